@@ -1,0 +1,48 @@
+// Whether two tensors agree as numpy.allclose means it, and where and how far they do not.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "h5bridge/json.h"
+#include "h5bridge/tensor.h"
+
+namespace h5bridge {
+
+struct Tolerance {
+  double absolute = 1e-5;
+  double relative = 1e-4;
+};
+
+struct Agreement {
+  struct Mismatch {
+    Shape index;
+    double found = 0;
+    double expected = 0;
+  };
+
+  std::string problem;  // why the elements could not be compared; otherwise empty
+  std::int64_t elements = 0;
+  std::int64_t mismatches = 0;
+  double largest_absolute = 0;  // NaN as soon as either side has one
+  double largest_relative = 0;  // among the elements whose expected value is not zero
+  std::optional<Mismatch> first;
+
+  bool agrees() const { return problem.empty() && mismatches == 0; }
+};
+
+/// Compares element by element: |found - expected| <= absolute + relative * |expected|. As in NumPy, infinities of one sign
+/// agree and NaN agrees with nothing. Types may differ; the parts of complex numbers are elements of their own, on a last axis.
+Agreement compare_tensors(const Tensor& found, const Tensor& expected, const Tolerance& tolerance);
+
+/// "largest absolute error 1e-07, relative 3e-06", and where the first mismatch is.
+std::string describe(const Agreement& agreement);
+Json::Object to_json(const Agreement& agreement);
+
+/// The elements as doubles, in row-major order. Throws Unsupported for types that have no conversion.
+std::vector<double> as_doubles(const Tensor& tensor);
+
+/// "0.00123", "1.5e-07".
+std::string short_number(double value);
+
+}  // namespace h5bridge

@@ -1,0 +1,44 @@
+// Two models, tensor by tensor and layer by layer.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "convert/agreement.h"
+#include "convert/runner.h"
+#include "h5bridge/model.h"
+
+namespace h5bridge {
+
+/// A tensor's name is that of the first model.
+struct NamedAgreement {
+  std::string name;
+  Agreement agreement;
+};
+
+struct WeightComparison {
+  std::vector<std::string> only_in_a;
+  std::vector<std::string> only_in_b;
+  std::vector<NamedAgreement> tensors;
+  bool agrees() const;
+};
+
+struct OutputComparison {
+  std::vector<NamedAgreement> outputs;
+  std::optional<NamedAgreement> first_layer;  // the first layer, in the order of the first model, whose output differs
+  bool agrees() const;
+};
+
+/// The model with its channels first, so that two of different layouts can be compared; as it is where it has no architecture.
+Model comparable(const Model& model);
+
+/// Weights by their PyTorch names; a model that Keras renamed matches, too. Both models must be comparable().
+WeightComparison compare_weights(const Model& a, const Model& b, const Tolerance& tolerance);
+
+/// Runs both on `inputs`, which are named and laid out as the first model's; `options.layout` defaults to that model's, for
+/// both. Both models must be comparable(). Throws UsageError if the models do not have equally many inputs and outputs.
+OutputComparison compare_outputs(const Model& a, const Model& b, const std::vector<NamedTensor>& inputs, RunOptions options,
+                                 const Tolerance& tolerance);
+
+}  // namespace h5bridge

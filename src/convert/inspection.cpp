@@ -1,0 +1,88 @@
+#include "convert/inspection.h"
+
+#include "convert/inspection_parts.h"
+#include "convert/load.h"
+#include "convert/recognise.h"
+#include "files/architecture_json.h"
+#include "h5bridge/error.h"
+#include "passes/presentation.h"
+
+namespace h5bridge {
+namespace {
+
+void add_note(Inspection& inspection, const std::string& note) {
+  if (!inspection.metadata.contains("notes")) inspection.metadata.set("notes", Json::Array{});
+  inspection.metadata.find("notes")->as_array().push_back(note);
+}
+
+/// Adds what the source holds, but for the architecture.
+void add_source(const std::string& path, const LoadOptions& options, Inspection& inspection) {
+  const ByteSourcePtr file = open_file(path);
+  const SourceKind kind = recognise(file);
+  const bool holds_weights = kind == SourceKind::KerasH5 || kind == SourceKind::Torch;
+  if (holds_weights || inspection.format.empty()) inspection.format = format_name(kind);
+  if (kind == SourceKind::KerasConfig) inspection.metadata.set("model_config", Json::parse(read_text(*file)));
+  if (!holds_weights) return;
+  FilePart part = kind == SourceKind::KerasH5 ? inspect_keras_h5(path) : inspect_torch_file(file, options);
+  inspection.tensors = std::move(part.tensors);
+  inspection.training = std::move(part.training);
+  for (auto& [name, value] : part.metadata) inspection.metadata.set(name, std::move(value));
+  for (const std::string& note : part.notes) add_note(inspection, note);
+}
+
+/// What only shows when the sources are put together: the architecture, and whose parameters the optimizer's slots are.
+void add_whole(Model model, Inspection& inspection) {
+  inspection.framework = model.framework;
+  inspection.architecture = std::move(model.architecture);
+  if (inspection.architecture) inspection.metadata.erase("model_config");
+  if (!model.training) return;
+  if (inspection.format == "torch") {
+    inspection.training = training_to_json(*model.training);
+  } else {
+    if (inspection.training.is_null()) inspection.training = Json::Object{};
+    Json::Object& training = inspection.training.as_object();
+    if (model.training->epoch) training.set("epoch", *model.training->epoch);
+    if (model.training->loss) training.set("loss", *model.training->loss);
+  }
+}
+
+}  // namespace
+
+Inspection inspect(const std::vector<std::string>& sources, const LoadOptions& options) {
+  Inspection result;
+  for (const std::string& path : sources) in_file(path, [&] { add_source(path, options, result); });
+  result.framework = result.format.starts_with("keras") ? Framework::Keras : Framework::Torch;
+  try {
+    add_whole(load_unchecked(sources, options), result);
+  } catch (const UsageError& error) {
+    // Of one file it only says that the file does not tell all.
+    if (sources.size() > 1 || !options.key.empty() || !options.fix_sizes.empty()) throw;
+    add_note(result, error.what());
+  } catch (const SystemFailure&) {
+    throw;
+  } catch (const Error& error) {
+    add_note(result, error.what());
+  }
+  return result;
+}
+
+Json to_json(const Inspection& inspection) {
+  Json::Array tensors;
+  for (const InspectedTensor& item : inspection.tensors)
+    tensors.push_back(Json::Object{{"name", item.name},
+                                   {"shape", Json::array(item.tensor.shape())},
+                                   {"dtype", name_of(item.tensor.dtype())},
+                                   {"trainable", item.trainable ? Json(*item.trainable) : Json()}});
+  return Json::Object{{"format", inspection.format},
+                      {"architecture", inspection.architecture ? architecture_to_json(*inspection.architecture) : Json()},
+                      {"tensors", std::move(tensors)},
+                      {"training", inspection.training},
+                      {"metadata", inspection.metadata}};
+}
+
+std::string input_layout(const Inspection& inspection) {
+  const bool first = presented_format(*inspection.architecture, inspection.framework) == DataFormat::ChannelsFirst;
+  return first ? "channels_first" : "channels_last";
+}
+
+}  // namespace h5bridge

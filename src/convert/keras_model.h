@@ -1,0 +1,19 @@
+// Between our model and what a Keras HDF5 file holds.
+#pragma once
+
+#include <optional>
+
+#include "files/keras_h5.h"
+#include "h5bridge/h5bridge.h"
+
+namespace h5bridge {
+
+/// The model in a Keras file. With an `architecture` of the caller's, the file's weights are matched to that by layer names;
+/// otherwise the one that h5bridge left in the file holds, or else what its configuration describes. Tensors that are not
+/// there are left out: check_weights tells. Throws UsageError for a file of weights alone without `architecture`.
+Model model_from_keras(const KerasFile& file, const std::optional<Architecture>& architecture);
+
+/// What to write for a model. Throws UsageError if it lacks architecture or weights, Unsupported for what Keras cannot say.
+KerasFile keras_from_model(const Model& model, const SaveOptions& options);
+
+}  // namespace h5bridge

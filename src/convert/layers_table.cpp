@@ -1,0 +1,105 @@
+#include <algorithm>
+#include <functional>
+#include <stdexcept>
+
+#include "convert/schema.h"
+
+namespace h5bridge {
+namespace {
+
+std::string joined(const std::vector<std::string>& words, const std::string& separator) {
+  std::string result;
+  for (const std::string& word : words) result += (result.empty() ? "" : separator) + word;
+  return result;
+}
+
+std::string code(const std::string& text) { return "`" + text + "`"; }
+
+// Text inside of a table: a bar would end the cell.
+std::string cell(const std::string& text) {
+  std::string result;
+  for (const char c : text) result += c == '|' ? std::string("\\|") : std::string(1, c);
+  return result;
+}
+
+std::string kind_of(const AttributeSpec& spec) {
+  const std::string integers = spec.length ? "integer or " + std::to_string(spec.length) + " integers" : "integers";
+  const auto words = [&] {
+    std::vector<std::string> result;
+    for (const std::string& choice : spec.choices) result.push_back(code('"' + choice + '"'));
+    return joined(result, ", ");
+  };
+  const auto kind = [&]() -> std::string {
+    switch (spec.kind) {
+      case AttributeKind::Boolean: return "boolean";
+      case AttributeKind::Integer: return "integer";
+      case AttributeKind::Number: return "number";
+      case AttributeKind::Text: return spec.choices.empty() ? "text" : words();
+      case AttributeKind::Integers: return spec.length == 1 ? "integer or [integer]" : integers;
+      case AttributeKind::Padding: return (spec.length == 1 ? "integer or [integer]" : integers) + ", or " + words();
+      case AttributeKind::Sizes: return "sizes";
+    }
+    throw std::logic_error("unknown attribute kind");
+  }();
+  return kind + (spec.nullable ? ", or null" : "");
+}
+
+std::string default_of(const AttributeSpec& spec) {
+  if (!spec.fallback) return "required";
+  const auto* several = std::get_if<std::vector<std::int64_t>>(&*spec.fallback);
+  const bool one_for_all = several && spec.length && std::adjacent_find(several->begin(), several->end(), std::not_equal_to<>()) == several->end();
+  return code(one_for_all ? std::to_string(several->front()) : attribute_to_json(*spec.fallback).dump());
+}
+
+// "`Conv2D`", "`Activation` with `activation` = `"relu"`".
+std::string keras_classes(const Registry& registry, const LayerType& type) {
+  std::vector<std::string> classes;
+  for (const KerasMapping* mapping : registry.keras_of(type.name)) {
+    std::vector<std::string> settings;
+    for (const auto& [key, value] : mapping->fixed) settings.push_back(code(key + " = " + value.dump()));
+    classes.push_back(code(mapping->class_name) + (settings.empty() ? "" : " with " + joined(settings, ", ")));
+  }
+  return classes.empty() ? "none" : joined(classes, "; ");
+}
+
+// The tensors of any sample: which there are depends on the attributes.
+std::string tensors_of(const LayerType& type) {
+  std::vector<std::string> names;
+  for (const Sample& sample : type.samples)
+    for (const ParameterSpec& spec : type.parameters(attributes_from_json(type, sample.attributes, type.name))) {
+      const std::string name = code(spec.name) + (spec.role == Role::Buffer ? " (buffer)" : "");
+      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+    }
+  return joined(names, ", ");
+}
+
+std::string attributes_of(const LayerType& type) {
+  if (type.attributes.empty()) return "";
+  std::string result = "\n| attribute | kind | default | meaning |\n| --- | --- | --- | --- |\n";
+  for (const AttributeSpec& spec : type.attributes)
+    result += "| " + code(spec.name) + " | " + cell(kind_of(spec)) + " | " + cell(default_of(spec)) + " | " + cell(spec.meaning) + " |\n";
+  return result;
+}
+
+std::string section_of(const Registry& registry, const LayerType& type) {
+  std::string result = "\n### " + type.name + "\n" + type.summary + "\n\n- Keras: " + keras_classes(registry, type) + "\n";
+  if (const std::string tensors = tensors_of(type); !tensors.empty()) result += "- Tensors: " + tensors + "\n";
+  return result + "- Source: " + type.source + "\n" + attributes_of(type);
+}
+
+}  // namespace
+
+std::string layers_table(const Registry& registry) {
+  std::string result =
+      "# Layers\n\n"
+      "All layer types of the [architecture JSON](architecture.md). Generated from the layer definitions in `src/layers/` by\n"
+      "`h5bridge_generate`; a test compares this copy. Attributes are those of PyTorch's constructor or function; the meaning says where one\n"
+      "is Keras's. Where Keras has several ways to say a type, the first one is written, and all are read.\n";
+  for (const Family& family : registry.families()) {
+    result += "\n## " + family.name + "\n";
+    for (const LayerType& type : family.types) result += section_of(registry, type);
+  }
+  return result;
+}
+
+}  // namespace h5bridge

@@ -1,0 +1,130 @@
+#include "convert/load.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "convert/keras_model.h"
+#include "convert/layout_conversion.h"
+#include "convert/recognise.h"
+#include "convert/weight_check.h"
+#include "files/architecture_json.h"
+#include "files/torch_file.h"
+#include "passes/keras_plan.h"
+#include "passes/shapes.h"
+
+namespace h5bridge {
+namespace {
+
+// What the sources hold, before it is put together.
+struct Parts {
+  std::optional<Architecture> architecture;
+  std::string architecture_file;
+  bool is_keras_config = false;
+  std::optional<KerasFile> keras;
+  std::optional<Model> torch;
+  std::string weights_file;
+
+  void set_architecture(Architecture found, const std::string& path, bool keras_config) {
+    if (architecture) throw UsageError(path + ": is a second architecture, besides " + architecture_file);
+    architecture = std::move(found);
+    architecture_file = path;
+    is_keras_config = keras_config;
+  }
+  void claim_weights(const std::string& path) {
+    if (!weights_file.empty()) throw UsageError(path + ": is a second file of weights, besides " + weights_file);
+    weights_file = path;
+  }
+};
+
+void read_source(const std::string& path, const LoadOptions& options, Parts& parts) {
+  const ByteSourcePtr file = open_file(path);
+  const SourceKind kind = in_file(path, [&] { return recognise(file); });
+  switch (kind) {
+    case SourceKind::KerasH5:
+      parts.claim_weights(path);
+      parts.keras = in_file(path, [&] { return read_keras_h5(path); });
+      return;
+    case SourceKind::Torch:
+      parts.claim_weights(path);
+      parts.torch = in_file(path, [&] { return read_torch_file(file, options); });
+      return;
+    case SourceKind::Architecture:
+      return parts.set_architecture(in_file(path, [&] { return architecture_from_json(Json::parse(read_text(*file))); }), path, false);
+    case SourceKind::KerasConfig:
+      return parts.set_architecture(in_file(path, [&] { return architecture_from_keras(Json::parse(read_text(*file))); }), path, true);
+  }
+}
+
+// nn.DataParallel and torch.compile put a prefix before every name.
+void strip_wrappers(Model& model) {
+  for (const std::string prefix : {"module.", "_orig_mod."}) {
+    const auto wrapped = [&](const NamedTensor& tensor) { return tensor.name.starts_with(prefix); };
+    const auto parameters = parameters_of(*model.architecture);
+    const bool expected = std::any_of(parameters.begin(), parameters.end(), [&](const NamedParameter& p) { return p.name.starts_with(prefix); });
+    if (expected || model.weights.empty() || !std::all_of(model.weights.begin(), model.weights.end(), wrapped)) continue;
+    Weights stripped;
+    for (const NamedTensor& tensor : model.weights) stripped.add(tensor.name.substr(prefix.size()), tensor.tensor);
+    model.weights = std::move(stripped);
+    if (Json* torch = model.metadata.find("torch")) torch->as_object().erase("state_dict_metadata");
+  }
+}
+
+// The optimizer counts parameters, but not buffers; only the architecture tells which of the tensors are which.
+void name_parameters(Model& model) {
+  if (!model.training || !model.training->optimizer) return;
+  std::map<std::string, Role> roles;
+  for (const NamedParameter& parameter : parameters_of(*model.architecture)) roles[parameter.name] = parameter.spec.role;
+  std::vector<std::string> names;
+  for (const NamedTensor& tensor : model.weights)
+    if (const auto role = roles.find(tensor.name); role != roles.end() && role->second == Role::Parameter) names.push_back(tensor.name);
+  name_optimizer_parameters(*model.training->optimizer, names, model.weights);
+}
+
+Model put_together(Parts parts, const LoadOptions& options) {
+  Model model;
+  if (parts.keras) {
+    model = in_file(parts.weights_file, [&] { return model_from_keras(*parts.keras, parts.architecture); });
+  } else {
+    if (parts.torch) model = std::move(*parts.torch);
+    model.architecture = std::move(parts.architecture);
+    if (model.architecture && parts.is_keras_config) {
+      // A .pth holds PyTorch's layout, with flattens folded; Keras's own format stays noted in the architecture.
+      if (parts.torch) model.architecture = change_layout(*model.architecture, DataFormat::ChannelsFirst).architecture;
+      else model.framework = Framework::Keras;
+    }
+    if (model.format.empty()) model.format = parts.is_keras_config ? "keras-config" : "architecture";
+    if (model.architecture && parts.torch) {
+      strip_wrappers(model);
+      in_file(parts.weights_file, [&] { name_parameters(model); });
+    }
+  }
+  if (!options.fix_sizes.empty()) {
+    if (!model.architecture) throw UsageError("sizes can be fixed only where there is an architecture");
+    model.architecture = fix_sizes(std::move(*model.architecture), options.fix_sizes);
+    infer_shapes(*model.architecture);
+  }
+  return model;
+}
+
+Parts read_sources(const std::vector<std::string>& sources, const LoadOptions& options) {
+  if (sources.empty()) throw UsageError("no source is given");
+  Parts parts;
+  for (const std::string& path : sources) read_source(path, options, parts);
+  return parts;
+}
+
+}  // namespace
+
+Model load_unchecked(const std::vector<std::string>& sources, const LoadOptions& options) { return put_together(read_sources(sources, options), options); }
+
+Model load(const std::vector<std::string>& sources, const LoadOptions& options) {
+  Parts parts = read_sources(sources, options);
+  const std::string weights_file = parts.weights_file;
+  Model model = put_together(std::move(parts), options);
+  if (!weights_file.empty()) in_file(weights_file, [&] { check_weights(model, options.allow_unexpected); });
+  return model;
+}
+
+Model load(const std::string& source, const LoadOptions& options) { return load(std::vector<std::string>{source}, options); }
+
+}  // namespace h5bridge

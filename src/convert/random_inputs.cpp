@@ -1,0 +1,96 @@
+#include "convert/random_inputs.h"
+
+#include <algorithm>
+#include <optional>
+#include <random>
+#include <set>
+
+#include "h5bridge/error.h"
+
+namespace h5bridge {
+namespace {
+
+using Port = Presentation::Port;
+using Symbols = std::map<std::string, std::int64_t>;
+
+constexpr std::int64_t kOpenSize = 32;  // survives the poolings of usual networks
+constexpr std::int64_t kIntegers = 10;
+
+/// The symbol that `size` is, if it is no expression.
+std::optional<std::string> symbol_of(const Size& size) {
+  const auto symbols = size.symbols();
+  if (symbols.size() == 1 && size == Size::symbol(symbols[0])) return symbols[0];
+  return std::nullopt;
+}
+
+void check_names(const Presentation& presentation, const RandomInputs& wanted) {
+  for (const auto& [name, shape] : wanted.shapes)
+    if (std::ranges::find(presentation.inputs, name, &Port::name) == presentation.inputs.end())
+      throw UsageError("a shape is given for \"" + name + "\", which is no input of the model");
+}
+
+/// Symbols that the given shapes bind, then the batch, then all others.
+Symbols bound_symbols(const Presentation& presentation, const RandomInputs& wanted) {
+  Symbols symbols;
+  for (const Port& port : presentation.inputs)
+    if (const auto given = wanted.shapes.find(port.name); given != wanted.shapes.end() && given->second.size() == port.shape.size())
+      for (std::size_t i = 0; i < port.shape.size(); ++i)
+        if (const auto symbol = symbol_of(port.shape[i])) symbols.emplace(*symbol, given->second[i]);
+  for (const Port& port : presentation.inputs)
+    if (!port.shape.empty())
+      if (const auto symbol = symbol_of(port.shape[0])) symbols.emplace(*symbol, wanted.rows);
+  for (const Port& port : presentation.inputs)
+    for (const Size& size : port.shape)
+      for (const std::string& symbol : size.symbols()) symbols.emplace(symbol, kOpenSize);
+  return symbols;
+}
+
+Shape bound_shape(const Port& port, const Symbols& symbols, const RandomInputs& wanted) {
+  Shape shape;
+  for (const Size& size : port.shape) shape.push_back(size.bind(symbols).value().value());
+  const auto given = wanted.shapes.find(port.name);
+  if (given != wanted.shapes.end() && given->second != shape)
+    throw UsageError("the shape " + to_string(given->second) + " does not fit input \"" + port.name + "\" of shape " + to_string(port.shape));
+  return shape;
+}
+
+/// One more than the largest index for the smallest table that anything made of `input` reaches.
+std::int64_t integer_bound(const Architecture& architecture, const std::string& input) {
+  std::set<std::string> reached{input};
+  std::int64_t bound = kIntegers;
+  for (const Node& node : architecture.nodes) {
+    if (std::ranges::none_of(node.inputs, [&](const Value& value) { return reached.contains(value.node); })) continue;
+    reached.insert(node.name);
+    const Attributes& attributes = architecture.layer_of(node).attributes;
+    if (attributes.contains("num_embeddings")) bound = std::min(bound, attributes.integer("num_embeddings"));
+  }
+  return bound;
+}
+
+Tensor random_tensor(DType dtype, const Shape& shape, std::int64_t bound, std::mt19937_64& random) {
+  const auto count = static_cast<std::size_t>(element_count(shape));
+  if (is_floating_point(dtype)) {
+    std::normal_distribution<float> normal;
+    std::vector<float> values(count);
+    std::ranges::generate(values, [&] { return normal(random); });
+    return cast(tensor_of(DType::Float32, shape, values), dtype);
+  }
+  std::uniform_int_distribution<std::int64_t> uniform(0, dtype == DType::Bool ? 1 : bound - 1);
+  std::vector<std::int64_t> values(count);
+  std::ranges::generate(values, [&] { return uniform(random); });
+  return cast(tensor_of(DType::Int64, shape, values), dtype);
+}
+
+}  // namespace
+
+std::vector<NamedTensor> random_inputs(const Architecture& architecture, const Presentation& presentation, const RandomInputs& wanted) {
+  check_names(presentation, wanted);
+  const Symbols symbols = bound_symbols(presentation, wanted);
+  std::mt19937_64 random(wanted.seed);
+  std::vector<NamedTensor> inputs;
+  for (const Port& port : presentation.inputs)
+    inputs.push_back({port.name, random_tensor(port.dtype, bound_shape(port, symbols, wanted), integer_bound(architecture, port.name), random)});
+  return inputs;
+}
+
+}  // namespace h5bridge

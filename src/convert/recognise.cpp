@@ -1,0 +1,99 @@
+#include "convert/recognise.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "files/architecture_json.h"
+#include "files/torch_file.h"
+#include "files/zip.h"
+#include "h5bridge/error.h"
+#include "h5bridge/json.h"
+
+namespace h5bridge {
+namespace {
+
+constexpr std::uint64_t kLargestText = std::uint64_t{1} << 28;
+
+bool begins_with(const ByteSource& file, std::uint64_t offset, std::string_view magic) {
+  if (offset > file.size() || file.size() - offset < magic.size()) return false;
+  std::string found(magic.size(), '\0');
+  file.read_at(offset, std::as_writable_bytes(std::span(found)));
+  return found == magic;
+}
+
+// HDF5's signature stands at 0, 512, 1024, 2048, ...: a user block of any length may come before.
+bool looks_like_hdf5(const ByteSource& file) {
+  constexpr std::string_view signature("\x89HDF\r\n\x1a\n", 8);
+  if (begins_with(file, 0, signature)) return true;
+  for (std::uint64_t offset = 512; offset < file.size(); offset *= 2)
+    if (begins_with(file, offset, signature)) return true;
+  return false;
+}
+
+// A length of eight bytes, and JSON of that length.
+bool looks_like_safetensors(const ByteSource& file) {
+  if (file.size() < 10 || !begins_with(file, 8, "{")) return false;
+  std::array<std::uint64_t, 1> length{};
+  file.read_at(0, std::as_writable_bytes(std::span(length)));
+  return length[0] <= file.size() - 8;
+}
+
+bool looks_like_json(const ByteSource& file) {
+  std::array<char, 64> head{};
+  const std::size_t count = std::min<std::uint64_t>(head.size(), file.size());
+  file.read_at(0, std::as_writable_bytes(std::span(head).first(count)));
+  const auto* first = std::find_if(head.data(), head.data() + count, [](char c) { return !std::strchr(" \t\r\n", c) || c == '\0'; });
+  return first != head.data() + count && *first == '{';
+}
+
+[[noreturn]] void not_read_yet(const std::string& what) { throw Unsupported("is " + what + ", which h5bridge does not read yet"); }
+
+SourceKind recognise_zip(const ByteSourcePtr& file) {
+  const ZipReader archive(file);
+  if (is_torchscript_archive(archive)) not_read_yet("a TorchScript archive");
+  if (is_torch_archive(archive)) return SourceKind::Torch;
+  if (archive.find("config.json")) not_read_yet("a Keras 3 archive (.keras)");
+  for (const ZipEntry& entry : archive.entries())
+    if (entry.name.ends_with("models/model.json")) not_read_yet("an archive of torch.export.save (.pt2)");
+  throw MalformedFile("is a zip archive without a model in it");
+}
+
+SourceKind recognise_json(const ByteSource& file) {
+  const Json json = Json::parse(read_text(file));
+  if (looks_like_architecture(json)) return SourceKind::Architecture;
+  if (looks_like_keras_config(json)) return SourceKind::KerasConfig;
+  if (json.find("weight_map")) not_read_yet("the index of a sharded checkpoint");
+  throw MalformedFile("is JSON, but no architecture: it has neither \"h5bridge\" nor \"class_name\" and \"config\"");
+}
+
+}  // namespace
+
+SourceKind recognise(const ByteSourcePtr& file) {
+  if (file->size() == 0) throw MalformedFile("is empty");
+  if (looks_like_hdf5(*file)) return SourceKind::KerasH5;
+  if (looks_like_zip(*file)) return recognise_zip(file);
+  if (is_legacy_torch_file(*file)) not_read_yet("a file of torch.save before PyTorch 1.6");
+  if (looks_like_json(*file)) return recognise_json(*file);
+  if (looks_like_safetensors(*file)) not_read_yet("a safetensors file");
+  throw MalformedFile("is neither HDF5, nor what torch.save writes, nor JSON");
+}
+
+std::string format_name(SourceKind kind) {
+  switch (kind) {
+    case SourceKind::KerasH5: return "keras-h5";
+    case SourceKind::Torch: return "torch";
+    case SourceKind::Architecture: return "architecture";
+    case SourceKind::KerasConfig: return "keras-config";
+  }
+  return {};
+}
+
+std::string read_text(const ByteSource& file) {
+  if (file.size() > kLargestText) throw MalformedFile("is a text of " + std::to_string(file.size()) + " bytes, which is too large");
+  std::string text(file.size(), '\0');
+  file.read_at(0, std::as_writable_bytes(std::span(text)));
+  return text;
+}
+
+}  // namespace h5bridge

@@ -1,0 +1,33 @@
+// Running a model from code that links no LibTorch: the library that does is loaded when it is first asked for.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "h5bridge/model.h"
+
+namespace h5bridge {
+
+struct RunOptions {
+  std::string device = "cpu";       // cpu, cuda, cuda:N
+  std::optional<Framework> layout;  // of inputs and outputs; by default the model's own
+  std::int64_t batch_size = 0;      // split the batch axis; 0: do not
+};
+
+class Runner {
+ public:
+  virtual ~Runner() = default;
+  /// Runs the model in evaluation mode. Inputs by name, in any order; outputs named and ordered as presentation_of has them.
+  /// Throws UsageError for missing, unknown or misshapen inputs.
+  virtual std::vector<NamedTensor> run(const std::vector<NamedTensor>& inputs) = 0;
+  /// The same, handing every node's outputs to `observe` in the architecture's own layout.
+  using Observer = std::function<void(const std::string& node, const std::vector<Tensor>& outputs)>;
+  virtual std::vector<NamedTensor> run(const std::vector<NamedTensor>& inputs, const Observer& observe) = 0;
+};
+
+/// Loads LibTorch and builds the model. Throws SystemFailure if the program was built without LibTorch or has no such device.
+std::unique_ptr<Runner> make_runner(const Model& model, const RunOptions& options);
+
+}  // namespace h5bridge

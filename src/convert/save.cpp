@@ -1,0 +1,110 @@
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <functional>
+
+#include "convert/keras_model.h"
+#include "convert/layout_conversion.h"
+#include "convert/replacement.h"
+#include "files/architecture_json.h"
+#include "files/torch_file.h"
+#include "h5bridge/error.h"
+#include "h5bridge/h5bridge.h"
+
+namespace h5bridge {
+namespace {
+
+using Write = void (*)(const Model&, const std::string& path, const SaveOptions&);
+
+struct Format {
+  std::string name;
+  std::vector<std::string> suffixes;
+  Write write;  // null: not written yet
+};
+
+void write_stream(const std::string& path, const std::function<void(std::ostream&)>& write) {
+  std::ofstream out(path, std::ios::binary | std::ios::trunc);
+  if (!out) throw SystemFailure(std::strerror(errno));
+  write(out);
+  out.close();
+  if (!out) throw SystemFailure(std::string("writing failed: ") + std::strerror(errno));
+}
+
+void write_keras(const Model& model, const std::string& path, const SaveOptions& options) { write_keras_h5(keras_from_model(model, options), path); }
+
+void write_torch(const Model& model, const std::string& path, const SaveOptions& options) {
+  if (model.weights.empty()) throw UsageError("needs weights, and the sources have none");
+  if (options.checkpoint && !options.optimizer) throw UsageError("a checkpoint without optimizer is a plain state_dict: leave --checkpoint out");
+  const Model torch = to_data_format(model, DataFormat::ChannelsFirst);
+  if (options.checkpoint && (!torch.training || !torch.training->optimizer)) throw Unsupported("a checkpoint needs the optimizer's state, and the sources have none");
+  write_stream(path, [&](std::ostream& out) { write_torch_file(torch, out, {.checkpoint = options.checkpoint, .optimizer = options.optimizer}); });
+}
+
+void write_architecture(const Model& model, const std::string& path, const SaveOptions&) {
+  if (!model.architecture) throw UsageError("needs an architecture, and the sources have none");
+  const Json json = architecture_to_json(to_data_format(model, DataFormat::ChannelsFirst).architecture.value());
+  write_stream(path, [&](std::ostream& out) { out << json.dump(2) << '\n'; });
+}
+
+// The table of interface.md: a destination's format follows from the longest suffix that fits.
+const std::vector<Format>& formats() {
+  static const std::vector<Format> table{
+      {"keras-h5", {".h5", ".hdf5"}, write_keras},
+      {"keras", {".keras"}, nullptr},
+      {"keras-weights", {".weights.h5"}, nullptr},
+      {"torch", {".pth", ".pt", ".bin", ".ckpt"}, write_torch},
+      {"safetensors", {".safetensors"}, nullptr},
+      {"architecture", {".json"}, write_architecture},
+      {"python", {".py"}, nullptr},
+      {"torchscript", {".ts"}, nullptr},
+  };
+  return table;
+}
+
+const Format& format_for(const std::string& path, const std::string& wanted) {
+  const Format* best = nullptr;
+  std::size_t longest = 0;
+  std::string names;
+  for (const Format& format : formats()) {
+    names += (names.empty() ? "" : ", ") + format.name;
+    if (!wanted.empty() && format.name == wanted) best = &format;
+    if (!wanted.empty()) continue;
+    for (const std::string& suffix : format.suffixes)
+      if (path.ends_with(suffix) && suffix.size() > longest) {
+        best = &format;
+        longest = suffix.size();
+      }
+  }
+  if (!best && !wanted.empty()) throw UsageError("no format is called \"" + wanted + "\"; there are " + names);
+  if (!best) throw UsageError(path + ": its suffix does not tell the format; say --to with one of " + names);
+  if (!best->write) throw Unsupported(path + ": the format " + best->name + " is not written yet");
+  return *best;
+}
+
+Model cast_weights(const Model& model, DType dtype) {
+  Model result = model;
+  for (const NamedTensor& tensor : model.weights)
+    if (is_floating_point(tensor.tensor.dtype())) result.weights.set(tensor.name, cast(tensor.tensor, dtype));
+  return result;
+}
+
+}  // namespace
+
+void save(const Model& model, const std::vector<std::string>& paths, const SaveOptions& options) {
+  if (paths.empty()) throw UsageError("no destination is given");
+  std::vector<const Format*> chosen;
+  for (const std::string& path : paths) chosen.push_back(&format_for(path, options.format));
+  const Model source = options.dtype ? cast_weights(model, *options.dtype) : model;
+  Replacement replacement;
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    const std::string temporary = replacement.temporary_for(paths[i]);
+    in_file(paths[i], [&] { chosen[i]->write(source, temporary, options); });
+  }
+  replacement.commit();
+}
+
+void save(const Model& model, const std::string& path, const SaveOptions& options) { save(model, std::vector<std::string>{path}, options); }
+
+std::string_view version() { return H5BRIDGE_VERSION; }
+
+}  // namespace h5bridge

@@ -1,0 +1,167 @@
+#include "convert/schema.h"
+
+#include <stdexcept>
+#include <string_view>
+
+#include "h5bridge/dtype.h"
+
+namespace h5bridge {
+namespace {
+
+using Object = Json::Object;
+using Array = Json::Array;
+
+Json reference(std::string_view definition) { return Object{{"$ref", "#/$defs/" + std::string(definition)}}; }
+Json of_type(const char* type) { return Object{{"type", type}}; }
+Json array_of(Json items) { return Object{{"type", "array"}, {"items", std::move(items)}}; }
+
+Json described(Json schema, const std::string& description) {
+  Object result{{"description", description}};
+  for (const auto& [key, value] : schema.as_object()) result.set(key, value);
+  return result;
+}
+
+Json integers(std::size_t length) {
+  Object array = array_of(of_type("integer")).as_object();
+  if (length == 0) return array;
+  array.set("minItems", length);
+  array.set("maxItems", length);
+  return Object{{"anyOf", Array{of_type("integer"), array}}};
+}
+
+Json value_schema(const AttributeSpec& spec) {
+  switch (spec.kind) {
+    case AttributeKind::Boolean: return of_type("boolean");
+    case AttributeKind::Integer: return of_type("integer");
+    case AttributeKind::Number: return of_type("number");
+    case AttributeKind::Text: return spec.choices.empty() ? of_type("string") : Json(Object{{"enum", Json::array(spec.choices)}});
+    case AttributeKind::Integers: return integers(spec.length);
+    case AttributeKind::Padding: return Object{{"anyOf", Array{Object{{"enum", Json::array(spec.choices)}}, integers(spec.length)}}};
+    case AttributeKind::Sizes: return array_of(reference("size"));
+  }
+  throw std::logic_error("unknown attribute kind");
+}
+
+Json attribute_schema(const AttributeSpec& spec) {
+  Json value = value_schema(spec);
+  if (spec.nullable) value = Object{{"anyOf", Array{value, of_type("null")}}};
+  Object result = described(value, spec.meaning).as_object();
+  if (spec.fallback) result.set("default", attribute_to_json(*spec.fallback));
+  return result;
+}
+
+// Types have a prefix, so that none is taken for one of the form's own definitions.
+std::string definition_of(const LayerType& type) { return "layer." + type.name; }
+
+Array required_attributes(const LayerType& type) {
+  Array result;
+  for (const AttributeSpec& spec : type.attributes)
+    if (!spec.fallback) result.push_back(spec.name);
+  return result;
+}
+
+Json attributes_schema(const LayerType& type) {
+  Object properties;
+  for (const AttributeSpec& spec : type.attributes) properties.set(spec.name, attribute_schema(spec));
+  Object result{{"description", type.summary}, {"type", "object"}, {"properties", std::move(properties)}, {"additionalProperties", false}};
+  if (Array required = required_attributes(type); !required.empty()) result.set("required", std::move(required));
+  return result;
+}
+
+// "If the type is this one, then its attributes are those": so that a validator names the attribute that is wrong.
+Json attributes_of(const LayerType& type) {
+  Object then{{"properties", Object{{"attributes", reference(definition_of(type))}}}};
+  if (!required_attributes(type).empty()) then.set("required", Array{"attributes"});
+  return Object{{"if", Object{{"properties", Object{{"type", Object{{"const", type.name}}}}}, {"required", Array{"type"}}}}, {"then", std::move(then)}};
+}
+
+Json entry_schema(const std::vector<const LayerType*>& types) {
+  Array names;
+  Array conditions;
+  for (const LayerType* type : types) {
+    names.push_back(type->name);
+    conditions.push_back(attributes_of(*type));
+  }
+  return Object{
+      {"description", "A call of a layer: with type it defines the layer, with call it calls one that is defined already."},
+      {"type", "object"},
+      {"properties",
+       Object{
+           {"name", described(reference("name"), "With type: the module's path in the state_dict. It names the entry's values.")},
+           {"type", Object{{"enum", std::move(names)}}},
+           {"attributes", of_type("object")},
+           {"call", described(reference("name"), "The name of the entry that defines the layer.")},
+           {"inputs", described(array_of(reference("value")), "Left out, it is the output of the entry before.")},
+           {"named_inputs", Object{{"type", "object"}, {"additionalProperties", reference("value")}}},
+           {"keras", described(of_type("object"), "What Keras says of the layer beyond the computation.")},
+       }},
+      {"required", Array{"name"}},
+      {"additionalProperties", false},
+      {"oneOf", Array{Object{{"required", Array{"type"}}},
+                      Object{{"required", Array{"call"}}, {"properties", Object{{"attributes", false}, {"keras", false}}}}}},
+      {"allOf", std::move(conditions)},
+  };
+}
+
+Json input_schema() {
+  Array dtypes;
+  for (int dtype = 0; dtype <= static_cast<int>(DType::Complex128); ++dtype) dtypes.push_back(name_of(static_cast<DType>(dtype)));
+  return Object{
+      {"type", "object"},
+      {"properties",
+       Object{
+           {"name", reference("name")},
+           {"shape", described(array_of(reference("size")), "With the batch axis.")},
+           {"dtype", Object{{"enum", std::move(dtypes)}, {"default", "float32"}}},
+       }},
+      {"required", Array{"name", "shape"}},
+      {"additionalProperties", false},
+  };
+}
+
+Json outputs_schema() {
+  return Object{{"anyOf", Array{Object{{"type", "array"}, {"items", reference("value")}, {"minItems", 1}},
+                                Object{{"type", "object"}, {"additionalProperties", reference("value")}, {"minProperties", 1}}}}};
+}
+
+std::vector<const LayerType*> types_of(const Registry& registry) {
+  std::vector<const LayerType*> result;
+  for (const Family& family : registry.families())
+    for (const LayerType& type : family.types) result.push_back(&type);
+  return result;
+}
+
+}  // namespace
+
+Json architecture_schema(const Registry& registry) {
+  const std::vector<const LayerType*> types = types_of(registry);
+  Object definitions{
+      {"name", Object{{"type", "string"}, {"pattern", "^[^:]+$"}}},
+      {"value", Object{{"description", "An input or an entry, with :1, :2, ... for its further outputs."}, {"type", "string"}, {"pattern", "^[^:]+(:[0-9]+)?$"}}},
+      {"size", Object{{"description", "A number, or a symbol, or arithmetic on symbols with + - * //."},
+                      {"anyOf", Array{of_type("integer"), Object{{"type", "string"}, {"minLength", 1}}}}}},
+      {"input", input_schema()},
+      {"entry", entry_schema(types)},
+  };
+  for (const LayerType* type : types) definitions.set(definition_of(*type), attributes_schema(*type));
+  return Object{
+      {"$schema", "https://json-schema.org/draft/2020-12/schema"},
+      {"title", "h5bridge architecture"},
+      {"description", "A model's architecture as a typed graph of layers. Generated from the layer definitions; docs/architecture.md explains it."},
+      {"type", "object"},
+      {"properties",
+       Object{
+           {"h5bridge", described(Object{{"const", 1}}, "The version of this form.")},
+           {"name", described(of_type("string"), "The model's name.")},
+           {"inputs", Object{{"type", "array"}, {"items", reference("input")}, {"minItems", 1}}},
+           {"layers", described(array_of(reference("entry")), "In an order in which every value is made before it is used.")},
+           {"outputs", outputs_schema()},
+           {"keras", described(of_type("object"), "What Keras says of the model itself.")},
+       }},
+      {"required", Array{"h5bridge", "inputs", "layers", "outputs"}},
+      {"additionalProperties", false},
+      {"$defs", std::move(definitions)},
+  };
+}
+
+}  // namespace h5bridge

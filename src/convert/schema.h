@@ -1,0 +1,19 @@
+// What is generated from the layer definitions, so that there is one truth: the contract of the architecture JSON and the
+// table of layers. h5bridge_generate writes both into the repository, and a test compares the committed copies.
+#pragma once
+
+#include <string>
+
+#include "h5bridge/json.h"
+#include "layers/registry.h"
+
+namespace h5bridge {
+
+/// The JSON Schema (draft 2020-12) of docs/architecture.md's form. It is closed: an unknown member, type or attribute is an
+/// error. What a schema cannot say (names that are used before they are made, shapes that do not fit) it leaves to the reader.
+Json architecture_schema(const Registry& registry);
+
+/// docs/layers.md: every type with its attributes, tensors and Keras classes.
+std::string layers_table(const Registry& registry);
+
+}  // namespace h5bridge

@@ -1,0 +1,47 @@
+#include "convert/weight_check.h"
+
+#include <set>
+
+#include "h5bridge/error.h"
+#include "passes/shapes.h"
+
+namespace h5bridge {
+
+std::vector<WeightProblem> weight_problems(const Model& model) {
+  std::vector<WeightProblem> result;
+  if (!model.architecture || model.weights.empty()) return result;
+  std::set<std::string> expected;
+  for (const NamedParameter& parameter : parameters_of(*model.architecture)) {
+    expected.insert(parameter.name);
+    const Tensor* tensor = model.weights.find(parameter.name);
+    if (!tensor)
+      result.push_back({WeightProblem::Kind::Missing, parameter.name, ""});
+    else if (tensor->shape() != parameter.spec.shape)
+      result.push_back({WeightProblem::Kind::Misshapen, parameter.name, "has shape " + to_string(tensor->shape()) + ", expected " + to_string(parameter.spec.shape)});
+  }
+  for (const NamedTensor& tensor : model.weights)
+    if (!expected.contains(tensor.name)) result.push_back({WeightProblem::Kind::Unexpected, tensor.name, ""});
+  return result;
+}
+
+std::string summary(const std::vector<WeightProblem>& problems) {
+  std::string result;
+  const auto list = [&](WeightProblem::Kind kind, const std::string& title) {
+    std::string names;
+    for (const WeightProblem& problem : problems)
+      if (problem.kind == kind) names += (names.empty() ? "" : ", ") + problem.tensor + (problem.detail.empty() ? "" : " " + problem.detail);
+    if (!names.empty()) result += (result.empty() ? "" : "; ") + title + names;
+  };
+  list(WeightProblem::Kind::Missing, "missing: ");
+  list(WeightProblem::Kind::Unexpected, "unexpected: ");
+  list(WeightProblem::Kind::Misshapen, "misshapen: ");
+  return result;
+}
+
+void check_weights(const Model& model, bool allow_unexpected) {
+  std::vector<WeightProblem> problems = weight_problems(model);
+  if (allow_unexpected) std::erase_if(problems, [](const WeightProblem& problem) { return problem.kind == WeightProblem::Kind::Unexpected; });
+  if (!problems.empty()) throw MalformedFile("the tensors do not fit the architecture: " + summary(problems));
+}
+
+}  // namespace h5bridge

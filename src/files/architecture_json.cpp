@@ -1,0 +1,165 @@
+#include "files/architecture_json.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "h5bridge/error.h"
+#include "layers/registry.h"
+#include "passes/shapes.h"
+
+namespace h5bridge {
+namespace {
+
+constexpr std::int64_t kVersion = 1;
+
+void refuse_unknown(const Json::Object& object, std::initializer_list<std::string_view> known, const std::string& where) {
+  for (const auto& [name, value] : object)
+    if (std::find(known.begin(), known.end(), name) == known.end()) throw MalformedFile(where + " has an unknown member \"" + name + "\"");
+}
+
+Value value_from(const Json& json) {
+  const std::string& text = json.as_string();
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string::npos) return {text, 0};
+  std::int64_t output = 0;
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data() + colon + 1, end, output);
+  if (error != std::errc() || rest != end || output < 0) throw MalformedFile("\"" + text + "\" is no value: a number is expected behind the ':'");
+  return {text.substr(0, colon), output};
+}
+
+Json value_to(const Value& value) { return value.output == 0 ? value.node : value.node + ":" + std::to_string(value.output); }
+
+SymbolicShape shape_from(const Json& json) {
+  SymbolicShape result;
+  for (const Json& size : json.as_array()) {
+    result.push_back(size.is_string() ? Size::parse(size.as_string()) : Size(size.as_integer()));
+    if (const auto number = result.back().value(); number && *number < 0) throw MalformedFile("a size is " + std::to_string(*number));
+  }
+  return result;
+}
+
+Json shape_to(const SymbolicShape& shape) {
+  Json::Array result;
+  for (const Size& size : shape) result.push_back(size.value() ? Json(*size.value()) : Json(size.str()));
+  return result;
+}
+
+Input input_from(const Json& json) {
+  refuse_unknown(json.as_object(), {"name", "shape", "dtype"}, "an input");
+  Input input{json.at("name").as_string(), shape_from(json.at("shape")), DType::Float32};
+  if (const Json* dtype = json.find("dtype")) {
+    const auto known = dtype_named(dtype->as_string());
+    if (!known) throw MalformedFile("input \"" + input.name + "\": no dtype is called " + dtype->dump());
+    input.dtype = *known;
+  }
+  return input;
+}
+
+Layer layer_from(const Json& entry, const std::string& name) {
+  Layer layer{name, entry.at("type").as_string(), {}, {}};
+  const Json* attributes = entry.find("attributes");
+  // A type that is not known is reported by check_graph, together with all others.
+  if (const LayerType* type = Registry::instance().find(layer.type))
+    layer.attributes = attributes_from_json(*type, attributes ? attributes->as_object() : Json::Object{}, describe(layer));
+  if (const Json* keras = entry.find("keras")) layer.keras = keras->as_object();
+  return layer;
+}
+
+void add_entry(const Json& entry, Architecture& architecture) {
+  refuse_unknown(entry.as_object(), {"name", "type", "call", "attributes", "inputs", "named_inputs", "keras"}, "a layer");
+  Node node{entry.at("name").as_string(), {}, {}, {}};
+  const Json* call = entry.find("call");
+  if (call && entry.find("type")) throw MalformedFile("\"" + node.name + "\" has both a \"type\" and a \"call\"");
+  if (call) {
+    node.layer = call->as_string();
+  } else {
+    node.layer = node.name;
+    architecture.layers.push_back(layer_from(entry, node.name));
+  }
+  if (const Json* inputs = entry.find("inputs")) {
+    for (const Json& input : inputs->as_array()) node.inputs.push_back(value_from(input));
+  } else if (!architecture.nodes.empty()) {
+    node.inputs.push_back({architecture.nodes.back().name, 0});
+  } else if (!architecture.inputs.empty()) {
+    node.inputs.push_back({architecture.inputs[0].name, 0});
+  }
+  if (const Json* named = entry.find("named_inputs"))
+    for (const auto& [argument, value] : named->as_object()) node.named_inputs.emplace_back(argument, value_from(value));
+  architecture.nodes.push_back(std::move(node));
+}
+
+Json entry_of(const Architecture& architecture, const Node& node, bool defines) {
+  Json::Object entry{{"name", node.name}};
+  if (defines) {
+    const Layer& layer = architecture.layer_of(node);
+    entry.set("type", layer.type);
+    Json::Object attributes = attributes_to_json(Registry::instance().type_of(layer), layer.attributes);
+    if (!attributes.empty()) entry.set("attributes", std::move(attributes));
+    if (!layer.keras.empty()) entry.set("keras", layer.keras);
+  } else {
+    entry.set("call", node.layer);
+  }
+  Json::Array inputs;
+  for (const Value& value : node.inputs) inputs.push_back(value_to(value));
+  entry.set("inputs", std::move(inputs));
+  if (!node.named_inputs.empty()) {
+    Json::Object named;
+    for (const auto& [argument, value] : node.named_inputs) named.set(argument, value_to(value));
+    entry.set("named_inputs", std::move(named));
+  }
+  return entry;
+}
+
+}  // namespace
+
+bool looks_like_architecture(const Json& json) { return json.find("h5bridge") != nullptr; }
+
+bool looks_like_keras_config(const Json& json) { return json.find("class_name") && json.find("config"); }
+
+Architecture architecture_from_json(const Json& json) {
+  refuse_unknown(json.as_object(), {"h5bridge", "name", "inputs", "layers", "outputs", "keras"}, "the architecture");
+  if (const std::int64_t version = json.at("h5bridge").as_integer(); version != kVersion)
+    throw Unsupported("the architecture is of version " + std::to_string(version) + ", expected " + std::to_string(kVersion));
+  Architecture architecture;
+  if (const Json* name = json.find("name")) architecture.name = name->as_string();
+  for (const Json& input : json.at("inputs").as_array()) architecture.inputs.push_back(input_from(input));
+  for (const Json& entry : json.at("layers").as_array()) add_entry(entry, architecture);
+  const Json& outputs = json.at("outputs");
+  if (outputs.is_object()) {
+    for (const auto& [name, value] : outputs.as_object()) architecture.outputs.push_back({name, value_from(value)});
+  } else {
+    for (const Json& value : outputs.as_array()) architecture.outputs.push_back({"", value_from(value)});
+  }
+  if (const Json* keras = json.find("keras")) architecture.keras = keras->as_object();
+  check_graph(architecture);
+  infer_shapes(architecture);
+  return architecture;
+}
+
+Json architecture_to_json(const Architecture& architecture) {
+  Json::Array inputs;
+  for (const Input& input : architecture.inputs)
+    inputs.push_back(Json::Object{{"name", input.name}, {"shape", shape_to(input.shape)}, {"dtype", name_of(input.dtype)}});
+  Json::Array layers;
+  for (const Node& node : architecture.nodes) {
+    // The call that defines a layer has its name; a layer whose first call is named otherwise cannot be said in this form.
+    const bool defines = node.name == node.layer;
+    layers.push_back(entry_of(architecture, node, defines));
+  }
+  Json::Object result{{"h5bridge", kVersion}, {"name", architecture.name}, {"inputs", std::move(inputs)}, {"layers", std::move(layers)}};
+  const bool named = !architecture.outputs.empty() && !architecture.outputs[0].name.empty();
+  if (named) {
+    Json::Object outputs;
+    for (const Output& output : architecture.outputs) outputs.set(output.name, value_to(output.value));
+    result.set("outputs", std::move(outputs));
+  } else {
+    Json::Array outputs;
+    for (const Output& output : architecture.outputs) outputs.push_back(value_to(output.value));
+    result.set("outputs", std::move(outputs));
+  }
+  if (!architecture.keras.empty()) result.set("keras", architecture.keras);
+  return result;
+}
+
+}  // namespace h5bridge

@@ -1,0 +1,17 @@
+// The JSON form of an architecture: docs/architecture.md.
+#pragma once
+
+#include "h5bridge/architecture.h"
+#include "h5bridge/json.h"
+
+namespace h5bridge {
+
+bool looks_like_architecture(const Json& json);
+/// Whether it is what Keras's model.to_json() gives.
+bool looks_like_keras_config(const Json& json);
+
+/// Throws MalformedFile, saying where, for anything but a sound architecture; Unsupported naming all layers of unknown type.
+Architecture architecture_from_json(const Json& json);
+Json architecture_to_json(const Architecture& architecture);
+
+}  // namespace h5bridge

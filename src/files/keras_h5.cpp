@@ -1,0 +1,90 @@
+#include "files/keras_h5.h"
+
+#include <optional>
+#include <set>
+
+#include "files/hdf5.h"
+#include "h5bridge/error.h"
+
+namespace h5bridge {
+namespace {
+
+/// The list that attribute `name` holds, or `name`0, `name`1, ... if it was split; nullopt if there is neither.
+std::optional<std::vector<std::string>> names_in(const hdf5::Object& object, const std::string& name) {
+  std::optional<std::vector<std::string>> all = object.texts(name);
+  if (all) return all;
+  for (int part = 0;; ++part) {
+    const auto piece = object.texts(name + std::to_string(part));
+    if (!piece) return all;
+    if (!all) all.emplace();
+    all->insert(all->end(), piece->begin(), piece->end());
+  }
+}
+
+std::vector<KerasVariable> read_variables(const hdf5::Group& group) {
+  std::vector<KerasVariable> variables;
+  std::set<std::string> seen;
+  for (const std::string& path : names_in(group, "weight_names").value_or(std::vector<std::string>())) {
+    if (!seen.insert(path).second) throw MalformedFile("attribute weight_names of " + group.path() + " names " + path + " twice");
+    variables.push_back({path, group.data_set(path).tensor()});
+  }
+  return variables;
+}
+
+std::vector<KerasLayerWeights> read_layers(const hdf5::Group& group, const std::vector<std::string>& names) {
+  std::vector<KerasLayerWeights> layers;
+  // A file could otherwise hold a few bytes that say "the same layer" a million times.
+  std::set<std::uint64_t> seen;
+  for (const std::string& name : names) {
+    const hdf5::Group layer = group.group(name);
+    if (!seen.insert(layer.address()).second) throw MalformedFile(layer.path() + " is the group of another layer, too");
+    layers.push_back({name, read_variables(layer)});
+  }
+  return layers;
+}
+
+Json read_json(const hdf5::Object& object, const std::string& attribute) {
+  const auto text = object.text(attribute);
+  return text ? Json::parse(*text, "attribute " + attribute + " of " + object.path()) : Json();
+}
+
+void read_extra(const hdf5::Group& root, KerasFile& file) {
+  if (!root.has("h5bridge")) return;
+  const hdf5::Group ours = root.group("h5bridge");
+  file.extra = read_json(ours, "metadata");
+  if (!ours.has("tensors")) return;
+  const hdf5::Group tensors = ours.group("tensors");
+  for (std::size_t index = 0; tensors.has(std::to_string(index)); ++index) {
+    const hdf5::DataSet data_set = tensors.data_set(std::to_string(index));
+    const auto name = data_set.text("name");
+    if (!name) throw MalformedFile(data_set.path() + " has no attribute name");
+    file.extra_tensors.push_back({*name, data_set.tensor()});
+  }
+}
+
+}  // namespace
+
+KerasFile read_keras_h5(const std::string& path) {
+  const hdf5::Group root = hdf5::open(path);
+  const auto nested = root.has("model_weights") ? std::optional(root.group("model_weights")) : std::nullopt;
+  const hdf5::Group& weights = nested ? *nested : root;
+  const auto layer_names = names_in(weights, "layer_names");
+  if (!layer_names) throw MalformedFile("no Keras model: " + weights.path() + " has no attribute layer_names");
+
+  KerasFile file;
+  file.model_config = read_json(root, "model_config");
+  file.training_config = read_json(root, "training_config");
+  const auto stated = [&](const std::string& attribute) {
+    const auto text = root.text(attribute);
+    return text ? *text : weights.text(attribute).value_or("");
+  };
+  file.keras_version = stated("keras_version");
+  file.backend = stated("backend");
+  file.layers = read_layers(weights, *layer_names);
+  if (weights.has("top_level_model_weights")) file.top_level = read_variables(weights.group("top_level_model_weights"));
+  if (root.has("optimizer_weights")) file.optimizer = read_variables(root.group("optimizer_weights"));
+  read_extra(root, file);
+  return file;
+}
+
+}  // namespace h5bridge

@@ -1,0 +1,74 @@
+// What torch.save writes: a zip archive of a pickle and of the storages that it refers to.
+#pragma once
+
+#include <iosfwd>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "files/pickle.h"
+#include "files/zip.h"
+#include "h5bridge/h5bridge.h"
+
+namespace h5bridge {
+
+/// Whether an archive is torch.save's (and not TorchScript's, which has a pickle, too).
+bool is_torch_archive(const ZipReader& archive);
+bool is_torchscript_archive(const ZipReader& archive);
+/// Whether a file begins with the magic pickle of torch.save before PyTorch 1.6.
+bool is_legacy_torch_file(const ByteSource& file);
+
+/// Whether a pickled value is what torch would rebuild a tensor from. Not every such tensor is one that we can read.
+bool is_tensor(const pickle::Value& value);
+
+/// An opened torch.save archive. Not to be used by several threads at once; the tensors may be.
+class TorchFile {
+ public:
+  /// Reads the pickle, no tensor. Throws MalformedFile, and Unsupported for big-endian files.
+  explicit TorchFile(ByteSourcePtr file);
+
+  const pickle::Value& root() const { return document_.root(); }
+
+  /// The tensor that a value stands for, wherever it was when it was saved. Its bytes stay in the file; tensors that
+  /// share a storage share their source. Throws MalformedFile if it leaves its storage, or if the value is no tensor, and
+  /// Unsupported, naming it, for what is no plain dense tensor. `name` is for messages.
+  Tensor tensor(const pickle::Value& value, const std::string& name) const;
+
+  /// Any value as JSON (files/pickle_json.h); tensors are {"$tensor": {"shape": [...], "dtype": "..."}}.
+  Json to_json(const pickle::Value& value) const;
+
+ private:
+  ByteSourcePtr storage(const std::string& key) const;
+
+  ZipReader archive_;
+  std::string folder_;  // "archive/"
+  pickle::Document document_;
+  mutable std::map<std::string, ByteSourcePtr> storages_;
+};
+
+/// Reads a state_dict, or a checkpoint that holds one, into weights, training state and metadata["torch"]:
+///   "state_dict_metadata": its _metadata;  "checkpoint": the entries that have no other place;
+///   "keys": {"state_dict", "optimizer", "epoch", "loss"}: the entries' names where they were found.
+/// Parameters of the optimizer that the file does not name go by their number: see name_optimizer_parameters.
+/// Throws UsageError where several entries could be the state_dict, or options.key is none; Unsupported where there is
+/// none, and for whole pickled modules.
+Model read_torch_file(const ByteSourcePtr& file, const LoadOptions& options);
+
+/// Renames the parameters of an optimizer that go by number. Its numbers count parameters in the order of its groups,
+/// which is that of `parameter_names` (the state_dict's names without its buffers) unless a caller of PyTorch sorted them.
+/// Does nothing if they have names. Throws MalformedFile if the counts differ, or if a slot does not fit the shape of its
+/// parameter in `weights`.
+void name_optimizer_parameters(Optimizer& optimizer, const std::vector<std::string>& parameter_names, const Weights& weights);
+
+struct TorchWriteOptions {
+  bool checkpoint = false;  // the dict {epoch, model_state_dict, optimizer_state_dict, loss} around the state_dict
+  bool optimizer = true;    // with optimizer_state_dict in it
+};
+
+/// Writes what torch.save would write for the state_dict, with its _metadata if the model has it, or for a checkpoint;
+/// torch.load(weights_only=True) takes it. Tensors that are the same view of the same bytes share a storage. An epoch or
+/// loss that the model does not have is None. Throws Unsupported for a checkpoint with optimizer of a model without, and
+/// SystemFailure if writing fails.
+void write_torch_file(const Model& model, std::ostream& out, const TorchWriteOptions& options = {});
+
+}  // namespace h5bridge

@@ -1,0 +1,18 @@
+// Optimizers' state_dicts, {"state": {0: {...}}, "param_groups": [{...}]}.
+#pragma once
+
+#include <optional>
+
+#include "files/torch_file.h"
+
+namespace h5bridge {
+
+/// Whether a pickled value has the form of an optimizer's state_dict.
+bool is_optimizer_state(const pickle::Value& value);
+
+/// The optimizer whose state_dict `value` is. Its kind is told by its hyperparameters, "unknown" where they fit none or
+/// several. A Python number as a slot becomes a 0-d float32 tensor, as torch itself takes it. nullopt where a slot is no tensor
+/// or number (LBFGS keeps lists).
+std::optional<Optimizer> read_optimizer(const TorchFile& file, const pickle::Value& value);
+
+}  // namespace h5bridge

@@ -1,0 +1,116 @@
+// The architecture half of a model: a typed graph of layers. docs/architecture.md explains its JSON form.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "h5bridge/dtype.h"
+#include "h5bridge/json.h"
+#include "h5bridge/size.h"
+
+namespace h5bridge {
+
+/// None, or a value of one of the kinds that an attribute can have.
+using AttributeValue =
+    std::variant<std::monostate, bool, std::int64_t, double, std::string, std::vector<std::int64_t>, SymbolicShape>;
+
+/// The settings of a layer, checked and completed against its type's declaration (layers/layer_type.h). The typed
+/// getters throw std::logic_error for a name or a kind that the type does not declare: that is a mistake in our code.
+class Attributes {
+ public:
+  bool contains(std::string_view name) const;
+  const AttributeValue& at(std::string_view name) const;
+  void set(std::string_view name, AttributeValue value);
+
+  bool is_none(std::string_view name) const { return std::holds_alternative<std::monostate>(at(name)); }
+  bool boolean(std::string_view name) const { return get<bool>(name); }
+  std::int64_t integer(std::string_view name) const { return get<std::int64_t>(name); }
+  double number(std::string_view name) const { return get<double>(name); }
+  const std::string& text(std::string_view name) const { return get<std::string>(name); }
+  const std::vector<std::int64_t>& integers(std::string_view name) const { return get<std::vector<std::int64_t>>(name); }
+  const SymbolicShape& sizes(std::string_view name) const { return get<SymbolicShape>(name); }
+
+  auto begin() const { return values_.begin(); }
+  auto end() const { return values_.end(); }
+  bool operator==(const Attributes&) const = default;
+
+ private:
+  template <typename T>
+  const T& get(std::string_view name) const {
+    if (const T* value = std::get_if<T>(&at(name))) return *value;
+    throw_wrong_kind(name);
+  }
+  [[noreturn]] void throw_wrong_kind(std::string_view name) const;
+
+  std::vector<std::pair<std::string, AttributeValue>> values_;
+};
+
+/// A layer: what holds parameters and settings. It may be called by several nodes.
+struct Layer {
+  std::string name;      // the PyTorch module path, "layer1.0.conv1", or a name made for a function, "relu_1"
+  std::string type;      // a name in the registry: "Conv2d", "add"
+  Attributes attributes;
+  Json::Object keras;    // what Keras says of it beyond the computation: initialisers, trainable, dtype policy, its own name
+  bool operator==(const Layer&) const = default;
+};
+
+/// Output number `output` of the node or the input called `node`.
+struct Value {
+  std::string node;
+  std::int64_t output = 0;
+  auto operator<=>(const Value&) const = default;
+};
+
+/// A call of a layer. Most layers are called once, by a node of the same name.
+struct Node {
+  std::string name;
+  std::string layer;
+  std::vector<Value> inputs;
+  std::vector<std::pair<std::string, Value>> named_inputs;
+  bool operator==(const Node&) const = default;
+};
+
+struct Input {
+  std::string name;
+  SymbolicShape shape;  // with the batch axis
+  DType dtype = DType::Float32;
+  bool operator==(const Input&) const = default;
+};
+
+struct Output {
+  std::string name;  // the key where a forward returns a dict; otherwise empty
+  Value value;
+  bool operator==(const Output&) const = default;
+};
+
+struct Architecture {
+  std::string name;
+  std::vector<Input> inputs;
+  std::vector<Layer> layers;
+  std::vector<Node> nodes;  // in an order in which every value is made before it is used
+  std::vector<Output> outputs;
+  Json::Object keras;       // what Keras says of the model itself: class_name, name, ...
+
+  const Layer* find_layer(std::string_view wanted) const;
+  Layer* find_layer(std::string_view wanted);
+  const Layer& layer_of(const Node& node) const;
+  const Input* find_input(std::string_view wanted) const;
+  const Node* find_node(std::string_view wanted) const;
+  bool operator==(const Architecture&) const = default;
+};
+
+/// `wanted`, or `wanted_1`, `wanted_2`, ... : the first for which `taken` says no.
+template <typename Taken>
+std::string unique_name(const std::string& wanted, Taken&& taken) {
+  if (!taken(wanted)) return wanted;
+  for (int count = 1;; ++count)
+    if (std::string name = wanted + "_" + std::to_string(count); !taken(name)) return name;
+}
+
+}  // namespace h5bridge

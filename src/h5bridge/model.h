@@ -1,0 +1,67 @@
+// The one in-memory form that every file is read into and written from.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "h5bridge/architecture.h"
+#include "h5bridge/json.h"
+#include "h5bridge/tensor.h"
+
+namespace h5bridge {
+
+/// Named tensors in the order of their file.
+class Weights {
+ public:
+  bool empty() const { return tensors_.empty(); }
+  std::size_t size() const { return tensors_.size(); }
+  auto begin() const { return tensors_.begin(); }
+  auto end() const { return tensors_.end(); }
+  const Tensor* find(std::string_view name) const;
+  /// Adds a tensor; throws MalformedFile if the name is taken.
+  void add(std::string name, Tensor tensor);
+  /// Replaces the tensor of that name, or adds it.
+  void set(std::string name, Tensor tensor);
+
+ private:
+  std::vector<NamedTensor> tensors_;
+  std::map<std::string, std::size_t, std::less<>> index_;
+};
+
+/// An optimizer in PyTorch's terms: kind and hyperparameters are a class of torch.optim and its arguments, slots are the
+/// entries of its state_dict.
+struct Optimizer {
+  std::string kind;                                    // "SGD", "Adam"
+  Json::Object hyperparameters;                        // of the first parameter group: lr, momentum, betas, ...
+  std::vector<Json::Object> groups;                    // each group's hyperparameters, and "params": the names in it
+  std::map<std::string, std::vector<NamedTensor>> slots;  // by parameter name: momentum_buffer, exp_avg, step, ...
+  Json::Object keras;                                  // Keras's own configuration, where it came from Keras
+  std::vector<NamedTensor> keras_variables;            // likewise its variables, in Keras's layout
+};
+
+/// Where a training run stood.
+struct Training {
+  std::optional<std::int64_t> epoch;
+  std::optional<double> loss;
+  std::optional<Optimizer> optimizer;
+  std::optional<Json> compile;  // Keras's training_config without the optimizer: loss, metrics, ...
+};
+
+/// The framework whose conventions a source follows: how its inputs and outputs are laid out.
+enum class Framework { Torch, Keras };
+
+struct Model {
+  std::optional<Architecture> architecture;
+  Weights weights;                        // by PyTorch's state_dict names, in their order
+  std::map<std::string, bool> trainable;  // by the same names, where a source says
+  std::optional<Training> training;
+  Json::Object metadata;                  // what a source carried that has no place above
+  Framework framework = Framework::Torch;
+  std::string format;                     // the FORMAT of interface.md that the weights (else the architecture) came from
+};
+
+}  // namespace h5bridge

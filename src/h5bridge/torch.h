@@ -1,0 +1,75 @@
+// Rebuilding models as LibTorch modules. Link h5bridge::torch.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "h5bridge/model.h"
+
+namespace h5bridge {
+
+/// Where a training run stands.
+struct Progress {
+  std::optional<std::int64_t> epoch;
+  std::optional<double> loss;
+};
+
+struct ModuleOptions {
+  /// Whose layout inputs and outputs have; by default that of the framework which wrote the model's file.
+  std::optional<Framework> layout;
+};
+
+/// A model as a torch::nn::Module. Its parameters, buffers and submodules carry the names of the PyTorch state_dict;
+/// submodules are LibTorch's own where one has the same semantics. It starts in train() mode, as PyTorch's do.
+class Module : public torch::nn::Module {
+ public:
+  ~Module() override;
+  /// Of a model with one input; the first output. Throws UsageError for another number of inputs.
+  torch::Tensor forward(const torch::Tensor& input);
+  /// Inputs in the architecture's order; all outputs.
+  std::vector<torch::Tensor> forward(const std::vector<torch::Tensor>& inputs);
+  /// Inputs by name; outputs by name (input_names(), output_names()).
+  std::map<std::string, torch::Tensor> forward(const std::map<std::string, torch::Tensor>& inputs);
+
+  /// A module of its own with copies of all tensors, on `device` if one is given.
+  std::shared_ptr<torch::nn::Module> clone(const std::optional<torch::Device>& device = std::nullopt) const override;
+
+  std::vector<std::string> input_names() const;
+  std::vector<std::string> output_names() const;
+  const Architecture& architecture() const;
+
+  /// Called with each node's name and outputs as they are made, in the architecture's own layout; an empty function ends it.
+  using Observer = std::function<void(const std::string& node, const std::vector<torch::Tensor>& outputs)>;
+  void observe(Observer observer);
+
+  class Implementation;
+  explicit Module(std::unique_ptr<Implementation> implementation);
+
+ private:
+  friend Model capture(const Module& module);
+  friend Model capture(const Module& module, const torch::optim::Optimizer& optimizer, const Progress& progress);
+  std::unique_ptr<Implementation> implementation_;
+};
+
+/// Rebuilds `model` on `device`, weights and all. Parameters are contiguous and 64-byte aligned, so that results do not
+/// depend on the file they came from. Throws Unsupported for a layer that LibTorch cannot run, MalformedFile for missing or
+/// misshapen weights, SystemFailure if there is no such device.
+std::shared_ptr<Module> to_module(const Model& model, torch::Device device = torch::kCPU, const ModuleOptions& options = {});
+
+/// The optimizer that `model` was trained with, resuming where it stopped: SGD, Adam, AdamW, RMSprop or Adagrad. Throws
+/// UsageError if the model has none, Unsupported for another kind or a setting that LibTorch lacks.
+std::unique_ptr<torch::optim::Optimizer> to_optimizer(const Model& model, Module& module);
+
+/// The weights of `module` and the state of `optimizer`, copied into a model that can be saved. It takes and gives what
+/// the model did that `module` was made of. Throws Unsupported for an optimizer of another kind than to_optimizer knows,
+/// UsageError for one that holds parameters of something else.
+Model capture(const Module& module);
+Model capture(const Module& module, const torch::optim::Optimizer& optimizer, const Progress& progress = {});
+
+}  // namespace h5bridge

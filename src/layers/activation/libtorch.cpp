@@ -1,0 +1,109 @@
+#include "layers/torch_layer.h"
+
+namespace h5bridge::activation {
+namespace {
+
+using namespace torch::nn;
+using torch::Tensor;
+
+template <typename Module>
+TorchInstance plain(const Layer&) {
+  return unary_module(Module());
+}
+
+// A module whose one option is a number.
+template <typename Module, typename Options>
+auto with_number(const char* attribute) {
+  return [attribute](const Layer& layer) { return unary_module(Module(Options(layer.attributes.number(attribute)))); };
+}
+
+// A module that works along one axis.
+template <typename Module>
+TorchInstance over_axis(const Layer& layer) {
+  return unary_module(Module(layer.attributes.integer("dim")));
+}
+
+template <Tensor (*function)(const Tensor&)>
+TorchInstance function_alone(const Layer&) {
+  return unary(function);
+}
+
+Tensor hardsigmoid(const Tensor& x) { return torch::hardsigmoid(x); }
+Tensor hardswish(const Tensor& x) { return torch::hardswish(x); }
+Tensor exponential(const Tensor& x) { return torch::exp(x); }
+
+// Keras's ReLU with a slope below the threshold and a limit. Source: keras/src/activations/activations.py.
+Tensor general_relu(const Tensor& x, double slope, double threshold, std::optional<double> limit) {
+  if (slope != 0 && threshold == 0 && !limit) return torch::leaky_relu(x, slope);
+  Tensor result = threshold == 0 ? torch::relu(x) : torch::where(x > threshold, x, torch::zeros_like(x));
+  if (limit) result = torch::clamp(result, 0, *limit);
+  return slope == 0 ? result : result - slope * torch::relu(threshold - x);
+}
+
+TorchInstance build_relu(const Layer& layer) {
+  const Attributes& a = layer.attributes;
+  const double slope = a.number("negative_slope");
+  const double threshold = a.number("threshold");
+  const std::optional<double> limit = a.is_none("max_value") ? std::nullopt : std::optional(a.number("max_value"));
+  if (slope == 0 && threshold == 0 && !limit) return unary_module(ReLU());
+  return unary([=](const Tensor& x) { return general_relu(x, slope, threshold, limit); });
+}
+
+TorchInstance build_prelu(const Layer& layer) {
+  const Attributes& a = layer.attributes;
+  const PReLU module(PReLUOptions().num_parameters(a.integer("num_parameters")).init(a.number("init")));
+  if (a.integer("num_parameters") == 1) return unary_module(module);
+  return unary(module.ptr(), in_data_format(a, module_call(module)));
+}
+
+TorchInstance build_gelu(const Layer& layer) { return unary_module(GELU(GELUOptions().approximate(layer.attributes.text("approximate")))); }
+
+TorchInstance build_hardtanh(const Layer& layer) {
+  const Attributes& a = layer.attributes;
+  return unary_module(Hardtanh(HardtanhOptions().min_val(a.number("min_val")).max_val(a.number("max_val"))));
+}
+
+TorchInstance build_softplus(const Layer& layer) {
+  const Attributes& a = layer.attributes;
+  return unary_module(Softplus(SoftplusOptions().beta(a.number("beta")).threshold(a.number("threshold"))));
+}
+
+TorchInstance build_elu(const Layer& layer) { return unary_module(ELU(ELUOptions().alpha(layer.attributes.number("alpha")))); }
+TorchInstance build_celu(const Layer& layer) { return unary_module(CELU(CELUOptions().alpha(layer.attributes.number("alpha")))); }
+TorchInstance build_leaky_relu(const Layer& layer) {
+  return unary_module(LeakyReLU(LeakyReLUOptions().negative_slope(layer.attributes.number("negative_slope"))));
+}
+
+}  // namespace
+
+std::vector<TorchLayer> torch_layers() {
+  return {
+      {"ReLU", build_relu},
+      {"ReLU6", plain<ReLU6>},
+      {"LeakyReLU", build_leaky_relu},
+      {"PReLU", build_prelu},
+      {"ELU", build_elu},
+      {"SELU", plain<SELU>},
+      {"CELU", build_celu},
+      {"GELU", build_gelu},
+      {"SiLU", plain<SiLU>},
+      {"Mish", plain<Mish>},
+      {"Sigmoid", plain<Sigmoid>},
+      {"LogSigmoid", plain<LogSigmoid>},
+      {"Hardsigmoid", function_alone<hardsigmoid>},
+      {"Hardswish", function_alone<hardswish>},
+      {"Tanh", plain<Tanh>},
+      {"Hardtanh", build_hardtanh},
+      {"Tanhshrink", plain<Tanhshrink>},
+      {"Softplus", build_softplus},
+      {"Softsign", plain<Softsign>},
+      {"Softshrink", with_number<Softshrink, SoftshrinkOptions>("lambd")},
+      {"Hardshrink", with_number<Hardshrink, HardshrinkOptions>("lambd")},
+      {"Identity", plain<Identity>},
+      {"exp", function_alone<exponential>},
+      {"Softmax", over_axis<Softmax>},
+      {"LogSoftmax", over_axis<LogSoftmax>},
+  };
+}
+
+}  // namespace h5bridge::activation

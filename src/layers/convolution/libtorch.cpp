@@ -1,0 +1,63 @@
+#include <algorithm>
+#include <stdexcept>
+
+#include "layers/torch_layer.h"
+#include "layers/torch_padding.h"
+#include "layers/window.h"
+
+namespace h5bridge::convolution {
+namespace {
+
+template <typename Variant>
+Variant padding_mode(const std::string& name) {
+  if (name == "reflect") return torch::kReflect;
+  if (name == "replicate") return torch::kReplicate;
+  if (name == "circular") return torch::kCircular;
+  return torch::kZeros;
+}
+
+bool has_strides(const Attributes& a) {
+  return std::ranges::any_of(a.integers("stride"), [](std::int64_t stride) { return stride != 1; });
+}
+
+// LibTorch's module has "same" for strides of 1 only. For others it gets no padding, and its input is padded before.
+bool pads_before(const Attributes& a) { return has_padding_word(a, "same") && has_strides(a); }
+
+template <typename Options>
+void set_padding(Options& options, const Attributes& a) {
+  using Mode = std::decay_t<decltype(options.padding_mode())>;
+  if (pads_before(a)) return;
+  options.padding_mode(padding_mode<Mode>(a.text("padding_mode")));
+  if (has_padding_word(a, "same"))
+    options.padding(torch::kSame);
+  else if (!has_padding_word(a, "valid"))
+    options.padding(a.integers("padding"));
+}
+
+template <typename Convolution, typename Options>
+TorchInstance build(const Layer& layer) {
+  const Attributes& a = layer.attributes;
+  const std::int64_t groups = a.integer("groups");
+  // Made with the fewest channels: the tensors of the file take the place of the random ones.
+  Options options(groups, groups, a.integers("kernel_size"));
+  options.stride(a.integers("stride")).dilation(a.integers("dilation")).groups(groups).bias(a.boolean("bias"));
+  set_padding(options, a);
+  Convolution module(options);
+  module->options.in_channels(a.integer("in_channels")).out_channels(a.integer("out_channels"));
+
+  TorchFunction forward = module_call(module);
+  if (pads_before(a))
+    forward = [forward, windows = windows_of(a), mode = a.text("padding_mode")](const torch::Tensor& input) {
+      return forward(pad_same(input, windows, mode == "zeros" ? "constant" : mode));
+    };
+  return unary(module.ptr(), with_activation(a, in_data_format(a, forward)));
+}
+
+}  // namespace
+
+std::vector<TorchLayer> torch_layers() {
+  using namespace torch::nn;
+  return {{"Conv1d", build<Conv1d, Conv1dOptions>}, {"Conv2d", build<Conv2d, Conv2dOptions>}, {"Conv3d", build<Conv3d, Conv3dOptions>}};
+}
+
+}  // namespace h5bridge::convolution

@@ -1,0 +1,97 @@
+// The Keras facet of a layer type: configuration to attributes and back, and the weight rules. Rows of correspondences
+// are read both ways; only where one Keras layer cannot say what PyTorch means does a mapping bring code of its own.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "h5bridge/architecture.h"
+#include "h5bridge/json.h"
+#include "layers/weight_rule.h"
+
+namespace h5bridge {
+
+/// How a value is spelled on the other side.
+struct Spelling {
+  std::function<Json(const AttributeValue&)> to_keras;
+  std::function<AttributeValue(const Json&)> from_keras;
+};
+
+namespace spelling {
+Spelling boolean();
+Spelling integer();
+Spelling number();
+Spelling text();
+/// `length` integers; Keras also takes one for all.
+Spelling integers(std::size_t length);
+/// 1 - value: batch normalisation's momentum.
+Spelling one_minus();
+/// An activation by name; null is "linear". Throws Unsupported for any other activation object.
+Spelling activation();
+}  // namespace spelling
+
+struct Correspondence {
+  std::string attribute;
+  std::string keras;
+  Spelling spelling;
+  std::optional<AttributeValue> when_absent = {};  // for keys that Keras does not always write
+};
+
+/// Emits Keras layers and operations for one call of a layer. Values are opaque handles.
+class KerasEmitter {
+ public:
+  using Handle = std::size_t;
+  virtual ~KerasEmitter() = default;
+  virtual const std::vector<SymbolicShape>& input_shapes() const = 0;
+  virtual const SymbolicShape& output_shape() const = 0;
+  virtual Handle input(std::size_t i) const = 0;
+  /// A helper layer before or after the main one, named after it with `suffix`.
+  virtual Handle layer(const std::string& suffix, const std::string& class_name, Json::Object config, Handle input) = 0;
+  /// A keras.ops operation: `module` such as "keras.src.ops.numpy"; `kwargs` are those of its call.
+  virtual Handle operation(const std::string& suffix, const std::string& module, const std::string& class_name, Json::Object config,
+                           Handle input, Json::Object kwargs) = 0;
+  /// The layer itself, which has its name and its weights.
+  virtual Handle main(Json::Object config, std::vector<Handle> inputs) = 0;
+};
+
+struct KerasMapping {
+  std::string type;        // ours
+  std::string class_name;  // in keras.layers
+  std::vector<Correspondence> attributes = {};
+  /// Configuration fixed by the mapping: what is written, and what must be there for the mapping to apply.
+  Json::Object fixed = {};
+  /// Keys that say nothing of the computation, with what Keras's constructor has for them; carried in Layer::keras.
+  Json::Object carried = {};
+  /// Fills in the attributes that Keras derives from its input (in_features). Throws MalformedFile.
+  std::function<void(Attributes&, const std::vector<SymbolicShape>&)> derive = [](Attributes&, const std::vector<SymbolicShape>&) {};
+  /// Whether this mapping is the one for inputs of these shapes (BatchNorm1d, 2d, 3d).
+  std::function<bool(const std::vector<SymbolicShape>&)> accepts = [](const std::vector<SymbolicShape>&) { return true; };
+  /// The weight rules, given the shapes of the inputs of the layer's first call.
+  std::function<WeightRules(const Attributes&, const std::vector<SymbolicShape>&)> weights =
+      [](const Attributes&, const std::vector<SymbolicShape>&) { return WeightRules{}; };
+  /// Writes the layer, given the configuration that the rows make; throws Unsupported where Keras cannot say it.
+  std::function<KerasEmitter::Handle(const Attributes&, Json::Object config, KerasEmitter&)> lower = emit_main;
+  /// Takes what rows cannot say out of a configuration, before the rows read it.
+  std::function<void(Json::Object& config, Attributes&, const std::vector<SymbolicShape>&)> lift = [](Json::Object&, Attributes&, const std::vector<SymbolicShape>&) {};
+  /// Several inputs are handed to the call as one list (Add, Concatenate).
+  bool inputs_as_list = false;
+  /// Of the keys that all Keras layers have, those that this class's constructor refuses.
+  std::vector<std::string> refused = {};
+
+  static KerasEmitter::Handle emit_main(const Attributes&, Json::Object config, KerasEmitter& emitter);
+};
+
+/// The initialisers, regularisers and constraints of `weights` ("kernel", "bias"), as `carried` wants them.
+Json::Object carried_for(const std::vector<std::pair<std::string, std::string>>& weights, bool activity_regularizer = true);
+
+/// The configuration that the rows, the fixed and the carried keys make of a layer.
+Json::Object config_of(const KerasMapping& mapping, const Layer& layer);
+/// The layer that a configuration describes, without name and carried keys that stand at Keras's own values; nullopt if the
+/// mapping does not fit it. Throws MalformedFile for a value of the wrong kind, Unsupported for an unknown key.
+std::optional<Layer> layer_from_config(const KerasMapping& mapping, const Json::Object& config, const std::vector<SymbolicShape>& inputs);
+
+}  // namespace h5bridge

@@ -1,0 +1,24 @@
+// Margins as Keras layers and operations, for the layers whose own padding cannot say them.
+#pragma once
+
+#include <vector>
+
+#include "layers/keras_mapping.h"
+#include "layers/window.h"
+
+namespace h5bridge {
+
+bool any_margin(const std::vector<Margins>& margins);
+
+/// A ZeroPadding1D, 2D or 3D before the layer, named after it.
+KerasEmitter::Handle emit_zero_padding(const std::vector<Margins>& margins, const Attributes& attributes, KerasEmitter& emitter,
+                                       KerasEmitter::Handle input);
+
+/// keras.ops.pad with a constant before the layer. Keras has no layer for other constants than zero.
+KerasEmitter::Handle emit_constant_padding(const std::vector<Margins>& margins, double value, const Attributes& attributes,
+                                           KerasEmitter& emitter, KerasEmitter::Handle input);
+
+/// ((before, after), ...) as ZeroPadding's configuration has it; one axis is a plain pair.
+Json zero_padding_config(const std::vector<Margins>& margins);
+
+}  // namespace h5bridge

@@ -1,0 +1,110 @@
+// What a layer type is: its attributes, parameters, shapes and behaviour under a change of layout. A family's spec.cpp
+// makes these; the JSON Schema, docs/layers.md and the registry-driven tests are generated from them.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "h5bridge/architecture.h"
+#include "h5bridge/tensor.h"
+#include "layers/layout_rule.h"
+
+namespace h5bridge {
+
+enum class AttributeKind {
+  Boolean,
+  Integer,
+  Number,
+  Text,      // one of `choices`, where there are any
+  Integers,  // where `length` is set, one integer may stand for `length` equal ones
+  Padding,   // Integers, or one of the words in `choices` ("same", "valid")
+  Sizes,     // integers and symbolic sizes
+};
+
+struct AttributeSpec {
+  std::string name;
+  AttributeKind kind;
+  std::string meaning;
+  std::optional<AttributeValue> fallback;  // none: the attribute is required
+  std::vector<std::string> choices = {};
+  std::size_t length = 0;
+  bool nullable = false;  // None is a value of its own
+};
+
+class LayerType;
+
+/// Throws MalformedFile saying which attribute is wrong and why; fills defaults in. `where` names the layer.
+Attributes attributes_from_json(const LayerType& type, const Json::Object& json, const std::string& where);
+/// Only the attributes that are not at their default.
+Json::Object attributes_to_json(const LayerType& type, const Attributes& attributes);
+Json attribute_to_json(const AttributeValue& value);
+
+enum class Role { Parameter, Buffer };
+
+struct ParameterSpec {
+  std::string name;  // as in the state_dict: "weight", "running_mean"
+  Shape shape;
+  Role role = Role::Parameter;
+  DType dtype = DType::Float32;
+};
+
+/// A configuration that the registry-driven tests take through every facet.
+struct Sample {
+  std::string what;  // names the test case
+  Json::Object attributes;
+  std::vector<Shape> inputs;
+};
+
+class LayerType {
+ public:
+  std::string name;     // PyTorch's: "Conv2d", "add"; Keras's where only Keras has it
+  std::string summary;  // a line for docs/layers.md
+  std::string source;   // the file of PyTorch or Keras that defines the behaviour
+  std::vector<AttributeSpec> attributes;
+  std::size_t least_inputs = 1;
+  std::size_t most_inputs = 1;
+
+  std::function<std::vector<ParameterSpec>(const Attributes&)> parameters = [](const Attributes&) { return std::vector<ParameterSpec>{}; };
+  /// Shapes of the outputs, from those of the inputs; throws MalformedFile where they do not fit.
+  std::function<std::vector<SymbolicShape>(const Attributes&, const std::vector<SymbolicShape>&)> shapes = same_shape;
+  LayoutRule layout = keeps_original_layout();
+  /// Throws MalformedFile or Unsupported for combinations that no single attribute shows to be wrong.
+  std::function<void(const Attributes&)> check = [](const Attributes&) {};
+  std::vector<Sample> samples;
+
+  const AttributeSpec* find_attribute(std::string_view attribute) const;
+  /// All attributes at their defaults; required ones are missing.
+  Attributes defaults() const;
+
+  static std::vector<SymbolicShape> same_shape(const Attributes&, const std::vector<SymbolicShape>& inputs) { return {inputs.at(0)}; }
+};
+
+// Declarations of attributes, so that a family's table reads as one.
+AttributeSpec required_integer(std::string name, std::string meaning);
+AttributeSpec integer(std::string name, std::int64_t fallback, std::string meaning);
+AttributeSpec boolean(std::string name, bool fallback, std::string meaning);
+AttributeSpec number(std::string name, double fallback, std::string meaning);
+AttributeSpec text(std::string name, std::string fallback, std::vector<std::string> choices, std::string meaning);
+/// `length` integers, or one that stands for them all.
+AttributeSpec required_tuple(std::string name, std::size_t length, std::string meaning);
+AttributeSpec tuple(std::string name, std::size_t length, std::int64_t fallback, std::string meaning);
+AttributeSpec required_integers(std::string name, std::string meaning);
+AttributeSpec required_sizes(std::string name, std::string meaning);
+/// `spec`, of which None is a value as well, and the default.
+AttributeSpec or_none(AttributeSpec spec);
+/// `length` integers or one of `words`; zeros by default.
+AttributeSpec padding_attribute(std::size_t length, std::vector<std::string> words, std::string meaning);
+/// Where the channels stand; PyTorch knows channels_first alone.
+AttributeSpec data_format();
+/// The activation that Keras layers apply to their output, by its name in keras.activations.
+AttributeSpec fused_activation();
+
+/// The index of the channel axis of a tensor of `rank` axes.
+std::int64_t channel_axis(const Attributes& attributes, std::int64_t rank);
+/// Index i of an axis counted from the end if negative; throws MalformedFile outside of [-rank, rank).
+std::int64_t resolve_axis(std::int64_t axis, std::int64_t rank);
+
+}  // namespace h5bridge

@@ -1,0 +1,87 @@
+// How a layer takes part in a change of layout (passes/layout.cpp). The pass walks the graph and keeps, for every value,
+// how the axes that are stored relate to those that the source architecture speaks of; each layer's rule says what its
+// attributes become and how its outputs are arranged.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "h5bridge/architecture.h"
+
+namespace h5bridge {
+
+/// Elements that a flatten put into another order than the source architecture's: its axis `axis` is the flattened
+/// `extents`, taken in the order `order` (stored = original.reshape(extents).permute(order)).
+struct FlattenedOrder {
+  std::vector<std::int64_t> extents;
+  std::vector<std::int64_t> order;
+  bool operator==(const FlattenedOrder&) const = default;
+};
+
+/// stored = original.permute(axes); where `flattened` is set, the elements along the last axis are reordered as well.
+struct Arrangement {
+  std::vector<std::int64_t> axes;
+  std::optional<FlattenedOrder> flattened;
+  static Arrangement original(std::size_t rank);
+  bool is_original() const;
+  /// The stored index of the original axis `axis`.
+  std::int64_t stored_axis(std::int64_t axis) const;
+  bool operator==(const Arrangement&) const = default;
+};
+
+/// A layer's view of the pass: one call of it.
+class LayoutCall {
+ public:
+  virtual ~LayoutCall() = default;
+  virtual std::size_t input_count() const = 0;
+  /// How input `i` comes.
+  virtual const Arrangement& input(std::size_t i) const = 0;
+  /// The input's shape in the source architecture's order of axes.
+  virtual const SymbolicShape& input_shape(std::size_t i) const = 0;
+  virtual const SymbolicShape& output_shape(std::size_t i) const = 0;
+  /// Asks for input `i` arranged otherwise: a permute is inserted before this call.
+  virtual void require(std::size_t i, const Arrangement& wanted) = 0;
+  /// The attributes, to be rewritten for the new arrangement.
+  virtual Attributes& attributes() = 0;
+  /// Changes the call into one of another type.
+  virtual void become(const std::string& type, Attributes attributes) = 0;
+  /// Says that the call has nothing left to do: its output is its input as it is stored.
+  virtual void vanish() = 0;
+  /// Reorders axis `axis` of the layer's parameter `parameter` as the input's features are ordered.
+  virtual void reorder_parameter(const std::string& parameter, std::int64_t axis, const FlattenedOrder& order) = 0;
+  /// Whether a flatten may leave its elements in another order; if not, a consumer of them needs the original one.
+  virtual bool may_reorder() const = 0;
+  /// Whether channels are to come last.
+  virtual bool wants_channels_last() const = 0;
+  /// How output `i` is arranged; left unsaid, in the original way.
+  virtual void set_output(std::size_t i, Arrangement arrangement) = 0;
+};
+
+/// What a layer makes of a wish for channels_last that comes from its consumers.
+enum class LayoutWish {
+  Neutral,      // ends it
+  PassesOn,     // hands it on to its inputs
+  ChannelsLast  // has it itself
+};
+
+struct LayoutRule {
+  LayoutWish wish;
+  std::function<void(LayoutCall&)> apply;
+};
+
+/// Needs its inputs as the source architecture has them, and gives its outputs so.
+LayoutRule keeps_original_layout();
+/// Works element by element; all inputs must be arranged alike. Where they broadcast, the original layout is kept.
+LayoutRule any_layout();
+/// Has an attribute data_format, and wants its input as that says.
+LayoutRule follows_data_format();
+/// Takes any arrangement of axes, and has an attribute that counts an axis.
+LayoutRule counts_axis(std::string attribute);
+
+/// The arrangement of a channels_first tensor of `rank` axes stored channels_last (`to_last`), or the reverse.
+Arrangement channels_moved(std::size_t rank, bool to_last);
+
+}  // namespace h5bridge

@@ -1,0 +1,59 @@
+#include <cmath>
+
+#include "layers/torch_layer.h"
+
+namespace h5bridge::merge {
+namespace {
+
+using Binary = torch::Tensor (*)(const torch::Tensor&, const torch::Tensor&);
+
+torch::Tensor multiply(const torch::Tensor& a, const torch::Tensor& b) { return torch::mul(a, b); }
+torch::Tensor maximum(const torch::Tensor& a, const torch::Tensor& b) { return torch::maximum(a, b); }
+torch::Tensor minimum(const torch::Tensor& a, const torch::Tensor& b) { return torch::minimum(a, b); }
+
+template <typename Operation>
+torch::Tensor fold(const TorchValues& inputs, const Operation& operation) {
+  torch::Tensor result = inputs.at(0);
+  for (std::size_t i = 1; i < inputs.size(); ++i) result = operation(result, inputs[i]);
+  return result;
+}
+
+// Integer tensors take integer factors only.
+torch::Scalar scalar(double value) {
+  const bool whole = std::abs(value) < 1e15 && value == std::floor(value);
+  return whole ? torch::Scalar(static_cast<std::int64_t>(value)) : torch::Scalar(value);
+}
+
+template <Binary operation>
+TorchInstance build(const Layer&) {
+  return function_of_all([](const TorchValues& inputs) { return fold(inputs, operation); });
+}
+
+template <torch::Tensor (*operation)(const torch::Tensor&, const torch::Tensor&, const torch::Scalar&)>
+TorchInstance build_scaled(const Layer& layer) {
+  return function_of_all([alpha = scalar(layer.attributes.number("alpha"))](const TorchValues& inputs) {
+    return fold(inputs, [&](const torch::Tensor& a, const torch::Tensor& b) { return operation(a, b, alpha); });
+  });
+}
+
+torch::Tensor add(const torch::Tensor& a, const torch::Tensor& b, const torch::Scalar& alpha) { return torch::add(a, b, alpha); }
+torch::Tensor subtract(const torch::Tensor& a, const torch::Tensor& b, const torch::Scalar& alpha) { return torch::sub(a, b, alpha); }
+
+TorchInstance build_average(const Layer&) {
+  return function_of_all([](const TorchValues& inputs) {
+    return fold(inputs, [](const torch::Tensor& a, const torch::Tensor& b) { return a + b; }) / static_cast<std::int64_t>(inputs.size());
+  });
+}
+
+TorchInstance build_concatenation(const Layer& layer) {
+  return function_of_all([dim = layer.attributes.integer("dim")](const TorchValues& inputs) { return torch::cat(inputs, dim); });
+}
+
+}  // namespace
+
+std::vector<TorchLayer> torch_layers() {
+  return {{"add", build_scaled<add>},     {"sub", build_scaled<subtract>}, {"mul", build<multiply>},      {"maximum", build<maximum>},
+          {"minimum", build<minimum>}, {"Average", build_average},       {"cat", build_concatenation}};
+}
+
+}  // namespace h5bridge::merge

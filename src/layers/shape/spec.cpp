@@ -1,0 +1,186 @@
+#include <algorithm>
+#include <numeric>
+
+#include "h5bridge/error.h"
+#include "layers/layer_type.h"
+
+namespace h5bridge::shape {
+namespace {
+
+Size product(SymbolicShape::const_iterator begin, SymbolicShape::const_iterator end) {
+  return std::accumulate(begin, end, Size(1), [](const Size& a, const Size& b) { return a * b; });
+}
+
+std::int64_t start_of(const Attributes& a, std::size_t rank) { return resolve_axis(a.integer("start_dim"), static_cast<std::int64_t>(rank)); }
+std::int64_t end_of(const Attributes& a, std::size_t rank) { return resolve_axis(a.integer("end_dim"), static_cast<std::int64_t>(rank)); }
+
+// A flatten of all but the batch. What the stored axes are in another order for, the elements that come out are, too; that
+// is for the consumer to undo (a dense layer reorders its weights once, and nothing is moved at run time).
+void flatten_layout(LayoutCall& call) {
+  const SymbolicShape& shape = call.input_shape(0);
+  const std::size_t rank = shape.size();
+  const Arrangement input = call.input(0);
+  const bool moves_channels = call.attributes().boolean("channels_last_order") && rank > 2;
+  const auto extents = fixed(SymbolicShape(shape.begin() + 1, shape.end()));
+  const bool whole = start_of(call.attributes(), rank) == 1 && end_of(call.attributes(), rank) == static_cast<std::int64_t>(rank) - 1;
+  if (input.is_original() && (!moves_channels || call.wants_channels_last())) return;
+  if (!extents || !whole || input.axes[0] != 0 || !call.may_reorder()) return call.require(0, Arrangement::original(rank));
+
+  // Axis j of the original order is axis moved[j] of the input.
+  const Arrangement moved = moves_channels ? channels_moved(rank, true) : Arrangement::original(rank);
+  FlattenedOrder order;
+  for (std::size_t j = 1; j < rank; ++j) order.extents.push_back((*extents)[moved.axes[j] - 1]);
+  for (std::size_t k = 1; k < rank; ++k) order.order.push_back(moved.stored_axis(input.axes[k]) - 1);
+  call.attributes().set("channels_last_order", false);
+
+  // Axes of size 1 do not count: a global pooling's output is in no other order.
+  std::vector<std::int64_t> significant;
+  std::copy_if(order.order.begin(), order.order.end(), std::back_inserter(significant), [&](std::int64_t axis) { return order.extents[axis] != 1; });
+  Arrangement output = Arrangement::original(2);
+  if (!std::is_sorted(significant.begin(), significant.end())) output.flattened = std::move(order);
+  call.set_output(0, std::move(output));
+}
+
+LayerType flatten() {
+  LayerType type;
+  type.name = "Flatten";
+  type.summary = "joins axes into one";
+  type.source = "torch/nn/modules/flatten.py; keras/src/layers/reshaping/flatten.py";
+  type.attributes = {
+      integer("start_dim", 1, "the first axis"),
+      integer("end_dim", -1, "the last axis"),
+      boolean("channels_last_order", false, "Keras's, for data_format channels_first: axis 1 is moved to the end before"),
+  };
+  type.check = [](const Attributes& a) {
+    if (a.boolean("channels_last_order") && (a.integer("start_dim") != 1 || a.integer("end_dim") != -1))
+      throw MalformedFile("\"channels_last_order\" is only for a flatten of all axes but the batch");
+  };
+  type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
+    const SymbolicShape& input = inputs.at(0);
+    const std::int64_t start = start_of(a, input.size());
+    const std::int64_t end = end_of(a, input.size());
+    if (start > end) throw MalformedFile("its start_dim " + std::to_string(start) + " is behind its end_dim " + std::to_string(end));
+    SymbolicShape result(input.begin(), input.begin() + start);
+    result.push_back(product(input.begin() + start, input.begin() + end + 1));
+    result.insert(result.end(), input.begin() + end + 1, input.end());
+    return {result};
+  };
+  type.layout = {LayoutWish::Neutral, flatten_layout};
+  type.samples = {
+      {"all but the batch", {}, {{2, 3, 4, 5}}},
+      {"nothing to do", {}, {{3, 7}}},
+      {"some axes", {{"start_dim", 2}}, {{2, 3, 4, 5}}},
+      {"channels last order", {{"channels_last_order", true}}, {{2, 3, 4, 5}}},
+  };
+  return type;
+}
+
+// The sizes with -1 replaced by what is left over.
+SymbolicShape reshaped(const SymbolicShape& wanted, const SymbolicShape& input) {
+  SymbolicShape result = wanted;
+  const Size all = product(input.begin(), input.end());
+  Size known(1);
+  Size* left_over = nullptr;
+  for (Size& size : result) {
+    if (size != Size(-1)) {
+      known = known * size;
+    } else if (left_over) {
+      throw MalformedFile("its shape " + to_string(wanted) + " has more than one -1");
+    } else {
+      left_over = &size;
+    }
+  }
+  if (left_over) {
+    if (known == Size(0)) throw MalformedFile("its shape " + to_string(wanted) + " leaves -1 undetermined");
+    *left_over = all.floor_divide(known);
+  }
+  if (const Size made = product(result.begin(), result.end()); made.value() && all.value() && made != all)
+    throw MalformedFile("its shape " + to_string(wanted) + " does not hold the " + all.str() + " elements of its input " + to_string(input));
+  return result;
+}
+
+LayerType reshape(const std::string& name) {
+  LayerType type;
+  type.name = name;
+  type.summary = "the same elements under another shape";
+  type.source = "torch/_tensor_docs.py; keras/src/layers/reshaping/reshape.py";
+  type.attributes = {required_sizes("shape", "the new shape; one size may be -1, and sizes may be symbols")};
+  type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
+    return {reshaped(a.sizes("shape"), inputs.at(0))};
+  };
+  // Mostly it is a flatten in other words; any other reshape needs the elements in their original order.
+  type.layout = {LayoutWish::Neutral, [](LayoutCall& call) {
+                   const SymbolicShape& input = call.input_shape(0);
+                   const SymbolicShape& output = call.output_shape(0);
+                   const bool flattens = output.size() == 2 && input.size() > 2 && output[0] == input[0];
+                   if (!flattens) return keeps_original_layout().apply(call);
+                   Attributes flatten_all;
+                   flatten_all.set("start_dim", std::int64_t{1});
+                   flatten_all.set("end_dim", std::int64_t{-1});
+                   flatten_all.set("channels_last_order", false);
+                   call.become("Flatten", flatten_all);
+                   flatten_layout(call);
+                 }};
+  type.samples = {
+      {"flatten", {{"shape", Json::Array{-1, 60}}}, {{2, 3, 4, 5}}},
+      {"split an axis", {{"shape", Json::Array{-1, 3, 2, 2}}}, {{3, 12}}},
+      {"by symbols", {{"shape", Json::Array{"batch", -1}}}, {{3, 4, 5}}},
+  };
+  return type;
+}
+
+std::vector<std::int64_t> transposition(const Attributes& a, std::int64_t rank) {
+  std::vector<std::int64_t> dims(rank);
+  std::iota(dims.begin(), dims.end(), 0);
+  std::swap(dims[resolve_axis(a.integer("dim0"), rank)], dims[resolve_axis(a.integer("dim1"), rank)]);
+  return dims;
+}
+
+std::vector<std::int64_t> permutation(const Attributes& a, std::int64_t rank) {
+  std::vector<std::int64_t> dims;
+  for (const std::int64_t dim : a.integers("dims")) dims.push_back(resolve_axis(dim, rank));
+  std::vector<std::int64_t> sorted = dims;
+  std::sort(sorted.begin(), sorted.end());
+  for (std::int64_t i = 0; i < rank; ++i)
+    if (static_cast<std::int64_t>(sorted.size()) != rank || sorted[i] != i)
+      throw MalformedFile("its dims " + to_string(a.integers("dims")) + " are no order of " + std::to_string(rank) + " axes");
+  return dims;
+}
+
+// Moving axes costs nothing: the elements stay where they are, and what comes out is arranged otherwise.
+LayerType axes_moved(const std::string& name, const std::string& summary, std::vector<AttributeSpec> attributes,
+                     std::vector<std::int64_t> (*order)(const Attributes&, std::int64_t)) {
+  LayerType type;
+  type.name = name;
+  type.summary = summary;
+  type.source = "torch/_torch_docs.py; keras/src/layers/reshaping/permute.py";
+  type.attributes = std::move(attributes);
+  type.shapes = [order](const Attributes& a, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
+    SymbolicShape result;
+    for (const std::int64_t axis : order(a, static_cast<std::int64_t>(inputs.at(0).size()))) result.push_back(inputs[0][axis]);
+    return {result};
+  };
+  type.layout = {LayoutWish::Neutral, [order](LayoutCall& call) {
+                   const Arrangement input = call.input(0);
+                   const auto rank = static_cast<std::int64_t>(input.axes.size());
+                   const std::vector<std::int64_t> dims = order(call.attributes(), rank);
+                   if (input.flattened || dims[0] != 0) return keeps_original_layout().apply(call);
+                   Arrangement output = input;
+                   for (std::int64_t& axis : output.axes) axis = std::find(dims.begin(), dims.end(), axis) - dims.begin();
+                   call.vanish();
+                   call.set_output(0, output);
+                 }};
+  return type;
+}
+
+}  // namespace
+
+std::vector<LayerType> layer_types() {
+  LayerType permute = axes_moved("permute", "puts the axes into another order", {required_integers("dims", "the input's axis for each of the output's")}, permutation);
+  permute.samples = {{"image", {{"dims", Json::Array{0, 3, 2, 1}}}, {{2, 3, 4, 5}}}, {"equal extents", {{"dims", Json::Array{0, -1, 1}}}, {{2, 3, 3}}}};
+  LayerType transpose = axes_moved("transpose", "exchanges two axes", {required_integer("dim0", "one axis"), required_integer("dim1", "the other")}, transposition);
+  transpose.samples = {{"image", {{"dim0", 1}, {"dim1", -1}}, {{2, 3, 4, 5}}}};
+  return {flatten(), reshape("view"), reshape("reshape"), permute, transpose};
+}
+
+}  // namespace h5bridge::shape

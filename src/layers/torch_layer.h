@@ -1,0 +1,61 @@
+// The LibTorch facet of a layer type: what runs it. A family's libtorch.cpp makes these; nothing else links LibTorch but
+// src/runtime/, where the functions declared here are defined.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "h5bridge/architecture.h"
+
+namespace h5bridge {
+
+using TorchModulePtr = std::shared_ptr<torch::nn::Module>;
+using TorchValues = std::vector<torch::Tensor>;
+using TorchFunction = std::function<torch::Tensor(const torch::Tensor&)>;
+/// What the symbols of the architecture's sizes stand for in one call of the model.
+using Symbols = std::map<std::string, std::int64_t>;
+
+/// A layer that can be called. Its state is all in `module`, so that to(), train(), eval() reach it.
+struct TorchInstance {
+  TorchModulePtr module;  // nullptr for a function without parameters, whether or not it trains
+  std::function<TorchValues(const TorchValues& inputs, const Symbols& symbols)> forward;
+};
+
+struct TorchLayer {
+  std::string type;  // a name in the registry
+  /// Makes an instance. Parameters and buffers get their tensors afterwards (runtime/weights.h): they need the right
+  /// names here, but neither their values nor, where that saves memory and time, their sizes.
+  std::function<TorchInstance(const Layer&)> build;
+};
+
+/// An instance with one input and one output.
+TorchInstance unary(TorchModulePtr module, TorchFunction forward);
+/// One without a module.
+TorchInstance unary(TorchFunction forward);
+/// A function of several inputs.
+TorchInstance function_of_all(std::function<torch::Tensor(const TorchValues&)> function);
+
+/// What calls a module of LibTorch's: module_call(torch::nn::ReLU()).
+template <typename Holder>
+TorchFunction module_call(Holder module) {
+  return [module = std::move(module)](const torch::Tensor& input) mutable { return module->forward(input); };
+}
+template <typename Holder>
+TorchInstance unary_module(const Holder& module) {
+  return unary(module.ptr(), module_call(module));
+}
+
+/// `forward`, which wants its channels on axis 1, for an input laid out as the attribute data_format says. Axes are moved as
+/// views.
+TorchFunction in_data_format(const Attributes& attributes, TorchFunction forward);
+
+/// `forward` followed by the attribute `activation`. Throws Unsupported for a name that keras.activations lacks.
+TorchFunction with_activation(const Attributes& attributes, TorchFunction forward);
+
+}  // namespace h5bridge

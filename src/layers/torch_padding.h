@@ -1,0 +1,17 @@
+// Keras's and TensorFlow's `same` padding at run time, where the input's size is known. Defined in src/runtime/.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <string_view>
+#include <vector>
+
+#include "layers/window.h"
+
+namespace h5bridge {
+
+/// An input with channels on axis 1, its spatial axes lengthened by same_margins. `mode` and `value` are those of
+/// torch.nn.functional.pad.
+torch::Tensor pad_same(const torch::Tensor& input, const std::vector<Window>& windows, std::string_view mode = "constant", double value = 0);
+
+}  // namespace h5bridge

@@ -1,0 +1,85 @@
+#include "layers/weight_rule.h"
+
+#include <algorithm>
+
+#include "h5bridge/error.h"
+
+namespace h5bridge {
+namespace {
+
+using Tensors = std::vector<Tensor>;
+
+std::vector<std::int64_t> inverse(const std::vector<std::int64_t>& permutation) {
+  std::vector<std::int64_t> result(permutation.size());
+  for (std::size_t i = 0; i < permutation.size(); ++i) result[permutation[i]] = static_cast<std::int64_t>(i);
+  return result;
+}
+
+Tensor expect_shape(const Tensor& tensor, const Shape& expected) {
+  if (tensor.shape() != expected) throw MalformedFile("has shape " + to_string(tensor.shape()) + ", expected " + to_string(expected));
+  return tensor;
+}
+
+Tensor reordered(const Tensor& tensor, std::int64_t axis, const std::vector<std::int64_t>& order) {
+  const auto blocks = static_cast<std::int64_t>(order.size());
+  const std::int64_t extent = tensor.shape().at(axis);
+  if (extent % blocks != 0) throw MalformedFile("axis " + std::to_string(axis) + " of " + to_string(tensor.shape()) + " has no " + std::to_string(blocks) + " equal blocks");
+  const std::int64_t length = extent / blocks;
+  Tensors parts;
+  for (const std::int64_t block : order) parts.push_back(tensor.slice(axis, block * length, (block + 1) * length));
+  return concatenate(parts, axis);
+}
+
+template <typename Change>
+Tensors each(const Tensors& tensors, Change&& change) {
+  Tensors result;
+  for (const Tensor& tensor : tensors) result.push_back(change(tensor));
+  return result;
+}
+
+// One overload a step and direction; what each does is in the header.
+Tensors forward(const PermuteAxes& step, const Tensors& tensors) {
+  return each(tensors, [&](const Tensor& t) { return t.permute(step.axes); });
+}
+Tensors backward(const PermuteAxes& step, const Tensors& tensors) {
+  return each(tensors, [&](const Tensor& t) { return t.permute(inverse(step.axes)); });
+}
+
+Tensors forward(const ChangeShape& step, const Tensors& tensors) {
+  return each(tensors, [&](const Tensor& t) { return expect_shape(t, step.torch).reshape(step.keras); });
+}
+Tensors backward(const ChangeShape& step, const Tensors& tensors) {
+  return each(tensors, [&](const Tensor& t) { return expect_shape(t, step.keras).reshape(step.torch); });
+}
+
+Tensors forward(const Join& step, const Tensors& tensors) { return {concatenate(tensors, step.axis)}; }
+Tensors backward(const Join& step, const Tensors& tensors) {
+  Tensors parts;
+  std::int64_t start = 0;
+  for (const std::int64_t extent : step.extents) {
+    parts.push_back(tensors.at(0).slice(step.axis, start, start + extent));
+    start += extent;
+  }
+  return parts;
+}
+
+Tensors forward(const ReorderBlocks& step, const Tensors& tensors) {
+  return each(tensors, [&](const Tensor& t) { return reordered(t, step.axis, step.order); });
+}
+Tensors backward(const ReorderBlocks& step, const Tensors& tensors) {
+  return each(tensors, [&](const Tensor& t) { return reordered(t, step.axis, inverse(step.order)); });
+}
+
+}  // namespace
+
+std::vector<Tensor> to_keras(std::span<const WeightStep> steps, std::vector<Tensor> tensors) {
+  for (const WeightStep& step : steps) tensors = std::visit([&](const auto& s) { return forward(s, tensors); }, step);
+  return tensors;
+}
+
+std::vector<Tensor> to_torch(std::span<const WeightStep> steps, std::vector<Tensor> tensors) {
+  for (auto step = steps.rbegin(); step != steps.rend(); ++step) tensors = std::visit([&](const auto& s) { return backward(s, tensors); }, *step);
+  return tensors;
+}
+
+}  // namespace h5bridge

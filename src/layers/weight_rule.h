@@ -1,0 +1,62 @@
+// How a layer's PyTorch tensors and its Keras variables relate: data, read in one direction by the exporter and in the
+// other by the importer, so that the two cannot drift apart.
+#pragma once
+
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "h5bridge/tensor.h"
+
+namespace h5bridge {
+
+/// Axis i of the Keras side is axis axes[i] of the PyTorch side.
+struct PermuteAxes {
+  std::vector<std::int64_t> axes;
+};
+
+/// The same elements under another shape.
+struct ChangeShape {
+  Shape torch;
+  Shape keras;
+};
+
+/// Joins all tensors along `axis` (PyTorch to Keras); `extents` are theirs along it.
+struct Join {
+  std::int64_t axis;
+  std::vector<std::int64_t> extents;
+};
+
+/// Cuts `axis` into order.size() equal blocks; block i of the Keras side is block order[i] of the PyTorch side.
+struct ReorderBlocks {
+  std::int64_t axis;
+  std::vector<std::int64_t> order;
+};
+
+using WeightStep = std::variant<PermuteAxes, ChangeShape, Join, ReorderBlocks>;
+
+/// Tensors of the PyTorch side through `steps`; the views that come out share their bytes.
+std::vector<Tensor> to_keras(std::span<const WeightStep> steps, std::vector<Tensor> tensors);
+/// The inverse of to_keras, derived from the same steps.
+std::vector<Tensor> to_torch(std::span<const WeightStep> steps, std::vector<Tensor> tensors);
+
+struct WeightRule {
+  std::vector<std::string> torch;  // state_dict names, relative to the layer
+  std::vector<std::string> keras;  // variable names, relative to the Keras layer
+  std::vector<WeightStep> steps = {};
+  bool trainable = true;           // Keras's view of the variables
+};
+
+/// A PyTorch tensor that Keras has no place for. It is kept beside the model; `fallback` stands in where it is not there.
+struct ResidualRule {
+  std::string torch;
+  Tensor fallback;
+};
+
+struct WeightRules {
+  std::vector<WeightRule> rules = {};
+  std::vector<ResidualRule> residuals = {};
+};
+
+}  // namespace h5bridge

@@ -1,0 +1,55 @@
+// What convolutions and poolings share: windows that slide over spatial axes.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "h5bridge/architecture.h"
+
+namespace h5bridge {
+
+/// A window along one spatial axis.
+struct Window {
+  std::int64_t kernel;
+  std::int64_t stride;
+  std::int64_t dilation = 1;
+  std::int64_t extent() const { return dilation * (kernel - 1) + 1; }
+};
+
+/// Zeros (or, for a maximum, minus infinities) before and after an axis.
+struct Margins {
+  std::int64_t before;
+  std::int64_t after;
+};
+
+/// The windows of a layer with the attributes kernel_size, stride and, where it has one, dilation. Where stride is None,
+/// it is the kernel's size, as for PyTorch's poolings.
+std::vector<Window> windows_of(const Attributes& attributes);
+
+/// Keras's and TensorFlow's `same`: the output has ceil(size / stride) elements, and an odd margin ends in one more.
+Margins same_margins(const Window& window, std::int64_t size);
+
+/// How many windows fit; with `ceil_mode`, one that begins inside but ends outside of the padded axis counts, too.
+/// Source: torch/aten/src/ATen/native/Pool.h, pooling_output_shape.
+Size windows_in(const Size& size, const Window& window, const Margins& margins, bool ceil_mode = false);
+
+/// ceil(size / stride): the windows of `same` padding.
+Size windows_in_same(const Size& size, const Window& window);
+
+/// The attribute `padding` as margins of each axis. Only for paddings that are numbers.
+std::vector<Margins> margins_of(const Attributes& attributes);
+bool has_padding_word(const Attributes& attributes, const std::string& word);
+
+/// The spatial part of an input's shape; throws MalformedFile unless the input has `axes` spatial axes besides batch and channels.
+SymbolicShape spatial_sizes(const Attributes& attributes, const SymbolicShape& input, std::size_t axes);
+/// A shape with these channels and spatial sizes in the attributes' data format.
+SymbolicShape with_channels(const Attributes& attributes, const Size& batch, const Size& channels, const SymbolicShape& spatial);
+
+/// Throws MalformedFile unless every element of the attribute is at least `least`.
+void check_at_least(const Attributes& attributes, const std::string& attribute, std::int64_t least);
+
+/// "2d", "3d": the end of PyTorch's names; "2D", "3D": of Keras's.
+std::string torch_suffix(std::size_t axes);
+std::string keras_suffix(std::size_t axes);
+
+}  // namespace h5bridge

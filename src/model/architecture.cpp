@@ -1,0 +1,54 @@
+#include "h5bridge/architecture.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "h5bridge/error.h"
+
+namespace h5bridge {
+namespace {
+
+/// The first of `items` whose `name` is this, or nullptr.
+template <typename Items>
+auto* find_named(Items& items, std::string_view name) {
+  const auto found = std::ranges::find_if(items, [&](const auto& item) { return item.name == name; });
+  return found == items.end() ? nullptr : &*found;
+}
+
+template <typename Values>
+auto find_value(Values& values, std::string_view name) {
+  return std::ranges::find_if(values, [&](const auto& value) { return value.first == name; });
+}
+
+}  // namespace
+
+bool Attributes::contains(std::string_view name) const { return find_value(values_, name) != values_.end(); }
+
+const AttributeValue& Attributes::at(std::string_view name) const {
+  const auto found = find_value(values_, name);
+  if (found == values_.end()) throw std::logic_error("no attribute '" + std::string(name) + "' is declared");
+  return found->second;
+}
+
+void Attributes::set(std::string_view name, AttributeValue value) {
+  if (const auto found = find_value(values_, name); found != values_.end())
+    found->second = std::move(value);
+  else
+    values_.emplace_back(name, std::move(value));
+}
+
+void Attributes::throw_wrong_kind(std::string_view name) const {
+  throw std::logic_error("attribute '" + std::string(name) + "' is declared with another kind");
+}
+
+const Layer* Architecture::find_layer(std::string_view wanted) const { return find_named(layers, wanted); }
+Layer* Architecture::find_layer(std::string_view wanted) { return find_named(layers, wanted); }
+const Input* Architecture::find_input(std::string_view wanted) const { return find_named(inputs, wanted); }
+const Node* Architecture::find_node(std::string_view wanted) const { return find_named(nodes, wanted); }
+
+const Layer& Architecture::layer_of(const Node& node) const {
+  if (const Layer* layer = find_layer(node.layer)) return *layer;
+  throw MalformedFile("node '" + node.name + "' calls the layer '" + node.layer + "', which does not exist");
+}
+
+}  // namespace h5bridge

@@ -1,0 +1,108 @@
+#include "h5bridge/byte_source.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "h5bridge/error.h"
+
+namespace h5bridge {
+namespace {
+
+class File final : public ByteSource {
+ public:
+  explicit File(const std::string& path) : descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
+    if (descriptor_ < 0) throw SystemFailure(path + ": " + std::strerror(errno));
+    struct stat status {};
+    const bool known = ::fstat(descriptor_, &status) == 0;
+    if (!known || !S_ISREG(status.st_mode)) {
+      const std::string reason = !known ? std::strerror(errno) : S_ISDIR(status.st_mode) ? "is a directory" : "is not a regular file";
+      ::close(descriptor_);
+      throw SystemFailure(path + ": " + reason);
+    }
+    size_ = static_cast<std::uint64_t>(status.st_size);
+  }
+  ~File() override { ::close(descriptor_); }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+
+  std::uint64_t size() const override { return size_; }
+
+ protected:
+  void read_range(std::uint64_t offset, std::span<std::byte> into) const override {
+    while (!into.empty()) {
+      const ssize_t got = ::pread(descriptor_, into.data(), into.size(), static_cast<off_t>(offset));
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) throw SystemFailure(std::string("reading failed: ") + std::strerror(errno));
+      if (got == 0) throw MalformedFile("the file became shorter while it was read");
+      into = into.subspan(static_cast<std::size_t>(got));
+      offset += static_cast<std::uint64_t>(got);
+    }
+  }
+
+ private:
+  int descriptor_;
+  std::uint64_t size_ = 0;
+};
+
+class Memory final : public ByteSource {
+ public:
+  explicit Memory(std::vector<std::byte> bytes) : bytes_(std::move(bytes)) {}
+  std::uint64_t size() const override { return bytes_.size(); }
+
+ protected:
+  void read_range(std::uint64_t offset, std::span<std::byte> into) const override {
+    std::copy_n(bytes_.begin() + static_cast<std::ptrdiff_t>(offset), into.size(), into.begin());
+  }
+
+ private:
+  std::vector<std::byte> bytes_;
+};
+
+class Part final : public ByteSource {
+ public:
+  Part(ByteSourcePtr whole, std::uint64_t offset, std::uint64_t size) : whole_(std::move(whole)), offset_(offset), size_(size) {}
+  std::uint64_t size() const override { return size_; }
+
+ protected:
+  void read_range(std::uint64_t offset, std::span<std::byte> into) const override { whole_->read_at(offset_ + offset, into); }
+
+ private:
+  ByteSourcePtr whole_;
+  std::uint64_t offset_;
+  std::uint64_t size_;
+};
+
+void check_range(std::uint64_t offset, std::uint64_t length, std::uint64_t size) {
+  if (offset > size || length > size - offset)
+    throw MalformedFile("truncated: " + std::to_string(length) + " bytes wanted at offset " + std::to_string(offset) + ", but there are " +
+                        std::to_string(size) + " in all");
+}
+
+}  // namespace
+
+void ByteSource::read_at(std::uint64_t offset, std::span<std::byte> into) const {
+  check_range(offset, into.size(), size());
+  if (!into.empty()) read_range(offset, into);
+}
+
+ByteSourcePtr open_file(const std::string& path) { return std::make_shared<File>(path); }
+
+ByteSourcePtr bytes_in_memory(std::vector<std::byte> bytes) { return std::make_shared<Memory>(std::move(bytes)); }
+
+ByteSourcePtr part_of(ByteSourcePtr whole, std::uint64_t offset, std::uint64_t size) {
+  check_range(offset, size, whole->size());
+  return std::make_shared<Part>(std::move(whole), offset, size);
+}
+
+std::vector<std::byte> read_all(const ByteSource& source) {
+  std::vector<std::byte> bytes(source.size());
+  source.read_at(0, bytes);
+  return bytes;
+}
+
+}  // namespace h5bridge

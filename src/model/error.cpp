@@ -1,0 +1,41 @@
+#include "h5bridge/error.h"
+
+#include <string_view>
+
+namespace h5bridge {
+namespace {
+
+std::string one_line(const std::string& message) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string line;
+  for (const char letter : message) {
+    const auto code = static_cast<unsigned char>(letter);
+    if (code < 0x20 || code == 0x7f) {
+      line += "\\x";
+      line += kDigits[code >> 4];
+      line += kDigits[code & 0xf];
+    } else {
+      line += letter;
+    }
+  }
+  return line;
+}
+
+}  // namespace
+
+Error::Error(ExitStatus status, const std::string& message) : std::runtime_error(one_line(message)), status_(status) {}
+
+void rethrow_in_file(const Error& error, const std::string& file) {
+  const std::string message = file + ": " + error.what();
+  switch (error.status()) {
+    case ExitStatus::Disagrees: throw Disagreement(message);
+    case ExitStatus::Usage: throw UsageError(message);
+    case ExitStatus::Malformed: throw MalformedFile(message);
+    case ExitStatus::Unsupported: throw Unsupported(message);
+    case ExitStatus::System: throw SystemFailure(message);
+    case ExitStatus::Done: break;
+  }
+  throw Error(error.status(), message);
+}
+
+}  // namespace h5bridge

@@ -1,0 +1,335 @@
+#include "passes/keras_plan.h"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+
+#include "h5bridge/error.h"
+#include "layers/registry.h"
+#include "passes/shapes.h"
+
+namespace h5bridge {
+namespace {
+
+Json shape_config(const SymbolicShape& shape) {
+  Json::Array result;
+  for (const Size& size : shape) result.push_back(size.value() ? Json(*size.value()) : Json());
+  return result;
+}
+
+// A Keras tensor: output `tensor` of call number `call` of a layer.
+struct KerasTensor {
+  std::string layer;
+  std::int64_t call = 0;
+  std::int64_t tensor = 0;
+  SymbolicShape shape;
+  DType dtype = DType::Float32;
+
+  Json history() const { return Json::Array{layer, call, tensor}; }
+  Json argument() const {
+    return Json::Object{{"class_name", "__keras_tensor__"},
+                        {"config", Json::Object{{"shape", shape_config(shape)}, {"dtype", name_of(dtype)}, {"keras_history", history()}}}};
+  }
+};
+
+struct Call {
+  std::vector<KerasTensor> inputs;
+  bool as_list = false;
+  Json::Object kwargs;
+};
+
+// A layer or an operation of the Keras model.
+struct PlannedLayer {
+  std::string name;
+  std::string module;
+  std::string class_name;
+  Json::Object config;
+  bool is_operation = false;
+  std::vector<Call> calls;
+};
+
+// What a mapping emits for one call, before it is known whether its layers exist already.
+struct Emitted {
+  std::string suffix;
+  PlannedLayer layer;
+  std::vector<KerasEmitter::Handle> inputs;
+  Json::Object kwargs;
+  bool is_main = false;
+};
+
+class Emitter final : public KerasEmitter {
+ public:
+  Emitter(std::vector<SymbolicShape> shapes, const SymbolicShape& output, const KerasMapping& mapping)
+      : shapes_(std::move(shapes)), output_(output), mapping_(mapping) {}
+
+  const std::vector<SymbolicShape>& input_shapes() const override { return shapes_; }
+  const SymbolicShape& output_shape() const override { return output_; }
+  Handle input(std::size_t i) const override { return i; }
+  Handle layer(const std::string& suffix, const std::string& class_name, Json::Object config, Handle input) override {
+    return emit({suffix, {"", "keras.layers", class_name, std::move(config), false, {}}, {input}, {}});
+  }
+  Handle operation(const std::string& suffix, const std::string& module, const std::string& class_name, Json::Object config, Handle input,
+                   Json::Object kwargs) override {
+    return emit({suffix, {"", module, class_name, std::move(config), true, {}}, {input}, std::move(kwargs)});
+  }
+  Handle main(Json::Object config, std::vector<Handle> inputs) override {
+    return emit({"", {"", "keras.layers", mapping_.class_name, std::move(config), false, {}}, std::move(inputs), {}, true});
+  }
+
+  const std::vector<Emitted>& emitted() const { return emitted_; }
+
+ private:
+  // Handles count the call's inputs first, then what was emitted.
+  Handle emit(Emitted emitted) {
+    emitted_.push_back(std::move(emitted));
+    return shapes_.size() + emitted_.size() - 1;
+  }
+
+  std::vector<SymbolicShape> shapes_;
+  const SymbolicShape& output_;
+  const KerasMapping& mapping_;
+  std::vector<Emitted> emitted_;
+};
+
+Json layer_config(const PlannedLayer& layer) {
+  Json::Array nodes;
+  for (const Call& call : layer.calls) {
+    Json::Array arguments;
+    for (const KerasTensor& input : call.inputs) arguments.push_back(input.argument());
+    if (call.as_list) arguments = {Json(std::move(arguments))};
+    nodes.push_back(Json::Object{{"args", std::move(arguments)}, {"kwargs", call.kwargs}});
+  }
+  return Json::Object{{"module", layer.module},
+                      {"class_name", layer.class_name},
+                      {"config", layer.config},
+                      {"registered_name", layer.is_operation ? Json(layer.class_name) : Json()},
+                      {"name", layer.name},
+                      {"inbound_nodes", std::move(nodes)}};
+}
+
+// {"a": x, "b": y} for named things, [x, y] for several, x alone for one: how Keras nests inputs and outputs.
+Json nested(const std::vector<std::pair<std::string, Json>>& things) {
+  if (!things.empty() && !things[0].first.empty()) {
+    Json::Object result;
+    for (const auto& [name, thing] : things) result.set(name, thing);
+    return result;
+  }
+  if (things.size() == 1) return things[0].second;
+  Json::Array result;
+  for (const auto& [name, thing] : things) result.push_back(thing);
+  return result;
+}
+
+class Planner {
+ public:
+  Planner(const Architecture& architecture, const std::map<std::string, std::vector<WeightStep>>& weight_steps, DType dtype)
+      : architecture_(architecture), weight_steps_(weight_steps), dtype_(dtype), shapes_(infer_shapes(architecture)) {}
+
+  KerasPlan run() {
+    name_layers();
+    for (const Input& input : architecture_.inputs) add_input(input);
+    std::string problems;
+    for (const Node& node : architecture_.nodes) {
+      try {
+        add_node(node);
+      } catch (const Unsupported& error) {
+        // All problems are reported at once; what depends on this node goes on with a value that is never written.
+        problems += (problems.empty() ? "" : "; ") + describe(architecture_.layer_of(node)) + ": " + error.what();
+        values_[{node.name, 0}] = {};
+      }
+    }
+    if (!problems.empty()) throw Unsupported(problems);
+    for (const auto& layer : layers_)
+      if (!layer.is_operation) plan_.layer_names.push_back(layer.name);
+    order_bindings();
+    write_config();
+    return std::move(plan_);
+  }
+
+ private:
+  std::string unique(const std::string& wanted) {
+    std::string name = unique_name(wanted, [&](const std::string& candidate) { return names_.contains(candidate); });
+    names_.insert(name);
+    return name;
+  }
+
+  // Inputs and layers get their names before any helper layer does.
+  void name_layers() {
+    for (const Input& input : architecture_.inputs) input_names_[input.name] = unique(keras_name(input.name));
+    for (const Layer& layer : architecture_.layers) {
+      const Json* own = layer.keras.find("name");
+      layer_names_[layer.name] = unique(own ? own->as_string() : keras_name(layer.name));
+    }
+  }
+
+  void add_input(const Input& input) {
+    const std::string& name = input_names_[input.name];
+    values_[{input.name, 0}] = {name, 0, 0, input.shape, input.dtype};
+    layers_.push_back({name,
+                       "keras.layers",
+                       "InputLayer",
+                       {{"batch_shape", shape_config(input.shape)}, {"dtype", name_of(input.dtype)}, {"sparse", false}, {"ragged", false}, {"name", name}, {"optional", false}},
+                       false,
+                       {}});
+  }
+
+  // The mapping that a layer came from, or else the preferred one of its type.
+  const KerasMapping& mapping_of(const Layer& layer) const {
+    const auto mappings = Registry::instance().keras_of(layer.type);
+    if (mappings.empty()) throw Unsupported("there is no Keras layer for it");
+    if (const Json* class_name = layer.keras.find("class_name"))
+      for (const KerasMapping* mapping : mappings)
+        if (mapping->class_name == class_name->as_string()) return *mapping;
+    return *mappings[0];
+  }
+
+  void add_node(const Node& node) {
+    const Layer& layer = architecture_.layer_of(node);
+    const KerasMapping& mapping = mapping_of(layer);
+    const SymbolicShape& output = shapes_.of({node.name, 0});
+    Emitter emitter(input_shapes(shapes_, node), output, mapping);
+    Json::Object config = config_of(mapping, layer);
+    if (dtype_ != DType::Float32 && config.contains("dtype") && !layer.keras.contains("dtype")) config.set("dtype", name_of(dtype_));
+    const KerasEmitter::Handle result = mapping.lower(layer.attributes, std::move(config), emitter);
+
+    std::vector<KerasTensor> handles;
+    for (const Value& value : node.inputs) handles.push_back(values_.at(value));
+    const WeightRules rules = mapping.weights(layer.attributes, emitter.input_shapes());
+    for (const Emitted& emitted : emitter.emitted()) {
+      Call call{{}, emitted.is_main && mapping.inputs_as_list, emitted.kwargs};
+      for (const KerasEmitter::Handle handle : emitted.inputs) call.inputs.push_back(handles.at(handle));
+      handles.push_back(add_call(node, layer, emitted, std::move(call), emitted.is_main && !rules.rules.empty()));
+      handles.back().shape = output;
+      if (emitted.is_main) bind(layer, handles.back().layer, rules);
+    }
+    values_[{node.name, 0}] = handles.at(result);
+  }
+
+  // Calls a layer again if this is the same one; operations and layers that differ between calls get a name of their own.
+  KerasTensor add_call(const Node& node, const Layer& layer, const Emitted& emitted, Call call, bool has_weights) {
+    const auto key = std::pair(layer.name, emitted.suffix);
+    if (const auto known = made_.find(key); known != made_.end()) {
+      PlannedLayer& first = layers_[known->second];
+      Json::Object config = emitted.layer.config;
+      config.set("name", first.name);
+      if (!emitted.layer.is_operation && first.class_name == emitted.layer.class_name && same_members(first.config, config)) {
+        first.calls.push_back(std::move(call));
+        return {first.name, static_cast<std::int64_t>(first.calls.size()) - 1, 0, {}, dtype_};
+      }
+      if (has_weights) throw Unsupported("it is called twice in ways that one Keras layer cannot serve");
+    }
+    PlannedLayer planned = emitted.layer;
+    const bool is_first = !made_.contains(key);
+    const std::string base = is_first ? layer_names_.at(layer.name) : keras_name(node.name);
+    planned.name = emitted.suffix.empty() ? (is_first ? base : unique(base)) : unique(base + "_" + emitted.suffix);
+    Json::Object config{{"name", planned.name}};
+    for (const auto& [name, value] : planned.config)
+      if (name != "name") config.set(name, value);
+    planned.config = std::move(config);
+    planned.calls = {std::move(call)};
+    if (is_first) made_[key] = layers_.size();
+    layers_.push_back(std::move(planned));
+    return {layers_.back().name, 0, 0, {}, dtype_};
+  }
+
+  static bool same_members(const Json::Object& a, const Json::Object& b) {
+    return a.size() == b.size() && std::all_of(a.begin(), a.end(), [&](const Json::Member& member) {
+             const Json* twin = b.find(member.first);
+             return twin && *twin == member.second;
+           });
+  }
+
+  void bind(const Layer& layer, const std::string& keras_layer, const WeightRules& rules) {
+    if (!bound_.insert(layer.name).second) return;
+    for (const WeightRule& rule : rules.rules) {
+      KerasBinding binding{{}, keras_layer, rule.keras, rule.steps, rule.trainable};
+      for (const std::string& tensor : rule.torch) {
+        const std::string name = layer.name + "." + tensor;
+        const auto steps = weight_steps_.find(name);
+        binding.torch.push_back({name, steps == weight_steps_.end() ? std::vector<WeightStep>{} : steps->second});
+      }
+      plan_.bindings.push_back(std::move(binding));
+    }
+    for (const ResidualRule& residual : rules.residuals) plan_.residuals[layer.name + "." + residual.torch] = residual.fallback;
+  }
+
+  void order_bindings() {
+    std::map<std::string, std::size_t> position;
+    for (std::size_t i = 0; i < layers_.size(); ++i) position[layers_[i].name] = i;
+    std::stable_sort(plan_.bindings.begin(), plan_.bindings.end(), [&](const KerasBinding& a, const KerasBinding& b) {
+      return std::pair(position[a.layer], !a.trainable) < std::pair(position[b.layer], !b.trainable);
+    });
+  }
+
+  // A model that came as Sequential goes back as one, if it still is a chain of layers.
+  bool is_sequential() const {
+    const Json* class_name = architecture_.keras.find("class_name");
+    if (!class_name || *class_name != Json("Sequential") || architecture_.inputs.size() != 1 || architecture_.outputs.size() != 1) return false;
+    for (std::size_t i = 1; i < layers_.size(); ++i) {
+      const PlannedLayer& layer = layers_[i];
+      if (layer.is_operation || layer.calls.size() != 1 || layer.calls[0].inputs.size() != 1 || layer.calls[0].inputs[0].layer != layers_[i - 1].name) return false;
+    }
+    return values_.at(architecture_.outputs[0].value).layer == layers_.back().name;
+  }
+
+  void write_config() {
+    const Json* own_name = architecture_.keras.find("name");
+    const std::string name = own_name ? own_name->as_string() : keras_name(architecture_.name.empty() ? "model" : architecture_.name);
+    for (const Output& output : architecture_.outputs) plan_.output_names.push_back(values_.at(output.value).layer);
+    const Json* own_trainable = architecture_.keras.find("trainable");
+    const Json trainable = own_trainable ? *own_trainable : Json(true);
+    if (is_sequential()) {
+      plan_.variable_prefix = name + "/";
+      Json::Array layers;
+      for (const PlannedLayer& layer : layers_)
+        layers.push_back(Json::Object{{"module", layer.module}, {"class_name", layer.class_name}, {"config", layer.config}, {"registered_name", nullptr}});
+      Json::Object config{{"name", name}, {"trainable", trainable}};
+      const Json* dtype = architecture_.keras.find("dtype");
+      config.set("dtype", dtype ? *dtype
+                                : Json(Json::Object{{"module", "keras"}, {"class_name", "DTypePolicy"}, {"config", Json::Object{{"name", name_of(dtype_)}}}, {"registered_name", nullptr}}));
+      config.set("layers", std::move(layers));
+      config.set("build_input_shape", shape_config(architecture_.inputs[0].shape));
+      plan_.model_config = {{"class_name", "Sequential"}, {"config", std::move(config)}};
+      return;
+    }
+    Json::Array layers;
+    for (const PlannedLayer& layer : layers_) layers.push_back(layer_config(layer));
+    std::vector<std::pair<std::string, Json>> inputs;
+    std::vector<std::pair<std::string, Json>> outputs;
+    for (const Input& input : architecture_.inputs) inputs.emplace_back("", values_.at({input.name, 0}).history());
+    for (const Output& output : architecture_.outputs) outputs.emplace_back(output.name, values_.at(output.value).history());
+    plan_.model_config = {{"class_name", "Functional"},
+                          {"config", Json::Object{{"name", name},
+                                                  {"trainable", trainable},
+                                                  {"layers", std::move(layers)},
+                                                  {"input_layers", nested(inputs)},
+                                                  {"output_layers", nested(outputs)}}}};
+  }
+
+  const Architecture& architecture_;
+  const std::map<std::string, std::vector<WeightStep>>& weight_steps_;
+  const DType dtype_;
+  const Shapes shapes_;
+  std::set<std::string> names_;
+  std::map<std::string, std::string> input_names_;
+  std::map<std::string, std::string> layer_names_;
+  std::map<Value, KerasTensor> values_;
+  std::vector<PlannedLayer> layers_;
+  std::map<std::pair<std::string, std::string>, std::size_t> made_;  // by our layer and suffix
+  std::set<std::string> bound_;
+  KerasPlan plan_;
+};
+
+}  // namespace
+
+std::string keras_name(const std::string& path) {
+  std::string result = path;
+  std::replace_if(result.begin(), result.end(), [](char c) { return c == '.' || c == '/'; }, '_');
+  return result;
+}
+
+KerasPlan plan_keras(const Architecture& architecture, const std::map<std::string, std::vector<WeightStep>>& weight_steps, DType dtype) {
+  return Planner(architecture, weight_steps, dtype).run();
+}
+
+}  // namespace h5bridge

@@ -1,0 +1,49 @@
+// A model as Keras has it: configuration, and which variables hold which tensors. One plan serves both directions: the
+// exporter reads its bindings forwards, the importer backwards.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "h5bridge/model.h"
+#include "layers/weight_rule.h"
+#include "passes/layout.h"
+
+namespace h5bridge {
+
+/// Tensors that together are the variables of one Keras layer.
+struct KerasBinding {
+  struct Source {
+    std::string name;               // in the state_dict
+    std::vector<WeightStep> steps;  // of the layout pass, before the rule's own
+  };
+  std::vector<Source> torch;
+  std::string layer;                   // Keras's
+  std::vector<std::string> variables;  // "kernel"
+  std::vector<WeightStep> steps;
+  bool trainable = true;
+};
+
+struct KerasPlan {
+  Json::Object model_config;              // {"class_name": "Functional", "config": {...}}
+  std::vector<std::string> layer_names;   // of all layers, not of operations, in order
+  std::string variable_prefix;            // what variables' paths begin with: the model's name and "/" for Sequential models
+  std::vector<KerasBinding> bindings;     // in the order of layer_names; within a layer, trainable ones first
+  std::map<std::string, Tensor> residuals;  // tensors that Keras has no place for, with what stands in for them
+  std::vector<std::string> output_names;  // the Keras layer that makes each output
+};
+
+/// The Keras name of a PyTorch path: without '.' and '/', which Keras cannot have in names.
+std::string keras_name(const std::string& path);
+
+/// Plans `architecture`, already in the layout that Keras is to have. `weight_steps` are those of its LayoutChange; `dtype` is
+/// that of the weights. Throws Unsupported naming every layer that Keras cannot say.
+KerasPlan plan_keras(const Architecture& architecture, const std::map<std::string, std::vector<WeightStep>>& weight_steps = {},
+                     DType dtype = DType::Float32);
+
+/// The architecture that a Keras configuration describes: {"class_name": "Sequential", "config": {...}}, as in a .h5 file's
+/// model_config or in model.to_json(). Throws Unsupported naming every layer that is not known, MalformedFile otherwise.
+Architecture architecture_from_keras(const Json& model_config);
+
+}  // namespace h5bridge

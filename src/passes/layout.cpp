@@ -1,0 +1,273 @@
+#include "passes/layout.h"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+
+#include "h5bridge/error.h"
+#include "layers/registry.h"
+#include "passes/shapes.h"
+
+namespace h5bridge {
+namespace {
+
+// Thrown inside the pass: the flatten node `name` must keep its order, because a consumer cannot take another one.
+struct OrderNeeded {
+  std::string name;
+};
+
+// Axis `axis` of a parameter takes up the order of the features that meet it.
+struct Reorder {
+  std::string parameter;
+  std::int64_t axis;
+  FlattenedOrder order;
+  bool operator==(const Reorder&) const = default;
+};
+
+class LayoutPass {
+ public:
+  LayoutPass(const Architecture& source, bool channels_last, const std::set<std::string>& keep_order)
+      : source_(source), shapes_(infer_shapes(source)),
+        channels_last_(channels_last),
+        changes_format_(differs_from(source, channels_last ? DataFormat::ChannelsLast : DataFormat::ChannelsFirst)),
+        keep_order_(keep_order) {
+    for (const Node& node : source.nodes)
+      for (const Value& value : node.inputs) consumers_[value].push_back(&node);
+  }
+
+  LayoutChange run() {
+    result_.architecture = source_;
+    result_.architecture.nodes.clear();
+    for (const Input& input : source_.inputs) begin_input(input);
+    for (const Node& node : source_.nodes) visit(node);
+    for (Output& output : result_.architecture.outputs) end_output(output);
+    drop_unused_layers();
+    return std::move(result_);
+  }
+
+ private:
+  friend class NodeCall;
+
+  // Where a source value is now.
+  struct Stored {
+    Value value;
+    Arrangement arrangement;
+    std::string reordered_by;  // the flatten that put its elements into another order
+  };
+
+  bool wishes_channels_last(const Value& value) const {
+    const auto found = consumers_.find(value);
+    if (found == consumers_.end()) return false;
+    return std::any_of(found->second.begin(), found->second.end(), [&](const Node* node) {
+      switch (Registry::instance().type_of(source_.layer_of(*node)).layout.wish) {
+        case LayoutWish::ChannelsLast: return true;
+        case LayoutWish::PassesOn: return wishes_channels_last({node->name, 0});
+        case LayoutWish::Neutral: return false;
+      }
+      return false;
+    });
+  }
+
+  void begin_input(const Input& input) {
+    const Value value{input.name, 0};
+    Arrangement arrangement = Arrangement::original(input.shape.size());
+    if (changes_format_ && input.shape.size() > 2 && wishes_channels_last(value)) arrangement = channels_moved(input.shape.size(), channels_last_);
+    Input& changed = *std::find_if(result_.architecture.inputs.begin(), result_.architecture.inputs.end(), [&](const Input& i) { return i.name == input.name; });
+    for (std::size_t i = 0; i < changed.shape.size(); ++i) changed.shape[i] = input.shape[arrangement.axes[i]];
+    result_.inputs[input.name] = arrangement.axes;
+    stored_[value] = {value, arrangement, {}};
+  }
+
+  void visit(const Node& node);
+
+  // The value of `stored` arranged as `wanted`, by a permute if need be.
+  Value arranged(const Stored& stored, const Arrangement& wanted) {
+    if (stored.arrangement == wanted) return stored.value;
+    if (stored.arrangement.flattened != wanted.flattened) throw OrderNeeded{stored.reordered_by};
+    std::vector<std::int64_t> dims;
+    for (const std::int64_t axis : wanted.axes) dims.push_back(stored.arrangement.stored_axis(axis));
+    const auto key = std::pair(stored.value, dims);
+    if (const auto made = permutes_.find(key); made != permutes_.end()) return made->second;
+    const std::string name = unique_name(stored.value.node + "_permute", [&](const std::string& candidate) {
+      return source_.find_layer(candidate) || source_.find_node(candidate) || source_.find_input(candidate) || result_.architecture.find_layer(candidate);
+    });
+    Layer permute{.name = name, .type = "permute", .attributes = {}, .keras = {}};
+    permute.attributes.set("dims", dims);
+    result_.architecture.layers.push_back(std::move(permute));
+    result_.architecture.nodes.push_back({name, name, {stored.value}, {}});
+    return permutes_[key] = Value{name, 0};
+  }
+
+  void end_output(Output& output) {
+    const Stored& stored = stored_.at(output.value);
+    const std::size_t rank = stored.arrangement.axes.size();
+    Arrangement wanted = Arrangement::original(rank);
+    if (const Arrangement moved = channels_moved(rank, channels_last_); stored.arrangement == moved) wanted = moved;
+    output.value = arranged(stored, wanted);
+    result_.outputs.push_back(wanted.axes);
+  }
+
+  void drop_unused_layers() {
+    std::set<std::string> called;
+    for (const Node& node : result_.architecture.nodes) called.insert(node.layer);
+    std::erase_if(result_.architecture.layers, [&](const Layer& layer) { return !called.contains(layer.name); });
+  }
+
+  const Architecture& source_;
+  const Shapes shapes_;
+  const bool channels_last_;
+  const bool changes_format_;
+  const std::set<std::string>& keep_order_;
+  std::map<Value, std::vector<const Node*>> consumers_;
+  std::map<Value, Stored> stored_;
+  std::map<std::pair<Value, std::vector<std::int64_t>>, Value> permutes_;
+  // A layer as its first call left it.
+  struct ChangedLayer {
+    std::string type;
+    Attributes attributes;
+    std::vector<Reorder> reorders;
+    bool operator==(const ChangedLayer&) const = default;
+  };
+  std::map<std::string, ChangedLayer> changed_layers_;
+  LayoutChange result_;
+};
+
+// One call as a layer's rule sees it.
+class NodeCall final : public LayoutCall {
+ public:
+  NodeCall(LayoutPass& pass, const Node& node)
+      : pass_(pass), node_(node), layer_(pass.source_.layer_of(node)), type_(layer_.type), attributes_(layer_.attributes) {
+    for (const Value& value : node.inputs) {
+      inputs_.push_back(pass.stored_.at(value));
+      wanted_.push_back(inputs_.back().arrangement);
+    }
+    for (const SymbolicShape& shape : pass.shapes_.outputs_of(node.name)) outputs_.push_back(Arrangement::original(shape.size()));
+  }
+
+  std::size_t input_count() const override { return inputs_.size(); }
+  const Arrangement& input(std::size_t i) const override { return wanted_.at(i); }
+  const SymbolicShape& input_shape(std::size_t i) const override { return pass_.shapes_.of(node_.inputs.at(i)); }
+  const SymbolicShape& output_shape(std::size_t i) const override { return pass_.shapes_.of({node_.name, static_cast<std::int64_t>(i)}); }
+  void require(std::size_t i, const Arrangement& wanted) override {
+    if (wanted.flattened != inputs_.at(i).arrangement.flattened) throw OrderNeeded{inputs_[i].reordered_by};
+    wanted_[i] = wanted;
+  }
+  Attributes& attributes() override { return attributes_; }
+  void become(const std::string& type, Attributes attributes) override {
+    type_ = type;
+    attributes_ = std::move(attributes);
+  }
+  void vanish() override { vanishes_ = true; }
+  void reorder_parameter(const std::string& parameter, std::int64_t axis, const FlattenedOrder& order) override {
+    reorders_.push_back({parameter, axis, order});
+  }
+  bool may_reorder() const override { return !pass_.keep_order_.contains(node_.name); }
+  bool wants_channels_last() const override { return pass_.channels_last_; }
+  void set_output(std::size_t i, Arrangement arrangement) override { outputs_.at(i) = std::move(arrangement); }
+
+  void commit() {
+    std::vector<Value> inputs;
+    for (std::size_t i = 0; i < inputs_.size(); ++i) inputs.push_back(pass_.arranged(inputs_[i], wanted_[i]));
+    const std::string flatten = reordering_flatten();
+    for (std::size_t i = 0; i < outputs_.size(); ++i) {
+      const Value value{node_.name, static_cast<std::int64_t>(i)};
+      pass_.stored_[value] = {vanishes_ ? inputs.at(0) : value, outputs_[i], outputs_[i].flattened ? flatten : ""};
+    }
+    if (vanishes_) return;
+    change_layer();
+    pass_.result_.architecture.nodes.push_back({node_.name, node_.layer, std::move(inputs), node_.named_inputs});
+  }
+
+ private:
+  std::string reordering_flatten() const {
+    for (const auto& input : inputs_)
+      if (!input.reordered_by.empty()) return input.reordered_by;
+    return node_.name;
+  }
+
+  // A layer that is called twice must be changed alike by both calls.
+  void change_layer() {
+    const LayoutPass::ChangedLayer changed{type_, attributes_, reorders_};
+    if (pass_.changed_layers_.try_emplace(layer_.name, changed).first->second != changed)
+      throw Unsupported(describe(layer_) + " is called twice with inputs of different layouts");
+    Layer& layer = *pass_.result_.architecture.find_layer(layer_.name);
+    layer.type = type_;
+    layer.attributes = attributes_;
+    for (const Reorder& reorder : reorders_) pass_.result_.weights[layer_.name + "." + reorder.parameter] = reorder_steps(reorder);
+  }
+
+  // The axis is taken apart into the flattened extents, these are put in order, and joined again.
+  std::vector<WeightStep> reorder_steps(const Reorder& reorder) const {
+    Shape whole;
+    for (const ParameterSpec& spec : Registry::instance().type_of(layer_).parameters(layer_.attributes))
+      if (spec.name == reorder.parameter) whole = spec.shape;
+    Shape apart(whole.begin(), whole.begin() + reorder.axis);
+    apart.insert(apart.end(), reorder.order.extents.begin(), reorder.order.extents.end());
+    apart.insert(apart.end(), whole.begin() + reorder.axis + 1, whole.end());
+    std::vector<std::int64_t> axes = Arrangement::original(apart.size()).axes;
+    Shape ordered = apart;
+    for (std::size_t i = 0; i < reorder.order.order.size(); ++i) {
+      axes[reorder.axis + i] = reorder.axis + reorder.order.order[i];
+      ordered[reorder.axis + i] = apart[axes[reorder.axis + i]];
+    }
+    return {ChangeShape{whole, apart}, PermuteAxes{axes}, ChangeShape{ordered, whole}};
+  }
+
+  LayoutPass& pass_;
+  const Node& node_;
+  const Layer& layer_;
+  std::string type_;
+  Attributes attributes_;
+  std::vector<LayoutPass::Stored> inputs_;
+  std::vector<Arrangement> wanted_;
+  std::vector<Arrangement> outputs_;
+  std::vector<Reorder> reorders_;
+  bool vanishes_ = false;
+};
+
+void LayoutPass::visit(const Node& node) {
+  const Layer& layer = source_.layer_of(node);
+  NodeCall call(*this, node);
+  Registry::instance().type_of(layer).layout.apply(call);
+  call.commit();
+}
+
+bool needs_change(const Architecture& architecture, DataFormat wanted) {
+  if (differs_from(architecture, wanted)) return true;
+  // Keras's channels_first flatten is folded away on the way to PyTorch.
+  return wanted == DataFormat::ChannelsFirst && std::any_of(architecture.layers.begin(), architecture.layers.end(), [](const Layer& layer) {
+           return layer.attributes.contains("channels_last_order") && layer.attributes.boolean("channels_last_order");
+         });
+}
+
+LayoutChange unchanged(const Architecture& architecture) {
+  LayoutChange result{architecture, {}, {}, {}};
+  const Shapes shapes = infer_shapes(architecture);
+  for (const Input& input : architecture.inputs) result.inputs[input.name] = Arrangement::original(input.shape.size()).axes;
+  for (const Output& output : architecture.outputs) result.outputs.push_back(Arrangement::original(shapes.of(output.value).size()).axes);
+  return result;
+}
+
+}  // namespace
+
+bool differs_from(const Architecture& architecture, DataFormat wanted) {
+  const std::string other = wanted == DataFormat::ChannelsLast ? "channels_first" : "channels_last";
+  return std::any_of(architecture.layers.begin(), architecture.layers.end(),
+                     [&](const Layer& layer) { return layer.attributes.contains("data_format") && layer.attributes.text("data_format") == other; });
+}
+
+LayoutChange change_layout(const Architecture& architecture, DataFormat wanted) {
+  check_graph(architecture);
+  if (!needs_change(architecture, wanted)) return unchanged(architecture);
+  // Each round learns of one flatten whose reordering somebody cannot take; in the end none is left.
+  std::set<std::string> keep_order;
+  while (true) {
+    try {
+      return LayoutPass(architecture, wanted == DataFormat::ChannelsLast, keep_order).run();
+    } catch (const OrderNeeded& needed) {
+      if (!keep_order.insert(needed.name).second) throw std::logic_error("the layout pass does not settle at " + needed.name);
+    }
+  }
+}
+
+}  // namespace h5bridge

@@ -1,0 +1,34 @@
+// The layout pass: one architecture with its channels first or last becomes the other.
+//
+// Every value keeps a record of how its stored axes relate to the original ones (layers/layout_rule.h). Layers with a
+// data format take it on, others have their axes counted anew, moved axes vanish, and a flatten's reordering travels to the
+// dense layer behind it, whose weights take it up. A permute is inserted only where nothing cheaper is right.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "h5bridge/architecture.h"
+#include "h5bridge/h5bridge.h"
+#include "layers/layout_rule.h"
+#include "layers/weight_rule.h"
+
+namespace h5bridge {
+
+struct LayoutChange {
+  Architecture architecture;
+  /// What takes the source's tensors to the new architecture's (in to_keras's direction), for those that change.
+  std::map<std::string, std::vector<WeightStep>> weights;
+  /// How inputs (by name) and outputs (in order) are stored now: new = original.permute(axes).
+  std::map<std::string, std::vector<std::int64_t>> inputs;
+  std::vector<std::vector<std::int64_t>> outputs;
+};
+
+/// Throws MalformedFile if the architecture is not sound.
+LayoutChange change_layout(const Architecture& architecture, DataFormat wanted);
+
+/// Whether any layer has a data format, and it is not `wanted`.
+bool differs_from(const Architecture& architecture, DataFormat wanted);
+
+}  // namespace h5bridge

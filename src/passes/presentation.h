@@ -1,0 +1,33 @@
+// How a model's inputs and outputs look from outside: a file of Keras's is fed as Keras would feed it, whatever layout its
+// architecture is kept in.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "h5bridge/h5bridge.h"
+
+namespace h5bridge {
+
+struct Presentation {
+  struct Port {
+    std::string name;
+    SymbolicShape shape;             // as presented
+    DType dtype = DType::Float32;
+    std::vector<std::int64_t> axes;  // presented = kept.permute(axes)
+  };
+  std::vector<Port> inputs;   // in the architecture's order
+  std::vector<Port> outputs;  // named by the dict's keys, else by Keras's layer names, or output, output_1, ...
+};
+
+/// The inputs and outputs of `model` as `framework` has them; by default the framework that the model came from.
+/// Throws UsageError if the model has no architecture.
+Presentation presentation_of(const Model& model, Framework framework);
+Presentation presentation_of(const Model& model);
+
+/// The data format in which a framework has the model: PyTorch channels_first, Keras the one that the model's Keras origin
+/// states, otherwise channels_last.
+DataFormat presented_format(const Architecture& architecture, Framework framework);
+
+}  // namespace h5bridge

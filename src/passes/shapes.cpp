@@ -1,0 +1,123 @@
+#include "passes/shapes.h"
+
+#include <set>
+
+#include "h5bridge/error.h"
+#include "layers/registry.h"
+
+namespace h5bridge {
+namespace {
+
+std::string list_of(const std::vector<std::string>& items) {
+  std::string result;
+  for (const std::string& item : items) result += (result.empty() ? "" : ", ") + item;
+  return result;
+}
+
+void check_types(const Architecture& architecture) {
+  std::vector<std::string> unknown;
+  for (const Layer& layer : architecture.layers)
+    if (!Registry::instance().find(layer.type)) unknown.push_back("\"" + layer.name + "\" of type " + layer.type);
+  if (!unknown.empty()) throw Unsupported("no such layer type: " + list_of(unknown));
+}
+
+}  // namespace
+
+std::string describe(const Layer& layer) { return "layer \"" + layer.name + "\" (" + layer.type + ")"; }
+
+void check_graph(const Architecture& architecture) {
+  check_types(architecture);
+  std::set<std::string> names;
+  const auto declare = [&](const std::string& name, const char* what) {
+    if (name.empty()) throw MalformedFile(std::string("an unnamed ") + what);
+    if (name.find(':') != std::string::npos) throw MalformedFile("the name \"" + name + "\" has a ':' in it");
+    if (!names.insert(name).second) throw MalformedFile("the name \"" + name + "\" is used twice");
+  };
+  const auto use = [&](const Value& value, const std::string& by) {
+    if (!names.contains(value.node)) throw MalformedFile(by + " uses \"" + value.node + "\", which no input or earlier layer makes");
+  };
+  if (architecture.inputs.empty()) throw MalformedFile("the architecture has no inputs");
+  for (const Input& input : architecture.inputs) declare(input.name, "input");
+  std::set<std::string> layers;
+  for (const Layer& layer : architecture.layers)
+    if (!layers.insert(layer.name).second) throw MalformedFile("the layer \"" + layer.name + "\" is defined twice");
+  for (const Node& node : architecture.nodes) {
+    const Layer* layer = architecture.find_layer(node.layer);
+    if (!layer) throw MalformedFile("\"" + node.name + "\" calls \"" + node.layer + "\", which is no layer");
+    for (const Value& value : node.inputs) use(value, describe(*layer));
+    for (const auto& [argument, value] : node.named_inputs) use(value, describe(*layer));
+    const LayerType& type = Registry::instance().type_of(*layer);
+    if (!node.named_inputs.empty()) throw Unsupported(describe(*layer) + ": the input \"" + node.named_inputs[0].first + "\" by name is not supported");
+    if (node.inputs.size() < type.least_inputs || node.inputs.size() > type.most_inputs)
+      throw MalformedFile(describe(*layer) + " has " + std::to_string(node.inputs.size()) + " inputs, expected " +
+                          (type.least_inputs == type.most_inputs ? "" : "at least ") + std::to_string(type.least_inputs));
+    declare(node.name, "layer");
+  }
+  if (architecture.outputs.empty()) throw MalformedFile("the architecture has no outputs");
+  for (const Output& output : architecture.outputs) use(output.value, "the list of outputs");
+}
+
+void Shapes::set(const std::string& node, std::vector<SymbolicShape> outputs) { outputs_[node] = std::move(outputs); }
+
+const SymbolicShape& Shapes::of(const Value& value) const {
+  const auto& outputs = outputs_of(value.node);
+  if (value.output < 0 || value.output >= static_cast<std::int64_t>(outputs.size()))
+    throw MalformedFile("\"" + value.node + "\" has no output number " + std::to_string(value.output));
+  return outputs[value.output];
+}
+
+const std::vector<SymbolicShape>& Shapes::outputs_of(const std::string& node) const { return outputs_.at(node); }
+
+std::vector<SymbolicShape> input_shapes(const Shapes& shapes, const Node& node) {
+  std::vector<SymbolicShape> result;
+  for (const Value& value : node.inputs) result.push_back(shapes.of(value));
+  return result;
+}
+
+Shapes infer_shapes(const Architecture& architecture) {
+  Shapes shapes;
+  for (const Input& input : architecture.inputs) shapes.set(input.name, {input.shape});
+  for (const Node& node : architecture.nodes) {
+    const Layer& layer = architecture.layer_of(node);
+    try {
+      shapes.set(node.name, Registry::instance().type_of(layer).shapes(layer.attributes, input_shapes(shapes, node)));
+    } catch (const Error& error) {
+      rethrow_in_file(error, describe(layer));
+    }
+  }
+  for (const Output& output : architecture.outputs) shapes.of(output.value);
+  return shapes;
+}
+
+Architecture fix_sizes(Architecture architecture, const std::map<std::string, std::int64_t>& sizes) {
+  std::set<std::string> known;
+  for (const Input& input : architecture.inputs)
+    for (const Size& size : input.shape)
+      for (const std::string& symbol : size.symbols()) known.insert(symbol);
+  for (const auto& [name, size] : sizes) {
+    if (!known.contains(name))
+      throw UsageError("no size is called \"" + name + "\"; the open sizes are: " + (known.empty() ? "none" : list_of({known.begin(), known.end()})));
+    if (size < 1) throw UsageError("the size \"" + name + "\" is " + std::to_string(size) + ", expected at least 1");
+  }
+  const auto bind = [&](SymbolicShape shape) {
+    for (Size& size : shape) size = size.bind(sizes);
+    return shape;
+  };
+  for (Input& input : architecture.inputs) input.shape = bind(input.shape);
+  for (Layer& layer : architecture.layers)
+    for (const AttributeSpec& spec : Registry::instance().type_of(layer).attributes)
+      if (spec.kind == AttributeKind::Sizes) layer.attributes.set(spec.name, bind(layer.attributes.sizes(spec.name)));
+  return architecture;
+}
+
+std::vector<NamedParameter> parameters_of(const Architecture& architecture) {
+  std::vector<NamedParameter> result;
+  for (const Layer& layer : architecture.layers)
+    for (ParameterSpec& spec : Registry::instance().type_of(layer).parameters(layer.attributes)) {
+      std::string name = layer.name + "." + spec.name;
+      result.push_back({std::move(name), std::move(spec)});
+    }
+  return result;
+}
+
+}  // namespace h5bridge

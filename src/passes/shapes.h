@@ -1,0 +1,47 @@
+// Checking a graph, and the shapes of all its values.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "h5bridge/architecture.h"
+#include "layers/layer_type.h"
+
+namespace h5bridge {
+
+/// Throws MalformedFile unless names are unique, every value is made before it is used, every call fits its layer's number
+/// of inputs, and there is an output. Throws Unsupported naming all layers of an unknown type.
+void check_graph(const Architecture& architecture);
+
+/// The shapes of all values, by the name of their input or node.
+class Shapes {
+ public:
+  void set(const std::string& node, std::vector<SymbolicShape> outputs);
+  /// Throws MalformedFile if `value` names an output that its node does not have.
+  const SymbolicShape& of(const Value& value) const;
+  const std::vector<SymbolicShape>& outputs_of(const std::string& node) const;
+
+ private:
+  std::map<std::string, std::vector<SymbolicShape>> outputs_;
+};
+
+/// Throws MalformedFile naming the layer whose input does not fit.
+Shapes infer_shapes(const Architecture& architecture);
+
+std::vector<SymbolicShape> input_shapes(const Shapes& shapes, const Node& node);
+
+/// "layer "conv1" (Conv2d)": how messages name a layer.
+std::string describe(const Layer& layer);
+
+/// The architecture with symbols bound to numbers. Throws UsageError for a name that no input's shape has.
+Architecture fix_sizes(Architecture architecture, const std::map<std::string, std::int64_t>& sizes);
+
+/// The tensors that an architecture's layers need, by state_dict name, in the order of the layers.
+struct NamedParameter {
+  std::string name;
+  ParameterSpec spec;
+};
+std::vector<NamedParameter> parameters_of(const Architecture& architecture);
+
+}  // namespace h5bridge

@@ -1,0 +1,74 @@
+#include "runtime/input_check.h"
+
+#include <algorithm>
+
+#include "h5bridge/error.h"
+#include "runtime/symbols.h"
+
+namespace h5bridge {
+namespace {
+
+using Port = Presentation::Port;
+
+std::string names_of(const std::vector<Port>& ports) {
+  std::string result;
+  for (const Port& port : ports) result += (result.empty() ? "\"" : ", \"") + port.name + "\"";
+  return result;
+}
+
+const Tensor& input_for(const Port& port, const std::vector<NamedTensor>& given) {
+  const auto count = std::ranges::count(given, port.name, &NamedTensor::name);
+  if (count == 0) throw UsageError("input \"" + port.name + "\" is missing, expected shape " + to_string(port.shape));
+  if (count > 1) throw UsageError("input \"" + port.name + "\" is given twice");
+  return std::ranges::find(given, port.name, &NamedTensor::name)->tensor;
+}
+
+/// " where batch is 3" for the symbols in `shape`.
+std::string known_symbols(const SymbolicShape& shape, const Symbols& symbols) {
+  std::string result;
+  for (const auto& [name, value] : symbols) {
+    const auto has_symbol = [&name = name](const Size& size) { return std::ranges::count(size.symbols(), name) > 0; };
+    if (std::ranges::any_of(shape, has_symbol)) result += (result.empty() ? " where " : ", ") + name + " is " + std::to_string(value);
+  }
+  return result;
+}
+
+void check_shape(const Port& port, const Shape& shape, const Symbols& symbols) {
+  bool fits = shape.size() == port.shape.size();
+  for (std::size_t i = 0; fits && i < shape.size(); ++i) {
+    const auto expected = port.shape[i].bind(symbols).value();
+    fits = !expected || *expected == shape[i];
+  }
+  if (!fits)
+    throw UsageError("input \"" + port.name + "\" has shape " + to_string(shape) + ", expected " + to_string(port.shape) +
+                     known_symbols(port.shape, symbols));
+}
+
+bool is_integer(DType dtype) { return name_of(dtype).find("int") != std::string_view::npos; }
+
+Tensor converted(const Port& port, const Tensor& tensor) {
+  if (tensor.dtype() == port.dtype) return tensor;
+  const bool both_floating = is_floating_point(tensor.dtype()) && is_floating_point(port.dtype);
+  const bool wider_integer = is_integer(tensor.dtype()) && is_integer(port.dtype) && size_of(tensor.dtype()) < size_of(port.dtype);
+  if (both_floating || wider_integer) return cast(tensor, port.dtype);
+  throw UsageError("input \"" + port.name + "\" has dtype " + std::string(name_of(tensor.dtype())) + ", expected " + std::string(name_of(port.dtype)));
+}
+
+}  // namespace
+
+std::vector<Tensor> checked_inputs(const std::vector<Port>& ports, const std::vector<NamedTensor>& given) {
+  for (const NamedTensor& tensor : given)
+    if (std::ranges::find(ports, tensor.name, &Port::name) == ports.end())
+      throw UsageError("the model has no input \"" + tensor.name + "\", only " + names_of(ports));
+  Symbols symbols;
+  std::vector<Tensor> result;
+  for (const Port& port : ports) {
+    const Tensor& tensor = input_for(port, given);
+    bind_symbols(port.shape, tensor.shape(), symbols);
+    check_shape(port, tensor.shape(), symbols);
+    result.push_back(converted(port, tensor));
+  }
+  return result;
+}
+
+}  // namespace h5bridge

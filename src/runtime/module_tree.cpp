@@ -1,0 +1,50 @@
+#include "runtime/module_tree.h"
+
+#include <map>
+
+#include "h5bridge/error.h"
+
+namespace h5bridge {
+namespace {
+
+using ModulesByPath = std::map<std::string, TorchModulePtr>;
+
+void check_name(const std::string& name) {
+  const bool empty_part = name.empty() || name.front() == '.' || name.back() == '.' || name.find("..") != std::string::npos;
+  if (empty_part) throw MalformedFile("layer \"" + name + "\": its name has an empty part");
+}
+
+/// The module at `path`: a layer's own, or a container made on the way.
+const TorchModulePtr& module_at(const std::string& path, const ModulesByPath& layers, ModulesByPath& containers) {
+  if (const auto layer = layers.find(path); layer != layers.end()) return layer->second;
+  TorchModulePtr& container = containers[path];
+  if (!container) container = std::make_shared<torch::nn::Module>();
+  return container;
+}
+
+}  // namespace
+
+void plant(torch::nn::Module& root, const Instances& instances) {
+  ModulesByPath layers;
+  for (const auto& [layer, instance] : instances) {
+    check_name(layer->name);
+    if (instance.module && !layers.emplace(layer->name, instance.module).second)
+      throw MalformedFile("two layers are called \"" + layer->name + "\"");
+  }
+
+  ModulesByPath containers;
+  for (const auto& [layer, instance] : instances) {
+    if (!instance.module) continue;
+    torch::nn::Module* parent = &root;
+    for (std::size_t begin = 0; begin < layer->name.size();) {
+      const std::size_t end = std::min(layer->name.find('.', begin), layer->name.size());
+      const std::string part = layer->name.substr(begin, end - begin);
+      const TorchModulePtr& child = module_at(layer->name.substr(0, end), layers, containers);
+      if (!parent->named_children().contains(part)) parent->register_module(part, child);
+      parent = child.get();
+      begin = end + 1;
+    }
+  }
+}
+
+}  // namespace h5bridge

@@ -1,0 +1,165 @@
+#include <algorithm>
+#include <set>
+
+#include "h5bridge/error.h"
+#include "h5bridge/torch.h"
+#include "runtime/capture_optimizer.h"
+#include "runtime/optimizer_kinds.h"
+#include "runtime/torch_error.h"
+
+namespace h5bridge {
+namespace {
+
+using torch::optim::OptimizerOptions;
+using torch::optim::OptimizerParamGroup;
+using ParametersByName = std::map<std::string, torch::Tensor>;
+
+// What changes no result, or nothing that LibTorch would have to do.
+const std::set<std::string, std::less<>> kHarmless{"params", "param_names", "foreach", "fused", "capturable", "initial_lr"};
+
+ParametersByName parameters_of(const torch::nn::Module& module) {
+  ParametersByName result;
+  for (const auto& item : module.named_parameters()) result.emplace(item.key(), item.value());
+  return result;
+}
+
+const torch::Tensor& parameter_called(const std::string& name, const ParametersByName& parameters) {
+  const auto found = parameters.find(name);
+  if (found == parameters.end()) throw MalformedFile("the optimizer has state for \"" + name + "\", which is no parameter of the model");
+  return found->second;
+}
+
+const OptimizerKind& kind_called(const std::string& name) {
+  std::string known;
+  for (const OptimizerKind& kind : optimizer_kinds()) {
+    if (kind.name == name) return kind;
+    known += (known.empty() ? "" : ", ") + kind.name;
+  }
+  throw Unsupported("the optimizer is " + name + "; LibTorch can resume " + known);
+}
+
+void set_hyperparameter(const OptimizerKind& kind, OptimizerOptions& options, const std::string& name, const Json& value) {
+  const std::string where = "optimizer " + kind.name + ", \"" + name + "\"";
+  if (const Hyperparameter* known = kind.find_hyperparameter(name)) return in_file(where, [&] { known->set(options, value); });
+  if (kHarmless.contains(name)) return;
+  if (const Json* fixed = kind.fixed.find(name); fixed && *fixed == value) return;
+  throw Unsupported(where + " is " + value.dump() + ", which LibTorch does not have");
+}
+
+std::unique_ptr<OptimizerOptions> options_of(const OptimizerKind& kind, const Json::Object& all, const Json::Object& group) {
+  auto options = kind.make_options();
+  for (const auto& [name, value] : all)
+    if (!group.contains(name)) set_hyperparameter(kind, *options, name, value);
+  for (const auto& [name, value] : group) set_hyperparameter(kind, *options, name, value);
+  return options;
+}
+
+std::vector<torch::Tensor> members_of(const Json::Object& group, const ParametersByName& parameters) {
+  const Json* names = group.find("params");
+  if (!names) throw MalformedFile("a parameter group of the optimizer has no \"params\"");
+  std::vector<torch::Tensor> result;
+  for (const Json& name : names->as_array()) result.push_back(parameter_called(name.as_string(), parameters));
+  return result;
+}
+
+std::vector<OptimizerParamGroup> groups_of(const OptimizerKind& kind, const Optimizer& saved, const Module& module) {
+  std::vector<OptimizerParamGroup> result;
+  const ParametersByName parameters = parameters_of(module);
+  for (const Json::Object& group : saved.groups)
+    result.emplace_back(members_of(group, parameters), options_of(kind, saved.hyperparameters, group));
+  if (result.empty()) result.emplace_back(module.parameters(), options_of(kind, saved.hyperparameters, {}));
+  return result;
+}
+
+std::unique_ptr<torch::optim::OptimizerParamState> state_of(const OptimizerKind& kind, const std::vector<NamedTensor>& slots,
+                                                           const OptimizerOptions& options, const torch::Tensor& parameter) {
+  auto state = kind.make_state();
+  for (const auto& [name, tensor] : slots) {
+    const OptimizerSlot* slot = kind.find_slot(name);
+    if (!slot) throw Unsupported("LibTorch's " + kind.name + " keeps no \"" + name + "\"");
+    in_file("\"" + name + "\"", [&] { slot->set(*state, tensor, parameter); });
+  }
+  for (const OptimizerSlot& slot : kind.slots)
+    if (slot.needed(options) && std::ranges::find(slots, slot.name, &NamedTensor::name) == slots.end())
+      throw MalformedFile("\"" + slot.name + "\" is missing");
+  return state;
+}
+
+const OptimizerOptions& options_for(const torch::Tensor& parameter, const torch::optim::Optimizer& optimizer) {
+  for (const OptimizerParamGroup& group : optimizer.param_groups())
+    for (const torch::Tensor& member : group.params())
+      if (member.is_same(parameter)) return group.options();
+  throw MalformedFile("it is in no parameter group");
+}
+
+const OptimizerKind& kind_of(const torch::optim::Optimizer& optimizer) {
+  for (const OptimizerKind& kind : optimizer_kinds())
+    if (kind.matches(optimizer)) return kind;
+  throw Unsupported("the optimizer is of a class that cannot be captured");
+}
+
+/// What the model was read with, for the hyperparameters that only PyTorch has.
+Json::Object source_group(const Optimizer* source, const OptimizerKind& kind, std::size_t index) {
+  Json::Object result = kind.fixed;
+  if (!source || source->kind != kind.name || index >= source->groups.size()) return result;
+  for (const auto& [name, value] : source->groups[index]) result.set(name, value);
+  return result;
+}
+
+Json::Object captured_group(const OptimizerKind& kind, const OptimizerParamGroup& group, const Json::Object& source,
+                            const std::map<const void*, std::string>& names) {
+  Json::Object result;
+  for (const Hyperparameter& hyperparameter : kind.hyperparameters) result.set(hyperparameter.name, hyperparameter.get(group.options()));
+  for (const auto& [name, value] : source)
+    if (!kind.find_hyperparameter(name)) result.set(name, value);
+  Json::Array params;
+  for (const torch::Tensor& parameter : group.params()) {
+    const auto name = names.find(parameter.unsafeGetTensorImpl());
+    if (name == names.end()) throw UsageError("the optimizer holds a parameter that is not the module's");
+    params.push_back(name->second);
+  }
+  result.set("params", std::move(params));
+  return result;
+}
+
+}  // namespace
+
+std::unique_ptr<torch::optim::Optimizer> to_optimizer(const Model& model, Module& module) {
+  if (!model.training || !model.training->optimizer) throw UsageError("the model has no optimizer");
+  const Optimizer& saved = *model.training->optimizer;
+  const OptimizerKind& kind = kind_called(saved.kind);
+  const torch::NoGradGuard no_grad;
+  const std::vector<OptimizerParamGroup> groups = groups_of(kind, saved, module);
+  auto optimizer = torch_call("optimizer " + kind.name, [&] { return kind.make(groups); });
+  const ParametersByName parameters = parameters_of(module);
+  for (const auto& [name, slots] : saved.slots) {
+    const torch::Tensor& parameter = parameter_called(name, parameters);
+    if (slots.empty()) continue;
+    optimizer->state()[parameter.unsafeGetTensorImpl()] = in_file(
+        "the optimizer's state of \"" + name + "\"", [&] { return state_of(kind, slots, options_for(parameter, *optimizer), parameter); });
+  }
+  return optimizer;
+}
+
+Optimizer capture_optimizer(const Module& module, const torch::optim::Optimizer& optimizer, const Optimizer* source) {
+  const OptimizerKind& kind = kind_of(optimizer);
+  std::map<const void*, std::string> names;
+  for (const auto& item : module.named_parameters()) names.emplace(item.value().unsafeGetTensorImpl(), item.key());
+
+  Optimizer result;
+  result.kind = kind.name;
+  for (std::size_t i = 0; i < optimizer.param_groups().size(); ++i)
+    result.groups.push_back(captured_group(kind, optimizer.param_groups()[i], source_group(source, kind, i), names));
+  if (!result.groups.empty()) {
+    result.hyperparameters = result.groups.front();
+    result.hyperparameters.erase("params");
+  }
+  for (const auto& [parameter, state] : optimizer.state()) {
+    std::vector<NamedTensor>& slots = result.slots[names.at(parameter)];
+    for (const OptimizerSlot& slot : kind.slots)
+      if (auto tensor = slot.get(*state)) slots.push_back({slot.name, std::move(*tensor)});
+  }
+  return result;
+}
+
+}  // namespace h5bridge

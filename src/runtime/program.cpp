@@ -1,0 +1,77 @@
+#include "runtime/program.h"
+
+#include <map>
+#include <set>
+
+#include "h5bridge/error.h"
+#include "runtime/symbols.h"
+#include "runtime/torch_error.h"
+
+namespace h5bridge {
+
+Program::Program(const Architecture& architecture, const Instances& instances) {
+  std::map<std::string_view, const TorchInstance*> instance_of;
+  for (const auto& [layer, instance] : instances) instance_of.emplace(layer->name, &instance);
+
+  // Every value that somebody uses gets a slot; the inputs have the first ones.
+  std::map<Value, Slot> slots;
+  for (const Input& input : architecture.inputs) {
+    slots.emplace(Value{input.name}, slot_count_++);
+    input_shapes_.push_back(input.shape);
+  }
+  std::map<std::string_view, std::set<std::int64_t>> used;
+  for (const Node& node : architecture.nodes)
+    for (const Value& value : node.inputs) used[value.node].insert(value.output);
+  for (const Output& output : architecture.outputs) used[output.value.node].insert(output.value.output);
+
+  const auto slot_of = [&](const Value& value, const std::string& where) {
+    if (const auto found = slots.find(value); found != slots.end()) return found->second;
+    throw MalformedFile(where + " uses output " + std::to_string(value.output) + " of \"" + value.node + "\", which is not made before");
+  };
+
+  std::map<Slot, std::size_t> last_step;
+  for (const Node& node : architecture.nodes) {
+    const Layer& layer = architecture.layer_of(node);
+    Step step{.node = node.name, .where = "node \"" + node.name + "\" (" + layer.type + ")", .forward = instance_of.at(layer.name)->forward};
+    if (!node.named_inputs.empty()) throw Unsupported(step.where + " takes no input by the name \"" + node.named_inputs[0].first + "\"");
+    for (const Value& value : node.inputs) {
+      step.inputs.push_back(slot_of(value, step.where));
+      last_step[step.inputs.back()] = steps_.size();
+    }
+    for (const std::int64_t output : used[node.name]) {
+      if (output < 0) throw MalformedFile(step.where + " has no output " + std::to_string(output));
+      step.outputs.push_back({static_cast<std::size_t>(output), slot_count_});
+      slots.emplace(Value{node.name, output}, slot_count_++);
+    }
+    steps_.push_back(std::move(step));
+  }
+
+  for (const Output& output : architecture.outputs) {
+    outputs_.push_back(slot_of(output.value, "an output"));
+    last_step.erase(outputs_.back());
+  }
+  for (const auto& [slot, step] : last_step) steps_[step].last_used.push_back(slot);
+}
+
+TorchValues Program::run(TorchValues inputs, const Observer& observer) const {
+  Symbols symbols;
+  for (std::size_t i = 0; i < inputs.size(); ++i) bind_symbols(input_shapes_[i], inputs[i].sizes(), symbols);
+  TorchValues values = std::move(inputs);
+  values.resize(slot_count_);
+  for (const Step& step : steps_) {
+    TorchValues arguments;
+    for (const Slot slot : step.inputs) arguments.push_back(values[slot]);
+    for (const Slot slot : step.last_used) values[slot].reset();
+    const TorchValues made = torch_call(step.where, [&] { return step.forward(arguments, symbols); });
+    for (const auto& [output, slot] : step.outputs) {
+      if (output >= made.size()) throw MalformedFile(step.where + " has no output " + std::to_string(output));
+      values[slot] = made[output];
+    }
+    if (observer) observer(step.node, made);
+  }
+  TorchValues results;
+  for (const Slot slot : outputs_) results.push_back(values[slot]);
+  return results;
+}
+
+}  // namespace h5bridge

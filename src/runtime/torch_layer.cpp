@@ -1,0 +1,28 @@
+#include "layers/torch_layer.h"
+
+#include "runtime/keras_activation.h"
+
+namespace h5bridge {
+
+TorchInstance unary(TorchModulePtr module, TorchFunction forward) {
+  return {std::move(module), [forward = std::move(forward)](const TorchValues& inputs, const Symbols&) { return TorchValues{forward(inputs.at(0))}; }};
+}
+
+TorchInstance unary(TorchFunction forward) { return unary(nullptr, std::move(forward)); }
+
+TorchInstance function_of_all(std::function<torch::Tensor(const TorchValues&)> function) {
+  return {nullptr, [function = std::move(function)](const TorchValues& inputs, const Symbols&) { return TorchValues{function(inputs)}; }};
+}
+
+TorchFunction in_data_format(const Attributes& attributes, TorchFunction forward) {
+  if (attributes.text("data_format") == "channels_first") return forward;
+  return [forward = std::move(forward)](const torch::Tensor& input) { return forward(input.movedim(-1, 1)).movedim(1, -1); };
+}
+
+TorchFunction with_activation(const Attributes& attributes, TorchFunction forward) {
+  const std::string& name = attributes.text("activation");
+  if (name == "linear") return forward;
+  return [forward = std::move(forward), activation = keras_activation(name)](const torch::Tensor& input) { return activation(forward(input)); };
+}
+
+}  // namespace h5bridge

@@ -1,0 +1,32 @@
+// The tensors of a model and the modules that hold them.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "h5bridge/model.h"
+#include "layers/torch_layer.h"
+
+namespace h5bridge {
+
+/// Layers with their instances, in the architecture's order.
+using Instances = std::vector<std::pair<const Layer*, TorchInstance>>;
+
+/// Throws MalformedFile, naming all of them, if tensors that the architecture asks for are missing, or have another
+/// shape or a kind of element that cannot be what they are for.
+void check_weights(const Architecture& architecture, const Weights& weights);
+
+/// The names, in the state_dict, of the parameters and buffers that the architecture asks for.
+std::set<std::string> tensor_names(const Architecture& architecture);
+
+/// The parameters and buffers of all layers by their names in the state_dict.
+std::vector<std::pair<std::string, torch::Tensor>> tensors_of(const Instances& instances);
+
+/// Gives every parameter and buffer memory of its own on `device`, with the elements and the dtype of `weights`, which
+/// have been checked. `trainable` says which parameters take no gradient.
+void load_weights(const Instances& instances, const Weights& weights, const std::map<std::string, bool>& trainable, torch::Device device);
+
+}  // namespace h5bridge

@@ -1,0 +1,177 @@
+"""What torch.save writes is read, and what h5bridge writes torch.load takes: bit for bit, by the built program."""
+
+import argparse
+import os
+import subprocess
+import zipfile
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = Path(os.environ.get("H5BRIDGE", ROOT / "build" / "h5bridge"))
+
+pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="the program is not built")
+
+DTYPES = [
+    torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2,
+    torch.int64, torch.int32, torch.int16, torch.int8, torch.uint64, torch.uint32, torch.uint16, torch.uint8,
+    torch.bool, torch.complex64, torch.complex128,
+]  # fmt: skip
+
+
+def random_tensor(dtype, *shape):
+    if dtype == torch.bool:
+        return torch.randint(0, 2, shape).bool()
+    return torch.randint(0, 256, (*shape[:-1], shape[-1] * dtype.itemsize), dtype=torch.uint8).view(dtype)
+
+
+def bits(tensor):
+    return tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+
+
+def assert_same_tensors(expected, found):
+    assert list(expected) == list(found)
+    for name in expected:
+        assert expected[name].dtype == found[name].dtype and expected[name].shape == found[name].shape, name
+        assert bits(expected[name]) == bits(found[name]), name
+
+
+def convert(*arguments, status=0):
+    done = subprocess.run([PROGRAM, "convert", *map(str, arguments)], capture_output=True, text=True)
+    assert done.returncode == status, done.stderr
+    return done.stderr
+
+
+def through(tmp_path, value, *options, **save_options):
+    torch.save(value, tmp_path / "in.pth", **save_options)
+    convert(tmp_path / "in.pth", "-o", tmp_path / "out.pth", *options)
+    return torch.load(tmp_path / "out.pth", weights_only=True)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_every_type_and_layout(tmp_path, dtype):
+    tensor = random_tensor(dtype, 3, 5)
+    state_dict = OrderedDict(
+        plain=tensor, scalar=tensor[1, 2].clone(), empty=torch.empty((0, 3), dtype=dtype), transposed=tensor.t(),
+        part=tensor[1:, ::2], expanded=tensor[:1].expand(4, 5),
+    )  # fmt: skip
+    found = through(tmp_path, state_dict)
+    assert_same_tensors(state_dict, found)
+    assert all(tensor.is_contiguous() for tensor in found.values())
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_every_protocol(tmp_path, protocol):
+    state_dict = OrderedDict({"ünï.☃": torch.nn.Parameter(torch.randn(3)), "b": torch.zeros(2, dtype=torch.uint16)})
+    assert_same_tensors(state_dict, through(tmp_path, state_dict, pickle_protocol=protocol))
+
+
+def test_ties_and_metadata_are_kept(tmp_path):
+    class Tied(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embedding = torch.nn.Embedding(11, 4)
+            self.head = torch.nn.Linear(4, 11)
+            self.head.weight = self.embedding.weight
+            self.norm = torch.nn.BatchNorm1d(3)
+
+    state_dict = Tied().state_dict()
+    found = through(tmp_path, state_dict)
+    assert_same_tensors(state_dict, found)
+    assert found["embedding.weight"].data_ptr() == found["head.weight"].data_ptr()
+    assert isinstance(found._metadata, OrderedDict) and found._metadata == state_dict._metadata
+
+
+def test_the_archive_is_laid_out_as_torch_does(tmp_path):
+    through(tmp_path, torch.nn.Linear(3, 5).state_dict())
+    with zipfile.ZipFile(tmp_path / "out.pth") as archive:
+        assert archive.testzip() is None
+        names = [name.split("/", 1)[1] for name in archive.namelist()]
+    assert names == ["data.pkl", ".format_version", ".storage_alignment", "byteorder", "data/0", "data/1", "version", ".data/serialization_id"]
+    reader = torch._C.PyTorchFileReader(str(tmp_path / "out.pth"))
+    assert all(reader.get_record_offset(name) % 64 == 0 for name in reader.get_all_records())
+
+
+def test_deflated_archives_are_read(tmp_path):
+    state_dict = torch.nn.Linear(30, 50).state_dict()
+    torch.save(state_dict, tmp_path / "stored.pth")
+    with zipfile.ZipFile(tmp_path / "stored.pth") as source, zipfile.ZipFile(tmp_path / "in.pth", "w", zipfile.ZIP_DEFLATED) as target:
+        for entry in source.infolist():
+            target.writestr(entry.filename, source.read(entry))
+    convert(tmp_path / "in.pth", "-o", tmp_path / "out.pth")
+    assert_same_tensors(state_dict, torch.load(tmp_path / "out.pth", weights_only=True))
+
+
+OPTIMIZERS = [
+    ("SGD", {}), ("SGD", {"momentum": 0.9}), ("Adam", {"amsgrad": True}), ("AdamW", {}), ("Adamax", {}), ("NAdam", {}), ("RAdam", {}),
+    ("RMSprop", {}), ("Adagrad", {}), ("Adadelta", {}), ("ASGD", {}), ("Rprop", {}), ("Adafactor", {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind,settings", OPTIMIZERS, ids=[f"{kind}-{'-'.join(settings)}" for kind, settings in OPTIMIZERS])
+@pytest.mark.parametrize("named", [False, True], ids=["numbered", "named"])
+def test_checkpoints(tmp_path, kind, settings, named):
+    net = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Linear(3, 2))
+    parameters = (lambda module: module.named_parameters()) if named else (lambda module: module.parameters())
+    groups = [{"params": list(parameters(net[0])), "lr": 0.125}] if not named else list(net.named_parameters())
+    if not named:
+        groups.append({"params": list(parameters(net[1]))})
+    optimizer = getattr(torch.optim, kind)(groups, lr=0.1, **settings)
+    for _ in range(3):
+        optimizer.zero_grad()
+        net(torch.randn(5, 4)).pow(2).sum().backward()
+        optimizer.step()
+    checkpoint = {
+        "epoch": 7, "net": net.state_dict(), "optim": optimizer.state_dict(), "loss": torch.tensor(0.25),
+        "args": argparse.Namespace(lr=0.1, betas=[(1, 2), None]), "best": np.float64(0.5),
+    }  # fmt: skip
+    found = through(tmp_path, checkpoint, "--checkpoint")
+    assert list(found) == ["epoch", "model_state_dict", "optimizer_state_dict", "loss"]
+    assert found["epoch"] == 7 and found["loss"] == 0.25
+    assert_same_tensors(checkpoint["net"], found["model_state_dict"])
+    # repr tells 0 from 0.0 and a tuple from a list.
+    assert repr(found["optimizer_state_dict"]["param_groups"]) == repr(optimizer.state_dict()["param_groups"])
+    assert list(found["optimizer_state_dict"]["state"]) == list(optimizer.state_dict()["state"])
+    for number, slots in optimizer.state_dict()["state"].items():
+        assert_same_tensors({k: v for k, v in slots.items() if v is not None}, found["optimizer_state_dict"]["state"][number])
+    optimizer.load_state_dict(found["optimizer_state_dict"])
+
+
+def test_a_checkpoint_without_optimizer_is_refused(tmp_path):
+    torch.save(torch.nn.Linear(2, 2).state_dict(), tmp_path / "in.pth")
+    assert "optimizer" in convert(tmp_path / "in.pth", "-o", tmp_path / "out.pth", "--checkpoint", status=4)
+    assert not (tmp_path / "out.pth").exists()
+
+
+def test_which_entry_is_the_state_dict(tmp_path):
+    first, second = torch.nn.Linear(2, 2).state_dict(), torch.nn.Linear(3, 3).state_dict()
+    torch.save({"model": first, "nested": {"ema.x": second}}, tmp_path / "in.pth")
+    message = convert(tmp_path / "in.pth", "-o", tmp_path / "out.pth", status=2)
+    assert "'model', 'nested.ema.x'" in message and "--key" in message
+    convert(tmp_path / "in.pth", "-o", tmp_path / "out.pth", "--key", "nested.ema.x")
+    assert_same_tensors(second, torch.load(tmp_path / "out.pth", weights_only=True))
+
+
+@pytest.mark.parametrize(
+    "value,message",
+    [
+        (torch.zeros(2, 2).to_sparse(), "a sparse tensor"),
+        (torch.zeros(2, device="meta"), "a meta tensor"),
+        (torch.zeros(2, dtype=torch.complex64).conj(), "a conjugated or negated view"),
+    ],
+)
+def test_tensors_without_equivalent(tmp_path, value, message):
+    torch.save({"weight": value}, tmp_path / "in.pth")
+    assert f"tensor 'weight': it is {message}" in convert(tmp_path / "in.pth", "-o", tmp_path / "out.pth", status=4)
+
+
+def test_truncated_files(tmp_path):
+    torch.save(torch.nn.Linear(2, 2).state_dict(), tmp_path / "in.pth")
+    whole = (tmp_path / "in.pth").read_bytes()
+    (tmp_path / "in.pth").write_bytes(whole[:-30])
+    message = convert(tmp_path / "in.pth", "-o", tmp_path / "out.pth", status=3)
+    assert message.count("\n") == 1 and "truncated?" in message

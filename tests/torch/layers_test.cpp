@@ -1,0 +1,116 @@
+// Every layer type of the registry, each with all of its samples.
+#include "layers/registry.h"
+#include "runtime/families.h"
+#include "torch/catch.h"
+#include "torch/model_builder.h"
+
+namespace h5bridge::testing {
+namespace {
+
+struct Case {
+  std::string name;
+  const LayerType* type;
+  const Sample* sample;
+};
+
+std::vector<Case> all_cases() {
+  std::vector<Case> result;
+  for (const Family& family : Registry::instance().families())
+    for (const LayerType& type : family.types)
+      for (const Sample& sample : type.samples) result.push_back({type.name + ": " + sample.what, Registry::instance().find(type.name), &sample});
+  return result;
+}
+
+SymbolicShape sizes(const Shape& shape) { return {shape.begin(), shape.end()}; }
+
+Model model_of(const Case& each, const std::vector<Shape>& inputs, const Json::Object& attributes) {
+  ModelBuilder builder;
+  std::vector<Value> values;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    SymbolicShape shape = sizes(inputs[i]);
+    shape[0] = Size::symbol("batch");
+    builder.input("x" + std::to_string(i), shape);
+    values.push_back({"x" + std::to_string(i)});
+  }
+  return builder.layer("layer", each.type->name, attributes, values).output({"layer"}).build();
+}
+
+std::vector<torch::Tensor> random_inputs(const std::vector<Shape>& shapes) {
+  std::vector<torch::Tensor> result;
+  for (const Shape& shape : shapes) result.push_back(random(shape));
+  return result;
+}
+
+torch::Tensor run(const Model& model, const std::vector<torch::Tensor>& inputs) {
+  const torch::NoGradGuard no_grad;
+  const auto module = to_module(model);
+  module->eval();
+  return module->forward(inputs).at(0);
+}
+
+bool has_data_format(const LayerType& type) { return type.find_attribute("data_format") != nullptr; }
+
+Shape channels_last(const Shape& shape) {
+  Shape result = shape;
+  std::rotate(result.begin() + 1, result.begin() + 2, result.end());
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("every layer type has a LibTorch facet") {
+  for (const Family& family : Registry::instance().families())
+    for (const LayerType& type : family.types) {
+      INFO(type.name);
+      CHECK(find_torch_layer(type.name) != nullptr);
+    }
+}
+
+TEST_CASE("a layer gives the shapes that its type predicts") {
+  for (const Case& each : all_cases()) {
+    INFO(each.name);
+    const Model model = model_of(each, each.sample->inputs, each.sample->attributes);
+    std::vector<SymbolicShape> shapes;
+    for (const Shape& shape : each.sample->inputs) shapes.push_back(sizes(shape));
+    std::map<std::string, std::int64_t> batch{{"batch", each.sample->inputs[0][0]}};
+    SymbolicShape predicted = each.type->shapes(model.architecture->layers[0].attributes, shapes).at(0);
+    for (Size& size : predicted) size = size.bind(batch);
+    const torch::Tensor output = run(model, random_inputs(each.sample->inputs));
+    CHECK(to_string(fixed(predicted).value_or(Shape{-1})) == to_string(Shape(output.sizes().vec())));
+    CHECK(output.isfinite().all().item<bool>());
+  }
+}
+
+TEST_CASE("a layer's tensors have the names and shapes that its type declares") {
+  for (const Case& each : all_cases()) {
+    INFO(each.name);
+    const Model model = model_of(each, each.sample->inputs, each.sample->attributes);
+    const auto module = to_module(model);
+    std::map<std::string, torch::Tensor> found;
+    for (const auto& item : module->named_parameters()) found.emplace(item.key(), item.value());
+    for (const auto& item : module->named_buffers()) found.emplace(item.key(), item.value());
+    CHECK(found.size() == model.weights.size());
+    for (const auto& [name, tensor] : model.weights) {
+      REQUIRE(found.contains(name));
+      CHECK(found.at(name).sizes().vec() == tensor.shape());
+    }
+  }
+}
+
+TEST_CASE("channels_last gives what channels_first gives, moved") {
+  for (const Case& each : all_cases()) {
+    if (!has_data_format(*each.type) || each.sample->inputs[0].size() < 3) continue;
+    INFO(each.name);
+    const Model first = model_of(each, each.sample->inputs, each.sample->attributes);
+    Json::Object attributes = each.sample->attributes;
+    attributes.set("data_format", "channels_last");
+    Model last = model_of(each, {channels_last(each.sample->inputs[0])}, attributes);
+    last.weights = first.weights;
+    const torch::Tensor input = random(each.sample->inputs[0]);
+    const torch::Tensor expected = run(first, {input});
+    const torch::Tensor moved = expected.dim() > 2 ? expected.movedim(1, -1) : expected;
+    CHECK(difference(run(last, {input.movedim(1, -1).contiguous()}), moved) < 1e-4);
+  }
+}
+
+}  // namespace h5bridge::testing

@@ -1,0 +1,286 @@
+// The module as a whole: its tree, its tensors, how it is called, what it refuses.
+#include "h5bridge/error.h"
+#include "runtime/device.h"
+#include "runtime/tensors.h"
+#include "torch/catch.h"
+#include "torch/model_builder.h"
+
+namespace h5bridge::testing {
+namespace {
+
+using torch::Tensor;
+
+const Size kBatch = Size::symbol("batch");
+
+Model small_model() {
+  return ModelBuilder()
+      .input("x", {kBatch, 3, 8, 8})
+      .layer("layer1.0.conv1", "Conv2d", {{"in_channels", 3}, {"out_channels", 4}, {"kernel_size", 3}, {"padding", 1}}, {{"x"}})
+      .layer("layer1.0.bn1", "BatchNorm2d", {{"num_features", 4}}, {{"layer1.0.conv1"}})
+      .layer("relu_1", "ReLU", {}, {{"layer1.0.bn1"}})
+      .layer("pool", "AdaptiveAvgPool2d", {{"output_size", 1}, {"keepdims", false}}, {{"relu_1"}})
+      .layer("fc", "Linear", {{"in_features", 4}, {"out_features", 2}}, {{"pool"}})
+      .output({"fc"})
+      .build();
+}
+
+bool aligned(const Tensor& tensor) { return reinterpret_cast<std::uintptr_t>(tensor.data_ptr()) % 64 == 0; }
+
+Weights without(const Weights& weights, const std::string& dropped) {
+  Weights result;
+  for (const auto& [name, tensor] : weights)
+    if (name != dropped) result.add(name, tensor);
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("parameters, buffers and submodules carry the state_dict's names") {
+  const auto module = to_module(small_model());
+  CHECK(parameter_names(*module) ==
+        std::vector<std::string>{"layer1.0.conv1.weight", "layer1.0.conv1.bias", "layer1.0.bn1.weight", "layer1.0.bn1.bias", "fc.weight", "fc.bias"});
+  CHECK(buffer_names(*module) ==
+        std::vector<std::string>{"layer1.0.bn1.running_mean", "layer1.0.bn1.running_var", "layer1.0.bn1.num_batches_tracked"});
+  const auto modules = module->named_modules();
+  CHECK(modules["layer1.0.conv1"]->as<torch::nn::Conv2d>() != nullptr);
+  CHECK(modules["layer1.0.conv1"]->as<torch::nn::Conv2d>()->options.in_channels() == 3);
+  CHECK(modules["layer1.0.bn1"]->as<torch::nn::BatchNorm2d>() != nullptr);
+  CHECK(modules["fc"]->as<torch::nn::Linear>() != nullptr);
+}
+
+TEST_CASE("a layer may hold other layers") {
+  const Model model = ModelBuilder()
+                          .input("x", {kBatch, 4})
+                          .layer("a.b", "Linear", {{"in_features", 4}, {"out_features", 4}}, {{"x"}})
+                          .layer("a", "Linear", {{"in_features", 4}, {"out_features", 4}}, {{"a.b"}})
+                          .output({"a"})
+                          .build();
+  CHECK(parameter_names(*to_module(model)) == std::vector<std::string>{"a.weight", "a.bias", "a.b.weight", "a.b.bias"});
+}
+
+TEST_CASE("tensors have the file's bits, and are contiguous and 64-byte aligned") {
+  Model model = small_model();
+  // A view: the transposed of what the file has, and at an odd place in it.
+  const Tensor transposed = random({4, 2});
+  model.weights.set("fc.weight", from_torch(transposed).permute(std::vector<std::int64_t>{1, 0}));
+  const auto module = to_module(model);
+  CHECK(same_bits(module->named_parameters()["fc.weight"], transposed.t()));
+  for (const auto& item : module->named_parameters()) {
+    INFO(item.key());
+    CHECK(bit_equal(from_torch(item.value()), *model.weights.find(item.key())));
+    CHECK(item.value().is_contiguous());
+    CHECK(aligned(item.value()));
+    CHECK(item.value().requires_grad());
+  }
+}
+
+TEST_CASE("the file's dtype stays") {
+  for (const auto& [dtype, type] : {std::pair{DType::Float64, torch::kFloat64}, {DType::BFloat16, torch::kBFloat16}, {DType::Float16, torch::kFloat16}}) {
+    Model model = ModelBuilder().input("x", {kBatch, 4}).layer("fc", "Linear", {{"in_features", 4}, {"out_features", 3}}, {{"x"}}).output({"fc"}).build();
+    Weights weights;
+    for (const auto& [name, tensor] : model.weights) weights.add(name, cast(tensor, dtype));
+    model.weights = weights;
+    const auto module = to_module(model);
+    CHECK(module->parameters()[0].scalar_type() == type);
+    CHECK(module->forward(random({2, 4}).to(type)).scalar_type() == type);
+  }
+}
+
+TEST_CASE("trainable says which parameters take a gradient") {
+  Model model = small_model();
+  model.trainable = {{"fc.weight", false}, {"fc.bias", true}};
+  const auto module = to_module(model);
+  CHECK_FALSE(module->named_parameters()["fc.weight"].requires_grad());
+  CHECK(module->named_parameters()["fc.bias"].requires_grad());
+  CHECK(capture(*module).trainable.at("fc.weight") == false);
+}
+
+TEST_CASE("a layer called twice shares its parameters") {
+  const Model model = ModelBuilder()
+                          .input("x", {kBatch, 4})
+                          .layer("fc", "Linear", {{"in_features", 4}, {"out_features", 4}}, {{"x"}})
+                          .call("fc_1", "fc", {{"fc"}})
+                          .output({"fc_1"})
+                          .build();
+  const auto module = to_module(model);
+  CHECK(module->parameters().size() == 2);
+  const Tensor x = random({3, 4});
+  const Tensor weight = to_torch(*model.weights.find("fc.weight"));
+  const Tensor bias = to_torch(*model.weights.find("fc.bias"));
+  CHECK(same_bits(module->forward(x), torch::linear(torch::linear(x, weight, bias), weight, bias)));
+  module->forward(x).sum().backward();
+  CHECK(module->parameters()[0].grad().defined());
+}
+
+TEST_CASE("several inputs and outputs, in order or by name") {
+  const Model model = ModelBuilder()
+                          .input("left", {kBatch, 4})
+                          .input("right", {kBatch, 4})
+                          .layer("difference", "sub", {}, {{"left"}, {"right"}})
+                          .layer("sum", "add", {}, {{"left"}, {"right"}})
+                          .output({"difference"}, "difference")
+                          .output({"sum"}, "sum")
+                          .output({"left"}, "itself")
+                          .build();
+  const auto module = to_module(model);
+  const Tensor left = random({2, 4});
+  const Tensor right = random({2, 4});
+  CHECK(module->input_names() == std::vector<std::string>{"left", "right"});
+  CHECK(module->output_names() == std::vector<std::string>{"difference", "sum", "itself"});
+  const auto ordered = module->forward(std::vector{left, right});
+  CHECK(same_bits(ordered.at(0), left - right));
+  CHECK(same_bits(ordered.at(1), left + right));
+  CHECK(same_bits(ordered.at(2), left));
+  const auto named = module->forward(std::map<std::string, Tensor>{{"right", right}, {"left", left}});
+  CHECK(same_bits(named.at("difference"), left - right));
+  CHECK_THROWS_WITH(module->forward(left), "the model takes 2 inputs, but got 1");
+  CHECK_THROWS_WITH(module->forward(std::map<std::string, Tensor>{{"left", left}}), "input \"right\" is missing");
+  CHECK_THROWS_WITH(module->forward(std::map<std::string, Tensor>{{"left", left}, {"right", right}, {"up", right}}), "the model has no input \"up\"");
+}
+
+TEST_CASE("values are freed after their last use") {
+  const Model model = ModelBuilder()
+                          .input("x", {kBatch, 4})
+                          .layer("a", "Identity", {}, {{"x"}})
+                          .layer("b", "exp", {}, {{"a"}})
+                          .layer("c", "exp", {}, {{"b"}})
+                          .layer("d", "exp", {}, {{"c"}})
+                          .output({"d"})
+                          .build();
+  const torch::NoGradGuard no_grad;
+  const auto module = to_module(model);
+  std::map<std::string, c10::weak_intrusive_ptr<c10::TensorImpl>> made;
+  bool freed = false;
+  module->observe([&](const std::string& node, const std::vector<Tensor>& outputs) {
+    if (node == "d") freed = made.at("b").expired();
+    made.emplace(node, c10::weak_intrusive_ptr<c10::TensorImpl>(outputs.at(0).getIntrusivePtr()));
+  });
+  module->forward(random({2, 4}));
+  CHECK(made.size() == 4);
+  CHECK(freed);
+}
+
+TEST_CASE("missing and misshapen weights are all named") {
+  Model model = small_model();
+  model.weights = without(model.weights, "fc.bias");
+  model.weights.set("fc.weight", from_torch(random({3, 4})));
+  CHECK_THROWS_AS(to_module(model), MalformedFile);
+  CHECK_THROWS_WITH(to_module(model),
+                    "the weights do not fit the architecture: \"fc.weight\" has shape (3, 4), expected shape (2, 4); \"fc.bias\" is missing, expected shape (2,)");
+  model = small_model();
+  model.weights.set("fc.bias", from_torch(torch::zeros({2}, torch::kInt64)));
+  CHECK_THROWS_WITH(to_module(model), "the weights do not fit the architecture: \"fc.bias\" has dtype int64, expected a floating-point one");
+}
+
+TEST_CASE("tensors that the architecture does not name are left alone") {
+  Model model = small_model();
+  model.weights.add("extra", from_torch(random({5})));
+  const Model captured = capture(*to_module(model));
+  REQUIRE(captured.weights.find("extra"));
+  CHECK(bit_equal(*captured.weights.find("extra"), *model.weights.find("extra")));
+}
+
+TEST_CASE("what LibTorch refuses is an error that names the node") {
+  const auto module = to_module(small_model());
+  CHECK_THROWS_AS(module->forward(random({2, 5, 8, 8})), UsageError);
+  CHECK_THROWS_WITH(module->forward(random({2, 5, 8, 8})), Catch::StartsWith("node \"layer1.0.conv1\" (Conv2d): "));
+}
+
+TEST_CASE("a model without an architecture cannot be built") {
+  Model model = small_model();
+  model.architecture.reset();
+  CHECK_THROWS_AS(to_module(model), UsageError);
+}
+
+TEST_CASE("bad names are refused") {
+  for (const std::string name : {"", ".a", "a.", "a..b"}) {
+    const Model model = ModelBuilder().input("x", {kBatch, 4}).layer(name, "ReLU", {}, {{"x"}}).output({name}).build();
+    CHECK_THROWS_WITH(to_module(model), "layer \"" + name + "\": its name has an empty part");
+  }
+}
+
+TEST_CASE("a clone has tensors of its own") {
+  const auto module = to_module(small_model());
+  module->eval();
+  module->named_modules()["fc"]->train();
+  const auto copy = std::dynamic_pointer_cast<Module>(module->clone());
+  REQUIRE(copy);
+  CHECK_FALSE(copy->is_training());
+  CHECK(copy->named_modules()["fc"]->is_training());
+  CHECK(parameter_names(*copy) == parameter_names(*module));
+  const Tensor x = random({2, 3, 8, 8});
+  const Tensor before = module->forward(x);
+  CHECK(same_bits(copy->forward(x), before));
+  {
+    const torch::NoGradGuard no_grad;
+    copy->named_parameters()["fc.weight"].zero_();
+  }
+  CHECK(same_bits(module->forward(x), before));
+  CHECK_FALSE(same_bits(copy->forward(x), before));
+}
+
+TEST_CASE("to(dtype) reaches everything") {
+  const auto module = to_module(small_model());
+  module->to(torch::kFloat64);
+  CHECK(module->forward(random({2, 3, 8, 8}).to(torch::kFloat64)).scalar_type() == torch::kFloat64);
+}
+
+TEST_CASE("capture gives the same model back") {
+  Model model = small_model();
+  const Model captured = capture(*to_module(model));
+  CHECK((captured.architecture == model.architecture));
+  REQUIRE(captured.weights.size() == model.weights.size());
+  for (auto [a, b] = std::pair{captured.weights.begin(), model.weights.begin()}; a != captured.weights.end(); ++a, ++b) {
+    CHECK(a->name == b->name);
+    CHECK(bit_equal(a->tensor, b->tensor));
+  }
+}
+
+TEST_CASE("capture copies") {
+  const auto module = to_module(small_model());
+  const Model captured = capture(*module);
+  const Tensor before = module->named_parameters()["fc.weight"].detach().clone();
+  {
+    const torch::NoGradGuard no_grad;
+    module->named_parameters()["fc.weight"].zero_();
+  }
+  CHECK(bit_equal(*captured.weights.find("fc.weight"), from_torch(before)));
+}
+
+TEST_CASE("devices") {
+  CHECK(parse_device("cpu") == torch::Device(torch::kCPU));
+  CHECK(parse_device("cuda") == torch::Device(torch::kCUDA));
+  CHECK(parse_device("cuda:3") == torch::Device(torch::kCUDA, 3));
+  for (const std::string word : {"", "gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:1x", "cuda:999", "CPU"}) {
+    INFO(word);
+    CHECK_THROWS_AS(parse_device(word), UsageError);
+  }
+  const auto count = static_cast<int>(torch::cuda::device_count());
+  const std::string found = std::to_string(count) + (count == 1 ? " CUDA device found" : " CUDA devices found");
+  CHECK_THROWS_AS(to_module(small_model(), torch::Device(torch::kCUDA, 100)), SystemFailure);
+  CHECK_THROWS_WITH(to_module(small_model(), torch::Device(torch::kCUDA, 100)), "no such device: cuda:100 (" + found + ")");
+}
+
+TEST_CASE("a model runs on a GPU", "[cuda]") {
+  if (!torch::cuda::is_available()) {
+    WARN("skipped: there is no CUDA device");
+    return;
+  }
+  const torch::NoGradGuard no_grad;
+  const Model model = small_model();
+  const Tensor x = random({4, 3, 8, 8});
+  const auto on_cpu = to_module(model);
+  const auto on_gpu = to_module(model, torch::kCUDA);
+  on_cpu->eval();
+  on_gpu->eval();
+  const Tensor expected = on_cpu->forward(x);
+  CHECK(torch::allclose(on_gpu->forward(x.cuda()).cpu(), expected, 1e-3, 1e-4));
+  on_gpu->to(torch::kCPU);
+  CHECK(same_bits(on_gpu->forward(x), expected));
+  on_cpu->to(torch::kCUDA);
+  CHECK(on_cpu->forward(x.cuda()).is_cuda());
+  const Model captured = capture(*on_cpu);
+  for (const auto& [name, tensor] : captured.weights) CHECK(bit_equal(tensor, *model.weights.find(name)));
+}
+
+}  // namespace h5bridge::testing

@@ -1,0 +1,89 @@
+// Small architectures in a few lines, and every sample of every layer type.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "layers/registry.h"
+
+namespace h5bridge::testing {
+
+/// (batch, sizes...).
+inline SymbolicShape batch_of(const Shape& sizes) {
+  SymbolicShape result{Size::symbol("batch")};
+  result.insert(result.end(), sizes.begin(), sizes.end());
+  return result;
+}
+
+/// Each call takes the value made before it, unless it names its inputs. The last value is the output, unless outputs are named.
+class ArchitectureBuilder {
+ public:
+  explicit ArchitectureBuilder(const SymbolicShape& shape) { input("x", shape); }
+
+  ArchitectureBuilder& input(const std::string& name, const SymbolicShape& shape) {
+    architecture_.inputs.push_back({name, shape, DType::Float32});
+    last_ = name;
+    return *this;
+  }
+  ArchitectureBuilder& layer(const std::string& name, const std::string& type, const Json::Object& attributes = {},
+                             const std::vector<std::string>& inputs = {}) {
+    architecture_.layers.push_back({name, type, attributes_from_json(*Registry::instance().find(type), attributes, name), {}});
+    return call(name, name, inputs);
+  }
+  ArchitectureBuilder& call(const std::string& node, const std::string& layer, const std::vector<std::string>& inputs = {}) {
+    std::vector<Value> values;
+    for (const std::string& name : inputs) values.push_back({name});
+    if (values.empty()) values.push_back({last_});
+    architecture_.nodes.push_back({node, layer, std::move(values), {}});
+    last_ = node;
+    return *this;
+  }
+  ArchitectureBuilder& output(const std::string& value, const std::string& name = "") {
+    architecture_.outputs.push_back({name, {value}});
+    return *this;
+  }
+  Architecture build() const {
+    Architecture result = architecture_;
+    if (result.outputs.empty()) result.outputs.push_back({"", {last_}});
+    return result;
+  }
+
+ private:
+  Architecture architecture_;
+  std::string last_;
+};
+
+/// One sample of one type.
+struct SampleCase {
+  const LayerType& type;
+  const Sample& sample;
+
+  std::string name() const { return type.name + ": " + sample.what; }
+  Attributes attributes() const { return attributes_from_json(type, sample.attributes, name()); }
+  std::vector<SymbolicShape> input_shapes() const {
+    std::vector<SymbolicShape> result;
+    for (const Shape& shape : sample.inputs) result.push_back(batch_of({shape.begin() + 1, shape.end()}));
+    return result;
+  }
+  /// A model of this layer, called "layer", alone.
+  Architecture architecture() const {
+    std::vector<std::string> inputs;
+    ArchitectureBuilder builder(input_shapes().at(0));
+    inputs.push_back("x");
+    for (std::size_t i = 1; i < sample.inputs.size(); ++i) {
+      inputs.push_back("x" + std::to_string(i));
+      builder.input(inputs.back(), input_shapes()[i]);
+    }
+    return builder.layer("layer", type.name, sample.attributes, inputs).build();
+  }
+};
+
+template <typename Visit>
+void for_each_sample(Visit&& visit) {
+  for (const Family& family : Registry::instance().families())
+    for (const LayerType& type : family.types)
+      for (const Sample& sample : type.samples) visit(SampleCase{type, sample});
+}
+
+}  // namespace h5bridge::testing

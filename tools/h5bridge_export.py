@@ -1,0 +1,1279 @@
+#!/usr/bin/env python3
+"""Writes the architecture JSON (docs/architecture.md) of a PyTorch module.
+
+    from h5bridge_export import export_architecture
+    export_architecture(model, torch.zeros(2, 3, 32, 32), "model.json")
+    torch.save(model.state_dict(), "model.pth")
+
+    python tools/h5bridge_export.py package.module:Class -o model.json --input-shape 2,3,32,32
+
+How it works: the module is first run on inputs of other sizes, to learn which axes are open (`find_symbols`). Then its
+forward runs once on tensors without data whose open sizes are symbols (`trace`). What it calls is recorded as it was
+written: a module of torch.nn is one entry under its own name, whatever happens inside it; other modules are entered;
+between modules, functions and methods of tensors are recorded under PyTorch's names. The module is not changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import builtins
+import contextlib
+import functools
+import importlib
+import importlib.util
+import inspect
+import itertools
+import json
+import os
+import re
+import sys
+import tempfile
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+import sympy
+import torch
+from torch import Tensor, nn
+from torch._dispatch.python import enable_python_dispatcher
+from torch._dynamo.source import ConstantSource
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv
+from torch.nn.utils import parametrize
+from torch.overrides import TorchFunctionMode
+
+VERSION = 1
+
+
+class ExportError(Exception):
+    """The module has something that the architecture JSON cannot say. One line a problem; each names the place."""
+
+
+# --- What PyTorch's own definitions don't tell -------------------------------------------------------------------------
+
+# Modules of torch.nn that are entered: their own forward says nothing that their parts don't.
+CONTAINERS = {nn.Module, nn.Sequential, nn.ModuleList, nn.ModuleDict,
+              nn.Transformer, nn.TransformerEncoder, nn.TransformerDecoder}  # fmt: skip
+
+# What changes no result: where tensors live, how memory is laid out, what training does.
+NO_ATTRIBUTES = {"device", "layout", "pin_memory", "memory_format", "requires_grad", "non_blocking", "copy", "inplace",
+                 "training", "train", "_stacklevel", "sparse_grad"}  # fmt: skip
+
+# Arguments of a module's call that only choose whether a second output is made, or repeat what a mask says.
+CALL_HINTS = {"need_weights", "is_causal", "tgt_is_causal", "memory_is_causal"}
+
+
+def _activation(layer: nn.Module) -> str:
+    activation = layer.activation
+    for name, function, module in (("relu", nn.functional.relu, nn.ReLU), ("gelu", nn.functional.gelu, nn.GELU)):
+        if activation is function or type(activation) is module and getattr(activation, "approximate", "none") == "none":
+            return name
+    raise ValueError(f"its activation {activation!r} is neither relu nor gelu")
+
+
+_TRANSFORMER_LAYER = {
+    "d_model": lambda m: m.self_attn.embed_dim,
+    "nhead": lambda m: m.self_attn.num_heads,
+    "dim_feedforward": lambda m: m.linear1.out_features,
+    "dropout": lambda m: m.dropout.p,
+    "activation": _activation,
+    "layer_norm_eps": lambda m: m.norm1.eps,
+    "batch_first": lambda m: m.self_attn.batch_first,
+    "bias": lambda m: m.linear1.bias is not None,
+}
+
+# How to read a constructor's argument off a module that does not keep it as an attribute of the same name.
+READ_ARGUMENT: dict[type, dict[str, Callable[[nn.Module], Any]]] = {
+    nn.MultiheadAttention: {
+        "bias": lambda m: m.in_proj_bias is not None,
+        "add_bias_kv": lambda m: m.bias_k is not None,
+        "kdim": lambda m: None if m.kdim == m.embed_dim else m.kdim,
+        "vdim": lambda m: None if m.vdim == m.embed_dim else m.vdim,
+    },
+    nn.TransformerEncoderLayer: _TRANSFORMER_LAYER,
+    nn.TransformerDecoderLayer: _TRANSFORMER_LAYER,
+    nn.PairwiseDistance: {"p": lambda m: m.norm},
+}
+
+# Names of one function in PyTorch that mean the same.
+SYNONYMS = {
+    "concat": "cat", "concatenate": "cat", "absolute": "abs", "multiply": "mul", "divide": "div", "true_divide": "div",
+    "subtract": "sub", "negative": "neg", "clip": "clamp", "greater": "gt", "greater_equal": "ge", "less": "lt",
+    "less_equal": "le", "not_equal": "ne", "swapaxes": "transpose", "swapdims": "transpose", "moveaxis": "movedim",
+    "upsample": "interpolate", "_threshold": "threshold",
+}  # fmt: skip
+# Python's operators; the in-place ones (__iadd__) are their plain ones.
+OPERATORS = {
+    "radd": "add", "rmul": "mul", "truediv": "div", "floordiv": "floor_divide", "mod": "remainder", "invert": "bitwise_not",
+    "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor", "rand": "bitwise_and", "ror": "bitwise_or", "rxor": "bitwise_xor",
+}  # fmt: skip
+
+
+def function_name(name: str) -> str:
+    """The one name that a function's, a method's or an operator's entries carry: add for add_, __add__ and __iadd__."""
+    if name.startswith("__"):
+        name = name.strip("_")
+        if name.startswith("i") and name not in ("invert",):
+            name = name[1:]
+        return OPERATORS.get(name, name)
+    name = name.rstrip("_")
+    return SYNONYMS.get(name, name)
+
+
+# Other spellings of an argument, which PyTorch's functions take, too.
+ARGUMENT_SYNONYMS = {"input": "self", "axis": "dim", "axes": "dim", "keepdims": "keepdim", "axis0": "dim0", "axis1": "dim1",
+                     "split_size_or_sections": "split_size", "shape": "size", "x1": "self", "x2": "other"}  # fmt: skip
+# An argument's name in PyTorch's documentation where the operator's schema has another.
+DOCUMENTED_ARGUMENT = {("view", "size"): "shape"}
+
+
+@dataclass(frozen=True)
+class ModuleForm:
+    """A function that does what a module of torch.nn does is written as that module."""
+
+    type: str
+    rename: dict[str, str] = field(default_factory=dict)  # an argument of the function -> of the module's constructor
+    fixed: dict[str, Any] = field(default_factory=dict)
+
+
+def _module_forms() -> dict[str, ModuleForm]:
+    same_arguments = """relu ReLU, relu6 ReLU6, sigmoid Sigmoid, tanh Tanh, softmax Softmax, log_softmax LogSoftmax, softmin Softmin,
+        gelu GELU, leaky_relu LeakyReLU, elu ELU, selu SELU, celu CELU, silu SiLU, mish Mish, softplus Softplus, softsign Softsign,
+        hardtanh Hardtanh, hardswish Hardswish, hardsigmoid Hardsigmoid, log_sigmoid LogSigmoid, tanhshrink Tanhshrink,
+        hardshrink Hardshrink, softshrink Softshrink, threshold Threshold, glu GLU, rrelu RReLU, dropout Dropout,
+        dropout1d Dropout1d, dropout2d Dropout2d, dropout3d Dropout3d, alpha_dropout AlphaDropout,
+        feature_alpha_dropout FeatureAlphaDropout, flatten Flatten, pixel_shuffle PixelShuffle, pixel_unshuffle PixelUnshuffle,
+        channel_shuffle ChannelShuffle, local_response_norm LocalResponseNorm, interpolate Upsample, fold Fold"""
+    forms = {name: ModuleForm(type) for name, type in (pair.split() for pair in same_arguments.split(","))}
+    forms["softshrink"] = ModuleForm("Softshrink", {"lambda": "lambd"})
+    forms["unflatten"] = ModuleForm("Unflatten", {"sizes": "unflattened_size"})
+    forms["layer_norm"] = ModuleForm("LayerNorm", fixed={"elementwise_affine": False})
+    forms["rms_norm"] = ModuleForm("RMSNorm", fixed={"elementwise_affine": False})
+    for n in "123":
+        forms |= {f"{kind}_pool{n}d": ModuleForm(f"{type}Pool{n}d") for kind, type in
+                  (("max", "Max"), ("avg", "Avg"), ("lp", "LP"), ("adaptive_avg", "AdaptiveAvg"), ("adaptive_max", "AdaptiveMax"))}  # fmt: skip
+        for kind in ("max", "adaptive_max"):
+            forms[f"{kind}_pool{n}d_with_indices"] = ModuleForm(forms[f"{kind}_pool{n}d"].type, fixed={"return_indices": True})
+    return forms
+
+
+MODULE_FORMS = _module_forms()
+
+# Methods that give the tensor itself, or a copy with the same values: no entry.
+SAME_VALUE = {"contiguous", "detach", "detach_", "clone", "requires_grad_", "data", "alias"}
+# These, too, unless the element type changes: then it is `to` with a dtype.
+CASTS = {"to", "type", "type_as", "float", "double", "half", "bfloat16", "int", "long", "short", "byte", "char", "bool", "cpu", "cuda"}
+# These give Python a number that depends on data.
+READS_DATA = {"item", "tolist", "numpy", "__bool__", "__int__", "__float__", "__index__", "__complex__", "__contains__", "nonzero",
+              "__array__", "equal", "allclose", "is_nonzero", "masked_select", "unique", "unique_consecutive"}  # fmt: skip
+# Python-written operators that are other operators: recorded as those.
+COMPOSED = {"__rdiv__", "__rtruediv__", "__rpow__", "__rfloordiv__", "__rsub__", "__rmod__", "__rmatmul__"}
+
+
+# --- Sizes --------------------------------------------------------------------------------------------------------------
+
+
+class Sizes:
+    """The open sizes of one trace, and how an expression on them is written."""
+
+    def __init__(self, hints: dict[str, int]):
+        self.environment = ShapeEnv(duck_shape=False)
+        self.symbols: dict[str, sympy.Symbol] = {}
+        self.ints: dict[str, torch.SymInt] = {}
+        for name, hint in hints.items():
+            source = ConstantSource(name)
+            self.symbols[name] = self.environment.create_symbol(hint, source=source, dynamic_dim=DimDynamic.DYNAMIC)
+            self.ints[name] = self.environment.create_symintnode(self.symbols[name], hint=hint, source=source)
+        self._names = {symbol: name for name, symbol in self.symbols.items()}
+
+    def fixed_by_trace(self) -> set[str]:
+        """Symbols that Python code turned into a number, or set equal to each other."""
+        return {name for name, symbol in self.symbols.items() if self.environment.replace(symbol) != symbol}
+
+    def decided_by(self, sizes: dict[str, int]) -> set[str]:
+        """Symbols in a condition (an `if` on a size, an assert) that would come out otherwise at `sizes`."""
+        numbers = {self.symbols[name]: size for name, size in sizes.items()}
+        guards = [guard.expr for guard in self.environment.guards]
+        false = [guard for guard in guards if guard.xreplace(numbers) == sympy.false]
+        return {self._names[symbol] for guard in false for symbol in guard.free_symbols if symbol in self._names}
+
+    @contextlib.contextmanager
+    def ignoring_conditions(self) -> Iterator[None]:
+        """What PyTorch asks of sizes inside its own kernels is no property of the graph."""
+        count = len(self.environment.guards)
+        yield
+        del self.environment.guards[count:]
+
+    def written(self, size: int | torch.SymInt | torch.SymFloat) -> int | float | str:
+        """A number, or arithmetic such as "2*length + 1". Raises ValueError where + - * // don't suffice."""
+        if not isinstance(size, (torch.SymInt, torch.SymFloat, torch.SymBool)):
+            return size
+        expression = self.environment.simplify(size.node.expr)
+        if expression.is_Integer and isinstance(size, torch.SymInt):
+            return int(expression)
+        if expression.is_number:
+            return float(expression)
+        return self._print(expression, 0)
+
+    def _print(self, e: sympy.Expr, strength: int) -> str:
+        kind = type(e).__name__
+        if e.is_Integer:
+            text, own = str(e), 2 if e < 0 else 3
+        elif e.is_Symbol and e in self._names:
+            text, own = self._names[e], 3
+        elif e.is_Add:
+            terms = sorted(e.args, key=lambda term: (term.is_number, self._print(term, 0)))
+            text, own = " + ".join(self._print(term, 1) for term in terms).replace(" + -", " - "), 1
+        elif e.is_Mul:
+            text, own = "*".join(self._print(factor, 2) for factor in e.args), 2
+            text = re.sub(r"^-1\*", "-", text)
+        elif e.is_Pow and e.exp.is_Integer and e.exp > 0:
+            text, own = "*".join([self._print(e.base, 2)] * int(e.exp)), 2
+        elif kind in ("FloorDiv", "CleanDiv"):
+            text, own = f"{self._print(e.args[0], 3)}//{self._print(e.args[1], 3)}", 1.5
+        elif kind in ("Mod", "PythonMod"):
+            a, b = e.args
+            text, own = f"{self._print(a, 1)} - {self._print(b, 2)}*({self._print(a, 3)}//{self._print(b, 3)})", 1
+        else:
+            raise ValueError(f"it depends on an open size in a way other than + - * //: {self._renamed(e)}")
+        return text if own >= strength else f"({text})"
+
+    def _renamed(self, e: sympy.Expr) -> sympy.Expr:
+        return e.xreplace({symbol: sympy.Symbol(name) for symbol, name in self._names.items()})
+
+
+# --- Binding a call's arguments to their names ------------------------------------------------------------------------------
+
+
+@dataclass
+class Argument:
+    name: str
+    value: Any
+    default: Any = inspect.Parameter.empty
+
+    @property
+    def required(self) -> bool:
+        return self.default is inspect.Parameter.empty
+
+
+def bind_signature(signature: inspect.Signature, args: tuple, kwargs: dict) -> list[Argument]:
+    bound = signature.bind(*args, **kwargs)
+    bound.apply_defaults()
+    return [Argument(name, value, signature.parameters[name].default) for name, value in bound.arguments.items()]
+
+
+_KINDS: list[tuple[str, Callable[[Any], bool]]] = [
+    ("Tensor", lambda v: isinstance(v, Tensor)),
+    ("bool", lambda v: isinstance(v, (bool, torch.SymBool))),
+    ("int", lambda v: isinstance(v, (int, torch.SymInt, torch.dtype, torch.layout, torch.memory_format)) and not isinstance(v, bool)),
+    ("float", lambda v: isinstance(v, (int, float, torch.SymFloat, torch.SymInt)) and not isinstance(v, bool)),
+    ("number", lambda v: isinstance(v, (int, float, complex, torch.SymInt, torch.SymFloat))),
+    ("str", lambda v: isinstance(v, str)),
+    ("Device", lambda v: isinstance(v, (str, int, torch.device))),
+]
+
+
+def _fits(value: Any, kind: str) -> bool:
+    if match := re.fullmatch(r"Optional\[(.*)\]", kind):
+        return value is None or _fits(value, match[1])
+    if match := re.fullmatch(r"List\[(.*)\]", kind):
+        return isinstance(value, (list, tuple)) and all(_fits(item, match[1]) for item in value)
+    return next((test(value) for name, test in _KINDS if name == kind), False)
+
+
+def bind_schema(schema: Any, args: tuple, kwargs: dict) -> list[Argument] | None:
+    """The arguments by the names of an ATen operator's overload; None where the call is not one of it."""
+    parameters = [p for p in schema.arguments if not p.is_out]
+    if len(parameters) != len(schema.arguments):
+        return None
+    positional = [p for p in parameters if not p.kwarg_only]
+    # x.view(2, 3) and x.view((2, 3)), einsum("ab,bc", x, y): the last list may come as separate arguments.
+    for i, p in enumerate(positional):
+        spread = args[i:]
+        if str(p.type).startswith("List[") and p is positional[-1] and spread and not isinstance(spread[0], (list, tuple)):
+            args = args if p.N is not None and len(spread) == 1 else (*args[:i], list(spread))
+    names = {p.name for p in parameters}
+    given = dict(zip((p.name for p in positional), args))
+    if len(args) > len(positional):
+        return None
+    for name, value in kwargs.items():
+        name = name if name in names else ARGUMENT_SYNONYMS.get(name, name)
+        name = "dims" if name == "dim" and name not in names else name
+        if name in given or name not in names:
+            if value is None:
+                continue
+            return None
+        given[name] = value
+    bound = []
+    for p in parameters:
+        default = p.default_value if p.has_default_value() else inspect.Parameter.empty
+        value = given.get(p.name, default)
+        if value is inspect.Parameter.empty:
+            return None
+        if value is None and p.has_default_value():
+            value = default
+        takes_number = p.N is not None and _fits(value, "int")  # int[1] is a list or a number
+        if p.name in given and not takes_number and not _fits(value, str(p.type)):
+            return None
+        bound.append(Argument(p.name, value, default))
+    return bound
+
+
+@functools.cache
+def _schemas(name: str) -> list[Any]:
+    try:
+        return torch._C._jit_get_schemas_for_operator(f"aten::{name}")
+    except RuntimeError:
+        return []
+
+
+def _python_signature(function: Callable) -> inspect.Signature | None:
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return None
+    if any(p.kind is p.VAR_POSITIONAL for p in signature.parameters.values()):
+        # F.max_pool2d and its like choose between two functions by `return_indices`.
+        choice = inspect.getclosurevars(function).nonlocals.get("if_true") if inspect.isfunction(function) else None
+        return inspect.signature(choice) if choice else None
+    return signature
+
+
+def bind(function: Callable, name: str, args: tuple, kwargs: dict) -> list[Argument]:
+    """The arguments of a call by name. Raises ValueError."""
+    if signature := _python_signature(function):
+        with contextlib.suppress(TypeError):
+            return bind_signature(signature, args, kwargs)
+    for schema in _schemas(name):
+        if (bound := bind_schema(schema, args, kwargs)) is not None:
+            return bound
+    raise ValueError("it is not known how to write its arguments")
+
+
+# --- Modules --------------------------------------------------------------------------------------------------------------
+
+
+def is_public(kind: type) -> bool:
+    return getattr(nn, kind.__name__, None) is kind
+
+
+def leaf_type(module: nn.Module) -> type | None:
+    """The class of torch.nn whose forward the module runs, or None for a module that is to be entered."""
+    for kind in type(module).__mro__:
+        if kind.__module__.startswith("torch.nn.modules.") and is_public(kind):
+            break
+        if any(name in vars(kind) for name in ("forward", "_conv_forward", "_forward_impl")) and not kind.__module__.startswith("torch.nn."):
+            return None
+    else:
+        return None
+    return None if kind in CONTAINERS else kind
+
+
+@functools.cache
+def constructor(kind: type) -> dict[str, Any]:
+    """The constructor's arguments and their defaults (Parameter.empty for none)."""
+    parameters = inspect.signature(kind.__init__).parameters
+    if issubclass(kind, nn.RNNBase):  # these take *args and hand them on
+        parameters = inspect.signature(nn.RNNBase.__init__).parameters | {}
+        parameters = {name: p for name, p in parameters.items() if name != "mode"}
+        if kind is nn.RNN:
+            parameters["nonlinearity"] = inspect.Parameter("nonlinearity", inspect.Parameter.KEYWORD_ONLY, default="tanh")
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return {name: p.default for name, p in parameters.items()
+            if p.kind in named and name != "self" and not name.startswith("_") and name not in ("device", "dtype", "inplace")}  # fmt: skip
+
+
+def simplified(kind: type, name: str, value: Any) -> Any:
+    """A window's (3, 3) is written as 3."""
+    windows = kind.__module__.endswith((".conv", ".pooling", ".fold")) and name != "output_size"
+    if windows and isinstance(value, (list, tuple)) and value and all(item == value[0] for item in value):
+        return value[0]
+    return value
+
+
+def is_default(value: Any, default: Any) -> bool:
+    if default is inspect.Parameter.empty or isinstance(value, (torch.SymInt, torch.SymFloat)):
+        return False
+    if isinstance(value, tuple):
+        value = list(value)
+    if isinstance(default, tuple):
+        default = list(default)
+    return type(value) is type(default) and value == default or (
+        isinstance(value, (int, float)) and isinstance(default, (int, float))
+        and isinstance(value, bool) == isinstance(default, bool) and value == default)  # fmt: skip
+
+
+def _has_bias(module: nn.Module) -> bool:
+    if isinstance(module.bias, bool):
+        return module.bias
+    without_affine = hasattr(module, "weight") and module.weight is None  # then the setting has no meaning
+    return module.bias is not None or without_affine
+
+
+def module_arguments(kind: type, module: nn.Module) -> dict[str, Any]:
+    """What to construct the module with, without what is at its default. Raises ValueError."""
+    read = READ_ARGUMENT.get(kind, {})
+    arguments = {}
+    for name, default in constructor(kind).items():
+        if inspect.isfunction(default):
+            default = default.__name__  # activation=F.relu
+        if name in read:
+            value = read[name](module)
+        elif name == "bias":
+            value = _has_bias(module)
+        elif hasattr(module, name):
+            value = simplified(kind, name, getattr(module, name))
+        elif default is inspect.Parameter.empty:
+            raise ValueError(f"its argument {name} cannot be read off it")
+        else:
+            continue
+        if isinstance(value, (Tensor, nn.Module)):
+            raise ValueError(f"its argument {name} is a {type(value).__name__}")
+        if not is_default(value, default):
+            arguments[name] = value
+    return arguments
+
+
+def _recurrent_outputs(rnn: nn.RNNBase, x: Tensor) -> Any:
+    """Outputs of the right shapes: PyTorch's own trace of a recurrent module fixes the length."""
+    directions, hidden = 2 if rnn.bidirectional else 1, rnn.proj_size or rnn.hidden_size
+    batch = () if x.dim() == 2 else (x.shape[0 if rnn.batch_first else 1],)
+    out = x.new_empty((*x.shape[:-1], directions * hidden))
+    state = x.new_empty((directions * rnn.num_layers, *batch, hidden))
+    if not isinstance(rnn, nn.LSTM):
+        return out, state
+    return out, (state, x.new_empty((directions * rnn.num_layers, *batch, rnn.hidden_size)))
+
+
+def _max_pool1d(x: Tensor, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False) -> Any:
+    """By way of the 2-d pooling: PyTorch's trace of the 1-d one fixes the length."""
+    number = lambda v: v[0] if isinstance(v, (list, tuple)) else v  # noqa: E731
+    stride = kernel_size if stride is None or stride == [] else stride
+    y = nn.functional.max_pool2d(x.unsqueeze(-2), (1, number(kernel_size)), (1, number(stride)), (0, number(padding)),
+                                 (1, number(dilation)), ceil_mode, return_indices)  # fmt: skip
+    return tuple(v.squeeze(-2) for v in y) if return_indices else y.squeeze(-2)
+
+
+def run_leaf(module: nn.Module, args: tuple, kwargs: dict) -> Any:
+    if isinstance(module, nn.RNNBase):
+        x = args[0] if args else kwargs["input"]
+        if not isinstance(x, Tensor):
+            raise ValueError("its input is a packed sequence")
+        return _recurrent_outputs(module, x)
+    if isinstance(module, nn.MaxPool1d):
+        return _max_pool1d(*args, *kwargs.values(), module.kernel_size, module.stride, module.padding, module.dilation,
+                           module.ceil_mode, module.return_indices)  # fmt: skip
+    return module.forward(*args, **kwargs)
+
+
+def unwrapped(module: nn.Module) -> nn.Module:
+    """The module inside torch.compile's and the data-parallel wrappers."""
+    while True:
+        if isinstance(module, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
+            module = module.module
+        elif "_orig_mod" in module._modules:
+            module = module._orig_mod
+        else:
+            return module
+
+
+@contextlib.contextmanager
+def left_as_it_was(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside; afterwards the attributes, buffers and modes are those from before."""
+    modules = list(module.modules())
+    attributes = [dict(vars(m)) for m in modules]
+    tables = [{name: dict(table) for name, table in vars(m).items() if name in ("_parameters", "_buffers", "_modules")} for m in modules]
+    buffers = [(buffer, buffer.clone()) for buffer in module.buffers() if not buffer.is_meta]
+    fast_path = torch.backends.mha.get_fastpath_enabled()
+    random = torch.get_rng_state()
+    try:
+        torch.backends.mha.set_fastpath_enabled(False)
+        module.eval()
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast_path)
+        torch.set_rng_state(random)
+        for m, before, table in zip(modules, attributes, tables):
+            vars(m).clear()
+            vars(m).update(before)
+            for name, entries in table.items():
+                vars(m)[name].clear()
+                vars(m)[name].update(entries)
+        with torch.no_grad():
+            for buffer, before in buffers:
+                if not torch.equal(buffer, before):
+                    buffer.copy_(before)
+
+
+# --- Which axes are open ------------------------------------------------------------------------------------------------------
+
+Axis = tuple[str, int]  # an input's name, an axis of it
+
+
+@dataclass
+class Symbol:
+    name: str
+    axes: tuple[Axis, ...]
+    hint: int = 0   # the size to trace with
+    check: int = 0  # another size, at which Python's conditions must come out alike
+
+
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from tensors_in(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from tensors_in(item)
+
+
+class Probe:
+    """Runs the real module on inputs of other sizes, made by repeating the examples' values."""
+
+    def __init__(self, module: nn.Module, inputs: dict[str, Any]):
+        self.module = module
+        self.inputs = inputs
+        self._leading: dict[tuple, list[int] | None] = {}
+
+    def run(self, sizes: dict[Axis, int]) -> list[torch.Size]:
+        inputs = dict(self.inputs)
+        for (name, axis), size in sizes.items():
+            x = inputs[name]
+            inputs[name] = x.index_select(axis, torch.arange(size, device=x.device) % x.shape[axis])
+        copies = {name: x.clone() if isinstance(x, Tensor) else x for name, x in inputs.items()}
+        return [y.shape for y in tensors_in(self.module(**copies))]
+
+    def leading(self, sizes: dict[Axis, int]) -> list[int] | None:
+        """The outputs' first sizes; None where the module refuses the input."""
+        key = tuple(sorted(sizes.items()))
+        if key not in self._leading:
+            try:
+                self._leading[key] = [shape[0] if shape else 0 for shape in self.run(sizes)]
+            except Exception:  # whatever a stranger's forward raises means no
+                self._leading[key] = None
+        return self._leading[key]
+
+
+def _other_sizes(size: int) -> tuple[int, int]:
+    """So much more that no pooling hides it, and a little more."""
+    return size + size // 2 + 1, size + 3
+
+
+def find_symbols(probe: Probe, tensors: dict[str, Tensor]) -> list[Symbol]:
+    """The open axes: those whose size the module lets change while its outputs keep their batch size."""
+    size_of = {(name, axis): size for name, x in tensors.items() for axis, size in enumerate(x.shape)}
+    probe.run({})  # the example must work
+    groups: list[tuple[Axis, ...]] = []
+    base: dict[Axis, int] = {}
+
+    # The batch: the first axis of all inputs, or of as many as agree. From then on the batch is 2, to be quick.
+    firsts = [axis for axis in size_of if axis[1] == 0]
+    if firsts:
+        alike = [axis for axis in firsts if size_of[axis] == size_of[firsts[0]]]
+        subsets = [alike] + [list(c) for n in range(len(alike) - 1, 0, -1) for c in itertools.combinations(alike, n) if firsts[0] in c][:32]
+        for subset in subsets:
+            if all(probe.leading(dict.fromkeys(subset, size)) is not None for size in (2, 3)):
+                groups.append(tuple(subset))
+                base = dict.fromkeys(subset, 2)
+                break
+    expected = probe.leading(base)
+
+    def is_open(group: tuple[Axis, ...]) -> bool:
+        return probe.leading(base | dict.fromkeys(group, _other_sizes(size_of[group[0]])[0])) == expected
+
+    # Then every other axis by itself, and those that refuse together with others of their size.
+    closed = []
+    for axis in size_of:
+        if axis not in base and size_of[axis] > 0:
+            if is_open((axis,)):
+                groups.append((axis,))
+            else:
+                closed.append(axis)
+    for key in (lambda axis: size_of[axis], lambda axis: (size_of[axis], axis[1])):
+        for _, members in itertools.groupby(sorted(closed, key=key), key=key):
+            group = tuple(axis for axis in members if axis in closed)
+            if len(group) > 1 and is_open(group):
+                groups.append(group)
+                closed = [axis for axis in closed if axis not in group]
+    for pair in itertools.combinations(closed, 2):
+        if size_of[pair[0]] == size_of[pair[1]] and all(axis in closed for axis in pair) and is_open(pair):
+            groups.append(pair)
+            closed = [axis for axis in closed if axis not in pair]
+
+    # All together, at two sizes each that tell them apart.
+    symbols: list[Symbol] = []
+    for group in groups:
+        is_batch = bool(base) and group[0] in base
+        symbol = Symbol(_symbol_name(group[0], tensors, is_batch, {s.name for s in symbols}), group)
+        symbol.hint, symbol.check = (3, 2) if is_batch else _other_sizes(size_of[group[0]])
+        while symbol.hint in {s.hint for s in symbols}:
+            symbol.hint += 1
+        while symbol.check in {s.check for s in symbols} | {symbol.hint}:
+            symbol.check += 1
+        symbols.append(symbol)
+
+    def together(chosen: list[Symbol]) -> bool:
+        for attribute in ("hint", "check"):
+            sizes = {axis: getattr(symbol, attribute) for symbol in chosen for axis in symbol.axes}
+            alone = probe.leading({axis: size for axis, size in sizes.items() if axis in base})
+            if alone is None or probe.leading(sizes) != alone:
+                return False
+        return True
+
+    if together(symbols):
+        return symbols
+    chosen: list[Symbol] = []
+    for symbol in symbols:
+        if together(chosen + [symbol]):
+            chosen.append(symbol)
+    return chosen
+
+
+def _symbol_name(axis: Axis, tensors: dict[str, Tensor], is_batch: bool, taken: set[str]) -> str:
+    name, number = axis
+    by_rank = {2: ("length", "length"), 3: ("length", "length", "length"), 4: ("size", "channels", "height", "width"),
+               5: ("size", "channels", "depth", "height", "width")}  # fmt: skip
+    names = by_rank.get(tensors[name].dim(), ())
+    wanted = "batch" if is_batch else names[number] if number < len(names) else "length"
+    if wanted in taken and len(tensors) > 1:
+        wanted = f"{name}_{wanted}"
+    return unique(wanted, taken)
+
+
+def unique(wanted: str, taken: set[str]) -> str:
+    return next(name for name in itertools.chain([wanted], (f"{wanted}_{i}" for i in itertools.count(1))) if name not in taken)
+
+
+# --- Recording ----------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class Entry:
+    """A call. `wanted` is the name it gets if that is free; a module's path is."""
+
+    wanted: str
+    type: str = ""
+    attributes: dict[str, Any] = field(default_factory=dict)
+    call: "Entry | None" = None
+    module: bool = False
+    inputs: list["Value"] = field(default_factory=list)
+    named_inputs: dict[str, "Value"] = field(default_factory=dict)
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Value:
+    entry: Entry
+    output: int = 0
+
+    def written(self) -> str:
+        return f"{self.entry.name}:{self.output}" if self.output else self.entry.name
+
+
+class Stop(Exception):
+    """Tracing cannot go on; the problems are noted."""
+
+
+class Recorder(TorchFunctionMode):
+    """Notes what a forward calls: functions through PyTorch's mode, modules through `call_module`."""
+
+    def __init__(self, model: nn.Module, sizes: Sizes):
+        super().__init__()
+        self.sizes = sizes
+        self.entries: list[Entry] = []
+        self.problems: list[str] = []
+        self.paths = {id(m): path for path, m in model.named_modules()}
+        self.held = {id(t): f"parameter {name}" for name, t in model.named_parameters(remove_duplicate=False)}
+        self.held |= {id(t): f"buffer {name}" for name, t in model.named_buffers(remove_duplicate=False)}
+        self._values: dict[int, Value | None] = {}  # by a tensor's id; None after a problem
+        self._alive: list[Tensor] = []              # so that no id is used again
+        self._stale: set[int] = set()
+        self._defined: dict[int, tuple[Entry, dict]] = {}
+        self._stack: list[nn.Module] = []
+        self._inside_leaf = False
+
+    # Values
+
+    def track(self, tensor: Tensor, value: Value | None) -> None:
+        self._values[id(tensor)] = value
+        self._stale.discard(id(tensor))
+        self._alive.append(tensor)
+
+    def value_of(self, tensor: Tensor) -> Value | None:
+        """The value a tensor is; raises ValueError where none is known."""
+        if id(tensor) in self._stale:
+            raise ValueError("it takes a tensor whose memory was changed in place through another tensor")
+        if id(tensor) in self._values:
+            return self._values[id(tensor)]
+        if id(tensor) in self.held:
+            raise ValueError(f"{self.held[id(tensor)]} is used outside a torch.nn module")
+        if isinstance(tensor, nn.Parameter):
+            raise ValueError("it takes a parameter that is not the model's")
+        raise ValueError(f"it takes a constant tensor of shape {tuple(tensor.shape)}")
+
+    def _mark_changed(self, tensor: Tensor) -> None:
+        storage = tensor.untyped_storage()._cdata
+        self._stale |= {id(t) for t in self._alive if t is not tensor and t.untyped_storage()._cdata == storage}
+
+    # Places and problems
+
+    def where(self) -> str:
+        for module in reversed(self._stack):
+            if path := self.paths.get(id(module)):
+                return f"in {path} ({type(module).__name__})"
+        return "in forward"
+
+    def problem(self, what: str) -> None:
+        if what not in self.problems:
+            self.problems.append(what)
+
+    def stop(self, what: str) -> None:
+        self.problem(what)
+        raise Stop
+
+    # Functions
+
+    def __torch_function__(self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        kwargs = kwargs or {}
+        if self._inside_leaf:
+            return func(*args, **kwargs)
+        name = getattr(func, "__name__", str(func))
+        if name in ("__get__", "__set__", "__delete__"):
+            if name == "__set__":
+                self.problem(f"{self.where()}: assigns to a tensor's {func.__self__.__name__}")
+            name = func.__self__.__name__
+        if name in READS_DATA:
+            self.stop(f"{self.where()}: {name} makes the graph depend on a tensor's values")
+        if name in COMPOSED and hasattr(func, "__wrapped__"):
+            with self:
+                return func.__wrapped__(*args, **kwargs)
+        if name == "__iter__":
+            with self:
+                return iter(torch.unbind(args[0]))
+        before = [(t, t._version) for t in tensors_in([args, kwargs])]
+        result = self._run(name, func, args, kwargs)
+        changed = [t for t, version in before if t._version != version]
+        made = list(tensors_in(result))
+        if not made and not changed:
+            return result
+        if any(not any(t is y for y in made) for t in changed):
+            self.problem(f"{self.where()}: {name} changes a tensor in place")
+            for t in changed:
+                self.track(t, None)
+            return result
+        try:
+            if name == "__getitem__" and isinstance(args[0], Tensor):
+                return self._index(args[0], args[1])
+            if name in SAME_VALUE or name in CASTS and made[0].dtype == args[0].dtype:
+                if made[0] is not args[0]:
+                    self.track(made[0], self.value_of(args[0]))
+                return result
+            entry = self._function_entry(name, func, args, kwargs, made)
+        except ValueError as error:
+            self.problem(f"{self.where()}: {name}: {error}")
+            entry = None
+        return self._add(entry, result, changed, before)
+
+    def _run(self, name: str, func: Callable, args: tuple, kwargs: dict) -> Any:
+        if name in ("max_pool1d", "max_pool1d_with_indices"):
+            func = functools.partial(_max_pool1d, return_indices=name.endswith("indices"))
+        try:
+            with self.sizes.ignoring_conditions() if list(tensors_in([args, kwargs])) else contextlib.nullcontext():
+                return func(*args, **kwargs)
+        except (Stop, ExportError):
+            raise
+        except Exception as error:
+            kind = type(error).__name__
+            if kind in ("DataDependentOutputException", "DynamicOutputShapeException", "GuardOnDataDependentSymNode"):
+                self.stop(f"{self.where()}: {name} makes the graph depend on a tensor's values")
+            raise
+
+    def _add(self, entry: Entry | None, result: Any, changed: list[Tensor], before: list[tuple[Tensor, int]]) -> Any:
+        """Notes the entry, and the tensors of its result as its outputs. None stands for an entry that could not be made."""
+        if entry and any(value is None for value in [*entry.inputs, *entry.named_inputs.values()]):
+            entry = None  # a problem before this one, already noted
+        if entry:
+            self.entries.append(entry)
+        if isinstance(result, Tensor) and not changed and any(result is t for t, _ in before):
+            result = result.detach()  # Dropout in evaluation gives its input itself, but is another value
+        for tensor in changed:
+            self._mark_changed(tensor)
+        for i, tensor in enumerate(tensors_in(result)):
+            self.track(tensor, Value(entry, i) if entry else None)
+        return result
+
+    def _function_entry(self, name: str, func: Callable, args: tuple, kwargs: dict, made: list[Tensor]) -> Entry:
+        if name in CASTS:
+            return Entry("to", "to", {"dtype": self.json(made[0].dtype)}, inputs=[self.value_of(args[0])])
+        if name in ("T", "mT"):
+            order = list(range(args[0].dim()))
+            order = order[::-1] if name == "T" else order[:-2] + [order[-1], order[-2]]
+            return Entry("permute", "permute", {"dims": order}, inputs=[self.value_of(args[0])])
+        plain = function_name(name)
+        bound = bind(func, plain, args, kwargs)
+        given = {argument.name: argument.value for argument in bound}
+        if given.get("out") is not None:
+            raise ValueError("it writes into `out`")
+        if plain.endswith("dropout") and (given.get("training") or given.get("train")):
+            raise ValueError("it stays active in evaluation mode (training=True)")
+        entry = Entry(plain, plain)
+        form = MODULE_FORMS.get(plain)
+        if plain == "unfold" and func is nn.functional.unfold:
+            form = ModuleForm("Unfold")
+        if form and form.type in ("Softmax", "LogSoftmax", "Softmin") and given.get("dim") is None:
+            dim = nn.functional._get_softmax_dim(plain, args[0].dim(), 3)
+            bound = [Argument("dim", dim) if a.name == "dim" else a for a in bound]
+        for argument in bound:
+            self._bind_argument(entry, argument, form, args)
+        if form:
+            entry.type = form.type
+            kind = getattr(nn, form.type)
+            entry.attributes = {name: simplified(kind, name, value) for name, value in entry.attributes.items()} | form.fixed
+            defaults = constructor(kind)
+            if unknown := [n for n in entry.attributes if n not in defaults]:
+                raise ValueError(f"{form.type} has no argument {unknown[0]}")
+            entry.attributes = {n: entry.attributes[n] for n in defaults
+                                if n in entry.attributes and not is_default(entry.attributes[n], defaults[n])}  # fmt: skip
+        return entry
+
+    def _bind_argument(self, entry: Entry, argument: Argument, form: ModuleForm | None, args: tuple) -> None:
+        name, value = argument.name, argument.value
+        found = list(tensors_in(value))
+        if found:
+            if isinstance(value, (list, tuple)) and len(found) != len(value):
+                raise ValueError(f"its argument {name} mixes tensors and others")
+            if argument.required or isinstance(value, (list, tuple)):
+                entry.inputs += [self.value_of(t) for t in found]
+            else:
+                entry.named_inputs[name] = self.value_of(value)
+        elif name in NO_ATTRIBUTES or name in ("out", "generator") and value is None:
+            pass
+        elif form:
+            # The function's default may differ from the module's: all are looked at, and the module's decides.
+            name = form.rename.get(name, name)
+            if name in constructor(getattr(nn, form.type)):
+                if value == [] and argument.default == []:
+                    value = None  # a stride that is the kernel's size
+                entry.attributes[name] = self.json(value)
+            elif not is_default(value, argument.default):
+                raise ValueError(f"its argument {name} has no place in {form.type}")
+        elif argument.required or not is_default(value, argument.default):
+            entry.attributes[DOCUMENTED_ARGUMENT.get((entry.type, name), name)] = self.json(value)
+
+    def _index(self, x: Tensor, index: Any) -> Tensor:
+        """x[...] as select, slice, unsqueeze and index_select."""
+        parts = list(index) if isinstance(index, tuple) else [index]
+        used = sum(part is not None and part is not Ellipsis for part in parts)
+        if not any(part is Ellipsis for part in parts):
+            parts.append(Ellipsis)
+        at = next(i for i, part in enumerate(parts) if part is Ellipsis)
+        parts[at : at + 1] = [slice(None)] * (x.dim() - used)
+        axis, y = 0, x
+        for part in parts:
+            full = (slice(None),) * axis
+            before = y
+            if isinstance(part, slice):
+                start, end, step = part.start, part.stop, part.step
+                attributes = {"dim": axis, "start": start, "end": end, "step": step}
+                attributes = {k: self.json(v) for k, v in attributes.items() if v is not None}
+                y, entry = y[(*full, part)], Entry("slice", "slice", attributes)
+                axis += 1
+                if part == slice(None):
+                    y = before
+                    continue
+            elif part is None:
+                y, entry = y.unsqueeze(axis), Entry("unsqueeze", "unsqueeze", {"dim": axis})
+                axis += 1
+            elif isinstance(part, (int, torch.SymInt)) and not isinstance(part, bool):
+                y, entry = y.select(axis, part), Entry("select", "select", {"dim": axis, "index": self.json(part)})
+            elif isinstance(part, Tensor) and part.dim() == 1 and part.dtype in (torch.int64, torch.int32) \
+                    and sum(isinstance(p, Tensor) for p in parts) == 1:  # fmt: skip
+                y, entry = y.index_select(axis, part), Entry("index_select", "index_select", {"dim": axis})
+                entry.inputs = [self.value_of(part)]
+                axis += 1
+            else:
+                what = f"a tensor of {part.dim()} axes and dtype {self.json(part.dtype)}" if isinstance(part, Tensor) else f"a {type(part).__name__}"
+                raise ValueError(f"indexing by {what} cannot be written")
+            entry.inputs = [self.value_of(before), *entry.inputs]
+            y = self._add(entry, y, [], [])
+        if y is x:  # x[:]
+            y = x.detach()
+            self.track(y, self.value_of(x))
+        return y
+
+    def json(self, value: Any) -> Any:
+        """An attribute as JSON has it. Raises ValueError."""
+        if value is None or isinstance(value, (bool, int, float, str)):
+            return value
+        if isinstance(value, (torch.SymInt, torch.SymFloat)):
+            return self.sizes.written(value)
+        if isinstance(value, torch.dtype):
+            return str(value).removeprefix("torch.")
+        if isinstance(value, (list, tuple)):
+            return [self.json(item) for item in value]
+        if hasattr(value, "item") and not isinstance(value, Tensor):
+            return self.json(value.item())  # a number of NumPy's
+        raise ValueError(f"an argument of type {type(value).__name__} cannot be written")
+
+    # Modules
+
+    def call_module(self, call: Callable, module: nn.Module, args: tuple, kwargs: dict) -> Any:
+        if self._inside_leaf:
+            return call(module, *args, **kwargs)
+        if (inner := unwrapped(module)) is not module:
+            return inner(*args, **kwargs)
+        if isinstance(module, torch.jit.ScriptModule):
+            self.stop(f"{self._module_name(module)}: is TorchScript; export the class it was made from")
+        self._stack.append(module)
+        try:
+            kind = leaf_type(module)
+            if kind is None and not parametrize.is_parametrized(module):
+                return call(module, *args, **kwargs)
+            return self._call_leaf(kind, module, args, kwargs)
+        finally:
+            self._stack.pop()
+
+    def _module_name(self, module: nn.Module) -> str:
+        return f"{self.paths.get(id(module)) or 'an unregistered module'} ({type(module).__name__})"
+
+    def _call_leaf(self, kind: type | None, module: nn.Module, args: tuple, kwargs: dict) -> Any:
+        before = [(t, t._version) for t in tensors_in([args, kwargs])]
+        self._inside_leaf = True
+        try:
+            with self.sizes.ignoring_conditions():
+                result = run_leaf(module, args, kwargs)
+        except ValueError as error:
+            self.stop(f"{self._module_name(module)}: {error}")
+        finally:
+            self._inside_leaf = False
+        changed = [t for t, version in before if t._version != version]
+        try:
+            entry = self._leaf_entry(kind, module, args, kwargs)
+        except ValueError as error:
+            self.problem(f"{self._module_name(module)}: {error}")
+            entry = None
+        return self._add(entry, result, changed, before)
+
+    def _leaf_entry(self, kind: type | None, module: nn.Module, args: tuple, kwargs: dict) -> Entry:
+        if parametrize.is_parametrized(module):
+            raise ValueError("has a parametrization; torch.nn.utils.parametrize.remove_parametrizations makes it plain")
+        hooks = [*module._forward_pre_hooks.values(), *module._forward_hooks.values()]
+        if hooks:
+            hook = type(hooks[0]).__name__
+            raise ValueError(f"has a forward hook ({hook}), which would be lost" + (
+                f"; torch.nn.utils.remove_{'weight' if hook == 'WeightNorm' else 'spectral'}_norm makes it plain"
+                if hook in ("WeightNorm", "SpectralNorm") else ""))  # fmt: skip
+        path = self.paths.get(id(module))
+        if path == "":
+            raise ValueError("is itself a module of torch.nn, so that its parameters have no layer's name; wrap it in nn.Sequential")
+        if path is None and any(True for _ in module.parameters()):
+            raise ValueError("has parameters that are not in the model's state_dict")
+        arguments = {name: self.json(value) for name, value in module_arguments(kind, module).items()}
+        entry = Entry(path or kind.__name__.lower(), kind.__name__, module=path is not None)
+        call_arguments = {}
+        for argument in bind_signature(inspect.signature(module.forward), args, kwargs):
+            found = list(tensors_in(argument.value))
+            if argument.required or isinstance(argument.value, (list, tuple)) and found:
+                entry.inputs += [self.value_of(t) for t in found]
+            elif found:
+                entry.named_inputs[argument.name] = self.value_of(argument.value)
+            elif argument.name not in CALL_HINTS and not is_default(argument.value, argument.default):
+                call_arguments[argument.name] = self.json(argument.value)
+        entry.attributes = arguments | call_arguments
+        if path is not None:
+            first, its_arguments = self._defined.setdefault(id(module), (entry, call_arguments))
+            if its_arguments != call_arguments:
+                raise ValueError("is called twice with different settings")
+            if first is not entry:
+                entry.call, entry.wanted = first, path
+        return entry
+
+
+@contextlib.contextmanager
+def recording(recorder: Recorder) -> Iterator[None]:
+    """Every module's call goes through the recorder; len(tensor) is a size and not a number."""
+    call, length = nn.Module.__call__, builtins.len
+
+    def patched_call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        return recorder.call_module(nn.Module._call_impl, self, args, kwargs)
+
+    def patched_len(value: Any) -> Any:
+        return value.shape[0] if isinstance(value, Tensor) and value.dim() else length(value)
+
+    nn.Module.__call__, builtins.len = patched_call, patched_len
+    try:
+        with recorder:
+            yield
+    finally:
+        nn.Module.__call__, builtins.len = call, length
+
+
+# --- The architecture ---------------------------------------------------------------------------------------------------------
+
+
+def _named_inputs(module: nn.Module, example_inputs: Any) -> dict[str, Any]:
+    """The examples by the names of forward's parameters."""
+    signature = inspect.signature(module.forward)
+    if isinstance(example_inputs, Tensor):
+        example_inputs = (example_inputs,)
+    args, kwargs = ((), example_inputs) if isinstance(example_inputs, dict) else (tuple(example_inputs), {})
+    try:
+        bound = signature.bind(*args, **kwargs)
+    except TypeError as error:
+        raise ExportError(f"the example inputs don't fit {type(module).__name__}.forward{signature}: {error}") from None
+    named: dict[str, Any] = {}
+    for name, value in bound.arguments.items():
+        parameter = signature.parameters[name]
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
+            raise ExportError(f"{type(module).__name__}.forward takes {name} by position only; give its inputs names")
+        named |= value if parameter.kind is parameter.VAR_KEYWORD else {name: value}
+    for name, value in named.items():
+        if not isinstance(value, Tensor) and list(tensors_in(value)):
+            raise ExportError(f"example input {name} is a {type(value).__name__} of tensors; only tensors can be inputs")
+    if not list(tensors_in(named)):
+        raise ExportError("there is no tensor among the example inputs")
+    return named
+
+
+def _shape(name: str, example: Tensor, symbols: list[Symbol]) -> list[int | str]:
+    open_axes = {axis: symbol.name for symbol in symbols for axis in symbol.axes}
+    return [open_axes.get((name, axis), size) for axis, size in enumerate(example.shape)]
+
+
+def trace(module: nn.Module, inputs: dict[str, Any], symbols: list[Symbol]) -> tuple[Recorder, dict[str, Entry], Any]:
+    """Runs forward on tensors without data. The recorder, the inputs' entries, and what forward returned."""
+    sizes = Sizes({symbol.name: symbol.hint for symbol in symbols})
+    recorder = Recorder(module, sizes)
+    entries = {name: Entry(name) for name, value in inputs.items() if isinstance(value, Tensor)}
+    with enable_python_dispatcher(), FakeTensorMode(shape_env=sizes.environment, allow_non_fake_inputs=True):
+        fake = dict(inputs)
+        for name, entry in entries.items():
+            x = inputs[name]
+            shape = [sizes.ints[size] if isinstance(size, str) else size for size in _shape(name, x, symbols)]
+            fake[name] = torch.empty(shape, dtype=x.dtype, device=x.device)
+            recorder.track(fake[name], Value(entry))
+        try:
+            with recording(recorder):
+                result = module(**fake)
+        except Stop:
+            result = None
+        except Exception as error:
+            if not recorder.problems:
+                raise ExportError(f"tracing {type(module).__name__} failed: {type(error).__name__}: {str(error).splitlines()[0]}") from error
+    if recorder.problems:
+        raise ExportError("\n".join(f"{type(module).__name__}: {problem}" for problem in recorder.problems))
+    return recorder, entries, result
+
+
+def _traced(module: nn.Module, inputs: dict[str, Any], symbols: list[Symbol]) -> tuple[Recorder, dict[str, Entry], Any, list[Symbol]]:
+    """Traces with fewer open sizes until Python's own decisions no longer depend on them."""
+    while True:
+        recorder, entries, result = trace(module, inputs, symbols)
+        example = {s.name: max(2, inputs[s.axes[0][0]].shape[s.axes[0][1]]) for s in symbols}
+        decided = recorder.sizes.fixed_by_trace()
+        for sizes in ({s.name: s.check for s in symbols}, example):
+            decided = decided or recorder.sizes.decided_by(sizes)
+        if "batch" in decided:
+            raise ExportError(f"{type(module).__name__}: forward depends on the batch size in Python (a range, an int(), an if)")
+        if not decided:
+            return recorder, entries, result, symbols
+        symbols = [symbol for symbol in symbols if symbol.name not in decided]
+
+
+def _outputs(recorder: Recorder, result: Any, where: str = "") -> Any:
+    """The values forward returned: a list, or a flat object where it is a dict."""
+    if isinstance(result, dict):
+        keyed: dict[str, Value] = {}
+        for key, item in result.items():
+            values = _outputs(recorder, item)
+            nested = values.items() if isinstance(values, dict) else enumerate(values)
+            keyed |= {str(key): values[0]} if isinstance(item, Tensor) else {f"{key}.{k}": v for k, v in nested}
+        return keyed
+    if isinstance(result, Tensor):
+        return [recorder.value_of(result)]
+    if isinstance(result, (list, tuple)):
+        values = [_outputs(recorder, item) for item in result]
+        return [v for item in values for v in (item.values() if isinstance(item, dict) else item)]
+    if result is None:
+        return []
+    raise ValueError(f"forward returns a {type(result).__name__}")
+
+
+def _values(outputs: list[Value] | dict[str, Value]) -> list[Value]:
+    return list(outputs.values() if isinstance(outputs, dict) else outputs)
+
+
+def _used(entries: list[Entry], outputs: list[Value]) -> list[Entry]:
+    """Without functions whose result nobody takes."""
+    wanted = {id(value.entry) for value in outputs}
+    kept = []
+    for entry in reversed(entries):
+        if entry.module or id(entry) in wanted:
+            wanted |= {id(value.entry) for value in [*entry.inputs, *entry.named_inputs.values()]}
+            kept.append(entry)
+    return kept[::-1]
+
+
+def describe(module: nn.Module, example_inputs: Any) -> dict[str, Any]:
+    """The architecture of a module as the JSON's object. Raises ExportError."""
+    module = unwrapped(module)
+    named = _named_inputs(module, example_inputs)
+    tensors = {name: value for name, value in named.items() if isinstance(value, Tensor)}
+    with left_as_it_was(module):
+        try:
+            symbols = find_symbols(Probe(module, named), tensors)
+        except ExportError:
+            raise
+        except Exception as error:
+            raise ExportError(f"{type(module).__name__} fails on the example inputs: {type(error).__name__}: {str(error).splitlines()[0]}") from error
+        recorder, inputs, result, symbols = _traced(module, named, symbols)
+        try:
+            outputs = _outputs(recorder, result)
+        except ValueError as error:
+            raise ExportError(f"{type(module).__name__}: forward's result: {error}") from None
+    if not outputs:
+        raise ExportError(f"{type(module).__name__}: forward returns no tensor")
+    entries = _used(recorder.entries, _values(outputs))
+
+    paths = set(recorder.paths.values())
+    taken: set[str] = set()
+    for entry in [*inputs.values(), *entries]:
+        own_path = entry.module and entry.call is None
+        entry.name = entry.wanted if own_path else unique(entry.wanted, taken | paths)
+        taken.add(entry.name)
+    previous = next(iter(inputs.values()))
+    layers = []
+    for entry in entries:
+        layer: dict[str, Any] = {"name": entry.name}
+        if entry.call:
+            layer["call"] = entry.call.name
+        else:
+            layer["type"] = entry.type
+            if entry.attributes:
+                layer["attributes"] = entry.attributes
+        if entry.inputs != [Value(previous)]:
+            layer["inputs"] = [value.written() for value in entry.inputs]
+        if entry.named_inputs:
+            layer["named_inputs"] = {name: value.written() for name, value in entry.named_inputs.items()}
+        layers.append(layer)
+        previous = entry
+    return {
+        "h5bridge": VERSION,
+        "name": type(module).__name__,
+        "inputs": [{"name": entry.name, "shape": _shape(name, tensors[name], symbols), "dtype": recorder.json(tensors[name].dtype)}
+                   for name, entry in inputs.items()],
+        "layers": layers,
+        "outputs": {key: value.written() for key, value in outputs.items()} if isinstance(outputs, dict)
+                   else [value.written() for value in outputs],
+    }  # fmt: skip
+
+
+def dumps(architecture: dict[str, Any]) -> str:
+    """The JSON with a line for every input and layer."""
+    members = []
+    for key, value in architecture.items():
+        if key in ("inputs", "layers") and value:
+            lines = ",\n".join(f"    {json.dumps(item)}" for item in value)
+            members.append(f"  {json.dumps(key)}: [\n{lines}\n  ]")
+        else:
+            members.append(f"  {json.dumps(key)}: {json.dumps(value)}")
+    return "{\n" + ",\n".join(members) + "\n}\n"
+
+
+def export_architecture(module: nn.Module, example_inputs: Any, path: str | os.PathLike) -> None:
+    """Writes the architecture JSON of `module`: `example_inputs` is a tensor, a tuple of tensors, or a dict of them by
+    the names of forward's parameters. Their batch size, and other sizes the module leaves open, become symbols. Raises
+    ExportError, and then leaves `path` as it was."""
+    text = dumps(describe(module, example_inputs))
+    path = Path(path)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+# --- The program --------------------------------------------------------------------------------------------------------------
+
+
+def load_model(where: str, arguments: dict[str, Any]) -> nn.Module:
+    """`package.module:Class` or `path/to/file.py:Class`: a class or a function to be called, or a module itself."""
+    source, _, name = where.rpartition(":")
+    if not source or not name:
+        raise ValueError(f"{where}: expected package.module:Class or file.py:Class")
+    if source.endswith(".py"):
+        if not Path(source).is_file():
+            raise ValueError(f"{source}: no such file")
+        sys.path.insert(0, str(Path(source).resolve().parent))
+        spec = importlib.util.spec_from_file_location(Path(source).stem, source)
+        python = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = python
+        spec.loader.exec_module(python)
+    else:
+        sys.path.insert(0, os.getcwd())
+        python = importlib.import_module(source)
+    try:
+        found = functools.reduce(getattr, name.split("."), python)
+    except AttributeError:
+        raise ValueError(f"{source} has no {name}") from None
+    model = found if isinstance(found, nn.Module) else found(**arguments)
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"{where} is not an nn.Module")
+    return model
+
+
+def parse_input(text: str) -> tuple[str | None, Tensor]:
+    """`2,3,32,32`, `ids=2,128:int64`: an example of that shape."""
+    match = re.fullmatch(r"(?:(\w+)=)?([0-9]+(?:,[0-9]+)*)?(?::(\w+))?", text.replace(" ", ""))
+    dtype = getattr(torch, match[3] or "float32", None) if match else None
+    if not isinstance(dtype, torch.dtype):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected sizes as in 2,3,32,32 or ids=2,128:int64")
+    shape = [int(size) for size in (match[2] or "").split(",") if size]
+    return match[1], torch.rand(shape).to(dtype) if dtype.is_floating_point else torch.zeros(shape, dtype=dtype)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Writes the architecture JSON of a PyTorch module.")
+    parser.add_argument("model", help="package.module:Class or path/to/file.py:Class")
+    parser.add_argument("-o", "--output", required=True, help="the JSON file to write")
+    parser.add_argument("--input-shape", required=True, action="append", type=parse_input, metavar="[NAME=]SIZES[:DTYPE]",
+                        help="an input, such as 2,3,32,32 or ids=2,128:int64; once for each")  # fmt: skip
+    parser.add_argument("--arguments", default={}, type=json.loads, help="the constructor's arguments as a JSON object")
+    options = parser.parse_args()
+    names = [name for name, _ in options.input_shape]
+    if any(names) and not all(names):
+        parser.error("--input-shape: name all inputs or none")
+    if any(names):
+        inputs = dict(options.input_shape)
+    else:
+        inputs = tuple(x for _, x in options.input_shape)
+    try:
+        model = load_model(options.model, options.arguments)
+    except Exception as error:  # whatever a stranger's constructor raises
+        print(f"h5bridge_export: {options.model}: {str(error) or type(error).__name__}", file=sys.stderr)
+        return 2
+    try:
+        export_architecture(model, inputs, options.output)
+    except ExportError as error:
+        for line in str(error).splitlines():
+            print(f"h5bridge_export: {line}", file=sys.stderr)
+        return 4
+    except OSError as error:
+        print(f"h5bridge_export: {options.output}: {error.strerror}", file=sys.stderr)
+        return 5
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
