@@ -1,1 +1,53 @@
-int main() { return 0; }
+#include <exception>
+#include <iostream>
+#include <new>
+
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "h5bridge/error.h"
+
+namespace h5bridge::cli {
+namespace {
+
+void declare(CLI::App& program, Action& action) {
+  program.set_version_flag("--version", "h5bridge " + std::string(version()), "print the version and leave");
+  program.require_subcommand(1);
+  for (const auto add : {add_convert, add_inspect, add_validate, add_run, add_verify, add_compare}) add(program, action);
+}
+
+ExitStatus run(int argc, char** argv) {
+  CLI::App program("Neural networks between PyTorch and Keras, both ways, without losing a bit.", "h5bridge");
+  Action action;
+  declare(program, action);
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    // Help and version are errors to CLI11, too.
+    if (error.get_exit_code() != static_cast<int>(CLI::ExitCodes::Success)) throw UsageError(error.what());
+    program.exit(error);
+  }
+  const ExitStatus status = action ? action() : ExitStatus::Done;
+  finish_output();
+  return status;
+}
+
+int fail(ExitStatus status, const char* message) {
+  std::cerr << "h5bridge: " << message << '\n';
+  return static_cast<int>(status);
+}
+
+}  // namespace
+}  // namespace h5bridge::cli
+
+int main(int argc, char** argv) {
+  using namespace h5bridge;
+  try {
+    return static_cast<int>(cli::run(argc, argv));
+  } catch (const Error& error) {
+    return cli::fail(error.status(), error.what());
+  } catch (const std::bad_alloc&) {
+    return cli::fail(ExitStatus::System, "out of memory");
+  } catch (const std::exception& error) {
+    return cli::fail(ExitStatus::System, SystemFailure(std::string("internal error: ") + error.what()).what());
+  }
+}

@@ -88,7 +88,8 @@ std::string short_number(double value) {
 
 std::string describe(const Agreement& agreement) {
   if (!agreement.problem.empty()) return agreement.problem;
-  std::string text = "largest absolute error " + short_number(agreement.largest_absolute) + ", relative " + short_number(agreement.largest_relative);
+  std::string text =
+      "largest absolute error " + short_number(agreement.largest_absolute) + ", relative " + short_number(agreement.largest_relative);
   if (agreement.first)
     text += "; " + std::to_string(agreement.mismatches) + " of " + std::to_string(agreement.elements) + " elements differ, the first at " +
             to_string(agreement.first->index) + ": found " + short_number(agreement.first->found) + ", expected " +

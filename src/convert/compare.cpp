@@ -24,13 +24,15 @@ std::map<std::string, const NamedTensor*> by_keras_name(const Weights& weights) 
 
 void check_counts(const char* what, std::size_t a, std::size_t b) {
   if (a != b)
-    throw UsageError("the models cannot be run side by side: the first has " + std::to_string(a) + " " + what + ", the second " + std::to_string(b));
+    throw UsageError("the models cannot be run side by side: the first has " + std::to_string(a) + " " + what + ", the second " +
+                     std::to_string(b));
 }
 
 /// The arrays under the names that another model has for its inputs: the same or, where Keras renamed them, by their place.
 std::vector<NamedTensor> renamed(std::vector<NamedTensor> arrays, const Presentation& from, const Presentation& to) {
-  const auto place_of = [](const Presentation& in, const std::string& name) {
-    return std::ranges::find(in.inputs, keras_name(name), [](const Presentation::Port& port) { return keras_name(port.name); }) - in.inputs.begin();
+  const auto normalised = [](const Presentation::Port& port) { return keras_name(port.name); };
+  const auto place_of = [&](const Presentation& in, const std::string& name) {
+    return std::ranges::find(in.inputs, keras_name(name), normalised) - in.inputs.begin();
   };
   const auto count = static_cast<std::ptrdiff_t>(to.inputs.size());
   const bool same_names = std::ranges::all_of(from.inputs, [&](const auto& port) { return place_of(to, port.name) < count; });
@@ -92,7 +94,8 @@ OutputComparison compare_outputs(const Model& a, const Model& b, const std::vect
   const auto outputs_b = make_runner(b, options)->run(renamed(inputs, looks_a, looks_b), [&](const std::string& node, const auto& outputs) {
     const auto match = layers.find(keras_name(node));
     if (match == layers.end()) return;
-    if (Agreement agreement = compare_all(outputs, match->second, tolerance); !agreement.agrees()) differing.emplace(match->first, std::move(agreement));
+    Agreement agreement = compare_all(outputs, match->second, tolerance);
+    if (!agreement.agrees()) differing.emplace(match->first, std::move(agreement));
   });
 
   OutputComparison result;

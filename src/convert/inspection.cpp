@@ -5,7 +5,6 @@
 #include "convert/recognise.h"
 #include "files/architecture_json.h"
 #include "h5bridge/error.h"
-#include "passes/presentation.h"
 
 namespace h5bridge {
 namespace {
@@ -78,11 +77,6 @@ Json to_json(const Inspection& inspection) {
                       {"tensors", std::move(tensors)},
                       {"training", inspection.training},
                       {"metadata", inspection.metadata}};
-}
-
-std::string input_layout(const Inspection& inspection) {
-  const bool first = presented_format(*inspection.architecture, inspection.framework) == DataFormat::ChannelsFirst;
-  return first ? "channels_first" : "channels_last";
 }
 
 }  // namespace h5bridge

@@ -32,7 +32,4 @@ Inspection inspect(const std::vector<std::string>& sources, const LoadOptions& o
 /// As `inspect --json` prints it.
 Json to_json(const Inspection& inspection);
 
-/// "channels_first" or "channels_last": how the files' own framework feeds the architecture, which must be there.
-std::string input_layout(const Inspection& inspection);
-
 }  // namespace h5bridge

@@ -56,7 +56,7 @@ class KerasReader {
     if (architecture)
       model_.architecture = architecture;
     else if (own && own->is_object())
-      model_.architecture = architecture_from_json(*own);
+      model_.architecture = checked(architecture_from_json(*own));
     else if (file.model_config.is_object())
       model_.architecture = architecture_from_keras(file.model_config);
     else

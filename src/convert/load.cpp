@@ -49,7 +49,7 @@ void read_source(const std::string& path, const LoadOptions& options, Parts& par
       parts.torch = in_file(path, [&] { return read_torch_file(file, options); });
       return;
     case SourceKind::Architecture:
-      return parts.set_architecture(in_file(path, [&] { return architecture_from_json(Json::parse(read_text(*file))); }), path, false);
+      return parts.set_architecture(in_file(path, [&] { return checked(architecture_from_json(Json::parse(read_text(*file)))); }), path, false);
     case SourceKind::KerasConfig:
       return parts.set_architecture(in_file(path, [&] { return architecture_from_keras(Json::parse(read_text(*file))); }), path, true);
   }

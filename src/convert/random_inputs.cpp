@@ -50,7 +50,8 @@ Shape bound_shape(const Port& port, const Symbols& symbols, const RandomInputs& 
   for (const Size& size : port.shape) shape.push_back(size.bind(symbols).value().value());
   const auto given = wanted.shapes.find(port.name);
   if (given != wanted.shapes.end() && given->second != shape)
-    throw UsageError("the shape " + to_string(given->second) + " does not fit input \"" + port.name + "\" of shape " + to_string(port.shape));
+    throw UsageError("the shape " + to_string(given->second) + " does not fit input \"" + port.name + "\" of shape " +
+                     to_string(port.shape));
   return shape;
 }
 
@@ -89,7 +90,8 @@ std::vector<NamedTensor> random_inputs(const Architecture& architecture, const P
   std::mt19937_64 random(wanted.seed);
   std::vector<NamedTensor> inputs;
   for (const Port& port : presentation.inputs)
-    inputs.push_back({port.name, random_tensor(port.dtype, bound_shape(port, symbols, wanted), integer_bound(architecture, port.name), random)});
+    inputs.push_back(
+        {port.name, random_tensor(port.dtype, bound_shape(port, symbols, wanted), integer_bound(architecture, port.name), random)});
   return inputs;
 }
 

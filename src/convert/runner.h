@@ -1,8 +1,10 @@
 // Running a model from code that links no LibTorch: the library that does is loaded when it is first asked for.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,9 +22,10 @@ class Runner {
  public:
   virtual ~Runner() = default;
   /// Runs the model in evaluation mode. Inputs by name, in any order; outputs named and ordered as presentation_of has them.
-  /// Throws UsageError for missing, unknown or misshapen inputs.
+  /// Numbers are converted to the model's dtype where that loses no meaning (checked_inputs). Throws UsageError for missing,
+  /// unknown or misshapen inputs.
   virtual std::vector<NamedTensor> run(const std::vector<NamedTensor>& inputs) = 0;
-  /// The same, handing every node's outputs to `observe` in the architecture's own layout.
+  /// The same with the whole batch at once, handing every node's outputs to `observe` in the architecture's own layout.
   using Observer = std::function<void(const std::string& node, const std::vector<Tensor>& outputs)>;
   virtual std::vector<NamedTensor> run(const std::vector<NamedTensor>& inputs, const Observer& observe) = 0;
 };

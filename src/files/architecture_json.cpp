@@ -5,7 +5,6 @@
 
 #include "h5bridge/error.h"
 #include "layers/registry.h"
-#include "passes/shapes.h"
 
 namespace h5bridge {
 namespace {
@@ -59,7 +58,7 @@ Input input_from(const Json& json) {
 Layer layer_from(const Json& entry, const std::string& name) {
   Layer layer{name, entry.at("type").as_string(), {}, {}};
   const Json* attributes = entry.find("attributes");
-  // A type that is not known is reported by check_graph, together with all others.
+  // Types that are not known are reported together, when the graph is checked.
   if (const LayerType* type = Registry::instance().find(layer.type))
     layer.attributes = attributes_from_json(*type, attributes ? attributes->as_object() : Json::Object{}, describe(layer));
   if (const Json* keras = entry.find("keras")) layer.keras = keras->as_object();
@@ -132,8 +131,6 @@ Architecture architecture_from_json(const Json& json) {
     for (const Json& value : outputs.as_array()) architecture.outputs.push_back({"", value_from(value)});
   }
   if (const Json* keras = json.find("keras")) architecture.keras = keras->as_object();
-  check_graph(architecture);
-  infer_shapes(architecture);
   return architecture;
 }
 

@@ -49,11 +49,12 @@ class KerasEmitter {
   virtual const std::vector<SymbolicShape>& input_shapes() const = 0;
   virtual const SymbolicShape& output_shape() const = 0;
   virtual Handle input(std::size_t i) const = 0;
-  /// A helper layer before or after the main one, named after it with `suffix`.
-  virtual Handle layer(const std::string& suffix, const std::string& class_name, Json::Object config, Handle input) = 0;
-  /// A keras.ops operation: `module` such as "keras.src.ops.numpy"; `kwargs` are those of its call.
+  virtual const SymbolicShape& shape(Handle value) const = 0;
+  /// A helper layer before or after the main one, named after it with `suffix`: one of our own types, without weights.
+  virtual Handle layer(const std::string& suffix, const std::string& type, const Attributes& attributes, Handle input) = 0;
+  /// A keras.ops operation: `module` such as "keras.src.ops.numpy"; `kwargs` are those of its call, `shape` that of its result.
   virtual Handle operation(const std::string& suffix, const std::string& module, const std::string& class_name, Json::Object config,
-                           Handle input, Json::Object kwargs) = 0;
+                           Handle input, Json::Object kwargs, SymbolicShape shape) = 0;
   /// The layer itself, which has its name and its weights.
   virtual Handle main(Json::Object config, std::vector<Handle> inputs) = 0;
 };

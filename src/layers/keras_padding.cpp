@@ -2,12 +2,24 @@
 
 #include <algorithm>
 
-#include "layers/layer_type.h"
+#include "layers/registry.h"
 
 namespace h5bridge {
 namespace {
 
 Json pair(const Margins& margins) { return Json::Array{margins.before, margins.after}; }
+
+// As a ZeroPad layer has them: the last axis first.
+Attributes zero_padding(const std::vector<Margins>& margins, const Attributes& attributes) {
+  std::vector<std::int64_t> padding;
+  for (auto axis = margins.rbegin(); axis != margins.rend(); ++axis) padding.insert(padding.end(), {axis->before, axis->after});
+  Attributes result;
+  result.set("padding", padding);
+  result.set("data_format", attributes.at("data_format"));
+  return result;
+}
+
+std::string zero_padding_type(const std::vector<Margins>& margins) { return "ZeroPad" + torch_suffix(margins.size()); }
 
 }  // namespace
 
@@ -15,17 +27,9 @@ bool any_margin(const std::vector<Margins>& margins) {
   return std::any_of(margins.begin(), margins.end(), [](const Margins& m) { return m.before != 0 || m.after != 0; });
 }
 
-Json zero_padding_config(const std::vector<Margins>& margins) {
-  if (margins.size() == 1) return pair(margins[0]);
-  Json::Array result;
-  for (const Margins& axis : margins) result.push_back(pair(axis));
-  return result;
-}
-
 KerasEmitter::Handle emit_zero_padding(const std::vector<Margins>& margins, const Attributes& attributes, KerasEmitter& emitter,
                                        KerasEmitter::Handle input) {
-  Json::Object config{{"padding", zero_padding_config(margins)}, {"data_format", attributes.text("data_format")}};
-  return emitter.layer("pad", "ZeroPadding" + keras_suffix(margins.size()), std::move(config), input);
+  return emitter.layer("pad", zero_padding_type(margins), zero_padding(margins, attributes), input);
 }
 
 KerasEmitter::Handle emit_constant_padding(const std::vector<Margins>& margins, double value, const Attributes& attributes,
@@ -35,7 +39,9 @@ KerasEmitter::Handle emit_constant_padding(const std::vector<Margins>& margins, 
   for (const Margins& axis : margins) widths.push_back(pair(axis));
   widths.insert(widths.begin(), pair({0, 0}));
   widths.insert(widths.begin() + channel_axis(attributes, rank), pair({0, 0}));
-  return emitter.operation("pad", "keras.src.ops.numpy", "Pad", {{"pad_width", widths}, {"mode", "constant"}}, input, {{"constant_values", value}});
+  const LayerType& type = *Registry::instance().find(zero_padding_type(margins));
+  return emitter.operation("pad", "keras.src.ops.numpy", "Pad", {{"pad_width", widths}, {"mode", "constant"}}, input, {{"constant_values", value}},
+                           type.shapes(zero_padding(margins, attributes), {emitter.shape(input)}).at(0));
 }
 
 }  // namespace h5bridge

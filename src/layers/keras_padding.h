@@ -10,15 +10,11 @@ namespace h5bridge {
 
 bool any_margin(const std::vector<Margins>& margins);
 
-/// A ZeroPadding1D, 2D or 3D before the layer, named after it.
+/// A ZeroPad1d, 2d or 3d before the layer, named after it.
 KerasEmitter::Handle emit_zero_padding(const std::vector<Margins>& margins, const Attributes& attributes, KerasEmitter& emitter,
                                        KerasEmitter::Handle input);
 
 /// keras.ops.pad with a constant before the layer. Keras has no layer for other constants than zero.
 KerasEmitter::Handle emit_constant_padding(const std::vector<Margins>& margins, double value, const Attributes& attributes,
                                            KerasEmitter& emitter, KerasEmitter::Handle input);
-
-/// ((before, after), ...) as ZeroPadding's configuration has it; one axis is a plain pair.
-Json zero_padding_config(const std::vector<Margins>& margins);
-
 }  // namespace h5bridge

@@ -182,6 +182,8 @@ AttributeSpec fused_activation() {
   return text("activation", "linear", {}, "a name in keras.activations, applied to the output; PyTorch has a layer of its own for it");
 }
 
+std::string describe(const Layer& layer) { return "layer \"" + layer.name + "\" (" + layer.type + ")"; }
+
 std::int64_t channel_axis(const Attributes& attributes, std::int64_t rank) {
   return attributes.text("data_format") == "channels_last" ? rank - 1 : 1;
 }

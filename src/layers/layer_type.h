@@ -102,6 +102,9 @@ AttributeSpec data_format();
 /// The activation that Keras layers apply to their output, by its name in keras.activations.
 AttributeSpec fused_activation();
 
+/// "layer "conv1" (Conv2d)": how messages name a layer.
+std::string describe(const Layer& layer);
+
 /// The index of the channel axis of a tensor of `rank` axes.
 std::int64_t channel_axis(const Attributes& attributes, std::int64_t rank);
 /// Index i of an axis counted from the end if negative; throws MalformedFile outside of [-rank, rank).

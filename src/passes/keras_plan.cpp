@@ -54,6 +54,7 @@ struct Emitted {
   PlannedLayer layer;
   std::vector<KerasEmitter::Handle> inputs;
   Json::Object kwargs;
+  SymbolicShape shape;
   bool is_main = false;
 };
 
@@ -65,15 +66,19 @@ class Emitter final : public KerasEmitter {
   const std::vector<SymbolicShape>& input_shapes() const override { return shapes_; }
   const SymbolicShape& output_shape() const override { return output_; }
   Handle input(std::size_t i) const override { return i; }
-  Handle layer(const std::string& suffix, const std::string& class_name, Json::Object config, Handle input) override {
-    return emit({suffix, {"", "keras.layers", class_name, std::move(config), false, {}}, {input}, {}});
+  const SymbolicShape& shape(Handle value) const override { return value < shapes_.size() ? shapes_[value] : emitted_.at(value - shapes_.size()).shape; }
+  Handle layer(const std::string& suffix, const std::string& type, const Attributes& attributes, Handle input) override {
+    const KerasMapping& mapping = *Registry::instance().keras_of(type).at(0);
+    SymbolicShape result = Registry::instance().find(type)->shapes(attributes, {shape(input)}).at(0);
+    Json::Object config = config_of(mapping, Layer{"", type, attributes, {}});
+    return emit({suffix, {"", "keras.layers", mapping.class_name, std::move(config), false, {}}, {input}, {}, std::move(result)});
   }
   Handle operation(const std::string& suffix, const std::string& module, const std::string& class_name, Json::Object config, Handle input,
-                   Json::Object kwargs) override {
-    return emit({suffix, {"", module, class_name, std::move(config), true, {}}, {input}, std::move(kwargs)});
+                   Json::Object kwargs, SymbolicShape result) override {
+    return emit({suffix, {"", module, class_name, std::move(config), true, {}}, {input}, std::move(kwargs), std::move(result)});
   }
   Handle main(Json::Object config, std::vector<Handle> inputs) override {
-    return emit({"", {"", "keras.layers", mapping_.class_name, std::move(config), false, {}}, std::move(inputs), {}, true});
+    return emit({"", {"", "keras.layers", mapping_.class_name, std::move(config), false, {}}, std::move(inputs), {}, output_, true});
   }
 
   const std::vector<Emitted>& emitted() const { return emitted_; }
@@ -139,8 +144,9 @@ class Planner {
       }
     }
     if (!problems.empty()) throw Unsupported(problems);
+    // A Sequential model does not count its input among its layers.
     for (const auto& layer : layers_)
-      if (!layer.is_operation) plan_.layer_names.push_back(layer.name);
+      if (!layer.is_operation && !(is_sequential() && layer.class_name == "InputLayer")) plan_.layer_names.push_back(layer.name);
     order_bindings();
     write_config();
     return std::move(plan_);
@@ -188,18 +194,17 @@ class Planner {
     const KerasMapping& mapping = mapping_of(layer);
     const SymbolicShape& output = shapes_.of({node.name, 0});
     Emitter emitter(input_shapes(shapes_, node), output, mapping);
-    Json::Object config = config_of(mapping, layer);
-    if (dtype_ != DType::Float32 && config.contains("dtype") && !layer.keras.contains("dtype")) config.set("dtype", name_of(dtype_));
-    const KerasEmitter::Handle result = mapping.lower(layer.attributes, std::move(config), emitter);
+    const KerasEmitter::Handle result = mapping.lower(layer.attributes, config_of(mapping, layer), emitter);
 
     std::vector<KerasTensor> handles;
     for (const Value& value : node.inputs) handles.push_back(values_.at(value));
     const WeightRules rules = mapping.weights(layer.attributes, emitter.input_shapes());
-    for (const Emitted& emitted : emitter.emitted()) {
+    for (Emitted emitted : emitter.emitted()) {
+      if (dtype_ != DType::Float32 && emitted.layer.config.contains("dtype") && !layer.keras.contains("dtype")) emitted.layer.config.set("dtype", name_of(dtype_));
       Call call{{}, emitted.is_main && mapping.inputs_as_list, emitted.kwargs};
       for (const KerasEmitter::Handle handle : emitted.inputs) call.inputs.push_back(handles.at(handle));
       handles.push_back(add_call(node, layer, emitted, std::move(call), emitted.is_main && !rules.rules.empty()));
-      handles.back().shape = output;
+      handles.back().shape = emitted.shape;
       if (emitted.is_main) bind(layer, handles.back().layer, rules);
     }
     values_[{node.name, 0}] = handles.at(result);

@@ -27,12 +27,8 @@ struct Reorder {
 class LayoutPass {
  public:
   LayoutPass(const Architecture& source, bool channels_last, const std::set<std::string>& keep_order)
-      : source_(source), shapes_(infer_shapes(source)),
-        channels_last_(channels_last),
-        changes_format_(differs_from(source, channels_last ? DataFormat::ChannelsLast : DataFormat::ChannelsFirst)),
-        keep_order_(keep_order) {
-    for (const Node& node : source.nodes)
-      for (const Value& value : node.inputs) consumers_[value].push_back(&node);
+      : source_(source), shapes_(infer_shapes(source)), channels_last_(channels_last), keep_order_(keep_order) {
+    find_wishes();
   }
 
   LayoutChange run() {
@@ -55,23 +51,27 @@ class LayoutPass {
     std::string reordered_by;  // the flatten that put its elements into another order
   };
 
-  bool wishes_channels_last(const Value& value) const {
-    const auto found = consumers_.find(value);
-    if (found == consumers_.end()) return false;
-    return std::any_of(found->second.begin(), found->second.end(), [&](const Node* node) {
-      switch (Registry::instance().type_of(source_.layer_of(*node)).layout.wish) {
-        case LayoutWish::ChannelsLast: return true;
-        case LayoutWish::PassesOn: return wishes_channels_last({node->name, 0});
-        case LayoutWish::Neutral: return false;
-      }
-      return false;
-    });
+  // The values that are better moved: some layer behind them, with none in between that minds, has the other data format.
+  void find_wishes() {
+    const std::string wanted = channels_last_ ? "channels_last" : "channels_first";
+    for (auto node = source_.nodes.rbegin(); node != source_.nodes.rend(); ++node) {
+      const Layer& layer = source_.layer_of(*node);
+      const auto wishes = [&] {
+        switch (Registry::instance().type_of(layer).layout.wish) {
+          case LayoutWish::ChannelsLast: return layer.attributes.text("data_format") != wanted;
+          case LayoutWish::PassesOn: return wishes_.contains({node->name, 0});
+          case LayoutWish::Neutral: return false;
+        }
+        return false;
+      };
+      if (wishes()) wishes_.insert(node->inputs.begin(), node->inputs.end());
+    }
   }
 
   void begin_input(const Input& input) {
     const Value value{input.name, 0};
     Arrangement arrangement = Arrangement::original(input.shape.size());
-    if (changes_format_ && input.shape.size() > 2 && wishes_channels_last(value)) arrangement = channels_moved(input.shape.size(), channels_last_);
+    if (input.shape.size() > 2 && wishes_.contains(value)) arrangement = channels_moved(input.shape.size(), channels_last_);
     Input& changed = *std::find_if(result_.architecture.inputs.begin(), result_.architecture.inputs.end(), [&](const Input& i) { return i.name == input.name; });
     for (std::size_t i = 0; i < changed.shape.size(); ++i) changed.shape[i] = input.shape[arrangement.axes[i]];
     result_.inputs[input.name] = arrangement.axes;
@@ -116,9 +116,8 @@ class LayoutPass {
   const Architecture& source_;
   const Shapes shapes_;
   const bool channels_last_;
-  const bool changes_format_;
   const std::set<std::string>& keep_order_;
-  std::map<Value, std::vector<const Node*>> consumers_;
+  std::set<Value> wishes_;
   std::map<Value, Stored> stored_;
   std::map<std::pair<Value, std::vector<std::int64_t>>, Value> permutes_;
   // A layer as its first call left it.
@@ -252,8 +251,12 @@ LayoutChange unchanged(const Architecture& architecture) {
 
 bool differs_from(const Architecture& architecture, DataFormat wanted) {
   const std::string other = wanted == DataFormat::ChannelsLast ? "channels_first" : "channels_last";
-  return std::any_of(architecture.layers.begin(), architecture.layers.end(),
-                     [&](const Layer& layer) { return layer.attributes.contains("data_format") && layer.attributes.text("data_format") == other; });
+  const Shapes shapes = infer_shapes(architecture);
+  // Features without spatial axes are the same in both formats.
+  return std::any_of(architecture.nodes.begin(), architecture.nodes.end(), [&](const Node& node) {
+    const Attributes& attributes = architecture.layer_of(node).attributes;
+    return attributes.contains("data_format") && attributes.text("data_format") == other && shapes.of(node.inputs.at(0)).size() > 2;
+  });
 }
 
 LayoutChange change_layout(const Architecture& architecture, DataFormat wanted) {

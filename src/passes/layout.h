@@ -28,7 +28,7 @@ struct LayoutChange {
 /// Throws MalformedFile if the architecture is not sound.
 LayoutChange change_layout(const Architecture& architecture, DataFormat wanted);
 
-/// Whether any layer has a data format, and it is not `wanted`.
+/// Whether any layer with spatial axes has another data format than `wanted`.
 bool differs_from(const Architecture& architecture, DataFormat wanted);
 
 }  // namespace h5bridge

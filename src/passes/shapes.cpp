@@ -23,8 +23,6 @@ void check_types(const Architecture& architecture) {
 
 }  // namespace
 
-std::string describe(const Layer& layer) { return "layer \"" + layer.name + "\" (" + layer.type + ")"; }
-
 void check_graph(const Architecture& architecture) {
   check_types(architecture);
   std::set<std::string> names;
@@ -87,6 +85,12 @@ Shapes infer_shapes(const Architecture& architecture) {
   }
   for (const Output& output : architecture.outputs) shapes.of(output.value);
   return shapes;
+}
+
+Architecture checked(Architecture architecture) {
+  check_graph(architecture);
+  infer_shapes(architecture);
+  return architecture;
 }
 
 Architecture fix_sizes(Architecture architecture, const std::map<std::string, std::int64_t>& sizes) {

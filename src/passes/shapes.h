@@ -31,8 +31,8 @@ Shapes infer_shapes(const Architecture& architecture);
 
 std::vector<SymbolicShape> input_shapes(const Shapes& shapes, const Node& node);
 
-/// "layer "conv1" (Conv2d)": how messages name a layer.
-std::string describe(const Layer& layer);
+/// The architecture itself, after check_graph and infer_shapes have found nothing wrong with it.
+Architecture checked(Architecture architecture);
 
 /// The architecture with symbols bound to numbers. Throws UsageError for a name that no input's shape has.
 Architecture fix_sizes(Architecture architecture, const std::map<std::string, std::int64_t>& sizes);

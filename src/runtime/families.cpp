@@ -20,7 +20,7 @@ using Facets = std::map<std::string, TorchLayer, std::less<>>;
 
 void collect(Facets& facets, std::vector<TorchLayer> family) {
   for (TorchLayer& layer : family)
-    if (const auto [place, added] = facets.emplace(layer.type, layer); !added) throw std::logic_error("two LibTorch facets for " + layer.type);
+    if (!facets.emplace(layer.type, layer).second) throw std::logic_error("two LibTorch facets for " + layer.type);
 }
 
 Facets all_facets() {

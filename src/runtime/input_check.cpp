@@ -51,7 +51,8 @@ Tensor converted(const Port& port, const Tensor& tensor) {
   const bool both_floating = is_floating_point(tensor.dtype()) && is_floating_point(port.dtype);
   const bool wider_integer = is_integer(tensor.dtype()) && is_integer(port.dtype) && size_of(tensor.dtype()) < size_of(port.dtype);
   if (both_floating || wider_integer) return cast(tensor, port.dtype);
-  throw UsageError("input \"" + port.name + "\" has dtype " + std::string(name_of(tensor.dtype())) + ", expected " + std::string(name_of(port.dtype)));
+  throw UsageError("input \"" + port.name + "\" has dtype " + std::string(name_of(tensor.dtype())) + ", expected " +
+                   std::string(name_of(port.dtype)));
 }
 
 }  // namespace

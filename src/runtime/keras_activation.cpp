@@ -12,9 +12,12 @@ using torch::Tensor;
 
 Tensor sparse_plus(const Tensor& x) { return torch::where(x <= -1, torch::zeros_like(x), torch::where(x < 1, 0.25 * (x + 1).pow(2), x)); }
 
-Tensor sparse_sigmoid(const Tensor& x) { return torch::where(x <= -1, torch::zeros_like(x), torch::where(x >= 1, torch::ones_like(x), 0.5 * (x + 1))); }
+Tensor sparse_sigmoid(const Tensor& x) {
+  return torch::where(x <= -1, torch::zeros_like(x), torch::where(x >= 1, torch::ones_like(x), 0.5 * (x + 1)));
+}
 
-// The projection onto the simplex: subtracts the threshold that leaves a sum of one.
+// As Keras has it on every backend: its threshold adds up all the partial sums of the support, where the projection onto the
+// simplex takes the last, so that the result need not sum to one.
 Tensor sparsemax(const Tensor& x) {
   const Tensor sorted = std::get<0>(x.sort(/*dim=*/-1, /*descending=*/true));
   const Tensor sums = sorted.cumsum(-1);

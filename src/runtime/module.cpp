@@ -28,14 +28,15 @@ torch::Tensor Module::forward(const torch::Tensor& input) { return forward(std::
 std::vector<torch::Tensor> Module::forward(const std::vector<torch::Tensor>& inputs) { return implementation_->run(inputs); }
 
 std::map<std::string, torch::Tensor> Module::forward(const std::map<std::string, torch::Tensor>& inputs) {
+  const std::vector<std::string> names = input_names();
   TorchValues ordered;
-  for (const std::string& name : input_names()) {
+  for (const std::string& name : names) {
     const auto found = inputs.find(name);
     if (found == inputs.end()) throw UsageError("input \"" + name + "\" is missing");
     ordered.push_back(found->second);
   }
   for (const auto& [name, tensor] : inputs)
-    if (const auto names = input_names(); std::ranges::find(names, name) == names.end()) throw UsageError("the model has no input \"" + name + "\"");
+    if (std::ranges::find(names, name) == names.end()) throw UsageError("the model has no input \"" + name + "\"");
   const TorchValues outputs = forward(ordered);
   std::map<std::string, torch::Tensor> result;
   for (std::size_t i = 0; i < outputs.size(); ++i) result.emplace(implementation_->presentation.outputs[i].name, outputs[i]);

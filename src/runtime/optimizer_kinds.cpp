@@ -56,11 +56,12 @@ class Row {
 
   template <typename Value>
   Row& hyperparameter(const std::string& name, Value& (Options::*access)()) {
-    kind_.hyperparameters.push_back({name, [access](OptimizerOptions& options, const Json& json) { assign((static_cast<Options&>(options).*access)(), json); },
-                                     [access](const OptimizerOptions& options) {
-                                       Options copy = static_cast<const Options&>(options);
-                                       return json_of((copy.*access)());
-                                     }});
+    kind_.hyperparameters.push_back(
+        {name, [access](OptimizerOptions& options, const Json& json) { assign((static_cast<Options&>(options).*access)(), json); },
+         [access](const OptimizerOptions& options) {
+           Options copy = static_cast<const Options&>(options);
+           return json_of((copy.*access)());
+         }});
     return *this;
   }
   Row& number(const std::string& name, double& (Options::*access)()) { return hyperparameter<double>(name, access); }

@@ -32,7 +32,8 @@ Program::Program(const Architecture& architecture, const Instances& instances) {
   std::map<Slot, std::size_t> last_step;
   for (const Node& node : architecture.nodes) {
     const Layer& layer = architecture.layer_of(node);
-    Step step{.node = node.name, .where = "node \"" + node.name + "\" (" + layer.type + ")", .forward = instance_of.at(layer.name)->forward};
+    const std::string where = "node \"" + node.name + "\" (" + layer.type + ")";
+    Step step{.node = node.name, .where = where, .forward = instance_of.at(layer.name)->forward};
     if (!node.named_inputs.empty()) throw Unsupported(step.where + " takes no input by the name \"" + node.named_inputs[0].first + "\"");
     for (const Value& value : node.inputs) {
       step.inputs.push_back(slot_of(value, step.where));

@@ -92,7 +92,8 @@ class TorchRunner : public Runner {
   void check_splittable() const {
     for (const Presentation::Port& port : presentation_.outputs)
       if (!is_batched(port, batch_))
-        throw UsageError("output \"" + port.name + "\" of shape " + to_string(port.shape) + " has no batch axis, so the batch cannot be split");
+        throw UsageError("output \"" + port.name + "\" of shape " + to_string(port.shape) +
+                         " has no batch axis, so the batch cannot be split");
   }
 
   std::vector<torch::Tensor> batch_of(const std::vector<torch::Tensor>& inputs, std::int64_t begin, std::int64_t end) const {

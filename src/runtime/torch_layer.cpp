@@ -5,7 +5,9 @@
 namespace h5bridge {
 
 TorchInstance unary(TorchModulePtr module, TorchFunction forward) {
-  return {std::move(module), [forward = std::move(forward)](const TorchValues& inputs, const Symbols&) { return TorchValues{forward(inputs.at(0))}; }};
+  return {std::move(module), [forward = std::move(forward)](const TorchValues& inputs, const Symbols&) {
+            return TorchValues{forward(inputs.at(0))};
+          }};
 }
 
 TorchInstance unary(TorchFunction forward) { return unary(nullptr, std::move(forward)); }
@@ -22,7 +24,9 @@ TorchFunction in_data_format(const Attributes& attributes, TorchFunction forward
 TorchFunction with_activation(const Attributes& attributes, TorchFunction forward) {
   const std::string& name = attributes.text("activation");
   if (name == "linear") return forward;
-  return [forward = std::move(forward), activation = keras_activation(name)](const torch::Tensor& input) { return activation(forward(input)); };
+  return [forward = std::move(forward), activation = keras_activation(name)](const torch::Tensor& input) {
+    return activation(forward(input));
+  };
 }
 
 }  // namespace h5bridge

@@ -30,6 +30,10 @@ std::string joined(const std::vector<std::string>& faults) {
   return result;
 }
 
+std::vector<ParameterSpec> parameters_of(const Layer& layer) {
+  return Registry::instance().type_of(layer).parameters(layer.attributes);
+}
+
 std::string full_name(const Layer& layer, const ParameterSpec& parameter) { return layer.name + "." + parameter.name; }
 
 const torch::Tensor& tensor_in(const torch::nn::Module& module, const ParameterSpec& wanted, const Layer& layer) {
@@ -42,7 +46,7 @@ const torch::Tensor& tensor_in(const torch::nn::Module& module, const ParameterS
 template <typename Visit>
 void for_each_tensor(const Instances& instances, Visit&& visit) {
   for (const auto& [layer, instance] : instances)
-    for (const ParameterSpec& wanted : Registry::instance().type_of(*layer).parameters(layer->attributes))
+    for (const ParameterSpec& wanted : parameters_of(*layer))
       visit(full_name(*layer, wanted), torch::Tensor(tensor_in(*instance.module, wanted, *layer)));
 }
 
@@ -51,7 +55,7 @@ void for_each_tensor(const Instances& instances, Visit&& visit) {
 void check_weights(const Architecture& architecture, const Weights& weights) {
   std::vector<std::string> faults;
   for (const Layer& layer : architecture.layers)
-    for (const ParameterSpec& wanted : Registry::instance().type_of(layer).parameters(layer.attributes)) {
+    for (const ParameterSpec& wanted : parameters_of(layer)) {
       const std::string name = full_name(layer, wanted);
       if (const auto fault = misfit(name, wanted, weights.find(name))) faults.push_back(*fault);
     }
@@ -61,7 +65,7 @@ void check_weights(const Architecture& architecture, const Weights& weights) {
 std::set<std::string> tensor_names(const Architecture& architecture) {
   std::set<std::string> result;
   for (const Layer& layer : architecture.layers)
-    for (const ParameterSpec& wanted : Registry::instance().type_of(layer).parameters(layer.attributes)) result.insert(full_name(layer, wanted));
+    for (const ParameterSpec& wanted : parameters_of(layer)) result.insert(full_name(layer, wanted));
   return result;
 }
 

@@ -1,5 +1,6 @@
 // Every layer type of the registry, each with all of its samples.
 #include "layers/registry.h"
+#include "passes/presentation.h"
 #include "runtime/families.h"
 #include "torch/catch.h"
 #include "torch/model_builder.h"
@@ -46,6 +47,16 @@ torch::Tensor run(const Model& model, const std::vector<torch::Tensor>& inputs) 
   const auto module = to_module(model);
   module->eval();
   return module->forward(inputs).at(0);
+}
+
+// Whatever layout inputs and outputs are shown in: the axes are the architecture's own.
+torch::Tensor run_as_kept(const Model& model, const torch::Tensor& input) {
+  const Presentation shown = presentation_of(model);
+  const torch::Tensor output = run(model, {input.permute(shown.inputs[0].axes)});
+  const auto& axes = shown.outputs[0].axes;
+  std::vector<std::int64_t> inverse(axes.size());
+  for (std::size_t i = 0; i < axes.size(); ++i) inverse[axes[i]] = static_cast<std::int64_t>(i);
+  return output.permute(inverse);
 }
 
 bool has_data_format(const LayerType& type) { return type.find_attribute("data_format") != nullptr; }
@@ -97,7 +108,7 @@ TEST_CASE("a layer's tensors have the names and shapes that its type declares") 
   }
 }
 
-TEST_CASE("channels_last gives what channels_first gives, moved") {
+TEST_CASE("channels_last gives what channels_first gives") {
   for (const Case& each : all_cases()) {
     if (!has_data_format(*each.type) || each.sample->inputs[0].size() < 3) continue;
     INFO(each.name);
@@ -107,9 +118,9 @@ TEST_CASE("channels_last gives what channels_first gives, moved") {
     Model last = model_of(each, {channels_last(each.sample->inputs[0])}, attributes);
     last.weights = first.weights;
     const torch::Tensor input = random(each.sample->inputs[0]);
-    const torch::Tensor expected = run(first, {input});
+    const torch::Tensor expected = run_as_kept(first, input);
     const torch::Tensor moved = expected.dim() > 2 ? expected.movedim(1, -1) : expected;
-    CHECK(difference(run(last, {input.movedim(1, -1).contiguous()}), moved) < 1e-4);
+    CHECK(difference(run_as_kept(last, input.movedim(1, -1)), moved) < 1e-4);
   }
 }
 

@@ -160,6 +160,22 @@ TEST_CASE("values are freed after their last use") {
   CHECK(freed);
 }
 
+TEST_CASE("inputs and outputs are laid out as asked") {
+  const Model model = ModelBuilder()
+                          .input("x", {kBatch, 3, 8, 9})
+                          .layer("conv", "Conv2d", {{"in_channels", 3}, {"out_channels", 4}, {"kernel_size", 3}}, {{"x"}})
+                          .output({"conv"})
+                          .build();
+  const Tensor x = random({2, 3, 8, 9});
+  const Tensor expected = to_module(model)->forward(x);
+  const auto as_keras = to_module(model, torch::kCPU, {.layout = Framework::Keras});
+  CHECK(same_bits(as_keras->forward(x.permute({0, 2, 3, 1})), expected.permute({0, 2, 3, 1})));
+  Model from_keras = model;
+  from_keras.framework = Framework::Keras;
+  CHECK(same_bits(to_module(from_keras)->forward(x.permute({0, 2, 3, 1})), expected.permute({0, 2, 3, 1})));
+  CHECK_THROWS_AS(as_keras->forward(random({2, 3})), UsageError);
+}
+
 TEST_CASE("missing and misshapen weights are all named") {
   Model model = small_model();
   model.weights = without(model.weights, "fc.bias");
@@ -193,7 +209,7 @@ TEST_CASE("a model without an architecture cannot be built") {
 }
 
 TEST_CASE("bad names are refused") {
-  for (const std::string name : {"", ".a", "a.", "a..b"}) {
+  for (const std::string name : {".a", "a.", "a..b"}) {
     const Model model = ModelBuilder().input("x", {kBatch, 4}).layer(name, "ReLU", {}, {{"x"}}).output({name}).build();
     CHECK_THROWS_WITH(to_module(model), "layer \"" + name + "\": its name has an empty part");
   }

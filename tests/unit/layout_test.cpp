@@ -95,6 +95,35 @@ TEST_CASE("a layout that is there already changes nothing") {
   CHECK(differs_from(architecture, DataFormat::ChannelsLast));
 }
 
+TEST_CASE("a model in channels_last stays as it is, though layers on features have no format") {
+  Json::Object first = conv(3, 2);
+  first.set("data_format", "channels_last");
+  const Architecture architecture = ArchitectureBuilder(batch_of({6, 7, 3}))
+                                        .layer("conv", "Conv2d", first)
+                                        .layer("flatten", "Flatten")
+                                        .layer("norm", "BatchNorm1d", {{"num_features", 40}})
+                                        .layer("fc", "Linear", linear(40, 5))
+                                        .build();
+  const LayoutChange change = to_last(architecture);
+  CHECK(change.architecture == architecture);
+  CHECK(change.weights.empty());
+}
+
+TEST_CASE("batch normalisation wants its images moved as a convolution does") {
+  const Architecture architecture = ArchitectureBuilder(batch_of({3, 6, 7})).layer("norm", "BatchNorm2d", {{"num_features", 3}}).build();
+  const LayoutChange change = to_last(architecture);
+  CHECK(change.architecture.inputs[0].shape == SymbolicShape{batch, 6, 7, 3});
+  CHECK(count(change.architecture, "permute") == 0);
+  check_return(architecture);
+}
+
+TEST_CASE("a chain of diamonds takes no more time than a chain") {
+  ArchitectureBuilder builder(batch_of({3, 6, 7}));
+  builder.layer("a0", "ReLU");
+  for (int i = 1; i < 80; ++i) builder.layer("a" + std::to_string(i), "add", {}, {"a" + std::to_string(i - 1), "a" + std::to_string(i - 1)});
+  CHECK(to_last(builder.build()).architecture.inputs[0].shape == SymbolicShape{batch, 3, 6, 7});
+}
+
 TEST_CASE("a model without images has no layout to change") {
   const Architecture architecture = ArchitectureBuilder(batch_of({7, 5})).layer("fc", "Linear", linear(5, 3)).layer("softmax", "Softmax", {{"dim", -1}}).build();
   CHECK(to_last(architecture).architecture == architecture);

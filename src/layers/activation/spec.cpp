@@ -52,6 +52,7 @@ LayerType prelu() {
                    const bool one_for_all = call.attributes().integer("num_parameters") == 1;
                    if (one_for_all || rank < 3) {
                      if (!one_for_all && input.flattened) call.reorder_parameter("weight", 0, *input.flattened);
+                     call.attributes().set("data_format", std::string(call.wants_channels_last() ? "channels_last" : "channels_first"));
                      call.set_output(0, input);
                      return;
                    }

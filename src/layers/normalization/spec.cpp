@@ -49,7 +49,7 @@ LayerType batch_normalization(const std::string& name, std::vector<std::size_t> 
   type.check = [](const Attributes& a) {
     if (a.integer("num_features") < 1) throw MalformedFile("\"num_features\" is " + std::to_string(a.integer("num_features")) + ", expected at least 1");
   };
-  type.layout = {LayoutWish::PassesOn, [](LayoutCall& call) {
+  type.layout = {LayoutWish::ChannelsLast, [](LayoutCall& call) {
                    const Arrangement input = call.input(0);
                    if (call.input_shape(0).size() > 2) return follows_data_format().apply(call);
                    if (input.flattened)

@@ -1,18 +1,17 @@
 #include "h5bridge/error.h"
 #include "layers/keras_mapping.h"
-#include "layers/keras_padding.h"
 #include "layers/window.h"
 
 namespace h5bridge::padding {
 namespace {
 
-// PyTorch lists the last axis first, in one flat list; Keras the first axis first, in pairs.
+// PyTorch lists the last axis first, in one flat list; Keras the first axis first, in pairs (one axis: a plain pair).
 Spelling pairs(std::size_t axes) {
   return {[axes](const AttributeValue& value) {
             const auto& flat = std::get<std::vector<std::int64_t>>(value);
-            std::vector<Margins> margins;
-            for (std::size_t i = 0; i < axes; ++i) margins.push_back({flat[2 * (axes - 1 - i)], flat[2 * (axes - 1 - i) + 1]});
-            return zero_padding_config(margins);
+            Json::Array result;
+            for (std::size_t i = 2 * axes; i > 0; i -= 2) result.push_back(Json::Array{flat[i - 2], flat[i - 1]});
+            return axes == 1 ? result[0] : Json(result);
           },
           [axes](const Json& json) -> AttributeValue {
             std::vector<std::int64_t> flat;

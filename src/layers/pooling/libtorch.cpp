@@ -45,8 +45,7 @@ template <typename Pool, typename Options>
 TorchInstance build_average(const Layer& layer) {
   const Attributes& a = layer.attributes;
   Options options = options_for<Options>(a).count_include_pad(a.boolean("count_include_pad"));
-  if constexpr (requires { options.divisor_override(); })
-    if (!a.is_none("divisor_override")) options.divisor_override(a.integer("divisor_override"));
+  if (a.contains("divisor_override") && !a.is_none("divisor_override")) options.divisor_override(a.integer("divisor_override"));
   const Pool module(options);
   const TorchFunction forward = module_call(module);
   return unary(module.ptr(), in_data_format(a, has_padding_word(a, "same") ? mean_over_same(forward, windows_of(a)) : forward));

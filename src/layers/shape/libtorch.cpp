@@ -41,7 +41,11 @@ TorchInstance build_transpose(const Layer& layer) {
 }  // namespace
 
 std::vector<TorchLayer> torch_layers() {
-  return {{"Flatten", build_flatten}, {"view", build_reshape}, {"reshape", build_reshape}, {"permute", build_permute}, {"transpose", build_transpose}};
+  return {{"Flatten", build_flatten},
+          {"view", build_reshape},
+          {"reshape", build_reshape},
+          {"permute", build_permute},
+          {"transpose", build_transpose}};
 }
 
 }  // namespace h5bridge::shape

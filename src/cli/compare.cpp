@@ -1,0 +1,94 @@
+// h5bridge compare A B, h5bridge compare A... --with B...
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "convert/arrays.h"
+#include "h5bridge/error.h"
+#include "passes/presentation.h"
+
+namespace h5bridge::cli {
+namespace {
+
+struct Options {
+  CommonOptions common;
+  SourceOptions sources;
+  std::vector<std::string> others;
+  RunningOptions running;
+  std::optional<std::int64_t> rows;  // of random inputs
+  RandomInputs random;
+  Tolerance tolerance;
+};
+
+/// The files of A and those of B.
+std::pair<std::vector<std::string>, std::vector<std::string>> two_sides(const Options& options) {
+  const std::vector<std::string>& files = options.sources.sources;
+  if (!options.others.empty()) return {files, options.others};
+  if (files.size() != 2) throw UsageError("compare takes two models, A and B; where one is several files, write A... --with B...");
+  return {{files[0]}, {files[1]}};
+}
+
+std::optional<OutputComparison> outputs_of(const Model& a, const Model& b, const Options& options) {
+  if (!options.rows && options.running.inputs.empty()) return std::nullopt;
+  if (options.rows && !options.running.inputs.empty()) throw UsageError("--input and --random-inputs exclude each other");
+  if (!a.architecture || !b.architecture) throw UsageError("only models with an architecture can be run; give it beside the weights");
+  RunOptions run = options.running.run_options(options.common);
+  const Presentation looks = presentation_of(a, run.layout.value_or(a.framework));
+  RandomInputs random = options.random;
+  random.rows = options.rows.value_or(0);
+  const std::vector<NamedTensor> inputs =
+      options.rows ? random_inputs(*a.architecture, looks, random) : named_for(read_arrays(options.running.inputs), looks.inputs, "input");
+  return compare_outputs(a, b, inputs, run, options.tolerance);
+}
+
+void print_weights(const WeightComparison& weights) {
+  for (const std::string& name : weights.only_in_a) print_line("only in the first: " + name);
+  for (const std::string& name : weights.only_in_b) print_line("only in the second: " + name);
+  std::size_t agreeing = 0;
+  double largest = 0;
+  for (const NamedAgreement& tensor : weights.tensors) {
+    if (!tensor.agreement.agrees()) {
+      print_line("tensor \"" + tensor.name + "\": " + describe(tensor.agreement));
+      continue;
+    }
+    ++agreeing;
+    largest = std::max(largest, tensor.agreement.largest_absolute);
+  }
+  print_line(std::to_string(agreeing) + " of " + std::to_string(weights.tensors.size()) +
+             " tensors agree, largest absolute error among them " + short_number(largest));
+}
+
+ExitStatus run(const Options& options) {
+  const auto [files_a, files_b] = two_sides(options);
+  const Model a = comparable(load(files_a, options.sources.load));
+  const Model b = comparable(load(files_b, options.sources.load));
+  const WeightComparison weights = compare_weights(a, b, options.tolerance);
+  const std::optional<OutputComparison> outputs = outputs_of(a, b, options);
+  const bool agrees = weights.agrees() && (!outputs || outputs->agrees());
+  if (options.common.json) {
+    print_json(Json::Object{{"agrees", agrees},
+                            {"only_in_a", Json::array(weights.only_in_a)},
+                            {"only_in_b", Json::array(weights.only_in_b)},
+                            {"tensors", to_json(weights.tensors)},
+                            {"run", outputs ? to_json(*outputs) : Json()}});
+  } else {
+    print_weights(weights);
+    if (outputs) print_outputs(*outputs);
+  }
+  return status_of(agrees);
+}
+
+}  // namespace
+
+void add_compare(CLI::App& program, Action& action) {
+  auto [command, options] =
+      add_command<Options>(program, "compare", "compare two models, tensor by tensor and output by output", action, run);
+  add_sources(command, options.sources);
+  command.add_option("--with", options.others, "the files of the second model")->type_name("B...");
+  add_inputs(command, options.running);
+  command.add_option("--random-inputs", options.rows, "run both on random inputs, N rows of them")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  add_random_inputs(command, options.random);
+  add_tolerance(command, options.tolerance);
+}
+
+}  // namespace h5bridge::cli

@@ -1,0 +1,122 @@
+// h5bridge convert SOURCE... -o DEST [-o DEST...]
+#include <algorithm>
+#include <map>
+
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "convert/checked_save.h"
+#include "h5bridge/error.h"
+
+namespace h5bridge::cli {
+namespace {
+
+struct Options {
+  CommonOptions common;
+  SourceOptions sources;
+  std::vector<std::string> destinations;
+  SaveOptions save;
+  bool no_optimizer = false;
+  std::optional<std::int64_t> epoch;
+  std::optional<double> loss;
+  bool check = false;
+  CheckOptions checking;
+};
+
+const std::map<std::string, DataFormat> kDataFormats{{"channels_last", DataFormat::ChannelsLast},
+                                                     {"channels_first", DataFormat::ChannelsFirst}};
+const std::map<std::string, DType> kDTypes{{"float32", DType::Float32}, {"float16", DType::Float16}, {"bfloat16", DType::BFloat16}};
+
+/// An option whose argument is one of a table's words.
+template <typename T>
+void add_choice(CLI::App& command, const std::string& name, std::optional<T>& value, const std::map<std::string, T>& words,
+                const std::string& description) {
+  std::string known;
+  for (const auto& [word, meaning] : words) known += (known.empty() ? "" : "|") + word;
+  command
+      .add_option_function<std::string>(
+          name,
+          [&value, &words, name, known](const std::string& word) {
+            const auto found = words.find(word);
+            if (found == words.end()) throw UsageError(name + " " + word + ": expected " + known);
+            value = found->second;
+          },
+          description)
+      ->type_name(known);
+}
+
+/// Epoch and loss of the command line, for sources that state none.
+void complete_training(Model& model, const Options& options) {
+  if (!options.epoch && !options.loss) return;
+  if (!model.training) model.training.emplace();
+  if (!model.training->epoch) model.training->epoch = options.epoch;
+  if (!model.training->loss) model.training->loss = options.loss;
+}
+
+Json summary(const Model& model, const Options& options, const std::vector<CheckedView>& checks, bool written) {
+  Json::Object json{{"sources", Json::array(options.sources.sources)},
+                    {"destinations", Json::array(options.destinations)},
+                    {"written", written},
+                    {"tensors", model.weights.size()}};
+  if (!options.check) return json;
+  Json::Array views;
+  for (const CheckedView& view : checks) {
+    Json::Object item{{"destination", view.path}};
+    for (auto& [name, value] : to_json(view.comparison).as_object()) item.set(name, value);
+    views.emplace_back(std::move(item));
+  }
+  json.set("check", std::move(views));
+  return json;
+}
+
+void print_checks(const std::vector<CheckedView>& checks) {
+  for (const CheckedView& view : checks) {
+    print_line(view.path + (view.comparison.agrees() ? ": agrees" : ": does not agree"));
+    print_outputs(view.comparison);
+  }
+}
+
+ExitStatus run(const Options& options) {
+  Model model = load(options.sources.sources, options.sources.load);
+  complete_training(model, options);
+  SaveOptions save_options = options.save;
+  save_options.optimizer = !options.no_optimizer;
+  std::vector<CheckedView> checks;
+  if (options.check) {
+    CheckOptions check = options.checking;
+    check.device = options.common.device;
+    checks = checked_save(model, options.destinations, save_options, check);
+  } else {
+    save(model, options.destinations, save_options);
+  }
+  const bool written = std::ranges::all_of(checks, [](const CheckedView& view) { return view.comparison.agrees(); });
+  if (options.common.json)
+    print_json(summary(model, options, checks, written));
+  else
+    print_checks(checks);
+  for (const std::string& path : options.destinations) print_message(options.common, (written ? "wrote " : "did not write ") + path);
+  return status_of(written);
+}
+
+}  // namespace
+
+void add_convert(CLI::App& program, Action& action) {
+  auto [command, options] = add_command<Options>(program, "convert", "write other views of a model", action, run);
+  add_sources(command, options.sources);
+  command.add_option("-o,--output", options.destinations, "a destination; its suffix tells the format")
+      ->required()
+      ->type_name("DEST")
+      ->allow_extra_args(false);
+  command.add_option("--to", options.save.format, "the destinations' format, where the suffix does not tell")->type_name("FORMAT");
+  add_choice(command, "--data-format", options.save.data_format, kDataFormats, "of Keras destinations");
+  add_choice(command, "--dtype", options.save.dtype, kDTypes, "round floating-point weights to this type");
+  command.add_flag("--no-optimizer", options.no_optimizer, "leave the training state out");
+  CLI::Option* checkpoint =
+      command.add_flag("--checkpoint", options.save.checkpoint, "PyTorch: write {epoch, model_state_dict, optimizer_state_dict, loss}");
+  command.add_option("--epoch", options.epoch, "of the checkpoint, where the source has none")->type_name("N")->needs(checkpoint);
+  command.add_option("--loss", options.loss, "of the checkpoint, where the source has none")->type_name("X")->needs(checkpoint);
+  command.add_flag("--check", options.check, "run both models on random inputs; write only if they agree");
+  add_tolerance(command, options.checking.tolerance);
+  add_random_inputs(command, options.checking.inputs);
+}
+
+}  // namespace h5bridge::cli

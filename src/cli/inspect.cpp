@@ -1,0 +1,140 @@
+// h5bridge inspect SOURCE...
+#include <algorithm>
+#include <map>
+
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "convert/inspection.h"
+#include "h5bridge/error.h"
+#include "passes/layout.h"
+#include "passes/presentation.h"
+#include "passes/shapes.h"
+
+namespace h5bridge::cli {
+namespace {
+
+constexpr std::size_t kLongestValue = 200;
+
+using Rows = std::vector<std::vector<std::string>>;
+
+struct Options {
+  CommonOptions common;
+  SourceOptions sources;
+};
+
+std::string shortened(const Json& value) {
+  const std::string text = value.is_string() ? value.as_string() : value.dump();
+  if (text.size() <= kLongestValue) return text;
+  return text.substr(0, kLongestValue) + "... (" + std::to_string(text.size()) + " characters; see --json)";
+}
+
+/// What is laid out otherwise than row-major shows its strides.
+std::string layout_of(const Tensor& tensor) {
+  if (tensor.is_contiguous()) return "";
+  return "strides " + to_string(tensor.strides());
+}
+
+std::string word_of(const std::optional<bool>& trainable) { return !trainable ? "" : *trainable ? "trainable" : "not trainable"; }
+
+Rows port_rows(const std::vector<Presentation::Port>& ports) {
+  Rows rows;
+  for (const Presentation::Port& port : ports) rows.push_back({port.name, to_string(port.shape), std::string(name_of(port.dtype))});
+  return rows;
+}
+
+/// Inputs and outputs as the files' own framework has them, then every call with the shapes of its outputs.
+void print_architecture(const Inspection& inspection) {
+  const DataFormat format = presented_format(*inspection.architecture, inspection.framework);
+  const Architecture architecture = change_layout(*inspection.architecture, format).architecture;
+  Model model;
+  model.architecture = architecture;
+  const Presentation looks = presentation_of(model, inspection.framework);
+  print_line(std::string("layout: ") + (format == DataFormat::ChannelsFirst ? "channels_first" : "channels_last"));
+  print_table("inputs:", port_rows(looks.inputs));
+  print_table("outputs:", port_rows(looks.outputs));
+
+  std::map<std::string, std::int64_t> counts;
+  for (const NamedParameter& parameter : parameters_of(architecture))
+    counts[parameter.name.substr(0, parameter.name.rfind('.'))] += element_count(parameter.spec.shape);
+  const Shapes shapes = infer_shapes(architecture);
+  Rows rows;
+  for (const Node& node : architecture.nodes) {
+    std::string outputs;
+    for (const SymbolicShape& shape : shapes.outputs_of(node.name)) outputs += (outputs.empty() ? "" : ", ") + to_string(shape);
+    const std::int64_t count = node.name == node.layer ? counts[node.layer] : 0;
+    rows.push_back({node.name, architecture.layer_of(node).type, outputs, count == 0 ? "" : std::to_string(count) + " elements"});
+  }
+  print_table("layers, with the shapes of their outputs:", rows);
+}
+
+void print_tensors(const std::vector<InspectedTensor>& tensors, Framework framework) {
+  Rows rows;
+  std::int64_t total = 0;
+  std::int64_t frozen = 0;
+  for (const InspectedTensor& item : tensors) {
+    rows.push_back({item.name, to_string(item.tensor.shape()), std::string(name_of(item.tensor.dtype())), word_of(item.trainable),
+                    layout_of(item.tensor)});
+    total += item.tensor.element_count();
+    if (item.trainable == false) frozen += item.tensor.element_count();
+  }
+  print_table(framework == Framework::Keras ? "tensors, as Keras lays them out:" : "tensors, as PyTorch lays them out:", rows);
+  if (rows.empty()) return;
+  const bool stated = std::ranges::all_of(tensors, [](const InspectedTensor& item) { return item.trainable.has_value(); });
+  print_line("parameters: " + std::to_string(total) +
+             (stated ? " (" + std::to_string(total - frozen) + " trainable, " + std::to_string(frozen) + " not)" : " in all tensors"));
+}
+
+void print_optimizer(const Json& optimizer) {
+  print_line("optimizer: " + shortened(optimizer.at("name")) + " " + shortened(optimizer.at("config")));
+  Rows rows;
+  for (const Json& slot : optimizer.at("slots").as_array()) {
+    const Json& parameter = slot.at("parameter");
+    const Json* value = slot.find("value");
+    rows.push_back({parameter.is_null() ? "" : parameter.as_string(), slot.at("name").as_string(), slot.at("shape").dump(),
+                    slot.at("dtype").as_string(), value ? "= " + value->dump() : ""});
+  }
+  print_table("optimizer state:", rows);
+}
+
+void print_training(const Json& training) {
+  if (training.is_null()) return;
+  for (const auto& [name, value] : training.as_object()) {
+    if (value.is_null()) continue;
+    if (name == "optimizer")
+      print_optimizer(value);
+    else
+      print_line(name + ": " + shortened(value));
+  }
+}
+
+ExitStatus run(const Options& options) {
+  const Inspection inspection = inspect(options.sources.sources, options.sources.load);
+  if (options.common.json) {
+    print_json(to_json(inspection));
+    return ExitStatus::Done;
+  }
+  print_line("format: " + inspection.format);
+  if (inspection.architecture) {
+    if (!inspection.architecture->name.empty()) print_line("model: " + inspection.architecture->name);
+    try {
+      print_architecture(inspection);
+    } catch (const Error& error) {  // its shapes do not fit, or Keras has no word for it
+      print_line(std::string("note: ") + error.what());
+    }
+  }
+  print_tensors(inspection.tensors, inspection.framework);
+  print_training(inspection.training);
+  Rows metadata;
+  for (const auto& [name, value] : inspection.metadata) metadata.push_back({name, shortened(value)});
+  print_table("metadata:", metadata);
+  return ExitStatus::Done;
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& program, Action& action) {
+  auto [command, options] = add_command<Options>(program, "inspect", "show what is in a model's files", action, run);
+  add_sources(command, options.sources);
+}
+
+}  // namespace h5bridge::cli

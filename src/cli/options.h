@@ -1,0 +1,65 @@
+// Options that several commands share.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "convert/agreement.h"
+#include "convert/random_inputs.h"
+#include "convert/runner.h"
+#include "h5bridge/h5bridge.h"
+
+namespace h5bridge::cli {
+
+/// What a command does once its options are read; returns the exit status.
+using Action = std::function<ExitStatus()>;
+
+struct CommonOptions {
+  std::string device = "cpu";
+  bool json = false;
+  bool quiet = false;
+};
+void add_common(CLI::App& command, CommonOptions& options);
+
+/// The sources of one model, and how to read them.
+struct SourceOptions {
+  std::vector<std::string> sources;
+  LoadOptions load;
+};
+void add_sources(CLI::App& command, SourceOptions& options);
+void add_load_options(CLI::App& command, LoadOptions& options);
+
+/// How a model is run.
+struct RunningOptions {
+  std::vector<std::string> inputs;
+  std::optional<Framework> layout;
+  std::int64_t batch_size = 0;
+
+  RunOptions run_options(const CommonOptions& common) const;
+};
+void add_running(CLI::App& command, RunningOptions& options);
+void add_inputs(CLI::App& command, RunningOptions& options);
+
+void add_tolerance(CLI::App& command, Tolerance& tolerance);
+
+/// --seed and --input-shape.
+void add_random_inputs(CLI::App& command, RandomInputs& options);
+
+/// A subcommand that runs `run(options)` when it is chosen. Its options live as long as the program's.
+template <typename Options>
+std::pair<CLI::App&, Options&> add_command(CLI::App& program, const std::string& name, const std::string& description, Action& action,
+                                           ExitStatus (*run)(const Options&)) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = program.add_subcommand(name, description);
+  command->callback([&action, options, run] { action = [options, run] { return run(*options); }; });
+  add_common(*command, options->common);
+  return {*command, *options};
+}
+
+}  // namespace h5bridge::cli

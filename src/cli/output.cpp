@@ -1,0 +1,77 @@
+#include "cli/output.h"
+
+#include <algorithm>
+#include <iostream>
+
+#include "h5bridge/error.h"
+
+namespace h5bridge::cli {
+namespace {
+
+/// Names come from files: control characters would reach the terminal.
+std::string printable(const std::string& text) { return SystemFailure(text).what(); }
+
+/// The characters of a UTF-8 text.
+std::size_t width_of(const std::string& text) {
+  return static_cast<std::size_t>(std::ranges::count_if(text, [](char letter) { return (letter & 0xc0) != 0x80; }));
+}
+
+}  // namespace
+
+void print_line(const std::string& line) { std::cout << printable(line) << '\n'; }
+
+void print_json(const Json& json) { std::cout << json.dump(2) << '\n'; }
+
+void print_message(const CommonOptions& common, const std::string& message) {
+  if (!common.quiet) std::cerr << "h5bridge: " << printable(message) << '\n';
+}
+
+void finish_output() {
+  std::cout.flush();
+  if (!std::cout) throw SystemFailure("cannot write to standard output");
+}
+
+void print_table(const std::string& title, const std::vector<std::vector<std::string>>& rows) {
+  if (rows.empty()) return;
+  std::vector<std::size_t> widths;
+  for (const auto& row : rows)
+    for (std::size_t column = 0; column < row.size(); ++column) {
+      if (column == widths.size()) widths.push_back(0);
+      widths[column] = std::max(widths[column], width_of(row[column]));
+    }
+  print_line(title);
+  for (const auto& row : rows) {
+    std::string line;
+    for (std::size_t column = 0; column < row.size(); ++column)
+      line += "  " + row[column] + std::string(widths[column] - width_of(row[column]), ' ');
+    print_line(line.substr(0, line.find_last_not_of(' ') + 1));
+  }
+}
+
+Json::Object to_json(const NamedAgreement& item) {
+  Json::Object json{{"name", item.name}};
+  for (auto& [name, value] : h5bridge::to_json(item.agreement)) json.set(name, value);
+  return json;
+}
+
+Json to_json(const std::vector<NamedAgreement>& items) {
+  Json::Array json;
+  for (const NamedAgreement& item : items) json.emplace_back(to_json(item));
+  return json;
+}
+
+Json to_json(const OutputComparison& comparison) {
+  return Json::Object{{"agrees", comparison.agrees()},
+                      {"outputs", to_json(comparison.outputs)},
+                      {"first_layer", comparison.first_layer ? Json(to_json(*comparison.first_layer)) : Json()}};
+}
+
+void print_outputs(const OutputComparison& comparison) {
+  for (const NamedAgreement& output : comparison.outputs) print_line("output \"" + output.name + "\": " + describe(output.agreement));
+  if (comparison.first_layer)
+    print_line("the first layer that differs is \"" + comparison.first_layer->name + "\": " + describe(comparison.first_layer->agreement));
+}
+
+ExitStatus status_of(bool agrees) { return agrees ? ExitStatus::Done : ExitStatus::Disagrees; }
+
+}  // namespace h5bridge::cli

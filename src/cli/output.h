@@ -1,0 +1,33 @@
+// What commands print.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/options.h"
+#include "convert/compare.h"
+#include "h5bridge/json.h"
+
+namespace h5bridge::cli {
+
+/// A line on standard output.
+void print_line(const std::string& line);
+/// One JSON document on standard output.
+void print_json(const Json& json);
+/// A line on standard error, unless --quiet.
+void print_message(const CommonOptions& common, const std::string& message);
+/// Throws SystemFailure if standard output did not take everything.
+void finish_output();
+
+/// Left-aligned columns, under a title; nothing if there are no rows.
+void print_table(const std::string& title, const std::vector<std::vector<std::string>>& rows);
+
+Json::Object to_json(const NamedAgreement& item);
+Json to_json(const std::vector<NamedAgreement>& items);
+Json to_json(const OutputComparison& comparison);
+/// A line per output, then the first layer that differs.
+void print_outputs(const OutputComparison& comparison);
+
+ExitStatus status_of(bool agrees);
+
+}  // namespace h5bridge::cli

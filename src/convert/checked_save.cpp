@@ -1,0 +1,81 @@
+#include "convert/checked_save.h"
+
+#include <stdlib.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "convert/replacement.h"
+#include "h5bridge/error.h"
+#include "passes/presentation.h"
+
+namespace h5bridge {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A folder beside a destination, so that what is in it can be renamed to there; removed at the end.
+class SiblingFolder {
+ public:
+  explicit SiblingFolder(const std::string& destination) {
+    std::string name = (fs::path(destination).parent_path() / ".h5bridge-XXXXXX").string();
+    if (!::mkdtemp(name.data())) throw SystemFailure(destination + ": " + std::strerror(errno));
+    path_ = name;
+  }
+  ~SiblingFolder() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  SiblingFolder(const SiblingFolder&) = delete;
+  SiblingFolder& operator=(const SiblingFolder&) = delete;
+
+  std::string operator/(const fs::path& name) const { return (path_ / name).string(); }
+
+ private:
+  fs::path path_;
+};
+
+/// What was written, completed with the half of the original that it does not hold.
+Model read_back(const std::string& path, const Model& original) {
+  Model view = load(path, {.key = {}, .allow_unexpected = true, .fix_sizes = {}});
+  if (view.architecture && !view.weights.empty()) return comparable(view);
+  Model other = comparable(original);
+  if (view.architecture) other.architecture = std::move(view.architecture);
+  if (!view.weights.empty()) other.weights = std::move(view.weights);
+  return other;
+}
+
+void require_whole(const Model& model) {
+  if (!model.architecture || model.weights.empty()) throw UsageError("--check needs architecture and weights to run the model");
+}
+
+}  // namespace
+
+std::vector<CheckedView> checked_save(const Model& model, const std::vector<std::string>& paths, const SaveOptions& options,
+                                      const CheckOptions& check) {
+  require_whole(model);
+  const Model original = comparable(model);
+  const std::vector<NamedTensor> inputs = random_inputs(*original.architecture, presentation_of(original), check.inputs);
+  Replacement replacement;
+  std::vector<std::pair<std::string, std::string>> renames;
+  std::vector<std::unique_ptr<SiblingFolder>> folders;
+  std::vector<CheckedView> result;
+  for (const std::string& path : paths) {
+    const std::string temporary = replacement.temporary_for(path);
+    folders.push_back(std::make_unique<SiblingFolder>(path));
+    const std::string written = *folders.back() / fs::path(path).filename();
+    save(model, written, options);
+    const RunOptions run{.device = check.device, .layout = model.framework};
+    result.push_back({path, compare_outputs(original, read_back(written, original), inputs, run, check.tolerance)});
+    fs::permissions(written, fs::status(temporary).permissions());
+    renames.emplace_back(written, temporary);
+  }
+  if (!std::ranges::all_of(result, [](const CheckedView& view) { return view.comparison.agrees(); })) return result;
+  for (const auto& [from, to] : renames) fs::rename(from, to);
+  replacement.commit();
+  return result;
+}
+
+}  // namespace h5bridge

@@ -1,0 +1,30 @@
+// Saving a model only if what was written computes what the model does.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "convert/compare.h"
+#include "convert/random_inputs.h"
+#include "h5bridge/h5bridge.h"
+
+namespace h5bridge {
+
+struct CheckedView {
+  std::string path;
+  OutputComparison comparison;
+};
+
+struct CheckOptions {
+  std::string device = "cpu";
+  RandomInputs inputs;
+  Tolerance tolerance;
+};
+
+/// Writes every view of the model, reads it back and runs it and the model on random inputs. A view that lacks one half of
+/// the model is run with the other half of the original. The destinations are replaced only if all views agree.
+/// Throws what save, load and make_runner throw, UsageError if the model lacks a half.
+std::vector<CheckedView> checked_save(const Model& model, const std::vector<std::string>& paths, const SaveOptions& options,
+                                      const CheckOptions& check);
+
+}  // namespace h5bridge
