@@ -5,7 +5,7 @@ if(NOT CMAKE_PREFIX_PATH)
   # `torch` itself, not torch/share/cmake: otherwise a LibTorch of the distribution may be linked instead.
   list(APPEND CMAKE_PREFIX_PATH ${venv_torch})
 endif()
-find_package(Torch 2.4 REQUIRED)
+find_package(Torch 2.4 REQUIRED GLOBAL)  # also for the tests, which are in another folder
 add_library(h5bridge_libtorch INTERFACE)
 target_include_directories(h5bridge_libtorch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
 target_link_libraries(h5bridge_libtorch INTERFACE ${TORCH_LIBRARIES})

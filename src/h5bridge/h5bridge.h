@@ -18,9 +18,9 @@ namespace h5bridge {
 std::string_view version();
 
 struct LoadOptions {
-  std::string key;                                // the entry of a checkpoint that holds the state_dict: "ema", "a.b"
+  std::string key{};                              // the entry of a checkpoint that holds the state_dict: "ema", "a.b"
   bool allow_unexpected = false;                  // carry along tensors that the architecture does not name
-  std::map<std::string, std::int64_t> fix_sizes;  // symbols bound to numbers
+  std::map<std::string, std::int64_t> fix_sizes{};  // symbols bound to numbers
 };
 
 /// Reads the files that together make one model, in any order, each recognised by its content. Weights stay on disk until
@@ -31,11 +31,11 @@ Model load(const std::string& source, const LoadOptions& options = {});
 enum class DataFormat { ChannelsLast, ChannelsFirst };
 
 struct SaveOptions {
-  std::string format;                      // a FORMAT of interface.md; empty: the path's suffix tells
-  std::optional<DataFormat> data_format;   // of Keras destinations
+  std::string format{};                    // a FORMAT of interface.md; empty: the path's suffix tells
+  std::optional<DataFormat> data_format{};  // of Keras destinations
   bool optimizer = true;                   // write the training state where the format holds one
   bool checkpoint = false;                 // torch: the dict {epoch, model_state_dict, optimizer_state_dict, loss}
-  std::optional<DType> dtype;              // floating-point weights are rounded to it
+  std::optional<DType> dtype{};            // floating-point weights are rounded to it
 };
 
 /// Writes one view of the model. The path holds the old file or the whole new one, never a part.

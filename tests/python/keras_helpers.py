@@ -1,0 +1,64 @@
+"""Keras on PyTorch's backend, and what the tests ask of its models and files. Import this instead of keras."""
+
+import os
+
+os.environ["KERAS_BACKEND"] = "torch"
+
+import h5py  # noqa: E402
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+
+
+def keras_layout(array):
+    """A PyTorch array as Keras has it: channels last."""
+    return np.ascontiguousarray(np.moveaxis(array, 1, -1)) if array.ndim > 2 else array
+
+
+def by_name(result) -> dict:
+    """A model's outputs as arrays, under names where it has some."""
+    results = result if isinstance(result, dict) else dict(enumerate(result if isinstance(result, (list, tuple)) else [result]))
+    return {name: keras.ops.convert_to_numpy(value) for name, value in results.items()}
+
+
+def predict(model, inputs) -> dict:
+    return by_name(model(inputs[0] if len(inputs) == 1 else list(inputs), training=False))
+
+
+def datasets(group) -> dict:
+    """All arrays below a group of an H5 file, by path, in the order of the file's own lists."""
+    found = {}
+    group.visititems(lambda path, item: found.update({path: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
+def weights_of(path) -> dict:
+    """The weights of a Keras H5 file, layer by layer as its lists tell: {layer: {weight name: array}}."""
+    with h5py.File(path) as file:
+        weights = file["model_weights"]
+        return {
+            layer: {name: weights[layer][name][()] for name in weights[layer].attrs["weight_names"] if len(name)}
+            for layer in weights.attrs["layer_names"]
+        }
+
+
+def optimizer_of(path) -> dict:
+    """The variables of a Keras H5 file's optimizer."""
+    with h5py.File(path) as file:
+        return datasets(file["optimizer_weights"])
+
+
+def assert_close(found, expected, tolerance, name=""):
+    """The largest error is within `tolerance` of the largest expected value, which must be worth comparing with."""
+    assert found.shape == expected.shape, name
+    assert expected.std() > 1e-3, f"{name}: nothing to compare with"
+    assert np.abs(found - expected).max() <= tolerance * np.abs(expected).max(), name
+
+
+def assert_same_weights(found, expected):
+    """Two results of weights_of, bit for bit and in the same order."""
+    assert list(found) == list(expected)
+    for layer, weights in expected.items():
+        assert list(found[layer]) == list(weights), layer
+        for name, array in weights.items():
+            assert found[layer][name].dtype == array.dtype and found[layer][name].shape == array.shape, name
+            assert found[layer][name].tobytes() == array.tobytes(), name

@@ -1,0 +1,24 @@
+"""The built program, as the tests in Python call it."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = Path(os.environ.get("H5BRIDGE", ROOT / "build" / "h5bridge"))
+
+needs_program = pytest.mark.skipif(not PROGRAM.exists(), reason="the program is not built")
+needs_libtorch = pytest.mark.skipif(not (PROGRAM.parent / "libh5bridge_torch.so").exists(), reason="built without LibTorch")
+
+
+def h5bridge(*arguments, status=0, folder=None):
+    """Runs the program with as many threads as PyTorch has here, expects the exit status, and returns what it printed."""
+    threads = str(torch.get_num_threads())
+    environment = os.environ | {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+    command = [PROGRAM, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder)
+    assert done.returncode == status, f"{' '.join(map(str, command))}: {done.returncode}\n{done.stdout}{done.stderr}"
+    return done.stdout if status in (0, 1) else done.stderr
