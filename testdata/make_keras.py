@@ -23,7 +23,11 @@ def randomise(model, random):
         if "variance" in variable.path:
             variable.assign(random.uniform(0.5, 2, variable.shape))
         else:
-            variable.assign(variable + random.normal(0, 0.2, variable.shape))
+            variable.assign(variable + random.normal(0, 0.1, variable.shape))
+
+
+def layer_of(tensor):
+    return tensor._keras_history.operation.name
 
 
 def write(name, model, inputs):
@@ -32,9 +36,9 @@ def write(name, model, inputs):
     outputs = model(inputs, training=False)
     outputs = outputs if isinstance(outputs, list) else [outputs]
     model.save(folder / "model.h5")
-    np.savez(folder / "inputs.npz", **{model.inputs[0].name: inputs})
-    names = [tensor._keras_history.operation.name for tensor in model.outputs]
-    np.savez(folder / "outputs.npz", **{name: keras.ops.convert_to_numpy(y) for name, y in zip(names, outputs)})
+    arrays = {layer_of(y): keras.ops.convert_to_numpy(value) for y, value in zip(model.outputs, outputs)}
+    np.savez(folder / "inputs.npz", **{layer_of(model.inputs[0]): inputs})
+    np.savez(folder / "outputs.npz", **arrays)
 
 
 def make_my_keras_model(random):

@@ -68,7 +68,7 @@ ExitStatus run(const Options& options) {
                             {"only_in_a", Json::array(weights.only_in_a)},
                             {"only_in_b", Json::array(weights.only_in_b)},
                             {"tensors", to_json(weights.tensors)},
-                            {"run", outputs ? to_json(*outputs) : Json()}});
+                            {"run", outputs ? Json(to_json(*outputs)) : Json()}});
   } else {
     print_weights(weights);
     if (outputs) print_outputs(*outputs);

@@ -61,7 +61,7 @@ Json summary(const Model& model, const Options& options, const std::vector<Check
   Json::Array views;
   for (const CheckedView& view : checks) {
     Json::Object item{{"destination", view.path}};
-    for (auto& [name, value] : to_json(view.comparison).as_object()) item.set(name, value);
+    for (const auto& [name, value] : to_json(view.comparison)) item.set(name, value);
     views.emplace_back(std::move(item));
   }
   json.set("check", std::move(views));

@@ -11,22 +11,34 @@ namespace {
 
 void declare(CLI::App& program, Action& action) {
   program.set_version_flag("--version", "h5bridge " + std::string(version()), "print the version and leave");
-  program.require_subcommand(1);
   for (const auto add : {add_convert, add_inspect, add_validate, add_run, add_verify, add_compare}) add(program, action);
+  program.require_subcommand(0, 1);
+  program.allow_extras();  // of the program, not of its commands: check_command words the error
+}
+
+void check_command(const CLI::App& program) {
+  const std::vector<std::string> extras = program.remaining();
+  if (extras.empty() && !program.get_subcommands().empty()) return;
+  std::string names;
+  for (const CLI::App* command : program.get_subcommands([](const CLI::App*) { return true; }))
+    names += (names.empty() ? "" : ", ") + command->get_name();
+  throw UsageError((extras.empty() ? "no command is given" : "there is no command \"" + extras.front() + "\"") + "; there are " + names);
 }
 
 ExitStatus run(int argc, char** argv) {
   CLI::App program("Neural networks between PyTorch and Keras, both ways, without losing a bit.", "h5bridge");
   Action action;
   declare(program, action);
+  ExitStatus status = ExitStatus::Done;
   try {
     program.parse(argc, argv);
+    check_command(program);
+    status = action();
   } catch (const CLI::ParseError& error) {
     // Help and version are errors to CLI11, too.
     if (error.get_exit_code() != static_cast<int>(CLI::ExitCodes::Success)) throw UsageError(error.what());
     program.exit(error);
   }
-  const ExitStatus status = action ? action() : ExitStatus::Done;
   finish_output();
   return status;
 }

@@ -50,7 +50,7 @@ void print_table(const std::string& title, const std::vector<std::vector<std::st
 
 Json::Object to_json(const NamedAgreement& item) {
   Json::Object json{{"name", item.name}};
-  for (auto& [name, value] : h5bridge::to_json(item.agreement)) json.set(name, value);
+  for (const auto& [name, value] : h5bridge::to_json(item.agreement)) json.set(name, value);
   return json;
 }
 
@@ -60,7 +60,7 @@ Json to_json(const std::vector<NamedAgreement>& items) {
   return json;
 }
 
-Json to_json(const OutputComparison& comparison) {
+Json::Object to_json(const OutputComparison& comparison) {
   return Json::Object{{"agrees", comparison.agrees()},
                       {"outputs", to_json(comparison.outputs)},
                       {"first_layer", comparison.first_layer ? Json(to_json(*comparison.first_layer)) : Json()}};

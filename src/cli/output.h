@@ -24,7 +24,7 @@ void print_table(const std::string& title, const std::vector<std::vector<std::st
 
 Json::Object to_json(const NamedAgreement& item);
 Json to_json(const std::vector<NamedAgreement>& items);
-Json to_json(const OutputComparison& comparison);
+Json::Object to_json(const OutputComparison& comparison);
 /// A line per output, then the first layer that differs.
 void print_outputs(const OutputComparison& comparison);
 

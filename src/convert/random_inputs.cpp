@@ -76,7 +76,12 @@ Tensor random_tensor(DType dtype, const Shape& shape, std::int64_t bound, std::m
     std::ranges::generate(values, [&] { return normal(random); });
     return cast(tensor_of(DType::Float32, shape, values), dtype);
   }
-  std::uniform_int_distribution<std::int64_t> uniform(0, dtype == DType::Bool ? 1 : bound - 1);
+  if (dtype == DType::Bool) {
+    std::vector<std::uint8_t> values(count);
+    std::ranges::generate(values, [&] { return static_cast<std::uint8_t>(random() & 1); });
+    return tensor_of(dtype, shape, values);
+  }
+  std::uniform_int_distribution<std::int64_t> uniform(0, bound - 1);
   std::vector<std::int64_t> values(count);
   std::ranges::generate(values, [&] { return uniform(random); });
   return cast(tensor_of(DType::Int64, shape, values), dtype);

@@ -9,7 +9,9 @@ namespace h5bridge {
 
 std::vector<WeightProblem> weight_problems(const Model& model) {
   std::vector<WeightProblem> result;
-  if (!model.architecture || model.weights.empty()) return result;
+  // A file of weights that holds none lacks them all; sources without such a file lack none.
+  const bool has_weights_file = model.format == "torch" || model.format == "keras-h5";
+  if (!model.architecture || (model.weights.empty() && !has_weights_file)) return result;
   std::set<std::string> expected;
   for (const NamedParameter& parameter : parameters_of(*model.architecture)) {
     expected.insert(parameter.name);

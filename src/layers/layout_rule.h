@@ -52,6 +52,8 @@ class LayoutCall {
   virtual void vanish() = 0;
   /// Reorders axis `axis` of the layer's parameter `parameter` as the input's features are ordered.
   virtual void reorder_parameter(const std::string& parameter, std::int64_t axis, const FlattenedOrder& order) = 0;
+  /// Permutes the axes of the layer's parameter `parameter`: axis i of the new one is axis axes[i] of the old one.
+  virtual void permute_parameter(const std::string& parameter, const std::vector<std::int64_t>& axes) = 0;
   /// Whether a flatten may leave its elements in another order; if not, a consumer of them needs the original one.
   virtual bool may_reorder() const = 0;
   /// Whether channels are to come last.

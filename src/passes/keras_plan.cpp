@@ -1,11 +1,13 @@
 #include "passes/keras_plan.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <set>
 
 #include "h5bridge/error.h"
 #include "layers/registry.h"
+#include "passes/keras_order.h"
 #include "passes/shapes.h"
 
 namespace h5bridge {
@@ -134,7 +136,9 @@ class Planner {
     name_layers();
     for (const Input& input : architecture_.inputs) add_input(input);
     std::string problems;
+    const std::set<std::string> needed = needed_nodes();
     for (const Node& node : architecture_.nodes) {
+      if (!needed.contains(node.name)) continue;
       try {
         add_node(node);
       } catch (const Unsupported& error) {
@@ -144,6 +148,7 @@ class Planner {
       }
     }
     if (!problems.empty()) throw Unsupported(problems);
+    order_layers();
     // A Sequential model does not count its input among its layers.
     for (const auto& layer : layers_)
       if (!layer.is_operation && !(is_sequential() && layer.class_name == "InputLayer")) plan_.layer_names.push_back(layer.name);
@@ -157,6 +162,16 @@ class Planner {
     std::string name = unique_name(wanted, [&](const std::string& candidate) { return names_.contains(candidate); });
     names_.insert(name);
     return name;
+  }
+
+  // The nodes that an output depends on; a Keras model has no others.
+  std::set<std::string> needed_nodes() const {
+    std::set<std::string> result;
+    for (const Output& output : architecture_.outputs) result.insert(output.value.node);
+    for (auto node = architecture_.nodes.rbegin(); node != architecture_.nodes.rend(); ++node)
+      if (result.contains(node->name))
+        for (const Value& value : node->inputs) result.insert(value.node);
+    return result;
   }
 
   // Inputs and layers get their names before any helper layer does.
@@ -256,6 +271,30 @@ class Planner {
       plan_.bindings.push_back(std::move(binding));
     }
     for (const ResidualRule& residual : rules.residuals) plan_.residuals[layer.name + "." + residual.torch] = residual.fallback;
+  }
+
+  // Keras numbers the layers of a model its own way, and a .h5 file's weights have to stand in that order.
+  void order_layers() {
+    std::map<std::string, std::size_t> index;
+    for (std::size_t i = 0; i < layers_.size(); ++i) index[layers_[i].name] = i;
+    const auto call_of = [&](const KerasTensor& tensor) { return KerasCallId{index.at(tensor.layer), static_cast<std::size_t>(tensor.call)}; };
+    KerasGraph graph(layers_.size());
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+      for (const Call& call : layers_[i].calls) {
+        auto& inputs = graph[i].emplace_back();
+        std::transform(call.inputs.begin(), call.inputs.end(), std::back_inserter(inputs), call_of);
+      }
+      if (layers_[i].calls.empty()) graph[i].emplace_back();  // an input
+    }
+    // Keras walks through the outputs of a dict by their sorted keys.
+    std::vector<Output> outputs = architecture_.outputs;
+    std::stable_sort(outputs.begin(), outputs.end(), [](const Output& a, const Output& b) { return a.name < b.name; });
+    std::vector<KerasCallId> calls;
+    for (const Output& output : outputs) calls.push_back(call_of(values_.at(output.value)));
+
+    std::vector<PlannedLayer> ordered;
+    for (const std::size_t i : keras_order(graph, calls)) ordered.push_back(std::move(layers_[i]));
+    layers_ = std::move(ordered);
   }
 
   void order_bindings() {

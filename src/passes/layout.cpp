@@ -16,11 +16,12 @@ struct OrderNeeded {
   std::string name;
 };
 
-// Axis `axis` of a parameter takes up the order of the features that meet it.
+// Axis `axis` of a parameter takes up the order of the features that meet it; or its axes are permuted.
 struct Reorder {
   std::string parameter;
-  std::int64_t axis;
-  FlattenedOrder order;
+  std::int64_t axis = 0;
+  FlattenedOrder order = {};
+  std::vector<std::int64_t> permutation = {};
   bool operator==(const Reorder&) const = default;
 };
 
@@ -158,7 +159,10 @@ class NodeCall final : public LayoutCall {
   }
   void vanish() override { vanishes_ = true; }
   void reorder_parameter(const std::string& parameter, std::int64_t axis, const FlattenedOrder& order) override {
-    reorders_.push_back({parameter, axis, order});
+    reorders_.push_back({.parameter = parameter, .axis = axis, .order = order});
+  }
+  void permute_parameter(const std::string& parameter, const std::vector<std::int64_t>& axes) override {
+    reorders_.push_back({.parameter = parameter, .permutation = axes});
   }
   bool may_reorder() const override { return !pass_.keep_order_.contains(node_.name); }
   bool wants_channels_last() const override { return pass_.channels_last_; }
@@ -197,6 +201,7 @@ class NodeCall final : public LayoutCall {
 
   // The axis is taken apart into the flattened extents, these are put in order, and joined again.
   std::vector<WeightStep> reorder_steps(const Reorder& reorder) const {
+    if (!reorder.permutation.empty()) return {PermuteAxes{reorder.permutation}};
     Shape whole;
     for (const ParameterSpec& spec : Registry::instance().type_of(layer_).parameters(layer_.attributes))
       if (spec.name == reorder.parameter) whole = spec.shape;

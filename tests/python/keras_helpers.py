@@ -20,6 +20,10 @@ def by_name(result) -> dict:
     return {name: keras.ops.convert_to_numpy(value) for name, value in results.items()}
 
 
+def input_names(model):
+    return [tensor._keras_history.operation.name for tensor in model.inputs]
+
+
 def predict(model, inputs) -> dict:
     return by_name(model(inputs[0] if len(inputs) == 1 else list(inputs), training=False))
 

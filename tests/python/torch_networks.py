@@ -219,6 +219,7 @@ class Network:
     shapes: tuple[tuple[int, ...], ...]
     tolerance: float = 1e-5  # of the largest reference value
     random_weights: bool = True
+    permutes: int = 0  # that Keras's model needs
     more_shapes: tuple[tuple[tuple[int, ...], ...], ...] = ()  # that the network takes, besides the exported ones
 
     def module(self):
@@ -251,7 +252,7 @@ NETWORKS = [
     Network("resnet", SmallResNet, ((2, 3, 37, 41),), tolerance=1e-4, more_shapes=(((1, 3, 64, 50),),)),
     Network("vgg", SmallVgg, ((2, 3, 16, 20),)),
     Network("squeezenet", SmallSqueezeNet, ((2, 3, 38, 35),), tolerance=1e-4),
-    Network("two_in_two_out", TwoInTwoOut, ((2, 3, 6, 8), (2, 4))),
+    Network("two_in_two_out", TwoInTwoOut, ((2, 3, 6, 8), (2, 4)), permutes=1),  # a flatten that is concatenated
     Network("siamese", Siamese, ((3, 2, 14, 10), (3, 2, 14, 10))),
     Network("mobile", GroupedConvolutions, ((2, 4, 9, 11),)),
     Network("waveform", Waveform, ((3, 2, 32),)),

@@ -238,6 +238,18 @@ TEST_CASE("features that a flatten reordered go through PReLU and BatchNorm1d, w
   check_return(architecture);
 }
 
+TEST_CASE("PReLU takes the layout that comes") {
+  const Json::Object prelu{{"num_parameters", 3}};
+  const LayoutChange alone = to_last(ArchitectureBuilder(batch_of({3, 6, 7})).layer("prelu", "PReLU", prelu).build());
+  CHECK(attributes_of(alone, "prelu").text("data_format") == "channels_first");
+  CHECK(count(alone.architecture, "permute") == 0);
+  const Architecture architecture = ArchitectureBuilder(batch_of({4, 6, 7})).layer("conv", "Conv2d", conv(4, 3)).layer("prelu", "PReLU", prelu).build();
+  const LayoutChange behind = to_last(architecture);
+  CHECK(attributes_of(behind, "prelu").text("data_format") == "channels_last");
+  CHECK(count(behind.architecture, "permute") == 0);
+  check_return(architecture);
+}
+
 TEST_CASE("a residual branch costs no permute") {
   const Architecture architecture = ArchitectureBuilder(batch_of({4, 6, 7}))
                                         .layer("conv", "Conv2d", {{"in_channels", 4}, {"out_channels", 4}, {"kernel_size", 3}, {"padding", 1}})
@@ -340,8 +352,10 @@ TEST_CASE("every sample goes to channels_last and back") {
       const SymbolicShape after = infer_shapes(there.architecture).of(there.architecture.outputs[0].value);
       REQUIRE(after.size() == before.size());
       for (std::size_t i = 0; i < after.size(); ++i) CHECK(after[i] == before[there.outputs[0][i]]);
+      // PReLU takes its channels on either side.
       for (const Layer& layer : there.architecture.layers)
-        if (layer.attributes.contains("data_format") && each.sample.inputs[0].size() > 2) CHECK(layer.attributes.text("data_format") == "channels_last");
+        if (layer.type != "PReLU" && layer.attributes.contains("data_format") && each.sample.inputs[0].size() > 2)
+          CHECK(layer.attributes.text("data_format") == "channels_last");
     }
   });
 }

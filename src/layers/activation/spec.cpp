@@ -45,18 +45,18 @@ LayerType prelu() {
       throw MalformedFile("its input has shape " + to_string(input) + ", expected " + std::to_string(wanted) + " channels");
     return inputs;
   };
-  // On features that a flatten has reordered, the weights are reordered alike.
+  // The channels may stand on either side. On features that a flatten has reordered, the weights are reordered alike.
   type.layout = {LayoutWish::PassesOn, [](LayoutCall& call) {
                    const Arrangement input = call.input(0);
-                   const std::size_t rank = input.axes.size();
+                   const auto rank = static_cast<std::int64_t>(input.axes.size());
                    const bool one_for_all = call.attributes().integer("num_parameters") == 1;
-                   if (one_for_all || rank < 3) {
-                     if (!one_for_all && input.flattened) call.reorder_parameter("weight", 0, *input.flattened);
-                     call.attributes().set("data_format", std::string(call.wants_channels_last() ? "channels_last" : "channels_first"));
-                     call.set_output(0, input);
-                     return;
+                   if (!one_for_all && input.flattened) call.reorder_parameter("weight", 0, *input.flattened);
+                   if (!one_for_all && rank > 2) {
+                     const std::int64_t channels = input.stored_axis(channel_axis(call.attributes(), rank));
+                     if (channels != 1 && channels != rank - 1) return follows_data_format().apply(call);
+                     call.attributes().set("data_format", std::string(channels == 1 ? "channels_first" : "channels_last"));
                    }
-                   follows_data_format().apply(call);
+                   call.set_output(0, input);
                  }};
   type.samples = {
       {"one weight", {}, {{3, 7}}},

@@ -1,0 +1,131 @@
+#include <algorithm>
+#include <numeric>
+
+#include "h5bridge/error.h"
+#include "layers/layer_type.h"
+
+namespace h5bridge::layer_normalization {
+namespace {
+
+// The normalised axes of an input of `rank` axes: the last ones, unless the attribute says otherwise.
+std::vector<std::int64_t> normalised_axes(const Attributes& a, std::int64_t rank) {
+  const auto count = static_cast<std::int64_t>(a.integers("normalized_shape").size());
+  std::vector<std::int64_t> axes(count);
+  if (a.is_none("axes"))
+    std::iota(axes.begin(), axes.end(), rank - count);
+  else
+    std::transform(a.integers("axes").begin(), a.integers("axes").end(), axes.begin(), [&](std::int64_t axis) { return resolve_axis(axis, rank); });
+  return axes;
+}
+
+std::vector<SymbolicShape> shapes(const Attributes& a, const std::vector<SymbolicShape>& inputs) {
+  const SymbolicShape& input = inputs.at(0);
+  const auto& wanted = a.integers("normalized_shape");
+  const auto misfit = [&] {
+    return MalformedFile("its input has shape " + to_string(input) + ", which does not hold the normalised sizes " + to_string(wanted));
+  };
+  if (input.size() < wanted.size()) throw misfit();
+  const auto axes = normalised_axes(a, static_cast<std::int64_t>(input.size()));
+  for (std::size_t i = 0; i < axes.size(); ++i)
+    if (input[axes[i]] != Size(wanted[i])) throw misfit();
+  return inputs;
+}
+
+// Statistics do not depend on an order; so only the weights' axes follow the input's.
+void layout(LayoutCall& call, const std::vector<ParameterSpec>& parameters) {
+  const Arrangement input = call.input(0);
+  const auto rank = static_cast<std::int64_t>(input.axes.size());
+  call.set_output(0, input);
+  if (input.is_original()) return;
+  const auto axes = normalised_axes(call.attributes(), rank);
+  if (input.flattened) {
+    if (rank != 2 || axes != std::vector<std::int64_t>{1}) {
+      call.require(0, Arrangement::original(input.axes.size()));
+      return call.set_output(0, Arrangement::original(input.axes.size()));
+    }
+    for (const ParameterSpec& parameter : parameters) call.reorder_parameter(parameter.name, 0, *input.flattened);
+    return;
+  }
+  // The normalised axes where they are stored, in increasing order.
+  std::vector<std::int64_t> order(axes.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) { return input.stored_axis(axes[a]) < input.stored_axis(axes[b]); });
+  std::vector<std::int64_t> stored;
+  Shape shape;
+  for (const std::int64_t i : order) {
+    stored.push_back(input.stored_axis(axes[i]));
+    shape.push_back(call.attributes().integers("normalized_shape")[i]);
+  }
+  const bool are_last = stored.front() == rank - static_cast<std::int64_t>(stored.size());
+  call.attributes().set("normalized_shape", shape);
+  call.attributes().set("axes", are_last ? AttributeValue{} : AttributeValue(stored));
+  if (!std::is_sorted(order.begin(), order.end()))
+    for (const ParameterSpec& parameter : parameters) call.permute_parameter(parameter.name, order);
+}
+
+LayerType over_axes(const std::string& name, const std::string& summary, const std::string& source) {
+  LayerType type;
+  type.name = name;
+  type.summary = summary;
+  type.source = source;
+  type.attributes = {
+      required_integers("normalized_shape", "sizes of the normalised axes"),
+      or_none(required_integers("axes", "Keras's: the normalised axes, in increasing order; None: the last ones")),
+  };
+  type.check = [](const Attributes& a) {
+    if (a.integers("normalized_shape").empty()) throw MalformedFile("\"normalized_shape\" is empty");
+    if (!a.is_none("axes") && a.integers("axes").size() != a.integers("normalized_shape").size())
+      throw MalformedFile("\"axes\" and \"normalized_shape\" differ in length");
+  };
+  type.shapes = shapes;
+  type.samples = {
+      {"last axis", {{"normalized_shape", Json::Array{5}}}, {{3, 4, 5}}},
+      {"several axes", {{"normalized_shape", Json::Array{3, 4, 5}}}, {{2, 3, 4, 5}}},
+      {"features", {{"normalized_shape", Json::Array{7}}}, {{3, 7}}},
+  };
+  return type;
+}
+
+LayerType layer_norm() {
+  LayerType type = over_axes("LayerNorm", "normalises each example by the mean and variance over some axes",
+                             "Ba et al. 2016; torch/nn/modules/normalization.py; keras/src/layers/normalization/layer_normalization.py");
+  type.attributes.push_back(number("eps", 1e-5, "added to the variance"));
+  type.attributes.push_back(boolean("elementwise_affine", true, "whether there are a weight and a bias"));
+  type.attributes.push_back(boolean("bias", true, "of an affine one, whether there is a bias"));
+  type.attributes.push_back(boolean("scale", true, "Keras's: of an affine one, whether there is a weight"));
+  type.parameters = [](const Attributes& a) {
+    std::vector<ParameterSpec> result;
+    if (a.boolean("elementwise_affine") && a.boolean("scale")) result.push_back({"weight", a.integers("normalized_shape")});
+    if (a.boolean("elementwise_affine") && a.boolean("bias")) result.push_back({"bias", a.integers("normalized_shape")});
+    return result;
+  };
+  type.layout = {LayoutWish::Neutral, [parameters = type.parameters](LayoutCall& call) { layout(call, parameters(call.attributes())); }};
+  const Json features = Json::Array{5};
+  type.samples.push_back({"not affine", {{"normalized_shape", features}, {"elementwise_affine", false}}, {{3, 5}}});
+  type.samples.push_back({"without bias", {{"normalized_shape", features}, {"bias", false}}, {{3, 5}}});
+  type.samples.push_back({"without weight", {{"normalized_shape", features}, {"scale", false}}, {{3, 5}}});
+  type.samples.push_back({"other eps", {{"normalized_shape", features}, {"eps", 0.01}}, {{3, 5}}});
+  return type;
+}
+
+LayerType rms_norm() {
+  LayerType type = over_axes("RMSNorm", "divides each example by the root of its mean square over some axes",
+                             "Zhang and Sennrich 2019; torch/nn/modules/normalization.py; keras/src/layers/normalization/rms_normalization.py");
+  type.attributes.push_back(or_none(number("eps", 1e-6, "added to the mean square; None: the smallest that makes a difference to 1")));
+  type.attributes.push_back(boolean("elementwise_affine", true, "whether there is a weight"));
+  type.parameters = [](const Attributes& a) {
+    std::vector<ParameterSpec> result;
+    if (a.boolean("elementwise_affine")) result.push_back({"weight", a.integers("normalized_shape")});
+    return result;
+  };
+  type.layout = {LayoutWish::Neutral, [parameters = type.parameters](LayoutCall& call) { layout(call, parameters(call.attributes())); }};
+  type.samples.push_back({"not affine", {{"normalized_shape", Json::Array{5}}, {"elementwise_affine", false}}, {{3, 5}}});
+  type.samples.push_back({"other eps", {{"normalized_shape", Json::Array{5}}, {"eps", 0.01}}, {{3, 5}}});
+  return type;
+}
+
+}  // namespace
+
+std::vector<LayerType> layer_types() { return {layer_norm(), rms_norm()}; }
+
+}  // namespace h5bridge::layer_normalization

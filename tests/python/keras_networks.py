@@ -1,0 +1,159 @@
+"""Keras models that people write, with random weights, and the PyTorch classes that people write for their .pth files."""
+
+from dataclasses import dataclass
+from typing import Callable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from keras_helpers import keras
+
+L = keras.layers
+
+
+def dense_classifier():
+    return keras.Sequential([keras.Input((5,)), L.Dense(10, activation="relu"), L.Dense(1, activation="sigmoid")])
+
+
+class DenseClassifier(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.dense = nn.Linear(5, 10)
+        self.dense_1 = nn.Linear(10, 1)
+
+    def forward(self, x):
+        return torch.sigmoid(self.dense_1(F.relu(self.dense(x))))
+
+
+def cnn(data_format):
+    shape = (12, 10, 3) if data_format == "channels_last" else (3, 12, 10)
+    return keras.Sequential(
+        [
+            keras.Input(shape),
+            L.Conv2D(6, 3, activation="relu", data_format=data_format, name="conv1"),
+            L.MaxPooling2D(2, data_format=data_format, name="pool1"),
+            L.Conv2D(8, 3, padding="same", data_format=data_format, use_bias=False, name="conv2"),
+            L.BatchNormalization(axis=-1 if data_format == "channels_last" else 1, name="bn"),
+            L.ReLU(name="relu"),
+            L.Dropout(0.3, name="drop"),
+            L.Flatten(data_format=data_format, name="flat"),
+            L.Dense(9, activation="tanh", name="fc1"),
+            L.Dense(4, activation="softmax", name="fc2"),
+        ],
+        name="cnn",
+    )
+
+
+class Cnn(nn.Module):
+    """The same, as it is written for PyTorch: nothing tells that its weights were Keras's."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 6, 3)
+        self.conv2 = nn.Conv2d(6, 8, 3, padding=1, bias=False)
+        self.bn = nn.BatchNorm2d(8, eps=1e-3)
+        self.fc1 = nn.Linear(8 * 5 * 4, 9)
+        self.fc2 = nn.Linear(9, 4)
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.relu(self.bn(self.conv2(x)))
+        x = x.view(x.size(0), -1)
+        return self.fc2(torch.tanh(self.fc1(x))).softmax(1)
+
+
+def residual(data_format):
+    axis = -1 if data_format == "channels_last" else 1
+    inputs = keras.Input((17, 15, 3) if axis == -1 else (3, 17, 15), name="picture")
+    x = L.ZeroPadding2D(((1, 2), (0, 1)), data_format=data_format)(inputs)
+    x = L.Conv2D(4, 3, strides=2, padding="same", activation="relu", data_format=data_format, name="c-1")(x)
+    x = L.BatchNormalization(axis=axis)(x)
+    x = L.MaxPooling2D(3, 2, padding="same", data_format=data_format)(x)
+    side = L.Conv2D(4, 1, data_format=data_format)(x)
+    x = L.Concatenate(axis=axis)([L.Add()([x, side]), x])
+    x = L.PReLU(shared_axes=[1, 2] if axis == -1 else [2, 3])(L.Activation("elu")(x))
+    x = L.AveragePooling2D(2, padding="same", data_format=data_format)(x)
+    pooled = L.GlobalAveragePooling2D(data_format=data_format)(x)
+    flat = L.BatchNormalization()(L.Dense(6)(L.Flatten(data_format=data_format)(x)))
+    return keras.Model(inputs, [L.Dense(3, activation="softmax", name="label")(flat), L.Dense(2, name="box")(pooled)], name="residual")
+
+
+def shared():
+    left, right = keras.Input((6, 8, 2), name="left"), keras.Input((6, 8, 2), name="right")
+    conv, flatten, fc = L.Conv2D(5, 3, groups=1, name="conv"), L.Flatten(), L.Dense(4, name="fc")
+    a, b = fc(flatten(conv(left))), fc(flatten(conv(right)))
+    return keras.Model({"left": left, "right": right}, {"product": L.Multiply()([a, b]), "difference": L.Subtract()([a, b])})
+
+
+def frozen():
+    model = cnn("channels_last")
+    model.get_layer("conv2").trainable = False
+    model.get_layer("fc1").trainable = False
+    return model
+
+
+def open_picture():
+    """Any height and width, one-dimensional steps at the end."""
+    inputs = keras.Input((None, None, 3))
+    x = L.Conv2D(4, (3, 5), dilation_rate=2, padding="same", name="wide")(inputs)
+    x = L.LeakyReLU(negative_slope=0.2)(L.BatchNormalization(center=False)(x))
+    return keras.Model(inputs, L.Conv2D(2, 1, strides=2, padding="same", activation="sigmoid")(x))
+
+
+def waveform():
+    return keras.Sequential(
+        [
+            keras.Input((20, 3)),
+            L.Conv1D(6, 4, strides=2, padding="same", activation="relu"),
+            L.BatchNormalization(scale=False),
+            L.MaxPooling1D(2),
+            L.Reshape((15, 2)),
+            L.Permute((2, 1)),
+            L.Flatten(),
+            L.Dense(3, use_bias=False),
+        ]
+    )
+
+
+@dataclass(frozen=True)
+class KerasNetwork:
+    name: str
+    build: Callable[[], keras.Model]
+    shapes: tuple[tuple[int, ...], ...]
+    torch_class: type[nn.Module] | None = None
+
+    def model(self):
+        keras.backend.clear_session()
+        keras.utils.set_random_seed(5)
+        model = self.build()
+        rng = np.random.default_rng(6)
+        for variable in model.weights:
+            noise = rng.normal(size=variable.shape)
+            name = variable.path.rsplit("/")[-1]
+            if name == "kernel":
+                noise *= (2 / np.prod(variable.shape[:-1])) ** 0.5
+            elif name == "moving_variance":
+                noise = 0.5 + np.abs(noise)
+            else:
+                noise = 0.2 * noise + (1 if name == "gamma" else 0)
+            variable.assign(noise)
+        return model
+
+    def inputs(self):
+        rng = np.random.default_rng(7)
+        return [rng.normal(size=shape).astype("float32") for shape in self.shapes]
+
+
+KERAS_NETWORKS = [
+    KerasNetwork("dense", dense_classifier, ((4, 5),), DenseClassifier),
+    KerasNetwork("cnn", lambda: cnn("channels_last"), ((3, 12, 10, 3),), Cnn),
+    KerasNetwork("cnn_first", lambda: cnn("channels_first"), ((3, 3, 12, 10),), Cnn),
+    KerasNetwork("residual", lambda: residual("channels_last"), ((2, 17, 15, 3),)),
+    KerasNetwork("residual_first", lambda: residual("channels_first"), ((2, 3, 17, 15),)),
+    KerasNetwork("shared", shared, ((3, 6, 8, 2), (3, 6, 8, 2))),
+    KerasNetwork("frozen", frozen, ((3, 12, 10, 3),), Cnn),
+    KerasNetwork("open_picture", open_picture, ((2, 13, 11, 3),)),
+    KerasNetwork("waveform", waveform, ((2, 20, 3),)),
+]
