@@ -13,7 +13,7 @@ DIGITS = Path("testdata/digits")
 BOLD, DIM, PLAIN = ("\033[1m", "\033[2m", "\033[0m") if sys.stdout.isatty() else ("", "", "")
 
 os.chdir(ROOT)
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+sys.stdout.reconfigure(line_buffering=True)
 sys.path.insert(0, "testdata")
 
 import numpy as np  # noqa: E402
@@ -42,8 +42,6 @@ def run(command):
     """Runs a command that the reader could type, too; returns the seconds that it took."""
     print(f"  {DIM}${PLAIN} {command}")
     words = shlex.split(command)
-    if words[0] == "python":
-        words[0] = sys.executable
     start = time.perf_counter()
     result = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     seconds = time.perf_counter() - start
@@ -86,7 +84,7 @@ def main():
     torch.save(state, WORK / "digits.pth")
     say(f"{sum(tensor.numel() for tensor in state.values()):,} numbers in {len(state)} tensors, saved by torch.save in {WORK}/digits.pth")
     say("Its architecture is not in that file, so we ask the class for it, once:")
-    run(f"python tools/h5bridge_export.py testdata/networks.py:DigitsNet --input-shape 2,1,8,8 -o {WORK}/digits.json")
+    run(f".venv/bin/python tools/h5bridge_export.py testdata/networks.py:DigitsNet --input-shape 2,1,8,8 -o {WORK}/digits.json")
 
     heading("2  To Keras")
     seconds = run(f"build/h5bridge convert {WORK}/digits.json {WORK}/digits.pth -o {WORK}/digits.h5")
@@ -119,7 +117,7 @@ def main():
     for reading in (pytorch, in_keras, libtorch):
         right = reading.right(labels)
         share = f"{right} of {len(labels)}, {right / len(labels):.1%}"
-        say(f"{reading.framework:10}{share:>18}   " + ("" if reading is pytorch else f"{reading.difference(pytorch):.1e}"))
+        say(f"{reading.framework:10}{share:>18}   " + ("-" if reading is pytorch else f"{reading.difference(pytorch):.1e}"))
     check(pytorch.right(labels) >= 0.97 * len(labels), "PyTorch reads at least 97 % of the images right")
     for reading in (in_keras, libtorch):
         check(reading.right(labels) == pytorch.right(labels), f"{reading.framework} reads as many of them right")

@@ -45,7 +45,7 @@ Rows port_rows(const std::vector<Presentation::Port>& ports) {
 /// Inputs and outputs as the files' own framework has them, then every call with the shapes of its outputs.
 void print_architecture(const Inspection& inspection) {
   const DataFormat format = presented_format(*inspection.architecture, inspection.framework);
-  const Architecture architecture = change_layout(*inspection.architecture, format).architecture;
+  const Architecture architecture = change_layout(*inspection.architecture, format, inspection.framework).architecture;
   Model model;
   model.architecture = architecture;
   const Presentation looks = presentation_of(model, inspection.framework);

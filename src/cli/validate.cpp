@@ -18,6 +18,7 @@ std::string text_of(const WeightProblem& problem) {
   switch (problem.kind) {
     case WeightProblem::Kind::Missing: return "missing: " + problem.tensor;
     case WeightProblem::Kind::Unexpected: return "unexpected: " + problem.tensor;
+    case WeightProblem::Kind::Changed: return "changed: " + problem.tensor + " " + problem.detail;
     case WeightProblem::Kind::Misshapen: return "misshapen: " + problem.tensor + " " + problem.detail;
   }
   return problem.tensor;
@@ -32,6 +33,7 @@ std::vector<std::string> problems_of(const Model& model, bool allow_unexpected) 
   }
   for (const WeightProblem& problem : weight_problems(model))
     if (!allow_unexpected || problem.kind != WeightProblem::Kind::Unexpected) problems.push_back(text_of(problem));
+  for (const WeightProblem& problem : changed_tensors(model)) problems.push_back(text_of(problem));
   return problems;
 }
 

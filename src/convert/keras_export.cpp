@@ -22,7 +22,7 @@ class KerasWriter {
     if (!model.architecture) throw UsageError("needs an architecture; give the architecture JSON beside the weights");
     if (model.weights.empty() && !parameters_of(*model.architecture).empty()) throw UsageError("needs weights; give them beside the architecture");
     format_ = options.data_format ? *options.data_format : presented_format(*model.architecture, Framework::Keras);
-    const LayoutChange change = change_layout(*model.architecture, format_);
+    const LayoutChange change = change_layout(*model.architecture, format_, Framework::Keras);
     plan_ = plan_keras(change.architecture, change.weights, weight_dtype());
   }
 
@@ -131,15 +131,18 @@ class KerasWriter {
     if (!from_keras) extra_.set("architecture", architecture_to_json(*model_.architecture));
     extra_.set("data_format", format_ == DataFormat::ChannelsLast ? "channels_last" : "channels_first");
     Json::Array names;
+    Json::Object digests;
     using View = std::tuple<const ByteSource*, std::int64_t, Shape, std::vector<std::int64_t>>;
     std::map<View, Json::Array> views;
     for (const NamedTensor& tensor : model_.weights) {
       names.push_back(tensor.name);
+      digests.set(tensor.name, digest(tensor.tensor));
       const Tensor& t = tensor.tensor;
       if (t.element_count() > 0) views[{t.source().get(), t.offset(), t.shape(), t.strides()}].push_back(tensor.name);
       if (!written_.contains(tensor.name)) file_.extra_tensors.push_back(tensor);
     }
     extra_.set("names", std::move(names));
+    extra_.set("digests", std::move(digests));
     Json::Array tied;
     for (auto& [view, group] : views)
       if (group.size() > 1) tied.push_back(std::move(group));

@@ -19,12 +19,12 @@ std::string last_component(const std::string& path) {
   return name.ends_with(":0") ? name.substr(0, name.size() - 2) : name;
 }
 
-// The first data format that a configuration mentions; layers that do not care mention none.
+// The first data format that a configuration mentions; layers that do not care mention none. A Flatten's is not the model's.
 std::optional<DataFormat> stated_format(const Json& config) {
   if (config.is_array())
     for (const Json& element : config.as_array())
       if (const auto format = stated_format(element)) return format;
-  if (config.is_object())
+  if (config.is_object() && !(config.find("class_name") && *config.find("class_name") == Json("Flatten")))
     for (const auto& [name, value] : config.as_object()) {
       if (name == "data_format" && value.is_string()) return value.as_string() == "channels_first" ? DataFormat::ChannelsFirst : DataFormat::ChannelsLast;
       if (const auto format = stated_format(value)) return format;
@@ -44,8 +44,10 @@ class KerasReader {
       model_.architecture = architecture_from_keras(file.model_config);
     else
       throw UsageError("holds weights only; give its architecture beside it");
-    const auto format = stated_format(file.model_config);
-    const LayoutChange change = change_layout(*model_.architecture, format ? *format : presented_format(*model_.architecture, Framework::Keras));
+    // Keras's own architecture is the file's; any other, maybe PyTorch's, is the file's in the format that the file states.
+    const bool is_files = !architecture && !(own && own->is_object());
+    const auto format = stated_format(file.model_config).value_or(presented_format(*model_.architecture, Framework::Keras));
+    const LayoutChange change = is_files ? same_layout(*model_.architecture) : change_layout(*model_.architecture, format, Framework::Keras);
     plan_ = plan_keras(change.architecture, change.weights);
   }
 
@@ -57,7 +59,8 @@ class KerasReader {
     order_weights();
     tie_weights();
     read_training();
-    if (const Json* torch = file_.extra.find("torch")) model_.metadata.set("torch", *torch);
+    for (const char* member : {"torch", "digests"})
+      if (const Json* kept = file_.extra.find(member)) model_.metadata.set(member, *kept);
     Json::Object keras;
     if (!file_.keras_version.empty()) keras.set("keras_version", file_.keras_version);
     if (!file_.backend.empty()) keras.set("backend", file_.backend);

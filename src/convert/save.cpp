@@ -10,6 +10,7 @@
 #include "files/torch_file.h"
 #include "h5bridge/error.h"
 #include "h5bridge/h5bridge.h"
+#include "passes/shapes.h"
 
 namespace h5bridge {
 namespace {
@@ -33,7 +34,8 @@ void write_stream(const std::string& path, const std::function<void(std::ostream
 void write_keras(const Model& model, const std::string& path, const SaveOptions& options) { write_keras_h5(keras_from_model(model, options), path); }
 
 void write_torch(const Model& model, const std::string& path, const SaveOptions& options) {
-  if (model.weights.empty()) throw UsageError("needs weights, and the sources have none");
+  const bool needs_none = model.architecture && parameters_of(*model.architecture).empty();
+  if (model.weights.empty() && !needs_none) throw UsageError("needs weights, and the sources have none");
   if (options.checkpoint && !options.optimizer) throw UsageError("a checkpoint without optimizer is a plain state_dict: leave --checkpoint out");
   const Model torch = to_data_format(model, DataFormat::ChannelsFirst);
   if (options.checkpoint && (!torch.training || !torch.training->optimizer)) throw Unsupported("a checkpoint needs the optimizer's state, and the sources have none");

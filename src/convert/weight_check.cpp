@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "files/digest.h"
 #include "h5bridge/error.h"
 #include "passes/shapes.h"
 
@@ -26,6 +27,16 @@ std::vector<WeightProblem> weight_problems(const Model& model) {
   return result;
 }
 
+std::vector<WeightProblem> changed_tensors(const Model& model) {
+  std::vector<WeightProblem> result;
+  const Json* digests = model.metadata.find("digests");
+  if (!digests || !digests->is_object()) return result;
+  for (const auto& [name, recorded] : digests->as_object())
+    if (const Tensor* tensor = model.weights.find(name); tensor && recorded.is_string() && digest(*tensor) != recorded.as_string())
+      result.push_back({WeightProblem::Kind::Changed, name, "differs from its digest"});
+  return result;
+}
+
 std::string summary(const std::vector<WeightProblem>& problems) {
   std::string result;
   const auto list = [&](WeightProblem::Kind kind, const std::string& title) {
@@ -37,6 +48,7 @@ std::string summary(const std::vector<WeightProblem>& problems) {
   list(WeightProblem::Kind::Missing, "missing: ");
   list(WeightProblem::Kind::Unexpected, "unexpected: ");
   list(WeightProblem::Kind::Misshapen, "misshapen: ");
+  list(WeightProblem::Kind::Changed, "changed: ");
   return result;
 }
 

@@ -9,7 +9,7 @@
 namespace h5bridge {
 
 struct WeightProblem {
-  enum class Kind { Missing, Unexpected, Misshapen };
+  enum class Kind { Missing, Unexpected, Misshapen, Changed };
   Kind kind;
   std::string tensor;
   std::string detail;  // of a misshapen one: "has shape (3,), expected (4,)"
@@ -17,6 +17,9 @@ struct WeightProblem {
 
 /// All problems, in the order of the architecture. A model that lacks one of its halves has none.
 std::vector<WeightProblem> weight_problems(const Model& model);
+
+/// The tensors whose bytes are not those that their file's digests were taken of. Reads all of them.
+std::vector<WeightProblem> changed_tensors(const Model& model);
 
 /// Throws MalformedFile naming them all; unexpected tensors may be allowed.
 void check_weights(const Model& model, bool allow_unexpected);

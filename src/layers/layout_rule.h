@@ -58,6 +58,12 @@ class LayoutCall {
   virtual bool may_reorder() const = 0;
   /// Whether channels are to come last.
   virtual bool wants_channels_last() const = 0;
+  /// Whether a Keras model is to come out, which has an order of its own for flattening channels_first.
+  virtual bool wants_keras() const = 0;
+  /// Whether the layer is one that a Keras model has by name, so that it may not vanish.
+  virtual bool is_keras_own() const = 0;
+  /// What Keras says of the layer beyond its attributes.
+  virtual Json::Object& keras() = 0;
   /// How output `i` is arranged; left unsaid, in the original way.
   virtual void set_output(std::size_t i, Arrangement arrangement) = 0;
 };

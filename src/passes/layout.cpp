@@ -11,6 +11,9 @@
 namespace h5bridge {
 namespace {
 
+// Marks the permutes of this pass among what Keras says of layers: they vanish again, a Keras model's own do not.
+constexpr const char* kInserted = "inserted";
+
 // Thrown inside the pass: the flatten node `name` must keep its order, because a consumer cannot take another one.
 struct OrderNeeded {
   std::string name;
@@ -27,8 +30,12 @@ struct Reorder {
 
 class LayoutPass {
  public:
-  LayoutPass(const Architecture& source, bool channels_last, const std::set<std::string>& keep_order)
-      : source_(source), shapes_(infer_shapes(source)), channels_last_(channels_last), keep_order_(keep_order) {
+  LayoutPass(const Architecture& source, DataFormat wanted, Framework framework, const std::set<std::string>& keep_order)
+      : source_(source),
+        shapes_(infer_shapes(source)),
+        channels_last_(wanted == DataFormat::ChannelsLast),
+        keras_(framework == Framework::Keras),
+        keep_order_(keep_order) {
     find_wishes();
   }
 
@@ -92,7 +99,7 @@ class LayoutPass {
     const std::string name = unique_name(stored.value.node + "_permute", [&](const std::string& candidate) {
       return source_.find_layer(candidate) || source_.find_node(candidate) || source_.find_input(candidate) || result_.architecture.find_layer(candidate);
     });
-    Layer permute{.name = name, .type = "permute", .attributes = {}, .keras = {}};
+    Layer permute{.name = name, .type = "permute", .attributes = {}, .keras = {{kInserted, true}}};
     permute.attributes.set("dims", dims);
     result_.architecture.layers.push_back(std::move(permute));
     result_.architecture.nodes.push_back({name, name, {stored.value}, {}});
@@ -117,6 +124,7 @@ class LayoutPass {
   const Architecture& source_;
   const Shapes shapes_;
   const bool channels_last_;
+  const bool keras_;
   const std::set<std::string>& keep_order_;
   std::set<Value> wishes_;
   std::map<Value, Stored> stored_;
@@ -125,6 +133,7 @@ class LayoutPass {
   struct ChangedLayer {
     std::string type;
     Attributes attributes;
+    Json::Object keras;
     std::vector<Reorder> reorders;
     bool operator==(const ChangedLayer&) const = default;
   };
@@ -136,7 +145,7 @@ class LayoutPass {
 class NodeCall final : public LayoutCall {
  public:
   NodeCall(LayoutPass& pass, const Node& node)
-      : pass_(pass), node_(node), layer_(pass.source_.layer_of(node)), type_(layer_.type), attributes_(layer_.attributes) {
+      : pass_(pass), node_(node), layer_(pass.source_.layer_of(node)), type_(layer_.type), attributes_(layer_.attributes), keras_(layer_.keras) {
     for (const Value& value : node.inputs) {
       inputs_.push_back(pass.stored_.at(value));
       wanted_.push_back(inputs_.back().arrangement);
@@ -166,6 +175,9 @@ class NodeCall final : public LayoutCall {
   }
   bool may_reorder() const override { return !pass_.keep_order_.contains(node_.name); }
   bool wants_channels_last() const override { return pass_.channels_last_; }
+  bool wants_keras() const override { return pass_.keras_; }
+  bool is_keras_own() const override { return pass_.source_.keras.contains("class_name") && !layer_.keras.contains(kInserted); }
+  Json::Object& keras() override { return keras_; }
   void set_output(std::size_t i, Arrangement arrangement) override { outputs_.at(i) = std::move(arrangement); }
 
   void commit() {
@@ -190,12 +202,13 @@ class NodeCall final : public LayoutCall {
 
   // A layer that is called twice must be changed alike by both calls.
   void change_layer() {
-    const LayoutPass::ChangedLayer changed{type_, attributes_, reorders_};
+    const LayoutPass::ChangedLayer changed{type_, attributes_, keras_, reorders_};
     if (pass_.changed_layers_.try_emplace(layer_.name, changed).first->second != changed)
       throw Unsupported(describe(layer_) + " is called twice with inputs of different layouts");
     Layer& layer = *pass_.result_.architecture.find_layer(layer_.name);
     layer.type = type_;
     layer.attributes = attributes_;
+    layer.keras = keras_;
     for (const Reorder& reorder : reorders_) pass_.result_.weights[layer_.name + "." + reorder.parameter] = reorder_steps(reorder);
   }
 
@@ -222,6 +235,7 @@ class NodeCall final : public LayoutCall {
   const Layer& layer_;
   std::string type_;
   Attributes attributes_;
+  Json::Object keras_;
   std::vector<LayoutPass::Stored> inputs_;
   std::vector<Arrangement> wanted_;
   std::vector<Arrangement> outputs_;
@@ -236,20 +250,14 @@ void LayoutPass::visit(const Node& node) {
   call.commit();
 }
 
-bool needs_change(const Architecture& architecture, DataFormat wanted) {
+// Keras's channels_first flatten is folded away on the way to PyTorch, and unfolded on the way back.
+bool needs_change(const Architecture& architecture, DataFormat wanted, Framework framework) {
   if (differs_from(architecture, wanted)) return true;
-  // Keras's channels_first flatten is folded away on the way to PyTorch.
-  return wanted == DataFormat::ChannelsFirst && std::any_of(architecture.layers.begin(), architecture.layers.end(), [](const Layer& layer) {
-           return layer.attributes.contains("channels_last_order") && layer.attributes.boolean("channels_last_order");
+  return wanted == DataFormat::ChannelsFirst && std::any_of(architecture.layers.begin(), architecture.layers.end(), [&](const Layer& layer) {
+           if (!layer.attributes.contains("channels_last_order")) return false;
+           return layer.attributes.boolean("channels_last_order") ? framework == Framework::Torch
+                                                                  : framework == Framework::Keras && layer.keras.contains("data_format");
          });
-}
-
-LayoutChange unchanged(const Architecture& architecture) {
-  LayoutChange result{architecture, {}, {}, {}};
-  const Shapes shapes = infer_shapes(architecture);
-  for (const Input& input : architecture.inputs) result.inputs[input.name] = Arrangement::original(input.shape.size()).axes;
-  for (const Output& output : architecture.outputs) result.outputs.push_back(Arrangement::original(shapes.of(output.value).size()).axes);
-  return result;
 }
 
 }  // namespace
@@ -264,14 +272,22 @@ bool differs_from(const Architecture& architecture, DataFormat wanted) {
   });
 }
 
-LayoutChange change_layout(const Architecture& architecture, DataFormat wanted) {
+LayoutChange same_layout(const Architecture& architecture) {
+  LayoutChange result{architecture, {}, {}, {}};
+  const Shapes shapes = infer_shapes(architecture);
+  for (const Input& input : architecture.inputs) result.inputs[input.name] = Arrangement::original(input.shape.size()).axes;
+  for (const Output& output : architecture.outputs) result.outputs.push_back(Arrangement::original(shapes.of(output.value).size()).axes);
+  return result;
+}
+
+LayoutChange change_layout(const Architecture& architecture, DataFormat wanted, Framework framework) {
   check_graph(architecture);
-  if (!needs_change(architecture, wanted)) return unchanged(architecture);
+  if (!needs_change(architecture, wanted, framework)) return same_layout(architecture);
   // Each round learns of one flatten whose reordering somebody cannot take; in the end none is left.
   std::set<std::string> keep_order;
   while (true) {
     try {
-      return LayoutPass(architecture, wanted == DataFormat::ChannelsLast, keep_order).run();
+      return LayoutPass(architecture, wanted, framework, keep_order).run();
     } catch (const OrderNeeded& needed) {
       if (!keep_order.insert(needed.name).second) throw std::logic_error("the layout pass does not settle at " + needed.name);
     }

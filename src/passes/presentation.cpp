@@ -28,7 +28,7 @@ Presentation presentation_of(const Model& model, Framework framework) {
   if (!model.architecture) throw UsageError("the model has no architecture");
   const Architecture& architecture = *model.architecture;
   const bool keras = framework == Framework::Keras;
-  const LayoutChange change = change_layout(architecture, presented_format(architecture, framework));
+  const LayoutChange change = change_layout(architecture, presented_format(architecture, framework), framework);
   std::vector<std::string> keras_outputs;
   if (keras) keras_outputs = plan_keras(change.architecture, change.weights).output_names;
 

@@ -14,6 +14,16 @@ Size product(SymbolicShape::const_iterator begin, SymbolicShape::const_iterator 
 std::int64_t start_of(const Attributes& a, std::size_t rank) { return resolve_axis(a.integer("start_dim"), static_cast<std::int64_t>(rank)); }
 std::int64_t end_of(const Attributes& a, std::size_t rank) { return resolve_axis(a.integer("end_dim"), static_cast<std::int64_t>(rank)); }
 
+// What a folded flatten had, so that Keras gets it back.
+constexpr const char* kFoldedFormat = "data_format";
+
+// Whether the flatten moves the channels to the end in the new model: only Keras's does.
+bool stays_channels_first(LayoutCall& call) {
+  const bool now = call.attributes().boolean("channels_last_order");
+  if (call.wants_channels_last()) return now && call.input(0).is_original();
+  return call.wants_keras() && (now || call.keras().contains(kFoldedFormat));
+}
+
 // A flatten of all but the batch. What the stored axes are in another order for, the elements that come out are, too; that
 // is for the consumer to undo (a dense layer reorders its weights once, and nothing is moved at run time).
 void flatten_layout(LayoutCall& call) {
@@ -21,17 +31,21 @@ void flatten_layout(LayoutCall& call) {
   const std::size_t rank = shape.size();
   const Arrangement input = call.input(0);
   const bool moves_channels = call.attributes().boolean("channels_last_order") && rank > 2;
+  const bool will_move = rank > 2 && stays_channels_first(call);
   const auto extents = fixed(SymbolicShape(shape.begin() + 1, shape.end()));
   const bool whole = start_of(call.attributes(), rank) == 1 && end_of(call.attributes(), rank) == static_cast<std::int64_t>(rank) - 1;
-  if (input.is_original() && (!moves_channels || call.wants_channels_last())) return;
+  if (input.is_original() && will_move == moves_channels) return;
   if (!extents || !whole || input.axes[0] != 0 || !call.may_reorder()) return call.require(0, Arrangement::original(rank));
 
-  // Axis j of the original order is axis moved[j] of the input.
+  // Axis j of the original order is axis moved[j] of the original input; likewise for the new order and the stored input.
   const Arrangement moved = moves_channels ? channels_moved(rank, true) : Arrangement::original(rank);
+  const Arrangement will_be = will_move ? channels_moved(rank, true) : Arrangement::original(rank);
   FlattenedOrder order;
   for (std::size_t j = 1; j < rank; ++j) order.extents.push_back((*extents)[moved.axes[j] - 1]);
-  for (std::size_t k = 1; k < rank; ++k) order.order.push_back(moved.stored_axis(input.axes[k]) - 1);
-  call.attributes().set("channels_last_order", false);
+  for (std::size_t k = 1; k < rank; ++k) order.order.push_back(moved.stored_axis(input.axes[will_be.axes[k]]) - 1);
+  call.attributes().set("channels_last_order", will_move);
+  if (moves_channels) call.keras().set(kFoldedFormat, "channels_first");
+  if (will_move) call.keras().erase(kFoldedFormat);
 
   // Axes of size 1 do not count: a global pooling's output is in no other order.
   std::vector<std::int64_t> significant;
@@ -165,6 +179,13 @@ LayerType axes_moved(const std::string& name, const std::string& summary, std::v
                    const auto rank = static_cast<std::int64_t>(input.axes.size());
                    const std::vector<std::int64_t> dims = order(call.attributes(), rank);
                    if (input.flattened || dims[0] != 0) return keeps_original_layout().apply(call);
+                   if (call.is_keras_own()) {
+                     std::vector<std::int64_t> stored;
+                     for (const std::int64_t axis : dims) stored.push_back(input.stored_axis(axis));
+                     Attributes permute;
+                     permute.set("dims", stored);
+                     return call.become("permute", std::move(permute));
+                   }
                    Arrangement output = input;
                    for (std::int64_t& axis : output.axes) axis = std::find(dims.begin(), dims.end(), axis) - dims.begin();
                    call.vanish();
