@@ -3,6 +3,7 @@
 
 #include "convert/keras_extra.h"
 #include "convert/keras_model.h"
+#include "convert/weight_check.h"
 #include "files/architecture_json.h"
 #include "files/digest.h"
 #include "h5bridge/error.h"
@@ -147,6 +148,13 @@ class KerasWriter {
     for (auto& [view, group] : views)
       if (group.size() > 1) tied.push_back(std::move(group));
     if (!tied.empty()) extra_.set("tied", std::move(tied));
+    // Tensors that the architecture does not name, but that somebody allowed to come along.
+    Json::Array carried;
+    for (const WeightProblem& problem : weight_problems(model_))
+      if (problem.kind == WeightProblem::Kind::Unexpected) carried.push_back(problem.tensor);
+    if (const Json* before = model_.metadata.find("carried"))
+      for (const Json& name : before->as_array()) carried.push_back(name);
+    if (!carried.empty()) extra_.set("carried", std::move(carried));
     if (const Json* torch = model_.metadata.find("torch")) extra_.set("torch", *torch);
     file_.extra = std::move(extra_);
   }

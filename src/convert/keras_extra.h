@@ -4,6 +4,7 @@
 //   "version"
 //   "architecture", "data_format": the model as it came from PyTorch, and the format in which Keras has it
 //   "names": the state_dict's names, in order;  "tied": groups of names that share their bytes
+//   "carried": names of tensors that the architecture does not have
 //   "digests": by the same names; `validate` tells what a later writer has changed
 //   "torch": metadata of the PyTorch file
 //   "training": {"epoch", "loss", "optimizer": {"kind", "hyperparameters", "groups", "parameters_with_state", "digests"}}

@@ -47,6 +47,8 @@ class KerasReader {
     // Keras's own architecture is the file's; any other, maybe PyTorch's, is the file's in the format that the file states.
     const bool is_files = !architecture && !(own && own->is_object());
     const auto format = stated_format(file.model_config).value_or(presented_format(*model_.architecture, Framework::Keras));
+    // Noted where it is not the standard one, so that inputs are laid out as the file's Keras model takes them.
+    if (format == DataFormat::ChannelsFirst) model_.architecture->keras.set("data_format", "channels_first");
     const LayoutChange change = is_files ? same_layout(*model_.architecture) : change_layout(*model_.architecture, format, Framework::Keras);
     plan_ = plan_keras(change.architecture, change.weights);
   }
@@ -59,7 +61,7 @@ class KerasReader {
     order_weights();
     tie_weights();
     read_training();
-    for (const char* member : {"torch", "digests"})
+    for (const char* member : {"torch", "digests", "carried"})
       if (const Json* kept = file_.extra.find(member)) model_.metadata.set(member, *kept);
     Json::Object keras;
     if (!file_.keras_version.empty()) keras.set("keras_version", file_.keras_version);
@@ -81,12 +83,6 @@ class KerasReader {
     return nullptr;
   }
 
-  bool is_frozen(const std::string& tensor) const {
-    const Layer* layer = model_.architecture->find_layer(tensor.substr(0, tensor.rfind('.')));
-    const Json* trainable = layer ? layer->keras.find("trainable") : nullptr;
-    return trainable && *trainable == Json(false);
-  }
-
   void read_variables() {
     for (const KerasBinding& binding : plan_.bindings) {
       std::vector<Tensor> tensors;
@@ -98,7 +94,7 @@ class KerasReader {
         for (std::size_t i = 0; i < tensors.size(); ++i) {
           const std::string& name = binding.torch[i].name;
           model_.weights.add(name, to_torch(binding.torch[i].steps, {tensors[i]}).at(0));
-          model_.trainable[name] = binding.trainable && !is_frozen(name);
+          model_.trainable[name] = binding.is_trained();
         }
       } catch (const MalformedFile& error) {
         throw MalformedFile("/model_weights/" + binding.layer + "/" + binding.variables[0] + ": " + error.what());

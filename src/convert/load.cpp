@@ -69,6 +69,15 @@ void strip_wrappers(Model& model) {
   }
 }
 
+// BatchNorm's counter came with version 2 of its state_dict; PyTorch takes older ones, which have no version at all.
+void add_missing_counters(Model& model) {
+  const Json* torch = model.metadata.find("torch");
+  if (torch && torch->find("state_dict_metadata")) return;
+  for (const NamedParameter& parameter : parameters_of(*model.architecture))
+    if (parameter.spec.role == Role::Buffer && parameter.spec.shape.empty() && parameter.spec.dtype == DType::Int64 && !model.weights.find(parameter.name))
+      model.weights.add(parameter.name, zeros(DType::Int64, {}));
+}
+
 // The optimizer counts parameters, but not buffers; only the architecture tells which of the tensors are which.
 void name_parameters(Model& model) {
   if (!model.training || !model.training->optimizer) return;
@@ -77,7 +86,11 @@ void name_parameters(Model& model) {
   std::vector<std::string> names;
   for (const NamedTensor& tensor : model.weights)
     if (const auto role = roles.find(tensor.name); role != roles.end() && role->second == Role::Parameter) names.push_back(tensor.name);
-  name_optimizer_parameters(*model.training->optimizer, names, model.weights);
+  // Where it trains only some of them, its numbers do not tell which; they stay, and what needs the names says so.
+  std::size_t counted = 0;
+  for (const Json::Object& group : model.training->optimizer->groups)
+    if (const Json* listed = group.find("params")) counted += listed->as_array().size();
+  if (counted >= names.size()) name_optimizer_parameters(*model.training->optimizer, names, model.weights);
 }
 
 Model put_together(Parts parts, const LoadOptions& options) {
@@ -95,6 +108,7 @@ Model put_together(Parts parts, const LoadOptions& options) {
     if (model.format.empty()) model.format = parts.is_keras_config ? "keras-config" : "architecture";
     if (model.architecture && parts.torch) {
       strip_wrappers(model);
+      add_missing_counters(model);
       in_file(parts.weights_file, [&] { name_parameters(model); });
     }
   }
@@ -124,7 +138,5 @@ Model load(const std::vector<std::string>& sources, const LoadOptions& options) 
   if (!weights_file.empty()) in_file(weights_file, [&] { check_weights(model, options.allow_unexpected); });
   return model;
 }
-
-Model load(const std::string& source, const LoadOptions& options) { return load(std::vector<std::string>{source}, options); }
 
 }  // namespace h5bridge

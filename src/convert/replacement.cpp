@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 
 #include "h5bridge/error.h"
 
@@ -27,28 +29,37 @@ void flush(const std::string& path) {
   if (!done) fail(path);
 }
 
+// The file that a path leads to, through links: that is the one to replace.
+std::string resolved(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path result = std::filesystem::weakly_canonical(path, error);
+  return error ? path : result.string();
+}
+
 }  // namespace
 
 Replacement::~Replacement() {
   for (const Pending& pending : pending_) ::unlink(pending.temporary.c_str());
 }
 
-std::string Replacement::temporary_for(const std::string& destination) {
+std::string Replacement::temporary_for(const std::string& path) {
+  const std::string destination = resolved(path);
   for (const Pending& pending : pending_)
-    if (pending.destination == destination) throw UsageError(destination + ": is named twice as a destination");
+    if (pending.destination == destination) throw UsageError(path + ": is named twice as a destination");
   struct stat status {};
   const bool exists = ::stat(destination.c_str(), &status) == 0;
-  if (exists && S_ISDIR(status.st_mode)) throw SystemFailure(destination + ": is a directory");
+  if (exists && S_ISDIR(status.st_mode)) throw SystemFailure(path + ": is a directory");
+  if (exists && !S_ISREG(status.st_mode)) throw SystemFailure(path + ": is not a regular file");
   std::string temporary = destination + ".XXXXXX";
   const int descriptor = ::mkstemp(temporary.data());
-  if (descriptor < 0) fail(destination);
+  if (descriptor < 0) fail(path);
   pending_.push_back({temporary, destination});
   // mkstemp's files are private; the result is what the umask, or the file that is replaced, says.
   const mode_t mask = ::umask(0);
   ::umask(mask);
   const bool changed = ::fchmod(descriptor, exists ? status.st_mode & 07777 : 0666 & ~mask) == 0;
   ::close(descriptor);
-  if (!changed) fail(destination);
+  if (!changed) fail(path);
   return temporary;
 }
 

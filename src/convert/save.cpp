@@ -39,6 +39,8 @@ void write_torch(const Model& model, const std::string& path, const SaveOptions&
   if (options.checkpoint && !options.optimizer) throw UsageError("a checkpoint without optimizer is a plain state_dict: leave --checkpoint out");
   const Model torch = to_data_format(model, DataFormat::ChannelsFirst);
   if (options.checkpoint && (!torch.training || !torch.training->optimizer)) throw Unsupported("a checkpoint needs the optimizer's state, and the sources have none");
+  if (options.checkpoint && torch.training->optimizer->groups.empty())
+    throw Unsupported("the optimizer " + torch.training->optimizer->kind + ", or the schedule of its learning rate, has no PyTorch counterpart yet");
   write_stream(path, [&](std::ostream& out) { write_torch_file(torch, out, {.checkpoint = options.checkpoint, .optimizer = options.optimizer}); });
 }
 
@@ -104,8 +106,6 @@ void save(const Model& model, const std::vector<std::string>& paths, const SaveO
   }
   replacement.commit();
 }
-
-void save(const Model& model, const std::string& path, const SaveOptions& options) { save(model, std::vector<std::string>{path}, options); }
 
 std::string_view version() { return H5BRIDGE_VERSION; }
 

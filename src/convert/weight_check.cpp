@@ -1,6 +1,7 @@
 #include "convert/weight_check.h"
 
 #include <set>
+#include <tuple>
 
 #include "files/digest.h"
 #include "h5bridge/error.h"
@@ -22,8 +23,17 @@ std::vector<WeightProblem> weight_problems(const Model& model) {
     else if (tensor->shape() != parameter.spec.shape)
       result.push_back({WeightProblem::Kind::Misshapen, parameter.name, "has shape " + to_string(tensor->shape()) + ", expected " + to_string(parameter.spec.shape)});
   }
+  // What is the same view of the same bytes is one tensor with two names: a module that is registered twice.
+  using View = std::tuple<const ByteSource*, std::int64_t, Shape, std::vector<std::int64_t>>;
+  const auto view = [](const Tensor& tensor) { return View{tensor.source().get(), tensor.offset(), tensor.shape(), tensor.strides()}; };
+  std::set<View> known;
   for (const NamedTensor& tensor : model.weights)
-    if (!expected.contains(tensor.name)) result.push_back({WeightProblem::Kind::Unexpected, tensor.name, ""});
+    if (expected.contains(tensor.name)) known.insert(view(tensor.tensor));
+  std::set<std::string> carried;
+  if (const Json* names = model.metadata.find("carried"))
+    for (const Json& name : names->as_array()) carried.insert(name.as_string());
+  for (const NamedTensor& tensor : model.weights)
+    if (!expected.contains(tensor.name) && !known.contains(view(tensor.tensor)) && !carried.contains(tensor.name)) result.push_back({WeightProblem::Kind::Unexpected, tensor.name, ""});
   return result;
 }
 

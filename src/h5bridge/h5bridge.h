@@ -2,7 +2,10 @@
 // <h5bridge/torch.h> rebuilds and runs models.
 #pragma once
 
+#include <concepts>
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,29 +21,37 @@ namespace h5bridge {
 std::string_view version();
 
 struct LoadOptions {
-  std::string key{};                              // the entry of a checkpoint that holds the state_dict: "ema", "a.b"
-  bool allow_unexpected = false;                  // carry along tensors that the architecture does not name
+  std::string key{};                                // the entry of a checkpoint that holds the state_dict: "ema", "a.b"
+  bool allow_unexpected = false;                    // carry along tensors that the architecture does not name
   std::map<std::string, std::int64_t> fix_sizes{};  // symbols bound to numbers
 };
 
 /// Reads the files that together make one model, in any order, each recognised by its content. Weights stay on disk until
 /// used. Throws MalformedFile, Unsupported, SystemFailure, and UsageError where two sources state the same half.
 Model load(const std::vector<std::string>& sources, const LoadOptions& options = {});
-Model load(const std::string& source, const LoadOptions& options = {});
+/// One file. (A template, because {"a.json", "a.pth"} would make a string, too.)
+template <std::convertible_to<std::string> Path>
+Model load(const Path& source, const LoadOptions& options = {}) {
+  return load(std::vector<std::string>{source}, options);
+}
 
 enum class DataFormat { ChannelsLast, ChannelsFirst };
 
 struct SaveOptions {
-  std::string format{};                    // a FORMAT of interface.md; empty: the path's suffix tells
+  std::string format{};                     // a FORMAT of interface.md; empty: the path's suffix tells
   std::optional<DataFormat> data_format{};  // of Keras destinations
-  bool optimizer = true;                   // write the training state where the format holds one
-  bool checkpoint = false;                 // torch: the dict {epoch, model_state_dict, optimizer_state_dict, loss}
-  std::optional<DType> dtype{};            // floating-point weights are rounded to it
+  bool optimizer = true;                    // write the training state where the format holds one
+  bool checkpoint = false;                  // torch: the dict {epoch, model_state_dict, optimizer_state_dict, loss}
+  std::optional<DType> dtype{};             // floating-point weights are rounded to it
 };
 
-/// Writes one view of the model. The path holds the old file or the whole new one, never a part.
-void save(const Model& model, const std::string& path, const SaveOptions& options = {});
-/// Several views of one model: all are written beside their destinations first, then renamed.
+/// Writes views of the model: all are written beside their destinations first, then renamed. A path holds the old file or the
+/// whole new one, never a part. Throws UsageError, Unsupported, SystemFailure.
 void save(const Model& model, const std::vector<std::string>& paths, const SaveOptions& options = {});
+/// One view.
+template <std::convertible_to<std::string> Path>
+void save(const Model& model, const Path& path, const SaveOptions& options = {}) {
+  save(model, std::vector<std::string>{path}, options);
+}
 
 }  // namespace h5bridge

@@ -12,7 +12,7 @@ namespace {
 // A spelling for kinds that JSON and attributes both have: T is what std::get takes, `read` what Json has for it.
 template <typename T, typename Read>
 Spelling plain(Read read) {
-  return {[](const AttributeValue& value) { return Json(std::get<T>(value)); }, [read](const Json& json) { return AttributeValue(read(json)); }};
+  return {[](const AttributeValue& value) { return std::holds_alternative<std::monostate>(value) ? Json() : Json(std::get<T>(value)); }, [read](const Json& json) { return AttributeValue(read(json)); }};
 }
 
 }  // namespace
@@ -48,7 +48,9 @@ Spelling one_minus() {
     const double rounded = static_cast<double>(static_cast<std::int64_t>((1.0 - value) * 1e12 + 0.5)) / 1e12;
     return 1.0 - rounded == value ? rounded : 1.0 - value;
   };
-  return {[complement](const AttributeValue& value) { return Json(complement(std::get<double>(value))); },
+  return {[complement](const AttributeValue& value) {
+            return std::holds_alternative<std::monostate>(value) ? Json() : Json(complement(std::get<double>(value)));
+          },
           [complement](const Json& json) { return AttributeValue(complement(json.as_float())); }};
 }
 

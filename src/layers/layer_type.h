@@ -56,6 +56,7 @@ struct Sample {
   std::string what;  // names the test case
   Json::Object attributes;
   std::vector<Shape> inputs;
+  bool in_keras = true;  // false: Keras cannot say it, which the tests then want to be an error that names the layer
 };
 
 class LayerType {

@@ -139,7 +139,7 @@ double learning_rate_of(const Json::Object& settings, const OptimizerMapping& ma
 template <typename Visit>
 void for_each_slot(const KerasPlan& plan, const std::vector<SlotMapping>& slots, Visit&& visit) {
   for (const KerasBinding& binding : plan.bindings)
-    if (binding.trainable)
+    if (binding.is_trained())
       for (const SlotMapping& slot : slots) visit(binding, slot);
 }
 
@@ -155,6 +155,9 @@ KerasOptimizer optimizer_to_keras(const Optimizer& optimizer, const KerasPlan& p
   const OptimizerMapping* mapping = optimizer_mapping(optimizer.kind);
   if (!mapping) throw Unsupported("the optimizer " + optimizer.kind + " has no Keras counterpart yet; --no-optimizer leaves it out");
   check_settings(*mapping, optimizer);
+  for (const auto& [parameter, slots] : optimizer.slots)
+    if (!weights.find(parameter))
+      throw Unsupported("the optimizer trains only some of the parameters, and does not say which (state " + parameter + "); --no-optimizer leaves it out");
   Json::Object config = optimizer.keras.empty() ? keras_settings(*mapping, optimizer) : optimizer.keras;
   KerasOptimizer result{Json::Object{{"class_name", mapping->class_name}, {"config", config}}, {}};
   const std::string prefix = config.at("name").as_string() + "/";
@@ -231,7 +234,7 @@ Optimizer optimizer_from_keras(const KerasOptimizer& keras, const KerasPlan& pla
   const auto slots = slots_in_use(*mapping, result.hyperparameters);
   Json::Array parameters;
   for (const KerasBinding& binding : plan.bindings)
-    if (binding.trainable)
+    if (binding.is_trained())
       for (const KerasBinding::Source& source : binding.torch) parameters.push_back(source.name);
   if (keras.variables.size() > 2) {
     for_each_slot(plan, slots, [&](const KerasBinding& binding, const SlotMapping& slot) {

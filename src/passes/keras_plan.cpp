@@ -259,10 +259,15 @@ class Planner {
            });
   }
 
+  static bool is_frozen(const Layer& layer) {
+    const Json* trainable = layer.keras.find("trainable");
+    return trainable && *trainable == Json(false);
+  }
+
   void bind(const Layer& layer, const std::string& keras_layer, const WeightRules& rules) {
     if (!bound_.insert(layer.name).second) return;
     for (const WeightRule& rule : rules.rules) {
-      KerasBinding binding{{}, keras_layer, rule.keras, rule.steps, rule.trainable};
+      KerasBinding binding{{}, keras_layer, rule.keras, rule.steps, rule.trainable, is_frozen(layer)};
       for (const std::string& tensor : rule.torch) {
         const std::string name = layer.name + "." + tensor;
         const auto steps = weight_steps_.find(name);

@@ -23,6 +23,8 @@ struct KerasBinding {
   std::vector<std::string> variables;  // "kernel"
   std::vector<WeightStep> steps;
   bool trainable = true;
+  bool frozen = false;                 // the layer's `trainable` is off: optimizers pass it by
+  bool is_trained() const { return trainable && !frozen; }
 };
 
 struct KerasPlan {

@@ -21,9 +21,6 @@ GENERATE = PROGRAM.parent / "h5bridge_generate"
 pytestmark = [needs_program, pytest.mark.skipif(not GENERATE.exists(), reason="h5bridge_generate is not built")]
 TOLERANCE = 1e-5
 
-# What Keras has no layer for. A sample that comes off this list is a feature; one that goes on it must be meant.
-WITHOUT_KERAS = {"Hardtanh: other settings", "Flatten: some axes"}
-
 # Keras's torch backend repeats the border where `same` is uneven; JAX, like TensorFlow, leaves what is added out of the mean.
 JAX_ONLY = {"AvgPool2d: same", "AvgPool3d: same"}
 
@@ -33,6 +30,7 @@ class Sample:
         self.type = described["type"]
         self.name = f"{self.type}: {described['sample']}"
         self.first = described["first"]
+        self.in_keras = described["in_keras"]
         self.architecture = described["architecture"]
         self.attributes = described["attributes"]
         self.tensors = described["tensors"]
@@ -91,7 +89,7 @@ def load_samples():
 
 
 SAMPLES = load_samples()
-WITH_KERAS = [sample for sample in SAMPLES if sample.name not in WITHOUT_KERAS]
+WITH_KERAS = [sample for sample in SAMPLES if sample.in_keras]
 ON_JAX = [sample for sample in WITH_KERAS if sample.first or sample.name in JAX_ONLY]  # the first of each type
 
 
@@ -153,7 +151,7 @@ def test_a_file_that_keras_saved_again_comes_home(sample, tmp_path):
             assert torch.equal(back[name], tensor), name
 
 
-@each([sample for sample in SAMPLES if sample.name in WITHOUT_KERAS])
+@each([sample for sample in SAMPLES if not sample.in_keras])
 def test_what_keras_cannot_say_is_an_error_that_names_the_layer(sample, tmp_path):
     sample.write(tmp_path)
     message = h5bridge("convert", tmp_path / "m.json", tmp_path / "m.pth", "-o", tmp_path / "m.h5", status=4)

@@ -102,7 +102,7 @@ TEST_CASE("a Keras network's PyTorch files give Keras's answers") {
   const TemporaryFolder folder;
   for (const Network& network : kKerasNetworks) {
     INFO(network.name);
-    save(network.model(), std::vector<std::string>{folder / "model.json", folder / "model.pth"});
+    save(network.model(), {folder / "model.json", folder / "model.pth"});
     const auto module = to_module(load({folder / "model.json", folder / "model.pth"}), torch::kCPU, {.layout = Framework::Keras});
     module->eval();
     torch::NoGradGuard no_grad;

@@ -99,7 +99,7 @@ TEST_CASE("Keras to PyTorch and back returns every bit and every layer's name", 
     INFO(network);
     const KerasFile before = read_keras_h5(testdata(network + "/model.h5"));
     const Model model = load(testdata(network + "/model.h5"));
-    save(model, std::vector<std::string>{folder / "model.json", folder / "model.pth"}, {.checkpoint = model.training.has_value()});
+    save(model, {folder / "model.json", folder / "model.pth"}, {.checkpoint = model.training.has_value()});
     save(load({folder / "model.pth", folder / "model.json"}), folder / "model.h5");
     const KerasFile after = read_keras_h5(folder / "model.h5");
     REQUIRE(before.layers.size() == after.layers.size());

@@ -55,6 +55,7 @@ Json samples_of(const Registry& registry) {
                                       {"sample", sample.what},
                                       {"attributes", sample.attributes},
                                       {"input_shapes", std::move(shapes)},
+                                      {"in_keras", sample.in_keras},
                                       {"tensors", tensors_of(type, sample)},
                                       {"architecture", one_layer_model(type, sample)}});
       }

@@ -86,7 +86,12 @@ KerasMapping prelu() {
 }  // namespace
 
 std::vector<KerasMapping> keras_mappings() {
-  const auto softmax_standard = [](const char* name) { return std::vector<Correspondence>{{"dim", name, spelling::integer()}}; };
+  Spelling one_axis = spelling::integer();
+  one_axis.from_keras = [from = one_axis.from_keras](const Json& json) {
+    if (json.is_array()) throw Unsupported("a softmax over several axes (" + json.dump() + ") has no layer type yet");
+    return from(json);
+  };
+  const auto softmax_standard = [one_axis](const char* name) { return std::vector<Correspondence>{{"dim", name, one_axis}}; };
   return {
       {.type = "ReLU",
        .class_name = "ReLU",

@@ -4,7 +4,7 @@
 namespace h5bridge::activation {
 namespace {
 
-LayerType elementwise(const std::string& name, const std::string& summary, std::vector<AttributeSpec> attributes = {}, Json::Object other = {}) {
+LayerType elementwise(const std::string& name, const std::string& summary, std::vector<AttributeSpec> attributes = {}, Json::Object other = {}, bool in_keras = true) {
   LayerType type;
   type.name = name;
   type.summary = summary;
@@ -12,7 +12,7 @@ LayerType elementwise(const std::string& name, const std::string& summary, std::
   type.attributes = std::move(attributes);
   type.layout = any_layout();
   type.samples = {{"plain", {}, {{3, 7}}}, {"image", {}, {{1, 3, 4, 5}}}};
-  if (!other.empty()) type.samples.push_back({"other settings", std::move(other), {{3, 7}}});
+  if (!other.empty()) type.samples.push_back({"other settings", std::move(other), {{3, 7}}, in_keras});
   return type;
 }
 
@@ -92,7 +92,7 @@ std::vector<LayerType> layer_types() {
       elementwise("Hardswish", "x hardsigmoid(x)"),
       elementwise("Tanh", "tanh(x)"),
       elementwise("Hardtanh", "x cut to [min_val, max_val]",
-                  {number("min_val", -1, "the smallest output"), number("max_val", 1, "the largest output")}, {{"min_val", -0.5}, {"max_val", 0.7}}),
+                  {number("min_val", -1, "the smallest output"), number("max_val", 1, "the largest output")}, {{"min_val", -0.5}, {"max_val", 0.7}}, false),
       elementwise("Tanhshrink", "x - tanh(x)"),
       elementwise("Softplus", "log(1 + exp(beta x)) / beta",
                   {number("beta", 1, "sharpness"), number("threshold", 20, "beta x above which the output is x")}),

@@ -119,7 +119,7 @@ LayerType rms_norm() {
     return result;
   };
   type.layout = {LayoutWish::Neutral, [parameters = type.parameters](LayoutCall& call) { layout(call, parameters(call.attributes())); }};
-  type.samples.push_back({"not affine", {{"normalized_shape", Json::Array{5}}, {"elementwise_affine", false}}, {{3, 5}}});
+  type.samples.push_back({"not affine", {{"normalized_shape", Json::Array{5}}, {"elementwise_affine", false}}, {{3, 5}}, false});
   type.samples.push_back({"other eps", {{"normalized_shape", Json::Array{5}}, {"eps", 0.01}}, {{3, 5}}});
   return type;
 }

@@ -83,7 +83,7 @@ LayerType flatten() {
   type.samples = {
       {"all but the batch", {}, {{2, 3, 4, 5}}},
       {"nothing to do", {}, {{3, 7}}},
-      {"some axes", {{"start_dim", 2}}, {{2, 3, 4, 5}}},
+      {"some axes", {{"start_dim", 2}}, {{2, 3, 4, 5}}, false},
       {"channels last order", {{"channels_last_order", true}}, {{2, 3, 4, 5}}},
   };
   return type;
