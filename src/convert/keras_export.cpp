@@ -3,6 +3,7 @@
 
 #include "convert/keras_extra.h"
 #include "convert/keras_model.h"
+#include "convert/layout_conversion.h"
 #include "convert/weight_check.h"
 #include "files/architecture_json.h"
 #include "files/digest.h"
@@ -170,6 +171,10 @@ class KerasWriter {
 
 }  // namespace
 
-KerasFile keras_from_model(const Model& model, const SaveOptions& options) { return KerasWriter(model, options).run(); }
+KerasFile keras_from_model(const Model& model, const SaveOptions& options) {
+  const std::optional<Model> original = keras_original(model);
+  const bool in_own_format = original && (!options.data_format || *options.data_format == presented_format(*original->architecture, Framework::Keras));
+  return KerasWriter(in_own_format ? *original : model, options).run();
+}
 
 }  // namespace h5bridge

@@ -1,21 +1,62 @@
 #include "convert/layout_conversion.h"
 
+#include "files/architecture_json.h"
+#include "passes/presentation.h"
+#include "passes/shapes.h"
+
 namespace h5bridge {
+namespace {
+
+constexpr const char* kOriginal = "original";  // the member of Architecture::keras
+
+// The same graph, whatever the order in which its layers are kept.
+bool same_graph(const Architecture& a, const Architecture& b) { return architecture_to_json(a) == architecture_to_json(b); }
+
+// Takes weights and the optimizer's slots, which have their parameter's shape (but for counters), through the steps.
+void change_weights(Model& model, const std::map<std::string, std::vector<WeightStep>>& changes) {
+  for (const auto& [name, steps] : changes) {
+    if (const Tensor* tensor = model.weights.find(name)) model.weights.set(name, to_keras(steps, {*tensor}).at(0));
+    if (!model.training || !model.training->optimizer) continue;
+    const auto slots = model.training->optimizer->slots.find(name);
+    if (slots == model.training->optimizer->slots.end()) continue;
+    for (NamedTensor& slot : slots->second)
+      if (slot.tensor.rank() > 0) slot.tensor = to_keras(steps, {slot.tensor}).at(0);
+  }
+}
+
+}  // namespace
 
 Model to_data_format(const Model& model, DataFormat wanted) {
   Model result = model;
   if (!model.architecture) return result;
   LayoutChange change = change_layout(*model.architecture, wanted);
   result.architecture = std::move(change.architecture);
-  for (const auto& [name, steps] : change.weights) {
-    if (const Tensor* tensor = model.weights.find(name)) result.weights.set(name, to_keras(steps, {*tensor}).at(0));
-    if (!result.training || !result.training->optimizer) continue;
-    // Slots have their parameter's shape, but for counters.
-    const auto slots = result.training->optimizer->slots.find(name);
-    if (slots == result.training->optimizer->slots.end()) continue;
-    for (NamedTensor& slot : slots->second)
-      if (slot.tensor.rank() > 0) slot.tensor = to_keras(steps, {slot.tensor}).at(0);
-  }
+  change_weights(result, change.weights);
+  return result;
+}
+
+Architecture architecture_for_torch(const Architecture& architecture) {
+  Architecture result = change_layout(architecture, DataFormat::ChannelsFirst).architecture;
+  const bool from_keras = architecture.keras.contains("class_name");
+  if (from_keras && !same_graph(change_layout(result, presented_format(architecture, Framework::Keras), Framework::Keras).architecture, architecture))
+    result.keras.set(kOriginal, architecture_to_json(architecture));
+  return result;
+}
+
+std::optional<Model> keras_original(const Model& model) {
+  const Json* json = model.architecture ? model.architecture->keras.find(kOriginal) : nullptr;
+  if (!json) return std::nullopt;
+  const Architecture original = checked(architecture_from_json(*json));
+  const LayoutChange change = change_layout(original, DataFormat::ChannelsFirst);
+  Architecture stated = *model.architecture;
+  stated.keras.erase(kOriginal);
+  if (!same_graph(change.architecture, stated)) return std::nullopt;
+  Model result = model;
+  result.architecture = original;
+  result.framework = Framework::Keras;
+  std::map<std::string, std::vector<WeightStep>> back;
+  for (const auto& [name, steps] : change.weights) back[name] = inverse(steps);
+  change_weights(result, back);
   return result;
 }
 

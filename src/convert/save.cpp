@@ -46,7 +46,7 @@ void write_torch(const Model& model, const std::string& path, const SaveOptions&
 
 void write_architecture(const Model& model, const std::string& path, const SaveOptions&) {
   if (!model.architecture) throw UsageError("needs an architecture, and the sources have none");
-  const Json json = architecture_to_json(to_data_format(model, DataFormat::ChannelsFirst).architecture.value());
+  const Json json = architecture_to_json(architecture_for_torch(*model.architecture));
   write_stream(path, [&](std::ostream& out) { out << json.dump(2) << '\n'; });
 }
 

@@ -1,6 +1,7 @@
 #include "layers/weight_rule.h"
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "h5bridge/error.h"
 
@@ -70,7 +71,18 @@ Tensors backward(const ReorderBlocks& step, const Tensors& tensors) {
   return each(tensors, [&](const Tensor& t) { return reordered(t, step.axis, inverse(step.order)); });
 }
 
+WeightStep undoing(const PermuteAxes& step) { return PermuteAxes{inverse(step.axes)}; }
+WeightStep undoing(const ChangeShape& step) { return ChangeShape{step.keras, step.torch}; }
+WeightStep undoing(const ReorderBlocks& step) { return ReorderBlocks{step.axis, inverse(step.order)}; }
+WeightStep undoing(const Join&) { throw std::logic_error("a join is not undone by a single step"); }
+
 }  // namespace
+
+std::vector<WeightStep> inverse(std::span<const WeightStep> steps) {
+  std::vector<WeightStep> result;
+  for (auto step = steps.rbegin(); step != steps.rend(); ++step) result.push_back(std::visit([](const auto& s) { return undoing(s); }, *step));
+  return result;
+}
 
 std::vector<Tensor> to_keras(std::span<const WeightStep> steps, std::vector<Tensor> tensors) {
   for (const WeightStep& step : steps) tensors = std::visit([&](const auto& s) { return forward(s, tensors); }, step);

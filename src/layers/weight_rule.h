@@ -41,6 +41,9 @@ std::vector<Tensor> to_keras(std::span<const WeightStep> steps, std::vector<Tens
 /// The inverse of to_keras, derived from the same steps.
 std::vector<Tensor> to_torch(std::span<const WeightStep> steps, std::vector<Tensor> tensors);
 
+/// The steps that undo `steps`. Throws std::logic_error for a join, which has no single tensor to begin with.
+std::vector<WeightStep> inverse(std::span<const WeightStep> steps);
+
 struct WeightRule {
   std::vector<std::string> torch;  // state_dict names, relative to the layer
   std::vector<std::string> keras;  // variable names, relative to the Keras layer

@@ -34,6 +34,7 @@ class LayoutPass {
       : source_(source),
         shapes_(infer_shapes(source)),
         channels_last_(wanted == DataFormat::ChannelsLast),
+        moves_images_(differs_from(source, wanted)),
         keras_(framework == Framework::Keras),
         keep_order_(keep_order) {
     find_wishes();
@@ -110,7 +111,8 @@ class LayoutPass {
     const Stored& stored = stored_.at(output.value);
     const std::size_t rank = stored.arrangement.axes.size();
     Arrangement wanted = Arrangement::original(rank);
-    if (const Arrangement moved = channels_moved(rank, channels_last_); stored.arrangement == moved) wanted = moved;
+    // Where no image is moved, axes that look moved are what the model itself has moved.
+    if (const Arrangement moved = channels_moved(rank, channels_last_); moves_images_ && stored.arrangement == moved) wanted = moved;
     output.value = arranged(stored, wanted);
     result_.outputs.push_back(wanted.axes);
   }
@@ -124,6 +126,7 @@ class LayoutPass {
   const Architecture& source_;
   const Shapes shapes_;
   const bool channels_last_;
+  const bool moves_images_;
   const bool keras_;
   const std::set<std::string>& keep_order_;
   std::set<Value> wishes_;
@@ -250,9 +253,17 @@ void LayoutPass::visit(const Node& node) {
   call.commit();
 }
 
+// A Keras model whose layers do not all have the data format of the model (a BatchNormalization over axis 1): Keras itself has
+// it so, and it is to stay so.
+bool is_mixed(const Architecture& architecture, DataFormat own) {
+  const Json* stated = architecture.keras.find("data_format");
+  if (!stated || *stated != Json(own == DataFormat::ChannelsLast ? "channels_last" : "channels_first")) return false;
+  return differs_from(architecture, own == DataFormat::ChannelsLast ? DataFormat::ChannelsFirst : DataFormat::ChannelsLast);
+}
+
 // Keras's channels_first flatten is folded away on the way to PyTorch, and unfolded on the way back.
 bool needs_change(const Architecture& architecture, DataFormat wanted, Framework framework) {
-  if (differs_from(architecture, wanted)) return true;
+  if (differs_from(architecture, wanted)) return framework == Framework::Torch || !is_mixed(architecture, wanted);
   return wanted == DataFormat::ChannelsFirst && std::any_of(architecture.layers.begin(), architecture.layers.end(), [&](const Layer& layer) {
            if (!layer.attributes.contains("channels_last_order")) return false;
            return layer.attributes.boolean("channels_last_order") ? framework == Framework::Torch

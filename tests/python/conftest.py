@@ -1,13 +1,10 @@
 """What the tests of the built program share."""
 
-import os
 import subprocess
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = Path(os.environ.get("H5BRIDGE", ROOT / "build" / "h5bridge")).absolute()
+from program import PROGRAM
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = Path(os.environ.get("H5BRIDGE", ROOT / "build" / "h5bridge"))
+PROGRAM = Path(os.environ.get("H5BRIDGE", ROOT / "build" / "h5bridge")).absolute()
 
 needs_program = pytest.mark.skipif(not PROGRAM.exists(), reason="the program is not built")
 needs_libtorch = pytest.mark.skipif(not (PROGRAM.parent / "libh5bridge_torch.so").exists(), reason="built without LibTorch")

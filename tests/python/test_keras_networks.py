@@ -50,7 +50,6 @@ def assert_all_close(found, expected):
 @pytest.mark.parametrize("sources", [["k.h5"], ["k.json", "k.pth"]], ids=["h5", "pth"])
 def test_everything_comes_back(converted, sources):
     folder = converted.folder
-    # A .pth takes no note of Keras's layout; what the architecture remembers of it is enough.
     h5bridge("convert", *[folder / source for source in sources], "-o", folder / "back.h5")
     assert_same_weights(weights_of(folder / "back.h5"), weights_of(folder / "k.h5"))
     with h5py.File(folder / "back.h5") as found, h5py.File(folder / "k.h5") as expected:
@@ -64,6 +63,13 @@ def test_everything_comes_back(converted, sources):
         assert np.array_equal(found[name], y), name
 
 
+def test_keras_s_own_json_is_an_architecture(converted):
+    folder = converted.folder
+    (folder / "theirs.json").write_text(converted.model.to_json())
+    h5bridge("convert", folder / "theirs.json", folder / "k.pth", "-o", folder / "mine.h5")
+    assert_same_weights(weights_of(folder / "mine.h5"), weights_of(folder / "k.h5"))
+
+
 def test_the_outputs_depend_on_every_weight(converted):
     for variable in converted.model.weights:
         kept = variable.numpy().copy()
@@ -73,9 +79,8 @@ def test_the_outputs_depend_on_every_weight(converted):
         assert any(not np.allclose(changed[name], y, rtol=1e-4, atol=0) for name, y in converted.expected.items()), variable.path
 
 
+@pytest.mark.parametrize("converted", [n for n in KERAS_NETWORKS if n.torch_class], ids=lambda network: network.name, indirect=True)
 def test_a_class_written_by_hand_loads_the_pth(converted):
-    if not converted.network.torch_class:
-        pytest.skip("no class is written for it")
     module = converted.network.torch_class().eval()
     state = torch.load(converted.folder / "k.pth", weights_only=True)
     module.load_state_dict(state, strict=True)

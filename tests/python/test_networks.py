@@ -154,7 +154,7 @@ def test_what_keras_trained_goes_home(converted):
 
 
 def test_jax_predicts_what_pytorch_does(conversions):
-    names = ("lenet", "two_in_two_out", "mobile")
+    names = ("pnet", "two_in_two_out", "mobile")
     networks = [conversions(network) for network in NETWORKS if network.name in names]
     script = Path(__file__).with_name("jax_predictions.py")
     subprocess.run([sys.executable, script, *[network.folder for network in networks]], check=True)

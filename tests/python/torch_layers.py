@@ -5,6 +5,8 @@ the layer by one module or function of its own. What only Keras says (an activat
 together here from PyTorch's functions, after Keras's documentation.
 """
 
+from functools import reduce
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -14,9 +16,9 @@ FUNCTIONS = {
     "add": lambda *xs, alpha=1: sum(xs[2:], torch.add(xs[0], xs[1], alpha=alpha)),
     "cat": lambda *xs, dim=0: torch.cat(xs, dim),
     "exp": torch.exp,
-    "maximum": lambda x, *others: torch.maximum(x, FUNCTIONS["maximum"](*others)) if others else x,
-    "minimum": lambda x, *others: torch.minimum(x, FUNCTIONS["minimum"](*others)) if others else x,
-    "mul": lambda x, *others: x * FUNCTIONS["mul"](*others) if others else x,
+    "maximum": lambda *xs: reduce(torch.maximum, xs),
+    "minimum": lambda *xs: reduce(torch.minimum, xs),
+    "mul": lambda *xs: reduce(torch.mul, xs),
     "permute": lambda x, dims: x.permute(dims),
     "reshape": lambda x, shape: x.reshape([len(x) if size == "batch" else size for size in shape]),
     "sub": lambda x, y, alpha=1: torch.sub(x, y, alpha=alpha),

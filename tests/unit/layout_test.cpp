@@ -341,6 +341,21 @@ TEST_CASE("Keras's flatten with data_format channels_first moves the channels la
   }
 }
 
+TEST_CASE("axes that the model itself moves are not taken for a change of layout") {
+  // Only the flatten is changed; the other output stays what it is.
+  const Architecture architecture = ArchitectureBuilder(batch_of({4, 4}))
+                                        .layer("permute", "permute", {{"dims", Json::Array{0, 2, 1}}})
+                                        .layer("flatten", "Flatten", {{"channels_last_order", true}}, {"x"})
+                                        .layer("fc", "Linear", linear(16, 5))
+                                        .output("permute")
+                                        .output("fc")
+                                        .build();
+  const LayoutChange change = change_layout(architecture, DataFormat::ChannelsFirst);
+  CHECK(change.outputs.at(0) == std::vector<std::int64_t>{0, 1, 2});
+  CHECK(count(change.architecture, "permute") == 1);
+  CHECK(change.weights.size() == 1);
+}
+
 TEST_CASE("every sample goes to channels_last and back") {
   for_each_sample([](const SampleCase& each) {
     DYNAMIC_SECTION(each.name()) {
