@@ -102,7 +102,7 @@ Model put_together(Parts parts, const LoadOptions& options) {
     model.architecture = std::move(parts.architecture);
     if (model.architecture && parts.is_keras_config) {
       // A .pth holds PyTorch's layout, with flattens folded; Keras's own format stays noted in the architecture.
-      if (parts.torch) model.architecture = change_layout(*model.architecture, DataFormat::ChannelsFirst).architecture;
+      if (parts.torch) model.architecture = architecture_for_torch(*model.architecture);
       else model.framework = Framework::Keras;
     }
     if (model.format.empty()) model.format = parts.is_keras_config ? "keras-config" : "architecture";

@@ -117,6 +117,24 @@ def waveform():
     )
 
 
+def mixed_axes():
+    """Layers that do not share one data format: a Dense over the channels, a BatchNormalization over the height."""
+    x = inputs = keras.Input((6, 7, 3), name="picture")
+    x = L.Conv2D(4, 3, name="conv1")(x)
+    x = L.Dense(5, name="pointwise")(x)
+    x = L.BatchNormalization(axis=1, name="over_rows")(x)
+    return keras.Model(inputs, L.Conv2D(2, 1, name="conv2")(x), name="mixed_axes")
+
+
+def pixels_as_sequence():
+    x = inputs = keras.Input((6, 7, 3), name="picture")
+    x = L.Conv2D(4, 3, name="conv1")(x)
+    x = L.Concatenate(name="twice")([x, x])
+    x = L.Reshape((-1, 8), name="sequence")(x)
+    x = L.Flatten(name="flat")(L.Dense(3, name="each")(x))
+    return keras.Model(inputs, L.Dense(2, name="head")(x), name="pixels_as_sequence")
+
+
 @dataclass(frozen=True)
 class KerasNetwork:
     name: str
@@ -155,5 +173,7 @@ KERAS_NETWORKS = [
     KerasNetwork("shared", shared, ((3, 6, 8, 2), (3, 6, 8, 2))),
     KerasNetwork("frozen", frozen, ((3, 12, 10, 3),), Cnn),
     KerasNetwork("open_picture", open_picture, ((2, 13, 11, 3),)),
+    KerasNetwork("mixed_axes", mixed_axes, ((3, 6, 7, 3),)),
+    KerasNetwork("pixels_as_sequence", pixels_as_sequence, ((3, 6, 7, 3),)),
     KerasNetwork("waveform", waveform, ((2, 20, 3),)),
 ]
