@@ -54,7 +54,7 @@ class KerasEmitter {
   virtual Handle layer(const std::string& suffix, const std::string& type, const Attributes& attributes, Handle input) = 0;
   /// A keras.ops operation: `module` such as "keras.src.ops.numpy"; `kwargs` are those of its call, `shape` that of its result.
   virtual Handle operation(const std::string& suffix, const std::string& module, const std::string& class_name, Json::Object config,
-                           Handle input, Json::Object kwargs, SymbolicShape shape) = 0;
+                           std::vector<Handle> inputs, Json::Object kwargs, SymbolicShape shape) = 0;
   /// The layer itself, which has its name and its weights.
   virtual Handle main(Json::Object config, std::vector<Handle> inputs) = 0;
 };

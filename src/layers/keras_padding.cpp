@@ -40,7 +40,7 @@ KerasEmitter::Handle emit_constant_padding(const std::vector<Margins>& margins, 
   widths.insert(widths.begin(), pair({0, 0}));
   widths.insert(widths.begin() + channel_axis(attributes, rank), pair({0, 0}));
   const LayerType& type = *Registry::instance().find(zero_padding_type(margins));
-  return emitter.operation("pad", "keras.src.ops.numpy", "Pad", {{"pad_width", widths}, {"mode", "constant"}}, input, {{"constant_values", value}},
+  return emitter.operation("pad", "keras.src.ops.numpy", "Pad", {{"pad_width", widths}, {"mode", "constant"}}, {input}, {{"constant_values", value}},
                            type.shapes(zero_padding(margins, attributes), {emitter.shape(input)}).at(0));
 }
 

@@ -75,9 +75,9 @@ class Emitter final : public KerasEmitter {
     Json::Object config = config_of(mapping, Layer{"", type, attributes, {}});
     return emit({suffix, {"", "keras.layers", mapping.class_name, std::move(config), false, {}}, {input}, {}, std::move(result)});
   }
-  Handle operation(const std::string& suffix, const std::string& module, const std::string& class_name, Json::Object config, Handle input,
-                   Json::Object kwargs, SymbolicShape result) override {
-    return emit({suffix, {"", module, class_name, std::move(config), true, {}}, {input}, std::move(kwargs), std::move(result)});
+  Handle operation(const std::string& suffix, const std::string& module, const std::string& class_name, Json::Object config,
+                   std::vector<Handle> inputs, Json::Object kwargs, SymbolicShape result) override {
+    return emit({suffix, {"", module, class_name, std::move(config), true, {}}, std::move(inputs), std::move(kwargs), std::move(result)});
   }
   Handle main(Json::Object config, std::vector<Handle> inputs) override {
     return emit({"", {"", "keras.layers", mapping_.class_name, std::move(config), false, {}}, std::move(inputs), {}, output_, true});

@@ -13,15 +13,16 @@ from torch import nn
 
 FUNCTIONS = {
     "Average": lambda *xs: sum(xs) / len(xs),
-    "add": lambda *xs, alpha=1: sum(xs[2:], torch.add(xs[0], xs[1], alpha=alpha)),
+    "add": lambda *xs, alpha=1, other=None: torch.add(xs[0], other, alpha=alpha) if len(xs) == 1 else sum(xs[2:], torch.add(xs[0], xs[1], alpha=alpha)),
     "cat": lambda *xs, dim=0: torch.cat(xs, dim),
+    "div": lambda x, *ys, other=None: torch.div(x, *ys or [other]),
     "exp": torch.exp,
     "maximum": lambda *xs: reduce(torch.maximum, xs),
     "minimum": lambda *xs: reduce(torch.minimum, xs),
-    "mul": lambda *xs: reduce(torch.mul, xs),
+    "mul": lambda *xs, other=None: torch.mul(xs[0], other) if len(xs) == 1 else reduce(torch.mul, xs),
     "permute": lambda x, dims: x.permute(dims),
     "reshape": lambda x, shape: x.reshape([len(x) if size == "batch" else size for size in shape]),
-    "sub": lambda x, y, alpha=1: torch.sub(x, y, alpha=alpha),
+    "sub": lambda x, *ys, alpha=1, other=None: torch.sub(x, *ys or [other], alpha=alpha),
     "transpose": lambda x, dim0, dim1: x.transpose(dim0, dim1),
     "view": lambda x, shape: x.view([len(x) if size == "batch" else size for size in shape]),
 }

@@ -26,7 +26,7 @@ KerasMapping named_or_operation(const std::string& type, const std::string& acti
     if (operation.empty()) throw Unsupported("Keras has this activation with its default settings only");
     Json::Object settings;
     for (const Correspondence& row : rows) settings.set(row.keras, row.spelling.to_keras(a.at(row.attribute)));
-    return emitter.operation("", "keras.src.ops.nn", operation, std::move(settings), emitter.input(0), {}, emitter.output_shape());
+    return emitter.operation("", "keras.src.ops.nn", operation, std::move(settings), {emitter.input(0)}, {}, emitter.output_shape());
   };
   return mapping;
 }

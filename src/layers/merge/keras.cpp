@@ -15,6 +15,21 @@ KerasMapping elementwise(const std::string& type, const std::string& class_name)
   return mapping;
 }
 
+// PyTorch's operators: a Keras layer merges tensors, an operation takes a number, and has the divisions.
+KerasMapping arithmetic(const std::string& type, const std::string& class_name, const std::string& operation) {
+  KerasMapping mapping = elementwise(type, class_name);
+  mapping.lower = [operation, merge = mapping.lower, class_name](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
+    const bool with_number = !a.is_none("other");
+    if (!with_number && !class_name.empty()) return merge(a, std::move(config), emitter);
+    std::vector<KerasEmitter::Handle> inputs;
+    for (std::size_t i = 0; i < emitter.input_shapes().size(); ++i) inputs.push_back(emitter.input(i));
+    const double factor = a.contains("alpha") ? a.number("alpha") : 1;
+    const Json::Object number = with_number ? Json::Object{{"x2", factor * a.number("other")}} : Json::Object{};
+    return emitter.operation("", "keras.src.ops.numpy", operation, {}, std::move(inputs), number, emitter.output_shape());
+  };
+  return mapping;
+}
+
 // Counted from the start, an axis is the same for PyTorch and Keras; the batch is axis 0 for both.
 KerasMapping concatenation() {
   KerasMapping mapping{.type = "cat", .class_name = "Concatenate", .attributes = {{"dim", "axis", spelling::integer()}}};
@@ -31,8 +46,14 @@ KerasMapping concatenation() {
 }  // namespace
 
 std::vector<KerasMapping> keras_mappings() {
-  return {elementwise("add", "Add"),         elementwise("sub", "Subtract"),    elementwise("mul", "Multiply"), elementwise("maximum", "Maximum"),
-          elementwise("minimum", "Minimum"), elementwise("Average", "Average"), concatenation()};
+  return {arithmetic("add", "Add", "Add"),
+          arithmetic("sub", "Subtract", "Subtract"),
+          arithmetic("mul", "Multiply", "Multiply"),
+          arithmetic("div", "", "TrueDivide"),
+          elementwise("maximum", "Maximum"),
+          elementwise("minimum", "Minimum"),
+          elementwise("Average", "Average"),
+          concatenation()};
 }
 
 }  // namespace h5bridge::merge

@@ -49,6 +49,20 @@ LayerType elementwise(const std::string& name, const std::string& summary, std::
   return type;
 }
 
+// An operator whose second operand is a tensor, or the number `other`.
+LayerType arithmetic(const std::string& name, const std::string& summary, std::size_t most_inputs, std::vector<AttributeSpec> attributes = {}) {
+  LayerType type = elementwise(name, summary, most_inputs, std::move(attributes));
+  type.attributes.push_back(or_none(number("other", 0, "a number in place of a second input")));
+  type.least_inputs = 1;
+  type.shapes = [shapes = type.shapes](const Attributes& a, const std::vector<SymbolicShape>& inputs) {
+    if ((inputs.size() == 1) == a.is_none("other"))
+      throw MalformedFile(inputs.size() == 1 ? "it has one input, and no number \"other\"" : "it has several inputs, and a number \"other\" as well");
+    return shapes(a, inputs);
+  };
+  type.samples.push_back({"a number", {{"other", 1.7}}, {{2, 3, 4, 5}}});
+  return type;
+}
+
 LayerType concatenation() {
   LayerType type;
   type.name = "cat";
@@ -81,9 +95,10 @@ LayerType concatenation() {
 std::vector<LayerType> layer_types() {
   const AttributeSpec alpha = number("alpha", 1, "what the second input is multiplied by");
   return {
-      elementwise("add", "sum", kAnyNumber, {alpha}),
-      elementwise("sub", "difference", 2, {alpha}),
-      elementwise("mul", "product", kAnyNumber),
+      arithmetic("add", "sum", kAnyNumber, {alpha}),
+      arithmetic("sub", "difference", 2, {alpha}),
+      arithmetic("mul", "product", kAnyNumber),
+      arithmetic("div", "quotient", 2),
       elementwise("maximum", "larger elements", kAnyNumber),
       elementwise("minimum", "smaller elements", kAnyNumber),
       elementwise("Average", "mean of the inputs (Keras's)", kAnyNumber),
