@@ -34,7 +34,7 @@ def compare(what, ours, theirs, name):
             work()
             results.append(time.perf_counter() - start)
     mine, other = (min(results) * 1000 for results in times.values())
-    print(f"{what:52} {mine:9.1f} ms   {name}: {other:9.1f} ms   ratio {mine / other:.2f}")
+    print(f"{what:44} {mine:8.1f} ms   ratio {mine / other:5.2f} to {name} ({other:.1f} ms)")
 
 
 def by_hand(state_dict, destination):
@@ -66,8 +66,8 @@ def main():
     print(f"{TURNS} turns each, {torch.get_num_threads()} threads; the least time\n")
     imports = [sys.executable, "-c", "import torch, h5py"]
     compare("inspect, 150 kB", lambda: program("inspect", *small), lambda: subprocess.run(imports, check=True), "import torch, h5py")
-    compare("convert to .h5, 150 kB", lambda: program("convert", *small, "-o", "a.h5"), lambda: by_hand(small[1], "b.h5"), "torch.load + h5py, no start")
-    compare("convert to .h5, 256 MB", lambda: program("convert", *large, "-o", "a.h5"), lambda: by_hand(large[1], "b.h5"), "torch.load + h5py, no start")
+    compare("convert to .h5, 150 kB", lambda: program("convert", *small, "-o", "a.h5"), lambda: by_hand(small[1], "b.h5"), "torch.load + h5py, without Python's start")
+    compare("convert to .h5, 256 MB", lambda: program("convert", *large, "-o", "a.h5"), lambda: by_hand(large[1], "b.h5"), "torch.load + h5py, without Python's start")
     compare_inference()
 
 

@@ -43,7 +43,9 @@ std::string one_line(const std::string& message) {
 Error::Error(ExitStatus status, const std::string& message) : std::runtime_error(one_line(message)), status_(status) {}
 
 void rethrow_in_file(const Error& error, const std::string& file) {
-  const std::string message = file + ": " + error.what();
+  // What names the file already (it could not be opened) does not name it twice.
+  const std::string_view said = error.what();
+  const std::string message = said.starts_with(file + ": ") ? std::string(said) : file + ": " + std::string(said);
   switch (error.status()) {
     case ExitStatus::Disagrees: throw Disagreement(message);
     case ExitStatus::Usage: throw UsageError(message);

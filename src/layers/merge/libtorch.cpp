@@ -50,8 +50,8 @@ TorchInstance build_scaled(const Layer& layer) {
     return function_of_all([other = scalar(a.number("other")), alpha = scalar(a.number("alpha"))](const TorchValues& inputs) {
       return with_number(inputs.at(0), other, alpha);
     });
-  return function_of_all([alpha = scalar(layer.attributes.number("alpha"))](const TorchValues& inputs) {
-    return fold(inputs, [&](const torch::Tensor& a, const torch::Tensor& b) { return operation(a, b, alpha); });
+  return function_of_all([alpha = scalar(a.number("alpha"))](const TorchValues& inputs) {
+    return fold(inputs, [&](const torch::Tensor& left, const torch::Tensor& right) { return operation(left, right, alpha); });
   });
 }
 
