@@ -4,6 +4,26 @@ if(NOT CMAKE_PREFIX_PATH)
   # `torch` itself, not torch/share/cmake: otherwise a LibTorch of the distribution may be linked instead.
   list(APPEND CMAKE_PREFIX_PATH ${venv_torch})
 endif()
-set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON)  # tests/ needs its targets, too
-find_package(Torch 2.4 REQUIRED)
+
+# The configuration of a LibTorch with CUDA stops where there is no CUDA toolkit, which building against it does not take.
+find_library(H5BRIDGE_TORCH_CUDA torch_cuda)
+if(H5BRIDGE_TORCH_CUDA)
+  find_package(CUDAToolkit QUIET)
+endif()
+option(H5BRIDGE_PLAIN_LIBTORCH "Link LibTorch's libraries as they are, without its CMake configuration" OFF)
+if(H5BRIDGE_PLAIN_LIBTORCH OR (H5BRIDGE_TORCH_CUDA AND NOT CUDAToolkit_FOUND))
+  find_library(H5BRIDGE_TORCH_CPU torch_cpu REQUIRED)
+  cmake_path(GET H5BRIDGE_TORCH_CPU PARENT_PATH torch_libraries)
+  cmake_path(GET torch_libraries PARENT_PATH TORCH_INSTALL_PREFIX)
+  set(TORCH_INCLUDE_DIRS ${TORCH_INSTALL_PREFIX}/include ${TORCH_INSTALL_PREFIX}/include/torch/csrc/api/include)
+  set(TORCH_LIBRARIES ${torch_libraries}/libtorch.so ${torch_libraries}/libtorch_cpu.so ${torch_libraries}/libc10.so)
+  if(H5BRIDGE_TORCH_CUDA)
+    # Nothing refers to it: it registers itself with the others once it is loaded.
+    list(APPEND TORCH_LIBRARIES -Wl,--no-as-needed ${H5BRIDGE_TORCH_CUDA} ${torch_libraries}/libc10_cuda.so -Wl,--as-needed)
+  endif()
+  set(Torch_DIR ${TORCH_INSTALL_PREFIX}/share/cmake/Torch CACHE PATH "Where LibTorch's configuration is")
+else()
+  set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON)  # tests/ needs its targets, too
+  find_package(Torch 2.4 REQUIRED)
+endif()
 include(${CMAKE_CURRENT_LIST_DIR}/h5bridge-libtorch.cmake)
