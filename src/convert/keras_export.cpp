@@ -1,5 +1,4 @@
 #include <set>
-#include <tuple>
 
 #include "convert/keras_extra.h"
 #include "convert/keras_model.h"
@@ -8,6 +7,7 @@
 #include "files/architecture_json.h"
 #include "files/digest.h"
 #include "h5bridge/error.h"
+#include "model/tensor_view.h"
 #include "optimizers/keras_optimizer.h"
 #include "passes/keras_plan.h"
 #include "passes/presentation.h"
@@ -134,13 +134,12 @@ class KerasWriter {
     extra_.set("data_format", format_ == DataFormat::ChannelsLast ? "channels_last" : "channels_first");
     Json::Array names;
     Json::Object digests;
-    using View = std::tuple<const ByteSource*, std::int64_t, Shape, std::vector<std::int64_t>>;
-    std::map<View, Json::Array> views;
+    std::map<TensorView, Json::Array> views;
     for (const NamedTensor& tensor : model_.weights) {
       names.push_back(tensor.name);
       digests.set(tensor.name, digest(tensor.tensor));
       const Tensor& t = tensor.tensor;
-      if (t.element_count() > 0) views[{t.source().get(), t.offset(), t.shape(), t.strides()}].push_back(tensor.name);
+      if (t.element_count() > 0) views[view_of(t)].push_back(tensor.name);
       if (!written_.contains(tensor.name)) file_.extra_tensors.push_back(tensor);
     }
     extra_.set("names", std::move(names));

@@ -1,10 +1,10 @@
 #include "convert/weight_check.h"
 
 #include <set>
-#include <tuple>
 
 #include "files/digest.h"
 #include "h5bridge/error.h"
+#include "model/tensor_view.h"
 #include "passes/shapes.h"
 
 namespace h5bridge {
@@ -24,16 +24,14 @@ std::vector<WeightProblem> weight_problems(const Model& model) {
       result.push_back({WeightProblem::Kind::Misshapen, parameter.name, "has shape " + to_string(tensor->shape()) + ", expected " + to_string(parameter.spec.shape)});
   }
   // What is the same view of the same bytes is one tensor with two names: a module that is registered twice.
-  using View = std::tuple<const ByteSource*, std::int64_t, Shape, std::vector<std::int64_t>>;
-  const auto view = [](const Tensor& tensor) { return View{tensor.source().get(), tensor.offset(), tensor.shape(), tensor.strides()}; };
-  std::set<View> known;
+  std::set<TensorView> known;
   for (const NamedTensor& tensor : model.weights)
-    if (expected.contains(tensor.name)) known.insert(view(tensor.tensor));
+    if (expected.contains(tensor.name)) known.insert(view_of(tensor.tensor));
   std::set<std::string> carried;
   if (const Json* names = model.metadata.find("carried"))
     for (const Json& name : names->as_array()) carried.insert(name.as_string());
   for (const NamedTensor& tensor : model.weights)
-    if (!expected.contains(tensor.name) && !known.contains(view(tensor.tensor)) && !carried.contains(tensor.name)) result.push_back({WeightProblem::Kind::Unexpected, tensor.name, ""});
+    if (!expected.contains(tensor.name) && !known.contains(view_of(tensor.tensor)) && !carried.contains(tensor.name)) result.push_back({WeightProblem::Kind::Unexpected, tensor.name, ""});
   return result;
 }
 
