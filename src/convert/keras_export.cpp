@@ -66,7 +66,7 @@ class KerasWriter {
       std::vector<Tensor> tensors;
       for (const KerasBinding::Source& source : binding.torch) {
         tensors.push_back(to_keras(source.steps, {weight(source.name)}).at(0));
-        written_.insert(source.name);
+        if (!is_lossy(binding.steps)) written_.insert(source.name);
       }
       tensors = to_keras(binding.steps, std::move(tensors));
       for (std::size_t i = 0; i < tensors.size(); ++i)

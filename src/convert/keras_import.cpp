@@ -71,16 +71,20 @@ class KerasReader {
   }
 
  private:
-  // A variable by its name; in files of old versions, where names differ, by its place.
-  const Tensor* find_variable(const KerasBinding& binding, const std::string& name) {
+  // A variable by the end of its path; where paths are spelled otherwise, the next one of that name.
+  const Tensor* find_variable(const KerasBinding& binding, const std::string& path) {
     const auto layer = std::find_if(file_.layers.begin(), file_.layers.end(), [&](const KerasLayerWeights& l) { return l.layer == binding.layer; });
     if (layer == file_.layers.end()) return nullptr;
-    for (const KerasVariable& variable : layer->variables)
-      if (last_component(variable.path) == name) {
-        used_.insert(&variable);
-        return &variable.tensor;
-      }
-    return nullptr;
+    const auto take = [&](const auto& matches) -> const Tensor* {
+      for (const KerasVariable& variable : layer->variables)
+        if (!used_.contains(&variable) && matches(variable)) {
+          used_.insert(&variable);
+          return &variable.tensor;
+        }
+      return nullptr;
+    };
+    if (const Tensor* exact = take([&](const KerasVariable& variable) { return ("/" + variable.path).ends_with("/" + path); })) return exact;
+    return take([&](const KerasVariable& variable) { return last_component(variable.path) == last_component(path); });
   }
 
   void read_variables() {
@@ -90,7 +94,7 @@ class KerasReader {
         if (const Tensor* tensor = find_variable(binding, name)) tensors.push_back(*tensor);
       if (tensors.size() != binding.variables.size()) continue;
       try {
-        tensors = to_torch(binding.steps, std::move(tensors));
+        tensors = exact_tensors(binding, tensors).value_or(to_torch(binding.steps, tensors));
         for (std::size_t i = 0; i < tensors.size(); ++i) {
           const std::string& name = binding.torch[i].name;
           model_.weights.add(name, to_torch(binding.torch[i].steps, {tensors[i]}).at(0));
@@ -103,6 +107,16 @@ class KerasReader {
     for (const KerasLayerWeights& layer : file_.layers)
       for (const KerasVariable& variable : layer.variables)
         if (!used_.contains(&variable)) unexpected_.push_back({variable.path, variable.tensor});
+  }
+
+  // What a lossy binding was made of, if it was kept and Keras's variables are still what it makes.
+  std::optional<std::vector<Tensor>> exact_tensors(const KerasBinding& binding, const std::vector<Tensor>& variables) const {
+    if (!is_lossy(binding.steps)) return std::nullopt;
+    std::vector<Tensor> kept;
+    for (const KerasBinding::Source& source : binding.torch)
+      if (const NamedTensor* tensor = find_tensor(file_.extra_tensors, source.name)) kept.push_back(to_keras(source.steps, {tensor->tensor}).at(0));
+    if (kept.size() != binding.torch.size()) return std::nullopt;
+    return std::ranges::equal(to_keras(binding.steps, kept), variables, bit_equal) ? std::optional(kept) : std::nullopt;
   }
 
   // Counters and the like; and tensors that were carried along without being the architecture's.

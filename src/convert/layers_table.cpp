@@ -57,7 +57,7 @@ std::string keras_classes(const Registry& registry, const LayerType& type) {
   for (const KerasMapping* mapping : registry.keras_of(type.name)) {
     std::vector<std::string> settings;
     for (const auto& [key, value] : mapping->fixed) settings.push_back(code(key + " = " + value.dump()));
-    classes.push_back(code(mapping->class_name) + (settings.empty() ? "" : " with " + joined(settings, ", ")));
+    classes.push_back((mapping->is_operation() ? "operation " : "") + code(mapping->class_name) + (settings.empty() ? "" : " with " + joined(settings, ", ")));
   }
   return classes.empty() ? "none" : joined(classes, "; ");
 }

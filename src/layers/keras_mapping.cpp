@@ -69,10 +69,21 @@ Spelling activation() {
 
 }  // namespace spelling
 
-KerasEmitter::Handle KerasMapping::emit_main(const Attributes&, Json::Object config, KerasEmitter& emitter) {
-  std::vector<KerasEmitter::Handle> inputs;
-  for (std::size_t i = 0; i < emitter.input_shapes().size(); ++i) inputs.push_back(emitter.input(i));
-  return emitter.main(std::move(config), std::move(inputs));
+std::vector<KerasEmitter::Handle> KerasEmitter::inputs() const {
+  std::vector<Handle> result;
+  for (std::size_t i = 0; i < input_shapes().size(); ++i) result.push_back(input(i));
+  return result;
+}
+
+KerasEmitter::Handle KerasEmitter::operation(const std::string& suffix, const std::string& module, const std::string& class_name, Json::Object config,
+                                             const std::vector<Handle>& inputs, const Json::Object& kwargs, SymbolicShape shape) {
+  Call made{.suffix = suffix, .module = module, .class_name = class_name, .config = std::move(config), .arguments = {inputs.begin(), inputs.end()}, .outputs = {std::move(shape)}};
+  for (const auto& [name, constant] : kwargs) made.keywords.emplace_back(name, constant);
+  return call(std::move(made)).at(0);
+}
+
+KerasEmitter::Results KerasMapping::emit_main(const Attributes&, Json::Object config, KerasEmitter& emitter) {
+  return emitter.main(std::move(config), emitter.inputs());
 }
 
 namespace {
@@ -122,7 +133,7 @@ Json::Object config_of(const KerasMapping& mapping, const Layer& layer) {
   };
   Json::Object config{{"name", layer.name}};
   for (const auto& [key, standard] : common_config())
-    if (std::find(mapping.refused.begin(), mapping.refused.end(), key) == mapping.refused.end()) config.set(key, carried(key, standard));
+    if (!mapping.is_operation() && std::find(mapping.refused.begin(), mapping.refused.end(), key) == mapping.refused.end()) config.set(key, carried(key, standard));
   for (const Correspondence& row : mapping.attributes) config.set(row.keras, row.spelling.to_keras(layer.attributes.at(row.attribute)));
   for (const auto& [key, value] : mapping.fixed) config.set(key, value);
   for (const auto& [key, standard] : mapping.carried) config.set(key, carried(key, standard));
@@ -147,6 +158,10 @@ std::optional<Layer> layer_from_config(const KerasMapping& mapping, const Json::
       layer.attributes.set(row.attribute, *row.when_absent);
       continue;
     }
+    if (!given && mapping.is_operation()) {
+      if (Registry::instance().find(mapping.type)->find_attribute(row.attribute)->fallback) continue;
+      return std::nullopt;
+    }
     if (!given) throw MalformedFile("its configuration has no \"" + row.keras + "\"");
     try {
       layer.attributes.set(row.attribute, row.spelling.from_keras(*given));
@@ -164,8 +179,11 @@ std::optional<Layer> layer_from_config(const KerasMapping& mapping, const Json::
   };
   keep(common_config());
   keep(mapping.carried);
-  for (const auto& [key, value] : rest)
-    if (!value.is_null()) throw Unsupported("its setting \"" + key + "\" (" + value.dump() + ") is not known");
+  for (const auto& [key, value] : rest) {
+    if (value.is_null()) continue;
+    if (mapping.is_operation()) return std::nullopt;  // another mapping may know it
+    throw Unsupported("its setting \"" + key + "\" (" + value.dump() + ") is not known");
+  }
   mapping.derive(layer.attributes, inputs);
   return layer;
 }

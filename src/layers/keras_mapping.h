@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "h5bridge/architecture.h"
@@ -45,18 +46,54 @@ struct Correspondence {
 class KerasEmitter {
  public:
   using Handle = std::size_t;
+  /// A value, a list of values, or a constant.
+  using Argument = std::variant<Handle, std::vector<Handle>, Json>;
+
+  /// What one call of a layer makes: its outputs, in order.
+  struct Results {
+    std::vector<Handle> values;
+    Results(Handle value) : values{value} {}
+    Results(std::vector<Handle> several) : values(std::move(several)) {}
+    Handle first() const { return values.at(0); }
+  };
+
+  /// A call of a Keras layer or operation.
+  struct Call {
+    std::string suffix = {};                 // empty: the layer itself, with its name; others are named after it
+    std::string module = "keras.layers";     // or that of an operation: "keras.src.ops.numpy"
+    std::string class_name;
+    Json::Object config = {};
+    std::vector<Argument> arguments;
+    std::vector<std::pair<std::string, Argument>> keywords = {};
+    std::vector<SymbolicShape> outputs;      // their shapes
+  };
+
   virtual ~KerasEmitter() = default;
   virtual const std::vector<SymbolicShape>& input_shapes() const = 0;
-  virtual const SymbolicShape& output_shape() const = 0;
+  virtual const std::vector<SymbolicShape>& output_shapes() const = 0;
+  const SymbolicShape& output_shape() const { return output_shapes().at(0); }
   virtual Handle input(std::size_t i) const = 0;
+  std::vector<Handle> inputs() const;
   virtual const SymbolicShape& shape(Handle value) const = 0;
+  /// The handles of its outputs.
+  virtual std::vector<Handle> call(Call call) = 0;
+
+  /// The layer itself, which has its name and its weights, as the mapping's class; its outputs are those of our layer.
+  virtual Results main(Json::Object config, std::vector<Handle> inputs) = 0;
   /// A helper layer before or after the main one, named after it with `suffix`: one of our own types, without weights.
   virtual Handle layer(const std::string& suffix, const std::string& type, const Attributes& attributes, Handle input) = 0;
-  /// A keras.ops operation: `module` such as "keras.src.ops.numpy"; `kwargs` are those of its call, `shape` that of its result.
-  virtual Handle operation(const std::string& suffix, const std::string& module, const std::string& class_name, Json::Object config,
-                           std::vector<Handle> inputs, Json::Object kwargs, SymbolicShape shape) = 0;
-  /// The layer itself, which has its name and its weights.
-  virtual Handle main(Json::Object config, std::vector<Handle> inputs) = 0;
+  /// A keras.ops operation with one output: `kwargs` are constants of its call, `shape` that of its result.
+  Handle operation(const std::string& suffix, const std::string& module, const std::string& class_name, Json::Object config,
+                   const std::vector<Handle>& inputs, const Json::Object& kwargs, SymbolicShape shape);
+};
+
+/// A layer or operation of Keras's own, which the tests build in real Keras and take to PyTorch and back.
+struct KerasSample {
+  std::string what;    // names the test case
+  Json::Object config; // arguments of the constructor
+  std::vector<Shape> inputs;
+  Json::Object call = {};        // constants among the arguments of the call
+  std::int64_t ids_below = 0;    // where positive, the inputs are integers below it
 };
 
 struct KerasMapping {
@@ -69,30 +106,41 @@ struct KerasMapping {
   Json::Object carried = {};
   /// Fills in the attributes that Keras derives from its input (in_features). Throws MalformedFile.
   std::function<void(Attributes&, const std::vector<SymbolicShape>&)> derive = [](Attributes&, const std::vector<SymbolicShape>&) {};
-  /// Whether this mapping is the one for inputs of these shapes (BatchNorm1d, 2d, 3d).
+  /// Whether this mapping is the one that reads a configuration with inputs of these shapes (BatchNorm1d, 2d, 3d).
   std::function<bool(const std::vector<SymbolicShape>&)> accepts = [](const std::vector<SymbolicShape>&) { return true; };
+  /// Whether this mapping can write a layer with these attributes and inputs; the first of a type that can does.
+  std::function<bool(const Attributes&, const std::vector<SymbolicShape>&)> fits = [](const Attributes&, const std::vector<SymbolicShape>&) { return true; };
   /// The weight rules, given the shapes of the inputs of the layer's first call.
   std::function<WeightRules(const Attributes&, const std::vector<SymbolicShape>&)> weights =
       [](const Attributes&, const std::vector<SymbolicShape>&) { return WeightRules{}; };
   /// Writes the layer, given the configuration that the rows make; throws Unsupported where Keras cannot say it.
-  std::function<KerasEmitter::Handle(const Attributes&, Json::Object config, KerasEmitter&)> lower = emit_main;
-  /// Takes what rows cannot say out of a configuration, before the rows read it.
+  std::function<KerasEmitter::Results(const Attributes&, Json::Object config, KerasEmitter&)> lower = emit_main;
+  /// Takes what rows cannot say out of a configuration (and an operation's constants), before the rows read it.
   std::function<void(Json::Object& config, Attributes&, const std::vector<SymbolicShape>&)> lift = [](Json::Object&, Attributes&, const std::vector<SymbolicShape>&) {};
   /// Several inputs are handed to the call as one list (Add, Concatenate).
   bool inputs_as_list = false;
   /// Of the keys that all Keras layers have, those that this class's constructor refuses.
   std::vector<std::string> refused = {};
+  /// Where the class lives: keras.layers, or the module of an operation.
+  std::string module = "keras.layers";
+  /// The parameters of the call, in order, where there is more to it than tensors: ("x1", "x2"). Rows with these keys are
+  /// constants of the call; none is written for an attribute that is None.
+  std::vector<std::string> call = {};
+  std::vector<KerasSample> samples = {};
 
-  static KerasEmitter::Handle emit_main(const Attributes&, Json::Object config, KerasEmitter& emitter);
+  bool is_operation() const { return module != "keras.layers"; }
+
+  static KerasEmitter::Results emit_main(const Attributes&, Json::Object config, KerasEmitter& emitter);
 };
 
 /// The initialisers, regularisers and constraints of `weights` ("kernel", "bias"), as `carried` wants them.
 Json::Object carried_for(const std::vector<std::pair<std::string, std::string>>& weights, bool activity_regularizer = true);
 
-/// The configuration that the rows, the fixed and the carried keys make of a layer.
+/// The configuration that the rows, the fixed and the carried keys make of a layer; with the constants of its call.
 Json::Object config_of(const KerasMapping& mapping, const Layer& layer);
-/// The layer that a configuration describes, without name and carried keys that stand at Keras's own values; nullopt if the
-/// mapping does not fit it. Throws MalformedFile for a value of the wrong kind, Unsupported for an unknown key.
+/// The layer that a configuration, joined by the constants of its call, describes, without name and carried keys that stand at
+/// Keras's own values; nullopt if the mapping does not fit it. Throws MalformedFile for a value of the wrong kind, Unsupported
+/// for an unknown key.
 std::optional<Layer> layer_from_config(const KerasMapping& mapping, const Json::Object& config, const std::vector<SymbolicShape>& inputs);
 
 }  // namespace h5bridge

@@ -113,6 +113,16 @@ Json::Object attributes_to_json(const LayerType& type, const Attributes& attribu
 
 Json attribute_to_json(const AttributeValue& value) { return std::visit(ToJson{}, value); }
 
+std::vector<SymbolicShape> Sample::open_inputs() const {
+  std::vector<SymbolicShape> result;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    SymbolicShape shape(inputs[i].begin(), inputs[i].end());
+    shape.at(batch_axis(i)) = Size::symbol("batch");
+    result.push_back(std::move(shape));
+  }
+  return result;
+}
+
 const AttributeSpec* LayerType::find_attribute(std::string_view attribute) const {
   const auto found = std::find_if(attributes.begin(), attributes.end(), [&](const AttributeSpec& spec) { return spec.name == attribute; });
   return found == attributes.end() ? nullptr : &*found;

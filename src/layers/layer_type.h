@@ -57,6 +57,12 @@ struct Sample {
   Json::Object attributes;
   std::vector<Shape> inputs;
   bool in_keras = true;  // false: Keras cannot say it, which the tests then want to be an error that names the layer
+  std::int64_t ids_below = 0;  // where positive, the inputs are integers below it
+  std::vector<std::size_t> batch_axes = {};  // of each input; all 0 where empty
+
+  std::size_t batch_axis(std::size_t input) const { return batch_axes.empty() ? 0 : batch_axes.at(input); }
+  /// The inputs' shapes with the batch open.
+  std::vector<SymbolicShape> open_inputs() const;
 };
 
 class LayerType {

@@ -71,12 +71,45 @@ Tensors backward(const ReorderBlocks& step, const Tensors& tensors) {
   return each(tensors, [&](const Tensor& t) { return reordered(t, step.axis, inverse(step.order)); });
 }
 
+template <typename T>
+Tensor added(const Tensor& a, const Tensor& b) {
+  std::vector<T> sum = a.values<T>();
+  const std::vector<T> other = b.values<T>();
+  for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += other[i];
+  return tensor_of(a.dtype(), a.shape(), sum);
+}
+
+// As PyTorch adds: half precision is added in single and rounded.
+Tensor added(const Tensor& a, const Tensor& b) {
+  if (a.shape() != b.shape() || a.dtype() != b.dtype())
+    throw MalformedFile("has shape " + to_string(b.shape()) + ", expected " + to_string(a.shape()) + ", that of the tensor it is added to, and its dtype");
+  if (a.dtype() == DType::Float64) return added<double>(a, b);
+  if (a.dtype() == DType::Float32) return added<float>(a, b);
+  return cast(added<float>(cast(a, DType::Float32), cast(b, DType::Float32)), a.dtype());
+}
+
+Tensors forward(const Sum&, const Tensors& tensors) {
+  Tensor total = tensors.at(0);
+  for (std::size_t i = 1; i < tensors.size(); ++i) total = added(total, tensors[i]);
+  return {total};
+}
+Tensors backward(const Sum& step, const Tensors& tensors) {
+  Tensors result{tensors.at(0)};
+  result.resize(step.count, zeros(result[0].dtype(), result[0].shape()));
+  return result;
+}
+
 WeightStep undoing(const PermuteAxes& step) { return PermuteAxes{inverse(step.axes)}; }
 WeightStep undoing(const ChangeShape& step) { return ChangeShape{step.keras, step.torch}; }
 WeightStep undoing(const ReorderBlocks& step) { return ReorderBlocks{step.axis, inverse(step.order)}; }
+WeightStep undoing(const Sum&) { throw std::logic_error("a sum is not undone by a single step"); }
 WeightStep undoing(const Join&) { throw std::logic_error("a join is not undone by a single step"); }
 
 }  // namespace
+
+bool is_lossy(std::span<const WeightStep> steps) {
+  return std::ranges::any_of(steps, [](const WeightStep& step) { return std::holds_alternative<Sum>(step); });
+}
 
 std::vector<WeightStep> inverse(std::span<const WeightStep> steps) {
   std::vector<WeightStep> result;

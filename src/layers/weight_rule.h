@@ -34,21 +34,31 @@ struct ReorderBlocks {
   std::vector<std::int64_t> order;
 };
 
-using WeightStep = std::variant<PermuteAxes, ChangeShape, Join, ReorderBlocks>;
+/// Adds `count` tensors up, of which PyTorch's layer adds each: an LSTM's two biases. The way back is not exact: the first
+/// is the sum and the others are zeros, unless the tensors were kept (a residual) and still have this sum.
+struct Sum {
+  std::size_t count;
+};
+
+using WeightStep = std::variant<PermuteAxes, ChangeShape, Join, ReorderBlocks, Sum>;
+
+/// Whether to_torch may not give back what to_keras took.
+bool is_lossy(std::span<const WeightStep> steps);
 
 /// Tensors of the PyTorch side through `steps`; the views that come out share their bytes.
 std::vector<Tensor> to_keras(std::span<const WeightStep> steps, std::vector<Tensor> tensors);
 /// The inverse of to_keras, derived from the same steps.
 std::vector<Tensor> to_torch(std::span<const WeightStep> steps, std::vector<Tensor> tensors);
 
-/// The steps that undo `steps`. Throws std::logic_error for a join, which has no single tensor to begin with.
+/// The steps that undo `steps`. Throws std::logic_error for a join or a sum, which have no single tensor to begin with.
 std::vector<WeightStep> inverse(std::span<const WeightStep> steps);
 
 struct WeightRule {
   std::vector<std::string> torch;  // state_dict names, relative to the layer
-  std::vector<std::string> keras;  // variable names, relative to the Keras layer
+  std::vector<std::string> keras;  // variable paths, relative to the Keras layer
   std::vector<WeightStep> steps = {};
   bool trainable = true;           // Keras's view of the variables
+  std::string part = {};           // which of the layer's Keras layers: the suffix that it is emitted with
 };
 
 /// A PyTorch tensor that Keras has no place for. It is kept beside the model; `fallback` stands in where it is not there.

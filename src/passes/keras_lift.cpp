@@ -3,6 +3,7 @@
 #include <deque>
 #include <optional>
 #include <set>
+#include <variant>
 
 #include "h5bridge/error.h"
 #include "layers/registry.h"
@@ -27,23 +28,92 @@ History history_of(const Json& json) {
 
 bool is_history(const Json& json) { return json.is_array() && json.as_array().size() == 3 && json.as_array()[0].is_string() && json.as_array()[1].is_integer(); }
 
-// The tensors among a call's arguments, lists taken apart. Anything else that is not null has no place in our graph.
-void collect_tensors(const Json& argument, std::vector<History>& into) {
-  if (argument.is_null()) return;
-  if (argument.is_array()) {
-    for (const Json& element : argument.as_array()) collect_tensors(element, into);
-    return;
+// An argument of a call: tensors, one or a list of them, or a constant.
+using Argument = std::variant<std::vector<History>, Json>;
+
+std::optional<History> tensor_of(const Json& argument) {
+  const Json* class_name = argument.is_object() ? argument.find("class_name") : nullptr;
+  if (!class_name || *class_name != Json("__keras_tensor__")) return std::nullopt;
+  return history_of(argument.at("config").at("keras_history"));
+}
+
+// Adds the tensors of a list, lists in it taken apart; false if anything else is in it.
+bool collect_tensors(const Json& argument, std::vector<History>& into) {
+  if (argument.is_array()) return std::ranges::all_of(argument.as_array(), [&](const Json& element) { return collect_tensors(element, into); });
+  if (const auto tensor = tensor_of(argument)) into.push_back(*tensor);
+  return argument.is_null() || tensor_of(argument).has_value();
+}
+
+bool holds_tensor(const Json& json) {
+  if (json.is_array()) return std::ranges::any_of(json.as_array(), holds_tensor);
+  return json.is_object() && (tensor_of(json) || std::ranges::any_of(json.as_object(), [](const Json::Member& member) { return holds_tensor(member.second); }));
+}
+
+Argument argument_of(const Json& json) {
+  std::vector<History> tensors;
+  if (holds_tensor(json)) {
+    if (!collect_tensors(json, tensors)) throw Unsupported("is called with the argument " + json.dump());
+    return tensors;
   }
-  if (const Json* class_name = argument.find("class_name"); class_name && *class_name == Json("__keras_tensor__"))
-    return into.push_back(history_of(argument.at("config").at("keras_history")));
-  throw Unsupported("is called with the argument " + argument.dump());
+  return json;
+}
+
+struct CallArguments {
+  std::vector<Argument> positional;
+  std::vector<std::pair<std::string, Argument>> keywords;
+
+  std::vector<History> tensors() const {
+    std::vector<History> result;
+    const auto add = [&](const Argument& argument) {
+      if (const auto* tensors = std::get_if<std::vector<History>>(&argument)) result.insert(result.end(), tensors->begin(), tensors->end());
+    };
+    for (const Argument& argument : positional) add(argument);
+    for (const auto& [name, argument] : keywords) add(argument);
+    return result;
+  }
+};
+
+// A call as a mapping sees it.
+struct BoundCall {
+  std::vector<History> inputs;
+  Json::Object constants;
+};
+
+// Keras writes arguments at their default as well; what those of a rebuilt model do without being told is no loss.
+bool says_nothing(const std::string& name, const Json& value) { return value.is_null() || (name == "training" && value == Json(false)); }
+
+// Assigns the arguments to the parameters of the mapping's call. Throws Unsupported for one that it has no place for.
+BoundCall bound(const CallArguments& arguments, const KerasMapping& mapping) {
+  BoundCall result;
+  const auto take = [&](const std::string& parameter, const Argument& argument) {
+    if (const auto* tensors = std::get_if<std::vector<History>>(&argument)) {
+      result.inputs.insert(result.inputs.end(), tensors->begin(), tensors->end());
+      return;
+    }
+    const Json& constant = std::get<Json>(argument);
+    if (says_nothing(parameter, constant)) return;
+    if (std::ranges::find(mapping.call, parameter) == mapping.call.end())
+      throw Unsupported("is called with " + (parameter.empty() ? "the argument " : parameter + "=") + constant.dump());
+    result.constants.set(parameter, constant);
+  };
+  for (std::size_t i = 0; i < arguments.positional.size(); ++i) take(i < mapping.call.size() ? mapping.call[i] : "", arguments.positional[i]);
+  // Keywords in the order of the parameters, as their tensors are our inputs.
+  std::vector<std::pair<std::string, Argument>> keywords = arguments.keywords;
+  const auto place = [&](const auto& keyword) { return std::ranges::find(mapping.call, keyword.first) - mapping.call.begin(); };
+  std::ranges::stable_sort(keywords, {}, place);
+  for (const auto& [name, argument] : keywords) {
+    if (std::holds_alternative<std::vector<History>>(argument) && std::ranges::find(mapping.call, name) == mapping.call.end())
+      throw Unsupported("is called with a tensor as " + name);
+    take(name, argument);
+  }
+  return result;
 }
 
 struct PendingCall {
   const Json* layer;
   std::string name;
   std::int64_t call;
-  std::vector<History> inputs;
+  CallArguments arguments;
 };
 
 class Lifter {
@@ -87,7 +157,7 @@ class Lifter {
         add_input(layer);
       } else {
         if (last.empty()) add_built_input(layer, config);
-        add_call({&layer, name_of_layer(layer), 0, {{last.empty() ? architecture_.inputs[0].name : last, 0, 0}}});
+        add_call({&layer, name_of_layer(layer), 0, {.positional = {std::vector<History>{{last.empty() ? architecture_.inputs[0].name : last, 0, 0}}}, .keywords = {}}});
       }
       last = name_of_layer(layer);
     }
@@ -111,7 +181,7 @@ class Lifter {
         continue;
       }
       std::int64_t count = 0;
-      for (const Json& node : layer.at("inbound_nodes").as_array()) pending.push_back({&layer, name_of_layer(layer), count++, inputs_of(layer, node)});
+      for (const Json& node : layer.at("inbound_nodes").as_array()) pending.push_back({&layer, name_of_layer(layer), count++, arguments_of(layer, node)});
     }
     for_each_port(config.at("input_layers"), [&](const std::string&, const History& input) {
       const auto layer = input_layers_.find(input.layer);
@@ -123,7 +193,7 @@ class Lifter {
     while (!pending.empty()) {
       PendingCall call = std::move(pending.front());
       pending.pop_front();
-      const bool ready = std::all_of(call.inputs.begin(), call.inputs.end(), [&](const History& h) { return values_.contains(key(h)); });
+      const bool ready = std::ranges::all_of(call.arguments.tensors(), [&](const History& h) { return values_.contains(key(h)); });
       if (ready) {
         add_call(call);
         waiting = 0;
@@ -149,30 +219,23 @@ class Lifter {
     for (const Json& port : ports.as_array()) visit("", history_of(port));
   }
 
-  std::vector<History> inputs_of(const Json& layer, const Json& node) {
-    std::vector<History> result;
+  CallArguments arguments_of(const Json& layer, const Json& node) {
+    CallArguments result;
     try {
       if (node.is_array()) {  // Keras 1 and 2: [["x", 0, 0, {}], ...]
         for (const Json& input : node.as_array()) {
-          result.push_back(history_of(input));
-          if (input.as_array().size() > 3) check_kwargs(input.as_array()[3].as_object());
+          result.positional.push_back(std::vector<History>{history_of(input)});
+          if (input.as_array().size() > 3)
+            for (const auto& [name, argument] : input.as_array()[3].as_object()) result.keywords.emplace_back(name, argument);
         }
       } else {
-        collect_tensors(node.at("args"), result);
-        check_kwargs(node.at("kwargs").as_object());
+        for (const Json& argument : node.at("args").as_array()) result.positional.push_back(argument_of(argument));
+        for (const auto& [name, argument] : node.at("kwargs").as_object()) result.keywords.emplace_back(name, argument_of(argument));
       }
     } catch (const Error& error) {
       rethrow_in_file(error, "layer \"" + name_of_layer(layer) + "\" (" + layer.at("class_name").as_string() + ")");
     }
     return result;
-  }
-
-  // Keras writes arguments at their default as well; what those of a rebuilt model do without being told is no loss.
-  static void check_kwargs(const Json::Object& kwargs) {
-    for (const auto& [name, value] : kwargs) {
-      const bool is_default = value.is_null() || (name == "training" && value == Json(false));
-      if (!is_default) throw Unsupported("is called with " + name + "=" + value.dump());
-    }
   }
 
   void add_input(const Json& layer) {
@@ -206,43 +269,87 @@ class Lifter {
   void add_call(const PendingCall& call) {
     const std::string& class_name = call.layer->at("class_name").as_string();
     const std::string described = "layer \"" + call.name + "\" (" + class_name + ")";
-    std::vector<Value> inputs;
-    std::vector<SymbolicShape> shapes;
-    for (const History& input : call.inputs) {
-      inputs.push_back(values_.at(key(input)));
-      shapes.push_back(shapes_.of(inputs.back()));
-    }
     const std::string node = call.call == 0 ? call.name : unique_name(call.name, [&](const std::string& n) { return values_.contains({n, 0, 0}); });
-    values_[{call.name, call.call, 0}] = {node, 0};
+    const auto give_up = [&] {
+      shapes_.set(node, {{}});
+      values_[{call.name, call.call, 0}] = {node, 0};
+    };
     try {
       // What comes after a layer that is not known cannot be checked; all such layers are reported together.
-      const bool known_inputs = std::none_of(shapes.begin(), shapes.end(), [](const SymbolicShape& shape) { return shape.empty(); });
-      if (!known_inputs && !Registry::instance().keras_class(class_name).empty()) return shapes_.set(node, {{}});
-      if (call.call == 0) add_layer(call, class_name, shapes);
+      const bool known_inputs = std::ranges::none_of(call.arguments.tensors(), [&](const History& input) { return shape_of(input).empty(); });
+      if (!known_inputs && !mappings_of(*call.layer).empty()) return give_up();
+      if (call.call == 0) add_layer(call);
       const Layer& layer = *architecture_.find_layer(call.name);
-      shapes_.set(node, Registry::instance().type_of(layer).shapes(layer.attributes, shapes));
+      const BoundCall arguments = bound(call.arguments, *mapping_of_.at(call.name));
+      const std::vector<SymbolicShape> outputs = Registry::instance().type_of(layer).shapes(layer.attributes, shapes_of(arguments.inputs));
+      std::vector<Value> inputs;
+      for (const History& input : arguments.inputs) inputs.push_back(values_.at(key(input)));
+      shapes_.set(node, outputs);
+      for (std::size_t i = 0; i < outputs.size(); ++i) {
+        const auto output = static_cast<std::int64_t>(i);
+        values_[{call.name, call.call, output}] = {node, output};
+      }
+      architecture_.nodes.push_back({node, call.name, std::move(inputs), {}});
     } catch (const Unsupported& error) {
       problems_ += (problems_.empty() ? "" : "; ") + described + ": " + error.what();
-      shapes_.set(node, {{}});
+      give_up();
     } catch (const Error& error) {
       rethrow_in_file(error, described);
     }
-    architecture_.nodes.push_back({node, call.name, std::move(inputs), {}});
   }
 
-  void add_layer(const PendingCall& call, const std::string& class_name, const std::vector<SymbolicShape>& shapes) {
-    const auto mappings = Registry::instance().keras_class(class_name);
+  const SymbolicShape& shape_of(const History& tensor) const { return shapes_.of(values_.at(key(tensor))); }
+
+  std::vector<SymbolicShape> shapes_of(const std::vector<History>& tensors) const {
+    std::vector<SymbolicShape> result;
+    for (const History& tensor : tensors) result.push_back(shape_of(tensor));
+    return result;
+  }
+
+  // The mappings of a layer's class. Keras's .h5 writer leaves out where a class lives, so that an operation and a layer may
+  // look alike there.
+  static std::vector<const KerasMapping*> mappings_of(const Json& layer) {
+    auto mappings = Registry::instance().keras_class(layer.at("class_name").as_string());
+    const Json* module = layer.find("module");
+    if (!module || !module->is_string()) return mappings;
+    const auto is_in = [&](const char* package) { return module->as_string().starts_with(package); };
+    const bool is_operation = is_in("keras.src.ops") || is_in("keras.ops");
+    if (is_operation || is_in("keras.layers")) std::erase_if(mappings, [&](const KerasMapping* mapping) { return mapping->is_operation() != is_operation; });
+    return mappings;
+  }
+
+  void add_layer(const PendingCall& call) {
+    const auto mappings = mappings_of(*call.layer);
     if (mappings.empty()) throw Unsupported("there is no layer type for it yet");
-    if (shapes.empty()) throw MalformedFile("has no inputs");
+    std::string refusal;
     for (const KerasMapping* mapping : mappings) {
-      std::optional<Layer> layer = layer_from_config(*mapping, call.layer->at("config").as_object(), shapes);
-      if (!layer) continue;
-      layer->name = call.name;
-      if (Registry::instance().keras_of(layer->type)[0]->class_name != class_name) layer->keras.set("class_name", class_name);
-      architecture_.layers.push_back(std::move(*layer));
-      return;
+      try {
+        if (add_layer_as(*mapping, call)) return;
+      } catch (const Unsupported& error) {
+        refusal = error.what();
+      }
     }
-    throw Unsupported("its configuration " + call.layer->at("config").dump() + " has no layer type yet");
+    throw Unsupported(refusal.empty() ? "its configuration " + call.layer->at("config").dump() + " has no layer type yet" : refusal);
+  }
+
+  bool add_layer_as(const KerasMapping& mapping, const PendingCall& call) {
+    const BoundCall arguments = bound(call.arguments, mapping);
+    if (arguments.inputs.empty()) throw MalformedFile("has no inputs");
+    const std::vector<SymbolicShape> shapes = shapes_of(arguments.inputs);
+    Json::Object config = call.layer->at("config").as_object();
+    for (const auto& [name, constant] : arguments.constants) config.set(name, constant);
+    std::optional<Layer> layer = layer_from_config(mapping, config, shapes);
+    if (!layer) return false;
+    layer->name = call.name;
+    const auto all = Registry::instance().keras_of(layer->type);
+    const auto preferred = std::ranges::find_if(all, [&](const KerasMapping* candidate) { return candidate->fits(layer->attributes, shapes); });
+    if (preferred == all.end() || *preferred != &mapping) {
+      layer->keras.set("class_name", mapping.class_name);
+      if (mapping.is_operation()) layer->keras.set("module", mapping.module);
+    }
+    mapping_of_[call.name] = &mapping;
+    architecture_.layers.push_back(std::move(*layer));
+    return true;
   }
 
   using Key = std::tuple<std::string, std::int64_t, std::int64_t>;
@@ -252,6 +359,7 @@ class Lifter {
   Shapes shapes_;
   std::map<std::string, const Json*> input_layers_;
   std::map<Key, Value> values_;
+  std::map<std::string, const KerasMapping*> mapping_of_;  // what each layer was read by
   std::string problems_;
   int open_sizes_ = 0;
 };

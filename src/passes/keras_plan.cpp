@@ -4,6 +4,7 @@
 #include <iterator>
 #include <optional>
 #include <set>
+#include <variant>
 
 #include "h5bridge/error.h"
 #include "layers/registry.h"
@@ -34,10 +35,31 @@ struct KerasTensor {
   }
 };
 
+using Argument = std::variant<KerasTensor, std::vector<KerasTensor>, Json>;
+
+Json argument_config(const Argument& argument) {
+  if (const auto* tensor = std::get_if<KerasTensor>(&argument)) return tensor->argument();
+  if (const auto* constant = std::get_if<Json>(&argument)) return *constant;
+  Json::Array list;
+  for (const KerasTensor& tensor : std::get<std::vector<KerasTensor>>(argument)) list.push_back(tensor.argument());
+  return list;
+}
+
 struct Call {
-  std::vector<KerasTensor> inputs;
-  bool as_list = false;
-  Json::Object kwargs;
+  std::vector<Argument> arguments;
+  std::vector<std::pair<std::string, Argument>> keywords;
+
+  /// In the order in which Keras walks through them.
+  std::vector<KerasTensor> tensors() const {
+    std::vector<KerasTensor> result;
+    const auto add = [&](const Argument& argument) {
+      if (const auto* tensor = std::get_if<KerasTensor>(&argument)) result.push_back(*tensor);
+      if (const auto* list = std::get_if<std::vector<KerasTensor>>(&argument)) result.insert(result.end(), list->begin(), list->end());
+    };
+    for (const Argument& argument : arguments) add(argument);
+    for (const auto& [name, argument] : keywords) add(argument);
+    return result;
+  }
 };
 
 // A layer or an operation of the Keras model.
@@ -46,70 +68,93 @@ struct PlannedLayer {
   std::string module;
   std::string class_name;
   Json::Object config;
-  bool is_operation = false;
   std::vector<Call> calls;
-};
 
-// What a mapping emits for one call, before it is known whether its layers exist already.
-struct Emitted {
-  std::string suffix;
-  PlannedLayer layer;
-  std::vector<KerasEmitter::Handle> inputs;
-  Json::Object kwargs;
-  SymbolicShape shape;
-  bool is_main = false;
+  bool is_operation() const { return module != "keras.layers"; }
 };
 
 class Emitter final : public KerasEmitter {
  public:
-  Emitter(std::vector<SymbolicShape> shapes, const SymbolicShape& output, const KerasMapping& mapping)
-      : shapes_(std::move(shapes)), output_(output), mapping_(mapping) {}
+  Emitter(std::vector<SymbolicShape> inputs, const std::vector<SymbolicShape>& outputs, const KerasMapping& mapping)
+      : inputs_(std::move(inputs)), outputs_(outputs), mapping_(mapping), shapes_(inputs_) {}
 
-  const std::vector<SymbolicShape>& input_shapes() const override { return shapes_; }
-  const SymbolicShape& output_shape() const override { return output_; }
+  const std::vector<SymbolicShape>& input_shapes() const override { return inputs_; }
+  const std::vector<SymbolicShape>& output_shapes() const override { return outputs_; }
   Handle input(std::size_t i) const override { return i; }
-  const SymbolicShape& shape(Handle value) const override { return value < shapes_.size() ? shapes_[value] : emitted_.at(value - shapes_.size()).shape; }
+  const SymbolicShape& shape(Handle value) const override { return shapes_.at(value); }
+
+  // Handles count the call's inputs first, then what was emitted.
+  std::vector<Handle> call(KerasEmitter::Call call) override {
+    std::vector<Handle> result;
+    for (const SymbolicShape& output : call.outputs) {
+      result.push_back(shapes_.size());
+      shapes_.push_back(output);
+    }
+    emitted_.push_back(std::move(call));
+    return result;
+  }
+
   Handle layer(const std::string& suffix, const std::string& type, const Attributes& attributes, Handle input) override {
     const KerasMapping& mapping = *Registry::instance().keras_of(type).at(0);
-    SymbolicShape result = Registry::instance().find(type)->shapes(attributes, {shape(input)}).at(0);
+    std::vector<SymbolicShape> outputs = Registry::instance().find(type)->shapes(attributes, {shape(input)});
     Json::Object config = config_of(mapping, Layer{"", type, attributes, {}});
-    return emit({suffix, {"", "keras.layers", mapping.class_name, std::move(config), false, {}}, {input}, {}, std::move(result)});
-  }
-  Handle operation(const std::string& suffix, const std::string& module, const std::string& class_name, Json::Object config,
-                   std::vector<Handle> inputs, Json::Object kwargs, SymbolicShape result) override {
-    return emit({suffix, {"", module, class_name, std::move(config), true, {}}, std::move(inputs), std::move(kwargs), std::move(result)});
-  }
-  Handle main(Json::Object config, std::vector<Handle> inputs) override {
-    return emit({"", {"", "keras.layers", mapping_.class_name, std::move(config), false, {}}, std::move(inputs), {}, output_, true});
+    return call({.suffix = suffix, .class_name = mapping.class_name, .config = std::move(config), .arguments = {input}, .outputs = std::move(outputs)}).at(0);
   }
 
-  const std::vector<Emitted>& emitted() const { return emitted_; }
+  Results main(Json::Object config, std::vector<Handle> inputs) override {
+    KerasEmitter::Call made{.module = mapping_.module, .class_name = mapping_.class_name, .arguments = {}, .outputs = outputs_};
+    if (mapping_.inputs_as_list)
+      made.arguments = {std::move(inputs)};
+    else if (mapping_.call.empty())
+      made.arguments.assign(inputs.begin(), inputs.end());
+    else
+      take_arguments(config, inputs, made);
+    made.config = std::move(config);
+    return call(std::move(made));
+  }
+
+  const std::vector<KerasEmitter::Call>& emitted() const { return emitted_; }
 
  private:
-  // Handles count the call's inputs first, then what was emitted.
-  Handle emit(Emitted emitted) {
-    emitted_.push_back(std::move(emitted));
-    return shapes_.size() + emitted_.size() - 1;
+  // Fills the parameters of the call, in order, with the constants that the rows made and with the inputs.
+  void take_arguments(Json::Object& config, const std::vector<Handle>& inputs, KerasEmitter::Call& made) const {
+    auto input = inputs.begin();
+    for (const std::string& parameter : mapping_.call) {
+      std::optional<Argument> argument;
+      if (const Json* constant = config.find(parameter); constant && !constant->is_null())
+        argument = *constant;
+      else if (input != inputs.end())
+        argument = *input++;
+      config.erase(parameter);
+      if (argument) made.keywords.emplace_back(parameter, std::move(*argument));
+    }
+    // Keras writes what it can by position.
+    for (auto keyword = made.keywords.begin(); keyword != made.keywords.end() && keyword->first == mapping_.call[made.arguments.size()];) {
+      made.arguments.push_back(std::move(keyword->second));
+      keyword = made.keywords.erase(keyword);
+    }
   }
 
-  std::vector<SymbolicShape> shapes_;
-  const SymbolicShape& output_;
+  std::vector<SymbolicShape> inputs_;
+  const std::vector<SymbolicShape>& outputs_;
   const KerasMapping& mapping_;
-  std::vector<Emitted> emitted_;
+  std::vector<SymbolicShape> shapes_;  // of all handles
+  std::vector<KerasEmitter::Call> emitted_;
 };
 
 Json layer_config(const PlannedLayer& layer) {
   Json::Array nodes;
   for (const Call& call : layer.calls) {
     Json::Array arguments;
-    for (const KerasTensor& input : call.inputs) arguments.push_back(input.argument());
-    if (call.as_list) arguments = {Json(std::move(arguments))};
-    nodes.push_back(Json::Object{{"args", std::move(arguments)}, {"kwargs", call.kwargs}});
+    for (const Argument& argument : call.arguments) arguments.push_back(argument_config(argument));
+    Json::Object keywords;
+    for (const auto& [name, argument] : call.keywords) keywords.set(name, argument_config(argument));
+    nodes.push_back(Json::Object{{"args", std::move(arguments)}, {"kwargs", std::move(keywords)}});
   }
   return Json::Object{{"module", layer.module},
                       {"class_name", layer.class_name},
                       {"config", layer.config},
-                      {"registered_name", layer.is_operation ? Json(layer.class_name) : Json()},
+                      {"registered_name", layer.is_operation() ? Json(layer.class_name) : Json()},
                       {"name", layer.name},
                       {"inbound_nodes", std::move(nodes)}};
 }
@@ -144,14 +189,15 @@ class Planner {
       } catch (const Unsupported& error) {
         // All problems are reported at once; what depends on this node goes on with a value that is never written.
         problems += (problems.empty() ? "" : "; ") + describe(architecture_.layer_of(node)) + ": " + error.what();
-        values_[{node.name, 0}] = {};
+        for (std::size_t i = 0; i < shapes_.outputs_of(node.name).size(); ++i) values_[{node.name, static_cast<std::int64_t>(i)}] = {};
       }
     }
     if (!problems.empty()) throw Unsupported(problems);
+    drop_unused();
     order_layers();
     // A Sequential model does not count its input among its layers.
     for (const auto& layer : layers_)
-      if (!layer.is_operation && !(is_sequential() && layer.class_name == "InputLayer")) plan_.layer_names.push_back(layer.name);
+      if (!layer.is_operation() && !(is_sequential() && layer.class_name == "InputLayer")) plan_.layer_names.push_back(layer.name);
     order_bindings();
     write_config();
     return std::move(plan_);
@@ -190,55 +236,72 @@ class Planner {
                        "keras.layers",
                        "InputLayer",
                        {{"batch_shape", shape_config(input.shape)}, {"dtype", name_of(input.dtype)}, {"sparse", false}, {"ragged", false}, {"name", name}, {"optional", false}},
-                       false,
                        {}});
   }
 
-  // The mapping that a layer came from, or else the preferred one of its type.
-  const KerasMapping& mapping_of(const Layer& layer) const {
+  // The mapping that a layer came from, or else the first of its type that can say it.
+  const KerasMapping& mapping_of(const Layer& layer, const std::vector<SymbolicShape>& inputs) const {
     const auto mappings = Registry::instance().keras_of(layer.type);
     if (mappings.empty()) throw Unsupported("there is no Keras layer for it");
-    if (const Json* class_name = layer.keras.find("class_name"))
+    if (const Json* class_name = layer.keras.find("class_name")) {
+      const Json* module = layer.keras.find("module");
       for (const KerasMapping* mapping : mappings)
-        if (mapping->class_name == class_name->as_string()) return *mapping;
-    return *mappings[0];
+        if (mapping->class_name == class_name->as_string() && mapping->module == (module ? module->as_string() : "keras.layers")) return *mapping;
+    }
+    const auto found = std::find_if(mappings.begin(), mappings.end(), [&](const KerasMapping* mapping) { return mapping->fits(layer.attributes, inputs); });
+    return found == mappings.end() ? *mappings[0] : **found;
   }
 
   void add_node(const Node& node) {
     const Layer& layer = architecture_.layer_of(node);
-    const KerasMapping& mapping = mapping_of(layer);
-    const SymbolicShape& output = shapes_.of({node.name, 0});
-    Emitter emitter(input_shapes(shapes_, node), output, mapping);
-    const KerasEmitter::Handle result = mapping.lower(layer.attributes, config_of(mapping, layer), emitter);
+    const std::vector<SymbolicShape> inputs = input_shapes(shapes_, node);
+    const KerasMapping& mapping = mapping_of(layer, inputs);
+    Emitter emitter(inputs, shapes_.outputs_of(node.name), mapping);
+    const KerasEmitter::Results results = mapping.lower(layer.attributes, config_of(mapping, layer), emitter);
 
     std::vector<KerasTensor> handles;
     for (const Value& value : node.inputs) handles.push_back(values_.at(value));
-    const WeightRules rules = mapping.weights(layer.attributes, emitter.input_shapes());
-    for (Emitted emitted : emitter.emitted()) {
-      if (dtype_ != DType::Float32 && emitted.layer.config.contains("dtype") && !layer.keras.contains("dtype")) emitted.layer.config.set("dtype", name_of(dtype_));
-      Call call{{}, emitted.is_main && mapping.inputs_as_list, emitted.kwargs};
-      for (const KerasEmitter::Handle handle : emitted.inputs) call.inputs.push_back(handles.at(handle));
-      handles.push_back(add_call(node, layer, emitted, std::move(call), emitted.is_main && !rules.rules.empty()));
-      handles.back().shape = emitted.shape;
-      if (emitted.is_main) bind(layer, handles.back().layer, rules);
+    const WeightRules rules = mapping.weights(layer.attributes, inputs);
+    for (KerasEmitter::Call emitted : emitter.emitted()) {
+      if (dtype_ != DType::Float32 && emitted.config.contains("dtype") && !layer.keras.contains("dtype")) emitted.config.set("dtype", name_of(dtype_));
+      Call call;
+      for (const auto& argument : emitted.arguments) call.arguments.push_back(resolved(argument, handles));
+      for (const auto& [name, argument] : emitted.keywords) call.keywords.emplace_back(name, resolved(argument, handles));
+      const bool has_weights = std::any_of(rules.rules.begin(), rules.rules.end(), [&](const WeightRule& rule) { return rule.part == emitted.suffix; });
+      KerasTensor made = add_call(node, layer, emitted, std::move(call), has_weights);
+      if (has_weights) bind(layer, emitted.suffix, made.layer, rules);
+      for (const SymbolicShape& shape : emitted.outputs) {
+        made.shape = shape;
+        handles.push_back(made);
+        ++made.tensor;
+      }
     }
-    values_[{node.name, 0}] = handles.at(result);
+    for (const ResidualRule& residual : rules.residuals) plan_.residuals[layer.name + "." + residual.torch] = residual.fallback;
+    for (std::size_t i = 0; i < results.values.size(); ++i) values_[{node.name, static_cast<std::int64_t>(i)}] = handles.at(results.values[i]);
+  }
+
+  static Argument resolved(const KerasEmitter::Argument& argument, const std::vector<KerasTensor>& handles) {
+    if (const auto* handle = std::get_if<KerasEmitter::Handle>(&argument)) return handles.at(*handle);
+    if (const auto* constant = std::get_if<Json>(&argument)) return *constant;
+    std::vector<KerasTensor> list;
+    for (const KerasEmitter::Handle handle : std::get<std::vector<KerasEmitter::Handle>>(argument)) list.push_back(handles.at(handle));
+    return list;
   }
 
   // Calls a layer again if this is the same one; operations and layers that differ between calls get a name of their own.
-  KerasTensor add_call(const Node& node, const Layer& layer, const Emitted& emitted, Call call, bool has_weights) {
+  KerasTensor add_call(const Node& node, const Layer& layer, const KerasEmitter::Call& emitted, Call call, bool has_weights) {
     const auto key = std::pair(layer.name, emitted.suffix);
+    PlannedLayer planned{{}, emitted.module, emitted.class_name, emitted.config, {}};
     if (const auto known = made_.find(key); known != made_.end()) {
       PlannedLayer& first = layers_[known->second];
-      Json::Object config = emitted.layer.config;
+      Json::Object config = emitted.config;
       config.set("name", first.name);
-      if (!emitted.layer.is_operation && first.class_name == emitted.layer.class_name && same_members(first.config, config)) {
+      if (!planned.is_operation() && first.class_name == emitted.class_name && same_members(first.config, config)) {
         first.calls.push_back(std::move(call));
         return {first.name, static_cast<std::int64_t>(first.calls.size()) - 1, 0, {}, dtype_};
       }
       if (has_weights) throw Unsupported("it is called twice in ways that one Keras layer cannot serve");
     }
-    PlannedLayer planned = emitted.layer;
     const bool is_first = !made_.contains(key);
     const std::string base = is_first ? layer_names_.at(layer.name) : keras_name(node.name);
     planned.name = emitted.suffix.empty() ? (is_first ? base : unique(base)) : unique(base + "_" + emitted.suffix);
@@ -264,9 +327,11 @@ class Planner {
     return trainable && *trainable == Json(false);
   }
 
-  void bind(const Layer& layer, const std::string& keras_layer, const WeightRules& rules) {
-    if (!bound_.insert(layer.name).second) return;
+  // The variables of the Keras layer that is part `part` of `layer`.
+  void bind(const Layer& layer, const std::string& part, const std::string& keras_layer, const WeightRules& rules) {
+    if (!bound_.insert({layer.name, part}).second) return;
     for (const WeightRule& rule : rules.rules) {
+      if (rule.part != part) continue;
       KerasBinding binding{{}, keras_layer, rule.keras, rule.steps, rule.trainable, is_frozen(layer)};
       for (const std::string& tensor : rule.torch) {
         const std::string name = layer.name + "." + tensor;
@@ -275,7 +340,24 @@ class Planner {
       }
       plan_.bindings.push_back(std::move(binding));
     }
-    for (const ResidualRule& residual : rules.residuals) plan_.residuals[layer.name + "." + residual.torch] = residual.fallback;
+  }
+
+  // What a layer emitted for outputs that nobody uses. An input that nobody uses stays.
+  void drop_unused() {
+    std::map<std::string, const PlannedLayer*> by_name;
+    for (const PlannedLayer& layer : layers_) by_name[layer.name] = &layer;
+    std::vector<std::string> open;
+    for (const Output& output : architecture_.outputs) open.push_back(values_.at(output.value).layer);
+    std::set<std::string> used;
+    while (!open.empty()) {
+      const std::string name = std::move(open.back());
+      open.pop_back();
+      if (!used.insert(name).second) continue;
+      for (const Call& call : by_name.at(name)->calls)
+        for (const KerasTensor& tensor : call.tensors()) open.push_back(tensor.layer);
+    }
+    std::erase_if(layers_, [&](const PlannedLayer& layer) { return !used.contains(layer.name) && layer.class_name != "InputLayer"; });
+    std::erase_if(plan_.bindings, [&](const KerasBinding& binding) { return !used.contains(binding.layer); });
   }
 
   // Keras numbers the layers of a model its own way, and a .h5 file's weights have to stand in that order.
@@ -287,7 +369,7 @@ class Planner {
     for (std::size_t i = 0; i < layers_.size(); ++i) {
       for (const Call& call : layers_[i].calls) {
         auto& inputs = graph[i].emplace_back();
-        std::transform(call.inputs.begin(), call.inputs.end(), std::back_inserter(inputs), call_of);
+        std::ranges::transform(call.tensors(), std::back_inserter(inputs), call_of);
       }
       if (layers_[i].calls.empty()) graph[i].emplace_back();  // an input
     }
@@ -316,7 +398,9 @@ class Planner {
     if (!class_name || *class_name != Json("Sequential") || architecture_.inputs.size() != 1 || architecture_.outputs.size() != 1) return false;
     for (std::size_t i = 1; i < layers_.size(); ++i) {
       const PlannedLayer& layer = layers_[i];
-      if (layer.is_operation || layer.calls.size() != 1 || layer.calls[0].inputs.size() != 1 || layer.calls[0].inputs[0].layer != layers_[i - 1].name) return false;
+      if (layer.is_operation() || layer.calls.size() != 1) return false;
+      const std::vector<KerasTensor> inputs = layer.calls[0].tensors();
+      if (inputs.size() != 1 || inputs[0].layer != layers_[i - 1].name) return false;
     }
     return values_.at(architecture_.outputs[0].value).layer == layers_.back().name;
   }
@@ -365,7 +449,7 @@ class Planner {
   std::map<Value, KerasTensor> values_;
   std::vector<PlannedLayer> layers_;
   std::map<std::pair<std::string, std::string>, std::size_t> made_;  // by our layer and suffix
-  std::set<std::string> bound_;
+  std::set<std::pair<std::string, std::string>> bound_;  // likewise
   KerasPlan plan_;
 };
 

@@ -19,10 +19,10 @@ inline SymbolicShape batch_of(const Shape& sizes) {
 /// Each call takes the value made before it, unless it names its inputs. The last value is the output, unless outputs are named.
 class ArchitectureBuilder {
  public:
-  explicit ArchitectureBuilder(const SymbolicShape& shape) { input("x", shape); }
+  explicit ArchitectureBuilder(const SymbolicShape& shape, DType dtype = DType::Float32) { input("x", shape, dtype); }
 
-  ArchitectureBuilder& input(const std::string& name, const SymbolicShape& shape) {
-    architecture_.inputs.push_back({name, shape, DType::Float32});
+  ArchitectureBuilder& input(const std::string& name, const SymbolicShape& shape, DType dtype = DType::Float32) {
+    architecture_.inputs.push_back({name, shape, dtype});
     last_ = name;
     return *this;
   }
@@ -61,19 +61,16 @@ struct SampleCase {
 
   std::string name() const { return type.name + ": " + sample.what; }
   Attributes attributes() const { return attributes_from_json(type, sample.attributes, name()); }
-  std::vector<SymbolicShape> input_shapes() const {
-    std::vector<SymbolicShape> result;
-    for (const Shape& shape : sample.inputs) result.push_back(batch_of({shape.begin() + 1, shape.end()}));
-    return result;
-  }
+  std::vector<SymbolicShape> input_shapes() const { return sample.open_inputs(); }
   /// A model of this layer, called "layer", alone.
   Architecture architecture() const {
     std::vector<std::string> inputs;
-    ArchitectureBuilder builder(input_shapes().at(0));
+    const DType dtype = sample.ids_below > 0 ? DType::Int64 : DType::Float32;
+    ArchitectureBuilder builder(input_shapes().at(0), dtype);
     inputs.push_back("x");
     for (std::size_t i = 1; i < sample.inputs.size(); ++i) {
       inputs.push_back("x" + std::to_string(i));
-      builder.input(inputs.back(), input_shapes()[i]);
+      builder.input(inputs.back(), input_shapes()[i], dtype);
     }
     return builder.layer("layer", type.name, sample.attributes, inputs).build();
   }

@@ -74,6 +74,25 @@ TEST_CASE("steps run in order to Keras and in the opposite order back") {
   check_inverse(steps, {random_tensor(DType::Float32, {4, 2}), random_tensor(DType::Float32, {2, 2})});
 }
 
+TEST_CASE("Sum adds, and goes back to the sum and zeros") {
+  const std::vector<WeightStep> steps{Sum{2}};
+  CHECK(is_lossy(steps));
+  CHECK_FALSE(is_lossy(std::vector<WeightStep>{Join{0, {1, 1}}}));
+  const Tensor one = tensor_of<float>(DType::Float32, {3}, {1, 2, -3.5F});
+  const Tensor two = tensor_of<float>(DType::Float32, {3}, {0.25F, 1e-8F, 3.5F});
+  const auto keras = to_keras(steps, {one, two});
+  REQUIRE(keras.size() == 1);
+  CHECK(keras[0].values<float>() == std::vector<float>{1.25F, 2, 0});
+  const auto torch = to_torch(steps, keras);
+  REQUIRE(torch.size() == 2);
+  CHECK(bit_equal(torch[0], keras[0]));
+  CHECK(torch[1].values<float>() == std::vector<float>{0, 0, 0});
+  const Tensor half = to_keras(steps, {cast(one, DType::BFloat16), cast(two, DType::BFloat16)}).at(0);
+  CHECK(half.dtype() == DType::BFloat16);
+  CHECK(cast(half, DType::Float32).values<float>() == std::vector<float>{1.25F, 2, 0});
+  CHECK_THROWS_AS(to_keras(steps, {one, counting_tensor({3})}), MalformedFile);
+}
+
 TEST_CASE("no steps change nothing") { check_inverse({}, {random_tensor(DType::Complex64, {2, 2})}); }
 
 }  // namespace h5bridge::testing

@@ -1,5 +1,6 @@
 // Writes what is generated from the layer definitions: `h5bridge_generate ROOT` the schema and the table of layers into the
-// repository at ROOT; `h5bridge_generate --samples` prints, for the tests, every sample of every layer type as a model.
+// repository at ROOT. For the tests, `--samples` prints every sample of every layer type as a model, and `--keras-samples` every
+// sample of every Keras class that is read, as a constructor call.
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -17,23 +18,36 @@ void write(const std::filesystem::path& path, const std::string& text) {
   if (!file.flush()) throw SystemFailure(path.string() + ": cannot be written");
 }
 
-// A model of one layer; its batch is open.
+Json shape_to_json(const SymbolicShape& shape) {
+  Json::Array result;
+  for (const Size& size : shape) result.push_back(size.value() ? Json(*size.value()) : Json(size.str()));
+  return result;
+}
+
+Json shapes_to_json(const std::vector<Shape>& shapes) {
+  Json::Array result;
+  for (const Shape& shape : shapes) result.push_back(Json::array(shape));
+  return result;
+}
+
+// A model of one layer, all of whose outputs are the model's; its batch is open.
 Json one_layer_model(const LayerType& type, const Sample& sample) {
   Json::Array inputs;
   Json::Array values;
-  for (const Shape& shape : sample.inputs) {
-    Json::Array sizes = Json::array(shape).as_array();
-    sizes.at(0) = "batch";
+  for (const SymbolicShape& shape : sample.open_inputs()) {
     const std::string name = "x" + std::to_string(inputs.size());
-    inputs.push_back(Json::Object{{"name", name}, {"shape", std::move(sizes)}, {"dtype", "float32"}});
+    inputs.push_back(Json::Object{{"name", name}, {"shape", shape_to_json(shape)}, {"dtype", sample.ids_below > 0 ? "int64" : "float32"}});
     values.push_back(name);
   }
+  Json::Array outputs{"layer"};
+  for (std::size_t i = 1; i < type.shapes(attributes_from_json(type, sample.attributes, type.name), sample.open_inputs()).size(); ++i)
+    outputs.push_back("layer:" + std::to_string(i));
   return Json::Object{
       {"h5bridge", 1},
       {"name", "Sample"},
       {"inputs", std::move(inputs)},
       {"layers", Json::Array{Json::Object{{"name", "layer"}, {"type", type.name}, {"attributes", sample.attributes}, {"inputs", std::move(values)}}}},
-      {"outputs", Json::Array{"layer"}},
+      {"outputs", std::move(outputs)},
   };
 }
 
@@ -49,12 +63,11 @@ Json samples_of(const Registry& registry) {
   for (const Family& family : registry.families())
     for (const LayerType& type : family.types)
       for (const Sample& sample : type.samples) {
-        Json::Array shapes;
-        for (const Shape& shape : sample.inputs) shapes.push_back(Json::array(shape));
         result.push_back(Json::Object{{"type", type.name},
                                       {"sample", sample.what},
                                       {"attributes", sample.attributes},
-                                      {"input_shapes", std::move(shapes)},
+                                      {"input_shapes", shapes_to_json(sample.inputs)},
+                                      {"ids_below", sample.ids_below},
                                       {"in_keras", sample.in_keras},
                                       {"tensors", tensors_of(type, sample)},
                                       {"architecture", one_layer_model(type, sample)}});
@@ -62,10 +75,30 @@ Json samples_of(const Registry& registry) {
   return result;
 }
 
+Json keras_samples_of(const Registry& registry) {
+  Json::Array result;
+  for (const Family& family : registry.families())
+    for (const KerasMapping& mapping : family.keras)
+      for (const KerasSample& sample : mapping.samples)
+        result.push_back(Json::Object{{"type", mapping.type},
+                                      {"module", mapping.module},
+                                      {"class_name", mapping.class_name},
+                                      {"sample", sample.what},
+                                      {"config", sample.config},
+                                      {"call", sample.call},
+                                      {"input_shapes", shapes_to_json(sample.inputs)},
+                                      {"ids_below", sample.ids_below}});
+  return result;
+}
+
 void generate(const std::string& argument) {
   const Registry& registry = Registry::instance();
   if (argument == "--samples") {
     std::cout << samples_of(registry).dump(1) << "\n";
+    return;
+  }
+  if (argument == "--keras-samples") {
+    std::cout << keras_samples_of(registry).dump(1) << "\n";
     return;
   }
   const std::filesystem::path root(argument);
@@ -78,7 +111,7 @@ void generate(const std::string& argument) {
 
 int main(int count, char** arguments) {
   if (count != 2) {
-    std::cerr << "usage: h5bridge_generate ROOT | --samples\n";
+    std::cerr << "usage: h5bridge_generate ROOT | --samples | --keras-samples\n";
     return 2;
   }
   try {

@@ -20,7 +20,7 @@ KerasMapping named_or_operation(const std::string& type, const std::string& acti
   mapping.lift = [standard](Json::Object&, Attributes& attributes, const std::vector<SymbolicShape>&) {
     for (const auto& [name, value] : standard) attributes.set(name, value);
   };
-  mapping.lower = [=](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
+  mapping.lower = [=](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
     const bool is_standard = std::all_of(standard.begin(), standard.end(), [&](const auto& row) { return a.at(row.first) == row.second; });
     if (is_standard) return emitter.main(std::move(config), {emitter.input(0)});
     if (operation.empty()) throw Unsupported("Keras has this activation with its default settings only");

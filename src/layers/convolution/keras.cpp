@@ -18,7 +18,7 @@ bool amounts_to_same(const Attributes& a) {
   return true;
 }
 
-KerasEmitter::Handle lower(const Attributes& a, Json::Object config, KerasEmitter& emitter) {
+KerasEmitter::Results lower(const Attributes& a, Json::Object config, KerasEmitter& emitter) {
   if (a.text("padding_mode") != "zeros") throw Unsupported("padding_mode \"" + a.text("padding_mode") + "\" has no Keras layer yet");
   KerasEmitter::Handle input = emitter.input(0);
   std::string padding = "valid";

@@ -18,7 +18,7 @@ KerasMapping elementwise(const std::string& type, const std::string& class_name)
 // PyTorch's operators: a Keras layer merges tensors, an operation takes a number, and has the divisions.
 KerasMapping arithmetic(const std::string& type, const std::string& class_name, const std::string& operation) {
   KerasMapping mapping = elementwise(type, class_name);
-  mapping.lower = [operation, merge = mapping.lower, class_name](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
+  mapping.lower = [operation, merge = mapping.lower, class_name](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
     const bool with_number = !a.is_none("other");
     if (!with_number && !class_name.empty()) return merge(a, std::move(config), emitter);
     std::vector<KerasEmitter::Handle> inputs;

@@ -15,7 +15,7 @@ WeightRules weights(const Attributes& a) {
   return result;
 }
 
-KerasEmitter::Handle lower(const Attributes& a, Json::Object config, KerasEmitter& emitter) {
+KerasEmitter::Results lower(const Attributes& a, Json::Object config, KerasEmitter& emitter) {
   if (!a.boolean("track_running_stats")) throw Unsupported("batch normalisation without running statistics has no Keras layer");
   if (a.is_none("momentum")) throw Unsupported("batch normalisation with a cumulative average (momentum None) has no Keras layer");
   const bool affine = a.boolean("affine");

@@ -36,12 +36,12 @@ bool has_dilation(const Attributes& a) {
   return std::any_of(dilation.begin(), dilation.end(), [](std::int64_t d) { return d != 1; });
 }
 
-KerasEmitter::Handle emit_pooling(bool same, Json::Object config, KerasEmitter& emitter, KerasEmitter::Handle input) {
+KerasEmitter::Results emit_pooling(bool same, Json::Object config, KerasEmitter& emitter, KerasEmitter::Handle input) {
   config.set("padding", same ? "same" : "valid");
   return emitter.main(std::move(config), {input});
 }
 
-KerasEmitter::Handle lower_max(const Attributes& a, Json::Object config, KerasEmitter& emitter) {
+KerasEmitter::Results lower_max(const Attributes& a, Json::Object config, KerasEmitter& emitter) {
   if (has_dilation(a)) throw Unsupported("max pooling with dilation has no Keras layer");
   const bool same = has_padding_word(a, "same");
   KerasEmitter::Handle input = emitter.input(0);
@@ -51,7 +51,7 @@ KerasEmitter::Handle lower_max(const Attributes& a, Json::Object config, KerasEm
   return emit_pooling(same, std::move(config), emitter, input);
 }
 
-KerasEmitter::Handle lower_average(const Attributes& a, Json::Object config, KerasEmitter& emitter) {
+KerasEmitter::Results lower_average(const Attributes& a, Json::Object config, KerasEmitter& emitter) {
   if (a.contains("divisor_override") && !a.is_none("divisor_override")) throw Unsupported("average pooling with divisor_override has no Keras layer");
   const bool same = has_padding_word(a, "same");
   KerasEmitter::Handle input = emitter.input(0);

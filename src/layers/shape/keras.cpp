@@ -23,7 +23,7 @@ KerasMapping flatten() {
 }
 
 // The sizes of a Keras Reshape: without the batch, and with one unknown at the most.
-KerasEmitter::Handle lower_reshape(const Attributes& a, Json::Object config, KerasEmitter& emitter) {
+KerasEmitter::Results lower_reshape(const Attributes& a, Json::Object config, KerasEmitter& emitter) {
   const SymbolicShape& input = emitter.input_shapes()[0];
   const SymbolicShape& output = emitter.output_shape();
   if (output.empty() || input.empty() || output[0] != input[0])
@@ -57,7 +57,7 @@ void lift_reshape(Json::Object& config, Attributes& attributes, const std::vecto
 
 KerasMapping reshape(const std::string& type) { return {.type = type, .class_name = "Reshape", .lower = lower_reshape, .lift = lift_reshape}; }
 
-KerasEmitter::Handle emit_permute(const std::vector<std::int64_t>& dims, Json::Object config, KerasEmitter& emitter) {
+KerasEmitter::Results emit_permute(const std::vector<std::int64_t>& dims, Json::Object config, KerasEmitter& emitter) {
   if (dims.empty() || dims[0] != 0) throw Unsupported("moving the batch axis has no Keras layer");
   config.set("dims", Json::array(std::vector<std::int64_t>(dims.begin() + 1, dims.end())));
   return emitter.main(std::move(config), {emitter.input(0)});
