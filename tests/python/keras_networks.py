@@ -141,6 +141,7 @@ class KerasNetwork:
     build: Callable[[], keras.Model]
     shapes: tuple[tuple[int, ...], ...]
     torch_class: type[nn.Module] | None = None
+    scale: float = 1.0  # of the inputs
 
     def model(self):
         keras.backend.clear_session()
@@ -149,10 +150,13 @@ class KerasNetwork:
         rng = np.random.default_rng(6)
         for variable in model.weights:
             noise = rng.normal(size=variable.shape)
-            name = variable.path.rsplit("/")[-1]
-            if name == "kernel":
-                noise *= (2 / np.prod(variable.shape[:-1])) ** 0.5
-            elif name == "moving_variance":
+            *_, layer, name = variable.path.split("/")
+            if not variable.dtype.startswith("float"):  # a count
+                noise = np.full(variable.shape, 1234)
+            elif name == "kernel":
+                inputs = variable.shape[:2] if isinstance(model.get_layer(layer), L.DepthwiseConv2D) else variable.shape[:-1]
+                noise *= (2 / np.prod(inputs)) ** 0.5
+            elif name in ("moving_variance", "variance"):
                 noise = 0.5 + np.abs(noise)
             else:
                 noise = 0.2 * noise + (1 if name == "gamma" else 0)
@@ -161,7 +165,7 @@ class KerasNetwork:
 
     def inputs(self):
         rng = np.random.default_rng(7)
-        return [rng.normal(size=shape).astype("float32") for shape in self.shapes]
+        return [(self.scale * rng.normal(size=shape)).astype("float32") for shape in self.shapes]
 
 
 KERAS_NETWORKS = [

@@ -17,7 +17,8 @@ def _exporter():
     return sys.modules[spec.name]
 
 
-export_architecture = _exporter().export_architecture
+exporter = _exporter()
+export_architecture = exporter.export_architecture
 
 
 def _bits(tensor):

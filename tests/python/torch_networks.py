@@ -220,6 +220,7 @@ class Network:
     tolerance: float = 1e-5  # of the largest reference value
     random_weights: bool = True
     permutes: int = 0  # that Keras's model needs
+    options: tuple[str, ...] = ()  # of the conversion
     more_shapes: tuple[tuple[tuple[int, ...], ...], ...] = ()  # that the network takes, besides the exported ones
 
     def module(self):
