@@ -97,6 +97,7 @@ Entry find_state_dict(const pickle::Value& root, const std::string& key) {
   }
   std::vector<Entry> found;
   find_state_dicts({"", &root}, 0, found);
+  if (const auto* dict = root.as<Dict>(); dict && dict->items.empty()) return {"", &root};  // of a model without weights
   if (found.empty()) throw_no_state_dict(root);
   if (found.size() > 1) throw UsageError("several entries could be the state_dict: " + quoted(found) + "; choose one with --key");
   return found.front();

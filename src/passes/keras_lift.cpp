@@ -8,6 +8,7 @@
 #include "h5bridge/error.h"
 #include "layers/registry.h"
 #include "passes/keras_plan.h"
+#include "passes/keras_spelling.h"
 #include "passes/shapes.h"
 
 namespace h5bridge {
@@ -341,6 +342,7 @@ class Lifter {
     std::optional<Layer> layer = layer_from_config(mapping, config, shapes);
     if (!layer) return false;
     layer->name = call.name;
+    keep_spelling(mapping, *layer, config, shapes, Registry::instance().type_of(*layer).shapes(layer->attributes, shapes));
     const auto all = Registry::instance().keras_of(layer->type);
     const auto preferred = std::ranges::find_if(all, [&](const KerasMapping* candidate) { return candidate->fits(layer->attributes, shapes); });
     if (preferred == all.end() || *preferred != &mapping) {

@@ -8,7 +8,9 @@
 
 #include "h5bridge/error.h"
 #include "layers/registry.h"
+#include "passes/keras_emitter.h"
 #include "passes/keras_order.h"
+#include "passes/keras_spelling.h"
 #include "passes/shapes.h"
 
 namespace h5bridge {
@@ -71,75 +73,6 @@ struct PlannedLayer {
   std::vector<Call> calls;
 
   bool is_operation() const { return module != "keras.layers"; }
-};
-
-class Emitter final : public KerasEmitter {
- public:
-  Emitter(std::vector<SymbolicShape> inputs, const std::vector<SymbolicShape>& outputs, const KerasMapping& mapping)
-      : inputs_(std::move(inputs)), outputs_(outputs), mapping_(mapping), shapes_(inputs_) {}
-
-  const std::vector<SymbolicShape>& input_shapes() const override { return inputs_; }
-  const std::vector<SymbolicShape>& output_shapes() const override { return outputs_; }
-  Handle input(std::size_t i) const override { return i; }
-  const SymbolicShape& shape(Handle value) const override { return shapes_.at(value); }
-
-  // Handles count the call's inputs first, then what was emitted.
-  std::vector<Handle> call(KerasEmitter::Call call) override {
-    std::vector<Handle> result;
-    for (const SymbolicShape& output : call.outputs) {
-      result.push_back(shapes_.size());
-      shapes_.push_back(output);
-    }
-    emitted_.push_back(std::move(call));
-    return result;
-  }
-
-  Handle layer(const std::string& suffix, const std::string& type, const Attributes& attributes, Handle input) override {
-    const KerasMapping& mapping = *Registry::instance().keras_of(type).at(0);
-    std::vector<SymbolicShape> outputs = Registry::instance().find(type)->shapes(attributes, {shape(input)});
-    Json::Object config = config_of(mapping, Layer{"", type, attributes, {}});
-    return call({.suffix = suffix, .class_name = mapping.class_name, .config = std::move(config), .arguments = {input}, .outputs = std::move(outputs)}).at(0);
-  }
-
-  Results main(Json::Object config, std::vector<Handle> inputs) override {
-    KerasEmitter::Call made{.module = mapping_.module, .class_name = mapping_.class_name, .arguments = {}, .outputs = outputs_};
-    if (mapping_.inputs_as_list)
-      made.arguments = {std::move(inputs)};
-    else if (mapping_.call.empty())
-      made.arguments.assign(inputs.begin(), inputs.end());
-    else
-      take_arguments(config, inputs, made);
-    made.config = std::move(config);
-    return call(std::move(made));
-  }
-
-  const std::vector<KerasEmitter::Call>& emitted() const { return emitted_; }
-
- private:
-  // Fills the parameters of the call, in order, with the constants that the rows made and with the inputs.
-  void take_arguments(Json::Object& config, const std::vector<Handle>& inputs, KerasEmitter::Call& made) const {
-    auto input = inputs.begin();
-    for (const std::string& parameter : mapping_.call) {
-      std::optional<Argument> argument;
-      if (const Json* constant = config.find(parameter); constant && !constant->is_null())
-        argument = *constant;
-      else if (input != inputs.end())
-        argument = *input++;
-      config.erase(parameter);
-      if (argument) made.keywords.emplace_back(parameter, std::move(*argument));
-    }
-    // Keras writes what it can by position.
-    for (auto keyword = made.keywords.begin(); keyword != made.keywords.end() && keyword->first == mapping_.call[made.arguments.size()];) {
-      made.arguments.push_back(std::move(keyword->second));
-      keyword = made.keywords.erase(keyword);
-    }
-  }
-
-  std::vector<SymbolicShape> inputs_;
-  const std::vector<SymbolicShape>& outputs_;
-  const KerasMapping& mapping_;
-  std::vector<SymbolicShape> shapes_;  // of all handles
-  std::vector<KerasEmitter::Call> emitted_;
 };
 
 Json layer_config(const PlannedLayer& layer) {
@@ -256,13 +189,14 @@ class Planner {
     const Layer& layer = architecture_.layer_of(node);
     const std::vector<SymbolicShape> inputs = input_shapes(shapes_, node);
     const KerasMapping& mapping = mapping_of(layer, inputs);
-    Emitter emitter(inputs, shapes_.outputs_of(node.name), mapping);
+    RecordingEmitter emitter(inputs, shapes_.outputs_of(node.name), mapping);
     const KerasEmitter::Results results = mapping.lower(layer.attributes, config_of(mapping, layer), emitter);
 
     std::vector<KerasTensor> handles;
     for (const Value& value : node.inputs) handles.push_back(values_.at(value));
     const WeightRules rules = mapping.weights(layer.attributes, inputs);
     for (KerasEmitter::Call emitted : emitter.emitted()) {
+      if (emitted.suffix.empty()) restore_spelling(mapping, layer, inputs, emitted.config);
       if (dtype_ != DType::Float32 && emitted.config.contains("dtype") && !layer.keras.contains("dtype")) emitted.config.set("dtype", name_of(dtype_));
       Call call;
       for (const auto& argument : emitted.arguments) call.arguments.push_back(resolved(argument, handles));

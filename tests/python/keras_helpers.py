@@ -51,6 +51,15 @@ def optimizer_of(path) -> dict:
         return datasets(file["optimizer_weights"])
 
 
+def differences(found, expected, place="") -> list:
+    """Where two configurations differ; a tuple is a list, as in their JSON."""
+    if isinstance(found, dict) and isinstance(expected, dict) and found.keys() == expected.keys():
+        return [d for key in expected for d in differences(found[key], expected[key], f"{place}/{key}")]
+    if isinstance(found, (list, tuple)) and isinstance(expected, (list, tuple)) and len(found) == len(expected):
+        return [d for i, pair in enumerate(zip(found, expected)) for d in differences(*pair, f"{place}/{i}")]
+    return [] if found == expected else [f"{place}: {found!r}, expected {expected!r}"]
+
+
 def assert_close(found, expected, tolerance, name=""):
     """The largest error is within `tolerance` of the largest expected value, which must be worth comparing with."""
     assert found.shape == expected.shape, name

@@ -1,0 +1,60 @@
+#include "passes/keras_emitter.h"
+
+#include <optional>
+
+#include "layers/registry.h"
+
+namespace h5bridge {
+
+RecordingEmitter::RecordingEmitter(std::vector<SymbolicShape> inputs, std::vector<SymbolicShape> outputs, const KerasMapping& mapping)
+    : inputs_(std::move(inputs)), outputs_(std::move(outputs)), mapping_(mapping), shapes_(inputs_) {}
+
+std::vector<KerasEmitter::Handle> RecordingEmitter::call(Call call) {
+  std::vector<Handle> result;
+  for (const SymbolicShape& output : call.outputs) {
+    result.push_back(shapes_.size());
+    shapes_.push_back(output);
+  }
+  emitted_.push_back(std::move(call));
+  return result;
+}
+
+KerasEmitter::Handle RecordingEmitter::layer(const std::string& suffix, const std::string& type, const Attributes& attributes, Handle input) {
+  const KerasMapping& mapping = *Registry::instance().keras_of(type).at(0);
+  std::vector<SymbolicShape> outputs = Registry::instance().find(type)->shapes(attributes, {shape(input)});
+  Json::Object config = config_of(mapping, Layer{"", type, attributes, {}});
+  return call({.suffix = suffix, .class_name = mapping.class_name, .config = std::move(config), .arguments = {input}, .outputs = std::move(outputs)}).at(0);
+}
+
+KerasEmitter::Results RecordingEmitter::main(Json::Object config, std::vector<Handle> inputs) {
+  Call made{.module = mapping_.module, .class_name = mapping_.class_name, .arguments = {}, .outputs = outputs_};
+  if (mapping_.inputs_as_list)
+    made.arguments = {std::move(inputs)};
+  else if (mapping_.call.empty())
+    made.arguments.assign(inputs.begin(), inputs.end());
+  else
+    take_arguments(config, inputs, made);
+  made.config = std::move(config);
+  return call(std::move(made));
+}
+
+// Fills the parameters of the call, in order, with the constants that the rows made and with the inputs.
+void RecordingEmitter::take_arguments(Json::Object& config, const std::vector<Handle>& inputs, Call& made) const {
+  auto input = inputs.begin();
+  for (const std::string& parameter : mapping_.call) {
+    std::optional<Argument> argument;
+    if (const Json* constant = config.find(parameter); constant && !constant->is_null())
+      argument = *constant;
+    else if (input != inputs.end())
+      argument = *input++;
+    config.erase(parameter);
+    if (argument) made.keywords.emplace_back(parameter, std::move(*argument));
+  }
+  // Keras writes what it can by position.
+  for (auto keyword = made.keywords.begin(); keyword != made.keywords.end() && keyword->first == mapping_.call[made.arguments.size()];) {
+    made.arguments.push_back(std::move(keyword->second));
+    keyword = made.keywords.erase(keyword);
+  }
+}
+
+}  // namespace h5bridge

@@ -1,0 +1,232 @@
+"""Every Keras layer and operation that the registry reads, each with all of its samples: real Keras builds it, LibTorch gives
+what Keras predicts, also from the files for PyTorch, and the way back returns the configuration and every bit of the weights."""
+
+import importlib
+import inspect
+import itertools
+import json
+import zlib
+from functools import cached_property
+
+import numpy as np
+import pytest
+import torch
+
+from keras_helpers import assert_close, assert_same_weights, differences, keras, predict, weights_of
+from program import h5bridge, needs_libtorch, needs_program
+from registry_samples import each, keras_samples, needs_registry
+from test_layers_live import as_keras_has_it
+
+pytestmark = [needs_program, needs_registry]
+TOLERANCE = 1e-5
+
+
+class KerasSample:
+    def __init__(self, described):
+        self.class_name = described["class_name"]
+        self.name = f"{self.class_name}: {described['sample']}"
+        self.module = described["module"]
+        self.config = described["config"]
+        self.call = described["call"]
+        self.input_shapes = described["input_shapes"]
+        self.ids_below = described["ids_below"]
+
+    is_operation = property(lambda self: self.module != "keras.layers")
+
+    def operation(self, name):
+        """The layer by its constructor; an operation takes no name everywhere."""
+        kind = getattr(keras.layers if not self.is_operation else importlib.import_module(self.module), self.class_name)
+        if self.is_operation:
+            return kind(**self.config)
+        return kind.from_config(self.config | {"name": name})
+
+    def outputs(self, operation, inputs):
+        if self.is_operation:  # constants by their names, tensors in between
+            signature = inspect.signature(operation.call)
+            tensors = (name for name in signature.parameters if name not in self.call)
+            bound = signature.bind(**self.call, **dict(zip(tensors, inputs)))
+            return operation(*bound.args, **bound.kwargs)
+        if isinstance(operation, keras.src.layers.merging.base_merge.Merge):
+            return operation(inputs, **self.call)
+        if len(inputs) > 1 and "initial_state" in inspect.signature(operation.call).parameters:
+            return operation(inputs[0], initial_state=inputs[1:], **self.call)
+        return operation(*inputs, **self.call)
+
+    def keras_inputs(self, prefix="x", fixed=False):
+        dtype = "int64" if self.ids_below else "float32"
+        fixed = fixed or self.config.get("stateful")
+        return [
+            keras.Input(batch_shape=tuple(shape) if fixed else (None, *shape[1:]), dtype=dtype, name=f"{prefix}{i}")
+            for i, shape in enumerate(self.input_shapes)
+        ]
+
+    @cached_property
+    def inputs(self):
+        rng = np.random.default_rng(zlib.crc32(self.name.encode()))
+        if self.ids_below:
+            return [rng.integers(self.ids_below, size=shape) for shape in self.input_shapes]
+        return [rng.normal(size=shape).astype("float32") for shape in self.input_shapes]
+
+    @cached_property
+    def functional(self):
+        inputs = self.keras_inputs()
+        outputs = self.outputs(self.operation("layer"), inputs)
+        return randomised(keras.Model(inputs if len(inputs) > 1 else inputs[0], outputs, name="functional"), self.name)
+
+    @cached_property
+    def sequential(self):
+        return randomised(keras.Sequential([*self.keras_inputs(), self.operation("layer")], name="sequential"), self.name)
+
+    @cached_property
+    def expected(self):
+        return list(predict(self.functional, self.inputs).values())
+
+
+def randomised(model, seed):
+    rng = np.random.default_rng(zlib.crc32(seed.encode()))
+    for variable in model.weights:
+        values = 0.5 * rng.normal(size=variable.shape) + 0.1
+        if variable.path.endswith("variance"):
+            values = 0.5 + np.abs(values)
+        elif not variable.dtype.startswith("float"):
+            values = np.full(variable.shape, 1234)
+        variable.assign(values)
+    return model
+
+
+SAMPLES = [KerasSample(described) for described in keras_samples()]
+LAYERS = [sample for sample in SAMPLES if not sample.is_operation]
+IN_SEQUENCE = [sample for sample in LAYERS if len(sample.input_shapes) == 1 and not sample.config.get("return_state")]
+
+
+def assert_comes_back(model, folder):
+    """Through the program's file for Keras, and through those for PyTorch."""
+    model.save(folder / "k.h5")
+    h5bridge("convert", folder / "k.h5", "-o", folder / "k.json", "-o", folder / "k.pth")
+    h5bridge("convert", folder / "k.json", folder / "k.pth", "-o", folder / "back.h5")
+    back = keras.models.load_model(folder / "back.h5", compile=False)
+    assert differences(back.get_config(), model.get_config()) == []
+    if model.weights:
+        assert_same_weights(weights_of(folder / "back.h5"), weights_of(folder / "k.h5"))
+    return back
+
+
+@each(SAMPLES)
+def test_a_functional_model_comes_back(sample, tmp_path):
+    back = assert_comes_back(sample.functional, tmp_path)
+    found = list(predict(back, sample.inputs).values())
+    assert len(found) == len(sample.expected)
+    for one, expected in zip(found, sample.expected):
+        assert np.array_equal(one, expected)
+
+
+@each(IN_SEQUENCE)
+def test_a_sequential_model_comes_back(sample, tmp_path):
+    assert_comes_back(sample.sequential, tmp_path)
+
+
+@each(LAYERS)
+def test_the_output_depends_on_every_weight(sample):
+    """Otherwise the comparisons would not notice a wrong one."""
+    for variable in sample.functional.weights:
+        if not variable.dtype.startswith("float"):
+            continue
+        kept = variable.numpy().copy()
+        variable.assign(kept * 1.5 + 0.25)
+        found = predict(sample.functional, sample.inputs).values()
+        variable.assign(kept)
+        assert any(np.abs(one - y).max() > 1e-3 * np.abs(y).max() for one, y in zip(found, sample.expected)), variable.path
+
+
+# --- LibTorch, started once for all samples -----------------------------------------------------------------------------------
+
+
+def run(folder, sources, inputs):
+    np.savez(folder / "inputs.npz", **inputs)
+    h5bridge("run", *sources, "--input", folder / "inputs.npz", "-o", folder / "outputs.npz")
+    return list(np.load(folder / "outputs.npz").values())
+
+
+def shared_out(outputs):
+    """One list of outputs in the samples' order: each sample's own."""
+    outputs = iter(outputs)
+    return {sample.name: list(itertools.islice(outputs, len(sample.expected))) for sample in SAMPLES}
+
+
+@pytest.fixture(scope="module")
+def outputs_from_h5(tmp_path_factory):
+    """Of one Keras model of all samples side by side, whose batches differ."""
+    folder = tmp_path_factory.mktemp("h5")
+    inputs, outputs, arrays = [], [], {}
+    for i, sample in enumerate(SAMPLES):
+        own = sample.keras_inputs(f"s{i}x", fixed=True)
+        operation = sample.operation(f"s{i}")
+        made = sample.outputs(operation, own)
+        if not sample.is_operation:
+            operation.set_weights(sample.functional.get_layer("layer").get_weights())
+        inputs += own
+        outputs += keras.tree.flatten(made)
+        arrays |= {f"s{i}x{k}": x for k, x in enumerate(sample.inputs)}
+    keras.Model(inputs, outputs).save(folder / "all.h5")
+    return shared_out(run(folder, [folder / "all.h5"], arrays))
+
+
+@pytest.fixture(scope="module")
+def outputs_from_torch(tmp_path_factory):
+    """Of one PyTorch model of all samples side by side, each as it is converted."""
+    folder = tmp_path_factory.mktemp("torch")
+    everything = {"h5bridge": 1, "name": "Samples", "inputs": [], "layers": [], "outputs": []}
+    state, arrays = {}, {}
+    for i, sample in enumerate(SAMPLES):
+        sample.functional.save(folder / "k.h5")
+        h5bridge("convert", folder / "k.h5", "-o", folder / "k.json", "-o", folder / "k.pth")
+        own = renamed(json.loads((folder / "k.json").read_text()), f"s{i}_")
+        for described, x in zip(own["inputs"], sample.inputs):
+            arrays[described["name"]] = as_torch_has_it(x, described["shape"])
+        for part in ("inputs", "layers", "outputs"):
+            everything[part] += own[part]
+        state |= {f"s{i}_{name}": tensor for name, tensor in torch.load(folder / "k.pth").items()}
+    (folder / "all.json").write_text(json.dumps(everything))
+    torch.save(state, folder / "all.pth")
+    return shared_out(run(folder, [folder / "all.json", folder / "all.pth"], arrays))
+
+
+def renamed(architecture, prefix):
+    """An architecture JSON whose values and symbols have names of their own, and whose entries say their inputs."""
+    previous = architecture["inputs"][0]["name"]
+    for entry in architecture["inputs"]:
+        entry["name"] = prefix + entry["name"]
+        entry["shape"] = [f"{prefix}{size}" if isinstance(size, str) else size for size in entry["shape"]]
+        assert all(isinstance(size, int) or size.isidentifier() for size in entry["shape"])
+    for entry in architecture["layers"]:
+        entry["inputs"] = [prefix + name for name in entry.get("inputs", [previous])]
+        if "named_inputs" in entry:
+            entry["named_inputs"] = {argument: prefix + name for argument, name in entry["named_inputs"].items()}
+        previous = entry["name"]
+        entry["name"] = prefix + entry["name"]
+        if "call" in entry:
+            entry["call"] = prefix + entry["call"]
+    outputs = architecture["outputs"]
+    architecture["outputs"] = [prefix + name for name in (outputs.values() if isinstance(outputs, dict) else outputs)]
+    return architecture
+
+
+def as_torch_has_it(x, shape):
+    """`x`, or with its channels first: what fits."""
+    sizes = [None if isinstance(size, str) else size for size in shape]
+    candidates = (x, np.moveaxis(x, -1, 1)) if x.ndim > 2 else (x,)
+    return next(np.ascontiguousarray(y) for y in candidates if all(size in (None, own) for size, own in zip(sizes, y.shape)))
+
+
+@needs_libtorch
+@each(SAMPLES)
+def test_libtorch_predicts_what_keras_does(sample, outputs_from_h5):
+    for found, expected in zip(outputs_from_h5[sample.name], sample.expected):
+        assert_close(found, expected, TOLERANCE)
+
+
+@needs_libtorch
+@each(SAMPLES)
+def test_libtorch_predicts_it_from_the_files_for_pytorch(sample, outputs_from_torch):
+    for found, expected in zip(outputs_from_torch[sample.name], sample.expected):
+        assert_close(as_keras_has_it(found, expected.shape, moved=found.shape != expected.shape), expected, TOLERANCE)
