@@ -688,8 +688,9 @@ class Recorder(TorchFunctionMode):
         self.entries: list[Entry] = []
         self.problems: list[str] = []
         self.paths = {id(m): path for path, m in model.named_modules()}
-        self.held = {id(t): f"parameter {name}" for name, t in model.named_parameters(remove_duplicate=False)}
-        self.held |= {id(t): f"buffer {name}" for name, t in model.named_buffers(remove_duplicate=False)}
+        self.held = {id(t): ("Buffer", name) for name, t in model.named_buffers()}
+        self.held |= {id(t): ("Parameter", name) for name, t in model.named_parameters()}
+        self._kept = set(model.state_dict())
         self._values: dict[int, Value | None] = {}  # by a tensor's id; None after a problem
         self._alive: list[Tensor] = []              # so that no id is used again
         self._stale: set[int] = set()
@@ -711,10 +712,21 @@ class Recorder(TorchFunctionMode):
         if id(tensor) in self._values:
             return self._values[id(tensor)]
         if id(tensor) in self.held:
-            raise ValueError(f"{self.held[id(tensor)]} is used outside a torch.nn module")
+            return self._own_tensor(tensor, *self.held[id(tensor)])
         if isinstance(tensor, nn.Parameter):
             raise ValueError("it takes a parameter that is not the model's")
         raise ValueError(f"it takes a constant tensor of shape {tuple(tensor.shape)}")
+
+    def _own_tensor(self, tensor: Tensor, kind: str, name: str) -> Value:
+        """A parameter or buffer that a module uses itself is an entry of its own, which has the tensor's name."""
+        if name not in self._kept:
+            raise ValueError(f"it takes the buffer {name}, which is not in the state_dict; persistent=True puts it there")
+        if not tensor.is_floating_point():
+            raise ValueError(f"it takes the {kind.lower()} {name} of dtype {self.json(tensor.dtype)}; only floating-point ones can be written")
+        entry = Entry(name, kind, {"shape": list(tensor.shape)}, module=True)
+        self.entries.append(entry)
+        self.track(tensor, Value(entry))
+        return Value(entry)
 
     def _mark_changed(self, tensor: Tensor) -> None:
         storage = tensor.untyped_storage()._cdata

@@ -113,6 +113,8 @@ Json::Object attributes_to_json(const LayerType& type, const Attributes& attribu
 
 Json attribute_to_json(const AttributeValue& value) { return std::visit(ToJson{}, value); }
 
+std::string tensor_name(const std::string& layer, const std::string& parameter) { return parameter.empty() ? layer : layer + "." + parameter; }
+
 std::vector<SymbolicShape> Sample::open_inputs() const {
   std::vector<SymbolicShape> result;
   for (std::size_t i = 0; i < inputs.size(); ++i) {

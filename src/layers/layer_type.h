@@ -45,7 +45,7 @@ Json attribute_to_json(const AttributeValue& value);
 enum class Role { Parameter, Buffer };
 
 struct ParameterSpec {
-  std::string name;  // as in the state_dict: "weight", "running_mean"
+  std::string name;  // as in the state_dict: "weight", "running_mean"; empty where the layer is itself the tensor
   Shape shape;
   Role role = Role::Parameter;
   DType dtype = DType::Float32;
@@ -108,6 +108,9 @@ AttributeSpec padding_attribute(std::size_t length, std::vector<std::string> wor
 AttributeSpec data_format();
 /// The activation that Keras layers apply to their output, by its name in keras.activations.
 AttributeSpec fused_activation();
+
+/// The name of a layer's parameter in the state_dict; that of a layer which is a tensor has no name of its own.
+std::string tensor_name(const std::string& layer, const std::string& parameter);
 
 /// "layer "conv1" (Conv2d)": how messages name a layer.
 std::string describe(const Layer& layer);

@@ -25,7 +25,11 @@ using Symbols = std::map<std::string, std::int64_t>;
 struct TorchInstance {
   TorchModulePtr module;  // nullptr for a function without parameters, whether or not it trains
   std::function<TorchValues(const TorchValues& inputs, const Symbols& symbols)> forward;
+  bool is_tensor = false;  // the layer is a tensor of its parent's; `module` just holds it, as kOwnTensor
 };
+
+/// What the tensor of a layer that is one is called in its instance's module.
+inline constexpr const char* kOwnTensor = "value";
 
 struct TorchLayer {
   std::string type;  // a name in the registry

@@ -187,13 +187,18 @@ class Planner {
 
   void add_node(const Node& node) {
     const Layer& layer = architecture_.layer_of(node);
-    const std::vector<SymbolicShape> inputs = input_shapes(shapes_, node);
+    // Every Keras layer needs an input: what takes none gets the model's.
+    const std::vector<Value> sources = node.inputs.empty() ? std::vector<Value>{{architecture_.inputs.at(0).name}} : node.inputs;
+    std::vector<SymbolicShape> inputs;
+    std::vector<KerasTensor> handles;
+    for (const Value& value : sources) {
+      inputs.push_back(shapes_.of(value));
+      handles.push_back(values_.at(value));
+    }
     const KerasMapping& mapping = mapping_of(layer, inputs);
     RecordingEmitter emitter(inputs, shapes_.outputs_of(node.name), mapping);
     const KerasEmitter::Results results = mapping.lower(layer.attributes, config_of(mapping, layer), emitter);
 
-    std::vector<KerasTensor> handles;
-    for (const Value& value : node.inputs) handles.push_back(values_.at(value));
     const WeightRules rules = mapping.weights(layer.attributes, inputs);
     for (KerasEmitter::Call emitted : emitter.emitted()) {
       if (emitted.suffix.empty()) restore_spelling(mapping, layer, inputs, emitted.config);
@@ -210,7 +215,7 @@ class Planner {
         ++made.tensor;
       }
     }
-    for (const ResidualRule& residual : rules.residuals) plan_.residuals[layer.name + "." + residual.torch] = residual.fallback;
+    for (const ResidualRule& residual : rules.residuals) plan_.residuals[tensor_name(layer.name, residual.torch)] = residual.fallback;
     for (std::size_t i = 0; i < results.values.size(); ++i) values_[{node.name, static_cast<std::int64_t>(i)}] = handles.at(results.values[i]);
   }
 
@@ -268,7 +273,7 @@ class Planner {
       if (rule.part != part) continue;
       KerasBinding binding{{}, keras_layer, rule.keras, rule.steps, rule.trainable, is_frozen(layer)};
       for (const std::string& tensor : rule.torch) {
-        const std::string name = layer.name + "." + tensor;
+        const std::string name = tensor_name(layer.name, tensor);
         const auto steps = weight_steps_.find(name);
         binding.torch.push_back({name, steps == weight_steps_.end() ? std::vector<WeightStep>{} : steps->second});
       }

@@ -212,7 +212,7 @@ class NodeCall final : public LayoutCall {
     layer.type = type_;
     layer.attributes = attributes_;
     layer.keras = keras_;
-    for (const Reorder& reorder : reorders_) pass_.result_.weights[layer_.name + "." + reorder.parameter] = reorder_steps(reorder);
+    for (const Reorder& reorder : reorders_) pass_.result_.weights[tensor_name(layer_.name, reorder.parameter)] = reorder_steps(reorder);
   }
 
   // The axis is taken apart into the flattened extents, these are put in order, and joined again.

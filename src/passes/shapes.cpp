@@ -118,7 +118,7 @@ std::vector<NamedParameter> parameters_of(const Architecture& architecture) {
   std::vector<NamedParameter> result;
   for (const Layer& layer : architecture.layers)
     for (ParameterSpec& spec : Registry::instance().type_of(layer).parameters(layer.attributes)) {
-      std::string name = layer.name + "." + spec.name;
+      std::string name = tensor_name(layer.name, spec.name);
       result.push_back({std::move(name), std::move(spec)});
     }
   return result;

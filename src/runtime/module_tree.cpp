@@ -22,13 +22,21 @@ const TorchModulePtr& module_at(const std::string& path, const ModulesByPath& la
   return container;
 }
 
+// The tensor that `holder` holds, under `name`.
+void register_tensor(torch::nn::Module& parent, const std::string& name, const torch::nn::Module& holder) {
+  if (const auto parameters = holder.named_parameters(false); const torch::Tensor* parameter = parameters.find(kOwnTensor))
+    parent.register_parameter(name, *parameter, parameter->requires_grad());
+  else
+    parent.register_buffer(name, holder.named_buffers(false)[kOwnTensor]);
+}
+
 }  // namespace
 
 void plant(torch::nn::Module& root, const Instances& instances) {
   ModulesByPath layers;
   for (const auto& [layer, instance] : instances) {
     check_name(layer->name);
-    if (instance.module && !layers.emplace(layer->name, instance.module).second)
+    if (instance.module && !instance.is_tensor && !layers.emplace(layer->name, instance.module).second)
       throw MalformedFile("two layers are called \"" + layer->name + "\"");
   }
 
@@ -39,6 +47,10 @@ void plant(torch::nn::Module& root, const Instances& instances) {
     for (std::size_t begin = 0; begin < layer->name.size();) {
       const std::size_t end = std::min(layer->name.find('.', begin), layer->name.size());
       const std::string part = layer->name.substr(begin, end - begin);
+      if (instance.is_tensor && end == layer->name.size()) {
+        register_tensor(*parent, part, *instance.module);
+        break;
+      }
       const TorchModulePtr& child = module_at(layer->name.substr(0, end), layers, containers);
       if (!parent->named_children().contains(part)) parent->register_module(part, child);
       parent = child.get();

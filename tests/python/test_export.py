@@ -723,15 +723,18 @@ def test_large_modules_need_no_weights():
 
 
 class Bare(nn.Module):
-    def __init__(self):
+    """Uses tensors of its own; `dtype` and `persistent` are those of one of them."""
+
+    def __init__(self, dtype=torch.float32, persistent=True):
         super().__init__()
         self.scale = nn.Parameter(torch.ones(4))
-        self.register_buffer("shift", torch.ones(4))
+        self.register_buffer("shift", torch.ones(4, dtype=dtype))
+        self.register_buffer("offset", torch.ones(1, 4), persistent=persistent)
         self.fc = nn.Linear(4, 4)
 
     def forward(self, x):
-        y = self.fc(x) * self.scale
-        return y + self.shift
+        y = self.fc(x * self.scale) * self.scale
+        return y + self.shift + self.offset
 
 
 class Inner(nn.Module):
@@ -771,9 +774,26 @@ def test_problems(function, message, tmp_path):
 
 def test_all_problems_at_once(tmp_path):
     with pytest.raises(ExportError) as error:
-        h5bridge_export.export_architecture(Bare(), torch.randn(2, 4), tmp_path / "x.json")
-    assert str(error.value).splitlines() == ["Bare: in forward: mul: parameter scale is used outside a torch.nn module",
-                                             "Bare: in forward: add: buffer shift is used outside a torch.nn module"]  # fmt: skip
+        h5bridge_export.export_architecture(Bare(torch.int32, False), torch.randn(2, 4), tmp_path / "x.json")
+    assert str(error.value).splitlines() == [
+        "Bare: in forward: add: it takes the buffer shift of dtype int32; only floating-point ones can be written",
+        "Bare: in forward: add: it takes the buffer offset, which is not in the state_dict; persistent=True puts it there",
+    ]
+
+
+def test_tensors_that_a_module_uses_itself_are_entries_with_their_names():
+    described = h5bridge_export.describe(nn.Sequential(Bare()), torch.randn(2, 4))
+    found = [(entry["name"], entry["type"], entry.get("attributes"), entry.get("inputs")) for entry in described["layers"]]
+    assert found == [
+        ("0.scale", "Parameter", {"shape": [4]}, []),
+        ("mul", "mul", None, ["input", "0.scale"]),
+        ("0.fc", "Linear", {"in_features": 4, "out_features": 4}, None),  # of the entry before it
+        ("mul_1", "mul", None, ["0.fc", "0.scale"]),
+        ("0.shift", "Buffer", {"shape": [4]}, []),
+        ("add", "add", None, ["mul_1", "0.shift"]),
+        ("0.offset", "Buffer", {"shape": [1, 4]}, []),
+        ("add_1", "add", None, ["add", "0.offset"]),
+    ]
 
 
 def test_weight_norm_is_refused():

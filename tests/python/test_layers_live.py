@@ -113,7 +113,7 @@ def each(samples):
 
 @each(SAMPLES)
 def test_the_registry_knows_the_tensors_that_pytorch_has(sample):
-    declared = [(f"layer.{t['name']}", tuple(t["shape"]), t["dtype"]) for t in sample.tensors]
+    declared = [(f"layer.{t['name']}".rstrip("."), tuple(t["shape"]), t["dtype"]) for t in sample.tensors]
     assert declared == [(name, tuple(t.shape), str(t.dtype).removeprefix("torch.")) for name, t in sample.state().items()]
 
 
@@ -189,7 +189,7 @@ class AllAtOnce:
             architecture["layers"].append(layer | {"name": f"s{i}", "inputs": [f"s{i}{name}" for name in layer["inputs"]]})
             for k in range(len(own["outputs"])):
                 architecture["outputs"][f"s{i}_{k}"] = f"s{i}:{k}"
-            state |= {name.replace("layer.", f"s{i}.", 1): tensor for name, tensor in sample.state().items()}
+            state |= {name.replace("layer", f"s{i}", 1): tensor for name, tensor in sample.state().items()}
         (folder / "all.json").write_text(json.dumps(architecture))
         torch.save(state, folder / "all.pth")
         np.savez(folder / "inputs.npz", **inputs)

@@ -70,6 +70,18 @@ def keras_relu(max_value=None, negative_slope=0.0, threshold=0.0):
     return relu
 
 
+class OwnTensor(nn.Module):
+    """A tensor of the model's own, "layer"; the input is what all models have."""
+
+    def __init__(self, kind, shape):
+        super().__init__()
+        value = torch.empty(shape)
+        self.layer = nn.Parameter(value) if kind == "Parameter" else nn.Buffer(value)
+
+    def forward(self, x):
+        return self.layer.detach()
+
+
 def windowed(kind, a):
     """Convolutions and poolings; their `same` and `valid` are padding done before."""
     axes = int(kind[-2])
@@ -94,6 +106,8 @@ def reference(kind, attributes):
     a = dict(attributes)
     if kind in FUNCTIONS:
         return Function(lambda *xs: FUNCTIONS[kind](*xs, **a)), kind != "Average"
+    if kind in ("Parameter", "Buffer"):
+        return OwnTensor(kind, **a), True
     if kind == "ReLU" and a:
         return Function(keras_relu(**a)), False
     if kind == "Flatten" and a.pop("channels_last_order", False):

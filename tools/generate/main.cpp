@@ -37,7 +37,7 @@ Json one_layer_model(const LayerType& type, const Sample& sample) {
   for (const SymbolicShape& shape : sample.open_inputs()) {
     const std::string name = "x" + std::to_string(inputs.size());
     inputs.push_back(Json::Object{{"name", name}, {"shape", shape_to_json(shape)}, {"dtype", sample.ids_below > 0 ? "int64" : "float32"}});
-    values.push_back(name);
+    if (type.most_inputs > 0) values.push_back(name);
   }
   Json::Array outputs{"layer"};
   for (std::size_t i = 1; i < type.shapes(attributes_from_json(type, sample.attributes, type.name), sample.open_inputs()).size(); ++i)
