@@ -34,7 +34,8 @@ class ArchitectureBuilder {
   ArchitectureBuilder& call(const std::string& node, const std::string& layer, const std::vector<std::string>& inputs = {}) {
     std::vector<Value> values;
     for (const std::string& name : inputs) values.push_back({name});
-    if (values.empty()) values.push_back({last_});
+    const Layer& called = *architecture_.find_layer(layer);
+    if (values.empty() && Registry::instance().type_of(called).most_inputs > 0) values.push_back({last_});
     architecture_.nodes.push_back({node, layer, std::move(values), {}});
     last_ = node;
     return *this;
@@ -72,6 +73,7 @@ struct SampleCase {
       inputs.push_back("x" + std::to_string(i));
       builder.input(inputs.back(), input_shapes()[i], dtype);
     }
+    if (type.most_inputs == 0) inputs.clear();
     return builder.layer("layer", type.name, sample.attributes, inputs).build();
   }
 };
