@@ -27,5 +27,10 @@ def keras_samples():
     return _said("--keras-samples")
 
 
+def keras_classes_read():
+    """Every Keras class that is read, as (module, name)."""
+    return [(entry["module"], entry["class_name"]) for entry in _said("--keras-classes")]
+
+
 def each(samples):
     return pytest.mark.parametrize("sample", samples, ids=lambda sample: sample.name)

@@ -1,9 +1,11 @@
 // Writes what is generated from the layer definitions: `h5bridge_generate ROOT` the schema and the table of layers into the
 // repository at ROOT. For the tests, `--samples` prints every sample of every layer type as a model, and `--keras-samples` every
-// sample of every Keras class that is read, as a constructor call.
+// sample of every Keras class that is read, as a constructor call; `--keras-classes` those classes.
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <map>
+#include <set>
 #include <string>
 
 #include "convert/schema.h"
@@ -91,14 +93,20 @@ Json keras_samples_of(const Registry& registry) {
   return result;
 }
 
+Json keras_classes_of(const Registry& registry) {
+  std::set<std::pair<std::string, std::string>> classes;
+  for (const Family& family : registry.families())
+    for (const KerasMapping& mapping : family.keras) classes.emplace(mapping.module, mapping.class_name);
+  Json::Array result;
+  for (const auto& [module, class_name] : classes) result.push_back(Json::Object{{"module", module}, {"class_name", class_name}});
+  return result;
+}
+
 void generate(const std::string& argument) {
   const Registry& registry = Registry::instance();
-  if (argument == "--samples") {
-    std::cout << samples_of(registry).dump(1) << "\n";
-    return;
-  }
-  if (argument == "--keras-samples") {
-    std::cout << keras_samples_of(registry).dump(1) << "\n";
+  static const std::map<std::string, Json (*)(const Registry&)> listings{{"--samples", samples_of}, {"--keras-samples", keras_samples_of}, {"--keras-classes", keras_classes_of}};
+  if (const auto listing = listings.find(argument); listing != listings.end()) {
+    std::cout << listing->second(registry).dump(1) << "\n";
     return;
   }
   const std::filesystem::path root(argument);
@@ -111,7 +119,7 @@ void generate(const std::string& argument) {
 
 int main(int count, char** arguments) {
   if (count != 2) {
-    std::cerr << "usage: h5bridge_generate ROOT | --samples | --keras-samples\n";
+    std::cerr << "usage: h5bridge_generate ROOT | --samples | --keras-samples | --keras-classes\n";
     return 2;
   }
   try {

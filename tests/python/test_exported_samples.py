@@ -1,0 +1,52 @@
+"""What the exporter writes is what the registry knows: each sample's module of PyTorch, exported, is the sample's layer again."""
+
+import json
+
+import pytest
+import torch
+
+from program import ROOT, needs_program
+from registry_samples import needs_registry
+from test_layers_live import SAMPLES, each
+from torch_helpers import exporter
+
+pytestmark = [needs_program, needs_registry]
+
+DECLARED = json.loads((ROOT / "schemas" / "architecture.schema.json").read_text())["$defs"]
+
+
+def settings(kind, attributes):
+    """All attributes of a layer, those at their default too, each in one of its spellings: 3 for (3, 3), a pooling's stride as a number."""
+    declared = DECLARED[f"layer.{kind}"]["properties"]
+    assert set(attributes) <= set(declared)
+    result = {name: simplified(attributes.get(name, one.get("default"))) for name, one in declared.items()}
+    if "Pool" in kind and "stride" in result:
+        result["stride"] = result["stride"] or result["kernel_size"]
+        result["padding"] = 0 if result["padding"] == "valid" else result["padding"]  # a word of Keras's
+    return result
+
+
+def simplified(value):
+    return value[0] if isinstance(value, list) and value and all(item == value[0] for item in value) else value
+
+
+class WithNames(torch.nn.Module):
+    """A module whose inputs have names, as the exporter wants them."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, x0, x1=None, x2=None, x3=None):
+        return self.module(*(x for x in (x0, x1, x2, x3) if x is not None))
+
+
+@each(SAMPLES)
+def test_the_exporter_writes_the_sample(sample):
+    if not sample.exact:
+        pytest.skip("PyTorch says it by several functions")
+    architecture = exporter.describe(WithNames(sample.module), tuple(sample.inputs))
+    layer, *more = architecture["layers"]
+    assert layer["type"] == sample.type
+    assert not more or len(sample.inputs) > 2 and {entry["type"] for entry in more} == {sample.type}  # x + y + z is two calls
+    assert settings(sample.type, layer.get("attributes", {})) == settings(sample.type, sample.attributes)
