@@ -50,7 +50,7 @@ class ExportError(Exception):
     """The module has something that the architecture JSON cannot say. One line a problem; each names the place."""
 
 
-# --- What PyTorch's own definitions don't tell -------------------------------------------------------------------------
+# --- Tables: what PyTorch's own definitions don't tell -----------------------------------------------------------------------
 
 # Modules of torch.nn that are entered: their own forward says nothing that their parts don't.
 CONTAINERS = {nn.Module, nn.Sequential, nn.ModuleList, nn.ModuleDict,
@@ -110,22 +110,11 @@ OPERATORS = {
 }  # fmt: skip
 
 
-def function_name(name: str) -> str:
-    """The one name that a function's, a method's or an operator's entries carry: add for add_, __add__ and __iadd__."""
-    if name.startswith("__"):
-        name = name.strip("_")
-        if name.startswith("i") and name not in ("invert",):
-            name = name[1:]
-        return OPERATORS.get(name, name)
-    name = name.rstrip("_")
-    return SYNONYMS.get(name, name)
-
-
 # Other spellings of an argument, which PyTorch's functions take, too.
 ARGUMENT_SYNONYMS = {"input": "self", "axis": "dim", "axes": "dim", "keepdims": "keepdim", "axis0": "dim0", "axis1": "dim1",
                      "split_size_or_sections": "split_size", "shape": "size", "x1": "self", "x2": "other"}  # fmt: skip
-# An argument's name in PyTorch's documentation where the operator's schema has another.
-DOCUMENTED_ARGUMENT = {("view", "size"): "shape"}
+# The one name of an argument that PyTorch names in two ways: the schema and the documentation, or a function and a method.
+DOCUMENTED_ARGUMENT = {("view", "size"): "shape", ("split", "split_size_or_sections"): "split_size"}
 
 
 @dataclass(frozen=True)
@@ -159,6 +148,10 @@ def _module_forms() -> dict[str, ModuleForm]:
 
 
 MODULE_FORMS = _module_forms()
+
+# How open sizes are named, by the number of axes.
+AXIS_NAMES = {2: ("length", "length"), 3: ("length", "length", "length"), 4: ("size", "channels", "height", "width"),
+              5: ("size", "channels", "depth", "height", "width")}  # fmt: skip
 
 # Methods that give the tensor itself, or a copy with the same values: no entry.
 SAME_VALUE = {"contiguous", "detach", "detach_", "clone", "requires_grad_", "data", "alias"}
@@ -243,7 +236,18 @@ class Sizes:
         return e.xreplace({symbol: sympy.Symbol(name) for symbol, name in self._names.items()})
 
 
-# --- Binding a call's arguments to their names ------------------------------------------------------------------------------
+# --- Naming a call, and binding its arguments to their names ------------------------------------------------------------------
+
+
+def function_name(name: str) -> str:
+    """The one name that a function's, a method's or an operator's entries carry: add for add_, __add__ and __iadd__."""
+    if name.startswith("__"):
+        name = name.strip("_")
+        if name.startswith("i") and name not in ("invert",):
+            name = name[1:]
+        return OPERATORS.get(name, name)
+    name = name.rstrip("_")
+    return SYNONYMS.get(name, name)
 
 
 @dataclass
@@ -636,9 +640,7 @@ def find_symbols(probe: Probe, tensors: dict[str, Tensor]) -> list[Symbol]:
 
 def _symbol_name(axis: Axis, tensors: dict[str, Tensor], is_batch: bool, taken: set[str]) -> str:
     name, number = axis
-    by_rank = {2: ("length", "length"), 3: ("length", "length", "length"), 4: ("size", "channels", "height", "width"),
-               5: ("size", "channels", "depth", "height", "width")}  # fmt: skip
-    names = by_rank.get(tensors[name].dim(), ())
+    names = AXIS_NAMES.get(tensors[name].dim(), ())
     wanted = "batch" if is_batch else names[number] if number < len(names) else "length"
     if wanted in taken and len(tensors) > 1:
         wanted = f"{name}_{wanted}"

@@ -3,6 +3,10 @@ that PyTorch's modules want, and every bit comes back to a file that Keras loads
 
 import functools
 import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -91,6 +95,20 @@ def test_libtorch_predicts_what_keras_does(converted, sources, layout):
     folder = converted.folder
     h5bridge("run", *[folder / source for source in sources], *layout, "--input", folder / "x.npy", "-o", folder / "y.npy")
     assert_close(np.load(folder / "y.npy"), converted.expected, TOLERANCE)
+
+
+def test_keras_on_jax_predicts_it_from_what_came_back(conversions):
+    networks = [conversions(network) for network in READY if network.name == "MobileNetV2"]
+    if not networks:
+        pytest.skip("it waits for layers")
+    for converted in networks:
+        shutil.copy(converted.folder / "back.h5", converted.folder / "m.h5")
+        np.savez(converted.folder / "keras_inputs.npz", converted.x)
+    script = Path(__file__).with_name("jax_predictions.py")
+    subprocess.run([sys.executable, script, *[converted.folder for converted in networks]], check=True)
+    for converted in networks:
+        (found,) = np.load(converted.folder / "jax.npz").values()
+        assert_close(found, converted.expected, TOLERANCE)
 
 
 def test_the_tensors_are_those_of_pytorch_s_modules(converted):
