@@ -42,6 +42,11 @@ Spelling integers(std::size_t length) {
           }};
 }
 
+Spelling or_none(Spelling spelling) {
+  return {[to = spelling.to_keras](const AttributeValue& value) { return std::holds_alternative<std::monostate>(value) ? Json() : to(value); },
+          [from = spelling.from_keras](const Json& json) { return json.is_null() ? AttributeValue{} : from(json); }};
+}
+
 Spelling one_minus() {
   // The shortest decimal that is nearest: 1 - 0.99 is 0.01, not 0.010000000000000009.
   const auto complement = [](double value) {
@@ -185,6 +190,7 @@ std::optional<Layer> layer_from_config(const KerasMapping& mapping, const Json::
     throw Unsupported("its setting \"" + key + "\" (" + value.dump() + ") is not known");
   }
   mapping.derive(layer.attributes, inputs);
+  Registry::instance().find(mapping.type)->check(layer.attributes);
   return layer;
 }
 

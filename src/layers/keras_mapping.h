@@ -29,6 +29,8 @@ Spelling number();
 Spelling text();
 /// `length` integers; Keras also takes one for all.
 Spelling integers(std::size_t length);
+/// null for None.
+Spelling or_none(Spelling spelling);
 /// 1 - value: batch normalisation's momentum.
 Spelling one_minus();
 /// An activation by name; null is "linear". Throws Unsupported for any other activation object.

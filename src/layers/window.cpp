@@ -1,6 +1,7 @@
 #include "layers/window.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "h5bridge/error.h"
 #include "layers/layer_type.h"
@@ -43,9 +44,23 @@ std::vector<Margins> margins_of(const Attributes& attributes) {
   std::vector<Margins> result;
   if (has_padding_word(attributes, "valid")) {
     result.assign(attributes.integers("kernel_size").size(), {0, 0});
+  } else if (has_padding_word(attributes, "causal")) {
+    for (const Window& window : windows_of(attributes)) result.push_back({window.extent() - 1, 0});
   } else {
     for (const std::int64_t padding : attributes.integers("padding")) result.push_back({padding, padding});
   }
+  return result;
+}
+
+std::vector<Margins> margins_from(const std::vector<std::int64_t>& flat) {
+  std::vector<Margins> result;
+  for (std::size_t i = flat.size(); i >= 2; i -= 2) result.push_back({flat[i - 2], flat[i - 1]});
+  return result;
+}
+
+std::vector<std::int64_t> flat_from(const std::vector<Margins>& margins) {
+  std::vector<std::int64_t> result;
+  for (auto axis = margins.rbegin(); axis != margins.rend(); ++axis) result.insert(result.end(), {axis->before, axis->after});
   return result;
 }
 
@@ -65,9 +80,11 @@ SymbolicShape with_channels(const Attributes& attributes, const Size& batch, con
 }
 
 void check_at_least(const Attributes& attributes, const std::string& attribute, std::int64_t least) {
+  constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
   const AttributeValue& value = attributes.at(attribute);
   const auto check = [&](std::int64_t element) {
     if (element < least) throw MalformedFile("\"" + attribute + "\" is " + std::to_string(element) + ", expected at least " + std::to_string(least));
+    if (element > kMost) throw MalformedFile("\"" + attribute + "\" is " + std::to_string(element) + ", expected at most " + std::to_string(kMost));
   };
   if (const auto* one = std::get_if<std::int64_t>(&value)) check(*one);
   if (const auto* several = std::get_if<std::vector<std::int64_t>>(&value)) std::for_each(several->begin(), several->end(), check);

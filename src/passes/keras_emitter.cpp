@@ -1,5 +1,6 @@
 #include "passes/keras_emitter.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "layers/registry.h"
@@ -19,11 +20,34 @@ std::vector<KerasEmitter::Handle> RecordingEmitter::call(Call call) {
   return result;
 }
 
+namespace {
+
+KerasEmitter::Argument renumbered(KerasEmitter::Argument argument, const std::vector<KerasEmitter::Handle>& handles) {
+  if (auto* handle = std::get_if<KerasEmitter::Handle>(&argument)) *handle = handles.at(*handle);
+  if (auto* list = std::get_if<std::vector<KerasEmitter::Handle>>(&argument))
+    for (KerasEmitter::Handle& handle : *list) handle = handles.at(handle);
+  return argument;
+}
+
+}  // namespace
+
+// What its own mapping emits for it.
 KerasEmitter::Handle RecordingEmitter::layer(const std::string& suffix, const std::string& type, const Attributes& attributes, Handle input) {
-  const KerasMapping& mapping = *Registry::instance().keras_of(type).at(0);
-  std::vector<SymbolicShape> outputs = Registry::instance().find(type)->shapes(attributes, {shape(input)});
-  Json::Object config = config_of(mapping, Layer{"", type, attributes, {}});
-  return call({.suffix = suffix, .class_name = mapping.class_name, .config = std::move(config), .arguments = {input}, .outputs = std::move(outputs)}).at(0);
+  const std::vector<SymbolicShape> inputs{shape(input)};
+  const auto mappings = Registry::instance().keras_of(type);
+  const auto found = std::ranges::find_if(mappings, [&](const KerasMapping* candidate) { return candidate->fits(attributes, inputs); });
+  const KerasMapping& mapping = found == mappings.end() ? *mappings.at(0) : **found;
+  RecordingEmitter inner(inputs, Registry::instance().find(type)->shapes(attributes, inputs), mapping);
+  const Results results = mapping.lower(attributes, config_of(mapping, Layer{"", type, attributes, {}}), inner);
+
+  std::vector<Handle> handles{input};
+  for (Call made : inner.emitted()) {
+    made.suffix = made.suffix.empty() ? suffix : suffix + "_" + made.suffix;
+    for (Argument& argument : made.arguments) argument = renumbered(argument, handles);
+    for (auto& [name, argument] : made.keywords) argument = renumbered(argument, handles);
+    for (const Handle output : call(std::move(made))) handles.push_back(output);
+  }
+  return handles.at(results.first());
 }
 
 KerasEmitter::Results RecordingEmitter::main(Json::Object config, std::vector<Handle> inputs) {

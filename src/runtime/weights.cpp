@@ -37,7 +37,7 @@ std::vector<ParameterSpec> parameters_of(const Layer& layer) {
 std::string full_name(const Layer& layer, const ParameterSpec& parameter) { return tensor_name(layer.name, parameter.name); }
 
 const torch::Tensor& tensor_in(const torch::nn::Module& module, const ParameterSpec& wanted, const Layer& layer) {
-  const auto tensors = wanted.role == Role::Parameter ? module.named_parameters(false) : module.named_buffers(false);
+  const auto tensors = wanted.role == Role::Parameter ? module.named_parameters() : module.named_buffers();
   if (const torch::Tensor* found = tensors.find(wanted.name.empty() ? kOwnTensor : wanted.name)) return *found;
   throw std::logic_error("the LibTorch facet of " + layer.type + " lacks \"" + wanted.name + "\"");
 }

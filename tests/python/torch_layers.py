@@ -7,6 +7,7 @@ together here from PyTorch's functions, after Keras's documentation.
 
 from functools import reduce
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -19,6 +20,7 @@ FUNCTIONS = {
     "exp": torch.exp,
     "maximum": lambda *xs: reduce(torch.maximum, xs),
     "minimum": lambda *xs: reduce(torch.minimum, xs),
+    "pad": lambda x, pad, mode="constant", value=None: padded(x, pad, mode, value),
     "mul": lambda *xs, other=None: torch.mul(xs[0], other) if len(xs) == 1 else reduce(torch.mul, xs),
     "permute": lambda x, dims: x.permute(dims),
     "reshape": lambda x, shape: x.reshape([len(x) if size == "batch" else size for size in shape]),
@@ -40,6 +42,65 @@ def same_margins(x, kernel, stride, dilation):
         total = max(0, (-(-size // s) - 1) * s + d * (k - 1) + 1 - size)
         margins = [total // 2, total - total // 2] + margins
     return margins
+
+
+def padded(x, pad, mode, value=None):
+    if mode != "symmetric":  # what only Keras has
+        return F.pad(x, pad, mode, value)
+    widths = [(0, 0)] * (x.ndim - len(pad) // 2) + [tuple(pad[i : i + 2]) for i in range(len(pad) - 2, -2, -2)]
+    return torch.from_numpy(np.pad(x.numpy(), widths, mode))
+
+
+def cropped(x, margins):
+    """Without the first and the last elements of its spatial axes; negative margins add zeros."""
+    return F.pad(x, [-margin for pair in reversed(margins) for margin in pair])
+
+
+def cropping(kind, a):
+    axes = int(kind[-2])
+    given = spatial(a["cropping"], 2 * axes)
+    return Function(lambda x: cropped(x, list(zip(given[::2], given[1::2]))))
+
+
+def transposed(kind, a):
+    """Keras's words and output_padding: its documentation says how large the output is, and TensorFlow's `same` crops evenly,
+    the odd element at the end."""
+    if not isinstance(a.get("padding", 0), str):
+        return Reference(getattr(nn, kind)(**a)), True
+    axes = int(kind[-2])
+    word, more = a["padding"], a["output_padding"]
+    stride = spatial(a.get("stride", 1), axes)
+    extent = [d * (k - 1) + 1 for k, d in zip(spatial(a["kernel_size"], axes), spatial(a.get("dilation", 1), axes))]
+    more = [None] * axes if more is None else spatial(more, axes)
+    margins = []
+    for k, s, o in zip(extent, stride, more):
+        if word == "valid":  # (size - 1) * s + max(k, s), or ... + k + o
+            margins.append((0, -(max(s - k, 0) if o is None else o)))
+        else:  # size * s, or (size - 1) * s + k % 2 + o
+            total = k - s if o is None else k - k % 2 - o
+            margins.append((max(total, 0) // 2, total - max(total, 0) // 2))
+    layer = getattr(nn, kind)(**a | {"padding": 0, "output_padding": 0})
+
+    class WithBias(Reference):
+        """What is added at the end has the bias."""
+
+        def forward(self, x):
+            y = cropped(getattr(F, kind[:4].lower() + "_" + kind[4:].lower())(x, layer.weight, None, stride, 0, 0, 1, layer.dilation), margins)
+            return self.after(y + layer.bias.view(-1, *[1] * axes))
+
+    return WithBias(layer), False
+
+
+class Separable(nn.Module):
+    def __init__(self, convolution, a):
+        super().__init__()
+        between = a["in_channels"] * a.get("depth_multiplier", 1)
+        window = {name: a[name] for name in ("stride", "dilation") if name in a}
+        self.depthwise = convolution(a["in_channels"], between, a["kernel_size"], groups=a["in_channels"], bias=False, **window)
+        self.pointwise = convolution(between, a["out_channels"], 1, bias=a.get("bias", True))
+
+    def forward(self, x):
+        return self.pointwise(self.depthwise(x))
 
 
 class Reference(nn.Module):
@@ -90,13 +151,21 @@ def windowed(kind, a):
     kernel = spatial(a["kernel_size"], axes)
     stride = spatial(a.get("stride") or (kernel if pooling else 1), axes)
     dilation = spatial(a.get("dilation", 1), axes)
+    if kind.startswith("ConvTranspose"):
+        return transposed(kind, a)
+    mode = {"zeros": "constant"}.get(a.get("padding_mode", "zeros"), a.get("padding_mode"))
+    if kind.startswith("Separable"):
+        margins = same_margins if padding == "same" else lambda x, *window: [0, 0]
+        return Reference(Separable(getattr(nn, "Conv" + kind[-2] + "d"), a), before=lambda x: F.pad(x, margins(x, kernel, stride, dilation))), False
+    if padding == "causal":
+        return Reference(getattr(nn, kind)(**a | {"padding": 0}), before=lambda x: F.pad(x, [dilation[0] * (kernel[0] - 1), 0])), False
     if padding == "valid" and pooling:
         return Reference(getattr(nn, kind)(**a | {"padding": 0})), True
     if padding != "same" or (not pooling and set(stride) == {1}):
         return Reference(getattr(nn, kind)(**a)), True
     layer = getattr(nn, kind)(**a | {"padding": 0})
-    fill = float("-inf") if kind.startswith("Max") else 0.0
-    reference = Reference(layer, before=lambda x: F.pad(x, same_margins(x, kernel, stride, dilation), value=fill))
+    fill = {"value": float("-inf")} if kind.startswith("Max") else {}
+    reference = Reference(layer, before=lambda x: F.pad(x, same_margins(x, kernel, stride, dilation), mode, **fill))
     if kind.startswith("Avg"):  # what was added does not count
         return Function(lambda x: reference(x) / reference(torch.ones_like(x))), False
     return reference, False
@@ -104,6 +173,8 @@ def windowed(kind, a):
 
 def reference(kind, attributes):
     a = dict(attributes)
+    if kind.startswith("Cropping"):
+        return cropping(kind, a), True
     if kind in FUNCTIONS:
         return Function(lambda *xs: FUNCTIONS[kind](*xs, **a)), kind != "Average"
     if kind in ("Parameter", "Buffer"):

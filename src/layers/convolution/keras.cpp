@@ -1,85 +1,157 @@
-#include <numeric>
+#include <algorithm>
 
 #include "h5bridge/error.h"
+#include "layers/kernel.h"
 #include "layers/keras_mapping.h"
 #include "layers/keras_padding.h"
-#include "layers/layer_type.h"
-#include "layers/window.h"
+#include "layers/registry.h"
+#include "model/checked.h"
 
 namespace h5bridge::convolution {
 namespace {
 
+using Handle = KerasEmitter::Handle;
+using Results = KerasEmitter::Results;
+
+bool has_zeros(const Attributes& a) { return a.text("padding_mode") == "zeros"; }
+
 // Whether zeros at both ends are what Keras's `same` adds: then no layer of its own is needed for them.
-bool amounts_to_same(const Attributes& a) {
-  const std::vector<Window> windows = windows_of(a);
-  const std::vector<Margins> margins = margins_of(a);
+bool amounts_to_same(const std::vector<Window>& windows, const std::vector<Margins>& margins) {
   for (std::size_t i = 0; i < windows.size(); ++i)
     if (windows[i].stride != 1 || 2 * margins[i].before != windows[i].extent() - 1) return false;
   return true;
 }
 
-KerasEmitter::Results lower(const Attributes& a, Json::Object config, KerasEmitter& emitter) {
-  if (a.text("padding_mode") != "zeros") throw Unsupported("padding_mode \"" + a.text("padding_mode") + "\" has no Keras layer yet");
-  KerasEmitter::Handle input = emitter.input(0);
-  std::string padding = "valid";
-  if (has_padding_word(a, "same"))
-    padding = "same";
-  else if (const auto margins = margins_of(a); any_margin(margins)) {
-    if (amounts_to_same(a))
-      padding = "same";
-    else
-      input = emit_zero_padding(margins, a, emitter, input);
+// The word by which a Keras layer pads as ours; none where it is padded before.
+std::string keras_word(const Attributes& a) {
+  for (const char* word : {"same", "causal"})
+    if (has_padding_word(a, word)) return has_zeros(a) ? word : "";
+  const std::vector<Margins> margins = margins_of(a);
+  if (!any_margin(margins)) return "valid";
+  return has_zeros(a) && amounts_to_same(windows_of(a), margins) ? "same" : "";
+}
+
+std::vector<Margins> margins_in(const Attributes& a, const SymbolicShape& input) {
+  if (!has_padding_word(a, "same")) return margins_of(a);
+  const std::vector<Window> windows = windows_of(a);
+  const SymbolicShape sizes = spatial_sizes(a, input, windows.size());
+  std::vector<Margins> result;
+  for (std::size_t i = 0; i < windows.size(); ++i) {
+    // With a stride of 1 any size has the same margins.
+    const auto size = windows[i].stride == 1 ? Size(1).value() : sizes[i].value();
+    if (!size) throw Unsupported("what \"same\" adds to an open size (" + sizes[i].str() + ") is not known here; --fix-size may help");
+    result.push_back(same_margins(windows[i], *size));
   }
-  config.set("padding", padding);
+  return result;
+}
+
+Handle padded(const Attributes& a, KerasEmitter& emitter, Handle input) {
+  return emit_padding({has_zeros(a) ? "constant" : a.text("padding_mode")}, margins_in(a, emitter.shape(input)), a, emitter, input);
+}
+
+Attributes with_attribute(Attributes a, const std::string& name, AttributeValue value) {
+  a.set(name, std::move(value));
+  return a;
+}
+
+// All windows, and then those at the strides.
+Results lower_strides_apart(const Attributes& a, Json::Object config, KerasEmitter& emitter) {
+  const std::size_t axes = a.integers("kernel_size").size();
+  const std::vector<std::int64_t> ones(axes, 1);
+  const Handle input = padded(a, emitter, emitter.input(0));
+  const LayerType& type = *Registry::instance().find("Conv" + torch_suffix(axes));
+  const auto outputs = type.shapes(with_attribute(with_attribute(a, "stride", ones), "padding", std::string("valid")), {emitter.shape(input)});
+  config.set("padding", "valid");
+  config.set("strides", Json::array(ones));
+  const Handle whole = emitter.call({.class_name = "Conv" + keras_suffix(axes), .config = std::move(config), .arguments = {input}, .outputs = outputs}).at(0);
+  const std::string pooling = "MaxPool" + torch_suffix(axes);
+  Attributes step = Registry::instance().find(pooling)->defaults();
+  step.set("kernel_size", ones);
+  step.set("stride", a.at("stride"));
+  step.set("data_format", a.at("data_format"));
+  return emitter.layer("stride", pooling, step, whole);
+}
+
+Results lower(const Attributes& a, Json::Object config, KerasEmitter& emitter) {
+  std::string word = keras_word(a);
+  Handle input = emitter.input(0);
+  if (word.empty()) {
+    input = padded(a, emitter, input);
+    word = "valid";
+  }
+  config.set("padding", word);
   return emitter.main(std::move(config), {input});
 }
 
-void lift(Json::Object& config, Attributes& attributes, const std::vector<SymbolicShape>&) {
-  const Json* padding = config.find("padding");
-  if (!padding) throw MalformedFile("its configuration has no \"padding\"");
-  const std::string& word = padding->as_string();
-  if (word != "same" && word != "valid") throw Unsupported("padding \"" + word + "\" is not known");
-  attributes.set("padding", word);
-  config.erase("padding");
+// In the order of Keras's configurations; `own` are those of the class.
+std::vector<Correspondence> rows(std::size_t axes, std::vector<Correspondence> own) {
+  own.insert(own.end(), {
+                            {"kernel_size", "kernel_size", spelling::integers(axes)},
+                            {"stride", "strides", spelling::integers(axes)},
+                            {"data_format", "data_format", spelling::text()},
+                            {"dilation", "dilation_rate", spelling::integers(axes)},
+                            {"activation", "activation", spelling::activation()},
+                            {"bias", "use_bias", spelling::boolean()},
+                        });
+  return own;
 }
 
-WeightRules weights(const Attributes& a, std::size_t axes) {
-  // (out, in, k...) to (k..., in, out).
-  std::vector<std::int64_t> order(axes);
-  std::iota(order.begin(), order.end(), 2);
-  order.insert(order.end(), {1, 0});
-  WeightRules result{.rules = {{.torch = {"weight"}, .keras = {"kernel"}, .steps = {PermuteAxes{order}}}}};
+WeightRules weights(const Attributes& a, std::vector<WeightStep> steps) {
+  WeightRules result{.rules = {{.torch = {"weight"}, .keras = {"kernel"}, .steps = std::move(steps)}}};
   if (a.boolean("bias")) result.rules.push_back({.torch = {"bias"}, .keras = {"bias"}});
   return result;
 }
 
 KerasMapping convolution(std::size_t axes) {
   KerasMapping mapping{.type = "Conv" + torch_suffix(axes), .class_name = "Conv" + keras_suffix(axes)};
-  mapping.attributes = {
-      {"out_channels", "filters", spelling::integer()},
-      {"kernel_size", "kernel_size", spelling::integers(axes)},
-      {"stride", "strides", spelling::integers(axes)},
-      {"data_format", "data_format", spelling::text()},
-      {"dilation", "dilation_rate", spelling::integers(axes)},
-      {"groups", "groups", spelling::integer()},
-      {"activation", "activation", spelling::activation()},
-      {"bias", "use_bias", spelling::boolean()},
-  };
+  mapping.attributes = rows(axes, {{"out_channels", "filters", spelling::integer()}, {"groups", "groups", spelling::integer()}});
   mapping.carried = carried_for({{"kernel", "GlorotUniform"}, {"bias", "Zeros"}});
-  mapping.derive = [axes](Attributes& attributes, const std::vector<SymbolicShape>& inputs) {
-    spatial_sizes(attributes, inputs.at(0), axes);  // the number of axes
-    const auto channels = inputs.at(0)[channel_axis(attributes, static_cast<std::int64_t>(inputs.at(0).size()))].value();
-    if (!channels) throw MalformedFile("the channels of its input are open");
-    attributes.set("in_channels", *channels);
+  mapping.derive = [axes](Attributes& attributes, const std::vector<SymbolicShape>& inputs) { derive_in_channels(attributes, inputs.at(0), axes); };
+  mapping.weights = [axes](const Attributes& a, const std::vector<SymbolicShape>&) { return weights(a, {PermuteAxes{keras_kernel_axes(axes)}}); };
+  mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> Results {
+    return has_strides(a) && has_dilation(a) ? lower_strides_apart(a, std::move(config), emitter) : lower(a, std::move(config), emitter);
   };
-  mapping.weights = [axes](const Attributes& attributes, const std::vector<SymbolicShape>&) { return weights(attributes, axes); };
-  mapping.lower = lower;
-  mapping.lift = lift;
+  mapping.lift = [words = axes == 1 ? std::vector<std::string>{"same", "valid", "causal"} : std::vector<std::string>{"same", "valid"}](
+                     Json::Object& config, Attributes& attributes, const std::vector<SymbolicShape>&) { attributes.set("padding", take_padding_word(config, words)); };
+  return mapping;
+}
+
+// A convolution with a group for each channel. Keras's class takes strides together with dilation, but no "causal".
+KerasMapping depthwise(std::size_t axes) {
+  KerasMapping mapping{.type = "Conv" + torch_suffix(axes), .class_name = "DepthwiseConv" + keras_suffix(axes)};
+  mapping.attributes = rows(axes, {});
+  mapping.carried = carried_for({{"depthwise", "GlorotUniform"}, {"bias", "Zeros"}});
+  mapping.fits = [](const Attributes& a, const std::vector<SymbolicShape>&) {
+    return a.integer("groups") == a.integer("in_channels") && a.integer("groups") > 1 && !has_padding_word(a, "causal");
+  };
+  mapping.weights = [](const Attributes& a, const std::vector<SymbolicShape>&) {
+    return weights(a, depthwise_kernel_steps(a.integer("in_channels"), a.integer("out_channels") / a.integer("in_channels"), a.integers("kernel_size")));
+  };
+  mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> Results {
+    config.set("depth_multiplier", a.integer("out_channels") / a.integer("in_channels"));
+    return lower(a, std::move(config), emitter);
+  };
+  mapping.lift = [axes](Json::Object& config, Attributes& attributes, const std::vector<SymbolicShape>& inputs) {
+    attributes.set("padding", take_padding_word(config, {"same", "valid"}));
+    attributes.set("data_format", config.at("data_format").as_string());
+    derive_in_channels(attributes, inputs.at(0), axes);
+    const std::int64_t channels = attributes.integer("in_channels");
+    attributes.set("groups", channels);
+    attributes.set("out_channels", checked_multiply(channels, config.at("depth_multiplier").as_integer(), "the number of channels"));
+    config.erase("depth_multiplier");
+  };
   return mapping;
 }
 
 }  // namespace
 
-std::vector<KerasMapping> keras_mappings() { return {convolution(1), convolution(2), convolution(3)}; }
+std::vector<KerasMapping> keras_mappings() {
+  std::vector<KerasMapping> result;
+  for (std::size_t axes = 1; axes <= 3; ++axes) {
+    if (axes < 3) result.push_back(depthwise(axes));
+    result.push_back(convolution(axes));
+  }
+  return result;
+}
 
 }  // namespace h5bridge::convolution

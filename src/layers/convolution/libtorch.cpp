@@ -1,9 +1,6 @@
-#include <algorithm>
-#include <stdexcept>
-
+#include "layers/kernel.h"
 #include "layers/torch_layer.h"
 #include "layers/torch_padding.h"
-#include "layers/window.h"
 
 namespace h5bridge::convolution {
 namespace {
@@ -16,12 +13,13 @@ Variant padding_mode(const std::string& name) {
   return torch::kZeros;
 }
 
-bool has_strides(const Attributes& a) {
-  return std::ranges::any_of(a.integers("stride"), [](std::int64_t stride) { return stride != 1; });
-}
+// LibTorch's module has no "causal", and "same" for strides of 1 only. It then gets no padding, and its input is padded before.
+bool pads_before(const Attributes& a) { return has_padding_word(a, "causal") || (has_padding_word(a, "same") && has_strides(a)); }
 
-// LibTorch's module has "same" for strides of 1 only. For others it gets no padding, and its input is padded before.
-bool pads_before(const Attributes& a) { return has_padding_word(a, "same") && has_strides(a); }
+torch::Tensor padded(const torch::Tensor& input, const Attributes& a) {
+  const std::string mode = a.text("padding_mode") == "zeros" ? "constant" : a.text("padding_mode");
+  return has_padding_word(a, "same") ? pad_same(input, windows_of(a), mode) : pad(input, margins_of(a), mode);
+}
 
 template <typename Options>
 void set_padding(Options& options, const Attributes& a) {
@@ -46,10 +44,7 @@ TorchInstance build(const Layer& layer) {
   module->options.in_channels(a.integer("in_channels")).out_channels(a.integer("out_channels"));
 
   TorchFunction forward = module_call(module);
-  if (pads_before(a))
-    forward = [forward, windows = windows_of(a), mode = a.text("padding_mode")](const torch::Tensor& input) {
-      return forward(pad_same(input, windows, mode == "zeros" ? "constant" : mode));
-    };
+  if (pads_before(a)) forward = [forward, a](const torch::Tensor& input) { return forward(padded(input, a)); };
   return unary(module.ptr(), with_activation(a, in_data_format(a, forward)));
 }
 

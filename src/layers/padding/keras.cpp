@@ -1,39 +1,110 @@
+#include <algorithm>
+
 #include "h5bridge/error.h"
 #include "layers/keras_mapping.h"
-#include "layers/window.h"
+#include "layers/keras_padding.h"
+#include "layers/layer_type.h"
+#include "layers/padding/kinds.h"
 
 namespace h5bridge::padding {
 namespace {
 
-// PyTorch lists the last axis first, in one flat list; Keras the first axis first, in pairs (one axis: a plain pair).
-Spelling pairs(std::size_t axes) {
-  return {[axes](const AttributeValue& value) {
-            const auto& flat = std::get<std::vector<std::int64_t>>(value);
-            Json::Array result;
-            for (std::size_t i = 2 * axes; i > 0; i -= 2) result.push_back(Json::Array{flat[i - 2], flat[i - 1]});
-            return axes == 1 ? result[0] : Json(result);
-          },
-          [axes](const Json& json) -> AttributeValue {
-            std::vector<std::int64_t> flat;
-            const Json::Array whole = axes == 1 ? Json::Array{json} : json.as_array();
-            for (auto pair = whole.rbegin(); pair != whole.rend(); ++pair) {
-              const Json::Array& ends = pair->as_array();
-              if (ends.size() != 2) throw MalformedFile("is " + json.dump() + ", expected pairs");
-              for (const Json& end : ends) flat.push_back(end.as_integer());
-            }
-            if (flat.size() != 2 * axes) throw MalformedFile("is " + json.dump() + ", expected " + std::to_string(axes) + " pairs");
-            return flat;
+using Results = KerasEmitter::Results;
+
+bool any_negative(const Attributes& a) { return std::ranges::any_of(a.integers("padding"), [](std::int64_t margin) { return margin < 0; }); }
+
+Results lower_module(const Attributes& a, const std::string& mode, KerasEmitter& emitter) {
+  const double value = a.contains("value") ? a.number("value") : 0;
+  return emit_padding({mode, value}, margins_from(a.integers("padding")), a, emitter, emitter.input(0), "");
+}
+
+// Keras has a layer for zeros.
+KerasMapping zero_padding(std::size_t axes) {
+  return {.type = "ZeroPad" + torch_suffix(axes),
+          .class_name = "ZeroPadding" + keras_suffix(axes),
+          .attributes = {{"padding", "padding", margin_pairs(axes, true)}, {"data_format", "data_format", spelling::text(), std::string("channels_last")}},
+          .lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> Results {
+            if (any_negative(a)) return lower_module(a, "constant", emitter);
+            return emitter.main(std::move(config), {emitter.input(0)});
           }};
+}
+
+// The other modules are operations, which are read as `pad`.
+KerasMapping operation(const Kind& kind, std::size_t axes) {
+  return {.type = kind.name + torch_suffix(axes),
+          .class_name = "Pad",
+          .accepts = [](const std::vector<SymbolicShape>&) { return false; },
+          .lower = [mode = std::string(kind.mode)](const Attributes& a, Json::Object, KerasEmitter& emitter) -> Results { return lower_module(a, mode, emitter); },
+          .module = "keras.src.ops.numpy"};
+}
+
+// PyTorch's modes by the names that Keras's operation has for them; the first of a mode is written.
+constexpr std::pair<const char*, const char*> kModes[] = {
+    {"constant", "constant"}, {"reflect", "reflect"}, {"symmetric", "symmetric"}, {"circular", "circular"}, {"circular", "wrap"}, {"replicate", "edge"},
+};
+
+Spelling modes() {
+  return {[](const AttributeValue& value) {
+            for (const auto& [torch, keras] : kModes)
+              if (std::get<std::string>(value) == torch) return Json(keras);
+            throw Unsupported("keras.ops.pad has no mode \"" + std::get<std::string>(value) + "\"");
+          },
+          [](const Json& json) -> AttributeValue {
+            for (const auto& [torch, keras] : kModes)
+              if (json.as_string() == keras) return std::string(torch);
+            throw Unsupported("the mode \"" + json.as_string() + "\" is not known");
+          }};
+}
+
+std::vector<Margins> fixed_margins(const Attributes& a, std::size_t rank) {
+  const auto flat = fixed(a.sizes("pad"));
+  if (!flat) throw Unsupported("its padding " + to_string(a.sizes("pad")) + " depends on open sizes, which Keras does not know; --fix-size may help");
+  std::vector<Margins> margins = margins_from(*flat);
+  margins.insert(margins.begin(), rank - margins.size(), Margins{0, 0});
+  return margins;
+}
+
+// keras.ops.pad names all axes, the first one first; or one integer or pair stands for all.
+std::vector<std::int64_t> flat_from_widths(const Json& widths, std::size_t rank) {
+  const bool one_pair = widths.is_array() && !widths.as_array().empty() && (widths.as_array().size() == 1 || widths.as_array()[0].is_integer());
+  if (!one_pair) return std::get<std::vector<std::int64_t>>(margin_pairs(rank, true).from_keras(widths));
+  const Json& pair = widths.as_array().size() == 1 ? widths.as_array()[0] : widths;
+  const auto ends = std::get<std::vector<std::int64_t>>(margin_pairs(1, true).from_keras(pair));
+  std::vector<std::int64_t> result;
+  for (std::size_t i = 0; i < rank; ++i) result.insert(result.end(), ends.begin(), ends.end());
+  return result;
+}
+
+void lift_pad(Json::Object& config, Attributes& attributes, const std::vector<SymbolicShape>& inputs) {
+  const Json* widths = config.find("pad_width");
+  if (!widths) throw MalformedFile("its configuration has no \"pad_width\"");
+  std::vector<std::int64_t> flat = flat_from_widths(*widths, inputs.at(0).size());
+  while (flat.size() > 2 && flat.back() == 0 && flat[flat.size() - 2] == 0) flat.resize(flat.size() - 2);
+  attributes.set("pad", SymbolicShape(flat.begin(), flat.end()));
+  config.erase("pad_width");
+}
+
+KerasMapping pad_function() {
+  return {.type = "pad",
+          .class_name = "Pad",
+          .attributes = {{"mode", "mode", modes()}, {"value", "constant_values", spelling::number()}},
+          .lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> Results {
+            const PaddingMode mode{a.text("mode"), a.is_none("value") ? 0 : a.number("value")};
+            return emit_padding_of_all_axes(mode, fixed_margins(a, emitter.input_shapes()[0].size()), emitter, emitter.input(0), "");
+          },
+          .lift = lift_pad,
+          .module = "keras.src.ops.numpy",
+          .call = {"x", "constant_values"}};
 }
 
 }  // namespace
 
 std::vector<KerasMapping> keras_mappings() {
-  std::vector<KerasMapping> result;
-  for (std::size_t axes = 1; axes <= 3; ++axes)
-    result.push_back({.type = "ZeroPad" + torch_suffix(axes),
-                      .class_name = "ZeroPadding" + keras_suffix(axes),
-                      .attributes = {{"padding", "padding", pairs(axes)}, {"data_format", "data_format", spelling::text(), std::string("channels_last")}}});
+  std::vector<KerasMapping> result{pad_function()};
+  for (std::size_t axes = 1; axes <= 3; ++axes) result.push_back(zero_padding(axes));
+  for (const Kind& kind : kinds)
+    for (std::size_t axes = 1; axes <= 3; ++axes)
+      if (std::string(kind.name) != "ZeroPad") result.push_back(operation(kind, axes));
   return result;
 }
 

@@ -1,0 +1,179 @@
+#include <algorithm>
+#include <numeric>
+#include <span>
+
+#include "layers/kernel.h"
+#include "layers/keras_mapping.h"
+#include "layers/keras_padding.h"
+#include "layers/registry.h"
+
+namespace h5bridge::transposed_convolution {
+namespace {
+
+using Handle = KerasEmitter::Handle;
+using Results = KerasEmitter::Results;
+
+// What Keras's own layer refuses: groups, strides with dilation, and as much as a stride more at the end.
+bool exceeds_keras(const Attributes& a) {
+  if (a.integer("groups") > 1 || (has_strides(a) && has_dilation(a))) return true;
+  const std::vector<Margins> crops = crops_of(a);
+  for (std::size_t i = 0; i < crops.size(); ++i)
+    if (-crops[i].after >= a.integers("stride")[i]) return true;
+  return false;
+}
+
+Attributes with_padding(Attributes a, AttributeValue padding, AttributeValue output_padding) {
+  a.set("padding", std::move(padding));
+  a.set("output_padding", std::move(output_padding));
+  return a;
+}
+
+// PyTorch's numbers as a word of Keras's, or else as "valid" and a cropping.
+Results lower_numbers(const Attributes& a, Json::Object config, KerasEmitter& emitter) {
+  std::vector<Margins> crops = crops_of(a);
+  for (const std::string word : {"valid", "same"})
+    if (crops_of(with_padding(a, word, std::monostate{})) == crops) {
+      config.set("padding", word);
+      config.set("output_padding", nullptr);
+      return emitter.main(std::move(config), {emitter.input(0)});
+    }
+  std::vector<std::int64_t> output_padding;
+  for (Margins& crop : crops) {
+    output_padding.push_back(std::max(-crop.after, std::int64_t{0}));
+    crop.after += output_padding.back();
+  }
+  config.set("padding", "valid");
+  config.set("output_padding", Json::array(output_padding));
+  const Attributes uncropped = with_padding(a, std::string("valid"), output_padding);
+  const LayerType& type = *Registry::instance().find("ConvTranspose" + torch_suffix(crops.size()));
+  const Handle output = emitter
+                            .call({.class_name = "Conv" + keras_suffix(crops.size()) + "Transpose",
+                                   .config = std::move(config),
+                                   .arguments = {emitter.input(0)},
+                                   .outputs = type.shapes(uncropped, emitter.input_shapes())})
+                            .at(0);
+  return emit_cropping(crops, a, emitter, output);
+}
+
+// In the order of Keras's configurations; `own` are those of the class.
+std::vector<Correspondence> rows(std::size_t axes, std::vector<Correspondence> own) {
+  own.insert(own.end(), {
+                            {"kernel_size", "kernel_size", spelling::integers(axes)},
+                            {"stride", "strides", spelling::integers(axes)},
+                            {"data_format", "data_format", spelling::text()},
+                            {"dilation", "dilation_rate", spelling::integers(axes)},
+                            {"activation", "activation", spelling::activation()},
+                            {"bias", "use_bias", spelling::boolean()},
+                        });
+  return own;
+}
+
+WeightRules weights(const Attributes& a, std::vector<WeightStep> steps) {
+  WeightRules result{.rules = {{.torch = {"weight"}, .keras = {"kernel"}, .steps = std::move(steps)}}};
+  if (a.boolean("bias")) result.rules.push_back({.torch = {"bias"}, .keras = {"bias"}});
+  return result;
+}
+
+KerasMapping transposed(std::size_t axes) {
+  KerasMapping mapping{.type = "ConvTranspose" + torch_suffix(axes), .class_name = "Conv" + keras_suffix(axes) + "Transpose"};
+  mapping.attributes = rows(axes, {{"out_channels", "filters", spelling::integer()},
+                                   {"output_padding", "output_padding", spelling::or_none(spelling::integers(axes))}});
+  mapping.carried = carried_for({{"kernel", "GlorotUniform"}, {"bias", "Zeros"}});
+  mapping.derive = [axes](Attributes& attributes, const std::vector<SymbolicShape>& inputs) { derive_in_channels(attributes, inputs.at(0), axes); };
+  mapping.fits = [](const Attributes& a, const std::vector<SymbolicShape>&) { return !exceeds_keras(a); };
+  mapping.weights = [axes](const Attributes& a, const std::vector<SymbolicShape>&) { return weights(a, {PermuteAxes{keras_kernel_axes(axes)}}); };
+  mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> Results {
+    const auto* word = std::get_if<std::string>(&a.at("padding"));
+    if (!word) return lower_numbers(a, std::move(config), emitter);
+    config.set("padding", *word);
+    return emitter.main(std::move(config), {emitter.input(0)});
+  };
+  mapping.lift = [](Json::Object& config, Attributes& attributes, const std::vector<SymbolicShape>&) {
+    attributes.set("padding", take_padding_word(config, {"same", "valid"}));
+  };
+  return mapping;
+}
+
+// --- What Keras's layer refuses, as a convolution of the input with zeros between its elements ---
+
+// (in, out/groups, k...) as the kernel (k..., in/groups, out) of a convolution, whose window runs the other way.
+std::vector<WeightStep> turned_kernel(const Attributes& a) {
+  const std::int64_t groups = a.integer("groups");
+  const std::int64_t in = a.integer("in_channels") / groups;
+  const std::int64_t out = a.integer("out_channels") / groups;
+  const auto& kernel = a.integers("kernel_size");
+  const auto axes = static_cast<std::int64_t>(kernel.size());
+  const auto with_kernel = [&](Shape before, const Shape& after) {
+    before.insert(before.end(), kernel.begin(), kernel.end());
+    before.insert(before.end(), after.begin(), after.end());
+    return before;
+  };
+  std::vector<std::int64_t> order(axes);
+  std::iota(order.begin(), order.end(), 3);
+  order.insert(order.end(), {1, 0, 2});
+  std::vector<WeightStep> steps{ChangeShape{with_kernel({groups * in, out}, {}), with_kernel({groups, in, out}, {})}, PermuteAxes{order},
+                                ChangeShape{with_kernel({}, {in, groups, out}), with_kernel({}, {in, groups * out})}};
+  for (std::int64_t axis = 0; axis < axes; ++axis) {
+    std::vector<std::int64_t> reversed(kernel[axis]);
+    std::iota(reversed.rbegin(), reversed.rend(), 0);
+    steps.push_back(ReorderBlocks{axis, reversed});
+  }
+  return steps;
+}
+
+// An array of these extents with a one at its beginning and zeros elsewhere.
+Json one_then_zeros(std::span<const std::int64_t> extents, bool first = true) {
+  if (extents.empty()) return first ? 1 : 0;
+  Json::Array result;
+  for (std::int64_t i = 0; i < extents[0]; ++i) result.push_back(one_then_zeros(extents.subspan(1), first && i == 0));
+  return result;
+}
+
+// stride - 1 zeros behind each element: the Kronecker product with (1, 0, ..., 0), which knows open sizes.
+Handle emit_spread(const Attributes& a, KerasEmitter& emitter, Handle input) {
+  SymbolicShape shape = emitter.shape(input);
+  const auto& strides = a.integers("stride");
+  std::vector<std::int64_t> extents(strides.begin(), strides.end());
+  extents.insert(extents.begin(), 1);
+  extents.insert(extents.begin() + channel_axis(a, static_cast<std::int64_t>(shape.size())), 1);
+  for (std::size_t i = 0; i < shape.size(); ++i) shape[i] = shape[i] * Size(extents[i]);
+  const Json factor = Json::Object{{"class_name", "__tensor__"}, {"config", Json::Object{{"value", one_then_zeros(extents)}, {"dtype", "int8"}}}};
+  return emitter.call({.suffix = "spread", .module = "keras.src.ops.numpy", .class_name = "Kron", .arguments = {input, factor}, .outputs = {shape}}).at(0);
+}
+
+Results lower_as_convolution(const Attributes& a, Json::Object config, KerasEmitter& emitter) {
+  Handle input = emitter.input(0);
+  if (has_strides(a)) input = emit_spread(a, emitter, input);
+  const std::vector<Window> windows = windows_of(a);
+  std::vector<Margins> margins = crops_of(a);
+  for (std::size_t i = 0; i < windows.size(); ++i) {
+    const std::int64_t full = windows[i].extent() - 1;
+    margins[i] = {full - margins[i].before, full - margins[i].after - (windows[i].stride - 1)};
+  }
+  config.set("strides", Json::array(std::vector<std::int64_t>(windows.size(), 1)));
+  config.set("padding", "valid");
+  return emitter.main(std::move(config), {emit_padding({}, margins, a, emitter, input)});
+}
+
+KerasMapping as_convolution(std::size_t axes) {
+  KerasMapping mapping{.type = "ConvTranspose" + torch_suffix(axes), .class_name = "Conv" + keras_suffix(axes)};
+  mapping.attributes = rows(axes, {{"out_channels", "filters", spelling::integer()}, {"groups", "groups", spelling::integer()}});
+  mapping.carried = carried_for({{"kernel", "GlorotUniform"}, {"bias", "Zeros"}});
+  mapping.accepts = [](const std::vector<SymbolicShape>&) { return false; };  // it is read as a convolution
+  mapping.weights = [](const Attributes& a, const std::vector<SymbolicShape>&) { return weights(a, turned_kernel(a)); };
+  mapping.lower = lower_as_convolution;
+  return mapping;
+}
+
+}  // namespace
+
+std::vector<KerasMapping> keras_mappings() {
+  std::vector<KerasMapping> result;
+  for (std::size_t axes = 1; axes <= 3; ++axes) {
+    result.push_back(transposed(axes));
+    result.push_back(as_convolution(axes));
+  }
+  return result;
+}
+
+}  // namespace h5bridge::transposed_convolution

@@ -1,0 +1,123 @@
+#include <algorithm>
+
+#include "h5bridge/error.h"
+#include "layers/kernel.h"
+
+namespace h5bridge::transposed_convolution {
+namespace {
+
+void check(const Attributes& a) {
+  check_kernel(a);
+  check_at_least(a, "padding", 0);
+  check_at_least(a, "output_padding", 0);
+  const bool word = std::holds_alternative<std::string>(a.at("padding"));
+  if (a.is_none("output_padding")) {
+    if (!word) throw MalformedFile("\"output_padding\" is null, which is for the paddings \"same\" and \"valid\"");
+    return;
+  }
+  const std::vector<Window> windows = windows_of(a);
+  for (std::size_t i = 0; i < windows.size(); ++i) {
+    const std::int64_t found = a.integers("output_padding")[i];
+    const std::int64_t limit = word ? windows[i].stride : std::max(windows[i].stride, windows[i].dilation);
+    if (found >= limit) throw MalformedFile("\"output_padding\" is " + std::to_string(found) + ", expected less than " + std::to_string(limit) + ", its stride");
+  }
+}
+
+std::vector<SymbolicShape> shapes(const Attributes& a, const std::vector<SymbolicShape>& inputs) {
+  const SymbolicShape& input = inputs.at(0);
+  const std::vector<Window> windows = windows_of(a);
+  const std::vector<Margins> crops = crops_of(a);
+  SymbolicShape spatial = spatial_sizes(a, input, windows.size());
+  check_input_channels(a, input);
+  for (std::size_t i = 0; i < windows.size(); ++i) {
+    const Size size = (spatial[i] - Size(1)) * Size(windows[i].stride) + Size(windows[i].extent() - crops[i].before - crops[i].after);
+    if (size.value().value_or(1) < 1) throw MalformedFile("its padding leaves nothing of " + spatial[i].str() + " elements");
+    spatial[i] = size;
+  }
+  return {with_channels(a, input[0], a.integer("out_channels"), spatial)};
+}
+
+std::vector<ParameterSpec> parameters(const Attributes& a) {
+  Shape weight{a.integer("in_channels"), a.integer("out_channels") / a.integer("groups")};
+  const auto& kernel = a.integers("kernel_size");
+  weight.insert(weight.end(), kernel.begin(), kernel.end());
+  std::vector<ParameterSpec> result{{"weight", weight}};
+  if (a.boolean("bias")) result.push_back({"bias", {a.integer("out_channels")}});
+  return result;
+}
+
+void add_samples(LayerType& type, std::size_t axes) {
+  const auto sample = [&](const std::string& what, Json::Object more, std::int64_t batch = 2) {
+    Json::Object attributes{{"in_channels", 4}, {"out_channels", 6}, {"kernel_size", 3}};
+    for (const auto& [name, value] : more) attributes.set(name, value);
+    Shape input = sample_image(batch, attributes.at("in_channels").as_integer(), axes);
+    for (std::size_t i = 0; i < axes; ++i) input[i + 2] -= 4;  // 5, 6, 7
+    type.samples.push_back({what, attributes, {input}});
+  };
+  sample("plain", {}, 3);
+  sample("batch 1, window 1", {{"kernel_size", 1}}, 1);
+  sample("equal extents", {{"in_channels", 3}, {"out_channels", 3}, {"bias", false}});
+  sample("upsampling", {{"kernel_size", 2}, {"stride", 2}});
+  sample("upsampling, symmetric", {{"kernel_size", 4}, {"stride", 2}, {"padding", 1}});
+  sample("upsampling, with a little more at the end", {{"stride", 2}, {"padding", 1}, {"output_padding", 1}});
+  sample("padding", {{"stride", 2}, {"padding", 2}});
+  sample("more at the end than padding", {{"stride", 3}, {"padding", 1}, {"output_padding", 2}});
+  sample("gaps", {{"kernel_size", 2}, {"stride", 3}, {"activation", "relu"}});
+  sample("dilation", {{"dilation", 2}, {"padding", 1}});
+  sample("dilation with more at the end", {{"dilation", 2}, {"output_padding", 1}});
+  sample("strides and dilation", {{"stride", 2}, {"dilation", 3}, {"padding", 1}, {"output_padding", 2}});
+  sample("groups", {{"groups", 2}, {"stride", 2}, {"padding", 1}, {"output_padding", 1}});
+  sample("groups without strides", {{"groups", 2}, {"bias", false}}, 1);
+  sample("depthwise upsampling", {{"out_channels", 4}, {"groups", 4}, {"kernel_size", 4}, {"stride", 2}, {"padding", 1}});
+  sample("groups with more padding than window", {{"groups", 2}, {"kernel_size", 2}, {"stride", 2}, {"padding", 2}, {"output_padding", 1}});
+  const Json none;
+  sample("valid", {{"padding", "valid"}, {"output_padding", none}, {"stride", 2}});
+  sample("valid with gaps", {{"padding", "valid"}, {"output_padding", none}, {"stride", 3}, {"kernel_size", 2}});
+  sample("valid with output_padding", {{"padding", "valid"}, {"output_padding", 1}, {"stride", 2}});
+  sample("same", {{"padding", "same"}, {"output_padding", none}, {"kernel_size", 4}, {"stride", 2}});
+  sample("same, uneven", {{"padding", "same"}, {"output_padding", none}, {"stride", 2}, {"activation", "relu"}}, 1);
+  sample("same with gaps", {{"padding", "same"}, {"output_padding", none}, {"kernel_size", 2}, {"stride", 3}});
+  sample("same with dilation", {{"padding", "same"}, {"output_padding", none}, {"dilation", 2}});
+  sample("same with output_padding", {{"padding", "same"}, {"output_padding", 2}, {"kernel_size", 4}, {"stride", 3}});
+  if (axes == 2)
+    sample("uneven", {{"kernel_size", Json::Array{3, 2}}, {"stride", Json::Array{1, 2}}, {"padding", Json::Array{1, 0}}, {"output_padding", Json::Array{0, 1}}});
+}
+
+AttributeSpec output_padding(std::size_t axes) {
+  AttributeSpec result = tuple("output_padding", axes, 0, "elements added to the end of the output; null: what Keras has for \"same\" and \"valid\"");
+  result.nullable = true;
+  return result;
+}
+
+LayerType transposed(std::size_t axes) {
+  LayerType type;
+  type.name = "ConvTranspose" + torch_suffix(axes);
+  type.summary = "transposed convolution over " + std::to_string(axes) + (axes == 1 ? " spatial axis" : " spatial axes");
+  type.source = "torch/nn/modules/conv.py; keras/src/layers/convolutional/base_conv_transpose.py";
+  type.attributes = {
+      required_integer("in_channels", "channels of the input"),
+      required_integer("out_channels", "channels of the output"),
+      required_tuple("kernel_size", axes, "size of the window"),
+      tuple("stride", axes, 1, "step of the window"),
+      padding_attribute(axes, {"same", "valid"}, "elements taken away at both ends of the output; \"same\" and \"valid\" as Keras has them"),
+      output_padding(axes),
+      integer("groups", 1, "groups of channels that do not mix"),
+      boolean("bias", true, "whether a bias is added"),
+      tuple("dilation", axes, 1, "distance of the window's elements"),
+      text("padding_mode", "zeros", {"zeros"}, "PyTorch has \"zeros\" only"),
+      data_format(),
+      fused_activation(),
+  };
+  type.parameters = parameters;
+  type.shapes = shapes;
+  type.layout = follows_data_format();
+  type.check = check;
+  add_samples(type, axes);
+  return type;
+}
+
+}  // namespace
+
+std::vector<LayerType> layer_types() { return {transposed(1), transposed(2), transposed(3)}; }
+
+}  // namespace h5bridge::transposed_convolution
