@@ -45,6 +45,12 @@ TORCH_CLASSES_LEFT_OUT = {
     "SyncBatchNorm": "BatchNorm2d as several processes train it; it runs on GPUs alone",
 }
 TORCH_ARGUMENTS_LEFT_OUT = {}
+TORCH_FUNCTION_ARGUMENTS_LEFT_OUT = {
+    "dtype": "an element type of the result's own",
+    "expand.implicit": "for PyTorch's own use",
+    "repeat_interleave.output_size": "what follows from the others, to be quick",
+    "einsum.path": "the order of the products, which is no part of the meaning",
+}
 
 
 def torch_samples():
@@ -71,6 +77,36 @@ def torch_arguments(samples):
                 if any(argument in a and not exporter.is_default(a[argument], default) for a in attributes):
                     covered.add(wanted[-1])
     return wanted, covered
+
+
+def function_arguments(name):
+    """The arguments of a function or a method of tensors that are no tensors, by the names that the exporter writes."""
+    for home in (torch.nn.functional, torch, torch.Tensor):
+        signature = exporter._python_signature(getattr(home, name)) if hasattr(home, name) else None
+        if signature and "__torch_function__" not in str(signature):
+            tensors = ("input", "tensor", "tensors", "self", "out", "x", "other") if home is not torch.Tensor else ("self",)
+            yield from (p for p in signature.parameters if p not in tensors and not p.startswith("_"))
+    for schema in exporter._schemas(name):
+        first, *others = schema.arguments
+        kinds = [str(a.type) for a in schema.arguments]
+        if "Tensor" in str(first.type) and not any(a.is_out for a in others) and not any("Dimname" in kind for kind in kinds):
+            yield from (a.name for a in others if "Tensor" not in str(a.type))
+
+
+def torch_function_arguments(samples):
+    wanted, covered = [], set()
+    for name, attributes in samples.items():
+        if name == name.lower():
+            names = dict.fromkeys(exporter.DOCUMENTED_ARGUMENT.get((name, argument), argument) for argument in function_arguments(name))
+            wanted += [f"{name}.{argument}" for argument in names]
+            covered |= {f"{name}.{argument}" for argument in names if any(argument in a for a in attributes)}
+    return wanted, covered
+
+
+@closing
+def test_every_argument_of_pytorch_s_functions_has_a_sample():
+    wanted, covered = torch_function_arguments(torch_samples())
+    assert missing(wanted, covered, TORCH_FUNCTION_ARGUMENTS_LEFT_OUT) == []
 
 
 @closing
