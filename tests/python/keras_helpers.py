@@ -14,6 +14,16 @@ def keras_layout(array):
     return np.ascontiguousarray(np.moveaxis(array, 1, -1)) if array.ndim > 2 else array
 
 
+def as_keras_has_it(array, shape, moved=False):
+    """`array`, or with its channels last: what fits, and where both do, the latter if `moved`. Open sizes fit all."""
+
+    def fits(candidate):
+        return candidate.ndim == len(shape) and all(size in (None, own) for size, own in zip(shape, candidate.shape))
+
+    candidates = [candidate for candidate in (array, keras_layout(array)) if fits(candidate)]
+    return candidates[-1 if moved else 0]
+
+
 def by_name(result) -> dict:
     """A model's outputs as arrays, under names where it has some."""
     results = result if isinstance(result, dict) else dict(enumerate(result if isinstance(result, (list, tuple)) else [result]))

@@ -5,9 +5,9 @@ import json
 import pytest
 import torch
 
+from layer_samples import SAMPLES
 from program import ROOT, needs_program
-from registry_samples import needs_registry
-from test_layers_live import SAMPLES, each
+from registry_samples import each, needs_registry
 from torch_helpers import exporter
 
 pytestmark = [needs_program, needs_registry]

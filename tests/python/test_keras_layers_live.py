@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from keras_helpers import assert_close, assert_same_weights, differences, keras, predict, weights_of
+from keras_helpers import as_keras_has_it, assert_close, assert_same_weights, differences, keras, predict, weights_of
 from program import h5bridge, needs_libtorch, needs_program
 from registry_samples import each, keras_samples, needs_registry
-from test_layers_live import as_keras_has_it
 
 pytestmark = [needs_program, needs_registry]
 TOLERANCE = 1e-5

@@ -1,114 +1,42 @@
 """Every layer type of the registry, each with all of its samples: real Keras gives what PyTorch does, depends on every weight,
 and gives every bit back; LibTorch gives PyTorch's very bits. A new layer is tested by being in the registry."""
 
+import functools
 import json
 import subprocess
 import sys
-import zlib
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from keras_helpers import assert_close, keras, keras_layout, predict
-from program import PROGRAM, h5bridge, needs_libtorch, needs_program
+from keras_helpers import assert_close, predict
+from layer_samples import SAMPLES, WITH_KERAS
+from program import h5bridge, needs_libtorch, needs_program
+from registry_samples import each, needs_registry
 from torch_helpers import assert_same_state
-from torch_layers import randomised, reference
 
-GENERATE = PROGRAM.parent / "h5bridge_generate"
-pytestmark = [needs_program, pytest.mark.skipif(not GENERATE.exists(), reason="h5bridge_generate is not built")]
+pytestmark = [needs_program, needs_registry]
 TOLERANCE = 1e-5
 
 # Keras's torch backend repeats the border where `same` is uneven; JAX, like TensorFlow, leaves what is added out of the mean.
 JAX_ONLY = {"AvgPool2d: same", "AvgPool3d: same"}
-
-
-class Sample:
-    def __init__(self, described):
-        self.type = described["type"]
-        self.name = f"{self.type}: {described['sample']}"
-        self.first = described["first"]
-        self.in_keras = described["in_keras"]
-        self.architecture = described["architecture"]
-        self.attributes = described["attributes"]
-        self.tensors = described["tensors"]
-        self.input_shapes = described["input_shapes"]
-        self.ids_below = described["ids_below"]
-
-    # Made when a test asks, so that a type that fails to be made fails its own tests alone.
-    @cached_property
-    def _made(self):
-        torch.manual_seed(zlib.crc32(self.name.encode()))
-        module, exact = reference(self.type, self.attributes)
-        return randomised(module), exact, [self._random(shape) for shape in self.input_shapes]
-
-    def _random(self, shape):
-        return torch.randint(self.ids_below, shape) if self.ids_below else torch.randn(shape)
-
-    module = property(lambda self: self._made[0])
-    exact = property(lambda self: self._made[1])  # PyTorch says it by one module or function
-    inputs = property(lambda self: self._made[2])
-
-    @cached_property
-    def expected(self):
-        """The outputs, however deep PyTorch nests them."""
-        with torch.no_grad():
-            return [output.numpy() for output in flattened(self.module(*self.inputs))]
-
-    def state(self):
-        return self.module.state_dict()
-
-    def write(self, folder, state=None):
-        (folder / "m.json").write_text(json.dumps(self.architecture))
-        torch.save(state or self.state(), folder / "m.pth")
-
-    def convert(self, folder, *options, state=None):
-        """Keras's model of it."""
-        self.write(folder, state)
-        h5bridge("convert", folder / "m.json", folder / "m.pth", "-o", folder / "m.h5", *options)
-        return keras.models.load_model(folder / "m.h5", compile=False)
-
-    def keras_inputs(self, model):
-        """The inputs as `model` wants them: images may have been moved to channels last."""
-        return [as_keras_has_it(x.numpy(), wanted.shape) for x, wanted in zip(self.inputs, model.inputs)]
-
-    def keras_expected(self, model):
-        moved = any(x.shape[1:] != tuple(wanted.shape[1:]) for x, wanted in zip(self.inputs, model.inputs))
-        return [as_keras_has_it(y, made.shape, moved) for y, made in zip(self.expected, model.outputs)]
-
-
-def flattened(outputs):
-    return [outputs] if isinstance(outputs, torch.Tensor) else [y for output in outputs for y in flattened(output)]
-
-
-def as_keras_has_it(array, shape, moved=False):
-    """`array`, or with its channels last: what fits, and where both do, the latter if `moved`. Open sizes fit all."""
-
-    def fits(candidate):
-        return candidate.ndim == len(shape) and all(size in (None, own) for size, own in zip(shape, candidate.shape))
-
-    candidates = [candidate for candidate in (array, keras_layout(array)) if fits(candidate)]
-    return candidates[-1 if moved else 0]
-
-
-def load_samples():
-    if not GENERATE.exists():
-        return []
-    described = json.loads(subprocess.run([GENERATE, "--samples"], check=True, capture_output=True).stdout)
-    for i, sample in enumerate(described):
-        sample["first"] = i == 0 or described[i - 1]["type"] != sample["type"]
-    return [Sample(sample) for sample in described]
-
-
-SAMPLES = load_samples()
-WITH_KERAS = [sample for sample in SAMPLES if sample.in_keras]
 ON_JAX = [sample for sample in WITH_KERAS if sample.first or sample.name in JAX_ONLY]  # the first of each type
 
 
-def each(samples):
-    return pytest.mark.parametrize("sample", samples, ids=lambda sample: sample.name)
+class Conversion:
+    """A sample's file for Keras, and the model that Keras makes of it."""
+
+    def __init__(self, sample, folder):
+        self.folder = folder
+        self.model = sample.convert(folder)
+
+
+@pytest.fixture(scope="module")
+def conversions(tmp_path_factory):
+    """Converts a sample when it is first asked for."""
+    return functools.cache(lambda sample: Conversion(sample, tmp_path_factory.mktemp("sample")))
 
 
 @each(SAMPLES)
@@ -118,8 +46,8 @@ def test_the_registry_knows_the_tensors_that_pytorch_has(sample):
 
 
 @each([sample for sample in WITH_KERAS if sample.name not in JAX_ONLY])
-def test_keras_predicts_what_pytorch_does(sample, tmp_path):
-    model = sample.convert(tmp_path)
+def test_keras_predicts_what_pytorch_does(sample, conversions):
+    model = conversions(sample).model
     assert_all_close(predict(model, sample.keras_inputs(model)).values(), sample.keras_expected(model), TOLERANCE)
 
 
@@ -130,36 +58,36 @@ def test_keras_predicts_it_with_channels_first(sample, tmp_path):
 
 
 @each([sample for sample in WITH_KERAS if sample.tensors])
-def test_keras_depends_on_every_weight(sample, tmp_path):
+def test_keras_depends_on_every_weight(sample, conversions):
     """Otherwise the comparison above would not notice a wrong one."""
-    for name, tensor in sample.state().items():
-        if name.endswith("num_batches_tracked"):
-            continue
-        state = sample.state() | {name: tensor * 1.5 + 0.25}
-        model = sample.convert(tmp_path, state=state)
-        outputs = zip(predict(model, sample.keras_inputs(model)).values(), sample.keras_expected(model))
-        assert any(np.abs(found - expected).max() > 1e-3 * np.abs(expected).max() for found, expected in outputs), name
+    model = conversions(sample).model
+    inputs, expected = sample.keras_inputs(model), sample.keras_expected(model)
+    for variable in model.weights:
+        kept = variable.numpy().copy()
+        variable.assign(kept * 1.5 + 0.25)
+        outputs = list(zip(predict(model, inputs).values(), expected))
+        variable.assign(kept)
+        assert any(np.abs(found - y).max() > 1e-3 * np.abs(y).max() for found, y in outputs), variable.path
 
 
 @each(WITH_KERAS)
-def test_every_tensor_comes_home_bit_for_bit(sample, tmp_path):
-    sample.write(tmp_path)
-    h5bridge("convert", tmp_path / "m.json", tmp_path / "m.pth", "-o", tmp_path / "m.h5")
-    h5bridge("convert", tmp_path / "m.h5", "-o", tmp_path / "back.pth")
-    assert_same_state(torch.load(tmp_path / "back.pth"), sample.state())
+def test_every_tensor_comes_home_bit_for_bit(sample, conversions):
+    folder = conversions(sample).folder
+    h5bridge("convert", folder / "m.h5", "-o", folder / "back.pth")
+    assert_same_state(torch.load(folder / "back.pth"), sample.state())
 
 
 @each([sample for sample in WITH_KERAS if sample.tensors])
-def test_a_file_that_keras_saved_again_comes_home(sample, tmp_path):
+def test_a_file_that_keras_saved_again_comes_home(sample, conversions):
     """Keras drops everything of ours; with the architecture beside it, layer names tell."""
-    model = sample.convert(tmp_path)
-    model.save(tmp_path / "again.h5")
-    h5bridge("convert", tmp_path / "m.json", tmp_path / "again.h5", "-o", tmp_path / "back.pth")
-    back = torch.load(tmp_path / "back.pth")
-    assert list(back) == list(sample.state())
+    folder = conversions(sample).folder
+    conversions(sample).model.save(folder / "again.h5")
+    h5bridge("convert", folder / "m.json", folder / "again.h5", "-o", folder / "home.pth")
+    home = torch.load(folder / "home.pth")
+    assert list(home) == list(sample.state())
     for name, tensor in sample.state().items():
         if not name.endswith("num_batches_tracked"):
-            assert torch.equal(back[name], tensor), name
+            assert torch.equal(home[name], tensor), name
 
 
 @each([sample for sample in SAMPLES if not sample.in_keras])
@@ -248,12 +176,12 @@ def test_libtorch_gives_the_bits_of_pytorch_from_h5(sample, outputs_from_h5):
 
 
 @pytest.fixture(scope="module")
-def jax_predictions(tmp_path_factory):
+def jax_predictions(conversions):
     """Predictions of Keras on JAX, in a process of its own."""
     folders = {}
-    for i, sample in enumerate(ON_JAX):
-        folders[sample.name] = folder = tmp_path_factory.mktemp(f"jax{i}")
-        model = sample.convert(folder)
+    for sample in ON_JAX:
+        folders[sample.name] = folder = conversions(sample).folder
+        model = conversions(sample).model
         np.savez(folder / "keras_inputs.npz", **{str(k): x for k, x in enumerate(sample.keras_inputs(model))})
         np.savez(folder / "expected.npz", *sample.keras_expected(model))
     subprocess.run([sys.executable, Path(__file__).with_name("jax_predictions.py"), *folders.values()], check=True)
