@@ -115,9 +115,16 @@ Handle emit_joined_borders(const std::string& mode, const std::vector<Margins>& 
 Handle emit_added(const PaddingMode& mode, const std::vector<Margins>& margins, KerasEmitter& emitter, Handle input, const std::string& suffix) {
   const std::string keras_mode = mode_in_keras(mode.mode, margins);
   if (keras_mode.empty()) return emit_joined_borders(mode.mode, margins, emitter, input, suffix);
-  Json::Object constants;
-  if (keras_mode == "constant" && mode.value != 0) constants.set("constant_values", mode.value);
-  return emitter.operation(suffix, kNumpy, "Pad", {{"pad_width", pairs(margins)}, {"mode", keras_mode}}, {input}, constants, widened(emitter.shape(input), margins));
+  std::vector<KerasEmitter::Argument> arguments{input};
+  if (keras_mode == "constant" && mode.value != 0) arguments.push_back(Json(mode.value));
+  return emitter
+      .call({.suffix = suffix,
+             .module = kNumpy,
+             .class_name = "Pad",
+             .config = {{"pad_width", pairs(margins)}, {"mode", keras_mode}},
+             .arguments = std::move(arguments),
+             .outputs = {widened(emitter.shape(input), margins)}})
+      .at(0);
 }
 
 // Adds and takes away. A reflection may reach elements that are taken away; what goes around in a circle does not.
@@ -155,6 +162,28 @@ Spelling margin_pairs(std::size_t axes, bool last_axis_first) {
             if (margins.size() != axes) throw MalformedFile("is " + json.dump() + ", expected " + std::to_string(axes) + " pairs");
             return flat_from(turned(margins));
           }};
+}
+
+std::vector<KerasSample> margin_samples(const std::string& argument, std::size_t axes) {
+  Json::Array uneven;
+  Json::Array even;
+  Shape image{2};
+  for (std::size_t i = 0; i < axes; ++i) {
+    uneven.push_back(Json::Array{i, 2 - i});
+    even.push_back(i + 1);
+    image.push_back(static_cast<std::int64_t>(i) + 8);
+  }
+  image.push_back(3);
+  std::vector<KerasSample> result{
+      {"default", {}, {image}},
+      {"one integer", {{argument, 2}}, {image}},
+      {"pairs", {{argument, axes == 1 ? Json(Json::Array{0, 2}) : Json(uneven)}}, {image}},
+  };
+  if (axes == 1) return result;
+  result.push_back({"an integer an axis", {{argument, even}}, {image}});
+  std::rotate(image.begin() + 1, image.end() - 1, image.end());
+  result.push_back({"channels_first", {{argument, uneven}, {"data_format", "channels_first"}}, {image}});
+  return result;
 }
 
 std::string take_padding_word(Json::Object& config, const std::vector<std::string>& words) {

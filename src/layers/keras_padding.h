@@ -15,6 +15,9 @@ bool any_margin(const std::vector<Margins>& margins);
 /// integer for an axis's two ends, or for all. Ours are flat, the first axis first or, as PyTorch has it, the last.
 Spelling margin_pairs(std::size_t axes, bool last_axis_first);
 
+/// Samples of a Keras layer whose argument `argument` is such margins, in all the forms that Keras takes.
+std::vector<KerasSample> margin_samples(const std::string& argument, std::size_t axes);
+
 /// Takes "padding" out of a configuration. Throws Unsupported for a value that is none of `words`.
 std::string take_padding_word(Json::Object& config, const std::vector<std::string>& words);
 

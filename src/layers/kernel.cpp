@@ -85,11 +85,27 @@ std::vector<Margins> crops_of(const Attributes& a) {
   return result;
 }
 
+Json::Object sample_settings(const std::vector<std::string>& weights) {
+  Json::Object result{{"activity_regularizer", "l1"}};
+  for (const std::string& weight : weights) {
+    result.set(weight + "_initializer", "he_normal");
+    result.set(weight + "_regularizer", "l2");
+    result.set(weight + "_constraint", "max_norm");
+  }
+  return result;
+}
+
 Shape sample_image(std::int64_t batch, std::int64_t channels, std::size_t axes) {
   Shape shape(axes + 2);
   shape[0] = batch;
   shape[1] = channels;
   std::iota(shape.begin() + 2, shape.end(), 9);
+  return shape;
+}
+
+Shape sample_keras_image(std::int64_t batch, std::int64_t channels, std::size_t axes) {
+  Shape shape = sample_image(batch, channels, axes);
+  std::rotate(shape.begin() + 1, shape.begin() + 2, shape.end());
   return shape;
 }
 

@@ -30,7 +30,11 @@ bool has_dilation(const Attributes& attributes);
 /// Source: keras/src/backend/common/backend_utils.py, _convert_conv_transpose_padding_args_from_keras_to_jax.
 std::vector<Margins> crops_of(const Attributes& attributes);
 
+/// For samples of Keras classes: initialisers, regularisers and constraints of `weights`, none at its default.
+Json::Object sample_settings(const std::vector<std::string>& weights);
 /// For samples: an input whose spatial sizes are 9, 10, 11, ...: distinct and odd.
 Shape sample_image(std::int64_t batch, std::int64_t channels, std::size_t axes);
+/// The same with its channels last.
+Shape sample_keras_image(std::int64_t batch, std::int64_t channels, std::size_t axes);
 
 }  // namespace h5bridge

@@ -44,7 +44,11 @@ TORCH_CLASSES_LEFT_OUT = {
     "RNNCellBase": "what the others derive from",
     "SyncBatchNorm": "BatchNorm2d as several processes train it; it runs on GPUs alone",
 }
-TORCH_ARGUMENTS_LEFT_OUT = {}
+TORCH_ARGUMENTS_LEFT_OUT = {
+    "ConvTranspose1d.padding_mode": "takes no other value",
+    "ConvTranspose2d.padding_mode": "takes no other value",
+    "ConvTranspose3d.padding_mode": "takes no other value",
+}
 TORCH_FUNCTION_ARGUMENTS_LEFT_OUT = {
     "dtype": "an element type of the result's own",
     "expand.implicit": "for PyTorch's own use",

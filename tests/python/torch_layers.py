@@ -174,9 +174,9 @@ def windowed(kind, a):
 def reference(kind, attributes):
     a = dict(attributes)
     if kind.startswith("Cropping"):
-        return cropping(kind, a), True
+        return cropping(kind, a), False
     if kind in FUNCTIONS:
-        return Function(lambda *xs: FUNCTIONS[kind](*xs, **a)), kind != "Average"
+        return Function(lambda *xs: FUNCTIONS[kind](*xs, **a)), kind != "Average" and a.get("mode") != "symmetric"
     if kind in ("Parameter", "Buffer"):
         return OwnTensor(kind, **a), True
     if kind == "ReLU" and a:

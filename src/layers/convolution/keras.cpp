@@ -96,6 +96,24 @@ std::vector<Correspondence> rows(std::size_t axes, std::vector<Correspondence> o
   return own;
 }
 
+Json::Object with(Json::Object config, const Json::Object& more) {
+  for (const auto& [key, value] : more) config.set(key, value);
+  return config;
+}
+
+// Those that both classes have. `base` makes a layer; an image has 4 channels.
+std::vector<KerasSample> samples_of(std::size_t axes, const Json::Object& base, const std::string& weight) {
+  const Shape image = sample_keras_image(2, 4, axes);
+  return {
+      {"plain", base, {image}},
+      {"same with strides", with(base, {{"padding", "same"}, {"strides", 2}, {"activation", "relu"}}), {image}},
+      {"same, even window", with(base, {{"padding", "same"}, {"kernel_size", 4}, {"use_bias", false}}), {image}},
+      {"dilation", with(base, {{"dilation_rate", 2}}), {image}},
+      {"channels_first", with(base, {{"data_format", "channels_first"}, {"strides", 2}}), {sample_image(3, 4, axes)}},
+      {"settings", with(base, sample_settings({weight, "bias"})), {sample_keras_image(1, 4, axes)}},
+  };
+}
+
 WeightRules weights(const Attributes& a, std::vector<WeightStep> steps) {
   WeightRules result{.rules = {{.torch = {"weight"}, .keras = {"kernel"}, .steps = std::move(steps)}}};
   if (a.boolean("bias")) result.rules.push_back({.torch = {"bias"}, .keras = {"bias"}});
@@ -113,6 +131,13 @@ KerasMapping convolution(std::size_t axes) {
   };
   mapping.lift = [words = axes == 1 ? std::vector<std::string>{"same", "valid", "causal"} : std::vector<std::string>{"same", "valid"}](
                      Json::Object& config, Attributes& attributes, const std::vector<SymbolicShape>&) { attributes.set("padding", take_padding_word(config, words)); };
+  const Json::Object base{{"filters", 6}, {"kernel_size", 3}};
+  mapping.samples = samples_of(axes, base, "kernel");
+  mapping.samples.push_back({"groups", with(base, {{"groups", 2}, {"padding", "same"}}), {sample_keras_image(2, 4, axes)}});
+  mapping.samples.push_back({"a group a channel", with(base, {{"groups", 4}, {"filters", 8}}), {sample_keras_image(2, 4, axes)}});
+  if (axes == 1)
+    for (const int dilation : {1, 2}) mapping.samples.push_back({"causal, dilation " + std::to_string(dilation), with(base, {{"padding", "causal"}, {"dilation_rate", dilation}}), {sample_keras_image(2, 4, axes)}});
+  if (axes == 2) mapping.samples.push_back({"uneven", with(base, {{"kernel_size", Json::Array{3, 2}}, {"strides", Json::Array{1, 2}}}), {sample_keras_image(2, 4, axes)}});
   return mapping;
 }
 
@@ -140,6 +165,11 @@ KerasMapping depthwise(std::size_t axes) {
     attributes.set("out_channels", checked_multiply(channels, config.at("depth_multiplier").as_integer(), "the number of channels"));
     config.erase("depth_multiplier");
   };
+  const Json::Object base{{"kernel_size", 3}};
+  mapping.samples = samples_of(axes, base, "depthwise");
+  mapping.samples.push_back({"multiplier", with(base, {{"depth_multiplier", 2}, {"padding", "same"}}), {sample_keras_image(3, 4, axes)}});
+  mapping.samples.push_back({"one channel", with(base, {{"depth_multiplier", 3}}), {sample_keras_image(2, 1, axes)}});
+  mapping.samples.push_back({"strides and dilation", with(base, {{"strides", 2}, {"dilation_rate", 3}}), {sample_keras_image(2, 4, axes)}});
   return mapping;
 }
 

@@ -15,6 +15,7 @@ std::vector<Margins> margins_of_cropping(const Attributes& a) {
 KerasMapping cropping(std::size_t axes) {
   const std::string name = "Cropping" + keras_suffix(axes);
   KerasMapping mapping{.type = name, .class_name = name, .attributes = {{"cropping", "cropping", margin_pairs(axes, false)}}};
+  mapping.samples = margin_samples("cropping", axes);
   if (axes > 1) {
     mapping.attributes.push_back({"data_format", "data_format", spelling::text(), std::string("channels_last")});
     return mapping;

@@ -20,13 +20,16 @@ Results lower_module(const Attributes& a, const std::string& mode, KerasEmitter&
 
 // Keras has a layer for zeros.
 KerasMapping zero_padding(std::size_t axes) {
-  return {.type = "ZeroPad" + torch_suffix(axes),
+  KerasMapping mapping{.type = "ZeroPad" + torch_suffix(axes),
           .class_name = "ZeroPadding" + keras_suffix(axes),
           .attributes = {{"padding", "padding", margin_pairs(axes, true)}, {"data_format", "data_format", spelling::text(), std::string("channels_last")}},
           .lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> Results {
             if (any_negative(a)) return lower_module(a, "constant", emitter);
             return emitter.main(std::move(config), {emitter.input(0)});
           }};
+  mapping.samples = margin_samples("padding", axes);
+  if (axes == 1) mapping.samples.push_back({"channels_first", {{"padding", Json::Array{0, 2}}, {"data_format", "channels_first"}}, {{2, 3, 7}}});
+  return mapping;
 }
 
 // The other modules are operations, which are read as `pad`.
@@ -64,7 +67,8 @@ std::vector<Margins> fixed_margins(const Attributes& a, std::size_t rank) {
   return margins;
 }
 
-// keras.ops.pad names all axes, the first one first; or one integer or pair stands for all.
+// keras.ops.pad names all axes, the first one first; or one integer or pair stands for all (but Keras on PyTorch then pads the
+// last axis alone).
 std::vector<std::int64_t> flat_from_widths(const Json& widths, std::size_t rank) {
   const bool one_pair = widths.is_array() && !widths.as_array().empty() && (widths.as_array().size() == 1 || widths.as_array()[0].is_integer());
   if (!one_pair) return std::get<std::vector<std::int64_t>>(margin_pairs(rank, true).from_keras(widths));
@@ -84,6 +88,10 @@ void lift_pad(Json::Object& config, Attributes& attributes, const std::vector<Sy
   config.erase("pad_width");
 }
 
+Json widths(const Margins& first, const Margins& second) {
+  return Json::Array{Json::Array{0, 0}, Json::Array{first.before, first.after}, Json::Array{second.before, second.after}};
+}
+
 KerasMapping pad_function() {
   return {.type = "pad",
           .class_name = "Pad",
@@ -94,7 +102,12 @@ KerasMapping pad_function() {
           },
           .lift = lift_pad,
           .module = "keras.src.ops.numpy",
-          .call = {"x", "constant_values"}};
+          .call = {"x", "constant_values"},
+          .samples = {
+              {"pairs", {{"pad_width", widths({1, 2}, {0, 1})}}, {{2, 5, 3}}, {{"constant_values", -1.5}}},
+              {"reflect", {{"pad_width", widths({1, 2}, {2, 0})}, {"mode", "reflect"}}, {{2, 5, 3}}},
+              {"symmetric", {{"pad_width", widths({1, 0}, {1, 1})}, {"mode", "symmetric"}}, {{2, 5, 3}}},
+          }};
 }
 
 }  // namespace

@@ -30,6 +30,18 @@ KerasMapping separable(std::size_t axes) {
   mapping.carried = carried_for({{"depthwise", "GlorotUniform"}, {"pointwise", "GlorotUniform"}, {"bias", "Zeros"}});
   mapping.derive = [axes](Attributes& attributes, const std::vector<SymbolicShape>& inputs) { derive_in_channels(attributes, inputs.at(0), axes); };
   mapping.weights = [axes](const Attributes& attributes, const std::vector<SymbolicShape>&) { return weights(attributes, axes); };
+  const auto sample = [&](const std::string& what, const Json::Object& more, const Shape& image) {
+    Json::Object config{{"filters", 4}, {"kernel_size", 3}};
+    for (const auto& [key, value] : more) config.set(key, value);
+    mapping.samples.push_back({what, std::move(config), {image}});
+  };
+  const Shape image = sample_keras_image(2, 3, axes);
+  sample("plain", {}, image);
+  sample("multiplier, same", {{"depth_multiplier", 2}, {"padding", "same"}, {"use_bias", false}}, image);
+  sample("same with strides", {{"padding", "same"}, {"strides", 2}, {"activation", "relu"}}, image);
+  sample("dilation", {{"dilation_rate", 2}}, image);
+  sample("channels_first", {{"data_format", "channels_first"}}, sample_image(3, 3, axes));
+  sample("settings", sample_settings({"depthwise", "pointwise", "bias"}), sample_keras_image(1, 3, axes));
   return mapping;
 }
 

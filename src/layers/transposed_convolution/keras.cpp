@@ -91,6 +91,21 @@ KerasMapping transposed(std::size_t axes) {
   mapping.lift = [](Json::Object& config, Attributes& attributes, const std::vector<SymbolicShape>&) {
     attributes.set("padding", take_padding_word(config, {"same", "valid"}));
   };
+  const auto sample = [&](const std::string& what, const Json::Object& more, const Shape& image) {
+    Json::Object config{{"filters", 6}, {"kernel_size", 3}};
+    for (const auto& [key, value] : more) config.set(key, value);
+    mapping.samples.push_back({what, std::move(config), {image}});
+  };
+  const Shape image = sample_keras_image(2, 4, axes);
+  sample("plain", {}, image);
+  sample("same with strides", {{"padding", "same"}, {"strides", 2}, {"activation", "relu"}}, image);
+  sample("same with larger strides", {{"padding", "same"}, {"strides", 3}, {"kernel_size", 2}}, image);
+  sample("gaps", {{"strides", 3}, {"kernel_size", 2}, {"use_bias", false}}, image);
+  sample("output_padding", {{"strides", 3}, {"output_padding", 1}}, image);
+  sample("same with output_padding", {{"padding", "same"}, {"strides", 2}, {"output_padding", 1}}, image);
+  sample("dilation", {{"dilation_rate", 2}}, image);
+  sample("channels_first", {{"data_format", "channels_first"}, {"padding", "same"}, {"strides", 2}}, sample_image(3, 4, axes));
+  sample("settings", sample_settings({"kernel", "bias"}), sample_keras_image(1, 4, axes));
   return mapping;
 }
 
