@@ -1,4 +1,4 @@
-"""Run by test_networks.py in a process of its own: loads H5 files by Keras on JAX and writes what the models give.
+"""Run by tests in a process of its own: loads H5 files by Keras on JAX and writes what the models give.
 
 Arguments: folders, each with m.h5 and keras_inputs.npz (arrays in the model's order); written is jax.npz.
 """
@@ -9,12 +9,24 @@ from pathlib import Path
 
 os.environ["KERAS_BACKEND"] = "jax"
 
+import jax  # noqa: E402
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
+# All weights come from the files: random ones to begin with would cost a compilation for each shape.
+for name in ("normal", "truncated_normal", "uniform"):
+    setattr(keras.src.backend.random, name, lambda shape, *_, dtype=None, **__: np.zeros(shape, dtype or "float32"))
+
+
+def predict(model, inputs):
+    """Compiled as one, which takes less than compiling every operation."""
+    trainable, others = ([variable.value for variable in variables] for variables in (model.trainable_variables, model.non_trainable_variables))
+    run = jax.jit(lambda *arguments: model.stateless_call(*arguments, training=False)[0])
+    return run(trainable, others, inputs[0] if len(inputs) == 1 else inputs)
+
+
 for folder in map(Path, sys.argv[1:]):
     model = keras.models.load_model(folder / "m.h5", compile=False)
-    inputs = list(np.load(folder / "keras_inputs.npz").values())
-    result = model(inputs[0] if len(inputs) == 1 else inputs, training=False)
+    result = predict(model, list(np.load(folder / "keras_inputs.npz").values()))
     results = result if isinstance(result, dict) else dict(enumerate(result if isinstance(result, (list, tuple)) else [result]))
     np.savez(folder / "jax.npz", **{str(name): np.asarray(value) for name, value in results.items()})
