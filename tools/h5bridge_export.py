@@ -24,6 +24,7 @@ import importlib.util
 import inspect
 import itertools
 import json
+import math
 import os
 import re
 import sys
@@ -38,12 +39,13 @@ import torch
 from torch import Tensor, nn
 from torch._dispatch.python import enable_python_dispatcher
 from torch._dynamo.source import ConstantSource
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake_temporarily
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv
 from torch.nn.utils import parametrize
 from torch.overrides import TorchFunctionMode
 
 VERSION = 1
+MOST_CONSTANTS = 65536  # elements of a constant tensor
 
 
 class ExportError(Exception):
@@ -694,6 +696,7 @@ class Recorder(TorchFunctionMode):
         self.held |= {id(t): ("Parameter", name) for name, t in model.named_parameters()}
         self._kept = set(model.state_dict())
         self._values: dict[int, Value | None] = {}  # by a tensor's id; None after a problem
+        self.first: Value | None = None             # the first input
         self._alive: list[Tensor] = []              # so that no id is used again
         self._stale: set[int] = set()
         self._defined: dict[int, tuple[Entry, dict]] = {}
@@ -703,6 +706,7 @@ class Recorder(TorchFunctionMode):
     # Values
 
     def track(self, tensor: Tensor, value: Value | None) -> None:
+        self.first = self.first or value
         self._values[id(tensor)] = value
         self._stale.discard(id(tensor))
         self._alive.append(tensor)
@@ -717,7 +721,7 @@ class Recorder(TorchFunctionMode):
             return self._own_tensor(tensor, *self.held[id(tensor)])
         if isinstance(tensor, nn.Parameter):
             raise ValueError("it takes a parameter that is not the model's")
-        raise ValueError(f"it takes a constant tensor of shape {tuple(tensor.shape)}")
+        return self._constant(tensor)
 
     def _own_tensor(self, tensor: Tensor, kind: str, name: str) -> Value:
         """A parameter or buffer that a module uses itself is an entry of its own, which has the tensor's name."""
@@ -726,6 +730,24 @@ class Recorder(TorchFunctionMode):
         if not tensor.is_floating_point():
             raise ValueError(f"it takes the {kind.lower()} {name} of dtype {self.json(tensor.dtype)}; only floating-point ones can be written")
         entry = Entry(name, kind, {"shape": list(tensor.shape)}, module=True)
+        self.entries.append(entry)
+        self.track(tensor, Value(entry))
+        return Value(entry)
+
+    def _constant(self, tensor: Tensor) -> Value:
+        """A tensor that is no input and in no state_dict: an entry that has its elements, on the device of the first input."""
+        data = None if isinstance(tensor, FakeTensor) else tensor
+        what = f"it takes a constant tensor of shape {tuple(tensor.shape)} and dtype {self.json(tensor.dtype)}"
+        if data is None or data.dtype not in (torch.float32, torch.float64, torch.int32, torch.int64):
+            raise ValueError(what)
+        if data.numel() > MOST_CONSTANTS:
+            raise ValueError(f"{what}, which is too large for a description; register it as a buffer")
+        with unset_fake_temporarily():
+            elements = data.detach().flatten().tolist()
+        if not all(map(math.isfinite, elements)):
+            raise ValueError(f"{what} whose elements are not all finite")
+        attributes = {"data": elements, "shape": list(data.shape), "dtype": self.json(data.dtype)}
+        entry = Entry("constant", "new_tensor", {k: v for k, v in attributes.items() if v != "float32"}, inputs=[self.first])
         self.entries.append(entry)
         self.track(tensor, Value(entry))
         return Value(entry)
@@ -769,6 +791,10 @@ class Recorder(TorchFunctionMode):
         if name == "__iter__":
             with self:
                 return iter(torch.unbind(args[0]))
+        if name in ("tensor", "as_tensor", "new_tensor") and not list(tensors_in([args[name == "new_tensor" :], kwargs])):
+            dtype = kwargs.get("dtype", args[0].dtype if name == "new_tensor" else None)
+            with unset_fake_temporarily():
+                return torch.tensor(args[-1], dtype=dtype)  # noted where it is used
         before = [(t, t._version) for t in tensors_in([args, kwargs])]
         result = self._run(name, func, args, kwargs)
         changed = [t for t, version in before if t._version != version]

@@ -35,6 +35,7 @@ std::string kind_of(const AttributeSpec& spec) {
       case AttributeKind::Integer: return "integer";
       case AttributeKind::Number: return "number";
       case AttributeKind::Text: return spec.choices.empty() ? "text" : words();
+      case AttributeKind::Numbers: return "numbers";
       case AttributeKind::Integers: return spec.length == 1 ? "integer or [integer]" : integers;
       case AttributeKind::Padding: return (spec.length == 1 ? "integer or [integer]" : integers) + ", or " + words();
       case AttributeKind::Sizes: return "sizes";

@@ -35,6 +35,7 @@ Json value_schema(const AttributeSpec& spec) {
     case AttributeKind::Integer: return of_type("integer");
     case AttributeKind::Number: return of_type("number");
     case AttributeKind::Text: return spec.choices.empty() ? of_type("string") : Json(Object{{"enum", Json::array(spec.choices)}});
+    case AttributeKind::Numbers: return Json::Object{{"type", "array"}, {"items", Json::Object{{"type", "number"}}}};
     case AttributeKind::Integers: return integers(spec.length);
     case AttributeKind::Padding: return Object{{"anyOf", Array{Object{{"enum", Json::array(spec.choices)}}, integers(spec.length)}}};
     case AttributeKind::Sizes: return array_of(reference("size"));

@@ -32,6 +32,12 @@ std::vector<std::int64_t> integers_from(const AttributeSpec& spec, const Json& j
   return result;
 }
 
+std::vector<double> numbers_from(const Json& json) {
+  std::vector<double> result;
+  for (const Json& element : json.as_array()) result.push_back(element.as_float());
+  return result;
+}
+
 SymbolicShape sizes_from(const Json& json) {
   SymbolicShape result;
   for (const Json& element : json.as_array()) result.push_back(element.is_string() ? Size::parse(element.as_string()) : Size(element.as_integer()));
@@ -46,6 +52,7 @@ AttributeValue value_from(const AttributeSpec& spec, const Json& json) {
     case AttributeKind::Number: return json.as_float();
     case AttributeKind::Text: return chosen_word(spec, json);
     case AttributeKind::Integers: return integers_from(spec, json);
+    case AttributeKind::Numbers: return numbers_from(json);
     case AttributeKind::Padding:
       if (json.is_string()) return chosen_word(spec, json);
       return integers_from(spec, json);
@@ -62,6 +69,7 @@ Json size_to_json(const Size& size) {
 struct ToJson {
   Json operator()(std::monostate) const { return nullptr; }
   Json operator()(const std::vector<std::int64_t>& values) const { return Json::array(values); }
+  Json operator()(const std::vector<double>& values) const { return Json::Array(values.begin(), values.end()); }
   Json operator()(const SymbolicShape& sizes) const {
     Json::Array result;
     for (const Size& size : sizes) result.push_back(size_to_json(size));
@@ -168,6 +176,8 @@ AttributeSpec tuple(std::string name, std::size_t length, std::int64_t fallback,
   result.fallback = std::vector<std::int64_t>(length, fallback);
   return result;
 }
+
+AttributeSpec required_numbers(std::string name, std::string meaning) { return declare(std::move(name), AttributeKind::Numbers, std::move(meaning)); }
 
 AttributeSpec required_integers(std::string name, std::string meaning) { return declare(std::move(name), AttributeKind::Integers, std::move(meaning)); }
 

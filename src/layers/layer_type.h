@@ -20,6 +20,7 @@ enum class AttributeKind {
   Number,
   Text,      // one of `choices`, where there are any
   Integers,  // where `length` is set, one integer may stand for `length` equal ones
+  Numbers,   // a list
   Padding,   // Integers, or one of the words in `choices` ("same", "valid")
   Sizes,     // integers and symbolic sizes
 };
@@ -99,6 +100,7 @@ AttributeSpec text(std::string name, std::string fallback, std::vector<std::stri
 AttributeSpec required_tuple(std::string name, std::size_t length, std::string meaning);
 AttributeSpec tuple(std::string name, std::size_t length, std::int64_t fallback, std::string meaning);
 AttributeSpec required_integers(std::string name, std::string meaning);
+AttributeSpec required_numbers(std::string name, std::string meaning);
 AttributeSpec required_sizes(std::string name, std::string meaning);
 /// `spec`, of which None is a value as well, and the default.
 AttributeSpec or_none(AttributeSpec spec);

@@ -78,6 +78,9 @@ enum class LayoutWish {
 struct LayoutRule {
   LayoutWish wish;
   std::function<void(LayoutCall&)> apply;
+  /// Of a layer that is a tensor of the model's own: changes the attributes so that its output comes permuted (its axis i is
+  /// axis axes[i] of what it was), and gives the parameters to be permuted likewise.
+  std::function<std::vector<std::string>(Attributes&, const std::vector<std::int64_t>& axes)> permute_output = {};
 };
 
 /// Needs its inputs as the source architecture has them, and gives its outputs so.

@@ -89,8 +89,28 @@ class LayoutPass {
 
   void visit(const Node& node);
 
+  // The layer that makes `value`, if it is a tensor of the model's own that no other node gives.
+  Layer* tensor_behind(const Value& value) {
+    const Node* node = source_.find_node(value.node);
+    if (!node || std::ranges::count(source_.nodes, node->layer, &Node::layer) > 1) return nullptr;
+    Layer* layer = result_.architecture.find_layer(node->layer);
+    return Registry::instance().type_of(*layer).layout.permute_output ? layer : nullptr;
+  }
+
+  // A tensor of the model's own is kept as its first consumer wants it.
+  void keep_as(const Arrangement& wanted, Layer& layer) {
+    const auto& permute_output = Registry::instance().type_of(layer).layout.permute_output;
+    if (wanted.is_original()) return;
+    for (const std::string& parameter : permute_output(layer.attributes, wanted.axes)) result_.weights[tensor_name(layer.name, parameter)] = {PermuteAxes{wanted.axes}};
+  }
+
   // The value of `stored` arranged as `wanted`, by a permute if need be.
-  Value arranged(const Stored& stored, const Arrangement& wanted) {
+  Value arranged(Stored stored, const Arrangement& wanted) {
+    if (Layer* tensor = tensor_behind(stored.value)) {
+      const auto [kept, is_first] = tensors_.try_emplace(stored.value, wanted);
+      if (is_first) keep_as(wanted, *tensor);
+      stored.arrangement = kept->second;
+    }
     if (stored.arrangement == wanted) return stored.value;
     if (stored.arrangement.flattened != wanted.flattened) throw OrderNeeded{stored.reordered_by};
     std::vector<std::int64_t> dims;
@@ -132,6 +152,7 @@ class LayoutPass {
   std::set<Value> wishes_;
   std::map<Value, Stored> stored_;
   std::map<std::pair<Value, std::vector<std::int64_t>>, Value> permutes_;
+  std::map<Value, Arrangement> tensors_;  // of the model's own, as they are kept
   // A layer as its first call left it.
   struct ChangedLayer {
     std::string type;

@@ -788,10 +788,15 @@ PROBLEMS = [
     (lambda x: x[x > 0].sum(), "Inner: in inner (Function): __getitem__: indexing by a tensor of 4 axes and dtype bool cannot be written"),
     (change_a_view, "Inner: in inner (Function): add: it takes a tensor whose memory was changed in place through another tensor"),
     (lambda x: F.dropout(x), "Inner: in inner (Function): dropout: it stays active in evaluation mode (training=True)"),
-    (lambda x: x + CONSTANT, "Inner: in inner (Function): add: it takes a constant tensor of shape (4, 1, 1)"),
+    (lambda x: x + BOOLEANS, "Inner: in inner (Function): add: it takes a constant tensor of shape (4, 1, 1) and dtype bool"),
+    (lambda x: x + LARGE.sum(), "a constant tensor of shape (70000,) and dtype float32, which is too large for a description; register it as a buffer"),
+    (lambda x: x + INFINITE, "a constant tensor of shape (2, 1, 1, 1) and dtype float32 whose elements are not all finite"),
     (lambda x: nn.Linear(12, 3)(x), "an unregistered module (Linear): has parameters that are not in the model's state_dict"),
 ]
-CONSTANT = torch.ones(4, 1, 1)
+BOOLEANS = torch.ones(4, 1, 1).isnan()
+LARGE = torch.ones(70000)
+INFINITE = torch.tensor([0.0, float("inf")]).view(2, 1, 1, 1)
+MEAN = torch.tensor([0.1, -2, 3, 4]).view(4, 1, 1)
 
 
 @pytest.mark.parametrize("function, message", PROBLEMS)
@@ -823,6 +828,17 @@ def test_tensors_that_a_module_uses_itself_are_entries_with_their_names():
         ("add", "add", None, ["mul_1", "0.shift"]),
         ("0.offset", "Buffer", {"shape": [1, 4]}, []),
         ("add_1", "add", None, ["add", "0.offset"]),
+    ]
+
+
+def test_constant_tensors_are_entries_with_their_elements():
+    model = Inner(lambda x: (x - MEAN) * torch.tensor(2.5, dtype=torch.float64) + x.new_tensor([[1, 2, 3]]))
+    described = h5bridge_export.describe(model, torch.randn(2, 4, 5, 3))
+    found = [(entry["name"], entry.get("attributes"), entry.get("inputs")) for entry in described["layers"] if entry["type"] == "new_tensor"]
+    assert found == [
+        ("constant", {"data": MEAN.flatten().tolist(), "shape": [4, 1, 1]}, ["x"]),
+        ("constant_1", {"data": [2.5], "shape": [], "dtype": "float64"}, ["x"]),
+        ("constant_2", {"data": [1.0, 2.0, 3.0], "shape": [1, 3]}, ["x"]),
     ]
 
 

@@ -22,6 +22,7 @@ FUNCTIONS = {
     "minimum": lambda *xs: reduce(torch.minimum, xs),
     "pad": lambda x, pad, mode="constant", value=None: padded(x, pad, mode, value),
     "mul": lambda *xs, other=None: torch.mul(xs[0], other) if len(xs) == 1 else reduce(torch.mul, xs),
+    "new_tensor": lambda x, data, shape, dtype="float32": torch.tensor(data, dtype=getattr(torch, dtype)).view(shape),
     "permute": lambda x, dims: x.permute(dims),
     "reshape": lambda x, shape: x.reshape([len(x) if size == "batch" else size for size in shape]),
     "sub": lambda x, *ys, alpha=1, other=None: torch.sub(x, *ys or [other], alpha=alpha),

@@ -1,13 +1,21 @@
+#include <span>
+
 #include "layers/keras_mapping.h"
 
 namespace h5bridge::parameter {
 namespace {
 
-// Keras has weights in layers only, and a layer needs an input: a Dense layer of a single one gives its kernel.
+constexpr const char* numpy = "keras.src.ops.numpy";
+
+// A zero, whatever the input: every value in a Keras model is made of an input.
+KerasEmitter::Handle emit_zero(const std::string& dtype, KerasEmitter& emitter) {
+  const KerasEmitter::Handle zeros = emitter.operation("zeros", numpy, "ZerosLike", {{"dtype", dtype}}, {emitter.input(0)}, {}, emitter.input_shapes().at(0));
+  return emitter.operation("zero", numpy, "Sum", {{"axis", nullptr}, {"keepdims", false}}, {zeros}, {}, {});
+}
+
+// Keras has weights in layers only: a Dense layer of a single one gives its kernel.
 KerasEmitter::Results lower(const Attributes& a, Json::Object config, KerasEmitter& emitter) {
-  const std::string numpy = "keras.src.ops.numpy";
-  const KerasEmitter::Handle zeros = emitter.operation("zeros", numpy, "ZerosLike", {{"dtype", "float32"}}, {emitter.input(0)}, {}, emitter.input_shapes().at(0));
-  const KerasEmitter::Handle zero = emitter.operation("zero", numpy, "Sum", {{"axis", nullptr}, {"keepdims", false}}, {zeros}, {}, {});
+  const KerasEmitter::Handle zero = emit_zero("float32", emitter);
   const KerasEmitter::Handle one = emitter.operation("one", numpy, "Exp", {}, {zero}, {}, {});
   const KerasEmitter::Handle row = emitter.operation("row", numpy, "Reshape", {{"newshape", Json::Array{1, 1}}}, {one}, {}, {1, 1});
   const Shape& shape = a.integers("shape");
@@ -32,8 +40,31 @@ KerasMapping tensor(const std::string& type, bool trainable) {
   return mapping;
 }
 
+// The elements nested as the shape says, from element `first` on.
+Json nested(const std::vector<double>& data, std::span<const std::int64_t> shape, std::size_t first, bool integers) {
+  if (shape.empty()) return integers ? Json(static_cast<std::int64_t>(data.at(first))) : Json(data.at(first));
+  const auto inner = shape.subspan(1);
+  const auto step = static_cast<std::size_t>(element_count({inner.begin(), inner.end()}));
+  Json::Array result;
+  for (std::int64_t i = 0; i < shape[0]; ++i) result.push_back(nested(data, inner, first + static_cast<std::size_t>(i) * step, integers));
+  return result;
+}
+
+KerasMapping constant() {
+  KerasMapping mapping{.type = "new_tensor", .class_name = "Add", .module = numpy};
+  mapping.accepts = [](const std::vector<SymbolicShape>&) { return false; };  // an Add that is read is one
+  mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
+    const std::string& dtype = a.text("dtype");
+    const KerasEmitter::Handle zero = emit_zero(dtype, emitter);
+    Json value = nested(a.numbers("data"), a.integers("shape"), 0, dtype.starts_with("int"));
+    if (!a.integers("shape").empty()) value = Json::Object{{"class_name", "__numpy__"}, {"config", Json::Object{{"value", std::move(value)}, {"dtype", dtype}}}};
+    return emitter.call({.module = numpy, .class_name = "Add", .arguments = {zero, std::move(value)}, .outputs = emitter.output_shapes()});
+  };
+  return mapping;
+}
+
 }  // namespace
 
-std::vector<KerasMapping> keras_mappings() { return {tensor("Parameter", true), tensor("Buffer", false)}; }
+std::vector<KerasMapping> keras_mappings() { return {tensor("Parameter", true), tensor("Buffer", false), constant()}; }
 
 }  // namespace h5bridge::parameter

@@ -10,10 +10,22 @@ TorchInstance build(bool trained) {
   return {.module = holder, .forward = [held](const TorchValues&, const Symbols&) { return TorchValues{held}; }, .is_tensor = true};
 }
 
+torch::ScalarType scalar_type(const std::string& name) {
+  if (name == "float64") return torch::kFloat64;
+  if (name == "int32") return torch::kInt32;
+  return name == "int64" ? torch::kInt64 : torch::kFloat32;
+}
+
+TorchInstance build_constant(const Layer& layer) {
+  const Attributes& a = layer.attributes;
+  const torch::Tensor value = torch::tensor(a.numbers("data"), torch::kFloat64).view(a.integers("shape")).to(scalar_type(a.text("dtype")));
+  return unary([value](const torch::Tensor& input) { return value.to(input.device()); });
+}
+
 }  // namespace
 
 std::vector<TorchLayer> torch_layers() {
-  return {{"Parameter", [](const Layer&) { return build(true); }}, {"Buffer", [](const Layer&) { return build(false); }}};
+  return {{"Parameter", [](const Layer&) { return build(true); }}, {"Buffer", [](const Layer&) { return build(false); }}, {"new_tensor", build_constant}};
 }
 
 }  // namespace h5bridge::parameter
