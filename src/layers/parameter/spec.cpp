@@ -62,7 +62,7 @@ LayerType constant() {
   type.summary = "a constant, on the device of the input";
   type.source = "torch/_tensor_docs.py, new_tensor";
   type.attributes = {
-      required_numbers("data", "its elements in row-major order"),
+      required_numbers("data", 0, "its elements in row-major order"),
       required_integers("shape", "its shape"),
       text("dtype", "float32", {"float32", "float64", "int32", "int64"}, "its dtype"),
   };
