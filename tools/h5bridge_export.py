@@ -65,6 +65,9 @@ NO_ATTRIBUTES = {"device", "layout", "pin_memory", "memory_format", "requires_gr
 # Arguments of a module's call that only choose whether a second output is made, or repeat what a mask says.
 CALL_HINTS = {"need_weights", "is_causal", "tgt_is_causal", "memory_is_causal"}
 
+# Functions that make tensors of zeros.
+ZEROS = {"zeros", "new_zeros", "zeros_like"}
+
 
 def _activation(layer: nn.Module) -> str:
     activation = layer.activation
@@ -1018,7 +1021,11 @@ class Recorder(TorchFunctionMode):
         call_arguments = {}
         for argument in bind_signature(inspect.signature(module.forward), args, kwargs):
             found = list(tensors_in(argument.value))
-            if argument.required or isinstance(argument.value, (list, tuple)) and found:
+            if found and argument.name == "hx":  # of recurrent modules: h_0 and c_0, which are zeros where they are left out
+                states = [self.value_of(t) for t in found]
+                if not all(state and state.entry.type in ZEROS for state in states):
+                    entry.inputs += states
+            elif argument.required or isinstance(argument.value, (list, tuple)) and found:
                 entry.inputs += [self.value_of(t) for t in found]
             elif found:
                 entry.named_inputs[argument.name] = self.value_of(argument.value)

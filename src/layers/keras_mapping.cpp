@@ -1,6 +1,7 @@
 #include "layers/keras_mapping.h"
 
 #include <algorithm>
+#include <map>
 
 #include "h5bridge/error.h"
 #include "layers/registry.h"
@@ -28,6 +29,10 @@ Spelling number() {
 }
 Spelling text() {
   return plain<std::string>([](const Json& json) { return json.as_string(); });
+}
+
+Spelling text_or_none() {
+  return {text().to_keras, [](const Json& json) { return json.is_null() ? AttributeValue{} : AttributeValue(json.as_string()); }};
 }
 
 Spelling integers(std::size_t length) {
@@ -94,8 +99,13 @@ KerasEmitter::Results KerasMapping::emit_main(const Attributes&, Json::Object co
 namespace {
 
 Json initializer(const std::string& class_name) {
-  Json::Object config;
-  if (class_name == "GlorotUniform") config = {{"seed", nullptr}, {"input_axes", nullptr}, {"output_axes", nullptr}};
+  static const std::map<std::string, Json::Object> settings{
+      {"GlorotUniform", {{"seed", nullptr}, {"input_axes", nullptr}, {"output_axes", nullptr}}},
+      {"Orthogonal", {{"seed", nullptr}, {"gain", 1.0}}},
+      {"RandomUniform", {{"seed", nullptr}, {"minval", -0.05}, {"maxval", 0.05}}},
+  };
+  const auto found = settings.find(class_name);
+  const Json::Object config = found == settings.end() ? Json::Object{} : found->second;
   return Json::Object{{"module", "keras.initializers"}, {"class_name", class_name}, {"config", config}, {"registered_name", nullptr}};
 }
 
@@ -145,8 +155,21 @@ Json::Object config_of(const KerasMapping& mapping, const Layer& layer) {
   return config;
 }
 
+namespace {
+
+// Quantised weights are not what the layer's other settings say of them.
+void refuse_quantised(const Json::Object& config) {
+  const Json* quantised = config.find("quantization_config");
+  const Json* dtype = config.find("dtype");
+  const bool has_policy = dtype && dtype->dump().find("_from_") != std::string::npos;  // "int8_from_float32"
+  if ((quantised && !quantised->is_null()) || has_policy) throw Unsupported("it is quantised, which is not known yet");
+}
+
+}  // namespace
+
 std::optional<Layer> layer_from_config(const KerasMapping& mapping, const Json::Object& config, const std::vector<SymbolicShape>& inputs) {
-  if (!mapping.accepts(inputs)) return std::nullopt;
+  if (!mapping.accepts(inputs) || !mapping.reads(config)) return std::nullopt;
+  refuse_quantised(config);
   for (const auto& [key, value] : mapping.fixed)
     if (const Json* given = config.find(key); given && *given != value) return std::nullopt;
 

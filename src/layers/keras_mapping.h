@@ -27,6 +27,8 @@ Spelling boolean();
 Spelling integer();
 Spelling number();
 Spelling text();
+/// Text, or None.
+Spelling text_or_none();
 /// `length` integers; Keras also takes one for all.
 Spelling integers(std::size_t length);
 /// null for None.
@@ -77,6 +79,8 @@ class KerasEmitter {
   virtual Handle input(std::size_t i) const = 0;
   std::vector<Handle> inputs() const;
   virtual const SymbolicShape& shape(Handle value) const = 0;
+  /// Whether anything uses output `output` of the layer, in any of its calls.
+  virtual bool is_used(std::size_t output) const = 0;
   /// The handles of its outputs.
   virtual std::vector<Handle> call(Call call) = 0;
 
@@ -110,6 +114,8 @@ struct KerasMapping {
   std::function<void(Attributes&, const std::vector<SymbolicShape>&)> derive = [](Attributes&, const std::vector<SymbolicShape>&) {};
   /// Whether this mapping is the one that reads a configuration with inputs of these shapes (BatchNorm1d, 2d, 3d).
   std::function<bool(const std::vector<SymbolicShape>&)> accepts = [](const std::vector<SymbolicShape>&) { return true; };
+  /// Likewise, whether it is the one for this configuration (a wrapper's, whose inner layer tells the type).
+  std::function<bool(const Json::Object&)> reads = [](const Json::Object&) { return true; };
   /// Whether this mapping can write a layer with these attributes and inputs; the first of a type that can does.
   std::function<bool(const Attributes&, const std::vector<SymbolicShape>&)> fits = [](const Attributes&, const std::vector<SymbolicShape>&) { return true; };
   /// The weight rules, given the shapes of the inputs of the layer's first call.

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -58,6 +59,10 @@ TorchInstance unary_module(const Holder& module) {
 /// `forward`, which wants its channels on axis 1, for an input laid out as the attribute data_format says. Axes are moved as
 /// views.
 TorchFunction in_data_format(const Attributes& attributes, TorchFunction forward);
+
+/// A function of keras.activations by its name, with the arguments that Keras has where only a name is given. Throws
+/// Unsupported for a name that Keras lacks.
+TorchFunction keras_activation(std::string_view name);
 
 /// `forward` followed by the attribute `activation`. Throws Unsupported for a name that keras.activations lacks.
 TorchFunction with_activation(const Attributes& attributes, TorchFunction forward);

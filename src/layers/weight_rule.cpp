@@ -1,6 +1,7 @@
 #include "layers/weight_rule.h"
 
 #include <algorithm>
+#include <iterator>
 #include <stdexcept>
 
 #include "h5bridge/error.h"
@@ -109,6 +110,12 @@ WeightStep undoing(const Join&) { throw std::logic_error("a join is not undone b
 
 bool is_lossy(std::span<const WeightStep> steps) {
   return std::ranges::any_of(steps, [](const WeightStep& step) { return std::holds_alternative<Sum>(step); });
+}
+
+std::vector<WeightStep> without_sums(std::span<const WeightStep> steps) {
+  std::vector<WeightStep> result;
+  std::ranges::copy_if(steps, std::back_inserter(result), [](const WeightStep& step) { return !std::holds_alternative<Sum>(step); });
+  return result;
 }
 
 std::vector<WeightStep> inverse(std::span<const WeightStep> steps) {

@@ -44,6 +44,8 @@ using WeightStep = std::variant<PermuteAxes, ChangeShape, Join, ReorderBlocks, S
 
 /// Whether to_torch may not give back what to_keras took.
 bool is_lossy(std::span<const WeightStep> steps);
+/// The other steps: what becomes of one of the tensors of a sum.
+std::vector<WeightStep> without_sums(std::span<const WeightStep> steps);
 
 /// Tensors of the PyTorch side through `steps`; the views that come out share their bytes.
 std::vector<Tensor> to_keras(std::span<const WeightStep> steps, std::vector<Tensor> tensors);
@@ -55,7 +57,7 @@ std::vector<WeightStep> inverse(std::span<const WeightStep> steps);
 
 struct WeightRule {
   std::vector<std::string> torch;  // state_dict names, relative to the layer
-  std::vector<std::string> keras;  // variable paths, relative to the Keras layer
+  std::vector<std::string> keras;  // variable paths, relative to the Keras layer; "{layer}" is the name of the one that it wraps as such
   std::vector<WeightStep> steps = {};
   bool trainable = true;           // Keras's view of the variables
   std::string part = {};           // which of the layer's Keras layers: the suffix that it is emitted with

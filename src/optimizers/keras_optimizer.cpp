@@ -1,6 +1,7 @@
 #include "optimizers/keras_optimizer.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "h5bridge/error.h"
 
@@ -135,6 +136,30 @@ double learning_rate_of(const Json::Object& settings, const OptimizerMapping& ma
   return (lr ? *lr : mapping.torch_defaults.at("lr")).as_float();
 }
 
+// Whether two tensors are equal but for rounding.
+bool nearly_equal(const Tensor& a, const Tensor& b) {
+  if (a.shape() != b.shape()) return false;
+  const auto x = cast(a, DType::Float64).values<double>(), y = cast(b, DType::Float64).values<double>();
+  double largest = 0, difference = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    largest = std::max(largest, std::abs(x[i]));
+    difference = std::max(difference, std::abs(x[i] - y[i]));
+  }
+  return difference <= 1e-4 * largest;
+}
+
+// Parameters that are added up have one gradient, though PyTorch may round it in two ways, so that their slots are one, too;
+// Keras has one variable for them. What PyTorch had to the letter is kept beside it (rounded_slots).
+std::vector<Tensor> shared_by_summands(const KerasBinding& binding, const SlotMapping& slot, std::vector<Tensor> tensors) {
+  if (!is_lossy(binding.steps)) return tensors;
+  for (std::size_t i = 1; i < tensors.size(); ++i)
+    if (!nearly_equal(tensors[i], tensors[0]))
+      throw Unsupported("the optimizer's " + slot.torch + " of " + binding.torch[0].name + " and " + binding.torch[i].name +
+                        " differ, and Keras has one variable for both; --no-optimizer leaves the optimizer out");
+  tensors.resize(1);
+  return tensors;
+}
+
 // Calls visit(binding, slot) for each slot of each trainable variable, in Keras's order.
 template <typename Visit>
 void for_each_slot(const KerasPlan& plan, const std::vector<SlotMapping>& slots, Visit&& visit) {
@@ -174,7 +199,7 @@ KerasOptimizer optimizer_to_keras(const Optimizer& optimizer, const KerasPlan& p
       if (slot.times_minus_lr) tensor = scaled(tensor, -lr);
       tensors.push_back(to_keras(source.steps, {tensor}).at(0));
     }
-    tensors = to_keras(binding.steps, std::move(tensors));
+    tensors = to_keras(without_sums(binding.steps), shared_by_summands(binding, slot, std::move(tensors)));
     for (std::size_t i = 0; i < tensors.size(); ++i)
       result.variables.push_back({prefix + flat_path(plan, binding, binding.variables[i]) + "_" + slot.keras, tensors[i]});
   });
@@ -187,7 +212,7 @@ std::map<std::string, std::string> rounded_slots(const Optimizer& optimizer, con
   if (!mapping) return result;
   const std::string prefix = keras_settings(*mapping, optimizer).at("name").as_string() + "/";
   for_each_slot(plan, slots_in_use(*mapping, optimizer.hyperparameters), [&](const KerasBinding& binding, const SlotMapping& slot) {
-    if (!slot.times_minus_lr) return;
+    if (!slot.times_minus_lr && !is_lossy(binding.steps)) return;
     for (const KerasBinding::Source& source : binding.torch)
       result[source.name + "/" + slot.torch] = prefix + flat_path(plan, binding, binding.variables[0]) + "_" + slot.keras;
   });
@@ -244,7 +269,8 @@ Optimizer optimizer_from_keras(const KerasOptimizer& keras, const KerasPlan& pla
         if (!variable) throw MalformedFile("the optimizer has no " + slot.keras + " for " + binding.layer + "/" + binding.variables[i]);
         tensors.push_back(slot.times_minus_lr ? scaled(*variable, -1 / lr) : *variable);
       }
-      tensors = to_torch(binding.steps, std::move(tensors));
+      tensors = to_torch(without_sums(binding.steps), std::move(tensors));
+      if (is_lossy(binding.steps)) tensors.resize(binding.torch.size(), tensors.at(0));
       for (std::size_t i = 0; i < tensors.size(); ++i) {
         const KerasBinding::Source& source = binding.torch[i];
         auto& kept = result.slots[source.name];

@@ -7,8 +7,9 @@
 
 namespace h5bridge {
 
-RecordingEmitter::RecordingEmitter(std::vector<SymbolicShape> inputs, std::vector<SymbolicShape> outputs, const KerasMapping& mapping)
-    : inputs_(std::move(inputs)), outputs_(std::move(outputs)), mapping_(mapping), shapes_(inputs_) {}
+RecordingEmitter::RecordingEmitter(std::vector<SymbolicShape> inputs, std::vector<SymbolicShape> outputs, const KerasMapping& mapping,
+                                   std::set<std::int64_t> used)
+    : inputs_(std::move(inputs)), outputs_(std::move(outputs)), mapping_(mapping), used_(std::move(used)), shapes_(inputs_) {}
 
 std::vector<KerasEmitter::Handle> RecordingEmitter::call(Call call) {
   std::vector<Handle> result;

@@ -1,6 +1,7 @@
 // Notes what a mapping emits for one call of a layer.
 #pragma once
 
+#include <set>
 #include <vector>
 
 #include "layers/keras_mapping.h"
@@ -9,12 +10,14 @@ namespace h5bridge {
 
 class RecordingEmitter final : public KerasEmitter {
  public:
-  RecordingEmitter(std::vector<SymbolicShape> inputs, std::vector<SymbolicShape> outputs, const KerasMapping& mapping);
+  /// `used`: the outputs that something uses.
+  RecordingEmitter(std::vector<SymbolicShape> inputs, std::vector<SymbolicShape> outputs, const KerasMapping& mapping, std::set<std::int64_t> used = {});
 
   const std::vector<SymbolicShape>& input_shapes() const override { return inputs_; }
   const std::vector<SymbolicShape>& output_shapes() const override { return outputs_; }
   Handle input(std::size_t i) const override { return i; }
   const SymbolicShape& shape(Handle value) const override { return shapes_.at(value); }
+  bool is_used(std::size_t output) const override { return used_.contains(static_cast<std::int64_t>(output)); }
   std::vector<Handle> call(Call call) override;
   Handle layer(const std::string& suffix, const std::string& type, const Attributes& attributes, Handle input) override;
   Results main(Json::Object config, std::vector<Handle> inputs) override;
@@ -28,6 +31,7 @@ class RecordingEmitter final : public KerasEmitter {
   std::vector<SymbolicShape> inputs_;
   std::vector<SymbolicShape> outputs_;
   const KerasMapping& mapping_;
+  std::set<std::int64_t> used_;
   std::vector<SymbolicShape> shapes_;  // of all handles
   std::vector<Call> emitted_;
 };

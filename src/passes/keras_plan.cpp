@@ -115,6 +115,7 @@ class Planner {
     for (const Input& input : architecture_.inputs) add_input(input);
     std::string problems;
     const std::set<std::string> needed = needed_nodes();
+    find_used_outputs(needed);
     for (const Node& node : architecture_.nodes) {
       if (!needed.contains(node.name)) continue;
       try {
@@ -151,6 +152,15 @@ class Planner {
       if (result.contains(node->name))
         for (const Value& value : node->inputs) result.insert(value.node);
     return result;
+  }
+
+  void find_used_outputs(const std::set<std::string>& needed) {
+    const auto use = [&](const Value& value) {
+      if (const Node* node = architecture_.find_node(value.node)) used_outputs_[node->layer].insert(value.output);
+    };
+    for (const Output& output : architecture_.outputs) use(output.value);
+    for (const Node& node : architecture_.nodes)
+      if (needed.contains(node.name)) std::ranges::for_each(node.inputs, use);
   }
 
   // Inputs and layers get their names before any helper layer does.
@@ -196,19 +206,19 @@ class Planner {
       handles.push_back(values_.at(value));
     }
     const KerasMapping& mapping = mapping_of(layer, inputs);
-    RecordingEmitter emitter(inputs, shapes_.outputs_of(node.name), mapping);
+    RecordingEmitter emitter(inputs, shapes_.outputs_of(node.name), mapping, used_outputs_[layer.name]);
     const KerasEmitter::Results results = mapping.lower(layer.attributes, config_of(mapping, layer), emitter);
 
     const WeightRules rules = mapping.weights(layer.attributes, inputs);
     for (KerasEmitter::Call emitted : emitter.emitted()) {
       if (emitted.suffix.empty()) restore_spelling(mapping, layer, inputs, emitted.config);
-      if (dtype_ != DType::Float32 && emitted.config.contains("dtype") && !layer.keras.contains("dtype")) emitted.config.set("dtype", name_of(dtype_));
+      if (dtype_ != DType::Float32 && !layer.keras.contains("dtype")) set_dtype(emitted.config);
       Call call;
       for (const auto& argument : emitted.arguments) call.arguments.push_back(resolved(argument, handles));
       for (const auto& [name, argument] : emitted.keywords) call.keywords.emplace_back(name, resolved(argument, handles));
       const bool has_weights = std::any_of(rules.rules.begin(), rules.rules.end(), [&](const WeightRule& rule) { return rule.part == emitted.suffix; });
       KerasTensor made = add_call(node, layer, emitted, std::move(call), has_weights);
-      if (has_weights) bind(layer, emitted.suffix, made.layer, rules);
+      if (has_weights) bind(layer, emitted, made.layer, rules);
       for (const SymbolicShape& shape : emitted.outputs) {
         made.shape = shape;
         handles.push_back(made);
@@ -217,6 +227,19 @@ class Planner {
     }
     for (const ResidualRule& residual : rules.residuals) plan_.residuals[tensor_name(layer.name, residual.torch)] = residual.fallback;
     for (std::size_t i = 0; i < results.values.size(); ++i) values_[{node.name, static_cast<std::int64_t>(i)}] = handles.at(results.values[i]);
+  }
+
+  // Of a layer, and of those that a wrapper wraps.
+  void set_dtype(Json::Object& config) const {
+    if (config.contains("dtype")) config.set("dtype", name_of(dtype_));
+    for (const char* member : {"layer", "backward_layer"})
+      if (const Json* wrapped = config.find(member); wrapped && wrapped->find("config")) {
+        Json changed = *wrapped;
+        Json::Object inner = changed.at("config").as_object();
+        set_dtype(inner);
+        changed.as_object().set("config", std::move(inner));
+        config.set(member, std::move(changed));
+      }
   }
 
   static Argument resolved(const KerasEmitter::Argument& argument, const std::vector<KerasTensor>& handles) {
@@ -266,12 +289,20 @@ class Planner {
     return trainable && *trainable == Json(false);
   }
 
-  // The variables of the Keras layer that is part `part` of `layer`.
-  void bind(const Layer& layer, const std::string& part, const std::string& keras_layer, const WeightRules& rules) {
-    if (!bound_.insert({layer.name, part}).second) return;
+  // "{layer}/kernel" is "forward_lstm/kernel" where the configuration's member "layer" is a layer of that name.
+  static std::string path_of(const std::string& variable, const Json::Object& config) {
+    const std::size_t end = variable.find('}');
+    if (!variable.starts_with('{') || end == std::string::npos) return variable;
+    return config.at(variable.substr(1, end - 1)).at("config").at("name").as_string() + variable.substr(end + 1);
+  }
+
+  // The variables of the Keras layer that is a part of `layer`.
+  void bind(const Layer& layer, const KerasEmitter::Call& part, const std::string& keras_layer, const WeightRules& rules) {
+    if (!bound_.insert({layer.name, part.suffix}).second) return;
     for (const WeightRule& rule : rules.rules) {
-      if (rule.part != part) continue;
-      KerasBinding binding{{}, keras_layer, rule.keras, rule.steps, rule.trainable, is_frozen(layer)};
+      if (rule.part != part.suffix) continue;
+      KerasBinding binding{{}, keras_layer, {}, rule.steps, rule.trainable, is_frozen(layer)};
+      for (const std::string& variable : rule.keras) binding.variables.push_back(path_of(variable, part.config));
       for (const std::string& tensor : rule.torch) {
         const std::string name = tensor_name(layer.name, tensor);
         const auto steps = weight_steps_.find(name);
@@ -382,6 +413,7 @@ class Planner {
   const std::map<std::string, std::vector<WeightStep>>& weight_steps_;
   const DType dtype_;
   const Shapes shapes_;
+  std::map<std::string, std::set<std::int64_t>> used_outputs_;  // by our layer, over all of its calls
   std::set<std::string> names_;
   std::map<std::string, std::string> input_names_;
   std::map<std::string, std::string> layer_names_;

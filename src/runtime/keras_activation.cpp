@@ -1,5 +1,5 @@
 // Source: keras/src/activations/activations.py and keras/src/backend/torch/nn.py.
-#include "runtime/keras_activation.h"
+#include "layers/torch_layer.h"
 
 #include <map>
 

@@ -1,7 +1,5 @@
 #include "layers/torch_layer.h"
 
-#include "runtime/keras_activation.h"
-
 namespace h5bridge {
 
 TorchInstance unary(TorchModulePtr module, TorchFunction forward) {

@@ -94,13 +94,13 @@ def interpret(architecture, state, inputs):
             own = {k.removeprefix(layer["name"] + "."): v for k, v in state.items() if k.startswith(layer["name"] + ".")}
             used |= {layer["name"] + "." + k for k in own}
             function.load_state_dict(own)
-            if function.__class__.__name__ in ("LSTM", "GRU", "RNN") and len(args) > 1:
-                args = [args[0], args[1] if len(args) == 2 else tuple(args[1:])]
         else:
             name = layer["type"]
             if "dtype" in attributes and name != "to":
                 attributes["dtype"] = getattr(torch, attributes["dtype"])
             function = lambda *a, name=name, attributes=attributes, **k: function_for(name)(*a, **attributes, **k)  # noqa: E731
+        if isinstance(function, (nn.LSTM, nn.LSTMCell)) and len(args) == 3:
+            args = [args[0], tuple(args[1:])]
         values[layer["name"]] = flat(function(*args, **kwargs))
         previous = layer["name"]
     outputs = architecture["outputs"]
@@ -430,19 +430,44 @@ def test_recurrent_modules_stay_whole(export, kind, settings):
     assert a["outputs"][1:3] == ["rnn", "rnn:1"] and (kind is nn.LSTM) == ("rnn:2" in a["outputs"])
 
 
-def test_initial_state_made_in_forward(export):
+class WithInitialState(nn.Module):
+    def __init__(self, kind, make):
+        super().__init__()
+        self.rnn = kind(4, 5, batch_first=True)
+        self.make = make
+
+    def forward(self, x):
+        h = self.make(x)
+        return self.rnn(x, (h, h.clone()) if isinstance(self.rnn, nn.LSTM) else h)[0].sum(1)
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
+def test_initial_state(export, kind):
+    a = export(WithInitialState(kind, lambda x: x[:, 0, :1].reshape(1, -1, 1).expand(1, x.size(0), 5)), torch.randn(2, 6, 4), [["batch", "length", 4]])
+    assert layer(a, "rnn")["inputs"] == ["x", "expand", "expand"][: 3 if kind is nn.LSTM else 2]
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
+@pytest.mark.parametrize("make", [lambda x: torch.zeros(1, x.size(0), 5, device=x.device), lambda x: x.new_zeros(1, len(x), 5)])
+def test_an_initial_state_of_zeros_is_none(export, kind, make):
+    a = export(WithInitialState(kind, make), torch.randn(2, 6, 4), [["batch", "length", 4]])
+    assert types(a) == [kind.__name__, "sum"] and "inputs" not in layer(a, "rnn")
+
+
+def test_recurrent_cells(export):
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
-            self.lstm = nn.LSTM(4, 5, batch_first=True)
+            self.first, self.second = nn.LSTMCell(4, 5), nn.GRUCell(5, 3)
 
-        def forward(self, x):
-            h = torch.zeros(1, x.size(0), 5, device=x.device)
-            return self.lstm(x, (h, h.clone()))[0].sum(1)
+        def forward(self, x, h):
+            for _ in range(2):
+                h, c = self.first(x, (h, h))
+            return self.second(h), c
 
-    a = export(Net(), torch.randn(2, 6, 4), [["batch", "length", 4]])
-    assert layer(a, "zeros") == {"name": "zeros", "type": "zeros", "attributes": {"size": [1, "batch", 5]}, "inputs": []}
-    assert layer(a, "lstm")["inputs"] == ["x", "zeros", "zeros"]
+    a = export(Net(), (torch.randn(2, 4), torch.randn(2, 5)), [["batch", 4], ["batch", 5]])
+    assert [entry["inputs"] for entry in a["layers"][:2]] == [["x", "h", "h"], ["x", "first", "first"]]
+    assert a["layers"][1]["call"] == "first" and a["outputs"] == ["second", "first_1:1"]
 
 
 def test_transformer(export):

@@ -65,6 +65,8 @@ def test_keras_depends_on_every_weight(sample, conversions):
     for variable in model.weights:
         if not variable.dtype.startswith("float"):  # a count
             continue
+        if sample.type.endswith("Cell") and len(inputs) == 1 and variable.path.endswith("recurrent_kernel"):
+            continue  # its state is zeros
         kept = variable.numpy().copy()
         variable.assign(kept * 1.5 + 0.25)
         outputs = list(zip(predict(model, inputs).values(), expected))
@@ -86,8 +88,13 @@ def test_a_file_that_keras_saved_again_comes_home(sample, conversions):
     conversions(sample).model.save(folder / "again.h5")
     h5bridge("convert", folder / "m.json", folder / "again.h5", "-o", folder / "home.pth")
     home = torch.load(folder / "home.pth")
-    assert list(home) == list(sample.state())
-    for name, tensor in sample.state().items():
+    expected = sample.state()
+    assert list(home) == list(expected)
+    if sample.type.removesuffix("Cell") in ("LSTM", "RNN"):  # Keras has one bias, the sum
+        for name in [name for name in expected if "bias_ih" in name]:
+            other = name.replace("bias_ih", "bias_hh")
+            expected |= {name: expected[name] + expected[other], other: torch.zeros_like(expected[other])}
+    for name, tensor in expected.items():
         if not name.endswith("num_batches_tracked"):
             assert torch.equal(home[name], tensor), name
 

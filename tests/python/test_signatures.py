@@ -33,7 +33,6 @@ TORCH_FAMILIES = """conv pooling padding activation normalization batchnorm inst
     pixelshuffle channelshuffle""".split()
 TORCH_CLASSES_LEFT_OUT = {
     "CrossMapLRN2d": "an old form of LocalResponseNorm that PyTorch does not document",
-    "EmbeddingBag": "takes ragged bags; no layer of Keras does",
     "FractionalMaxPool2d": "draws its windows at random in evaluation, too",
     "FractionalMaxPool3d": "draws its windows at random in evaluation, too",
     "MaxUnpool1d": "undoes a pooling by its indices; no layer of Keras does",

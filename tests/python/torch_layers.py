@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+import torch_recurrent
+
 FUNCTIONS = {
     "Average": lambda *xs: sum(xs) / len(xs),
     "add": lambda *xs, alpha=1, other=None: torch.add(xs[0], other, alpha=alpha) if len(xs) == 1 else sum(xs[2:], torch.add(xs[0], xs[1], alpha=alpha)),
@@ -220,10 +222,36 @@ def upsample(kind, a):
     return Function(lambda x: F.interpolate(x, **a)) if "antialias" in a else Reference(getattr(nn, kind)(**a))
 
 
+class EinsumDense(nn.Module):
+    def __init__(self, equation, weight_shape, bias_shape=None, bias_axes=None):
+        super().__init__()
+        self.equation = equation
+        self.weight = nn.Parameter(torch.empty(weight_shape))
+        self.bias = nn.Parameter(torch.empty(bias_shape)) if bias_axes else None
+
+    def forward(self, x):
+        y = torch.einsum(self.equation, x, self.weight)
+        return y if self.bias is None else y + self.bias
+
+
+class Lookup(Reference):
+    """Embedding and EmbeddingBag scale their rows down to max_norm in place; here each call starts from the same ones."""
+
+    def forward(self, *inputs):
+        kept = self.layer.weight.detach().clone()
+        y = self.layer(*inputs)
+        self.layer.weight.data.copy_(kept)
+        return y
+
+
 def reference(kind, attributes):
     a = dict(attributes)
     if kind.startswith("Cropping"):
         return cropping(kind, a), False
+    if kind in ("LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell"):
+        return torch_recurrent.reference(kind, a)
+    if kind.startswith("Embedding"):
+        return Lookup(getattr(nn, kind)(**a)), True
     if kind in FUNCTIONS:
         return Function(lambda *xs: FUNCTIONS[kind](*xs, **a)), kind != "Average" and a.get("mode") != "symmetric"
     if kind in ("Parameter", "Buffer"):
@@ -247,7 +275,7 @@ def reference(kind, attributes):
     axes = a.pop("axes", None)
     if a.pop("rms_scaling", False):
         return Reference(Scaled(a["normalized_shape"], lambda x: x * torch.rsqrt(x.var(-1, correction=0, keepdim=True) + a["eps"]))), False
-    module, exact = windowed(kind, a) if "kernel_size" in a else (Reference(getattr(nn, kind)(**a)), True)
+    module, exact = windowed(kind, a) if "kernel_size" in a else (Reference((EinsumDense if kind == "EinsumDense" else getattr(nn, kind))(**a)), True)
     for name in dropped:
         setattr(module.layer, name, None)
     if channels:

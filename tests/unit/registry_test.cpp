@@ -206,9 +206,14 @@ TEST_CASE("every tensor of a sample has its place in Keras, once, and comes back
           }
           const std::vector<Tensor> keras = to_keras(rule.steps, torch);
           CHECK(keras.size() == rule.keras.size());
-          for (const std::string& name : rule.keras) CHECK(variables.insert(name).second);
+          for (const std::string& name : rule.keras) CHECK(variables.insert(rule.part + "/" + name).second);
           const std::vector<Tensor> back = to_torch(rule.steps, keras);
           REQUIRE(back.size() == torch.size());
+          if (is_lossy(rule.steps)) {
+            const std::vector<Tensor> again = to_keras(rule.steps, back);
+            for (std::size_t i = 0; i < keras.size(); ++i) CHECK(bit_equal(again[i], keras[i]));
+            continue;
+          }
           for (std::size_t i = 0; i < back.size(); ++i) CHECK(bit_equal(back[i], torch[i]));
         }
         for (const ResidualRule& residual : rules.residuals) {

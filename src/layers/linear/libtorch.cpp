@@ -9,7 +9,25 @@ std::vector<TorchLayer> torch_layers() {
     module->options.in_features(a.integer("in_features")).out_features(a.integer("out_features"));
     return unary(module.ptr(), with_activation(a, module_call(module)));
   };
-  return {{"Linear", linear}};
+  const auto bilinear = [](const Layer& layer) {
+    const Attributes& a = layer.attributes;
+    torch::nn::Bilinear module(torch::nn::BilinearOptions(1, 1, 1).bias(a.boolean("bias")));
+    module->options.in1_features(a.integer("in1_features")).in2_features(a.integer("in2_features")).out_features(a.integer("out_features"));
+    return TorchInstance{module.ptr(), [module](const TorchValues& inputs, const Symbols&) mutable { return TorchValues{module->forward(inputs.at(0), inputs.at(1))}; }};
+  };
+  const auto einsum_dense = [](const Layer& layer) {
+    const Attributes& a = layer.attributes;
+    const auto module = std::make_shared<torch::nn::Module>("EinsumDense");
+    module->register_parameter("weight", torch::empty({0}));
+    if (!a.is_none("bias_shape")) module->register_parameter("bias", torch::empty({0}));
+    return unary(module, with_activation(a, [module, equation = a.text("equation")](const torch::Tensor& input) {
+      const auto parameters = module->named_parameters(/*recurse=*/false);
+      const torch::Tensor result = torch::einsum(equation, {input, parameters["weight"]});
+      const torch::Tensor* bias = parameters.find("bias");
+      return bias ? result + *bias : result;
+    }));
+  };
+  return {{"Linear", linear}, {"Bilinear", bilinear}, {"EinsumDense", einsum_dense}};
 }
 
 }  // namespace h5bridge::linear

@@ -1,5 +1,6 @@
 #include "h5bridge/error.h"
 #include "layers/layer_type.h"
+#include "layers/linear/einsum.h"
 
 namespace h5bridge::linear {
 namespace {
@@ -25,9 +26,7 @@ std::vector<SymbolicShape> shapes(const Attributes& attributes, const std::vecto
   return {shape};
 }
 
-}  // namespace
-
-std::vector<LayerType> layer_types() {
+LayerType linear() {
   LayerType linear;
   linear.name = "Linear";
   linear.summary = "y = x W^T + b over the last axis";
@@ -52,7 +51,93 @@ std::vector<LayerType> layer_types() {
       {"over three axes", {{"in_features", 5}, {"out_features", 3}}, {{3, 4, 5}}},
       {"fused activation", {{"in_features", 5}, {"out_features", 3}, {"activation", "sigmoid"}}, {{3, 5}}},
   };
-  return {linear};
+  return linear;
 }
+
+LayerType bilinear() {
+  LayerType type;
+  type.name = "Bilinear";
+  type.summary = "y = x1^T A x2 + b over the last axes of two inputs";
+  type.source = "torch/nn/modules/linear.py";
+  type.attributes = {
+      required_integer("in1_features", "size of the last axis of the first input"),
+      required_integer("in2_features", "size of the last axis of the second input"),
+      required_integer("out_features", "size of the last axis of the output"),
+      boolean("bias", true, "whether b is added"),
+  };
+  type.least_inputs = type.most_inputs = 2;
+  type.parameters = [](const Attributes& a) {
+    std::vector<ParameterSpec> result{{"weight", {a.integer("out_features"), a.integer("in1_features"), a.integer("in2_features")}}};
+    if (a.boolean("bias")) result.push_back({"bias", {a.integer("out_features")}});
+    return result;
+  };
+  type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) {
+    SymbolicShape first = inputs.at(0), second = inputs.at(1);
+    for (auto [shape, name] : {std::pair(&first, "in1_features"), std::pair(&second, "in2_features")}) {
+      if (shape->empty() || shape->back() != Size(a.integer(name)))
+        throw MalformedFile("its input has shape " + to_string(*shape) + ", expected " + std::to_string(a.integer(name)) + " as the last size");
+      shape->back() = a.integer("out_features");
+    }
+    if (first != second) throw MalformedFile("its inputs have shapes " + to_string(inputs[0]) + " and " + to_string(inputs[1]) + ", which differ before the last axis");
+    return std::vector<SymbolicShape>{first};
+  };
+  const Json::Object sizes{{"in1_features", 4}, {"in2_features", 3}, {"out_features", 5}};
+  type.samples = {
+      {"plain", sizes, {{3, 4}, {3, 3}}},
+      {"over three axes", sizes, {{2, 7, 4}, {2, 7, 3}}},
+      {"over four axes", sizes, {{2, 7, 6, 4}, {2, 7, 6, 3}}},
+      {"square, without bias", {{"in1_features", 4}, {"in2_features", 4}, {"out_features", 4}, {"bias", false}}, {{1, 4}, {1, 4}}},
+  };
+  return type;
+}
+
+Shape bias_shape(const Attributes& a) { return a.is_none("bias_shape") ? Shape{} : a.integers("bias_shape"); }
+
+LayerType einsum_dense() {
+  LayerType type;
+  type.name = "EinsumDense";
+  type.summary = "an einsum with a weight, plus a bias (Keras's)";
+  type.source = "keras/src/layers/core/einsum_dense.py";
+  AttributeSpec equation = text("equation", "", {}, "the einsum of the input and the weight, \"ab,bc->ac\"; dots stand for any number of axes");
+  equation.fallback.reset();
+  AttributeSpec bias = required_integers("bias_shape", "the bias's shape, which is added to the end of the output's axes; None for no bias");
+  type.attributes = {
+      equation,
+      required_integers("weight_shape", "the weight's shape"),
+      or_none(bias),
+      or_none(text("bias_axes", "", {}, "the axes of the output that the bias has")),
+      fused_activation(),
+  };
+  type.parameters = [](const Attributes& a) {
+    std::vector<ParameterSpec> result{{"weight", a.integers("weight_shape")}};
+    if (!a.is_none("bias_shape")) result.push_back({"bias", bias_shape(a)});
+    return result;
+  };
+  type.check = [](const Attributes& a) {
+    parse_einsum(a.text("equation"));
+    if (a.is_none("bias_shape") != a.is_none("bias_axes")) throw MalformedFile("\"bias_axes\" and \"bias_shape\" go together");
+  };
+  type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) {
+    const Einsum einsum = parse_einsum(a.text("equation"));
+    const SymbolicShape result = einsum_shape(einsum, inputs.at(0), a.integers("weight_shape"));
+    if (!a.is_none("bias_axes"))
+      if (const Shape expected = einsum_bias_shape(einsum, a.text("bias_axes"), result); expected != bias_shape(a))
+        throw MalformedFile("\"bias_shape\" is " + to_string(bias_shape(a)) + ", expected " + to_string(expected));
+    return std::vector<SymbolicShape>{result};
+  };
+  type.samples = {
+      {"matrix", {{"equation", "ab,bc->ac"}, {"weight_shape", Json::Array{5, 4}}}, {{3, 5}}},
+      {"bias", {{"equation", "abc,cd->abd"}, {"weight_shape", Json::Array{5, 4}}, {"bias_shape", Json::Array{4}}, {"bias_axes", "d"}}, {{3, 6, 5}}},
+      {"bias along two axes, activation", {{"equation", "abc,cde->abde"}, {"weight_shape", Json::Array{5, 2, 4}}, {"bias_shape", Json::Array{2, 4}}, {"bias_axes", "de"}, {"activation", "sigmoid"}}, {{3, 6, 5}}},
+      {"dots at the left", {{"equation", "...x,xy->...y"}, {"weight_shape", Json::Array{5, 4}}, {"bias_shape", Json::Array{4}}, {"bias_axes", "y"}}, {{3, 6, 5}}},
+      {"dots at the right", {{"equation", "ax...,xy->ay..."}, {"weight_shape", Json::Array{5, 4}}, {"bias_shape", Json::Array{4, 1}}, {"bias_axes", "y"}}, {{3, 5, 6}}},
+      {"scale of each feature", {{"equation", "abc,c->abc"}, {"weight_shape", Json::Array{5}}, {"bias_shape", Json::Array{6, 1}}, {"bias_axes", "b"}}, {{3, 6, 5}}},
+  };
+  return type;
+}
+
+}  // namespace
+
+std::vector<LayerType> layer_types() { return {linear(), bilinear(), einsum_dense()}; }
 
 }  // namespace h5bridge::linear

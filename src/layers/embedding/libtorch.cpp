@@ -1,0 +1,54 @@
+#include <optional>
+
+#include "layers/torch_layer.h"
+
+namespace h5bridge::embedding {
+namespace {
+
+// The module is made with one row: the tensor of the file takes the place of the random one.
+template <typename Module>
+Module make(const Attributes& a) {
+  using Options = std::decay_t<decltype(std::declval<Module&>()->options)>;
+  Module module(Options(1, 1));
+  auto& options = module->options;
+  const std::int64_t count = a.integer("num_embeddings");
+  options.num_embeddings(count).embedding_dim(a.integer("embedding_dim")).norm_type(a.number("norm_type"));
+  options.scale_grad_by_freq(a.boolean("scale_grad_by_freq")).sparse(a.boolean("sparse"));
+  if (!a.is_none("padding_idx")) options.padding_idx((a.integer("padding_idx") + count) % count);
+  return module;
+}
+
+// What is looked up: Keras takes indices of any type. Rows of a larger norm are scaled down before, for good, as PyTorch does;
+// LibTorch's own modules take the norm as a float32, and give other bits.
+template <typename Module>
+std::function<torch::Tensor(const torch::Tensor&)> indices_for(const Module& module, const Attributes& a) {
+  const auto max_norm = a.is_none("max_norm") ? std::nullopt : std::optional(a.number("max_norm"));
+  return [module, max_norm, norm_type = a.number("norm_type")](const torch::Tensor& input) {
+    const torch::Tensor indices = (input.is_floating_point() ? input.to(torch::kLong) : input).contiguous();
+    const torch::NoGradGuard no_grad;
+    torch::Tensor weight = module->weight;
+    if (max_norm) torch::embedding_renorm_(weight, indices, *max_norm, norm_type);
+    return indices;
+  };
+}
+
+TorchInstance embedding(const Layer& layer) {
+  auto module = make<torch::nn::Embedding>(layer.attributes);
+  return unary(module.ptr(), [module, indices = indices_for(module, layer.attributes)](const torch::Tensor& input) mutable { return module->forward(indices(input)); });
+}
+
+TorchInstance bag(const Layer& layer) {
+  auto module = make<torch::nn::EmbeddingBag>(layer.attributes);
+  const std::string& mode = layer.attributes.text("mode");
+  if (mode == "sum") module->options.mode(torch::kSum);
+  if (mode == "max") module->options.mode(torch::kMax);
+  return {module.ptr(), [module, indices = indices_for(module, layer.attributes)](const TorchValues& inputs, const Symbols&) mutable {
+            return TorchValues{module->forward(indices(inputs.at(0)), {}, inputs.size() > 1 ? inputs[1] : torch::Tensor())};
+          }};
+}
+
+}  // namespace
+
+std::vector<TorchLayer> torch_layers() { return {{"Embedding", embedding}, {"EmbeddingBag", bag}}; }
+
+}  // namespace h5bridge::embedding

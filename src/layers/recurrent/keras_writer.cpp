@@ -1,0 +1,150 @@
+#include "layers/recurrent/keras_writer.h"
+
+#include "h5bridge/error.h"
+#include "layers/registry.h"
+
+namespace h5bridge::recurrent {
+namespace {
+
+constexpr const char* kNumpy = "keras.src.ops.numpy";
+
+using Argument = KerasEmitter::Argument;
+using Handle = KerasEmitter::Handle;
+
+const KerasMapping& mapping_of(const Kind& kind) { return *Registry::instance().keras_of(kind.type).at(0); }
+
+}  // namespace
+
+std::string keras_part(std::int64_t layer) { return layer == 0 ? "" : "l" + std::to_string(layer); }
+
+KerasWriter::KerasWriter(const Kind& kind, const Attributes& attributes, Json::Object config, KerasEmitter& emitter)
+    : kind_(kind), attributes_(attributes), config_(std::move(config)), emitter_(emitter), needs_states_(attributes.boolean("return_state")) {
+  for (std::size_t i = sequences(); i < emitter.output_shapes().size(); ++i) needs_states_ = needs_states_ || emitter.is_used(i);
+}
+
+std::size_t KerasWriter::sequences() const { return attributes_.is_none("merge_mode") ? 2 : 1; }
+
+Handle KerasWriter::time_and_batch_swapped(const std::string& suffix, Handle value) {
+  SymbolicShape shape = emitter_.shape(value);
+  std::swap(shape[0], shape[1]);
+  return emitter_.operation(suffix, kNumpy, "Transpose", {{"axes", Json::Array{1, 0, 2}}}, {value}, {}, std::move(shape));
+}
+
+std::vector<Handle> KerasWriter::initial_states(std::int64_t layer) {
+  std::vector<Handle> inputs = emitter_.inputs();
+  inputs.erase(inputs.begin());
+  if (has_keras_states(emitter_.input_shapes())) return inputs;
+  std::vector<Handle> result;
+  for (std::int64_t direction = 0; direction < directions(attributes_); ++direction)
+    for (std::size_t state = 0; state < inputs.size(); ++state) {
+      const std::int64_t index = layer * directions(attributes_) + direction;
+      const SymbolicShape& shape = emitter_.shape(inputs[state]);
+      result.push_back(emitter_.call({.suffix = "state" + std::to_string(state) + tensor_suffix(layer, direction),
+                                      .module = kNumpy,
+                                      .class_name = "GetItem",
+                                      .arguments = {inputs[state], Json(index)},
+                                      .outputs = {{shape[1], shape[2]}}})
+                           .at(0));
+    }
+  return result;
+}
+
+Json::Object KerasWriter::bidirectional_config(const Attributes& attributes) const {
+  Json::Object config = config_;
+  Attributes own = attributes;
+  for (const char* member : {"layer", "backward_layer"}) {
+    const Json::Object& kept = config_.at(member).as_object();
+    Json::Object inner = config_of(mapping_of(kind_), Layer{kept.at("name").as_string(), kind_.type, own, kept});
+    inner.set("zero_output_for_mask", own.boolean("return_sequences"));  // as Bidirectional sets it
+    config.set(member, Json::Object{{"module", "keras.layers"}, {"class_name", kind_.keras_class}, {"config", std::move(inner)}, {"registered_name", nullptr}});
+    own.set("go_backwards", !attributes.boolean("go_backwards"));
+  }
+  return config;
+}
+
+Json::Object KerasWriter::layer_config(std::int64_t layer) const {
+  const bool is_last = layer + 1 == attributes_.integer("num_layers");
+  Attributes own = attributes_;
+  own.set("return_state", needs_states_);
+  own.set("return_sequences", !is_last || attributes_.boolean("return_sequences"));
+  own.set("go_backwards", layer == 0 && attributes_.boolean("go_backwards"));  // the next one takes the sequence as it comes
+  if (directions(attributes_) == 2) return bidirectional_config(own);
+  Json::Object config = config_;
+  for (const char* name : {"return_state", "return_sequences", "go_backwards"}) config.set(name, own.boolean(name));
+  return config;
+}
+
+std::vector<Handle> KerasWriter::write_layer(std::int64_t layer, Handle input) {
+  const std::int64_t hidden = attributes_.integer("hidden_size");
+  const std::int64_t width = attributes_.at("merge_mode") == AttributeValue("concat") ? hidden * directions(attributes_) : hidden;
+  Json::Object config = layer_config(layer);
+  const SymbolicShape& shape = emitter_.shape(input);
+  const bool is_last = layer + 1 == attributes_.integer("num_layers");
+  SymbolicShape output{shape[0], shape[1], width};
+  if (is_last && !attributes_.boolean("return_sequences")) output = {shape[0], width};
+  KerasEmitter::Call call{.suffix = keras_part(layer),
+                          .class_name = directions(attributes_) == 2 ? "Bidirectional" : kind_.keras_class,
+                          .config = std::move(config),
+                          .arguments = {input},
+                          .outputs = std::vector<SymbolicShape>(sequences(), output)};
+  if (needs_states_) call.outputs.insert(call.outputs.end(), kind_.states * directions(attributes_), SymbolicShape{shape[0], hidden});
+  if (emitter_.input_shapes().size() > 1) call.keywords.emplace_back("initial_state", initial_states(layer));
+  return emitter_.call(std::move(call));
+}
+
+KerasEmitter::Results KerasWriter::run() {
+  const Attributes& a = attributes_;
+  if (output_size(a) != a.integer("hidden_size")) throw Unsupported("Keras's " + kind_.keras_class + " has no projection (proj_size)");
+  Handle value = emitter_.input(0);
+  if (!a.boolean("batch_first")) value = time_and_batch_swapped("batch_first", value);
+
+  std::vector<Handle> outputs;
+  std::vector<std::vector<Handle>> finals(kind_.states);  // the states of all layers and directions
+  for (std::int64_t layer = 0; layer < a.integer("num_layers"); ++layer) {
+    if (layer > 0 && a.number("dropout") > 0) {
+      Attributes dropout;
+      dropout.set("p", a.number("dropout"));
+      value = emitter_.layer("dropout" + std::to_string(layer), "Dropout", dropout, value);
+    }
+    outputs = write_layer(layer, value);
+    value = outputs[0];
+    for (std::size_t i = sequences(); i < outputs.size(); ++i) finals[(i - sequences()) % finals.size()].push_back(outputs[i]);
+  }
+  if (!a.boolean("batch_first") && a.boolean("return_sequences"))
+    for (std::size_t i = 0; i < sequences(); ++i) outputs[i] = time_and_batch_swapped(i == 0 ? "time_first" : "time_first_reverse", outputs[i]);
+  if (a.boolean("return_state") || !needs_states_) return outputs;
+
+  outputs.resize(sequences());
+  for (std::size_t state = 0; state < finals.size(); ++state) {
+    const SymbolicShape& each = emitter_.shape(finals[state][0]);
+    SymbolicShape shape{static_cast<std::int64_t>(finals[state].size()), each[0], each[1]};
+    outputs.push_back(emitter_.call({.suffix = state == 0 ? "h_n" : "c_n",
+                                     .module = kNumpy,
+                                     .class_name = "Stack",
+                                     .config = {{"axis", 0}},
+                                     .arguments = {finals[state]},
+                                     .outputs = {std::move(shape)}})
+                          .at(0));
+  }
+  return outputs;
+}
+
+KerasEmitter::Results write_step(const Kind& kind, const Attributes& attributes, Json::Object config, KerasEmitter& emitter) {
+  const SymbolicShape& shape = emitter.input_shapes().at(0);
+  const Handle sequence = emitter.operation("step", kNumpy, "ExpandDims", {{"axis", 1}}, {emitter.input(0)}, {}, {shape[0], 1, shape[1]});
+  const SymbolicShape state{shape[0], attributes.integer("hidden_size")};
+  const bool needs_cell_state = kind.states == 2 && emitter.is_used(1);
+  config.set("return_state", needs_cell_state);
+  KerasEmitter::Call call{.class_name = kind.keras_class,
+                          .config = std::move(config),
+                          .arguments = {sequence},
+                          .outputs = std::vector<SymbolicShape>(needs_cell_state ? 3 : 1, state)};
+  std::vector<Handle> states = emitter.inputs();
+  states.erase(states.begin());
+  if (!states.empty()) call.keywords.emplace_back("initial_state", std::move(states));
+  std::vector<Handle> outputs = emitter.call(std::move(call));
+  if (needs_cell_state) outputs.erase(outputs.begin());  // the output is the hidden state
+  return outputs;
+}
+
+}  // namespace h5bridge::recurrent

@@ -1,0 +1,188 @@
+#include "layers/recurrent/libtorch_network.h"
+
+namespace h5bridge::recurrent {
+namespace {
+
+using torch::Tensor;
+
+// The output of every step and the states, as PyTorch has them.
+using Run = std::function<TorchValues(const Tensor& input, const TorchValues& initial)>;
+struct Made {
+  TorchModulePtr module;
+  Run run;
+};
+
+TorchValues as_values(const std::tuple<Tensor, Tensor>& results) { return {std::get<0>(results), std::get<1>(results)}; }
+TorchValues as_values(const std::tuple<Tensor, std::tuple<Tensor, Tensor>>& results) {
+  const auto& [output, states] = results;
+  return {output, std::get<0>(states), std::get<1>(states)};
+}
+
+template <typename Options>
+void set_size(Options& options, const Attributes& a) {
+  options.input_size(a.integer("input_size")).hidden_size(a.integer("hidden_size"));
+}
+
+// LibTorch's module is made small: the tensors of the file take the place of the random ones.
+template <typename Options>
+Options small_options(const Attributes& a) {
+  Options options(1, 2);
+  options.num_layers(a.integer("num_layers")).bias(a.boolean("bias")).batch_first(a.boolean("batch_first")).bidirectional(a.boolean("bidirectional"));
+  if (a.integer("num_layers") > 1) options.dropout(a.number("dropout"));  // LibTorch warns of it otherwise
+  return options;
+}
+
+template <typename Module>
+Made made(Module module, const Attributes& a, Run run) {
+  set_size(module->options, a);
+  set_size(module->options_base, a);
+  return {module.ptr(), std::move(run)};
+}
+
+Made lstm(const Attributes& a) {
+  auto options = small_options<torch::nn::LSTMOptions>(a);
+  if (a.integer("proj_size") > 0) options.proj_size(1);
+  torch::nn::LSTM module(options);
+  module->options.proj_size(a.integer("proj_size"));
+  module->options_base.proj_size(a.integer("proj_size"));
+  return made(module, a, [module](const Tensor& input, const TorchValues& initial) mutable {
+    if (initial.empty()) return as_values(module->forward(input));
+    return as_values(module->forward(input, std::tuple(initial[0], initial[1])));
+  });
+}
+
+template <typename Module>
+Run run_with_one_state(Module module) {
+  return [module](const Tensor& input, const TorchValues& initial) mutable {
+    return as_values(module->forward(input, initial.empty() ? Tensor() : initial[0]));
+  };
+}
+
+Made gru(const Attributes& a) {
+  torch::nn::GRU module(small_options<torch::nn::GRUOptions>(a));
+  return made(module, a, run_with_one_state(module));
+}
+
+Made simple(const Attributes& a) {
+  auto options = small_options<torch::nn::RNNOptions>(a);
+  if (a.text("nonlinearity") == "relu") options.nonlinearity(torch::kReLU);
+  torch::nn::RNN module(options);
+  return made(module, a, run_with_one_state(module));
+}
+
+Made step_by_step(const Kind& kind, const Attributes& a) {
+  Network module(kind, a);
+  return {module.ptr(), [module](const Tensor& input, const TorchValues& initial) mutable { return module->forward(input, initial); }};
+}
+
+// Whether LibTorch's own module does it.
+bool is_plain(const Kind& kind, const Attributes& a) {
+  if (a.number("input_dropout") > 0 || a.number("recurrent_dropout") > 0 || !has_second_bias(a)) return false;
+  if (kind.type == "RNN") return a.text("nonlinearity") == "tanh" || a.text("nonlinearity") == "relu";
+  return a.text("activation") == "tanh" && a.text("recurrent_activation") == "sigmoid";
+}
+
+Made make(const Kind& kind, const Attributes& a) {
+  if (!is_plain(kind, a)) return step_by_step(kind, a);
+  static const std::map<std::string, Made (*)(const Attributes&)> makers{{"LSTM", lstm}, {"GRU", gru}, {"RNN", simple}};
+  return makers.at(kind.type)(a);
+}
+
+// Keras's states, (batch, hidden_size) each, those of the first direction first, as PyTorch has them.
+TorchValues stacked(const TorchValues& states, std::int64_t kinds) {
+  if (states.empty() || states[0].dim() == 3) return states;
+  TorchValues result;
+  for (std::size_t kind = 0; kind < static_cast<std::size_t>(kinds); ++kind) {
+    TorchValues directions;
+    for (std::size_t i = kind; i < states.size(); i += kinds) directions.push_back(states[i]);
+    result.push_back(torch::stack(directions));
+  }
+  return result;
+}
+
+Tensor merged(const TorchValues& parts, const std::string& mode) {
+  if (parts.size() == 1) return parts[0];
+  if (mode == "concat") return torch::cat(parts, -1);
+  if (mode == "mul") return parts[0] * parts[1];
+  const Tensor sum = parts[0] + parts[1];
+  return mode == "ave" ? sum / 2 : sum;
+}
+
+// The outputs as the attributes ask for them.
+TorchValues presented(const Attributes& a, const TorchValues& results) {
+  const std::int64_t count = directions(a);
+  TorchValues outputs;
+  if (a.boolean("return_sequences") && a.at("merge_mode") == AttributeValue("concat")) {
+    outputs = {results[0]};
+  } else {
+    // The last step of a direction is its final state: of the one that reads backwards, the first.
+    TorchValues parts = a.boolean("return_sequences") ? results[0].chunk(count, -1) : results[1].slice(0, -count).unbind(0);
+    if (a.is_none("merge_mode"))
+      outputs = std::move(parts);
+    else
+      outputs = {merged(parts, a.text("merge_mode"))};
+  }
+  const TorchValues states(results.begin() + 1, results.end());
+  if (!a.boolean("return_state"))
+    outputs.insert(outputs.end(), states.begin(), states.end());
+  else
+    for (std::int64_t direction = 0; direction < count; ++direction)
+      for (const Tensor& state : states) outputs.push_back(state[direction]);
+  return outputs;
+}
+
+TorchInstance sequence(const Layer& layer) {
+  const Kind& kind = kind_of(layer.type);
+  const Attributes& a = layer.attributes;
+  Made made = make(kind, a);
+  const auto last = std::make_shared<TorchValues>();  // the states that the last call ended with
+  return {made.module, [run = made.run, a, states = kind.states, last](const TorchValues& inputs, const Symbols&) {
+            const Tensor input = a.boolean("go_backwards") ? inputs.at(0).flip(a.boolean("batch_first") ? 1 : 0) : inputs.at(0);
+            const TorchValues initial = stacked({inputs.begin() + 1, inputs.end()}, states);
+            const TorchValues results = run(input, initial.empty() ? *last : initial);
+            if (a.boolean("stateful")) {
+              last->clear();
+              for (std::size_t i = 1; i < results.size(); ++i) last->push_back(results[i].detach());
+            }
+            return presented(a, results);
+          }};
+}
+
+template <typename Module, typename Options>
+Module cell_module(const Attributes& a, Options options) {
+  Module module(options.bias(a.boolean("bias")));
+  module->options.input_size(a.integer("input_size")).hidden_size(a.integer("hidden_size"));
+  module->options_base.input_size(a.integer("input_size")).hidden_size(a.integer("hidden_size"));
+  return module;
+}
+
+template <typename Module>
+TorchInstance cell(Module module) {
+  return {module.ptr(), [module](const TorchValues& inputs, const Symbols&) mutable {
+            return TorchValues{module->forward(inputs.at(0), inputs.size() > 1 ? inputs[1] : Tensor())};
+          }};
+}
+
+TorchInstance lstm_cell(const Layer& layer) {
+  auto module = cell_module<torch::nn::LSTMCell>(layer.attributes, torch::nn::LSTMCellOptions(1, 1));
+  return {module.ptr(), [module](const TorchValues& inputs, const Symbols&) mutable {
+            const auto [hidden, cell] = inputs.size() > 1 ? module->forward(inputs[0], std::tuple(inputs[1], inputs[2])) : module->forward(inputs.at(0));
+            return TorchValues{hidden, cell};
+          }};
+}
+
+TorchInstance gru_cell(const Layer& layer) { return cell(cell_module<torch::nn::GRUCell>(layer.attributes, torch::nn::GRUCellOptions(1, 1))); }
+
+TorchInstance simple_cell(const Layer& layer) {
+  torch::nn::RNNCellOptions options(1, 1);
+  if (layer.attributes.text("nonlinearity") == "relu") options.nonlinearity(torch::kReLU);
+  return cell(cell_module<torch::nn::RNNCell>(layer.attributes, options));
+}
+
+}  // namespace
+
+std::vector<TorchLayer> torch_layers() {
+  return {{"LSTM", sequence}, {"GRU", sequence}, {"RNN", sequence}, {"LSTMCell", lstm_cell}, {"GRUCell", gru_cell}, {"RNNCell", simple_cell}};
+}
+
+}  // namespace h5bridge::recurrent

@@ -1,0 +1,123 @@
+// Source: keras/src/layers/rnn/lstm.py, gru.py, simple_rnn.py and dropout_rnn_cell.py.
+#include "layers/recurrent/libtorch_network.h"
+
+namespace h5bridge::recurrent {
+namespace {
+
+using torch::Tensor;
+
+// One direction of one layer, in one call.
+struct Direction {
+  Tensor weight_ih, weight_hh, bias_ih, bias_hh, weight_hr;  // undefined where there is none
+  TorchValues input_masks, hidden_masks;                     // of dropout: none, one for all gates, or one a gate
+  TorchFunction activation, recurrent_activation;
+  bool reset_after;
+};
+
+Tensor masked(const Tensor& values, const TorchValues& masks, std::size_t gate) {
+  return masks.empty() ? values : values * masks[masks.size() == 1 ? 0 : gate];
+}
+
+Tensor block(const Tensor& tensor, std::int64_t gates, std::size_t gate) {
+  return tensor.defined() ? tensor.chunk(gates)[gate] : tensor;
+}
+
+// What enters all gates, side by side.
+Tensor product(const Tensor& values, const Tensor& weight, const Tensor& bias, const TorchValues& masks) {
+  if (masks.size() <= 1) return torch::linear(masked(values, masks, 0), weight, bias);
+  const auto gates = static_cast<std::int64_t>(masks.size());
+  TorchValues parts;
+  for (std::size_t gate = 0; gate < masks.size(); ++gate)
+    parts.push_back(torch::linear(masked(values, masks, gate), block(weight, gates, gate), block(bias, gates, gate)));
+  return torch::cat(parts, -1);
+}
+
+// The states after one step, from those before it.
+using Step = TorchValues (*)(const Direction& d, const Tensor& from_input, const TorchValues& states);
+
+TorchValues lstm_step(const Direction& d, const Tensor& from_input, const TorchValues& states) {
+  const auto gates = (from_input + product(states[0], d.weight_hh, d.bias_hh, d.hidden_masks)).chunk(4, -1);
+  const Tensor cell = d.recurrent_activation(gates[1]) * states[1] + d.recurrent_activation(gates[0]) * d.activation(gates[2]);
+  return {d.recurrent_activation(gates[3]) * d.activation(cell), cell};
+}
+
+TorchValues gru_step(const Direction& d, const Tensor& from_input, const TorchValues& states) {
+  const Tensor& hidden = states[0];
+  const auto input = from_input.chunk(3, -1);
+  const auto from_hidden = product(hidden, d.weight_hh, d.bias_hh, d.hidden_masks).chunk(3, -1);
+  const Tensor reset = d.recurrent_activation(input[0] + from_hidden[0]);
+  const Tensor update = d.recurrent_activation(input[1] + from_hidden[1]);
+  const Tensor candidate = d.reset_after ? reset * from_hidden[2] : torch::linear(reset * masked(hidden, d.hidden_masks, 2), block(d.weight_hh, 3, 2));
+  return {update * hidden + (1 - update) * d.activation(input[2] + candidate)};
+}
+
+TorchValues simple_step(const Direction& d, const Tensor& from_input, const TorchValues& states) {
+  return {d.activation(from_input + product(states[0], d.weight_hh, d.bias_hh, d.hidden_masks))};
+}
+
+const std::map<std::string, Step> kSteps = {{"LSTM", lstm_step}, {"GRU", gru_step}, {"RNN", simple_step}};
+
+// Dropout that is the same in every step.
+TorchValues dropout_masks(const Tensor& like, double rate, std::int64_t count) {
+  TorchValues masks;
+  if (rate > 0)
+    for (std::int64_t i = 0; i < count; ++i) masks.push_back(torch::dropout(torch::ones_like(like), rate, /*train=*/true));
+  return masks;
+}
+
+}  // namespace
+
+NetworkImpl::NetworkImpl(const Kind& kind, const Attributes& attributes)
+    : kind_(kind),
+      attributes_(attributes),
+      activation_(keras_activation(attributes.text(kind.type == "RNN" ? "nonlinearity" : "activation"))),
+      recurrent_activation_(kind.type == "RNN" ? activation_ : keras_activation(attributes.text("recurrent_activation"))) {
+  for (const ParameterSpec& parameter : parameters_of(kind, attributes)) register_parameter(parameter.name, torch::empty({0}));
+}
+
+TorchValues NetworkImpl::forward(const Tensor& input, const TorchValues& initial) {
+  const Attributes& a = attributes_;
+  const bool batch_first = a.boolean("batch_first");
+  const auto parameters = named_parameters(/*recurse=*/false);
+  const auto find = [&](const std::string& name) {
+    const Tensor* found = parameters.find(name);
+    return found ? *found : Tensor();
+  };
+  Tensor sequence = batch_first ? input.transpose(0, 1) : input;
+  std::vector<TorchValues> finals(kind_.states);
+  for (std::int64_t layer = 0; layer < a.integer("num_layers"); ++layer) {
+    if (layer > 0) sequence = torch::dropout(sequence, a.number("dropout"), is_training());
+    TorchValues outputs;
+    for (std::int64_t direction = 0; direction < directions(a); ++direction) {
+      const std::string suffix = tensor_suffix(layer, direction);
+      Direction d{find("weight_ih" + suffix), find("weight_hh" + suffix), find("bias_ih" + suffix), find("bias_hh" + suffix), find("weight_hr" + suffix),
+                  {}, {}, activation_, recurrent_activation_, has_second_bias(a)};
+      const std::int64_t batch = sequence.size(1);
+      TorchValues states{sequence.new_zeros({batch, output_size(a)})};
+      if (kind_.states == 2) states.push_back(sequence.new_zeros({batch, a.integer("hidden_size")}));
+      for (std::size_t i = 0; i < initial.size(); ++i) states[i] = initial[i][layer * directions(a) + direction];
+      if (is_training()) {
+        // Keras takes one mask a gate wherever the hidden state is dropped out, too.
+        const std::int64_t count = a.number("recurrent_dropout") > 0 ? kind_.gates : 1;
+        d.input_masks = dropout_masks(sequence[0], a.number("input_dropout"), count);
+        d.hidden_masks = dropout_masks(states[0], a.number("recurrent_dropout"), count);
+      }
+      const Tensor from_input = product(direction == 1 ? sequence.flip(0) : sequence, d.weight_ih, d.bias_ih, d.input_masks);
+      TorchValues steps;
+      for (std::int64_t t = 0; t < from_input.size(0); ++t) {
+        states = kSteps.at(kind_.type)(d, from_input[t], states);
+        if (d.weight_hr.defined()) states[0] = torch::linear(states[0], d.weight_hr);
+        steps.push_back(states[0]);
+      }
+      const Tensor output = torch::stack(steps);
+      outputs.push_back(direction == 1 ? output.flip(0) : output);
+      for (std::size_t i = 0; i < finals.size(); ++i) finals[i].push_back(states[i]);
+    }
+    sequence = torch::cat(outputs, -1);
+  }
+  TorchValues result{batch_first ? sequence.transpose(0, 1) : sequence};
+  for (const TorchValues& states : finals) result.push_back(torch::stack(states));
+  return result;
+}
+
+}  // namespace h5bridge::recurrent

@@ -1,0 +1,99 @@
+"""Recurrent layers in PyTorch, with what only Keras says of them put together step by step."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+ACTIVATIONS = {"tanh": torch.tanh, "relu": F.relu, "sigmoid": torch.sigmoid, "hard_sigmoid": F.hardsigmoid, "softsign": F.softsign}
+MERGE = {"concat": lambda a, b: torch.cat([a, b], -1), "sum": torch.add, "mul": torch.mul, "ave": lambda a, b: (a + b) / 2}
+KERAS = {"activation": "tanh", "recurrent_activation": "sigmoid", "reset_after": True, "return_sequences": True, "return_state": False,
+         "go_backwards": False, "merge_mode": "concat", "input_dropout": 0, "recurrent_dropout": 0}  # fmt: skip
+
+
+class Cell(nn.Module):
+    """LSTMCell takes its states as one argument."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x, *states):
+        return self.layer(x, *([states] if len(states) == 2 else states))
+
+
+class Recurrent(nn.Module):
+    def __init__(self, kind, a):
+        super().__init__()
+        self.a = KERAS | a
+        own = {name: value for name, value in a.items() if name not in KERAS}
+        self.activation = ACTIVATIONS[own.get("nonlinearity", self.a["activation"])]
+        self.gate = ACTIVATIONS[self.a["recurrent_activation"]]
+        if own.get("nonlinearity") not in (None, "tanh", "relu"):
+            own["nonlinearity"] = "tanh"
+        self.is_plain = own.get("nonlinearity") == a.get("nonlinearity") and all(
+            self.a[name] == KERAS[name] for name in ("activation", "recurrent_activation", "reset_after", "input_dropout", "recurrent_dropout"))  # fmt: skip
+        self.layer = getattr(nn, kind)(**own)
+        self.directions = 2 if self.layer.bidirectional else 1
+        if not self.a["reset_after"]:
+            for name in [name for name, _ in self.layer.named_parameters() if name.startswith("bias_hh")]:
+                delattr(self.layer, name)
+
+    def step(self, x, states, suffix):
+        """The states after one step."""
+        get = lambda name: getattr(self.layer, name + suffix, None)  # noqa: E731
+        gates = F.linear(x, get("weight_ih"), get("bias_ih"))
+        weight, bias, h = get("weight_hh"), get("bias_hh"), states[0]
+        if isinstance(self.layer, nn.LSTM):
+            i, f, g, o = (gates + F.linear(h, weight, bias)).chunk(4, -1)
+            c = self.gate(f) * states[1] + self.gate(i) * self.activation(g)
+            return [self.gate(o) * self.activation(c), c]
+        if isinstance(self.layer, nn.RNN):
+            return [self.activation(gates + F.linear(h, weight, bias))]
+        (r, z, n), own = gates.chunk(3, -1), F.linear(h, weight, bias).chunk(3, -1)
+        r, z = self.gate(r + own[0]), self.gate(z + own[1])
+        n = n + (r * own[2] if self.a["reset_after"] else F.linear(r * h, weight.chunk(3)[2]))
+        return [z * h + (1 - z) * self.activation(n)]
+
+    def run(self, x, states):
+        """What PyTorch's module gives: the sequence, and the states of all layers and directions."""
+        if self.is_plain:
+            y, hidden = self.layer(x, (tuple(states) if isinstance(self.layer, nn.LSTM) else states[0]) if states else None)
+            return y, list(hidden) if isinstance(hidden, tuple) else [hidden]
+        x = x.transpose(0, 1) if self.layer.batch_first else x
+        finals = [[], []] if isinstance(self.layer, nn.LSTM) else [[]]
+        for layer in range(self.layer.num_layers):
+            outputs = []
+            for direction in range(self.directions):
+                index = layer * self.directions + direction
+                now = [s[index] for s in states] or [x.new_zeros(x.shape[1], self.layer.hidden_size) for _ in finals]
+                steps = []
+                for step in x.flip(0) if direction else x:
+                    now = self.step(step, now, f"_l{layer}" + "_reverse" * direction)
+                    steps.append(now[0])
+                outputs.append(torch.stack(steps[::-1] if direction else steps))
+                for kept, state in zip(finals, now):
+                    kept.append(state)
+            x = torch.cat(outputs, -1)
+        return x.transpose(0, 1) if self.layer.batch_first else x, [torch.stack(kept) for kept in finals]
+
+    def forward(self, x, *states):
+        if states and states[0].dim() == 2:  # Keras's: each direction's in turn
+            kinds = len(states) // self.directions
+            states = [torch.stack(states[kind::kinds]) for kind in range(kinds)]
+        if self.a["go_backwards"]:
+            x = x.flip(1 if self.layer.batch_first else 0)
+        y, states = self.run(x, states)
+        outputs = y.chunk(self.directions, -1) if self.a["return_sequences"] else list(states[0][-self.directions :])
+        if self.a["merge_mode"] and self.directions == 2:
+            outputs = [MERGE[self.a["merge_mode"]](*outputs)]
+        if self.a["return_state"]:
+            states = [state[direction] for direction in range(self.directions) for state in states]
+        return [*outputs, *states]
+
+
+def reference(kind, attributes):
+    """The module, and whether PyTorch says it by one of its own."""
+    if kind.endswith("Cell"):
+        return Cell(getattr(nn, kind)(**attributes)), True
+    module = Recurrent(kind, attributes)
+    return module, module.is_plain
