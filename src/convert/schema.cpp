@@ -23,9 +23,10 @@ Json described(Json schema, const std::string& description) {
 
 Json integers(std::size_t length) {
   Object array = array_of(of_type("integer")).as_object();
-  if (length == 0) return array;
-  array.set("minItems", length);
-  array.set("maxItems", length);
+  if (length > 0) {
+    array.set("minItems", length);
+    array.set("maxItems", length);
+  }
   return Object{{"anyOf", Array{of_type("integer"), array}}};
 }
 
@@ -33,11 +34,12 @@ Json value_schema(const AttributeSpec& spec) {
   switch (spec.kind) {
     case AttributeKind::Boolean: return of_type("boolean");
     case AttributeKind::Integer: return of_type("integer");
-    case AttributeKind::Number: return of_type("number");
+    case AttributeKind::Number:
+    case AttributeKind::Scalar: return of_type("number");
     case AttributeKind::Text: return spec.choices.empty() ? of_type("string") : Json(Object{{"enum", Json::array(spec.choices)}});
     case AttributeKind::Integers: return integers(spec.length);
     case AttributeKind::Padding: return Object{{"anyOf", Array{Object{{"enum", Json::array(spec.choices)}}, integers(spec.length)}}};
-    case AttributeKind::Sizes: return array_of(reference("size"));
+    case AttributeKind::Sizes: return Object{{"anyOf", Array{reference("size"), array_of(reference("size"))}}};
   }
   throw std::logic_error("unknown attribute kind");
 }

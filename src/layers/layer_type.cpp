@@ -24,7 +24,7 @@ const std::string& chosen_word(const AttributeSpec& spec, const Json& json) {
 }
 
 std::vector<std::int64_t> integers_from(const AttributeSpec& spec, const Json& json) {
-  if (spec.length && json.is_integer()) return std::vector<std::int64_t>(spec.length, json.as_integer());
+  if (json.is_integer()) return std::vector<std::int64_t>(std::max<std::size_t>(spec.length, 1), json.as_integer());
   std::vector<std::int64_t> result;
   for (const Json& element : json.as_array()) result.push_back(element.as_integer());
   if (spec.length && result.size() != spec.length)
@@ -32,9 +32,14 @@ std::vector<std::int64_t> integers_from(const AttributeSpec& spec, const Json& j
   return result;
 }
 
-SymbolicShape sizes_from(const Json& json) {
+Size size_from(const Json& json) { return json.is_string() ? Size::parse(json.as_string()) : Size(json.as_integer()); }
+
+SymbolicShape sizes_from(const AttributeSpec& spec, const Json& json) {
+  if (json.is_integer() || json.is_string()) return {size_from(json)};
   SymbolicShape result;
-  for (const Json& element : json.as_array()) result.push_back(element.is_string() ? Size::parse(element.as_string()) : Size(element.as_integer()));
+  for (const Json& element : json.as_array()) result.push_back(size_from(element));
+  if (spec.length && result.size() != spec.length)
+    throw MalformedFile("has " + std::to_string(result.size()) + " elements, expected " + std::to_string(spec.length));
   return result;
 }
 
@@ -44,12 +49,13 @@ AttributeValue value_from(const AttributeSpec& spec, const Json& json) {
     case AttributeKind::Boolean: return json.as_bool();
     case AttributeKind::Integer: return json.as_integer();
     case AttributeKind::Number: return json.as_float();
+    case AttributeKind::Scalar: return json.is_integer() ? AttributeValue(json.as_integer()) : AttributeValue(json.as_float());
     case AttributeKind::Text: return chosen_word(spec, json);
     case AttributeKind::Integers: return integers_from(spec, json);
     case AttributeKind::Padding:
       if (json.is_string()) return chosen_word(spec, json);
       return integers_from(spec, json);
-    case AttributeKind::Sizes: return sizes_from(json);
+    case AttributeKind::Sizes: return sizes_from(spec, json);
   }
   throw std::logic_error("unknown attribute kind");
 }
@@ -151,6 +157,14 @@ AttributeSpec number(std::string name, double fallback, std::string meaning) {
   return declare(std::move(name), AttributeKind::Number, std::move(meaning), fallback);
 }
 
+AttributeSpec required_scalar(std::string name, std::string meaning) { return declare(std::move(name), AttributeKind::Scalar, std::move(meaning)); }
+
+AttributeSpec scalar(std::string name, AttributeValue fallback, std::string meaning) {
+  return declare(std::move(name), AttributeKind::Scalar, std::move(meaning), std::move(fallback));
+}
+
+AttributeSpec required_text(std::string name, std::string meaning) { return declare(std::move(name), AttributeKind::Text, std::move(meaning)); }
+
 AttributeSpec text(std::string name, std::string fallback, std::vector<std::string> choices, std::string meaning) {
   AttributeSpec result = declare(std::move(name), AttributeKind::Text, std::move(meaning), std::move(fallback));
   result.choices = std::move(choices);
@@ -172,6 +186,12 @@ AttributeSpec tuple(std::string name, std::size_t length, std::int64_t fallback,
 AttributeSpec required_integers(std::string name, std::string meaning) { return declare(std::move(name), AttributeKind::Integers, std::move(meaning)); }
 
 AttributeSpec required_sizes(std::string name, std::string meaning) { return declare(std::move(name), AttributeKind::Sizes, std::move(meaning)); }
+
+AttributeSpec required_size(std::string name, std::string meaning) {
+  AttributeSpec result = required_sizes(std::move(name), std::move(meaning));
+  result.length = 1;
+  return result;
+}
 
 AttributeSpec or_none(AttributeSpec spec) {
   spec.nullable = true;
