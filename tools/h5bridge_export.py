@@ -106,8 +106,12 @@ SYNONYMS = {
     "concat": "cat", "concatenate": "cat", "absolute": "abs", "multiply": "mul", "divide": "div", "true_divide": "div",
     "subtract": "sub", "negative": "neg", "clip": "clamp", "greater": "gt", "greater_equal": "ge", "less": "lt",
     "less_equal": "le", "not_equal": "ne", "swapaxes": "transpose", "swapdims": "transpose", "moveaxis": "movedim",
-    "upsample": "interpolate", "_threshold": "threshold",
+    "upsample": "interpolate", "_threshold": "threshold", "fix": "trunc", "sgn": "sign", "mm": "matmul", "mv": "matmul",
+    "dot": "matmul", "unsafe_chunk": "chunk", "unsafe_split": "split", "special_expit": "sigmoid",
 }  # fmt: skip
+SYNONYMS |= {f"arc{name}": f"a{name}" for name in ("cos", "sin", "tan", "tan2", "cosh", "sinh", "tanh")}
+SYNONYMS |= {f"special_{name}": name for name in
+             "erf erfc erfinv exp2 expm1 log1p round sinc i0 logit logsumexp softmax log_softmax".split()}  # fmt: skip
 # Python's operators; the in-place ones (__iadd__) are their plain ones.
 OPERATORS = {
     "radd": "add", "rmul": "mul", "truediv": "div", "floordiv": "floor_divide", "mod": "remainder", "invert": "bitwise_not",
@@ -157,6 +161,51 @@ MODULE_FORMS = _module_forms()
 # How open sizes are named, by the number of axes.
 AXIS_NAMES = {2: ("length", "length"), 3: ("length", "length", "length"), 4: ("size", "channels", "height", "width"),
               5: ("size", "channels", "depth", "height", "width")}  # fmt: skip
+
+
+def _vector_norm(attributes: dict[str, Any], x: Tensor, y: Tensor) -> tuple[str, dict[str, Any]]:
+    p = attributes.pop("p", attributes.pop("ord", None))
+    if p not in (None, "fro"):
+        if isinstance(p, str):
+            raise ValueError(f"its norm {p} is one of matrices")
+        attributes["p"] = p
+    return "norm", attributes
+
+
+def _linalg_norm(attributes: dict[str, Any], x: Tensor, y: Tensor) -> tuple[str, dict[str, Any]]:
+    dim = attributes.get("dim")
+    if "ord" in attributes and not isinstance(dim, int) and not (dim is None and x.dim() == 1):
+        raise ValueError("it is a norm of matrices")
+    return _vector_norm(attributes, x, y)
+
+
+def _moment(kind: str) -> Callable:
+    def rewrite(attributes: dict[str, Any], x: Tensor, y: Tensor) -> tuple[str, dict[str, Any]]:
+        if "unbiased" in attributes:
+            attributes["correction"] = int(attributes.pop("unbiased"))
+        return kind, attributes
+
+    return rewrite
+
+
+# Functions that are others in other words: from the attributes, the first tensor and the result, the type and its attributes.
+REWRITES: dict[str, Callable[[dict[str, Any], Tensor, Any], tuple[str, dict[str, Any]]]] = {
+    "clamp_min": lambda a, x, y: ("clamp", a),
+    "clamp_max": lambda a, x, y: ("clamp", a),
+    "norm": _vector_norm,
+    "linalg_vector_norm": _vector_norm,
+    "linalg_norm": _linalg_norm,
+    "std": _moment("std"),
+    "var": _moment("var"),
+    "hstack": lambda a, x, y: ("cat", {"dim": min(x.dim() - 1, 1)}),
+    "vstack": lambda a, x, y: ("cat", {"dim": 0} if x.dim() > 1 else {}),
+    "fliplr": lambda a, x, y: ("flip", {"dims": [1]}),
+    "flipud": lambda a, x, y: ("flip", {"dims": [0]}),
+    "t": lambda a, x, y: ("transpose", {"dim0": 0, "dim1": 1}),
+    "ravel": lambda a, x, y: ("Flatten", {"start_dim": 0}),
+    "view_as": lambda a, x, y: ("reshape", {"shape": list(y.shape)}),
+    "reshape_as": lambda a, x, y: ("reshape", {"shape": list(y.shape)}),
+}
 
 # Methods that give the tensor itself, or a copy with the same values: no entry.
 SAME_VALUE = {"contiguous", "detach", "detach_", "clone", "requires_grad_", "data", "alias"}
@@ -873,6 +922,13 @@ class Recorder(TorchFunctionMode):
             bound = [Argument("dim", dim) if a.name == "dim" else a for a in bound]
         for argument in bound:
             self._bind_argument(entry, argument, form, args)
+        if plain in ("max", "min") and len(entry.inputs) == 2:
+            entry.type += "imum"
+        if rewrite := REWRITES.get(plain):
+            entry.type, attributes = rewrite(entry.attributes, next(tensors_in(args)), made[0])
+            entry.attributes = {name: self.json(value) for name, value in attributes.items()}
+            if entry.type == "reshape":
+                entry.inputs = entry.inputs[:1]
         if form:
             entry.type = form.type
             kind = getattr(nn, form.type)
@@ -938,6 +994,10 @@ class Recorder(TorchFunctionMode):
                     and sum(isinstance(p, Tensor) for p in parts) == 1:  # fmt: skip
                 y, entry = y.index_select(axis, part), Entry("index_select", "index_select", {"dim": axis})
                 entry.inputs = [self.value_of(part)]
+                axis += 1
+            elif isinstance(part, list) and part and all(type(item) is int for item in part) and sum(isinstance(p, (list, Tensor)) for p in parts) == 1:
+                y = y.index_select(axis, torch.tensor(part, device=y.device) % y.shape[axis])
+                entry = Entry("index_select", "index_select", {"dim": axis, "index": part})
                 axis += 1
             else:
                 what = f"a tensor of {part.dim()} axes and dtype {self.json(part.dtype)}" if isinstance(part, Tensor) else f"a {type(part).__name__}"

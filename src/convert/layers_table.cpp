@@ -36,12 +36,13 @@ std::string kind_of(const AttributeSpec& spec) {
     switch (spec.kind) {
       case AttributeKind::Boolean: return "boolean";
       case AttributeKind::Integer: return "integer";
-      case AttributeKind::Number: return "number";
+      case AttributeKind::Number:
+      case AttributeKind::Scalar: return "number";
       case AttributeKind::Text: return spec.choices.empty() ? "text" : words();
       case AttributeKind::Integers: return several("integer");
       case AttributeKind::Numbers: return several("number");
       case AttributeKind::Padding: return several("integer") + ", or " + words();
-      case AttributeKind::Sizes: return "sizes";
+      case AttributeKind::Sizes: return spec.length == 1 ? "size" : "sizes";
     }
     throw std::logic_error("unknown attribute kind");
   }();

@@ -35,7 +35,8 @@ Json value_schema(const AttributeSpec& spec) {
   switch (spec.kind) {
     case AttributeKind::Boolean: return of_type("boolean");
     case AttributeKind::Integer: return of_type("integer");
-    case AttributeKind::Number: return of_type("number");
+    case AttributeKind::Number:
+    case AttributeKind::Scalar: return of_type("number");
     case AttributeKind::Text: return spec.choices.empty() ? of_type("string") : Json(Object{{"enum", Json::array(spec.choices)}});
     case AttributeKind::Integers: return several(spec, "integer");
     case AttributeKind::Numbers: return several(spec, "number");

@@ -13,7 +13,7 @@ namespace {
 // A spelling for kinds that JSON and attributes both have: T is what std::get takes, `read` what Json has for it.
 template <typename T, typename Read>
 Spelling plain(Read read) {
-  return {[](const AttributeValue& value) { return std::holds_alternative<std::monostate>(value) ? Json() : Json(std::get<T>(value)); }, [read](const Json& json) { return AttributeValue(read(json)); }};
+  return {[](const AttributeValue& value) { return std::holds_alternative<std::monostate>(value) ? Json() : Json(std::get<T>(value)); }, [read](const Json& json) { return json.is_null() ? AttributeValue() : AttributeValue(read(json)); }};
 }
 
 }  // namespace
@@ -26,6 +26,32 @@ Spelling integer() {
 }
 Spelling number() {
   return plain<double>([](const Json& json) { return json.as_float(); });
+}
+Spelling scalar() {
+  return {[](const AttributeValue& value) { return attribute_to_json(value); },
+          [](const Json& json) -> AttributeValue {
+            if (json.is_null()) return std::monostate{};
+            if (json.is_integer()) return json.as_integer();
+            return json.as_float();
+          }};
+}
+Spelling axes() {
+  return {[](const AttributeValue& value) {
+            const auto* several = std::get_if<std::vector<std::int64_t>>(&value);
+            return several && several->size() == 1 ? Json(several->at(0)) : attribute_to_json(value);
+          },
+          [](const Json& json) -> AttributeValue {
+            if (json.is_null()) return std::monostate{};
+            if (json.is_integer()) return std::vector<std::int64_t>{json.as_integer()};
+            std::vector<std::int64_t> result;
+            for (const Json& axis : json.as_array()) result.push_back(axis.as_integer());
+            return result;
+          }};
+}
+Spelling integer_list() {
+  Spelling result = axes();
+  result.to_keras = [](const AttributeValue& value) { return attribute_to_json(value); };
+  return result;
 }
 Spelling text() {
   return plain<std::string>([](const Json& json) { return json.as_string(); });
@@ -117,6 +143,12 @@ const Json::Object& common_config() {
   return common;
 }
 
+// Keras 3 writes some functions as {"class_name": "function", "config": "relu"}; the name alone says it.
+Json function_name(const Json& function) {
+  const Json* class_name = function.is_object() ? function.find("class_name") : nullptr;
+  return class_name && *class_name == Json("function") ? function.at("config") : Json();
+}
+
 // Whether a configuration says the same as Keras's own value; {"seed": null} and a missing optional key do.
 bool same_setting(const Json& a, const Json& b) {
   if (a == b) return true;
@@ -171,7 +203,7 @@ std::optional<Layer> layer_from_config(const KerasMapping& mapping, const Json::
   if (!mapping.accepts(inputs) || !mapping.reads(config)) return std::nullopt;
   refuse_quantised(config);
   for (const auto& [key, value] : mapping.fixed)
-    if (const Json* given = config.find(key); given && *given != value) return std::nullopt;
+    if (const Json* given = config.find(key); given && *given != value && function_name(*given) != value) return std::nullopt;
 
   Layer layer;
   layer.type = mapping.type;
@@ -193,6 +225,8 @@ std::optional<Layer> layer_from_config(const KerasMapping& mapping, const Json::
     if (!given) throw MalformedFile("its configuration has no \"" + row.keras + "\"");
     try {
       layer.attributes.set(row.attribute, row.spelling.from_keras(*given));
+      if (layer.attributes.is_none(row.attribute) && !Registry::instance().find(mapping.type)->find_attribute(row.attribute)->nullable)
+        throw MalformedFile("is null");
     } catch (const Error& error) {
       rethrow_in_file(error, "\"" + row.keras + "\"");
     }

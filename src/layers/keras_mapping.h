@@ -26,6 +26,12 @@ namespace spelling {
 Spelling boolean();
 Spelling integer();
 Spelling number();
+/// An integer or a float.
+Spelling scalar();
+/// One axis or a list of them; None means all.
+Spelling axes();
+/// A list of integers; Keras may have one for a list of one.
+Spelling integer_list();
 Spelling text();
 /// Text, or None.
 Spelling text_or_none();
@@ -100,6 +106,7 @@ struct KerasSample {
   std::vector<Shape> inputs;
   Json::Object call = {};        // constants among the arguments of the call
   std::int64_t ids_below = 0;    // where positive, the inputs are integers below it
+  std::optional<std::pair<double, double>> between = {};  // where the inputs lie, if they may not be any numbers
 };
 
 struct KerasMapping {

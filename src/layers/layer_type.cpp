@@ -38,9 +38,14 @@ std::vector<std::int64_t> integers_from(const AttributeSpec& spec, const Json& j
   return several_from<std::int64_t>(spec, json, [&](const Json& element) { return spec.nullable_elements && element.is_null() ? kNone : element.as_integer(); });
 }
 
-SymbolicShape sizes_from(const Json& json) {
+Size size_from(const Json& json) { return json.is_string() ? Size::parse(json.as_string()) : Size(json.as_integer()); }
+
+SymbolicShape sizes_from(const AttributeSpec& spec, const Json& json) {
+  if (json.is_integer() || json.is_string()) return {size_from(json)};
   SymbolicShape result;
-  for (const Json& element : json.is_array() ? json.as_array() : Json::Array{json}) result.push_back(element.is_string() ? Size::parse(element.as_string()) : Size(element.as_integer()));
+  for (const Json& element : json.as_array()) result.push_back(size_from(element));
+  if (spec.length && result.size() != spec.length)
+    throw MalformedFile("has " + std::to_string(result.size()) + " elements, expected " + std::to_string(spec.length));
   return result;
 }
 
@@ -50,13 +55,14 @@ AttributeValue value_from(const AttributeSpec& spec, const Json& json) {
     case AttributeKind::Boolean: return json.as_bool();
     case AttributeKind::Integer: return json.as_integer();
     case AttributeKind::Number: return json.as_float();
+    case AttributeKind::Scalar: return json.is_integer() ? AttributeValue(json.as_integer()) : AttributeValue(json.as_float());
     case AttributeKind::Text: return chosen_word(spec, json);
     case AttributeKind::Integers: return integers_from(spec, json);
     case AttributeKind::Numbers: return several_from<double>(spec, json, [](const Json& element) { return element.as_float(); });
     case AttributeKind::Padding:
       if (json.is_string()) return chosen_word(spec, json);
       return integers_from(spec, json);
-    case AttributeKind::Sizes: return sizes_from(json);
+    case AttributeKind::Sizes: return sizes_from(spec, json);
   }
   throw std::logic_error("unknown attribute kind");
 }
@@ -163,6 +169,14 @@ AttributeSpec number(std::string name, double fallback, std::string meaning) {
   return declare(std::move(name), AttributeKind::Number, std::move(meaning), fallback);
 }
 
+AttributeSpec required_scalar(std::string name, std::string meaning) { return declare(std::move(name), AttributeKind::Scalar, std::move(meaning)); }
+
+AttributeSpec scalar(std::string name, AttributeValue fallback, std::string meaning) {
+  return declare(std::move(name), AttributeKind::Scalar, std::move(meaning), std::move(fallback));
+}
+
+AttributeSpec required_text(std::string name, std::string meaning) { return declare(std::move(name), AttributeKind::Text, std::move(meaning)); }
+
 AttributeSpec text(std::string name, std::string fallback, std::vector<std::string> choices, std::string meaning) {
   AttributeSpec result = declare(std::move(name), AttributeKind::Text, std::move(meaning), std::move(fallback));
   result.choices = std::move(choices);
@@ -192,6 +206,12 @@ AttributeSpec required_numbers(std::string name, std::size_t length, std::string
 }
 
 AttributeSpec required_sizes(std::string name, std::string meaning) { return declare(std::move(name), AttributeKind::Sizes, std::move(meaning)); }
+
+AttributeSpec required_size(std::string name, std::string meaning) {
+  AttributeSpec result = required_sizes(std::move(name), std::move(meaning));
+  result.length = 1;
+  return result;
+}
 
 AttributeSpec or_none(AttributeSpec spec) {
   spec.nullable = true;

@@ -19,11 +19,12 @@ enum class AttributeKind {
   Boolean,
   Integer,
   Number,
+  Scalar,    // an integer or a float, which are told apart as PyTorch and Keras do
   Text,      // one of `choices`, where there are any
-  Integers,  // where `length` is set, one integer may stand for `length` equal ones
+  Integers,  // one integer may stand for `length` equal ones; where `length` is not set, for a list of one
   Numbers,   // likewise
   Padding,   // Integers, or one of the words in `choices` ("same", "valid")
-  Sizes,     // integers and symbolic sizes
+  Sizes,     // integers and symbolic sizes; one may stand for a list of one
 };
 
 struct AttributeSpec {
@@ -65,6 +66,7 @@ struct Sample {
   bool in_keras = true;  // false: Keras cannot say it, which the tests then want to be an error that names the layer
   std::int64_t ids_below = 0;  // where positive, the inputs are integers below it
   std::vector<std::size_t> batch_axes = {};  // of each input; all 0 where empty
+  std::optional<std::pair<double, double>> between = {};  // where the inputs lie, if they may not be any numbers
 
   std::size_t batch_axis(std::size_t input) const { return batch_axes.empty() ? 0 : batch_axes.at(input); }
   /// The inputs' shapes with the batch open.
@@ -100,6 +102,9 @@ AttributeSpec required_integer(std::string name, std::string meaning);
 AttributeSpec integer(std::string name, std::int64_t fallback, std::string meaning);
 AttributeSpec boolean(std::string name, bool fallback, std::string meaning);
 AttributeSpec number(std::string name, double fallback, std::string meaning);
+AttributeSpec required_scalar(std::string name, std::string meaning);
+AttributeSpec scalar(std::string name, AttributeValue fallback, std::string meaning);
+AttributeSpec required_text(std::string name, std::string meaning);
 AttributeSpec text(std::string name, std::string fallback, std::vector<std::string> choices, std::string meaning);
 AttributeSpec required_number(std::string name, std::string meaning);
 /// `length` integers, or one that stands for them all.
@@ -108,6 +113,8 @@ AttributeSpec tuple(std::string name, std::size_t length, std::int64_t fallback,
 AttributeSpec required_integers(std::string name, std::string meaning);
 AttributeSpec required_numbers(std::string name, std::size_t length, std::string meaning);
 AttributeSpec required_sizes(std::string name, std::string meaning);
+/// One size that may be open, kept as a list of one.
+AttributeSpec required_size(std::string name, std::string meaning);
 /// `spec`, of which None is a value as well, and the default.
 AttributeSpec or_none(AttributeSpec spec);
 /// `spec`, whose elements may be None.

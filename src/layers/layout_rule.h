@@ -37,6 +37,7 @@ class LayoutCall {
  public:
   virtual ~LayoutCall() = default;
   virtual std::size_t input_count() const = 0;
+  virtual std::size_t output_count() const = 0;
   /// How input `i` comes.
   virtual const Arrangement& input(std::size_t i) const = 0;
   /// The input's shape in the source architecture's order of axes.
@@ -56,6 +57,8 @@ class LayoutCall {
   virtual void permute_parameter(const std::string& parameter, const std::vector<std::int64_t>& axes) = 0;
   /// Whether a flatten may leave its elements in another order; if not, a consumer of them needs the original one.
   virtual bool may_reorder() const = 0;
+  /// Whether a consumer of output `i` is better off if its channels are moved.
+  virtual bool is_wished(std::size_t i) const = 0;
   /// Whether channels are to come last.
   virtual bool wants_channels_last() const = 0;
   /// Whether a Keras model is to come out, which has an order of its own for flattening channels_first.
@@ -85,14 +88,28 @@ struct LayoutRule {
 
 /// Needs its inputs as the source architecture has them, and gives its outputs so.
 LayoutRule keeps_original_layout();
-/// Works element by element; all inputs must be arranged alike. Where they broadcast, the original layout is kept.
+/// Works element by element; all inputs must be arranged alike. Inputs broadcast: those with fewer axes are aligned at the end.
 LayoutRule any_layout();
 /// Has an attribute data_format, and wants its input as that says.
 LayoutRule follows_data_format();
-/// Takes any arrangement of axes, and has an attribute that counts an axis.
+/// Takes any arrangement of axes, and has an attribute that counts an axis, or several.
 LayoutRule counts_axis(std::string attribute);
+/// Takes any arrangement, and drops the axes that the attribute `dim` names (all for None) unless `keepdim` keeps them. Where
+/// `counts_elements`, a reduction of all axes depends on the elements' order.
+LayoutRule reduces_axes(bool counts_elements = false);
+/// Takes any arrangement, and drops the axis that an attribute counts.
+LayoutRule drops_axis(std::string attribute);
+/// Takes any arrangement, and has an attribute that says where among the output's axes a new one stands.
+LayoutRule adds_axis(std::string attribute);
+/// Gives the same elements under another shape. Axes that stay move freely, and so do those of size 1; axes that are joined have
+/// to stand together. `rewrite` says in the attributes what shape is wanted now, where input or output are not in the original way.
+LayoutRule reshapes(std::function<void(LayoutCall&, const SymbolicShape& stored)> rewrite);
 
 /// The arrangement of a channels_first tensor of `rank` axes stored channels_last (`to_last`), or the reverse.
 Arrangement channels_moved(std::size_t rank, bool to_last);
+
+/// An arrangement of output `i`, of `rank` axes, some of which are stored in the order `fixed`; the others have size 1 and may
+/// stand anywhere: where they make the output what its consumers wish for, if they can.
+Arrangement with_free_axes(const std::vector<std::int64_t>& fixed, std::size_t rank, const LayoutCall& call, std::size_t i);
 
 }  // namespace h5bridge

@@ -39,6 +39,11 @@ struct TorchLayer {
   std::function<TorchInstance(const Layer&)> build;
 };
 
+/// An attribute that is a number, as PyTorch takes it.
+torch::Scalar scalar_of(const AttributeValue& value);
+/// What a size comes to in this call. Throws UsageError where the inputs do not tell.
+std::int64_t known_size(const Size& size, const Symbols& symbols);
+
 /// An instance with one input and one output.
 TorchInstance unary(TorchModulePtr module, TorchFunction forward);
 /// One without a module.

@@ -60,21 +60,29 @@ class LayoutPass {
     std::string reordered_by;  // the flatten that put its elements into another order
   };
 
-  // The values that are better moved: some layer behind them, with none in between that minds, has the other data format.
+  // The values that are better moved: some layer behind them, with none in between that minds, has the other data format, or
+  // works on them together with one that is moved. What is moved follows from what is wished, so both grow until they settle.
   void find_wishes() {
     const std::string wanted = channels_last_ ? "channels_last" : "channels_first";
-    for (auto node = source_.nodes.rbegin(); node != source_.nodes.rend(); ++node) {
-      const Layer& layer = source_.layer_of(*node);
-      const auto wishes = [&] {
-        switch (Registry::instance().type_of(layer).layout.wish) {
-          case LayoutWish::ChannelsLast: return layer.attributes.text("data_format") != wanted;
-          case LayoutWish::PassesOn: return wishes_.contains({node->name, 0});
-          case LayoutWish::Neutral: return false;
-        }
-        return false;
-      };
-      if (wishes()) wishes_.insert(node->inputs.begin(), node->inputs.end());
+    const auto wish_of = [&](const Node& node) {
+      const Layer& layer = source_.layer_of(node);
+      const LayoutWish wish = Registry::instance().type_of(layer).layout.wish;
+      return wish == LayoutWish::ChannelsLast && layer.attributes.text("data_format") == wanted ? LayoutWish::Neutral : wish;
+    };
+    for (std::size_t known = 1; known != wishes_.size() + moved_.size();) {
+      known = wishes_.size() + moved_.size();
+      for (auto node = source_.nodes.rbegin(); node != source_.nodes.rend(); ++node) {
+        const LayoutWish wish = wish_of(*node);
+        const bool passes_on = wish == LayoutWish::PassesOn && (wishes_.contains({node->name, 0}) || meets_moved(*node));
+        if (wish == LayoutWish::ChannelsLast || passes_on) wishes_.insert(node->inputs.begin(), node->inputs.end());
+      }
+      for (const Node& node : source_.nodes)
+        if (const LayoutWish wish = wish_of(node); wish == LayoutWish::ChannelsLast || (wish == LayoutWish::PassesOn && meets_moved(node))) moved_.insert(node.name);
     }
+  }
+
+  bool meets_moved(const Node& node) const {
+    return std::any_of(node.inputs.begin(), node.inputs.end(), [&](const Value& value) { return moved_.contains(value.node); });
   }
 
   void begin_input(const Input& input) {
@@ -150,6 +158,7 @@ class LayoutPass {
   const bool keras_;
   const std::set<std::string>& keep_order_;
   std::set<Value> wishes_;
+  std::set<std::string> moved_;  // nodes whose outputs have their channels moved
   std::map<Value, Stored> stored_;
   std::map<std::pair<Value, std::vector<std::int64_t>>, Value> permutes_;
   std::map<Value, Arrangement> tensors_;  // of the model's own, as they are kept
@@ -178,6 +187,7 @@ class NodeCall final : public LayoutCall {
   }
 
   std::size_t input_count() const override { return inputs_.size(); }
+  std::size_t output_count() const override { return outputs_.size(); }
   const Arrangement& input(std::size_t i) const override { return wanted_.at(i); }
   const SymbolicShape& input_shape(std::size_t i) const override { return pass_.shapes_.of(node_.inputs.at(i)); }
   const SymbolicShape& output_shape(std::size_t i) const override { return pass_.shapes_.of({node_.name, static_cast<std::int64_t>(i)}); }
@@ -198,6 +208,7 @@ class NodeCall final : public LayoutCall {
     reorders_.push_back({.parameter = parameter, .permutation = axes});
   }
   bool may_reorder() const override { return !pass_.keep_order_.contains(node_.name); }
+  bool is_wished(std::size_t i) const override { return pass_.wishes_.contains({node_.name, static_cast<std::int64_t>(i)}); }
   bool wants_channels_last() const override { return pass_.channels_last_; }
   bool wants_keras() const override { return pass_.keras_; }
   bool is_keras_own() const override { return pass_.source_.keras.contains("class_name") && !layer_.keras.contains(kInserted); }

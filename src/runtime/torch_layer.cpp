@@ -1,6 +1,18 @@
 #include "layers/torch_layer.h"
 
+#include "h5bridge/error.h"
+
 namespace h5bridge {
+
+torch::Scalar scalar_of(const AttributeValue& value) {
+  if (const auto* integer = std::get_if<std::int64_t>(&value)) return *integer;
+  return std::get<double>(value);
+}
+
+std::int64_t known_size(const Size& size, const Symbols& symbols) {
+  if (const auto value = size.bind(symbols).value()) return *value;
+  throw UsageError("its size " + size.str() + " does not follow from the model's inputs");
+}
 
 TorchInstance unary(TorchModulePtr module, TorchFunction forward) {
   return {std::move(module), [forward = std::move(forward)](const TorchValues& inputs, const Symbols&) {

@@ -23,6 +23,7 @@ class Sample:
         self.tensors = described["tensors"]
         self.input_shapes = described["input_shapes"]
         self.ids_below = described["ids_below"]
+        self.between = described["between"]
 
     # Made when a test asks, so that a type that fails to be made fails its own tests alone.
     @cached_property
@@ -32,6 +33,9 @@ class Sample:
         return randomised(module), exact, [self._random(shape) for shape in self.input_shapes]
 
     def _random(self, shape):
+        if self.between:
+            low, high = self.between
+            return torch.rand(shape) * (high - low) + low
         return torch.randint(self.ids_below, shape) if self.ids_below else torch.randn(shape)
 
     module = property(lambda self: self._made[0])

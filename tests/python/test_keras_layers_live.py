@@ -30,6 +30,7 @@ class KerasSample:
         self.call = described["call"]
         self.input_shapes = described["input_shapes"]
         self.ids_below = described["ids_below"]
+        self.between = described["between"]
 
     is_operation = property(lambda self: self.module != "keras.layers")
 
@@ -65,6 +66,8 @@ class KerasSample:
         rng = np.random.default_rng(zlib.crc32(self.name.encode()))
         if self.ids_below:
             return [rng.integers(self.ids_below, size=shape) for shape in self.input_shapes]
+        if self.between:
+            return [rng.uniform(*self.between, size=shape).astype("float32") for shape in self.input_shapes]
         return [rng.normal(size=shape).astype("float32") for shape in self.input_shapes]
 
     @cached_property

@@ -14,23 +14,80 @@ from torch import nn
 
 import torch_recurrent
 
-FUNCTIONS = {
-    "Average": lambda *xs: sum(xs) / len(xs),
-    "add": lambda *xs, alpha=1, other=None: torch.add(xs[0], other, alpha=alpha) if len(xs) == 1 else sum(xs[2:], torch.add(xs[0], xs[1], alpha=alpha)),
+
+def sizes_of(x, sizes):
+    return [len(x) if size == "batch" else size for size in sizes]
+
+
+def aligned(inputs, at_batch):
+    """Keras's merge layers put axes of size 1 behind the batch."""
+    rank = max(x.ndim for x in inputs)
+    return [x.reshape(len(x), *[1] * (rank - x.ndim), *x.shape[1:]) for x in inputs] if at_batch else inputs
+
+
+def operator(function):
+    """`function` of two tensors, or of a tensor and a number on either side; of more tensors, one after the other."""
+
+    def call(*inputs, self=None, other=None, exponent=None, aligned_at_batch=False, **settings):
+        other = exponent if other is None else other
+        if self is not None:
+            try:
+                return function(self, *inputs, **settings)
+            except TypeError:
+                return function(torch.tensor(self, dtype=inputs[0].dtype), *inputs, **settings)
+        if other is not None:
+            return function(*inputs, other, **settings)
+        return reduce(lambda x, y: function(x, y, **settings), aligned(inputs, aligned_at_batch))
+
+    return call
+
+
+def sliced(x, dim=0, start=None, end=None, step=1):
+    return x[(slice(None),) * (dim % x.ndim) + (slice(start, end, step),)]
+
+
+def selected(x, *index_tensor, dim, index=None):
+    return torch.index_select(x, dim, *index_tensor or [torch.tensor(index) % x.shape[dim]])
+
+
+def number_or(number, tensors):
+    return tensors.pop(0) if number is None else number
+
+
+def chosen(condition, *tensors, self=None, other=None):
+    tensors = list(tensors)
+    return torch.where(condition != 0, number_or(self, tensors), number_or(other, tensors))
+
+
+FUNCTIONS = {name: operator(getattr(torch, name)) for name in """add sub rsub mul div floor_divide remainder fmod pow maximum
+    minimum fmax fmin atan2 hypot logaddexp eq ne lt le gt ge logical_and logical_or logical_xor bitwise_and bitwise_or
+    bitwise_xor""".split()}  # fmt: skip
+FUNCTIONS |= {
+    "Average": lambda *xs, aligned_at_batch=False: sum(aligned(xs, aligned_at_batch)) / len(xs),
+    "Cbrt": lambda x: torch.copysign(x.abs() ** (1 / 3), x),
+    "RepeatVector": lambda x, n: x.unsqueeze(1).repeat(1, n, 1),
+    "Unflatten": lambda x, dim, unflattened_size: x.unflatten(dim, unflattened_size),
+    "broadcast_to": lambda x, size: x.broadcast_to(sizes_of(x, size)),
     "cat": lambda *xs, dim=0: torch.cat(xs, dim),
-    "div": lambda x, *ys, other=None: torch.div(x, *ys or [other]),
-    "exp": torch.exp,
-    "maximum": lambda *xs: reduce(torch.maximum, xs),
-    "minimum": lambda *xs: reduce(torch.minimum, xs),
+    "expand": lambda x, size: x.expand(sizes_of(x, size)),
+    "full_like": lambda x, fill_value=0: torch.full_like(x, fill_value),
+    "gather": lambda x, index, dim: torch.gather(x, dim, index),
+    "getitem": lambda x, index: eval(f"x[{index}]"),
+    "index_select": selected,
+    "masked_fill": lambda x, mask, value: x.masked_fill(mask != 0, value),
+    "norm": lambda x, p=2, dim=None, keepdim=False: torch.norm(x, p, dim, keepdim),
     "pad": lambda x, pad, mode="constant", value=None: padded(x, pad, mode, value),
-    "mul": lambda *xs, other=None: torch.mul(xs[0], other) if len(xs) == 1 else reduce(torch.mul, xs),
     "new_tensor": lambda x, data, shape, dtype="float32": torch.tensor(data, dtype=getattr(torch, dtype)).view(shape),
     "permute": lambda x, dims: x.permute(dims),
-    "reshape": lambda x, shape: x.reshape([len(x) if size == "batch" else size for size in shape]),
-    "sub": lambda x, *ys, alpha=1, other=None: torch.sub(x, *ys or [other], alpha=alpha),
-    "normalize": lambda x, **a: F.normalize(x, **a),
-    "transpose": lambda x, dim0, dim1: x.transpose(dim0, dim1),
-    "view": lambda x, shape: x.view([len(x) if size == "batch" else size for size in shape]),
+    "reshape": lambda x, shape: x.reshape(sizes_of(x, shape)),
+    "slice": sliced,
+    "split": lambda x, split_size, dim=0: torch.split(x, split_size, dim),
+    "stack": lambda *xs, dim=0: torch.stack(xs, dim),
+    "take_along_dim": lambda x, index, dim: torch.take_along_dim(x, index, dim),
+    "tensor_split": lambda x, sections=None, indices=None, dim=0: torch.tensor_split(x, sections or indices, dim),
+    "to": lambda x, dtype="float32": x.to(getattr(torch, dtype)),
+    "view": lambda x, shape: x.view(sizes_of(x, shape)),
+    "where": chosen,
 }
 # What nn.Module has no class for, and does nothing in evaluation: Keras's noise.
 NOISE = ("GaussianDropout", "GaussianNoise", "ActivityRegularization")
@@ -244,6 +301,18 @@ class Lookup(Reference):
         return y
 
 
+# What is put together here, or cannot be exported, since it takes constant tensors.
+COMPOSED = {"Average", "Cbrt", "RepeatVector", "getitem", "index_select", "masked_fill", "take_along_dim", "where"}
+COMPOSED_ARGUMENTS = {"aligned_at_batch"}
+
+
+def function(kind):
+    """PyTorch's function of that name, whose arguments are the attributes; None for a module."""
+    if kind in FUNCTIONS:
+        return FUNCTIONS[kind]
+    return next((getattr(home, kind) for home in (torch, F, torch.Tensor) if hasattr(home, kind)), None) if kind.islower() else None
+
+
 def reference(kind, attributes):
     a = dict(attributes)
     if kind.startswith("Cropping"):
@@ -252,10 +321,10 @@ def reference(kind, attributes):
         return torch_recurrent.reference(kind, a)
     if kind.startswith("Embedding"):
         return Lookup(getattr(nn, kind)(**a)), True
-    if kind in FUNCTIONS:
-        return Function(lambda *xs: FUNCTIONS[kind](*xs, **a)), kind != "Average" and a.get("mode") != "symmetric"
     if kind in ("Parameter", "Buffer"):
         return OwnTensor(kind, **a), True
+    if found := function(kind):
+        return Function(lambda *xs: found(*xs, **a)), kind not in COMPOSED and not COMPOSED_ARGUMENTS & set(a) and not (kind in ("div", "floor_divide") and "self" in a) and a.get("mode") != "symmetric"
     if kind == "ReLU" and a:
         return Function(keras_relu(**a)), False
     if kind == "Flatten" and a.pop("channels_last_order", False):

@@ -36,9 +36,16 @@ Model model_of(const Case& each, const std::vector<Shape>& inputs, const Json::O
   return builder.layer("layer", each.type->name, attributes, values).output({"layer"}).build();
 }
 
-std::vector<torch::Tensor> random_inputs(const std::vector<Shape>& shapes) {
+std::vector<torch::Tensor> random_inputs(const Sample& sample) {
   std::vector<torch::Tensor> result;
-  for (const Shape& shape : shapes) result.push_back(random(shape));
+  for (const Shape& shape : sample.inputs) {
+    if (sample.ids_below > 0)
+      result.push_back(torch::randint(sample.ids_below, shape, torch::kInt64));
+    else if (sample.between)
+      result.push_back(torch::rand(shape) * (sample.between->second - sample.between->first) + sample.between->first);
+    else
+      result.push_back(random(shape));
+  }
   return result;
 }
 
@@ -86,7 +93,7 @@ TEST_CASE("a layer gives the shapes that its type predicts") {
     std::map<std::string, std::int64_t> batch{{"batch", each.sample->inputs[0][0]}};
     SymbolicShape predicted = each.type->shapes(model.architecture->layers[0].attributes, shapes).at(0);
     for (Size& size : predicted) size = size.bind(batch);
-    const torch::Tensor output = run(model, random_inputs(each.sample->inputs));
+    const torch::Tensor output = run(model, random_inputs(*each.sample));
     CHECK(to_string(fixed(predicted).value_or(Shape{-1})) == to_string(Shape(output.sizes().vec())));
     CHECK(output.isfinite().all().item<bool>());
   }

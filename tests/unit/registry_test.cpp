@@ -113,7 +113,7 @@ TEST_CASE("samples have shapes, with an open batch as with a fixed one") {
       REQUIRE_FALSE(outputs.empty());
       const std::int64_t batch = each.sample.inputs[0][each.sample.batch_axis(0)];
       for (const SymbolicShape& output : outputs) {
-        if (each.type.most_inputs > 0 && each.type.name != "new_tensor") CHECK(std::ranges::any_of(output, [](const Size& size) { return size.is_open(); }));
+        if (each.type.most_inputs > 0 && each.type.name != "new_tensor" && !output.empty()) CHECK(std::ranges::any_of(output, [](const Size& size) { return size.is_open(); }));
         for (const Size& size : output) CHECK(size.bind({{"batch", batch}}).value().value_or(0) > 0);
       }
     }

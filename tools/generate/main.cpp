@@ -9,6 +9,7 @@
 #include <string>
 
 #include "convert/schema.h"
+#include "generate/keras_samples.h"
 #include "h5bridge/error.h"
 
 namespace h5bridge {
@@ -31,6 +32,8 @@ Json shapes_to_json(const std::vector<Shape>& shapes) {
   for (const Shape& shape : shapes) result.push_back(Json::array(shape));
   return result;
 }
+
+Json range_to_json(const std::optional<std::pair<double, double>>& range) { return range ? Json(Json::Array{range->first, range->second}) : Json(); }
 
 // A model of one layer, all of whose outputs are the model's; its batch is open.
 Json one_layer_model(const LayerType& type, const Sample& sample) {
@@ -70,6 +73,7 @@ Json samples_of(const Registry& registry) {
                                       {"attributes", sample.attributes},
                                       {"input_shapes", shapes_to_json(sample.inputs)},
                                       {"ids_below", sample.ids_below},
+                                      {"between", range_to_json(sample.between)},
                                       {"in_keras", sample.in_keras},
                                       {"tensors", tensors_of(type, sample)},
                                       {"architecture", one_layer_model(type, sample)}});
@@ -81,7 +85,7 @@ Json keras_samples_of(const Registry& registry) {
   Json::Array result;
   for (const Family& family : registry.families())
     for (const KerasMapping& mapping : family.keras)
-      for (const KerasSample& sample : mapping.samples)
+      for (const KerasSample& sample : samples_of(mapping))
         result.push_back(Json::Object{{"type", mapping.type},
                                       {"module", mapping.module},
                                       {"class_name", mapping.class_name},
@@ -89,7 +93,8 @@ Json keras_samples_of(const Registry& registry) {
                                       {"config", sample.config},
                                       {"call", sample.call},
                                       {"input_shapes", shapes_to_json(sample.inputs)},
-                                      {"ids_below", sample.ids_below}});
+                                      {"ids_below", sample.ids_below},
+                                      {"between", range_to_json(sample.between)}});
   return result;
 }
 

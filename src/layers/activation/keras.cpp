@@ -1,132 +1,204 @@
 #include <algorithm>
 
 #include "h5bridge/error.h"
-#include "layers/keras_mapping.h"
-#include "layers/layer_type.h"
+#include "layers/activation/activation.h"
+#include "layers/keras_operation.h"
 
 namespace h5bridge::activation {
 namespace {
 
-// A layer type that keras.activations has by name: written as an Activation layer.
-KerasMapping named(const std::string& type, const std::string& activation) {
-  return {.type = type, .class_name = "Activation", .fixed = {{"activation", activation}}};
+using Handle = KerasEmitter::Handle;
+using Rows = std::vector<Correspondence>;
+using Settings = std::vector<std::pair<std::string, AttributeValue>>;
+using Shapes = std::vector<SymbolicShape>;
+
+constexpr const char* kActivations = "keras.src.activations.activations";
+
+bool stands_at(const Attributes& a, const Settings& standard) {
+  return std::all_of(standard.begin(), standard.end(), [&](const auto& setting) { return a.at(setting.first) == setting.second; });
 }
 
-// The same, for a type with settings: the name stands for those in `standard`; otherwise it is an operation of
-// keras.ops.nn, whose configuration the rows make.
-KerasMapping named_or_operation(const std::string& type, const std::string& activation, const std::string& operation,
-                                std::vector<std::pair<std::string, AttributeValue>> standard, std::vector<Correspondence> rows) {
-  KerasMapping mapping = named(type, activation);
-  mapping.lift = [standard](Json::Object&, Attributes& attributes, const std::vector<SymbolicShape>&) {
+// keras.activations has a type by name, which stands for these settings: written as an Activation layer.
+KerasMapping named(const std::string& type, const std::string& activation, const Settings& standard = {}) {
+  KerasMapping mapping{.type = type, .class_name = "Activation", .fixed = {{"activation", activation}}};
+  mapping.fits = [standard](const Attributes& a, const Shapes&) { return stands_at(a, standard); };
+  mapping.lift = [standard](Json::Object&, Attributes& attributes, const Shapes&) {
     for (const auto& [name, value] : standard) attributes.set(name, value);
-  };
-  mapping.lower = [=](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
-    const bool is_standard = std::all_of(standard.begin(), standard.end(), [&](const auto& row) { return a.at(row.first) == row.second; });
-    if (is_standard) return emitter.main(std::move(config), {emitter.input(0)});
-    if (operation.empty()) throw Unsupported("Keras has this activation with its default settings only");
-    Json::Object settings;
-    for (const Correspondence& row : rows) settings.set(row.keras, row.spelling.to_keras(a.at(row.attribute)));
-    return emitter.operation("", "keras.src.ops.nn", operation, std::move(settings), {emitter.input(0)}, {}, emitter.output_shape());
   };
   return mapping;
 }
+
+// An operation of keras.ops.nn; without rows, for these settings alone.
+KerasMapping function(const std::string& type, const std::string& class_name, Rows rows = {}, const Settings& standard = {}) {
+  KerasMapping mapping = operation(type, class_name, std::move(rows), {"x"}, kNN);
+  mapping.fits = [standard](const Attributes& a, const Shapes&) { return stands_at(a, standard); };
+  mapping.lift = [standard](Json::Object&, Attributes& attributes, const Shapes&) {
+    for (const auto& [name, value] : standard) attributes.set(name, value);
+  };
+  return mapping;
+}
+
+KerasMapping layer(const std::string& type, const std::string& class_name, Rows rows) { return {.type = type, .class_name = class_name, .attributes = std::move(rows)}; }
 
 Spelling is_tanh() {
   return {[](const AttributeValue& value) { return Json(std::get<std::string>(value) == "tanh"); },
           [](const Json& json) { return AttributeValue(std::string(json.as_bool() ? "tanh" : "none")); }};
 }
 
-Spelling number_or_none() {
-  return {[](const AttributeValue& value) { return std::holds_alternative<std::monostate>(value) ? Json() : Json(std::get<double>(value)); },
-          [](const Json& json) { return json.is_null() ? AttributeValue{} : AttributeValue(json.as_float()); }};
+// An axis, or a list of one. `several`: of more.
+Spelling axis(bool several = false) {
+  return {[](const AttributeValue& value) { return attribute_to_json(value); },
+          [several](const Json& json) -> AttributeValue {
+            std::vector<std::int64_t> axes;
+            if (json.is_integer()) axes.push_back(json.as_integer());
+            if (json.is_array())
+              for (const Json& element : json.as_array()) axes.push_back(element.as_integer());
+            if (several != (axes.size() > 1)) throw Unsupported("its axes are " + json.dump());
+            if (several) return axes;
+            return axes.empty() ? AttributeValue(json.as_integer()) : AttributeValue(axes[0]);
+          }};
 }
 
-// Keras's alpha has the input's shape without the batch, 1 along shared_axes; PyTorch's weight is alpha without those.
-std::vector<std::int64_t> shared_axes(const Attributes& a, std::int64_t rank) {
-  const bool one_for_all = a.integer("num_parameters") == 1;
-  std::vector<std::int64_t> result;
-  for (std::int64_t axis = 1; axis < rank; ++axis)
-    if (one_for_all || (rank > 2 && axis != channel_axis(a, rank))) result.push_back(axis);
-  return result;
+// keras.ops.clip, whose bounds are those of the type.
+KerasMapping clip() {
+  return write_only(operation("Hardtanh", "Clip", {{"min_val", "x_min", spelling::number()}, {"max_val", "x_max", spelling::number()}}));
 }
 
-KerasMapping prelu() {
-  KerasMapping mapping{.type = "PReLU", .class_name = "PReLU"};
-  mapping.carried = carried_for({{"alpha", "Zeros"}}, false);
+// log(1 + exp(beta x)) / beta, and x above the threshold.
+KerasMapping sharp_softplus() {
+  KerasMapping mapping = write_only(operation("Softplus", "Where"));
+  mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
+    const SymbolicShape& shape = emitter.output_shape();
+    const Handle x = emitter.input(0);
+    const Handle scaled = helper(emitter, "scaled", "Multiply", {x, Json(a.number("beta"))}, shape);
+    const Handle soft = helper(emitter, "softplus", "Softplus", {scaled}, shape, {}, kNN);
+    const Handle result = helper(emitter, "quotient", "TrueDivide", {soft, Json(a.number("beta"))}, shape);
+    const Handle above = helper(emitter, "above", "Greater", {scaled, Json(a.number("threshold"))}, shape);
+    return last_call(emitter, kNumpy, "Where", {}, {above, x, result});
+  };
+  return mapping;
+}
+
+// In inference the slope is the mean of its limits.
+KerasMapping rrelu() {
+  KerasMapping mapping = write_only(layer("RReLU", "LeakyReLU", {}));
   mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
-    const auto axes = shared_axes(a, static_cast<std::int64_t>(emitter.input_shapes()[0].size()));
-    config.set("shared_axes", axes.empty() ? Json() : Json::array(axes));
-    return emitter.main(std::move(config), {emitter.input(0)});
+    config.set("negative_slope", (a.number("lower") + a.number("upper")) / 2);
+    return emitter.main(std::move(config), emitter.inputs());
   };
-  mapping.lift = [](Json::Object& config, Attributes& attributes, const std::vector<SymbolicShape>& inputs) {
-    const auto rank = static_cast<std::int64_t>(inputs.at(0).size());
-    std::vector<std::int64_t> own;  // the axes along which alpha differs
-    for (std::int64_t axis = 1; axis < rank; ++axis) own.push_back(axis);
-    if (const Json* shared = config.find("shared_axes"); shared && !shared->is_null())
-      for (const Json& axis : shared->as_array()) std::erase(own, axis.as_integer());
-    if (own.size() > 1 || (own.size() == 1 && own[0] != 1 && own[0] != rank - 1))
-      throw Unsupported("its alpha differs along other axes than the channels (shared_axes " + config.at("shared_axes").dump() + ")");
-    if (own.size() == 1) {
-      const auto channels = inputs[0][own[0]].value();
-      if (!channels) throw MalformedFile("the channels of its input are open");
-      attributes.set("num_parameters", *channels);
-      if (rank > 2) attributes.set("data_format", std::string(own[0] == 1 ? "channels_first" : "channels_last"));
-    }
-    config.erase("shared_axes");
+  return mapping;
+}
+
+KerasMapping softmin() {
+  KerasMapping mapping = write_only(layer("Softmin", "Softmax", {{"dim", "axis", axis()}}));
+  mapping.lower = [](const Attributes&, Json::Object config, KerasEmitter& emitter) {
+    return emitter.main(std::move(config), {helper(emitter, "negative", "Negative", {emitter.input(0)}, emitter.output_shape())});
   };
-  mapping.weights = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) {
-    const auto rank = static_cast<std::int64_t>(inputs.at(0).size());
-    Shape alpha(rank - 1, 1);
-    if (const std::int64_t count = a.integer("num_parameters"); count > 1) alpha[channel_axis(a, rank) - 1] = count;
-    return WeightRules{.rules = {{.torch = {"weight"}, .keras = {"alpha"}, .steps = {ChangeShape{{a.integer("num_parameters")}, alpha}}}}};
+  return mapping;
+}
+
+KerasMapping softmax_2d() {
+  KerasMapping mapping = write_only(layer("Softmax2d", "Softmax", {}));
+  mapping.lower = [](const Attributes&, Json::Object config, KerasEmitter& emitter) {
+    config.set("axis", static_cast<std::int64_t>(emitter.output_shape().size()) - 3);
+    return emitter.main(std::move(config), emitter.inputs());
   };
+  return mapping;
+}
+
+KerasMapping in_activations(KerasMapping mapping) {
+  mapping.module = kActivations;
   return mapping;
 }
 
 }  // namespace
 
+// For each type, the preferred way to write it first; all are read.
 std::vector<KerasMapping> keras_mappings() {
-  Spelling one_axis = spelling::integer();
-  one_axis.from_keras = [from = one_axis.from_keras](const Json& json) {
-    if (json.is_array()) throw Unsupported("a softmax over several axes (" + json.dump() + ") has no layer type yet");
-    return from(json);
-  };
-  const auto softmax_standard = [one_axis](const char* name) { return std::vector<Correspondence>{{"dim", name, one_axis}}; };
+  const Settings last_axis{{"dim", std::int64_t{-1}}};
+  const Settings one{{"alpha", 1.0}};
+  const Settings half{{"lambd", 0.5}};
+  const Settings exact{{"approximate", std::string("none")}};
+  const Settings unit{{"min_val", -1.0}, {"max_val", 1.0}};
+  const Settings plain_softplus{{"beta", 1.0}, {"threshold", 20.0}};
+  const Settings plain_relu{{"max_value", std::monostate{}}, {"negative_slope", 0.0}, {"threshold", 0.0}};
+  const Rows relu{{"max_value", "max_value", spelling::number()}, {"negative_slope", "negative_slope", spelling::number()}, {"threshold", "threshold", spelling::number()}};
+  const Rows alpha{{"alpha", "alpha", spelling::number()}};
+  const Rows slope{{"negative_slope", "negative_slope", spelling::number()}};
+  const Rows lambd{{"lambd", "threshold", spelling::number()}};
+  const Rows over_axis{{"dim", "axis", axis()}};
   return {
-      {.type = "ReLU",
-       .class_name = "ReLU",
-       .attributes = {{"max_value", "max_value", number_or_none()}, {"negative_slope", "negative_slope", spelling::number()}, {"threshold", "threshold", spelling::number()}}},
-      named("ReLU", "relu"),
+      layer("ReLU", "ReLU", relu),
+      named("ReLU", "relu", plain_relu),
+      function("ReLU", "Relu", {}, plain_relu),
+      in_activations(operation("ReLU", "ReLU", relu)),
       named("ReLU6", "relu6"),
-      {.type = "LeakyReLU", .class_name = "LeakyReLU", .attributes = {{"negative_slope", "negative_slope", spelling::number()}}},
-      named_or_operation("LeakyReLU", "leaky_relu", "", {{"negative_slope", 0.2}}, {}),
-      prelu(),
-      {.type = "ELU", .class_name = "ELU", .attributes = {{"alpha", "alpha", spelling::number()}}},
-      named_or_operation("ELU", "elu", "", {{"alpha", 1.0}}, {}),
+      function("ReLU6", "Relu6"),
+      layer("LeakyReLU", "LeakyReLU", slope),
+      named("LeakyReLU", "leaky_relu", {{"negative_slope", 0.2}}),
+      function("LeakyReLU", "LeakyRelu", slope),
+      prelu_mapping(),
+      rrelu(),
+      layer("ELU", "ELU", alpha),
+      named("ELU", "elu", one),
+      function("ELU", "Elu", alpha),
       named("SELU", "selu"),
-      named_or_operation("CELU", "celu", "Celu", {{"alpha", 1.0}}, {{"alpha", "alpha", spelling::number()}}),
-      named_or_operation("GELU", "gelu", "Gelu", {{"approximate", std::string("none")}}, {{"approximate", "approximate", is_tanh()}}),
+      function("SELU", "Selu"),
+      named("CELU", "celu", one),
+      function("CELU", "Celu", alpha),
+      named("GELU", "gelu", exact),
+      function("GELU", "Gelu", {{"approximate", "approximate", is_tanh()}}),
       named("SiLU", "silu"),
       named("SiLU", "swish"),
+      function("SiLU", "Silu"),
       named("Mish", "mish"),
+      in_activations(operation("Mish", "Mish")),
       named("Sigmoid", "sigmoid"),
+      function("Sigmoid", "Sigmoid"),
       named("LogSigmoid", "log_sigmoid"),
+      function("LogSigmoid", "LogSigmoid"),
       named("Hardsigmoid", "hard_sigmoid"),
+      function("Hardsigmoid", "HardSigmoid"),
       named("Hardswish", "hard_silu"),
       named("Hardswish", "hard_swish"),
+      function("Hardswish", "HardSilu"),
       named("Tanh", "tanh"),
-      named_or_operation("Hardtanh", "hard_tanh", "", {{"min_val", -1.0}, {"max_val", 1.0}}, {}),
+      operation("Tanh", "Tanh"),
+      named("Hardtanh", "hard_tanh", unit),
+      function("Hardtanh", "HardTanh", {}, unit),
+      clip(),
       named("Tanhshrink", "tanh_shrink"),
-      named_or_operation("Softplus", "softplus", "", {{"beta", 1.0}, {"threshold", 20.0}}, {}),
+      function("Tanhshrink", "TanhShrink"),
+      named("Softplus", "softplus", plain_softplus),
+      function("Softplus", "Softplus", {}, plain_softplus),
+      sharp_softplus(),
       named("Softsign", "softsign"),
-      named_or_operation("Softshrink", "soft_shrink", "SoftShrink", {{"lambd", 0.5}}, {{"lambd", "threshold", spelling::number()}}),
-      named_or_operation("Hardshrink", "hard_shrink", "HardShrink", {{"lambd", 0.5}}, {{"lambd", "threshold", spelling::number()}}),
+      function("Softsign", "Softsign"),
+      named("Softshrink", "soft_shrink", half),
+      function("Softshrink", "SoftShrink", lambd),
+      named("Hardshrink", "hard_shrink", half),
+      function("Hardshrink", "HardShrink", lambd),
+      function("Threshold", "Threshold", {{"threshold", "threshold", spelling::scalar()}, {"value", "default_value", spelling::scalar()}}),
+      named("Squareplus", "squareplus", {{"b", 4.0}}),
+      function("Squareplus", "Squareplus", {{"b", "b", spelling::number()}}),
+      named("SparsePlus", "sparse_plus"),
+      function("SparsePlus", "SparsePlus"),
+      named("SparseSigmoid", "sparse_sigmoid"),
+      function("SparseSigmoid", "SparseSigmoid"),
       named("Identity", "linear"),
-      {.type = "Identity", .class_name = "Identity"},
-      named("exp", "exponential"),
-      {.type = "Softmax", .class_name = "Softmax", .attributes = softmax_standard("axis")},
-      named_or_operation("Softmax", "softmax", "Softmax", {{"dim", std::int64_t{-1}}}, softmax_standard("axis")),
-      named_or_operation("LogSoftmax", "log_softmax", "LogSoftmax", {{"dim", std::int64_t{-1}}}, softmax_standard("axis")),
+      layer("Identity", "Identity", {}),
+      named("Sparsemax", "sparsemax", last_axis),
+      function("Sparsemax", "Sparsemax", over_axis),
+      named("GLU", "glu", last_axis),
+      function("GLU", "Glu", over_axis),
+      layer("Softmax", "Softmax", over_axis),
+      named("Softmax", "softmax", last_axis),
+      function("Softmax", "Softmax", over_axis),
+      layer("SoftmaxOverAxes", "Softmax", {{"dim", "axis", axis(true)}}),
+      softmax_2d(),
+      softmin(),
+      named("LogSoftmax", "log_softmax", last_axis),
+      function("LogSoftmax", "LogSoftmax", over_axis),
   };
 }
 

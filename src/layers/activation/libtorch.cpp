@@ -1,5 +1,7 @@
 #include "layers/torch_layer.h"
 
+#include "layers/axes.h"
+
 namespace h5bridge::activation {
 namespace {
 
@@ -30,7 +32,6 @@ TorchInstance function_alone(const Layer&) {
 
 Tensor hardsigmoid(const Tensor& x) { return torch::hardsigmoid(x); }
 Tensor hardswish(const Tensor& x) { return torch::hardswish(x); }
-Tensor exponential(const Tensor& x) { return torch::exp(x); }
 
 // Keras's ReLU with a slope below the threshold and a limit. Source: keras/src/activations/activations.py.
 Tensor general_relu(const Tensor& x, double slope, double threshold, std::optional<double> limit) {
@@ -51,6 +52,10 @@ TorchInstance build_relu(const Layer& layer) {
 
 TorchInstance build_prelu(const Layer& layer) {
   const Attributes& a = layer.attributes;
+  if (!a.is_none("weight_shape")) {
+    const PReLU holder(PReLUOptions().num_parameters(element_count(a.integers("weight_shape"))).init(a.number("init")));
+    return unary(holder.ptr(), [holder](const Tensor& x) { return torch::_prelu_kernel(x, holder->weight.unsqueeze(0)); });
+  }
   const PReLU module(PReLUOptions().num_parameters(a.integer("num_parameters")).init(a.number("init")));
   if (a.integer("num_parameters") == 1) return unary_module(module);
   return unary(module.ptr(), in_data_format(a, module_call(module)));
@@ -72,6 +77,50 @@ TorchInstance build_elu(const Layer& layer) { return unary_module(ELU(ELUOptions
 TorchInstance build_celu(const Layer& layer) { return unary_module(CELU(CELUOptions().alpha(layer.attributes.number("alpha")))); }
 TorchInstance build_leaky_relu(const Layer& layer) {
   return unary_module(LeakyReLU(LeakyReLUOptions().negative_slope(layer.attributes.number("negative_slope"))));
+}
+
+TorchInstance build_threshold(const Layer& layer) {
+  const Attributes& a = layer.attributes;
+  return unary([threshold = scalar_of(a.at("threshold")), value = scalar_of(a.at("value"))](const Tensor& x) { return torch::threshold(x, threshold, value); });
+}
+
+TorchInstance build_rrelu(const Layer& layer) {
+  const Attributes& a = layer.attributes;
+  return unary_module(RReLU(RReLUOptions().lower(a.number("lower")).upper(a.number("upper"))));
+}
+
+TorchInstance build_glu(const Layer& layer) { return unary_module(GLU(GLUOptions(layer.attributes.integer("dim")))); }
+
+TorchInstance build_squareplus(const Layer& layer) {
+  return unary([b = layer.attributes.number("b")](const Tensor& x) { return (x + torch::sqrt(x.pow(2) + b)) / 2; });
+}
+
+Tensor sparse_plus(const Tensor& x) { return torch::where(x <= -1, torch::zeros_like(x), torch::where(x < 1, 0.25 * (x + 1).pow(2), x)); }
+
+Tensor sparse_sigmoid(const Tensor& x) {
+  return torch::where(x <= -1, torch::zeros_like(x), torch::where(x >= 1, torch::ones_like(x), 0.5 * (x + 1)));
+}
+
+// As Keras has it on every backend: its threshold adds up all the partial sums of the support, where the projection onto the
+// simplex takes the last, so that the result need not sum to one. Source: keras/src/backend/torch/nn.py.
+Tensor sparsemax(const Tensor& x, std::int64_t axis) {
+  const Tensor sorted = std::get<0>(x.sort(axis, /*descending=*/true));
+  const Tensor sums = sorted.cumsum(axis);
+  std::vector<std::int64_t> along(x.dim(), 1);
+  along.at(axis < 0 ? axis + x.dim() : axis) = -1;
+  const Tensor ranks = torch::arange(1, x.size(axis) + 1, x.options()).view(along);
+  const Tensor support = sorted - (sums - 1) / ranks > 0;
+  const Tensor count = support.sum(axis, /*keepdim=*/true);
+  const Tensor threshold = (torch::where(support, sums, torch::zeros_like(sums)).sum(axis, /*keepdim=*/true) - 1) / count;
+  return torch::clamp_min(x - threshold, 0);
+}
+
+TorchInstance build_sparsemax(const Layer& layer) {
+  return unary([axis = layer.attributes.integer("dim")](const Tensor& x) { return sparsemax(x, axis); });
+}
+
+TorchInstance build_softmax_over_axes(const Layer& layer) {
+  return unary([axes = layer.attributes.integers("dim")](const Tensor& x) { return torch::exp(x - torch::logsumexp(x, axes, true)); });
 }
 
 }  // namespace
@@ -100,7 +149,16 @@ std::vector<TorchLayer> torch_layers() {
       {"Softshrink", with_number<Softshrink, SoftshrinkOptions>("lambd")},
       {"Hardshrink", with_number<Hardshrink, HardshrinkOptions>("lambd")},
       {"Identity", plain<Identity>},
-      {"exp", function_alone<exponential>},
+      {"Threshold", build_threshold},
+      {"RReLU", build_rrelu},
+      {"Squareplus", build_squareplus},
+      {"SparsePlus", function_alone<sparse_plus>},
+      {"SparseSigmoid", function_alone<sparse_sigmoid>},
+      {"Sparsemax", build_sparsemax},
+      {"GLU", build_glu},
+      {"Softmax2d", plain<Softmax2d>},
+      {"SoftmaxOverAxes", build_softmax_over_axes},
+      {"Softmin", over_axis<Softmin>},
       {"Softmax", over_axis<Softmax>},
       {"LogSoftmax", over_axis<LogSoftmax>},
   };

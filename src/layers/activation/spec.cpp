@@ -1,5 +1,6 @@
 #include "h5bridge/error.h"
-#include "layers/layer_type.h"
+#include "layers/activation/activation.h"
+#include "layers/axes.h"
 
 namespace h5bridge::activation {
 namespace {
@@ -30,40 +31,61 @@ LayerType over_axis(const std::string& name, const std::string& summary) {
   return type;
 }
 
-LayerType prelu() {
-  LayerType type = elementwise("PReLU", "max(0, x) + weight min(0, x)",
-                               {integer("num_parameters", 1, "1, or the number of channels"),
-                                number("init", 0.25, "the initial weight"), data_format()});
-  type.parameters = [](const Attributes& a) { return std::vector<ParameterSpec>{{"weight", {a.integer("num_parameters")}}}; };
-  type.check = [](const Attributes& a) {
-    if (a.integer("num_parameters") < 1) throw MalformedFile("\"num_parameters\" is " + std::to_string(a.integer("num_parameters")) + ", expected at least 1");
+// Half of an axis is what opens the gates for the other half.
+LayerType glu() {
+  LayerType type = over_axis("GLU", "the first half of an axis times the sigmoid of the second");
+  type.attributes = {integer("dim", -1, "the axis")};
+  type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
+    SymbolicShape result = inputs.at(0);
+    Size& size = result[resolve_axis(a.integer("dim"), static_cast<std::int64_t>(result.size()))];
+    if (size.value() && *size.value() % 2 != 0) throw MalformedFile("the axis has " + size.str() + " elements, which are not two halves");
+    size = size.floor_divide(2);
+    return {result};
   };
-  type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) {
-    const SymbolicShape& input = inputs.at(0);
-    const std::int64_t wanted = a.integer("num_parameters");
-    if (wanted != 1 && (input.size() < 2 || input[channel_axis(a, static_cast<std::int64_t>(input.size()))] != Size(wanted)))
-      throw MalformedFile("its input has shape " + to_string(input) + ", expected " + std::to_string(wanted) + " channels");
+  type.samples = {{"last axis", {}, {{3, 8}}}, {"channels", {{"dim", 1}}, {{2, 6, 4, 5}}}};
+  return type;
+}
+
+// The channels of images, which stand before height and width.
+LayerType softmax_2d() {
+  LayerType type = elementwise("Softmax2d", "softmax over the channels of images");
+  type.shapes = [](const Attributes&, const std::vector<SymbolicShape>& inputs) {
+    if (inputs.at(0).size() != 3 && inputs[0].size() != 4) throw MalformedFile("its input has shape " + to_string(inputs[0]) + ", expected 3 or 4 axes");
     return inputs;
   };
-  // The channels may stand on either side. On features that a flatten has reordered, the weights are reordered alike.
   type.layout = {LayoutWish::PassesOn, [](LayoutCall& call) {
                    const Arrangement input = call.input(0);
-                   const auto rank = static_cast<std::int64_t>(input.axes.size());
-                   const bool one_for_all = call.attributes().integer("num_parameters") == 1;
-                   if (!one_for_all && input.flattened) call.reorder_parameter("weight", 0, *input.flattened);
-                   if (!one_for_all && rank > 2) {
-                     const std::int64_t channels = input.stored_axis(channel_axis(call.attributes(), rank));
-                     if (channels != 1 && channels != rank - 1) return follows_data_format().apply(call);
-                     call.attributes().set("data_format", std::string(channels == 1 ? "channels_first" : "channels_last"));
-                   }
+                   if (input.is_original()) return;
+                   Attributes softmax;
+                   softmax.set("dim", input.stored_axis(static_cast<std::int64_t>(input.axes.size()) - 3));
+                   call.become("Softmax", std::move(softmax));
                    call.set_output(0, input);
                  }};
-  type.samples = {
-      {"one weight", {}, {{3, 7}}},
-      {"a weight for each feature", {{"num_parameters", 7}}, {{3, 7}}},
-      {"a weight for each channel", {{"num_parameters", 3}}, {{2, 3, 4, 5}}},
-      {"one weight for images", {}, {{2, 3, 4, 5}}},
+  type.samples = {{"images", {}, {{2, 3, 4, 5}}}};
+  return type;
+}
+
+LayerType softmax_over_axes() {
+  LayerType type = elementwise("SoftmaxOverAxes", "softmax over several axes together (Keras's Softmax)", {required_axes("dim", "the axes")});
+  type.source = "keras/src/layers/activations/softmax.py";
+  type.layout = counts_axis("dim");
+  type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) {
+    axes_in(a, "dim", static_cast<std::int64_t>(inputs.at(0).size()));
+    return inputs;
   };
+  type.samples = {{"two axes", {{"dim", Json::Array{1, 3}}}, {{2, 3, 4, 5}}}, {"two axes from the end", {{"dim", Json::Array{-1, -2}}}, {{2, 3, 4}}}};
+  return type;
+}
+
+LayerType threshold() {
+  LayerType type = elementwise("Threshold", "x where above the threshold, else the value");
+  type.attributes = {required_scalar("threshold", "the threshold"), required_scalar("value", "the value")};
+  for (Sample& sample : type.samples) sample.attributes = {{"threshold", 0.1}, {"value", -20}};
+  return type;
+}
+
+LayerType with_axis_default(LayerType type) {
+  type.attributes = {integer("dim", -1, "the axis")};
   return type;
 }
 
@@ -92,15 +114,25 @@ std::vector<LayerType> layer_types() {
       elementwise("Hardswish", "x hardsigmoid(x)"),
       elementwise("Tanh", "tanh(x)"),
       elementwise("Hardtanh", "x cut to [min_val, max_val]",
-                  {number("min_val", -1, "the smallest output"), number("max_val", 1, "the largest output")}, {{"min_val", -0.5}, {"max_val", 0.7}}, false),
+                  {number("min_val", -1, "the smallest output"), number("max_val", 1, "the largest output")}, {{"min_val", -0.5}, {"max_val", 0.7}}),
       elementwise("Tanhshrink", "x - tanh(x)"),
       elementwise("Softplus", "log(1 + exp(beta x)) / beta",
-                  {number("beta", 1, "sharpness"), number("threshold", 20, "beta x above which the output is x")}),
+                  {number("beta", 1, "sharpness"), number("threshold", 20, "beta x above which the output is x")}, {{"beta", 2}, {"threshold", 0.5}}),
       elementwise("Softsign", "x / (1 + |x|)"),
       elementwise("Softshrink", "x moved lambd towards 0", {number("lambd", 0.5, "distance")}, {{"lambd", 0.2}}),
       elementwise("Hardshrink", "x where |x| > lambd, else 0", {number("lambd", 0.5, "threshold")}, {{"lambd", 0.2}}),
       elementwise("Identity", "x"),
-      elementwise("exp", "exp(x)"),
+      threshold(),
+      elementwise("RReLU", "x where positive, a slope's share elsewhere: random in training, else the mean of its limits",
+                  {number("lower", 1.0 / 8, "the smallest slope"), number("upper", 1.0 / 3, "the largest slope")}, {{"lower", 0.2}, {"upper", 0.6}}),
+      elementwise("Squareplus", "(x + sqrt(x x + b)) / 2 (Keras's)", {number("b", 4, "smoothness")}, {{"b", 2}}),
+      elementwise("SparsePlus", "0 up to -1, x from 1 on, a parabola between (Keras's)"),
+      elementwise("SparseSigmoid", "0 up to -1, 1 from 1 on, a line between (Keras's)"),
+      with_axis_default(over_axis("Sparsemax", "projection onto the probabilities of an axis (Keras's)")),
+      glu(),
+      softmax_2d(),
+      softmax_over_axes(),
+      over_axis("Softmin", "softmax of -x over an axis"),
       over_axis("Softmax", "exp(x) / sum(exp(x)) over an axis"),
       over_axis("LogSoftmax", "log(softmax(x)) over an axis"),
   };

@@ -129,7 +129,7 @@ std::vector<KerasMapping> keras_mappings() {
 
   KerasMapping bag = embedding;
   bag.type = "EmbeddingBag";
-  bag.accepts = [](const std::vector<SymbolicShape>&) { return false; };
+  bag.written_only = true;
   bag.lower = lower_bag;
   return {embedding, bag};
 }

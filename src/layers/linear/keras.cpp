@@ -72,7 +72,7 @@ Json stated_shape(const Einsum& einsum, const SymbolicShape& input, const Symbol
 // weight of a Dense of ones.
 KerasMapping bilinear() {
   KerasMapping mapping{.type = "Bilinear", .class_name = "EinsumDense"};
-  mapping.accepts = [](const Shapes&) { return false; };
+  mapping.written_only = true;
   mapping.weights = [](const Attributes& a, const Shapes&) {
     WeightRules result{.rules = {{.torch = {"weight"}, .keras = {"kernel"}, .steps = {PermuteAxes{{1, 2, 0}}}}}};
     const std::int64_t size = a.integer("out_features");

@@ -1,44 +1,126 @@
+#include <algorithm>
+
 #include "h5bridge/error.h"
-#include "layers/keras_mapping.h"
-#include "layers/layer_type.h"
+#include "layers/axes.h"
+#include "layers/keras_operation.h"
+#include "layers/merge/operands.h"
 
 namespace h5bridge::merge {
 namespace {
 
-KerasMapping elementwise(const std::string& type, const std::string& class_name) {
+using Handle = KerasEmitter::Handle;
+using Argument = KerasEmitter::Argument;
+using Shapes = std::vector<SymbolicShape>;
+
+bool same_ranks(const Shapes& inputs) {
+  return std::all_of(inputs.begin(), inputs.end(), [&](const SymbolicShape& input) { return input.size() == inputs[0].size() && !input.empty(); });
+}
+
+bool is_one(const AttributeValue& value) { return value == AttributeValue(std::int64_t{1}) || value == AttributeValue(1.0); }
+
+// Keras's layers take tensors alone, and align them at the batch.
+KerasMapping layer(const std::string& type, const std::string& class_name) {
   KerasMapping mapping{.type = type, .class_name = class_name};
   mapping.inputs_as_list = true;
-  mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
-    if (a.contains("alpha") && a.number("alpha") != 1) throw Unsupported("a factor alpha of " + Json(a.number("alpha")).dump() + " has no Keras layer yet");
-    return KerasMapping::emit_main(a, std::move(config), emitter);
+  mapping.fits = [](const Attributes& a, const Shapes& inputs) {
+    const bool plain = inputs.size() > 1 && (!a.contains("alpha") || is_one(a.at("alpha")));
+    return plain && (same_ranks(inputs) || a.boolean(kAlignedAtBatch));
+  };
+  mapping.lift = [](Json::Object& config, Attributes& attributes, const Shapes& inputs) {
+    expect_layer(config);
+    if (!same_ranks(inputs)) attributes.set(kAlignedAtBatch, true);
   };
   return mapping;
 }
 
-// PyTorch's operators: a Keras layer merges tensors, an operation takes a number, and has the divisions.
-KerasMapping arithmetic(const std::string& type, const std::string& class_name, const std::string& operation) {
-  KerasMapping mapping = elementwise(type, class_name);
-  mapping.lower = [operation, merge = mapping.lower, class_name](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
-    const bool with_number = !a.is_none("other");
-    if (!with_number && !class_name.empty()) return merge(a, std::move(config), emitter);
-    std::vector<KerasEmitter::Handle> inputs;
-    for (std::size_t i = 0; i < emitter.input_shapes().size(); ++i) inputs.push_back(emitter.input(i));
-    const double factor = a.contains("alpha") ? a.number("alpha") : 1;
-    const Json::Object number = with_number ? Json::Object{{"x2", factor * a.number("other")}} : Json::Object{};
-    return emitter.operation("", "keras.src.ops.numpy", operation, {}, std::move(inputs), number, emitter.output_shape());
+Argument operand(const Attributes& a, const std::string& number, KerasEmitter& emitter, std::size_t& next) {
+  if (!number.empty() && !a.is_none(number)) return attribute_to_json(a.at(number));
+  return emitter.input(next++);
+}
+
+// An operation on two operands, numbers among them; more than two are taken in one after the other.
+KerasEmitter::Results fold(const std::string& class_name, const std::string& first, const std::string& second, const Attributes& a, KerasEmitter& emitter) {
+  std::size_t next = 0;
+  Argument left = operand(a, first, emitter, next);
+  Argument right = operand(a, second, emitter, next);
+  if (a.contains("alpha") && !is_one(a.at("alpha"))) {
+    const Json alpha = attribute_to_json(a.at("alpha"));
+    if (const auto* number = std::get_if<Json>(&right))
+      right = Json(alpha.as_float() * number->as_float());
+    else
+      right = helper(emitter, "scaled", "Multiply", {right, alpha}, emitter.shape(std::get<Handle>(right)));
+  }
+  const std::size_t count = emitter.input_shapes().size();
+  for (; next < count; ++next) {
+    const SymbolicShape shape = broadcast({emitter.input_shapes().begin(), emitter.input_shapes().begin() + static_cast<std::ptrdiff_t>(next)});
+    left = helper(emitter, "part" + std::to_string(next - 1), class_name, {left, right}, shape);
+    right = emitter.input(next);
+  }
+  return last_call(emitter, kNumpy, class_name, {}, {std::move(left), std::move(right)});
+}
+
+std::vector<Correspondence> rows(const std::string& first, const std::string& second, const std::vector<std::string>& parameters) {
+  std::vector<Correspondence> result;
+  if (!first.empty()) result.push_back({first, parameters[0], spelling::scalar()});
+  if (!second.empty()) result.push_back({second, parameters[1], spelling::scalar()});
+  return result;
+}
+
+KerasMapping binary(const std::string& type, const std::string& class_name, const std::string& first = "", const std::string& second = "",
+                    const std::vector<std::string>& parameters = {"x1", "x2"}) {
+  KerasMapping mapping = operation(type, class_name, rows(first, second, parameters), parameters);
+  mapping.lower = [class_name, first, second](const Attributes& a, Json::Object, KerasEmitter& emitter) { return fold(class_name, first, second, a, emitter); };
+  return mapping;
+}
+
+// Keras's `2 - x`: the operands are the other way round.
+KerasMapping reversed(const std::string& type, const std::string& class_name) {
+  KerasMapping mapping = operation(type, class_name, {{"other", "x1", spelling::scalar()}}, {"x1", "x2"});
+  mapping.lower = [class_name](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
+    Argument subtracted = emitter.input(0);
+    if (a.contains("alpha") && !is_one(a.at("alpha")))
+      subtracted = helper(emitter, "scaled", "Multiply", {subtracted, attribute_to_json(a.at("alpha"))}, emitter.input_shapes()[0]);
+    std::size_t next = 1;
+    return last_call(emitter, kNumpy, class_name, {}, {operand(a, "other", emitter, next), subtracted});
+  };
+  mapping.accepts = [](const Shapes& inputs) { return inputs.size() == 1; };
+  return mapping;
+}
+
+KerasMapping rounded(const char* rounding, const std::string& class_name) {
+  KerasMapping mapping = write_only(binary("div", class_name, "self", "other"));
+  mapping.fits = [rounding](const Attributes& a, const Shapes&) { return !a.is_none("rounding_mode") && a.text("rounding_mode") == rounding; };
+  return mapping;
+}
+
+KerasMapping truncated() {
+  KerasMapping mapping = rounded("trunc", "Trunc");
+  mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
+    std::size_t next = 0;
+    const Argument left = operand(a, "self", emitter, next);
+    const Argument right = operand(a, "other", emitter, next);
+    return last_call(emitter, kNumpy, "Trunc", {}, {helper(emitter, "quotient", "TrueDivide", {left, right}, emitter.output_shape())});
   };
   return mapping;
 }
 
-// Counted from the start, an axis is the same for PyTorch and Keras; the batch is axis 0 for both.
-KerasMapping concatenation() {
-  KerasMapping mapping{.type = "cat", .class_name = "Concatenate", .attributes = {{"dim", "axis", spelling::integer()}}};
-  mapping.inputs_as_list = true;
-  mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
-    const auto rank = static_cast<std::int64_t>(emitter.input_shapes()[0].size());
-    if (resolve_axis(a.integer("dim"), rank) == 0) throw Unsupported("joining along the batch axis has no Keras layer");
-    if (emitter.input_shapes().size() == 1) throw Unsupported("joining a single tensor has no Keras layer");
-    return KerasMapping::emit_main(a, std::move(config), emitter);
+// A mean of inputs that are not aligned as the layer has them.
+KerasMapping mean() {
+  KerasMapping mapping = write_only(operation("Average", "TrueDivide"));
+  mapping.lower = [](const Attributes&, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
+    const Shapes& inputs = emitter.input_shapes();
+    Handle sum = emitter.input(0);
+    for (std::size_t i = 1; i < inputs.size(); ++i)
+      sum = helper(emitter, "sum" + std::to_string(i), "Add", {sum, emitter.input(i)}, broadcast({inputs.begin(), inputs.begin() + static_cast<std::ptrdiff_t>(i) + 1}));
+    return last_call(emitter, kNumpy, "TrueDivide", {}, {sum, Json(static_cast<std::int64_t>(inputs.size()))});
+  };
+  return mapping;
+}
+
+KerasMapping masked_fill() {
+  KerasMapping mapping = write_only(operation("masked_fill", "Where"));
+  mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
+    return last_call(emitter, kNumpy, "Where", {}, {emitter.input(1), attribute_to_json(a.at("value")), emitter.input(0)});
   };
   return mapping;
 }
@@ -46,14 +128,56 @@ KerasMapping concatenation() {
 }  // namespace
 
 std::vector<KerasMapping> keras_mappings() {
-  return {arithmetic("add", "Add", "Add"),
-          arithmetic("sub", "Subtract", "Subtract"),
-          arithmetic("mul", "Multiply", "Multiply"),
-          arithmetic("div", "", "TrueDivide"),
-          elementwise("maximum", "Maximum"),
-          elementwise("minimum", "Minimum"),
-          elementwise("Average", "Average"),
-          concatenation()};
+  return {
+      layer("add", "Add"),
+      binary("add", "Add", "", "other"),
+      read_only(reversed("add", "Add")),
+      layer("sub", "Subtract"),
+      binary("sub", "Subtract", "", "other"),
+      reversed("rsub", "Subtract"),
+      layer("mul", "Multiply"),
+      binary("mul", "Multiply", "", "other"),
+      read_only(reversed("mul", "Multiply")),
+      rounded("floor", "FloorDivide"),
+      truncated(),
+      binary("div", "TrueDivide", "self", "other"),
+      binary("div", "Divide", "self", "other"),
+      binary("floor_divide", "FloorDivide", "self", "other"),
+      binary("remainder", "Mod", "self", "other"),
+      binary("fmod", "Fmod", "", "other"),
+      binary("pow", "Power", "self", "exponent"),
+      layer("maximum", "Maximum"),
+      binary("maximum", "Maximum"),
+      layer("minimum", "Minimum"),
+      binary("minimum", "Minimum"),
+      binary("fmax", "Fmax"),
+      binary("fmin", "Fmin"),
+      layer("Average", "Average"),
+      mean(),
+      binary("atan2", "Arctan2"),
+      binary("hypot", "Hypot"),
+      binary("logaddexp", "Logaddexp"),
+      binary("eq", "Equal", "", "other"),
+      binary("ne", "NotEqual", "", "other"),
+      binary("lt", "Less", "", "other"),
+      binary("le", "LessEqual", "", "other"),
+      binary("gt", "Greater", "", "other"),
+      binary("ge", "GreaterEqual", "", "other"),
+      read_only(reversed("eq", "Equal")),
+      read_only(reversed("ne", "NotEqual")),
+      read_only(reversed("gt", "Less")),
+      read_only(reversed("ge", "LessEqual")),
+      read_only(reversed("lt", "Greater")),
+      read_only(reversed("le", "GreaterEqual")),
+      binary("logical_and", "LogicalAnd"),
+      binary("logical_or", "LogicalOr"),
+      binary("logical_xor", "LogicalXor"),
+      binary("bitwise_and", "BitwiseAnd", "", "other", {"x", "y"}),
+      binary("bitwise_or", "BitwiseOr", "", "other", {"x", "y"}),
+      binary("bitwise_xor", "BitwiseXor", "", "other", {"x", "y"}),
+      operation("where", "Where", {{"self", "x1", spelling::scalar()}, {"other", "x2", spelling::scalar()}}, {"condition", "x1", "x2"}),
+      masked_fill(),
+  };
 }
 
 }  // namespace h5bridge::merge

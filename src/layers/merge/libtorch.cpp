@@ -1,87 +1,153 @@
-#include <cmath>
-
+#include "layers/merge/operands.h"
 #include "layers/torch_layer.h"
 
 namespace h5bridge::merge {
 namespace {
 
-using Binary = torch::Tensor (*)(const torch::Tensor&, const torch::Tensor&);
-
-torch::Tensor multiply(const torch::Tensor& a, const torch::Tensor& b) { return torch::mul(a, b); }
-torch::Tensor maximum(const torch::Tensor& a, const torch::Tensor& b) { return torch::maximum(a, b); }
-torch::Tensor minimum(const torch::Tensor& a, const torch::Tensor& b) { return torch::minimum(a, b); }
+using torch::Scalar;
+using torch::Tensor;
 
 template <typename Operation>
-torch::Tensor fold(const TorchValues& inputs, const Operation& operation) {
-  torch::Tensor result = inputs.at(0);
+Tensor fold(const TorchValues& inputs, const Operation& operation) {
+  Tensor result = inputs.at(0);
   for (std::size_t i = 1; i < inputs.size(); ++i) result = operation(result, inputs[i]);
   return result;
 }
 
-// Integer tensors take integer factors only.
-torch::Scalar scalar(double value) {
-  const bool whole = std::abs(value) < 1e15 && value == std::floor(value);
-  return whole ? torch::Scalar(static_cast<std::int64_t>(value)) : torch::Scalar(value);
+// Inputs of the largest rank, each lengthened behind its batch.
+TorchValues aligned_at_batch(TorchValues inputs) {
+  std::int64_t rank = 0;
+  for (const Tensor& input : inputs) rank = std::max(rank, input.dim());
+  for (Tensor& input : inputs)
+    while (input.dim() > 0 && input.dim() < rank) input = input.unsqueeze(1);
+  return inputs;
 }
 
-torch::Tensor divide(const torch::Tensor& a, const torch::Tensor& b) { return torch::div(a, b); }
+bool is_aligned_at_batch(const Attributes& a) { return a.contains(kAlignedAtBatch) && a.boolean(kAlignedAtBatch); }
 
-// An operator on tensors, or on a tensor and the number `other`.
-template <Binary operation, torch::Tensor (*with_number)(const torch::Tensor&, const torch::Scalar&)>
-TorchInstance build_arithmetic(const Layer& layer) {
+bool has_number(const Attributes& a, const char* name) { return a.contains(name) && !a.is_none(name); }
+
+template <typename Operation>
+TorchInstance of_tensors(const Layer& layer, Operation operation) {
+  if (is_aligned_at_batch(layer.attributes)) return function_of_all([operation](const TorchValues& inputs) { return fold(aligned_at_batch(inputs), operation); });
+  return function_of_all([operation](const TorchValues& inputs) { return fold(inputs, operation); });
+}
+
+// Operators on tensors alone.
+template <typename Operation>
+TorchLayer tensors(const char* type, Operation operation) {
+  return {type, [operation](const Layer& layer) { return of_tensors(layer, operation); }};
+}
+
+// Operators on tensors, or on a tensor and the number `second`, or on the number `self` and a tensor.
+template <typename Operation>
+TorchLayer with_numbers(const char* type, const char* second, Operation operation) {
+  return {type, [second, operation](const Layer& layer) {
+            const Attributes& a = layer.attributes;
+            if (has_number(a, second))
+              return function_of_all([operation, other = scalar_of(a.at(second))](const TorchValues& inputs) { return operation(inputs.at(0), other); });
+            if constexpr (std::is_invocable_v<Operation, Scalar, Tensor>)
+              if (has_number(a, "self"))
+                return function_of_all([operation, self = scalar_of(a.at("self"))](const TorchValues& inputs) { return operation(self, inputs.at(0)); });
+            return of_tensors(layer, operation);
+          }};
+}
+
+// Operators whose second operand has a factor.
+template <typename Operation>
+TorchLayer scaled(const char* type, Operation operation) {
+  return {type, [operation](const Layer& layer) {
+            const Attributes& a = layer.attributes;
+            const Scalar alpha = scalar_of(a.at("alpha"));
+            if (has_number(a, "other"))
+              return function_of_all([operation, alpha, other = scalar_of(a.at("other"))](const TorchValues& inputs) { return operation(inputs.at(0), other, alpha); });
+            return of_tensors(layer, [operation, alpha](const Tensor& left, const Tensor& right) { return operation(left, right, alpha); });
+          }};
+}
+
+Tensor as_tensor(const Scalar& number, const Tensor& like) { return at::scalar_tensor(number, like.options()); }
+
+struct Division {
+  std::optional<std::string> rounding;
+  Tensor operator()(const Tensor& a, const Tensor& b) const { return rounding ? torch::div(a, b, *rounding) : torch::div(a, b); }
+  Tensor operator()(const Tensor& a, const Scalar& b) const { return rounding ? torch::div(a, b, *rounding) : torch::div(a, b); }
+  Tensor operator()(const Scalar& a, const Tensor& b) const { return (*this)(as_tensor(a, b), b); }
+};
+
+struct FloorDivision {
+  Tensor operator()(const Tensor& a, const Tensor& b) const { return torch::floor_divide(a, b); }
+  Tensor operator()(const Tensor& a, const Scalar& b) const { return torch::floor_divide(a, b); }
+  Tensor operator()(const Scalar& a, const Tensor& b) const { return torch::floor_divide(as_tensor(a, b), b); }
+};
+
+TorchInstance build_division(const Layer& layer) {
   const Attributes& a = layer.attributes;
-  if (a.is_none("other")) return function_of_all([](const TorchValues& inputs) { return fold(inputs, operation); });
-  return function_of_all([other = scalar(a.number("other"))](const TorchValues& inputs) { return with_number(inputs.at(0), other); });
+  const Division divide{a.is_none("rounding_mode") ? std::nullopt : std::optional(a.text("rounding_mode"))};
+  return with_numbers("div", "other", divide).build(layer);
 }
 
-torch::Tensor multiply_by(const torch::Tensor& a, const torch::Scalar& other) { return torch::mul(a, other); }
-torch::Tensor divide_by(const torch::Tensor& a, const torch::Scalar& other) { return torch::div(a, other); }
-
-template <Binary operation>
-TorchInstance build(const Layer&) {
-  return function_of_all([](const TorchValues& inputs) { return fold(inputs, operation); });
+TorchInstance build_average(const Layer& layer) {
+  const TorchInstance sum = of_tensors(layer, [](const Tensor& a, const Tensor& b) { return a + b; });
+  return {nullptr, [sum](const TorchValues& inputs, const Symbols& symbols) {
+            return TorchValues{sum.forward(inputs, symbols).at(0) / static_cast<std::int64_t>(inputs.size())};
+          }};
 }
 
-template <torch::Tensor (*operation)(const torch::Tensor&, const torch::Tensor&, const torch::Scalar&),
-          torch::Tensor (*with_number)(const torch::Tensor&, const torch::Scalar&, const torch::Scalar&)>
-TorchInstance build_scaled(const Layer& layer) {
+// A choice among tensors and numbers; a condition of numbers is true where they are not 0.
+TorchInstance build_where(const Layer& layer) {
   const Attributes& a = layer.attributes;
-  if (!a.is_none("other"))
-    return function_of_all([other = scalar(a.number("other")), alpha = scalar(a.number("alpha"))](const TorchValues& inputs) {
-      return with_number(inputs.at(0), other, alpha);
-    });
-  return function_of_all([alpha = scalar(a.number("alpha"))](const TorchValues& inputs) {
-    return fold(inputs, [&](const torch::Tensor& left, const torch::Tensor& right) { return operation(left, right, alpha); });
+  const auto number = [&](const char* name) { return a.is_none(name) ? std::nullopt : std::optional(scalar_of(a.at(name))); };
+  return function_of_all([self = number("self"), other = number("other")](const TorchValues& inputs) {
+    const Tensor condition = inputs.at(0).to(torch::kBool);
+    if (self && other) return torch::where(condition, *self, *other);
+    if (self) return torch::where(condition, *self, inputs.at(1));
+    if (other) return torch::where(condition, inputs.at(1), *other);
+    return torch::where(condition, inputs.at(1), inputs.at(2));
   });
 }
 
-torch::Tensor add(const torch::Tensor& a, const torch::Tensor& b, const torch::Scalar& alpha) { return torch::add(a, b, alpha); }
-torch::Tensor subtract(const torch::Tensor& a, const torch::Tensor& b, const torch::Scalar& alpha) { return torch::sub(a, b, alpha); }
-
-torch::Tensor add_number(const torch::Tensor& a, const torch::Scalar& b, const torch::Scalar& alpha) { return torch::add(a, b, alpha); }
-torch::Tensor subtract_number(const torch::Tensor& a, const torch::Scalar& b, const torch::Scalar& alpha) { return torch::sub(a, b, alpha); }
-
-TorchInstance build_average(const Layer&) {
-  return function_of_all([](const TorchValues& inputs) {
-    return fold(inputs, [](const torch::Tensor& a, const torch::Tensor& b) { return a + b; }) / static_cast<std::int64_t>(inputs.size());
+TorchInstance build_masked_fill(const Layer& layer) {
+  return function_of_all([value = scalar_of(layer.attributes.at("value"))](const TorchValues& inputs) {
+    return torch::masked_fill(inputs.at(0), inputs.at(1).to(torch::kBool), value);
   });
-}
-
-TorchInstance build_concatenation(const Layer& layer) {
-  return function_of_all([dim = layer.attributes.integer("dim")](const TorchValues& inputs) { return torch::cat(inputs, dim); });
 }
 
 }  // namespace
 
 std::vector<TorchLayer> torch_layers() {
-  return {{"add", build_scaled<add, add_number>},
-          {"sub", build_scaled<subtract, subtract_number>},
-          {"mul", build_arithmetic<multiply, multiply_by>},
-          {"div", build_arithmetic<divide, divide_by>},
-          {"maximum", build<maximum>},
-          {"minimum", build<minimum>},
-          {"Average", build_average},
-          {"cat", build_concatenation}};
+  return {
+      scaled("add", [](const Tensor& a, const auto& b, const Scalar& alpha) { return torch::add(a, b, alpha); }),
+      scaled("sub", [](const Tensor& a, const auto& b, const Scalar& alpha) { return torch::sub(a, b, alpha); }),
+      scaled("rsub", [](const Tensor& a, const auto& b, const Scalar& alpha) { return torch::rsub(a, b, alpha); }),
+      with_numbers("mul", "other", [](const Tensor& a, const auto& b) { return torch::mul(a, b); }),
+      {"div", build_division},
+      with_numbers("floor_divide", "other", FloorDivision{}),
+      with_numbers("remainder", "other", [](const auto& a, const auto& b) -> decltype(torch::remainder(a, b)) { return torch::remainder(a, b); }),
+      with_numbers("fmod", "other", [](const Tensor& a, const auto& b) { return torch::fmod(a, b); }),
+      with_numbers("pow", "exponent", [](const auto& a, const auto& b) -> decltype(torch::pow(a, b)) { return torch::pow(a, b); }),
+      tensors("maximum", [](const Tensor& a, const Tensor& b) { return torch::maximum(a, b); }),
+      tensors("minimum", [](const Tensor& a, const Tensor& b) { return torch::minimum(a, b); }),
+      tensors("fmax", [](const Tensor& a, const Tensor& b) { return torch::fmax(a, b); }),
+      tensors("fmin", [](const Tensor& a, const Tensor& b) { return torch::fmin(a, b); }),
+      {"Average", build_average},
+      tensors("atan2", [](const Tensor& a, const Tensor& b) { return torch::atan2(a, b); }),
+      tensors("hypot", [](const Tensor& a, const Tensor& b) { return torch::hypot(a, b); }),
+      tensors("logaddexp", [](const Tensor& a, const Tensor& b) { return torch::logaddexp(a, b); }),
+      with_numbers("eq", "other", [](const Tensor& a, const auto& b) { return torch::eq(a, b); }),
+      with_numbers("ne", "other", [](const Tensor& a, const auto& b) { return torch::ne(a, b); }),
+      with_numbers("lt", "other", [](const Tensor& a, const auto& b) { return torch::lt(a, b); }),
+      with_numbers("le", "other", [](const Tensor& a, const auto& b) { return torch::le(a, b); }),
+      with_numbers("gt", "other", [](const Tensor& a, const auto& b) { return torch::gt(a, b); }),
+      with_numbers("ge", "other", [](const Tensor& a, const auto& b) { return torch::ge(a, b); }),
+      tensors("logical_and", [](const Tensor& a, const Tensor& b) { return torch::logical_and(a, b); }),
+      tensors("logical_or", [](const Tensor& a, const Tensor& b) { return torch::logical_or(a, b); }),
+      tensors("logical_xor", [](const Tensor& a, const Tensor& b) { return torch::logical_xor(a, b); }),
+      with_numbers("bitwise_and", "other", [](const Tensor& a, const auto& b) { return torch::bitwise_and(a, b); }),
+      with_numbers("bitwise_or", "other", [](const Tensor& a, const auto& b) { return torch::bitwise_or(a, b); }),
+      with_numbers("bitwise_xor", "other", [](const Tensor& a, const auto& b) { return torch::bitwise_xor(a, b); }),
+      {"where", build_where},
+      {"masked_fill", build_masked_fill},
+  };
 }
 
 }  // namespace h5bridge::merge

@@ -1,109 +1,163 @@
 #include "h5bridge/error.h"
+#include "layers/axes.h"
 #include "layers/layer_type.h"
+#include "layers/merge/operands.h"
 
 namespace h5bridge::merge {
 namespace {
 
 constexpr std::size_t kAnyNumber = 1000000;
 
-[[noreturn]] void throw_misfit(const SymbolicShape& a, const SymbolicShape& b) {
-  throw MalformedFile("its inputs have shapes " + to_string(a) + " and " + to_string(b) + ", which do not fit");
+// An operator, element by element on tensors that broadcast.
+struct Operator {
+  std::string name;
+  std::string summary;
+  std::string first = {};   // the attribute that is a number in place of the first input, if it may be one
+  std::string second = {};  // of the second one
+  std::size_t most_inputs = 2;
+  bool merges = false;      // Keras has a layer for it
+  std::vector<AttributeSpec> others = {};
+  std::optional<std::pair<double, double>> domain = {};
+  std::int64_t ids_below = 0;
+  std::vector<Json::Object> settings = {};
+};
+
+std::vector<SymbolicShape> aligned(const Attributes& a, std::vector<SymbolicShape> inputs) {
+  if (!a.contains(kAlignedAtBatch) || !a.boolean(kAlignedAtBatch)) return inputs;
+  std::size_t rank = 0;
+  for (const SymbolicShape& input : inputs) rank = std::max(rank, input.size());
+  for (SymbolicShape& input : inputs)
+    if (!input.empty()) input.insert(input.begin() + 1, rank - input.size(), Size(1));
+  return inputs;
 }
 
-// numpy's rules: axes are aligned at the end, and a size of 1 stretches.
-SymbolicShape broadcast(const SymbolicShape& a, const SymbolicShape& b) {
-  if (a.size() < b.size()) return broadcast(b, a);
-  SymbolicShape result = a;
-  for (std::size_t i = 0; i < b.size(); ++i) {
-    Size& size = result[a.size() - b.size() + i];
-    if (size == Size(1))
-      size = b[i];
-    else if (size != b[i] && b[i] != Size(1)) {
-      // Different symbols may be equal at run time; different numbers may not.
-      if (size.value() && b[i].value()) throw_misfit(a, b);
-      if (b[i].value()) size = b[i];
-    }
-  }
-  return result;
-}
-
-LayerType elementwise(const std::string& name, const std::string& summary, std::size_t most_inputs = 2, std::vector<AttributeSpec> attributes = {}) {
+LayerType make(const Operator& op) {
   LayerType type;
-  type.name = name;
-  type.summary = summary;
-  type.source = "torch/_torch_docs.py; keras/src/layers/merging/";
-  type.attributes = std::move(attributes);
-  type.least_inputs = 2;
-  type.most_inputs = most_inputs;
+  type.name = op.name;
+  type.summary = op.summary;
+  type.source = "torch/_torch_docs.py; keras/src/layers/merging/; keras/src/ops/numpy.py";
+  type.attributes = op.others;
+  for (const std::string& number_in_place : {op.first, op.second})
+    if (!number_in_place.empty()) type.attributes.push_back(or_none(scalar(number_in_place, std::int64_t{0}, "a number in place of an input")));
+  if (op.merges)
+    type.attributes.push_back(boolean(kAlignedAtBatch, false, "Keras's: an input with fewer axes gets axes of size 1 behind its batch, not before it"));
+  type.least_inputs = op.first.empty() && op.second.empty() ? 2 : 1;
+  type.most_inputs = op.most_inputs;
   type.layout = any_layout();
-  type.shapes = [](const Attributes&, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
-    SymbolicShape result = inputs.at(0);
-    for (std::size_t i = 1; i < inputs.size(); ++i) result = broadcast(result, inputs[i]);
-    return {result};
+  type.shapes = [op](const Attributes& a, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
+    const std::size_t numbers = numbers_among(a, {op.first, op.second});
+    if (numbers > 0 && inputs.size() + numbers != 2)
+      throw MalformedFile("it has " + std::to_string(inputs.size()) + " inputs, and " + std::to_string(numbers) + " numbers as well");
+    if (inputs.size() + numbers < 2) throw MalformedFile("it has one input, and no number \"" + (op.second.empty() ? op.first : op.second) + "\"");
+    return {broadcast(aligned(a, inputs))};
   };
-  type.samples = {
-      {"images", {}, {{2, 3, 4, 5}, {2, 3, 4, 5}}},
-      {"broadcast", {}, {{3, 7}, {3, 1}}},
-  };
-  if (most_inputs > 2) type.samples.push_back({"three inputs", {}, {{3, 7}, {3, 7}, {3, 7}}});
+
+  type.samples = {{"images", {}, {{2, 3, 4, 5}, {2, 3, 4, 5}}}, {"broadcast", {}, {{3, 7}, {3, 1}}}, {"other ranks", {}, {{3, 3, 4}, {3, 4}}}};
+  if (op.most_inputs > 2) type.samples.push_back({"three inputs", {}, {{3, 7}, {3, 7}, {3, 7}}});
+  if (op.merges) type.samples.push_back({"other ranks, as Keras has it", {{kAlignedAtBatch, true}}, {{2, 3, 4}, {2, 4}}});
+  const Json value = op.ids_below ? Json(1) : Json(1.7);
+  if (!op.first.empty()) type.samples.push_back({"a number before", {{op.first, value}}, {{2, 3, 4, 5}}});
+  if (!op.second.empty()) type.samples.push_back({"a number", {{op.second, value}}, {{2, 3, 4, 5}}});
+  for (std::size_t i = 0; i < op.settings.size(); ++i) {
+    const bool with_number = op.settings[i].contains(op.first) || op.settings[i].contains(op.second);
+    const std::vector<Shape> inputs = with_number ? std::vector<Shape>{{3, 7}} : std::vector<Shape>{{3, 7}, {3, 7}};
+    type.samples.push_back({"settings " + std::to_string(i + 1), op.settings[i], inputs});
+  }
+  for (Sample& sample : type.samples) {
+    sample.between = op.domain;
+    sample.ids_below = op.ids_below;
+  }
   return type;
 }
 
-// An operator whose second operand is a tensor, or the number `other`.
-LayerType arithmetic(const std::string& name, const std::string& summary, std::size_t most_inputs, std::vector<AttributeSpec> attributes = {}) {
-  LayerType type = elementwise(name, summary, most_inputs, std::move(attributes));
-  type.attributes.push_back(or_none(number("other", 0, "a number in place of a second input")));
-  type.least_inputs = 1;
-  type.shapes = [shapes = type.shapes](const Attributes& a, const std::vector<SymbolicShape>& inputs) {
-    if ((inputs.size() == 1) == a.is_none("other"))
-      throw MalformedFile(inputs.size() == 1 ? "it has one input, and no number \"other\"" : "it has several inputs, and a number \"other\" as well");
-    return shapes(a, inputs);
-  };
-  type.samples.push_back({"a number", {{"other", 1.7}}, {{2, 3, 4, 5}}});
-  return type;
-}
-
-LayerType concatenation() {
+// Chooses by a condition; what is chosen from may be numbers.
+LayerType where() {
   LayerType type;
-  type.name = "cat";
-  type.summary = "joins tensors along an axis";
-  type.source = "torch/_torch_docs.py; keras/src/layers/merging/concatenate.py";
-  type.attributes = {integer("dim", 0, "the axis")};
-  type.most_inputs = kAnyNumber;
-  type.layout = counts_axis("dim");
+  type.name = "where";
+  type.summary = "the second input where the first is true, the third elsewhere";
+  type.source = "torch/_torch_docs.py; keras/src/ops/numpy.py";
+  type.attributes = {or_none(scalar("self", std::int64_t{0}, "a number in place of the second input")), or_none(scalar("other", std::int64_t{0}, "a number in place of the third input"))};
+  type.most_inputs = 3;
+  type.layout = any_layout();
   type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
-    SymbolicShape result = inputs.at(0);
-    const std::int64_t axis = resolve_axis(a.integer("dim"), static_cast<std::int64_t>(result.size()));
-    for (std::size_t i = 1; i < inputs.size(); ++i) {
-      if (inputs[i].size() != result.size()) throw_misfit(inputs[0], inputs[i]);
-      for (std::size_t j = 0; j < result.size(); ++j)
-        if (static_cast<std::int64_t>(j) != axis && result[j].value() && inputs[i][j].value() && result[j] != inputs[i][j]) throw_misfit(inputs[0], inputs[i]);
-      result[axis] = result[axis] + inputs[i][axis];
-    }
-    return {result};
+    if (inputs.size() + numbers_among(a, {"self", "other"}) != 3) throw MalformedFile("it needs a condition and two tensors or numbers to choose from");
+    return {broadcast(inputs)};
   };
   type.samples = {
-      {"channels", {{"dim", 1}}, {{2, 3, 4, 5}, {2, 2, 4, 5}}},
-      {"last axis, three inputs", {{"dim", -1}}, {{3, 7}, {3, 2}, {3, 1}}},
-      {"height", {{"dim", 2}}, {{2, 3, 4, 5}, {2, 3, 1, 5}}},
+      {"tensors", {}, {{3, 7}, {3, 7}, {3, 7}}},
+      {"broadcast", {}, {{2, 1, 4}, {2, 3, 4}, {2, 3, 1}}},
+      {"a number", {{"other", 7}}, {{3, 7}, {3, 7}}},
+      {"a number first", {{"self", -7}}, {{3, 7}, {3, 7}}},
+      {"two numbers", {{"self", 1}, {"other", 2}}, {{3, 7}}},
   };
+  for (Sample& sample : type.samples) sample.ids_below = 3;
+  return type;
+}
+
+LayerType masked_fill() {
+  LayerType type;
+  type.name = "masked_fill";
+  type.summary = "a number where the second input is true, the first elsewhere";
+  type.source = "torch/_tensor_docs.py; keras/src/ops/numpy.py";
+  type.attributes = {required_scalar("value", "the number")};
+  type.least_inputs = 2;
+  type.most_inputs = 2;
+  type.layout = any_layout();
+  type.shapes = [](const Attributes&, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> { return {broadcast(inputs)}; };
+  type.samples = {{"features", {{"value", 7}}, {{3, 7}, {3, 7}}}, {"broadcast", {{"value", -9}}, {{2, 3, 4}, {2, 1, 4}}}};
+  for (Sample& sample : type.samples) sample.ids_below = 3;
   return type;
 }
 
 }  // namespace
 
+std::size_t numbers_among(const Attributes& attributes, const std::vector<std::string>& names) {
+  std::size_t count = 0;
+  for (const std::string& name : names) count += !name.empty() && attributes.contains(name) && !attributes.is_none(name);
+  return count;
+}
+
 std::vector<LayerType> layer_types() {
-  const AttributeSpec alpha = number("alpha", 1, "what the second input is multiplied by");
-  return {
-      arithmetic("add", "sum", kAnyNumber, {alpha}),
-      arithmetic("sub", "difference", 2, {alpha}),
-      arithmetic("mul", "product", kAnyNumber),
-      arithmetic("div", "quotient", 2),
-      elementwise("maximum", "larger elements", kAnyNumber),
-      elementwise("minimum", "smaller elements", kAnyNumber),
-      elementwise("Average", "mean of the inputs (Keras's)", kAnyNumber),
-      concatenation(),
-  };
+  const AttributeSpec alpha = scalar("alpha", std::int64_t{1}, "what the second input is multiplied by");
+  const AttributeSpec rounding = or_none(text("rounding_mode", "floor", {"floor", "trunc"}, "how the quotient is rounded to an integer; None: not at all"));
+  const std::pair positive{0.6, 3.0};
+  std::vector<LayerType> types;
+  for (const Operator& op : std::vector<Operator>{
+           {.name = "add", .summary = "sum", .second = "other", .most_inputs = kAnyNumber, .merges = true, .others = {alpha}, .settings = {{{"alpha", 0.3}}, {{"alpha", 2}, {"other", 1.7}}}},
+           {.name = "sub", .summary = "difference", .second = "other", .merges = true, .others = {alpha}, .settings = {{{"alpha", 0.3}}, {{"alpha", 2}, {"other", 1.7}}}},
+           {.name = "rsub", .summary = "the second input minus the first", .second = "other", .others = {alpha}, .settings = {{{"alpha", 0.3}}, {{"alpha", 2}, {"other", 1.7}}}},
+           {.name = "mul", .summary = "product", .second = "other", .most_inputs = kAnyNumber, .merges = true},
+           {.name = "div", .summary = "quotient", .first = "self", .second = "other", .others = {rounding}, .domain = positive,
+            .settings = {{{"rounding_mode", "floor"}}, {{"rounding_mode", "trunc"}}, {{"rounding_mode", "trunc"}, {"other", -0.7}}}},
+           {.name = "floor_divide", .summary = "quotient rounded down", .first = "self", .second = "other", .domain = positive},
+           {.name = "remainder", .summary = "what division leaves, with the divisor's sign", .first = "self", .second = "other", .domain = positive, .settings = {{{"other", -0.7}}}},
+           {.name = "fmod", .summary = "what division leaves, with the dividend's sign", .second = "other", .domain = positive, .settings = {{{"other", -0.7}}}},
+           {.name = "pow", .summary = "power", .first = "self", .second = "exponent", .domain = positive, .settings = {{{"exponent", 2}}}},
+           {.name = "maximum", .summary = "larger elements", .most_inputs = kAnyNumber, .merges = true},
+           {.name = "minimum", .summary = "smaller elements", .most_inputs = kAnyNumber, .merges = true},
+           {.name = "fmax", .summary = "larger elements, or the one that is a number"},
+           {.name = "fmin", .summary = "smaller elements, or the one that is a number"},
+           {.name = "Average", .summary = "mean of the inputs (Keras's)", .most_inputs = kAnyNumber, .merges = true},
+           {.name = "atan2", .summary = "angle of the point (second, first)"},
+           {.name = "hypot", .summary = "sqrt(x x + y y)"},
+           {.name = "logaddexp", .summary = "log(exp(x) + exp(y))"},
+           {.name = "eq", .summary = "whether equal", .second = "other", .ids_below = 3},
+           {.name = "ne", .summary = "whether unequal", .second = "other", .ids_below = 3},
+           {.name = "lt", .summary = "whether less", .second = "other", .ids_below = 3},
+           {.name = "le", .summary = "whether less or equal", .second = "other", .ids_below = 3},
+           {.name = "gt", .summary = "whether greater", .second = "other", .ids_below = 3},
+           {.name = "ge", .summary = "whether greater or equal", .second = "other", .ids_below = 3},
+           {.name = "logical_and", .summary = "whether both are true", .ids_below = 2},
+           {.name = "logical_or", .summary = "whether either is true", .ids_below = 2},
+           {.name = "logical_xor", .summary = "whether just one is true", .ids_below = 2},
+           {.name = "bitwise_and", .summary = "bits that both have", .second = "other", .ids_below = 4},
+           {.name = "bitwise_or", .summary = "bits that either has", .second = "other", .ids_below = 4},
+           {.name = "bitwise_xor", .summary = "bits that just one has", .second = "other", .ids_below = 4},
+       })
+    types.push_back(make(op));
+  types.push_back(where());
+  types.push_back(masked_fill());
+  return types;
 }
 
 }  // namespace h5bridge::merge

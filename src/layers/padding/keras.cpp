@@ -36,7 +36,7 @@ KerasMapping zero_padding(std::size_t axes) {
 KerasMapping operation(const Kind& kind, std::size_t axes) {
   return {.type = kind.name + torch_suffix(axes),
           .class_name = "Pad",
-          .accepts = [](const std::vector<SymbolicShape>&) { return false; },
+          .written_only = true,
           .lower = [mode = std::string(kind.mode)](const Attributes& a, Json::Object, KerasEmitter& emitter) -> Results { return lower_module(a, mode, emitter); },
           .module = "keras.src.ops.numpy"};
 }

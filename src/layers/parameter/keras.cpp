@@ -28,7 +28,7 @@ KerasEmitter::Results lower(const Attributes& a, Json::Object config, KerasEmitt
 KerasMapping tensor(const std::string& type, bool trainable) {
   KerasMapping mapping{.type = type, .class_name = "Dense", .fixed = {{"activation", "linear"}, {"use_bias", false}}};
   mapping.carried = carried_for({{"kernel", "GlorotUniform"}});
-  mapping.accepts = [](const std::vector<SymbolicShape>&) { return false; };  // a Dense layer that is read is one
+  mapping.written_only = true;  // a Dense layer that is read is one
   mapping.weights = [trainable](const Attributes& a, const std::vector<SymbolicShape>&) {
     const Shape& shape = a.integers("shape");
     return WeightRules{.rules = {{.torch = {""}, .keras = {"kernel"}, .steps = {ChangeShape{shape, {1, element_count(shape)}}}, .trainable = trainable}}};
@@ -52,7 +52,7 @@ Json nested(const std::vector<double>& data, std::span<const std::int64_t> shape
 
 KerasMapping constant() {
   KerasMapping mapping{.type = "new_tensor", .class_name = "Add", .module = numpy};
-  mapping.accepts = [](const std::vector<SymbolicShape>&) { return false; };  // an Add that is read is one
+  mapping.written_only = true;  // an Add that is read is one
   mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
     const std::string& dtype = a.text("dtype");
     const KerasEmitter::Handle zero = emit_zero(dtype, emitter);

@@ -197,7 +197,7 @@ KerasMapping single_step(const Kind& kind) {
   KerasMapping mapping{.type = kind.type + "Cell", .class_name = kind.keras_class};
   mapping.attributes = {{"hidden_size", "units", spelling::integer()}, {"bias", "use_bias", spelling::boolean()}};
   if (kind.type == "RNN") mapping.attributes.push_back({"nonlinearity", "activation", spelling::text()});
-  mapping.accepts = [](const Shapes&) { return false; };  // Keras's layer is a sequence's
+  mapping.written_only = true;  // Keras's layer is a sequence's
   mapping.weights = [&kind](const Attributes& a, const Shapes&) {
     WeightRules rules;
     add_rules(rules, kind, a, "", {});

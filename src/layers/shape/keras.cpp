@@ -1,51 +1,55 @@
 #include <algorithm>
-#include <numeric>
 
 #include "h5bridge/error.h"
-#include "layers/keras_mapping.h"
-#include "layers/layer_type.h"
+#include "layers/axes.h"
+#include "layers/keras_operation.h"
+#include "layers/registry.h"
+#include "layers/shape/order.h"
 
 namespace h5bridge::shape {
 namespace {
+
+using Shapes = std::vector<SymbolicShape>;
+
+SymbolicShape output_of(const std::string& type, const Attributes& a, const Shapes& inputs) { return Registry::instance().find(type)->shapes(a, inputs).at(0); }
+
+std::int64_t rank_of(const Shapes& inputs) { return static_cast<std::int64_t>(inputs.at(0).size()); }
 
 KerasMapping flatten() {
   KerasMapping mapping{.type = "Flatten", .class_name = "Flatten"};
   mapping.attributes = {{"channels_last_order", "data_format",
                          {[](const AttributeValue& value) { return Json(std::get<bool>(value) ? "channels_first" : "channels_last"); },
                           [](const Json& json) { return AttributeValue(json.as_string() == "channels_first"); }}}};
-  mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
-    const auto rank = static_cast<std::int64_t>(emitter.input_shapes()[0].size());
-    if (resolve_axis(a.integer("start_dim"), rank) != 1 || resolve_axis(a.integer("end_dim"), rank) != rank - 1)
-      throw Unsupported("a flatten of some axes only has no Keras layer yet");
-    return KerasMapping::emit_main(a, std::move(config), emitter);
+  mapping.fits = [](const Attributes& a, const Shapes& inputs) {
+    return rank_of(inputs) > 1 && resolve_axis(a.integer("start_dim"), rank_of(inputs)) == 1 && resolve_axis(a.integer("end_dim"), rank_of(inputs)) == rank_of(inputs) - 1;
   };
   return mapping;
 }
 
-// The sizes of a Keras Reshape: without the batch, and with one unknown at the most.
-KerasEmitter::Results lower_reshape(const Attributes& a, Json::Object config, KerasEmitter& emitter) {
-  const SymbolicShape& input = emitter.input_shapes()[0];
-  const SymbolicShape& output = emitter.output_shape();
-  if (output.empty() || input.empty() || output[0] != input[0])
-    throw Unsupported("its shape " + to_string(a.sizes("shape")) + " changes the batch axis of " + to_string(input) + ", which no Keras layer does");
-  Json::Array target;
-  for (auto size = output.begin() + 1; size != output.end(); ++size) target.push_back(size->value() ? Json(*size->value()) : Json(-1));
-  if (std::count(target.begin(), target.end(), Json(-1)) > 1)
-    throw Unsupported("its shape " + to_string(output) + " has several open sizes, and Keras's Reshape takes one; --fix-size may help");
-  config.set("target_shape", std::move(target));
-  return emitter.main(std::move(config), {emitter.input(0)});
+// Sizes as Keras's reshapes have them: one of them may be unknown.
+Json::Array target(SymbolicShape::const_iterator begin, SymbolicShape::const_iterator end) {
+  Json::Array result;
+  std::transform(begin, end, std::back_inserter(result), [](const Size& size) { return Json(size.value().value_or(-1)); });
+  return result;
+}
+
+bool has_one_unknown_at_most(const Json::Array& sizes) { return std::count(sizes.begin(), sizes.end(), Json(-1)) <= 1; }
+
+// Keras's layer leaves the batch as it is.
+bool is_for_layer(const SymbolicShape& input, const SymbolicShape& output) {
+  return !input.empty() && !output.empty() && output[0] == input[0] && has_one_unknown_at_most(target(output.begin() + 1, output.end()));
 }
 
 // Keras's sizes with the batch before them. A single unknown size is the batch's where the others are known.
-void lift_reshape(Json::Object& config, Attributes& attributes, const std::vector<SymbolicShape>& inputs) {
+void lift_reshape(Json::Object& config, Attributes& attributes, const Shapes& inputs) {
+  expect_layer(config);
   const SymbolicShape& input = inputs.at(0);
   SymbolicShape shape{-1};
   for (const Json& size : config.at("target_shape").as_array()) shape.push_back(size.is_null() ? Size(-1) : Size(size.as_integer()));
   if (const auto unknown = std::find(shape.begin() + 1, shape.end(), Size(-1)); unknown != shape.end()) {
     Size known(1);
-    Size all(1);
     for (auto size = shape.begin() + 1; size != shape.end(); ++size) known = size == unknown ? known : known * *size;
-    for (auto size = input.begin() + 1; size != input.end(); ++size) all = all * *size;
+    const Size all = element_count(SymbolicShape(input.begin() + 1, input.end()));
     if (all.value() && known != Size(0))
       *unknown = all.floor_divide(known);
     else
@@ -55,24 +59,44 @@ void lift_reshape(Json::Object& config, Attributes& attributes, const std::vecto
   config.erase("target_shape");
 }
 
-KerasMapping reshape(const std::string& type) { return {.type = type, .class_name = "Reshape", .lower = lower_reshape, .lift = lift_reshape}; }
+KerasMapping reshape_layer(const std::string& type) {
+  KerasMapping mapping{.type = type, .class_name = "Reshape", .lift = lift_reshape};
+  mapping.fits = [type](const Attributes& a, const Shapes& inputs) { return is_for_layer(inputs.at(0), output_of(type, a, inputs)); };
+  mapping.lower = [](const Attributes&, Json::Object config, KerasEmitter& emitter) {
+    config.set("target_shape", target(emitter.output_shape().begin() + 1, emitter.output_shape().end()));
+    return emitter.main(std::move(config), emitter.inputs());
+  };
+  return mapping;
+}
 
-KerasEmitter::Results emit_permute(const std::vector<std::int64_t>& dims, Json::Object config, KerasEmitter& emitter) {
-  if (dims.empty() || dims[0] != 0) throw Unsupported("moving the batch axis has no Keras layer");
-  config.set("dims", Json::array(std::vector<std::int64_t>(dims.begin() + 1, dims.end())));
-  return emitter.main(std::move(config), {emitter.input(0)});
+KerasMapping reshape_operation(const std::string& type) {
+  KerasMapping mapping = operation(type, "Reshape");
+  mapping.lift = [](Json::Object& config, Attributes& attributes, const Shapes&) {
+    SymbolicShape shape;
+    for (const Json& size : config.at("newshape").as_array()) shape.push_back(size.is_null() ? Size(-1) : Size(size.as_integer()));
+    attributes.set("shape", shape);
+    config.erase("newshape");
+  };
+  mapping.lower = [](const Attributes&, Json::Object config, KerasEmitter& emitter) {
+    Json::Array sizes = target(emitter.output_shape().begin(), emitter.output_shape().end());
+    if (!has_one_unknown_at_most(sizes))
+      throw Unsupported("its shape " + to_string(emitter.output_shape()) + " has several open sizes, and Keras's Reshape takes one; --fix-size may help");
+    config.set("newshape", std::move(sizes));
+    return emitter.main(std::move(config), emitter.inputs());
+  };
+  return mapping;
 }
 
 // Keras's dims leave the batch out and so count from 1, as PyTorch's do that count it.
-KerasMapping permute() {
-  KerasMapping mapping{.type = "permute", .class_name = "Permute"};
-  mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
-    std::vector<std::int64_t> dims;
-    const auto rank = static_cast<std::int64_t>(emitter.input_shapes()[0].size());
-    for (const std::int64_t dim : a.integers("dims")) dims.push_back(resolve_axis(dim, rank));
-    return emit_permute(dims, std::move(config), emitter);
+KerasMapping permute_layer(const std::string& type) {
+  KerasMapping mapping{.type = type, .class_name = "Permute"};
+  mapping.fits = [type](const Attributes& a, const Shapes& inputs) { return rank_of(inputs) > 0 && order_of(type, a, rank_of(inputs))[0] == 0; };
+  mapping.lower = [type](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
+    const std::vector<std::int64_t> dims = order_of(type, a, rank_of(emitter.input_shapes()));
+    config.set("dims", Json::array(std::vector<std::int64_t>(dims.begin() + 1, dims.end())));
+    return emitter.main(std::move(config), emitter.inputs());
   };
-  mapping.lift = [](Json::Object& config, Attributes& attributes, const std::vector<SymbolicShape>&) {
+  mapping.lift = [](Json::Object& config, Attributes& attributes, const Shapes&) {
     std::vector<std::int64_t> dims{0};
     for (const Json& dim : config.at("dims").as_array()) dims.push_back(dim.as_integer());
     attributes.set("dims", dims);
@@ -81,21 +105,58 @@ KerasMapping permute() {
   return mapping;
 }
 
-KerasMapping transpose() {
-  KerasMapping mapping{.type = "transpose", .class_name = "Permute"};
-  mapping.accepts = [](const std::vector<SymbolicShape>&) { return false; };  // Keras's Permute comes back as permute
-  mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
-    const auto rank = static_cast<std::int64_t>(emitter.input_shapes()[0].size());
-    std::vector<std::int64_t> dims(rank);
-    std::iota(dims.begin(), dims.end(), 0);
-    std::swap(dims[resolve_axis(a.integer("dim0"), rank)], dims[resolve_axis(a.integer("dim1"), rank)]);
-    return emit_permute(dims, std::move(config), emitter);
+KerasMapping transpose_operation(const std::string& type) {
+  KerasMapping mapping = operation(type, "Transpose");
+  mapping.lower = [type](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
+    config.set("axes", Json::array(order_of(type, a, rank_of(emitter.input_shapes()))));
+    return emitter.main(std::move(config), emitter.inputs());
+  };
+  mapping.lift = [](Json::Object& config, Attributes& attributes, const Shapes& inputs) {
+    std::vector<std::int64_t> dims = Arrangement::original(inputs.at(0).size()).axes;
+    std::reverse(dims.begin(), dims.end());
+    if (const Json* axes = config.find("axes"); axes && !axes->is_null()) {
+      dims.clear();
+      for (const Json& axis : axes->as_array()) dims.push_back(axis.as_integer());
+    }
+    attributes.set("dims", dims);
+    config.erase("axes");
+  };
+  return mapping;
+}
+
+KerasMapping squeeze() {
+  KerasMapping mapping = operation("squeeze", "Squeeze", {{"dim", "axis", spelling::axes()}});
+  mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
+    const std::vector<std::int64_t> axes = squeezed_axes(a, emitter.input_shapes()[0]);
+    if (axes.empty()) return last_call(emitter, kNumpy, "Copy", {}, {emitter.input(0)});
+    config.set("axis", axes.size() == 1 ? Json(axes[0]) : Json::array(axes));
+    return emitter.main(std::move(config), emitter.inputs());
   };
   return mapping;
 }
 
 }  // namespace
 
-std::vector<KerasMapping> keras_mappings() { return {flatten(), reshape("reshape"), reshape("view"), permute(), transpose()}; }
+std::vector<KerasMapping> keras_mappings() {
+  return {
+      flatten(),
+      write_only(reshape_layer("Flatten")),
+      write_only(reshape_operation("Flatten")),
+      reshape_layer("reshape"),
+      reshape_operation("reshape"),
+      write_only(reshape_layer("view")),
+      write_only(reshape_operation("view")),
+      write_only(reshape_layer("Unflatten")),
+      write_only(reshape_operation("Unflatten")),
+      squeeze(),
+      operation("unsqueeze", "ExpandDims", {{"dim", "axis", spelling::integer()}}),
+      permute_layer("permute"),
+      transpose_operation("permute"),
+      write_only(permute_layer("transpose")),
+      write_only(transpose_operation("transpose")),
+      operation("transpose", "Swapaxes", {{"dim0", "axis1", spelling::integer()}, {"dim1", "axis2", spelling::integer()}}),
+      operation("movedim", "Moveaxis", {{"source", "source", spelling::axes()}, {"destination", "destination", spelling::axes()}}),
+  };
+}
 
 }  // namespace h5bridge::shape

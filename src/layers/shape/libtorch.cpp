@@ -1,4 +1,3 @@
-#include "h5bridge/error.h"
 #include "layers/torch_layer.h"
 
 namespace h5bridge::shape {
@@ -13,11 +12,7 @@ TorchInstance build_flatten(const Layer& layer) {
 
 std::vector<std::int64_t> sizes_in(const SymbolicShape& shape, const Symbols& symbols) {
   std::vector<std::int64_t> result;
-  for (const Size& size : shape) {
-    const auto value = size.bind(symbols).value();
-    if (!value) throw UsageError("its size " + size.str() + " does not follow from the model's inputs");
-    result.push_back(*value);
-  }
+  for (const Size& size : shape) result.push_back(known_size(size, symbols));
   return result;
 }
 
@@ -38,14 +33,39 @@ TorchInstance build_transpose(const Layer& layer) {
   });
 }
 
+TorchInstance build_movedim(const Layer& layer) {
+  return unary([source = layer.attributes.integers("source"), destination = layer.attributes.integers("destination")](const torch::Tensor& input) {
+    return input.movedim(source, destination);
+  });
+}
+
+TorchInstance build_unflatten(const Layer& layer) {
+  const Attributes& a = layer.attributes;
+  return unary([dim = a.integer("dim"), sizes = a.integers("unflattened_size")](const torch::Tensor& input) { return input.unflatten(dim, sizes); });
+}
+
+TorchInstance build_squeeze(const Layer& layer) {
+  const auto* dims = std::get_if<std::vector<std::int64_t>>(&layer.attributes.at("dim"));
+  if (!dims || dims->empty()) return unary([](const torch::Tensor& input) { return input.squeeze(); });
+  return unary([dims = *dims](const torch::Tensor& input) { return input.squeeze(dims); });
+}
+
+TorchInstance build_unsqueeze(const Layer& layer) {
+  return unary([dim = layer.attributes.integer("dim")](const torch::Tensor& input) { return input.unsqueeze(dim); });
+}
+
 }  // namespace
 
 std::vector<TorchLayer> torch_layers() {
   return {{"Flatten", build_flatten},
           {"view", build_reshape},
           {"reshape", build_reshape},
+          {"Unflatten", build_unflatten},
+          {"squeeze", build_squeeze},
+          {"unsqueeze", build_unsqueeze},
           {"permute", build_permute},
-          {"transpose", build_transpose}};
+          {"transpose", build_transpose},
+          {"movedim", build_movedim}};
 }
 
 }  // namespace h5bridge::shape

@@ -2,14 +2,11 @@
 #include <numeric>
 
 #include "h5bridge/error.h"
-#include "layers/layer_type.h"
+#include "layers/axes.h"
+#include "layers/shape/order.h"
 
 namespace h5bridge::shape {
 namespace {
-
-Size product(SymbolicShape::const_iterator begin, SymbolicShape::const_iterator end) {
-  return std::accumulate(begin, end, Size(1), [](const Size& a, const Size& b) { return a * b; });
-}
 
 std::int64_t start_of(const Attributes& a, std::size_t rank) { return resolve_axis(a.integer("start_dim"), static_cast<std::int64_t>(rank)); }
 std::int64_t end_of(const Attributes& a, std::size_t rank) { return resolve_axis(a.integer("end_dim"), static_cast<std::int64_t>(rank)); }
@@ -24,6 +21,12 @@ bool stays_channels_first(LayoutCall& call) {
   return call.wants_keras() && (now || call.keras().contains(kFoldedFormat));
 }
 
+void become_reshape(LayoutCall& call, const SymbolicShape& stored) {
+  Attributes reshape;
+  reshape.set("shape", stored);
+  call.become("reshape", std::move(reshape));
+}
+
 // A flatten of all but the batch. What the stored axes are in another order for, the elements that come out are, too; that
 // is for the consumer to undo (a dense layer reorders its weights once, and nothing is moved at run time).
 void flatten_layout(LayoutCall& call) {
@@ -35,7 +38,8 @@ void flatten_layout(LayoutCall& call) {
   const auto extents = fixed(SymbolicShape(shape.begin() + 1, shape.end()));
   const bool whole = start_of(call.attributes(), rank) == 1 && end_of(call.attributes(), rank) == static_cast<std::int64_t>(rank) - 1;
   if (input.is_original() && will_move == moves_channels) return;
-  if (!extents || !whole || input.axes[0] != 0 || !call.may_reorder()) return call.require(0, Arrangement::original(rank));
+  if (!whole) return reshapes(become_reshape).apply(call);
+  if (!extents || input.axes[0] != 0 || !call.may_reorder()) return call.require(0, Arrangement::original(rank));
 
   // Axis j of the original order is axis moved[j] of the original input; likewise for the new order and the stored input.
   const Arrangement moved = moves_channels ? channels_moved(rank, true) : Arrangement::original(rank);
@@ -75,7 +79,7 @@ LayerType flatten() {
     const std::int64_t end = end_of(a, input.size());
     if (start > end) throw MalformedFile("its start_dim " + std::to_string(start) + " is behind its end_dim " + std::to_string(end));
     SymbolicShape result(input.begin(), input.begin() + start);
-    result.push_back(product(input.begin() + start, input.begin() + end + 1));
+    result.push_back(element_count(SymbolicShape(input.begin() + start, input.begin() + end + 1)));
     result.insert(result.end(), input.begin() + end + 1, input.end());
     return {result};
   };
@@ -83,7 +87,8 @@ LayerType flatten() {
   type.samples = {
       {"all but the batch", {}, {{2, 3, 4, 5}}},
       {"nothing to do", {}, {{3, 7}}},
-      {"some axes", {{"start_dim", 2}}, {{2, 3, 4, 5}}, false},
+      {"some axes", {{"start_dim", 2}}, {{2, 3, 4, 5}}},
+      {"the first axes", {{"start_dim", 0}, {"end_dim", 1}}, {{2, 3, 4}}},
       {"channels last order", {{"channels_last_order", true}}, {{2, 3, 4, 5}}},
   };
   return type;
@@ -92,7 +97,7 @@ LayerType flatten() {
 // The sizes with -1 replaced by what is left over.
 SymbolicShape reshaped(const SymbolicShape& wanted, const SymbolicShape& input) {
   SymbolicShape result = wanted;
-  const Size all = product(input.begin(), input.end());
+  const Size all = element_count(input);
   Size known(1);
   Size* left_over = nullptr;
   for (Size& size : result) {
@@ -108,7 +113,7 @@ SymbolicShape reshaped(const SymbolicShape& wanted, const SymbolicShape& input) 
     if (known == Size(0)) throw MalformedFile("its shape " + to_string(wanted) + " leaves -1 undetermined");
     *left_over = all.floor_divide(known);
   }
-  if (const Size made = product(result.begin(), result.end()); made.value() && all.value() && made != all)
+  if (const Size made = element_count(result); made.value() && all.value() && made != all)
     throw MalformedFile("its shape " + to_string(wanted) + " does not hold the " + all.str() + " elements of its input " + to_string(input));
   return result;
 }
@@ -127,7 +132,7 @@ LayerType reshape(const std::string& name) {
                    const SymbolicShape& input = call.input_shape(0);
                    const SymbolicShape& output = call.output_shape(0);
                    const bool flattens = output.size() == 2 && input.size() > 2 && output[0] == input[0];
-                   if (!flattens) return keeps_original_layout().apply(call);
+                   if (!flattens) return reshapes([](LayoutCall& c, const SymbolicShape& stored) { c.attributes().set("shape", stored); }).apply(call);
                    Attributes flatten_all;
                    flatten_all.set("start_dim", std::int64_t{1});
                    flatten_all.set("end_dim", std::int64_t{-1});
@@ -139,31 +144,77 @@ LayerType reshape(const std::string& name) {
       {"flatten", {{"shape", Json::Array{-1, 60}}}, {{2, 3, 4, 5}}},
       {"split an axis", {{"shape", Json::Array{-1, 3, 2, 2}}}, {{3, 12}}},
       {"by symbols", {{"shape", Json::Array{"batch", -1}}}, {{3, 4, 5}}},
+      {"with the batch", {{"shape", Json::Array{-1, 2, 2}}}, {{3, 4, 5}}},
   };
   return type;
 }
 
-std::vector<std::int64_t> transposition(const Attributes& a, std::int64_t rank) {
-  std::vector<std::int64_t> dims(rank);
-  std::iota(dims.begin(), dims.end(), 0);
-  std::swap(dims[resolve_axis(a.integer("dim0"), rank)], dims[resolve_axis(a.integer("dim1"), rank)]);
-  return dims;
+LayerType unflatten() {
+  LayerType type;
+  type.name = "Unflatten";
+  type.summary = "takes an axis apart into several";
+  type.source = "torch/nn/modules/flatten.py";
+  type.attributes = {required_integer("dim", "the axis"), required_integers("unflattened_size", "the sizes of its parts; one may be -1")};
+  type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
+    const SymbolicShape& input = inputs.at(0);
+    const std::int64_t axis = resolve_axis(a.integer("dim"), static_cast<std::int64_t>(input.size()));
+    const auto& parts = a.integers("unflattened_size");
+    const SymbolicShape apart = reshaped({parts.begin(), parts.end()}, {input[axis]});
+    SymbolicShape result(input.begin(), input.begin() + axis);
+    result.insert(result.end(), apart.begin(), apart.end());
+    result.insert(result.end(), input.begin() + axis + 1, input.end());
+    return {result};
+  };
+  type.layout = reshapes(become_reshape);
+  type.samples = {
+      {"features", {{"dim", 1}, {"unflattened_size", Json::Array{3, -1}}}, {{3, 12}}},
+      {"channels", {{"dim", -3}, {"unflattened_size", Json::Array{2, 2}}}, {{2, 4, 3, 5}}},
+  };
+  return type;
 }
 
-std::vector<std::int64_t> permutation(const Attributes& a, std::int64_t rank) {
-  std::vector<std::int64_t> dims;
-  for (const std::int64_t dim : a.integers("dims")) dims.push_back(resolve_axis(dim, rank));
-  std::vector<std::int64_t> sorted = dims;
-  std::sort(sorted.begin(), sorted.end());
-  for (std::int64_t i = 0; i < rank; ++i)
-    if (static_cast<std::int64_t>(sorted.size()) != rank || sorted[i] != i)
-      throw MalformedFile("its dims " + to_string(a.integers("dims")) + " are no order of " + std::to_string(rank) + " axes");
-  return dims;
+LayerType squeeze() {
+  LayerType type;
+  type.name = "squeeze";
+  type.summary = "drops axes of size 1";
+  type.source = "torch/_torch_docs.py; keras/src/ops/numpy.py";
+  type.attributes = {axes_or_all("dim", "the axes that are dropped if their size is 1; None means all such")};
+  type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
+    const std::vector<std::int64_t> dropped = squeezed_axes(a, inputs.at(0));
+    SymbolicShape result;
+    for (std::size_t i = 0; i < inputs[0].size(); ++i)
+      if (std::find(dropped.begin(), dropped.end(), static_cast<std::int64_t>(i)) == dropped.end()) result.push_back(inputs[0][i]);
+    return {result};
+  };
+  type.layout = reshapes(become_reshape);
+  type.samples = {
+      {"one axis", {{"dim", 1}}, {{3, 1, 4}}},
+      {"several axes", {{"dim", Json::Array{-1, 2}}}, {{2, 3, 1, 1}}},
+      {"all such axes", {}, {{2, 1, 4, 1}}},
+      {"nothing to drop", {{"dim", 1}}, {{3, 7}}},
+  };
+  return type;
+}
+
+LayerType unsqueeze() {
+  LayerType type;
+  type.name = "unsqueeze";
+  type.summary = "adds an axis of size 1";
+  type.source = "torch/_torch_docs.py; keras/src/ops/numpy.py";
+  type.attributes = {required_integer("dim", "the new axis, counted in the output")};
+  type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
+    SymbolicShape result = inputs.at(0);
+    result.insert(result.begin() + resolve_axis(a.integer("dim"), static_cast<std::int64_t>(result.size()) + 1), Size(1));
+    return {result};
+  };
+  type.layout = adds_axis("dim");
+  type.samples = {{"behind the batch", {{"dim", 1}}, {{3, 4, 5}}}, {"at the end", {{"dim", -1}}, {{3, 7}}}, {"before the batch", {{"dim", 0}}, {{3, 7}}}};
+  return type;
 }
 
 // Moving axes costs nothing: the elements stay where they are, and what comes out is arranged otherwise.
-LayerType axes_moved(const std::string& name, const std::string& summary, std::vector<AttributeSpec> attributes,
-                     std::vector<std::int64_t> (*order)(const Attributes&, std::int64_t)) {
+LayerType axes_moved(const std::string& name, const std::string& summary, std::vector<AttributeSpec> attributes) {
+  const auto order = [name](const Attributes& a, std::int64_t rank) { return order_of(name, a, rank); };
   LayerType type;
   type.name = name;
   type.summary = summary;
@@ -197,11 +248,14 @@ LayerType axes_moved(const std::string& name, const std::string& summary, std::v
 }  // namespace
 
 std::vector<LayerType> layer_types() {
-  LayerType permute = axes_moved("permute", "puts the axes into another order", {required_integers("dims", "the input's axis for each of the output's")}, permutation);
-  permute.samples = {{"image", {{"dims", Json::Array{0, 3, 2, 1}}}, {{2, 3, 4, 5}}}, {"equal extents", {{"dims", Json::Array{0, -1, 1}}}, {{2, 3, 3}}}};
-  LayerType transpose = axes_moved("transpose", "exchanges two axes", {required_integer("dim0", "one axis"), required_integer("dim1", "the other")}, transposition);
-  transpose.samples = {{"image", {{"dim0", 1}, {"dim1", -1}}, {{2, 3, 4, 5}}}};
-  return {flatten(), reshape("view"), reshape("reshape"), permute, transpose};
+  LayerType permute = axes_moved("permute", "puts the axes into another order", {required_integers("dims", "the input's axis for each of the output's")});
+  permute.samples = {{"image", {{"dims", Json::Array{0, 3, 2, 1}}}, {{2, 3, 4, 5}}}, {"equal extents", {{"dims", Json::Array{0, -1, 1}}}, {{2, 3, 3}}}, {"with the batch", {{"dims", Json::Array{1, 0, 2}}}, {{2, 3, 4}}}};
+  LayerType transpose = axes_moved("transpose", "exchanges two axes", {required_integer("dim0", "one axis"), required_integer("dim1", "the other")});
+  transpose.samples = {{"image", {{"dim0", 1}, {"dim1", -1}}, {{2, 3, 4, 5}}}, {"with the batch", {{"dim0", 1}, {"dim1", 0}}, {{2, 3, 4}}}};
+  LayerType movedim = axes_moved("movedim", "moves axes to other places", {required_axes("source", "the axes"), required_axes("destination", "their places")});
+  movedim.samples = {{"one axis", {{"source", 1}, {"destination", -1}}, {{2, 3, 4, 5}}},
+                     {"two axes", {{"source", Json::Array{1, 2}}, {"destination", Json::Array{-1, 1}}}, {{2, 3, 4, 5}}}};
+  return {flatten(), unflatten(), reshape("view"), reshape("reshape"), squeeze(), unsqueeze(), permute, transpose, movedim};
 }
 
 }  // namespace h5bridge::shape

@@ -174,7 +174,7 @@ KerasMapping as_convolution(std::size_t axes) {
   KerasMapping mapping{.type = "ConvTranspose" + torch_suffix(axes), .class_name = "Conv" + keras_suffix(axes)};
   mapping.attributes = rows(axes, {{"out_channels", "filters", spelling::integer()}, {"groups", "groups", spelling::integer()}});
   mapping.carried = carried_for({{"kernel", "GlorotUniform"}, {"bias", "Zeros"}});
-  mapping.accepts = [](const std::vector<SymbolicShape>&) { return false; };  // it is read as a convolution
+  mapping.written_only = true;  // it is read as a convolution
   mapping.weights = [](const Attributes& a, const std::vector<SymbolicShape>&) { return weights(a, turned_kernel(a)); };
   mapping.lower = lower_as_convolution;
   return mapping;

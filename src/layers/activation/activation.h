@@ -1,0 +1,12 @@
+// What is declared in one file of this family and listed in another.
+#pragma once
+
+#include "layers/keras_mapping.h"
+#include "layers/layer_type.h"
+
+namespace h5bridge::activation {
+
+LayerType prelu();
+KerasMapping prelu_mapping();
+
+}  // namespace h5bridge::activation

@@ -1,0 +1,113 @@
+#include "layers/keras_operation.h"
+#include "layers/layer_type.h"
+
+namespace h5bridge::elementwise {
+namespace {
+
+using Handle = KerasEmitter::Handle;
+
+std::vector<Correspondence> row(const char* attribute, const char* keras, Spelling how) { return {{attribute, keras, std::move(how)}}; }
+
+// clamp: Clip needs both bounds.
+KerasMapping clip() {
+  KerasMapping mapping = operation("clamp", "Clip", {{"min", "x_min", spelling::scalar()}, {"max", "x_max", spelling::scalar()}});
+  mapping.fits = [](const Attributes& a, const std::vector<SymbolicShape>&) { return !a.is_none("min") && !a.is_none("max"); };
+  return mapping;
+}
+
+// clamp with one bound is the larger or the smaller of tensor and number.
+KerasMapping one_bound(const char* bound, const char* class_name) {
+  KerasMapping mapping = operation("clamp", class_name, {{bound, "x2", spelling::scalar()}}, {"x1", "x2"});
+  mapping.fits = [bound](const Attributes& a, const std::vector<SymbolicShape>&) { return !a.is_none(bound); };
+  return mapping;
+}
+
+KerasMapping no_bound() {
+  return write_only(operation("clamp", "Copy"));
+}
+
+KerasMapping fraction() {
+  KerasMapping mapping = write_only(operation("frac", "Subtract"));
+  mapping.lower = [](const Attributes&, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
+    const Handle x = emitter.input(0);
+    return last_call(emitter, kNumpy, "Subtract", {}, {x, helper(emitter, "trunc", "Trunc", {x}, emitter.output_shape())});
+  };
+  return mapping;
+}
+
+KerasMapping logit() {
+  KerasMapping mapping = write_only(operation("logit", "Log"));
+  mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
+    const SymbolicShape& shape = emitter.output_shape();
+    Handle x = emitter.input(0);
+    if (!a.is_none("eps")) x = helper(emitter, "clip", "Clip", {x}, shape, {{"x_min", a.number("eps")}, {"x_max", 1 - a.number("eps")}});
+    const Handle rest = helper(emitter, "rest", "Subtract", {Json(1), x}, shape);
+    return last_call(emitter, kNumpy, "Log", {}, {helper(emitter, "odds", "TrueDivide", {x, rest}, shape)});
+  };
+  return mapping;
+}
+
+}  // namespace
+
+std::vector<KerasMapping> keras_mappings() {
+  const std::vector<Correspondence> replacements{{"nan", "nan", spelling::number()}, {"posinf", "posinf", spelling::number()}, {"neginf", "neginf", spelling::number()}};
+  std::vector<KerasMapping> mappings;
+  const auto plain = [&](const char* type, const char* class_name, const char* module = kNumpy) { mappings.push_back(operation(type, class_name, {}, {"x"}, module)); };
+  plain("abs", "Absolute");
+  plain("abs", "Abs");
+  plain("abs", "Fabs");
+  plain("neg", "Negative");
+  mappings.push_back({.type = "exp", .class_name = "Activation", .fixed = {{"activation", "exponential"}}});
+  plain("exp", "Exp");
+  plain("exp2", "Exp2");
+  plain("expm1", "Expm1");
+  plain("log", "Log");
+  plain("log2", "Log2");
+  plain("log10", "Log10");
+  plain("log1p", "Log1p");
+  plain("sqrt", "Sqrt");
+  plain("rsqrt", "Rsqrt", kMath);
+  plain("square", "Square");
+  plain("reciprocal", "Reciprocal");
+  plain("sin", "Sin");
+  plain("cos", "Cos");
+  plain("tan", "Tan");
+  plain("asin", "Arcsin");
+  plain("acos", "Arccos");
+  plain("atan", "Arctan");
+  plain("sinh", "Sinh");
+  plain("cosh", "Cosh");
+  plain("asinh", "Arcsinh");
+  plain("acosh", "Arccosh");
+  plain("atanh", "Arctanh");
+  plain("sinc", "Sinc");
+  plain("erf", "Erf", kMath);
+  plain("erfc", "Erfc", kMath);
+  plain("erfinv", "Erfinv", kMath);
+  plain("i0", "I0");
+  plain("deg2rad", "Deg2rad");
+  plain("rad2deg", "Rad2deg");
+  plain("floor", "Floor");
+  plain("ceil", "Ceil");
+  plain("trunc", "Trunc");
+  plain("sign", "Sign");
+  plain("Cbrt", "Cbrt");
+  plain("isnan", "Isnan");
+  plain("isinf", "Isinf");
+  plain("isfinite", "Isfinite");
+  mappings.push_back(operation("round", "Round", row("decimals", "decimals", spelling::integer())));
+  mappings.push_back(operation("nan_to_num", "NanToNum", replacements));
+  mappings.push_back(operation("zeros_like", "ZerosLike"));
+  mappings.push_back(operation("ones_like", "OnesLike"));
+  mappings.push_back(operation("full_like", "FullLike", row("fill_value", "fill_value", spelling::scalar()), {"x", "fill_value"}));
+  mappings.push_back(operation("to", "Cast", row("dtype", "dtype", spelling::text()), {"x"}, kCore));
+  mappings.push_back(clip());
+  mappings.push_back(one_bound("min", "Maximum"));
+  mappings.push_back(one_bound("max", "Minimum"));
+  mappings.push_back(no_bound());
+  mappings.push_back(fraction());
+  mappings.push_back(logit());
+  return mappings;
+}
+
+}  // namespace h5bridge::elementwise

@@ -1,0 +1,102 @@
+#include <limits>
+
+#include "layers/layer_type.h"
+
+namespace h5bridge::elementwise {
+namespace {
+
+using Range = std::pair<double, double>;
+
+constexpr Range kAll{-3, 3};
+constexpr Range kPositive{0.1, 3};
+constexpr Range kUnit{-0.95, 0.95};
+
+LayerType function(const std::string& name, const std::string& summary, Range domain = kAll, std::vector<AttributeSpec> attributes = {},
+                   std::vector<Json::Object> settings = {}) {
+  LayerType type;
+  type.name = name;
+  type.summary = summary;
+  type.source = "torch/_torch_docs.py; keras/src/ops/numpy.py";
+  type.attributes = std::move(attributes);
+  type.layout = any_layout();
+  type.samples = {{"features", {}, {{3, 7}}}, {"image", {}, {{1, 3, 4, 5}}}};
+  for (std::size_t i = 0; i < settings.size(); ++i) type.samples.push_back({"settings " + std::to_string(i + 1), std::move(settings[i]), {{3, 7}}});
+  for (Sample& sample : type.samples) sample.between = domain;
+  return type;
+}
+
+AttributeSpec optional_number(const std::string& name, const std::string& meaning) { return or_none(number(name, 0, meaning)); }
+
+AttributeSpec optional_scalar(const std::string& name, const std::string& meaning) { return or_none(scalar(name, std::int64_t{0}, meaning)); }
+
+LayerType cast() {
+  LayerType type = function("to", "the same values in another element type");
+  type.attributes = {text("dtype", "float32", {"float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool"}, "the type")};
+  type.samples[1].attributes = {{"dtype", "int32"}};
+  type.samples[0].attributes = {{"dtype", "float16"}};
+  return type;
+}
+
+}  // namespace
+
+std::vector<LayerType> layer_types() {
+  LayerType clamp = function("clamp", "x cut to [min, max]", kAll, {optional_scalar("min", "the smallest output"), optional_scalar("max", "the largest output")},
+                             {{{"min", 0.25}}, {{"max", 0.75}}});
+  clamp.samples[0].attributes = {{"min", -0.5}, {"max", 1.25}};
+  clamp.samples[1].attributes = {{"min", -1}, {"max", 1}};
+  return {
+      function("abs", "|x|"),
+      function("neg", "-x"),
+      function("exp", "exp(x)"),
+      function("exp2", "2 to the power of x"),
+      function("expm1", "exp(x) - 1"),
+      function("log", "logarithm", kPositive),
+      function("log2", "logarithm to base 2", kPositive),
+      function("log10", "logarithm to base 10", kPositive),
+      function("log1p", "log(1 + x)", kPositive),
+      function("sqrt", "square root", kPositive),
+      function("rsqrt", "1 / sqrt(x)", kPositive),
+      function("square", "x x"),
+      function("reciprocal", "1 / x", kPositive),
+      function("sin", "sine"),
+      function("cos", "cosine"),
+      function("tan", "tangent", kUnit),
+      function("asin", "inverse of sine", kUnit),
+      function("acos", "inverse of cosine", kUnit),
+      function("atan", "inverse of tangent"),
+      function("sinh", "hyperbolic sine"),
+      function("cosh", "hyperbolic cosine"),
+      function("asinh", "inverse of hyperbolic sine"),
+      function("acosh", "inverse of hyperbolic cosine", {1.1, 3}),
+      function("atanh", "inverse of hyperbolic tangent", kUnit),
+      function("sinc", "sin(pi x) / (pi x)"),
+      function("erf", "error function"),
+      function("erfc", "1 - erf(x)"),
+      function("erfinv", "inverse of the error function", kUnit),
+      function("i0", "modified Bessel function of the first kind, order 0"),
+      function("deg2rad", "degrees to radians"),
+      function("rad2deg", "radians to degrees"),
+      function("floor", "the largest integer not above x"),
+      function("ceil", "the smallest integer not below x"),
+      function("trunc", "x without its fraction"),
+      function("frac", "x minus trunc(x)"),
+      function("round", "the nearest integer, or decimal", kAll, {integer("decimals", 0, "how many decimals stay")}, {{{"decimals", 2}}}),
+      function("sign", "-1, 0 or 1"),
+      function("Cbrt", "cube root (Keras's)"),
+      function("isnan", "whether it is no number", {-1, 1}),
+      function("isinf", "whether it is infinite", {-1, 1}),
+      function("isfinite", "whether it is a finite number", {-1, 1}),
+      function("nan_to_num", "x, with numbers in place of NaN and infinities", kAll,
+               {number("nan", 0, "in place of NaN"), optional_number("posinf", "in place of infinity; None: the largest number"),
+                optional_number("neginf", "in place of minus infinity; None: the smallest number")},
+               {{{"nan", 0.5}, {"posinf", 2.5}, {"neginf", -1.5}}}),
+      std::move(clamp),
+      function("logit", "log(x / (1 - x))", {0.05, 0.95}, {or_none(number("eps", 0, "x is cut to [eps, 1 - eps] before"))}, {{{"eps", 0.2}}}),
+      function("zeros_like", "zeros"),
+      function("ones_like", "ones"),
+      function("full_like", "one number everywhere", kAll, {scalar("fill_value", std::int64_t{0}, "the number")}, {{{"fill_value", 1.5}}}),
+      cast(),
+  };
+}
+
+}  // namespace h5bridge::elementwise

@@ -1,0 +1,70 @@
+#include "h5bridge/error.h"
+#include "layers/indexing/index.h"
+#include "layers/torch_layer.h"
+
+namespace h5bridge::indexing {
+namespace {
+
+using torch::Tensor;
+
+// Items one after the other, each on the axis that it has reached.
+Tensor take(const Tensor& input, const std::vector<Item>& items, const Symbols& symbols) {
+  const auto number = [&](const std::optional<Size>& size) { return size ? std::optional(known_size(*size, symbols)) : std::nullopt; };
+  Tensor result = input;
+  std::int64_t axis = 0;
+  for (const Item& item : items) {
+    if (item.kind == Item::Kind::Integer) {
+      result = result.select(axis, *number(item.start));
+      continue;
+    }
+    if (item.kind == Item::Kind::NewAxis)
+      result = result.unsqueeze(axis);
+    else if (item != Item{})
+      result = result.slice(axis, number(item.start), number(item.stop), item.step);
+    ++axis;
+  }
+  return result;
+}
+
+TorchInstance build_part(const Layer& layer) {
+  return {nullptr, [type = layer.type, a = layer.attributes](const TorchValues& inputs, const Symbols& symbols) {
+            return TorchValues{take(inputs.at(0), items_of(type, a, inputs[0].dim()), symbols)};
+          }};
+}
+
+// Negative numbers count from the end, as Keras has them.
+Tensor from_start(const Tensor& index, std::int64_t extent) { return torch::where(index < 0, index + extent, index); }
+
+TorchInstance build_index_select(const Layer& layer) {
+  const Attributes& a = layer.attributes;
+  std::optional<std::vector<std::int64_t>> index;
+  if (!a.is_none("index")) index = a.integers("index");
+  return function_of_all([index, dim = a.integer("dim")](const TorchValues& inputs) {
+    const Tensor& x = inputs.at(0);
+    if (!index) return torch::index_select(x, dim, inputs.at(1));
+    return torch::index_select(x, dim, from_start(torch::tensor(*index, torch::TensorOptions(torch::kInt64).device(x.device())), x.size(dim)));
+  });
+}
+
+template <typename Function>
+TorchLayer by_numbers(const char* type, Function function) {
+  return {type, [function](const Layer& layer) {
+            return function_of_all([function, dim = layer.attributes.integer("dim")](const TorchValues& inputs) { return function(inputs.at(0), inputs.at(1), dim); });
+          }};
+}
+
+}  // namespace
+
+std::vector<TorchLayer> torch_layers() {
+  return {
+      {"getitem", build_part},
+      {"slice", build_part},
+      {"select", build_part},
+      {"narrow", build_part},
+      {"index_select", build_index_select},
+      by_numbers("gather", [](const Tensor& x, const Tensor& index, std::int64_t dim) { return torch::gather(x, dim, index); }),
+      by_numbers("take_along_dim", [](const Tensor& x, const Tensor& index, std::int64_t dim) { return torch::take_along_dim(x, index, dim); }),
+  };
+}
+
+}  // namespace h5bridge::indexing

@@ -1,0 +1,69 @@
+#include <algorithm>
+
+#include "h5bridge/error.h"
+#include "layers/joining/parts.h"
+#include "layers/keras_operation.h"
+
+namespace h5bridge::joining {
+namespace {
+
+using Shapes = std::vector<SymbolicShape>;
+
+// Keras's layer joins several tensors, and not along the batch. Counted from the start, an axis is the same for both.
+KerasMapping concatenation_layer() {
+  KerasMapping mapping{.type = "cat", .class_name = "Concatenate", .attributes = {{"dim", "axis", spelling::integer()}}};
+  mapping.inputs_as_list = true;
+  mapping.fits = [](const Attributes& a, const Shapes& inputs) { return inputs.size() > 1 && resolve_axis(a.integer("dim"), static_cast<std::int64_t>(inputs[0].size())) != 0; };
+  mapping.lift = [](Json::Object& config, Attributes&, const Shapes&) { expect_layer(config); };
+  return mapping;
+}
+
+KerasMapping of_list(const std::string& type, const std::string& class_name) {
+  KerasMapping mapping = operation(type, class_name, {{"dim", "axis", spelling::integer()}}, {"x"});
+  mapping.inputs_as_list = true;
+  return mapping;
+}
+
+// Keras cuts at indices, or into so many parts.
+KerasMapping split(const std::string& type, const std::string& class_name) {
+  KerasMapping mapping = operation(type, class_name, {{"dim", "axis", spelling::integer()}});
+  mapping.lift = [](Json::Object& config, Attributes& attributes, const Shapes&) {
+    const Json& where = config.at("indices_or_sections");
+    if (where.is_integer())
+      attributes.set("sections", where.as_integer());
+    else
+      attributes.set("indices", spelling::integer_list().from_keras(where));
+    config.erase("indices_or_sections");
+  };
+  mapping.lower = [type](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
+    const SymbolicShape& input = emitter.input_shapes()[0];
+    const std::vector<std::int64_t> parts = parts_of(type, a, input[resolve_axis(a.integer("dim"), static_cast<std::int64_t>(input.size()))]);
+    const bool are_equal = std::all_of(parts.begin(), parts.end(), [&](std::int64_t part) { return part == parts[0]; });
+    std::vector<std::int64_t> indices;
+    for (std::size_t i = 0; i + 1 < parts.size(); ++i) indices.push_back((indices.empty() ? 0 : indices.back()) + parts[i]);
+    config.set("indices_or_sections", are_equal ? Json(parts.size()) : Json::array(indices));
+    return emitter.main(std::move(config), emitter.inputs());
+  };
+  return mapping;
+}
+
+KerasMapping unbind() {
+  KerasMapping mapping = operation("unbind", "Unstack", {{"dim", "axis", spelling::integer()}}, {"x"}, kCore);
+  mapping.lift = [](Json::Object& config, Attributes&, const Shapes&) { config.erase("num"); };
+  mapping.lower = [](const Attributes&, Json::Object config, KerasEmitter& emitter) {
+    config.set("num", emitter.output_shapes().size());
+    return emitter.main(std::move(config), emitter.inputs());
+  };
+  return mapping;
+}
+
+}  // namespace
+
+std::vector<KerasMapping> keras_mappings() {
+  return {
+      concatenation_layer(), of_list("cat", "Concatenate"), of_list("stack", "Stack"), write_only(split("split", "Split")), write_only(split("chunk", "Split")),
+      split("tensor_split", "Split"), split("tensor_split", "ArraySplit"), unbind(),
+  };
+}
+
+}  // namespace h5bridge::joining

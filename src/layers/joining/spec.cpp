@@ -1,0 +1,172 @@
+#include "h5bridge/error.h"
+#include "layers/axes.h"
+#include "layers/joining/parts.h"
+
+namespace h5bridge::joining {
+namespace {
+
+constexpr std::size_t kAnyNumber = 1000000;
+using Shapes = std::vector<SymbolicShape>;
+
+LayerType function(const std::string& name, const std::string& summary, std::vector<AttributeSpec> attributes) {
+  LayerType type;
+  type.name = name;
+  type.summary = summary;
+  type.source = "torch/_torch_docs.py; keras/src/ops/numpy.py";
+  type.attributes = std::move(attributes);
+  type.attributes.push_back(integer("dim", 0, "the axis"));
+  return type;
+}
+
+void check_alike(const SymbolicShape& a, const SymbolicShape& b, std::int64_t but) {
+  if (a.size() != b.size()) throw_misfit(a, b);
+  for (std::size_t i = 0; i < a.size(); ++i)
+    if (static_cast<std::int64_t>(i) != but && a[i].value() && b[i].value() && a[i] != b[i]) throw_misfit(a, b);
+}
+
+LayerType concatenation() {
+  LayerType type = function("cat", "joins tensors along an axis", {});
+  type.source += "; keras/src/layers/merging/concatenate.py";
+  type.most_inputs = kAnyNumber;
+  type.layout = counts_axis("dim");
+  type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
+    SymbolicShape result = inputs.at(0);
+    const std::int64_t axis = resolve_axis(a.integer("dim"), static_cast<std::int64_t>(result.size()));
+    for (std::size_t i = 1; i < inputs.size(); ++i) {
+      check_alike(result, inputs[i], axis);
+      result[axis] = result[axis] + inputs[i][axis];
+    }
+    return {result};
+  };
+  type.samples = {
+      {"channels", {{"dim", 1}}, {{2, 3, 4, 5}, {2, 2, 4, 5}}},
+      {"last axis, three inputs", {{"dim", -1}}, {{3, 7}, {3, 2}, {3, 1}}},
+      {"height", {{"dim", 2}}, {{2, 3, 4, 5}, {2, 3, 1, 5}}},
+      {"one input", {{"dim", 1}}, {{3, 7}}},
+      {"batch", {}, {{3, 7}, {3, 7}}},
+  };
+  return type;
+}
+
+LayerType stack() {
+  LayerType type = function("stack", "joins tensors along a new axis", {});
+  type.most_inputs = kAnyNumber;
+  type.layout = adds_axis("dim");
+  type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
+    for (const SymbolicShape& input : inputs) check_alike(inputs[0], input, -1);
+    SymbolicShape result = inputs.at(0);
+    const std::int64_t axis = resolve_axis(a.integer("dim"), static_cast<std::int64_t>(result.size()) + 1);
+    result.insert(result.begin() + axis, Size(static_cast<std::int64_t>(inputs.size())));
+    return {result};
+  };
+  type.samples = {
+      {"after the batch", {{"dim", 1}}, {{2, 3, 4}, {2, 3, 4}}},
+      {"last axis, three inputs", {{"dim", -1}}, {{3, 7}, {3, 7}, {3, 7}}},
+      {"one input", {{"dim", 2}}, {{1, 3, 4}}},
+  };
+  return type;
+}
+
+// What cuts an axis into parts.
+LayerType cut(const std::string& name, const std::string& summary, std::vector<AttributeSpec> attributes, std::vector<Json::Object> settings) {
+  LayerType type = function(name, summary, std::move(attributes));
+  type.layout = counts_axis("dim");
+  type.shapes = [name](const Attributes& a, const Shapes& inputs) -> Shapes {
+    const SymbolicShape& input = inputs.at(0);
+    const std::int64_t axis = resolve_axis(a.integer("dim"), static_cast<std::int64_t>(input.size()));
+    Shapes result;
+    for (const std::int64_t extent : parts_of(name, a, input[axis])) {
+      result.push_back(input);
+      result.back()[axis] = extent;
+    }
+    return result;
+  };
+  for (Json::Object& setting : settings) {
+    const std::string what = Json(setting).dump();
+    setting.set("dim", 1);
+    type.samples.push_back({what, setting, {{2, 7, 4}}});
+  }
+  Json::Object last = type.samples.at(0).attributes;
+  last.set("dim", -1);
+  type.samples.push_back({"last axis", std::move(last), {{3, 7}}});
+  return type;
+}
+
+LayerType unbind() {
+  LayerType type = function("unbind", "the parts along an axis, which they lose", {});
+  type.layout = drops_axis("dim");
+  type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
+    SymbolicShape part = inputs.at(0);
+    const std::int64_t axis = resolve_axis(a.integer("dim"), static_cast<std::int64_t>(part.size()));
+    const std::int64_t count = known_extent(part[axis]);
+    part.erase(part.begin() + axis);
+    return Shapes(count, part);
+  };
+  type.samples = {{"after the batch", {{"dim", 1}}, {{2, 3, 4}}}, {"last axis", {{"dim", -1}}, {{3, 2, 4, 3}}}};
+  return type;
+}
+
+}  // namespace
+
+std::int64_t known_extent(const Size& size) {
+  if (const auto value = size.value()) return *value;
+  throw Unsupported("the axis that it cuts has the open size " + size.str() + ", so that the number of parts is not known; --fix-size may help");
+}
+
+std::vector<std::int64_t> parts_of(const std::string& type, const Attributes& a, const Size& size) {
+  const std::int64_t extent = known_extent(size);
+  const auto at_least = [](std::int64_t least, const char* name, std::int64_t value) {
+    if (value < least) throw MalformedFile("\"" + std::string(name) + "\" is " + std::to_string(value) + ", expected at least " + std::to_string(least));
+    return value;
+  };
+  const auto equal_parts = [&](std::int64_t length) {
+    std::vector<std::int64_t> result;
+    for (std::int64_t start = 0; start < extent; start += length) result.push_back(std::min(length, extent - start));
+    return result;
+  };
+  if (type == "chunk") {
+    const std::int64_t chunks = at_least(1, "chunks", a.integer("chunks"));
+    return equal_parts(std::max<std::int64_t>(1, (extent + chunks - 1) / chunks));
+  }
+  if (type == "split") {
+    const auto& lengths = a.integers("split_size");
+    if (lengths.size() == 1) return equal_parts(at_least(1, "split_size", lengths[0]));
+    std::int64_t sum = 0;
+    for (const std::int64_t length : lengths) sum += at_least(0, "split_size", length);
+    if (sum != extent) throw MalformedFile("its parts " + to_string(lengths) + " are not the " + std::to_string(extent) + " elements of the axis");
+    return lengths;
+  }
+  // tensor_split: at indices, or into so many parts, the first of which get what is left over.
+  std::vector<std::int64_t> result;
+  if (!a.is_none("sections")) {
+    const std::int64_t sections = at_least(1, "sections", a.integer("sections"));
+    if (sections > extent) throw MalformedFile("\"sections\" is " + std::to_string(sections) + ", more than the axis has elements");
+    for (std::int64_t i = 0; i < sections; ++i) result.push_back(extent / sections + (i < extent % sections));
+    return result;
+  }
+  std::int64_t start = 0;
+  std::vector<std::int64_t> ends = a.is_none("indices") ? std::vector<std::int64_t>{} : a.integers("indices");
+  ends.push_back(extent);
+  for (const std::int64_t end : ends) {
+    if (end < start || end > extent) throw MalformedFile("its indices " + to_string(ends) + " are not in order, or beyond the axis");
+    result.push_back(end - start);
+    start = end;
+  }
+  return result;
+}
+
+std::vector<LayerType> layer_types() {
+  return {
+      concatenation(),
+      stack(),
+      cut("split", "parts of an axis", {required_integers("split_size", "the length of all parts but the last, or the lengths")},
+          {{{"split_size", 3}}, {{"split_size", Json::Array{2, 4, 1}}}}),
+      cut("chunk", "so many parts of an axis", {required_integer("chunks", "how many, at the most")}, {{{"chunks", 2}}, {{"chunks", 5}}, {{"chunks", 7}}}),
+      cut("tensor_split", "parts of an axis",
+          {or_none(integer("sections", 1, "how many parts")), or_none(required_integers("indices", "where the parts begin, but for the first"))},
+          {{{"sections", 3}}, {{"indices", Json::Array{1, 5}}}}),
+      unbind(),
+  };
+}
+
+}  // namespace h5bridge::joining

@@ -1,0 +1,29 @@
+// What the facets of this family share.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "layers/layer_type.h"
+
+namespace h5bridge::products {
+
+/// Letters for axes; "..." stands for all that have none.
+struct Equation {
+  std::vector<std::string> inputs;
+  std::string output;
+};
+
+/// Reads an equation for so many inputs; where it names no output, that has the letters that stand once, in order. Throws
+/// MalformedFile.
+Equation parse_equation(const std::string& text, std::size_t inputs);
+std::string to_text(const Equation& equation);
+
+/// The shape of what it makes of these inputs. Throws MalformedFile where they do not fit.
+SymbolicShape contracted(const Equation& equation, const std::vector<SymbolicShape>& inputs);
+
+/// The axes, counted from the start, along which Keras's Dot works. Throws MalformedFile.
+std::pair<std::int64_t, std::int64_t> dot_axes(const Attributes& attributes, std::size_t first_rank, std::size_t second_rank);
+
+}  // namespace h5bridge::products

@@ -1,0 +1,128 @@
+#include <cmath>
+
+#include "h5bridge/error.h"
+#include "layers/axes.h"
+#include "layers/keras_operation.h"
+
+namespace h5bridge::reduction {
+namespace {
+
+using Handle = KerasEmitter::Handle;
+
+// Keras's functions over one axis, several or all; `axis` spells the axes.
+KerasMapping over(const std::string& type, const std::string& class_name, const Spelling& axis, const char* module = kNumpy) {
+  return operation(type, class_name, {{"dim", "axis", axis}, {"keepdim", "keepdims", spelling::boolean()}}, {"x"}, module);
+}
+
+// An axis alone, which Keras may have as a list of one.
+Spelling one_axis() {
+  Spelling result = spelling::integer();
+  result.from_keras = [from = result.from_keras](const Json& json) {
+    const bool is_list_of_one = json.is_array() && json.as_array().size() == 1;
+    if (json.is_array() && !is_list_of_one) throw Unsupported("over several axes (" + json.dump() + ") it has no layer type");
+    return from(is_list_of_one ? json.as_array()[0] : json);
+  };
+  return result;
+}
+
+// The largest elements and their places are two operations.
+KerasMapping extreme(const std::string& type, const std::string& values, const std::string& places) {
+  KerasMapping mapping = write_only(over(type, values, one_axis()));
+  mapping.lower = [values, places](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
+    const Handle x = emitter.input(0);
+    if (a.is_none("dim")) return last_call(emitter, kNumpy, values, std::move(config), {x});
+    const Handle where = helper(emitter, "places", places, {x}, emitter.output_shape(), {{"axis", config.at("axis")}, {"keepdims", config.at("keepdims")}});
+    return std::vector<Handle>{last_call(emitter, kNumpy, values, std::move(config), {x}), where};
+  };
+  return mapping;
+}
+
+// Keras divides by the number of elements; another divisor is a factor, where their number is known.
+KerasMapping moment(const std::string& type, const std::string& class_name) {
+  KerasMapping mapping = over(type, class_name, spelling::axes());
+  mapping.derive = [](Attributes& a, const std::vector<SymbolicShape>&) { a.set("correction", 0.0); };
+  mapping.lower = [type, class_name](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
+    const Handle x = emitter.input(0);
+    if (a.number("correction") == 0) return KerasMapping::emit_main(a, std::move(config), emitter);
+    const SymbolicShape& input = emitter.input_shapes()[0];
+    Size count(1);
+    for (const std::int64_t axis : axes_in(a, "dim", static_cast<std::int64_t>(input.size()))) count = count * input[axis];
+    if (!count.value())
+      throw Unsupported("a correction of " + Json(a.number("correction")).dump() + " for " + count.str() + " elements has no Keras operation; --fix-size may help");
+    const auto number = static_cast<double>(*count.value());
+    const double factor = number / std::max(0.0, number - a.number("correction"));
+    const Handle plain = helper(emitter, type, class_name, {x}, emitter.output_shape(), {{"axis", config.at("axis")}, {"keepdims", config.at("keepdims")}});
+    return last_call(emitter, kNumpy, "Multiply", {}, {plain, Json(type == "std" ? std::sqrt(factor) : factor)});
+  };
+  return mapping;
+}
+
+// Norms as Keras has them: sums of powers, or extremes of absolute values.
+Handle emit_norm(KerasEmitter& emitter, double p, const Json& axis, bool keepdims, const SymbolicShape& shape, const std::string& last_suffix) {
+  const SymbolicShape& input = emitter.input_shapes()[0];
+  const Handle x = emitter.input(0);
+  const Json::Object over{{"axis", axis}, {"keepdims", keepdims}};
+  const auto end = [&](const std::string& class_name, std::vector<KerasEmitter::Argument> arguments, Json::Object config) {
+    return helper(emitter, last_suffix, class_name, std::move(arguments), shape, std::move(config));
+  };
+  if (p == 2) return end("Sqrt", {helper(emitter, "sum", "Sum", {helper(emitter, "square", "Square", {x}, input)}, shape, over)}, {});
+  if (p == 0) {
+    const Handle some = helper(emitter, "some", "NotEqual", {x, Json(0)}, input);
+    return end("Sum", {helper(emitter, "cast", "Cast", {some}, input, {{"dtype", "float32"}}, kCore)}, over);
+  }
+  const Handle absolute = helper(emitter, "abs", "Absolute", {x}, input);
+  if (std::isinf(p)) return end(p > 0 ? "Max" : "Min", {absolute}, over);
+  if (p == 1) return end("Sum", {absolute}, over);
+  const Handle sum = helper(emitter, "sum", "Sum", {helper(emitter, "power", "Power", {absolute, Json(p)}, input)}, shape, over);
+  return end("Power", {sum, Json(1 / p)}, {});
+}
+
+KerasMapping norm() {
+  KerasMapping mapping = write_only(over("norm", "Sqrt", spelling::axes()));
+  mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
+    return emit_norm(emitter, a.number("p"), config.at("axis"), a.boolean("keepdim"), emitter.output_shape(), "");
+  };
+  return mapping;
+}
+
+KerasMapping normalize() {
+  KerasMapping mapping = write_only(operation("normalize", "TrueDivide", {{"dim", "axis", spelling::integer()}}));
+  mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
+    SymbolicShape shape = emitter.output_shape();
+    shape[resolve_axis(a.integer("dim"), static_cast<std::int64_t>(shape.size()))] = 1;
+    const Handle length = emit_norm(emitter, a.number("p"), config.at("axis"), true, shape, "norm");
+    return last_call(emitter, kNumpy, "TrueDivide", {}, {emitter.input(0), helper(emitter, "least", "Maximum", {length, Json(a.number("eps"))}, shape)});
+  };
+  return mapping;
+}
+
+KerasMapping along(const std::string& type, const std::string& class_name) { return operation(type, class_name, {{"dim", "axis", spelling::integer()}}); }
+
+}  // namespace
+
+std::vector<KerasMapping> keras_mappings() {
+  return {
+      over("mean", "Mean", spelling::axes()),
+      over("sum", "Sum", spelling::axes()),
+      over("prod", "Prod", one_axis()),
+      over("amax", "Max", spelling::axes()),
+      over("amax", "Amax", spelling::axes()),
+      over("amin", "Min", spelling::axes()),
+      over("amin", "Amin", spelling::axes()),
+      extreme("max", "Max", "Argmax"),
+      extreme("min", "Min", "Argmin"),
+      moment("std", "Std"),
+      moment("var", "Var"),
+      over("argmax", "Argmax", one_axis()),
+      over("argmin", "Argmin", one_axis()),
+      over("all", "All", spelling::axes()),
+      over("any", "Any", spelling::axes()),
+      over("logsumexp", "Logsumexp", spelling::axes(), kMath),
+      norm(),
+      normalize(),
+      along("cumsum", "Cumsum"),
+      along("cumprod", "Cumprod"),
+  };
+}
+
+}  // namespace h5bridge::reduction

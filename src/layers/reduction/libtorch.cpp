@@ -1,0 +1,110 @@
+#include "layers/torch_layer.h"
+
+namespace h5bridge::reduction {
+namespace {
+
+using at::OptionalIntArrayRef;
+using torch::Tensor;
+using Axis = std::optional<std::int64_t>;
+
+/// What the attribute `dim` names: some axes, or all.
+class Axes {
+ public:
+  explicit Axes(const Attributes& a) {
+    if (const auto* axes = std::get_if<std::vector<std::int64_t>>(&a.at("dim"))) axes_ = *axes;
+  }
+  operator OptionalIntArrayRef() const { return axes_.empty() ? OptionalIntArrayRef() : OptionalIntArrayRef(axes_); }
+  operator at::IntArrayRef() const { return axes_; }
+
+ private:
+  std::vector<std::int64_t> axes_;
+};
+
+Axis axis_of(const Attributes& a) { return a.is_none("dim") ? std::nullopt : Axis(a.integer("dim")); }
+
+// `function` takes the axes and keepdim.
+template <typename Function>
+TorchLayer over_axes(const char* type, Function function) {
+  return {type, [function](const Layer& layer) {
+            const Attributes& a = layer.attributes;
+            return unary([function, axes = Axes(a), keepdim = a.boolean("keepdim")](const Tensor& x) { return function(x, axes, keepdim); });
+          }};
+}
+
+// `function` takes the axes, a number and keepdim.
+template <typename Function>
+TorchLayer over_axes(const char* type, const char* number, Function function) {
+  return {type, [function, number](const Layer& layer) {
+            const Attributes& a = layer.attributes;
+            return unary([function, axes = Axes(a), value = torch::Scalar(a.number(number)), keepdim = a.boolean("keepdim")](const Tensor& x) {
+              return function(x, axes, value, keepdim);
+            });
+          }};
+}
+
+template <typename Function>
+TorchLayer over_axis_or_all(const char* type, Function function) {
+  return {type, [function](const Layer& layer) {
+            const Attributes& a = layer.attributes;
+            return unary([function, axis = axis_of(a), keepdim = a.boolean("keepdim")](const Tensor& x) { return function(x, axis, keepdim); });
+          }};
+}
+
+Tensor as_kept(const Tensor& result, const Tensor& input, bool keepdim) {
+  return keepdim ? result.reshape(std::vector<std::int64_t>(input.dim(), 1)) : result;
+}
+
+// One of a pair of functions: of all elements, or the values along an axis and their places.
+template <typename All, typename Along>
+TorchLayer extreme(const char* type, All all, Along along) {
+  return {type, [all, along](const Layer& layer) {
+            const Attributes& a = layer.attributes;
+            return TorchInstance{nullptr, [all, along, axis = axis_of(a), keepdim = a.boolean("keepdim")](const TorchValues& inputs, const Symbols&) {
+                                   const Tensor& x = inputs.at(0);
+                                   if (!axis) return TorchValues{as_kept(all(x), x, keepdim)};
+                                   const auto [values, places] = along(x, *axis, keepdim);
+                                   return TorchValues{values, places};
+                                 }};
+          }};
+}
+
+template <typename Function>
+TorchLayer along_axis(const char* type, Function function) {
+  return {type, [function](const Layer& layer) {
+            return unary([function, axis = layer.attributes.integer("dim")](const Tensor& x) { return function(x, axis); });
+          }};
+}
+
+TorchInstance build_normalize(const Layer& layer) {
+  const Attributes& a = layer.attributes;
+  return unary([p = a.number("p"), axis = a.integer("dim"), eps = a.number("eps")](const Tensor& x) {
+    return x / at::linalg_vector_norm(x, p, axis, true).clamp_min(eps).expand_as(x);
+  });
+}
+
+}  // namespace
+
+std::vector<TorchLayer> torch_layers() {
+  return {
+      over_axes("mean", [](const Tensor& x, const Axes& axes, bool keepdim) { return torch::mean(x, OptionalIntArrayRef(axes), keepdim); }),
+      over_axes("sum", [](const Tensor& x, const Axes& axes, bool keepdim) { return torch::sum(x, OptionalIntArrayRef(axes), keepdim); }),
+      over_axes("amax", [](const Tensor& x, const Axes& axes, bool keepdim) { return torch::amax(x, axes, keepdim); }),
+      over_axes("amin", [](const Tensor& x, const Axes& axes, bool keepdim) { return torch::amin(x, axes, keepdim); }),
+      over_axes("all", [](const Tensor& x, const Axes& axes, bool keepdim) { return torch::all(x, OptionalIntArrayRef(axes), keepdim); }),
+      over_axes("any", [](const Tensor& x, const Axes& axes, bool keepdim) { return torch::any(x, OptionalIntArrayRef(axes), keepdim); }),
+      over_axes("logsumexp", [](const Tensor& x, const Axes& axes, bool keepdim) { return torch::logsumexp(x, at::IntArrayRef(axes), keepdim); }),
+      over_axes("std", "correction", [](const Tensor& x, const Axes& axes, const torch::Scalar& n, bool keepdim) { return torch::std(x, OptionalIntArrayRef(axes), n, keepdim); }),
+      over_axes("var", "correction", [](const Tensor& x, const Axes& axes, const torch::Scalar& n, bool keepdim) { return torch::var(x, OptionalIntArrayRef(axes), n, keepdim); }),
+      over_axes("norm", "p", [](const Tensor& x, const Axes& axes, const torch::Scalar& p, bool keepdim) { return at::linalg_vector_norm(x, p, OptionalIntArrayRef(axes), keepdim); }),
+      over_axis_or_all("prod", [](const Tensor& x, Axis axis, bool keepdim) { return axis ? torch::prod(x, *axis, keepdim) : as_kept(torch::prod(x), x, keepdim); }),
+      over_axis_or_all("argmax", [](const Tensor& x, Axis axis, bool keepdim) { return torch::argmax(x, axis, keepdim); }),
+      over_axis_or_all("argmin", [](const Tensor& x, Axis axis, bool keepdim) { return torch::argmin(x, axis, keepdim); }),
+      extreme("max", [](const Tensor& x) { return torch::max(x); }, [](const Tensor& x, std::int64_t axis, bool keepdim) { return torch::max(x, axis, keepdim); }),
+      extreme("min", [](const Tensor& x) { return torch::min(x); }, [](const Tensor& x, std::int64_t axis, bool keepdim) { return torch::min(x, axis, keepdim); }),
+      along_axis("cumsum", [](const Tensor& x, std::int64_t axis) { return torch::cumsum(x, axis); }),
+      along_axis("cumprod", [](const Tensor& x, std::int64_t axis) { return torch::cumprod(x, axis); }),
+      {"normalize", build_normalize},
+  };
+}
+
+}  // namespace h5bridge::reduction

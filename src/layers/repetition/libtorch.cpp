@@ -1,0 +1,70 @@
+#include "layers/torch_layer.h"
+
+namespace h5bridge::repetition {
+namespace {
+
+using torch::Tensor;
+
+std::vector<std::int64_t> known_sizes(const SymbolicShape& sizes, const Symbols& symbols) {
+  std::vector<std::int64_t> result;
+  for (const Size& size : sizes) result.push_back(known_size(size, symbols));
+  return result;
+}
+
+TorchInstance build_expand(const Layer& layer) {
+  return {nullptr, [size = layer.attributes.sizes("size")](const TorchValues& inputs, const Symbols& symbols) {
+            return TorchValues{inputs.at(0).expand(known_sizes(size, symbols))};
+          }};
+}
+
+TorchInstance build_expand_as(const Layer&) {
+  return function_of_all([](const TorchValues& inputs) { return inputs.at(0).expand_as(inputs.at(1)); });
+}
+
+// Functions of a list of integers.
+template <typename Function>
+TorchLayer of_integers(const char* type, const char* attribute, Function function) {
+  return {type, [attribute, function](const Layer& layer) {
+            return unary([list = layer.attributes.integers(attribute), function](const Tensor& x) { return function(x, list); });
+          }};
+}
+
+template <typename Function>
+TorchLayer of_integer(const char* type, const char* attribute, Function function) {
+  return {type, [attribute, function](const Layer& layer) {
+            return unary([number = layer.attributes.integer(attribute), function](const Tensor& x) { return function(x, number); });
+          }};
+}
+
+TorchInstance build_repeat_interleave(const Layer& layer) {
+  const Attributes& a = layer.attributes;
+  const std::optional<std::int64_t> axis = a.is_none("dim") ? std::nullopt : std::optional(a.integer("dim"));
+  return unary([repeats = a.integer("repeats"), axis](const Tensor& x) { return torch::repeat_interleave(x, repeats, axis); });
+}
+
+TorchInstance build_roll(const Layer& layer) {
+  const Attributes& a = layer.attributes;
+  const std::vector<std::int64_t> dims = a.is_none("dims") ? std::vector<std::int64_t>{} : a.integers("dims");
+  return unary([shifts = a.integers("shifts"), dims](const Tensor& x) { return torch::roll(x, shifts, dims); });
+}
+
+}  // namespace
+
+std::vector<TorchLayer> torch_layers() {
+  using Integers = std::vector<std::int64_t>;
+  return {
+      {"expand", build_expand},
+      {"broadcast_to", build_expand},
+      {"expand_as", build_expand_as},
+      of_integers("repeat", "repeats", [](const Tensor& x, const Integers& counts) { return x.repeat(counts); }),
+      of_integers("tile", "dims", [](const Tensor& x, const Integers& counts) { return torch::tile(x, counts); }),
+      {"repeat_interleave", build_repeat_interleave},
+      of_integer("RepeatVector", "n", [](const Tensor& x, std::int64_t n) { return x.unsqueeze(1).repeat({1, n, 1}); }),
+      of_integers("flip", "dims", [](const Tensor& x, const Integers& axes) { return torch::flip(x, axes); }),
+      {"roll", build_roll},
+      of_integer("tril", "diagonal", [](const Tensor& x, std::int64_t diagonal) { return torch::tril(x, diagonal); }),
+      of_integer("triu", "diagonal", [](const Tensor& x, std::int64_t diagonal) { return torch::triu(x, diagonal); }),
+  };
+}
+
+}  // namespace h5bridge::repetition
