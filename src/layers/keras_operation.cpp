@@ -12,7 +12,7 @@ KerasMapping operation(std::string type, std::string class_name, std::vector<Cor
 }
 
 KerasMapping write_only(KerasMapping mapping) {
-  mapping.accepts = [](const std::vector<SymbolicShape>&) { return false; };
+  mapping.written_only = true;
   return mapping;
 }
 

@@ -44,21 +44,8 @@ std::vector<std::int64_t> axes_of(const Attributes& a, const KerasEmitter& emitt
   return result;
 }
 
-// One axis by itself, or a list.
-Spelling axes() {
-  return {[](const AttributeValue& value) {
-            const auto& several = std::get<std::vector<std::int64_t>>(value);
-            return several.size() == 1 ? Json(several[0]) : Json::array(several);
-          },
-          [](const Json& json) -> AttributeValue {
-            std::vector<std::int64_t> result;
-            for (const Json& axis : json.is_array() ? json.as_array() : Json::Array{json}) result.push_back(axis.as_integer());
-            return result;
-          }};
-}
-
 KerasMapping unit_normalization() {
-  KerasMapping mapping{.type = "normalize", .class_name = "UnitNormalization", .attributes = {{"dim", "axis", axes()}}};
+  KerasMapping mapping{.type = "normalize", .class_name = "UnitNormalization", .attributes = {{"dim", "axis", spelling::axes()}}};
   mapping.fits = [](const Attributes& a, const Shapes&) { return a.number("p") == 2 && a.number("eps") == 1e-12; };
   mapping.samples = {{"plain", {}, {{3, 7}}}, {"an axis", {{"axis", 1}}, {{2, 3, 4}}}, {"axes", {{"axis", Json::Array{1, 2}}}, {{2, 3, 4, 5}}}};
   return mapping;
@@ -67,7 +54,7 @@ KerasMapping unit_normalization() {
 KerasMapping operation() {
   KerasMapping mapping{.type = "normalize", .class_name = "Normalize"};
   mapping.module = "keras.src.ops.nn";
-  mapping.attributes = {{"p", "order", spelling::number()}, {"dim", "axis", axes()}, {"eps", "epsilon", spelling::number(), 1e-7}};
+  mapping.attributes = {{"p", "order", spelling::number()}, {"dim", "axis", spelling::axes()}, {"eps", "epsilon", spelling::number(), 1e-7}};
   mapping.lift = [](Json::Object& config, Attributes&, const Shapes&) {
     if (const Json* epsilon = config.find("epsilon"); epsilon && epsilon->is_null()) config.erase("epsilon");
   };

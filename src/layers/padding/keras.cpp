@@ -36,8 +36,8 @@ KerasMapping zero_padding(std::size_t axes) {
 KerasMapping operation(const Kind& kind, std::size_t axes) {
   return {.type = kind.name + torch_suffix(axes),
           .class_name = "Pad",
-          .written_only = true,
           .lower = [mode = std::string(kind.mode)](const Attributes& a, Json::Object, KerasEmitter& emitter) -> Results { return lower_module(a, mode, emitter); },
+          .written_only = true,
           .module = "keras.src.ops.numpy"};
 }
 

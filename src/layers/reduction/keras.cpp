@@ -85,17 +85,6 @@ KerasMapping norm() {
   return mapping;
 }
 
-KerasMapping normalize() {
-  KerasMapping mapping = write_only(operation("normalize", "TrueDivide", {{"dim", "axis", spelling::integer()}}));
-  mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
-    SymbolicShape shape = emitter.output_shape();
-    shape[resolve_axis(a.integer("dim"), static_cast<std::int64_t>(shape.size()))] = 1;
-    const Handle length = emit_norm(emitter, a.number("p"), config.at("axis"), true, shape, "norm");
-    return last_call(emitter, kNumpy, "TrueDivide", {}, {emitter.input(0), helper(emitter, "least", "Maximum", {length, Json(a.number("eps"))}, shape)});
-  };
-  return mapping;
-}
-
 KerasMapping along(const std::string& type, const std::string& class_name) { return operation(type, class_name, {{"dim", "axis", spelling::integer()}}); }
 
 }  // namespace
@@ -119,7 +108,6 @@ std::vector<KerasMapping> keras_mappings() {
       over("any", "Any", spelling::axes()),
       over("logsumexp", "Logsumexp", spelling::axes(), kMath),
       norm(),
-      normalize(),
       along("cumsum", "Cumsum"),
       along("cumprod", "Cumprod"),
   };

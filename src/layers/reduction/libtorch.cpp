@@ -75,13 +75,6 @@ TorchLayer along_axis(const char* type, Function function) {
           }};
 }
 
-TorchInstance build_normalize(const Layer& layer) {
-  const Attributes& a = layer.attributes;
-  return unary([p = a.number("p"), axis = a.integer("dim"), eps = a.number("eps")](const Tensor& x) {
-    return x / at::linalg_vector_norm(x, p, axis, true).clamp_min(eps).expand_as(x);
-  });
-}
-
 }  // namespace
 
 std::vector<TorchLayer> torch_layers() {
@@ -103,7 +96,6 @@ std::vector<TorchLayer> torch_layers() {
       extreme("min", [](const Tensor& x) { return torch::min(x); }, [](const Tensor& x, std::int64_t axis, bool keepdim) { return torch::min(x, axis, keepdim); }),
       along_axis("cumsum", [](const Tensor& x, std::int64_t axis) { return torch::cumsum(x, axis); }),
       along_axis("cumprod", [](const Tensor& x, std::int64_t axis) { return torch::cumprod(x, axis); }),
-      {"normalize", build_normalize},
   };
 }
 

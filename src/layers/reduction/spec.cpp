@@ -107,13 +107,6 @@ LayerType norm() {
   return type;
 }
 
-LayerType normalize() {
-  LayerType type = along_axis("normalize", "x divided by its norm along an axis");
-  type.attributes = {number("p", 2, "the norm's exponent"), integer("dim", 1, "the axis"), number("eps", 1e-12, "the smallest divisor")};
-  type.samples.push_back({"other settings", {{"p", 1.0}, {"dim", -1}, {"eps", 2.0}}, {{3, 7}}});
-  return type;
-}
-
 }  // namespace
 
 std::vector<LayerType> layer_types() {
@@ -135,7 +128,6 @@ std::vector<LayerType> layer_types() {
       over_axes("any", "whether any element is true"),
       std::move(logsumexp),
       norm(),
-      normalize(),
       along_axis("cumsum", "sums so far along an axis"),
       along_axis("cumprod", "products so far along an axis"),
   };
