@@ -94,6 +94,14 @@ void name_parameters(Model& model) {
 }
 
 Model put_together(Parts parts, const LoadOptions& options) {
+  const auto fix = [&](std::optional<Architecture>& architecture) {
+    if (!architecture) throw UsageError("sizes can be fixed only where there is an architecture");
+    architecture = fix_sizes(std::move(*architecture), options.fix_sizes);
+    infer_shapes(*architecture);
+  };
+  // Before weights of Keras are matched to it, which some architectures allow only then.
+  const bool is_fixed = parts.architecture && !options.fix_sizes.empty();
+  if (is_fixed) fix(parts.architecture);
   Model model;
   if (parts.keras) {
     model = in_file(parts.weights_file, [&] { return model_from_keras(*parts.keras, parts.architecture); });
@@ -112,11 +120,7 @@ Model put_together(Parts parts, const LoadOptions& options) {
       in_file(parts.weights_file, [&] { name_parameters(model); });
     }
   }
-  if (!options.fix_sizes.empty()) {
-    if (!model.architecture) throw UsageError("sizes can be fixed only where there is an architecture");
-    model.architecture = fix_sizes(std::move(*model.architecture), options.fix_sizes);
-    infer_shapes(*model.architecture);
-  }
+  if (!options.fix_sizes.empty() && !is_fixed) fix(model.architecture);
   return model;
 }
 

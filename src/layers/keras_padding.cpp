@@ -11,6 +11,8 @@ namespace {
 using Handle = KerasEmitter::Handle;
 constexpr const char* kNumpy = "keras.src.ops.numpy";
 
+bool has_any(const Margins& axis) { return axis.before != 0 || axis.after != 0; }
+
 std::vector<Margins> added(std::vector<Margins> margins) {
   for (Margins& axis : margins) axis = {std::max(axis.before, std::int64_t{0}), std::max(axis.after, std::int64_t{0})};
   return margins;
@@ -64,7 +66,7 @@ Handle emit_slices(const std::vector<Margins>& margins, KerasEmitter& emitter, H
 // tensor that has one or two more, and its "symmetric" repeats the border, which is right for a margin of one element.
 std::string mode_in_keras(const std::string& mode, const std::vector<Margins>& margins) {
   if (mode == "constant" || mode == "symmetric") return mode;
-  const auto first = std::find_if(margins.begin(), margins.end(), [](const Margins& axis) { return axis.before || axis.after; });
+  const auto first = std::find_if(margins.begin(), margins.end(), has_any);
   const auto axes = margins.end() - first;
   const auto before = first - margins.begin();
   if (axes > 3 || before < 1 || before > 2) return "";
@@ -85,15 +87,17 @@ Json::Array border(const std::string& mode, std::int64_t count, bool is_before) 
 }
 
 // Axis by axis, the borders taken from the axis and joined to it.
-Handle emit_joined_borders(const std::string& mode, const std::vector<Margins>& margins, KerasEmitter& emitter, Handle input, const std::string& suffix) {
-  const auto last = std::find_if(margins.rbegin(), margins.rend(), [](const Margins& axis) { return axis.before || axis.after; }).base() - margins.begin() - 1;
+Handle emit_joined_borders(const std::string& mode, const std::vector<Margins>& margins, KerasEmitter& emitter, Handle input,
+                           const std::string& suffix) {
+  const auto end = std::find_if(margins.rbegin(), margins.rend(), has_any).base();
   for (std::size_t axis = 0; axis < margins.size(); ++axis) {
-    if (margins[axis].before == 0 && margins[axis].after == 0) continue;
+    if (!has_any(margins[axis])) continue;
     const std::string own = "axis" + std::to_string(axis);
     const auto take = [&](std::int64_t count, bool is_before) {
       SymbolicShape shape = emitter.shape(input);
       shape[axis] = count;
-      return emitter.operation(own + (is_before ? "_before" : "_after"), kNumpy, "Take", {{"axis", axis}}, {input}, {{"indices", border(mode, count, is_before)}}, shape);
+      return emitter.operation(own + (is_before ? "_before" : "_after"), kNumpy, "Take", {{"axis", axis}}, {input},
+                               {{"indices", border(mode, count, is_before)}}, shape);
     };
     std::vector<Handle> parts{input};
     if (margins[axis].before) parts.insert(parts.begin(), take(margins[axis].before, true));
@@ -101,7 +105,7 @@ Handle emit_joined_borders(const std::string& mode, const std::vector<Margins>& 
     SymbolicShape shape = emitter.shape(input);
     shape[axis] = shape[axis] + Size(margins[axis].before + margins[axis].after);
     input = emitter
-                .call({.suffix = static_cast<std::ptrdiff_t>(axis) == last ? suffix : own,
+                .call({.suffix = margins.begin() + static_cast<std::ptrdiff_t>(axis) + 1 == end ? suffix : own,
                        .module = kNumpy,
                        .class_name = "Concatenate",
                        .config = {{"axis", axis}},
@@ -112,7 +116,8 @@ Handle emit_joined_borders(const std::string& mode, const std::vector<Margins>& 
   return input;
 }
 
-Handle emit_added(const PaddingMode& mode, const std::vector<Margins>& margins, KerasEmitter& emitter, Handle input, const std::string& suffix) {
+Handle emit_added(const PaddingMode& mode, const std::vector<Margins>& margins, KerasEmitter& emitter, Handle input,
+                  const std::string& suffix) {
   const std::string keras_mode = mode_in_keras(mode.mode, margins);
   if (keras_mode.empty()) return emit_joined_borders(mode.mode, margins, emitter, input, suffix);
   std::vector<KerasEmitter::Argument> arguments{input};
@@ -129,7 +134,8 @@ Handle emit_added(const PaddingMode& mode, const std::vector<Margins>& margins, 
 
 // Adds and takes away. A reflection may reach elements that are taken away; what goes around in a circle does not.
 template <typename Add, typename Take>
-Handle emit_both(const std::string& mode, const std::vector<Margins>& margins, Handle input, const std::string& suffix, const Add& add, const Take& take) {
+Handle emit_both(const std::string& mode, const std::vector<Margins>& margins, Handle input, const std::string& suffix, const Add& add,
+                 const Take& take) {
   const bool adds = any_margin(added(margins));
   const bool takes = any_margin(taken(margins));
   if (takes && mode == "circular") input = take(input, adds ? "crop" : suffix);
@@ -140,9 +146,7 @@ Handle emit_both(const std::string& mode, const std::vector<Margins>& margins, H
 
 }  // namespace
 
-bool any_margin(const std::vector<Margins>& margins) {
-  return std::any_of(margins.begin(), margins.end(), [](const Margins& m) { return m.before != 0 || m.after != 0; });
-}
+bool any_margin(const std::vector<Margins>& margins) { return std::any_of(margins.begin(), margins.end(), has_any); }
 
 Spelling margin_pairs(std::size_t axes, bool last_axis_first) {
   const auto turned = [last_axis_first](std::vector<Margins> margins) {
@@ -190,24 +194,29 @@ std::string take_padding_word(Json::Object& config, const std::vector<std::strin
   const Json* padding = config.find("padding");
   if (!padding) throw MalformedFile("its configuration has no \"padding\"");
   const Json word = *padding;
-  if (!word.is_string() || std::find(words.begin(), words.end(), word.as_string()) == words.end()) throw Unsupported("the padding " + word.dump() + " is not known");
+  if (!word.is_string() || std::find(words.begin(), words.end(), word.as_string()) == words.end())
+    throw Unsupported("the padding " + word.dump() + " is not known");
   config.erase("padding");
   return word.as_string();
 }
 
-Handle emit_zero_padding(const std::vector<Margins>& margins, const Attributes& attributes, KerasEmitter& emitter, Handle input, const std::string& suffix) {
+Handle emit_zero_padding(const std::vector<Margins>& margins, const Attributes& attributes, KerasEmitter& emitter, Handle input,
+                         const std::string& suffix) {
   Attributes padding;
   padding.set("padding", flat_from(margins));
   padding.set("data_format", attributes.at("data_format"));
   return emitter.layer(suffix, "ZeroPad" + torch_suffix(margins.size()), padding, input);
 }
 
-Handle emit_constant_padding(const std::vector<Margins>& margins, double value, const Attributes& attributes, KerasEmitter& emitter, Handle input) {
+Handle emit_constant_padding(const std::vector<Margins>& margins, double value, const Attributes& attributes, KerasEmitter& emitter,
+                             Handle input) {
   return emit_padding({"constant", value}, margins, attributes, emitter, input);
 }
 
-Handle emit_cropping(const std::vector<Margins>& margins, const Attributes& attributes, KerasEmitter& emitter, Handle input, const std::string& suffix) {
-  if (margins.size() == 1 && attributes.text("data_format") == "channels_first") return emit_slices(with_other_axes(margins, attributes), emitter, input, suffix);
+Handle emit_cropping(const std::vector<Margins>& margins, const Attributes& attributes, KerasEmitter& emitter, Handle input,
+                     const std::string& suffix) {
+  if (margins.size() == 1 && attributes.text("data_format") == "channels_first")
+    return emit_slices(with_other_axes(margins, attributes), emitter, input, suffix);
   const std::string type = "Cropping" + keras_suffix(margins.size());
   std::vector<std::int64_t> flat;
   for (const Margins& axis : margins) flat.insert(flat.end(), {axis.before, axis.after});
@@ -217,7 +226,8 @@ Handle emit_cropping(const std::vector<Margins>& margins, const Attributes& attr
   return emitter.layer(suffix, type, cropping, input);
 }
 
-Handle emit_padding(const PaddingMode& mode, const std::vector<Margins>& margins, const Attributes& attributes, KerasEmitter& emitter, Handle input, const std::string& suffix) {
+Handle emit_padding(const PaddingMode& mode, const std::vector<Margins>& margins, const Attributes& attributes, KerasEmitter& emitter,
+                    Handle input, const std::string& suffix) {
   return emit_both(
       mode.mode, margins, input, suffix,
       [&](Handle value, const std::string& own) {
@@ -227,9 +237,11 @@ Handle emit_padding(const PaddingMode& mode, const std::vector<Margins>& margins
       [&](Handle value, const std::string& own) { return emit_cropping(taken(margins), attributes, emitter, value, own); });
 }
 
-Handle emit_padding_of_all_axes(const PaddingMode& mode, const std::vector<Margins>& margins, KerasEmitter& emitter, Handle input, const std::string& suffix) {
+Handle emit_padding_of_all_axes(const PaddingMode& mode, const std::vector<Margins>& margins, KerasEmitter& emitter, Handle input,
+                                const std::string& suffix) {
   return emit_both(
-      mode.mode, margins, input, suffix, [&](Handle value, const std::string& own) { return emit_added(mode, added(margins), emitter, value, own); },
+      mode.mode, margins, input, suffix,
+      [&](Handle value, const std::string& own) { return emit_added(mode, added(margins), emitter, value, own); },
       [&](Handle value, const std::string& own) { return emit_slices(taken(margins), emitter, value, own); });
 }
 

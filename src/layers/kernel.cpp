@@ -32,13 +32,15 @@ void check_kernel(const Attributes& a) {
   if (!a.contains("groups")) return;
   for (const char* name : {"in_channels", "out_channels"})
     if (a.integer(name) % a.integer("groups") != 0)
-      throw MalformedFile("\"" + std::string(name) + "\" is " + std::to_string(a.integer(name)) + ", which " + std::to_string(a.integer("groups")) + " groups do not divide");
+      throw MalformedFile("\"" + std::string(name) + "\" is " + std::to_string(a.integer(name)) + ", which " +
+                          std::to_string(a.integer("groups")) + " groups do not divide");
 }
 
 void check_input_channels(const Attributes& a, const SymbolicShape& input) {
   const Size& channels = input.at(channel_axis(a, static_cast<std::int64_t>(input.size())));
   if (channels != Size(a.integer("in_channels")))
-    throw MalformedFile("its input has " + channels.str() + " channels (shape " + to_string(input) + "), expected " + std::to_string(a.integer("in_channels")));
+    throw MalformedFile("its input has " + channels.str() + " channels (shape " + to_string(input) + "), expected " +
+                        std::to_string(a.integer("in_channels")));
 }
 
 void derive_in_channels(Attributes& attributes, const SymbolicShape& input, std::size_t axes) {
@@ -55,7 +57,8 @@ std::vector<std::int64_t> keras_kernel_axes(std::size_t axes) {
   return order;
 }
 
-std::vector<WeightStep> depthwise_kernel_steps(std::int64_t channels, std::int64_t multiplier, const std::vector<std::int64_t>& kernel_size) {
+std::vector<WeightStep> depthwise_kernel_steps(std::int64_t channels, std::int64_t multiplier,
+                                               const std::vector<std::int64_t>& kernel_size) {
   Shape torch{channels * multiplier, 1};
   Shape keras{channels, multiplier};
   torch.insert(torch.end(), kernel_size.begin(), kernel_size.end());

@@ -18,7 +18,8 @@ void derive_in_channels(Attributes& attributes, const SymbolicShape& input, std:
 /// PyTorch's (a, b, k...) as Keras's (k..., b, a): the axes of a permute.
 std::vector<std::int64_t> keras_kernel_axes(std::size_t axes);
 /// PyTorch's weight (channels*multiplier, 1, k...) as Keras's depthwise kernel (k..., channels, multiplier).
-std::vector<WeightStep> depthwise_kernel_steps(std::int64_t channels, std::int64_t multiplier, const std::vector<std::int64_t>& kernel_size);
+std::vector<WeightStep> depthwise_kernel_steps(std::int64_t channels, std::int64_t multiplier,
+                                               const std::vector<std::int64_t>& kernel_size);
 /// Keras refuses strides and dilation in one layer (but not in the depthwise ones).
 bool has_strides(const Attributes& attributes);
 bool has_dilation(const Attributes& attributes);

@@ -607,6 +607,22 @@ def test_convert_with_check(h5bridge, net, tmp_path):
     assert sorted(os.listdir(tmp_path)) == before
 
 
+def test_fixed_sizes_hold_for_a_keras_file_beside_the_architecture(h5bridge, tmp_path):
+    """What Keras is told in numbers alone is known before its weights are matched."""
+    convolution = {"name": "conv", "type": "Conv2d", "attributes": {"in_channels": 3, "out_channels": 4, "kernel_size": 3}}
+    padding = {"name": "pad", "type": "pad", "attributes": {"pad": [0, "width - 2*(width//2)"]}}
+    net = {"h5bridge": 1, "inputs": [{"name": "x", "shape": ["batch", 3, 8, "width"]}], "layers": [padding, convolution], "outputs": ["conv"]}
+    (tmp_path / "net.json").write_text(json.dumps(net))
+    state = {"conv.weight": torch.randn(4, 3, 3, 3), "conv.bias": torch.randn(4)}
+    torch.save(state, tmp_path / "net.pth")
+    assert_fails(h5bridge("convert", "net.json", "net.pth", "-o", "net.h5"), 4, "--fix-size")
+    for arguments in [("net.json", "net.pth", "-o", "net.h5"), ("net.json", "net.h5", "-o", "back.pth")]:
+        done = h5bridge("convert", *arguments, "--fix-size", "width=9")
+        assert done.returncode == 0, done.stderr
+    back = torch.load(tmp_path / "back.pth")
+    assert all(torch.equal(back[name], tensor) for name, tensor in state.items())
+
+
 def test_without_libtorch(h5bridge, has_libtorch, net):
     if has_libtorch:
         pytest.skip("the program is built with LibTorch")

@@ -177,6 +177,14 @@ TEST_CASE("combinations that make no sense are refused") {
   refused("Conv2d", {{"in_channels", 3}, {"out_channels", 4}, {"kernel_size", 1}, {"groups", 2}}, "\"in_channels\" is 3, which 2 groups do not divide");
   refused("Conv1d", {{"in_channels", 3}, {"out_channels", 4}, {"kernel_size", 1}, {"stride", 0}}, "\"stride\" is 0, expected at least 1");
   refused("Conv1d", {{"in_channels", 3}, {"out_channels", 4}, {"kernel_size", 1}, {"padding", -1}}, "\"padding\" is -1, expected at least 0");
+  refused("Conv1d", {{"in_channels", 3}, {"out_channels", 4}, {"kernel_size", 1}, {"dilation", std::int64_t{1} << 40}},
+          "\"dilation\" is 1099511627776, expected at most 2147483647");
+  refused("ConvTranspose1d", {{"in_channels", 3}, {"out_channels", 4}, {"kernel_size", 3}, {"stride", 2}, {"output_padding", 2}},
+          "\"output_padding\" is 2, expected less than 2, its stride");
+  refused("ConvTranspose1d", {{"in_channels", 3}, {"out_channels", 4}, {"kernel_size", 3}, {"output_padding", nullptr}},
+          "\"output_padding\" is null, which is for the paddings \"same\" and \"valid\"");
+  refused("pad", {{"pad", Json::Array{1, 2, 3}}}, "\"pad\" has 3 elements, expected two for each of up to 3 axes");
+  refused("pad", {{"pad", Json::Array{1, 2}}, {"mode", "reflect"}, {"value", 1.5}}, "\"value\" is given, but \"mode\" is \"reflect\"");
   refused("MaxPool2d", {{"kernel_size", 2}, {"padding", 2}}, "\"padding\" is 2, expected at most half of the window's 2");
   refused("Dropout", {{"p", 1.5}}, "\"p\" is 1.500000, expected 0 to 1");
   refused("BatchNorm2d", {{"num_features", 0}}, "\"num_features\" is 0, expected at least 1");

@@ -1,9 +1,9 @@
 #include <algorithm>
 
 #include "h5bridge/error.h"
-#include "layers/kernel.h"
 #include "layers/keras_mapping.h"
 #include "layers/keras_padding.h"
+#include "layers/kernel.h"
 #include "layers/registry.h"
 #include "model/checked.h"
 
@@ -60,10 +60,13 @@ Results lower_strides_apart(const Attributes& a, Json::Object config, KerasEmitt
   const std::vector<std::int64_t> ones(axes, 1);
   const Handle input = padded(a, emitter, emitter.input(0));
   const LayerType& type = *Registry::instance().find("Conv" + torch_suffix(axes));
-  const auto outputs = type.shapes(with_attribute(with_attribute(a, "stride", ones), "padding", std::string("valid")), {emitter.shape(input)});
+  const auto outputs =
+      type.shapes(with_attribute(with_attribute(a, "stride", ones), "padding", std::string("valid")), {emitter.shape(input)});
   config.set("padding", "valid");
   config.set("strides", Json::array(ones));
-  const Handle whole = emitter.call({.class_name = "Conv" + keras_suffix(axes), .config = std::move(config), .arguments = {input}, .outputs = outputs}).at(0);
+  const Handle whole =
+      emitter.call({.class_name = "Conv" + keras_suffix(axes), .config = std::move(config), .arguments = {input}, .outputs = outputs})
+          .at(0);
   const std::string pooling = "MaxPool" + torch_suffix(axes);
   Attributes step = Registry::instance().find(pooling)->defaults();
   step.set("kernel_size", ones);
@@ -124,20 +127,31 @@ KerasMapping convolution(std::size_t axes) {
   KerasMapping mapping{.type = "Conv" + torch_suffix(axes), .class_name = "Conv" + keras_suffix(axes)};
   mapping.attributes = rows(axes, {{"out_channels", "filters", spelling::integer()}, {"groups", "groups", spelling::integer()}});
   mapping.carried = carried_for({{"kernel", "GlorotUniform"}, {"bias", "Zeros"}});
-  mapping.derive = [axes](Attributes& attributes, const std::vector<SymbolicShape>& inputs) { derive_in_channels(attributes, inputs.at(0), axes); };
-  mapping.weights = [axes](const Attributes& a, const std::vector<SymbolicShape>&) { return weights(a, {PermuteAxes{keras_kernel_axes(axes)}}); };
+  mapping.derive = [axes](Attributes& attributes, const std::vector<SymbolicShape>& inputs) {
+    derive_in_channels(attributes, inputs.at(0), axes);
+  };
+  mapping.weights = [axes](const Attributes& a, const std::vector<SymbolicShape>&) {
+    return weights(a, {PermuteAxes{keras_kernel_axes(axes)}});
+  };
   mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> Results {
     return has_strides(a) && has_dilation(a) ? lower_strides_apart(a, std::move(config), emitter) : lower(a, std::move(config), emitter);
   };
   mapping.lift = [words = axes == 1 ? std::vector<std::string>{"same", "valid", "causal"} : std::vector<std::string>{"same", "valid"}](
-                     Json::Object& config, Attributes& attributes, const std::vector<SymbolicShape>&) { attributes.set("padding", take_padding_word(config, words)); };
+                     Json::Object& config, Attributes& attributes, const std::vector<SymbolicShape>&) {
+    attributes.set("padding", take_padding_word(config, words));
+  };
   const Json::Object base{{"filters", 6}, {"kernel_size", 3}};
   mapping.samples = samples_of(axes, base, "kernel");
   mapping.samples.push_back({"groups", with(base, {{"groups", 2}, {"padding", "same"}}), {sample_keras_image(2, 4, axes)}});
   mapping.samples.push_back({"a group a channel", with(base, {{"groups", 4}, {"filters", 8}}), {sample_keras_image(2, 4, axes)}});
   if (axes == 1)
-    for (const int dilation : {1, 2}) mapping.samples.push_back({"causal, dilation " + std::to_string(dilation), with(base, {{"padding", "causal"}, {"dilation_rate", dilation}}), {sample_keras_image(2, 4, axes)}});
-  if (axes == 2) mapping.samples.push_back({"uneven", with(base, {{"kernel_size", Json::Array{3, 2}}, {"strides", Json::Array{1, 2}}}), {sample_keras_image(2, 4, axes)}});
+    for (const int dilation : {1, 2})
+      mapping.samples.push_back({"causal, dilation " + std::to_string(dilation),
+                                 with(base, {{"padding", "causal"}, {"dilation_rate", dilation}}),
+                                 {sample_keras_image(2, 4, axes)}});
+  if (axes == 2)
+    mapping.samples.push_back(
+        {"uneven", with(base, {{"kernel_size", Json::Array{3, 2}}, {"strides", Json::Array{1, 2}}}), {sample_keras_image(2, 4, axes)}});
   return mapping;
 }
 
@@ -150,7 +164,8 @@ KerasMapping depthwise(std::size_t axes) {
     return a.integer("groups") == a.integer("in_channels") && a.integer("groups") > 1 && !has_padding_word(a, "causal");
   };
   mapping.weights = [](const Attributes& a, const std::vector<SymbolicShape>&) {
-    return weights(a, depthwise_kernel_steps(a.integer("in_channels"), a.integer("out_channels") / a.integer("in_channels"), a.integers("kernel_size")));
+    return weights(a, depthwise_kernel_steps(a.integer("in_channels"), a.integer("out_channels") / a.integer("in_channels"),
+                                             a.integers("kernel_size")));
   };
   mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> Results {
     config.set("depth_multiplier", a.integer("out_channels") / a.integer("in_channels"));

@@ -65,7 +65,8 @@ void add_samples(LayerType& type, std::size_t axes) {
   if (axes == 2) {
     sample("uneven window", {{"kernel_size", Json::Array{3, 2}}, {"stride", Json::Array{1, 2}}, {"padding", Json::Array{0, 1}}});
     sample("padding over many", {{"padding", Json::Array{2, 1}}, {"dilation", Json::Array{1, 2}}});
-    sample("uneven strides, depthwise", {{"groups", 4}, {"out_channels", 8}, {"stride", Json::Array{1, 2}}, {"padding", Json::Array{2, 1}}});
+    sample("uneven strides, depthwise",
+           {{"groups", 4}, {"out_channels", 8}, {"stride", Json::Array{1, 2}}, {"padding", Json::Array{2, 1}}});
     sample("uneven, circular", {{"padding_mode", "circular"}, {"padding", Json::Array{3, 0}}, {"stride", Json::Array{1, 2}}});
   }
 }

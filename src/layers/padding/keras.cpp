@@ -11,7 +11,9 @@ namespace {
 
 using Results = KerasEmitter::Results;
 
-bool any_negative(const Attributes& a) { return std::ranges::any_of(a.integers("padding"), [](std::int64_t margin) { return margin < 0; }); }
+bool any_negative(const Attributes& a) {
+  return std::ranges::any_of(a.integers("padding"), [](std::int64_t margin) { return margin < 0; });
+}
 
 Results lower_module(const Attributes& a, const std::string& mode, KerasEmitter& emitter) {
   const double value = a.contains("value") ? a.number("value") : 0;
@@ -21,14 +23,16 @@ Results lower_module(const Attributes& a, const std::string& mode, KerasEmitter&
 // Keras has a layer for zeros.
 KerasMapping zero_padding(std::size_t axes) {
   KerasMapping mapping{.type = "ZeroPad" + torch_suffix(axes),
-          .class_name = "ZeroPadding" + keras_suffix(axes),
-          .attributes = {{"padding", "padding", margin_pairs(axes, true)}, {"data_format", "data_format", spelling::text(), std::string("channels_last")}},
-          .lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> Results {
-            if (any_negative(a)) return lower_module(a, "constant", emitter);
-            return emitter.main(std::move(config), {emitter.input(0)});
-          }};
+                       .class_name = "ZeroPadding" + keras_suffix(axes),
+                       .attributes = {{"padding", "padding", margin_pairs(axes, true)},
+                                      {"data_format", "data_format", spelling::text(), std::string("channels_last")}},
+                       .lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> Results {
+                         if (any_negative(a)) return lower_module(a, "constant", emitter);
+                         return emitter.main(std::move(config), {emitter.input(0)});
+                       }};
   mapping.samples = margin_samples("padding", axes);
-  if (axes == 1) mapping.samples.push_back({"channels_first", {{"padding", Json::Array{0, 2}}, {"data_format", "channels_first"}}, {{2, 3, 7}}});
+  if (axes == 1)
+    mapping.samples.push_back({"channels_first", {{"padding", Json::Array{0, 2}}, {"data_format", "channels_first"}}, {{2, 3, 7}}});
   return mapping;
 }
 
@@ -36,14 +40,17 @@ KerasMapping zero_padding(std::size_t axes) {
 KerasMapping operation(const Kind& kind, std::size_t axes) {
   return {.type = kind.name + torch_suffix(axes),
           .class_name = "Pad",
-          .lower = [mode = std::string(kind.mode)](const Attributes& a, Json::Object, KerasEmitter& emitter) -> Results { return lower_module(a, mode, emitter); },
+          .lower = [mode = std::string(kind.mode)](const Attributes& a, Json::Object, KerasEmitter& emitter) -> Results {
+            return lower_module(a, mode, emitter);
+          },
           .written_only = true,
           .module = "keras.src.ops.numpy"};
 }
 
 // PyTorch's modes by the names that Keras's operation has for them; the first of a mode is written.
 constexpr std::pair<const char*, const char*> kModes[] = {
-    {"constant", "constant"}, {"reflect", "reflect"}, {"symmetric", "symmetric"}, {"circular", "circular"}, {"circular", "wrap"}, {"replicate", "edge"},
+    {"constant", "constant"}, {"reflect", "reflect"}, {"symmetric", "symmetric"},
+    {"circular", "circular"}, {"circular", "wrap"},   {"replicate", "edge"},
 };
 
 Spelling modes() {
@@ -61,7 +68,9 @@ Spelling modes() {
 
 std::vector<Margins> fixed_margins(const Attributes& a, std::size_t rank) {
   const auto flat = fixed(a.sizes("pad"));
-  if (!flat) throw Unsupported("its padding " + to_string(a.sizes("pad")) + " depends on open sizes, which Keras does not know; --fix-size may help");
+  if (!flat)
+    throw Unsupported("its padding " + to_string(a.sizes("pad")) +
+                      " depends on open sizes, which Keras does not know; --fix-size may help");
   std::vector<Margins> margins = margins_from(*flat);
   margins.insert(margins.begin(), rank - margins.size(), Margins{0, 0});
   return margins;
@@ -70,7 +79,8 @@ std::vector<Margins> fixed_margins(const Attributes& a, std::size_t rank) {
 // keras.ops.pad names all axes, the first one first; or one integer or pair stands for all (but Keras on PyTorch then pads the
 // last axis alone).
 std::vector<std::int64_t> flat_from_widths(const Json& widths, std::size_t rank) {
-  const bool one_pair = widths.is_array() && !widths.as_array().empty() && (widths.as_array().size() == 1 || widths.as_array()[0].is_integer());
+  const bool one_pair =
+      widths.is_array() && !widths.as_array().empty() && (widths.as_array().size() == 1 || widths.as_array()[0].is_integer());
   if (!one_pair) return std::get<std::vector<std::int64_t>>(margin_pairs(rank, true).from_keras(widths));
   const Json& pair = widths.as_array().size() == 1 ? widths.as_array()[0] : widths;
   const auto ends = std::get<std::vector<std::int64_t>>(margin_pairs(1, true).from_keras(pair));

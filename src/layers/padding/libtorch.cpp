@@ -22,7 +22,9 @@ TorchInstance build(const Layer& layer) {
 
 // LibTorch has no module for it.
 TorchInstance build_circular(const Layer& layer) {
-  return unary(in_data_format(layer.attributes, [padding = layer.attributes.integers("padding")](const Tensor& input) { return at::pad(input, padding, "circular"); }));
+  return unary(in_data_format(layer.attributes, [padding = layer.attributes.integers("padding")](const Tensor& input) {
+    return at::pad(input, padding, "circular");
+  }));
 }
 
 // at::pad takes the last one to three axes of a tensor that has one or two more. Here any may be padded: those behind them

@@ -15,7 +15,8 @@ Size padded(const Size& size, const Size& before, const Size& after, const std::
   if (!most || mode == "constant" || mode == "replicate") return result;
   for (const auto& margin : {before.value(), after.value()})
     if (margin && *margin > (mode == "reflect" ? *most - 1 : *most))
-      throw MalformedFile("its padding is " + std::to_string(*margin) + ", which is more than the elements that " + size.str() + " have for mode \"" + mode + "\"");
+      throw MalformedFile("its padding is " + std::to_string(*margin) + ", which is more than the elements that " + size.str() +
+                          " have for mode \"" + mode + "\"");
   return result;
 }
 
@@ -30,12 +31,16 @@ LayerType module_of(const Kind& kind, std::size_t axes) {
   LayerType type;
   type.name = kind.name + torch_suffix(axes);
   type.summary = std::string(kind.what) + " around the spatial axes";
-  type.source = "torch/nn/modules/padding.py" + std::string(type.name.starts_with("Zero") ? "; keras/src/layers/reshaping/zero_padding2d.py" : "");
-  type.attributes = {required_tuple("padding", 2 * axes, "elements before and after each spatial axis, the last axis first; negative: taken away")};
+  type.source =
+      "torch/nn/modules/padding.py" + std::string(type.name.starts_with("Zero") ? "; keras/src/layers/reshaping/zero_padding2d.py" : "");
+  type.attributes = {
+      required_tuple("padding", 2 * axes, "elements before and after each spatial axis, the last axis first; negative: taken away")};
   if (kind.has_value) type.attributes.push_back({.name = "value", .kind = AttributeKind::Number, .meaning = "the number", .fallback = {}});
   type.attributes.push_back(data_format());
   type.check = [](const Attributes& a) { check_at_least(a, "padding", std::numeric_limits<std::int32_t>::min()); };
-  type.shapes = [mode = std::string(kind.mode)](const Attributes& a, const std::vector<SymbolicShape>& inputs) { return module_shapes(a, inputs.at(0), mode); };
+  type.shapes = [mode = std::string(kind.mode)](const Attributes& a, const std::vector<SymbolicShape>& inputs) {
+    return module_shapes(a, inputs.at(0), mode);
+  };
   type.layout = follows_data_format();
 
   Json::Array uneven;
@@ -59,7 +64,8 @@ LayerType module_of(const Kind& kind, std::size_t axes) {
 // The margins of all axes of an input of `rank` axes; torch.nn.functional.pad names those of the last ones only.
 std::vector<std::pair<Size, Size>> all_margins(const SymbolicShape& flat, std::size_t rank) {
   if (flat.size() % 2 != 0 || flat.size() > 2 * rank)
-    throw MalformedFile("\"pad\" has " + std::to_string(flat.size()) + " elements, expected two for each of up to " + std::to_string(rank) + " axes");
+    throw MalformedFile("\"pad\" has " + std::to_string(flat.size()) + " elements, expected two for each of up to " + std::to_string(rank) +
+                        " axes");
   std::vector<std::pair<Size, Size>> result(rank);
   for (std::size_t i = 0; i < flat.size(); i += 2) result[rank - 1 - i / 2] = {flat[i], flat[i + 1]};
   return result;
@@ -79,14 +85,17 @@ LayoutRule permutes_margins() {
               return;
             }
             SymbolicShape flat;
-            for (auto axis = common.axes.rbegin(); axis != common.axes.rend(); ++axis) flat.insert(flat.end(), {margins[*axis].first, margins[*axis].second});
+            for (auto axis = common.axes.rbegin(); axis != common.axes.rend(); ++axis)
+              flat.insert(flat.end(), {margins[*axis].first, margins[*axis].second});
             while (flat.size() > 2 && flat.back() == Size() && flat[flat.size() - 2] == Size()) flat.resize(flat.size() - 2);
             call.attributes().set("pad", flat);
           }};
 }
 
 void add_samples(LayerType& type) {
-  const auto sample = [&](const std::string& what, Json::Object attributes, Shape input) { type.samples.push_back({what, std::move(attributes), {std::move(input)}}); };
+  const auto sample = [&](const std::string& what, Json::Object attributes, Shape input) {
+    type.samples.push_back({what, std::move(attributes), {std::move(input)}});
+  };
   sample("one axis", {{"pad", Json::Array{1, 2}}}, {3, 4, 5, 6});
   sample("features", {{"pad", Json::Array{0, 2}}, {"value", 1.5}}, {2, 5});
   sample("three axes", {{"pad", Json::Array{1, 0, 0, 2, 3, 1}}, {"value", -0.5}}, {1, 4, 5, 6});
@@ -109,7 +118,8 @@ LayerType pad_function() {
   type.source = "torch/nn/functional.py, pad; keras/src/ops/numpy.py, pad";
   type.attributes = {
       required_sizes("pad", "elements before and after each axis, the last axis first; negative: taken away"),
-      text("mode", "constant", {"constant", "reflect", "replicate", "circular", "symmetric"}, "what is added; \"symmetric\", Keras's, reflects the border, too"),
+      text("mode", "constant", {"constant", "reflect", "replicate", "circular", "symmetric"},
+           "what is added; \"symmetric\", Keras's, reflects the border, too"),
       or_none(number("value", 0, "the number that is added where the mode is \"constant\"; None: zero")),
   };
   type.check = [](const Attributes& a) {

@@ -20,7 +20,9 @@ TorchInstance build(const Layer& layer) {
   const auto both = std::make_shared<Module>("SeparableConv");
   both->register_module("depthwise", depthwise);
   both->register_module("pointwise", pointwise);
-  TorchFunction forward = [first = module_call(depthwise), second = module_call(pointwise)](const torch::Tensor& input) { return second(first(input)); };
+  TorchFunction forward = [first = module_call(depthwise), second = module_call(pointwise)](const torch::Tensor& input) {
+    return second(first(input));
+  };
   if (a.text("padding") == "same")
     forward = [forward, windows = windows_of(a)](const torch::Tensor& input) { return forward(pad_same(input, windows)); };
   return unary(both, with_activation(a, in_data_format(a, forward)));

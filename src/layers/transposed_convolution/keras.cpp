@@ -2,9 +2,9 @@
 #include <numeric>
 #include <span>
 
-#include "layers/kernel.h"
 #include "layers/keras_mapping.h"
 #include "layers/keras_padding.h"
+#include "layers/kernel.h"
 #include "layers/registry.h"
 
 namespace h5bridge::transposed_convolution {
@@ -79,9 +79,13 @@ KerasMapping transposed(std::size_t axes) {
   mapping.attributes = rows(axes, {{"out_channels", "filters", spelling::integer()},
                                    {"output_padding", "output_padding", spelling::or_none(spelling::integers(axes))}});
   mapping.carried = carried_for({{"kernel", "GlorotUniform"}, {"bias", "Zeros"}});
-  mapping.derive = [axes](Attributes& attributes, const std::vector<SymbolicShape>& inputs) { derive_in_channels(attributes, inputs.at(0), axes); };
+  mapping.derive = [axes](Attributes& attributes, const std::vector<SymbolicShape>& inputs) {
+    derive_in_channels(attributes, inputs.at(0), axes);
+  };
   mapping.fits = [](const Attributes& a, const std::vector<SymbolicShape>&) { return !exceeds_keras(a); };
-  mapping.weights = [axes](const Attributes& a, const std::vector<SymbolicShape>&) { return weights(a, {PermuteAxes{keras_kernel_axes(axes)}}); };
+  mapping.weights = [axes](const Attributes& a, const std::vector<SymbolicShape>&) {
+    return weights(a, {PermuteAxes{keras_kernel_axes(axes)}});
+  };
   mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> Results {
     const auto* word = std::get_if<std::string>(&a.at("padding"));
     if (!word) return lower_numbers(a, std::move(config), emitter);
@@ -152,8 +156,11 @@ Handle emit_spread(const Attributes& a, KerasEmitter& emitter, Handle input) {
   extents.insert(extents.begin(), 1);
   extents.insert(extents.begin() + channel_axis(a, static_cast<std::int64_t>(shape.size())), 1);
   for (std::size_t i = 0; i < shape.size(); ++i) shape[i] = shape[i] * Size(extents[i]);
-  const Json factor = Json::Object{{"class_name", "__tensor__"}, {"config", Json::Object{{"value", one_then_zeros(extents)}, {"dtype", "int8"}}}};
-  return emitter.call({.suffix = "spread", .module = "keras.src.ops.numpy", .class_name = "Kron", .arguments = {input, factor}, .outputs = {shape}}).at(0);
+  const Json factor =
+      Json::Object{{"class_name", "__tensor__"}, {"config", Json::Object{{"value", one_then_zeros(extents)}, {"dtype", "int8"}}}};
+  return emitter
+      .call({.suffix = "spread", .module = "keras.src.ops.numpy", .class_name = "Kron", .arguments = {input, factor}, .outputs = {shape}})
+      .at(0);
 }
 
 Results lower_as_convolution(const Attributes& a, Json::Object config, KerasEmitter& emitter) {

@@ -19,7 +19,9 @@ void check(const Attributes& a) {
   for (std::size_t i = 0; i < windows.size(); ++i) {
     const std::int64_t found = a.integers("output_padding")[i];
     const std::int64_t limit = word ? windows[i].stride : std::max(windows[i].stride, windows[i].dilation);
-    if (found >= limit) throw MalformedFile("\"output_padding\" is " + std::to_string(found) + ", expected less than " + std::to_string(limit) + ", its stride");
+    if (found >= limit)
+      throw MalformedFile("\"output_padding\" is " + std::to_string(found) + ", expected less than " + std::to_string(limit) +
+                          ", its stride");
   }
 }
 
@@ -80,11 +82,15 @@ void add_samples(LayerType& type, std::size_t axes) {
   sample("same with dilation", {{"padding", "same"}, {"output_padding", none}, {"dilation", 2}});
   sample("same with output_padding", {{"padding", "same"}, {"output_padding", 2}, {"kernel_size", 4}, {"stride", 3}});
   if (axes == 2)
-    sample("uneven", {{"kernel_size", Json::Array{3, 2}}, {"stride", Json::Array{1, 2}}, {"padding", Json::Array{1, 0}}, {"output_padding", Json::Array{0, 1}}});
+    sample("uneven", {{"kernel_size", Json::Array{3, 2}},
+                      {"stride", Json::Array{1, 2}},
+                      {"padding", Json::Array{1, 0}},
+                      {"output_padding", Json::Array{0, 1}}});
 }
 
 AttributeSpec output_padding(std::size_t axes) {
-  AttributeSpec result = tuple("output_padding", axes, 0, "elements added to the end of the output; null: what Keras has for \"same\" and \"valid\"");
+  AttributeSpec result =
+      tuple("output_padding", axes, 0, "elements added to the end of the output; null: what Keras has for \"same\" and \"valid\"");
   result.nullable = true;
   return result;
 }
@@ -99,7 +105,8 @@ LayerType transposed(std::size_t axes) {
       required_integer("out_channels", "channels of the output"),
       required_tuple("kernel_size", axes, "size of the window"),
       tuple("stride", axes, 1, "step of the window"),
-      padding_attribute(axes, {"same", "valid"}, "elements taken away at both ends of the output; \"same\" and \"valid\" as Keras has them"),
+      padding_attribute(axes, {"same", "valid"},
+                        "elements taken away at both ends of the output; \"same\" and \"valid\" as Keras has them"),
       output_padding(axes),
       integer("groups", 1, "groups of channels that do not mix"),
       boolean("bias", true, "whether a bias is added"),
