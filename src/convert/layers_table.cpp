@@ -23,7 +23,10 @@ std::string cell(const std::string& text) {
 }
 
 std::string kind_of(const AttributeSpec& spec) {
-  const std::string integers = spec.length ? "integer or " + std::to_string(spec.length) + " integers" : "integers";
+  const auto several = [&](const std::string& one) {
+    const std::string some = spec.length == 0 ? one + "s" : spec.length == 1 ? one + " or [" + one + "]" : one + " or " + std::to_string(spec.length) + " " + one + "s";
+    return some + (spec.nullable_elements ? " (each may be null)" : "");
+  };
   const auto words = [&] {
     std::vector<std::string> result;
     for (const std::string& choice : spec.choices) result.push_back(code('"' + choice + '"'));
@@ -35,8 +38,9 @@ std::string kind_of(const AttributeSpec& spec) {
       case AttributeKind::Integer: return "integer";
       case AttributeKind::Number: return "number";
       case AttributeKind::Text: return spec.choices.empty() ? "text" : words();
-      case AttributeKind::Integers: return spec.length == 1 ? "integer or [integer]" : integers;
-      case AttributeKind::Padding: return (spec.length == 1 ? "integer or [integer]" : integers) + ", or " + words();
+      case AttributeKind::Integers: return several("integer");
+      case AttributeKind::Numbers: return several("number");
+      case AttributeKind::Padding: return several("integer") + ", or " + words();
       case AttributeKind::Sizes: return "sizes";
     }
     throw std::logic_error("unknown attribute kind");
@@ -57,6 +61,10 @@ std::string keras_classes(const Registry& registry, const LayerType& type) {
   for (const KerasMapping* mapping : registry.keras_of(type.name)) {
     std::vector<std::string> settings;
     for (const auto& [key, value] : mapping->fixed) settings.push_back(code(key + " = " + value.dump()));
+    if (mapping->class_name.empty()) {
+      classes.emplace_back("operations");
+      continue;
+    }
     classes.push_back((mapping->is_operation() ? "operation " : "") + code(mapping->class_name) + (settings.empty() ? "" : " with " + joined(settings, ", ")));
   }
   return classes.empty() ? "none" : joined(classes, "; ");

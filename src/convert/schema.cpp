@@ -21,12 +21,14 @@ Json described(Json schema, const std::string& description) {
   return result;
 }
 
-Json integers(std::size_t length) {
-  Object array = array_of(of_type("integer")).as_object();
-  if (length == 0) return array;
-  array.set("minItems", length);
-  array.set("maxItems", length);
-  return Object{{"anyOf", Array{of_type("integer"), array}}};
+Json several(const AttributeSpec& spec, const char* type) {
+  const Json element = spec.nullable_elements ? Object{{"anyOf", Array{of_type(type), of_type("null")}}} : of_type(type);
+  Object array = array_of(element).as_object();
+  if (spec.length > 0) {
+    array.set("minItems", spec.length);
+    array.set("maxItems", spec.length);
+  }
+  return Object{{"anyOf", Array{element, array}}};
 }
 
 Json value_schema(const AttributeSpec& spec) {
@@ -35,9 +37,10 @@ Json value_schema(const AttributeSpec& spec) {
     case AttributeKind::Integer: return of_type("integer");
     case AttributeKind::Number: return of_type("number");
     case AttributeKind::Text: return spec.choices.empty() ? of_type("string") : Json(Object{{"enum", Json::array(spec.choices)}});
-    case AttributeKind::Integers: return integers(spec.length);
-    case AttributeKind::Padding: return Object{{"anyOf", Array{Object{{"enum", Json::array(spec.choices)}}, integers(spec.length)}}};
-    case AttributeKind::Sizes: return array_of(reference("size"));
+    case AttributeKind::Integers: return several(spec, "integer");
+    case AttributeKind::Numbers: return several(spec, "number");
+    case AttributeKind::Padding: return Object{{"anyOf", Array{Object{{"enum", Json::array(spec.choices)}}, several(spec, "integer")}}};
+    case AttributeKind::Sizes: return Object{{"anyOf", Array{reference("size"), array_of(reference("size"))}}};
   }
   throw std::logic_error("unknown attribute kind");
 }

@@ -18,7 +18,7 @@ namespace h5bridge {
 
 /// None, or a value of one of the kinds that an attribute can have.
 using AttributeValue =
-    std::variant<std::monostate, bool, std::int64_t, double, std::string, std::vector<std::int64_t>, SymbolicShape>;
+    std::variant<std::monostate, bool, std::int64_t, double, std::string, std::vector<std::int64_t>, std::vector<double>, SymbolicShape>;
 
 /// The settings of a layer, checked and completed against its type's declaration (layers/layer_type.h). The typed
 /// getters throw std::logic_error for a name or a kind that the type does not declare: that is a mistake in our code.
@@ -34,6 +34,7 @@ class Attributes {
   double number(std::string_view name) const { return get<double>(name); }
   const std::string& text(std::string_view name) const { return get<std::string>(name); }
   const std::vector<std::int64_t>& integers(std::string_view name) const { return get<std::vector<std::int64_t>>(name); }
+  const std::vector<double>& numbers(std::string_view name) const { return get<std::vector<double>>(name); }
   const SymbolicShape& sizes(std::string_view name) const { return get<SymbolicShape>(name); }
 
   auto begin() const { return values_.begin(); }

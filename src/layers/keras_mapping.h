@@ -119,6 +119,8 @@ struct KerasMapping {
   std::function<KerasEmitter::Results(const Attributes&, Json::Object config, KerasEmitter&)> lower = emit_main;
   /// Takes what rows cannot say out of a configuration (and an operation's constants), before the rows read it.
   std::function<void(Json::Object& config, Attributes&, const std::vector<SymbolicShape>&)> lift = [](Json::Object&, Attributes&, const std::vector<SymbolicShape>&) {};
+  /// What reads the class is the mapping of another type; or there is no one class, but a composition ("").
+  bool written_only = false;
   /// Several inputs are handed to the call as one list (Add, Concatenate).
   bool inputs_as_list = false;
   /// Of the keys that all Keras layers have, those that this class's constructor refuses.

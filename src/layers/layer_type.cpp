@@ -23,18 +23,24 @@ const std::string& chosen_word(const AttributeSpec& spec, const Json& json) {
   return word;
 }
 
-std::vector<std::int64_t> integers_from(const AttributeSpec& spec, const Json& json) {
-  if (spec.length && json.is_integer()) return std::vector<std::int64_t>(spec.length, json.as_integer());
-  std::vector<std::int64_t> result;
-  for (const Json& element : json.as_array()) result.push_back(element.as_integer());
+// A list, or one element that stands for all, or for a list of one where any length will do.
+template <typename T, typename Read>
+std::vector<T> several_from(const AttributeSpec& spec, const Json& json, Read&& read) {
+  if (!json.is_array()) return std::vector<T>(std::max<std::size_t>(spec.length, 1), read(json));
+  std::vector<T> result;
+  for (const Json& element : json.as_array()) result.push_back(read(element));
   if (spec.length && result.size() != spec.length)
     throw MalformedFile("has " + std::to_string(result.size()) + " elements, expected " + std::to_string(spec.length));
   return result;
 }
 
+std::vector<std::int64_t> integers_from(const AttributeSpec& spec, const Json& json) {
+  return several_from<std::int64_t>(spec, json, [&](const Json& element) { return spec.nullable_elements && element.is_null() ? kNone : element.as_integer(); });
+}
+
 SymbolicShape sizes_from(const Json& json) {
   SymbolicShape result;
-  for (const Json& element : json.as_array()) result.push_back(element.is_string() ? Size::parse(element.as_string()) : Size(element.as_integer()));
+  for (const Json& element : json.is_array() ? json.as_array() : Json::Array{json}) result.push_back(element.is_string() ? Size::parse(element.as_string()) : Size(element.as_integer()));
   return result;
 }
 
@@ -46,6 +52,7 @@ AttributeValue value_from(const AttributeSpec& spec, const Json& json) {
     case AttributeKind::Number: return json.as_float();
     case AttributeKind::Text: return chosen_word(spec, json);
     case AttributeKind::Integers: return integers_from(spec, json);
+    case AttributeKind::Numbers: return several_from<double>(spec, json, [](const Json& element) { return element.as_float(); });
     case AttributeKind::Padding:
       if (json.is_string()) return chosen_word(spec, json);
       return integers_from(spec, json);
@@ -61,7 +68,12 @@ Json size_to_json(const Size& size) {
 
 struct ToJson {
   Json operator()(std::monostate) const { return nullptr; }
-  Json operator()(const std::vector<std::int64_t>& values) const { return Json::array(values); }
+  Json operator()(const std::vector<std::int64_t>& values) const {
+    Json::Array result;
+    for (const std::int64_t value : values) result.push_back(value == kNone ? Json() : Json(value));
+    return result;
+  }
+  Json operator()(const std::vector<double>& values) const { return Json::array(values); }
   Json operator()(const SymbolicShape& sizes) const {
     Json::Array result;
     for (const Size& size : sizes) result.push_back(size_to_json(size));
@@ -157,6 +169,8 @@ AttributeSpec text(std::string name, std::string fallback, std::vector<std::stri
   return result;
 }
 
+AttributeSpec required_number(std::string name, std::string meaning) { return declare(std::move(name), AttributeKind::Number, std::move(meaning)); }
+
 AttributeSpec required_tuple(std::string name, std::size_t length, std::string meaning) {
   AttributeSpec result = declare(std::move(name), AttributeKind::Integers, std::move(meaning));
   result.length = length;
@@ -171,11 +185,22 @@ AttributeSpec tuple(std::string name, std::size_t length, std::int64_t fallback,
 
 AttributeSpec required_integers(std::string name, std::string meaning) { return declare(std::move(name), AttributeKind::Integers, std::move(meaning)); }
 
+AttributeSpec required_numbers(std::string name, std::size_t length, std::string meaning) {
+  AttributeSpec result = declare(std::move(name), AttributeKind::Numbers, std::move(meaning));
+  result.length = length;
+  return result;
+}
+
 AttributeSpec required_sizes(std::string name, std::string meaning) { return declare(std::move(name), AttributeKind::Sizes, std::move(meaning)); }
 
 AttributeSpec or_none(AttributeSpec spec) {
   spec.nullable = true;
   spec.fallback = std::monostate{};
+  return spec;
+}
+
+AttributeSpec of_elements_or_none(AttributeSpec spec) {
+  spec.nullable_elements = true;
   return spec;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,6 +21,7 @@ enum class AttributeKind {
   Number,
   Text,      // one of `choices`, where there are any
   Integers,  // where `length` is set, one integer may stand for `length` equal ones
+  Numbers,   // likewise
   Padding,   // Integers, or one of the words in `choices` ("same", "valid")
   Sizes,     // integers and symbolic sizes
 };
@@ -32,7 +34,11 @@ struct AttributeSpec {
   std::vector<std::string> choices = {};
   std::size_t length = 0;
   bool nullable = false;  // None is a value of its own
+  bool nullable_elements = false;  // so it is for each of the Integers
 };
+
+/// An element of Integers that is None.
+inline constexpr std::int64_t kNone = std::numeric_limits<std::int64_t>::min();
 
 class LayerType;
 
@@ -95,13 +101,17 @@ AttributeSpec integer(std::string name, std::int64_t fallback, std::string meani
 AttributeSpec boolean(std::string name, bool fallback, std::string meaning);
 AttributeSpec number(std::string name, double fallback, std::string meaning);
 AttributeSpec text(std::string name, std::string fallback, std::vector<std::string> choices, std::string meaning);
+AttributeSpec required_number(std::string name, std::string meaning);
 /// `length` integers, or one that stands for them all.
 AttributeSpec required_tuple(std::string name, std::size_t length, std::string meaning);
 AttributeSpec tuple(std::string name, std::size_t length, std::int64_t fallback, std::string meaning);
 AttributeSpec required_integers(std::string name, std::string meaning);
+AttributeSpec required_numbers(std::string name, std::size_t length, std::string meaning);
 AttributeSpec required_sizes(std::string name, std::string meaning);
 /// `spec`, of which None is a value as well, and the default.
 AttributeSpec or_none(AttributeSpec spec);
+/// `spec`, whose elements may be None.
+AttributeSpec of_elements_or_none(AttributeSpec spec);
 /// `length` integers or one of `words`; zeros by default.
 AttributeSpec padding_attribute(std::size_t length, std::vector<std::string> words, std::string meaning);
 /// Where the channels stand; PyTorch knows channels_first alone.

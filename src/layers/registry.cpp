@@ -43,7 +43,7 @@ std::vector<const KerasMapping*> Registry::keras_class(std::string_view class_na
   std::vector<const KerasMapping*> result;
   for (const Family& family : families_)
     for (const KerasMapping& mapping : family.keras)
-      if (mapping.class_name == class_name) result.push_back(&mapping);
+      if (mapping.class_name == class_name && !mapping.written_only) result.push_back(&mapping);
   return result;
 }
 

@@ -23,26 +23,30 @@ Margins same_margins(const Window& window, std::int64_t size) {
   return {total / 2, total - total / 2};
 }
 
+Margins with_ceil(const Window& window, Margins margins) {
+  margins.after = std::min(margins.after + window.stride - 1, window.extent() - 1);
+  return margins;
+}
+
 Size windows_in(const Size& size, const Window& window, const Margins& margins, bool ceil_mode) {
-  const Size span = size + Size(margins.before + margins.after - window.extent());
+  const Margins around = ceil_mode ? with_ceil(window, margins) : margins;
+  const Size span = size + Size(around.before + around.after - window.extent());
   if (const auto known = span.value(); known && *known < 0)
     throw MalformedFile("its window of " + std::to_string(window.extent()) + " does not fit into " + size.str() + " elements and their padding");
-  Size count = (span + Size(ceil_mode ? window.stride - 1 : 0)).floor_divide(window.stride) + Size(1);
-  // A window that would begin in the padding after the axis is dropped; for open sizes that can only happen where padding is large.
-  if (const auto length = size.value(); ceil_mode && length && (*count.value() - 1) * window.stride >= *length + margins.before) count = count - Size(1);
-  return count;
+  return span.floor_divide(window.stride) + Size(1);
 }
 
 Size windows_in_same(const Size& size, const Window& window) { return (size + Size(window.stride - 1)).floor_divide(window.stride); }
 
 bool has_padding_word(const Attributes& attributes, const std::string& word) {
+  if (!attributes.contains("padding")) return false;
   const auto* given = std::get_if<std::string>(&attributes.at("padding"));
   return given && *given == word;
 }
 
 std::vector<Margins> margins_of(const Attributes& attributes) {
   std::vector<Margins> result;
-  if (has_padding_word(attributes, "valid")) {
+  if (!attributes.contains("padding") || has_padding_word(attributes, "valid")) {
     result.assign(attributes.integers("kernel_size").size(), {0, 0});
   } else if (has_padding_word(attributes, "causal")) {
     for (const Window& window : windows_of(attributes)) result.push_back({window.extent() - 1, 0});

@@ -30,6 +30,10 @@ std::vector<Window> windows_of(const Attributes& attributes);
 /// Keras's and TensorFlow's `same`: the output has ceil(size / stride) elements, and an odd margin ends in one more.
 Margins same_margins(const Window& window, std::int64_t size);
 
+/// Margins of which a ceil_mode without it makes the same windows: every one that begins inside of the padded axis, and
+/// none that ends more than a stride behind it.
+Margins with_ceil(const Window& window, Margins margins);
+
 /// How many windows fit; with `ceil_mode`, one that begins inside but ends outside of the padded axis counts, too.
 /// Source: torch/aten/src/ATen/native/Pool.h, pooling_output_shape.
 Size windows_in(const Size& size, const Window& window, const Margins& margins, bool ceil_mode = false);
@@ -37,7 +41,7 @@ Size windows_in(const Size& size, const Window& window, const Margins& margins, 
 /// ceil(size / stride): the windows of `same` padding.
 Size windows_in_same(const Size& size, const Window& window);
 
-/// The attribute `padding` as margins of each axis. Not for "same", whose margins may depend on the input's size.
+/// The attribute `padding`, where there is one, as margins of each axis. Not for "same", whose margins may depend on the input's size.
 std::vector<Margins> margins_of(const Attributes& attributes);
 /// The list of torch.nn.functional.pad, the last axis first, as margins of its axes, the first one first; and back.
 std::vector<Margins> margins_from(const std::vector<std::int64_t>& flat);

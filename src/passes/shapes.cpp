@@ -110,7 +110,7 @@ Architecture fix_sizes(Architecture architecture, const std::map<std::string, st
   for (Input& input : architecture.inputs) input.shape = bind(input.shape);
   for (Layer& layer : architecture.layers)
     for (const AttributeSpec& spec : Registry::instance().type_of(layer).attributes)
-      if (spec.kind == AttributeKind::Sizes) layer.attributes.set(spec.name, bind(layer.attributes.sizes(spec.name)));
+      if (spec.kind == AttributeKind::Sizes && !layer.attributes.is_none(spec.name)) layer.attributes.set(spec.name, bind(layer.attributes.sizes(spec.name)));
   return architecture;
 }
 

@@ -18,6 +18,7 @@ from registry_samples import each, keras_samples, needs_registry
 
 pytestmark = [needs_program, needs_registry]
 TOLERANCE = 1e-5
+TRAINING_ALONE = ("moving_stddev", "renorm_mean", "renorm_stddev")
 
 
 class KerasSample:
@@ -128,7 +129,7 @@ def test_a_sequential_model_comes_back(sample, tmp_path):
 def test_the_output_depends_on_every_weight(sample):
     """Otherwise the comparisons would not notice a wrong one."""
     for variable in sample.functional.weights:
-        if not variable.dtype.startswith("float"):
+        if not variable.dtype.startswith("float") or variable.path.endswith(TRAINING_ALONE):
             continue
         kept = variable.numpy().copy()
         variable.assign(kept * 1.5 + 0.25)

@@ -63,6 +63,8 @@ def test_keras_depends_on_every_weight(sample, conversions):
     model = conversions(sample).model
     inputs, expected = sample.keras_inputs(model), sample.keras_expected(model)
     for variable in model.weights:
+        if not variable.dtype.startswith("float"):  # a count
+            continue
         kept = variable.numpy().copy()
         variable.assign(kept * 1.5 + 0.25)
         outputs = list(zip(predict(model, inputs).values(), expected))

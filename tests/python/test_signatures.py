@@ -42,7 +42,6 @@ TORCH_CLASSES_LEFT_OUT = {
     "MultiheadAttention": "of the family of attention",
     "RNNBase": "what the others derive from",
     "RNNCellBase": "what the others derive from",
-    "SyncBatchNorm": "BatchNorm2d as several processes train it; it runs on GPUs alone",
 }
 TORCH_ARGUMENTS_LEFT_OUT = {
     "ConvTranspose1d.padding_mode": "takes no other value",
@@ -147,6 +146,11 @@ KERAS_CLASSES_LEFT_OUT = {
 }
 # By the argument alone, whatever the class, or by both.
 KERAS_ARGUMENTS_LEFT_OUT = {
+    "AlphaDropout.noise_shape": "Keras cannot save it as .h5",
+    "BatchNormalization.synchronized": "for TensorFlow alone",
+    "Resizing.crop_to_aspect_ratio": "in neither PyTorch nor a sequence of its functions",
+    "Resizing.pad_to_aspect_ratio": "in neither PyTorch nor a sequence of its functions",
+    "Resizing.fill_mode": "has one value",
     "bounding_box_format": "of boxes in pictures, which no network computes with",
     "factor": "of random augmentation, which these do not do",
     "gptq_unpacked_column_size": "of quantised weights",

@@ -25,9 +25,12 @@ FUNCTIONS = {
     "permute": lambda x, dims: x.permute(dims),
     "reshape": lambda x, shape: x.reshape([len(x) if size == "batch" else size for size in shape]),
     "sub": lambda x, *ys, alpha=1, other=None: torch.sub(x, *ys or [other], alpha=alpha),
+    "normalize": lambda x, **a: F.normalize(x, **a),
     "transpose": lambda x, dim0, dim1: x.transpose(dim0, dim1),
     "view": lambda x, shape: x.view([len(x) if size == "batch" else size for size in shape]),
 }
+# What nn.Module has no class for, and does nothing in evaluation: Keras's noise.
+NOISE = ("GaussianDropout", "GaussianNoise", "ActivityRegularization")
 ACTIVATIONS = {"relu": F.relu, "sigmoid": torch.sigmoid}
 
 
@@ -123,6 +126,43 @@ class Function(nn.Module):
         return self.function(*inputs)
 
 
+class Scaled(nn.Module):
+    """A function times a weight."""
+
+    def __init__(self, shape, function):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(shape))
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x) * self.weight
+
+
+def along(axes, values, x):
+    """Numbers as a tensor that broadcasts along axes of x."""
+    values, axes = torch.as_tensor(values, dtype=x.dtype), [axes] if isinstance(axes, int) else axes
+    kept = {axis % x.ndim for axis in axes}
+    return values if values.numel() == 1 else values.reshape([size if i in kept else 1 for i, size in enumerate(x.shape)])
+
+
+class Normalization(nn.Module):
+    """Keras's layer."""
+
+    def __init__(self, axes, sizes, mean=None, variance=None, invert=False):
+        super().__init__()
+        self.axes, self.invert = axes, invert
+        if mean is None:
+            self.register_buffer("mean", torch.zeros(sizes))
+            self.register_buffer("variance", torch.ones(sizes))
+            self.register_buffer("count", torch.zeros((), dtype=torch.int32))
+        else:
+            self.mean, self.variance = mean, variance
+
+    def forward(self, x):
+        mean, variance = (along(self.axes, values, x) for values in (self.mean, self.variance))
+        return mean + x * variance.sqrt() if self.invert else (x - mean) / variance.sqrt()
+
+
 def keras_relu(max_value=None, negative_slope=0.0, threshold=0.0):
     def relu(x):
         ramp = torch.where(x >= threshold, x, negative_slope * (x - threshold))
@@ -159,6 +199,8 @@ def windowed(kind, a):
         return Reference(Separable(getattr(nn, "Conv" + kind[-2] + "d"), a), before=lambda x: F.pad(x, margins(x, kernel, stride, dilation))), False
     if padding == "causal":
         return Reference(getattr(nn, kind)(**a | {"padding": 0}), before=lambda x: F.pad(x, [dilation[0] * (kernel[0] - 1), 0])), False
+    if kind == "LPPool1d":
+        a["kernel_size"] = kernel[0]  # the one that wants no list
     if padding == "valid" and pooling:
         return Reference(getattr(nn, kind)(**a | {"padding": 0})), True
     if padding != "same" or (not pooling and set(stride) == {1}):
@@ -169,6 +211,12 @@ def windowed(kind, a):
     if kind.startswith("Avg"):  # what was added does not count
         return Function(lambda x: reference(x) / reference(torch.ones_like(x))), False
     return reference, False
+
+
+def upsample(kind, a):
+    """nn.Upsample, which wants tuples, or F.interpolate, which has one more argument."""
+    a = {name: tuple(value) if isinstance(value, list) and len(value) > 1 else value[0] if isinstance(value, list) else value for name, value in a.items()}
+    return Function(lambda x: F.interpolate(x, **a)) if "antialias" in a else Reference(getattr(nn, kind)(**a))
 
 
 def reference(kind, attributes):
@@ -183,12 +231,29 @@ def reference(kind, attributes):
         return Function(keras_relu(**a)), False
     if kind == "Flatten" and a.pop("channels_last_order", False):
         return Reference(nn.Flatten(), before=lambda x: x.movedim(1, -1)), False
+    if kind in NOISE or a.pop("noise_shape", None):
+        return Function(lambda x: x), kind in ("Dropout", "AlphaDropout")
+    if kind == "Normalization":
+        return Reference(Normalization(**a)), False
+    if kind == "Rescaling":
+        return Function(lambda x: x * along(a.get("axis", -1), a["scale"], x) + along(a.get("axis", -1), a.get("offset", 0.0), x)), False
+    if kind.startswith("Upsampl"):
+        return upsample(kind, a), True
     activation = a.pop("activation", None)
     keepdims = a.pop("keepdims", True)
-    dropped = [name for name, key in (("weight", "scale"), ("bias", "center")) if not a.pop(key, True)]
+    dropped = [] if a.pop("scale", True) else ["weight"]
+    channels = a.pop("axis", None)
+    axes = a.pop("axes", None)
+    if a.pop("rms_scaling", False):
+        return Reference(Scaled(a["normalized_shape"], lambda x: x * torch.rsqrt(x.var(-1, correction=0, keepdim=True) + a["eps"]))), False
     module, exact = windowed(kind, a) if "kernel_size" in a else (Reference(getattr(nn, kind)(**a)), True)
     for name in dropped:
         setattr(module.layer, name, None)
+    if channels:
+        module.before, module.after = lambda x: x.movedim(channels, 1), lambda x: x.movedim(1, channels)
+    if axes:
+        last = list(range(-len(axes), 0))
+        module.before, module.after = lambda x: x.movedim(axes, last), lambda x: x.movedim(last, axes)
     if activation:
         module.after = ACTIVATIONS[activation]
     if not keepdims:
@@ -199,9 +264,9 @@ def reference(kind, attributes):
 def randomised(module):
     """With all parameters and statistics drawn at random; none of them where it would do nothing."""
     for name, tensor in module.state_dict().items():
-        if name.endswith("running_var"):
+        if name.endswith(("running_var", "variance")):
             tensor.uniform_(0.5, 2)
-        elif name.endswith("num_batches_tracked"):
+        elif not tensor.is_floating_point():  # a count
             tensor.fill_(12345)
         else:
             tensor.normal_().mul_(0.5).add_(0.1)

@@ -194,9 +194,9 @@ TEST_CASE("every tensor of a sample has its place in Keras, once, and comes back
   for_each_sample([](const SampleCase& each) {
     if (!each.sample.in_keras) return;
     for (const KerasMapping* mapping : Registry::instance().keras_of(each.type.name)) {
-      if (!mapping->fits(each.attributes(), each.input_shapes())) continue;
+      const Attributes attributes = each.attributes();
+      if (!mapping->fits(attributes, each.input_shapes())) continue;
       DYNAMIC_SECTION(each.name() << " as " << mapping->class_name) {
-        const Attributes attributes = each.attributes();
         std::map<std::string, Tensor> tensors;
         std::map<std::string, int> uses;
         for (const ParameterSpec& spec : each.type.parameters(attributes)) {

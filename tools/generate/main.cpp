@@ -96,7 +96,8 @@ Json keras_samples_of(const Registry& registry) {
 Json keras_classes_of(const Registry& registry) {
   std::set<std::pair<std::string, std::string>> classes;
   for (const Family& family : registry.families())
-    for (const KerasMapping& mapping : family.keras) classes.emplace(mapping.module, mapping.class_name);
+    for (const KerasMapping& mapping : family.keras)
+      if (!mapping.written_only) classes.emplace(mapping.module, mapping.class_name);
   Json::Array result;
   for (const auto& [module, class_name] : classes) result.push_back(Json::Object{{"module", module}, {"class_name", class_name}});
   return result;

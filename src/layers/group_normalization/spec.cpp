@@ -1,5 +1,7 @@
 #include "h5bridge/error.h"
+#include "layers/affine.h"
 #include "layers/layer_type.h"
+#include "layers/named_axis.h"
 #include "layers/window.h"
 
 namespace h5bridge::group_normalization {
@@ -14,8 +16,9 @@ std::vector<LayerType> layer_types() {
       required_integer("num_channels", "channels"),
       number("eps", 1e-5, "added to the variance"),
       boolean("affine", true, "whether there are a weight and a bias"),
+      boolean("bias", true, "of an affine one, whether there is a bias"),
       boolean("scale", true, "Keras's: of an affine one, whether there is a weight"),
-      boolean("center", true, "Keras's: of an affine one, whether there is a bias"),
+      axis_of_channels(),
       data_format(),
   };
   type.check = [](const Attributes& a) {
@@ -23,21 +26,19 @@ std::vector<LayerType> layer_types() {
     if (a.integer("num_channels") % a.integer("num_groups") != 0)
       throw MalformedFile("\"num_channels\" is " + std::to_string(a.integer("num_channels")) + ", which " + std::to_string(a.integer("num_groups")) + " groups do not divide");
   };
-  type.parameters = [](const Attributes& a) {
-    std::vector<ParameterSpec> result;
-    if (a.boolean("affine") && a.boolean("scale")) result.push_back({"weight", {a.integer("num_channels")}});
-    if (a.boolean("affine") && a.boolean("center")) result.push_back({"bias", {a.integer("num_channels")}});
-    return result;
-  };
+  type.parameters = [](const Attributes& a) { return affine_parameters(a, {a.integer("num_channels")}); };
   type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) {
     const SymbolicShape& input = inputs.at(0);
-    if (input.size() < 2 || input[channel_axis(a, static_cast<std::int64_t>(input.size()))] != Size(a.integer("num_channels")))
+    if (input.size() < 2 || input[normalised_axis(a, static_cast<std::int64_t>(input.size()))] != Size(a.integer("num_channels")))
       throw MalformedFile("its input has shape " + to_string(input) + ", expected " + std::to_string(a.integer("num_channels")) + " channels");
     return inputs;
   };
   // Groups are of neighbours, so that features which a flatten has reordered cannot be taken.
   type.layout = {LayoutWish::ChannelsLast, [](LayoutCall& call) {
-                   if (call.input_shape(0).size() > 2) return follows_data_format().apply(call);
+                   const Arrangement input = call.input(0);
+                   const auto rank = static_cast<std::int64_t>(input.axes.size());
+                   if (has_axis(call.attributes()) && !input.flattened) return keep_axis(call);
+                   if (rank > 2) return follows_data_format().apply(call);
                    call.require(0, Arrangement::original(2));
                  }};
   type.samples = {
@@ -46,7 +47,8 @@ std::vector<LayerType> layer_types() {
       {"features", {{"num_groups", 3}, {"num_channels", 6}}, {{3, 6}}},
       {"not affine", {{"num_groups", 2}, {"num_channels", 6}, {"affine", false}}, {{2, 6, 4, 5}}},
       {"other eps", {{"num_groups", 2}, {"num_channels", 6}, {"eps", 0.01}}, {{2, 6, 4, 5}}},
-      {"weight alone", {{"num_groups", 2}, {"num_channels", 6}, {"center", false}}, {{2, 6, 4, 5}}},
+      {"weight alone", {{"num_groups", 2}, {"num_channels", 6}, {"bias", false}}, {{2, 6, 4, 5}}},
+      {"an axis amid the others", {{"num_groups", 2}, {"num_channels", 6}, {"axis", 2}}, {{2, 5, 6, 4}}},
       {"bias alone", {{"num_groups", 2}, {"num_channels", 6}, {"scale", false}}, {{2, 6, 4, 5}}},
   };
   return {type};

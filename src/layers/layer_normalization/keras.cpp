@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "h5bridge/error.h"
+#include "layers/affine.h"
 #include "layers/keras_mapping.h"
 #include "layers/layer_type.h"
 
@@ -43,23 +44,30 @@ void lift_axis(Json::Object& config, Attributes& attributes, const std::vector<S
 
 KerasMapping layer_norm() {
   KerasMapping mapping{.type = "LayerNorm", .class_name = "LayerNormalization"};
-  mapping.attributes = {{"eps", "epsilon", spelling::number()}, {"bias", "center", spelling::boolean()}, {"scale", "scale", spelling::boolean()}};
-  // rms_scaling divides by a variance-based deviation, and is deprecated.
-  mapping.fixed = {{"rms_scaling", false}};
+  mapping.attributes = {{"eps", "epsilon", spelling::number()},
+                        {"bias", "center", spelling::boolean()},
+                        {"scale", "scale", spelling::boolean()},
+                        {"rms_scaling", "rms_scaling", spelling::boolean(), false}};
   mapping.carried = carried_for({{"beta", "Zeros"}, {"gamma", "Ones"}}, false);
   mapping.lift = lift_axis;
+  mapping.derive = [](Attributes& attributes, const std::vector<SymbolicShape>&) {
+    if (!attributes.boolean("rms_scaling")) return;  // has a weight, and no bias, whatever else it says
+    attributes.set("scale", true);
+    attributes.set("bias", false);
+  };
   mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
-    const bool affine = a.boolean("elementwise_affine");
-    config.set("center", affine && a.boolean("bias"));
-    config.set("scale", affine && a.boolean("scale"));
+    set_affine(a, config);
     config.set("axis", axis_config(a, static_cast<std::int64_t>(emitter.input_shapes()[0].size())));
     return emitter.main(std::move(config), {emitter.input(0)});
   };
-  mapping.weights = [](const Attributes& a, const std::vector<SymbolicShape>&) {
-    WeightRules result;
-    if (a.boolean("elementwise_affine") && a.boolean("scale")) result.rules.push_back({.torch = {"weight"}, .keras = {"gamma"}});
-    if (a.boolean("elementwise_affine") && a.boolean("bias")) result.rules.push_back({.torch = {"bias"}, .keras = {"beta"}});
-    return result;
+  mapping.weights = [](const Attributes& a, const std::vector<SymbolicShape>&) { return affine_weights(a); };
+  mapping.samples = {
+      {"plain", {}, {{3, 4, 5}}},
+      {"axes", {{"axis", Json::Array{2, 3}}, {"epsilon", 0.01}}, {{2, 3, 4, 5}}},
+      {"axes apart", {{"axis", Json::Array{3, 1}}}, {{2, 3, 4, 5}}},
+      {"no center", {{"center", false}}, {{3, 5}}},
+      {"no scale", {{"scale", false}}, {{3, 5}}},
+      {"rms_scaling", {{"rms_scaling", true}}, {{3, 4, 5}}},
   };
   return mapping;
 }
@@ -72,23 +80,45 @@ Spelling epsilon_or_none() {
           [](const Json& json) { return AttributeValue(json.as_float()); }};
 }
 
+Json axes_of(const Attributes& a, KerasEmitter& emitter) { return axis_config(a, static_cast<std::int64_t>(emitter.input_shapes()[0].size())); }
+
 KerasMapping rms_norm() {
   KerasMapping mapping{.type = "RMSNorm", .class_name = "RMSNormalization"};
   mapping.attributes = {{"eps", "epsilon", epsilon_or_none()}};
   mapping.lift = lift_axis;
+  mapping.fits = [](const Attributes& a, const std::vector<SymbolicShape>&) { return a.boolean("elementwise_affine"); };
   mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
-    if (!a.boolean("elementwise_affine")) throw Unsupported("RMSNorm without a weight has no Keras layer");
-    config.set("axis", axis_config(a, static_cast<std::int64_t>(emitter.input_shapes()[0].size())));
+    config.set("axis", axes_of(a, emitter));
     return emitter.main(std::move(config), {emitter.input(0)});
   };
   mapping.weights = [](const Attributes&, const std::vector<SymbolicShape>&) {
     return WeightRules{.rules = {{.torch = {"weight"}, .keras = {"scale"}}}};
   };
+  mapping.samples = {{"plain", {}, {{3, 4, 5}}}, {"axes", {{"axis", Json::Array{2, 3}}, {"epsilon", 0.01}}, {{2, 3, 4, 5}}}};
+  return mapping;
+}
+
+KerasMapping rms_norm_alone() {
+  KerasMapping mapping{.type = "RMSNorm", .class_name = "RMSNorm"};
+  mapping.module = "keras.src.ops.nn";
+  mapping.attributes = {{"eps", "epsilon", epsilon_or_none()}};
+  mapping.fits = [](const Attributes& a, const std::vector<SymbolicShape>&) { return !a.boolean("elementwise_affine"); };
+  mapping.lift = [](Json::Object& config, Attributes& attributes, const std::vector<SymbolicShape>& inputs) {
+    attributes.set("elementwise_affine", false);
+    lift_axis(config, attributes, inputs);
+  };
+  // Without the None, Keras 3.15's operation cannot tell its output's shape.
+  mapping.call = {"x", "scale"};
+  mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
+    config.set("axis", axes_of(a, emitter));
+    return emitter.call({.module = "keras.src.ops.nn", .class_name = "RMSNorm", .config = std::move(config), .arguments = {emitter.input(0), Json()}, .outputs = emitter.output_shapes()});
+  };
+  mapping.samples = {{"plain", {{"axis", -1}, {"epsilon", 0.01}}, {{3, 4, 5}}, {{"scale", nullptr}}}};
   return mapping;
 }
 
 }  // namespace
 
-std::vector<KerasMapping> keras_mappings() { return {layer_norm(), rms_norm()}; }
+std::vector<KerasMapping> keras_mappings() { return {layer_norm(), rms_norm(), rms_norm_alone()}; }
 
 }  // namespace h5bridge::layer_normalization

@@ -1,21 +1,11 @@
 #include <algorithm>
 #include <numeric>
 
+#include "layers/torch_affine.h"
 #include "layers/torch_layer.h"
 
 namespace h5bridge::layer_normalization {
 namespace {
-
-// Holds the parameters under PyTorch's names. LibTorch's LayerNorm has both or neither, and it has no RMSNorm.
-class AffineImpl : public torch::nn::Module {
- public:
-  AffineImpl(const std::vector<std::int64_t>& shape, bool has_weight, bool has_bias) {
-    if (has_weight) weight = register_parameter("weight", torch::ones(shape));
-    if (has_bias) bias = register_parameter("bias", torch::zeros(shape));
-  }
-  torch::Tensor weight;
-  torch::Tensor bias;
-};
 
 // `forward`, which normalises the last axes, over those that the attribute `axes` names.
 TorchFunction over_axes(const Attributes& a, TorchFunction forward) {
@@ -33,8 +23,13 @@ TorchFunction over_axes(const Attributes& a, TorchFunction forward) {
 
 TorchInstance layer_norm(const Layer& layer) {
   const Attributes& a = layer.attributes;
-  const bool affine = a.boolean("elementwise_affine");
-  const auto module = std::make_shared<AffineImpl>(a.integers("normalized_shape"), affine && a.boolean("scale"), affine && a.boolean("bias"));
+  const auto module = std::make_shared<AffineModule>(a, a.integers("normalized_shape"));
+  if (a.boolean("rms_scaling"))  // by the deviation, but without taking the mean off
+    return unary(module, over_axes(a, [module, axes = static_cast<std::int64_t>(a.integers("normalized_shape").size()), eps = a.number("eps")](const torch::Tensor& input) {
+                   std::vector<std::int64_t> last(axes);
+                   std::iota(last.begin(), last.end(), -axes);
+                   return input * torch::rsqrt(input.var(last, /*unbiased=*/false, /*keepdim=*/true) + eps) * module->weight;
+                 }));
   return unary(module, over_axes(a, [module, shape = a.integers("normalized_shape"), eps = a.number("eps")](const torch::Tensor& input) {
                  return torch::layer_norm(input, shape, module->weight, module->bias, eps);
                }));
@@ -42,7 +37,7 @@ TorchInstance layer_norm(const Layer& layer) {
 
 TorchInstance rms_norm(const Layer& layer) {
   const Attributes& a = layer.attributes;
-  const auto module = std::make_shared<AffineImpl>(a.integers("normalized_shape"), a.boolean("elementwise_affine"), false);
+  const auto module = std::make_shared<AffineModule>(a, a.integers("normalized_shape"));
   const std::optional<double> eps = a.is_none("eps") ? std::nullopt : std::optional(a.number("eps"));
   return unary(module, over_axes(a, [module, shape = a.integers("normalized_shape"), eps](const torch::Tensor& input) {
                  return torch::rms_norm(input, shape, module->weight.defined() ? std::optional(module->weight) : std::nullopt, eps);

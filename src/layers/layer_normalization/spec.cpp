@@ -2,6 +2,7 @@
 #include <numeric>
 
 #include "h5bridge/error.h"
+#include "layers/affine.h"
 #include "layers/layer_type.h"
 
 namespace h5bridge::layer_normalization {
@@ -57,6 +58,11 @@ void layout(LayoutCall& call, const std::vector<ParameterSpec>& parameters) {
     shape.push_back(call.attributes().integers("normalized_shape")[i]);
   }
   const bool are_last = stored.front() == rank - static_cast<std::int64_t>(stored.size());
+  // Keras's torch backend fails at neighbouring axes that are not the last ones.
+  if (!are_last && call.attributes().is_none("axes")) {
+    call.require(0, Arrangement::original(input.axes.size()));
+    return call.set_output(0, Arrangement::original(input.axes.size()));
+  }
   call.attributes().set("normalized_shape", shape);
   call.attributes().set("axes", are_last ? AttributeValue{} : AttributeValue(stored));
   if (!std::is_sorted(order.begin(), order.end()))
@@ -93,18 +99,21 @@ LayerType layer_norm() {
   type.attributes.push_back(boolean("elementwise_affine", true, "whether there are a weight and a bias"));
   type.attributes.push_back(boolean("bias", true, "of an affine one, whether there is a bias"));
   type.attributes.push_back(boolean("scale", true, "Keras's: of an affine one, whether there is a weight"));
-  type.parameters = [](const Attributes& a) {
-    std::vector<ParameterSpec> result;
-    if (a.boolean("elementwise_affine") && a.boolean("scale")) result.push_back({"weight", a.integers("normalized_shape")});
-    if (a.boolean("elementwise_affine") && a.boolean("bias")) result.push_back({"bias", a.integers("normalized_shape")});
-    return result;
+  type.attributes.push_back(boolean("rms_scaling", false, "Keras's, deprecated: divides by the deviation without taking the mean off; has a weight alone"));
+  type.check = [check = type.check](const Attributes& a) {
+    check(a);
+    if (const Affine affine = affine_of(a); a.boolean("rms_scaling") && (!affine.weight || affine.bias))
+      throw MalformedFile("\"rms_scaling\" is true, which goes with a weight and without a bias");
   };
+  type.parameters = [](const Attributes& a) { return affine_parameters(a, a.integers("normalized_shape")); };
   type.layout = {LayoutWish::Neutral, [parameters = type.parameters](LayoutCall& call) { layout(call, parameters(call.attributes())); }};
   const Json features = Json::Array{5};
   type.samples.push_back({"not affine", {{"normalized_shape", features}, {"elementwise_affine", false}}, {{3, 5}}});
   type.samples.push_back({"without bias", {{"normalized_shape", features}, {"bias", false}}, {{3, 5}}});
   type.samples.push_back({"without weight", {{"normalized_shape", features}, {"scale", false}}, {{3, 5}}});
   type.samples.push_back({"other eps", {{"normalized_shape", features}, {"eps", 0.01}}, {{3, 5}}});
+  type.samples.push_back({"axes apart", {{"normalized_shape", Json::Array{3, 5}}, {"axes", Json::Array{1, 3}}}, {{2, 3, 4, 5}}});
+  type.samples.push_back({"rms_scaling", {{"normalized_shape", features}, {"rms_scaling", true}, {"bias", false}, {"eps", 0.01}}, {{3, 4, 5}}});
   return type;
 }
 
@@ -113,13 +122,13 @@ LayerType rms_norm() {
                              "Zhang and Sennrich 2019; torch/nn/modules/normalization.py; keras/src/layers/normalization/rms_normalization.py");
   type.attributes.push_back(or_none(number("eps", 1e-6, "added to the mean square; None: the smallest that makes a difference to 1")));
   type.attributes.push_back(boolean("elementwise_affine", true, "whether there is a weight"));
-  type.parameters = [](const Attributes& a) {
-    std::vector<ParameterSpec> result;
-    if (a.boolean("elementwise_affine")) result.push_back({"weight", a.integers("normalized_shape")});
-    return result;
+  type.parameters = [](const Attributes& a) -> std::vector<ParameterSpec> {
+    if (!a.boolean("elementwise_affine")) return {};
+    return {{"weight", a.integers("normalized_shape")}};
   };
   type.layout = {LayoutWish::Neutral, [parameters = type.parameters](LayoutCall& call) { layout(call, parameters(call.attributes())); }};
-  type.samples.push_back({"not affine", {{"normalized_shape", Json::Array{5}}, {"elementwise_affine", false}}, {{3, 5}}, false});
+  type.samples.push_back({"not affine", {{"normalized_shape", Json::Array{5}}, {"elementwise_affine", false}}, {{3, 5}}});
+  type.samples.push_back({"not affine, several axes", {{"normalized_shape", Json::Array{4, 5}}, {"elementwise_affine", false}, {"eps", 0.01}}, {{3, 4, 5}}});
   type.samples.push_back({"other eps", {{"normalized_shape", Json::Array{5}}, {"eps", 0.01}}, {{3, 5}}});
   return type;
 }

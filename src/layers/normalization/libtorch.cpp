@@ -1,15 +1,17 @@
+#include "h5bridge/error.h"
+#include "layers/torch_affine.h"
 #include "layers/torch_layer.h"
 
 namespace h5bridge::normalization {
 namespace {
 
-// Keras may have a weight without a bias and the reverse; LibTorch's module has both or neither.
+// LibTorch's modules have a weight and a bias or neither; PyTorch's and Keras's may have one of them.
 template <typename Implementation>
 class PartlyAffine : public Implementation {
  public:
-  PartlyAffine(const torch::nn::BatchNormOptions& settings, bool scale, bool center) : Implementation(settings) {
-    if (!scale) remove("weight", this->weight);
-    if (!center) remove("bias", this->bias);
+  PartlyAffine(const decltype(Implementation::options)& settings, const Affine& affine) : Implementation(settings) {
+    if (!affine.weight) remove("weight", this->weight);
+    if (!affine.bias) remove("bias", this->bias);
   }
 
  private:
@@ -19,15 +21,28 @@ class PartlyAffine : public Implementation {
   }
 };
 
+// LibTorch has none; in one process it is batch normalisation of an input with any axes.
+class SyncBatchNormImpl : public torch::nn::BatchNormImplBase<0, SyncBatchNormImpl> {
+ public:
+  using BatchNormImplBase::BatchNormImplBase;
+
+ protected:
+  void _check_input_dim(const torch::Tensor&) override {}
+};
+
+void set_momentum(torch::nn::BatchNormOptions& options, const Attributes& a) {
+  options.momentum(a.is_none("momentum") ? std::nullopt : std::optional(a.number("momentum")));
+}
+void set_momentum(torch::nn::InstanceNormOptions& options, const Attributes& a) { options.momentum(a.is_none("momentum") ? 0 : a.number("momentum")); }
+
 template <typename Implementation>
 std::shared_ptr<Implementation> make_module(const Attributes& a) {
-  torch::nn::BatchNormOptions options(a.integer("num_features"));
-  options.eps(a.number("eps")).affine(a.boolean("affine")).track_running_stats(a.boolean("track_running_stats"));
-  options.momentum(a.is_none("momentum") ? std::nullopt : std::optional(a.number("momentum")));
-  const bool scale = a.boolean("scale");
-  const bool center = a.boolean("center");
-  if (!options.affine() || (scale && center)) return std::make_shared<Implementation>(options);
-  return std::make_shared<PartlyAffine<Implementation>>(options, scale, center);
+  const Affine affine = affine_of(a);
+  decltype(Implementation::options) options(a.integer("num_features"));
+  options.eps(a.number("eps")).affine(affine.weight || affine.bias).track_running_stats(a.boolean("track_running_stats"));
+  set_momentum(options, a);
+  if (affine.weight == affine.bias) return std::make_shared<Implementation>(options);
+  return std::make_shared<PartlyAffine<Implementation>>(options, affine);
 }
 
 // Keras's frozen batch normalisation keeps to its running statistics in training, too.
@@ -39,19 +54,27 @@ bool is_frozen(const Layer& layer) {
 template <typename Implementation>
 TorchInstance build(const Layer& layer) {
   const auto module = make_module<Implementation>(layer.attributes);
-  TorchFunction forward = [module, frozen = is_frozen(layer)](const torch::Tensor& input) {
+  const bool renorm = layer.attributes.contains("renorm") && layer.attributes.boolean("renorm");
+  if (renorm)
+    for (const char* name : {"moving_stddev", "renorm_mean", "renorm_stddev"}) module->register_buffer(name, torch::ones({layer.attributes.integer("num_features")}));
+  TorchFunction forward = [module, renorm, frozen = is_frozen(layer)](const torch::Tensor& input) {
     if (frozen) module->eval();
+    if (renorm && module->is_training()) throw Unsupported("batch renormalisation cannot be trained here");
     return module->forward(input);
   };
-  return unary(module, in_data_format(layer.attributes, std::move(forward)));
+  return unary(module, over_normalised_axis(layer.attributes, std::move(forward)));
 }
 
 }  // namespace
 
 std::vector<TorchLayer> torch_layers() {
-  return {{"BatchNorm1d", build<torch::nn::BatchNorm1dImpl>},
-          {"BatchNorm2d", build<torch::nn::BatchNorm2dImpl>},
-          {"BatchNorm3d", build<torch::nn::BatchNorm3dImpl>}};
+  using namespace torch::nn;
+  return {
+      {"BatchNorm1d", build<BatchNorm1dImpl>},       {"BatchNorm2d", build<BatchNorm2dImpl>},
+      {"BatchNorm3d", build<BatchNorm3dImpl>},       {"SyncBatchNorm", build<SyncBatchNormImpl>},
+      {"InstanceNorm1d", build<InstanceNorm1dImpl>}, {"InstanceNorm2d", build<InstanceNorm2dImpl>},
+      {"InstanceNorm3d", build<InstanceNorm3dImpl>},
+  };
 }
 
 }  // namespace h5bridge::normalization

@@ -1,71 +1,153 @@
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "h5bridge/error.h"
 #include "layers/keras_mapping.h"
+#include "layers/keras_ops.h"
 #include "layers/keras_padding.h"
 #include "layers/layer_type.h"
+#include "layers/registry.h"
 #include "layers/window.h"
 
 namespace h5bridge::pooling {
 namespace {
 
-// Margins that make ceil_mode's windows whole. Where the size is open, a stride less one at the end is right for any.
-std::vector<Margins> margins_with_ceil(const Attributes& a, const SymbolicShape& input) {
+using Handle = KerasEmitter::Handle;
+
+// What slides over an input, and the Keras layer that does so without any padding.
+struct Pooling {
+  const Attributes& attributes;
+  KerasEmitter& emitter;
+  std::function<Handle(Handle)> pool;
+  std::vector<Window> windows = windows_of(attributes);
+
+  std::size_t axes() const { return windows.size(); }
+  std::int64_t channels() const { return channel_axis(attributes, static_cast<std::int64_t>(axes()) + 2); }
+  /// The axis of a tensor that window `i` slides along.
+  std::int64_t axis(std::size_t i) const { return static_cast<std::int64_t>(i) + (channels() == 1 ? 2 : 1); }
+  double elements() const {
+    return std::accumulate(windows.begin(), windows.end(), 1.0, [](double product, const Window& window) { return product * static_cast<double>(window.kernel); });
+  }
+  /// A helper layer of the type "MaxPool" or "AvgPool" with the same windows.
+  Handle helper(const std::string& suffix, const std::string& name, Handle input) const {
+    const std::string type = name + torch_suffix(axes());
+    Attributes plain = Registry::instance().find(type)->defaults();
+    plain.set("kernel_size", attributes.at("kernel_size"));
+    plain.set("stride", attributes.at(attributes.is_none("stride") ? "kernel_size" : "stride"));
+    plain.set("data_format", attributes.at("data_format"));
+    return emitter.layer(suffix, type, plain, input);
+  }
+};
+
+// Margins of which no ceil_mode is left to ask for.
+std::vector<Margins> whole_margins(const Pooling& pooling) {
+  const Attributes& a = pooling.attributes;
+  const SymbolicShape spatial = spatial_sizes(a, pooling.emitter.input_shapes()[0], pooling.axes());
   std::vector<Margins> margins = margins_of(a);
-  if (!a.boolean("ceil_mode")) return margins;
-  const std::vector<Window> windows = windows_of(a);
-  const SymbolicShape spatial = spatial_sizes(a, input, windows.size());
-  for (std::size_t i = 0; i < windows.size(); ++i) {
-    const Window& window = windows[i];
-    if (spatial[i].value()) {
-      const std::int64_t windows_count = *windows_in(spatial[i], window, margins[i], true).value();
-      const std::int64_t needed = (windows_count - 1) * window.stride + window.extent() - *spatial[i].value() - margins[i].before;
-      margins[i].after = std::max(margins[i].after, needed);
-    } else if (window.extent() >= window.stride + margins[i].before) {
-      margins[i].after += window.stride - 1;
-    } else {
-      throw Unsupported("ceil_mode over an open size (" + spatial[i].str() + ") with a stride larger than its window has no Keras layer; --fix-size may help");
-    }
+  for (std::size_t i = 0; i < margins.size(); ++i) {
+    const Window& window = pooling.windows[i];
+    const bool fits = windows_in(spatial[i], window, margins[i]) == windows_in(spatial[i], window, margins[i], a.boolean("ceil_mode"));
+    if (!fits) margins[i] = with_ceil(window, margins[i]);
   }
   return margins;
 }
 
-bool has_dilation(const Attributes& a) {
-  const auto& dilation = a.integers("dilation");
-  return std::any_of(dilation.begin(), dilation.end(), [](std::int64_t d) { return d != 1; });
-}
-
-KerasEmitter::Results emit_pooling(bool same, Json::Object config, KerasEmitter& emitter, KerasEmitter::Handle input) {
-  config.set("padding", same ? "same" : "valid");
-  return emitter.main(std::move(config), {input});
-}
-
-KerasEmitter::Results lower_max(const Attributes& a, Json::Object config, KerasEmitter& emitter) {
-  if (has_dilation(a)) throw Unsupported("max pooling with dilation has no Keras layer");
-  const bool same = has_padding_word(a, "same");
-  KerasEmitter::Handle input = emitter.input(0);
-  if (!same)
-    if (const auto margins = margins_with_ceil(a, emitter.input_shapes()[0]); any_margin(margins))
-      input = emit_constant_padding(margins, -std::numeric_limits<double>::infinity(), a, emitter, input);
-  return emit_pooling(same, std::move(config), emitter, input);
-}
-
-KerasEmitter::Results lower_average(const Attributes& a, Json::Object config, KerasEmitter& emitter) {
-  if (a.contains("divisor_override") && !a.is_none("divisor_override")) throw Unsupported("average pooling with divisor_override has no Keras layer");
-  const bool same = has_padding_word(a, "same");
-  KerasEmitter::Handle input = emitter.input(0);
-  if (!same) {
-    const std::vector<Margins> margins = margins_of(a);
-    const auto with_ceil = margins_with_ceil(a, emitter.input_shapes()[0]);
-    for (std::size_t i = 0; i < margins.size(); ++i)
-      if (with_ceil[i].after != margins[i].after) throw Unsupported("average pooling with ceil_mode, where windows end outside, has no Keras layer");
-    if (any_margin(margins)) {
-      if (!a.boolean("count_include_pad")) throw Unsupported("average pooling with padding that does not count has no Keras layer");
-      input = emit_zero_padding(margins, a, emitter, input);
+// The largest of a window's elements one axis after the other, each by slices that start at the window's elements.
+Handle maximum_of_slices(const Pooling& pooling, Handle input) {
+  KerasEmitter& emitter = pooling.emitter;
+  for (std::size_t i = 0; i < pooling.axes(); ++i) {
+    const Window& window = pooling.windows[i];
+    std::optional<Handle> largest;
+    for (std::int64_t start = 0; start < window.extent(); start += window.dilation) {
+      const std::int64_t stop = start + 1 - window.extent();
+      const Handle slice = keras_ops::cut(emitter, "slice", input, {{pooling.axis(i), {start, stop == 0 ? std::nullopt : std::optional(stop), window.stride}}});
+      largest = largest ? keras_ops::elementwise(emitter, "maximum", "Maximum", *largest, slice) : slice;
     }
+    input = *largest;
   }
-  return emit_pooling(same, std::move(config), emitter, input);
+  return input;
+}
+
+Handle maximum_over_windows(const Pooling& pooling, Handle input) {
+  const std::vector<Margins> margins = whole_margins(pooling);
+  if (any_margin(margins)) input = emit_constant_padding(margins, -std::numeric_limits<double>::infinity(), pooling.attributes, pooling.emitter, input);
+  const bool dilated = std::any_of(pooling.windows.begin(), pooling.windows.end(), [](const Window& window) { return window.dilation != 1; });
+  return dilated ? maximum_of_slices(pooling, input) : pooling.pool(input);
+}
+
+// The means of windows: of all their elements, or of those only that count.
+Handle mean_over_windows(const Pooling& pooling, Handle input) {
+  const Attributes& a = pooling.attributes;
+  KerasEmitter& emitter = pooling.emitter;
+  const std::vector<Margins> all = whole_margins(pooling);
+  const auto pad = [&](Handle value, const std::vector<Margins>& margins) { return any_margin(margins) ? emit_zero_padding(margins, a, emitter, value) : value; };
+  if (a.contains("divisor_override") && !a.is_none("divisor_override"))
+    return keras_ops::scaled(emitter, "scaled", pooling.pool(pad(input, all)), pooling.elements() / static_cast<double>(a.integer("divisor_override")));
+
+  std::vector<Margins> counted = margins_of(a);
+  if (a.contains("count_include_pad") && !a.boolean("count_include_pad")) counted.assign(counted.size(), {0, 0});
+  std::vector<Margins> uncounted = all;
+  for (std::size_t i = 0; i < all.size(); ++i) uncounted[i] = {all[i].before - counted[i].before, all[i].after - counted[i].after};
+  const Handle known = pad(input, counted);
+  if (!any_margin(uncounted)) return pooling.pool(known);
+  // Zeros that do not count: the mean with them is divided by the part that the others have in each window.
+  const Handle mean = pooling.pool(pad(known, uncounted));
+  const Handle one_image = keras_ops::cut(emitter, "image", known, {{0, {0, 1}}, {pooling.channels(), {0, 1}}});
+  const Handle part = pooling.helper("count", "AvgPool", pad(keras_ops::elementwise(emitter, "ones", "OnesLike", one_image), uncounted));
+  return keras_ops::elementwise(emitter, "mean", "Divide", mean, part);
+}
+
+// Keras's own layer with the input padded as it cannot say itself.
+using OverWindows = Handle (*)(const Pooling&, Handle);
+decltype(KerasMapping::lower) lower_pooling(OverWindows over_windows) {
+  return [over_windows](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
+    config.set("strides", Json::array(a.is_none("stride") ? a.integers("kernel_size") : a.integers("stride")));
+    const bool same = has_padding_word(a, "same");
+    config.set("padding", same ? "same" : "valid");
+    const auto main = [&](Handle input) { return emitter.main(config, {input}).first(); };
+    return same ? main(emitter.input(0)) : over_windows({a, emitter, main}, emitter.input(0));
+  };
+}
+
+// Source: torch/nn/functional.py, lp_pool2d.
+KerasEmitter::Results lower_power(const Attributes& a, Json::Object, KerasEmitter& emitter) {
+  const double power = a.number("norm_type");
+  const Handle x = emitter.input(0);
+  Pooling pooling{a, emitter, {}};
+  if (std::isinf(power)) {  // the largest or the smallest of the absolute values
+    pooling.pool = [&](Handle input) { return pooling.helper("pool", "MaxPool", input); };
+    const Handle sizes = keras_ops::elementwise(emitter, "absolute", "Absolute", x);
+    if (power > 0) return maximum_over_windows(pooling, sizes);
+    return keras_ops::elementwise(emitter, "", "Negative", maximum_over_windows(pooling, keras_ops::elementwise(emitter, "negative", "Negative", sizes)));
+  }
+  pooling.pool = [&](Handle input) { return pooling.helper("pool", "AvgPool", input); };
+  const Handle mean = mean_over_windows(pooling, keras_ops::elementwise(emitter, "power", "Power", x, power));
+  return keras_ops::elementwise(emitter, "", "Power", keras_ops::scaled(emitter, "sum", mean, pooling.elements()), 1 / power);
+}
+
+// Sizes that None leaves open: the other axes one element each, or the sizes as they are.
+KerasEmitter::Results lower_adaptive(const Attributes& a, Json::Object config, KerasEmitter& emitter, const std::string& reduction) {
+  const SymbolicShape spatial = spatial_sizes(a, emitter.input_shapes()[0], a.integers("output_size").size());
+  std::vector<std::int64_t> sizes = a.integers("output_size");
+  std::vector<std::int64_t> reduced;
+  bool is_open = false;
+  const std::int64_t first = a.text("data_format") == "channels_last" ? 1 : 2;
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    if (sizes[i] == 1) reduced.push_back(static_cast<std::int64_t>(i) + first);
+    if (sizes[i] != kNone) continue;
+    is_open = is_open || spatial[i].is_open();
+    sizes[i] = spatial[i].value().value_or(kNone);
+  }
+  if (!is_open) {
+    config.set("output_size", Json::array(sizes));
+    return emitter.main(std::move(config), {emitter.input(0)});
+  }
+  for (const std::int64_t size : sizes)
+    if (size != kNone && size != 1) throw Unsupported("adaptive pooling that keeps one open size and changes another has no Keras layer; --fix-size may help");
+  return keras_ops::reduce(emitter, "", reduction, emitter.input(0), reduced);
 }
 
 void lift(Json::Object& config, Attributes& attributes, const std::vector<SymbolicShape>&) {
@@ -83,35 +165,58 @@ Spelling strides(std::size_t axes) {
   return result;
 }
 
-KerasMapping pooling(const std::string& type, const std::string& class_name, std::size_t axes, decltype(KerasMapping::lower) lower) {
+// Examples of inputs: with axes of different sizes, and of 9 elements, on which Keras's backends agree about `same`.
+Shape volume(std::size_t axes) {
+  Shape shape(axes + 2, 4);
+  std::iota(shape.begin(), shape.end() - 1, 5);
+  shape[0] = 2;
+  return shape;
+}
+Shape evenly(std::size_t axes) {
+  Shape shape(axes + 2, 9);
+  shape.front() = 2;
+  return shape;
+}
+
+KerasMapping pooling(const std::string& type, const std::string& class_name, std::size_t axes, OverWindows over_windows) {
   KerasMapping mapping{.type = type + torch_suffix(axes), .class_name = class_name + keras_suffix(axes)};
   mapping.attributes = {
       {"kernel_size", "pool_size", spelling::integers(axes)},
       {"stride", "strides", strides(axes)},
       {"data_format", "data_format", spelling::text()},
   };
-  mapping.lower = [lower](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
-    config.set("strides", Json::array(a.is_none("stride") ? a.integers("kernel_size") : a.integers("stride")));
-    return lower(a, std::move(config), emitter);
-  };
+  mapping.lower = lower_pooling(over_windows);
   mapping.lift = lift;
+  const Shape image = volume(axes);
+  mapping.samples = {
+      {"valid", {{"pool_size", 2}}, {image}},
+      {"strides and padding", {{"pool_size", 3}, {"strides", 2}, {"padding", "same"}}, {evenly(axes)}},
+      {"channels_first", {{"pool_size", 3}, {"strides", 1}, {"data_format", "channels_first"}}, {image}},
+  };
   return mapping;
 }
 
 KerasMapping global_pooling(const std::string& type, const std::string& class_name, std::size_t axes) {
-  KerasMapping mapping{.type = type + torch_suffix(axes), .class_name = class_name + keras_suffix(axes)};
+  KerasMapping mapping{.type = type + torch_suffix(axes), .class_name = "Global" + class_name + keras_suffix(axes)};
   mapping.attributes = {
       {"keepdims", "keepdims", spelling::boolean()},
       {"data_format", "data_format", spelling::text()},
   };
-  mapping.derive = [axes](Attributes& attributes, const std::vector<SymbolicShape>&) {
-    attributes.set("output_size", std::vector<std::int64_t>(axes, 1));
+  const std::vector<std::int64_t> single(axes, 1);
+  mapping.fits = [single](const Attributes& a, const std::vector<SymbolicShape>&) { return a.integers("output_size") == single; };
+  mapping.derive = [single](Attributes& attributes, const std::vector<SymbolicShape>&) { attributes.set("output_size", single); };
+  mapping.samples = {{"plain", {}, {volume(axes)}}, {"keepdims", {{"keepdims", true}}, {volume(axes)}}, {"channels_first", {{"data_format", "channels_first"}}, {volume(axes)}}};
+  return mapping;
+}
+
+KerasMapping adaptive_pooling(const std::string& type, const std::string& class_name, std::size_t axes, const std::string& reduction) {
+  KerasMapping mapping{.type = type + torch_suffix(axes), .class_name = "Adaptive" + class_name + keras_suffix(axes)};
+  mapping.attributes = {
+      {"output_size", "output_size", spelling::integers(axes)},
+      {"data_format", "data_format", spelling::text()},
   };
-  mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
-    for (const std::int64_t size : a.integers("output_size"))
-      if (size != 1) throw Unsupported("adaptive pooling to a size of " + std::to_string(size) + " has no Keras layer yet");
-    return emitter.main(std::move(config), {emitter.input(0)});
-  };
+  mapping.samples = {{"sizes", {{"output_size", 3}}, {volume(axes)}}, {"channels_first", {{"output_size", 3}, {"data_format", "channels_first"}}, {volume(axes)}}};
+  mapping.lower = [reduction](const Attributes& a, Json::Object config, KerasEmitter& emitter) { return lower_adaptive(a, std::move(config), emitter, reduction); };
   return mapping;
 }
 
@@ -120,10 +225,13 @@ KerasMapping global_pooling(const std::string& type, const std::string& class_na
 std::vector<KerasMapping> keras_mappings() {
   std::vector<KerasMapping> result;
   for (std::size_t axes = 1; axes <= 3; ++axes) {
-    result.push_back(pooling("MaxPool", "MaxPooling", axes, lower_max));
-    result.push_back(pooling("AvgPool", "AveragePooling", axes, lower_average));
-    result.push_back(global_pooling("AdaptiveAvgPool", "GlobalAveragePooling", axes));
-    result.push_back(global_pooling("AdaptiveMaxPool", "GlobalMaxPooling", axes));
+    result.push_back(pooling("MaxPool", "MaxPooling", axes, maximum_over_windows));
+    result.push_back(pooling("AvgPool", "AveragePooling", axes, mean_over_windows));
+    result.push_back({.type = "LPPool" + torch_suffix(axes), .class_name = "", .lower = lower_power, .written_only = true});
+    for (const auto& [type, class_name, reduction] : {std::array{"AdaptiveAvgPool", "AveragePooling", "Mean"}, std::array{"AdaptiveMaxPool", "MaxPooling", "Max"}}) {
+      result.push_back(global_pooling(type, class_name, axes));
+      result.push_back(adaptive_pooling(type, class_name, axes, reduction));
+    }
   }
   return result;
 }

@@ -1,5 +1,9 @@
+#include <cmath>
 #include <limits>
+#include <optional>
+#include <type_traits>
 
+#include "layers/layer_type.h"
 #include "layers/torch_layer.h"
 #include "layers/torch_padding.h"
 #include "layers/window.h"
@@ -15,7 +19,7 @@ Options options_for(const Attributes& a) {
   Options options(a.integers("kernel_size"));
   if (!a.is_none("stride")) options.stride(a.integers("stride"));
   if (has_padding_word(a, "same")) return options;
-  if (!has_padding_word(a, "valid")) options.padding(a.integers("padding"));
+  if (a.contains("padding") && !has_padding_word(a, "valid")) options.padding(a.integers("padding"));
   return options.ceil_mode(a.boolean("ceil_mode"));
 }
 
@@ -51,13 +55,38 @@ TorchInstance build_average(const Layer& layer) {
   return unary(module.ptr(), in_data_format(a, has_padding_word(a, "same") ? mean_over_same(forward, windows_of(a)) : forward));
 }
 
-template <typename Pool>
+// LibTorch's options take None for an element, except in one dimension.
+template <typename Pool, typename Element = std::optional<std::int64_t>>
 TorchInstance build_adaptive(const Layer& layer) {
   const Attributes& a = layer.attributes;
-  const Pool module(a.integers("output_size"));
+  std::vector<Element> sizes;
+  for (const std::int64_t size : a.integers("output_size")) {
+    if constexpr (std::is_same_v<Element, std::int64_t>)
+      sizes.push_back(size);
+    else
+      sizes.push_back(size == kNone ? std::nullopt : std::optional(size));
+  }
+  const Pool module(sizes);
   TorchFunction forward = module_call(module);
   if (!a.boolean("keepdims")) forward = [forward](const Tensor& input) { return forward(input).flatten(1); };
   return unary(module.ptr(), in_data_format(a, forward));
+}
+
+// Of infinite powers, which LibTorch's module does not know, torch/nn/functional.py makes the extreme absolute values.
+template <typename MaxPool, typename MaxOptions, typename Pool, typename Options>
+TorchInstance build_power(const Layer& layer) {
+  const Attributes& a = layer.attributes;
+  const double power = a.number("norm_type");
+  if (std::isinf(power)) {
+    const MaxPool module(options_for<MaxOptions>(a));
+    return unary(module.ptr(), in_data_format(a, [maximum = module_call(module), power](const Tensor& input) {
+                   return power > 0 ? maximum(input.abs()) : -maximum(-input.abs());
+                 }));
+  }
+  Options options(power, a.integers("kernel_size"));
+  if (!a.is_none("stride")) options.stride(a.integers("stride"));
+  const Pool module(options.ceil_mode(a.boolean("ceil_mode")));
+  return unary(module.ptr(), in_data_format(a, module_call(module)));
 }
 
 }  // namespace
@@ -71,10 +100,13 @@ std::vector<TorchLayer> torch_layers() {
       {"AvgPool1d", build_average<AvgPool1d, AvgPool1dOptions>},
       {"AvgPool2d", build_average<AvgPool2d, AvgPool2dOptions>},
       {"AvgPool3d", build_average<AvgPool3d, AvgPool3dOptions>},
-      {"AdaptiveAvgPool1d", build_adaptive<AdaptiveAvgPool1d>},
+      {"LPPool1d", build_power<MaxPool1d, MaxPool1dOptions, LPPool1d, LPPool1dOptions>},
+      {"LPPool2d", build_power<MaxPool2d, MaxPool2dOptions, LPPool2d, LPPool2dOptions>},
+      {"LPPool3d", build_power<MaxPool3d, MaxPool3dOptions, LPPool3d, LPPool3dOptions>},
+      {"AdaptiveAvgPool1d", build_adaptive<AdaptiveAvgPool1d, std::int64_t>},
       {"AdaptiveAvgPool2d", build_adaptive<AdaptiveAvgPool2d>},
       {"AdaptiveAvgPool3d", build_adaptive<AdaptiveAvgPool3d>},
-      {"AdaptiveMaxPool1d", build_adaptive<AdaptiveMaxPool1d>},
+      {"AdaptiveMaxPool1d", build_adaptive<AdaptiveMaxPool1d, std::int64_t>},
       {"AdaptiveMaxPool2d", build_adaptive<AdaptiveMaxPool2d>},
       {"AdaptiveMaxPool3d", build_adaptive<AdaptiveMaxPool3d>},
   };

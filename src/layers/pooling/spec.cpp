@@ -1,3 +1,5 @@
+#include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "h5bridge/error.h"
@@ -7,15 +9,26 @@
 namespace h5bridge::pooling {
 namespace {
 
-void check(const Attributes& a) {
+void check_windows(const Attributes& a) {
   for (const char* name : {"kernel_size", "stride"}) check_at_least(a, name, 1);
+}
+
+void check_padding(const Attributes& a) {
   check_at_least(a, "padding", 0);
   if (has_padding_word(a, "same") || has_padding_word(a, "valid")) return;
   const auto& padding = a.integers("padding");
-  const auto& kernel = a.integers("kernel_size");
+  const auto windows = windows_of(a);
   for (std::size_t i = 0; i < padding.size(); ++i)
-    if (2 * padding[i] > kernel[i])
-      throw MalformedFile("\"padding\" is " + std::to_string(padding[i]) + ", expected at most half of the window's " + std::to_string(kernel[i]));
+    if (2 * padding[i] > windows[i].extent())
+      throw MalformedFile("\"padding\" is " + std::to_string(padding[i]) + ", expected at most half of the window's " + std::to_string(windows[i].extent()));
+}
+
+// Two checks after each other.
+std::function<void(const Attributes&)> both(std::function<void(const Attributes&)> first, std::function<void(const Attributes&)> second) {
+  return [=](const Attributes& a) {
+    first(a);
+    second(a);
+  };
 }
 
 std::vector<SymbolicShape> shapes(const Attributes& a, const std::vector<SymbolicShape>& inputs) {
@@ -36,7 +49,8 @@ Shape image(std::int64_t batch, std::size_t axes) {
   return shape;
 }
 
-LayerType pooling(const std::string& name, std::size_t axes, const std::string& summary) {
+// What all windows that slide have in common.
+LayerType windowed(const std::string& name, std::size_t axes, const std::string& summary) {
   LayerType type;
   type.name = name + torch_suffix(axes);
   type.summary = summary;
@@ -44,77 +58,156 @@ LayerType pooling(const std::string& name, std::size_t axes, const std::string& 
   type.attributes = {
       required_tuple("kernel_size", axes, "size of the window"),
       or_none(tuple("stride", axes, 1, "step of the window; None: the window's size")),
-      padding_attribute(axes, {"same", "valid"}, "elements added at both ends; \"same\" as Keras has it"),
       boolean("ceil_mode", false, "whether a window that ends outside counts"),
       data_format(),
   };
+  type.check = check_windows;
   type.shapes = shapes;
   type.layout = follows_data_format();
-  type.check = check;
-  const auto sample = [&](const std::string& what, Json::Object attributes, std::int64_t batch = 2) {
-    type.samples.push_back({what, std::move(attributes), {image(batch, axes)}});
-  };
-  sample("plain", {{"kernel_size", 2}}, 3);
-  sample("overlapping", {{"kernel_size", 3}, {"stride", 2}}, 1);
-  sample("gaps", {{"kernel_size", 2}, {"stride", 3}});
-  sample("same", {{"kernel_size", 3}, {"stride", 2}, {"padding", "same"}});
-  sample("valid", {{"kernel_size", 3}, {"stride", 2}, {"padding", "valid"}});
-  sample("padding", {{"kernel_size", 3}, {"stride", 2}, {"padding", 1}});
   return type;
+}
+
+LayerType pooling(const std::string& name, std::size_t axes, const std::string& summary) {
+  LayerType type = windowed(name, axes, summary);
+  type.attributes.insert(type.attributes.begin() + 2, padding_attribute(axes, {"same", "valid"}, "elements added at both ends; \"same\" as Keras has it"));
+  type.check = both(type.check, check_padding);
+  return type;
+}
+
+// Samples of one type, all of its attributes besides kernel_size and stride by name.
+class Samples {
+ public:
+  Samples(LayerType& type, std::size_t axes, Json::Object common = {}) : type_(type), axes_(axes), common_(std::move(common)) {}
+  void add(const std::string& what, Json::Object attributes, std::int64_t batch = 2) const {
+    for (const auto& [name, value] : common_) attributes.set(name, value);
+    type_.samples.push_back({what, std::move(attributes), {image(batch, axes_)}});
+  }
+  /// Different numbers for different axes.
+  Json uneven(std::int64_t first) const {
+    Json::Array result;
+    for (std::size_t i = 0; i < axes_; ++i) result.push_back(first + static_cast<std::int64_t>(i) % 2);
+    return result;
+  }
+
+ private:
+  LayerType& type_;
+  std::size_t axes_;
+  Json::Object common_;
+};
+
+void add_window_samples(const Samples& samples) {
+  samples.add("plain", {{"kernel_size", 2}}, 3);
+  samples.add("overlapping", {{"kernel_size", 3}, {"stride", 2}}, 1);
+  samples.add("gaps", {{"kernel_size", 2}, {"stride", 3}});
+  samples.add("uneven", {{"kernel_size", samples.uneven(2)}, {"stride", samples.uneven(1)}});
+  samples.add("ceil_mode", {{"kernel_size", 3}, {"stride", 2}, {"ceil_mode", true}});
+  samples.add("ceil_mode with gaps", {{"kernel_size", 2}, {"stride", 3}, {"ceil_mode", true}});
+}
+
+void add_padding_samples(const Samples& samples) {
+  samples.add("same", {{"kernel_size", 3}, {"stride", 2}, {"padding", "same"}});
+  samples.add("valid", {{"kernel_size", 3}, {"stride", 2}, {"padding", "valid"}});
+  samples.add("padding", {{"kernel_size", 3}, {"stride", 2}, {"padding", 1}});
+  samples.add("uneven padding", {{"kernel_size", samples.uneven(3)}, {"stride", 2}, {"padding", samples.uneven(0)}});
+  samples.add("ceil_mode and padding", {{"kernel_size", 3}, {"stride", 2}, {"padding", 1}, {"ceil_mode", true}});
+  samples.add("ceil_mode, gaps and padding", {{"kernel_size", 2}, {"stride", 4}, {"padding", 1}, {"ceil_mode", true}});
 }
 
 LayerType max_pooling(std::size_t axes) {
   LayerType type = pooling("MaxPool", axes, "maximum over windows");
   type.attributes.push_back(tuple("dilation", axes, 1, "distance of the window's elements"));
   type.attributes.push_back(boolean("return_indices", false, "whether the places of the maxima are a second output"));
-  const auto check_pooling = type.check;
-  type.check = [check_pooling](const Attributes& a) {
-    check_pooling(a);
+  type.check = both(type.check, [](const Attributes& a) {
     check_at_least(a, "dilation", 1);
     if (a.boolean("return_indices")) throw Unsupported("return_indices is not supported");
-  };
-  type.samples.push_back({"ceil_mode", {{"kernel_size", 3}, {"stride", 2}, {"ceil_mode", true}}, {image(2, axes)}});
-  type.samples.push_back({"ceil_mode with gaps", {{"kernel_size", 2}, {"stride", 3}, {"ceil_mode", true}}, {image(2, axes)}});
-  type.samples.push_back({"ceil_mode and padding", {{"kernel_size", 3}, {"stride", 2}, {"padding", 1}, {"ceil_mode", true}}, {image(2, axes)}});
+  });
+  const Samples samples(type, axes);
+  add_window_samples(samples);
+  add_padding_samples(samples);
+  samples.add("dilation", {{"kernel_size", 2}, {"stride", 1}, {"dilation", 3}});
+  samples.add("uneven dilation and padding", {{"kernel_size", 3}, {"stride", 2}, {"dilation", samples.uneven(1)}, {"padding", 1}});
+  samples.add("dilation and ceil_mode", {{"kernel_size", 3}, {"stride", 3}, {"dilation", 2}, {"padding", 1}, {"ceil_mode", true}});
   return type;
 }
 
 LayerType average_pooling(std::size_t axes) {
   LayerType type = pooling("AvgPool", axes, "mean over windows");
   type.attributes.push_back(boolean("count_include_pad", true, "whether added zeros count; with padding \"same\" they never do"));
-  if (axes > 1) type.attributes.push_back(or_none(integer("divisor_override", 1, "what sums are divided by instead of the window's size")));
+  if (axes > 1) {
+    type.attributes.push_back(or_none(integer("divisor_override", 1, "what sums are divided by instead of the window's size")));
+    type.check = both(type.check, [](const Attributes& a) {
+      if (!a.is_none("divisor_override") && a.integer("divisor_override") == 0) throw MalformedFile("\"divisor_override\" is 0");
+    });
+  }
+  const Samples samples(type, axes);
+  add_window_samples(samples);
+  add_padding_samples(samples);
+  const Samples without_padding(type, axes, {{"count_include_pad", false}});
+  without_padding.add("padding that does not count", {{"kernel_size", 3}, {"stride", 2}, {"padding", 1}});
+  without_padding.add("uneven padding that does not count", {{"kernel_size", samples.uneven(3)}, {"stride", 1}, {"padding", samples.uneven(0)}});
+  without_padding.add("ceil_mode and padding that does not count", {{"kernel_size", 3}, {"stride", 2}, {"padding", 1}, {"ceil_mode", true}});
+  if (axes > 1) {
+    samples.add("divisor_override", {{"kernel_size", 2}, {"divisor_override", 3}});
+    samples.add("divisor_override, ceil_mode and padding", {{"kernel_size", 3}, {"stride", 2}, {"padding", 1}, {"ceil_mode", true}, {"divisor_override", -5}});
+  }
   return type;
 }
 
-// Global pooling is the adaptive one to a single element; to other sizes Keras has no counterpart that takes any input.
+LayerType power_pooling(std::size_t axes) {
+  LayerType type = windowed("LPPool", axes, "root of the sum of powers over windows");
+  type.source = "torch/nn/modules/pooling.py";
+  type.attributes.insert(type.attributes.begin(), required_number("norm_type", "the power; infinity: the largest absolute value, minus infinity: the smallest"));
+  type.check = both(type.check, [](const Attributes& a) {
+    if (a.number("norm_type") == 0 || std::isnan(a.number("norm_type"))) throw MalformedFile("\"norm_type\" is neither a power nor infinite");
+  });
+  add_window_samples(Samples(type, axes, {{"norm_type", 2.0}}));
+  const double infinity = std::numeric_limits<double>::infinity();
+  const Samples samples(type, axes);
+  for (const double power : {1.0, 4.0, -2.0, infinity, -infinity})
+    samples.add("power of " + Json(power).dump(), {{"norm_type", power}, {"kernel_size", 3}, {"stride", 2}, {"ceil_mode", true}});
+  return type;
+}
+
+// Global pooling is the adaptive one to a single element.
 LayerType adaptive_pooling(const std::string& name, std::size_t axes) {
   LayerType type;
   type.name = name + torch_suffix(axes);
   type.summary = "pooling to a given size, whatever the input's";
-  type.source = "torch/nn/modules/pooling.py; keras/src/layers/pooling/base_global_pooling.py";
+  type.source = "torch/nn/modules/pooling.py; keras/src/layers/pooling/base_global_pooling.py, base_adaptive_pooling.py";
   type.attributes = {
-      required_tuple("output_size", axes, "size of the output"),
+      of_elements_or_none(required_tuple("output_size", axes, "size of the output; None: the input's")),
       boolean("keepdims", true, "Keras's: whether spatial axes of size 1 stay"),
       data_format(),
   };
+  if (name == "AdaptiveMaxPool") type.attributes.push_back(boolean("return_indices", false, "whether the places of the maxima are a second output"));
   type.check = [](const Attributes& a) {
-    check_at_least(a, "output_size", 1);
-    for (const std::int64_t size : a.integers("output_size"))
+    for (const std::int64_t size : a.integers("output_size")) {
+      if (size != kNone && size < 1) throw MalformedFile("\"output_size\" is " + std::to_string(size) + ", expected at least 1");
       if (size != 1 && !a.boolean("keepdims")) throw MalformedFile("\"keepdims\" is false, but the output's size is not 1");
+    }
+    if (a.contains("return_indices") && a.boolean("return_indices")) throw Unsupported("return_indices is not supported");
   };
   type.shapes = [axes](const Attributes& a, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
     const SymbolicShape& input = inputs.at(0);
-    spatial_sizes(a, input, axes);  // the number of axes
+    SymbolicShape spatial = spatial_sizes(a, input, axes);
     const Size& channels = input[channel_axis(a, static_cast<std::int64_t>(input.size()))];
     if (!a.boolean("keepdims")) return {{input[0], channels}};
-    const auto& size = a.integers("output_size");
-    return {with_channels(a, input[0], channels, SymbolicShape(size.begin(), size.end()))};
+    for (std::size_t i = 0; i < axes; ++i)
+      if (a.integers("output_size")[i] != kNone) spatial[i] = a.integers("output_size")[i];
+    return {with_channels(a, input[0], channels, spatial)};
   };
   type.layout = follows_data_format();
-  type.samples = {
-      {"global", {{"output_size", 1}}, {image(2, axes)}},
-      {"global without axes", {{"output_size", 1}, {"keepdims", false}}, {image(3, axes)}},
-  };
+  const Samples samples(type, axes);
+  samples.add("global", {{"output_size", 1}});
+  samples.add("global without axes", {{"output_size", 1}, {"keepdims", false}}, 3);
+  samples.add("to a size", {{"output_size", 4}}, 1);
+  samples.add("to uneven sizes", {{"output_size", samples.uneven(5)}});
+  samples.add("to more than there is", {{"output_size", samples.uneven(13)}});
+  if (axes > 1) {
+    Json::Array partly(axes, Json(4));
+    partly[0] = nullptr;
+    samples.add("one axis kept", {{"output_size", partly}});
+  }
   return type;
 }
 
@@ -125,6 +218,7 @@ std::vector<LayerType> layer_types() {
   for (std::size_t axes = 1; axes <= 3; ++axes) {
     types.push_back(max_pooling(axes));
     types.push_back(average_pooling(axes));
+    types.push_back(power_pooling(axes));
     types.push_back(adaptive_pooling("AdaptiveAvgPool", axes));
     types.push_back(adaptive_pooling("AdaptiveMaxPool", axes));
   }

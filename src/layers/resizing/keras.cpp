@@ -1,0 +1,204 @@
+#include <algorithm>
+#include <cmath>
+
+#include "h5bridge/error.h"
+#include "layers/keras_mapping.h"
+#include "layers/keras_ops.h"
+#include "layers/layer_type.h"
+#include "layers/resizing/interpolation.h"
+#include "layers/window.h"
+
+namespace h5bridge::resizing {
+namespace {
+
+using Handle = KerasEmitter::Handle;
+using Shapes = std::vector<SymbolicShape>;
+
+std::size_t axes_of(const Shapes& inputs) { return inputs.at(0).size() - 2; }
+
+// The scales where they are whole numbers, which place each element alike.
+std::optional<std::vector<std::int64_t>> whole_scales(const Attributes& a, const Shapes& inputs) {
+  if (a.is_none("scale_factor")) return std::nullopt;
+  std::vector<std::int64_t> result;
+  const auto& scales = a.numbers("scale_factor");
+  for (std::size_t i = 0; i < axes_of(inputs); ++i) {
+    const double scale = scales[scales.size() == 1 ? 0 : i];
+    // Of larger ones the floats that PyTorch reckons with may miss an element.
+    if (scale != std::floor(scale) || scale > 32) return std::nullopt;
+    result.push_back(static_cast<std::int64_t>(scale));
+  }
+  return result;
+}
+
+bool is_antialiased(const Attributes& a) { return a.contains("antialias") && a.boolean("antialias"); }
+
+bool has_mode(const Attributes& a, std::initializer_list<const char*> modes) {
+  return std::any_of(modes.begin(), modes.end(), [&](const char* mode) { return a.text("mode") == mode; });
+}
+
+// Where Keras has modes: its bilinear is PyTorch's without aligned corners, its bicubic differs between its backends.
+bool fits_up_sampling(const Attributes& a, const Shapes& inputs, std::size_t axes) {
+  const bool mode = has_mode(a, {"nearest"}) || (axes == 2 && has_mode(a, {"bilinear"}) && !aligns_corners(a) && !is_antialiased(a));
+  return mode && axes_of(inputs) == axes && whole_scales(a, inputs) && (axes != 1 || a.text("data_format") == "channels_last");
+}
+
+void set_scales(Attributes& attributes, const Json& size) {
+  std::vector<double> scales;
+  for (const Json& scale : size.is_array() ? size.as_array() : Json::Array{size}) scales.push_back(scale.as_float());
+  attributes.set("scale_factor", scales);
+}
+
+// Keras's words for modes, and ours.
+struct Word {
+  const char* keras;
+  const char* ours;
+};
+
+template <std::size_t count>
+Spelling words(const std::array<Word, count>& known) {
+  return {[known](const AttributeValue& value) {
+            for (const Word& word : known)
+              if (std::get<std::string>(value) == word.ours) return Json(word.keras);
+            throw Unsupported("mode \"" + std::get<std::string>(value) + "\" has no Keras layer");
+          },
+          [known](const Json& json) -> AttributeValue {
+            for (const Word& word : known)
+              if (json.as_string() == word.keras) return std::string(word.ours);
+            throw Unsupported("interpolation " + json.dump() + " is not in PyTorch");
+          }};
+}
+
+// Repeating, and resizing by interpolation, do not agree about "nearest".
+constexpr std::array kRepeating{Word{"nearest", "nearest"}, Word{"bilinear", "bilinear"}, Word{"bicubic", "bicubic"}};
+constexpr std::array kInterpolating{Word{"nearest", "nearest-exact"}, Word{"bilinear", "bilinear"}, Word{"bicubic", "bicubic"}};
+
+KerasMapping up_sampling(const std::string& type, std::size_t axes) {
+  KerasMapping mapping{.type = type, .class_name = "UpSampling" + keras_suffix(axes)};
+  if (axes > 1) mapping.attributes.push_back({"data_format", "data_format", spelling::text()});
+  if (axes == 2) mapping.attributes.push_back({"mode", "interpolation", words(kRepeating), std::string("nearest")});
+  mapping.fits = [axes](const Attributes& a, const Shapes& inputs) { return fits_up_sampling(a, inputs, axes); };
+  mapping.lift = [axes](Json::Object& config, Attributes& attributes, const Shapes&) {
+    set_scales(attributes, config.at("size"));
+    if (axes == 1) attributes.set("data_format", std::string("channels_last"));
+    config.erase("size");
+  };
+  mapping.lower = [axes](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
+    const auto scales = whole_scales(a, emitter.input_shapes());
+    if (!scales) throw Unsupported("its scales are no whole numbers");
+    config.set("size", axes == 1 ? Json(scales->at(0)) : Json::array(*scales));
+    return emitter.main(std::move(config), {emitter.input(0)});
+  };
+  mapping.written_only = type != "Upsample";
+  const Shape input = axes == 1 ? Shape{2, 5, 3} : axes == 2 ? Shape{2, 5, 7, 3} : Shape{2, 4, 3, 5, 2};
+  mapping.samples = {{"twice", {}, {input}}};
+  if (axes == 1) mapping.samples.push_back({"size", {{"size", 3}}, {input}});
+  if (axes > 1) mapping.samples.push_back({"channels_first", {{"size", 3}, {"data_format", "channels_first"}}, {input}});
+  if (axes == 2)
+    for (const char* interpolation : {"bilinear", "bicubic"}) mapping.samples.push_back({interpolation, {{"size", Json::Array{3, 2}}, {"interpolation", interpolation}}, {input}});
+  return mapping;
+}
+
+// Keras's Resizing knows the output's sizes, whatever the input's.
+KerasMapping resizing(const std::string& type) {
+  KerasMapping mapping{.type = type, .class_name = "Resizing"};
+  mapping.attributes = {{"data_format", "data_format", spelling::text()}, {"mode", "interpolation", words(kInterpolating)}};
+  mapping.fixed = {{"crop_to_aspect_ratio", false}, {"pad_to_aspect_ratio", false}};
+  mapping.carried = {{"fill_mode", "constant"}, {"fill_value", 0.0}};
+  mapping.fits = [](const Attributes& a, const Shapes& inputs) {
+    if (axes_of(inputs) != 2 || !has_mode(a, {"bilinear", "nearest-exact"}) || aligns_corners(a) || is_antialiased(a)) return false;
+    return !stated_scale(a, 0) && fixed(resized(a, spatial_sizes(a, inputs.at(0), 2))).has_value();
+  };
+  mapping.lift = [](Json::Object& config, Attributes& attributes, const Shapes&) {
+    attributes.set("size", SymbolicShape{config.at("height").as_integer(), config.at("width").as_integer()});
+    // Only these two pay attention to it.
+    const std::string& interpolation = config.at("interpolation").as_string();
+    if (const Json* antialias = config.find("antialias"); antialias && antialias->as_bool() && interpolation != "nearest") attributes.set("antialias", true);
+    for (const char* key : {"height", "width", "antialias", "training"}) config.erase(key);
+  };
+  mapping.call = {"data", "training"};  // Keras writes the latter, which makes no difference here
+  mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
+    const auto sizes = fixed(resized(a, spatial_sizes(a, emitter.input_shapes()[0], 2)));
+    if (!sizes) throw Unsupported("the size of its output is open; --fix-size may help");
+    config.set("height", sizes->at(0));
+    config.set("width", sizes->at(1));
+    config.set("antialias", is_antialiased(a));
+    return emitter.main(std::move(config), {emitter.input(0)});
+  };
+  mapping.written_only = type != "Upsample";
+  const Shape image{2, 9, 7, 3};
+  const auto sample = [&](const std::string& what, Json::Object config) {
+    config.set("height", 4);
+    config.set("width", 11);
+    mapping.samples.push_back({what, std::move(config), {image}});
+  };
+  sample("plain", {});
+  sample("nearest", {{"interpolation", "nearest"}});
+  sample("bicubic", {{"interpolation", "bicubic"}});
+  sample("antialias", {{"antialias", true}});
+  sample("filling", {{"fill_value", 2.0}, {"fill_mode", "constant"}});
+  sample("channels_first", {{"data_format", "channels_first"}});
+  return mapping;
+}
+
+// One axis: the elements that each output takes, side by side on an axis of their own, and their weighted sum.
+Handle along_axis(KerasEmitter& emitter, Handle x, std::int64_t axis, const Taps& taps) {
+  const auto count = static_cast<std::int64_t>(taps.count);
+  const auto outputs = static_cast<std::int64_t>(taps.indices.size()) / count;
+  SymbolicShape shape = emitter.shape(x);
+  shape.at(axis) = outputs;
+  const std::vector<std::int64_t> extents = count == 1 ? std::vector{outputs} : std::vector{outputs, count};
+  SymbolicShape taken = shape;
+  if (count > 1) taken.insert(taken.begin() + axis + 1, count);
+  x = emitter.operation("take", "keras.src.ops.numpy", "Take", {{"axis", axis}}, {x}, {{"indices", keras_ops::constant(extents, taps.indices)}}, taken);
+  if (count == 1) return x;
+  std::string letters;
+  for (std::size_t i = 0; i < taken.size(); ++i) letters += static_cast<char>('a' + i);
+  std::string result = letters;
+  result.erase(axis + 1, 1);
+  return emitter
+      .call({.suffix = "sum",
+             .module = "keras.src.ops.numpy",
+             .class_name = "Einsum",
+             .config = {{"subscripts", letters + "," + letters.substr(axis, 2) + "->" + result}},
+             .arguments = {x, keras_ops::constant(extents, taps.weights)},
+             .outputs = {shape}})
+      .at(0);
+}
+
+// What no Keras layer does, for sizes that are known.
+KerasMapping by_taps(const std::string& type) {
+  KerasMapping mapping{.type = type, .class_name = ""};
+  mapping.written_only = true;
+  mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
+    const SymbolicShape spatial = spatial_sizes(a, emitter.input_shapes()[0], axes_of(emitter.input_shapes()));
+    const SymbolicShape output = resized(a, spatial);
+    if (!fixed(spatial) || !fixed(output)) throw Unsupported("resizing of open sizes, mode \"" + a.text("mode") + "\", has no Keras layer; --fix-size may help");
+    const std::int64_t first = a.text("data_format") == "channels_last" ? 1 : 2;
+    Handle x = emitter.input(0);
+    bool changed = false;
+    for (std::size_t i = 0; i < spatial.size(); ++i) {
+      const Taps taps = taps_of(a, *spatial[i].value(), *output[i].value(), stated_scale(a, i));
+      if (taps.is_identity(*spatial[i].value())) continue;
+      x = along_axis(emitter, x, first + static_cast<std::int64_t>(i), taps);
+      changed = true;
+    }
+    return changed ? x : emitter.operation("", "keras.src.ops.numpy", "Copy", {}, {x}, {}, emitter.shape(x));
+  };
+  return mapping;
+}
+
+}  // namespace
+
+std::vector<KerasMapping> keras_mappings() {
+  std::vector<KerasMapping> result;
+  for (std::size_t axes = 1; axes <= 3; ++axes) result.push_back(up_sampling("Upsample", axes));
+  result.push_back(resizing("Upsample"));
+  result.push_back(by_taps("Upsample"));
+  for (const char* type : {"UpsamplingNearest2d", "UpsamplingBilinear2d"}) {
+    if (type == std::string("UpsamplingNearest2d")) result.push_back(up_sampling(type, 2));
+    result.push_back(by_taps(type));
+  }
+  return result;
+}
+
+}  // namespace h5bridge::resizing
