@@ -850,7 +850,7 @@ class Recorder(TorchFunctionMode):
             entry.type = form.type
             kind = getattr(nn, form.type)
             entry.attributes = {name: simplified(kind, name, value) for name, value in entry.attributes.items()} | form.fixed
-            defaults = constructor(kind)
+            defaults = constructor(kind) | dict.fromkeys(form.own, inspect.Parameter.empty)
             if unknown := [n for n in entry.attributes if n not in defaults]:
                 raise ValueError(f"{form.type} has no argument {unknown[0]}")
             entry.attributes = {n: entry.attributes[n] for n in defaults
