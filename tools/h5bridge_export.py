@@ -133,6 +133,7 @@ class ModuleForm:
     type: str
     rename: dict[str, str] = field(default_factory=dict)  # an argument of the function -> of the module's constructor
     fixed: dict[str, Any] = field(default_factory=dict)
+    own: frozenset[str] = frozenset()  # arguments that the module has not, but h5bridge's layer of its name
 
 
 def _module_forms() -> dict[str, ModuleForm]:
@@ -142,9 +143,10 @@ def _module_forms() -> dict[str, ModuleForm]:
         hardshrink Hardshrink, softshrink Softshrink, threshold Threshold, glu GLU, rrelu RReLU, dropout Dropout,
         dropout1d Dropout1d, dropout2d Dropout2d, dropout3d Dropout3d, alpha_dropout AlphaDropout,
         feature_alpha_dropout FeatureAlphaDropout, flatten Flatten, pixel_shuffle PixelShuffle, pixel_unshuffle PixelUnshuffle,
-        channel_shuffle ChannelShuffle, local_response_norm LocalResponseNorm, interpolate Upsample, fold Fold"""
+        channel_shuffle ChannelShuffle, local_response_norm LocalResponseNorm, fold Fold"""
     forms = {name: ModuleForm(type) for name, type in (pair.split() for pair in same_arguments.split(","))}
     forms["softshrink"] = ModuleForm("Softshrink", {"lambda": "lambd"})
+    forms["interpolate"] = ModuleForm("Upsample", own=frozenset({"antialias"}))
     forms["unflatten"] = ModuleForm("Unflatten", {"sizes": "unflattened_size"})
     forms["layer_norm"] = ModuleForm("LayerNorm", fixed={"elementwise_affine": False})
     forms["rms_norm"] = ModuleForm("RMSNorm", fixed={"elementwise_affine": False})
@@ -933,7 +935,7 @@ class Recorder(TorchFunctionMode):
             entry.type = form.type
             kind = getattr(nn, form.type)
             entry.attributes = {name: simplified(kind, name, value) for name, value in entry.attributes.items()} | form.fixed
-            defaults = constructor(kind)
+            defaults = constructor(kind) | dict.fromkeys(form.own, inspect.Parameter.empty)
             if unknown := [n for n in entry.attributes if n not in defaults]:
                 raise ValueError(f"{form.type} has no argument {unknown[0]}")
             entry.attributes = {n: entry.attributes[n] for n in defaults
@@ -959,6 +961,8 @@ class Recorder(TorchFunctionMode):
                 if value == [] and argument.default == []:
                     value = None  # a stride that is the kernel's size
                 entry.attributes[name] = self.json(value)
+            elif name in form.own:
+                entry.attributes |= {} if is_default(value, argument.default) else {name: self.json(value)}
             elif not is_default(value, argument.default):
                 raise ValueError(f"its argument {name} has no place in {form.type}")
         elif argument.required or not is_default(value, argument.default):

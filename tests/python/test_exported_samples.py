@@ -22,7 +22,8 @@ def settings(kind, attributes):
     result = {name: simplified(attributes.get(name, one.get("default"))) for name, one in declared.items()}
     if "Pool" in kind and "stride" in result:
         result["stride"] = result["stride"] or result["kernel_size"]
-        result["padding"] = 0 if result["padding"] == "valid" else result["padding"]  # a word of Keras's
+        if result.get("padding") == "valid":  # a word of Keras's
+            result["padding"] = 0
     return result
 
 

@@ -330,7 +330,7 @@ def reference(kind, attributes):
     if kind == "Flatten" and a.pop("channels_last_order", False):
         return Reference(nn.Flatten(), before=lambda x: x.movedim(1, -1)), False
     if kind in NOISE or a.pop("noise_shape", None):
-        return Function(lambda x: x), kind in ("Dropout", "AlphaDropout")
+        return Function(lambda x: x), False
     if kind == "Normalization":
         return Reference(Normalization(**a)), False
     if kind == "Rescaling":
@@ -356,7 +356,7 @@ def reference(kind, attributes):
         module.after = ACTIVATIONS[activation]
     if not keepdims:
         module.after = lambda x: x.flatten(1)
-    return module, exact and not activation and keepdims and not dropped
+    return module, exact and not (activation or dropped or channels or axes) and keepdims
 
 
 def randomised(module):

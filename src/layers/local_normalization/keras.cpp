@@ -58,20 +58,41 @@ KerasMapping operation() {
   mapping.lift = [](Json::Object& config, Attributes&, const Shapes&) {
     if (const Json* epsilon = config.find("epsilon"); epsilon && epsilon->is_null()) config.erase("epsilon");
   };
+  mapping.fits = [](const Attributes& a, const Shapes&) {
+    const double p = a.number("p");
+    return p == 2 || (p >= 1 && p < 1e6 && p == std::floor(p) && a.integers("dim").size() == 1);
+  };
   mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
     const auto axes = axes_of(a, emitter);
-    const double p = a.number("p");
-    if (axes.size() > 1 && p != 2) throw Unsupported("a norm other than 2 over several axes has no Keras operation");
     config.set("axis", axes.size() == 1 ? Json(axes[0]) : Json::array(axes));
-    if (std::isfinite(p) && p == std::floor(p)) config.set("order", static_cast<std::int64_t>(p));  // Keras tells 2 from other norms
+    config.set("order", static_cast<std::int64_t>(a.number("p")));  // Keras takes integers only
     return emitter.main(std::move(config), {emitter.input(0)});
   };
   mapping.samples = {{"settings", {{"axis", 1}, {"order", 1}, {"epsilon", 0.01}}, {{2, 3, 4}}}};
   return mapping;
 }
 
+// Other norms, step by step.
+KerasMapping composition() {
+  KerasMapping mapping{.type = "normalize", .class_name = "", .written_only = true};
+  mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
+    const double p = a.number("p");
+    const auto axes = axes_of(a, emitter);
+    if (p == 0) throw Unsupported("the norm 0, which counts elements, has no Keras operation");
+    const Handle x = emitter.input(0);
+    const Handle sizes = keras_ops::elementwise(emitter, "absolute", "Absolute", x);
+    const auto norm = [&] {
+      if (std::isinf(p)) return keras_ops::reduce(emitter, "norm", p > 0 ? "Max" : "Min", sizes, axes);
+      const Handle powers = keras_ops::elementwise(emitter, "power", "Power", sizes, p);
+      return keras_ops::elementwise(emitter, "norm", "Power", keras_ops::reduce(emitter, "sum", "Sum", powers, axes), 1 / p);
+    };
+    return keras_ops::elementwise(emitter, "", "Divide", x, keras_ops::elementwise(emitter, "eps", "Maximum", norm(), a.number("eps")));
+  };
+  return mapping;
+}
+
 }  // namespace
 
-std::vector<KerasMapping> keras_mappings() { return {local_response_norm(), unit_normalization(), operation()}; }
+std::vector<KerasMapping> keras_mappings() { return {local_response_norm(), unit_normalization(), operation(), composition()}; }
 
 }  // namespace h5bridge::local_normalization

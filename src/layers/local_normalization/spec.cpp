@@ -65,6 +65,7 @@ LayerType normalize() {
       {"image", {{"dim", 1}}, {{2, 3, 4, 5}}},
       {"another norm", {{"p", 1.0}, {"dim", 2}}, {{2, 3, 4}}},
       {"the largest", {{"p", std::numeric_limits<double>::infinity()}, {"dim", -1}}, {{2, 3, 4}}},
+      {"a power over several axes", {{"p", 3.5}, {"dim", Json::Array{1, 2}}}, {{2, 3, 4}}},
       {"several axes", {{"dim", Json::Array{1, 2}}}, {{2, 3, 4}}},
       {"a large eps", {{"eps", 3.0}}, {{3, 7}}},
   };

@@ -77,16 +77,16 @@ KerasMapping batch_normalization(const std::string& type, std::int64_t least_ran
   last.back() = 5;
   Shape first = last;
   std::swap(first[1], first.back());
-  mapping.samples = {
-      {"plain", {}, {last}},
-      {"axis", {{"axis", 1}}, {first}},
-      {"settings", {{"momentum", 0.9}, {"epsilon", 0.01}}, {last}},
-      {"no center", {{"center", false}, {"trainable", false}}, {last}},
-      {"no scale", {{"scale", false}}, {last}},
+  const auto sample = [&](const std::string& what, Json::Object config, const Shape& input) {
+    mapping.samples.push_back({std::to_string(most_rank) + " axes, " + what, std::move(config), {input}});
   };
-  const Json::Object clipping{{"rmax", 3.0}, {"rmin", 0.5}, {"dmax", 2.0}};
-  mapping.samples.push_back({"renorm", {{"renorm", true}, {"renorm_clipping", clipping}, {"renorm_momentum", 0.9}}, {last}});
-  if (most_rank > 3) mapping.samples.push_back({"axis amid the others", {{"axis", 2}}, {last}});
+  sample("plain", {}, last);
+  sample("axis", {{"axis", 1}}, first);
+  sample("settings", {{"momentum", 0.9}, {"epsilon", 0.01}}, last);
+  sample("no center", {{"center", false}, {"trainable", false}}, last);
+  sample("no scale", {{"scale", false}}, last);
+  sample("renorm", {{"renorm", true}, {"renorm_clipping", Json::Object{{"rmax", 3.0}, {"rmin", 0.5}, {"dmax", 2.0}}}, {"renorm_momentum", 0.9}}, last);
+  if (most_rank > 3) sample("axis amid the others", {{"axis", 2}}, last);
   return mapping;
 }
 

@@ -175,6 +175,7 @@ Shape volume(std::size_t axes) {
 Shape evenly(std::size_t axes) {
   Shape shape(axes + 2, 9);
   shape.front() = 2;
+  shape.back() = 4;
   return shape;
 }
 
