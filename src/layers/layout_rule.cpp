@@ -102,13 +102,14 @@ LayoutRule follows_data_format() {
 
 LayoutRule counts_axis(std::string attribute) {
   return {LayoutWish::PassesOn, [attribute](LayoutCall& call) {
+            if (call.attributes().is_none(attribute)) return keeps_original_layout().apply(call);  // all elements in a row
             any_layout().apply(call);
             const Arrangement common = call.input(0);
             if (common.is_original()) return;
             const auto rank = static_cast<std::int64_t>(common.axes.size());
             std::vector<std::int64_t> axes = axes_in(call.attributes(), attribute, rank);
             const bool meets_reordered = common.flattened && std::find(axes.begin(), axes.end(), rank - 1) != axes.end();
-            if (meets_reordered || call.attributes().is_none(attribute)) {
+            if (meets_reordered) {
               keeps_original_layout().apply(call);
               for (std::size_t i = 0; i < call.output_count(); ++i) call.set_output(i, Arrangement::original(call.output_shape(i).size()));
               return;

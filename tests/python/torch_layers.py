@@ -50,6 +50,34 @@ def selected(x, *index_tensor, dim, index=None):
     return torch.index_select(x, dim, *index_tensor or [torch.tensor(index) % x.shape[dim]])
 
 
+def sparsemax(x):
+    """As Keras has it: the threshold adds up all partial sums of the support."""
+    ordered = x.sort(descending=True).values
+    sums = ordered.cumsum(-1)
+    support = ordered - (sums - 1) / torch.arange(1, x.shape[-1] + 1) > 0
+    return torch.clamp(x - ((sums * support).sum(-1, keepdim=True) - 1) / support.sum(-1, keepdim=True), min=0)
+
+
+class ShapedPReLU(nn.PReLU):
+    """Keras's, whose weight has a shape without the batch."""
+
+    def __init__(self, weight_shape, init=0.25):
+        super().__init__(init=init)
+        self.weight = nn.Parameter(torch.full(weight_shape, init))
+
+    def forward(self, x):
+        return torch.where(x > 0, x, self.weight * x)
+
+
+def dotted(x, y, axes, normalize=False):
+    first, second = [axes, axes] if isinstance(axes, int) else axes
+    if normalize:
+        x, y = F.normalize(x, dim=first), F.normalize(y, dim=second)
+    x, y = x.movedim(first, -1), y.movedim(second, 1)
+    product = torch.stack([torch.tensordot(one, other, 1) for one, other in zip(x, y)])
+    return product.reshape(-1, 1) if product.ndim == 1 else product
+
+
 def number_or(number, tensors):
     return tensors.pop(0) if number is None else number
 
@@ -65,6 +93,13 @@ FUNCTIONS = {name: operator(getattr(torch, name)) for name in """add sub rsub mu
 FUNCTIONS |= {
     "Average": lambda *xs, aligned_at_batch=False: sum(aligned(xs, aligned_at_batch)) / len(xs),
     "Cbrt": lambda x: torch.copysign(x.abs() ** (1 / 3), x),
+    "Dot": dotted,
+    "einsum": lambda *xs, equation: torch.einsum(equation, *xs),
+    "SoftmaxOverAxes": lambda x, dim: torch.exp(x - torch.logsumexp(x, dim, keepdim=True)),
+    "SparsePlus": lambda x: torch.where(x <= -1, 0.0, torch.where(x < 1, 0.25 * (x + 1) ** 2, x)),
+    "SparseSigmoid": lambda x: torch.clamp(0.5 * (x + 1), 0, 1),
+    "Sparsemax": lambda x, dim=-1: sparsemax(x.movedim(dim, -1)).movedim(-1, dim),
+    "Squareplus": lambda x, b=4: (x + torch.sqrt(x**2 + b)) / 2,
     "RepeatVector": lambda x, n: x.unsqueeze(1).repeat(1, n, 1),
     "Unflatten": lambda x, dim, unflattened_size: x.unflatten(dim, unflattened_size),
     "broadcast_to": lambda x, size: x.broadcast_to(sizes_of(x, size)),
@@ -302,8 +337,15 @@ class Lookup(Reference):
 
 
 # What is put together here, or cannot be exported, since it takes constant tensors.
-COMPOSED = {"Average", "Cbrt", "RepeatVector", "getitem", "index_select", "masked_fill", "take_along_dim", "where"}
+COMPOSED = {"Dot", "SoftmaxOverAxes", "SparsePlus", "SparseSigmoid", "Sparsemax", "Squareplus", "Average", "Cbrt", "RepeatVector", "getitem", "index_select", "masked_fill", "take_along_dim", "where"}
 COMPOSED_ARGUMENTS = {"aligned_at_batch"}
+
+
+def is_alone(kind, a):
+    """Whether PyTorch says it by a function of its own."""
+    of_a_constant = kind in ("div", "floor_divide") and "self" in a
+    reordered = kind == "einsum" and a["equation"].count(",") > 1  # PyTorch's Python chooses the order of the products
+    return kind not in COMPOSED and not COMPOSED_ARGUMENTS & set(a) and not of_a_constant and not reordered and a.get("mode") != "symmetric"
 
 
 def function(kind):
@@ -324,7 +366,9 @@ def reference(kind, attributes):
     if kind in ("Parameter", "Buffer"):
         return OwnTensor(kind, **a), True
     if found := function(kind):
-        return Function(lambda *xs: found(*xs, **a)), kind not in COMPOSED and not COMPOSED_ARGUMENTS & set(a) and not (kind in ("div", "floor_divide") and "self" in a) and a.get("mode") != "symmetric"
+        return Function(lambda *xs: found(*xs, **a)), is_alone(kind, a)
+    if "weight_shape" in a and kind == "PReLU":
+        return Reference(ShapedPReLU(**a)), False
     if kind == "ReLU" and a:
         return Function(keras_relu(**a)), False
     if kind == "Flatten" and a.pop("channels_last_order", False):

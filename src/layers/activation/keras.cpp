@@ -189,7 +189,7 @@ std::vector<KerasMapping> keras_mappings() {
       layer("Identity", "Identity", {}),
       named("Sparsemax", "sparsemax", last_axis),
       function("Sparsemax", "Sparsemax", over_axis),
-      named("GLU", "glu", last_axis),
+      read_only(named("GLU", "glu", last_axis)),  // an Activation layer takes its output to have its input's shape
       function("GLU", "Glu", over_axis),
       layer("Softmax", "Softmax", over_axis),
       named("Softmax", "softmax", last_axis),

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "h5bridge/error.h"
 #include "layers/indexing/index.h"
 #include "layers/keras_operation.h"
@@ -61,6 +63,14 @@ KerasMapping get_item() {
                               index.items.push_back(from_keras(json));
                             return to_text(index);
                           }}}};
+  // Keras writes an ellipsis, but cannot read it.
+  mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
+    Index index = parse_index(a.text("index"));
+    const bool has_ellipsis = std::any_of(index.items.begin(), index.items.end(), [](const Item& item) { return item.kind == Kind::Ellipsis; });
+    if (has_ellipsis) index.items = items_of("getitem", a, emitter.input_shapes()[0].size());
+    config.set("key", to_keras(index));
+    return emitter.main(std::move(config), emitter.inputs());
+  };
   return mapping;
 }
 

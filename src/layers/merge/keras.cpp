@@ -172,9 +172,9 @@ std::vector<KerasMapping> keras_mappings() {
       binary("logical_and", "LogicalAnd"),
       binary("logical_or", "LogicalOr"),
       binary("logical_xor", "LogicalXor"),
-      binary("bitwise_and", "BitwiseAnd", "", "other", {"x", "y"}),
-      binary("bitwise_or", "BitwiseOr", "", "other", {"x", "y"}),
-      binary("bitwise_xor", "BitwiseXor", "", "other", {"x", "y"}),
+      binary("bitwise_and", "BitwiseAnd", "", "", {"x", "y"}),
+      binary("bitwise_or", "BitwiseOr", "", "", {"x", "y"}),
+      binary("bitwise_xor", "BitwiseXor", "", "", {"x", "y"}),
       operation("where", "Where", {{"self", "x1", spelling::scalar()}, {"other", "x2", spelling::scalar()}}, {"condition", "x1", "x2"}),
       masked_fill(),
   };

@@ -142,9 +142,9 @@ std::vector<TorchLayer> torch_layers() {
       tensors("logical_and", [](const Tensor& a, const Tensor& b) { return torch::logical_and(a, b); }),
       tensors("logical_or", [](const Tensor& a, const Tensor& b) { return torch::logical_or(a, b); }),
       tensors("logical_xor", [](const Tensor& a, const Tensor& b) { return torch::logical_xor(a, b); }),
-      with_numbers("bitwise_and", "other", [](const Tensor& a, const auto& b) { return torch::bitwise_and(a, b); }),
-      with_numbers("bitwise_or", "other", [](const Tensor& a, const auto& b) { return torch::bitwise_or(a, b); }),
-      with_numbers("bitwise_xor", "other", [](const Tensor& a, const auto& b) { return torch::bitwise_xor(a, b); }),
+      tensors("bitwise_and", [](const Tensor& a, const Tensor& b) { return torch::bitwise_and(a, b); }),
+      tensors("bitwise_or", [](const Tensor& a, const Tensor& b) { return torch::bitwise_or(a, b); }),
+      tensors("bitwise_xor", [](const Tensor& a, const Tensor& b) { return torch::bitwise_xor(a, b); }),
       {"where", build_where},
       {"masked_fill", build_masked_fill},
   };

@@ -150,9 +150,9 @@ std::vector<LayerType> layer_types() {
            {.name = "logical_and", .summary = "whether both are true", .ids_below = 2},
            {.name = "logical_or", .summary = "whether either is true", .ids_below = 2},
            {.name = "logical_xor", .summary = "whether just one is true", .ids_below = 2},
-           {.name = "bitwise_and", .summary = "bits that both have", .second = "other", .ids_below = 4},
-           {.name = "bitwise_or", .summary = "bits that either has", .second = "other", .ids_below = 4},
-           {.name = "bitwise_xor", .summary = "bits that just one has", .second = "other", .ids_below = 4},
+           {.name = "bitwise_and", .summary = "bits that both have", .ids_below = 4},
+           {.name = "bitwise_or", .summary = "bits that either has", .ids_below = 4},
+           {.name = "bitwise_xor", .summary = "bits that just one has", .ids_below = 4},
        })
     types.push_back(make(op));
   types.push_back(where());

@@ -96,7 +96,7 @@ LayerType einsum() {
       {"matrices", {{"equation", "bij,bjk->bik"}}, {{2, 3, 4}, {2, 4, 5}}},
       {"attention", {{"equation", "bhqd,bhkd->bhqk"}}, {{1, 2, 3, 4}, {1, 2, 5, 4}}},
       {"one input", {{"equation", "bij->bj"}}, {{3, 4, 5}}},
-      {"three inputs", {{"equation", "bi, bij, bj -> b"}}, {{3, 4}, {3, 4, 5}, {3, 5}}},
+      {"three inputs", {{"equation", "bi,bij,bj->b"}}, {{3, 4}, {3, 4, 5}, {3, 5}}},
       {"leading axes", {{"equation", "...ij,...jk->...ik"}}, {{2, 3, 4, 5}, {2, 3, 5, 2}}},
   };
   return type;

@@ -15,6 +15,7 @@ class Axes {
   }
   operator OptionalIntArrayRef() const { return axes_.empty() ? OptionalIntArrayRef() : OptionalIntArrayRef(axes_); }
   operator at::IntArrayRef() const { return axes_; }
+  bool are_all() const { return axes_.empty(); }
 
  private:
   std::vector<std::int64_t> axes_;
@@ -83,8 +84,8 @@ std::vector<TorchLayer> torch_layers() {
       over_axes("sum", [](const Tensor& x, const Axes& axes, bool keepdim) { return torch::sum(x, OptionalIntArrayRef(axes), keepdim); }),
       over_axes("amax", [](const Tensor& x, const Axes& axes, bool keepdim) { return torch::amax(x, axes, keepdim); }),
       over_axes("amin", [](const Tensor& x, const Axes& axes, bool keepdim) { return torch::amin(x, axes, keepdim); }),
-      over_axes("all", [](const Tensor& x, const Axes& axes, bool keepdim) { return torch::all(x, OptionalIntArrayRef(axes), keepdim); }),
-      over_axes("any", [](const Tensor& x, const Axes& axes, bool keepdim) { return torch::any(x, OptionalIntArrayRef(axes), keepdim); }),
+      over_axes("all", [](const Tensor& x, const Axes& axes, bool keepdim) { return axes.are_all() ? as_kept(torch::all(x), x, keepdim) : torch::all(x, OptionalIntArrayRef(axes), keepdim); }),
+      over_axes("any", [](const Tensor& x, const Axes& axes, bool keepdim) { return axes.are_all() ? as_kept(torch::any(x), x, keepdim) : torch::any(x, OptionalIntArrayRef(axes), keepdim); }),
       over_axes("logsumexp", [](const Tensor& x, const Axes& axes, bool keepdim) { return torch::logsumexp(x, at::IntArrayRef(axes), keepdim); }),
       over_axes("std", "correction", [](const Tensor& x, const Axes& axes, const torch::Scalar& n, bool keepdim) { return torch::std(x, OptionalIntArrayRef(axes), n, keepdim); }),
       over_axes("var", "correction", [](const Tensor& x, const Axes& axes, const torch::Scalar& n, bool keepdim) { return torch::var(x, OptionalIntArrayRef(axes), n, keepdim); }),
