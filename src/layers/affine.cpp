@@ -48,6 +48,10 @@ void set_affine(const Attributes& attributes, Json::Object& config) {
   config.set("scale", affine.weight);
 }
 
+Json::Object affine_training_settings() {
+  return {{"beta_initializer", "ones"}, {"gamma_initializer", "zeros"}, {"beta_regularizer", "l1"}, {"gamma_regularizer", "l2"}, {"beta_constraint", "non_neg"}, {"gamma_constraint", "unit_norm"}};
+}
+
 Json::Object einsum_affine(const Attributes& attributes, const SymbolicShape& shape, const std::vector<std::int64_t>& axes) {
   const Affine affine = affine_of(attributes);
   if (!affine.weight) throw Unsupported("a bias without a weight, after operations that normalise, has no Keras layer");

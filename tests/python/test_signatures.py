@@ -46,6 +46,8 @@ TORCH_ARGUMENTS_LEFT_OUT = {
     "ConvTranspose1d.padding_mode": "takes no other value",
     "ConvTranspose2d.padding_mode": "takes no other value",
     "ConvTranspose3d.padding_mode": "takes no other value",
+    "SyncBatchNorm.process_group": "of several processes, which are not in a model",
+    "return_indices": "places of maxima, which only undoing a pooling takes; no layer of Keras does",
 }
 TORCH_FUNCTION_ARGUMENTS_LEFT_OUT = {
     "dtype": "an element type of the result's own",

@@ -35,7 +35,10 @@ std::vector<KerasMapping> keras_mappings() {
     return emitter.main(std::move(config), {emitter.input(0)});
   };
   mapping.weights = [](const Attributes& a, const std::vector<SymbolicShape>&) { return affine_weights(a); };
+  Json::Object training = affine_training_settings();
+  training.set("groups", 2);
   mapping.samples = {
+      {"training", training, {{2, 4, 5, 6}}},
       {"groups", {{"groups", 2}}, {{2, 4, 5, 6}}},
       {"a group for each channel", {{"groups", -1}, {"epsilon", 0.01}}, {{2, 4, 5, 6}}},
       {"axis", {{"groups", 2}, {"axis", 1}}, {{2, 4, 5, 6}}},

@@ -65,6 +65,7 @@ KerasMapping layer_norm() {
       {"plain", {}, {{3, 4, 5}}},
       {"axes", {{"axis", Json::Array{2, 3}}, {"epsilon", 0.01}}, {{2, 3, 4, 5}}},
       {"axes apart", {{"axis", Json::Array{3, 1}}}, {{2, 3, 4, 5}}},
+      {"training", affine_training_settings(), {{3, 5}}},
       {"no center", {{"center", false}}, {{3, 5}}},
       {"no scale", {{"scale", false}}, {{3, 5}}},
       {"rms_scaling", {{"rms_scaling", true}}, {{3, 4, 5}}},
@@ -77,7 +78,7 @@ Spelling epsilon_or_none() {
   return {[](const AttributeValue& value) {
             return Json(std::holds_alternative<std::monostate>(value) ? static_cast<double>(std::numeric_limits<float>::epsilon()) : std::get<double>(value));
           },
-          [](const Json& json) { return AttributeValue(json.as_float()); }};
+          [](const Json& json) { return AttributeValue(json.is_null() ? 1e-7 : json.as_float()); }};  // Keras's None is its epsilon()
 }
 
 Json axes_of(const Attributes& a, KerasEmitter& emitter) { return axis_config(a, static_cast<std::int64_t>(emitter.input_shapes()[0].size())); }
@@ -113,7 +114,7 @@ KerasMapping rms_norm_alone() {
     config.set("axis", axes_of(a, emitter));
     return emitter.call({.module = "keras.src.ops.nn", .class_name = "RMSNorm", .config = std::move(config), .arguments = {emitter.input(0), Json()}, .outputs = emitter.output_shapes()});
   };
-  mapping.samples = {{"plain", {{"axis", -1}, {"epsilon", 0.01}}, {{3, 4, 5}}, {{"scale", nullptr}}}};
+  mapping.samples = {{"plain", {{"axis", -1}, {"epsilon", 0.01}}, {{3, 4, 5}}, {{"scale", nullptr}}}, {"axes", {{"axis", Json::Array{1, 2}}}, {{3, 4, 5}}, {{"scale", nullptr}}}};
   return mapping;
 }
 

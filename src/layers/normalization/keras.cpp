@@ -85,6 +85,10 @@ KerasMapping batch_normalization(const std::string& type, std::int64_t least_ran
   sample("settings", {{"momentum", 0.9}, {"epsilon", 0.01}}, last);
   sample("no center", {{"center", false}, {"trainable", false}}, last);
   sample("no scale", {{"scale", false}}, last);
+  Json::Object training = affine_training_settings();
+  training.set("moving_mean_initializer", "ones");
+  training.set("moving_variance_initializer", "zeros");
+  sample("training", training, last);
   sample("renorm", {{"renorm", true}, {"renorm_clipping", Json::Object{{"rmax", 3.0}, {"rmin", 0.5}, {"dmax", 2.0}}}, {"renorm_momentum", 0.9}}, last);
   if (most_rank > 3) sample("axis amid the others", {{"axis", 2}}, last);
   return mapping;

@@ -167,8 +167,7 @@ Handle along_axis(KerasEmitter& emitter, Handle x, std::int64_t axis, const Taps
 
 // What no Keras layer does, for sizes that are known.
 KerasMapping by_taps(const std::string& type) {
-  KerasMapping mapping{.type = type, .class_name = ""};
-  mapping.written_only = true;
+  KerasMapping mapping{.type = type, .class_name = "", .written_only = true};
   mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
     const SymbolicShape spatial = spatial_sizes(a, emitter.input_shapes()[0], axes_of(emitter.input_shapes()));
     const SymbolicShape output = resized(a, spatial);
