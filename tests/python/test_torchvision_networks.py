@@ -19,7 +19,7 @@ from torchvision_networks import TORCHVISION_NETWORKS
 
 pytestmark = needs_program
 
-WAITING = {"mobilenet_v2", "vgg16", "unet_resized"}  # for layers
+WAITING = {"mobilenet_v2"}  # for layers
 READY = [network for network in TORCHVISION_NETWORKS if network.name not in WAITING]
 
 
