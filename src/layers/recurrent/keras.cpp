@@ -176,19 +176,23 @@ KerasMapping two_directions(const Kind& kind, const KerasMapping& inner) {
     config.set("name", name);
     return object("layers", kind.keras_class, std::move(config));
   };
-  for (const auto& [what, config] : configurations(kind)) mapping.samples.push_back({what, {{"layer", wrapped(config, "inner")}}, {{3, 6, 5}}});
+  const auto sample = [&](const std::string& what, Json::Object config, std::vector<Shape> inputs = {{3, 6, 5}}) {
+    mapping.samples.push_back({kind.keras_class + ", " + what, std::move(config), std::move(inputs)});
+  };
+  for (const auto& [what, config] : configurations(kind))
+    if (!config.contains("go_backwards")) sample(what, {{"layer", wrapped(config, "inner")}});  // that needs a backward_layer
   const Json::Object sequences{{"units", 4}, {"return_sequences", true}};
-  for (const char* mode : {"sum", "mul", "ave"}) mapping.samples.push_back({"merged by " + std::string(mode), {{"layer", wrapped(sequences, "inner")}, {"merge_mode", mode}}, {{3, 6, 5}}});
-  mapping.samples.push_back({"not merged", {{"layer", wrapped({{"units", 4}, {"return_state", true}}, "inner")}, {"merge_mode", nullptr}}, {{3, 6, 5}}});
+  for (const char* mode : {"sum", "mul", "ave"}) sample("merged by " + std::string(mode), {{"layer", wrapped(sequences, "inner")}, {"merge_mode", mode}});
+  sample("not merged", {{"layer", wrapped({{"units", 4}, {"return_state", true}}, "inner")}, {"merge_mode", nullptr}});
   Json::Object backwards = sequences;
   backwards.set("go_backwards", true);
   Json::Object backwards_by_ones = backwards;
   backwards_by_ones.set("bias_initializer", object("initializers", "Ones", {}));
-  mapping.samples.push_back({"a backward layer of its own", {{"layer", wrapped(sequences, "ahead")}, {"backward_layer", wrapped(backwards_by_ones, "behind")}}, {{3, 6, 5}}});
-  mapping.samples.push_back({"backwards first", {{"layer", wrapped(backwards, "ahead")}, {"backward_layer", wrapped(sequences, "behind")}}, {{3, 6, 5}}});
+  sample("a backward layer of its own", {{"layer", wrapped(sequences, "ahead")}, {"backward_layer", wrapped(backwards_by_ones, "behind")}});
+  sample("backwards first", {{"layer", wrapped(backwards, "ahead")}, {"backward_layer", wrapped(sequences, "behind")}});
   std::vector<Shape> with_states(1 + 2 * kind.states, Shape{3, 4});
   with_states[0] = {3, 6, 5};
-  mapping.samples.push_back({"initial states", {{"layer", wrapped(sequences, "inner")}}, with_states});
+  sample("initial states", {{"layer", wrapped(sequences, "inner")}}, with_states);
   return mapping;
 }
 
