@@ -55,7 +55,7 @@ class KerasSample:
 
     def keras_inputs(self, prefix="x", fixed=False):
         dtype = "int64" if self.ids_below else "float32"
-        fixed = fixed or self.config.get("stateful")
+        fixed = fixed or '"stateful": true' in json.dumps(self.config)
         return [
             keras.Input(batch_shape=tuple(shape) if fixed else (None, *shape[1:]), dtype=dtype, name=f"{prefix}{i}")
             for i, shape in enumerate(self.input_shapes)
