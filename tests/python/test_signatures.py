@@ -147,6 +147,7 @@ KERAS_CLASSES_LEFT_OUT = {
 }
 # By the argument alone, whatever the class, or by both.
 KERAS_ARGUMENTS_LEFT_OUT = {
+    "Embedding.mask_zero": "of the family of masks",
     "AlphaDropout.noise_shape": "Keras cannot save it as .h5",
     "BatchNormalization.synchronized": "for TensorFlow alone",
     "Resizing.crop_to_aspect_ratio": "in neither PyTorch nor a sequence of its functions",

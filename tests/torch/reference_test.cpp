@@ -1,5 +1,5 @@
 // Layers against LibTorch called directly, and Keras's own settings against what Keras documents.
-#include "runtime/keras_activation.h"
+#include "layers/torch_layer.h"
 #include "runtime/tensors.h"
 #include "torch/catch.h"
 #include "torch/model_builder.h"

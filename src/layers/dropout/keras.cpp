@@ -19,7 +19,7 @@ Spelling noise_shape() {
 }
 
 KerasMapping of_elements(const std::string& type) {
-  KerasMapping mapping{.type = type, .class_name = type, .attributes = {rate(), {"noise_shape", "noise_shape", noise_shape()}}, .carried = {{"seed", nullptr}}};
+  KerasMapping mapping{.type = type, .class_name = type, .attributes = {rate(), {"noise_shape", "noise_shape", noise_shape(), AttributeValue{}}}, .carried = {{"seed", nullptr}}};
   mapping.samples = {{"rate", {{"rate", 0.3}, {"seed", 5}}, {{3, 7}}}};
   // Keras 3.15 cannot save an AlphaDropout with a noise_shape as .h5.
   if (type == "Dropout") mapping.samples.push_back({"noise_shape", {{"rate", 0.3}, {"noise_shape", Json::Array{nullptr, 1, 5}}}, {{3, 4, 5}}});

@@ -102,7 +102,7 @@ KerasEmitter::Results KerasWriter::run() {
   std::vector<std::vector<Handle>> finals(kind_.states);  // the states of all layers and directions
   for (std::int64_t layer = 0; layer < a.integer("num_layers"); ++layer) {
     if (layer > 0 && a.number("dropout") > 0) {
-      Attributes dropout;
+      Attributes dropout = Registry::instance().find("Dropout")->defaults();
       dropout.set("p", a.number("dropout"));
       value = emitter_.layer("dropout" + std::to_string(layer), "Dropout", dropout, value);
     }
