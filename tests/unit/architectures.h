@@ -1,6 +1,8 @@
 // Small architectures in a few lines, and every sample of every layer type.
 #pragma once
 
+#include <catch2/catch.hpp>
+#include <exception>
 #include <string>
 #include <utility>
 #include <vector>
@@ -78,11 +80,20 @@ struct SampleCase {
   }
 };
 
+/// Failures of one sample do not keep the others from their turn. Not a Catch section each: those cost the square of their number.
 template <typename Visit>
 void for_each_sample(Visit&& visit) {
   for (const Family& family : Registry::instance().families())
     for (const LayerType& type : family.types)
-      for (const Sample& sample : type.samples) visit(SampleCase{type, sample});
+      for (const Sample& sample : type.samples) {
+        const SampleCase each{type, sample};
+        INFO(each.name());
+        try {
+          visit(each);
+        } catch (const std::exception& error) {
+          FAIL_CHECK(error.what());
+        }
+      }
 }
 
 }  // namespace h5bridge::testing
