@@ -19,9 +19,6 @@ from torchvision_networks import TORCHVISION_NETWORKS
 
 pytestmark = needs_program
 
-WAITING = {"mobilenet_v2"}  # for layers
-READY = [network for network in TORCHVISION_NETWORKS if network.name not in WAITING]
-
 
 @pytest.fixture(scope="module")
 def conversions(tmp_path_factory):
@@ -29,7 +26,7 @@ def conversions(tmp_path_factory):
     return functools.cache(lambda network: Converted(network, tmp_path_factory.mktemp(network.name)))
 
 
-@pytest.fixture(scope="module", params=READY, ids=lambda network: network.name)
+@pytest.fixture(scope="module", params=TORCHVISION_NETWORKS, ids=lambda network: network.name)
 def converted(request, conversions):
     return conversions(request.param)
 
@@ -61,9 +58,7 @@ def test_libtorch_gives_pytorchs_bits(converted, sources, inputs):
 
 
 def test_jax_predicts_what_pytorch_does(conversions):
-    networks = [conversions(network) for network in READY if network.name in ("mobilenet_v2", "unet")]
-    if not networks:
-        pytest.skip("they wait for layers")
+    networks = [conversions(network) for network in TORCHVISION_NETWORKS if network.name in ("mobilenet_v2", "unet")]
     script = Path(__file__).with_name("jax_predictions.py")
     subprocess.run([sys.executable, script, *[network.folder for network in networks]], check=True)
     for network in networks:

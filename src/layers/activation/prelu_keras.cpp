@@ -62,6 +62,13 @@ KerasMapping prelu_mapping() {
   mapping.lower = lower;
   mapping.lift = lift;
   mapping.weights = weights;
+  mapping.samples = {
+      {"a weight for each feature", {{"alpha_initializer", "ones"}, {"alpha_regularizer", "l2"}, {"alpha_constraint", "non_neg"}}, {{3, 7}}},
+      {"a weight for each element", {}, {{3, 4, 5}}},
+      {"a weight for each channel", {{"shared_axes", Json::Array{1, 2}}}, {{2, 4, 5, 3}}},
+      {"a weight for each first channel", {{"shared_axes", Json::Array{2, 3}}}, {{2, 3, 4, 5}}},
+      {"one weight", {{"shared_axes", Json::Array{1, 2, 3}}}, {{2, 3, 4, 5}}},
+  };
   return mapping;
 }
 

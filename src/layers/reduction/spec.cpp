@@ -82,6 +82,7 @@ LayerType extreme(const std::string& name, const std::string& summary) {
 LayerType moment(const std::string& name, const std::string& summary) {
   LayerType type = over_axes(name, summary, {number("correction", 1, "what the number of elements is diminished by")});
   type.samples.push_back({"without correction", {{"dim", 1}, {"correction", 0}}, {{3, 7}}});
+  type.samples.push_back({"without correction, kept", {{"dim", -1}, {"correction", 0}, {"keepdim", true}}, {{2, 3, 5}}});
   type.samples.push_back({"a correction of 2", {{"dim", Json::Array{1, 2}}, {"correction", 2}, {"keepdim", true}}, {{2, 3, 4, 5}}});
   std::erase_if(type.samples, [](const Sample& sample) { return sample.what == "all axes"; });
   // The number of elements has to be known for Keras, whose functions have no correction.
