@@ -171,7 +171,7 @@ LayoutRule drops_axis(std::string attribute) {
 }
 
 LayoutRule adds_axis(std::string attribute) {
-  return {LayoutWish::Neutral, [attribute](LayoutCall& call) {
+  return {LayoutWish::PassesAlong, [attribute](LayoutCall& call) {
             any_layout().apply(call);
             const Arrangement input = call.input(0);
             const std::size_t rank = input.axes.size() + 1;

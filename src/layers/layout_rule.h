@@ -75,6 +75,7 @@ class LayoutCall {
 enum class LayoutWish {
   Neutral,      // ends it
   PassesOn,     // hands it on to its inputs
+  PassesAlong,  // hands it on to layers of this kind that make its inputs: they add axes one after the other
   ChannelsLast  // has it itself
 };
 

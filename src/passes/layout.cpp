@@ -75,6 +75,9 @@ class LayoutPass {
         const LayoutWish wish = wish_of(*node);
         const bool passes_on = wish == LayoutWish::PassesOn && (wishes_.contains({node->name, 0}) || meets_moved(*node));
         if (wish == LayoutWish::ChannelsLast || passes_on) wishes_.insert(node->inputs.begin(), node->inputs.end());
+        if (wish != LayoutWish::PassesAlong || !wishes_.contains({node->name, 0})) continue;
+        for (const Value& value : node->inputs)
+          if (const Node* maker = source_.find_node(value.node); maker && wish_of(*maker) == LayoutWish::PassesAlong) wishes_.insert(value);
       }
       for (const Node& node : source_.nodes)
         if (const LayoutWish wish = wish_of(node); wish == LayoutWish::ChannelsLast || (wish == LayoutWish::PassesOn && meets_moved(node))) moved_.insert(node.name);
