@@ -361,8 +361,11 @@ def reference(kind, attributes):
         return cropping(kind, a), False
     if kind in ("LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell"):
         return torch_recurrent.reference(kind, a)
-    if kind.startswith("Embedding"):
-        return Lookup(getattr(nn, kind)(**a)), True
+    if kind.startswith("Embedding") and a.get("max_norm"):
+        return Lookup(getattr(nn, kind)(**a)), False
+    if kind == "EinsumDense":
+        activation = a.pop("activation", None)
+        return Reference(EinsumDense(**a), after=ACTIVATIONS[activation] if activation else lambda y: y), False
     if kind in ("Parameter", "Buffer"):
         return OwnTensor(kind, **a), True
     if found := function(kind):
@@ -388,7 +391,7 @@ def reference(kind, attributes):
     axes = a.pop("axes", None)
     if a.pop("rms_scaling", False):
         return Reference(Scaled(a["normalized_shape"], lambda x: x * torch.rsqrt(x.var(-1, correction=0, keepdim=True) + a["eps"]))), False
-    module, exact = windowed(kind, a) if "kernel_size" in a else (Reference((EinsumDense if kind == "EinsumDense" else getattr(nn, kind))(**a)), True)
+    module, exact = windowed(kind, a) if "kernel_size" in a else (Reference(getattr(nn, kind)(**a)), True)
     for name in dropped:
         setattr(module.layer, name, None)
     if channels:

@@ -7,7 +7,7 @@ from torch import nn
 ACTIVATIONS = {"tanh": torch.tanh, "relu": F.relu, "sigmoid": torch.sigmoid, "hard_sigmoid": F.hardsigmoid, "softsign": F.softsign}
 MERGE = {"concat": lambda a, b: torch.cat([a, b], -1), "sum": torch.add, "mul": torch.mul, "ave": lambda a, b: (a + b) / 2}
 KERAS = {"activation": "tanh", "recurrent_activation": "sigmoid", "reset_after": True, "return_sequences": True, "return_state": False,
-         "go_backwards": False, "merge_mode": "concat", "input_dropout": 0, "recurrent_dropout": 0}  # fmt: skip
+         "go_backwards": False, "merge_mode": "concat", "stateful": False, "input_dropout": 0, "recurrent_dropout": 0}  # fmt: skip
 
 
 class Cell(nn.Module):
@@ -32,6 +32,7 @@ class Recurrent(nn.Module):
             own["nonlinearity"] = "tanh"
         self.is_plain = own.get("nonlinearity") == a.get("nonlinearity") and all(
             self.a[name] == KERAS[name] for name in ("activation", "recurrent_activation", "reset_after", "input_dropout", "recurrent_dropout"))  # fmt: skip
+        self.is_torchs = self.is_plain and self.a == KERAS | own
         self.layer = getattr(nn, kind)(**own)
         self.directions = 2 if self.layer.bidirectional else 1
         if not self.a["reset_after"]:
@@ -77,6 +78,8 @@ class Recurrent(nn.Module):
         return x.transpose(0, 1) if self.layer.batch_first else x, [torch.stack(kept) for kept in finals]
 
     def forward(self, x, *states):
+        if self.is_torchs:
+            return self.layer(x, *([states] if len(states) == 2 else states))
         if states and states[0].dim() == 2:  # Keras's: each direction's in turn
             kinds = len(states) // self.directions
             states = [torch.stack(states[kind::kinds]) for kind in range(kinds)]
@@ -96,4 +99,4 @@ def reference(kind, attributes):
     if kind.endswith("Cell"):
         return Cell(getattr(nn, kind)(**attributes)), True
     module = Recurrent(kind, attributes)
-    return module, module.is_plain
+    return module, module.is_torchs

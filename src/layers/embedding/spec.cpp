@@ -55,8 +55,8 @@ LayerType embedding() {
   sample("images of indices", {}, {1, 4, 5});
   sample("square table", {{"embedding_dim", 7}}, {3, 6});
   sample("padding", {{"padding_idx", 2}}, {3, 6});
-  sample("settings of training", {{"padding_idx", -1}, {"scale_grad_by_freq", true}, {"sparse", true}}, {3, 6});
-  sample("largest norm", {{"max_norm", 0.9}}, {3, 6});
+  sample("settings of training", {{"padding_idx", 6}, {"scale_grad_by_freq", true}, {"sparse", true}}, {3, 6});
+  sample("largest norm", {{"max_norm", 0.9}, {"padding_idx", -1}}, {3, 6});
   sample("largest norm, city block", {{"max_norm", 2.5}, {"norm_type", 1}}, {3, 6});
   sample("largest norm, cubes", {{"max_norm", 0.8}, {"norm_type", 3}}, {3, 6});
   return type;
