@@ -44,6 +44,8 @@ class KerasSample:
     def outputs(self, operation, inputs):
         if self.is_operation:  # constants by their names, tensors in between
             signature = inspect.signature(operation.call)
+            if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in signature.parameters.values()):
+                return operation(*inputs, **self.call)
             tensors = (name for name in signature.parameters if name not in self.call)
             bound = signature.bind(**self.call, **dict(zip(tensors, inputs)))
             return operation(*bound.args, **bound.kwargs)

@@ -14,7 +14,7 @@ Weights random_weights(const Architecture& architecture) {
   for (const Layer& layer : architecture.layers)
     for (const ParameterSpec& parameter : Registry::instance().type_of(layer).parameters(layer.attributes)) {
       const torch::Tensor values = parameter.name == "running_var" ? torch::rand(parameter.shape) + 0.5 : random(parameter.shape);
-      result.add(layer.name + "." + parameter.name, from_torch(is_floating_point(parameter.dtype) ? values : torch::zeros(parameter.shape, torch::kInt64)));
+      result.add(tensor_name(layer.name, parameter.name), from_torch(is_floating_point(parameter.dtype) ? values : torch::zeros(parameter.shape, torch::kInt64)));
     }
   return result;
 }
