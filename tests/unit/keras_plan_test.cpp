@@ -60,24 +60,23 @@ Architecture two_branches() {
 TEST_CASE("what Keras says of a plan of it is the plan") {
   for_each_sample([](const SampleCase& each) {
     for (const DataFormat format : {DataFormat::ChannelsFirst, DataFormat::ChannelsLast}) {
-      DYNAMIC_SECTION(each.name() << (format == DataFormat::ChannelsLast ? ", channels_last" : ", channels_first")) {
-        const LayoutChange change = change_layout(each.architecture(), format);
-        if (!each.sample.in_keras) {
-          CHECK_THROWS_AS(plan_keras(change.architecture, change.weights), Unsupported);
-          CHECK_THROWS_WITH(plan_keras(change.architecture, change.weights), Catch::StartsWith("layer \"layer\" (" + each.type.name + "): "));
-          continue;
-        }
-        const KerasPlan plan = plan_keras(change.architecture, change.weights);
-        CHECK(Json::parse(Json(plan.model_config).dump()) == Json(plan.model_config));
-        if (has_operation(plan)) continue;  // it goes home by the architecture kept beside it
-        const Architecture lifted = architecture_from_keras(plan.model_config);
-        const KerasPlan again = plan_keras(lifted);
-        CHECK(Json(again.model_config).dump(1) == Json(plan.model_config).dump(1));
-        CHECK(again.layer_names == plan.layer_names);
-        CHECK(again.variable_prefix == plan.variable_prefix);
-        CHECK(again.output_names == plan.output_names);
-        CHECK(bindings_of(again) == bindings_of(plan));
+      INFO(each.name() << (format == DataFormat::ChannelsLast ? ", channels_last" : ", channels_first"));
+      const LayoutChange change = change_layout(each.architecture(), format);
+      if (!each.sample.in_keras) {
+        CHECK_THROWS_AS(plan_keras(change.architecture, change.weights), Unsupported);
+        CHECK_THROWS_WITH(plan_keras(change.architecture, change.weights), Catch::StartsWith("layer \"layer\" (" + each.type.name + "): "));
+        continue;
       }
+      const KerasPlan plan = plan_keras(change.architecture, change.weights);
+      CHECK(Json::parse(Json(plan.model_config).dump()) == Json(plan.model_config));
+      if (has_operation(plan)) continue;  // it goes home by the architecture kept beside it
+      const Architecture lifted = architecture_from_keras(plan.model_config);
+      const KerasPlan again = plan_keras(lifted);
+      CHECK(Json(again.model_config).dump(1) == Json(plan.model_config).dump(1));
+      CHECK(again.layer_names == plan.layer_names);
+      CHECK(again.variable_prefix == plan.variable_prefix);
+      CHECK(again.output_names == plan.output_names);
+      CHECK(bindings_of(again) == bindings_of(plan));
     }
   });
 }

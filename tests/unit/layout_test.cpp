@@ -358,20 +358,19 @@ TEST_CASE("axes that the model itself moves are not taken for a change of layout
 
 TEST_CASE("every sample goes to channels_last and back") {
   for_each_sample([](const SampleCase& each) {
-    DYNAMIC_SECTION(each.name()) {
-      const Architecture architecture = each.architecture();
-      const LayoutChange there = to_last(architecture);
-      const LayoutChange back = change_layout(there.architecture, DataFormat::ChannelsFirst);
-      const SymbolicShape before = infer_shapes(architecture).of(architecture.outputs[0].value);
-      CHECK(infer_shapes(back.architecture).of(back.architecture.outputs[0].value) == before);
-      const SymbolicShape after = infer_shapes(there.architecture).of(there.architecture.outputs[0].value);
-      REQUIRE(after.size() == before.size());
-      for (std::size_t i = 0; i < after.size(); ++i) CHECK(after[i] == before[there.outputs[0][i]]);
-      // PReLU takes its channels on either side.
-      for (const Layer& layer : there.architecture.layers)
-        if (layer.type != "PReLU" && layer.attributes.contains("data_format") && each.sample.inputs[0].size() > 2)
-          CHECK(layer.attributes.text("data_format") == "channels_last");
-    }
+    INFO(each.name());
+    const Architecture architecture = each.architecture();
+    const LayoutChange there = to_last(architecture);
+    const LayoutChange back = change_layout(there.architecture, DataFormat::ChannelsFirst);
+    const SymbolicShape before = infer_shapes(architecture).of(architecture.outputs[0].value);
+    CHECK(infer_shapes(back.architecture).of(back.architecture.outputs[0].value) == before);
+    const SymbolicShape after = infer_shapes(there.architecture).of(there.architecture.outputs[0].value);
+    REQUIRE(after.size() == before.size());
+    for (std::size_t i = 0; i < after.size(); ++i) CHECK(after[i] == before[there.outputs[0][i]]);
+    // PReLU takes its channels on either side.
+    for (const Layer& layer : there.architecture.layers)
+      if (layer.type != "PReLU" && layer.attributes.contains("data_format") && each.sample.inputs[0].size() > 2)
+        CHECK(layer.attributes.text("data_format") == "channels_last");
   });
 }
 

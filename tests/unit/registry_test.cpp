@@ -67,21 +67,20 @@ TEST_CASE("every Keras mapping is of a type in its own family, and its rows are 
 
 TEST_CASE("attributes are declared once, and their defaults are of the kind that they declare") {
   for_each_type([](const Family&, const LayerType& type) {
-    DYNAMIC_SECTION(type.name) {
-      std::set<std::string> names;
-      for (const AttributeSpec& spec : type.attributes) {
-        INFO(spec.name);
-        CHECK(names.insert(spec.name).second);
-        CHECK_FALSE(spec.meaning.empty());
-        if (!spec.fallback) continue;
-        // Read back as the only attribute of a type, the default is itself.
-        LayerType alone;
-        alone.name = type.name;
-        alone.attributes = {spec};
-        const Json::Object json{{spec.name, attribute_to_json(*spec.fallback)}};
-        CHECK(attributes_from_json(alone, json, "here").at(spec.name) == *spec.fallback);
-        CHECK(attributes_to_json(alone, alone.defaults()).empty());
-      }
+    INFO(type.name);
+    std::set<std::string> names;
+    for (const AttributeSpec& spec : type.attributes) {
+      INFO(spec.name);
+      CHECK(names.insert(spec.name).second);
+      CHECK_FALSE(spec.meaning.empty());
+      if (!spec.fallback) continue;
+      // Read back as the only attribute of a type, the default is itself.
+      LayerType alone;
+      alone.name = type.name;
+      alone.attributes = {spec};
+      const Json::Object json{{spec.name, attribute_to_json(*spec.fallback)}};
+      CHECK(attributes_from_json(alone, json, "here").at(spec.name) == *spec.fallback);
+      CHECK(attributes_to_json(alone, alone.defaults()).empty());
     }
   });
 }
@@ -97,25 +96,23 @@ TEST_CASE("every type has samples, each with a name of its own") {
 
 TEST_CASE("samples round-trip through JSON") {
   for_each_sample([](const SampleCase& each) {
-    DYNAMIC_SECTION(each.name()) {
-      const Attributes attributes = each.attributes();
-      const Json::Object json = attributes_to_json(each.type, attributes);
-      CHECK(attributes_from_json(each.type, json, "again") == attributes);
-      CHECK(Json::parse(Json(json).dump()) == Json(json));
-    }
+    INFO(each.name());
+    const Attributes attributes = each.attributes();
+    const Json::Object json = attributes_to_json(each.type, attributes);
+    CHECK(attributes_from_json(each.type, json, "again") == attributes);
+    CHECK(Json::parse(Json(json).dump()) == Json(json));
   });
 }
 
 TEST_CASE("samples have shapes, with an open batch as with a fixed one") {
   for_each_sample([](const SampleCase& each) {
-    DYNAMIC_SECTION(each.name()) {
-      const auto outputs = each.type.shapes(each.attributes(), each.input_shapes());
-      REQUIRE_FALSE(outputs.empty());
-      const std::int64_t batch = each.sample.inputs[0][each.sample.batch_axis(0)];
-      for (const SymbolicShape& output : outputs) {
-        if (each.type.most_inputs > 0 && each.type.name != "new_tensor" && !output.empty()) CHECK(std::ranges::any_of(output, [](const Size& size) { return size.is_open(); }));
-        for (const Size& size : output) CHECK(size.bind({{"batch", batch}}).value().value_or(0) > 0);
-      }
+    INFO(each.name());
+    const auto outputs = each.type.shapes(each.attributes(), each.input_shapes());
+    REQUIRE_FALSE(outputs.empty());
+    const std::int64_t batch = each.sample.inputs[0][each.sample.batch_axis(0)];
+    for (const SymbolicShape& output : outputs) {
+      if (each.type.most_inputs > 0 && each.type.name != "new_tensor" && !output.empty()) CHECK(std::ranges::any_of(output, [](const Size& size) { return size.is_open(); }));
+      for (const Size& size : output) CHECK(size.bind({{"batch", batch}}).value().value_or(0) > 0);
     }
   });
 }
@@ -196,44 +193,43 @@ TEST_CASE("every tensor of a sample has its place in Keras, once, and comes back
     for (const KerasMapping* mapping : Registry::instance().keras_of(each.type.name)) {
       const Attributes attributes = each.attributes();
       if (!mapping->fits(attributes, each.input_shapes())) continue;
-      DYNAMIC_SECTION(each.name() << " as " << mapping->class_name) {
-        std::map<std::string, Tensor> tensors;
-        std::map<std::string, int> uses;
-        for (const ParameterSpec& spec : each.type.parameters(attributes)) {
-          REQUIRE(tensors.emplace(spec.name, random_tensor(spec.dtype, spec.shape)).second);
-          uses[spec.name] = 0;
+      INFO(each.name() << " as " << mapping->class_name);
+      std::map<std::string, Tensor> tensors;
+      std::map<std::string, int> uses;
+      for (const ParameterSpec& spec : each.type.parameters(attributes)) {
+        REQUIRE(tensors.emplace(spec.name, random_tensor(spec.dtype, spec.shape)).second);
+        uses[spec.name] = 0;
+      }
+      const WeightRules rules = mapping->weights(attributes, each.input_shapes());
+      std::set<std::string> variables;
+      for (const WeightRule& rule : rules.rules) {
+        std::vector<Tensor> torch;
+        for (const std::string& name : rule.torch) {
+          REQUIRE(tensors.contains(name));
+          ++uses[name];
+          torch.push_back(tensors.at(name));
         }
-        const WeightRules rules = mapping->weights(attributes, each.input_shapes());
-        std::set<std::string> variables;
-        for (const WeightRule& rule : rules.rules) {
-          std::vector<Tensor> torch;
-          for (const std::string& name : rule.torch) {
-            REQUIRE(tensors.contains(name));
-            ++uses[name];
-            torch.push_back(tensors.at(name));
-          }
-          const std::vector<Tensor> keras = to_keras(rule.steps, torch);
-          CHECK(keras.size() == rule.keras.size());
-          for (const std::string& name : rule.keras) CHECK(variables.insert(rule.part + "/" + name).second);
-          const std::vector<Tensor> back = to_torch(rule.steps, keras);
-          REQUIRE(back.size() == torch.size());
-          if (is_lossy(rule.steps)) {
-            const std::vector<Tensor> again = to_keras(rule.steps, back);
-            for (std::size_t i = 0; i < keras.size(); ++i) CHECK(bit_equal(again[i], keras[i]));
-            continue;
-          }
-          for (std::size_t i = 0; i < back.size(); ++i) CHECK(bit_equal(back[i], torch[i]));
+        const std::vector<Tensor> keras = to_keras(rule.steps, torch);
+        CHECK(keras.size() == rule.keras.size());
+        for (const std::string& name : rule.keras) CHECK(variables.insert(rule.part + "/" + name).second);
+        const std::vector<Tensor> back = to_torch(rule.steps, keras);
+        REQUIRE(back.size() == torch.size());
+        if (is_lossy(rule.steps)) {
+          const std::vector<Tensor> again = to_keras(rule.steps, back);
+          for (std::size_t i = 0; i < keras.size(); ++i) CHECK(bit_equal(again[i], keras[i]));
+          continue;
         }
-        for (const ResidualRule& residual : rules.residuals) {
-          REQUIRE(tensors.contains(residual.torch));
-          ++uses[residual.torch];
-          CHECK(residual.fallback.shape() == tensors.at(residual.torch).shape());
-          CHECK(residual.fallback.dtype() == tensors.at(residual.torch).dtype());
-        }
-        for (const auto& [name, count] : uses) {
-          INFO(name);
-          CHECK(count == 1);
-        }
+        for (std::size_t i = 0; i < back.size(); ++i) CHECK(bit_equal(back[i], torch[i]));
+      }
+      for (const ResidualRule& residual : rules.residuals) {
+        REQUIRE(tensors.contains(residual.torch));
+        ++uses[residual.torch];
+        CHECK(residual.fallback.shape() == tensors.at(residual.torch).shape());
+        CHECK(residual.fallback.dtype() == tensors.at(residual.torch).dtype());
+      }
+      for (const auto& [name, count] : uses) {
+        INFO(name);
+        CHECK(count == 1);
       }
     }
   });
