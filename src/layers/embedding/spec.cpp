@@ -75,8 +75,8 @@ LayerType bag() {
   type.parameters = parameters;
   type.check = check;
   type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) {
-    if (inputs.at(0).size() != 2)
-      throw Unsupported("its indices have shape " + to_string(inputs[0]) + ": only bags of equal length, (batch, length), are known");
+    if (inputs.at(0).size() == 1) throw Unsupported("its bags are given by offsets; only bags of equal length, (batch, length), are known");
+    if (inputs[0].size() != 2) throw MalformedFile("its indices have shape " + to_string(inputs[0]) + ", expected (batch, length)");
     if (inputs.size() > 1 && inputs[1] != inputs[0])
       throw MalformedFile("its weights have shape " + to_string(inputs[1]) + ", its indices " + to_string(inputs[0]));
     if (inputs.size() > 1 && a.text("mode") != "sum") throw MalformedFile("weights for each index need the mode \"sum\"");
