@@ -314,7 +314,7 @@ class Lifter {
     const Json* module = layer.find("module");
     if (!module || !module->is_string()) return mappings;
     const auto is_in = [&](const char* package) { return module->as_string().starts_with(package); };
-    const bool is_operation = is_in("keras.src.ops") || is_in("keras.ops");
+    const bool is_operation = is_in("keras.src.ops") || is_in("keras.ops") || is_in("keras.src.activations");
     if (is_operation || is_in("keras.layers")) std::erase_if(mappings, [&](const KerasMapping* mapping) { return mapping->is_operation() != is_operation; });
     return mappings;
   }

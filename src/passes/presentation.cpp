@@ -1,6 +1,6 @@
 #include "passes/presentation.h"
 
-#include <map>
+#include <set>
 
 #include "h5bridge/error.h"
 #include "passes/keras_plan.h"
@@ -16,10 +16,9 @@ SymbolicShape permuted(const SymbolicShape& shape, const std::vector<std::int64_
   return result;
 }
 
-// A first thing of a name keeps it, later ones get _1, _2, ...
-std::string repeated_name(const std::string& name, std::map<std::string, int>& counts) {
-  const int count = counts[name]++;
-  return count == 0 ? name : name + "_" + std::to_string(count);
+// A first thing of a name keeps it, later ones get _1, _2, ..., unless something else is called so.
+std::string repeated_name(const std::string& name, std::set<std::string>& taken) {
+  return *taken.insert(unique_name(name, [&](const std::string& candidate) { return taken.contains(candidate); })).first;
 }
 
 }  // namespace
@@ -38,12 +37,12 @@ Presentation presentation_of(const Model& model, Framework framework) {
     const auto& axes = change.inputs.at(input.name);
     result.inputs.push_back({input.name, permuted(input.shape, axes), input.dtype, axes});
   }
-  std::map<std::string, int> counts;
+  std::set<std::string> taken;
   for (std::size_t i = 0; i < architecture.outputs.size(); ++i) {
     const Output& output = architecture.outputs[i];
     const auto& axes = change.outputs[i];
     const std::string name = !output.name.empty() ? output.name : keras ? keras_outputs[i] : "output";
-    result.outputs.push_back({repeated_name(name, counts), permuted(shapes.of(output.value), axes), DType::Float32, axes});
+    result.outputs.push_back({repeated_name(name, taken), permuted(shapes.of(output.value), axes), DType::Float32, axes});
   }
   return result;
 }

@@ -13,7 +13,7 @@ Weights random_weights(const Architecture& architecture) {
   Weights result;
   for (const Layer& layer : architecture.layers)
     for (const ParameterSpec& parameter : Registry::instance().type_of(layer).parameters(layer.attributes)) {
-      const torch::Tensor values = parameter.name == "running_var" ? torch::rand(parameter.shape) + 0.5 : random(parameter.shape);
+      const torch::Tensor values = parameter.name == "running_var" || parameter.name == "variance" ? torch::rand(parameter.shape) + 0.5 : random(parameter.shape);
       result.add(tensor_name(layer.name, parameter.name), from_torch(is_floating_point(parameter.dtype) ? values : torch::zeros(parameter.shape, torch::kInt64)));
     }
   return result;

@@ -92,6 +92,7 @@ Json keras_samples_of(const Registry& registry) {
                                       {"sample", sample.what},
                                       {"config", sample.config},
                                       {"call", sample.call},
+                                      {"inputs_as_list", mapping.inputs_as_list},
                                       {"input_shapes", shapes_to_json(sample.inputs)},
                                       {"ids_below", sample.ids_below},
                                       {"between", range_to_json(sample.between)}});
