@@ -629,7 +629,7 @@ FUNCTIONS = {
     "movedim": (lambda x: x.movedim(1, -1), {"source": 1, "destination": -1}),
     "repeat_interleave": (lambda x: x.repeat_interleave(2, dim=1), {"repeats": 2, "dim": 1}),
     "tile": (lambda x: x.tile((1, 2, 1, 1)), {"dims": [1, 2, 1, 1]}),
-    "var": (lambda x: x.var((2, 3), unbiased=False), {"dim": [2, 3], "unbiased": False}),
+    "var": (lambda x: x.var((2, 3), unbiased=False), {"dim": [2, 3], "correction": 0}),
     "prod": (lambda x: x.prod(1), {"dim": 1}),
     "max": (lambda x: x.max(1)[0], {"dim": 1}),
     "argmax": (lambda x: x.argmax(1), {"dim": 1}),
