@@ -50,8 +50,10 @@ def exported(sample):
     return sorted(layers, key=lambda layer: layer["name"] != "module.layer")
 
 
-MODULES = [sample for sample in SAMPLES if hasattr(torch.nn, sample.type)]
-FUNCTIONS = [sample for sample in SAMPLES if sample.type.islower() and sample.type != "new_tensor"]  # made by torch.tensor
+# The first with its attributes of each.
+DISTINCT = list({(sample.type, json.dumps(sample.attributes)): sample for sample in reversed(SAMPLES)}.values())[::-1]
+MODULES = [sample for sample in DISTINCT if hasattr(torch.nn, sample.type)]
+FUNCTIONS = [sample for sample in DISTINCT if sample.type.islower() and sample.type != "new_tensor"]  # made by torch.tensor
 
 
 @each(MODULES)
