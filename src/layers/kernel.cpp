@@ -50,6 +50,15 @@ void derive_in_channels(Attributes& attributes, const SymbolicShape& input, std:
   attributes.set("in_channels", *channels);
 }
 
+std::vector<ParameterSpec> kernel_parameters(const Attributes& a, const std::string& outer, const std::string& inner) {
+  Shape weight{a.integer(outer), a.integer(inner) / a.integer("groups")};
+  const auto& kernel = a.integers("kernel_size");
+  weight.insert(weight.end(), kernel.begin(), kernel.end());
+  std::vector<ParameterSpec> result{{"weight", weight}};
+  if (a.boolean("bias")) result.push_back({"bias", {a.integer("out_channels")}});
+  return result;
+}
+
 std::vector<std::int64_t> keras_kernel_axes(std::size_t axes) {
   std::vector<std::int64_t> order(axes);
   std::iota(order.begin(), order.end(), 2);

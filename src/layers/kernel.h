@@ -15,6 +15,8 @@ void check_kernel(const Attributes& attributes);
 void check_input_channels(const Attributes& attributes, const SymbolicShape& input);
 /// Sets in_channels, which Keras takes from its input. Throws MalformedFile where that is open.
 void derive_in_channels(Attributes& attributes, const SymbolicShape& input, std::size_t axes);
+/// The weight of shape (outer, inner/groups, kernel_size...), of the attributes with these names, and the bias, if there is one.
+std::vector<ParameterSpec> kernel_parameters(const Attributes& attributes, const std::string& outer, const std::string& inner);
 /// PyTorch's (a, b, k...) as Keras's (k..., b, a): the axes of a permute.
 std::vector<std::int64_t> keras_kernel_axes(std::size_t axes);
 /// PyTorch's weight (channels*multiplier, 1, k...) as Keras's depthwise kernel (k..., channels, multiplier).

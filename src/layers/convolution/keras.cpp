@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "h5bridge/error.h"
+#include "layers/keras_kernel.h"
 #include "layers/keras_mapping.h"
 #include "layers/keras_padding.h"
 #include "layers/kernel.h"
@@ -86,19 +87,6 @@ Results lower(const Attributes& a, Json::Object config, KerasEmitter& emitter) {
   return emitter.main(std::move(config), {input});
 }
 
-// In the order of Keras's configurations; `own` are those of the class.
-std::vector<Correspondence> rows(std::size_t axes, std::vector<Correspondence> own) {
-  own.insert(own.end(), {
-                            {"kernel_size", "kernel_size", spelling::integers(axes)},
-                            {"stride", "strides", spelling::integers(axes)},
-                            {"data_format", "data_format", spelling::text()},
-                            {"dilation", "dilation_rate", spelling::integers(axes)},
-                            {"activation", "activation", spelling::activation()},
-                            {"bias", "use_bias", spelling::boolean()},
-                        });
-  return own;
-}
-
 Json::Object with(Json::Object config, const Json::Object& more) {
   for (const auto& [key, value] : more) config.set(key, value);
   return config;
@@ -117,21 +105,15 @@ std::vector<KerasSample> samples_of(std::size_t axes, const Json::Object& base, 
   };
 }
 
-WeightRules weights(const Attributes& a, std::vector<WeightStep> steps) {
-  WeightRules result{.rules = {{.torch = {"weight"}, .keras = {"kernel"}, .steps = std::move(steps)}}};
-  if (a.boolean("bias")) result.rules.push_back({.torch = {"bias"}, .keras = {"bias"}});
-  return result;
-}
-
 KerasMapping convolution(std::size_t axes) {
   KerasMapping mapping{.type = "Conv" + torch_suffix(axes), .class_name = "Conv" + keras_suffix(axes)};
-  mapping.attributes = rows(axes, {{"out_channels", "filters", spelling::integer()}, {"groups", "groups", spelling::integer()}});
+  mapping.attributes = kernel_rows(axes, {{"out_channels", "filters", spelling::integer()}, {"groups", "groups", spelling::integer()}});
   mapping.carried = carried_for({{"kernel", "GlorotUniform"}, {"bias", "Zeros"}});
   mapping.derive = [axes](Attributes& attributes, const std::vector<SymbolicShape>& inputs) {
     derive_in_channels(attributes, inputs.at(0), axes);
   };
   mapping.weights = [axes](const Attributes& a, const std::vector<SymbolicShape>&) {
-    return weights(a, {PermuteAxes{keras_kernel_axes(axes)}});
+    return kernel_weights(a, {PermuteAxes{keras_kernel_axes(axes)}});
   };
   mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> Results {
     return has_strides(a) && has_dilation(a) ? lower_strides_apart(a, std::move(config), emitter) : lower(a, std::move(config), emitter);
@@ -158,13 +140,13 @@ KerasMapping convolution(std::size_t axes) {
 // A convolution with a group for each channel. Keras's class takes strides together with dilation, but no "causal".
 KerasMapping depthwise(std::size_t axes) {
   KerasMapping mapping{.type = "Conv" + torch_suffix(axes), .class_name = "DepthwiseConv" + keras_suffix(axes)};
-  mapping.attributes = rows(axes, {});
+  mapping.attributes = kernel_rows(axes, {});
   mapping.carried = carried_for({{"depthwise", "GlorotUniform"}, {"bias", "Zeros"}});
   mapping.fits = [](const Attributes& a, const std::vector<SymbolicShape>&) {
     return a.integer("groups") == a.integer("in_channels") && a.integer("groups") > 1 && !has_padding_word(a, "causal");
   };
   mapping.weights = [](const Attributes& a, const std::vector<SymbolicShape>&) {
-    return weights(a, depthwise_kernel_steps(a.integer("in_channels"), a.integer("out_channels") / a.integer("in_channels"),
+    return kernel_weights(a, depthwise_kernel_steps(a.integer("in_channels"), a.integer("out_channels") / a.integer("in_channels"),
                                              a.integers("kernel_size")));
   };
   mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> Results {

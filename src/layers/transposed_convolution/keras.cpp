@@ -2,6 +2,7 @@
 #include <numeric>
 #include <span>
 
+#include "layers/keras_kernel.h"
 #include "layers/keras_mapping.h"
 #include "layers/keras_padding.h"
 #include "layers/kernel.h"
@@ -55,28 +56,9 @@ Results lower_numbers(const Attributes& a, Json::Object config, KerasEmitter& em
   return emit_cropping(crops, a, emitter, output);
 }
 
-// In the order of Keras's configurations; `own` are those of the class.
-std::vector<Correspondence> rows(std::size_t axes, std::vector<Correspondence> own) {
-  own.insert(own.end(), {
-                            {"kernel_size", "kernel_size", spelling::integers(axes)},
-                            {"stride", "strides", spelling::integers(axes)},
-                            {"data_format", "data_format", spelling::text()},
-                            {"dilation", "dilation_rate", spelling::integers(axes)},
-                            {"activation", "activation", spelling::activation()},
-                            {"bias", "use_bias", spelling::boolean()},
-                        });
-  return own;
-}
-
-WeightRules weights(const Attributes& a, std::vector<WeightStep> steps) {
-  WeightRules result{.rules = {{.torch = {"weight"}, .keras = {"kernel"}, .steps = std::move(steps)}}};
-  if (a.boolean("bias")) result.rules.push_back({.torch = {"bias"}, .keras = {"bias"}});
-  return result;
-}
-
 KerasMapping transposed(std::size_t axes) {
   KerasMapping mapping{.type = "ConvTranspose" + torch_suffix(axes), .class_name = "Conv" + keras_suffix(axes) + "Transpose"};
-  mapping.attributes = rows(axes, {{"out_channels", "filters", spelling::integer()},
+  mapping.attributes = kernel_rows(axes, {{"out_channels", "filters", spelling::integer()},
                                    {"output_padding", "output_padding", spelling::or_none(spelling::integers(axes))}});
   mapping.carried = carried_for({{"kernel", "GlorotUniform"}, {"bias", "Zeros"}});
   mapping.derive = [axes](Attributes& attributes, const std::vector<SymbolicShape>& inputs) {
@@ -84,7 +66,7 @@ KerasMapping transposed(std::size_t axes) {
   };
   mapping.fits = [](const Attributes& a, const std::vector<SymbolicShape>&) { return !exceeds_keras(a); };
   mapping.weights = [axes](const Attributes& a, const std::vector<SymbolicShape>&) {
-    return weights(a, {PermuteAxes{keras_kernel_axes(axes)}});
+    return kernel_weights(a, {PermuteAxes{keras_kernel_axes(axes)}});
   };
   mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> Results {
     const auto* word = std::get_if<std::string>(&a.at("padding"));
@@ -179,10 +161,10 @@ Results lower_as_convolution(const Attributes& a, Json::Object config, KerasEmit
 
 KerasMapping as_convolution(std::size_t axes) {
   KerasMapping mapping{.type = "ConvTranspose" + torch_suffix(axes), .class_name = "Conv" + keras_suffix(axes)};
-  mapping.attributes = rows(axes, {{"out_channels", "filters", spelling::integer()}, {"groups", "groups", spelling::integer()}});
+  mapping.attributes = kernel_rows(axes, {{"out_channels", "filters", spelling::integer()}, {"groups", "groups", spelling::integer()}});
   mapping.carried = carried_for({{"kernel", "GlorotUniform"}, {"bias", "Zeros"}});
   mapping.written_only = true;  // it is read as a convolution
-  mapping.weights = [](const Attributes& a, const std::vector<SymbolicShape>&) { return weights(a, turned_kernel(a)); };
+  mapping.weights = [](const Attributes& a, const std::vector<SymbolicShape>&) { return kernel_weights(a, turned_kernel(a)); };
   mapping.lower = lower_as_convolution;
   return mapping;
 }

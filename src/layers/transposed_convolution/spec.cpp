@@ -39,15 +39,6 @@ std::vector<SymbolicShape> shapes(const Attributes& a, const std::vector<Symboli
   return {with_channels(a, input[0], a.integer("out_channels"), spatial)};
 }
 
-std::vector<ParameterSpec> parameters(const Attributes& a) {
-  Shape weight{a.integer("in_channels"), a.integer("out_channels") / a.integer("groups")};
-  const auto& kernel = a.integers("kernel_size");
-  weight.insert(weight.end(), kernel.begin(), kernel.end());
-  std::vector<ParameterSpec> result{{"weight", weight}};
-  if (a.boolean("bias")) result.push_back({"bias", {a.integer("out_channels")}});
-  return result;
-}
-
 void add_samples(LayerType& type, std::size_t axes) {
   const auto sample = [&](const std::string& what, Json::Object more, std::int64_t batch = 2) {
     Json::Object attributes{{"in_channels", 4}, {"out_channels", 6}, {"kernel_size", 3}};
@@ -115,7 +106,7 @@ LayerType transposed(std::size_t axes) {
       data_format(),
       fused_activation(),
   };
-  type.parameters = parameters;
+  type.parameters = [](const Attributes& a) { return kernel_parameters(a, "in_channels", "out_channels"); };
   type.shapes = shapes;
   type.layout = follows_data_format();
   type.check = check;
