@@ -93,6 +93,7 @@ std::string attributes_of(const LayerType& type) {
 std::string section_of(const Registry& registry, const LayerType& type) {
   std::string result = "\n### " + type.name + "\n" + type.summary + "\n\n- Keras: " + keras_classes(registry, type) + "\n";
   if (const std::string tensors = tensors_of(type); !tensors.empty()) result += "- Tensors: " + tensors + "\n";
+  if (!type.named_inputs.empty()) result += "- Inputs by name: `" + joined(type.named_inputs, "`, `") + "`\n";
   return result + "- Source: " + type.source + "\n" + attributes_of(type);
 }
 

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "h5bridge/error.h"
+#include "model/node_values.h"
 
 namespace h5bridge {
 namespace {
@@ -60,7 +61,7 @@ std::int64_t integer_bound(const Architecture& architecture, const std::string& 
   std::set<std::string> reached{input};
   std::int64_t bound = kIntegers;
   for (const Node& node : architecture.nodes) {
-    if (std::ranges::none_of(node.inputs, [&](const Value& value) { return reached.contains(value.node); })) continue;
+    if (std::ranges::none_of(values_of(node), [&](const Value& value) { return reached.contains(value.node); })) continue;
     reached.insert(node.name);
     const Attributes& attributes = architecture.layer_of(node).attributes;
     if (attributes.contains("num_embeddings")) bound = std::min(bound, attributes.integer("num_embeddings"));

@@ -84,6 +84,8 @@ class KerasEmitter {
   const SymbolicShape& output_shape() const { return output_shapes().at(0); }
   virtual Handle input(std::size_t i) const = 0;
   std::vector<Handle> inputs() const;
+  /// What the call gives by name besides ("mask"). The layer itself gets them as keywords; helpers do not.
+  virtual const std::vector<std::pair<std::string, Argument>>& named_inputs() const = 0;
   virtual const SymbolicShape& shape(Handle value) const = 0;
   /// Whether anything uses output `output` of the layer, in any of its calls.
   virtual bool is_used(std::size_t output) const = 0;
@@ -132,6 +134,10 @@ struct KerasMapping {
   std::function<KerasEmitter::Results(const Attributes&, Json::Object config, KerasEmitter&)> lower = emit_main;
   /// Takes what rows cannot say out of a configuration (and an operation's constants), before the rows read it.
   std::function<void(Json::Object& config, Attributes&, const std::vector<SymbolicShape>&)> lift = [](Json::Object&, Attributes&, const std::vector<SymbolicShape>&) {};
+  /// The layers that make the mask of this one's output from its input, one after the other; none if it makes no mask.
+  std::function<std::vector<Layer>(const Layer&)> makes_mask = [](const Layer&) { return std::vector<Layer>{}; };
+  /// Whether the mask of the input is that of the output, too, unless that has lost an axis.
+  bool passes_mask = false;
   /// What reads the class is the mapping of another type; or there is no one class, but a composition ("").
   bool written_only = false;
   /// Several inputs are handed to the call as one list (Add, Concatenate).

@@ -81,6 +81,7 @@ class LayerType {
   std::vector<AttributeSpec> attributes;
   std::size_t least_inputs = 1;
   std::size_t most_inputs = 1;
+  std::vector<std::string> named_inputs = {};  // what a call may give by name besides: "mask"; shapes do not depend on it
 
   std::function<std::vector<ParameterSpec>(const Attributes&)> parameters = [](const Attributes&) { return std::vector<ParameterSpec>{}; };
   /// Shapes of the outputs, from those of the inputs; throws MalformedFile where they do not fit.

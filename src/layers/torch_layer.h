@@ -19,6 +19,8 @@ namespace h5bridge {
 using TorchModulePtr = std::shared_ptr<torch::nn::Module>;
 using TorchValues = std::vector<torch::Tensor>;
 using TorchFunction = std::function<torch::Tensor(const torch::Tensor&)>;
+/// Inputs that a call gives by name.
+using NamedTensors = std::map<std::string, torch::Tensor>;
 /// What the symbols of the architecture's sizes stand for in one call of the model.
 using Symbols = std::map<std::string, std::int64_t>;
 
@@ -27,6 +29,8 @@ struct TorchInstance {
   TorchModulePtr module;  // nullptr for a function without parameters, whether or not it trains
   std::function<TorchValues(const TorchValues& inputs, const Symbols& symbols)> forward;
   bool is_tensor = false;  // the layer is a tensor of its parent's; `module` just holds it, as kOwnTensor
+  /// The same for calls with inputs by name, where the type has any.
+  std::function<TorchValues(const TorchValues& inputs, const NamedTensors& named)> forward_named = {};
 };
 
 /// What the tensor of a layer that is one is called in its instance's module.

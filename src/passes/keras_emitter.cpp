@@ -8,8 +8,13 @@
 namespace h5bridge {
 
 RecordingEmitter::RecordingEmitter(std::vector<SymbolicShape> inputs, std::vector<SymbolicShape> outputs, const KerasMapping& mapping,
-                                   std::set<std::int64_t> used)
-    : inputs_(std::move(inputs)), outputs_(std::move(outputs)), mapping_(mapping), used_(std::move(used)), shapes_(inputs_) {}
+                                   std::set<std::int64_t> used, const NamedShapes& named)
+    : inputs_(std::move(inputs)), outputs_(std::move(outputs)), mapping_(mapping), used_(std::move(used)), shapes_(inputs_) {
+  for (const auto& [name, shape] : named) {
+    named_.emplace_back(name, shapes_.size());
+    shapes_.push_back(shape);
+  }
+}
 
 std::vector<KerasEmitter::Handle> RecordingEmitter::call(Call call) {
   std::vector<Handle> result;
@@ -59,6 +64,7 @@ KerasEmitter::Results RecordingEmitter::main(Json::Object config, std::vector<Ha
     made.arguments.assign(inputs.begin(), inputs.end());
   else
     take_arguments(config, inputs, made);
+  made.keywords.insert(made.keywords.end(), named_.begin(), named_.end());
   made.config = std::move(config);
   return call(std::move(made));
 }

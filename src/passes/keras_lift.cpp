@@ -1,6 +1,7 @@
 // From a Keras configuration to an architecture.
 #include <algorithm>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <set>
 #include <variant>
@@ -77,6 +78,7 @@ struct CallArguments {
 // A call as a mapping sees it.
 struct BoundCall {
   std::vector<History> inputs;
+  std::vector<std::pair<std::string, History>> named;  // those that the type takes by name
   Json::Object constants;
 };
 
@@ -86,9 +88,14 @@ bool says_nothing(const std::string& name, const Json& value) { return value.is_
 // Assigns the arguments to the parameters of the mapping's call. Throws Unsupported for one that it has no place for.
 BoundCall bound(const CallArguments& arguments, const KerasMapping& mapping) {
   BoundCall result;
+  const std::vector<std::string>& by_name = Registry::instance().find(mapping.type)->named_inputs;
+  const auto is_by_name = [&](const std::string& parameter) { return std::ranges::find(by_name, parameter) != by_name.end(); };
   const auto take = [&](const std::string& parameter, const Argument& argument) {
     if (const auto* tensors = std::get_if<std::vector<History>>(&argument)) {
-      result.inputs.insert(result.inputs.end(), tensors->begin(), tensors->end());
+      if (is_by_name(parameter) && tensors->size() == 1)
+        result.named.emplace_back(parameter, tensors->front());
+      else
+        result.inputs.insert(result.inputs.end(), tensors->begin(), tensors->end());
       return;
     }
     const Json& constant = std::get<Json>(argument);
@@ -103,7 +110,7 @@ BoundCall bound(const CallArguments& arguments, const KerasMapping& mapping) {
   const auto place = [&](const auto& keyword) { return std::ranges::find(mapping.call, keyword.first) - mapping.call.begin(); };
   std::ranges::stable_sort(keywords, {}, place);
   for (const auto& [name, argument] : keywords) {
-    if (std::holds_alternative<std::vector<History>>(argument) && std::ranges::find(mapping.call, name) == mapping.call.end())
+    if (std::holds_alternative<std::vector<History>>(argument) && std::ranges::find(mapping.call, name) == mapping.call.end() && !is_by_name(name))
       throw Unsupported("is called with a tensor as " + name);
     take(name, argument);
   }
@@ -122,6 +129,8 @@ class Lifter {
   Architecture run(const Json& model_config) {
     const std::string& class_name = model_config.at("class_name").as_string();
     const Json& config = model_config.at("config");
+    if (const Json* layers = config.find("layers"))
+      for (const Json& layer : layers->as_array()) taken_names_.insert(name_of_layer(layer));
     architecture_.keras.set("class_name", class_name);
     if (const Json* name = config.find("name"); name && name->is_string()) {
       architecture_.name = name->as_string();
@@ -272,12 +281,12 @@ class Lifter {
     const std::string described = "layer \"" + call.name + "\" (" + class_name + ")";
     const std::string node = call.call == 0 ? call.name : unique_name(call.name, [&](const std::string& n) { return values_.contains({n, 0, 0}); });
     const auto give_up = [&] {
-      shapes_.set(node, {{}});
+      unknown_.insert(node);
       values_[{call.name, call.call, 0}] = {node, 0};
     };
     try {
       // What comes after a layer that is not known cannot be checked; all such layers are reported together.
-      const bool known_inputs = std::ranges::none_of(call.arguments.tensors(), [&](const History& input) { return shape_of(input).empty(); });
+      const bool known_inputs = std::ranges::none_of(call.arguments.tensors(), [&](const History& input) { return unknown_.contains(values_.at(key(input)).node); });
       if (!known_inputs && !mappings_of(*call.layer).empty()) return give_up();
       if (call.call == 0) add_layer(call);
       const Layer& layer = *architecture_.find_layer(call.name);
@@ -290,13 +299,53 @@ class Lifter {
         const auto output = static_cast<std::int64_t>(i);
         values_[{call.name, call.call, output}] = {node, output};
       }
-      architecture_.nodes.push_back({node, call.name, std::move(inputs), {}});
+      Node made{node, call.name, std::move(inputs), {}};
+      for (const auto& [name, input] : arguments.named) made.named_inputs.emplace_back(name, values_.at(key(input)));
+      follow_mask(layer, made);
+      architecture_.nodes.push_back(std::move(made));
     } catch (const Unsupported& error) {
       problems_ += (problems_.empty() ? "" : "; ") + described + ": " + error.what();
       give_up();
     } catch (const Error& error) {
       rethrow_in_file(error, described);
     }
+  }
+
+  // Keras hands masks on by itself. A Functional model of Keras 3 tells of them, others do not: what they imply is added.
+  void follow_mask(const Layer& layer, Node& node) {
+    const KerasMapping& mapping = *mapping_of_.at(layer.name);
+    const auto implied = masks_.find(node.inputs.at(0));
+    const std::vector<std::string>& by_name = Registry::instance().type_of(layer).named_inputs;
+    const bool takes_mask = node.named_inputs.empty() && std::ranges::find(by_name, "mask") != by_name.end();
+    if (takes_mask && implied != masks_.end()) node.named_inputs.emplace_back("mask", made(implied->second));
+
+    if (std::vector<Layer> steps = mapping.makes_mask(layer); !steps.empty())
+      masks_[{node.name, 0}] = std::make_shared<ImpliedMask>(ImpliedMask{node.name, node.inputs[0], std::move(steps), {}});
+    else if (implied != masks_.end() && !mapping.is_operation() && mapping.passes_mask && shapes_.of({node.name, 0}).size() == shapes_.of(node.inputs[0]).size())
+      masks_[{node.name, 0}] = implied->second;
+  }
+
+  // A mask that Keras makes of the input of the layer `of` by these steps. They become nodes where something takes the mask.
+  struct ImpliedMask {
+    std::string of;
+    Value input;
+    std::vector<Layer> steps;
+    std::optional<Value> made;
+  };
+
+  const Value& made(const std::shared_ptr<ImpliedMask>& mask) {
+    if (mask->made) return *mask->made;
+    Value value = mask->input;
+    for (Layer step : mask->steps) {
+      step.name = unique_name(mask->of + "_mask", [&](const std::string& name) { return taken_names_.contains(name); });
+      taken_names_.insert(step.name);
+      step.keras.set(kImplied, true);
+      shapes_.set(step.name, Registry::instance().type_of(step).shapes(step.attributes, {shapes_.of(value)}));
+      architecture_.nodes.push_back({step.name, step.name, {value}, {}});
+      value = {step.name, 0};
+      architecture_.layers.push_back(std::move(step));
+    }
+    return mask->made.emplace(value);
   }
 
   const SymbolicShape& shape_of(const History& tensor) const { return shapes_.of(values_.at(key(tensor))); }
@@ -362,6 +411,9 @@ class Lifter {
   std::map<std::string, const Json*> input_layers_;
   std::map<Key, Value> values_;
   std::map<std::string, const KerasMapping*> mapping_of_;  // what each layer was read by
+  std::set<std::string> taken_names_;
+  std::set<std::string> unknown_;  // nodes of layers that are not known
+  std::map<Value, std::shared_ptr<ImpliedMask>> masks_;
   std::string problems_;
   int open_sizes_ = 0;
 };

@@ -8,6 +8,7 @@
 
 #include "h5bridge/error.h"
 #include "layers/registry.h"
+#include "model/node_values.h"
 #include "passes/keras_emitter.h"
 #include "passes/keras_order.h"
 #include "passes/keras_spelling.h"
@@ -105,10 +106,25 @@ Json nested(const std::vector<std::pair<std::string, Json>>& things) {
   return result;
 }
 
+// Without the masks that Keras makes and hands on by itself.
+Architecture without_implied(Architecture architecture) {
+  const auto is_implied = [&](const std::string& node) {
+    const Node* maker = architecture.find_node(node);
+    return maker && architecture.layer_of(*maker).keras.contains(kImplied);
+  };
+  std::set<std::string> implied;
+  for (const Node& node : architecture.nodes)
+    if (is_implied(node.name)) implied.insert(node.name);
+  std::erase_if(architecture.nodes, [&](const Node& node) { return implied.contains(node.name); });
+  for (Node& node : architecture.nodes) std::erase_if(node.named_inputs, [&](const auto& named) { return implied.contains(named.second.node); });
+  std::erase_if(architecture.layers, [](const Layer& layer) { return layer.keras.contains(kImplied); });
+  return architecture;
+}
+
 class Planner {
  public:
   Planner(const Architecture& architecture, const std::map<std::string, std::vector<WeightStep>>& weight_steps, DType dtype)
-      : architecture_(architecture), weight_steps_(weight_steps), dtype_(dtype), shapes_(infer_shapes(architecture)) {}
+      : architecture_(without_implied(architecture)), weight_steps_(weight_steps), dtype_(dtype), shapes_(infer_shapes(architecture_)) {}
 
   KerasPlan run() {
     name_layers();
@@ -150,7 +166,7 @@ class Planner {
     for (const Output& output : architecture_.outputs) result.insert(output.value.node);
     for (auto node = architecture_.nodes.rbegin(); node != architecture_.nodes.rend(); ++node)
       if (result.contains(node->name))
-        for (const Value& value : node->inputs) result.insert(value.node);
+        for (const Value& value : values_of(*node)) result.insert(value.node);
     return result;
   }
 
@@ -160,7 +176,7 @@ class Planner {
     };
     for (const Output& output : architecture_.outputs) use(output.value);
     for (const Node& node : architecture_.nodes)
-      if (needed.contains(node.name)) std::ranges::for_each(node.inputs, use);
+      if (needed.contains(node.name)) std::ranges::for_each(values_of(node), use);
   }
 
   // Inputs and layers get their names before any helper layer does.
@@ -205,8 +221,13 @@ class Planner {
       inputs.push_back(shapes_.of(value));
       handles.push_back(values_.at(value));
     }
+    RecordingEmitter::NamedShapes named;
+    for (const auto& [name, value] : node.named_inputs) {
+      named.emplace_back(name, shapes_.of(value));
+      handles.push_back(values_.at(value));
+    }
     const KerasMapping& mapping = mapping_of(layer, inputs);
-    RecordingEmitter emitter(inputs, shapes_.outputs_of(node.name), mapping, used_outputs_[layer.name]);
+    RecordingEmitter emitter(inputs, shapes_.outputs_of(node.name), mapping, used_outputs_[layer.name], named);
     const KerasEmitter::Results results = mapping.lower(layer.attributes, config_of(mapping, layer), emitter);
 
     const WeightRules rules = mapping.weights(layer.attributes, inputs);
@@ -409,7 +430,7 @@ class Planner {
                                                   {"output_layers", nested(outputs)}}}};
   }
 
-  const Architecture& architecture_;
+  const Architecture architecture_;
   const std::map<std::string, std::vector<WeightStep>>& weight_steps_;
   const DType dtype_;
   const Shapes shapes_;

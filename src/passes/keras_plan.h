@@ -27,6 +27,9 @@ struct KerasBinding {
   bool is_trained() const { return trainable && !frozen; }
 };
 
+/// Marks, among what Keras says of a layer, the masks that Keras makes and hands on by itself: they are not written.
+inline constexpr const char* kImplied = "implied";
+
 struct KerasPlan {
   Json::Object model_config;              // {"class_name": "Functional", "config": {...}}
   std::vector<std::string> layer_names;   // of all layers, not of operations, in order

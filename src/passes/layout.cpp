@@ -228,10 +228,18 @@ class NodeCall final : public LayoutCall {
     }
     if (vanishes_) return;
     change_layer();
-    pass_.result_.architecture.nodes.push_back({node_.name, node_.layer, std::move(inputs), node_.named_inputs});
+    Node node{node_.name, node_.layer, std::move(inputs), node_.named_inputs};
+    for (auto& [name, value] : node.named_inputs) value = pass_.arranged(pass_.stored_.at(value), arrangement_by_name(value));
+    pass_.result_.architecture.nodes.push_back(std::move(node));
   }
 
  private:
+  // What is given by name for each element of the first input lies as that one does.
+  Arrangement arrangement_by_name(const Value& value) const {
+    const std::size_t rank = pass_.shapes_.of(value).size();
+    return rank == wanted_.at(0).axes.size() ? wanted_[0] : Arrangement::original(rank);
+  }
+
   std::string reordering_flatten() const {
     for (const auto& input : inputs_)
       if (!input.reordered_by.empty()) return input.reordered_by;

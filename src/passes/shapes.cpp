@@ -1,9 +1,11 @@
 #include "passes/shapes.h"
 
+#include <algorithm>
 #include <set>
 
 #include "h5bridge/error.h"
 #include "layers/registry.h"
+#include "model/node_values.h"
 
 namespace h5bridge {
 namespace {
@@ -42,10 +44,10 @@ void check_graph(const Architecture& architecture) {
   for (const Node& node : architecture.nodes) {
     const Layer* layer = architecture.find_layer(node.layer);
     if (!layer) throw MalformedFile("\"" + node.name + "\" calls \"" + node.layer + "\", which is no layer");
-    for (const Value& value : node.inputs) use(value, describe(*layer));
-    for (const auto& [argument, value] : node.named_inputs) use(value, describe(*layer));
+    for (const Value& value : values_of(node)) use(value, describe(*layer));
     const LayerType& type = Registry::instance().type_of(*layer);
-    if (!node.named_inputs.empty()) throw Unsupported(describe(*layer) + ": the input \"" + node.named_inputs[0].first + "\" by name is not supported");
+    for (const auto& [argument, value] : node.named_inputs)
+      if (std::ranges::find(type.named_inputs, argument) == type.named_inputs.end()) throw Unsupported(describe(*layer) + " takes no input by the name \"" + argument + "\"");
     if (node.inputs.size() < type.least_inputs || node.inputs.size() > type.most_inputs)
       throw MalformedFile(describe(*layer) + " has " + std::to_string(node.inputs.size()) + " inputs, expected " +
                           (type.least_inputs == type.most_inputs ? "" : "at least ") + std::to_string(type.least_inputs));
@@ -83,6 +85,8 @@ Shapes infer_shapes(const Architecture& architecture) {
       rethrow_in_file(error, describe(layer));
     }
   }
+  for (const Node& node : architecture.nodes)
+    for (const auto& [name, value] : node.named_inputs) shapes.of(value);
   for (const Output& output : architecture.outputs) shapes.of(output.value);
   return shapes;
 }

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "h5bridge/error.h"
+#include "model/node_values.h"
 #include "runtime/symbols.h"
 #include "runtime/torch_error.h"
 
@@ -21,7 +22,7 @@ Program::Program(const Architecture& architecture, const Instances& instances) {
   }
   std::map<std::string_view, std::set<std::int64_t>> used;
   for (const Node& node : architecture.nodes)
-    for (const Value& value : node.inputs) used[value.node].insert(value.output);
+    for (const Value& value : values_of(node)) used[value.node].insert(value.output);
   for (const Output& output : architecture.outputs) used[output.value.node].insert(output.value.output);
 
   const auto slot_of = [&](const Value& value, const std::string& where) {
@@ -33,12 +34,12 @@ Program::Program(const Architecture& architecture, const Instances& instances) {
   for (const Node& node : architecture.nodes) {
     const Layer& layer = architecture.layer_of(node);
     const std::string where = "node \"" + node.name + "\" (" + layer.type + ")";
-    Step step{.node = node.name, .where = where, .forward = instance_of.at(layer.name)->forward};
-    if (!node.named_inputs.empty()) throw Unsupported(step.where + " takes no input by the name \"" + node.named_inputs[0].first + "\"");
-    for (const Value& value : node.inputs) {
-      step.inputs.push_back(slot_of(value, step.where));
-      last_step[step.inputs.back()] = steps_.size();
-    }
+    const TorchInstance& instance = *instance_of.at(layer.name);
+    Step step{.node = node.name, .where = where, .forward = instance.forward, .forward_named = instance.forward_named};
+    if (!node.named_inputs.empty() && !step.forward_named) throw Unsupported(where + " takes no input by the name \"" + node.named_inputs[0].first + "\"");
+    for (const Value& value : node.inputs) step.inputs.push_back(slot_of(value, where));
+    for (const auto& [name, value] : node.named_inputs) step.named_inputs.emplace_back(name, slot_of(value, where));
+    for (const Value& value : values_of(node)) last_step[slot_of(value, where)] = steps_.size();
     for (const std::int64_t output : used[node.name]) {
       if (output < 0) throw MalformedFile(step.where + " has no output " + std::to_string(output));
       step.outputs.push_back({static_cast<std::size_t>(output), slot_count_});
@@ -62,8 +63,10 @@ TorchValues Program::run(TorchValues inputs, const Observer& observer) const {
   for (const Step& step : steps_) {
     TorchValues arguments;
     for (const Slot slot : step.inputs) arguments.push_back(values[slot]);
+    NamedTensors named;
+    for (const auto& [name, slot] : step.named_inputs) named.emplace(name, values[slot]);
     for (const Slot slot : step.last_used) values[slot].reset();
-    const TorchValues made = torch_call(step.where, [&] { return step.forward(arguments, symbols); });
+    const TorchValues made = torch_call(step.where, [&] { return named.empty() ? step.forward(arguments, symbols) : step.forward_named(arguments, named); });
     for (const auto& [output, slot] : step.outputs) {
       if (output >= made.size()) throw MalformedFile(step.where + " has no output " + std::to_string(output));
       values[slot] = made[output];

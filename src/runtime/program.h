@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "runtime/weights.h"
@@ -30,7 +31,9 @@ class Program {
     std::string node;
     std::string where;  // for messages
     std::function<TorchValues(const TorchValues&, const Symbols&)> forward;
+    std::function<TorchValues(const TorchValues&, const NamedTensors&)> forward_named;
     std::vector<Slot> inputs = {};
+    std::vector<std::pair<std::string, Slot>> named_inputs = {};
     std::vector<Made> outputs = {};    // those that somebody uses
     std::vector<Slot> last_used = {};  // free after this step
   };

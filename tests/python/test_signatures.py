@@ -138,7 +138,6 @@ KERAS_CLASSES_LEFT_OUT = {
     "InputLayer": "an input of the architecture, and no layer of it",
     "Lambda": "code, which is never run",
     "Wrapper": "what others derive from",
-    "Masking": "of the family of masks",
     "ConvLSTM1D": "PyTorch has none",
     "ConvLSTM2D": "PyTorch has none",
     "ConvLSTM3D": "PyTorch has none",
@@ -153,7 +152,6 @@ KERAS_CLASSES_LEFT_OUT = {
 }
 # By the argument alone, whatever the class, or by both.
 KERAS_ARGUMENTS_LEFT_OUT = {
-    "Embedding.mask_zero": "of the family of masks",
     "AlphaDropout.noise_shape": "Keras cannot save it as .h5",
     "BatchNormalization.synchronized": "for TensorFlow alone",
     "Resizing.crop_to_aspect_ratio": "in neither PyTorch nor a sequence of its functions",

@@ -20,7 +20,7 @@ bool stands_at(const Attributes& a, const Settings& standard) {
 
 // keras.activations has a type by name, which stands for these settings: written as an Activation layer.
 KerasMapping named(const std::string& type, const std::string& activation, const Settings& standard = {}) {
-  KerasMapping mapping{.type = type, .class_name = "Activation", .fixed = {{"activation", activation}}};
+  KerasMapping mapping{.type = type, .class_name = "Activation", .fixed = {{"activation", activation}}, .passes_mask = true};
   mapping.fits = [standard](const Attributes& a, const Shapes&) { return stands_at(a, standard); };
   mapping.lift = [standard](Json::Object&, Attributes& attributes, const Shapes&) {
     for (const auto& [name, value] : standard) attributes.set(name, value);
@@ -38,7 +38,7 @@ KerasMapping function(const std::string& type, const std::string& class_name, Ro
   return mapping;
 }
 
-KerasMapping layer(const std::string& type, const std::string& class_name, Rows rows) { return {.type = type, .class_name = class_name, .attributes = std::move(rows)}; }
+KerasMapping layer(const std::string& type, const std::string& class_name, Rows rows) { return {.type = type, .class_name = class_name, .attributes = std::move(rows), .passes_mask = true}; }
 
 Spelling is_tanh() {
   return {[](const AttributeValue& value) { return Json(std::get<std::string>(value) == "tanh"); },

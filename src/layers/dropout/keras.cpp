@@ -19,7 +19,7 @@ Spelling noise_shape() {
 }
 
 KerasMapping of_elements(const std::string& type) {
-  KerasMapping mapping{.type = type, .class_name = type, .attributes = {rate(), {"noise_shape", "noise_shape", noise_shape(), AttributeValue{}}}, .carried = {{"seed", nullptr}}};
+  KerasMapping mapping{.type = type, .class_name = type, .attributes = {rate(), {"noise_shape", "noise_shape", noise_shape(), AttributeValue{}}}, .carried = {{"seed", nullptr}}, .passes_mask = true};
   mapping.samples = {{"rate", {{"rate", 0.3}, {"seed", 5}}, {{3, 7}}}};
   // Keras 3.15 cannot save an AlphaDropout with a noise_shape as .h5.
   if (type == "Dropout") mapping.samples.push_back({"noise_shape", {{"rate", 0.3}, {"noise_shape", Json::Array{nullptr, 1, 5}}}, {{3, 4, 5}}});
@@ -28,7 +28,7 @@ KerasMapping of_elements(const std::string& type) {
 
 // Keras's 1D has no data format; of the others, files before Keras 3 do not say it, which then is the default one.
 KerasMapping of_channels(const std::string& dimensions, const Shape& input) {
-  KerasMapping mapping{.type = "Dropout" + dimensions + "d", .class_name = "SpatialDropout" + dimensions + "D", .attributes = {rate()}, .carried = {{"seed", nullptr}}, .refused = {"trainable"}};
+  KerasMapping mapping{.type = "Dropout" + dimensions + "d", .class_name = "SpatialDropout" + dimensions + "D", .attributes = {rate()}, .carried = {{"seed", nullptr}}, .passes_mask = true, .refused = {"trainable"}};
   mapping.samples = {{"rate", {{"rate", 0.3}, {"seed", 5}}, {input}}};
   if (dimensions != "1") {
     mapping.attributes.push_back({"data_format", "data_format", spelling::text(), std::string("channels_last")});
@@ -42,7 +42,7 @@ KerasMapping of_channels(const std::string& dimensions, const Shape& input) {
 
 // Whole channels by the shape of the noise.
 KerasMapping by_noise_shape(const std::string& type, const std::string& class_name) {
-  KerasMapping mapping{.type = type, .class_name = class_name, .attributes = {rate()}, .carried = {{"seed", nullptr}}};
+  KerasMapping mapping{.type = type, .class_name = class_name, .attributes = {rate()}, .carried = {{"seed", nullptr}}, .passes_mask = true};
   mapping.written_only = true;  // what comes from Keras is a Dropout with that shape
   mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
     const auto rank = static_cast<std::int64_t>(emitter.input_shapes()[0].size());
@@ -59,6 +59,7 @@ KerasMapping gaussian(const std::string& class_name, const std::string& strength
           .class_name = class_name,
           .attributes = {{strength, strength, spelling::number()}},
           .carried = {{"seed", nullptr}},
+          .passes_mask = true,
           .samples = {{"strength", {{strength, 0.3}, {"seed", 5}}, {{3, 7}}}}};
 }
 
@@ -78,6 +79,7 @@ std::vector<KerasMapping> keras_mappings() {
       {.type = "ActivityRegularization",
        .class_name = "ActivityRegularization",
        .attributes = {{"l1", "l1", spelling::number()}, {"l2", "l2", spelling::number()}},
+       .passes_mask = true,
        .samples = {{"plain", {{"l1", 0.1}, {"l2", 0.2}}, {{3, 7}}}}},
   };
 }

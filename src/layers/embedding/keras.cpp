@@ -3,6 +3,7 @@
 
 #include "h5bridge/error.h"
 #include "layers/keras_mapping.h"
+#include "layers/masking/mask_steps.h"
 
 namespace h5bridge::embedding {
 namespace {
@@ -110,8 +111,9 @@ std::vector<KerasMapping> keras_mappings() {
   embedding.carried = carried_for({{"embeddings", "RandomUniform"}});
   embedding.carried.set("mask_zero", false);
   embedding.carried.set("quantization_config", nullptr);
-  embedding.lift = [](Json::Object& config, Attributes&, const std::vector<SymbolicShape>&) {
-    if (const Json* mask_zero = config.find("mask_zero"); mask_zero && *mask_zero == Json(true)) throw Unsupported("mask_zero=True makes a mask, and masks are not known yet");
+  embedding.makes_mask = [](const Layer& layer) {
+    const Json* mask_zero = layer.keras.find("mask_zero");
+    return mask_zero && *mask_zero == Json(true) ? std::vector<Layer>{masking::unequal(std::int64_t{0})} : std::vector<Layer>{};
   };
   embedding.weights = [](const Attributes&, const std::vector<SymbolicShape>&) { return WeightRules{.rules = {{.torch = {"weight"}, .keras = {"embeddings"}}}}; };
   embedding.lower = lower;

@@ -24,7 +24,7 @@ void lift(Json::Object& config, Attributes& attributes, const std::vector<Symbol
 }  // namespace
 
 std::vector<KerasMapping> keras_mappings() {
-  KerasMapping mapping{.type = "GroupNorm", .class_name = "GroupNormalization"};
+  KerasMapping mapping{.type = "GroupNorm", .class_name = "GroupNormalization", .passes_mask = true};
   mapping.attributes = {{"eps", "epsilon", spelling::number()}, {"bias", "center", spelling::boolean()}, {"scale", "scale", spelling::boolean()}};
   mapping.carried = carried_for({{"beta", "Zeros"}, {"gamma", "Ones"}}, false);
   mapping.lift = lift;

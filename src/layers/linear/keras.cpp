@@ -28,7 +28,7 @@ Json::Object carried_objects() {
 }
 
 KerasMapping dense() {
-  KerasMapping mapping{.type = "Linear", .class_name = "Dense"};
+  KerasMapping mapping{.type = "Linear", .class_name = "Dense", .passes_mask = true};
   mapping.attributes = {
       {"out_features", "units", spelling::integer()},
       {"activation", "activation", spelling::activation()},

@@ -43,7 +43,7 @@ Spelling momentum() {
 }
 
 KerasMapping running_statistics(const std::string& type) {
-  KerasMapping mapping{.type = type, .class_name = "BatchNormalization"};
+  KerasMapping mapping{.type = type, .class_name = "BatchNormalization", .passes_mask = true};
   mapping.attributes = {{"momentum", "momentum", momentum()}, {"eps", "epsilon", spelling::number()}};
   mapping.carried = carried_for({{"beta", "Zeros"}, {"gamma", "Ones"}, {"moving_mean", "Zeros"}, {"moving_variance", "Ones"}}, false);
   for (const char* statistic : {"moving_mean", "moving_variance"})
@@ -122,7 +122,7 @@ KerasMapping batch_statistics(const std::string& type) {
 
 // Each channel is a group.
 KerasMapping instance_statistics(const std::string& type) {
-  KerasMapping mapping{.type = type, .class_name = "GroupNormalization"};
+  KerasMapping mapping{.type = type, .class_name = "GroupNormalization", .passes_mask = true};
   mapping.attributes = {{"eps", "epsilon", spelling::number()}, {"num_features", "groups", spelling::integer()}};
   mapping.carried = carried_for({{"beta", "Zeros"}, {"gamma", "Ones"}}, false);
   mapping.fits = [](const Attributes& a, const Shapes&) { return !a.boolean("track_running_stats"); };

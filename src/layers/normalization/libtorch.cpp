@@ -62,7 +62,12 @@ TorchInstance build(const Layer& layer) {
     if (renorm && module->is_training()) throw Unsupported("batch renormalisation cannot be trained here");
     return module->forward(input);
   };
-  return unary(module, over_normalised_axis(layer.attributes, std::move(forward)));
+  TorchInstance instance = unary(module, over_normalised_axis(layer.attributes, std::move(forward)));
+  instance.forward_named = [module, frozen = is_frozen(layer), forward = instance.forward](const TorchValues& inputs, const NamedTensors&) {
+    if (module->is_training() && !frozen) throw Unsupported("batch normalisation with a mask cannot be trained here");
+    return forward(inputs, {});
+  };
+  return instance;
 }
 
 }  // namespace

@@ -39,7 +39,7 @@ bool is_last(const Attributes& a, const Shapes& inputs) {
 }
 
 KerasMapping rescaling() {
-  KerasMapping mapping{.type = "Rescaling", .class_name = "Rescaling", .attributes = {{"scale", "scale", numbers()}, {"offset", "offset", numbers()}}};
+  KerasMapping mapping{.type = "Rescaling", .class_name = "Rescaling", .attributes = {{"scale", "scale", numbers()}, {"offset", "offset", numbers()}}, .passes_mask = true};
   mapping.fits = is_last;
   mapping.samples = {{"numbers", {{"scale", 0.5}, {"offset", -1.0}}, {{2, 4, 5, 3}}}, {"lists", {{"scale", Json::Array{0.5, 2.0, 1.5}}, {"offset", Json::Array{1.0, 2.0, 3.0}}}, {{2, 4, 5, 3}}}};
   return mapping;
@@ -69,7 +69,7 @@ Json nested(const std::vector<double>& values, const Shape& sizes, std::size_t a
 }
 
 KerasMapping normalization() {
-  KerasMapping mapping{.type = "Normalization", .class_name = "Normalization", .attributes = {{"invert", "invert", spelling::boolean()}}};
+  KerasMapping mapping{.type = "Normalization", .class_name = "Normalization", .attributes = {{"invert", "invert", spelling::boolean()}}, .passes_mask = true};
   mapping.lift = [](Json::Object& config, Attributes& attributes, const Shapes& inputs) {
     const SymbolicShape& input = inputs.at(0);
     const Json& given = config.at("axis");

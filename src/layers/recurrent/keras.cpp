@@ -110,7 +110,8 @@ KerasMapping one_direction(const Kind& kind) {
   if (kind.type == "LSTM") mapping.carried.set("unit_forget_bias", true);
   for (const char* name : {"unroll", "zero_output_for_mask"}) mapping.carried.set(name, false);
   mapping.carried.set("seed", nullptr);
-  mapping.call = {"sequences", "initial_state"};
+  mapping.call = {"sequences", "initial_state", "mask"};
+  mapping.passes_mask = true;
   mapping.fits = [](const Attributes& a, const Shapes&) { return !a.boolean("bidirectional"); };
   mapping.lift = [](Json::Object&, Attributes& attributes, const Shapes&) { attributes.set("batch_first", true); };
   mapping.derive = [](Attributes& attributes, const Shapes& inputs) {

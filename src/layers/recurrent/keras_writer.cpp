@@ -89,6 +89,7 @@ std::vector<Handle> KerasWriter::write_layer(std::int64_t layer, Handle input) {
                           .outputs = std::vector<SymbolicShape>(sequences(), output)};
   if (needs_states_) call.outputs.insert(call.outputs.end(), kind_.states * directions(attributes_), SymbolicShape{shape[0], hidden});
   if (emitter_.input_shapes().size() > 1) call.keywords.emplace_back("initial_state", initial_states(layer));
+  call.keywords.insert(call.keywords.end(), emitter_.named_inputs().begin(), emitter_.named_inputs().end());
   return emitter_.call(std::move(call));
 }
 

@@ -118,6 +118,7 @@ LayerType sequence(const Kind& kind) {
   type.source = "torch/nn/modules/rnn.py; keras/src/layers/rnn/";
   type.attributes = attributes(kind);
   type.most_inputs = 1 + 2 * static_cast<std::size_t>(kind.states);
+  type.named_inputs = {"mask"};
   type.parameters = [&kind](const Attributes& a) { return parameters_of(kind, a); };
   type.shapes = [&kind](const Attributes& a, const Shapes& inputs) { return shapes(kind, a, inputs); };
   type.check = check;

@@ -1,0 +1,20 @@
+#include "layers/masking/mask_steps.h"
+
+#include "layers/registry.h"
+
+namespace h5bridge::masking {
+namespace {
+
+Layer step(const std::string& type, const std::string& attribute, AttributeValue value) {
+  Layer result{.name = "", .type = type, .attributes = Registry::instance().find(type)->defaults(), .keras = {}};
+  result.attributes.set(attribute, std::move(value));
+  return result;
+}
+
+}  // namespace
+
+Layer unequal(AttributeValue value) { return step("ne", "other", std::move(value)); }
+
+Layer any_of_last_axis() { return step("any", "dim", std::vector<std::int64_t>{-1}); }
+
+}  // namespace h5bridge::masking
