@@ -20,7 +20,7 @@ Program::Program(const Architecture& architecture, const Instances& instances) {
     slots.emplace(Value{input.name}, slot_count_++);
     input_shapes_.push_back(input.shape);
   }
-  std::map<std::string_view, std::set<std::int64_t>> used;
+  std::map<std::string, std::set<std::int64_t>> used;
   for (const Node& node : architecture.nodes)
     for (const Value& value : values_of(node)) used[value.node].insert(value.output);
   for (const Output& output : architecture.outputs) used[output.value.node].insert(output.value.output);

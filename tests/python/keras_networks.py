@@ -135,6 +135,54 @@ def pixels_as_sequence():
     return keras.Model(inputs, L.Dense(2, name="head")(x), name="pixels_as_sequence")
 
 
+def masked_tagger():
+    """Words, of which 0 is none."""
+    inputs = keras.Input((None,), dtype="int32", name="words")
+    x = L.Embedding(7, 5, mask_zero=True, name="words_as_vectors")(inputs)
+    x = L.Dropout(0.2)(L.Dense(6, activation="tanh")(x))
+    tagged = L.Bidirectional(L.LSTM(4, return_sequences=True), name="both_ways")(x)
+    tagged = L.LayerNormalization()(L.GRU(5, return_sequences=True, go_backwards=True)(tagged))
+    return keras.Model(inputs, [L.Dense(3, name="tags")(tagged), L.GlobalAveragePooling1D(name="mean")(tagged), L.SimpleRNN(4, name="last")(x)])
+
+
+def masked_classifier():
+    """What Keras does not say of a Sequential model: that the mask goes on."""
+    layers = [
+        keras.Input((None,), dtype="int32"),
+        L.Embedding(7, 5, mask_zero=True),
+        L.SpatialDropout1D(0.1),
+        L.BatchNormalization(),
+        L.LSTM(6, return_sequences=True),
+        L.Activation("elu"),
+        L.Bidirectional(L.GRU(4, return_sequences=True), merge_mode="sum"),
+        L.GlobalAveragePooling1D(),
+        L.Dense(3),
+    ]
+    return keras.Sequential(layers, name="masked_classifier")
+
+
+def mask_that_ends():
+    """A convolution hands no mask on."""
+    layers = [keras.Input((9, 3)), L.Masking(0.25), L.LSTM(4, return_sequences=True), L.Conv1D(5, 2), L.SimpleRNN(4, go_backwards=True), L.Dense(2)]
+    return keras.Sequential(layers, name="mask_that_ends")
+
+
+def merged_masks():
+    inputs = keras.Input((8, 3), name="steps")
+    x = L.Masking(0.25)(inputs)
+    y = L.LSTM(3, return_sequences=True)(x)
+    z = L.Masking(0.0)(L.Dense(3, activation="relu")(inputs))
+    together = L.GRU(4, name="together")(L.Concatenate()([x, y]))
+    return keras.Model(inputs, [together, L.GRU(4, name="either")(L.Add()([y, z]))], name="merged_masks")
+
+
+def number_of_all():
+    """One number made of everything, and what is done with it."""
+    inputs = keras.Input((4, 3))
+    x = L.Dense(5)(inputs)
+    return keras.Model(inputs, L.Dense(2)(x / (1 + keras.ops.max(keras.ops.abs(x)))), name="number_of_all")
+
+
 @dataclass(frozen=True)
 class KerasNetwork:
     name: str
@@ -142,19 +190,23 @@ class KerasNetwork:
     shapes: tuple[tuple[int, ...], ...]
     torch_class: type[nn.Module] | None = None
     scale: float = 1.0  # of the inputs
+    ids_below: int = 0  # where positive, the inputs are integers below it
+    masked_by: float | None = None  # what some steps of the inputs have in all of their features
+    has_data_format: bool = True
 
     def model(self):
         keras.backend.clear_session()
         keras.utils.set_random_seed(5)
         model = self.build()
         rng = np.random.default_rng(6)
+        depthwise = {layer.name for layer in model.layers if isinstance(layer, L.DepthwiseConv2D)}
         for variable in model.weights:
             noise = rng.normal(size=variable.shape)
             *_, layer, name = variable.path.split("/")
             if not variable.dtype.startswith("float"):  # a count
                 noise = np.full(variable.shape, 1234)
             elif name == "kernel":
-                inputs = variable.shape[:2] if isinstance(model.get_layer(layer), L.DepthwiseConv2D) else variable.shape[:-1]
+                inputs = variable.shape[:2] if layer in depthwise else variable.shape[:-1]
                 noise *= (2 / np.prod(inputs)) ** 0.5
             elif name in ("moving_variance", "variance"):
                 noise = 0.5 + np.abs(noise)
@@ -165,7 +217,13 @@ class KerasNetwork:
 
     def inputs(self):
         rng = np.random.default_rng(7)
-        return [(self.scale * rng.normal(size=shape)).astype("float32") for shape in self.shapes]
+        if self.ids_below:
+            return [rng.integers(0, self.ids_below, shape).astype("int32") for shape in self.shapes]
+        inputs = [(self.scale * rng.normal(size=shape)).astype("float32") for shape in self.shapes]
+        if self.masked_by is not None:
+            for steps in inputs:
+                steps[rng.random(steps.shape[:2]) < 0.4] = self.masked_by
+        return inputs
 
 
 KERAS_NETWORKS = [
@@ -180,4 +238,9 @@ KERAS_NETWORKS = [
     KerasNetwork("mixed_axes", mixed_axes, ((3, 6, 7, 3),)),
     KerasNetwork("pixels_as_sequence", pixels_as_sequence, ((3, 6, 7, 3),)),
     KerasNetwork("waveform", waveform, ((2, 20, 3),)),
+    KerasNetwork("masked_tagger", masked_tagger, ((3, 8),), ids_below=4, has_data_format=False),
+    KerasNetwork("masked_classifier", masked_classifier, ((3, 8),), ids_below=4, has_data_format=False),
+    KerasNetwork("mask_that_ends", mask_that_ends, ((3, 9, 3),), masked_by=0.25, has_data_format=False),
+    KerasNetwork("merged_masks", merged_masks, ((3, 8, 3),), masked_by=0.25, has_data_format=False),
+    KerasNetwork("number_of_all", number_of_all, ((3, 4, 3),), has_data_format=False),
 ]

@@ -91,6 +91,7 @@ def test_a_class_written_by_hand_loads_the_pth(converted):
         assert_close(module(torch.tensor(x)).numpy(), converted.expected[0], TOLERANCE)
 
 
+@pytest.mark.parametrize("converted", [n for n in KERAS_NETWORKS if n.has_data_format], ids=lambda network: network.name, indirect=True)
 @pytest.mark.parametrize("data_format", ["channels_first", "channels_last"])
 def test_either_data_format_predicts_the_same(converted, data_format):
     """Only the layout of pictures differs, and the flattened features are put in order in the weights."""
