@@ -1,7 +1,6 @@
 #include <iomanip>
 #include <sstream>
 #include <stdexcept>
-#include <tuple>
 
 #include "files/blocks.h"
 #include "files/little_endian.h"
@@ -9,6 +8,7 @@
 #include "files/torch_file.h"
 #include "files/torch_types.h"
 #include "h5bridge/error.h"
+#include "model/tensor_view.h"
 
 namespace h5bridge {
 namespace {
@@ -88,8 +88,7 @@ class CheckpointWriter {
   }
 
   std::size_t storage_number(const Tensor& tensor) {
-    const View view{tensor.source().get(), tensor.dtype(), tensor.offset(), tensor.shape(), tensor.strides()};
-    const auto [known, is_new] = storages_.emplace(view, tensors_.size());
+    const auto [known, is_new] = storages_.emplace(view_of(tensor), tensors_.size());
     if (is_new) tensors_.push_back(tensor);
     return known->second;
   }
@@ -180,12 +179,10 @@ class CheckpointWriter {
     code_.set_items();
   }
 
-  using View = std::tuple<const ByteSource*, DType, std::int64_t, Shape, std::vector<std::int64_t>>;
-
   const Model& model_;
   pickle::Writer code_;
   std::vector<Tensor> tensors_;
-  std::map<View, std::size_t> storages_;
+  std::map<TensorView, std::size_t> storages_;
 };
 
 /// torch's identification of a file is a hash of its entries' names and one of their checksums, 20 digits each.

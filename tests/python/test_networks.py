@@ -15,8 +15,13 @@ from keras_helpers import keras, keras_layout, predict
 from program import h5bridge, needs_libtorch, needs_program
 from torch_helpers import assert_same_state
 from torch_networks import NETWORKS, inputs_of, outputs_by_name
+from torchvision_networks import TORCHVISION_NETWORKS
 
 pytestmark = needs_program
+
+ON_JAX = ("pnet", "two_in_two_out", "mobile", "mobilenet_v2", "unet")
+# What runs a network many times is for the small ones.
+small_networks = pytest.mark.parametrize("converted", NETWORKS, ids=lambda network: network.name, indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +30,7 @@ def conversions(tmp_path_factory):
     return functools.cache(lambda network: Converted(network, tmp_path_factory.mktemp(network.name)))
 
 
-@pytest.fixture(scope="module", params=NETWORKS, ids=lambda network: network.name)
+@pytest.fixture(scope="module", params=NETWORKS + TORCHVISION_NETWORKS, ids=lambda network: network.name)
 def converted(request, conversions):
     return conversions(request.param)
 
@@ -41,6 +46,7 @@ def test_open_sizes_stay_open(converted):
         converted.assert_keras_agrees(found, converted.run(inputs))
 
 
+@small_networks
 def test_the_outputs_depend_on_every_weight(converted):
     """Otherwise the comparisons above would not notice a wrong one."""
     one = [x[:1] for x in converted.inputs]
@@ -83,6 +89,7 @@ def train_a_little(model, inputs):
         model.train_on_batch(inputs, targets)
 
 
+@small_networks
 def test_what_keras_trained_goes_home(converted):
     """Keras drops all groups of ours when it saves. The architecture JSON beside the file brings it home."""
     folder = converted.folder
@@ -104,8 +111,7 @@ def test_what_keras_trained_goes_home(converted):
 
 
 def test_jax_predicts_what_pytorch_does(conversions):
-    names = ("pnet", "two_in_two_out", "mobile")
-    networks = [conversions(network) for network in NETWORKS if network.name in names]
+    networks = [conversions(network) for network in NETWORKS + TORCHVISION_NETWORKS if network.name in ON_JAX]
     script = Path(__file__).with_name("jax_predictions.py")
     subprocess.run([sys.executable, script, *[network.folder for network in networks]], check=True)
     for network in networks:
