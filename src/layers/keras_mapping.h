@@ -87,6 +87,8 @@ class KerasEmitter {
   /// What the call gives by name besides ("mask"). The layer itself gets them as keywords; helpers do not.
   virtual const std::vector<std::pair<std::string, Argument>>& named_inputs() const = 0;
   virtual const SymbolicShape& shape(Handle value) const = 0;
+  /// A value that has an axis of this size, and that axis: what tells an open size when the model runs. None if nothing has one.
+  virtual std::optional<std::pair<Handle, std::int64_t>> axis_of_size(const Size& size) = 0;
   /// Whether anything uses output `output` of the layer, in any of its calls.
   virtual bool is_used(std::size_t output) const = 0;
   /// The handles of its outputs.

@@ -8,12 +8,35 @@
 namespace h5bridge {
 
 RecordingEmitter::RecordingEmitter(std::vector<SymbolicShape> inputs, std::vector<SymbolicShape> outputs, const KerasMapping& mapping,
-                                   std::set<std::int64_t> used, const NamedShapes& named)
-    : inputs_(std::move(inputs)), outputs_(std::move(outputs)), mapping_(mapping), used_(std::move(used)), shapes_(inputs_) {
+                                   std::set<std::int64_t> used, const NamedShapes& named, FindAxis find_axis)
+    : inputs_(std::move(inputs)),
+      outputs_(std::move(outputs)),
+      mapping_(mapping),
+      used_(std::move(used)),
+      shapes_(inputs_),
+      find_axis_(std::move(find_axis)) {
   for (const auto& [name, shape] : named) {
     named_.emplace_back(name, shapes_.size());
     shapes_.push_back(shape);
   }
+}
+
+// The layer's own inputs are asked first.
+std::optional<std::pair<KerasEmitter::Handle, std::int64_t>> RecordingEmitter::axis_of_size(const Size& size) {
+  const auto axis_in = [&](const SymbolicShape& shape) -> std::optional<std::int64_t> {
+    const auto found = std::ranges::find(shape, size);
+    return found == shape.end() ? std::nullopt : std::optional(found - shape.begin());
+  };
+  for (Handle i = 0; i < inputs_.size(); ++i)
+    if (const auto axis = axis_in(inputs_[i])) return std::pair(i, *axis);
+  for (const auto& [handle, borrowed] : borrowed_)
+    if (const auto axis = axis_in(borrowed.shape)) return std::pair(handle, *axis);
+  std::optional<Axis> found = find_axis_ ? find_axis_(size) : std::nullopt;
+  if (!found) return std::nullopt;
+  const auto result = std::pair(Handle(shapes_.size()), found->axis);
+  shapes_.push_back(found->shape);
+  borrowed_.emplace_back(result.first, std::move(*found));
+  return result;
 }
 
 std::vector<KerasEmitter::Handle> RecordingEmitter::call(Call call) {
@@ -43,16 +66,22 @@ KerasEmitter::Handle RecordingEmitter::layer(const std::string& suffix, const st
   const auto mappings = Registry::instance().keras_of(type);
   const auto found = std::ranges::find_if(mappings, [&](const KerasMapping* candidate) { return candidate->fits(attributes, inputs); });
   const KerasMapping& mapping = found == mappings.end() ? *mappings.at(0) : **found;
-  RecordingEmitter inner(inputs, Registry::instance().find(type)->shapes(attributes, inputs), mapping);
+  const auto find_axis = [&](const Size& size) -> std::optional<Axis> {
+    const auto place = axis_of_size(size);
+    if (!place) return std::nullopt;
+    return Axis{{"", static_cast<std::int64_t>(place->first)}, place->second, this->shape(place->first)};  // a handle of this one
+  };
+  RecordingEmitter inner(inputs, Registry::instance().find(type)->shapes(attributes, inputs), mapping, {}, {}, find_axis);
   const Results results = mapping.lower(attributes, config_of(mapping, Layer{"", type, attributes, {}}), inner);
 
-  std::vector<Handle> handles{input};
-  for (Call made : inner.emitted()) {
-    made.suffix = made.suffix.empty() ? suffix : suffix + "_" + made.suffix;
-    for (Argument& argument : made.arguments) argument = renumbered(argument, handles);
-    for (auto& [name, argument] : made.keywords) argument = renumbered(argument, handles);
-    for (const Handle output : call(std::move(made))) handles.push_back(output);
-  }
+  const auto handles = inner.replay(
+      std::vector<Handle>{input}, [](const Axis& borrowed) { return static_cast<Handle>(borrowed.value.output); },
+      [&](Call made, const std::vector<Handle>& known) {
+        made.suffix = made.suffix.empty() ? suffix : suffix + "_" + made.suffix;
+        for (Argument& argument : made.arguments) argument = renumbered(argument, known);
+        for (auto& [name, argument] : made.keywords) argument = renumbered(argument, known);
+        return call(std::move(made));
+      });
   return handles.at(results.first());
 }
 

@@ -196,6 +196,7 @@ class Planner {
                        "InputLayer",
                        {{"batch_shape", shape_config(input.shape)}, {"dtype", name_of(input.dtype)}, {"sparse", false}, {"ragged", false}, {"name", name}, {"optional", false}},
                        {}});
+    note_sizes(input.name);
   }
 
   // The mapping that a layer came from, or else the first of its type that can say it.
@@ -227,27 +228,46 @@ class Planner {
       handles.push_back(values_.at(value));
     }
     const KerasMapping& mapping = mapping_of(layer, inputs);
-    RecordingEmitter emitter(inputs, shapes_.outputs_of(node.name), mapping, used_outputs_[layer.name], named);
+    RecordingEmitter emitter(inputs, shapes_.outputs_of(node.name), mapping, used_outputs_[layer.name], named, [&](const Size& size) { return axis_of_size(size); });
     const KerasEmitter::Results results = mapping.lower(layer.attributes, config_of(mapping, layer), emitter);
 
     const WeightRules rules = mapping.weights(layer.attributes, inputs);
-    for (KerasEmitter::Call emitted : emitter.emitted()) {
+    const auto perform = [&](KerasEmitter::Call emitted, const std::vector<KerasTensor>& known) {
       if (emitted.suffix.empty()) restore_spelling(mapping, layer, inputs, emitted.config);
       if (dtype_ != DType::Float32 && !layer.keras.contains("dtype")) set_dtype(emitted.config);
       Call call;
-      for (const auto& argument : emitted.arguments) call.arguments.push_back(resolved(argument, handles));
-      for (const auto& [name, argument] : emitted.keywords) call.keywords.emplace_back(name, resolved(argument, handles));
+      for (const auto& argument : emitted.arguments) call.arguments.push_back(resolved(argument, known));
+      for (const auto& [name, argument] : emitted.keywords) call.keywords.emplace_back(name, resolved(argument, known));
       const bool has_weights = std::any_of(rules.rules.begin(), rules.rules.end(), [&](const WeightRule& rule) { return rule.part == emitted.suffix; });
       KerasTensor made = add_call(node, layer, emitted, std::move(call), has_weights);
       if (has_weights) bind(layer, emitted, made.layer, rules);
-      for (const SymbolicShape& shape : emitted.outputs) {
-        made.shape = shape;
-        handles.push_back(made);
-        ++made.tensor;
+      std::vector<KerasTensor> outputs(emitted.outputs.size(), made);
+      for (std::size_t i = 0; i < outputs.size(); ++i) {
+        outputs[i].shape = emitted.outputs[i];
+        outputs[i].tensor = static_cast<std::int64_t>(i);
       }
-    }
+      return outputs;
+    };
+    handles = emitter.replay(
+        std::move(handles), [&](const RecordingEmitter::Axis& borrowed) { return values_.at(borrowed.value); }, perform);
     for (const ResidualRule& residual : rules.residuals) plan_.residuals[tensor_name(layer.name, residual.torch)] = residual.fallback;
     for (std::size_t i = 0; i < results.values.size(); ++i) values_[{node.name, static_cast<std::int64_t>(i)}] = handles.at(results.values[i]);
+    note_sizes(node.name);
+  }
+
+  // The first axis of each open size, for layers that have to take the size from somewhere.
+  void note_sizes(const std::string& node) {
+    const auto& outputs = shapes_.outputs_of(node);
+    for (std::size_t i = 0; i < outputs.size(); ++i)
+      for (std::size_t axis = 0; axis < outputs[i].size(); ++axis)
+        if (outputs[i][axis].is_open()) sizes_.try_emplace(outputs[i][axis].str(), Value{node, static_cast<std::int64_t>(i)}, static_cast<std::int64_t>(axis));
+  }
+
+  std::optional<RecordingEmitter::Axis> axis_of_size(const Size& size) const {
+    const auto found = sizes_.find(size.str());
+    if (found == sizes_.end()) return std::nullopt;
+    const auto& [value, axis] = found->second;
+    return RecordingEmitter::Axis{value, axis, shapes_.of(value)};
   }
 
   // Of a layer, and of those that a wrapper wraps.
@@ -439,6 +459,7 @@ class Planner {
   std::map<std::string, std::string> input_names_;
   std::map<std::string, std::string> layer_names_;
   std::map<Value, KerasTensor> values_;
+  std::map<std::string, std::pair<Value, std::int64_t>> sizes_;  // by their spelling: a value and its axis
   std::vector<PlannedLayer> layers_;
   std::map<std::pair<std::string, std::string>, std::size_t> made_;  // by our layer and suffix
   std::set<std::pair<std::string, std::string>> bound_;  // likewise

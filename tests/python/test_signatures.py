@@ -133,7 +133,7 @@ def test_every_argument_of_pytorch_s_classes_has_a_sample():
 # --- Keras --------------------------------------------------------------------------------------------------------------------
 
 KERAS_FAMILIES = "convolutional pooling normalization activations regularization core reshaping merging rnn".split()
-KERAS_PREPROCESSING = ("Normalization", "Rescaling", "Resizing")  # those that compute, of which networks are made
+KERAS_PREPROCESSING = ("CenterCrop", "Normalization", "Rescaling", "Resizing")  # those that compute, of which networks are made
 KERAS_CLASSES_LEFT_OUT = {
     "InputLayer": "an input of the architecture, and no layer of it",
     "Lambda": "code, which is never run",
@@ -154,8 +154,6 @@ KERAS_CLASSES_LEFT_OUT = {
 KERAS_ARGUMENTS_LEFT_OUT = {
     "AlphaDropout.noise_shape": "Keras cannot save it as .h5",
     "BatchNormalization.synchronized": "for TensorFlow alone",
-    "Resizing.crop_to_aspect_ratio": "in neither PyTorch nor a sequence of its functions",
-    "Resizing.pad_to_aspect_ratio": "in neither PyTorch nor a sequence of its functions",
     "Resizing.fill_mode": "has one value",
     "bounding_box_format": "of boxes in pictures, which no network computes with",
     "factor": "of random augmentation, which these do not do",

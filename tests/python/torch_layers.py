@@ -308,6 +308,52 @@ def windowed(kind, a):
     return reference, False
 
 
+def from_the_middle(x, height, width):
+    top, left = (x.shape[2] - height) // 2, (x.shape[3] - width) // 2
+    return x[:, :, top : top + height, left : left + width]
+
+
+def cropped_to_ratio(x, height, width):
+    own_height, own_width = x.shape[2:]
+    return from_the_middle(x, max(min(own_height, own_width * height // width), 1), max(min(own_width, own_height * width // height), 1))
+
+
+def padded_to_ratio(x, height, width, value):
+    own_height, own_width = x.shape[2:]
+    rows = (max(own_height, own_width * height // width) - own_height) // 2
+    columns = (max(own_width, own_height * width // height) - own_width) // 2
+    return F.pad(x, [columns, columns, rows, rows], value=value)
+
+
+def lanczos_along(x, axis, size, radius, antialias):
+    """jax.image.resize along one axis."""
+    own = x.shape[axis]
+    places = (torch.arange(size) + 0.5) * (own / size) - 0.5
+    distance = (places[:, None] - torch.arange(own)).abs() / (max(own / size, 1) if antialias else 1)
+    weights = torch.sinc(distance) * torch.sinc(distance / radius) * (distance <= radius)
+    return torch.tensordot(x, weights / weights.sum(1, keepdim=True), ([axis], [1])).movedim(-1, axis)
+
+
+def resizing(size, interpolation="bilinear", antialias=False, crop_to_aspect_ratio=False, pad_to_aspect_ratio=False, fill_value=0.0):
+    """Keras's layer Resizing."""
+
+    def run(x):
+        x = cropped_to_ratio(x, *size) if crop_to_aspect_ratio else padded_to_ratio(x, *size, fill_value) if pad_to_aspect_ratio else x
+        if interpolation.startswith("lanczos"):
+            radius = int(interpolation[-1])
+            return lanczos_along(lanczos_along(x, 2, size[0], radius, antialias), 3, size[1], radius, antialias)
+        mode = {"nearest": "nearest-exact"}.get(interpolation, interpolation)
+        return F.interpolate(x, size, mode=mode, antialias=antialias)
+
+    return run
+
+
+def center_crop(size):
+    """Keras's layer CenterCrop."""
+    fits = lambda x: all(own >= wanted for own, wanted in zip(x.shape[2:], size))
+    return lambda x: from_the_middle(x, *size) if fits(x) else resizing(size, crop_to_aspect_ratio=True)(x)
+
+
 def upsample(kind, a):
     """nn.Upsample, which wants tuples, or F.interpolate, which has one more argument."""
     a = {name: tuple(value) if isinstance(value, list) and len(value) > 1 else value[0] if isinstance(value, list) else value for name, value in a.items()}
@@ -384,6 +430,8 @@ def reference(kind, attributes):
         return Function(lambda x: x * along(a.get("axis", -1), a["scale"], x) + along(a.get("axis", -1), a.get("offset", 0.0), x)), False
     if kind.startswith("Upsampl"):
         return upsample(kind, a), True
+    if kind in ("Resizing", "CenterCrop"):
+        return Function({"Resizing": resizing, "CenterCrop": center_crop}[kind](**a)), False
     activation = a.pop("activation", None)
     keepdims = a.pop("keepdims", True)
     dropped = [] if a.pop("scale", True) else ["weight"]

@@ -1,6 +1,7 @@
 #include "h5bridge/error.h"
 #include "layers/keras_operation.h"
 #include "layers/layer_type.h"
+#include "layers/open_sizes.h"
 
 namespace h5bridge::repetition {
 namespace {
@@ -19,10 +20,14 @@ KerasMapping expand(const std::string& type) {
       x = helper(emitter, "axis" + std::to_string(added), "ExpandDims", {x}, shape, {{"axis", 0}});
     }
     Json::Array counts;
+    OpenSizes sizes(emitter, "size_");
     for (std::size_t i = 0; i < shape.size(); ++i) {
       const bool stays = shape[i] == output[i] || shape[i] != Size(1);
-      if (!stays && !output[i].value()) throw Unsupported("an axis stretched to the open size " + output[i].str() + " has no Keras operation; --fix-size may help");
-      counts.push_back(stays ? 1 : *output[i].value());
+      counts.push_back(stays ? 1 : output[i].value().value_or(1));
+      if (stays || output[i].value()) continue;
+      // The only element of the axis, taken as often as the size tells.
+      const Handle zeros = sizes.apply("Subtract", sizes.ones(output[i]), Json(1));
+      x = sizes.take("axis" + std::to_string(i), x, static_cast<std::int64_t>(i), zeros);
     }
     return last_call(emitter, kNumpy, "Tile", {{"repeats", std::move(counts)}}, {x});
   };

@@ -4,6 +4,7 @@
 #include "layers/axes.h"
 #include "layers/keras_operation.h"
 #include "layers/registry.h"
+#include "layers/shape/open_reshape.h"
 #include "layers/shape/order.h"
 
 namespace h5bridge::shape {
@@ -77,10 +78,9 @@ KerasMapping reshape_operation(const std::string& type) {
     attributes.set("shape", shape);
     config.erase("newshape");
   };
-  mapping.lower = [](const Attributes&, Json::Object config, KerasEmitter& emitter) {
+  mapping.lower = [](const Attributes&, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
     Json::Array sizes = target(emitter.output_shape().begin(), emitter.output_shape().end());
-    if (!has_one_unknown_at_most(sizes))
-      throw Unsupported("its shape " + to_string(emitter.output_shape()) + " has several open sizes, and Keras's Reshape takes one; --fix-size may help");
+    if (!has_one_unknown_at_most(sizes)) return emit_open_reshape(emitter);
     config.set("newshape", std::move(sizes));
     return emitter.main(std::move(config), emitter.inputs());
   };

@@ -1,0 +1,11 @@
+// Reshapes with several open sizes, which Keras's own cannot have.
+#pragma once
+
+#include "layers/keras_mapping.h"
+
+namespace h5bridge::shape {
+
+/// The emitter's input with the shape of its output. Throws Unsupported where nothing tells an open size.
+KerasEmitter::Handle emit_open_reshape(KerasEmitter& emitter);
+
+}  // namespace h5bridge::shape
