@@ -24,7 +24,6 @@ import importlib.util
 import inspect
 import itertools
 import json
-import math
 import os
 import re
 import sys
@@ -46,6 +45,7 @@ from torch.overrides import TorchFunctionMode
 
 VERSION = 1
 MOST_CONSTANTS = 65536  # elements of a constant tensor
+FACTORS = (2, 4, 8, 16, 32, 64)  # that a size may have to be a multiple of
 
 
 class ExportError(Exception):
@@ -577,8 +577,12 @@ Axis = tuple[str, int]  # an input's name, an axis of it
 class Symbol:
     name: str
     axes: tuple[Axis, ...]
-    hint: int = 0   # the size to trace with
-    check: int = 0  # another size, at which Python's conditions must come out alike
+    factor: int = 1  # the axes are this many times the symbol
+    hint: int = 0    # the symbol's value to trace with
+    check: int = 0   # another one, at which Python's conditions must come out alike
+
+    def sizes(self, value: int) -> dict[Axis, int]:
+        return dict.fromkeys(self.axes, self.factor * value)
 
 
 def tensors_in(value: Any) -> Iterator[Tensor]:
@@ -595,18 +599,16 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
 class Probe:
     """Runs the real module on inputs of other sizes, made by repeating the examples' values."""
 
-    def __init__(self, module: nn.Module, inputs: dict[str, Any]):
-        self.module = module
-        self.inputs = inputs
+    def __init__(self, call: "Call"):
+        self.call = call
         self._leading: dict[tuple, list[int] | None] = {}
 
     def run(self, sizes: dict[Axis, int]) -> list[torch.Size]:
-        inputs = dict(self.inputs)
+        inputs = dict(self.call.tensors)
         for (name, axis), size in sizes.items():
             x = inputs[name]
             inputs[name] = x.index_select(axis, torch.arange(size, device=x.device) % x.shape[axis])
-        copies = {name: x.clone() if isinstance(x, Tensor) else x for name, x in inputs.items()}
-        return [y.shape for y in tensors_in(self.module(**copies))]
+        return [y.shape for y in tensors_in(self.call({name: x.clone() for name, x in inputs.items()}))]
 
     def leading(self, sizes: dict[Axis, int]) -> list[int] | None:
         """The outputs' first sizes; None where the module refuses the input."""
@@ -624,8 +626,14 @@ def _other_sizes(size: int) -> tuple[int, int]:
     return size + size // 2 + 1, size + 3
 
 
+def _follow(found: list[int] | None, expected: list[int], changed: dict[int, int]) -> bool:
+    """Whether the outputs' first sizes are the expected ones, or those that became others: a batch need not stand first."""
+    return found is not None and all(f in (e, changed.get(e)) for f, e in zip(found, expected))
+
+
 def find_symbols(probe: Probe, tensors: dict[str, Tensor]) -> list[Symbol]:
-    """The open axes: those whose size the module lets change while its outputs keep their batch size."""
+    """The open axes: those whose size the module lets change while its outputs keep their batch size. Some may only be
+    multiples, as where a U-Net halves and doubles them."""
     size_of = {(name, axis): size for name, x in tensors.items() for axis, size in enumerate(x.shape)}
     probe.run({})  # the example must work
     groups: list[tuple[Axis, ...]] = []
@@ -643,8 +651,11 @@ def find_symbols(probe: Probe, tensors: dict[str, Tensor]) -> list[Symbol]:
                 break
     expected = probe.leading(base)
 
+    def takes(group: tuple[Axis, ...], size: int) -> bool:
+        return _follow(probe.leading(base | dict.fromkeys(group, size)), expected, {size_of[group[0]]: size})
+
     def is_open(group: tuple[Axis, ...]) -> bool:
-        return probe.leading(base | dict.fromkeys(group, _other_sizes(size_of[group[0]])[0])) == expected
+        return takes(group, _other_sizes(size_of[group[0]])[0])
 
     # Then every other axis by itself, and those that refuse together with others of their size.
     closed = []
@@ -664,13 +675,22 @@ def find_symbols(probe: Probe, tensors: dict[str, Tensor]) -> list[Symbol]:
         if size_of[pair[0]] == size_of[pair[1]] and all(axis in closed for axis in pair) and is_open(pair):
             groups.append(pair)
             closed = [axis for axis in closed if axis not in pair]
+    factors = dict.fromkeys(groups, 1)
+    for axis in closed:
+        size = size_of[axis]
+        if axis[1] < 2:
+            continue  # features, which are what they are
+        if factor := next((f for f in FACTORS if size % f == 0 and takes((axis,), size + f)), 0):
+            groups.append((axis,))
+            factors[(axis,)] = factor
 
     # All together, at two sizes each that tell them apart.
     symbols: list[Symbol] = []
     for group in groups:
         is_batch = bool(base) and group[0] in base
-        symbol = Symbol(_symbol_name(group[0], tensors, is_batch, {s.name for s in symbols}), group)
-        symbol.hint, symbol.check = (3, 2) if is_batch else _other_sizes(size_of[group[0]])
+        factor = factors[group]
+        symbol = Symbol(_symbol_name(group[0], tensors, is_batch, {s.name for s in symbols}, factor), group, factor)
+        symbol.hint, symbol.check = (3, 2) if is_batch else _other_sizes(size_of[group[0]] // factor)
         while symbol.hint in {s.hint for s in symbols}:
             symbol.hint += 1
         while symbol.check in {s.check for s in symbols} | {symbol.hint}:
@@ -679,9 +699,10 @@ def find_symbols(probe: Probe, tensors: dict[str, Tensor]) -> list[Symbol]:
 
     def together(chosen: list[Symbol]) -> bool:
         for attribute in ("hint", "check"):
-            sizes = {axis: getattr(symbol, attribute) for symbol in chosen for axis in symbol.axes}
+            sizes = {axis: size for symbol in chosen for axis, size in symbol.sizes(getattr(symbol, attribute)).items()}
             alone = probe.leading({axis: size for axis, size in sizes.items() if axis in base})
-            if alone is None or probe.leading(sizes) != alone:
+            changed = {size_of[axis]: size for axis, size in sizes.items() if axis not in base}
+            if alone is None or not _follow(probe.leading(sizes), alone, changed):
                 return False
         return True
 
@@ -694,10 +715,12 @@ def find_symbols(probe: Probe, tensors: dict[str, Tensor]) -> list[Symbol]:
     return chosen
 
 
-def _symbol_name(axis: Axis, tensors: dict[str, Tensor], is_batch: bool, taken: set[str]) -> str:
+def _symbol_name(axis: Axis, tensors: dict[str, Tensor], is_batch: bool, taken: set[str], factor: int) -> str:
     name, number = axis
     names = AXIS_NAMES.get(tensors[name].dim(), ())
     wanted = "batch" if is_batch else names[number] if number < len(names) else "length"
+    if factor > 1:
+        wanted += f"_by_{factor}"
     if wanted in taken and len(tensors) > 1:
         wanted = f"{name}_{wanted}"
     return unique(wanted, taken)
@@ -780,31 +803,34 @@ class Recorder(TorchFunctionMode):
     def _own_tensor(self, tensor: Tensor, kind: str, name: str) -> Value:
         """A parameter or buffer that a module uses itself is an entry of its own, which has the tensor's name."""
         if name not in self._kept:
-            raise ValueError(f"it takes the buffer {name}, which is not in the state_dict; persistent=True puts it there")
+            return self._constant(tensor)  # a buffer that is not persistent
+        attributes = {"shape": list(tensor.shape)}
         if not tensor.is_floating_point():
-            raise ValueError(f"it takes the {kind.lower()} {name} of dtype {self.json(tensor.dtype)}; only floating-point ones can be written")
-        entry = Entry(name, kind, {"shape": list(tensor.shape)}, module=True)
+            attributes |= {"dtype": self.json(tensor.dtype), "data": self._elements(tensor, f"it takes the {kind.lower()} {name}")}
+        entry = Entry(name, kind, attributes, module=True)
         self.entries.append(entry)
         self.track(tensor, Value(entry))
         return Value(entry)
 
     def _constant(self, tensor: Tensor) -> Value:
         """A tensor that is no input and in no state_dict: an entry that has its elements, on the device of the first input."""
-        data = None if isinstance(tensor, FakeTensor) else tensor
-        what = f"it takes a constant tensor of shape {tuple(tensor.shape)} and dtype {self.json(tensor.dtype)}"
-        if data is None or data.dtype not in (torch.float32, torch.float64, torch.int32, torch.int64):
-            raise ValueError(what)
-        if data.numel() > MOST_CONSTANTS:
-            raise ValueError(f"{what}, which is too large for a description; register it as a buffer")
-        with unset_fake_temporarily():
-            elements = data.detach().flatten().tolist()
-        if not all(map(math.isfinite, elements)):
-            raise ValueError(f"{what} whose elements are not all finite")
-        attributes = {"data": elements, "shape": list(data.shape), "dtype": self.json(data.dtype)}
+        attributes = {"data": self._elements(tensor, "it takes a constant tensor"), "shape": list(tensor.shape), "dtype": self.json(tensor.dtype)}
         entry = Entry("constant", "new_tensor", {k: v for k, v in attributes.items() if v != "float32"}, inputs=[self.first])
         self.entries.append(entry)
         self.track(tensor, Value(entry))
         return Value(entry)
+
+    def _elements(self, tensor: Tensor, what: str) -> list[int | float]:
+        what += f" of shape {tuple(tensor.shape)} and dtype {self.json(tensor.dtype)}"
+        if isinstance(tensor, FakeTensor) or tensor.dtype not in (torch.float32, torch.float64, torch.int32, torch.int64, torch.bool):
+            raise ValueError(what)
+        if tensor.numel() > MOST_CONSTANTS:
+            raise ValueError(f"{what}, which is too large for a description; register it as a floating-point buffer")
+        with unset_fake_temporarily():
+            elements = (tensor.int() if tensor.dtype == torch.bool else tensor).detach().flatten().tolist()
+        if any(isinstance(element, int) and abs(element) > 2**53 for element in elements):
+            raise ValueError(f"{what}, with integers that JSON cannot hold")
+        return elements
 
     def _mark_changed(self, tensor: Tensor) -> None:
         storage = tensor.untyped_storage()._cdata
@@ -977,6 +1003,11 @@ class Recorder(TorchFunctionMode):
         at = next(i for i, part in enumerate(parts) if part is Ellipsis)
         parts[at : at + 1] = [slice(None)] * (x.dim() - used)
         axis, y = 0, x
+        lists = [i for i, part in enumerate(parts) if isinstance(part, (list, Tensor))]
+        if len(lists) > 1 and lists == list(range(lists[0], lists[-1] + 1)):
+            if any(part is None or isinstance(part, int) for part in parts):
+                raise ValueError("indexing several axes together is known for lists and slices alone")
+            y, parts = self._joined(x, lists[0], parts, lists)
         for part in parts:
             full = (slice(None),) * axis
             before = y
@@ -1012,6 +1043,22 @@ class Recorder(TorchFunctionMode):
             y = x.detach()
             self.track(y, self.value_of(x))
         return y
+
+    def _joined(self, x: Tensor, axis: int, parts: list, lists: list[int]) -> tuple[Tensor, list]:
+        """Axes that are indexed together, by constant lists of equal length, as one."""
+        sizes = [x.shape[axis + i] for i in range(len(lists))]
+        indices = [parts[i] for i in lists]
+        if any(torch.as_tensor(index).dim() != 1 or torch.as_tensor(index).dtype == torch.bool for index in indices):
+            raise ValueError("indexing several axes together is known for lists of numbers alone")
+        if not all(isinstance(size, int) for size in sizes) or any(isinstance(index, FakeTensor) for index in indices):
+            raise ValueError("indexing several axes together is known for axes of fixed sizes and constant indices")
+        with unset_fake_temporarily():
+            joined = torch.zeros((), dtype=torch.int64)
+            for size, index in zip(sizes, indices):
+                joined = joined * size + torch.as_tensor(index).cpu() % size
+        y = x.flatten(axis, axis + len(lists) - 1)
+        self._add(Entry("flatten", "flatten", {"start_dim": axis, "end_dim": axis + len(lists) - 1}, inputs=[self.value_of(x)]), y, [], [])
+        return y, parts[: lists[0]] + [joined.tolist()] + parts[lists[-1] + 1 :]
 
     def json(self, value: Any) -> Any:
         """An attribute as JSON has it. Raises ValueError."""
@@ -1127,50 +1174,78 @@ def recording(recorder: Recorder) -> Iterator[None]:
 # --- The architecture ---------------------------------------------------------------------------------------------------------
 
 
-def _named_inputs(module: nn.Module, example_inputs: Any) -> dict[str, Any]:
-    """The examples by the names of forward's parameters."""
-    signature = inspect.signature(module.forward)
-    if isinstance(example_inputs, Tensor):
-        example_inputs = (example_inputs,)
-    args, kwargs = ((), example_inputs) if isinstance(example_inputs, dict) else (tuple(example_inputs), {})
-    try:
-        bound = signature.bind(*args, **kwargs)
-    except TypeError as error:
-        raise ExportError(f"the example inputs don't fit {type(module).__name__}.forward{signature}: {error}") from None
-    named: dict[str, Any] = {}
-    for name, value in bound.arguments.items():
-        parameter = signature.parameters[name]
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
-            raise ExportError(f"{type(module).__name__}.forward takes {name} by position only; give its inputs names")
-        named |= value if parameter.kind is parameter.VAR_KEYWORD else {name: value}
-    for name, value in named.items():
-        if not isinstance(value, Tensor) and list(tensors_in(value)):
-            raise ExportError(f"example input {name} is a {type(value).__name__} of tensors; only tensors can be inputs")
-    if not list(tensors_in(named)):
-        raise ExportError("there is no tensor among the example inputs")
-    return named
+class Call:
+    """A module with its example inputs: the tensors among them, wherever they stand in lists and dicts, have names."""
+
+    def __init__(self, module: nn.Module, example_inputs: Any):
+        signature = inspect.signature(module.forward)
+        if isinstance(example_inputs, Tensor):
+            example_inputs = (example_inputs,)
+        args, kwargs = ((), example_inputs) if isinstance(example_inputs, dict) else (tuple(example_inputs), {})
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise ExportError(f"the example inputs don't fit {type(module).__name__}.forward{signature}: {error}") from None
+        self.module = module
+        self.tensors: dict[str, Tensor] = {}
+        for name, value in bound.arguments.items():
+            bound.arguments[name] = self._named(value, name)
+        self._bound = bound
+        if not self.tensors:
+            raise ExportError("there is no tensor among the example inputs")
+
+    @dataclass(frozen=True)
+    class Place:
+        name: str
+
+    def _named(self, value: Any, name: str) -> Any:
+        """`value` with places for its tensors. Those in a dict are called by their keys, those in a list are numbered."""
+        if isinstance(value, Tensor):
+            name = unique(name, set(self.tensors))
+            self.tensors[name] = value
+            return Call.Place(name)
+        if isinstance(value, dict):
+            return {key: self._named(item, str(key)) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            items = [self._named(item, name if len(value) == 1 else f"{name}_{i}") for i, item in enumerate(value)]
+            return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+        return value
+
+    def __call__(self, tensors: dict[str, Tensor]) -> Any:
+        def filled(value: Any) -> Any:
+            if isinstance(value, Call.Place):
+                return tensors[value.name]
+            if isinstance(value, dict):
+                return {key: filled(item) for key, item in value.items()}
+            if isinstance(value, (list, tuple)):
+                items = [filled(item) for item in value]
+                return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+            return value
+
+        return self.module(*map(filled, self._bound.args), **{name: filled(value) for name, value in self._bound.kwargs.items()})
 
 
-def _shape(name: str, example: Tensor, symbols: list[Symbol]) -> list[int | str]:
-    open_axes = {axis: symbol.name for symbol in symbols for axis in symbol.axes}
+def _shape(name: str, example: Tensor, symbols: list[Symbol], size_of: Callable[[Symbol], Any]) -> list[Any]:
+    """The example's sizes, with `size_of` their symbol where they are open."""
+    open_axes = {axis: size_of(symbol) for symbol in symbols for axis in symbol.axes}
     return [open_axes.get((name, axis), size) for axis, size in enumerate(example.shape)]
 
 
-def trace(module: nn.Module, inputs: dict[str, Any], symbols: list[Symbol]) -> tuple[Recorder, dict[str, Entry], Any]:
+def trace(call: Call, symbols: list[Symbol]) -> tuple[Recorder, dict[str, Entry], Any]:
     """Runs forward on tensors without data. The recorder, the inputs' entries, and what forward returned."""
+    module = call.module
     sizes = Sizes({symbol.name: symbol.hint for symbol in symbols})
     recorder = Recorder(module, sizes)
-    entries = {name: Entry(name) for name, value in inputs.items() if isinstance(value, Tensor)}
+    entries = {name: Entry(name) for name in call.tensors}
     with enable_python_dispatcher(), FakeTensorMode(shape_env=sizes.environment, allow_non_fake_inputs=True):
-        fake = dict(inputs)
-        for name, entry in entries.items():
-            x = inputs[name]
-            shape = [sizes.ints[size] if isinstance(size, str) else size for size in _shape(name, x, symbols)]
+        fake = {}
+        for name, x in call.tensors.items():
+            shape = _shape(name, x, symbols, lambda symbol: symbol.factor * sizes.ints[symbol.name])
             fake[name] = torch.empty(shape, dtype=x.dtype, device=x.device)
-            recorder.track(fake[name], Value(entry))
+            recorder.track(fake[name], Value(entries[name]))
         try:
             with recording(recorder):
-                result = module(**fake)
+                result = call(fake)
         except Stop:
             result = None
         except Exception as error:
@@ -1181,16 +1256,16 @@ def trace(module: nn.Module, inputs: dict[str, Any], symbols: list[Symbol]) -> t
     return recorder, entries, result
 
 
-def _traced(module: nn.Module, inputs: dict[str, Any], symbols: list[Symbol]) -> tuple[Recorder, dict[str, Entry], Any, list[Symbol]]:
+def _traced(call: Call, symbols: list[Symbol]) -> tuple[Recorder, dict[str, Entry], Any, list[Symbol]]:
     """Traces with fewer open sizes until Python's own decisions no longer depend on them."""
     while True:
-        recorder, entries, result = trace(module, inputs, symbols)
-        example = {s.name: max(2, inputs[s.axes[0][0]].shape[s.axes[0][1]]) for s in symbols}
+        recorder, entries, result = trace(call, symbols)
+        example = {s.name: max(2, call.tensors[s.axes[0][0]].shape[s.axes[0][1]] // s.factor) for s in symbols}
         decided = recorder.sizes.fixed_by_trace()
         for sizes in ({s.name: s.check for s in symbols}, example):
             decided = decided or recorder.sizes.decided_by(sizes)
         if "batch" in decided:
-            raise ExportError(f"{type(module).__name__}: forward depends on the batch size in Python (a range, an int(), an if)")
+            raise ExportError(f"{type(call.module).__name__}: forward depends on the batch size in Python (a range, an int(), an if)")
         if not decided:
             return recorder, entries, result, symbols
         symbols = [symbol for symbol in symbols if symbol.name not in decided]
@@ -1233,16 +1308,15 @@ def _used(entries: list[Entry], outputs: list[Value]) -> list[Entry]:
 def describe(module: nn.Module, example_inputs: Any) -> dict[str, Any]:
     """The architecture of a module as the JSON's object. Raises ExportError."""
     module = unwrapped(module)
-    named = _named_inputs(module, example_inputs)
-    tensors = {name: value for name, value in named.items() if isinstance(value, Tensor)}
+    call = Call(module, example_inputs)
     with left_as_it_was(module):
         try:
-            symbols = find_symbols(Probe(module, named), tensors)
+            symbols = find_symbols(Probe(call), call.tensors)
         except ExportError:
             raise
         except Exception as error:
             raise ExportError(f"{type(module).__name__} fails on the example inputs: {type(error).__name__}: {str(error).splitlines()[0]}") from error
-        recorder, inputs, result, symbols = _traced(module, named, symbols)
+        recorder, inputs, result, symbols = _traced(call, symbols)
         try:
             outputs = _outputs(recorder, result)
         except ValueError as error:
@@ -1273,15 +1347,35 @@ def describe(module: nn.Module, example_inputs: Any) -> dict[str, Any]:
             layer["named_inputs"] = {name: value.written() for name, value in entry.named_inputs.items()}
         layers.append(layer)
         previous = entry
+
+    def written(symbol: Symbol) -> str:
+        return symbol.name if symbol.factor == 1 else f"{symbol.factor}*{symbol.name}"
+
+    aliases, unused = other_names(module, entries)
     return {
         "h5bridge": VERSION,
         "name": type(module).__name__,
-        "inputs": [{"name": entry.name, "shape": _shape(name, tensors[name], symbols), "dtype": recorder.json(tensors[name].dtype)}
+        "inputs": [{"name": entry.name, "shape": _shape(name, call.tensors[name], symbols, written), "dtype": recorder.json(call.tensors[name].dtype)}
                    for name, entry in inputs.items()],
         "layers": layers,
         "outputs": {key: value.written() for key, value in outputs.items()} if isinstance(outputs, dict)
                    else [value.written() for value in outputs],
-    }  # fmt: skip
+    } | ({"aliases": aliases} if aliases else {}) | ({"unused": unused} if unused else {})  # fmt: skip
+
+
+def other_names(module: nn.Module, entries: list[Entry]) -> tuple[dict[str, str], list[str]]:
+    """The names in the state_dict that are no layer's: further names of tensors that have one, and tensors that nothing takes."""
+    modules = dict(module.named_modules())
+    tensors = {name: tensor for name, tensor in module.state_dict(keep_vars=True).items() if isinstance(tensor, Tensor)}
+    own = set()
+    for entry in entries:
+        if entry.module and entry.call is None:
+            held = modules.get(entry.name)
+            own |= {entry.name} if held is None else {f"{entry.name}.{name}" for name in held.state_dict()}
+    first = {id(tensors[name]): name for name in tensors if name in own}
+    others = [name for name in tensors if name not in own]
+    aliases = {name: first[id(tensors[name])] for name in others if id(tensors[name]) in first}
+    return aliases, [name for name in others if name not in aliases]
 
 
 def dumps(architecture: dict[str, Any]) -> str:

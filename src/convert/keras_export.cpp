@@ -26,6 +26,9 @@ class KerasWriter {
     format_ = options.data_format ? *options.data_format : presented_format(*model.architecture, Framework::Keras);
     const LayoutChange change = change_layout(*model.architecture, format_, Framework::Keras);
     plan_ = plan_keras(change.architecture, change.weights, weight_dtype());
+    for (const std::string& name : plan_.constants)
+      if (!bit_equal(weight(name), plan_.residuals.at(name)))
+        throw MalformedFile("the tensor " + name + " is not what the architecture has, and Keras would compute with that; export the architecture again");
   }
 
   KerasFile run() {

@@ -78,6 +78,14 @@ void add_missing_counters(Model& model) {
       model.weights.add(parameter.name, zeros(DType::Int64, {}));
 }
 
+// Under all of their names, of which a file that Keras has saved has but one.
+void add_aliases(Model& model) {
+  for (const auto& [alias, name] : model.architecture->aliases) {
+    const Tensor* tensor = model.weights.find(name);
+    if (tensor && !model.weights.find(alias)) model.weights.add(alias, Tensor(*tensor));
+  }
+}
+
 // The optimizer counts parameters, but not buffers; only the architecture tells which of the tensors are which.
 void name_parameters(Model& model) {
   if (!model.training || !model.training->optimizer) return;
@@ -121,6 +129,7 @@ Model put_together(Parts parts, const LoadOptions& options) {
     }
   }
   if (!options.fix_sizes.empty() && !is_fixed) fix(model.architecture);
+  if (model.architecture) add_aliases(model);
   return model;
 }
 

@@ -160,6 +160,8 @@ Json architecture_schema(const Registry& registry) {
            {"inputs", Object{{"type", "array"}, {"items", reference("input")}, {"minItems", 1}}},
            {"layers", described(array_of(reference("entry")), "In an order in which every value is made before it is used.")},
            {"outputs", outputs_schema()},
+           {"aliases", described(Object{{"type", "object"}, {"additionalProperties", of_type("string")}}, "Further names of tensors in the state_dict, with their first ones.")},
+           {"unused", described(array_of(of_type("string")), "Tensors of the state_dict that no layer has.")},
            {"keras", described(of_type("object"), "What Keras says of the model itself.")},
        }},
       {"required", Array{"h5bridge", "inputs", "layers", "outputs"}},

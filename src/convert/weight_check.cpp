@@ -1,5 +1,6 @@
 #include "convert/weight_check.h"
 
+#include <algorithm>
 #include <set>
 
 #include "files/digest.h"
@@ -30,6 +31,8 @@ std::vector<WeightProblem> weight_problems(const Model& model) {
   std::set<std::string> carried;
   if (const Json* names = model.metadata.find("carried"))
     for (const Json& name : names->as_array()) carried.insert(name.as_string());
+  for (const auto& [alias, name] : model.architecture->aliases) carried.insert(alias);
+  carried.insert(model.architecture->unused.begin(), model.architecture->unused.end());
   for (const NamedTensor& tensor : model.weights)
     if (!expected.contains(tensor.name) && !known.contains(view_of(tensor.tensor)) && !carried.contains(tensor.name)) result.push_back({WeightProblem::Kind::Unexpected, tensor.name, ""});
   return result;
@@ -63,7 +66,9 @@ std::string summary(const std::vector<WeightProblem>& problems) {
 void check_weights(const Model& model, bool allow_unexpected) {
   std::vector<WeightProblem> problems = weight_problems(model);
   if (allow_unexpected) std::erase_if(problems, [](const WeightProblem& problem) { return problem.kind == WeightProblem::Kind::Unexpected; });
-  if (!problems.empty()) throw MalformedFile("the tensors do not fit the architecture: " + summary(problems));
+  if (problems.empty()) return;
+  const bool all_unexpected = std::ranges::all_of(problems, [](const WeightProblem& problem) { return problem.kind == WeightProblem::Kind::Unexpected; });
+  throw MalformedFile("the tensors do not fit the architecture: " + summary(problems) + (all_unexpected ? " (--allow-unexpected carries them along)" : ""));
 }
 
 }  // namespace h5bridge

@@ -117,7 +117,7 @@ bool looks_like_architecture(const Json& json) { return json.find("h5bridge") !=
 bool looks_like_keras_config(const Json& json) { return json.find("class_name") && json.find("config"); }
 
 Architecture architecture_from_json(const Json& json) {
-  refuse_unknown(json.as_object(), {"h5bridge", "name", "inputs", "layers", "outputs", "keras"}, "the architecture");
+  refuse_unknown(json.as_object(), {"h5bridge", "name", "inputs", "layers", "outputs", "aliases", "unused", "keras"}, "the architecture");
   if (const std::int64_t version = json.at("h5bridge").as_integer(); version != kVersion)
     throw Unsupported("the architecture is of version " + std::to_string(version) + ", expected " + std::to_string(kVersion));
   Architecture architecture;
@@ -130,6 +130,10 @@ Architecture architecture_from_json(const Json& json) {
   } else {
     for (const Json& value : outputs.as_array()) architecture.outputs.push_back({"", value_from(value)});
   }
+  if (const Json* aliases = json.find("aliases"))
+    for (const auto& [alias, name] : aliases->as_object()) architecture.aliases.emplace_back(alias, name.as_string());
+  if (const Json* unused = json.find("unused"))
+    for (const Json& name : unused->as_array()) architecture.unused.push_back(name.as_string());
   if (const Json* keras = json.find("keras")) architecture.keras = keras->as_object();
   return architecture;
 }
@@ -155,6 +159,12 @@ Json architecture_to_json(const Architecture& architecture) {
     for (const Output& output : architecture.outputs) outputs.push_back(value_to(output.value));
     result.set("outputs", std::move(outputs));
   }
+  if (!architecture.aliases.empty()) {
+    Json::Object aliases;
+    for (const auto& [alias, name] : architecture.aliases) aliases.set(alias, name);
+    result.set("aliases", std::move(aliases));
+  }
+  if (!architecture.unused.empty()) result.set("unused", Json::Array(architecture.unused.begin(), architecture.unused.end()));
   if (!architecture.keras.empty()) result.set("keras", architecture.keras);
   return result;
 }

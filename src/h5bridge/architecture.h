@@ -96,6 +96,8 @@ struct Architecture {
   std::vector<Layer> layers;
   std::vector<Node> nodes;  // in an order in which every value is made before it is used
   std::vector<Output> outputs;
+  std::vector<std::pair<std::string, std::string>> aliases;  // further names of tensors in the state_dict: a module that is registered twice
+  std::vector<std::string> unused;  // tensors of the state_dict that nothing computes with
   Json::Object keras;       // what Keras says of the model itself: class_name, name, ...
 
   const Layer* find_layer(std::string_view wanted) const;

@@ -67,6 +67,7 @@ struct WeightRule {
 struct ResidualRule {
   std::string torch;
   Tensor fallback;
+  bool is_constant = false;  // Keras computes with `fallback`, so that the tensor has to be that
 };
 
 struct WeightRules {

@@ -250,7 +250,12 @@ class Planner {
     };
     handles = emitter.replay(
         std::move(handles), [&](const RecordingEmitter::Axis& borrowed) { return values_.at(borrowed.value); }, perform);
-    for (const ResidualRule& residual : rules.residuals) plan_.residuals[tensor_name(layer.name, residual.torch)] = residual.fallback;
+    for (const ResidualRule& residual : rules.residuals) {
+      const std::string name = tensor_name(layer.name, residual.torch);
+      const auto steps = weight_steps_.find(name);
+      plan_.residuals[name] = steps == weight_steps_.end() ? residual.fallback : to_torch(steps->second, {residual.fallback}).at(0);
+      if (residual.is_constant) plan_.constants.insert(name);
+    }
     for (std::size_t i = 0; i < results.values.size(); ++i) values_[{node.name, static_cast<std::int64_t>(i)}] = handles.at(results.values[i]);
     note_sizes(node.name);
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,7 @@ struct KerasPlan {
   std::string variable_prefix;            // what variables' paths begin with: the model's name and "/" for Sequential models
   std::vector<KerasBinding> bindings;     // in the order of layer_names; within a layer, trainable ones first
   std::map<std::string, Tensor> residuals;  // tensors that Keras has no place for, with what stands in for them
+  std::set<std::string> constants;        // those of them that are constants of the Keras model
   std::vector<std::string> output_names;  // the Keras layer that makes each output
 };
 

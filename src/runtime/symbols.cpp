@@ -7,7 +7,10 @@ namespace h5bridge {
 void bind_symbols(const SymbolicShape& shape, std::span<const std::int64_t> sizes, Symbols& symbols) {
   for (std::size_t i = 0; i < std::min(shape.size(), sizes.size()); ++i) {
     const std::vector<std::string> names = shape[i].symbols();
-    if (names.size() == 1 && shape[i] == Size::symbol(names[0])) symbols.emplace(names[0], sizes[i]);
+    if (names.size() != 1) continue;
+    const std::int64_t factor = shape[i].bind({{names[0], 1}}).value().value_or(0);
+    const bool is_multiple = factor > 0 && shape[i] == Size(factor) * Size::symbol(names[0]);
+    if (is_multiple && sizes[i] % factor == 0) symbols.emplace(names[0], sizes[i] / factor);
   }
 }
 

@@ -7,7 +7,7 @@
 
 namespace h5bridge {
 
-/// Binds those sizes of `shape` that are a symbol by themselves and not bound yet. Of a tensor with more or fewer axes,
+/// Binds the symbols of those sizes of `shape` that are a symbol or a multiple of one, and not bound yet. Of a tensor with more or fewer axes,
 /// as many as both have.
 void bind_symbols(const SymbolicShape& shape, std::span<const std::int64_t> sizes, Symbols& symbols);
 

@@ -49,7 +49,7 @@ SPECIAL = {
     "einsum": lambda *xs, equation: torch.einsum(equation, *xs),
     "split": lambda x, split_size, dim=0: torch.split(x, split_size, dim),
     "arange": lambda end: torch.arange(end),
-    "index_select": lambda x, index, dim: x.index_select(dim, index),
+    "index_select": lambda x, index, dim: x.index_select(dim, torch.as_tensor(index)),
     "pow": lambda *xs, **a: torch.pow(a.pop("self"), xs[0]) if "self" in a else torch.pow(*xs, **a),
 }
 
@@ -68,6 +68,12 @@ def flat(value):
     return [t for item in value for t in flat(item)] if isinstance(value, (list, tuple)) else []
 
 
+def symbol_in(size):
+    """The factor and the name in "2*height", or in "height"."""
+    factor, _, name = size.rpartition("*")
+    return int(factor or 1), name
+
+
 def interpret(architecture, state, inputs):
     symbols = {}
     for declared in architecture["inputs"]:
@@ -75,7 +81,11 @@ def interpret(architecture, state, inputs):
         assert str(x.dtype) == "torch." + declared["dtype"]
         assert x.dim() == len(declared["shape"])
         for size, declared_size in zip(x.shape, declared["shape"]):
-            assert symbols.setdefault(declared_size, size) == size if isinstance(declared_size, str) else size == declared_size
+            if isinstance(declared_size, str):
+                factor, name = symbol_in(declared_size)
+                assert symbols.setdefault(name, size // factor) * factor == size
+            else:
+                assert size == declared_size
     values = {name: [x] for name, x in inputs.items()}
     modules = {}
     previous = architecture["inputs"][0]["name"]
@@ -104,17 +114,20 @@ def interpret(architecture, state, inputs):
         values[layer["name"]] = flat(function(*args, **kwargs))
         previous = layer["name"]
     outputs = architecture["outputs"]
-    assert used == set(state), "the graph uses every tensor of the state_dict"
+    others = {*architecture.get("aliases", ()), *architecture.get("unused", ())}
+    assert used | others == set(state) and not used & others, "the graph uses every tensor of the state_dict"
+    assert all(torch.equal(state[alias], state[name]) for alias, name in architecture.get("aliases", {}).items())
     return {k: value(v) for k, v in outputs.items()} if isinstance(outputs, dict) else [value(v) for v in outputs]
 
 
 def check_form(a):
     """docs/architecture.md: the members, unique names, values made before they are used."""
-    assert list(a) == ["h5bridge", "name", "inputs", "layers", "outputs"] and a["h5bridge"] == 1
+    assert list(a)[:5] == ["h5bridge", "name", "inputs", "layers", "outputs"] and a["h5bridge"] == 1
+    assert set(list(a)[5:]) <= {"aliases", "unused"}
     made, defined = set(), set()
     for x in a["inputs"]:
         assert set(x) == {"name", "shape", "dtype"} and x["name"] not in made
-        assert all(isinstance(s, int) or re.fullmatch(r"[a-z_0-9]+", s) for s in x["shape"])
+        assert all(isinstance(s, int) or re.fullmatch(r"([0-9]+\*)?[a-z_0-9]+", s) for s in x["shape"])
         made.add(x["name"])
     for layer in a["layers"]:
         assert ("type" in layer) != ("call" in layer)
@@ -131,7 +144,7 @@ def check_form(a):
 
 
 def random_input(declared, sizes, high=5):
-    shape = [sizes[s] if isinstance(s, str) else s for s in declared["shape"]]
+    shape = [symbol_in(s)[0] * sizes[symbol_in(s)[1]] if isinstance(s, str) else s for s in declared["shape"]]
     dtype = getattr(torch, declared["dtype"])
     return torch.randn(shape, dtype=dtype) if dtype.is_floating_point else torch.randint(0, 2 if dtype is torch.bool else high, shape).to(dtype)
 
@@ -152,7 +165,7 @@ def export(tmp_path):
         check_form(architecture)
         if expected is not None:
             assert [x["shape"] for x in architecture["inputs"]] == expected
-        open_sizes = {s for x in architecture["inputs"] for s in x["shape"] if isinstance(s, str)}
+        open_sizes = {symbol_in(s)[1] for x in architecture["inputs"] for s in x["shape"] if isinstance(s, str)}
         plain = h5bridge_export.unwrapped(module).eval()
         torch.backends.mha.set_fastpath_enabled(False)
         for trial, base in enumerate((2, 3, 7)):
@@ -813,14 +826,13 @@ PROBLEMS = [
     (lambda x: x[x > 0].sum(), "Inner: in inner (Function): __getitem__: indexing by a tensor of 4 axes and dtype bool cannot be written"),
     (change_a_view, "Inner: in inner (Function): add: it takes a tensor whose memory was changed in place through another tensor"),
     (lambda x: F.dropout(x), "Inner: in inner (Function): dropout: it stays active in evaluation mode (training=True)"),
-    (lambda x: x + BOOLEANS, "Inner: in inner (Function): add: it takes a constant tensor of shape (4, 1, 1) and dtype bool"),
-    (lambda x: x + LARGE.sum(), "a constant tensor of shape (70000,) and dtype float32, which is too large for a description; register it as a buffer"),
-    (lambda x: x + INFINITE, "a constant tensor of shape (2, 1, 1, 1) and dtype float32 whose elements are not all finite"),
+    (lambda x: x + HALVES, "Inner: in inner (Function): add: it takes a constant tensor of shape (4, 1, 1) and dtype float16"),
+    (lambda x: x + LARGE.sum(), "a constant tensor of shape (70000,) and dtype float32, which is too large for a description; register it as a floating-point buffer"),
+    (lambda x: x.flatten(2)[:, [1, 2], [[0], [1]]], "indexing several axes together is known for lists of numbers alone"),
     (lambda x: nn.Linear(12, 3)(x), "an unregistered module (Linear): has parameters that are not in the model's state_dict"),
 ]
-BOOLEANS = torch.ones(4, 1, 1).isnan()
+HALVES = torch.ones(4, 1, 1).half()
 LARGE = torch.ones(70000)
-INFINITE = torch.tensor([0.0, float("inf")]).view(2, 1, 1, 1)
 MEAN = torch.tensor([0.1, -2, 3, 4]).view(4, 1, 1)
 
 
@@ -833,12 +845,68 @@ def test_problems(function, message, tmp_path):
 
 
 def test_all_problems_at_once(tmp_path):
+    model = Inner(lambda x: (x + HALVES, x + LARGE.sum()))
     with pytest.raises(ExportError) as error:
-        h5bridge_export.export_architecture(Bare(torch.int32, False), torch.randn(2, 4), tmp_path / "x.json")
-    assert str(error.value).splitlines() == [
-        "Bare: in forward: add: it takes the buffer shift of dtype int32; only floating-point ones can be written",
-        "Bare: in forward: add: it takes the buffer offset, which is not in the state_dict; persistent=True puts it there",
-    ]
+        h5bridge_export.export_architecture(model, torch.randn(2, 4, 12, 12), tmp_path / "x.json")
+    problems = str(error.value).splitlines()
+    assert len(problems) == 2 and all(p.startswith("Inner: in inner (Function): ") for p in problems)
+    assert "float16" in problems[0] and "too large" in problems[1]
+
+
+def test_buffers_that_are_no_weights_have_their_elements():
+    described = h5bridge_export.describe(Bare(torch.int32, False), torch.randn(2, 4))
+    found = {entry["name"]: (entry["type"], entry["attributes"]) for entry in described["layers"] if "data" in entry.get("attributes", {})}
+    assert found == {
+        "shift": ("Buffer", {"shape": [4], "dtype": "int32", "data": [1, 1, 1, 1]}),
+        "constant": ("new_tensor", {"shape": [1, 4], "data": [1.0, 1.0, 1.0, 1.0]}),
+    }
+
+
+class Others(nn.Module):
+    """A module under two names, one that is not used, inputs in a dict."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.net = nn.Sequential(self.fc, nn.ReLU())
+        self.auxiliary = nn.Linear(2, 2)
+        self.register_buffer("seen", torch.ones(1))
+
+    def forward(self, batch, *more):
+        return self.net(batch["left"] + batch["right"]) + more[0] * more[1]
+
+
+def test_other_names_and_inputs_in_dicts_and_lists():
+    left, right, *more = torch.randn(4, 3, 4)
+    described = h5bridge_export.describe(Others(), ({"left": left, "right": right}, *more))
+    assert [x["name"] for x in described["inputs"]] == ["left", "right", "more_0", "more_1"]
+    assert described["aliases"] == {"net.0.weight": "fc.weight", "net.0.bias": "fc.bias"}
+    assert described["unused"] == ["seen", "auxiliary.weight", "auxiliary.bias"]
+
+
+def halved_and_doubled(x):
+    return torch.cat([x, F.interpolate(F.max_pool2d(x, 4), scale_factor=4)], 1)
+
+
+def test_sizes_that_must_be_multiples_stay_open(export):
+    export(Function(halved_and_doubled), torch.randn(2, 4, 8, 12), [["batch", 4, "4*height_by_4", "4*width_by_4"]])
+
+
+def test_a_batch_that_does_not_stand_first_stays_open(export):
+    class Last(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.gru = nn.GRU(4, 6)
+
+        def forward(self, x):
+            return self.gru(x)[1][-1]
+
+    export(Last(), torch.randn(9, 3, 4), [["batch", "length", 4]])
+
+
+def test_several_axes_are_indexed_together(export):
+    picked = lambda x: F.adaptive_avg_pool2d(x, (5, 3))[:, [1, 2, -1], [0, 0, 2]]  # noqa: E731
+    export(Function(picked), torch.randn(2, 4, 7, 8), [["batch", 4, "height", "width"]])
 
 
 def test_tensors_that_a_module_uses_itself_are_entries_with_their_names():

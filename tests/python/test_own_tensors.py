@@ -1,12 +1,15 @@
-"""A network whose modules use parameters, buffers and constants of their own, beside the layers of torch.nn."""
+"""Networks whose modules use parameters, buffers and constants of their own, beside the layers of torch.nn, and whose state_dict
+has names that are no layer's."""
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
-from keras_helpers import assert_close, keras, keras_layout, predict
+from keras_helpers import as_keras_has_it, assert_close, keras, predict
 from program import h5bridge, needs_libtorch, needs_program
 from torch_helpers import assert_same_state, export_architecture
+from torch_layers import randomised
 
 pytestmark = needs_program
 MEAN = torch.tensor([0.4, 0.5, 0.6]).view(1, 3, 1, 1)
@@ -38,25 +41,100 @@ class Network(nn.Module):
         return self.fc(self.blocks(self.stem((x - MEAN) / 2.5)).flatten(1)) * self.temperature
 
 
-@needs_libtorch
-def test_there_and_back(tmp_path):
+class Indices(nn.Module):
+    """Buffers that are no weights in Keras: integers, truth values, and what is in no state_dict."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(6, 5)
+        self.register_buffer("order", torch.tensor([4, 0, 2, 2]))
+        self.register_buffer("hidden", torch.tensor([[True, False, False, True]]))
+        self.register_buffer("counts", torch.tensor([[3], [1]], dtype=torch.int32))
+        self.register_buffer("causal", torch.full((4, 4), float("-inf")).triu(1), persistent=False)
+
+    def forward(self, x):
+        y = self.fc(x)[:, :, self.order].masked_fill(self.hidden, 0.25) * self.counts
+        return torch.softmax(y.transpose(1, 2) @ y + self.causal, -1)
+
+
+class OtherNames(nn.Module):
+    """As in a TCN: layers under their own names and in a Sequential, of which forward calls one; and a layer for training alone."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv1d(3, 4, 2)
+        self.norm1 = nn.BatchNorm1d(4)
+        self.net = nn.Sequential(self.conv1, self.norm1, nn.ReLU())
+        self.auxiliary = nn.Linear(4, 2)
+        self.twin = self.net
+
+    def forward(self, x):
+        return self.twin(x)
+
+
+NETWORKS = {
+    "own_weights": (Network, lambda: torch.randn(3, 3, 8, 9)),
+    "indices": (Indices, lambda: torch.randn(3, 2, 6)),
+    "other_names": (OtherNames, lambda: torch.randn(3, 3, 7)),
+}
+
+
+@pytest.fixture(params=NETWORKS)
+def converted(request, tmp_path):
     torch.manual_seed(3)
-    network, x = Network().eval(), torch.randn(3, 3, 8, 9)
-    with torch.no_grad():
-        expected = network(x).numpy()
+    build, example = NETWORKS[request.param]
+    network, x = randomised(build()).eval(), example()
     export_architecture(network, x, tmp_path / "m.json")
     torch.save(network.state_dict(), tmp_path / "m.pth")
     h5bridge("convert", tmp_path / "m.json", tmp_path / "m.pth", "-o", tmp_path / "m.h5")
+    with torch.no_grad():
+        return tmp_path, network, x, network(x).numpy()
 
+
+def test_keras_predicts_what_pytorch_does(converted):
+    folder, network, x, expected = converted
+    model = keras.models.load_model(folder / "m.h5", compile=False)
+    inputs = as_keras_has_it(x.numpy(), model.inputs[0].shape, moved=True)
+    found = predict(model, [inputs])[0]
+    assert_close(as_keras_has_it(expected, found.shape, moved=True), found, 1e-5)
+    model.save(folder / "saved.h5")
+    h5bridge("convert", folder / "m.json", folder / "saved.h5", "-o", folder / "home.pth")
+    home, state = torch.load(folder / "home.pth"), network.state_dict()
+    unused = {name for name in state if name.startswith("auxiliary")}  # Keras never had them, nor the counts
+    assert set(home) == set(state) - unused
+    assert all(torch.equal(tensor, state[name]) for name, tensor in home.items() if not name.endswith("num_batches_tracked"))
+
+
+def test_every_tensor_comes_home(converted):
+    folder, network, _, _ = converted
+    h5bridge("convert", folder / "m.h5", "-o", folder / "back.pth")
+    assert_same_state(torch.load(folder / "back.pth"), network.state_dict())
+    h5bridge("validate", folder / "m.h5")
+
+
+@needs_libtorch
+@pytest.mark.parametrize("sources", [["m.h5"], ["m.json", "m.pth"]], ids=["h5", "pth"])
+def test_libtorch_gives_pytorchs_bits(converted, sources):
+    folder, _, x, expected = converted
+    np.save(folder / "x.npy", x.numpy())
+    h5bridge("run", *[folder / source for source in sources], "--input", folder / "x.npy", "--input-layout", "torch", "-o", folder / "y.npy")
+    assert np.load(folder / "y.npy").tobytes() == expected.tobytes()
+
+
+def test_own_weights_are_keras_s_weights(tmp_path):
+    network = Network().eval()
+    export_architecture(network, torch.randn(3, 3, 8, 9), tmp_path / "m.json")
+    torch.save(network.state_dict(), tmp_path / "m.pth")
+    h5bridge("convert", tmp_path / "m.json", tmp_path / "m.pth", "-o", tmp_path / "m.h5")
     model = keras.models.load_model(tmp_path / "m.h5", compile=False)
     assert not any(isinstance(layer, keras.layers.Permute) for layer in model.layers)
     assert [w.path.split("/")[0] for w in model.trainable_weights].count("blocks_0_gamma") == 1
     assert "blocks_0_shift" in [w.path.split("/")[0] for w in model.non_trainable_weights]
-    assert_close(predict(model, [keras_layout(x.numpy())])[0], expected, 1e-5)
 
-    h5bridge("convert", tmp_path / "m.h5", "-o", tmp_path / "back.pth")
-    assert_same_state(torch.load(tmp_path / "back.pth"), network.state_dict())
 
-    np.save(tmp_path / "x.npy", x.numpy())
-    h5bridge("run", tmp_path / "m.h5", "--input", tmp_path / "x.npy", "--input-layout", "torch", "-o", tmp_path / "y.npy")
-    assert np.load(tmp_path / "y.npy").tobytes() == expected.tobytes()
+def test_a_constant_that_is_another_in_the_state_dict_is_refused(tmp_path):
+    network = Indices().eval()
+    export_architecture(network, torch.randn(3, 2, 6), tmp_path / "m.json")
+    torch.save(network.state_dict() | {"order": torch.tensor([1, 0, 2, 2])}, tmp_path / "m.pth")
+    message = h5bridge("convert", tmp_path / "m.json", tmp_path / "m.pth", "-o", tmp_path / "m.h5", status=3)
+    assert "the tensor order is not what the architecture has" in message

@@ -112,6 +112,7 @@ FUNCTIONS |= {
     "masked_fill": lambda x, mask, value: x.masked_fill(mask != 0, value),
     "norm": lambda x, p=2, dim=None, keepdim=False: torch.norm(x, p, dim, keepdim),
     "pad": lambda x, pad, mode="constant", value=None: padded(x, pad, mode, value),
+    "Masking": lambda x, mask_value=0: x * (x != mask_value).any(-1, keepdim=True),
     "new_tensor": lambda x, data, shape, dtype="float32": torch.tensor(data, dtype=getattr(torch, dtype)).view(shape),
     "permute": lambda x, dims: x.permute(dims),
     "reshape": lambda x, shape: x.reshape(sizes_of(x, shape)),
@@ -269,9 +270,9 @@ def keras_relu(max_value=None, negative_slope=0.0, threshold=0.0):
 class OwnTensor(nn.Module):
     """A tensor of the model's own, "layer"; the input is what all models have."""
 
-    def __init__(self, kind, shape):
+    def __init__(self, kind, shape, dtype="float32", data=None):
         super().__init__()
-        value = torch.empty(shape)
+        value = torch.empty(shape) if data is None else torch.tensor(data, dtype=getattr(torch, dtype)).view(shape)
         self.layer = nn.Parameter(value) if kind == "Parameter" else nn.Buffer(value)
 
     def forward(self, x):
@@ -459,8 +460,8 @@ def randomised(module):
     for name, tensor in module.state_dict().items():
         if name.endswith(("running_var", "variance")):
             tensor.uniform_(0.5, 2)
-        elif not tensor.is_floating_point():  # a count
+        elif name.endswith("num_batches_tracked"):
             tensor.fill_(12345)
-        else:
+        elif tensor.is_floating_point():
             tensor.normal_().mul_(0.5).add_(0.1)
     return module.eval()

@@ -50,21 +50,46 @@ Json nested(const std::vector<double>& data, std::span<const std::int64_t> shape
   return result;
 }
 
-KerasMapping constant() {
-  KerasMapping mapping{.type = "new_tensor", .class_name = "Add", .module = numpy};
-  mapping.written_only = true;  // an Add that is read is one
-  mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
-    const std::string& dtype = a.text("dtype");
-    const KerasEmitter::Handle zero = emit_zero(dtype, emitter);
-    Json value = nested(a.numbers("data"), a.integers("shape"), 0, dtype.starts_with("int"));
-    if (!a.integers("shape").empty()) value = Json::Object{{"class_name", "__numpy__"}, {"config", Json::Object{{"value", std::move(value)}, {"dtype", dtype}}}};
-    return emitter.call({.module = numpy, .class_name = "Add", .arguments = {zero, std::move(value)}, .outputs = emitter.output_shapes()});
+// A constant has to be made of an input as well.
+KerasEmitter::Results lower_constant(const Attributes& a, Json::Object, KerasEmitter& emitter) {
+  const std::string& dtype = a.text("dtype");
+  const KerasEmitter::Handle zero = emit_zero(dtype, emitter);
+  Json value = nested(a.numbers("data"), a.integers("shape"), 0, !dtype.starts_with("float"));
+  if (!a.integers("shape").empty()) value = Json::Object{{"class_name", "__numpy__"}, {"config", Json::Object{{"value", std::move(value)}, {"dtype", dtype}}}};
+  return emitter.call({.module = numpy, .class_name = dtype == "bool" ? "LogicalOr" : "Add", .arguments = {zero, std::move(value)}, .outputs = emitter.output_shapes()});
+}
+
+KerasMapping constant(const std::string& type) {
+  KerasMapping mapping{.type = type, .class_name = "Add", .lower = lower_constant, .written_only = true, .module = numpy};  // an Add that is read is one
+  return mapping;
+}
+
+template <typename T>
+Tensor tensor_as(DType dtype, const Attributes& a) {
+  const std::vector<double>& data = a.numbers("data");
+  return tensor_of(dtype, a.integers("shape"), std::vector<T>(data.begin(), data.end()));
+}
+
+Tensor elements_of(const Attributes& a) {
+  switch (const DType dtype = *dtype_named(a.text("dtype"))) {
+    case DType::Bool: return tensor_as<std::uint8_t>(dtype, a);
+    case DType::Int32: return tensor_as<std::int32_t>(dtype, a);
+    case DType::Int64: return tensor_as<std::int64_t>(dtype, a);
+    default: return tensor_as<double>(dtype, a);
+  }
+}
+
+KerasMapping constant_buffer() {
+  KerasMapping mapping = constant("Buffer");
+  mapping.fits = [](const Attributes& a, const std::vector<SymbolicShape>&) { return !a.is_none("data"); };
+  mapping.weights = [](const Attributes& a, const std::vector<SymbolicShape>&) {
+    return WeightRules{.residuals = {{.torch = "", .fallback = elements_of(a), .is_constant = true}}};
   };
   return mapping;
 }
 
 }  // namespace
 
-std::vector<KerasMapping> keras_mappings() { return {tensor("Parameter", true), tensor("Buffer", false), constant()}; }
+std::vector<KerasMapping> keras_mappings() { return {tensor("Parameter", true), constant_buffer(), tensor("Buffer", false), constant("new_tensor")}; }
 
 }  // namespace h5bridge::parameter

@@ -13,6 +13,7 @@ TorchInstance build(bool trained) {
 torch::ScalarType scalar_type(const std::string& name) {
   if (name == "float64") return torch::kFloat64;
   if (name == "int32") return torch::kInt32;
+  if (name == "bool") return torch::kBool;
   return name == "int64" ? torch::kInt64 : torch::kFloat32;
 }
 

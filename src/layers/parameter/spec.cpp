@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "h5bridge/error.h"
 #include "layers/layer_type.h"
 
@@ -26,12 +28,28 @@ std::vector<std::string> permute_tensor(Attributes& a, const std::vector<std::in
   return {""};
 }
 
+void permute_data(Attributes& a, const std::vector<std::int64_t>& axes) {
+  a.set("data", tensor_of(DType::Float64, a.integers("shape"), a.numbers("data")).permute(axes).values<double>());
+}
+
 std::vector<std::string> permute_constant(Attributes& a, const std::vector<std::int64_t>& axes) {
-  const Shape& shape = a.integers("shape");
-  const Tensor data = tensor_of(DType::Float64, shape, a.numbers("data")).permute(axes);
-  a.set("data", data.values<double>());
-  a.set("shape", data.shape());
+  permute_data(a, axes);
+  permute_tensor(a, axes);
   return {};
+}
+
+constexpr const char* kFloat = "float32";
+
+AttributeSpec dtype() { return text("dtype", kFloat, {kFloat, "float64", "int32", "int64", "bool"}, "its dtype"); }
+
+void check_data(const Attributes& a) {
+  if (const auto count = static_cast<std::int64_t>(a.numbers("data").size()); count != element_count(a.integers("shape")))
+    throw MalformedFile("\"data\" has " + std::to_string(count) + " elements, which do not fill the shape " + to_string(a.integers("shape")));
+  constexpr double kMostExact = 9007199254740992;  // 2^53: numbers in JSON are doubles
+  const bool is_whole = !a.text("dtype").starts_with("float");
+  for (const double element : a.numbers("data"))
+    if (is_whole && !(std::abs(element) <= kMostExact && element == std::trunc(element)))
+      throw MalformedFile("\"data\" has the element " + Json(element).dump() + ", which is no " + a.text("dtype"));
 }
 
 // A tensor of the model's own: its only parameter has no name besides the layer's.
@@ -43,7 +61,10 @@ LayerType tensor(const std::string& name, const std::string& summary, const std:
   type.attributes = {required_integers("shape", "its shape")};
   type.least_inputs = 0;
   type.most_inputs = 0;
-  type.parameters = [role](const Attributes& a) { return std::vector<ParameterSpec>{{"", a.integers("shape"), role}}; };
+  type.parameters = [role](const Attributes& a) {
+    const DType own = a.contains("dtype") ? *dtype_named(a.text("dtype")) : DType::Float32;
+    return std::vector<ParameterSpec>{{"", a.integers("shape"), role, own}};
+  };
   type.shapes = own_shape;
   type.check = check_shape;
   type.layout.permute_output = permute_tensor;
@@ -52,6 +73,25 @@ LayerType tensor(const std::string& name, const std::string& summary, const std:
       {"vector", {{"shape", Json::Array{5}}}, {{3, 4}}},
       {"table", {{"shape", Json::Array{1, 3, 7}}}, {{2, 3, 7}}},
   };
+  return type;
+}
+
+// Keras trains no integers, and its layers hold none: they are constants there.
+LayerType buffer() {
+  LayerType type = tensor("Buffer", "a buffer that a module uses itself", "torch/nn/parameter.py", Role::Buffer);
+  type.attributes.push_back(dtype());
+  type.attributes.push_back(or_none(required_numbers("data", 0, "its elements in row-major order, where it is no weight in Keras: where its dtype is another than float32")));
+  type.check = [](const Attributes& a) {
+    check_shape(a);
+    if (a.is_none("data") != (a.text("dtype") == kFloat)) throw MalformedFile("\"data\" is for buffers of other dtypes than float32, and these need it");
+    if (!a.is_none("data")) check_data(a);
+  };
+  type.layout.permute_output = [](Attributes& a, const std::vector<std::int64_t>& axes) {
+    if (!a.is_none("data")) permute_data(a, axes);
+    return permute_tensor(a, axes);
+  };
+  type.samples.push_back({"integers", {{"shape", Json::Array{4}}, {"dtype", "int64"}, {"data", Json::Array{3, 1, 2, -7}}}, {{3, 4}}});
+  type.samples.push_back({"table of truth values", {{"shape", Json::Array{2, 3}}, {"dtype", "bool"}, {"data", Json::Array{0, 1, 1, 0, 1, 0}}}, {{4, 2, 3}}});
   return type;
 }
 
@@ -64,19 +104,19 @@ LayerType constant() {
   type.attributes = {
       required_numbers("data", 0, "its elements in row-major order"),
       required_integers("shape", "its shape"),
-      text("dtype", "float32", {"float32", "float64", "int32", "int64"}, "its dtype"),
+      dtype(),
   };
   type.shapes = own_shape;
   type.check = [](const Attributes& a) {
     check_shape(a);
-    if (const auto count = static_cast<std::int64_t>(a.numbers("data").size()); count != element_count(a.integers("shape")))
-      throw MalformedFile("\"data\" has " + std::to_string(count) + " elements, which do not fill the shape " + to_string(a.integers("shape")));
+    check_data(a);
   };
   type.layout = {.wish = LayoutWish::Neutral, .apply = [](LayoutCall&) {}, .permute_output = permute_constant};  // whatever the input's layout
   type.samples = {
       {"vector", {{"data", Json::Array{0.5, -1.25, 3}}, {"shape", Json::Array{3}}}, {{2, 3}}},
       {"table", {{"data", Json::Array{0.1, 2, 3, 4, -5, 6e-5}}, {"shape", Json::Array{3, 2, 1}}}, {{1, 4, 5}}},
       {"integers", {{"data", Json::Array{3, 1, 2}}, {"shape", Json::Array{1, 3}}, {"dtype", "int64"}}, {{2, 3}}},
+      {"truth values", {{"data", Json::Array{1, 0, 1}}, {"shape", Json::Array{3}}, {"dtype", "bool"}}, {{2, 3}}},
   };
   return type;
 }
@@ -85,7 +125,7 @@ LayerType constant() {
 
 std::vector<LayerType> layer_types() {
   return {tensor("Parameter", "a parameter that a module uses itself, outside of a torch.nn layer", "torch/nn/parameter.py", Role::Parameter),
-          tensor("Buffer", "a floating-point buffer that a module uses itself", "torch/nn/parameter.py", Role::Buffer), constant()};
+          buffer(), constant()};
 }
 
 }  // namespace h5bridge::parameter
