@@ -58,9 +58,9 @@ void print_weights(const WeightComparison& weights) {
 
 ExitStatus run(const Options& options) {
   const auto [files_a, files_b] = two_sides(options);
-  const Model a = comparable(load(files_a, options.sources.load));
-  const Model b = comparable(load(files_b, options.sources.load));
-  const WeightComparison weights = compare_weights(a, b, options.tolerance);
+  const Model a = load(files_a, options.sources.load);
+  const Model b = load(files_b, options.sources.load);
+  const WeightComparison weights = compare_weights(comparable(a), comparable(b), options.tolerance);
   const std::optional<OutputComparison> outputs = outputs_of(a, b, options);
   const bool agrees = weights.agrees() && (!outputs || outputs->agrees());
   if (options.common.json) {

@@ -41,6 +41,21 @@ std::vector<NamedTensor> renamed(std::vector<NamedTensor> arrays, const Presenta
   return arrays;
 }
 
+using Ports = std::vector<Presentation::Port>;
+
+/// Arrays presented as `from` says, as `to` presents them.
+std::vector<NamedTensor> presented_anew(std::vector<NamedTensor> arrays, const Ports& from, const Ports& to) {
+  for (NamedTensor& array : arrays) {
+    const auto port = std::ranges::find(from, array.name, &Presentation::Port::name);
+    if (port == from.end()) continue;  // what runs them refuses the name
+    const std::vector<std::int64_t>& wanted = to[port - from.begin()].axes;
+    std::vector<std::int64_t> axes;
+    for (const std::int64_t axis : wanted) axes.push_back(std::ranges::find(port->axes, axis) - port->axes.begin());
+    if (array.tensor.shape().size() == axes.size()) array.tensor = array.tensor.permute(axes);
+  }
+  return arrays;
+}
+
 using LayerOutputs = std::map<std::string, std::vector<Tensor>>;
 
 /// That of the first output that does not agree, or of the first.
@@ -50,6 +65,69 @@ Agreement compare_all(const std::vector<Tensor>& found, const std::vector<Tensor
     result = compare_tensors(found[i], expected[i], tolerance);
   return result;
 }
+
+/// Two models that are fed alike. What both have in common is PyTorch's layout; each runs in its own, as `run` would run it, so
+/// that a fault of a change of layout shows.
+class SideBySide {
+ public:
+  SideBySide(const Model& a, const Model& b, const RunOptions& options)
+      : a_(a), b_(b), options_(options), given_(presentation_of(a, options.layout.value_or(a.framework))) {
+    check_counts("inputs", common_a_.inputs.size(), common_b_.inputs.size());
+    check_counts("outputs", common_a_.outputs.size(), common_b_.outputs.size());
+  }
+
+  std::vector<NamedTensor> common_inputs(std::vector<NamedTensor> inputs) const { return presented_anew(std::move(inputs), given_.inputs, common_a_.inputs); }
+
+  /// Under the names that the first model's outputs have in the layout that was asked for.
+  std::vector<NamedTensor> outputs_of_a(const std::vector<NamedTensor>& inputs) const {
+    std::vector<NamedTensor> outputs = run_in_own_layout(a_, common_a_, inputs);
+    for (std::size_t i = 0; i < outputs.size(); ++i) outputs[i].name = given_.outputs[i].name;
+    return outputs;
+  }
+  std::vector<NamedTensor> outputs_of_b(const std::vector<NamedTensor>& inputs) const { return run_in_own_layout(b_, common_b_, renamed(inputs, common_a_, common_b_)); }
+
+  /// In the order of the first model; both are brought to one layout for it.
+  std::optional<NamedAgreement> first_differing_layer(const std::vector<NamedTensor>& inputs, const Tolerance& tolerance) const {
+    const RunOptions options = in_layout(Framework::Torch);
+    std::vector<std::string> order;
+    LayerOutputs layers;
+    make_runner(comparable(a_), options)->run(inputs, [&](const std::string& node, const std::vector<Tensor>& outputs) {
+      order.push_back(node);
+      layers.emplace(keras_name(node), outputs);
+    });
+    // The second model may run its layers in another order, so all are compared before one is called the first.
+    std::map<std::string, Agreement> differing;
+    make_runner(comparable(b_), options)->run(renamed(inputs, common_a_, common_b_), [&](const std::string& node, const auto& outputs) {
+      const auto match = layers.find(keras_name(node));
+      if (match == layers.end()) return;
+      Agreement agreement = compare_all(outputs, match->second, tolerance);
+      if (!agreement.agrees()) differing.emplace(match->first, std::move(agreement));
+    });
+    for (const std::string& node : order)
+      if (const auto found = differing.find(keras_name(node)); found != differing.end()) return NamedAgreement{node, found->second};
+    return std::nullopt;
+  }
+
+ private:
+  RunOptions in_layout(Framework framework) const {
+    RunOptions options = options_;
+    options.layout = framework;
+    return options;
+  }
+
+  std::vector<NamedTensor> run_in_own_layout(const Model& model, const Presentation& common, const std::vector<NamedTensor>& inputs) const {
+    const Presentation own = presentation_of(model);
+    const auto outputs = make_runner(model, in_layout(model.framework))->run(presented_anew(inputs, common.inputs, own.inputs));
+    return presented_anew(outputs, own.outputs, common.outputs);
+  }
+
+  const Model& a_;
+  const Model& b_;
+  const RunOptions& options_;
+  const Presentation given_;
+  const Presentation common_a_ = presentation_of(a_, Framework::Torch);
+  const Presentation common_b_ = presentation_of(b_, Framework::Torch);
+};
 
 }  // namespace
 
@@ -75,35 +153,16 @@ WeightComparison compare_weights(const Model& a, const Model& b, const Tolerance
   return result;
 }
 
-OutputComparison compare_outputs(const Model& a, const Model& b, const std::vector<NamedTensor>& inputs, RunOptions options,
+OutputComparison compare_outputs(const Model& a, const Model& b, const std::vector<NamedTensor>& inputs, const RunOptions& options,
                                  const Tolerance& tolerance) {
-  options.layout = options.layout.value_or(a.framework);
-  const Presentation looks_a = presentation_of(a, *options.layout);
-  const Presentation looks_b = presentation_of(b, *options.layout);
-  check_counts("inputs", looks_a.inputs.size(), looks_b.inputs.size());
-  check_counts("outputs", looks_a.outputs.size(), looks_b.outputs.size());
-
-  std::vector<std::string> order;
-  LayerOutputs layers;
-  const auto outputs_a = make_runner(a, options)->run(inputs, [&](const std::string& node, const std::vector<Tensor>& outputs) {
-    order.push_back(node);
-    layers.emplace(keras_name(node), outputs);
-  });
-  // The second model may run its layers in another order, so all are compared before one is called the first.
-  std::map<std::string, Agreement> differing;
-  const auto outputs_b = make_runner(b, options)->run(renamed(inputs, looks_a, looks_b), [&](const std::string& node, const auto& outputs) {
-    const auto match = layers.find(keras_name(node));
-    if (match == layers.end()) return;
-    Agreement agreement = compare_all(outputs, match->second, tolerance);
-    if (!agreement.agrees()) differing.emplace(match->first, std::move(agreement));
-  });
-
+  const SideBySide sides(a, b, options);
+  const std::vector<NamedTensor> common = sides.common_inputs(inputs);
+  const std::vector<NamedTensor> outputs_a = sides.outputs_of_a(common);
+  const std::vector<NamedTensor> outputs_b = sides.outputs_of_b(common);
   OutputComparison result;
   for (std::size_t i = 0; i < outputs_a.size(); ++i)
     result.outputs.push_back({outputs_a[i].name, compare_tensors(outputs_b[i].tensor, outputs_a[i].tensor, tolerance)});
-  for (const std::string& node : order)
-    if (const auto found = differing.find(keras_name(node)); found != differing.end() && !result.first_layer)
-      result.first_layer = {node, found->second};
+  if (!result.agrees()) result.first_layer = sides.first_differing_layer(common, tolerance);
   return result;
 }
 

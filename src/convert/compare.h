@@ -36,9 +36,9 @@ Model comparable(const Model& model);
 /// Weights by their PyTorch names; a model that Keras renamed matches, too. Both models must be comparable().
 WeightComparison compare_weights(const Model& a, const Model& b, const Tolerance& tolerance);
 
-/// Runs both on `inputs`, which are named and laid out as the first model's; `options.layout` defaults to that model's, for
-/// both. Both models must be comparable(). Throws UsageError if the models do not have equally many inputs and outputs.
-OutputComparison compare_outputs(const Model& a, const Model& b, const std::vector<NamedTensor>& inputs, RunOptions options,
+/// Runs both on `inputs`, which are named as the first model's, and laid out as `options.layout` has them, by default that model's
+/// own; each model runs in its own layout. Throws UsageError if the models do not have equally many inputs and outputs.
+OutputComparison compare_outputs(const Model& a, const Model& b, const std::vector<NamedTensor>& inputs, const RunOptions& options,
                                  const Tolerance& tolerance);
 
 }  // namespace h5bridge

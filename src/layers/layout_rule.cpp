@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "layers/axes.h"
+#include "layers/fused_activation.h"
 
 namespace h5bridge {
 
@@ -93,7 +94,12 @@ LayoutRule follows_data_format() {
             const bool to_last = call.wants_channels_last();
             const Arrangement wanted = is_last == to_last ? Arrangement::original(rank) : channels_moved(rank, to_last);
             call.require(0, wanted);
-            call.attributes().set("data_format", std::string(to_last ? "channels_last" : "channels_first"));
+            Attributes& attributes = call.attributes();
+            attributes.set("data_format", std::string(to_last ? "channels_last" : "channels_first"));
+            if (attributes.contains("activation_axis") && works_along_axis(attributes.text("activation"))) {
+              const std::int64_t axis = wanted.stored_axis(resolve_axis(attributes.integer("activation_axis"), static_cast<std::int64_t>(rank)));
+              attributes.set("activation_axis", axis + 1 == static_cast<std::int64_t>(rank) ? -1 : axis);
+            }
             // A layer that drops the spatial axes (global pooling) leaves nothing to arrange.
             const std::size_t out_rank = call.output_shape(0).size();
             if (out_rank == rank) call.set_output(0, wanted);

@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "h5bridge/error.h"
+#include "layers/fused_activation.h"
 #include "layers/registry.h"
 #include "model/node_values.h"
 #include "passes/keras_emitter.h"
@@ -229,7 +230,7 @@ class Planner {
     }
     const KerasMapping& mapping = mapping_of(layer, inputs);
     RecordingEmitter emitter(inputs, shapes_.outputs_of(node.name), mapping, used_outputs_[layer.name], named, [&](const Size& size) { return axis_of_size(size); });
-    const KerasEmitter::Results results = mapping.lower(layer.attributes, config_of(mapping, layer), emitter);
+    const KerasEmitter::Results results = write_with_activation(mapping, layer, emitter);
 
     const WeightRules rules = mapping.weights(layer.attributes, inputs);
     const auto perform = [&](KerasEmitter::Call emitted, const std::vector<KerasTensor>& known) {

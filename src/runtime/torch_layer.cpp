@@ -34,8 +34,9 @@ TorchFunction in_data_format(const Attributes& attributes, TorchFunction forward
 TorchFunction with_activation(const Attributes& attributes, TorchFunction forward) {
   const std::string& name = attributes.text("activation");
   if (name == "linear") return forward;
-  return [forward = std::move(forward), activation = keras_activation(name)](const torch::Tensor& input) {
-    return activation(forward(input));
+  const std::int64_t axis = attributes.contains("activation_axis") ? attributes.integer("activation_axis") : -1;
+  return [forward = std::move(forward), activation = keras_activation(name), axis](const torch::Tensor& input) {
+    return activation(forward(input).movedim(axis, -1)).movedim(-1, axis);
   };
 }
 

@@ -135,6 +135,14 @@ def pixels_as_sequence():
     return keras.Model(inputs, L.Dense(2, name="head")(x), name="pixels_as_sequence")
 
 
+def segmentation():
+    """Activations that work along the channels, wherever they are."""
+    inputs = keras.Input((7, 6, 3), name="picture")
+    x = L.Conv2D(4, 3, padding="same", activation="softmax", name="parts")(inputs)
+    x = L.Conv2DTranspose(5, 2, strides=2, activation="log_softmax", name="larger")(x)
+    return keras.Model(inputs, L.SeparableConv2D(6, 3, activation="softmax", name="classes")(x), name="segmentation")
+
+
 def masked_tagger():
     """Words, of which 0 is none."""
     inputs = keras.Input((None,), dtype="int32", name="words")
@@ -238,6 +246,7 @@ KERAS_NETWORKS = [
     KerasNetwork("mixed_axes", mixed_axes, ((3, 6, 7, 3),)),
     KerasNetwork("pixels_as_sequence", pixels_as_sequence, ((3, 6, 7, 3),)),
     KerasNetwork("waveform", waveform, ((2, 20, 3),)),
+    KerasNetwork("segmentation", segmentation, ((3, 7, 6, 3),)),
     KerasNetwork("masked_tagger", masked_tagger, ((3, 8),), ids_below=4, has_data_format=False),
     KerasNetwork("masked_classifier", masked_classifier, ((3, 8),), ids_below=4, has_data_format=False),
     KerasNetwork("mask_that_ends", mask_that_ends, ((3, 9, 3),), masked_by=0.25, has_data_format=False),

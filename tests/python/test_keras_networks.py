@@ -107,6 +107,14 @@ def test_either_data_format_predicts_the_same(converted, data_format):
 
 
 @needs_libtorch
+@pytest.mark.parametrize("converted", [n for n in KERAS_NETWORKS if n.has_data_format], ids=lambda network: network.name, indirect=True)
+def test_the_other_data_format_passes_the_check(converted):
+    """Each file is run in its own layout."""
+    other = "channels_last" if converted.is_channels_first() else "channels_first"
+    h5bridge("convert", converted.folder / "k.h5", "-o", converted.folder / "checked.h5", "--data-format", other, "--check")
+
+
+@needs_libtorch
 @pytest.mark.parametrize("sources, layout", [(["k.h5"], []), (["k.json", "k.pth"], ["--input-layout", "keras"])], ids=["h5", "pth"])
 def test_libtorch_predicts_the_same(converted, sources, layout):
     folder = converted.folder

@@ -94,9 +94,8 @@ def converted(request, tmp_path):
 def test_keras_predicts_what_pytorch_does(converted):
     folder, network, x, expected = converted
     model = keras.models.load_model(folder / "m.h5", compile=False)
-    inputs = as_keras_has_it(x.numpy(), model.inputs[0].shape, moved=True)
-    found = predict(model, [inputs])[0]
-    assert_close(as_keras_has_it(expected, found.shape, moved=True), found, 1e-5)
+    found = predict(model, [as_keras_has_it(x.numpy(), model.inputs[0].shape)])[0]
+    assert_close(as_keras_has_it(expected, found.shape), found, 1e-5)
     model.save(folder / "saved.h5")
     h5bridge("convert", folder / "m.json", folder / "saved.h5", "-o", folder / "home.pth")
     home, state = torch.load(folder / "home.pth"), network.state_dict()

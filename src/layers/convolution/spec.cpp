@@ -1,3 +1,4 @@
+#include "layers/fused_activation.h"
 #include "layers/kernel.h"
 
 namespace h5bridge::convolution {
@@ -82,6 +83,7 @@ LayerType convolution(std::size_t axes) {
       text("padding_mode", "zeros", {"zeros", "reflect", "replicate", "circular"}, "what is added at the ends"),
       data_format(),
       fused_activation(),
+      activation_axis(),
   };
   type.parameters = [](const Attributes& a) { return kernel_parameters(a, "out_channels", "in_channels"); };
   type.shapes = shapes;

@@ -1,3 +1,4 @@
+#include "layers/fused_activation.h"
 #include "layers/kernel.h"
 
 namespace h5bridge::separable_convolution {
@@ -60,6 +61,7 @@ LayerType separable(std::size_t axes) {
       boolean("bias", true, "whether a bias is added in the end"),
       data_format(),
       fused_activation(),
+      activation_axis(),
   };
   type.parameters = parameters;
   type.shapes = shapes;

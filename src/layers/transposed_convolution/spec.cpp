@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "h5bridge/error.h"
+#include "layers/fused_activation.h"
 #include "layers/kernel.h"
 
 namespace h5bridge::transposed_convolution {
@@ -105,6 +106,7 @@ LayerType transposed(std::size_t axes) {
       text("padding_mode", "zeros", {"zeros"}, "PyTorch has \"zeros\" only"),
       data_format(),
       fused_activation(),
+      activation_axis(),
   };
   type.parameters = [](const Attributes& a) { return kernel_parameters(a, "in_channels", "out_channels"); };
   type.shapes = shapes;
