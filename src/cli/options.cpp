@@ -82,7 +82,7 @@ void add_load_options(CLI::App& command, LoadOptions& options) {
     const auto [name, size] = split_assignment("--fix-size", text, "NAME=N");
     const auto value = parse_integer(size);
     if (!value) refuse("--fix-size", text, "NAME=N");
-    options.fix_sizes[name] = *value;
+    if (!options.fix_sizes.try_emplace(name, *value).second) throw UsageError("--fix-size: " + name + " is given twice");
   });
   // A TorchScript archive's graph is not read, so there is nothing to trust.
   command.add_flag_callback("--trust-torchscript", [] { throw UsageError("--trust-torchscript is not supported"); })->group("");
@@ -114,7 +114,7 @@ void add_running(CLI::App& command, RunningOptions& options) {
   add_inputs(command, options);
   command.add_option("--batch-size", options.batch_size, "split the batch axis into parts of N")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check([](const std::string& text) { return parse_integer(text).value_or(0) < 1 ? text + ": expected at least 1" : std::string(); });
 }
 
 void add_tolerance(CLI::App& command, Tolerance& tolerance) {

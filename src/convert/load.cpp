@@ -105,7 +105,11 @@ Model put_together(Parts parts, const LoadOptions& options) {
   const auto fix = [&](std::optional<Architecture>& architecture) {
     if (!architecture) throw UsageError("sizes can be fixed only where there is an architecture");
     architecture = fix_sizes(std::move(*architecture), options.fix_sizes);
-    infer_shapes(*architecture);
+    try {
+      infer_shapes(*architecture);
+    } catch (const MalformedFile& error) {
+      throw UsageError(std::string("with these fixed sizes, ") + error.what());
+    }
   };
   // Before weights of Keras are matched to it, which some architectures allow only then.
   const bool is_fixed = parts.architecture && !options.fix_sizes.empty();

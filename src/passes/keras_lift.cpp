@@ -203,7 +203,7 @@ class Lifter {
     while (!pending.empty()) {
       PendingCall call = std::move(pending.front());
       pending.pop_front();
-      const bool ready = std::ranges::all_of(call.arguments.tensors(), [&](const History& h) { return values_.contains(key(h)); });
+      const bool ready = std::ranges::all_of(call.arguments.tensors(), [&](const History& h) { return find_value(h).has_value(); });
       if (ready) {
         add_call(call);
         waiting = 0;
@@ -213,9 +213,9 @@ class Lifter {
       }
     }
     for_each_port(config.at("output_layers"), [&](const std::string& name, const History& output) {
-      const auto value = values_.find(key(output));
-      if (value == values_.end()) throw MalformedFile("the model's output " + output.layer + " is made by no layer");
-      architecture_.outputs.push_back({name, value->second});
+      const std::optional<Value> value = find_value(output);
+      if (!value) throw MalformedFile("the model's output " + output.layer + " is made by no layer");
+      architecture_.outputs.push_back({name, *value});
     });
   }
 
@@ -273,6 +273,14 @@ class Lifter {
     architecture_.inputs.push_back(std::move(input));
   }
 
+  // What a call has made. Of a layer that is not known, that is any number of outputs.
+  std::optional<Value> find_value(const History& history) const {
+    if (const auto found = values_.find(key(history)); found != values_.end()) return found->second;
+    const auto first = values_.find({history.layer, history.call, 0});
+    if (first == values_.end() || !unknown_.contains(first->second.node)) return std::nullopt;
+    return Value{first->second.node, history.tensor};
+  }
+
   // Keras does not say which open sizes are equal, so each gets a symbol of its own.
   Size open_size() { return Size::symbol("size" + std::to_string(++open_sizes_)); }
 
@@ -286,7 +294,7 @@ class Lifter {
     };
     try {
       // What comes after a layer that is not known cannot be checked; all such layers are reported together.
-      const bool known_inputs = std::ranges::none_of(call.arguments.tensors(), [&](const History& input) { return unknown_.contains(values_.at(key(input)).node); });
+      const bool known_inputs = std::ranges::none_of(call.arguments.tensors(), [&](const History& input) { return unknown_.contains(find_value(input)->node); });
       if (!known_inputs && !mappings_of(*call.layer).empty()) return give_up();
       if (call.call == 0) add_layer(call);
       const Layer& layer = *architecture_.find_layer(call.name);

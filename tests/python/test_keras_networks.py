@@ -120,3 +120,11 @@ def test_libtorch_predicts_the_same(converted, sources, layout):
     folder = converted.folder
     h5bridge("run", *[folder / source for source in sources], *layout, "--input", folder / "inputs.npz", "-o", folder / "out.npz")
     assert_all_close(dict(np.load(folder / "out.npz")), converted.expected)
+
+
+def test_what_is_not_known_is_named_whatever_takes_its_outputs(tmp_path):
+    inputs = keras.Input((4, 6))
+    mean, variance = keras.ops.moments(inputs, axes=[1])
+    keras.Model(inputs, [mean, keras.layers.Dense(2)(variance)]).save(tmp_path / "k.h5")
+    message = h5bridge("convert", tmp_path / "k.h5", "-o", tmp_path / "k.pth", status=4)
+    assert 'layer "moments" (Moments)' in message
