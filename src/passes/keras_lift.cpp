@@ -8,6 +8,7 @@
 
 #include "h5bridge/error.h"
 #include "layers/registry.h"
+#include "passes/keras_activations.h"
 #include "passes/keras_plan.h"
 #include "passes/keras_spelling.h"
 #include "passes/shapes.h"
@@ -399,6 +400,7 @@ class Lifter {
     std::optional<Layer> layer = layer_from_config(mapping, config, shapes);
     if (!layer) return false;
     layer->name = call.name;
+    if (const Json* host = call.layer->find(kFusedInto)) layer->keras.set(kFusedInto, *host);
     keep_spelling(mapping, *layer, config, shapes, Registry::instance().type_of(*layer).shapes(layer->attributes, shapes));
     const auto all = Registry::instance().keras_of(layer->type);
     const auto preferred = std::ranges::find_if(all, [&](const KerasMapping* candidate) { return candidate->fits(layer->attributes, shapes); });
@@ -428,6 +430,9 @@ class Lifter {
 
 }  // namespace
 
-Architecture architecture_from_keras(const Json& model_config) { return Lifter().run(model_config); }
+Architecture architecture_from_keras(const Json& model_config) {
+  const Json apart = with_activations_apart(model_config);
+  return Lifter().run(apart);
+}
 
 }  // namespace h5bridge

@@ -10,89 +10,15 @@
 #include "layers/fused_activation.h"
 #include "layers/registry.h"
 #include "model/node_values.h"
+#include "passes/keras_activations.h"
 #include "passes/keras_emitter.h"
 #include "passes/keras_order.h"
 #include "passes/keras_spelling.h"
+#include "passes/planned_layer.h"
 #include "passes/shapes.h"
 
 namespace h5bridge {
 namespace {
-
-Json shape_config(const SymbolicShape& shape) {
-  Json::Array result;
-  for (const Size& size : shape) result.push_back(size.value() ? Json(*size.value()) : Json());
-  return result;
-}
-
-// A Keras tensor: output `tensor` of call number `call` of a layer.
-struct KerasTensor {
-  std::string layer;
-  std::int64_t call = 0;
-  std::int64_t tensor = 0;
-  SymbolicShape shape;
-  DType dtype = DType::Float32;
-
-  Json history() const { return Json::Array{layer, call, tensor}; }
-  Json argument() const {
-    return Json::Object{{"class_name", "__keras_tensor__"},
-                        {"config", Json::Object{{"shape", shape_config(shape)}, {"dtype", name_of(dtype)}, {"keras_history", history()}}}};
-  }
-};
-
-using Argument = std::variant<KerasTensor, std::vector<KerasTensor>, Json>;
-
-Json argument_config(const Argument& argument) {
-  if (const auto* tensor = std::get_if<KerasTensor>(&argument)) return tensor->argument();
-  if (const auto* constant = std::get_if<Json>(&argument)) return *constant;
-  Json::Array list;
-  for (const KerasTensor& tensor : std::get<std::vector<KerasTensor>>(argument)) list.push_back(tensor.argument());
-  return list;
-}
-
-struct Call {
-  std::vector<Argument> arguments;
-  std::vector<std::pair<std::string, Argument>> keywords;
-
-  /// In the order in which Keras walks through them.
-  std::vector<KerasTensor> tensors() const {
-    std::vector<KerasTensor> result;
-    const auto add = [&](const Argument& argument) {
-      if (const auto* tensor = std::get_if<KerasTensor>(&argument)) result.push_back(*tensor);
-      if (const auto* list = std::get_if<std::vector<KerasTensor>>(&argument)) result.insert(result.end(), list->begin(), list->end());
-    };
-    for (const Argument& argument : arguments) add(argument);
-    for (const auto& [name, argument] : keywords) add(argument);
-    return result;
-  }
-};
-
-// A layer or an operation of the Keras model.
-struct PlannedLayer {
-  std::string name;
-  std::string module;
-  std::string class_name;
-  Json::Object config;
-  std::vector<Call> calls;
-
-  bool is_operation() const { return module != "keras.layers"; }
-};
-
-Json layer_config(const PlannedLayer& layer) {
-  Json::Array nodes;
-  for (const Call& call : layer.calls) {
-    Json::Array arguments;
-    for (const Argument& argument : call.arguments) arguments.push_back(argument_config(argument));
-    Json::Object keywords;
-    for (const auto& [name, argument] : call.keywords) keywords.set(name, argument_config(argument));
-    nodes.push_back(Json::Object{{"args", std::move(arguments)}, {"kwargs", std::move(keywords)}});
-  }
-  return Json::Object{{"module", layer.module},
-                      {"class_name", layer.class_name},
-                      {"config", layer.config},
-                      {"registered_name", layer.is_operation() ? Json(layer.class_name) : Json()},
-                      {"name", layer.name},
-                      {"inbound_nodes", std::move(nodes)}};
-}
 
 // {"a": x, "b": y} for named things, [x, y] for several, x alone for one: how Keras nests inputs and outputs.
 Json nested(const std::vector<std::pair<std::string, Json>>& things) {
@@ -145,6 +71,7 @@ class Planner {
     }
     if (!problems.empty()) throw Unsupported(problems);
     drop_unused();
+    fuse();
     order_layers();
     // A Sequential model does not count its input among its layers.
     for (const auto& layer : layers_)
@@ -236,7 +163,7 @@ class Planner {
     const auto perform = [&](KerasEmitter::Call emitted, const std::vector<KerasTensor>& known) {
       if (emitted.suffix.empty()) restore_spelling(mapping, layer, inputs, emitted.config);
       if (dtype_ != DType::Float32 && !layer.keras.contains("dtype")) set_dtype(emitted.config);
-      Call call;
+      PlannedCall call;
       for (const auto& argument : emitted.arguments) call.arguments.push_back(resolved(argument, known));
       for (const auto& [name, argument] : emitted.keywords) call.keywords.emplace_back(name, resolved(argument, known));
       const bool has_weights = std::any_of(rules.rules.begin(), rules.rules.end(), [&](const WeightRule& rule) { return rule.part == emitted.suffix; });
@@ -289,7 +216,7 @@ class Planner {
       }
   }
 
-  static Argument resolved(const KerasEmitter::Argument& argument, const std::vector<KerasTensor>& handles) {
+  static PlannedCall::Argument resolved(const KerasEmitter::Argument& argument, const std::vector<KerasTensor>& handles) {
     if (const auto* handle = std::get_if<KerasEmitter::Handle>(&argument)) return handles.at(*handle);
     if (const auto* constant = std::get_if<Json>(&argument)) return *constant;
     std::vector<KerasTensor> list;
@@ -298,9 +225,11 @@ class Planner {
   }
 
   // Calls a layer again if this is the same one; operations and layers that differ between calls get a name of their own.
-  KerasTensor add_call(const Node& node, const Layer& layer, const KerasEmitter::Call& emitted, Call call, bool has_weights) {
+  KerasTensor add_call(const Node& node, const Layer& layer, const KerasEmitter::Call& emitted, PlannedCall call, bool has_weights) {
     const auto key = std::pair(layer.name, emitted.suffix);
     PlannedLayer planned{{}, emitted.module, emitted.class_name, emitted.config, {}};
+    if (const Json* host = layer.keras.find(kFusedInto); host && emitted.suffix.empty())
+      if (const auto name = layer_names_.find(host->as_string()); name != layer_names_.end()) planned.fused_into = name->second;
     if (const auto known = made_.find(key); known != made_.end()) {
       PlannedLayer& first = layers_[known->second];
       Json::Object config = emitted.config;
@@ -370,11 +299,19 @@ class Planner {
       const std::string name = std::move(open.back());
       open.pop_back();
       if (!used.insert(name).second) continue;
-      for (const Call& call : by_name.at(name)->calls)
+      for (const PlannedCall& call : by_name.at(name)->calls)
         for (const KerasTensor& tensor : call.tensors()) open.push_back(tensor.layer);
     }
     std::erase_if(layers_, [&](const PlannedLayer& layer) { return !used.contains(layer.name) && layer.class_name != "InputLayer"; });
     std::erase_if(plan_.bindings, [&](const KerasBinding& binding) { return !used.contains(binding.layer); });
+  }
+
+  void fuse() {
+    std::vector<KerasTensor> outputs;
+    for (const Output& output : architecture_.outputs) outputs.push_back(values_.at(output.value));
+    for (const auto& [activation, host] : fuse_activations(layers_, outputs))
+      for (auto& [value, tensor] : values_)
+        if (tensor.layer == activation) tensor.layer = host;
   }
 
   // Keras numbers the layers of a model its own way, and a .h5 file's weights have to stand in that order.
@@ -384,7 +321,7 @@ class Planner {
     const auto call_of = [&](const KerasTensor& tensor) { return KerasCallId{index.at(tensor.layer), static_cast<std::size_t>(tensor.call)}; };
     KerasGraph graph(layers_.size());
     for (std::size_t i = 0; i < layers_.size(); ++i) {
-      for (const Call& call : layers_[i].calls) {
+      for (const PlannedCall& call : layers_[i].calls) {
         auto& inputs = graph[i].emplace_back();
         std::ranges::transform(call.tensors(), std::back_inserter(inputs), call_of);
       }

@@ -143,6 +143,16 @@ def segmentation():
     return keras.Model(inputs, L.SeparableConv2D(6, 3, activation="softmax", name="classes")(x), name="segmentation")
 
 
+def activation_objects():
+    """Activations with settings of their own, one for two layers, one whose layer is called twice."""
+    inputs = keras.Input((7, 6, 3), name="picture")
+    leaky, dense = L.LeakyReLU(0.2), L.Dense(5, activation=L.ReLU(max_value=0.75), name="twice")
+    x = L.Conv2D(4, 3, activation=leaky, name="first")(inputs)
+    x = L.Conv2D(5, 2, activation=leaky, name="second")(x)
+    x = L.Activation(L.ELU(0.7), name="alone")(x)
+    return keras.Model(inputs, L.Conv2D(3, 2, activation=L.Softmax(axis=-1), name="last")(dense(dense(x))), name="activation_objects")
+
+
 def masked_tagger():
     """Words, of which 0 is none."""
     inputs = keras.Input((None,), dtype="int32", name="words")
@@ -247,6 +257,7 @@ KERAS_NETWORKS = [
     KerasNetwork("pixels_as_sequence", pixels_as_sequence, ((3, 6, 7, 3),)),
     KerasNetwork("waveform", waveform, ((2, 20, 3),)),
     KerasNetwork("segmentation", segmentation, ((3, 7, 6, 3),)),
+    KerasNetwork("activation_objects", activation_objects, ((3, 7, 6, 3),)),
     KerasNetwork("masked_tagger", masked_tagger, ((3, 8),), ids_below=4, has_data_format=False),
     KerasNetwork("masked_classifier", masked_classifier, ((3, 8),), ids_below=4, has_data_format=False),
     KerasNetwork("mask_that_ends", mask_that_ends, ((3, 9, 3),), masked_by=0.25, has_data_format=False),
