@@ -134,7 +134,8 @@ class Planner {
     if (const Json* class_name = layer.keras.find("class_name")) {
       const Json* module = layer.keras.find("module");
       for (const KerasMapping* mapping : mappings)
-        if (mapping->class_name == class_name->as_string() && mapping->module == (module ? module->as_string() : "keras.layers")) return *mapping;
+        if (mapping->class_name == class_name->as_string() && mapping->module == (module ? module->as_string() : "keras.layers") && mapping->fits(layer.attributes, inputs))
+          return *mapping;
     }
     const auto found = std::find_if(mappings.begin(), mappings.end(), [&](const KerasMapping* mapping) { return mapping->fits(layer.attributes, inputs); });
     return found == mappings.end() ? *mappings[0] : **found;

@@ -140,6 +140,7 @@ def segmentation():
     inputs = keras.Input((7, 6, 3), name="picture")
     x = L.Conv2D(4, 3, padding="same", activation="softmax", name="parts")(inputs)
     x = L.Conv2DTranspose(5, 2, strides=2, activation="log_softmax", name="larger")(x)
+    x = L.Activation("softmax", name="shares")(L.Conv2D(6, 2, name="more")(x))
     return keras.Model(inputs, L.SeparableConv2D(6, 3, activation="softmax", name="classes")(x), name="segmentation")
 
 

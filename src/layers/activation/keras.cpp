@@ -14,14 +14,20 @@ using Shapes = std::vector<SymbolicShape>;
 
 constexpr const char* kActivations = "keras.src.activations.activations";
 
-bool stands_at(const Attributes& a, const Settings& standard) {
-  return std::all_of(standard.begin(), standard.end(), [&](const auto& setting) { return a.at(setting.first) == setting.second; });
+// Whether the attributes are these; an axis may be counted from either end.
+bool stands_at(const Attributes& a, const Settings& standard, const Shapes& inputs) {
+  const auto rank = static_cast<std::int64_t>(inputs.at(0).size());
+  return std::all_of(standard.begin(), standard.end(), [&](const auto& setting) {
+    const auto& [name, value] = setting;
+    if (name != "dim" || a.is_none(name)) return a.at(name) == value;
+    return resolve_axis(a.integer(name), rank) == resolve_axis(std::get<std::int64_t>(value), rank);
+  });
 }
 
 // keras.activations has a type by name, which stands for these settings: written as an Activation layer.
 KerasMapping named(const std::string& type, const std::string& activation, const Settings& standard = {}) {
   KerasMapping mapping{.type = type, .class_name = "Activation", .fixed = {{"activation", activation}}, .passes_mask = true};
-  mapping.fits = [standard](const Attributes& a, const Shapes&) { return stands_at(a, standard); };
+  mapping.fits = [standard](const Attributes& a, const Shapes& inputs) { return stands_at(a, standard, inputs); };
   mapping.lift = [standard](Json::Object&, Attributes& attributes, const Shapes&) {
     for (const auto& [name, value] : standard) attributes.set(name, value);
   };
@@ -31,7 +37,7 @@ KerasMapping named(const std::string& type, const std::string& activation, const
 // An operation of keras.ops.nn; without rows, for these settings alone.
 KerasMapping function(const std::string& type, const std::string& class_name, Rows rows = {}, const Settings& standard = {}) {
   KerasMapping mapping = operation(type, class_name, std::move(rows), {"x"}, kNN);
-  mapping.fits = [standard](const Attributes& a, const Shapes&) { return stands_at(a, standard); };
+  mapping.fits = [standard](const Attributes& a, const Shapes& inputs) { return stands_at(a, standard, inputs); };
   mapping.lift = [standard](Json::Object&, Attributes& attributes, const Shapes&) {
     for (const auto& [name, value] : standard) attributes.set(name, value);
   };
