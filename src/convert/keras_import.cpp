@@ -19,6 +19,11 @@ std::string last_component(const std::string& path) {
   return name.ends_with(":0") ? name.substr(0, name.size() - 2) : name;
 }
 
+std::optional<DataFormat> format_named(const Json& name) {
+  if (name == Json("channels_first")) return DataFormat::ChannelsFirst;
+  return name == Json("channels_last") ? std::optional(DataFormat::ChannelsLast) : std::nullopt;
+}
+
 // The first data format that a configuration mentions; layers that do not care mention none. A Flatten's is not the model's.
 std::optional<DataFormat> stated_format(const Json& config) {
   if (config.is_array())
@@ -26,8 +31,7 @@ std::optional<DataFormat> stated_format(const Json& config) {
       if (const auto format = stated_format(element)) return format;
   if (config.is_object() && !(config.find("class_name") && *config.find("class_name") == Json("Flatten")))
     for (const auto& [name, value] : config.as_object()) {
-      if (name == "data_format" && value.is_string()) return value.as_string() == "channels_first" ? DataFormat::ChannelsFirst : DataFormat::ChannelsLast;
-      if (const auto format = stated_format(value)) return format;
+      if (const auto format = name == "data_format" ? format_named(value) : stated_format(value)) return format;
     }
   return std::nullopt;
 }
@@ -46,7 +50,9 @@ class KerasReader {
       throw UsageError("holds weights only; give its architecture beside it");
     // Keras's own architecture is the file's; any other, maybe PyTorch's, is the file's in the format that the file states.
     const bool is_files = !architecture && !(own && own->is_object());
-    const auto format = stated_format(file.model_config).value_or(presented_format(*model_.architecture, Framework::Keras));
+    const Json* noted = file.extra.find("data_format");
+    const auto stated = noted ? format_named(*noted) : stated_format(file.model_config);
+    const auto format = stated.value_or(presented_format(*model_.architecture, Framework::Keras));
     // Noted where it is not the standard one, so that inputs are laid out as the file's Keras model takes them.
     if (format == DataFormat::ChannelsFirst) model_.architecture->keras.set("data_format", "channels_first");
     const LayoutChange change = is_files ? same_layout(*model_.architecture) : change_layout(*model_.architecture, format, Framework::Keras);

@@ -137,3 +137,13 @@ def test_a_constant_that_is_another_in_the_state_dict_is_refused(tmp_path):
     torch.save(network.state_dict() | {"order": torch.tensor([1, 0, 2, 2])}, tmp_path / "m.pth")
     message = h5bridge("convert", tmp_path / "m.json", tmp_path / "m.pth", "-o", tmp_path / "m.h5", status=3)
     assert "the tensor order is not what the architecture has" in message
+
+
+def test_a_file_of_ours_tells_its_data_format_where_no_layer_does(tmp_path):
+    network = nn.Sequential(nn.PReLU(5), nn.InstanceNorm2d(5, affine=True)).eval()
+    randomised(network)
+    export_architecture(network, torch.randn(2, 5, 4, 3), tmp_path / "m.json")
+    torch.save(network.state_dict(), tmp_path / "m.pth")
+    h5bridge("convert", tmp_path / "m.json", tmp_path / "m.pth", "-o", tmp_path / "m.h5", "--data-format", "channels_first")
+    h5bridge("convert", tmp_path / "m.h5", "-o", tmp_path / "back.pth")
+    assert_same_state(torch.load(tmp_path / "back.pth"), network.state_dict())

@@ -7,7 +7,8 @@ std::vector<TorchLayer> torch_layers() {
     const Attributes& a = layer.attributes;
     torch::nn::Linear module(torch::nn::LinearOptions(1, 1).bias(a.boolean("bias")));
     module->options.in_features(a.integer("in_features")).out_features(a.integer("out_features"));
-    return unary(module.ptr(), with_activation(a, module_call(module)));
+    // The module's own forward multiplies and adds in two steps, which is not Python's last bit.
+    return unary(module.ptr(), with_activation(a, [module](const torch::Tensor& input) { return torch::linear(input, module->weight, module->bias); }));
   };
   const auto bilinear = [](const Layer& layer) {
     const Attributes& a = layer.attributes;

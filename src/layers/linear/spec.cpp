@@ -49,6 +49,7 @@ LayerType linear() {
       {"square", {{"in_features", 4}, {"out_features", 4}}, {{1, 4}}},
       {"without bias", {{"in_features", 5}, {"out_features", 2}, {"bias", false}}, {{3, 5}}},
       {"over three axes", {{"in_features", 5}, {"out_features", 3}}, {{3, 4, 5}}},
+      {"one feature, five axes", {{"in_features", 1}, {"out_features", 5}}, {{3, 2, 1, 2, 1}}},
       {"fused activation", {{"in_features", 5}, {"out_features", 3}, {"activation", "sigmoid"}}, {{3, 5}}},
   };
   return linear;
