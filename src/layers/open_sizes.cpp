@@ -55,7 +55,7 @@ OpenSizes::Handle OpenSizes::ones(const Size& size) {
   if (const auto number = size.value())
     made = fixed_ones(*number);
   else if (const auto axis = emitter_.axis_of_size(size))
-    made = along(axis->first, axis->second);
+    made = line_of_ones(axis->first, axis->second);
   else
     made = composed(size);
   return ones_[size.str()] = made;
@@ -91,6 +91,22 @@ OpenSizes::Handle OpenSizes::take(const std::string& suffix, Handle x, std::int6
   return helper(emitter_, suffix, "Take", {x, indices}, std::move(shape), {{"axis", axis}});
 }
 
+OpenSizes::Handle OpenSizes::part(const std::string& suffix, Handle x, std::int64_t axis, const Size& start, const Size& length, std::int64_t step) {
+  Handle indices = range(length);
+  if (step != 1) indices = apply("Multiply", indices, Json(step));
+  if (start != Size(0)) indices = apply("Add", indices, count(start));
+  return take(suffix, x, axis, indices);
+}
+
+OpenSizes::Handle OpenSizes::along(Handle vector, std::int64_t axis, std::int64_t rank) {
+  for (++axis; axis < rank; ++axis) vector = expanded(vector, -1);
+  return vector;
+}
+
+OpenSizes::Handle OpenSizes::clamped(Handle indices, const Size& size) {
+  return apply("Minimum", apply("Maximum", indices, Json(0)), count(size - Size(1)));
+}
+
 SymbolicShape OpenSizes::shape_of(const Operand& operand) const {
   const auto* handle = std::get_if<Handle>(&operand);
   return handle ? emitter_.shape(*handle) : SymbolicShape{};
@@ -101,7 +117,7 @@ OpenSizes::Handle OpenSizes::emit(const std::string& operation, const std::vecto
 }
 
 // The first elements of all other axes are as good as any.
-OpenSizes::Handle OpenSizes::along(Handle value, std::int64_t axis) {
+OpenSizes::Handle OpenSizes::line_of_ones(Handle value, std::int64_t axis) {
   const SymbolicShape shape = emitter_.shape(value);
   Json::Array key(shape.size(), Json(0));
   key[axis] = slice(nullptr, nullptr, nullptr);

@@ -35,11 +35,17 @@ class OpenSizes {
   Handle expanded(Handle x, std::int64_t axis);
   /// The elements of `x` along an axis that `indices` names; its axes take that one's place.
   Handle take(const std::string& suffix, Handle x, std::int64_t axis, Handle indices);
+  /// `length` elements from `start` on, each `step` behind the one before.
+  Handle part(const std::string& suffix, Handle x, std::int64_t axis, const Size& start, const Size& length, std::int64_t step = 1);
+  /// A vector along one of `rank` axes.
+  Handle along(Handle vector, std::int64_t axis, std::int64_t rank);
+  /// Indices brought between 0 and size - 1.
+  Handle clamped(Handle indices, const Size& size);
 
  private:
   SymbolicShape shape_of(const Operand& operand) const;
   Handle emit(const std::string& operation, const std::vector<Operand>& operands, SymbolicShape shape, Json::Object config = {});
-  Handle along(Handle value, std::int64_t axis);
+  Handle line_of_ones(Handle value, std::int64_t axis);
   Handle fixed_ones(std::int64_t count);
   Handle composed(const Size& size);
   Handle product(std::int64_t coefficient, const std::vector<Size>& atoms);

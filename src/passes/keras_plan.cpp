@@ -204,9 +204,11 @@ class Planner {
     return RecordingEmitter::Axis{value, axis, shapes_.of(value)};
   }
 
-  // Of a layer, and of those that a wrapper wraps.
+  // Of a layer, and of those that a wrapper wraps. Integers among operations stay what they are.
   void set_dtype(Json::Object& config) const {
-    if (config.contains("dtype")) config.set("dtype", name_of(dtype_));
+    const Json* own = config.find("dtype");
+    const auto named = own && own->is_string() ? dtype_named(own->as_string()) : std::nullopt;
+    if (own && !own->is_null() && (!named || is_floating_point(*named))) config.set("dtype", name_of(dtype_));
     for (const char* member : {"layer", "backward_layer"})
       if (const Json* wrapped = config.find(member); wrapped && wrapped->find("config")) {
         Json changed = *wrapped;

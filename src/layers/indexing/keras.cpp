@@ -1,12 +1,16 @@
 #include <algorithm>
+#include <map>
+#include <utility>
 
 #include "h5bridge/error.h"
 #include "layers/indexing/index.h"
 #include "layers/keras_operation.h"
+#include "layers/open_sizes.h"
 
 namespace h5bridge::indexing {
 namespace {
 
+using Handle = KerasEmitter::Handle;
 using Kind = Item::Kind;
 using Shapes = std::vector<SymbolicShape>;
 
@@ -14,8 +18,7 @@ Json object(const char* class_name, Json::Object config) { return Json::Object{{
 
 Json number(const std::optional<Size>& size) {
   if (!size) return nullptr;
-  if (const auto value = size->value()) return *value;
-  throw Unsupported("an index at the open size " + size->str() + " has no Keras operation; --fix-size may help");
+  return size->value().value();  // open places are written otherwise
 }
 
 Json to_keras(const Item& item) {
@@ -26,6 +29,14 @@ Json to_keras(const Item& item) {
     case Kind::Slice: break;
   }
   return object("__slice__", {{"start", number(item.start)}, {"stop", number(item.stop)}, {"step", item.step == 1 ? Json() : Json(item.step)}});
+}
+
+// Keras's key: one item, or a list of them.
+Json to_keras(const Index& index) {
+  if (!index.is_tuple && index.items.size() == 1) return to_keras(index.items[0]);
+  Json::Array key;
+  for (const Item& item : index.items) key.push_back(to_keras(item));
+  return key;
 }
 
 std::optional<Size> size_of(const Json& json) { return json.is_null() ? std::nullopt : std::optional(Size(json.as_integer())); }
@@ -43,18 +54,66 @@ Item from_keras(const Json& json) {
   return item;
 }
 
-// Keras's key: one item, or a list of them.
-Json to_keras(const Index& index) {
-  if (!index.is_tuple && index.items.size() == 1) return to_keras(index.items[0]);
-  Json::Array key;
-  for (const Item& item : index.items) key.push_back(to_keras(item));
-  return key;
+// A place that is a number of elements before the end of the axis, so written.
+void count_from_end(std::optional<Size>& place, const Size& extent) {
+  if (!place || !place->is_open()) return;
+  if (const auto offset = (*place - extent).value(); offset && *offset <= 0) place = *offset == 0 ? std::nullopt : std::optional(Size(*offset));
+}
+
+bool is_open(const Item& item) { return (item.start && item.start->is_open()) || (item.stop && item.stop->is_open()); }
+
+// The items as Keras can have them: with numbers. Those at open places are left to be taken afterwards, and are to be found in
+// `open` by the axis that they stand for then.
+std::vector<Item> with_numbers(std::vector<Item> items, const SymbolicShape& input, std::map<std::int64_t, Item>& open) {
+  std::int64_t made = 0;
+  auto extent = input.begin();
+  for (Item& item : items) {
+    if (item.kind == Kind::Slice && item.start != *extent) count_from_end(item.start, *extent);
+    if (item.kind == Kind::Slice) count_from_end(item.stop, *extent);
+    if (is_open(item)) open[made] = std::exchange(item, Item{});
+    made += item.kind != Kind::Integer;
+    extent += item.kind != Kind::NewAxis;
+  }
+  return items;
+}
+
+Handle emit_open_items(KerasEmitter& emitter, Handle x, const std::map<std::int64_t, Item>& open) {
+  OpenSizes sizes(emitter, "place_");
+  // The last axes first, as one that is taken at an index is lost.
+  for (auto entry = open.rbegin(); entry != open.rend(); ++entry) {
+    const auto& [axis, item] = *entry;
+    const std::string suffix = std::next(entry) == open.rend() ? "" : "axis" + std::to_string(axis);
+    if (item.kind == Kind::Integer) {
+      x = sizes.take(suffix, x, axis, std::get<Handle>(sizes.count(*item.start)));
+      continue;
+    }
+    const Size extent = emitter.shape(x)[axis];
+    const Size start = !item.start ? Size(0) : item.start->value().value_or(0) < 0 ? extent + *item.start : *item.start;
+    x = sizes.part(suffix, x, axis, start, indexed({item}, {extent}).at(0), item.step);
+  }
+  return x;
+}
+
+// Items for all axes.
+KerasEmitter::Results emit_items(KerasEmitter& emitter, const std::vector<Item>& items) {
+  const SymbolicShape input = emitter.input_shapes()[0];
+  std::map<std::int64_t, Item> open;
+  const std::vector<Item> fixed = with_numbers(items, input, open);
+  Index index{fixed, true};
+  while (index.items.size() > 1 && index.items.back() == Item{}) index.items.pop_back();
+  if (open.empty()) return last_call(emitter, kNumpy, "GetItem", {}, {emitter.input(0), to_keras(index)});
+  const bool takes_all = std::ranges::all_of(fixed, [](const Item& item) { return item == Item{}; });
+  const Handle x = takes_all ? emitter.input(0) : helper(emitter, "part", "GetItem", {emitter.input(0), to_keras(index)}, indexed(fixed, input));
+  return emit_open_items(emitter, x, open);
 }
 
 KerasMapping get_item() {
   KerasMapping mapping = operation("getitem", "GetItem", {}, {"x", "key"});
   mapping.attributes = {{"index", "key",
-                         {[](const AttributeValue& value) { return to_keras(parse_index(std::get<std::string>(value))); },
+                         {[](const AttributeValue& value) {
+                            const Index index = parse_index(std::get<std::string>(value));
+                            return std::ranges::any_of(index.items, is_open) ? Json() : to_keras(index);  // `lower` writes open places
+                          },
                           [](const Json& json) -> AttributeValue {
                             Index index{{}, json.is_array()};
                             if (json.is_array())
@@ -64,10 +123,11 @@ KerasMapping get_item() {
                             return to_text(index);
                           }}}};
   // Keras writes an ellipsis, but cannot read it.
-  mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
+  mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
     Index index = parse_index(a.text("index"));
-    const bool has_ellipsis = std::any_of(index.items.begin(), index.items.end(), [](const Item& item) { return item.kind == Kind::Ellipsis; });
-    if (has_ellipsis) index.items = items_of("getitem", a, emitter.input_shapes()[0].size());
+    const std::vector<Item> all = items_of("getitem", a, emitter.input_shapes()[0].size());
+    if (std::ranges::any_of(all, is_open)) return emit_items(emitter, all);
+    if (std::ranges::any_of(index.items, [](const Item& item) { return item.kind == Kind::Ellipsis; })) index.items = all;
     config.set("key", to_keras(index));
     return emitter.main(std::move(config), emitter.inputs());
   };
@@ -77,9 +137,7 @@ KerasMapping get_item() {
 KerasMapping part(const std::string& type) {
   KerasMapping mapping = write_only(operation(type, "GetItem", {}, {"x", "key"}));
   mapping.lower = [type](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
-    Index index{items_of(type, a, emitter.input_shapes()[0].size()), true};
-    while (index.items.size() > 1 && index.items.back() == Item{}) index.items.pop_back();
-    return last_call(emitter, kNumpy, "GetItem", {}, {emitter.input(0), to_keras(index)});
+    return emit_items(emitter, items_of(type, a, emitter.input_shapes()[0].size()));
   };
   return mapping;
 }

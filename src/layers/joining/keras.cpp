@@ -3,10 +3,12 @@
 #include "h5bridge/error.h"
 #include "layers/joining/parts.h"
 #include "layers/keras_operation.h"
+#include "layers/open_sizes.h"
 
 namespace h5bridge::joining {
 namespace {
 
+using Handle = KerasEmitter::Handle;
 using Shapes = std::vector<SymbolicShape>;
 
 // Keras's layer joins several tensors, and not along the batch. Counted from the start, an axis is the same for both.
@@ -35,14 +37,26 @@ KerasMapping split(const std::string& type, const std::string& class_name) {
       attributes.set("indices", spelling::integer_list().from_keras(where));
     config.erase("indices_or_sections");
   };
-  mapping.lower = [type](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
-    const SymbolicShape& input = emitter.input_shapes()[0];
-    const std::vector<std::int64_t> parts = parts_of(type, a, input[resolve_axis(a.integer("dim"), static_cast<std::int64_t>(input.size()))]);
-    const bool are_equal = std::all_of(parts.begin(), parts.end(), [&](std::int64_t part) { return part == parts[0]; });
-    std::vector<std::int64_t> indices;
-    for (std::size_t i = 0; i + 1 < parts.size(); ++i) indices.push_back((indices.empty() ? 0 : indices.back()) + parts[i]);
-    config.set("indices_or_sections", are_equal ? Json(parts.size()) : Json::array(indices));
-    return emitter.main(std::move(config), emitter.inputs());
+  mapping.lower = [type](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
+    const SymbolicShape input = emitter.input_shapes()[0];
+    const std::int64_t axis = resolve_axis(a.integer("dim"), static_cast<std::int64_t>(input.size()));
+    const std::vector<Size> parts = parts_of(type, a, input[axis]);
+    if (std::ranges::all_of(parts, [&](const Size& part) { return part == parts[0]; })) {
+      config.set("indices_or_sections", parts.size());
+      return emitter.main(std::move(config), emitter.inputs());
+    }
+    std::vector<Size> places;
+    for (std::size_t i = 0; i + 1 < parts.size(); ++i) places.push_back((places.empty() ? Size(0) : places.back()) + parts[i]);
+    if (const auto indices = fixed(places)) {
+      config.set("indices_or_sections", Json::array(*indices));
+      return emitter.main(std::move(config), emitter.inputs());
+    }
+    // Keras cuts nowhere else, but takes elements from wherever it is told.
+    OpenSizes sizes(emitter, "place_");
+    std::vector<Handle> result;
+    for (std::size_t i = 0; i < parts.size(); ++i)
+      result.push_back(sizes.part(i == 0 ? "" : "part" + std::to_string(i), emitter.input(0), axis, i == 0 ? Size(0) : places[i - 1], parts[i]));
+    return result;
   };
   return mapping;
 }

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "h5bridge/error.h"
 #include "layers/axes.h"
 #include "layers/joining/parts.h"
@@ -6,6 +8,7 @@ namespace h5bridge::joining {
 namespace {
 
 constexpr std::size_t kAnyNumber = 1000000;
+constexpr std::int64_t kMostOpenParts = 4096;
 using Shapes = std::vector<SymbolicShape>;
 
 LayerType function(const std::string& name, const std::string& summary, std::vector<AttributeSpec> attributes) {
@@ -75,7 +78,7 @@ LayerType cut(const std::string& name, const std::string& summary, std::vector<A
     const SymbolicShape& input = inputs.at(0);
     const std::int64_t axis = resolve_axis(a.integer("dim"), static_cast<std::int64_t>(input.size()));
     Shapes result;
-    for (const std::int64_t extent : parts_of(name, a, input[axis])) {
+    for (const Size& extent : parts_of(name, a, input[axis])) {
       result.push_back(input);
       result.back()[axis] = extent;
     }
@@ -113,46 +116,71 @@ std::int64_t known_extent(const Size& size) {
   throw Unsupported("the axis that it cuts has the open size " + size.str() + ", so that the number of parts is not known; --fix-size may help");
 }
 
-std::vector<std::int64_t> parts_of(const std::string& type, const Attributes& a, const Size& size) {
-  const std::int64_t extent = known_extent(size);
-  const auto at_least = [](std::int64_t least, const char* name, std::int64_t value) {
-    if (value < least) throw MalformedFile("\"" + std::string(name) + "\" is " + std::to_string(value) + ", expected at least " + std::to_string(least));
-    return value;
-  };
-  const auto equal_parts = [&](std::int64_t length) {
-    std::vector<std::int64_t> result;
-    for (std::int64_t start = 0; start < extent; start += length) result.push_back(std::min(length, extent - start));
-    return result;
-  };
-  if (type == "chunk") {
-    const std::int64_t chunks = at_least(1, "chunks", a.integer("chunks"));
-    return equal_parts(std::max<std::int64_t>(1, (extent + chunks - 1) / chunks));
-  }
-  if (type == "split") {
-    const auto& lengths = a.integers("split_size");
-    if (lengths.size() == 1) return equal_parts(at_least(1, "split_size", lengths[0]));
-    std::int64_t sum = 0;
-    for (const std::int64_t length : lengths) sum += at_least(0, "split_size", length);
-    if (sum != extent) throw MalformedFile("its parts " + to_string(lengths) + " are not the " + std::to_string(extent) + " elements of the axis");
-    return lengths;
-  }
-  // tensor_split: at indices, or into so many parts, the first of which get what is left over.
-  std::vector<std::int64_t> result;
-  if (!a.is_none("sections")) {
-    const std::int64_t sections = at_least(1, "sections", a.integer("sections"));
-    if (sections > extent) throw MalformedFile("\"sections\" is " + std::to_string(sections) + ", more than the axis has elements");
-    for (std::int64_t i = 0; i < sections; ++i) result.push_back(extent / sections + (i < extent % sections));
-    return result;
-  }
+namespace {
+
+std::int64_t at_least(std::int64_t least, const char* name, std::int64_t value) {
+  if (value < least) throw MalformedFile("\"" + std::string(name) + "\" is " + std::to_string(value) + ", expected at least " + std::to_string(least));
+  return value;
+}
+
+// Parts of one length, and a last one of what is left over.
+std::vector<Size> equal_parts(std::int64_t extent, std::int64_t length) {
+  std::vector<Size> result;
+  for (std::int64_t start = 0; start < extent; start += length) result.push_back(std::min(length, extent - start));
+  return result;
+}
+
+// A stranger's file may ask for any number of parts of an axis whose size is not known.
+void check_number(std::int64_t parts, const Size& size) {
+  if (size.is_open() && parts > kMostOpenParts) throw MalformedFile("it cuts an axis into " + std::to_string(parts) + " parts");
+}
+
+std::vector<Size> chunks_of(std::int64_t chunks, const Size& size) {
+  check_number(chunks, size);
+  const Size length = (size + Size(chunks - 1)).floor_divide(chunks);
+  if (const auto extent = size.value()) return equal_parts(*extent, std::max<std::int64_t>(1, *length.value()));
+  // That there are so many is what a model relies on that names them all.
+  std::vector<Size> result(chunks - 1, length);
+  result.push_back(size - length * Size(chunks - 1));
+  return result;
+}
+
+std::vector<Size> split_of(const std::vector<std::int64_t>& lengths, const Size& size) {
+  if (lengths.size() == 1) return equal_parts(known_extent(size), at_least(1, "split_size", lengths[0]));
+  std::int64_t sum = 0;
+  for (const std::int64_t length : lengths) sum += at_least(0, "split_size", length);
+  if (size.value().value_or(sum) != sum) throw MalformedFile("its parts " + to_string(lengths) + " are not the " + size.str() + " elements of the axis");
+  return {lengths.begin(), lengths.end()};
+}
+
+// So many parts, the first of which get what is left over.
+std::vector<Size> sections_of(std::int64_t sections, const Size& size) {
+  check_number(sections, size);
+  if (sections > size.value().value_or(sections)) throw MalformedFile("\"sections\" is " + std::to_string(sections) + ", more than the axis has elements");
+  std::vector<Size> result;
+  for (std::int64_t i = 0; i < sections; ++i) result.push_back((size + Size(sections - 1 - i)).floor_divide(sections));
+  return result;
+}
+
+std::vector<Size> between(const std::vector<std::int64_t>& indices, const Size& size) {
+  std::vector<Size> result;
   std::int64_t start = 0;
-  std::vector<std::int64_t> ends = a.is_none("indices") ? std::vector<std::int64_t>{} : a.integers("indices");
-  ends.push_back(extent);
-  for (const std::int64_t end : ends) {
-    if (end < start || end > extent) throw MalformedFile("its indices " + to_string(ends) + " are not in order, or beyond the axis");
+  for (const std::int64_t end : indices) {
+    if (end < start || end > size.value().value_or(end)) throw MalformedFile("its indices " + to_string(indices) + " are not in order, or beyond the axis");
     result.push_back(end - start);
     start = end;
   }
+  result.push_back(size - Size(start));
   return result;
+}
+
+}  // namespace
+
+std::vector<Size> parts_of(const std::string& type, const Attributes& a, const Size& size) {
+  if (type == "chunk") return chunks_of(at_least(1, "chunks", a.integer("chunks")), size);
+  if (type == "split") return split_of(a.integers("split_size"), size);
+  if (!a.is_none("sections")) return sections_of(at_least(1, "sections", a.integer("sections")), size);
+  return between(a.is_none("indices") ? std::vector<std::int64_t>{} : a.integers("indices"), size);
 }
 
 std::vector<LayerType> layer_types() {

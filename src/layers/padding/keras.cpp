@@ -3,12 +3,15 @@
 #include "h5bridge/error.h"
 #include "layers/keras_mapping.h"
 #include "layers/keras_padding.h"
+#include "layers/keras_operation.h"
 #include "layers/layer_type.h"
+#include "layers/open_sizes.h"
 #include "layers/padding/kinds.h"
 
 namespace h5bridge::padding {
 namespace {
 
+using Handle = KerasEmitter::Handle;
 using Results = KerasEmitter::Results;
 
 bool any_negative(const Attributes& a) {
@@ -66,14 +69,51 @@ Spelling modes() {
           }};
 }
 
-std::vector<Margins> fixed_margins(const Attributes& a, std::size_t rank) {
-  const auto flat = fixed(a.sizes("pad"));
-  if (!flat)
-    throw Unsupported("its padding " + to_string(a.sizes("pad")) +
-                      " depends on open sizes, which Keras does not know; --fix-size may help");
-  std::vector<Margins> margins = margins_from(*flat);
-  margins.insert(margins.begin(), rank - margins.size(), Margins{0, 0});
+// The margins of all axes that are numbers, and none for those that are open.
+std::vector<Margins> fixed_margins(const SymbolicShape& flat, std::size_t rank) {
+  std::vector<Margins> margins(rank, Margins{0, 0});
+  for (std::size_t i = 0; i + 1 < flat.size(); i += 2)
+    if (const auto before = flat[i].value(), after = flat[i + 1].value(); before && after) margins[rank - 1 - i / 2] = {*before, *after};
   return margins;
+}
+
+// Along an axis whose margins are open: each element of the output takes the input's that it stands on, or would stand on if
+// the axis went on as the mode says.
+Handle emit_open_padding(const PaddingMode& mode, KerasEmitter& emitter, OpenSizes& sizes, Handle x, std::int64_t axis, const Size& before, const Size& output,
+                         const std::string& suffix) {
+  const SymbolicShape shape = emitter.shape(x);
+  const Size last = shape[axis] - Size(1);
+  const Handle place = sizes.apply("Subtract", sizes.range(output), sizes.count(before));
+  if (mode.mode == "circular") return sizes.take(suffix, x, axis, sizes.apply("Mod", place, sizes.count(shape[axis])));
+  if (mode.mode == "replicate") return sizes.take(suffix, x, axis, sizes.clamped(place, shape[axis]));
+  if (mode.mode == "reflect") {
+    const Handle back = sizes.apply("Absolute", sizes.apply("Subtract", sizes.apply("Absolute", place), sizes.count(last)));
+    return sizes.take(suffix, x, axis, sizes.apply("Negative", sizes.apply("Subtract", back, sizes.count(last))));
+  }
+  if (mode.mode != "constant") throw Unsupported("open padding has no mode \"" + mode.mode + "\"; --fix-size may help");
+  const Handle nearest = sizes.clamped(place, shape[axis]);
+  const Handle inside = sizes.along(sizes.apply("Equal", place, nearest), axis, static_cast<std::int64_t>(shape.size()));
+  const Handle taken = sizes.take("inside", x, axis, nearest);
+  return helper(emitter, suffix, "Where", {inside, taken, Json(mode.value)}, emitter.shape(taken));
+}
+
+Results lower_pad(const Attributes& a, Json::Object, KerasEmitter& emitter) {
+  const PaddingMode mode{a.text("mode"), a.is_none("value") ? 0 : a.number("value")};
+  const SymbolicShape& flat = a.sizes("pad");
+  const std::size_t rank = emitter.input_shapes()[0].size();
+  const std::vector<Margins> margins = fixed_margins(flat, rank);
+  if (fixed(flat)) return emit_padding_of_all_axes(mode, margins, emitter, emitter.input(0), "");
+  Handle x = emitter.input(0);
+  if (any_margin(margins)) x = emit_padding_of_all_axes(mode, margins, emitter, x, "known");
+  OpenSizes sizes(emitter, "place_");
+  std::vector<std::size_t> open;  // places in the flat list
+  for (std::size_t i = 0; i + 1 < flat.size(); i += 2)
+    if (flat[i].is_open() || flat[i + 1].is_open()) open.push_back(i);
+  for (const std::size_t i : open) {
+    const std::size_t axis = rank - 1 - i / 2;
+    x = emit_open_padding(mode, emitter, sizes, x, static_cast<std::int64_t>(axis), flat[i], emitter.output_shape()[axis], i == open.back() ? "" : "axis" + std::to_string(axis));
+  }
+  return x;
 }
 
 // keras.ops.pad names all axes, the first one first; or one integer or pair stands for all (but Keras on PyTorch then pads the
@@ -106,10 +146,7 @@ KerasMapping pad_function() {
   return {.type = "pad",
           .class_name = "Pad",
           .attributes = {{"mode", "mode", modes()}, {"value", "constant_values", spelling::number()}},
-          .lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> Results {
-            const PaddingMode mode{a.text("mode"), a.is_none("value") ? 0 : a.number("value")};
-            return emit_padding_of_all_axes(mode, fixed_margins(a, emitter.input_shapes()[0].size()), emitter, emitter.input(0), "");
-          },
+          .lower = lower_pad,
           .lift = lift_pad,
           .module = "keras.src.ops.numpy",
           .call = {"x", "constant_values"},

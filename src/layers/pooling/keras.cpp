@@ -9,6 +9,7 @@
 #include "layers/keras_ops.h"
 #include "layers/keras_padding.h"
 #include "layers/layer_type.h"
+#include "layers/open_windows.h"
 #include "layers/registry.h"
 #include "layers/window.h"
 
@@ -145,9 +146,18 @@ KerasEmitter::Results lower_adaptive(const Attributes& a, Json::Object config, K
     config.set("output_size", Json::array(sizes));
     return emitter.main(std::move(config), {emitter.input(0)});
   }
-  for (const std::int64_t size : sizes)
-    if (size != kNone && size != 1) throw Unsupported("adaptive pooling that keeps one open size and changes another has no Keras layer; --fix-size may help");
-  return keras_ops::reduce(emitter, "", reduction, emitter.input(0), reduced);
+  if (std::ranges::all_of(sizes, [](std::int64_t size) { return size == kNone || size == 1; })) return keras_ops::reduce(emitter, "", reduction, emitter.input(0), reduced);
+  // One axis after the other; the order makes no difference to means and maxima.
+  std::vector<std::size_t> changed;
+  for (std::size_t i = 0; i < sizes.size(); ++i)
+    if (sizes[i] != kNone && Size(sizes[i]) != spatial[i]) changed.push_back(i);
+  OpenSizes open(emitter, "window_");
+  Handle x = emitter.input(0);
+  for (const std::size_t i : changed) {
+    const std::string suffix = i == changed.back() ? "" : "axis" + std::to_string(i);
+    x = (reduction == "Max" ? window_maxima : window_means)(emitter, open, x, first + static_cast<std::int64_t>(i), sizes[i], suffix);
+  }
+  return x;
 }
 
 void lift(Json::Object& config, Attributes& attributes, const std::vector<SymbolicShape>&) {

@@ -3,6 +3,7 @@
 #include "h5bridge/error.h"
 #include "layers/axes.h"
 #include "layers/keras_operation.h"
+#include "layers/open_sizes.h"
 
 namespace h5bridge::reduction {
 namespace {
@@ -37,7 +38,20 @@ KerasMapping extreme(const std::string& type, const std::string& values, const s
   return mapping;
 }
 
-// Keras divides by the number of elements; another divisor is a factor, where their number is known.
+// What a moment over `count` elements is multiplied by, so that it was divided by so many less.
+KerasEmitter::Argument bessel_factor(KerasEmitter& emitter, const Size& count, double correction, bool root) {
+  if (const auto known = count.value()) {
+    const auto number = static_cast<double>(*known);
+    const double factor = number / std::max(0.0, number - correction);
+    return Json(root ? std::sqrt(factor) : factor);
+  }
+  OpenSizes sizes(emitter, "count_");
+  const Handle number = sizes.cast(std::get<Handle>(sizes.count(count)), "float32");
+  const Handle factor = sizes.apply("Divide", number, sizes.apply("Maximum", sizes.apply("Subtract", number, Json(correction)), Json(0.0)));
+  return root ? sizes.apply("Sqrt", factor) : factor;
+}
+
+// Keras divides by the number of elements; another divisor is a factor.
 KerasMapping moment(const std::string& type, const std::string& class_name) {
   KerasMapping mapping = over(type, class_name, spelling::axes());
   mapping.derive = [](Attributes& a, const std::vector<SymbolicShape>&) { a.set("correction", 0.0); };
@@ -47,12 +61,8 @@ KerasMapping moment(const std::string& type, const std::string& class_name) {
     const SymbolicShape& input = emitter.input_shapes()[0];
     Size count(1);
     for (const std::int64_t axis : axes_in(a, "dim", static_cast<std::int64_t>(input.size()))) count = count * input[axis];
-    if (!count.value())
-      throw Unsupported("a correction of " + Json(a.number("correction")).dump() + " for " + count.str() + " elements has no Keras operation; --fix-size may help");
-    const auto number = static_cast<double>(*count.value());
-    const double factor = number / std::max(0.0, number - a.number("correction"));
     const Handle plain = helper(emitter, type, class_name, {x}, emitter.output_shape(), {{"axis", config.at("axis")}, {"keepdims", config.at("keepdims")}});
-    return last_call(emitter, kNumpy, "Multiply", {}, {plain, Json(type == "std" ? std::sqrt(factor) : factor)});
+    return last_call(emitter, kNumpy, "Multiply", {}, {plain, bessel_factor(emitter, count, a.number("correction"), type == "std")});
   };
   return mapping;
 }

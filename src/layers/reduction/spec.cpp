@@ -84,9 +84,6 @@ LayerType moment(const std::string& name, const std::string& summary) {
   type.samples.push_back({"without correction", {{"dim", 1}, {"correction", 0}}, {{3, 7}}});
   type.samples.push_back({"without correction, kept", {{"dim", -1}, {"correction", 0}, {"keepdim", true}}, {{2, 3, 5}}});
   type.samples.push_back({"a correction of 2", {{"dim", Json::Array{1, 2}}, {"correction", 2}, {"keepdim", true}}, {{2, 3, 4, 5}}});
-  std::erase_if(type.samples, [](const Sample& sample) { return sample.what == "all axes"; });
-  // The number of elements has to be known for Keras, whose functions have no correction.
-  type.samples.push_back({"all axes", {}, {{2, 3, 4}}, false});
   return type;
 }
 

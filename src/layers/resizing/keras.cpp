@@ -6,6 +6,7 @@
 #include "layers/keras_ops.h"
 #include "layers/layer_type.h"
 #include "layers/resizing/interpolation.h"
+#include "layers/resizing/open_resizing.h"
 #include "layers/window.h"
 
 namespace h5bridge::resizing {
@@ -16,16 +17,29 @@ using Shapes = std::vector<SymbolicShape>;
 
 std::size_t axes_of(const Shapes& inputs) { return inputs.at(0).size() - 2; }
 
+// The scale of axis `i`, if it is a whole number; a size may be a multiple of the input's, even if that is open.
+std::optional<std::int64_t> whole_scale(const Attributes& a, const SymbolicShape& spatial, std::size_t i) {
+  if (a.is_none("scale_factor")) {
+    const Size wanted = resized(a, spatial)[i];
+    if (spatial[i] == Size(0)) return std::nullopt;
+    const Size ratio = wanted.floor_divide(spatial[i]);
+    return ratio * spatial[i] == wanted ? ratio.value() : std::nullopt;
+  }
+  const auto& scales = a.numbers("scale_factor");
+  const double scale = scales[scales.size() == 1 ? 0 : i];
+  if (scale != std::floor(scale) || scale > 1e6) return std::nullopt;
+  return static_cast<std::int64_t>(scale);
+}
+
 // The scales where they are whole numbers, which place each element alike.
 std::optional<std::vector<std::int64_t>> whole_scales(const Attributes& a, const Shapes& inputs) {
-  if (a.is_none("scale_factor")) return std::nullopt;
+  const SymbolicShape spatial = spatial_sizes(a, inputs.at(0), axes_of(inputs));
   std::vector<std::int64_t> result;
-  const auto& scales = a.numbers("scale_factor");
-  for (std::size_t i = 0; i < axes_of(inputs); ++i) {
-    const double scale = scales[scales.size() == 1 ? 0 : i];
+  for (std::size_t i = 0; i < spatial.size(); ++i) {
+    const auto scale = whole_scale(a, spatial, i);
     // Of larger ones the floats that PyTorch reckons with may miss an element.
-    if (scale != std::floor(scale) || scale > 32) return std::nullopt;
-    result.push_back(static_cast<std::int64_t>(scale));
+    if (!scale || *scale > 32) return std::nullopt;
+    result.push_back(*scale);
   }
   return result;
 }
@@ -141,7 +155,7 @@ KerasMapping resizing(const std::string& type) {
 }
 
 // One axis: the elements that each output takes, side by side on an axis of their own, and their weighted sum.
-Handle along_axis(KerasEmitter& emitter, Handle x, std::int64_t axis, const Taps& taps) {
+Handle along_axis(KerasEmitter& emitter, Handle x, std::int64_t axis, const Taps& taps, const std::string& suffix) {
   const auto count = static_cast<std::int64_t>(taps.count);
   const auto outputs = static_cast<std::int64_t>(taps.indices.size()) / count;
   SymbolicShape shape = emitter.shape(x);
@@ -149,14 +163,14 @@ Handle along_axis(KerasEmitter& emitter, Handle x, std::int64_t axis, const Taps
   const std::vector<std::int64_t> extents = count == 1 ? std::vector{outputs} : std::vector{outputs, count};
   SymbolicShape taken = shape;
   if (count > 1) taken.insert(taken.begin() + axis + 1, count);
-  x = emitter.operation("take", "keras.src.ops.numpy", "Take", {{"axis", axis}}, {x}, {{"indices", keras_ops::constant(extents, taps.indices)}}, taken);
+  x = emitter.operation(count == 1 ? suffix : "take", "keras.src.ops.numpy", "Take", {{"axis", axis}}, {x}, {{"indices", keras_ops::constant(extents, taps.indices)}}, taken);
   if (count == 1) return x;
   std::string letters;
   for (std::size_t i = 0; i < taken.size(); ++i) letters += static_cast<char>('a' + i);
   std::string result = letters;
   result.erase(axis + 1, 1);
   return emitter
-      .call({.suffix = "sum",
+      .call({.suffix = suffix,
              .module = "keras.src.ops.numpy",
              .class_name = "Einsum",
              .config = {{"subscripts", letters + "," + letters.substr(axis, 2) + "->" + result}},
@@ -165,23 +179,28 @@ Handle along_axis(KerasEmitter& emitter, Handle x, std::int64_t axis, const Taps
       .at(0);
 }
 
-// What no Keras layer does, for sizes that are known.
-KerasMapping by_taps(const std::string& type) {
+// What no Keras layer does, one axis after the other.
+KerasMapping by_axes(const std::string& type) {
   KerasMapping mapping{.type = type, .class_name = "", .written_only = true};
   mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
     const SymbolicShape spatial = spatial_sizes(a, emitter.input_shapes()[0], axes_of(emitter.input_shapes()));
     const SymbolicShape output = resized(a, spatial);
-    if (!fixed(spatial) || !fixed(output)) throw Unsupported("resizing of open sizes, mode \"" + a.text("mode") + "\", has no Keras layer; --fix-size may help");
     const std::int64_t first = a.text("data_format") == "channels_last" ? 1 : 2;
+    const auto taps = [&](std::size_t i) { return taps_of(a, *spatial[i].value(), *output[i].value(), stated_scale(a, i)); };
+    const auto is_known = [&](std::size_t i) { return spatial[i].value() && output[i].value(); };
+    std::vector<std::size_t> changed;
+    for (std::size_t i = 0; i < spatial.size(); ++i)
+      if (is_known(i) ? !taps(i).is_identity(*spatial[i].value()) : spatial[i] != output[i] || stated_scale(a, i).value_or(1) != 1) changed.push_back(i);
+
     Handle x = emitter.input(0);
-    bool changed = false;
-    for (std::size_t i = 0; i < spatial.size(); ++i) {
-      const Taps taps = taps_of(a, *spatial[i].value(), *output[i].value(), stated_scale(a, i));
-      if (taps.is_identity(*spatial[i].value())) continue;
-      x = along_axis(emitter, x, first + static_cast<std::int64_t>(i), taps);
-      changed = true;
+    if (changed.empty()) return emitter.operation("", "keras.src.ops.numpy", "Copy", {}, {x}, {}, emitter.shape(x));
+    OpenSizes sizes(emitter, "place_");
+    for (const std::size_t i : changed) {
+      const std::int64_t axis = first + static_cast<std::int64_t>(i);
+      const std::string suffix = i == changed.back() ? "" : "axis" + std::to_string(i);
+      x = is_known(i) ? along_axis(emitter, x, axis, taps(i), suffix) : emit_open_axis(a, emitter, sizes, x, axis, output[i], stated_scale(a, i), suffix);
     }
-    return changed ? x : emitter.operation("", "keras.src.ops.numpy", "Copy", {}, {x}, {}, emitter.shape(x));
+    return x;
   };
   return mapping;
 }
@@ -192,10 +211,10 @@ std::vector<KerasMapping> keras_mappings() {
   std::vector<KerasMapping> result;
   for (std::size_t axes = 1; axes <= 3; ++axes) result.push_back(up_sampling("Upsample", axes));
   result.push_back(resizing("Upsample"));
-  result.push_back(by_taps("Upsample"));
+  result.push_back(by_axes("Upsample"));
   for (const char* type : {"UpsamplingNearest2d", "UpsamplingBilinear2d"}) {
     if (type == std::string("UpsamplingNearest2d")) result.push_back(up_sampling(type, 2));
-    result.push_back(by_taps(type));
+    result.push_back(by_axes(type));
   }
   return result;
 }

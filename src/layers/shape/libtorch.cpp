@@ -41,7 +41,9 @@ TorchInstance build_movedim(const Layer& layer) {
 
 TorchInstance build_unflatten(const Layer& layer) {
   const Attributes& a = layer.attributes;
-  return unary([dim = a.integer("dim"), sizes = a.integers("unflattened_size")](const torch::Tensor& input) { return input.unflatten(dim, sizes); });
+  return {nullptr, [dim = a.integer("dim"), sizes = a.sizes("unflattened_size")](const TorchValues& inputs, const Symbols& symbols) {
+            return TorchValues{inputs.at(0).unflatten(dim, sizes_in(sizes, symbols))};
+          }};
 }
 
 TorchInstance build_squeeze(const Layer& layer) {

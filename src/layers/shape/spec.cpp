@@ -154,12 +154,11 @@ LayerType unflatten() {
   type.name = "Unflatten";
   type.summary = "takes an axis apart into several";
   type.source = "torch/nn/modules/flatten.py";
-  type.attributes = {required_integer("dim", "the axis"), required_integers("unflattened_size", "the sizes of its parts; one may be -1")};
+  type.attributes = {required_integer("dim", "the axis"), required_sizes("unflattened_size", "the sizes of its parts; one may be -1, and they may be symbols")};
   type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
     const SymbolicShape& input = inputs.at(0);
     const std::int64_t axis = resolve_axis(a.integer("dim"), static_cast<std::int64_t>(input.size()));
-    const auto& parts = a.integers("unflattened_size");
-    const SymbolicShape apart = reshaped({parts.begin(), parts.end()}, {input[axis]});
+    const SymbolicShape apart = reshaped(a.sizes("unflattened_size"), {input[axis]});
     SymbolicShape result(input.begin(), input.begin() + axis);
     result.insert(result.end(), apart.begin(), apart.end());
     result.insert(result.end(), input.begin() + axis + 1, input.end());
@@ -169,6 +168,7 @@ LayerType unflatten() {
   type.samples = {
       {"features", {{"dim", 1}, {"unflattened_size", Json::Array{3, -1}}}, {{3, 12}}},
       {"channels", {{"dim", -3}, {"unflattened_size", Json::Array{2, 2}}}, {{2, 4, 3, 5}}},
+      {"the batch", {{"dim", 0}, {"unflattened_size", Json::Array{"batch", 1}}}, {{3, 4}}},
   };
   return type;
 }

@@ -1,0 +1,160 @@
+#include "layers/resizing/open_resizing.h"
+
+#include <algorithm>
+#include <concepts>
+
+#include "h5bridge/error.h"
+#include "layers/keras_operation.h"
+#include "layers/open_windows.h"
+#include "layers/resizing/interpolation.h"
+
+namespace h5bridge::resizing {
+namespace {
+
+using Handle = KerasEmitter::Handle;
+using Operand = OpenSizes::Operand;
+
+class OpenAxis {
+ public:
+  OpenAxis(const Attributes& attributes, KerasEmitter& emitter, OpenSizes& sizes, Handle x, std::int64_t axis, const Size& output, std::optional<double> scale,
+           const std::string& suffix)
+      : attributes_(attributes), emitter_(emitter), sizes_(sizes), x_(x), axis_(axis), input_(emitter.shape(x)[axis]), output_(output), suffix_(suffix) {
+    aligned_ = aligns_corners(attributes);
+    scale_ = scale_of(scale);
+  }
+
+  Handle emit() {
+    const std::string& mode = attributes_.text("mode");
+    if (mode == "area") return window_means(emitter_, sizes_, x_, axis_, output_, suffix_);
+    if (attributes_.contains("antialias") && attributes_.boolean("antialias")) return antialiased(mode);
+    if (mode == "nearest") return sizes_.take(suffix_, x_, axis_, index(apply("Multiply", places(), scale_)));
+    if (mode == "nearest-exact") return sizes_.take(suffix_, x_, axis_, index(apply("Multiply", apply("Add", places(), 0.5), scale_)));
+    return mode == "bicubic" ? cubic() : linear();
+  }
+
+ private:
+  Handle apply(const std::string& operation, const Operand& a) { return sizes_.apply(operation, a); }
+  Handle apply(const std::string& operation, const Operand& a, const Operand& b) { return sizes_.apply(operation, a, b); }
+  Handle apply(const std::string& operation, const Operand& a, std::same_as<double> auto b) { return sizes_.apply(operation, a, Json(b)); }
+
+  Operand real(const Size& size) {
+    if (const auto number = size.value()) return Json(static_cast<double>(*number));
+    return sizes_.cast(std::get<Handle>(sizes_.count(size)), "float32");
+  }
+
+  // Elements of the input for one of the output; computed in floats, as PyTorch does.
+  Operand scale_of(std::optional<double> stated) {
+    if (stated && !aligned_) return Json(static_cast<double>(static_cast<float>(1.0 / *stated)));
+    const auto ratio = [&](const Size& in, const Size& out) -> Operand {
+      const auto a = in.value(), b = out.value();
+      if (a && b) return Json(static_cast<double>(static_cast<float>(*a) / static_cast<float>(*b)));
+      return apply("Divide", real(in), real(out));
+    };
+    if (!aligned_) return ratio(input_, output_);
+    if (output_ == Size(1)) return Json(0.0);
+    if (output_.value()) return ratio(input_ - Size(1), output_ - Size(1));
+    // One element alone is the first.
+    return apply("Multiply", apply("Divide", real(input_ - Size(1)), apply("Maximum", real(output_ - Size(1)), 1.0)), sizes_.cast(apply("Greater", sizes_.count(output_), Json(1)), "float32"));
+  }
+
+  Handle places() { return sizes_.cast(sizes_.range(output_), "float32"); }
+
+  // Where the output's elements lie between the input's.
+  Handle positions() {
+    if (aligned_) return apply("Multiply", places(), scale_);
+    return apply("Subtract", apply("Multiply", apply("Add", places(), 0.5), scale_), 0.5);
+  }
+
+  Handle index(Handle real_place) { return sizes_.clamped(sizes_.cast(apply("Floor", real_place), "int32"), input_); }
+  Handle shifted(Handle indices, std::int64_t by) { return by == 0 ? indices : sizes_.clamped(apply("Add", indices, Json(by)), input_); }
+
+  // `weight`, one for each element of the output, times the input's elements of that index.
+  Handle weighted(Handle weight, Handle indices, const std::string& name) {
+    const Handle taken = sizes_.take(name, x_, axis_, indices);
+    return apply("Multiply", taken, sizes_.along(weight, axis_, static_cast<std::int64_t>(emitter_.shape(x_).size())));
+  }
+
+  Handle total(const std::vector<Handle>& parts) {
+    Handle sum = parts.at(0);
+    for (std::size_t i = 1; i < parts.size(); ++i) {
+      const SymbolicShape shape = emitter_.shape(sum);
+      sum = helper(emitter_, i + 1 == parts.size() ? suffix_ : "sum", "Add", {sum, parts[i]}, shape);
+    }
+    return sum;
+  }
+
+  Handle linear() {
+    const Handle position = apply("Maximum", positions(), 0.0);
+    const Handle first = index(position);
+    const Handle second_weight = apply("Minimum", apply("Subtract", position, sizes_.cast(first, "float32")), 1.0);
+    const Handle first_weight = apply("Add", apply("Negative", second_weight), 1.0);
+    return total({weighted(first_weight, first, "first"), weighted(second_weight, shifted(first, 1), "second")});
+  }
+
+  // Horner's scheme.
+  Handle polynomial(Handle x, const std::vector<double>& coefficients) {
+    Handle value = apply("Add", apply("Multiply", x, coefficients.at(0)), coefficients.at(1));
+    for (std::size_t i = 2; i < coefficients.size(); ++i) value = apply("Add", apply("Multiply", value, x), coefficients[i]);
+    return value;
+  }
+  // The two pieces of Keys's cubic with the parameter `a`: up to a distance of 1, and from there to 2.
+  Handle cubic_inside(Handle x, double a) { return polynomial(x, {a + 2, -(a + 3), 0, 1}); }
+  Handle cubic_outside(Handle x, double a) { return polynomial(x, {a, -5 * a, 8 * a, -4 * a}); }
+
+  Handle cubic() {
+    constexpr double a = -0.75;
+    const Handle position = positions();
+    const Handle below = apply("Floor", position);
+    const Handle t = apply("Subtract", position, below);
+    const Handle rest = apply("Add", apply("Negative", t), 1.0);
+    const Handle first = sizes_.cast(below, "int32");
+    const auto at = [&](std::int64_t by) { return sizes_.clamped(by == 0 ? first : apply("Add", first, Json(by)), input_); };
+    return total({weighted(cubic_outside(apply("Add", t, 1.0), a), at(-1), "first"), weighted(cubic_inside(t, a), at(0), "second"),
+                  weighted(cubic_inside(rest, a), at(1), "third"), weighted(cubic_outside(apply("Add", rest, 1.0), a), at(2), "fourth")});
+  }
+
+  // A filter that widens with the scale, over the range of the input that it reaches.
+  Handle antialiased(const std::string& mode) {
+    if (mode == "lanczos") throw Unsupported("antialiasing of open sizes by Lanczos's filter is not known; --fix-size may help");
+    const double width = mode == "bicubic" ? 4 : 2;
+    const Operand widening = std::holds_alternative<Json>(scale_) ? Operand(Json(std::max(std::get<Json>(scale_).as_float(), 1.0))) : apply("Maximum", scale_, 1.0);
+    const Handle centre = apply("Multiply", apply("Add", places(), 0.5), scale_);
+    const Operand support = std::holds_alternative<Json>(widening) ? Operand(Json(std::get<Json>(widening).as_float() * width / 2)) : apply("Multiply", widening, width / 2);
+    const auto bound = [&](const std::string& operation) { return sizes_.cast(apply("Add", apply(operation, centre, support), 0.5), "int32"); };
+    const OpenWindows window{apply("Maximum", bound("Subtract"), Json(0)), apply("Minimum", bound("Add"), sizes_.count(input_))};
+    const Handle elements = sizes_.cast(sizes_.range(input_), "float32");
+    const Handle distance = apply("Absolute", apply("Divide", apply("Add", apply("Subtract", elements, sizes_.expanded(centre, -1)), 0.5), widening));
+    const Handle inside = sizes_.cast(membership(sizes_, window, input_), "float32");
+    const Handle weight = apply("Multiply", mode == "bicubic" ? keys(distance) : apply("Maximum", apply("Add", apply("Negative", distance), 1.0), 0.0), inside);
+    const Handle sum = helper(emitter_, "weights", "Sum", {weight}, {output_, 1}, {{"axis", Json::Array{1}}, {"keepdims", true}});
+    return weighted_sums(emitter_, x_, axis_, apply("Divide", weight, sum), suffix_);
+  }
+
+  Handle keys(Handle distance) {
+    constexpr double a = -0.5;
+    const SymbolicShape shape = emitter_.shape(distance);
+    const auto where = [&](Handle condition, Handle yes, const Operand& no) { return helper(emitter_, "piece", "Where", {condition, yes, no}, shape); };
+    const Handle outside = where(apply("Less", distance, 2.0), cubic_outside(distance, a), Json(0.0));
+    return where(apply("Less", distance, 1.0), cubic_inside(distance, a), outside);
+  }
+
+  const Attributes& attributes_;
+  KerasEmitter& emitter_;
+  OpenSizes& sizes_;
+  Handle x_;
+  std::int64_t axis_;
+  Size input_;
+  Size output_;
+  std::string suffix_;
+  bool aligned_ = false;
+  Operand scale_;
+};
+
+}  // namespace
+
+Handle emit_open_axis(const Attributes& attributes, KerasEmitter& emitter, OpenSizes& sizes, Handle x, std::int64_t axis, const Size& output,
+                      std::optional<double> scale, const std::string& suffix) {
+  return OpenAxis(attributes, emitter, sizes, x, axis, output, scale, suffix).emit();
+}
+
+}  // namespace h5bridge::resizing

@@ -1,0 +1,95 @@
+"""PyTorch networks whose sizes stay open, as people write them: real Keras gives at every size what PyTorch does, LibTorch gives
+PyTorch's very bits, and every tensor comes home."""
+
+import functools
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from keras_helpers import as_keras_has_it, assert_close, keras, predict
+from open_size_networks import CODE
+from program import h5bridge, needs_libtorch, needs_program
+from torch_helpers import assert_same_state, export_architecture
+
+pytestmark = needs_program
+TOLERANCE = 1e-5
+
+
+class Converted:
+    def __init__(self, code, folder):
+        self.folder = folder
+        self.module = code.module()
+        torch.save(self.module.state_dict(), folder / "m.pth")
+        export_architecture(self.module, code.inputs(code.shape), folder / "m.json")
+        h5bridge("convert", folder / "m.json", folder / "m.pth", "-o", folder / "m.h5")
+        self.keras = keras.models.load_model(folder / "m.h5", compile=False)
+
+    def expected(self, inputs):
+        with torch.no_grad():
+            return self.module(*inputs).numpy()
+
+    def as_keras_takes(self, inputs):
+        return [as_keras_has_it(x.numpy(), wanted.shape) for x, wanted in zip(inputs, self.keras.inputs)]
+
+    def as_keras_gives(self, y, inputs):
+        moved = any(x.shape != given.shape for x, given in zip(inputs, self.as_keras_takes(inputs)))
+        return as_keras_has_it(y, self.keras.outputs[0].shape, moved)
+
+
+@pytest.fixture(scope="module")
+def conversions(tmp_path_factory):
+    """Converts a network when it is first asked for."""
+    return functools.cache(lambda code: Converted(code, tmp_path_factory.mktemp(code.name)))
+
+
+each = pytest.mark.parametrize("code", CODE, ids=lambda code: code.name)
+
+
+@each
+def test_keras_predicts_what_pytorch_does_at_every_size(code, conversions):
+    converted = conversions(code)
+    assert converted.keras.inputs[0].shape.count(None) >= len(code.shape) - 1
+    for shape in [code.shape, *code.more_shapes]:
+        inputs = code.inputs(shape)
+        (found,) = predict(converted.keras, converted.as_keras_takes(inputs)).values()
+        assert_close(found, converted.as_keras_gives(converted.expected(inputs), inputs), TOLERANCE, str(shape))
+
+
+@each
+def test_every_tensor_comes_home(code, conversions):
+    folder = conversions(code).folder
+    h5bridge("convert", folder / "m.h5", "-o", folder / "back.pth", "-o", folder / "back.json")
+    assert_same_state(torch.load(folder / "back.pth"), torch.load(folder / "m.pth"))
+    assert (folder / "back.json").read_text() == (folder / "m.json").read_text()
+
+
+@needs_libtorch
+@each
+def test_libtorch_gives_pytorchs_bits_from_h5(code, conversions):
+    converted = conversions(code)
+    inputs = code.inputs(code.more_shapes[0])
+    np.save(converted.folder / "x.npy", inputs[0].numpy())
+    h5bridge("run", converted.folder / "m.h5", "--input", converted.folder / "x.npy", "--input-layout", "torch", "-o", converted.folder / "y.npy")
+    assert np.load(converted.folder / "y.npy").tobytes() == np.ascontiguousarray(converted.expected(inputs)).tobytes()
+
+
+@pytest.fixture(scope="module")
+def jax_predictions(conversions):
+    """Predictions of Keras on JAX, in a process of its own, at other sizes than the model was exported with."""
+    for code in CODE:
+        converted = conversions(code)
+        inputs = converted.as_keras_takes(code.inputs(code.more_shapes[0]))
+        np.savez(converted.folder / "keras_inputs.npz", **{str(i): x for i, x in enumerate(inputs)})
+    subprocess.run([sys.executable, Path(__file__).with_name("jax_predictions.py"), *[conversions(code).folder for code in CODE]], check=True)
+    return {code.name: next(iter(np.load(conversions(code).folder / "jax.npz").values())) for code in CODE}
+
+
+@each
+def test_keras_on_jax_predicts_it_too(code, conversions, jax_predictions):
+    converted = conversions(code)
+    inputs = code.inputs(code.more_shapes[0])
+    assert_close(jax_predictions[code.name], converted.as_keras_gives(converted.expected(inputs), inputs), TOLERANCE)
