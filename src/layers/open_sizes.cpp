@@ -152,14 +152,15 @@ OpenSizes::Handle OpenSizes::composed(const Size& size) {
       const Handle whole = ones(quotient->first);
       std::vector<Handle> others;
       for (std::int64_t start = 0; start + 1 < *divisor; ++start) others.push_back(strided(whole, start, *divisor));
-      if (rest != Size(0)) others.push_back(ones(rest));
-      return joined(others);
+      const std::int64_t surplus = -rest.value().value_or(0);
+      if (rest != Size(0) && surplus <= 0) others.push_back(ones(rest));
+      return without_first(joined(others), surplus);
     }
   }
   if (parts.empty()) throw_untold(size);
   const Handle all = joined(parts);
   if (constant == 0) return all;
-  if (constant < 0) return emit("GetItem", {all, Json::Array{slice(-constant, nullptr, nullptr)}}, {size});
+  if (constant < 0) return without_first(all, -constant);
   return emit("Pad", {all, Json(1)}, {size}, {{"pad_width", Json::Array{Json::Array{0, constant}}}, {"mode", "constant"}});
 }
 
@@ -188,6 +189,11 @@ OpenSizes::Handle OpenSizes::product(std::int64_t coefficient, const std::vector
 OpenSizes::Handle OpenSizes::strided(Handle vector, std::int64_t start, std::int64_t step) {
   const Size length = (emitter_.shape(vector).at(0) + Size(step - 1 - start)).floor_divide(step);
   return emit("GetItem", {vector, Json::Array{slice(start, nullptr, step)}}, {length});
+}
+
+OpenSizes::Handle OpenSizes::without_first(Handle vector, std::int64_t count) {
+  if (count <= 0) return vector;
+  return emit("GetItem", {vector, Json::Array{slice(count, nullptr, nullptr)}}, {emitter_.shape(vector).at(0) - Size(count)});
 }
 
 OpenSizes::Handle OpenSizes::joined(const std::vector<Handle>& vectors) {

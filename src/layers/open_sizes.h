@@ -50,6 +50,7 @@ class OpenSizes {
   Handle composed(const Size& size);
   Handle product(std::int64_t coefficient, const std::vector<Size>& atoms);
   Handle strided(Handle vector, std::int64_t start, std::int64_t step);
+  Handle without_first(Handle vector, std::int64_t count);
   Handle joined(const std::vector<Handle>& vectors);
 
   KerasEmitter& emitter_;
