@@ -101,7 +101,7 @@ FUNCTIONS |= {
     "Sparsemax": lambda x, dim=-1: sparsemax(x.movedim(dim, -1)).movedim(-1, dim),
     "Squareplus": lambda x, b=4: (x + torch.sqrt(x**2 + b)) / 2,
     "RepeatVector": lambda x, n: x.unsqueeze(1).repeat(1, n, 1),
-    "Unflatten": lambda x, dim, unflattened_size: x.unflatten(dim, unflattened_size),
+    "Unflatten": lambda x, dim, unflattened_size: x.unflatten(dim, sizes_of(x, unflattened_size)),
     "broadcast_to": lambda x, size: x.broadcast_to(sizes_of(x, size)),
     "cat": lambda *xs, dim=0: torch.cat(xs, dim),
     "expand": lambda x, size: x.expand(sizes_of(x, size)),
