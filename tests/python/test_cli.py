@@ -612,7 +612,7 @@ def test_convert_with_check(h5bridge, net, tmp_path):
 def test_fixed_sizes_hold_for_a_keras_file_beside_the_architecture(h5bridge, tmp_path):
     """What Keras is told in numbers alone is known before its weights are matched."""
     convolution = {"name": "conv", "type": "Conv2d", "attributes": {"in_channels": 3, "out_channels": 4, "kernel_size": 3}}
-    padding = {"name": "pad", "type": "pad", "attributes": {"pad": [0, "width - 2*(width//2)"]}}
+    padding = {"name": "pad", "type": "pad", "attributes": {"pad": [0, "width - 2*(width//2)"], "mode": "symmetric"}}
     net = {"h5bridge": 1, "inputs": [{"name": "x", "shape": ["batch", 3, 8, "width"]}], "layers": [padding, convolution], "outputs": ["conv"]}
     (tmp_path / "net.json").write_text(json.dumps(net))
     state = {"conv.weight": torch.randn(4, 3, 3, 3), "conv.bias": torch.randn(4)}

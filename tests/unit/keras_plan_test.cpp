@@ -210,13 +210,13 @@ TEST_CASE("everything that Keras cannot say is named at once") {
   const Architecture architecture = ArchitectureBuilder({Size::symbol("batch"), 3, Size::symbol("height"), 8})
                                         .layer("first", "Conv2d", {{"in_channels", 3}, {"out_channels", 4}, {"kernel_size", 3}, {"padding", "same"}, {"stride", 2}, {"padding_mode", "reflect"}})
                                         .layer("count", "normalize", {{"p", 0.0}})
-                                        .layer("adapt", "AdaptiveAvgPool2d", {{"output_size", Json::Array{nullptr, 3}}})
+                                        .layer("smaller", "Upsample", {{"scale_factor", 0.5}, {"mode", "lanczos"}, {"antialias", true}})
                                         .build();
   CHECK_THROWS_AS(plan_keras(architecture), Unsupported);
   CHECK_THROWS_WITH(plan_keras(architecture),
                     "layer \"first\" (Conv2d): what \"same\" adds to an open size (height) is not known here; --fix-size may help; "
                     "layer \"count\" (normalize): the norm 0, which counts elements, has no Keras operation; "
-                    "layer \"adapt\" (AdaptiveAvgPool2d): adaptive pooling that keeps one open size and changes another has no Keras layer; --fix-size may help");
+                    "layer \"smaller\" (Upsample): antialiasing of open sizes by Lanczos's filter is not known; --fix-size may help");
 }
 
 TEST_CASE("a Sequential model comes back as one") {
