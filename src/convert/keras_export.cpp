@@ -59,6 +59,13 @@ class KerasWriter {
     return *tensor;
   }
 
+  // As a binding takes them.
+  std::vector<Tensor> tensors_of(const std::vector<KerasBinding::Source>& sources) const {
+    std::vector<Tensor> result;
+    for (const KerasBinding::Source& source : sources) result.push_back(to_keras(source.steps, {weight(source.name)}).at(0));
+    return result;
+  }
+
   void write_variables() {
     std::map<std::string, std::size_t> index;
     for (const std::string& layer : plan_.layer_names) {
@@ -66,12 +73,10 @@ class KerasWriter {
       file_.layers.push_back({layer, {}});
     }
     for (const KerasBinding& binding : plan_.bindings) {
-      std::vector<Tensor> tensors;
-      for (const KerasBinding::Source& source : binding.torch) {
-        tensors.push_back(to_keras(source.steps, {weight(source.name)}).at(0));
-        if (!is_lossy(binding.steps)) written_.insert(source.name);
-      }
-      tensors = to_keras(binding.steps, std::move(tensors));
+      const std::vector<Tensor> given = tensors_of(binding.given);
+      const std::vector<Tensor> tensors = to_keras(binding.steps, tensors_of(binding.torch), given);
+      if (!is_lossy(binding.steps))
+        for (const KerasBinding::Source& source : binding.torch) written_.insert(source.name);
       for (std::size_t i = 0; i < tensors.size(); ++i)
         file_.layers[index.at(binding.layer)].variables.push_back({plan_.variable_prefix + binding.layer + "/" + binding.variables[i], tensors[i]});
     }

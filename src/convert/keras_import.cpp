@@ -94,35 +94,50 @@ class KerasReader {
   }
 
   void read_variables() {
-    for (const KerasBinding& binding : plan_.bindings) {
-      std::vector<Tensor> tensors;
-      for (const std::string& name : binding.variables)
-        if (const Tensor* tensor = find_variable(binding, name)) tensors.push_back(*tensor);
-      if (tensors.size() != binding.variables.size()) continue;
-      try {
-        tensors = exact_tensors(binding, tensors).value_or(to_torch(binding.steps, tensors));
-        for (std::size_t i = 0; i < tensors.size(); ++i) {
-          const std::string& name = binding.torch[i].name;
-          model_.weights.add(name, to_torch(binding.torch[i].steps, {tensors[i]}).at(0));
-          model_.trainable[name] = binding.is_trained();
-        }
-      } catch (const MalformedFile& error) {
-        throw MalformedFile("/model_weights/" + binding.layer + "/" + binding.variables[0] + ": " + error.what());
-      }
-    }
+    // Those that take tensors of others come after these.
+    for (const bool takes_others : {false, true})
+      for (const KerasBinding& binding : plan_.bindings)
+        if (binding.given.empty() != takes_others) read_variables(binding);
     for (const KerasLayerWeights& layer : file_.layers)
       for (const KerasVariable& variable : layer.variables)
         if (!used_.contains(&variable)) unexpected_.push_back({variable.path, variable.tensor});
   }
 
+  // For messages.
+  static std::string place_of(const KerasBinding& binding) {
+    std::string factors;
+    for (const auto* sources : {&binding.torch, &binding.given})
+      for (const KerasBinding::Source& source : *sources) factors += (factors.empty() ? ", made of " : " and ") + source.name;
+    return "/model_weights/" + binding.layer + "/" + binding.variables[0] + (binding.given.empty() ? "" : factors);
+  }
+
+  void read_variables(const KerasBinding& binding) {
+    std::vector<Tensor> variables;
+    for (const std::string& name : binding.variables)
+      if (const Tensor* tensor = find_variable(binding, name)) variables.push_back(*tensor);
+    std::vector<Tensor> given;
+    for (const KerasBinding::Source& source : binding.given)
+      if (const Tensor* tensor = model_.weights.find(source.name)) given.push_back(to_keras(source.steps, {*tensor}).at(0));
+    if (variables.size() != binding.variables.size() || given.size() != binding.given.size()) return;
+    in_file(place_of(binding), [&] {
+      const std::optional<std::vector<Tensor>> exact = exact_tensors(binding, given, variables);
+      const std::vector<Tensor> tensors = exact ? *exact : to_torch(binding.steps, variables, given);
+      for (std::size_t i = 0; i < tensors.size(); ++i) {
+        const std::string& name = binding.torch[i].name;
+        model_.weights.add(name, to_torch(binding.torch[i].steps, {tensors[i]}).at(0));
+        model_.trainable[name] = binding.is_trained();
+      }
+    });
+  }
+
   // What a lossy binding was made of, if it was kept and Keras's variables are still what it makes.
-  std::optional<std::vector<Tensor>> exact_tensors(const KerasBinding& binding, const std::vector<Tensor>& variables) const {
+  std::optional<std::vector<Tensor>> exact_tensors(const KerasBinding& binding, const std::vector<Tensor>& given, const std::vector<Tensor>& variables) const {
     if (!is_lossy(binding.steps)) return std::nullopt;
     std::vector<Tensor> kept;
     for (const KerasBinding::Source& source : binding.torch)
       if (const NamedTensor* tensor = find_tensor(file_.extra_tensors, source.name)) kept.push_back(to_keras(source.steps, {tensor->tensor}).at(0));
     if (kept.size() != binding.torch.size()) return std::nullopt;
-    return std::ranges::equal(to_keras(binding.steps, kept), variables, bit_equal) ? std::optional(kept) : std::nullopt;
+    return std::ranges::equal(to_keras(binding.steps, kept, given), variables, bit_equal) ? std::optional(kept) : std::nullopt;
   }
 
   // Counters and the like; and tensors that were carried along without being the architecture's.

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 #include <stdexcept>
 
 #include "h5bridge/error.h"
+#include "layers/product.h"
 
 namespace h5bridge {
 namespace {
@@ -100,17 +102,46 @@ Tensors backward(const Sum& step, const Tensors& tensors) {
   return result;
 }
 
+using Given = std::span<const Tensor>;
+
+Tensors forward(const Product&, const Tensors& tensors, Given given) {
+  return {tensors.empty() ? product(given[0], given[1]) : product(tensors[0], given[0])};
+}
+Tensors backward(const Product&, const Tensors& tensors, Given given) {
+  std::optional<Tensor> factor;
+  if (given.size() == 1) factor = left_factor(tensors.at(0), given[0]);
+  if (!factor && (given.size() == 1 || !equal_but_for_rounding(tensors.at(0), product(given[0], given[1]))))
+    throw Unsupported("is not their product any more, as after training in Keras, and PyTorch's layer cannot say that");
+  return factor ? Tensors{*factor} : Tensors{};
+}
+
+// The other steps take nothing but their tensors.
+template <typename Step>
+Tensors forward(const Step& step, const Tensors& tensors, Given) {
+  return forward(step, tensors);
+}
+template <typename Step>
+Tensors backward(const Step& step, const Tensors& tensors, Given) {
+  return backward(step, tensors);
+}
+
+template <typename Step>
+bool holds(std::span<const WeightStep> steps) {
+  return std::ranges::any_of(steps, [](const WeightStep& step) { return std::holds_alternative<Step>(step); });
+}
+
 WeightStep undoing(const PermuteAxes& step) { return PermuteAxes{inverse(step.axes)}; }
 WeightStep undoing(const ChangeShape& step) { return ChangeShape{step.keras, step.torch}; }
 WeightStep undoing(const ReorderBlocks& step) { return ReorderBlocks{step.axis, inverse(step.order)}; }
 WeightStep undoing(const Sum&) { throw std::logic_error("a sum is not undone by a single step"); }
+WeightStep undoing(const Product&) { throw std::logic_error("a product is not undone by a single step"); }
 WeightStep undoing(const Join&) { throw std::logic_error("a join is not undone by a single step"); }
 
 }  // namespace
 
-bool is_lossy(std::span<const WeightStep> steps) {
-  return std::ranges::any_of(steps, [](const WeightStep& step) { return std::holds_alternative<Sum>(step); });
-}
+bool is_lossy(std::span<const WeightStep> steps) { return holds<Sum>(steps) || holds<Product>(steps); }
+
+bool has_product(std::span<const WeightStep> steps) { return holds<Product>(steps); }
 
 std::vector<WeightStep> without_sums(std::span<const WeightStep> steps) {
   std::vector<WeightStep> result;
@@ -124,13 +155,13 @@ std::vector<WeightStep> inverse(std::span<const WeightStep> steps) {
   return result;
 }
 
-std::vector<Tensor> to_keras(std::span<const WeightStep> steps, std::vector<Tensor> tensors) {
-  for (const WeightStep& step : steps) tensors = std::visit([&](const auto& s) { return forward(s, tensors); }, step);
+std::vector<Tensor> to_keras(std::span<const WeightStep> steps, std::vector<Tensor> tensors, std::span<const Tensor> given) {
+  for (const WeightStep& step : steps) tensors = std::visit([&](const auto& s) { return forward(s, tensors, given); }, step);
   return tensors;
 }
 
-std::vector<Tensor> to_torch(std::span<const WeightStep> steps, std::vector<Tensor> tensors) {
-  for (auto step = steps.rbegin(); step != steps.rend(); ++step) tensors = std::visit([&](const auto& s) { return backward(s, tensors); }, *step);
+std::vector<Tensor> to_torch(std::span<const WeightStep> steps, std::vector<Tensor> tensors, std::span<const Tensor> given) {
+  for (auto step = steps.rbegin(); step != steps.rend(); ++step) tensors = std::visit([&](const auto& s) { return backward(s, tensors, given); }, *step);
   return tensors;
 }
 

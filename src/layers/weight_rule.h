@@ -40,27 +40,34 @@ struct Sum {
   std::size_t count;
 };
 
-using WeightStep = std::variant<PermuteAxes, ChangeShape, Join, ReorderBlocks, Sum>;
+/// Multiplies a matrix by one that another rule carries (WeightRule::given), or two such by each other: an LSTM's weight_hh by the
+/// projection weight_hr. The way back is exact if the matrix was kept and still has this product. Otherwise it is one that has the
+/// product but for rounding, if there is any.
+struct Product {};
+
+using WeightStep = std::variant<PermuteAxes, ChangeShape, Join, ReorderBlocks, Sum, Product>;
 
 /// Whether to_torch may not give back what to_keras took.
 bool is_lossy(std::span<const WeightStep> steps);
+bool has_product(std::span<const WeightStep> steps);
 /// The other steps: what becomes of one of the tensors of a sum.
 std::vector<WeightStep> without_sums(std::span<const WeightStep> steps);
 
-/// Tensors of the PyTorch side through `steps`; the views that come out share their bytes.
-std::vector<Tensor> to_keras(std::span<const WeightStep> steps, std::vector<Tensor> tensors);
-/// The inverse of to_keras, derived from the same steps.
-std::vector<Tensor> to_torch(std::span<const WeightStep> steps, std::vector<Tensor> tensors);
+/// Tensors of the PyTorch side through `steps`; the views that come out share their bytes. `given` are those for a product.
+std::vector<Tensor> to_keras(std::span<const WeightStep> steps, std::vector<Tensor> tensors, std::span<const Tensor> given = {});
+/// The inverse of to_keras, derived from the same steps. Throws Unsupported where a product has no factor.
+std::vector<Tensor> to_torch(std::span<const WeightStep> steps, std::vector<Tensor> tensors, std::span<const Tensor> given = {});
 
-/// The steps that undo `steps`. Throws std::logic_error for a join or a sum, which have no single tensor to begin with.
+/// The steps that undo `steps`. Throws std::logic_error for joins, sums and products, which have no single tensor to begin with.
 std::vector<WeightStep> inverse(std::span<const WeightStep> steps);
 
 struct WeightRule {
   std::vector<std::string> torch;  // state_dict names, relative to the layer
-  std::vector<std::string> keras;  // variable paths, relative to the Keras layer; "{layer}" is the name of the one that it wraps as such
+  std::vector<std::string> keras;  // variable paths, relative to the Keras layer; "{layer/cell}" are the names of those that it wraps as such
   std::vector<WeightStep> steps = {};
   bool trainable = true;           // Keras's view of the variables
   std::string part = {};           // which of the layer's Keras layers: the suffix that it is emitted with
+  std::vector<std::string> given = {};  // tensors of the layer that other rules carry and that a product takes besides
 };
 
 /// A PyTorch tensor that Keras has no place for. It is kept beside the model; `fallback` stands in where it is not there.

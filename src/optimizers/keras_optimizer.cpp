@@ -151,13 +151,23 @@ bool nearly_equal(const Tensor& a, const Tensor& b) {
 // Parameters that are added up have one gradient, though PyTorch may round it in two ways, so that their slots are one, too;
 // Keras has one variable for them. What PyTorch had to the letter is kept beside it (rounded_slots).
 std::vector<Tensor> shared_by_summands(const KerasBinding& binding, const SlotMapping& slot, std::vector<Tensor> tensors) {
-  if (!is_lossy(binding.steps)) return tensors;
+  if (!is_lossy(binding.steps) || has_product(binding.steps)) return tensors;
   for (std::size_t i = 1; i < tensors.size(); ++i)
     if (!nearly_equal(tensors[i], tensors[0]))
       throw Unsupported("the optimizer's " + slot.torch + " of " + binding.torch[0].name + " and " + binding.torch[i].name +
                         " differ, and Keras has one variable for both; --no-optimizer leaves the optimizer out");
   tensors.resize(1);
   return tensors;
+}
+
+// Keras has the gradient of a product where PyTorch has those of its factors.
+void refuse_products(const Optimizer& optimizer, const KerasBinding& binding, const SlotMapping& slot) {
+  if (!has_product(binding.steps)) return;
+  for (const auto* sources : {&binding.torch, &binding.given})
+    for (const KerasBinding::Source& source : *sources)
+      if (find_slot(optimizer, source.name, slot.torch))
+        throw Unsupported("the optimizer's " + slot.torch + " of " + source.name + " is that of a factor, and Keras trains the product, " + binding.layer + "/" +
+                          binding.variables.at(0) + "; --no-optimizer leaves the optimizer out");
 }
 
 // Calls visit(binding, slot) for each slot of each trainable variable, in Keras's order.
@@ -191,15 +201,20 @@ KerasOptimizer optimizer_to_keras(const Optimizer& optimizer, const KerasPlan& p
   result.variables.push_back({prefix + "iteration", tensor_of<std::int32_t>(DType::Int32, {}, {iterations})});
   result.variables.push_back({prefix + "learning_rate", tensor_of<float>(DType::Float32, {}, {static_cast<float>(lr)})});
   for_each_slot(plan, slots_in_use(*mapping, optimizer.hyperparameters), [&](const KerasBinding& binding, const SlotMapping& slot) {
-    std::vector<Tensor> tensors;
-    for (const KerasBinding::Source& source : binding.torch) {
-      const Tensor* kept = find_slot(optimizer, source.name, slot.torch);
-      // A parameter that never had a gradient has no slots in PyTorch, and zeros in Keras.
-      Tensor tensor = kept ? *kept : zeros(DType::Float32, weights.find(source.name)->shape());
-      if (slot.times_minus_lr) tensor = scaled(tensor, -lr);
-      tensors.push_back(to_keras(source.steps, {tensor}).at(0));
-    }
-    tensors = to_keras(without_sums(binding.steps), shared_by_summands(binding, slot, std::move(tensors)));
+    refuse_products(optimizer, binding, slot);
+    const auto slots_of = [&](const std::vector<KerasBinding::Source>& sources) {
+      std::vector<Tensor> state;
+      for (const KerasBinding::Source& source : sources) {
+        const Tensor* kept = find_slot(optimizer, source.name, slot.torch);
+        // A parameter that never had a gradient has no slots in PyTorch, and zeros in Keras.
+        Tensor tensor = kept ? *kept : zeros(DType::Float32, weights.find(source.name)->shape());
+        if (slot.times_minus_lr) tensor = scaled(tensor, -lr);
+        state.push_back(to_keras(source.steps, {tensor}).at(0));
+      }
+      return state;
+    };
+    const std::vector<Tensor> given = slots_of(binding.given);
+    const std::vector<Tensor> tensors = to_keras(without_sums(binding.steps), shared_by_summands(binding, slot, slots_of(binding.torch)), given);
     for (std::size_t i = 0; i < tensors.size(); ++i)
       result.variables.push_back({prefix + flat_path(plan, binding, binding.variables[i]) + "_" + slot.keras, tensors[i]});
   });
@@ -226,7 +241,9 @@ Optimizer optimizer_from_keras(const KerasOptimizer& keras, const KerasPlan& pla
   result.keras = keras.config.at("config").as_object();
   result.keras_variables = keras.variables;
   const OptimizerMapping* mapping = optimizer_mapping(result.kind);
-  if (!mapping || result.keras.at("learning_rate").is_object()) {
+  // What Keras has for a product has no counterpart in PyTorch.
+  const bool has_products = keras.variables.size() > 2 && std::ranges::any_of(plan.bindings, [](const KerasBinding& binding) { return has_product(binding.steps); });
+  if (!mapping || has_products || result.keras.at("learning_rate").is_object()) {
     result.hyperparameters = result.keras;
     return result;
   }

@@ -199,6 +199,8 @@ class Lifter {
       if (layer == input_layers_.end()) throw MalformedFile("the model's input \"" + input.layer + "\" is no InputLayer");
       add_input(*layer->second);
     });
+    for (const char* ports : {"input_layers", "output_layers"})
+      if (is_nested(config.at(ports))) architecture_.keras.set(ports, config.at(ports));
     // Layers come in no promised order; a layer that is called twice may wait for one that stands behind it.
     std::size_t waiting = 0;
     while (!pending.empty()) {
@@ -220,6 +222,11 @@ class Lifter {
     });
   }
 
+  // Whether it is more than one list.
+  static bool is_nested(const Json& ports) {
+    return ports.is_array() && !is_history(ports) && !std::ranges::all_of(ports.as_array(), is_history);
+  }
+
   template <typename Visit>
   void for_each_port(const Json& ports, Visit&& visit) {
     if (is_history(ports)) return visit("", history_of(ports));
@@ -227,7 +234,11 @@ class Lifter {
       for (const auto& [name, port] : ports.as_object()) visit(name, history_of(port));
       return;
     }
-    for (const Json& port : ports.as_array()) visit("", history_of(port));
+    for (const Json& port : ports.as_array())
+      if (is_history(port))
+        visit("", history_of(port));
+      else  // lists in lists
+        for_each_port(port, visit);
   }
 
   CallArguments arguments_of(const Json& layer, const Json& node) {

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <optional>
 #include <set>
+#include <sstream>
 #include <variant>
 
 #include "h5bridge/error.h"
@@ -31,6 +32,27 @@ Json nested(const std::vector<std::pair<std::string, Json>>& things) {
   Json::Array result;
   for (const auto& [name, thing] : things) result.push_back(thing);
   return result;
+}
+
+// The same things nested as in `structure`, of whose places `next` is the first that is not taken.
+Json nested_as(const Json& structure, const std::vector<std::pair<std::string, Json>>& things, std::size_t& next) {
+  if (structure.is_object()) {
+    Json::Object result;
+    for (const auto& [name, place] : structure.as_object()) result.set(name, nested_as(place, things, next));
+    return result;
+  }
+  const Json::Array& places = structure.as_array();
+  if (places.size() == 3 && places[0].is_string()) return next < things.size() ? things[next++].second : Json();
+  Json::Array result;
+  for (const Json& place : places) result.push_back(nested_as(place, things, next));
+  return result;
+}
+
+Json nested(const std::vector<std::pair<std::string, Json>>& things, const Json* structure) {
+  std::size_t count = 0;
+  if (!structure) return nested(things);
+  Json result = nested_as(*structure, things, count);
+  return count == things.size() ? result : nested(things);
 }
 
 // Without the masks that Keras makes and hands on by itself.
@@ -209,14 +231,22 @@ class Planner {
     const Json* own = config.find("dtype");
     const auto named = own && own->is_string() ? dtype_named(own->as_string()) : std::nullopt;
     if (own && !own->is_null() && (!named || is_floating_point(*named))) config.set("dtype", name_of(dtype_));
-    for (const char* member : {"layer", "backward_layer"})
-      if (const Json* wrapped = config.find(member); wrapped && wrapped->find("config")) {
+    for (const char* member : {"layer", "backward_layer", "cell", "cells"})
+      if (const Json* wrapped = config.find(member)) {
         Json changed = *wrapped;
-        Json::Object inner = changed.at("config").as_object();
-        set_dtype(inner);
-        changed.as_object().set("config", std::move(inner));
+        if (changed.is_array())
+          for (Json& each : changed.as_array()) set_wrapped_dtype(each);
+        else
+          set_wrapped_dtype(changed);
         config.set(member, std::move(changed));
       }
+  }
+
+  void set_wrapped_dtype(Json& layer) const {
+    if (!layer.find("config")) return;
+    Json::Object config = layer.at("config").as_object();
+    set_dtype(config);
+    layer.as_object().set("config", std::move(config));
   }
 
   static PlannedCall::Argument resolved(const KerasEmitter::Argument& argument, const std::vector<KerasTensor>& handles) {
@@ -268,25 +298,44 @@ class Planner {
     return trainable && *trainable == Json(false);
   }
 
-  // "{layer}/kernel" is "forward_lstm/kernel" where the configuration's member "layer" is a layer of that name.
+  // "{layer/cell}/kernel" is "forward_rnn/lstm_cell/kernel" where the configuration's member "layer" is a layer of that name, and
+  // "cell" in its own is another. What is not there has no name.
   static std::string path_of(const std::string& variable, const Json::Object& config) {
     const std::size_t end = variable.find('}');
     if (!variable.starts_with('{') || end == std::string::npos) return variable;
-    return config.at(variable.substr(1, end - 1)).at("config").at("name").as_string() + variable.substr(end + 1);
+    std::string path;
+    const Json* place = nullptr;
+    std::istringstream members(variable.substr(1, end - 1));
+    for (std::string member; std::getline(members, member, '/');) {
+      const Json* next = place && place->is_array() ? &place->as_array().at(std::stoul(member)) : place ? place->find(member) : config.find(member);
+      if (!next) break;
+      const Json* own = next->is_object() ? next->find("config") : nullptr;
+      if (own) path += (path.empty() ? "" : "/") + own->at("name").as_string();
+      place = own ? own : next;
+    }
+    return path + variable.substr(end + 1);
   }
 
   // The variables of the Keras layer that is a part of `layer`.
   void bind(const Layer& layer, const KerasEmitter::Call& part, const std::string& keras_layer, const WeightRules& rules) {
-    if (!bound_.insert({layer.name, part.suffix}).second) return;
+    std::vector<std::vector<std::string>> tensors;
+    for (const WeightRule& rule : rules.rules)
+      if (rule.part == part.suffix) tensors.push_back(rule.torch);
+    if (const auto [known, is_new] = bound_.emplace(std::pair(layer.name, part.suffix), tensors); !is_new) {
+      if (known->second != tensors) throw Unsupported("it is called twice in ways that one Keras layer cannot serve");
+      return;
+    }
     for (const WeightRule& rule : rules.rules) {
       if (rule.part != part.suffix) continue;
-      KerasBinding binding{{}, keras_layer, {}, rule.steps, rule.trainable, is_frozen(layer)};
+      KerasBinding binding{{}, {}, keras_layer, {}, rule.steps, rule.trainable, is_frozen(layer)};
       for (const std::string& variable : rule.keras) binding.variables.push_back(path_of(variable, part.config));
-      for (const std::string& tensor : rule.torch) {
+      const auto source = [&](const std::string& tensor) {
         const std::string name = tensor_name(layer.name, tensor);
         const auto steps = weight_steps_.find(name);
-        binding.torch.push_back({name, steps == weight_steps_.end() ? std::vector<WeightStep>{} : steps->second});
-      }
+        return KerasBinding::Source{name, steps == weight_steps_.end() ? std::vector<WeightStep>{} : steps->second};
+      };
+      std::ranges::transform(rule.torch, std::back_inserter(binding.torch), source);
+      std::ranges::transform(rule.given, std::back_inserter(binding.given), source);
       plan_.bindings.push_back(std::move(binding));
     }
   }
@@ -392,8 +441,8 @@ class Planner {
                           {"config", Json::Object{{"name", name},
                                                   {"trainable", trainable},
                                                   {"layers", std::move(layers)},
-                                                  {"input_layers", nested(inputs)},
-                                                  {"output_layers", nested(outputs)}}}};
+                                                  {"input_layers", nested(inputs, architecture_.keras.find("input_layers"))},
+                                                  {"output_layers", nested(outputs, architecture_.keras.find("output_layers"))}}}};
   }
 
   const Architecture architecture_;
@@ -408,7 +457,7 @@ class Planner {
   std::map<std::string, std::pair<Value, std::int64_t>> sizes_;  // by their spelling: a value and its axis
   std::vector<PlannedLayer> layers_;
   std::map<std::pair<std::string, std::string>, std::size_t> made_;  // by our layer and suffix
-  std::set<std::pair<std::string, std::string>> bound_;  // likewise
+  std::map<std::pair<std::string, std::string>, std::vector<std::vector<std::string>>> bound_;  // likewise: the tensors of the rules
   KerasPlan plan_;
 };
 

@@ -20,6 +20,7 @@ struct KerasBinding {
     std::vector<WeightStep> steps;  // of the layout pass, before the rule's own
   };
   std::vector<Source> torch;
+  std::vector<Source> given;           // tensors of other bindings that the steps take besides
   std::string layer;                   // Keras's
   std::vector<std::string> variables;  // "kernel"
   std::vector<WeightStep> steps;

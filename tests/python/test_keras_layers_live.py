@@ -1,6 +1,7 @@
 """Every Keras layer and operation that the registry reads, each with all of its samples: real Keras builds it, LibTorch gives
 what Keras predicts, also from the files for PyTorch, and the way back returns the configuration and every bit of the weights."""
 
+import copy
 import importlib
 import inspect
 import itertools
@@ -48,7 +49,7 @@ class KerasSample:
         kind = getattr(keras.layers if not self.is_operation else importlib.import_module(self.module), self.class_name)
         if self.is_operation:
             return kind(**self.config)
-        return kind.from_config(self.config | {"name": name})
+        return kind.from_config(copy.deepcopy(self.config) | {"name": name})  # Keras takes it apart
 
     def outputs(self, operation, inputs):
         if self.class_name == "GetItem":

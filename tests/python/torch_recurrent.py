@@ -7,7 +7,8 @@ from torch import nn
 ACTIVATIONS = {"tanh": torch.tanh, "relu": F.relu, "sigmoid": torch.sigmoid, "hard_sigmoid": F.hardsigmoid, "softsign": F.softsign}
 MERGE = {"concat": lambda a, b: torch.cat([a, b], -1), "sum": torch.add, "mul": torch.mul, "ave": lambda a, b: (a + b) / 2}
 KERAS = {"activation": "tanh", "recurrent_activation": "sigmoid", "reset_after": True, "return_sequences": True, "return_state": False,
-         "go_backwards": False, "merge_mode": "concat", "stateful": False, "input_dropout": 0, "recurrent_dropout": 0}  # fmt: skip
+         "go_backwards": False, "merge_mode": "concat", "stateful": False, "separate_directions": False,
+         "zero_output_for_mask": False, "input_dropout": 0, "recurrent_dropout": 0}  # fmt: skip
 
 
 class Cell(nn.Module):
@@ -31,10 +32,14 @@ class Recurrent(nn.Module):
         if own.get("nonlinearity") not in (None, "tanh", "relu"):
             own["nonlinearity"] = "tanh"
         self.is_plain = own.get("nonlinearity") == a.get("nonlinearity") and all(
-            self.a[name] == KERAS[name] for name in ("activation", "recurrent_activation", "reset_after", "input_dropout", "recurrent_dropout"))  # fmt: skip
+            self.a[name] == KERAS[name] for name in ("activation", "recurrent_activation", "reset_after", "input_dropout", "recurrent_dropout", "separate_directions"))  # fmt: skip
         self.is_torchs = self.is_plain and self.a == KERAS | own
         self.layer = getattr(nn, kind)(**own)
         self.directions = 2 if self.layer.bidirectional else 1
+        if self.a["separate_directions"]:  # the layers on top read one direction
+            for name, weight in list(self.layer.named_parameters()):
+                if name.startswith("weight_ih") and not name.startswith("weight_ih_l0"):
+                    setattr(self.layer, name, nn.Parameter(weight.detach()[:, : self.layer.hidden_size].clone()))
         if not self.a["reset_after"]:
             for name in [name for name, _ in self.layer.named_parameters() if name.startswith("bias_hh")]:
                 delattr(self.layer, name)
@@ -62,9 +67,11 @@ class Recurrent(nn.Module):
             return y, list(hidden) if isinstance(hidden, tuple) else [hidden]
         x = x.transpose(0, 1) if self.layer.batch_first else x
         finals = [[], []] if isinstance(self.layer, nn.LSTM) else [[]]
+        read = [x] * self.directions
         for layer in range(self.layer.num_layers):
             outputs = []
             for direction in range(self.directions):
+                x = read[direction]
                 index = layer * self.directions + direction
                 now = [s[index] for s in states] or [x.new_zeros(x.shape[1], self.layer.hidden_size) for _ in finals]
                 steps = []
@@ -74,15 +81,17 @@ class Recurrent(nn.Module):
                 outputs.append(torch.stack(steps[::-1] if direction else steps))
                 for kept, state in zip(finals, now):
                     kept.append(state)
-            x = torch.cat(outputs, -1)
+            read = outputs if self.a["separate_directions"] else [torch.cat(outputs, -1)] * self.directions
+        x = torch.cat(read, -1) if self.a["separate_directions"] else read[0]
         return x.transpose(0, 1) if self.layer.batch_first else x, [torch.stack(kept) for kept in finals]
 
     def forward(self, x, *states):
         if self.is_torchs:
             return self.layer(x, *([states] if len(states) == 2 else states))
         if states and states[0].dim() == 2:  # Keras's: each direction's in turn
-            kinds = len(states) // self.directions
-            states = [torch.stack(states[kind::kinds]) for kind in range(kinds)]
+            kinds = 2 if isinstance(self.layer, nn.LSTM) else 1
+            each = [torch.stack(states[kind::kinds]).unflatten(0, (self.directions, self.layer.num_layers)) for kind in range(kinds)]
+            states = [state.transpose(0, 1).flatten(0, 1) for state in each]
         if self.a["go_backwards"]:
             x = x.flip(1 if self.layer.batch_first else 0)
         y, states = self.run(x, states)
@@ -90,7 +99,8 @@ class Recurrent(nn.Module):
         if self.a["merge_mode"] and self.directions == 2:
             outputs = [MERGE[self.a["merge_mode"]](*outputs)]
         if self.a["return_state"]:
-            states = [state[direction] for direction in range(self.directions) for state in states]
+            indices = [layer * self.directions + direction for direction in range(self.directions) for layer in range(self.layer.num_layers)]
+            states = [state[index] for index in indices for state in states]
         return [*outputs, *states]
 
 

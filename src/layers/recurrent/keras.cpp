@@ -1,6 +1,10 @@
-#include "layers/keras_mapping.h"
+#include <algorithm>
+#include <iterator>
 
 #include "h5bridge/error.h"
+#include "layers/keras_mapping.h"
+#include "layers/recurrent/keras_cells.h"
+#include "layers/recurrent/keras_projection.h"
 #include "layers/recurrent/keras_writer.h"
 #include "layers/recurrent/kinds.h"
 #include "layers/registry.h"
@@ -10,11 +14,20 @@ namespace {
 
 using Shapes = std::vector<SymbolicShape>;
 
-// Where a Keras layer keeps the weights of a direction: "lstm_cell/kernel", "forward_lstm/lstm_cell/kernel".
+// Where a Keras layer keeps the weights of a direction: "lstm_cell/kernel", "forward_rnn/lstm_cell/kernel".
 struct Place {
   std::string part;
-  std::string prefix;
+  std::string cell;
 };
+
+// Keras's two ways to say a direction: a layer of its own, as "LSTM", or an RNN of cells.
+enum class Form { Layer, Cells };
+
+Place place_of(const Kind& kind, Form form, const Attributes& a, std::int64_t layer, std::int64_t direction) {
+  const std::string wrapped = directions(a) == 1 ? "" : direction == 1 ? "backward_layer" : "layer";
+  if (form == Form::Cells) return {"", "{" + wrapped + (wrapped.empty() ? "" : "/") + "cell/cells/" + std::to_string(layer) + "}"};
+  return {keras_part(layer), (wrapped.empty() ? "" : "{" + wrapped + "}/") + kind.keras_cell};
+}
 
 // The rules of one layer and direction, whose tensors' names end in `suffix`.
 void add_rules(WeightRules& rules, const Kind& kind, const Attributes& a, const std::string& suffix, const Place& place) {
@@ -22,7 +35,7 @@ void add_rules(WeightRules& rules, const Kind& kind, const Attributes& a, const 
   if (kind.type == "GRU") gates.push_back(ReorderBlocks{0, kind.keras_gates});
   const auto add = [&](std::vector<std::string> torch, const std::string& variable, std::vector<WeightStep> more) {
     for (std::string& name : torch) name += suffix;
-    WeightRule rule{.torch = std::move(torch), .keras = {place.prefix + kind.keras_cell + "/" + variable}, .steps = gates, .part = place.part};
+    WeightRule rule{.torch = std::move(torch), .keras = {place.cell + "/" + variable}, .steps = gates, .part = place.part};
     rule.steps.insert(rule.steps.end(), more.begin(), more.end());
     rules.rules.push_back(std::move(rule));
   };
@@ -38,12 +51,15 @@ void add_rules(WeightRules& rules, const Kind& kind, const Attributes& a, const 
     add({"bias_ih", "bias_hh"}, "bias", {Sum{2}});
 }
 
-WeightRules weights(const Kind& kind, const Attributes& a) {
+WeightRules weights(const Kind& kind, Form form, const Attributes& a, const Shapes& inputs) {
   WeightRules rules;
-  for (std::int64_t layer = 0; layer < a.integer("num_layers"); ++layer)
-    for (std::int64_t direction = 0; direction < directions(a); ++direction) {
-      const std::string wrapped = direction == 1 ? "{backward_layer}/" : "{layer}/";
-      add_rules(rules, kind, a, tensor_suffix(layer, direction), {keras_part(layer), directions(a) == 2 ? wrapped : ""});
+  for (std::int64_t direction = 0; direction < directions(a); ++direction)
+    for (std::int64_t layer = 0; layer < a.integer("num_layers"); ++layer) {
+      if (is_projected(a)) {
+        std::ranges::move(projected_rules(a, layer, direction, inputs.size() > 1).rules, std::back_inserter(rules.rules));
+        continue;
+      }
+      add_rules(rules, kind, a, tensor_suffix(layer, direction), place_of(kind, form, a, layer, direction));
     }
   return rules;
 }
@@ -53,11 +69,12 @@ Json object(const std::string& module, const std::string& class_name, Json::Obje
   return Json::Object{{"module", "keras." + module}, {"class_name", class_name}, {"config", std::move(config)}, {"registered_name", nullptr}};
 }
 
-// What a layer's constructor takes, each argument with another value than its default in one of them.
-std::vector<std::pair<std::string, Json::Object>> configurations(const Kind& kind) {
-  Json::Object functions{{"units", 4}, {"activation", "relu"}, {"return_sequences", true}};
+using Configurations = std::vector<std::pair<std::string, Json::Object>>;
+
+// What a cell's constructor takes, each argument with another value than its default in one of them.
+Configurations cell_configurations(const Kind& kind) {
+  Json::Object functions{{"units", 4}, {"activation", "relu"}};
   if (kind.type != "RNN") functions.set("recurrent_activation", "hard_sigmoid");
-  Json::Object training{{"units", 4}, {"dropout", 0.3}, {"recurrent_dropout", 0.2}, {"seed", 5}};
   Json::Object objects{{"units", 4}};
   if (kind.type == "LSTM") objects.set("unit_forget_bias", false);
   for (const char* weight : {"kernel", "recurrent", "bias"}) {
@@ -66,71 +83,126 @@ std::vector<std::pair<std::string, Json::Object>> configurations(const Kind& kin
     objects.set(std::string(weight) + "_constraint", object("constraints", "NonNeg", {}));
   }
   objects.set("bias_initializer", object("initializers", "Ones", {}));
-  objects.set("activity_regularizer", object("regularizers", "L1", {{"l1", 0.01}}));
-  std::vector<std::pair<std::string, Json::Object>> result{
+  Configurations result{
       {"plain", {{"units", 4}}},
-      {"sequences", {{"units", 5}, {"return_sequences", true}}},
-      {"states", {{"units", 4}, {"return_state", true}, {"return_sequences", true}}},
       {"without bias", {{"units", 4}, {"use_bias", false}}},
-      {"functions", functions},
-      {"backwards", {{"units", 4}, {"go_backwards", true}, {"return_sequences", true}}},
-      {"stateful", {{"units", 4}, {"stateful", true}}},
-      {"unrolled", {{"units", 4}, {"unroll", true}}},
-      {"masks", {{"units", 4}, {"zero_output_for_mask", true}}},
-      {"dropout", training},
-      {"objects", objects},
+      {"functions", std::move(functions)},
+      {"dropout", {{"units", 4}, {"dropout", 0.3}, {"recurrent_dropout", 0.2}, {"seed", 5}}},
+      {"objects", std::move(objects)},
   };
   if (kind.type == "GRU") {
     result.push_back({"reset before", {{"units", 4}, {"reset_after", false}}});
-    result.push_back({"reset before without bias", {{"units", 4}, {"reset_after", false}, {"use_bias", false}, {"return_sequences", true}}});
+    result.push_back({"reset before without bias", {{"units", 4}, {"reset_after", false}, {"use_bias", false}}});
   }
   return result;
 }
 
-// Keras's layer of one direction.
-KerasMapping one_direction(const Kind& kind) {
-  KerasMapping mapping{.type = kind.type, .class_name = kind.keras_class};
+// What a layer's takes besides, whichever its cells.
+Configurations layer_configurations() {
+  return {
+      {"sequences", {{"return_sequences", true}}},
+      {"states", {{"return_state", true}, {"return_sequences", true}}},
+      {"backwards", {{"go_backwards", true}, {"return_sequences", true}}},
+      {"stateful", {{"stateful", true}}},
+      {"unrolled", {{"unroll", true}}},
+      {"masks", {{"zero_output_for_mask", true}}},
+      {"regularised", {{"activity_regularizer", object("regularizers", "L1", {{"l1", 0.01}})}}},
+  };
+}
+
+Configurations configurations(const Kind& kind) {
+  Configurations result = cell_configurations(kind);
+  for (auto& [what, config] : layer_configurations()) {
+    config.set("units", 5);
+    result.push_back({what, std::move(config)});
+  }
+  return result;
+}
+
+Json cell(const Kind& kind, Json::Object config) { return object("layers", kind.keras_class + "Cell", std::move(config)); }
+
+Json stack(const Kind& kind, std::int64_t count, const std::string& name) {
+  Json::Array cells;
+  for (std::int64_t i = 0; i < count; ++i) cells.push_back(cell(kind, {{"units", 4}, {"name", name + std::to_string(i)}}));
+  return object("layers", "StackedRNNCells", {{"cells", std::move(cells)}, {"name", name}});
+}
+
+// The same for an RNN.
+Configurations configurations_of_cells(const Kind& kind) {
+  Configurations result;
+  for (auto& [what, config] : cell_configurations(kind)) result.push_back({what, {{"cell", cell(kind, std::move(config))}}});
+  for (auto& [what, config] : layer_configurations()) {
+    config.set("cell", cell(kind, {{"units", 5}, {"name", "inner"}}));
+    result.push_back({what, std::move(config)});
+  }
+  for (const std::int64_t count : {1, 2, 3}) result.push_back({"stack of " + std::to_string(count), {{"cell", stack(kind, count, "stacked")}}});
+  result.push_back({"stack, sequences and states", {{"cell", stack(kind, 2, "stacked")}, {"return_sequences", true}, {"return_state", true}}});
+  result.push_back({"stack, backwards", {{"cell", stack(kind, 2, "stacked")}, {"return_sequences", true}, {"go_backwards", true}}});
+  return result;
+}
+
+// What both forms have.
+KerasMapping any_form(const Kind& kind, Form form) {
+  KerasMapping mapping{.type = kind.type, .class_name = form == Form::Layer ? kind.keras_class : kRnn};
   mapping.attributes = {
       {"return_sequences", "return_sequences", spelling::boolean()},
       {"return_state", "return_state", spelling::boolean()},
       {"go_backwards", "go_backwards", spelling::boolean()},
       {"stateful", "stateful", spelling::boolean()},
-      {"hidden_size", "units", spelling::integer()},
-      {"bias", "use_bias", spelling::boolean()},
-      {"input_dropout", "dropout", spelling::number()},
-      {"recurrent_dropout", "recurrent_dropout", spelling::number()},
+      {"zero_output_for_mask", "zero_output_for_mask", spelling::boolean(), false},
   };
-  if (kind.type == "RNN") {
-    mapping.attributes.push_back({"nonlinearity", "activation", spelling::activation()});
-  } else {
-    for (const char* name : {"activation", "recurrent_activation"}) mapping.attributes.push_back({name, name, spelling::activation()});
-  }
-  if (kind.type == "GRU") mapping.attributes.push_back({"reset_after", "reset_after", spelling::boolean()});
-  mapping.carried = carried_for({{"kernel", "GlorotUniform"}, {"recurrent", "Orthogonal"}, {"bias", "Zeros"}});
-  if (kind.type == "LSTM") mapping.carried.set("unit_forget_bias", true);
-  for (const char* name : {"unroll", "zero_output_for_mask"}) mapping.carried.set(name, false);
-  mapping.carried.set("seed", nullptr);
+  mapping.carried = {{"unroll", false}, {"activity_regularizer", nullptr}};
   mapping.call = {"sequences", "initial_state", "mask"};
   mapping.passes_mask = true;
-  mapping.fits = [](const Attributes& a, const Shapes&) { return !a.boolean("bidirectional"); };
-  mapping.lift = [](Json::Object&, Attributes& attributes, const Shapes&) { attributes.set("batch_first", true); };
   mapping.derive = [](Attributes& attributes, const Shapes& inputs) {
     const auto features = inputs.at(0).empty() ? std::nullopt : inputs[0].back().value();
     if (!features) throw MalformedFile("the last size of its input is open");
     attributes.set("input_size", *features);
   };
-  mapping.weights = [&kind](const Attributes& a, const Shapes&) { return weights(kind, a); };
-  mapping.lower = [&kind](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
-    return KerasWriter(kind, a, std::move(config), emitter).run();
-  };
-  for (auto& [what, config] : configurations(kind)) mapping.samples.push_back({what, std::move(config), {{3, 6, 5}}});
-  std::vector<Shape> with_state(1 + kind.states, Shape{3, 4});
-  with_state[0] = {3, 6, 5};
-  mapping.samples.push_back({"initial state", {{"units", 4}, {"return_sequences", true}}, with_state});
+  mapping.weights = [&kind, form](const Attributes& a, const Shapes& inputs) { return weights(kind, form, a, inputs); };
   return mapping;
 }
 
-// What a wrapped layer's own configuration says beyond the computation, and its name.
+void add_samples(KerasMapping& mapping, const Kind& kind, Configurations configurations) {
+  const std::string prefix = mapping.class_name == kRnn ? kind.keras_class + ", " : "";  // one class for all kinds
+  for (auto& [what, config] : configurations) mapping.samples.push_back({prefix + what, std::move(config), {{3, 6, 5}}});
+  std::vector<Shape> with_state(1 + kind.states, Shape{3, 4});
+  with_state[0] = {3, 6, 5};
+  mapping.samples.push_back({prefix + "initial state", mapping.samples.at(0).config, std::move(with_state)});
+}
+
+// Keras's layer of one direction.
+KerasMapping one_direction(const Kind& kind) {
+  KerasMapping mapping = any_form(kind, Form::Layer);
+  std::ranges::move(cell_rows(kind), std::back_inserter(mapping.attributes));
+  for (const auto& [key, value] : cell_carried(kind)) mapping.carried.set(key, value);
+  mapping.fits = [](const Attributes& a, const Shapes&) { return !a.boolean("bidirectional") || is_projected(a); };
+  mapping.lift = [](Json::Object&, Attributes& attributes, const Shapes&) { attributes.set("batch_first", true); };
+  mapping.lower = [&kind](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
+    return KerasWriter(kind, kind.keras_class, a, std::move(config), emitter).run();
+  };
+  add_samples(mapping, kind, configurations(kind));
+  return mapping;
+}
+
+// Keras's RNN of one cell or of several. Nothing but an RNN becomes one.
+KerasMapping of_cells(const Kind& kind) {
+  KerasMapping mapping = any_form(kind, Form::Cells);
+  mapping.carried.set("cell", nullptr);
+  mapping.reads = [&kind](const Json::Object& config) { return is_cell_of(kind, config.at("cell")); };
+  mapping.fits = [](const Attributes&, const Shapes&) { return false; };
+  mapping.lift = [&kind](Json::Object& config, Attributes& attributes, const Shapes&) {
+    attributes.set("batch_first", true);
+    config.set("cell", take_cells(kind, Json(config.at("cell")), attributes));
+  };
+  mapping.lower = [&kind](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
+    return KerasWriter(kind, kRnn, a, std::move(config), emitter).run();
+  };
+  add_samples(mapping, kind, configurations_of_cells(kind));
+  if (kind.states == 1) mapping.samples.push_back({kind.keras_class + ", stack, initial states", {{"cell", stack(kind, 2, "stacked")}}, {{3, 6, 5}, {3, 4}, {3, 4}}});
+  return mapping;
+}
+
 Json::Object kept_of(const Layer& layer, const Json::Object& config) {
   Json::Object kept{{"name", config.at("name")}};
   for (const auto& [key, value] : layer.keras) kept.set(key, value);
@@ -139,56 +211,75 @@ Json::Object kept_of(const Layer& layer, const Json::Object& config) {
 
 Layer lift_direction(const KerasMapping& inner, const Json& described, const Shapes& inputs) {
   Json::Object config = described.at("config").as_object();
-  config.erase("zero_output_for_mask");  // is set by Bidirectional itself
+  config.set("zero_output_for_mask", config.at("return_sequences"));  // as Bidirectional sets it
   return layer_from_config(inner, config, inputs).value();
 }
 
-Json wrapped_name(const Kind& kind, const std::string& direction) {
-  return Json::Object{{"name", direction + "_" + kind.keras_cell.substr(0, kind.keras_cell.size() - std::string_view("_cell").size())}};
+Json wrapped_name(const Kind& kind, Form form, const std::string& direction) {
+  const std::string name = kind.keras_cell.substr(0, kind.keras_cell.size() - std::string_view("_cell").size());
+  return Json::Object{{"name", direction + "_" + (form == Form::Cells ? "rnn" : name)}};
 }
 
 // Keras's wrapper of two layers.
-KerasMapping two_directions(const Kind& kind, const KerasMapping& inner) {
+KerasMapping two_directions(const Kind& kind, Form form) {
+  const KerasMapping inner = form == Form::Cells ? of_cells(kind) : one_direction(kind);
   KerasMapping mapping = inner;
   mapping.class_name = "Bidirectional";
   mapping.attributes = {{"merge_mode", "merge_mode", spelling::text_or_none()}};
-  mapping.carried = {{"layer", wrapped_name(kind, "forward")}, {"backward_layer", wrapped_name(kind, "backward")}};
-  mapping.reads = [&kind](const Json::Object& config) { return config.at("layer").at("class_name") == Json(kind.keras_class); };
-  mapping.fits = [](const Attributes& a, const Shapes&) { return a.boolean("bidirectional"); };
-  mapping.lift = [&kind, inner](Json::Object& config, Attributes& attributes, const Shapes& inputs) {
+  mapping.carried = {{"layer", wrapped_name(kind, form, "forward")}, {"backward_layer", wrapped_name(kind, form, "backward")}};
+  mapping.reads = [inner](const Json::Object& config) {
+    const Json layer = config.at("layer");
+    return layer.at("class_name") == Json(inner.class_name) && inner.reads(layer.at("config").as_object());
+  };
+  mapping.fits = [form](const Attributes& a, const Shapes&) {
+    return a.boolean("bidirectional") && !is_projected(a) && a.boolean("separate_directions") == (form == Form::Cells);
+  };
+  mapping.lift = [inner](Json::Object& config, Attributes& attributes, const Shapes& inputs) {
     const Json described = config.at("layer");
     const Layer forward = lift_direction(inner, described, inputs);
     attributes = forward.attributes;
     attributes.set("bidirectional", true);
+    attributes.set("separate_directions", attributes.integer("num_layers") > 1);
     config.set("layer", kept_of(forward, described.at("config").as_object()));
     const Json* backward_described = config.find("backward_layer");
     if (!backward_described || backward_described->is_null()) return;  // Keras's own: the same, backwards
-    if (backward_described->at("class_name") != Json(kind.keras_class))
-      throw Unsupported("its two layers are " + kind.keras_class + " and " + backward_described->at("class_name").as_string());
+    if (backward_described->at("class_name") != Json(inner.class_name))
+      throw Unsupported("its two layers are " + inner.class_name + " and " + backward_described->at("class_name").as_string());
     const Layer backward = lift_direction(inner, *backward_described, inputs);
     for (const auto& [name, value] : backward.attributes)
       if ((value == forward.attributes.at(name)) == (name == "go_backwards")) throw Unsupported("its two layers differ in " + name);
     config.set("backward_layer", kept_of(backward, Json(*backward_described).at("config").as_object()));
   };
   mapping.derive = [](Attributes&, const Shapes&) {};
+  mapping.lower = [&kind, wrapped = inner.class_name](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
+    return KerasWriter(kind, wrapped, a, std::move(config), emitter).run();
+  };
 
   mapping.samples.clear();
+  const std::string prefix = (form == Form::Cells ? "RNN of " : "") + kind.keras_class + ", ";
   const auto wrapped = [&](Json::Object config, const std::string& name) {
     config.set("name", name);
-    return object("layers", kind.keras_class, std::move(config));
+    return object("layers", inner.class_name, std::move(config));
   };
   const auto sample = [&](const std::string& what, Json::Object config, std::vector<Shape> inputs = {{3, 6, 5}}) {
-    mapping.samples.push_back({kind.keras_class + ", " + what, std::move(config), std::move(inputs)});
+    mapping.samples.push_back({prefix + what, std::move(config), std::move(inputs)});
   };
-  for (const auto& [what, config] : configurations(kind))
-    if (!config.contains("go_backwards")) sample(what, {{"layer", wrapped(config, "inner")}});  // that needs a backward_layer
-  const Json::Object sequences{{"units", 4}, {"return_sequences", true}};
+  for (const KerasSample& one : inner.samples)
+    if (one.inputs.size() == 1 && !one.config.contains("go_backwards")) sample(form == Form::Cells ? one.what.substr(kind.keras_class.size() + 2) : one.what, {{"layer", wrapped(one.config, "inner")}});  // that needs a backward_layer
+  const Json::Object plain = inner.samples.at(0).config;
+  Json::Object sequences = plain, states = plain;
+  sequences.set("return_sequences", true);
+  states.set("return_state", true);
   for (const char* mode : {"sum", "mul", "ave"}) sample("merged by " + std::string(mode), {{"layer", wrapped(sequences, "inner")}, {"merge_mode", mode}});
-  sample("not merged", {{"layer", wrapped({{"units", 4}, {"return_state", true}}, "inner")}, {"merge_mode", nullptr}});
+  sample("not merged", {{"layer", wrapped(states, "inner")}, {"merge_mode", nullptr}});
   Json::Object backwards = sequences;
   backwards.set("go_backwards", true);
   Json::Object backwards_by_ones = backwards;
-  backwards_by_ones.set("bias_initializer", object("initializers", "Ones", {}));
+  const Json ones = object("initializers", "Ones", {});
+  if (form == Form::Cells)
+    backwards_by_ones.set("cell", cell(kind, {{"units", 4}, {"bias_initializer", ones}}));
+  else
+    backwards_by_ones.set("bias_initializer", ones);
   sample("a backward layer of its own", {{"layer", wrapped(sequences, "ahead")}, {"backward_layer", wrapped(backwards_by_ones, "behind")}});
   sample("backwards first", {{"layer", wrapped(backwards, "ahead")}, {"backward_layer", wrapped(sequences, "behind")}});
   std::vector<Shape> with_states(1 + 2 * kind.states, Shape{3, 4});
@@ -205,7 +296,7 @@ KerasMapping single_step(const Kind& kind) {
   mapping.written_only = true;  // Keras's layer is a sequence's
   mapping.weights = [&kind](const Attributes& a, const Shapes&) {
     WeightRules rules;
-    add_rules(rules, kind, a, "", {});
+    add_rules(rules, kind, a, "", {"", kind.keras_cell});
     return rules;
   };
   mapping.lower = [&kind](const Attributes& a, Json::Object config, KerasEmitter& emitter) { return write_step(kind, a, std::move(config), emitter); };
@@ -217,9 +308,11 @@ KerasMapping single_step(const Kind& kind) {
 std::vector<KerasMapping> keras_mappings() {
   std::vector<KerasMapping> result;
   for (const Kind& kind : kinds()) {
-    const KerasMapping one = one_direction(kind);
-    result.push_back(one);
-    result.push_back(two_directions(kind, one));
+    // Those of cells come first: a Bidirectional that came from them is not the one that is preferred otherwise.
+    for (const Form form : {Form::Cells, Form::Layer}) {
+      result.push_back(form == Form::Cells ? of_cells(kind) : one_direction(kind));
+      result.push_back(two_directions(kind, form));
+    }
     result.push_back(single_step(kind));
   }
   return result;

@@ -1,6 +1,10 @@
 #include "layers/recurrent/keras_writer.h"
 
+#include <algorithm>
+
 #include "h5bridge/error.h"
+#include "layers/recurrent/keras_cells.h"
+#include "layers/recurrent/keras_projection.h"
 #include "layers/registry.h"
 
 namespace h5bridge::recurrent {
@@ -11,18 +15,34 @@ constexpr const char* kNumpy = "keras.src.ops.numpy";
 using Argument = KerasEmitter::Argument;
 using Handle = KerasEmitter::Handle;
 
-const KerasMapping& mapping_of(const Kind& kind) { return *Registry::instance().keras_of(kind.type).at(0); }
+const KerasMapping& mapping_of(const Kind& kind, const std::string& class_name) {
+  const auto mappings = Registry::instance().keras_of(kind.type);
+  return **std::ranges::find(mappings, class_name, &KerasMapping::class_name);
+}
 
 }  // namespace
 
 std::string keras_part(std::int64_t layer) { return layer == 0 ? "" : "l" + std::to_string(layer); }
 
-KerasWriter::KerasWriter(const Kind& kind, const Attributes& attributes, Json::Object config, KerasEmitter& emitter)
-    : kind_(kind), attributes_(attributes), config_(std::move(config)), emitter_(emitter), needs_states_(attributes.boolean("return_state")) {
+KerasWriter::KerasWriter(const Kind& kind, const std::string& inner_class, const Attributes& attributes, Json::Object config, KerasEmitter& emitter)
+    : kind_(kind),
+      inner_(mapping_of(kind, inner_class)),
+      layers_at_once_(inner_class == kRnn ? attributes.integer("num_layers") : 1),
+      attributes_(attributes),
+      config_(std::move(config)),
+      emitter_(emitter),
+      needs_states_(attributes.boolean("return_state")) {
   for (std::size_t i = sequences(); i < emitter.output_shapes().size(); ++i) needs_states_ = needs_states_ || emitter.is_used(i);
+  const bool is_bidirectional = directions(attributes) == 2 && !is_projected(attributes);
+  if (!emitter.named_inputs().empty() && is_bidirectional && attributes.boolean("zero_output_for_mask") != attributes.boolean("return_sequences"))
+    throw Unsupported("Keras's Bidirectional makes the outputs of masked steps zeros where it returns sequences (zero_output_for_mask), and nowhere else");
+  if (attributes.boolean("separate_directions") && attributes.integer("num_layers") > 1 && inner_class != kRnn)
+    throw Unsupported("with separate_directions it is Keras's Bidirectional of an RNN, which has no projection");
 }
 
 std::size_t KerasWriter::sequences() const { return attributes_.is_none("merge_mode") ? 2 : 1; }
+
+bool KerasWriter::is_last(std::int64_t layer) const { return layer + layers_at_once_ == attributes_.integer("num_layers"); }
 
 Handle KerasWriter::time_and_batch_swapped(const std::string& suffix, Handle value) {
   SymbolicShape shape = emitter_.shape(value);
@@ -33,20 +53,34 @@ Handle KerasWriter::time_and_batch_swapped(const std::string& suffix, Handle val
 std::vector<Handle> KerasWriter::initial_states(std::int64_t layer) {
   std::vector<Handle> inputs = emitter_.inputs();
   inputs.erase(inputs.begin());
-  if (has_keras_states(emitter_.input_shapes())) return inputs;
+  const std::int64_t layers = attributes_.integer("num_layers");
+  const bool separate = has_keras_states(emitter_.input_shapes());
   std::vector<Handle> result;
   for (std::int64_t direction = 0; direction < directions(attributes_); ++direction)
-    for (std::size_t state = 0; state < inputs.size(); ++state) {
-      const std::int64_t index = layer * directions(attributes_) + direction;
-      const SymbolicShape& shape = emitter_.shape(inputs[state]);
-      result.push_back(emitter_.call({.suffix = "state" + std::to_string(state) + tensor_suffix(layer, direction),
-                                      .module = kNumpy,
-                                      .class_name = "GetItem",
-                                      .arguments = {inputs[state], Json(index)},
-                                      .outputs = {{shape[1], shape[2]}}})
-                           .at(0));
-    }
+    for (std::int64_t i = layer; i < layer + layers_at_once_; ++i)
+      for (std::int64_t state = 0; state < kind_.states; ++state)
+        result.push_back(separate ? inputs.at((direction * layers + i) * kind_.states + state) : one_state(state, i, direction));
   return result;
+}
+
+// Of PyTorch's states.
+Handle KerasWriter::one_state(std::int64_t state, std::int64_t layer, std::int64_t direction) {
+  const Handle stacked = emitter_.input(static_cast<std::size_t>(state) + 1);
+  const SymbolicShape& shape = emitter_.shape(stacked);
+  return emitter_.call({.suffix = "state" + std::to_string(state) + tensor_suffix(layer, direction),
+                        .module = kNumpy,
+                        .class_name = "GetItem",
+                        .arguments = {stacked, Json(layer * directions(attributes_) + direction)},
+                        .outputs = {{shape[1], shape[2]}}})
+      .at(0);
+}
+
+void KerasWriter::write_cells(Json::Object& inner_config) const {
+  if (inner_.class_name != kRnn) return;
+  Json cells = whole_cells(kind_, attributes_, Json(inner_config.at("cell")));
+  if (is_stack(cells) && kind_.states > 1 && emitter_.input_shapes().size() > 1)
+    throw Unsupported("initial states of stacked cells with " + std::to_string(kind_.states) + " states each");
+  inner_config.set("cell", std::move(cells));
 }
 
 Json::Object KerasWriter::bidirectional_config(const Attributes& attributes) const {
@@ -54,23 +88,24 @@ Json::Object KerasWriter::bidirectional_config(const Attributes& attributes) con
   Attributes own = attributes;
   for (const char* member : {"layer", "backward_layer"}) {
     const Json::Object& kept = config_.at(member).as_object();
-    Json::Object inner = config_of(mapping_of(kind_), Layer{kept.at("name").as_string(), kind_.type, own, kept});
+    Json::Object inner = config_of(inner_, Layer{kept.at("name").as_string(), kind_.type, own, kept});
     inner.set("zero_output_for_mask", own.boolean("return_sequences"));  // as Bidirectional sets it
-    config.set(member, Json::Object{{"module", "keras.layers"}, {"class_name", kind_.keras_class}, {"config", std::move(inner)}, {"registered_name", nullptr}});
+    write_cells(inner);
+    config.set(member, Json::Object{{"module", "keras.layers"}, {"class_name", inner_.class_name}, {"config", std::move(inner)}, {"registered_name", nullptr}});
     own.set("go_backwards", !attributes.boolean("go_backwards"));
   }
   return config;
 }
 
 Json::Object KerasWriter::layer_config(std::int64_t layer) const {
-  const bool is_last = layer + 1 == attributes_.integer("num_layers");
   Attributes own = attributes_;
   own.set("return_state", needs_states_);
-  own.set("return_sequences", !is_last || attributes_.boolean("return_sequences"));
+  own.set("return_sequences", !is_last(layer) || attributes_.boolean("return_sequences"));
   own.set("go_backwards", layer == 0 && attributes_.boolean("go_backwards"));  // the next one takes the sequence as it comes
-  if (directions(attributes_) == 2) return bidirectional_config(own);
+  if (directions(attributes_) == 2 && !is_projected(attributes_)) return bidirectional_config(own);
   Json::Object config = config_;
   for (const char* name : {"return_state", "return_sequences", "go_backwards"}) config.set(name, own.boolean(name));
+  write_cells(config);
   return config;
 }
 
@@ -78,30 +113,32 @@ std::vector<Handle> KerasWriter::write_layer(std::int64_t layer, Handle input) {
   const std::int64_t hidden = attributes_.integer("hidden_size");
   const std::int64_t width = attributes_.at("merge_mode") == AttributeValue("concat") ? hidden * directions(attributes_) : hidden;
   Json::Object config = layer_config(layer);
+  const bool has_states = emitter_.input_shapes().size() > 1;
+  if (is_projected(attributes_))
+    return write_projected({kind_, attributes_, layer, std::move(config), has_states ? initial_states(layer) : std::vector<Handle>{}}, input, emitter_);
   const SymbolicShape& shape = emitter_.shape(input);
-  const bool is_last = layer + 1 == attributes_.integer("num_layers");
   SymbolicShape output{shape[0], shape[1], width};
-  if (is_last && !attributes_.boolean("return_sequences")) output = {shape[0], width};
+  if (is_last(layer) && !attributes_.boolean("return_sequences")) output = {shape[0], width};
   KerasEmitter::Call call{.suffix = keras_part(layer),
-                          .class_name = directions(attributes_) == 2 ? "Bidirectional" : kind_.keras_class,
+                          .class_name = directions(attributes_) == 2 ? "Bidirectional" : inner_.class_name,
                           .config = std::move(config),
                           .arguments = {input},
                           .outputs = std::vector<SymbolicShape>(sequences(), output)};
-  if (needs_states_) call.outputs.insert(call.outputs.end(), kind_.states * directions(attributes_), SymbolicShape{shape[0], hidden});
-  if (emitter_.input_shapes().size() > 1) call.keywords.emplace_back("initial_state", initial_states(layer));
+  if (needs_states_) call.outputs.insert(call.outputs.end(), kind_.states * directions(attributes_) * layers_at_once_, SymbolicShape{shape[0], hidden});
+  if (has_states) call.keywords.emplace_back("initial_state", initial_states(layer));
   call.keywords.insert(call.keywords.end(), emitter_.named_inputs().begin(), emitter_.named_inputs().end());
   return emitter_.call(std::move(call));
 }
 
 KerasEmitter::Results KerasWriter::run() {
   const Attributes& a = attributes_;
-  if (output_size(a) != a.integer("hidden_size")) throw Unsupported("Keras's " + kind_.keras_class + " has no projection (proj_size)");
   Handle value = emitter_.input(0);
   if (!a.boolean("batch_first")) value = time_and_batch_swapped("batch_first", value);
 
+  const std::int64_t layers = a.integer("num_layers");
   std::vector<Handle> outputs;
-  std::vector<std::vector<Handle>> finals(kind_.states);  // the states of all layers and directions
-  for (std::int64_t layer = 0; layer < a.integer("num_layers"); ++layer) {
+  std::vector<std::vector<Handle>> finals(kind_.states, std::vector<Handle>(layers * directions(a)));  // the states as PyTorch has them
+  for (std::int64_t layer = 0; layer < layers; layer += layers_at_once_) {
     if (layer > 0 && a.number("dropout") > 0) {
       Attributes dropout = Registry::instance().find("Dropout")->defaults();
       dropout.set("p", a.number("dropout"));
@@ -109,13 +146,22 @@ KerasEmitter::Results KerasWriter::run() {
     }
     outputs = write_layer(layer, value);
     value = outputs[0];
-    for (std::size_t i = sequences(); i < outputs.size(); ++i) finals[(i - sequences()) % finals.size()].push_back(outputs[i]);
+    auto state_of_layer = outputs.begin() + static_cast<std::ptrdiff_t>(sequences());
+    if (state_of_layer == outputs.end()) continue;
+    for (std::int64_t direction = 0; direction < directions(a); ++direction)
+      for (std::int64_t i = layer; i < layer + layers_at_once_; ++i)
+        for (auto& states : finals) states[i * directions(a) + direction] = *state_of_layer++;
   }
+  outputs.resize(sequences());
   if (!a.boolean("batch_first") && a.boolean("return_sequences"))
     for (std::size_t i = 0; i < sequences(); ++i) outputs[i] = time_and_batch_swapped(i == 0 ? "time_first" : "time_first_reverse", outputs[i]);
-  if (a.boolean("return_state") || !needs_states_) return outputs;
-
-  outputs.resize(sequences());
+  if (!needs_states_) return outputs;
+  if (a.boolean("return_state")) {
+    for (std::int64_t direction = 0; direction < directions(a); ++direction)
+      for (std::int64_t layer = 0; layer < layers; ++layer)
+        for (const auto& states : finals) outputs.push_back(states[layer * directions(a) + direction]);
+    return outputs;
+  }
   for (std::size_t state = 0; state < finals.size(); ++state) {
     const SymbolicShape& each = emitter_.shape(finals[state][0]);
     SymbolicShape shape{static_cast<std::int64_t>(finals[state].size()), each[0], each[1]};

@@ -30,8 +30,11 @@ std::int64_t output_size(const Attributes& attributes) {
   return projection > 0 ? projection : attributes.integer("hidden_size");
 }
 
+bool is_projected(const Attributes& attributes) { return output_size(attributes) != attributes.integer("hidden_size"); }
+
 std::int64_t input_size(const Attributes& attributes, std::int64_t layer) {
-  return layer == 0 ? attributes.integer("input_size") : output_size(attributes) * directions(attributes);
+  if (layer == 0) return attributes.integer("input_size");
+  return output_size(attributes) * (attributes.boolean("separate_directions") ? 1 : directions(attributes));
 }
 
 bool has_second_bias(const Attributes& attributes) { return !attributes.contains("reset_after") || attributes.boolean("reset_after"); }
@@ -46,7 +49,7 @@ std::vector<ParameterSpec> parameters_of(const Kind& kind, const Attributes& a) 
       result.push_back({"weight_hh" + suffix, {rows, output_size(a)}});
       if (a.boolean("bias")) result.push_back({"bias_ih" + suffix, {rows}});
       if (a.boolean("bias") && has_second_bias(a)) result.push_back({"bias_hh" + suffix, {rows}});
-      if (output_size(a) != a.integer("hidden_size")) result.push_back({"weight_hr" + suffix, {output_size(a), a.integer("hidden_size")}});
+      if (is_projected(a)) result.push_back({"weight_hr" + suffix, {output_size(a), a.integer("hidden_size")}});
     }
   return result;
 }

@@ -28,6 +28,8 @@ std::int64_t directions(const Attributes& attributes);
 std::string tensor_suffix(std::int64_t layer, std::int64_t direction);
 /// The size of the hidden state, which LSTM's projection may make smaller than the cell state.
 std::int64_t output_size(const Attributes& attributes);
+/// Whether LSTM's projection makes the hidden state.
+bool is_projected(const Attributes& attributes);
 /// The size of the input of one of the stacked layers.
 std::int64_t input_size(const Attributes& attributes, std::int64_t layer);
 /// Both of PyTorch's biases are there, or, for Keras's GRU with reset_after=False, the first one alone.

@@ -5,17 +5,16 @@ namespace {
 
 using torch::Tensor;
 
-// The output of every step and the states, as PyTorch has them.
-using Run = std::function<TorchValues(const Tensor& input, const TorchValues& initial)>;
+// Without a mask.
+using Run = std::function<NetworkOutputs(const Tensor& input, const TorchValues& initial)>;
 struct Made {
   TorchModulePtr module;
   Run run;
 };
 
-TorchValues as_values(const std::tuple<Tensor, Tensor>& results) { return {std::get<0>(results), std::get<1>(results)}; }
-TorchValues as_values(const std::tuple<Tensor, std::tuple<Tensor, Tensor>>& results) {
-  const auto& [output, states] = results;
-  return {output, std::get<0>(states), std::get<1>(states)};
+NetworkOutputs outputs_of(const Attributes& a, Tensor sequence, TorchValues states) {
+  const Tensor last = states[0].slice(0, -directions(a));
+  return {std::move(sequence), std::move(states), last};
 }
 
 template <typename Options>
@@ -45,39 +44,40 @@ Made lstm(const Attributes& a) {
   torch::nn::LSTM module(options);
   module->options.proj_size(a.integer("proj_size"));
   module->options_base.proj_size(a.integer("proj_size"));
-  return made(module, a, [module](const Tensor& input, const TorchValues& initial) mutable {
-    if (initial.empty()) return as_values(module->forward(input));
-    return as_values(module->forward(input, std::tuple(initial[0], initial[1])));
+  return made(module, a, [module, a](const Tensor& input, const TorchValues& initial) mutable {
+    const auto [sequence, states] = initial.empty() ? module->forward(input) : module->forward(input, std::tuple(initial[0], initial[1]));
+    return outputs_of(a, sequence, {std::get<0>(states), std::get<1>(states)});
   });
 }
 
 template <typename Module>
-Run run_with_one_state(Module module) {
-  return [module](const Tensor& input, const TorchValues& initial) mutable {
-    return as_values(module->forward(input, initial.empty() ? Tensor() : initial[0]));
+Run run_with_one_state(Module module, const Attributes& a) {
+  return [module, a](const Tensor& input, const TorchValues& initial) mutable {
+    const auto [sequence, state] = module->forward(input, initial.empty() ? Tensor() : initial[0]);
+    return outputs_of(a, sequence, {state});
   };
 }
 
 Made gru(const Attributes& a) {
   torch::nn::GRU module(small_options<torch::nn::GRUOptions>(a));
-  return made(module, a, run_with_one_state(module));
+  return made(module, a, run_with_one_state(module, a));
 }
 
 Made simple(const Attributes& a) {
   auto options = small_options<torch::nn::RNNOptions>(a);
   if (a.text("nonlinearity") == "relu") options.nonlinearity(torch::kReLU);
   torch::nn::RNN module(options);
-  return made(module, a, run_with_one_state(module));
+  return made(module, a, run_with_one_state(module, a));
 }
 
 Made step_by_step(const Kind& kind, const Attributes& a) {
-  Network module(kind, a);
-  return {module.ptr(), [module](const Tensor& input, const TorchValues& initial) mutable { return module->forward(input, initial); }};
+  const Network module(kind, a);
+  return {module.ptr(), [module, steps = Steps(kind, a)](const Tensor& input, const TorchValues& initial) { return steps.run(*module, input, initial, {}); }};
 }
 
 // Whether LibTorch's own module does it.
 bool is_plain(const Kind& kind, const Attributes& a) {
-  if (a.number("input_dropout") > 0 || a.number("recurrent_dropout") > 0 || !has_second_bias(a)) return false;
+  if (a.number("input_dropout") > 0 || a.number("recurrent_dropout") > 0 || !has_second_bias(a) || a.boolean("separate_directions")) return false;
   if (kind.type == "RNN") return a.text("nonlinearity") == "tanh" || a.text("nonlinearity") == "relu";
   return a.text("activation") == "tanh" && a.text("recurrent_activation") == "sigmoid";
 }
@@ -88,14 +88,15 @@ Made make(const Kind& kind, const Attributes& a) {
   return makers.at(kind.type)(a);
 }
 
-// Keras's states, (batch, hidden_size) each, those of the first direction first, as PyTorch has them.
-TorchValues stacked(const TorchValues& states, std::int64_t kinds) {
+// Keras's states, (batch, hidden_size) each, as PyTorch has them. Keras has all of one direction first, and of that all of one layer.
+TorchValues stacked(const Attributes& a, const TorchValues& states, std::size_t kinds) {
   if (states.empty() || states[0].dim() == 3) return states;
   TorchValues result;
-  for (std::size_t kind = 0; kind < static_cast<std::size_t>(kinds); ++kind) {
-    TorchValues directions;
-    for (std::size_t i = kind; i < states.size(); i += kinds) directions.push_back(states[i]);
-    result.push_back(torch::stack(directions));
+  for (std::size_t kind = 0; kind < kinds; ++kind) {
+    TorchValues each;
+    for (std::int64_t layer = 0; layer < a.integer("num_layers"); ++layer)
+      for (std::int64_t direction = 0; direction < directions(a); ++direction) each.push_back(states.at((direction * a.integer("num_layers") + layer) * kinds + kind));
+    result.push_back(torch::stack(each));
   }
   return result;
 }
@@ -109,25 +110,25 @@ Tensor merged(const TorchValues& parts, const std::string& mode) {
 }
 
 // The outputs as the attributes ask for them.
-TorchValues presented(const Attributes& a, const TorchValues& results) {
+TorchValues presented(const Attributes& a, const NetworkOutputs& results) {
   const std::int64_t count = directions(a);
   TorchValues outputs;
   if (a.boolean("return_sequences") && a.at("merge_mode") == AttributeValue("concat")) {
-    outputs = {results[0]};
+    outputs = {results.sequence};
   } else {
-    // The last step of a direction is its final state: of the one that reads backwards, the first.
-    TorchValues parts = a.boolean("return_sequences") ? results[0].chunk(count, -1) : results[1].slice(0, -count).unbind(0);
+    TorchValues parts = a.boolean("return_sequences") ? results.sequence.chunk(count, -1) : results.last.unbind(0);
     if (a.is_none("merge_mode"))
       outputs = std::move(parts);
     else
       outputs = {merged(parts, a.text("merge_mode"))};
   }
-  const TorchValues states(results.begin() + 1, results.end());
+  const TorchValues& states = results.states;
   if (!a.boolean("return_state"))
     outputs.insert(outputs.end(), states.begin(), states.end());
   else
     for (std::int64_t direction = 0; direction < count; ++direction)
-      for (const Tensor& state : states) outputs.push_back(state[direction]);
+      for (std::int64_t layer = 0; layer < a.integer("num_layers"); ++layer)
+        for (const Tensor& state : states) outputs.push_back(state[layer * count + direction]);
   return outputs;
 }
 
@@ -135,17 +136,26 @@ TorchInstance sequence(const Layer& layer) {
   const Kind& kind = kind_of(layer.type);
   const Attributes& a = layer.attributes;
   Made made = make(kind, a);
-  const auto last = std::make_shared<TorchValues>();  // the states that the last call ended with
-  return {made.module, [run = made.run, a, states = kind.states, last](const TorchValues& inputs, const Symbols&) {
-            const Tensor input = a.boolean("go_backwards") ? inputs.at(0).flip(a.boolean("batch_first") ? 1 : 0) : inputs.at(0);
-            const TorchValues initial = stacked({inputs.begin() + 1, inputs.end()}, states);
-            const TorchValues results = run(input, initial.empty() ? *last : initial);
-            if (a.boolean("stateful")) {
-              last->clear();
-              for (std::size_t i = 1; i < results.size(); ++i) last->push_back(results[i].detach());
-            }
-            return presented(a, results);
-          }};
+  const auto kept = std::make_shared<TorchValues>();  // the states that the last call ended with
+  // LibTorch's own modules know no masks.
+  const auto call = [a, kept, states = static_cast<std::size_t>(kind.states), run = made.run, module = made.module, steps = Steps(kind, a)](const TorchValues& inputs, Tensor mask) {
+    Tensor input = inputs.at(0);
+    if (a.boolean("go_backwards")) {
+      input = input.flip(a.boolean("batch_first") ? 1 : 0);
+      if (mask.defined()) mask = mask.flip(1);
+    }
+    TorchValues initial = stacked(a, {inputs.begin() + 1, inputs.end()}, states);
+    if (initial.empty()) initial = *kept;
+    const NetworkOutputs results = mask.defined() ? steps.run(*module, input, initial, mask) : run(input, initial);
+    if (a.boolean("stateful")) {
+      kept->clear();
+      for (const Tensor& state : results.states) kept->push_back(state.detach());
+    }
+    return presented(a, results);
+  };
+  return {.module = made.module,
+          .forward = [call](const TorchValues& inputs, const Symbols&) { return call(inputs, {}); },
+          .forward_named = [call](const TorchValues& inputs, const NamedTensors& named) { return call(inputs, named.at("mask")); }};
 }
 
 template <typename Module, typename Options>

@@ -67,57 +67,76 @@ TorchValues dropout_masks(const Tensor& like, double rate, std::int64_t count) {
 
 }  // namespace
 
-NetworkImpl::NetworkImpl(const Kind& kind, const Attributes& attributes)
+Steps::Steps(const Kind& kind, const Attributes& attributes)
     : kind_(kind),
       attributes_(attributes),
       activation_(keras_activation(attributes.text(kind.type == "RNN" ? "nonlinearity" : "activation"))),
-      recurrent_activation_(kind.type == "RNN" ? activation_ : keras_activation(attributes.text("recurrent_activation"))) {
-  for (const ParameterSpec& parameter : parameters_of(kind, attributes)) register_parameter(parameter.name, torch::empty({0}));
-}
+      recurrent_activation_(kind.type == "RNN" ? activation_ : keras_activation(attributes.text("recurrent_activation"))) {}
 
-TorchValues NetworkImpl::forward(const Tensor& input, const TorchValues& initial) {
+NetworkOutputs Steps::run(const torch::nn::Module& module, const Tensor& input, const TorchValues& initial, const Tensor& mask) const {
   const Attributes& a = attributes_;
   const bool batch_first = a.boolean("batch_first");
-  const auto parameters = named_parameters(/*recurse=*/false);
+  const auto parameters = module.named_parameters(/*recurse=*/false);
   const auto find = [&](const std::string& name) {
     const Tensor* found = parameters.find(name);
     return found ? *found : Tensor();
   };
-  Tensor sequence = batch_first ? input.transpose(0, 1) : input;
+  const Tensor valid = mask.defined() ? mask.to(torch::kBool).transpose(0, 1).unsqueeze(-1) : mask;  // (time, batch, 1)
+  TorchValues sequences(directions(a), batch_first ? input.transpose(0, 1) : input);  // what each direction reads
+  TorchValues lasts;
   std::vector<TorchValues> finals(kind_.states);
   for (std::int64_t layer = 0; layer < a.integer("num_layers"); ++layer) {
-    if (layer > 0) sequence = torch::dropout(sequence, a.number("dropout"), is_training());
     TorchValues outputs;
+    lasts.clear();
     for (std::int64_t direction = 0; direction < directions(a); ++direction) {
+      const Tensor sequence = layer > 0 ? torch::dropout(sequences[direction], a.number("dropout"), module.is_training()) : sequences[direction];
       const std::string suffix = tensor_suffix(layer, direction);
       Direction d{find("weight_ih" + suffix), find("weight_hh" + suffix), find("bias_ih" + suffix), find("bias_hh" + suffix), find("weight_hr" + suffix),
                   {}, {}, activation_, recurrent_activation_, has_second_bias(a)};
       const std::int64_t batch = sequence.size(1);
       TorchValues states{sequence.new_zeros({batch, output_size(a)})};
       if (kind_.states == 2) states.push_back(sequence.new_zeros({batch, a.integer("hidden_size")}));
+      Tensor last = states[0];
       for (std::size_t i = 0; i < initial.size(); ++i) states[i] = initial[i][layer * directions(a) + direction];
-      if (is_training()) {
+      if (module.is_training()) {
         // Keras takes one mask a gate wherever the hidden state is dropped out, too.
         const std::int64_t count = a.number("recurrent_dropout") > 0 ? kind_.gates : 1;
         d.input_masks = dropout_masks(sequence[0], a.number("input_dropout"), count);
         d.hidden_masks = dropout_masks(states[0], a.number("recurrent_dropout"), count);
       }
-      const Tensor from_input = product(direction == 1 ? sequence.flip(0) : sequence, d.weight_ih, d.bias_ih, d.input_masks);
+      const auto in_order = [&](const Tensor& values) { return direction == 1 ? values.flip(0) : values; };
+      const Tensor from_input = product(in_order(sequence), d.weight_ih, d.bias_ih, d.input_masks);
+      const Tensor read = valid.defined() ? in_order(valid) : valid;
       TorchValues steps;
       for (std::int64_t t = 0; t < from_input.size(0); ++t) {
-        states = kSteps.at(kind_.type)(d, from_input[t], states);
-        if (d.weight_hr.defined()) states[0] = torch::linear(states[0], d.weight_hr);
-        steps.push_back(states[0]);
+        TorchValues next = kSteps.at(kind_.type)(d, from_input[t], states);
+        if (d.weight_hr.defined()) next[0] = torch::linear(next[0], d.weight_hr);
+        if (read.defined()) {
+          last = torch::where(read[t], next[0], a.boolean("zero_output_for_mask") ? torch::zeros_like(last) : last);
+          for (std::size_t i = 0; i < next.size(); ++i) next[i] = torch::where(read[t], next[i], states[i]);
+        } else {
+          last = next[0];
+        }
+        states = std::move(next);
+        steps.push_back(last);
       }
-      const Tensor output = torch::stack(steps);
-      outputs.push_back(direction == 1 ? output.flip(0) : output);
+      outputs.push_back(in_order(torch::stack(steps)));
+      lasts.push_back(last);
       for (std::size_t i = 0; i < finals.size(); ++i) finals[i].push_back(states[i]);
     }
-    sequence = torch::cat(outputs, -1);
+    if (a.boolean("separate_directions"))
+      sequences = std::move(outputs);
+    else
+      sequences.assign(sequences.size(), torch::cat(outputs, -1));
   }
-  TorchValues result{batch_first ? sequence.transpose(0, 1) : sequence};
-  for (const TorchValues& states : finals) result.push_back(torch::stack(states));
+  const Tensor sequence = a.boolean("separate_directions") ? torch::cat(sequences, -1) : sequences[0];
+  NetworkOutputs result{batch_first ? sequence.transpose(0, 1) : sequence, {}, torch::stack(lasts)};
+  for (const TorchValues& states : finals) result.states.push_back(torch::stack(states));
   return result;
+}
+
+NetworkImpl::NetworkImpl(const Kind& kind, const Attributes& attributes) {
+  for (const ParameterSpec& parameter : parameters_of(kind, attributes)) register_parameter(parameter.name, torch::empty({0}));
 }
 
 }  // namespace h5bridge::recurrent

@@ -6,19 +6,33 @@
 
 namespace h5bridge::recurrent {
 
-/// A module with the parameters of torch::nn::LSTM, GRU or RNN, under the same names.
-class NetworkImpl : public torch::nn::Module {
+/// What a network gives: the output of every step, laid out as its input; the states as PyTorch has them; and the output of the
+/// last step of each direction of the last layer, which masks may keep from being its state.
+struct NetworkOutputs {
+  torch::Tensor sequence;
+  TorchValues states;
+  torch::Tensor last;
+};
+
+/// The computation, for the parameters of whichever module has them.
+class Steps {
  public:
-  NetworkImpl(const Kind& kind, const Attributes& attributes);
-  /// The output of every step, laid out as the input, and the states as PyTorch has them. `initial` is empty, or has such
-  /// states.
-  TorchValues forward(const torch::Tensor& input, const TorchValues& initial);
+  Steps(const Kind& kind, const Attributes& attributes);
+  /// `initial` is empty, or has states as PyTorch has them. `mask`, if defined, is (batch, time): where it is false, states stay as
+  /// they are, and the output is that of the step before, or zeros.
+  NetworkOutputs run(const torch::nn::Module& module, const torch::Tensor& input, const TorchValues& initial, const torch::Tensor& mask) const;
 
  private:
   const Kind& kind_;
   Attributes attributes_;
   TorchFunction activation_;
   TorchFunction recurrent_activation_;
+};
+
+/// A module with the parameters of torch::nn::LSTM, GRU or RNN, under the same names.
+class NetworkImpl : public torch::nn::Module {
+ public:
+  NetworkImpl(const Kind& kind, const Attributes& attributes);
 };
 TORCH_MODULE(Network);
 

@@ -10,18 +10,20 @@ namespace {
 
 using Shapes = std::vector<SymbolicShape>;
 
+constexpr std::int64_t kMost = 1 << 24;  // of anything: more than a file can fill
+
 void check(const Attributes& a) {
   for (const char* name : {"input_size", "hidden_size", "num_layers"})
-    if (a.contains(name) && a.integer(name) < 1) throw MalformedFile("\"" + std::string(name) + "\" is " + std::to_string(a.integer(name)) + ", expected at least 1");
+    if (a.contains(name) && (a.integer(name) < 1 || a.integer(name) > kMost))
+      throw MalformedFile("\"" + std::string(name) + "\" is " + std::to_string(a.integer(name)) + ", expected 1 to " + std::to_string(kMost));
   for (const char* name : {"dropout", "input_dropout", "recurrent_dropout"})
     if (a.contains(name) && !(a.number(name) >= 0 && a.number(name) <= 1))
       throw MalformedFile("\"" + std::string(name) + "\" is " + std::to_string(a.number(name)) + ", expected 0 to 1");
   if (a.contains("proj_size") && (a.integer("proj_size") < 0 || a.integer("proj_size") >= a.integer("hidden_size")))
     throw MalformedFile("\"proj_size\" is " + std::to_string(a.integer("proj_size")) + ", expected 0 to less than \"hidden_size\"");
-  if (a.contains("merge_mode") && a.at("merge_mode") != AttributeValue("concat") && (a.integer("num_layers") > 1 || !a.boolean("bidirectional")))
+  if (a.contains("merge_mode") && a.at("merge_mode") != AttributeValue("concat") && ((a.integer("num_layers") > 1 && !a.boolean("separate_directions")) || !a.boolean("bidirectional")))
     throw MalformedFile("\"merge_mode\" is for one bidirectional layer");
-  if (a.contains("return_state") && a.boolean("return_state") && (a.integer("num_layers") > 1 || output_size(a) != a.integer("hidden_size")))
-    throw MalformedFile("\"return_state\" is for one layer without a projection");
+  if (a.contains("return_state") && a.boolean("return_state") && is_projected(a)) throw MalformedFile("\"return_state\" is for layers without a projection");
 }
 
 void check_shape(const std::string& what, const SymbolicShape& found, const SymbolicShape& expected) {
@@ -45,7 +47,7 @@ Shapes stacked_states(const Kind& kind, const Attributes& a, const Size& batch) 
 
 // As Keras has them.
 Shapes separate_states(const Kind& kind, const Attributes& a, const Size& batch) {
-  return Shapes(kind.states * directions(a), {batch, a.integer("hidden_size")});
+  return Shapes(kind.states * directions(a) * a.integer("num_layers"), {batch, a.integer("hidden_size")});
 }
 
 Shapes shapes(const Kind& kind, const Attributes& a, const Shapes& inputs) {
@@ -56,7 +58,7 @@ Shapes shapes(const Kind& kind, const Attributes& a, const Shapes& inputs) {
   const Size& batch = input[a.boolean("batch_first") ? 0 : 1];
   if (inputs.size() > 1) {
     const bool separate = has_keras_states(inputs);
-    if (separate && (a.integer("num_layers") > 1 || output_size(a) != a.integer("hidden_size")))
+    if (separate && is_projected(a))
       throw MalformedFile("its initial state has shape " + to_string(inputs[1]) + ", expected three axes");
     const Shapes expected = separate ? separate_states(kind, a, batch) : stacked_states(kind, a, batch);
     if (inputs.size() - 1 != expected.size())
@@ -104,6 +106,8 @@ std::vector<AttributeSpec> attributes(const Kind& kind) {
       boolean("go_backwards", false, "whether the sequence is reversed first, and the output left so"),
       merge_mode,
       boolean("stateful", false, "whether a call begins with the state that the call before ended with, as in Keras"),
+      boolean("zero_output_for_mask", false, "whether the output of a step that is masked is zeros; otherwise it is that of the step before"),
+      boolean("separate_directions", false, "whether stacked layers read their own direction alone, as in Keras's Bidirectional of stacked cells; PyTorch's read both"),
       number("input_dropout", 0, "Keras's dropout of the input, the same in every step, in training"),
       number("recurrent_dropout", 0, "Keras's dropout of the hidden state, the same in every step, in training"),
   });
@@ -117,7 +121,7 @@ LayerType sequence(const Kind& kind) {
                  (kind.states == 2 ? "h_0 and c_0; outputs: the sequence, h_n and c_n" : "h_0; outputs: the sequence and h_n");
   type.source = "torch/nn/modules/rnn.py; keras/src/layers/rnn/";
   type.attributes = attributes(kind);
-  type.most_inputs = 1 + 2 * static_cast<std::size_t>(kind.states);
+  type.most_inputs = 1 + kMost;  // a state of each layer and direction, as Keras has them
   type.named_inputs = {"mask"};
   type.parameters = [&kind](const Attributes& a) { return parameters_of(kind, a); };
   type.shapes = [&kind](const Attributes& a, const Shapes& inputs) { return shapes(kind, a, inputs); };
@@ -148,9 +152,15 @@ LayerType sequence(const Kind& kind) {
   sample("initial state", {}, states({1, 3, 4}));
   sample("initial state, two bidirectional layers, time first", {{"num_layers", 2}, {"bidirectional", true}, {"batch_first", false}}, states({4, 3, 4}));
   if (kind.type == "LSTM") {
-    // Keras's LSTM has no projection.
-    sample("projection", {{"proj_size", 2}}, {}, false);
-    sample("projection, two bidirectional layers", {{"proj_size", 3}, {"num_layers", 2}, {"bidirectional", true}}, {{4, 3, 3}, {4, 3, 4}}, false);
+    sample("projection", {{"proj_size", 2}});
+    sample("projection without bias, time first", {{"proj_size", 2}, {"bias", false}, {"batch_first", false}});
+    sample("projection, bidirectional", {{"proj_size", 2}, {"bidirectional", true}});
+    sample("projection, three bidirectional layers with dropout", {{"proj_size", 2}, {"num_layers", 3}, {"bidirectional", true}, {"dropout", 0.4}});
+    sample("projection, last step of two layers", {{"proj_size", 2}, {"num_layers", 2}, {"return_sequences", false}});
+    sample("projection, backwards and merged", {{"proj_size", 2}, {"bidirectional", true}, {"go_backwards", true}, {"merge_mode", "ave"}});
+    sample("projection, last steps, not merged", {{"proj_size", 2}, {"bidirectional", true}, {"return_sequences", false}, {"merge_mode", nullptr}});
+    sample("projection, initial state", {{"proj_size", 2}, {"batch_first", false}}, {{1, 3, 2}, {1, 3, 4}});
+    sample("projection, initial state, two bidirectional layers", {{"proj_size", 3}, {"num_layers", 2}, {"bidirectional", true}}, {{4, 3, 3}, {4, 3, 4}});
   }
   if (kind.type == "RNN") {
     sample("relu", {{"nonlinearity", "relu"}});
@@ -166,6 +176,9 @@ LayerType sequence(const Kind& kind) {
   sample("last step of two layers, time first", {{"return_sequences", false}, {"num_layers", 2}, {"batch_first", false}});
   sample("last steps of both directions", {{"return_sequences", false}, {"bidirectional", true}});
   sample("states as Keras has them", {{"return_state", true}, {"return_sequences", false}, {"bidirectional", true}}, states({3, 4}, 2));
+  sample("states of two layers as Keras has them", {{"return_state", true}, {"num_layers", 2}}, states({3, 4}, 2));
+  sample("states of two bidirectional layers as Keras has them", {{"return_state", true}, {"num_layers", 2}, {"bidirectional", true}}, states({3, 4}, 4));
+  sample("separate directions", {{"separate_directions", true}, {"num_layers", 2}, {"bidirectional", true}, {"merge_mode", "sum"}, {"return_state", true}});
   sample("backwards", {{"go_backwards", true}}, states({3, 4}));
   sample("backwards, bidirectional", {{"go_backwards", true}, {"bidirectional", true}});
   for (const char* mode : {"sum", "mul", "ave"}) sample("merged by " + std::string(mode), {{"merge_mode", mode}, {"bidirectional", true}});
