@@ -65,6 +65,17 @@ struct CallArguments {
   std::vector<Argument> positional;
   std::vector<std::pair<std::string, Argument>> keywords;
 
+  bool is_keras_3 = false;
+
+  // Whether Keras hands the mask of its input to the call by itself. Keras 3 does so beside no other tensor: not to an LSTM that is
+  // given a state.
+  bool takes_implied_mask() const {
+    const auto is_tensor = [](const Argument& argument) { return std::holds_alternative<std::vector<History>>(argument); };
+    const auto count = std::ranges::count_if(positional, is_tensor) + std::ranges::count_if(keywords, is_tensor, &std::pair<std::string, Argument>::second);
+    const bool is_told = std::ranges::any_of(keywords, [](const auto& keyword) { return keyword.first == "mask"; });
+    return !is_told && (count == 1 || !is_keras_3);
+  }
+
   std::vector<History> tensors() const {
     std::vector<History> result;
     const auto add = [&](const Argument& argument) {
@@ -251,6 +262,7 @@ class Lifter {
             for (const auto& [name, argument] : input.as_array()[3].as_object()) result.keywords.emplace_back(name, argument);
         }
       } else {
+        result.is_keras_3 = true;
         for (const Json& argument : node.at("args").as_array()) result.positional.push_back(argument_of(argument));
         for (const auto& [name, argument] : node.at("kwargs").as_object()) result.keywords.emplace_back(name, argument_of(argument));
       }
@@ -321,7 +333,7 @@ class Lifter {
       }
       Node made{node, call.name, std::move(inputs), {}};
       for (const auto& [name, input] : arguments.named) made.named_inputs.emplace_back(name, values_.at(key(input)));
-      follow_mask(layer, made);
+      follow_mask(layer, made, call.arguments.takes_implied_mask());
       architecture_.nodes.push_back(std::move(made));
     } catch (const Unsupported& error) {
       problems_ += (problems_.empty() ? "" : "; ") + described + ": " + error.what();
@@ -332,11 +344,11 @@ class Lifter {
   }
 
   // Keras hands masks on by itself. A Functional model of Keras 3 tells of them, others do not: what they imply is added.
-  void follow_mask(const Layer& layer, Node& node) {
+  void follow_mask(const Layer& layer, Node& node, bool takes_implied) {
     const KerasMapping& mapping = *mapping_of_.at(layer.name);
     const auto implied = masks_.find(node.inputs.at(0));
     const std::vector<std::string>& by_name = Registry::instance().type_of(layer).named_inputs;
-    const bool takes_mask = node.named_inputs.empty() && std::ranges::find(by_name, "mask") != by_name.end();
+    const bool takes_mask = takes_implied && node.named_inputs.empty() && std::ranges::find(by_name, "mask") != by_name.end();
     if (takes_mask && implied != masks_.end()) node.named_inputs.emplace_back("mask", made(implied->second));
 
     if (std::vector<Layer> steps = mapping.makes_mask(layer); !steps.empty())

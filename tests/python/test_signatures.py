@@ -141,11 +141,6 @@ KERAS_CLASSES_LEFT_OUT = {
     "ConvLSTM1D": "PyTorch has none",
     "ConvLSTM2D": "PyTorch has none",
     "ConvLSTM3D": "PyTorch has none",
-    "GRUCell": "a part of an RNN, which is no layer of a model by itself",
-    "LSTMCell": "a part of an RNN, which is no layer of a model by itself",
-    "SimpleRNNCell": "a part of an RNN, which is no layer of a model by itself",
-    "StackedRNNCells": "a part of an RNN, which is no layer of a model by itself",
-    "RNN": "wraps any cell",
     "TimeDistributed": "wraps any layer",
     "SpectralNormalization": "wraps any layer",
     "ReversibleEmbedding": "is called in two ways, as language models do",
@@ -180,11 +175,20 @@ NO_ACTIVATIONS = {
 
 
 def keras_families():
-    """The samples of each class that the registry reads, by module and name."""
+    """The samples of each class that the registry reads, by module and name; those of cells stand in samples of RNN."""
     result = defaultdict(list)
     for sample in keras_samples():
         result[sample["module"], sample["class_name"]].append(sample)
+        for cell in cells_of(sample["config"]):
+            result[cell["module"], cell["class_name"]].append(sample | {"config": cell["config"], "call": {}})
     return result
+
+
+def cells_of(config):
+    for cell in [config[name] for name in ("cell", "cells") if name in config]:
+        for each in cell if isinstance(cell, list) else [cell]:
+            yield each
+            yield from cells_of(each["config"])
 
 
 def keras_classes():

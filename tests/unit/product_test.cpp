@@ -1,6 +1,7 @@
 #include "layers/product.h"
 
 #include <catch2/catch.hpp>
+#include <limits>
 #include <random>
 
 #include "h5bridge/error.h"

@@ -160,7 +160,7 @@ LayerType sequence(const Kind& kind) {
     sample("projection, backwards and merged", {{"proj_size", 2}, {"bidirectional", true}, {"go_backwards", true}, {"merge_mode", "ave"}});
     sample("projection, last steps, not merged", {{"proj_size", 2}, {"bidirectional", true}, {"return_sequences", false}, {"merge_mode", nullptr}});
     sample("projection, initial state", {{"proj_size", 2}, {"batch_first", false}}, {{1, 3, 2}, {1, 3, 4}});
-    sample("projection, initial state, two bidirectional layers", {{"proj_size", 3}, {"num_layers", 2}, {"bidirectional", true}}, {{4, 3, 3}, {4, 3, 4}});
+    sample("projection, initial state, two bidirectional layers", {{"proj_size", 2}, {"num_layers", 2}, {"bidirectional", true}}, {{4, 3, 2}, {4, 3, 4}});
   }
   if (kind.type == "RNN") {
     sample("relu", {{"nonlinearity", "relu"}});
