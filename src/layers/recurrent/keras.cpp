@@ -185,12 +185,15 @@ KerasMapping one_direction(const Kind& kind) {
   return mapping;
 }
 
-// Keras's RNN of one cell or of several. Nothing but an RNN becomes one.
+// Keras's RNN of one cell or of several.
 KerasMapping of_cells(const Kind& kind) {
   KerasMapping mapping = any_form(kind, Form::Cells);
   mapping.carried.set("cell", nullptr);
   mapping.reads = [&kind](const Json::Object& config) { return is_cell_of(kind, config.at("cell")); };
-  mapping.fits = [](const Attributes&, const Shapes&) { return false; };
+  mapping.fits = [](const Attributes& a, const Shapes&) {
+    const bool drops_between = a.integer("num_layers") > 1 && a.number("dropout") > 0;
+    return !a.boolean("bidirectional") && !is_projected(a) && !drops_between;
+  };
   mapping.lift = [&kind](Json::Object& config, Attributes& attributes, const Shapes&) {
     attributes.set("batch_first", true);
     config.set("cell", take_cells(kind, Json(config.at("cell")), attributes));
@@ -239,7 +242,7 @@ KerasMapping two_directions(const Kind& kind, Form form) {
     const Layer forward = lift_direction(inner, described, inputs);
     attributes = forward.attributes;
     attributes.set("bidirectional", true);
-    attributes.set("separate_directions", attributes.integer("num_layers") > 1);
+    attributes.set("separate_directions", inner.class_name == kRnn);  // for one layer the two are the same
     config.set("layer", kept_of(forward, described.at("config").as_object()));
     const Json* backward_described = config.find("backward_layer");
     if (!backward_described || backward_described->is_null()) return;  // Keras's own: the same, backwards
@@ -308,8 +311,7 @@ KerasMapping single_step(const Kind& kind) {
 std::vector<KerasMapping> keras_mappings() {
   std::vector<KerasMapping> result;
   for (const Kind& kind : kinds()) {
-    // Those of cells come first: a Bidirectional that came from them is not the one that is preferred otherwise.
-    for (const Form form : {Form::Cells, Form::Layer}) {
+    for (const Form form : {Form::Layer, Form::Cells}) {
       result.push_back(form == Form::Cells ? of_cells(kind) : one_direction(kind));
       result.push_back(two_directions(kind, form));
     }

@@ -77,7 +77,7 @@ Made step_by_step(const Kind& kind, const Attributes& a) {
 
 // Whether LibTorch's own module does it.
 bool is_plain(const Kind& kind, const Attributes& a) {
-  if (a.number("input_dropout") > 0 || a.number("recurrent_dropout") > 0 || !has_second_bias(a) || a.boolean("separate_directions")) return false;
+  if (a.number("input_dropout") > 0 || a.number("recurrent_dropout") > 0 || !has_second_bias(a) || (a.boolean("separate_directions") && a.integer("num_layers") > 1)) return false;
   if (kind.type == "RNN") return a.text("nonlinearity") == "tanh" || a.text("nonlinearity") == "relu";
   return a.text("activation") == "tanh" && a.text("recurrent_activation") == "sigmoid";
 }
