@@ -65,6 +65,9 @@ NO_ATTRIBUTES = {"device", "layout", "pin_memory", "memory_format", "requires_gr
 # Arguments of a module's call that only choose whether a second output is made, or repeat what a mask says.
 CALL_HINTS = {"need_weights", "is_causal", "tgt_is_causal", "memory_is_causal"}
 
+# Tensors that a module's call may go without, and which are inputs by their place all the same.
+INPUTS_BY_PLACE = {nn.EmbeddingBag: {"offsets", "per_sample_weights"}}
+
 # Functions that make tensors of zeros.
 ZEROS = {"zeros", "new_zeros", "zeros_like"}
 
@@ -145,6 +148,7 @@ def _module_forms() -> dict[str, ModuleForm]:
         feature_alpha_dropout FeatureAlphaDropout, flatten Flatten, pixel_shuffle PixelShuffle, pixel_unshuffle PixelUnshuffle,
         channel_shuffle ChannelShuffle, local_response_norm LocalResponseNorm, fold Fold"""
     forms = {name: ModuleForm(type) for name, type in (pair.split() for pair in same_arguments.split(","))}
+    forms |= {"cosine_similarity": ModuleForm("CosineSimilarity"), "pairwise_distance": ModuleForm("PairwiseDistance")}
     forms["softshrink"] = ModuleForm("Softshrink", {"lambda": "lambd"})
     forms["interpolate"] = ModuleForm("Upsample", own=frozenset({"antialias"}))
     forms["unflatten"] = ModuleForm("Unflatten", {"sizes": "unflattened_size"})
@@ -155,6 +159,7 @@ def _module_forms() -> dict[str, ModuleForm]:
                   (("max", "Max"), ("avg", "Avg"), ("lp", "LP"), ("adaptive_avg", "AdaptiveAvg"), ("adaptive_max", "AdaptiveMax"))}  # fmt: skip
         for kind in ("max", "adaptive_max"):
             forms[f"{kind}_pool{n}d_with_indices"] = ModuleForm(forms[f"{kind}_pool{n}d"].type, fixed={"return_indices": True})
+        forms[f"max_unpool{n}d"] = ModuleForm(f"MaxUnpool{n}d", own=frozenset({"output_size"}))
     return forms
 
 
@@ -199,6 +204,7 @@ REWRITES: dict[str, Callable[[dict[str, Any], Tensor, Any], tuple[str, dict[str,
     "linalg_norm": _linalg_norm,
     "std": _moment("std"),
     "var": _moment("var"),
+    "msort": lambda a, x, y: ("sort", {"dim": 0}),
     "hstack": lambda a, x, y: ("cat", {"dim": min(x.dim() - 1, 1)}),
     "vstack": lambda a, x, y: ("cat", {"dim": 0} if x.dim() > 1 else {}),
     "fliplr": lambda a, x, y: ("flip", {"dims": [1]}),
@@ -208,6 +214,39 @@ REWRITES: dict[str, Callable[[dict[str, Any], Tensor, Any], tuple[str, dict[str,
     "view_as": lambda a, x, y: ("reshape", {"shape": list(y.shape)}),
     "reshape_as": lambda a, x, y: ("reshape", {"shape": list(y.shape)}),
 }
+
+def _in_bounds(func: Callable, x: Tensor, min: Any = None, max: Any = None) -> Any:
+    """clamp by tensors."""
+    if not isinstance(min, Tensor) and not isinstance(max, Tensor):
+        return NotImplemented
+    x = x if min is None else torch.maximum(x, min)
+    return x if max is None else torch.minimum(x, max)
+
+
+def _cast_first(func: Callable, *args: Any, dtype: torch.dtype | None = None, **kwargs: Any) -> Any:
+    """A function of elements of another type."""
+    dtype = next((value for value in args if isinstance(value, torch.dtype)), dtype)
+    if dtype is None or not args:
+        return NotImplemented
+    others = [value for value in args[1:] if not isinstance(value, torch.dtype)]
+    return func(args[0].to(dtype), *others, **kwargs)
+
+
+def _diff(func: Callable, x: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None) -> Any:
+    if prepend is None and append is None:
+        return NotImplemented
+    return torch.diff(torch.cat([part for part in (prepend, x, append) if part is not None], dim), n, dim)
+
+
+# Functions that call others instead, which are recorded; or give NotImplemented, and are recorded themselves.
+IN_OTHER_WORDS: dict[str, Callable[..., Any]] = {
+    "clamp": _in_bounds,
+    "clip": _in_bounds,
+    "clamp_min": _in_bounds,
+    "clamp_max": lambda func, x, max: _in_bounds(func, x, None, max),
+    "diff": _diff,
+    "aminmax": lambda func, x, dim=None, keepdim=False: (torch.amin(x, () if dim is None else dim, keepdim), torch.amax(x, () if dim is None else dim, keepdim)),
+} | dict.fromkeys("sum mean prod cumsum cumprod nansum nanmean softmax log_softmax softmin".split(), _cast_first)  # fmt: skip
 
 # Methods that give the tensor itself, or a copy with the same values: no entry.
 SAME_VALUE = {"contiguous", "detach", "detach_", "clone", "requires_grad_", "data", "alias"}
@@ -868,6 +907,11 @@ class Recorder(TorchFunctionMode):
         if name in COMPOSED and hasattr(func, "__wrapped__"):
             with self:
                 return func.__wrapped__(*args, **kwargs)
+        if name in IN_OTHER_WORDS:
+            with self:
+                result = IN_OTHER_WORDS[name](func, *args, **kwargs)
+            if result is not NotImplemented:
+                return result
         if name == "__iter__":
             with self:
                 return iter(torch.unbind(args[0]))
@@ -1136,7 +1180,7 @@ class Recorder(TorchFunctionMode):
                 states = [self.value_of(t) for t in found]
                 if not all(state and state.entry.type in ZEROS for state in states):
                     entry.inputs += states
-            elif argument.required or isinstance(argument.value, (list, tuple)) and found:
+            elif argument.required or found and (isinstance(argument.value, (list, tuple)) or argument.name in INPUTS_BY_PLACE.get(kind, ())):
                 entry.inputs += [self.value_of(t) for t in found]
             elif found:
                 entry.named_inputs[argument.name] = self.value_of(argument.value)

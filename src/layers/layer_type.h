@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <limits>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -67,7 +68,9 @@ struct Sample {
   std::int64_t ids_below = 0;  // where positive, the inputs are integers below it
   std::vector<std::size_t> batch_axes = {};  // of each input; all 0 where empty
   std::optional<std::pair<double, double>> between = {};  // where the inputs lie, if they may not be any numbers
+  std::map<std::size_t, std::vector<std::int64_t>> integers = {};  // the inputs that are these numbers, of type int64
 
+  static constexpr std::size_t kNoBatch = std::numeric_limits<std::size_t>::max();  // an input's batch axis, if it has none
   std::size_t batch_axis(std::size_t input) const { return batch_axes.empty() ? 0 : batch_axes.at(input); }
   /// The inputs' shapes with the batch open.
   std::vector<SymbolicShape> open_inputs() const;

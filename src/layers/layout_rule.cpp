@@ -93,7 +93,7 @@ LayoutRule follows_data_format() {
             const bool is_last = call.attributes().text("data_format") == "channels_last";
             const bool to_last = call.wants_channels_last();
             const Arrangement wanted = is_last == to_last ? Arrangement::original(rank) : channels_moved(rank, to_last);
-            call.require(0, wanted);
+            for (std::size_t i = 0; i < call.input_count(); ++i) call.require(i, wanted);
             Attributes& attributes = call.attributes();
             attributes.set("data_format", std::string(to_last ? "channels_last" : "channels_first"));
             if (attributes.contains("activation_axis") && works_along_axis(attributes.text("activation"))) {
@@ -102,7 +102,8 @@ LayoutRule follows_data_format() {
             }
             // A layer that drops the spatial axes (global pooling) leaves nothing to arrange.
             const std::size_t out_rank = call.output_shape(0).size();
-            if (out_rank == rank) call.set_output(0, wanted);
+            if (out_rank != rank) return;
+            for (std::size_t i = 0; i < call.output_count(); ++i) call.set_output(i, wanted);
           }};
 }
 

@@ -1,6 +1,7 @@
 // From a Keras configuration to an architecture.
 #include <algorithm>
 #include <deque>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <set>
@@ -9,6 +10,7 @@
 #include "h5bridge/error.h"
 #include "layers/registry.h"
 #include "passes/keras_activations.h"
+#include "passes/keras_constants.h"
 #include "passes/keras_plan.h"
 #include "passes/keras_spelling.h"
 #include "passes/shapes.h"
@@ -308,7 +310,7 @@ class Lifter {
   // Keras does not say which open sizes are equal, so each gets a symbol of its own.
   Size open_size() { return Size::symbol("size" + std::to_string(++open_sizes_)); }
 
-  void add_call(const PendingCall& call) {
+  void add_call(PendingCall call) {
     const std::string& class_name = call.layer->at("class_name").as_string();
     const std::string described = "layer \"" + call.name + "\" (" + class_name + ")";
     const std::string node = call.call == 0 ? call.name : unique_name(call.name, [&](const std::string& n) { return values_.contains({n, 0, 0}); });
@@ -320,6 +322,7 @@ class Lifter {
       // What comes after a layer that is not known cannot be checked; all such layers are reported together.
       const bool known_inputs = std::ranges::none_of(call.arguments.tensors(), [&](const History& input) { return unknown_.contains(find_value(input)->node); });
       if (!known_inputs && !mappings_of(*call.layer).empty()) return give_up();
+      make_arrays(call);
       if (call.call == 0) add_layer(call);
       const Layer& layer = *architecture_.find_layer(call.name);
       const BoundCall arguments = bound(call.arguments, *mapping_of_.at(call.name));
@@ -341,6 +344,36 @@ class Lifter {
     } catch (const Error& error) {
       rethrow_in_file(error, described);
     }
+  }
+
+  // Arrays among the arguments become values that a layer makes, but for lists that are settings of the layer's type.
+  void make_arrays(PendingCall& call) {
+    const auto mappings = mappings_of(*call.layer);
+    const auto is_setting = [&](std::size_t position, const std::string& name) {
+      return std::ranges::any_of(mappings, [&](const KerasMapping* mapping) {
+        const std::string& parameter = position < mapping->call.size() ? mapping->call[position] : name;
+        return std::ranges::any_of(mapping->attributes, [&](const Correspondence& row) {
+          return row.keras == parameter && Registry::instance().find(mapping->type)->find_attribute(row.attribute)->kind == AttributeKind::Numbers;
+        });
+      });
+    };
+    const auto make = [&](Argument& argument) {
+      const Json* constant = std::get_if<Json>(&argument);
+      std::optional<Layer> layer = constant ? array_layer(*constant) : std::nullopt;
+      if (!layer) return;
+      layer->name = unique_name(call.name + "_constant", [&](const std::string& name) { return taken_names_.contains(name); });
+      taken_names_.insert(layer->name);
+      const Value input{architecture_.inputs.at(0).name};
+      shapes_.set(layer->name, Registry::instance().type_of(*layer).shapes(layer->attributes, {shapes_.of(input)}));
+      values_[{layer->name, 0, 0}] = {layer->name, 0};
+      architecture_.nodes.push_back({layer->name, layer->name, {input}, {}});
+      argument = std::vector<History>{{layer->name, 0, 0}};
+      architecture_.layers.push_back(std::move(*layer));
+    };
+    for (std::size_t i = 0; i < call.arguments.positional.size(); ++i)
+      if (!is_setting(i, "")) make(call.arguments.positional[i]);
+    for (auto& [name, argument] : call.arguments.keywords)
+      if (!is_setting(std::numeric_limits<std::size_t>::max(), name)) make(argument);
   }
 
   // Keras hands masks on by itself. A Functional model of Keras 3 tells of them, others do not: what they imply is added.

@@ -24,15 +24,18 @@ class Sample:
         self.input_shapes = described["input_shapes"]
         self.ids_below = described["ids_below"]
         self.between = described["between"]
+        self.integers = described["integers"]
 
     # Made when a test asks, so that a type that fails to be made fails its own tests alone.
     @cached_property
     def _made(self):
         torch.manual_seed(zlib.crc32(self.name.encode()))
         module, exact = reference(self.type, self.attributes)
-        return randomised(module), exact, [self._random(shape) for shape in self.input_shapes]
+        return randomised(module), exact, [self._input(*described) for described in zip(self.input_shapes, self.integers)]
 
-    def _random(self, shape):
+    def _input(self, shape, integers):
+        if integers is not None:
+            return torch.tensor(integers).view(shape)
         if self.between:
             low, high = self.between
             return torch.rand(shape) * (high - low) + low

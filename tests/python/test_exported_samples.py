@@ -20,7 +20,7 @@ def settings(kind, attributes):
     declared = DECLARED[f"layer.{kind}"]["properties"]
     assert set(attributes) <= set(declared)
     result = {name: simplified(attributes.get(name, one.get("default"))) for name, one in declared.items()}
-    if "Pool" in kind and "stride" in result:
+    if "pool" in kind.lower() and "stride" in result:
         result["stride"] = result["stride"] or result["kernel_size"]
         if result.get("padding") == "valid":  # a word of Keras's
             result["padding"] = 0

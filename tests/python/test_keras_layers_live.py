@@ -26,13 +26,20 @@ TOLERANCE = 1e-5
 TRAINING_ALONE = ("moving_stddev", "renorm_mean", "renorm_stddev")
 
 
+def constant_of(value):
+    """A constant among a call's arguments: a number or a text, a list of them, an array, a slice, or a tuple of slices."""
+    if isinstance(value, list) and any(isinstance(item, (dict, type(None))) for item in value):
+        return tuple(keras.saving.deserialize_keras_object(value))
+    return keras.saving.deserialize_keras_object(value) if isinstance(value, dict) else value
+
+
 class KerasSample:
     def __init__(self, described):
         self.class_name = described["class_name"]
         self.name = f"{self.class_name}: {described['sample']}"
         self.module = described["module"]
         self.config = described["config"]
-        self.call = described["call"]
+        self.call = {name: constant_of(value) for name, value in described["call"].items()}
         self.inputs_as_list = described["inputs_as_list"]
         self.input_shapes = described["input_shapes"]
         self.ids_below = described["ids_below"]
@@ -53,7 +60,7 @@ class KerasSample:
 
     def outputs(self, operation, inputs):
         if self.class_name == "GetItem":
-            return operation(*inputs, tuple(keras.saving.deserialize_keras_object(self.call["key"])))
+            return operation(*inputs, self.call["key"])
         if self.inputs_as_list:
             return operation(inputs, **self.call)
         if self.is_operation:  # constants by their names, tensors in between
@@ -124,6 +131,8 @@ NOT_BUILT = {"ArraySplit", "Cast"}
 # Comes back otherwise than it was written, and does the same. Keras's .h5 does not say whether a ReLU or a Softmax is an operation.
 OTHERWISE = {f"{name}, {what}": "as a layer" for name in ("ReLU: operation, ReLU", "Softmax: operation, Softmax")
              for what in ("plain", "other settings", "last axis", "channels")}  # fmt: skip
+# Keras does not save the dtype that it was told.
+OTHERWISE |= {f"OneHot: operation, one_hot, {what}": "as floats" for what in ("labels", "sequences", "as floats")}
 # Of these operations a number on the left comes back on the right.
 COMMUTATIVE = {"Add", "Multiply", "Equal", "NotEqual"}
 # Give the same elements whatever the input.

@@ -28,14 +28,11 @@ def missing(wanted, covered, left_out):
 # --- PyTorch ----------------------------------------------------------------------------------------------------------------
 
 TORCH_FAMILIES = """conv pooling padding activation normalization batchnorm instancenorm dropout linear sparse rnn upsampling
-    flatten""".split()
+    flatten pixelshuffle channelshuffle distance""".split()
 TORCH_CLASSES_LEFT_OUT = {
     "CrossMapLRN2d": "an old form of LocalResponseNorm that PyTorch does not document",
     "FractionalMaxPool2d": "draws its windows at random in evaluation, too",
     "FractionalMaxPool3d": "draws its windows at random in evaluation, too",
-    "MaxUnpool1d": "undoes a pooling by its indices; no layer of Keras does",
-    "MaxUnpool2d": "undoes a pooling by its indices; no layer of Keras does",
-    "MaxUnpool3d": "undoes a pooling by its indices; no layer of Keras does",
     "MultiheadAttention": "of the family of attention",
     "RNNBase": "what the others derive from",
     "RNNCellBase": "what the others derive from",
@@ -49,18 +46,21 @@ TORCH_ARGUMENTS_LEFT_OUT = {
     "Hardtanh.min_value": "an old name of min_val",
     "RNN.proj_size": "of LSTM alone, though the signature of all three has it",
     "SyncBatchNorm.process_group": "of several processes, which are not in a model",
-    "return_indices": "places of maxima, which only undoing a pooling takes; no layer of Keras does",
 }
 TORCH_FUNCTION_ARGUMENTS_LEFT_OUT = {
-    "dtype": "an element type of the result's own",
+    "dtype": "written as a cast before",
     "expand.implicit": "for PyTorch's own use",
     "repeat_interleave.output_size": "what follows from the others, to be quick",
-    "bitwise_and.other": "a number among integers",
-    "bitwise_or.other": "a number among integers",
-    "bitwise_xor.other": "a number among integers",
     "out_dtype": "an element type of the result's own",
+    "scatter.reduce": "an old spelling of scatter_add",
+    "searchsorted.self": "a number in place of a tensor",
+    "sort.reverse": "of lists, not of tensors",
     "split.split_sizes": "split_size with several numbers",
     "std.unbiased": "written as correction",
+    "unfold.dilation": "of F.unfold, which is the module Unfold",
+    "unfold.kernel_size": "of F.unfold, which is the module Unfold",
+    "unfold.padding": "of F.unfold, which is the module Unfold",
+    "unfold.stride": "of F.unfold, which is the module Unfold",
     "var.unbiased": "written as correction",
 }
 
@@ -96,7 +96,7 @@ def function_arguments(name):
     for home in (torch.nn.functional, torch, torch.Tensor):
         signature = exporter._python_signature(getattr(home, name)) if hasattr(home, name) else None
         if signature and "__torch_function__" not in str(signature):
-            tensors = ("input", "tensor", "tensors", "self", "out", "x", "other") if home is not torch.Tensor else ("self",)
+            tensors = ("input", "tensor", "tensors", "self", "out", "x", "other", "x1", "x2") if home is not torch.Tensor else ("self",)
             yield from (p for p in signature.parameters if p not in tensors and not p.startswith("_"))
     for schema in exporter._schemas(name):
         first, *others = schema.arguments
@@ -150,14 +150,18 @@ KERAS_ARGUMENTS_LEFT_OUT = {
     "AlphaDropout.noise_shape": "Keras cannot save it as .h5",
     "BatchNormalization.synchronized": "for TensorFlow alone",
     "Resizing.fill_mode": "has one value",
+    "Cross.axis": "PyTorch's backend takes the last axis alone",
+    "Cross.axisa": "PyTorch's backend takes the last axis alone",
+    "Cross.axisb": "PyTorch's backend takes the last axis alone",
+    "Cross.axisc": "PyTorch's backend takes the last axis alone",
+    "OneHot.axis": "one_hot's classes stand on the last axis",
+    "OneHot.sparse": "of sparse tensors",
     "bounding_box_format": "of boxes in pictures, which no network computes with",
     "factor": "of random augmentation, which these do not do",
     "gptq_unpacked_column_size": "of quantised weights",
     "lora_alpha": "of weights for fine-tuning",
     "lora_rank": "of weights for fine-tuning",
     "quantization_config": "of quantised weights",
-    "Max.initial": "a bound of the result, which PyTorch's has not",
-    "Min.initial": "a bound of the result, which PyTorch's has not",
     "use_cudnn": "how it is computed; in no configuration",
     "weights": "values to begin with, which are in no configuration",
 }

@@ -5,6 +5,7 @@ the layer by one module or function of its own. What only Keras says (an activat
 together here from PyTorch's functions, after Keras's documentation.
 """
 
+import fnmatch
 from functools import reduce
 
 import numpy as np
@@ -78,6 +79,14 @@ def dotted(x, y, axes, normalize=False):
     return product.reshape(-1, 1) if product.ndim == 1 else product
 
 
+def shuffled_blocks(kind, x, factor):
+    """Keras's, whose channels are counted by their place in a block first."""
+    n, c, h, w = x.shape
+    if kind == "PixelShuffle":
+        return x.view(n, factor, factor, -1, h, w).permute(0, 3, 4, 1, 5, 2).reshape(n, -1, h * factor, w * factor)
+    return x.view(n, c, h // factor, factor, w // factor, factor).permute(0, 3, 5, 1, 2, 4).reshape(n, -1, h // factor, w // factor)
+
+
 def number_or(number, tensors):
     return tensors.pop(0) if number is None else number
 
@@ -85,6 +94,22 @@ def number_or(number, tensors):
 def chosen(condition, *tensors, self=None, other=None):
     tensors = list(tensors)
     return torch.where(condition != 0, number_or(self, tensors), number_or(other, tensors))
+
+
+def bounded(function, bound):
+    """Keras's amax and amin, which have another element besides those of the input."""
+
+    def call(x, dim=(), keepdim=False, initial=None):
+        y = function(x, dim, keepdim)
+        return y if initial is None else bound(y, torch.tensor(initial))
+
+    return call
+
+
+def product(x, dim=None, keepdim=False):
+    """Over one axis or all; Keras's over several."""
+    axes = sorted([dim] if isinstance(dim, int) else [axis % x.ndim for axis in dim or []], reverse=True)
+    return reduce(lambda y, axis: y.prod(axis, keepdim=keepdim), axes, x) if axes else x.prod()
 
 
 FUNCTIONS = {name: operator(getattr(torch, name)) for name in """add sub rsub mul div floor_divide remainder fmod pow maximum
@@ -102,19 +127,26 @@ FUNCTIONS |= {
     "Squareplus": lambda x, b=4: (x + torch.sqrt(x**2 + b)) / 2,
     "RepeatVector": lambda x, n: x.unsqueeze(1).repeat(1, n, 1),
     "Unflatten": lambda x, dim, unflattened_size: x.unflatten(dim, sizes_of(x, unflattened_size)),
+    "amax": bounded(torch.amax, torch.maximum),
+    "amin": bounded(torch.amin, torch.minimum),
+    "bucketize": lambda x, *tensors, boundaries=None, **a: torch.bucketize(x, *tensors or [torch.tensor(boundaries)], **a),
     "broadcast_to": lambda x, size: x.broadcast_to(sizes_of(x, size)),
     "cat": lambda *xs, dim=0: torch.cat(xs, dim),
+    "cumprod": lambda x, dim: x.flatten().cumprod(0) if dim is None else x.cumprod(dim),
+    "cumsum": lambda x, dim: x.flatten().cumsum(0) if dim is None else x.cumsum(dim),
     "expand": lambda x, size: x.expand(sizes_of(x, size)),
     "full_like": lambda x, fill_value=0: torch.full_like(x, fill_value),
     "gather": lambda x, index, dim: torch.gather(x, dim, index),
     "getitem": lambda x, index: eval(f"x[{index}]"),
     "index_select": selected,
+    "linalg_cross": torch.linalg.cross,
     "masked_fill": lambda x, mask, value: x.masked_fill(mask != 0, value),
     "norm": lambda x, p=2, dim=None, keepdim=False: torch.norm(x, p, dim, keepdim),
     "pad": lambda x, pad, mode="constant", value=None: padded(x, pad, mode, value),
     "Masking": lambda x, mask_value=0: x * (x != mask_value).any(-1, keepdim=True),
     "new_tensor": lambda x, data, shape, dtype="float32": torch.tensor(data, dtype=getattr(torch, dtype)).view(shape),
     "permute": lambda x, dims: x.permute(dims),
+    "prod": product,
     "reshape": lambda x, shape: x.reshape(sizes_of(x, shape)),
     "slice": sliced,
     "split": lambda x, split_size, dim=0: torch.split(x, split_size, dim),
@@ -122,6 +154,11 @@ FUNCTIONS |= {
     "take_along_dim": lambda x, index, dim: torch.take_along_dim(x, index, dim),
     "tensor_split": lambda x, sections=None, indices=None, dim=0: torch.tensor_split(x, sections or indices, dim),
     "to": lambda x, dtype="float32": x.to(getattr(torch, dtype)),
+    "meshgrid": lambda *xs, indexing="ij": torch.meshgrid(*xs, indexing=indexing),
+    "one_hot": lambda x, num_classes, dtype="int64": F.one_hot(x, num_classes).to(getattr(torch, dtype)),
+    "scatter": lambda x, index, *src, dim, value=None: torch.scatter(x, dim, index, *src or [value]),
+    "scatter_add": lambda x, index, src, dim: torch.scatter_add(x, dim, index, src),
+    "unfold": lambda x, dimension, size, step: x.unfold(dimension, size, step),
     "view": lambda x, shape: x.view(sizes_of(x, shape)),
     "where": chosen,
 }
@@ -361,6 +398,17 @@ def upsample(kind, a):
     return Function(lambda x: F.interpolate(x, **a)) if "antialias" in a else Reference(getattr(nn, kind)(**a))
 
 
+class Unpool(Reference):
+    """Its output_size is an argument of the call."""
+
+    def __init__(self, kind, output_size=None, **a):
+        super().__init__(getattr(nn, kind)(**a))
+        self.output_size = output_size
+
+    def forward(self, x, indices):
+        return self.layer(x, indices, self.output_size)
+
+
 class EinsumDense(nn.Module):
     def __init__(self, equation, weight_shape, bias_shape=None, bias_axes=None):
         super().__init__()
@@ -376,23 +424,26 @@ class EinsumDense(nn.Module):
 class Lookup(Reference):
     """Embedding and EmbeddingBag scale their rows down to max_norm in place; here each call starts from the same ones."""
 
-    def forward(self, *inputs):
+    def forward(self, ids, *others):
         kept = self.layer.weight.detach().clone()
-        y = self.layer(*inputs)
+        weights_alone = isinstance(self.layer, nn.EmbeddingBag) and ids.dim() == 2 and others
+        y = self.layer(ids, None, *others) if weights_alone else self.layer(ids, *others)
         self.layer.weight.data.copy_(kept)
         return y
 
 
 # What is put together here, or cannot be exported, since it takes constant tensors.
 COMPOSED = {"Dot", "SoftmaxOverAxes", "SparsePlus", "SparseSigmoid", "Sparsemax", "Squareplus", "Average", "Cbrt", "RepeatVector", "getitem", "index_select", "masked_fill", "take_along_dim", "where"}
-COMPOSED_ARGUMENTS = {"aligned_at_batch"}
+COMPOSED_ARGUMENTS = {"aligned_at_batch", "initial"}
 
 
 def is_alone(kind, a):
     """Whether PyTorch says it by a function of its own."""
-    of_a_constant = kind in ("div", "floor_divide") and "self" in a
+    of_a_constant = kind in ("div", "floor_divide") and "self" in a or "boundaries" in a
     reordered = kind == "einsum" and a["equation"].count(",") > 1  # PyTorch's Python chooses the order of the products
-    return kind not in COMPOSED and not COMPOSED_ARGUMENTS & set(a) and not of_a_constant and not reordered and a.get("mode") != "symmetric"
+    of_sizes = kind == "cross" and "dim" not in a  # the first axis of three elements may be the batch
+    of_keras = of_sizes or kind == "one_hot" and "dtype" in a or kind == "prod" and isinstance(a.get("dim"), list) or kind.startswith("cum") and a["dim"] is None
+    return not of_keras and kind not in COMPOSED and not COMPOSED_ARGUMENTS & set(a) and not of_a_constant and not reordered and a.get("mode") != "symmetric"
 
 
 def function(kind):
@@ -402,44 +453,78 @@ def function(kind):
     return next((getattr(home, kind) for home in (torch, F, torch.Tensor) if hasattr(home, kind)), None) if kind.islower() else None
 
 
+def einsum_dense(kind, a):
+    activation = a.pop("activation", None)
+    return Reference(EinsumDense(**a), after=ACTIVATIONS[activation] if activation else lambda y: y)
+
+
+def rescaling(kind, a):
+    axis = a.get("axis", -1)
+    return Function(lambda x: x * along(axis, a["scale"], x) + along(axis, a.get("offset", 0.0), x))
+
+
+def scaled_by_deviation(kind, a):
+    return Reference(Scaled(a["normalized_shape"], lambda x: x * torch.rsqrt(x.var(-1, correction=0, keepdim=True) + a["eps"])))
+
+
+def shuffled(kind, a):
+    a.pop("blocks_first")
+    return Function(lambda x: shuffled_blocks(kind, x, *a.values()))
+
+
+def unchanged(kind, a):
+    return Function(lambda x: x)
+
+
+def always(exact):
+    return lambda a: exact
+
+
+# What is not just a function or a module of its name: by a pattern of names and, maybe, a setting that has to be there, how it is
+# made, and whether PyTorch says it by one module or function. The first that fits.
+COMPOSITIONS = [
+    ("Cropping*", None, cropping, always(False)),
+    ("Embedding*", None, lambda kind, a: Lookup(getattr(nn, kind)(**a)), lambda a: not a.get("max_norm")),
+    ("Pixel*", "blocks_first", shuffled, always(False)),
+    ("MaxUnpool*", None, lambda kind, a: Unpool(kind, **a), always(True)),
+    ("EinsumDense", None, einsum_dense, always(False)),
+    ("Parameter", None, lambda kind, a: OwnTensor(kind, **a), always(True)),
+    ("Buffer", None, lambda kind, a: OwnTensor(kind, **a), always(True)),
+    ("PReLU", "weight_shape", lambda kind, a: Reference(ShapedPReLU(**a)), always(False)),
+    *(("ReLU", name, lambda kind, a: Function(keras_relu(**a)), always(False)) for name in ("max_value", "negative_slope", "threshold")),
+    ("Flatten", "channels_last_order", lambda kind, a: Reference(nn.Flatten(), before=lambda x: x.movedim(1, -1)), always(False)),
+    *((name, None, unchanged, always(False)) for name in NOISE),
+    ("*", "noise_shape", unchanged, always(False)),
+    ("Normalization", None, lambda kind, a: Reference(Normalization(**a)), always(False)),
+    ("Rescaling", None, rescaling, always(False)),
+    ("Upsampl*", None, upsample, always(True)),
+    ("Resizing", None, lambda kind, a: Function(resizing(**a)), always(False)),
+    ("CenterCrop", None, lambda kind, a: Function(center_crop(**a)), always(False)),
+    ("*", "rms_scaling", scaled_by_deviation, always(False)),
+]
+RECURRENT = ("LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell")
+
+
 def reference(kind, attributes):
     a = dict(attributes)
-    if kind.startswith("Cropping"):
-        return cropping(kind, a), False
-    if kind in ("LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell"):
+    if kind in RECURRENT:
         return torch_recurrent.reference(kind, a)
-    if kind.startswith("Embedding") and a.get("max_norm"):
-        return Lookup(getattr(nn, kind)(**a)), False
-    if kind == "EinsumDense":
-        activation = a.pop("activation", None)
-        return Reference(EinsumDense(**a), after=ACTIVATIONS[activation] if activation else lambda y: y), False
-    if kind in ("Parameter", "Buffer"):
-        return OwnTensor(kind, **a), True
+    for pattern, setting, make, is_exact in COMPOSITIONS:
+        if fnmatch.fnmatchcase(kind, pattern) and (setting is None or a.get(setting)):
+            exact = is_exact(a)
+            return make(kind, a), exact
     if found := function(kind):
         return Function(lambda *xs: found(*xs, **a)), is_alone(kind, a)
-    if "weight_shape" in a and kind == "PReLU":
-        return Reference(ShapedPReLU(**a)), False
-    if kind == "ReLU" and a:
-        return Function(keras_relu(**a)), False
-    if kind == "Flatten" and a.pop("channels_last_order", False):
-        return Reference(nn.Flatten(), before=lambda x: x.movedim(1, -1)), False
-    if kind in NOISE or a.pop("noise_shape", None):
-        return Function(lambda x: x), False
-    if kind == "Normalization":
-        return Reference(Normalization(**a)), False
-    if kind == "Rescaling":
-        return Function(lambda x: x * along(a.get("axis", -1), a["scale"], x) + along(a.get("axis", -1), a.get("offset", 0.0), x)), False
-    if kind.startswith("Upsampl"):
-        return upsample(kind, a), True
-    if kind in ("Resizing", "CenterCrop"):
-        return Function({"Resizing": resizing, "CenterCrop": center_crop}[kind](**a)), False
+    return of_module(kind, a)
+
+
+def of_module(kind, a):
+    """PyTorch's module, with what only Keras's layer of its kind has besides around it."""
     activation = a.pop("activation", None)
     keepdims = a.pop("keepdims", True)
     dropped = [] if a.pop("scale", True) else ["weight"]
     channels = a.pop("axis", None)
     axes = a.pop("axes", None)
-    if a.pop("rms_scaling", False):
-        return Reference(Scaled(a["normalized_shape"], lambda x: x * torch.rsqrt(x.var(-1, correction=0, keepdim=True) + a["eps"]))), False
     module, exact = windowed(kind, a) if "kernel_size" in a else (Reference(getattr(nn, kind)(**a)), True)
     for name in dropped:
         setattr(module.layer, name, None)

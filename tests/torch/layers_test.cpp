@@ -29,7 +29,7 @@ Model model_of(const Case& each, const std::vector<Shape>& inputs, const Json::O
   std::vector<Value> values;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     SymbolicShape shape = sizes(inputs[i]);
-    shape[0] = Size::symbol("batch");
+    if (const std::size_t axis = each.sample->batch_axis(i); axis != Sample::kNoBatch) shape[axis] = Size::symbol("batch");
     builder.input("x" + std::to_string(i), shape);
     values.push_back({"x" + std::to_string(i)});
   }
@@ -39,8 +39,11 @@ Model model_of(const Case& each, const std::vector<Shape>& inputs, const Json::O
 
 std::vector<torch::Tensor> random_inputs(const Sample& sample) {
   std::vector<torch::Tensor> result;
-  for (const Shape& shape : sample.inputs) {
-    if (sample.ids_below > 0)
+  for (std::size_t i = 0; i < sample.inputs.size(); ++i) {
+    const Shape& shape = sample.inputs[i];
+    if (const auto integers = sample.integers.find(i); integers != sample.integers.end())
+      result.push_back(torch::tensor(integers->second, torch::kInt64).view(shape));
+    else if (sample.ids_below > 0)
       result.push_back(torch::randint(sample.ids_below, shape, torch::kInt64));
     else if (sample.between)
       result.push_back(torch::rand(shape) * (sample.between->second - sample.between->first) + sample.between->first);
@@ -58,9 +61,10 @@ torch::Tensor run(const Model& model, const std::vector<torch::Tensor>& inputs) 
 }
 
 // Whatever layout inputs and outputs are shown in: the axes are the architecture's own.
-torch::Tensor run_as_kept(const Model& model, const torch::Tensor& input) {
+torch::Tensor run_as_kept(const Model& model, std::vector<torch::Tensor> inputs) {
   const Presentation shown = presentation_of(model);
-  const torch::Tensor output = run(model, {input.permute(shown.inputs[0].axes)});
+  for (std::size_t i = 0; i < inputs.size(); ++i) inputs[i] = inputs[i].permute(shown.inputs[i].axes);
+  const torch::Tensor output = run(model, inputs);
   const auto& axes = shown.outputs[0].axes;
   std::vector<std::int64_t> inverse(axes.size());
   for (std::size_t i = 0; i < axes.size(); ++i) inverse[axes[i]] = static_cast<std::int64_t>(i);
@@ -126,12 +130,15 @@ TEST_CASE("channels_last gives what channels_first gives") {
     const Model first = model_of(each, each.sample->inputs, each.sample->attributes);
     Json::Object attributes = each.sample->attributes;
     attributes.set("data_format", "channels_last");
-    Model last = model_of(each, {channels_last(each.sample->inputs[0])}, attributes);
+    std::vector<Shape> shapes;
+    for (const Shape& shape : each.sample->inputs) shapes.push_back(channels_last(shape));
+    Model last = model_of(each, shapes, attributes);
     last.weights = first.weights;
-    const torch::Tensor input = random(each.sample->inputs[0]);
-    const torch::Tensor expected = run_as_kept(first, input);
+    std::vector<torch::Tensor> inputs = random_inputs(*each.sample);
+    const torch::Tensor expected = run_as_kept(first, inputs);
+    for (torch::Tensor& input : inputs) input = input.movedim(1, -1);
     const torch::Tensor moved = expected.dim() > 2 ? expected.movedim(1, -1) : expected;
-    CHECK(difference(run_as_kept(last, input.movedim(1, -1)), moved) < 1e-4);
+    CHECK(difference(run_as_kept(last, inputs), moved) < 1e-4);
   }
 }
 

@@ -68,12 +68,12 @@ struct SampleCase {
   /// A model of this layer, called "layer", alone.
   Architecture architecture() const {
     std::vector<std::string> inputs;
-    const DType dtype = sample.ids_below > 0 ? DType::Int64 : DType::Float32;
-    ArchitectureBuilder builder(input_shapes().at(0), dtype);
+    const auto dtype = [&](std::size_t input) { return sample.ids_below > 0 || sample.integers.contains(input) ? DType::Int64 : DType::Float32; };
+    ArchitectureBuilder builder(input_shapes().at(0), dtype(0));
     inputs.push_back("x");
     for (std::size_t i = 1; i < sample.inputs.size(); ++i) {
       inputs.push_back("x" + std::to_string(i));
-      builder.input(inputs.back(), input_shapes()[i], dtype);
+      builder.input(inputs.back(), input_shapes()[i], dtype(i));
     }
     if (type.most_inputs == 0) inputs.clear();
     return builder.layer("layer", type.name, sample.attributes, inputs).build();

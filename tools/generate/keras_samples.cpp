@@ -57,7 +57,7 @@ std::vector<KerasSample> samples_of(const KerasMapping& mapping) {
   if (!result.empty() || mapping.written_only) return result;
   const LayerType& type = *Registry::instance().find(mapping.type);
   const auto fits = [&](const Sample& sample) {
-    return sample.in_keras && mapping.fits(attributes_from_json(type, sample.attributes, type.name), sample.open_inputs());
+    return sample.in_keras && sample.integers.empty() && mapping.fits(attributes_from_json(type, sample.attributes, type.name), sample.open_inputs());
   };
   const bool only_reads = std::none_of(type.samples.begin(), type.samples.end(), fits);
   for (const Sample& sample : type.samples) {

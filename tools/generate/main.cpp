@@ -35,13 +35,24 @@ Json shapes_to_json(const std::vector<Shape>& shapes) {
 
 Json range_to_json(const std::optional<std::pair<double, double>>& range) { return range ? Json(Json::Array{range->first, range->second}) : Json(); }
 
+bool is_integer(const Sample& sample, std::size_t input) { return sample.ids_below > 0 || sample.integers.contains(input); }
+
+Json integers_to_json(const Sample& sample) {
+  Json::Array result;
+  for (std::size_t i = 0; i < sample.inputs.size(); ++i) {
+    const auto found = sample.integers.find(i);
+    result.push_back(found == sample.integers.end() ? Json() : Json::array(found->second));
+  }
+  return result;
+}
+
 // A model of one layer, all of whose outputs are the model's; its batch is open.
 Json one_layer_model(const LayerType& type, const Sample& sample) {
   Json::Array inputs;
   Json::Array values;
   for (const SymbolicShape& shape : sample.open_inputs()) {
     const std::string name = "x" + std::to_string(inputs.size());
-    inputs.push_back(Json::Object{{"name", name}, {"shape", shape_to_json(shape)}, {"dtype", sample.ids_below > 0 ? "int64" : "float32"}});
+    inputs.push_back(Json::Object{{"name", name}, {"shape", shape_to_json(shape)}, {"dtype", is_integer(sample, inputs.size()) ? "int64" : "float32"}});
     if (type.most_inputs > 0) values.push_back(name);
   }
   Json::Array outputs{"layer"};
@@ -74,6 +85,7 @@ Json samples_of(const Registry& registry) {
                                       {"input_shapes", shapes_to_json(sample.inputs)},
                                       {"ids_below", sample.ids_below},
                                       {"between", range_to_json(sample.between)},
+                                      {"integers", integers_to_json(sample)},
                                       {"in_keras", sample.in_keras},
                                       {"tensors", tensors_of(type, sample)},
                                       {"architecture", one_layer_model(type, sample)}});

@@ -95,6 +95,12 @@ std::vector<KerasMapping> keras_mappings() {
   plain("isnan", "Isnan");
   plain("isinf", "Isinf");
   plain("isfinite", "Isfinite");
+  plain("isposinf", "Isposinf");
+  plain("isneginf", "Isneginf");
+  plain("signbit", "Signbit");
+  plain("logical_not", "LogicalNot");
+  plain("bitwise_not", "BitwiseNot");
+  plain("bitwise_not", "BitwiseInvert");
   mappings.push_back(operation("round", "Round", row("decimals", "decimals", spelling::integer())));
   mappings.push_back(operation("nan_to_num", "NanToNum", replacements));
   mappings.push_back(operation("zeros_like", "ZerosLike"));

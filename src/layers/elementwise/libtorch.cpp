@@ -58,6 +58,8 @@ std::vector<TorchLayer> torch_layers() {
       plain("i0", torch::i0), plain("deg2rad", torch::deg2rad), plain("rad2deg", torch::rad2deg), plain("floor", torch::floor),
       plain("ceil", torch::ceil), plain("trunc", torch::trunc), plain("frac", torch::frac), plain("sign", torch::sign),
       plain("isnan", torch::isnan), plain("isinf", torch::isinf), plain("isfinite", torch::isfinite),
+      plain("isposinf", torch::isposinf), plain("isneginf", torch::isneginf), plain("signbit", torch::signbit),
+      plain("logical_not", torch::logical_not), plain("bitwise_not", torch::bitwise_not),
       plain("zeros_like", [](const Tensor& x) { return torch::zeros_like(x); }),
       plain("ones_like", [](const Tensor& x) { return torch::ones_like(x); }),
       plain("Cbrt", [](const Tensor& x) { return torch::copysign(torch::pow(torch::abs(x), 1.0 / 3.0), x); }),

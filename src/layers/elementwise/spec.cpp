@@ -25,6 +25,15 @@ LayerType function(const std::string& name, const std::string& summary, Range do
   return type;
 }
 
+LayerType of_integers(const std::string& name, const std::string& summary, std::int64_t below) {
+  LayerType type = function(name, summary);
+  for (Sample& sample : type.samples) {
+    sample.between.reset();
+    sample.ids_below = below;
+  }
+  return type;
+}
+
 AttributeSpec optional_number(const std::string& name, const std::string& meaning) { return or_none(number(name, 0, meaning)); }
 
 AttributeSpec optional_scalar(const std::string& name, const std::string& meaning) { return or_none(scalar(name, std::int64_t{0}, meaning)); }
@@ -86,6 +95,11 @@ std::vector<LayerType> layer_types() {
       function("isnan", "whether it is no number", {-1, 1}),
       function("isinf", "whether it is infinite", {-1, 1}),
       function("isfinite", "whether it is a finite number", {-1, 1}),
+      function("isposinf", "whether it is plus infinity", {-1, 1}),
+      function("isneginf", "whether it is minus infinity", {-1, 1}),
+      function("signbit", "whether its sign is minus"),
+      of_integers("logical_not", "whether it is 0", 2),
+      of_integers("bitwise_not", "the other bits", 9),
       function("nan_to_num", "x, with numbers in place of NaN and infinities", kAll,
                {number("nan", 0, "in place of NaN"), optional_number("posinf", "in place of infinity; None: the largest number"),
                 optional_number("neginf", "in place of minus infinity; None: the smallest number")},

@@ -2,6 +2,7 @@
 #include <optional>
 
 #include "h5bridge/error.h"
+#include "layers/keras_composition.h"
 #include "layers/keras_mapping.h"
 #include "layers/masking/mask_steps.h"
 
@@ -9,95 +10,97 @@ namespace h5bridge::embedding {
 namespace {
 
 using Handle = KerasEmitter::Handle;
-using Argument = KerasEmitter::Argument;
-
-// The operations around the lookup, which are named one after the other.
-class Operations {
- public:
-  explicit Operations(KerasEmitter& emitter) : emitter_(emitter) {}
-
-  /// An operation of keras.ops.numpy whose result has the shape of its first argument, but for `shape`.
-  Handle apply(const std::string& class_name, std::vector<Argument> arguments, Json::Object config = {}, std::optional<SymbolicShape> shape = {}) {
-    const SymbolicShape result = shape ? *shape : emitter_.shape(std::get<Handle>(arguments.at(0)));
-    return emitter_
-        .call({.suffix = "operation" + std::to_string(++count_),
-               .module = class_name == "Cast" ? "keras.src.ops.core" : "keras.src.ops.numpy",
-               .class_name = class_name,
-               .config = std::move(config),
-               .arguments = std::move(arguments),
-               .outputs = {result}})
-        .at(0);
-  }
-  Handle with_last_axis(Handle value) {
-    SymbolicShape shape = emitter_.shape(value);
-    shape.push_back(1);
-    return apply("ExpandDims", {value}, {{"axis", -1}}, shape);
-  }
-  /// A reduction over an axis, which goes.
-  Handle reduce(const std::string& class_name, Handle value, std::int64_t axis) {
-    SymbolicShape shape = emitter_.shape(value);
-    shape.erase(shape.begin() + axis);
-    return apply(class_name, {value}, {{"axis", axis}, {"keepdims", false}}, shape);
-  }
-
- private:
-  KerasEmitter& emitter_;
-  int count_ = 0;
-};
 
 // Scales embeddings down to the largest norm.
-Handle limited(const Attributes& a, Handle rows, Operations& operations, KerasEmitter& emitter) {
+Handle limited(const Attributes& a, Handle rows, Composition& steps) {
   if (a.is_none("max_norm")) return rows;
   const double p = a.number("norm_type");
   if (!(p > 0)) throw Unsupported("norm_type " + std::to_string(p) + " has no counterpart in Keras");
-  SymbolicShape one = emitter.shape(rows);
-  one.back() = 1;
-  const Json::Object last{{"axis", -1}, {"keepdims", true}};
-  Handle norm = operations.apply("Absolute", {rows});
+  const std::int64_t last = steps.rank(rows) - 1;
+  Handle norm = steps.elementwise("Absolute", {rows});
   if (std::isinf(p)) {
-    norm = operations.apply("Max", {norm}, last, one);
+    norm = steps.reduce("Max", norm, last, true);
   } else {
-    norm = operations.apply("Sum", {operations.apply("Power", {norm, Json(p)})}, last, one);
-    norm = operations.apply("Power", {norm, Json(1 / p)});
+    norm = steps.reduce("Sum", steps.elementwise("Power", {norm, Json(p)}), last, true);
+    norm = steps.elementwise("Power", {norm, Json(1 / p)});
   }
   // As PyTorch does: divided by a little more, but never scaled up.
-  const double max_norm = a.number("max_norm");
-  const Handle inverse = operations.apply("Power", {operations.apply("Add", {norm, Json(1e-7)}), Json(-1.0)});
-  const Handle scale = operations.apply("Minimum", {operations.apply("Multiply", {inverse, Json(max_norm)}), Json(1.0)});
-  return operations.apply("Multiply", {rows, scale});
+  const Handle inverse = steps.elementwise("Power", {steps.elementwise("Add", {norm, Json(1e-7)}), Json(-1.0)});
+  const Handle scale = steps.elementwise("Minimum", {steps.elementwise("Multiply", {inverse, Json(a.number("max_norm"))}), Json(1.0)});
+  return steps.elementwise("Multiply", {rows, scale});
 }
 
-Handle lookup(Json::Object config, Handle ids, KerasEmitter& emitter, std::int64_t dimension) {
+Handle lookup(const Attributes& a, Json::Object config, KerasEmitter& emitter, Composition& steps) {
+  const Handle ids = emitter.input(0);
   SymbolicShape shape = emitter.shape(ids);
-  shape.push_back(dimension);
-  return emitter.call({.class_name = "Embedding", .config = std::move(config), .arguments = {ids}, .outputs = {shape}}).at(0);
+  shape.push_back(a.integer("embedding_dim"));
+  return limited(a, emitter.call({.class_name = "Embedding", .config = std::move(config), .arguments = {ids}, .outputs = {shape}}).at(0), steps);
 }
 
 KerasEmitter::Results lower(const Attributes& a, Json::Object config, KerasEmitter& emitter) {
-  Operations operations(emitter);
-  return limited(a, lookup(std::move(config), emitter.input(0), emitter, a.integer("embedding_dim")), operations, emitter);
+  Composition steps(emitter);
+  return lookup(a, std::move(config), emitter, steps);
+}
+
+// Which indices (the last axis) are in which bag: those at positions from its offset up to the next one, (bags, indices).
+Handle emit_members(const Attributes& a, KerasEmitter& emitter, Composition& steps) {
+  const Handle ids = emitter.input(0);
+  Handle starts = steps.cast(emitter.input(1), "int32");
+  Handle ends;
+  if (a.boolean("include_last_offset")) {
+    ends = steps.cut(starts, 0, {.start = 1});
+    starts = steps.cut(starts, 0, {.stop = -1});
+  } else {
+    const Handle count = steps.reduce("Sum", steps.ones_along(ids, {0}), 0, true);
+    ends = steps.concatenate({steps.cut(starts, 0, {.start = 1}), count}, 0);
+  }
+  const Handle positions = steps.positions(ids, 0);
+  const Handle begun = steps.elementwise("GreaterEqual", {positions, steps.expand(starts, 1)});
+  return steps.elementwise("LogicalAnd", {begun, steps.elementwise("Less", {positions, steps.expand(ends, 1)})});
+}
+
+// Rows with their members: (bags, indices), or no value where all count. With offsets, any row may be in any bag.
+struct Bags {
+  Handle rows;
+  std::optional<Handle> members;
+  bool has_offsets;
+};
+
+Handle emit_sum(const Bags& bags, Composition& steps) {
+  if (!bags.members) return steps.reduce("Sum", bags.rows, 1, false);
+  const Handle counts = steps.cast(*bags.members, "float32");
+  if (!bags.has_offsets) return steps.reduce("Sum", steps.elementwise("Multiply", {bags.rows, steps.expand(counts, -1)}), 1, false);
+  return steps.apply("Matmul", {counts, bags.rows}, steps.emitter().output_shape());
+}
+
+// How many rows each bag has.
+Handle emit_number(const Bags& bags, Composition& steps) { return steps.reduce("Sum", steps.cast(*bags.members, "float32"), 1, true); }
+
+// Bags of nothing are zeros.
+Handle emit_maximum(const Bags& bags, Composition& steps) {
+  if (!bags.members) return steps.reduce("Max", bags.rows, 1, false);
+  const Handle rows = steps.where(steps.expand(*bags.members, -1), bags.rows, Json(-3.4e38));
+  return steps.where(steps.elementwise("Greater", {emit_number(bags, steps), Json(0.0)}), steps.reduce("Max", rows, 1, false), Json(0.0));
 }
 
 KerasEmitter::Results lower_bag(const Attributes& a, Json::Object config, KerasEmitter& emitter) {
-  Operations operations(emitter);
+  Composition steps(emitter);
   const Handle ids = emitter.input(0);
-  Handle rows = limited(a, lookup(std::move(config), ids, emitter, a.integer("embedding_dim")), operations, emitter);
-  if (emitter.input_shapes().size() > 1) rows = operations.apply("Multiply", {rows, operations.with_last_axis(emitter.input(1))});
-  const std::string& mode = a.text("mode");
-  if (a.is_none("padding_idx")) return operations.reduce(mode == "sum" ? "Sum" : mode == "max" ? "Max" : "Mean", rows, 1);
-
-  // Rows of the padding do not count; a bag of nothing else is zeros.
-  const std::int64_t count = a.integer("num_embeddings");
-  const Handle counts = operations.apply("NotEqual", {ids, Json((a.integer("padding_idx") + count) % count)});
-  const Handle mask = operations.with_last_axis(operations.apply("Cast", {counts}, {{"dtype", "float32"}}));
-  const Handle number = operations.reduce("Sum", mask, 1);
-  if (mode != "max") {
-    const Handle sum = operations.reduce("Sum", operations.apply("Multiply", {rows, mask}), 1);
-    if (mode == "sum") return sum;
-    return operations.apply("Divide", {sum, operations.apply("Maximum", {number, Json(1.0)})});
+  const bool has_offsets = steps.rank(ids) == 1;
+  Bags bags{lookup(a, std::move(config), emitter, steps), std::nullopt, has_offsets};
+  const std::size_t weights = has_offsets ? 2 : 1;
+  if (emitter.input_shapes().size() > weights) bags.rows = steps.elementwise("Multiply", {bags.rows, steps.expand(emitter.input(weights), -1)});
+  if (has_offsets) bags.members = emit_members(a, emitter, steps);
+  if (!a.is_none("padding_idx")) {
+    const std::int64_t count = a.integer("num_embeddings");
+    const Handle counted = steps.elementwise("NotEqual", {ids, Json((a.integer("padding_idx") + count) % count)});
+    bags.members = bags.members ? steps.elementwise("LogicalAnd", {*bags.members, counted}) : counted;
   }
-  const Handle least = operations.reduce("Max", operations.apply("Where", {operations.with_last_axis(counts), rows, Json(-3.4e38)}, {}, emitter.shape(rows)), 1);
-  return operations.apply("Where", {operations.apply("Greater", {number, Json(0.0)}), least, Json(0.0)}, {}, emitter.output_shape());
+  const std::string& mode = a.text("mode");
+  if (mode == "max") return emit_maximum(bags, steps);
+  if (mode == "mean" && !bags.members) return steps.reduce("Mean", bags.rows, 1, false);
+  const Handle sum = emit_sum(bags, steps);
+  return mode == "sum" ? sum : steps.elementwise("Divide", {sum, steps.elementwise("Maximum", {emit_number(bags, steps), Json(1.0)})});
 }
 
 }  // namespace
@@ -119,6 +122,7 @@ std::vector<KerasMapping> keras_mappings() {
   embedding.lower = lower;
   embedding.samples = {
       {.what = "plain", .config = {{"input_dim", 7}, {"output_dim", 5}}, .inputs = {{3, 6}}, .ids_below = 7},
+      {.what = "a mask", .config = {{"input_dim", 7}, {"output_dim", 5}, {"mask_zero", true}}, .inputs = {{3, 6}}, .ids_below = 7},
       {.what = "objects",
        .config = {{"input_dim", 7},
                   {"output_dim", 5},

@@ -42,8 +42,13 @@ TorchInstance bag(const Layer& layer) {
   const std::string& mode = layer.attributes.text("mode");
   if (mode == "sum") module->options.mode(torch::kSum);
   if (mode == "max") module->options.mode(torch::kMax);
-  return {module.ptr(), [module, indices = indices_for(module, layer.attributes)](const TorchValues& inputs, const Symbols&) mutable {
-            return TorchValues{module->forward(indices(inputs.at(0)), {}, inputs.size() > 1 ? inputs[1] : torch::Tensor())};
+  return {module.ptr(), [module, indices = indices_for(module, layer.attributes), to_last = layer.attributes.boolean("include_last_offset")](
+                            const TorchValues& inputs, const Symbols&) mutable {
+            const torch::Tensor ids = indices(inputs.at(0));
+            const bool has_offsets = ids.dim() == 1;
+            const std::size_t weights = has_offsets ? 2 : 1;
+            module->options.include_last_offset(to_last && has_offsets);
+            return TorchValues{module->forward(ids, has_offsets ? inputs.at(1) : torch::Tensor(), inputs.size() > weights ? inputs[weights] : torch::Tensor())};
           }};
 }
 

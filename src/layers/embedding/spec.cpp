@@ -62,39 +62,67 @@ LayerType embedding() {
   return type;
 }
 
+// The number of bags, which are the rows of the indices, or begin at offsets into them.
+Size bags(const Attributes& a, const std::vector<SymbolicShape>& inputs) {
+  const SymbolicShape& ids = inputs.at(0);
+  if (ids.size() == 2) return ids[0];
+  if (ids.size() != 1) throw MalformedFile("its indices have shape " + to_string(ids) + ", expected (batch, length), or one axis and offsets");
+  if (inputs.size() < 2 || inputs[1].size() != 1) throw MalformedFile("its indices have one axis, and so need a second input of one axis, the offsets");
+  return inputs[1][0] - Size(a.boolean("include_last_offset") ? 1 : 0);
+}
+
 LayerType bag() {
   LayerType type;
   type.name = "EmbeddingBag";
-  type.summary = "rows of a table, put together over the last axis of the indices; inputs: the indices and, maybe, a weight for each";
+  type.summary = "rows of a table, put together bag by bag; inputs: the indices, (batch, length) or, with the offsets at which bags begin, of one axis; and, maybe, a weight for each";
   type.source = "torch/nn/modules/sparse.py";
   type.attributes = attributes({
       text("mode", "mean", {"sum", "mean", "max"}, "how rows are put together"),
-      boolean("include_last_offset", false, "for bags that are given by offsets, which this type does not take"),
+      boolean("include_last_offset", false, "whether the last offset is the end of the last bag"),
   });
-  type.most_inputs = 2;
+  type.most_inputs = 3;
   type.parameters = parameters;
   type.check = check;
   type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) {
-    if (inputs.at(0).size() == 1) throw Unsupported("its bags are given by offsets; only bags of equal length, (batch, length), are known");
-    if (inputs[0].size() != 2) throw MalformedFile("its indices have shape " + to_string(inputs[0]) + ", expected (batch, length)");
-    if (inputs.size() > 1 && inputs[1] != inputs[0])
-      throw MalformedFile("its weights have shape " + to_string(inputs[1]) + ", its indices " + to_string(inputs[0]));
-    if (inputs.size() > 1 && a.text("mode") != "sum") throw MalformedFile("weights for each index need the mode \"sum\"");
-    return std::vector<SymbolicShape>{{inputs[0][0], a.integer("embedding_dim")}};
+    const Size count = bags(a, inputs);
+    const std::size_t unweighted = inputs[0].size() == 2 ? 1 : 2;
+    if (inputs.size() > unweighted + 1) throw MalformedFile("it has " + std::to_string(inputs.size()) + " inputs, expected at most " + std::to_string(unweighted + 1));
+    if (inputs.size() > unweighted && inputs.back() != inputs[0])
+      throw MalformedFile("its weights have shape " + to_string(inputs.back()) + ", its indices " + to_string(inputs[0]));
+    if (inputs.size() > unweighted && a.text("mode") != "sum") throw MalformedFile("weights for each index need the mode \"sum\"");
+    return std::vector<SymbolicShape>{{count, a.integer("embedding_dim")}};
   };
-  const auto sample = [&](const std::string& what, Json::Object more) {
-    Json::Object all{{"num_embeddings", 4}, {"embedding_dim", 5}};
-    for (const auto& [name, value] : more) all.set(name, value);
-    Sample made{what, all, {{5, 3}}};
-    made.ids_below = 4;
+  const auto sample = [&](const std::string& what, Json::Object more, Sample made) {
+    made.what = what;
+    made.attributes = {{"num_embeddings", 4}, {"embedding_dim", 5}};
+    for (const auto& [name, value] : more) made.attributes.set(name, value);
     type.samples.push_back(std::move(made));
   };
+  const Sample rows{.what = {}, .attributes = {}, .inputs = {{5, 3}}, .ids_below = 4};
   for (const char* mode : {"mean", "sum", "max"}) {
-    sample(mode, {{"mode", mode}});
-    sample(std::string(mode) + " without padding", {{"mode", mode}, {"padding_idx", 1}});
+    sample(mode, {{"mode", mode}}, rows);
+    sample(std::string(mode) + " without padding", {{"mode", mode}, {"padding_idx", 1}}, rows);
   }
-  sample("settings", {{"max_norm", 0.9}, {"norm_type", 1}, {"scale_grad_by_freq", true}, {"include_last_offset", true}, {"padding_idx", -1}});
-  sample("sparse gradients", {{"sparse", true}, {"mode", "sum"}});
+  sample("settings", {{"max_norm", 0.9}, {"norm_type", 1}, {"scale_grad_by_freq", true}, {"include_last_offset", true}, {"padding_idx", -1}}, rows);
+  sample("sparse gradients", {{"sparse", true}, {"mode", "sum"}}, rows);
+  sample("weights", {{"mode", "sum"}}, {.what = {}, .attributes = {}, .inputs = {{2, 3}, {2, 3}}, .integers = {{0, {3, 0, 2, 2, 1, 3}}}});
+
+  // The second bag is empty; the third has nothing but padding where there is some.
+  const std::vector<std::int64_t> ids{3, 0, 2, 1, 1, 3, 2};
+  const Sample open_offsets{.what = {}, .attributes = {}, .inputs = {{7}, {4}}, .batch_axes = {Sample::kNoBatch, 0}, .integers = {{0, ids}, {1, {0, 3, 3, 5}}}};
+  Sample to_last = open_offsets;  // which is the number of indices
+  to_last.integers[1].back() = 7;
+  const Sample open_both{.what = {}, .attributes = {}, .inputs = {{4}, {4}}, .integers = {{0, {3, 1, 0, 2}}, {1, {0, 1, 1, 3}}}};
+  for (const char* mode : {"mean", "sum", "max"}) {
+    sample(std::string(mode) + " of offsets", {{"mode", mode}}, open_offsets);
+    sample(std::string(mode) + " of offsets without padding", {{"mode", mode}, {"padding_idx", 1}}, open_offsets);
+    sample(std::string(mode) + " of offsets to the last", {{"mode", mode}, {"include_last_offset", true}}, to_last);
+  }
+  sample("open indices and offsets", {{"padding_idx", -4}}, open_both);
+  Sample weighted = open_offsets;
+  weighted.inputs.push_back({7});
+  weighted.batch_axes.push_back(Sample::kNoBatch);
+  sample("weights of offsets", {{"mode", "sum"}, {"padding_idx", 3}}, weighted);
   return type;
 }
 

@@ -2,6 +2,7 @@
 
 #include "h5bridge/error.h"
 #include "layers/axes.h"
+#include "layers/function_type.h"
 #include "layers/indexing/index.h"
 
 namespace h5bridge::indexing {
@@ -9,19 +10,9 @@ namespace {
 
 using Shapes = std::vector<SymbolicShape>;
 
-LayerType function(const std::string& name, const std::string& summary, std::vector<AttributeSpec> attributes, LayoutRule layout) {
-  LayerType type;
-  type.name = name;
-  type.summary = summary;
-  type.source = "torch/_torch_docs.py; keras/src/ops/numpy.py";
-  type.attributes = std::move(attributes);
-  type.layout = std::move(layout);
-  return type;
-}
-
 // What takes out elements at places that it names itself.
 LayerType part(const std::string& name, const std::string& summary, std::vector<AttributeSpec> attributes, LayoutRule layout) {
-  LayerType type = function(name, summary, std::move(attributes), std::move(layout));
+  LayerType type = function_type(name, summary, std::move(attributes), std::move(layout));
   type.shapes = [name](const Attributes& a, const Shapes& inputs) -> Shapes { return {indexed(items_of(name, a, inputs.at(0).size()), inputs[0])}; };
   return type;
 }
@@ -100,7 +91,7 @@ LayerType narrow() {
 
 // Elements of an axis by their numbers: a second input, or a list.
 LayerType index_select() {
-  LayerType type = function("index_select", "elements of an axis by their numbers",
+  LayerType type = function_type("index_select", "elements of an axis by their numbers",
                             {required_integer("dim", "the axis"), or_none(required_integers("index", "the numbers in place of a second input"))}, {});
   type.most_inputs = 2;
   type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
@@ -127,7 +118,7 @@ LayerType index_select() {
 }
 
 LayerType gather(const std::string& name) {
-  LayerType type = function(name, "elements along an axis, by a tensor of their numbers", {required_integer("dim", "the axis")}, keeps_original_layout());
+  LayerType type = function_type(name, "elements along an axis, by a tensor of their numbers", {required_integer("dim", "the axis")}, keeps_original_layout());
   type.least_inputs = type.most_inputs = 2;
   type.shapes = [name](const Attributes& a, const Shapes& inputs) -> Shapes {
     const SymbolicShape& input = inputs.at(0);

@@ -2,6 +2,7 @@
 
 #include "h5bridge/error.h"
 #include "layers/axes.h"
+#include "layers/function_type.h"
 #include "layers/joining/parts.h"
 
 namespace h5bridge::joining {
@@ -12,13 +13,8 @@ constexpr std::int64_t kMostOpenParts = 4096;
 using Shapes = std::vector<SymbolicShape>;
 
 LayerType function(const std::string& name, const std::string& summary, std::vector<AttributeSpec> attributes) {
-  LayerType type;
-  type.name = name;
-  type.summary = summary;
-  type.source = "torch/_torch_docs.py; keras/src/ops/numpy.py";
-  type.attributes = std::move(attributes);
-  type.attributes.push_back(integer("dim", 0, "the axis"));
-  return type;
+  attributes.push_back(integer("dim", 0, "the axis"));
+  return function_type(name, summary, std::move(attributes));
 }
 
 void check_alike(const SymbolicShape& a, const SymbolicShape& b, std::int64_t but) {

@@ -2,7 +2,7 @@
 
 #include "h5bridge/error.h"
 #include "layers/axes.h"
-#include "layers/keras_operation.h"
+#include "layers/keras_composition.h"
 #include "layers/merge/operands.h"
 
 namespace h5bridge::merge {
@@ -125,6 +125,63 @@ KerasMapping masked_fill() {
   return mapping;
 }
 
+// Keras's take tensors alone, and arrays.
+KerasMapping bitwise(const std::string& type, const std::string& class_name) {
+  KerasMapping mapping = operation(type, class_name, {}, {"x", "y"});
+  mapping.fits = [](const Attributes& a, const Shapes&) { return a.is_none("other"); };
+  return mapping;
+}
+
+KerasMapping bitwise_by_number(const std::string& type, const std::string& class_name) {
+  KerasMapping mapping = write_only(operation(type, class_name));
+  mapping.lower = [class_name](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
+    const auto* number = std::get_if<std::int64_t>(&a.at("other"));
+    if (!number) throw MalformedFile("its number " + attribute_to_json(a.at("other")).dump() + " is no integer");
+    return last_call(emitter, kNumpy, class_name, {}, {emitter.input(0), keras_ops::constant({1}, std::vector<std::int64_t>{*number})});
+  };
+  return mapping;
+}
+
+// Equal, or at a finite distance that is tolerated. Keras's own does not hand on its tolerances.
+KerasMapping isclose() {
+  KerasMapping mapping = write_only(operation("isclose", "LogicalOr"));
+  mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
+    Composition steps(emitter);
+    const Handle x = emitter.input(0);
+    const Handle y = emitter.input(1);
+    const Handle distance = steps.elementwise("Absolute", {steps.elementwise("Subtract", {x, y})});
+    const Handle of_second = steps.elementwise("Multiply", {steps.elementwise("Absolute", {y}), Json(a.number("rtol"))});
+    const Handle tolerated = steps.elementwise("LessEqual", {distance, steps.elementwise("Add", {of_second, Json(a.number("atol"))})});
+    Handle equal = steps.elementwise("Equal", {x, y});
+    if (a.boolean("equal_nan")) equal = steps.elementwise("LogicalOr", {equal, steps.elementwise("LogicalAnd", {steps.elementwise("Isnan", {x}), steps.elementwise("Isnan", {y})})});
+    return last_call(emitter, kNumpy, "LogicalOr", {}, {equal, steps.elementwise("LogicalAnd", {steps.elementwise("Isfinite", {distance}), tolerated})});
+  };
+  return mapping;
+}
+
+// The result of two inputs, times a factor, added to another input.
+KerasMapping added(const std::string& type, const std::string& class_name) {
+  KerasMapping mapping = write_only(operation(type, "Add"));
+  mapping.lower = [class_name](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
+    Composition steps(emitter);
+    Handle result = steps.elementwise(class_name, {emitter.input(1), emitter.input(2)});
+    if (!is_one(a.at("value"))) result = steps.elementwise("Multiply", {result, attribute_to_json(a.at("value"))});
+    return last_call(emitter, kNumpy, "Add", {}, {emitter.input(0), result});
+  };
+  return mapping;
+}
+
+KerasMapping lerp() {
+  KerasMapping mapping = write_only(operation("lerp", "Add"));
+  mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
+    Composition steps(emitter);
+    const Argument weight = a.is_none("weight") ? Argument(emitter.input(2)) : Argument(attribute_to_json(a.at("weight")));
+    const Handle way = steps.elementwise("Subtract", {emitter.input(1), emitter.input(0)});
+    return last_call(emitter, kNumpy, "Add", {}, {emitter.input(0), steps.elementwise("Multiply", {way, weight})});
+  };
+  return mapping;
+}
+
 }  // namespace
 
 std::vector<KerasMapping> keras_mappings() {
@@ -172,11 +229,20 @@ std::vector<KerasMapping> keras_mappings() {
       binary("logical_and", "LogicalAnd"),
       binary("logical_or", "LogicalOr"),
       binary("logical_xor", "LogicalXor"),
-      binary("bitwise_and", "BitwiseAnd", "", "", {"x", "y"}),
-      binary("bitwise_or", "BitwiseOr", "", "", {"x", "y"}),
-      binary("bitwise_xor", "BitwiseXor", "", "", {"x", "y"}),
+      bitwise("bitwise_and", "BitwiseAnd"),
+      bitwise_by_number("bitwise_and", "BitwiseAnd"),
+      bitwise("bitwise_or", "BitwiseOr"),
+      bitwise_by_number("bitwise_or", "BitwiseOr"),
+      bitwise("bitwise_xor", "BitwiseXor"),
+      bitwise_by_number("bitwise_xor", "BitwiseXor"),
       operation("where", "Where", {{"self", "x1", spelling::scalar()}, {"other", "x2", spelling::scalar()}}, {"condition", "x1", "x2"}),
       masked_fill(),
+      binary("logaddexp2", "Logaddexp2"),
+      binary("heaviside", "Heaviside"),
+      isclose(),
+      added("addcmul", "Multiply"),
+      added("addcdiv", "Divide"),
+      lerp(),
   };
 }
 

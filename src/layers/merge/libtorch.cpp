@@ -112,6 +112,28 @@ TorchInstance build_masked_fill(const Layer& layer) {
   });
 }
 
+TorchInstance build_isclose(const Layer& layer) {
+  const Attributes& a = layer.attributes;
+  return function_of_all([rtol = a.number("rtol"), atol = a.number("atol"), equal_nan = a.boolean("equal_nan")](const TorchValues& inputs) {
+    return torch::isclose(inputs.at(0), inputs.at(1), rtol, atol, equal_nan);
+  });
+}
+
+TorchLayer added(const char* type, Tensor (*function)(const Tensor&, const Tensor&, const Tensor&, const Scalar&)) {
+  return {type, [function](const Layer& layer) {
+            return function_of_all(
+                [function, value = scalar_of(layer.attributes.at("value"))](const TorchValues& inputs) { return function(inputs.at(0), inputs.at(1), inputs.at(2), value); });
+          }};
+}
+
+TorchInstance build_lerp(const Layer& layer) {
+  const Attributes& a = layer.attributes;
+  const auto weight = a.is_none("weight") ? std::nullopt : std::optional(scalar_of(a.at("weight")));
+  return function_of_all([weight](const TorchValues& inputs) {
+    return weight ? torch::lerp(inputs.at(0), inputs.at(1), *weight) : torch::lerp(inputs.at(0), inputs.at(1), inputs.at(2));
+  });
+}
+
 }  // namespace
 
 std::vector<TorchLayer> torch_layers() {
@@ -142,11 +164,17 @@ std::vector<TorchLayer> torch_layers() {
       tensors("logical_and", [](const Tensor& a, const Tensor& b) { return torch::logical_and(a, b); }),
       tensors("logical_or", [](const Tensor& a, const Tensor& b) { return torch::logical_or(a, b); }),
       tensors("logical_xor", [](const Tensor& a, const Tensor& b) { return torch::logical_xor(a, b); }),
-      tensors("bitwise_and", [](const Tensor& a, const Tensor& b) { return torch::bitwise_and(a, b); }),
-      tensors("bitwise_or", [](const Tensor& a, const Tensor& b) { return torch::bitwise_or(a, b); }),
-      tensors("bitwise_xor", [](const Tensor& a, const Tensor& b) { return torch::bitwise_xor(a, b); }),
+      with_numbers("bitwise_and", "other", [](const Tensor& a, const auto& b) { return torch::bitwise_and(a, b); }),
+      with_numbers("bitwise_or", "other", [](const Tensor& a, const auto& b) { return torch::bitwise_or(a, b); }),
+      with_numbers("bitwise_xor", "other", [](const Tensor& a, const auto& b) { return torch::bitwise_xor(a, b); }),
       {"where", build_where},
       {"masked_fill", build_masked_fill},
+      tensors("logaddexp2", [](const Tensor& a, const Tensor& b) { return torch::logaddexp2(a, b); }),
+      tensors("heaviside", [](const Tensor& a, const Tensor& b) { return torch::heaviside(a, b); }),
+      {"isclose", build_isclose},
+      added("addcmul", torch::addcmul),
+      added("addcdiv", torch::addcdiv),
+      {"lerp", build_lerp},
   };
 }
 

@@ -109,6 +109,38 @@ LayerType masked_fill() {
   return type;
 }
 
+// A product or a quotient of two inputs that is added to the first.
+LayerType added(const std::string& name, const std::string& summary) {
+  LayerType type;
+  type.name = name;
+  type.summary = summary;
+  type.source = "torch/_torch_docs.py";
+  type.attributes = {scalar("value", std::int64_t{1}, "the factor")};
+  type.least_inputs = type.most_inputs = 3;
+  type.layout = any_layout();
+  type.shapes = [](const Attributes&, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> { return {broadcast(inputs)}; };
+  type.samples = {{"features", {}, {{3, 7}, {3, 7}, {3, 7}}}, {"broadcast", {{"value", -0.5}}, {{2, 1, 4}, {2, 3, 4}, {2, 3, 1}}}};
+  for (Sample& sample : type.samples) sample.between = {0.6, 3.0};
+  return type;
+}
+
+LayerType lerp() {
+  LayerType type;
+  type.name = "lerp";
+  type.summary = "the first input, and a weight's share of the way from it to the second";
+  type.source = "torch/_torch_docs.py";
+  type.attributes = {or_none(scalar("weight", 0.5, "the weight in place of a third input"))};
+  type.least_inputs = 2;
+  type.most_inputs = 3;
+  type.layout = any_layout();
+  type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
+    if (inputs.size() + numbers_among(a, {"weight"}) != 3) throw MalformedFile("it needs a third input, or a number \"weight\"");
+    return {broadcast(inputs)};
+  };
+  type.samples = {{"tensors", {}, {{3, 7}, {3, 7}, {3, 7}}}, {"a number", {{"weight", 0.3}}, {{3, 7}, {3, 7}}}, {"broadcast", {}, {{2, 3, 4}, {2, 3, 4}, {2, 1, 4}}}, {"a large number", {{"weight", 2}}, {{2, 3, 4}, {2, 3, 4}}}};
+  return type;
+}
+
 }  // namespace
 
 std::size_t numbers_among(const Attributes& attributes, const std::vector<std::string>& names) {
@@ -120,6 +152,7 @@ std::size_t numbers_among(const Attributes& attributes, const std::vector<std::s
 std::vector<LayerType> layer_types() {
   const AttributeSpec alpha = scalar("alpha", std::int64_t{1}, "what the second input is multiplied by");
   const AttributeSpec rounding = or_none(text("rounding_mode", "floor", {"floor", "trunc"}, "how the quotient is rounded to an integer; None: not at all"));
+  const std::vector<AttributeSpec> tolerances{number("rtol", 1e-5, "of the second input"), number("atol", 1e-8, "besides"), boolean("equal_nan", false, "whether NaN is close to NaN")};
   const std::pair positive{0.6, 3.0};
   std::vector<LayerType> types;
   for (const Operator& op : std::vector<Operator>{
@@ -150,13 +183,20 @@ std::vector<LayerType> layer_types() {
            {.name = "logical_and", .summary = "whether both are true", .ids_below = 2},
            {.name = "logical_or", .summary = "whether either is true", .ids_below = 2},
            {.name = "logical_xor", .summary = "whether just one is true", .ids_below = 2},
-           {.name = "bitwise_and", .summary = "bits that both have", .ids_below = 4},
-           {.name = "bitwise_or", .summary = "bits that either has", .ids_below = 4},
-           {.name = "bitwise_xor", .summary = "bits that just one has", .ids_below = 4},
+           {.name = "bitwise_and", .summary = "bits that both have", .second = "other", .ids_below = 4},
+           {.name = "bitwise_or", .summary = "bits that either has", .second = "other", .ids_below = 4},
+           {.name = "bitwise_xor", .summary = "bits that just one has", .second = "other", .ids_below = 4},
+           {.name = "logaddexp2", .summary = "log2(2 to the x + 2 to the y)"},
+           {.name = "heaviside", .summary = "0 below zero, 1 above, the second input at zero", .domain = std::pair{-1.0, 1.0}},
+           {.name = "isclose", .summary = "whether they differ by atol and rtol times the second at most", .others = tolerances, .ids_below = 5,
+            .settings = {{{"rtol", 0.5}}, {{"atol", 1.0}, {"equal_nan", true}}}},
        })
     types.push_back(make(op));
   types.push_back(where());
   types.push_back(masked_fill());
+  types.push_back(added("addcmul", "the first input plus the product of the others times a factor"));
+  types.push_back(added("addcdiv", "the first input plus the quotient of the others times a factor"));
+  types.push_back(lerp());
   return types;
 }
 

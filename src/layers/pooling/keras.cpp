@@ -10,6 +10,7 @@
 #include "layers/keras_padding.h"
 #include "layers/layer_type.h"
 #include "layers/open_windows.h"
+#include "layers/pooling/places_keras.h"
 #include "layers/registry.h"
 #include "layers/window.h"
 
@@ -101,6 +102,8 @@ Handle mean_over_windows(const Pooling& pooling, Handle input) {
   return keras_ops::elementwise(emitter, "mean", "Divide", mean, part);
 }
 
+bool wants_places(const Attributes& a, const KerasEmitter& emitter) { return a.contains("return_indices") && a.boolean("return_indices") && emitter.is_used(1); }
+
 // Keras's own layer with the input padded as it cannot say itself.
 using OverWindows = Handle (*)(const Pooling&, Handle);
 decltype(KerasMapping::lower) lower_pooling(OverWindows over_windows) {
@@ -109,7 +112,11 @@ decltype(KerasMapping::lower) lower_pooling(OverWindows over_windows) {
     const bool same = has_padding_word(a, "same");
     config.set("padding", same ? "same" : "valid");
     const auto main = [&](Handle input) { return emitter.main(config, {input}).first(); };
-    return same ? main(emitter.input(0)) : over_windows({a, emitter, main}, emitter.input(0));
+    if (same) return main(emitter.input(0));
+    const Pooling pooling{a, emitter, main};
+    const Handle values = over_windows(pooling, emitter.input(0));
+    if (!wants_places(a, emitter)) return values;
+    return std::vector<Handle>{values, emit_places(a, emitter, whole_margins(pooling))};
   };
 }
 
@@ -130,7 +137,7 @@ KerasEmitter::Results lower_power(const Attributes& a, Json::Object, KerasEmitte
 }
 
 // Sizes that None leaves open: the other axes one element each, or the sizes as they are.
-KerasEmitter::Results lower_adaptive(const Attributes& a, Json::Object config, KerasEmitter& emitter, const std::string& reduction) {
+Handle emit_adaptive(const Attributes& a, Json::Object config, KerasEmitter& emitter, const std::string& reduction) {
   const SymbolicShape spatial = spatial_sizes(a, emitter.input_shapes()[0], a.integers("output_size").size());
   std::vector<std::int64_t> sizes = a.integers("output_size");
   std::vector<std::int64_t> reduced;
@@ -144,7 +151,7 @@ KerasEmitter::Results lower_adaptive(const Attributes& a, Json::Object config, K
   }
   if (!is_open) {
     config.set("output_size", Json::array(sizes));
-    return emitter.main(std::move(config), {emitter.input(0)});
+    return emitter.main(std::move(config), {emitter.input(0)}).first();
   }
   if (std::ranges::all_of(sizes, [](std::int64_t size) { return size == kNone || size == 1; })) return keras_ops::reduce(emitter, "", reduction, emitter.input(0), reduced);
   // One axis after the other; the order makes no difference to means and maxima.
@@ -158,6 +165,12 @@ KerasEmitter::Results lower_adaptive(const Attributes& a, Json::Object config, K
     x = (reduction == "Max" ? window_maxima : window_means)(emitter, open, x, first + static_cast<std::int64_t>(i), sizes[i], suffix);
   }
   return x;
+}
+
+KerasEmitter::Results lower_adaptive(const Attributes& a, Json::Object config, KerasEmitter& emitter, const std::string& reduction) {
+  const Handle values = emit_adaptive(a, std::move(config), emitter, reduction);
+  if (!wants_places(a, emitter)) return values;
+  return std::vector<Handle>{values, emit_adaptive_places(a, emitter)};
 }
 
 void lift(Json::Object& config, Attributes& attributes, const std::vector<SymbolicShape>&) {
@@ -214,7 +227,9 @@ KerasMapping global_pooling(const std::string& type, const std::string& class_na
       {"data_format", "data_format", spelling::text()},
   };
   const std::vector<std::int64_t> single(axes, 1);
-  mapping.fits = [single](const Attributes& a, const std::vector<SymbolicShape>&) { return a.integers("output_size") == single; };
+  mapping.fits = [single](const Attributes& a, const std::vector<SymbolicShape>&) {
+    return a.integers("output_size") == single && !(a.contains("return_indices") && a.boolean("return_indices"));
+  };
   mapping.derive = [single](Attributes& attributes, const std::vector<SymbolicShape>&) { attributes.set("output_size", single); };
   mapping.samples = {{"plain", {}, {volume(axes)}}, {"keepdims", {{"keepdims", true}}, {volume(axes)}}, {"channels_first", {{"data_format", "channels_first"}}, {volume(axes)}}};
   return mapping;

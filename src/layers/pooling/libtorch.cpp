@@ -1,6 +1,7 @@
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <tuple>
 #include <type_traits>
 
 #include "layers/layer_type.h"
@@ -23,10 +24,23 @@ Options options_for(const Attributes& a) {
   return options.ceil_mode(a.boolean("ceil_mode"));
 }
 
+using Places = std::tuple<Tensor, Tensor>;
+
+// The maxima and their places, of channels on axis 1.
+TorchInstance with_places(const Attributes& a, TorchModulePtr module, std::function<Places(const Tensor&)> forward) {
+  const bool is_last = a.text("data_format") == "channels_last";
+  return {std::move(module), [is_last, forward = std::move(forward)](const TorchValues& inputs, const Symbols&) {
+            const Tensor& x = inputs.at(0);
+            const auto [values, places] = forward(is_last ? x.movedim(-1, 1) : x);
+            return is_last ? TorchValues{values.movedim(1, -1), places.movedim(1, -1)} : TorchValues{values, places};
+          }};
+}
+
 template <typename Pool, typename Options>
 TorchInstance build_max(const Layer& layer) {
   const Attributes& a = layer.attributes;
-  const Pool module(options_for<Options>(a).dilation(a.integers("dilation")));
+  Pool module(options_for<Options>(a).dilation(a.integers("dilation")));
+  if (a.boolean("return_indices")) return with_places(a, module.ptr(), [module](const Tensor& input) mutable { return module->forward_with_indices(input); });
   TorchFunction forward = module_call(module);
   if (has_padding_word(a, "same"))
     forward = [forward, windows = windows_of(a)](const Tensor& input) {
@@ -66,7 +80,9 @@ TorchInstance build_adaptive(const Layer& layer) {
     else
       sizes.push_back(size == kNone ? std::nullopt : std::optional(size));
   }
-  const Pool module(sizes);
+  Pool module(sizes);
+  if constexpr (requires { module->forward_with_indices(Tensor()); })
+    if (a.boolean("return_indices")) return with_places(a, module.ptr(), [module](const Tensor& input) mutable { return module->forward_with_indices(input); });
   TorchFunction forward = module_call(module);
   if (!a.boolean("keepdims")) forward = [forward](const Tensor& input) { return forward(input).flatten(1); };
   return unary(module.ptr(), in_data_format(a, forward));

@@ -41,6 +41,19 @@ std::vector<SymbolicShape> shapes(const Attributes& a, const std::vector<Symboli
   return {with_channels(a, input[0], input[channel_axis(a, static_cast<std::int64_t>(input.size()))], spatial)};
 }
 
+// The maxima and, if asked for, their places.
+decltype(LayerType::shapes) with_places(decltype(LayerType::shapes) values) {
+  return [values = std::move(values)](const Attributes& a, const std::vector<SymbolicShape>& inputs) {
+    std::vector<SymbolicShape> result = values(a, inputs);
+    if (a.boolean("return_indices")) result.push_back(result[0]);
+    return result;
+  };
+}
+
+AttributeSpec return_indices() {
+  return boolean("return_indices", false, "whether the places of the maxima, counted over the input's spatial axes, are a second output");
+}
+
 // Spatial sizes 9, 10, 11, ..., so that windows of 2 fit evenly into some and not into others.
 Shape image(std::int64_t batch, std::size_t axes) {
   Shape shape(axes + 2, 3);
@@ -116,10 +129,11 @@ void add_padding_samples(const Samples& samples) {
 LayerType max_pooling(std::size_t axes) {
   LayerType type = pooling("MaxPool", axes, "maximum over windows");
   type.attributes.push_back(tuple("dilation", axes, 1, "distance of the window's elements"));
-  type.attributes.push_back(boolean("return_indices", false, "whether the places of the maxima are a second output"));
+  type.attributes.push_back(return_indices());
+  type.shapes = with_places(shapes);
   type.check = both(type.check, [](const Attributes& a) {
     check_at_least(a, "dilation", 1);
-    if (a.boolean("return_indices")) throw Unsupported("return_indices is not supported");
+    if (a.boolean("return_indices") && has_padding_word(a, "same")) throw MalformedFile("\"return_indices\" is PyTorch's, but the padding \"same\" Keras's");
   });
   const Samples samples(type, axes);
   add_window_samples(samples);
@@ -127,6 +141,10 @@ LayerType max_pooling(std::size_t axes) {
   samples.add("dilation", {{"kernel_size", 2}, {"stride", 1}, {"dilation", 3}});
   samples.add("uneven dilation and padding", {{"kernel_size", 3}, {"stride", 2}, {"dilation", samples.uneven(1)}, {"padding", 1}});
   samples.add("dilation and ceil_mode", {{"kernel_size", 3}, {"stride", 3}, {"dilation", 2}, {"padding", 1}, {"ceil_mode", true}});
+  const Samples with_indices(type, axes, {{"return_indices", true}});
+  with_indices.add("places", {{"kernel_size", 2}}, 3);
+  with_indices.add("places, overlapping with padding", {{"kernel_size", 3}, {"stride", 2}, {"padding", 1}}, 1);
+  with_indices.add("places, uneven", {{"kernel_size", samples.uneven(3)}, {"stride", samples.uneven(1)}, {"dilation", samples.uneven(1)}, {"padding", samples.uneven(0)}, {"ceil_mode", true}});
   return type;
 }
 
@@ -179,13 +197,15 @@ LayerType adaptive_pooling(const std::string& name, std::size_t axes) {
       boolean("keepdims", true, "Keras's: whether spatial axes of size 1 stay"),
       data_format(),
   };
-  if (name == "AdaptiveMaxPool") type.attributes.push_back(boolean("return_indices", false, "whether the places of the maxima are a second output"));
+  const bool has_places = name == "AdaptiveMaxPool";
+  if (has_places) type.attributes.push_back(return_indices());
   type.check = [](const Attributes& a) {
     for (const std::int64_t size : a.integers("output_size")) {
       if (size != kNone && size < 1) throw MalformedFile("\"output_size\" is " + std::to_string(size) + ", expected at least 1");
       if (size != 1 && !a.boolean("keepdims")) throw MalformedFile("\"keepdims\" is false, but the output's size is not 1");
     }
-    if (a.contains("return_indices") && a.boolean("return_indices")) throw Unsupported("return_indices is not supported");
+    if (a.contains("return_indices") && a.boolean("return_indices") && !a.boolean("keepdims"))
+      throw MalformedFile("\"return_indices\" is PyTorch's, but dropping axes (\"keepdims\") Keras's");
   };
   type.shapes = [axes](const Attributes& a, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
     const SymbolicShape& input = inputs.at(0);
@@ -196,6 +216,7 @@ LayerType adaptive_pooling(const std::string& name, std::size_t axes) {
       if (a.integers("output_size")[i] != kNone) spatial[i] = a.integers("output_size")[i];
     return {with_channels(a, input[0], channels, spatial)};
   };
+  if (has_places) type.shapes = with_places(type.shapes);
   type.layout = follows_data_format();
   const Samples samples(type, axes);
   samples.add("global", {{"output_size", 1}});
@@ -207,6 +228,12 @@ LayerType adaptive_pooling(const std::string& name, std::size_t axes) {
     Json::Array partly(axes, Json(4));
     partly[0] = nullptr;
     samples.add("one axis kept", {{"output_size", partly}});
+    if (has_places) samples.add("places, one axis kept", {{"output_size", partly}, {"return_indices", true}});
+  }
+  if (has_places) {
+    samples.add("places, global", {{"output_size", 1}, {"return_indices", true}}, 3);
+    samples.add("places, to uneven sizes", {{"output_size", samples.uneven(5)}, {"return_indices", true}}, 1);
+    samples.add("places, to more than there is", {{"output_size", samples.uneven(13)}, {"return_indices", true}});
   }
   return type;
 }

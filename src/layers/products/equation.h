@@ -26,4 +26,7 @@ SymbolicShape contracted(const Equation& equation, const std::vector<SymbolicSha
 /// The axes, counted from the start, along which Keras's Dot works. Throws MalformedFile.
 std::pair<std::int64_t, std::int64_t> dot_axes(const Attributes& attributes, std::size_t first_rank, std::size_t second_rank);
 
+/// The axis of three elements along which a cross product works. Throws MalformedFile where there is none.
+std::int64_t cross_axis(const Attributes& attributes, const SymbolicShape& shape);
+
 }  // namespace h5bridge::products

@@ -1,5 +1,7 @@
-#include "layers/keras_operation.h"
+#include "h5bridge/error.h"
+#include "layers/keras_composition.h"
 #include "layers/layer_type.h"
+#include "layers/products/equation.h"
 
 namespace h5bridge::products {
 namespace {
@@ -13,15 +15,73 @@ KerasMapping dot() {
   return mapping;
 }
 
-KerasMapping baddbmm() {
-  KerasMapping mapping = write_only(operation("baddbmm", "Add"));
-  mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
+using EmitProduct = Handle (*)(Composition&, Handle, Handle);
+
+Handle emit_matmul(Composition& steps, Handle x, Handle y) {
+  const SymbolicShape& a = steps.shape(x);
+  const SymbolicShape& b = steps.shape(y);
+  SymbolicShape shape(a.begin(), a.end() - 1);
+  if (b.size() > 1) shape.push_back(b.back());
+  return steps.apply("Matmul", {x, y}, std::move(shape));
+}
+
+Handle emit_outer(Composition& steps, Handle x, Handle y) { return steps.elementwise("Multiply", {steps.expand(x, 1), y}); }
+
+Handle emit_sum_of_matmul(Composition& steps, Handle x, Handle y) { return steps.reduce("Sum", emit_matmul(steps, x, y), 0, false); }
+
+// A product that is added to another input.
+KerasMapping added(const std::string& type, EmitProduct emit_product) {
+  KerasMapping mapping = write_only(operation(type, "Add"));
+  mapping.lower = [emit_product](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
+    Composition steps(emitter);
     const auto scaled = [&](const char* factor, Handle x) {
       const Json number = attribute_to_json(a.at(factor));
-      return number == Json(1) ? x : helper(emitter, factor, "Multiply", {x, number}, emitter.shape(x));
+      return number == Json(1) ? x : steps.elementwise("Multiply", {x, number});
     };
-    const Handle product = helper(emitter, "product", "Matmul", {emitter.input(1), emitter.input(2)}, emitter.output_shape());
+    const Handle product = emit_product(steps, emitter.input(1), emitter.input(2));
     return last_call(emitter, kNumpy, "Add", {}, {scaled("beta", emitter.input(0)), scaled("alpha", product)});
+  };
+  return mapping;
+}
+
+// Keras's Outer takes all elements of its inputs in a row.
+KerasMapping outer() {
+  KerasMapping mapping = operation("outer", "Outer", {}, {"x1", "x2"});
+  mapping.accepts = [](const std::vector<SymbolicShape>& inputs) { return inputs.size() == 2 && inputs[0].size() == 1 && inputs[1].size() == 1; };
+  return mapping;
+}
+
+// Keras's own works on the last axis alone, where PyTorch is its backend. It is read.
+KerasMapping cross() {
+  KerasMapping mapping = read_only(operation("linalg_cross", "Cross", {}, {"x1", "x2"}));
+  mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
+    for (const char* name : {"axisa", "axisb", "axisc"}) config.set(name, a.integer("dim"));
+    return emitter.main(std::move(config), emitter.inputs());
+  };
+  mapping.lift = [](Json::Object& config, Attributes& attributes, const std::vector<SymbolicShape>& inputs) {
+    const auto axis = [&](const char* name) {
+      const Json* given = config.find(name);
+      return given && !given->is_null() ? given->as_integer() : -1;
+    };
+    const bool is_one = axis("axisa") == axis("axisb") && axis("axisa") == axis("axisc");
+    if (inputs.at(0).size() != inputs.at(1).size() || !is_one) throw Unsupported("its vectors stand along different axes");
+    attributes.set("dim", axis("axisa"));
+    for (const char* name : {"axisa", "axisb", "axisc", "axis"}) config.erase(name);
+  };
+  mapping.samples = {{"last axis", {}, {{2, 4, 3}, {2, 4, 3}}}};
+  return mapping;
+}
+
+// Elements 1, 2, 0 times elements 2, 0, 1, less the same the other way round.
+KerasMapping emitted_cross(const std::string& type) {
+  KerasMapping mapping = write_only(operation(type, "Subtract"));
+  mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
+    Composition steps(emitter);
+    const std::int64_t axis = cross_axis(a, emitter.output_shape());
+    const auto product = [&](const std::vector<std::int64_t>& first, const std::vector<std::int64_t>& second) {
+      return steps.elementwise("Multiply", {steps.take(emitter.input(0), axis, first), steps.take(emitter.input(1), axis, second)});
+    };
+    return last_call(emitter, kNumpy, "Subtract", {}, {product({1, 2, 0}, {2, 0, 1}), product({2, 0, 1}, {1, 2, 0})});
   };
   return mapping;
 }
@@ -32,7 +92,15 @@ std::vector<KerasMapping> keras_mappings() {
   return {
       operation("matmul", "Matmul", {}, {"x1", "x2"}),
       write_only(operation("bmm", "Matmul", {}, {"x1", "x2"})),
-      baddbmm(),
+      added("addmm", emit_matmul),
+      added("addmv", emit_matmul),
+      added("addr", emit_outer),
+      added("baddbmm", emit_matmul),
+      added("addbmm", emit_sum_of_matmul),
+      outer(),
+      cross(),
+      emitted_cross("linalg_cross"),
+      emitted_cross("cross"),
       operation("einsum", "Einsum", {{"equation", "subscripts", spelling::text()}}, {}),
       dot(),
   };

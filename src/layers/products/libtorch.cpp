@@ -10,11 +10,25 @@ TorchLayer of_two(const char* type, Tensor (*function)(const Tensor&, const Tens
   return {type, [function](const Layer&) { return function_of_all([function](const TorchValues& inputs) { return function(inputs.at(0), inputs.at(1)); }); }};
 }
 
-TorchInstance build_baddbmm(const Layer& layer) {
-  const Attributes& a = layer.attributes;
-  return function_of_all([beta = scalar_of(a.at("beta")), alpha = scalar_of(a.at("alpha"))](const TorchValues& inputs) {
-    return torch::baddbmm(inputs.at(0), inputs.at(1), inputs.at(2), beta, alpha);
+using torch::Scalar;
+
+TorchLayer added(const char* type, Tensor (*function)(const Tensor&, const Tensor&, const Tensor&, const Scalar&, const Scalar&)) {
+  return {type, [function](const Layer& layer) {
+            const Attributes& a = layer.attributes;
+            return function_of_all([function, beta = scalar_of(a.at("beta")), alpha = scalar_of(a.at("alpha"))](const TorchValues& inputs) {
+              return function(inputs.at(0), inputs.at(1), inputs.at(2), beta, alpha);
+            });
+          }};
+}
+
+TorchInstance build_cross(const Layer& layer) {
+  return function_of_all([a = layer.attributes](const TorchValues& inputs) {
+    return torch::cross(inputs.at(0), inputs.at(1), a.is_none("dim") ? std::nullopt : std::optional(a.integer("dim")));
   });
+}
+
+TorchInstance build_linalg_cross(const Layer& layer) {
+  return function_of_all([dim = layer.attributes.integer("dim")](const TorchValues& inputs) { return torch::linalg_cross(inputs.at(0), inputs.at(1), dim); });
 }
 
 TorchInstance build_einsum(const Layer& layer) {
@@ -51,7 +65,14 @@ std::vector<TorchLayer> torch_layers() {
   return {
       of_two("matmul", torch::matmul),
       of_two("bmm", [](const Tensor& a, const Tensor& b) { return torch::bmm(a, b); }),
-      {"baddbmm", build_baddbmm},
+      of_two("outer", torch::outer),
+      {"cross", build_cross},
+      {"linalg_cross", build_linalg_cross},
+      added("addmm", torch::addmm),
+      added("addmv", torch::addmv),
+      added("addr", torch::addr),
+      added("baddbmm", torch::baddbmm),
+      added("addbmm", torch::addbmm),
       {"einsum", build_einsum},
       {"Dot", build_dot},
   };

@@ -51,18 +51,82 @@ LayerType matrices(const std::string& name, const std::string& summary, std::opt
   return type;
 }
 
-// beta times the first input, plus alpha times the product of the others.
-LayerType baddbmm() {
-  LayerType type = product("baddbmm", "beta times the first input, plus alpha times the product of the others");
+// A product that is added to another input.
+struct Added {
+  std::string name;
+  std::string product;  // what is multiplied
+  std::size_t first_rank;
+  std::size_t second_rank;
+  SymbolicShape (*shape)(const SymbolicShape&, const SymbolicShape&);
+  Sample sample;
+};
+
+SymbolicShape by_matrices(const SymbolicShape& a, const SymbolicShape& b) { return multiplied(a, b); }
+
+SymbolicShape all_by_all(const SymbolicShape& a, const SymbolicShape& b) { return {a.at(0), b.at(0)}; }
+
+SymbolicShape added_up(const SymbolicShape& a, const SymbolicShape& b) {
+  const SymbolicShape result = multiplied(a, b);
+  return {result.begin() + 1, result.end()};
+}
+
+LayerType make(const Added& added) {
+  LayerType type = product(added.name, "beta times the first input, plus alpha times the product of " + added.product);
+  type.source = "torch/_torch_docs.py";
   type.least_inputs = type.most_inputs = 3;
   type.attributes = {scalar("beta", std::int64_t{1}, "what the first input is multiplied by"), scalar("alpha", std::int64_t{1}, "what the product is multiplied by")};
-  type.shapes = [](const Attributes&, const Shapes& inputs) -> Shapes {
-    expect_rank(inputs.at(1), 3);
-    expect_rank(inputs.at(2), 3);
-    return {broadcast(inputs[0], multiplied(inputs[1], inputs[2]))};
+  type.shapes = [added](const Attributes&, const Shapes& inputs) -> Shapes {
+    expect_rank(inputs.at(1), added.first_rank);
+    expect_rank(inputs.at(2), added.second_rank);
+    return {broadcast(added.shape(inputs[1], inputs[2]), inputs[0])};
   };
-  const std::vector<Shape> inputs{{2, 3, 5}, {2, 3, 4}, {2, 4, 5}};
-  type.samples = {{"plain", {}, inputs}, {"with factors", {{"beta", 0.5}, {"alpha", 2}}, inputs}};
+  type.samples = {added.sample, added.sample, added.sample};
+  type.samples[0].what = "plain";
+  type.samples[1].what = "with factors";
+  type.samples[1].attributes = {{"beta", 0.5}, {"alpha", 2}};
+  type.samples[2].what = "broadcast";
+  type.samples[2].inputs[0] = {1};
+  if (!type.samples[2].batch_axes.empty()) type.samples[2].batch_axes[0] = Sample::kNoBatch;
+  return type;
+}
+
+std::vector<LayerType> added_products() {
+  constexpr std::size_t none = Sample::kNoBatch;
+  const auto sample = [](std::vector<Shape> inputs, std::vector<std::size_t> batch_axes) { return Sample{.what = {}, .attributes = {}, .inputs = std::move(inputs), .batch_axes = std::move(batch_axes)}; };
+  std::vector<LayerType> result;
+  for (const Added& added : {
+           Added{"addmm", "two matrices", 2, 2, by_matrices, sample({{3, 5}, {3, 4}, {4, 5}}, {0, 0, none})},
+           Added{"addmv", "a matrix and a vector", 2, 1, by_matrices, sample({{3}, {3, 4}, {4}}, {0, 0, none})},
+           Added{"addr", "each element of a vector and each of another", 1, 1, all_by_all, sample({{3, 5}, {3}, {5}}, {0, 0, none})},
+           Added{"baddbmm", "matrices, one by one", 3, 3, by_matrices, sample({{2, 3, 5}, {2, 3, 4}, {2, 4, 5}}, {0, 0, 0})},
+           Added{"addbmm", "matrices, one by one, all of them added up", 3, 3, added_up, sample({{3, 5}, {2, 3, 4}, {2, 4, 5}}, {none, 0, 0})},
+       })
+    result.push_back(make(added));
+  return result;
+}
+
+LayerType outer() {
+  LayerType type = product("outer", "the products of each element of a vector and each of another");
+  type.shapes = [](const Attributes&, const Shapes& inputs) -> Shapes {
+    for (const SymbolicShape& input : inputs) expect_rank(input, 1);
+    return {all_by_all(inputs.at(0), inputs.at(1))};
+  };
+  type.samples = {{.what = "vectors", .attributes = {}, .inputs = {{3}, {5}}, .batch_axes = {0, Sample::kNoBatch}}};
+  return type;
+}
+
+// Vectors of three elements.
+LayerType cross(const std::string& name, AttributeSpec dim) {
+  LayerType type = product(name, "vectors that stand upright on two of three elements");
+  type.attributes = {std::move(dim)};
+  type.layout = keeps_original_layout();
+  type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
+    if (inputs.at(0).size() != inputs.at(1).size()) throw_misfit(inputs[0], inputs[1]);
+    const SymbolicShape result = broadcast(inputs);
+    if (result[cross_axis(a, result)] != Size(3)) throw MalformedFile("its axis has " + result[cross_axis(a, result)].str() + " elements, expected 3");
+    return {result};
+  };
+  type.samples = {{"last axis", {{"dim", -1}}, {{2, 4, 3}, {2, 4, 3}}}, {"channels", {{"dim", 1}}, {{2, 3, 4}, {2, 3, 4}}}, {"the default", {}, {{2, 5, 3}, {2, 5, 3}}}};
   return type;
 }
 
@@ -128,15 +192,26 @@ LayerType dot() {
 
 }  // namespace
 
+std::int64_t cross_axis(const Attributes& a, const SymbolicShape& shape) {
+  if (!a.is_none("dim")) return resolve_axis(a.integer("dim"), static_cast<std::int64_t>(shape.size()));
+  const auto found = std::find(shape.begin(), shape.end(), Size(3));
+  if (found == shape.end()) throw MalformedFile("its shape " + to_string(shape) + " has no axis of 3 elements");
+  return found - shape.begin();
+}
+
 std::vector<LayerType> layer_types() {
-  return {
+  std::vector<LayerType> result{
       matrices("matmul", "product of matrices, whose leading axes broadcast", {},
                {{"matrices", {}, {{2, 3, 4}, {2, 4, 5}}}, {"heads", {}, {{2, 3, 4, 5}, {2, 3, 5, 2}}}, {"broadcast", {}, {{2, 3, 4, 5}, {2, 1, 5, 3}}}}),
       matrices("bmm", "product of matrices, one by one", 3, {{"matrices", {}, {{2, 3, 4}, {2, 4, 5}}}}),
-      baddbmm(),
       einsum(),
       dot(),
+      outer(),
+      cross("cross", or_none(integer("dim", 0, "the axis; None: the first with three elements"))),
+      cross("linalg_cross", integer("dim", -1, "the axis")),
   };
+  for (LayerType& type : added_products()) result.push_back(std::move(type));
+  return result;
 }
 
 }  // namespace h5bridge::products

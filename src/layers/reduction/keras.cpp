@@ -15,6 +15,30 @@ KerasMapping over(const std::string& type, const std::string& class_name, const 
   return operation(type, class_name, {{"dim", "axis", axis}, {"keepdim", "keepdims", spelling::boolean()}}, {"x"}, module);
 }
 
+// Keras's own, with PyTorch as its backend, gives several axes in the reverse order. It is read.
+KerasMapping count_nonzero() {
+  KerasMapping mapping = read_only(operation("count_nonzero", "CountNonzero", {{"dim", "axis", spelling::axes()}}));
+  mapping.samples = {{.what = "all axes", .config = {}, .inputs = {{2, 3, 4}}, .ids_below = 3}, {.what = "one axis", .config = {{"axis", 1}}, .inputs = {{3, 7}}, .ids_below = 3}};
+  return mapping;
+}
+
+KerasMapping count() {
+  KerasMapping mapping = write_only(operation("count_nonzero", "Sum", {{"dim", "axis", spelling::axes()}}));
+  mapping.lower = [](const Attributes&, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
+    const SymbolicShape& input = emitter.input_shapes()[0];
+    const Handle some = helper(emitter, "some", "NotEqual", {emitter.input(0), Json(0)}, input);
+    config.set("keepdims", false);
+    return last_call(emitter, kNumpy, "Sum", std::move(config), {helper(emitter, "cast", "Cast", {some}, input, {{"dtype", "int32"}}, kCore)});
+  };
+  return mapping;
+}
+
+KerasMapping bounded(const std::string& type, const std::string& class_name) {
+  KerasMapping mapping = over(type, class_name, spelling::axes());
+  mapping.attributes.push_back({"initial", "initial", spelling::number()});
+  return mapping;
+}
+
 // An axis alone, which Keras may have as a list of one.
 Spelling one_axis() {
   Spelling result = spelling::integer();
@@ -103,10 +127,12 @@ std::vector<KerasMapping> keras_mappings() {
   return {
       over("mean", "Mean", spelling::axes()),
       over("sum", "Sum", spelling::axes()),
-      over("prod", "Prod", one_axis()),
-      over("amax", "Max", spelling::axes()),
+      over("nanmean", "Nanmean", spelling::axes()),
+      over("nansum", "Nansum", spelling::axes()),
+      over("prod", "Prod", spelling::axes()),
+      bounded("amax", "Max"),
       over("amax", "Amax", spelling::axes()),
-      over("amin", "Min", spelling::axes()),
+      bounded("amin", "Min"),
       over("amin", "Amin", spelling::axes()),
       extreme("max", "Max", "Argmax"),
       extreme("min", "Min", "Argmin"),
@@ -118,6 +144,9 @@ std::vector<KerasMapping> keras_mappings() {
       over("any", "Any", spelling::axes()),
       over("logsumexp", "Logsumexp", spelling::axes(), kMath),
       norm(),
+      count(),
+      count_nonzero(),
+      operation("diff", "Diff", {{"dim", "axis", spelling::integer()}, {"n", "n", spelling::integer()}}, {"a"}),
       along("cumsum", "Cumsum"),
       along("cumprod", "Cumprod"),
   };

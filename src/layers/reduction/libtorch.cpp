@@ -1,3 +1,6 @@
+#include <algorithm>
+
+#include "layers/axes.h"
 #include "layers/torch_layer.h"
 
 namespace h5bridge::reduction {
@@ -72,7 +75,36 @@ TorchLayer extreme(const char* type, All all, Along along) {
 template <typename Function>
 TorchLayer along_axis(const char* type, Function function) {
   return {type, [function](const Layer& layer) {
-            return unary([function, axis = layer.attributes.integer("dim")](const Tensor& x) { return function(x, axis); });
+            return unary([function, axis = axis_of(layer.attributes)](const Tensor& x) { return axis ? function(x, *axis) : function(x.flatten(), 0); });
+          }};
+}
+
+TorchInstance build_product(const Layer& layer) {
+  const Attributes& a = layer.attributes;
+  return unary([a, keepdim = a.boolean("keepdim")](const Tensor& x) {
+    if (a.is_none("dim")) return as_kept(torch::prod(x), x, keepdim);
+    std::vector<std::int64_t> axes = axes_in(a, "dim", x.dim());
+    std::sort(axes.rbegin(), axes.rend());
+    Tensor result = x;
+    for (const std::int64_t axis : axes) result = torch::prod(result, axis, keepdim);
+    return result;
+  });
+}
+
+TorchInstance build_count(const Layer& layer) {
+  const Axes axes(layer.attributes);
+  return unary([axes](const Tensor& x) { return axes.are_all() ? torch::count_nonzero(x) : torch::count_nonzero(x, at::IntArrayRef(axes)); });
+}
+
+// The extreme of the elements and, if given, of one besides.
+template <typename Function>
+TorchLayer bounded(const char* type, Function function, Tensor (*extreme)(const Tensor&, const Tensor&)) {
+  return {type, [function, extreme](const Layer& layer) {
+            const Attributes& a = layer.attributes;
+            return unary([function, extreme, a, axes = Axes(a)](const Tensor& x) {
+              const Tensor result = function(x, axes, a.boolean("keepdim"));
+              return a.is_none("initial") ? result : extreme(result, torch::tensor(a.number("initial"), result.options()));
+            });
           }};
 }
 
@@ -82,15 +114,19 @@ std::vector<TorchLayer> torch_layers() {
   return {
       over_axes("mean", [](const Tensor& x, const Axes& axes, bool keepdim) { return torch::mean(x, OptionalIntArrayRef(axes), keepdim); }),
       over_axes("sum", [](const Tensor& x, const Axes& axes, bool keepdim) { return torch::sum(x, OptionalIntArrayRef(axes), keepdim); }),
-      over_axes("amax", [](const Tensor& x, const Axes& axes, bool keepdim) { return torch::amax(x, axes, keepdim); }),
-      over_axes("amin", [](const Tensor& x, const Axes& axes, bool keepdim) { return torch::amin(x, axes, keepdim); }),
+      over_axes("nanmean", [](const Tensor& x, const Axes& axes, bool keepdim) { return torch::nanmean(x, OptionalIntArrayRef(axes), keepdim); }),
+      over_axes("nansum", [](const Tensor& x, const Axes& axes, bool keepdim) { return torch::nansum(x, OptionalIntArrayRef(axes), keepdim); }),
+      bounded("amax", [](const Tensor& x, const Axes& axes, bool keepdim) { return torch::amax(x, axes, keepdim); }, [](const Tensor& a, const Tensor& b) { return torch::maximum(a, b); }),
+      bounded("amin", [](const Tensor& x, const Axes& axes, bool keepdim) { return torch::amin(x, axes, keepdim); }, [](const Tensor& a, const Tensor& b) { return torch::minimum(a, b); }),
+      {"count_nonzero", build_count},
+      {"diff", [](const Layer& layer) { return unary([n = layer.attributes.integer("n"), dim = layer.attributes.integer("dim")](const Tensor& x) { return torch::diff(x, n, dim); }); }},
       over_axes("all", [](const Tensor& x, const Axes& axes, bool keepdim) { return axes.are_all() ? as_kept(torch::all(x), x, keepdim) : torch::all(x, OptionalIntArrayRef(axes), keepdim); }),
       over_axes("any", [](const Tensor& x, const Axes& axes, bool keepdim) { return axes.are_all() ? as_kept(torch::any(x), x, keepdim) : torch::any(x, OptionalIntArrayRef(axes), keepdim); }),
       over_axes("logsumexp", [](const Tensor& x, const Axes& axes, bool keepdim) { return torch::logsumexp(x, at::IntArrayRef(axes), keepdim); }),
       over_axes("std", "correction", [](const Tensor& x, const Axes& axes, const torch::Scalar& n, bool keepdim) { return torch::std(x, OptionalIntArrayRef(axes), n, keepdim); }),
       over_axes("var", "correction", [](const Tensor& x, const Axes& axes, const torch::Scalar& n, bool keepdim) { return torch::var(x, OptionalIntArrayRef(axes), n, keepdim); }),
       over_axes("norm", "p", [](const Tensor& x, const Axes& axes, const torch::Scalar& p, bool keepdim) { return at::linalg_vector_norm(x, p, OptionalIntArrayRef(axes), keepdim); }),
-      over_axis_or_all("prod", [](const Tensor& x, Axis axis, bool keepdim) { return axis ? torch::prod(x, *axis, keepdim) : as_kept(torch::prod(x), x, keepdim); }),
+      {"prod", build_product},
       over_axis_or_all("argmax", [](const Tensor& x, Axis axis, bool keepdim) { return torch::argmax(x, axis, keepdim); }),
       over_axis_or_all("argmin", [](const Tensor& x, Axis axis, bool keepdim) { return torch::argmin(x, axis, keepdim); }),
       extreme("max", [](const Tensor& x) { return torch::max(x); }, [](const Tensor& x, std::int64_t axis, bool keepdim) { return torch::max(x, axis, keepdim); }),

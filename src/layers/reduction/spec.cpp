@@ -1,9 +1,9 @@
 #include <algorithm>
-
 #include <limits>
 
 #include "h5bridge/error.h"
 #include "layers/axes.h"
+#include "layers/function_type.h"
 #include "layers/layer_type.h"
 
 namespace h5bridge::reduction {
@@ -21,18 +21,9 @@ SymbolicShape reduced(const SymbolicShape& input, const std::vector<std::int64_t
   return result;
 }
 
-LayerType function(const std::string& name, const std::string& summary, AttributeSpec dim) {
-  LayerType type;
-  type.name = name;
-  type.summary = summary;
-  type.source = "torch/_torch_docs.py; keras/src/ops/numpy.py";
-  type.attributes = {std::move(dim)};
-  return type;
-}
-
 // What makes one number of the elements along axes.
 LayerType reduction(const std::string& name, const std::string& summary, AttributeSpec dim, std::vector<AttributeSpec> others = {}) {
-  LayerType type = function(name, summary, std::move(dim));
+  LayerType type = function_type(name, summary, {std::move(dim)});
   type.attributes.push_back(boolean("keepdim", false, "whether the axes stay, with size 1"));
   type.attributes.insert(type.attributes.end(), others.begin(), others.end());
   type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
@@ -88,13 +79,54 @@ LayerType moment(const std::string& name, const std::string& summary) {
 }
 
 LayerType along_axis(const std::string& name, const std::string& summary) {
-  LayerType type = function(name, summary, required_integer("dim", "the axis"));
+  AttributeSpec dim = required_integer("dim", "the axis; Keras's None: all elements in a row");
+  dim.nullable = true;
+  LayerType type = function_type(name, summary, {std::move(dim)});
   type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
+    if (a.is_none("dim")) return {{element_count(inputs.at(0))}};
     axes_in(a, "dim", static_cast<std::int64_t>(inputs.at(0).size()));
     return {inputs[0]};
   };
   type.layout = counts_axis("dim");
-  type.samples = {{"one axis", {{"dim", 1}}, {{2, 3, 4, 5}}}, {"an axis from the end", {{"dim", -1}}, {{3, 7}}}};
+  type.samples = {{"one axis", {{"dim", 1}}, {{2, 3, 4, 5}}}, {"an axis from the end", {{"dim", -1}}, {{3, 7}}}, {"all elements", {{"dim", nullptr}}, {{2, 3, 4}}}};
+  return type;
+}
+
+LayerType difference() {
+  LayerType type = function_type("diff", "differences of neighbours along an axis", {integer("dim", -1, "the axis")});
+  type.attributes.push_back(integer("n", 1, "how often"));
+  type.check = [](const Attributes& a) {
+    if (a.integer("n") < 0) throw MalformedFile("\"n\" is " + std::to_string(a.integer("n")) + ", expected at least 0");
+  };
+  type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
+    SymbolicShape result = inputs.at(0);
+    Size& size = result[resolve_axis(a.integer("dim"), static_cast<std::int64_t>(result.size()))];
+    size = size - Size(a.integer("n"));
+    if (size.value().value_or(0) < 0) size = 0;
+    return {result};
+  };
+  type.layout = counts_axis("dim");
+  type.samples = {{"last axis", {}, {{3, 7}}}, {"twice", {{"n", 2}, {"dim", 1}}, {{2, 5, 4, 3}}}, {"an axis from the end", {{"n", 3}, {"dim", -2}}, {{2, 5, 4}}}};
+  return type;
+}
+
+// Counts where it is not 0; without keepdim.
+LayerType count_nonzero() {
+  LayerType type = function_type("count_nonzero", "how many elements are not 0", {axes_or_all("dim", "the axes; None means all")});
+  type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
+    const SymbolicShape& input = inputs.at(0);
+    return {reduced(input, axes_in(a, "dim", static_cast<std::int64_t>(input.size())), false)};
+  };
+  type.samples = {{"one axis", {{"dim", 1}}, {{2, 5, 4, 3}}}, {"several axes", {{"dim", Json::Array{-1, 1}}}, {{2, 3, 4}}}, {"all axes", {}, {{2, 3, 4}}}};
+  for (Sample& sample : type.samples) sample.ids_below = 3;
+  return type;
+}
+
+// Keras's have a bound besides.
+LayerType bounded(LayerType type) {
+  type.attributes.push_back(or_none(number("initial", 0, "Keras's: an element besides those of the input")));
+  type.samples.push_back({"a bound", {{"dim", 1}, {"initial", 0.25}}, {{2, 3, 4, 5}}});
+  type.samples.push_back({"a bound of all axes", {{"initial", -0.5}}, {{2, 3, 4}}});
   return type;
 }
 
@@ -113,9 +145,13 @@ std::vector<LayerType> layer_types() {
   return {
       over_axes("mean", "mean over axes"),
       over_axes("sum", "sum over axes"),
-      over_axis_or_all("prod", "product over an axis or all"),
-      over_axes("amax", "the largest elements over axes"),
-      over_axes("amin", "the smallest elements over axes"),
+      over_axes("nanmean", "mean over axes of what is a number"),
+      over_axes("nansum", "sum over axes of what is a number"),
+      over_axes("prod", "product over an axis or all; over several, as Keras has it"),
+      bounded(over_axes("amax", "the largest elements over axes")),
+      bounded(over_axes("amin", "the smallest elements over axes")),
+      count_nonzero(),
+      difference(),
       extreme("max", "the largest elements over an axis, and their places; or the largest of all"),
       extreme("min", "the smallest elements over an axis, and their places; or the smallest of all"),
       moment("std", "standard deviation over axes"),

@@ -3,22 +3,13 @@
 
 #include "h5bridge/error.h"
 #include "layers/axes.h"
+#include "layers/function_type.h"
 #include "layers/layer_type.h"
 
 namespace h5bridge::repetition {
 namespace {
 
 using Shapes = std::vector<SymbolicShape>;
-
-LayerType function(const std::string& name, const std::string& summary, std::vector<AttributeSpec> attributes, LayoutRule layout) {
-  LayerType type;
-  type.name = name;
-  type.summary = summary;
-  type.source = "torch/_torch_docs.py; torch/_tensor_docs.py; keras/src/ops/numpy.py";
-  type.attributes = std::move(attributes);
-  type.layout = std::move(layout);
-  return type;
-}
 
 // A list that has a number for each axis is put into the stored order; axes that are new keep the original one.
 template <typename List>
@@ -38,7 +29,7 @@ SymbolicShape sizes_in(const Attributes& a, const std::string& name) { return a.
 std::vector<std::int64_t> integers_in(const Attributes& a, const std::string& name) { return a.integers(name); }
 
 LayerType expand(const std::string& name) {
-  LayerType type = function(name, "axes of size 1 stretched, without copying", {required_sizes("size", "the new sizes; -1 leaves one as it is")},
+  LayerType type = function_type(name, "axes of size 1 stretched, without copying", {required_sizes("size", "the new sizes; -1 leaves one as it is")},
                             counts_each_axis("size", sizes_in));
   type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
     const SymbolicShape& input = inputs.at(0);
@@ -61,7 +52,7 @@ LayerType expand(const std::string& name) {
 }
 
 LayerType expand_as() {
-  LayerType type = function("expand_as", "axes of size 1 stretched to the sizes of the second input", {}, any_layout());
+  LayerType type = function_type("expand_as", "axes of size 1 stretched to the sizes of the second input", {}, any_layout());
   type.least_inputs = type.most_inputs = 2;
   type.shapes = [](const Attributes&, const Shapes& inputs) -> Shapes { return {broadcast(inputs)}; };
   type.samples = {{"an image", {}, {{2, 3, 1, 1}, {2, 3, 4, 5}}}, {"features", {}, {{3, 1}, {3, 7}}}};
@@ -70,7 +61,7 @@ LayerType expand_as() {
 
 // `may_be_short`: where there are fewer numbers than axes, they are for the last ones.
 LayerType tile(const std::string& name, const std::string& attribute, bool may_be_short) {
-  LayerType type = function(name, "the whole repeated along axes", {required_integers(attribute, "how often, for each axis")}, counts_each_axis(attribute, integers_in));
+  LayerType type = function_type(name, "the whole repeated along axes", {required_integers(attribute, "how often, for each axis")}, counts_each_axis(attribute, integers_in));
   type.shapes = [attribute, may_be_short](const Attributes& a, const Shapes& inputs) -> Shapes {
     SymbolicShape result = inputs.at(0);
     std::vector<std::int64_t> counts = a.integers(attribute);
@@ -95,7 +86,7 @@ LayerType tile(const std::string& name, const std::string& attribute, bool may_b
 }
 
 LayerType repeat_interleave() {
-  LayerType type = function("repeat_interleave", "each element repeated",
+  LayerType type = function_type("repeat_interleave", "each element repeated",
                             {required_integer("repeats", "how often"), or_none(integer("dim", 0, "the axis; None: of all elements in a row"))}, counts_axis("dim"));
   type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
     const std::int64_t count = a.integer("repeats");
@@ -111,7 +102,7 @@ LayerType repeat_interleave() {
 }
 
 LayerType repeat_vector() {
-  LayerType type = function("RepeatVector", "features repeated along a new axis behind the batch (Keras's)", {required_integer("n", "how often")}, keeps_original_layout());
+  LayerType type = function_type("RepeatVector", "features repeated along a new axis behind the batch (Keras's)", {required_integer("n", "how often")}, keeps_original_layout());
   type.source = "keras/src/layers/reshaping/repeat_vector.py";
   type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
     if (inputs.at(0).size() != 2) throw MalformedFile("its input has shape " + to_string(inputs[0]) + ", expected 2 axes");
@@ -123,7 +114,7 @@ LayerType repeat_vector() {
 }
 
 LayerType flip() {
-  LayerType type = function("flip", "elements in the reverse order along axes", {required_axes("dims", "the axes")}, counts_axis("dims"));
+  LayerType type = function_type("flip", "elements in the reverse order along axes", {required_axes("dims", "the axes")}, counts_axis("dims"));
   type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
     axes_in(a, "dims", static_cast<std::int64_t>(inputs.at(0).size()));
     return {inputs[0]};
@@ -133,7 +124,7 @@ LayerType flip() {
 }
 
 LayerType roll() {
-  LayerType type = function("roll", "elements moved along axes, round the end",
+  LayerType type = function_type("roll", "elements moved along axes, round the end",
                             {required_integers("shifts", "how far, for each axis"), or_none(required_axes("dims", "the axes; None: all elements in a row"))}, counts_axis("dims"));
   type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
     if (!a.is_none("dims") && axes_in(a, "dims", static_cast<std::int64_t>(inputs.at(0).size())).size() != a.integers("shifts").size())
@@ -147,7 +138,7 @@ LayerType roll() {
 }
 
 LayerType triangle(const std::string& name, const std::string& summary) {
-  LayerType type = function(name, summary, {integer("diagonal", 0, "the diagonal that is the border; positive ones are above the main one")}, keeps_original_layout());
+  LayerType type = function_type(name, summary, {integer("diagonal", 0, "the diagonal that is the border; positive ones are above the main one")}, keeps_original_layout());
   type.samples = {{"square", {}, {{2, 4, 4}}}, {"above", {{"diagonal", 1}}, {{2, 3, 5}}}, {"below", {{"diagonal", -1}}, {{2, 4, 3}}}};
   return type;
 }

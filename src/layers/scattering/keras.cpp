@@ -1,0 +1,71 @@
+#include "h5bridge/error.h"
+#include "layers/keras_composition.h"
+#include "layers/layer_type.h"
+
+namespace h5bridge::scattering {
+namespace {
+
+using Handle = KerasEmitter::Handle;
+
+KerasMapping one_hot() {
+  Spelling dtype = spelling::text();
+  dtype.from_keras = [](const Json& json) -> AttributeValue { return json.is_null() ? std::string("float32") : json.as_string(); };
+  return operation("one_hot", "OneHot", {{"num_classes", "num_classes", spelling::integer()}, {"dtype", "dtype", dtype}}, {"x"}, kNN);
+}
+
+KerasMapping with_fixed(KerasMapping mapping) {
+  mapping.fixed = {{"axis", -1}, {"sparse", false}};
+  return mapping;
+}
+
+// Keras's own wants to know the size of the batch. Here each element asks which of the places along the axis are its own: there is
+// an axis of those behind that axis.
+struct Places {
+  std::int64_t axis;
+  Handle are_own;
+};
+
+Places emit_places(const Attributes& a, Composition& steps) {
+  KerasEmitter& emitter = steps.emitter();
+  const std::vector<SymbolicShape>& inputs = emitter.input_shapes();
+  const std::int64_t axis = resolve_axis(a.integer("dim"), static_cast<std::int64_t>(inputs[0].size()));
+  SymbolicShape wanted = inputs[0];
+  wanted[axis] = inputs[1][axis];
+  for (std::size_t i = 1; i < inputs.size(); ++i)
+    if (inputs[i] != wanted) throw Unsupported("places for " + to_string(inputs[i]) + " of " + to_string(inputs[0]) + " elements have no Keras operation");
+  const Handle numbers = steps.expand(steps.positions(emitter.input(0), axis), axis + 1);
+  return {axis, steps.elementwise("Equal", {numbers, steps.expand(emitter.input(1), axis)})};
+}
+
+// What is put at each place; nothing is 0.
+Handle emit_sum(Composition& steps, const Places& places) {
+  const Handle elements = steps.where(places.are_own, steps.expand(steps.emitter().input(2), places.axis), Json(0));
+  return steps.reduce("Sum", elements, places.axis + 1, false);
+}
+
+KerasMapping scatter() {
+  KerasMapping mapping = write_only(operation("scatter", "Where"));
+  mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
+    Composition steps(emitter);
+    const Places places = emit_places(a, steps);
+    const Handle is_place = steps.reduce("Any", places.are_own, places.axis + 1, false);
+    const KerasEmitter::Argument elements = a.is_none("value") ? KerasEmitter::Argument(emit_sum(steps, places)) : KerasEmitter::Argument(attribute_to_json(a.at("value")));
+    return last_call(emitter, kNumpy, "Where", {}, {is_place, elements, emitter.input(0)});
+  };
+  return mapping;
+}
+
+KerasMapping scatter_add() {
+  KerasMapping mapping = write_only(operation("scatter_add", "Add"));
+  mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
+    Composition steps(emitter);
+    return last_call(emitter, kNumpy, "Add", {}, {emitter.input(0), emit_sum(steps, emit_places(a, steps))});
+  };
+  return mapping;
+}
+
+}  // namespace
+
+std::vector<KerasMapping> keras_mappings() { return {with_fixed(one_hot()), scatter(), scatter_add()}; }
+
+}  // namespace h5bridge::scattering

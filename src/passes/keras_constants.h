@@ -1,0 +1,14 @@
+// Arrays among the constants of a Keras call.
+#pragma once
+
+#include <optional>
+
+#include "h5bridge/architecture.h"
+
+namespace h5bridge {
+
+/// The layer that makes an array which Keras has serialised ("__numpy__", "__tensor__"); without a name. nullopt for what is none.
+/// Throws MalformedFile, and Unsupported for elements of a type that such a layer has not.
+std::optional<Layer> array_layer(const Json& constant);
+
+}  // namespace h5bridge
