@@ -457,6 +457,7 @@ class Lifter {
     if (!layer) return false;
     layer->name = call.name;
     if (const Json* host = call.layer->find(kFusedInto)) layer->keras.set(kFusedInto, *host);
+    keep_silent_arguments(call, *layer);
     keep_spelling(mapping, *layer, config, shapes, Registry::instance().type_of(*layer).shapes(layer->attributes, shapes));
     const auto all = Registry::instance().keras_of(layer->type);
     const auto preferred = std::ranges::find_if(all, [&](const KerasMapping* candidate) { return candidate->fits(layer->attributes, shapes); });
@@ -467,6 +468,16 @@ class Lifter {
     mapping_of_[call.name] = &mapping;
     architecture_.layers.push_back(std::move(*layer));
     return true;
+  }
+
+  // Arguments that say nothing come back with a layer that is called once.
+  static void keep_silent_arguments(const PendingCall& call, Layer& layer) {
+    const Json* nodes = call.layer->find("inbound_nodes");
+    if (!nodes || nodes->as_array().size() != 1) return;
+    Json::Object silent;
+    for (const auto& [name, argument] : call.arguments.keywords)
+      if (const Json* constant = std::get_if<Json>(&argument); constant && says_nothing(name, *constant)) silent.set(name, *constant);
+    if (!silent.empty()) layer.keras.set(kSilentArguments, std::move(silent));
   }
 
   using Key = std::tuple<std::string, std::int64_t, std::int64_t>;

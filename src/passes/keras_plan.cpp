@@ -189,6 +189,7 @@ class Planner {
       PlannedCall call;
       for (const auto& argument : emitted.arguments) call.arguments.push_back(resolved(argument, known));
       for (const auto& [name, argument] : emitted.keywords) call.keywords.emplace_back(name, resolved(argument, known));
+      if (emitted.suffix.empty()) restore_silent_arguments(layer, call);
       const bool has_weights = std::any_of(rules.rules.begin(), rules.rules.end(), [&](const WeightRule& rule) { return rule.part == emitted.suffix; });
       KerasTensor made = add_call(node, layer, emitted, std::move(call), has_weights);
       if (has_weights) bind(layer, emitted, made.layer, rules);
@@ -209,6 +210,13 @@ class Planner {
     }
     for (std::size_t i = 0; i < results.values.size(); ++i) values_[{node.name, static_cast<std::int64_t>(i)}] = handles.at(results.values[i]);
     note_sizes(node.name);
+  }
+
+  static void restore_silent_arguments(const Layer& layer, PlannedCall& call) {
+    const Json* silent = layer.keras.find(kSilentArguments);
+    if (!silent || !silent->is_object()) return;
+    for (const auto& [name, value] : silent->as_object())
+      if (std::ranges::find(call.keywords, name, [](const auto& keyword) { return keyword.first; }) == call.keywords.end()) call.keywords.emplace_back(name, value);
   }
 
   // The first axis of each open size, for layers that have to take the size from somewhere.

@@ -32,6 +32,9 @@ struct KerasBinding {
 /// Marks, among what Keras says of a layer, the masks that Keras makes and hands on by itself: they are not written.
 inline constexpr const char* kImplied = "implied";
 
+/// Likewise, the arguments of its call that stand at their default, as Keras writes some of them.
+inline constexpr const char* kSilentArguments = "arguments";
+
 struct KerasPlan {
   Json::Object model_config;              // {"class_name": "Functional", "config": {...}}
   std::vector<std::string> layer_names;   // of all layers, not of operations, in order
