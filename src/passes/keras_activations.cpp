@@ -74,6 +74,7 @@ class Apart {
     result.as_object().set("config", std::move(config));
     result.as_object().set("name", name);
     result.as_object().set(kFusedInto, host);
+    result.as_object().set(kFusedAs, *name_of_entry(activation));
     if (const Json* nodes = layer.find("inbound_nodes")) {
       Json::Array calls;
       for (std::int64_t call = 0; call < static_cast<std::int64_t>(nodes->as_array().size()); ++call) {

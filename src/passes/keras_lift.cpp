@@ -207,13 +207,16 @@ class Lifter {
       std::int64_t count = 0;
       for (const Json& node : layer.at("inbound_nodes").as_array()) pending.push_back({&layer, name_of_layer(layer), count++, arguments_of(layer, node)});
     }
-    for_each_port(config.at("input_layers"), [&](const std::string&, const History& input) {
+    Json::Array keys;
+    for_each_port(config.at("input_layers"), [&](const std::string& name, const History& input) {
       const auto layer = input_layers_.find(input.layer);
       if (layer == input_layers_.end()) throw MalformedFile("the model's input \"" + input.layer + "\" is no InputLayer");
       add_input(*layer->second);
+      if (!name.empty()) keys.push_back(name);
     });
     for (const char* ports : {"input_layers", "output_layers"})
       if (is_nested(config.at(ports))) architecture_.keras.set(ports, config.at(ports));
+    if (!keys.empty()) architecture_.keras.set(kInputKeys, std::move(keys));
     // Layers come in no promised order; a layer that is called twice may wait for one that stands behind it.
     std::size_t waiting = 0;
     while (!pending.empty()) {
@@ -456,7 +459,8 @@ class Lifter {
     std::optional<Layer> layer = layer_from_config(mapping, config, shapes);
     if (!layer) return false;
     layer->name = call.name;
-    if (const Json* host = call.layer->find(kFusedInto)) layer->keras.set(kFusedInto, *host);
+    for (const char* member : {kFusedInto, kFusedAs})
+      if (const Json* value = call.layer->find(member)) layer->keras.set(member, *value);
     keep_silent_arguments(call, *layer);
     keep_spelling(mapping, *layer, config, shapes, Registry::instance().type_of(*layer).shapes(layer->attributes, shapes));
     const auto all = Registry::instance().keras_of(layer->type);
@@ -464,10 +468,17 @@ class Lifter {
     if (preferred == all.end() || *preferred != &mapping) {
       layer->keras.set("class_name", mapping.class_name);
       if (mapping.is_operation()) layer->keras.set("module", mapping.module);
+      if (const std::size_t variant = variant_of(mapping, all)) layer->keras.set(kVariant, variant);
     }
     mapping_of_[call.name] = &mapping;
     architecture_.layers.push_back(std::move(*layer));
     return true;
+  }
+
+  // Which of the ways in which a class says a type it is.
+  static std::size_t variant_of(const KerasMapping& mapping, const std::vector<const KerasMapping*>& all) {
+    const auto end = std::ranges::find(all, &mapping);
+    return std::count_if(all.begin(), end, [&](const KerasMapping* other) { return other->class_name == mapping.class_name && other->module == mapping.module; });
   }
 
   // Arguments that say nothing come back with a layer that is called once.

@@ -155,9 +155,16 @@ class Planner {
     if (mappings.empty()) throw Unsupported("there is no Keras layer for it");
     if (const Json* class_name = layer.keras.find("class_name")) {
       const Json* module = layer.keras.find("module");
-      for (const KerasMapping* mapping : mappings)
-        if (mapping->class_name == class_name->as_string() && mapping->module == (module ? module->as_string() : "keras.layers") && mapping->fits(layer.attributes, inputs))
-          return *mapping;
+      const Json* variant = layer.keras.find(kVariant);
+      std::int64_t place = 0;
+      const KerasMapping* same_class = nullptr;
+      for (const KerasMapping* mapping : mappings) {
+        if (mapping->class_name != class_name->as_string() || mapping->module != (module ? module->as_string() : "keras.layers")) continue;
+        const bool is_the_one = place++ == (variant && variant->is_integer() ? variant->as_integer() : 0);
+        if ((is_the_one || !same_class) && mapping->fits(layer.attributes, inputs)) same_class = mapping;
+        if (is_the_one && same_class) break;
+      }
+      if (same_class) return *same_class;
     }
     const auto found = std::find_if(mappings.begin(), mappings.end(), [&](const KerasMapping* mapping) { return mapping->fits(layer.attributes, inputs); });
     return found == mappings.end() ? *mappings[0] : **found;
@@ -271,6 +278,7 @@ class Planner {
     PlannedLayer planned{{}, emitted.module, emitted.class_name, emitted.config, {}};
     if (const Json* host = layer.keras.find(kFusedInto); host && emitted.suffix.empty())
       if (const auto name = layer_names_.find(host->as_string()); name != layer_names_.end()) planned.fused_into = name->second;
+    if (const Json* name = layer.keras.find(kFusedAs)) planned.fused_as = name->as_string();
     if (const auto known = made_.find(key); known != made_.end()) {
       PlannedLayer& first = layers_[known->second];
       Json::Object config = emitted.config;
@@ -443,7 +451,10 @@ class Planner {
     for (const PlannedLayer& layer : layers_) layers.push_back(layer_config(layer));
     std::vector<std::pair<std::string, Json>> inputs;
     std::vector<std::pair<std::string, Json>> outputs;
-    for (const Input& input : architecture_.inputs) inputs.emplace_back("", values_.at({input.name, 0}).history());
+    const Json* keys = architecture_.keras.find(kInputKeys);
+    const bool has_keys = keys && keys->is_array() && keys->as_array().size() == architecture_.inputs.size();
+    for (std::size_t i = 0; i < architecture_.inputs.size(); ++i)
+      inputs.emplace_back(has_keys ? keys->as_array()[i].as_string() : "", values_.at({architecture_.inputs[i].name, 0}).history());
     for (const Output& output : architecture_.outputs) outputs.emplace_back(output.name, values_.at(output.value).history());
     plan_.model_config = {{"class_name", "Functional"},
                           {"config", Json::Object{{"name", name},

@@ -32,7 +32,11 @@ struct KerasBinding {
 /// Marks, among what Keras says of a layer, the masks that Keras makes and hands on by itself: they are not written.
 inline constexpr const char* kImplied = "implied";
 
-/// Likewise, the arguments of its call that stand at their default, as Keras writes some of them.
+/// Likewise, which of several mappings of a class to a type it is, counted from 0.
+inline constexpr const char* kVariant = "variant";
+/// Among what Keras says of a model: the keys of its inputs, if it takes a dict.
+inline constexpr const char* kInputKeys = "input_keys";
+/// Likewise of a layer, the arguments of its call that stand at their default, as Keras writes some of them.
 inline constexpr const char* kSilentArguments = "arguments";
 
 struct KerasPlan {

@@ -72,7 +72,9 @@ std::vector<std::pair<std::string, std::string>> fuse_activations(std::vector<Pl
   for (const PlannedLayer& activation : layers) {
     const auto host = std::ranges::find(layers, activation.fused_into, &PlannedLayer::name);
     if (activation.fused_into.empty() || host == layers.end() || !can_fuse(activation, *host, layers, outputs)) continue;
-    host->config.set("activation", Json::Object{{"module", activation.module}, {"class_name", activation.class_name}, {"config", activation.config}, {"registered_name", nullptr}});
+    Json::Object config = activation.config;
+    if (!activation.fused_as.empty()) config.set("name", activation.fused_as);
+    host->config.set("activation", Json::Object{{"module", activation.module}, {"class_name", activation.class_name}, {"config", std::move(config)}, {"registered_name", nullptr}});
     fused.emplace_back(activation.name, host->name);
   }
   for (const auto& [activation, host] : fused) {

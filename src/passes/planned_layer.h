@@ -45,6 +45,7 @@ struct PlannedLayer {
   Json::Object config;
   std::vector<PlannedCall> calls;
   std::string fused_into = {};  // the layer whose activation it is, as an object
+  std::string fused_as = {};    // its name there
 
   bool is_operation() const { return module != "keras.layers"; }
 };

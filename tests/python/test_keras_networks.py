@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from keras_helpers import assert_close, assert_same_weights, by_name, h5py, input_names, keras, predict, weights_of
+from keras_helpers import assert_close, assert_same_weights, by_name, differences, h5py, input_names, keras, predict, weights_of
 from keras_networks import KERAS_NETWORKS
 from program import h5bridge, needs_libtorch, needs_program
 
@@ -57,6 +57,7 @@ def test_everything_comes_back(converted, sources):
     back = keras.models.load_model(folder / "back.h5", compile=False)
     assert type(back) is type(converted.model) and back.name == converted.model.name
     assert [(layer.name, layer.trainable) for layer in back.layers] == [(layer.name, layer.trainable) for layer in converted.model.layers]
+    assert differences(back.get_config(), converted.model.get_config()) == []
     found = converted.predict(back)
     assert list(found) == list(converted.expected)
     for name, y in converted.expected.items():
