@@ -195,8 +195,8 @@ std::vector<KerasMapping> keras_mappings() {
       layer("Identity", "Identity", {}),
       named("Sparsemax", "sparsemax", last_axis),
       function("Sparsemax", "Sparsemax", over_axis),
-      read_only(named("GLU", "glu", last_axis)),  // an Activation layer takes its output to have its input's shape
       function("GLU", "Glu", over_axis),
+      named("GLU", "glu", last_axis),  // not the first, as an Activation layer takes its output to have its input's shape
       layer("Softmax", "Softmax", over_axis),
       named("Softmax", "softmax", last_axis),
       function("Softmax", "Softmax", over_axis),
