@@ -383,8 +383,7 @@ class Lifter {
   void follow_mask(const Layer& layer, Node& node, bool takes_implied) {
     const KerasMapping& mapping = *mapping_of_.at(layer.name);
     const auto implied = masks_.find(node.inputs.at(0));
-    const std::vector<std::string>& by_name = Registry::instance().type_of(layer).named_inputs;
-    const bool takes_mask = takes_implied && node.named_inputs.empty() && std::ranges::find(by_name, "mask") != by_name.end();
+    const bool takes_mask = takes_implied && node.named_inputs.empty() && std::ranges::find(mapping.call, "mask") != mapping.call.end();
     if (takes_mask && implied != masks_.end()) node.named_inputs.emplace_back("mask", made(implied->second));
 
     if (std::vector<Layer> steps = mapping.makes_mask(layer); !steps.empty())

@@ -186,6 +186,11 @@ def mask_that_ends():
     return keras.Sequential(layers, name="mask_that_ends")
 
 
+def masked_shares():
+    inputs = keras.Input((6, 4), name="scores")
+    return keras.Model(inputs, L.Softmax(name="shares")(L.Dense(4)(inputs), mask=inputs > 0), name="masked_shares")
+
+
 def merged_masks():
     inputs = keras.Input((8, 3), name="steps")
     x = L.Masking(0.25)(inputs)
@@ -262,6 +267,7 @@ KERAS_NETWORKS = [
     KerasNetwork("masked_tagger", masked_tagger, ((3, 8),), ids_below=4, has_data_format=False),
     KerasNetwork("masked_classifier", masked_classifier, ((3, 8),), ids_below=4, has_data_format=False),
     KerasNetwork("mask_that_ends", mask_that_ends, ((3, 9, 3),), masked_by=0.25, has_data_format=False),
+    KerasNetwork("masked_shares", masked_shares, ((3, 6, 4),), has_data_format=False),
     KerasNetwork("merged_masks", merged_masks, ((3, 8, 3),), masked_by=0.25, has_data_format=False),
     KerasNetwork("number_of_all", number_of_all, ((3, 4, 3),), has_data_format=False),
 ]

@@ -46,6 +46,11 @@ KerasMapping function(const std::string& type, const std::string& class_name, Ro
 
 KerasMapping layer(const std::string& type, const std::string& class_name, Rows rows) { return {.type = type, .class_name = class_name, .attributes = std::move(rows), .passes_mask = true}; }
 
+KerasMapping with_mask(KerasMapping mapping) {
+  mapping.call = {"inputs", "mask"};
+  return mapping;
+}
+
 Spelling is_tanh() {
   return {[](const AttributeValue& value) { return Json(std::get<std::string>(value) == "tanh"); },
           [](const Json& json) { return AttributeValue(std::string(json.as_bool() ? "tanh" : "none")); }};
@@ -197,10 +202,10 @@ std::vector<KerasMapping> keras_mappings() {
       function("Sparsemax", "Sparsemax", over_axis),
       function("GLU", "Glu", over_axis),
       named("GLU", "glu", last_axis),  // not the first, as an Activation layer takes its output to have its input's shape
-      layer("Softmax", "Softmax", over_axis),
+      with_mask(layer("Softmax", "Softmax", over_axis)),
       named("Softmax", "softmax", last_axis),
       function("Softmax", "Softmax", over_axis),
-      layer("SoftmaxOverAxes", "Softmax", {{"dim", "axis", axis(true)}}),
+      with_mask(layer("SoftmaxOverAxes", "Softmax", {{"dim", "axis", axis(true)}})),
       softmax_2d(),
       softmin(),
       named("LogSoftmax", "log_softmax", last_axis),

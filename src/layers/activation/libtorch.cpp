@@ -123,6 +123,17 @@ TorchInstance build_softmax_over_axes(const Layer& layer) {
   return unary([axes = layer.attributes.integers("dim")](const Tensor& x) { return torch::exp(x - torch::logsumexp(x, axes, true)); });
 }
 
+// What Keras's mask hides is a large negative number before the softmax.
+TorchInstance with_mask(TorchInstance instance) {
+  instance.forward_named = [forward = instance.forward](const TorchValues& inputs, const NamedTensors& named) {
+    const double hidden = inputs.at(0).scalar_type() == torch::kFloat16 ? -3e4 : -1e9;
+    const Tensor& mask = named.at("mask");
+    const Tensor shown = mask.scalar_type() == torch::kBool ? mask : mask > 0.5;
+    return forward({torch::where(shown, inputs[0], hidden)}, {});
+  };
+  return instance;
+}
+
 }  // namespace
 
 std::vector<TorchLayer> torch_layers() {
@@ -157,9 +168,9 @@ std::vector<TorchLayer> torch_layers() {
       {"Sparsemax", build_sparsemax},
       {"GLU", build_glu},
       {"Softmax2d", plain<Softmax2d>},
-      {"SoftmaxOverAxes", build_softmax_over_axes},
+      {"SoftmaxOverAxes", [](const Layer& layer) { return with_mask(build_softmax_over_axes(layer)); }},
       {"Softmin", over_axis<Softmin>},
-      {"Softmax", over_axis<Softmax>},
+      {"Softmax", [](const Layer& layer) { return with_mask(over_axis<Softmax>(layer)); }},
       {"LogSoftmax", over_axis<LogSoftmax>},
   };
 }

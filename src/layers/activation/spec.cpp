@@ -31,6 +31,12 @@ LayerType over_axis(const std::string& name, const std::string& summary) {
   return type;
 }
 
+// Keras's softmax may leave elements out.
+LayerType with_mask(LayerType type) {
+  type.named_inputs = {"mask"};
+  return type;
+}
+
 // Half of an axis is what opens the gates for the other half.
 LayerType glu() {
   LayerType type = over_axis("GLU", "the first half of an axis times the sigmoid of the second");
@@ -131,9 +137,9 @@ std::vector<LayerType> layer_types() {
       with_axis_default(over_axis("Sparsemax", "projection onto the probabilities of an axis (Keras's)")),
       glu(),
       softmax_2d(),
-      softmax_over_axes(),
+      with_mask(softmax_over_axes()),
       over_axis("Softmin", "softmax of -x over an axis"),
-      over_axis("Softmax", "exp(x) / sum(exp(x)) over an axis"),
+      with_mask(over_axis("Softmax", "exp(x) / sum(exp(x)) over an axis")),
       over_axis("LogSoftmax", "log(softmax(x)) over an axis"),
   };
 }

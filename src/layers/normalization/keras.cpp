@@ -44,6 +44,7 @@ Spelling momentum() {
 
 KerasMapping running_statistics(const std::string& type) {
   KerasMapping mapping{.type = type, .class_name = "BatchNormalization", .passes_mask = true};
+  mapping.call = {"inputs", "training", "mask"};
   mapping.attributes = {{"momentum", "momentum", momentum()}, {"eps", "epsilon", spelling::number()}};
   mapping.carried = carried_for({{"beta", "Zeros"}, {"gamma", "Ones"}, {"moving_mean", "Zeros"}, {"moving_variance", "Ones"}}, false);
   for (const char* statistic : {"moving_mean", "moving_variance"})

@@ -231,6 +231,7 @@ KerasMapping global_pooling(const std::string& type, const std::string& class_na
     return a.integers("output_size") == single && !(a.contains("return_indices") && a.boolean("return_indices"));
   };
   mapping.derive = [single](Attributes& attributes, const std::vector<SymbolicShape>&) { attributes.set("output_size", single); };
+  if (mapping.class_name == "GlobalAveragePooling1D") mapping.call = {"inputs", "mask"};
   mapping.samples = {{"plain", {}, {volume(axes)}}, {"keepdims", {{"keepdims", true}}, {volume(axes)}}, {"channels_first", {{"data_format", "channels_first"}}, {volume(axes)}}};
   return mapping;
 }

@@ -88,6 +88,22 @@ TorchInstance build_adaptive(const Layer& layer) {
   return unary(module.ptr(), in_data_format(a, forward));
 }
 
+// The mean over the steps that the mask (batch, length) lets count.
+TorchValues masked_mean(const Attributes& a, const TorchValues& inputs, const NamedTensors& named) {
+  if (a.integers("output_size") != std::vector<std::int64_t>{1}) throw Unsupported("a mask is known for the mean over all steps alone");
+  const std::int64_t steps = a.text("data_format") == "channels_last" ? 1 : 2;
+  const Tensor mask = named.at("mask").to(torch::kBool).unsqueeze(3 - steps);
+  const bool keepdims = a.boolean("keepdims");
+  const Tensor sum = torch::where(mask, inputs.at(0), 0).sum(steps, keepdims);
+  return {sum / mask.to(sum.scalar_type()).sum(steps, keepdims)};
+}
+
+TorchInstance build_mean_over_steps(const Layer& layer) {
+  TorchInstance instance = build_adaptive<AdaptiveAvgPool1d, std::int64_t>(layer);
+  instance.forward_named = [a = layer.attributes](const TorchValues& inputs, const NamedTensors& named) { return masked_mean(a, inputs, named); };
+  return instance;
+}
+
 // Of infinite powers, which LibTorch's module does not know, torch/nn/functional.py makes the extreme absolute values.
 template <typename MaxPool, typename MaxOptions, typename Pool, typename Options>
 TorchInstance build_power(const Layer& layer) {
@@ -119,7 +135,7 @@ std::vector<TorchLayer> torch_layers() {
       {"LPPool1d", build_power<MaxPool1d, MaxPool1dOptions, LPPool1d, LPPool1dOptions>},
       {"LPPool2d", build_power<MaxPool2d, MaxPool2dOptions, LPPool2d, LPPool2dOptions>},
       {"LPPool3d", build_power<MaxPool3d, MaxPool3dOptions, LPPool3d, LPPool3dOptions>},
-      {"AdaptiveAvgPool1d", build_adaptive<AdaptiveAvgPool1d, std::int64_t>},
+      {"AdaptiveAvgPool1d", build_mean_over_steps},
       {"AdaptiveAvgPool2d", build_adaptive<AdaptiveAvgPool2d>},
       {"AdaptiveAvgPool3d", build_adaptive<AdaptiveAvgPool3d>},
       {"AdaptiveMaxPool1d", build_adaptive<AdaptiveMaxPool1d, std::int64_t>},
