@@ -4,6 +4,7 @@
 #include <tuple>
 #include <type_traits>
 
+#include "h5bridge/error.h"
 #include "layers/layer_type.h"
 #include "layers/torch_layer.h"
 #include "layers/torch_padding.h"
@@ -99,7 +100,7 @@ TorchValues masked_mean(const Attributes& a, const TorchValues& inputs, const Na
 }
 
 TorchInstance build_mean_over_steps(const Layer& layer) {
-  TorchInstance instance = build_adaptive<AdaptiveAvgPool1d, std::int64_t>(layer);
+  TorchInstance instance = build_adaptive<torch::nn::AdaptiveAvgPool1d, std::int64_t>(layer);
   instance.forward_named = [a = layer.attributes](const TorchValues& inputs, const NamedTensors& named) { return masked_mean(a, inputs, named); };
   return instance;
 }
