@@ -11,9 +11,13 @@ std::vector<std::int64_t> known_sizes(const SymbolicShape& sizes, const Symbols&
   return result;
 }
 
-TorchInstance build_expand(const Layer& layer) {
-  return {nullptr, [size = layer.attributes.sizes("size")](const TorchValues& inputs, const Symbols& symbols) {
-            return TorchValues{inputs.at(0).expand(known_sizes(size, symbols))};
+// Functions of a list of sizes.
+template <typename Function>
+TorchLayer of_sizes(const char* type, const char* attribute, Function function) {
+  return {type, [attribute, function](const Layer& layer) -> TorchInstance {
+            return {nullptr, [sizes = layer.attributes.sizes(attribute), function](const TorchValues& inputs, const Symbols& symbols) {
+                      return TorchValues{function(inputs.at(0), known_sizes(sizes, symbols))};
+                    }};
           }};
 }
 
@@ -53,11 +57,11 @@ TorchInstance build_roll(const Layer& layer) {
 std::vector<TorchLayer> torch_layers() {
   using Integers = std::vector<std::int64_t>;
   return {
-      {"expand", build_expand},
-      {"broadcast_to", build_expand},
+      of_sizes("expand", "size", [](const Tensor& x, const Integers& sizes) { return x.expand(sizes); }),
+      of_sizes("broadcast_to", "size", [](const Tensor& x, const Integers& sizes) { return x.expand(sizes); }),
       {"expand_as", build_expand_as},
-      of_integers("repeat", "repeats", [](const Tensor& x, const Integers& counts) { return x.repeat(counts); }),
-      of_integers("tile", "dims", [](const Tensor& x, const Integers& counts) { return torch::tile(x, counts); }),
+      of_sizes("repeat", "repeats", [](const Tensor& x, const Integers& counts) { return x.repeat(counts); }),
+      of_sizes("tile", "dims", [](const Tensor& x, const Integers& counts) { return torch::tile(x, counts); }),
       {"repeat_interleave", build_repeat_interleave},
       of_integer("RepeatVector", "n", [](const Tensor& x, std::int64_t n) { return x.unsqueeze(1).repeat({1, n, 1}); }),
       of_integers("flip", "dims", [](const Tensor& x, const Integers& axes) { return torch::flip(x, axes); }),

@@ -11,26 +11,22 @@ namespace {
 
 using Shapes = std::vector<SymbolicShape>;
 
-// A list that has a number for each axis is put into the stored order; axes that are new keep the original one.
-template <typename List>
-LayoutRule counts_each_axis(std::string attribute, List (*read)(const Attributes&, const std::string&)) {
-  return {LayoutWish::Neutral, [attribute, read](LayoutCall& call) {
+// A list that has a size for each axis is put into the stored order; axes that are new keep the original one.
+LayoutRule counts_each_axis(std::string attribute) {
+  return {LayoutWish::Neutral, [attribute](LayoutCall& call) {
             const Arrangement input = call.input(0);
-            const List list = read(call.attributes(), attribute);
+            const SymbolicShape list = call.attributes().sizes(attribute);
             if (input.flattened || list.size() != input.axes.size()) return keeps_original_layout().apply(call);
-            List stored;
+            SymbolicShape stored;
             for (const std::int64_t axis : input.axes) stored.push_back(list[axis]);
             call.attributes().set(attribute, stored);
             call.set_output(0, input);
           }};
 }
 
-SymbolicShape sizes_in(const Attributes& a, const std::string& name) { return a.sizes(name); }
-std::vector<std::int64_t> integers_in(const Attributes& a, const std::string& name) { return a.integers(name); }
-
 LayerType expand(const std::string& name) {
   LayerType type = function_type(name, "axes of size 1 stretched, without copying", {required_sizes("size", "the new sizes; -1 leaves one as it is")},
-                            counts_each_axis("size", sizes_in));
+                                 counts_each_axis("size"));
   type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
     const SymbolicShape& input = inputs.at(0);
     SymbolicShape result = a.sizes("size");
@@ -61,18 +57,18 @@ LayerType expand_as() {
 
 // `may_be_short`: where there are fewer numbers than axes, they are for the last ones.
 LayerType tile(const std::string& name, const std::string& attribute, bool may_be_short) {
-  LayerType type = function_type(name, "the whole repeated along axes", {required_integers(attribute, "how often, for each axis")}, counts_each_axis(attribute, integers_in));
+  LayerType type = function_type(name, "the whole repeated along axes", {required_sizes(attribute, "how often, for each axis")}, counts_each_axis(attribute));
   type.shapes = [attribute, may_be_short](const Attributes& a, const Shapes& inputs) -> Shapes {
     SymbolicShape result = inputs.at(0);
-    std::vector<std::int64_t> counts = a.integers(attribute);
+    SymbolicShape counts = a.sizes(attribute);
     if (counts.size() < result.size()) {
       if (!may_be_short) throw MalformedFile("its " + attribute + " " + to_string(counts) + " are fewer than the axes of its input " + to_string(result));
-      counts.insert(counts.begin(), result.size() - counts.size(), 1);
+      counts.insert(counts.begin(), result.size() - counts.size(), Size(1));
     }
     result.insert(result.begin(), counts.size() - result.size(), Size(1));
     for (std::size_t i = 0; i < counts.size(); ++i) {
-      if (counts[i] < 0) throw MalformedFile("its " + attribute + " " + to_string(counts) + " have a negative one");
-      result[i] = result[i] * Size(counts[i]);
+      if (counts[i].value().value_or(0) < 0) throw MalformedFile("its " + attribute + " " + to_string(counts) + " have a negative one");
+      result[i] = result[i] * counts[i];
     }
     return {result};
   };
@@ -80,6 +76,9 @@ LayerType tile(const std::string& name, const std::string& attribute, bool may_b
       {"images", {{attribute, Json::Array{1, 2, 3, 2}}}, {{2, 3, 4, 5}}},
       {"the batch", {{attribute, Json::Array{2, 1}}}, {{3, 7}}},
       {"a new axis", {{attribute, Json::Array{2, 1, 3}}}, {{3, 7}}},
+      {"an open number", {{attribute, Json::Array{1, "batch", 2}}}, {{3, 1, 4}}},
+      {"an open number in front", {{attribute, Json::Array{"batch", 1, 1}}}, {{3, 4}}},
+      {"an open number of several", {{attribute, Json::Array{1, "batch", 2}}}, {{3, 2, 4}}},
   };
   if (may_be_short) type.samples.push_back({"the last axis", {{attribute, Json::Array{2}}}, {{2, 3, 4}}});
   return type;
