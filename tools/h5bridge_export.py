@@ -165,6 +165,15 @@ def _module_forms() -> dict[str, ModuleForm]:
 
 MODULE_FORMS = _module_forms()
 
+# Functions that do what a module does with its parameters as inputs, and what these are called, in the function's order. They
+# are written under their own names.
+OPERANDS = {name: ("weight", "bias") for name in "linear bilinear layer_norm group_norm".split()}
+OPERANDS |= {f"{kind}{n}d": ("weight", "bias") for kind in ("conv", "conv_transpose") for n in "123"}
+OPERANDS |= {name: ("weight",) for name in ("rms_norm", "embedding", "prelu")}
+OPERANDS |= {name: ("running_mean", "running_var", "weight", "bias") for name in ("batch_norm", "instance_norm")}
+# Of these, what says whether the input's own statistics are used.
+OWN_STATISTICS = {"batch_norm": "training", "instance_norm": "use_input_stats"}
+
 # How open sizes are named, by the number of axes.
 AXIS_NAMES = {2: ("length", "length"), 3: ("length", "length", "length"), 4: ("size", "channels", "height", "width"),
               5: ("size", "channels", "depth", "height", "width")}  # fmt: skip
@@ -987,6 +996,8 @@ class Recorder(TorchFunctionMode):
             raise ValueError("it stays active in evaluation mode (training=True)")
         entry = Entry(plain, plain)
         form = MODULE_FORMS.get(plain)
+        if plain in OPERANDS and not self._is_without_operands(form, given):
+            return self._operand_entry(plain, bound, given)
         if plain == "unfold" and func is nn.functional.unfold:
             form = ModuleForm("Unfold")
         if form and form.type in ("Softmax", "LogSoftmax", "Softmin") and given.get("dim") is None:
@@ -1010,6 +1021,35 @@ class Recorder(TorchFunctionMode):
                 raise ValueError(f"{form.type} has no argument {unknown[0]}")
             entry.attributes = {n: entry.attributes[n] for n in defaults
                                 if n in entry.attributes and not is_default(entry.attributes[n], defaults[n])}  # fmt: skip
+        return entry
+
+    def _is_without_operands(self, form: ModuleForm | None, given: dict[str, Any]) -> bool:
+        """Whether a module of torch.nn says the call, which gives no parameters and, of normalised sizes, no open ones."""
+        open_sizes = any(isinstance(self.json(size), str) for size in given.get("normalized_shape", ()))
+        return form is not None and given.get("weight") is None and given.get("bias") is None and not open_sizes
+
+    def _operand_entry(self, kind: str, bound: list[Argument], given: dict[str, Any]) -> Entry:
+        """A function with its parameters as inputs: by position as long as none is left out, the others by name."""
+        if statistics := OWN_STATISTICS.get(kind):
+            if given.get("running_mean") is not None and given[statistics]:
+                raise ValueError(f"it changes its running statistics in evaluation, too ({statistics}=True)")
+        if given.get("max_norm") is not None:
+            raise ValueError("it changes its table in place (max_norm)")
+        entry = Entry(kind, kind)
+        missing = False
+        for argument in bound:
+            name, value = argument.name, argument.value
+            if name in OPERANDS[kind]:
+                if value is None:
+                    missing = True
+                elif missing:
+                    entry.named_inputs[name] = self.value_of(value)
+                else:
+                    entry.inputs.append(self.value_of(value))
+            elif isinstance(value, Tensor):
+                entry.inputs.append(self.value_of(value))
+            elif name not in NO_ATTRIBUTES | {"use_input_stats", "cudnn_enabled", "max_norm", "norm_type"} and (argument.required or isinstance(value, str) or not is_default(value, argument.default)):
+                entry.attributes[name] = self.json(value)
         return entry
 
     def _bind_argument(self, entry: Entry, argument: Argument, form: ModuleForm | None, args: tuple) -> None:

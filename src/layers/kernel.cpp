@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "h5bridge/error.h"
+#include "layers/functional.h"
 
 namespace h5bridge {
 namespace {
@@ -57,6 +58,11 @@ std::vector<ParameterSpec> kernel_parameters(const Attributes& a, const std::str
   std::vector<ParameterSpec> result{{"weight", weight}};
   if (a.boolean("bias")) result.push_back({"bias", {a.integer("out_channels")}});
   return result;
+}
+
+Shape kernel_operand(const SymbolicShape& shape, std::size_t axes) {
+  if (shape.size() != axes + 2) throw MalformedFile("its weight has shape " + to_string(shape) + ", expected " + std::to_string(axes + 2) + " axes");
+  return operand_shape(shape);
 }
 
 std::vector<std::int64_t> keras_kernel_axes(std::size_t axes) {

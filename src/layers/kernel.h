@@ -17,6 +17,8 @@ void check_input_channels(const Attributes& attributes, const SymbolicShape& inp
 void derive_in_channels(Attributes& attributes, const SymbolicShape& input, std::size_t axes);
 /// The weight of shape (outer, inner/groups, kernel_size...), of the attributes with these names, and the bias, if there is one.
 std::vector<ParameterSpec> kernel_parameters(const Attributes& attributes, const std::string& outer, const std::string& inner);
+/// The sizes of an input that is the weight of a convolution over `axes` axes. Throws MalformedFile unless it has these axes.
+Shape kernel_operand(const SymbolicShape& shape, std::size_t axes);
 /// PyTorch's (a, b, k...) as Keras's (k..., b, a): the axes of a permute.
 std::vector<std::int64_t> keras_kernel_axes(std::size_t axes);
 /// PyTorch's weight (channels*multiplier, 1, k...) as Keras's depthwise kernel (k..., channels, multiplier).

@@ -137,7 +137,7 @@ std::vector<SymbolicShape> Sample::open_inputs() const {
   std::vector<SymbolicShape> result;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     SymbolicShape shape(inputs[i].begin(), inputs[i].end());
-    if (batch_axis(i) != kNoBatch) shape.at(batch_axis(i)) = Size::symbol("batch");
+    if (batch_axis(i) < shape.size()) shape[batch_axis(i)] = Size::symbol("batch");
     result.push_back(std::move(shape));
   }
   return result;

@@ -74,7 +74,8 @@ class LayoutPass {
       for (auto node = source_.nodes.rbegin(); node != source_.nodes.rend(); ++node) {
         const LayoutWish wish = wish_of(*node);
         const bool passes_on = wish == LayoutWish::PassesOn && (wishes_.contains({node->name, 0}) || meets_moved(*node));
-        if (wish == LayoutWish::ChannelsLast || passes_on) wishes_.insert(node->inputs.begin(), node->inputs.end());
+        if (wish == LayoutWish::ChannelsLast) wishes_.insert(node->inputs.at(0));  // the others may be weights
+        if (passes_on) wishes_.insert(node->inputs.begin(), node->inputs.end());
         if (wish != LayoutWish::PassesAlong || !wishes_.contains({node->name, 0})) continue;
         for (const Value& value : node->inputs)
           if (const Node* maker = source_.find_node(value.node); maker && wish_of(*maker) == LayoutWish::PassesAlong) wishes_.insert(value);

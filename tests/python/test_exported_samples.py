@@ -24,7 +24,7 @@ def settings(kind, attributes):
         result["stride"] = result["stride"] or result["kernel_size"]
         if result.get("padding") == "valid":  # a word of Keras's
             result["padding"] = 0
-    if result.get("padding_idx") is not None:
+    if result.get("padding_idx") is not None and "num_embeddings" in result:
         result["padding_idx"] %= result["num_embeddings"]
     return result
 

@@ -51,6 +51,11 @@ TORCH_FUNCTION_ARGUMENTS_LEFT_OUT = {
     "dtype": "written as a cast before",
     "expand.implicit": "for PyTorch's own use",
     "repeat_interleave.output_size": "what follows from the others, to be quick",
+    "cudnn_enable": "how it is computed",
+    "cudnn_enabled": "how it is computed",
+    "embedding.max_norm": "changes the table in place",
+    "embedding.norm_type": "of max_norm",
+    "instance_norm.use_input_stats": "without running statistics it does",
     "out_dtype": "an element type of the result's own",
     "scatter.reduce": "an old spelling of scatter_add",
     "searchsorted.self": "a number in place of a tensor",
@@ -97,6 +102,7 @@ def function_arguments(name):
         signature = exporter._python_signature(getattr(home, name)) if hasattr(home, name) else None
         if signature and "__torch_function__" not in str(signature):
             tensors = ("input", "tensor", "tensors", "self", "out", "x", "other", "x1", "x2") if home is not torch.Tensor else ("self",)
+            tensors += exporter.OPERANDS.get(name, ())
             yield from (p for p in signature.parameters if p not in tensors and not p.startswith("_"))
     for schema in exporter._schemas(name):
         first, *others = schema.arguments

@@ -1,6 +1,7 @@
 // What is declared in one file of this family and listed in another.
 #pragma once
 
+#include "layers/functional.h"
 #include "layers/keras_mapping.h"
 #include "layers/layer_type.h"
 
@@ -8,5 +9,7 @@ namespace h5bridge::activation {
 
 LayerType prelu();
 KerasMapping prelu_mapping();
+Functional prelu_function();
+KerasMapping prelu_function_mapping();
 
 }  // namespace h5bridge::activation

@@ -149,6 +149,7 @@ std::vector<KerasMapping> keras_mappings() {
       named("LeakyReLU", "leaky_relu", {{"negative_slope", 0.2}}),
       function("LeakyReLU", "LeakyRelu", slope),
       prelu_mapping(),
+      prelu_function_mapping(),
       rrelu(),
       layer("ELU", "ELU", alpha),
       named("ELU", "elu", one),

@@ -1,6 +1,8 @@
 #include "layers/torch_layer.h"
 
+#include "layers/activation/activation.h"
 #include "layers/axes.h"
+#include "layers/torch_functional.h"
 
 namespace h5bridge::activation {
 namespace {
@@ -142,6 +144,9 @@ std::vector<TorchLayer> torch_layers() {
       {"ReLU6", plain<ReLU6>},
       {"LeakyReLU", build_leaky_relu},
       {"PReLU", build_prelu},
+      {"prelu", [](const Layer& layer) {
+         return function_of_operands(prelu_function(), layer.attributes, [](const Operands& x) { return torch::prelu(x[0], x[1]); });
+       }},
       {"ELU", build_elu},
       {"SELU", plain<SELU>},
       {"CELU", build_celu},

@@ -2,6 +2,8 @@
 
 #include "h5bridge/error.h"
 #include "layers/activation/activation.h"
+#include "layers/keras_functional.h"
+#include "layers/keras_operation.h"
 
 namespace h5bridge::activation {
 namespace {
@@ -68,6 +70,19 @@ KerasMapping prelu_mapping() {
       {"a weight for each channel", {{"shared_axes", Json::Array{1, 2}}}, {{2, 4, 5, 3}}},
       {"a weight for each first channel", {{"shared_axes", Json::Array{2, 3}}}, {{2, 3, 4, 5}}},
       {"one weight", {{"shared_axes", Json::Array{1, 2, 3}}}, {{2, 3, 4, 5}}},
+  };
+  return mapping;
+}
+
+KerasMapping prelu_function_mapping() {
+  KerasMapping mapping = write_only(operation("prelu", "Add", {}, {"x1", "x2"}));
+  mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
+    const SymbolicShape& shape = emitter.output_shape();
+    const KerasEmitter::Handle x = emitter.input(0);
+    const KerasEmitter::Handle weight = along_channels(emitter, "weight", emitter.input(1), a, shape.size());
+    const KerasEmitter::Handle above = helper(emitter, "above", "Maximum", {x, Json(0.0)}, shape);
+    const KerasEmitter::Handle below = helper(emitter, "below", "Minimum", {x, Json(0.0)}, shape);
+    return last_call(emitter, kNumpy, "Add", {}, {above, helper(emitter, "scaled", "Multiply", {below, weight}, shape)});
   };
   return mapping;
 }

@@ -90,4 +90,15 @@ LayerType prelu() {
   return type;
 }
 
+Functional prelu_function() {
+  return {.name = "prelu",
+          .arguments = {"data_format"},
+          .derive = [](Attributes& settings, const std::vector<SymbolicShape>& inputs) {
+            const Shape weight = operand_shape(inputs.at(1));
+            if (weight.size() > 1) throw MalformedFile("its weight has shape " + to_string(weight) + ", expected 1 axis");
+            settings.set("num_parameters", weight.empty() ? 1 : weight[0]);
+          },
+          .operands = {"weight"}};
+}
+
 }  // namespace h5bridge::activation

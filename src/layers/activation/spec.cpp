@@ -107,6 +107,7 @@ std::vector<LayerType> layer_types() {
       elementwise("LeakyReLU", "x where positive, negative_slope x elsewhere", {number("negative_slope", 0.01, "slope of the negative part")},
                   {{"negative_slope", 0.3}}),
       prelu(),
+      function_of(prelu(), prelu_function()),
       elementwise("ELU", "x where positive, alpha (exp(x) - 1) elsewhere", {number("alpha", 1, "limit of the negative part")}, {{"alpha", 0.7}}),
       elementwise("SELU", "scaled ELU"),
       elementwise("CELU", "max(0, x) + min(0, alpha (exp(x / alpha) - 1))", {number("alpha", 1, "limit of the negative part")}, {{"alpha", 0.7}}),

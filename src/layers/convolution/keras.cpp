@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "h5bridge/error.h"
+#include "layers/convolution/function.h"
 #include "layers/keras_kernel.h"
 #include "layers/keras_mapping.h"
 #include "layers/keras_padding.h"
@@ -14,42 +15,6 @@ namespace {
 using Handle = KerasEmitter::Handle;
 using Results = KerasEmitter::Results;
 
-bool has_zeros(const Attributes& a) { return a.text("padding_mode") == "zeros"; }
-
-// Whether zeros at both ends are what Keras's `same` adds: then no layer of its own is needed for them.
-bool amounts_to_same(const std::vector<Window>& windows, const std::vector<Margins>& margins) {
-  for (std::size_t i = 0; i < windows.size(); ++i)
-    if (windows[i].stride != 1 || 2 * margins[i].before != windows[i].extent() - 1) return false;
-  return true;
-}
-
-// The word by which a Keras layer pads as ours; none where it is padded before.
-std::string keras_word(const Attributes& a) {
-  for (const char* word : {"same", "causal"})
-    if (has_padding_word(a, word)) return has_zeros(a) ? word : "";
-  const std::vector<Margins> margins = margins_of(a);
-  if (!any_margin(margins)) return "valid";
-  return has_zeros(a) && amounts_to_same(windows_of(a), margins) ? "same" : "";
-}
-
-std::vector<Margins> margins_in(const Attributes& a, const SymbolicShape& input) {
-  if (!has_padding_word(a, "same")) return margins_of(a);
-  const std::vector<Window> windows = windows_of(a);
-  const SymbolicShape sizes = spatial_sizes(a, input, windows.size());
-  std::vector<Margins> result;
-  for (std::size_t i = 0; i < windows.size(); ++i) {
-    // With a stride of 1 any size has the same margins.
-    const auto size = windows[i].stride == 1 ? Size(1).value() : sizes[i].value();
-    if (!size) throw Unsupported("what \"same\" adds to an open size (" + sizes[i].str() + ") is not known here; --fix-size may help");
-    result.push_back(same_margins(windows[i], *size));
-  }
-  return result;
-}
-
-Handle padded(const Attributes& a, KerasEmitter& emitter, Handle input) {
-  return emit_padding({has_zeros(a) ? "constant" : a.text("padding_mode")}, margins_in(a, emitter.shape(input)), a, emitter, input);
-}
-
 Attributes with_attribute(Attributes a, const std::string& name, AttributeValue value) {
   a.set(name, std::move(value));
   return a;
@@ -59,7 +24,7 @@ Attributes with_attribute(Attributes a, const std::string& name, AttributeValue 
 Results lower_strides_apart(const Attributes& a, Json::Object config, KerasEmitter& emitter) {
   const std::size_t axes = a.integers("kernel_size").size();
   const std::vector<std::int64_t> ones(axes, 1);
-  const Handle input = padded(a, emitter, emitter.input(0));
+  const Handle input = emit_window_padding(a, emitter, emitter.input(0));
   const LayerType& type = *Registry::instance().find("Conv" + torch_suffix(axes));
   const auto outputs =
       type.shapes(with_attribute(with_attribute(a, "stride", ones), "padding", std::string("valid")), {emitter.shape(input)});
@@ -77,14 +42,9 @@ Results lower_strides_apart(const Attributes& a, Json::Object config, KerasEmitt
 }
 
 Results lower(const Attributes& a, Json::Object config, KerasEmitter& emitter) {
-  std::string word = keras_word(a);
-  Handle input = emitter.input(0);
-  if (word.empty()) {
-    input = padded(a, emitter, input);
-    word = "valid";
-  }
-  config.set("padding", word);
-  return emitter.main(std::move(config), {input});
+  const PaddedInput padded = emit_window_input(a, emitter, emitter.input(0));
+  config.set("padding", padded.word);
+  return emitter.main(std::move(config), {padded.input});
 }
 
 Json::Object with(Json::Object config, const Json::Object& more) {
@@ -178,6 +138,7 @@ std::vector<KerasMapping> keras_mappings() {
     if (axes < 3) result.push_back(depthwise(axes));
     result.push_back(convolution(axes));
   }
+  for (std::size_t axes = 1; axes <= 3; ++axes) result.push_back(function_mapping(axes));
   return result;
 }
 

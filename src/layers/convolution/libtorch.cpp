@@ -1,4 +1,6 @@
+#include "layers/convolution/function.h"
 #include "layers/kernel.h"
+#include "layers/torch_functional.h"
 #include "layers/torch_layer.h"
 #include "layers/torch_padding.h"
 
@@ -48,11 +50,35 @@ TorchInstance build(const Layer& layer) {
   return unary(module.ptr(), with_activation(a, in_data_format(a, forward)));
 }
 
+// ATen has one for numbers of padding and one for its words.
+template <typename OfNumbers, typename OfWord>
+TorchLayer build_function(std::size_t axes, OfNumbers of_numbers, OfWord of_word) {
+  const Functional row = function(axes);
+  return {row.name, [=](const Layer& layer) {
+            const Attributes& a = layer.attributes;
+            return function_of_operands(row, a, [=](const Operands& x) {
+              const auto run = [&](auto convolve, auto padding) {
+                return convolve(x[0], x[1], given(x[2]), a.integers("stride"), padding, a.integers("dilation"), a.integer("groups"));
+              };
+              const auto* word = std::get_if<std::string>(&a.at("padding"));
+              return word ? run(of_word, std::string_view(*word)) : run(of_numbers, at::IntArrayRef(a.integers("padding")));
+            });
+          }};
+}
+
+using OptionalTensor = std::optional<torch::Tensor>;
+using Sizes = at::IntArrayRef;
+using OfNumbers = torch::Tensor(const torch::Tensor&, const torch::Tensor&, const OptionalTensor&, Sizes, Sizes, Sizes, std::int64_t);
+using OfWord = torch::Tensor(const torch::Tensor&, const torch::Tensor&, const OptionalTensor&, Sizes, c10::string_view, Sizes, std::int64_t);
+
 }  // namespace
 
 std::vector<TorchLayer> torch_layers() {
   using namespace torch::nn;
-  return {{"Conv1d", build<Conv1d, Conv1dOptions>}, {"Conv2d", build<Conv2d, Conv2dOptions>}, {"Conv3d", build<Conv3d, Conv3dOptions>}};
+  return {build_function<OfNumbers*, OfWord*>(1, torch::conv1d, torch::conv1d),
+          build_function<OfNumbers*, OfWord*>(2, torch::conv2d, torch::conv2d),
+          build_function<OfNumbers*, OfWord*>(3, torch::conv3d, torch::conv3d),
+          {"Conv1d", build<Conv1d, Conv1dOptions>}, {"Conv2d", build<Conv2d, Conv2dOptions>}, {"Conv3d", build<Conv3d, Conv3dOptions>}};
 }
 
 }  // namespace h5bridge::convolution

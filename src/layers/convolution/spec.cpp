@@ -1,5 +1,8 @@
+#include "h5bridge/error.h"
+#include "layers/convolution/function.h"
 #include "layers/fused_activation.h"
 #include "layers/kernel.h"
+#include "model/checked.h"
 
 namespace h5bridge::convolution {
 namespace {
@@ -95,6 +98,37 @@ LayerType convolution(std::size_t axes) {
 
 }  // namespace
 
-std::vector<LayerType> layer_types() { return {convolution(1), convolution(2), convolution(3)}; }
+Functional function(std::size_t axes) {
+  return {.name = "conv" + torch_suffix(axes),
+          .arguments = {"stride", "padding", "dilation", "groups", "data_format"},
+          .derive = [axes](Attributes& settings, const std::vector<SymbolicShape>& inputs) {
+            const Shape weight = kernel_operand(inputs.at(1), axes);
+            settings.set("out_channels", weight[0]);
+            settings.set("in_channels", checked_multiply(weight[1], settings.integer("groups"), "the number of channels"));
+            settings.set("kernel_size", Shape(weight.begin() + 2, weight.end()));
+          },
+          .own = {padding_attribute(axes, {"same", "valid"}, "elements added at both ends")}};
+}
+
+namespace {
+
+// PyTorch's function has "same" for strides of 1 alone.
+LayerType function_type(std::size_t axes) {
+  LayerType type = function_of(convolution(axes), function(axes));
+  std::erase_if(type.samples, [](const Sample& sample) { return sample.attributes.contains("stride") && sample.attributes.contains("padding") && sample.attributes.at("padding").is_string(); });
+  type.check = [](const Attributes& a) {
+    if (has_padding_word(a, "same") && has_strides(a)) throw MalformedFile("\"padding\" is \"same\", which is for strides of 1");
+  };
+  return type;
+}
+
+}  // namespace
+
+std::vector<LayerType> layer_types() {
+  std::vector<LayerType> result;
+  for (std::size_t axes = 1; axes <= 3; ++axes) result.push_back(convolution(axes));
+  for (std::size_t axes = 1; axes <= 3; ++axes) result.push_back(function_type(axes));
+  return result;
+}
 
 }  // namespace h5bridge::convolution

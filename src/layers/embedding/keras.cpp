@@ -4,6 +4,7 @@
 #include "h5bridge/error.h"
 #include "layers/keras_composition.h"
 #include "layers/keras_mapping.h"
+#include "layers/keras_operation.h"
 #include "layers/masking/mask_steps.h"
 
 namespace h5bridge::embedding {
@@ -137,7 +138,11 @@ std::vector<KerasMapping> keras_mappings() {
   bag.type = "EmbeddingBag";
   bag.written_only = true;
   bag.lower = lower_bag;
-  return {embedding, bag};
+  KerasMapping function = write_only(operation("embedding", "Take", {}, {"x", "indices"}));
+  function.lower = [](const Attributes&, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
+    return last_call(emitter, kNumpy, "Take", {{"axis", 0}}, {emitter.input(1), emitter.input(0)});
+  };
+  return {embedding, bag, function};
 }
 
 }  // namespace h5bridge::embedding

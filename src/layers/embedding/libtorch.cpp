@@ -52,8 +52,17 @@ TorchInstance bag(const Layer& layer) {
           }};
 }
 
+TorchInstance embedding_function(const Layer& layer) {
+  const Attributes& a = layer.attributes;
+  return function_of_all([padding = a.is_none("padding_idx") ? -1 : a.integer("padding_idx"), scale = a.boolean("scale_grad_by_freq"),
+                          sparse = a.boolean("sparse")](const TorchValues& inputs) {
+    const torch::Tensor& table = inputs.at(1);
+    return torch::embedding(table, inputs.at(0), padding < -1 ? padding + table.size(0) : padding, scale, sparse);
+  });
+}
+
 }  // namespace
 
-std::vector<TorchLayer> torch_layers() { return {{"Embedding", embedding}, {"EmbeddingBag", bag}}; }
+std::vector<TorchLayer> torch_layers() { return {{"Embedding", embedding}, {"EmbeddingBag", bag}, {"embedding", embedding_function}}; }
 
 }  // namespace h5bridge::embedding

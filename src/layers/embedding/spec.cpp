@@ -1,4 +1,5 @@
 #include "h5bridge/error.h"
+#include "layers/functional.h"
 #include "layers/layer_type.h"
 
 namespace h5bridge::embedding {
@@ -126,8 +127,33 @@ LayerType bag() {
   return type;
 }
 
+LayerType embedding_function() {
+  LayerType type;
+  type.name = "embedding";
+  type.summary = "what Embedding does, with its table as an input";
+  type.source = "torch/nn/functional.py; as Embedding";
+  for (AttributeSpec& spec : attributes({}))
+    if (spec.name == "padding_idx" || spec.name == "scale_grad_by_freq" || spec.name == "sparse") type.attributes.push_back(std::move(spec));
+  type.least_inputs = type.most_inputs = 2;
+  type.shapes = [](const Attributes&, const std::vector<SymbolicShape>& inputs) {
+    if (inputs.at(1).size() != 2) throw MalformedFile("its table has shape " + to_string(inputs[1]) + ", expected 2 axes");
+    SymbolicShape shape = inputs.at(0);
+    shape.push_back(inputs[1][1]);
+    return std::vector<SymbolicShape>{shape};
+  };
+  type.samples = {
+      {.what = "sequences", .attributes = {}, .inputs = {{3, 6}, {7, 5}}},
+      {.what = "settings of training", .attributes = {{"padding_idx", 2}, {"scale_grad_by_freq", true}, {"sparse", true}}, .inputs = {{3}, {7, 4}}},
+  };
+  for (Sample& sample : type.samples) {
+    sample.ids_below = 7;  // the table holds integers as well
+    sample.batch_axes = {0, Sample::kNoBatch};
+  }
+  return type;
+}
+
 }  // namespace
 
-std::vector<LayerType> layer_types() { return {embedding(), bag()}; }
+std::vector<LayerType> layer_types() { return {embedding(), bag(), embedding_function()}; }
 
 }  // namespace h5bridge::embedding

@@ -1,8 +1,12 @@
 #include "h5bridge/error.h"
 #include "layers/affine.h"
+#include "layers/group_normalization/function.h"
+#include "layers/keras_functional.h"
 #include "layers/keras_mapping.h"
+#include "layers/keras_operation.h"
 #include "layers/layer_type.h"
 #include "layers/named_axis.h"
+#include "layers/registry.h"
 
 namespace h5bridge::group_normalization {
 namespace {
@@ -46,7 +50,12 @@ std::vector<KerasMapping> keras_mappings() {
       {"no center", {{"groups", 2}, {"center", false}}, {{2, 4, 5, 6}}},
       {"no scale", {{"groups", 2}, {"scale", false}}, {{2, 4, 5, 6}}},
   };
-  return {mapping};
+  KerasMapping functional = write_only(operation("group_norm", "Add", {}, {"x1", "x2"}));
+  functional.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
+    const Functional row = function();
+    return emit_normalised(emitter, row, "GroupNorm", module_settings(*Registry::instance().find("GroupNorm"), row, a, emitter.input_shapes()));
+  };
+  return {mapping, functional};
 }
 
 }  // namespace h5bridge::group_normalization

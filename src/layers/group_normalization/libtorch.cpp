@@ -1,4 +1,6 @@
+#include "layers/group_normalization/function.h"
 #include "layers/torch_affine.h"
+#include "layers/torch_functional.h"
 #include "layers/torch_layer.h"
 
 namespace h5bridge::group_normalization {
@@ -14,6 +16,14 @@ TorchInstance group_norm(const Layer& layer) {
 
 }  // namespace
 
-std::vector<TorchLayer> torch_layers() { return {{"GroupNorm", group_norm}}; }
+std::vector<TorchLayer> torch_layers() {
+  const auto functional = [](const Layer& layer) {
+    const Attributes& a = layer.attributes;
+    return function_of_operands(function(), a, [groups = a.integer("num_groups"), eps = a.number("eps")](const Operands& x) {
+      return torch::group_norm(x[0], groups, given(x[1]), given(x[2]), eps);
+    });
+  };
+  return {{"GroupNorm", group_norm}, {"group_norm", functional}};
+}
 
 }  // namespace h5bridge::group_normalization

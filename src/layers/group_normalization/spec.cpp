@@ -1,12 +1,14 @@
 #include "h5bridge/error.h"
 #include "layers/affine.h"
+#include "layers/group_normalization/function.h"
 #include "layers/layer_type.h"
 #include "layers/named_axis.h"
 #include "layers/window.h"
 
 namespace h5bridge::group_normalization {
+namespace {
 
-std::vector<LayerType> layer_types() {
+LayerType group_norm() {
   LayerType type;
   type.name = "GroupNorm";
   type.summary = "normalises each example by the mean and variance over groups of neighbouring channels";
@@ -51,7 +53,21 @@ std::vector<LayerType> layer_types() {
       {"an axis amid the others", {{"num_groups", 2}, {"num_channels", 6}, {"axis", 2}}, {{2, 5, 6, 4}}},
       {"bias alone", {{"num_groups", 2}, {"num_channels", 6}, {"scale", false}}, {{2, 6, 4, 5}}},
   };
-  return {type};
+  return type;
 }
+
+}  // namespace
+
+Functional function() {
+  return {.name = "group_norm",
+          .arguments = {"num_groups", "eps", "data_format"},
+          .derive = [](Attributes& settings, const std::vector<SymbolicShape>& inputs) {
+            settings.set("num_channels", channels_of(settings, inputs.at(0)));
+            settings.set("affine", inputs.size() > 1);
+          },
+          .required = 0};
+}
+
+std::vector<LayerType> layer_types() { return {group_norm(), function_of(group_norm(), function())}; }
 
 }  // namespace h5bridge::group_normalization

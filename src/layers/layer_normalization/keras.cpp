@@ -4,6 +4,7 @@
 #include "h5bridge/error.h"
 #include "layers/affine.h"
 #include "layers/keras_mapping.h"
+#include "layers/layer_normalization/function.h"
 #include "layers/layer_type.h"
 
 namespace h5bridge::layer_normalization {
@@ -120,6 +121,10 @@ KerasMapping rms_norm_alone() {
 
 }  // namespace
 
-std::vector<KerasMapping> keras_mappings() { return {layer_norm(), rms_norm(), rms_norm_alone()}; }
+std::vector<KerasMapping> keras_mappings() {
+  std::vector<KerasMapping> result{layer_norm(), rms_norm(), rms_norm_alone()};
+  for (KerasMapping& mapping : function_mappings()) result.push_back(std::move(mapping));
+  return result;
+}
 
 }  // namespace h5bridge::layer_normalization

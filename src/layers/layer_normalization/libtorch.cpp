@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <numeric>
 
+#include "layers/layer_normalization/function.h"
 #include "layers/torch_affine.h"
+#include "layers/torch_functional.h"
 #include "layers/torch_layer.h"
 
 namespace h5bridge::layer_normalization {
@@ -44,8 +46,25 @@ TorchInstance rms_norm(const Layer& layer) {
                }));
 }
 
+// The sizes of the axes that are normalised, which may be open in the attribute.
+at::IntArrayRef last_sizes(const torch::Tensor& input, const Attributes& a) { return input.sizes().slice(static_cast<std::size_t>(input.dim()) - a.sizes("normalized_shape").size()); }
+
+TorchInstance layer_norm_of_values(const Layer& layer) {
+  return function_of_operands(layer_norm_function(), [a = layer.attributes](const Operands& x) {
+    return torch::layer_norm(x[0], last_sizes(x[0], a), given(x[1]), given(x[2]), a.number("eps"), at::globalContext().userEnabledCuDNN());
+  });
+}
+
+TorchInstance rms_norm_of_values(const Layer& layer) {
+  return function_of_operands(rms_norm_function(), [a = layer.attributes](const Operands& x) {
+    return torch::rms_norm(x[0], last_sizes(x[0], a), given(x[1]), a.is_none("eps") ? std::nullopt : std::optional(a.number("eps")));
+  });
+}
+
 }  // namespace
 
-std::vector<TorchLayer> torch_layers() { return {{"LayerNorm", layer_norm}, {"RMSNorm", rms_norm}}; }
+std::vector<TorchLayer> torch_layers() {
+  return {{"LayerNorm", layer_norm}, {"RMSNorm", rms_norm}, {"layer_norm", layer_norm_of_values}, {"rms_norm", rms_norm_of_values}};
+}
 
 }  // namespace h5bridge::layer_normalization

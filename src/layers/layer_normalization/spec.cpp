@@ -3,6 +3,7 @@
 
 #include "h5bridge/error.h"
 #include "layers/affine.h"
+#include "layers/layer_normalization/function.h"
 #include "layers/layer_type.h"
 
 namespace h5bridge::layer_normalization {
@@ -135,6 +136,10 @@ LayerType rms_norm() {
 
 }  // namespace
 
-std::vector<LayerType> layer_types() { return {layer_norm(), rms_norm()}; }
+std::vector<LayerType> layer_types() {
+  std::vector<LayerType> result{layer_norm(), rms_norm()};
+  for (LayerType& type : function_types()) result.push_back(std::move(type));
+  return result;
+}
 
 }  // namespace h5bridge::layer_normalization

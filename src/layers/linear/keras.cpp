@@ -3,6 +3,7 @@
 #include "h5bridge/error.h"
 #include "layers/keras_mapping.h"
 #include "layers/linear/einsum.h"
+#include "layers/linear/function.h"
 
 namespace h5bridge::linear {
 namespace {
@@ -175,6 +176,10 @@ KerasMapping einsum_dense() {
 
 }  // namespace
 
-std::vector<KerasMapping> keras_mappings() { return {dense(), einsum_dense(), bilinear()}; }
+std::vector<KerasMapping> keras_mappings() {
+  std::vector<KerasMapping> result{dense(), einsum_dense(), bilinear()};
+  for (KerasMapping& mapping : function_mappings()) result.push_back(std::move(mapping));
+  return result;
+}
 
 }  // namespace h5bridge::linear

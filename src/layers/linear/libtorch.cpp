@@ -1,3 +1,5 @@
+#include "layers/linear/function.h"
+#include "layers/torch_functional.h"
 #include "layers/torch_layer.h"
 
 namespace h5bridge::linear {
@@ -28,7 +30,13 @@ std::vector<TorchLayer> torch_layers() {
       return bias ? result + *bias : result;
     }));
   };
-  return {{"Linear", linear}, {"Bilinear", bilinear}, {"EinsumDense", einsum_dense}};
+  const auto linear_of_values = [](const Layer&) {
+    return function_of_operands(linear_function(), [](const Operands& x) { return torch::linear(x[0], x[1], given(x[2])); });
+  };
+  const auto bilinear_of_values = [](const Layer&) {
+    return function_of_operands(bilinear_function(), [](const Operands& x) { return torch::bilinear(x[0], x[1], x[2], given(x[3])); });
+  };
+  return {{"linear", linear_of_values}, {"bilinear", bilinear_of_values}, {"Linear", linear}, {"Bilinear", bilinear}, {"EinsumDense", einsum_dense}};
 }
 
 }  // namespace h5bridge::linear

@@ -1,6 +1,7 @@
 #include "h5bridge/error.h"
 #include "layers/layer_type.h"
 #include "layers/linear/einsum.h"
+#include "layers/linear/function.h"
 
 namespace h5bridge::linear {
 namespace {
@@ -139,6 +140,59 @@ LayerType einsum_dense() {
 
 }  // namespace
 
-std::vector<LayerType> layer_types() { return {linear(), bilinear(), einsum_dense()}; }
+Functional linear_function() { return {.name = "linear", .arguments = {}, .derive = [](Attributes&, const std::vector<SymbolicShape>&) {}}; }
+
+Functional bilinear_function() {
+  return {.name = "bilinear",
+          .arguments = {},
+          .derive = [](Attributes& settings, const std::vector<SymbolicShape>& inputs) {
+            const Shape weight = operand_shape(inputs.at(2));
+            if (weight.size() != 3) throw MalformedFile("its weight has shape " + to_string(weight) + ", expected 3 axes");
+            settings.set("out_features", weight[0]);
+            settings.set("in1_features", weight[1]);
+            settings.set("in2_features", weight[2]);
+          },
+          .tensors = 2};
+}
+
+namespace {
+
+bool differ(const Size& a, const Size& b) { return a.value() && b.value() && a != b; }
+
+// Unlike Linear's, its weight may have open sizes: what is computed of other inputs.
+LayerType linear_type() {
+  const Functional row = linear_function();
+  LayerType type;
+  type.name = row.name;
+  type.summary = "what Linear does, with its parameters as inputs";
+  type.source = "torch/nn/functional.py; as Linear";
+  type.least_inputs = 2;
+  type.most_inputs = 3;
+  type.named_inputs = {"bias"};
+  type.shapes = [](const Attributes&, const std::vector<SymbolicShape>& inputs) {
+    SymbolicShape shape = inputs.at(0);
+    const SymbolicShape& weight = inputs.at(1);
+    if (weight.size() != 2) throw Unsupported("a weight of shape " + to_string(weight) + " is not known, only one with 2 axes");
+    if (shape.empty() || differ(shape.back(), weight[1])) throw MalformedFile("its input has shape " + to_string(shape) + ", its weight " + to_string(weight));
+    if (inputs.size() > 2 && (inputs[2].size() != 1 || differ(inputs[2][0], weight[0])))
+      throw MalformedFile("its bias has shape " + to_string(inputs[2]) + ", its weight " + to_string(weight));
+    shape.back() = weight[0];
+    return std::vector<SymbolicShape>{shape};
+  };
+  const auto sample = [&](const std::string& what, std::vector<Shape> inputs) {
+    Sample made{.what = what, .attributes = {}, .inputs = std::move(inputs)};
+    made.batch_axes.assign(made.inputs.size(), Sample::kNoBatch);
+    made.batch_axes[0] = 0;
+    type.samples.push_back(std::move(made));
+  };
+  sample("plain", {{3, 5}, {4, 5}, {4}});
+  sample("square, without bias", {{1, 4}, {4, 4}});
+  sample("over three axes", {{3, 4, 5}, {2, 5}, {2}});
+  return type;
+}
+
+}  // namespace
+
+std::vector<LayerType> layer_types() { return {linear(), bilinear(), einsum_dense(), linear_type(), function_of(bilinear(), bilinear_function())}; }
 
 }  // namespace h5bridge::linear

@@ -2,6 +2,7 @@
 #include "layers/affine.h"
 #include "layers/keras_mapping.h"
 #include "layers/keras_ops.h"
+#include "layers/normalization/function.h"
 #include "layers/layer_type.h"
 #include "layers/named_axis.h"
 
@@ -141,6 +142,7 @@ KerasMapping instance_statistics(const std::string& type) {
 
 std::vector<KerasMapping> keras_mappings() {
   return {
+      function_mapping("batch_norm"), function_mapping("instance_norm"),
       batch_normalization("BatchNorm1d", 2, 3), batch_statistics("BatchNorm1d"),
       batch_normalization("BatchNorm2d", 4, 4), batch_statistics("BatchNorm2d"),
       batch_normalization("BatchNorm3d", 5, 5), batch_statistics("BatchNorm3d"),

@@ -1,5 +1,7 @@
 #include "h5bridge/error.h"
+#include "layers/normalization/function.h"
 #include "layers/torch_affine.h"
+#include "layers/torch_functional.h"
 #include "layers/torch_layer.h"
 
 namespace h5bridge::normalization {
@@ -70,11 +72,27 @@ TorchInstance build(const Layer& layer) {
   return instance;
 }
 
+// What ATen takes behind the input: weight, bias and the running statistics, whether these of the input are used, momentum and eps.
+using Normalise = torch::Tensor (*)(const torch::Tensor&, const std::optional<torch::Tensor>&, const std::optional<torch::Tensor>&,
+                                    const std::optional<torch::Tensor>&, const std::optional<torch::Tensor>&, bool, double, double, bool);
+
+TorchLayer build_function(const std::string& name, Normalise normalise) {
+  return {name, [=](const Layer& layer) {
+            const Attributes& a = layer.attributes;
+            return function_of_operands(function(name), a, [normalise, momentum = a.number("momentum"), eps = a.number("eps")](const Operands& x) {
+              const bool own = !x[1].defined();
+              return normalise(x[0], given(x[3]), given(x[4]), given(x[1]), given(x[2]), own, momentum, eps, at::globalContext().userEnabledCuDNN());
+            });
+          }};
+}
+
 }  // namespace
 
 std::vector<TorchLayer> torch_layers() {
   using namespace torch::nn;
   return {
+      build_function("batch_norm", torch::batch_norm),
+      build_function("instance_norm", torch::instance_norm),
       {"BatchNorm1d", build<BatchNorm1dImpl>},       {"BatchNorm2d", build<BatchNorm2dImpl>},
       {"BatchNorm3d", build<BatchNorm3dImpl>},       {"SyncBatchNorm", build<SyncBatchNormImpl>},
       {"InstanceNorm1d", build<InstanceNorm1dImpl>}, {"InstanceNorm2d", build<InstanceNorm2dImpl>},

@@ -4,6 +4,8 @@
 #include "layers/affine.h"
 #include "layers/layer_type.h"
 #include "layers/named_axis.h"
+#include "layers/normalization/function.h"
+#include "layers/window.h"
 
 namespace h5bridge::normalization {
 namespace {
@@ -110,10 +112,46 @@ LayerType instance_normalization(const std::string& name, const Shape& input) {
   return type;
 }
 
+// Any number of axes; the module is only what the function is made of.
+LayerType function_type(const std::string& name, LayerType module) {
+  LayerType type = function_of(module, function(name));
+  const Shape image{3, 5, 4, 6};
+  const Shape channels{5};
+  type.samples.push_back({.what = "without parameters", .attributes = {}, .inputs = {image}});
+  type.samples.push_back({.what = "a sequence", .attributes = {{"eps", 0.01}, {"momentum", 0.3}}, .inputs = {{3, 5, 4}, channels, channels, channels, channels}});
+  for (Sample& sample : type.samples) {
+    sample.batch_axes.assign(sample.inputs.size(), Sample::kNoBatch);
+    sample.batch_axes[0] = 0;
+    sample.between = {0.1, 2.0};  // a variance is positive
+  }
+  return type;
+}
+
 }  // namespace
+
+Functional function(const std::string& name) {
+  return {.name = name,
+          .arguments = {"eps", "momentum", "data_format"},
+          .derive = [](Attributes& settings, const std::vector<SymbolicShape>& inputs) {
+            if (inputs.size() == 2) throw MalformedFile("it has a running mean, and no running variance");
+            settings.set("num_features", channels_of(settings, inputs.at(0)));
+            settings.set("track_running_stats", inputs.size() > 2);
+            settings.set("affine", inputs.size() > 3);
+          },
+          .operands = {"running_mean", "running_var", "weight", "bias"},
+          .required = 0,
+          .own = {number("momentum", 0.1, "weight of a new batch in the running statistics, in training")}};
+}
+
+std::string module_of(const std::string& function, std::size_t rank) {
+  const std::string kind = function == "batch_norm" ? "BatchNorm" : "InstanceNorm";
+  return kind + torch_suffix(std::max<std::size_t>(rank, 3) - 2);
+}
 
 std::vector<LayerType> layer_types() {
   return {
+      function_type("batch_norm", batch_normalization("BatchNorm", {2, 3, 4, 5}, {{3, 5}, {3, 5, 4, 6}})),
+      function_type("instance_norm", statistics("InstanceNorm", {3, 4, 5})),
       batch_normalization("BatchNorm1d", {2, 3}, {{3, 5}, {3, 5, 4}}),
       batch_normalization("BatchNorm2d", {4}, {{3, 5, 4, 6}}),
       batch_normalization("BatchNorm3d", {5}, {{3, 5, 4, 6, 2}}),

@@ -7,6 +7,7 @@
 #include "layers/keras_padding.h"
 #include "layers/kernel.h"
 #include "layers/registry.h"
+#include "layers/transposed_convolution/function.h"
 
 namespace h5bridge::transposed_convolution {
 namespace {
@@ -145,8 +146,9 @@ Handle emit_spread(const Attributes& a, KerasEmitter& emitter, Handle input) {
       .at(0);
 }
 
-Results lower_as_convolution(const Attributes& a, Json::Object config, KerasEmitter& emitter) {
-  Handle input = emitter.input(0);
+}  // namespace
+
+Handle emit_convolved(const Attributes& a, KerasEmitter& emitter, Handle input) {
   if (has_strides(a)) input = emit_spread(a, emitter, input);
   const std::vector<Window> windows = windows_of(a);
   std::vector<Margins> margins = crops_of(a);
@@ -154,9 +156,15 @@ Results lower_as_convolution(const Attributes& a, Json::Object config, KerasEmit
     const std::int64_t full = windows[i].extent() - 1;
     margins[i] = {full - margins[i].before, full - margins[i].after - (windows[i].stride - 1)};
   }
-  config.set("strides", Json::array(std::vector<std::int64_t>(windows.size(), 1)));
+  return emit_padding({}, margins, a, emitter, input);
+}
+
+namespace {
+
+Results lower_as_convolution(const Attributes& a, Json::Object config, KerasEmitter& emitter) {
+  config.set("strides", Json::array(std::vector<std::int64_t>(a.integers("stride").size(), 1)));
   config.set("padding", "valid");
-  return emitter.main(std::move(config), {emit_padding({}, margins, a, emitter, input)});
+  return emitter.main(std::move(config), {emit_convolved(a, emitter, emitter.input(0))});
 }
 
 KerasMapping as_convolution(std::size_t axes) {
@@ -176,6 +184,7 @@ std::vector<KerasMapping> keras_mappings() {
   for (std::size_t axes = 1; axes <= 3; ++axes) {
     result.push_back(transposed(axes));
     result.push_back(as_convolution(axes));
+    result.push_back(function_mapping(axes));
   }
   return result;
 }

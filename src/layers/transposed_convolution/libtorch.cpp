@@ -1,7 +1,10 @@
 #include <algorithm>
 
+#include "h5bridge/error.h"
 #include "layers/kernel.h"
+#include "layers/torch_functional.h"
 #include "layers/torch_layer.h"
+#include "layers/transposed_convolution/function.h"
 
 namespace h5bridge::transposed_convolution {
 namespace {
@@ -40,11 +43,28 @@ TorchInstance build(const Layer& layer) {
   return unary(module.ptr(), with_activation(a, in_data_format(a, forward)));
 }
 
+using Sizes = at::IntArrayRef;
+using Function = torch::Tensor (*)(const torch::Tensor&, const torch::Tensor&, const std::optional<torch::Tensor>&, Sizes, Sizes, Sizes, std::int64_t, Sizes);
+
+TorchLayer build_function(std::size_t axes, Function convolve) {
+  const Functional row = function(axes);
+  return {row.name, [=](const Layer& layer) {
+            const Attributes& a = layer.attributes;
+            if (has_word(a) || a.is_none("output_padding")) throw Unsupported("the function " + row.name + " has no padding by a word");
+            return function_of_operands(row, a, [=](const Operands& x) {
+              return convolve(x[0], x[1], given(x[2]), a.integers("stride"), a.integers("padding"), a.integers("output_padding"), a.integer("groups"), a.integers("dilation"));
+            });
+          }};
+}
+
 }  // namespace
 
 std::vector<TorchLayer> torch_layers() {
   using namespace torch::nn;
-  return {{"ConvTranspose1d", build<ConvTranspose1d, ConvTranspose1dOptions>},
+  return {build_function(1, torch::conv_transpose1d),
+          build_function(2, torch::conv_transpose2d),
+          build_function(3, torch::conv_transpose3d),
+          {"ConvTranspose1d", build<ConvTranspose1d, ConvTranspose1dOptions>},
           {"ConvTranspose2d", build<ConvTranspose2d, ConvTranspose2dOptions>},
           {"ConvTranspose3d", build<ConvTranspose3d, ConvTranspose3dOptions>}};
 }

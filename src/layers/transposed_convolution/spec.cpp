@@ -3,6 +3,8 @@
 #include "h5bridge/error.h"
 #include "layers/fused_activation.h"
 #include "layers/kernel.h"
+#include "layers/transposed_convolution/function.h"
+#include "model/checked.h"
 
 namespace h5bridge::transposed_convolution {
 namespace {
@@ -118,6 +120,33 @@ LayerType transposed(std::size_t axes) {
 
 }  // namespace
 
-std::vector<LayerType> layer_types() { return {transposed(1), transposed(2), transposed(3)}; }
+Functional function(std::size_t axes) {
+  return {.name = "conv_transpose" + torch_suffix(axes),
+          .arguments = {"stride", "padding", "output_padding", "groups", "dilation", "data_format"},
+          .derive = [axes](Attributes& settings, const std::vector<SymbolicShape>& inputs) {
+            const Shape weight = kernel_operand(inputs.at(1), axes);
+            settings.set("in_channels", weight[0]);
+            settings.set("out_channels", checked_multiply(weight[1], settings.integer("groups"), "the number of channels"));
+            settings.set("kernel_size", Shape(weight.begin() + 2, weight.end()));
+          }};
+}
+
+namespace {
+
+// PyTorch's function knows numbers alone.
+LayerType function_type(std::size_t axes) {
+  LayerType type = function_of(transposed(axes), function(axes));
+  std::erase_if(type.samples, [](const Sample& sample) { return sample.attributes.contains("padding") && sample.attributes.at("padding").is_string(); });
+  return type;
+}
+
+}  // namespace
+
+std::vector<LayerType> layer_types() {
+  std::vector<LayerType> result;
+  for (std::size_t axes = 1; axes <= 3; ++axes) result.push_back(transposed(axes));
+  for (std::size_t axes = 1; axes <= 3; ++axes) result.push_back(function_type(axes));
+  return result;
+}
 
 }  // namespace h5bridge::transposed_convolution

@@ -1,0 +1,12 @@
+// The functions conv1d, conv2d and conv3d.
+#pragma once
+
+#include "layers/functional.h"
+#include "layers/keras_mapping.h"
+
+namespace h5bridge::convolution {
+
+Functional function(std::size_t axes);
+KerasMapping function_mapping(std::size_t axes);
+
+}  // namespace h5bridge::convolution

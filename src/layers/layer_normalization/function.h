@@ -1,0 +1,14 @@
+// The functions layer_norm and rms_norm. Their sizes may be open.
+#pragma once
+
+#include "layers/functional.h"
+#include "layers/keras_mapping.h"
+
+namespace h5bridge::layer_normalization {
+
+Functional layer_norm_function();
+Functional rms_norm_function();
+std::vector<LayerType> function_types();
+std::vector<KerasMapping> function_mappings();
+
+}  // namespace h5bridge::layer_normalization
