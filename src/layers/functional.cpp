@@ -76,8 +76,8 @@ Attributes module_settings(const LayerType& module, const Functional& row, const
 
 LayoutRule beside_operands(LayoutRule rule) {
   return {rule.wish, [rule](LayoutCall& call) {
-            for (std::size_t i = 1; i < call.input_count(); ++i) call.require(i, Arrangement::original(call.input_shape(i).size()));
             rule.apply(call);
+            for (std::size_t i = 1; i < call.input_count(); ++i) call.require(i, Arrangement::original(call.input_shape(i).size()));
           }};
 }
 

@@ -125,13 +125,13 @@ TorchInstance build_softmax_over_axes(const Layer& layer) {
   return unary([axes = layer.attributes.integers("dim")](const Tensor& x) { return torch::exp(x - torch::logsumexp(x, axes, true)); });
 }
 
-// What Keras's mask hides is a large negative number before the softmax.
+// What Keras's mask hides is a large negative number before the softmax, and nothing behind it.
 TorchInstance with_mask(TorchInstance instance) {
   instance.forward_named = [forward = instance.forward](const TorchValues& inputs, const NamedTensors& named) {
     const double hidden = inputs.at(0).scalar_type() == torch::kFloat16 ? -3e4 : -1e9;
     const Tensor& mask = named.at("mask");
     const Tensor shown = mask.scalar_type() == torch::kBool ? mask : mask > 0.5;
-    return forward({torch::where(shown, inputs[0], hidden)}, {});
+    return TorchValues{torch::where(shown, forward({torch::where(shown, inputs[0], hidden)}, {}).at(0), 0)};
   };
   return instance;
 }

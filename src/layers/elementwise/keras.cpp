@@ -103,9 +103,10 @@ std::vector<KerasMapping> keras_mappings() {
   plain("bitwise_not", "BitwiseInvert");
   mappings.push_back(operation("round", "Round", row("decimals", "decimals", spelling::integer())));
   mappings.push_back(operation("nan_to_num", "NanToNum", replacements));
-  mappings.push_back(operation("zeros_like", "ZerosLike"));
-  mappings.push_back(operation("ones_like", "OnesLike"));
-  mappings.push_back(operation("full_like", "FullLike", row("fill_value", "fill_value", spelling::scalar()), {"x", "fill_value"}));
+  const Correspondence dtype{"dtype", "dtype", spelling::text_or_none(), AttributeValue{}};
+  mappings.push_back(operation("zeros_like", "ZerosLike", {dtype}));
+  mappings.push_back(operation("ones_like", "OnesLike", {dtype}));
+  mappings.push_back(operation("full_like", "FullLike", {{"fill_value", "fill_value", spelling::scalar()}, dtype}, {"x", "fill_value"}));
   mappings.push_back(operation("to", "Cast", row("dtype", "dtype", spelling::text()), {"x"}, kCore));
   mappings.push_back(clip());
   mappings.push_back(one_bound("min", "Maximum"));

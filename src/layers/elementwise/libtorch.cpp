@@ -36,8 +36,11 @@ TorchInstance build_logit(const Layer& layer) {
   return unary([eps = optional_number(layer.attributes, "eps")](const Tensor& x) { return torch::logit(x, eps); });
 }
 
-TorchInstance build_full_like(const Layer& layer) {
-  return unary([value = scalar_of(layer.attributes.at("fill_value"))](const Tensor& x) { return torch::full_like(x, value); });
+// One number in the shape of the input.
+TorchInstance constant_like(const Layer& layer, const torch::Scalar& value) {
+  std::optional<torch::ScalarType> dtype;
+  if (!layer.attributes.is_none("dtype")) dtype = scalar_type_of(*dtype_named(layer.attributes.text("dtype")));
+  return unary([value, dtype](const Tensor& x) { return torch::full_like(x, value, x.options().dtype(dtype.value_or(x.scalar_type()))); });
 }
 
 TorchInstance build_cast(const Layer& layer) {
@@ -60,14 +63,14 @@ std::vector<TorchLayer> torch_layers() {
       plain("isnan", torch::isnan), plain("isinf", torch::isinf), plain("isfinite", torch::isfinite),
       plain("isposinf", torch::isposinf), plain("isneginf", torch::isneginf), plain("signbit", torch::signbit),
       plain("logical_not", torch::logical_not), plain("bitwise_not", torch::bitwise_not),
-      plain("zeros_like", [](const Tensor& x) { return torch::zeros_like(x); }),
-      plain("ones_like", [](const Tensor& x) { return torch::ones_like(x); }),
       plain("Cbrt", [](const Tensor& x) { return torch::copysign(torch::pow(torch::abs(x), 1.0 / 3.0), x); }),
       {"round", build_round},
       {"nan_to_num", build_nan_to_num},
       {"clamp", build_clamp},
       {"logit", build_logit},
-      {"full_like", build_full_like},
+      {"zeros_like", [](const Layer& layer) { return constant_like(layer, 0); }},
+      {"ones_like", [](const Layer& layer) { return constant_like(layer, 1); }},
+      {"full_like", [](const Layer& layer) { return constant_like(layer, scalar_of(layer.attributes.at("fill_value"))); }},
       {"to", build_cast},
   };
 }

@@ -38,9 +38,20 @@ AttributeSpec optional_number(const std::string& name, const std::string& meanin
 
 AttributeSpec optional_scalar(const std::string& name, const std::string& meaning) { return or_none(scalar(name, std::int64_t{0}, meaning)); }
 
+AttributeSpec dtype(const std::string& meaning) {
+  return text("dtype", "float32", {"float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool"}, meaning);
+}
+
+// In the shape of the input.
+LayerType constant(const std::string& name, const std::string& summary, std::vector<AttributeSpec> attributes = {}, std::vector<Json::Object> settings = {}) {
+  attributes.push_back(or_none(dtype("the element type; None: the input's")));
+  settings.push_back({{"dtype", "int32"}});
+  return function(name, summary, kAll, std::move(attributes), std::move(settings));
+}
+
 LayerType cast() {
   LayerType type = function("to", "the same values in another element type");
-  type.attributes = {text("dtype", "float32", {"float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool"}, "the type")};
+  type.attributes = {dtype("the type")};
   type.samples[1].attributes = {{"dtype", "int32"}};
   type.samples[0].attributes = {{"dtype", "float16"}};
   return type;
@@ -106,9 +117,9 @@ std::vector<LayerType> layer_types() {
                {{{"nan", 0.5}, {"posinf", 2.5}, {"neginf", -1.5}}}),
       std::move(clamp),
       function("logit", "log(x / (1 - x))", {0.05, 0.95}, {or_none(number("eps", 0, "x is cut to [eps, 1 - eps] before"))}, {{{"eps", 0.2}}}),
-      function("zeros_like", "zeros"),
-      function("ones_like", "ones"),
-      function("full_like", "one number everywhere", kAll, {scalar("fill_value", std::int64_t{0}, "the number")}, {{{"fill_value", 1.5}}}),
+      constant("zeros_like", "zeros"),
+      constant("ones_like", "ones"),
+      constant("full_like", "one number everywhere", {scalar("fill_value", std::int64_t{0}, "the number")}, {{{"fill_value", 1.5}}}),
       cast(),
   };
 }
