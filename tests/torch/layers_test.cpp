@@ -130,13 +130,16 @@ TEST_CASE("channels_last gives what channels_first gives") {
     const Model first = model_of(each, each.sample->inputs, each.sample->attributes);
     Json::Object attributes = each.sample->attributes;
     attributes.set("data_format", "channels_last");
-    std::vector<Shape> shapes;
-    for (const Shape& shape : each.sample->inputs) shapes.push_back(channels_last(shape));
+    const auto is_image = [&](std::size_t input) { return each.sample->batch_axis(input) != Sample::kNoBatch; };  // and no weight
+    std::vector<Shape> shapes = each.sample->inputs;
+    for (std::size_t i = 0; i < shapes.size(); ++i)
+      if (is_image(i)) shapes[i] = channels_last(shapes[i]);
     Model last = model_of(each, shapes, attributes);
     last.weights = first.weights;
     std::vector<torch::Tensor> inputs = random_inputs(*each.sample);
     const torch::Tensor expected = run_as_kept(first, inputs);
-    for (torch::Tensor& input : inputs) input = input.movedim(1, -1);
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+      if (is_image(i)) inputs[i] = inputs[i].movedim(1, -1);
     const torch::Tensor moved = expected.dim() > 2 ? expected.movedim(1, -1) : expected;
     CHECK(difference(run_as_kept(last, inputs), moved) < 1e-4);
   }
