@@ -1,0 +1,57 @@
+// The calls of Keras's layers, as the inbound_nodes of a configuration have them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "h5bridge/json.h"
+#include "layers/keras_mapping.h"
+
+namespace h5bridge {
+
+/// A tensor in inbound_nodes and in input_layers: [layer, call, output].
+struct History {
+  std::string layer;
+  std::int64_t call;
+  std::int64_t tensor;
+};
+
+bool is_history(const Json& json);
+/// Throws MalformedFile for what is none.
+History history_of(const Json& json);
+
+/// The arguments of a call.
+struct CallArguments {
+  /// Tensors, one or a list of them, or a constant.
+  using Argument = std::variant<std::vector<History>, Json>;
+
+  std::vector<Argument> positional;
+  std::vector<std::pair<std::string, Argument>> keywords;
+  bool is_keras_3 = false;
+
+  /// Those of a node of Keras 3, or of 1 and 2. Throws Unsupported where tensors and others are mixed.
+  static CallArguments from_node(const Json& node);
+
+  /// Whether Keras hands the mask of its input to the call by itself. Keras 3 does so beside no other tensor: not to an LSTM
+  /// that is given a state.
+  bool takes_implied_mask() const;
+  std::vector<History> tensors() const;
+};
+
+/// A call as a mapping sees it.
+struct BoundCall {
+  std::vector<History> inputs;
+  std::vector<std::pair<std::string, History>> named;  // those that the type takes by name
+  Json::Object constants;
+};
+
+/// Keras writes arguments at their default as well; what those of a rebuilt model do without being told is no loss.
+bool says_nothing(const std::string& name, const Json& value);
+
+/// Assigns the arguments to the parameters of the mapping's call. Throws Unsupported for one that it has no place for.
+BoundCall bound(const CallArguments& arguments, const KerasMapping& mapping);
+
+}  // namespace h5bridge
