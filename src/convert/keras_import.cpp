@@ -124,10 +124,17 @@ class KerasReader {
       const std::vector<Tensor> tensors = exact ? *exact : to_torch(binding.steps, variables, given);
       for (std::size_t i = 0; i < tensors.size(); ++i) {
         const std::string& name = binding.torch[i].name;
-        model_.weights.add(name, to_torch(binding.torch[i].steps, {tensors[i]}).at(0));
+        add_tensor(name, to_torch(binding.torch[i].steps, {tensors[i]}).at(0));
         model_.trainable[name] = binding.is_trained();
       }
     });
+  }
+
+  // Keras has a copy for each layer that uses the tensor.
+  void add_tensor(const std::string& name, const Tensor& tensor) {
+    const Tensor* known = model_.weights.find(name);
+    if (!known) return model_.weights.add(name, tensor);
+    if (!bit_equal(*known, tensor)) throw Unsupported("the tensor " + name + " stands in several layers of the Keras model, which differ now");
   }
 
   // What a lossy binding was made of, if it was kept and Keras's variables are still what it makes.

@@ -277,7 +277,8 @@ Optimizer optimizer_from_keras(const KerasOptimizer& keras, const KerasPlan& pla
   Json::Array parameters;
   for (const KerasBinding& binding : plan.bindings)
     if (binding.is_trained())
-      for (const KerasBinding::Source& source : binding.torch) parameters.push_back(source.name);
+      for (const KerasBinding::Source& source : binding.torch)
+        if (std::ranges::find(parameters, Json(source.name)) == parameters.end()) parameters.push_back(source.name);  // once where layers share it
   if (keras.variables.size() > 2) {
     for_each_slot(plan, slots, [&](const KerasBinding& binding, const SlotMapping& slot) {
       std::vector<Tensor> tensors;
@@ -291,6 +292,7 @@ Optimizer optimizer_from_keras(const KerasOptimizer& keras, const KerasPlan& pla
       for (std::size_t i = 0; i < tensors.size(); ++i) {
         const KerasBinding::Source& source = binding.torch[i];
         auto& kept = result.slots[source.name];
+        if (std::ranges::find(kept, slot.torch, &NamedTensor::name) != kept.end()) continue;
         if (kept.empty() && result.kind != "SGD") kept.push_back({"step", tensor_of<float>(DType::Float32, {}, {static_cast<float>(iterations)})});
         kept.push_back({slot.torch, to_torch(source.steps, {tensors[i]}).at(0)});
       }

@@ -348,6 +348,9 @@ class Planner {
       const auto source = [&](const std::string& tensor) {
         const std::string name = tensor_name(layer.name, tensor);
         const auto steps = weight_steps_.find(name);
+        // Several layers may have a tensor (a decoder that uses its embedding's), but then all as it is.
+        const bool is_shared = owners_.emplace(name, layer.name).first->second != layer.name;
+        if (is_shared && steps != weight_steps_.end()) throw Unsupported("its tensor " + name + ", which another layer has as well, would need another layout");
         return KerasBinding::Source{name, steps == weight_steps_.end() ? std::vector<WeightStep>{} : steps->second};
       };
       std::ranges::transform(rule.torch, std::back_inserter(binding.torch), source);
@@ -477,6 +480,7 @@ class Planner {
   std::vector<PlannedLayer> layers_;
   std::map<std::pair<std::string, std::string>, std::size_t> made_;  // by our layer and suffix
   std::map<std::pair<std::string, std::string>, std::vector<std::vector<std::string>>> bound_;  // likewise: the tensors of the rules
+  std::map<std::string, std::string> owners_;  // of each tensor, the layer that was the first to have it
   KerasPlan plan_;
 };
 

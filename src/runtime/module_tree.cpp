@@ -3,6 +3,7 @@
 #include <map>
 
 #include "h5bridge/error.h"
+#include "layers/own_tensor.h"
 
 namespace h5bridge {
 namespace {
@@ -22,12 +23,16 @@ const TorchModulePtr& module_at(const std::string& path, const ModulesByPath& la
   return container;
 }
 
-// The tensor that `holder` holds, under `name`.
-void register_tensor(torch::nn::Module& parent, const std::string& name, const torch::nn::Module& holder) {
-  if (const auto parameters = holder.named_parameters(false); const torch::Tensor* parameter = parameters.find(kOwnTensor))
-    parent.register_parameter(name, *parameter, parameter->requires_grad());
+// The tensor that `holder` holds, under `name`. Where a layer has one of that name (an embedding's weight, which the decoder uses
+// as well), it is the same.
+void register_tensor(torch::nn::Module& parent, const std::string& name, OwnTensor& holder) {
+  const auto tensors = holder.is_parameter() ? parent.named_parameters(false) : parent.named_buffers(false);
+  if (const torch::Tensor* known = tensors.find(name))
+    holder.tie_to(*known);
+  else if (holder.is_parameter())
+    parent.register_parameter(name, holder.value(), holder.value().requires_grad());
   else
-    parent.register_buffer(name, holder.named_buffers(false)[kOwnTensor]);
+    parent.register_buffer(name, holder.value());
 }
 
 }  // namespace
@@ -48,7 +53,7 @@ void plant(torch::nn::Module& root, const Instances& instances) {
       const std::size_t end = std::min(layer->name.find('.', begin), layer->name.size());
       const std::string part = layer->name.substr(begin, end - begin);
       if (instance.is_tensor && end == layer->name.size()) {
-        register_tensor(*parent, part, *instance.module);
+        register_tensor(*parent, part, dynamic_cast<OwnTensor&>(*instance.module));
         break;
       }
       const TorchModulePtr& child = module_at(layer->name.substr(0, end), layers, containers);

@@ -42,12 +42,13 @@ const torch::Tensor& tensor_in(const torch::nn::Module& module, const ParameterS
   throw std::logic_error("the LibTorch facet of " + layer.type + " lacks \"" + wanted.name + "\"");
 }
 
-/// Calls `visit(name, tensor)` for every parameter and buffer.
+/// Calls `visit(name, tensor)` for every parameter and buffer, once for one that several layers have.
 template <typename Visit>
 void for_each_tensor(const Instances& instances, Visit&& visit) {
+  std::set<std::string> visited;
   for (const auto& [layer, instance] : instances)
     for (const ParameterSpec& wanted : parameters_of(*layer))
-      visit(full_name(*layer, wanted), torch::Tensor(tensor_in(*instance.module, wanted, *layer)));
+      if (const std::string name = full_name(*layer, wanted); visited.insert(name).second) visit(name, torch::Tensor(tensor_in(*instance.module, wanted, *layer)));
 }
 
 }  // namespace

@@ -103,3 +103,39 @@ def test_statistics_that_change_are_refused(tmp_path):
     network = Network(lambda s, x: F.batch_norm(x, s.mean, s.variance, training=True), mean=4, variance=4)
     with pytest.raises(Exception, match="changes its running statistics|changes a tensor in place"):
         export_architecture(network, torch.randn(3, 4), tmp_path / "m.json")
+
+
+class TiedDecoder(nn.Module):
+    """A language model's: the decoder's weight is the embedding's."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Embedding(9, 5)
+        self.mix = nn.Linear(5, 5)
+
+    def forward(self, ids):
+        return F.linear(torch.tanh(self.mix(self.embed(ids))), self.embed.weight)
+
+
+@needs_libtorch
+def test_a_weight_that_two_layers_share(tmp_path):
+    torch.manual_seed(3)
+    network, ids = TiedDecoder().eval(), torch.randint(0, 9, (3, 7))
+    with torch.no_grad():
+        expected = network(ids).numpy()
+    export_architecture(network, ids, tmp_path / "m.json")
+    torch.save(network.state_dict(), tmp_path / "m.pth")
+    np.save(tmp_path / "x.npy", ids.numpy())
+    h5bridge("run", tmp_path / "m.json", tmp_path / "m.pth", "--input", tmp_path / "x.npy", "-o", tmp_path / "y.npy")
+    assert np.load(tmp_path / "y.npy").tobytes() == expected.tobytes()
+    h5bridge("convert", tmp_path / "m.json", tmp_path / "m.pth", "-o", tmp_path / "m.h5")
+    model = keras.models.load_model(tmp_path / "m.h5", compile=False)
+    assert_close(predict(model, [ids.numpy()])[0], expected, 1e-5)
+    h5bridge("convert", tmp_path / "m.h5", "-o", tmp_path / "back.pth")
+    assert_same_state(torch.load(tmp_path / "back.pth"), network.state_dict())
+
+    # Keras trains two copies; what differs is no longer one tensor.
+    model.get_layer("embed").set_weights([network.embed.weight.detach().numpy() + 1])
+    model.save(tmp_path / "trained.h5")
+    message = h5bridge("convert", tmp_path / "m.json", tmp_path / "trained.h5", "-o", tmp_path / "home.pth", status=4)
+    assert "embed.weight stands in several layers" in message

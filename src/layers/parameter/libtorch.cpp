@@ -1,13 +1,11 @@
-#include "layers/torch_layer.h"
+#include "layers/own_tensor.h"
 
 namespace h5bridge::parameter {
 namespace {
 
 TorchInstance build(bool trained) {
-  const auto holder = std::make_shared<torch::nn::Module>();
-  const torch::Tensor value = torch::empty({0});
-  const torch::Tensor held = trained ? holder->register_parameter(kOwnTensor, value) : holder->register_buffer(kOwnTensor, value);
-  return {.module = holder, .forward = [held](const TorchValues&, const Symbols&) { return TorchValues{held}; }, .is_tensor = true};
+  const auto holder = std::make_shared<OwnTensor>(trained);
+  return {.module = holder, .forward = [holder](const TorchValues&, const Symbols&) { return TorchValues{holder->value()}; }, .is_tensor = true};
 }
 
 torch::ScalarType scalar_type(const std::string& name) {
