@@ -7,15 +7,18 @@ namespace h5bridge {
 
 class OwnTensor : public torch::nn::Module {
  public:
-  explicit OwnTensor(bool trained) {
-    const torch::Tensor value = torch::empty({0});
-    trained ? register_parameter(kOwnTensor, value) : register_buffer(kOwnTensor, value);
-  }
+  explicit OwnTensor(bool is_parameter)
+      : is_parameter_(is_parameter),
+        value_(is_parameter ? register_parameter(kOwnTensor, torch::empty({0})) : register_buffer(kOwnTensor, torch::empty({0}))) {}
 
-  const torch::Tensor& value() const { return is_parameter() ? parameters_[kOwnTensor] : buffers_[kOwnTensor]; }
-  bool is_parameter() const { return !parameters_.is_empty(); }
+  bool is_parameter() const { return is_parameter_; }
+  const torch::Tensor& value() const { return value_; }
   /// Becomes the same tensor as another layer's.
-  void tie_to(const torch::Tensor& tensor) { (is_parameter() ? parameters_ : buffers_)[kOwnTensor] = tensor; }
+  void tie_to(const torch::Tensor& tensor) { value_ = tensor; }
+
+ private:
+  const bool is_parameter_;
+  torch::Tensor& value_;  // as the module holds it
 };
 
 }  // namespace h5bridge

@@ -343,6 +343,7 @@ class Lifter {
     if (preferred == all.end() || *preferred != &mapping) {
       layer->keras.set("class_name", mapping.class_name);
       if (mapping.is_operation()) layer->keras.set("module", mapping.module);
+      if (!mapping.fits(layer->attributes, shapes)) layer->keras.set(kUnfit, true);
       if (const std::size_t variant = variant_of(mapping, all)) layer->keras.set(kVariant, variant);
     }
     mapping_of_[call.name] = &mapping;

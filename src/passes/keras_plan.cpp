@@ -161,7 +161,8 @@ class Planner {
       for (const KerasMapping* mapping : mappings) {
         if (mapping->class_name != class_name->as_string() || mapping->module != (module ? module->as_string() : "keras.layers")) continue;
         const bool is_the_one = place++ == (variant && variant->is_integer() ? variant->as_integer() : 0);
-        if ((is_the_one || !same_class) && mapping->fits(layer.attributes, inputs)) same_class = mapping;
+        const bool fits = layer.keras.contains(kUnfit) || mapping->fits(layer.attributes, inputs);
+        if ((is_the_one || !same_class) && fits) same_class = mapping;
         if (is_the_one && same_class) break;
       }
       if (same_class) return *same_class;

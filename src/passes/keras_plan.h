@@ -34,6 +34,8 @@ inline constexpr const char* kImplied = "implied";
 
 /// Likewise, which of several mappings of a class to a type it is, counted from 0.
 inline constexpr const char* kVariant = "variant";
+/// Likewise, that the class did not fit the layer in the first place, as it would not be written for one of PyTorch's.
+inline constexpr const char* kUnfit = "unfit";
 /// Among what Keras says of a model: the keys of its inputs, if it takes a dict.
 inline constexpr const char* kInputKeys = "input_keys";
 /// Likewise of a layer, the arguments of its call that stand at their default, as Keras writes some of them.

@@ -618,7 +618,7 @@ FUNCTIONS = {
     "split": (lambda x: x.split(2, dim=1)[1], {"split_size": 2, "dim": 1}),
     "to": (lambda x: (x > 0).float(), {"dtype": "float32"}),
     "scaled_dot_product_attention": (lambda x: F.scaled_dot_product_attention(x, x, x, attn_mask=x @ x.mT), {}),
-    "cosine_similarity": (lambda x: F.cosine_similarity(x, x.exp()), {}),
+    "CosineSimilarity": (lambda x: F.cosine_similarity(x, x.exp()), {}),
     "Dropout": (lambda x: F.dropout(x, training=False), {}),
     "flip": (lambda x: x.flip(-1), {"dims": [-1]}),
     "roll": (lambda x: torch.roll(x, 1, 1), {"shifts": 1, "dims": 1}),

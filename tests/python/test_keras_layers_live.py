@@ -76,7 +76,8 @@ class KerasSample:
 
     def keras_inputs(self, prefix="x", fixed=False):
         dtype = "int64" if self.ids_below else "float32"
-        fixed = fixed or '"stateful": true' in json.dumps(self.config)
+        # Inputs whose sizes are open share their batch.
+        fixed = fixed or '"stateful": true' in json.dumps(self.config) or len({shape[0] for shape in self.input_shapes if shape}) > 1
         return [
             keras.Input(batch_shape=tuple(shape) if fixed else (None, *shape[1:]), dtype=dtype, name=f"{prefix}{i}")
             for i, shape in enumerate(self.input_shapes)
