@@ -26,7 +26,7 @@ def as_keras_has_it(array, shape, moved=False):
 
 def by_name(result) -> dict:
     """A model's outputs as arrays, under names where it has some."""
-    results = result if isinstance(result, dict) else dict(enumerate(result if isinstance(result, (list, tuple)) else [result]))
+    results = result if isinstance(result, dict) else dict(enumerate(keras.tree.flatten(result)))
     return {name: keras.ops.convert_to_numpy(value) for name, value in results.items()}
 
 
