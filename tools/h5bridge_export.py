@@ -68,6 +68,9 @@ CALL_HINTS = {"need_weights", "is_causal", "tgt_is_causal", "memory_is_causal"}
 # Tensors that a module's call may go without, and which are inputs by their place all the same.
 INPUTS_BY_PLACE = {nn.EmbeddingBag: {"offsets", "per_sample_weights"}}
 
+# Functions that make tensors of numbers alone; where these are known, the result is a constant.
+FACTORIES = {"arange", "linspace", "eye", "ones", "full"}
+
 # Functions that make tensors of zeros.
 ZEROS = {"zeros", "new_zeros", "zeros_like"}
 
@@ -808,6 +811,16 @@ class Stop(Exception):
     """Tracing cannot go on; the problems are noted."""
 
 
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _leaves(item)
+    else:
+        yield value
+
+
 class Recorder(TorchFunctionMode):
     """Notes what a forward calls: functions through PyTorch's mode, modules through `call_module`."""
 
@@ -874,7 +887,7 @@ class Recorder(TorchFunctionMode):
             raise ValueError(what)
         if tensor.numel() > MOST_CONSTANTS:
             raise ValueError(f"{what}, which is too large for a description; register it as a floating-point buffer")
-        with unset_fake_temporarily():
+        with unset_fake_temporarily(), torch._C.DisableTorchFunction():  # also where a module takes it, outside of any function
             elements = (tensor.int() if tensor.dtype == torch.bool else tensor).detach().flatten().tolist()
         if any(isinstance(element, int) and abs(element) > 2**53 for element in elements):
             raise ValueError(f"{what}, with integers that JSON cannot hold")
@@ -928,6 +941,9 @@ class Recorder(TorchFunctionMode):
             dtype = kwargs.get("dtype", args[0].dtype if name == "new_tensor" else None)
             with unset_fake_temporarily():
                 return torch.tensor(args[-1], dtype=dtype)  # noted where it is used
+        if name in FACTORIES and not any(isinstance(v, (torch.SymInt, torch.SymFloat)) for v in _leaves([args, kwargs])):
+            with unset_fake_temporarily():
+                return func(*args, **kwargs)  # likewise
         before = [(t, t._version) for t in tensors_in([args, kwargs])]
         result = self._run(name, func, args, kwargs)
         changed = [t for t, version in before if t._version != version]

@@ -49,6 +49,7 @@ SPECIAL = {
     "einsum": lambda *xs, equation: torch.einsum(equation, *xs),
     "split": lambda x, split_size, dim=0: torch.split(x, split_size, dim),
     "arange": lambda end: torch.arange(end),
+    "new_tensor": lambda x, data, shape, dtype=torch.float32: torch.tensor(data, dtype=dtype).view(shape),
     "index_select": lambda x, index, dim: x.index_select(dim, torch.as_tensor(index)),
     "pow": lambda *xs, **a: torch.pow(a.pop("self"), xs[0]) if "self" in a else torch.pow(*xs, **a),
 }
@@ -860,6 +861,12 @@ def test_buffers_that_are_no_weights_have_their_elements():
         "shift": ("Buffer", {"shape": [4], "dtype": "int32", "data": [1, 1, 1, 1]}),
         "constant": ("new_tensor", {"shape": [1, 4], "data": [1.0, 1.0, 1.0, 1.0]}),
     }
+
+
+def test_what_is_made_of_numbers_alone_is_a_constant():
+    described = h5bridge_export.describe(Inner(lambda x: x + torch.arange(3.0) * torch.full((3,), 2.5)), torch.randn(2, 4, 5, 3))
+    constants = [entry["attributes"] for entry in described["layers"] if entry["type"] == "new_tensor"]
+    assert constants == [{"data": [0, 1, 2], "shape": [3]}, {"data": [2.5, 2.5, 2.5], "shape": [3]}]
 
 
 class Others(nn.Module):

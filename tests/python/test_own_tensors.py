@@ -72,9 +72,24 @@ class OtherNames(nn.Module):
         return self.twin(x)
 
 
+class Positions(nn.Module):
+    """Constants that functions make of numbers alone: positions, of which a layer takes their embeddings, and a mask."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Embedding(5, 4)
+        self.mix = nn.Linear(4, 4)
+
+    def forward(self, x):
+        y = self.mix(x) + self.embed(torch.arange(5, device=x.device))
+        hidden = torch.tril(torch.ones(5, 5)) == 0
+        return torch.softmax((y @ y.mT).masked_fill(hidden, float("-inf")), -1) @ x + torch.eye(4)[1] * torch.linspace(0, 1, 4)
+
+
 NETWORKS = {
     "own_weights": (Network, lambda: torch.randn(3, 3, 8, 9)),
     "indices": (Indices, lambda: torch.randn(3, 2, 6)),
+    "positions": (Positions, lambda: torch.randn(3, 5, 4)),
     "other_names": (OtherNames, lambda: torch.randn(3, 3, 7)),
 }
 
