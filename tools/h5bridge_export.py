@@ -1157,7 +1157,7 @@ class Recorder(TorchFunctionMode):
             for size, index in zip(sizes, indices):
                 joined = joined * size + torch.as_tensor(index).cpu() % size
         y = x.flatten(axis, axis + len(lists) - 1)
-        self._add(Entry("flatten", "flatten", {"start_dim": axis, "end_dim": axis + len(lists) - 1}, inputs=[self.value_of(x)]), y, [], [])
+        self._add(Entry("flatten", "Flatten", {"start_dim": axis, "end_dim": axis + len(lists) - 1}, inputs=[self.value_of(x)]), y, [], [])
         return y, parts[: lists[0]] + [joined.tolist()] + parts[lists[-1] + 1 :]
 
     def json(self, value: Any) -> Any:

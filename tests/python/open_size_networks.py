@@ -304,8 +304,15 @@ def qkv():
     return {name: nn.Linear(8, 8) for name in ("q", "k", "v", "out")}
 
 
+def tails(m, x):
+    """As WaveNet has it: what a convolution without padding is shorter by is cut off the front of what goes past it."""
+    y = m.wide(x.transpose(1, 2))
+    return y + m.past(x)[:, -y.shape[2] :].transpose(1, 2)[:, :, -y.size(2) :]
+
+
 CODE = [
     Code(merged_dense, dense(), SEQUENCE, SEQUENCES),
+    Code(tails, lambda: {"wide": nn.Conv1d(8, 6, 3), "past": nn.Linear(8, 6)}, SEQUENCE, [(3, 7, 8), (1, 4, 8), (2, 6, 8)]),
     Code(merged_by_flatten, dense(), SEQUENCE, SEQUENCES),
     Code(merged_batch_norm, lambda: {"first": nn.Linear(8, 6), "norm": nn.BatchNorm1d(6)}, SEQUENCE, SEQUENCES),
     Code(frames, lambda: {"cnn": nn.Sequential(conv(3, 4), nn.ReLU(), nn.MaxPool2d(2), nn.AdaptiveAvgPool2d(1), nn.Flatten()), "lstm": nn.LSTM(4, 5, batch_first=True)}, VIDEO, VIDEOS),

@@ -86,10 +86,24 @@ class Positions(nn.Module):
         return torch.softmax((y @ y.mT).masked_fill(hidden, float("-inf")), -1) @ x + torch.eye(4)[1] * torch.linspace(0, 1, 4)
 
 
+class Pairs(nn.Module):
+    """Some pairs of features' products, as recommenders have them."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(5, 12)
+        self.top = nn.Linear(3, 2)
+
+    def forward(self, x):
+        y = self.fc(x).view(-1, 3, 4)
+        return self.top(torch.bmm(y, y.mT)[:, [1, 2, 2], [0, 0, 1]])
+
+
 NETWORKS = {
     "own_weights": (Network, lambda: torch.randn(3, 3, 8, 9)),
     "indices": (Indices, lambda: torch.randn(3, 2, 6)),
     "positions": (Positions, lambda: torch.randn(3, 5, 4)),
+    "pairs": (Pairs, lambda: torch.randn(4, 5)),
     "other_names": (OtherNames, lambda: torch.randn(3, 3, 7)),
 }
 

@@ -1,6 +1,7 @@
 #include "layers/indexing/index.h"
 
 #include <algorithm>
+#include <map>
 #include <string_view>
 
 #include "h5bridge/error.h"
@@ -58,10 +59,16 @@ std::vector<Item> at_axis(const Attributes& a, std::size_t rank, Item item) {
   return items;
 }
 
-// A place on an axis, negative ones counted from its end, and, where sizes are known, within it.
+// Of an open size, whether it is where its symbols are large (-length + 1).
+bool is_negative(const Size& size) {
+  std::map<std::string, std::int64_t> large;
+  for (const std::string& symbol : size.symbols()) large[symbol] = 1 << 16;
+  return size.bind(large).value().value_or(0) < 0;
+}
+
+// A place on an axis, where sizes are known, within it.
 Size place(const Size& wanted, const Size& extent) {
-  const auto number = wanted.value();
-  const Size result = number && *number < 0 ? extent + wanted : wanted;
+  const Size result = counted_from_start(wanted, extent);
   if (const auto known = result.value(), end = extent.value(); known && end) return Size(std::clamp<std::int64_t>(*known, 0, *end));
   return result;
 }
@@ -74,6 +81,8 @@ Size length_of(const Item& slice, const Size& extent) {
 }
 
 }  // namespace
+
+Size counted_from_start(const Size& place, const Size& extent) { return is_negative(place) ? extent + place : place; }
 
 Index parse_index(const std::string& text) {
   std::vector<std::string> parts = cut(text, ',');

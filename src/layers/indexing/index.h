@@ -33,6 +33,9 @@ std::string to_text(const Index& index);
 /// written out, so that every axis has one. Throws MalformedFile where the index has too many.
 std::vector<Item> items_of(const std::string& type, const Attributes& attributes, std::size_t rank);
 
+/// A place on an axis; negative ones, which may be open sizes, are counted from its end.
+Size counted_from_start(const Size& place, const Size& extent);
+
 /// The shape of what they take out of a tensor of shape `input`.
 SymbolicShape indexed(const std::vector<Item>& items, const SymbolicShape& input);
 

@@ -57,6 +57,7 @@ Item from_keras(const Json& json) {
 // A place that is a number of elements before the end of the axis, so written.
 void count_from_end(std::optional<Size>& place, const Size& extent) {
   if (!place || !place->is_open()) return;
+  place = counted_from_start(*place, extent);
   if (const auto offset = (*place - extent).value(); offset && *offset <= 0) place = *offset == 0 ? std::nullopt : std::optional(Size(*offset));
 }
 
@@ -88,7 +89,7 @@ Handle emit_open_items(KerasEmitter& emitter, Handle x, const std::map<std::int6
       continue;
     }
     const Size extent = emitter.shape(x)[axis];
-    const Size start = !item.start ? Size(0) : item.start->value().value_or(0) < 0 ? extent + *item.start : *item.start;
+    const Size start = item.start ? counted_from_start(*item.start, extent) : Size(0);
     x = sizes.part(suffix, x, axis, start, indexed({item}, {extent}).at(0), item.step);
   }
   return x;
