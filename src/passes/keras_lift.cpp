@@ -95,16 +95,13 @@ class Lifter {
       std::int64_t count = 0;
       for (const Json& node : layer.at("inbound_nodes").as_array()) pending.push_back({&layer, name_of_layer(layer), count++, arguments_of(layer, node)});
     }
-    Json::Array keys;
-    for_each_port(config.at("input_layers"), [&](const std::string& name, const History& input) {
+    for_each_port(config.at("input_layers"), [&](const std::string&, const History& input) {
       const auto layer = input_layers_.find(input.layer);
       if (layer == input_layers_.end()) throw MalformedFile("the model's input \"" + input.layer + "\" is no InputLayer");
       add_input(*layer->second);
-      if (!name.empty()) keys.push_back(name);
     });
     for (const char* ports : {"input_layers", "output_layers"})
       if (is_nested(config.at(ports))) architecture_.keras.set(ports, config.at(ports));
-    if (!keys.empty()) architecture_.keras.set(kInputKeys, std::move(keys));
     // Layers come in no promised order; a layer that is called twice may wait for one that stands behind it.
     std::size_t waiting = 0;
     while (!pending.empty()) {
@@ -126,9 +123,9 @@ class Lifter {
     });
   }
 
-  // Whether it is more than one list.
+  // Whether it is a dict, or more than one list.
   static bool is_nested(const Json& ports) {
-    return ports.is_array() && !is_history(ports) && !std::ranges::all_of(ports.as_array(), is_history);
+    return ports.is_object() || (ports.is_array() && !is_history(ports) && !std::ranges::all_of(ports.as_array(), is_history));
   }
 
   template <typename Visit>

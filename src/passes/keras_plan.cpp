@@ -455,10 +455,7 @@ class Planner {
     for (const PlannedLayer& layer : layers_) layers.push_back(layer_config(layer));
     std::vector<std::pair<std::string, Json>> inputs;
     std::vector<std::pair<std::string, Json>> outputs;
-    const Json* keys = architecture_.keras.find(kInputKeys);
-    const bool has_keys = keys && keys->is_array() && keys->as_array().size() == architecture_.inputs.size();
-    for (std::size_t i = 0; i < architecture_.inputs.size(); ++i)
-      inputs.emplace_back(has_keys ? keys->as_array()[i].as_string() : "", values_.at({architecture_.inputs[i].name, 0}).history());
+    for (const Input& input : architecture_.inputs) inputs.emplace_back("", values_.at({input.name, 0}).history());
     for (const Output& output : architecture_.outputs) outputs.emplace_back(output.name, values_.at(output.value).history());
     plan_.model_config = {{"class_name", "Functional"},
                           {"config", Json::Object{{"name", name},

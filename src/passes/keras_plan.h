@@ -36,9 +36,7 @@ inline constexpr const char* kImplied = "implied";
 inline constexpr const char* kVariant = "variant";
 /// Likewise, that the class did not fit the layer in the first place, as it would not be written for one of PyTorch's.
 inline constexpr const char* kUnfit = "unfit";
-/// Among what Keras says of a model: the keys of its inputs, if it takes a dict.
-inline constexpr const char* kInputKeys = "input_keys";
-/// Likewise of a layer, the arguments of its call that stand at their default, as Keras writes some of them.
+/// Likewise, the arguments of its call that stand at their default, as Keras writes some of them.
 inline constexpr const char* kSilentArguments = "arguments";
 
 struct KerasPlan {

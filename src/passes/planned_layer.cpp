@@ -45,8 +45,7 @@ Json shape_config(const SymbolicShape& shape) {
 
 std::vector<KerasTensor> PlannedCall::tensors() const {
   std::vector<KerasTensor> result;
-  PlannedCall copy = *this;
-  copy.for_each_tensor([&](const KerasTensor& tensor) { result.push_back(tensor); });
+  for_each_tensor(*this, [&](const KerasTensor& tensor) { result.push_back(tensor); });
   return result;
 }
 
@@ -81,7 +80,7 @@ std::vector<std::pair<std::string, std::string>> fuse_activations(std::vector<Pl
     std::erase_if(layers, [&](const PlannedLayer& layer) { return layer.name == activation; });
     for (PlannedLayer& layer : layers)
       for (PlannedCall& call : layer.calls)
-        call.for_each_tensor([&](KerasTensor& tensor) {
+        PlannedCall::for_each_tensor(call, [&](KerasTensor& tensor) {
           if (tensor.layer == activation) tensor.layer = host;
         });
   }

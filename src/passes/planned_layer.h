@@ -32,9 +32,9 @@ struct PlannedCall {
 
   /// In the order in which Keras walks through them.
   std::vector<KerasTensor> tensors() const;
-  /// Calls `visit` for each of them, in that order.
-  template <typename Visit>
-  void for_each_tensor(Visit&& visit);
+  /// Calls `visit` for each tensor of a call, const or not, in that order.
+  template <typename Call, typename Visit>
+  static void for_each_tensor(Call& call, Visit&& visit);
 };
 
 /// A layer or an operation.
@@ -57,15 +57,15 @@ Json layer_config(const PlannedLayer& layer);
 /// of theirs is then that layer's, which `result` says.
 std::vector<std::pair<std::string, std::string>> fuse_activations(std::vector<PlannedLayer>& layers, const std::vector<KerasTensor>& outputs);
 
-template <typename Visit>
-void PlannedCall::for_each_tensor(Visit&& visit) {
-  const auto visit_argument = [&](Argument& argument) {
+template <typename Call, typename Visit>
+void PlannedCall::for_each_tensor(Call& call, Visit&& visit) {
+  const auto visit_argument = [&](auto& argument) {
     if (auto* tensor = std::get_if<KerasTensor>(&argument)) visit(*tensor);
     if (auto* list = std::get_if<std::vector<KerasTensor>>(&argument))
-      for (KerasTensor& tensor : *list) visit(tensor);
+      for (auto& tensor : *list) visit(tensor);
   };
-  for (Argument& argument : arguments) visit_argument(argument);
-  for (auto& [name, argument] : keywords) visit_argument(argument);
+  for (auto& argument : call.arguments) visit_argument(argument);
+  for (auto& [name, argument] : call.keywords) visit_argument(argument);
 }
 
 }  // namespace h5bridge
