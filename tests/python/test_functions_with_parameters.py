@@ -65,22 +65,26 @@ CASES = {
 }  # fmt: skip
 
 
+def converted(network, x, folder):
+    """What the network gives, as LibTorch does bit for bit, and Keras's model of it; m.json, m.pth and m.h5 lie in the folder."""
+    with torch.no_grad():
+        expected = network(x).numpy()
+    export_architecture(network, x, folder / "m.json")
+    torch.save(network.state_dict(), folder / "m.pth")
+    np.save(folder / "x.npy", x.numpy())
+    h5bridge("run", folder / "m.json", folder / "m.pth", "--input", folder / "x.npy", "-o", folder / "y.npy")
+    assert np.load(folder / "y.npy").tobytes() == expected.tobytes()
+    h5bridge("convert", folder / "m.json", folder / "m.pth", "-o", folder / "m.h5")
+    return expected, keras.models.load_model(folder / "m.h5", compile=False)
+
+
 @needs_libtorch
 @pytest.mark.parametrize("case", CASES)
 def test_there_and_back(case, tmp_path):
     function, shapes, shape = CASES[case]
     torch.manual_seed(3)
     network, x = Network(function, **shapes).eval(), torch.randn(shape)
-    with torch.no_grad():
-        expected = network(x).numpy()
-    export_architecture(network, x, tmp_path / "m.json")
-    torch.save(network.state_dict(), tmp_path / "m.pth")
-    np.save(tmp_path / "x.npy", x.numpy())
-    h5bridge("run", tmp_path / "m.json", tmp_path / "m.pth", "--input", tmp_path / "x.npy", "-o", tmp_path / "y.npy")
-    assert np.load(tmp_path / "y.npy").tobytes() == expected.tobytes()
-
-    h5bridge("convert", tmp_path / "m.json", tmp_path / "m.pth", "-o", tmp_path / "m.h5")
-    model = keras.models.load_model(tmp_path / "m.h5", compile=False)
+    expected, model = converted(network, x, tmp_path)
     own = as_keras_has_it(x.numpy(), model.inputs[0].shape)
     inputs, moved = [own], keras_layout if own.shape != x.shape else lambda y: y
     assert_close(predict(model, inputs)[0], moved(expected), 1e-5)
@@ -121,15 +125,7 @@ class TiedDecoder(nn.Module):
 def test_a_weight_that_two_layers_share(tmp_path):
     torch.manual_seed(3)
     network, ids = TiedDecoder().eval(), torch.randint(0, 9, (3, 7))
-    with torch.no_grad():
-        expected = network(ids).numpy()
-    export_architecture(network, ids, tmp_path / "m.json")
-    torch.save(network.state_dict(), tmp_path / "m.pth")
-    np.save(tmp_path / "x.npy", ids.numpy())
-    h5bridge("run", tmp_path / "m.json", tmp_path / "m.pth", "--input", tmp_path / "x.npy", "-o", tmp_path / "y.npy")
-    assert np.load(tmp_path / "y.npy").tobytes() == expected.tobytes()
-    h5bridge("convert", tmp_path / "m.json", tmp_path / "m.pth", "-o", tmp_path / "m.h5")
-    model = keras.models.load_model(tmp_path / "m.h5", compile=False)
+    expected, model = converted(network, ids, tmp_path)
     assert_close(predict(model, [ids.numpy()])[0], expected, 1e-5)
     h5bridge("convert", tmp_path / "m.h5", "-o", tmp_path / "back.pth")
     assert_same_state(torch.load(tmp_path / "back.pth"), network.state_dict())
