@@ -9,8 +9,14 @@ namespace h5bridge::joining {
 namespace {
 
 constexpr std::size_t kAnyNumber = 1000000;
+// A stranger's file may ask for any number of parts, of an axis that it may say to be as long as it likes.
+constexpr std::int64_t kMostParts = 65536;
 constexpr std::int64_t kMostOpenParts = 4096;
 using Shapes = std::vector<SymbolicShape>;
+
+void check_number(std::int64_t parts, const Size& size) {
+  if (parts > (size.is_open() ? kMostOpenParts : kMostParts)) throw MalformedFile("it cuts an axis into " + std::to_string(parts) + " parts");
+}
 
 LayerType function(const std::string& name, const std::string& summary, std::vector<AttributeSpec> attributes) {
   attributes.push_back(integer("dim", 0, "the axis"));
@@ -98,6 +104,7 @@ LayerType unbind() {
     SymbolicShape part = inputs.at(0);
     const std::int64_t axis = resolve_axis(a.integer("dim"), static_cast<std::int64_t>(part.size()));
     const std::int64_t count = known_extent(part[axis]);
+    check_number(count, part[axis]);
     part.erase(part.begin() + axis);
     return Shapes(count, part);
   };
@@ -121,20 +128,16 @@ std::int64_t at_least(std::int64_t least, const char* name, std::int64_t value) 
 
 // Parts of one length, and a last one of what is left over.
 std::vector<Size> equal_parts(std::int64_t extent, std::int64_t length) {
+  check_number(extent / length, extent);
   std::vector<Size> result;
   for (std::int64_t start = 0; start < extent; start += length) result.push_back(std::min(length, extent - start));
   return result;
 }
 
-// A stranger's file may ask for any number of parts of an axis whose size is not known.
-void check_number(std::int64_t parts, const Size& size) {
-  if (size.is_open() && parts > kMostOpenParts) throw MalformedFile("it cuts an axis into " + std::to_string(parts) + " parts");
-}
-
 std::vector<Size> chunks_of(std::int64_t chunks, const Size& size) {
-  check_number(chunks, size);
   const Size length = (size + Size(chunks - 1)).floor_divide(chunks);
   if (const auto extent = size.value()) return equal_parts(*extent, std::max<std::int64_t>(1, *length.value()));
+  check_number(chunks, size);
   // That there are so many is what a model relies on that names them all.
   std::vector<Size> result(chunks - 1, length);
   result.push_back(size - length * Size(chunks - 1));
