@@ -8,7 +8,8 @@ int main(int argc, char** argv) try {
   if (argc < 3) throw h5bridge::UsageError("predict MODEL.h5 SIZE...");
   const std::shared_ptr<h5bridge::Module> net = h5bridge::to_module(h5bridge::load(argv[1]));
   net->eval();
-  for (const auto& parameter : net->named_parameters()) std::cout << parameter.key() << ' ' << parameter.value().sizes() << '\n';
+  for (const auto& parameter : net->named_parameters())
+    std::cout << parameter.key() << ' ' << parameter.value().sizes() << '\n';
 
   std::vector<std::int64_t> sizes;
   for (int i = 2; i < argc; ++i) sizes.push_back(std::stoll(argv[i]));

@@ -22,20 +22,24 @@ struct Options {
 std::pair<std::vector<std::string>, std::vector<std::string>> two_sides(const Options& options) {
   const std::vector<std::string>& files = options.sources.sources;
   if (!options.others.empty()) return {files, options.others};
-  if (files.size() != 2) throw UsageError("compare takes two models, A and B; where one is several files, write A... --with B...");
+  if (files.size() != 2)
+    throw UsageError("compare takes two models, A and B; where one is several files, write A... --with B...");
   return {{files[0]}, {files[1]}};
 }
 
 std::optional<OutputComparison> outputs_of(const Model& a, const Model& b, const Options& options) {
   if (!options.rows && options.running.inputs.empty()) return std::nullopt;
-  if (options.rows && !options.running.inputs.empty()) throw UsageError("--input and --random-inputs exclude each other");
-  if (!a.architecture || !b.architecture) throw UsageError("only models with an architecture can be run; give it beside the weights");
+  if (options.rows && !options.running.inputs.empty())
+    throw UsageError("--input and --random-inputs exclude each other");
+  if (!a.architecture || !b.architecture)
+    throw UsageError("only models with an architecture can be run; give it beside the weights");
   RunOptions run = options.running.run_options(options.common);
   const Presentation looks = presentation_of(a, run.layout.value_or(a.framework));
   RandomInputs random = options.random;
   random.rows = options.rows.value_or(0);
-  const std::vector<NamedTensor> inputs =
-      options.rows ? random_inputs(*a.architecture, looks, random) : named_for(read_arrays(options.running.inputs), looks.inputs, "input");
+  const std::vector<NamedTensor> inputs = options.rows
+                                              ? random_inputs(*a.architecture, looks, random)
+                                              : named_for(read_arrays(options.running.inputs), looks.inputs, "input");
   return compare_outputs(a, b, inputs, run, options.tolerance);
 }
 
@@ -79,8 +83,8 @@ ExitStatus run(const Options& options) {
 }  // namespace
 
 void add_compare(CLI::App& program, Action& action) {
-  auto [command, options] =
-      add_command<Options>(program, "compare", "compare two models, tensor by tensor and output by output", action, run);
+  auto [command, options] = add_command<Options>(
+      program, "compare", "compare two models, tensor by tensor and output by output", action, run);
   add_sources(command, options.sources);
   command.add_option("--with", options.others, "the files of the second model")->type_name("B...");
   add_inputs(command, options.running);

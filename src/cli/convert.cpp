@@ -24,12 +24,13 @@ struct Options {
 
 const std::map<std::string, DataFormat> kDataFormats{{"channels_last", DataFormat::ChannelsLast},
                                                      {"channels_first", DataFormat::ChannelsFirst}};
-const std::map<std::string, DType> kDTypes{{"float32", DType::Float32}, {"float16", DType::Float16}, {"bfloat16", DType::BFloat16}};
+const std::map<std::string, DType> kDTypes{
+    {"float32", DType::Float32}, {"float16", DType::Float16}, {"bfloat16", DType::BFloat16}};
 
 /// An option whose argument is one of a table's words.
 template <typename T>
-void add_choice(CLI::App& command, const std::string& name, std::optional<T>& value, const std::map<std::string, T>& words,
-                const std::string& description) {
+void add_choice(CLI::App& command, const std::string& name, std::optional<T>& value,
+                const std::map<std::string, T>& words, const std::string& description) {
   std::string known;
   for (const auto& [word, meaning] : words) known += (known.empty() ? "" : "|") + word;
   command
@@ -93,7 +94,8 @@ ExitStatus run(const Options& options) {
     print_json(summary(model, options, checks, written));
   else
     print_checks(checks);
-  for (const std::string& path : options.destinations) print_message(options.common, (written ? "wrote " : "did not write ") + path);
+  for (const std::string& path : options.destinations)
+    print_message(options.common, (written ? "wrote " : "did not write ") + path);
   return status_of(written);
 }
 
@@ -106,14 +108,19 @@ void add_convert(CLI::App& program, Action& action) {
       ->required()
       ->type_name("DEST")
       ->allow_extra_args(false);
-  command.add_option("--to", options.save.format, "the destinations' format, where the suffix does not tell")->type_name("FORMAT");
+  command.add_option("--to", options.save.format, "the destinations' format, where the suffix does not tell")
+      ->type_name("FORMAT");
   add_choice(command, "--data-format", options.save.data_format, kDataFormats, "of Keras destinations");
   add_choice(command, "--dtype", options.save.dtype, kDTypes, "round floating-point weights to this type");
   command.add_flag("--no-optimizer", options.no_optimizer, "leave the training state out");
-  CLI::Option* checkpoint =
-      command.add_flag("--checkpoint", options.save.checkpoint, "PyTorch: write {epoch, model_state_dict, optimizer_state_dict, loss}");
-  command.add_option("--epoch", options.epoch, "of the checkpoint, where the source has none")->type_name("N")->needs(checkpoint);
-  command.add_option("--loss", options.loss, "of the checkpoint, where the source has none")->type_name("X")->needs(checkpoint);
+  CLI::Option* checkpoint = command.add_flag("--checkpoint", options.save.checkpoint,
+                                             "PyTorch: write {epoch, model_state_dict, optimizer_state_dict, loss}");
+  command.add_option("--epoch", options.epoch, "of the checkpoint, where the source has none")
+      ->type_name("N")
+      ->needs(checkpoint);
+  command.add_option("--loss", options.loss, "of the checkpoint, where the source has none")
+      ->type_name("X")
+      ->needs(checkpoint);
   command.add_flag("--check", options.check, "run both models on random inputs; write only if they agree");
   add_tolerance(command, options.checking.tolerance);
   add_random_inputs(command, options.checking.inputs);

@@ -34,11 +34,14 @@ std::string layout_of(const Tensor& tensor) {
   return "strides " + to_string(tensor.strides());
 }
 
-std::string word_of(const std::optional<bool>& trainable) { return !trainable ? "" : *trainable ? "trainable" : "not trainable"; }
+std::string word_of(const std::optional<bool>& trainable) {
+  return !trainable ? "" : *trainable ? "trainable" : "not trainable";
+}
 
 Rows port_rows(const std::vector<Presentation::Port>& ports) {
   Rows rows;
-  for (const Presentation::Port& port : ports) rows.push_back({port.name, to_string(port.shape), std::string(name_of(port.dtype))});
+  for (const Presentation::Port& port : ports)
+    rows.push_back({port.name, to_string(port.shape), std::string(name_of(port.dtype))});
   return rows;
 }
 
@@ -60,9 +63,11 @@ void print_architecture(const Inspection& inspection) {
   Rows rows;
   for (const Node& node : architecture.nodes) {
     std::string outputs;
-    for (const SymbolicShape& shape : shapes.outputs_of(node.name)) outputs += (outputs.empty() ? "" : ", ") + to_string(shape);
+    for (const SymbolicShape& shape : shapes.outputs_of(node.name))
+      outputs += (outputs.empty() ? "" : ", ") + to_string(shape);
     const std::int64_t count = node.name == node.layer ? counts[node.layer] : 0;
-    rows.push_back({node.name, architecture.layer_of(node).type, outputs, count == 0 ? "" : std::to_string(count) + " elements"});
+    rows.push_back(
+        {node.name, architecture.layer_of(node).type, outputs, count == 0 ? "" : std::to_string(count) + " elements"});
   }
   print_table("layers, with the shapes of their outputs:", rows);
 }
@@ -72,16 +77,19 @@ void print_tensors(const std::vector<InspectedTensor>& tensors, Framework framew
   std::int64_t total = 0;
   std::int64_t frozen = 0;
   for (const InspectedTensor& item : tensors) {
-    rows.push_back({item.name, to_string(item.tensor.shape()), std::string(name_of(item.tensor.dtype())), word_of(item.trainable),
-                    layout_of(item.tensor)});
+    rows.push_back({item.name, to_string(item.tensor.shape()), std::string(name_of(item.tensor.dtype())),
+                    word_of(item.trainable), layout_of(item.tensor)});
     total += item.tensor.element_count();
     if (item.trainable == false) frozen += item.tensor.element_count();
   }
-  print_table(framework == Framework::Keras ? "tensors, as Keras lays them out:" : "tensors, as PyTorch lays them out:", rows);
+  print_table(framework == Framework::Keras ? "tensors, as Keras lays them out:" : "tensors, as PyTorch lays them out:",
+              rows);
   if (rows.empty()) return;
-  const bool stated = std::ranges::all_of(tensors, [](const InspectedTensor& item) { return item.trainable.has_value(); });
+  const bool stated =
+      std::ranges::all_of(tensors, [](const InspectedTensor& item) { return item.trainable.has_value(); });
   print_line("parameters: " + std::to_string(total) +
-             (stated ? " (" + std::to_string(total - frozen) + " trainable, " + std::to_string(frozen) + " not)" : " in all tensors"));
+             (stated ? " (" + std::to_string(total - frozen) + " trainable, " + std::to_string(frozen) + " not)"
+                     : " in all tensors"));
 }
 
 void print_optimizer(const Json& optimizer) {
@@ -90,8 +98,8 @@ void print_optimizer(const Json& optimizer) {
   for (const Json& slot : optimizer.at("slots").as_array()) {
     const Json& parameter = slot.at("parameter");
     const Json* value = slot.find("value");
-    rows.push_back({parameter.is_null() ? "" : parameter.as_string(), slot.at("name").as_string(), slot.at("shape").dump(),
-                    slot.at("dtype").as_string(), value ? "= " + value->dump() : ""});
+    rows.push_back({parameter.is_null() ? "" : parameter.as_string(), slot.at("name").as_string(),
+                    slot.at("shape").dump(), slot.at("dtype").as_string(), value ? "= " + value->dump() : ""});
   }
   print_table("optimizer state:", rows);
 }

@@ -11,7 +11,8 @@ namespace {
 
 void declare(CLI::App& program, Action& action) {
   program.set_version_flag("--version", "h5bridge " + std::string(version()), "print the version and leave");
-  for (const auto add : {add_convert, add_inspect, add_validate, add_run, add_verify, add_compare}) add(program, action);
+  for (const auto add : {add_convert, add_inspect, add_validate, add_run, add_verify, add_compare})
+    add(program, action);
   program.require_subcommand(0, 1);
   program.allow_extras();  // of the program, not of its commands: check_command words the error
 }
@@ -22,7 +23,8 @@ void check_command(const CLI::App& program) {
   std::string names;
   for (const CLI::App* command : program.get_subcommands([](const CLI::App*) { return true; }))
     names += (names.empty() ? "" : ", ") + command->get_name();
-  throw UsageError((extras.empty() ? "no command is given" : "there is no command \"" + extras.front() + "\"") + "; there are " + names);
+  throw UsageError((extras.empty() ? "no command is given" : "there is no command \"" + extras.front() + "\"") +
+                   "; there are " + names);
 }
 
 ExitStatus run(int argc, char** argv) {

@@ -20,7 +20,8 @@ std::optional<std::int64_t> parse_integer(std::string_view text) {
 }
 
 /// The two sides of the first '='.
-std::pair<std::string, std::string> split_assignment(const std::string& option, const std::string& text, const std::string& expected) {
+std::pair<std::string, std::string> split_assignment(const std::string& option, const std::string& text,
+                                                     const std::string& expected) {
   const std::size_t equals = text.find('=');
   if (equals == 0 || equals == std::string::npos) refuse(option, text, expected);
   return {text.substr(0, equals), text.substr(equals + 1)};
@@ -40,14 +41,16 @@ Shape parse_shape(const std::string& option, const std::string& text, const std:
 
 void check_device(const std::string& device) {
   constexpr std::string_view kNumbered = "cuda:";
-  const auto number = device.starts_with(kNumbered) ? parse_integer(std::string_view(device).substr(kNumbered.size())) : std::nullopt;
-  if (device != "cpu" && device != "cuda" && (!number || *number < 0)) refuse("--device", device, "cpu, cuda or cuda:N");
+  const auto number =
+      device.starts_with(kNumbered) ? parse_integer(std::string_view(device).substr(kNumbered.size())) : std::nullopt;
+  if (device != "cpu" && device != "cuda" && (!number || *number < 0))
+    refuse("--device", device, "cpu, cuda or cuda:N");
 }
 
 /// An option that may be given again and again, each time with one argument for `take`.
 template <typename Take>
-CLI::Option* add_repeatable(CLI::App& command, const std::string& name, const std::string& type, const std::string& description,
-                            Take take) {
+CLI::Option* add_repeatable(CLI::App& command, const std::string& name, const std::string& type,
+                            const std::string& description, Take take) {
   const auto take_all = [take](const CLI::results_t& arguments) {
     for (const std::string& argument : arguments) take(argument);
     return true;
@@ -61,13 +64,14 @@ CLI::Option* add_repeatable(CLI::App& command, const std::string& name, const st
 }  // namespace
 
 void add_common(CLI::App& command, CommonOptions& options) {
-  command.add_option_function<std::string>(
-             "--device",
-             [&options](const std::string& device) {
-               check_device(device);
-               options.device = device;
-             },
-             "where models run: cpu, cuda or cuda:N")
+  command
+      .add_option_function<std::string>(
+          "--device",
+          [&options](const std::string& device) {
+            check_device(device);
+            options.device = device;
+          },
+          "where models run: cpu, cuda or cuda:N")
       ->type_name("DEVICE");
   command.add_flag("--json", options.json, "print one JSON document on standard output");
   command.add_flag("--quiet", options.quiet, "no progress and no messages on standard error, but for errors");
@@ -75,21 +79,26 @@ void add_common(CLI::App& command, CommonOptions& options) {
 }
 
 void add_load_options(CLI::App& command, LoadOptions& options) {
-  command.add_option("--key", options.key, "the entry of a checkpoint that holds the state_dict: NAME or a.b")->type_name("NAME");
+  command.add_option("--key", options.key, "the entry of a checkpoint that holds the state_dict: NAME or a.b")
+      ->type_name("NAME");
   command.add_flag("--allow-unexpected,--no-strict", options.allow_unexpected,
                    "carry tensors that the architecture does not name along beside the model");
   add_repeatable(command, "--fix-size", "NAME=N", "bind an open size", [&options](const std::string& text) {
     const auto [name, size] = split_assignment("--fix-size", text, "NAME=N");
     const auto value = parse_integer(size);
     if (!value) refuse("--fix-size", text, "NAME=N");
-    if (!options.fix_sizes.try_emplace(name, *value).second) throw UsageError("--fix-size: " + name + " is given twice");
+    if (!options.fix_sizes.try_emplace(name, *value).second)
+      throw UsageError("--fix-size: " + name + " is given twice");
   });
   // A TorchScript archive's graph is not read, so there is nothing to trust.
-  command.add_flag_callback("--trust-torchscript", [] { throw UsageError("--trust-torchscript is not supported"); })->group("");
+  command.add_flag_callback("--trust-torchscript", [] { throw UsageError("--trust-torchscript is not supported"); })
+      ->group("");
 }
 
 void add_sources(CLI::App& command, SourceOptions& options) {
-  command.add_option("SOURCE", options.sources, "the files that together make one model, in any order")->required()->type_name("");
+  command.add_option("SOURCE", options.sources, "the files that together make one model, in any order")
+      ->required()
+      ->type_name("");
   add_load_options(command, options.load);
 }
 
@@ -100,13 +109,14 @@ RunOptions RunningOptions::run_options(const CommonOptions& common) const {
 void add_inputs(CLI::App& command, RunningOptions& options) {
   add_repeatable(command, "--input", "X", "a .npy file, NAME=file.npy, or an .npz file with an array per input",
                  [&options](const std::string& text) { options.inputs.push_back(text); });
-  command.add_option_function<std::string>(
-             "--input-layout",
-             [&options](const std::string& text) {
-               if (text != "keras" && text != "torch") refuse("--input-layout", text, "keras or torch");
-               options.layout = text == "keras" ? Framework::Keras : Framework::Torch;
-             },
-             "lay inputs and outputs out as this framework does, instead of the sources' own")
+  command
+      .add_option_function<std::string>(
+          "--input-layout",
+          [&options](const std::string& text) {
+            if (text != "keras" && text != "torch") refuse("--input-layout", text, "keras or torch");
+            options.layout = text == "keras" ? Framework::Keras : Framework::Torch;
+          },
+          "lay inputs and outputs out as this framework does, instead of the sources' own")
       ->type_name("keras|torch");
 }
 
@@ -114,7 +124,9 @@ void add_running(CLI::App& command, RunningOptions& options) {
   add_inputs(command, options);
   command.add_option("--batch-size", options.batch_size, "split the batch axis into parts of N")
       ->type_name("N")
-      ->check([](const std::string& text) { return parse_integer(text).value_or(0) < 1 ? text + ": expected at least 1" : std::string(); });
+      ->check([](const std::string& text) {
+        return parse_integer(text).value_or(0) < 1 ? text + ": expected at least 1" : std::string();
+      });
 }
 
 void add_tolerance(CLI::App& command, Tolerance& tolerance) {
@@ -127,10 +139,11 @@ void add_tolerance(CLI::App& command, Tolerance& tolerance) {
 
 void add_random_inputs(CLI::App& command, RandomInputs& options) {
   command.add_option("--seed", options.seed, "of the random inputs")->type_name("S");
-  add_repeatable(command, "--input-shape", "NAME=N,N,...", "the shape of a random input", [&options](const std::string& text) {
-    const auto [name, sizes] = split_assignment("--input-shape", text, "NAME=SIZE,SIZE,...");
-    options.shapes[name] = parse_shape("--input-shape", text, sizes);
-  });
+  add_repeatable(command, "--input-shape", "NAME=N,N,...", "the shape of a random input",
+                 [&options](const std::string& text) {
+                   const auto [name, sizes] = split_assignment("--input-shape", text, "NAME=SIZE,SIZE,...");
+                   options.shapes[name] = parse_shape("--input-shape", text, sizes);
+                 });
 }
 
 }  // namespace h5bridge::cli

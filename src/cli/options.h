@@ -53,8 +53,8 @@ void add_random_inputs(CLI::App& command, RandomInputs& options);
 
 /// A subcommand that runs `run(options)` when it is chosen. Its options live as long as the program's.
 template <typename Options>
-std::pair<CLI::App&, Options&> add_command(CLI::App& program, const std::string& name, const std::string& description, Action& action,
-                                           ExitStatus (*run)(const Options&)) {
+std::pair<CLI::App&, Options&> add_command(CLI::App& program, const std::string& name, const std::string& description,
+                                           Action& action, ExitStatus (*run)(const Options&)) {
   auto options = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand(name, description);
   command->callback([&action, options, run] { action = [options, run] { return run(*options); }; });

@@ -67,9 +67,11 @@ Json::Object to_json(const OutputComparison& comparison) {
 }
 
 void print_outputs(const OutputComparison& comparison) {
-  for (const NamedAgreement& output : comparison.outputs) print_line("output \"" + output.name + "\": " + describe(output.agreement));
+  for (const NamedAgreement& output : comparison.outputs)
+    print_line("output \"" + output.name + "\": " + describe(output.agreement));
   if (comparison.first_layer)
-    print_line("the first layer that differs is \"" + comparison.first_layer->name + "\": " + describe(comparison.first_layer->agreement));
+    print_line("the first layer that differs is \"" + comparison.first_layer->name +
+               "\": " + describe(comparison.first_layer->agreement));
 }
 
 ExitStatus status_of(bool agrees) { return agrees ? ExitStatus::Done : ExitStatus::Disagrees; }

@@ -71,7 +71,8 @@ ExitStatus run(const Options& options) {
   if (options.common.json) {
     Json::Array items;
     for (const NamedTensor& output : outputs) items.push_back(to_json(output));
-    print_json(Json::Object{{"outputs", std::move(items)}, {"written", options.output.empty() ? Json() : Json(options.output)}});
+    print_json(Json::Object{{"outputs", std::move(items)},
+                            {"written", options.output.empty() ? Json() : Json(options.output)}});
   } else if (options.output.empty()) {
     for (const NamedTensor& output : outputs) print_line(describe(output));
   } else {
@@ -87,7 +88,9 @@ void add_run(CLI::App& program, Action& action) {
   add_sources(command, options.sources);
   add_running(command, options.running);
   command.get_option("--input")->required();
-  command.add_option("-o,--output", options.output, "where the outputs go: a .npy or .npz file; without it, a summary is printed")
+  command
+      .add_option("-o,--output", options.output,
+                  "where the outputs go: a .npy or .npz file; without it, a summary is printed")
       ->type_name("OUT");
 }
 

@@ -50,8 +50,9 @@ ExitStatus run(const Options& options) {
   } else {
     for (const std::string& problem : problems) print_line(problem);
     if (problems.empty())
-      print_line("valid: " + (model.architecture ? std::to_string(layers) + " layers" : std::string("no architecture")) + ", " +
-                 std::to_string(model.weights.size()) + " tensors");
+      print_line(
+          "valid: " + (model.architecture ? std::to_string(layers) + " layers" : std::string("no architecture")) +
+          ", " + std::to_string(model.weights.size()) + " tensors");
   }
   return status_of(problems.empty());
 }

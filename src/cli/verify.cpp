@@ -39,12 +39,14 @@ ExitStatus run(const Options& options) {
 }  // namespace
 
 void add_verify(CLI::App& program, Action& action) {
-  auto [command, options] =
-      add_command<Options>(program, "verify", "run a model and compare its outputs with the expected ones", action, run);
+  auto [command, options] = add_command<Options>(
+      program, "verify", "run a model and compare its outputs with the expected ones", action, run);
   add_sources(command, options.sources);
   add_running(command, options.running);
   command.get_option("--input")->required();
-  command.add_option("--expect", options.expected, "the outputs: a .npy file, NAME=file.npy, or an .npz file with an array per output")
+  command
+      .add_option("--expect", options.expected,
+                  "the outputs: a .npy file, NAME=file.npy, or an .npz file with an array per output")
       ->required()
       ->type_name("Y")
       ->allow_extra_args(false);

@@ -15,7 +15,8 @@ Tensor with_real_elements(const Tensor& tensor) {
   if (tensor.dtype() != DType::Complex64 && tensor.dtype() != DType::Complex128) return tensor;
   Shape shape = tensor.shape();
   shape.push_back(2);
-  return Tensor(tensor.dtype() == DType::Complex64 ? DType::Float32 : DType::Float64, std::move(shape), bytes_in_memory(tensor.read()));
+  return Tensor(tensor.dtype() == DType::Complex64 ? DType::Float32 : DType::Float64, std::move(shape),
+                bytes_in_memory(tensor.read()));
 }
 
 bool close(double found, double expected, const Tolerance& tolerance) {
@@ -58,7 +59,8 @@ Agreement compare_tensors(const Tensor& found_tensor, const Tensor& expected_ten
   const Tensor expected = with_real_elements(expected_tensor);
   Agreement result;
   if (found.shape() != expected.shape()) {
-    result.problem = "has shape " + to_string(found_tensor.shape()) + ", expected " + to_string(expected_tensor.shape());
+    result.problem =
+        "has shape " + to_string(found_tensor.shape()) + ", expected " + to_string(expected_tensor.shape());
     return result;
   }
   result.elements = found.element_count();
@@ -88,12 +90,12 @@ std::string short_number(double value) {
 
 std::string describe(const Agreement& agreement) {
   if (!agreement.problem.empty()) return agreement.problem;
-  std::string text =
-      "largest absolute error " + short_number(agreement.largest_absolute) + ", relative " + short_number(agreement.largest_relative);
+  std::string text = "largest absolute error " + short_number(agreement.largest_absolute) + ", relative " +
+                     short_number(agreement.largest_relative);
   if (agreement.first)
-    text += "; " + std::to_string(agreement.mismatches) + " of " + std::to_string(agreement.elements) + " elements differ, the first at " +
-            to_string(agreement.first->index) + ": found " + short_number(agreement.first->found) + ", expected " +
-            short_number(agreement.first->expected);
+    text += "; " + std::to_string(agreement.mismatches) + " of " + std::to_string(agreement.elements) +
+            " elements differ, the first at " + to_string(agreement.first->index) + ": found " +
+            short_number(agreement.first->found) + ", expected " + short_number(agreement.first->expected);
   return text;
 }
 
@@ -108,7 +110,9 @@ Json::Object to_json(const Agreement& agreement) {
   json.set("largest_absolute", agreement.largest_absolute);
   json.set("largest_relative", agreement.largest_relative);
   if (const auto& first = agreement.first)
-    json.set("first_mismatch", Json::Object{{"index", Json::array(first->index)}, {"found", first->found}, {"expected", first->expected}});
+    json.set(
+        "first_mismatch",
+        Json::Object{{"index", Json::array(first->index)}, {"found", first->found}, {"expected", first->expected}});
   return json;
 }
 

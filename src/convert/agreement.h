@@ -31,8 +31,9 @@ struct Agreement {
   bool agrees() const { return problem.empty() && mismatches == 0; }
 };
 
-/// Compares element by element: |found - expected| <= absolute + relative * |expected|. As in NumPy, infinities of one sign
-/// agree and NaN agrees with nothing. Types may differ; the parts of complex numbers are elements of their own, on a last axis.
+/// Compares element by element: |found - expected| <= absolute + relative * |expected|. As in NumPy, infinities of one
+/// sign agree and NaN agrees with nothing. Types may differ; the parts of complex numbers are elements of their own, on
+/// a last axis.
 Agreement compare_tensors(const Tensor& found, const Tensor& expected, const Tolerance& tolerance);
 
 /// "largest absolute error 1e-07, relative 3e-06", and where the first mismatch is.

@@ -29,15 +29,20 @@ std::string names_of(const std::vector<Port>& ports) {
   return result;
 }
 
-bool has(const std::vector<Port>& ports, const std::string& name) { return std::ranges::find(ports, name, &Port::name) != ports.end(); }
+bool has(const std::vector<Port>& ports, const std::string& name) {
+  return std::ranges::find(ports, name, &Port::name) != ports.end();
+}
 
 /// Whether numpy.save or numpy.savez left the array without a name: arr_0, arr_1, ...
 bool is_unnamed(const std::string& name) {
   constexpr std::string_view kPrefix = "arr_";
-  return name.empty() || (name.starts_with(kPrefix) && name.find_first_not_of("0123456789", kPrefix.size()) == std::string::npos);
+  return name.empty() ||
+         (name.starts_with(kPrefix) && name.find_first_not_of("0123456789", kPrefix.size()) == std::string::npos);
 }
 
-Tensor known_to_numpy(const Tensor& tensor) { return tensor.dtype() == DType::BFloat16 ? cast(tensor, DType::Float32) : tensor; }
+Tensor known_to_numpy(const Tensor& tensor) {
+  return tensor.dtype() == DType::BFloat16 ? cast(tensor, DType::Float32) : tensor;
+}
 
 }  // namespace
 
@@ -51,13 +56,15 @@ std::vector<NamedTensor> read_arrays(const std::vector<std::string>& arguments) 
       continue;
     }
     std::vector<NamedTensor> arrays = read_file(argument.substr(equals + 1));
-    if (arrays.size() != 1) throw UsageError(argument + ": holds " + std::to_string(arrays.size()) + " arrays, expected one");
+    if (arrays.size() != 1)
+      throw UsageError(argument + ": holds " + std::to_string(arrays.size()) + " arrays, expected one");
     result.push_back({argument.substr(0, equals), arrays[0].tensor});
   }
   return result;
 }
 
-std::vector<NamedTensor> named_for(std::vector<NamedTensor> arrays, const std::vector<Port>& ports, const std::string& what) {
+std::vector<NamedTensor> named_for(std::vector<NamedTensor> arrays, const std::vector<Port>& ports,
+                                   const std::string& what) {
   std::vector<std::string> taken;
   for (const NamedTensor& array : arrays)
     if (has(ports, array.name)) taken.push_back(array.name);
@@ -66,8 +73,10 @@ std::vector<NamedTensor> named_for(std::vector<NamedTensor> arrays, const std::v
       if (std::ranges::count(taken, array.name) > 1) throw UsageError(what + " \"" + array.name + "\" is given twice");
       continue;
     }
-    if (!is_unnamed(array.name)) throw UsageError("the model has no " + what + " \"" + array.name + "\", only " + names_of(ports));
-    const auto free = std::ranges::find_if(ports, [&](const Port& port) { return std::ranges::count(taken, port.name) == 0; });
+    if (!is_unnamed(array.name))
+      throw UsageError("the model has no " + what + " \"" + array.name + "\", only " + names_of(ports));
+    const auto free =
+        std::ranges::find_if(ports, [&](const Port& port) { return std::ranges::count(taken, port.name) == 0; });
     if (free == ports.end()) throw UsageError("there are more arrays than " + what + "s: " + names_of(ports));
     array.name = free->name;
     taken.push_back(array.name);
@@ -77,8 +86,9 @@ std::vector<NamedTensor> named_for(std::vector<NamedTensor> arrays, const std::v
 
 void check_array_path(const std::string& path, std::size_t count) {
   if (path.ends_with(".npz") || (path.ends_with(".npy") && count == 1)) return;
-  throw UsageError(path + (path.ends_with(".npy") ? ": holds one array, and there are " + std::to_string(count) + "; name an .npz file"
-                                                  : ": its suffix is neither .npy nor .npz"));
+  throw UsageError(path + (path.ends_with(".npy")
+                               ? ": holds one array, and there are " + std::to_string(count) + "; name an .npz file"
+                               : ": its suffix is neither .npy nor .npz"));
 }
 
 void write_arrays(const std::vector<NamedTensor>& arrays, const std::string& path) {

@@ -50,13 +50,14 @@ Model read_back(const std::string& path, const Model& original) {
 }
 
 void require_whole(const Model& model) {
-  if (!model.architecture || model.weights.empty()) throw UsageError("--check needs architecture and weights to run the model");
+  if (!model.architecture || model.weights.empty())
+    throw UsageError("--check needs architecture and weights to run the model");
 }
 
 }  // namespace
 
-std::vector<CheckedView> checked_save(const Model& model, const std::vector<std::string>& paths, const SaveOptions& options,
-                                      const CheckOptions& check) {
+std::vector<CheckedView> checked_save(const Model& model, const std::vector<std::string>& paths,
+                                      const SaveOptions& options, const CheckOptions& check) {
   require_whole(model);
   const std::vector<NamedTensor> inputs = random_inputs(*model.architecture, presentation_of(model), check.inputs);
   Replacement replacement;

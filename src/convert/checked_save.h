@@ -21,10 +21,10 @@ struct CheckOptions {
   Tolerance tolerance;
 };
 
-/// Writes every view of the model, reads it back and runs it and the model on random inputs. A view that lacks one half of
-/// the model is run with the other half of the original. The destinations are replaced only if all views agree.
+/// Writes every view of the model, reads it back and runs it and the model on random inputs. A view that lacks one half
+/// of the model is run with the other half of the original. The destinations are replaced only if all views agree.
 /// Throws what save, load and make_runner throw, UsageError if the model lacks a half.
-std::vector<CheckedView> checked_save(const Model& model, const std::vector<std::string>& paths, const SaveOptions& options,
-                                      const CheckOptions& check);
+std::vector<CheckedView> checked_save(const Model& model, const std::vector<std::string>& paths,
+                                      const SaveOptions& options, const CheckOptions& check);
 
 }  // namespace h5bridge

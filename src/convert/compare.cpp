@@ -24,20 +24,23 @@ std::map<std::string, const NamedTensor*> by_keras_name(const Weights& weights) 
 
 void check_counts(const char* what, std::size_t a, std::size_t b) {
   if (a != b)
-    throw UsageError("the models cannot be run side by side: the first has " + std::to_string(a) + " " + what + ", the second " +
-                     std::to_string(b));
+    throw UsageError("the models cannot be run side by side: the first has " + std::to_string(a) + " " + what +
+                     ", the second " + std::to_string(b));
 }
 
-/// The arrays under the names that another model has for its inputs: the same or, where Keras renamed them, by their place.
+/// The arrays under the names that another model has for its inputs: the same or, where Keras renamed them, by their
+/// place.
 std::vector<NamedTensor> renamed(std::vector<NamedTensor> arrays, const Presentation& from, const Presentation& to) {
   const auto normalised = [](const Presentation::Port& port) { return keras_name(port.name); };
   const auto place_of = [&](const Presentation& in, const std::string& name) {
     return std::ranges::find(in.inputs, keras_name(name), normalised) - in.inputs.begin();
   };
   const auto count = static_cast<std::ptrdiff_t>(to.inputs.size());
-  const bool same_names = std::ranges::all_of(from.inputs, [&](const auto& port) { return place_of(to, port.name) < count; });
+  const bool same_names =
+      std::ranges::all_of(from.inputs, [&](const auto& port) { return place_of(to, port.name) < count; });
   for (NamedTensor& array : arrays)
-    if (const auto place = place_of(same_names ? to : from, array.name); place < count) array.name = to.inputs[place].name;
+    if (const auto place = place_of(same_names ? to : from, array.name); place < count)
+      array.name = to.inputs[place].name;
   return arrays;
 }
 
@@ -59,15 +62,16 @@ std::vector<NamedTensor> presented_anew(std::vector<NamedTensor> arrays, const P
 using LayerOutputs = std::map<std::string, std::vector<Tensor>>;
 
 /// That of the first output that does not agree, or of the first.
-Agreement compare_all(const std::vector<Tensor>& found, const std::vector<Tensor>& expected, const Tolerance& tolerance) {
+Agreement compare_all(const std::vector<Tensor>& found, const std::vector<Tensor>& expected,
+                      const Tolerance& tolerance) {
   Agreement result;
   for (std::size_t i = 0; i < std::min(found.size(), expected.size()) && result.agrees(); ++i)
     result = compare_tensors(found[i], expected[i], tolerance);
   return result;
 }
 
-/// Two models that are fed alike. What both have in common is PyTorch's layout; each runs in its own, as `run` would run it, so
-/// that a fault of a change of layout shows.
+/// Two models that are fed alike. What both have in common is PyTorch's layout; each runs in its own, as `run` would
+/// run it, so that a fault of a change of layout shows.
 class SideBySide {
  public:
   SideBySide(const Model& a, const Model& b, const RunOptions& options)
@@ -76,7 +80,9 @@ class SideBySide {
     check_counts("outputs", common_a_.outputs.size(), common_b_.outputs.size());
   }
 
-  std::vector<NamedTensor> common_inputs(std::vector<NamedTensor> inputs) const { return presented_anew(std::move(inputs), given_.inputs, common_a_.inputs); }
+  std::vector<NamedTensor> common_inputs(std::vector<NamedTensor> inputs) const {
+    return presented_anew(std::move(inputs), given_.inputs, common_a_.inputs);
+  }
 
   /// Under the names that the first model's outputs have in the layout that was asked for.
   std::vector<NamedTensor> outputs_of_a(const std::vector<NamedTensor>& inputs) const {
@@ -84,10 +90,13 @@ class SideBySide {
     for (std::size_t i = 0; i < outputs.size(); ++i) outputs[i].name = given_.outputs[i].name;
     return outputs;
   }
-  std::vector<NamedTensor> outputs_of_b(const std::vector<NamedTensor>& inputs) const { return run_in_own_layout(b_, common_b_, renamed(inputs, common_a_, common_b_)); }
+  std::vector<NamedTensor> outputs_of_b(const std::vector<NamedTensor>& inputs) const {
+    return run_in_own_layout(b_, common_b_, renamed(inputs, common_a_, common_b_));
+  }
 
   /// In the order of the first model; both are brought to one layout for it.
-  std::optional<NamedAgreement> first_differing_layer(const std::vector<NamedTensor>& inputs, const Tolerance& tolerance) const {
+  std::optional<NamedAgreement> first_differing_layer(const std::vector<NamedTensor>& inputs,
+                                                      const Tolerance& tolerance) const {
     const RunOptions options = in_layout(Framework::Torch);
     std::vector<std::string> order;
     LayerOutputs layers;
@@ -97,14 +106,16 @@ class SideBySide {
     });
     // The second model may run its layers in another order, so all are compared before one is called the first.
     std::map<std::string, Agreement> differing;
-    make_runner(comparable(b_), options)->run(renamed(inputs, common_a_, common_b_), [&](const std::string& node, const auto& outputs) {
-      const auto match = layers.find(keras_name(node));
-      if (match == layers.end()) return;
-      Agreement agreement = compare_all(outputs, match->second, tolerance);
-      if (!agreement.agrees()) differing.emplace(match->first, std::move(agreement));
-    });
+    make_runner(comparable(b_), options)
+        ->run(renamed(inputs, common_a_, common_b_), [&](const std::string& node, const auto& outputs) {
+          const auto match = layers.find(keras_name(node));
+          if (match == layers.end()) return;
+          Agreement agreement = compare_all(outputs, match->second, tolerance);
+          if (!agreement.agrees()) differing.emplace(match->first, std::move(agreement));
+        });
     for (const std::string& node : order)
-      if (const auto found = differing.find(keras_name(node)); found != differing.end()) return NamedAgreement{node, found->second};
+      if (const auto found = differing.find(keras_name(node)); found != differing.end())
+        return NamedAgreement{node, found->second};
     return std::nullopt;
   }
 
@@ -115,9 +126,11 @@ class SideBySide {
     return options;
   }
 
-  std::vector<NamedTensor> run_in_own_layout(const Model& model, const Presentation& common, const std::vector<NamedTensor>& inputs) const {
+  std::vector<NamedTensor> run_in_own_layout(const Model& model, const Presentation& common,
+                                             const std::vector<NamedTensor>& inputs) const {
     const Presentation own = presentation_of(model);
-    const auto outputs = make_runner(model, in_layout(model.framework))->run(presented_anew(inputs, common.inputs, own.inputs));
+    const auto outputs =
+        make_runner(model, in_layout(model.framework))->run(presented_anew(inputs, common.inputs, own.inputs));
     return presented_anew(outputs, own.outputs, common.outputs);
   }
 
@@ -135,7 +148,9 @@ bool WeightComparison::agrees() const { return only_in_a.empty() && only_in_b.em
 
 bool OutputComparison::agrees() const { return all_agree(outputs); }
 
-Model comparable(const Model& model) { return model.architecture ? to_data_format(model, DataFormat::ChannelsFirst) : model; }
+Model comparable(const Model& model) {
+  return model.architecture ? to_data_format(model, DataFormat::ChannelsFirst) : model;
+}
 
 WeightComparison compare_weights(const Model& a, const Model& b, const Tolerance& tolerance) {
   WeightComparison result;
@@ -153,8 +168,8 @@ WeightComparison compare_weights(const Model& a, const Model& b, const Tolerance
   return result;
 }
 
-OutputComparison compare_outputs(const Model& a, const Model& b, const std::vector<NamedTensor>& inputs, const RunOptions& options,
-                                 const Tolerance& tolerance) {
+OutputComparison compare_outputs(const Model& a, const Model& b, const std::vector<NamedTensor>& inputs,
+                                 const RunOptions& options, const Tolerance& tolerance) {
   const SideBySide sides(a, b, options);
   const std::vector<NamedTensor> common = sides.common_inputs(inputs);
   const std::vector<NamedTensor> outputs_a = sides.outputs_of_a(common);

@@ -30,15 +30,17 @@ struct OutputComparison {
   bool agrees() const;
 };
 
-/// The model with its channels first, so that two of different layouts can be compared; as it is where it has no architecture.
+/// The model with its channels first, so that two of different layouts can be compared; as it is where it has no
+/// architecture.
 Model comparable(const Model& model);
 
 /// Weights by their PyTorch names; a model that Keras renamed matches, too. Both models must be comparable().
 WeightComparison compare_weights(const Model& a, const Model& b, const Tolerance& tolerance);
 
-/// Runs both on `inputs`, which are named as the first model's, and laid out as `options.layout` has them, by default that model's
-/// own; each model runs in its own layout. Throws UsageError if the models do not have equally many inputs and outputs.
-OutputComparison compare_outputs(const Model& a, const Model& b, const std::vector<NamedTensor>& inputs, const RunOptions& options,
-                                 const Tolerance& tolerance);
+/// Runs both on `inputs`, which are named as the first model's, and laid out as `options.layout` has them, by default
+/// that model's own; each model runs in its own layout. Throws UsageError if the models do not have equally many inputs
+/// and outputs.
+OutputComparison compare_outputs(const Model& a, const Model& b, const std::vector<NamedTensor>& inputs,
+                                 const RunOptions& options, const Tolerance& tolerance);
 
 }  // namespace h5bridge

@@ -72,11 +72,12 @@ Json to_json(const Inspection& inspection) {
                                    {"shape", Json::array(item.tensor.shape())},
                                    {"dtype", name_of(item.tensor.dtype())},
                                    {"trainable", item.trainable ? Json(*item.trainable) : Json()}});
-  return Json::Object{{"format", inspection.format},
-                      {"architecture", inspection.architecture ? architecture_to_json(*inspection.architecture) : Json()},
-                      {"tensors", std::move(tensors)},
-                      {"training", inspection.training},
-                      {"metadata", inspection.metadata}};
+  return Json::Object{
+      {"format", inspection.format},
+      {"architecture", inspection.architecture ? architecture_to_json(*inspection.architecture) : Json()},
+      {"tensors", std::move(tensors)},
+      {"training", inspection.training},
+      {"metadata", inspection.metadata}};
 }
 
 }  // namespace h5bridge

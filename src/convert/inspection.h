@@ -25,8 +25,8 @@ struct Inspection {
 };
 
 /// Reads the sources of one model. What no layer type or class is known for becomes a note instead of an error. Throws
-/// MalformedFile where a file itself is damaged, Unsupported for a format that is not read, SystemFailure, and UsageError for
-/// several sources that make no one model, or a `key` that is not there.
+/// MalformedFile where a file itself is damaged, Unsupported for a format that is not read, SystemFailure, and
+/// UsageError for several sources that make no one model, or a `key` that is not there.
 Inspection inspect(const std::vector<std::string>& sources, const LoadOptions& options = {});
 
 /// As `inspect --json` prints it.

@@ -12,8 +12,9 @@ namespace h5bridge {
 namespace {
 
 /// The variables that Keras layers never train.
-constexpr std::array<std::string_view, 9> kStateVariables{"moving_mean", "moving_variance", "mean",     "variance", "count",
-                                                          "adapt_count", "vector_u",        "total", "seed_generator_state"};
+constexpr std::array<std::string_view, 9> kStateVariables{"moving_mean", "moving_variance", "mean",
+                                                          "variance",    "count",           "adapt_count",
+                                                          "vector_u",    "total",           "seed_generator_state"};
 
 std::vector<std::string> components_of(const std::string& path) {
   std::vector<std::string> result{""};
@@ -32,7 +33,8 @@ class Trainability {
   explicit Trainability(const Json& model_config) : stated_(!model_config.is_null()) {
     const Json* config = model_config.find("config");
     if (!config) return;
-    for_each_inner(*config, [&](const Json& layer) { collect(layer, is_frozen(*config), frozen_[name_of_layer(layer)]); });
+    for_each_inner(*config,
+                   [&](const Json& layer) { collect(layer, is_frozen(*config), frozen_[name_of_layer(layer)]); });
   }
 
   /// Of a variable in the group of `layer`.
@@ -42,8 +44,9 @@ class Trainability {
     if (std::ranges::count(kStateVariables, components.back()) > 0) return false;
     const auto found = frozen_.find(layer);
     if (found == frozen_.end()) return true;
-    return !found->second.contains(layer) &&
-           std::ranges::none_of(components, [&](const std::string& component) { return found->second.contains(component); });
+    return !found->second.contains(layer) && std::ranges::none_of(components, [&](const std::string& component) {
+      return found->second.contains(component);
+    });
   }
 
  private:
@@ -93,9 +96,11 @@ Json training_of(const KerasFile& file) {
     compile.erase("optimizer_config");
   }
   Json::Array slots;
-  for (const KerasVariable& variable : file.optimizer) slots.push_back(slot_to_json(variable.path, variable.tensor, Json()));
+  for (const KerasVariable& variable : file.optimizer)
+    slots.push_back(slot_to_json(variable.path, variable.tensor, Json()));
   optimizer.set("slots", std::move(slots));
-  return Json::Object{{"epoch", Json()}, {"loss", Json()}, {"optimizer", std::move(optimizer)}, {"compile", std::move(compile)}};
+  return Json::Object{
+      {"epoch", Json()}, {"loss", Json()}, {"optimizer", std::move(optimizer)}, {"compile", std::move(compile)}};
 }
 
 }  // namespace
@@ -107,7 +112,8 @@ FilePart inspect_keras_h5(const std::string& path) {
   for (const KerasLayerWeights& layer : file.layers)
     for (const KerasVariable& variable : layer.variables)
       part.tensors.push_back({variable.path, variable.tensor, trainability.of(layer.layer, variable.path)});
-  for (const KerasVariable& variable : file.top_level) part.tensors.push_back({variable.path, variable.tensor, std::nullopt});
+  for (const KerasVariable& variable : file.top_level)
+    part.tensors.push_back({variable.path, variable.tensor, std::nullopt});
   part.training = training_of(file);
   part.metadata = {{"keras_version", file.keras_version}, {"backend", file.backend}};
   if (!file.model_config.is_null()) part.metadata.set("model_config", file.model_config);

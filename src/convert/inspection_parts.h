@@ -24,8 +24,8 @@ FilePart inspect_torch_file(const ByteSourcePtr& file, const LoadOptions& option
 /// {"epoch", "loss", "optimizer"} of a model in PyTorch's terms.
 Json training_to_json(const Training& training);
 
-/// {"name", "shape", "dtype"} of an optimizer's variable, with the "value" of a scalar and the "parameter" that it belongs to,
-/// null where the file does not tell.
+/// {"name", "shape", "dtype"} of an optimizer's variable, with the "value" of a scalar and the "parameter" that it
+/// belongs to, null where the file does not tell.
 Json slot_to_json(const std::string& name, const Tensor& tensor, const Json& parameter);
 
 }  // namespace h5bridge

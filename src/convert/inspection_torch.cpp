@@ -31,7 +31,8 @@ class TensorFinder {
       const Pending next = pending_.back();
       pending_.pop_back();
       if (!seen_.insert(next.value).second) continue;
-      if (seen_.size() > kMostValues) throw MalformedFile("the pickle has more than " + std::to_string(kMostValues) + " values");
+      if (seen_.size() > kMostValues)
+        throw MalformedFile("the pickle has more than " + std::to_string(kMostValues) + " values");
       visit(next);
     }
   }
@@ -45,7 +46,8 @@ class TensorFinder {
 
   void visit(const Pending& item) {
     if (is_tensor(*item.value)) return add(item);
-    if (item.depth == kLongestPath) throw MalformedFile("the pickle nests more than " + std::to_string(kLongestPath) + " levels");
+    if (item.depth == kLongestPath)
+      throw MalformedFile("the pickle nests more than " + std::to_string(kLongestPath) + " levels");
     const std::size_t first = pending_.size();
     if (const auto* dict = item.value->as<pickle::Dict>()) push_items(item, dict->items);
     if (const auto* items = pickle::sequence(*item.value)) push_sequence(item, *items);
@@ -66,7 +68,10 @@ class TensorFinder {
   }
   void push(const Pending& from, const std::string& name, Ref value) {
     const bool is_member = std::ranges::count(kModuleMembers, name) > 0;
-    pending_.push_back({is_member ? from.path : from.path.empty() ? name : from.path + "." + name, value, from.depth + 1});
+    pending_.push_back({is_member           ? from.path
+                        : from.path.empty() ? name
+                                            : from.path + "." + name,
+                        value, from.depth + 1});
   }
 
   void add(const Pending& item) {
@@ -98,7 +103,10 @@ FilePart inspect_contents(const ByteSourcePtr& bytes) {
 }  // namespace
 
 Json slot_to_json(const std::string& name, const Tensor& tensor, const Json& parameter) {
-  Json::Object slot{{"parameter", parameter}, {"name", name}, {"shape", Json::array(tensor.shape())}, {"dtype", name_of(tensor.dtype())}};
+  Json::Object slot{{"parameter", parameter},
+                    {"name", name},
+                    {"shape", Json::array(tensor.shape())},
+                    {"dtype", name_of(tensor.dtype())}};
   if (tensor.rank() == 0) {
     const double value = as_doubles(tensor).at(0);
     slot.set("value", is_floating_point(tensor.dtype()) ? Json(value) : Json(static_cast<std::int64_t>(value)));
@@ -107,7 +115,8 @@ Json slot_to_json(const std::string& name, const Tensor& tensor, const Json& par
 }
 
 Json training_to_json(const Training& training) {
-  Json::Object json{{"epoch", training.epoch ? Json(*training.epoch) : Json()}, {"loss", training.loss ? Json(*training.loss) : Json()}};
+  Json::Object json{{"epoch", training.epoch ? Json(*training.epoch) : Json()},
+                    {"loss", training.loss ? Json(*training.loss) : Json()}};
   Json optimizer;
   if (training.optimizer) {
     Json::Array slots;

@@ -22,13 +22,16 @@ class KerasWriter {
  public:
   KerasWriter(const Model& model, const SaveOptions& options) : model_(model), options_(options) {
     if (!model.architecture) throw UsageError("needs an architecture; give the architecture JSON beside the weights");
-    if (model.weights.empty() && !parameters_of(*model.architecture).empty()) throw UsageError("needs weights; give them beside the architecture");
+    if (model.weights.empty() && !parameters_of(*model.architecture).empty())
+      throw UsageError("needs weights; give them beside the architecture");
     format_ = options.data_format ? *options.data_format : presented_format(*model.architecture, Framework::Keras);
     const LayoutChange change = change_layout(*model.architecture, format_, Framework::Keras);
     plan_ = plan_keras(change.architecture, change.weights, weight_dtype());
     for (const std::string& name : plan_.constants)
       if (!bit_equal(weight(name), plan_.residuals.at(name)))
-        throw MalformedFile("the tensor " + name + " is not what the architecture has, and Keras would compute with that; export the architecture again");
+        throw MalformedFile(
+            "the tensor " + name +
+            " is not what the architecture has, and Keras would compute with that; export the architecture again");
   }
 
   KerasFile run() {
@@ -62,7 +65,8 @@ class KerasWriter {
   // As a binding takes them.
   std::vector<Tensor> tensors_of(const std::vector<KerasBinding::Source>& sources) const {
     std::vector<Tensor> result;
-    for (const KerasBinding::Source& source : sources) result.push_back(to_keras(source.steps, {weight(source.name)}).at(0));
+    for (const KerasBinding::Source& source : sources)
+      result.push_back(to_keras(source.steps, {weight(source.name)}).at(0));
     return result;
   }
 
@@ -78,7 +82,8 @@ class KerasWriter {
       if (!is_lossy(binding.steps))
         for (const KerasBinding::Source& source : binding.torch) written_.insert(source.name);
       for (std::size_t i = 0; i < tensors.size(); ++i)
-        file_.layers[index.at(binding.layer)].variables.push_back({plan_.variable_prefix + binding.layer + "/" + binding.variables[i], tensors[i]});
+        file_.layers[index.at(binding.layer)].variables.push_back(
+            {plan_.variable_prefix + binding.layer + "/" + binding.variables[i], tensors[i]});
     }
   }
 
@@ -92,10 +97,13 @@ class KerasWriter {
       if (training.compile)
         config = training.compile->as_object();
       else
-        config = {{"loss", nullptr}, {"loss_weights", nullptr}, {"metrics", nullptr}, {"weighted_metrics", nullptr}, {"run_eagerly", false}, {"steps_per_execution", 1}, {"jit_compile", false}};
+        config = {
+            {"loss", nullptr},      {"loss_weights", nullptr},  {"metrics", nullptr},  {"weighted_metrics", nullptr},
+            {"run_eagerly", false}, {"steps_per_execution", 1}, {"jit_compile", false}};
       config.set("optimizer_config", optimizer.config);
       file_.training_config = std::move(config);
-      for (const NamedTensor& variable : optimizer.variables) file_.optimizer.push_back({variable.name, variable.tensor});
+      for (const NamedTensor& variable : optimizer.variables)
+        file_.optimizer.push_back({variable.name, variable.tensor});
       if (training.optimizer->keras.empty()) own.set("optimizer", torch_settings(*training.optimizer, optimizer));
     }
     if (!own.empty()) extra_.set("training", std::move(own));
@@ -103,7 +111,8 @@ class KerasWriter {
 
   // An optimizer that came from Keras goes back as it was, as long as its variables still fit.
   KerasOptimizer write_optimizer(const Optimizer& optimizer) const {
-    const bool same_layout = model_.framework == Framework::Keras && format_ == presented_format(*model_.architecture, Framework::Keras);
+    const bool same_layout =
+        model_.framework == Framework::Keras && format_ == presented_format(*model_.architecture, Framework::Keras);
     if (!optimizer.keras.empty() && same_layout)
       return {Json::Object{{"class_name", optimizer.kind}, {"config", optimizer.keras}}, optimizer.keras_variables};
     return optimizer_to_keras(optimizer, plan_, model_.weights);
@@ -126,7 +135,8 @@ class KerasWriter {
       digests.set(slot, Json::Object{{"variable", variable}, {"digest", digest(rounded->tensor)}});
     }
     for (const auto& [parameter, slots] : optimizer.slots)
-      if (const NamedTensor* step = find_tensor(slots, "step")) file_.extra_tensors.push_back({kOptimizerFolder + parameter + "/step", step->tensor});
+      if (const NamedTensor* step = find_tensor(slots, "step"))
+        file_.extra_tensors.push_back({kOptimizerFolder + parameter + "/step", step->tensor});
     return Json::Object{{"kind", optimizer.kind},
                         {"hyperparameters", optimizer.hyperparameters},
                         {"groups", std::move(groups)},
@@ -180,7 +190,9 @@ class KerasWriter {
 
 KerasFile keras_from_model(const Model& model, const SaveOptions& options) {
   const std::optional<Model> original = keras_original(model);
-  const bool in_own_format = original && (!options.data_format || *options.data_format == presented_format(*original->architecture, Framework::Keras));
+  const bool in_own_format =
+      original &&
+      (!options.data_format || *options.data_format == presented_format(*original->architecture, Framework::Keras));
   return KerasWriter(in_own_format ? *original : model, options).run();
 }
 

@@ -1,5 +1,5 @@
-// What we leave in a Keras file beside what Keras reads (KerasFile::extra): whatever Keras has no place for. Keras ignores it,
-// and drops it when it saves the model again. Written by keras_export.cpp and read by keras_import.cpp.
+// What we leave in a Keras file beside what Keras reads (KerasFile::extra): whatever Keras has no place for. Keras
+// ignores it, and drops it when it saves the model again. Written by keras_export.cpp and read by keras_import.cpp.
 //
 //   "version"
 //   "architecture", "data_format": the model as it came from PyTorch, and the format in which Keras has it
@@ -7,10 +7,11 @@
 //   "carried": names of tensors that the architecture does not have
 //   "digests": by the same names; `validate` tells what a later writer has changed
 //   "torch": metadata of the PyTorch file
-//   "training": {"epoch", "loss", "optimizer": {"kind", "hyperparameters", "groups", "parameters_with_state", "digests"}}
+//   "training": {"epoch", "loss", "optimizer": {"kind", "hyperparameters", "groups", "parameters_with_state",
+//   "digests"}}
 //
-// Its tensors are residuals by their state_dict names, and "optimizer/<parameter>/<slot>" for state that Keras holds rounded:
-// while the digest of the Keras variable stands, the exact tensor is the one that is used.
+// Its tensors are residuals by their state_dict names, and "optimizer/<parameter>/<slot>" for state that Keras holds
+// rounded: while the digest of the Keras variable stands, the exact tensor is the one that is used.
 #pragma once
 
 #include <algorithm>
@@ -24,7 +25,8 @@ namespace h5bridge {
 inline const std::string kOptimizerFolder = "optimizer/";
 
 inline const NamedTensor* find_tensor(const std::vector<NamedTensor>& tensors, const std::string& name) {
-  const auto found = std::find_if(tensors.begin(), tensors.end(), [&](const NamedTensor& tensor) { return tensor.name == name; });
+  const auto found =
+      std::find_if(tensors.begin(), tensors.end(), [&](const NamedTensor& tensor) { return tensor.name == name; });
   return found == tensors.end() ? nullptr : &*found;
 }
 

@@ -24,7 +24,8 @@ std::optional<DataFormat> format_named(const Json& name) {
   return name == Json("channels_last") ? std::optional(DataFormat::ChannelsLast) : std::nullopt;
 }
 
-// The first data format that a configuration mentions; layers that do not care mention none. A Flatten's is not the model's.
+// The first data format that a configuration mentions; layers that do not care mention none. A Flatten's is not the
+// model's.
 std::optional<DataFormat> stated_format(const Json& config) {
   if (config.is_array())
     for (const Json& element : config.as_array())
@@ -48,14 +49,16 @@ class KerasReader {
       model_.architecture = architecture_from_keras(file.model_config);
     else
       throw UsageError("holds weights only; give its architecture beside it");
-    // Keras's own architecture is the file's; any other, maybe PyTorch's, is the file's in the format that the file states.
+    // Keras's own architecture is the file's; any other, maybe PyTorch's, is the file's in the format that the file
+    // states.
     const bool is_files = !architecture && !(own && own->is_object());
     const Json* noted = file.extra.find("data_format");
     const auto stated = noted ? format_named(*noted) : stated_format(file.model_config);
     const auto format = stated.value_or(presented_format(*model_.architecture, Framework::Keras));
     // Noted where it is not the standard one, so that inputs are laid out as the file's Keras model takes them.
     if (format == DataFormat::ChannelsFirst) model_.architecture->keras.set("data_format", "channels_first");
-    const LayoutChange change = is_files ? same_layout(*model_.architecture) : change_layout(*model_.architecture, format, Framework::Keras);
+    const LayoutChange change =
+        is_files ? same_layout(*model_.architecture) : change_layout(*model_.architecture, format, Framework::Keras);
     plan_ = plan_keras(change.architecture, change.weights);
   }
 
@@ -79,7 +82,8 @@ class KerasReader {
  private:
   // A variable by the end of its path; where paths are spelled otherwise, the next one of that name.
   const Tensor* find_variable(const KerasBinding& binding, const std::string& path) {
-    const auto layer = std::find_if(file_.layers.begin(), file_.layers.end(), [&](const KerasLayerWeights& l) { return l.layer == binding.layer; });
+    const auto layer = std::find_if(file_.layers.begin(), file_.layers.end(),
+                                    [&](const KerasLayerWeights& l) { return l.layer == binding.layer; });
     if (layer == file_.layers.end()) return nullptr;
     const auto take = [&](const auto& matches) -> const Tensor* {
       for (const KerasVariable& variable : layer->variables)
@@ -89,7 +93,9 @@ class KerasReader {
         }
       return nullptr;
     };
-    if (const Tensor* exact = take([&](const KerasVariable& variable) { return ("/" + variable.path).ends_with("/" + path); })) return exact;
+    if (const Tensor* exact =
+            take([&](const KerasVariable& variable) { return ("/" + variable.path).ends_with("/" + path); }))
+      return exact;
     return take([&](const KerasVariable& variable) { return last_component(variable.path) == last_component(path); });
   }
 
@@ -107,7 +113,8 @@ class KerasReader {
   static std::string place_of(const KerasBinding& binding) {
     std::string factors;
     for (const auto* sources : {&binding.torch, &binding.given})
-      for (const KerasBinding::Source& source : *sources) factors += (factors.empty() ? ", made of " : " and ") + source.name;
+      for (const KerasBinding::Source& source : *sources)
+        factors += (factors.empty() ? ", made of " : " and ") + source.name;
     return "/model_weights/" + binding.layer + "/" + binding.variables[0] + (binding.given.empty() ? "" : factors);
   }
 
@@ -117,7 +124,8 @@ class KerasReader {
       if (const Tensor* tensor = find_variable(binding, name)) variables.push_back(*tensor);
     std::vector<Tensor> given;
     for (const KerasBinding::Source& source : binding.given)
-      if (const Tensor* tensor = model_.weights.find(source.name)) given.push_back(to_keras(source.steps, {*tensor}).at(0));
+      if (const Tensor* tensor = model_.weights.find(source.name))
+        given.push_back(to_keras(source.steps, {*tensor}).at(0));
     if (variables.size() != binding.variables.size() || given.size() != binding.given.size()) return;
     in_file(place_of(binding), [&] {
       const std::optional<std::vector<Tensor>> exact = exact_tensors(binding, given, variables);
@@ -134,23 +142,28 @@ class KerasReader {
   void add_tensor(const std::string& name, const Tensor& tensor) {
     const Tensor* known = model_.weights.find(name);
     if (!known) return model_.weights.add(name, tensor);
-    if (!bit_equal(*known, tensor)) throw Unsupported("the tensor " + name + " stands in several layers of the Keras model, which differ now");
+    if (!bit_equal(*known, tensor))
+      throw Unsupported("the tensor " + name + " stands in several layers of the Keras model, which differ now");
   }
 
   // What a lossy binding was made of, if it was kept and Keras's variables are still what it makes.
-  std::optional<std::vector<Tensor>> exact_tensors(const KerasBinding& binding, const std::vector<Tensor>& given, const std::vector<Tensor>& variables) const {
+  std::optional<std::vector<Tensor>> exact_tensors(const KerasBinding& binding, const std::vector<Tensor>& given,
+                                                   const std::vector<Tensor>& variables) const {
     if (!is_lossy(binding.steps)) return std::nullopt;
     std::vector<Tensor> kept;
     for (const KerasBinding::Source& source : binding.torch)
-      if (const NamedTensor* tensor = find_tensor(file_.extra_tensors, source.name)) kept.push_back(to_keras(source.steps, {tensor->tensor}).at(0));
+      if (const NamedTensor* tensor = find_tensor(file_.extra_tensors, source.name))
+        kept.push_back(to_keras(source.steps, {tensor->tensor}).at(0));
     if (kept.size() != binding.torch.size()) return std::nullopt;
-    return std::ranges::equal(to_keras(binding.steps, kept, given), variables, bit_equal) ? std::optional(kept) : std::nullopt;
+    return std::ranges::equal(to_keras(binding.steps, kept, given), variables, bit_equal) ? std::optional(kept)
+                                                                                          : std::nullopt;
   }
 
   // Counters and the like; and tensors that were carried along without being the architecture's.
   void read_residuals() {
     for (const NamedTensor& tensor : file_.extra_tensors)
-      if (!tensor.name.starts_with(kOptimizerFolder) && !model_.weights.find(tensor.name)) model_.weights.add(tensor.name, tensor.tensor);
+      if (!tensor.name.starts_with(kOptimizerFolder) && !model_.weights.find(tensor.name))
+        model_.weights.add(tensor.name, tensor.tensor);
     for (const auto& [name, fallback] : plan_.residuals)
       if (!model_.weights.find(name)) model_.weights.add(name, fallback);
     for (NamedTensor& tensor : unexpected_) model_.weights.set(tensor.name, tensor.tensor);
@@ -206,7 +219,8 @@ class KerasReader {
       compile.as_object().erase("optimizer_config");
       if (!own) training.compile = std::move(compile);
     }
-    if (training.epoch || training.loss || training.optimizer || training.compile) model_.training = std::move(training);
+    if (training.epoch || training.loss || training.optimizer || training.compile)
+      model_.training = std::move(training);
   }
 
   // The optimizer as PyTorch had it: its settings to the letter, and the state that Keras holds rounded.
@@ -222,7 +236,8 @@ class KerasReader {
     const Json& with_slots = settings.at("parameters_with_state");
     std::map<std::string, std::vector<NamedTensor>> slots;
     for (const Json& name : with_slots.as_array())
-      if (auto found = optimizer.slots.find(name.as_string()); found != optimizer.slots.end()) slots.insert(std::move(*found));
+      if (auto found = optimizer.slots.find(name.as_string()); found != optimizer.slots.end())
+        slots.insert(std::move(*found));
     optimizer.slots = std::move(slots);
     for (auto& [parameter, kept] : optimizer.slots)
       for (NamedTensor& slot : kept) {
@@ -230,10 +245,12 @@ class KerasReader {
         const NamedTensor* exact = find_tensor(file_.extra_tensors, kOptimizerFolder + name);
         if (!exact) continue;
         if (exact->tensor.shape() != slot.tensor.shape())
-          throw MalformedFile("/h5bridge/tensors: " + exact->name + " has shape " + to_string(exact->tensor.shape()) + ", expected " + to_string(slot.tensor.shape()));
+          throw MalformedFile("/h5bridge/tensors: " + exact->name + " has shape " + to_string(exact->tensor.shape()) +
+                              ", expected " + to_string(slot.tensor.shape()));
         const Json* recorded = settings.at("digests").find(name);
         const NamedTensor* variable = recorded ? find_tensor(variables, recorded->at("variable").as_string()) : nullptr;
-        if (!recorded || (variable && digest(variable->tensor) == recorded->at("digest").as_string())) slot.tensor = exact->tensor;
+        if (!recorded || (variable && digest(variable->tensor) == recorded->at("digest").as_string()))
+          slot.tensor = exact->tensor;
       }
   }
 
@@ -246,6 +263,8 @@ class KerasReader {
 
 }  // namespace
 
-Model model_from_keras(const KerasFile& file, const std::optional<Architecture>& architecture) { return KerasReader(file, architecture).run(); }
+Model model_from_keras(const KerasFile& file, const std::optional<Architecture>& architecture) {
+  return KerasReader(file, architecture).run();
+}
 
 }  // namespace h5bridge

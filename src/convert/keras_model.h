@@ -8,12 +8,14 @@
 
 namespace h5bridge {
 
-/// The model in a Keras file. With an `architecture` of the caller's, the file's weights are matched to that by layer names;
-/// otherwise the one that h5bridge left in the file holds, or else what its configuration describes. Tensors that are not
-/// there are left out: check_weights tells. Throws UsageError for a file of weights alone without `architecture`.
+/// The model in a Keras file. With an `architecture` of the caller's, the file's weights are matched to that by layer
+/// names; otherwise the one that h5bridge left in the file holds, or else what its configuration describes. Tensors
+/// that are not there are left out: check_weights tells. Throws UsageError for a file of weights alone without
+/// `architecture`.
 Model model_from_keras(const KerasFile& file, const std::optional<Architecture>& architecture);
 
-/// What to write for a model. Throws UsageError if it lacks architecture or weights, Unsupported for what Keras cannot say.
+/// What to write for a model. Throws UsageError if it lacks architecture or weights, Unsupported for what Keras cannot
+/// say.
 KerasFile keras_from_model(const Model& model, const SaveOptions& options);
 
 }  // namespace h5bridge

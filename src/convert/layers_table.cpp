@@ -24,7 +24,9 @@ std::string cell(const std::string& text) {
 
 std::string kind_of(const AttributeSpec& spec) {
   const auto several = [&](const std::string& one) {
-    const std::string some = spec.length == 0 ? one + "s" : spec.length == 1 ? one + " or [" + one + "]" : one + " or " + std::to_string(spec.length) + " " + one + "s";
+    const std::string some = spec.length == 0   ? one + "s"
+                             : spec.length == 1 ? one + " or [" + one + "]"
+                                                : one + " or " + std::to_string(spec.length) + " " + one + "s";
     return some + (spec.nullable_elements ? " (each may be null)" : "");
   };
   const auto words = [&] {
@@ -52,7 +54,9 @@ std::string kind_of(const AttributeSpec& spec) {
 std::string default_of(const AttributeSpec& spec) {
   if (!spec.fallback) return "required";
   const auto* several = std::get_if<std::vector<std::int64_t>>(&*spec.fallback);
-  const bool one_for_all = several && spec.length && std::adjacent_find(several->begin(), several->end(), std::not_equal_to<>()) == several->end();
+  const bool one_for_all =
+      several && spec.length &&
+      std::adjacent_find(several->begin(), several->end(), std::not_equal_to<>()) == several->end();
   return code(one_for_all ? std::to_string(several->front()) : attribute_to_json(*spec.fallback).dump());
 }
 
@@ -66,7 +70,8 @@ std::string keras_classes(const Registry& registry, const LayerType& type) {
       classes.emplace_back("operations");
       continue;
     }
-    classes.push_back((mapping->is_operation() ? "operation " : "") + code(mapping->class_name) + (settings.empty() ? "" : " with " + joined(settings, ", ")));
+    classes.push_back((mapping->is_operation() ? "operation " : "") + code(mapping->class_name) +
+                      (settings.empty() ? "" : " with " + joined(settings, ", ")));
   }
   return classes.empty() ? "none" : joined(classes, "; ");
 }
@@ -86,12 +91,14 @@ std::string attributes_of(const LayerType& type) {
   if (type.attributes.empty()) return "";
   std::string result = "\n| attribute | kind | default | meaning |\n| --- | --- | --- | --- |\n";
   for (const AttributeSpec& spec : type.attributes)
-    result += "| " + code(spec.name) + " | " + cell(kind_of(spec)) + " | " + cell(default_of(spec)) + " | " + cell(spec.meaning) + " |\n";
+    result += "| " + code(spec.name) + " | " + cell(kind_of(spec)) + " | " + cell(default_of(spec)) + " | " +
+              cell(spec.meaning) + " |\n";
   return result;
 }
 
 std::string section_of(const Registry& registry, const LayerType& type) {
-  std::string result = "\n### " + type.name + "\n" + type.summary + "\n\n- Keras: " + keras_classes(registry, type) + "\n";
+  std::string result =
+      "\n### " + type.name + "\n" + type.summary + "\n\n- Keras: " + keras_classes(registry, type) + "\n";
   if (const std::string tensors = tensors_of(type); !tensors.empty()) result += "- Tensors: " + tensors + "\n";
   if (!type.named_inputs.empty()) result += "- Inputs by name: `" + joined(type.named_inputs, "`, `") + "`\n";
   return result + "- Source: " + type.source + "\n" + attributes_of(type);
@@ -102,8 +109,10 @@ std::string section_of(const Registry& registry, const LayerType& type) {
 std::string layers_table(const Registry& registry) {
   std::string result =
       "# Layers\n\n"
-      "All layer types of the [architecture JSON](architecture.md). Generated from the layer definitions in `src/layers/` by\n"
-      "`h5bridge_generate`; a test compares this copy. Attributes are those of PyTorch's constructor or function; the meaning says where one\n"
+      "All layer types of the [architecture JSON](architecture.md). Generated from the layer definitions in "
+      "`src/layers/` by\n"
+      "`h5bridge_generate`; a test compares this copy. Attributes are those of PyTorch's constructor or function; the "
+      "meaning says where one\n"
       "is Keras's. Where Keras has several ways to say a type, the first one is written, and all are read.\n";
   for (const Family& family : registry.families()) {
     result += "\n## " + family.name + "\n";

@@ -10,7 +10,9 @@ namespace {
 constexpr const char* kOriginal = "original";  // the member of Architecture::keras
 
 // The same graph, whatever the order in which its layers are kept.
-bool same_graph(const Architecture& a, const Architecture& b) { return architecture_to_json(a) == architecture_to_json(b); }
+bool same_graph(const Architecture& a, const Architecture& b) {
+  return architecture_to_json(a) == architecture_to_json(b);
+}
 
 // Takes weights and the optimizer's slots, which have their parameter's shape (but for counters), through the steps.
 void change_weights(Model& model, const std::map<std::string, std::vector<WeightStep>>& changes) {
@@ -38,7 +40,10 @@ Model to_data_format(const Model& model, DataFormat wanted) {
 Architecture architecture_for_torch(const Architecture& architecture) {
   Architecture result = change_layout(architecture, DataFormat::ChannelsFirst).architecture;
   const bool from_keras = architecture.keras.contains("class_name");
-  if (from_keras && !same_graph(change_layout(result, presented_format(architecture, Framework::Keras), Framework::Keras).architecture, architecture))
+  if (from_keras &&
+      !same_graph(
+          change_layout(result, presented_format(architecture, Framework::Keras), Framework::Keras).architecture,
+          architecture))
     result.keras.set(kOriginal, architecture_to_json(architecture));
   return result;
 }

@@ -49,9 +49,11 @@ void read_source(const std::string& path, const LoadOptions& options, Parts& par
       parts.torch = in_file(path, [&] { return read_torch_file(file, options); });
       return;
     case SourceKind::Architecture:
-      return parts.set_architecture(in_file(path, [&] { return checked(architecture_from_json(Json::parse(read_text(*file)))); }), path, false);
+      return parts.set_architecture(
+          in_file(path, [&] { return checked(architecture_from_json(Json::parse(read_text(*file)))); }), path, false);
     case SourceKind::KerasConfig:
-      return parts.set_architecture(in_file(path, [&] { return architecture_from_keras(Json::parse(read_text(*file))); }), path, true);
+      return parts.set_architecture(
+          in_file(path, [&] { return architecture_from_keras(Json::parse(read_text(*file))); }), path, true);
   }
 }
 
@@ -60,8 +62,10 @@ void strip_wrappers(Model& model) {
   for (const std::string prefix : {"module.", "_orig_mod."}) {
     const auto wrapped = [&](const NamedTensor& tensor) { return tensor.name.starts_with(prefix); };
     const auto parameters = parameters_of(*model.architecture);
-    const bool expected = std::any_of(parameters.begin(), parameters.end(), [&](const NamedParameter& p) { return p.name.starts_with(prefix); });
-    if (expected || model.weights.empty() || !std::all_of(model.weights.begin(), model.weights.end(), wrapped)) continue;
+    const bool expected = std::any_of(parameters.begin(), parameters.end(),
+                                      [&](const NamedParameter& p) { return p.name.starts_with(prefix); });
+    if (expected || model.weights.empty() || !std::all_of(model.weights.begin(), model.weights.end(), wrapped))
+      continue;
     Weights stripped;
     for (const NamedTensor& tensor : model.weights) stripped.add(tensor.name.substr(prefix.size()), tensor.tensor);
     model.weights = std::move(stripped);
@@ -74,7 +78,8 @@ void add_missing_counters(Model& model) {
   const Json* torch = model.metadata.find("torch");
   if (torch && torch->find("state_dict_metadata")) return;
   for (const NamedParameter& parameter : parameters_of(*model.architecture))
-    if (parameter.spec.role == Role::Buffer && parameter.spec.shape.empty() && parameter.spec.dtype == DType::Int64 && !model.weights.find(parameter.name))
+    if (parameter.spec.role == Role::Buffer && parameter.spec.shape.empty() && parameter.spec.dtype == DType::Int64 &&
+        !model.weights.find(parameter.name))
       model.weights.add(parameter.name, zeros(DType::Int64, {}));
 }
 
@@ -90,10 +95,12 @@ void add_aliases(Model& model) {
 void name_parameters(Model& model) {
   if (!model.training || !model.training->optimizer) return;
   std::map<std::string, Role> roles;
-  for (const NamedParameter& parameter : parameters_of(*model.architecture)) roles[parameter.name] = parameter.spec.role;
+  for (const NamedParameter& parameter : parameters_of(*model.architecture))
+    roles[parameter.name] = parameter.spec.role;
   std::vector<std::string> names;
   for (const NamedTensor& tensor : model.weights)
-    if (const auto role = roles.find(tensor.name); role != roles.end() && role->second == Role::Parameter) names.push_back(tensor.name);
+    if (const auto role = roles.find(tensor.name); role != roles.end() && role->second == Role::Parameter)
+      names.push_back(tensor.name);
   // Where it trains only some of them, its numbers do not tell which; they stay, and what needs the names says so.
   std::size_t counted = 0;
   for (const Json::Object& group : model.training->optimizer->groups)
@@ -122,8 +129,10 @@ Model put_together(Parts parts, const LoadOptions& options) {
     model.architecture = std::move(parts.architecture);
     if (model.architecture && parts.is_keras_config) {
       // A .pth holds PyTorch's layout, with flattens folded; Keras's own format stays noted in the architecture.
-      if (parts.torch) model.architecture = architecture_for_torch(*model.architecture);
-      else model.framework = Framework::Keras;
+      if (parts.torch)
+        model.architecture = architecture_for_torch(*model.architecture);
+      else
+        model.framework = Framework::Keras;
     }
     if (model.format.empty()) model.format = parts.is_keras_config ? "keras-config" : "architecture";
     if (model.architecture && parts.torch) {
@@ -146,7 +155,9 @@ Parts read_sources(const std::vector<std::string>& sources, const LoadOptions& o
 
 }  // namespace
 
-Model load_unchecked(const std::vector<std::string>& sources, const LoadOptions& options) { return put_together(read_sources(sources, options), options); }
+Model load_unchecked(const std::vector<std::string>& sources, const LoadOptions& options) {
+  return put_together(read_sources(sources, options), options);
+}
 
 Model load(const std::vector<std::string>& sources, const LoadOptions& options) {
   Parts parts = read_sources(sources, options);

@@ -34,7 +34,8 @@ void check_names(const Presentation& presentation, const RandomInputs& wanted) {
 Symbols bound_symbols(const Presentation& presentation, const RandomInputs& wanted) {
   Symbols symbols;
   for (const Port& port : presentation.inputs)
-    if (const auto given = wanted.shapes.find(port.name); given != wanted.shapes.end() && given->second.size() == port.shape.size())
+    if (const auto given = wanted.shapes.find(port.name);
+        given != wanted.shapes.end() && given->second.size() == port.shape.size())
       for (std::size_t i = 0; i < port.shape.size(); ++i)
         if (const auto symbol = symbol_of(port.shape[i])) symbols.emplace(*symbol, given->second[i]);
   for (const Port& port : presentation.inputs)
@@ -61,7 +62,8 @@ std::int64_t integer_bound(const Architecture& architecture, const std::string& 
   std::set<std::string> reached{input};
   std::int64_t bound = kIntegers;
   for (const Node& node : architecture.nodes) {
-    if (std::ranges::none_of(values_of(node), [&](const Value& value) { return reached.contains(value.node); })) continue;
+    if (std::ranges::none_of(values_of(node), [&](const Value& value) { return reached.contains(value.node); }))
+      continue;
     reached.insert(node.name);
     const Attributes& attributes = architecture.layer_of(node).attributes;
     if (attributes.contains("num_embeddings")) bound = std::min(bound, attributes.integer("num_embeddings"));
@@ -90,14 +92,15 @@ Tensor random_tensor(DType dtype, const Shape& shape, std::int64_t bound, std::m
 
 }  // namespace
 
-std::vector<NamedTensor> random_inputs(const Architecture& architecture, const Presentation& presentation, const RandomInputs& wanted) {
+std::vector<NamedTensor> random_inputs(const Architecture& architecture, const Presentation& presentation,
+                                       const RandomInputs& wanted) {
   check_names(presentation, wanted);
   const Symbols symbols = bound_symbols(presentation, wanted);
   std::mt19937_64 random(wanted.seed);
   std::vector<NamedTensor> inputs;
   for (const Port& port : presentation.inputs)
-    inputs.push_back(
-        {port.name, random_tensor(port.dtype, bound_shape(port, symbols, wanted), integer_bound(architecture, port.name), random)});
+    inputs.push_back({port.name, random_tensor(port.dtype, bound_shape(port, symbols, wanted),
+                                               integer_bound(architecture, port.name), random)});
   return inputs;
 }
 

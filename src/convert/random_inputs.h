@@ -11,13 +11,15 @@
 namespace h5bridge {
 
 struct RandomInputs {
-  std::int64_t rows = 2;                // of the batch axis, where it is open
+  std::int64_t rows = 2;  // of the batch axis, where it is open
   std::uint64_t seed = 0;
   std::map<std::string, Shape> shapes;  // of inputs by name, as presented
 };
 
-/// Normally distributed numbers, and small integers that stay within every table that the input may be looked up in. Open
-/// sizes other than the batch get one small number. Throws UsageError for a shape of no input, or one that does not fit.
-std::vector<NamedTensor> random_inputs(const Architecture& architecture, const Presentation& presentation, const RandomInputs& wanted);
+/// Normally distributed numbers, and small integers that stay within every table that the input may be looked up in.
+/// Open sizes other than the batch get one small number. Throws UsageError for a shape of no input, or one that does
+/// not fit.
+std::vector<NamedTensor> random_inputs(const Architecture& architecture, const Presentation& presentation,
+                                       const RandomInputs& wanted);
 
 }  // namespace h5bridge

@@ -43,11 +43,14 @@ bool looks_like_json(const ByteSource& file) {
   std::array<char, 64> head{};
   const std::size_t count = std::min<std::uint64_t>(head.size(), file.size());
   file.read_at(0, std::as_writable_bytes(std::span(head).first(count)));
-  const auto* first = std::find_if(head.data(), head.data() + count, [](char c) { return !std::strchr(" \t\r\n", c) || c == '\0'; });
+  const auto* first =
+      std::find_if(head.data(), head.data() + count, [](char c) { return !std::strchr(" \t\r\n", c) || c == '\0'; });
   return first != head.data() + count && *first == '{';
 }
 
-[[noreturn]] void not_read_yet(const std::string& what) { throw Unsupported("is " + what + ", which h5bridge does not read yet"); }
+[[noreturn]] void not_read_yet(const std::string& what) {
+  throw Unsupported("is " + what + ", which h5bridge does not read yet");
+}
 
 SourceKind recognise_zip(const ByteSourcePtr& file) {
   const ZipReader archive(file);
@@ -90,7 +93,8 @@ std::string format_name(SourceKind kind) {
 }
 
 std::string read_text(const ByteSource& file) {
-  if (file.size() > kLargestText) throw MalformedFile("is a text of " + std::to_string(file.size()) + " bytes, which is too large");
+  if (file.size() > kLargestText)
+    throw MalformedFile("is a text of " + std::to_string(file.size()) + " bytes, which is too large");
   std::string text(file.size(), '\0');
   file.read_at(0, std::as_writable_bytes(std::span(text)));
   return text;

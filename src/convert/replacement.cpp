@@ -46,7 +46,7 @@ std::string Replacement::temporary_for(const std::string& path) {
   const std::string destination = resolved(path);
   for (const Pending& pending : pending_)
     if (pending.destination == destination) throw UsageError(path + ": is named twice as a destination");
-  struct stat status {};
+  struct stat status{};
   const bool exists = ::stat(destination.c_str(), &status) == 0;
   if (exists && S_ISDIR(status.st_mode)) throw SystemFailure(path + ": is a directory");
   if (exists && !S_ISREG(status.st_mode)) throw SystemFailure(path + ": is not a regular file");
@@ -66,7 +66,8 @@ std::string Replacement::temporary_for(const std::string& path) {
 void Replacement::commit() {
   for (const Pending& pending : pending_) flush(pending.temporary);
   while (!pending_.empty()) {
-    if (std::rename(pending_.back().temporary.c_str(), pending_.back().destination.c_str()) != 0) fail(pending_.back().destination);
+    if (std::rename(pending_.back().temporary.c_str(), pending_.back().destination.c_str()) != 0)
+      fail(pending_.back().destination);
     pending_.pop_back();
   }
 }

@@ -14,8 +14,8 @@ class Replacement {
   Replacement(const Replacement&) = delete;
   Replacement& operator=(const Replacement&) = delete;
 
-  /// Where to write what is to become `destination`: an empty file beside it, so that the rename stays on one file system.
-  /// Throws SystemFailure if it cannot be made, UsageError if the destination was named before.
+  /// Where to write what is to become `destination`: an empty file beside it, so that the rename stays on one file
+  /// system. Throws SystemFailure if it cannot be made, UsageError if the destination was named before.
   std::string temporary_for(const std::string& destination);
   /// Renames all. Throws SystemFailure.
   void commit();

@@ -21,16 +21,17 @@ struct RunOptions {
 class Runner {
  public:
   virtual ~Runner() = default;
-  /// Runs the model in evaluation mode. Inputs by name, in any order; outputs named and ordered as presentation_of has them.
-  /// Numbers are converted to the model's dtype where that loses no meaning (checked_inputs). Throws UsageError for missing,
-  /// unknown or misshapen inputs.
+  /// Runs the model in evaluation mode. Inputs by name, in any order; outputs named and ordered as presentation_of has
+  /// them. Numbers are converted to the model's dtype where that loses no meaning (checked_inputs). Throws UsageError
+  /// for missing, unknown or misshapen inputs.
   virtual std::vector<NamedTensor> run(const std::vector<NamedTensor>& inputs) = 0;
   /// The same with the whole batch at once, handing every node's outputs to `observe` in the architecture's own layout.
   using Observer = std::function<void(const std::string& node, const std::vector<Tensor>& outputs)>;
   virtual std::vector<NamedTensor> run(const std::vector<NamedTensor>& inputs, const Observer& observe) = 0;
 };
 
-/// Loads LibTorch and builds the model. Throws SystemFailure if the program was built without LibTorch or has no such device.
+/// Loads LibTorch and builds the model. Throws SystemFailure if the program was built without LibTorch or has no such
+/// device.
 std::unique_ptr<Runner> make_runner(const Model& model, const RunOptions& options);
 
 }  // namespace h5bridge

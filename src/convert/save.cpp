@@ -31,17 +31,24 @@ void write_stream(const std::string& path, const std::function<void(std::ostream
   if (!out) throw SystemFailure(std::string("writing failed: ") + std::strerror(errno));
 }
 
-void write_keras(const Model& model, const std::string& path, const SaveOptions& options) { write_keras_h5(keras_from_model(model, options), path); }
+void write_keras(const Model& model, const std::string& path, const SaveOptions& options) {
+  write_keras_h5(keras_from_model(model, options), path);
+}
 
 void write_torch(const Model& model, const std::string& path, const SaveOptions& options) {
   const bool needs_none = model.architecture && parameters_of(*model.architecture).empty();
   if (model.weights.empty() && !needs_none) throw UsageError("needs weights, and the sources have none");
-  if (options.checkpoint && !options.optimizer) throw UsageError("a checkpoint without optimizer is a plain state_dict: leave --checkpoint out");
+  if (options.checkpoint && !options.optimizer)
+    throw UsageError("a checkpoint without optimizer is a plain state_dict: leave --checkpoint out");
   const Model torch = to_data_format(model, DataFormat::ChannelsFirst);
-  if (options.checkpoint && (!torch.training || !torch.training->optimizer)) throw Unsupported("a checkpoint needs the optimizer's state, and the sources have none");
+  if (options.checkpoint && (!torch.training || !torch.training->optimizer))
+    throw Unsupported("a checkpoint needs the optimizer's state, and the sources have none");
   if (options.checkpoint && torch.training->optimizer->groups.empty())
-    throw Unsupported("the optimizer " + torch.training->optimizer->kind + ", or the schedule of its learning rate, has no PyTorch counterpart yet");
-  write_stream(path, [&](std::ostream& out) { write_torch_file(torch, out, {.checkpoint = options.checkpoint, .optimizer = options.optimizer}); });
+    throw Unsupported("the optimizer " + torch.training->optimizer->kind +
+                      ", or the schedule of its learning rate, has no PyTorch counterpart yet");
+  write_stream(path, [&](std::ostream& out) {
+    write_torch_file(torch, out, {.checkpoint = options.checkpoint, .optimizer = options.optimizer});
+  });
 }
 
 void write_architecture(const Model& model, const std::string& path, const SaveOptions&) {

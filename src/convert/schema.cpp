@@ -22,7 +22,8 @@ Json described(Json schema, const std::string& description) {
 }
 
 Json several(const AttributeSpec& spec, const char* type) {
-  const Json element = spec.nullable_elements ? Object{{"anyOf", Array{of_type(type), of_type("null")}}} : of_type(type);
+  const Json element =
+      spec.nullable_elements ? Object{{"anyOf", Array{of_type(type), of_type("null")}}} : of_type(type);
   Object array = array_of(element).as_object();
   if (spec.length > 0) {
     array.set("minItems", spec.length);
@@ -37,10 +38,12 @@ Json value_schema(const AttributeSpec& spec) {
     case AttributeKind::Integer: return of_type("integer");
     case AttributeKind::Number:
     case AttributeKind::Scalar: return of_type("number");
-    case AttributeKind::Text: return spec.choices.empty() ? of_type("string") : Json(Object{{"enum", Json::array(spec.choices)}});
+    case AttributeKind::Text:
+      return spec.choices.empty() ? of_type("string") : Json(Object{{"enum", Json::array(spec.choices)}});
     case AttributeKind::Integers: return several(spec, "integer");
     case AttributeKind::Numbers: return several(spec, "number");
-    case AttributeKind::Padding: return Object{{"anyOf", Array{Object{{"enum", Json::array(spec.choices)}}, several(spec, "integer")}}};
+    case AttributeKind::Padding:
+      return Object{{"anyOf", Array{Object{{"enum", Json::array(spec.choices)}}, several(spec, "integer")}}};
     case AttributeKind::Sizes: return Object{{"anyOf", Array{reference("size"), array_of(reference("size"))}}};
   }
   throw std::logic_error("unknown attribute kind");
@@ -67,7 +70,10 @@ Array required_attributes(const LayerType& type) {
 Json attributes_schema(const LayerType& type) {
   Object properties;
   for (const AttributeSpec& spec : type.attributes) properties.set(spec.name, attribute_schema(spec));
-  Object result{{"description", type.summary}, {"type", "object"}, {"properties", std::move(properties)}, {"additionalProperties", false}};
+  Object result{{"description", type.summary},
+                {"type", "object"},
+                {"properties", std::move(properties)},
+                {"additionalProperties", false}};
   if (Array required = required_attributes(type); !required.empty()) result.set("required", std::move(required));
   return result;
 }
@@ -76,7 +82,9 @@ Json attributes_schema(const LayerType& type) {
 Json attributes_of(const LayerType& type) {
   Object then{{"properties", Object{{"attributes", reference(definition_of(type))}}}};
   if (!required_attributes(type).empty()) then.set("required", Array{"attributes"});
-  return Object{{"if", Object{{"properties", Object{{"type", Object{{"const", type.name}}}}}, {"required", Array{"type"}}}}, {"then", std::move(then)}};
+  return Object{
+      {"if", Object{{"properties", Object{{"type", Object{{"const", type.name}}}}}, {"required", Array{"type"}}}},
+      {"then", std::move(then)}};
 }
 
 Json entry_schema(const std::vector<const LayerType*>& types) {
@@ -87,11 +95,13 @@ Json entry_schema(const std::vector<const LayerType*>& types) {
     conditions.push_back(attributes_of(*type));
   }
   return Object{
-      {"description", "A call of a layer: with type it defines the layer, with call it calls one that is defined already."},
+      {"description",
+       "A call of a layer: with type it defines the layer, with call it calls one that is defined already."},
       {"type", "object"},
       {"properties",
        Object{
-           {"name", described(reference("name"), "With type: the module's path in the state_dict. It names the entry's values.")},
+           {"name", described(reference("name"),
+                              "With type: the module's path in the state_dict. It names the entry's values.")},
            {"type", Object{{"enum", std::move(names)}}},
            {"attributes", of_type("object")},
            {"call", described(reference("name"), "The name of the entry that defines the layer.")},
@@ -101,15 +111,17 @@ Json entry_schema(const std::vector<const LayerType*>& types) {
        }},
       {"required", Array{"name"}},
       {"additionalProperties", false},
-      {"oneOf", Array{Object{{"required", Array{"type"}}},
-                      Object{{"required", Array{"call"}}, {"properties", Object{{"attributes", false}, {"keras", false}}}}}},
+      {"oneOf",
+       Array{Object{{"required", Array{"type"}}},
+             Object{{"required", Array{"call"}}, {"properties", Object{{"attributes", false}, {"keras", false}}}}}},
       {"allOf", std::move(conditions)},
   };
 }
 
 Json input_schema() {
   Array dtypes;
-  for (int dtype = 0; dtype <= static_cast<int>(DType::Complex128); ++dtype) dtypes.push_back(name_of(static_cast<DType>(dtype)));
+  for (int dtype = 0; dtype <= static_cast<int>(DType::Complex128); ++dtype)
+    dtypes.push_back(name_of(static_cast<DType>(dtype)));
   return Object{
       {"type", "object"},
       {"properties",
@@ -124,8 +136,9 @@ Json input_schema() {
 }
 
 Json outputs_schema() {
-  return Object{{"anyOf", Array{Object{{"type", "array"}, {"items", reference("value")}, {"minItems", 1}},
-                                Object{{"type", "object"}, {"additionalProperties", reference("value")}, {"minProperties", 1}}}}};
+  return Object{
+      {"anyOf", Array{Object{{"type", "array"}, {"items", reference("value")}, {"minItems", 1}},
+                      Object{{"type", "object"}, {"additionalProperties", reference("value")}, {"minProperties", 1}}}}};
 }
 
 std::vector<const LayerType*> types_of(const Registry& registry) {
@@ -141,7 +154,9 @@ Json architecture_schema(const Registry& registry) {
   const std::vector<const LayerType*> types = types_of(registry);
   Object definitions{
       {"name", Object{{"type", "string"}, {"pattern", "^[^:]+$"}}},
-      {"value", Object{{"description", "An input or an entry, with :1, :2, ... for its further outputs."}, {"type", "string"}, {"pattern", "^[^:]+(:[0-9]+)?$"}}},
+      {"value", Object{{"description", "An input or an entry, with :1, :2, ... for its further outputs."},
+                       {"type", "string"},
+                       {"pattern", "^[^:]+(:[0-9]+)?$"}}},
       {"size", Object{{"description", "A number, or a symbol, or arithmetic on symbols with + - * //."},
                       {"anyOf", Array{of_type("integer"), Object{{"type", "string"}, {"minLength", 1}}}}}},
       {"input", input_schema()},
@@ -151,16 +166,20 @@ Json architecture_schema(const Registry& registry) {
   return Object{
       {"$schema", "https://json-schema.org/draft/2020-12/schema"},
       {"title", "h5bridge architecture"},
-      {"description", "A model's architecture as a typed graph of layers. Generated from the layer definitions; docs/architecture.md explains it."},
+      {"description",
+       "A model's architecture as a typed graph of layers. Generated from the layer definitions; docs/architecture.md "
+       "explains it."},
       {"type", "object"},
       {"properties",
        Object{
            {"h5bridge", described(Object{{"const", 1}}, "The version of this form.")},
            {"name", described(of_type("string"), "The model's name.")},
            {"inputs", Object{{"type", "array"}, {"items", reference("input")}, {"minItems", 1}}},
-           {"layers", described(array_of(reference("entry")), "In an order in which every value is made before it is used.")},
+           {"layers",
+            described(array_of(reference("entry")), "In an order in which every value is made before it is used.")},
            {"outputs", outputs_schema()},
-           {"aliases", described(Object{{"type", "object"}, {"additionalProperties", of_type("string")}}, "Further names of tensors in the state_dict, with their first ones.")},
+           {"aliases", described(Object{{"type", "object"}, {"additionalProperties", of_type("string")}},
+                                 "Further names of tensors in the state_dict, with their first ones.")},
            {"unused", described(array_of(of_type("string")), "Tensors of the state_dict that no layer has.")},
            {"keras", described(of_type("object"), "What Keras says of the model itself.")},
        }},

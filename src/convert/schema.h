@@ -1,5 +1,5 @@
-// What is generated from the layer definitions, so that there is one truth: the contract of the architecture JSON and the
-// table of layers. h5bridge_generate writes both into the repository, and a test compares the committed copies.
+// What is generated from the layer definitions, so that there is one truth: the contract of the architecture JSON and
+// the table of layers. h5bridge_generate writes both into the repository, and a test compares the committed copies.
 #pragma once
 
 #include <string>
@@ -9,8 +9,9 @@
 
 namespace h5bridge {
 
-/// The JSON Schema (draft 2020-12) of docs/architecture.md's form. It is closed: an unknown member, type or attribute is an
-/// error. What a schema cannot say (names that are used before they are made, shapes that do not fit) it leaves to the reader.
+/// The JSON Schema (draft 2020-12) of docs/architecture.md's form. It is closed: an unknown member, type or attribute
+/// is an error. What a schema cannot say (names that are used before they are made, shapes that do not fit) it leaves
+/// to the reader.
 Json architecture_schema(const Registry& registry);
 
 /// docs/layers.md: every type with its attributes, tensors and Keras classes.

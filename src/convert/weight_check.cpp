@@ -22,7 +22,8 @@ std::vector<WeightProblem> weight_problems(const Model& model) {
     if (!tensor)
       result.push_back({WeightProblem::Kind::Missing, parameter.name, ""});
     else if (tensor->shape() != parameter.spec.shape)
-      result.push_back({WeightProblem::Kind::Misshapen, parameter.name, "has shape " + to_string(tensor->shape()) + ", expected " + to_string(parameter.spec.shape)});
+      result.push_back({WeightProblem::Kind::Misshapen, parameter.name,
+                        "has shape " + to_string(tensor->shape()) + ", expected " + to_string(parameter.spec.shape)});
   }
   // What is the same view of the same bytes is one tensor with two names: a module that is registered twice.
   std::set<TensorView> known;
@@ -34,7 +35,8 @@ std::vector<WeightProblem> weight_problems(const Model& model) {
   for (const auto& [alias, name] : model.architecture->aliases) carried.insert(alias);
   carried.insert(model.architecture->unused.begin(), model.architecture->unused.end());
   for (const NamedTensor& tensor : model.weights)
-    if (!expected.contains(tensor.name) && !known.contains(view_of(tensor.tensor)) && !carried.contains(tensor.name)) result.push_back({WeightProblem::Kind::Unexpected, tensor.name, ""});
+    if (!expected.contains(tensor.name) && !known.contains(view_of(tensor.tensor)) && !carried.contains(tensor.name))
+      result.push_back({WeightProblem::Kind::Unexpected, tensor.name, ""});
   return result;
 }
 
@@ -43,7 +45,8 @@ std::vector<WeightProblem> changed_tensors(const Model& model) {
   const Json* digests = model.metadata.find("digests");
   if (!digests || !digests->is_object()) return result;
   for (const auto& [name, recorded] : digests->as_object())
-    if (const Tensor* tensor = model.weights.find(name); tensor && recorded.is_string() && digest(*tensor) != recorded.as_string())
+    if (const Tensor* tensor = model.weights.find(name);
+        tensor && recorded.is_string() && digest(*tensor) != recorded.as_string())
       result.push_back({WeightProblem::Kind::Changed, name, "differs from its digest"});
   return result;
 }
@@ -53,7 +56,8 @@ std::string summary(const std::vector<WeightProblem>& problems) {
   const auto list = [&](WeightProblem::Kind kind, const std::string& title) {
     std::string names;
     for (const WeightProblem& problem : problems)
-      if (problem.kind == kind) names += (names.empty() ? "" : ", ") + problem.tensor + (problem.detail.empty() ? "" : " " + problem.detail);
+      if (problem.kind == kind)
+        names += (names.empty() ? "" : ", ") + problem.tensor + (problem.detail.empty() ? "" : " " + problem.detail);
     if (!names.empty()) result += (result.empty() ? "" : "; ") + title + names;
   };
   list(WeightProblem::Kind::Missing, "missing: ");
@@ -65,10 +69,14 @@ std::string summary(const std::vector<WeightProblem>& problems) {
 
 void check_weights(const Model& model, bool allow_unexpected) {
   std::vector<WeightProblem> problems = weight_problems(model);
-  if (allow_unexpected) std::erase_if(problems, [](const WeightProblem& problem) { return problem.kind == WeightProblem::Kind::Unexpected; });
+  if (allow_unexpected)
+    std::erase_if(problems,
+                  [](const WeightProblem& problem) { return problem.kind == WeightProblem::Kind::Unexpected; });
   if (problems.empty()) return;
-  const bool all_unexpected = std::ranges::all_of(problems, [](const WeightProblem& problem) { return problem.kind == WeightProblem::Kind::Unexpected; });
-  throw MalformedFile("the tensors do not fit the architecture: " + summary(problems) + (all_unexpected ? " (--allow-unexpected carries them along)" : ""));
+  const bool all_unexpected = std::ranges::all_of(
+      problems, [](const WeightProblem& problem) { return problem.kind == WeightProblem::Kind::Unexpected; });
+  throw MalformedFile("the tensors do not fit the architecture: " + summary(problems) +
+                      (all_unexpected ? " (--allow-unexpected carries them along)" : ""));
 }
 
 }  // namespace h5bridge

@@ -11,9 +11,11 @@ namespace {
 
 constexpr std::int64_t kVersion = 1;
 
-void refuse_unknown(const Json::Object& object, std::initializer_list<std::string_view> known, const std::string& where) {
+void refuse_unknown(const Json::Object& object, std::initializer_list<std::string_view> known,
+                    const std::string& where) {
   for (const auto& [name, value] : object)
-    if (std::find(known.begin(), known.end(), name) == known.end()) throw MalformedFile(where + " has an unknown member \"" + name + "\"");
+    if (std::find(known.begin(), known.end(), name) == known.end())
+      throw MalformedFile(where + " has an unknown member \"" + name + "\"");
 }
 
 Value value_from(const Json& json) {
@@ -23,17 +25,21 @@ Value value_from(const Json& json) {
   std::int64_t output = 0;
   const char* end = text.data() + text.size();
   const auto [rest, error] = std::from_chars(text.data() + colon + 1, end, output);
-  if (error != std::errc() || rest != end || output < 0) throw MalformedFile("\"" + text + "\" is no value: a number is expected behind the ':'");
+  if (error != std::errc() || rest != end || output < 0)
+    throw MalformedFile("\"" + text + "\" is no value: a number is expected behind the ':'");
   return {text.substr(0, colon), output};
 }
 
-Json value_to(const Value& value) { return value.output == 0 ? value.node : value.node + ":" + std::to_string(value.output); }
+Json value_to(const Value& value) {
+  return value.output == 0 ? value.node : value.node + ":" + std::to_string(value.output);
+}
 
 SymbolicShape shape_from(const Json& json) {
   SymbolicShape result;
   for (const Json& size : json.as_array()) {
     result.push_back(size.is_string() ? Size::parse(size.as_string()) : Size(size.as_integer()));
-    if (const auto number = result.back().value(); number && *number < 0) throw MalformedFile("a size is " + std::to_string(*number));
+    if (const auto number = result.back().value(); number && *number < 0)
+      throw MalformedFile("a size is " + std::to_string(*number));
   }
   return result;
 }
@@ -60,13 +66,15 @@ Layer layer_from(const Json& entry, const std::string& name) {
   const Json* attributes = entry.find("attributes");
   // Types that are not known are reported together, when the graph is checked.
   if (const LayerType* type = Registry::instance().find(layer.type))
-    layer.attributes = attributes_from_json(*type, attributes ? attributes->as_object() : Json::Object{}, describe(layer));
+    layer.attributes =
+        attributes_from_json(*type, attributes ? attributes->as_object() : Json::Object{}, describe(layer));
   if (const Json* keras = entry.find("keras")) layer.keras = keras->as_object();
   return layer;
 }
 
 void add_entry(const Json& entry, Architecture& architecture) {
-  refuse_unknown(entry.as_object(), {"name", "type", "call", "attributes", "inputs", "named_inputs", "keras"}, "a layer");
+  refuse_unknown(entry.as_object(), {"name", "type", "call", "attributes", "inputs", "named_inputs", "keras"},
+                 "a layer");
   Node node{entry.at("name").as_string(), {}, {}, {}};
   const Json* call = entry.find("call");
   if (call && entry.find("type")) throw MalformedFile("\"" + node.name + "\" has both a \"type\" and a \"call\"");
@@ -84,7 +92,8 @@ void add_entry(const Json& entry, Architecture& architecture) {
     node.inputs.push_back({architecture.inputs[0].name, 0});
   }
   if (const Json* named = entry.find("named_inputs"))
-    for (const auto& [argument, value] : named->as_object()) node.named_inputs.emplace_back(argument, value_from(value));
+    for (const auto& [argument, value] : named->as_object())
+      node.named_inputs.emplace_back(argument, value_from(value));
   architecture.nodes.push_back(std::move(node));
 }
 
@@ -117,9 +126,11 @@ bool looks_like_architecture(const Json& json) { return json.find("h5bridge") !=
 bool looks_like_keras_config(const Json& json) { return json.find("class_name") && json.find("config"); }
 
 Architecture architecture_from_json(const Json& json) {
-  refuse_unknown(json.as_object(), {"h5bridge", "name", "inputs", "layers", "outputs", "aliases", "unused", "keras"}, "the architecture");
+  refuse_unknown(json.as_object(), {"h5bridge", "name", "inputs", "layers", "outputs", "aliases", "unused", "keras"},
+                 "the architecture");
   if (const std::int64_t version = json.at("h5bridge").as_integer(); version != kVersion)
-    throw Unsupported("the architecture is of version " + std::to_string(version) + ", expected " + std::to_string(kVersion));
+    throw Unsupported("the architecture is of version " + std::to_string(version) + ", expected " +
+                      std::to_string(kVersion));
   Architecture architecture;
   if (const Json* name = json.find("name")) architecture.name = name->as_string();
   for (const Json& input : json.at("inputs").as_array()) architecture.inputs.push_back(input_from(input));
@@ -141,14 +152,19 @@ Architecture architecture_from_json(const Json& json) {
 Json architecture_to_json(const Architecture& architecture) {
   Json::Array inputs;
   for (const Input& input : architecture.inputs)
-    inputs.push_back(Json::Object{{"name", input.name}, {"shape", shape_to(input.shape)}, {"dtype", name_of(input.dtype)}});
+    inputs.push_back(
+        Json::Object{{"name", input.name}, {"shape", shape_to(input.shape)}, {"dtype", name_of(input.dtype)}});
   Json::Array layers;
   for (const Node& node : architecture.nodes) {
-    // The call that defines a layer has its name; a layer whose first call is named otherwise cannot be said in this form.
+    // The call that defines a layer has its name; a layer whose first call is named otherwise cannot be said in this
+    // form.
     const bool defines = node.name == node.layer;
     layers.push_back(entry_of(architecture, node, defines));
   }
-  Json::Object result{{"h5bridge", kVersion}, {"name", architecture.name}, {"inputs", std::move(inputs)}, {"layers", std::move(layers)}};
+  Json::Object result{{"h5bridge", kVersion},
+                      {"name", architecture.name},
+                      {"inputs", std::move(inputs)},
+                      {"layers", std::move(layers)}};
   const bool named = !architecture.outputs.empty() && !architecture.outputs[0].name.empty();
   if (named) {
     Json::Object outputs;
@@ -164,7 +180,8 @@ Json architecture_to_json(const Architecture& architecture) {
     for (const auto& [alias, name] : architecture.aliases) aliases.set(alias, name);
     result.set("aliases", std::move(aliases));
   }
-  if (!architecture.unused.empty()) result.set("unused", Json::Array(architecture.unused.begin(), architecture.unused.end()));
+  if (!architecture.unused.empty())
+    result.set("unused", Json::Array(architecture.unused.begin(), architecture.unused.end()));
   if (!architecture.keras.empty()) result.set("keras", architecture.keras);
   return result;
 }

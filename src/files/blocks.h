@@ -10,8 +10,8 @@
 
 namespace h5bridge {
 
-/// Calls `use(std::span<const std::byte>)` with the packed row-major bytes of `tensor`, in order, in blocks of whole elements
-/// and at most 4 MiB. A tensor that is not contiguous is packed in memory as a whole.
+/// Calls `use(std::span<const std::byte>)` with the packed row-major bytes of `tensor`, in order, in blocks of whole
+/// elements and at most 4 MiB. A tensor that is not contiguous is packed in memory as a whole.
 template <typename Use>
 void for_each_block(const Tensor& tensor, Use&& use) {
   constexpr std::uint64_t kBlock = std::uint64_t{4} << 20;

@@ -11,8 +11,9 @@ namespace {
 
 constexpr std::size_t kDigestSize = 16;
 
-constexpr std::array<std::uint64_t, 8> kInitial{0x6a09e667f3bcc908, 0xbb67ae8584caa73b, 0x3c6ef372fe94f82b, 0xa54ff53a5f1d36f1,
-                                                0x510e527fade682d1, 0x9b05688c2b3e6c1f, 0x1f83d9abfb41bd6b, 0x5be0cd19137e2179};
+constexpr std::array<std::uint64_t, 8> kInitial{0x6a09e667f3bcc908, 0xbb67ae8584caa73b, 0x3c6ef372fe94f82b,
+                                                0xa54ff53a5f1d36f1, 0x510e527fade682d1, 0x9b05688c2b3e6c1f,
+                                                0x1f83d9abfb41bd6b, 0x5be0cd19137e2179};
 
 // The order in which each round takes the message's words; rounds 10 and 11 repeat the first two.
 constexpr std::uint8_t kOrder[10][16] = {
@@ -58,9 +59,11 @@ void Blake2b::compress(bool last) {
   if (last) v[14] = ~v[14];
   for (std::size_t round = 0; round < 12; ++round) {
     const std::uint8_t* const order = kOrder[round % 10];
-    for (std::size_t i = 0; i < 4; ++i) mix(v[i], v[4 + i], v[8 + i], v[12 + i], words[order[2 * i]], words[order[2 * i + 1]]);
     for (std::size_t i = 0; i < 4; ++i)
-      mix(v[i], v[4 + (i + 1) % 4], v[8 + (i + 2) % 4], v[12 + (i + 3) % 4], words[order[8 + 2 * i]], words[order[9 + 2 * i]]);
+      mix(v[i], v[4 + i], v[8 + i], v[12 + i], words[order[2 * i]], words[order[2 * i + 1]]);
+    for (std::size_t i = 0; i < 4; ++i)
+      mix(v[i], v[4 + (i + 1) % 4], v[8 + (i + 2) % 4], v[12 + (i + 3) % 4], words[order[8 + 2 * i]],
+          words[order[9 + 2 * i]]);
   }
   for (std::size_t i = 0; i < 8; ++i) state_[i] ^= v[i] ^ v[8 + i];
   buffered_ = 0;

@@ -46,12 +46,14 @@ void check_superblock(const ByteSource& file) {
   if (head[block.sizes_at] != 8 || head[block.sizes_at + 1] != 8)
     throw MalformedFile("HDF5 superblock: offsets of " + std::to_string(head[block.sizes_at]) + " and lengths of " +
                         std::to_string(head[block.sizes_at + 1]) + " bytes, expected 8 and 8");
-  const auto number_at = [&](std::size_t at) { return load_little_endian<std::uint64_t>(std::as_bytes(std::span(head)).subspan(at)); };
+  const auto number_at = [&](std::size_t at) {
+    return load_little_endian<std::uint64_t>(std::as_bytes(std::span(head)).subspan(at));
+  };
   if (number_at(block.base_at) != 0)
     throw MalformedFile("HDF5 superblock: base address " + std::to_string(number_at(block.base_at)) + ", expected 0");
   if (number_at(block.end_at) > file.size())
-    throw MalformedFile("truncated HDF5 file: its superblock states " + std::to_string(number_at(block.end_at)) + " bytes, but there are " +
-                        std::to_string(file.size()));
+    throw MalformedFile("truncated HDF5 file: its superblock states " + std::to_string(number_at(block.end_at)) +
+                        " bytes, but there are " + std::to_string(file.size()));
 }
 
 std::string attribute_of(const std::string& path, const std::string& attribute) {
@@ -78,7 +80,8 @@ std::vector<std::string> padded_texts(const OpenAttribute& open, std::uint64_t f
   std::string buffer(width * open.count, '\0');
   check(H5Aread(open.attribute.id(), open.type.id(), buffer.data()), what);
   std::vector<std::string> texts;
-  for (std::size_t at = 0; at < buffer.size(); at += width) texts.emplace_back(buffer.data() + at, ::strnlen(buffer.data() + at, width));
+  for (std::size_t at = 0; at < buffer.size(); at += width)
+    texts.emplace_back(buffer.data() + at, ::strnlen(buffer.data() + at, width));
   return texts;
 }
 
@@ -142,14 +145,15 @@ class UnpackedDataSet final : public ByteSource {
 H5D_layout_t check_storage(hid_t properties, const std::string& what) {
   const H5D_layout_t layout = check(H5Pget_layout(properties), what);
   if (layout == H5D_VIRTUAL) throw MalformedFile(what + " is a virtual data set, which is refused");
-  if (check(H5Pget_external_count(properties), what) > 0) throw MalformedFile(what + " is stored in another file, which is refused");
+  if (check(H5Pget_external_count(properties), what) > 0)
+    throw MalformedFile(what + " is stored in another file, which is refused");
   constexpr std::array<H5Z_filter_t, 3> kAllowed{H5Z_FILTER_DEFLATE, H5Z_FILTER_SHUFFLE, H5Z_FILTER_FLETCHER32};
   const int filters = check(H5Pget_nfilters(properties), what);
   for (int i = 0; i < filters; ++i) {
     unsigned flags = 0;
     std::size_t values = 0;
-    const H5Z_filter_t filter =
-        check(H5Pget_filter2(properties, static_cast<unsigned>(i), &flags, &values, nullptr, 0, nullptr, nullptr), what);
+    const H5Z_filter_t filter = check(
+        H5Pget_filter2(properties, static_cast<unsigned>(i), &flags, &values, nullptr, 0, nullptr, nullptr), what);
     if (std::find(kAllowed.begin(), kAllowed.end(), filter) == kAllowed.end())
       throw MalformedFile(what + " uses filter " + std::to_string(filter) +
                           ", which is refused: only deflate, shuffle and fletcher32 are read");
@@ -157,10 +161,11 @@ H5D_layout_t check_storage(hid_t properties, const std::string& what) {
   return layout;
 }
 
-void check_expansion(hid_t properties, H5D_layout_t layout, std::uint64_t declared, std::uint64_t stored, std::size_t width,
-                     const std::string& what) {
+void check_expansion(hid_t properties, H5D_layout_t layout, std::uint64_t declared, std::uint64_t stored,
+                     std::size_t width, const std::string& what) {
   if (declared > kExpansionFloor && declared / kMaxExpansion > stored)
-    throw MalformedFile(what + " declares " + std::to_string(declared) + " bytes but stores " + std::to_string(stored) + ": refused");
+    throw MalformedFile(what + " declares " + std::to_string(declared) + " bytes but stores " + std::to_string(stored) +
+                        ": refused");
   if (layout != H5D_CHUNKED) return;
   std::array<hsize_t, H5S_MAX_RANK> extents{};
   const int rank = check(H5Pget_chunk(properties, H5S_MAX_RANK, extents.data()), what);
@@ -192,7 +197,8 @@ std::optional<std::string> Object::text(const std::string& attribute) const {
   const auto list = texts(attribute);
   if (!list) return std::nullopt;
   if (list->size() != 1)
-    throw MalformedFile(attribute_of(path_, attribute) + " holds " + std::to_string(list->size()) + " texts, expected one");
+    throw MalformedFile(attribute_of(path_, attribute) + " holds " + std::to_string(list->size()) +
+                        " texts, expected one");
   return list->front();
 }
 
@@ -219,7 +225,9 @@ Handle Group::follow(std::string_view path) const {
     H5L_info_t link{};
     check(H5Lget_info(parent, name.c_str(), &link, H5P_DEFAULT), what);
     if (link.type != H5L_TYPE_HARD) {
-      const std::string kind = link.type == H5L_TYPE_SOFT ? "a soft" : link.type == H5L_TYPE_EXTERNAL ? "an external" : "a user-defined";
+      const std::string kind = link.type == H5L_TYPE_SOFT       ? "a soft"
+                               : link.type == H5L_TYPE_EXTERNAL ? "an external"
+                                                                : "a user-defined";
       throw MalformedFile(what + " is " + kind + " link, which is refused");
     }
     current = handle(H5Oopen(parent, name.c_str(), H5P_DEFAULT), what);
@@ -232,7 +240,8 @@ Group Group::group(std::string_view path) const {
   Handle found = follow(path);
   std::string where = (path_ == "/" ? "" : path_) + "/" + std::string(path);
   const Library library;
-  if (H5Iget_type(found.id()) != H5I_GROUP) throw MalformedFile(printable(where) + " is no group, where one is expected");
+  if (H5Iget_type(found.id()) != H5I_GROUP)
+    throw MalformedFile(printable(where) + " is no group, where one is expected");
   return Group(std::move(found), std::move(where), file_);
 }
 
@@ -240,7 +249,8 @@ DataSet Group::data_set(std::string_view path) const {
   Handle found = follow(path);
   std::string where = (path_ == "/" ? "" : path_) + "/" + std::string(path);
   const Library library;
-  if (H5Iget_type(found.id()) != H5I_DATASET) throw MalformedFile(printable(where) + " is no data set, where one is expected");
+  if (H5Iget_type(found.id()) != H5I_DATASET)
+    throw MalformedFile(printable(where) + " is no data set, where one is expected");
   return DataSet(std::move(found), std::move(where), file_);
 }
 
@@ -273,11 +283,13 @@ Tensor DataSet::tensor() const {
   const bool inside = offset == HADDR_UNDEF || (offset <= file_->size() && declared <= file_->size() - offset);
   if (in_one_piece && (stored != declared || !inside))
     throw MalformedFile(what + " declares " + std::to_string(declared) + " bytes, which the file does not hold");
-  if (offset != HADDR_UNDEF && element->native_order) return Tensor(element->dtype, std::move(shape), part_of(file_, offset, declared));
+  if (offset != HADDR_UNDEF && element->native_order)
+    return Tensor(element->dtype, std::move(shape), part_of(file_, offset, declared));
   check_expansion(properties.id(), layout, declared, stored, width, what);
   check(H5Iinc_ref(handle_.id()), what);
   Handle kept(handle_.id());
-  auto bytes = std::make_shared<UnpackedDataSet>(std::move(kept), element->dtype, std::move(extents), declared, "reading " + what);
+  auto bytes = std::make_shared<UnpackedDataSet>(std::move(kept), element->dtype, std::move(extents), declared,
+                                                 "reading " + what);
   return Tensor(element->dtype, std::move(shape), std::move(bytes));
 }
 

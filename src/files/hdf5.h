@@ -1,5 +1,5 @@
-// HDF5 files as a tree of groups, data sets and attributes, for reading and for writing. A thin and safe wrapper: it follows
-// hard links only, never runs or loads anything a file names, and keeps HDF5's own headers out of ours.
+// HDF5 files as a tree of groups, data sets and attributes, for reading and for writing. A thin and safe wrapper: it
+// follows hard links only, never runs or loads anything a file names, and keeps HDF5's own headers out of ours.
 //
 // Everything here may be used from several threads. Errors name the path inside of the file, not the file.
 #pragma once
@@ -59,9 +59,9 @@ class Object {
 class DataSet : public Object {
  public:
   using Object::Object;
-  /// The elements, still in the file: where they lie there as a Tensor wants them, its bytes are the file's; compressed,
-  /// chunked and big-endian ones go through the HDF5 library when they are read. Throws Unsupported for elements that are
-  /// not numbers.
+  /// The elements, still in the file: where they lie there as a Tensor wants them, its bytes are the file's;
+  /// compressed, chunked and big-endian ones go through the HDF5 library when they are read. Throws Unsupported for
+  /// elements that are not numbers.
   Tensor tensor() const;
 };
 
@@ -109,7 +109,8 @@ class NewGroup : public NewObject {
   using NewObject::NewObject;
   /// Makes a group, and those on the way there.
   NewGroup create_group(const std::string& path) const;
-  /// Writes a data set, and makes the groups on the way there. The data is contiguous, aligned to 64 bytes and not compressed.
+  /// Writes a data set, and makes the groups on the way there. The data is contiguous, aligned to 64 bytes and not
+  /// compressed.
   NewObject write(const std::string& path, const Tensor& tensor) const;
 };
 

@@ -10,7 +10,8 @@
 namespace h5bridge::hdf5 {
 namespace {
 
-/// What an attribute holds of a string: 4 bytes length, 8 bytes address of a collection in the global heap, 4 bytes index in it.
+/// What an attribute holds of a string: 4 bytes length, 8 bytes address of a collection in the global heap, 4 bytes
+/// index in it.
 constexpr std::size_t kReferenceSize = 16;
 constexpr std::size_t kHeaderSize = 16;  // of a collection, and of each object in it
 
@@ -25,7 +26,8 @@ Collection read_collection(std::uint64_t address, const ByteSource& file) {
   std::array<std::byte, kHeaderSize> header;
   const std::span<const std::byte> view(header);
   file.read_at(address, header);
-  if (std::memcmp(header.data(), "GCOL\1", 5) != 0) throw MalformedFile("no heap collection at offset " + std::to_string(address));
+  if (std::memcmp(header.data(), "GCOL\1", 5) != 0)
+    throw MalformedFile("no heap collection at offset " + std::to_string(address));
   const std::uint64_t size = load_little_endian<std::uint64_t>(view.subspan(8));
   if (size > file.size() - address)
     throw MalformedFile("the heap collection at offset " + std::to_string(address) + " is larger than the file");
@@ -34,10 +36,12 @@ Collection read_collection(std::uint64_t address, const ByteSource& file) {
   const std::uint64_t end = address + size;
   for (std::uint64_t at = address + kHeaderSize; at + kHeaderSize <= end;) {
     file.read_at(at, header);
-    const std::uint64_t index = load_little_endian<std::uint16_t>(view), length = load_little_endian<std::uint64_t>(view.subspan(8));
+    const std::uint64_t index = load_little_endian<std::uint16_t>(view),
+                        length = load_little_endian<std::uint64_t>(view.subspan(8));
     at += kHeaderSize;
     if (index == 0) break;  // what follows is free
-    if (length > end - at) throw MalformedFile("an object of the heap collection at offset " + std::to_string(address) + " leaves it");
+    if (length > end - at)
+      throw MalformedFile("an object of the heap collection at offset " + std::to_string(address) + " leaves it");
     objects.emplace(index, Extent{at, length});
     at += (length + 7) / 8 * 8;
   }
@@ -45,7 +49,8 @@ Collection read_collection(std::uint64_t address, const ByteSource& file) {
 }
 
 /// As a conversion from text of variable length to 16 opaque bytes: the references as they are in the file.
-herr_t keep_references(hid_t from, hid_t to, H5T_cdata_t* conversion, std::size_t, std::size_t, std::size_t, void*, void*, hid_t) {
+herr_t keep_references(hid_t from, hid_t to, H5T_cdata_t* conversion, std::size_t, std::size_t, std::size_t, void*,
+                       void*, hid_t) {
   if (conversion->command != H5T_CONV_INIT) return 0;
   conversion->need_bkg = H5T_BKG_NO;
   return H5Tget_size(from) == kReferenceSize && H5Tget_size(to) == kReferenceSize ? 0 : -1;
@@ -57,7 +62,8 @@ class ReferenceConversion {
   ReferenceConversion()
       : text_(text_type(H5T_CSET_ASCII)),
         reference_(checked_handle<MalformedFile>(H5Tcreate(H5T_OPAQUE, kReferenceSize), "making an HDF5 type")) {
-    checked<MalformedFile>(H5Tregister(H5T_PERS_SOFT, kName, text_.id(), reference_.id(), keep_references), "registering a conversion");
+    checked<MalformedFile>(H5Tregister(H5T_PERS_SOFT, kName, text_.id(), reference_.id(), keep_references),
+                           "registering a conversion");
   }
   ~ReferenceConversion() { H5Tunregister(H5T_PERS_SOFT, kName, text_.id(), reference_.id(), keep_references); }
   ReferenceConversion(const ReferenceConversion&) = delete;
@@ -72,7 +78,8 @@ class ReferenceConversion {
 
 }  // namespace
 
-std::vector<std::string> variable_texts(std::int64_t attribute, std::uint64_t count, const ByteSource& file, const std::string& what) {
+std::vector<std::string> variable_texts(std::int64_t attribute, std::uint64_t count, const ByteSource& file,
+                                        const std::string& what) {
   const Library library;
   std::vector<std::byte> references(count * kReferenceSize);
   {
@@ -90,7 +97,8 @@ std::vector<std::string> variable_texts(std::int64_t attribute, std::uint64_t co
     if (added) collection->second = read_collection(address, file);
     const auto found = collection->second.find(index);
     if (found == collection->second.end() || length > found->second.size)
-      throw MalformedFile("no text of " + std::to_string(length) + " bytes in the heap collection at offset " + std::to_string(address));
+      throw MalformedFile("no text of " + std::to_string(length) + " bytes in the heap collection at offset " +
+                          std::to_string(address));
     total += length;
     if (total > file.size()) throw MalformedFile("the texts together are larger than the file");
     std::string text(length, '\0');
@@ -100,7 +108,8 @@ std::vector<std::string> variable_texts(std::int64_t attribute, std::uint64_t co
   };
   return in_file(what, [&] {
     std::vector<std::string> texts;
-    for (std::uint64_t i = 0; i < count; ++i) texts.push_back(text_at(std::span(references).subspan(i * kReferenceSize, kReferenceSize)));
+    for (std::uint64_t i = 0; i < count; ++i)
+      texts.push_back(text_at(std::span(references).subspan(i * kReferenceSize, kReferenceSize)));
     return texts;
   });
 }

@@ -116,7 +116,8 @@ std::string library_message() {
     return 0;
   };
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, take_first, &message);
-  // Of "file write failed: time = ..., errno = 28, error message = 'No space left on device', buf = ..." the quotation says it all.
+  // Of "file write failed: time = ..., errno = 28, error message = 'No space left on device', buf = ..." the quotation
+  // says it all.
   constexpr std::string_view kQuotation = "error message = '";
   if (const std::size_t at = message.find(kQuotation); at != std::string::npos) {
     message.erase(0, at + kQuotation.size());

@@ -1,5 +1,5 @@
-// The HDF5 C library behind C++ manners: identifiers that release themselves, errors that are exceptions, and a table of
-// element types. Only the hdf5*.cpp files include this header; everybody else uses files/hdf5.h.
+// The HDF5 C library behind C++ manners: identifiers that release themselves, errors that are exceptions, and a table
+// of element types. Only the hdf5*.cpp files include this header; everybody else uses files/hdf5.h.
 #pragma once
 
 #include <hdf5.h>
@@ -17,8 +17,8 @@
 
 namespace h5bridge::hdf5 {
 
-/// Held around every use of the library, which need not have been built for threads: one caller at a time, no messages on
-/// the terminal, and no plug-ins loaded because a file asks for them. What the process had set before comes back.
+/// Held around every use of the library, which need not have been built for threads: one caller at a time, no messages
+/// on the terminal, and no plug-ins loaded because a file asks for them. What the process had set before comes back.
 class Library {
  public:
   Library();
@@ -59,8 +59,8 @@ Handle checked_handle(hid_t id, const std::string& what) {
   return Handle(checked<Failure>(id, what));
 }
 
-/// The type that elements of `dtype` have in a file, as h5py writes them. HDF5 has none for bfloat16 and the float8s: they
-/// are opaque bytes, tagged with the dtype's name.
+/// The type that elements of `dtype` have in a file, as h5py writes them. HDF5 has none for bfloat16 and the float8s:
+/// they are opaque bytes, tagged with the dtype's name.
 Handle type_of(DType dtype);
 
 struct ElementType {
@@ -92,7 +92,8 @@ void for_each_box(hid_t space, const std::vector<hsize_t>& extents, hsize_t firs
       if (start[axis] != 0 || box[axis] != extents[axis]) break;
     }
     if (rank > 0)
-      checked<MalformedFile>(H5Sselect_hyperslab(space, H5S_SELECT_SET, start.data(), nullptr, box.data(), nullptr), "selecting elements");
+      checked<MalformedFile>(H5Sselect_hyperslab(space, H5S_SELECT_SET, start.data(), nullptr, box.data(), nullptr),
+                             "selecting elements");
     use(elements);
     first += elements;
     count -= elements;

@@ -17,7 +17,9 @@ Handle handle(hid_t id, const std::string& what) { return checked_handle<SystemF
 
 std::string writing(const std::string& path) { return "writing " + printable(path) + " failed"; }
 
-std::string child_path(const std::string& parent, const std::string& path) { return (parent == "/" ? "" : parent) + "/" + path; }
+std::string child_path(const std::string& parent, const std::string& path) {
+  return (parent == "/" ? "" : parent) + "/" + path;
+}
 
 Handle making_groups_on_the_way(const std::string& what) {
   Handle properties = handle(H5Pcreate(H5P_LINK_CREATE), what);
@@ -25,7 +27,8 @@ Handle making_groups_on_the_way(const std::string& what) {
   return properties;
 }
 
-void write_attribute(hid_t object, const std::string& name, hid_t type, hid_t space, const void* values, const std::string& path) {
+void write_attribute(hid_t object, const std::string& name, hid_t type, hid_t space, const void* values,
+                     const std::string& path) {
   const std::string what = writing(path) + ", attribute " + printable(name);
   const Handle attribute = handle(H5Acreate2(object, name.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT), what);
   if (values != nullptr) check(H5Awrite(attribute.id(), type, values), what);
@@ -73,7 +76,8 @@ NewGroup NewGroup::create_group(const std::string& path) const {
   std::string where = child_path(path_, path);
   const std::string what = writing(where);
   const Handle links = making_groups_on_the_way(what);
-  return NewGroup(handle(H5Gcreate2(handle_.id(), path.c_str(), links.id(), H5P_DEFAULT, H5P_DEFAULT), what), std::move(where));
+  return NewGroup(handle(H5Gcreate2(handle_.id(), path.c_str(), links.id(), H5P_DEFAULT, H5P_DEFAULT), what),
+                  std::move(where));
 }
 
 NewObject NewGroup::write(const std::string& path, const Tensor& tensor) const {
@@ -83,14 +87,17 @@ NewObject NewGroup::write(const std::string& path, const Tensor& tensor) const {
   const std::vector<hsize_t> extents(tensor.shape().begin(), tensor.shape().end());
   const Handle type = type_of(tensor.dtype());
   const Handle space =
-      handle(extents.empty() ? H5Screate(H5S_SCALAR) : H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr), what);
+      handle(extents.empty() ? H5Screate(H5S_SCALAR)
+                             : H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr),
+             what);
   const Handle links = making_groups_on_the_way(what);
   const Handle properties = handle(H5Pcreate(H5P_DATASET_CREATE), what);
   check(H5Pset_layout(properties.id(), H5D_CONTIGUOUS), what);
   check(H5Pset_alloc_time(properties.id(), H5D_ALLOC_TIME_EARLY), what);
   check(H5Pset_fill_time(properties.id(), H5D_FILL_TIME_NEVER), what);
   check(H5Pset_obj_track_times(properties.id(), false), what);
-  Handle data_set = handle(H5Dcreate2(handle_.id(), path.c_str(), type.id(), space.id(), links.id(), properties.id(), H5P_DEFAULT), what);
+  Handle data_set = handle(
+      H5Dcreate2(handle_.id(), path.c_str(), type.id(), space.id(), links.id(), properties.id(), H5P_DEFAULT), what);
 
   hsize_t first = 0;
   for_each_block(tensor, [&](std::span<const std::byte> block) {

@@ -46,7 +46,8 @@ bool inflate_exactly(const ByteSource& source, std::span<std::byte> into) {
       stream->avail_in = static_cast<uInt>(piece.size());
     }
     const bool full = produced == into.size();
-    const std::size_t room = full ? beyond.size() : std::min<std::size_t>(into.size() - produced, std::numeric_limits<uInt>::max());
+    const std::size_t room =
+        full ? beyond.size() : std::min<std::size_t>(into.size() - produced, std::numeric_limits<uInt>::max());
     stream->next_out = full ? beyond.data() : reinterpret_cast<Bytef*>(into.data() + produced);
     stream->avail_out = static_cast<uInt>(room);
     const int status = stream.step();
@@ -75,9 +76,10 @@ class Inflated final : public ByteSource {
   ByteSourcePtr inflate_all() const {
     std::vector<std::byte> content(size_);
     if (!inflate_exactly(*deflated_, content))
-      throw MalformedFile("zip: entry '" + name_ + "': its deflated content is damaged, or not the " + std::to_string(size_) +
-                          " bytes declared");
-    if (checksum(content) != crc32_) throw MalformedFile("zip: entry '" + name_ + "': its checksum is wrong (damaged?)");
+      throw MalformedFile("zip: entry '" + name_ + "': its deflated content is damaged, or not the " +
+                          std::to_string(size_) + " bytes declared");
+    if (checksum(content) != crc32_)
+      throw MalformedFile("zip: entry '" + name_ + "': its checksum is wrong (damaged?)");
     return bytes_in_memory(std::move(content));
   }
 

@@ -25,7 +25,8 @@ std::vector<KerasVariable> read_variables(const hdf5::Group& group) {
   std::vector<KerasVariable> variables;
   std::set<std::string> seen;
   for (const std::string& path : names_in(group, "weight_names").value_or(std::vector<std::string>())) {
-    if (!seen.insert(path).second) throw MalformedFile("attribute weight_names of " + group.path() + " names " + path + " twice");
+    if (!seen.insert(path).second)
+      throw MalformedFile("attribute weight_names of " + group.path() + " names " + path + " twice");
     variables.push_back({path, group.data_set(path).tensor()});
   }
   return variables;

@@ -6,10 +6,11 @@
 //           <path>        a data set for each
 //       top_level_model_weights/
 //   /optimizer_weights/   attribute weight_names, data sets as above
-//   /h5bridge             ours, ignored by Keras: attribute metadata (JSON); tensors/0, tensors/1, ... with attribute name
+//   /h5bridge             ours, ignored by Keras: attribute metadata (JSON); tensors/0, tensors/1, ... with attribute
+//   name
 //
-// A file that only holds weights has the contents of model_weights at its root. Lists of names that are too large for an
-// attribute are split: layer_names0, layer_names1, ...
+// A file that only holds weights has the contents of model_weights at its root. Lists of names that are too large for
+// an attribute are split: layer_names0, layer_names1, ...
 #pragma once
 
 #include <string>
@@ -42,14 +43,14 @@ struct KerasFile {
   std::vector<NamedTensor> extra_tensors;
 };
 
-/// Reads what `path` holds; tensors stay in the file until they are used. Throws SystemFailure if the file cannot be read,
-/// MalformedFile if it is no HDF5 file, none of Keras's or unsafe, Unsupported for variables that are no numbers. Messages
-/// name the place in the file, not the file.
+/// Reads what `path` holds; tensors stay in the file until they are used. Throws SystemFailure if the file cannot be
+/// read, MalformedFile if it is no HDF5 file, none of Keras's or unsafe, Unsupported for variables that are no numbers.
+/// Messages name the place in the file, not the file.
 KerasFile read_keras_h5(const std::string& path);
 
-/// Writes `file` to `path` as Keras 3 would, one tensor at a time. Throws Unsupported for what Keras could not load: variables
-/// of bfloat16 or float8, names that are no HDF5 paths, are longer than an attribute or occur twice; SystemFailure if writing
-/// fails, and then leaves an incomplete file.
+/// Writes `file` to `path` as Keras 3 would, one tensor at a time. Throws Unsupported for what Keras could not load:
+/// variables of bfloat16 or float8, names that are no HDF5 paths, are longer than an attribute or occur twice;
+/// SystemFailure if writing fails, and then leaves an incomplete file.
 void write_keras_h5(const KerasFile& file, const std::string& path);
 
 }  // namespace h5bridge

@@ -17,15 +17,15 @@ constexpr std::size_t kAttributeLimit = 64512;
 constexpr std::size_t kReferenceSize = 16;
 constexpr const char* kTopLevel = "top_level_model_weights";
 
-/// Writes a list of names as Keras does: as one attribute, or where that would be too large, padded to equal lengths and
-/// split evenly (numpy.array_split) over `attribute`0, `attribute`1, ...
+/// Writes a list of names as Keras does: as one attribute, or where that would be too large, padded to equal lengths
+/// and split evenly (numpy.array_split) over `attribute`0, `attribute`1, ...
 void write_names(const hdf5::NewObject& object, const std::string& attribute, const std::vector<std::string>& names) {
   if (names.empty()) return object.set_no_texts(attribute);
   std::size_t width = 1;
   for (const std::string& name : names) width = std::max(width, name.size());
   if (width > kAttributeLimit)
-    throw Unsupported("a name of " + std::to_string(width) + " bytes in " + attribute + " of " + object.path() + ": Keras allows " +
-                      std::to_string(kAttributeLimit));
+    throw Unsupported("a name of " + std::to_string(width) + " bytes in " + attribute + " of " + object.path() +
+                      ": Keras allows " + std::to_string(kAttributeLimit));
 
   const std::size_t most = kAttributeLimit / width;
   const std::size_t parts = (names.size() + most - 1) / most;
@@ -45,7 +45,8 @@ void write_names(const hdf5::NewObject& object, const std::string& attribute, co
 void check_name(const std::string& name, const std::string& kind) {
   const std::string padded = "/" + name + "/";
   for (const std::string_view bad : {std::string_view("//"), std::string_view("/./"), std::string_view("\0", 1)})
-    if (padded.find(bad) != std::string::npos) throw Unsupported(kind + " \"" + name + "\" cannot be a name in an HDF5 file");
+    if (padded.find(bad) != std::string::npos)
+      throw Unsupported(kind + " \"" + name + "\" cannot be a name in an HDF5 file");
 }
 
 /// Keras has variables of these types, but its own HDF5 files return them as opaque bytes that it cannot load.
@@ -128,7 +129,8 @@ void write_keras_h5(const KerasFile& file, const std::string& path) {
     } else {
       write_versions(root, file, CharacterSet::Utf8);
       root.set_text("model_config", file.model_config.dump(), CharacterSet::Ascii);
-      if (!file.training_config.is_null()) root.set_text("training_config", file.training_config.dump(), CharacterSet::Ascii);
+      if (!file.training_config.is_null())
+        root.set_text("training_config", file.training_config.dump(), CharacterSet::Ascii);
       const hdf5::NewGroup weights = root.create_group("model_weights");
       write_weights(weights, file);
       write_versions(weights, file, CharacterSet::Ascii);

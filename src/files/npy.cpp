@@ -75,7 +75,8 @@ class HeaderParser {
         break;
       }
     }
-    if (peek() != '\0' || !dtype_ || !fortran_order_ || !shape_) fail("expected the keys descr, fortran_order and shape");
+    if (peek() != '\0' || !dtype_ || !fortran_order_ || !shape_)
+      fail("expected the keys descr, fortran_order and shape");
   }
 
   DType dtype() const { return *dtype_; }
@@ -162,7 +163,9 @@ std::string header_of(const Tensor& tensor) {
 
 }  // namespace
 
-bool looks_like_npy(const ByteSource& file) { return file.size() >= kMagic.size() && read_text(file, 0, kMagic.size()) == kMagic; }
+bool looks_like_npy(const ByteSource& file) {
+  return file.size() >= kMagic.size() && read_text(file, 0, kMagic.size()) == kMagic;
+}
 
 bool is_npz(const ZipReader& archive) {
   return !archive.entries().empty() &&
@@ -172,12 +175,13 @@ bool is_npz(const ZipReader& archive) {
 Tensor read_npy(const ByteSourcePtr& file) {
   if (!looks_like_npy(*file)) throw MalformedFile("npy: the magic bytes are missing");
   const auto version = read_text(*file, kMagic.size(), kVersionSize)[0];
-  if (version < 1 || version > 3) throw Unsupported("npy: format version " + std::to_string(version) + "; 1 to 3 are read");
+  if (version < 1 || version > 3)
+    throw Unsupported("npy: format version " + std::to_string(version) + "; 1 to 3 are read");
   const std::uint64_t length_offset = kMagic.size() + kVersionSize;
   const std::uint64_t length_size = version == 1 ? sizeof(std::uint16_t) : sizeof(std::uint32_t);
   const std::string length_bytes = read_text(*file, length_offset, length_size);
-  const std::uint64_t length =
-      version == 1 ? load_little_endian<std::uint16_t>(bytes_of(length_bytes)) : load_little_endian<std::uint32_t>(bytes_of(length_bytes));
+  const std::uint64_t length = version == 1 ? load_little_endian<std::uint16_t>(bytes_of(length_bytes))
+                                            : load_little_endian<std::uint32_t>(bytes_of(length_bytes));
   if (length > kLongestHeader) throw MalformedFile("npy: a header of " + std::to_string(length) + " bytes");
   const std::uint64_t header_offset = length_offset + length_size;
   const std::string text = read_text(*file, header_offset, length);

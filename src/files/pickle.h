@@ -1,5 +1,5 @@
-// Python pickles as data. Reading one interprets it and never imports or calls what it names: a class or function is its
-// name, an object is a record of what it would be built from.
+// Python pickles as data. Reading one interprets it and never imports or calls what it names: a class or function is
+// its name, an object is a record of what it would be built from.
 #pragma once
 
 #include <cstdint>
@@ -63,7 +63,9 @@ struct Object {
 };
 
 struct Value {
-  std::variant<None, bool, std::int64_t, double, std::string, BigInteger, Bytes, List, Tuple, Set, Dict, Global, Persistent, Object> data;
+  std::variant<None, bool, std::int64_t, double, std::string, BigInteger, Bytes, List, Tuple, Set, Dict, Global,
+               Persistent, Object>
+      data;
 
   template <typename T>
   const T* as() const {
@@ -102,8 +104,8 @@ class Document {
   std::size_t size_ = 0;
 };
 
-/// Reads the first pickle in `bytes`, of any protocol up to 5. Throws MalformedFile with the offset and the opcode of the
-/// fault. Memory is bounded by a multiple of the bytes and by a largest number of values.
+/// Reads the first pickle in `bytes`, of any protocol up to 5. Throws MalformedFile with the offset and the opcode of
+/// the fault. Memory is bounded by a multiple of the bytes and by a largest number of values.
 Document read(std::span<const std::byte> bytes);
 
 }  // namespace h5bridge::pickle

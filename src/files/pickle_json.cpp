@@ -17,8 +17,10 @@ class Converter {
   explicit Converter(const ObjectToJson& object_to_json) : object_to_json_(object_to_json) {}
 
   Json convert(const Value& value) {
-    if (++count_ > kMost) throw MalformedFile("pickle: shared references stand for more than " + std::to_string(kMost) + " values");
-    if (++depth_ > kDeepest) throw MalformedFile("pickle: values are nested more than " + std::to_string(kDeepest) + " deep (a cycle?)");
+    if (++count_ > kMost)
+      throw MalformedFile("pickle: shared references stand for more than " + std::to_string(kMost) + " values");
+    if (++depth_ > kDeepest)
+      throw MalformedFile("pickle: values are nested more than " + std::to_string(kDeepest) + " deep (a cycle?)");
     Json result = std::visit([&](const auto& data) { return form(value, data); }, value.data);
     --depth_;
     return result;
@@ -45,7 +47,8 @@ class Converter {
     Json::Object object;
     const auto* global = data.callable->as<Global>();
     object.set("$class", global ? Json(global->path()) : convert(*data.callable));
-    if (const auto* arguments = sequence(*data.arguments); arguments && !arguments->empty()) object.set("args", array(*arguments));
+    if (const auto* arguments = sequence(*data.arguments); arguments && !arguments->empty())
+      object.set("args", array(*arguments));
     if (data.keywords) object.set("keywords", convert(*data.keywords));
     if (data.state) object.set("state", convert(*data.state));
     if (!data.list_items.empty()) object.set("items", array(data.list_items));
@@ -80,6 +83,8 @@ class Converter {
 
 }  // namespace
 
-Json to_json(const Value& value, const ObjectToJson& object_to_json) { return Converter(object_to_json).convert(value); }
+Json to_json(const Value& value, const ObjectToJson& object_to_json) {
+  return Converter(object_to_json).convert(value);
+}
 
 }  // namespace h5bridge::pickle

@@ -12,8 +12,8 @@ namespace h5bridge::pickle {
 /// Asked first about every object: its JSON, or nullopt for the common form.
 using ObjectToJson = std::function<std::optional<Json>(const Value&)>;
 
-/// Dicts with distinct text keys become objects, lists and tuples arrays, NumPy scalars numbers. What JSON has no word for is an object
-/// with a `$` key:
+/// Dicts with distinct text keys become objects, lists and tuples arrays, NumPy scalars numbers. What JSON has no word
+/// for is an object with a `$` key:
 ///   {"$class": "argparse.Namespace", "args": [...], "state": {...}, "items": [...], "entries": {...}}  an object
 ///   {"$dict": [[key, value], ...]}  {"$set": [...]}  {"$bytes": COUNT}  {"$int": "DIGITS"}
 ///   {"$global": "module.name"}  {"$persistent": id}

@@ -17,7 +17,7 @@
 
 namespace h5bridge::pickle {
 
-inline constexpr std::size_t kLargestInteger = 256;               // bytes; turning an integer into digits takes quadratic time
+inline constexpr std::size_t kLargestInteger = 256;  // bytes; turning an integer into digits takes quadratic time
 inline constexpr std::size_t kMostValues = std::size_t{1} << 24;  // one byte can ask for a value of a hundred
 
 class Machine;
@@ -51,7 +51,8 @@ class Machine {
 
   // Opcodes, in the order of the table below.
   void proto() {
-    if (const auto version = take<std::uint8_t>(); version > 5) fail("protocol " + std::to_string(version) + " is not known; 0 to 5 are");
+    if (const auto version = take<std::uint8_t>(); version > 5)
+      fail("protocol " + std::to_string(version) + " is not known; 0 to 5 are");
   }
   void frame() { take<std::uint64_t>(); }  // frames only help readers that buffer
   void stop() { stopped_ = true; }
@@ -94,7 +95,8 @@ class Machine {
     const std::string_view line = take_line();
     double value = 0;
     const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), value);
-    if (error != std::errc{} || end != line.data() + line.size()) fail("'" + std::string(line.substr(0, 40)) + "' is no float");
+    if (error != std::errc{} || end != line.data() + line.size())
+      fail("'" + std::string(line.substr(0, 40)) + "' is no float");
     make(value);
   }
   void binary_float() {
@@ -224,7 +226,8 @@ class Machine {
 
   std::span<const std::byte> take_bytes(std::uint64_t count) {
     if (count > bytes_.size() - position_)
-      fail("truncated: " + std::to_string(count) + " bytes wanted, " + std::to_string(bytes_.size() - position_) + " left");
+      fail("truncated: " + std::to_string(count) + " bytes wanted, " + std::to_string(bytes_.size() - position_) +
+           " left");
     const auto taken = bytes_.subspan(position_, count);
     position_ += count;
     return taken;
@@ -248,7 +251,8 @@ class Machine {
     const std::string_view line = take_line();
     std::uint64_t index = 0;
     const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), index);
-    if (error != std::errc{} || end != line.data() + line.size()) fail("'" + std::string(line.substr(0, 40)) + "' is no index");
+    if (error != std::errc{} || end != line.data() + line.size())
+      fail("'" + std::string(line.substr(0, 40)) + "' is no index");
     return index;
   }
 

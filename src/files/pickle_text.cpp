@@ -28,7 +28,8 @@ std::optional<std::uint32_t> hexadecimal(std::string_view text, std::size_t star
   return value;
 }
 
-/// Of a UTF-8 text that is known to be one: the characters as Latin-1, which is how Python 3 writes bytes in protocol 2.
+/// Of a UTF-8 text that is known to be one: the characters as Latin-1, which is how Python 3 writes bytes in
+/// protocol 2.
 std::optional<std::string> latin1(std::string_view text) {
   std::string bytes;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -83,7 +84,12 @@ std::optional<Value> ordered_dict(const std::vector<Ref>& arguments) {
 bool is_utf8(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {
     const auto lead = static_cast<unsigned char>(text[i]);
-    const std::size_t length = lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0;
+    const std::size_t length = lead < 0x80   ? 1
+                               : lead < 0xc2 ? 0
+                               : lead < 0xe0 ? 2
+                               : lead < 0xf0 ? 3
+                               : lead < 0xf5 ? 4
+                                             : 0;
     if (length == 0 || length > text.size() - i) return false;
     for (std::size_t k = 1; k < length; ++k)
       if ((static_cast<unsigned char>(text[i + k]) & 0xc0) != 0x80) return false;
@@ -98,7 +104,10 @@ bool is_utf8(std::string_view text) {
 std::optional<std::string> raw_unicode_escape(std::string_view text) {
   std::string result;
   for (std::size_t i = 0; i < text.size();) {
-    const std::size_t digits = text[i] != '\\' || i + 1 == text.size() ? 0 : text[i + 1] == 'u' ? 4 : text[i + 1] == 'U' ? 8 : 0;
+    const std::size_t digits = text[i] != '\\' || i + 1 == text.size() ? 0
+                               : text[i + 1] == 'u'                    ? 4
+                               : text[i + 1] == 'U'                    ? 8
+                                                                       : 0;
     if (digits == 0) {
       append_utf8(result, static_cast<unsigned char>(text[i++]));
       continue;
@@ -112,7 +121,8 @@ std::optional<std::string> raw_unicode_escape(std::string_view text) {
 }
 
 std::optional<std::string> python_literal(std::string_view text) {
-  if (text.size() < 2 || (text.front() != '\'' && text.front() != '"') || text.back() != text.front()) return std::nullopt;
+  if (text.size() < 2 || (text.front() != '\'' && text.front() != '"') || text.back() != text.front())
+    return std::nullopt;
   text = text.substr(1, text.size() - 2);
   constexpr std::string_view kEscapes = "\\'\"ntrabfv";
   constexpr std::string_view kMeanings = "\\'\"\n\t\r\a\b\f\v";

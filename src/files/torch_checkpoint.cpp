@@ -63,7 +63,8 @@ std::vector<Entry> entries_of(const pickle::Value& value) {
 Ref follow(const pickle::Value& value, std::string_view key) {
   const auto* dict = value.as<Dict>();
   if (!dict) return nullptr;
-  for (std::size_t end = key.size(); end != std::string_view::npos; end = end == 0 ? std::string_view::npos : key.rfind('.', end - 1)) {
+  for (std::size_t end = key.size(); end != std::string_view::npos;
+       end = end == 0 ? std::string_view::npos : key.rfind('.', end - 1)) {
     const Ref next = pickle::find(*dict, key.substr(0, end));
     if (!next || end == key.size()) {
       if (next) return next;
@@ -80,10 +81,12 @@ Ref follow(const pickle::Value& value, std::string_view key) {
   candidates.insert(candidates.begin(), {"", &root});
   for (const Entry& entry : candidates)
     if (const auto* object = entry.value->as<pickle::Object>(); object && object->state && !is_tensor(*entry.value))
-      throw Unsupported((entry.key.empty() ? "it is" : "'" + entry.key + "' is") + std::string(" a pickled object of class ") +
-                        pickle::class_of(*entry.value) + ", whose code is not run: save its state_dict() instead");
+      throw Unsupported((entry.key.empty() ? "it is" : "'" + entry.key + "' is") +
+                        std::string(" a pickled object of class ") + pickle::class_of(*entry.value) +
+                        ", whose code is not run: save its state_dict() instead");
   const std::vector<Entry> entries = entries_of(root);
-  throw Unsupported("it holds " + pickle::describe(root) + " and no state_dict, which would be a dict of names to tensors" +
+  throw Unsupported("it holds " + pickle::describe(root) +
+                    " and no state_dict, which would be a dict of names to tensors" +
                     (entries.empty() ? "" : " (its entries: " + quoted(entries) + ")"));
 }
 
@@ -92,14 +95,17 @@ Entry find_state_dict(const pickle::Value& root, const std::string& key) {
     const Ref value = follow(root, key);
     if (!value) throw UsageError("there is no entry '" + key + "' (--key); there are " + quoted(entries_of(root)));
     if (!is_state_dict(*value))
-      throw UsageError("the entry '" + key + "' (--key) is " + pickle::describe(*value) + ", not a dict of names to tensors");
+      throw UsageError("the entry '" + key + "' (--key) is " + pickle::describe(*value) +
+                       ", not a dict of names to tensors");
     return {key, value};
   }
   std::vector<Entry> found;
   find_state_dicts({"", &root}, 0, found);
-  if (const auto* dict = root.as<Dict>(); dict && dict->items.empty()) return {"", &root};  // of a model without weights
+  if (const auto* dict = root.as<Dict>(); dict && dict->items.empty())
+    return {"", &root};  // of a model without weights
   if (found.empty()) throw_no_state_dict(root);
-  if (found.size() > 1) throw UsageError("several entries could be the state_dict: " + quoted(found) + "; choose one with --key");
+  if (found.size() > 1)
+    throw UsageError("several entries could be the state_dict: " + quoted(found) + "; choose one with --key");
   return found.front();
 }
 
@@ -131,7 +137,8 @@ Weights read_weights(const TorchFile& file, const Dict& state_dict) {
   for (const auto& [key, value] : state_dict.items) {
     const auto& name = *key->as<std::string>();
     if (!is_tensor(*value))
-      throw Unsupported("'" + name + "' is " + pickle::describe(*value) + ", the extra state of a module, and no tensor");
+      throw Unsupported("'" + name + "' is " + pickle::describe(*value) +
+                        ", the extra state of a module, and no tensor");
     weights.add(name, file.tensor(*value, name));
   }
   return weights;

@@ -10,7 +10,8 @@ namespace h5bridge {
 namespace {
 
 constexpr std::uint64_t kLargestPickle = std::uint64_t{1} << 28;
-constexpr std::string_view kLegacyMagic = "\x8a\nl\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";  // LONG1 0x1950a86a20f9469cfc6c
+constexpr std::string_view kLegacyMagic =
+    "\x8a\nl\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";  // LONG1 0x1950a86a20f9469cfc6c
 
 /// "archive/" of "archive/data.pkl": every entry of torch's is in one folder. Empty if there is none.
 std::string folder_of(const ZipReader& archive) {
@@ -29,14 +30,16 @@ const ZipEntry& pickle_entry(const ZipReader& archive) {
   if (!has_pickle(archive)) throw MalformedFile("no data.pkl in the archive, so torch.save did not write it");
   const ZipEntry& entry = *archive.find(folder_of(archive) + "data.pkl");
   if (entry.size > kLargestPickle)
-    throw MalformedFile("data.pkl has " + std::to_string(entry.size) + " bytes; more than " + std::to_string(kLargestPickle) +
-                        " are not read");
+    throw MalformedFile("data.pkl has " + std::to_string(entry.size) + " bytes; more than " +
+                        std::to_string(kLargestPickle) + " are not read");
   return entry;
 }
 
 }  // namespace
 
-bool is_torchscript_archive(const ZipReader& archive) { return has_pickle(archive) && archive.find(folder_of(archive) + "constants.pkl"); }
+bool is_torchscript_archive(const ZipReader& archive) {
+  return has_pickle(archive) && archive.find(folder_of(archive) + "constants.pkl");
+}
 
 bool is_torch_archive(const ZipReader& archive) { return has_pickle(archive) && !is_torchscript_archive(archive); }
 
@@ -49,10 +52,13 @@ bool is_legacy_torch_file(const ByteSource& file) {
 }
 
 TorchFile::TorchFile(ByteSourcePtr file)
-    : archive_(std::move(file)), folder_(folder_of(archive_)), document_(pickle::read(archive_.read(pickle_entry(archive_)))) {
+    : archive_(std::move(file)),
+      folder_(folder_of(archive_)),
+      document_(pickle::read(archive_.read(pickle_entry(archive_)))) {
   const ZipEntry* byte_order = archive_.find(folder_ + "byteorder");
   if (!byte_order) return;
-  if (byte_order->size > 16) throw MalformedFile("byteorder: " + std::to_string(byte_order->size) + " bytes, expected 'little' or 'big'");
+  if (byte_order->size > 16)
+    throw MalformedFile("byteorder: " + std::to_string(byte_order->size) + " bytes, expected 'little' or 'big'");
   const std::vector<std::byte> bytes = archive_.read(*byte_order);
   const std::string order(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (order == "big") throw Unsupported("the file was written on a big-endian machine");
@@ -79,7 +85,8 @@ Json TorchFile::to_json(const pickle::Value& value) const {
     if (!is_tensor(object)) return std::nullopt;
     try {
       const Tensor found = tensor(object, "");
-      return Json::Object{{"$tensor", Json::Object{{"shape", Json::array(found.shape())}, {"dtype", name_of(found.dtype())}}}};
+      return Json::Object{
+          {"$tensor", Json::Object{{"shape", Json::array(found.shape())}, {"dtype", name_of(found.dtype())}}}};
     } catch (const Unsupported&) {
       return std::nullopt;  // shown as the record that it is
     }

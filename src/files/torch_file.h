@@ -30,8 +30,8 @@ class TorchFile {
   const pickle::Value& root() const { return document_.root(); }
 
   /// The tensor that a value stands for, wherever it was when it was saved. Its bytes stay in the file; tensors that
-  /// share a storage share their source. Throws MalformedFile if it leaves its storage, or if the value is no tensor, and
-  /// Unsupported, naming it, for what is no plain dense tensor. `name` is for messages.
+  /// share a storage share their source. Throws MalformedFile if it leaves its storage, or if the value is no tensor,
+  /// and Unsupported, naming it, for what is no plain dense tensor. `name` is for messages.
   Tensor tensor(const pickle::Value& value, const std::string& name) const;
 
   /// Any value as JSON (files/pickle_json.h); tensors are {"$tensor": {"shape": [...], "dtype": "..."}}.
@@ -55,10 +55,11 @@ class TorchFile {
 Model read_torch_file(const ByteSourcePtr& file, const LoadOptions& options);
 
 /// Renames the parameters of an optimizer that go by number. Its numbers count parameters in the order of its groups,
-/// which is that of `parameter_names` (the state_dict's names without its buffers) unless a caller of PyTorch sorted them.
-/// Does nothing if they have names. Throws MalformedFile if the counts differ, or if a slot does not fit the shape of its
-/// parameter in `weights`.
-void name_optimizer_parameters(Optimizer& optimizer, const std::vector<std::string>& parameter_names, const Weights& weights);
+/// which is that of `parameter_names` (the state_dict's names without its buffers) unless a caller of PyTorch sorted
+/// them. Does nothing if they have names. Throws MalformedFile if the counts differ, or if a slot does not fit the
+/// shape of its parameter in `weights`.
+void name_optimizer_parameters(Optimizer& optimizer, const std::vector<std::string>& parameter_names,
+                               const Weights& weights);
 
 struct TorchWriteOptions {
   bool checkpoint = false;  // the dict {epoch, model_state_dict, optimizer_state_dict, loss} around the state_dict
@@ -66,9 +67,9 @@ struct TorchWriteOptions {
 };
 
 /// Writes what torch.save would write for the state_dict, with its _metadata if the model has it, or for a checkpoint;
-/// torch.load(weights_only=True) takes it. Tensors that are the same view of the same bytes share a storage. An epoch or
-/// loss that the model does not have is None. Throws Unsupported for a checkpoint with optimizer of a model without, and
-/// SystemFailure if writing fails.
+/// torch.load(weights_only=True) takes it. Tensors that are the same view of the same bytes share a storage. An epoch
+/// or loss that the model does not have is None. Throws Unsupported for a checkpoint with optimizer of a model without,
+/// and SystemFailure if writing fails.
 void write_torch_file(const Model& model, std::ostream& out, const TorchWriteOptions& options = {});
 
 }  // namespace h5bridge

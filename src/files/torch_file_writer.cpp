@@ -41,7 +41,8 @@ class CheckpointWriter {
   void checkpoint(bool with_optimizer) {
     const Training training = model_.training.value_or(Training{});
     if (with_optimizer && !training.optimizer)
-      throw Unsupported("a checkpoint holds the optimizer's state, and the model has none (--no-optimizer leaves it out)");
+      throw Unsupported(
+          "a checkpoint holds the optimizer's state, and the model has none (--no-optimizer leaves it out)");
     code_.empty_dict();
     code_.mark();
     code_.text("epoch");
@@ -124,7 +125,8 @@ class CheckpointWriter {
   }
 
   void slots(const Optimizer& optimizer, const Json& parameter, std::int64_t number) {
-    const auto found = optimizer.slots.find(parameter.is_string() ? parameter.as_string() : std::to_string(parameter.as_integer()));
+    const auto found =
+        optimizer.slots.find(parameter.is_string() ? parameter.as_string() : std::to_string(parameter.as_integer()));
     if (found == optimizer.slots.end()) return;
     code_.integer(number);
     code_.empty_dict();
@@ -216,7 +218,8 @@ void write_torch_file(const Model& model, std::ostream& out, const TorchWriteOpt
   zip.add(folder + "byteorder", "little");
   for (std::size_t i = 0; i < checkpoint.tensors().size(); ++i) {
     const Tensor& tensor = checkpoint.tensors()[i];
-    zip.add(folder + "data/" + std::to_string(i), tensor.byte_count(), [&](const ZipWriter::Sink& sink) { for_each_block(tensor, sink); });
+    zip.add(folder + "data/" + std::to_string(i), tensor.byte_count(),
+            [&](const ZipWriter::Sink& sink) { for_each_block(tensor, sink); });
   }
   zip.add(folder + "version", "3\n");
   zip.add(folder + ".data/serialization_id", serialization_id(zip.entries()));

@@ -46,8 +46,8 @@ bool has_slot(const Optimizer& optimizer, std::string_view name) {
 
 std::string kind_of(const Optimizer& optimizer) {
   const Json::Object& settings = optimizer.hyperparameters;
-  // Adamax states nothing of its own, but keeps an infinity norm; Adam before PyTorch 2.6 says no more than AdamW, which is
-  // the same thing only without weight decay.
+  // Adamax states nothing of its own, but keeps an infinity norm; Adam before PyTorch 2.6 says no more than AdamW,
+  // which is the same thing only without weight decay.
   if (has_slot(optimizer, "exp_inf")) return "Adamax";
   const auto fits = [&](const Kind& kind) {
     const auto set = [&](std::string_view name) { return settings.contains(name); };
@@ -128,7 +128,8 @@ std::map<std::int64_t, std::string> parameter_keys(const std::vector<Ref>& group
     const auto& group = *item->as<Dict>();
     const auto& numbers = *pickle::sequence(*pickle::find(group, "params"));
     const Json names = parameters_of(group);
-    if (names.as_array().size() != numbers.size()) throw MalformedFile("optimizer: a group has more parameters than names, or fewer");
+    if (names.as_array().size() != numbers.size())
+      throw MalformedFile("optimizer: a group has more parameters than names, or fewer");
     for (std::size_t i = 0; i < numbers.size(); ++i) {
       const auto* number = numbers[i]->as<std::int64_t>();
       if (!number) throw MalformedFile("optimizer: a parameter group lists " + pickle::describe(*numbers[i]));
@@ -142,7 +143,8 @@ std::map<std::int64_t, std::string> parameter_keys(const std::vector<Ref>& group
 
 /// Slots are as large as their parameter, but for counters and Adafactor's factors.
 bool fits(const NamedTensor& slot, const Tensor& weight) {
-  return slot.tensor.rank() == 0 || slot.name == "row_var" || slot.name == "col_var" || slot.tensor.shape() == weight.shape();
+  return slot.tensor.rank() == 0 || slot.name == "row_var" || slot.name == "col_var" ||
+         slot.tensor.shape() == weight.shape();
 }
 
 }  // namespace
@@ -184,7 +186,8 @@ std::optional<Optimizer> read_optimizer(const TorchFile& file, const pickle::Val
   return optimizer;
 }
 
-void name_optimizer_parameters(Optimizer& optimizer, const std::vector<std::string>& parameter_names, const Weights& weights) {
+void name_optimizer_parameters(Optimizer& optimizer, const std::vector<std::string>& parameter_names,
+                               const Weights& weights) {
   std::map<std::string, std::string> names;  // by number
   std::size_t count = 0;
   for (const Json::Object& group : optimizer.groups)
@@ -194,7 +197,8 @@ void name_optimizer_parameters(Optimizer& optimizer, const std::vector<std::stri
       ++count;
     }
   if (count != parameter_names.size())
-    throw MalformedFile("the optimizer has " + std::to_string(count) + " parameters, the model " + std::to_string(parameter_names.size()));
+    throw MalformedFile("the optimizer has " + std::to_string(count) + " parameters, the model " +
+                        std::to_string(parameter_names.size()));
 
   std::map<std::string, std::vector<NamedTensor>> slots;
   for (auto& [number, tensors] : optimizer.slots) {
@@ -202,14 +206,16 @@ void name_optimizer_parameters(Optimizer& optimizer, const std::vector<std::stri
     const Tensor* weight = weights.find(name);
     for (const NamedTensor& slot : tensors)
       if (weight && !fits(slot, *weight))
-        throw MalformedFile("the optimizer's " + slot.name + " number " + number + " has the shape " + to_string(slot.tensor.shape()) +
-                            ", but '" + name + "' is " + to_string(weight->shape()) + " (are its parameters in another order?)");
+        throw MalformedFile("the optimizer's " + slot.name + " number " + number + " has the shape " +
+                            to_string(slot.tensor.shape()) + ", but '" + name + "' is " + to_string(weight->shape()) +
+                            " (are its parameters in another order?)");
     slots[name] = std::move(tensors);
   }
   optimizer.slots = std::move(slots);
   for (Json::Object& group : optimizer.groups) {
     Json::Array named;
-    for (const Json& parameter : group.find("params")->as_array()) named.push_back(names.at(std::to_string(parameter.as_integer())));
+    for (const Json& parameter : group.find("params")->as_array())
+      named.push_back(names.at(std::to_string(parameter.as_integer())));
     group.set("params", std::move(named));
   }
 }

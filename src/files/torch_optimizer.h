@@ -11,8 +11,8 @@ namespace h5bridge {
 bool is_optimizer_state(const pickle::Value& value);
 
 /// The optimizer whose state_dict `value` is. Its kind is told by its hyperparameters, "unknown" where they fit none or
-/// several. A Python number as a slot becomes a 0-d float32 tensor, as torch itself takes it. nullopt where a slot is no tensor
-/// or number (LBFGS keeps lists).
+/// several. A Python number as a slot becomes a 0-d float32 tensor, as torch itself takes it. nullopt where a slot is
+/// no tensor or number (LBFGS keeps lists).
 std::optional<Optimizer> read_optimizer(const TorchFile& file, const pickle::Value& value);
 
 }  // namespace h5bridge

@@ -77,8 +77,10 @@ class Rebuilder {
   Tensor inner(const Arguments& arguments) { return rebuild(*arguments[0]); }
   Tensor from_type(const Arguments& arguments) {
     const auto* type = arguments[1]->as<Global>();
-    static const std::set<std::string, std::less<>> plain = {"torch.Tensor", "torch.nn.parameter.Parameter", "torch.nn.parameter.Buffer"};
-    if (!type || !plain.contains(type->path())) throw Unsupported("it is of the tensor class " + pickle::describe(*arguments[1]));
+    static const std::set<std::string, std::less<>> plain = {"torch.Tensor", "torch.nn.parameter.Parameter",
+                                                             "torch.nn.parameter.Buffer"};
+    if (!type || !plain.contains(type->path()))
+      throw Unsupported("it is of the tensor class " + pickle::describe(*arguments[1]));
     const auto* inner_arguments = arguments[2]->as<Tuple>();
     if (!inner_arguments) throw_expected("a tuple of arguments", *arguments[2]);
     return call(*arguments[0], inner_arguments->items);
@@ -111,9 +113,12 @@ constexpr std::array kFunctions = {
     Function{"torch._utils._rebuild_tensor_v2", 6, [](Rebuilder& r, const Arguments& a) { return r.tensor_v2(a); }, ""},
     Function{"torch._utils._rebuild_tensor_v3", 7, [](Rebuilder& r, const Arguments& a) { return r.tensor_v3(a); }, ""},
     Function{"torch._utils._rebuild_parameter", 1, [](Rebuilder& r, const Arguments& a) { return r.inner(a); }, ""},
-    Function{"torch._utils._rebuild_parameter_with_state", 1, [](Rebuilder& r, const Arguments& a) { return r.inner(a); }, ""},
-    Function{"torch._utils._rebuild_device_tensor_from_cpu_tensor", 1, [](Rebuilder& r, const Arguments& a) { return r.inner(a); }, ""},
-    Function{"torch._tensor._rebuild_from_type_v2", 4, [](Rebuilder& r, const Arguments& a) { return r.from_type(a); }, ""},
+    Function{"torch._utils._rebuild_parameter_with_state", 1,
+             [](Rebuilder& r, const Arguments& a) { return r.inner(a); }, ""},
+    Function{"torch._utils._rebuild_device_tensor_from_cpu_tensor", 1,
+             [](Rebuilder& r, const Arguments& a) { return r.inner(a); }, ""},
+    Function{"torch._tensor._rebuild_from_type_v2", 4, [](Rebuilder& r, const Arguments& a) { return r.from_type(a); },
+             ""},
     Function{"torch._utils._rebuild_qtensor", 0, nullptr, "a quantized tensor"},
     Function{"torch._utils._rebuild_sparse_tensor", 0, nullptr, "a sparse tensor"},
     Function{"torch._utils._rebuild_sparse_csr_tensor", 0, nullptr, "a sparse tensor"},
@@ -135,9 +140,10 @@ Tensor Rebuilder::call(const pickle::Value& callable, const Arguments& arguments
   if (!function) throw_expected("a function that rebuilds a tensor", callable);
   if (!function->rebuild) throw Unsupported("it is " + std::string(function->unsupported));
   if (arguments.size() < function->least_arguments)
-    throw MalformedFile(std::string(function->name) + " has " + std::to_string(arguments.size()) + " arguments, expected " +
-                        std::to_string(function->least_arguments));
-  if (++depth_ > kDeepestNesting) throw MalformedFile("tensors are nested more than " + std::to_string(kDeepestNesting) + " deep");
+    throw MalformedFile(std::string(function->name) + " has " + std::to_string(arguments.size()) +
+                        " arguments, expected " + std::to_string(function->least_arguments));
+  if (++depth_ > kDeepestNesting)
+    throw MalformedFile("tensors are nested more than " + std::to_string(kDeepestNesting) + " deep");
   return function->rebuild(*this, arguments);
 }
 
@@ -154,7 +160,8 @@ Storage Rebuilder::storage(const pickle::Value& value) const {
 
   const bool untyped = type->name == "UntypedStorage";
   const std::optional<DType> element = dtype_of_storage_class(type->name);
-  if (!untyped && !element) throw Unsupported("its elements are those of " + type->path() + ", which have no equivalent here");
+  if (!untyped && !element)
+    throw Unsupported("its elements are those of " + type->path() + ", which have no equivalent here");
   const std::uint64_t width = element ? size_of(*element) : 1;
   ByteSourcePtr bytes = find_storage_(*key);
   if (static_cast<std::uint64_t>(length) != bytes->size() / width)
@@ -173,8 +180,8 @@ void Rebuilder::refuse_marks(const pickle::Value& metadata) {
 /// (storage, offset, shape, strides, ...)
 Tensor Rebuilder::strided(const Arguments& arguments, Storage storage) {
   if (!storage.dtype) throw MalformedFile("its storage has no type, and it states none");
-  return Tensor(*storage.dtype, integers(*arguments[2], "a shape"), integers(*arguments[3], "strides"), integer(*arguments[1], "an offset"),
-                std::move(storage.bytes));
+  return Tensor(*storage.dtype, integers(*arguments[2], "a shape"), integers(*arguments[3], "strides"),
+                integer(*arguments[1], "an offset"), std::move(storage.bytes));
 }
 
 }  // namespace

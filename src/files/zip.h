@@ -30,8 +30,8 @@ bool looks_like_zip(const ByteSource& file);
 /// Reads archives with stored and deflated entries, with or without zip64.
 class ZipReader {
  public:
-  /// Reads the directory, not the content. Throws MalformedFile for a truncated archive, entries that overlap, leave the
-  /// file or share a name, local headers that contradict the directory, and sizes that only a zip bomb declares;
+  /// Reads the directory, not the content. Throws MalformedFile for a truncated archive, entries that overlap, leave
+  /// the file or share a name, local headers that contradict the directory, and sizes that only a zip bomb declares;
   /// Unsupported for encryption, several disks and other compression methods.
   explicit ZipReader(ByteSourcePtr file);
 

@@ -12,8 +12,8 @@ namespace {
 
 using namespace zip;
 
-// Deflate cannot do better than 1032 to 1, so a larger claim is a lie; and an archive that inflates to gigabytes at more
-// than 100 to 1 holds nothing that anybody trained.
+// Deflate cannot do better than 1032 to 1, so a larger claim is a lie; and an archive that inflates to gigabytes at
+// more than 100 to 1 holds nothing that anybody trained.
 constexpr std::uint64_t kLargestRatio = 1032;
 constexpr std::uint64_t kSuspiciousRatio = 100;
 constexpr std::uint64_t kSuspiciousSize = std::uint64_t{1} << 30;
@@ -91,9 +91,11 @@ std::uint64_t find_end_record(const ByteSource& file) {
   for (std::uint64_t start = tail_size; start-- > 0;) {
     const auto rest = std::span(tail).subspan(start);
     if (rest.size() < kEndSize || load_little_endian<std::uint32_t>(rest) != kEndSignature) continue;
-    if (load_little_endian<std::uint16_t>(rest.subspan(kEndSize - 2)) == rest.size() - kEndSize) return file.size() - tail_size + start;
+    if (load_little_endian<std::uint16_t>(rest.subspan(kEndSize - 2)) == rest.size() - kEndSize)
+      return file.size() - tail_size + start;
   }
-  throw MalformedFile("zip: no end record in " + std::to_string(file.size()) + " bytes (truncated? an incomplete download?)");
+  throw MalformedFile("zip: no end record in " + std::to_string(file.size()) +
+                      " bytes (truncated? an incomplete download?)");
 }
 
 Directory find_directory(const ByteSource& file) {
@@ -111,11 +113,12 @@ Directory find_directory(const ByteSource& file) {
     directory->size = record.take<std::uint32_t>();
     directory->offset = record.take<std::uint32_t>();
     directory->end = end;
-    if (disk != 0 || first_disk != 0 || count_here != directory->count) throw Unsupported("zip: the archive is split over several disks");
+    if (disk != 0 || first_disk != 0 || count_here != directory->count)
+      throw Unsupported("zip: the archive is split over several disks");
   }
   if (directory->offset > directory->end || directory->size > directory->end - directory->offset)
-    throw MalformedFile("zip: the directory of " + std::to_string(directory->size) + " bytes at byte " + std::to_string(directory->offset) +
-                        " leaves the file");
+    throw MalformedFile("zip: the directory of " + std::to_string(directory->size) + " bytes at byte " +
+                        std::to_string(directory->offset) + " leaves the file");
   if (directory->count > directory->size / kCentralSize)
     throw MalformedFile("zip: " + std::to_string(directory->count) + " entries do not fit in a directory of " +
                         std::to_string(directory->size) + " bytes");
@@ -154,7 +157,8 @@ void apply_zip64(std::span<const std::byte> extra, CentralEntry& central) {
 }
 
 CentralEntry take_central_entry(Fields& fields) {
-  if (fields.take<std::uint32_t>() != kCentralSignature) throw MalformedFile("zip: the directory is damaged: an entry has no signature");
+  if (fields.take<std::uint32_t>() != kCentralSignature)
+    throw MalformedFile("zip: the directory is damaged: an entry has no signature");
   CentralEntry central;
   fields.skip(4);  // versions
   central.flags = fields.take<std::uint16_t>();
@@ -173,7 +177,8 @@ CentralEntry take_central_entry(Fields& fields) {
   fields.skip(comment_size);
 
   const std::string& name = central.entry.name;
-  if (name.empty() || name.find('\0') != std::string::npos) throw_bad_entry(name, "the name is empty or has a zero byte in it");
+  if (name.empty() || name.find('\0') != std::string::npos)
+    throw_bad_entry(name, "the name is empty or has a zero byte in it");
   if (central.flags & kFlagEncrypted) throw Unsupported("zip: entry '" + name + "' is encrypted");
   if (central.method != kStored && central.method != kDeflated)
     throw Unsupported("zip: entry '" + name + "' has compression method " + std::to_string(central.method) +
@@ -187,7 +192,8 @@ void locate(const ByteSource& file, std::uint64_t limit, CentralEntry& central) 
   ZipEntry& entry = central.entry;
   const std::uint64_t header_size = kLocalSize + entry.name.size();
   if (central.header_offset > limit || header_size > limit - central.header_offset)
-    throw_bad_entry(entry.name, "its header at byte " + std::to_string(central.header_offset) + " is outside of the file");
+    throw_bad_entry(entry.name,
+                    "its header at byte " + std::to_string(central.header_offset) + " is outside of the file");
   const auto bytes = read_range(file, central.header_offset, header_size);
   Fields local(bytes, "local header");
   if (local.take<std::uint32_t>() != kLocalSignature)
@@ -203,27 +209,32 @@ void locate(const ByteSource& file, std::uint64_t limit, CentralEntry& central) 
   const auto extra_size = local.take<std::uint16_t>();
   // With a descriptor the local header may leave checksum and sizes open; sizes may be in its zip64 field.
   const bool open = (flags & kFlagDescriptor) != 0;
-  const auto agrees = [&](std::uint64_t here, std::uint64_t there) { return here == there || here == kSeeZip64 || (open && here == 0); };
-  if (method != central.method || name_size != entry.name.size() || text_of(local.take_bytes(name_size)) != entry.name ||
-      !agrees(stored_size, entry.stored_size) || !agrees(size, entry.size) || (crc != entry.crc32 && !(open && crc == 0)))
+  const auto agrees = [&](std::uint64_t here, std::uint64_t there) {
+    return here == there || here == kSeeZip64 || (open && here == 0);
+  };
+  if (method != central.method || name_size != entry.name.size() ||
+      text_of(local.take_bytes(name_size)) != entry.name || !agrees(stored_size, entry.stored_size) ||
+      !agrees(size, entry.size) || (crc != entry.crc32 && !(open && crc == 0)))
     throw_bad_entry(entry.name, "its local header contradicts the directory");
 
   entry.data_offset = central.header_offset + header_size + extra_size;
   if (entry.data_offset > limit || entry.stored_size > limit - entry.data_offset)
-    throw_bad_entry(entry.name,
-                    std::to_string(entry.stored_size) + " bytes at byte " + std::to_string(entry.data_offset) + " leave the file");
+    throw_bad_entry(entry.name, std::to_string(entry.stored_size) + " bytes at byte " +
+                                    std::to_string(entry.data_offset) + " leave the file");
   if (!entry.deflated && entry.size != entry.stored_size)
-    throw_bad_entry(entry.name,
-                    "it is stored, but states two sizes, " + std::to_string(entry.stored_size) + " and " + std::to_string(entry.size));
+    throw_bad_entry(entry.name, "it is stored, but states two sizes, " + std::to_string(entry.stored_size) + " and " +
+                                    std::to_string(entry.size));
   if (entry.deflated && entry.size / kLargestRatio > entry.stored_size)
-    throw_bad_entry(entry.name,
-                    std::to_string(entry.stored_size) + " bytes cannot inflate to the " + std::to_string(entry.size) + " declared");
+    throw_bad_entry(entry.name, std::to_string(entry.stored_size) + " bytes cannot inflate to the " +
+                                    std::to_string(entry.size) + " declared");
 }
 
 void refuse_overlaps(std::vector<const CentralEntry*> entries) {
-  std::sort(entries.begin(), entries.end(), [](const auto* a, const auto* b) { return a->header_offset < b->header_offset; });
+  std::sort(entries.begin(), entries.end(),
+            [](const auto* a, const auto* b) { return a->header_offset < b->header_offset; });
   for (std::size_t i = 1; i < entries.size(); ++i)
-    if (const ZipEntry& before = entries[i - 1]->entry; before.data_offset + before.stored_size > entries[i]->header_offset)
+    if (const ZipEntry& before = entries[i - 1]->entry;
+        before.data_offset + before.stored_size > entries[i]->header_offset)
       throw_bad_entry(entries[i]->entry.name, "it overlaps entry '" + before.name + "'");
 }
 
@@ -232,7 +243,8 @@ void refuse_bomb(const std::vector<ZipEntry>& entries, std::uint64_t file_size) 
   for (const ZipEntry& entry : entries)
     if (entry.deflated) inflated += entry.size;
   if (inflated > kSuspiciousSize && inflated / kSuspiciousRatio > file_size)
-    throw MalformedFile("zip: " + std::to_string(file_size) + " bytes would inflate to " + std::to_string(inflated) + " (a zip bomb?)");
+    throw MalformedFile("zip: " + std::to_string(file_size) + " bytes would inflate to " + std::to_string(inflated) +
+                        " (a zip bomb?)");
 }
 
 }  // namespace
@@ -256,7 +268,8 @@ ZipReader::ZipReader(ByteSourcePtr file) : file_(std::move(file)) {
   for (const CentralEntry& central : found) by_place.push_back(&central);
   refuse_overlaps(std::move(by_place));
   for (CentralEntry& central : found) {
-    if (!index_.emplace(central.entry.name, entries_.size()).second) throw_bad_entry(central.entry.name, "two entries have this name");
+    if (!index_.emplace(central.entry.name, entries_.size()).second)
+      throw_bad_entry(central.entry.name, "two entries have this name");
     entries_.push_back(std::move(central.entry));
   }
   refuse_bomb(entries_, file_->size());

@@ -29,15 +29,20 @@ std::string record(T... fields) {
 
 std::uint16_t short_size(std::size_t size) { return static_cast<std::uint16_t>(size); }
 
-std::uint16_t flags(const ZipWriter::Written& entry) { return entry.size == 0 ? kFlagUtf8 : kFlagDescriptor | kFlagUtf8; }
+std::uint16_t flags(const ZipWriter::Written& entry) {
+  return entry.size == 0 ? kFlagUtf8 : kFlagDescriptor | kFlagUtf8;
+}
 
-std::string zip64_field(const std::string& values) { return values.empty() ? "" : record(kExtraZip64, short_size(values.size())) + values; }
+std::string zip64_field(const std::string& values) {
+  return values.empty() ? "" : record(kExtraZip64, short_size(values.size())) + values;
+}
 
 /// Whether a descriptor with 64-bit sizes follows the content: torch computes offsets of what it skips by this rule.
 bool is_wide(const ZipWriter::Written& entry) { return large(entry.size) || large(entry.header_offset); }
 
 std::string zip64_values(const ZipWriter::Written& entry) {
-  return (large(entry.size) ? record(entry.size, entry.size) : "") + (large(entry.header_offset) ? record(entry.header_offset) : "");
+  return (large(entry.size) ? record(entry.size, entry.size) : "") +
+         (large(entry.header_offset) ? record(entry.header_offset) : "");
 }
 
 /// Checksum and sizes follow the content, so that it need not be read twice.
@@ -47,8 +52,8 @@ std::string local_header(const ZipWriter::Written& entry) {
   const auto padding = static_cast<std::size_t>((kAlignment - unpadded % kAlignment) % kAlignment);
   extra += record(kExtraPadding, short_size(padding)) + std::string(padding, 'Z');
   const std::uint32_t size = large(entry.size) ? kSeeZip64 : 0;
-  return record(kLocalSignature, is_wide(entry) ? kVersionZip64 : kVersion, flags(entry), kStored, kNoTime, std::uint32_t{0}, size, size,
-                short_size(entry.name.size()), short_size(extra.size())) +
+  return record(kLocalSignature, is_wide(entry) ? kVersionZip64 : kVersion, flags(entry), kStored, kNoTime,
+                std::uint32_t{0}, size, size, short_size(entry.name.size()), short_size(extra.size())) +
          entry.name + extra;
 }
 
@@ -64,8 +69,9 @@ std::string central_header(const ZipWriter::Written& entry) {
   const std::uint16_t version = extra.empty() ? kVersion : kVersionZip64;
   const std::uint32_t size = or_see_zip64(entry.size);
   const std::uint16_t none = 0;
-  return record(kCentralSignature, version, version, flags(entry), kStored, kNoTime, entry.crc32, size, size, short_size(entry.name.size()),
-                short_size(extra.size()), none, none, none, std::uint32_t{0}, or_see_zip64(entry.header_offset)) +
+  return record(kCentralSignature, version, version, flags(entry), kStored, kNoTime, entry.crc32, size, size,
+                short_size(entry.name.size()), short_size(extra.size()), none, none, none, std::uint32_t{0},
+                or_see_zip64(entry.header_offset)) +
          entry.name + extra;
 }
 
@@ -75,12 +81,13 @@ std::string end_records(std::uint64_t count, std::uint64_t size, std::uint64_t o
   std::string records;
   const bool many = count >= kSeeZip64Short;
   if (many || large(size) || large(offset)) {
-    records +=
-        record(kZip64EndSignature, kZip64EndSize - 12, kVersionZip64, kVersionZip64, first_disk, first_disk, count, count, size, offset);
+    records += record(kZip64EndSignature, kZip64EndSize - 12, kVersionZip64, kVersionZip64, first_disk, first_disk,
+                      count, count, size, offset);
     records += record(kZip64LocatorSignature, first_disk, offset + size, std::uint32_t{1});
   }
   const std::uint16_t short_count = many ? kSeeZip64Short : static_cast<std::uint16_t>(count);
-  return records + record(kEndSignature, none, none, short_count, short_count, or_see_zip64(size), or_see_zip64(offset), none);
+  return records +
+         record(kEndSignature, none, none, short_count, short_count, or_see_zip64(size), or_see_zip64(offset), none);
 }
 
 }  // namespace

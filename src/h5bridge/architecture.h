@@ -17,8 +17,8 @@
 namespace h5bridge {
 
 /// None, or a value of one of the kinds that an attribute can have.
-using AttributeValue =
-    std::variant<std::monostate, bool, std::int64_t, double, std::string, std::vector<std::int64_t>, std::vector<double>, SymbolicShape>;
+using AttributeValue = std::variant<std::monostate, bool, std::int64_t, double, std::string, std::vector<std::int64_t>,
+                                    std::vector<double>, SymbolicShape>;
 
 /// The settings of a layer, checked and completed against its type's declaration (layers/layer_type.h). The typed
 /// getters throw std::logic_error for a name or a kind that the type does not declare: that is a mistake in our code.
@@ -33,7 +33,9 @@ class Attributes {
   std::int64_t integer(std::string_view name) const { return get<std::int64_t>(name); }
   double number(std::string_view name) const { return get<double>(name); }
   const std::string& text(std::string_view name) const { return get<std::string>(name); }
-  const std::vector<std::int64_t>& integers(std::string_view name) const { return get<std::vector<std::int64_t>>(name); }
+  const std::vector<std::int64_t>& integers(std::string_view name) const {
+    return get<std::vector<std::int64_t>>(name);
+  }
   const std::vector<double>& numbers(std::string_view name) const { return get<std::vector<double>>(name); }
   const SymbolicShape& sizes(std::string_view name) const { return get<SymbolicShape>(name); }
 
@@ -54,10 +56,11 @@ class Attributes {
 
 /// A layer: what holds parameters and settings. It may be called by several nodes.
 struct Layer {
-  std::string name;      // the PyTorch module path, "layer1.0.conv1", or a name made for a function, "relu_1"
-  std::string type;      // a name in the registry: "Conv2d", "add"
+  std::string name;  // the PyTorch module path, "layer1.0.conv1", or a name made for a function, "relu_1"
+  std::string type;  // a name in the registry: "Conv2d", "add"
   Attributes attributes;
-  Json::Object keras;    // what Keras says of it beyond the computation: initialisers, trainable, dtype policy, its own name
+  Json::Object
+      keras;  // what Keras says of it beyond the computation: initialisers, trainable, dtype policy, its own name
   bool operator==(const Layer&) const = default;
 };
 
@@ -96,9 +99,10 @@ struct Architecture {
   std::vector<Layer> layers;
   std::vector<Node> nodes;  // in an order in which every value is made before it is used
   std::vector<Output> outputs;
-  std::vector<std::pair<std::string, std::string>> aliases;  // further names of tensors in the state_dict: a module that is registered twice
+  std::vector<std::pair<std::string, std::string>>
+      aliases;                      // further names of tensors in the state_dict: a module that is registered twice
   std::vector<std::string> unused;  // tensors of the state_dict that nothing computes with
-  Json::Object keras;       // what Keras says of the model itself: class_name, name, ...
+  Json::Object keras;               // what Keras says of the model itself: class_name, name, ...
 
   const Layer* find_layer(std::string_view wanted) const;
   Layer* find_layer(std::string_view wanted);

@@ -9,9 +9,23 @@ namespace h5bridge {
 
 /// Named as torch and numpy name them; float8 types as torch does.
 enum class DType {
-  Float64, Float32, Float16, BFloat16, Float8E4M3FN, Float8E5M2,
-  Int64, Int32, Int16, Int8, UInt64, UInt32, UInt16, UInt8,
-  Bool, Complex64, Complex128,
+  Float64,
+  Float32,
+  Float16,
+  BFloat16,
+  Float8E4M3FN,
+  Float8E5M2,
+  Int64,
+  Int32,
+  Int16,
+  Int8,
+  UInt64,
+  UInt32,
+  UInt16,
+  UInt8,
+  Bool,
+  Complex64,
+  Complex128,
 };
 
 /// Bytes an element takes.

@@ -26,8 +26,8 @@ struct LoadOptions {
   std::map<std::string, std::int64_t> fix_sizes{};  // symbols bound to numbers
 };
 
-/// Reads the files that together make one model, in any order, each recognised by its content. Weights stay on disk until
-/// used. Throws MalformedFile, Unsupported, SystemFailure, and UsageError where two sources state the same half.
+/// Reads the files that together make one model, in any order, each recognised by its content. Weights stay on disk
+/// until used. Throws MalformedFile, Unsupported, SystemFailure, and UsageError where two sources state the same half.
 Model load(const std::vector<std::string>& sources, const LoadOptions& options = {});
 /// One file. (A template, because {"a.json", "a.pth"} would make a string, too.)
 template <std::convertible_to<std::string> Path>
@@ -45,8 +45,8 @@ struct SaveOptions {
   std::optional<DType> dtype{};             // floating-point weights are rounded to it
 };
 
-/// Writes views of the model: all are written beside their destinations first, then renamed. A path holds the old file or the
-/// whole new one, never a part. Throws UsageError, Unsupported, SystemFailure.
+/// Writes views of the model: all are written beside their destinations first, then renamed. A path holds the old file
+/// or the whole new one, never a part. Throws UsageError, Unsupported, SystemFailure.
 void save(const Model& model, const std::vector<std::string>& paths, const SaveOptions& options = {});
 /// One view.
 template <std::convertible_to<std::string> Path>

@@ -32,15 +32,15 @@ class Weights {
   std::map<std::string, std::size_t, std::less<>> index_;
 };
 
-/// An optimizer in PyTorch's terms: kind and hyperparameters are a class of torch.optim and its arguments, slots are the
-/// entries of its state_dict.
+/// An optimizer in PyTorch's terms: kind and hyperparameters are a class of torch.optim and its arguments, slots are
+/// the entries of its state_dict.
 struct Optimizer {
-  std::string kind;                                    // "SGD", "Adam"
-  Json::Object hyperparameters;                        // of the first parameter group: lr, momentum, betas, ...
-  std::vector<Json::Object> groups;                    // each group's hyperparameters, and "params": the names in it
+  std::string kind;                                       // "SGD", "Adam"
+  Json::Object hyperparameters;                           // of the first parameter group: lr, momentum, betas, ...
+  std::vector<Json::Object> groups;                       // each group's hyperparameters, and "params": the names in it
   std::map<std::string, std::vector<NamedTensor>> slots;  // by parameter name: momentum_buffer, exp_avg, step, ...
-  Json::Object keras;                                  // Keras's own configuration, where it came from Keras
-  std::vector<NamedTensor> keras_variables;            // likewise its variables, in Keras's layout
+  Json::Object keras;                                     // Keras's own configuration, where it came from Keras
+  std::vector<NamedTensor> keras_variables;               // likewise its variables, in Keras's layout
 };
 
 /// Where a training run stood.
@@ -59,9 +59,9 @@ struct Model {
   Weights weights;                        // by PyTorch's state_dict names, in their order
   std::map<std::string, bool> trainable;  // by the same names, where a source says
   std::optional<Training> training;
-  Json::Object metadata;                  // what a source carried that has no place above
+  Json::Object metadata;  // what a source carried that has no place above
   Framework framework = Framework::Torch;
-  std::string format;                     // the FORMAT of interface.md that the weights (else the architecture) came from
+  std::string format;  // the FORMAT of interface.md that the weights (else the architecture) came from
 };
 
 }  // namespace h5bridge

@@ -44,7 +44,8 @@ class Module : public torch::nn::Module {
   std::vector<std::string> output_names() const;
   const Architecture& architecture() const;
 
-  /// Called with each node's name and outputs as they are made, in the architecture's own layout; an empty function ends it.
+  /// Called with each node's name and outputs as they are made, in the architecture's own layout; an empty function
+  /// ends it.
   using Observer = std::function<void(const std::string& node, const std::vector<torch::Tensor>& outputs)>;
   void observe(Observer observer);
 
@@ -58,17 +59,18 @@ class Module : public torch::nn::Module {
 };
 
 /// Rebuilds `model` on `device`, weights and all. Parameters are contiguous and 64-byte aligned, so that results do not
-/// depend on the file they came from. Throws Unsupported for a layer that LibTorch cannot run, MalformedFile for missing or
-/// misshapen weights, SystemFailure if there is no such device.
-std::shared_ptr<Module> to_module(const Model& model, torch::Device device = torch::kCPU, const ModuleOptions& options = {});
+/// depend on the file they came from. Throws Unsupported for a layer that LibTorch cannot run, MalformedFile for
+/// missing or misshapen weights, SystemFailure if there is no such device.
+std::shared_ptr<Module> to_module(const Model& model, torch::Device device = torch::kCPU,
+                                  const ModuleOptions& options = {});
 
 /// The optimizer that `model` was trained with, resuming where it stopped: SGD, Adam, AdamW, RMSprop or Adagrad. Throws
 /// UsageError if the model has none, Unsupported for another kind or a setting that LibTorch lacks.
 std::unique_ptr<torch::optim::Optimizer> to_optimizer(const Model& model, Module& module);
 
 /// The weights of `module` and the state of `optimizer`, copied into a model that can be saved. It takes and gives what
-/// the model did that `module` was made of. Throws Unsupported for an optimizer of another kind than to_optimizer knows,
-/// UsageError for one that holds parameters of something else.
+/// the model did that `module` was made of. Throws Unsupported for an optimizer of another kind than to_optimizer
+/// knows, UsageError for one that holds parameters of something else.
 Model capture(const Module& module);
 Model capture(const Module& module, const torch::optim::Optimizer& optimizer, const Progress& progress = {});
 

@@ -7,13 +7,16 @@
 namespace h5bridge {
 namespace {
 
-bool is_on(const Attributes& attributes, const char* name) { return !attributes.contains(name) || attributes.boolean(name); }
+bool is_on(const Attributes& attributes, const char* name) {
+  return !attributes.contains(name) || attributes.boolean(name);
+}
 
 Shape sizes_of(const SymbolicShape& shape, const std::vector<std::int64_t>& axes) {
   Shape result;
   for (const std::int64_t axis : axes) {
     const auto size = shape.at(axis).value();
-    if (!size) throw Unsupported("a normalised axis of its input is open (" + to_string(shape) + "); --fix-size may help");
+    if (!size)
+      throw Unsupported("a normalised axis of its input is open (" + to_string(shape) + "); --fix-size may help");
     result.push_back(*size);
   }
   return result;
@@ -49,10 +52,12 @@ void set_affine(const Attributes& attributes, Json::Object& config) {
 }
 
 Json::Object affine_training_settings() {
-  return {{"beta_initializer", "ones"}, {"gamma_initializer", "zeros"}, {"beta_regularizer", "l1"}, {"gamma_regularizer", "l2"}, {"beta_constraint", "non_neg"}, {"gamma_constraint", "unit_norm"}};
+  return {{"beta_initializer", "ones"}, {"gamma_initializer", "zeros"}, {"beta_regularizer", "l1"},
+          {"gamma_regularizer", "l2"},  {"beta_constraint", "non_neg"}, {"gamma_constraint", "unit_norm"}};
 }
 
-Json::Object einsum_affine(const Attributes& attributes, const SymbolicShape& shape, const std::vector<std::int64_t>& axes) {
+Json::Object einsum_affine(const Attributes& attributes, const SymbolicShape& shape,
+                           const std::vector<std::int64_t>& axes) {
   const Affine affine = affine_of(attributes);
   if (!affine.weight) throw Unsupported("a bias without a weight, after operations that normalise, has no Keras layer");
   std::string all;
@@ -64,10 +69,13 @@ Json::Object einsum_affine(const Attributes& attributes, const SymbolicShape& sh
     if (std::find(axes.begin(), axes.end(), static_cast<std::int64_t>(axis)) != axes.end()) own += letter;
     if (axis > 0) output_shape.push_back(shape[axis].value() ? Json(*shape[axis].value()) : Json());
   }
-  return {{"equation", all + "," + own + "->" + all}, {"output_shape", output_shape}, {"bias_axes", affine.bias ? Json(own) : Json()}};
+  return {{"equation", all + "," + own + "->" + all},
+          {"output_shape", output_shape},
+          {"bias_axes", affine.bias ? Json(own) : Json()}};
 }
 
-WeightRules einsum_affine_weights(const Attributes& attributes, const SymbolicShape& shape, const std::vector<std::int64_t>& axes) {
+WeightRules einsum_affine_weights(const Attributes& attributes, const SymbolicShape& shape,
+                                  const std::vector<std::int64_t>& axes) {
   const Affine affine = affine_of(attributes);
   const Shape sizes = sizes_of(shape, axes);
   // A bias of Keras's has ones for the axes after its first one.
@@ -75,7 +83,8 @@ WeightRules einsum_affine_weights(const Attributes& attributes, const SymbolicSh
   for (std::size_t i = 0; i < axes.size(); ++i) with_ones[axes[i] - axes.front()] = sizes[i];
   WeightRules result;
   if (affine.weight) result.rules.push_back({.torch = {"weight"}, .keras = {"kernel"}});
-  if (affine.bias) result.rules.push_back({.torch = {"bias"}, .keras = {"bias"}, .steps = {ChangeShape{sizes, with_ones}}});
+  if (affine.bias)
+    result.rules.push_back({.torch = {"bias"}, .keras = {"bias"}, .steps = {ChangeShape{sizes, with_ones}}});
   return result;
 }
 

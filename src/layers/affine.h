@@ -24,9 +24,11 @@ void set_affine(const Attributes& attributes, Json::Object& config);
 /// Settings of these two in training for a sample: constructor arguments that are none of Keras's own values.
 Json::Object affine_training_settings();
 
-/// A multiplication and an addition along some axes as a Keras layer of its own, for what is normalised by operations: an
-/// EinsumDense, whose variables train as parameters do. The configuration is the layer's, `axes` increase.
-Json::Object einsum_affine(const Attributes& attributes, const SymbolicShape& shape, const std::vector<std::int64_t>& axes);
-WeightRules einsum_affine_weights(const Attributes& attributes, const SymbolicShape& shape, const std::vector<std::int64_t>& axes);
+/// A multiplication and an addition along some axes as a Keras layer of its own, for what is normalised by operations:
+/// an EinsumDense, whose variables train as parameters do. The configuration is the layer's, `axes` increase.
+Json::Object einsum_affine(const Attributes& attributes, const SymbolicShape& shape,
+                           const std::vector<std::int64_t>& axes);
+WeightRules einsum_affine_weights(const Attributes& attributes, const SymbolicShape& shape,
+                                  const std::vector<std::int64_t>& axes);
 
 }  // namespace h5bridge

@@ -8,9 +8,13 @@
 
 namespace h5bridge {
 
-AttributeSpec required_axes(std::string name, std::string meaning) { return required_integers(std::move(name), std::move(meaning)); }
+AttributeSpec required_axes(std::string name, std::string meaning) {
+  return required_integers(std::move(name), std::move(meaning));
+}
 
-AttributeSpec axes_or_all(std::string name, std::string meaning) { return or_none(required_axes(std::move(name), std::move(meaning))); }
+AttributeSpec axes_or_all(std::string name, std::string meaning) {
+  return or_none(required_axes(std::move(name), std::move(meaning)));
+}
 
 std::vector<std::int64_t> axes_in(const Attributes& attributes, std::string_view name, std::int64_t rank) {
   const AttributeValue& value = attributes.at(name);
@@ -25,7 +29,8 @@ std::vector<std::int64_t> axes_in(const Attributes& attributes, std::string_view
   for (std::int64_t& axis : axes) axis = resolve_axis(axis, rank);
   std::vector<std::int64_t> sorted = axes;
   std::sort(sorted.begin(), sorted.end());
-  if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) throw MalformedFile("\"" + std::string(name) + "\" names an axis twice: " + to_string(axes));
+  if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end())
+    throw MalformedFile("\"" + std::string(name) + "\" names an axis twice: " + to_string(axes));
   return axes;
 }
 

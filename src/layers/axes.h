@@ -15,8 +15,8 @@ AttributeSpec required_axes(std::string name, std::string meaning);
 /// One axis or several; None, the default, means all of them.
 AttributeSpec axes_or_all(std::string name, std::string meaning);
 
-/// The axes that an attribute names, counted from the start: an integer, a list, or all for None and for no axis. Throws
-/// MalformedFile for an axis out of range and for one named twice.
+/// The axes that an attribute names, counted from the start: an integer, a list, or all for None and for no axis.
+/// Throws MalformedFile for an axis out of range and for one named twice.
 std::vector<std::int64_t> axes_in(const Attributes& attributes, std::string_view name, std::int64_t rank);
 /// The reverse: names `axes` in an attribute of either kind; None stays None.
 void set_axes(Attributes& attributes, std::string_view name, const std::vector<std::int64_t>& axes);

@@ -3,9 +3,9 @@
 namespace h5bridge {
 
 // Each family's facets are two functions in a namespace of its own: what its layers are, and how Keras has them.
-#define H5BRIDGE_FAMILY(name)              \
-  namespace name {                         \
-  std::vector<LayerType> layer_types();    \
+#define H5BRIDGE_FAMILY(name)                 \
+  namespace name {                            \
+  std::vector<LayerType> layer_types();       \
   std::vector<KerasMapping> keras_mappings(); \
   }
 #include "layers/families.def"

@@ -2,7 +2,8 @@
 
 namespace h5bridge {
 
-LayerType function_type(std::string name, std::string summary, std::vector<AttributeSpec> attributes, LayoutRule layout) {
+LayerType function_type(std::string name, std::string summary, std::vector<AttributeSpec> attributes,
+                        LayoutRule layout) {
   LayerType type;
   type.name = std::move(name);
   type.summary = std::move(summary);

@@ -9,6 +9,7 @@
 namespace h5bridge {
 
 /// A function of one input and without parameters, whose output has the input's shape; a family says what is otherwise.
-LayerType function_type(std::string name, std::string summary, std::vector<AttributeSpec> attributes = {}, LayoutRule layout = keeps_original_layout());
+LayerType function_type(std::string name, std::string summary, std::vector<AttributeSpec> attributes = {},
+                        LayoutRule layout = keeps_original_layout());
 
 }  // namespace h5bridge

@@ -7,27 +7,36 @@
 namespace h5bridge {
 namespace {
 
-bool has(const std::vector<std::string>& names, const std::string& name) { return std::ranges::find(names, name) != names.end(); }
+bool has(const std::vector<std::string>& names, const std::string& name) {
+  return std::ranges::find(names, name) != names.end();
+}
 
 const ParameterSpec* parameter_named(const std::vector<ParameterSpec>& parameters, const std::string& name) {
   const auto found = std::ranges::find(parameters, name, &ParameterSpec::name);
   return found == parameters.end() ? nullptr : &*found;
 }
 
-void check_operands(const std::vector<ParameterSpec>& parameters, const Functional& row, const std::vector<SymbolicShape>& inputs) {
+void check_operands(const std::vector<ParameterSpec>& parameters, const Functional& row,
+                    const std::vector<SymbolicShape>& inputs) {
   for (std::size_t i = row.tensors; i < inputs.size(); ++i) {
     const std::string& name = row.operands[i - row.tensors];
     const ParameterSpec* wanted = parameter_named(parameters, name);
     if (wanted && SymbolicShape(wanted->shape.begin(), wanted->shape.end()) != inputs[i])
-      throw MalformedFile("its " + name + " has shape " + to_string(inputs[i]) + ", expected " + to_string(wanted->shape));
+      throw MalformedFile("its " + name + " has shape " + to_string(inputs[i]) + ", expected " +
+                          to_string(wanted->shape));
   }
 }
 
 // The module's sample with its parameters as inputs; none if the function cannot say it.
-std::vector<Sample> sample_of(const LayerType& module, const LayerType& function, const Functional& row, const Sample& sample) {
+std::vector<Sample> sample_of(const LayerType& module, const LayerType& function, const Functional& row,
+                              const Sample& sample) {
   const Attributes settings = attributes_from_json(module, sample.attributes, module.name);
   const std::vector<ParameterSpec> parameters = module.parameters(settings);
-  Sample result{.what = sample.what, .attributes = {}, .inputs = sample.inputs, .in_keras = sample.in_keras, .between = sample.between};
+  Sample result{.what = sample.what,
+                .attributes = {},
+                .inputs = sample.inputs,
+                .in_keras = sample.in_keras,
+                .between = sample.between};
   result.batch_axes.assign(row.tensors, 0);
   std::size_t known = 0;
   for (const std::string& operand : row.operands) {
@@ -44,7 +53,9 @@ std::vector<Sample> sample_of(const LayerType& module, const LayerType& function
   try {
     const Attributes said = attributes_from_json(function, result.attributes, function.name);
     const Attributes made = module_settings(module, row, said, result.open_inputs());
-    if (std::ranges::any_of(module.attributes, [&](const AttributeSpec& spec) { return made.at(spec.name) != settings.at(spec.name); })) return {};
+    if (std::ranges::any_of(module.attributes,
+                            [&](const AttributeSpec& spec) { return made.at(spec.name) != settings.at(spec.name); }))
+      return {};
   } catch (const MalformedFile&) {
     return {};
   }
@@ -61,11 +72,13 @@ Shape operand_shape(const SymbolicShape& shape) {
 std::int64_t channels_of(const Attributes& attributes, const SymbolicShape& input) {
   if (input.size() < 2) throw MalformedFile("its input has shape " + to_string(input) + ", expected channels");
   const Size& channels = input[channel_axis(attributes, static_cast<std::int64_t>(input.size()))];
-  if (!channels.value()) throw Unsupported("the channels of its input are open (" + to_string(input) + "); --fix-size may help");
+  if (!channels.value())
+    throw Unsupported("the channels of its input are open (" + to_string(input) + "); --fix-size may help");
   return *channels.value();
 }
 
-Attributes module_settings(const LayerType& module, const Functional& row, const Attributes& attributes, const std::vector<SymbolicShape>& inputs) {
+Attributes module_settings(const LayerType& module, const Functional& row, const Attributes& attributes,
+                           const std::vector<SymbolicShape>& inputs) {
   Attributes settings = module.defaults();
   for (const std::string& name : row.arguments) settings.set(name, attributes.at(name));
   if (module.find_attribute("bias")) settings.set("bias", inputs.size() == row.tensors + row.operands.size());
@@ -77,7 +90,8 @@ Attributes module_settings(const LayerType& module, const Functional& row, const
 LayoutRule beside_operands(LayoutRule rule) {
   return {rule.wish, [rule](LayoutCall& call) {
             rule.apply(call);
-            for (std::size_t i = 1; i < call.input_count(); ++i) call.require(i, Arrangement::original(call.input_shape(i).size()));
+            for (std::size_t i = 1; i < call.input_count(); ++i)
+              call.require(i, Arrangement::original(call.input_shape(i).size()));
           }};
 }
 

@@ -23,7 +23,9 @@ const LayerType* type_along_axis(const std::string& activation) {
 
 }  // namespace
 
-AttributeSpec activation_axis() { return integer(kAxis, -1, "the axis of an activation that works along one (softmax); Keras has the last one"); }
+AttributeSpec activation_axis() {
+  return integer(kAxis, -1, "the axis of an activation that works along one (softmax); Keras has the last one");
+}
 
 bool works_along_axis(const std::string& activation) { return type_along_axis(activation) != nullptr; }
 
@@ -32,7 +34,8 @@ KerasEmitter::Results write_with_activation(const KerasMapping& mapping, const L
   Json::Object config = config_of(mapping, layer);
   const auto rank = static_cast<std::int64_t>(emitter.output_shape().size());
   const LayerType* activation = nullptr;
-  if (a.contains(kAxis) && resolve_axis(a.integer(kAxis), rank) != rank - 1) activation = type_along_axis(a.text("activation"));
+  if (a.contains(kAxis) && resolve_axis(a.integer(kAxis), rank) != rank - 1)
+    activation = type_along_axis(a.text("activation"));
   if (!activation) return mapping.lower(a, std::move(config), emitter);
 
   config.set("activation", "linear");

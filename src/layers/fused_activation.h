@@ -1,5 +1,5 @@
-// The activation that a layer of Keras applies to its own output. Some work along an axis: always the last one there, so that
-// where the layout changes, the axis is noted with the layer.
+// The activation that a layer of Keras applies to its own output. Some work along an axis: always the last one there,
+// so that where the layout changes, the axis is noted with the layer.
 #pragma once
 
 #include "layers/keras_mapping.h"

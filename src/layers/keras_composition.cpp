@@ -9,18 +9,22 @@ namespace h5bridge {
 using Handle = Composition::Handle;
 using Argument = Composition::Argument;
 
-Handle Composition::apply(const std::string& class_name, std::vector<Argument> arguments, SymbolicShape shape, Json::Object config, const std::string& module) {
-  return helper(emitter_, prefix_ + std::to_string(++count_), class_name, std::move(arguments), std::move(shape), std::move(config), module);
+Handle Composition::apply(const std::string& class_name, std::vector<Argument> arguments, SymbolicShape shape,
+                          Json::Object config, const std::string& module) {
+  return helper(emitter_, prefix_ + std::to_string(++count_), class_name, std::move(arguments), std::move(shape),
+                std::move(config), module);
 }
 
-Handle Composition::elementwise(const std::string& class_name, std::vector<Argument> arguments, Json::Object config, const std::string& module) {
+Handle Composition::elementwise(const std::string& class_name, std::vector<Argument> arguments, Json::Object config,
+                                const std::string& module) {
   SymbolicShape shape;
   for (const Argument& argument : arguments)
     if (const auto* value = std::get_if<Handle>(&argument)) shape = broadcast(shape, emitter_.shape(*value));
   return apply(class_name, std::move(arguments), std::move(shape), std::move(config), module);
 }
 
-Handle Composition::reduce(const std::string& class_name, Handle x, std::int64_t axis, bool keepdims, const std::string& module) {
+Handle Composition::reduce(const std::string& class_name, Handle x, std::int64_t axis, bool keepdims,
+                           const std::string& module) {
   SymbolicShape result = shape(x);
   if (keepdims)
     result[axis] = 1;

@@ -10,14 +10,16 @@ namespace h5bridge {
 using Handle = KerasEmitter::Handle;
 
 std::optional<Handle> operand(const KerasEmitter& emitter, const Functional& row, const std::string& name) {
-  const auto place = static_cast<std::size_t>(std::ranges::find(row.operands, name) - row.operands.begin()) + row.tensors;
+  const auto place =
+      static_cast<std::size_t>(std::ranges::find(row.operands, name) - row.operands.begin()) + row.tensors;
   if (place < emitter.input_shapes().size()) return emitter.input(place);
   for (const auto& [given, argument] : emitter.named_inputs())
     if (given == name) return std::get<Handle>(argument);
   return std::nullopt;
 }
 
-Handle along_channels(KerasEmitter& emitter, const std::string& suffix, Handle vector, const Attributes& attributes, std::size_t rank) {
+Handle along_channels(KerasEmitter& emitter, const std::string& suffix, Handle vector, const Attributes& attributes,
+                      std::size_t rank) {
   const auto axis = channel_axis(attributes, static_cast<std::int64_t>(rank));
   const SymbolicShape& own = emitter.shape(vector);
   if (own == SymbolicShape{1} || axis == static_cast<std::int64_t>(rank) - 1) return vector;

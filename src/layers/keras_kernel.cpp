@@ -1,10 +1,10 @@
 #include "layers/keras_kernel.h"
 
 #include "h5bridge/error.h"
-#include "layers/kernel.h"
 #include "layers/keras_operation.h"
 #include "layers/keras_ops.h"
 #include "layers/keras_padding.h"
+#include "layers/kernel.h"
 #include "layers/layer_type.h"
 #include "layers/window.h"
 
@@ -39,7 +39,9 @@ std::vector<Margins> margins_in(const Attributes& a, const SymbolicShape& input)
   for (std::size_t i = 0; i < windows.size(); ++i) {
     // With a stride of 1 any size has the same margins.
     const auto size = windows[i].stride == 1 ? Size(1).value() : sizes[i].value();
-    if (!size) throw Unsupported("what \"same\" adds to an open size (" + sizes[i].str() + ") is not known here; --fix-size may help");
+    if (!size)
+      throw Unsupported("what \"same\" adds to an open size (" + sizes[i].str() +
+                        ") is not known here; --fix-size may help");
     result.push_back(same_margins(windows[i], *size));
   }
   return result;
@@ -48,7 +50,8 @@ std::vector<Margins> margins_in(const Attributes& a, const SymbolicShape& input)
 }  // namespace
 
 Handle emit_window_padding(const Attributes& a, KerasEmitter& emitter, Handle input) {
-  return emit_padding({has_zeros(a) ? "constant" : a.text("padding_mode")}, margins_in(a, emitter.shape(input)), a, emitter, input);
+  return emit_padding({has_zeros(a) ? "constant" : a.text("padding_mode")}, margins_in(a, emitter.shape(input)), a,
+                      emitter, input);
 }
 
 PaddedInput emit_window_input(const Attributes& a, KerasEmitter& emitter, Handle input) {
@@ -96,8 +99,10 @@ Handle emit_ungrouped(KerasEmitter& emitter, Handle kernel, std::int64_t groups)
   const std::int64_t out = *shape[inner + 1].value();
   const Handle tiled = helper(emitter, "tiled", "Tile", {kernel}, shape, {{"repeats", std::move(repeats)}});
   const Handle zeros = helper(emitter, "zeros", "ZerosLike", {tiled}, shape);
-  const Handle from = helper(emitter, "from", "Add", {zeros, keras_ops::constant({in, 1}, groups_of(in, groups))}, shape);
-  const Handle within = helper(emitter, "within", "Equal", {from, keras_ops::constant({1, out}, groups_of(out, groups))}, shape);
+  const Handle from =
+      helper(emitter, "from", "Add", {zeros, keras_ops::constant({in, 1}, groups_of(in, groups))}, shape);
+  const Handle within =
+      helper(emitter, "within", "Equal", {from, keras_ops::constant({1, out}, groups_of(out, groups))}, shape);
   return helper(emitter, "ungrouped", "Where", {within, tiled, Json(0.0)}, shape);
 }
 

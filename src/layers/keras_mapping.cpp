@@ -13,7 +13,10 @@ namespace {
 // A spelling for kinds that JSON and attributes both have: T is what std::get takes, `read` what Json has for it.
 template <typename T, typename Read>
 Spelling plain(Read read) {
-  return {[](const AttributeValue& value) { return std::holds_alternative<std::monostate>(value) ? Json() : Json(std::get<T>(value)); }, [read](const Json& json) { return json.is_null() ? AttributeValue() : AttributeValue(read(json)); }};
+  return {[](const AttributeValue& value) {
+            return std::holds_alternative<std::monostate>(value) ? Json() : Json(std::get<T>(value));
+          },
+          [read](const Json& json) { return json.is_null() ? AttributeValue() : AttributeValue(read(json)); }};
 }
 
 }  // namespace
@@ -58,23 +61,27 @@ Spelling text() {
 }
 
 Spelling text_or_none() {
-  return {text().to_keras, [](const Json& json) { return json.is_null() ? AttributeValue{} : AttributeValue(json.as_string()); }};
+  return {text().to_keras,
+          [](const Json& json) { return json.is_null() ? AttributeValue{} : AttributeValue(json.as_string()); }};
 }
 
 Spelling integers(std::size_t length) {
-  return {[](const AttributeValue& value) { return Json::array(std::get<std::vector<std::int64_t>>(value)); },
-          [length](const Json& json) -> AttributeValue {
-            if (json.is_integer()) return std::vector<std::int64_t>(length, json.as_integer());
-            std::vector<std::int64_t> result;
-            for (const Json& element : json.as_array()) result.push_back(element.as_integer());
-            if (result.size() != length)
-              throw MalformedFile("has " + std::to_string(result.size()) + " elements, expected " + std::to_string(length));
-            return result;
-          }};
+  return {
+      [](const AttributeValue& value) { return Json::array(std::get<std::vector<std::int64_t>>(value)); },
+      [length](const Json& json) -> AttributeValue {
+        if (json.is_integer()) return std::vector<std::int64_t>(length, json.as_integer());
+        std::vector<std::int64_t> result;
+        for (const Json& element : json.as_array()) result.push_back(element.as_integer());
+        if (result.size() != length)
+          throw MalformedFile("has " + std::to_string(result.size()) + " elements, expected " + std::to_string(length));
+        return result;
+      }};
 }
 
 Spelling or_none(Spelling spelling) {
-  return {[to = spelling.to_keras](const AttributeValue& value) { return std::holds_alternative<std::monostate>(value) ? Json() : to(value); },
+  return {[to = spelling.to_keras](const AttributeValue& value) {
+            return std::holds_alternative<std::monostate>(value) ? Json() : to(value);
+          },
           [from = spelling.from_keras](const Json& json) { return json.is_null() ? AttributeValue{} : from(json); }};
 }
 
@@ -98,8 +105,10 @@ Spelling activation() {
             // Keras 3 writes some functions as {"class_name": "function", "config": "relu"}.
             const Json* class_name = json.find("class_name");
             const Json* config = json.find("config");
-            if (class_name && config && *class_name == Json("function") && config->is_string()) return config->as_string();
-            throw Unsupported("the activation is an object of class " + (class_name ? class_name->dump() : json.dump()) + ", not a named function");
+            if (class_name && config && *class_name == Json("function") && config->is_string())
+              return config->as_string();
+            throw Unsupported("the activation is an object of class " +
+                              (class_name ? class_name->dump() : json.dump()) + ", not a named function");
           }};
 }
 
@@ -111,9 +120,16 @@ std::vector<KerasEmitter::Handle> KerasEmitter::inputs() const {
   return result;
 }
 
-KerasEmitter::Handle KerasEmitter::operation(const std::string& suffix, const std::string& module, const std::string& class_name, Json::Object config,
-                                             const std::vector<Handle>& inputs, const Json::Object& kwargs, SymbolicShape shape) {
-  Call made{.suffix = suffix, .module = module, .class_name = class_name, .config = std::move(config), .arguments = {inputs.begin(), inputs.end()}, .outputs = {std::move(shape)}};
+KerasEmitter::Handle KerasEmitter::operation(const std::string& suffix, const std::string& module,
+                                             const std::string& class_name, Json::Object config,
+                                             const std::vector<Handle>& inputs, const Json::Object& kwargs,
+                                             SymbolicShape shape) {
+  Call made{.suffix = suffix,
+            .module = module,
+            .class_name = class_name,
+            .config = std::move(config),
+            .arguments = {inputs.begin(), inputs.end()},
+            .outputs = {std::move(shape)}};
   for (const auto& [name, constant] : kwargs) made.keywords.emplace_back(name, constant);
   return call(std::move(made)).at(0);
 }
@@ -132,14 +148,17 @@ Json initializer(const std::string& class_name) {
   };
   const auto found = settings.find(class_name);
   const Json::Object config = found == settings.end() ? Json::Object{} : found->second;
-  return Json::Object{{"module", "keras.initializers"}, {"class_name", class_name}, {"config", config}, {"registered_name", nullptr}};
+  return Json::Object{
+      {"module", "keras.initializers"}, {"class_name", class_name}, {"config", config}, {"registered_name", nullptr}};
 }
 
 // What every Keras layer has besides its own configuration.
 const Json::Object& common_config() {
-  static const Json::Object common{
-      {"trainable", true},
-      {"dtype", Json::Object{{"module", "keras"}, {"class_name", "DTypePolicy"}, {"config", Json::Object{{"name", "float32"}}}, {"registered_name", nullptr}}}};
+  static const Json::Object common{{"trainable", true},
+                                   {"dtype", Json::Object{{"module", "keras"},
+                                                          {"class_name", "DTypePolicy"},
+                                                          {"config", Json::Object{{"name", "float32"}}},
+                                                          {"registered_name", nullptr}}}};
   return common;
 }
 
@@ -180,8 +199,11 @@ Json::Object config_of(const KerasMapping& mapping, const Layer& layer) {
   };
   Json::Object config{{"name", layer.name}};
   for (const auto& [key, standard] : common_config())
-    if (!mapping.is_operation() && std::find(mapping.refused.begin(), mapping.refused.end(), key) == mapping.refused.end()) config.set(key, carried(key, standard));
-  for (const Correspondence& row : mapping.attributes) config.set(row.keras, row.spelling.to_keras(layer.attributes.at(row.attribute)));
+    if (!mapping.is_operation() &&
+        std::find(mapping.refused.begin(), mapping.refused.end(), key) == mapping.refused.end())
+      config.set(key, carried(key, standard));
+  for (const Correspondence& row : mapping.attributes)
+    config.set(row.keras, row.spelling.to_keras(layer.attributes.at(row.attribute)));
   for (const auto& [key, value] : mapping.fixed) config.set(key, value);
   for (const auto& [key, standard] : mapping.carried) config.set(key, carried(key, standard));
   return config;
@@ -199,11 +221,13 @@ void refuse_quantised(const Json::Object& config) {
 
 }  // namespace
 
-std::optional<Layer> layer_from_config(const KerasMapping& mapping, const Json::Object& config, const std::vector<SymbolicShape>& inputs) {
+std::optional<Layer> layer_from_config(const KerasMapping& mapping, const Json::Object& config,
+                                       const std::vector<SymbolicShape>& inputs) {
   if (!mapping.accepts(inputs) || !mapping.reads(config)) return std::nullopt;
   refuse_quantised(config);
   for (const auto& [key, value] : mapping.fixed)
-    if (const Json* given = config.find(key); given && *given != value && function_name(*given) != value) return std::nullopt;
+    if (const Json* given = config.find(key); given && *given != value && function_name(*given) != value)
+      return std::nullopt;
 
   Layer layer;
   layer.type = mapping.type;
@@ -225,7 +249,8 @@ std::optional<Layer> layer_from_config(const KerasMapping& mapping, const Json::
     if (!given) throw MalformedFile("its configuration has no \"" + row.keras + "\"");
     try {
       layer.attributes.set(row.attribute, row.spelling.from_keras(*given));
-      if (layer.attributes.is_none(row.attribute) && !Registry::instance().find(mapping.type)->find_attribute(row.attribute)->nullable)
+      if (layer.attributes.is_none(row.attribute) &&
+          !Registry::instance().find(mapping.type)->find_attribute(row.attribute)->nullable)
         throw MalformedFile("is null");
     } catch (const Error& error) {
       rethrow_in_file(error, "\"" + row.keras + "\"");

@@ -69,13 +69,13 @@ class KerasEmitter {
 
   /// A call of a Keras layer or operation.
   struct Call {
-    std::string suffix = {};                 // empty: the layer itself, with its name; others are named after it
-    std::string module = "keras.layers";     // or that of an operation: "keras.src.ops.numpy"
+    std::string suffix = {};              // empty: the layer itself, with its name; others are named after it
+    std::string module = "keras.layers";  // or that of an operation: "keras.src.ops.numpy"
     std::string class_name;
     Json::Object config = {};
     std::vector<Argument> arguments;
     std::vector<std::pair<std::string, Argument>> keywords = {};
-    std::vector<SymbolicShape> outputs;      // their shapes
+    std::vector<SymbolicShape> outputs;  // their shapes
   };
 
   virtual ~KerasEmitter() = default;
@@ -87,7 +87,8 @@ class KerasEmitter {
   /// What the call gives by name besides ("mask"). The layer itself gets them as keywords; helpers do not.
   virtual const std::vector<std::pair<std::string, Argument>>& named_inputs() const = 0;
   virtual const SymbolicShape& shape(Handle value) const = 0;
-  /// A value that has an axis of this size, and that axis: what tells an open size when the model runs. None if nothing has one.
+  /// A value that has an axis of this size, and that axis: what tells an open size when the model runs. None if nothing
+  /// has one.
   virtual std::optional<std::pair<Handle, std::int64_t>> axis_of_size(const Size& size) = 0;
   /// Whether anything uses output `output` of the layer, in any of its calls.
   virtual bool is_used(std::size_t output) const = 0;
@@ -97,19 +98,21 @@ class KerasEmitter {
   /// The layer itself, which has its name and its weights, as the mapping's class; its outputs are those of our layer.
   virtual Results main(Json::Object config, std::vector<Handle> inputs) = 0;
   /// A helper layer before or after the main one, named after it with `suffix`: one of our own types, without weights.
-  virtual Handle layer(const std::string& suffix, const std::string& type, const Attributes& attributes, Handle input) = 0;
+  virtual Handle layer(const std::string& suffix, const std::string& type, const Attributes& attributes,
+                       Handle input) = 0;
   /// A keras.ops operation with one output: `kwargs` are constants of its call, `shape` that of its result.
-  Handle operation(const std::string& suffix, const std::string& module, const std::string& class_name, Json::Object config,
-                   const std::vector<Handle>& inputs, const Json::Object& kwargs, SymbolicShape shape);
+  Handle operation(const std::string& suffix, const std::string& module, const std::string& class_name,
+                   Json::Object config, const std::vector<Handle>& inputs, const Json::Object& kwargs,
+                   SymbolicShape shape);
 };
 
 /// A layer or operation of Keras's own, which the tests build in real Keras and take to PyTorch and back.
 struct KerasSample {
-  std::string what;    // names the test case
-  Json::Object config; // arguments of the constructor
+  std::string what;     // names the test case
+  Json::Object config;  // arguments of the constructor
   std::vector<Shape> inputs;
-  Json::Object call = {};        // constants among the arguments of the call
-  std::int64_t ids_below = 0;    // where positive, the inputs are integers below it
+  Json::Object call = {};                                 // constants among the arguments of the call
+  std::int64_t ids_below = 0;                             // where positive, the inputs are integers below it
   std::optional<std::pair<double, double>> between = {};  // where the inputs lie, if they may not be any numbers
 };
 
@@ -122,20 +125,25 @@ struct KerasMapping {
   /// Keys that say nothing of the computation, with what Keras's constructor has for them; carried in Layer::keras.
   Json::Object carried = {};
   /// Fills in the attributes that Keras derives from its input (in_features). Throws MalformedFile.
-  std::function<void(Attributes&, const std::vector<SymbolicShape>&)> derive = [](Attributes&, const std::vector<SymbolicShape>&) {};
+  std::function<void(Attributes&, const std::vector<SymbolicShape>&)> derive = [](Attributes&,
+                                                                                  const std::vector<SymbolicShape>&) {};
   /// Whether this mapping is the one that reads a configuration with inputs of these shapes (BatchNorm1d, 2d, 3d).
-  std::function<bool(const std::vector<SymbolicShape>&)> accepts = [](const std::vector<SymbolicShape>&) { return true; };
+  std::function<bool(const std::vector<SymbolicShape>&)> accepts = [](const std::vector<SymbolicShape>&) {
+    return true;
+  };
   /// Likewise, whether it is the one for this configuration (a wrapper's, whose inner layer tells the type).
   std::function<bool(const Json::Object&)> reads = [](const Json::Object&) { return true; };
   /// Whether this mapping can write a layer with these attributes and inputs; the first of a type that can does.
-  std::function<bool(const Attributes&, const std::vector<SymbolicShape>&)> fits = [](const Attributes&, const std::vector<SymbolicShape>&) { return true; };
+  std::function<bool(const Attributes&, const std::vector<SymbolicShape>&)> fits =
+      [](const Attributes&, const std::vector<SymbolicShape>&) { return true; };
   /// The weight rules, given the shapes of the inputs of the layer's first call.
   std::function<WeightRules(const Attributes&, const std::vector<SymbolicShape>&)> weights =
       [](const Attributes&, const std::vector<SymbolicShape>&) { return WeightRules{}; };
   /// Writes the layer, given the configuration that the rows make; throws Unsupported where Keras cannot say it.
   std::function<KerasEmitter::Results(const Attributes&, Json::Object config, KerasEmitter&)> lower = emit_main;
   /// Takes what rows cannot say out of a configuration (and an operation's constants), before the rows read it.
-  std::function<void(Json::Object& config, Attributes&, const std::vector<SymbolicShape>&)> lift = [](Json::Object&, Attributes&, const std::vector<SymbolicShape>&) {};
+  std::function<void(Json::Object& config, Attributes&, const std::vector<SymbolicShape>&)> lift =
+      [](Json::Object&, Attributes&, const std::vector<SymbolicShape>&) {};
   /// The layers that make the mask of this one's output from its input, one after the other; none if it makes no mask.
   std::function<std::vector<Layer>(const Layer&)> makes_mask = [](const Layer&) { return std::vector<Layer>{}; };
   /// Whether the mask of the input is that of the output, too, unless that has lost an axis.
@@ -148,8 +156,8 @@ struct KerasMapping {
   std::vector<std::string> refused = {};
   /// Where the class lives: keras.layers, or the module of an operation.
   std::string module = "keras.layers";
-  /// The parameters of the call, in order, where there is more to it than tensors: ("x1", "x2"). Rows with these keys are
-  /// constants of the call; none is written for an attribute that is None.
+  /// The parameters of the call, in order, where there is more to it than tensors: ("x1", "x2"). Rows with these keys
+  /// are constants of the call; none is written for an attribute that is None.
   std::vector<std::string> call = {};
   std::vector<KerasSample> samples = {};
 
@@ -159,13 +167,15 @@ struct KerasMapping {
 };
 
 /// The initialisers, regularisers and constraints of `weights` ("kernel", "bias"), as `carried` wants them.
-Json::Object carried_for(const std::vector<std::pair<std::string, std::string>>& weights, bool activity_regularizer = true);
+Json::Object carried_for(const std::vector<std::pair<std::string, std::string>>& weights,
+                         bool activity_regularizer = true);
 
 /// The configuration that the rows, the fixed and the carried keys make of a layer; with the constants of its call.
 Json::Object config_of(const KerasMapping& mapping, const Layer& layer);
-/// The layer that a configuration, joined by the constants of its call, describes, without name and carried keys that stand at
-/// Keras's own values; nullopt if the mapping does not fit it. Throws MalformedFile for a value of the wrong kind, Unsupported
-/// for an unknown key.
-std::optional<Layer> layer_from_config(const KerasMapping& mapping, const Json::Object& config, const std::vector<SymbolicShape>& inputs);
+/// The layer that a configuration, joined by the constants of its call, describes, without name and carried keys that
+/// stand at Keras's own values; nullopt if the mapping does not fit it. Throws MalformedFile for a value of the wrong
+/// kind, Unsupported for an unknown key.
+std::optional<Layer> layer_from_config(const KerasMapping& mapping, const Json::Object& config,
+                                       const std::vector<SymbolicShape>& inputs);
 
 }  // namespace h5bridge

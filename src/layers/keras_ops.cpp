@@ -12,7 +12,9 @@ constexpr const char* kNumpy = "keras.src.ops.numpy";
 Json or_null(const std::optional<std::int64_t>& value) { return value ? Json(*value) : Json(); }
 
 Json slice_of(const Cut& cut) {
-  const Json::Object range{{"start", cut.start == 0 ? Json() : Json(cut.start)}, {"stop", or_null(cut.stop)}, {"step", cut.step == 1 ? Json() : Json(cut.step)}};
+  const Json::Object range{{"start", cut.start == 0 ? Json() : Json(cut.start)},
+                           {"stop", or_null(cut.stop)},
+                           {"step", cut.step == 1 ? Json() : Json(cut.step)}};
   return Json::Object{{"class_name", "__slice__"}, {"config", range}};
 }
 
@@ -33,7 +35,8 @@ Json nested(const std::vector<std::int64_t>& shape, std::size_t axis, typename s
 template <typename T>
 Json array_of(const std::vector<std::int64_t>& shape, const std::vector<T>& values, const char* dtype) {
   auto next = values.begin();
-  return Json::Object{{"class_name", "__numpy__"}, {"config", Json::Object{{"value", nested<T>(shape, 0, next)}, {"dtype", dtype}}}};
+  return Json::Object{{"class_name", "__numpy__"},
+                      {"config", Json::Object{{"value", nested<T>(shape, 0, next)}, {"dtype", dtype}}}};
 }
 
 }  // namespace
@@ -54,25 +57,33 @@ Handle elementwise(KerasEmitter& emitter, const std::string& suffix, const std::
   return emitter.operation(suffix, kNumpy, class_name, {}, {x}, {}, emitter.shape(x));
 }
 
-Handle elementwise(KerasEmitter& emitter, const std::string& suffix, const std::string& class_name, Handle x1, Handle x2) {
+Handle elementwise(KerasEmitter& emitter, const std::string& suffix, const std::string& class_name, Handle x1,
+                   Handle x2) {
   return emitter.operation(suffix, kNumpy, class_name, {}, {x1, x2}, {}, emitter.shape(x1));
 }
 
-Handle elementwise(KerasEmitter& emitter, const std::string& suffix, const std::string& class_name, Handle x1, double x2) {
+Handle elementwise(KerasEmitter& emitter, const std::string& suffix, const std::string& class_name, Handle x1,
+                   double x2) {
   return emitter.operation(suffix, kNumpy, class_name, {}, {x1}, {{"x2", x2}}, emitter.shape(x1));
 }
 
-Handle reduce(KerasEmitter& emitter, const std::string& suffix, const std::string& class_name, Handle x, const std::vector<std::int64_t>& axes) {
+Handle reduce(KerasEmitter& emitter, const std::string& suffix, const std::string& class_name, Handle x,
+              const std::vector<std::int64_t>& axes) {
   SymbolicShape shape = emitter.shape(x);
   for (const std::int64_t axis : axes) shape.at(axis) = 1;
-  return emitter.operation(suffix, kNumpy, class_name, {{"axis", Json::array(axes)}, {"keepdims", true}}, {x}, {}, std::move(shape));
+  return emitter.operation(suffix, kNumpy, class_name, {{"axis", Json::array(axes)}, {"keepdims", true}}, {x}, {},
+                           std::move(shape));
 }
 
 Handle scaled(KerasEmitter& emitter, const std::string& suffix, Handle x, double factor) {
   return factor == 1 ? x : elementwise(emitter, suffix, "Multiply", x, factor);
 }
 
-Json constant(const std::vector<std::int64_t>& shape, const std::vector<std::int64_t>& values) { return array_of(shape, values, "int32"); }
-Json constant(const std::vector<std::int64_t>& shape, const std::vector<double>& values) { return array_of(shape, values, "float32"); }
+Json constant(const std::vector<std::int64_t>& shape, const std::vector<std::int64_t>& values) {
+  return array_of(shape, values, "int32");
+}
+Json constant(const std::vector<std::int64_t>& shape, const std::vector<double>& values) {
+  return array_of(shape, values, "float32");
+}
 
 }  // namespace h5bridge::keras_ops

@@ -1,5 +1,5 @@
-// A vocabulary of keras.ops for the layers that Keras has no layer for. Each takes and gives the emitter's handles; `suffix`
-// names the operation after the layer.
+// A vocabulary of keras.ops for the layers that Keras has no layer for. Each takes and gives the emitter's handles;
+// `suffix` names the operation after the layer.
 #pragma once
 
 #include <map>
@@ -19,18 +19,22 @@ struct Cut {
 };
 
 /// x[key] with a cut for some axes and all of the others.
-KerasEmitter::Handle cut(KerasEmitter& emitter, const std::string& suffix, KerasEmitter::Handle x, const std::map<std::int64_t, Cut>& cuts);
+KerasEmitter::Handle cut(KerasEmitter& emitter, const std::string& suffix, KerasEmitter::Handle x,
+                         const std::map<std::int64_t, Cut>& cuts);
 
 /// An elementwise operation of one operand: "Absolute", "Negative", "OnesLike".
-KerasEmitter::Handle elementwise(KerasEmitter& emitter, const std::string& suffix, const std::string& class_name, KerasEmitter::Handle x);
+KerasEmitter::Handle elementwise(KerasEmitter& emitter, const std::string& suffix, const std::string& class_name,
+                                 KerasEmitter::Handle x);
 /// One of two, of which the second broadcasts to the first: "Maximum", "Divide".
-KerasEmitter::Handle elementwise(KerasEmitter& emitter, const std::string& suffix, const std::string& class_name, KerasEmitter::Handle x1, KerasEmitter::Handle x2);
+KerasEmitter::Handle elementwise(KerasEmitter& emitter, const std::string& suffix, const std::string& class_name,
+                                 KerasEmitter::Handle x1, KerasEmitter::Handle x2);
 /// One of a value and a number.
-KerasEmitter::Handle elementwise(KerasEmitter& emitter, const std::string& suffix, const std::string& class_name, KerasEmitter::Handle x1, double x2);
+KerasEmitter::Handle elementwise(KerasEmitter& emitter, const std::string& suffix, const std::string& class_name,
+                                 KerasEmitter::Handle x1, double x2);
 
 /// A reduction that keeps its axes: "Mean", "Max", "Var".
-KerasEmitter::Handle reduce(KerasEmitter& emitter, const std::string& suffix, const std::string& class_name, KerasEmitter::Handle x,
-                            const std::vector<std::int64_t>& axes);
+KerasEmitter::Handle reduce(KerasEmitter& emitter, const std::string& suffix, const std::string& class_name,
+                            KerasEmitter::Handle x, const std::vector<std::int64_t>& axes);
 
 /// x times `factor`, or x itself where that is 1.
 KerasEmitter::Handle scaled(KerasEmitter& emitter, const std::string& suffix, KerasEmitter::Handle x, double factor);

@@ -19,14 +19,16 @@ std::vector<Margins> added(std::vector<Margins> margins) {
 }
 
 std::vector<Margins> taken(std::vector<Margins> margins) {
-  for (Margins& axis : margins) axis = {std::max(-axis.before, std::int64_t{0}), std::max(-axis.after, std::int64_t{0})};
+  for (Margins& axis : margins)
+    axis = {std::max(-axis.before, std::int64_t{0}), std::max(-axis.after, std::int64_t{0})};
   return margins;
 }
 
 // The margins of spatial axes with those of batch and channels, which have none.
 std::vector<Margins> with_other_axes(std::vector<Margins> margins, const Attributes& attributes) {
   margins.insert(margins.begin(), Margins{0, 0});
-  margins.insert(margins.begin() + channel_axis(attributes, static_cast<std::int64_t>(margins.size()) + 1), Margins{0, 0});
+  margins.insert(margins.begin() + channel_axis(attributes, static_cast<std::int64_t>(margins.size()) + 1),
+                 Margins{0, 0});
   return margins;
 }
 
@@ -50,20 +52,23 @@ Margins margins_of_pair(const Json& json) {
 }
 
 // An array of all axes' slices, as x[key] has it.
-Handle emit_slices(const std::vector<Margins>& margins, KerasEmitter& emitter, Handle input, const std::string& suffix) {
+Handle emit_slices(const std::vector<Margins>& margins, KerasEmitter& emitter, Handle input,
+                   const std::string& suffix) {
   Json::Array key;
   SymbolicShape shape = emitter.shape(input);
   for (std::size_t i = 0; i < shape.size(); ++i) {
     const Json start = margins[i].before ? Json(margins[i].before) : Json();
     const Json stop = margins[i].after ? Json(-margins[i].after) : Json();
-    key.push_back(Json::Object{{"class_name", "__slice__"}, {"config", Json::Object{{"start", start}, {"stop", stop}, {"step", nullptr}}}});
+    key.push_back(Json::Object{{"class_name", "__slice__"},
+                               {"config", Json::Object{{"start", start}, {"stop", stop}, {"step", nullptr}}}});
     shape[i] = shape[i] - Size(margins[i].before) - Size(margins[i].after);
   }
   return emitter.operation(suffix, kNumpy, "GetItem", {}, {input}, {{"key", key}}, shape);
 }
 
-// keras.ops.pad's name for a mode, if all backends pad alike with it. On PyTorch's it takes the last one to three axes of a
-// tensor that has one or two more, and its "symmetric" repeats the border, which is right for a margin of one element.
+// keras.ops.pad's name for a mode, if all backends pad alike with it. On PyTorch's it takes the last one to three axes
+// of a tensor that has one or two more, and its "symmetric" repeats the border, which is right for a margin of one
+// element.
 std::string mode_in_keras(const std::string& mode, const std::vector<Margins>& margins) {
   if (mode == "constant" || mode == "symmetric") return mode;
   const auto first = std::find_if(margins.begin(), margins.end(), has_any);
@@ -71,7 +76,8 @@ std::string mode_in_keras(const std::string& mode, const std::vector<Margins>& m
   const auto before = first - margins.begin();
   if (axes > 3 || before < 1 || before > 2) return "";
   if (mode == "reflect") return mode;
-  const bool by_one = std::all_of(margins.begin(), margins.end(), [](const Margins& axis) { return axis.before <= 1 && axis.after <= 1; });
+  const bool by_one = std::all_of(margins.begin(), margins.end(),
+                                  [](const Margins& axis) { return axis.before <= 1 && axis.after <= 1; });
   return mode == "replicate" && by_one ? "symmetric" : "";
 }
 
@@ -87,8 +93,8 @@ Json::Array border(const std::string& mode, std::int64_t count, bool is_before) 
 }
 
 // Axis by axis, the borders taken from the axis and joined to it.
-Handle emit_joined_borders(const std::string& mode, const std::vector<Margins>& margins, KerasEmitter& emitter, Handle input,
-                           const std::string& suffix) {
+Handle emit_joined_borders(const std::string& mode, const std::vector<Margins>& margins, KerasEmitter& emitter,
+                           Handle input, const std::string& suffix) {
   const auto end = std::find_if(margins.rbegin(), margins.rend(), has_any).base();
   for (std::size_t axis = 0; axis < margins.size(); ++axis) {
     if (!has_any(margins[axis])) continue;
@@ -134,8 +140,8 @@ Handle emit_added(const PaddingMode& mode, const std::vector<Margins>& margins, 
 
 // Adds and takes away. A reflection may reach elements that are taken away; what goes around in a circle does not.
 template <typename Add, typename Take>
-Handle emit_both(const std::string& mode, const std::vector<Margins>& margins, Handle input, const std::string& suffix, const Add& add,
-                 const Take& take) {
+Handle emit_both(const std::string& mode, const std::vector<Margins>& margins, Handle input, const std::string& suffix,
+                 const Add& add, const Take& take) {
   const bool adds = any_margin(added(margins));
   const bool takes = any_margin(taken(margins));
   if (takes && mode == "circular") input = take(input, adds ? "crop" : suffix);
@@ -163,7 +169,8 @@ Spelling margin_pairs(std::size_t axes, bool last_axis_first) {
               margins.assign(axes, margins_of_pair(json));
             else
               for (const Json& axis : json.as_array()) margins.push_back(margins_of_pair(axis));
-            if (margins.size() != axes) throw MalformedFile("is " + json.dump() + ", expected " + std::to_string(axes) + " pairs");
+            if (margins.size() != axes)
+              throw MalformedFile("is " + json.dump() + ", expected " + std::to_string(axes) + " pairs");
             return flat_from(turned(margins));
           }};
 }
@@ -200,21 +207,21 @@ std::string take_padding_word(Json::Object& config, const std::vector<std::strin
   return word.as_string();
 }
 
-Handle emit_zero_padding(const std::vector<Margins>& margins, const Attributes& attributes, KerasEmitter& emitter, Handle input,
-                         const std::string& suffix) {
+Handle emit_zero_padding(const std::vector<Margins>& margins, const Attributes& attributes, KerasEmitter& emitter,
+                         Handle input, const std::string& suffix) {
   Attributes padding;
   padding.set("padding", flat_from(margins));
   padding.set("data_format", attributes.at("data_format"));
   return emitter.layer(suffix, "ZeroPad" + torch_suffix(margins.size()), padding, input);
 }
 
-Handle emit_constant_padding(const std::vector<Margins>& margins, double value, const Attributes& attributes, KerasEmitter& emitter,
-                             Handle input) {
+Handle emit_constant_padding(const std::vector<Margins>& margins, double value, const Attributes& attributes,
+                             KerasEmitter& emitter, Handle input) {
   return emit_padding({"constant", value}, margins, attributes, emitter, input);
 }
 
-Handle emit_cropping(const std::vector<Margins>& margins, const Attributes& attributes, KerasEmitter& emitter, Handle input,
-                     const std::string& suffix) {
+Handle emit_cropping(const std::vector<Margins>& margins, const Attributes& attributes, KerasEmitter& emitter,
+                     Handle input, const std::string& suffix) {
   if (margins.size() == 1 && attributes.text("data_format") == "channels_first")
     return emit_slices(with_other_axes(margins, attributes), emitter, input, suffix);
   const std::string type = "Cropping" + keras_suffix(margins.size());
@@ -226,19 +233,22 @@ Handle emit_cropping(const std::vector<Margins>& margins, const Attributes& attr
   return emitter.layer(suffix, type, cropping, input);
 }
 
-Handle emit_padding(const PaddingMode& mode, const std::vector<Margins>& margins, const Attributes& attributes, KerasEmitter& emitter,
-                    Handle input, const std::string& suffix) {
+Handle emit_padding(const PaddingMode& mode, const std::vector<Margins>& margins, const Attributes& attributes,
+                    KerasEmitter& emitter, Handle input, const std::string& suffix) {
   return emit_both(
       mode.mode, margins, input, suffix,
       [&](Handle value, const std::string& own) {
-        if (mode.mode == "constant" && mode.value == 0) return emit_zero_padding(added(margins), attributes, emitter, value, own);
+        if (mode.mode == "constant" && mode.value == 0)
+          return emit_zero_padding(added(margins), attributes, emitter, value, own);
         return emit_added(mode, with_other_axes(added(margins), attributes), emitter, value, own);
       },
-      [&](Handle value, const std::string& own) { return emit_cropping(taken(margins), attributes, emitter, value, own); });
+      [&](Handle value, const std::string& own) {
+        return emit_cropping(taken(margins), attributes, emitter, value, own);
+      });
 }
 
-Handle emit_padding_of_all_axes(const PaddingMode& mode, const std::vector<Margins>& margins, KerasEmitter& emitter, Handle input,
-                                const std::string& suffix) {
+Handle emit_padding_of_all_axes(const PaddingMode& mode, const std::vector<Margins>& margins, KerasEmitter& emitter,
+                                Handle input, const std::string& suffix) {
   return emit_both(
       mode.mode, margins, input, suffix,
       [&](Handle value, const std::string& own) { return emit_added(mode, added(margins), emitter, value, own); },

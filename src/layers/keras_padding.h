@@ -11,8 +11,9 @@ namespace h5bridge {
 
 bool any_margin(const std::vector<Margins>& margins);
 
-/// How Keras writes the margins of `axes` spatial axes: pairs, the first axis first (one axis: a plain pair). Read, too: one
-/// integer for an axis's two ends, or for all. Ours are flat, the first axis first or, as PyTorch has it, the last.
+/// How Keras writes the margins of `axes` spatial axes: pairs, the first axis first (one axis: a plain pair). Read,
+/// too: one integer for an axis's two ends, or for all. Ours are flat, the first axis first or, as PyTorch has it, the
+/// last.
 Spelling margin_pairs(std::size_t axes, bool last_axis_first);
 
 /// Samples of a Keras layer whose argument `argument` is such margins, in all the forms that Keras takes.
@@ -31,19 +32,24 @@ struct PaddingMode {
 // named with `suffix`.
 
 /// A ZeroPad1d, 2d or 3d. No margin may be negative.
-KerasEmitter::Handle emit_zero_padding(const std::vector<Margins>& margins, const Attributes& attributes, KerasEmitter& emitter,
-                                       KerasEmitter::Handle input, const std::string& suffix = "pad");
+KerasEmitter::Handle emit_zero_padding(const std::vector<Margins>& margins, const Attributes& attributes,
+                                       KerasEmitter& emitter, KerasEmitter::Handle input,
+                                       const std::string& suffix = "pad");
 /// keras.ops.pad with a constant. Keras has no layer for other constants than zero.
-KerasEmitter::Handle emit_constant_padding(const std::vector<Margins>& margins, double value, const Attributes& attributes,
-                                           KerasEmitter& emitter, KerasEmitter::Handle input);
+KerasEmitter::Handle emit_constant_padding(const std::vector<Margins>& margins, double value,
+                                           const Attributes& attributes, KerasEmitter& emitter,
+                                           KerasEmitter::Handle input);
 /// A Cropping1D, 2D or 3D, or slices where Keras's layer lacks the data format. No margin may be negative.
-KerasEmitter::Handle emit_cropping(const std::vector<Margins>& margins, const Attributes& attributes, KerasEmitter& emitter,
-                                   KerasEmitter::Handle input, const std::string& suffix = "crop");
+KerasEmitter::Handle emit_cropping(const std::vector<Margins>& margins, const Attributes& attributes,
+                                   KerasEmitter& emitter, KerasEmitter::Handle input,
+                                   const std::string& suffix = "crop");
 /// Any of these, as the mode and the signs of the margins want it.
-KerasEmitter::Handle emit_padding(const PaddingMode& mode, const std::vector<Margins>& margins, const Attributes& attributes,
-                                  KerasEmitter& emitter, KerasEmitter::Handle input, const std::string& suffix = "pad");
+KerasEmitter::Handle emit_padding(const PaddingMode& mode, const std::vector<Margins>& margins,
+                                  const Attributes& attributes, KerasEmitter& emitter, KerasEmitter::Handle input,
+                                  const std::string& suffix = "pad");
 /// The same for all axes of the input, the batch included, by operations alone.
-KerasEmitter::Handle emit_padding_of_all_axes(const PaddingMode& mode, const std::vector<Margins>& margins, KerasEmitter& emitter,
-                                              KerasEmitter::Handle input, const std::string& suffix = "pad");
+KerasEmitter::Handle emit_padding_of_all_axes(const PaddingMode& mode, const std::vector<Margins>& margins,
+                                              KerasEmitter& emitter, KerasEmitter::Handle input,
+                                              const std::string& suffix = "pad");
 
 }  // namespace h5bridge

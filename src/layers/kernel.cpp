@@ -61,7 +61,9 @@ std::vector<ParameterSpec> kernel_parameters(const Attributes& a, const std::str
 }
 
 Shape kernel_operand(const SymbolicShape& shape, std::size_t axes) {
-  if (shape.size() != axes + 2) throw MalformedFile("its weight has shape " + to_string(shape) + ", expected " + std::to_string(axes + 2) + " axes");
+  if (shape.size() != axes + 2)
+    throw MalformedFile("its weight has shape " + to_string(shape) + ", expected " + std::to_string(axes + 2) +
+                        " axes");
   return operand_shape(shape);
 }
 
@@ -92,7 +94,8 @@ std::vector<Margins> crops_of(const Attributes& a) {
   const bool same = has_padding_word(a, "same");
   const bool valid = has_padding_word(a, "valid");
   for (std::size_t i = 0; i < windows.size(); ++i) {
-    const auto output_padding = a.is_none("output_padding") ? std::nullopt : std::optional(a.integers("output_padding")[i]);
+    const auto output_padding =
+        a.is_none("output_padding") ? std::nullopt : std::optional(a.integers("output_padding")[i]);
     if (same)
       result.push_back(crop_of_same(windows[i], output_padding));
     else if (valid)

@@ -15,9 +15,12 @@ void check_kernel(const Attributes& attributes);
 void check_input_channels(const Attributes& attributes, const SymbolicShape& input);
 /// Sets in_channels, which Keras takes from its input. Throws MalformedFile where that is open.
 void derive_in_channels(Attributes& attributes, const SymbolicShape& input, std::size_t axes);
-/// The weight of shape (outer, inner/groups, kernel_size...), of the attributes with these names, and the bias, if there is one.
-std::vector<ParameterSpec> kernel_parameters(const Attributes& attributes, const std::string& outer, const std::string& inner);
-/// The sizes of an input that is the weight of a convolution over `axes` axes. Throws MalformedFile unless it has these axes.
+/// The weight of shape (outer, inner/groups, kernel_size...), of the attributes with these names, and the bias, if
+/// there is one.
+std::vector<ParameterSpec> kernel_parameters(const Attributes& attributes, const std::string& outer,
+                                             const std::string& inner);
+/// The sizes of an input that is the weight of a convolution over `axes` axes. Throws MalformedFile unless it has these
+/// axes.
 Shape kernel_operand(const SymbolicShape& shape, std::size_t axes);
 /// PyTorch's (a, b, k...) as Keras's (k..., b, a): the axes of a permute.
 std::vector<std::int64_t> keras_kernel_axes(std::size_t axes);
@@ -28,11 +31,11 @@ std::vector<WeightStep> depthwise_kernel_steps(std::int64_t channels, std::int64
 bool has_strides(const Attributes& attributes);
 bool has_dilation(const Attributes& attributes);
 
-/// What makes the output of a transposed convolution of its full one, which has (size - 1)*stride + extent elements along
-/// each axis: the elements taken away at its ends; negative ones are added, and hold the bias alone. PyTorch's padding p and
-/// output_padding o are {p, p - o}. "same" and "valid" are Keras's; its output_padding None gives size*stride elements for
-/// "same", and (size - 1)*stride + max(extent, stride) for "valid".
-/// Source: keras/src/backend/common/backend_utils.py, _convert_conv_transpose_padding_args_from_keras_to_jax.
+/// What makes the output of a transposed convolution of its full one, which has (size - 1)*stride + extent elements
+/// along each axis: the elements taken away at its ends; negative ones are added, and hold the bias alone. PyTorch's
+/// padding p and output_padding o are {p, p - o}. "same" and "valid" are Keras's; its output_padding None gives
+/// size*stride elements for "same", and (size - 1)*stride + max(extent, stride) for "valid". Source:
+/// keras/src/backend/common/backend_utils.py, _convert_conv_transpose_padding_args_from_keras_to_jax.
 std::vector<Margins> crops_of(const Attributes& attributes);
 
 /// For samples of Keras classes: initialisers, regularisers and constraints of `weights`, none at its default.

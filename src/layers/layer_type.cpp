@@ -35,7 +35,9 @@ std::vector<T> several_from(const AttributeSpec& spec, const Json& json, Read&& 
 }
 
 std::vector<std::int64_t> integers_from(const AttributeSpec& spec, const Json& json) {
-  return several_from<std::int64_t>(spec, json, [&](const Json& element) { return spec.nullable_elements && element.is_null() ? kNone : element.as_integer(); });
+  return several_from<std::int64_t>(spec, json, [&](const Json& element) {
+    return spec.nullable_elements && element.is_null() ? kNone : element.as_integer();
+  });
 }
 
 Size size_from(const Json& json) { return json.is_string() ? Size::parse(json.as_string()) : Size(json.as_integer()); }
@@ -55,10 +57,12 @@ AttributeValue value_from(const AttributeSpec& spec, const Json& json) {
     case AttributeKind::Boolean: return json.as_bool();
     case AttributeKind::Integer: return json.as_integer();
     case AttributeKind::Number: return json.as_float();
-    case AttributeKind::Scalar: return json.is_integer() ? AttributeValue(json.as_integer()) : AttributeValue(json.as_float());
+    case AttributeKind::Scalar:
+      return json.is_integer() ? AttributeValue(json.as_integer()) : AttributeValue(json.as_float());
     case AttributeKind::Text: return chosen_word(spec, json);
     case AttributeKind::Integers: return integers_from(spec, json);
-    case AttributeKind::Numbers: return several_from<double>(spec, json, [](const Json& element) { return element.as_float(); });
+    case AttributeKind::Numbers:
+      return several_from<double>(spec, json, [](const Json& element) { return element.as_float(); });
     case AttributeKind::Padding:
       if (json.is_string()) return chosen_word(spec, json);
       return integers_from(spec, json);
@@ -86,10 +90,13 @@ struct ToJson {
     return result;
   }
   template <typename Scalar>
-  Json operator()(const Scalar& value) const { return value; }
+  Json operator()(const Scalar& value) const {
+    return value;
+  }
 };
 
-AttributeSpec declare(std::string name, AttributeKind kind, std::string meaning, std::optional<AttributeValue> fallback = {}) {
+AttributeSpec declare(std::string name, AttributeKind kind, std::string meaning,
+                      std::optional<AttributeValue> fallback = {}) {
   return {.name = std::move(name), .kind = kind, .meaning = std::move(meaning), .fallback = std::move(fallback)};
 }
 
@@ -97,7 +104,8 @@ AttributeSpec declare(std::string name, AttributeKind kind, std::string meaning,
 
 Attributes attributes_from_json(const LayerType& type, const Json::Object& json, const std::string& where) {
   for (const auto& [name, value] : json)
-    if (!type.find_attribute(name)) throw MalformedFile(where + ": " + type.name + " has no attribute \"" + name + "\"");
+    if (!type.find_attribute(name))
+      throw MalformedFile(where + ": " + type.name + " has no attribute \"" + name + "\"");
   Attributes result;
   for (const AttributeSpec& spec : type.attributes) {
     if (const Json* given = json.find(spec.name)) {
@@ -131,7 +139,9 @@ Json::Object attributes_to_json(const LayerType& type, const Attributes& attribu
 
 Json attribute_to_json(const AttributeValue& value) { return std::visit(ToJson{}, value); }
 
-std::string tensor_name(const std::string& layer, const std::string& parameter) { return parameter.empty() ? layer : layer + "." + parameter; }
+std::string tensor_name(const std::string& layer, const std::string& parameter) {
+  return parameter.empty() ? layer : layer + "." + parameter;
+}
 
 std::vector<SymbolicShape> Sample::open_inputs() const {
   std::vector<SymbolicShape> result;
@@ -144,7 +154,8 @@ std::vector<SymbolicShape> Sample::open_inputs() const {
 }
 
 const AttributeSpec* LayerType::find_attribute(std::string_view attribute) const {
-  const auto found = std::find_if(attributes.begin(), attributes.end(), [&](const AttributeSpec& spec) { return spec.name == attribute; });
+  const auto found = std::find_if(attributes.begin(), attributes.end(),
+                                  [&](const AttributeSpec& spec) { return spec.name == attribute; });
   return found == attributes.end() ? nullptr : &*found;
 }
 
@@ -155,7 +166,9 @@ Attributes LayerType::defaults() const {
   return result;
 }
 
-AttributeSpec required_integer(std::string name, std::string meaning) { return declare(std::move(name), AttributeKind::Integer, std::move(meaning)); }
+AttributeSpec required_integer(std::string name, std::string meaning) {
+  return declare(std::move(name), AttributeKind::Integer, std::move(meaning));
+}
 
 AttributeSpec integer(std::string name, std::int64_t fallback, std::string meaning) {
   return declare(std::move(name), AttributeKind::Integer, std::move(meaning), fallback);
@@ -169,13 +182,17 @@ AttributeSpec number(std::string name, double fallback, std::string meaning) {
   return declare(std::move(name), AttributeKind::Number, std::move(meaning), fallback);
 }
 
-AttributeSpec required_scalar(std::string name, std::string meaning) { return declare(std::move(name), AttributeKind::Scalar, std::move(meaning)); }
+AttributeSpec required_scalar(std::string name, std::string meaning) {
+  return declare(std::move(name), AttributeKind::Scalar, std::move(meaning));
+}
 
 AttributeSpec scalar(std::string name, AttributeValue fallback, std::string meaning) {
   return declare(std::move(name), AttributeKind::Scalar, std::move(meaning), std::move(fallback));
 }
 
-AttributeSpec required_text(std::string name, std::string meaning) { return declare(std::move(name), AttributeKind::Text, std::move(meaning)); }
+AttributeSpec required_text(std::string name, std::string meaning) {
+  return declare(std::move(name), AttributeKind::Text, std::move(meaning));
+}
 
 AttributeSpec text(std::string name, std::string fallback, std::vector<std::string> choices, std::string meaning) {
   AttributeSpec result = declare(std::move(name), AttributeKind::Text, std::move(meaning), std::move(fallback));
@@ -183,7 +200,9 @@ AttributeSpec text(std::string name, std::string fallback, std::vector<std::stri
   return result;
 }
 
-AttributeSpec required_number(std::string name, std::string meaning) { return declare(std::move(name), AttributeKind::Number, std::move(meaning)); }
+AttributeSpec required_number(std::string name, std::string meaning) {
+  return declare(std::move(name), AttributeKind::Number, std::move(meaning));
+}
 
 AttributeSpec required_tuple(std::string name, std::size_t length, std::string meaning) {
   AttributeSpec result = declare(std::move(name), AttributeKind::Integers, std::move(meaning));
@@ -197,7 +216,9 @@ AttributeSpec tuple(std::string name, std::size_t length, std::int64_t fallback,
   return result;
 }
 
-AttributeSpec required_integers(std::string name, std::string meaning) { return declare(std::move(name), AttributeKind::Integers, std::move(meaning)); }
+AttributeSpec required_integers(std::string name, std::string meaning) {
+  return declare(std::move(name), AttributeKind::Integers, std::move(meaning));
+}
 
 AttributeSpec required_numbers(std::string name, std::size_t length, std::string meaning) {
   AttributeSpec result = declare(std::move(name), AttributeKind::Numbers, std::move(meaning));
@@ -205,7 +226,9 @@ AttributeSpec required_numbers(std::string name, std::size_t length, std::string
   return result;
 }
 
-AttributeSpec required_sizes(std::string name, std::string meaning) { return declare(std::move(name), AttributeKind::Sizes, std::move(meaning)); }
+AttributeSpec required_sizes(std::string name, std::string meaning) {
+  return declare(std::move(name), AttributeKind::Sizes, std::move(meaning));
+}
 
 AttributeSpec required_size(std::string name, std::string meaning) {
   AttributeSpec result = required_sizes(std::move(name), std::move(meaning));
@@ -232,11 +255,13 @@ AttributeSpec padding_attribute(std::size_t length, std::vector<std::string> wor
 }
 
 AttributeSpec data_format() {
-  return text("data_format", "channels_first", {"channels_first", "channels_last"}, "where the channels stand; PyTorch has channels_first only");
+  return text("data_format", "channels_first", {"channels_first", "channels_last"},
+              "where the channels stand; PyTorch has channels_first only");
 }
 
 AttributeSpec fused_activation() {
-  return text("activation", "linear", {}, "a name in keras.activations, applied to the output; PyTorch has a layer of its own for it");
+  return text("activation", "linear", {},
+              "a name in keras.activations, applied to the output; PyTorch has a layer of its own for it");
 }
 
 std::string describe(const Layer& layer) { return "layer \"" + layer.name + "\" (" + layer.type + ")"; }
@@ -246,7 +271,8 @@ std::int64_t channel_axis(const Attributes& attributes, std::int64_t rank) {
 }
 
 std::int64_t resolve_axis(std::int64_t axis, std::int64_t rank) {
-  if (axis < -rank || axis >= rank) throw MalformedFile("axis " + std::to_string(axis) + " is out of range for " + std::to_string(rank) + " axes");
+  if (axis < -rank || axis >= rank)
+    throw MalformedFile("axis " + std::to_string(axis) + " is out of range for " + std::to_string(rank) + " axes");
   return axis < 0 ? axis + rank : axis;
 }
 

@@ -35,7 +35,7 @@ struct AttributeSpec {
   std::optional<AttributeValue> fallback;  // none: the attribute is required
   std::vector<std::string> choices = {};
   std::size_t length = 0;
-  bool nullable = false;  // None is a value of its own
+  bool nullable = false;           // None is a value of its own
   bool nullable_elements = false;  // so it is for each of the Integers
 };
 
@@ -65,12 +65,13 @@ struct Sample {
   Json::Object attributes;
   std::vector<Shape> inputs;
   bool in_keras = true;  // false: Keras cannot say it, which the tests then want to be an error that names the layer
-  std::int64_t ids_below = 0;  // where positive, the inputs are integers below it
-  std::vector<std::size_t> batch_axes = {};  // of each input; all 0 where empty
+  std::int64_t ids_below = 0;                             // where positive, the inputs are integers below it
+  std::vector<std::size_t> batch_axes = {};               // of each input; all 0 where empty
   std::optional<std::pair<double, double>> between = {};  // where the inputs lie, if they may not be any numbers
   std::map<std::size_t, std::vector<std::int64_t>> integers = {};  // the inputs that are these numbers, of type int64
 
-  static constexpr std::size_t kNoBatch = std::numeric_limits<std::size_t>::max();  // an input's batch axis, if it has none
+  static constexpr std::size_t kNoBatch =
+      std::numeric_limits<std::size_t>::max();  // an input's batch axis, if it has none
   std::size_t batch_axis(std::size_t input) const { return batch_axes.empty() ? 0 : batch_axes.at(input); }
   /// The inputs' shapes with the batch open.
   std::vector<SymbolicShape> open_inputs() const;
@@ -84,9 +85,12 @@ class LayerType {
   std::vector<AttributeSpec> attributes;
   std::size_t least_inputs = 1;
   std::size_t most_inputs = 1;
-  std::vector<std::string> named_inputs = {};  // what a call may give by name besides: "mask"; shapes do not depend on it
+  std::vector<std::string> named_inputs =
+      {};  // what a call may give by name besides: "mask"; shapes do not depend on it
 
-  std::function<std::vector<ParameterSpec>(const Attributes&)> parameters = [](const Attributes&) { return std::vector<ParameterSpec>{}; };
+  std::function<std::vector<ParameterSpec>(const Attributes&)> parameters = [](const Attributes&) {
+    return std::vector<ParameterSpec>{};
+  };
   /// Shapes of the outputs, from those of the inputs; throws MalformedFile where they do not fit.
   std::function<std::vector<SymbolicShape>(const Attributes&, const std::vector<SymbolicShape>&)> shapes = same_shape;
   LayoutRule layout = keeps_original_layout();
@@ -98,7 +102,9 @@ class LayerType {
   /// All attributes at their defaults; required ones are missing.
   Attributes defaults() const;
 
-  static std::vector<SymbolicShape> same_shape(const Attributes&, const std::vector<SymbolicShape>& inputs) { return {inputs.at(0)}; }
+  static std::vector<SymbolicShape> same_shape(const Attributes&, const std::vector<SymbolicShape>& inputs) {
+    return {inputs.at(0)};
+  }
 };
 
 // Declarations of attributes, so that a family's table reads as one.

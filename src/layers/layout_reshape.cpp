@@ -22,7 +22,9 @@ Axes significant_axes(const SymbolicShape& shape) {
   return result;
 }
 
-bool divides(const Size& divisor, const Size& size) { return divisor != Size(0) && size.floor_divide(divisor) * divisor == size; }
+bool divides(const Size& divisor, const Size& size) {
+  return divisor != Size(0) && size.floor_divide(divisor) * divisor == size;
+}
 
 // The smallest groups; all that is left is one group where sizes are open and do not tell.
 std::vector<Group> groups_of(const SymbolicShape& input, const SymbolicShape& output) {
@@ -51,10 +53,13 @@ std::vector<Group> groups_of(const SymbolicShape& input, const SymbolicShape& ou
   return groups;
 }
 
-// `stored` with the axes of each group beside one another, in their own order; where they are not, from the first one's place on.
+// `stored` with the axes of each group beside one another, in their own order; where they are not, from the first one's
+// place on.
 Axes gathered(Axes stored, const std::vector<Group>& groups) {
   for (const Group& group : groups) {
-    const auto in_group = [&](std::int64_t axis) { return std::find(group.input.begin(), group.input.end(), axis) != group.input.end(); };
+    const auto in_group = [&](std::int64_t axis) {
+      return std::find(group.input.begin(), group.input.end(), axis) != group.input.end();
+    };
     const auto first = std::find_if(stored.begin(), stored.end(), in_group);
     if (group.input.size() < 2) continue;
     const auto place = first - stored.begin();
@@ -66,7 +71,8 @@ Axes gathered(Axes stored, const std::vector<Group>& groups) {
 
 Axes without_ones(const Axes& axes, const SymbolicShape& shape) {
   Axes result;
-  std::copy_if(axes.begin(), axes.end(), std::back_inserter(result), [&](std::int64_t axis) { return shape[axis] != Size(1); });
+  std::copy_if(axes.begin(), axes.end(), std::back_inserter(result),
+               [&](std::int64_t axis) { return shape[axis] != Size(1); });
   return result;
 }
 
@@ -86,7 +92,8 @@ LayoutRule reshapes(std::function<void(LayoutCall&, const SymbolicShape& stored)
             Axes order;
             for (const std::int64_t axis : stored)
               for (const Group& group : groups)
-                if (!group.input.empty() && group.input[0] == axis) order.insert(order.end(), group.output.begin(), group.output.end());
+                if (!group.input.empty() && group.input[0] == axis)
+                  order.insert(order.end(), group.output.begin(), group.output.end());
             Arrangement arrangement = with_free_axes(order, output.size(), call, 0);
             if (!arrangement.is_original() || !call.input(0).is_original()) {
               SymbolicShape shape;

@@ -33,7 +33,8 @@ Arrangement channels_moved(std::size_t rank, bool to_last) {
 
 LayoutRule keeps_original_layout() {
   return {LayoutWish::Neutral, [](LayoutCall& call) {
-            for (std::size_t i = 0; i < call.input_count(); ++i) call.require(i, Arrangement::original(call.input_shape(i).size()));
+            for (std::size_t i = 0; i < call.input_count(); ++i)
+              call.require(i, Arrangement::original(call.input_shape(i).size()));
           }};
 }
 
@@ -50,8 +51,8 @@ std::optional<Arrangement> at_end_of(const Arrangement& common, std::size_t rank
   return result;
 }
 
-// The arrangement that an elementwise layer's inputs can share: the first one that is not original, so that a residual branch
-// costs no permute. Those of the inputs go to `wanted`.
+// The arrangement that an elementwise layer's inputs can share: the first one that is not original, so that a residual
+// branch costs no permute. Those of the inputs go to `wanted`.
 std::optional<Arrangement> shared_arrangement(const LayoutCall& call, std::vector<Arrangement>& wanted) {
   std::size_t rank = 0;
   for (std::size_t i = 0; i < call.input_count(); ++i) rank = std::max(rank, call.input_shape(i).size());
@@ -80,7 +81,8 @@ bool is_aligned_at_batch(LayoutCall& call) {
 LayoutRule any_layout() {
   return {LayoutWish::PassesOn, [](LayoutCall& call) {
             std::vector<Arrangement> wanted;
-            const std::optional<Arrangement> common = is_aligned_at_batch(call) ? std::nullopt : shared_arrangement(call, wanted);
+            const std::optional<Arrangement> common =
+                is_aligned_at_batch(call) ? std::nullopt : shared_arrangement(call, wanted);
             if (!common) return keeps_original_layout().apply(call);
             for (std::size_t i = 0; i < call.input_count(); ++i) call.require(i, wanted[i]);
             for (std::size_t i = 0; i < call.output_count(); ++i) call.set_output(i, *common);
@@ -97,7 +99,8 @@ LayoutRule follows_data_format() {
             Attributes& attributes = call.attributes();
             attributes.set("data_format", std::string(to_last ? "channels_last" : "channels_first"));
             if (attributes.contains("activation_axis") && works_along_axis(attributes.text("activation"))) {
-              const std::int64_t axis = wanted.stored_axis(resolve_axis(attributes.integer("activation_axis"), static_cast<std::int64_t>(rank)));
+              const std::int64_t axis = wanted.stored_axis(
+                  resolve_axis(attributes.integer("activation_axis"), static_cast<std::int64_t>(rank)));
               attributes.set("activation_axis", axis + 1 == static_cast<std::int64_t>(rank) ? -1 : axis);
             }
             // A layer that drops the spatial axes (global pooling) leaves nothing to arrange.
@@ -109,16 +112,19 @@ LayoutRule follows_data_format() {
 
 LayoutRule counts_axis(std::string attribute) {
   return {LayoutWish::PassesOn, [attribute](LayoutCall& call) {
-            if (call.attributes().is_none(attribute)) return keeps_original_layout().apply(call);  // all elements in a row
+            if (call.attributes().is_none(attribute))
+              return keeps_original_layout().apply(call);  // all elements in a row
             any_layout().apply(call);
             const Arrangement common = call.input(0);
             if (common.is_original()) return;
             const auto rank = static_cast<std::int64_t>(common.axes.size());
             std::vector<std::int64_t> axes = axes_in(call.attributes(), attribute, rank);
-            const bool meets_reordered = common.flattened && std::find(axes.begin(), axes.end(), rank - 1) != axes.end();
+            const bool meets_reordered =
+                common.flattened && std::find(axes.begin(), axes.end(), rank - 1) != axes.end();
             if (meets_reordered) {
               keeps_original_layout().apply(call);
-              for (std::size_t i = 0; i < call.output_count(); ++i) call.set_output(i, Arrangement::original(call.output_shape(i).size()));
+              for (std::size_t i = 0; i < call.output_count(); ++i)
+                call.set_output(i, Arrangement::original(call.output_shape(i).size()));
               return;
             }
             for (std::int64_t& axis : axes) axis = common.stored_axis(axis);
@@ -130,10 +136,14 @@ namespace {
 
 // `input` without some of its axes.
 Arrangement without(const Arrangement& input, const std::vector<std::int64_t>& dropped) {
-  const auto is_dropped = [&](std::int64_t axis) { return std::find(dropped.begin(), dropped.end(), axis) != dropped.end(); };
+  const auto is_dropped = [&](std::int64_t axis) {
+    return std::find(dropped.begin(), dropped.end(), axis) != dropped.end();
+  };
   Arrangement result;
   for (const std::int64_t axis : input.axes)
-    if (!is_dropped(axis)) result.axes.push_back(axis - std::count_if(dropped.begin(), dropped.end(), [&](std::int64_t other) { return other < axis; }));
+    if (!is_dropped(axis))
+      result.axes.push_back(
+          axis - std::count_if(dropped.begin(), dropped.end(), [&](std::int64_t other) { return other < axis; }));
   if (!is_dropped(static_cast<std::int64_t>(input.axes.size()) - 1)) result.flattened = input.flattened;
   return result;
 }
@@ -182,20 +192,24 @@ LayoutRule adds_axis(std::string attribute) {
             any_layout().apply(call);
             const Arrangement input = call.input(0);
             const std::size_t rank = input.axes.size() + 1;
-            const std::int64_t added = resolve_axis(call.attributes().integer(attribute), static_cast<std::int64_t>(rank));
+            const std::int64_t added =
+                resolve_axis(call.attributes().integer(attribute), static_cast<std::int64_t>(rank));
             call.set_output(0, Arrangement::original(rank));
-            if (input.flattened && added == static_cast<std::int64_t>(rank) - 1) return keeps_original_layout().apply(call);
+            if (input.flattened && added == static_cast<std::int64_t>(rank) - 1)
+              return keeps_original_layout().apply(call);
             std::vector<std::int64_t> order = input.axes;
             for (std::int64_t& axis : order) axis += axis >= added;
             Arrangement output = with_free_axes(order, rank, call, 0);
             output.flattened = input.flattened;
-            if (output.flattened && output.axes.back() != static_cast<std::int64_t>(rank) - 1) return keeps_original_layout().apply(call);
+            if (output.flattened && output.axes.back() != static_cast<std::int64_t>(rank) - 1)
+              return keeps_original_layout().apply(call);
             if (!output.is_original()) call.attributes().set(attribute, output.stored_axis(added));
             call.set_output(0, output);
           }};
 }
 
-Arrangement with_free_axes(const std::vector<std::int64_t>& fixed, std::size_t rank, const LayoutCall& call, std::size_t i) {
+Arrangement with_free_axes(const std::vector<std::int64_t>& fixed, std::size_t rank, const LayoutCall& call,
+                           std::size_t i) {
   const auto is_fixed = [&](std::int64_t axis) { return std::find(fixed.begin(), fixed.end(), axis) != fixed.end(); };
   const Arrangement moved = channels_moved(rank, call.wants_channels_last());
   const Arrangement original = Arrangement::original(rank);
@@ -206,7 +220,9 @@ Arrangement with_free_axes(const std::vector<std::int64_t>& fixed, std::size_t r
   }
   Arrangement result{fixed, {}};
   for (std::int64_t axis = 0; axis < static_cast<std::int64_t>(rank); ++axis)
-    if (!is_fixed(axis)) result.axes.insert(axis == 0 ? result.axes.begin() : std::find(result.axes.begin(), result.axes.end(), axis - 1) + 1, axis);
+    if (!is_fixed(axis))
+      result.axes.insert(
+          axis == 0 ? result.axes.begin() : std::find(result.axes.begin(), result.axes.end(), axis - 1) + 1, axis);
   return result;
 }
 

@@ -1,6 +1,6 @@
-// How a layer takes part in a change of layout (passes/layout.cpp). The pass walks the graph and keeps, for every value,
-// how the axes that are stored relate to those that the source architecture speaks of; each layer's rule says what its
-// attributes become and how its outputs are arranged.
+// How a layer takes part in a change of layout (passes/layout.cpp). The pass walks the graph and keeps, for every
+// value, how the axes that are stored relate to those that the source architecture speaks of; each layer's rule says
+// what its attributes become and how its outputs are arranged.
 #pragma once
 
 #include <cstdint>
@@ -82,35 +82,38 @@ enum class LayoutWish {
 struct LayoutRule {
   LayoutWish wish;
   std::function<void(LayoutCall&)> apply;
-  /// Of a layer that is a tensor of the model's own: changes the attributes so that its output comes permuted (its axis i is
-  /// axis axes[i] of what it was), and gives the parameters to be permuted likewise.
+  /// Of a layer that is a tensor of the model's own: changes the attributes so that its output comes permuted (its axis
+  /// i is axis axes[i] of what it was), and gives the parameters to be permuted likewise.
   std::function<std::vector<std::string>(Attributes&, const std::vector<std::int64_t>& axes)> permute_output = {};
 };
 
 /// Needs its inputs as the source architecture has them, and gives its outputs so.
 LayoutRule keeps_original_layout();
-/// Works element by element; all inputs must be arranged alike. Inputs broadcast: those with fewer axes are aligned at the end.
+/// Works element by element; all inputs must be arranged alike. Inputs broadcast: those with fewer axes are aligned at
+/// the end.
 LayoutRule any_layout();
 /// Has an attribute data_format, and wants its input as that says.
 LayoutRule follows_data_format();
 /// Takes any arrangement of axes, and has an attribute that counts an axis, or several.
 LayoutRule counts_axis(std::string attribute);
-/// Takes any arrangement, and drops the axes that the attribute `dim` names (all for None) unless `keepdim` keeps them. Where
-/// `counts_elements`, a reduction of all axes depends on the elements' order.
+/// Takes any arrangement, and drops the axes that the attribute `dim` names (all for None) unless `keepdim` keeps them.
+/// Where `counts_elements`, a reduction of all axes depends on the elements' order.
 LayoutRule reduces_axes(bool counts_elements = false);
 /// Takes any arrangement, and drops the axis that an attribute counts.
 LayoutRule drops_axis(std::string attribute);
 /// Takes any arrangement, and has an attribute that says where among the output's axes a new one stands.
 LayoutRule adds_axis(std::string attribute);
-/// Gives the same elements under another shape. Axes that stay move freely, and so do those of size 1; axes that are joined have
-/// to stand together. `rewrite` says in the attributes what shape is wanted now, where input or output are not in the original way.
+/// Gives the same elements under another shape. Axes that stay move freely, and so do those of size 1; axes that are
+/// joined have to stand together. `rewrite` says in the attributes what shape is wanted now, where input or output are
+/// not in the original way.
 LayoutRule reshapes(std::function<void(LayoutCall&, const SymbolicShape& stored)> rewrite);
 
 /// The arrangement of a channels_first tensor of `rank` axes stored channels_last (`to_last`), or the reverse.
 Arrangement channels_moved(std::size_t rank, bool to_last);
 
-/// An arrangement of output `i`, of `rank` axes, some of which are stored in the order `fixed`; the others have size 1 and may
-/// stand anywhere: where they make the output what its consumers wish for, if they can.
-Arrangement with_free_axes(const std::vector<std::int64_t>& fixed, std::size_t rank, const LayoutCall& call, std::size_t i);
+/// An arrangement of output `i`, of `rank` axes, some of which are stored in the order `fixed`; the others have size 1
+/// and may stand anywhere: where they make the output what its consumers wish for, if they can.
+Arrangement with_free_axes(const std::vector<std::int64_t>& fixed, std::size_t rank, const LayoutCall& call,
+                           std::size_t i);
 
 }  // namespace h5bridge

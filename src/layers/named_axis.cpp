@@ -4,7 +4,9 @@
 
 namespace h5bridge {
 
-AttributeSpec axis_of_channels() { return or_none(integer("axis", 1, "Keras's: the axis of the channels; None: as data_format says")); }
+AttributeSpec axis_of_channels() {
+  return or_none(integer("axis", 1, "Keras's: the axis of the channels; None: as data_format says"));
+}
 
 bool has_axis(const Attributes& attributes) { return attributes.contains("axis") && !attributes.is_none("axis"); }
 

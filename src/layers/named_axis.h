@@ -1,5 +1,5 @@
-// Where the channels of a normalisation stand: the attribute data_format says, unless the attribute axis does, as Keras's
-// layers may.
+// Where the channels of a normalisation stand: the attribute data_format says, unless the attribute axis does, as
+// Keras's layers may.
 #pragma once
 
 #include "layers/layer_type.h"

@@ -21,7 +21,8 @@ std::string lower_case(std::string text) {
 }
 
 Json slice(const Json& start, const Json& stop, const Json& step) {
-  return Json::Object{{"class_name", "__slice__"}, {"config", Json::Object{{"start", start}, {"stop", stop}, {"step", step}}}};
+  return Json::Object{{"class_name", "__slice__"},
+                      {"config", Json::Object{{"start", start}, {"stop", stop}, {"step", step}}}};
 }
 
 }  // namespace
@@ -38,7 +39,8 @@ OpenSizes::Operand OpenSizes::count(const Size& size) {
       for (const Size& atom : term.atoms) {
         const auto quotient = atom == size ? quotient_of(atom) : std::nullopt;
         if (atom == size && !quotient) throw_untold(size);
-        const Operand factor = quotient ? Operand(apply("FloorDivide", count(quotient->first), count(quotient->second))) : count(atom);
+        const Operand factor =
+            quotient ? Operand(apply("FloorDivide", count(quotient->first), count(quotient->second))) : count(atom);
         const auto* number = std::get_if<Json>(&value);
         value = number && *number == Json(1) ? factor : apply("Multiply", factor, value);
       }
@@ -67,7 +69,9 @@ OpenSizes::Handle OpenSizes::range(const Size& size) {
   return ranges_[size.str()] = apply("Subtract", ends, Json(1));
 }
 
-OpenSizes::Handle OpenSizes::apply(const std::string& operation, const Operand& x) { return emit(operation, {x}, shape_of(x)); }
+OpenSizes::Handle OpenSizes::apply(const std::string& operation, const Operand& x) {
+  return emit(operation, {x}, shape_of(x));
+}
 
 OpenSizes::Handle OpenSizes::apply(const std::string& operation, const Operand& a, const Operand& b) {
   return emit(operation, {a, b}, broadcast(shape_of(a), shape_of(b)));
@@ -91,7 +95,8 @@ OpenSizes::Handle OpenSizes::take(const std::string& suffix, Handle x, std::int6
   return helper(emitter_, suffix, "Take", {x, indices}, std::move(shape), {{"axis", axis}});
 }
 
-OpenSizes::Handle OpenSizes::part(const std::string& suffix, Handle x, std::int64_t axis, const Size& start, const Size& length, std::int64_t step) {
+OpenSizes::Handle OpenSizes::part(const std::string& suffix, Handle x, std::int64_t axis, const Size& start,
+                                  const Size& length, std::int64_t step) {
   Handle indices = range(length);
   if (step != 1) indices = apply("Multiply", indices, Json(step));
   if (start != Size(0)) indices = apply("Add", indices, count(start));
@@ -112,7 +117,8 @@ SymbolicShape OpenSizes::shape_of(const Operand& operand) const {
   return handle ? emitter_.shape(*handle) : SymbolicShape{};
 }
 
-OpenSizes::Handle OpenSizes::emit(const std::string& operation, const std::vector<Operand>& operands, SymbolicShape shape, Json::Object config) {
+OpenSizes::Handle OpenSizes::emit(const std::string& operation, const std::vector<Operand>& operands,
+                                  SymbolicShape shape, Json::Object config) {
   return helper(emitter_, prefix_ + lower_case(operation), operation, operands, std::move(shape), std::move(config));
 }
 
@@ -145,7 +151,8 @@ OpenSizes::Handle OpenSizes::composed(const Size& size) {
       parts.push_back(product(term.coefficient, term.atoms));
     else {
       // n - n//d elements are those of n that are not the last of d; what else there is comes besides.
-      const auto quotient = term.coefficient == -1 && term.atoms.size() == 1 ? quotient_of(term.atoms[0]) : std::nullopt;
+      const auto quotient =
+          term.coefficient == -1 && term.atoms.size() == 1 ? quotient_of(term.atoms[0]) : std::nullopt;
       const auto divisor = quotient ? quotient->second.value() : std::nullopt;
       if (!divisor) throw_untold(size);
       const Size rest = size - quotient->first + term.atoms[0];
@@ -161,7 +168,8 @@ OpenSizes::Handle OpenSizes::composed(const Size& size) {
   const Handle all = joined(parts);
   if (constant == 0) return all;
   if (constant < 0) return without_first(all, -constant);
-  return emit("Pad", {all, Json(1)}, {size}, {{"pad_width", Json::Array{Json::Array{0, constant}}}, {"mode", "constant"}});
+  return emit("Pad", {all, Json(1)}, {size},
+              {{"pad_width", Json::Array{Json::Array{0, constant}}}, {"mode", "constant"}});
 }
 
 OpenSizes::Handle OpenSizes::product(std::int64_t coefficient, const std::vector<Size>& atoms) {
@@ -179,7 +187,9 @@ OpenSizes::Handle OpenSizes::product(std::int64_t coefficient, const std::vector
       throw_untold(atom);
     }
     const Size both = size * atom;
-    result = result ? emit("Reshape", {emit("Outer", {*result, factor}, {size, atom})}, {both}, {{"newshape", Json::Array{-1}}}) : factor;
+    result = result ? emit("Reshape", {emit("Outer", {*result, factor}, {size, atom})}, {both},
+                           {{"newshape", Json::Array{-1}}})
+                    : factor;
     size = both;
   }
   if (coefficient == 1) return *result;
@@ -193,7 +203,8 @@ OpenSizes::Handle OpenSizes::strided(Handle vector, std::int64_t start, std::int
 
 OpenSizes::Handle OpenSizes::without_first(Handle vector, std::int64_t count) {
   if (count <= 0) return vector;
-  return emit("GetItem", {vector, Json::Array{slice(count, nullptr, nullptr)}}, {emitter_.shape(vector).at(0) - Size(count)});
+  return emit("GetItem", {vector, Json::Array{slice(count, nullptr, nullptr)}},
+              {emitter_.shape(vector).at(0) - Size(count)});
 }
 
 OpenSizes::Handle OpenSizes::joined(const std::vector<Handle>& vectors) {

@@ -1,5 +1,5 @@
-// Sizes that are open until a Keras model runs, as tensors in it. No node of Keras yields a shape, but ones along an axis are as
-// many as it is long: their sum is its size, and their running sum counts its elements.
+// Sizes that are open until a Keras model runs, as tensors in it. No node of Keras yields a shape, but ones along an
+// axis are as many as it is long: their sum is its size, and their running sum counts its elements.
 #pragma once
 
 #include <map>
@@ -36,7 +36,8 @@ class OpenSizes {
   /// The elements of `x` along an axis that `indices` names; its axes take that one's place.
   Handle take(const std::string& suffix, Handle x, std::int64_t axis, Handle indices);
   /// `length` elements from `start` on, each `step` behind the one before.
-  Handle part(const std::string& suffix, Handle x, std::int64_t axis, const Size& start, const Size& length, std::int64_t step = 1);
+  Handle part(const std::string& suffix, Handle x, std::int64_t axis, const Size& start, const Size& length,
+              std::int64_t step = 1);
   /// A vector along one of `rank` axes.
   Handle along(Handle vector, std::int64_t axis, std::int64_t rank);
   /// Indices brought between 0 and size - 1.
@@ -44,7 +45,8 @@ class OpenSizes {
 
  private:
   SymbolicShape shape_of(const Operand& operand) const;
-  Handle emit(const std::string& operation, const std::vector<Operand>& operands, SymbolicShape shape, Json::Object config = {});
+  Handle emit(const std::string& operation, const std::vector<Operand>& operands, SymbolicShape shape,
+              Json::Object config = {});
   Handle line_of_ones(Handle value, std::int64_t axis);
   Handle fixed_ones(std::int64_t count);
   Handle composed(const Size& size);

@@ -23,7 +23,8 @@ Handle membership(OpenSizes& sizes, const OpenWindows& windows, const Size& inpu
   return sizes.apply("LogicalAnd", begun, sizes.apply("Less", elements, sizes.expanded(windows.ends, -1)));
 }
 
-Handle window_means(KerasEmitter& emitter, OpenSizes& sizes, Handle x, std::int64_t axis, const Size& output, const std::string& suffix) {
+Handle window_means(KerasEmitter& emitter, OpenSizes& sizes, Handle x, std::int64_t axis, const Size& output,
+                    const std::string& suffix) {
   const Size input = emitter.shape(x)[axis];
   const OpenWindows windows = adaptive_windows(sizes, input, output);
   const Handle inside = sizes.cast(membership(sizes, windows, input), "float32");
@@ -31,16 +32,20 @@ Handle window_means(KerasEmitter& emitter, OpenSizes& sizes, Handle x, std::int6
   return weighted_sums(emitter, x, axis, sizes.apply("Divide", inside, sizes.expanded(lengths, -1)), suffix);
 }
 
-Handle window_maxima(KerasEmitter& emitter, OpenSizes& sizes, Handle x, std::int64_t axis, const Size& output, const std::string& suffix) {
+Handle window_maxima(KerasEmitter& emitter, OpenSizes& sizes, Handle x, std::int64_t axis, const Size& output,
+                     const std::string& suffix) {
   const SymbolicShape shape = emitter.shape(x);
   Handle inside = membership(sizes, adaptive_windows(sizes, shape[axis], output), shape[axis]);
   for (std::size_t other = axis + 1; other < shape.size(); ++other) inside = sizes.expanded(inside, -1);
   SymbolicShape apart = shape;
   apart.insert(apart.begin() + axis, output);
-  const Handle lowest = helper(emitter, "inside", "Where", {inside, sizes.expanded(x, axis), Json(-std::numeric_limits<double>::infinity())}, apart);
+  const Handle lowest =
+      helper(emitter, "inside", "Where",
+             {inside, sizes.expanded(x, axis), Json(-std::numeric_limits<double>::infinity())}, apart);
   SymbolicShape result = shape;
   result[axis] = output;
-  return helper(emitter, suffix, "Max", {lowest}, result, {{"axis", Json::Array{axis + 1}}, {"keepdims", false}, {"initial", nullptr}});
+  return helper(emitter, suffix, "Max", {lowest}, result,
+                {{"axis", Json::Array{axis + 1}}, {"keepdims", false}, {"initial", nullptr}});
 }
 
 Handle weighted_sums(KerasEmitter& emitter, Handle x, std::int64_t axis, Handle weights, const std::string& suffix) {
@@ -50,7 +55,8 @@ Handle weighted_sums(KerasEmitter& emitter, Handle x, std::int64_t axis, Handle 
   std::string result = letters;
   result[axis] = 'z';
   shape[axis] = emitter.shape(weights).at(0);
-  return helper(emitter, suffix, "Einsum", {x, weights}, shape, {{"subscripts", letters + ",z" + letters[axis] + "->" + result}});
+  return helper(emitter, suffix, "Einsum", {x, weights}, shape,
+                {{"subscripts", letters + ",z" + letters[axis] + "->" + result}});
 }
 
 }  // namespace h5bridge

@@ -9,7 +9,8 @@ class OwnTensor : public torch::nn::Module {
  public:
   explicit OwnTensor(bool is_parameter)
       : is_parameter_(is_parameter),
-        value_(is_parameter ? register_parameter(kOwnTensor, torch::empty({0})) : register_buffer(kOwnTensor, torch::empty({0}))) {}
+        value_(is_parameter ? register_parameter(kOwnTensor, torch::empty({0}))
+                            : register_buffer(kOwnTensor, torch::empty({0}))) {}
 
   bool is_parameter() const { return is_parameter_; }
   const torch::Tensor& value() const { return value_; }

@@ -18,7 +18,8 @@ Matrix matrix_of(const Tensor& tensor) {
   const std::vector<double> values = cast(tensor, DType::Float64).values<double>();
   const std::int64_t columns = tensor.shape()[1];
   Matrix rows(static_cast<std::size_t>(tensor.shape()[0]));
-  for (std::size_t i = 0; i < rows.size(); ++i) rows[i].assign(values.begin() + i * columns, values.begin() + (i + 1) * columns);
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    rows[i].assign(values.begin() + i * columns, values.begin() + (i + 1) * columns);
   return rows;
 }
 
@@ -29,9 +30,11 @@ Tensor tensor_of_rows(const Matrix& rows, std::int64_t columns, DType dtype) {
 }
 
 void expect_fit(const Tensor& tensor, std::size_t axis, const Tensor& other, std::size_t other_axis) {
-  if (tensor.rank() != 2 || other.rank() != 2 || tensor.shape()[axis] != other.shape()[other_axis] || tensor.dtype() != other.dtype())
-    throw MalformedFile("is " + std::string(name_of(tensor.dtype())) + " of shape " + to_string(tensor.shape()) + ", which does not fit its factor, " +
-                        std::string(name_of(other.dtype())) + " of shape " + to_string(other.shape()));
+  if (tensor.rank() != 2 || other.rank() != 2 || tensor.shape()[axis] != other.shape()[other_axis] ||
+      tensor.dtype() != other.dtype())
+    throw MalformedFile("is " + std::string(name_of(tensor.dtype())) + " of shape " + to_string(tensor.shape()) +
+                        ", which does not fit its factor, " + std::string(name_of(other.dtype())) + " of shape " +
+                        to_string(other.shape()));
 }
 
 double dot(const Row& a, const Row& b) { return std::inner_product(a.begin(), a.end(), b.begin(), 0.0); }
@@ -41,11 +44,12 @@ void add(Row& to, double times, const Row& row) {
 }
 
 double largest(const Row& row) {
-  return std::accumulate(row.begin(), row.end(), 0.0, [](double most, double value) { return std::max(most, std::abs(value)); });
+  return std::accumulate(row.begin(), row.end(), 0.0,
+                         [](double most, double value) { return std::max(most, std::abs(value)); });
 }
 
-// b = lower @ orthonormal, row by row (Gram and Schmidt, twice, which is as good as reflections). A row that those before it
-// make up has zeros for its own and on the diagonal.
+// b = lower @ orthonormal, row by row (Gram and Schmidt, twice, which is as good as reflections). A row that those
+// before it make up has zeros for its own and on the diagonal.
 struct Triangular {
   Matrix lower, orthonormal;
 };
@@ -105,7 +109,8 @@ bool equal_but_for_rounding(const Tensor& a, const Tensor& b) {
   const double tolerance = 16 * rounding_of(a.dtype());
   const Matrix x = matrix_of(a), y = matrix_of(b);
   return std::ranges::equal(x, y, [&](const Row& one, const Row& other) {
-    return std::ranges::equal(one, other, [most = tolerance * largest(one)](double p, double q) { return std::abs(p - q) <= most; });
+    return std::ranges::equal(
+        one, other, [most = tolerance * largest(one)](double p, double q) { return std::abs(p - q) <= most; });
   });
 }
 

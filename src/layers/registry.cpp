@@ -11,7 +11,9 @@ Registry::Registry(std::vector<Family> families) : families_(std::move(families)
   std::set<std::string> names;
   for (const Family& family : families_)
     for (const LayerType& type : family.types)
-      if (!names.insert(type.name).second) throw std::logic_error("layer type " + type.name + " is declared twice, the second time in family " + family.name);
+      if (!names.insert(type.name).second)
+        throw std::logic_error("layer type " + type.name + " is declared twice, the second time in family " +
+                               family.name);
 }
 
 const Registry& Registry::instance() {

@@ -9,14 +9,17 @@
 
 namespace h5bridge {
 
-/// The tensors of a call in the order of the function's arguments: x, and its operands, undefined where they are left out.
+/// The tensors of a call in the order of the function's arguments: x, and its operands, undefined where they are left
+/// out.
 using Operands = TorchValues;
 
-inline TorchInstance function_of_operands(const Functional& row, std::function<torch::Tensor(const Operands&)> function) {
+inline TorchInstance function_of_operands(const Functional& row,
+                                          std::function<torch::Tensor(const Operands&)> function) {
   const auto call = [row, function = std::move(function)](TorchValues operands, const NamedTensors& named) {
     operands.resize(row.tensors + row.operands.size());
     for (const auto& [name, tensor] : named)
-      operands.at(row.tensors + static_cast<std::size_t>(std::ranges::find(row.operands, name) - row.operands.begin())) = tensor;
+      operands.at(row.tensors +
+                  static_cast<std::size_t>(std::ranges::find(row.operands, name) - row.operands.begin())) = tensor;
     return TorchValues{function(operands)};
   };
   return {.module = nullptr,
@@ -25,7 +28,8 @@ inline TorchInstance function_of_operands(const Functional& row, std::function<t
 }
 
 /// The same for a function that wants x with its channels on axis 1, as the attribute data_format says.
-inline TorchInstance function_of_operands(const Functional& row, const Attributes& attributes, std::function<torch::Tensor(const Operands&)> function) {
+inline TorchInstance function_of_operands(const Functional& row, const Attributes& attributes,
+                                          std::function<torch::Tensor(const Operands&)> function) {
   return function_of_operands(row, [attributes, function = std::move(function)](const Operands& operands) {
     return in_data_format(attributes, [&](const torch::Tensor& input) {
       Operands moved = operands;
@@ -36,6 +40,8 @@ inline TorchInstance function_of_operands(const Functional& row, const Attribute
 }
 
 /// None for an operand that is left out.
-inline std::optional<torch::Tensor> given(const torch::Tensor& operand) { return operand.defined() ? std::optional(operand) : std::nullopt; }
+inline std::optional<torch::Tensor> given(const torch::Tensor& operand) {
+  return operand.defined() ? std::optional(operand) : std::nullopt;
+}
 
 }  // namespace h5bridge

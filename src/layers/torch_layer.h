@@ -1,5 +1,5 @@
-// The LibTorch facet of a layer type: what runs it. A family's libtorch.cpp makes these; nothing else links LibTorch but
-// src/runtime/, where the functions declared here are defined.
+// The LibTorch facet of a layer type: what runs it. A family's libtorch.cpp makes these; nothing else links LibTorch
+// but src/runtime/, where the functions declared here are defined.
 #pragma once
 
 #include <torch/torch.h>
@@ -65,8 +65,8 @@ TorchInstance unary_module(const Holder& module) {
   return unary(module.ptr(), module_call(module));
 }
 
-/// `forward`, which wants its channels on axis 1, for an input laid out as the attribute data_format says. Axes are moved as
-/// views.
+/// `forward`, which wants its channels on axis 1, for an input laid out as the attribute data_format says. Axes are
+/// moved as views.
 TorchFunction in_data_format(const Attributes& attributes, TorchFunction forward);
 
 /// A function of keras.activations by its name, with the arguments that Keras has where only a name is given. Throws

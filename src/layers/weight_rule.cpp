@@ -20,14 +20,17 @@ std::vector<std::int64_t> inverse(const std::vector<std::int64_t>& permutation) 
 }
 
 Tensor expect_shape(const Tensor& tensor, const Shape& expected) {
-  if (tensor.shape() != expected) throw MalformedFile("has shape " + to_string(tensor.shape()) + ", expected " + to_string(expected));
+  if (tensor.shape() != expected)
+    throw MalformedFile("has shape " + to_string(tensor.shape()) + ", expected " + to_string(expected));
   return tensor;
 }
 
 Tensor reordered(const Tensor& tensor, std::int64_t axis, const std::vector<std::int64_t>& order) {
   const auto blocks = static_cast<std::int64_t>(order.size());
   const std::int64_t extent = tensor.shape().at(axis);
-  if (extent % blocks != 0) throw MalformedFile("axis " + std::to_string(axis) + " of " + to_string(tensor.shape()) + " has no " + std::to_string(blocks) + " equal blocks");
+  if (extent % blocks != 0)
+    throw MalformedFile("axis " + std::to_string(axis) + " of " + to_string(tensor.shape()) + " has no " +
+                        std::to_string(blocks) + " equal blocks");
   const std::int64_t length = extent / blocks;
   Tensors parts;
   for (const std::int64_t block : order) parts.push_back(tensor.slice(axis, block * length, (block + 1) * length));
@@ -85,7 +88,8 @@ Tensor added(const Tensor& a, const Tensor& b) {
 // As PyTorch adds: half precision is added in single and rounded.
 Tensor added(const Tensor& a, const Tensor& b) {
   if (a.shape() != b.shape() || a.dtype() != b.dtype())
-    throw MalformedFile("has shape " + to_string(b.shape()) + ", expected " + to_string(a.shape()) + ", that of the tensor it is added to, and its dtype");
+    throw MalformedFile("has shape " + to_string(b.shape()) + ", expected " + to_string(a.shape()) +
+                        ", that of the tensor it is added to, and its dtype");
   if (a.dtype() == DType::Float64) return added<double>(a, b);
   if (a.dtype() == DType::Float32) return added<float>(a, b);
   return cast(added<float>(cast(a, DType::Float32), cast(b, DType::Float32)), a.dtype());
@@ -145,23 +149,29 @@ bool has_product(std::span<const WeightStep> steps) { return holds<Product>(step
 
 std::vector<WeightStep> without_sums(std::span<const WeightStep> steps) {
   std::vector<WeightStep> result;
-  std::ranges::copy_if(steps, std::back_inserter(result), [](const WeightStep& step) { return !std::holds_alternative<Sum>(step); });
+  std::ranges::copy_if(steps, std::back_inserter(result),
+                       [](const WeightStep& step) { return !std::holds_alternative<Sum>(step); });
   return result;
 }
 
 std::vector<WeightStep> inverse(std::span<const WeightStep> steps) {
   std::vector<WeightStep> result;
-  for (auto step = steps.rbegin(); step != steps.rend(); ++step) result.push_back(std::visit([](const auto& s) { return undoing(s); }, *step));
+  for (auto step = steps.rbegin(); step != steps.rend(); ++step)
+    result.push_back(std::visit([](const auto& s) { return undoing(s); }, *step));
   return result;
 }
 
-std::vector<Tensor> to_keras(std::span<const WeightStep> steps, std::vector<Tensor> tensors, std::span<const Tensor> given) {
-  for (const WeightStep& step : steps) tensors = std::visit([&](const auto& s) { return forward(s, tensors, given); }, step);
+std::vector<Tensor> to_keras(std::span<const WeightStep> steps, std::vector<Tensor> tensors,
+                             std::span<const Tensor> given) {
+  for (const WeightStep& step : steps)
+    tensors = std::visit([&](const auto& s) { return forward(s, tensors, given); }, step);
   return tensors;
 }
 
-std::vector<Tensor> to_torch(std::span<const WeightStep> steps, std::vector<Tensor> tensors, std::span<const Tensor> given) {
-  for (auto step = steps.rbegin(); step != steps.rend(); ++step) tensors = std::visit([&](const auto& s) { return backward(s, tensors, given); }, *step);
+std::vector<Tensor> to_torch(std::span<const WeightStep> steps, std::vector<Tensor> tensors,
+                             std::span<const Tensor> given) {
+  for (auto step = steps.rbegin(); step != steps.rend(); ++step)
+    tensors = std::visit([&](const auto& s) { return backward(s, tensors, given); }, *step);
   return tensors;
 }
 

@@ -34,15 +34,15 @@ struct ReorderBlocks {
   std::vector<std::int64_t> order;
 };
 
-/// Adds `count` tensors up, of which PyTorch's layer adds each: an LSTM's two biases. The way back is not exact: the first
-/// is the sum and the others are zeros, unless the tensors were kept (a residual) and still have this sum.
+/// Adds `count` tensors up, of which PyTorch's layer adds each: an LSTM's two biases. The way back is not exact: the
+/// first is the sum and the others are zeros, unless the tensors were kept (a residual) and still have this sum.
 struct Sum {
   std::size_t count;
 };
 
-/// Multiplies a matrix by one that another rule carries (WeightRule::given), or two such by each other: an LSTM's weight_hh by the
-/// projection weight_hr. The way back is exact if the matrix was kept and still has this product. Otherwise it is one that has the
-/// product but for rounding, if there is any.
+/// Multiplies a matrix by one that another rule carries (WeightRule::given), or two such by each other: an LSTM's
+/// weight_hh by the projection weight_hr. The way back is exact if the matrix was kept and still has this product.
+/// Otherwise it is one that has the product but for rounding, if there is any.
 struct Product {};
 
 using WeightStep = std::variant<PermuteAxes, ChangeShape, Join, ReorderBlocks, Sum, Product>;
@@ -53,24 +53,30 @@ bool has_product(std::span<const WeightStep> steps);
 /// The other steps: what becomes of one of the tensors of a sum.
 std::vector<WeightStep> without_sums(std::span<const WeightStep> steps);
 
-/// Tensors of the PyTorch side through `steps`; the views that come out share their bytes. `given` are those for a product.
-std::vector<Tensor> to_keras(std::span<const WeightStep> steps, std::vector<Tensor> tensors, std::span<const Tensor> given = {});
+/// Tensors of the PyTorch side through `steps`; the views that come out share their bytes. `given` are those for a
+/// product.
+std::vector<Tensor> to_keras(std::span<const WeightStep> steps, std::vector<Tensor> tensors,
+                             std::span<const Tensor> given = {});
 /// The inverse of to_keras, derived from the same steps. Throws Unsupported where a product has no factor.
-std::vector<Tensor> to_torch(std::span<const WeightStep> steps, std::vector<Tensor> tensors, std::span<const Tensor> given = {});
+std::vector<Tensor> to_torch(std::span<const WeightStep> steps, std::vector<Tensor> tensors,
+                             std::span<const Tensor> given = {});
 
-/// The steps that undo `steps`. Throws std::logic_error for joins, sums and products, which have no single tensor to begin with.
+/// The steps that undo `steps`. Throws std::logic_error for joins, sums and products, which have no single tensor to
+/// begin with.
 std::vector<WeightStep> inverse(std::span<const WeightStep> steps);
 
 struct WeightRule {
   std::vector<std::string> torch;  // state_dict names, relative to the layer
-  std::vector<std::string> keras;  // variable paths, relative to the Keras layer; "{layer/cell}" are the names of those that it wraps as such
+  std::vector<std::string> keras;  // variable paths, relative to the Keras layer; "{layer/cell}" are the names of those
+                                   // that it wraps as such
   std::vector<WeightStep> steps = {};
-  bool trainable = true;           // Keras's view of the variables
-  std::string part = {};           // which of the layer's Keras layers: the suffix that it is emitted with
+  bool trainable = true;                // Keras's view of the variables
+  std::string part = {};                // which of the layer's Keras layers: the suffix that it is emitted with
   std::vector<std::string> given = {};  // tensors of the layer that other rules carry and that a product takes besides
 };
 
-/// A PyTorch tensor that Keras has no place for. It is kept beside the model; `fallback` stands in where it is not there.
+/// A PyTorch tensor that Keras has no place for. It is kept beside the model; `fallback` stands in where it is not
+/// there.
 struct ResidualRule {
   std::string torch;
   Tensor fallback;

@@ -32,11 +32,14 @@ Size windows_in(const Size& size, const Window& window, const Margins& margins, 
   const Margins around = ceil_mode ? with_ceil(window, margins) : margins;
   const Size span = size + Size(around.before + around.after - window.extent());
   if (const auto known = span.value(); known && *known < 0)
-    throw MalformedFile("its window of " + std::to_string(window.extent()) + " does not fit into " + size.str() + " elements and their padding");
+    throw MalformedFile("its window of " + std::to_string(window.extent()) + " does not fit into " + size.str() +
+                        " elements and their padding");
   return span.floor_divide(window.stride) + Size(1);
 }
 
-Size windows_in_same(const Size& size, const Window& window) { return (size + Size(window.stride - 1)).floor_divide(window.stride); }
+Size windows_in_same(const Size& size, const Window& window) {
+  return (size + Size(window.stride - 1)).floor_divide(window.stride);
+}
 
 bool has_padding_word(const Attributes& attributes, const std::string& word) {
   if (!attributes.contains("padding")) return false;
@@ -64,7 +67,8 @@ std::vector<Margins> margins_from(const std::vector<std::int64_t>& flat) {
 
 std::vector<std::int64_t> flat_from(const std::vector<Margins>& margins) {
   std::vector<std::int64_t> result;
-  for (auto axis = margins.rbegin(); axis != margins.rend(); ++axis) result.insert(result.end(), {axis->before, axis->after});
+  for (auto axis = margins.rbegin(); axis != margins.rend(); ++axis)
+    result.insert(result.end(), {axis->before, axis->after});
   return result;
 }
 
@@ -76,7 +80,8 @@ SymbolicShape spatial_sizes(const Attributes& attributes, const SymbolicShape& i
   return result;
 }
 
-SymbolicShape with_channels(const Attributes& attributes, const Size& batch, const Size& channels, const SymbolicShape& spatial) {
+SymbolicShape with_channels(const Attributes& attributes, const Size& batch, const Size& channels,
+                            const SymbolicShape& spatial) {
   SymbolicShape result{batch};
   result.insert(result.end(), spatial.begin(), spatial.end());
   result.insert(result.begin() + channel_axis(attributes, static_cast<std::int64_t>(spatial.size()) + 2), channels);
@@ -87,11 +92,16 @@ void check_at_least(const Attributes& attributes, const std::string& attribute, 
   constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
   const AttributeValue& value = attributes.at(attribute);
   const auto check = [&](std::int64_t element) {
-    if (element < least) throw MalformedFile("\"" + attribute + "\" is " + std::to_string(element) + ", expected at least " + std::to_string(least));
-    if (element > kMost) throw MalformedFile("\"" + attribute + "\" is " + std::to_string(element) + ", expected at most " + std::to_string(kMost));
+    if (element < least)
+      throw MalformedFile("\"" + attribute + "\" is " + std::to_string(element) + ", expected at least " +
+                          std::to_string(least));
+    if (element > kMost)
+      throw MalformedFile("\"" + attribute + "\" is " + std::to_string(element) + ", expected at most " +
+                          std::to_string(kMost));
   };
   if (const auto* one = std::get_if<std::int64_t>(&value)) check(*one);
-  if (const auto* several = std::get_if<std::vector<std::int64_t>>(&value)) std::for_each(several->begin(), several->end(), check);
+  if (const auto* several = std::get_if<std::vector<std::int64_t>>(&value))
+    std::for_each(several->begin(), several->end(), check);
 }
 
 std::string torch_suffix(std::size_t axes) { return std::to_string(axes) + "d"; }

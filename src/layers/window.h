@@ -23,8 +23,8 @@ struct Margins {
   bool operator==(const Margins&) const = default;
 };
 
-/// The windows of a layer with the attributes kernel_size, stride and, where it has one, dilation. Where stride is None,
-/// it is the kernel's size, as for PyTorch's poolings.
+/// The windows of a layer with the attributes kernel_size, stride and, where it has one, dilation. Where stride is
+/// None, it is the kernel's size, as for PyTorch's poolings.
 std::vector<Window> windows_of(const Attributes& attributes);
 
 /// Keras's and TensorFlow's `same`: the output has ceil(size / stride) elements, and an odd margin ends in one more.
@@ -41,20 +41,23 @@ Size windows_in(const Size& size, const Window& window, const Margins& margins, 
 /// ceil(size / stride): the windows of `same` padding.
 Size windows_in_same(const Size& size, const Window& window);
 
-/// The attribute `padding`, where there is one, as margins of each axis. Not for "same", whose margins may depend on the input's size.
+/// The attribute `padding`, where there is one, as margins of each axis. Not for "same", whose margins may depend on
+/// the input's size.
 std::vector<Margins> margins_of(const Attributes& attributes);
 /// The list of torch.nn.functional.pad, the last axis first, as margins of its axes, the first one first; and back.
 std::vector<Margins> margins_from(const std::vector<std::int64_t>& flat);
 std::vector<std::int64_t> flat_from(const std::vector<Margins>& margins);
 bool has_padding_word(const Attributes& attributes, const std::string& word);
 
-/// The spatial part of an input's shape; throws MalformedFile unless the input has `axes` spatial axes besides batch and channels.
+/// The spatial part of an input's shape; throws MalformedFile unless the input has `axes` spatial axes besides batch
+/// and channels.
 SymbolicShape spatial_sizes(const Attributes& attributes, const SymbolicShape& input, std::size_t axes);
 /// A shape with these channels and spatial sizes in the attributes' data format.
-SymbolicShape with_channels(const Attributes& attributes, const Size& batch, const Size& channels, const SymbolicShape& spatial);
+SymbolicShape with_channels(const Attributes& attributes, const Size& batch, const Size& channels,
+                            const SymbolicShape& spatial);
 
-/// Throws MalformedFile unless every element of the attribute is at least `least`, and below 2^31: larger ones are no window's,
-/// and arithmetic on these cannot overflow.
+/// Throws MalformedFile unless every element of the attribute is at least `least`, and below 2^31: larger ones are no
+/// window's, and arithmetic on these cannot overflow.
 void check_at_least(const Attributes& attributes, const std::string& attribute, std::int64_t least);
 
 /// "2d", "3d": the end of PyTorch's names; "2D", "3D": of Keras's.

@@ -17,10 +17,12 @@ class File final : public ByteSource {
  public:
   explicit File(const std::string& path) : descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
     if (descriptor_ < 0) throw SystemFailure(path + ": " + std::strerror(errno));
-    struct stat status {};
+    struct stat status{};
     const bool known = ::fstat(descriptor_, &status) == 0;
     if (!known || !S_ISREG(status.st_mode)) {
-      const std::string reason = !known ? std::strerror(errno) : S_ISDIR(status.st_mode) ? "is a directory" : "is not a regular file";
+      const std::string reason = !known                    ? std::strerror(errno)
+                                 : S_ISDIR(status.st_mode) ? "is a directory"
+                                                           : "is not a regular file";
       ::close(descriptor_);
       throw SystemFailure(path + ": " + reason);
     }
@@ -65,11 +67,14 @@ class Memory final : public ByteSource {
 
 class Part final : public ByteSource {
  public:
-  Part(ByteSourcePtr whole, std::uint64_t offset, std::uint64_t size) : whole_(std::move(whole)), offset_(offset), size_(size) {}
+  Part(ByteSourcePtr whole, std::uint64_t offset, std::uint64_t size)
+      : whole_(std::move(whole)), offset_(offset), size_(size) {}
   std::uint64_t size() const override { return size_; }
 
  protected:
-  void read_range(std::uint64_t offset, std::span<std::byte> into) const override { whole_->read_at(offset_ + offset, into); }
+  void read_range(std::uint64_t offset, std::span<std::byte> into) const override {
+    whole_->read_at(offset_ + offset, into);
+  }
 
  private:
   ByteSourcePtr whole_;
@@ -79,8 +84,8 @@ class Part final : public ByteSource {
 
 void check_range(std::uint64_t offset, std::uint64_t length, std::uint64_t size) {
   if (offset > size || length > size - offset)
-    throw MalformedFile("truncated: " + std::to_string(length) + " bytes wanted at offset " + std::to_string(offset) + ", but there are " +
-                        std::to_string(size) + " in all");
+    throw MalformedFile("truncated: " + std::to_string(length) + " bytes wanted at offset " + std::to_string(offset) +
+                        ", but there are " + std::to_string(size) + " in all");
 }
 
 }  // namespace

@@ -50,7 +50,8 @@ class SmallFloat {
     if (wide > kWideInfinity) return kInfinity | kQuiet | ((wide & ~kWideInfinity) >> kDroppedBits);
     if (wide == kWideInfinity) return kInfinity;
     const std::uint64_t exponent = wide >> 52;
-    // A carry out of the mantissa runs into the exponent, which is just what rounding up to the next power of two means.
+    // A carry out of the mantissa runs into the exponent, which is just what rounding up to the next power of two
+    // means.
     if (exponent > kRebias) return std::min(rounded_shift(wide - (kRebias << 52), kDroppedBits), kInfinity);
     const std::uint64_t shift = kDroppedBits + 1 + kRebias - exponent;
     const std::uint64_t significand = (wide & ((std::uint64_t{1} << 52) - 1)) | std::uint64_t{1} << 52;
@@ -104,7 +105,8 @@ Tensor cast_floats(const Tensor& tensor, DType dtype) {
   Tensor result;
   with_float(tensor.dtype(), [&]<typename From>(From) {
     with_float(dtype, [&]<typename To>(To) {
-      result = converted<From, To>(tensor, dtype, [](From value) { return static_cast<To>(static_cast<double>(value)); });
+      result =
+          converted<From, To>(tensor, dtype, [](From value) { return static_cast<To>(static_cast<double>(value)); });
     });
   });
   return result;
@@ -132,7 +134,8 @@ Tensor cast(const Tensor& tensor, DType dtype) {
   if (tensor.dtype() == dtype) return tensor;
   if (with_float(tensor.dtype(), kIgnore) && with_float(dtype, kIgnore)) return cast_floats(tensor, dtype);
   if (with_integer(tensor.dtype(), kIgnore) && with_integer(dtype, kIgnore)) return cast_integers(tensor, dtype);
-  throw Unsupported("there is no conversion from " + std::string(name_of(tensor.dtype())) + " to " + std::string(name_of(dtype)));
+  throw Unsupported("there is no conversion from " + std::string(name_of(tensor.dtype())) + " to " +
+                    std::string(name_of(dtype)));
 }
 
 }  // namespace h5bridge

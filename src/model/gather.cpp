@@ -11,13 +11,14 @@ namespace {
 
 constexpr std::uint64_t kLargestBlock = std::uint64_t{1} << 24;  // bytes read at once and kept in memory
 constexpr std::uint64_t kSmallBlock = std::uint64_t{1} << 16;    // bytes that cost little more to read than one
-constexpr std::int64_t kTile = 32;                             // elements of a row that are copied before the next row's
+constexpr std::int64_t kTile = 32;  // elements of a row that are copied before the next row's
 
 /// Copies elements in memory; the inner two axes are the one along which reading is nearest and the one for writing.
 template <std::size_t ElementSize>
 class Copier {
  public:
-  Copier(std::span<const Axis> axes, const std::byte* from, std::byte* to) : from_(from), to_(to), outer_(axes.begin(), axes.end()) {
+  Copier(std::span<const Axis> axes, const std::byte* from, std::byte* to)
+      : from_(from), to_(to), outer_(axes.begin(), axes.end()) {
     const auto near_from = std::ranges::min_element(outer_, {}, &Axis::from_stride);
     read_ = take(near_from);
     const auto near_to = std::ranges::min_element(outer_, {}, &Axis::to_stride);
@@ -44,13 +45,15 @@ class Copier {
   void copy_outer(std::size_t depth, const Axis& row, std::int64_t from, std::int64_t to) const {
     if (depth == outer_.size()) return copy_tile(row, from, to);
     const Axis& axis = outer_[depth];
-    for (std::int64_t i = 0; i < axis.extent; ++i) copy_outer(depth + 1, row, from + i * axis.from_stride, to + i * axis.to_stride);
+    for (std::int64_t i = 0; i < axis.extent; ++i)
+      copy_outer(depth + 1, row, from + i * axis.from_stride, to + i * axis.to_stride);
   }
 
   void copy_tile(const Axis& row, std::int64_t from, std::int64_t to) const {
     for (std::int64_t start = 0; start < write_.extent; start += kTile) {
       const std::int64_t stop = std::min(start + kTile, write_.extent);
-      for (std::int64_t i = start; i < stop; ++i) copy_row(row, from + i * write_.from_stride, to + i * write_.to_stride);
+      for (std::int64_t i = start; i < stop; ++i)
+        copy_row(row, from + i * write_.from_stride, to + i * write_.to_stride);
     }
   }
 
@@ -168,7 +171,8 @@ std::vector<Axis> merged_axes(std::span<const std::int64_t> shape, std::span<con
   return axes;
 }
 
-void gather(const ByteSource& source, std::vector<Axis> axes, std::int64_t offset, std::size_t element_size, std::span<std::byte> into) {
+void gather(const ByteSource& source, std::vector<Axis> axes, std::int64_t offset, std::size_t element_size,
+            std::span<std::byte> into) {
   Gatherer(source, element_size, into).gather(std::move(axes), offset, 0);
 }
 

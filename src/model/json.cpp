@@ -13,7 +13,8 @@ namespace h5bridge {
 namespace {
 
 // In the order of Json's alternatives.
-constexpr std::array<std::string_view, 7> kKinds{"null", "a boolean", "an integer", "a float", "a string", "an array", "an object"};
+constexpr std::array<std::string_view, 7> kKinds{"null",     "a boolean", "an integer", "a float",
+                                                 "a string", "an array",  "an object"};
 
 /// The members, sorted by name.
 std::vector<const Json::Member*> sorted(const Json::Object& object) {
@@ -73,7 +74,8 @@ class Writer {
 
  private:
   template <typename Items, typename WriteItem>
-  void write_items(std::string_view open, std::string_view close, const Items& items, bool on_one_line, const WriteItem& write_item) {
+  void write_items(std::string_view open, std::string_view close, const Items& items, bool on_one_line,
+                   const WriteItem& write_item) {
     const bool in_lines = indent_ > 0 && !on_one_line;
     text_ += open;
     ++depth_;

@@ -132,8 +132,8 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   bool end_array() override { return close(std::move(open_.back().elements)); }
 
   bool parse_error(std::size_t position, const std::string&, const nlohmann::json::exception& error) override {
-    // "[json...] parse error at line 1, column 2: syntax error while parsing value - invalid literal; last read: 'x'": what
-    // comes first we say ourselves, and the last token may be long, or no text.
+    // "[json...] parse error at line 1, column 2: syntax error while parsing value - invalid literal; last read: 'x'":
+    // what comes first we say ourselves, and the last token may be long, or no text.
     std::string reason = error.what();
     reason.erase(0, reason.find("] ") + 2);
     if (const std::size_t place = reason.find(": "); reason.starts_with("parse error at") && place != std::string::npos)
@@ -176,12 +176,14 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
 
   [[noreturn]] void fail_integer(const std::string& spelling) const {
     constexpr std::size_t kMostDigits = 40;
-    fail("the integer " + (spelling.size() > kMostDigits ? spelling.substr(0, kMostDigits) + "..." : spelling) + " does not fit 64 bits");
+    fail("the integer " + (spelling.size() > kMostDigits ? spelling.substr(0, kMostDigits) + "..." : spelling) +
+         " does not fit 64 bits");
   }
 
   [[noreturn]] void fail_at(std::size_t position, const std::string& reason) const {
     const auto shift = std::ranges::count_if(document_.inserted, [&](std::size_t at) { return at <= position; });
-    throw MalformedFile(what_ + ": not valid JSON at byte " + std::to_string(position - static_cast<std::size_t>(shift)) + ": " + reason);
+    throw MalformedFile(what_ + ": not valid JSON at byte " +
+                        std::to_string(position - static_cast<std::size_t>(shift)) + ": " + reason);
   }
 
   const std::string& what_;

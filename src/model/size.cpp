@@ -129,8 +129,8 @@ Size Size::operator*(const Size& other) const {
   return result;
 }
 
-// The term of the most factors, of these the first: a monomial order, so the leading term of a product is the product of
-// the leading terms.
+// The term of the most factors, of these the first: a monomial order, so the leading term of a product is the product
+// of the leading terms.
 const Size::Term& Size::leading() const {
   return *std::ranges::max_element(terms_, [](const Term& a, const Term& b) {
     return a.first.size() != b.first.size() ? a.first.size() < b.first.size() : a.first > b.first;
@@ -200,7 +200,8 @@ Size Size::reduced_quotient(const Product& factor, std::int64_t count) const {
     common = std::move(shared);
   }
   Size dividend;
-  for (const auto& [product, coefficient] : terms_) dividend.add(without(product, common), floor_quotient(coefficient, common_count));
+  for (const auto& [product, coefficient] : terms_)
+    dividend.add(without(product, common), floor_quotient(coefficient, common_count));
   Size divisor;
   divisor.add(without(factor, common), count / common_count);
   if (common_count > 1 || !common.empty()) return dividend.floor_divide(divisor);
@@ -213,7 +214,8 @@ Size Size::reduced_quotient(const Product& factor, std::int64_t count) const {
 std::optional<Size> Size::merged_quotient(std::int64_t count) const {
   const Term& term = leading();
   const auto constant = terms_.find({});
-  const bool only_quotient = term.first.size() == 1 && term.second == 1 && terms_.size() == (constant == terms_.end() ? 1 : 2);
+  const bool only_quotient =
+      term.first.size() == 1 && term.second == 1 && terms_.size() == (constant == terms_.end() ? 1 : 2);
   if (!only_quotient || is_symbol(term.first[0])) return std::nullopt;
   const auto [dividend, divisor] = SizeParser(term.first[0]).parse_quotient();
   if (!divisor.value()) return std::nullopt;

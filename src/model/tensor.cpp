@@ -37,13 +37,15 @@ std::int64_t packed_bytes(DType dtype, const Shape& shape) {
 ByteSourcePtr exactly(DType dtype, const Shape& shape, ByteSourcePtr bytes) {
   const std::int64_t wanted = packed_bytes(dtype, shape);
   if (bytes->size() != static_cast<std::uint64_t>(wanted))
-    throw MalformedFile(described(dtype, shape) + " takes " + std::to_string(wanted) + " bytes, found " + std::to_string(bytes->size()));
+    throw MalformedFile(described(dtype, shape) + " takes " + std::to_string(wanted) + " bytes, found " +
+                        std::to_string(bytes->size()));
   return bytes;
 }
 
 std::int64_t checked_axis(std::int64_t axis, std::int64_t rank) {
   if (axis < 0 || axis >= rank)
-    throw MalformedFile("axis " + std::to_string(axis) + " is out of range for a tensor of " + std::to_string(rank) + " axes");
+    throw MalformedFile("axis " + std::to_string(axis) + " is out of range for a tensor of " + std::to_string(rank) +
+                        " axes");
   return axis;
 }
 
@@ -95,7 +97,10 @@ std::vector<std::int64_t> contiguous_strides(const Shape& shape) {
 }
 
 Tensor::Tensor(DType dtype, Shape shape, ByteSourcePtr bytes)
-    : dtype_(dtype), shape_(std::move(shape)), strides_(contiguous_strides(shape_)), bytes_(exactly(dtype, shape_, std::move(bytes))) {}
+    : dtype_(dtype),
+      shape_(std::move(shape)),
+      strides_(contiguous_strides(shape_)),
+      bytes_(exactly(dtype, shape_, std::move(bytes))) {}
 
 Tensor::Tensor(DType dtype, Shape shape, std::vector<std::int64_t> strides, std::int64_t offset, ByteSourcePtr bytes)
     : dtype_(dtype), shape_(std::move(shape)), strides_(std::move(strides)), offset_(offset), bytes_(std::move(bytes)) {
@@ -104,7 +109,8 @@ Tensor::Tensor(DType dtype, Shape shape, std::vector<std::int64_t> strides, std:
     throw MalformedFile(described(dtype_, shape_) + place + reason);
   };
   if (strides_.size() != shape_.size()) fail("has not one stride for each axis");
-  if (offset_ < 0 || std::ranges::any_of(strides_, [](std::int64_t stride) { return stride < 0; })) fail("goes backwards");
+  if (offset_ < 0 || std::ranges::any_of(strides_, [](std::int64_t stride) { return stride < 0; }))
+    fail("goes backwards");
   const std::int64_t bytes_viewed = packed_bytes(dtype_, shape_);
   if (bytes_viewed == 0) {
     // Whatever a file says here means nothing, and is not to be calculated with.
@@ -115,7 +121,8 @@ Tensor::Tensor(DType dtype, Shape shape, std::vector<std::int64_t> strides, std:
 
   std::int64_t last = offset_;
   for (std::size_t i = 0; i < shape_.size(); ++i)
-    last = checked_add(last, checked_multiply(shape_[i] - 1, strides_[i], "the extent of a view"), "the extent of a view");
+    last =
+        checked_add(last, checked_multiply(shape_[i] - 1, strides_[i], "the extent of a view"), "the extent of a view");
   const std::uint64_t elements = bytes_->size() / size_of(dtype_);
   if (static_cast<std::uint64_t>(last) >= elements)
     fail("reaches element " + std::to_string(last) + " of a storage of " + std::to_string(elements));
@@ -140,7 +147,8 @@ Tensor Tensor::permute(std::span<const std::int64_t> axes) const {
     strides.push_back(strides_[i]);
   }
   if (axes.size() != shape_.size())
-    throw MalformedFile("a tensor of " + std::to_string(rank()) + " axes is permuted by " + std::to_string(axes.size()));
+    throw MalformedFile("a tensor of " + std::to_string(rank()) + " axes is permuted by " +
+                        std::to_string(axes.size()));
   return Tensor(dtype_, std::move(shape), std::move(strides), offset_, bytes_);
 }
 
@@ -156,8 +164,8 @@ Tensor Tensor::reshape(Shape shape) const {
 Tensor Tensor::slice(std::int64_t axis, std::int64_t start, std::int64_t stop) const {
   const auto i = static_cast<std::size_t>(checked_axis(axis, rank()));
   if (start < 0 || stop < start || stop > shape_[i])
-    throw MalformedFile("elements " + std::to_string(start) + " to " + std::to_string(stop) + " of axis " + std::to_string(axis) +
-                        " do not exist in a tensor of shape " + to_string(shape_));
+    throw MalformedFile("elements " + std::to_string(start) + " to " + std::to_string(stop) + " of axis " +
+                        std::to_string(axis) + " do not exist in a tensor of shape " + to_string(shape_));
   Shape shape = shape_;
   shape[i] = stop - start;
   // An empty slice may begin where no element is; its offset means nothing.
@@ -193,8 +201,8 @@ Tensor concatenate(std::span<const Tensor> tensors, std::int64_t axis) {
     Shape expected = first.shape();
     if (tensor.rank() == first.rank()) expected[along] = tensor.shape()[along];
     if (tensor.dtype() != first.dtype() || tensor.shape() != expected)
-      throw MalformedFile(described(tensor.dtype(), tensor.shape()) + " cannot be joined along axis " + std::to_string(axis) + " to " +
-                          described(first.dtype(), first.shape()));
+      throw MalformedFile(described(tensor.dtype(), tensor.shape()) + " cannot be joined along axis " +
+                          std::to_string(axis) + " to " + described(first.dtype(), first.shape()));
     shape[along] = checked_add(shape[along], expected[along], "the size of a tensor");
   }
 

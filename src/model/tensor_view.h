@@ -10,6 +10,8 @@ namespace h5bridge {
 
 using TensorView = std::tuple<const ByteSource*, DType, std::int64_t, Shape, std::vector<std::int64_t>>;
 
-inline TensorView view_of(const Tensor& tensor) { return {tensor.source().get(), tensor.dtype(), tensor.offset(), tensor.shape(), tensor.strides()}; }
+inline TensorView view_of(const Tensor& tensor) {
+  return {tensor.source().get(), tensor.dtype(), tensor.offset(), tensor.shape(), tensor.strides()};
+}
 
 }  // namespace h5bridge

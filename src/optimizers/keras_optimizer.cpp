@@ -12,12 +12,24 @@ const std::vector<OptimizerMapping>& mappings() {
   static const std::vector<OptimizerMapping> table{
       {"SGD",
        "SGD",
-       {{"lr", "learning_rate", spelling::number()}, {"momentum", "momentum", spelling::number()}, {"nesterov", "nesterov", spelling::boolean()}},
+       {{"lr", "learning_rate", spelling::number()},
+        {"momentum", "momentum", spelling::number()},
+        {"nesterov", "nesterov", spelling::boolean()}},
        {{"momentum_buffer", "momentum", "momentum", true}},
-       {{"lr", 0.001}, {"momentum", 0}, {"dampening", 0}, {"weight_decay", 0}, {"nesterov", false}, {"maximize", false}, {"foreach", nullptr}, {"differentiable", false}, {"fused", nullptr}}},
+       {{"lr", 0.001},
+        {"momentum", 0},
+        {"dampening", 0},
+        {"weight_decay", 0},
+        {"nesterov", false},
+        {"maximize", false},
+        {"foreach", nullptr},
+        {"differentiable", false},
+        {"fused", nullptr}}},
       {"Adam",
        "Adam",
-       {{"lr", "learning_rate", spelling::number()}, {"eps", "epsilon", spelling::number()}, {"amsgrad", "amsgrad", spelling::boolean()}},
+       {{"lr", "learning_rate", spelling::number()},
+        {"eps", "epsilon", spelling::number()},
+        {"amsgrad", "amsgrad", spelling::boolean()}},
        {{"exp_avg", "momentum", ""}, {"exp_avg_sq", "velocity", ""}, {"max_exp_avg_sq", "velocity_hat", "amsgrad"}},
        {{"lr", 0.001},
         {"betas", Json::Array{0.9, 0.999}},
@@ -36,11 +48,14 @@ const std::vector<OptimizerMapping>& mappings() {
 
 // How a computation is done does not change what it computes.
 bool is_about_speed(const std::string& hyperparameter) {
-  return hyperparameter == "foreach" || hyperparameter == "fused" || hyperparameter == "capturable" || hyperparameter == "differentiable";
+  return hyperparameter == "foreach" || hyperparameter == "fused" || hyperparameter == "capturable" ||
+         hyperparameter == "differentiable";
 }
 
 // Numbers are compared as numbers: 0 is 0.0.
-bool same_value(const Json& a, const Json& b) { return a.is_number() && b.is_number() ? a.as_float() == b.as_float() : a == b; }
+bool same_value(const Json& a, const Json& b) {
+  return a.is_number() && b.is_number() ? a.as_float() == b.as_float() : a == b;
+}
 
 const Json::Array* betas_of(const Json::Object& settings) {
   const Json* betas = settings.find("betas");
@@ -49,7 +64,8 @@ const Json::Array* betas_of(const Json::Object& settings) {
 
 // float32 arithmetic, as both frameworks do it.
 Tensor scaled(const Tensor& tensor, double factor) {
-  if (tensor.dtype() != DType::Float32) throw Unsupported("the optimizer's state is " + std::string(name_of(tensor.dtype())) + ", expected float32");
+  if (tensor.dtype() != DType::Float32)
+    throw Unsupported("the optimizer's state is " + std::string(name_of(tensor.dtype())) + ", expected float32");
   auto values = tensor.values<float>();
   for (float& value : values) value *= static_cast<float>(factor);
   return tensor_of(DType::Float32, tensor.shape(), values);
@@ -84,10 +100,19 @@ std::string flat_path(const KerasPlan& plan, const KerasBinding& binding, const 
 Json::Object keras_settings(const OptimizerMapping& mapping, const Optimizer& optimizer) {
   const Json::Object& settings = optimizer.hyperparameters;
   std::string own_name = mapping.class_name;
-  std::transform(own_name.begin(), own_name.end(), own_name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  Json::Object config{{"name", own_name}, {"learning_rate", 0.001}, {"weight_decay", nullptr}, {"clipnorm", nullptr}, {"global_clipnorm", nullptr},
-                      {"clipvalue", nullptr}, {"use_ema", false}, {"ema_momentum", 0.99}, {"ema_overwrite_frequency", nullptr},
-                      {"loss_scale_factor", nullptr}, {"gradient_accumulation_steps", nullptr}};
+  std::transform(own_name.begin(), own_name.end(), own_name.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  Json::Object config{{"name", own_name},
+                      {"learning_rate", 0.001},
+                      {"weight_decay", nullptr},
+                      {"clipnorm", nullptr},
+                      {"global_clipnorm", nullptr},
+                      {"clipvalue", nullptr},
+                      {"use_ema", false},
+                      {"ema_momentum", 0.99},
+                      {"ema_overwrite_frequency", nullptr},
+                      {"loss_scale_factor", nullptr},
+                      {"gradient_accumulation_steps", nullptr}};
   for (const Correspondence& row : mapping.hyperparameters) {
     const Json* value = settings.find(row.attribute);
     const Json& known = value ? *value : mapping.torch_defaults.at(row.attribute);
@@ -106,7 +131,8 @@ Json::Object keras_settings(const OptimizerMapping& mapping, const Optimizer& op
 void check_settings(const OptimizerMapping& mapping, const Optimizer& optimizer) {
   const auto named_by_row = [&](const std::string& name) {
     return name == "betas" || name == "params" || name == "param_names" || name == "initial_lr" ||
-           std::any_of(mapping.hyperparameters.begin(), mapping.hyperparameters.end(), [&](const Correspondence& row) { return row.attribute == name; });
+           std::any_of(mapping.hyperparameters.begin(), mapping.hyperparameters.end(),
+                       [&](const Correspondence& row) { return row.attribute == name; });
   };
   const auto refuse = [&](const std::string& what) {
     throw Unsupported("the optimizer " + optimizer.kind + " " + what + "; --no-optimizer leaves the optimizer out");
@@ -115,11 +141,14 @@ void check_settings(const OptimizerMapping& mapping, const Optimizer& optimizer)
     if (named_by_row(name) || is_about_speed(name)) continue;
     const Json* standard = mapping.torch_defaults.find(name);
     if (!standard) refuse("has the setting \"" + name + "\", which is not known");
-    if (!same_value(value, *standard)) refuse("has " + name + " = " + value.dump() + ", which Keras's " + mapping.class_name + " does not do in the same way");
+    if (!same_value(value, *standard))
+      refuse("has " + name + " = " + value.dump() + ", which Keras's " + mapping.class_name +
+             " does not do in the same way");
   }
   for (const Json::Object& group : optimizer.groups)
     for (const auto& [name, value] : group)
-      if (const Json* first = optimizer.hyperparameters.find(name); first && name != "params" && name != "param_names" && !same_value(*first, value))
+      if (const Json* first = optimizer.hyperparameters.find(name);
+          first && name != "params" && name != "param_names" && !same_value(*first, value))
         refuse("has groups that differ in " + name + ", and Keras's has one");
 }
 
@@ -148,13 +177,15 @@ bool nearly_equal(const Tensor& a, const Tensor& b) {
   return difference <= 1e-4 * largest;
 }
 
-// Parameters that are added up have one gradient, though PyTorch may round it in two ways, so that their slots are one, too;
-// Keras has one variable for them. What PyTorch had to the letter is kept beside it (rounded_slots).
-std::vector<Tensor> shared_by_summands(const KerasBinding& binding, const SlotMapping& slot, std::vector<Tensor> tensors) {
+// Parameters that are added up have one gradient, though PyTorch may round it in two ways, so that their slots are one,
+// too; Keras has one variable for them. What PyTorch had to the letter is kept beside it (rounded_slots).
+std::vector<Tensor> shared_by_summands(const KerasBinding& binding, const SlotMapping& slot,
+                                       std::vector<Tensor> tensors) {
   if (!is_lossy(binding.steps) || has_product(binding.steps)) return tensors;
   for (std::size_t i = 1; i < tensors.size(); ++i)
     if (!nearly_equal(tensors[i], tensors[0]))
-      throw Unsupported("the optimizer's " + slot.torch + " of " + binding.torch[0].name + " and " + binding.torch[i].name +
+      throw Unsupported("the optimizer's " + slot.torch + " of " + binding.torch[0].name + " and " +
+                        binding.torch[i].name +
                         " differ, and Keras has one variable for both; --no-optimizer leaves the optimizer out");
   tensors.resize(1);
   return tensors;
@@ -166,7 +197,8 @@ void refuse_products(const Optimizer& optimizer, const KerasBinding& binding, co
   for (const auto* sources : {&binding.torch, &binding.given})
     for (const KerasBinding::Source& source : *sources)
       if (find_slot(optimizer, source.name, slot.torch))
-        throw Unsupported("the optimizer's " + slot.torch + " of " + source.name + " is that of a factor, and Keras trains the product, " + binding.layer + "/" +
+        throw Unsupported("the optimizer's " + slot.torch + " of " + source.name +
+                          " is that of a factor, and Keras trains the product, " + binding.layer + "/" +
                           binding.variables.at(0) + "; --no-optimizer leaves the optimizer out");
 }
 
@@ -188,36 +220,43 @@ const OptimizerMapping* optimizer_mapping(const std::string& kind) {
 
 KerasOptimizer optimizer_to_keras(const Optimizer& optimizer, const KerasPlan& plan, const Weights& weights) {
   const OptimizerMapping* mapping = optimizer_mapping(optimizer.kind);
-  if (!mapping) throw Unsupported("the optimizer " + optimizer.kind + " has no Keras counterpart yet; --no-optimizer leaves it out");
+  if (!mapping)
+    throw Unsupported("the optimizer " + optimizer.kind +
+                      " has no Keras counterpart yet; --no-optimizer leaves it out");
   check_settings(*mapping, optimizer);
   for (const auto& [parameter, slots] : optimizer.slots)
     if (!weights.find(parameter))
-      throw Unsupported("the optimizer trains only some of the parameters, and does not say which (state " + parameter + "); --no-optimizer leaves it out");
+      throw Unsupported("the optimizer trains only some of the parameters, and does not say which (state " + parameter +
+                        "); --no-optimizer leaves it out");
   Json::Object config = optimizer.keras.empty() ? keras_settings(*mapping, optimizer) : optimizer.keras;
   KerasOptimizer result{Json::Object{{"class_name", mapping->class_name}, {"config", config}}, {}};
   const std::string prefix = config.at("name").as_string() + "/";
   const double lr = learning_rate_of(optimizer.hyperparameters, *mapping);
   const auto iterations = static_cast<std::int32_t>(iterations_of(optimizer));
   result.variables.push_back({prefix + "iteration", tensor_of<std::int32_t>(DType::Int32, {}, {iterations})});
-  result.variables.push_back({prefix + "learning_rate", tensor_of<float>(DType::Float32, {}, {static_cast<float>(lr)})});
-  for_each_slot(plan, slots_in_use(*mapping, optimizer.hyperparameters), [&](const KerasBinding& binding, const SlotMapping& slot) {
-    refuse_products(optimizer, binding, slot);
-    const auto slots_of = [&](const std::vector<KerasBinding::Source>& sources) {
-      std::vector<Tensor> state;
-      for (const KerasBinding::Source& source : sources) {
-        const Tensor* kept = find_slot(optimizer, source.name, slot.torch);
-        // A parameter that never had a gradient has no slots in PyTorch, and zeros in Keras.
-        Tensor tensor = kept ? *kept : zeros(DType::Float32, weights.find(source.name)->shape());
-        if (slot.times_minus_lr) tensor = scaled(tensor, -lr);
-        state.push_back(to_keras(source.steps, {tensor}).at(0));
-      }
-      return state;
-    };
-    const std::vector<Tensor> given = slots_of(binding.given);
-    const std::vector<Tensor> tensors = to_keras(without_sums(binding.steps), shared_by_summands(binding, slot, slots_of(binding.torch)), given);
-    for (std::size_t i = 0; i < tensors.size(); ++i)
-      result.variables.push_back({prefix + flat_path(plan, binding, binding.variables[i]) + "_" + slot.keras, tensors[i]});
-  });
+  result.variables.push_back(
+      {prefix + "learning_rate", tensor_of<float>(DType::Float32, {}, {static_cast<float>(lr)})});
+  for_each_slot(plan, slots_in_use(*mapping, optimizer.hyperparameters),
+                [&](const KerasBinding& binding, const SlotMapping& slot) {
+                  refuse_products(optimizer, binding, slot);
+                  const auto slots_of = [&](const std::vector<KerasBinding::Source>& sources) {
+                    std::vector<Tensor> state;
+                    for (const KerasBinding::Source& source : sources) {
+                      const Tensor* kept = find_slot(optimizer, source.name, slot.torch);
+                      // A parameter that never had a gradient has no slots in PyTorch, and zeros in Keras.
+                      Tensor tensor = kept ? *kept : zeros(DType::Float32, weights.find(source.name)->shape());
+                      if (slot.times_minus_lr) tensor = scaled(tensor, -lr);
+                      state.push_back(to_keras(source.steps, {tensor}).at(0));
+                    }
+                    return state;
+                  };
+                  const std::vector<Tensor> given = slots_of(binding.given);
+                  const std::vector<Tensor> tensors = to_keras(
+                      without_sums(binding.steps), shared_by_summands(binding, slot, slots_of(binding.torch)), given);
+                  for (std::size_t i = 0; i < tensors.size(); ++i)
+                    result.variables.push_back(
+                        {prefix + flat_path(plan, binding, binding.variables[i]) + "_" + slot.keras, tensors[i]});
+                });
   return result;
 }
 
@@ -226,11 +265,13 @@ std::map<std::string, std::string> rounded_slots(const Optimizer& optimizer, con
   const OptimizerMapping* mapping = optimizer_mapping(optimizer.kind);
   if (!mapping) return result;
   const std::string prefix = keras_settings(*mapping, optimizer).at("name").as_string() + "/";
-  for_each_slot(plan, slots_in_use(*mapping, optimizer.hyperparameters), [&](const KerasBinding& binding, const SlotMapping& slot) {
-    if (!slot.times_minus_lr && !is_lossy(binding.steps)) return;
-    for (const KerasBinding::Source& source : binding.torch)
-      result[source.name + "/" + slot.torch] = prefix + flat_path(plan, binding, binding.variables[0]) + "_" + slot.keras;
-  });
+  for_each_slot(plan, slots_in_use(*mapping, optimizer.hyperparameters),
+                [&](const KerasBinding& binding, const SlotMapping& slot) {
+                  if (!slot.times_minus_lr && !is_lossy(binding.steps)) return;
+                  for (const KerasBinding::Source& source : binding.torch)
+                    result[source.name + "/" + slot.torch] =
+                        prefix + flat_path(plan, binding, binding.variables[0]) + "_" + slot.keras;
+                });
   return result;
 }
 
@@ -242,14 +283,17 @@ Optimizer optimizer_from_keras(const KerasOptimizer& keras, const KerasPlan& pla
   result.keras_variables = keras.variables;
   const OptimizerMapping* mapping = optimizer_mapping(result.kind);
   // What Keras has for a product has no counterpart in PyTorch.
-  const bool has_products = keras.variables.size() > 2 && std::ranges::any_of(plan.bindings, [](const KerasBinding& binding) { return has_product(binding.steps); });
+  const bool has_products =
+      keras.variables.size() > 2 &&
+      std::ranges::any_of(plan.bindings, [](const KerasBinding& binding) { return has_product(binding.steps); });
   if (!mapping || has_products || result.keras.at("learning_rate").is_object()) {
     result.hyperparameters = result.keras;
     return result;
   }
   result.hyperparameters = mapping->torch_defaults;
   for (const Correspondence& row : mapping->hyperparameters)
-    if (const Json* value = result.keras.find(row.keras)) result.hyperparameters.set(row.attribute, row.spelling.to_keras(row.spelling.from_keras(*value)));
+    if (const Json* value = result.keras.find(row.keras))
+      result.hyperparameters.set(row.attribute, row.spelling.to_keras(row.spelling.from_keras(*value)));
   if (mapping->torch_defaults.contains("betas"))
     result.hyperparameters.set("betas", Json::Array{result.keras.at("beta_1"), result.keras.at("beta_2")});
 
@@ -261,7 +305,8 @@ Optimizer optimizer_from_keras(const KerasOptimizer& keras, const KerasPlan& pla
   if (const Tensor* rate = find("/learning_rate"); rate && rate->element_count() == 1)
     result.hyperparameters.set("lr", cast(*rate, DType::Float64).values<double>()[0]);
   double iterations = 0;
-  if (const Tensor* iteration = find("/iteration"); iteration && iteration->element_count() == 1 && iteration->dtype() == DType::Int32)
+  if (const Tensor* iteration = find("/iteration");
+      iteration && iteration->element_count() == 1 && iteration->dtype() == DType::Int32)
     iterations = iteration->values<std::int32_t>()[0];
 
   // Within a slot, variables stand in the order of the model's trainable ones.
@@ -278,13 +323,16 @@ Optimizer optimizer_from_keras(const KerasOptimizer& keras, const KerasPlan& pla
   for (const KerasBinding& binding : plan.bindings)
     if (binding.is_trained())
       for (const KerasBinding::Source& source : binding.torch)
-        if (std::ranges::find(parameters, Json(source.name)) == parameters.end()) parameters.push_back(source.name);  // once where layers share it
+        if (std::ranges::find(parameters, Json(source.name)) == parameters.end())
+          parameters.push_back(source.name);  // once where layers share it
   if (keras.variables.size() > 2) {
     for_each_slot(plan, slots, [&](const KerasBinding& binding, const SlotMapping& slot) {
       std::vector<Tensor> tensors;
       for (std::size_t i = 0; i < binding.variables.size(); ++i) {
         const Tensor* variable = take(slot.keras);
-        if (!variable) throw MalformedFile("the optimizer has no " + slot.keras + " for " + binding.layer + "/" + binding.variables[i]);
+        if (!variable)
+          throw MalformedFile("the optimizer has no " + slot.keras + " for " + binding.layer + "/" +
+                              binding.variables[i]);
         tensors.push_back(slot.times_minus_lr ? scaled(*variable, -1 / lr) : *variable);
       }
       tensors = to_torch(without_sums(binding.steps), std::move(tensors));
@@ -293,7 +341,8 @@ Optimizer optimizer_from_keras(const KerasOptimizer& keras, const KerasPlan& pla
         const KerasBinding::Source& source = binding.torch[i];
         auto& kept = result.slots[source.name];
         if (std::ranges::find(kept, slot.torch, &NamedTensor::name) != kept.end()) continue;
-        if (kept.empty() && result.kind != "SGD") kept.push_back({"step", tensor_of<float>(DType::Float32, {}, {static_cast<float>(iterations)})});
+        if (kept.empty() && result.kind != "SGD")
+          kept.push_back({"step", tensor_of<float>(DType::Float32, {}, {static_cast<float>(iterations)})});
         kept.push_back({slot.torch, to_torch(source.steps, {tensors[i]}).at(0)});
       }
     });

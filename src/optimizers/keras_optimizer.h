@@ -12,9 +12,9 @@ namespace h5bridge {
 
 /// A tensor that an optimizer keeps for every parameter.
 struct SlotMapping {
-  std::string torch;   // "exp_avg"
-  std::string keras;   // "momentum"
-  std::string needs;   // the hyperparameter without which neither framework has the slot; empty: always there
+  std::string torch;            // "exp_avg"
+  std::string keras;            // "momentum"
+  std::string needs;            // the hyperparameter without which neither framework has the slot; empty: always there
   bool times_minus_lr = false;  // keras = -lr torch (SGD: Keras keeps a step, PyTorch a sum of gradients)
 };
 
@@ -23,7 +23,8 @@ struct OptimizerMapping {
   std::string class_name;  // in keras.optimizers
   std::vector<Correspondence> hyperparameters;
   std::vector<SlotMapping> slots;
-  Json::Object torch_defaults;  // all of PyTorch's hyperparameters; those that the rows do not name must have these values in Keras
+  Json::Object torch_defaults;  // all of PyTorch's hyperparameters; those that the rows do not name must have these
+                                // values in Keras
 };
 
 /// nullptr if the kind has no mapping.
@@ -38,10 +39,12 @@ struct KerasOptimizer {
 /// Throws Unsupported, naming the setting, for what Keras's optimizers do not do.
 KerasOptimizer optimizer_to_keras(const Optimizer& optimizer, const KerasPlan& plan, const Weights& weights);
 
-/// Never fails for an optimizer without a mapping: it is kept as Keras has it. Throws MalformedFile if variables do not fit.
+/// Never fails for an optimizer without a mapping: it is kept as Keras has it. Throws MalformedFile if variables do not
+/// fit.
 Optimizer optimizer_from_keras(const KerasOptimizer& keras, const KerasPlan& plan);
 
-/// The slots that optimizer_to_keras rounds: their Keras variables' names, by parameter and slot ("fc1.weight/momentum_buffer").
+/// The slots that optimizer_to_keras rounds: their Keras variables' names, by parameter and slot
+/// ("fc1.weight/momentum_buffer").
 std::map<std::string, std::string> rounded_slots(const Optimizer& optimizer, const KerasPlan& plan);
 
 }  // namespace h5bridge

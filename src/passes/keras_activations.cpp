@@ -65,7 +65,8 @@ class Apart {
  private:
   Json entry_for(const Json& activation, const Json& layer) {
     const std::string host = name_of_entry(layer)->as_string();
-    const std::string name = unique_name(name_of_entry(activation)->as_string(), [&](const std::string& candidate) { return names_.contains(candidate); });
+    const std::string name = unique_name(name_of_entry(activation)->as_string(),
+                                         [&](const std::string& candidate) { return names_.contains(candidate); });
     names_.insert(name);
     hosts_[host] = name;
     Json result = activation;
@@ -78,7 +79,8 @@ class Apart {
     if (const Json* nodes = layer.find("inbound_nodes")) {
       Json::Array calls;
       for (std::int64_t call = 0; call < static_cast<std::int64_t>(nodes->as_array().size()); ++call) {
-        Json tensor = Json::Object{{"class_name", "__keras_tensor__"}, {"config", Json::Object{{"keras_history", Json::Array{host, call, 0}}}}};
+        Json tensor = Json::Object{{"class_name", "__keras_tensor__"},
+                                   {"config", Json::Object{{"keras_history", Json::Array{host, call, 0}}}}};
         calls.push_back(Json::Object{{"args", Json::Array{std::move(tensor)}}, {"kwargs", Json::Object{}}});
       }
       result.as_object().set("inbound_nodes", std::move(calls));
@@ -88,7 +90,8 @@ class Apart {
 
   // [layer, call, output], in the nodes of Keras 1 and 2 with a fourth member.
   static bool is_history(const Json::Array& array) {
-    return (array.size() == 3 || array.size() == 4) && array[0].is_string() && array[1].is_integer() && array[2].is_integer();
+    return (array.size() == 3 || array.size() == 4) && array[0].is_string() && array[1].is_integer() &&
+           array[2].is_integer();
   }
 
   // What takes a layer's output now takes that of its activation.

@@ -11,8 +11,8 @@ inline constexpr const char* kFusedInto = "fused_into";
 /// What keeps the name that the activation has there; several may share one.
 inline constexpr const char* kFusedAs = "fused_as";
 
-/// The configuration of a model with such activations as layers of their own, behind those that they belong to. Their entries
-/// have the members kFusedInto and kFusedAs.
+/// The configuration of a model with such activations as layers of their own, behind those that they belong to. Their
+/// entries have the members kFusedInto and kFusedAs.
 Json with_activations_apart(Json model_config);
 
 }  // namespace h5bridge

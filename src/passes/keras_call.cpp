@@ -18,14 +18,18 @@ std::optional<History> tensor_of(const Json& argument) {
 
 // Adds the tensors of a list, lists in it taken apart; false if anything else is in it.
 bool collect_tensors(const Json& argument, std::vector<History>& into) {
-  if (argument.is_array()) return std::ranges::all_of(argument.as_array(), [&](const Json& element) { return collect_tensors(element, into); });
+  if (argument.is_array())
+    return std::ranges::all_of(argument.as_array(),
+                               [&](const Json& element) { return collect_tensors(element, into); });
   if (const auto tensor = tensor_of(argument)) into.push_back(*tensor);
   return argument.is_null() || tensor_of(argument).has_value();
 }
 
 bool holds_tensor(const Json& json) {
   if (json.is_array()) return std::ranges::any_of(json.as_array(), holds_tensor);
-  return json.is_object() && (tensor_of(json) || std::ranges::any_of(json.as_object(), [](const Json::Member& member) { return holds_tensor(member.second); }));
+  return json.is_object() && (tensor_of(json) || std::ranges::any_of(json.as_object(), [](const Json::Member& member) {
+                                return holds_tensor(member.second);
+                              }));
 }
 
 Argument argument_of(const Json& json) {
@@ -39,7 +43,10 @@ Argument argument_of(const Json& json) {
 
 }  // namespace
 
-bool is_history(const Json& json) { return json.is_array() && json.as_array().size() == 3 && json.as_array()[0].is_string() && json.as_array()[1].is_integer(); }
+bool is_history(const Json& json) {
+  return json.is_array() && json.as_array().size() == 3 && json.as_array()[0].is_string() &&
+         json.as_array()[1].is_integer();
+}
 
 History history_of(const Json& json) {
   const Json::Array& triple = json.as_array();
@@ -53,19 +60,24 @@ CallArguments CallArguments::from_node(const Json& node) {
     for (const Json& input : node.as_array()) {
       result.positional.push_back(std::vector<History>{history_of(input)});
       if (input.as_array().size() > 3)
-        for (const auto& [name, argument] : input.as_array()[3].as_object()) result.keywords.emplace_back(name, argument);
+        for (const auto& [name, argument] : input.as_array()[3].as_object())
+          result.keywords.emplace_back(name, argument);
     }
     return result;
   }
   result.is_keras_3 = true;
   for (const Json& argument : node.at("args").as_array()) result.positional.push_back(argument_of(argument));
-  for (const auto& [name, argument] : node.at("kwargs").as_object()) result.keywords.emplace_back(name, argument_of(argument));
+  for (const auto& [name, argument] : node.at("kwargs").as_object())
+    result.keywords.emplace_back(name, argument_of(argument));
   return result;
 }
 
 bool CallArguments::takes_implied_mask() const {
-  const auto is_tensor = [](const Argument& argument) { return std::holds_alternative<std::vector<History>>(argument); };
-  const auto count = std::ranges::count_if(positional, is_tensor) + std::ranges::count_if(keywords, is_tensor, &std::pair<std::string, Argument>::second);
+  const auto is_tensor = [](const Argument& argument) {
+    return std::holds_alternative<std::vector<History>>(argument);
+  };
+  const auto count = std::ranges::count_if(positional, is_tensor) +
+                     std::ranges::count_if(keywords, is_tensor, &std::pair<std::string, Argument>::second);
   const bool is_told = std::ranges::any_of(keywords, [](const auto& keyword) { return keyword.first == "mask"; });
   return !is_told && (count == 1 || !is_keras_3);
 }
@@ -73,19 +85,24 @@ bool CallArguments::takes_implied_mask() const {
 std::vector<History> CallArguments::tensors() const {
   std::vector<History> result;
   const auto add = [&](const Argument& argument) {
-    if (const auto* tensors = std::get_if<std::vector<History>>(&argument)) result.insert(result.end(), tensors->begin(), tensors->end());
+    if (const auto* tensors = std::get_if<std::vector<History>>(&argument))
+      result.insert(result.end(), tensors->begin(), tensors->end());
   };
   for (const Argument& argument : positional) add(argument);
   for (const auto& [name, argument] : keywords) add(argument);
   return result;
 }
 
-bool says_nothing(const std::string& name, const Json& value) { return value.is_null() || (name == "training" && value == Json(false)); }
+bool says_nothing(const std::string& name, const Json& value) {
+  return value.is_null() || (name == "training" && value == Json(false));
+}
 
 BoundCall bound(const CallArguments& arguments, const KerasMapping& mapping) {
   BoundCall result;
   const std::vector<std::string>& by_name = Registry::instance().find(mapping.type)->named_inputs;
-  const auto is_by_name = [&](const std::string& parameter) { return std::ranges::find(by_name, parameter) != by_name.end(); };
+  const auto is_by_name = [&](const std::string& parameter) {
+    return std::ranges::find(by_name, parameter) != by_name.end();
+  };
   const auto take = [&](const std::string& parameter, const Argument& argument) {
     if (const auto* tensors = std::get_if<std::vector<History>>(&argument)) {
       if (is_by_name(parameter) && tensors->size() == 1)
@@ -100,13 +117,17 @@ BoundCall bound(const CallArguments& arguments, const KerasMapping& mapping) {
       throw Unsupported("is called with " + (parameter.empty() ? "the argument " : parameter + "=") + constant.dump());
     result.constants.set(parameter, constant);
   };
-  for (std::size_t i = 0; i < arguments.positional.size(); ++i) take(i < mapping.call.size() ? mapping.call[i] : "", arguments.positional[i]);
+  for (std::size_t i = 0; i < arguments.positional.size(); ++i)
+    take(i < mapping.call.size() ? mapping.call[i] : "", arguments.positional[i]);
   // Keywords in the order of the parameters, as their tensors are our inputs.
   std::vector<std::pair<std::string, Argument>> keywords = arguments.keywords;
-  const auto place = [&](const auto& keyword) { return std::ranges::find(mapping.call, keyword.first) - mapping.call.begin(); };
+  const auto place = [&](const auto& keyword) {
+    return std::ranges::find(mapping.call, keyword.first) - mapping.call.begin();
+  };
   std::ranges::stable_sort(keywords, {}, place);
   for (const auto& [name, argument] : keywords) {
-    if (std::holds_alternative<std::vector<History>>(argument) && std::ranges::find(mapping.call, name) == mapping.call.end() && !is_by_name(name))
+    if (std::holds_alternative<std::vector<History>>(argument) &&
+        std::ranges::find(mapping.call, name) == mapping.call.end() && !is_by_name(name))
       throw Unsupported("is called with a tensor as " + name);
     take(name, argument);
   }

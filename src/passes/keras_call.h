@@ -35,8 +35,8 @@ struct CallArguments {
   /// Those of a node of Keras 3, or of 1 and 2. Throws Unsupported where tensors and others are mixed.
   static CallArguments from_node(const Json& node);
 
-  /// Whether Keras hands the mask of its input to the call by itself. Keras 3 does so beside no other tensor: not to an LSTM
-  /// that is given a state.
+  /// Whether Keras hands the mask of its input to the call by itself. Keras 3 does so beside no other tensor: not to an
+  /// LSTM that is given a state.
   bool takes_implied_mask() const;
   std::vector<History> tensors() const;
 };

@@ -17,7 +17,8 @@ void collect(const Json& value, std::size_t axis, Shape& shape, Json::Array& ele
   }
   const auto count = static_cast<std::int64_t>(value.as_array().size());
   if (axis == shape.size() && elements.empty()) shape.push_back(count);
-  if (axis >= shape.size() || shape[axis] != count) throw MalformedFile("an array among its arguments has lists of different lengths");
+  if (axis >= shape.size() || shape[axis] != count)
+    throw MalformedFile("an array among its arguments has lists of different lengths");
   for (const Json& element : value.as_array()) collect(element, axis + 1, shape, elements);
 }
 
@@ -30,11 +31,17 @@ std::optional<Layer> array_layer(const Json& constant) {
   const std::string& dtype = config.at("dtype").as_string();
   const LayerType& type = *Registry::instance().find("new_tensor");
   const std::vector<std::string>& known = type.find_attribute("dtype")->choices;
-  if (std::find(known.begin(), known.end(), dtype) == known.end()) throw Unsupported("an array of " + dtype + " among its arguments has no layer type");
+  if (std::find(known.begin(), known.end(), dtype) == known.end())
+    throw Unsupported("an array of " + dtype + " among its arguments has no layer type");
   Shape shape;
   Json::Array elements;
   collect(config.at("value"), 0, shape, elements);
-  return Layer{{}, type.name, attributes_from_json(type, {{"data", std::move(elements)}, {"shape", Json::array(shape)}, {"dtype", dtype}}, "an array among its arguments"), {}};
+  return Layer{
+      {},
+      type.name,
+      attributes_from_json(type, {{"data", std::move(elements)}, {"shape", Json::array(shape)}, {"dtype", dtype}},
+                           "an array among its arguments"),
+      {}};
 }
 
 }  // namespace h5bridge

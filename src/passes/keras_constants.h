@@ -7,8 +7,8 @@
 
 namespace h5bridge {
 
-/// The layer that makes an array which Keras has serialised ("__numpy__", "__tensor__"); without a name. nullopt for what is none.
-/// Throws MalformedFile, and Unsupported for elements of a type that such a layer has not.
+/// The layer that makes an array which Keras has serialised ("__numpy__", "__tensor__"); without a name. nullopt for
+/// what is none. Throws MalformedFile, and Unsupported for elements of a type that such a layer has not.
 std::optional<Layer> array_layer(const Json& constant);
 
 }  // namespace h5bridge

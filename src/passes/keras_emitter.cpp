@@ -7,8 +7,9 @@
 
 namespace h5bridge {
 
-RecordingEmitter::RecordingEmitter(std::vector<SymbolicShape> inputs, std::vector<SymbolicShape> outputs, const KerasMapping& mapping,
-                                   std::set<std::int64_t> used, const NamedShapes& named, FindAxis find_axis)
+RecordingEmitter::RecordingEmitter(std::vector<SymbolicShape> inputs, std::vector<SymbolicShape> outputs,
+                                   const KerasMapping& mapping, std::set<std::int64_t> used, const NamedShapes& named,
+                                   FindAxis find_axis)
     : inputs_(std::move(inputs)),
       outputs_(std::move(outputs)),
       mapping_(mapping),
@@ -61,17 +62,22 @@ KerasEmitter::Argument renumbered(KerasEmitter::Argument argument, const std::ve
 }  // namespace
 
 // What its own mapping emits for it.
-KerasEmitter::Handle RecordingEmitter::layer(const std::string& suffix, const std::string& type, const Attributes& attributes, Handle input) {
+KerasEmitter::Handle RecordingEmitter::layer(const std::string& suffix, const std::string& type,
+                                             const Attributes& attributes, Handle input) {
   const std::vector<SymbolicShape> inputs{shape(input)};
   const auto mappings = Registry::instance().keras_of(type);
-  const auto found = std::ranges::find_if(mappings, [&](const KerasMapping* candidate) { return candidate->fits(attributes, inputs); });
+  const auto found = std::ranges::find_if(
+      mappings, [&](const KerasMapping* candidate) { return candidate->fits(attributes, inputs); });
   const KerasMapping& mapping = found == mappings.end() ? *mappings.at(0) : **found;
   const auto find_axis = [&](const Size& size) -> std::optional<Axis> {
     const auto place = axis_of_size(size);
     if (!place) return std::nullopt;
-    return Axis{{"", static_cast<std::int64_t>(place->first)}, place->second, this->shape(place->first)};  // a handle of this one
+    return Axis{{"", static_cast<std::int64_t>(place->first)},
+                place->second,
+                this->shape(place->first)};  // a handle of this one
   };
-  RecordingEmitter inner(inputs, Registry::instance().find(type)->shapes(attributes, inputs), mapping, {}, {}, find_axis);
+  RecordingEmitter inner(inputs, Registry::instance().find(type)->shapes(attributes, inputs), mapping, {}, {},
+                         find_axis);
   const Results results = mapping.lower(attributes, config_of(mapping, Layer{"", type, attributes, {}}), inner);
 
   const auto handles = inner.replay(
@@ -111,7 +117,8 @@ void RecordingEmitter::take_arguments(Json::Object& config, const std::vector<Ha
     if (argument) made.keywords.emplace_back(parameter, std::move(*argument));
   }
   // Keras writes what it can by position.
-  for (auto keyword = made.keywords.begin(); keyword != made.keywords.end() && keyword->first == mapping_.call[made.arguments.size()];) {
+  for (auto keyword = made.keywords.begin();
+       keyword != made.keywords.end() && keyword->first == mapping_.call[made.arguments.size()];) {
     made.arguments.push_back(std::move(keyword->second));
     keyword = made.keywords.erase(keyword);
   }

@@ -21,10 +21,10 @@ class RecordingEmitter final : public KerasEmitter {
   };
   using FindAxis = std::function<std::optional<Axis>(const Size&)>;
 
-  /// `used`: the outputs that something uses. `named`: the inputs that the call gives by name. `find_axis`: where among all that
-  /// is made already an axis of some size is.
-  RecordingEmitter(std::vector<SymbolicShape> inputs, std::vector<SymbolicShape> outputs, const KerasMapping& mapping, std::set<std::int64_t> used = {},
-                   const NamedShapes& named = {}, FindAxis find_axis = {});
+  /// `used`: the outputs that something uses. `named`: the inputs that the call gives by name. `find_axis`: where among
+  /// all that is made already an axis of some size is.
+  RecordingEmitter(std::vector<SymbolicShape> inputs, std::vector<SymbolicShape> outputs, const KerasMapping& mapping,
+                   std::set<std::int64_t> used = {}, const NamedShapes& named = {}, FindAxis find_axis = {});
 
   const std::vector<SymbolicShape>& input_shapes() const override { return inputs_; }
   const std::vector<SymbolicShape>& output_shapes() const override { return outputs_; }
@@ -38,14 +38,15 @@ class RecordingEmitter final : public KerasEmitter {
   Results main(Json::Object config, std::vector<Handle> inputs) override;
 
   const std::vector<Call>& emitted() const { return emitted_; }
-  /// What each handle stands for. `inputs` are the layer's, those by name after the others; `borrow` gives a value that was made
-  /// before, and `call` the outputs of one of the calls.
+  /// What each handle stands for. `inputs` are the layer's, those by name after the others; `borrow` gives a value that
+  /// was made before, and `call` the outputs of one of the calls.
   template <typename T, typename Borrow, typename Perform>
   std::vector<T> replay(std::vector<T> inputs, Borrow&& borrow, Perform&& call) const {
     std::vector<T> handles = std::move(inputs);
     auto borrowed = borrowed_.begin();
     const auto take_borrowed = [&] {
-      for (; borrowed != borrowed_.end() && borrowed->first == handles.size(); ++borrowed) handles.push_back(borrow(borrowed->second));
+      for (; borrowed != borrowed_.end() && borrowed->first == handles.size(); ++borrowed)
+        handles.push_back(borrow(borrowed->second));
     };
     take_borrowed();
     for (const Call& made : emitted_) {

@@ -38,13 +38,15 @@ class Lifter {
       architecture_.name = name->as_string();
       architecture_.keras.set("name", *name);
     }
-    if (const Json* trainable = config.find("trainable"); trainable && *trainable != Json(true)) architecture_.keras.set("trainable", *trainable);
+    if (const Json* trainable = config.find("trainable"); trainable && *trainable != Json(true))
+      architecture_.keras.set("trainable", *trainable);
     if (class_name == "Sequential")
       lift_sequential(config);
     else if (class_name == "Functional" || class_name == "Model")
       lift_functional(config);
     else
-      throw Unsupported("a model of class " + class_name + " does not describe its layers; only Sequential and Functional models do");
+      throw Unsupported("a model of class " + class_name +
+                        " does not describe its layers; only Sequential and Functional models do");
     if (!problems_.empty()) throw Unsupported(problems_);
     check_graph(architecture_);
     if (differs_from(architecture_, DataFormat::ChannelsFirst))
@@ -69,7 +71,11 @@ class Lifter {
         add_input(layer);
       } else {
         if (last.empty()) add_built_input(layer, config);
-        add_call({&layer, name_of_layer(layer), 0, {.positional = {std::vector<History>{{last.empty() ? architecture_.inputs[0].name : last, 0, 0}}}, .keywords = {}}});
+        add_call({&layer,
+                  name_of_layer(layer),
+                  0,
+                  {.positional = {std::vector<History>{{last.empty() ? architecture_.inputs[0].name : last, 0, 0}}},
+                   .keywords = {}}});
       }
       last = name_of_layer(layer);
     }
@@ -81,7 +87,8 @@ class Lifter {
   void add_built_input(const Json& first, const Json& config) {
     const Json* shape = first.at("config").find("batch_input_shape");
     if (!shape) shape = config.find("build_input_shape");
-    if (!shape || !shape->is_array()) throw Unsupported("the Sequential model was never built, so that its input's shape is not known");
+    if (!shape || !shape->is_array())
+      throw Unsupported("the Sequential model was never built, so that its input's shape is not known");
     add_input("input", *shape, DType::Float32);
   }
 
@@ -93,11 +100,13 @@ class Lifter {
         continue;
       }
       std::int64_t count = 0;
-      for (const Json& node : layer.at("inbound_nodes").as_array()) pending.push_back({&layer, name_of_layer(layer), count++, arguments_of(layer, node)});
+      for (const Json& node : layer.at("inbound_nodes").as_array())
+        pending.push_back({&layer, name_of_layer(layer), count++, arguments_of(layer, node)});
     }
     for_each_port(config.at("input_layers"), [&](const std::string&, const History& input) {
       const auto layer = input_layers_.find(input.layer);
-      if (layer == input_layers_.end()) throw MalformedFile("the model's input \"" + input.layer + "\" is no InputLayer");
+      if (layer == input_layers_.end())
+        throw MalformedFile("the model's input \"" + input.layer + "\" is no InputLayer");
       add_input(*layer->second);
     });
     for (const char* ports : {"input_layers", "output_layers"})
@@ -107,13 +116,15 @@ class Lifter {
     while (!pending.empty()) {
       PendingCall call = std::move(pending.front());
       pending.pop_front();
-      const bool ready = std::ranges::all_of(call.arguments.tensors(), [&](const History& h) { return find_value(h).has_value(); });
+      const bool ready =
+          std::ranges::all_of(call.arguments.tensors(), [&](const History& h) { return find_value(h).has_value(); });
       if (ready) {
         add_call(call);
         waiting = 0;
       } else {
         pending.push_back(std::move(call));
-        if (++waiting > pending.size()) throw MalformedFile("the layer \"" + pending.front().name + "\" is called with tensors that no layer makes");
+        if (++waiting > pending.size())
+          throw MalformedFile("the layer \"" + pending.front().name + "\" is called with tensors that no layer makes");
       }
     }
     for_each_port(config.at("output_layers"), [&](const std::string& name, const History& output) {
@@ -125,7 +136,8 @@ class Lifter {
 
   // Whether it is a dict, or more than one list.
   static bool is_nested(const Json& ports) {
-    return ports.is_object() || (ports.is_array() && !is_history(ports) && !std::ranges::all_of(ports.as_array(), is_history));
+    return ports.is_object() ||
+           (ports.is_array() && !is_history(ports) && !std::ranges::all_of(ports.as_array(), is_history));
   }
 
   template <typename Visit>
@@ -189,20 +201,24 @@ class Lifter {
   void add_call(PendingCall call) {
     const std::string& class_name = call.layer->at("class_name").as_string();
     const std::string described = "layer \"" + call.name + "\" (" + class_name + ")";
-    const std::string node = call.call == 0 ? call.name : unique_name(call.name, [&](const std::string& n) { return values_.contains({n, 0, 0}); });
+    const std::string node =
+        call.call == 0 ? call.name
+                       : unique_name(call.name, [&](const std::string& n) { return values_.contains({n, 0, 0}); });
     const auto give_up = [&] {
       unknown_.insert(node);
       values_[{call.name, call.call, 0}] = {node, 0};
     };
     try {
       // What comes after a layer that is not known cannot be checked; all such layers are reported together.
-      const bool known_inputs = std::ranges::none_of(call.arguments.tensors(), [&](const History& input) { return unknown_.contains(find_value(input)->node); });
+      const bool known_inputs = std::ranges::none_of(
+          call.arguments.tensors(), [&](const History& input) { return unknown_.contains(find_value(input)->node); });
       if (!known_inputs && !mappings_of(*call.layer).empty()) return give_up();
       make_arrays(call);
       if (call.call == 0) add_layer(call);
       const Layer& layer = *architecture_.find_layer(call.name);
       const BoundCall arguments = bound(call.arguments, *mapping_of_.at(call.name));
-      const std::vector<SymbolicShape> outputs = Registry::instance().type_of(layer).shapes(layer.attributes, shapes_of(arguments.inputs));
+      const std::vector<SymbolicShape> outputs =
+          Registry::instance().type_of(layer).shapes(layer.attributes, shapes_of(arguments.inputs));
       std::vector<Value> inputs;
       for (const History& input : arguments.inputs) inputs.push_back(values_.at(key(input)));
       shapes_.set(node, outputs);
@@ -229,7 +245,9 @@ class Lifter {
       return std::ranges::any_of(mappings, [&](const KerasMapping* mapping) {
         const std::string& parameter = position < mapping->call.size() ? mapping->call[position] : name;
         return std::ranges::any_of(mapping->attributes, [&](const Correspondence& row) {
-          return row.keras == parameter && Registry::instance().find(mapping->type)->find_attribute(row.attribute)->kind == AttributeKind::Numbers;
+          return row.keras == parameter &&
+                 Registry::instance().find(mapping->type)->find_attribute(row.attribute)->kind ==
+                     AttributeKind::Numbers;
         });
       });
     };
@@ -237,7 +255,8 @@ class Lifter {
       const Json* constant = std::get_if<Json>(&argument);
       std::optional<Layer> layer = constant ? array_layer(*constant) : std::nullopt;
       if (!layer) return;
-      layer->name = unique_name(call.name + "_constant", [&](const std::string& name) { return taken_names_.contains(name); });
+      layer->name =
+          unique_name(call.name + "_constant", [&](const std::string& name) { return taken_names_.contains(name); });
       taken_names_.insert(layer->name);
       const Value input{architecture_.inputs.at(0).name};
       shapes_.set(layer->name, Registry::instance().type_of(*layer).shapes(layer->attributes, {shapes_.of(input)}));
@@ -252,20 +271,25 @@ class Lifter {
       if (!is_setting(std::numeric_limits<std::size_t>::max(), name)) make(argument);
   }
 
-  // Keras hands masks on by itself. A Functional model of Keras 3 tells of them, others do not: what they imply is added.
+  // Keras hands masks on by itself. A Functional model of Keras 3 tells of them, others do not: what they imply is
+  // added.
   void follow_mask(const Layer& layer, Node& node, bool takes_implied) {
     const KerasMapping& mapping = *mapping_of_.at(layer.name);
     const auto implied = masks_.find(node.inputs.at(0));
-    const bool takes_mask = takes_implied && node.named_inputs.empty() && std::ranges::find(mapping.call, "mask") != mapping.call.end();
+    const bool takes_mask =
+        takes_implied && node.named_inputs.empty() && std::ranges::find(mapping.call, "mask") != mapping.call.end();
     if (takes_mask && implied != masks_.end()) node.named_inputs.emplace_back("mask", made(implied->second));
 
     if (std::vector<Layer> steps = mapping.makes_mask(layer); !steps.empty())
-      masks_[{node.name, 0}] = std::make_shared<ImpliedMask>(ImpliedMask{node.name, node.inputs[0], std::move(steps), {}});
-    else if (implied != masks_.end() && !mapping.is_operation() && mapping.passes_mask && shapes_.of({node.name, 0}).size() == shapes_.of(node.inputs[0]).size())
+      masks_[{node.name, 0}] =
+          std::make_shared<ImpliedMask>(ImpliedMask{node.name, node.inputs[0], std::move(steps), {}});
+    else if (implied != masks_.end() && !mapping.is_operation() && mapping.passes_mask &&
+             shapes_.of({node.name, 0}).size() == shapes_.of(node.inputs[0]).size())
       masks_[{node.name, 0}] = implied->second;
   }
 
-  // A mask that Keras makes of the input of the layer `of` by these steps. They become nodes where something takes the mask.
+  // A mask that Keras makes of the input of the layer `of` by these steps. They become nodes where something takes the
+  // mask.
   struct ImpliedMask {
     std::string of;
     Value input;
@@ -296,15 +320,16 @@ class Lifter {
     return result;
   }
 
-  // The mappings of a layer's class. Keras's .h5 writer leaves out where a class lives, so that an operation and a layer may
-  // look alike there.
+  // The mappings of a layer's class. Keras's .h5 writer leaves out where a class lives, so that an operation and a
+  // layer may look alike there.
   static std::vector<const KerasMapping*> mappings_of(const Json& layer) {
     auto mappings = Registry::instance().keras_class(layer.at("class_name").as_string());
     const Json* module = layer.find("module");
     if (!module || !module->is_string()) return mappings;
     const auto is_in = [&](const char* package) { return module->as_string().starts_with(package); };
     const bool is_operation = is_in("keras.src.ops") || is_in("keras.ops") || is_in("keras.src.activations");
-    if (is_operation || is_in("keras.layers")) std::erase_if(mappings, [&](const KerasMapping* mapping) { return mapping->is_operation() != is_operation; });
+    if (is_operation || is_in("keras.layers"))
+      std::erase_if(mappings, [&](const KerasMapping* mapping) { return mapping->is_operation() != is_operation; });
     return mappings;
   }
 
@@ -319,7 +344,8 @@ class Lifter {
         refusal = error.what();
       }
     }
-    throw Unsupported(refusal.empty() ? "its configuration " + call.layer->at("config").dump() + " has no layer type yet" : refusal);
+    throw Unsupported(
+        refusal.empty() ? "its configuration " + call.layer->at("config").dump() + " has no layer type yet" : refusal);
   }
 
   bool add_layer_as(const KerasMapping& mapping, const PendingCall& call) {
@@ -334,9 +360,11 @@ class Lifter {
     for (const char* member : {kFusedInto, kFusedAs})
       if (const Json* value = call.layer->find(member)) layer->keras.set(member, *value);
     keep_silent_arguments(call, *layer);
-    keep_spelling(mapping, *layer, config, shapes, Registry::instance().type_of(*layer).shapes(layer->attributes, shapes));
+    keep_spelling(mapping, *layer, config, shapes,
+                  Registry::instance().type_of(*layer).shapes(layer->attributes, shapes));
     const auto all = Registry::instance().keras_of(layer->type);
-    const auto preferred = std::ranges::find_if(all, [&](const KerasMapping* candidate) { return candidate->fits(layer->attributes, shapes); });
+    const auto preferred = std::ranges::find_if(
+        all, [&](const KerasMapping* candidate) { return candidate->fits(layer->attributes, shapes); });
     if (preferred == all.end() || *preferred != &mapping) {
       layer->keras.set("class_name", mapping.class_name);
       if (mapping.is_operation()) layer->keras.set("module", mapping.module);
@@ -351,7 +379,9 @@ class Lifter {
   // Which of the ways in which a class says a type it is.
   static std::size_t variant_of(const KerasMapping& mapping, const std::vector<const KerasMapping*>& all) {
     const auto end = std::ranges::find(all, &mapping);
-    return std::count_if(all.begin(), end, [&](const KerasMapping* other) { return other->class_name == mapping.class_name && other->module == mapping.module; });
+    return std::count_if(all.begin(), end, [&](const KerasMapping* other) {
+      return other->class_name == mapping.class_name && other->module == mapping.module;
+    });
   }
 
   // Arguments that say nothing come back with a layer that is called once.
@@ -360,7 +390,8 @@ class Lifter {
     if (!nodes || nodes->as_array().size() != 1) return;
     Json::Object silent;
     for (const auto& [name, argument] : call.arguments.keywords)
-      if (const Json* constant = std::get_if<Json>(&argument); constant && says_nothing(name, *constant)) silent.set(name, *constant);
+      if (const Json* constant = std::get_if<Json>(&argument); constant && says_nothing(name, *constant))
+        silent.set(name, *constant);
     if (!silent.empty()) layer.keras.set(kSilentArguments, std::move(silent));
   }
 

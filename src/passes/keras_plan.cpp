@@ -65,15 +65,20 @@ Architecture without_implied(Architecture architecture) {
   for (const Node& node : architecture.nodes)
     if (is_implied(node.name)) implied.insert(node.name);
   std::erase_if(architecture.nodes, [&](const Node& node) { return implied.contains(node.name); });
-  for (Node& node : architecture.nodes) std::erase_if(node.named_inputs, [&](const auto& named) { return implied.contains(named.second.node); });
+  for (Node& node : architecture.nodes)
+    std::erase_if(node.named_inputs, [&](const auto& named) { return implied.contains(named.second.node); });
   std::erase_if(architecture.layers, [](const Layer& layer) { return layer.keras.contains(kImplied); });
   return architecture;
 }
 
 class Planner {
  public:
-  Planner(const Architecture& architecture, const std::map<std::string, std::vector<WeightStep>>& weight_steps, DType dtype)
-      : architecture_(without_implied(architecture)), weight_steps_(weight_steps), dtype_(dtype), shapes_(infer_shapes(architecture_)) {}
+  Planner(const Architecture& architecture, const std::map<std::string, std::vector<WeightStep>>& weight_steps,
+          DType dtype)
+      : architecture_(without_implied(architecture)),
+        weight_steps_(weight_steps),
+        dtype_(dtype),
+        shapes_(infer_shapes(architecture_)) {}
 
   KerasPlan run() {
     name_layers();
@@ -88,7 +93,8 @@ class Planner {
       } catch (const Unsupported& error) {
         // All problems are reported at once; what depends on this node goes on with a value that is never written.
         problems += (problems.empty() ? "" : "; ") + describe(architecture_.layer_of(node)) + ": " + error.what();
-        for (std::size_t i = 0; i < shapes_.outputs_of(node.name).size(); ++i) values_[{node.name, static_cast<std::int64_t>(i)}] = {};
+        for (std::size_t i = 0; i < shapes_.outputs_of(node.name).size(); ++i)
+          values_[{node.name, static_cast<std::int64_t>(i)}] = {};
       }
     }
     if (!problems.empty()) throw Unsupported(problems);
@@ -97,7 +103,8 @@ class Planner {
     order_layers();
     // A Sequential model does not count its input among its layers.
     for (const auto& layer : layers_)
-      if (!layer.is_operation() && !(is_sequential() && layer.class_name == "InputLayer")) plan_.layer_names.push_back(layer.name);
+      if (!layer.is_operation() && !(is_sequential() && layer.class_name == "InputLayer"))
+        plan_.layer_names.push_back(layer.name);
     order_bindings();
     write_config();
     return std::move(plan_);
@@ -144,7 +151,12 @@ class Planner {
     layers_.push_back({name,
                        "keras.layers",
                        "InputLayer",
-                       {{"batch_shape", shape_config(input.shape)}, {"dtype", name_of(input.dtype)}, {"sparse", false}, {"ragged", false}, {"name", name}, {"optional", false}},
+                       {{"batch_shape", shape_config(input.shape)},
+                        {"dtype", name_of(input.dtype)},
+                        {"sparse", false},
+                        {"ragged", false},
+                        {"name", name},
+                        {"optional", false}},
                        {}});
     note_sizes(input.name);
   }
@@ -159,7 +171,9 @@ class Planner {
       std::int64_t place = 0;
       const KerasMapping* same_class = nullptr;
       for (const KerasMapping* mapping : mappings) {
-        if (mapping->class_name != class_name->as_string() || mapping->module != (module ? module->as_string() : "keras.layers")) continue;
+        if (mapping->class_name != class_name->as_string() ||
+            mapping->module != (module ? module->as_string() : "keras.layers"))
+          continue;
         const bool is_the_one = place++ == (variant && variant->is_integer() ? variant->as_integer() : 0);
         const bool fits = layer.keras.contains(kUnfit) || mapping->fits(layer.attributes, inputs);
         if ((is_the_one || !same_class) && fits) same_class = mapping;
@@ -167,14 +181,17 @@ class Planner {
       }
       if (same_class) return *same_class;
     }
-    const auto found = std::find_if(mappings.begin(), mappings.end(), [&](const KerasMapping* mapping) { return mapping->fits(layer.attributes, inputs); });
+    const auto found = std::find_if(mappings.begin(), mappings.end(), [&](const KerasMapping* mapping) {
+      return mapping->fits(layer.attributes, inputs);
+    });
     return found == mappings.end() ? *mappings[0] : **found;
   }
 
   void add_node(const Node& node) {
     const Layer& layer = architecture_.layer_of(node);
     // Every Keras layer needs an input: what takes none gets the model's.
-    const std::vector<Value> sources = node.inputs.empty() ? std::vector<Value>{{architecture_.inputs.at(0).name}} : node.inputs;
+    const std::vector<Value> sources =
+        node.inputs.empty() ? std::vector<Value>{{architecture_.inputs.at(0).name}} : node.inputs;
     std::vector<SymbolicShape> inputs;
     std::vector<KerasTensor> handles;
     for (const Value& value : sources) {
@@ -187,7 +204,8 @@ class Planner {
       handles.push_back(values_.at(value));
     }
     const KerasMapping& mapping = mapping_of(layer, inputs);
-    RecordingEmitter emitter(inputs, shapes_.outputs_of(node.name), mapping, used_outputs_[layer.name], named, [&](const Size& size) { return axis_of_size(size); });
+    RecordingEmitter emitter(inputs, shapes_.outputs_of(node.name), mapping, used_outputs_[layer.name], named,
+                             [&](const Size& size) { return axis_of_size(size); });
     const KerasEmitter::Results results = write_with_activation(mapping, layer, emitter);
 
     const WeightRules rules = mapping.weights(layer.attributes, inputs);
@@ -198,7 +216,8 @@ class Planner {
       for (const auto& argument : emitted.arguments) call.arguments.push_back(resolved(argument, known));
       for (const auto& [name, argument] : emitted.keywords) call.keywords.emplace_back(name, resolved(argument, known));
       if (emitted.suffix.empty()) restore_silent_arguments(layer, call);
-      const bool has_weights = std::any_of(rules.rules.begin(), rules.rules.end(), [&](const WeightRule& rule) { return rule.part == emitted.suffix; });
+      const bool has_weights = std::any_of(rules.rules.begin(), rules.rules.end(),
+                                           [&](const WeightRule& rule) { return rule.part == emitted.suffix; });
       KerasTensor made = add_call(node, layer, emitted, std::move(call), has_weights);
       if (has_weights) bind(layer, emitted, made.layer, rules);
       std::vector<KerasTensor> outputs(emitted.outputs.size(), made);
@@ -209,14 +228,17 @@ class Planner {
       return outputs;
     };
     handles = emitter.replay(
-        std::move(handles), [&](const RecordingEmitter::Axis& borrowed) { return values_.at(borrowed.value); }, perform);
+        std::move(handles), [&](const RecordingEmitter::Axis& borrowed) { return values_.at(borrowed.value); },
+        perform);
     for (const ResidualRule& residual : rules.residuals) {
       const std::string name = tensor_name(layer.name, residual.torch);
       const auto steps = weight_steps_.find(name);
-      plan_.residuals[name] = steps == weight_steps_.end() ? residual.fallback : to_torch(steps->second, {residual.fallback}).at(0);
+      plan_.residuals[name] =
+          steps == weight_steps_.end() ? residual.fallback : to_torch(steps->second, {residual.fallback}).at(0);
       if (residual.is_constant) plan_.constants.insert(name);
     }
-    for (std::size_t i = 0; i < results.values.size(); ++i) values_[{node.name, static_cast<std::int64_t>(i)}] = handles.at(results.values[i]);
+    for (std::size_t i = 0; i < results.values.size(); ++i)
+      values_[{node.name, static_cast<std::int64_t>(i)}] = handles.at(results.values[i]);
     note_sizes(node.name);
   }
 
@@ -224,7 +246,9 @@ class Planner {
     const Json* silent = layer.keras.find(kSilentArguments);
     if (!silent || !silent->is_object()) return;
     for (const auto& [name, value] : silent->as_object())
-      if (std::ranges::find(call.keywords, name, [](const auto& keyword) { return keyword.first; }) == call.keywords.end()) call.keywords.emplace_back(name, value);
+      if (std::ranges::find(call.keywords, name, [](const auto& keyword) { return keyword.first; }) ==
+          call.keywords.end())
+        call.keywords.emplace_back(name, value);
   }
 
   // The first axis of each open size, for layers that have to take the size from somewhere.
@@ -232,7 +256,9 @@ class Planner {
     const auto& outputs = shapes_.outputs_of(node);
     for (std::size_t i = 0; i < outputs.size(); ++i)
       for (std::size_t axis = 0; axis < outputs[i].size(); ++axis)
-        if (outputs[i][axis].is_open()) sizes_.try_emplace(outputs[i][axis].str(), Value{node, static_cast<std::int64_t>(i)}, static_cast<std::int64_t>(axis));
+        if (outputs[i][axis].is_open())
+          sizes_.try_emplace(outputs[i][axis].str(), Value{node, static_cast<std::int64_t>(i)},
+                             static_cast<std::int64_t>(axis));
   }
 
   std::optional<RecordingEmitter::Axis> axis_of_size(const Size& size) const {
@@ -265,20 +291,25 @@ class Planner {
     layer.as_object().set("config", std::move(config));
   }
 
-  static PlannedCall::Argument resolved(const KerasEmitter::Argument& argument, const std::vector<KerasTensor>& handles) {
+  static PlannedCall::Argument resolved(const KerasEmitter::Argument& argument,
+                                        const std::vector<KerasTensor>& handles) {
     if (const auto* handle = std::get_if<KerasEmitter::Handle>(&argument)) return handles.at(*handle);
     if (const auto* constant = std::get_if<Json>(&argument)) return *constant;
     std::vector<KerasTensor> list;
-    for (const KerasEmitter::Handle handle : std::get<std::vector<KerasEmitter::Handle>>(argument)) list.push_back(handles.at(handle));
+    for (const KerasEmitter::Handle handle : std::get<std::vector<KerasEmitter::Handle>>(argument))
+      list.push_back(handles.at(handle));
     return list;
   }
 
-  // Calls a layer again if this is the same one; operations and layers that differ between calls get a name of their own.
-  KerasTensor add_call(const Node& node, const Layer& layer, const KerasEmitter::Call& emitted, PlannedCall call, bool has_weights) {
+  // Calls a layer again if this is the same one; operations and layers that differ between calls get a name of their
+  // own.
+  KerasTensor add_call(const Node& node, const Layer& layer, const KerasEmitter::Call& emitted, PlannedCall call,
+                       bool has_weights) {
     const auto key = std::pair(layer.name, emitted.suffix);
     PlannedLayer planned{{}, emitted.module, emitted.class_name, emitted.config, {}};
     if (const Json* host = layer.keras.find(kFusedInto); host && emitted.suffix.empty())
-      if (const auto name = layer_names_.find(host->as_string()); name != layer_names_.end()) planned.fused_into = name->second;
+      if (const auto name = layer_names_.find(host->as_string()); name != layer_names_.end())
+        planned.fused_into = name->second;
     if (const Json* name = layer.keras.find(kFusedAs)) planned.fused_as = name->as_string();
     if (const auto known = made_.find(key); known != made_.end()) {
       PlannedLayer& first = layers_[known->second];
@@ -315,8 +346,8 @@ class Planner {
     return trainable && *trainable == Json(false);
   }
 
-  // "{layer/cell}/kernel" is "forward_rnn/lstm_cell/kernel" where the configuration's member "layer" is a layer of that name, and
-  // "cell" in its own is another. What is not there has no name.
+  // "{layer/cell}/kernel" is "forward_rnn/lstm_cell/kernel" where the configuration's member "layer" is a layer of that
+  // name, and "cell" in its own is another. What is not there has no name.
   static std::string path_of(const std::string& variable, const Json::Object& config) {
     const std::size_t end = variable.find('}');
     if (!variable.starts_with('{') || end == std::string::npos) return variable;
@@ -324,7 +355,9 @@ class Planner {
     const Json* place = nullptr;
     std::istringstream members(variable.substr(1, end - 1));
     for (std::string member; std::getline(members, member, '/');) {
-      const Json* next = place && place->is_array() ? &place->as_array().at(std::stoul(member)) : place ? place->find(member) : config.find(member);
+      const Json* next = place && place->is_array() ? &place->as_array().at(std::stoul(member))
+                         : place                    ? place->find(member)
+                                                    : config.find(member);
       if (!next) break;
       const Json* own = next->is_object() ? next->find("config") : nullptr;
       if (own) path += (path.empty() ? "" : "/") + own->at("name").as_string();
@@ -334,7 +367,8 @@ class Planner {
   }
 
   // The variables of the Keras layer that is a part of `layer`.
-  void bind(const Layer& layer, const KerasEmitter::Call& part, const std::string& keras_layer, const WeightRules& rules) {
+  void bind(const Layer& layer, const KerasEmitter::Call& part, const std::string& keras_layer,
+            const WeightRules& rules) {
     std::vector<std::vector<std::string>> tensors;
     for (const WeightRule& rule : rules.rules)
       if (rule.part == part.suffix) tensors.push_back(rule.torch);
@@ -351,7 +385,8 @@ class Planner {
         const auto steps = weight_steps_.find(name);
         // Several layers may have a tensor (a decoder that uses its embedding's), but then all as it is.
         const bool is_shared = owners_.emplace(name, layer.name).first->second != layer.name;
-        if (is_shared && steps != weight_steps_.end()) throw Unsupported("its tensor " + name + ", which another layer has as well, would need another layout");
+        if (is_shared && steps != weight_steps_.end())
+          throw Unsupported("its tensor " + name + ", which another layer has as well, would need another layout");
         return KerasBinding::Source{name, steps == weight_steps_.end() ? std::vector<WeightStep>{} : steps->second};
       };
       std::ranges::transform(rule.torch, std::back_inserter(binding.torch), source);
@@ -374,7 +409,9 @@ class Planner {
       for (const PlannedCall& call : by_name.at(name)->calls)
         for (const KerasTensor& tensor : call.tensors()) open.push_back(tensor.layer);
     }
-    std::erase_if(layers_, [&](const PlannedLayer& layer) { return !used.contains(layer.name) && layer.class_name != "InputLayer"; });
+    std::erase_if(layers_, [&](const PlannedLayer& layer) {
+      return !used.contains(layer.name) && layer.class_name != "InputLayer";
+    });
     std::erase_if(plan_.bindings, [&](const KerasBinding& binding) { return !used.contains(binding.layer); });
   }
 
@@ -390,7 +427,9 @@ class Planner {
   void order_layers() {
     std::map<std::string, std::size_t> index;
     for (std::size_t i = 0; i < layers_.size(); ++i) index[layers_[i].name] = i;
-    const auto call_of = [&](const KerasTensor& tensor) { return KerasCallId{index.at(tensor.layer), static_cast<std::size_t>(tensor.call)}; };
+    const auto call_of = [&](const KerasTensor& tensor) {
+      return KerasCallId{index.at(tensor.layer), static_cast<std::size_t>(tensor.call)};
+    };
     KerasGraph graph(layers_.size());
     for (std::size_t i = 0; i < layers_.size(); ++i) {
       for (const PlannedCall& call : layers_[i].calls) {
@@ -421,7 +460,9 @@ class Planner {
   // A model that came as Sequential goes back as one, if it still is a chain of layers.
   bool is_sequential() const {
     const Json* class_name = architecture_.keras.find("class_name");
-    if (!class_name || *class_name != Json("Sequential") || architecture_.inputs.size() != 1 || architecture_.outputs.size() != 1) return false;
+    if (!class_name || *class_name != Json("Sequential") || architecture_.inputs.size() != 1 ||
+        architecture_.outputs.size() != 1)
+      return false;
     for (std::size_t i = 1; i < layers_.size(); ++i) {
       const PlannedLayer& layer = layers_[i];
       if (layer.is_operation() || layer.calls.size() != 1) return false;
@@ -433,7 +474,8 @@ class Planner {
 
   void write_config() {
     const Json* own_name = architecture_.keras.find("name");
-    const std::string name = own_name ? own_name->as_string() : keras_name(architecture_.name.empty() ? "model" : architecture_.name);
+    const std::string name =
+        own_name ? own_name->as_string() : keras_name(architecture_.name.empty() ? "model" : architecture_.name);
     for (const Output& output : architecture_.outputs) plan_.output_names.push_back(values_.at(output.value).layer);
     const Json* own_trainable = architecture_.keras.find("trainable");
     const Json trainable = own_trainable ? *own_trainable : Json(true);
@@ -441,11 +483,17 @@ class Planner {
       plan_.variable_prefix = name + "/";
       Json::Array layers;
       for (const PlannedLayer& layer : layers_)
-        layers.push_back(Json::Object{{"module", layer.module}, {"class_name", layer.class_name}, {"config", layer.config}, {"registered_name", nullptr}});
+        layers.push_back(Json::Object{{"module", layer.module},
+                                      {"class_name", layer.class_name},
+                                      {"config", layer.config},
+                                      {"registered_name", nullptr}});
       Json::Object config{{"name", name}, {"trainable", trainable}};
       const Json* dtype = architecture_.keras.find("dtype");
       config.set("dtype", dtype ? *dtype
-                                : Json(Json::Object{{"module", "keras"}, {"class_name", "DTypePolicy"}, {"config", Json::Object{{"name", name_of(dtype_)}}}, {"registered_name", nullptr}}));
+                                : Json(Json::Object{{"module", "keras"},
+                                                    {"class_name", "DTypePolicy"},
+                                                    {"config", Json::Object{{"name", name_of(dtype_)}}},
+                                                    {"registered_name", nullptr}}));
       config.set("layers", std::move(layers));
       config.set("build_input_shape", shape_config(architecture_.inputs[0].shape));
       plan_.model_config = {{"class_name", "Sequential"}, {"config", std::move(config)}};
@@ -456,13 +504,15 @@ class Planner {
     std::vector<std::pair<std::string, Json>> inputs;
     std::vector<std::pair<std::string, Json>> outputs;
     for (const Input& input : architecture_.inputs) inputs.emplace_back("", values_.at({input.name, 0}).history());
-    for (const Output& output : architecture_.outputs) outputs.emplace_back(output.name, values_.at(output.value).history());
-    plan_.model_config = {{"class_name", "Functional"},
-                          {"config", Json::Object{{"name", name},
-                                                  {"trainable", trainable},
-                                                  {"layers", std::move(layers)},
-                                                  {"input_layers", nested(inputs, architecture_.keras.find("input_layers"))},
-                                                  {"output_layers", nested(outputs, architecture_.keras.find("output_layers"))}}}};
+    for (const Output& output : architecture_.outputs)
+      outputs.emplace_back(output.name, values_.at(output.value).history());
+    plan_.model_config = {
+        {"class_name", "Functional"},
+        {"config", Json::Object{{"name", name},
+                                {"trainable", trainable},
+                                {"layers", std::move(layers)},
+                                {"input_layers", nested(inputs, architecture_.keras.find("input_layers"))},
+                                {"output_layers", nested(outputs, architecture_.keras.find("output_layers"))}}}};
   }
 
   const Architecture architecture_;
@@ -477,7 +527,8 @@ class Planner {
   std::map<std::string, std::pair<Value, std::int64_t>> sizes_;  // by their spelling: a value and its axis
   std::vector<PlannedLayer> layers_;
   std::map<std::pair<std::string, std::string>, std::size_t> made_;  // by our layer and suffix
-  std::map<std::pair<std::string, std::string>, std::vector<std::vector<std::string>>> bound_;  // likewise: the tensors of the rules
+  std::map<std::pair<std::string, std::string>, std::vector<std::vector<std::string>>>
+      bound_;                                  // likewise: the tensors of the rules
   std::map<std::string, std::string> owners_;  // of each tensor, the layer that was the first to have it
   KerasPlan plan_;
 };
@@ -490,7 +541,8 @@ std::string keras_name(const std::string& path) {
   return result;
 }
 
-KerasPlan plan_keras(const Architecture& architecture, const std::map<std::string, std::vector<WeightStep>>& weight_steps, DType dtype) {
+KerasPlan plan_keras(const Architecture& architecture,
+                     const std::map<std::string, std::vector<WeightStep>>& weight_steps, DType dtype) {
   return Planner(architecture, weight_steps, dtype).run();
 }
 

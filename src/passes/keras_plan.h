@@ -25,7 +25,7 @@ struct KerasBinding {
   std::vector<std::string> variables;  // "kernel"
   std::vector<WeightStep> steps;
   bool trainable = true;
-  bool frozen = false;                 // the layer's `trainable` is off: optimizers pass it by
+  bool frozen = false;  // the layer's `trainable` is off: optimizers pass it by
   bool is_trained() const { return trainable && !frozen; }
 };
 
@@ -40,25 +40,27 @@ inline constexpr const char* kUnfit = "unfit";
 inline constexpr const char* kSilentArguments = "arguments";
 
 struct KerasPlan {
-  Json::Object model_config;              // {"class_name": "Functional", "config": {...}}
-  std::vector<std::string> layer_names;   // of all layers, not of operations, in order
-  std::string variable_prefix;            // what variables' paths begin with: the model's name and "/" for Sequential models
-  std::vector<KerasBinding> bindings;     // in the order of layer_names; within a layer, trainable ones first
+  Json::Object model_config;             // {"class_name": "Functional", "config": {...}}
+  std::vector<std::string> layer_names;  // of all layers, not of operations, in order
+  std::string variable_prefix;  // what variables' paths begin with: the model's name and "/" for Sequential models
+  std::vector<KerasBinding> bindings;       // in the order of layer_names; within a layer, trainable ones first
   std::map<std::string, Tensor> residuals;  // tensors that Keras has no place for, with what stands in for them
-  std::set<std::string> constants;        // those of them that are constants of the Keras model
-  std::vector<std::string> output_names;  // the Keras layer that makes each output
+  std::set<std::string> constants;          // those of them that are constants of the Keras model
+  std::vector<std::string> output_names;    // the Keras layer that makes each output
 };
 
 /// The Keras name of a PyTorch path: without '.' and '/', which Keras cannot have in names.
 std::string keras_name(const std::string& path);
 
-/// Plans `architecture`, already in the layout that Keras is to have. `weight_steps` are those of its LayoutChange; `dtype` is
-/// that of the weights. Throws Unsupported naming every layer that Keras cannot say.
-KerasPlan plan_keras(const Architecture& architecture, const std::map<std::string, std::vector<WeightStep>>& weight_steps = {},
+/// Plans `architecture`, already in the layout that Keras is to have. `weight_steps` are those of its LayoutChange;
+/// `dtype` is that of the weights. Throws Unsupported naming every layer that Keras cannot say.
+KerasPlan plan_keras(const Architecture& architecture,
+                     const std::map<std::string, std::vector<WeightStep>>& weight_steps = {},
                      DType dtype = DType::Float32);
 
-/// The architecture that a Keras configuration describes: {"class_name": "Sequential", "config": {...}}, as in a .h5 file's
-/// model_config or in model.to_json(). Throws Unsupported naming every layer that is not known, MalformedFile otherwise.
+/// The architecture that a Keras configuration describes: {"class_name": "Sequential", "config": {...}}, as in a .h5
+/// file's model_config or in model.to_json(). Throws Unsupported naming every layer that is not known, MalformedFile
+/// otherwise.
 Architecture architecture_from_keras(const Json& model_config);
 
 }  // namespace h5bridge

@@ -13,7 +13,9 @@ constexpr const char* kSpelling = "spelling";  // the member of Layer::keras
 
 // What the layer itself is written as; null where it is written by others.
 const Json::Object* written_config(const RecordingEmitter& emitter, const KerasMapping& mapping) {
-  const auto own = std::ranges::find_if(emitter.emitted(), [&](const KerasEmitter::Call& call) { return call.suffix.empty() && call.class_name == mapping.class_name; });
+  const auto own = std::ranges::find_if(emitter.emitted(), [&](const KerasEmitter::Call& call) {
+    return call.suffix.empty() && call.class_name == mapping.class_name;
+  });
   return own == emitter.emitted().end() ? nullptr : &own->config;
 }
 
@@ -23,7 +25,8 @@ bool same_value(const Json& a, const Json& b) {
 
 }  // namespace
 
-void keep_spelling(const KerasMapping& mapping, Layer& layer, const Json::Object& config, const std::vector<SymbolicShape>& inputs, const std::vector<SymbolicShape>& outputs) {
+void keep_spelling(const KerasMapping& mapping, Layer& layer, const Json::Object& config,
+                   const std::vector<SymbolicShape>& inputs, const std::vector<SymbolicShape>& outputs) {
   RecordingEmitter emitter(inputs, outputs, mapping);
   try {
     mapping.lower(layer.attributes, config_of(mapping, layer), emitter);
@@ -41,7 +44,8 @@ void keep_spelling(const KerasMapping& mapping, Layer& layer, const Json::Object
   if (!spelling.empty()) layer.keras.set(kSpelling, std::move(spelling));
 }
 
-void restore_spelling(const KerasMapping& mapping, const Layer& layer, const std::vector<SymbolicShape>& inputs, Json::Object& config) {
+void restore_spelling(const KerasMapping& mapping, const Layer& layer, const std::vector<SymbolicShape>& inputs,
+                      Json::Object& config) {
   const Json* spelling = layer.keras.find(kSpelling);
   if (!spelling || !spelling->is_object()) return;
   Json::Object candidate = config;
@@ -49,7 +53,8 @@ void restore_spelling(const KerasMapping& mapping, const Layer& layer, const std
   try {
     const std::optional<Layer> meant = layer_from_config(mapping, candidate, inputs);
     const LayerType& type = Registry::instance().type_of(layer);
-    if (meant && attributes_to_json(type, meant->attributes) == attributes_to_json(type, layer.attributes)) config = std::move(candidate);
+    if (meant && attributes_to_json(type, meant->attributes) == attributes_to_json(type, layer.attributes))
+      config = std::move(candidate);
   } catch (const Error&) {
     // It was noted for another layout or another size: the settings as written stand.
   }

@@ -30,7 +30,8 @@ struct Reorder {
 
 class LayoutPass {
  public:
-  LayoutPass(const Architecture& source, DataFormat wanted, Framework framework, const std::set<std::string>& keep_order)
+  LayoutPass(const Architecture& source, DataFormat wanted, Framework framework,
+             const std::set<std::string>& keep_order)
       : source_(source),
         shapes_(infer_shapes(source)),
         channels_last_(wanted == DataFormat::ChannelsLast),
@@ -60,40 +61,49 @@ class LayoutPass {
     std::string reordered_by;  // the flatten that put its elements into another order
   };
 
-  // The values that are better moved: some layer behind them, with none in between that minds, has the other data format, or
-  // works on them together with one that is moved. What is moved follows from what is wished, so both grow until they settle.
+  // The values that are better moved: some layer behind them, with none in between that minds, has the other data
+  // format, or works on them together with one that is moved. What is moved follows from what is wished, so both grow
+  // until they settle.
   void find_wishes() {
     const std::string wanted = channels_last_ ? "channels_last" : "channels_first";
     const auto wish_of = [&](const Node& node) {
       const Layer& layer = source_.layer_of(node);
       const LayoutWish wish = Registry::instance().type_of(layer).layout.wish;
-      return wish == LayoutWish::ChannelsLast && layer.attributes.text("data_format") == wanted ? LayoutWish::Neutral : wish;
+      return wish == LayoutWish::ChannelsLast && layer.attributes.text("data_format") == wanted ? LayoutWish::Neutral
+                                                                                                : wish;
     };
     for (std::size_t known = 1; known != wishes_.size() + moved_.size();) {
       known = wishes_.size() + moved_.size();
       for (auto node = source_.nodes.rbegin(); node != source_.nodes.rend(); ++node) {
         const LayoutWish wish = wish_of(*node);
-        const bool passes_on = wish == LayoutWish::PassesOn && (wishes_.contains({node->name, 0}) || meets_moved(*node));
+        const bool passes_on =
+            wish == LayoutWish::PassesOn && (wishes_.contains({node->name, 0}) || meets_moved(*node));
         if (wish == LayoutWish::ChannelsLast) wishes_.insert(node->inputs.at(0));  // the others may be weights
         if (passes_on) wishes_.insert(node->inputs.begin(), node->inputs.end());
         if (wish != LayoutWish::PassesAlong || !wishes_.contains({node->name, 0})) continue;
         for (const Value& value : node->inputs)
-          if (const Node* maker = source_.find_node(value.node); maker && wish_of(*maker) == LayoutWish::PassesAlong) wishes_.insert(value);
+          if (const Node* maker = source_.find_node(value.node); maker && wish_of(*maker) == LayoutWish::PassesAlong)
+            wishes_.insert(value);
       }
       for (const Node& node : source_.nodes)
-        if (const LayoutWish wish = wish_of(node); wish == LayoutWish::ChannelsLast || (wish == LayoutWish::PassesOn && meets_moved(node))) moved_.insert(node.name);
+        if (const LayoutWish wish = wish_of(node);
+            wish == LayoutWish::ChannelsLast || (wish == LayoutWish::PassesOn && meets_moved(node)))
+          moved_.insert(node.name);
     }
   }
 
   bool meets_moved(const Node& node) const {
-    return std::any_of(node.inputs.begin(), node.inputs.end(), [&](const Value& value) { return moved_.contains(value.node); });
+    return std::any_of(node.inputs.begin(), node.inputs.end(),
+                       [&](const Value& value) { return moved_.contains(value.node); });
   }
 
   void begin_input(const Input& input) {
     const Value value{input.name, 0};
     Arrangement arrangement = Arrangement::original(input.shape.size());
-    if (input.shape.size() > 2 && wishes_.contains(value)) arrangement = channels_moved(input.shape.size(), channels_last_);
-    Input& changed = *std::find_if(result_.architecture.inputs.begin(), result_.architecture.inputs.end(), [&](const Input& i) { return i.name == input.name; });
+    if (input.shape.size() > 2 && wishes_.contains(value))
+      arrangement = channels_moved(input.shape.size(), channels_last_);
+    Input& changed = *std::find_if(result_.architecture.inputs.begin(), result_.architecture.inputs.end(),
+                                   [&](const Input& i) { return i.name == input.name; });
     for (std::size_t i = 0; i < changed.shape.size(); ++i) changed.shape[i] = input.shape[arrangement.axes[i]];
     result_.inputs[input.name] = arrangement.axes;
     stored_[value] = {value, arrangement, {}};
@@ -113,7 +123,8 @@ class LayoutPass {
   void keep_as(const Arrangement& wanted, Layer& layer) {
     const auto& permute_output = Registry::instance().type_of(layer).layout.permute_output;
     if (wanted.is_original()) return;
-    for (const std::string& parameter : permute_output(layer.attributes, wanted.axes)) result_.weights[tensor_name(layer.name, parameter)] = {PermuteAxes{wanted.axes}};
+    for (const std::string& parameter : permute_output(layer.attributes, wanted.axes))
+      result_.weights[tensor_name(layer.name, parameter)] = {PermuteAxes{wanted.axes}};
   }
 
   // The value of `stored` arranged as `wanted`, by a permute if need be.
@@ -130,7 +141,8 @@ class LayoutPass {
     const auto key = std::pair(stored.value, dims);
     if (const auto made = permutes_.find(key); made != permutes_.end()) return made->second;
     const std::string name = unique_name(stored.value.node + "_permute", [&](const std::string& candidate) {
-      return source_.find_layer(candidate) || source_.find_node(candidate) || source_.find_input(candidate) || result_.architecture.find_layer(candidate);
+      return source_.find_layer(candidate) || source_.find_node(candidate) || source_.find_input(candidate) ||
+             result_.architecture.find_layer(candidate);
     });
     Layer permute{.name = name, .type = "permute", .attributes = {}, .keras = {{kInserted, true}}};
     permute.attributes.set("dims", dims);
@@ -144,7 +156,8 @@ class LayoutPass {
     const std::size_t rank = stored.arrangement.axes.size();
     Arrangement wanted = Arrangement::original(rank);
     // Where no image is moved, axes that look moved are what the model itself has moved.
-    if (const Arrangement moved = channels_moved(rank, channels_last_); moves_images_ && stored.arrangement == moved) wanted = moved;
+    if (const Arrangement moved = channels_moved(rank, channels_last_); moves_images_ && stored.arrangement == moved)
+      wanted = moved;
     output.value = arranged(stored, wanted);
     result_.outputs.push_back(wanted.axes);
   }
@@ -182,19 +195,27 @@ class LayoutPass {
 class NodeCall final : public LayoutCall {
  public:
   NodeCall(LayoutPass& pass, const Node& node)
-      : pass_(pass), node_(node), layer_(pass.source_.layer_of(node)), type_(layer_.type), attributes_(layer_.attributes), keras_(layer_.keras) {
+      : pass_(pass),
+        node_(node),
+        layer_(pass.source_.layer_of(node)),
+        type_(layer_.type),
+        attributes_(layer_.attributes),
+        keras_(layer_.keras) {
     for (const Value& value : node.inputs) {
       inputs_.push_back(pass.stored_.at(value));
       wanted_.push_back(inputs_.back().arrangement);
     }
-    for (const SymbolicShape& shape : pass.shapes_.outputs_of(node.name)) outputs_.push_back(Arrangement::original(shape.size()));
+    for (const SymbolicShape& shape : pass.shapes_.outputs_of(node.name))
+      outputs_.push_back(Arrangement::original(shape.size()));
   }
 
   std::size_t input_count() const override { return inputs_.size(); }
   std::size_t output_count() const override { return outputs_.size(); }
   const Arrangement& input(std::size_t i) const override { return wanted_.at(i); }
   const SymbolicShape& input_shape(std::size_t i) const override { return pass_.shapes_.of(node_.inputs.at(i)); }
-  const SymbolicShape& output_shape(std::size_t i) const override { return pass_.shapes_.of({node_.name, static_cast<std::int64_t>(i)}); }
+  const SymbolicShape& output_shape(std::size_t i) const override {
+    return pass_.shapes_.of({node_.name, static_cast<std::int64_t>(i)});
+  }
   void require(std::size_t i, const Arrangement& wanted) override {
     if (wanted.flattened != inputs_.at(i).arrangement.flattened) throw OrderNeeded{inputs_[i].reordered_by};
     wanted_[i] = wanted;
@@ -212,10 +233,14 @@ class NodeCall final : public LayoutCall {
     reorders_.push_back({.parameter = parameter, .permutation = axes});
   }
   bool may_reorder() const override { return !pass_.keep_order_.contains(node_.name); }
-  bool is_wished(std::size_t i) const override { return pass_.wishes_.contains({node_.name, static_cast<std::int64_t>(i)}); }
+  bool is_wished(std::size_t i) const override {
+    return pass_.wishes_.contains({node_.name, static_cast<std::int64_t>(i)});
+  }
   bool wants_channels_last() const override { return pass_.channels_last_; }
   bool wants_keras() const override { return pass_.keras_; }
-  bool is_keras_own() const override { return pass_.source_.keras.contains("class_name") && !layer_.keras.contains(kInserted); }
+  bool is_keras_own() const override {
+    return pass_.source_.keras.contains("class_name") && !layer_.keras.contains(kInserted);
+  }
   Json::Object& keras() override { return keras_; }
   void set_output(std::size_t i, Arrangement arrangement) override { outputs_.at(i) = std::move(arrangement); }
 
@@ -230,7 +255,8 @@ class NodeCall final : public LayoutCall {
     if (vanishes_) return;
     change_layer();
     Node node{node_.name, node_.layer, std::move(inputs), node_.named_inputs};
-    for (auto& [name, value] : node.named_inputs) value = pass_.arranged(pass_.stored_.at(value), arrangement_by_name(value));
+    for (auto& [name, value] : node.named_inputs)
+      value = pass_.arranged(pass_.stored_.at(value), arrangement_by_name(value));
     pass_.result_.architecture.nodes.push_back(std::move(node));
   }
 
@@ -256,7 +282,8 @@ class NodeCall final : public LayoutCall {
     layer.type = type_;
     layer.attributes = attributes_;
     layer.keras = keras_;
-    for (const Reorder& reorder : reorders_) pass_.result_.weights[tensor_name(layer_.name, reorder.parameter)] = reorder_steps(reorder);
+    for (const Reorder& reorder : reorders_)
+      pass_.result_.weights[tensor_name(layer_.name, reorder.parameter)] = reorder_steps(reorder);
   }
 
   // The axis is taken apart into the flattened extents, these are put in order, and joined again.
@@ -297,21 +324,24 @@ void LayoutPass::visit(const Node& node) {
   call.commit();
 }
 
-// A Keras model whose layers do not all have the data format of the model (a BatchNormalization over axis 1): Keras itself has
-// it so, and it is to stay so.
+// A Keras model whose layers do not all have the data format of the model (a BatchNormalization over axis 1): Keras
+// itself has it so, and it is to stay so.
 bool is_mixed(const Architecture& architecture, DataFormat own) {
   const Json* stated = architecture.keras.find("data_format");
   if (!stated || *stated != Json(own == DataFormat::ChannelsLast ? "channels_last" : "channels_first")) return false;
-  return differs_from(architecture, own == DataFormat::ChannelsLast ? DataFormat::ChannelsFirst : DataFormat::ChannelsLast);
+  return differs_from(architecture,
+                      own == DataFormat::ChannelsLast ? DataFormat::ChannelsFirst : DataFormat::ChannelsLast);
 }
 
 // Keras's channels_first flatten is folded away on the way to PyTorch, and unfolded on the way back.
 bool needs_change(const Architecture& architecture, DataFormat wanted, Framework framework) {
   if (differs_from(architecture, wanted)) return framework == Framework::Torch || !is_mixed(architecture, wanted);
-  return wanted == DataFormat::ChannelsFirst && std::any_of(architecture.layers.begin(), architecture.layers.end(), [&](const Layer& layer) {
+  return wanted == DataFormat::ChannelsFirst &&
+         std::any_of(architecture.layers.begin(), architecture.layers.end(), [&](const Layer& layer) {
            if (!layer.attributes.contains("channels_last_order")) return false;
-           return layer.attributes.boolean("channels_last_order") ? framework == Framework::Torch
-                                                                  : framework == Framework::Keras && layer.keras.contains("data_format");
+           return layer.attributes.boolean("channels_last_order")
+                      ? framework == Framework::Torch
+                      : framework == Framework::Keras && layer.keras.contains("data_format");
          });
 }
 
@@ -323,15 +353,18 @@ bool differs_from(const Architecture& architecture, DataFormat wanted) {
   // Features without spatial axes are the same in both formats.
   return std::any_of(architecture.nodes.begin(), architecture.nodes.end(), [&](const Node& node) {
     const Attributes& attributes = architecture.layer_of(node).attributes;
-    return attributes.contains("data_format") && attributes.text("data_format") == other && shapes.of(node.inputs.at(0)).size() > 2;
+    return attributes.contains("data_format") && attributes.text("data_format") == other &&
+           shapes.of(node.inputs.at(0)).size() > 2;
   });
 }
 
 LayoutChange same_layout(const Architecture& architecture) {
   LayoutChange result{architecture, {}, {}, {}};
   const Shapes shapes = infer_shapes(architecture);
-  for (const Input& input : architecture.inputs) result.inputs[input.name] = Arrangement::original(input.shape.size()).axes;
-  for (const Output& output : architecture.outputs) result.outputs.push_back(Arrangement::original(shapes.of(output.value).size()).axes);
+  for (const Input& input : architecture.inputs)
+    result.inputs[input.name] = Arrangement::original(input.shape.size()).axes;
+  for (const Output& output : architecture.outputs)
+    result.outputs.push_back(Arrangement::original(shapes.of(output.value).size()).axes);
   return result;
 }
 
@@ -344,7 +377,8 @@ LayoutChange change_layout(const Architecture& architecture, DataFormat wanted, 
     try {
       return LayoutPass(architecture, wanted, framework, keep_order).run();
     } catch (const OrderNeeded& needed) {
-      if (!keep_order.insert(needed.name).second) throw std::logic_error("the layout pass does not settle at " + needed.name);
+      if (!keep_order.insert(needed.name).second)
+        throw std::logic_error("the layout pass does not settle at " + needed.name);
     }
   }
 }

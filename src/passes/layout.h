@@ -1,8 +1,8 @@
 // The layout pass: one architecture with its channels first or last becomes the other.
 //
 // Every value keeps a record of how its stored axes relate to the original ones (layers/layout_rule.h). Layers with a
-// data format take it on, others have their axes counted anew, moved axes vanish, and a flatten's reordering travels to the
-// dense layer behind it, whose weights take it up. A permute is inserted only where nothing cheaper is right.
+// data format take it on, others have their axes counted anew, moved axes vanish, and a flatten's reordering travels to
+// the dense layer behind it, whose weights take it up. A permute is inserted only where nothing cheaper is right.
 #pragma once
 
 #include <map>
@@ -25,8 +25,8 @@ struct LayoutChange {
   std::vector<std::vector<std::int64_t>> outputs;
 };
 
-/// For a PyTorch model or for a Keras one: only Keras has a flatten that moves the channels to the end before, and a model
-/// that came with one gets it back. Throws MalformedFile if the architecture is not sound.
+/// For a PyTorch model or for a Keras one: only Keras has a flatten that moves the channels to the end before, and a
+/// model that came with one gets it back. Throws MalformedFile if the architecture is not sound.
 LayoutChange change_layout(const Architecture& architecture, DataFormat wanted, Framework framework = Framework::Torch);
 
 /// The architecture as it is, in the form of a change.

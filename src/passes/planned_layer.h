@@ -53,9 +53,10 @@ struct PlannedLayer {
 /// Its entry in the configuration of a Functional model.
 Json layer_config(const PlannedLayer& layer);
 
-/// Makes the layers that are another's activation a part of that one's configuration, where nothing stands against it. A tensor
-/// of theirs is then that layer's, which `result` says.
-std::vector<std::pair<std::string, std::string>> fuse_activations(std::vector<PlannedLayer>& layers, const std::vector<KerasTensor>& outputs);
+/// Makes the layers that are another's activation a part of that one's configuration, where nothing stands against it.
+/// A tensor of theirs is then that layer's, which `result` says.
+std::vector<std::pair<std::string, std::string>> fuse_activations(std::vector<PlannedLayer>& layers,
+                                                                  const std::vector<KerasTensor>& outputs);
 
 template <typename Call, typename Visit>
 void PlannedCall::for_each_tensor(Call& call, Visit&& visit) {

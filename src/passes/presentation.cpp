@@ -18,7 +18,8 @@ SymbolicShape permuted(const SymbolicShape& shape, const std::vector<std::int64_
 
 // A first thing of a name keeps it, later ones get _1, _2, ..., unless something else is called so.
 std::string repeated_name(const std::string& name, std::set<std::string>& taken) {
-  return *taken.insert(unique_name(name, [&](const std::string& candidate) { return taken.contains(candidate); })).first;
+  return *taken.insert(unique_name(name, [&](const std::string& candidate) { return taken.contains(candidate); }))
+              .first;
 }
 
 }  // namespace
@@ -42,7 +43,8 @@ Presentation presentation_of(const Model& model, Framework framework) {
     const Output& output = architecture.outputs[i];
     const auto& axes = change.outputs[i];
     const std::string name = !output.name.empty() ? output.name : keras ? keras_outputs[i] : "output";
-    result.outputs.push_back({repeated_name(name, taken), permuted(shapes.of(output.value), axes), DType::Float32, axes});
+    result.outputs.push_back(
+        {repeated_name(name, taken), permuted(shapes.of(output.value), axes), DType::Float32, axes});
   }
   return result;
 }

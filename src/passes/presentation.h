@@ -1,5 +1,5 @@
-// How a model's inputs and outputs look from outside: a file of Keras's is fed as Keras would feed it, whatever layout its
-// architecture is kept in.
+// How a model's inputs and outputs look from outside: a file of Keras's is fed as Keras would feed it, whatever layout
+// its architecture is kept in.
 #pragma once
 
 #include <map>
@@ -13,7 +13,7 @@ namespace h5bridge {
 struct Presentation {
   struct Port {
     std::string name;
-    SymbolicShape shape;             // as presented
+    SymbolicShape shape;  // as presented
     DType dtype = DType::Float32;
     std::vector<std::int64_t> axes;  // presented = kept.permute(axes)
   };
@@ -26,8 +26,8 @@ struct Presentation {
 Presentation presentation_of(const Model& model, Framework framework);
 Presentation presentation_of(const Model& model);
 
-/// The data format in which a framework has the model: PyTorch channels_first, Keras the one that the model's Keras origin
-/// states, otherwise channels_last.
+/// The data format in which a framework has the model: PyTorch channels_first, Keras the one that the model's Keras
+/// origin states, otherwise channels_last.
 DataFormat presented_format(const Architecture& architecture, Framework framework);
 
 }  // namespace h5bridge

@@ -34,7 +34,8 @@ void check_graph(const Architecture& architecture) {
     if (!names.insert(name).second) throw MalformedFile("the name \"" + name + "\" is used twice");
   };
   const auto use = [&](const Value& value, const std::string& by) {
-    if (!names.contains(value.node)) throw MalformedFile(by + " uses \"" + value.node + "\", which no input or earlier layer makes");
+    if (!names.contains(value.node))
+      throw MalformedFile(by + " uses \"" + value.node + "\", which no input or earlier layer makes");
   };
   if (architecture.inputs.empty()) throw MalformedFile("the architecture has no inputs");
   for (const Input& input : architecture.inputs) declare(input.name, "input");
@@ -47,10 +48,12 @@ void check_graph(const Architecture& architecture) {
     for (const Value& value : values_of(node)) use(value, describe(*layer));
     const LayerType& type = Registry::instance().type_of(*layer);
     for (const auto& [argument, value] : node.named_inputs)
-      if (std::ranges::find(type.named_inputs, argument) == type.named_inputs.end()) throw Unsupported(describe(*layer) + " takes no input by the name \"" + argument + "\"");
+      if (std::ranges::find(type.named_inputs, argument) == type.named_inputs.end())
+        throw Unsupported(describe(*layer) + " takes no input by the name \"" + argument + "\"");
     if (node.inputs.size() < type.least_inputs || node.inputs.size() > type.most_inputs)
       throw MalformedFile(describe(*layer) + " has " + std::to_string(node.inputs.size()) + " inputs, expected " +
-                          (type.least_inputs == type.most_inputs ? "" : "at least ") + std::to_string(type.least_inputs));
+                          (type.least_inputs == type.most_inputs ? "" : "at least ") +
+                          std::to_string(type.least_inputs));
     declare(node.name, "layer");
   }
   if (architecture.outputs.empty()) throw MalformedFile("the architecture has no outputs");
@@ -104,7 +107,8 @@ Architecture fix_sizes(Architecture architecture, const std::map<std::string, st
       for (const std::string& symbol : size.symbols()) known.insert(symbol);
   for (const auto& [name, size] : sizes) {
     if (!known.contains(name))
-      throw UsageError("no size is called \"" + name + "\"; the open sizes are: " + (known.empty() ? "none" : list_of({known.begin(), known.end()})));
+      throw UsageError("no size is called \"" + name +
+                       "\"; the open sizes are: " + (known.empty() ? "none" : list_of({known.begin(), known.end()})));
     if (size < 1) throw UsageError("the size \"" + name + "\" is " + std::to_string(size) + ", expected at least 1");
   }
   const auto bind = [&](SymbolicShape shape) {
@@ -114,7 +118,8 @@ Architecture fix_sizes(Architecture architecture, const std::map<std::string, st
   for (Input& input : architecture.inputs) input.shape = bind(input.shape);
   for (Layer& layer : architecture.layers)
     for (const AttributeSpec& spec : Registry::instance().type_of(layer).attributes)
-      if (spec.kind == AttributeKind::Sizes && !layer.attributes.is_none(spec.name)) layer.attributes.set(spec.name, bind(layer.attributes.sizes(spec.name)));
+      if (spec.kind == AttributeKind::Sizes && !layer.attributes.is_none(spec.name))
+        layer.attributes.set(spec.name, bind(layer.attributes.sizes(spec.name)));
   return architecture;
 }
 

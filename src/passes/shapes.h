@@ -10,8 +10,8 @@
 
 namespace h5bridge {
 
-/// Throws MalformedFile unless names are unique, every value is made before it is used, every call fits its layer's number
-/// of inputs, and there is an output. Throws Unsupported naming all layers of an unknown type.
+/// Throws MalformedFile unless names are unique, every value is made before it is used, every call fits its layer's
+/// number of inputs, and there is an output. Throws Unsupported naming all layers of an unknown type.
 void check_graph(const Architecture& architecture);
 
 /// The shapes of all values, by the name of their input or node.

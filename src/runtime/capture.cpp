@@ -26,7 +26,8 @@ Model capture(const Module& module, const torch::optim::Optimizer& optimizer, co
   if (!result.training) result.training.emplace();
   result.training->epoch = progress.epoch;
   result.training->loss = progress.loss;
-  result.training->optimizer = capture_optimizer(module, optimizer, source && source->optimizer ? &*source->optimizer : nullptr);
+  result.training->optimizer =
+      capture_optimizer(module, optimizer, source && source->optimizer ? &*source->optimizer : nullptr);
   return result;
 }
 

@@ -28,7 +28,8 @@ std::string known_symbols(const SymbolicShape& shape, const Symbols& symbols) {
   std::string result;
   for (const auto& [name, value] : symbols) {
     const auto has_symbol = [&name = name](const Size& size) { return std::ranges::count(size.symbols(), name) > 0; };
-    if (std::ranges::any_of(shape, has_symbol)) result += (result.empty() ? " where " : ", ") + name + " is " + std::to_string(value);
+    if (std::ranges::any_of(shape, has_symbol))
+      result += (result.empty() ? " where " : ", ") + name + " is " + std::to_string(value);
   }
   return result;
 }
@@ -40,8 +41,8 @@ void check_shape(const Port& port, const Shape& shape, const Symbols& symbols) {
     fits = !expected || *expected == shape[i];
   }
   if (!fits)
-    throw UsageError("input \"" + port.name + "\" has shape " + to_string(shape) + ", expected " + to_string(port.shape) +
-                     known_symbols(port.shape, symbols));
+    throw UsageError("input \"" + port.name + "\" has shape " + to_string(shape) + ", expected " +
+                     to_string(port.shape) + known_symbols(port.shape, symbols));
 }
 
 bool is_integer(DType dtype) { return name_of(dtype).find("int") != std::string_view::npos; }
@@ -49,7 +50,8 @@ bool is_integer(DType dtype) { return name_of(dtype).find("int") != std::string_
 Tensor converted(const Port& port, const Tensor& tensor) {
   if (tensor.dtype() == port.dtype) return tensor;
   const bool both_floating = is_floating_point(tensor.dtype()) && is_floating_point(port.dtype);
-  const bool wider_integer = is_integer(tensor.dtype()) && is_integer(port.dtype) && size_of(tensor.dtype()) < size_of(port.dtype);
+  const bool wider_integer =
+      is_integer(tensor.dtype()) && is_integer(port.dtype) && size_of(tensor.dtype()) < size_of(port.dtype);
   if (both_floating || wider_integer) return cast(tensor, port.dtype);
   throw UsageError("input \"" + port.name + "\" has dtype " + std::string(name_of(tensor.dtype())) + ", expected " +
                    std::string(name_of(port.dtype)));

@@ -1,8 +1,7 @@
 // Source: keras/src/activations/activations.py and keras/src/backend/torch/nn.py.
-#include "layers/torch_layer.h"
-
 #include "h5bridge/error.h"
 #include "layers/registry.h"
+#include "layers/torch_layer.h"
 #include "runtime/families.h"
 
 namespace h5bridge {

@@ -25,7 +25,9 @@ Module::~Module() = default;
 
 torch::Tensor Module::forward(const torch::Tensor& input) { return forward(std::vector{input}).at(0); }
 
-std::vector<torch::Tensor> Module::forward(const std::vector<torch::Tensor>& inputs) { return implementation_->run(inputs); }
+std::vector<torch::Tensor> Module::forward(const std::vector<torch::Tensor>& inputs) {
+  return implementation_->run(inputs);
+}
 
 std::map<std::string, torch::Tensor> Module::forward(const std::map<std::string, torch::Tensor>& inputs) {
   const std::vector<std::string> names = input_names();
@@ -39,7 +41,8 @@ std::map<std::string, torch::Tensor> Module::forward(const std::map<std::string,
     if (std::ranges::find(names, name) == names.end()) throw UsageError("the model has no input \"" + name + "\"");
   const TorchValues outputs = forward(ordered);
   std::map<std::string, torch::Tensor> result;
-  for (std::size_t i = 0; i < outputs.size(); ++i) result.emplace(implementation_->presentation.outputs[i].name, outputs[i]);
+  for (std::size_t i = 0; i < outputs.size(); ++i)
+    result.emplace(implementation_->presentation.outputs[i].name, outputs[i]);
   return result;
 }
 
@@ -62,7 +65,8 @@ std::shared_ptr<Module> to_module(const Model& model, torch::Device device, cons
   if (!model.architecture) throw UsageError("the model has no architecture, only weights");
   check_weights(*model.architecture, model.weights);
   auto implementation = std::make_unique<Module::Implementation>(model, options.layout.value_or(model.framework));
-  torch_call("loading the weights", [&] { load_weights(implementation->instances, model.weights, model.trainable, device); });
+  torch_call("loading the weights",
+             [&] { load_weights(implementation->instances, model.weights, model.trainable, device); });
   return std::make_shared<Module>(std::move(implementation));
 }
 

@@ -46,11 +46,13 @@ Module::Implementation::Implementation(const Model& source, Framework shown)
 
 TorchValues Module::Implementation::run(const TorchValues& inputs) const {
   if (inputs.size() != presentation.inputs.size())
-    throw UsageError("the model takes " + std::to_string(presentation.inputs.size()) + " inputs, but got " + std::to_string(inputs.size()));
+    throw UsageError("the model takes " + std::to_string(presentation.inputs.size()) + " inputs, but got " +
+                     std::to_string(inputs.size()));
   TorchValues kept = inputs;
   for (std::size_t i = 0; i < kept.size(); ++i) {
     const Presentation::Port& port = presentation.inputs[i];
-    if (!is_identity(port.axes)) kept[i] = torch_call("input \"" + port.name + "\"", [&] { return kept_from(inputs[i], port.axes); });
+    if (!is_identity(port.axes))
+      kept[i] = torch_call("input \"" + port.name + "\"", [&] { return kept_from(inputs[i], port.axes); });
   }
   TorchValues outputs = program.run(std::move(kept), observer);
   for (std::size_t i = 0; i < outputs.size(); ++i)
@@ -58,7 +60,8 @@ TorchValues Module::Implementation::run(const TorchValues& inputs) const {
   return outputs;
 }
 
-std::unique_ptr<Module::Implementation> Module::Implementation::clone(const std::optional<torch::Device>& device) const {
+std::unique_ptr<Module::Implementation> Module::Implementation::clone(
+    const std::optional<torch::Device>& device) const {
   const torch::NoGradGuard no_grad;
   auto result = std::make_unique<Implementation>(model, layout);
   const auto originals = tensors_of(instances);

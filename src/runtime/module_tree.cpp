@@ -11,7 +11,8 @@ namespace {
 using ModulesByPath = std::map<std::string, TorchModulePtr>;
 
 void check_name(const std::string& name) {
-  const bool empty_part = name.empty() || name.front() == '.' || name.back() == '.' || name.find("..") != std::string::npos;
+  const bool empty_part =
+      name.empty() || name.front() == '.' || name.back() == '.' || name.find("..") != std::string::npos;
   if (empty_part) throw MalformedFile("layer \"" + name + "\": its name has an empty part");
 }
 
@@ -23,8 +24,8 @@ const TorchModulePtr& module_at(const std::string& path, const ModulesByPath& la
   return container;
 }
 
-// The tensor that `holder` holds, under `name`. Where a layer has one of that name (an embedding's weight, which the decoder uses
-// as well), it is the same.
+// The tensor that `holder` holds, under `name`. Where a layer has one of that name (an embedding's weight, which the
+// decoder uses as well), it is the same.
 void register_tensor(torch::nn::Module& parent, const std::string& name, OwnTensor& holder) {
   const auto tensors = holder.is_parameter() ? parent.named_parameters(false) : parent.named_buffers(false);
   if (const torch::Tensor* known = tensors.find(name))

@@ -15,7 +15,8 @@ using torch::optim::OptimizerParamGroup;
 using ParametersByName = std::map<std::string, torch::Tensor>;
 
 // What changes no result, or nothing that LibTorch would have to do.
-const std::set<std::string, std::less<>> kHarmless{"params", "param_names", "foreach", "fused", "capturable", "initial_lr"};
+const std::set<std::string, std::less<>> kHarmless{"params", "param_names", "foreach",
+                                                   "fused",  "capturable",  "initial_lr"};
 
 ParametersByName parameters_of(const torch::nn::Module& module) {
   ParametersByName result;
@@ -25,7 +26,8 @@ ParametersByName parameters_of(const torch::nn::Module& module) {
 
 const torch::Tensor& parameter_called(const std::string& name, const ParametersByName& parameters) {
   const auto found = parameters.find(name);
-  if (found == parameters.end()) throw MalformedFile("the optimizer has state for \"" + name + "\", which is no parameter of the model");
+  if (found == parameters.end())
+    throw MalformedFile("the optimizer has state for \"" + name + "\", which is no parameter of the model");
   return found->second;
 }
 
@@ -38,15 +40,18 @@ const OptimizerKind& kind_called(const std::string& name) {
   throw Unsupported("the optimizer is " + name + "; LibTorch can resume " + known);
 }
 
-void set_hyperparameter(const OptimizerKind& kind, OptimizerOptions& options, const std::string& name, const Json& value) {
+void set_hyperparameter(const OptimizerKind& kind, OptimizerOptions& options, const std::string& name,
+                        const Json& value) {
   const std::string where = "optimizer " + kind.name + ", \"" + name + "\"";
-  if (const Hyperparameter* known = kind.find_hyperparameter(name)) return in_file(where, [&] { known->set(options, value); });
+  if (const Hyperparameter* known = kind.find_hyperparameter(name))
+    return in_file(where, [&] { known->set(options, value); });
   if (kHarmless.contains(name)) return;
   if (const Json* fixed = kind.fixed.find(name); fixed && *fixed == value) return;
   throw Unsupported(where + " is " + value.dump() + ", which LibTorch does not have");
 }
 
-std::unique_ptr<OptimizerOptions> options_of(const OptimizerKind& kind, const Json::Object& all, const Json::Object& group) {
+std::unique_ptr<OptimizerOptions> options_of(const OptimizerKind& kind, const Json::Object& all,
+                                             const Json::Object& group) {
   auto options = kind.make_options();
   for (const auto& [name, value] : all)
     if (!group.contains(name)) set_hyperparameter(kind, *options, name, value);
@@ -71,8 +76,10 @@ std::vector<OptimizerParamGroup> groups_of(const OptimizerKind& kind, const Opti
   return result;
 }
 
-std::unique_ptr<torch::optim::OptimizerParamState> state_of(const OptimizerKind& kind, const std::vector<NamedTensor>& slots,
-                                                           const OptimizerOptions& options, const torch::Tensor& parameter) {
+std::unique_ptr<torch::optim::OptimizerParamState> state_of(const OptimizerKind& kind,
+                                                            const std::vector<NamedTensor>& slots,
+                                                            const OptimizerOptions& options,
+                                                            const torch::Tensor& parameter) {
   auto state = kind.make_state();
   for (const auto& [name, tensor] : slots) {
     const OptimizerSlot* slot = kind.find_slot(name);
@@ -109,7 +116,8 @@ Json::Object source_group(const Optimizer* source, const OptimizerKind& kind, st
 Json::Object captured_group(const OptimizerKind& kind, const OptimizerParamGroup& group, const Json::Object& source,
                             const std::map<const void*, std::string>& names) {
   Json::Object result;
-  for (const Hyperparameter& hyperparameter : kind.hyperparameters) result.set(hyperparameter.name, hyperparameter.get(group.options()));
+  for (const Hyperparameter& hyperparameter : kind.hyperparameters)
+    result.set(hyperparameter.name, hyperparameter.get(group.options()));
   for (const auto& [name, value] : source)
     if (!kind.find_hyperparameter(name)) result.set(name, value);
   Json::Array params;
@@ -135,8 +143,9 @@ std::unique_ptr<torch::optim::Optimizer> to_optimizer(const Model& model, Module
   for (const auto& [name, slots] : saved.slots) {
     const torch::Tensor& parameter = parameter_called(name, parameters);
     if (slots.empty()) continue;
-    optimizer->state()[parameter.unsafeGetTensorImpl()] = in_file(
-        "the optimizer's state of \"" + name + "\"", [&] { return state_of(kind, slots, options_for(parameter, *optimizer), parameter); });
+    optimizer->state()[parameter.unsafeGetTensorImpl()] = in_file("the optimizer's state of \"" + name + "\"", [&] {
+      return state_of(kind, slots, options_for(parameter, *optimizer), parameter);
+    });
   }
   return optimizer;
 }

@@ -27,17 +27,23 @@ Json json_of(const Betas& betas) { return Json::Array{std::get<0>(betas), std::g
 
 void assign(torch::Tensor& into, const Tensor& from, const torch::Tensor& parameter) {
   if (from.shape() != parameter.sizes().vec())
-    throw MalformedFile("it has shape " + to_string(from.shape()) + ", expected " + to_string(Shape(parameter.sizes().vec())));
+    throw MalformedFile("it has shape " + to_string(from.shape()) + ", expected " +
+                        to_string(Shape(parameter.sizes().vec())));
   into = to_torch(from).to(parameter.device(), parameter.scalar_type());
 }
 // PyTorch counts steps in a float tensor.
 void assign(std::int64_t& into, const Tensor& from, const torch::Tensor&) {
-  if (from.element_count() != 1) throw MalformedFile("it has shape " + to_string(from.shape()) + ", expected one number");
+  if (from.element_count() != 1)
+    throw MalformedFile("it has shape " + to_string(from.shape()) + ", expected one number");
   into = to_torch(from).to(torch::kInt64).item<std::int64_t>();
 }
 
-std::optional<Tensor> tensor_of_slot(const torch::Tensor& slot) { return slot.defined() ? std::optional(from_torch(slot)) : std::nullopt; }
-std::optional<Tensor> tensor_of_slot(std::int64_t step) { return tensor_of<float>(DType::Float32, {}, {static_cast<float>(step)}); }
+std::optional<Tensor> tensor_of_slot(const torch::Tensor& slot) {
+  return slot.defined() ? std::optional(from_torch(slot)) : std::nullopt;
+}
+std::optional<Tensor> tensor_of_slot(std::int64_t step) {
+  return tensor_of<float>(DType::Float32, {}, {static_cast<float>(step)});
+}
 
 template <typename Options>
 using Needed = bool (*)(const Options&);
@@ -51,17 +57,21 @@ class Row {
     kind_.matches = [](const Optimizer& optimizer) { return dynamic_cast<const Class*>(&optimizer) != nullptr; };
     kind_.make_options = [defaults] { return std::make_unique<Options>(defaults); };
     kind_.make_state = [] { return std::make_unique<State>(); };
-    kind_.make = [defaults](const std::vector<OptimizerParamGroup>& groups) { return std::make_unique<Class>(groups, defaults); };
+    kind_.make = [defaults](const std::vector<OptimizerParamGroup>& groups) {
+      return std::make_unique<Class>(groups, defaults);
+    };
   }
 
   template <typename Value>
   Row& hyperparameter(const std::string& name, Value& (Options::*access)()) {
-    kind_.hyperparameters.push_back(
-        {name, [access](OptimizerOptions& options, const Json& json) { assign((static_cast<Options&>(options).*access)(), json); },
-         [access](const OptimizerOptions& options) {
-           Options copy = static_cast<const Options&>(options);
-           return json_of((copy.*access)());
-         }});
+    kind_.hyperparameters.push_back({name,
+                                     [access](OptimizerOptions& options, const Json& json) {
+                                       assign((static_cast<Options&>(options).*access)(), json);
+                                     },
+                                     [access](const OptimizerOptions& options) {
+                                       Options copy = static_cast<const Options&>(options);
+                                       return json_of((copy.*access)());
+                                     }});
     return *this;
   }
   Row& number(const std::string& name, double& (Options::*access)()) { return hyperparameter<double>(name, access); }
@@ -75,15 +85,16 @@ class Row {
 
   template <typename Value>
   Row& any_slot(const std::string& name, Value& (State::*access)(), Needed<Options> needed) {
-    kind_.slots.push_back({name,
-                           [access](OptimizerParamState& state, const Tensor& tensor, const torch::Tensor& parameter) {
-                             assign((static_cast<State&>(state).*access)(), tensor, parameter);
-                           },
-                           [access](const OptimizerParamState& state) {
-                             State copy = static_cast<const State&>(state);
-                             return tensor_of_slot((copy.*access)());
-                           },
-                           [needed](const OptimizerOptions& options) { return needed(static_cast<const Options&>(options)); }});
+    kind_.slots.push_back(
+        {name,
+         [access](OptimizerParamState& state, const Tensor& tensor, const torch::Tensor& parameter) {
+           assign((static_cast<State&>(state).*access)(), tensor, parameter);
+         },
+         [access](const OptimizerParamState& state) {
+           State copy = static_cast<const State&>(state);
+           return tensor_of_slot((copy.*access)());
+         },
+         [needed](const OptimizerOptions& options) { return needed(static_cast<const Options&>(options)); }});
     return *this;
   }
   Row& step(std::int64_t& (State::*access)()) { return any_slot<std::int64_t>("step", access, always); }
@@ -143,7 +154,8 @@ OptimizerKind rmsprop() {
       .fixed({{"capturable", false}, {"foreach", nullptr}, {"maximize", false}, {"differentiable", false}})
       .step(&RMSpropParamState::step)
       .slot("square_avg", &RMSpropParamState::square_avg)
-      .slot("momentum_buffer", &RMSpropParamState::momentum_buffer, [](const RMSpropOptions& options) { return options.momentum() > 0; })
+      .slot("momentum_buffer", &RMSpropParamState::momentum_buffer,
+            [](const RMSpropOptions& options) { return options.momentum() > 0; })
       .slot("grad_avg", &RMSpropParamState::grad_avg, [](const RMSpropOptions& options) { return options.centered(); })
       .kind();
 }
@@ -175,7 +187,8 @@ const OptimizerSlot* OptimizerKind::find_slot(std::string_view slot) const {
 
 const std::vector<OptimizerKind>& optimizer_kinds() {
   static const std::vector<OptimizerKind> kinds{sgd(), adam<Adam, AdamOptions, AdamParamState>("Adam", false),
-                                                adam<AdamW, AdamWOptions, AdamWParamState>("AdamW", true), rmsprop(), adagrad()};
+                                                adam<AdamW, AdamWOptions, AdamWParamState>("AdamW", true), rmsprop(),
+                                                adagrad()};
   return kinds;
 }
 

@@ -27,7 +27,8 @@ Program::Program(const Architecture& architecture, const Instances& instances) {
 
   const auto slot_of = [&](const Value& value, const std::string& where) {
     if (const auto found = slots.find(value); found != slots.end()) return found->second;
-    throw MalformedFile(where + " uses output " + std::to_string(value.output) + " of \"" + value.node + "\", which is not made before");
+    throw MalformedFile(where + " uses output " + std::to_string(value.output) + " of \"" + value.node +
+                        "\", which is not made before");
   };
 
   std::map<Slot, std::size_t> last_step;
@@ -36,7 +37,8 @@ Program::Program(const Architecture& architecture, const Instances& instances) {
     const std::string where = "node \"" + node.name + "\" (" + layer.type + ")";
     const TorchInstance& instance = *instance_of.at(layer.name);
     Step step{.node = node.name, .where = where, .forward = instance.forward, .forward_named = instance.forward_named};
-    if (!node.named_inputs.empty() && !step.forward_named) throw Unsupported(where + " takes no input by the name \"" + node.named_inputs[0].first + "\"");
+    if (!node.named_inputs.empty() && !step.forward_named)
+      throw Unsupported(where + " takes no input by the name \"" + node.named_inputs[0].first + "\"");
     for (const Value& value : node.inputs) step.inputs.push_back(slot_of(value, where));
     for (const auto& [name, value] : node.named_inputs) step.named_inputs.emplace_back(name, slot_of(value, where));
     for (const Value& value : values_of(node)) last_step[slot_of(value, where)] = steps_.size();
@@ -66,7 +68,9 @@ TorchValues Program::run(TorchValues inputs, const Observer& observer) const {
     NamedTensors named;
     for (const auto& [name, slot] : step.named_inputs) named.emplace(name, values[slot]);
     for (const Slot slot : step.last_used) values[slot].reset();
-    const TorchValues made = torch_call(step.where, [&] { return named.empty() ? step.forward(arguments, symbols) : step.forward_named(arguments, named); });
+    const TorchValues made = torch_call(step.where, [&] {
+      return named.empty() ? step.forward(arguments, symbols) : step.forward_named(arguments, named);
+    });
     for (const auto& [output, slot] : step.outputs) {
       if (output >= made.size()) throw MalformedFile(step.where + " has no output " + std::to_string(output));
       values[slot] = made[output];

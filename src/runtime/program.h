@@ -17,8 +17,8 @@ class Program {
   /// Throws MalformedFile for a value that nothing makes, Unsupported for inputs that a layer takes by name.
   Program(const Architecture& architecture, const Instances& instances);
 
-  /// Runs all steps; a value is freed after its last use. Inputs and outputs are in the architecture's order and layout. An
-  /// error of LibTorch's becomes one of ours that names the node.
+  /// Runs all steps; a value is freed after its last use. Inputs and outputs are in the architecture's order and
+  /// layout. An error of LibTorch's becomes one of ours that names the node.
   TorchValues run(TorchValues inputs, const Observer& observer) const;
 
  private:

@@ -57,7 +57,8 @@ class TorchRunner : public Runner {
     check_splittable();
     std::vector<std::vector<torch::Tensor>> parts(presentation_.outputs.size());
     for (std::int64_t row = 0; row < rows; row += batch_size_) {
-      const std::vector<torch::Tensor> outputs = module_->forward(batch_of(all, row, std::min(row + batch_size_, rows)));
+      const std::vector<torch::Tensor> outputs =
+          module_->forward(batch_of(all, row, std::min(row + batch_size_, rows)));
       for (std::size_t i = 0; i < outputs.size(); ++i) parts[i].push_back(outputs[i].to(torch::kCPU));
     }
     std::vector<torch::Tensor> outputs;
@@ -96,7 +97,8 @@ class TorchRunner : public Runner {
                          " has no batch axis, so the batch cannot be split");
   }
 
-  std::vector<torch::Tensor> batch_of(const std::vector<torch::Tensor>& inputs, std::int64_t begin, std::int64_t end) const {
+  std::vector<torch::Tensor> batch_of(const std::vector<torch::Tensor>& inputs, std::int64_t begin,
+                                      std::int64_t end) const {
     std::vector<torch::Tensor> result = inputs;
     for (std::size_t i = 0; i < inputs.size(); ++i)
       if (is_batched(presentation_.inputs[i], batch_)) result[i] = inputs[i].slice(0, begin, end);
@@ -105,7 +107,8 @@ class TorchRunner : public Runner {
 
   std::vector<NamedTensor> named(const std::vector<torch::Tensor>& outputs) const {
     std::vector<NamedTensor> result;
-    for (std::size_t i = 0; i < outputs.size(); ++i) result.push_back({presentation_.outputs[i].name, from_torch(outputs[i])});
+    for (std::size_t i = 0; i < outputs.size(); ++i)
+      result.push_back({presentation_.outputs[i].name, from_torch(outputs[i])});
     return result;
   }
 

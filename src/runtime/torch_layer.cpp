@@ -23,12 +23,16 @@ TorchInstance unary(TorchModulePtr module, TorchFunction forward) {
 TorchInstance unary(TorchFunction forward) { return unary(nullptr, std::move(forward)); }
 
 TorchInstance function_of_all(std::function<torch::Tensor(const TorchValues&)> function) {
-  return {nullptr, [function = std::move(function)](const TorchValues& inputs, const Symbols&) { return TorchValues{function(inputs)}; }};
+  return {nullptr, [function = std::move(function)](const TorchValues& inputs, const Symbols&) {
+            return TorchValues{function(inputs)};
+          }};
 }
 
 TorchFunction in_data_format(const Attributes& attributes, TorchFunction forward) {
   if (attributes.text("data_format") == "channels_first") return forward;
-  return [forward = std::move(forward)](const torch::Tensor& input) { return forward(input.movedim(-1, 1)).movedim(1, -1); };
+  return [forward = std::move(forward)](const torch::Tensor& input) {
+    return forward(input.movedim(-1, 1)).movedim(1, -1);
+  };
 }
 
 TorchFunction with_activation(const Attributes& attributes, TorchFunction forward) {

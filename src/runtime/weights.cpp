@@ -34,7 +34,9 @@ std::vector<ParameterSpec> parameters_of(const Layer& layer) {
   return Registry::instance().type_of(layer).parameters(layer.attributes);
 }
 
-std::string full_name(const Layer& layer, const ParameterSpec& parameter) { return tensor_name(layer.name, parameter.name); }
+std::string full_name(const Layer& layer, const ParameterSpec& parameter) {
+  return tensor_name(layer.name, parameter.name);
+}
 
 const torch::Tensor& tensor_in(const torch::nn::Module& module, const ParameterSpec& wanted, const Layer& layer) {
   const auto tensors = wanted.role == Role::Parameter ? module.named_parameters() : module.named_buffers();
@@ -48,7 +50,8 @@ void for_each_tensor(const Instances& instances, Visit&& visit) {
   std::set<std::string> visited;
   for (const auto& [layer, instance] : instances)
     for (const ParameterSpec& wanted : parameters_of(*layer))
-      if (const std::string name = full_name(*layer, wanted); visited.insert(name).second) visit(name, torch::Tensor(tensor_in(*instance.module, wanted, *layer)));
+      if (const std::string name = full_name(*layer, wanted); visited.insert(name).second)
+        visit(name, torch::Tensor(tensor_in(*instance.module, wanted, *layer)));
 }
 
 }  // namespace
@@ -72,11 +75,14 @@ std::set<std::string> tensor_names(const Architecture& architecture) {
 
 std::vector<std::pair<std::string, torch::Tensor>> tensors_of(const Instances& instances) {
   std::vector<std::pair<std::string, torch::Tensor>> result;
-  for_each_tensor(instances, [&](std::string name, torch::Tensor tensor) { result.emplace_back(std::move(name), std::move(tensor)); });
+  for_each_tensor(instances, [&](std::string name, torch::Tensor tensor) {
+    result.emplace_back(std::move(name), std::move(tensor));
+  });
   return result;
 }
 
-void load_weights(const Instances& instances, const Weights& weights, const std::map<std::string, bool>& trainable, torch::Device device) {
+void load_weights(const Instances& instances, const Weights& weights, const std::map<std::string, bool>& trainable,
+                  torch::Device device) {
   const torch::NoGradGuard no_grad;
   for_each_tensor(instances, [&](const std::string& name, torch::Tensor tensor) {
     tensor.set_data(to_torch(*weights.find(name), device));

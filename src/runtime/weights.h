@@ -27,6 +27,7 @@ std::vector<std::pair<std::string, torch::Tensor>> tensors_of(const Instances& i
 
 /// Gives every parameter and buffer memory of its own on `device`, with the elements and the dtype of `weights`, which
 /// have been checked. `trainable` says which parameters take no gradient.
-void load_weights(const Instances& instances, const Weights& weights, const std::map<std::string, bool>& trainable, torch::Device device);
+void load_weights(const Instances& instances, const Weights& weights, const std::map<std::string, bool>& trainable,
+                  torch::Device device);
 
 }  // namespace h5bridge

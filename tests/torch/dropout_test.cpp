@@ -58,7 +58,8 @@ TEST_CASE("dropouts of channels zero whole ones") {
     // Keras's channels stand last.
     shape.insert(shape.end(), shape[1]);
     shape.erase(shape.begin() + 1);
-    const Tensor last = trained(type, {{"p", kRate}, {"data_format", "channels_last"}}, torch::ones(shape)).flatten(1, -2);
+    const Tensor last =
+        trained(type, {{"p", kRate}, {"data_format", "channels_last"}}, torch::ones(shape)).flatten(1, -2);
     CHECK(torch::equal(last, last.select(1, 0).unsqueeze(1).expand_as(last)));
     CHECK(number((last.select(1, 0) == 0).to(torch::kFloat64).mean()) == Approx(kRate).epsilon(0.05));
   }
@@ -86,7 +87,8 @@ TEST_CASE("Gaussian noise is added, and Gaussian dropout multiplies") {
 }
 
 TEST_CASE("Keras's noise_shape draws once for several elements") {
-  const Tensor y = trained("Dropout", {{"p", kRate}, {"noise_shape", Json::Array{nullptr, 1, 7}}}, torch::ones({300, 5, 7}));
+  const Tensor y =
+      trained("Dropout", {{"p", kRate}, {"noise_shape", Json::Array{nullptr, 1, 7}}}, torch::ones({300, 5, 7}));
   CHECK(torch::equal(y, y.select(1, 0).unsqueeze(1).expand_as(y)));
   CHECK(number((y.select(1, 0) == 0).to(torch::kFloat64).mean()) == Approx(kRate).epsilon(0.05));
 }

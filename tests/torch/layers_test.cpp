@@ -18,7 +18,8 @@ std::vector<Case> all_cases() {
   std::vector<Case> result;
   for (const Family& family : Registry::instance().families())
     for (const LayerType& type : family.types)
-      for (const Sample& sample : type.samples) result.push_back({type.name + ": " + sample.what, Registry::instance().find(type.name), &sample});
+      for (const Sample& sample : type.samples)
+        result.push_back({type.name + ": " + sample.what, Registry::instance().find(type.name), &sample});
   return result;
 }
 
@@ -29,7 +30,8 @@ Model model_of(const Case& each, const std::vector<Shape>& inputs, const Json::O
   std::vector<Value> values;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     SymbolicShape shape = sizes(inputs[i]);
-    if (const std::size_t axis = each.sample->batch_axis(i); axis != Sample::kNoBatch) shape[axis] = Size::symbol("batch");
+    if (const std::size_t axis = each.sample->batch_axis(i); axis != Sample::kNoBatch)
+      shape[axis] = Size::symbol("batch");
     builder.input("x" + std::to_string(i), shape);
     values.push_back({"x" + std::to_string(i)});
   }
@@ -73,7 +75,8 @@ torch::Tensor run_as_kept(const Model& model, std::vector<torch::Tensor> inputs)
 
 // Unless an axis or a shape of its own takes the data format's place.
 bool follows_data_format(const LayerType& type, const Sample& sample) {
-  return type.find_attribute("data_format") && !sample.attributes.contains("axis") && !sample.attributes.contains("weight_shape");
+  return type.find_attribute("data_format") && !sample.attributes.contains("axis") &&
+         !sample.attributes.contains("weight_shape");
 }
 
 Shape channels_last(const Shape& shape) {
@@ -130,7 +133,9 @@ TEST_CASE("channels_last gives what channels_first gives") {
     const Model first = model_of(each, each.sample->inputs, each.sample->attributes);
     Json::Object attributes = each.sample->attributes;
     attributes.set("data_format", "channels_last");
-    const auto is_image = [&](std::size_t input) { return each.sample->batch_axis(input) != Sample::kNoBatch; };  // and no weight
+    const auto is_image = [&](std::size_t input) {
+      return each.sample->batch_axis(input) != Sample::kNoBatch;
+    };  // and no weight
     std::vector<Shape> shapes = each.sample->inputs;
     for (std::size_t i = 0; i < shapes.size(); ++i)
       if (is_image(i)) shapes[i] = channels_last(shapes[i]);

@@ -13,8 +13,12 @@ Weights random_weights(const Architecture& architecture) {
   Weights result;
   for (const Layer& layer : architecture.layers)
     for (const ParameterSpec& parameter : Registry::instance().type_of(layer).parameters(layer.attributes)) {
-      const torch::Tensor values = parameter.name == "running_var" || parameter.name == "variance" ? torch::rand(parameter.shape) + 0.5 : random(parameter.shape);
-      result.add(tensor_name(layer.name, parameter.name), from_torch(is_floating_point(parameter.dtype) ? values : torch::zeros(parameter.shape, torch::kInt64)));
+      const torch::Tensor values = parameter.name == "running_var" || parameter.name == "variance"
+                                       ? torch::rand(parameter.shape) + 0.5
+                                       : random(parameter.shape);
+      result.add(
+          tensor_name(layer.name, parameter.name),
+          from_torch(is_floating_point(parameter.dtype) ? values : torch::zeros(parameter.shape, torch::kInt64)));
     }
   return result;
 }
@@ -24,8 +28,10 @@ ModelBuilder& ModelBuilder::input(const std::string& name, SymbolicShape shape, 
   return *this;
 }
 
-ModelBuilder& ModelBuilder::layer(const std::string& name, const std::string& type, Json::Object attributes, std::vector<Value> inputs) {
-  architecture_.layers.push_back({name, type, attributes_from_json(*Registry::instance().find(type), attributes, name), {}});
+ModelBuilder& ModelBuilder::layer(const std::string& name, const std::string& type, Json::Object attributes,
+                                  std::vector<Value> inputs) {
+  architecture_.layers.push_back(
+      {name, type, attributes_from_json(*Registry::instance().find(type), attributes, name), {}});
   return call(name, name, std::move(inputs));
 }
 

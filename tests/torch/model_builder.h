@@ -19,7 +19,8 @@ class ModelBuilder {
  public:
   ModelBuilder& input(const std::string& name, SymbolicShape shape, DType dtype = DType::Float32);
   /// A layer, and a node of the same name that calls it.
-  ModelBuilder& layer(const std::string& name, const std::string& type, Json::Object attributes, std::vector<Value> inputs);
+  ModelBuilder& layer(const std::string& name, const std::string& type, Json::Object attributes,
+                      std::vector<Value> inputs);
   /// Another call of a layer.
   ModelBuilder& call(const std::string& node, const std::string& layer, std::vector<Value> inputs);
   ModelBuilder& output(const Value& value, const std::string& name = "");

@@ -15,7 +15,8 @@ const Size kBatch = Size::symbol("batch");
 Model small_model() {
   return ModelBuilder()
       .input("x", {kBatch, 3, 8, 8})
-      .layer("layer1.0.conv1", "Conv2d", {{"in_channels", 3}, {"out_channels", 4}, {"kernel_size", 3}, {"padding", 1}}, {{"x"}})
+      .layer("layer1.0.conv1", "Conv2d", {{"in_channels", 3}, {"out_channels", 4}, {"kernel_size", 3}, {"padding", 1}},
+             {{"x"}})
       .layer("layer1.0.bn1", "BatchNorm2d", {{"num_features", 4}}, {{"layer1.0.conv1"}})
       .layer("relu_1", "ReLU", {}, {{"layer1.0.bn1"}})
       .layer("pool", "AdaptiveAvgPool2d", {{"output_size", 1}, {"keepdims", false}}, {{"relu_1"}})
@@ -37,10 +38,11 @@ Weights without(const Weights& weights, const std::string& dropped) {
 
 TEST_CASE("parameters, buffers and submodules carry the state_dict's names") {
   const auto module = to_module(small_model());
-  CHECK(parameter_names(*module) ==
-        std::vector<std::string>{"layer1.0.conv1.weight", "layer1.0.conv1.bias", "layer1.0.bn1.weight", "layer1.0.bn1.bias", "fc.weight", "fc.bias"});
-  CHECK(buffer_names(*module) ==
-        std::vector<std::string>{"layer1.0.bn1.running_mean", "layer1.0.bn1.running_var", "layer1.0.bn1.num_batches_tracked"});
+  CHECK(parameter_names(*module) == std::vector<std::string>{"layer1.0.conv1.weight", "layer1.0.conv1.bias",
+                                                             "layer1.0.bn1.weight", "layer1.0.bn1.bias", "fc.weight",
+                                                             "fc.bias"});
+  CHECK(buffer_names(*module) == std::vector<std::string>{"layer1.0.bn1.running_mean", "layer1.0.bn1.running_var",
+                                                          "layer1.0.bn1.num_batches_tracked"});
   const auto modules = module->named_modules();
   CHECK(modules["layer1.0.conv1"]->as<torch::nn::Conv2d>() != nullptr);
   CHECK(modules["layer1.0.conv1"]->as<torch::nn::Conv2d>()->options.in_channels() == 3);
@@ -75,8 +77,14 @@ TEST_CASE("tensors have the file's bits, and are contiguous and 64-byte aligned"
 }
 
 TEST_CASE("the file's dtype stays") {
-  for (const auto& [dtype, type] : {std::pair{DType::Float64, torch::kFloat64}, {DType::BFloat16, torch::kBFloat16}, {DType::Float16, torch::kFloat16}}) {
-    Model model = ModelBuilder().input("x", {kBatch, 4}).layer("fc", "Linear", {{"in_features", 4}, {"out_features", 3}}, {{"x"}}).output({"fc"}).build();
+  for (const auto& [dtype, type] : {std::pair{DType::Float64, torch::kFloat64},
+                                    {DType::BFloat16, torch::kBFloat16},
+                                    {DType::Float16, torch::kFloat16}}) {
+    Model model = ModelBuilder()
+                      .input("x", {kBatch, 4})
+                      .layer("fc", "Linear", {{"in_features", 4}, {"out_features", 3}}, {{"x"}})
+                      .output({"fc"})
+                      .build();
     Weights weights;
     for (const auto& [name, tensor] : model.weights) weights.add(name, cast(tensor, dtype));
     model.weights = weights;
@@ -135,7 +143,8 @@ TEST_CASE("several inputs and outputs, in order or by name") {
   CHECK(same_bits(named.at("difference"), left - right));
   CHECK_THROWS_WITH(module->forward(left), "the model takes 2 inputs, but got 1");
   CHECK_THROWS_WITH(module->forward(std::map<std::string, Tensor>{{"left", left}}), "input \"right\" is missing");
-  CHECK_THROWS_WITH(module->forward(std::map<std::string, Tensor>{{"left", left}, {"right", right}, {"up", right}}), "the model has no input \"up\"");
+  CHECK_THROWS_WITH(module->forward(std::map<std::string, Tensor>{{"left", left}, {"right", right}, {"up", right}}),
+                    "the model has no input \"up\"");
 }
 
 TEST_CASE("values are freed after their last use") {
@@ -161,11 +170,12 @@ TEST_CASE("values are freed after their last use") {
 }
 
 TEST_CASE("inputs and outputs are laid out as asked") {
-  const Model model = ModelBuilder()
-                          .input("x", {kBatch, 3, 8, 9})
-                          .layer("conv", "Conv2d", {{"in_channels", 3}, {"out_channels", 4}, {"kernel_size", 3}}, {{"x"}})
-                          .output({"conv"})
-                          .build();
+  const Model model =
+      ModelBuilder()
+          .input("x", {kBatch, 3, 8, 9})
+          .layer("conv", "Conv2d", {{"in_channels", 3}, {"out_channels", 4}, {"kernel_size", 3}}, {{"x"}})
+          .output({"conv"})
+          .build();
   const Tensor x = random({2, 3, 8, 9});
   const Tensor expected = to_module(model)->forward(x);
   const auto as_keras = to_module(model, torch::kCPU, {.layout = Framework::Keras});
@@ -182,10 +192,13 @@ TEST_CASE("missing and misshapen weights are all named") {
   model.weights.set("fc.weight", from_torch(random({3, 4})));
   CHECK_THROWS_AS(to_module(model), MalformedFile);
   CHECK_THROWS_WITH(to_module(model),
-                    "the weights do not fit the architecture: \"fc.weight\" has shape (3, 4), expected shape (2, 4); \"fc.bias\" is missing, expected shape (2,)");
+                    "the weights do not fit the architecture: \"fc.weight\" has shape (3, 4), expected shape (2, 4); "
+                    "\"fc.bias\" is missing, expected shape (2,)");
   model = small_model();
   model.weights.set("fc.bias", from_torch(torch::zeros({2}, torch::kInt64)));
-  CHECK_THROWS_WITH(to_module(model), "the weights do not fit the architecture: \"fc.bias\" has dtype int64, expected a floating-point one");
+  CHECK_THROWS_WITH(
+      to_module(model),
+      "the weights do not fit the architecture: \"fc.bias\" has dtype int64, expected a floating-point one");
 }
 
 TEST_CASE("tensors that the architecture does not name are left alone") {
@@ -246,7 +259,8 @@ TEST_CASE("capture gives the same model back") {
   const Model captured = capture(*to_module(model));
   CHECK((captured.architecture == model.architecture));
   REQUIRE(captured.weights.size() == model.weights.size());
-  for (auto [a, b] = std::pair{captured.weights.begin(), model.weights.begin()}; a != captured.weights.end(); ++a, ++b) {
+  for (auto [a, b] = std::pair{captured.weights.begin(), model.weights.begin()}; a != captured.weights.end();
+       ++a, ++b) {
     CHECK(a->name == b->name);
     CHECK(bit_equal(a->tensor, b->tensor));
   }
@@ -274,7 +288,8 @@ TEST_CASE("devices") {
   const auto count = static_cast<int>(torch::cuda::device_count());
   const std::string found = std::to_string(count) + (count == 1 ? " CUDA device found" : " CUDA devices found");
   CHECK_THROWS_AS(to_module(small_model(), torch::Device(torch::kCUDA, 100)), SystemFailure);
-  CHECK_THROWS_WITH(to_module(small_model(), torch::Device(torch::kCUDA, 100)), "no such device: cuda:100 (" + found + ")");
+  CHECK_THROWS_WITH(to_module(small_model(), torch::Device(torch::kCUDA, 100)),
+                    "no such device: cuda:100 (" + found + ")");
 }
 
 TEST_CASE("a model runs on a GPU", "[cuda]") {

@@ -1,5 +1,5 @@
-// Training continued where PyTorch left it. The numbers are PyTorch 2.13's: three steps on a Linear(2, 1), its state, and
-// its parameters after two more.
+// Training continued where PyTorch left it. The numbers are PyTorch 2.13's: three steps on a Linear(2, 1), its state,
+// and its parameters after two more.
 #include "h5bridge/error.h"
 #include "runtime/tensors.h"
 #include "torch/catch.h"
@@ -29,16 +29,32 @@ struct Run {
 const std::vector<Run>& runs() {
   static const std::vector<Run> result{
       {"SGD",
-       {{"lr", 0.05}, {"momentum", 0.9}, {"dampening", 0.0}, {"weight_decay", 0.01}, {"nesterov", true}, {"maximize", false}, {"foreach", nullptr},
-        {"differentiable", false}, {"fused", nullptr}},
+       {{"lr", 0.05},
+        {"momentum", 0.9},
+        {"dampening", 0.0},
+        {"weight_decay", 0.01},
+        {"nesterov", true},
+        {"maximize", false},
+        {"foreach", nullptr},
+        {"differentiable", false},
+        {"fused", nullptr}},
        {-0.14778478f, 0.09529534f},
        {-0.06456564f},
        {{"momentum_buffer", {1.4418583f, -1.9233263f}, {0.067644f}}},
        {0.034487974f, 0.10794988f},
        {0.017291892f}},
       {"Adam",
-       {{"lr", 0.02}, {"betas", Json::Array{0.8, 0.95}}, {"eps", 1e-08}, {"weight_decay", 0.1}, {"amsgrad", true}, {"maximize", false},
-        {"foreach", nullptr}, {"capturable", false}, {"differentiable", false}, {"fused", nullptr}, {"decoupled_weight_decay", false}},
+       {{"lr", 0.02},
+        {"betas", Json::Array{0.8, 0.95}},
+        {"eps", 1e-08},
+        {"weight_decay", 0.1},
+        {"amsgrad", true},
+        {"maximize", false},
+        {"foreach", nullptr},
+        {"capturable", false},
+        {"differentiable", false},
+        {"fused", nullptr},
+        {"decoupled_weight_decay", false}},
        {0.44019943f, -0.24020094f},
        {0.040203445f},
        {{"step", {3.0f}, {3.0f}},
@@ -48,8 +64,17 @@ const std::vector<Run>& runs() {
        {0.40093914f, -0.20094651f},
        {0.00095893256f}},
       {"AdamW",
-       {{"lr", 0.02}, {"betas", Json::Array{0.9, 0.999}}, {"eps", 1e-06}, {"weight_decay", 0.01}, {"amsgrad", false}, {"maximize", false},
-        {"foreach", nullptr}, {"capturable", false}, {"differentiable", false}, {"fused", nullptr}, {"decoupled_weight_decay", true}},
+       {{"lr", 0.02},
+        {"betas", Json::Array{0.9, 0.999}},
+        {"eps", 1e-06},
+        {"weight_decay", 0.01},
+        {"amsgrad", false},
+        {"maximize", false},
+        {"foreach", nullptr},
+        {"capturable", false},
+        {"differentiable", false},
+        {"fused", nullptr},
+        {"decoupled_weight_decay", true}},
        {0.43984568f, -0.23996572f},
        {0.04008566f},
        {{"step", {3.0f}, {3.0f}},
@@ -58,8 +83,16 @@ const std::vector<Run>& runs() {
        {0.40017542f, -0.20037542f},
        {0.0005752798f}},
       {"RMSprop",
-       {{"lr", 0.01}, {"momentum", 0.5}, {"alpha", 0.99}, {"eps", 1e-08}, {"centered", true}, {"weight_decay", 0.0}, {"capturable", false},
-        {"foreach", nullptr}, {"maximize", false}, {"differentiable", false}},
+       {{"lr", 0.01},
+        {"momentum", 0.5},
+        {"alpha", 0.99},
+        {"eps", 1e-08},
+        {"centered", true},
+        {"weight_decay", 0.0},
+        {"capturable", false},
+        {"foreach", nullptr},
+        {"maximize", false},
+        {"differentiable", false}},
        {0.19958948f, 0.00041048773f},
        {-0.20041049f},
        {{"step", {3.0f}, {3.0f}},
@@ -69,8 +102,15 @@ const std::vector<Run>& runs() {
        {0.104377255f, 0.09562271f},
        {-0.2956227f}},
       {"Adagrad",
-       {{"lr", 0.1}, {"lr_decay", 0.1}, {"eps", 1e-10}, {"weight_decay", 0.0}, {"initial_accumulator_value", 0.0}, {"foreach", nullptr},
-        {"maximize", false}, {"differentiable", false}, {"fused", nullptr}},
+       {{"lr", 0.1},
+        {"lr_decay", 0.1},
+        {"eps", 1e-10},
+        {"weight_decay", 0.0},
+        {"initial_accumulator_value", 0.0},
+        {"foreach", nullptr},
+        {"maximize", false},
+        {"differentiable", false},
+        {"fused", nullptr}},
        {0.310076f, -0.11007602f},
        {-0.08992401f},
        {{"step", {3.0f}, {3.0f}}, {"sum", {61.62951f, 6.8477235f}, {6.8477235f}}},
@@ -215,7 +255,8 @@ TEST_CASE("what LibTorch's optimizers lack is refused by name") {
   CHECK_NOTHROW(resume(sgd_with("foreach", true)));
   CHECK_NOTHROW(resume(sgd_with("initial_lr", 0.1)));
   CHECK_THROWS_AS(resume(sgd_with("maximize", true)), Unsupported);
-  CHECK_THROWS_WITH(resume(sgd_with("maximize", true)), "optimizer SGD, \"maximize\" is true, which LibTorch does not have");
+  CHECK_THROWS_WITH(resume(sgd_with("maximize", true)),
+                    "optimizer SGD, \"maximize\" is true, which LibTorch does not have");
   CHECK_THROWS_WITH(resume(sgd_with("wobble", 3)), "optimizer SGD, \"wobble\" is 3, which LibTorch does not have");
   Model model = model_of(runs()[0]);
   model.training->optimizer->kind = "NAdam";
@@ -231,7 +272,8 @@ TEST_CASE("state that fits nothing is refused") {
   CHECK_THROWS_WITH(resume(model), "the optimizer's state of \"fc.weight\": \"max_exp_avg_sq\" is missing");
   model = model_of(runs()[1]);
   model.training->optimizer->slots["fc.weight"][1].tensor = from_torch(random({3}));
-  CHECK_THROWS_WITH(resume(model), "the optimizer's state of \"fc.weight\": \"exp_avg\": it has shape (3,), expected (1, 2)");
+  CHECK_THROWS_WITH(resume(model),
+                    "the optimizer's state of \"fc.weight\": \"exp_avg\": it has shape (3,), expected (1, 2)");
   model = model_of(runs()[1]);
   model.training->optimizer->slots["fc.other"] = model.training->optimizer->slots["fc.weight"];
   CHECK_THROWS_WITH(resume(model), "the optimizer has state for \"fc.other\", which is no parameter of the model");

@@ -38,7 +38,13 @@ TEST_CASE("Linear is torch::linear to the bit") {
 
 TEST_CASE("Conv2d is torch::conv2d to the bit") {
   const Model model = one_layer("Conv2d",
-                                {{"in_channels", 4}, {"out_channels", 6}, {"kernel_size", 3}, {"stride", 2}, {"padding", 1}, {"groups", 2}, {"dilation", 2}},
+                                {{"in_channels", 4},
+                                 {"out_channels", 6},
+                                 {"kernel_size", 3},
+                                 {"stride", 2},
+                                 {"padding", 1},
+                                 {"groups", 2},
+                                 {"dilation", 2}},
                                 {4, 11, 12});
   const Tensor x = random({3, 4, 11, 12});
   CHECK(same_bits(run(model, x), torch::conv2d(x, weight(model, "weight"), weight(model, "bias"), 2, 1, 2, 2)));
@@ -47,7 +53,9 @@ TEST_CASE("Conv2d is torch::conv2d to the bit") {
 TEST_CASE("Conv2d's padding modes") {
   for (const std::string mode : {"reflect", "replicate", "circular"}) {
     INFO(mode);
-    const Model model = one_layer("Conv2d", {{"in_channels", 2}, {"out_channels", 3}, {"kernel_size", 3}, {"padding", 1}, {"padding_mode", mode}}, {2, 7, 8});
+    const Model model = one_layer(
+        "Conv2d", {{"in_channels", 2}, {"out_channels", 3}, {"kernel_size", 3}, {"padding", 1}, {"padding_mode", mode}},
+        {2, 7, 8});
     const Tensor x = random({2, 2, 7, 8});
     const Tensor padded = at::pad(x, {1, 1, 1, 1}, mode);
     CHECK(same_bits(run(model, x), torch::conv2d(padded, weight(model, "weight"), weight(model, "bias"))));
@@ -56,15 +64,26 @@ TEST_CASE("Conv2d's padding modes") {
 
 TEST_CASE("`same` with strides puts the odd element at the end") {
   // 10 elements, a window of 3 in steps of 2: five outputs, one element of padding, behind.
-  const Model model =
-      one_layer("Conv1d", {{"in_channels", 1}, {"out_channels", 1}, {"kernel_size", 3}, {"stride", 2}, {"padding", "same"}, {"bias", false}}, {1, 10});
+  const Model model = one_layer("Conv1d",
+                                {{"in_channels", 1},
+                                 {"out_channels", 1},
+                                 {"kernel_size", 3},
+                                 {"stride", 2},
+                                 {"padding", "same"},
+                                 {"bias", false}},
+                                {1, 10});
   const Tensor x = random({2, 1, 10});
-  CHECK(difference(run(model, x), torch::conv1d(F::pad(x, F::PadFuncOptions({0, 1})), weight(model, "weight"), {}, 2)) < 1e-6);
+  CHECK(difference(run(model, x), torch::conv1d(F::pad(x, F::PadFuncOptions({0, 1})), weight(model, "weight"), {}, 2)) <
+        1e-6);
 }
 
 TEST_CASE("a fused activation sees the layout that is stored") {
   const Model model = one_layer("Conv2d",
-                                {{"in_channels", 2}, {"out_channels", 3}, {"kernel_size", 3}, {"activation", "softmax"}, {"data_format", "channels_last"}},
+                                {{"in_channels", 2},
+                                 {"out_channels", 3},
+                                 {"kernel_size", 3},
+                                 {"activation", "softmax"},
+                                 {"data_format", "channels_last"}},
                                 {7, 8, 2});
   const Tensor sums = run(model, random({2, 2, 7, 8})).sum(1);  // shown as PyTorch has it
   CHECK(difference(sums, torch::ones_like(sums)) < 1e-5);
@@ -75,12 +94,14 @@ TEST_CASE("batch normalisation uses running statistics in evaluation and the bat
   const Tensor x = random({4, 3, 5, 6});
   const Tensor mean = weight(model, "running_mean");
   const Tensor variance = weight(model, "running_var");
-  CHECK(same_bits(run(model, x), torch::batch_norm(x, weight(model, "weight"), weight(model, "bias"), mean, variance, false, 0.3, 1e-3, true)));
+  CHECK(same_bits(run(model, x), torch::batch_norm(x, weight(model, "weight"), weight(model, "bias"), mean, variance,
+                                                   false, 0.3, 1e-3, true)));
 
   const auto module = to_module(model);
   CHECK(module->is_training());
   const Tensor trained = module->forward(x);
-  CHECK(same_bits(trained, torch::batch_norm(x, weight(model, "weight"), weight(model, "bias"), mean, variance, true, 0.3, 1e-3, true)));
+  CHECK(same_bits(trained, torch::batch_norm(x, weight(model, "weight"), weight(model, "bias"), mean, variance, true,
+                                             0.3, 1e-3, true)));
   const auto buffers = module->named_buffers();
   CHECK(same_bits(buffers["layer.running_mean"], mean));
   CHECK(same_bits(buffers["layer.running_var"], variance));
@@ -182,7 +203,8 @@ TEST_CASE("activations that Keras alone has") {
   const Tensor x = torch::tensor({-2.0f, -0.5f, 0.5f, 2.0f});
   CHECK(difference(keras_activation("sparse_plus")(x), torch::tensor({0.0f, 0.0625f, 0.5625f, 2.0f})) < 1e-6);
   CHECK(difference(keras_activation("sparse_sigmoid")(x), torch::tensor({0.0f, 0.25f, 0.75f, 1.0f})) < 1e-6);
-  CHECK(difference(keras_activation("sparsemax")(torch::tensor({1.0f, 0.5f, -1.0f})), torch::tensor({0.25f, 0.0f, 0.0f})) < 1e-6);
+  CHECK(difference(keras_activation("sparsemax")(torch::tensor({1.0f, 0.5f, -1.0f})),
+                   torch::tensor({0.25f, 0.0f, 0.0f})) < 1e-6);
   CHECK(difference(keras_activation("squareplus")(torch::zeros({1})), torch::ones({1})) < 1e-6);
   CHECK(difference(keras_activation("leaky_relu")(x), torch::tensor({-0.4f, -0.1f, 0.5f, 2.0f})) < 1e-6);
   CHECK_THROWS_WITH(keras_activation("relu7"), "activation \"relu7\" is not known");

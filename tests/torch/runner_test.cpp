@@ -1,5 +1,6 @@
 // The runner that the program loads: inputs checked, run in evaluation mode, split into batches.
 #include "convert/runner.h"
+
 #include "h5bridge/error.h"
 #include "runtime/tensors.h"
 #include "torch/catch.h"
@@ -56,8 +57,9 @@ TEST_CASE("inputs that do not fit are refused, saying what is expected") {
   CHECK_THROWS_WITH(runner->run({{"x", x}}), "input \"y\" is missing, expected shape (batch, length, 3)");
   CHECK_THROWS_WITH(runner->run({{"x", x}, {"y", x}, {"z", x}}), "the model has no input \"z\", only \"x\", \"y\"");
   CHECK_THROWS_WITH(runner->run({{"x", x}, {"x", x}, {"y", x}}), "input \"x\" is given twice");
-  CHECK_THROWS_WITH(runner->run({{"x", random_tensor({2, 15})}, {"y", x}}), "input \"x\" has shape (2, 15), expected (batch, length, 3)" +
-                                                                                std::string(" where batch is 2, length is 15"));
+  CHECK_THROWS_WITH(
+      runner->run({{"x", random_tensor({2, 15})}, {"y", x}}),
+      "input \"x\" has shape (2, 15), expected (batch, length, 3)" + std::string(" where batch is 2, length is 15"));
   CHECK_THROWS_WITH(runner->run({{"x", x}, {"y", random_tensor({2, 6, 3})}}),
                     "input \"y\" has shape (2, 6, 3), expected (batch, length, 3) where batch is 2, length is 5");
   CHECK_THROWS_WITH(runner->run({{"x", x}, {"y", from_torch(torch::zeros({2, 5, 3}, torch::kInt64))}}),
@@ -70,10 +72,14 @@ TEST_CASE("numbers are converted where that is plain") {
   const Tensor expected = runner_of(model)->run({{"x", from_torch(x)}})[0].tensor;
   CHECK(bit_equal(runner_of(model)->run({{"x", from_torch(x.to(torch::kFloat64))}})[0].tensor, expected));
 
-  const Model integers =
-      ModelBuilder().input("x", {kBatch, 4}, DType::Int64).layer("twice", "add", {}, {{"x"}, {"x"}}).output({"twice"}).build();
+  const Model integers = ModelBuilder()
+                             .input("x", {kBatch, 4}, DType::Int64)
+                             .layer("twice", "add", {}, {{"x"}, {"x"}})
+                             .output({"twice"})
+                             .build();
   const torch::Tensor narrow = torch::tensor({{1, 2, 3, 4}}, torch::kInt32);
-  CHECK(bit_equal(runner_of(integers)->run({{"x", from_torch(narrow)}})[0].tensor, from_torch(2 * narrow.to(torch::kInt64))));
+  CHECK(bit_equal(runner_of(integers)->run({{"x", from_torch(narrow)}})[0].tensor,
+                  from_torch(2 * narrow.to(torch::kInt64))));
 }
 
 TEST_CASE("inputs run in the type of the parameters") {
@@ -115,7 +121,8 @@ TEST_CASE("make_runner finds this library") {
 }
 
 TEST_CASE("unknown and missing devices") {
-  CHECK_THROWS_WITH(runner_of(dense(), {.device = "tpu", .layout = {}, .batch_size = 0}), "unknown device \"tpu\", expected cpu, cuda or cuda:N");
+  CHECK_THROWS_WITH(runner_of(dense(), {.device = "tpu", .layout = {}, .batch_size = 0}),
+                    "unknown device \"tpu\", expected cpu, cuda or cuda:N");
   CHECK_THROWS_AS(runner_of(dense(), {.device = "cuda:100", .layout = {}, .batch_size = 0}), SystemFailure);
 }
 

@@ -83,7 +83,8 @@ TEST_CASE("a PyTorch network's Keras file gives PyTorch's answers") {
     for (const DataFormat format : {DataFormat::ChannelsLast, DataFormat::ChannelsFirst}) {
       INFO(network.name);
       save(network.model(), folder / "model.h5", {.data_format = format});
-      // Fed as PyTorch was: by its layout and in the architecture's order, since a Keras file's outputs have Keras's names.
+      // Fed as PyTorch was: by its layout and in the architecture's order, since a Keras file's outputs have Keras's
+      // names.
       const auto module = to_module(load(folder / "model.h5"), torch::kCPU, {.layout = Framework::Torch});
       module->eval();
       torch::NoGradGuard no_grad;
@@ -103,7 +104,8 @@ TEST_CASE("a Keras network's PyTorch files give Keras's answers") {
   for (const Network& network : kKerasNetworks) {
     INFO(network.name);
     save(network.model(), {folder / "model.json", folder / "model.pth"});
-    const auto module = to_module(load({folder / "model.json", folder / "model.pth"}), torch::kCPU, {.layout = Framework::Keras});
+    const auto module =
+        to_module(load({folder / "model.json", folder / "model.pth"}), torch::kCPU, {.layout = Framework::Keras});
     module->eval();
     torch::NoGradGuard no_grad;
     CHECK(error(module->forward(network.inputs()), network.expected()) < kTolerance);

@@ -8,7 +8,9 @@ using namespace h5bridge;
 
 namespace {
 
-Tensor doubles(const std::vector<double>& values) { return tensor_of(DType::Float64, {static_cast<std::int64_t>(values.size())}, values); }
+Tensor doubles(const std::vector<double>& values) {
+  return tensor_of(DType::Float64, {static_cast<std::int64_t>(values.size())}, values);
+}
 
 bool agree(double found, double expected, const Tolerance& tolerance = {}) {
   return compare_tensors(doubles({found}), doubles({expected}), tolerance).agrees();
@@ -48,8 +50,9 @@ TEST_CASE("agreement: the first mismatch and the largest errors") {
   CHECK(agreement.first->expected == 4);
   CHECK(agreement.largest_absolute == 2);
   CHECK(agreement.largest_relative == Approx(1.0 / 3));
-  CHECK(describe(agreement) ==
-        "largest absolute error 2, relative 0.333333; 3 of 6 elements differ, the first at (0, 2): found 5, expected 4");
+  CHECK(
+      describe(agreement) ==
+      "largest absolute error 2, relative 0.333333; 3 of 6 elements differ, the first at (0, 2): found 5, expected 4");
 }
 
 TEST_CASE("agreement: a NaN shows in the largest error") {
@@ -61,7 +64,9 @@ TEST_CASE("agreement: a NaN shows in the largest error") {
 TEST_CASE("agreement: shapes and types") {
   const Tensor integers = tensor_of<std::int64_t>(DType::Int64, {2}, {1, 2});
   CHECK(compare_tensors(integers, doubles({1, 2}), {}).agrees());
-  CHECK(compare_tensors(tensor_of<std::uint64_t>(DType::UInt64, {1}, {~std::uint64_t{0}}), doubles({18446744073709551615.0}), {}).agrees());
+  CHECK(compare_tensors(tensor_of<std::uint64_t>(DType::UInt64, {1}, {~std::uint64_t{0}}),
+                        doubles({18446744073709551615.0}), {})
+            .agrees());
   CHECK(compare_tensors(tensor_of<std::uint8_t>(DType::Bool, {2}, {0, 1}), doubles({0, 1}), {}).agrees());
   CHECK(compare_tensors(zeros(DType::Float32, {0, 3}), zeros(DType::Float32, {0, 3}), {}).agrees());
   const Tensor complex = tensor_of<float>(DType::Complex64, {1}, {1, 2});

@@ -18,7 +18,8 @@ inline SymbolicShape batch_of(const Shape& sizes) {
   return result;
 }
 
-/// Each call takes the value made before it, unless it names its inputs. The last value is the output, unless outputs are named.
+/// Each call takes the value made before it, unless it names its inputs. The last value is the output, unless outputs
+/// are named.
 class ArchitectureBuilder {
  public:
   explicit ArchitectureBuilder(const SymbolicShape& shape, DType dtype = DType::Float32) { input("x", shape, dtype); }
@@ -30,10 +31,12 @@ class ArchitectureBuilder {
   }
   ArchitectureBuilder& layer(const std::string& name, const std::string& type, const Json::Object& attributes = {},
                              const std::vector<std::string>& inputs = {}) {
-    architecture_.layers.push_back({name, type, attributes_from_json(*Registry::instance().find(type), attributes, name), {}});
+    architecture_.layers.push_back(
+        {name, type, attributes_from_json(*Registry::instance().find(type), attributes, name), {}});
     return call(name, name, inputs);
   }
-  ArchitectureBuilder& call(const std::string& node, const std::string& layer, const std::vector<std::string>& inputs = {}) {
+  ArchitectureBuilder& call(const std::string& node, const std::string& layer,
+                            const std::vector<std::string>& inputs = {}) {
     std::vector<Value> values;
     for (const std::string& name : inputs) values.push_back({name});
     const Layer& called = *architecture_.find_layer(layer);
@@ -68,7 +71,9 @@ struct SampleCase {
   /// A model of this layer, called "layer", alone.
   Architecture architecture() const {
     std::vector<std::string> inputs;
-    const auto dtype = [&](std::size_t input) { return sample.ids_below > 0 || sample.integers.contains(input) ? DType::Int64 : DType::Float32; };
+    const auto dtype = [&](std::size_t input) {
+      return sample.ids_below > 0 || sample.integers.contains(input) ? DType::Int64 : DType::Float32;
+    };
     ArchitectureBuilder builder(input_shapes().at(0), dtype(0));
     inputs.push_back("x");
     for (std::size_t i = 1; i < sample.inputs.size(); ++i) {
@@ -80,7 +85,8 @@ struct SampleCase {
   }
 };
 
-/// Failures of one sample do not keep the others from their turn. Not a Catch section each: those cost the square of their number.
+/// Failures of one sample do not keep the others from their turn. Not a Catch section each: those cost the square of
+/// their number.
 template <typename Visit>
 void for_each_sample(Visit&& visit) {
   for (const Family& family : Registry::instance().families())

@@ -14,7 +14,9 @@ namespace {
 
 using Port = Presentation::Port;
 
-Port port(const std::string& name, SymbolicShape shape = {}, DType dtype = DType::Float32) { return {name, std::move(shape), dtype, {}}; }
+Port port(const std::string& name, SymbolicShape shape = {}, DType dtype = DType::Float32) {
+  return {name, std::move(shape), dtype, {}};
+}
 
 std::vector<std::string> names_for(const std::vector<std::string>& given, const std::vector<Port>& ports) {
   std::vector<NamedTensor> arrays;
@@ -68,7 +70,8 @@ TEST_CASE("random inputs: shapes, seeds and integers") {
   Presentation looks;
   const Size batch = Size::symbol("batch");
   const Size length = Size::symbol("length");
-  looks.inputs = {port("x", {batch, 3, length}), port("mask", {batch, length}, DType::Bool), port("ids", {batch, length * 2}, DType::Int32)};
+  looks.inputs = {port("x", {batch, 3, length}), port("mask", {batch, length}, DType::Bool),
+                  port("ids", {batch, length * 2}, DType::Int32)};
   const auto made = [&](std::uint64_t seed) {
     return random_inputs(architecture, looks, {.rows = 5, .seed = seed, .shapes = {{"mask", {5, 7}}}});
   };

@@ -34,14 +34,17 @@ std::string written(const std::string& path, const std::string& content) {
 
 TEST_CASE("a source reads any range and nothing outside", "[byte_source]") {
   const TemporaryFolder folder;
-  for (const ByteSourcePtr& source : {bytes_in_memory(bytes_of("0123456789")), open_file(written(folder / "digits", "0123456789")),
-                                      part_of(bytes_in_memory(bytes_of("ab0123456789c")), 2, 10)}) {
+  for (const ByteSourcePtr& source :
+       {bytes_in_memory(bytes_of("0123456789")), open_file(written(folder / "digits", "0123456789")),
+        part_of(bytes_in_memory(bytes_of("ab0123456789c")), 2, 10)}) {
     CHECK(source->size() == 10);
     CHECK(read(*source, 3, 4) == bytes_of("3456"));
     CHECK(read(*source, 10, 0).empty());
     CHECK(read_all(*source) == bytes_of("0123456789"));
-    CHECK_THROWS_MATCHES(read(*source, 7, 4), MalformedFile, Message("truncated: 4 bytes wanted at offset 7, but there are 10 in all"));
-    CHECK_THROWS_MATCHES(read(*source, 11, 0), MalformedFile, Message("truncated: 0 bytes wanted at offset 11, but there are 10 in all"));
+    CHECK_THROWS_MATCHES(read(*source, 7, 4), MalformedFile,
+                         Message("truncated: 4 bytes wanted at offset 7, but there are 10 in all"));
+    CHECK_THROWS_MATCHES(read(*source, 11, 0), MalformedFile,
+                         Message("truncated: 0 bytes wanted at offset 11, but there are 10 in all"));
     CHECK_THROWS_AS(read(*source, std::numeric_limits<std::uint64_t>::max(), 2), MalformedFile);
   }
 }
@@ -49,7 +52,8 @@ TEST_CASE("a source reads any range and nothing outside", "[byte_source]") {
 TEST_CASE("a part keeps to the bytes of the whole", "[byte_source]") {
   const ByteSourcePtr whole = bytes_in_memory(bytes_of("0123456789"));
   CHECK(read_all(*part_of(part_of(whole, 2, 6), 1, 3)) == bytes_of("345"));
-  CHECK_THROWS_MATCHES(part_of(whole, 8, 3), MalformedFile, Message("truncated: 3 bytes wanted at offset 8, but there are 10 in all"));
+  CHECK_THROWS_MATCHES(part_of(whole, 8, 3), MalformedFile,
+                       Message("truncated: 3 bytes wanted at offset 8, but there are 10 in all"));
   CHECK_THROWS_AS(part_of(whole, 2, std::numeric_limits<std::uint64_t>::max()), MalformedFile);
 }
 
@@ -63,7 +67,8 @@ TEST_CASE("a file that becomes shorter is an error", "[byte_source]") {
 }
 
 TEST_CASE("files that cannot be opened", "[byte_source]") {
-  CHECK_THROWS_MATCHES(open_file("/nowhere/model.h5"), SystemFailure, Message("/nowhere/model.h5: No such file or directory"));
+  CHECK_THROWS_MATCHES(open_file("/nowhere/model.h5"), SystemFailure,
+                       Message("/nowhere/model.h5: No such file or directory"));
   CHECK_THROWS_MATCHES(open_file("/"), SystemFailure, Message("/: is a directory"));
   CHECK_THROWS_MATCHES(open_file("/dev/null"), SystemFailure, Message("/dev/null: is not a regular file"));
 }

@@ -80,7 +80,8 @@ TEST_CASE("doubles round to the nearest small float, ties to even", "[cast]") {
       REQUIRE(small_bits(format.dtype, -std::nextafter(middle, INFINITY)) == (high | 0x8000));
     }
     const auto largest = static_cast<std::uint16_t>(infinity - 1);
-    const double limit = defined_value(format, largest) * 2 - defined_value(format, static_cast<std::uint16_t>(largest - 1));
+    const double limit =
+        defined_value(format, largest) * 2 - defined_value(format, static_cast<std::uint16_t>(largest - 1));
     const double half_step = (defined_value(format, largest) + limit) / 2;
     CHECK(small_bits(format.dtype, half_step) == infinity);
     CHECK(small_bits(format.dtype, std::nextafter(half_step, 0.0)) == largest);
@@ -105,11 +106,10 @@ TEST_CASE("integers convert where they fit", "[cast]") {
   CHECK(cast(tensor, DType::UInt8).values<std::uint8_t>() == std::vector<std::uint8_t>{0, 128, 255, 1});
   CHECK_THROWS_MATCHES(cast(tensor, DType::Int8), Unsupported, Message("the value 128 does not fit int8"));
   const Tensor negative = tensor_of<std::int32_t>(DType::Int32, {1}, {-1});
-  CHECK_THROWS_MATCHES(cast(negative, DType::UInt64), Unsupported,
-                       Message("the value -1 does not fit uint64"));
+  CHECK_THROWS_MATCHES(cast(negative, DType::UInt64), Unsupported, Message("the value -1 does not fit uint64"));
   CHECK(cast(negative, DType::Int64).values<std::int64_t>() == std::vector<std::int64_t>{-1});
-  CHECK_THROWS_MATCHES(cast(tensor_of<std::uint64_t>(DType::UInt64, {1}, {~std::uint64_t{0}}), DType::Int64), Unsupported,
-                       Message("the value 18446744073709551615 does not fit int64"));
+  CHECK_THROWS_MATCHES(cast(tensor_of<std::uint64_t>(DType::UInt64, {1}, {~std::uint64_t{0}}), DType::Int64),
+                       Unsupported, Message("the value 18446744073709551615 does not fit int64"));
 }
 
 TEST_CASE("what has no conversion", "[cast]") {
@@ -117,6 +117,7 @@ TEST_CASE("what has no conversion", "[cast]") {
                        Message("there is no conversion from int32 to float32"));
   CHECK_THROWS_MATCHES(cast(zeros(DType::Float32, {1}), DType::Int64), Unsupported,
                        Message("there is no conversion from float32 to int64"));
-  CHECK_THROWS_MATCHES(cast(zeros(DType::Bool, {1}), DType::UInt8), Unsupported, Message("there is no conversion from bool to uint8"));
+  CHECK_THROWS_MATCHES(cast(zeros(DType::Bool, {1}), DType::UInt8), Unsupported,
+                       Message("there is no conversion from bool to uint8"));
   CHECK(cast(zeros(DType::Bool, {1}), DType::Bool).dtype() == DType::Bool);
 }

@@ -15,7 +15,8 @@ std::vector<std::byte> pattern(std::size_t size) {
 
 std::string hash_of(std::span<const std::byte> bytes, std::size_t step) {
   Blake2b hash;
-  for (std::size_t at = 0; at < bytes.size(); at += step) hash.update(bytes.subspan(at, std::min(step, bytes.size() - at)));
+  for (std::size_t at = 0; at < bytes.size(); at += step)
+    hash.update(bytes.subspan(at, std::min(step, bytes.size() - at)));
   return hash.finish();
 }
 

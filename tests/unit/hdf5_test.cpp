@@ -30,14 +30,15 @@ void make_file(const std::string& path, const std::function<void(hid_t)>& fill) 
 using Extents = std::vector<hsize_t>;
 
 /// Adds data set "x"; nothing is written where `values` is null.
-void add_data_set(hid_t file, hid_t type, const Extents& extents, const void* values, const std::function<void(hid_t)>& configure = {},
-                  hid_t memory_type = H5I_INVALID_HID) {
+void add_data_set(hid_t file, hid_t type, const Extents& extents, const void* values,
+                  const std::function<void(hid_t)>& configure = {}, hid_t memory_type = H5I_INVALID_HID) {
   const hid_t space = H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr);
   const hid_t properties = H5Pcreate(H5P_DATASET_CREATE);
   if (configure) configure(properties);
   const hid_t data_set = H5Dcreate2(file, "x", type, space, H5P_DEFAULT, properties, H5P_DEFAULT);
   REQUIRE(data_set >= 0);
-  if (values != nullptr) REQUIRE(H5Dwrite(data_set, memory_type >= 0 ? memory_type : type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0);
+  if (values != nullptr)
+    REQUIRE(H5Dwrite(data_set, memory_type >= 0 ? memory_type : type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0);
   H5Dclose(data_set);
   H5Pclose(properties);
   H5Sclose(space);
@@ -64,7 +65,9 @@ std::string content_of(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-void write_content(const std::string& path, const std::string& content) { std::ofstream(path, std::ios::binary) << content; }
+void write_content(const std::string& path, const std::string& content) {
+  std::ofstream(path, std::ios::binary) << content;
+}
 
 }  // namespace
 
@@ -85,7 +88,9 @@ TEST_CASE("data sets are read however they are stored", "[hdf5]") {
       {H5T_IEEE_F32BE, chunks({5, 3, 5}, all_filters)},
       {H5T_IEEE_F32LE, [](hid_t properties) { H5Pset_layout(properties, H5D_COMPACT); }},
   }));
-  make_file(path, [&, t = type, c = configure](hid_t file) { add_data_set(file, t, extents, values.data(), c, H5T_NATIVE_FLOAT); });
+  make_file(path, [&, t = type, c = configure](hid_t file) {
+    add_data_set(file, t, extents, values.data(), c, H5T_NATIVE_FLOAT);
+  });
 
   const Tensor tensor = read_x(path);
   CHECK(tensor.dtype() == DType::Float32);
@@ -106,7 +111,8 @@ TEST_CASE("threads read one compressed tensor at once", "[hdf5]") {
   const TemporaryFolder folder;
   const std::vector<float> values = random_floats(40'000);
   make_file(folder / "a.h5", [&](hid_t file) {
-    add_data_set(file, H5T_IEEE_F32LE, {400, 100}, values.data(), chunks({50, 30}, [](hid_t p) { H5Pset_deflate(p, 1); }));
+    add_data_set(file, H5T_IEEE_F32LE, {400, 100}, values.data(),
+                 chunks({50, 30}, [](hid_t p) { H5Pset_deflate(p, 1); }));
   });
   const Tensor tensor = read_x(folder / "a.h5");
   std::array<int, 4> equal{};
@@ -216,7 +222,8 @@ TEST_CASE("what leads or lies outside of the file is refused", "[hdf5]") {
     }
     return "no error";
   };
-  CHECK(error_of([](hid_t file) { H5Lcreate_soft("/y", file, "x", H5P_DEFAULT, H5P_DEFAULT); }) == "/x is a soft link, which is refused");
+  CHECK(error_of([](hid_t file) { H5Lcreate_soft("/y", file, "x", H5P_DEFAULT, H5P_DEFAULT); }) ==
+        "/x is a soft link, which is refused");
   CHECK(error_of([](hid_t file) { H5Lcreate_external("b.h5", "/x", file, "x", H5P_DEFAULT, H5P_DEFAULT); }) ==
         "/x is an external link, which is refused");
   CHECK(error_of([](hid_t file) {
@@ -225,7 +232,8 @@ TEST_CASE("what leads or lies outside of the file is refused", "[hdf5]") {
   CHECK(error_of([](hid_t file) {
           const hsize_t extent = 4;
           const hid_t space = H5Screate_simple(1, &extent, nullptr);
-          add_data_set(file, H5T_IEEE_F32LE, {4}, nullptr, [&](hid_t p) { H5Pset_virtual(p, space, "/etc/passwd", "y", space); });
+          add_data_set(file, H5T_IEEE_F32LE, {4}, nullptr,
+                       [&](hid_t p) { H5Pset_virtual(p, space, "/etc/passwd", "y", space); });
           H5Sclose(space);
         }) == "data set /x is a virtual data set, which is refused");
   CHECK(error_of([](hid_t file) {
@@ -235,9 +243,8 @@ TEST_CASE("what leads or lies outside of the file is refused", "[hdf5]") {
   CHECK(error_of([](hid_t file) {
           add_data_set(file, H5T_IEEE_F32LE, {1 << 16, 1 << 16}, nullptr, chunks({64, 64}));
         }) == "data set /x declares 17179869184 bytes but stores 0: refused");
-  CHECK(error_of([](hid_t file) {
-          add_data_set(file, H5T_IEEE_F32LE, {1 << 16, 1 << 16}, nullptr);
-        }) == "data set /x declares 17179869184 bytes but stores 0: refused");
+  CHECK(error_of([](hid_t file) { add_data_set(file, H5T_IEEE_F32LE, {1 << 16, 1 << 16}, nullptr); }) ==
+        "data set /x declares 17179869184 bytes but stores 0: refused");
   CHECK(error_of([](hid_t file) { H5Gclose(H5Gcreate2(file, "x", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT)); }) ==
         "/x is no data set, where one is expected");
   CHECK(error_of([](hid_t) {}) == "/x does not exist");
@@ -259,7 +266,8 @@ TEST_CASE("paths are checked before they are followed", "[hdf5]") {
   CHECK_THROWS_MATCHES(root.data_set("loop//x"), MalformedFile, Message("/loop/ is no proper path"));
   CHECK_THROWS_MATCHES(root.data_set("./x"), MalformedFile, Message("/. is no proper path"));
   CHECK_THROWS_MATCHES(root.data_set(""), MalformedFile, Message("/ is no proper path"));
-  CHECK_THROWS_MATCHES(root.data_set("x/y"), MalformedFile, Message("/x/y does not exist: a group is expected above it"));
+  CHECK_THROWS_MATCHES(root.data_set("x/y"), MalformedFile,
+                       Message("/x/y does not exist: a group is expected above it"));
   CHECK_THROWS_MATCHES(root.group("x"), MalformedFile, Message("/x is no group, where one is expected"));
   CHECK_THROWS_MATCHES(root.data_set("a\nb"), MalformedFile, Message("/a?b does not exist"));
 }
@@ -296,8 +304,10 @@ TEST_CASE("what is no HDF5 file is refused before the library sees it", "[hdf5]"
   const TemporaryFolder folder;
   const std::string path = folder / "a.h5";
   write_content(path, "");
-  CHECK_THROWS_MATCHES(hdf5::open(path), MalformedFile, Message("not an HDF5 file: it does not start with the HDF5 signature"));
-  CHECK_THROWS_MATCHES(hdf5::open(folder / "none"), SystemFailure, Message(folder / "none" + ": No such file or directory"));
+  CHECK_THROWS_MATCHES(hdf5::open(path), MalformedFile,
+                       Message("not an HDF5 file: it does not start with the HDF5 signature"));
+  CHECK_THROWS_MATCHES(hdf5::open(folder / "none"), SystemFailure,
+                       Message(folder / "none" + ": No such file or directory"));
   make_file(path, [&](hid_t file) { add_data_set(file, H5T_IEEE_F32LE, {1}, nullptr); });
   const std::string content = content_of(path);
   for (std::size_t size = 0; size < content.size(); size += 13) {
@@ -305,11 +315,12 @@ TEST_CASE("what is no HDF5 file is refused before the library sees it", "[hdf5]"
     REQUIRE_THROWS_AS(hdf5::open(path), MalformedFile);
   }
   write_content(path, content.substr(0, 40));
-  CHECK_THROWS_MATCHES(hdf5::open(path), MalformedFile, Message("truncated HDF5 file: it ends inside of its superblock"));
+  CHECK_THROWS_MATCHES(hdf5::open(path), MalformedFile,
+                       Message("truncated HDF5 file: it ends inside of its superblock"));
   write_content(path, content.substr(0, 100));
-  CHECK_THROWS_MATCHES(
-      hdf5::open(path), MalformedFile,
-      Message("truncated HDF5 file: its superblock states " + std::to_string(content.size()) + " bytes, but there are 100"));
+  CHECK_THROWS_MATCHES(hdf5::open(path), MalformedFile,
+                       Message("truncated HDF5 file: its superblock states " + std::to_string(content.size()) +
+                               " bytes, but there are 100"));
 }
 
 TEST_CASE("texts that a damaged heap cannot hold are refused", "[hdf5]") {
@@ -331,9 +342,12 @@ TEST_CASE("texts that a damaged heap cannot hold are refused", "[hdf5]") {
   const std::string place = "the heap collection at offset " + std::to_string(heap);
   CHECK_THROWS_MATCHES(damaged(heap, 'X'), MalformedFile,
                        Message("attribute names of /: no heap collection at offset " + std::to_string(heap)));
-  CHECK_THROWS_MATCHES(damaged(heap + 12, 1), MalformedFile, Message("attribute names of /: " + place + " is larger than the file"));
-  CHECK_THROWS_MATCHES(damaged(object + 12, 1), MalformedFile, Message("attribute names of /: an object of " + place + " leaves it"));
-  CHECK_THROWS_MATCHES(damaged(object, 9), MalformedFile, Message("attribute names of /: no text of 15 bytes in " + place));
+  CHECK_THROWS_MATCHES(damaged(heap + 12, 1), MalformedFile,
+                       Message("attribute names of /: " + place + " is larger than the file"));
+  CHECK_THROWS_MATCHES(damaged(object + 12, 1), MalformedFile,
+                       Message("attribute names of /: an object of " + place + " leaves it"));
+  CHECK_THROWS_MATCHES(damaged(object, 9), MalformedFile,
+                       Message("attribute names of /: no text of 15 bytes in " + place));
   CHECK(damaged(object + 16, 'T')->back() == "The second name");
 }
 

@@ -21,8 +21,9 @@ std::int64_t random_between(std::int64_t least, std::int64_t most) {
 }
 
 std::string random_string() {
-  static const std::vector<std::string> pieces{"a", "NaN", "Infinity", "null", "-Infinity", "\"", "\\", "\n", "\x01", "/", ",", ":",
-                                               "", "é", "层", "\U0001F600", "\xe2\x80\xa8", std::string(1, '\0')};
+  static const std::vector<std::string> pieces{
+      "a", "NaN", "Infinity", "null", "-Infinity", "\"", "\\",         "\n",           "\x01",
+      "/", ",",   ":",        "",     "é",         "层", "\U0001F600", "\xe2\x80\xa8", std::string(1, '\0')};
   std::string text;
   for (std::int64_t i = random_between(0, 6); i > 0; --i)
     text += pieces[static_cast<std::size_t>(random_between(0, static_cast<std::int64_t>(pieces.size()) - 1))];
@@ -57,7 +58,8 @@ Json random_json(int depth) {
 
 void fails(const std::string& text, const std::string& message) {
   INFO(text.substr(0, 100));
-  CHECK_THROWS_MATCHES(Json::parse(text, "config"), MalformedFile, Message("config: not valid JSON at byte " + message));
+  CHECK_THROWS_MATCHES(Json::parse(text, "config"), MalformedFile,
+                       Message("config: not valid JSON at byte " + message));
 }
 
 std::string repeated(const std::string& piece, int count) {
@@ -85,11 +87,14 @@ TEST_CASE("random values come back from their text", "[json]") {
 
 TEST_CASE("text is as Python's json module writes it", "[json]") {
   const double infinity = std::numeric_limits<double>::infinity();
-  const Json value = Json::Object{{"b", Json::Array{1, 2.0, -0.0, 1e300, 0.1}}, {"a", nullptr}, {"", Json::Object{}}, {"e", Json::Array{}}};
+  const Json value = Json::Object{
+      {"b", Json::Array{1, 2.0, -0.0, 1e300, 0.1}}, {"a", nullptr}, {"", Json::Object{}}, {"e", Json::Array{}}};
   CHECK(value.dump() == R"({"b": [1, 2.0, -0.0, 1e+300, 0.1], "a": null, "": {}, "e": []})");
-  CHECK(Json(Json::Array{infinity, -infinity, std::nan(""), true, "é\n\""}).dump() == R"([Infinity, -Infinity, NaN, true, "é\n\""])");
+  CHECK(Json(Json::Array{infinity, -infinity, std::nan(""), true, "é\n\""}).dump() ==
+        R"([Infinity, -Infinity, NaN, true, "é\n\""])");
   CHECK(Json::array(std::vector<std::int64_t>{3, 4}).dump() == "[3, 4]");
-  CHECK_THROWS_MATCHES(Json("\xff").dump(), MalformedFile, Message("a string is not valid UTF-8, so JSON cannot hold it"));
+  CHECK_THROWS_MATCHES(Json("\xff").dump(), MalformedFile,
+                       Message("a string is not valid UTF-8, so JSON cannot hold it"));
 }
 
 TEST_CASE("indented text keeps arrays of scalars on one line", "[json]") {
@@ -106,7 +111,8 @@ TEST_CASE("indented text keeps arrays of scalars on one line", "[json]") {
 }
 
 TEST_CASE("NaN and infinities are read as Python reads them", "[json]") {
-  const Json value = Json::parse(R"( [NaN, Infinity, -Infinity, null, {"NaN": "NaN", "n": NaN}, "\"Infinity", "\\", -Infinity] )");
+  const Json value =
+      Json::parse(R"( [NaN, Infinity, -Infinity, null, {"NaN": "NaN", "n": NaN}, "\"Infinity", "\\", -Infinity] )");
   const Json::Array& array = value.as_array();
   REQUIRE(array.size() == 8);
   CHECK(std::isnan(array[0].as_float()));
@@ -118,7 +124,8 @@ TEST_CASE("NaN and infinities are read as Python reads them", "[json]") {
   CHECK(array[5].as_string() == "\"Infinity");
   CHECK(array[6].as_string() == "\\");
   CHECK(array[7].as_float() < 0);
-  for (const char* text : {"-NaN", "--Infinity", "nan", "NaNNaN", "Inf", "1NaN", "{NaN: 1}", "nullNaN", "+Infinity", "NaN5"}) {
+  for (const char* text :
+       {"-NaN", "--Infinity", "nan", "NaNNaN", "Inf", "1NaN", "{NaN: 1}", "nullNaN", "+Infinity", "NaN5"}) {
     INFO(text);
     CHECK_THROWS_AS(Json::parse(text), MalformedFile);
   }
@@ -174,11 +181,15 @@ TEST_CASE("malformed documents", "[json]") {
   fails("[Infinity, -Infinity, x]", "22: syntax error while parsing value - invalid literal");
   fails("[1,]", "3: syntax error while parsing value - unexpected ']'; expected '[', '{', or a literal");
   fails("\"a\nb\"",
-        "2: syntax error while parsing value - invalid string: control character U+000A (LF) must be escaped to \\u000A or \\n");
+        "2: syntax error while parsing value - invalid string: control character U+000A (LF) must be escaped to "
+        "\\u000A or \\n");
   fails("\"\xff\"", "1: syntax error while parsing value - invalid string: ill-formed UTF-8 byte");
   fails("\"\xed\xa0\x80\"", "2: syntax error while parsing value - invalid string: ill-formed UTF-8 byte");
-  fails(R"("\ud800")", "7: syntax error while parsing value - invalid string: surrogate U+D800..U+DBFF must be followed by U+DC00..U+DFFF");
-  fails("\"" + std::string(100'000, 'x'), "100001: syntax error while parsing value - invalid string: missing closing quote");
+  fails(R"("\ud800")",
+        "7: syntax error while parsing value - invalid string: surrogate U+D800..U+DBFF must be followed by "
+        "U+DC00..U+DFFF");
+  fails("\"" + std::string(100'000, 'x'),
+        "100001: syntax error while parsing value - invalid string: missing closing quote");
   fails("\"abc\\", "5: syntax error while parsing value - invalid string: forbidden character after backslash");
 }
 
@@ -201,7 +212,8 @@ TEST_CASE("hostile documents", "[json]") {
 }
 
 TEST_CASE("random damage is an error or another value, nothing worse", "[json]") {
-  const std::string text = random_json(5).dump() + R"([{"a": [1, NaN, -Infinity], "b": "\u00e9\n"}, null, 1.5e3, true])";
+  const std::string text =
+      random_json(5).dump() + R"([{"a": [1, NaN, -Infinity], "b": "\u00e9\n"}, null, 1.5e3, true])";
   for (int repeat = 0; repeat < 20'000; ++repeat) {
     std::string damaged = text.substr(static_cast<std::size_t>(random_between(0, 30)));
     for (std::int64_t i = random_between(0, 3); i > 0; --i)
@@ -211,7 +223,8 @@ TEST_CASE("random damage is an error or another value, nothing worse", "[json]")
       CHECK(Json::parse(again).dump() == again);
     } catch (const MalformedFile& error) {
       const std::string message = error.what();
-      if (message.find('\n') != std::string::npos || !message.starts_with("JSON: not valid JSON at byte ")) FAIL(message);
+      if (message.find('\n') != std::string::npos || !message.starts_with("JSON: not valid JSON at byte "))
+        FAIL(message);
     }
   }
 }

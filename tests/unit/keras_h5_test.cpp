@@ -28,11 +28,13 @@ KerasFile small_file() {
   file.training_config = Json::Object{{"loss", "mse"}};
   file.keras_version = "3.15.1";
   file.backend = "torch";
-  file.layers = {{"second", {{"model/second/kernel", random_tensor({3, 2})}, {"model/second/bias", random_tensor({2})}}},
-                 {"dropout", {}},
-                 {"first", {{"first/kernel:0", random_tensor({2, 2, 1, 4})}}}};
+  file.layers = {
+      {"second", {{"model/second/kernel", random_tensor({3, 2})}, {"model/second/bias", random_tensor({2})}}},
+      {"dropout", {}},
+      {"first", {{"first/kernel:0", random_tensor({2, 2, 1, 4})}}}};
   file.top_level = {{"scale", random_tensor({1})}};
-  file.optimizer = {{"adam/iteration", tensor_of<std::int64_t>(DType::Int64, {}, {12})}, {"adam/m", random_tensor({3, 2})}};
+  file.optimizer = {{"adam/iteration", tensor_of<std::int64_t>(DType::Int64, {}, {12})},
+                    {"adam/m", random_tensor({3, 2})}};
   file.extra = Json::Object{{"source", "torch"}};
   file.extra_tensors = {{"layer1.0/conv.weight", random_tensor({5})}, {"half", zeros(DType::BFloat16, {3})}};
   return file;
@@ -127,7 +129,8 @@ TEST_CASE("the same model gives the same file, with data aligned to 64 bytes", "
 TEST_CASE("a configuration of megabytes", "[keras_h5]") {
   KerasFile file = small_file();
   Json::Array layers;
-  for (int i = 0; i < 45000; ++i) layers.emplace_back("a rather long name of a layer, number " + std::to_string(i) + "\xe2\x82\xac");
+  for (int i = 0; i < 45000; ++i)
+    layers.emplace_back("a rather long name of a layer, number " + std::to_string(i) + "\xe2\x82\xac");
   file.model_config = Json::Object{{"layers", std::move(layers)}};
   REQUIRE(file.model_config.dump().size() > 2'000'000);
   check_round_trip(file);
@@ -161,7 +164,8 @@ TEST_CASE("long lists of names are split as Keras does", "[keras_h5]") {
   CHECK(weights().texts("layer_names")->size() == 5000);
 
   file.layers = {{"a", {}}};
-  for (int i = 0; i < 200; ++i) file.layers[0].variables.push_back({std::string(500, 'v') + std::to_string(i), random_tensor({1})});
+  for (int i = 0; i < 200; ++i)
+    file.layers[0].variables.push_back({std::string(500, 'v') + std::to_string(i), random_tensor({1})});
   write_keras_h5(file, folder / "a.h5");
   CHECK(weights().group("a").texts("weight_names1")->size() == 100);
   check_equal(read_keras_h5(folder / "a.h5"), file);

@@ -19,14 +19,17 @@ Tensor changed(const LayoutChange& change, const std::string& name, const Tensor
   return steps == change.weights.end() ? tensor : to_keras(steps->second, {tensor}).at(0);
 }
 
-const Attributes& attributes_of(const LayoutChange& change, const std::string& layer) { return change.architecture.find_layer(layer)->attributes; }
+const Attributes& attributes_of(const LayoutChange& change, const std::string& layer) {
+  return change.architecture.find_layer(layer)->attributes;
+}
 
 TEST_CASE("a channels_first flatten of Keras's is folded for PyTorch and comes back for Keras") {
-  const Architecture keras = of_keras(ArchitectureBuilder(batch_of({2, 4, 4}))
-                                          .layer("conv", "Conv2d", {{"in_channels", 2}, {"out_channels", 3}, {"kernel_size", 3}})
-                                          .layer("flatten", "Flatten", {{"channels_last_order", true}})
-                                          .layer("fc", "Linear", {{"in_features", 12}, {"out_features", 5}})
-                                          .build());
+  const Architecture keras =
+      of_keras(ArchitectureBuilder(batch_of({2, 4, 4}))
+                   .layer("conv", "Conv2d", {{"in_channels", 2}, {"out_channels", 3}, {"kernel_size", 3}})
+                   .layer("flatten", "Flatten", {{"channels_last_order", true}})
+                   .layer("fc", "Linear", {{"in_features", 12}, {"out_features", 5}})
+                   .build());
   const Tensor weight = random_tensor(DType::Float32, {5, 12});
 
   const LayoutChange same = change_layout(keras, DataFormat::ChannelsFirst, Framework::Keras);
@@ -54,13 +57,16 @@ TEST_CASE("a channels_first flatten of Keras's is folded for PyTorch and comes b
 }
 
 TEST_CASE("a Keras model's own permute stays, and one that the pass inserted vanishes again") {
-  const Architecture keras = of_keras(ArchitectureBuilder(batch_of({8, 3}))
-                                          .layer("conv", "Conv1d", {{"in_channels", 3}, {"out_channels", 4}, {"kernel_size", 3}, {"data_format", "channels_last"}})
-                                          .layer("permute", "permute", {{"dims", Json::Array{0, 2, 1}}})
-                                          .layer("again", "permute", {{"dims", Json::Array{0, 2, 1}}})
-                                          .layer("reshape", "reshape", {{"shape", Json::Array{-1, 12, 2}}})
-                                          .layer("last", "Conv1d", {{"in_channels", 2}, {"out_channels", 5}, {"kernel_size", 1}, {"data_format", "channels_last"}})
-                                          .build());
+  const Architecture keras = of_keras(
+      ArchitectureBuilder(batch_of({8, 3}))
+          .layer("conv", "Conv1d",
+                 {{"in_channels", 3}, {"out_channels", 4}, {"kernel_size", 3}, {"data_format", "channels_last"}})
+          .layer("permute", "permute", {{"dims", Json::Array{0, 2, 1}}})
+          .layer("again", "permute", {{"dims", Json::Array{0, 2, 1}}})
+          .layer("reshape", "reshape", {{"shape", Json::Array{-1, 12, 2}}})
+          .layer("last", "Conv1d",
+                 {{"in_channels", 2}, {"out_channels", 5}, {"kernel_size", 1}, {"data_format", "channels_last"}})
+          .build());
   const LayoutChange torch = change_layout(keras, DataFormat::ChannelsFirst);
   CHECK_NOTHROW(infer_shapes(torch.architecture));
   CHECK(torch.architecture.layers.size() == keras.layers.size() + 1);  // before "last"

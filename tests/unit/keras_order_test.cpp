@@ -35,7 +35,9 @@ TEST_CASE("layers stand by their distance from the outputs") {
   SECTION("a layer that is called twice stands where it is deepest: in, fc, relu, fc again") {
     CHECK(keras_order({{{}}, {{{0, 0}}, {{2, 0}}}, {{{1, 0}}}}, {{1, 1}}) == Order{0, 1, 2});
   }
-  SECTION("what no output depends on is not lost") { CHECK(keras_order({{{}}, {{{0, 0}}}, {{}}}, {{1, 0}}) == Order{0, 2, 1}); }
+  SECTION("what no output depends on is not lost") {
+    CHECK(keras_order({{{}}, {{{0, 0}}}, {{}}}, {{1, 0}}) == Order{0, 2, 1});
+  }
   SECTION("a very long chain") {
     KerasGraph graph{{{}}};
     for (std::size_t i = 0; i < 200000; ++i) graph.push_back({{{i, 0}}});

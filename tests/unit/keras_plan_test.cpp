@@ -14,11 +14,14 @@
 namespace h5bridge::testing {
 namespace {
 
-const Json::Array& layers_of(const Json::Object& model_config) { return model_config.at("config").at("layers").as_array(); }
+const Json::Array& layers_of(const Json::Object& model_config) {
+  return model_config.at("config").at("layers").as_array();
+}
 
 bool has_operation(const KerasPlan& plan) {
   const Json::Array& layers = layers_of(plan.model_config);
-  return std::any_of(layers.begin(), layers.end(), [](const Json& layer) { return layer.at("module").as_string().starts_with("keras.src.ops"); });
+  return std::any_of(layers.begin(), layers.end(),
+                     [](const Json& layer) { return layer.at("module").as_string().starts_with("keras.src.ops"); });
 }
 
 std::vector<std::string> classes_of(const KerasPlan& plan) {
@@ -33,7 +36,8 @@ const Json& config_of_layer(const KerasPlan& plan, const std::string& name) {
   throw std::logic_error("no layer " + name);
 }
 
-// With the members of all objects in the order of their names: a type that is written as another's class may order them otherwise.
+// With the members of all objects in the order of their names: a type that is written as another's class may order them
+// otherwise.
 Json sorted(const Json& json) {
   if (json.is_array()) {
     Json::Array result;
@@ -63,9 +67,15 @@ std::vector<std::string> bindings_of(const KerasPlan& plan, bool with_tensors = 
 
 Architecture two_branches() {
   return ArchitectureBuilder(batch_of({8, 8, 3}))
-      .layer("body.conv1", "Conv2d", {{"in_channels", 3}, {"out_channels", 4}, {"kernel_size", 3}, {"padding", 1}, {"data_format", "channels_last"}})
+      .layer("body.conv1", "Conv2d",
+             {{"in_channels", 3},
+              {"out_channels", 4},
+              {"kernel_size", 3},
+              {"padding", 1},
+              {"data_format", "channels_last"}})
       .layer("body.bn1", "BatchNorm2d", {{"num_features", 4}, {"data_format", "channels_last"}})
-      .layer("body.conv2", "Conv2d", {{"in_channels", 3}, {"out_channels", 4}, {"kernel_size", 1}, {"data_format", "channels_last"}}, {"x"})
+      .layer("body.conv2", "Conv2d",
+             {{"in_channels", 3}, {"out_channels", 4}, {"kernel_size", 1}, {"data_format", "channels_last"}}, {"x"})
       .layer("add", "add", {}, {"body.bn1", "body.conv2"})
       .layer("relu", "ReLU")
       .output("relu")
@@ -81,7 +91,8 @@ TEST_CASE("what Keras says of a plan of it is the plan") {
       const LayoutChange change = change_layout(each.architecture(), format);
       if (!each.sample.in_keras) {
         CHECK_THROWS_AS(plan_keras(change.architecture, change.weights), Unsupported);
-        CHECK_THROWS_WITH(plan_keras(change.architecture, change.weights), Catch::StartsWith("layer \"layer\" (" + each.type.name + "): "));
+        CHECK_THROWS_WITH(plan_keras(change.architecture, change.weights),
+                          Catch::StartsWith("layer \"layer\" (" + each.type.name + "): "));
         continue;
       }
       const KerasPlan plan = plan_keras(change.architecture, change.weights);
@@ -125,24 +136,28 @@ TEST_CASE("paths become names that Keras can have") {
   const KerasPlan plan = plan_keras(two_branches());
   CHECK(plan.layer_names == std::vector<std::string>{"x", "body_conv1", "body_bn1", "body_conv2", "add", "relu"});
   CHECK(plan.output_names == std::vector<std::string>{"relu"});
-  CHECK(bindings_of(plan) == std::vector<std::string>{"body_conv1: kernel <- body.conv1.weight", "body_conv1: bias <- body.conv1.bias",
-                                                      "body_bn1: gamma <- body.bn1.weight", "body_bn1: beta <- body.bn1.bias",
-                                                      "body_bn1: frozen moving_mean <- body.bn1.running_mean",
-                                                      "body_bn1: frozen moving_variance <- body.bn1.running_var", "body_conv2: kernel <- body.conv2.weight",
-                                                      "body_conv2: bias <- body.conv2.bias"});
+  CHECK(bindings_of(plan) ==
+        std::vector<std::string>{"body_conv1: kernel <- body.conv1.weight", "body_conv1: bias <- body.conv1.bias",
+                                 "body_bn1: gamma <- body.bn1.weight", "body_bn1: beta <- body.bn1.bias",
+                                 "body_bn1: frozen moving_mean <- body.bn1.running_mean",
+                                 "body_bn1: frozen moving_variance <- body.bn1.running_var",
+                                 "body_conv2: kernel <- body.conv2.weight", "body_conv2: bias <- body.conv2.bias"});
   CHECK(plan.residuals.size() == 1);
   CHECK(plan.residuals.contains("body.bn1.num_batches_tracked"));
 }
 
 TEST_CASE("paths that become the same name are told apart") {
-  const Architecture architecture =
-      ArchitectureBuilder(batch_of({3})).layer("a.b", "Linear", {{"in_features", 3}, {"out_features", 3}}).layer("a_b", "Linear", {{"in_features", 3}, {"out_features", 3}}).build();
+  const Architecture architecture = ArchitectureBuilder(batch_of({3}))
+                                        .layer("a.b", "Linear", {{"in_features", 3}, {"out_features", 3}})
+                                        .layer("a_b", "Linear", {{"in_features", 3}, {"out_features", 3}})
+                                        .build();
   CHECK(plan_keras(architecture).layer_names == std::vector<std::string>{"x", "a_b", "a_b_1"});
 }
 
 TEST_CASE("padding that Keras's same says needs no layer of its own") {
   const auto classes = [](Json::Object more) {
-    Json::Object attributes{{"in_channels", 3}, {"out_channels", 4}, {"kernel_size", 3}, {"data_format", "channels_last"}};
+    Json::Object attributes{
+        {"in_channels", 3}, {"out_channels", 4}, {"kernel_size", 3}, {"data_format", "channels_last"}};
     for (const auto& [name, value] : more) attributes.set(name, value);
     return classes_of(plan_keras(ArchitectureBuilder(batch_of({8, 9, 3})).layer("conv", "Conv2d", attributes).build()));
   };
@@ -156,9 +171,11 @@ TEST_CASE("padding that Keras's same says needs no layer of its own") {
 }
 
 TEST_CASE("max pooling with padding pads with minus infinity") {
-  const Architecture architecture = ArchitectureBuilder(batch_of({8, 9, 3}))
-                                        .layer("pool", "MaxPool2d", {{"kernel_size", 3}, {"stride", 2}, {"padding", 1}, {"data_format", "channels_last"}})
-                                        .build();
+  const Architecture architecture =
+      ArchitectureBuilder(batch_of({8, 9, 3}))
+          .layer("pool", "MaxPool2d",
+                 {{"kernel_size", 3}, {"stride", 2}, {"padding", 1}, {"data_format", "channels_last"}})
+          .build();
   const KerasPlan plan = plan_keras(architecture);
   REQUIRE(classes_of(plan) == std::vector<std::string>{"InputLayer", "Pad", "MaxPooling2D"});
   const Json& pad = layers_of(plan.model_config)[1];
@@ -170,8 +187,11 @@ TEST_CASE("max pooling with padding pads with minus infinity") {
 }
 
 TEST_CASE("batch normalisation's momentum is PyTorch's turned round, to the digit") {
-  for (const auto& [torch, keras] : std::vector<std::pair<double, std::string>>{{0.1, "0.9"}, {0.01, "0.99"}, {0.3, "0.7"}, {0.05, "0.95"}, {0.001, "0.999"}}) {
-    const Architecture architecture = ArchitectureBuilder(batch_of({4})).layer("norm", "BatchNorm1d", {{"num_features", 4}, {"momentum", torch}}).build();
+  for (const auto& [torch, keras] : std::vector<std::pair<double, std::string>>{
+           {0.1, "0.9"}, {0.01, "0.99"}, {0.3, "0.7"}, {0.05, "0.95"}, {0.001, "0.999"}}) {
+    const Architecture architecture = ArchitectureBuilder(batch_of({4}))
+                                          .layer("norm", "BatchNorm1d", {{"num_features", 4}, {"momentum", torch}})
+                                          .build();
     const KerasPlan plan = plan_keras(architecture);
     CHECK(config_of_layer(plan, "norm").at("momentum").dump() == keras);
     CHECK(architecture_from_keras(plan.model_config).layers[0].attributes.number("momentum") == torch);
@@ -179,8 +199,12 @@ TEST_CASE("batch normalisation's momentum is PyTorch's turned round, to the digi
 }
 
 TEST_CASE("a shared layer is one Keras layer with two nodes") {
-  const Architecture architecture =
-      ArchitectureBuilder(batch_of({4})).layer("fc", "Linear", {{"in_features", 4}, {"out_features", 4}}).layer("relu", "ReLU").call("fc_1", "fc").call("relu_1", "relu").build();
+  const Architecture architecture = ArchitectureBuilder(batch_of({4}))
+                                        .layer("fc", "Linear", {{"in_features", 4}, {"out_features", 4}})
+                                        .layer("relu", "ReLU")
+                                        .call("fc_1", "fc")
+                                        .call("relu_1", "relu")
+                                        .build();
   const KerasPlan plan = plan_keras(architecture);
   CHECK(plan.layer_names == std::vector<std::string>{"x", "fc", "relu"});
   CHECK(plan.bindings.size() == 2);
@@ -202,7 +226,8 @@ TEST_CASE("outputs of a dict keep their keys") {
                                         .output("scores", "s")
                                         .build();
   const KerasPlan plan = plan_keras(architecture);
-  CHECK(plan.model_config.at("config").at("output_layers").dump() == "{\"b\": [\"boxes\", 0, 0], \"s\": [\"scores\", 0, 0]}");
+  CHECK(plan.model_config.at("config").at("output_layers").dump() ==
+        "{\"b\": [\"boxes\", 0, 0], \"s\": [\"scores\", 0, 0]}");
   const Architecture lifted = architecture_from_keras(plan.model_config);
   REQUIRE(lifted.outputs.size() == 2);
   CHECK(lifted.outputs[0].name == "b");
@@ -210,16 +235,24 @@ TEST_CASE("outputs of a dict keep their keys") {
 }
 
 TEST_CASE("everything that Keras cannot say is named at once") {
-  const Architecture architecture = ArchitectureBuilder({Size::symbol("batch"), 3, Size::symbol("height"), 8})
-                                        .layer("first", "Conv2d", {{"in_channels", 3}, {"out_channels", 4}, {"kernel_size", 3}, {"padding", "same"}, {"stride", 2}, {"padding_mode", "reflect"}})
-                                        .layer("count", "normalize", {{"p", 0.0}})
-                                        .layer("smaller", "Upsample", {{"scale_factor", 0.5}, {"mode", "lanczos"}, {"antialias", true}})
-                                        .build();
+  const Architecture architecture =
+      ArchitectureBuilder({Size::symbol("batch"), 3, Size::symbol("height"), 8})
+          .layer("first", "Conv2d",
+                 {{"in_channels", 3},
+                  {"out_channels", 4},
+                  {"kernel_size", 3},
+                  {"padding", "same"},
+                  {"stride", 2},
+                  {"padding_mode", "reflect"}})
+          .layer("count", "normalize", {{"p", 0.0}})
+          .layer("smaller", "Upsample", {{"scale_factor", 0.5}, {"mode", "lanczos"}, {"antialias", true}})
+          .build();
   CHECK_THROWS_AS(plan_keras(architecture), Unsupported);
-  CHECK_THROWS_WITH(plan_keras(architecture),
-                    "layer \"first\" (Conv2d): what \"same\" adds to an open size (height) is not known here; --fix-size may help; "
-                    "layer \"count\" (normalize): the norm 0, which counts elements, has no Keras operation; "
-                    "layer \"smaller\" (Upsample): antialiasing of open sizes by Lanczos's filter is not known; --fix-size may help");
+  CHECK_THROWS_WITH(
+      plan_keras(architecture),
+      "layer \"first\" (Conv2d): what \"same\" adds to an open size (height) is not known here; --fix-size may help; "
+      "layer \"count\" (normalize): the norm 0, which counts elements, has no Keras operation; "
+      "layer \"smaller\" (Upsample): antialiasing of open sizes by Lanczos's filter is not known; --fix-size may help");
 }
 
 TEST_CASE("a Sequential model comes back as one") {
@@ -251,25 +284,37 @@ TEST_CASE("Keras configurations that are malformed or not known are refused by l
                        layers + R"(], "input_layers": [["in", 0, 0]], "output_layers": [["out", 0, 0]]}})");
   };
   const auto call = [](const std::string& from, const std::string& kwargs = "{}") {
-    return R"([{"args": [{"class_name": "__keras_tensor__", "config": {"shape": [null, 4], "dtype": "float32", "keras_history": [")" + from + R"(", 0, 0]}}], "kwargs": )" + kwargs + "}]";
+    return R"([{"args": [{"class_name": "__keras_tensor__", "config": {"shape": [null, 4], "dtype": "float32", "keras_history": [")" +
+           from + R"(", 0, 0]}}], "kwargs": )" + kwargs + "}]";
   };
   const auto layer = [&](const std::string& class_name, const std::string& config, const std::string& nodes) {
-    return R"({"class_name": ")" + class_name + R"(", "name": "out", "config": )" + config + R"(, "inbound_nodes": )" + nodes + "}";
+    return R"({"class_name": ")" + class_name + R"(", "name": "out", "config": )" + config + R"(, "inbound_nodes": )" +
+           nodes + "}";
   };
   CHECK_NOTHROW(architecture_from_keras(model(layer("Dropout", R"({"name": "out", "rate": 0.5})", call("in")))));
-  CHECK_THROWS_WITH(architecture_from_keras(model(layer("Mystery", "{}", call("in")))), "layer \"out\" (Mystery): there is no layer type for it yet");
+  CHECK_THROWS_WITH(architecture_from_keras(model(layer("Mystery", "{}", call("in")))),
+                    "layer \"out\" (Mystery): there is no layer type for it yet");
   CHECK_THROWS_AS(architecture_from_keras(model(layer("Mystery", "{}", call("in")))), Unsupported);
-  CHECK_THROWS_WITH(architecture_from_keras(model(layer("Dropout", R"({"rate": "x"})", call("in")))), "layer \"out\" (Dropout): \"rate\": expected a number, found a string");
+  CHECK_THROWS_WITH(architecture_from_keras(model(layer("Dropout", R"({"rate": "x"})", call("in")))),
+                    "layer \"out\" (Dropout): \"rate\": expected a number, found a string");
   CHECK_THROWS_AS(architecture_from_keras(model(layer("Dropout", R"({"rate": "x"})", call("in")))), MalformedFile);
-  CHECK_THROWS_WITH(architecture_from_keras(model(layer("Dropout", "{}", call("in")))), "layer \"out\" (Dropout): its configuration has no \"rate\"");
-  CHECK_THROWS_WITH(architecture_from_keras(model(layer("Dropout", R"({"rate": 0.5, "wobble": 3})", call("in")))), "layer \"out\" (Dropout): its setting \"wobble\" (3) is not known");
-  CHECK_THROWS_WITH(architecture_from_keras(model(layer("Dropout", R"({"rate": 0.5})", call("nobody")))), "the layer \"out\" is called with tensors that no layer makes");
-  CHECK_THROWS_WITH(architecture_from_keras(model(layer("Dropout", R"({"rate": 0.5})", call("out")))), "the layer \"out\" is called with tensors that no layer makes");
-  CHECK_THROWS_WITH(architecture_from_keras(model(layer("Dropout", R"({"rate": 0.5})", call("in", R"({"training": true})")))), "layer \"out\" (Dropout): is called with training=true");
-  CHECK_THROWS_WITH(architecture_from_keras(model(layer("Dropout", R"({"rate": 0.5})", "[]"))), "the model's output out is made by no layer");
+  CHECK_THROWS_WITH(architecture_from_keras(model(layer("Dropout", "{}", call("in")))),
+                    "layer \"out\" (Dropout): its configuration has no \"rate\"");
+  CHECK_THROWS_WITH(architecture_from_keras(model(layer("Dropout", R"({"rate": 0.5, "wobble": 3})", call("in")))),
+                    "layer \"out\" (Dropout): its setting \"wobble\" (3) is not known");
+  CHECK_THROWS_WITH(architecture_from_keras(model(layer("Dropout", R"({"rate": 0.5})", call("nobody")))),
+                    "the layer \"out\" is called with tensors that no layer makes");
+  CHECK_THROWS_WITH(architecture_from_keras(model(layer("Dropout", R"({"rate": 0.5})", call("out")))),
+                    "the layer \"out\" is called with tensors that no layer makes");
+  CHECK_THROWS_WITH(
+      architecture_from_keras(model(layer("Dropout", R"({"rate": 0.5})", call("in", R"({"training": true})")))),
+      "layer \"out\" (Dropout): is called with training=true");
+  CHECK_THROWS_WITH(architecture_from_keras(model(layer("Dropout", R"({"rate": 0.5})", "[]"))),
+                    "the model's output out is made by no layer");
   CHECK_THROWS_AS(architecture_from_keras(Json::parse(R"({"class_name": "Functional", "config": {}})")), MalformedFile);
   CHECK_THROWS_AS(architecture_from_keras(Json::parse(R"([1])")), MalformedFile);
-  CHECK_THROWS_WITH(architecture_from_keras(Json::parse(R"({"class_name": "MyModel", "config": {}})")), Catch::Contains("a model of class MyModel"));
+  CHECK_THROWS_WITH(architecture_from_keras(Json::parse(R"({"class_name": "MyModel", "config": {}})")),
+                    Catch::Contains("a model of class MyModel"));
 }
 
 }  // namespace h5bridge::testing

@@ -1,4 +1,5 @@
-// Functions under a change of layout: reductions, indices, reshapes and operators that broadcast take images as they come.
+// Functions under a change of layout: reductions, indices, reshapes and operators that broadcast take images as they
+// come.
 #include <algorithm>
 #include <catch2/catch.hpp>
 
@@ -31,11 +32,14 @@ LayoutChange moved(const Architecture& architecture, std::int64_t permutes = 0) 
     for (const std::int64_t axis : change.outputs[i]) expected.push_back(source[axis]);
     CHECK(shapes.of(change.architecture.outputs[i].value) == expected);
   }
-  CHECK(std::count_if(change.architecture.layers.begin(), change.architecture.layers.end(), [](const Layer& layer) { return layer.type == "permute"; }) == permutes);
+  CHECK(std::count_if(change.architecture.layers.begin(), change.architecture.layers.end(),
+                      [](const Layer& layer) { return layer.type == "permute"; }) == permutes);
   return change;
 }
 
-const Attributes& attributes_of(const LayoutChange& change, const std::string& layer) { return change.architecture.find_layer(layer)->attributes; }
+const Attributes& attributes_of(const LayoutChange& change, const std::string& layer) {
+  return change.architecture.find_layer(layer)->attributes;
+}
 
 }  // namespace
 
@@ -64,7 +68,10 @@ TEST_CASE("a gate that is unsqueezed is stored as the image is") {
 }
 
 TEST_CASE("a pooled image that keeps its axes stays in its layout") {
-  const LayoutChange change = moved(image().layer("pool", "mean", {{"dim", Json::Array{2, 3}}, {"keepdim", true}}).layer("scale", "mul", {}, {"conv", "pool"}).build());
+  const LayoutChange change = moved(image()
+                                        .layer("pool", "mean", {{"dim", Json::Array{2, 3}}, {"keepdim", true}})
+                                        .layer("scale", "mul", {}, {"conv", "pool"})
+                                        .build());
   CHECK(attributes_of(change, "pool").integers("dim") == Axes{1, 2});
 }
 
@@ -81,7 +88,11 @@ TEST_CASE("statistics over the channels are counted on the last axis") {
 }
 
 TEST_CASE("an image becomes a row of tokens without a permute") {
-  const LayoutChange change = moved(image().layer("flatten", "Flatten", {{"start_dim", 2}}).layer("tokens", "transpose", {{"dim0", 1}, {"dim1", 2}}).layer("fc", "Linear", linear(4, 5)).build());
+  const LayoutChange change = moved(image()
+                                        .layer("flatten", "Flatten", {{"start_dim", 2}})
+                                        .layer("tokens", "transpose", {{"dim0", 1}, {"dim1", 2}})
+                                        .layer("fc", "Linear", linear(4, 5))
+                                        .build());
   CHECK(change.architecture.find_layer("flatten")->type == "reshape");
   CHECK(change.architecture.find_layer("tokens") == nullptr);
   CHECK(attributes_of(change, "flatten").sizes("shape") == SymbolicShape{batch, 72, 4});
@@ -110,12 +121,14 @@ TEST_CASE("parts of an image are cut from its stored axes") {
 }
 
 TEST_CASE("an axis that an index drops leaves the others in their order") {
-  const LayoutChange change = moved(image().layer("row", "select", {{"dim", 2}, {"index", 0}}).layer("last", "Conv1d", conv(4, 2)).build());
+  const LayoutChange change =
+      moved(image().layer("row", "select", {{"dim", 2}, {"index", 0}}).layer("last", "Conv1d", conv(4, 2)).build());
   CHECK(attributes_of(change, "row").integer("dim") == 1);
 }
 
 TEST_CASE("the halves of an image's channels are gated") {
-  const LayoutChange change = moved(image().layer("split", "chunk", {{"chunks", 2}, {"dim", 1}}).layer("last", "Conv2d", conv(2, 2)).build());
+  const LayoutChange change =
+      moved(image().layer("split", "chunk", {{"chunks", 2}, {"dim", 1}}).layer("last", "Conv2d", conv(2, 2)).build());
   CHECK(attributes_of(change, "split").integer("dim") == 3);
 }
 
@@ -126,7 +139,8 @@ TEST_CASE("features for all rows of a picture have no place in another order") {
 }
 
 TEST_CASE("an equation takes its letters in the stored order") {
-  const LayoutChange change = moved(image().layer("gram", "einsum", {{"equation", "bchw,bdhw->bcd"}}, {"conv", "conv"}).build());
+  const LayoutChange change =
+      moved(image().layer("gram", "einsum", {{"equation", "bchw,bdhw->bcd"}}, {"conv", "conv"}).build());
   CHECK(attributes_of(change, "gram").text("equation") == "bhwc,bhwd->bcd");
 }
 

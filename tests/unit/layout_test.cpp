@@ -1,4 +1,5 @@
-// Channels first becomes channels last and back: where permutes are needed, where they are not, and what weights take up.
+// Channels first becomes channels last and back: where permutes are needed, where they are not, and what weights take
+// up.
 #include "passes/layout.h"
 
 #include <algorithm>
@@ -14,14 +15,19 @@ namespace {
 
 const Size batch = Size::symbol("batch");
 
-Json::Object conv(int in, int out, int window = 3) { return {{"in_channels", in}, {"out_channels", out}, {"kernel_size", window}}; }
+Json::Object conv(int in, int out, int window = 3) {
+  return {{"in_channels", in}, {"out_channels", out}, {"kernel_size", window}};
+}
 Json::Object linear(int in, int out) { return {{"in_features", in}, {"out_features", out}}; }
 
 std::int64_t count(const Architecture& architecture, const std::string& type) {
-  return std::count_if(architecture.layers.begin(), architecture.layers.end(), [&](const Layer& layer) { return layer.type == type; });
+  return std::count_if(architecture.layers.begin(), architecture.layers.end(),
+                       [&](const Layer& layer) { return layer.type == type; });
 }
 
-const Attributes& attributes_of(const LayoutChange& change, const std::string& layer) { return change.architecture.find_layer(layer)->attributes; }
+const Attributes& attributes_of(const LayoutChange& change, const std::string& layer) {
+  return change.architecture.find_layer(layer)->attributes;
+}
 
 LayoutChange to_last(const Architecture& architecture) {
   LayoutChange change = change_layout(architecture, DataFormat::ChannelsLast);
@@ -50,13 +56,15 @@ void check_return(const Architecture& architecture) {
 
 // `order` says from which flattened place (channels first) each of the features (channels last) comes.
 template <typename Order>
-void check_columns(const LayoutChange& change, const std::string& weight, std::int64_t rows, std::int64_t columns, Order&& order) {
+void check_columns(const LayoutChange& change, const std::string& weight, std::int64_t rows, std::int64_t columns,
+                   Order&& order) {
   const Tensor changed = to_keras(steps_of(change, weight), {counting_tensor({rows, columns})}).at(0);
   const auto values = changed.values<std::int32_t>();
   REQUIRE(changed.shape() == Shape{rows, columns});
   std::vector<std::int32_t> expected;
   for (std::int64_t row = 0; row < rows; ++row)
-    for (std::int64_t column = 0; column < columns; ++column) expected.push_back(static_cast<std::int32_t>(row * columns + order(column)));
+    for (std::int64_t column = 0; column < columns; ++column)
+      expected.push_back(static_cast<std::int32_t>(row * columns + order(column)));
   CHECK(values == expected);
 }
 
@@ -73,7 +81,8 @@ auto channels_last_place(std::int64_t channels, std::int64_t height, std::int64_
 }  // namespace
 
 TEST_CASE("a convolution takes its data format on, and so do input and output") {
-  const Architecture architecture = ArchitectureBuilder(batch_of({3, 8, 9})).layer("conv", "Conv2d", conv(3, 4)).layer("relu", "ReLU").build();
+  const Architecture architecture =
+      ArchitectureBuilder(batch_of({3, 8, 9})).layer("conv", "Conv2d", conv(3, 4)).layer("relu", "ReLU").build();
   const LayoutChange change = to_last(architecture);
   CHECK(change.architecture.inputs[0].shape == SymbolicShape{batch, 8, 9, 3});
   CHECK(change.inputs.at("x") == std::vector<std::int64_t>{0, 2, 3, 1});
@@ -86,7 +95,8 @@ TEST_CASE("a convolution takes its data format on, and so do input and output") 
 }
 
 TEST_CASE("a layout that is there already changes nothing") {
-  const Architecture architecture = ArchitectureBuilder(batch_of({3, 8, 9})).layer("conv", "Conv2d", conv(3, 4)).layer("flatten", "Flatten").build();
+  const Architecture architecture =
+      ArchitectureBuilder(batch_of({3, 8, 9})).layer("conv", "Conv2d", conv(3, 4)).layer("flatten", "Flatten").build();
   const LayoutChange change = change_layout(architecture, DataFormat::ChannelsFirst);
   CHECK(change.architecture == architecture);
   CHECK(change.weights.empty());
@@ -110,7 +120,8 @@ TEST_CASE("a model in channels_last stays as it is, though layers on features ha
 }
 
 TEST_CASE("batch normalisation wants its images moved as a convolution does") {
-  const Architecture architecture = ArchitectureBuilder(batch_of({3, 6, 7})).layer("norm", "BatchNorm2d", {{"num_features", 3}}).build();
+  const Architecture architecture =
+      ArchitectureBuilder(batch_of({3, 6, 7})).layer("norm", "BatchNorm2d", {{"num_features", 3}}).build();
   const LayoutChange change = to_last(architecture);
   CHECK(change.architecture.inputs[0].shape == SymbolicShape{batch, 6, 7, 3});
   CHECK(count(change.architecture, "permute") == 0);
@@ -120,12 +131,16 @@ TEST_CASE("batch normalisation wants its images moved as a convolution does") {
 TEST_CASE("a chain of diamonds takes no more time than a chain") {
   ArchitectureBuilder builder(batch_of({3, 6, 7}));
   builder.layer("a0", "ReLU");
-  for (int i = 1; i < 80; ++i) builder.layer("a" + std::to_string(i), "add", {}, {"a" + std::to_string(i - 1), "a" + std::to_string(i - 1)});
+  for (int i = 1; i < 80; ++i)
+    builder.layer("a" + std::to_string(i), "add", {}, {"a" + std::to_string(i - 1), "a" + std::to_string(i - 1)});
   CHECK(to_last(builder.build()).architecture.inputs[0].shape == SymbolicShape{batch, 3, 6, 7});
 }
 
 TEST_CASE("a model without images has no layout to change") {
-  const Architecture architecture = ArchitectureBuilder(batch_of({7, 5})).layer("fc", "Linear", linear(5, 3)).layer("softmax", "Softmax", {{"dim", -1}}).build();
+  const Architecture architecture = ArchitectureBuilder(batch_of({7, 5}))
+                                        .layer("fc", "Linear", linear(5, 3))
+                                        .layer("softmax", "Softmax", {{"dim", -1}})
+                                        .build();
   CHECK(to_last(architecture).architecture == architecture);
 }
 
@@ -188,9 +203,15 @@ TEST_CASE("a flatten that is an output, or is joined, has its image permuted fir
   ArchitectureBuilder builder(batch_of({3, 6, 7}));
   builder.layer("conv", "Conv2d", conv(3, 2)).layer("flatten", "Flatten");
   SECTION("output") {}
-  SECTION("cat") { builder.input("y", batch_of({4})).layer("cat", "cat", {{"dim", 1}}, {"flatten", "y"}).layer("fc", "Linear", linear(44, 5)); }
+  SECTION("cat") {
+    builder.input("y", batch_of({4}))
+        .layer("cat", "cat", {{"dim", 1}}, {"flatten", "y"})
+        .layer("fc", "Linear", linear(44, 5));
+  }
   SECTION("output and dense") { builder.layer("fc", "Linear", linear(40, 5)).output("flatten").output("fc"); }
-  SECTION("softmax over the features") { builder.layer("softmax", "Softmax", {{"dim", 1}}).layer("fc", "Linear", linear(40, 5)); }
+  SECTION("softmax over the features") {
+    builder.layer("softmax", "Softmax", {{"dim", 1}}).layer("fc", "Linear", linear(40, 5));
+  }
   const Architecture architecture = builder.build();
   const LayoutChange change = to_last(architecture);
   REQUIRE(count(change.architecture, "permute") == 1);
@@ -243,7 +264,10 @@ TEST_CASE("PReLU takes the layout that comes") {
   const LayoutChange alone = to_last(ArchitectureBuilder(batch_of({3, 6, 7})).layer("prelu", "PReLU", prelu).build());
   CHECK(attributes_of(alone, "prelu").text("data_format") == "channels_first");
   CHECK(count(alone.architecture, "permute") == 0);
-  const Architecture architecture = ArchitectureBuilder(batch_of({4, 6, 7})).layer("conv", "Conv2d", conv(4, 3)).layer("prelu", "PReLU", prelu).build();
+  const Architecture architecture = ArchitectureBuilder(batch_of({4, 6, 7}))
+                                        .layer("conv", "Conv2d", conv(4, 3))
+                                        .layer("prelu", "PReLU", prelu)
+                                        .build();
   const LayoutChange behind = to_last(architecture);
   CHECK(attributes_of(behind, "prelu").text("data_format") == "channels_last");
   CHECK(count(behind.architecture, "permute") == 0);
@@ -251,12 +275,13 @@ TEST_CASE("PReLU takes the layout that comes") {
 }
 
 TEST_CASE("a residual branch costs no permute") {
-  const Architecture architecture = ArchitectureBuilder(batch_of({4, 6, 7}))
-                                        .layer("conv", "Conv2d", {{"in_channels", 4}, {"out_channels", 4}, {"kernel_size", 3}, {"padding", 1}})
-                                        .layer("norm", "BatchNorm2d", {{"num_features", 4}})
-                                        .layer("add", "add", {}, {"norm", "x"})
-                                        .layer("relu", "ReLU")
-                                        .build();
+  const Architecture architecture =
+      ArchitectureBuilder(batch_of({4, 6, 7}))
+          .layer("conv", "Conv2d", {{"in_channels", 4}, {"out_channels", 4}, {"kernel_size", 3}, {"padding", 1}})
+          .layer("norm", "BatchNorm2d", {{"num_features", 4}})
+          .layer("add", "add", {}, {"norm", "x"})
+          .layer("relu", "ReLU")
+          .build();
   const LayoutChange change = to_last(architecture);
   CHECK(count(change.architecture, "permute") == 0);
   CHECK(attributes_of(change, "norm").text("data_format") == "channels_last");
@@ -301,7 +326,8 @@ TEST_CASE("one value with two consumers is permuted once") {
 
 TEST_CASE("a layer called twice is changed once; calls that differ are refused") {
   ArchitectureBuilder builder(batch_of({4, 6, 7}));
-  builder.layer("conv", "Conv2d", {{"in_channels", 4}, {"out_channels", 4}, {"kernel_size", 3}, {"padding", 1}}).call("conv_1", "conv");
+  builder.layer("conv", "Conv2d", {{"in_channels", 4}, {"out_channels", 4}, {"kernel_size", 3}, {"padding", 1}})
+      .call("conv_1", "conv");
   SECTION("alike") {
     const LayoutChange change = to_last(builder.build());
     CHECK(count(change.architecture, "permute") == 0);
@@ -309,7 +335,8 @@ TEST_CASE("a layer called twice is changed once; calls that differ are refused")
     check_return(builder.build());
   }
   SECTION("a dense layer on reordered and on plain features") {
-    const Architecture architecture = builder.layer("flatten", "Flatten").layer("fc", "Linear", linear(168, 168)).call("fc_1", "fc").build();
+    const Architecture architecture =
+        builder.layer("flatten", "Flatten").layer("fc", "Linear", linear(168, 168)).call("fc_1", "fc").build();
     CHECK_THROWS_AS(change_layout(architecture, DataFormat::ChannelsLast), Unsupported);
     CHECK_THROWS_WITH(change_layout(architecture, DataFormat::ChannelsLast), Catch::Contains("layer \"fc\" (Linear)"));
   }

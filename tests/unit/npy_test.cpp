@@ -45,8 +45,9 @@ std::string crafted(const std::string& header, const std::string& data, char ver
 }  // namespace
 
 TEST_CASE("npy: what is written is read back") {
-  for (const DType dtype : {DType::Float64, DType::Float32, DType::Float16, DType::Int64, DType::Int32, DType::Int16, DType::Int8,
-                            DType::UInt64, DType::UInt32, DType::UInt16, DType::UInt8, DType::Bool, DType::Complex64, DType::Complex128})
+  for (const DType dtype :
+       {DType::Float64, DType::Float32, DType::Float16, DType::Int64, DType::Int32, DType::Int16, DType::Int8,
+        DType::UInt64, DType::UInt32, DType::UInt16, DType::UInt8, DType::Bool, DType::Complex64, DType::Complex128})
     for (const Shape& shape : {Shape{}, Shape{0}, Shape{5}, Shape{2, 3, 4}}) {
       const Tensor tensor = random_tensor(dtype, shape);
       CHECK(bit_equal(read_npy(source_of(written(tensor))), tensor));
@@ -67,8 +68,10 @@ TEST_CASE("npy: every version, and Fortran order") {
   const std::string c_order = "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 3)}\n";
   const std::string fortran = "{\"shape\": (2, 3,), 'descr': '|u1', 'fortran_order': True, }\n";
   for (const char version : {'\1', '\2', '\3'}) {
-    CHECK(read_npy(source_of(crafted(c_order, "abcdef", version))).values<char>() == std::vector<char>{'a', 'b', 'c', 'd', 'e', 'f'});
-    CHECK(read_npy(source_of(crafted(fortran, "abcdef", version))).values<char>() == std::vector<char>{'a', 'c', 'e', 'b', 'd', 'f'});
+    CHECK(read_npy(source_of(crafted(c_order, "abcdef", version))).values<char>() ==
+          std::vector<char>{'a', 'b', 'c', 'd', 'e', 'f'});
+    CHECK(read_npy(source_of(crafted(fortran, "abcdef", version))).values<char>() ==
+          std::vector<char>{'a', 'c', 'e', 'b', 'd', 'f'});
   }
 }
 
@@ -89,7 +92,8 @@ TEST_CASE("npy: malformed and unsupported files") {
   malformed(crafted("{'descr': '|u1', 'colour': ()}", "a"), "the unknown key 'colour'");
   malformed(crafted(std::string(70'000, ' '), "", 2), "a header of 70000 bytes");
   const std::string good = written(random_tensor(DType::Float32, {2, 2}));
-  for (std::size_t size = 0; size < good.size(); ++size) CHECK_THROWS_AS(read_npy(source_of(good.substr(0, size))), MalformedFile);
+  for (std::size_t size = 0; size < good.size(); ++size)
+    CHECK_THROWS_AS(read_npy(source_of(good.substr(0, size))), MalformedFile);
 
   CHECK_THROWS_WITH(read_npy(source_of(crafted(header("'<U2'", "(1,)"), "abcdefgh"))),
                     "npy: elements of type '<U2' have no equivalent here");
@@ -100,8 +104,9 @@ TEST_CASE("npy: malformed and unsupported files") {
 }
 
 TEST_CASE("npz: several arrays by name") {
-  const std::vector<NamedTensor> tensors = {
-      {"x", random_tensor(DType::Float32, {3, 4})}, {"ids", random_tensor(DType::Int64, {})}, {"none", zeros(DType::Bool, {0, 2})}};
+  const std::vector<NamedTensor> tensors = {{"x", random_tensor(DType::Float32, {3, 4})},
+                                            {"ids", random_tensor(DType::Int64, {})},
+                                            {"none", zeros(DType::Bool, {0, 2})}};
   std::ostringstream out;
   write_npz(tensors, out);
   CHECK(is_npz(ZipReader(source_of(out.str()))));

@@ -96,7 +96,8 @@ TEST_CASE("pickle: memo, stack and marks") {
 TEST_CASE("pickle: classes and functions stay names") {
   CHECK(json("cos\nsystem\nU\x05rm -r\x85R.") == R"({"$class": "os.system", "args": ["rm -r"]})");
   CHECK(json("\x8c\x02os\x8c\x06system\x93.") == R"({"$global": "os.system"})");
-  CHECK(json("cargparse\nNamespace\n)\x81}U\x02lrK\x01sb.") == R"({"$class": "argparse.Namespace", "state": {"lr": 1}})");
+  CHECK(json("cargparse\nNamespace\n)\x81}U\x02lrK\x01sb.") ==
+        R"({"$class": "argparse.Namespace", "state": {"lr": 1}})");
   CHECK(json("ca\nB\n)}U\x01kK\x01s\x92.") == R"({"$class": "a.B", "keywords": {"k": 1}})");
   CHECK(json("(K\x01ia\nB\n.") == R"({"$class": "a.B", "args": [1]})");
   CHECK(json("(ca\nB\nK\x01o.") == R"({"$class": "a.B", "args": [1]})");
@@ -147,7 +148,8 @@ TEST_CASE("pickle: what is malformed is refused with its place") {
   check_malformed("F?\n.", "pickle: byte 0 (FLOAT): '?' is no float");
   check_malformed("\x82\x01.", "pickle: byte 0 (EXT1): extension codes stand for names that only their writer knows");
   check_malformed("\x97.", "pickle: byte 0 (NEXT_BUFFER): the pickle refers to buffers outside of it");
-  check_malformed("\x8b\x00\x10\x00\x00"s + std::string(4096, '\1'), "pickle: byte 0 (LONG4): an integer of 4096 bytes");
+  check_malformed("\x8b\x00\x10\x00\x00"s + std::string(4096, '\1'),
+                  "pickle: byte 0 (LONG4): an integer of 4096 bytes");
 }
 
 TEST_CASE("pickle: cycles, deep nesting and shared references neither recurse nor explode") {

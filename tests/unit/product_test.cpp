@@ -55,7 +55,8 @@ TEST_CASE("left_factor finds what a product was made of, but for rounding") {
 }
 
 TEST_CASE("left_factor takes nothing of a row that others make up") {
-  const Tensor b = tensor_of<float>(DType::Float32, {4, 5}, {1, 2, 3, 4, 5, 0, 0, 0, 0, 0, 2, 4, 6, 8, 10, 1, 0, 0, 0, 1});
+  const Tensor b =
+      tensor_of<float>(DType::Float32, {4, 5}, {1, 2, 3, 4, 5, 0, 0, 0, 0, 0, 2, 4, 6, 8, 10, 1, 0, 0, 0, 1});
   const Tensor made = product(normal({6, 4}), b);
   const auto found = left_factor(made, b);
   REQUIRE(found);

@@ -38,7 +38,8 @@ TEST_CASE("a name belongs to one layer type, which the registry finds by it") {
 TEST_CASE("a name that two families declare is refused") {
   LayerType type;
   type.name = "Twice";
-  CHECK_THROWS_WITH(Registry({{"one", {type}, {}}, {"two", {type}, {}}}), Catch::Contains("Twice") && Catch::Contains("family two"));
+  CHECK_THROWS_WITH(Registry({{"one", {type}, {}}, {"two", {type}, {}}}),
+                    Catch::Contains("Twice") && Catch::Contains("family two"));
 }
 
 TEST_CASE("a type that is not there is an error that names layer and type") {
@@ -53,7 +54,8 @@ TEST_CASE("every Keras mapping is of a type in its own family, and its rows are 
   for (const Family& family : Registry::instance().families())
     for (const KerasMapping& mapping : family.keras) {
       INFO(family.name << ": " << mapping.type << " as " << mapping.class_name);
-      const bool own = std::any_of(family.types.begin(), family.types.end(), [&](const LayerType& type) { return type.name == mapping.type; });
+      const bool own = std::any_of(family.types.begin(), family.types.end(),
+                                   [&](const LayerType& type) { return type.name == mapping.type; });
       REQUIRE(own);
       std::set<std::string> keys;
       for (const Correspondence& row : mapping.attributes) {
@@ -139,7 +141,8 @@ TEST_CASE("an unknown attribute is refused by name") {
     attributes.set("kernal_size", 3);
     INFO(type.name);
     CHECK_THROWS_AS(attributes_from_json(type, attributes, "layer \"a\""), MalformedFile);
-    CHECK_THROWS_WITH(attributes_from_json(type, attributes, "layer \"a\""), "layer \"a\": " + type.name + " has no attribute \"kernal_size\"");
+    CHECK_THROWS_WITH(attributes_from_json(type, attributes, "layer \"a\""),
+                      "layer \"a\": " + type.name + " has no attribute \"kernal_size\"");
   });
 }
 
@@ -150,7 +153,8 @@ TEST_CASE("a required attribute that is missing is named") {
       Json::Object attributes = type.samples.at(0).attributes;
       INFO(type.name);
       REQUIRE(attributes.erase(spec.name));
-      CHECK_THROWS_WITH(attributes_from_json(type, attributes, "layer \"a\""), "layer \"a\": " + type.name + " needs the attribute \"" + spec.name + "\"");
+      CHECK_THROWS_WITH(attributes_from_json(type, attributes, "layer \"a\""),
+                        "layer \"a\": " + type.name + " needs the attribute \"" + spec.name + "\"");
     }
   });
 }
@@ -162,7 +166,8 @@ TEST_CASE("an attribute of the wrong kind is refused by name") {
       attributes.set(spec.name, Json::Object{{"an", "object"}});
       INFO(type.name << " " << spec.name);
       CHECK_THROWS_AS(attributes_from_json(type, attributes, "layer \"a\""), MalformedFile);
-      CHECK_THROWS_WITH(attributes_from_json(type, attributes, "layer \"a\""), Catch::StartsWith("layer \"a\": attribute \"" + spec.name + "\": "));
+      CHECK_THROWS_WITH(attributes_from_json(type, attributes, "layer \"a\""),
+                        Catch::StartsWith("layer \"a\": attribute \"" + spec.name + "\": "));
     }
   });
 }
@@ -177,28 +182,37 @@ TEST_CASE("a word that is no choice is refused with the choices") {
 TEST_CASE("a tuple of the wrong length is refused, and one integer stands for all") {
   const LayerType& conv = *Registry::instance().find("Conv3d");
   Json::Object attributes{{"in_channels", 1}, {"out_channels", 1}, {"kernel_size", Json::Array{1, 2}}};
-  CHECK_THROWS_WITH(attributes_from_json(conv, attributes, "layer \"a\""), "layer \"a\": attribute \"kernel_size\": has 2 elements, expected 3");
+  CHECK_THROWS_WITH(attributes_from_json(conv, attributes, "layer \"a\""),
+                    "layer \"a\": attribute \"kernel_size\": has 2 elements, expected 3");
   attributes.set("kernel_size", 2);
-  CHECK(attributes_from_json(conv, attributes, "layer \"a\"").integers("kernel_size") == std::vector<std::int64_t>{2, 2, 2});
+  CHECK(attributes_from_json(conv, attributes, "layer \"a\"").integers("kernel_size") ==
+        std::vector<std::int64_t>{2, 2, 2});
 }
 
 TEST_CASE("combinations that make no sense are refused") {
   const auto refused = [](const std::string& type, const Json::Object& attributes, const std::string& message) {
     INFO(type);
-    CHECK_THROWS_WITH(attributes_from_json(*Registry::instance().find(type), attributes, "layer \"a\""), "layer \"a\": " + message);
+    CHECK_THROWS_WITH(attributes_from_json(*Registry::instance().find(type), attributes, "layer \"a\""),
+                      "layer \"a\": " + message);
   };
-  refused("Conv2d", {{"in_channels", 3}, {"out_channels", 4}, {"kernel_size", 1}, {"groups", 2}}, "\"in_channels\" is 3, which 2 groups do not divide");
-  refused("Conv1d", {{"in_channels", 3}, {"out_channels", 4}, {"kernel_size", 1}, {"stride", 0}}, "\"stride\" is 0, expected at least 1");
-  refused("Conv1d", {{"in_channels", 3}, {"out_channels", 4}, {"kernel_size", 1}, {"padding", -1}}, "\"padding\" is -1, expected at least 0");
+  refused("Conv2d", {{"in_channels", 3}, {"out_channels", 4}, {"kernel_size", 1}, {"groups", 2}},
+          "\"in_channels\" is 3, which 2 groups do not divide");
+  refused("Conv1d", {{"in_channels", 3}, {"out_channels", 4}, {"kernel_size", 1}, {"stride", 0}},
+          "\"stride\" is 0, expected at least 1");
+  refused("Conv1d", {{"in_channels", 3}, {"out_channels", 4}, {"kernel_size", 1}, {"padding", -1}},
+          "\"padding\" is -1, expected at least 0");
   refused("Conv1d", {{"in_channels", 3}, {"out_channels", 4}, {"kernel_size", 1}, {"dilation", std::int64_t{1} << 40}},
           "\"dilation\" is 1099511627776, expected at most 2147483647");
-  refused("ConvTranspose1d", {{"in_channels", 3}, {"out_channels", 4}, {"kernel_size", 3}, {"stride", 2}, {"output_padding", 2}},
+  refused("ConvTranspose1d",
+          {{"in_channels", 3}, {"out_channels", 4}, {"kernel_size", 3}, {"stride", 2}, {"output_padding", 2}},
           "\"output_padding\" is 2, expected less than 2, its stride");
   refused("ConvTranspose1d", {{"in_channels", 3}, {"out_channels", 4}, {"kernel_size", 3}, {"output_padding", nullptr}},
           "\"output_padding\" is null, which is for the paddings \"same\" and \"valid\"");
   refused("pad", {{"pad", Json::Array{1, 2, 3}}}, "\"pad\" has 3 elements, expected two for each of up to 3 axes");
-  refused("pad", {{"pad", Json::Array{1, 2}}, {"mode", "reflect"}, {"value", 1.5}}, "\"value\" is given, but \"mode\" is \"reflect\"");
-  refused("MaxPool2d", {{"kernel_size", 2}, {"padding", 2}}, "\"padding\" is 2, expected at most half of the window's 2");
+  refused("pad", {{"pad", Json::Array{1, 2}}, {"mode", "reflect"}, {"value", 1.5}},
+          "\"value\" is given, but \"mode\" is \"reflect\"");
+  refused("MaxPool2d", {{"kernel_size", 2}, {"padding", 2}},
+          "\"padding\" is 2, expected at most half of the window's 2");
   refused("Dropout", {{"p", 1.5}}, "\"p\" is 1.500000, expected 0 to 1");
   refused("BatchNorm2d", {{"num_features", 0}}, "\"num_features\" is 0, expected at least 1");
 }

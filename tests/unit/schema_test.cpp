@@ -18,7 +18,8 @@ std::string committed(const std::string& path) {
 }  // namespace
 
 TEST_CASE("schemas/architecture.schema.json is up to date (else run h5bridge_generate)") {
-  const bool same = committed("schemas/architecture.schema.json") == architecture_schema(Registry::instance()).dump(2) + "\n";
+  const bool same =
+      committed("schemas/architecture.schema.json") == architecture_schema(Registry::instance()).dump(2) + "\n";
   CHECK(same);
 }
 

@@ -35,7 +35,8 @@ Expression random_expression(int depth, const Values& values) {
       const std::int64_t number = random_between(-6, 6);
       return {number, "(" + std::to_string(number) + ")", number};
     }
-    const auto& [name, value] = *std::next(values.begin(), random_between(0, static_cast<std::int64_t>(values.size()) - 1));
+    const auto& [name, value] =
+        *std::next(values.begin(), random_between(0, static_cast<std::int64_t>(values.size()) - 1));
     return {Size::symbol(name), name, value};
   }
   const Expression a = random_expression(depth - 1, values);
@@ -58,7 +59,9 @@ std::string canonical(const std::string& text) { return Size::parse(text).str();
 }  // namespace
 
 TEST_CASE("random sizes have the value of their expressions", "[size]") {
-  const auto value_of = [](const Values& values, const Expression& expression) { return expression.size.bind(values).value(); };
+  const auto value_of = [](const Values& values, const Expression& expression) {
+    return expression.size.bind(values).value();
+  };
   int checked = 0;
   for (int repeat = 0; repeat < 20000; ++repeat) {
     const Values values{{"a", random_between(1, 9)}, {"batch", random_between(1, 9)}, {"h_2", random_between(1, 9)}};
@@ -150,8 +153,8 @@ TEST_CASE("what is no size", "[size]") {
 
 TEST_CASE("hostile sizes", "[size]") {
   const std::string largest = "9223372036854775807";
-  const std::vector<std::string> texts{largest + " + 1", "4611686018427387904*a*2",
-                                       "-(-" + largest + " - 1)", "(-" + largest + " - 1)//-1"};
+  const std::vector<std::string> texts{largest + " + 1", "4611686018427387904*a*2", "-(-" + largest + " - 1)",
+                                       "(-" + largest + " - 1)//-1"};
   for (const std::string& text : texts) {
     INFO(text);
     CHECK_THROWS_MATCHES(Size::parse(text), MalformedFile, Message("a size overflows 64 bits"));
@@ -163,8 +166,9 @@ TEST_CASE("hostile sizes", "[size]") {
     for (int i = 0; i < 100'000; ++i) text += deep;
     CHECK_THROWS_AS(Size::parse(text), MalformedFile);
   }
-  CHECK_THROWS_MATCHES(Size::parse(std::string(600, '(')), MalformedFile,
-                       Message("'" + std::string(80, '(') + "...' is no size: it is nested more than 512 levels deep at byte 512"));
+  CHECK_THROWS_MATCHES(
+      Size::parse(std::string(600, '(')), MalformedFile,
+      Message("'" + std::string(80, '(') + "...' is no size: it is nested more than 512 levels deep at byte 512"));
   std::string powers = "1";
   for (int i = 0; i < 30; ++i) powers += "*(a" + std::to_string(i) + " + 1)";
   CHECK_THROWS_MATCHES(Size::parse(powers), MalformedFile, Message("a size is too large an expression"));

@@ -102,9 +102,7 @@ void random_step(Tensor& tensor, Oracle& oracle) {
       });
       break;
     }
-    default:
-      oracle.shape = random_factors(tensor.element_count());
-      tensor = tensor.reshape(oracle.shape);
+    default: oracle.shape = random_factors(tensor.element_count()); tensor = tensor.reshape(oracle.shape);
   }
 }
 
@@ -140,7 +138,8 @@ class Watched final : public ByteSource {
   void read_range(std::uint64_t offset, std::span<std::byte> into) const override {
     bytes_read_ += into.size();
     largest_read_ = std::max<std::uint64_t>(largest_read_, into.size());
-    for (std::size_t i = 0; i < into.size(); ++i) into[i] = static_cast<std::byte>((offset + i) / 4 >> ((offset + i) % 4 * 8));
+    for (std::size_t i = 0; i < into.size(); ++i)
+      into[i] = static_cast<std::byte>((offset + i) / 4 >> ((offset + i) % 4 * 8));
   }
 
  private:
@@ -170,7 +169,8 @@ TEST_CASE("reshape is a view wherever strides can say it", "[tensor]") {
   const Tensor copied = turned.reshape({120});
   CHECK(copied.source() != tensor.source());
   CHECK(copied.values<float>() == turned.values<float>());
-  CHECK_THROWS_MATCHES(tensor.reshape({4, 6, 4}), MalformedFile, Message("a tensor of shape (4, 6, 5) cannot be reshaped to (4, 6, 4)"));
+  CHECK_THROWS_MATCHES(tensor.reshape({4, 6, 4}), MalformedFile,
+                       Message("a tensor of shape (4, 6, 5) cannot be reshaped to (4, 6, 4)"));
 }
 
 TEST_CASE("a tensor knows whether it is contiguous", "[tensor]") {
@@ -222,13 +222,15 @@ TEST_CASE("a large transposed tensor is read once, in bounded blocks", "[tensor]
 TEST_CASE("a large convolution kernel changes its axes", "[tensor]") {
   const Shape shape{3, 3, 256, 2048};
   const auto source = std::make_shared<Watched>(static_cast<std::uint64_t>(element_count(shape)) * 4);
-  const std::vector<std::int32_t> values = Tensor(DType::Int32, shape, source).permute(Shape{3, 2, 0, 1}).values<std::int32_t>();
+  const std::vector<std::int32_t> values =
+      Tensor(DType::Int32, shape, source).permute(Shape{3, 2, 0, 1}).values<std::int32_t>();
   CHECK(source->bytes_read() == source->size());
   std::int64_t wrong = 0;
   std::size_t at = 0;
   for (std::int64_t out = 0; out < shape[3]; ++out)
     for (std::int64_t in = 0; in < shape[2]; ++in)
-      for (std::int64_t place = 0; place < 9; ++place) wrong += values[at++] != (place * shape[2] + in) * shape[3] + out;
+      for (std::int64_t place = 0; place < 9; ++place)
+        wrong += values[at++] != (place * shape[2] + in) * shape[3] + out;
   CHECK(wrong == 0);
 }
 
@@ -246,34 +248,43 @@ TEST_CASE("a sparse view reads little of a huge source", "[tensor]") {
 TEST_CASE("hostile shapes and strides", "[tensor]") {
   const std::int64_t huge = std::int64_t{1} << 62;
   const ByteSourcePtr bytes = bytes_in_memory(std::vector<std::byte>(24));
-  const auto view = [&](Shape shape, Shape strides, std::int64_t offset) { return Tensor(DType::Float32, shape, strides, offset, bytes); };
+  const auto view = [&](Shape shape, Shape strides, std::int64_t offset) {
+    return Tensor(DType::Float32, shape, strides, offset, bytes);
+  };
   CHECK_NOTHROW(view({2, 3}, {3, 1}, 0));
-  CHECK_THROWS_MATCHES(view({2, 3}, {3, 1}, 1), MalformedFile,
-                       Message("a float32 tensor of shape (2, 3) with strides (3, 1) and offset 1 reaches element 6 of a storage of 6"));
+  CHECK_THROWS_MATCHES(
+      view({2, 3}, {3, 1}, 1), MalformedFile,
+      Message("a float32 tensor of shape (2, 3) with strides (3, 1) and offset 1 reaches element 6 of a storage of 6"));
   CHECK_THROWS_MATCHES(view({2}, {-1}, 3), MalformedFile,
                        Message("a float32 tensor of shape (2,) with strides (-1,) and offset 3 goes backwards"));
   CHECK_THROWS_MATCHES(view({2}, {1}, -1), MalformedFile,
                        Message("a float32 tensor of shape (2,) with strides (1,) and offset -1 goes backwards"));
-  CHECK_THROWS_MATCHES(view({2}, {}, 0), MalformedFile,
-                       Message("a float32 tensor of shape (2,) with strides () and offset 0 has not one stride for each axis"));
+  CHECK_THROWS_MATCHES(
+      view({2}, {}, 0), MalformedFile,
+      Message("a float32 tensor of shape (2,) with strides () and offset 0 has not one stride for each axis"));
   CHECK_THROWS_MATCHES(view({3}, {huge}, 0), MalformedFile, Message("the extent of a view overflows 64 bits"));
   CHECK_THROWS_MATCHES(view({2}, {huge}, huge), MalformedFile, Message("the extent of a view overflows 64 bits"));
   CHECK_THROWS_MATCHES(view({huge, 4}, {0, 0}, 0), MalformedFile, Message("the size of a tensor overflows 64 bits"));
   CHECK_THROWS_MATCHES(view({huge}, {0}, 0), MalformedFile, Message("the size of a tensor overflows 64 bits"));
   CHECK_THROWS_MATCHES(view({2, -3}, {1, 1}, 0), MalformedFile, Message("the shape (2, -3) has a negative extent"));
-  CHECK_THROWS_MATCHES(element_count({0, huge, huge}), MalformedFile, Message("the size of a tensor overflows 64 bits"));
+  CHECK_THROWS_MATCHES(element_count({0, huge, huge}), MalformedFile,
+                       Message("the size of a tensor overflows 64 bits"));
   CHECK_THROWS_MATCHES(Tensor(DType::Float32, {5}, bytes), MalformedFile,
                        Message("a float32 tensor of shape (5,) takes 20 bytes, found 24"));
 }
 
 TEST_CASE("axes that do not exist", "[tensor]") {
   const Tensor tensor = floats({2, 3});
-  CHECK_THROWS_MATCHES(tensor.permute(Shape{0, 2}), MalformedFile, Message("axis 2 is out of range for a tensor of 2 axes"));
+  CHECK_THROWS_MATCHES(tensor.permute(Shape{0, 2}), MalformedFile,
+                       Message("axis 2 is out of range for a tensor of 2 axes"));
   CHECK_THROWS_MATCHES(tensor.permute(Shape{1, 1}), MalformedFile, Message("axis 1 is permuted twice"));
   CHECK_THROWS_MATCHES(tensor.permute(Shape{1}), MalformedFile, Message("a tensor of 2 axes is permuted by 1"));
-  CHECK_THROWS_MATCHES(tensor.slice(-1, 0, 1), MalformedFile, Message("axis -1 is out of range for a tensor of 2 axes"));
-  CHECK_THROWS_MATCHES(tensor.slice(1, 1, 4), MalformedFile, Message("elements 1 to 4 of axis 1 do not exist in a tensor of shape (2, 3)"));
-  CHECK_THROWS_MATCHES(tensor.slice(1, 2, 1), MalformedFile, Message("elements 2 to 1 of axis 1 do not exist in a tensor of shape (2, 3)"));
+  CHECK_THROWS_MATCHES(tensor.slice(-1, 0, 1), MalformedFile,
+                       Message("axis -1 is out of range for a tensor of 2 axes"));
+  CHECK_THROWS_MATCHES(tensor.slice(1, 1, 4), MalformedFile,
+                       Message("elements 1 to 4 of axis 1 do not exist in a tensor of shape (2, 3)"));
+  CHECK_THROWS_MATCHES(tensor.slice(1, 2, 1), MalformedFile,
+                       Message("elements 2 to 1 of axis 1 do not exist in a tensor of shape (2, 3)"));
 }
 
 TEST_CASE("zeros take no memory", "[tensor]") {
@@ -298,8 +309,9 @@ TEST_CASE("concatenate undoes slices", "[tensor]") {
   }
   const std::vector<Tensor> uneven{floats({2, 3}), floats({2, 4})};
   CHECK(concatenate(uneven, 1).shape() == Shape{2, 7});
-  CHECK_THROWS_MATCHES(concatenate(uneven, 0), MalformedFile,
-                       Message("a float32 tensor of shape (2, 4) cannot be joined along axis 0 to a float32 tensor of shape (2, 3)"));
+  CHECK_THROWS_MATCHES(
+      concatenate(uneven, 0), MalformedFile,
+      Message("a float32 tensor of shape (2, 4) cannot be joined along axis 0 to a float32 tensor of shape (2, 3)"));
   CHECK_THROWS_MATCHES(concatenate(std::vector<Tensor>{}, 0), MalformedFile, Message("no tensors to concatenate"));
 }
 

@@ -1,5 +1,5 @@
-// The networks of testdata/, made by real PyTorch and real Keras, there and back: every tensor returns bit for bit, by its name
-// and in its place. tests/torch/testdata_test.cpp runs them.
+// The networks of testdata/, made by real PyTorch and real Keras, there and back: every tensor returns bit for bit, by
+// its name and in its place. tests/torch/testdata_test.cpp runs them.
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
@@ -41,7 +41,8 @@ void check_equal(const Optimizer& a, const Optimizer& b) {
 
 void check_equal(const std::vector<KerasVariable>& a, const std::vector<KerasVariable>& b) {
   REQUIRE(a.size() == b.size());
-  for (std::size_t i = 0; i < a.size(); ++i) check_equal(NamedTensor{a[i].path, a[i].tensor}, NamedTensor{b[i].path, b[i].tensor});
+  for (std::size_t i = 0; i < a.size(); ++i)
+    check_equal(NamedTensor{a[i].path, a[i].tensor}, NamedTensor{b[i].path, b[i].tensor});
 }
 
 std::vector<char> bytes_of(const std::string& path) {
@@ -143,13 +144,15 @@ TEST_CASE("a changed bit of a weight changes what is written", "[testdata]") {
     changed.weights.set(tensor.name, Tensor(tensor.tensor.dtype(), tensor.tensor.shape(), bytes_in_memory(bytes)));
     save(changed, folder / "changed.h5");
     const Weights after = load(folder / "changed.h5").weights;
-    for (const NamedTensor& other : before) CHECK(bit_equal(*after.find(other.name), other.tensor) == (other.name != tensor.name));
+    for (const NamedTensor& other : before)
+      CHECK(bit_equal(*after.find(other.name), other.tensor) == (other.name != tensor.name));
   }
 }
 
 TEST_CASE("damaged files are refused", "[testdata]") {
   const TemporaryFolder folder;
-  for (const std::string file : {"digits/model.pth", "the_model_class/model.pth", "mosaic/model.h5", "my_keras_model/model.h5"}) {
+  for (const std::string file :
+       {"digits/model.pth", "the_model_class/model.pth", "mosaic/model.h5", "my_keras_model/model.h5"}) {
     INFO(file);
     const std::string damaged = folder / "damaged";
     const std::vector<char> whole = bytes_of(testdata(file));

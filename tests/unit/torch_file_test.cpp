@@ -19,7 +19,8 @@ std::mt19937 random_engine(1);
 
 Tensor random_tensor(DType dtype, const Shape& shape) {
   std::vector<std::byte> bytes(static_cast<std::size_t>(element_count(shape)) * size_of(dtype));
-  for (std::byte& byte : bytes) byte = static_cast<std::byte>(dtype == DType::Bool ? random_engine() % 2 : random_engine());
+  for (std::byte& byte : bytes)
+    byte = static_cast<std::byte>(dtype == DType::Bool ? random_engine() % 2 : random_engine());
   return Tensor(dtype, shape, bytes_in_memory(std::move(bytes)));
 }
 
@@ -123,8 +124,9 @@ Model adam_model() {
   model.weights.add("fc.bias", random_tensor(DType::Float32, {3}));
   Optimizer adam;
   adam.kind = "Adam";
-  const Json::Object settings{
-      {"lr", 0.001}, {"betas", Json::Array{0.9, 0.999}}, {"eps", 1e-8}, {"weight_decay", 0}, {"amsgrad", false}, {"foreach", nullptr}};
+  const Json::Object settings{{"lr", 0.001},      {"betas", Json::Array{0.9, 0.999}},
+                              {"eps", 1e-8},      {"weight_decay", 0},
+                              {"amsgrad", false}, {"foreach", nullptr}};
   adam.hyperparameters = settings;
   adam.groups = {settings};
   adam.groups[0].set("params", Json::Array{"fc.weight", "fc.bias"});
@@ -150,9 +152,10 @@ void check_equal(const Weights& a, const Weights& b) {
 
 TEST_CASE("torch file: weights of every type are written and read back, in their order") {
   Model model;
-  for (const DType dtype : {DType::UInt16, DType::Float64, DType::Float32, DType::Float16, DType::BFloat16, DType::Float8E4M3FN,
-                            DType::Float8E5M2, DType::Int64, DType::Int32, DType::Int16, DType::Int8, DType::UInt64, DType::UInt32,
-                            DType::UInt8, DType::Bool, DType::Complex64, DType::Complex128})
+  for (const DType dtype :
+       {DType::UInt16, DType::Float64, DType::Float32, DType::Float16, DType::BFloat16, DType::Float8E4M3FN,
+        DType::Float8E5M2, DType::Int64, DType::Int32, DType::Int16, DType::Int8, DType::UInt64, DType::UInt32,
+        DType::UInt8, DType::Bool, DType::Complex64, DType::Complex128})
     for (const Shape& shape : {Shape{}, Shape{0, 2}, Shape{3, 5}}) {
       const std::string name = std::string(name_of(dtype)) + to_string(shape);
       const std::int64_t axes[] = {1, 0};
@@ -198,12 +201,14 @@ TEST_CASE("torch file: a checkpoint with its optimizer is written and read back"
   CHECK(Json(adam.hyperparameters) == Json(model.training->optimizer->hyperparameters));
   CHECK(*adam.groups[0].find("params") == Json(Json::Array{0, 1}));
   CHECK(adam.slots.contains("0"));
-  CHECK(
-      back.metadata.find("torch")->at("keys") ==
-      Json(Json::Object{{"optimizer", "optimizer_state_dict"}, {"epoch", "epoch"}, {"loss", "loss"}, {"state_dict", "model_state_dict"}}));
+  CHECK(back.metadata.find("torch")->at("keys") == Json(Json::Object{{"optimizer", "optimizer_state_dict"},
+                                                                     {"epoch", "epoch"},
+                                                                     {"loss", "loss"},
+                                                                     {"state_dict", "model_state_dict"}}));
 
   Optimizer wrong = adam;
-  CHECK_THROWS_WITH(name_optimizer_parameters(wrong, {"fc.weight"}, model.weights), "the optimizer has 2 parameters, the model 1");
+  CHECK_THROWS_WITH(name_optimizer_parameters(wrong, {"fc.weight"}, model.weights),
+                    "the optimizer has 2 parameters, the model 1");
   CHECK_THROWS_WITH(name_optimizer_parameters(wrong, {"fc.bias", "fc.weight"}, model.weights),
                     Contains("number 0 has the shape (3, 4), but 'fc.bias' is (3,)"));
   name_optimizer_parameters(adam, {"fc.weight", "fc.bias"}, model.weights);
@@ -232,7 +237,9 @@ TEST_CASE("torch file: the optimizer's kind is told by its hyperparameters") {
 }
 
 TEST_CASE("torch file: tensors are views of their storage, wherever they were") {
-  const auto values = [](const TensorCall& call) { return read(file_with(call)).weights.find("w")->values<std::uint8_t>(); };
+  const auto values = [](const TensorCall& call) {
+    return read(file_with(call)).weights.find("w")->values<std::uint8_t>();
+  };
   using V = std::vector<std::uint8_t>;
   CHECK(values({}) == V{0, 1, 2, 3, 4, 5});
   CHECK(values({.offset = 2, .strides = {1, 2}}) == V{2, 4, 6, 3, 5, 7});
@@ -254,7 +261,8 @@ TEST_CASE("torch file: tensors that leave their storage, or are none") {
   malformed({.strides = {1}}, "has not one stride for each axis");
   malformed({.key = "1"}, "the storage data/1 is not in the archive");
   malformed({.length = 25}, "the storage data/0 has 24 bytes, expected 25 elements of 1");
-  malformed({.storage_class = "FloatStorage", .length = 24}, "the storage data/0 has 24 bytes, expected 24 elements of 4");
+  malformed({.storage_class = "FloatStorage", .length = 24},
+            "the storage data/0 has 24 bytes, expected 24 elements of 4");
   malformed({.length = -1}, "the storage data/0 has 24 bytes");
   malformed({.storage_class = "UntypedStorage"}, "its storage has no type");
   malformed({.function = "_rebuild_parameter"}, "expected a tensor, found a persistent id");
@@ -269,7 +277,8 @@ TEST_CASE("torch file: tensors that leave their storage, or are none") {
 
 TEST_CASE("torch file: the state_dict of a checkpoint is found where only one can be meant") {
   const auto one = [](pickle::Writer& code) { code.integer(1); };
-  const Model model = read(checkpoint({{"epoch", one}, {"net", put_dict}, {"note", [](pickle::Writer& code) { code.text("hi"); }}}));
+  const Model model =
+      read(checkpoint({{"epoch", one}, {"net", put_dict}, {"note", [](pickle::Writer& code) { code.text("hi"); }}}));
   CHECK(model.weights.find("w"));
   CHECK(model.training->epoch == 1);
   CHECK(model.metadata.find("torch")->at("checkpoint") == Json(Json::Object{{"note", "hi"}}));
@@ -295,8 +304,9 @@ TEST_CASE("torch file: the state_dict of a checkpoint is found where only one ca
   CHECK(read(checkpoint({{"nets", nested}}), "nets.d").weights.size() == 1);
 
   CHECK_THROWS_AS(read(checkpoint({{"epoch", one}})), Unsupported);
-  CHECK_THROWS_WITH(read(checkpoint({{"epoch", one}})),
-                    "it holds a dict and no state_dict, which would be a dict of names to tensors (its entries: 'epoch')");
+  CHECK_THROWS_WITH(
+      read(checkpoint({{"epoch", one}})),
+      "it holds a dict and no state_dict, which would be a dict of names to tensors (its entries: 'epoch')");
 }
 
 TEST_CASE("torch file: a pickled module is named, not run") {
@@ -309,7 +319,8 @@ TEST_CASE("torch file: a pickled module is named, not run") {
   };
   CHECK_THROWS_AS(read(archive(module)), Unsupported);
   CHECK_THROWS_WITH(read(archive(module)), Contains("it is a pickled object of class lenet.LeNet"));
-  CHECK_THROWS_WITH(read(checkpoint({{"model", module}})), Contains("'model' is a pickled object of class lenet.LeNet"));
+  CHECK_THROWS_WITH(read(checkpoint({{"model", module}})),
+                    Contains("'model' is a pickled object of class lenet.LeNet"));
   const TorchFile file(source_of(archive(module)));
   CHECK(file.to_json(file.root()).dump() == R"({"$class": "lenet.LeNet", "state": {}})");
 }

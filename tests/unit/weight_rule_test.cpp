@@ -67,7 +67,8 @@ TEST_CASE("ReorderBlocks: block i of the Keras side is block order[i] of the PyT
 }
 
 TEST_CASE("steps run in order to Keras and in the opposite order back") {
-  const std::vector<WeightStep> steps{ReorderBlocks{0, {1, 0}}, Join{0, {4, 2}}, ChangeShape{{6, 2}, {3, 4}}, PermuteAxes{{1, 0}}};
+  const std::vector<WeightStep> steps{ReorderBlocks{0, {1, 0}}, Join{0, {4, 2}}, ChangeShape{{6, 2}, {3, 4}},
+                                      PermuteAxes{{1, 0}}};
   const Tensor keras = to_keras(steps, {counting_tensor({4, 2}), counting_tensor({2, 2})}).at(0);
   CHECK(keras.shape() == Shape{4, 3});
   CHECK(elements(keras) == std::vector<std::int32_t>{4, 0, 2, 5, 1, 3, 6, 2, 0, 7, 3, 1});

@@ -60,11 +60,12 @@ struct Crafted {
     for (const Entry& e : entries) {
       const U32 stored = static_cast<U32>(e.stored.size());
       directory += record(U32{0x02014b50}, U16{20}, U16{20}, e.flags, e.method, U32{0}, e.crc, stored, e.size,
-                          static_cast<U16>(e.name.size()), none, none, none, none, U32{0}, static_cast<U32>(file.size()) + e.header_shift) +
+                          static_cast<U16>(e.name.size()), none, none, none, none, U32{0},
+                          static_cast<U32>(file.size()) + e.header_shift) +
                    e.name;
-      file +=
-          record(U32{0x04034b50}, U16{20}, e.flags, e.method, U32{0}, e.crc, stored, e.size, static_cast<U16>(e.local_name.size()), none) +
-          e.local_name + e.stored;
+      file += record(U32{0x04034b50}, U16{20}, e.flags, e.method, U32{0}, e.crc, stored, e.size,
+                     static_cast<U16>(e.local_name.size()), none) +
+              e.local_name + e.stored;
     }
     const U16 count = static_cast<U16>(entries.size() + count_error);
     return file + directory +
@@ -73,7 +74,9 @@ struct Crafted {
   }
 };
 
-U32 crc_of(const std::string& text) { return static_cast<U32>(crc32_z(0, reinterpret_cast<const Bytef*>(text.data()), text.size())); }
+U32 crc_of(const std::string& text) {
+  return static_cast<U32>(crc32_z(0, reinterpret_cast<const Bytef*>(text.data()), text.size()));
+}
 
 Crafted::Entry stored(const std::string& name, const std::string& content) {
   return {name, content, static_cast<U32>(content.size()), crc_of(content), 0, 0, name, 0};
@@ -82,7 +85,8 @@ Crafted::Entry stored(const std::string& name, const std::string& content) {
 Crafted::Entry deflated(const std::string& name, const std::string& content) {
   std::string packed(compressBound(content.size()), '\0');
   uLongf size = packed.size();
-  compress2(reinterpret_cast<Bytef*>(packed.data()), &size, reinterpret_cast<const Bytef*>(content.data()), content.size(), 9);
+  compress2(reinterpret_cast<Bytef*>(packed.data()), &size, reinterpret_cast<const Bytef*>(content.data()),
+            content.size(), 9);
   // A zlib stream is a raw one between a header of two bytes and a checksum of four.
   return {name, packed.substr(2, size - 6), static_cast<U32>(content.size()), crc_of(content), 8, 0, name, 0};
 }
@@ -100,8 +104,10 @@ void check_malformed(const std::string& file, const std::string& message) {
 }  // namespace
 
 TEST_CASE("zip: what is written is read back, aligned to 64 bytes") {
-  const std::vector<std::pair<std::string, std::string>> files = {
-      {"a/data.pkl", random_text(100)}, {"a/empty", ""}, {"a/\xc3\xbc", random_text(1)}, {"a/large", random_text(200'000)}};
+  const std::vector<std::pair<std::string, std::string>> files = {{"a/data.pkl", random_text(100)},
+                                                                  {"a/empty", ""},
+                                                                  {"a/\xc3\xbc", random_text(1)},
+                                                                  {"a/large", random_text(200'000)}};
   std::ostringstream out;
   ZipWriter writer(out);
   for (const auto& [name, text] : files) writer.add(name, text);

@@ -57,13 +57,16 @@ std::vector<KerasSample> samples_of(const KerasMapping& mapping) {
   if (!result.empty() || mapping.written_only) return result;
   const LayerType& type = *Registry::instance().find(mapping.type);
   const auto fits = [&](const Sample& sample) {
-    return sample.in_keras && sample.integers.empty() && mapping.fits(attributes_from_json(type, sample.attributes, type.name), sample.open_inputs());
+    return sample.in_keras && sample.integers.empty() &&
+           mapping.fits(attributes_from_json(type, sample.attributes, type.name), sample.open_inputs());
   };
   const bool only_reads = std::none_of(type.samples.begin(), type.samples.end(), fits);
   for (const Sample& sample : type.samples) {
     std::optional<KerasSample> made;
     if (only_reads || fits(sample)) made = written(mapping, type, sample);
-    const auto is_same = [&](const KerasSample& other) { return other.config == made->config && other.call == made->call && other.inputs.size() == made->inputs.size(); };
+    const auto is_same = [&](const KerasSample& other) {
+      return other.config == made->config && other.call == made->call && other.inputs.size() == made->inputs.size();
+    };
     if (made && std::none_of(result.begin(), result.end(), is_same)) result.push_back(std::move(*made));
   }
   return result;

@@ -7,8 +7,8 @@
 
 namespace h5bridge {
 
-/// The samples of a mapping. Where it brings none, they are what it writes for those of its type's samples that it says by a
-/// single call.
+/// The samples of a mapping. Where it brings none, they are what it writes for those of its type's samples that it says
+/// by a single call.
 std::vector<KerasSample> samples_of(const KerasMapping& mapping);
 
 }  // namespace h5bridge

@@ -1,6 +1,7 @@
-// Writes what is generated from the layer definitions: `h5bridge_generate ROOT` the schema and the table of layers into the
-// repository at ROOT. For the tests, `--samples` prints every sample of every layer type as a model, and `--keras-samples` every
-// sample of every Keras class that is read, as a constructor call; `--keras-classes` those classes.
+// Writes what is generated from the layer definitions: `h5bridge_generate ROOT` the schema and the table of layers into
+// the repository at ROOT. For the tests, `--samples` prints every sample of every layer type as a model, and
+// `--keras-samples` every sample of every Keras class that is read, as a constructor call; `--keras-classes` those
+// classes.
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -33,9 +34,13 @@ Json shapes_to_json(const std::vector<Shape>& shapes) {
   return result;
 }
 
-Json range_to_json(const std::optional<std::pair<double, double>>& range) { return range ? Json(Json::Array{range->first, range->second}) : Json(); }
+Json range_to_json(const std::optional<std::pair<double, double>>& range) {
+  return range ? Json(Json::Array{range->first, range->second}) : Json();
+}
 
-bool is_integer(const Sample& sample, std::size_t input) { return sample.ids_below > 0 || sample.integers.contains(input); }
+bool is_integer(const Sample& sample, std::size_t input) {
+  return sample.ids_below > 0 || sample.integers.contains(input);
+}
 
 Json integers_to_json(const Sample& sample) {
   Json::Array result;
@@ -52,17 +57,22 @@ Json one_layer_model(const LayerType& type, const Sample& sample) {
   Json::Array values;
   for (const SymbolicShape& shape : sample.open_inputs()) {
     const std::string name = "x" + std::to_string(inputs.size());
-    inputs.push_back(Json::Object{{"name", name}, {"shape", shape_to_json(shape)}, {"dtype", is_integer(sample, inputs.size()) ? "int64" : "float32"}});
+    inputs.push_back(Json::Object{{"name", name},
+                                  {"shape", shape_to_json(shape)},
+                                  {"dtype", is_integer(sample, inputs.size()) ? "int64" : "float32"}});
     if (type.most_inputs > 0) values.push_back(name);
   }
   Json::Array outputs{"layer"};
-  for (std::size_t i = 1; i < type.shapes(attributes_from_json(type, sample.attributes, type.name), sample.open_inputs()).size(); ++i)
+  for (std::size_t i = 1;
+       i < type.shapes(attributes_from_json(type, sample.attributes, type.name), sample.open_inputs()).size(); ++i)
     outputs.push_back("layer:" + std::to_string(i));
   return Json::Object{
       {"h5bridge", 1},
       {"name", "Sample"},
       {"inputs", std::move(inputs)},
-      {"layers", Json::Array{Json::Object{{"name", "layer"}, {"type", type.name}, {"attributes", sample.attributes}, {"inputs", std::move(values)}}}},
+      {"layers",
+       Json::Array{Json::Object{
+           {"name", "layer"}, {"type", type.name}, {"attributes", sample.attributes}, {"inputs", std::move(values)}}}},
       {"outputs", std::move(outputs)},
   };
 }
@@ -70,7 +80,10 @@ Json one_layer_model(const LayerType& type, const Sample& sample) {
 Json tensors_of(const LayerType& type, const Sample& sample) {
   Json::Array result;
   for (const ParameterSpec& spec : type.parameters(attributes_from_json(type, sample.attributes, type.name)))
-    result.push_back(Json::Object{{"name", spec.name}, {"shape", Json::array(spec.shape)}, {"dtype", name_of(spec.dtype)}, {"buffer", spec.role == Role::Buffer}});
+    result.push_back(Json::Object{{"name", spec.name},
+                                  {"shape", Json::array(spec.shape)},
+                                  {"dtype", name_of(spec.dtype)},
+                                  {"buffer", spec.role == Role::Buffer}});
   return result;
 }
 
@@ -117,13 +130,15 @@ Json keras_classes_of(const Registry& registry) {
     for (const KerasMapping& mapping : family.keras)
       if (!mapping.written_only) classes.emplace(mapping.module, mapping.class_name);
   Json::Array result;
-  for (const auto& [module, class_name] : classes) result.push_back(Json::Object{{"module", module}, {"class_name", class_name}});
+  for (const auto& [module, class_name] : classes)
+    result.push_back(Json::Object{{"module", module}, {"class_name", class_name}});
   return result;
 }
 
 void generate(const std::string& argument) {
   const Registry& registry = Registry::instance();
-  static const std::map<std::string, Json (*)(const Registry&)> listings{{"--samples", samples_of}, {"--keras-samples", keras_samples_of}, {"--keras-classes", keras_classes_of}};
+  static const std::map<std::string, Json (*)(const Registry&)> listings{
+      {"--samples", samples_of}, {"--keras-samples", keras_samples_of}, {"--keras-classes", keras_classes_of}};
   if (const auto listing = listings.find(argument); listing != listings.end()) {
     std::cout << listing->second(registry).dump(1) << "\n";
     return;

@@ -26,7 +26,8 @@ bool stands_at(const Attributes& a, const Settings& standard, const Shapes& inpu
 
 // keras.activations has a type by name, which stands for these settings: written as an Activation layer.
 KerasMapping named(const std::string& type, const std::string& activation, const Settings& standard = {}) {
-  KerasMapping mapping{.type = type, .class_name = "Activation", .fixed = {{"activation", activation}}, .passes_mask = true};
+  KerasMapping mapping{
+      .type = type, .class_name = "Activation", .fixed = {{"activation", activation}}, .passes_mask = true};
   mapping.fits = [standard](const Attributes& a, const Shapes& inputs) { return stands_at(a, standard, inputs); };
   mapping.lift = [standard](Json::Object&, Attributes& attributes, const Shapes&) {
     for (const auto& [name, value] : standard) attributes.set(name, value);
@@ -35,7 +36,8 @@ KerasMapping named(const std::string& type, const std::string& activation, const
 }
 
 // An operation of keras.ops.nn; without rows, for these settings alone.
-KerasMapping function(const std::string& type, const std::string& class_name, Rows rows = {}, const Settings& standard = {}) {
+KerasMapping function(const std::string& type, const std::string& class_name, Rows rows = {},
+                      const Settings& standard = {}) {
   KerasMapping mapping = operation(type, class_name, std::move(rows), {"x"}, kNN);
   mapping.fits = [standard](const Attributes& a, const Shapes& inputs) { return stands_at(a, standard, inputs); };
   mapping.lift = [standard](Json::Object&, Attributes& attributes, const Shapes&) {
@@ -44,7 +46,9 @@ KerasMapping function(const std::string& type, const std::string& class_name, Ro
   return mapping;
 }
 
-KerasMapping layer(const std::string& type, const std::string& class_name, Rows rows) { return {.type = type, .class_name = class_name, .attributes = std::move(rows), .passes_mask = true}; }
+KerasMapping layer(const std::string& type, const std::string& class_name, Rows rows) {
+  return {.type = type, .class_name = class_name, .attributes = std::move(rows), .passes_mask = true};
+}
 
 KerasMapping with_mask(KerasMapping mapping) {
   mapping.call = {"inputs", "mask"};
@@ -72,7 +76,8 @@ Spelling axis(bool several = false) {
 
 // keras.ops.clip, whose bounds are those of the type.
 KerasMapping clip() {
-  return write_only(operation("Hardtanh", "Clip", {{"min_val", "x_min", spelling::number()}, {"max_val", "x_max", spelling::number()}}));
+  return write_only(operation("Hardtanh", "Clip",
+                              {{"min_val", "x_min", spelling::number()}, {"max_val", "x_max", spelling::number()}}));
 }
 
 // log(1 + exp(beta x)) / beta, and x above the threshold.
@@ -103,7 +108,8 @@ KerasMapping rrelu() {
 KerasMapping softmin() {
   KerasMapping mapping = write_only(layer("Softmin", "Softmax", {{"dim", "axis", axis()}}));
   mapping.lower = [](const Attributes&, Json::Object config, KerasEmitter& emitter) {
-    return emitter.main(std::move(config), {helper(emitter, "negative", "Negative", {emitter.input(0)}, emitter.output_shape())});
+    return emitter.main(std::move(config),
+                        {helper(emitter, "negative", "Negative", {emitter.input(0)}, emitter.output_shape())});
   };
   return mapping;
 }
@@ -133,7 +139,9 @@ std::vector<KerasMapping> keras_mappings() {
   const Settings unit{{"min_val", -1.0}, {"max_val", 1.0}};
   const Settings plain_softplus{{"beta", 1.0}, {"threshold", 20.0}};
   const Settings plain_relu{{"max_value", std::monostate{}}, {"negative_slope", 0.0}, {"threshold", 0.0}};
-  const Rows relu{{"max_value", "max_value", spelling::number()}, {"negative_slope", "negative_slope", spelling::number()}, {"threshold", "threshold", spelling::number()}};
+  const Rows relu{{"max_value", "max_value", spelling::number()},
+                  {"negative_slope", "negative_slope", spelling::number()},
+                  {"threshold", "threshold", spelling::number()}};
   const Rows alpha{{"alpha", "alpha", spelling::number()}};
   const Rows slope{{"negative_slope", "negative_slope", spelling::number()}};
   const Rows lambd{{"lambd", "threshold", spelling::number()}};
@@ -190,7 +198,8 @@ std::vector<KerasMapping> keras_mappings() {
       function("Softshrink", "SoftShrink", lambd),
       named("Hardshrink", "hard_shrink", half),
       function("Hardshrink", "HardShrink", lambd),
-      function("Threshold", "Threshold", {{"threshold", "threshold", spelling::scalar()}, {"value", "default_value", spelling::scalar()}}),
+      function("Threshold", "Threshold",
+               {{"threshold", "threshold", spelling::scalar()}, {"value", "default_value", spelling::scalar()}}),
       named("Squareplus", "squareplus", {{"b", 4.0}}),
       function("Squareplus", "Squareplus", {{"b", "b", spelling::number()}}),
       named("SparsePlus", "sparse_plus"),
@@ -202,7 +211,8 @@ std::vector<KerasMapping> keras_mappings() {
       named("Sparsemax", "sparsemax", last_axis),
       function("Sparsemax", "Sparsemax", over_axis),
       function("GLU", "Glu", over_axis),
-      named("GLU", "glu", last_axis),  // not the first, as an Activation layer takes its output to have its input's shape
+      named("GLU", "glu",
+            last_axis),  // not the first, as an Activation layer takes its output to have its input's shape
       with_mask(layer("Softmax", "Softmax", over_axis)),
       named("Softmax", "softmax", last_axis),
       function("Softmax", "Softmax", over_axis),

@@ -1,8 +1,7 @@
-#include "layers/torch_layer.h"
-
 #include "layers/activation/activation.h"
 #include "layers/axes.h"
 #include "layers/torch_functional.h"
+#include "layers/torch_layer.h"
 
 namespace h5bridge::activation {
 namespace {
@@ -56,14 +55,17 @@ TorchInstance build_prelu(const Layer& layer) {
   const Attributes& a = layer.attributes;
   if (!a.is_none("weight_shape")) {
     const PReLU holder(PReLUOptions().num_parameters(element_count(a.integers("weight_shape"))).init(a.number("init")));
-    return unary(holder.ptr(), [holder](const Tensor& x) { return torch::_prelu_kernel(x, holder->weight.unsqueeze(0)); });
+    return unary(holder.ptr(),
+                 [holder](const Tensor& x) { return torch::_prelu_kernel(x, holder->weight.unsqueeze(0)); });
   }
   const PReLU module(PReLUOptions().num_parameters(a.integer("num_parameters")).init(a.number("init")));
   if (a.integer("num_parameters") == 1) return unary_module(module);
   return unary(module.ptr(), in_data_format(a, module_call(module)));
 }
 
-TorchInstance build_gelu(const Layer& layer) { return unary_module(GELU(GELUOptions().approximate(layer.attributes.text("approximate")))); }
+TorchInstance build_gelu(const Layer& layer) {
+  return unary_module(GELU(GELUOptions().approximate(layer.attributes.text("approximate"))));
+}
 
 TorchInstance build_hardtanh(const Layer& layer) {
   const Attributes& a = layer.attributes;
@@ -75,15 +77,21 @@ TorchInstance build_softplus(const Layer& layer) {
   return unary_module(Softplus(SoftplusOptions().beta(a.number("beta")).threshold(a.number("threshold"))));
 }
 
-TorchInstance build_elu(const Layer& layer) { return unary_module(ELU(ELUOptions().alpha(layer.attributes.number("alpha")))); }
-TorchInstance build_celu(const Layer& layer) { return unary_module(CELU(CELUOptions().alpha(layer.attributes.number("alpha")))); }
+TorchInstance build_elu(const Layer& layer) {
+  return unary_module(ELU(ELUOptions().alpha(layer.attributes.number("alpha"))));
+}
+TorchInstance build_celu(const Layer& layer) {
+  return unary_module(CELU(CELUOptions().alpha(layer.attributes.number("alpha"))));
+}
 TorchInstance build_leaky_relu(const Layer& layer) {
   return unary_module(LeakyReLU(LeakyReLUOptions().negative_slope(layer.attributes.number("negative_slope"))));
 }
 
 TorchInstance build_threshold(const Layer& layer) {
   const Attributes& a = layer.attributes;
-  return unary([threshold = scalar_of(a.at("threshold")), value = scalar_of(a.at("value"))](const Tensor& x) { return torch::threshold(x, threshold, value); });
+  return unary([threshold = scalar_of(a.at("threshold")), value = scalar_of(a.at("value"))](const Tensor& x) {
+    return torch::threshold(x, threshold, value);
+  });
 }
 
 TorchInstance build_rrelu(const Layer& layer) {
@@ -97,14 +105,16 @@ TorchInstance build_squareplus(const Layer& layer) {
   return unary([b = layer.attributes.number("b")](const Tensor& x) { return (x + torch::sqrt(x.pow(2) + b)) / 2; });
 }
 
-Tensor sparse_plus(const Tensor& x) { return torch::where(x <= -1, torch::zeros_like(x), torch::where(x < 1, 0.25 * (x + 1).pow(2), x)); }
+Tensor sparse_plus(const Tensor& x) {
+  return torch::where(x <= -1, torch::zeros_like(x), torch::where(x < 1, 0.25 * (x + 1).pow(2), x));
+}
 
 Tensor sparse_sigmoid(const Tensor& x) {
   return torch::where(x <= -1, torch::zeros_like(x), torch::where(x >= 1, torch::ones_like(x), 0.5 * (x + 1)));
 }
 
-// As Keras has it on every backend: its threshold adds up all the partial sums of the support, where the projection onto the
-// simplex takes the last, so that the result need not sum to one. Source: keras/src/backend/torch/nn.py.
+// As Keras has it on every backend: its threshold adds up all the partial sums of the support, where the projection
+// onto the simplex takes the last, so that the result need not sum to one. Source: keras/src/backend/torch/nn.py.
 Tensor sparsemax(const Tensor& x, std::int64_t axis) {
   const Tensor sorted = std::get<0>(x.sort(axis, /*descending=*/true));
   const Tensor sums = sorted.cumsum(axis);
@@ -113,7 +123,8 @@ Tensor sparsemax(const Tensor& x, std::int64_t axis) {
   const Tensor ranks = torch::arange(1, x.size(axis) + 1, x.options()).view(along);
   const Tensor support = sorted - (sums - 1) / ranks > 0;
   const Tensor count = support.sum(axis, /*keepdim=*/true);
-  const Tensor threshold = (torch::where(support, sums, torch::zeros_like(sums)).sum(axis, /*keepdim=*/true) - 1) / count;
+  const Tensor threshold =
+      (torch::where(support, sums, torch::zeros_like(sums)).sum(axis, /*keepdim=*/true) - 1) / count;
   return torch::clamp_min(x - threshold, 0);
 }
 
@@ -122,7 +133,9 @@ TorchInstance build_sparsemax(const Layer& layer) {
 }
 
 TorchInstance build_softmax_over_axes(const Layer& layer) {
-  return unary([axes = layer.attributes.integers("dim")](const Tensor& x) { return torch::exp(x - torch::logsumexp(x, axes, true)); });
+  return unary([axes = layer.attributes.integers("dim")](const Tensor& x) {
+    return torch::exp(x - torch::logsumexp(x, axes, true));
+  });
 }
 
 // What Keras's mask hides is a large negative number before the softmax, and nothing behind it.
@@ -144,8 +157,10 @@ std::vector<TorchLayer> torch_layers() {
       {"ReLU6", plain<ReLU6>},
       {"LeakyReLU", build_leaky_relu},
       {"PReLU", build_prelu},
-      {"prelu", [](const Layer& layer) {
-         return function_of_operands(prelu_function(), layer.attributes, [](const Operands& x) { return torch::prelu(x[0], x[1]); });
+      {"prelu",
+       [](const Layer& layer) {
+         return function_of_operands(prelu_function(), layer.attributes,
+                                     [](const Operands& x) { return torch::prelu(x[0], x[1]); });
        }},
       {"ELU", build_elu},
       {"SELU", plain<SELU>},

@@ -41,11 +41,13 @@ void lift(Json::Object& config, Attributes& attributes, const Shapes& inputs) {
   Shape alpha;
   for (std::int64_t axis = 1; axis < rank; ++axis) {
     const bool is_shared = std::find(shared.begin(), shared.end(), axis) != shared.end();
-    if (!is_shared && !input[axis].value()) throw MalformedFile("its alpha differs along axis " + std::to_string(axis) + ", whose size is open");
+    if (!is_shared && !input[axis].value())
+      throw MalformedFile("its alpha differs along axis " + std::to_string(axis) + ", whose size is open");
     alpha.push_back(is_shared ? 1 : *input[axis].value());
     if (alpha.back() != 1) own.push_back(axis);
   }
-  if (own.size() > 1 || (own.size() == 1 && own[0] != 1 && own[0] != rank - 1)) return attributes.set("weight_shape", alpha);
+  if (own.size() > 1 || (own.size() == 1 && own[0] != 1 && own[0] != rank - 1))
+    return attributes.set("weight_shape", alpha);
   if (own.empty()) return;
   attributes.set("num_parameters", alpha[own[0] - 1]);
   if (rank > 2) attributes.set("data_format", std::string(own[0] == 1 ? "channels_first" : "channels_last"));
@@ -53,7 +55,8 @@ void lift(Json::Object& config, Attributes& attributes, const Shapes& inputs) {
 
 WeightRules weights(const Attributes& a, const Shapes& inputs) {
   const Shape own = a.is_none("weight_shape") ? Shape{a.integer("num_parameters")} : a.integers("weight_shape");
-  return {.rules = {{.torch = {"weight"}, .keras = {"alpha"}, .steps = {ChangeShape{own, alpha_shape(a, inputs.at(0))}}}}};
+  return {
+      .rules = {{.torch = {"weight"}, .keras = {"alpha"}, .steps = {ChangeShape{own, alpha_shape(a, inputs.at(0))}}}}};
 }
 
 }  // namespace
@@ -65,7 +68,9 @@ KerasMapping prelu_mapping() {
   mapping.lift = lift;
   mapping.weights = weights;
   mapping.samples = {
-      {"a weight for each feature", {{"alpha_initializer", "ones"}, {"alpha_regularizer", "l2"}, {"alpha_constraint", "non_neg"}}, {{3, 7}}},
+      {"a weight for each feature",
+       {{"alpha_initializer", "ones"}, {"alpha_regularizer", "l2"}, {"alpha_constraint", "non_neg"}},
+       {{3, 7}}},
       {"a weight for each element", {}, {{3, 4, 5}}},
       {"a weight for each channel", {{"shared_axes", Json::Array{1, 2}}}, {{2, 4, 5, 3}}},
       {"a weight for each first channel", {{"shared_axes", Json::Array{2, 3}}}, {{2, 3, 4, 5}}},
@@ -82,7 +87,8 @@ KerasMapping prelu_function_mapping() {
     const KerasEmitter::Handle weight = along_channels(emitter, "weight", emitter.input(1), a, shape.size());
     const KerasEmitter::Handle above = helper(emitter, "above", "Maximum", {x, Json(0.0)}, shape);
     const KerasEmitter::Handle below = helper(emitter, "below", "Minimum", {x, Json(0.0)}, shape);
-    return last_call(emitter, kNumpy, "Add", {}, {above, helper(emitter, "scaled", "Multiply", {below, weight}, shape)});
+    return last_call(emitter, kNumpy, "Add", {},
+                     {above, helper(emitter, "scaled", "Multiply", {below, weight}, shape)});
   };
   return mapping;
 }

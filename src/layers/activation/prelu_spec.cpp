@@ -6,7 +6,8 @@ namespace {
 
 void check(const Attributes& a) {
   const auto check_size = [](const char* name, std::int64_t size) {
-    if (size < 1) throw MalformedFile("\"" + std::string(name) + "\" is " + std::to_string(size) + ", expected at least 1");
+    if (size < 1)
+      throw MalformedFile("\"" + std::string(name) + "\" is " + std::to_string(size) + ", expected at least 1");
   };
   check_size("num_parameters", a.integer("num_parameters"));
   if (a.is_none("weight_shape")) return;
@@ -18,17 +19,22 @@ void check_input(const Attributes& a, const SymbolicShape& input) {
   if (!a.is_none("weight_shape")) {
     const auto& shape = a.integers("weight_shape");
     bool fits = input.size() == shape.size() + 1;
-    for (std::size_t i = 0; fits && i < shape.size(); ++i) fits = shape[i] == 1 || !input[i + 1].value() || input[i + 1] == Size(shape[i]);
-    if (!fits) throw MalformedFile("its input has shape " + to_string(input) + ", which its weight of shape " + to_string(shape) + " does not fit");
+    for (std::size_t i = 0; fits && i < shape.size(); ++i)
+      fits = shape[i] == 1 || !input[i + 1].value() || input[i + 1] == Size(shape[i]);
+    if (!fits)
+      throw MalformedFile("its input has shape " + to_string(input) + ", which its weight of shape " +
+                          to_string(shape) + " does not fit");
     return;
   }
   const std::int64_t wanted = a.integer("num_parameters");
-  if (wanted != 1 && (input.size() < 2 || input[channel_axis(a, static_cast<std::int64_t>(input.size()))] != Size(wanted)))
-    throw MalformedFile("its input has shape " + to_string(input) + ", expected " + std::to_string(wanted) + " channels");
+  if (wanted != 1 &&
+      (input.size() < 2 || input[channel_axis(a, static_cast<std::int64_t>(input.size()))] != Size(wanted)))
+    throw MalformedFile("its input has shape " + to_string(input) + ", expected " + std::to_string(wanted) +
+                        " channels");
 }
 
-// The channels may stand on either side, and other axes of the weight anywhere but before the batch. On features that a flatten
-// has reordered, the weights are reordered alike.
+// The channels may stand on either side, and other axes of the weight anywhere but before the batch. On features that a
+// flatten has reordered, the weights are reordered alike.
 void layout(LayoutCall& call) {
   const Arrangement input = call.input(0);
   const auto rank = static_cast<std::int64_t>(input.axes.size());
@@ -67,11 +73,13 @@ LayerType prelu() {
   type.attributes = {
       integer("num_parameters", 1, "1, or the number of channels"),
       number("init", 0.25, "the initial weight"),
-      or_none(required_integers("weight_shape", "Keras's: the weight's sizes for all axes but the batch, in place of num_parameters")),
+      or_none(required_integers("weight_shape",
+                                "Keras's: the weight's sizes for all axes but the batch, in place of num_parameters")),
       data_format(),
   };
   type.parameters = [](const Attributes& a) {
-    return std::vector<ParameterSpec>{{"weight", a.is_none("weight_shape") ? Shape{a.integer("num_parameters")} : a.integers("weight_shape")}};
+    return std::vector<ParameterSpec>{
+        {"weight", a.is_none("weight_shape") ? Shape{a.integer("num_parameters")} : a.integers("weight_shape")}};
   };
   type.check = check;
   type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) {
@@ -93,11 +101,13 @@ LayerType prelu() {
 Functional prelu_function() {
   return {.name = "prelu",
           .arguments = {"data_format"},
-          .derive = [](Attributes& settings, const std::vector<SymbolicShape>& inputs) {
-            const Shape weight = operand_shape(inputs.at(1));
-            if (weight.size() > 1) throw MalformedFile("its weight has shape " + to_string(weight) + ", expected 1 axis");
-            settings.set("num_parameters", weight.empty() ? 1 : weight[0]);
-          },
+          .derive =
+              [](Attributes& settings, const std::vector<SymbolicShape>& inputs) {
+                const Shape weight = operand_shape(inputs.at(1));
+                if (weight.size() > 1)
+                  throw MalformedFile("its weight has shape " + to_string(weight) + ", expected 1 axis");
+                settings.set("num_parameters", weight.empty() ? 1 : weight[0]);
+              },
           .operands = {"weight"}};
 }
 

@@ -5,7 +5,8 @@
 namespace h5bridge::activation {
 namespace {
 
-LayerType elementwise(const std::string& name, const std::string& summary, std::vector<AttributeSpec> attributes = {}, Json::Object other = {}, bool in_keras = true) {
+LayerType elementwise(const std::string& name, const std::string& summary, std::vector<AttributeSpec> attributes = {},
+                      Json::Object other = {}, bool in_keras = true) {
   LayerType type;
   type.name = name;
   type.summary = summary;
@@ -44,7 +45,8 @@ LayerType glu() {
   type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
     SymbolicShape result = inputs.at(0);
     Size& size = result[resolve_axis(a.integer("dim"), static_cast<std::int64_t>(result.size()))];
-    if (size.value() && *size.value() % 2 != 0) throw MalformedFile("the axis has " + size.str() + " elements, which are not two halves");
+    if (size.value() && *size.value() % 2 != 0)
+      throw MalformedFile("the axis has " + size.str() + " elements, which are not two halves");
     size = size.floor_divide(2);
     return {result};
   };
@@ -56,7 +58,8 @@ LayerType glu() {
 LayerType softmax_2d() {
   LayerType type = elementwise("Softmax2d", "softmax over the channels of images");
   type.shapes = [](const Attributes&, const std::vector<SymbolicShape>& inputs) {
-    if (inputs.at(0).size() != 3 && inputs[0].size() != 4) throw MalformedFile("its input has shape " + to_string(inputs[0]) + ", expected 3 or 4 axes");
+    if (inputs.at(0).size() != 3 && inputs[0].size() != 4)
+      throw MalformedFile("its input has shape " + to_string(inputs[0]) + ", expected 3 or 4 axes");
     return inputs;
   };
   type.layout = {LayoutWish::PassesOn, [](LayoutCall& call) {
@@ -72,14 +75,16 @@ LayerType softmax_2d() {
 }
 
 LayerType softmax_over_axes() {
-  LayerType type = elementwise("SoftmaxOverAxes", "softmax over several axes together (Keras's Softmax)", {required_axes("dim", "the axes")});
+  LayerType type = elementwise("SoftmaxOverAxes", "softmax over several axes together (Keras's Softmax)",
+                               {required_axes("dim", "the axes")});
   type.source = "keras/src/layers/activations/softmax.py";
   type.layout = counts_axis("dim");
   type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) {
     axes_in(a, "dim", static_cast<std::int64_t>(inputs.at(0).size()));
     return inputs;
   };
-  type.samples = {{"two axes", {{"dim", Json::Array{1, 3}}}, {{2, 3, 4, 5}}}, {"two axes from the end", {{"dim", Json::Array{-1, -2}}}, {{2, 3, 4}}}};
+  type.samples = {{"two axes", {{"dim", Json::Array{1, 3}}}, {{2, 3, 4, 5}}},
+                  {"two axes from the end", {{"dim", Json::Array{-1, -2}}}, {{2, 3, 4}}}};
   return type;
 }
 
@@ -100,19 +105,22 @@ LayerType with_axis_default(LayerType type) {
 std::vector<LayerType> layer_types() {
   return {
       elementwise("ReLU", "max(0, x)",
-                  {or_none(number("max_value", 6, "Keras's: the largest output")), number("negative_slope", 0, "Keras's: slope below the threshold"),
+                  {or_none(number("max_value", 6, "Keras's: the largest output")),
+                   number("negative_slope", 0, "Keras's: slope below the threshold"),
                    number("threshold", 0, "Keras's: where the ramp begins")},
                   {{"max_value", 1.5}, {"negative_slope", 0.2}, {"threshold", 0.1}}),
       elementwise("ReLU6", "min(max(0, x), 6)"),
-      elementwise("LeakyReLU", "x where positive, negative_slope x elsewhere", {number("negative_slope", 0.01, "slope of the negative part")},
-                  {{"negative_slope", 0.3}}),
+      elementwise("LeakyReLU", "x where positive, negative_slope x elsewhere",
+                  {number("negative_slope", 0.01, "slope of the negative part")}, {{"negative_slope", 0.3}}),
       prelu(),
       function_of(prelu(), prelu_function()),
-      elementwise("ELU", "x where positive, alpha (exp(x) - 1) elsewhere", {number("alpha", 1, "limit of the negative part")}, {{"alpha", 0.7}}),
+      elementwise("ELU", "x where positive, alpha (exp(x) - 1) elsewhere",
+                  {number("alpha", 1, "limit of the negative part")}, {{"alpha", 0.7}}),
       elementwise("SELU", "scaled ELU"),
-      elementwise("CELU", "max(0, x) + min(0, alpha (exp(x / alpha) - 1))", {number("alpha", 1, "limit of the negative part")}, {{"alpha", 0.7}}),
-      elementwise("GELU", "x times the normal distribution's function", {text("approximate", "none", {"none", "tanh"}, "exact, or by tanh")},
-                  {{"approximate", "tanh"}}),
+      elementwise("CELU", "max(0, x) + min(0, alpha (exp(x / alpha) - 1))",
+                  {number("alpha", 1, "limit of the negative part")}, {{"alpha", 0.7}}),
+      elementwise("GELU", "x times the normal distribution's function",
+                  {text("approximate", "none", {"none", "tanh"}, "exact, or by tanh")}, {{"approximate", "tanh"}}),
       elementwise("SiLU", "x sigmoid(x)"),
       elementwise("Mish", "x tanh(softplus(x))"),
       elementwise("Sigmoid", "1 / (1 + exp(-x))"),
@@ -121,17 +129,21 @@ std::vector<LayerType> layer_types() {
       elementwise("Hardswish", "x hardsigmoid(x)"),
       elementwise("Tanh", "tanh(x)"),
       elementwise("Hardtanh", "x cut to [min_val, max_val]",
-                  {number("min_val", -1, "the smallest output"), number("max_val", 1, "the largest output")}, {{"min_val", -0.5}, {"max_val", 0.7}}),
+                  {number("min_val", -1, "the smallest output"), number("max_val", 1, "the largest output")},
+                  {{"min_val", -0.5}, {"max_val", 0.7}}),
       elementwise("Tanhshrink", "x - tanh(x)"),
       elementwise("Softplus", "log(1 + exp(beta x)) / beta",
-                  {number("beta", 1, "sharpness"), number("threshold", 20, "beta x above which the output is x")}, {{"beta", 2}, {"threshold", 0.5}}),
+                  {number("beta", 1, "sharpness"), number("threshold", 20, "beta x above which the output is x")},
+                  {{"beta", 2}, {"threshold", 0.5}}),
       elementwise("Softsign", "x / (1 + |x|)"),
       elementwise("Softshrink", "x moved lambd towards 0", {number("lambd", 0.5, "distance")}, {{"lambd", 0.2}}),
       elementwise("Hardshrink", "x where |x| > lambd, else 0", {number("lambd", 0.5, "threshold")}, {{"lambd", 0.2}}),
       elementwise("Identity", "x"),
       threshold(),
-      elementwise("RReLU", "x where positive, a slope's share elsewhere: random in training, else the mean of its limits",
-                  {number("lower", 1.0 / 8, "the smallest slope"), number("upper", 1.0 / 3, "the largest slope")}, {{"lower", 0.2}, {"upper", 0.6}}),
+      elementwise("RReLU",
+                  "x where positive, a slope's share elsewhere: random in training, else the mean of its limits",
+                  {number("lower", 1.0 / 8, "the smallest slope"), number("upper", 1.0 / 3, "the largest slope")},
+                  {{"lower", 0.2}, {"upper", 0.6}}),
       elementwise("Squareplus", "(x + sqrt(x x + b)) / 2 (Keras's)", {number("b", 4, "smoothness")}, {{"b", 2}}),
       elementwise("SparsePlus", "0 up to -1, x from 1 on, a parabola between (Keras's)"),
       elementwise("SparseSigmoid", "0 up to -1, 1 from 1 on, a line between (Keras's)"),

@@ -13,7 +13,8 @@ namespace {
 
 // A group for each channel, over as many axes as Keras's operation takes.
 bool is_depthwise(const Attributes& settings) {
-  return settings.integer("groups") == settings.integer("in_channels") && settings.integer("groups") > 1 && settings.integers("kernel_size").size() < 3;
+  return settings.integer("groups") == settings.integer("in_channels") && settings.integer("groups") > 1 &&
+         settings.integers("kernel_size").size() < 3;
 }
 
 // (k..., 1, channels*multiplier) as (k..., channels, multiplier).
@@ -35,15 +36,18 @@ KerasMapping function_mapping(std::size_t axes) {
     const auto bias = operand(emitter, row, "bias");
     const bool depthwise = is_depthwise(settings);
     Handle kernel = emit_kernel(emitter, emitter.input(1));
-    kernel = depthwise ? emit_depthwise_kernel(emitter, kernel, a.integer("groups")) : emit_ungrouped(emitter, kernel, a.integer("groups"));
+    kernel = depthwise ? emit_depthwise_kernel(emitter, kernel, a.integer("groups"))
+                       : emit_ungrouped(emitter, kernel, a.integer("groups"));
     const PaddedInput padded = emit_window_input(settings, emitter, emitter.input(0));
-    const std::optional<Handle> added = bias ? std::optional(along_channels(emitter, "bias", *bias, a, axes + 2)) : std::nullopt;
+    const std::optional<Handle> added =
+        bias ? std::optional(along_channels(emitter, "bias", *bias, a, axes + 2)) : std::nullopt;
     LastNamed calls(emitter, bias ? 2 : 1);
     const Json::Object config{{"strides", Json::array(a.integers("stride"))},
                               {"padding", padded.word},
                               {"data_format", a.text("data_format")},
                               {"dilation_rate", Json::array(a.integers("dilation"))}};
-    const Handle output = helper(emitter, calls.next("convolution"), depthwise ? "DepthwiseConv" : "Conv", {padded.input, kernel}, emitter.output_shape(), config, kNN);
+    const Handle output = helper(emitter, calls.next("convolution"), depthwise ? "DepthwiseConv" : "Conv",
+                                 {padded.input, kernel}, emitter.output_shape(), config, kNN);
     return calls.affine(output, std::nullopt, added);
   };
   return mapping;

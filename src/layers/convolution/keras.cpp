@@ -26,13 +26,16 @@ Results lower_strides_apart(const Attributes& a, Json::Object config, KerasEmitt
   const std::vector<std::int64_t> ones(axes, 1);
   const Handle input = emit_window_padding(a, emitter, emitter.input(0));
   const LayerType& type = *Registry::instance().find("Conv" + torch_suffix(axes));
-  const auto outputs =
-      type.shapes(with_attribute(with_attribute(a, "stride", ones), "padding", std::string("valid")), {emitter.shape(input)});
+  const auto outputs = type.shapes(with_attribute(with_attribute(a, "stride", ones), "padding", std::string("valid")),
+                                   {emitter.shape(input)});
   config.set("padding", "valid");
   config.set("strides", Json::array(ones));
-  const Handle whole =
-      emitter.call({.class_name = "Conv" + keras_suffix(axes), .config = std::move(config), .arguments = {input}, .outputs = outputs})
-          .at(0);
+  const Handle whole = emitter
+                           .call({.class_name = "Conv" + keras_suffix(axes),
+                                  .config = std::move(config),
+                                  .arguments = {input},
+                                  .outputs = outputs})
+                           .at(0);
   const std::string pooling = "MaxPool" + torch_suffix(axes);
   Attributes step = Registry::instance().find(pooling)->defaults();
   step.set("kernel_size", ones);
@@ -67,7 +70,8 @@ std::vector<KerasSample> samples_of(std::size_t axes, const Json::Object& base, 
 
 KerasMapping convolution(std::size_t axes) {
   KerasMapping mapping{.type = "Conv" + torch_suffix(axes), .class_name = "Conv" + keras_suffix(axes)};
-  mapping.attributes = kernel_rows(axes, {{"out_channels", "filters", spelling::integer()}, {"groups", "groups", spelling::integer()}});
+  mapping.attributes =
+      kernel_rows(axes, {{"out_channels", "filters", spelling::integer()}, {"groups", "groups", spelling::integer()}});
   mapping.carried = carried_for({{"kernel", "GlorotUniform"}, {"bias", "Zeros"}});
   mapping.derive = [axes](Attributes& attributes, const std::vector<SymbolicShape>& inputs) {
     derive_in_channels(attributes, inputs.at(0), axes);
@@ -76,24 +80,29 @@ KerasMapping convolution(std::size_t axes) {
     return kernel_weights(a, {PermuteAxes{keras_kernel_axes(axes)}});
   };
   mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> Results {
-    return has_strides(a) && has_dilation(a) ? lower_strides_apart(a, std::move(config), emitter) : lower(a, std::move(config), emitter);
+    return has_strides(a) && has_dilation(a) ? lower_strides_apart(a, std::move(config), emitter)
+                                             : lower(a, std::move(config), emitter);
   };
-  mapping.lift = [words = axes == 1 ? std::vector<std::string>{"same", "valid", "causal"} : std::vector<std::string>{"same", "valid"}](
+  mapping.lift = [words = axes == 1 ? std::vector<std::string>{"same", "valid", "causal"}
+                                    : std::vector<std::string>{"same", "valid"}](
                      Json::Object& config, Attributes& attributes, const std::vector<SymbolicShape>&) {
     attributes.set("padding", take_padding_word(config, words));
   };
   const Json::Object base{{"filters", 6}, {"kernel_size", 3}};
   mapping.samples = samples_of(axes, base, "kernel");
-  mapping.samples.push_back({"groups", with(base, {{"groups", 2}, {"padding", "same"}}), {sample_keras_image(2, 4, axes)}});
-  mapping.samples.push_back({"a group a channel", with(base, {{"groups", 4}, {"filters", 8}}), {sample_keras_image(2, 4, axes)}});
+  mapping.samples.push_back(
+      {"groups", with(base, {{"groups", 2}, {"padding", "same"}}), {sample_keras_image(2, 4, axes)}});
+  mapping.samples.push_back(
+      {"a group a channel", with(base, {{"groups", 4}, {"filters", 8}}), {sample_keras_image(2, 4, axes)}});
   if (axes == 1)
     for (const int dilation : {1, 2})
       mapping.samples.push_back({"causal, dilation " + std::to_string(dilation),
                                  with(base, {{"padding", "causal"}, {"dilation_rate", dilation}}),
                                  {sample_keras_image(2, 4, axes)}});
   if (axes == 2)
-    mapping.samples.push_back(
-        {"uneven", with(base, {{"kernel_size", Json::Array{3, 2}}, {"strides", Json::Array{1, 2}}}), {sample_keras_image(2, 4, axes)}});
+    mapping.samples.push_back({"uneven",
+                               with(base, {{"kernel_size", Json::Array{3, 2}}, {"strides", Json::Array{1, 2}}}),
+                               {sample_keras_image(2, 4, axes)}});
   return mapping;
 }
 
@@ -106,8 +115,9 @@ KerasMapping depthwise(std::size_t axes) {
     return a.integer("groups") == a.integer("in_channels") && a.integer("groups") > 1 && !has_padding_word(a, "causal");
   };
   mapping.weights = [](const Attributes& a, const std::vector<SymbolicShape>&) {
-    return kernel_weights(a, depthwise_kernel_steps(a.integer("in_channels"), a.integer("out_channels") / a.integer("in_channels"),
-                                             a.integers("kernel_size")));
+    return kernel_weights(
+        a, depthwise_kernel_steps(a.integer("in_channels"), a.integer("out_channels") / a.integer("in_channels"),
+                                  a.integers("kernel_size")));
   };
   mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> Results {
     config.set("depth_multiplier", a.integer("out_channels") / a.integer("in_channels"));
@@ -119,14 +129,17 @@ KerasMapping depthwise(std::size_t axes) {
     derive_in_channels(attributes, inputs.at(0), axes);
     const std::int64_t channels = attributes.integer("in_channels");
     attributes.set("groups", channels);
-    attributes.set("out_channels", checked_multiply(channels, config.at("depth_multiplier").as_integer(), "the number of channels"));
+    attributes.set("out_channels",
+                   checked_multiply(channels, config.at("depth_multiplier").as_integer(), "the number of channels"));
     config.erase("depth_multiplier");
   };
   const Json::Object base{{"kernel_size", 3}};
   mapping.samples = samples_of(axes, base, "depthwise");
-  mapping.samples.push_back({"multiplier", with(base, {{"depth_multiplier", 2}, {"padding", "same"}}), {sample_keras_image(3, 4, axes)}});
+  mapping.samples.push_back(
+      {"multiplier", with(base, {{"depth_multiplier", 2}, {"padding", "same"}}), {sample_keras_image(3, 4, axes)}});
   mapping.samples.push_back({"one channel", with(base, {{"depth_multiplier", 3}}), {sample_keras_image(2, 1, axes)}});
-  mapping.samples.push_back({"strides and dilation", with(base, {{"strides", 2}, {"dilation_rate", 3}}), {sample_keras_image(2, 4, axes)}});
+  mapping.samples.push_back(
+      {"strides and dilation", with(base, {{"strides", 2}, {"dilation_rate", 3}}), {sample_keras_image(2, 4, axes)}});
   return mapping;
 }
 

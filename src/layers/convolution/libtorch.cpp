@@ -15,8 +15,11 @@ Variant padding_mode(const std::string& name) {
   return torch::kZeros;
 }
 
-// LibTorch's module has no "causal", and "same" for strides of 1 only. It then gets no padding, and its input is padded before.
-bool pads_before(const Attributes& a) { return has_padding_word(a, "causal") || (has_padding_word(a, "same") && has_strides(a)); }
+// LibTorch's module has no "causal", and "same" for strides of 1 only. It then gets no padding, and its input is padded
+// before.
+bool pads_before(const Attributes& a) {
+  return has_padding_word(a, "causal") || (has_padding_word(a, "same") && has_strides(a));
+}
 
 torch::Tensor padded(const torch::Tensor& input, const Attributes& a) {
   const std::string mode = a.text("padding_mode") == "zeros" ? "constant" : a.text("padding_mode");
@@ -58,18 +61,22 @@ TorchLayer build_function(std::size_t axes, OfNumbers of_numbers, OfWord of_word
             const Attributes& a = layer.attributes;
             return function_of_operands(row, a, [=](const Operands& x) {
               const auto run = [&](auto convolve, auto padding) {
-                return convolve(x[0], x[1], given(x[2]), a.integers("stride"), padding, a.integers("dilation"), a.integer("groups"));
+                return convolve(x[0], x[1], given(x[2]), a.integers("stride"), padding, a.integers("dilation"),
+                                a.integer("groups"));
               };
               const auto* word = std::get_if<std::string>(&a.at("padding"));
-              return word ? run(of_word, std::string_view(*word)) : run(of_numbers, at::IntArrayRef(a.integers("padding")));
+              return word ? run(of_word, std::string_view(*word))
+                          : run(of_numbers, at::IntArrayRef(a.integers("padding")));
             });
           }};
 }
 
 using OptionalTensor = std::optional<torch::Tensor>;
 using Sizes = at::IntArrayRef;
-using OfNumbers = torch::Tensor(const torch::Tensor&, const torch::Tensor&, const OptionalTensor&, Sizes, Sizes, Sizes, std::int64_t);
-using OfWord = torch::Tensor(const torch::Tensor&, const torch::Tensor&, const OptionalTensor&, Sizes, c10::string_view, Sizes, std::int64_t);
+using OfNumbers = torch::Tensor(const torch::Tensor&, const torch::Tensor&, const OptionalTensor&, Sizes, Sizes, Sizes,
+                                std::int64_t);
+using OfWord = torch::Tensor(const torch::Tensor&, const torch::Tensor&, const OptionalTensor&, Sizes, c10::string_view,
+                             Sizes, std::int64_t);
 
 }  // namespace
 
@@ -78,7 +85,9 @@ std::vector<TorchLayer> torch_layers() {
   return {build_function<OfNumbers*, OfWord*>(1, torch::conv1d, torch::conv1d),
           build_function<OfNumbers*, OfWord*>(2, torch::conv2d, torch::conv2d),
           build_function<OfNumbers*, OfWord*>(3, torch::conv3d, torch::conv3d),
-          {"Conv1d", build<Conv1d, Conv1dOptions>}, {"Conv2d", build<Conv2d, Conv2dOptions>}, {"Conv3d", build<Conv3d, Conv3dOptions>}};
+          {"Conv1d", build<Conv1d, Conv1dOptions>},
+          {"Conv2d", build<Conv2d, Conv2dOptions>},
+          {"Conv3d", build<Conv3d, Conv3dOptions>}};
 }
 
 }  // namespace h5bridge::convolution

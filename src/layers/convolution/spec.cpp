@@ -45,12 +45,16 @@ void add_samples(LayerType& type, std::size_t axes) {
   sample("strides and dilation", {{"stride", 2}, {"dilation", 3}, {"padding", 2}});
   for (const char* mode : {"reflect", "replicate", "circular"}) sample(mode, {{"padding_mode", mode}, {"padding", 2}});
   sample("same, reflect", {{"padding_mode", "reflect"}, {"padding", "same"}, {"kernel_size", 4}});
-  sample("same with strides, circular", {{"padding_mode", "circular"}, {"padding", "same"}, {"stride", 2}, {"kernel_size", 5}}, 1);
-  sample("replicate by one, with strides", {{"padding_mode", "replicate"}, {"padding", 1}, {"stride", 2}, {"groups", 2}});
+  sample("same with strides, circular",
+         {{"padding_mode", "circular"}, {"padding", "same"}, {"stride", 2}, {"kernel_size", 5}}, 1);
+  sample("replicate by one, with strides",
+         {{"padding_mode", "replicate"}, {"padding", 1}, {"stride", 2}, {"groups", 2}});
   sample("depthwise", {{"groups", 4}, {"out_channels", 4}, {"padding", 1}}, 3);
   sample("depthwise with multiplier", {{"groups", 4}, {"out_channels", 12}, {"stride", 2}, {"bias", false}}, 1);
-  sample("depthwise, same with strides", {{"groups", 4}, {"out_channels", 8}, {"padding", "same"}, {"stride", 2}, {"activation", "relu"}});
-  sample("depthwise, replicate", {{"groups", 4}, {"out_channels", 8}, {"padding", 2}, {"dilation", 2}, {"padding_mode", "replicate"}});
+  sample("depthwise, same with strides",
+         {{"groups", 4}, {"out_channels", 8}, {"padding", "same"}, {"stride", 2}, {"activation", "relu"}});
+  sample("depthwise, replicate",
+         {{"groups", 4}, {"out_channels", 8}, {"padding", 2}, {"dilation", 2}, {"padding_mode", "replicate"}});
   if (axes == 1) {
     sample("causal", {{"padding", "causal"}, {"kernel_size", 4}});
     sample("causal with strides", {{"padding", "causal"}, {"stride", 2}, {"bias", false}}, 1);
@@ -58,11 +62,13 @@ void add_samples(LayerType& type, std::size_t axes) {
     sample("causal, depthwise", {{"padding", "causal"}, {"groups", 4}, {"out_channels", 8}});
   }
   if (axes == 2) {
-    sample("uneven window", {{"kernel_size", Json::Array{3, 2}}, {"stride", Json::Array{1, 2}}, {"padding", Json::Array{0, 1}}});
+    sample("uneven window",
+           {{"kernel_size", Json::Array{3, 2}}, {"stride", Json::Array{1, 2}}, {"padding", Json::Array{0, 1}}});
     sample("padding over many", {{"padding", Json::Array{2, 1}}, {"dilation", Json::Array{1, 2}}});
     sample("uneven strides, depthwise",
            {{"groups", 4}, {"out_channels", 8}, {"stride", Json::Array{1, 2}}, {"padding", Json::Array{2, 1}}});
-    sample("uneven, circular", {{"padding_mode", "circular"}, {"padding", Json::Array{3, 0}}, {"stride", Json::Array{1, 2}}});
+    sample("uneven, circular",
+           {{"padding_mode", "circular"}, {"padding", Json::Array{3, 0}}, {"stride", Json::Array{1, 2}}});
   }
 }
 
@@ -79,7 +85,8 @@ LayerType convolution(std::size_t axes) {
       required_integer("out_channels", "channels of the output"),
       required_tuple("kernel_size", axes, "size of the window"),
       tuple("stride", axes, 1, "step of the window"),
-      padding_attribute(axes, words, "elements added at both ends; \"same\" as Keras has it, also with strides" + causal),
+      padding_attribute(axes, words,
+                        "elements added at both ends; \"same\" as Keras has it, also with strides" + causal),
       tuple("dilation", axes, 1, "distance of the window's elements"),
       integer("groups", 1, "groups of channels that do not mix"),
       boolean("bias", true, "whether a bias is added"),
@@ -101,12 +108,14 @@ LayerType convolution(std::size_t axes) {
 Functional function(std::size_t axes) {
   return {.name = "conv" + torch_suffix(axes),
           .arguments = {"stride", "padding", "dilation", "groups", "data_format"},
-          .derive = [axes](Attributes& settings, const std::vector<SymbolicShape>& inputs) {
-            const Shape weight = kernel_operand(inputs.at(1), axes);
-            settings.set("out_channels", weight[0]);
-            settings.set("in_channels", checked_multiply(weight[1], settings.integer("groups"), "the number of channels"));
-            settings.set("kernel_size", Shape(weight.begin() + 2, weight.end()));
-          },
+          .derive =
+              [axes](Attributes& settings, const std::vector<SymbolicShape>& inputs) {
+                const Shape weight = kernel_operand(inputs.at(1), axes);
+                settings.set("out_channels", weight[0]);
+                settings.set("in_channels",
+                             checked_multiply(weight[1], settings.integer("groups"), "the number of channels"));
+                settings.set("kernel_size", Shape(weight.begin() + 2, weight.end()));
+              },
           .own = {padding_attribute(axes, {"same", "valid"}, "elements added at both ends")}};
 }
 
@@ -115,9 +124,13 @@ namespace {
 // PyTorch's function has "same" for strides of 1 alone.
 LayerType function_type(std::size_t axes) {
   LayerType type = function_of(convolution(axes), function(axes));
-  std::erase_if(type.samples, [](const Sample& sample) { return sample.attributes.contains("stride") && sample.attributes.contains("padding") && sample.attributes.at("padding").is_string(); });
+  std::erase_if(type.samples, [](const Sample& sample) {
+    return sample.attributes.contains("stride") && sample.attributes.contains("padding") &&
+           sample.attributes.at("padding").is_string();
+  });
   type.check = [](const Attributes& a) {
-    if (has_padding_word(a, "same") && has_strides(a)) throw MalformedFile("\"padding\" is \"same\", which is for strides of 1");
+    if (has_padding_word(a, "same") && has_strides(a))
+      throw MalformedFile("\"padding\" is \"same\", which is for strides of 1");
   };
   return type;
 }

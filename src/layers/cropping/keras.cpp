@@ -14,14 +14,17 @@ std::vector<Margins> margins_of_cropping(const Attributes& a) {
 
 KerasMapping cropping(std::size_t axes) {
   const std::string name = "Cropping" + keras_suffix(axes);
-  KerasMapping mapping{.type = name, .class_name = name, .attributes = {{"cropping", "cropping", margin_pairs(axes, false)}}};
+  KerasMapping mapping{
+      .type = name, .class_name = name, .attributes = {{"cropping", "cropping", margin_pairs(axes, false)}}};
   mapping.samples = margin_samples("cropping", axes);
   if (axes > 1) {
     mapping.attributes.push_back({"data_format", "data_format", spelling::text(), std::string("channels_last")});
     return mapping;
   }
   // Cropping1D knows no data format: its channels come last.
-  mapping.derive = [](Attributes& a, const std::vector<SymbolicShape>&) { a.set("data_format", std::string("channels_last")); };
+  mapping.derive = [](Attributes& a, const std::vector<SymbolicShape>&) {
+    a.set("data_format", std::string("channels_last"));
+  };
   mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
     if (a.text("data_format") == "channels_last") return emitter.main(std::move(config), {emitter.input(0)});
     return emit_cropping(margins_of_cropping(a), a, emitter, emitter.input(0), "");

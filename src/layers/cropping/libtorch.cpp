@@ -4,14 +4,15 @@ namespace h5bridge::cropping {
 namespace {
 
 TorchInstance build(const Layer& layer) {
-  return unary(in_data_format(layer.attributes, [cropping = layer.attributes.integers("cropping")](const torch::Tensor& input) {
-    torch::Tensor output = input;
-    for (std::size_t i = 0; i < cropping.size(); i += 2) {
-      const auto axis = static_cast<std::int64_t>(i / 2) + 2;
-      output = output.slice(axis, cropping[i], output.size(axis) - cropping[i + 1]);
-    }
-    return output;
-  }));
+  return unary(
+      in_data_format(layer.attributes, [cropping = layer.attributes.integers("cropping")](const torch::Tensor& input) {
+        torch::Tensor output = input;
+        for (std::size_t i = 0; i < cropping.size(); i += 2) {
+          const auto axis = static_cast<std::int64_t>(i / 2) + 2;
+          output = output.slice(axis, cropping[i], output.size(axis) - cropping[i + 1]);
+        }
+        return output;
+      }));
 }
 
 }  // namespace

@@ -10,7 +10,8 @@ LayerType cropping(std::size_t axes) {
   type.summary = "Keras's: the spatial axes without some elements at their ends";
   type.source = "keras/src/layers/reshaping/cropping" + std::to_string(axes) + "d.py";
   type.attributes = {
-      required_tuple("cropping", 2 * axes, "elements taken away before and after each spatial axis, the first axis first"),
+      required_tuple("cropping", 2 * axes,
+                     "elements taken away before and after each spatial axis, the first axis first"),
       data_format(),
   };
   type.check = [](const Attributes& a) { check_at_least(a, "cropping", 0); };
@@ -20,7 +21,8 @@ LayerType cropping(std::size_t axes) {
     const auto& cropping = a.integers("cropping");
     for (std::size_t i = 0; i < axes; ++i) {
       const Size size = spatial[i] - Size(cropping[2 * i]) - Size(cropping[2 * i + 1]);
-      if (size.value().value_or(1) < 1) throw MalformedFile("its cropping leaves nothing of " + spatial[i].str() + " elements");
+      if (size.value().value_or(1) < 1)
+        throw MalformedFile("its cropping leaves nothing of " + spatial[i].str() + " elements");
       spatial[i] = size;
     }
     return {with_channels(a, input[0], input[channel_axis(a, static_cast<std::int64_t>(input.size()))], spatial)};

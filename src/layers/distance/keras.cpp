@@ -12,11 +12,13 @@ using Handle = KerasEmitter::Handle;
 // Keras's squares, sums and roots, or extremes, along an axis.
 Handle emit_norm(Composition& steps, Handle x, double p, std::int64_t axis, bool keepdims) {
   if (p == 2) return steps.elementwise("Sqrt", {steps.reduce("Sum", steps.elementwise("Square", {x}), axis, keepdims)});
-  if (p == 0) return steps.reduce("Sum", steps.cast(steps.elementwise("NotEqual", {x, Json(0)}), "float32"), axis, keepdims);
+  if (p == 0)
+    return steps.reduce("Sum", steps.cast(steps.elementwise("NotEqual", {x, Json(0)}), "float32"), axis, keepdims);
   const Handle sizes = steps.elementwise("Absolute", {x});
   if (std::isinf(p)) return steps.reduce(p > 0 ? "Max" : "Min", sizes, axis, keepdims);
   if (p == 1) return steps.reduce("Sum", sizes, axis, keepdims);
-  return steps.elementwise("Power", {steps.reduce("Sum", steps.elementwise("Power", {sizes, Json(p)}), axis, keepdims), Json(1 / p)});
+  return steps.elementwise(
+      "Power", {steps.reduce("Sum", steps.elementwise("Power", {sizes, Json(p)}), axis, keepdims), Json(1 / p)});
 }
 
 KerasMapping composed(const std::string& type, decltype(KerasMapping::lower) lower) {
@@ -48,21 +50,25 @@ KerasEmitter::Results lower_pairwise_distance(const Attributes& a, Json::Object,
 
 KerasEmitter::Results lower_distances(const Attributes& a, Json::Object, KerasEmitter& emitter) {
   Composition steps(emitter);
-  const Handle difference = steps.elementwise("Subtract", {steps.expand(emitter.input(0), -2), steps.expand(emitter.input(1), -3)});
+  const Handle difference =
+      steps.elementwise("Subtract", {steps.expand(emitter.input(0), -2), steps.expand(emitter.input(1), -3)});
   return emit_norm(steps, difference, a.number("p"), steps.rank(difference) - 1, false);
 }
 
 KerasMapping cdist() {
   KerasMapping mapping = operation("cdist", "CDist", {}, {"x", "y"}, kMath);
   mapping.fits = [](const Attributes& a, const std::vector<SymbolicShape>&) { return a.number("p") == 2; };
-  mapping.derive = [](Attributes& a, const std::vector<SymbolicShape>&) { a.set("compute_mode", std::string("donot_use_mm_for_euclid_dist")); };
+  mapping.derive = [](Attributes& a, const std::vector<SymbolicShape>&) {
+    a.set("compute_mode", std::string("donot_use_mm_for_euclid_dist"));
+  };
   return mapping;
 }
 
 }  // namespace
 
 std::vector<KerasMapping> keras_mappings() {
-  return {composed("CosineSimilarity", lower_cosine_similarity), composed("PairwiseDistance", lower_pairwise_distance), cdist(), composed("cdist", lower_distances)};
+  return {composed("CosineSimilarity", lower_cosine_similarity), composed("PairwiseDistance", lower_pairwise_distance),
+          cdist(), composed("cdist", lower_distances)};
 }
 
 }  // namespace h5bridge::distance

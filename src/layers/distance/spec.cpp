@@ -10,7 +10,8 @@ namespace {
 
 using Shapes = std::vector<SymbolicShape>;
 
-LayerType of_two(const std::string& name, const std::string& summary, const std::string& source, std::vector<AttributeSpec> attributes) {
+LayerType of_two(const std::string& name, const std::string& summary, const std::string& source,
+                 std::vector<AttributeSpec> attributes) {
   LayerType type;
   type.name = name;
   type.summary = summary;
@@ -21,7 +22,8 @@ LayerType of_two(const std::string& name, const std::string& summary, const std:
 }
 
 LayerType cosine_similarity() {
-  LayerType type = of_two("CosineSimilarity", "cosine of the angle between vectors along an axis", "torch/nn/modules/distance.py; aten/src/ATen/native/Distance.cpp",
+  LayerType type = of_two("CosineSimilarity", "cosine of the angle between vectors along an axis",
+                          "torch/nn/modules/distance.py; aten/src/ATen/native/Distance.cpp",
                           {integer("dim", 1, "the axis"), number("eps", 1e-8, "the least norm")});
   type.layout = keeps_original_layout();
   type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
@@ -41,8 +43,10 @@ LayerType cosine_similarity() {
 }
 
 LayerType pairwise_distance() {
-  LayerType type = of_two("PairwiseDistance", "norm of the difference of vectors along the last axis", "torch/nn/modules/distance.py; aten/src/ATen/native/Distance.cpp",
-                          {number("p", 2, "the norm's exponent"), number("eps", 1e-6, "added to the difference"), boolean("keepdim", false, "whether the axis stays, with size 1")});
+  LayerType type = of_two("PairwiseDistance", "norm of the difference of vectors along the last axis",
+                          "torch/nn/modules/distance.py; aten/src/ATen/native/Distance.cpp",
+                          {number("p", 2, "the norm's exponent"), number("eps", 1e-6, "added to the difference"),
+                           boolean("keepdim", false, "whether the axis stays, with size 1")});
   type.layout = keeps_original_layout();
   type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
     SymbolicShape result = broadcast(inputs);
@@ -67,13 +71,17 @@ LayerType pairwise_distance() {
 }
 
 LayerType cdist() {
-  LayerType type = of_two("cdist", "norms of the differences of each vector of the first input and each of the second", "torch/functional.py",
-                          {number("p", 2, "the norm's exponent"),
-                           text("compute_mode", "use_mm_for_euclid_dist_if_necessary", {"use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist"},
-                                "whether by way of products of matrices")});
+  LayerType type =
+      of_two("cdist", "norms of the differences of each vector of the first input and each of the second",
+             "torch/functional.py",
+             {number("p", 2, "the norm's exponent"),
+              text("compute_mode", "use_mm_for_euclid_dist_if_necessary",
+                   {"use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist"},
+                   "whether by way of products of matrices")});
   type.shapes = [](const Attributes&, const Shapes& inputs) -> Shapes {
     for (const SymbolicShape& input : inputs)
-      if (input.size() < 2) throw MalformedFile("its input has shape " + to_string(input) + ", expected at least 2 axes");
+      if (input.size() < 2)
+        throw MalformedFile("its input has shape " + to_string(input) + ", expected at least 2 axes");
     const SymbolicShape& a = inputs.at(0);
     const SymbolicShape& b = inputs.at(1);
     if (a.back().value() && b.back().value() && a.back() != b.back()) throw_misfit(a, b);

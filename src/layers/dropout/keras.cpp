@@ -19,30 +19,47 @@ Spelling noise_shape() {
 }
 
 KerasMapping of_elements(const std::string& type) {
-  KerasMapping mapping{.type = type, .class_name = type, .attributes = {rate(), {"noise_shape", "noise_shape", noise_shape(), AttributeValue{}}}, .carried = {{"seed", nullptr}}, .passes_mask = true};
+  KerasMapping mapping{.type = type,
+                       .class_name = type,
+                       .attributes = {rate(), {"noise_shape", "noise_shape", noise_shape(), AttributeValue{}}},
+                       .carried = {{"seed", nullptr}},
+                       .passes_mask = true};
   mapping.samples = {{"rate", {{"rate", 0.3}, {"seed", 5}}, {{3, 7}}}};
   // Keras 3.15 cannot save an AlphaDropout with a noise_shape as .h5.
-  if (type == "Dropout") mapping.samples.push_back({"noise_shape", {{"rate", 0.3}, {"noise_shape", Json::Array{nullptr, 1, 5}}}, {{3, 4, 5}}});
+  if (type == "Dropout")
+    mapping.samples.push_back(
+        {"noise_shape", {{"rate", 0.3}, {"noise_shape", Json::Array{nullptr, 1, 5}}}, {{3, 4, 5}}});
   return mapping;
 }
 
 // Keras's 1D has no data format; of the others, files before Keras 3 do not say it, which then is the default one.
 KerasMapping of_channels(const std::string& dimensions, const Shape& input) {
-  KerasMapping mapping{.type = "Dropout" + dimensions + "d", .class_name = "SpatialDropout" + dimensions + "D", .attributes = {rate()}, .carried = {{"seed", nullptr}}, .passes_mask = true, .refused = {"trainable"}};
+  KerasMapping mapping{.type = "Dropout" + dimensions + "d",
+                       .class_name = "SpatialDropout" + dimensions + "D",
+                       .attributes = {rate()},
+                       .carried = {{"seed", nullptr}},
+                       .passes_mask = true,
+                       .refused = {"trainable"}};
   mapping.samples = {{"rate", {{"rate", 0.3}, {"seed", 5}}, {input}}};
   if (dimensions != "1") {
     mapping.attributes.push_back({"data_format", "data_format", spelling::text(), std::string("channels_last")});
     mapping.samples.push_back({"channels_first", {{"rate", 0.3}, {"data_format", "channels_first"}}, {input}});
     return mapping;
   }
-  mapping.derive = [](Attributes& attributes, const Shapes&) { attributes.set("data_format", std::string("channels_last")); };
+  mapping.derive = [](Attributes& attributes, const Shapes&) {
+    attributes.set("data_format", std::string("channels_last"));
+  };
   mapping.fits = [](const Attributes& a, const Shapes&) { return a.text("data_format") == "channels_last"; };
   return mapping;
 }
 
 // Whole channels by the shape of the noise.
 KerasMapping by_noise_shape(const std::string& type, const std::string& class_name) {
-  KerasMapping mapping{.type = type, .class_name = class_name, .attributes = {rate()}, .carried = {{"seed", nullptr}}, .passes_mask = true};
+  KerasMapping mapping{.type = type,
+                       .class_name = class_name,
+                       .attributes = {rate()},
+                       .carried = {{"seed", nullptr}},
+                       .passes_mask = true};
   mapping.written_only = true;  // what comes from Keras is a Dropout with that shape
   mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
     const auto rank = static_cast<std::int64_t>(emitter.input_shapes()[0].size());

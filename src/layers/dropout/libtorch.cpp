@@ -24,11 +24,15 @@ class NoiseImpl : public torch::nn::Module {};
 
 TorchInstance in_training(TorchFunction noisy) {
   const auto module = std::make_shared<NoiseImpl>();
-  return unary(module, [module, noisy = std::move(noisy)](const Tensor& input) { return module->is_training() ? noisy(input) : input; });
+  return unary(module, [module, noisy = std::move(noisy)](const Tensor& input) {
+    return module->is_training() ? noisy(input) : input;
+  });
 }
 
 TorchInstance dropout1d(const Layer& layer) {
-  return in_training(in_data_format(layer.attributes, [p = layer.attributes.number("p")](const Tensor& input) { return torch::feature_dropout(input, p, true); }));
+  return in_training(in_data_format(layer.attributes, [p = layer.attributes.number("p")](const Tensor& input) {
+    return torch::feature_dropout(input, p, true);
+  }));
 }
 
 // 0 where something is dropped, 1 elsewhere, in the shape that Keras's layer names.
@@ -39,14 +43,19 @@ Tensor kept(const Tensor& input, double p, std::vector<std::int64_t> shape) {
 }
 
 template <typename Dropout>
-TorchInstance with_noise_shape(const Layer& layer, Tensor (*dropped)(const Tensor& input, const Tensor& kept, double p)) {
+TorchInstance with_noise_shape(const Layer& layer,
+                               Tensor (*dropped)(const Tensor& input, const Tensor& kept, double p)) {
   const Attributes& a = layer.attributes;
   if (a.is_none("noise_shape")) return build<Dropout>(layer);
-  return in_training([p = a.number("p"), shape = a.integers("noise_shape"), dropped](const Tensor& input) { return dropped(input, kept(input, p, shape), p); });
+  return in_training([p = a.number("p"), shape = a.integers("noise_shape"), dropped](const Tensor& input) {
+    return dropped(input, kept(input, p, shape), p);
+  });
 }
 
 TorchInstance dropout(const Layer& layer) {
-  return with_noise_shape<torch::nn::Dropout>(layer, [](const Tensor& input, const Tensor& kept, double p) { return p == 1 ? input * 0 : input * kept / (1 - p); });
+  return with_noise_shape<torch::nn::Dropout>(layer, [](const Tensor& input, const Tensor& kept, double p) {
+    return p == 1 ? input * 0 : input * kept / (1 - p);
+  });
 }
 
 // Source: keras/src/layers/regularization/alpha_dropout.py.
@@ -60,11 +69,15 @@ TorchInstance alpha_dropout(const Layer& layer) {
 
 TorchInstance gaussian_dropout(const Layer& layer) {
   const double rate = layer.attributes.number("rate");
-  return in_training([deviation = std::sqrt(rate / (1 - rate))](const Tensor& input) { return input * (1 + deviation * torch::randn_like(input)); });
+  return in_training([deviation = std::sqrt(rate / (1 - rate))](const Tensor& input) {
+    return input * (1 + deviation * torch::randn_like(input));
+  });
 }
 
 TorchInstance gaussian_noise(const Layer& layer) {
-  return in_training([deviation = layer.attributes.number("stddev")](const Tensor& input) { return input + deviation * torch::randn_like(input); });
+  return in_training([deviation = layer.attributes.number("stddev")](const Tensor& input) {
+    return input + deviation * torch::randn_like(input);
+  });
 }
 
 TorchInstance identity(const Layer&) {

@@ -5,7 +5,8 @@ namespace h5bridge::dropout {
 namespace {
 
 AttributeSpec noise_shape() {
-  AttributeSpec spec = or_none(of_elements_or_none(required_integers("noise_shape", "Keras's: shape of what is drawn, None for the input's size; None: the input's shape")));
+  AttributeSpec spec = or_none(of_elements_or_none(required_integers(
+      "noise_shape", "Keras's: shape of what is drawn, None for the input's size; None: the input's shape")));
   return spec;
 }
 
@@ -28,7 +29,9 @@ std::vector<SymbolicShape> shapes(const Attributes& a, const std::vector<Symboli
   const SymbolicShape& input = inputs.at(0);
   if (a.is_none("noise_shape")) return inputs;
   const auto& noise = a.integers("noise_shape");
-  if (noise.size() != input.size()) throw MalformedFile("\"noise_shape\" has " + std::to_string(noise.size()) + " sizes, its input " + std::to_string(input.size()) + " axes");
+  if (noise.size() != input.size())
+    throw MalformedFile("\"noise_shape\" has " + std::to_string(noise.size()) + " sizes, its input " +
+                        std::to_string(input.size()) + " axes");
   for (std::size_t i = 0; i < noise.size(); ++i)
     if (noise[i] != kNone && noise[i] != 1 && input[i].value().value_or(noise[i]) != noise[i])
       throw MalformedFile("\"noise_shape\" does not broadcast to its input's shape " + to_string(input));
@@ -36,14 +39,16 @@ std::vector<SymbolicShape> shapes(const Attributes& a, const std::vector<Symboli
 }
 
 // In evaluation all of them are the identity.
-LayerType noise(const std::string& name, const std::string& summary, const std::string& source, AttributeSpec strength) {
+LayerType noise(const std::string& name, const std::string& summary, const std::string& source,
+                AttributeSpec strength) {
   LayerType type;
   type.name = name;
   type.summary = summary;
   type.source = source;
   type.layout = any_layout();
   type.check = [attribute = strength.name](const Attributes& a) {
-    if (!(a.number(attribute) >= 0 && a.number(attribute) <= 1)) throw MalformedFile("\"" + attribute + "\" is " + std::to_string(a.number(attribute)) + ", expected 0 to 1");
+    if (!(a.number(attribute) >= 0 && a.number(attribute) <= 1))
+      throw MalformedFile("\"" + attribute + "\" is " + std::to_string(a.number(attribute)) + ", expected 0 to 1");
   };
   type.samples = {{"plain", {{strength.name, 0.3}}, {{3, 7}}}};
   type.attributes.push_back(std::move(strength));
@@ -51,7 +56,8 @@ LayerType noise(const std::string& name, const std::string& summary, const std::
 }
 
 LayerType dropout(const std::string& name, const std::string& summary) {
-  return noise(name, summary, "torch/nn/modules/dropout.py; keras/src/layers/regularization/", number("p", 0.5, "probability to be dropped in training"));
+  return noise(name, summary, "torch/nn/modules/dropout.py; keras/src/layers/regularization/",
+               number("p", 0.5, "probability to be dropped in training"));
 }
 
 // Of elements, or of what Keras says.
@@ -78,7 +84,8 @@ LayerType activity_regularization() {
   type.name = "ActivityRegularization";
   type.summary = "gives its input; in training by Keras, adds to the loss";
   type.source = "keras/src/layers/regularization/activity_regularization.py";
-  type.attributes = {number("l1", 0, "factor of the sum of absolute values in the loss"), number("l2", 0, "factor of the sum of squares")};
+  type.attributes = {number("l1", 0, "factor of the sum of absolute values in the loss"),
+                     number("l2", 0, "factor of the sum of squares")};
   type.layout = any_layout();
   type.samples = {{"plain", {{"l1", 0.1}, {"l2", 0.2}}, {{3, 7}}}};
   return type;
@@ -95,8 +102,10 @@ std::vector<LayerType> layer_types() {
       of_channels("Dropout3d", "zeroes whole channels of volumes in training", {3, 4, 5, 6, 2}),
       of_elements("AlphaDropout", "dropout that keeps SELU's statistics"),
       of_channels("FeatureAlphaDropout", "dropout of whole channels that keeps SELU's statistics", {3, 4, 5, 6}),
-      noise("GaussianDropout", "multiplies by normal noise around 1 in training", gaussian, required_number("rate", "of the dropout with noise of the same variance, rate / (1 - rate)")),
-      noise("GaussianNoise", "adds normal noise in training", gaussian, required_number("stddev", "standard deviation of the noise")),
+      noise("GaussianDropout", "multiplies by normal noise around 1 in training", gaussian,
+            required_number("rate", "of the dropout with noise of the same variance, rate / (1 - rate)")),
+      noise("GaussianNoise", "adds normal noise in training", gaussian,
+            required_number("stddev", "standard deviation of the noise")),
       activity_regularization(),
   };
 }

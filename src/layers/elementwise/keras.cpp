@@ -6,12 +6,17 @@ namespace {
 
 using Handle = KerasEmitter::Handle;
 
-std::vector<Correspondence> row(const char* attribute, const char* keras, Spelling how) { return {{attribute, keras, std::move(how)}}; }
+std::vector<Correspondence> row(const char* attribute, const char* keras, Spelling how) {
+  return {{attribute, keras, std::move(how)}};
+}
 
 // clamp: Clip needs both bounds.
 KerasMapping clip() {
-  KerasMapping mapping = operation("clamp", "Clip", {{"min", "x_min", spelling::scalar()}, {"max", "x_max", spelling::scalar()}});
-  mapping.fits = [](const Attributes& a, const std::vector<SymbolicShape>&) { return !a.is_none("min") && !a.is_none("max"); };
+  KerasMapping mapping =
+      operation("clamp", "Clip", {{"min", "x_min", spelling::scalar()}, {"max", "x_max", spelling::scalar()}});
+  mapping.fits = [](const Attributes& a, const std::vector<SymbolicShape>&) {
+    return !a.is_none("min") && !a.is_none("max");
+  };
   return mapping;
 }
 
@@ -22,15 +27,14 @@ KerasMapping one_bound(const char* bound, const char* class_name) {
   return mapping;
 }
 
-KerasMapping no_bound() {
-  return write_only(operation("clamp", "Copy"));
-}
+KerasMapping no_bound() { return write_only(operation("clamp", "Copy")); }
 
 KerasMapping fraction() {
   KerasMapping mapping = write_only(operation("frac", "Subtract"));
   mapping.lower = [](const Attributes&, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
     const Handle x = emitter.input(0);
-    return last_call(emitter, kNumpy, "Subtract", {}, {x, helper(emitter, "trunc", "Trunc", {x}, emitter.output_shape())});
+    return last_call(emitter, kNumpy, "Subtract", {},
+                     {x, helper(emitter, "trunc", "Trunc", {x}, emitter.output_shape())});
   };
   return mapping;
 }
@@ -40,7 +44,8 @@ KerasMapping logit() {
   mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
     const SymbolicShape& shape = emitter.output_shape();
     Handle x = emitter.input(0);
-    if (!a.is_none("eps")) x = helper(emitter, "clip", "Clip", {x}, shape, {{"x_min", a.number("eps")}, {"x_max", 1 - a.number("eps")}});
+    if (!a.is_none("eps"))
+      x = helper(emitter, "clip", "Clip", {x}, shape, {{"x_min", a.number("eps")}, {"x_max", 1 - a.number("eps")}});
     const Handle rest = helper(emitter, "rest", "Subtract", {Json(1), x}, shape);
     return last_call(emitter, kNumpy, "Log", {}, {helper(emitter, "odds", "TrueDivide", {x, rest}, shape)});
   };
@@ -50,9 +55,13 @@ KerasMapping logit() {
 }  // namespace
 
 std::vector<KerasMapping> keras_mappings() {
-  const std::vector<Correspondence> replacements{{"nan", "nan", spelling::number()}, {"posinf", "posinf", spelling::number()}, {"neginf", "neginf", spelling::number()}};
+  const std::vector<Correspondence> replacements{{"nan", "nan", spelling::number()},
+                                                 {"posinf", "posinf", spelling::number()},
+                                                 {"neginf", "neginf", spelling::number()}};
   std::vector<KerasMapping> mappings;
-  const auto plain = [&](const char* type, const char* class_name, const char* module = kNumpy) { mappings.push_back(operation(type, class_name, {}, {"x"}, module)); };
+  const auto plain = [&](const char* type, const char* class_name, const char* module = kNumpy) {
+    mappings.push_back(operation(type, class_name, {}, {"x"}, module));
+  };
   plain("abs", "Absolute");
   plain("abs", "Abs");
   plain("abs", "Fabs");
@@ -106,7 +115,8 @@ std::vector<KerasMapping> keras_mappings() {
   const Correspondence dtype{"dtype", "dtype", spelling::text_or_none(), AttributeValue{}};
   mappings.push_back(operation("zeros_like", "ZerosLike", {dtype}));
   mappings.push_back(operation("ones_like", "OnesLike", {dtype}));
-  mappings.push_back(operation("full_like", "FullLike", {{"fill_value", "fill_value", spelling::scalar()}, dtype}, {"x", "fill_value"}));
+  mappings.push_back(operation("full_like", "FullLike", {{"fill_value", "fill_value", spelling::scalar()}, dtype},
+                               {"x", "fill_value"}));
   mappings.push_back(operation("to", "Cast", row("dtype", "dtype", spelling::text()), {"x"}, kCore));
   mappings.push_back(clip());
   mappings.push_back(one_bound("min", "Maximum"));

@@ -11,8 +11,8 @@ constexpr Range kAll{-3, 3};
 constexpr Range kPositive{0.1, 3};
 constexpr Range kUnit{-0.95, 0.95};
 
-LayerType function(const std::string& name, const std::string& summary, Range domain = kAll, std::vector<AttributeSpec> attributes = {},
-                   std::vector<Json::Object> settings = {}) {
+LayerType function(const std::string& name, const std::string& summary, Range domain = kAll,
+                   std::vector<AttributeSpec> attributes = {}, std::vector<Json::Object> settings = {}) {
   LayerType type;
   type.name = name;
   type.summary = summary;
@@ -20,7 +20,8 @@ LayerType function(const std::string& name, const std::string& summary, Range do
   type.attributes = std::move(attributes);
   type.layout = any_layout();
   type.samples = {{"features", {}, {{3, 7}}}, {"image", {}, {{1, 3, 4, 5}}}};
-  for (std::size_t i = 0; i < settings.size(); ++i) type.samples.push_back({"settings " + std::to_string(i + 1), std::move(settings[i]), {{3, 7}}});
+  for (std::size_t i = 0; i < settings.size(); ++i)
+    type.samples.push_back({"settings " + std::to_string(i + 1), std::move(settings[i]), {{3, 7}}});
   for (Sample& sample : type.samples) sample.between = domain;
   return type;
 }
@@ -34,16 +35,23 @@ LayerType of_integers(const std::string& name, const std::string& summary, std::
   return type;
 }
 
-AttributeSpec optional_number(const std::string& name, const std::string& meaning) { return or_none(number(name, 0, meaning)); }
+AttributeSpec optional_number(const std::string& name, const std::string& meaning) {
+  return or_none(number(name, 0, meaning));
+}
 
-AttributeSpec optional_scalar(const std::string& name, const std::string& meaning) { return or_none(scalar(name, std::int64_t{0}, meaning)); }
+AttributeSpec optional_scalar(const std::string& name, const std::string& meaning) {
+  return or_none(scalar(name, std::int64_t{0}, meaning));
+}
 
 AttributeSpec dtype(const std::string& meaning) {
-  return text("dtype", "float32", {"float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool"}, meaning);
+  return text("dtype", "float32",
+              {"float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool"},
+              meaning);
 }
 
 // In the shape of the input.
-LayerType constant(const std::string& name, const std::string& summary, std::vector<AttributeSpec> attributes = {}, std::vector<Json::Object> settings = {}) {
+LayerType constant(const std::string& name, const std::string& summary, std::vector<AttributeSpec> attributes = {},
+                   std::vector<Json::Object> settings = {}) {
   attributes.push_back(or_none(dtype("the element type; None: the input's")));
   settings.push_back({{"dtype", "int32"}});
   return function(name, summary, kAll, std::move(attributes), std::move(settings));
@@ -60,8 +68,10 @@ LayerType cast() {
 }  // namespace
 
 std::vector<LayerType> layer_types() {
-  LayerType clamp = function("clamp", "x cut to [min, max]", kAll, {optional_scalar("min", "the smallest output"), optional_scalar("max", "the largest output")},
-                             {{{"min", 0.25}}, {{"max", 0.75}}});
+  LayerType clamp =
+      function("clamp", "x cut to [min, max]", kAll,
+               {optional_scalar("min", "the smallest output"), optional_scalar("max", "the largest output")},
+               {{{"min", 0.25}}, {{"max", 0.75}}});
   clamp.samples[0].attributes = {{"min", -0.5}, {"max", 1.25}};
   clamp.samples[1].attributes = {{"min", -1}, {"max", 1}};
   return {
@@ -100,7 +110,8 @@ std::vector<LayerType> layer_types() {
       function("ceil", "the smallest integer not below x"),
       function("trunc", "x without its fraction"),
       function("frac", "x minus trunc(x)"),
-      function("round", "the nearest integer, or decimal", kAll, {integer("decimals", 0, "how many decimals stay")}, {{{"decimals", 2}}}),
+      function("round", "the nearest integer, or decimal", kAll, {integer("decimals", 0, "how many decimals stay")},
+               {{{"decimals", 2}}}),
       function("sign", "-1, 0 or 1"),
       function("Cbrt", "cube root (Keras's)"),
       function("isnan", "whether it is no number", {-1, 1}),
@@ -112,14 +123,17 @@ std::vector<LayerType> layer_types() {
       of_integers("logical_not", "whether it is 0", 2),
       of_integers("bitwise_not", "the other bits", 9),
       function("nan_to_num", "x, with numbers in place of NaN and infinities", kAll,
-               {number("nan", 0, "in place of NaN"), optional_number("posinf", "in place of infinity; None: the largest number"),
+               {number("nan", 0, "in place of NaN"),
+                optional_number("posinf", "in place of infinity; None: the largest number"),
                 optional_number("neginf", "in place of minus infinity; None: the smallest number")},
                {{{"nan", 0.5}, {"posinf", 2.5}, {"neginf", -1.5}}}),
       std::move(clamp),
-      function("logit", "log(x / (1 - x))", {0.05, 0.95}, {or_none(number("eps", 0, "x is cut to [eps, 1 - eps] before"))}, {{{"eps", 0.2}}}),
+      function("logit", "log(x / (1 - x))", {0.05, 0.95},
+               {or_none(number("eps", 0, "x is cut to [eps, 1 - eps] before"))}, {{{"eps", 0.2}}}),
       constant("zeros_like", "zeros"),
       constant("ones_like", "ones"),
-      constant("full_like", "one number everywhere", {scalar("fill_value", std::int64_t{0}, "the number")}, {{{"fill_value", 1.5}}}),
+      constant("full_like", "one number everywhere", {scalar("fill_value", std::int64_t{0}, "the number")},
+               {{{"fill_value", 1.5}}}),
       cast(),
   };
 }

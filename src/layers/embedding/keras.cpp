@@ -27,7 +27,8 @@ Handle limited(const Attributes& a, Handle rows, Composition& steps) {
   }
   // As PyTorch does: divided by a little more, but never scaled up.
   const Handle inverse = steps.elementwise("Power", {steps.elementwise("Add", {norm, Json(1e-7)}), Json(-1.0)});
-  const Handle scale = steps.elementwise("Minimum", {steps.elementwise("Multiply", {inverse, Json(a.number("max_norm"))}), Json(1.0)});
+  const Handle scale =
+      steps.elementwise("Minimum", {steps.elementwise("Multiply", {inverse, Json(a.number("max_norm"))}), Json(1.0)});
   return steps.elementwise("Multiply", {rows, scale});
 }
 
@@ -35,7 +36,11 @@ Handle lookup(const Attributes& a, Json::Object config, KerasEmitter& emitter, C
   const Handle ids = emitter.input(0);
   SymbolicShape shape = emitter.shape(ids);
   shape.push_back(a.integer("embedding_dim"));
-  return limited(a, emitter.call({.class_name = "Embedding", .config = std::move(config), .arguments = {ids}, .outputs = {shape}}).at(0), steps);
+  return limited(
+      a,
+      emitter.call({.class_name = "Embedding", .config = std::move(config), .arguments = {ids}, .outputs = {shape}})
+          .at(0),
+      steps);
 }
 
 KerasEmitter::Results lower(const Attributes& a, Json::Object config, KerasEmitter& emitter) {
@@ -43,7 +48,8 @@ KerasEmitter::Results lower(const Attributes& a, Json::Object config, KerasEmitt
   return lookup(a, std::move(config), emitter, steps);
 }
 
-// Which indices (the last axis) are in which bag: those at positions from its offset up to the next one, (bags, indices).
+// Which indices (the last axis) are in which bag: those at positions from its offset up to the next one, (bags,
+// indices).
 Handle emit_members(const Attributes& a, KerasEmitter& emitter, Composition& steps) {
   const Handle ids = emitter.input(0);
   Handle starts = steps.cast(emitter.input(1), "int32");
@@ -70,18 +76,22 @@ struct Bags {
 Handle emit_sum(const Bags& bags, Composition& steps) {
   if (!bags.members) return steps.reduce("Sum", bags.rows, 1, false);
   const Handle counts = steps.cast(*bags.members, "float32");
-  if (!bags.has_offsets) return steps.reduce("Sum", steps.elementwise("Multiply", {bags.rows, steps.expand(counts, -1)}), 1, false);
+  if (!bags.has_offsets)
+    return steps.reduce("Sum", steps.elementwise("Multiply", {bags.rows, steps.expand(counts, -1)}), 1, false);
   return steps.apply("Matmul", {counts, bags.rows}, steps.emitter().output_shape());
 }
 
 // How many rows each bag has.
-Handle emit_number(const Bags& bags, Composition& steps) { return steps.reduce("Sum", steps.cast(*bags.members, "float32"), 1, true); }
+Handle emit_number(const Bags& bags, Composition& steps) {
+  return steps.reduce("Sum", steps.cast(*bags.members, "float32"), 1, true);
+}
 
 // Bags of nothing are zeros.
 Handle emit_maximum(const Bags& bags, Composition& steps) {
   if (!bags.members) return steps.reduce("Max", bags.rows, 1, false);
   const Handle rows = steps.where(steps.expand(*bags.members, -1), bags.rows, Json(-3.4e38));
-  return steps.where(steps.elementwise("Greater", {emit_number(bags, steps), Json(0.0)}), steps.reduce("Max", rows, 1, false), Json(0.0));
+  return steps.where(steps.elementwise("Greater", {emit_number(bags, steps), Json(0.0)}),
+                     steps.reduce("Max", rows, 1, false), Json(0.0));
 }
 
 KerasEmitter::Results lower_bag(const Attributes& a, Json::Object config, KerasEmitter& emitter) {
@@ -90,7 +100,8 @@ KerasEmitter::Results lower_bag(const Attributes& a, Json::Object config, KerasE
   const bool has_offsets = steps.rank(ids) == 1;
   Bags bags{lookup(a, std::move(config), emitter, steps), std::nullopt, has_offsets};
   const std::size_t weights = has_offsets ? 2 : 1;
-  if (emitter.input_shapes().size() > weights) bags.rows = steps.elementwise("Multiply", {bags.rows, steps.expand(emitter.input(weights), -1)});
+  if (emitter.input_shapes().size() > weights)
+    bags.rows = steps.elementwise("Multiply", {bags.rows, steps.expand(emitter.input(weights), -1)});
   if (has_offsets) bags.members = emit_members(a, emitter, steps);
   if (!a.is_none("padding_idx")) {
     const std::int64_t count = a.integer("num_embeddings");
@@ -101,7 +112,9 @@ KerasEmitter::Results lower_bag(const Attributes& a, Json::Object config, KerasE
   if (mode == "max") return emit_maximum(bags, steps);
   if (mode == "mean" && !bags.members) return steps.reduce("Mean", bags.rows, 1, false);
   const Handle sum = emit_sum(bags, steps);
-  return mode == "sum" ? sum : steps.elementwise("Divide", {sum, steps.elementwise("Maximum", {emit_number(bags, steps), Json(1.0)})});
+  return mode == "sum"
+             ? sum
+             : steps.elementwise("Divide", {sum, steps.elementwise("Maximum", {emit_number(bags, steps), Json(1.0)})});
 }
 
 }  // namespace
@@ -117,19 +130,34 @@ std::vector<KerasMapping> keras_mappings() {
   embedding.carried.set("quantization_config", nullptr);
   embedding.makes_mask = [](const Layer& layer) {
     const Json* mask_zero = layer.keras.find("mask_zero");
-    return mask_zero && *mask_zero == Json(true) ? std::vector<Layer>{masking::unequal(std::int64_t{0})} : std::vector<Layer>{};
+    return mask_zero && *mask_zero == Json(true) ? std::vector<Layer>{masking::unequal(std::int64_t{0})}
+                                                 : std::vector<Layer>{};
   };
-  embedding.weights = [](const Attributes&, const std::vector<SymbolicShape>&) { return WeightRules{.rules = {{.torch = {"weight"}, .keras = {"embeddings"}}}}; };
+  embedding.weights = [](const Attributes&, const std::vector<SymbolicShape>&) {
+    return WeightRules{.rules = {{.torch = {"weight"}, .keras = {"embeddings"}}}};
+  };
   embedding.lower = lower;
   embedding.samples = {
       {.what = "plain", .config = {{"input_dim", 7}, {"output_dim", 5}}, .inputs = {{3, 6}}, .ids_below = 7},
-      {.what = "a mask", .config = {{"input_dim", 7}, {"output_dim", 5}, {"mask_zero", true}}, .inputs = {{3, 6}}, .ids_below = 7},
+      {.what = "a mask",
+       .config = {{"input_dim", 7}, {"output_dim", 5}, {"mask_zero", true}},
+       .inputs = {{3, 6}},
+       .ids_below = 7},
       {.what = "objects",
        .config = {{"input_dim", 7},
                   {"output_dim", 5},
-                  {"embeddings_initializer", Json::Object{{"module", "keras.initializers"}, {"class_name", "HeNormal"}, {"config", Json::Object{{"seed", 3}}}, {"registered_name", nullptr}}},
-                  {"embeddings_regularizer", Json::Object{{"module", "keras.regularizers"}, {"class_name", "L2"}, {"config", Json::Object{{"l2", 0.01}}}, {"registered_name", nullptr}}},
-                  {"embeddings_constraint", Json::Object{{"module", "keras.constraints"}, {"class_name", "NonNeg"}, {"config", Json::Object{}}, {"registered_name", nullptr}}}},
+                  {"embeddings_initializer", Json::Object{{"module", "keras.initializers"},
+                                                          {"class_name", "HeNormal"},
+                                                          {"config", Json::Object{{"seed", 3}}},
+                                                          {"registered_name", nullptr}}},
+                  {"embeddings_regularizer", Json::Object{{"module", "keras.regularizers"},
+                                                          {"class_name", "L2"},
+                                                          {"config", Json::Object{{"l2", 0.01}}},
+                                                          {"registered_name", nullptr}}},
+                  {"embeddings_constraint", Json::Object{{"module", "keras.constraints"},
+                                                         {"class_name", "NonNeg"},
+                                                         {"config", Json::Object{}},
+                                                         {"registered_name", nullptr}}}},
        .inputs = {{3, 4, 5}},
        .ids_below = 7},
   };

@@ -18,8 +18,8 @@ Module make(const Attributes& a) {
   return module;
 }
 
-// What is looked up: Keras takes indices of any type. Rows of a larger norm are scaled down before, for good, as PyTorch does;
-// LibTorch's own modules take the norm as a float32, and give other bits.
+// What is looked up: Keras takes indices of any type. Rows of a larger norm are scaled down before, for good, as
+// PyTorch does; LibTorch's own modules take the norm as a float32, and give other bits.
 template <typename Module>
 std::function<torch::Tensor(const torch::Tensor&)> indices_for(const Module& module, const Attributes& a) {
   const auto max_norm = a.is_none("max_norm") ? std::nullopt : std::optional(a.number("max_norm"));
@@ -34,7 +34,8 @@ std::function<torch::Tensor(const torch::Tensor&)> indices_for(const Module& mod
 
 TorchInstance embedding(const Layer& layer) {
   auto module = make<torch::nn::Embedding>(layer.attributes);
-  return unary(module.ptr(), [module, indices = indices_for(module, layer.attributes)](const torch::Tensor& input) mutable { return module->forward(indices(input)); });
+  return unary(module.ptr(), [module, indices = indices_for(module, layer.attributes)](
+                                 const torch::Tensor& input) mutable { return module->forward(indices(input)); });
 }
 
 TorchInstance bag(const Layer& layer) {
@@ -42,19 +43,22 @@ TorchInstance bag(const Layer& layer) {
   const std::string& mode = layer.attributes.text("mode");
   if (mode == "sum") module->options.mode(torch::kSum);
   if (mode == "max") module->options.mode(torch::kMax);
-  return {module.ptr(), [module, indices = indices_for(module, layer.attributes), to_last = layer.attributes.boolean("include_last_offset")](
-                            const TorchValues& inputs, const Symbols&) mutable {
+  return {module.ptr(), [module, indices = indices_for(module, layer.attributes),
+                         to_last = layer.attributes.boolean("include_last_offset")](const TorchValues& inputs,
+                                                                                    const Symbols&) mutable {
             const torch::Tensor ids = indices(inputs.at(0));
             const bool has_offsets = ids.dim() == 1;
             const std::size_t weights = has_offsets ? 2 : 1;
             module->options.include_last_offset(to_last && has_offsets);
-            return TorchValues{module->forward(ids, has_offsets ? inputs.at(1) : torch::Tensor(), inputs.size() > weights ? inputs[weights] : torch::Tensor())};
+            return TorchValues{module->forward(ids, has_offsets ? inputs.at(1) : torch::Tensor(),
+                                               inputs.size() > weights ? inputs[weights] : torch::Tensor())};
           }};
 }
 
 TorchInstance embedding_function(const Layer& layer) {
   const Attributes& a = layer.attributes;
-  return function_of_all([padding = a.is_none("padding_idx") ? -1 : a.integer("padding_idx"), scale = a.boolean("scale_grad_by_freq"),
+  return function_of_all([padding = a.is_none("padding_idx") ? -1 : a.integer("padding_idx"),
+                          scale = a.boolean("scale_grad_by_freq"),
                           sparse = a.boolean("sparse")](const TorchValues& inputs) {
     const torch::Tensor& table = inputs.at(1);
     return torch::embedding(table, inputs.at(0), padding < -1 ? padding + table.size(0) : padding, scale, sparse);
@@ -63,6 +67,8 @@ TorchInstance embedding_function(const Layer& layer) {
 
 }  // namespace
 
-std::vector<TorchLayer> torch_layers() { return {{"Embedding", embedding}, {"EmbeddingBag", bag}, {"embedding", embedding_function}}; }
+std::vector<TorchLayer> torch_layers() {
+  return {{"Embedding", embedding}, {"EmbeddingBag", bag}, {"embedding", embedding_function}};
+}
 
 }  // namespace h5bridge::embedding

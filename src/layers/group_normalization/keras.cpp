@@ -29,7 +29,9 @@ void lift(Json::Object& config, Attributes& attributes, const std::vector<Symbol
 
 std::vector<KerasMapping> keras_mappings() {
   KerasMapping mapping{.type = "GroupNorm", .class_name = "GroupNormalization", .passes_mask = true};
-  mapping.attributes = {{"eps", "epsilon", spelling::number()}, {"bias", "center", spelling::boolean()}, {"scale", "scale", spelling::boolean()}};
+  mapping.attributes = {{"eps", "epsilon", spelling::number()},
+                        {"bias", "center", spelling::boolean()},
+                        {"scale", "scale", spelling::boolean()}};
   mapping.carried = carried_for({{"beta", "Zeros"}, {"gamma", "Ones"}}, false);
   mapping.lift = lift;
   mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
@@ -53,7 +55,8 @@ std::vector<KerasMapping> keras_mappings() {
   KerasMapping functional = write_only(operation("group_norm", "Add", {}, {"x1", "x2"}));
   functional.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
     const Functional row = function();
-    return emit_normalised(emitter, row, "GroupNorm", module_settings(*Registry::instance().find("GroupNorm"), row, a, emitter.input_shapes()));
+    return emit_normalised(emitter, row, "GroupNorm",
+                           module_settings(*Registry::instance().find("GroupNorm"), row, a, emitter.input_shapes()));
   };
   return {mapping, functional};
 }

@@ -9,7 +9,8 @@ namespace {
 TorchInstance group_norm(const Layer& layer) {
   const Attributes& a = layer.attributes;
   const auto module = std::make_shared<AffineModule>(a, std::vector{a.integer("num_channels")});
-  return unary(module, over_normalised_axis(a, [module, groups = a.integer("num_groups"), eps = a.number("eps")](const torch::Tensor& input) {
+  return unary(module, over_normalised_axis(a, [module, groups = a.integer("num_groups"),
+                                                eps = a.number("eps")](const torch::Tensor& input) {
                  return torch::group_norm(input, groups, module->weight, module->bias, eps);
                }));
 }
@@ -19,9 +20,10 @@ TorchInstance group_norm(const Layer& layer) {
 std::vector<TorchLayer> torch_layers() {
   const auto functional = [](const Layer& layer) {
     const Attributes& a = layer.attributes;
-    return function_of_operands(function(), a, [groups = a.integer("num_groups"), eps = a.number("eps")](const Operands& x) {
-      return torch::group_norm(x[0], groups, given(x[1]), given(x[2]), eps);
-    });
+    return function_of_operands(function(), a,
+                                [groups = a.integer("num_groups"), eps = a.number("eps")](const Operands& x) {
+                                  return torch::group_norm(x[0], groups, given(x[1]), given(x[2]), eps);
+                                });
   };
   return {{"GroupNorm", group_norm}, {"group_norm", functional}};
 }

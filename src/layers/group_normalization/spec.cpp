@@ -12,7 +12,8 @@ LayerType group_norm() {
   LayerType type;
   type.name = "GroupNorm";
   type.summary = "normalises each example by the mean and variance over groups of neighbouring channels";
-  type.source = "Wu and He 2018; torch/nn/modules/normalization.py; keras/src/layers/normalization/group_normalization.py";
+  type.source =
+      "Wu and He 2018; torch/nn/modules/normalization.py; keras/src/layers/normalization/group_normalization.py";
   type.attributes = {
       required_integer("num_groups", "groups of channels"),
       required_integer("num_channels", "channels"),
@@ -26,13 +27,16 @@ LayerType group_norm() {
   type.check = [](const Attributes& a) {
     for (const char* name : {"num_groups", "num_channels"}) check_at_least(a, name, 1);
     if (a.integer("num_channels") % a.integer("num_groups") != 0)
-      throw MalformedFile("\"num_channels\" is " + std::to_string(a.integer("num_channels")) + ", which " + std::to_string(a.integer("num_groups")) + " groups do not divide");
+      throw MalformedFile("\"num_channels\" is " + std::to_string(a.integer("num_channels")) + ", which " +
+                          std::to_string(a.integer("num_groups")) + " groups do not divide");
   };
   type.parameters = [](const Attributes& a) { return affine_parameters(a, {a.integer("num_channels")}); };
   type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) {
     const SymbolicShape& input = inputs.at(0);
-    if (input.size() < 2 || input[normalised_axis(a, static_cast<std::int64_t>(input.size()))] != Size(a.integer("num_channels")))
-      throw MalformedFile("its input has shape " + to_string(input) + ", expected " + std::to_string(a.integer("num_channels")) + " channels");
+    if (input.size() < 2 ||
+        input[normalised_axis(a, static_cast<std::int64_t>(input.size()))] != Size(a.integer("num_channels")))
+      throw MalformedFile("its input has shape " + to_string(input) + ", expected " +
+                          std::to_string(a.integer("num_channels")) + " channels");
     return inputs;
   };
   // Groups are of neighbours, so that features which a flatten has reordered cannot be taken.
@@ -61,10 +65,11 @@ LayerType group_norm() {
 Functional function() {
   return {.name = "group_norm",
           .arguments = {"num_groups", "eps", "data_format"},
-          .derive = [](Attributes& settings, const std::vector<SymbolicShape>& inputs) {
-            settings.set("num_channels", channels_of(settings, inputs.at(0)));
-            settings.set("affine", inputs.size() > 1);
-          },
+          .derive =
+              [](Attributes& settings, const std::vector<SymbolicShape>& inputs) {
+                settings.set("num_channels", channels_of(settings, inputs.at(0)));
+                settings.set("affine", inputs.size() > 1);
+              },
           .required = 0};
 }
 

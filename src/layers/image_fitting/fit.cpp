@@ -17,7 +17,8 @@ std::int64_t in_ratio(std::int64_t length, std::int64_t to, std::int64_t from) {
 Extents largest_part(const Extents& whole, const Extents& wanted) {
   const std::int64_t height = in_ratio(whole.width, wanted.height, wanted.width);
   const std::int64_t width = in_ratio(whole.height, wanted.width, wanted.height);
-  return {std::max<std::int64_t>(std::min(whole.height, height), 1), std::max<std::int64_t>(std::min(whole.width, width), 1)};
+  return {std::max<std::int64_t>(std::min(whole.height, height), 1),
+          std::max<std::int64_t>(std::min(whole.width, width), 1)};
 }
 
 Extents smallest_frame(const Extents& inner, const Extents& wanted) {

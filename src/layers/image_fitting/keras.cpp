@@ -5,9 +5,11 @@ namespace {
 
 // Keras has the two sizes by themselves, and writes `training`, which makes no difference here.
 KerasMapping fitting(const std::string& name) {
-  KerasMapping mapping{.type = name, .class_name = name, .attributes = {{"data_format", "data_format", spelling::text()}}};
+  KerasMapping mapping{
+      .type = name, .class_name = name, .attributes = {{"data_format", "data_format", spelling::text()}}};
   mapping.lift = [](Json::Object& config, Attributes& attributes, const std::vector<SymbolicShape>&) {
-    attributes.set("size", std::vector<std::int64_t>{config.at("height").as_integer(), config.at("width").as_integer()});
+    attributes.set("size",
+                   std::vector<std::int64_t>{config.at("height").as_integer(), config.at("width").as_integer()});
     for (const char* key : {"height", "width", "training"}) config.erase(key);
   };
   mapping.call = {"data", "training"};
@@ -38,9 +40,11 @@ KerasMapping resizing() {
   const Shape wide{2, 5, 12, 3};
   const Shape high{2, 11, 4, 3};
   sample("cropped", wide, {{"crop_to_aspect_ratio", true}});
-  sample("cropped, channels_first", {2, 3, 11, 4}, {{"crop_to_aspect_ratio", true}, {"interpolation", "bicubic"}, {"data_format", "channels_first"}});
+  sample("cropped, channels_first", {2, 3, 11, 4},
+         {{"crop_to_aspect_ratio", true}, {"interpolation", "bicubic"}, {"data_format", "channels_first"}});
   sample("framed", high, {{"pad_to_aspect_ratio", true}, {"fill_value", 2.5}, {"fill_mode", "constant"}});
-  sample("framed, channels_first", {2, 3, 5, 12}, {{"pad_to_aspect_ratio", true}, {"interpolation", "nearest"}, {"data_format", "channels_first"}});
+  sample("framed, channels_first", {2, 3, 5, 12},
+         {{"pad_to_aspect_ratio", true}, {"interpolation", "nearest"}, {"data_format", "channels_first"}});
   sample("lanczos3", wide, {{"interpolation", "lanczos3"}});
   sample("lanczos5, antialias", wide, {{"interpolation", "lanczos5"}, {"antialias", true}});
   return mapping;
@@ -48,9 +52,10 @@ KerasMapping resizing() {
 
 KerasMapping center_crop() {
   KerasMapping mapping = fitting("CenterCrop");
-  mapping.samples = {{"smaller", {{"height", 4}, {"width", 5}}, {{2, 9, 8, 3}}},
-                     {"larger", {{"height", 12}, {"width", 5}}, {{2, 9, 8, 3}}},
-                     {"channels_first", {{"height", 4}, {"width", 5}, {"data_format", "channels_first"}}, {{2, 3, 9, 8}}}};
+  mapping.samples = {
+      {"smaller", {{"height", 4}, {"width", 5}}, {{2, 9, 8, 3}}},
+      {"larger", {{"height", 12}, {"width", 5}}, {{2, 9, 8, 3}}},
+      {"channels_first", {{"height", 4}, {"width", 5}, {"data_format", "channels_first"}}, {{2, 3, 9, 8}}}};
   return mapping;
 }
 

@@ -35,14 +35,17 @@ Tensor lanczos_weights(int radius, std::int64_t input, std::int64_t output, bool
   std::vector<double> weights;
   for (std::int64_t o = 0; o < output; ++o) {
     const double place = (static_cast<double>(o) + 0.5) * step - 0.5;
-    for (std::int64_t i = 0; i < input; ++i) weights.push_back(lanczos(radius, std::abs(place - static_cast<double>(i)) / widening));
+    for (std::int64_t i = 0; i < input; ++i)
+      weights.push_back(lanczos(radius, std::abs(place - static_cast<double>(i)) / widening));
   }
   const Tensor all = torch::tensor(weights, torch::kFloat64).view({output, input});
   return all / all.sum(1, true);
 }
 
 Tensor lanczos_resized(const Tensor& image, const Extents& size, int radius, bool antialias) {
-  const auto weights = [&](std::int64_t input, std::int64_t output) { return lanczos_weights(radius, input, output, antialias).to(image.options()); };
+  const auto weights = [&](std::int64_t input, std::int64_t output) {
+    return lanczos_weights(radius, input, output, antialias).to(image.options());
+  };
   const Extents own = extents_of(image);
   Tensor result = image;
   if (own.height != size.height) result = torch::matmul(weights(own.height, size.height), result);
@@ -55,7 +58,8 @@ Tensor resized(const Tensor& image, const Extents& to, const std::string& interp
   if (interpolation == "lanczos3") return lanczos_resized(image, to, 3, antialias);
   if (interpolation == "lanczos5") return lanczos_resized(image, to, 5, antialias);
   if (interpolation == "nearest") return at::_upsample_nearest_exact2d(image, size);
-  if (interpolation == "bicubic") return antialias ? at::_upsample_bicubic2d_aa(image, size, false) : at::upsample_bicubic2d(image, size, false);
+  if (interpolation == "bicubic")
+    return antialias ? at::_upsample_bicubic2d_aa(image, size, false) : at::upsample_bicubic2d(image, size, false);
   return antialias ? at::_upsample_bilinear2d_aa(image, size, false) : at::upsample_bilinear2d(image, size, false);
 }
 

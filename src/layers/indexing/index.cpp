@@ -28,7 +28,9 @@ std::vector<std::string> cut(const std::string& text, char separator) {
   return parts;
 }
 
-std::optional<Size> optional_size(const std::string& text) { return text.empty() ? std::nullopt : std::optional(Size::parse(text)); }
+std::optional<Size> optional_size(const std::string& text) {
+  return text.empty() ? std::nullopt : std::optional(Size::parse(text));
+}
 
 Item parse_item(const std::string& text) {
   if (text == "...") return {.kind = Kind::Ellipsis};
@@ -50,7 +52,9 @@ std::string text_of(const Item& item) {
   return start + ":" + (item.stop ? item.stop->str() : "") + (item.step == 1 ? "" : ":" + std::to_string(item.step));
 }
 
-std::optional<Size> optional_size(const Attributes& a, const char* name) { return a.is_none(name) ? std::nullopt : std::optional(a.sizes(name).at(0)); }
+std::optional<Size> optional_size(const Attributes& a, const char* name) {
+  return a.is_none(name) ? std::nullopt : std::optional(a.sizes(name).at(0));
+}
 
 // One item at the axis `dim`, all of the others.
 std::vector<Item> at_axis(const Attributes& a, std::size_t rank, Item item) {
@@ -69,7 +73,8 @@ bool is_negative(const Size& size) {
 // A place on an axis, where sizes are known, within it.
 Size place(const Size& wanted, const Size& extent) {
   const Size result = counted_from_start(wanted, extent);
-  if (const auto known = result.value(), end = extent.value(); known && end) return Size(std::clamp<std::int64_t>(*known, 0, *end));
+  if (const auto known = result.value(), end = extent.value(); known && end)
+    return Size(std::clamp<std::int64_t>(*known, 0, *end));
   return result;
 }
 
@@ -99,16 +104,23 @@ std::string to_text(const Index& index) {
 }
 
 std::vector<Item> items_of(const std::string& type, const Attributes& a, std::size_t rank) {
-  if (type == "slice") return at_axis(a, rank, {.start = optional_size(a, "start"), .stop = optional_size(a, "end"), .step = a.integer("step")});
+  if (type == "slice")
+    return at_axis(a, rank,
+                   {.start = optional_size(a, "start"), .stop = optional_size(a, "end"), .step = a.integer("step")});
   if (type == "select") return at_axis(a, rank, {.kind = Kind::Integer, .start = a.sizes("index").at(0)});
   if (type == "narrow") {
     const Size start = a.sizes("start").at(0);
     return at_axis(a, rank, {.start = start, .stop = start + a.sizes("length").at(0)});
   }
   std::vector<Item> items = parse_index(a.text("index")).items;
-  const auto takes = std::count_if(items.begin(), items.end(), [](const Item& item) { return item.kind == Kind::Slice || item.kind == Kind::Integer; });
-  auto ellipsis = std::find_if(items.begin(), items.end(), [](const Item& item) { return item.kind == Kind::Ellipsis; });
-  if (takes > static_cast<std::int64_t>(rank)) throw MalformedFile("its index \"" + a.text("index") + "\" has more items than the " + std::to_string(rank) + " axes");
+  const auto takes = std::count_if(items.begin(), items.end(), [](const Item& item) {
+    return item.kind == Kind::Slice || item.kind == Kind::Integer;
+  });
+  auto ellipsis =
+      std::find_if(items.begin(), items.end(), [](const Item& item) { return item.kind == Kind::Ellipsis; });
+  if (takes > static_cast<std::int64_t>(rank))
+    throw MalformedFile("its index \"" + a.text("index") + "\" has more items than the " + std::to_string(rank) +
+                        " axes");
   if (ellipsis != items.end()) ellipsis = items.erase(ellipsis);
   items.insert(ellipsis, rank - takes, Item{});
   return items;
@@ -125,8 +137,10 @@ SymbolicShape indexed(const std::vector<Item>& items, const SymbolicShape& input
     if (axis == input.end()) throw MalformedFile("its index has too many items");
     if (item.kind == Kind::Slice) {
       result.push_back(length_of(item, *axis));
-    } else if (const auto number = item.start->value(), extent = axis->value(); number && extent && (*number < -*extent || *number >= *extent)) {
-      throw MalformedFile("its index " + std::to_string(*number) + " is beyond the " + std::to_string(*extent) + " elements of the axis");
+    } else if (const auto number = item.start->value(), extent = axis->value();
+               number && extent && (*number < -*extent || *number >= *extent)) {
+      throw MalformedFile("its index " + std::to_string(*number) + " is beyond the " + std::to_string(*extent) +
+                          " elements of the axis");
     }
     ++axis;
   }

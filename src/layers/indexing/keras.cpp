@@ -14,7 +14,9 @@ using Handle = KerasEmitter::Handle;
 using Kind = Item::Kind;
 using Shapes = std::vector<SymbolicShape>;
 
-Json object(const char* class_name, Json::Object config) { return Json::Object{{"class_name", class_name}, {"config", std::move(config)}}; }
+Json object(const char* class_name, Json::Object config) {
+  return Json::Object{{"class_name", class_name}, {"config", std::move(config)}};
+}
 
 Json number(const std::optional<Size>& size) {
   if (!size) return nullptr;
@@ -28,7 +30,9 @@ Json to_keras(const Item& item) {
     case Kind::Integer: return number(item.start);
     case Kind::Slice: break;
   }
-  return object("__slice__", {{"start", number(item.start)}, {"stop", number(item.stop)}, {"step", item.step == 1 ? Json() : Json(item.step)}});
+  return object("__slice__", {{"start", number(item.start)},
+                              {"stop", number(item.stop)},
+                              {"step", item.step == 1 ? Json() : Json(item.step)}});
 }
 
 // Keras's key: one item, or a list of them.
@@ -39,17 +43,22 @@ Json to_keras(const Index& index) {
   return key;
 }
 
-std::optional<Size> size_of(const Json& json) { return json.is_null() ? std::nullopt : std::optional(Size(json.as_integer())); }
+std::optional<Size> size_of(const Json& json) {
+  return json.is_null() ? std::nullopt : std::optional(Size(json.as_integer()));
+}
 
 Item from_keras(const Json& json) {
   if (json.is_null()) return {.kind = Kind::NewAxis};
   if (json.is_integer()) return {.kind = Kind::Integer, .start = json.as_integer()};
   const Json* class_name = json.find("class_name");
   if (class_name && *class_name == Json("__ellipsis__")) return {.kind = Kind::Ellipsis};
-  if (!class_name || *class_name != Json("__slice__")) throw Unsupported("an index by " + json.dump() + " has no layer type");
+  if (!class_name || *class_name != Json("__slice__"))
+    throw Unsupported("an index by " + json.dump() + " has no layer type");
   const Json& config = json.at("config");
   const Json& step = config.at("step");
-  Item item{.start = size_of(config.at("start")), .stop = size_of(config.at("stop")), .step = step.is_null() ? 1 : step.as_integer()};
+  Item item{.start = size_of(config.at("start")),
+            .stop = size_of(config.at("stop")),
+            .step = step.is_null() ? 1 : step.as_integer()};
   if (item.step < 1) throw Unsupported("a slice with the step " + std::to_string(item.step) + " has no layer type");
   return item;
 }
@@ -58,14 +67,16 @@ Item from_keras(const Json& json) {
 void count_from_end(std::optional<Size>& place, const Size& extent) {
   if (!place || !place->is_open()) return;
   place = counted_from_start(*place, extent);
-  if (const auto offset = (*place - extent).value(); offset && *offset <= 0) place = *offset == 0 ? std::nullopt : std::optional(Size(*offset));
+  if (const auto offset = (*place - extent).value(); offset && *offset <= 0)
+    place = *offset == 0 ? std::nullopt : std::optional(Size(*offset));
 }
 
 bool is_open(const Item& item) { return (item.start && item.start->is_open()) || (item.stop && item.stop->is_open()); }
 
-// The items as Keras can have them: with numbers. Those at open places are left to be taken afterwards, and are to be found in
-// `open` by the axis that they stand for then.
-std::vector<Item> with_numbers(std::vector<Item> items, const SymbolicShape& input, std::map<std::int64_t, Item>& open) {
+// The items as Keras can have them: with numbers. Those at open places are left to be taken afterwards, and are to be
+// found in `open` by the axis that they stand for then.
+std::vector<Item> with_numbers(std::vector<Item> items, const SymbolicShape& input,
+                               std::map<std::int64_t, Item>& open) {
   std::int64_t made = 0;
   auto extent = input.begin();
   for (Item& item : items) {
@@ -104,16 +115,21 @@ KerasEmitter::Results emit_items(KerasEmitter& emitter, const std::vector<Item>&
   while (index.items.size() > 1 && index.items.back() == Item{}) index.items.pop_back();
   if (open.empty()) return last_call(emitter, kNumpy, "GetItem", {}, {emitter.input(0), to_keras(index)});
   const bool takes_all = std::ranges::all_of(fixed, [](const Item& item) { return item == Item{}; });
-  const Handle x = takes_all ? emitter.input(0) : helper(emitter, "part", "GetItem", {emitter.input(0), to_keras(index)}, indexed(fixed, input));
+  const Handle x = takes_all
+                       ? emitter.input(0)
+                       : helper(emitter, "part", "GetItem", {emitter.input(0), to_keras(index)}, indexed(fixed, input));
   return emit_open_items(emitter, x, open);
 }
 
 KerasMapping get_item() {
   KerasMapping mapping = operation("getitem", "GetItem", {}, {"x", "key"});
-  mapping.attributes = {{"index", "key",
+  mapping.attributes = {{"index",
+                         "key",
                          {[](const AttributeValue& value) {
                             const Index index = parse_index(std::get<std::string>(value));
-                            return std::ranges::any_of(index.items, is_open) ? Json() : to_keras(index);  // `lower` writes open places
+                            return std::ranges::any_of(index.items, is_open)
+                                       ? Json()
+                                       : to_keras(index);  // `lower` writes open places
                           },
                           [](const Json& json) -> AttributeValue {
                             Index index{{}, json.is_array()};
@@ -128,7 +144,8 @@ KerasMapping get_item() {
     Index index = parse_index(a.text("index"));
     const std::vector<Item> all = items_of("getitem", a, emitter.input_shapes()[0].size());
     if (std::ranges::any_of(all, is_open)) return emit_items(emitter, all);
-    if (std::ranges::any_of(index.items, [](const Item& item) { return item.kind == Kind::Ellipsis; })) index.items = all;
+    if (std::ranges::any_of(index.items, [](const Item& item) { return item.kind == Kind::Ellipsis; }))
+      index.items = all;
     config.set("key", to_keras(index));
     return emitter.main(std::move(config), emitter.inputs());
   };
@@ -144,14 +161,17 @@ KerasMapping part(const std::string& type) {
 }
 
 KerasMapping take() {
-  KerasMapping mapping = operation("index_select", "Take", {{"dim", "axis", spelling::integer()}, {"index", "indices", spelling::integer_list()}}, {"x", "indices"});
+  KerasMapping mapping = operation(
+      "index_select", "Take", {{"dim", "axis", spelling::integer()}, {"index", "indices", spelling::integer_list()}},
+      {"x", "indices"});
   mapping.accepts = [](const Shapes& inputs) { return inputs.size() == 1 || inputs.at(1).size() == 1; };
   return mapping;
 }
 
 // Keras's indices have the sizes of the elements on the other axes.
 KerasMapping gather() {
-  KerasMapping mapping = write_only(operation("gather", "TakeAlongAxis", {{"dim", "axis", spelling::integer()}}, {"x", "indices"}));
+  KerasMapping mapping =
+      write_only(operation("gather", "TakeAlongAxis", {{"dim", "axis", spelling::integer()}}, {"x", "indices"}));
   mapping.fits = [](const Attributes& a, const Shapes& inputs) {
     const std::int64_t axis = resolve_axis(a.integer("dim"), static_cast<std::int64_t>(inputs.at(0).size()));
     SymbolicShape values = inputs[0];
@@ -165,7 +185,12 @@ KerasMapping gather() {
 
 std::vector<KerasMapping> keras_mappings() {
   return {
-      get_item(), part("slice"), part("select"), part("narrow"), take(), gather(),
+      get_item(),
+      part("slice"),
+      part("select"),
+      part("narrow"),
+      take(),
+      gather(),
       operation("take_along_dim", "TakeAlongAxis", {{"dim", "axis", spelling::integer()}}, {"x", "indices"}),
   };
 }

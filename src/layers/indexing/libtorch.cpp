@@ -9,7 +9,9 @@ using torch::Tensor;
 
 // Items one after the other, each on the axis that it has reached.
 Tensor take(const Tensor& input, const std::vector<Item>& items, const Symbols& symbols) {
-  const auto number = [&](const std::optional<Size>& size) { return size ? std::optional(known_size(*size, symbols)) : std::nullopt; };
+  const auto number = [&](const std::optional<Size>& size) {
+    return size ? std::optional(known_size(*size, symbols)) : std::nullopt;
+  };
   Tensor result = input;
   std::int64_t axis = 0;
   for (const Item& item : items) {
@@ -42,14 +44,17 @@ TorchInstance build_index_select(const Layer& layer) {
   return function_of_all([index, dim = a.integer("dim")](const TorchValues& inputs) {
     const Tensor& x = inputs.at(0);
     if (!index) return torch::index_select(x, dim, inputs.at(1));
-    return torch::index_select(x, dim, from_start(torch::tensor(*index, torch::TensorOptions(torch::kInt64).device(x.device())), x.size(dim)));
+    return torch::index_select(
+        x, dim, from_start(torch::tensor(*index, torch::TensorOptions(torch::kInt64).device(x.device())), x.size(dim)));
   });
 }
 
 template <typename Function>
 TorchLayer by_numbers(const char* type, Function function) {
   return {type, [function](const Layer& layer) {
-            return function_of_all([function, dim = layer.attributes.integer("dim")](const TorchValues& inputs) { return function(inputs.at(0), inputs.at(1), dim); });
+            return function_of_all([function, dim = layer.attributes.integer("dim")](const TorchValues& inputs) {
+              return function(inputs.at(0), inputs.at(1), dim);
+            });
           }};
 }
 
@@ -62,8 +67,10 @@ std::vector<TorchLayer> torch_layers() {
       {"select", build_part},
       {"narrow", build_part},
       {"index_select", build_index_select},
-      by_numbers("gather", [](const Tensor& x, const Tensor& index, std::int64_t dim) { return torch::gather(x, dim, index); }),
-      by_numbers("take_along_dim", [](const Tensor& x, const Tensor& index, std::int64_t dim) { return torch::take_along_dim(x, index, dim); }),
+      by_numbers("gather",
+                 [](const Tensor& x, const Tensor& index, std::int64_t dim) { return torch::gather(x, dim, index); }),
+      by_numbers("take_along_dim", [](const Tensor& x, const Tensor& index,
+                                      std::int64_t dim) { return torch::take_along_dim(x, index, dim); }),
   };
 }
 

@@ -13,9 +13,12 @@ using Shapes = std::vector<SymbolicShape>;
 
 // Keras's layer joins several tensors, and not along the batch. Counted from the start, an axis is the same for both.
 KerasMapping concatenation_layer() {
-  KerasMapping mapping{.type = "cat", .class_name = "Concatenate", .attributes = {{"dim", "axis", spelling::integer()}}};
+  KerasMapping mapping{
+      .type = "cat", .class_name = "Concatenate", .attributes = {{"dim", "axis", spelling::integer()}}};
   mapping.inputs_as_list = true;
-  mapping.fits = [](const Attributes& a, const Shapes& inputs) { return inputs.size() > 1 && resolve_axis(a.integer("dim"), static_cast<std::int64_t>(inputs[0].size())) != 0; };
+  mapping.fits = [](const Attributes& a, const Shapes& inputs) {
+    return inputs.size() > 1 && resolve_axis(a.integer("dim"), static_cast<std::int64_t>(inputs[0].size())) != 0;
+  };
   mapping.lift = [](Json::Object& config, Attributes&, const Shapes&) { expect_layer(config); };
   return mapping;
 }
@@ -46,7 +49,8 @@ KerasMapping split(const std::string& type, const std::string& class_name) {
       return emitter.main(std::move(config), emitter.inputs());
     }
     std::vector<Size> places;
-    for (std::size_t i = 0; i + 1 < parts.size(); ++i) places.push_back((places.empty() ? Size(0) : places.back()) + parts[i]);
+    for (std::size_t i = 0; i + 1 < parts.size(); ++i)
+      places.push_back((places.empty() ? Size(0) : places.back()) + parts[i]);
     if (const auto indices = fixed(places)) {
       config.set("indices_or_sections", Json::array(*indices));
       return emitter.main(std::move(config), emitter.inputs());
@@ -55,7 +59,8 @@ KerasMapping split(const std::string& type, const std::string& class_name) {
     OpenSizes sizes(emitter, "place_");
     std::vector<Handle> result;
     for (std::size_t i = 0; i < parts.size(); ++i)
-      result.push_back(sizes.part(i == 0 ? "" : "part" + std::to_string(i), emitter.input(0), axis, i == 0 ? Size(0) : places[i - 1], parts[i]));
+      result.push_back(sizes.part(i == 0 ? "" : "part" + std::to_string(i), emitter.input(0), axis,
+                                  i == 0 ? Size(0) : places[i - 1], parts[i]));
     return result;
   };
   return mapping;
@@ -75,8 +80,14 @@ KerasMapping unbind() {
 
 std::vector<KerasMapping> keras_mappings() {
   return {
-      concatenation_layer(), of_list("cat", "Concatenate"), of_list("stack", "Stack"), write_only(split("split", "Split")), write_only(split("chunk", "Split")),
-      split("tensor_split", "Split"), split("tensor_split", "ArraySplit"), unbind(),
+      concatenation_layer(),
+      of_list("cat", "Concatenate"),
+      of_list("stack", "Stack"),
+      write_only(split("split", "Split")),
+      write_only(split("chunk", "Split")),
+      split("tensor_split", "Split"),
+      split("tensor_split", "ArraySplit"),
+      unbind(),
   };
 }
 

@@ -7,31 +7,40 @@ namespace {
 template <typename Function>
 TorchLayer join(const char* type, Function function) {
   return {type, [function](const Layer& layer) {
-            return function_of_all([function, dim = layer.attributes.integer("dim")](const TorchValues& inputs) { return function(inputs, dim); });
+            return function_of_all([function, dim = layer.attributes.integer("dim")](const TorchValues& inputs) {
+              return function(inputs, dim);
+            });
           }};
 }
 
 TorchInstance several(std::function<TorchValues(const torch::Tensor&)> function) {
-  return {nullptr, [function = std::move(function)](const TorchValues& inputs, const Symbols&) { return function(inputs.at(0)); }};
+  return {nullptr, [function = std::move(function)](const TorchValues& inputs, const Symbols&) {
+            return function(inputs.at(0));
+          }};
 }
 
 TorchInstance build_split(const Layer& layer) {
-  return several([lengths = layer.attributes.integers("split_size"), dim = layer.attributes.integer("dim")](const torch::Tensor& x) {
+  return several([lengths = layer.attributes.integers("split_size"),
+                  dim = layer.attributes.integer("dim")](const torch::Tensor& x) {
     return lengths.size() == 1 ? torch::split(x, lengths[0], dim) : torch::split_with_sizes(x, lengths, dim);
   });
 }
 
 TorchInstance build_chunk(const Layer& layer) {
-  return several([chunks = layer.attributes.integer("chunks"), dim = layer.attributes.integer("dim")](const torch::Tensor& x) { return torch::chunk(x, chunks, dim); });
+  return several([chunks = layer.attributes.integer("chunks"), dim = layer.attributes.integer("dim")](
+                     const torch::Tensor& x) { return torch::chunk(x, chunks, dim); });
 }
 
 TorchInstance build_tensor_split(const Layer& layer) {
   const Attributes& a = layer.attributes;
   const std::int64_t dim = a.integer("dim");
   if (!a.is_none("sections"))
-    return several([sections = a.integer("sections"), dim](const torch::Tensor& x) { return torch::tensor_split(x, sections, dim); });
+    return several([sections = a.integer("sections"), dim](const torch::Tensor& x) {
+      return torch::tensor_split(x, sections, dim);
+    });
   const std::vector<std::int64_t> indices = a.is_none("indices") ? std::vector<std::int64_t>{} : a.integers("indices");
-  return several([indices, dim](const torch::Tensor& x) { return torch::tensor_split(x, at::IntArrayRef(indices), dim); });
+  return several(
+      [indices, dim](const torch::Tensor& x) { return torch::tensor_split(x, at::IntArrayRef(indices), dim); });
 }
 
 TorchInstance build_unbind(const Layer& layer) {

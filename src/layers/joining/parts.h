@@ -12,7 +12,8 @@ namespace h5bridge::joining {
 std::int64_t known_extent(const Size& size);
 
 /// The lengths of the parts that a layer of `type` (split, chunk, tensor_split) makes of an axis of that size. Throws
-/// MalformedFile where the attributes do not fit it, Unsupported where an open size leaves it open how many parts there are.
+/// MalformedFile where the attributes do not fit it, Unsupported where an open size leaves it open how many parts there
+/// are.
 std::vector<Size> parts_of(const std::string& type, const Attributes& attributes, const Size& size);
 
 }  // namespace h5bridge::joining

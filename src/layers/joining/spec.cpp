@@ -15,7 +15,8 @@ constexpr std::int64_t kMostOpenParts = 4096;
 using Shapes = std::vector<SymbolicShape>;
 
 void check_number(std::int64_t parts, const Size& size) {
-  if (parts > (size.is_open() ? kMostOpenParts : kMostParts)) throw MalformedFile("it cuts an axis into " + std::to_string(parts) + " parts");
+  if (parts > (size.is_open() ? kMostOpenParts : kMostParts))
+    throw MalformedFile("it cuts an axis into " + std::to_string(parts) + " parts");
 }
 
 LayerType function(const std::string& name, const std::string& summary, std::vector<AttributeSpec> attributes) {
@@ -73,7 +74,8 @@ LayerType stack() {
 }
 
 // What cuts an axis into parts.
-LayerType cut(const std::string& name, const std::string& summary, std::vector<AttributeSpec> attributes, std::vector<Json::Object> settings) {
+LayerType cut(const std::string& name, const std::string& summary, std::vector<AttributeSpec> attributes,
+              std::vector<Json::Object> settings) {
   LayerType type = function(name, summary, std::move(attributes));
   type.layout = counts_axis("dim");
   type.shapes = [name](const Attributes& a, const Shapes& inputs) -> Shapes {
@@ -116,13 +118,16 @@ LayerType unbind() {
 
 std::int64_t known_extent(const Size& size) {
   if (const auto value = size.value()) return *value;
-  throw Unsupported("the axis that it cuts has the open size " + size.str() + ", so that the number of parts is not known; --fix-size may help");
+  throw Unsupported("the axis that it cuts has the open size " + size.str() +
+                    ", so that the number of parts is not known; --fix-size may help");
 }
 
 namespace {
 
 std::int64_t at_least(std::int64_t least, const char* name, std::int64_t value) {
-  if (value < least) throw MalformedFile("\"" + std::string(name) + "\" is " + std::to_string(value) + ", expected at least " + std::to_string(least));
+  if (value < least)
+    throw MalformedFile("\"" + std::string(name) + "\" is " + std::to_string(value) + ", expected at least " +
+                        std::to_string(least));
   return value;
 }
 
@@ -148,14 +153,16 @@ std::vector<Size> split_of(const std::vector<std::int64_t>& lengths, const Size&
   if (lengths.size() == 1) return equal_parts(known_extent(size), at_least(1, "split_size", lengths[0]));
   std::int64_t sum = 0;
   for (const std::int64_t length : lengths) sum += at_least(0, "split_size", length);
-  if (size.value().value_or(sum) != sum) throw MalformedFile("its parts " + to_string(lengths) + " are not the " + size.str() + " elements of the axis");
+  if (size.value().value_or(sum) != sum)
+    throw MalformedFile("its parts " + to_string(lengths) + " are not the " + size.str() + " elements of the axis");
   return {lengths.begin(), lengths.end()};
 }
 
 // So many parts, the first of which get what is left over.
 std::vector<Size> sections_of(std::int64_t sections, const Size& size) {
   check_number(sections, size);
-  if (sections > size.value().value_or(sections)) throw MalformedFile("\"sections\" is " + std::to_string(sections) + ", more than the axis has elements");
+  if (sections > size.value().value_or(sections))
+    throw MalformedFile("\"sections\" is " + std::to_string(sections) + ", more than the axis has elements");
   std::vector<Size> result;
   for (std::int64_t i = 0; i < sections; ++i) result.push_back((size + Size(sections - 1 - i)).floor_divide(sections));
   return result;
@@ -165,7 +172,8 @@ std::vector<Size> between(const std::vector<std::int64_t>& indices, const Size& 
   std::vector<Size> result;
   std::int64_t start = 0;
   for (const std::int64_t end : indices) {
-    if (end < start || end > size.value().value_or(end)) throw MalformedFile("its indices " + to_string(indices) + " are not in order, or beyond the axis");
+    if (end < start || end > size.value().value_or(end))
+      throw MalformedFile("its indices " + to_string(indices) + " are not in order, or beyond the axis");
     result.push_back(end - start);
     start = end;
   }
@@ -186,11 +194,14 @@ std::vector<LayerType> layer_types() {
   return {
       concatenation(),
       stack(),
-      cut("split", "parts of an axis", {required_integers("split_size", "the length of all parts but the last, or the lengths")},
+      cut("split", "parts of an axis",
+          {required_integers("split_size", "the length of all parts but the last, or the lengths")},
           {{{"split_size", 3}}, {{"split_size", Json::Array{2, 4, 1}}}}),
-      cut("chunk", "so many parts of an axis", {required_integer("chunks", "how many, at the most")}, {{{"chunks", 2}}, {{"chunks", 5}}, {{"chunks", 7}}}),
+      cut("chunk", "so many parts of an axis", {required_integer("chunks", "how many, at the most")},
+          {{{"chunks", 2}}, {{"chunks", 5}}, {{"chunks", 7}}}),
       cut("tensor_split", "parts of an axis",
-          {or_none(integer("sections", 1, "how many parts")), or_none(required_integers("indices", "where the parts begin, but for the first"))},
+          {or_none(integer("sections", 1, "how many parts")),
+           or_none(required_integers("indices", "where the parts begin, but for the first"))},
           {{{"sections", 3}}, {{"indices", Json::Array{1, 5}}}}),
       unbind(),
   };

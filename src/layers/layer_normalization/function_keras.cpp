@@ -30,6 +30,8 @@ KerasMapping function(const Functional& row, const std::string& class_name) {
 
 }  // namespace
 
-std::vector<KerasMapping> function_mappings() { return {function(layer_norm_function(), "LayerNorm"), function(rms_norm_function(), "RMSNorm")}; }
+std::vector<KerasMapping> function_mappings() {
+  return {function(layer_norm_function(), "LayerNorm"), function(rms_norm_function(), "RMSNorm")};
+}
 
 }  // namespace h5bridge::layer_normalization

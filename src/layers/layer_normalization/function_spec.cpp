@@ -7,7 +7,10 @@ namespace {
 bool differ(const Size& a, const Size& b) { return a.value() && b.value() && a != b; }
 
 void check_last(const SymbolicShape& wanted, const SymbolicShape& found, const std::string& what) {
-  const auto misfit = [&] { return MalformedFile("its " + what + " has shape " + to_string(found) + ", expected the last sizes " + to_string(wanted)); };
+  const auto misfit = [&] {
+    return MalformedFile("its " + what + " has shape " + to_string(found) + ", expected the last sizes " +
+                         to_string(wanted));
+  };
   if (found.size() < wanted.size()) throw misfit();
   for (std::size_t i = 0; i < wanted.size(); ++i)
     if (differ(wanted[wanted.size() - 1 - i], found[found.size() - 1 - i])) throw misfit();
@@ -26,7 +29,8 @@ LayerType function(const Functional& row, const std::string& module, AttributeSp
   };
   type.shapes = [row](const Attributes& a, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
     check_last(a.sizes("normalized_shape"), inputs.at(0), "input");
-    for (std::size_t i = 1; i < inputs.size(); ++i) check_last(a.sizes("normalized_shape"), inputs[i], row.operands[i - 1]);
+    for (std::size_t i = 1; i < inputs.size(); ++i)
+      check_last(a.sizes("normalized_shape"), inputs[i], row.operands[i - 1]);
     return {inputs[0]};
   };
   const auto sample = [&](const std::string& what, const Json& sizes, Json::Object more, std::vector<Shape> inputs) {
@@ -46,11 +50,14 @@ LayerType function(const Functional& row, const std::string& module, AttributeSp
 }  // namespace
 
 Functional layer_norm_function() { return {.name = "layer_norm", .arguments = {}, .derive = {}, .required = 0}; }
-Functional rms_norm_function() { return {.name = "rms_norm", .arguments = {}, .derive = {}, .operands = {"weight"}, .required = 0}; }
+Functional rms_norm_function() {
+  return {.name = "rms_norm", .arguments = {}, .derive = {}, .operands = {"weight"}, .required = 0};
+}
 
 std::vector<LayerType> function_types() {
   return {function(layer_norm_function(), "LayerNorm", number("eps", 1e-5, "added to the variance")),
-          function(rms_norm_function(), "RMSNorm", or_none(number("eps", 0, "added to the mean square; None: the type's epsilon")))};
+          function(rms_norm_function(), "RMSNorm",
+                   or_none(number("eps", 0, "added to the mean square; None: the type's epsilon")))};
 }
 
 }  // namespace h5bridge::layer_normalization

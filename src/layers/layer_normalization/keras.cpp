@@ -77,12 +77,18 @@ KerasMapping layer_norm() {
 // PyTorch's None is the machine epsilon of the input's type.
 Spelling epsilon_or_none() {
   return {[](const AttributeValue& value) {
-            return Json(std::holds_alternative<std::monostate>(value) ? static_cast<double>(std::numeric_limits<float>::epsilon()) : std::get<double>(value));
+            return Json(std::holds_alternative<std::monostate>(value)
+                            ? static_cast<double>(std::numeric_limits<float>::epsilon())
+                            : std::get<double>(value));
           },
-          [](const Json& json) { return AttributeValue(json.is_null() ? 1e-7 : json.as_float()); }};  // Keras's None is its epsilon()
+          [](const Json& json) {
+            return AttributeValue(json.is_null() ? 1e-7 : json.as_float());
+          }};  // Keras's None is its epsilon()
 }
 
-Json axes_of(const Attributes& a, KerasEmitter& emitter) { return axis_config(a, static_cast<std::int64_t>(emitter.input_shapes()[0].size())); }
+Json axes_of(const Attributes& a, KerasEmitter& emitter) {
+  return axis_config(a, static_cast<std::int64_t>(emitter.input_shapes()[0].size()));
+}
 
 KerasMapping rms_norm() {
   KerasMapping mapping{.type = "RMSNorm", .class_name = "RMSNormalization"};
@@ -96,7 +102,8 @@ KerasMapping rms_norm() {
   mapping.weights = [](const Attributes&, const std::vector<SymbolicShape>&) {
     return WeightRules{.rules = {{.torch = {"weight"}, .keras = {"scale"}}}};
   };
-  mapping.samples = {{"plain", {}, {{3, 4, 5}}}, {"axes", {{"axis", Json::Array{2, 3}}, {"epsilon", 0.01}}, {{2, 3, 4, 5}}}};
+  mapping.samples = {{"plain", {}, {{3, 4, 5}}},
+                     {"axes", {{"axis", Json::Array{2, 3}}, {"epsilon", 0.01}}, {{2, 3, 4, 5}}}};
   return mapping;
 }
 
@@ -104,7 +111,9 @@ KerasMapping rms_norm_alone() {
   KerasMapping mapping{.type = "RMSNorm", .class_name = "RMSNorm"};
   mapping.module = "keras.src.ops.nn";
   mapping.attributes = {{"eps", "epsilon", epsilon_or_none()}};
-  mapping.fits = [](const Attributes& a, const std::vector<SymbolicShape>&) { return !a.boolean("elementwise_affine"); };
+  mapping.fits = [](const Attributes& a, const std::vector<SymbolicShape>&) {
+    return !a.boolean("elementwise_affine");
+  };
   mapping.lift = [](Json::Object& config, Attributes& attributes, const std::vector<SymbolicShape>& inputs) {
     attributes.set("elementwise_affine", false);
     lift_axis(config, attributes, inputs);
@@ -113,9 +122,14 @@ KerasMapping rms_norm_alone() {
   mapping.call = {"x", "scale"};
   mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
     config.set("axis", axes_of(a, emitter));
-    return emitter.call({.module = "keras.src.ops.nn", .class_name = "RMSNorm", .config = std::move(config), .arguments = {emitter.input(0), Json()}, .outputs = emitter.output_shapes()});
+    return emitter.call({.module = "keras.src.ops.nn",
+                         .class_name = "RMSNorm",
+                         .config = std::move(config),
+                         .arguments = {emitter.input(0), Json()},
+                         .outputs = emitter.output_shapes()});
   };
-  mapping.samples = {{"plain", {{"axis", -1}, {"epsilon", 0.01}}, {{3, 4, 5}}, {{"scale", nullptr}}}, {"axes", {{"axis", Json::Array{1, 2}}}, {{3, 4, 5}}, {{"scale", nullptr}}}};
+  mapping.samples = {{"plain", {{"axis", -1}, {"epsilon", 0.01}}, {{3, 4, 5}}, {{"scale", nullptr}}},
+                     {"axes", {{"axis", Json::Array{1, 2}}}, {{3, 4, 5}}, {{"scale", nullptr}}}};
   return mapping;
 }
 

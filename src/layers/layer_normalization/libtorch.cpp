@@ -27,12 +27,15 @@ TorchInstance layer_norm(const Layer& layer) {
   const Attributes& a = layer.attributes;
   const auto module = std::make_shared<AffineModule>(a, a.integers("normalized_shape"));
   if (a.boolean("rms_scaling"))  // by the deviation, but without taking the mean off
-    return unary(module, over_axes(a, [module, axes = static_cast<std::int64_t>(a.integers("normalized_shape").size()), eps = a.number("eps")](const torch::Tensor& input) {
+    return unary(module, over_axes(a, [module, axes = static_cast<std::int64_t>(a.integers("normalized_shape").size()),
+                                       eps = a.number("eps")](const torch::Tensor& input) {
                    std::vector<std::int64_t> last(axes);
                    std::iota(last.begin(), last.end(), -axes);
-                   return input * torch::rsqrt(input.var(last, /*unbiased=*/false, /*keepdim=*/true) + eps) * module->weight;
+                   return input * torch::rsqrt(input.var(last, /*unbiased=*/false, /*keepdim=*/true) + eps) *
+                          module->weight;
                  }));
-  return unary(module, over_axes(a, [module, shape = a.integers("normalized_shape"), eps = a.number("eps")](const torch::Tensor& input) {
+  return unary(module, over_axes(a, [module, shape = a.integers("normalized_shape"),
+                                     eps = a.number("eps")](const torch::Tensor& input) {
                  return torch::layer_norm(input, shape, module->weight, module->bias, eps);
                }));
 }
@@ -42,29 +45,37 @@ TorchInstance rms_norm(const Layer& layer) {
   const auto module = std::make_shared<AffineModule>(a, a.integers("normalized_shape"));
   const std::optional<double> eps = a.is_none("eps") ? std::nullopt : std::optional(a.number("eps"));
   return unary(module, over_axes(a, [module, shape = a.integers("normalized_shape"), eps](const torch::Tensor& input) {
-                 return torch::rms_norm(input, shape, module->weight.defined() ? std::optional(module->weight) : std::nullopt, eps);
+                 return torch::rms_norm(input, shape,
+                                        module->weight.defined() ? std::optional(module->weight) : std::nullopt, eps);
                }));
 }
 
 // The sizes of the axes that are normalised, which may be open in the attribute.
-at::IntArrayRef last_sizes(const torch::Tensor& input, const Attributes& a) { return input.sizes().slice(static_cast<std::size_t>(input.dim()) - a.sizes("normalized_shape").size()); }
+at::IntArrayRef last_sizes(const torch::Tensor& input, const Attributes& a) {
+  return input.sizes().slice(static_cast<std::size_t>(input.dim()) - a.sizes("normalized_shape").size());
+}
 
 TorchInstance layer_norm_of_values(const Layer& layer) {
   return function_of_operands(layer_norm_function(), [a = layer.attributes](const Operands& x) {
-    return torch::layer_norm(x[0], last_sizes(x[0], a), given(x[1]), given(x[2]), a.number("eps"), at::globalContext().userEnabledCuDNN());
+    return torch::layer_norm(x[0], last_sizes(x[0], a), given(x[1]), given(x[2]), a.number("eps"),
+                             at::globalContext().userEnabledCuDNN());
   });
 }
 
 TorchInstance rms_norm_of_values(const Layer& layer) {
   return function_of_operands(rms_norm_function(), [a = layer.attributes](const Operands& x) {
-    return torch::rms_norm(x[0], last_sizes(x[0], a), given(x[1]), a.is_none("eps") ? std::nullopt : std::optional(a.number("eps")));
+    return torch::rms_norm(x[0], last_sizes(x[0], a), given(x[1]),
+                           a.is_none("eps") ? std::nullopt : std::optional(a.number("eps")));
   });
 }
 
 }  // namespace
 
 std::vector<TorchLayer> torch_layers() {
-  return {{"LayerNorm", layer_norm}, {"RMSNorm", rms_norm}, {"layer_norm", layer_norm_of_values}, {"rms_norm", rms_norm_of_values}};
+  return {{"LayerNorm", layer_norm},
+          {"RMSNorm", rms_norm},
+          {"layer_norm", layer_norm_of_values},
+          {"rms_norm", rms_norm_of_values}};
 }
 
 }  // namespace h5bridge::layer_normalization

@@ -16,7 +16,8 @@ std::vector<std::int64_t> normalised_axes(const Attributes& a, std::int64_t rank
   if (a.is_none("axes"))
     std::iota(axes.begin(), axes.end(), rank - count);
   else
-    std::transform(a.integers("axes").begin(), a.integers("axes").end(), axes.begin(), [&](std::int64_t axis) { return resolve_axis(axis, rank); });
+    std::transform(a.integers("axes").begin(), a.integers("axes").end(), axes.begin(),
+                   [&](std::int64_t axis) { return resolve_axis(axis, rank); });
   return axes;
 }
 
@@ -24,7 +25,8 @@ std::vector<SymbolicShape> shapes(const Attributes& a, const std::vector<Symboli
   const SymbolicShape& input = inputs.at(0);
   const auto& wanted = a.integers("normalized_shape");
   const auto misfit = [&] {
-    return MalformedFile("its input has shape " + to_string(input) + ", which does not hold the normalised sizes " + to_string(wanted));
+    return MalformedFile("its input has shape " + to_string(input) + ", which does not hold the normalised sizes " +
+                         to_string(wanted));
   };
   if (input.size() < wanted.size()) throw misfit();
   const auto axes = normalised_axes(a, static_cast<std::int64_t>(input.size()));
@@ -51,7 +53,8 @@ void layout(LayoutCall& call, const std::vector<ParameterSpec>& parameters) {
   // The normalised axes where they are stored, in increasing order.
   std::vector<std::int64_t> order(axes.size());
   std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) { return input.stored_axis(axes[a]) < input.stored_axis(axes[b]); });
+  std::sort(order.begin(), order.end(),
+            [&](std::int64_t a, std::int64_t b) { return input.stored_axis(axes[a]) < input.stored_axis(axes[b]); });
   std::vector<std::int64_t> stored;
   Shape shape;
   for (const std::int64_t i : order) {
@@ -94,42 +97,55 @@ LayerType over_axes(const std::string& name, const std::string& summary, const s
 }
 
 LayerType layer_norm() {
-  LayerType type = over_axes("LayerNorm", "normalises each example by the mean and variance over some axes",
-                             "Ba et al. 2016; torch/nn/modules/normalization.py; keras/src/layers/normalization/layer_normalization.py");
+  LayerType type = over_axes(
+      "LayerNorm", "normalises each example by the mean and variance over some axes",
+      "Ba et al. 2016; torch/nn/modules/normalization.py; keras/src/layers/normalization/layer_normalization.py");
   type.attributes.push_back(number("eps", 1e-5, "added to the variance"));
   type.attributes.push_back(boolean("elementwise_affine", true, "whether there are a weight and a bias"));
   type.attributes.push_back(boolean("bias", true, "of an affine one, whether there is a bias"));
   type.attributes.push_back(boolean("scale", true, "Keras's: of an affine one, whether there is a weight"));
-  type.attributes.push_back(boolean("rms_scaling", false, "Keras's, deprecated: divides by the deviation without taking the mean off; has a weight alone"));
+  type.attributes.push_back(
+      boolean("rms_scaling", false,
+              "Keras's, deprecated: divides by the deviation without taking the mean off; has a weight alone"));
   type.check = [check = type.check](const Attributes& a) {
     check(a);
     if (const Affine affine = affine_of(a); a.boolean("rms_scaling") && (!affine.weight || affine.bias))
       throw MalformedFile("\"rms_scaling\" is true, which goes with a weight and without a bias");
   };
   type.parameters = [](const Attributes& a) { return affine_parameters(a, a.integers("normalized_shape")); };
-  type.layout = {LayoutWish::Neutral, [parameters = type.parameters](LayoutCall& call) { layout(call, parameters(call.attributes())); }};
+  type.layout = {LayoutWish::Neutral,
+                 [parameters = type.parameters](LayoutCall& call) { layout(call, parameters(call.attributes())); }};
   const Json features = Json::Array{5};
   type.samples.push_back({"not affine", {{"normalized_shape", features}, {"elementwise_affine", false}}, {{3, 5}}});
   type.samples.push_back({"without bias", {{"normalized_shape", features}, {"bias", false}}, {{3, 5}}});
   type.samples.push_back({"without weight", {{"normalized_shape", features}, {"scale", false}}, {{3, 5}}});
   type.samples.push_back({"other eps", {{"normalized_shape", features}, {"eps", 0.01}}, {{3, 5}}});
-  type.samples.push_back({"axes apart", {{"normalized_shape", Json::Array{3, 5}}, {"axes", Json::Array{1, 3}}}, {{2, 3, 4, 5}}});
-  type.samples.push_back({"rms_scaling", {{"normalized_shape", features}, {"rms_scaling", true}, {"bias", false}, {"eps", 0.01}}, {{3, 4, 5}}});
+  type.samples.push_back(
+      {"axes apart", {{"normalized_shape", Json::Array{3, 5}}, {"axes", Json::Array{1, 3}}}, {{2, 3, 4, 5}}});
+  type.samples.push_back({"rms_scaling",
+                          {{"normalized_shape", features}, {"rms_scaling", true}, {"bias", false}, {"eps", 0.01}},
+                          {{3, 4, 5}}});
   return type;
 }
 
 LayerType rms_norm() {
   LayerType type = over_axes("RMSNorm", "divides each example by the root of its mean square over some axes",
-                             "Zhang and Sennrich 2019; torch/nn/modules/normalization.py; keras/src/layers/normalization/rms_normalization.py");
-  type.attributes.push_back(or_none(number("eps", 1e-6, "added to the mean square; None: the smallest that makes a difference to 1")));
+                             "Zhang and Sennrich 2019; torch/nn/modules/normalization.py; "
+                             "keras/src/layers/normalization/rms_normalization.py");
+  type.attributes.push_back(
+      or_none(number("eps", 1e-6, "added to the mean square; None: the smallest that makes a difference to 1")));
   type.attributes.push_back(boolean("elementwise_affine", true, "whether there is a weight"));
   type.parameters = [](const Attributes& a) -> std::vector<ParameterSpec> {
     if (!a.boolean("elementwise_affine")) return {};
     return {{"weight", a.integers("normalized_shape")}};
   };
-  type.layout = {LayoutWish::Neutral, [parameters = type.parameters](LayoutCall& call) { layout(call, parameters(call.attributes())); }};
-  type.samples.push_back({"not affine", {{"normalized_shape", Json::Array{5}}, {"elementwise_affine", false}}, {{3, 5}}});
-  type.samples.push_back({"not affine, several axes", {{"normalized_shape", Json::Array{4, 5}}, {"elementwise_affine", false}, {"eps", 0.01}}, {{3, 4, 5}}});
+  type.layout = {LayoutWish::Neutral,
+                 [parameters = type.parameters](LayoutCall& call) { layout(call, parameters(call.attributes())); }};
+  type.samples.push_back(
+      {"not affine", {{"normalized_shape", Json::Array{5}}, {"elementwise_affine", false}}, {{3, 5}}});
+  type.samples.push_back({"not affine, several axes",
+                          {{"normalized_shape", Json::Array{4, 5}}, {"elementwise_affine", false}, {"eps", 0.01}},
+                          {{3, 4, 5}}});
   type.samples.push_back({"other eps", {{"normalized_shape", Json::Array{5}}, {"eps", 0.01}}, {{3, 5}}});
   return type;
 }

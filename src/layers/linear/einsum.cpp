@@ -29,7 +29,8 @@ Ellipsis take_ellipsis(std::string& term) {
 // Distinct letters, and at least one.
 bool is_term(const std::string& term) {
   const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
-  return !term.empty() && std::ranges::all_of(term, is_letter) && std::set(term.begin(), term.end()).size() == term.size();
+  return !term.empty() && std::ranges::all_of(term, is_letter) &&
+         std::set(term.begin(), term.end()).size() == term.size();
 }
 
 }  // namespace
@@ -37,7 +38,10 @@ bool is_term(const std::string& term) {
 Einsum parse_einsum(const std::string& equation) {
   const std::size_t comma = equation.find(',');
   const std::size_t arrow = equation.find("->");
-  const auto refuse = [&] { return MalformedFile("the equation \"" + equation + "\" has none of the forms x,y->z and ...x,y->...z and x...,y->z..."); };
+  const auto refuse = [&] {
+    return MalformedFile("the equation \"" + equation +
+                         "\" has none of the forms x,y->z and ...x,y->...z and x...,y->z...");
+  };
   if (comma == std::string::npos || arrow == std::string::npos || comma > arrow) throw refuse();
   Einsum result{equation.substr(0, comma), equation.substr(comma + 1, arrow - comma - 1), equation.substr(arrow + 2)};
   result.ellipsis = take_ellipsis(result.input);
@@ -47,7 +51,8 @@ Einsum parse_einsum(const std::string& equation) {
 }
 
 std::size_t elided_axes(const Einsum& einsum, const SymbolicShape& input) {
-  const bool fits = einsum.ellipsis == Ellipsis::None ? input.size() == einsum.input.size() : input.size() >= einsum.input.size();
+  const bool fits =
+      einsum.ellipsis == Ellipsis::None ? input.size() == einsum.input.size() : input.size() >= einsum.input.size();
   if (!fits) throw MalformedFile("its input has shape " + to_string(input) + ", expected the axes " + einsum.input);
   return input.size() - einsum.input.size();
 }
@@ -55,13 +60,15 @@ std::size_t elided_axes(const Einsum& einsum, const SymbolicShape& input) {
 SymbolicShape einsum_shape(const Einsum& einsum, const SymbolicShape& input, const Shape& weight) {
   const std::size_t elided = elided_axes(einsum, input);
   const std::size_t first = einsum.ellipsis == Ellipsis::Left ? elided : 0;
-  if (weight.size() != einsum.weight.size()) throw MalformedFile("its weight has shape " + to_string(weight) + ", expected the axes " + einsum.weight);
+  if (weight.size() != einsum.weight.size())
+    throw MalformedFile("its weight has shape " + to_string(weight) + ", expected the axes " + einsum.weight);
   std::map<char, Size> sizes;
   for (std::size_t i = 0; i < einsum.input.size(); ++i) sizes[einsum.input[i]] = input[first + i];
   for (std::size_t i = 0; i < weight.size(); ++i) {
     const auto [known, is_new] = sizes.emplace(einsum.weight[i], weight[i]);
     if (!is_new && !known->second.is_open() && known->second != Size(weight[i]))
-      throw MalformedFile("its input has shape " + to_string(input) + ", which does not fit a weight of shape " + to_string(weight));
+      throw MalformedFile("its input has shape " + to_string(input) + ", which does not fit a weight of shape " +
+                          to_string(weight));
   }
   SymbolicShape result;
   for (const char axis : einsum.output) {
@@ -69,8 +76,10 @@ SymbolicShape einsum_shape(const Einsum& einsum, const SymbolicShape& input, con
     if (known == sizes.end()) throw MalformedFile("the equation's axis \"" + std::string(1, axis) + "\" has no size");
     result.push_back(known->second);
   }
-  const auto dots = input.begin() + static_cast<std::ptrdiff_t>(einsum.ellipsis == Ellipsis::Left ? 0 : einsum.input.size());
-  result.insert(einsum.ellipsis == Ellipsis::Left ? result.begin() : result.end(), dots, dots + static_cast<std::ptrdiff_t>(elided));
+  const auto dots =
+      input.begin() + static_cast<std::ptrdiff_t>(einsum.ellipsis == Ellipsis::Left ? 0 : einsum.input.size());
+  result.insert(einsum.ellipsis == Ellipsis::Left ? result.begin() : result.end(), dots,
+                dots + static_cast<std::ptrdiff_t>(elided));
   return result;
 }
 
@@ -80,7 +89,8 @@ Shape einsum_bias_shape(const Einsum& einsum, const std::string& bias_axes, cons
   std::size_t first = einsum.output.size();
   for (const char axis : bias_axes) {
     const std::size_t place = einsum.output.find(axis);
-    if (place == std::string::npos) throw MalformedFile("the bias's axis \"" + std::string(1, axis) + "\" is not in the equation's result");
+    if (place == std::string::npos)
+      throw MalformedFile("the bias's axis \"" + std::string(1, axis) + "\" is not in the equation's result");
     first = std::min(first, place);
   }
   Shape result;

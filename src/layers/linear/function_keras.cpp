@@ -9,12 +9,16 @@ using Handle = KerasEmitter::Handle;
 
 KerasMapping linear() {
   KerasMapping mapping = write_only(operation("linear", "Matmul", {}, {"x1", "x2"}));
-  mapping.lower = [row = linear_function()](const Attributes&, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
+  mapping.lower = [row = linear_function()](const Attributes&, Json::Object,
+                                            KerasEmitter& emitter) -> KerasEmitter::Results {
     const SymbolicShape& weight = emitter.input_shapes()[1];
     const auto bias = operand(emitter, row, "bias");
     LastNamed calls(emitter, bias ? 2 : 1);
-    const Handle kernel = helper(emitter, "kernel", "Transpose", {emitter.input(1)}, {weight[1], weight[0]}, {{"axes", Json::Array{1, 0}}});
-    return calls.affine(helper(emitter, calls.next("product"), "Matmul", {emitter.input(0), kernel}, emitter.output_shape()), std::nullopt, bias);
+    const Handle kernel = helper(emitter, "kernel", "Transpose", {emitter.input(1)}, {weight[1], weight[0]},
+                                 {{"axes", Json::Array{1, 0}}});
+    return calls.affine(
+        helper(emitter, calls.next("product"), "Matmul", {emitter.input(0), kernel}, emitter.output_shape()),
+        std::nullopt, bias);
   };
   return mapping;
 }
@@ -22,7 +26,8 @@ KerasMapping linear() {
 // The product with the first input, and then that with the second.
 KerasMapping bilinear() {
   KerasMapping mapping = write_only(operation("bilinear", "Einsum", {}, {}));
-  mapping.lower = [row = bilinear_function()](const Attributes&, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
+  mapping.lower = [row = bilinear_function()](const Attributes&, Json::Object,
+                                              KerasEmitter& emitter) -> KerasEmitter::Results {
     SymbolicShape shape = emitter.input_shapes()[0];
     const std::string outer = std::string("abcdefghklmnpqrstuvwxyz").substr(0, shape.size() - 1);
     const SymbolicShape& weight = emitter.input_shapes()[2];
@@ -30,9 +35,11 @@ KerasMapping bilinear() {
     shape.push_back(weight[2]);
     const auto bias = operand(emitter, row, "bias");
     LastNamed calls(emitter, bias ? 2 : 1);
-    const Handle first = helper(emitter, "first", "Einsum", {emitter.input(0), emitter.input(2)}, shape, {{"subscripts", outer + "i,oij->" + outer + "oj"}});
-    const Handle product = helper(emitter, calls.next("product"), "Einsum", {first, emitter.input(1)}, emitter.output_shape(),
-                                  {{"subscripts", outer + "oj," + outer + "j->" + outer + "o"}});
+    const Handle first = helper(emitter, "first", "Einsum", {emitter.input(0), emitter.input(2)}, shape,
+                                {{"subscripts", outer + "i,oij->" + outer + "oj"}});
+    const Handle product =
+        helper(emitter, calls.next("product"), "Einsum", {first, emitter.input(1)}, emitter.output_shape(),
+               {{"subscripts", outer + "oj," + outer + "j->" + outer + "o"}});
     return calls.affine(product, std::nullopt, bias);
   };
   return mapping;

@@ -17,10 +17,14 @@ constexpr const char* kNumpy = "keras.src.ops.numpy";
 Json::Object carried_objects() {
   Json::Object result;
   const auto object = [](const std::string& module, const std::string& class_name, Json::Object config) {
-    return Json::Object{{"module", "keras." + module}, {"class_name", class_name}, {"config", std::move(config)}, {"registered_name", nullptr}};
+    return Json::Object{{"module", "keras." + module},
+                        {"class_name", class_name},
+                        {"config", std::move(config)},
+                        {"registered_name", nullptr}};
   };
   for (const std::string weight : {"kernel", "bias"}) {
-    result.set(weight + "_initializer", object("initializers", "RandomNormal", {{"mean", 0.0}, {"stddev", 0.1}, {"seed", 3}}));
+    result.set(weight + "_initializer",
+               object("initializers", "RandomNormal", {{"mean", 0.0}, {"stddev", 0.1}, {"seed", 3}}));
     result.set(weight + "_regularizer", object("regularizers", "L2", {{"l2", 0.01}}));
     result.set(weight + "_constraint", object("constraints", "NonNeg", {}));
   }
@@ -59,25 +63,29 @@ KerasMapping dense() {
   return mapping;
 }
 
-// Keras's argument output_shape: the sizes of the result without the batch and without what the equation's dots stand for.
+// Keras's argument output_shape: the sizes of the result without the batch and without what the equation's dots stand
+// for.
 Json stated_shape(const Einsum& einsum, const SymbolicShape& input, const SymbolicShape& output) {
   const auto elided = static_cast<std::ptrdiff_t>(elided_axes(einsum, input));
   const bool left = einsum.ellipsis == Einsum::Ellipsis::Left;
   Json::Array result;
-  for (auto size = output.begin() + (left ? std::max<std::ptrdiff_t>(elided, 1) : 1); size != output.end() - (left ? 0 : elided); ++size)
+  for (auto size = output.begin() + (left ? std::max<std::ptrdiff_t>(elided, 1) : 1);
+       size != output.end() - (left ? 0 : elided); ++size)
     result.push_back(size->value() ? Json(*size->value()) : Json());
   return result;
 }
 
-// The product with the first input is an EinsumDense, that with the second an operation. No layer has a bias alone: it is the
-// weight of a Dense of ones.
+// The product with the first input is an EinsumDense, that with the second an operation. No layer has a bias alone: it
+// is the weight of a Dense of ones.
 KerasMapping bilinear() {
   KerasMapping mapping{.type = "Bilinear", .class_name = "EinsumDense"};
   mapping.written_only = true;
   mapping.weights = [](const Attributes& a, const Shapes&) {
     WeightRules result{.rules = {{.torch = {"weight"}, .keras = {"kernel"}, .steps = {PermuteAxes{{1, 2, 0}}}}}};
     const std::int64_t size = a.integer("out_features");
-    if (a.boolean("bias")) result.rules.push_back({.torch = {"bias"}, .keras = {"kernel"}, .steps = {ChangeShape{{size}, {1, size}}}, .part = "bias"});
+    if (a.boolean("bias"))
+      result.rules.push_back(
+          {.torch = {"bias"}, .keras = {"kernel"}, .steps = {ChangeShape{{size}, {1, size}}}, .part = "bias"});
     return result;
   };
   mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
@@ -92,17 +100,31 @@ KerasMapping bilinear() {
     Json::Object einsum = config;
     einsum.set("equation", equation);
     einsum.set("output_shape", stated_shape(parse_einsum(equation), emitter.input_shapes()[0], shape));
-    const Handle first = emitter.call({.class_name = "EinsumDense", .config = std::move(einsum), .arguments = {emitter.input(0)}, .outputs = {shape}}).at(0);
-    const Handle product = emitter.operation("product", kNumpy, "Einsum", {{"subscripts", outer + "jo," + outer + "j->" + outer + "o"}}, {first, emitter.input(1)}, {}, emitter.output_shape());
+    const Handle first = emitter
+                             .call({.class_name = "EinsumDense",
+                                    .config = std::move(einsum),
+                                    .arguments = {emitter.input(0)},
+                                    .outputs = {shape}})
+                             .at(0);
+    const Handle product =
+        emitter.operation("product", kNumpy, "Einsum", {{"subscripts", outer + "jo," + outer + "j->" + outer + "o"}},
+                          {first, emitter.input(1)}, {}, emitter.output_shape());
     if (!a.boolean("bias")) return product;
     SymbolicShape one = emitter.output_shape();
     one.back() = 1;
-    const Handle column = emitter.operation("column", kNumpy, "Max", {{"axis", -1}, {"keepdims", true}}, {product}, {}, one);
+    const Handle column =
+        emitter.operation("column", kNumpy, "Max", {{"axis", -1}, {"keepdims", true}}, {product}, {}, one);
     const Handle ones = emitter.operation("ones", kNumpy, "OnesLike", {}, {column}, {}, one);
     Json::Object units = config;
     units.set("units", out);
     units.set("use_bias", false);
-    const Handle bias = emitter.call({.suffix = "bias", .class_name = "Dense", .config = std::move(units), .arguments = {ones}, .outputs = {emitter.output_shape()}}).at(0);
+    const Handle bias = emitter
+                            .call({.suffix = "bias",
+                                   .class_name = "Dense",
+                                   .config = std::move(units),
+                                   .arguments = {ones},
+                                   .outputs = {emitter.output_shape()}})
+                            .at(0);
     return emitter.operation("sum", kNumpy, "Add", {}, {product, bias}, {}, emitter.output_shape());
   };
   return mapping;
@@ -113,8 +135,10 @@ SymbolicShape result_sizes(const Einsum& einsum, const SymbolicShape& input, con
   const bool has_batch = einsum.ellipsis != Einsum::Ellipsis::Left || elided_axes(einsum, input) == 0;
   SymbolicShape result;
   if (has_batch) result.push_back(input.at(0));
-  for (const Json& size : stated.is_array() ? stated.as_array() : Json::Array{stated}) result.push_back(size.is_null() ? Size::symbol("open") : Size(size.as_integer()));
-  if (result.size() != einsum.output.size()) throw MalformedFile("its output_shape " + stated.dump() + " does not fit the equation's axes " + einsum.output);
+  for (const Json& size : stated.is_array() ? stated.as_array() : Json::Array{stated})
+    result.push_back(size.is_null() ? Size::symbol("open") : Size(size.as_integer()));
+  if (result.size() != einsum.output.size())
+    throw MalformedFile("its output_shape " + stated.dump() + " does not fit the equation's axes " + einsum.output);
   return result;
 }
 
@@ -128,7 +152,8 @@ void lift_einsum(Json::Object& config, Attributes& attributes, const Shapes& inp
   Shape weight;
   for (const char axis : einsum.weight) {
     const std::size_t in = einsum.input.find(axis), out = einsum.output.find(axis);
-    if (in == std::string::npos && out == std::string::npos) throw MalformedFile("the equation's axis \"" + std::string(1, axis) + "\" is the weight's alone");
+    if (in == std::string::npos && out == std::string::npos)
+      throw MalformedFile("the equation's axis \"" + std::string(1, axis) + "\" is the weight's alone");
     const auto size = (out != std::string::npos ? output[out] : input[first + in]).value();
     if (!size) throw MalformedFile("the weight's axis \"" + std::string(1, axis) + "\" has an open size");
     weight.push_back(*size);
@@ -155,10 +180,12 @@ KerasMapping einsum_dense() {
     return result;
   };
   mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
-    config.set("output_shape", stated_shape(parse_einsum(a.text("equation")), emitter.input_shapes()[0], emitter.output_shape()));
+    config.set("output_shape",
+               stated_shape(parse_einsum(a.text("equation")), emitter.input_shapes()[0], emitter.output_shape()));
     return emitter.main(std::move(config), emitter.inputs());
   };
-  const auto einsum = [&](const std::string& what, const std::string& equation, Json stated, Shape input, Json::Object more = {}) {
+  const auto einsum = [&](const std::string& what, const std::string& equation, Json stated, Shape input,
+                          Json::Object more = {}) {
     more.set("equation", equation);
     more.set("output_shape", std::move(stated));
     mapping.samples.push_back({what, std::move(more), {std::move(input)}});

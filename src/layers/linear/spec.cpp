@@ -6,7 +6,8 @@
 namespace h5bridge::linear {
 namespace {
 
-// y = x W^T + b works on the last axis. A flatten that the layout pass put into another order is folded into W's columns.
+// y = x W^T + b works on the last axis. A flatten that the layout pass put into another order is folded into W's
+// columns.
 void layout(LayoutCall& call) {
   const Arrangement& input = call.input(0);
   const std::size_t rank = call.input_shape(0).size();
@@ -22,7 +23,8 @@ std::vector<SymbolicShape> shapes(const Attributes& attributes, const std::vecto
   SymbolicShape shape = inputs.at(0);
   const Size expected = attributes.integer("in_features");
   if (shape.empty() || shape.back() != expected)
-    throw MalformedFile("its input has shape " + to_string(shape) + ", expected " + expected.str() + " as the last size");
+    throw MalformedFile("its input has shape " + to_string(shape) + ", expected " + expected.str() +
+                        " as the last size");
   shape.back() = attributes.integer("out_features");
   return {shape};
 }
@@ -69,7 +71,8 @@ LayerType bilinear() {
   };
   type.least_inputs = type.most_inputs = 2;
   type.parameters = [](const Attributes& a) {
-    std::vector<ParameterSpec> result{{"weight", {a.integer("out_features"), a.integer("in1_features"), a.integer("in2_features")}}};
+    std::vector<ParameterSpec> result{
+        {"weight", {a.integer("out_features"), a.integer("in1_features"), a.integer("in2_features")}}};
     if (a.boolean("bias")) result.push_back({"bias", {a.integer("out_features")}});
     return result;
   };
@@ -77,10 +80,13 @@ LayerType bilinear() {
     SymbolicShape first = inputs.at(0), second = inputs.at(1);
     for (auto [shape, name] : {std::pair(&first, "in1_features"), std::pair(&second, "in2_features")}) {
       if (shape->empty() || shape->back() != Size(a.integer(name)))
-        throw MalformedFile("its input has shape " + to_string(*shape) + ", expected " + std::to_string(a.integer(name)) + " as the last size");
+        throw MalformedFile("its input has shape " + to_string(*shape) + ", expected " +
+                            std::to_string(a.integer(name)) + " as the last size");
       shape->back() = a.integer("out_features");
     }
-    if (first != second) throw MalformedFile("its inputs have shapes " + to_string(inputs[0]) + " and " + to_string(inputs[1]) + ", which differ before the last axis");
+    if (first != second)
+      throw MalformedFile("its inputs have shapes " + to_string(inputs[0]) + " and " + to_string(inputs[1]) +
+                          ", which differ before the last axis");
     return std::vector<SymbolicShape>{first};
   };
   const Json::Object sizes{{"in1_features", 4}, {"in2_features", 3}, {"out_features", 5}};
@@ -88,7 +94,9 @@ LayerType bilinear() {
       {"plain", sizes, {{3, 4}, {3, 3}}},
       {"over three axes", sizes, {{2, 7, 4}, {2, 7, 3}}},
       {"over four axes", sizes, {{2, 7, 6, 4}, {2, 7, 6, 3}}},
-      {"square, without bias", {{"in1_features", 4}, {"in2_features", 4}, {"out_features", 4}, {"bias", false}}, {{1, 4}, {1, 4}}},
+      {"square, without bias",
+       {{"in1_features", 4}, {"in2_features", 4}, {"out_features", 4}, {"bias", false}},
+       {{1, 4}, {1, 4}}},
   };
   return type;
 }
@@ -100,14 +108,14 @@ LayerType einsum_dense() {
   type.name = "EinsumDense";
   type.summary = "an einsum with a weight, plus a bias (Keras's)";
   type.source = "keras/src/layers/core/einsum_dense.py";
-  AttributeSpec equation = text("equation", "", {}, "the einsum of the input and the weight, \"ab,bc->ac\"; dots stand for any number of axes");
+  AttributeSpec equation = text(
+      "equation", "", {}, "the einsum of the input and the weight, \"ab,bc->ac\"; dots stand for any number of axes");
   equation.fallback.reset();
-  AttributeSpec bias = required_integers("bias_shape", "the bias's shape, which is added to the end of the output's axes; None for no bias");
+  AttributeSpec bias = required_integers(
+      "bias_shape", "the bias's shape, which is added to the end of the output's axes; None for no bias");
   type.attributes = {
-      equation,
-      required_integers("weight_shape", "the weight's shape"),
-      or_none(bias),
-      or_none(text("bias_axes", "", {}, "the axes of the output that the bias has")),
+      equation,           required_integers("weight_shape", "the weight's shape"),
+      or_none(bias),      or_none(text("bias_axes", "", {}, "the axes of the output that the bias has")),
       fused_activation(),
   };
   type.parameters = [](const Attributes& a) {
@@ -117,7 +125,8 @@ LayerType einsum_dense() {
   };
   type.check = [](const Attributes& a) {
     parse_einsum(a.text("equation"));
-    if (a.is_none("bias_shape") != a.is_none("bias_axes")) throw MalformedFile("\"bias_axes\" and \"bias_shape\" go together");
+    if (a.is_none("bias_shape") != a.is_none("bias_axes"))
+      throw MalformedFile("\"bias_axes\" and \"bias_shape\" go together");
   };
   type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) {
     const Einsum einsum = parse_einsum(a.text("equation"));
@@ -129,29 +138,59 @@ LayerType einsum_dense() {
   };
   type.samples = {
       {"matrix", {{"equation", "ab,bc->ac"}, {"weight_shape", Json::Array{5, 4}}}, {{3, 5}}},
-      {"bias", {{"equation", "abc,cd->abd"}, {"weight_shape", Json::Array{5, 4}}, {"bias_shape", Json::Array{4}}, {"bias_axes", "d"}}, {{3, 6, 5}}},
-      {"bias along two axes, activation", {{"equation", "abc,cde->abde"}, {"weight_shape", Json::Array{5, 2, 4}}, {"bias_shape", Json::Array{2, 4}}, {"bias_axes", "de"}, {"activation", "sigmoid"}}, {{3, 6, 5}}},
-      {"dots at the left", {{"equation", "...x,xy->...y"}, {"weight_shape", Json::Array{5, 4}}, {"bias_shape", Json::Array{4}}, {"bias_axes", "y"}}, {{3, 6, 5}}},
-      {"dots at the right", {{"equation", "ax...,xy->ay..."}, {"weight_shape", Json::Array{5, 4}}, {"bias_shape", Json::Array{4, 1}}, {"bias_axes", "y"}}, {{3, 5, 6}}},
-      {"scale of each feature", {{"equation", "abc,c->abc"}, {"weight_shape", Json::Array{5}}, {"bias_shape", Json::Array{6, 1}}, {"bias_axes", "b"}}, {{3, 6, 5}}},
+      {"bias",
+       {{"equation", "abc,cd->abd"},
+        {"weight_shape", Json::Array{5, 4}},
+        {"bias_shape", Json::Array{4}},
+        {"bias_axes", "d"}},
+       {{3, 6, 5}}},
+      {"bias along two axes, activation",
+       {{"equation", "abc,cde->abde"},
+        {"weight_shape", Json::Array{5, 2, 4}},
+        {"bias_shape", Json::Array{2, 4}},
+        {"bias_axes", "de"},
+        {"activation", "sigmoid"}},
+       {{3, 6, 5}}},
+      {"dots at the left",
+       {{"equation", "...x,xy->...y"},
+        {"weight_shape", Json::Array{5, 4}},
+        {"bias_shape", Json::Array{4}},
+        {"bias_axes", "y"}},
+       {{3, 6, 5}}},
+      {"dots at the right",
+       {{"equation", "ax...,xy->ay..."},
+        {"weight_shape", Json::Array{5, 4}},
+        {"bias_shape", Json::Array{4, 1}},
+        {"bias_axes", "y"}},
+       {{3, 5, 6}}},
+      {"scale of each feature",
+       {{"equation", "abc,c->abc"},
+        {"weight_shape", Json::Array{5}},
+        {"bias_shape", Json::Array{6, 1}},
+        {"bias_axes", "b"}},
+       {{3, 6, 5}}},
   };
   return type;
 }
 
 }  // namespace
 
-Functional linear_function() { return {.name = "linear", .arguments = {}, .derive = [](Attributes&, const std::vector<SymbolicShape>&) {}}; }
+Functional linear_function() {
+  return {.name = "linear", .arguments = {}, .derive = [](Attributes&, const std::vector<SymbolicShape>&) {}};
+}
 
 Functional bilinear_function() {
   return {.name = "bilinear",
           .arguments = {},
-          .derive = [](Attributes& settings, const std::vector<SymbolicShape>& inputs) {
-            const Shape weight = operand_shape(inputs.at(2));
-            if (weight.size() != 3) throw MalformedFile("its weight has shape " + to_string(weight) + ", expected 3 axes");
-            settings.set("out_features", weight[0]);
-            settings.set("in1_features", weight[1]);
-            settings.set("in2_features", weight[2]);
-          },
+          .derive =
+              [](Attributes& settings, const std::vector<SymbolicShape>& inputs) {
+                const Shape weight = operand_shape(inputs.at(2));
+                if (weight.size() != 3)
+                  throw MalformedFile("its weight has shape " + to_string(weight) + ", expected 3 axes");
+                settings.set("out_features", weight[0]);
+                settings.set("in1_features", weight[1]);
+                settings.set("in2_features", weight[2]);
+              },
           .tensors = 2};
 }
 
@@ -172,8 +211,10 @@ LayerType linear_type() {
   type.shapes = [](const Attributes&, const std::vector<SymbolicShape>& inputs) {
     SymbolicShape shape = inputs.at(0);
     const SymbolicShape& weight = inputs.at(1);
-    if (weight.size() != 2) throw Unsupported("a weight of shape " + to_string(weight) + " is not known, only one with 2 axes");
-    if (shape.empty() || differ(shape.back(), weight[1])) throw MalformedFile("its input has shape " + to_string(shape) + ", its weight " + to_string(weight));
+    if (weight.size() != 2)
+      throw Unsupported("a weight of shape " + to_string(weight) + " is not known, only one with 2 axes");
+    if (shape.empty() || differ(shape.back(), weight[1]))
+      throw MalformedFile("its input has shape " + to_string(shape) + ", its weight " + to_string(weight));
     if (inputs.size() > 2 && (inputs[2].size() != 1 || differ(inputs[2][0], weight[0])))
       throw MalformedFile("its bias has shape " + to_string(inputs[2]) + ", its weight " + to_string(weight));
     shape.back() = weight[0];
@@ -193,6 +234,8 @@ LayerType linear_type() {
 
 }  // namespace
 
-std::vector<LayerType> layer_types() { return {linear(), bilinear(), einsum_dense(), linear_type(), function_of(bilinear(), bilinear_function())}; }
+std::vector<LayerType> layer_types() {
+  return {linear(), bilinear(), einsum_dense(), linear_type(), function_of(bilinear(), bilinear_function())};
+}
 
 }  // namespace h5bridge::linear

@@ -24,15 +24,20 @@ KerasMapping local_response_norm() {
     widths[channels] = Json::Array{size / 2, (size - 1) / 2};
     padded[channels] = padded[channels] + Size(size - 1);
     const Handle squares = keras_ops::elementwise(emitter, "squares", "Square", x);
-    const Handle with_margin = emitter.operation("pad", "keras.src.ops.numpy", "Pad", {{"pad_width", widths}, {"mode", "constant"}}, {squares}, {{"constant_values", 0.0}}, padded);
+    const Handle with_margin =
+        emitter.operation("pad", "keras.src.ops.numpy", "Pad", {{"pad_width", widths}, {"mode", "constant"}}, {squares},
+                          {{"constant_values", 0.0}}, padded);
     std::optional<Handle> sum;
     for (std::int64_t i = 0; i < size; ++i) {
       const std::int64_t stop = i + 1 - size;
-      const Handle neighbour = keras_ops::cut(emitter, "neighbour", with_margin, {{channels, {i, stop == 0 ? std::nullopt : std::optional(stop)}}});
+      const Handle neighbour = keras_ops::cut(emitter, "neighbour", with_margin,
+                                              {{channels, {i, stop == 0 ? std::nullopt : std::optional(stop)}}});
       sum = sum ? keras_ops::elementwise(emitter, "sum", "Add", *sum, neighbour) : neighbour;
     }
     const Handle scaled = keras_ops::scaled(emitter, "scaled", *sum, a.number("alpha") / static_cast<double>(size));
-    const Handle divisor = keras_ops::elementwise(emitter, "divisor", "Power", keras_ops::elementwise(emitter, "k", "Add", scaled, a.number("k")), a.number("beta"));
+    const Handle divisor =
+        keras_ops::elementwise(emitter, "divisor", "Power",
+                               keras_ops::elementwise(emitter, "k", "Add", scaled, a.number("k")), a.number("beta"));
     return keras_ops::elementwise(emitter, "", "Divide", x, divisor);
   };
   return mapping;
@@ -40,21 +45,27 @@ KerasMapping local_response_norm() {
 
 std::vector<std::int64_t> axes_of(const Attributes& a, const KerasEmitter& emitter) {
   std::vector<std::int64_t> result;
-  for (const std::int64_t axis : a.integers("dim")) result.push_back(resolve_axis(axis, static_cast<std::int64_t>(emitter.input_shapes()[0].size())));
+  for (const std::int64_t axis : a.integers("dim"))
+    result.push_back(resolve_axis(axis, static_cast<std::int64_t>(emitter.input_shapes()[0].size())));
   return result;
 }
 
 KerasMapping unit_normalization() {
-  KerasMapping mapping{.type = "normalize", .class_name = "UnitNormalization", .attributes = {{"dim", "axis", spelling::axes()}}};
+  KerasMapping mapping{
+      .type = "normalize", .class_name = "UnitNormalization", .attributes = {{"dim", "axis", spelling::axes()}}};
   mapping.fits = [](const Attributes& a, const Shapes&) { return a.number("p") == 2 && a.number("eps") == 1e-12; };
-  mapping.samples = {{"plain", {}, {{3, 7}}}, {"an axis", {{"axis", 1}}, {{2, 3, 4}}}, {"axes", {{"axis", Json::Array{1, 2}}}, {{2, 3, 4, 5}}}};
+  mapping.samples = {{"plain", {}, {{3, 7}}},
+                     {"an axis", {{"axis", 1}}, {{2, 3, 4}}},
+                     {"axes", {{"axis", Json::Array{1, 2}}}, {{2, 3, 4, 5}}}};
   return mapping;
 }
 
 KerasMapping operation() {
   KerasMapping mapping{.type = "normalize", .class_name = "Normalize"};
   mapping.module = "keras.src.ops.nn";
-  mapping.attributes = {{"p", "order", spelling::number()}, {"dim", "axis", spelling::axes()}, {"eps", "epsilon", spelling::number(), 1e-7}};
+  mapping.attributes = {{"p", "order", spelling::number()},
+                        {"dim", "axis", spelling::axes()},
+                        {"eps", "epsilon", spelling::number(), 1e-7}};
   mapping.lift = [](Json::Object& config, Attributes&, const Shapes&) {
     if (const Json* epsilon = config.find("epsilon"); epsilon && epsilon->is_null()) config.erase("epsilon");
   };
@@ -84,15 +95,19 @@ KerasMapping composition() {
     const auto norm = [&] {
       if (std::isinf(p)) return keras_ops::reduce(emitter, "norm", p > 0 ? "Max" : "Min", sizes, axes);
       const Handle powers = keras_ops::elementwise(emitter, "power", "Power", sizes, p);
-      return keras_ops::elementwise(emitter, "norm", "Power", keras_ops::reduce(emitter, "sum", "Sum", powers, axes), 1 / p);
+      return keras_ops::elementwise(emitter, "norm", "Power", keras_ops::reduce(emitter, "sum", "Sum", powers, axes),
+                                    1 / p);
     };
-    return keras_ops::elementwise(emitter, "", "Divide", x, keras_ops::elementwise(emitter, "eps", "Maximum", norm(), a.number("eps")));
+    return keras_ops::elementwise(emitter, "", "Divide", x,
+                                  keras_ops::elementwise(emitter, "eps", "Maximum", norm(), a.number("eps")));
   };
   return mapping;
 }
 
 }  // namespace
 
-std::vector<KerasMapping> keras_mappings() { return {local_response_norm(), unit_normalization(), operation(), composition()}; }
+std::vector<KerasMapping> keras_mappings() {
+  return {local_response_norm(), unit_normalization(), operation(), composition()};
+}
 
 }  // namespace h5bridge::local_normalization

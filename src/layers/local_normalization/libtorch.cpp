@@ -5,7 +5,10 @@ namespace {
 
 TorchInstance local_response_norm(const Layer& layer) {
   const Attributes& a = layer.attributes;
-  const torch::nn::LocalResponseNorm module(torch::nn::LocalResponseNormOptions(a.integer("size")).alpha(a.number("alpha")).beta(a.number("beta")).k(a.number("k")));
+  const torch::nn::LocalResponseNorm module(torch::nn::LocalResponseNormOptions(a.integer("size"))
+                                                .alpha(a.number("alpha"))
+                                                .beta(a.number("beta"))
+                                                .k(a.number("k")));
   return unary(module.ptr(), in_data_format(a, module_call(module)));
 }
 
@@ -19,6 +22,8 @@ TorchInstance normalize(const Layer& layer) {
 
 }  // namespace
 
-std::vector<TorchLayer> torch_layers() { return {{"LocalResponseNorm", local_response_norm}, {"normalize", normalize}}; }
+std::vector<TorchLayer> torch_layers() {
+  return {{"LocalResponseNorm", local_response_norm}, {"normalize", normalize}};
+}
 
 }  // namespace h5bridge::local_normalization

@@ -21,7 +21,8 @@ LayerType local_response_norm() {
   };
   type.check = [](const Attributes& a) { check_at_least(a, "size", 1); };
   type.shapes = [](const Attributes&, const std::vector<SymbolicShape>& inputs) {
-    if (inputs.at(0).size() < 3) throw MalformedFile("its input has shape " + to_string(inputs[0]) + ", expected at least 3 axes");
+    if (inputs.at(0).size() < 3)
+      throw MalformedFile("its input has shape " + to_string(inputs[0]) + ", expected at least 3 axes");
     return inputs;
   };
   type.layout = follows_data_format();
@@ -39,7 +40,8 @@ void layout(LayoutCall& call) {
   any_layout().apply(call);
   const Arrangement input = call.input(0);
   std::vector<std::int64_t> stored;
-  for (const std::int64_t axis : call.attributes().integers("dim")) stored.push_back(input.stored_axis(resolve_axis(axis, static_cast<std::int64_t>(input.axes.size()))));
+  for (const std::int64_t axis : call.attributes().integers("dim"))
+    stored.push_back(input.stored_axis(resolve_axis(axis, static_cast<std::int64_t>(input.axes.size()))));
   if (!input.is_original()) call.attributes().set("dim", stored);
 }
 
@@ -56,7 +58,8 @@ LayerType normalize() {
       number("eps", 1e-12, "the least norm to be divided by"),
   };
   type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) {
-    for (const std::int64_t axis : a.integers("dim")) resolve_axis(axis, static_cast<std::int64_t>(inputs.at(0).size()));
+    for (const std::int64_t axis : a.integers("dim"))
+      resolve_axis(axis, static_cast<std::int64_t>(inputs.at(0).size()));
     return inputs;
   };
   type.layout = {LayoutWish::PassesOn, layout};

@@ -5,10 +5,13 @@ namespace h5bridge::masking {
 std::vector<LayerType> layer_types() {
   LayerType type;
   type.name = "Masking";
-  type.summary = "zeros for the steps whose features all have one value; what follows may take where they are as its mask";
+  type.summary =
+      "zeros for the steps whose features all have one value; what follows may take where they are as its mask";
   type.source = "keras/src/layers/core/masking.py";
   type.attributes = {number("mask_value", 0, "the value of a step that does not count")};
-  type.samples = {{"random steps", {{"mask_value", 0.5}}, {{3, 5, 2}}}, {"zeros and ones", {{"mask_value", 1.0}}, {{3, 7, 2}}}, {"one sequence", {}, {{1, 6, 1}}}};
+  type.samples = {{"random steps", {{"mask_value", 0.5}}, {{3, 5, 2}}},
+                  {"zeros and ones", {{"mask_value", 1.0}}, {{3, 7, 2}}},
+                  {"one sequence", {}, {{1, 6, 1}}}};
   type.samples[1].ids_below = 2;
   return {type};
 }

@@ -13,10 +13,13 @@ using Argument = KerasEmitter::Argument;
 using Shapes = std::vector<SymbolicShape>;
 
 bool same_ranks(const Shapes& inputs) {
-  return std::all_of(inputs.begin(), inputs.end(), [&](const SymbolicShape& input) { return input.size() == inputs[0].size() && !input.empty(); });
+  return std::all_of(inputs.begin(), inputs.end(),
+                     [&](const SymbolicShape& input) { return input.size() == inputs[0].size() && !input.empty(); });
 }
 
-bool is_one(const AttributeValue& value) { return value == AttributeValue(std::int64_t{1}) || value == AttributeValue(1.0); }
+bool is_one(const AttributeValue& value) {
+  return value == AttributeValue(std::int64_t{1}) || value == AttributeValue(1.0);
+}
 
 // Keras's layers take tensors alone, and align them at the batch.
 KerasMapping layer(const std::string& type, const std::string& class_name) {
@@ -39,7 +42,8 @@ Argument operand(const Attributes& a, const std::string& number, KerasEmitter& e
 }
 
 // An operation on two operands, numbers among them; more than two are taken in one after the other.
-KerasEmitter::Results fold(const std::string& class_name, const std::string& first, const std::string& second, const Attributes& a, KerasEmitter& emitter) {
+KerasEmitter::Results fold(const std::string& class_name, const std::string& first, const std::string& second,
+                           const Attributes& a, KerasEmitter& emitter) {
   std::size_t next = 0;
   Argument left = operand(a, first, emitter, next);
   Argument right = operand(a, second, emitter, next);
@@ -52,24 +56,28 @@ KerasEmitter::Results fold(const std::string& class_name, const std::string& fir
   }
   const std::size_t count = emitter.input_shapes().size();
   for (; next < count; ++next) {
-    const SymbolicShape shape = broadcast({emitter.input_shapes().begin(), emitter.input_shapes().begin() + static_cast<std::ptrdiff_t>(next)});
+    const SymbolicShape shape =
+        broadcast({emitter.input_shapes().begin(), emitter.input_shapes().begin() + static_cast<std::ptrdiff_t>(next)});
     left = helper(emitter, "part" + std::to_string(next - 1), class_name, {left, right}, shape);
     right = emitter.input(next);
   }
   return last_call(emitter, kNumpy, class_name, {}, {std::move(left), std::move(right)});
 }
 
-std::vector<Correspondence> rows(const std::string& first, const std::string& second, const std::vector<std::string>& parameters) {
+std::vector<Correspondence> rows(const std::string& first, const std::string& second,
+                                 const std::vector<std::string>& parameters) {
   std::vector<Correspondence> result;
   if (!first.empty()) result.push_back({first, parameters[0], spelling::scalar()});
   if (!second.empty()) result.push_back({second, parameters[1], spelling::scalar()});
   return result;
 }
 
-KerasMapping binary(const std::string& type, const std::string& class_name, const std::string& first = "", const std::string& second = "",
-                    const std::vector<std::string>& parameters = {"x1", "x2"}) {
+KerasMapping binary(const std::string& type, const std::string& class_name, const std::string& first = "",
+                    const std::string& second = "", const std::vector<std::string>& parameters = {"x1", "x2"}) {
   KerasMapping mapping = operation(type, class_name, rows(first, second, parameters), parameters);
-  mapping.lower = [class_name, first, second](const Attributes& a, Json::Object, KerasEmitter& emitter) { return fold(class_name, first, second, a, emitter); };
+  mapping.lower = [class_name, first, second](const Attributes& a, Json::Object, KerasEmitter& emitter) {
+    return fold(class_name, first, second, a, emitter);
+  };
   return mapping;
 }
 
@@ -79,7 +87,8 @@ KerasMapping reversed(const std::string& type, const std::string& class_name) {
   mapping.lower = [class_name](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
     Argument subtracted = emitter.input(0);
     if (a.contains("alpha") && !is_one(a.at("alpha")))
-      subtracted = helper(emitter, "scaled", "Multiply", {subtracted, attribute_to_json(a.at("alpha"))}, emitter.input_shapes()[0]);
+      subtracted = helper(emitter, "scaled", "Multiply", {subtracted, attribute_to_json(a.at("alpha"))},
+                          emitter.input_shapes()[0]);
     std::size_t next = 1;
     return last_call(emitter, kNumpy, class_name, {}, {operand(a, "other", emitter, next), subtracted});
   };
@@ -89,7 +98,9 @@ KerasMapping reversed(const std::string& type, const std::string& class_name) {
 
 KerasMapping rounded(const char* rounding, const std::string& class_name) {
   KerasMapping mapping = write_only(binary("div", class_name, "self", "other"));
-  mapping.fits = [rounding](const Attributes& a, const Shapes&) { return !a.is_none("rounding_mode") && a.text("rounding_mode") == rounding; };
+  mapping.fits = [rounding](const Attributes& a, const Shapes&) {
+    return !a.is_none("rounding_mode") && a.text("rounding_mode") == rounding;
+  };
   return mapping;
 }
 
@@ -99,7 +110,8 @@ KerasMapping truncated() {
     std::size_t next = 0;
     const Argument left = operand(a, "self", emitter, next);
     const Argument right = operand(a, "other", emitter, next);
-    return last_call(emitter, kNumpy, "Trunc", {}, {helper(emitter, "quotient", "TrueDivide", {left, right}, emitter.output_shape())});
+    return last_call(emitter, kNumpy, "Trunc", {},
+                     {helper(emitter, "quotient", "TrueDivide", {left, right}, emitter.output_shape())});
   };
   return mapping;
 }
@@ -111,7 +123,8 @@ KerasMapping mean() {
     const Shapes& inputs = emitter.input_shapes();
     Handle sum = emitter.input(0);
     for (std::size_t i = 1; i < inputs.size(); ++i)
-      sum = helper(emitter, "sum" + std::to_string(i), "Add", {sum, emitter.input(i)}, broadcast({inputs.begin(), inputs.begin() + static_cast<std::ptrdiff_t>(i) + 1}));
+      sum = helper(emitter, "sum" + std::to_string(i), "Add", {sum, emitter.input(i)},
+                   broadcast({inputs.begin(), inputs.begin() + static_cast<std::ptrdiff_t>(i) + 1}));
     return last_call(emitter, kNumpy, "TrueDivide", {}, {sum, Json(static_cast<std::int64_t>(inputs.size()))});
   };
   return mapping;
@@ -120,7 +133,8 @@ KerasMapping mean() {
 KerasMapping masked_fill() {
   KerasMapping mapping = write_only(operation("masked_fill", "Where"));
   mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
-    return last_call(emitter, kNumpy, "Where", {}, {emitter.input(1), attribute_to_json(a.at("value")), emitter.input(0)});
+    return last_call(emitter, kNumpy, "Where", {},
+                     {emitter.input(1), attribute_to_json(a.at("value")), emitter.input(0)});
   };
   return mapping;
 }
@@ -137,7 +151,8 @@ KerasMapping bitwise_by_number(const std::string& type, const std::string& class
   mapping.lower = [class_name](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
     const auto* number = std::get_if<std::int64_t>(&a.at("other"));
     if (!number) throw MalformedFile("its number " + attribute_to_json(a.at("other")).dump() + " is no integer");
-    return last_call(emitter, kNumpy, class_name, {}, {emitter.input(0), keras_ops::constant({1}, std::vector<std::int64_t>{*number})});
+    return last_call(emitter, kNumpy, class_name, {},
+                     {emitter.input(0), keras_ops::constant({1}, std::vector<std::int64_t>{*number})});
   };
   return mapping;
 }
@@ -150,11 +165,17 @@ KerasMapping isclose() {
     const Handle x = emitter.input(0);
     const Handle y = emitter.input(1);
     const Handle distance = steps.elementwise("Absolute", {steps.elementwise("Subtract", {x, y})});
-    const Handle of_second = steps.elementwise("Multiply", {steps.elementwise("Absolute", {y}), Json(a.number("rtol"))});
-    const Handle tolerated = steps.elementwise("LessEqual", {distance, steps.elementwise("Add", {of_second, Json(a.number("atol"))})});
+    const Handle of_second =
+        steps.elementwise("Multiply", {steps.elementwise("Absolute", {y}), Json(a.number("rtol"))});
+    const Handle tolerated =
+        steps.elementwise("LessEqual", {distance, steps.elementwise("Add", {of_second, Json(a.number("atol"))})});
     Handle equal = steps.elementwise("Equal", {x, y});
-    if (a.boolean("equal_nan")) equal = steps.elementwise("LogicalOr", {equal, steps.elementwise("LogicalAnd", {steps.elementwise("Isnan", {x}), steps.elementwise("Isnan", {y})})});
-    return last_call(emitter, kNumpy, "LogicalOr", {}, {equal, steps.elementwise("LogicalAnd", {steps.elementwise("Isfinite", {distance}), tolerated})});
+    if (a.boolean("equal_nan"))
+      equal = steps.elementwise(
+          "LogicalOr",
+          {equal, steps.elementwise("LogicalAnd", {steps.elementwise("Isnan", {x}), steps.elementwise("Isnan", {y})})});
+    return last_call(emitter, kNumpy, "LogicalOr", {},
+                     {equal, steps.elementwise("LogicalAnd", {steps.elementwise("Isfinite", {distance}), tolerated})});
   };
   return mapping;
 }
@@ -175,7 +196,8 @@ KerasMapping lerp() {
   KerasMapping mapping = write_only(operation("lerp", "Add"));
   mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
     Composition steps(emitter);
-    const Argument weight = a.is_none("weight") ? Argument(emitter.input(2)) : Argument(attribute_to_json(a.at("weight")));
+    const Argument weight =
+        a.is_none("weight") ? Argument(emitter.input(2)) : Argument(attribute_to_json(a.at("weight")));
     const Handle way = steps.elementwise("Subtract", {emitter.input(1), emitter.input(0)});
     return last_call(emitter, kNumpy, "Add", {}, {emitter.input(0), steps.elementwise("Multiply", {way, weight})});
   };
@@ -235,7 +257,8 @@ std::vector<KerasMapping> keras_mappings() {
       bitwise_by_number("bitwise_or", "BitwiseOr"),
       bitwise("bitwise_xor", "BitwiseXor"),
       bitwise_by_number("bitwise_xor", "BitwiseXor"),
-      operation("where", "Where", {{"self", "x1", spelling::scalar()}, {"other", "x2", spelling::scalar()}}, {"condition", "x1", "x2"}),
+      operation("where", "Where", {{"self", "x1", spelling::scalar()}, {"other", "x2", spelling::scalar()}},
+                {"condition", "x1", "x2"}),
       masked_fill(),
       binary("logaddexp2", "Logaddexp2"),
       binary("heaviside", "Heaviside"),

@@ -29,7 +29,9 @@ bool has_number(const Attributes& a, const char* name) { return a.contains(name)
 
 template <typename Operation>
 TorchInstance of_tensors(const Layer& layer, Operation operation) {
-  if (is_aligned_at_batch(layer.attributes)) return function_of_all([operation](const TorchValues& inputs) { return fold(aligned_at_batch(inputs), operation); });
+  if (is_aligned_at_batch(layer.attributes))
+    return function_of_all(
+        [operation](const TorchValues& inputs) { return fold(aligned_at_batch(inputs), operation); });
   return function_of_all([operation](const TorchValues& inputs) { return fold(inputs, operation); });
 }
 
@@ -45,10 +47,14 @@ TorchLayer with_numbers(const char* type, const char* second, Operation operatio
   return {type, [second, operation](const Layer& layer) {
             const Attributes& a = layer.attributes;
             if (has_number(a, second))
-              return function_of_all([operation, other = scalar_of(a.at(second))](const TorchValues& inputs) { return operation(inputs.at(0), other); });
+              return function_of_all([operation, other = scalar_of(a.at(second))](const TorchValues& inputs) {
+                return operation(inputs.at(0), other);
+              });
             if constexpr (std::is_invocable_v<Operation, Scalar, Tensor>)
               if (has_number(a, "self"))
-                return function_of_all([operation, self = scalar_of(a.at("self"))](const TorchValues& inputs) { return operation(self, inputs.at(0)); });
+                return function_of_all([operation, self = scalar_of(a.at("self"))](const TorchValues& inputs) {
+                  return operation(self, inputs.at(0));
+                });
             return of_tensors(layer, operation);
           }};
 }
@@ -60,8 +66,12 @@ TorchLayer scaled(const char* type, Operation operation) {
             const Attributes& a = layer.attributes;
             const Scalar alpha = scalar_of(a.at("alpha"));
             if (has_number(a, "other"))
-              return function_of_all([operation, alpha, other = scalar_of(a.at("other"))](const TorchValues& inputs) { return operation(inputs.at(0), other, alpha); });
-            return of_tensors(layer, [operation, alpha](const Tensor& left, const Tensor& right) { return operation(left, right, alpha); });
+              return function_of_all([operation, alpha, other = scalar_of(a.at("other"))](const TorchValues& inputs) {
+                return operation(inputs.at(0), other, alpha);
+              });
+            return of_tensors(layer, [operation, alpha](const Tensor& left, const Tensor& right) {
+              return operation(left, right, alpha);
+            });
           }};
 }
 
@@ -69,8 +79,12 @@ Tensor as_tensor(const Scalar& number, const Tensor& like) { return at::scalar_t
 
 struct Division {
   std::optional<std::string> rounding;
-  Tensor operator()(const Tensor& a, const Tensor& b) const { return rounding ? torch::div(a, b, *rounding) : torch::div(a, b); }
-  Tensor operator()(const Tensor& a, const Scalar& b) const { return rounding ? torch::div(a, b, *rounding) : torch::div(a, b); }
+  Tensor operator()(const Tensor& a, const Tensor& b) const {
+    return rounding ? torch::div(a, b, *rounding) : torch::div(a, b);
+  }
+  Tensor operator()(const Tensor& a, const Scalar& b) const {
+    return rounding ? torch::div(a, b, *rounding) : torch::div(a, b);
+  }
   Tensor operator()(const Scalar& a, const Tensor& b) const { return (*this)(as_tensor(a, b), b); }
 };
 
@@ -96,7 +110,9 @@ TorchInstance build_average(const Layer& layer) {
 // A choice among tensors and numbers; a condition of numbers is true where they are not 0.
 TorchInstance build_where(const Layer& layer) {
   const Attributes& a = layer.attributes;
-  const auto number = [&](const char* name) { return a.is_none(name) ? std::nullopt : std::optional(scalar_of(a.at(name))); };
+  const auto number = [&](const char* name) {
+    return a.is_none(name) ? std::nullopt : std::optional(scalar_of(a.at(name)));
+  };
   return function_of_all([self = number("self"), other = number("other")](const TorchValues& inputs) {
     const Tensor condition = inputs.at(0).to(torch::kBool);
     if (self && other) return torch::where(condition, *self, *other);
@@ -114,23 +130,27 @@ TorchInstance build_masked_fill(const Layer& layer) {
 
 TorchInstance build_isclose(const Layer& layer) {
   const Attributes& a = layer.attributes;
-  return function_of_all([rtol = a.number("rtol"), atol = a.number("atol"), equal_nan = a.boolean("equal_nan")](const TorchValues& inputs) {
+  return function_of_all([rtol = a.number("rtol"), atol = a.number("atol"),
+                          equal_nan = a.boolean("equal_nan")](const TorchValues& inputs) {
     return torch::isclose(inputs.at(0), inputs.at(1), rtol, atol, equal_nan);
   });
 }
 
 TorchLayer added(const char* type, Tensor (*function)(const Tensor&, const Tensor&, const Tensor&, const Scalar&)) {
-  return {type, [function](const Layer& layer) {
-            return function_of_all(
-                [function, value = scalar_of(layer.attributes.at("value"))](const TorchValues& inputs) { return function(inputs.at(0), inputs.at(1), inputs.at(2), value); });
-          }};
+  return {
+      type, [function](const Layer& layer) {
+        return function_of_all([function, value = scalar_of(layer.attributes.at("value"))](const TorchValues& inputs) {
+          return function(inputs.at(0), inputs.at(1), inputs.at(2), value);
+        });
+      }};
 }
 
 TorchInstance build_lerp(const Layer& layer) {
   const Attributes& a = layer.attributes;
   const auto weight = a.is_none("weight") ? std::nullopt : std::optional(scalar_of(a.at("weight")));
   return function_of_all([weight](const TorchValues& inputs) {
-    return weight ? torch::lerp(inputs.at(0), inputs.at(1), *weight) : torch::lerp(inputs.at(0), inputs.at(1), inputs.at(2));
+    return weight ? torch::lerp(inputs.at(0), inputs.at(1), *weight)
+                  : torch::lerp(inputs.at(0), inputs.at(1), inputs.at(2));
   });
 }
 
@@ -144,9 +164,12 @@ std::vector<TorchLayer> torch_layers() {
       with_numbers("mul", "other", [](const Tensor& a, const auto& b) { return torch::mul(a, b); }),
       {"div", build_division},
       with_numbers("floor_divide", "other", FloorDivision{}),
-      with_numbers("remainder", "other", [](const auto& a, const auto& b) -> decltype(torch::remainder(a, b)) { return torch::remainder(a, b); }),
+      with_numbers(
+          "remainder", "other",
+          [](const auto& a, const auto& b) -> decltype(torch::remainder(a, b)) { return torch::remainder(a, b); }),
       with_numbers("fmod", "other", [](const Tensor& a, const auto& b) { return torch::fmod(a, b); }),
-      with_numbers("pow", "exponent", [](const auto& a, const auto& b) -> decltype(torch::pow(a, b)) { return torch::pow(a, b); }),
+      with_numbers("pow", "exponent",
+                   [](const auto& a, const auto& b) -> decltype(torch::pow(a, b)) { return torch::pow(a, b); }),
       tensors("maximum", [](const Tensor& a, const Tensor& b) { return torch::maximum(a, b); }),
       tensors("minimum", [](const Tensor& a, const Tensor& b) { return torch::minimum(a, b); }),
       tensors("fmax", [](const Tensor& a, const Tensor& b) { return torch::fmax(a, b); }),

@@ -15,7 +15,7 @@ struct Operator {
   std::string first = {};   // the attribute that is a number in place of the first input, if it may be one
   std::string second = {};  // of the second one
   std::size_t most_inputs = 2;
-  bool merges = false;      // Keras has a layer for it
+  bool merges = false;  // Keras has a layer for it
   std::vector<AttributeSpec> others = {};
   std::optional<std::pair<double, double>> domain = {};
   std::int64_t ids_below = 0;
@@ -38,23 +38,31 @@ LayerType make(const Operator& op) {
   type.source = "torch/_torch_docs.py; keras/src/layers/merging/; keras/src/ops/numpy.py";
   type.attributes = op.others;
   for (const std::string& number_in_place : {op.first, op.second})
-    if (!number_in_place.empty()) type.attributes.push_back(or_none(scalar(number_in_place, std::int64_t{0}, "a number in place of an input")));
+    if (!number_in_place.empty())
+      type.attributes.push_back(or_none(scalar(number_in_place, std::int64_t{0}, "a number in place of an input")));
   if (op.merges)
-    type.attributes.push_back(boolean(kAlignedAtBatch, false, "Keras's: an input with fewer axes gets axes of size 1 behind its batch, not before it"));
+    type.attributes.push_back(
+        boolean(kAlignedAtBatch, false,
+                "Keras's: an input with fewer axes gets axes of size 1 behind its batch, not before it"));
   type.least_inputs = op.first.empty() && op.second.empty() ? 2 : 1;
   type.most_inputs = op.most_inputs;
   type.layout = any_layout();
   type.shapes = [op](const Attributes& a, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
     const std::size_t numbers = numbers_among(a, {op.first, op.second});
     if (numbers > 0 && inputs.size() + numbers != 2)
-      throw MalformedFile("it has " + std::to_string(inputs.size()) + " inputs, and " + std::to_string(numbers) + " numbers as well");
-    if (inputs.size() + numbers < 2) throw MalformedFile("it has one input, and no number \"" + (op.second.empty() ? op.first : op.second) + "\"");
+      throw MalformedFile("it has " + std::to_string(inputs.size()) + " inputs, and " + std::to_string(numbers) +
+                          " numbers as well");
+    if (inputs.size() + numbers < 2)
+      throw MalformedFile("it has one input, and no number \"" + (op.second.empty() ? op.first : op.second) + "\"");
     return {broadcast(aligned(a, inputs))};
   };
 
-  type.samples = {{"images", {}, {{2, 3, 4, 5}, {2, 3, 4, 5}}}, {"broadcast", {}, {{3, 7}, {3, 1}}}, {"other ranks", {}, {{3, 3, 4}, {3, 4}}}};
+  type.samples = {{"images", {}, {{2, 3, 4, 5}, {2, 3, 4, 5}}},
+                  {"broadcast", {}, {{3, 7}, {3, 1}}},
+                  {"other ranks", {}, {{3, 3, 4}, {3, 4}}}};
   if (op.most_inputs > 2) type.samples.push_back({"three inputs", {}, {{3, 7}, {3, 7}, {3, 7}}});
-  if (op.merges) type.samples.push_back({"other ranks, as Keras has it", {{kAlignedAtBatch, true}}, {{2, 3, 4}, {2, 4}}});
+  if (op.merges)
+    type.samples.push_back({"other ranks, as Keras has it", {{kAlignedAtBatch, true}}, {{2, 3, 4}, {2, 4}}});
   const Json value = op.ids_below ? Json(1) : Json(1.7);
   if (!op.first.empty()) type.samples.push_back({"a number before", {{op.first, value}}, {{2, 3, 4, 5}}});
   if (!op.second.empty()) type.samples.push_back({"a number", {{op.second, value}}, {{2, 3, 4, 5}}});
@@ -76,11 +84,13 @@ LayerType where() {
   type.name = "where";
   type.summary = "the second input where the first is true, the third elsewhere";
   type.source = "torch/_torch_docs.py; keras/src/ops/numpy.py";
-  type.attributes = {or_none(scalar("self", std::int64_t{0}, "a number in place of the second input")), or_none(scalar("other", std::int64_t{0}, "a number in place of the third input"))};
+  type.attributes = {or_none(scalar("self", std::int64_t{0}, "a number in place of the second input")),
+                     or_none(scalar("other", std::int64_t{0}, "a number in place of the third input"))};
   type.most_inputs = 3;
   type.layout = any_layout();
   type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
-    if (inputs.size() + numbers_among(a, {"self", "other"}) != 3) throw MalformedFile("it needs a condition and two tensors or numbers to choose from");
+    if (inputs.size() + numbers_among(a, {"self", "other"}) != 3)
+      throw MalformedFile("it needs a condition and two tensors or numbers to choose from");
     return {broadcast(inputs)};
   };
   type.samples = {
@@ -103,8 +113,11 @@ LayerType masked_fill() {
   type.least_inputs = 2;
   type.most_inputs = 2;
   type.layout = any_layout();
-  type.shapes = [](const Attributes&, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> { return {broadcast(inputs)}; };
-  type.samples = {{"features", {{"value", 7}}, {{3, 7}, {3, 7}}}, {"broadcast", {{"value", -9}}, {{2, 3, 4}, {2, 1, 4}}}};
+  type.shapes = [](const Attributes&, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
+    return {broadcast(inputs)};
+  };
+  type.samples = {{"features", {{"value", 7}}, {{3, 7}, {3, 7}}},
+                  {"broadcast", {{"value", -9}}, {{2, 3, 4}, {2, 1, 4}}}};
   for (Sample& sample : type.samples) sample.ids_below = 3;
   return type;
 }
@@ -118,8 +131,11 @@ LayerType added(const std::string& name, const std::string& summary) {
   type.attributes = {scalar("value", std::int64_t{1}, "the factor")};
   type.least_inputs = type.most_inputs = 3;
   type.layout = any_layout();
-  type.shapes = [](const Attributes&, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> { return {broadcast(inputs)}; };
-  type.samples = {{"features", {}, {{3, 7}, {3, 7}, {3, 7}}}, {"broadcast", {{"value", -0.5}}, {{2, 1, 4}, {2, 3, 4}, {2, 3, 1}}}};
+  type.shapes = [](const Attributes&, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
+    return {broadcast(inputs)};
+  };
+  type.samples = {{"features", {}, {{3, 7}, {3, 7}, {3, 7}}},
+                  {"broadcast", {{"value", -0.5}}, {{2, 1, 4}, {2, 3, 4}, {2, 3, 1}}}};
   for (Sample& sample : type.samples) sample.between = {0.6, 3.0};
   return type;
 }
@@ -134,10 +150,14 @@ LayerType lerp() {
   type.most_inputs = 3;
   type.layout = any_layout();
   type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
-    if (inputs.size() + numbers_among(a, {"weight"}) != 3) throw MalformedFile("it needs a third input, or a number \"weight\"");
+    if (inputs.size() + numbers_among(a, {"weight"}) != 3)
+      throw MalformedFile("it needs a third input, or a number \"weight\"");
     return {broadcast(inputs)};
   };
-  type.samples = {{"tensors", {}, {{3, 7}, {3, 7}, {3, 7}}}, {"a number", {{"weight", 0.3}}, {{3, 7}, {3, 7}}}, {"broadcast", {}, {{2, 3, 4}, {2, 3, 4}, {2, 1, 4}}}, {"a large number", {{"weight", 2}}, {{2, 3, 4}, {2, 3, 4}}}};
+  type.samples = {{"tensors", {}, {{3, 7}, {3, 7}, {3, 7}}},
+                  {"a number", {{"weight", 0.3}}, {{3, 7}, {3, 7}}},
+                  {"broadcast", {}, {{2, 3, 4}, {2, 3, 4}, {2, 1, 4}}},
+                  {"a large number", {{"weight", 2}}, {{2, 3, 4}, {2, 3, 4}}}};
   return type;
 }
 
@@ -145,27 +165,71 @@ LayerType lerp() {
 
 std::size_t numbers_among(const Attributes& attributes, const std::vector<std::string>& names) {
   std::size_t count = 0;
-  for (const std::string& name : names) count += !name.empty() && attributes.contains(name) && !attributes.is_none(name);
+  for (const std::string& name : names)
+    count += !name.empty() && attributes.contains(name) && !attributes.is_none(name);
   return count;
 }
 
 std::vector<LayerType> layer_types() {
   const AttributeSpec alpha = scalar("alpha", std::int64_t{1}, "what the second input is multiplied by");
-  const AttributeSpec rounding = or_none(text("rounding_mode", "floor", {"floor", "trunc"}, "how the quotient is rounded to an integer; None: not at all"));
-  const std::vector<AttributeSpec> tolerances{number("rtol", 1e-5, "of the second input"), number("atol", 1e-8, "besides"), boolean("equal_nan", false, "whether NaN is close to NaN")};
+  const AttributeSpec rounding = or_none(text("rounding_mode", "floor", {"floor", "trunc"},
+                                              "how the quotient is rounded to an integer; None: not at all"));
+  const std::vector<AttributeSpec> tolerances{number("rtol", 1e-5, "of the second input"),
+                                              number("atol", 1e-8, "besides"),
+                                              boolean("equal_nan", false, "whether NaN is close to NaN")};
   const std::pair positive{0.6, 3.0};
   std::vector<LayerType> types;
   for (const Operator& op : std::vector<Operator>{
-           {.name = "add", .summary = "sum", .second = "other", .most_inputs = kAnyNumber, .merges = true, .others = {alpha}, .settings = {{{"alpha", 0.3}}, {{"alpha", 2}, {"other", 1.7}}}},
-           {.name = "sub", .summary = "difference", .second = "other", .merges = true, .others = {alpha}, .settings = {{{"alpha", 0.3}}, {{"alpha", 2}, {"other", 1.7}}}},
-           {.name = "rsub", .summary = "the second input minus the first", .second = "other", .others = {alpha}, .settings = {{{"alpha", 0.3}}, {{"alpha", 2}, {"other", 1.7}}}},
+           {.name = "add",
+            .summary = "sum",
+            .second = "other",
+            .most_inputs = kAnyNumber,
+            .merges = true,
+            .others = {alpha},
+            .settings = {{{"alpha", 0.3}}, {{"alpha", 2}, {"other", 1.7}}}},
+           {.name = "sub",
+            .summary = "difference",
+            .second = "other",
+            .merges = true,
+            .others = {alpha},
+            .settings = {{{"alpha", 0.3}}, {{"alpha", 2}, {"other", 1.7}}}},
+           {.name = "rsub",
+            .summary = "the second input minus the first",
+            .second = "other",
+            .others = {alpha},
+            .settings = {{{"alpha", 0.3}}, {{"alpha", 2}, {"other", 1.7}}}},
            {.name = "mul", .summary = "product", .second = "other", .most_inputs = kAnyNumber, .merges = true},
-           {.name = "div", .summary = "quotient", .first = "self", .second = "other", .others = {rounding}, .domain = positive,
-            .settings = {{{"rounding_mode", "floor"}}, {{"rounding_mode", "trunc"}}, {{"rounding_mode", "trunc"}, {"other", -0.7}}}},
-           {.name = "floor_divide", .summary = "quotient rounded down", .first = "self", .second = "other", .domain = positive},
-           {.name = "remainder", .summary = "what division leaves, with the divisor's sign", .first = "self", .second = "other", .domain = positive, .settings = {{{"other", -0.7}}}},
-           {.name = "fmod", .summary = "what division leaves, with the dividend's sign", .second = "other", .domain = positive, .settings = {{{"other", -0.7}}}},
-           {.name = "pow", .summary = "power", .first = "self", .second = "exponent", .domain = positive, .settings = {{{"exponent", 2}}}},
+           {.name = "div",
+            .summary = "quotient",
+            .first = "self",
+            .second = "other",
+            .others = {rounding},
+            .domain = positive,
+            .settings = {{{"rounding_mode", "floor"}},
+                         {{"rounding_mode", "trunc"}},
+                         {{"rounding_mode", "trunc"}, {"other", -0.7}}}},
+           {.name = "floor_divide",
+            .summary = "quotient rounded down",
+            .first = "self",
+            .second = "other",
+            .domain = positive},
+           {.name = "remainder",
+            .summary = "what division leaves, with the divisor's sign",
+            .first = "self",
+            .second = "other",
+            .domain = positive,
+            .settings = {{{"other", -0.7}}}},
+           {.name = "fmod",
+            .summary = "what division leaves, with the dividend's sign",
+            .second = "other",
+            .domain = positive,
+            .settings = {{{"other", -0.7}}}},
+           {.name = "pow",
+            .summary = "power",
+            .first = "self",
+            .second = "exponent",
+            .domain = positive,
+            .settings = {{{"exponent", 2}}}},
            {.name = "maximum", .summary = "larger elements", .most_inputs = kAnyNumber, .merges = true},
            {.name = "minimum", .summary = "smaller elements", .most_inputs = kAnyNumber, .merges = true},
            {.name = "fmax", .summary = "larger elements, or the one that is a number"},
@@ -187,8 +251,13 @@ std::vector<LayerType> layer_types() {
            {.name = "bitwise_or", .summary = "bits that either has", .second = "other", .ids_below = 4},
            {.name = "bitwise_xor", .summary = "bits that just one has", .second = "other", .ids_below = 4},
            {.name = "logaddexp2", .summary = "log2(2 to the x + 2 to the y)"},
-           {.name = "heaviside", .summary = "0 below zero, 1 above, the second input at zero", .domain = std::pair{-1.0, 1.0}},
-           {.name = "isclose", .summary = "whether they differ by atol and rtol times the second at most", .others = tolerances, .ids_below = 5,
+           {.name = "heaviside",
+            .summary = "0 below zero, 1 above, the second input at zero",
+            .domain = std::pair{-1.0, 1.0}},
+           {.name = "isclose",
+            .summary = "whether they differ by atol and rtol times the second at most",
+            .others = tolerances,
+            .ids_below = 5,
             .settings = {{{"rtol", 0.5}}, {{"atol", 1.0}, {"equal_nan", true}}}},
        })
     types.push_back(make(op));

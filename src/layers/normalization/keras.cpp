@@ -2,9 +2,9 @@
 #include "layers/affine.h"
 #include "layers/keras_mapping.h"
 #include "layers/keras_ops.h"
-#include "layers/normalization/function.h"
 #include "layers/layer_type.h"
 #include "layers/named_axis.h"
+#include "layers/normalization/function.h"
 
 namespace h5bridge::normalization {
 namespace {
@@ -20,7 +20,8 @@ WeightRules tracked_weights(const Attributes& a, const Shapes&) {
   result.rules.push_back({.torch = {"running_mean"}, .keras = {"moving_mean"}, .trainable = false});
   result.rules.push_back({.torch = {"running_var"}, .keras = {"moving_variance"}, .trainable = false});
   if (a.contains("renorm") && a.boolean("renorm"))
-    for (const char* name : {"moving_stddev", "renorm_mean", "renorm_stddev"}) result.rules.push_back({.torch = {name}, .keras = {name}, .trainable = false});
+    for (const char* name : {"moving_stddev", "renorm_mean", "renorm_stddev"})
+      result.rules.push_back({.torch = {name}, .keras = {name}, .trainable = false});
   result.residuals.push_back({"num_batches_tracked", zeros(DType::Int64, {})});
   return result;
 }
@@ -28,7 +29,9 @@ WeightRules tracked_weights(const Attributes& a, const Shapes&) {
 // Which axis holds the channels, and how many there are.
 void lift(Json::Object& config, Attributes& attributes, const Shapes& inputs) {
   const Json& given = config.at("axis");
-  const std::int64_t axis = resolve_axis(given.is_array() && given.as_array().size() == 1 ? given.as_array()[0].as_integer() : given.as_integer(), rank_of(inputs));
+  const std::int64_t axis = resolve_axis(
+      given.is_array() && given.as_array().size() == 1 ? given.as_array()[0].as_integer() : given.as_integer(),
+      rank_of(inputs));
   const auto features = inputs.at(0)[axis].value();
   if (!features) throw MalformedFile("the channels of its input are open");
   attributes.set("num_features", *features);
@@ -39,7 +42,9 @@ void lift(Json::Object& config, Attributes& attributes, const Shapes& inputs) {
 // A cumulative average is Keras's default momentum, if it comes to training there.
 Spelling momentum() {
   Spelling result = spelling::one_minus();
-  result.to_keras = [to = result.to_keras](const AttributeValue& value) { return std::holds_alternative<std::monostate>(value) ? Json(0.99) : to(value); };
+  result.to_keras = [to = result.to_keras](const AttributeValue& value) {
+    return std::holds_alternative<std::monostate>(value) ? Json(0.99) : to(value);
+  };
   return result;
 }
 
@@ -47,7 +52,8 @@ KerasMapping running_statistics(const std::string& type) {
   KerasMapping mapping{.type = type, .class_name = "BatchNormalization", .passes_mask = true};
   mapping.call = {"inputs", "training", "mask"};
   mapping.attributes = {{"momentum", "momentum", momentum()}, {"eps", "epsilon", spelling::number()}};
-  mapping.carried = carried_for({{"beta", "Zeros"}, {"gamma", "Ones"}, {"moving_mean", "Zeros"}, {"moving_variance", "Ones"}}, false);
+  mapping.carried =
+      carried_for({{"beta", "Zeros"}, {"gamma", "Ones"}, {"moving_mean", "Zeros"}, {"moving_variance", "Ones"}}, false);
   for (const char* statistic : {"moving_mean", "moving_variance"})
     for (const char* what : {"_regularizer", "_constraint"}) mapping.carried.erase(std::string(statistic) + what);
   mapping.fixed = {{"renorm", false}};
@@ -91,7 +97,11 @@ KerasMapping batch_normalization(const std::string& type, std::int64_t least_ran
   training.set("moving_mean_initializer", "ones");
   training.set("moving_variance_initializer", "zeros");
   sample("training", training, last);
-  sample("renorm", {{"renorm", true}, {"renorm_clipping", Json::Object{{"rmax", 3.0}, {"rmin", 0.5}, {"dmax", 2.0}}}, {"renorm_momentum", 0.9}}, last);
+  sample("renorm",
+         {{"renorm", true},
+          {"renorm_clipping", Json::Object{{"rmax", 3.0}, {"rmin", 0.5}, {"dmax", 2.0}}},
+          {"renorm_momentum", 0.9}},
+         last);
   if (most_rank > 3) sample("axis amid the others", {{"axis", 2}}, last);
   return mapping;
 }
@@ -102,7 +112,9 @@ KerasMapping batch_statistics(const std::string& type) {
   mapping.carried = carried_for({{"kernel", "Ones"}, {"bias", "Zeros"}});
   mapping.fits = [](const Attributes& a, const Shapes&) { return !a.boolean("track_running_stats"); };
   mapping.written_only = true;
-  mapping.weights = [](const Attributes& a, const Shapes& inputs) { return einsum_affine_weights(a, inputs.at(0), {normalised_axis(a, rank_of(inputs))}); };
+  mapping.weights = [](const Attributes& a, const Shapes& inputs) {
+    return einsum_affine_weights(a, inputs.at(0), {normalised_axis(a, rank_of(inputs))});
+  };
   mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
     const std::int64_t channels = normalised_axis(a, rank_of(emitter.input_shapes()));
     std::vector<std::int64_t> others;
@@ -111,9 +123,12 @@ KerasMapping batch_statistics(const std::string& type) {
     const Affine affine = affine_of(a);
     const bool any = affine.weight || affine.bias;
     const Handle x = emitter.input(0);
-    const Handle centred = keras_ops::elementwise(emitter, "centred", "Subtract", x, keras_ops::reduce(emitter, "mean", "Mean", x, others));
-    const Handle variance = keras_ops::reduce(emitter, "variance", "Mean", keras_ops::elementwise(emitter, "square", "Square", centred), others);
-    const Handle deviation = keras_ops::elementwise(emitter, "deviation", "Sqrt", keras_ops::elementwise(emitter, "eps", "Add", variance, a.number("eps")));
+    const Handle centred = keras_ops::elementwise(emitter, "centred", "Subtract", x,
+                                                  keras_ops::reduce(emitter, "mean", "Mean", x, others));
+    const Handle variance = keras_ops::reduce(emitter, "variance", "Mean",
+                                              keras_ops::elementwise(emitter, "square", "Square", centred), others);
+    const Handle deviation = keras_ops::elementwise(
+        emitter, "deviation", "Sqrt", keras_ops::elementwise(emitter, "eps", "Add", variance, a.number("eps")));
     const Handle normalised = keras_ops::elementwise(emitter, any ? "normalised" : "", "Divide", centred, deviation);
     if (!any) return normalised;
     for (auto& [key, value] : einsum_affine(a, emitter.input_shapes()[0], {channels})) config.set(key, value);
@@ -142,14 +157,14 @@ KerasMapping instance_statistics(const std::string& type) {
 
 std::vector<KerasMapping> keras_mappings() {
   return {
-      function_mapping("batch_norm"), function_mapping("instance_norm"),
+      function_mapping("batch_norm"),           function_mapping("instance_norm"),
       batch_normalization("BatchNorm1d", 2, 3), batch_statistics("BatchNorm1d"),
       batch_normalization("BatchNorm2d", 4, 4), batch_statistics("BatchNorm2d"),
       batch_normalization("BatchNorm3d", 5, 5), batch_statistics("BatchNorm3d"),
-      running_statistics("SyncBatchNorm"), batch_statistics("SyncBatchNorm"),
-      running_statistics("InstanceNorm1d"), instance_statistics("InstanceNorm1d"),
-      running_statistics("InstanceNorm2d"), instance_statistics("InstanceNorm2d"),
-      running_statistics("InstanceNorm3d"), instance_statistics("InstanceNorm3d"),
+      running_statistics("SyncBatchNorm"),      batch_statistics("SyncBatchNorm"),
+      running_statistics("InstanceNorm1d"),     instance_statistics("InstanceNorm1d"),
+      running_statistics("InstanceNorm2d"),     instance_statistics("InstanceNorm2d"),
+      running_statistics("InstanceNorm3d"),     instance_statistics("InstanceNorm3d"),
   };
 }
 

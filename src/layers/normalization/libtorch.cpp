@@ -35,13 +35,17 @@ class SyncBatchNormImpl : public torch::nn::BatchNormImplBase<0, SyncBatchNormIm
 void set_momentum(torch::nn::BatchNormOptions& options, const Attributes& a) {
   options.momentum(a.is_none("momentum") ? std::nullopt : std::optional(a.number("momentum")));
 }
-void set_momentum(torch::nn::InstanceNormOptions& options, const Attributes& a) { options.momentum(a.is_none("momentum") ? 0 : a.number("momentum")); }
+void set_momentum(torch::nn::InstanceNormOptions& options, const Attributes& a) {
+  options.momentum(a.is_none("momentum") ? 0 : a.number("momentum"));
+}
 
 template <typename Implementation>
 std::shared_ptr<Implementation> make_module(const Attributes& a) {
   const Affine affine = affine_of(a);
   decltype(Implementation::options) options(a.integer("num_features"));
-  options.eps(a.number("eps")).affine(affine.weight || affine.bias).track_running_stats(a.boolean("track_running_stats"));
+  options.eps(a.number("eps"))
+      .affine(affine.weight || affine.bias)
+      .track_running_stats(a.boolean("track_running_stats"));
   set_momentum(options, a);
   if (affine.weight == affine.bias) return std::make_shared<Implementation>(options);
   return std::make_shared<PartlyAffine<Implementation>>(options, affine);
@@ -58,31 +62,38 @@ TorchInstance build(const Layer& layer) {
   const auto module = make_module<Implementation>(layer.attributes);
   const bool renorm = layer.attributes.contains("renorm") && layer.attributes.boolean("renorm");
   if (renorm)
-    for (const char* name : {"moving_stddev", "renorm_mean", "renorm_stddev"}) module->register_buffer(name, torch::ones({layer.attributes.integer("num_features")}));
+    for (const char* name : {"moving_stddev", "renorm_mean", "renorm_stddev"})
+      module->register_buffer(name, torch::ones({layer.attributes.integer("num_features")}));
   TorchFunction forward = [module, renorm, frozen = is_frozen(layer)](const torch::Tensor& input) {
     if (frozen) module->eval();
     if (renorm && module->is_training()) throw Unsupported("batch renormalisation cannot be trained here");
     return module->forward(input);
   };
   TorchInstance instance = unary(module, over_normalised_axis(layer.attributes, std::move(forward)));
-  instance.forward_named = [module, frozen = is_frozen(layer), forward = instance.forward](const TorchValues& inputs, const NamedTensors&) {
+  instance.forward_named = [module, frozen = is_frozen(layer), forward = instance.forward](const TorchValues& inputs,
+                                                                                           const NamedTensors&) {
     if (module->is_training() && !frozen) throw Unsupported("batch normalisation with a mask cannot be trained here");
     return forward(inputs, {});
   };
   return instance;
 }
 
-// What ATen takes behind the input: weight, bias and the running statistics, whether these of the input are used, momentum and eps.
-using Normalise = torch::Tensor (*)(const torch::Tensor&, const std::optional<torch::Tensor>&, const std::optional<torch::Tensor>&,
-                                    const std::optional<torch::Tensor>&, const std::optional<torch::Tensor>&, bool, double, double, bool);
+// What ATen takes behind the input: weight, bias and the running statistics, whether these of the input are used,
+// momentum and eps.
+using Normalise = torch::Tensor (*)(const torch::Tensor&, const std::optional<torch::Tensor>&,
+                                    const std::optional<torch::Tensor>&, const std::optional<torch::Tensor>&,
+                                    const std::optional<torch::Tensor>&, bool, double, double, bool);
 
 TorchLayer build_function(const std::string& name, Normalise normalise) {
   return {name, [=](const Layer& layer) {
             const Attributes& a = layer.attributes;
-            return function_of_operands(function(name), a, [normalise, momentum = a.number("momentum"), eps = a.number("eps")](const Operands& x) {
-              const bool own = !x[1].defined();
-              return normalise(x[0], given(x[3]), given(x[4]), given(x[1]), given(x[2]), own, momentum, eps, at::globalContext().userEnabledCuDNN());
-            });
+            return function_of_operands(
+                function(name), a,
+                [normalise, momentum = a.number("momentum"), eps = a.number("eps")](const Operands& x) {
+                  const bool own = !x[1].defined();
+                  return normalise(x[0], given(x[3]), given(x[4]), given(x[1]), given(x[2]), own, momentum, eps,
+                                   at::globalContext().userEnabledCuDNN());
+                });
           }};
 }
 
@@ -91,11 +102,10 @@ TorchLayer build_function(const std::string& name, Normalise normalise) {
 std::vector<TorchLayer> torch_layers() {
   using namespace torch::nn;
   return {
-      build_function("batch_norm", torch::batch_norm),
-      build_function("instance_norm", torch::instance_norm),
-      {"BatchNorm1d", build<BatchNorm1dImpl>},       {"BatchNorm2d", build<BatchNorm2dImpl>},
-      {"BatchNorm3d", build<BatchNorm3dImpl>},       {"SyncBatchNorm", build<SyncBatchNormImpl>},
-      {"InstanceNorm1d", build<InstanceNorm1dImpl>}, {"InstanceNorm2d", build<InstanceNorm2dImpl>},
+      build_function("batch_norm", torch::batch_norm), build_function("instance_norm", torch::instance_norm),
+      {"BatchNorm1d", build<BatchNorm1dImpl>},         {"BatchNorm2d", build<BatchNorm2dImpl>},
+      {"BatchNorm3d", build<BatchNorm3dImpl>},         {"SyncBatchNorm", build<SyncBatchNormImpl>},
+      {"InstanceNorm1d", build<InstanceNorm1dImpl>},   {"InstanceNorm2d", build<InstanceNorm2dImpl>},
       {"InstanceNorm3d", build<InstanceNorm3dImpl>},
   };
 }

@@ -19,7 +19,8 @@ std::vector<ParameterSpec> parameters(const Attributes& a) {
     result.push_back({"num_batches_tracked", {}, Role::Buffer, DType::Int64});
   }
   if (a.contains("renorm") && a.boolean("renorm"))
-    for (const char* name : {"moving_stddev", "renorm_mean", "renorm_stddev"}) result.push_back({name, shape, Role::Buffer});
+    for (const char* name : {"moving_stddev", "renorm_mean", "renorm_stddev"})
+      result.push_back({name, shape, Role::Buffer});
   return result;
 }
 
@@ -27,7 +28,8 @@ std::vector<ParameterSpec> parameters(const Attributes& a) {
 void layout(LayoutCall& call) {
   const Arrangement input = call.input(0);
   const std::size_t rank = input.axes.size();
-  if (has_axis(call.attributes())) return input.flattened ? call.require(0, Arrangement::original(rank)) : keep_axis(call);
+  if (has_axis(call.attributes()))
+    return input.flattened ? call.require(0, Arrangement::original(rank)) : keep_axis(call);
   if (rank > 2) return follows_data_format().apply(call);
   if (input.flattened)
     for (const ParameterSpec& parameter : parameters(call.attributes()))
@@ -53,37 +55,46 @@ LayerType statistics(const std::string& name, const std::vector<std::size_t>& ra
   type.shapes = [ranks](const Attributes& a, const std::vector<SymbolicShape>& shapes) {
     const SymbolicShape& input = shapes.at(0);
     if (std::find(ranks.begin(), ranks.end(), input.size()) == ranks.end())
-      throw MalformedFile("its input has shape " + to_string(input) + ", expected " + std::to_string(ranks.back()) + " axes");
+      throw MalformedFile("its input has shape " + to_string(input) + ", expected " + std::to_string(ranks.back()) +
+                          " axes");
     const Size& channels = input[normalised_axis(a, static_cast<std::int64_t>(input.size()))];
     if (channels != Size(a.integer("num_features")))
-      throw MalformedFile("its input has " + channels.str() + " channels (shape " + to_string(input) + "), expected " + std::to_string(a.integer("num_features")));
+      throw MalformedFile("its input has " + channels.str() + " channels (shape " + to_string(input) + "), expected " +
+                          std::to_string(a.integer("num_features")));
     return shapes;
   };
   type.check = [](const Attributes& a) {
-    if (a.integer("num_features") < 1) throw MalformedFile("\"num_features\" is " + std::to_string(a.integer("num_features")) + ", expected at least 1");
+    if (a.integer("num_features") < 1)
+      throw MalformedFile("\"num_features\" is " + std::to_string(a.integer("num_features")) + ", expected at least 1");
   };
   type.layout = {LayoutWish::ChannelsLast, layout};
   return type;
 }
 
 // A sample for each set of switches, of the first input; the defaults are tried with every input.
-void add_samples(LayerType& type, const std::vector<Shape>& inputs, const std::vector<std::pair<std::string, Json::Object>>& switches) {
+void add_samples(LayerType& type, const std::vector<Shape>& inputs,
+                 const std::vector<std::pair<std::string, Json::Object>>& switches) {
   const Json features(inputs[0][1]);
-  for (const Shape& input : inputs) type.samples.push_back({"input of " + std::to_string(input.size()) + " axes", {{"num_features", features}}, {input}});
+  for (const Shape& input : inputs)
+    type.samples.push_back(
+        {"input of " + std::to_string(input.size()) + " axes", {{"num_features", features}}, {input}});
   for (auto [what, attributes] : switches) {
     attributes.set("num_features", features);
     type.samples.push_back({what, attributes, {inputs.back()}});
   }
 }
 
-LayerType batch_normalization(const std::string& name, const std::vector<std::size_t>& ranks, const std::vector<Shape>& inputs) {
+LayerType batch_normalization(const std::string& name, const std::vector<std::size_t>& ranks,
+                              const std::vector<Shape>& inputs) {
   LayerType type = statistics(name, ranks);
   type.summary = "normalises each channel by the mean and variance of the batch, or by running ones";
-  type.source = "Ioffe and Szegedy 2015; torch/nn/modules/batchnorm.py; keras/src/layers/normalization/batch_normalization.py";
+  type.source =
+      "Ioffe and Szegedy 2015; torch/nn/modules/batchnorm.py; keras/src/layers/normalization/batch_normalization.py";
   type.attributes.push_back(boolean("scale", true, "Keras's: of an affine one, whether there is a weight"));
   type.attributes.push_back(axis_of_channels());
   type.named_inputs = {"mask"};  // counts in training alone
-  type.attributes.push_back(boolean("renorm", false, "Keras's: batch renormalisation, which differs in training alone; has statistics of its own"));
+  type.attributes.push_back(boolean(
+      "renorm", false, "Keras's: batch renormalisation, which differs in training alone; has statistics of its own"));
   add_samples(type, inputs,
               {{"not affine", {{"affine", false}}},
                {"other eps and momentum", {{"eps", 0.01}, {"momentum", 0.3}}},
@@ -93,7 +104,8 @@ LayerType batch_normalization(const std::string& name, const std::vector<std::si
                {"statistics of the batch, not affine", {{"track_running_stats", false}, {"affine", false}}},
                {"weight alone", {{"bias", false}}},
                {"bias alone", {{"scale", false}}}});
-  if (ranks.back() > 3) type.samples.push_back({"an axis amid the others", {{"num_features", 4}, {"axis", 2}}, {inputs.back()}});
+  if (ranks.back() > 3)
+    type.samples.push_back({"an axis amid the others", {{"num_features", 4}, {"axis", 2}}, {inputs.back()}});
   return type;
 }
 
@@ -108,7 +120,8 @@ LayerType instance_normalization(const std::string& name, const Shape& input) {
                {"weight alone", {{"affine", true}, {"bias", false}}},
                {"other eps", {{"eps", 0.01}}},
                {"running statistics", {{"track_running_stats", true}, {"momentum", 0.3}}},
-               {"running statistics, affine, cumulative average", {{"track_running_stats", true}, {"affine", true}, {"momentum", nullptr}}}});
+               {"running statistics, affine, cumulative average",
+                {{"track_running_stats", true}, {"affine", true}, {"momentum", nullptr}}}});
   return type;
 }
 
@@ -118,7 +131,9 @@ LayerType function_type(const std::string& name, LayerType module) {
   const Shape image{3, 5, 4, 6};
   const Shape channels{5};
   type.samples.push_back({.what = "without parameters", .attributes = {}, .inputs = {image}});
-  type.samples.push_back({.what = "a sequence", .attributes = {{"eps", 0.01}, {"momentum", 0.3}}, .inputs = {{3, 5, 4}, channels, channels, channels, channels}});
+  type.samples.push_back({.what = "a sequence",
+                          .attributes = {{"eps", 0.01}, {"momentum", 0.3}},
+                          .inputs = {{3, 5, 4}, channels, channels, channels, channels}});
   for (Sample& sample : type.samples) {
     sample.batch_axes.assign(sample.inputs.size(), Sample::kNoBatch);
     sample.batch_axes[0] = 0;
@@ -132,12 +147,13 @@ LayerType function_type(const std::string& name, LayerType module) {
 Functional function(const std::string& name) {
   return {.name = name,
           .arguments = {"eps", "momentum", "data_format"},
-          .derive = [](Attributes& settings, const std::vector<SymbolicShape>& inputs) {
-            if (inputs.size() == 2) throw MalformedFile("it has a running mean, and no running variance");
-            settings.set("num_features", channels_of(settings, inputs.at(0)));
-            settings.set("track_running_stats", inputs.size() > 2);
-            settings.set("affine", inputs.size() > 3);
-          },
+          .derive =
+              [](Attributes& settings, const std::vector<SymbolicShape>& inputs) {
+                if (inputs.size() == 2) throw MalformedFile("it has a running mean, and no running variance");
+                settings.set("num_features", channels_of(settings, inputs.at(0)));
+                settings.set("track_running_stats", inputs.size() > 2);
+                settings.set("affine", inputs.size() > 3);
+              },
           .operands = {"running_mean", "running_var", "weight", "bias"},
           .required = 0,
           .own = {number("momentum", 0.1, "weight of a new batch in the running statistics, in training")}};

@@ -12,7 +12,9 @@ using Handle = KerasEmitter::Handle;
 using Results = KerasEmitter::Results;
 using Shapes = std::vector<SymbolicShape>;
 
-std::int64_t axis_of(const Attributes& a, const SymbolicShape& input) { return resolve_axis(a.integer("dim"), static_cast<std::int64_t>(input.size())); }
+std::int64_t axis_of(const Attributes& a, const SymbolicShape& input) {
+  return resolve_axis(a.integer("dim"), static_cast<std::int64_t>(input.size()));
+}
 
 // The places of the elements of an axis in order, those of equal elements in their own.
 Handle emit_order(Composition& steps, Handle x, std::int64_t axis, bool descending) {
@@ -35,10 +37,12 @@ const std::vector<Correspondence>& axis_row() {
 KerasMapping sort() {
   KerasMapping mapping = operation("sort", "Sort", axis_row());
   mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> Results {
-    if (!a.boolean("descending") && !emitter.is_used(1)) return emitter.main(std::move(config), emitter.inputs()).first();
+    if (!a.boolean("descending") && !emitter.is_used(1))
+      return emitter.main(std::move(config), emitter.inputs()).first();
     Composition steps(emitter);
     const std::int64_t axis = axis_of(a, emitter.input_shapes()[0]);
-    return emit_elements(steps, emitter.input(0), emit_order(steps, emitter.input(0), axis, a.boolean("descending")), axis);
+    return emit_elements(steps, emitter.input(0), emit_order(steps, emitter.input(0), axis, a.boolean("descending")),
+                         axis);
   };
   return mapping;
 }
@@ -55,7 +59,8 @@ KerasMapping argsort() {
 
 // Keras has the largest ones of the last axis.
 KerasMapping topk() {
-  KerasMapping mapping = operation("topk", "TopK", {{"k", "k", spelling::integer()}, {"sorted", "sorted", spelling::boolean()}}, {"x"}, kMath);
+  KerasMapping mapping = operation(
+      "topk", "TopK", {{"k", "k", spelling::integer()}, {"sorted", "sorted", spelling::boolean()}}, {"x"}, kMath);
   mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> Results {
     const SymbolicShape& input = emitter.input_shapes()[0];
     const std::int64_t axis = axis_of(a, input);
@@ -87,9 +92,11 @@ KerasMapping median(const std::string& type, bool of_numbers) {
     Composition steps(emitter);
     Handle x = emitter.input(0);
     const bool of_all = a.is_none("dim");
-    if (of_all) x = steps.apply("Reshape", {x}, {element_count(emitter.input_shapes()[0])}, {{"newshape", Json::Array{-1}}});
+    if (of_all)
+      x = steps.apply("Reshape", {x}, {element_count(emitter.input_shapes()[0])}, {{"newshape", Json::Array{-1}}});
     const std::int64_t axis = of_all ? 0 : axis_of(a, emitter.input_shapes()[0]);
-    const Handle counted = of_numbers ? steps.elementwise("LogicalNot", {steps.elementwise("Isnan", {x})}) : steps.elementwise("OnesLike", {x}, {{"dtype", "int32"}});
+    const Handle counted = of_numbers ? steps.elementwise("LogicalNot", {steps.elementwise("Isnan", {x})})
+                                      : steps.elementwise("OnesLike", {x}, {{"dtype", "int32"}});
     const Handle count = steps.reduce("Sum", of_numbers ? steps.cast(counted, "int32") : counted, axis, true);
     const Handle middle = steps.elementwise("FloorDivide", {steps.elementwise("Subtract", {count, Json(1)}), Json(2)});
     const Handle place = steps.take_along(emit_order(steps, x, axis, false), middle, axis);
@@ -105,13 +112,19 @@ KerasMapping extreme_so_far(const std::string& type, const std::string& comparis
   mapping.lower = [comparison](const Attributes& a, Json::Object, KerasEmitter& emitter) -> Results {
     const std::int64_t axis = axis_of(a, emitter.input_shapes()[0]);
     const Size& extent = emitter.input_shapes()[0][axis];
-    if (!extent.value()) throw Unsupported("extremes so far along the open size " + extent.str() + " have no Keras operation; --fix-size may help");
+    if (!extent.value())
+      throw Unsupported("extremes so far along the open size " + extent.str() +
+                        " have no Keras operation; --fix-size may help");
     Composition steps(emitter);
     Handle values = emitter.input(0);
-    Handle places = steps.elementwise("Add", {steps.positions(values, axis), steps.elementwise("ZerosLike", {values}, {{"dtype", "int32"}})});
+    Handle places = steps.elementwise(
+        "Add", {steps.positions(values, axis), steps.elementwise("ZerosLike", {values}, {{"dtype", "int32"}})});
     for (std::int64_t distance = 1; distance < *extent.value(); distance *= 2) {
       // Those before, or the same ones where there are none.
-      const auto earlier = [&](Handle x) { return steps.concatenate({steps.cut(x, axis, {.stop = distance}), steps.cut(x, axis, {.stop = -distance})}, axis); };
+      const auto earlier = [&](Handle x) {
+        return steps.concatenate({steps.cut(x, axis, {.stop = distance}), steps.cut(x, axis, {.stop = -distance})},
+                                 axis);
+      };
       const Handle before = earlier(values);
       const Handle is_later = steps.elementwise(comparison, {values, before});
       places = steps.where(is_later, places, earlier(places));
@@ -122,7 +135,9 @@ KerasMapping extreme_so_far(const std::string& type, const std::string& comparis
   return mapping;
 }
 
-bool goes_behind(const Attributes& a) { return a.boolean("right") || (a.contains("side") && !a.is_none("side") && a.text("side") == "right"); }
+bool goes_behind(const Attributes& a) {
+  return a.boolean("right") || (a.contains("side") && !a.is_none("side") && a.text("side") == "right");
+}
 
 // The number of elements before, which stand along the last axis of `sorted`.
 Handle emit_number_before(const Attributes& a, Composition& steps, Handle sorted, Handle values) {
@@ -132,11 +147,13 @@ Handle emit_number_before(const Attributes& a, Composition& steps, Handle sorted
 }
 
 Spelling side() {
-  return {[](const AttributeValue& value) { return Json(std::get<bool>(value) ? "right" : "left"); }, [](const Json& json) { return AttributeValue(json.as_string() == "right"); }};
+  return {[](const AttributeValue& value) { return Json(std::get<bool>(value) ? "right" : "left"); },
+          [](const Json& json) { return AttributeValue(json.as_string() == "right"); }};
 }
 
 KerasMapping searchsorted() {
-  KerasMapping mapping = operation("searchsorted", "SearchSorted", {{"right", "side", side()}}, {"sorted_sequence", "values"});
+  KerasMapping mapping =
+      operation("searchsorted", "SearchSorted", {{"right", "side", side()}}, {"sorted_sequence", "values"});
   mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> Results {
     if (emitter.input_shapes()[0].size() == 1) {
       config.set("side", goes_behind(a) ? "right" : "left");
@@ -146,7 +163,8 @@ KerasMapping searchsorted() {
     return emit_number_before(a, steps, emitter.input(0), emitter.input(1));
   };
   // A sequence of one element is sorted, whatever it is.
-  mapping.samples = {{"before equal ones", {}, {{1}, {3, 7}}}, {"behind equal ones", {{"side", "right"}}, {{1}, {2, 3, 4}}}};
+  mapping.samples = {{"before equal ones", {}, {{1}, {3, 7}}},
+                     {"behind equal ones", {{"side", "right"}}, {{1}, {2, 3, 4}}}};
   return mapping;
 }
 
@@ -158,7 +176,8 @@ Spelling array() {
           },
           [](const Json& json) -> AttributeValue {
             std::vector<double> result;
-            for (const Json& number : (json.is_object() ? json.at("config").at("value") : json).as_array()) result.push_back(number.as_float());
+            for (const Json& number : (json.is_object() ? json.at("config").at("value") : json).as_array())
+              result.push_back(number.as_float());
             return result;
           }};
 }
@@ -175,14 +194,16 @@ KerasMapping bucketize() {
   KerasMapping mapping = write_only(operation("bucketize", "SearchSorted"));
   mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> Results {
     if (emitter.input_shapes().size() == 2)
-      return last_call(emitter, kNumpy, "SearchSorted", {{"side", goes_behind(a) ? "right" : "left"}}, {emitter.input(1), emitter.input(0)});
+      return last_call(emitter, kNumpy, "SearchSorted", {{"side", goes_behind(a) ? "right" : "left"}},
+                       {emitter.input(1), emitter.input(0)});
     Composition steps(emitter);
     const Handle x = steps.expand(emitter.input(0), -1);
     SymbolicShape shape = emitter.input_shapes()[0];
     const auto& boundaries = a.numbers("boundaries");
     const auto count = static_cast<std::int64_t>(boundaries.size());
     shape.push_back(count);
-    const Handle before = steps.apply(goes_behind(a) ? "GreaterEqual" : "Greater", {x, keras_ops::constant({count}, boundaries)}, shape);
+    const Handle before =
+        steps.apply(goes_behind(a) ? "GreaterEqual" : "Greater", {x, keras_ops::constant({count}, boundaries)}, shape);
     return steps.reduce("Sum", steps.cast(before, "int32"), steps.rank(before) - 1, false);
   };
   return mapping;
@@ -192,8 +213,17 @@ KerasMapping bucketize() {
 
 std::vector<KerasMapping> keras_mappings() {
   return {
-      sort(), argsort(), topk(), kthvalue(), median("median", false), median("nanmedian", true), extreme_so_far("cummax", "GreaterEqual"), extreme_so_far("cummin", "LessEqual"),
-      searchsorted(), digitize(), bucketize(),
+      sort(),
+      argsort(),
+      topk(),
+      kthvalue(),
+      median("median", false),
+      median("nanmedian", true),
+      extreme_so_far("cummax", "GreaterEqual"),
+      extreme_so_far("cummin", "LessEqual"),
+      searchsorted(),
+      digitize(),
+      bucketize(),
   };
 }
 

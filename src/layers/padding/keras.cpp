@@ -2,8 +2,8 @@
 
 #include "h5bridge/error.h"
 #include "layers/keras_mapping.h"
-#include "layers/keras_padding.h"
 #include "layers/keras_operation.h"
+#include "layers/keras_padding.h"
 #include "layers/layer_type.h"
 #include "layers/open_sizes.h"
 #include "layers/padding/kinds.h"
@@ -35,19 +35,21 @@ KerasMapping zero_padding(std::size_t axes) {
                        }};
   mapping.samples = margin_samples("padding", axes);
   if (axes == 1)
-    mapping.samples.push_back({"channels_first", {{"padding", Json::Array{0, 2}}, {"data_format", "channels_first"}}, {{2, 3, 7}}});
+    mapping.samples.push_back(
+        {"channels_first", {{"padding", Json::Array{0, 2}}, {"data_format", "channels_first"}}, {{2, 3, 7}}});
   return mapping;
 }
 
 // The other modules are operations, which are read as `pad`.
 KerasMapping operation(const Kind& kind, std::size_t axes) {
-  return {.type = kind.name + torch_suffix(axes),
-          .class_name = "Pad",
-          .lower = [mode = std::string(kind.mode)](const Attributes& a, Json::Object, KerasEmitter& emitter) -> Results {
-            return lower_module(a, mode, emitter);
-          },
-          .written_only = true,
-          .module = "keras.src.ops.numpy"};
+  return {
+      .type = kind.name + torch_suffix(axes),
+      .class_name = "Pad",
+      .lower = [mode = std::string(kind.mode)](const Attributes& a, Json::Object, KerasEmitter& emitter) -> Results {
+        return lower_module(a, mode, emitter);
+      },
+      .written_only = true,
+      .module = "keras.src.ops.numpy"};
 }
 
 // PyTorch's modes by the names that Keras's operation has for them; the first of a mode is written.
@@ -73,26 +75,29 @@ Spelling modes() {
 std::vector<Margins> fixed_margins(const SymbolicShape& flat, std::size_t rank) {
   std::vector<Margins> margins(rank, Margins{0, 0});
   for (std::size_t i = 0; i + 1 < flat.size(); i += 2)
-    if (const auto before = flat[i].value(), after = flat[i + 1].value(); before && after) margins[rank - 1 - i / 2] = {*before, *after};
+    if (const auto before = flat[i].value(), after = flat[i + 1].value(); before && after)
+      margins[rank - 1 - i / 2] = {*before, *after};
   return margins;
 }
 
-// Along an axis whose margins are open: each element of the output takes the input's that it stands on, or would stand on if
-// the axis went on as the mode says.
-Handle emit_open_padding(const PaddingMode& mode, KerasEmitter& emitter, OpenSizes& sizes, Handle x, std::int64_t axis, const Size& before, const Size& output,
-                         const std::string& suffix) {
+// Along an axis whose margins are open: each element of the output takes the input's that it stands on, or would stand
+// on if the axis went on as the mode says.
+Handle emit_open_padding(const PaddingMode& mode, KerasEmitter& emitter, OpenSizes& sizes, Handle x, std::int64_t axis,
+                         const Size& before, const Size& output, const std::string& suffix) {
   const SymbolicShape shape = emitter.shape(x);
   const Size last = shape[axis] - Size(1);
   const Handle place = sizes.apply("Subtract", sizes.range(output), sizes.count(before));
   if (mode.mode == "circular") return sizes.take(suffix, x, axis, sizes.apply("Mod", place, sizes.count(shape[axis])));
   if (mode.mode == "replicate") return sizes.take(suffix, x, axis, sizes.clamped(place, shape[axis]));
   if (mode.mode == "reflect") {
-    const Handle back = sizes.apply("Absolute", sizes.apply("Subtract", sizes.apply("Absolute", place), sizes.count(last)));
+    const Handle back =
+        sizes.apply("Absolute", sizes.apply("Subtract", sizes.apply("Absolute", place), sizes.count(last)));
     return sizes.take(suffix, x, axis, sizes.apply("Negative", sizes.apply("Subtract", back, sizes.count(last))));
   }
   if (mode.mode != "constant") throw Unsupported("open padding has no mode \"" + mode.mode + "\"; --fix-size may help");
   const Handle nearest = sizes.clamped(place, shape[axis]);
-  const Handle inside = sizes.along(sizes.apply("Equal", place, nearest), axis, static_cast<std::int64_t>(shape.size()));
+  const Handle inside =
+      sizes.along(sizes.apply("Equal", place, nearest), axis, static_cast<std::int64_t>(shape.size()));
   const Handle taken = sizes.take("inside", x, axis, nearest);
   return helper(emitter, suffix, "Where", {inside, taken, Json(mode.value)}, emitter.shape(taken));
 }
@@ -111,16 +116,17 @@ Results lower_pad(const Attributes& a, Json::Object, KerasEmitter& emitter) {
     if (flat[i].is_open() || flat[i + 1].is_open()) open.push_back(i);
   for (const std::size_t i : open) {
     const std::size_t axis = rank - 1 - i / 2;
-    x = emit_open_padding(mode, emitter, sizes, x, static_cast<std::int64_t>(axis), flat[i], emitter.output_shape()[axis], i == open.back() ? "" : "axis" + std::to_string(axis));
+    x = emit_open_padding(mode, emitter, sizes, x, static_cast<std::int64_t>(axis), flat[i],
+                          emitter.output_shape()[axis], i == open.back() ? "" : "axis" + std::to_string(axis));
   }
   return x;
 }
 
-// keras.ops.pad names all axes, the first one first; or one integer or pair stands for all (but Keras on PyTorch then pads the
-// last axis alone).
+// keras.ops.pad names all axes, the first one first; or one integer or pair stands for all (but Keras on PyTorch then
+// pads the last axis alone).
 std::vector<std::int64_t> flat_from_widths(const Json& widths, std::size_t rank) {
-  const bool one_pair =
-      widths.is_array() && !widths.as_array().empty() && (widths.as_array().size() == 1 || widths.as_array()[0].is_integer());
+  const bool one_pair = widths.is_array() && !widths.as_array().empty() &&
+                        (widths.as_array().size() == 1 || widths.as_array()[0].is_integer());
   if (!one_pair) return std::get<std::vector<std::int64_t>>(margin_pairs(rank, true).from_keras(widths));
   const Json& pair = widths.as_array().size() == 1 ? widths.as_array()[0] : widths;
   const auto ends = std::get<std::vector<std::int64_t>>(margin_pairs(1, true).from_keras(pair));
@@ -139,7 +145,8 @@ void lift_pad(Json::Object& config, Attributes& attributes, const std::vector<Sy
 }
 
 Json widths(const Margins& first, const Margins& second) {
-  return Json::Array{Json::Array{0, 0}, Json::Array{first.before, first.after}, Json::Array{second.before, second.after}};
+  return Json::Array{Json::Array{0, 0}, Json::Array{first.before, first.after},
+                     Json::Array{second.before, second.after}};
 }
 
 KerasMapping pad_function() {

@@ -27,8 +27,8 @@ TorchInstance build_circular(const Layer& layer) {
   }));
 }
 
-// at::pad takes the last one to three axes of a tensor that has one or two more. Here any may be padded: those behind them
-// go to the front, and all that are not padded are one axis for the while.
+// at::pad takes the last one to three axes of a tensor that has one or two more. Here any may be padded: those behind
+// them go to the front, and all that are not padded are one axis for the while.
 Tensor pad_borders(const Tensor& input, std::vector<std::int64_t> flat, const std::string& mode) {
   std::int64_t behind = 0;
   while (flat.size() > 2 && flat[0] == 0 && flat[1] == 0) {
@@ -56,7 +56,8 @@ Tensor pad_symmetric(Tensor output, const std::vector<std::int64_t>& flat) {
     const std::int64_t size = output.size(axis);
     const Tensor before = output.slice(axis, 0, std::max(flat[i], std::int64_t{0})).flip(axis);
     const Tensor after = output.slice(axis, size - std::max(flat[i + 1], std::int64_t{0}), size).flip(axis);
-    const Tensor kept = output.slice(axis, std::max(-flat[i], std::int64_t{0}), size - std::max(-flat[i + 1], std::int64_t{0}));
+    const Tensor kept =
+        output.slice(axis, std::max(-flat[i], std::int64_t{0}), size - std::max(-flat[i + 1], std::int64_t{0}));
     output = at::cat({before, kept, after}, axis);
   }
   return output;
@@ -75,7 +76,9 @@ std::vector<std::int64_t> bound(const SymbolicShape& sizes, const Symbols& symbo
 TorchInstance build_pad(const Layer& layer) {
   const Attributes& a = layer.attributes;
   const double value = a.is_none("value") ? 0 : a.number("value");
-  return {nullptr, [pad = a.sizes("pad"), mode = a.text("mode"), value](const TorchValues& inputs, const Symbols& symbols) -> TorchValues {
+  return {nullptr,
+          [pad = a.sizes("pad"), mode = a.text("mode"), value](const TorchValues& inputs,
+                                                               const Symbols& symbols) -> TorchValues {
             const std::vector<std::int64_t> flat = bound(pad, symbols);
             if (mode == "constant") return {at::constant_pad_nd(inputs.at(0), flat, value)};
             if (mode == "symmetric") return {pad_symmetric(inputs.at(0), flat)};

@@ -15,15 +15,16 @@ Size padded(const Size& size, const Size& before, const Size& after, const std::
   if (!most || mode == "constant" || mode == "replicate") return result;
   for (const auto& margin : {before.value(), after.value()})
     if (margin && *margin > (mode == "reflect" ? *most - 1 : *most))
-      throw MalformedFile("its padding is " + std::to_string(*margin) + ", which is more than the elements that " + size.str() +
-                          " have for mode \"" + mode + "\"");
+      throw MalformedFile("its padding is " + std::to_string(*margin) + ", which is more than the elements that " +
+                          size.str() + " have for mode \"" + mode + "\"");
   return result;
 }
 
 std::vector<SymbolicShape> module_shapes(const Attributes& a, const SymbolicShape& input, const std::string& mode) {
   const std::vector<Margins> margins = margins_from(a.integers("padding"));
   SymbolicShape spatial = spatial_sizes(a, input, margins.size());
-  for (std::size_t i = 0; i < margins.size(); ++i) spatial[i] = padded(spatial[i], margins[i].before, margins[i].after, mode);
+  for (std::size_t i = 0; i < margins.size(); ++i)
+    spatial[i] = padded(spatial[i], margins[i].before, margins[i].after, mode);
   return {with_channels(a, input[0], input[channel_axis(a, static_cast<std::int64_t>(input.size()))], spatial)};
 }
 
@@ -31,11 +32,13 @@ LayerType module_of(const Kind& kind, std::size_t axes) {
   LayerType type;
   type.name = kind.name + torch_suffix(axes);
   type.summary = std::string(kind.what) + " around the spatial axes";
-  type.source =
-      "torch/nn/modules/padding.py" + std::string(type.name.starts_with("Zero") ? "; keras/src/layers/reshaping/zero_padding2d.py" : "");
-  type.attributes = {
-      required_tuple("padding", 2 * axes, "elements before and after each spatial axis, the last axis first; negative: taken away")};
-  if (kind.has_value) type.attributes.push_back({.name = "value", .kind = AttributeKind::Number, .meaning = "the number", .fallback = {}});
+  type.source = "torch/nn/modules/padding.py" +
+                std::string(type.name.starts_with("Zero") ? "; keras/src/layers/reshaping/zero_padding2d.py" : "");
+  type.attributes = {required_tuple(
+      "padding", 2 * axes, "elements before and after each spatial axis, the last axis first; negative: taken away")};
+  if (kind.has_value)
+    type.attributes.push_back(
+        {.name = "value", .kind = AttributeKind::Number, .meaning = "the number", .fallback = {}});
   type.attributes.push_back(data_format());
   type.check = [](const Attributes& a) { check_at_least(a, "padding", std::numeric_limits<std::int32_t>::min()); };
   type.shapes = [mode = std::string(kind.mode)](const Attributes& a, const std::vector<SymbolicShape>& inputs) {
@@ -64,8 +67,8 @@ LayerType module_of(const Kind& kind, std::size_t axes) {
 // The margins of all axes of an input of `rank` axes; torch.nn.functional.pad names those of the last ones only.
 std::vector<std::pair<Size, Size>> all_margins(const SymbolicShape& flat, std::size_t rank) {
   if (flat.size() % 2 != 0 || flat.size() > 2 * rank)
-    throw MalformedFile("\"pad\" has " + std::to_string(flat.size()) + " elements, expected two for each of up to " + std::to_string(rank) +
-                        " axes");
+    throw MalformedFile("\"pad\" has " + std::to_string(flat.size()) + " elements, expected two for each of up to " +
+                        std::to_string(rank) + " axes");
   std::vector<std::pair<Size, Size>> result(rank);
   for (std::size_t i = 0; i < flat.size(); i += 2) result[rank - 1 - i / 2] = {flat[i], flat[i + 1]};
   return result;
@@ -87,7 +90,8 @@ LayoutRule permutes_margins() {
             SymbolicShape flat;
             for (auto axis = common.axes.rbegin(); axis != common.axes.rend(); ++axis)
               flat.insert(flat.end(), {margins[*axis].first, margins[*axis].second});
-            while (flat.size() > 2 && flat.back() == Size() && flat[flat.size() - 2] == Size()) flat.resize(flat.size() - 2);
+            while (flat.size() > 2 && flat.back() == Size() && flat[flat.size() - 2] == Size())
+              flat.resize(flat.size() - 2);
             call.attributes().set("pad", flat);
           }};
 }
@@ -131,7 +135,8 @@ LayerType pad_function() {
     SymbolicShape shape = inputs.at(0);
     const auto margins = all_margins(a.sizes("pad"), shape.size());
     for (std::size_t i = 0; i < shape.size(); ++i)
-      if (margins[i] != std::pair<Size, Size>{}) shape[i] = padded(shape[i], margins[i].first, margins[i].second, a.text("mode"));
+      if (margins[i] != std::pair<Size, Size>{})
+        shape[i] = padded(shape[i], margins[i].first, margins[i].second, a.text("mode"));
     return {shape};
   };
   type.layout = permutes_margins();

@@ -9,7 +9,8 @@ constexpr const char* numpy = "keras.src.ops.numpy";
 
 // A zero, whatever the input: every value in a Keras model is made of an input.
 KerasEmitter::Handle emit_zero(const std::string& dtype, KerasEmitter& emitter) {
-  const KerasEmitter::Handle zeros = emitter.operation("zeros", numpy, "ZerosLike", {{"dtype", dtype}}, {emitter.input(0)}, {}, emitter.input_shapes().at(0));
+  const KerasEmitter::Handle zeros = emitter.operation("zeros", numpy, "ZerosLike", {{"dtype", dtype}},
+                                                       {emitter.input(0)}, {}, emitter.input_shapes().at(0));
   return emitter.operation("zero", numpy, "Sum", {{"axis", nullptr}, {"keepdims", false}}, {zeros}, {}, {});
 }
 
@@ -17,12 +18,16 @@ KerasEmitter::Handle emit_zero(const std::string& dtype, KerasEmitter& emitter) 
 KerasEmitter::Results lower(const Attributes& a, Json::Object config, KerasEmitter& emitter) {
   const KerasEmitter::Handle zero = emit_zero("float32", emitter);
   const KerasEmitter::Handle one = emitter.operation("one", numpy, "Exp", {}, {zero}, {}, {});
-  const KerasEmitter::Handle row = emitter.operation("row", numpy, "Reshape", {{"newshape", Json::Array{1, 1}}}, {one}, {}, {1, 1});
+  const KerasEmitter::Handle row =
+      emitter.operation("row", numpy, "Reshape", {{"newshape", Json::Array{1, 1}}}, {one}, {}, {1, 1});
   const Shape& shape = a.integers("shape");
   const std::int64_t count = element_count(shape);
   config.set("units", count);
-  const KerasEmitter::Handle kernel = emitter.call({.class_name = "Dense", .config = std::move(config), .arguments = {row}, .outputs = {{1, count}}}).at(0);
-  return emitter.operation("value", numpy, "Reshape", {{"newshape", Json::array(shape)}}, {kernel}, {}, emitter.output_shape());
+  const KerasEmitter::Handle kernel =
+      emitter.call({.class_name = "Dense", .config = std::move(config), .arguments = {row}, .outputs = {{1, count}}})
+          .at(0);
+  return emitter.operation("value", numpy, "Reshape", {{"newshape", Json::array(shape)}}, {kernel}, {},
+                           emitter.output_shape());
 }
 
 KerasMapping tensor(const std::string& type, bool trainable) {
@@ -31,7 +36,10 @@ KerasMapping tensor(const std::string& type, bool trainable) {
   mapping.written_only = true;  // a Dense layer that is read is one
   mapping.weights = [trainable](const Attributes& a, const std::vector<SymbolicShape>&) {
     const Shape& shape = a.integers("shape");
-    return WeightRules{.rules = {{.torch = {""}, .keras = {"kernel"}, .steps = {ChangeShape{shape, {1, element_count(shape)}}}, .trainable = trainable}}};
+    return WeightRules{.rules = {{.torch = {""},
+                                  .keras = {"kernel"},
+                                  .steps = {ChangeShape{shape, {1, element_count(shape)}}},
+                                  .trainable = trainable}}};
   };
   mapping.lower = [trainable](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
     if (!trainable) config.set("trainable", false);
@@ -46,7 +54,8 @@ Json nested(const std::vector<double>& data, std::span<const std::int64_t> shape
   const auto inner = shape.subspan(1);
   const auto step = static_cast<std::size_t>(element_count({inner.begin(), inner.end()}));
   Json::Array result;
-  for (std::int64_t i = 0; i < shape[0]; ++i) result.push_back(nested(data, inner, first + static_cast<std::size_t>(i) * step, integers));
+  for (std::int64_t i = 0; i < shape[0]; ++i)
+    result.push_back(nested(data, inner, first + static_cast<std::size_t>(i) * step, integers));
   return result;
 }
 
@@ -55,12 +64,21 @@ KerasEmitter::Results lower_constant(const Attributes& a, Json::Object, KerasEmi
   const std::string& dtype = a.text("dtype");
   const KerasEmitter::Handle zero = emit_zero(dtype, emitter);
   Json value = nested(a.numbers("data"), a.integers("shape"), 0, !dtype.starts_with("float"));
-  if (!a.integers("shape").empty()) value = Json::Object{{"class_name", "__numpy__"}, {"config", Json::Object{{"value", std::move(value)}, {"dtype", dtype}}}};
-  return emitter.call({.module = numpy, .class_name = dtype == "bool" ? "LogicalOr" : "Add", .arguments = {zero, std::move(value)}, .outputs = emitter.output_shapes()});
+  if (!a.integers("shape").empty())
+    value = Json::Object{{"class_name", "__numpy__"},
+                         {"config", Json::Object{{"value", std::move(value)}, {"dtype", dtype}}}};
+  return emitter.call({.module = numpy,
+                       .class_name = dtype == "bool" ? "LogicalOr" : "Add",
+                       .arguments = {zero, std::move(value)},
+                       .outputs = emitter.output_shapes()});
 }
 
 KerasMapping constant(const std::string& type) {
-  KerasMapping mapping{.type = type, .class_name = "Add", .lower = lower_constant, .written_only = true, .module = numpy};  // an Add that is read is one
+  KerasMapping mapping{.type = type,
+                       .class_name = "Add",
+                       .lower = lower_constant,
+                       .written_only = true,
+                       .module = numpy};  // an Add that is read is one
   return mapping;
 }
 
@@ -90,6 +108,8 @@ KerasMapping constant_buffer() {
 
 }  // namespace
 
-std::vector<KerasMapping> keras_mappings() { return {tensor("Parameter", true), constant_buffer(), tensor("Buffer", false), constant("new_tensor")}; }
+std::vector<KerasMapping> keras_mappings() {
+  return {tensor("Parameter", true), constant_buffer(), tensor("Buffer", false), constant("new_tensor")};
+}
 
 }  // namespace h5bridge::parameter

@@ -43,8 +43,10 @@ constexpr const char* kFloat = "float32";
 AttributeSpec dtype() { return text("dtype", kFloat, {kFloat, "float64", "int32", "int64", "bool"}, "its dtype"); }
 
 void check_data(const Attributes& a) {
-  if (const auto count = static_cast<std::int64_t>(a.numbers("data").size()); count != element_count(a.integers("shape")))
-    throw MalformedFile("\"data\" has " + std::to_string(count) + " elements, which do not fill the shape " + to_string(a.integers("shape")));
+  if (const auto count = static_cast<std::int64_t>(a.numbers("data").size());
+      count != element_count(a.integers("shape")))
+    throw MalformedFile("\"data\" has " + std::to_string(count) + " elements, which do not fill the shape " +
+                        to_string(a.integers("shape")));
   constexpr double kMostExact = 9007199254740992;  // 2^53: numbers in JSON are doubles
   const bool is_whole = !a.text("dtype").starts_with("float");
   for (const double element : a.numbers("data"))
@@ -80,18 +82,24 @@ LayerType tensor(const std::string& name, const std::string& summary, const std:
 LayerType buffer() {
   LayerType type = tensor("Buffer", "a buffer that a module uses itself", "torch/nn/parameter.py", Role::Buffer);
   type.attributes.push_back(dtype());
-  type.attributes.push_back(or_none(required_numbers("data", 0, "its elements in row-major order, where it is no weight in Keras: where its dtype is another than float32")));
+  type.attributes.push_back(or_none(required_numbers(
+      "data", 0,
+      "its elements in row-major order, where it is no weight in Keras: where its dtype is another than float32")));
   type.check = [](const Attributes& a) {
     check_shape(a);
-    if (a.is_none("data") != (a.text("dtype") == kFloat)) throw MalformedFile("\"data\" is for buffers of other dtypes than float32, and these need it");
+    if (a.is_none("data") != (a.text("dtype") == kFloat))
+      throw MalformedFile("\"data\" is for buffers of other dtypes than float32, and these need it");
     if (!a.is_none("data")) check_data(a);
   };
   type.layout.permute_output = [](Attributes& a, const std::vector<std::int64_t>& axes) {
     if (!a.is_none("data")) permute_data(a, axes);
     return permute_tensor(a, axes);
   };
-  type.samples.push_back({"integers", {{"shape", Json::Array{4}}, {"dtype", "int64"}, {"data", Json::Array{3, 1, 2, -7}}}, {{3, 4}}});
-  type.samples.push_back({"table of truth values", {{"shape", Json::Array{2, 3}}, {"dtype", "bool"}, {"data", Json::Array{0, 1, 1, 0, 1, 0}}}, {{4, 2, 3}}});
+  type.samples.push_back(
+      {"integers", {{"shape", Json::Array{4}}, {"dtype", "int64"}, {"data", Json::Array{3, 1, 2, -7}}}, {{3, 4}}});
+  type.samples.push_back({"table of truth values",
+                          {{"shape", Json::Array{2, 3}}, {"dtype", "bool"}, {"data", Json::Array{0, 1, 1, 0, 1, 0}}},
+                          {{4, 2, 3}}});
   return type;
 }
 
@@ -111,7 +119,9 @@ LayerType constant() {
     check_shape(a);
     check_data(a);
   };
-  type.layout = {.wish = LayoutWish::Neutral, .apply = [](LayoutCall&) {}, .permute_output = permute_constant};  // whatever the input's layout
+  type.layout = {.wish = LayoutWish::Neutral,
+                 .apply = [](LayoutCall&) {},
+                 .permute_output = permute_constant};  // whatever the input's layout
   type.samples = {
       {"vector", {{"data", Json::Array{0.5, -1.25, 3}}, {"shape", Json::Array{3}}}, {{2, 3}}},
       {"table", {{"data", Json::Array{0.1, 2, 3, 4, -5, 6e-5}}, {"shape", Json::Array{3, 2, 1}}}, {{1, 4, 5}}},
@@ -124,7 +134,8 @@ LayerType constant() {
 }  // namespace
 
 std::vector<LayerType> layer_types() {
-  return {tensor("Parameter", "a parameter that a module uses itself, outside of a torch.nn layer", "torch/nn/parameter.py", Role::Parameter),
+  return {tensor("Parameter", "a parameter that a module uses itself, outside of a torch.nn layer",
+                 "torch/nn/parameter.py", Role::Parameter),
           buffer(), constant()};
 }
 

@@ -31,7 +31,9 @@ struct Pooling {
   /// The axis of a tensor that window `i` slides along.
   std::int64_t axis(std::size_t i) const { return static_cast<std::int64_t>(i) + (channels() == 1 ? 2 : 1); }
   double elements() const {
-    return std::accumulate(windows.begin(), windows.end(), 1.0, [](double product, const Window& window) { return product * static_cast<double>(window.kernel); });
+    return std::accumulate(windows.begin(), windows.end(), 1.0, [](double product, const Window& window) {
+      return product * static_cast<double>(window.kernel);
+    });
   }
   /// A helper layer of the type "MaxPool" or "AvgPool" with the same windows.
   Handle helper(const std::string& suffix, const std::string& name, Handle input) const {
@@ -51,7 +53,8 @@ std::vector<Margins> whole_margins(const Pooling& pooling) {
   std::vector<Margins> margins = margins_of(a);
   for (std::size_t i = 0; i < margins.size(); ++i) {
     const Window& window = pooling.windows[i];
-    const bool fits = windows_in(spatial[i], window, margins[i]) == windows_in(spatial[i], window, margins[i], a.boolean("ceil_mode"));
+    const bool fits = windows_in(spatial[i], window, margins[i]) ==
+                      windows_in(spatial[i], window, margins[i], a.boolean("ceil_mode"));
     if (!fits) margins[i] = with_ceil(window, margins[i]);
   }
   return margins;
@@ -65,7 +68,9 @@ Handle maximum_of_slices(const Pooling& pooling, Handle input) {
     std::optional<Handle> largest;
     for (std::int64_t start = 0; start < window.extent(); start += window.dilation) {
       const std::int64_t stop = start + 1 - window.extent();
-      const Handle slice = keras_ops::cut(emitter, "slice", input, {{pooling.axis(i), {start, stop == 0 ? std::nullopt : std::optional(stop), window.stride}}});
+      const Handle slice =
+          keras_ops::cut(emitter, "slice", input,
+                         {{pooling.axis(i), {start, stop == 0 ? std::nullopt : std::optional(stop), window.stride}}});
       largest = largest ? keras_ops::elementwise(emitter, "maximum", "Maximum", *largest, slice) : slice;
     }
     input = *largest;
@@ -75,8 +80,11 @@ Handle maximum_of_slices(const Pooling& pooling, Handle input) {
 
 Handle maximum_over_windows(const Pooling& pooling, Handle input) {
   const std::vector<Margins> margins = whole_margins(pooling);
-  if (any_margin(margins)) input = emit_constant_padding(margins, -std::numeric_limits<double>::infinity(), pooling.attributes, pooling.emitter, input);
-  const bool dilated = std::any_of(pooling.windows.begin(), pooling.windows.end(), [](const Window& window) { return window.dilation != 1; });
+  if (any_margin(margins))
+    input = emit_constant_padding(margins, -std::numeric_limits<double>::infinity(), pooling.attributes,
+                                  pooling.emitter, input);
+  const bool dilated = std::any_of(pooling.windows.begin(), pooling.windows.end(),
+                                   [](const Window& window) { return window.dilation != 1; });
   return dilated ? maximum_of_slices(pooling, input) : pooling.pool(input);
 }
 
@@ -85,24 +93,31 @@ Handle mean_over_windows(const Pooling& pooling, Handle input) {
   const Attributes& a = pooling.attributes;
   KerasEmitter& emitter = pooling.emitter;
   const std::vector<Margins> all = whole_margins(pooling);
-  const auto pad = [&](Handle value, const std::vector<Margins>& margins) { return any_margin(margins) ? emit_zero_padding(margins, a, emitter, value) : value; };
+  const auto pad = [&](Handle value, const std::vector<Margins>& margins) {
+    return any_margin(margins) ? emit_zero_padding(margins, a, emitter, value) : value;
+  };
   if (a.contains("divisor_override") && !a.is_none("divisor_override"))
-    return keras_ops::scaled(emitter, "scaled", pooling.pool(pad(input, all)), pooling.elements() / static_cast<double>(a.integer("divisor_override")));
+    return keras_ops::scaled(emitter, "scaled", pooling.pool(pad(input, all)),
+                             pooling.elements() / static_cast<double>(a.integer("divisor_override")));
 
   std::vector<Margins> counted = margins_of(a);
   if (a.contains("count_include_pad") && !a.boolean("count_include_pad")) counted.assign(counted.size(), {0, 0});
   std::vector<Margins> uncounted = all;
-  for (std::size_t i = 0; i < all.size(); ++i) uncounted[i] = {all[i].before - counted[i].before, all[i].after - counted[i].after};
+  for (std::size_t i = 0; i < all.size(); ++i)
+    uncounted[i] = {all[i].before - counted[i].before, all[i].after - counted[i].after};
   const Handle known = pad(input, counted);
   if (!any_margin(uncounted)) return pooling.pool(known);
   // Zeros that do not count: the mean with them is divided by the part that the others have in each window.
   const Handle mean = pooling.pool(pad(known, uncounted));
   const Handle one_image = keras_ops::cut(emitter, "image", known, {{0, {0, 1}}, {pooling.channels(), {0, 1}}});
-  const Handle part = pooling.helper("count", "AvgPool", pad(keras_ops::elementwise(emitter, "ones", "OnesLike", one_image), uncounted));
+  const Handle part = pooling.helper("count", "AvgPool",
+                                     pad(keras_ops::elementwise(emitter, "ones", "OnesLike", one_image), uncounted));
   return keras_ops::elementwise(emitter, "mean", "Divide", mean, part);
 }
 
-bool wants_places(const Attributes& a, const KerasEmitter& emitter) { return a.contains("return_indices") && a.boolean("return_indices") && emitter.is_used(1); }
+bool wants_places(const Attributes& a, const KerasEmitter& emitter) {
+  return a.contains("return_indices") && a.boolean("return_indices") && emitter.is_used(1);
+}
 
 // Keras's own layer with the input padded as it cannot say itself.
 using OverWindows = Handle (*)(const Pooling&, Handle);
@@ -129,11 +144,14 @@ KerasEmitter::Results lower_power(const Attributes& a, Json::Object, KerasEmitte
     pooling.pool = [&](Handle input) { return pooling.helper("pool", "MaxPool", input); };
     const Handle sizes = keras_ops::elementwise(emitter, "absolute", "Absolute", x);
     if (power > 0) return maximum_over_windows(pooling, sizes);
-    return keras_ops::elementwise(emitter, "", "Negative", maximum_over_windows(pooling, keras_ops::elementwise(emitter, "negative", "Negative", sizes)));
+    return keras_ops::elementwise(
+        emitter, "", "Negative",
+        maximum_over_windows(pooling, keras_ops::elementwise(emitter, "negative", "Negative", sizes)));
   }
   pooling.pool = [&](Handle input) { return pooling.helper("pool", "AvgPool", input); };
   const Handle mean = mean_over_windows(pooling, keras_ops::elementwise(emitter, "power", "Power", x, power));
-  return keras_ops::elementwise(emitter, "", "Power", keras_ops::scaled(emitter, "sum", mean, pooling.elements()), 1 / power);
+  return keras_ops::elementwise(emitter, "", "Power", keras_ops::scaled(emitter, "sum", mean, pooling.elements()),
+                                1 / power);
 }
 
 // Sizes that None leaves open: the other axes one element each, or the sizes as they are.
@@ -153,7 +171,8 @@ Handle emit_adaptive(const Attributes& a, Json::Object config, KerasEmitter& emi
     config.set("output_size", Json::array(sizes));
     return emitter.main(std::move(config), {emitter.input(0)}).first();
   }
-  if (std::ranges::all_of(sizes, [](std::int64_t size) { return size == kNone || size == 1; })) return keras_ops::reduce(emitter, "", reduction, emitter.input(0), reduced);
+  if (std::ranges::all_of(sizes, [](std::int64_t size) { return size == kNone || size == 1; }))
+    return keras_ops::reduce(emitter, "", reduction, emitter.input(0), reduced);
   // One axis after the other; the order makes no difference to means and maxima.
   std::vector<std::size_t> changed;
   for (std::size_t i = 0; i < sizes.size(); ++i)
@@ -162,12 +181,14 @@ Handle emit_adaptive(const Attributes& a, Json::Object config, KerasEmitter& emi
   Handle x = emitter.input(0);
   for (const std::size_t i : changed) {
     const std::string suffix = i == changed.back() ? "" : "axis" + std::to_string(i);
-    x = (reduction == "Max" ? window_maxima : window_means)(emitter, open, x, first + static_cast<std::int64_t>(i), sizes[i], suffix);
+    x = (reduction == "Max" ? window_maxima : window_means)(emitter, open, x, first + static_cast<std::int64_t>(i),
+                                                            sizes[i], suffix);
   }
   return x;
 }
 
-KerasEmitter::Results lower_adaptive(const Attributes& a, Json::Object config, KerasEmitter& emitter, const std::string& reduction) {
+KerasEmitter::Results lower_adaptive(const Attributes& a, Json::Object config, KerasEmitter& emitter,
+                                     const std::string& reduction) {
   const Handle values = emit_adaptive(a, std::move(config), emitter, reduction);
   if (!wants_places(a, emitter)) return values;
   return std::vector<Handle>{values, emit_adaptive_places(a, emitter)};
@@ -183,8 +204,12 @@ void lift(Json::Object& config, Attributes& attributes, const std::vector<Symbol
 // None is the window's size; Keras writes it out, which `lower` does.
 Spelling strides(std::size_t axes) {
   Spelling result = spelling::integers(axes);
-  result.to_keras = [to = result.to_keras](const AttributeValue& value) { return std::holds_alternative<std::monostate>(value) ? Json() : to(value); };
-  result.from_keras = [from = result.from_keras](const Json& json) { return json.is_null() ? AttributeValue{} : from(json); };
+  result.to_keras = [to = result.to_keras](const AttributeValue& value) {
+    return std::holds_alternative<std::monostate>(value) ? Json() : to(value);
+  };
+  result.from_keras = [from = result.from_keras](const Json& json) {
+    return json.is_null() ? AttributeValue{} : from(json);
+  };
   return result;
 }
 
@@ -202,7 +227,8 @@ Shape evenly(std::size_t axes) {
   return shape;
 }
 
-KerasMapping pooling(const std::string& type, const std::string& class_name, std::size_t axes, OverWindows over_windows) {
+KerasMapping pooling(const std::string& type, const std::string& class_name, std::size_t axes,
+                     OverWindows over_windows) {
   KerasMapping mapping{.type = type + torch_suffix(axes), .class_name = class_name + keras_suffix(axes)};
   mapping.attributes = {
       {"kernel_size", "pool_size", spelling::integers(axes)},
@@ -230,20 +256,28 @@ KerasMapping global_pooling(const std::string& type, const std::string& class_na
   mapping.fits = [single](const Attributes& a, const std::vector<SymbolicShape>&) {
     return a.integers("output_size") == single && !(a.contains("return_indices") && a.boolean("return_indices"));
   };
-  mapping.derive = [single](Attributes& attributes, const std::vector<SymbolicShape>&) { attributes.set("output_size", single); };
+  mapping.derive = [single](Attributes& attributes, const std::vector<SymbolicShape>&) {
+    attributes.set("output_size", single);
+  };
   if (mapping.class_name == "GlobalAveragePooling1D") mapping.call = {"inputs", "mask"};
-  mapping.samples = {{"plain", {}, {volume(axes)}}, {"keepdims", {{"keepdims", true}}, {volume(axes)}}, {"channels_first", {{"data_format", "channels_first"}}, {volume(axes)}}};
+  mapping.samples = {{"plain", {}, {volume(axes)}},
+                     {"keepdims", {{"keepdims", true}}, {volume(axes)}},
+                     {"channels_first", {{"data_format", "channels_first"}}, {volume(axes)}}};
   return mapping;
 }
 
-KerasMapping adaptive_pooling(const std::string& type, const std::string& class_name, std::size_t axes, const std::string& reduction) {
+KerasMapping adaptive_pooling(const std::string& type, const std::string& class_name, std::size_t axes,
+                              const std::string& reduction) {
   KerasMapping mapping{.type = type + torch_suffix(axes), .class_name = "Adaptive" + class_name + keras_suffix(axes)};
   mapping.attributes = {
       {"output_size", "output_size", spelling::integers(axes)},
       {"data_format", "data_format", spelling::text()},
   };
-  mapping.samples = {{"sizes", {{"output_size", 3}}, {volume(axes)}}, {"channels_first", {{"output_size", 3}, {"data_format", "channels_first"}}, {volume(axes)}}};
-  mapping.lower = [reduction](const Attributes& a, Json::Object config, KerasEmitter& emitter) { return lower_adaptive(a, std::move(config), emitter, reduction); };
+  mapping.samples = {{"sizes", {{"output_size", 3}}, {volume(axes)}},
+                     {"channels_first", {{"output_size", 3}, {"data_format", "channels_first"}}, {volume(axes)}}};
+  mapping.lower = [reduction](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
+    return lower_adaptive(a, std::move(config), emitter, reduction);
+  };
   return mapping;
 }
 
@@ -254,8 +288,10 @@ std::vector<KerasMapping> keras_mappings() {
   for (std::size_t axes = 1; axes <= 3; ++axes) {
     result.push_back(pooling("MaxPool", "MaxPooling", axes, maximum_over_windows));
     result.push_back(pooling("AvgPool", "AveragePooling", axes, mean_over_windows));
-    result.push_back({.type = "LPPool" + torch_suffix(axes), .class_name = "", .lower = lower_power, .written_only = true});
-    for (const auto& [type, class_name, reduction] : {std::array{"AdaptiveAvgPool", "AveragePooling", "Mean"}, std::array{"AdaptiveMaxPool", "MaxPooling", "Max"}}) {
+    result.push_back(
+        {.type = "LPPool" + torch_suffix(axes), .class_name = "", .lower = lower_power, .written_only = true});
+    for (const auto& [type, class_name, reduction] : {std::array{"AdaptiveAvgPool", "AveragePooling", "Mean"},
+                                                      std::array{"AdaptiveMaxPool", "MaxPooling", "Max"}}) {
       result.push_back(global_pooling(type, class_name, axes));
       result.push_back(adaptive_pooling(type, class_name, axes, reduction));
     }

@@ -41,7 +41,9 @@ template <typename Pool, typename Options>
 TorchInstance build_max(const Layer& layer) {
   const Attributes& a = layer.attributes;
   Pool module(options_for<Options>(a).dilation(a.integers("dilation")));
-  if (a.boolean("return_indices")) return with_places(a, module.ptr(), [module](const Tensor& input) mutable { return module->forward_with_indices(input); });
+  if (a.boolean("return_indices"))
+    return with_places(a, module.ptr(),
+                       [module](const Tensor& input) mutable { return module->forward_with_indices(input); });
   TorchFunction forward = module_call(module);
   if (has_padding_word(a, "same"))
     forward = [forward, windows = windows_of(a)](const Tensor& input) {
@@ -64,10 +66,12 @@ template <typename Pool, typename Options>
 TorchInstance build_average(const Layer& layer) {
   const Attributes& a = layer.attributes;
   Options options = options_for<Options>(a).count_include_pad(a.boolean("count_include_pad"));
-  if (a.contains("divisor_override") && !a.is_none("divisor_override")) options.divisor_override(a.integer("divisor_override"));
+  if (a.contains("divisor_override") && !a.is_none("divisor_override"))
+    options.divisor_override(a.integer("divisor_override"));
   const Pool module(options);
   const TorchFunction forward = module_call(module);
-  return unary(module.ptr(), in_data_format(a, has_padding_word(a, "same") ? mean_over_same(forward, windows_of(a)) : forward));
+  return unary(module.ptr(),
+               in_data_format(a, has_padding_word(a, "same") ? mean_over_same(forward, windows_of(a)) : forward));
 }
 
 // LibTorch's options take None for an element, except in one dimension.
@@ -83,7 +87,9 @@ TorchInstance build_adaptive(const Layer& layer) {
   }
   Pool module(sizes);
   if constexpr (requires { module->forward_with_indices(Tensor()); })
-    if (a.boolean("return_indices")) return with_places(a, module.ptr(), [module](const Tensor& input) mutable { return module->forward_with_indices(input); });
+    if (a.boolean("return_indices"))
+      return with_places(a, module.ptr(),
+                         [module](const Tensor& input) mutable { return module->forward_with_indices(input); });
   TorchFunction forward = module_call(module);
   if (!a.boolean("keepdims")) forward = [forward](const Tensor& input) { return forward(input).flatten(1); };
   return unary(module.ptr(), in_data_format(a, forward));
@@ -91,7 +97,8 @@ TorchInstance build_adaptive(const Layer& layer) {
 
 // The mean over the steps that the mask (batch, length) lets count.
 TorchValues masked_mean(const Attributes& a, const TorchValues& inputs, const NamedTensors& named) {
-  if (a.integers("output_size") != std::vector<std::int64_t>{1}) throw Unsupported("a mask is known for the mean over all steps alone");
+  if (a.integers("output_size") != std::vector<std::int64_t>{1})
+    throw Unsupported("a mask is known for the mean over all steps alone");
   const std::int64_t steps = a.text("data_format") == "channels_last" ? 1 : 2;
   const Tensor mask = named.at("mask").to(torch::kBool).unsqueeze(3 - steps);
   const bool keepdims = a.boolean("keepdims");
@@ -101,7 +108,9 @@ TorchValues masked_mean(const Attributes& a, const TorchValues& inputs, const Na
 
 TorchInstance build_mean_over_steps(const Layer& layer) {
   TorchInstance instance = build_adaptive<torch::nn::AdaptiveAvgPool1d, std::int64_t>(layer);
-  instance.forward_named = [a = layer.attributes](const TorchValues& inputs, const NamedTensors& named) { return masked_mean(a, inputs, named); };
+  instance.forward_named = [a = layer.attributes](const TorchValues& inputs, const NamedTensors& named) {
+    return masked_mean(a, inputs, named);
+  };
   return instance;
 }
 

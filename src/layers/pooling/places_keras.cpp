@@ -26,23 +26,28 @@ std::vector<std::int64_t> spatial_axes(const Attributes& a, std::int64_t axes) {
   return result;
 }
 
-// The number of each element among those of its channel: the place on the last axis, plus that on the one before times its size, ...
+// The number of each element among those of its channel: the place on the last axis, plus that on the one before times
+// its size, ...
 Handle emit_numbers(Composition& steps, Handle x, const std::vector<std::int64_t>& axes) {
   Handle result = steps.positions(x, axes[0]);
   for (std::size_t i = 1; i < axes.size(); ++i)
-    result = steps.elementwise("Add", {steps.elementwise("Multiply", {result, steps.size(x, axes[i])}), steps.positions(x, axes[i])});
+    result = steps.elementwise(
+        "Add", {steps.elementwise("Multiply", {result, steps.size(x, axes[i])}), steps.positions(x, axes[i])});
   return result;
 }
 
-// The first one of the largest among `count` elements of each window along an axis. What is not of the input has a negative place.
+// The first one of the largest among `count` elements of each window along an axis. What is not of the input has a
+// negative place.
 template <typename Element>
 Maxima largest(Composition& steps, const Maxima& all, std::int64_t count, bool has_margin, const Element& element) {
   Maxima result{element(all.values, 0), element(all.places, 0)};
   for (std::int64_t k = 1; k < count; ++k) {
     const Maxima next{element(all.values, k), element(all.places, k)};
     Handle is_larger = steps.elementwise("Greater", {next.values, result.values});
-    if (has_margin) is_larger = steps.elementwise("LogicalOr", {is_larger, steps.elementwise("Less", {result.places, Json(0)})});
-    result = {steps.elementwise("Maximum", {result.values, next.values}), steps.where(is_larger, next.places, result.places)};
+    if (has_margin)
+      is_larger = steps.elementwise("LogicalOr", {is_larger, steps.elementwise("Less", {result.places, Json(0)})});
+    result = {steps.elementwise("Maximum", {result.values, next.values}),
+              steps.where(is_larger, next.places, result.places)};
   }
   return result;
 }
@@ -51,7 +56,8 @@ Maxima largest(Composition& steps, const Maxima& all, std::int64_t count, bool h
 Handle emit_for_all(Composition& steps, Handle places) {
   const SymbolicShape& output = steps.emitter().output_shape();
   if (steps.shape(places) == output) return places;
-  const Handle zeros = steps.apply("ZerosLike", {steps.emitter().input(0)}, steps.emitter().input_shapes()[0], {{"dtype", "int32"}});
+  const Handle zeros =
+      steps.apply("ZerosLike", {steps.emitter().input(0)}, steps.emitter().input_shapes()[0], {{"dtype", "int32"}});
   return steps.elementwise("Add", {places, zeros});
 }
 
@@ -67,16 +73,25 @@ Handle emit_global_places(const Attributes& a, Composition& steps, const std::ve
     for (const std::int64_t axis : axes) count = count * input[axis];
     const Json channel_size(channels.value().value_or(-1));
     const Json::Array target = is_last ? Json::Array{-1, channel_size} : Json::Array{channel_size, -1};
-    const SymbolicShape shape = is_last ? SymbolicShape{input[0], count, channels} : SymbolicShape{input[0], channels, count};
-    if (channel_size == Json(-1)) throw Unsupported("places among open channels have no Keras operation; --fix-size may help");
-    row = emitter.call({.suffix = "row", .class_name = "Reshape", .config = {{"target_shape", target}}, .arguments = {row}, .outputs = {shape}}).at(0);
+    const SymbolicShape shape =
+        is_last ? SymbolicShape{input[0], count, channels} : SymbolicShape{input[0], channels, count};
+    if (channel_size == Json(-1))
+      throw Unsupported("places among open channels have no Keras operation; --fix-size may help");
+    row = emitter
+              .call({.suffix = "row",
+                     .class_name = "Reshape",
+                     .config = {{"target_shape", target}},
+                     .arguments = {row},
+                     .outputs = {shape}})
+              .at(0);
   }
   Handle places = steps.reduce("Argmax", row, axes[0], true);
   for (std::size_t i = 1; i < axes.size(); ++i) places = steps.expand(places, axes[0]);
   return places;
 }
 
-// The element number k of each part into which an adaptive pooling cuts an axis; the first one again where a part has fewer.
+// The element number k of each part into which an adaptive pooling cuts an axis; the first one again where a part has
+// fewer.
 std::vector<std::int64_t> elements_of_parts(std::int64_t size, std::int64_t parts, std::int64_t k) {
   std::vector<std::int64_t> result;
   for (std::int64_t part = 0; part < parts; ++part) {
@@ -89,7 +104,8 @@ std::vector<std::int64_t> elements_of_parts(std::int64_t size, std::int64_t part
 
 std::int64_t longest_part(std::int64_t size, std::int64_t parts) {
   std::int64_t result = 0;
-  for (std::int64_t part = 0; part < parts; ++part) result = std::max(result, ((part + 1) * size + parts - 1) / parts - part * size / parts);
+  for (std::int64_t part = 0; part < parts; ++part)
+    result = std::max(result, ((part + 1) * size + parts - 1) / parts - part * size / parts);
   return result;
 }
 
@@ -120,14 +136,18 @@ Handle emit_adaptive_places(const Attributes& a, KerasEmitter& emitter) {
   Composition steps(emitter, "place");
   const auto& sizes = a.integers("output_size");
   const std::vector<std::int64_t> axes = spatial_axes(a, static_cast<std::int64_t>(sizes.size()));
-  if (std::all_of(sizes.begin(), sizes.end(), [](std::int64_t size) { return size == 1; })) return emit_global_places(a, steps, axes);
+  if (std::all_of(sizes.begin(), sizes.end(), [](std::int64_t size) { return size == 1; }))
+    return emit_global_places(a, steps, axes);
   Maxima maxima{emitter.input(0), emit_numbers(steps, emitter.input(0), axes)};
   for (std::size_t i = axes.size(); i-- > 0;) {
     if (sizes[i] == kNone) continue;
     const Size& extent = emitter.input_shapes()[0][axes[i]];
-    if (!extent.value()) throw Unsupported("the places of an adaptive pooling over the open size " + extent.str() + " have no Keras operation; --fix-size may help");
-    maxima = largest(steps, maxima, longest_part(*extent.value(), sizes[i]), false,
-                     [&](Handle x, std::int64_t k) { return steps.take(x, axes[i], elements_of_parts(*extent.value(), sizes[i], k)); });
+    if (!extent.value())
+      throw Unsupported("the places of an adaptive pooling over the open size " + extent.str() +
+                        " have no Keras operation; --fix-size may help");
+    maxima = largest(steps, maxima, longest_part(*extent.value(), sizes[i]), false, [&](Handle x, std::int64_t k) {
+      return steps.take(x, axes[i], elements_of_parts(*extent.value(), sizes[i], k));
+    });
   }
   return emit_for_all(steps, maxima.places);
 }

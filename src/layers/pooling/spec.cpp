@@ -20,11 +20,13 @@ void check_padding(const Attributes& a) {
   const auto windows = windows_of(a);
   for (std::size_t i = 0; i < padding.size(); ++i)
     if (2 * padding[i] > windows[i].extent())
-      throw MalformedFile("\"padding\" is " + std::to_string(padding[i]) + ", expected at most half of the window's " + std::to_string(windows[i].extent()));
+      throw MalformedFile("\"padding\" is " + std::to_string(padding[i]) + ", expected at most half of the window's " +
+                          std::to_string(windows[i].extent()));
 }
 
 // Two checks after each other.
-std::function<void(const Attributes&)> both(std::function<void(const Attributes&)> first, std::function<void(const Attributes&)> second) {
+std::function<void(const Attributes&)> both(std::function<void(const Attributes&)> first,
+                                            std::function<void(const Attributes&)> second) {
   return [=](const Attributes& a) {
     first(a);
     second(a);
@@ -37,7 +39,8 @@ std::vector<SymbolicShape> shapes(const Attributes& a, const std::vector<Symboli
   SymbolicShape spatial = spatial_sizes(a, input, windows.size());
   const bool same = has_padding_word(a, "same");
   for (std::size_t i = 0; i < windows.size(); ++i)
-    spatial[i] = same ? windows_in_same(spatial[i], windows[i]) : windows_in(spatial[i], windows[i], margins_of(a)[i], a.boolean("ceil_mode"));
+    spatial[i] = same ? windows_in_same(spatial[i], windows[i])
+                      : windows_in(spatial[i], windows[i], margins_of(a)[i], a.boolean("ceil_mode"));
   return {with_channels(a, input[0], input[channel_axis(a, static_cast<std::int64_t>(input.size()))], spatial)};
 }
 
@@ -51,7 +54,8 @@ decltype(LayerType::shapes) with_places(decltype(LayerType::shapes) values) {
 }
 
 AttributeSpec return_indices() {
-  return boolean("return_indices", false, "whether the places of the maxima, counted over the input's spatial axes, are a second output");
+  return boolean("return_indices", false,
+                 "whether the places of the maxima, counted over the input's spatial axes, are a second output");
 }
 
 // Spatial sizes 9, 10, 11, ..., so that windows of 2 fit evenly into some and not into others.
@@ -82,7 +86,9 @@ LayerType windowed(const std::string& name, std::size_t axes, const std::string&
 
 LayerType pooling(const std::string& name, std::size_t axes, const std::string& summary) {
   LayerType type = windowed(name, axes, summary);
-  type.attributes.insert(type.attributes.begin() + 2, padding_attribute(axes, {"same", "valid"}, "elements added at both ends; \"same\" as Keras has it"));
+  type.attributes.insert(
+      type.attributes.begin() + 2,
+      padding_attribute(axes, {"same", "valid"}, "elements added at both ends; \"same\" as Keras has it"));
   type.check = both(type.check, check_padding);
   return type;
 }
@@ -90,7 +96,8 @@ LayerType pooling(const std::string& name, std::size_t axes, const std::string& 
 // Samples of one type, all of its attributes besides kernel_size and stride by name.
 class Samples {
  public:
-  Samples(LayerType& type, std::size_t axes, Json::Object common = {}) : type_(type), axes_(axes), common_(std::move(common)) {}
+  Samples(LayerType& type, std::size_t axes, Json::Object common = {})
+      : type_(type), axes_(axes), common_(std::move(common)) {}
   void add(const std::string& what, Json::Object attributes, std::int64_t batch = 2) const {
     for (const auto& [name, value] : common_) attributes.set(name, value);
     type_.samples.push_back({what, std::move(attributes), {image(batch, axes_)}});
@@ -133,28 +140,38 @@ LayerType max_pooling(std::size_t axes) {
   type.shapes = with_places(shapes);
   type.check = both(type.check, [](const Attributes& a) {
     check_at_least(a, "dilation", 1);
-    if (a.boolean("return_indices") && has_padding_word(a, "same")) throw MalformedFile("\"return_indices\" is PyTorch's, but the padding \"same\" Keras's");
+    if (a.boolean("return_indices") && has_padding_word(a, "same"))
+      throw MalformedFile("\"return_indices\" is PyTorch's, but the padding \"same\" Keras's");
   });
   const Samples samples(type, axes);
   add_window_samples(samples);
   add_padding_samples(samples);
   samples.add("dilation", {{"kernel_size", 2}, {"stride", 1}, {"dilation", 3}});
-  samples.add("uneven dilation and padding", {{"kernel_size", 3}, {"stride", 2}, {"dilation", samples.uneven(1)}, {"padding", 1}});
-  samples.add("dilation and ceil_mode", {{"kernel_size", 3}, {"stride", 3}, {"dilation", 2}, {"padding", 1}, {"ceil_mode", true}});
+  samples.add("uneven dilation and padding",
+              {{"kernel_size", 3}, {"stride", 2}, {"dilation", samples.uneven(1)}, {"padding", 1}});
+  samples.add("dilation and ceil_mode",
+              {{"kernel_size", 3}, {"stride", 3}, {"dilation", 2}, {"padding", 1}, {"ceil_mode", true}});
   const Samples with_indices(type, axes, {{"return_indices", true}});
   with_indices.add("places", {{"kernel_size", 2}}, 3);
   with_indices.add("places, overlapping with padding", {{"kernel_size", 3}, {"stride", 2}, {"padding", 1}}, 1);
-  with_indices.add("places, uneven", {{"kernel_size", samples.uneven(3)}, {"stride", samples.uneven(1)}, {"dilation", samples.uneven(1)}, {"padding", samples.uneven(0)}, {"ceil_mode", true}});
+  with_indices.add("places, uneven", {{"kernel_size", samples.uneven(3)},
+                                      {"stride", samples.uneven(1)},
+                                      {"dilation", samples.uneven(1)},
+                                      {"padding", samples.uneven(0)},
+                                      {"ceil_mode", true}});
   return type;
 }
 
 LayerType average_pooling(std::size_t axes) {
   LayerType type = pooling("AvgPool", axes, "mean over windows");
-  type.attributes.push_back(boolean("count_include_pad", true, "whether added zeros count; with padding \"same\" they never do"));
+  type.attributes.push_back(
+      boolean("count_include_pad", true, "whether added zeros count; with padding \"same\" they never do"));
   if (axes > 1) {
-    type.attributes.push_back(or_none(integer("divisor_override", 1, "what sums are divided by instead of the window's size")));
+    type.attributes.push_back(
+        or_none(integer("divisor_override", 1, "what sums are divided by instead of the window's size")));
     type.check = both(type.check, [](const Attributes& a) {
-      if (!a.is_none("divisor_override") && a.integer("divisor_override") == 0) throw MalformedFile("\"divisor_override\" is 0");
+      if (!a.is_none("divisor_override") && a.integer("divisor_override") == 0)
+        throw MalformedFile("\"divisor_override\" is 0");
     });
   }
   const Samples samples(type, axes);
@@ -162,11 +179,14 @@ LayerType average_pooling(std::size_t axes) {
   add_padding_samples(samples);
   const Samples without_padding(type, axes, {{"count_include_pad", false}});
   without_padding.add("padding that does not count", {{"kernel_size", 3}, {"stride", 2}, {"padding", 1}});
-  without_padding.add("uneven padding that does not count", {{"kernel_size", samples.uneven(3)}, {"stride", 1}, {"padding", samples.uneven(0)}});
-  without_padding.add("ceil_mode and padding that does not count", {{"kernel_size", 3}, {"stride", 2}, {"padding", 1}, {"ceil_mode", true}});
+  without_padding.add("uneven padding that does not count",
+                      {{"kernel_size", samples.uneven(3)}, {"stride", 1}, {"padding", samples.uneven(0)}});
+  without_padding.add("ceil_mode and padding that does not count",
+                      {{"kernel_size", 3}, {"stride", 2}, {"padding", 1}, {"ceil_mode", true}});
   if (axes > 1) {
     samples.add("divisor_override", {{"kernel_size", 2}, {"divisor_override", 3}});
-    samples.add("divisor_override, ceil_mode and padding", {{"kernel_size", 3}, {"stride", 2}, {"padding", 1}, {"ceil_mode", true}, {"divisor_override", -5}});
+    samples.add("divisor_override, ceil_mode and padding",
+                {{"kernel_size", 3}, {"stride", 2}, {"padding", 1}, {"ceil_mode", true}, {"divisor_override", -5}});
   }
   return type;
 }
@@ -174,15 +194,19 @@ LayerType average_pooling(std::size_t axes) {
 LayerType power_pooling(std::size_t axes) {
   LayerType type = windowed("LPPool", axes, "root of the sum of powers over windows");
   type.source = "torch/nn/modules/pooling.py";
-  type.attributes.insert(type.attributes.begin(), required_number("norm_type", "the power; infinity: the largest absolute value, minus infinity: the smallest"));
+  type.attributes.insert(
+      type.attributes.begin(),
+      required_number("norm_type", "the power; infinity: the largest absolute value, minus infinity: the smallest"));
   type.check = both(type.check, [](const Attributes& a) {
-    if (a.number("norm_type") == 0 || std::isnan(a.number("norm_type"))) throw MalformedFile("\"norm_type\" is neither a power nor infinite");
+    if (a.number("norm_type") == 0 || std::isnan(a.number("norm_type")))
+      throw MalformedFile("\"norm_type\" is neither a power nor infinite");
   });
   add_window_samples(Samples(type, axes, {{"norm_type", 2.0}}));
   const double infinity = std::numeric_limits<double>::infinity();
   const Samples samples(type, axes);
   for (const double power : {1.0, 4.0, -2.0, infinity, -infinity})
-    samples.add("power of " + Json(power).dump(), {{"norm_type", power}, {"kernel_size", 3}, {"stride", 2}, {"ceil_mode", true}});
+    samples.add("power of " + Json(power).dump(),
+                {{"norm_type", power}, {"kernel_size", 3}, {"stride", 2}, {"ceil_mode", true}});
   return type;
 }
 
@@ -191,7 +215,8 @@ LayerType adaptive_pooling(const std::string& name, std::size_t axes) {
   LayerType type;
   type.name = name + torch_suffix(axes);
   type.summary = "pooling to a given size, whatever the input's";
-  type.source = "torch/nn/modules/pooling.py; keras/src/layers/pooling/base_global_pooling.py, base_adaptive_pooling.py";
+  type.source =
+      "torch/nn/modules/pooling.py; keras/src/layers/pooling/base_global_pooling.py, base_adaptive_pooling.py";
   if (type.name == "AdaptiveAvgPool1d") type.named_inputs = {"mask"};  // of steps that count (Keras's)
   type.attributes = {
       of_elements_or_none(required_tuple("output_size", axes, "size of the output; None: the input's")),
@@ -202,8 +227,10 @@ LayerType adaptive_pooling(const std::string& name, std::size_t axes) {
   if (has_places) type.attributes.push_back(return_indices());
   type.check = [](const Attributes& a) {
     for (const std::int64_t size : a.integers("output_size")) {
-      if (size != kNone && size < 1) throw MalformedFile("\"output_size\" is " + std::to_string(size) + ", expected at least 1");
-      if (size != 1 && !a.boolean("keepdims")) throw MalformedFile("\"keepdims\" is false, but the output's size is not 1");
+      if (size != kNone && size < 1)
+        throw MalformedFile("\"output_size\" is " + std::to_string(size) + ", expected at least 1");
+      if (size != 1 && !a.boolean("keepdims"))
+        throw MalformedFile("\"keepdims\" is false, but the output's size is not 1");
     }
     if (a.contains("return_indices") && a.boolean("return_indices") && !a.boolean("keepdims"))
       throw MalformedFile("\"return_indices\" is PyTorch's, but dropping axes (\"keepdims\") Keras's");

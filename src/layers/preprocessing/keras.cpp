@@ -25,7 +25,9 @@ std::vector<double> numbers_in(const Json& json) {
   return result;
 }
 
-Json number_or_list(const std::vector<double>& numbers) { return numbers.size() == 1 ? Json(numbers[0]) : Json::array(numbers); }
+Json number_or_list(const std::vector<double>& numbers) {
+  return numbers.size() == 1 ? Json(numbers[0]) : Json::array(numbers);
+}
 
 // A number by itself or a list.
 Spelling numbers() {
@@ -35,13 +37,19 @@ Spelling numbers() {
 
 bool is_last(const Attributes& a, const Shapes& inputs) {
   const auto rank = static_cast<std::int64_t>(inputs.at(0).size());
-  return resolve_axis(a.integer("axis"), rank) == rank - 1 || (a.numbers("scale").size() == 1 && a.numbers("offset").size() == 1);
+  return resolve_axis(a.integer("axis"), rank) == rank - 1 ||
+         (a.numbers("scale").size() == 1 && a.numbers("offset").size() == 1);
 }
 
 KerasMapping rescaling() {
-  KerasMapping mapping{.type = "Rescaling", .class_name = "Rescaling", .attributes = {{"scale", "scale", numbers()}, {"offset", "offset", numbers()}}, .passes_mask = true};
+  KerasMapping mapping{.type = "Rescaling",
+                       .class_name = "Rescaling",
+                       .attributes = {{"scale", "scale", numbers()}, {"offset", "offset", numbers()}},
+                       .passes_mask = true};
   mapping.fits = is_last;
-  mapping.samples = {{"numbers", {{"scale", 0.5}, {"offset", -1.0}}, {{2, 4, 5, 3}}}, {"lists", {{"scale", Json::Array{0.5, 2.0, 1.5}}, {"offset", Json::Array{1.0, 2.0, 3.0}}}, {{2, 4, 5, 3}}}};
+  mapping.samples = {
+      {"numbers", {{"scale", 0.5}, {"offset", -1.0}}, {{2, 4, 5, 3}}},
+      {"lists", {{"scale", Json::Array{0.5, 2.0, 1.5}}, {"offset", Json::Array{1.0, 2.0, 3.0}}}, {{2, 4, 5, 3}}}};
   return mapping;
 }
 
@@ -54,7 +62,8 @@ KerasMapping rescaling_along_axis() {
     const auto step = [&](const char* suffix, const char* operation, Handle x, const std::vector<double>& values) {
       std::vector<std::int64_t> extents(shape.size(), 1);
       extents[axis] = static_cast<std::int64_t>(values.size());
-      return emitter.operation(suffix, "keras.src.ops.numpy", operation, {}, {x}, {{"x2", keras_ops::constant(extents, values)}}, shape);
+      return emitter.operation(suffix, "keras.src.ops.numpy", operation, {}, {x},
+                               {{"x2", keras_ops::constant(extents, values)}}, shape);
     };
     return step("", "Add", step("scale", "Multiply", emitter.input(0), a.numbers("scale")), a.numbers("offset"));
   };
@@ -69,13 +78,17 @@ Json nested(const std::vector<double>& values, const Shape& sizes, std::size_t a
 }
 
 KerasMapping normalization() {
-  KerasMapping mapping{.type = "Normalization", .class_name = "Normalization", .attributes = {{"invert", "invert", spelling::boolean()}}, .passes_mask = true};
+  KerasMapping mapping{.type = "Normalization",
+                       .class_name = "Normalization",
+                       .attributes = {{"invert", "invert", spelling::boolean()}},
+                       .passes_mask = true};
   mapping.lift = [](Json::Object& config, Attributes& attributes, const Shapes& inputs) {
     const SymbolicShape& input = inputs.at(0);
     const Json& given = config.at("axis");
     std::vector<std::int64_t> axes;
     if (!given.is_null())
-      for (const Json& axis : given.is_array() ? given.as_array() : Json::Array{given}) axes.push_back(resolve_axis(axis.as_integer(), static_cast<std::int64_t>(input.size())));
+      for (const Json& axis : given.is_array() ? given.as_array() : Json::Array{given})
+        axes.push_back(resolve_axis(axis.as_integer(), static_cast<std::int64_t>(input.size())));
     std::sort(axes.begin(), axes.end());
     Shape sizes;
     for (const std::int64_t axis : axes) {
@@ -86,7 +99,8 @@ KerasMapping normalization() {
     attributes.set("axes", axes);
     attributes.set("sizes", sizes);
     for (const char* name : {"mean", "variance"})
-      if (const Json* values = config.find(name); values && !values->is_null()) attributes.set(name, numbers_in(*values));
+      if (const Json* values = config.find(name); values && !values->is_null())
+        attributes.set(name, numbers_in(*values));
     for (const char* name : {"axis", "mean", "variance"}) config.erase(name);
   };
   mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
@@ -96,14 +110,16 @@ KerasMapping normalization() {
       if (a.is_none(name))
         config.set(name, nullptr);
       else
-        config.set(name, a.numbers(name).size() == 1 ? Json(a.numbers(name)[0]) : nested(a.numbers(name), a.integers("sizes"), 0, next));
+        config.set(name, a.numbers(name).size() == 1 ? Json(a.numbers(name)[0])
+                                                     : nested(a.numbers(name), a.integers("sizes"), 0, next));
     }
     return emitter.main(std::move(config), {emitter.input(0)});
   };
   mapping.weights = [](const Attributes& a, const Shapes&) {
     WeightRules result;
     if (a.is_none("mean"))
-      for (const char* name : {"mean", "variance", "count"}) result.rules.push_back({.torch = {name}, .keras = {name}, .trainable = false});
+      for (const char* name : {"mean", "variance", "count"})
+        result.rules.push_back({.torch = {name}, .keras = {name}, .trainable = false});
     return result;
   };
   mapping.samples = {

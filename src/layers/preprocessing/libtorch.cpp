@@ -20,9 +20,10 @@ Tensor constants(const std::vector<double>& values, const Tensor& input) {
 
 TorchInstance rescaling(const Layer& layer) {
   const Attributes& a = layer.attributes;
-  return unary([scale = a.numbers("scale"), offset = a.numbers("offset"), axis = a.integer("axis")](const Tensor& input) {
-    return input * along(constants(scale, input), {axis}, input) + along(constants(offset, input), {axis}, input);
-  });
+  return unary(
+      [scale = a.numbers("scale"), offset = a.numbers("offset"), axis = a.integer("axis")](const Tensor& input) {
+        return input * along(constants(scale, input), {axis}, input) + along(constants(offset, input), {axis}, input);
+      });
 }
 
 class NormalizationImpl : public torch::nn::Module {
@@ -38,7 +39,8 @@ class NormalizationImpl : public torch::nn::Module {
 
 TorchInstance normalization(const Layer& layer) {
   const Attributes& a = layer.attributes;
-  const auto apply = [axes = a.integers("axes"), invert = a.boolean("invert")](const Tensor& input, const Tensor& means, const Tensor& variances) {
+  const auto apply = [axes = a.integers("axes"), invert = a.boolean("invert")](const Tensor& input, const Tensor& means,
+                                                                               const Tensor& variances) {
     const Tensor mean = along(means, axes, input);
     const Tensor deviation = along(variances, axes, input).sqrt().clamp_min(1e-7);  // Keras's epsilon()
     return invert ? mean + input * deviation : (input - mean) / deviation;

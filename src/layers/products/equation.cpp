@@ -11,7 +11,9 @@ namespace {
 
 constexpr const char* kDots = "...";
 
-[[noreturn]] void throw_wrong(const std::string& equation) { throw MalformedFile("its equation \"" + equation + "\" does not fit its inputs"); }
+[[noreturn]] void throw_wrong(const std::string& equation) {
+  throw MalformedFile("its equation \"" + equation + "\" does not fit its inputs");
+}
 
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
@@ -104,10 +106,12 @@ SymbolicShape contracted(const Equation& equation, const std::vector<SymbolicSha
   return result;
 }
 
-std::pair<std::int64_t, std::int64_t> dot_axes(const Attributes& attributes, std::size_t first_rank, std::size_t second_rank) {
+std::pair<std::int64_t, std::int64_t> dot_axes(const Attributes& attributes, std::size_t first_rank,
+                                               std::size_t second_rank) {
   const auto& axes = attributes.integers("axes");
   if (axes.empty() || axes.size() > 2) throw MalformedFile("its axes " + to_string(axes) + " are not one or two");
-  const std::pair result{resolve_axis(axes.front(), static_cast<std::int64_t>(first_rank)), resolve_axis(axes.back(), static_cast<std::int64_t>(second_rank))};
+  const std::pair result{resolve_axis(axes.front(), static_cast<std::int64_t>(first_rank)),
+                         resolve_axis(axes.back(), static_cast<std::int64_t>(second_rank))};
   if (result.first == 0 || result.second == 0) throw MalformedFile("its axes " + to_string(axes) + " name the batch");
   return result;
 }

@@ -15,8 +15,8 @@ struct Equation {
   std::string output;
 };
 
-/// Reads an equation for so many inputs; where it names no output, that has the letters that stand once, in order. Throws
-/// MalformedFile.
+/// Reads an equation for so many inputs; where it names no output, that has the letters that stand once, in order.
+/// Throws MalformedFile.
 Equation parse_equation(const std::string& text, std::size_t inputs);
 std::string to_text(const Equation& equation);
 
@@ -24,7 +24,8 @@ std::string to_text(const Equation& equation);
 SymbolicShape contracted(const Equation& equation, const std::vector<SymbolicShape>& inputs);
 
 /// The axes, counted from the start, along which Keras's Dot works. Throws MalformedFile.
-std::pair<std::int64_t, std::int64_t> dot_axes(const Attributes& attributes, std::size_t first_rank, std::size_t second_rank);
+std::pair<std::int64_t, std::int64_t> dot_axes(const Attributes& attributes, std::size_t first_rank,
+                                               std::size_t second_rank);
 
 /// The axis of three elements along which a cross product works. Throws MalformedFile where there is none.
 std::int64_t cross_axis(const Attributes& attributes, const SymbolicShape& shape);

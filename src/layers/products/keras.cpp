@@ -9,7 +9,10 @@ namespace {
 using Handle = KerasEmitter::Handle;
 
 KerasMapping dot() {
-  KerasMapping mapping{.type = "Dot", .class_name = "Dot", .attributes = {{"axes", "axes", spelling::axes()}, {"normalize", "normalize", spelling::boolean()}}};
+  KerasMapping mapping{
+      .type = "Dot",
+      .class_name = "Dot",
+      .attributes = {{"axes", "axes", spelling::axes()}, {"normalize", "normalize", spelling::boolean()}}};
   mapping.inputs_as_list = true;
   mapping.lift = [](Json::Object& config, Attributes&, const std::vector<SymbolicShape>&) { expect_layer(config); };
   return mapping;
@@ -25,9 +28,13 @@ Handle emit_matmul(Composition& steps, Handle x, Handle y) {
   return steps.apply("Matmul", {x, y}, std::move(shape));
 }
 
-Handle emit_outer(Composition& steps, Handle x, Handle y) { return steps.elementwise("Multiply", {steps.expand(x, 1), y}); }
+Handle emit_outer(Composition& steps, Handle x, Handle y) {
+  return steps.elementwise("Multiply", {steps.expand(x, 1), y});
+}
 
-Handle emit_sum_of_matmul(Composition& steps, Handle x, Handle y) { return steps.reduce("Sum", emit_matmul(steps, x, y), 0, false); }
+Handle emit_sum_of_matmul(Composition& steps, Handle x, Handle y) {
+  return steps.reduce("Sum", emit_matmul(steps, x, y), 0, false);
+}
 
 // A product that is added to another input.
 KerasMapping added(const std::string& type, EmitProduct emit_product) {
@@ -47,7 +54,9 @@ KerasMapping added(const std::string& type, EmitProduct emit_product) {
 // Keras's Outer takes all elements of its inputs in a row.
 KerasMapping outer() {
   KerasMapping mapping = operation("outer", "Outer", {}, {"x1", "x2"});
-  mapping.accepts = [](const std::vector<SymbolicShape>& inputs) { return inputs.size() == 2 && inputs[0].size() == 1 && inputs[1].size() == 1; };
+  mapping.accepts = [](const std::vector<SymbolicShape>& inputs) {
+    return inputs.size() == 2 && inputs[0].size() == 1 && inputs[1].size() == 1;
+  };
   return mapping;
 }
 
@@ -64,7 +73,8 @@ KerasMapping cross() {
       return given && !given->is_null() ? given->as_integer() : -1;
     };
     const bool is_one = axis("axisa") == axis("axisb") && axis("axisa") == axis("axisc");
-    if (inputs.at(0).size() != inputs.at(1).size() || !is_one) throw Unsupported("its vectors stand along different axes");
+    if (inputs.at(0).size() != inputs.at(1).size() || !is_one)
+      throw Unsupported("its vectors stand along different axes");
     attributes.set("dim", axis("axisa"));
     for (const char* name : {"axisa", "axisb", "axisc", "axis"}) config.erase(name);
   };
@@ -79,7 +89,8 @@ KerasMapping emitted_cross(const std::string& type) {
     Composition steps(emitter);
     const std::int64_t axis = cross_axis(a, emitter.output_shape());
     const auto product = [&](const std::vector<std::int64_t>& first, const std::vector<std::int64_t>& second) {
-      return steps.elementwise("Multiply", {steps.take(emitter.input(0), axis, first), steps.take(emitter.input(1), axis, second)});
+      return steps.elementwise("Multiply",
+                               {steps.take(emitter.input(0), axis, first), steps.take(emitter.input(1), axis, second)});
     };
     return last_call(emitter, kNumpy, "Subtract", {}, {product({1, 2, 0}, {2, 0, 1}), product({2, 0, 1}, {1, 2, 0})});
   };

@@ -7,15 +7,20 @@ namespace {
 using torch::Tensor;
 
 TorchLayer of_two(const char* type, Tensor (*function)(const Tensor&, const Tensor&)) {
-  return {type, [function](const Layer&) { return function_of_all([function](const TorchValues& inputs) { return function(inputs.at(0), inputs.at(1)); }); }};
+  return {
+      type, [function](const Layer&) {
+        return function_of_all([function](const TorchValues& inputs) { return function(inputs.at(0), inputs.at(1)); });
+      }};
 }
 
 using torch::Scalar;
 
-TorchLayer added(const char* type, Tensor (*function)(const Tensor&, const Tensor&, const Tensor&, const Scalar&, const Scalar&)) {
+TorchLayer added(const char* type,
+                 Tensor (*function)(const Tensor&, const Tensor&, const Tensor&, const Scalar&, const Scalar&)) {
   return {type, [function](const Layer& layer) {
             const Attributes& a = layer.attributes;
-            return function_of_all([function, beta = scalar_of(a.at("beta")), alpha = scalar_of(a.at("alpha"))](const TorchValues& inputs) {
+            return function_of_all([function, beta = scalar_of(a.at("beta")),
+                                    alpha = scalar_of(a.at("alpha"))](const TorchValues& inputs) {
               return function(inputs.at(0), inputs.at(1), inputs.at(2), beta, alpha);
             });
           }};
@@ -28,11 +33,15 @@ TorchInstance build_cross(const Layer& layer) {
 }
 
 TorchInstance build_linalg_cross(const Layer& layer) {
-  return function_of_all([dim = layer.attributes.integer("dim")](const TorchValues& inputs) { return torch::linalg_cross(inputs.at(0), inputs.at(1), dim); });
+  return function_of_all([dim = layer.attributes.integer("dim")](const TorchValues& inputs) {
+    return torch::linalg_cross(inputs.at(0), inputs.at(1), dim);
+  });
 }
 
 TorchInstance build_einsum(const Layer& layer) {
-  return function_of_all([equation = layer.attributes.text("equation")](const TorchValues& inputs) { return torch::einsum(equation, inputs); });
+  return function_of_all([equation = layer.attributes.text("equation")](const TorchValues& inputs) {
+    return torch::einsum(equation, inputs);
+  });
 }
 
 // Source: keras/src/ops/nn.py, _normalize.

@@ -36,11 +36,13 @@ SymbolicShape multiplied(SymbolicShape a, SymbolicShape b) {
 }
 
 void expect_rank(const SymbolicShape& input, std::size_t rank) {
-  if (input.size() != rank) throw MalformedFile("its input has shape " + to_string(input) + ", expected " + std::to_string(rank) + " axes");
+  if (input.size() != rank)
+    throw MalformedFile("its input has shape " + to_string(input) + ", expected " + std::to_string(rank) + " axes");
 }
 
 // `rank`: that of both inputs, where the function takes no other.
-LayerType matrices(const std::string& name, const std::string& summary, std::optional<std::size_t> rank, std::vector<Sample> samples) {
+LayerType matrices(const std::string& name, const std::string& summary, std::optional<std::size_t> rank,
+                   std::vector<Sample> samples) {
   LayerType type = product(name, summary);
   type.shapes = [rank](const Attributes&, const Shapes& inputs) -> Shapes {
     for (const SymbolicShape& input : inputs)
@@ -74,7 +76,8 @@ LayerType make(const Added& added) {
   LayerType type = product(added.name, "beta times the first input, plus alpha times the product of " + added.product);
   type.source = "torch/_torch_docs.py";
   type.least_inputs = type.most_inputs = 3;
-  type.attributes = {scalar("beta", std::int64_t{1}, "what the first input is multiplied by"), scalar("alpha", std::int64_t{1}, "what the product is multiplied by")};
+  type.attributes = {scalar("beta", std::int64_t{1}, "what the first input is multiplied by"),
+                     scalar("alpha", std::int64_t{1}, "what the product is multiplied by")};
   type.shapes = [added](const Attributes&, const Shapes& inputs) -> Shapes {
     expect_rank(inputs.at(1), added.first_rank);
     expect_rank(inputs.at(2), added.second_rank);
@@ -92,14 +95,19 @@ LayerType make(const Added& added) {
 
 std::vector<LayerType> added_products() {
   constexpr std::size_t none = Sample::kNoBatch;
-  const auto sample = [](std::vector<Shape> inputs, std::vector<std::size_t> batch_axes) { return Sample{.what = {}, .attributes = {}, .inputs = std::move(inputs), .batch_axes = std::move(batch_axes)}; };
+  const auto sample = [](std::vector<Shape> inputs, std::vector<std::size_t> batch_axes) {
+    return Sample{.what = {}, .attributes = {}, .inputs = std::move(inputs), .batch_axes = std::move(batch_axes)};
+  };
   std::vector<LayerType> result;
   for (const Added& added : {
            Added{"addmm", "two matrices", 2, 2, by_matrices, sample({{3, 5}, {3, 4}, {4, 5}}, {0, 0, none})},
            Added{"addmv", "a matrix and a vector", 2, 1, by_matrices, sample({{3}, {3, 4}, {4}}, {0, 0, none})},
-           Added{"addr", "each element of a vector and each of another", 1, 1, all_by_all, sample({{3, 5}, {3}, {5}}, {0, 0, none})},
-           Added{"baddbmm", "matrices, one by one", 3, 3, by_matrices, sample({{2, 3, 5}, {2, 3, 4}, {2, 4, 5}}, {0, 0, 0})},
-           Added{"addbmm", "matrices, one by one, all of them added up", 3, 3, added_up, sample({{3, 5}, {2, 3, 4}, {2, 4, 5}}, {none, 0, 0})},
+           Added{"addr", "each element of a vector and each of another", 1, 1, all_by_all,
+                 sample({{3, 5}, {3}, {5}}, {0, 0, none})},
+           Added{"baddbmm", "matrices, one by one", 3, 3, by_matrices,
+                 sample({{2, 3, 5}, {2, 3, 4}, {2, 4, 5}}, {0, 0, 0})},
+           Added{"addbmm", "matrices, one by one, all of them added up", 3, 3, added_up,
+                 sample({{3, 5}, {2, 3, 4}, {2, 4, 5}}, {none, 0, 0})},
        })
     result.push_back(make(added));
   return result;
@@ -123,10 +131,13 @@ LayerType cross(const std::string& name, AttributeSpec dim) {
   type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
     if (inputs.at(0).size() != inputs.at(1).size()) throw_misfit(inputs[0], inputs[1]);
     const SymbolicShape result = broadcast(inputs);
-    if (result[cross_axis(a, result)] != Size(3)) throw MalformedFile("its axis has " + result[cross_axis(a, result)].str() + " elements, expected 3");
+    if (result[cross_axis(a, result)] != Size(3))
+      throw MalformedFile("its axis has " + result[cross_axis(a, result)].str() + " elements, expected 3");
     return {result};
   };
-  type.samples = {{"last axis", {{"dim", -1}}, {{2, 4, 3}, {2, 4, 3}}}, {"channels", {{"dim", 1}}, {{2, 3, 4}, {2, 3, 4}}}, {"the default", {}, {{2, 5, 3}, {2, 5, 3}}}};
+  type.samples = {{"last axis", {{"dim", -1}}, {{2, 4, 3}, {2, 4, 3}}},
+                  {"channels", {{"dim", 1}}, {{2, 3, 4}, {2, 3, 4}}},
+                  {"the default", {}, {{2, 5, 3}, {2, 5, 3}}}};
   return type;
 }
 
@@ -151,11 +162,14 @@ void einsum_layout(LayoutCall& call) {
 
 LayerType einsum() {
   LayerType type = product("einsum", "sums of products along the axes that an equation names");
-  type.attributes = {required_text("equation", "letters for the axes of each input and of the output: \"bij,bjk->bik\"")};
+  type.attributes = {
+      required_text("equation", "letters for the axes of each input and of the output: \"bij,bjk->bik\"")};
   type.least_inputs = 1;
   type.most_inputs = 26;
   type.layout = {LayoutWish::Neutral, einsum_layout};
-  type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes { return {contracted(parse_equation(a.text("equation"), inputs.size()), inputs)}; };
+  type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
+    return {contracted(parse_equation(a.text("equation"), inputs.size()), inputs)};
+  };
   type.samples = {
       {"matrices", {{"equation", "bij,bjk->bik"}}, {{2, 3, 4}, {2, 4, 5}}},
       {"attention", {{"equation", "bhqd,bhkd->bhqk"}}, {{1, 2, 3, 4}, {1, 2, 5, 4}}},
@@ -170,7 +184,9 @@ LayerType einsum() {
 LayerType dot() {
   LayerType type = product("Dot", "product of two inputs along an axis of each, sample by sample (Keras's)");
   type.source = "keras/src/layers/merging/dot.py";
-  type.attributes = {required_axes("axes", "the axis of both, or of each"), boolean("normalize", false, "whether the inputs are divided by their norms along the axes before")};
+  type.attributes = {
+      required_axes("axes", "the axis of both, or of each"),
+      boolean("normalize", false, "whether the inputs are divided by their norms along the axes before")};
   type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
     const auto [first, second] = dot_axes(a, inputs.at(0).size(), inputs.at(1).size());
     if (differ(inputs[0][first], inputs[1][second])) throw_misfit(inputs[0], inputs[1]);
@@ -202,7 +218,9 @@ std::int64_t cross_axis(const Attributes& a, const SymbolicShape& shape) {
 std::vector<LayerType> layer_types() {
   std::vector<LayerType> result{
       matrices("matmul", "product of matrices, whose leading axes broadcast", {},
-               {{"matrices", {}, {{2, 3, 4}, {2, 4, 5}}}, {"heads", {}, {{2, 3, 4, 5}, {2, 3, 5, 2}}}, {"broadcast", {}, {{2, 3, 4, 5}, {2, 1, 5, 3}}}}),
+               {{"matrices", {}, {{2, 3, 4}, {2, 4, 5}}},
+                {"heads", {}, {{2, 3, 4, 5}, {2, 3, 5, 2}}},
+                {"broadcast", {}, {{2, 3, 4, 5}, {2, 1, 5, 3}}}}),
       matrices("bmm", "product of matrices, one by one", 3, {{"matrices", {}, {{2, 3, 4}, {2, 4, 5}}}}),
       einsum(),
       dot(),

@@ -25,17 +25,20 @@ enum class Form { Layer, Cells };
 
 Place place_of(const Kind& kind, Form form, const Attributes& a, std::int64_t layer, std::int64_t direction) {
   const std::string wrapped = directions(a) == 1 ? "" : direction == 1 ? "backward_layer" : "layer";
-  if (form == Form::Cells) return {"", "{" + wrapped + (wrapped.empty() ? "" : "/") + "cell/cells/" + std::to_string(layer) + "}"};
+  if (form == Form::Cells)
+    return {"", "{" + wrapped + (wrapped.empty() ? "" : "/") + "cell/cells/" + std::to_string(layer) + "}"};
   return {keras_part(layer), (wrapped.empty() ? "" : "{" + wrapped + "}/") + kind.keras_cell};
 }
 
 // The rules of one layer and direction, whose tensors' names end in `suffix`.
-void add_rules(WeightRules& rules, const Kind& kind, const Attributes& a, const std::string& suffix, const Place& place) {
+void add_rules(WeightRules& rules, const Kind& kind, const Attributes& a, const std::string& suffix,
+               const Place& place) {
   std::vector<WeightStep> gates;
   if (kind.type == "GRU") gates.push_back(ReorderBlocks{0, kind.keras_gates});
   const auto add = [&](std::vector<std::string> torch, const std::string& variable, std::vector<WeightStep> more) {
     for (std::string& name : torch) name += suffix;
-    WeightRule rule{.torch = std::move(torch), .keras = {place.cell + "/" + variable}, .steps = gates, .part = place.part};
+    WeightRule rule{
+        .torch = std::move(torch), .keras = {place.cell + "/" + variable}, .steps = gates, .part = place.part};
     rule.steps.insert(rule.steps.end(), more.begin(), more.end());
     rules.rules.push_back(std::move(rule));
   };
@@ -56,7 +59,8 @@ WeightRules weights(const Kind& kind, Form form, const Attributes& a, const Shap
   for (std::int64_t direction = 0; direction < directions(a); ++direction)
     for (std::int64_t layer = 0; layer < a.integer("num_layers"); ++layer) {
       if (is_projected(a)) {
-        std::ranges::move(projected_rules(a, layer, direction, inputs.size() > 1).rules, std::back_inserter(rules.rules));
+        std::ranges::move(projected_rules(a, layer, direction, inputs.size() > 1).rules,
+                          std::back_inserter(rules.rules));
         continue;
       }
       add_rules(rules, kind, a, tensor_suffix(layer, direction), place_of(kind, form, a, layer, direction));
@@ -66,7 +70,10 @@ WeightRules weights(const Kind& kind, Form form, const Attributes& a, const Shap
 
 // A constructor's argument that is an object of Keras's.
 Json object(const std::string& module, const std::string& class_name, Json::Object config) {
-  return Json::Object{{"module", "keras." + module}, {"class_name", class_name}, {"config", std::move(config)}, {"registered_name", nullptr}};
+  return Json::Object{{"module", "keras." + module},
+                      {"class_name", class_name},
+                      {"config", std::move(config)},
+                      {"registered_name", nullptr}};
 }
 
 using Configurations = std::vector<std::pair<std::string, Json::Object>>;
@@ -119,25 +126,32 @@ Configurations configurations(const Kind& kind) {
   return result;
 }
 
-Json cell(const Kind& kind, Json::Object config) { return object("layers", kind.keras_class + "Cell", std::move(config)); }
+Json cell(const Kind& kind, Json::Object config) {
+  return object("layers", kind.keras_class + "Cell", std::move(config));
+}
 
 Json stack(const Kind& kind, std::int64_t count, const std::string& name) {
   Json::Array cells;
-  for (std::int64_t i = 0; i < count; ++i) cells.push_back(cell(kind, {{"units", 4}, {"name", name + std::to_string(i)}}));
+  for (std::int64_t i = 0; i < count; ++i)
+    cells.push_back(cell(kind, {{"units", 4}, {"name", name + std::to_string(i)}}));
   return object("layers", "StackedRNNCells", {{"cells", std::move(cells)}, {"name", name}});
 }
 
 // The same for an RNN.
 Configurations configurations_of_cells(const Kind& kind) {
   Configurations result;
-  for (auto& [what, config] : cell_configurations(kind)) result.push_back({what, {{"cell", cell(kind, std::move(config))}}});
+  for (auto& [what, config] : cell_configurations(kind))
+    result.push_back({what, {{"cell", cell(kind, std::move(config))}}});
   for (auto& [what, config] : layer_configurations()) {
     config.set("cell", cell(kind, {{"units", 5}, {"name", "inner"}}));
     result.push_back({what, std::move(config)});
   }
-  for (const std::int64_t count : {1, 2, 3}) result.push_back({"stack of " + std::to_string(count), {{"cell", stack(kind, count, "stacked")}}});
-  result.push_back({"stack, sequences and states", {{"cell", stack(kind, 2, "stacked")}, {"return_sequences", true}, {"return_state", true}}});
-  result.push_back({"stack, backwards", {{"cell", stack(kind, 2, "stacked")}, {"return_sequences", true}, {"go_backwards", true}}});
+  for (const std::int64_t count : {1, 2, 3})
+    result.push_back({"stack of " + std::to_string(count), {{"cell", stack(kind, count, "stacked")}}});
+  result.push_back({"stack, sequences and states",
+                    {{"cell", stack(kind, 2, "stacked")}, {"return_sequences", true}, {"return_state", true}}});
+  result.push_back(
+      {"stack, backwards", {{"cell", stack(kind, 2, "stacked")}, {"return_sequences", true}, {"go_backwards", true}}});
   return result;
 }
 
@@ -165,7 +179,8 @@ KerasMapping any_form(const Kind& kind, Form form) {
 
 void add_samples(KerasMapping& mapping, const Kind& kind, Configurations configurations) {
   const std::string prefix = mapping.class_name == kRnn ? kind.keras_class + ", " : "";  // one class for all kinds
-  for (auto& [what, config] : configurations) mapping.samples.push_back({prefix + what, std::move(config), {{3, 6, 5}}});
+  for (auto& [what, config] : configurations)
+    mapping.samples.push_back({prefix + what, std::move(config), {{3, 6, 5}}});
   std::vector<Shape> with_state(1 + kind.states, Shape{3, 4});
   with_state[0] = {3, 6, 5};
   mapping.samples.push_back({prefix + "initial state", mapping.samples.at(0).config, std::move(with_state)});
@@ -202,7 +217,10 @@ KerasMapping of_cells(const Kind& kind) {
     return KerasWriter(kind, kRnn, a, std::move(config), emitter).run();
   };
   add_samples(mapping, kind, configurations_of_cells(kind));
-  if (kind.states == 1) mapping.samples.push_back({kind.keras_class + ", stack, initial states", {{"cell", stack(kind, 2, "stacked")}}, {{3, 6, 5}, {3, 4}, {3, 4}}});
+  if (kind.states == 1)
+    mapping.samples.push_back({kind.keras_class + ", stack, initial states",
+                               {{"cell", stack(kind, 2, "stacked")}},
+                               {{3, 6, 5}, {3, 4}, {3, 4}}});
   return mapping;
 }
 
@@ -229,7 +247,8 @@ KerasMapping two_directions(const Kind& kind, Form form) {
   KerasMapping mapping = inner;
   mapping.class_name = "Bidirectional";
   mapping.attributes = {{"merge_mode", "merge_mode", spelling::text_or_none()}};
-  mapping.carried = {{"layer", wrapped_name(kind, form, "forward")}, {"backward_layer", wrapped_name(kind, form, "backward")}};
+  mapping.carried = {{"layer", wrapped_name(kind, form, "forward")},
+                     {"backward_layer", wrapped_name(kind, form, "backward")}};
   mapping.reads = [inner](const Json::Object& config) {
     const Json layer = config.at("layer");
     return layer.at("class_name") == Json(inner.class_name) && inner.reads(layer.at("config").as_object());
@@ -247,10 +266,12 @@ KerasMapping two_directions(const Kind& kind, Form form) {
     const Json* backward_described = config.find("backward_layer");
     if (!backward_described || backward_described->is_null()) return;  // Keras's own: the same, backwards
     if (backward_described->at("class_name") != Json(inner.class_name))
-      throw Unsupported("its two layers are " + inner.class_name + " and " + backward_described->at("class_name").as_string());
+      throw Unsupported("its two layers are " + inner.class_name + " and " +
+                        backward_described->at("class_name").as_string());
     const Layer backward = lift_direction(inner, *backward_described, inputs);
     for (const auto& [name, value] : backward.attributes)
-      if ((value == forward.attributes.at(name)) == (name == "go_backwards")) throw Unsupported("its two layers differ in " + name);
+      if ((value == forward.attributes.at(name)) == (name == "go_backwards"))
+        throw Unsupported("its two layers differ in " + name);
     config.set("backward_layer", kept_of(backward, Json(*backward_described).at("config").as_object()));
   };
   mapping.derive = [](Attributes&, const Shapes&) {};
@@ -268,12 +289,15 @@ KerasMapping two_directions(const Kind& kind, Form form) {
     mapping.samples.push_back({prefix + what, std::move(config), std::move(inputs)});
   };
   for (const KerasSample& one : inner.samples)
-    if (one.inputs.size() == 1 && !one.config.contains("go_backwards")) sample(form == Form::Cells ? one.what.substr(kind.keras_class.size() + 2) : one.what, {{"layer", wrapped(one.config, "inner")}});  // that needs a backward_layer
+    if (one.inputs.size() == 1 && !one.config.contains("go_backwards"))
+      sample(form == Form::Cells ? one.what.substr(kind.keras_class.size() + 2) : one.what,
+             {{"layer", wrapped(one.config, "inner")}});  // that needs a backward_layer
   const Json::Object plain = inner.samples.at(0).config;
   Json::Object sequences = plain, states = plain;
   sequences.set("return_sequences", true);
   states.set("return_state", true);
-  for (const char* mode : {"sum", "mul", "ave"}) sample("merged by " + std::string(mode), {{"layer", wrapped(sequences, "inner")}, {"merge_mode", mode}});
+  for (const char* mode : {"sum", "mul", "ave"})
+    sample("merged by " + std::string(mode), {{"layer", wrapped(sequences, "inner")}, {"merge_mode", mode}});
   sample("not merged", {{"layer", wrapped(states, "inner")}, {"merge_mode", nullptr}});
   Json::Object backwards = sequences;
   backwards.set("go_backwards", true);
@@ -283,7 +307,8 @@ KerasMapping two_directions(const Kind& kind, Form form) {
     backwards_by_ones.set("cell", cell(kind, {{"units", 4}, {"bias_initializer", ones}}));
   else
     backwards_by_ones.set("bias_initializer", ones);
-  sample("a backward layer of its own", {{"layer", wrapped(sequences, "ahead")}, {"backward_layer", wrapped(backwards_by_ones, "behind")}});
+  sample("a backward layer of its own",
+         {{"layer", wrapped(sequences, "ahead")}, {"backward_layer", wrapped(backwards_by_ones, "behind")}});
   sample("backwards first", {{"layer", wrapped(backwards, "ahead")}, {"backward_layer", wrapped(sequences, "behind")}});
   std::vector<Shape> with_states(1 + 2 * kind.states, Shape{3, 4});
   with_states[0] = {3, 6, 5};
@@ -302,7 +327,9 @@ KerasMapping single_step(const Kind& kind) {
     add_rules(rules, kind, a, "", {"", kind.keras_cell});
     return rules;
   };
-  mapping.lower = [&kind](const Attributes& a, Json::Object config, KerasEmitter& emitter) { return write_step(kind, a, std::move(config), emitter); };
+  mapping.lower = [&kind](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
+    return write_step(kind, a, std::move(config), emitter);
+  };
   return mapping;
 }
 

@@ -19,7 +19,10 @@ KerasMapping cell_mapping(const Kind& kind) {
 }
 
 Json object(const std::string& class_name, Json::Object config) {
-  return Json::Object{{"module", "keras.layers"}, {"class_name", class_name}, {"config", std::move(config)}, {"registered_name", nullptr}};
+  return Json::Object{{"module", "keras.layers"},
+                      {"class_name", class_name},
+                      {"config", std::move(config)},
+                      {"registered_name", nullptr}};
 }
 
 const Json::Array& stacked(const Json& stack) { return stack.at("config").at("cells").as_array(); }
@@ -28,7 +31,9 @@ const Json::Array& stacked(const Json& stack) { return stack.at("config").at("ce
 Json taken(const Kind& kind, const Json& cell, std::size_t index, Attributes& attributes) {
   const KerasMapping mapping = cell_mapping(kind);
   const std::string& class_name = cell.at("class_name").as_string();
-  if (class_name != mapping.class_name) throw Unsupported("it stacks a " + class_name + " on a " + mapping.class_name + ", which PyTorch has no module for");
+  if (class_name != mapping.class_name)
+    throw Unsupported("it stacks a " + class_name + " on a " + mapping.class_name +
+                      ", which PyTorch has no module for");
   const Json::Object& config = cell.at("config").as_object();
   const Layer read = layer_from_config(mapping, config, {}).value();
   for (const Correspondence& row : mapping.attributes) {
@@ -62,14 +67,16 @@ std::vector<Correspondence> cell_rows(const Kind& kind) {
   if (kind.type == "RNN") {
     rows.push_back({"nonlinearity", "activation", spelling::activation()});
   } else {
-    for (const char* name : {"activation", "recurrent_activation"}) rows.push_back({name, name, spelling::activation()});
+    for (const char* name : {"activation", "recurrent_activation"})
+      rows.push_back({name, name, spelling::activation()});
   }
   if (kind.type == "GRU") rows.push_back({"reset_after", "reset_after", spelling::boolean()});
   return rows;
 }
 
 Json::Object cell_carried(const Kind& kind) {
-  Json::Object carried = carried_for({{"kernel", "GlorotUniform"}, {"recurrent", "Orthogonal"}, {"bias", "Zeros"}}, /*activity_regularizer=*/false);
+  Json::Object carried = carried_for({{"kernel", "GlorotUniform"}, {"recurrent", "Orthogonal"}, {"bias", "Zeros"}},
+                                     /*activity_regularizer=*/false);
   if (kind.type == "LSTM") carried.set("unit_forget_bias", true);
   carried.set("seed", nullptr);
   return carried;
@@ -87,7 +94,8 @@ Json take_cells(const Kind& kind, const Json& cell, Attributes& attributes) {
   Json::Array cells;
   for (const Json& each : stacked(cell)) cells.push_back(taken(kind, each, cells.size(), attributes));
   const auto is_frozen = [](const Json& each) { return each.at("config").find("trainable") != nullptr; };
-  if (std::ranges::adjacent_find(cells, std::ranges::not_equal_to(), is_frozen) != cells.end()) throw Unsupported("its stacked cells differ in \"trainable\"");
+  if (std::ranges::adjacent_find(cells, std::ranges::not_equal_to(), is_frozen) != cells.end())
+    throw Unsupported("its stacked cells differ in \"trainable\"");
   attributes.set("num_layers", static_cast<std::int64_t>(cells.size()));
   Json::Object kept = cell.at("config").as_object();
   kept.set("cells", std::move(cells));
@@ -100,9 +108,11 @@ Json whole_cells(const Kind& kind, const Attributes& attributes, const Json& kep
   const Json::Object own = is_stack(kept) ? kept.at("config").as_object() : Json::Object{{"name", "stacked_rnn_cells"}};
   const Json* cells = own.find("cells");
   Json::Array all;
-  for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) all.push_back(whole(kind, attributes, i, cells && i < cells->as_array().size() ? &cells->as_array()[i] : nullptr));
+  for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i)
+    all.push_back(whole(kind, attributes, i, cells && i < cells->as_array().size() ? &cells->as_array()[i] : nullptr));
   // No rows: what every layer has.
-  Json::Object config = config_of({.type = kind.type, .class_name = kStack}, Layer{own.at("name").as_string(), kind.type, attributes, own});
+  Json::Object config = config_of({.type = kind.type, .class_name = kStack},
+                                  Layer{own.at("name").as_string(), kind.type, attributes, own});
   config.set("cells", std::move(all));
   return object(kStack, std::move(config));
 }

@@ -13,16 +13,28 @@ using Handle = KerasEmitter::Handle;
 
 std::string joined(const std::string& part, const std::string& what) { return part.empty() ? what : part + "_" + what; }
 
-Handle concatenated(KerasEmitter& emitter, const std::string& suffix, const std::vector<Handle>& values, std::int64_t axis) {
+Handle concatenated(KerasEmitter& emitter, const std::string& suffix, const std::vector<Handle>& values,
+                    std::int64_t axis) {
   SymbolicShape shape = emitter.shape(values.at(0));
   for (std::size_t i = 1; i < values.size(); ++i) shape.at(axis) = shape[axis] + emitter.shape(values[i])[axis];
-  return emitter.call({.suffix = suffix, .module = kNumpy, .class_name = "Concatenate", .config = {{"axis", axis}}, .arguments = {values}, .outputs = {shape}}).at(0);
+  return emitter
+      .call({.suffix = suffix,
+             .module = kNumpy,
+             .class_name = "Concatenate",
+             .config = {{"axis", axis}},
+             .arguments = {values},
+             .outputs = {shape}})
+      .at(0);
 }
 
 class Writer {
  public:
   Writer(const ProjectedLayer& layer, Handle input, KerasEmitter& emitter)
-      : layer_(layer), a_(layer.attributes), input_(input), emitter_(emitter), is_last_(layer.layer + 1 == a_.integer("num_layers")) {
+      : layer_(layer),
+        a_(layer.attributes),
+        input_(input),
+        emitter_(emitter),
+        is_last_(layer.layer + 1 == a_.integer("num_layers")) {
     const auto refuse = [&](bool is_so, const std::string& what) {
       if (is_so) throw Unsupported("Keras's LSTM has no projection (proj_size), and what stands for it has no " + what);
     };
@@ -56,33 +68,45 @@ class Writer {
     config.set("go_backwards", backwards);
     const SymbolicShape& shape = emitter_.shape(input_);
     const SymbolicShape state{shape[0], a_.integer("hidden_size")};
-    KerasEmitter::Call call{.suffix = part, .class_name = layer_.kind.keras_class, .config = std::move(config), .arguments = {input_}, .outputs = {state}};
+    KerasEmitter::Call call{.suffix = part,
+                            .class_name = layer_.kind.keras_class,
+                            .config = std::move(config),
+                            .arguments = {input_},
+                            .outputs = {state}};
     if (has_sequences()) call.outputs[0].insert(call.outputs[0].begin() + 1, shape[1]);
     if (needs_states()) call.outputs.insert(call.outputs.end(), 2, state);
     if (has_states()) {
       const Handle h = layer_.initial_states.at(2 * direction), c = layer_.initial_states.at(2 * direction + 1);
       call.arguments = {with_first_step(part, h, backwards)};
-      call.keywords.emplace_back("initial_state", std::vector<Handle>{keras_ops::elementwise(emitter_, joined(part, "m_0"), "ZerosLike", c), c});
+      call.keywords.emplace_back(
+          "initial_state",
+          std::vector<Handle>{keras_ops::elementwise(emitter_, joined(part, "m_0"), "ZerosLike", c), c});
     }
     call.keywords.insert(call.keywords.end(), emitter_.named_inputs().begin(), emitter_.named_inputs().end());
     std::vector<Handle> outputs = emitter_.call(std::move(call));
     for (std::size_t i = 0; i < outputs.size() && i < 2; ++i) outputs[i] = projected(direction, outputs[i]);
     if (direction == 1 && has_sequences())
-      outputs[0] = emitter_.operation(joined(part, "flip"), kNumpy, "Flip", {{"axis", 1}}, {outputs[0]}, {}, emitter_.shape(outputs[0]));
+      outputs[0] = emitter_.operation(joined(part, "flip"), kNumpy, "Flip", {{"axis", 1}}, {outputs[0]}, {},
+                                      emitter_.shape(outputs[0]));
     return outputs;
   }
 
-  // The input with h_0 beside the step that is read first, and zeros beside the others, for the kernel [weight_ih, weight_hh].
+  // The input with h_0 beside the step that is read first, and zeros beside the others, for the kernel [weight_ih,
+  // weight_hh].
   Handle with_first_step(const std::string& part, Handle h, bool backwards) {
     const std::int64_t size = output_size(a_);
     const SymbolicShape& hidden = emitter_.shape(h);
-    const Handle first = emitter_.operation(joined(part, "h_0"), kNumpy, "ExpandDims", {{"axis", 1}}, {h}, {}, {hidden[0], 1, hidden[1]});
-    const Handle others = keras_ops::cut(emitter_, joined(part, "others"), input_, {{1, {.start = 1}}, {2, {.stop = 1}}});
+    const Handle first = emitter_.operation(joined(part, "h_0"), kNumpy, "ExpandDims", {{"axis", 1}}, {h}, {},
+                                            {hidden[0], 1, hidden[1]});
+    const Handle others =
+        keras_ops::cut(emitter_, joined(part, "others"), input_, {{1, {.start = 1}}, {2, {.stop = 1}}});
     const Handle zero = keras_ops::elementwise(emitter_, joined(part, "zero"), "ZerosLike", others);
     SymbolicShape shape = emitter_.shape(zero);
     shape[2] = size;
-    const Handle zeros = emitter_.operation(joined(part, "zeros"), kNumpy, "Repeat", {{"repeats", size}, {"axis", 2}}, {zero}, {}, std::move(shape));
-    const Handle steps = concatenated(emitter_, joined(part, "steps"), backwards ? std::vector{zeros, first} : std::vector{first, zeros}, 1);
+    const Handle zeros = emitter_.operation(joined(part, "zeros"), kNumpy, "Repeat", {{"repeats", size}, {"axis", 2}},
+                                            {zero}, {}, std::move(shape));
+    const Handle steps = concatenated(emitter_, joined(part, "steps"),
+                                      backwards ? std::vector{zeros, first} : std::vector{first, zeros}, 1);
     return concatenated(emitter_, joined(part, "input"), {input_, steps}, 2);
   }
 
@@ -94,11 +118,12 @@ class Writer {
     attributes.set("bias", false);
     SymbolicShape shape = emitter_.shape(value);
     shape.back() = output_size(a_);
-    return emitter_.call({.suffix = projection_part(layer_.layer, direction),
-                          .class_name = dense.class_name,
-                          .config = config_of(dense, Layer{"", "Linear", attributes, {}}),
-                          .arguments = {value},
-                          .outputs = {std::move(shape)}})
+    return emitter_
+        .call({.suffix = projection_part(layer_.layer, direction),
+               .class_name = dense.class_name,
+               .config = config_of(dense, Layer{"", "Linear", attributes, {}}),
+               .arguments = {value},
+               .outputs = {std::move(shape)}})
         .at(0);
   }
 
@@ -108,7 +133,12 @@ class Writer {
     const std::string mode = is_last_ ? a_.text("merge_mode") : "concat";
     if (mode == "concat") return concatenated(emitter_, suffix, parts, emitter_.shape(parts[0]).size() - 1);
     static const std::map<std::string, std::string> layers{{"sum", "Add"}, {"mul", "Multiply"}, {"ave", "Average"}};
-    return emitter_.call({.suffix = suffix, .class_name = layers.at(mode), .arguments = {parts}, .outputs = {emitter_.shape(parts[0])}}).at(0);
+    return emitter_
+        .call({.suffix = suffix,
+               .class_name = layers.at(mode),
+               .arguments = {parts},
+               .outputs = {emitter_.shape(parts[0])}})
+        .at(0);
   }
 
   const ProjectedLayer& layer_;
@@ -125,9 +155,13 @@ std::string projected_part(std::int64_t layer, std::int64_t direction) {
   return direction == 0 ? name : joined(name, "reverse");
 }
 
-std::string projection_part(std::int64_t layer, std::int64_t direction) { return joined(projected_part(layer, direction), "projection"); }
+std::string projection_part(std::int64_t layer, std::int64_t direction) {
+  return joined(projected_part(layer, direction), "projection");
+}
 
-std::vector<Handle> write_projected(const ProjectedLayer& layer, Handle input, KerasEmitter& emitter) { return Writer(layer, input, emitter).run(); }
+std::vector<Handle> write_projected(const ProjectedLayer& layer, Handle input, KerasEmitter& emitter) {
+  return Writer(layer, input, emitter).run();
+}
 
 WeightRules projected_rules(const Attributes& a, std::int64_t layer, std::int64_t direction, bool has_initial_state) {
   const std::string suffix = tensor_suffix(layer, direction), part = projected_part(layer, direction);
@@ -137,11 +171,14 @@ WeightRules projected_rules(const Attributes& a, std::int64_t layer, std::int64_
   WeightRules result;
   // Where h_0 comes in by the input, weight_hh is exact in the kernel.
   if (has_initial_state)
-    result.rules = {{{ih, hh}, {cell + "kernel"}, {Join{1, {input_size(a, layer), output_size(a)}}, transposed}, true, part, {}},
-                    {{}, {cell + "recurrent_kernel"}, {Product{}, transposed}, true, part, {hh, hr}}};
+    result.rules = {
+        {{ih, hh}, {cell + "kernel"}, {Join{1, {input_size(a, layer), output_size(a)}}, transposed}, true, part, {}},
+        {{}, {cell + "recurrent_kernel"}, {Product{}, transposed}, true, part, {hh, hr}}};
   else
-    result.rules = {{{ih}, {cell + "kernel"}, {transposed}, true, part, {}}, {{hh}, {cell + "recurrent_kernel"}, {Product{}, transposed}, true, part, {hr}}};
-  if (a.boolean("bias")) result.rules.push_back({{"bias_ih" + suffix, "bias_hh" + suffix}, {cell + "bias"}, {Sum{2}}, true, part, {}});
+    result.rules = {{{ih}, {cell + "kernel"}, {transposed}, true, part, {}},
+                    {{hh}, {cell + "recurrent_kernel"}, {Product{}, transposed}, true, part, {hr}}};
+  if (a.boolean("bias"))
+    result.rules.push_back({{"bias_ih" + suffix, "bias_hh" + suffix}, {cell + "bias"}, {Sum{2}}, true, part, {}});
   result.rules.push_back({{hr}, {"kernel"}, {transposed}, true, projection_part(layer, direction), {}});
   return result;
 }

@@ -24,7 +24,8 @@ const KerasMapping& mapping_of(const Kind& kind, const std::string& class_name) 
 
 std::string keras_part(std::int64_t layer) { return layer == 0 ? "" : "l" + std::to_string(layer); }
 
-KerasWriter::KerasWriter(const Kind& kind, const std::string& inner_class, const Attributes& attributes, Json::Object config, KerasEmitter& emitter)
+KerasWriter::KerasWriter(const Kind& kind, const std::string& inner_class, const Attributes& attributes,
+                         Json::Object config, KerasEmitter& emitter)
     : kind_(kind),
       inner_(mapping_of(kind, inner_class)),
       layers_at_once_(inner_class == kRnn ? attributes.integer("num_layers") : 1),
@@ -32,22 +33,29 @@ KerasWriter::KerasWriter(const Kind& kind, const std::string& inner_class, const
       config_(std::move(config)),
       emitter_(emitter),
       needs_states_(attributes.boolean("return_state")) {
-  for (std::size_t i = sequences(); i < emitter.output_shapes().size(); ++i) needs_states_ = needs_states_ || emitter.is_used(i);
+  for (std::size_t i = sequences(); i < emitter.output_shapes().size(); ++i)
+    needs_states_ = needs_states_ || emitter.is_used(i);
   const bool is_bidirectional = directions(attributes) == 2 && !is_projected(attributes);
-  if (!emitter.named_inputs().empty() && is_bidirectional && attributes.boolean("zero_output_for_mask") != attributes.boolean("return_sequences"))
-    throw Unsupported("Keras's Bidirectional makes the outputs of masked steps zeros where it returns sequences (zero_output_for_mask), and nowhere else");
+  if (!emitter.named_inputs().empty() && is_bidirectional &&
+      attributes.boolean("zero_output_for_mask") != attributes.boolean("return_sequences"))
+    throw Unsupported(
+        "Keras's Bidirectional makes the outputs of masked steps zeros where it returns sequences "
+        "(zero_output_for_mask), and nowhere else");
   if (attributes.boolean("separate_directions") && attributes.integer("num_layers") > 1 && inner_class != kRnn)
     throw Unsupported("with separate_directions it is Keras's Bidirectional of an RNN, which has no projection");
 }
 
 std::size_t KerasWriter::sequences() const { return attributes_.is_none("merge_mode") ? 2 : 1; }
 
-bool KerasWriter::is_last(std::int64_t layer) const { return layer + layers_at_once_ == attributes_.integer("num_layers"); }
+bool KerasWriter::is_last(std::int64_t layer) const {
+  return layer + layers_at_once_ == attributes_.integer("num_layers");
+}
 
 Handle KerasWriter::time_and_batch_swapped(const std::string& suffix, Handle value) {
   SymbolicShape shape = emitter_.shape(value);
   std::swap(shape[0], shape[1]);
-  return emitter_.operation(suffix, kNumpy, "Transpose", {{"axes", Json::Array{1, 0, 2}}}, {value}, {}, std::move(shape));
+  return emitter_.operation(suffix, kNumpy, "Transpose", {{"axes", Json::Array{1, 0, 2}}}, {value}, {},
+                            std::move(shape));
 }
 
 std::vector<Handle> KerasWriter::initial_states(std::int64_t layer) {
@@ -59,7 +67,8 @@ std::vector<Handle> KerasWriter::initial_states(std::int64_t layer) {
   for (std::int64_t direction = 0; direction < directions(attributes_); ++direction)
     for (std::int64_t i = layer; i < layer + layers_at_once_; ++i)
       for (std::int64_t state = 0; state < kind_.states; ++state)
-        result.push_back(separate ? inputs.at((direction * layers + i) * kind_.states + state) : one_state(state, i, direction));
+        result.push_back(separate ? inputs.at((direction * layers + i) * kind_.states + state)
+                                  : one_state(state, i, direction));
   return result;
 }
 
@@ -67,11 +76,12 @@ std::vector<Handle> KerasWriter::initial_states(std::int64_t layer) {
 Handle KerasWriter::one_state(std::int64_t state, std::int64_t layer, std::int64_t direction) {
   const Handle stacked = emitter_.input(static_cast<std::size_t>(state) + 1);
   const SymbolicShape& shape = emitter_.shape(stacked);
-  return emitter_.call({.suffix = "state" + std::to_string(state) + tensor_suffix(layer, direction),
-                        .module = kNumpy,
-                        .class_name = "GetItem",
-                        .arguments = {stacked, Json(layer * directions(attributes_) + direction)},
-                        .outputs = {{shape[1], shape[2]}}})
+  return emitter_
+      .call({.suffix = "state" + std::to_string(state) + tensor_suffix(layer, direction),
+             .module = kNumpy,
+             .class_name = "GetItem",
+             .arguments = {stacked, Json(layer * directions(attributes_) + direction)},
+             .outputs = {{shape[1], shape[2]}}})
       .at(0);
 }
 
@@ -91,7 +101,10 @@ Json::Object KerasWriter::bidirectional_config(const Attributes& attributes) con
     Json::Object inner = config_of(inner_, Layer{kept.at("name").as_string(), kind_.type, own, kept});
     inner.set("zero_output_for_mask", own.boolean("return_sequences"));  // as Bidirectional sets it
     write_cells(inner);
-    config.set(member, Json::Object{{"module", "keras.layers"}, {"class_name", inner_.class_name}, {"config", std::move(inner)}, {"registered_name", nullptr}});
+    config.set(member, Json::Object{{"module", "keras.layers"},
+                                    {"class_name", inner_.class_name},
+                                    {"config", std::move(inner)},
+                                    {"registered_name", nullptr}});
     own.set("go_backwards", !attributes.boolean("go_backwards"));
   }
   return config;
@@ -101,7 +114,8 @@ Json::Object KerasWriter::layer_config(std::int64_t layer) const {
   Attributes own = attributes_;
   own.set("return_state", needs_states_);
   own.set("return_sequences", !is_last(layer) || attributes_.boolean("return_sequences"));
-  own.set("go_backwards", layer == 0 && attributes_.boolean("go_backwards"));  // the next one takes the sequence as it comes
+  own.set("go_backwards",
+          layer == 0 && attributes_.boolean("go_backwards"));  // the next one takes the sequence as it comes
   if (directions(attributes_) == 2 && !is_projected(attributes_)) return bidirectional_config(own);
   Json::Object config = config_;
   for (const char* name : {"return_state", "return_sequences", "go_backwards"}) config.set(name, own.boolean(name));
@@ -111,11 +125,14 @@ Json::Object KerasWriter::layer_config(std::int64_t layer) const {
 
 std::vector<Handle> KerasWriter::write_layer(std::int64_t layer, Handle input) {
   const std::int64_t hidden = attributes_.integer("hidden_size");
-  const std::int64_t width = attributes_.at("merge_mode") == AttributeValue("concat") ? hidden * directions(attributes_) : hidden;
+  const std::int64_t width =
+      attributes_.at("merge_mode") == AttributeValue("concat") ? hidden * directions(attributes_) : hidden;
   Json::Object config = layer_config(layer);
   const bool has_states = emitter_.input_shapes().size() > 1;
   if (is_projected(attributes_))
-    return write_projected({kind_, attributes_, layer, std::move(config), has_states ? initial_states(layer) : std::vector<Handle>{}}, input, emitter_);
+    return write_projected(
+        {kind_, attributes_, layer, std::move(config), has_states ? initial_states(layer) : std::vector<Handle>{}},
+        input, emitter_);
   const SymbolicShape& shape = emitter_.shape(input);
   SymbolicShape output{shape[0], shape[1], width};
   if (is_last(layer) && !attributes_.boolean("return_sequences")) output = {shape[0], width};
@@ -124,7 +141,9 @@ std::vector<Handle> KerasWriter::write_layer(std::int64_t layer, Handle input) {
                           .config = std::move(config),
                           .arguments = {input},
                           .outputs = std::vector<SymbolicShape>(sequences(), output)};
-  if (needs_states_) call.outputs.insert(call.outputs.end(), kind_.states * directions(attributes_) * layers_at_once_, SymbolicShape{shape[0], hidden});
+  if (needs_states_)
+    call.outputs.insert(call.outputs.end(), kind_.states * directions(attributes_) * layers_at_once_,
+                        SymbolicShape{shape[0], hidden});
   if (has_states) call.keywords.emplace_back("initial_state", initial_states(layer));
   call.keywords.insert(call.keywords.end(), emitter_.named_inputs().begin(), emitter_.named_inputs().end());
   return emitter_.call(std::move(call));
@@ -137,7 +156,8 @@ KerasEmitter::Results KerasWriter::run() {
 
   const std::int64_t layers = a.integer("num_layers");
   std::vector<Handle> outputs;
-  std::vector<std::vector<Handle>> finals(kind_.states, std::vector<Handle>(layers * directions(a)));  // the states as PyTorch has them
+  std::vector<std::vector<Handle>> finals(
+      kind_.states, std::vector<Handle>(layers * directions(a)));  // the states as PyTorch has them
   for (std::int64_t layer = 0; layer < layers; layer += layers_at_once_) {
     if (layer > 0 && a.number("dropout") > 0) {
       Attributes dropout = Registry::instance().find("Dropout")->defaults();
@@ -154,7 +174,8 @@ KerasEmitter::Results KerasWriter::run() {
   }
   outputs.resize(sequences());
   if (!a.boolean("batch_first") && a.boolean("return_sequences"))
-    for (std::size_t i = 0; i < sequences(); ++i) outputs[i] = time_and_batch_swapped(i == 0 ? "time_first" : "time_first_reverse", outputs[i]);
+    for (std::size_t i = 0; i < sequences(); ++i)
+      outputs[i] = time_and_batch_swapped(i == 0 ? "time_first" : "time_first_reverse", outputs[i]);
   if (!needs_states_) return outputs;
   if (a.boolean("return_state")) {
     for (std::int64_t direction = 0; direction < directions(a); ++direction)
@@ -165,20 +186,23 @@ KerasEmitter::Results KerasWriter::run() {
   for (std::size_t state = 0; state < finals.size(); ++state) {
     const SymbolicShape& each = emitter_.shape(finals[state][0]);
     SymbolicShape shape{static_cast<std::int64_t>(finals[state].size()), each[0], each[1]};
-    outputs.push_back(emitter_.call({.suffix = state == 0 ? "h_n" : "c_n",
-                                     .module = kNumpy,
-                                     .class_name = "Stack",
-                                     .config = {{"axis", 0}},
-                                     .arguments = {finals[state]},
-                                     .outputs = {std::move(shape)}})
+    outputs.push_back(emitter_
+                          .call({.suffix = state == 0 ? "h_n" : "c_n",
+                                 .module = kNumpy,
+                                 .class_name = "Stack",
+                                 .config = {{"axis", 0}},
+                                 .arguments = {finals[state]},
+                                 .outputs = {std::move(shape)}})
                           .at(0));
   }
   return outputs;
 }
 
-KerasEmitter::Results write_step(const Kind& kind, const Attributes& attributes, Json::Object config, KerasEmitter& emitter) {
+KerasEmitter::Results write_step(const Kind& kind, const Attributes& attributes, Json::Object config,
+                                 KerasEmitter& emitter) {
   const SymbolicShape& shape = emitter.input_shapes().at(0);
-  const Handle sequence = emitter.operation("step", kNumpy, "ExpandDims", {{"axis", 1}}, {emitter.input(0)}, {}, {shape[0], 1, shape[1]});
+  const Handle sequence =
+      emitter.operation("step", kNumpy, "ExpandDims", {{"axis", 1}}, {emitter.input(0)}, {}, {shape[0], 1, shape[1]});
   const SymbolicShape state{shape[0], attributes.integer("hidden_size")};
   const bool needs_cell_state = kind.states == 2 && emitter.is_used(1);
   config.set("return_state", needs_cell_state);

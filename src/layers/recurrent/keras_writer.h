@@ -11,9 +11,10 @@ std::string keras_part(std::int64_t layer);
 
 class KerasWriter {
  public:
-  /// `inner_class` is Keras's class that does the work: "LSTM", or "RNN" with all stacked layers in one. `config` is that of the
-  /// mapping: of this class, or of Bidirectional with what is kept of its two layers.
-  KerasWriter(const Kind& kind, const std::string& inner_class, const Attributes& attributes, Json::Object config, KerasEmitter& emitter);
+  /// `inner_class` is Keras's class that does the work: "LSTM", or "RNN" with all stacked layers in one. `config` is
+  /// that of the mapping: of this class, or of Bidirectional with what is kept of its two layers.
+  KerasWriter(const Kind& kind, const std::string& inner_class, const Attributes& attributes, Json::Object config,
+              KerasEmitter& emitter);
   /// Throws Unsupported for what Keras has no layer for.
   KerasEmitter::Results run();
 
@@ -43,6 +44,7 @@ class KerasWriter {
   bool needs_states_;
 };
 
-KerasEmitter::Results write_step(const Kind& kind, const Attributes& attributes, Json::Object config, KerasEmitter& emitter);
+KerasEmitter::Results write_step(const Kind& kind, const Attributes& attributes, Json::Object config,
+                                 KerasEmitter& emitter);
 
 }  // namespace h5bridge::recurrent

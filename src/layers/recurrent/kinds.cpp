@@ -37,7 +37,9 @@ std::int64_t input_size(const Attributes& attributes, std::int64_t layer) {
   return output_size(attributes) * (attributes.boolean("separate_directions") ? 1 : directions(attributes));
 }
 
-bool has_second_bias(const Attributes& attributes) { return !attributes.contains("reset_after") || attributes.boolean("reset_after"); }
+bool has_second_bias(const Attributes& attributes) {
+  return !attributes.contains("reset_after") || attributes.boolean("reset_after");
+}
 
 std::vector<ParameterSpec> parameters_of(const Kind& kind, const Attributes& a) {
   std::vector<ParameterSpec> result;

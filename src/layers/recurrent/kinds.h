@@ -10,12 +10,12 @@
 namespace h5bridge::recurrent {
 
 struct Kind {
-  std::string type;           // PyTorch's class: "LSTM"; a single step is "LSTMCell"
-  std::string keras_class;    // Keras's: "LSTM", "SimpleRNN"
-  std::string keras_cell;     // the layer inside, which has the weights: "lstm_cell"
-  std::int64_t gates;         // blocks of rows in weight_ih
+  std::string type;                       // PyTorch's class: "LSTM"; a single step is "LSTMCell"
+  std::string keras_class;                // Keras's: "LSTM", "SimpleRNN"
+  std::string keras_cell;                 // the layer inside, which has the weights: "lstm_cell"
+  std::int64_t gates;                     // blocks of rows in weight_ih
   std::vector<std::int64_t> keras_gates;  // the blocks in Keras's order
-  std::int64_t states;        // the hidden state, and LSTM's cell state
+  std::int64_t states;                    // the hidden state, and LSTM's cell state
 };
 
 const std::vector<Kind>& kinds();

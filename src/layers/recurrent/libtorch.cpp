@@ -26,7 +26,10 @@ void set_size(Options& options, const Attributes& a) {
 template <typename Options>
 Options small_options(const Attributes& a) {
   Options options(1, 2);
-  options.num_layers(a.integer("num_layers")).bias(a.boolean("bias")).batch_first(a.boolean("batch_first")).bidirectional(a.boolean("bidirectional"));
+  options.num_layers(a.integer("num_layers"))
+      .bias(a.boolean("bias"))
+      .batch_first(a.boolean("batch_first"))
+      .bidirectional(a.boolean("bidirectional"));
   if (a.integer("num_layers") > 1) options.dropout(a.number("dropout"));  // LibTorch warns of it otherwise
   return options;
 }
@@ -45,7 +48,8 @@ Made lstm(const Attributes& a) {
   module->options.proj_size(a.integer("proj_size"));
   module->options_base.proj_size(a.integer("proj_size"));
   return made(module, a, [module, a](const Tensor& input, const TorchValues& initial) mutable {
-    const auto [sequence, states] = initial.empty() ? module->forward(input) : module->forward(input, std::tuple(initial[0], initial[1]));
+    const auto [sequence, states] =
+        initial.empty() ? module->forward(input) : module->forward(input, std::tuple(initial[0], initial[1]));
     return outputs_of(a, sequence, {std::get<0>(states), std::get<1>(states)});
   });
 }
@@ -72,12 +76,16 @@ Made simple(const Attributes& a) {
 
 Made step_by_step(const Kind& kind, const Attributes& a) {
   const Network module(kind, a);
-  return {module.ptr(), [module, steps = Steps(kind, a)](const Tensor& input, const TorchValues& initial) { return steps.run(*module, input, initial, {}); }};
+  return {module.ptr(), [module, steps = Steps(kind, a)](const Tensor& input, const TorchValues& initial) {
+            return steps.run(*module, input, initial, {});
+          }};
 }
 
 // Whether LibTorch's own module does it.
 bool is_plain(const Kind& kind, const Attributes& a) {
-  if (a.number("input_dropout") > 0 || a.number("recurrent_dropout") > 0 || !has_second_bias(a) || (a.boolean("separate_directions") && a.integer("num_layers") > 1)) return false;
+  if (a.number("input_dropout") > 0 || a.number("recurrent_dropout") > 0 || !has_second_bias(a) ||
+      (a.boolean("separate_directions") && a.integer("num_layers") > 1))
+    return false;
   if (kind.type == "RNN") return a.text("nonlinearity") == "tanh" || a.text("nonlinearity") == "relu";
   return a.text("activation") == "tanh" && a.text("recurrent_activation") == "sigmoid";
 }
@@ -88,14 +96,16 @@ Made make(const Kind& kind, const Attributes& a) {
   return makers.at(kind.type)(a);
 }
 
-// Keras's states, (batch, hidden_size) each, as PyTorch has them. Keras has all of one direction first, and of that all of one layer.
+// Keras's states, (batch, hidden_size) each, as PyTorch has them. Keras has all of one direction first, and of that all
+// of one layer.
 TorchValues stacked(const Attributes& a, const TorchValues& states, std::size_t kinds) {
   if (states.empty() || states[0].dim() == 3) return states;
   TorchValues result;
   for (std::size_t kind = 0; kind < kinds; ++kind) {
     TorchValues each;
     for (std::int64_t layer = 0; layer < a.integer("num_layers"); ++layer)
-      for (std::int64_t direction = 0; direction < directions(a); ++direction) each.push_back(states.at((direction * a.integer("num_layers") + layer) * kinds + kind));
+      for (std::int64_t direction = 0; direction < directions(a); ++direction)
+        each.push_back(states.at((direction * a.integer("num_layers") + layer) * kinds + kind));
     result.push_back(torch::stack(each));
   }
   return result;
@@ -138,7 +148,8 @@ TorchInstance sequence(const Layer& layer) {
   Made made = make(kind, a);
   const auto kept = std::make_shared<TorchValues>();  // the states that the last call ended with
   // LibTorch's own modules know no masks.
-  const auto call = [a, kept, states = static_cast<std::size_t>(kind.states), run = made.run, module = made.module, steps = Steps(kind, a)](const TorchValues& inputs, Tensor mask) {
+  const auto call = [a, kept, states = static_cast<std::size_t>(kind.states), run = made.run, module = made.module,
+                     steps = Steps(kind, a)](const TorchValues& inputs, Tensor mask) {
     Tensor input = inputs.at(0);
     if (a.boolean("go_backwards")) {
       input = input.flip(a.boolean("batch_first") ? 1 : 0);
@@ -155,7 +166,8 @@ TorchInstance sequence(const Layer& layer) {
   };
   return {.module = made.module,
           .forward = [call](const TorchValues& inputs, const Symbols&) { return call(inputs, {}); },
-          .forward_named = [call](const TorchValues& inputs, const NamedTensors& named) { return call(inputs, named.at("mask")); }};
+          .forward_named = [call](const TorchValues& inputs,
+                                  const NamedTensors& named) { return call(inputs, named.at("mask")); }};
 }
 
 template <typename Module, typename Options>
@@ -176,12 +188,15 @@ TorchInstance cell(Module module) {
 TorchInstance lstm_cell(const Layer& layer) {
   auto module = cell_module<torch::nn::LSTMCell>(layer.attributes, torch::nn::LSTMCellOptions(1, 1));
   return {module.ptr(), [module](const TorchValues& inputs, const Symbols&) mutable {
-            const auto [hidden, cell] = inputs.size() > 1 ? module->forward(inputs[0], std::tuple(inputs[1], inputs[2])) : module->forward(inputs.at(0));
+            const auto [hidden, cell] = inputs.size() > 1 ? module->forward(inputs[0], std::tuple(inputs[1], inputs[2]))
+                                                          : module->forward(inputs.at(0));
             return TorchValues{hidden, cell};
           }};
 }
 
-TorchInstance gru_cell(const Layer& layer) { return cell(cell_module<torch::nn::GRUCell>(layer.attributes, torch::nn::GRUCellOptions(1, 1))); }
+TorchInstance gru_cell(const Layer& layer) {
+  return cell(cell_module<torch::nn::GRUCell>(layer.attributes, torch::nn::GRUCellOptions(1, 1)));
+}
 
 TorchInstance simple_cell(const Layer& layer) {
   torch::nn::RNNCellOptions options(1, 1);
@@ -192,7 +207,8 @@ TorchInstance simple_cell(const Layer& layer) {
 }  // namespace
 
 std::vector<TorchLayer> torch_layers() {
-  return {{"LSTM", sequence}, {"GRU", sequence}, {"RNN", sequence}, {"LSTMCell", lstm_cell}, {"GRUCell", gru_cell}, {"RNNCell", simple_cell}};
+  return {{"LSTM", sequence},      {"GRU", sequence},     {"RNN", sequence},
+          {"LSTMCell", lstm_cell}, {"GRUCell", gru_cell}, {"RNNCell", simple_cell}};
 }
 
 }  // namespace h5bridge::recurrent

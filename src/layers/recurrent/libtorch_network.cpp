@@ -37,7 +37,8 @@ using Step = TorchValues (*)(const Direction& d, const Tensor& from_input, const
 
 TorchValues lstm_step(const Direction& d, const Tensor& from_input, const TorchValues& states) {
   const auto gates = (from_input + product(states[0], d.weight_hh, d.bias_hh, d.hidden_masks)).chunk(4, -1);
-  const Tensor cell = d.recurrent_activation(gates[1]) * states[1] + d.recurrent_activation(gates[0]) * d.activation(gates[2]);
+  const Tensor cell =
+      d.recurrent_activation(gates[1]) * states[1] + d.recurrent_activation(gates[0]) * d.activation(gates[2]);
   return {d.recurrent_activation(gates[3]) * d.activation(cell), cell};
 }
 
@@ -47,7 +48,9 @@ TorchValues gru_step(const Direction& d, const Tensor& from_input, const TorchVa
   const auto from_hidden = product(hidden, d.weight_hh, d.bias_hh, d.hidden_masks).chunk(3, -1);
   const Tensor reset = d.recurrent_activation(input[0] + from_hidden[0]);
   const Tensor update = d.recurrent_activation(input[1] + from_hidden[1]);
-  const Tensor candidate = d.reset_after ? reset * from_hidden[2] : torch::linear(reset * masked(hidden, d.hidden_masks, 2), block(d.weight_hh, 3, 2));
+  const Tensor candidate = d.reset_after
+                               ? reset * from_hidden[2]
+                               : torch::linear(reset * masked(hidden, d.hidden_masks, 2), block(d.weight_hh, 3, 2));
   return {update * hidden + (1 - update) * d.activation(input[2] + candidate)};
 }
 
@@ -61,7 +64,8 @@ const std::map<std::string, Step> kSteps = {{"LSTM", lstm_step}, {"GRU", gru_ste
 TorchValues dropout_masks(const Tensor& like, double rate, std::int64_t count) {
   TorchValues masks;
   if (rate > 0)
-    for (std::int64_t i = 0; i < count; ++i) masks.push_back(torch::dropout(torch::ones_like(like), rate, /*train=*/true));
+    for (std::int64_t i = 0; i < count; ++i)
+      masks.push_back(torch::dropout(torch::ones_like(like), rate, /*train=*/true));
   return masks;
 }
 
@@ -71,9 +75,11 @@ Steps::Steps(const Kind& kind, const Attributes& attributes)
     : kind_(kind),
       attributes_(attributes),
       activation_(keras_activation(attributes.text(kind.type == "RNN" ? "nonlinearity" : "activation"))),
-      recurrent_activation_(kind.type == "RNN" ? activation_ : keras_activation(attributes.text("recurrent_activation"))) {}
+      recurrent_activation_(kind.type == "RNN" ? activation_
+                                               : keras_activation(attributes.text("recurrent_activation"))) {}
 
-NetworkOutputs Steps::run(const torch::nn::Module& module, const Tensor& input, const TorchValues& initial, const Tensor& mask) const {
+NetworkOutputs Steps::run(const torch::nn::Module& module, const Tensor& input, const TorchValues& initial,
+                          const Tensor& mask) const {
   const Attributes& a = attributes_;
   const bool batch_first = a.boolean("batch_first");
   const auto parameters = module.named_parameters(/*recurse=*/false);
@@ -89,10 +95,20 @@ NetworkOutputs Steps::run(const torch::nn::Module& module, const Tensor& input, 
     TorchValues outputs;
     lasts.clear();
     for (std::int64_t direction = 0; direction < directions(a); ++direction) {
-      const Tensor sequence = layer > 0 ? torch::dropout(sequences[direction], a.number("dropout"), module.is_training()) : sequences[direction];
+      const Tensor sequence = layer > 0
+                                  ? torch::dropout(sequences[direction], a.number("dropout"), module.is_training())
+                                  : sequences[direction];
       const std::string suffix = tensor_suffix(layer, direction);
-      Direction d{find("weight_ih" + suffix), find("weight_hh" + suffix), find("bias_ih" + suffix), find("bias_hh" + suffix), find("weight_hr" + suffix),
-                  {}, {}, activation_, recurrent_activation_, has_second_bias(a)};
+      Direction d{find("weight_ih" + suffix),
+                  find("weight_hh" + suffix),
+                  find("bias_ih" + suffix),
+                  find("bias_hh" + suffix),
+                  find("weight_hr" + suffix),
+                  {},
+                  {},
+                  activation_,
+                  recurrent_activation_,
+                  has_second_bias(a)};
       const std::int64_t batch = sequence.size(1);
       TorchValues states{sequence.new_zeros({batch, output_size(a)})};
       if (kind_.states == 2) states.push_back(sequence.new_zeros({batch, a.integer("hidden_size")}));
@@ -136,7 +152,8 @@ NetworkOutputs Steps::run(const torch::nn::Module& module, const Tensor& input, 
 }
 
 NetworkImpl::NetworkImpl(const Kind& kind, const Attributes& attributes) {
-  for (const ParameterSpec& parameter : parameters_of(kind, attributes)) register_parameter(parameter.name, torch::empty({0}));
+  for (const ParameterSpec& parameter : parameters_of(kind, attributes))
+    register_parameter(parameter.name, torch::empty({0}));
 }
 
 }  // namespace h5bridge::recurrent

@@ -6,8 +6,8 @@
 
 namespace h5bridge::recurrent {
 
-/// What a network gives: the output of every step, laid out as its input; the states as PyTorch has them; and the output of the
-/// last step of each direction of the last layer, which masks may keep from being its state.
+/// What a network gives: the output of every step, laid out as its input; the states as PyTorch has them; and the
+/// output of the last step of each direction of the last layer, which masks may keep from being its state.
 struct NetworkOutputs {
   torch::Tensor sequence;
   TorchValues states;
@@ -18,9 +18,10 @@ struct NetworkOutputs {
 class Steps {
  public:
   Steps(const Kind& kind, const Attributes& attributes);
-  /// `initial` is empty, or has states as PyTorch has them. `mask`, if defined, is (batch, time): where it is false, states stay as
-  /// they are, and the output is that of the step before, or zeros.
-  NetworkOutputs run(const torch::nn::Module& module, const torch::Tensor& input, const TorchValues& initial, const torch::Tensor& mask) const;
+  /// `initial` is empty, or has states as PyTorch has them. `mask`, if defined, is (batch, time): where it is false,
+  /// states stay as they are, and the output is that of the step before, or zeros.
+  NetworkOutputs run(const torch::nn::Module& module, const torch::Tensor& input, const TorchValues& initial,
+                     const torch::Tensor& mask) const;
 
  private:
   const Kind& kind_;

@@ -15,29 +15,37 @@ constexpr std::int64_t kMost = 1 << 24;  // of anything: more than a file can fi
 void check(const Attributes& a) {
   for (const char* name : {"input_size", "hidden_size", "num_layers"})
     if (a.contains(name) && (a.integer(name) < 1 || a.integer(name) > kMost))
-      throw MalformedFile("\"" + std::string(name) + "\" is " + std::to_string(a.integer(name)) + ", expected 1 to " + std::to_string(kMost));
+      throw MalformedFile("\"" + std::string(name) + "\" is " + std::to_string(a.integer(name)) + ", expected 1 to " +
+                          std::to_string(kMost));
   for (const char* name : {"dropout", "input_dropout", "recurrent_dropout"})
     if (a.contains(name) && !(a.number(name) >= 0 && a.number(name) <= 1))
       throw MalformedFile("\"" + std::string(name) + "\" is " + std::to_string(a.number(name)) + ", expected 0 to 1");
   if (a.contains("proj_size") && (a.integer("proj_size") < 0 || a.integer("proj_size") >= a.integer("hidden_size")))
-    throw MalformedFile("\"proj_size\" is " + std::to_string(a.integer("proj_size")) + ", expected 0 to less than \"hidden_size\"");
-  if (a.contains("merge_mode") && a.at("merge_mode") != AttributeValue("concat") && ((a.integer("num_layers") > 1 && !a.boolean("separate_directions")) || !a.boolean("bidirectional")))
+    throw MalformedFile("\"proj_size\" is " + std::to_string(a.integer("proj_size")) +
+                        ", expected 0 to less than \"hidden_size\"");
+  if (a.contains("merge_mode") && a.at("merge_mode") != AttributeValue("concat") &&
+      ((a.integer("num_layers") > 1 && !a.boolean("separate_directions")) || !a.boolean("bidirectional")))
     throw MalformedFile("\"merge_mode\" is for one bidirectional layer");
-  if (a.contains("return_state") && a.boolean("return_state") && is_projected(a)) throw MalformedFile("\"return_state\" is for layers without a projection");
+  if (a.contains("return_state") && a.boolean("return_state") && is_projected(a))
+    throw MalformedFile("\"return_state\" is for layers without a projection");
 }
 
 void check_shape(const std::string& what, const SymbolicShape& found, const SymbolicShape& expected) {
   bool fits = found.size() == expected.size();
-  for (std::size_t i = 0; fits && i < found.size(); ++i) fits = found[i].is_open() || expected[i].is_open() || found[i] == expected[i];
-  if (!fits) throw MalformedFile("its " + what + " has shape " + to_string(found) + ", expected " + to_string(expected));
+  for (std::size_t i = 0; fits && i < found.size(); ++i)
+    fits = found[i].is_open() || expected[i].is_open() || found[i] == expected[i];
+  if (!fits)
+    throw MalformedFile("its " + what + " has shape " + to_string(found) + ", expected " + to_string(expected));
 }
 
 void check_features(const Attributes& a, const SymbolicShape& input) {
   if (input.empty() || input.back() != Size(a.integer("input_size")))
-    throw MalformedFile("its input has shape " + to_string(input) + ", expected " + std::to_string(a.integer("input_size")) + " as the last size");
+    throw MalformedFile("its input has shape " + to_string(input) + ", expected " +
+                        std::to_string(a.integer("input_size")) + " as the last size");
 }
 
-// The hidden state and, for LSTM, the cell state, as PyTorch has them: those of all layers and directions in one tensor.
+// The hidden state and, for LSTM, the cell state, as PyTorch has them: those of all layers and directions in one
+// tensor.
 Shapes stacked_states(const Kind& kind, const Attributes& a, const Size& batch) {
   const Size count = a.integer("num_layers") * directions(a);
   Shapes result{{count, batch, output_size(a)}};
@@ -52,7 +60,9 @@ Shapes separate_states(const Kind& kind, const Attributes& a, const Size& batch)
 
 Shapes shapes(const Kind& kind, const Attributes& a, const Shapes& inputs) {
   const SymbolicShape& input = inputs.at(0);
-  if (input.size() == 2) throw Unsupported("its input of shape " + to_string(input) + " has no batch axis; a single sequence needs an axis of 1");
+  if (input.size() == 2)
+    throw Unsupported("its input of shape " + to_string(input) +
+                      " has no batch axis; a single sequence needs an axis of 1");
   if (input.size() != 3) throw MalformedFile("its input has shape " + to_string(input) + ", expected three axes");
   check_features(a, input);
   const Size& batch = input[a.boolean("batch_first") ? 0 : 1];
@@ -62,7 +72,8 @@ Shapes shapes(const Kind& kind, const Attributes& a, const Shapes& inputs) {
       throw MalformedFile("its initial state has shape " + to_string(inputs[1]) + ", expected three axes");
     const Shapes expected = separate ? separate_states(kind, a, batch) : stacked_states(kind, a, batch);
     if (inputs.size() - 1 != expected.size())
-      throw MalformedFile("it has " + std::to_string(inputs.size() - 1) + " initial states, expected " + std::to_string(expected.size()));
+      throw MalformedFile("it has " + std::to_string(inputs.size() - 1) + " initial states, expected " +
+                          std::to_string(expected.size()));
     for (std::size_t i = 0; i < expected.size(); ++i) check_shape("initial state", inputs[i + 1], expected[i]);
   }
   SymbolicShape output = input;
@@ -70,7 +81,9 @@ Shapes shapes(const Kind& kind, const Attributes& a, const Shapes& inputs) {
   const bool joined = a.at("merge_mode") == AttributeValue("concat");
   output.back() = joined ? directions(a) * output_size(a) : output_size(a);
   Shapes result(a.is_none("merge_mode") ? 2 : 1, output);
-  for (SymbolicShape& state : a.boolean("return_state") ? separate_states(kind, a, batch) : stacked_states(kind, a, batch)) result.push_back(std::move(state));
+  for (SymbolicShape& state :
+       a.boolean("return_state") ? separate_states(kind, a, batch) : stacked_states(kind, a, batch))
+    result.push_back(std::move(state));
   return result;
 }
 
@@ -79,46 +92,64 @@ AttributeSpec activation(const std::string& name, const std::string& fallback, c
 }
 
 std::vector<AttributeSpec> nonlinearities(const Kind& kind) {
-  if (kind.type == "RNN") return {text("nonlinearity", "tanh", {}, "\"tanh\" or \"relu\"; Keras has any name in keras.activations")};
-  return {activation("activation", "tanh", "the function of the new values"), activation("recurrent_activation", "sigmoid", "the function of the gates")};
+  if (kind.type == "RNN")
+    return {text("nonlinearity", "tanh", {}, "\"tanh\" or \"relu\"; Keras has any name in keras.activations")};
+  return {activation("activation", "tanh", "the function of the new values"),
+          activation("recurrent_activation", "sigmoid", "the function of the gates")};
 }
 
-void append(std::vector<AttributeSpec>& to, std::vector<AttributeSpec> more) { std::ranges::move(more, std::back_inserter(to)); }
+void append(std::vector<AttributeSpec>& to, std::vector<AttributeSpec> more) {
+  std::ranges::move(more, std::back_inserter(to));
+}
 
 std::vector<AttributeSpec> attributes(const Kind& kind) {
-  AttributeSpec merge_mode = text("merge_mode", "concat", {"concat", "sum", "mul", "ave"}, "what Keras makes of the two directions; None: an output each");
+  AttributeSpec merge_mode = text("merge_mode", "concat", {"concat", "sum", "mul", "ave"},
+                                  "what Keras makes of the two directions; None: an output each");
   merge_mode.nullable = true;
   std::vector<AttributeSpec> result{
       required_integer("input_size", "size of the last axis of the input"),
       required_integer("hidden_size", "size of the hidden state"),
       integer("num_layers", 1, "layers that are stacked"),
       boolean("bias", true, "whether biases are added"),
-      boolean("batch_first", false, "whether the input is (batch, time, features); otherwise it is (time, batch, features)"),
+      boolean("batch_first", false,
+              "whether the input is (batch, time, features); otherwise it is (time, batch, features)"),
       number("dropout", 0, "dropout between stacked layers, in training"),
       boolean("bidirectional", false, "whether a second network reads the sequence from its end"),
   };
-  if (kind.type == "LSTM") result.push_back(integer("proj_size", 0, "size that the hidden state is projected to; 0 for none"));
+  if (kind.type == "LSTM")
+    result.push_back(integer("proj_size", 0, "size that the hidden state is projected to; 0 for none"));
   append(result, nonlinearities(kind));
-  if (kind.type == "GRU") result.push_back(boolean("reset_after", true, "whether the reset gate acts after the matrix product, as in PyTorch"));
-  append(result, {
-      boolean("return_sequences", true, "whether the output has every step; otherwise it is the last step of each direction"),
-      boolean("return_state", false, "whether the further outputs are Keras's states, (batch, hidden_size) each; otherwise they are PyTorch's h_n and c_n"),
-      boolean("go_backwards", false, "whether the sequence is reversed first, and the output left so"),
-      merge_mode,
-      boolean("stateful", false, "whether a call begins with the state that the call before ended with, as in Keras"),
-      boolean("zero_output_for_mask", false, "whether the output of a step that is masked is zeros; otherwise it is that of the step before"),
-      boolean("separate_directions", false, "whether stacked layers read their own direction alone, as in Keras's Bidirectional of stacked cells; PyTorch's read both"),
-      number("input_dropout", 0, "Keras's dropout of the input, the same in every step, in training"),
-      number("recurrent_dropout", 0, "Keras's dropout of the hidden state, the same in every step, in training"),
-  });
+  if (kind.type == "GRU")
+    result.push_back(
+        boolean("reset_after", true, "whether the reset gate acts after the matrix product, as in PyTorch"));
+  append(result,
+         {
+             boolean("return_sequences", true,
+                     "whether the output has every step; otherwise it is the last step of each direction"),
+             boolean("return_state", false,
+                     "whether the further outputs are Keras's states, (batch, hidden_size) each; otherwise they are "
+                     "PyTorch's h_n and c_n"),
+             boolean("go_backwards", false, "whether the sequence is reversed first, and the output left so"),
+             merge_mode,
+             boolean("stateful", false,
+                     "whether a call begins with the state that the call before ended with, as in Keras"),
+             boolean("zero_output_for_mask", false,
+                     "whether the output of a step that is masked is zeros; otherwise it is that of the step before"),
+             boolean("separate_directions", false,
+                     "whether stacked layers read their own direction alone, as in Keras's Bidirectional of stacked "
+                     "cells; PyTorch's read both"),
+             number("input_dropout", 0, "Keras's dropout of the input, the same in every step, in training"),
+             number("recurrent_dropout", 0, "Keras's dropout of the hidden state, the same in every step, in training"),
+         });
   return result;
 }
 
 LayerType sequence(const Kind& kind) {
   LayerType type;
   type.name = kind.type;
-  type.summary = std::string(kind.type == "RNN" ? "simple" : kind.type) + " recurrent layers; inputs: the sequence and, maybe, " +
-                 (kind.states == 2 ? "h_0 and c_0; outputs: the sequence, h_n and c_n" : "h_0; outputs: the sequence and h_n");
+  type.summary =
+      std::string(kind.type == "RNN" ? "simple" : kind.type) + " recurrent layers; inputs: the sequence and, maybe, " +
+      (kind.states == 2 ? "h_0 and c_0; outputs: the sequence, h_n and c_n" : "h_0; outputs: the sequence and h_n");
   type.source = "torch/nn/modules/rnn.py; keras/src/layers/rnn/";
   type.attributes = attributes(kind);
   type.most_inputs = 1 + kMost;  // a state of each layer and direction, as Keras has them
@@ -127,7 +158,8 @@ LayerType sequence(const Kind& kind) {
   type.shapes = [&kind](const Attributes& a, const Shapes& inputs) { return shapes(kind, a, inputs); };
   type.check = check;
 
-  const auto sample = [&](const std::string& what, Json::Object more, std::vector<Shape> states = {}, bool in_keras = true) {
+  const auto sample = [&](const std::string& what, Json::Object more, std::vector<Shape> states = {},
+                          bool in_keras = true) {
     Json::Object attributes{{"input_size", 5}, {"hidden_size", 4}, {"batch_first", true}};
     for (const auto& [name, value] : more) attributes.set(name, value);
     std::vector<Shape> inputs{{3, 6, attributes.at("input_size").as_integer()}};
@@ -148,40 +180,56 @@ LayerType sequence(const Kind& kind) {
   sample("two layers with dropout", {{"num_layers", 2}, {"dropout", 0.4}});
   sample("bidirectional", {{"bidirectional", true}});
   sample("bidirectional without bias", {{"bidirectional", true}, {"bias", false}});
-  sample("three bidirectional layers, time first", {{"num_layers", 3}, {"bidirectional", true}, {"batch_first", false}});
+  sample("three bidirectional layers, time first",
+         {{"num_layers", 3}, {"bidirectional", true}, {"batch_first", false}});
   sample("initial state", {}, states({1, 3, 4}));
-  sample("initial state, two bidirectional layers, time first", {{"num_layers", 2}, {"bidirectional", true}, {"batch_first", false}}, states({4, 3, 4}));
+  sample("initial state, two bidirectional layers, time first",
+         {{"num_layers", 2}, {"bidirectional", true}, {"batch_first", false}}, states({4, 3, 4}));
   if (kind.type == "LSTM") {
     sample("projection", {{"proj_size", 2}});
     sample("projection without bias, time first", {{"proj_size", 2}, {"bias", false}, {"batch_first", false}});
     sample("projection, bidirectional", {{"proj_size", 2}, {"bidirectional", true}});
-    sample("projection, three bidirectional layers with dropout", {{"proj_size", 2}, {"num_layers", 3}, {"bidirectional", true}, {"dropout", 0.4}});
+    sample("projection, three bidirectional layers with dropout",
+           {{"proj_size", 2}, {"num_layers", 3}, {"bidirectional", true}, {"dropout", 0.4}});
     sample("projection, last step of two layers", {{"proj_size", 2}, {"num_layers", 2}, {"return_sequences", false}});
-    sample("projection, backwards and merged", {{"proj_size", 2}, {"bidirectional", true}, {"go_backwards", true}, {"merge_mode", "ave"}});
-    sample("projection, last steps, not merged", {{"proj_size", 2}, {"bidirectional", true}, {"return_sequences", false}, {"merge_mode", nullptr}});
+    sample("projection, backwards and merged",
+           {{"proj_size", 2}, {"bidirectional", true}, {"go_backwards", true}, {"merge_mode", "ave"}});
+    sample("projection, last steps, not merged",
+           {{"proj_size", 2}, {"bidirectional", true}, {"return_sequences", false}, {"merge_mode", nullptr}});
     sample("projection, initial state", {{"proj_size", 2}, {"batch_first", false}}, {{1, 3, 2}, {1, 3, 4}});
-    sample("projection, initial state, two bidirectional layers", {{"proj_size", 2}, {"num_layers", 2}, {"bidirectional", true}}, {{4, 3, 2}, {4, 3, 4}});
+    sample("projection, initial state, two bidirectional layers",
+           {{"proj_size", 2}, {"num_layers", 2}, {"bidirectional", true}}, {{4, 3, 2}, {4, 3, 4}});
   }
   if (kind.type == "RNN") {
     sample("relu", {{"nonlinearity", "relu"}});
     sample("another activation", {{"nonlinearity", "softsign"}, {"bidirectional", true}});
   } else {
-    sample("other activations", {{"activation", "relu"}, {"recurrent_activation", "hard_sigmoid"}, {"num_layers", 2}, {"bidirectional", true}});
+    sample(
+        "other activations",
+        {{"activation", "relu"}, {"recurrent_activation", "hard_sigmoid"}, {"num_layers", 2}, {"bidirectional", true}});
   }
   if (kind.type == "GRU") {
     sample("reset before", {{"reset_after", false}});
     sample("reset before, without bias", {{"reset_after", false}, {"bias", false}, {"bidirectional", true}});
   }
   sample("last step", {{"return_sequences", false}});
-  sample("last step of two layers, time first", {{"return_sequences", false}, {"num_layers", 2}, {"batch_first", false}});
+  sample("last step of two layers, time first",
+         {{"return_sequences", false}, {"num_layers", 2}, {"batch_first", false}});
   sample("last steps of both directions", {{"return_sequences", false}, {"bidirectional", true}});
-  sample("states as Keras has them", {{"return_state", true}, {"return_sequences", false}, {"bidirectional", true}}, states({3, 4}, 2));
+  sample("states as Keras has them", {{"return_state", true}, {"return_sequences", false}, {"bidirectional", true}},
+         states({3, 4}, 2));
   sample("states of two layers as Keras has them", {{"return_state", true}, {"num_layers", 2}}, states({3, 4}, 2));
-  sample("states of two bidirectional layers as Keras has them", {{"return_state", true}, {"num_layers", 2}, {"bidirectional", true}}, states({3, 4}, 4));
-  sample("separate directions", {{"separate_directions", true}, {"num_layers", 2}, {"bidirectional", true}, {"merge_mode", "sum"}, {"return_state", true}});
+  sample("states of two bidirectional layers as Keras has them",
+         {{"return_state", true}, {"num_layers", 2}, {"bidirectional", true}}, states({3, 4}, 4));
+  sample("separate directions", {{"separate_directions", true},
+                                 {"num_layers", 2},
+                                 {"bidirectional", true},
+                                 {"merge_mode", "sum"},
+                                 {"return_state", true}});
   sample("backwards", {{"go_backwards", true}}, states({3, 4}));
   sample("backwards, bidirectional", {{"go_backwards", true}, {"bidirectional", true}});
-  for (const char* mode : {"sum", "mul", "ave"}) sample("merged by " + std::string(mode), {{"merge_mode", mode}, {"bidirectional", true}});
+  for (const char* mode : {"sum", "mul", "ave"})
+    sample("merged by " + std::string(mode), {{"merge_mode", mode}, {"bidirectional", true}});
   sample("not merged", {{"merge_mode", nullptr}, {"bidirectional", true}, {"return_state", true}});
   sample("dropout in training", {{"input_dropout", 0.3}, {"recurrent_dropout", 0.2}});
   return type;
@@ -190,29 +238,36 @@ LayerType sequence(const Kind& kind) {
 LayerType cell(const Kind& kind) {
   LayerType type;
   type.name = kind.type + "Cell";
-  type.summary = "one step of " + kind.type + "; inputs: the features and, maybe, " + (kind.states == 2 ? "h and c; outputs: h and c" : "h; output: h");
+  type.summary = "one step of " + kind.type + "; inputs: the features and, maybe, " +
+                 (kind.states == 2 ? "h and c; outputs: h and c" : "h; output: h");
   type.source = "torch/nn/modules/rnn.py; keras/src/layers/rnn/";
   type.attributes = {
       required_integer("input_size", "size of the last axis of the input"),
       required_integer("hidden_size", "size of the hidden state"),
       boolean("bias", true, "whether biases are added"),
   };
-  if (kind.type == "RNN") type.attributes.push_back(text("nonlinearity", "tanh", {"tanh", "relu"}, "the function of the new values"));
+  if (kind.type == "RNN")
+    type.attributes.push_back(text("nonlinearity", "tanh", {"tanh", "relu"}, "the function of the new values"));
   type.most_inputs = 1 + static_cast<std::size_t>(kind.states);
   type.parameters = [&kind](const Attributes& a) {
     const std::int64_t rows = kind.gates * a.integer("hidden_size");
-    std::vector<ParameterSpec> result{{"weight_ih", {rows, a.integer("input_size")}}, {"weight_hh", {rows, a.integer("hidden_size")}}};
+    std::vector<ParameterSpec> result{{"weight_ih", {rows, a.integer("input_size")}},
+                                      {"weight_hh", {rows, a.integer("hidden_size")}}};
     if (a.boolean("bias"))
       for (const char* bias : {"bias_ih", "bias_hh"}) result.push_back({bias, {rows}});
     return result;
   };
   type.shapes = [&kind](const Attributes& a, const Shapes& inputs) {
-    if (inputs.at(0).size() == 1) throw Unsupported("its input of shape " + to_string(inputs[0]) + " has no batch axis; a single sample needs an axis of 1");
-    if (inputs[0].size() != 2) throw MalformedFile("its input has shape " + to_string(inputs[0]) + ", expected two axes");
+    if (inputs.at(0).size() == 1)
+      throw Unsupported("its input of shape " + to_string(inputs[0]) +
+                        " has no batch axis; a single sample needs an axis of 1");
+    if (inputs[0].size() != 2)
+      throw MalformedFile("its input has shape " + to_string(inputs[0]) + ", expected two axes");
     check_features(a, inputs[0]);
     const SymbolicShape state{inputs[0][0], a.integer("hidden_size")};
     if (inputs.size() != 1 && inputs.size() != 1 + static_cast<std::size_t>(kind.states))
-      throw MalformedFile("it has " + std::to_string(inputs.size() - 1) + " states, expected " + std::to_string(kind.states));
+      throw MalformedFile("it has " + std::to_string(inputs.size() - 1) + " states, expected " +
+                          std::to_string(kind.states));
     for (std::size_t i = 1; i < inputs.size(); ++i) check_shape("state", inputs[i], state);
     return Shapes(kind.states, state);
   };
@@ -225,7 +280,8 @@ LayerType cell(const Kind& kind) {
       {"with states", sizes, with_states},
       {"without bias", {{"input_size", 4}, {"hidden_size", 4}, {"bias", false}}, {{1, 4}}},
   };
-  if (kind.type == "RNN") type.samples.push_back({"relu", {{"input_size", 5}, {"hidden_size", 4}, {"nonlinearity", "relu"}}, with_states});
+  if (kind.type == "RNN")
+    type.samples.push_back({"relu", {{"input_size", 5}, {"hidden_size", 4}, {"nonlinearity", "relu"}}, with_states});
   return type;
 }
 

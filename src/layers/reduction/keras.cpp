@@ -11,14 +11,17 @@ namespace {
 using Handle = KerasEmitter::Handle;
 
 // Keras's functions over one axis, several or all; `axis` spells the axes.
-KerasMapping over(const std::string& type, const std::string& class_name, const Spelling& axis, const char* module = kNumpy) {
-  return operation(type, class_name, {{"dim", "axis", axis}, {"keepdim", "keepdims", spelling::boolean()}}, {"x"}, module);
+KerasMapping over(const std::string& type, const std::string& class_name, const Spelling& axis,
+                  const char* module = kNumpy) {
+  return operation(type, class_name, {{"dim", "axis", axis}, {"keepdim", "keepdims", spelling::boolean()}}, {"x"},
+                   module);
 }
 
 // Keras's own, with PyTorch as its backend, gives several axes in the reverse order. It is read.
 KerasMapping count_nonzero() {
   KerasMapping mapping = read_only(operation("count_nonzero", "CountNonzero", {{"dim", "axis", spelling::axes()}}));
-  mapping.samples = {{.what = "all axes", .config = {}, .inputs = {{2, 3, 4}}, .ids_below = 3}, {.what = "one axis", .config = {{"axis", 1}}, .inputs = {{3, 7}}, .ids_below = 3}};
+  mapping.samples = {{.what = "all axes", .config = {}, .inputs = {{2, 3, 4}}, .ids_below = 3},
+                     {.what = "one axis", .config = {{"axis", 1}}, .inputs = {{3, 7}}, .ids_below = 3}};
   return mapping;
 }
 
@@ -28,7 +31,8 @@ KerasMapping count() {
     const SymbolicShape& input = emitter.input_shapes()[0];
     const Handle some = helper(emitter, "some", "NotEqual", {emitter.input(0), Json(0)}, input);
     config.set("keepdims", false);
-    return last_call(emitter, kNumpy, "Sum", std::move(config), {helper(emitter, "cast", "Cast", {some}, input, {{"dtype", "int32"}}, kCore)});
+    return last_call(emitter, kNumpy, "Sum", std::move(config),
+                     {helper(emitter, "cast", "Cast", {some}, input, {{"dtype", "int32"}}, kCore)});
   };
   return mapping;
 }
@@ -44,7 +48,8 @@ Spelling one_axis() {
   Spelling result = spelling::integer();
   result.from_keras = [from = result.from_keras](const Json& json) {
     const bool is_list_of_one = json.is_array() && json.as_array().size() == 1;
-    if (json.is_array() && !is_list_of_one) throw Unsupported("over several axes (" + json.dump() + ") it has no layer type");
+    if (json.is_array() && !is_list_of_one)
+      throw Unsupported("over several axes (" + json.dump() + ") it has no layer type");
     return from(is_list_of_one ? json.as_array()[0] : json);
   };
   return result;
@@ -53,10 +58,12 @@ Spelling one_axis() {
 // The largest elements and their places are two operations.
 KerasMapping extreme(const std::string& type, const std::string& values, const std::string& places) {
   KerasMapping mapping = write_only(over(type, values, one_axis()));
-  mapping.lower = [values, places](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
+  mapping.lower = [values, places](const Attributes& a, Json::Object config,
+                                   KerasEmitter& emitter) -> KerasEmitter::Results {
     const Handle x = emitter.input(0);
     if (a.is_none("dim")) return last_call(emitter, kNumpy, values, std::move(config), {x});
-    const Handle where = helper(emitter, "places", places, {x}, emitter.output_shape(), {{"axis", config.at("axis")}, {"keepdims", config.at("keepdims")}});
+    const Handle where = helper(emitter, "places", places, {x}, emitter.output_shape(),
+                                {{"axis", config.at("axis")}, {"keepdims", config.at("keepdims")}});
     return std::vector<Handle>{last_call(emitter, kNumpy, values, std::move(config), {x}), where};
   };
   return mapping;
@@ -71,7 +78,8 @@ KerasEmitter::Argument bessel_factor(KerasEmitter& emitter, const Size& count, d
   }
   OpenSizes sizes(emitter, "count_");
   const Handle number = sizes.cast(std::get<Handle>(sizes.count(count)), "float32");
-  const Handle factor = sizes.apply("Divide", number, sizes.apply("Maximum", sizes.apply("Subtract", number, Json(correction)), Json(0.0)));
+  const Handle factor = sizes.apply(
+      "Divide", number, sizes.apply("Maximum", sizes.apply("Subtract", number, Json(correction)), Json(0.0)));
   return root ? sizes.apply("Sqrt", factor) : factor;
 }
 
@@ -79,27 +87,35 @@ KerasEmitter::Argument bessel_factor(KerasEmitter& emitter, const Size& count, d
 KerasMapping moment(const std::string& type, const std::string& class_name) {
   KerasMapping mapping = over(type, class_name, spelling::axes());
   mapping.derive = [](Attributes& a, const std::vector<SymbolicShape>&) { a.set("correction", 0.0); };
-  mapping.lower = [type, class_name](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
+  mapping.lower = [type, class_name](const Attributes& a, Json::Object config,
+                                     KerasEmitter& emitter) -> KerasEmitter::Results {
     const Handle x = emitter.input(0);
     if (a.number("correction") == 0) return KerasMapping::emit_main(a, std::move(config), emitter);
     const SymbolicShape& input = emitter.input_shapes()[0];
     Size count(1);
-    for (const std::int64_t axis : axes_in(a, "dim", static_cast<std::int64_t>(input.size()))) count = count * input[axis];
-    const Handle plain = helper(emitter, type, class_name, {x}, emitter.output_shape(), {{"axis", config.at("axis")}, {"keepdims", config.at("keepdims")}});
-    return last_call(emitter, kNumpy, "Multiply", {}, {plain, bessel_factor(emitter, count, a.number("correction"), type == "std")});
+    for (const std::int64_t axis : axes_in(a, "dim", static_cast<std::int64_t>(input.size())))
+      count = count * input[axis];
+    const Handle plain = helper(emitter, type, class_name, {x}, emitter.output_shape(),
+                                {{"axis", config.at("axis")}, {"keepdims", config.at("keepdims")}});
+    return last_call(emitter, kNumpy, "Multiply", {},
+                     {plain, bessel_factor(emitter, count, a.number("correction"), type == "std")});
   };
   return mapping;
 }
 
 // Norms as Keras has them: sums of powers, or extremes of absolute values.
-Handle emit_norm(KerasEmitter& emitter, double p, const Json& axis, bool keepdims, const SymbolicShape& shape, const std::string& last_suffix) {
+Handle emit_norm(KerasEmitter& emitter, double p, const Json& axis, bool keepdims, const SymbolicShape& shape,
+                 const std::string& last_suffix) {
   const SymbolicShape& input = emitter.input_shapes()[0];
   const Handle x = emitter.input(0);
   const Json::Object over{{"axis", axis}, {"keepdims", keepdims}};
-  const auto end = [&](const std::string& class_name, std::vector<KerasEmitter::Argument> arguments, Json::Object config) {
+  const auto end = [&](const std::string& class_name, std::vector<KerasEmitter::Argument> arguments,
+                       Json::Object config) {
     return helper(emitter, last_suffix, class_name, std::move(arguments), shape, std::move(config));
   };
-  if (p == 2) return end("Sqrt", {helper(emitter, "sum", "Sum", {helper(emitter, "square", "Square", {x}, input)}, shape, over)}, {});
+  if (p == 2)
+    return end("Sqrt", {helper(emitter, "sum", "Sum", {helper(emitter, "square", "Square", {x}, input)}, shape, over)},
+               {});
   if (p == 0) {
     const Handle some = helper(emitter, "some", "NotEqual", {x, Json(0)}, input);
     return end("Sum", {helper(emitter, "cast", "Cast", {some}, input, {{"dtype", "float32"}}, kCore)}, over);
@@ -107,7 +123,8 @@ Handle emit_norm(KerasEmitter& emitter, double p, const Json& axis, bool keepdim
   const Handle absolute = helper(emitter, "abs", "Absolute", {x}, input);
   if (std::isinf(p)) return end(p > 0 ? "Max" : "Min", {absolute}, over);
   if (p == 1) return end("Sum", {absolute}, over);
-  const Handle sum = helper(emitter, "sum", "Sum", {helper(emitter, "power", "Power", {absolute, Json(p)}, input)}, shape, over);
+  const Handle sum =
+      helper(emitter, "sum", "Sum", {helper(emitter, "power", "Power", {absolute, Json(p)}, input)}, shape, over);
   return end("Power", {sum, Json(1 / p)}, {});
 }
 
@@ -119,7 +136,9 @@ KerasMapping norm() {
   return mapping;
 }
 
-KerasMapping along(const std::string& type, const std::string& class_name) { return operation(type, class_name, {{"dim", "axis", spelling::integer()}}); }
+KerasMapping along(const std::string& type, const std::string& class_name) {
+  return operation(type, class_name, {{"dim", "axis", spelling::integer()}});
+}
 
 }  // namespace
 

@@ -22,7 +22,8 @@ SymbolicShape reduced(const SymbolicShape& input, const std::vector<std::int64_t
 }
 
 // What makes one number of the elements along axes.
-LayerType reduction(const std::string& name, const std::string& summary, AttributeSpec dim, std::vector<AttributeSpec> others = {}) {
+LayerType reduction(const std::string& name, const std::string& summary, AttributeSpec dim,
+                    std::vector<AttributeSpec> others = {}) {
   LayerType type = function_type(name, summary, {std::move(dim)});
   type.attributes.push_back(boolean("keepdim", false, "whether the axes stay, with size 1"));
   type.attributes.insert(type.attributes.end(), others.begin(), others.end());
@@ -73,8 +74,10 @@ LayerType extreme(const std::string& name, const std::string& summary) {
 LayerType moment(const std::string& name, const std::string& summary) {
   LayerType type = over_axes(name, summary, {number("correction", 1, "what the number of elements is diminished by")});
   type.samples.push_back({"without correction", {{"dim", 1}, {"correction", 0}}, {{3, 7}}});
-  type.samples.push_back({"without correction, kept", {{"dim", -1}, {"correction", 0}, {"keepdim", true}}, {{2, 3, 5}}});
-  type.samples.push_back({"a correction of 2", {{"dim", Json::Array{1, 2}}, {"correction", 2}, {"keepdim", true}}, {{2, 3, 4, 5}}});
+  type.samples.push_back(
+      {"without correction, kept", {{"dim", -1}, {"correction", 0}, {"keepdim", true}}, {{2, 3, 5}}});
+  type.samples.push_back(
+      {"a correction of 2", {{"dim", Json::Array{1, 2}}, {"correction", 2}, {"keepdim", true}}, {{2, 3, 4, 5}}});
   return type;
 }
 
@@ -88,7 +91,9 @@ LayerType along_axis(const std::string& name, const std::string& summary) {
     return {inputs[0]};
   };
   type.layout = counts_axis("dim");
-  type.samples = {{"one axis", {{"dim", 1}}, {{2, 3, 4, 5}}}, {"an axis from the end", {{"dim", -1}}, {{3, 7}}}, {"all elements", {{"dim", nullptr}}, {{2, 3, 4}}}};
+  type.samples = {{"one axis", {{"dim", 1}}, {{2, 3, 4, 5}}},
+                  {"an axis from the end", {{"dim", -1}}, {{3, 7}}},
+                  {"all elements", {{"dim", nullptr}}, {{2, 3, 4}}}};
   return type;
 }
 
@@ -106,18 +111,23 @@ LayerType difference() {
     return {result};
   };
   type.layout = counts_axis("dim");
-  type.samples = {{"last axis", {}, {{3, 7}}}, {"twice", {{"n", 2}, {"dim", 1}}, {{2, 5, 4, 3}}}, {"an axis from the end", {{"n", 3}, {"dim", -2}}, {{2, 5, 4}}}};
+  type.samples = {{"last axis", {}, {{3, 7}}},
+                  {"twice", {{"n", 2}, {"dim", 1}}, {{2, 5, 4, 3}}},
+                  {"an axis from the end", {{"n", 3}, {"dim", -2}}, {{2, 5, 4}}}};
   return type;
 }
 
 // Counts where it is not 0; without keepdim.
 LayerType count_nonzero() {
-  LayerType type = function_type("count_nonzero", "how many elements are not 0", {axes_or_all("dim", "the axes; None means all")});
+  LayerType type =
+      function_type("count_nonzero", "how many elements are not 0", {axes_or_all("dim", "the axes; None means all")});
   type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
     const SymbolicShape& input = inputs.at(0);
     return {reduced(input, axes_in(a, "dim", static_cast<std::int64_t>(input.size())), false)};
   };
-  type.samples = {{"one axis", {{"dim", 1}}, {{2, 5, 4, 3}}}, {"several axes", {{"dim", Json::Array{-1, 1}}}, {{2, 3, 4}}}, {"all axes", {}, {{2, 3, 4}}}};
+  type.samples = {{"one axis", {{"dim", 1}}, {{2, 5, 4, 3}}},
+                  {"several axes", {{"dim", Json::Array{-1, 1}}}, {{2, 3, 4}}},
+                  {"all axes", {}, {{2, 3, 4}}}};
   for (Sample& sample : type.samples) sample.ids_below = 3;
   return type;
 }
@@ -131,7 +141,8 @@ LayerType bounded(LayerType type) {
 }
 
 LayerType norm() {
-  LayerType type = over_axes("norm", "norm of the elements as a vector", {number("p", 2, "the exponent; infinity gives the largest, 0 counts")});
+  LayerType type = over_axes("norm", "norm of the elements as a vector",
+                             {number("p", 2, "the exponent; infinity gives the largest, 0 counts")});
   for (const double p : {1.0, 3.0, std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity()})
     type.samples.push_back({"p = " + Json(p).dump(), {{"p", p}, {"dim", 1}}, {{2, 3, 4, 5}}});
   return type;

@@ -46,8 +46,10 @@ KerasMapping expand(const std::string& type) {
     const Handle x = with_rank(emitter, emitter.input(0), output.size());
     const SymbolicShape& shape = emitter.shape(x);
     SymbolicShape counts;
-    for (std::size_t i = 0; i < shape.size(); ++i) counts.push_back(shape[i] == output[i] || shape[i] != Size(1) ? Size(1) : output[i]);
-    return last_call(emitter, kNumpy, "Tile", {{"repeats", known_counts(counts)}}, {repeated_along_open(emitter, x, counts)});
+    for (std::size_t i = 0; i < shape.size(); ++i)
+      counts.push_back(shape[i] == output[i] || shape[i] != Size(1) ? Size(1) : output[i]);
+    return last_call(emitter, kNumpy, "Tile", {{"repeats", known_counts(counts)}},
+                     {repeated_along_open(emitter, x, counts)});
   };
   return mapping;
 }
@@ -61,7 +63,8 @@ KerasMapping tile(const std::string& type, const std::string& attribute) {
                           return result;
                         }};
   KerasMapping mapping = operation(type, "Tile", {{attribute, "repeats", counts}});
-  mapping.lower = [attribute](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
+  mapping.lower = [attribute](const Attributes& a, Json::Object config,
+                              KerasEmitter& emitter) -> KerasEmitter::Results {
     SymbolicShape each = a.sizes(attribute);
     if (fixed(each)) return emitter.main(std::move(config), {emitter.input(0)});
     const Handle x = with_rank(emitter, emitter.input(0), each.size());
@@ -85,7 +88,8 @@ KerasMapping expand_as() {
 KerasMapping flip() {
   KerasMapping mapping = operation("flip", "Flip", {{"dims", "axis", spelling::axes()}});
   mapping.lift = [](Json::Object& config, Attributes&, const std::vector<SymbolicShape>& inputs) {
-    if (Json* axis = config.find("axis"); axis && axis->is_null()) *axis = Json::array(Arrangement::original(inputs.at(0).size()).axes);
+    if (Json* axis = config.find("axis"); axis && axis->is_null())
+      *axis = Json::array(Arrangement::original(inputs.at(0).size()).axes);
   };
   return mapping;
 }
@@ -99,7 +103,8 @@ std::vector<KerasMapping> keras_mappings() {
       expand_as(),
       write_only(tile("repeat", "repeats")),
       tile("tile", "dims"),
-      operation("repeat_interleave", "Repeat", {{"repeats", "repeats", spelling::integer()}, {"dim", "axis", spelling::integer()}}),
+      operation("repeat_interleave", "Repeat",
+                {{"repeats", "repeats", spelling::integer()}, {"dim", "axis", spelling::integer()}}),
       {.type = "RepeatVector", .class_name = "RepeatVector", .attributes = {{"n", "n", spelling::integer()}}},
       flip(),
       operation("roll", "Roll", {{"shifts", "shift", spelling::axes()}, {"dims", "axis", spelling::axes()}}),

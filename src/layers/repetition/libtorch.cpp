@@ -15,7 +15,8 @@ std::vector<std::int64_t> known_sizes(const SymbolicShape& sizes, const Symbols&
 template <typename Function>
 TorchLayer of_sizes(const char* type, const char* attribute, Function function) {
   return {type, [attribute, function](const Layer& layer) -> TorchInstance {
-            return {nullptr, [sizes = layer.attributes.sizes(attribute), function](const TorchValues& inputs, const Symbols& symbols) {
+            return {nullptr, [sizes = layer.attributes.sizes(attribute), function](const TorchValues& inputs,
+                                                                                   const Symbols& symbols) {
                       return TorchValues{function(inputs.at(0), known_sizes(sizes, symbols))};
                     }};
           }};
@@ -29,21 +30,25 @@ TorchInstance build_expand_as(const Layer&) {
 template <typename Function>
 TorchLayer of_integers(const char* type, const char* attribute, Function function) {
   return {type, [attribute, function](const Layer& layer) {
-            return unary([list = layer.attributes.integers(attribute), function](const Tensor& x) { return function(x, list); });
+            return unary(
+                [list = layer.attributes.integers(attribute), function](const Tensor& x) { return function(x, list); });
           }};
 }
 
 template <typename Function>
 TorchLayer of_integer(const char* type, const char* attribute, Function function) {
   return {type, [attribute, function](const Layer& layer) {
-            return unary([number = layer.attributes.integer(attribute), function](const Tensor& x) { return function(x, number); });
+            return unary([number = layer.attributes.integer(attribute), function](const Tensor& x) {
+              return function(x, number);
+            });
           }};
 }
 
 TorchInstance build_repeat_interleave(const Layer& layer) {
   const Attributes& a = layer.attributes;
   const std::optional<std::int64_t> axis = a.is_none("dim") ? std::nullopt : std::optional(a.integer("dim"));
-  return unary([repeats = a.integer("repeats"), axis](const Tensor& x) { return torch::repeat_interleave(x, repeats, axis); });
+  return unary(
+      [repeats = a.integer("repeats"), axis](const Tensor& x) { return torch::repeat_interleave(x, repeats, axis); });
 }
 
 TorchInstance build_roll(const Layer& layer) {

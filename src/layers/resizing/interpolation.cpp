@@ -10,22 +10,27 @@
 namespace h5bridge::resizing {
 namespace {
 
-// A size of the input times a scale, rounded down; of an open size only for scales that are fractions of a power of two.
+// A size of the input times a scale, rounded down; of an open size only for scales that are fractions of a power of
+// two.
 Size scaled(const Size& size, double scale) {
   if (const auto known = size.value()) {
     const double result = std::floor(static_cast<double>(*known) * scale);
-    if (!(result >= 1 && result < 1e15)) throw MalformedFile("its output would have " + std::to_string(result) + " elements");
+    if (!(result >= 1 && result < 1e15))
+      throw MalformedFile("its output would have " + std::to_string(result) + " elements");
     return static_cast<std::int64_t>(result);
   }
   for (std::int64_t denominator = 1; denominator <= 1 << 20; denominator *= 2)
-    if (const double numerator = scale * static_cast<double>(denominator); numerator == std::floor(numerator) && numerator < 1e9)
+    if (const double numerator = scale * static_cast<double>(denominator);
+        numerator == std::floor(numerator) && numerator < 1e9)
       return (size * Size(static_cast<std::int64_t>(numerator))).floor_divide(denominator);
-  throw Unsupported("an open size (" + size.str() + ") times " + std::to_string(scale) + " is no expression of it; --fix-size may help");
+  throw Unsupported("an open size (" + size.str() + ") times " + std::to_string(scale) +
+                    " is no expression of it; --fix-size may help");
 }
 
 template <typename T>
 const T& of_axis(const std::vector<T>& values, std::size_t axis, std::size_t axes) {
-  if (values.size() != 1 && values.size() != axes) throw MalformedFile("has " + std::to_string(values.size()) + " sizes or scales, expected " + std::to_string(axes));
+  if (values.size() != 1 && values.size() != axes)
+    throw MalformedFile("has " + std::to_string(values.size()) + " sizes or scales, expected " + std::to_string(axes));
   return values[values.size() == 1 ? 0 : axis];
 }
 
@@ -36,7 +41,8 @@ struct Axis {
   float scale;  // elements of the input for one of the output
   bool aligned;
 
-  Axis(std::int64_t in, std::int64_t out, bool align_corners, std::optional<double> stated) : input(in), output(out), aligned(align_corners) {
+  Axis(std::int64_t in, std::int64_t out, bool align_corners, std::optional<double> stated)
+      : input(in), output(out), aligned(align_corners) {
     if (align_corners)
       scale = out > 1 ? static_cast<float>(in - 1) / static_cast<float>(out - 1) : 0.0F;
     else
@@ -66,7 +72,8 @@ class TapsMaker {
 
 Taps nearest(const Axis& axis, float offset) {
   TapsMaker taps(axis, 1);
-  for (std::int64_t o = 0; o < axis.output; ++o) taps.add(static_cast<std::int64_t>(std::floor((static_cast<float>(o) + offset) * axis.scale)), 1);
+  for (std::int64_t o = 0; o < axis.output; ++o)
+    taps.add(static_cast<std::int64_t>(std::floor((static_cast<float>(o) + offset) * axis.scale)), 1);
   return taps.done();
 }
 
@@ -136,7 +143,8 @@ Taps ranges(const Axis& axis, const std::function<std::pair<std::int64_t, std::v
   }
   TapsMaker taps(axis, longest);
   for (const auto& [first, weights] : all)
-    for (std::size_t t = 0; t < longest; ++t) taps.add(first + static_cast<std::int64_t>(t), t < weights.size() ? weights[t] : 0.0F);
+    for (std::size_t t = 0; t < longest; ++t)
+      taps.add(first + static_cast<std::int64_t>(t), t < weights.size() ? weights[t] : 0.0F);
   return taps.done();
 }
 
@@ -168,7 +176,8 @@ Taps area(const Axis& axis) {
 }
 
 bool recomputes(const Attributes& a) {
-  return a.text("mode") == "area" || (a.contains("recompute_scale_factor") && !a.is_none("recompute_scale_factor") && a.boolean("recompute_scale_factor"));
+  return a.text("mode") == "area" || (a.contains("recompute_scale_factor") && !a.is_none("recompute_scale_factor") &&
+                                      a.boolean("recompute_scale_factor"));
 }
 
 }  // namespace
@@ -176,7 +185,8 @@ bool recomputes(const Attributes& a) {
 SymbolicShape resized(const Attributes& a, const SymbolicShape& spatial) {
   SymbolicShape result;
   for (std::size_t i = 0; i < spatial.size(); ++i)
-    result.push_back(a.is_none("size") ? scaled(spatial[i], of_axis(a.numbers("scale_factor"), i, spatial.size())) : of_axis(a.sizes("size"), i, spatial.size()));
+    result.push_back(a.is_none("size") ? scaled(spatial[i], of_axis(a.numbers("scale_factor"), i, spatial.size()))
+                                       : of_axis(a.sizes("size"), i, spatial.size()));
   return result;
 }
 

@@ -1,4 +1,5 @@
-// How an interpolation is computed, one axis at a time: which elements of the input each output takes, and how much of them.
+// How an interpolation is computed, one axis at a time: which elements of the input each output takes, and how much of
+// them.
 #pragma once
 
 #include <optional>
@@ -9,10 +10,12 @@
 
 namespace h5bridge::resizing {
 
-/// The sizes that come out, given those of the spatial axes; throws Unsupported where an open size times the scale is none.
+/// The sizes that come out, given those of the spatial axes; throws Unsupported where an open size times the scale is
+/// none.
 SymbolicShape resized(const Attributes& attributes, const SymbolicShape& spatial);
 
-/// The scale of axis `i` as the attributes state it, if that is what places the elements; otherwise the sizes' ratio does.
+/// The scale of axis `i` as the attributes state it, if that is what places the elements; otherwise the sizes' ratio
+/// does.
 std::optional<double> stated_scale(const Attributes& attributes, std::size_t i);
 
 /// Output o is the sum over t of weights[o * count + t] times the input's element indices[o * count + t].

@@ -52,8 +52,10 @@ bool has_mode(const Attributes& a, std::initializer_list<const char*> modes) {
 
 // Where Keras has modes: its bilinear is PyTorch's without aligned corners, its bicubic differs between its backends.
 bool fits_up_sampling(const Attributes& a, const Shapes& inputs, std::size_t axes) {
-  const bool mode = has_mode(a, {"nearest"}) || (axes == 2 && has_mode(a, {"bilinear"}) && !aligns_corners(a) && !is_antialiased(a));
-  return mode && axes_of(inputs) == axes && whole_scales(a, inputs) && (axes != 1 || a.text("data_format") == "channels_last");
+  const bool mode =
+      has_mode(a, {"nearest"}) || (axes == 2 && has_mode(a, {"bilinear"}) && !aligns_corners(a) && !is_antialiased(a));
+  return mode && axes_of(inputs) == axes && whole_scales(a, inputs) &&
+         (axes != 1 || a.text("data_format") == "channels_last");
 }
 
 void set_scales(Attributes& attributes, const Json& size) {
@@ -84,7 +86,8 @@ Spelling words(const std::array<Word, count>& known) {
 
 // Repeating, and resizing by interpolation, do not agree about "nearest".
 constexpr std::array kRepeating{Word{"nearest", "nearest"}, Word{"bilinear", "bilinear"}, Word{"bicubic", "bicubic"}};
-constexpr std::array kInterpolating{Word{"nearest", "nearest-exact"}, Word{"bilinear", "bilinear"}, Word{"bicubic", "bicubic"}};
+constexpr std::array kInterpolating{Word{"nearest", "nearest-exact"}, Word{"bilinear", "bilinear"},
+                                    Word{"bicubic", "bicubic"}};
 
 KerasMapping up_sampling(const std::string& type, std::size_t axes) {
   KerasMapping mapping{.type = type, .class_name = "UpSampling" + keras_suffix(axes)};
@@ -106,27 +109,34 @@ KerasMapping up_sampling(const std::string& type, std::size_t axes) {
   const Shape input = axes == 1 ? Shape{2, 5, 3} : axes == 2 ? Shape{2, 5, 7, 3} : Shape{2, 4, 3, 5, 2};
   mapping.samples = {{"twice", {}, {input}}};
   if (axes == 1) mapping.samples.push_back({"size", {{"size", 3}}, {input}});
-  if (axes > 1) mapping.samples.push_back({"channels_first", {{"size", 3}, {"data_format", "channels_first"}}, {input}});
+  if (axes > 1)
+    mapping.samples.push_back({"channels_first", {{"size", 3}, {"data_format", "channels_first"}}, {input}});
   if (axes == 2)
-    for (const char* interpolation : {"bilinear", "bicubic"}) mapping.samples.push_back({interpolation, {{"size", Json::Array{3, 2}}, {"interpolation", interpolation}}, {input}});
+    for (const char* interpolation : {"bilinear", "bicubic"})
+      mapping.samples.push_back(
+          {interpolation, {{"size", Json::Array{3, 2}}, {"interpolation", interpolation}}, {input}});
   return mapping;
 }
 
 // Keras's Resizing knows the output's sizes, whatever the input's.
 KerasMapping resizing(const std::string& type) {
   KerasMapping mapping{.type = type, .class_name = "Resizing"};
-  mapping.attributes = {{"data_format", "data_format", spelling::text()}, {"mode", "interpolation", words(kInterpolating)}};
+  mapping.attributes = {{"data_format", "data_format", spelling::text()},
+                        {"mode", "interpolation", words(kInterpolating)}};
   mapping.fixed = {{"crop_to_aspect_ratio", false}, {"pad_to_aspect_ratio", false}};
   mapping.carried = {{"fill_mode", "constant"}, {"fill_value", 0.0}};
   mapping.fits = [](const Attributes& a, const Shapes& inputs) {
-    if (axes_of(inputs) != 2 || !has_mode(a, {"bilinear", "nearest-exact"}) || aligns_corners(a) || is_antialiased(a)) return false;
+    if (axes_of(inputs) != 2 || !has_mode(a, {"bilinear", "nearest-exact"}) || aligns_corners(a) || is_antialiased(a))
+      return false;
     return !stated_scale(a, 0) && fixed(resized(a, spatial_sizes(a, inputs.at(0), 2))).has_value();
   };
   mapping.lift = [](Json::Object& config, Attributes& attributes, const Shapes&) {
     attributes.set("size", SymbolicShape{config.at("height").as_integer(), config.at("width").as_integer()});
     // Only these two pay attention to it.
     const std::string& interpolation = config.at("interpolation").as_string();
-    if (const Json* antialias = config.find("antialias"); antialias && antialias->as_bool() && interpolation != "nearest") attributes.set("antialias", true);
+    if (const Json* antialias = config.find("antialias");
+        antialias && antialias->as_bool() && interpolation != "nearest")
+      attributes.set("antialias", true);
     for (const char* key : {"height", "width", "antialias", "training"}) config.erase(key);
   };
   mapping.call = {"data", "training"};  // Keras writes the latter, which makes no difference here
@@ -163,7 +173,8 @@ Handle along_axis(KerasEmitter& emitter, Handle x, std::int64_t axis, const Taps
   const std::vector<std::int64_t> extents = count == 1 ? std::vector{outputs} : std::vector{outputs, count};
   SymbolicShape taken = shape;
   if (count > 1) taken.insert(taken.begin() + axis + 1, count);
-  x = emitter.operation(count == 1 ? suffix : "take", "keras.src.ops.numpy", "Take", {{"axis", axis}}, {x}, {{"indices", keras_ops::constant(extents, taps.indices)}}, taken);
+  x = emitter.operation(count == 1 ? suffix : "take", "keras.src.ops.numpy", "Take", {{"axis", axis}}, {x},
+                        {{"indices", keras_ops::constant(extents, taps.indices)}}, taken);
   if (count == 1) return x;
   std::string letters;
   for (std::size_t i = 0; i < taken.size(); ++i) letters += static_cast<char>('a' + i);
@@ -186,11 +197,15 @@ KerasMapping by_axes(const std::string& type) {
     const SymbolicShape spatial = spatial_sizes(a, emitter.input_shapes()[0], axes_of(emitter.input_shapes()));
     const SymbolicShape output = resized(a, spatial);
     const std::int64_t first = a.text("data_format") == "channels_last" ? 1 : 2;
-    const auto taps = [&](std::size_t i) { return taps_of(a, *spatial[i].value(), *output[i].value(), stated_scale(a, i)); };
+    const auto taps = [&](std::size_t i) {
+      return taps_of(a, *spatial[i].value(), *output[i].value(), stated_scale(a, i));
+    };
     const auto is_known = [&](std::size_t i) { return spatial[i].value() && output[i].value(); };
     std::vector<std::size_t> changed;
     for (std::size_t i = 0; i < spatial.size(); ++i)
-      if (is_known(i) ? !taps(i).is_identity(*spatial[i].value()) : spatial[i] != output[i] || stated_scale(a, i).value_or(1) != 1) changed.push_back(i);
+      if (is_known(i) ? !taps(i).is_identity(*spatial[i].value())
+                      : spatial[i] != output[i] || stated_scale(a, i).value_or(1) != 1)
+        changed.push_back(i);
 
     Handle x = emitter.input(0);
     if (changed.empty()) return emitter.operation("", "keras.src.ops.numpy", "Copy", {}, {x}, {}, emitter.shape(x));
@@ -198,7 +213,8 @@ KerasMapping by_axes(const std::string& type) {
     for (const std::size_t i : changed) {
       const std::int64_t axis = first + static_cast<std::int64_t>(i);
       const std::string suffix = i == changed.back() ? "" : "axis" + std::to_string(i);
-      x = is_known(i) ? along_axis(emitter, x, axis, taps(i), suffix) : emit_open_axis(a, emitter, sizes, x, axis, output[i], stated_scale(a, i), suffix);
+      x = is_known(i) ? along_axis(emitter, x, axis, taps(i), suffix)
+                      : emit_open_axis(a, emitter, sizes, x, axis, output[i], stated_scale(a, i), suffix);
     }
     return x;
   };

@@ -15,15 +15,31 @@ struct Interpolation {
   const char* mode;
   std::size_t axes;
   bool antialias;
-  Tensor (*run)(const Tensor& input, at::OptionalIntArrayRef size, bool align_corners, std::optional<at::ArrayRef<double>> scales);
+  Tensor (*run)(const Tensor& input, at::OptionalIntArrayRef size, bool align_corners,
+                std::optional<at::ArrayRef<double>> scales);
 };
 
-#define H5BRIDGE_NEAREST(mode, axes, function) \
-  Interpolation { mode, axes, false, [](const Tensor& x, at::OptionalIntArrayRef size, bool, std::optional<at::ArrayRef<double>> scales) { return function(x, size, scales); } }
-#define H5BRIDGE_LINEAR(mode, axes, antialias, function) \
-  Interpolation { mode, axes, antialias, [](const Tensor& x, at::OptionalIntArrayRef size, bool align, std::optional<at::ArrayRef<double>> scales) { return function(x, size, align, scales); } }
-#define H5BRIDGE_AREA(axes, function) \
-  Interpolation { "area", axes, false, [](const Tensor& x, at::OptionalIntArrayRef size, bool, std::optional<at::ArrayRef<double>>) { return function(x, *size); } }
+#define H5BRIDGE_NEAREST(mode, axes, function)                                                                \
+  Interpolation {                                                                                             \
+    mode, axes, false,                                                                                        \
+        [](const Tensor& x, at::OptionalIntArrayRef size, bool, std::optional<at::ArrayRef<double>> scales) { \
+          return function(x, size, scales);                                                                   \
+        }                                                                                                     \
+  }
+#define H5BRIDGE_LINEAR(mode, axes, antialias, function)                                                            \
+  Interpolation {                                                                                                   \
+    mode, axes, antialias,                                                                                          \
+        [](const Tensor& x, at::OptionalIntArrayRef size, bool align, std::optional<at::ArrayRef<double>> scales) { \
+          return function(x, size, align, scales);                                                                  \
+        }                                                                                                           \
+  }
+#define H5BRIDGE_AREA(axes, function)                                                                  \
+  Interpolation {                                                                                      \
+    "area", axes, false,                                                                               \
+        [](const Tensor& x, at::OptionalIntArrayRef size, bool, std::optional<at::ArrayRef<double>>) { \
+          return function(x, *size);                                                                   \
+        }                                                                                              \
+  }
 
 // Source: torch/nn/functional.py, interpolate.
 const std::array kInterpolations{
@@ -52,7 +68,8 @@ const std::array kInterpolations{
 const Interpolation& interpolation_of(const Attributes& a, std::size_t axes) {
   const bool antialias = a.contains("antialias") && a.boolean("antialias");
   for (const Interpolation& interpolation : kInterpolations)
-    if (a.text("mode") == interpolation.mode && axes == interpolation.axes && antialias == interpolation.antialias) return interpolation;
+    if (a.text("mode") == interpolation.mode && axes == interpolation.axes && antialias == interpolation.antialias)
+      return interpolation;
   throw std::logic_error("no interpolation \"" + a.text("mode") + "\" of " + std::to_string(axes) + " axes");
 }
 
@@ -77,12 +94,15 @@ Tensor resize(const Attributes& a, const Tensor& input, const Symbols& symbols) 
 
 TorchInstance build(const Layer& layer) {
   return {nullptr, [a = layer.attributes](const TorchValues& inputs, const Symbols& symbols) {
-            return TorchValues{in_data_format(a, [&](const Tensor& input) { return resize(a, input, symbols); })(inputs.at(0))};
+            return TorchValues{
+                in_data_format(a, [&](const Tensor& input) { return resize(a, input, symbols); })(inputs.at(0))};
           }};
 }
 
 }  // namespace
 
-std::vector<TorchLayer> torch_layers() { return {{"Upsample", build}, {"UpsamplingNearest2d", build}, {"UpsamplingBilinear2d", build}}; }
+std::vector<TorchLayer> torch_layers() {
+  return {{"Upsample", build}, {"UpsamplingNearest2d", build}, {"UpsamplingBilinear2d", build}};
+}
 
 }  // namespace h5bridge::resizing

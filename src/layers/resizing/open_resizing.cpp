@@ -16,9 +16,16 @@ using Operand = OpenSizes::Operand;
 
 class OpenAxis {
  public:
-  OpenAxis(const Attributes& attributes, KerasEmitter& emitter, OpenSizes& sizes, Handle x, std::int64_t axis, const Size& output, std::optional<double> scale,
-           const std::string& suffix)
-      : attributes_(attributes), emitter_(emitter), sizes_(sizes), x_(x), axis_(axis), input_(emitter.shape(x)[axis]), output_(output), suffix_(suffix) {
+  OpenAxis(const Attributes& attributes, KerasEmitter& emitter, OpenSizes& sizes, Handle x, std::int64_t axis,
+           const Size& output, std::optional<double> scale, const std::string& suffix)
+      : attributes_(attributes),
+        emitter_(emitter),
+        sizes_(sizes),
+        x_(x),
+        axis_(axis),
+        input_(emitter.shape(x)[axis]),
+        output_(output),
+        suffix_(suffix) {
     aligned_ = aligns_corners(attributes);
     scale_ = scale_of(scale);
   }
@@ -28,14 +35,19 @@ class OpenAxis {
     if (mode == "area") return window_means(emitter_, sizes_, x_, axis_, output_, suffix_);
     if (attributes_.contains("antialias") && attributes_.boolean("antialias")) return antialiased(mode);
     if (mode == "nearest") return sizes_.take(suffix_, x_, axis_, index(apply("Multiply", places(), scale_)));
-    if (mode == "nearest-exact") return sizes_.take(suffix_, x_, axis_, index(apply("Multiply", apply("Add", places(), 0.5), scale_)));
+    if (mode == "nearest-exact")
+      return sizes_.take(suffix_, x_, axis_, index(apply("Multiply", apply("Add", places(), 0.5), scale_)));
     return mode == "bicubic" ? cubic() : linear();
   }
 
  private:
   Handle apply(const std::string& operation, const Operand& a) { return sizes_.apply(operation, a); }
-  Handle apply(const std::string& operation, const Operand& a, const Operand& b) { return sizes_.apply(operation, a, b); }
-  Handle apply(const std::string& operation, const Operand& a, std::same_as<double> auto b) { return sizes_.apply(operation, a, Json(b)); }
+  Handle apply(const std::string& operation, const Operand& a, const Operand& b) {
+    return sizes_.apply(operation, a, b);
+  }
+  Handle apply(const std::string& operation, const Operand& a, std::same_as<double> auto b) {
+    return sizes_.apply(operation, a, Json(b));
+  }
 
   Operand real(const Size& size) {
     if (const auto number = size.value()) return Json(static_cast<double>(*number));
@@ -54,7 +66,8 @@ class OpenAxis {
     if (output_ == Size(1)) return Json(0.0);
     if (output_.value()) return ratio(input_ - Size(1), output_ - Size(1));
     // One element alone is the first.
-    return apply("Multiply", apply("Divide", real(input_ - Size(1)), apply("Maximum", real(output_ - Size(1)), 1.0)), sizes_.cast(apply("Greater", sizes_.count(output_), Json(1)), "float32"));
+    return apply("Multiply", apply("Divide", real(input_ - Size(1)), apply("Maximum", real(output_ - Size(1)), 1.0)),
+                 sizes_.cast(apply("Greater", sizes_.count(output_), Json(1)), "float32"));
   }
 
   Handle places() { return sizes_.cast(sizes_.range(output_), "float32"); }
@@ -66,7 +79,9 @@ class OpenAxis {
   }
 
   Handle index(Handle real_place) { return sizes_.clamped(sizes_.cast(apply("Floor", real_place), "int32"), input_); }
-  Handle shifted(Handle indices, std::int64_t by) { return by == 0 ? indices : sizes_.clamped(apply("Add", indices, Json(by)), input_); }
+  Handle shifted(Handle indices, std::int64_t by) {
+    return by == 0 ? indices : sizes_.clamped(apply("Add", indices, Json(by)), input_);
+  }
 
   // `weight`, one for each element of the output, times the input's elements of that index.
   Handle weighted(Handle weight, Handle indices, const std::string& name) {
@@ -94,7 +109,8 @@ class OpenAxis {
   // Horner's scheme.
   Handle polynomial(Handle x, const std::vector<double>& coefficients) {
     Handle value = apply("Add", apply("Multiply", x, coefficients.at(0)), coefficients.at(1));
-    for (std::size_t i = 2; i < coefficients.size(); ++i) value = apply("Add", apply("Multiply", value, x), coefficients[i]);
+    for (std::size_t i = 2; i < coefficients.size(); ++i)
+      value = apply("Add", apply("Multiply", value, x), coefficients[i]);
     return value;
   }
   // The two pieces of Keys's cubic with the parameter `a`: up to a distance of 1, and from there to 2.
@@ -108,32 +124,51 @@ class OpenAxis {
     const Handle t = apply("Subtract", position, below);
     const Handle rest = apply("Add", apply("Negative", t), 1.0);
     const Handle first = sizes_.cast(below, "int32");
-    const auto at = [&](std::int64_t by) { return sizes_.clamped(by == 0 ? first : apply("Add", first, Json(by)), input_); };
-    return total({weighted(cubic_outside(apply("Add", t, 1.0), a), at(-1), "first"), weighted(cubic_inside(t, a), at(0), "second"),
-                  weighted(cubic_inside(rest, a), at(1), "third"), weighted(cubic_outside(apply("Add", rest, 1.0), a), at(2), "fourth")});
+    const auto at = [&](std::int64_t by) {
+      return sizes_.clamped(by == 0 ? first : apply("Add", first, Json(by)), input_);
+    };
+    return total({weighted(cubic_outside(apply("Add", t, 1.0), a), at(-1), "first"),
+                  weighted(cubic_inside(t, a), at(0), "second"), weighted(cubic_inside(rest, a), at(1), "third"),
+                  weighted(cubic_outside(apply("Add", rest, 1.0), a), at(2), "fourth")});
   }
 
   // A filter that widens with the scale, over the range of the input that it reaches.
   Handle antialiased(const std::string& mode) {
-    if (mode == "lanczos") throw Unsupported("antialiasing of open sizes by Lanczos's filter is not known; --fix-size may help");
+    if (mode == "lanczos")
+      throw Unsupported("antialiasing of open sizes by Lanczos's filter is not known; --fix-size may help");
     const double width = mode == "bicubic" ? 4 : 2;
-    const Operand widening = std::holds_alternative<Json>(scale_) ? Operand(Json(std::max(std::get<Json>(scale_).as_float(), 1.0))) : apply("Maximum", scale_, 1.0);
+    const Operand widening = std::holds_alternative<Json>(scale_)
+                                 ? Operand(Json(std::max(std::get<Json>(scale_).as_float(), 1.0)))
+                                 : apply("Maximum", scale_, 1.0);
     const Handle centre = apply("Multiply", apply("Add", places(), 0.5), scale_);
-    const Operand support = std::holds_alternative<Json>(widening) ? Operand(Json(std::get<Json>(widening).as_float() * width / 2)) : apply("Multiply", widening, width / 2);
-    const auto bound = [&](const std::string& operation) { return sizes_.cast(apply("Add", apply(operation, centre, support), 0.5), "int32"); };
-    const OpenWindows window{apply("Maximum", bound("Subtract"), Json(0)), apply("Minimum", bound("Add"), sizes_.count(input_))};
+    const Operand support = std::holds_alternative<Json>(widening)
+                                ? Operand(Json(std::get<Json>(widening).as_float() * width / 2))
+                                : apply("Multiply", widening, width / 2);
+    const auto bound = [&](const std::string& operation) {
+      return sizes_.cast(apply("Add", apply(operation, centre, support), 0.5), "int32");
+    };
+    const OpenWindows window{apply("Maximum", bound("Subtract"), Json(0)),
+                             apply("Minimum", bound("Add"), sizes_.count(input_))};
     const Handle elements = sizes_.cast(sizes_.range(input_), "float32");
-    const Handle distance = apply("Absolute", apply("Divide", apply("Add", apply("Subtract", elements, sizes_.expanded(centre, -1)), 0.5), widening));
+    const Handle distance =
+        apply("Absolute",
+              apply("Divide", apply("Add", apply("Subtract", elements, sizes_.expanded(centre, -1)), 0.5), widening));
     const Handle inside = sizes_.cast(membership(sizes_, window, input_), "float32");
-    const Handle weight = apply("Multiply", mode == "bicubic" ? keys(distance) : apply("Maximum", apply("Add", apply("Negative", distance), 1.0), 0.0), inside);
-    const Handle sum = helper(emitter_, "weights", "Sum", {weight}, {output_, 1}, {{"axis", Json::Array{1}}, {"keepdims", true}});
+    const Handle weight = apply(
+        "Multiply",
+        mode == "bicubic" ? keys(distance) : apply("Maximum", apply("Add", apply("Negative", distance), 1.0), 0.0),
+        inside);
+    const Handle sum =
+        helper(emitter_, "weights", "Sum", {weight}, {output_, 1}, {{"axis", Json::Array{1}}, {"keepdims", true}});
     return weighted_sums(emitter_, x_, axis_, apply("Divide", weight, sum), suffix_);
   }
 
   Handle keys(Handle distance) {
     constexpr double a = -0.5;
     const SymbolicShape shape = emitter_.shape(distance);
-    const auto where = [&](Handle condition, Handle yes, const Operand& no) { return helper(emitter_, "piece", "Where", {condition, yes, no}, shape); };
+    const auto where = [&](Handle condition, Handle yes, const Operand& no) {
+      return helper(emitter_, "piece", "Where", {condition, yes, no}, shape);
+    };
     const Handle outside = where(apply("Less", distance, 2.0), cubic_outside(distance, a), Json(0.0));
     return where(apply("Less", distance, 1.0), cubic_inside(distance, a), outside);
   }
@@ -152,8 +187,8 @@ class OpenAxis {
 
 }  // namespace
 
-Handle emit_open_axis(const Attributes& attributes, KerasEmitter& emitter, OpenSizes& sizes, Handle x, std::int64_t axis, const Size& output,
-                      std::optional<double> scale, const std::string& suffix) {
+Handle emit_open_axis(const Attributes& attributes, KerasEmitter& emitter, OpenSizes& sizes, Handle x,
+                      std::int64_t axis, const Size& output, std::optional<double> scale, const std::string& suffix) {
   return OpenAxis(attributes, emitter, sizes, x, axis, output, scale, suffix).emit();
 }
 

@@ -9,8 +9,11 @@ using Handle = KerasEmitter::Handle;
 
 KerasMapping one_hot() {
   Spelling dtype = spelling::text();
-  dtype.from_keras = [](const Json& json) -> AttributeValue { return json.is_null() ? std::string("float32") : json.as_string(); };
-  return operation("one_hot", "OneHot", {{"num_classes", "num_classes", spelling::integer()}, {"dtype", "dtype", dtype}}, {"x"}, kNN);
+  dtype.from_keras = [](const Json& json) -> AttributeValue {
+    return json.is_null() ? std::string("float32") : json.as_string();
+  };
+  return operation("one_hot", "OneHot",
+                   {{"num_classes", "num_classes", spelling::integer()}, {"dtype", "dtype", dtype}}, {"x"}, kNN);
 }
 
 KerasMapping with_fixed(KerasMapping mapping) {
@@ -18,8 +21,8 @@ KerasMapping with_fixed(KerasMapping mapping) {
   return mapping;
 }
 
-// Keras's own wants to know the size of the batch. Here each element asks which of the places along the axis are its own: there is
-// an axis of those behind that axis.
+// Keras's own wants to know the size of the batch. Here each element asks which of the places along the axis are its
+// own: there is an axis of those behind that axis.
 struct Places {
   std::int64_t axis;
   Handle are_own;
@@ -32,7 +35,9 @@ Places emit_places(const Attributes& a, Composition& steps) {
   SymbolicShape wanted = inputs[0];
   wanted[axis] = inputs[1][axis];
   for (std::size_t i = 1; i < inputs.size(); ++i)
-    if (inputs[i] != wanted) throw Unsupported("places for " + to_string(inputs[i]) + " of " + to_string(inputs[0]) + " elements have no Keras operation");
+    if (inputs[i] != wanted)
+      throw Unsupported("places for " + to_string(inputs[i]) + " of " + to_string(inputs[0]) +
+                        " elements have no Keras operation");
   const Handle numbers = steps.expand(steps.positions(emitter.input(0), axis), axis + 1);
   return {axis, steps.elementwise("Equal", {numbers, steps.expand(emitter.input(1), axis)})};
 }
@@ -49,7 +54,9 @@ KerasMapping scatter() {
     Composition steps(emitter);
     const Places places = emit_places(a, steps);
     const Handle is_place = steps.reduce("Any", places.are_own, places.axis + 1, false);
-    const KerasEmitter::Argument elements = a.is_none("value") ? KerasEmitter::Argument(emit_sum(steps, places)) : KerasEmitter::Argument(attribute_to_json(a.at("value")));
+    const KerasEmitter::Argument elements = a.is_none("value")
+                                                ? KerasEmitter::Argument(emit_sum(steps, places))
+                                                : KerasEmitter::Argument(attribute_to_json(a.at("value")));
     return last_call(emitter, kNumpy, "Where", {}, {is_place, elements, emitter.input(0)});
   };
   return mapping;

@@ -13,9 +13,12 @@ LayerType one_hot() {
   type.name = "one_hot";
   type.summary = "for each integer a row of zeros, but for a one at its place";
   type.source = "torch/nn/functional.py; keras/src/ops/nn.py";
-  type.attributes = {required_integer("num_classes", "the length of a row"), text("dtype", "int64", {"int64", "int32", "float32", "float16", "bfloat16", "float64", "bool"}, "Keras's: its element type")};
+  type.attributes = {required_integer("num_classes", "the length of a row"),
+                     text("dtype", "int64", {"int64", "int32", "float32", "float16", "bfloat16", "float64", "bool"},
+                          "Keras's: its element type")};
   type.check = [](const Attributes& a) {
-    if (a.integer("num_classes") < 1) throw Unsupported("the number of classes would depend on the elements; num_classes has to say it");
+    if (a.integer("num_classes") < 1)
+      throw Unsupported("the number of classes would depend on the elements; num_classes has to say it");
   };
   type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
     SymbolicShape result = inputs.at(0);
@@ -23,7 +26,8 @@ LayerType one_hot() {
     return {result};
   };
   const auto add = [&](const std::string& what, Json::Object attributes, Shape ids) {
-    type.samples.push_back({.what = what, .attributes = std::move(attributes), .inputs = {std::move(ids)}, .ids_below = 4});
+    type.samples.push_back(
+        {.what = what, .attributes = std::move(attributes), .inputs = {std::move(ids)}, .ids_below = 4});
   };
   add("labels", {{"num_classes", 4}}, {5});
   add("sequences", {{"num_classes", 6}}, {2, 3});
@@ -38,26 +42,36 @@ LayerType scatter(const std::string& name, const std::string& summary, bool take
   type.summary = summary;
   type.source = "torch/_tensor_docs.py";
   type.attributes = {required_integer("dim", "the axis")};
-  if (takes_number) type.attributes.push_back(or_none(scalar("value", std::int64_t{0}, "a number in place of the third input")));
+  if (takes_number)
+    type.attributes.push_back(or_none(scalar("value", std::int64_t{0}, "a number in place of the third input")));
   type.least_inputs = takes_number ? 2 : 3;
   type.most_inputs = 3;
   type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
     const bool has_number = a.contains("value") && !a.is_none("value");
-    if (inputs.size() + (has_number ? 1 : 0) != 3) throw MalformedFile("it needs places, and a tensor or a number to put there");
+    if (inputs.size() + (has_number ? 1 : 0) != 3)
+      throw MalformedFile("it needs places, and a tensor or a number to put there");
     resolve_axis(a.integer("dim"), static_cast<std::int64_t>(inputs.at(0).size()));
     for (const SymbolicShape& input : inputs)
       if (input.size() != inputs[0].size()) throw_misfit(inputs[0], input);
     return {inputs[0]};
   };
-  const auto add = [&](const std::string& what, Json::Object attributes, std::vector<Shape> inputs, std::vector<std::int64_t> places) {
-    type.samples.push_back({.what = what, .attributes = std::move(attributes), .inputs = std::move(inputs), .integers = {{1, std::move(places)}}});
+  const auto add = [&](const std::string& what, Json::Object attributes, std::vector<Shape> inputs,
+                       std::vector<std::int64_t> places) {
+    type.samples.push_back({.what = what,
+                            .attributes = std::move(attributes),
+                            .inputs = std::move(inputs),
+                            .integers = {{1, std::move(places)}}});
   };
   add("last axis", {{"dim", -1}}, {{2, 5}, {2, 3}, {2, 3}}, {4, 0, 2, 1, 3, 0});
   add("channels", {{"dim", 1}}, {{2, 4, 3}, {2, 2, 3}, {2, 2, 3}}, {0, 3, 1, 2, 1, 0, 3, 2, 2, 0, 1, 1});
   if (takes_number) add("a number", {{"dim", 1}, {"value", 0.75}}, {{3, 5}, {3, 2}}, {4, 1, 0, 0, 2, 3});
   if (!takes_number) add("places named twice", {{"dim", 1}}, {{2, 4}, {2, 3}, {2, 3}}, {1, 1, 3, 0, 2, 2});
   // Places for a part of the other axes only: Keras's operations have them for all.
-  type.samples.push_back({.what = "a part", .attributes = {{"dim", 1}}, .inputs = {{2, 4, 3}, {2, 2, 2}, {2, 3, 3}}, .in_keras = false, .integers = {{1, {0, 3, 1, 2, 1, 0, 3, 2}}}});
+  type.samples.push_back({.what = "a part",
+                          .attributes = {{"dim", 1}},
+                          .inputs = {{2, 4, 3}, {2, 2, 2}, {2, 3, 3}},
+                          .in_keras = false,
+                          .integers = {{1, {0, 3, 1, 2, 1, 0, 3, 2}}}});
   return type;
 }
 

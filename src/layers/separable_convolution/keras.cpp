@@ -7,11 +7,12 @@ namespace {
 WeightRules weights(const Attributes& a, std::size_t axes) {
   const std::int64_t channels = a.integer("in_channels");
   const std::int64_t multiplier = a.integer("depth_multiplier");
-  WeightRules result{
-      .rules = {{.torch = {"depthwise.weight"},
-                 .keras = {"depthwise_kernel"},
-                 .steps = depthwise_kernel_steps(channels, multiplier, a.integers("kernel_size"))},
-                {.torch = {"pointwise.weight"}, .keras = {"pointwise_kernel"}, .steps = {PermuteAxes{keras_kernel_axes(axes)}}}}};
+  WeightRules result{.rules = {{.torch = {"depthwise.weight"},
+                                .keras = {"depthwise_kernel"},
+                                .steps = depthwise_kernel_steps(channels, multiplier, a.integers("kernel_size"))},
+                               {.torch = {"pointwise.weight"},
+                                .keras = {"pointwise_kernel"},
+                                .steps = {PermuteAxes{keras_kernel_axes(axes)}}}}};
   if (a.boolean("bias")) result.rules.push_back({.torch = {"pointwise.bias"}, .keras = {"bias"}});
   return result;
 }
@@ -34,7 +35,9 @@ KerasMapping separable(std::size_t axes) {
   mapping.derive = [axes](Attributes& attributes, const std::vector<SymbolicShape>& inputs) {
     derive_in_channels(attributes, inputs.at(0), axes);
   };
-  mapping.weights = [axes](const Attributes& attributes, const std::vector<SymbolicShape>&) { return weights(attributes, axes); };
+  mapping.weights = [axes](const Attributes& attributes, const std::vector<SymbolicShape>&) {
+    return weights(attributes, axes);
+  };
   const auto sample = [&](const std::string& what, const Json::Object& more, const Shape& image) {
     Json::Object config{{"filters", 4}, {"kernel_size", 3}};
     for (const auto& [key, value] : more) config.set(key, value);

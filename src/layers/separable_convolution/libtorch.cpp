@@ -12,7 +12,10 @@ TorchInstance build(const Layer& layer) {
   const std::int64_t channels = a.integer("in_channels");
   const std::int64_t between = channels * a.integer("depth_multiplier");
   // Made with the fewest channels: the tensors of the file take the place of the random ones.
-  Convolution depthwise(Options(1, 1, a.integers("kernel_size")).stride(a.integers("stride")).dilation(a.integers("dilation")).bias(false));
+  Convolution depthwise(Options(1, 1, a.integers("kernel_size"))
+                            .stride(a.integers("stride"))
+                            .dilation(a.integers("dilation"))
+                            .bias(false));
   depthwise->options.in_channels(channels).out_channels(between).groups(channels);
   Convolution pointwise(Options(1, 1, 1).bias(a.boolean("bias")));
   pointwise->options.in_channels(between).out_channels(a.integer("out_channels"));
@@ -20,11 +23,12 @@ TorchInstance build(const Layer& layer) {
   const auto both = std::make_shared<Module>("SeparableConv");
   both->register_module("depthwise", depthwise);
   both->register_module("pointwise", pointwise);
-  TorchFunction forward = [first = module_call(depthwise), second = module_call(pointwise)](const torch::Tensor& input) {
-    return second(first(input));
-  };
+  TorchFunction forward = [first = module_call(depthwise), second = module_call(pointwise)](
+                              const torch::Tensor& input) { return second(first(input)); };
   if (a.text("padding") == "same")
-    forward = [forward, windows = windows_of(a)](const torch::Tensor& input) { return forward(pad_same(input, windows)); };
+    forward = [forward, windows = windows_of(a)](const torch::Tensor& input) {
+      return forward(pad_same(input, windows));
+    };
   return unary(both, with_activation(a, in_data_format(a, forward)));
 }
 

@@ -12,17 +12,22 @@ namespace {
 
 using Shapes = std::vector<SymbolicShape>;
 
-SymbolicShape output_of(const std::string& type, const Attributes& a, const Shapes& inputs) { return Registry::instance().find(type)->shapes(a, inputs).at(0); }
+SymbolicShape output_of(const std::string& type, const Attributes& a, const Shapes& inputs) {
+  return Registry::instance().find(type)->shapes(a, inputs).at(0);
+}
 
 std::int64_t rank_of(const Shapes& inputs) { return static_cast<std::int64_t>(inputs.at(0).size()); }
 
 KerasMapping flatten() {
   KerasMapping mapping{.type = "Flatten", .class_name = "Flatten"};
-  mapping.attributes = {{"channels_last_order", "data_format",
-                         {[](const AttributeValue& value) { return Json(std::get<bool>(value) ? "channels_first" : "channels_last"); },
-                          [](const Json& json) { return AttributeValue(json.as_string() == "channels_first"); }}}};
+  mapping.attributes = {
+      {"channels_last_order",
+       "data_format",
+       {[](const AttributeValue& value) { return Json(std::get<bool>(value) ? "channels_first" : "channels_last"); },
+        [](const Json& json) { return AttributeValue(json.as_string() == "channels_first"); }}}};
   mapping.fits = [](const Attributes& a, const Shapes& inputs) {
-    return rank_of(inputs) > 1 && resolve_axis(a.integer("start_dim"), rank_of(inputs)) == 1 && resolve_axis(a.integer("end_dim"), rank_of(inputs)) == rank_of(inputs) - 1;
+    return rank_of(inputs) > 1 && resolve_axis(a.integer("start_dim"), rank_of(inputs)) == 1 &&
+           resolve_axis(a.integer("end_dim"), rank_of(inputs)) == rank_of(inputs) - 1;
   };
   return mapping;
 }
@@ -30,7 +35,8 @@ KerasMapping flatten() {
 // Sizes as Keras's reshapes have them: one of them may be unknown.
 Json::Array target(SymbolicShape::const_iterator begin, SymbolicShape::const_iterator end) {
   Json::Array result;
-  std::transform(begin, end, std::back_inserter(result), [](const Size& size) { return Json(size.value().value_or(-1)); });
+  std::transform(begin, end, std::back_inserter(result),
+                 [](const Size& size) { return Json(size.value().value_or(-1)); });
   return result;
 }
 
@@ -38,7 +44,8 @@ bool has_one_unknown_at_most(const Json::Array& sizes) { return std::count(sizes
 
 // Keras's layer leaves the batch as it is.
 bool is_for_layer(const SymbolicShape& input, const SymbolicShape& output) {
-  return !input.empty() && !output.empty() && output[0] == input[0] && has_one_unknown_at_most(target(output.begin() + 1, output.end()));
+  return !input.empty() && !output.empty() && output[0] == input[0] &&
+         has_one_unknown_at_most(target(output.begin() + 1, output.end()));
 }
 
 // Keras's sizes with the batch before them. A single unknown size is the batch's where the others are known.
@@ -46,7 +53,8 @@ void lift_reshape(Json::Object& config, Attributes& attributes, const Shapes& in
   expect_layer(config);
   const SymbolicShape& input = inputs.at(0);
   SymbolicShape shape{-1};
-  for (const Json& size : config.at("target_shape").as_array()) shape.push_back(size.is_null() ? Size(-1) : Size(size.as_integer()));
+  for (const Json& size : config.at("target_shape").as_array())
+    shape.push_back(size.is_null() ? Size(-1) : Size(size.as_integer()));
   if (const auto unknown = std::find(shape.begin() + 1, shape.end(), Size(-1)); unknown != shape.end()) {
     Size known(1);
     for (auto size = shape.begin() + 1; size != shape.end(); ++size) known = size == unknown ? known : known * *size;
@@ -62,7 +70,9 @@ void lift_reshape(Json::Object& config, Attributes& attributes, const Shapes& in
 
 KerasMapping reshape_layer(const std::string& type) {
   KerasMapping mapping{.type = type, .class_name = "Reshape", .lift = lift_reshape};
-  mapping.fits = [type](const Attributes& a, const Shapes& inputs) { return is_for_layer(inputs.at(0), output_of(type, a, inputs)); };
+  mapping.fits = [type](const Attributes& a, const Shapes& inputs) {
+    return is_for_layer(inputs.at(0), output_of(type, a, inputs));
+  };
   mapping.lower = [](const Attributes&, Json::Object config, KerasEmitter& emitter) {
     config.set("target_shape", target(emitter.output_shape().begin() + 1, emitter.output_shape().end()));
     return emitter.main(std::move(config), emitter.inputs());
@@ -74,7 +84,8 @@ KerasMapping reshape_operation(const std::string& type) {
   KerasMapping mapping = operation(type, "Reshape");
   mapping.lift = [](Json::Object& config, Attributes& attributes, const Shapes&) {
     SymbolicShape shape;
-    for (const Json& size : config.at("newshape").as_array()) shape.push_back(size.is_null() ? Size(-1) : Size(size.as_integer()));
+    for (const Json& size : config.at("newshape").as_array())
+      shape.push_back(size.is_null() ? Size(-1) : Size(size.as_integer()));
     attributes.set("shape", shape);
     config.erase("newshape");
   };
@@ -90,7 +101,9 @@ KerasMapping reshape_operation(const std::string& type) {
 // Keras's dims leave the batch out and so count from 1, as PyTorch's do that count it.
 KerasMapping permute_layer(const std::string& type) {
   KerasMapping mapping{.type = type, .class_name = "Permute"};
-  mapping.fits = [type](const Attributes& a, const Shapes& inputs) { return rank_of(inputs) > 0 && order_of(type, a, rank_of(inputs))[0] == 0; };
+  mapping.fits = [type](const Attributes& a, const Shapes& inputs) {
+    return rank_of(inputs) > 0 && order_of(type, a, rank_of(inputs))[0] == 0;
+  };
   mapping.lower = [type](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
     const std::vector<std::int64_t> dims = order_of(type, a, rank_of(emitter.input_shapes()));
     config.set("dims", Json::array(std::vector<std::int64_t>(dims.begin() + 1, dims.end())));
@@ -154,8 +167,10 @@ std::vector<KerasMapping> keras_mappings() {
       transpose_operation("permute"),
       write_only(permute_layer("transpose")),
       write_only(transpose_operation("transpose")),
-      operation("transpose", "Swapaxes", {{"dim0", "axis1", spelling::integer()}, {"dim1", "axis2", spelling::integer()}}),
-      operation("movedim", "Moveaxis", {{"source", "source", spelling::axes()}, {"destination", "destination", spelling::axes()}}),
+      operation("transpose", "Swapaxes",
+                {{"dim0", "axis1", spelling::integer()}, {"dim1", "axis2", spelling::integer()}}),
+      operation("movedim", "Moveaxis",
+                {{"source", "source", spelling::axes()}, {"destination", "destination", spelling::axes()}}),
   };
 }
 

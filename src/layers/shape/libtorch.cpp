@@ -5,9 +5,11 @@ namespace {
 
 TorchInstance build_flatten(const Layer& layer) {
   const Attributes& a = layer.attributes;
-  const torch::nn::Flatten module(torch::nn::FlattenOptions().start_dim(a.integer("start_dim")).end_dim(a.integer("end_dim")));
+  const torch::nn::Flatten module(
+      torch::nn::FlattenOptions().start_dim(a.integer("start_dim")).end_dim(a.integer("end_dim")));
   if (!a.boolean("channels_last_order")) return unary_module(module);
-  return unary(module.ptr(), [flatten = module_call(module)](const torch::Tensor& input) { return flatten(input.movedim(1, -1)); });
+  return unary(module.ptr(),
+               [flatten = module_call(module)](const torch::Tensor& input) { return flatten(input.movedim(1, -1)); });
 }
 
 std::vector<std::int64_t> sizes_in(const SymbolicShape& shape, const Symbols& symbols) {
@@ -28,20 +30,19 @@ TorchInstance build_permute(const Layer& layer) {
 }
 
 TorchInstance build_transpose(const Layer& layer) {
-  return unary([dim0 = layer.attributes.integer("dim0"), dim1 = layer.attributes.integer("dim1")](const torch::Tensor& input) {
-    return input.transpose(dim0, dim1);
-  });
+  return unary([dim0 = layer.attributes.integer("dim0"), dim1 = layer.attributes.integer("dim1")](
+                   const torch::Tensor& input) { return input.transpose(dim0, dim1); });
 }
 
 TorchInstance build_movedim(const Layer& layer) {
-  return unary([source = layer.attributes.integers("source"), destination = layer.attributes.integers("destination")](const torch::Tensor& input) {
-    return input.movedim(source, destination);
-  });
+  return unary([source = layer.attributes.integers("source"), destination = layer.attributes.integers("destination")](
+                   const torch::Tensor& input) { return input.movedim(source, destination); });
 }
 
 TorchInstance build_unflatten(const Layer& layer) {
   const Attributes& a = layer.attributes;
-  return {nullptr, [dim = a.integer("dim"), sizes = a.sizes("unflattened_size")](const TorchValues& inputs, const Symbols& symbols) {
+  return {nullptr, [dim = a.integer("dim"), sizes = a.sizes("unflattened_size")](const TorchValues& inputs,
+                                                                                 const Symbols& symbols) {
             return TorchValues{inputs.at(0).unflatten(dim, sizes_in(sizes, symbols))};
           }};
 }
@@ -59,15 +60,9 @@ TorchInstance build_unsqueeze(const Layer& layer) {
 }  // namespace
 
 std::vector<TorchLayer> torch_layers() {
-  return {{"Flatten", build_flatten},
-          {"view", build_reshape},
-          {"reshape", build_reshape},
-          {"Unflatten", build_unflatten},
-          {"squeeze", build_squeeze},
-          {"unsqueeze", build_unsqueeze},
-          {"permute", build_permute},
-          {"transpose", build_transpose},
-          {"movedim", build_movedim}};
+  return {{"Flatten", build_flatten},     {"view", build_reshape},        {"reshape", build_reshape},
+          {"Unflatten", build_unflatten}, {"squeeze", build_squeeze},     {"unsqueeze", build_unsqueeze},
+          {"permute", build_permute},     {"transpose", build_transpose}, {"movedim", build_movedim}};
 }
 
 }  // namespace h5bridge::shape

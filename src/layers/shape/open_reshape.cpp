@@ -8,11 +8,13 @@
 
 namespace h5bridge::shape {
 
-// Rows of the last axes, whose sizes are known, stand in one row; an element of the other axes' grid takes the row of its number.
+// Rows of the last axes, whose sizes are known, stand in one row; an element of the other axes' grid takes the row of
+// its number.
 KerasEmitter::Handle emit_open_reshape(KerasEmitter& emitter) {
   using Handle = KerasEmitter::Handle;
   const SymbolicShape& output = emitter.output_shape();
-  const auto grid_end = std::find_if(output.rbegin(), output.rend(), [](const Size& size) { return size.is_open(); }).base();
+  const auto grid_end =
+      std::find_if(output.rbegin(), output.rend(), [](const Size& size) { return size.is_open(); }).base();
   SymbolicShape flat{element_count(SymbolicShape(output.begin(), grid_end))};
   flat.insert(flat.end(), grid_end, output.end());
 
@@ -25,7 +27,8 @@ KerasEmitter::Handle emit_open_reshape(KerasEmitter& emitter) {
   OpenSizes sizes(emitter, "row_");
   Handle numbers = sizes.range(output[0]);
   for (auto size = output.begin() + 1; size != grid_end; ++size)
-    numbers = sizes.apply("Add", sizes.apply("Multiply", sizes.expanded(numbers, -1), sizes.count(*size)), sizes.range(*size));
+    numbers = sizes.apply("Add", sizes.apply("Multiply", sizes.expanded(numbers, -1), sizes.count(*size)),
+                          sizes.range(*size));
   return sizes.take("", rows, 0, numbers);
 }
 

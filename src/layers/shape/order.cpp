@@ -23,7 +23,8 @@ Axes permutation(const Attributes& a, std::int64_t rank) {
   Axes sorted = dims;
   std::sort(sorted.begin(), sorted.end());
   if (sorted != Arrangement::original(rank).axes)
-    throw MalformedFile("its dims " + to_string(a.integers("dims")) + " are no order of " + std::to_string(rank) + " axes");
+    throw MalformedFile("its dims " + to_string(a.integers("dims")) + " are no order of " + std::to_string(rank) +
+                        " axes");
   return dims;
 }
 

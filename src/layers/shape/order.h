@@ -8,8 +8,8 @@
 
 namespace h5bridge::shape {
 
-/// The input's axis for each of the output's, of a layer of `type` (permute, transpose, movedim). Throws MalformedFile where the
-/// attributes do not fit the rank.
+/// The input's axis for each of the output's, of a layer of `type` (permute, transpose, movedim). Throws MalformedFile
+/// where the attributes do not fit the rank.
 std::vector<std::int64_t> order_of(const std::string& type, const Attributes& attributes, std::int64_t rank);
 
 /// The axes that a squeeze drops: of those that it names, those whose size is 1; an open size is taken to be another.

@@ -8,8 +8,12 @@
 namespace h5bridge::shape {
 namespace {
 
-std::int64_t start_of(const Attributes& a, std::size_t rank) { return resolve_axis(a.integer("start_dim"), static_cast<std::int64_t>(rank)); }
-std::int64_t end_of(const Attributes& a, std::size_t rank) { return resolve_axis(a.integer("end_dim"), static_cast<std::int64_t>(rank)); }
+std::int64_t start_of(const Attributes& a, std::size_t rank) {
+  return resolve_axis(a.integer("start_dim"), static_cast<std::int64_t>(rank));
+}
+std::int64_t end_of(const Attributes& a, std::size_t rank) {
+  return resolve_axis(a.integer("end_dim"), static_cast<std::int64_t>(rank));
+}
 
 // What a folded flatten had, so that Keras gets it back.
 constexpr const char* kFoldedFormat = "data_format";
@@ -27,8 +31,8 @@ void become_reshape(LayoutCall& call, const SymbolicShape& stored) {
   call.become("reshape", std::move(reshape));
 }
 
-// A flatten of all but the batch. What the stored axes are in another order for, the elements that come out are, too; that
-// is for the consumer to undo (a dense layer reorders its weights once, and nothing is moved at run time).
+// A flatten of all but the batch. What the stored axes are in another order for, the elements that come out are, too;
+// that is for the consumer to undo (a dense layer reorders its weights once, and nothing is moved at run time).
 void flatten_layout(LayoutCall& call) {
   const SymbolicShape& shape = call.input_shape(0);
   const std::size_t rank = shape.size();
@@ -36,12 +40,14 @@ void flatten_layout(LayoutCall& call) {
   const bool moves_channels = call.attributes().boolean("channels_last_order") && rank > 2;
   const bool will_move = rank > 2 && stays_channels_first(call);
   const auto extents = fixed(SymbolicShape(shape.begin() + 1, shape.end()));
-  const bool whole = start_of(call.attributes(), rank) == 1 && end_of(call.attributes(), rank) == static_cast<std::int64_t>(rank) - 1;
+  const bool whole =
+      start_of(call.attributes(), rank) == 1 && end_of(call.attributes(), rank) == static_cast<std::int64_t>(rank) - 1;
   if (input.is_original() && will_move == moves_channels) return;
   if (!whole) return reshapes(become_reshape).apply(call);
   if (!extents || input.axes[0] != 0 || !call.may_reorder()) return call.require(0, Arrangement::original(rank));
 
-  // Axis j of the original order is axis moved[j] of the original input; likewise for the new order and the stored input.
+  // Axis j of the original order is axis moved[j] of the original input; likewise for the new order and the stored
+  // input.
   const Arrangement moved = moves_channels ? channels_moved(rank, true) : Arrangement::original(rank);
   const Arrangement will_be = will_move ? channels_moved(rank, true) : Arrangement::original(rank);
   FlattenedOrder order;
@@ -53,7 +59,8 @@ void flatten_layout(LayoutCall& call) {
 
   // Axes of size 1 do not count: a global pooling's output is in no other order.
   std::vector<std::int64_t> significant;
-  std::copy_if(order.order.begin(), order.order.end(), std::back_inserter(significant), [&](std::int64_t axis) { return order.extents[axis] != 1; });
+  std::copy_if(order.order.begin(), order.order.end(), std::back_inserter(significant),
+               [&](std::int64_t axis) { return order.extents[axis] != 1; });
   Arrangement output = Arrangement::original(2);
   if (!std::is_sorted(significant.begin(), significant.end())) output.flattened = std::move(order);
   call.set_output(0, std::move(output));
@@ -67,7 +74,8 @@ LayerType flatten() {
   type.attributes = {
       integer("start_dim", 1, "the first axis"),
       integer("end_dim", -1, "the last axis"),
-      boolean("channels_last_order", false, "Keras's, for data_format channels_first: axis 1 is moved to the end before"),
+      boolean("channels_last_order", false,
+              "Keras's, for data_format channels_first: axis 1 is moved to the end before"),
   };
   type.check = [](const Attributes& a) {
     if (a.boolean("channels_last_order") && (a.integer("start_dim") != 1 || a.integer("end_dim") != -1))
@@ -77,7 +85,8 @@ LayerType flatten() {
     const SymbolicShape& input = inputs.at(0);
     const std::int64_t start = start_of(a, input.size());
     const std::int64_t end = end_of(a, input.size());
-    if (start > end) throw MalformedFile("its start_dim " + std::to_string(start) + " is behind its end_dim " + std::to_string(end));
+    if (start > end)
+      throw MalformedFile("its start_dim " + std::to_string(start) + " is behind its end_dim " + std::to_string(end));
     SymbolicShape result(input.begin(), input.begin() + start);
     result.push_back(element_count(SymbolicShape(input.begin() + start, input.begin() + end + 1)));
     result.insert(result.end(), input.begin() + end + 1, input.end());
@@ -114,7 +123,8 @@ SymbolicShape reshaped(const SymbolicShape& wanted, const SymbolicShape& input) 
     *left_over = all.floor_divide(known);
   }
   if (const Size made = element_count(result); made.value() && all.value() && made != all)
-    throw MalformedFile("its shape " + to_string(wanted) + " does not hold the " + all.str() + " elements of its input " + to_string(input));
+    throw MalformedFile("its shape " + to_string(wanted) + " does not hold the " + all.str() +
+                        " elements of its input " + to_string(input));
   return result;
 }
 
@@ -128,18 +138,21 @@ LayerType reshape(const std::string& name) {
     return {reshaped(a.sizes("shape"), inputs.at(0))};
   };
   // Mostly it is a flatten in other words; any other reshape needs the elements in their original order.
-  type.layout = {LayoutWish::Neutral, [](LayoutCall& call) {
-                   const SymbolicShape& input = call.input_shape(0);
-                   const SymbolicShape& output = call.output_shape(0);
-                   const bool flattens = output.size() == 2 && input.size() > 2 && output[0] == input[0];
-                   if (!flattens) return reshapes([](LayoutCall& c, const SymbolicShape& stored) { c.attributes().set("shape", stored); }).apply(call);
-                   Attributes flatten_all;
-                   flatten_all.set("start_dim", std::int64_t{1});
-                   flatten_all.set("end_dim", std::int64_t{-1});
-                   flatten_all.set("channels_last_order", false);
-                   call.become("Flatten", flatten_all);
-                   flatten_layout(call);
-                 }};
+  type.layout = {
+      LayoutWish::Neutral, [](LayoutCall& call) {
+        const SymbolicShape& input = call.input_shape(0);
+        const SymbolicShape& output = call.output_shape(0);
+        const bool flattens = output.size() == 2 && input.size() > 2 && output[0] == input[0];
+        if (!flattens)
+          return reshapes([](LayoutCall& c, const SymbolicShape& stored) { c.attributes().set("shape", stored); })
+              .apply(call);
+        Attributes flatten_all;
+        flatten_all.set("start_dim", std::int64_t{1});
+        flatten_all.set("end_dim", std::int64_t{-1});
+        flatten_all.set("channels_last_order", false);
+        call.become("Flatten", flatten_all);
+        flatten_layout(call);
+      }};
   type.samples = {
       {"flatten", {{"shape", Json::Array{-1, 60}}}, {{2, 3, 4, 5}}},
       {"split an axis", {{"shape", Json::Array{-1, 3, 2, 2}}}, {{3, 12}}},
@@ -154,7 +167,9 @@ LayerType unflatten() {
   type.name = "Unflatten";
   type.summary = "takes an axis apart into several";
   type.source = "torch/nn/modules/flatten.py";
-  type.attributes = {required_integer("dim", "the axis"), required_sizes("unflattened_size", "the sizes of its parts; one may be -1, and they may be symbols")};
+  type.attributes = {
+      required_integer("dim", "the axis"),
+      required_sizes("unflattened_size", "the sizes of its parts; one may be -1, and they may be symbols")};
   type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
     const SymbolicShape& input = inputs.at(0);
     const std::int64_t axis = resolve_axis(a.integer("dim"), static_cast<std::int64_t>(input.size()));
@@ -183,7 +198,8 @@ LayerType squeeze() {
     const std::vector<std::int64_t> dropped = squeezed_axes(a, inputs.at(0));
     SymbolicShape result;
     for (std::size_t i = 0; i < inputs[0].size(); ++i)
-      if (std::find(dropped.begin(), dropped.end(), static_cast<std::int64_t>(i)) == dropped.end()) result.push_back(inputs[0][i]);
+      if (std::find(dropped.begin(), dropped.end(), static_cast<std::int64_t>(i)) == dropped.end())
+        result.push_back(inputs[0][i]);
     return {result};
   };
   type.layout = reshapes(become_reshape);
@@ -204,11 +220,14 @@ LayerType unsqueeze() {
   type.attributes = {required_integer("dim", "the new axis, counted in the output")};
   type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
     SymbolicShape result = inputs.at(0);
-    result.insert(result.begin() + resolve_axis(a.integer("dim"), static_cast<std::int64_t>(result.size()) + 1), Size(1));
+    result.insert(result.begin() + resolve_axis(a.integer("dim"), static_cast<std::int64_t>(result.size()) + 1),
+                  Size(1));
     return {result};
   };
   type.layout = adds_axis("dim");
-  type.samples = {{"behind the batch", {{"dim", 1}}, {{3, 4, 5}}}, {"at the end", {{"dim", -1}}, {{3, 7}}}, {"before the batch", {{"dim", 0}}, {{3, 7}}}};
+  type.samples = {{"behind the batch", {{"dim", 1}}, {{3, 4, 5}}},
+                  {"at the end", {{"dim", -1}}, {{3, 7}}},
+                  {"before the batch", {{"dim", 0}}, {{3, 7}}}};
   return type;
 }
 
@@ -222,7 +241,8 @@ LayerType axes_moved(const std::string& name, const std::string& summary, std::v
   type.attributes = std::move(attributes);
   type.shapes = [order](const Attributes& a, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
     SymbolicShape result;
-    for (const std::int64_t axis : order(a, static_cast<std::int64_t>(inputs.at(0).size()))) result.push_back(inputs[0][axis]);
+    for (const std::int64_t axis : order(a, static_cast<std::int64_t>(inputs.at(0).size())))
+      result.push_back(inputs[0][axis]);
     return {result};
   };
   type.layout = {LayoutWish::Neutral, [order](LayoutCall& call) {
@@ -238,7 +258,8 @@ LayerType axes_moved(const std::string& name, const std::string& summary, std::v
                      return call.become("permute", std::move(permute));
                    }
                    Arrangement output = input;
-                   for (std::int64_t& axis : output.axes) axis = std::find(dims.begin(), dims.end(), axis) - dims.begin();
+                   for (std::int64_t& axis : output.axes)
+                     axis = std::find(dims.begin(), dims.end(), axis) - dims.begin();
                    call.vanish();
                    call.set_output(0, output);
                  }};
@@ -248,14 +269,22 @@ LayerType axes_moved(const std::string& name, const std::string& summary, std::v
 }  // namespace
 
 std::vector<LayerType> layer_types() {
-  LayerType permute = axes_moved("permute", "puts the axes into another order", {required_integers("dims", "the input's axis for each of the output's")});
-  permute.samples = {{"image", {{"dims", Json::Array{0, 3, 2, 1}}}, {{2, 3, 4, 5}}}, {"equal extents", {{"dims", Json::Array{0, -1, 1}}}, {{2, 3, 3}}}, {"with the batch", {{"dims", Json::Array{1, 0, 2}}}, {{2, 3, 4}}}};
-  LayerType transpose = axes_moved("transpose", "exchanges two axes", {required_integer("dim0", "one axis"), required_integer("dim1", "the other")});
-  transpose.samples = {{"image", {{"dim0", 1}, {"dim1", -1}}, {{2, 3, 4, 5}}}, {"with the batch", {{"dim0", 1}, {"dim1", 0}}, {{2, 3, 4}}}};
-  LayerType movedim = axes_moved("movedim", "moves axes to other places", {required_axes("source", "the axes"), required_axes("destination", "their places")});
-  movedim.samples = {{"one axis", {{"source", 1}, {"destination", -1}}, {{2, 3, 4, 5}}},
-                     {"two axes", {{"source", Json::Array{1, 2}}, {"destination", Json::Array{-1, 1}}}, {{2, 3, 4, 5}}}};
-  return {flatten(), unflatten(), reshape("view"), reshape("reshape"), squeeze(), unsqueeze(), permute, transpose, movedim};
+  LayerType permute = axes_moved("permute", "puts the axes into another order",
+                                 {required_integers("dims", "the input's axis for each of the output's")});
+  permute.samples = {{"image", {{"dims", Json::Array{0, 3, 2, 1}}}, {{2, 3, 4, 5}}},
+                     {"equal extents", {{"dims", Json::Array{0, -1, 1}}}, {{2, 3, 3}}},
+                     {"with the batch", {{"dims", Json::Array{1, 0, 2}}}, {{2, 3, 4}}}};
+  LayerType transpose = axes_moved("transpose", "exchanges two axes",
+                                   {required_integer("dim0", "one axis"), required_integer("dim1", "the other")});
+  transpose.samples = {{"image", {{"dim0", 1}, {"dim1", -1}}, {{2, 3, 4, 5}}},
+                       {"with the batch", {{"dim0", 1}, {"dim1", 0}}, {{2, 3, 4}}}};
+  LayerType movedim = axes_moved("movedim", "moves axes to other places",
+                                 {required_axes("source", "the axes"), required_axes("destination", "their places")});
+  movedim.samples = {
+      {"one axis", {{"source", 1}, {"destination", -1}}, {{2, 3, 4, 5}}},
+      {"two axes", {{"source", Json::Array{1, 2}}, {"destination", Json::Array{-1, 1}}}, {{2, 3, 4, 5}}}};
+  return {flatten(), unflatten(), reshape("view"), reshape("reshape"), squeeze(), unsqueeze(),
+          permute,   transpose,   movedim};
 }
 
 }  // namespace h5bridge::shape

@@ -1,5 +1,5 @@
-// keras.ops.conv_transpose knows neither groups nor all paddings: the function is a convolution of the input with zeros between its
-// elements, by the kernel the other way round.
+// keras.ops.conv_transpose knows neither groups nor all paddings: the function is a convolution of the input with zeros
+// between its elements, by the kernel the other way round.
 #include <numeric>
 
 #include "layers/keras_functional.h"
@@ -49,10 +49,15 @@ KerasMapping function_mapping(std::size_t axes) {
     const std::int64_t groups = a.integer("groups");
     const Handle kernel = emit_ungrouped(emitter, emit_turned_kernel(emitter, emitter.input(1), groups), groups);
     const Handle input = emit_convolved(settings, emitter, emitter.input(0));
-    const std::optional<Handle> added = bias ? std::optional(along_channels(emitter, "bias", *bias, a, axes + 2)) : std::nullopt;
+    const std::optional<Handle> added =
+        bias ? std::optional(along_channels(emitter, "bias", *bias, a, axes + 2)) : std::nullopt;
     LastNamed calls(emitter, bias ? 2 : 1);
-    const Json::Object config{{"strides", 1}, {"padding", "valid"}, {"data_format", a.text("data_format")}, {"dilation_rate", Json::array(a.integers("dilation"))}};
-    const Handle output = helper(emitter, calls.next("convolution"), "Conv", {input, kernel}, emitter.output_shape(), config, kNN);
+    const Json::Object config{{"strides", 1},
+                              {"padding", "valid"},
+                              {"data_format", a.text("data_format")},
+                              {"dilation_rate", Json::array(a.integers("dilation"))}};
+    const Handle output =
+        helper(emitter, calls.next("convolution"), "Conv", {input, kernel}, emitter.output_shape(), config, kNN);
     return calls.affine(output, std::nullopt, added);
   };
   return mapping;

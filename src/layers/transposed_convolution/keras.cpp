@@ -58,9 +58,11 @@ Results lower_numbers(const Attributes& a, Json::Object config, KerasEmitter& em
 }
 
 KerasMapping transposed(std::size_t axes) {
-  KerasMapping mapping{.type = "ConvTranspose" + torch_suffix(axes), .class_name = "Conv" + keras_suffix(axes) + "Transpose"};
-  mapping.attributes = kernel_rows(axes, {{"out_channels", "filters", spelling::integer()},
-                                   {"output_padding", "output_padding", spelling::or_none(spelling::integers(axes))}});
+  KerasMapping mapping{.type = "ConvTranspose" + torch_suffix(axes),
+                       .class_name = "Conv" + keras_suffix(axes) + "Transpose"};
+  mapping.attributes =
+      kernel_rows(axes, {{"out_channels", "filters", spelling::integer()},
+                         {"output_padding", "output_padding", spelling::or_none(spelling::integers(axes))}});
   mapping.carried = carried_for({{"kernel", "GlorotUniform"}, {"bias", "Zeros"}});
   mapping.derive = [axes](Attributes& attributes, const std::vector<SymbolicShape>& inputs) {
     derive_in_channels(attributes, inputs.at(0), axes);
@@ -91,7 +93,8 @@ KerasMapping transposed(std::size_t axes) {
   sample("output_padding", {{"strides", 3}, {"output_padding", 1}}, image);
   sample("same with output_padding", {{"padding", "same"}, {"strides", 2}, {"output_padding", 1}}, image);
   sample("dilation", {{"dilation_rate", 2}}, image);
-  sample("channels_first", {{"data_format", "channels_first"}, {"padding", "same"}, {"strides", 2}}, sample_image(3, 4, axes));
+  sample("channels_first", {{"data_format", "channels_first"}, {"padding", "same"}, {"strides", 2}},
+         sample_image(3, 4, axes));
   sample("settings", sample_settings({"kernel", "bias"}), sample_keras_image(1, 4, axes));
   return mapping;
 }
@@ -113,7 +116,8 @@ std::vector<WeightStep> turned_kernel(const Attributes& a) {
   std::vector<std::int64_t> order(axes);
   std::iota(order.begin(), order.end(), 3);
   order.insert(order.end(), {1, 0, 2});
-  std::vector<WeightStep> steps{ChangeShape{with_kernel({groups * in, out}, {}), with_kernel({groups, in, out}, {})}, PermuteAxes{order},
+  std::vector<WeightStep> steps{ChangeShape{with_kernel({groups * in, out}, {}), with_kernel({groups, in, out}, {})},
+                                PermuteAxes{order},
                                 ChangeShape{with_kernel({}, {in, groups, out}), with_kernel({}, {in, groups * out})}};
   for (std::int64_t axis = 0; axis < axes; ++axis) {
     std::vector<std::int64_t> reversed(kernel[axis]);
@@ -139,10 +143,14 @@ Handle emit_spread(const Attributes& a, KerasEmitter& emitter, Handle input) {
   extents.insert(extents.begin(), 1);
   extents.insert(extents.begin() + channel_axis(a, static_cast<std::int64_t>(shape.size())), 1);
   for (std::size_t i = 0; i < shape.size(); ++i) shape[i] = shape[i] * Size(extents[i]);
-  const Json factor =
-      Json::Object{{"class_name", "__tensor__"}, {"config", Json::Object{{"value", one_then_zeros(extents)}, {"dtype", "int8"}}}};
+  const Json factor = Json::Object{{"class_name", "__tensor__"},
+                                   {"config", Json::Object{{"value", one_then_zeros(extents)}, {"dtype", "int8"}}}};
   return emitter
-      .call({.suffix = "spread", .module = "keras.src.ops.numpy", .class_name = "Kron", .arguments = {input, factor}, .outputs = {shape}})
+      .call({.suffix = "spread",
+             .module = "keras.src.ops.numpy",
+             .class_name = "Kron",
+             .arguments = {input, factor},
+             .outputs = {shape}})
       .at(0);
 }
 
@@ -169,10 +177,13 @@ Results lower_as_convolution(const Attributes& a, Json::Object config, KerasEmit
 
 KerasMapping as_convolution(std::size_t axes) {
   KerasMapping mapping{.type = "ConvTranspose" + torch_suffix(axes), .class_name = "Conv" + keras_suffix(axes)};
-  mapping.attributes = kernel_rows(axes, {{"out_channels", "filters", spelling::integer()}, {"groups", "groups", spelling::integer()}});
+  mapping.attributes =
+      kernel_rows(axes, {{"out_channels", "filters", spelling::integer()}, {"groups", "groups", spelling::integer()}});
   mapping.carried = carried_for({{"kernel", "GlorotUniform"}, {"bias", "Zeros"}});
   mapping.written_only = true;  // it is read as a convolution
-  mapping.weights = [](const Attributes& a, const std::vector<SymbolicShape>&) { return kernel_weights(a, turned_kernel(a)); };
+  mapping.weights = [](const Attributes& a, const std::vector<SymbolicShape>&) {
+    return kernel_weights(a, turned_kernel(a));
+  };
   mapping.lower = lower_as_convolution;
   return mapping;
 }

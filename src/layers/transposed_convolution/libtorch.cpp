@@ -11,7 +11,8 @@ namespace {
 
 bool has_word(const Attributes& a) { return has_padding_word(a, "same") || has_padding_word(a, "valid"); }
 
-// Keras's crops are uneven, which PyTorch's padding cannot be: the module makes all elements, and these are taken out of them.
+// Keras's crops are uneven, which PyTorch's padding cannot be: the module makes all elements, and these are taken out
+// of them.
 torch::Tensor cropped(torch::Tensor output, const std::vector<Margins>& crops) {
   for (std::size_t i = 0; i < crops.size(); ++i) {
     const auto axis = static_cast<std::int64_t>(i) + 2;
@@ -44,15 +45,18 @@ TorchInstance build(const Layer& layer) {
 }
 
 using Sizes = at::IntArrayRef;
-using Function = torch::Tensor (*)(const torch::Tensor&, const torch::Tensor&, const std::optional<torch::Tensor>&, Sizes, Sizes, Sizes, std::int64_t, Sizes);
+using Function = torch::Tensor (*)(const torch::Tensor&, const torch::Tensor&, const std::optional<torch::Tensor>&,
+                                   Sizes, Sizes, Sizes, std::int64_t, Sizes);
 
 TorchLayer build_function(std::size_t axes, Function convolve) {
   const Functional row = function(axes);
   return {row.name, [=](const Layer& layer) {
             const Attributes& a = layer.attributes;
-            if (has_word(a) || a.is_none("output_padding")) throw Unsupported("the function " + row.name + " has no padding by a word");
+            if (has_word(a) || a.is_none("output_padding"))
+              throw Unsupported("the function " + row.name + " has no padding by a word");
             return function_of_operands(row, a, [=](const Operands& x) {
-              return convolve(x[0], x[1], given(x[2]), a.integers("stride"), a.integers("padding"), a.integers("output_padding"), a.integer("groups"), a.integers("dilation"));
+              return convolve(x[0], x[1], given(x[2]), a.integers("stride"), a.integers("padding"),
+                              a.integers("output_padding"), a.integer("groups"), a.integers("dilation"));
             });
           }};
 }

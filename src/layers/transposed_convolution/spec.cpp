@@ -23,8 +23,8 @@ void check(const Attributes& a) {
     const std::int64_t found = a.integers("output_padding")[i];
     const std::int64_t limit = word ? windows[i].stride : std::max(windows[i].stride, windows[i].dilation);
     if (found >= limit)
-      throw MalformedFile("\"output_padding\" is " + std::to_string(found) + ", expected less than " + std::to_string(limit) +
-                          ", its stride");
+      throw MalformedFile("\"output_padding\" is " + std::to_string(found) + ", expected less than " +
+                          std::to_string(limit) + ", its stride");
   }
 }
 
@@ -35,8 +35,10 @@ std::vector<SymbolicShape> shapes(const Attributes& a, const std::vector<Symboli
   SymbolicShape spatial = spatial_sizes(a, input, windows.size());
   check_input_channels(a, input);
   for (std::size_t i = 0; i < windows.size(); ++i) {
-    const Size size = (spatial[i] - Size(1)) * Size(windows[i].stride) + Size(windows[i].extent() - crops[i].before - crops[i].after);
-    if (size.value().value_or(1) < 1) throw MalformedFile("its padding leaves nothing of " + spatial[i].str() + " elements");
+    const Size size =
+        (spatial[i] - Size(1)) * Size(windows[i].stride) + Size(windows[i].extent() - crops[i].before - crops[i].after);
+    if (size.value().value_or(1) < 1)
+      throw MalformedFile("its padding leaves nothing of " + spatial[i].str() + " elements");
     spatial[i] = size;
   }
   return {with_channels(a, input[0], a.integer("out_channels"), spatial)};
@@ -64,8 +66,10 @@ void add_samples(LayerType& type, std::size_t axes) {
   sample("strides and dilation", {{"stride", 2}, {"dilation", 3}, {"padding", 1}, {"output_padding", 2}});
   sample("groups", {{"groups", 2}, {"stride", 2}, {"padding", 1}, {"output_padding", 1}});
   sample("groups without strides", {{"groups", 2}, {"bias", false}}, 1);
-  sample("depthwise upsampling", {{"out_channels", 4}, {"groups", 4}, {"kernel_size", 4}, {"stride", 2}, {"padding", 1}});
-  sample("groups with more padding than window", {{"groups", 2}, {"kernel_size", 2}, {"stride", 2}, {"padding", 2}, {"output_padding", 1}});
+  sample("depthwise upsampling",
+         {{"out_channels", 4}, {"groups", 4}, {"kernel_size", 4}, {"stride", 2}, {"padding", 1}});
+  sample("groups with more padding than window",
+         {{"groups", 2}, {"kernel_size", 2}, {"stride", 2}, {"padding", 2}, {"output_padding", 1}});
   const Json none;
   sample("valid", {{"padding", "valid"}, {"output_padding", none}, {"stride", 2}});
   sample("valid with gaps", {{"padding", "valid"}, {"output_padding", none}, {"stride", 3}, {"kernel_size", 2}});
@@ -84,7 +88,8 @@ void add_samples(LayerType& type, std::size_t axes) {
 
 AttributeSpec output_padding(std::size_t axes) {
   AttributeSpec result =
-      tuple("output_padding", axes, 0, "elements added to the end of the output; null: what Keras has for \"same\" and \"valid\"");
+      tuple("output_padding", axes, 0,
+            "elements added to the end of the output; null: what Keras has for \"same\" and \"valid\"");
   result.nullable = true;
   return result;
 }
@@ -92,7 +97,8 @@ AttributeSpec output_padding(std::size_t axes) {
 LayerType transposed(std::size_t axes) {
   LayerType type;
   type.name = "ConvTranspose" + torch_suffix(axes);
-  type.summary = "transposed convolution over " + std::to_string(axes) + (axes == 1 ? " spatial axis" : " spatial axes");
+  type.summary =
+      "transposed convolution over " + std::to_string(axes) + (axes == 1 ? " spatial axis" : " spatial axes");
   type.source = "torch/nn/modules/conv.py; keras/src/layers/convolutional/base_conv_transpose.py";
   type.attributes = {
       required_integer("in_channels", "channels of the input"),
@@ -126,7 +132,8 @@ Functional function(std::size_t axes) {
           .derive = [axes](Attributes& settings, const std::vector<SymbolicShape>& inputs) {
             const Shape weight = kernel_operand(inputs.at(1), axes);
             settings.set("in_channels", weight[0]);
-            settings.set("out_channels", checked_multiply(weight[1], settings.integer("groups"), "the number of channels"));
+            settings.set("out_channels",
+                         checked_multiply(weight[1], settings.integer("groups"), "the number of channels"));
             settings.set("kernel_size", Shape(weight.begin() + 2, weight.end()));
           }};
 }
@@ -136,7 +143,9 @@ namespace {
 // PyTorch's function knows numbers alone.
 LayerType function_type(std::size_t axes) {
   LayerType type = function_of(transposed(axes), function(axes));
-  std::erase_if(type.samples, [](const Sample& sample) { return sample.attributes.contains("padding") && sample.attributes.at("padding").is_string(); });
+  std::erase_if(type.samples, [](const Sample& sample) {
+    return sample.attributes.contains("padding") && sample.attributes.at("padding").is_string();
+  });
   return type;
 }
 

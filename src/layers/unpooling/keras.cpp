@@ -23,19 +23,28 @@ struct Rows {
   Size count = element_count(spatial_sizes(a, input, axes));
   Size output_count = element_count(spatial_sizes(a, emitter.output_shape(), axes));
 
-  SymbolicShape row_shape() const { return is_last ? SymbolicShape{input[0], count, channels} : SymbolicShape{input[0], channels, count}; }
+  SymbolicShape row_shape() const {
+    return is_last ? SymbolicShape{input[0], count, channels} : SymbolicShape{input[0], channels, count};
+  }
 
   Handle reshape(const std::string& suffix, Handle x, const SymbolicShape& shape) const {
     Json::Array target;
     for (std::size_t i = 1; i < shape.size(); ++i) target.push_back(shape[i].value().value_or(-1));
     if (std::count(target.begin(), target.end(), Json(-1)) > 1)
-      throw Unsupported("its sizes " + to_string(shape) + " are open on several axes, and Keras's Reshape takes one; --fix-size may help");
-    return emitter.call({.suffix = suffix, .class_name = "Reshape", .config = {{"target_shape", target}}, .arguments = {x}, .outputs = {shape}}).at(0);
+      throw Unsupported("its sizes " + to_string(shape) +
+                        " are open on several axes, and Keras's Reshape takes one; --fix-size may help");
+    return emitter
+        .call({.suffix = suffix,
+               .class_name = "Reshape",
+               .config = {{"target_shape", target}},
+               .arguments = {x},
+               .outputs = {shape}})
+        .at(0);
   }
 };
 
-// 0, 1, 2, ... along the output's elements in a row, for each channel of each image: the input's places are repeated until there are
-// enough of them.
+// 0, 1, 2, ... along the output's elements in a row, for each channel of each image: the input's places are repeated
+// until there are enough of them.
 Handle emit_output_places(const Rows& rows, Composition& steps, Handle places) {
   SymbolicShape shape = rows.row_shape();
   const Handle ones = steps.apply("OnesLike", {places}, shape, {{"dtype", "int32"}});
@@ -44,7 +53,8 @@ Handle emit_output_places(const Rows& rows, Composition& steps, Handle places) {
   const bool is_multiple = rows.output_count == rows.count * Size(times);
   if (!is_multiple) {
     if (!rows.count.value() || !rows.output_count.value())
-      throw Unsupported("an output of " + rows.output_count.str() + " elements of an input of " + rows.count.str() + " has no Keras operation; --fix-size may help");
+      throw Unsupported("an output of " + rows.output_count.str() + " elements of an input of " + rows.count.str() +
+                        " has no Keras operation; --fix-size may help");
     times = *rows.output_count.value() / *rows.count.value() + 1;
   }
   shape[rows.axis] = rows.count * Size(times);
@@ -54,22 +64,25 @@ Handle emit_output_places(const Rows& rows, Composition& steps, Handle places) {
   return steps.elementwise("Subtract", {sums, Json(1)});
 }
 
-// Keras has no scattering for an open batch, but it sorts: each place of the output looks for the place of the input that comes
-// just before it, and takes its element if they are equal. Of places named twice the last one counts.
+// Keras has no scattering for an open batch, but it sorts: each place of the output looks for the place of the input
+// that comes just before it, and takes its element if they are equal. Of places named twice the last one counts.
 KerasEmitter::Results lower(const Attributes& a, Json::Object, KerasEmitter& emitter) {
   const Rows rows{a, emitter};
   Composition steps(emitter);
   const bool in_a_row = rows.axes == 1;
   const Handle values = in_a_row ? emitter.input(0) : rows.reshape("values", emitter.input(0), rows.row_shape());
-  const Handle indices = steps.cast(in_a_row ? emitter.input(1) : rows.reshape("places", emitter.input(1), rows.row_shape()), "int32");
+  const Handle indices =
+      steps.cast(in_a_row ? emitter.input(1) : rows.reshape("places", emitter.input(1), rows.row_shape()), "int32");
   const Handle outputs = emit_output_places(rows, steps, indices);
 
   // Even numbers for the input's places, the odd ones behind them for the output's.
   const auto sort = [&](Handle x) { return steps.apply("Argsort", {x}, steps.shape(x), {{"axis", rows.axis}}); };
   const Handle wanted = steps.elementwise("Multiply", {outputs, Json(2)});
-  const Handle keys = steps.concatenate({steps.elementwise("Multiply", {indices, Json(2)}), steps.elementwise("Add", {wanted, Json(1)})}, rows.axis);
+  const Handle keys = steps.concatenate(
+      {steps.elementwise("Multiply", {indices, Json(2)}), steps.elementwise("Add", {wanted, Json(1)})}, rows.axis);
   const Handle order = sort(keys);
-  const Handle behind = steps.elementwise("Add", {outputs, steps.size(values, rows.axis)});  // where among the keys they stand
+  const Handle behind =
+      steps.elementwise("Add", {outputs, steps.size(values, rows.axis)});  // where among the keys they stand
   const Handle own = steps.take_along(sort(order), behind, rows.axis);
   const Handle before = steps.elementwise("Maximum", {steps.elementwise("Subtract", {own, Json(1)}), Json(0)});
   const Handle candidate = steps.take_along(order, before, rows.axis);

@@ -10,7 +10,8 @@ std::optional<std::vector<std::int64_t>> output_size(const Attributes& a, const 
   if (a.is_none("output_size")) return std::nullopt;
   const SymbolicShape& sizes = a.sizes("output_size");
   std::vector<std::int64_t> result{1, 1};
-  for (const Size& size : std::span(sizes).last(a.integers("kernel_size").size())) result.push_back(known_size(size, symbols));
+  for (const Size& size : std::span(sizes).last(a.integers("kernel_size").size()))
+    result.push_back(known_size(size, symbols));
   return result;
 }
 

@@ -15,11 +15,13 @@ Shapes shapes(const Attributes& a, const Shapes& inputs) {
   const SymbolicShape& input = inputs.at(0);
   if (inputs.at(1) != input) throw_misfit(input, inputs[1]);
   const SymbolicShape spatial = spatial_sizes(a, input, a.integers("kernel_size").size());
-  return {with_channels(a, input[0], input[channel_axis(a, static_cast<std::int64_t>(input.size()))], output_sizes(a, spatial))};
+  return {with_channels(a, input[0], input[channel_axis(a, static_cast<std::int64_t>(input.size()))],
+                        output_sizes(a, spatial))};
 }
 
 // Places that a pooling with these windows could have found, in an output of `sizes`.
-std::vector<std::int64_t> places(const Shape& input, const std::vector<Window>& windows, const std::vector<std::int64_t>& padding, const Shape& sizes) {
+std::vector<std::int64_t> places(const Shape& input, const std::vector<Window>& windows,
+                                 const std::vector<std::int64_t>& padding, const Shape& sizes) {
   std::vector<std::int64_t> result;
   for (std::int64_t number = 0; number < element_count(input); ++number) {
     std::int64_t rest = number;
@@ -40,14 +42,17 @@ std::vector<std::int64_t> places(const Shape& input, const std::vector<Window>& 
 LayerType max_unpooling(std::size_t axes) {
   LayerType type;
   type.name = "MaxUnpool" + torch_suffix(axes);
-  type.summary = "zeros, but for elements at the places that a second input names, as MaxPool" + torch_suffix(axes) + " gives them";
+  type.summary = "zeros, but for elements at the places that a second input names, as MaxPool" + torch_suffix(axes) +
+                 " gives them";
   type.source = "torch/nn/modules/pooling.py";
   type.least_inputs = type.most_inputs = 2;
   type.attributes = {
       required_tuple("kernel_size", axes, "size of the pooling's window"),
       or_none(tuple("stride", axes, 1, "step of the window; None: the window's size")),
       tuple("padding", axes, 0, "elements that the pooling added at both ends"),
-      or_none(required_sizes("output_size", "the spatial axes of what was pooled, maybe with batch and channels before; None: what its windows cover")),
+      or_none(required_sizes(
+          "output_size",
+          "the spatial axes of what was pooled, maybe with batch and channels before; None: what its windows cover")),
       data_format(),
   };
   type.check = [](const Attributes& a) {
@@ -93,11 +98,14 @@ SymbolicShape output_sizes(const Attributes& a, const SymbolicShape& spatial) {
   if (a.is_none("output_size")) return covered;
   SymbolicShape sizes = a.sizes("output_size");
   if (sizes.size() == windows.size() + 2) sizes.erase(sizes.begin(), sizes.begin() + 2);
-  if (sizes.size() != windows.size()) throw MalformedFile("its output_size " + to_string(a.sizes("output_size")) + " does not have " + std::to_string(windows.size()) + " sizes");
+  if (sizes.size() != windows.size())
+    throw MalformedFile("its output_size " + to_string(a.sizes("output_size")) + " does not have " +
+                        std::to_string(windows.size()) + " sizes");
   for (std::size_t i = 0; i < sizes.size(); ++i) {
     const auto difference = (sizes[i] - covered[i]).value().value_or(0);
     if (std::abs(difference) >= windows[i].stride || sizes[i].value().value_or(1) < 1)
-      throw MalformedFile("its output_size " + sizes[i].str() + " is a stride or more from the " + covered[i].str() + " that its windows cover");
+      throw MalformedFile("its output_size " + sizes[i].str() + " is a stride or more from the " + covered[i].str() +
+                          " that its windows cover");
   }
   return sizes;
 }
