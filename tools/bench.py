@@ -1,5 +1,6 @@
 """What tools/bench measures. Times are the least of several turns, the two sides taking turns."""
 
+import json
 import os
 import subprocess
 import sys
@@ -54,6 +55,17 @@ def wide_network():
     return nn.Sequential(*[nn.Linear(4000, 4000) for _ in range(4)])
 
 
+def many_layers(count):
+    """The files of a network of so many small layers."""
+    layers = [{"name": f"l{i}", "type": "Linear", "attributes": {"in_features": 4, "out_features": 4}} for i in range(count)]
+    inputs = [{"name": "x", "shape": ["batch", 4], "dtype": "float32"}]
+    architecture = {"h5bridge": 1, "name": "Deep", "inputs": inputs, "layers": layers, "outputs": [f"l{count - 1}"]}
+    Path(f"deep{count}.json").write_text(json.dumps(architecture))
+    shapes = {f"l{i}.{name}": shape for i in range(count) for name, shape in (("weight", (4, 4)), ("bias", (4,)))}
+    torch.save({name: torch.randn(shape) for name, shape in shapes.items()}, f"deep{count}.pth")
+    return f"deep{count}.json", f"deep{count}.pth"
+
+
 def main():
     os.chdir(tempfile.mkdtemp())
     digits = ROOT / "testdata" / "digits"
@@ -68,6 +80,8 @@ def main():
     compare("inspect, 150 kB", lambda: program("inspect", *small), lambda: subprocess.run(imports, check=True), "import torch, h5py")
     compare("convert to .h5, 150 kB", lambda: program("convert", *small, "-o", "a.h5"), lambda: by_hand(small[1], "b.h5"), "torch.load + h5py, without Python's start")
     compare("convert to .h5, 256 MB", lambda: program("convert", *large, "-o", "a.h5"), lambda: by_hand(large[1], "b.h5"), "torch.load + h5py, without Python's start")
+    few, many = many_layers(1000), many_layers(3000)
+    compare("convert to .h5, 3,000 small layers", lambda: program("convert", *many, "-o", "a.h5"), lambda: program("convert", *few, "-o", "b.h5"), "1,000 of them")
     compare_inference()
 
 

@@ -8,7 +8,7 @@
 namespace h5bridge::cli {
 namespace {
 
-struct Options {
+struct CompareCommand {
   CommonOptions common;
   SourceOptions sources;
   std::vector<std::string> others;
@@ -19,7 +19,7 @@ struct Options {
 };
 
 /// The files of A and those of B.
-std::pair<std::vector<std::string>, std::vector<std::string>> two_sides(const Options& options) {
+std::pair<std::vector<std::string>, std::vector<std::string>> two_sides(const CompareCommand& options) {
   const std::vector<std::string>& files = options.sources.sources;
   if (!options.others.empty()) return {files, options.others};
   if (files.size() != 2)
@@ -27,7 +27,7 @@ std::pair<std::vector<std::string>, std::vector<std::string>> two_sides(const Op
   return {{files[0]}, {files[1]}};
 }
 
-std::optional<OutputComparison> outputs_of(const Model& a, const Model& b, const Options& options) {
+std::optional<OutputComparison> outputs_of(const Model& a, const Model& b, const CompareCommand& options) {
   if (!options.rows && options.running.inputs.empty()) return std::nullopt;
   if (options.rows && !options.running.inputs.empty())
     throw UsageError("--input and --random-inputs exclude each other");
@@ -60,7 +60,7 @@ void print_weights(const WeightComparison& weights) {
              " tensors agree, largest absolute error among them " + short_number(largest));
 }
 
-ExitStatus run(const Options& options) {
+ExitStatus compare_models(const CompareCommand& options) {
   const auto [files_a, files_b] = two_sides(options);
   const Model a = load(files_a, options.sources.load);
   const Model b = load(files_b, options.sources.load);
@@ -83,8 +83,8 @@ ExitStatus run(const Options& options) {
 }  // namespace
 
 void add_compare(CLI::App& program, Action& action) {
-  auto [command, options] = add_command<Options>(
-      program, "compare", "compare two models, tensor by tensor and output by output", action, run);
+  auto [command, options] = add_command<CompareCommand>(
+      program, "compare", "compare two models, tensor by tensor and output by output", action, compare_models);
   add_sources(command, options.sources);
   command.add_option("--with", options.others, "the files of the second model")->type_name("B...");
   add_inputs(command, options.running);

@@ -10,7 +10,7 @@
 namespace h5bridge::cli {
 namespace {
 
-struct Options {
+struct ConvertCommand {
   CommonOptions common;
   SourceOptions sources;
   std::vector<std::string> destinations;
@@ -46,14 +46,14 @@ void add_choice(CLI::App& command, const std::string& name, std::optional<T>& va
 }
 
 /// Epoch and loss of the command line, for sources that state none.
-void complete_training(Model& model, const Options& options) {
+void complete_training(Model& model, const ConvertCommand& options) {
   if (!options.epoch && !options.loss) return;
   if (!model.training) model.training.emplace();
   if (!model.training->epoch) model.training->epoch = options.epoch;
   if (!model.training->loss) model.training->loss = options.loss;
 }
 
-Json summary(const Model& model, const Options& options, const std::vector<CheckedView>& checks, bool written) {
+Json summary(const Model& model, const ConvertCommand& options, const std::vector<CheckedView>& checks, bool written) {
   Json::Object json{{"sources", Json::array(options.sources.sources)},
                     {"destinations", Json::array(options.destinations)},
                     {"written", written},
@@ -76,7 +76,7 @@ void print_checks(const std::vector<CheckedView>& checks) {
   }
 }
 
-ExitStatus run(const Options& options) {
+ExitStatus convert_model(const ConvertCommand& options) {
   Model model = load(options.sources.sources, options.sources.load);
   complete_training(model, options);
   SaveOptions save_options = options.save;
@@ -102,7 +102,8 @@ ExitStatus run(const Options& options) {
 }  // namespace
 
 void add_convert(CLI::App& program, Action& action) {
-  auto [command, options] = add_command<Options>(program, "convert", "write other views of a model", action, run);
+  auto [command, options] =
+      add_command<ConvertCommand>(program, "convert", "write other views of a model", action, convert_model);
   add_sources(command, options.sources);
   command.add_option("-o,--output", options.destinations, "a destination; its suffix tells the format")
       ->required()

@@ -17,7 +17,7 @@ constexpr std::size_t kLongestValue = 200;
 
 using Rows = std::vector<std::vector<std::string>>;
 
-struct Options {
+struct InspectCommand {
   CommonOptions common;
   SourceOptions sources;
 };
@@ -115,7 +115,7 @@ void print_training(const Json& training) {
   }
 }
 
-ExitStatus run(const Options& options) {
+ExitStatus inspect_model(const InspectCommand& options) {
   const Inspection inspection = inspect(options.sources.sources, options.sources.load);
   if (options.common.json) {
     print_json(to_json(inspection));
@@ -141,7 +141,8 @@ ExitStatus run(const Options& options) {
 }  // namespace
 
 void add_inspect(CLI::App& program, Action& action) {
-  auto [command, options] = add_command<Options>(program, "inspect", "show what is in a model's files", action, run);
+  auto [command, options] =
+      add_command<InspectCommand>(program, "inspect", "show what is in a model's files", action, inspect_model);
   add_sources(command, options.sources);
 }
 

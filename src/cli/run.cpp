@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::int64_t kFewValues = 20;  // are printed instead of their statistics
 
-struct Options {
+struct RunCommand {
   CommonOptions common;
   SourceOptions sources;
   RunningOptions running;
@@ -34,7 +34,7 @@ Statistics statistics_of(const std::vector<double>& values) {
   return result;
 }
 
-Json to_json(const NamedTensor& output) {
+Json described(const NamedTensor& output) {
   const std::vector<double> values = as_doubles(output.tensor);
   const Statistics statistics = statistics_of(values);
   Json::Object json{{"name", output.name},
@@ -61,7 +61,7 @@ std::string describe(const NamedTensor& output) {
          short_number(statistics.mean);
 }
 
-ExitStatus run(const Options& options) {
+ExitStatus run_model(const RunCommand& options) {
   const Model model = load(options.sources.sources, options.sources.load);
   const Presentation looks = presentation_of(model, options.running.layout.value_or(model.framework));
   if (!options.output.empty()) check_array_path(options.output, looks.outputs.size());
@@ -70,7 +70,7 @@ ExitStatus run(const Options& options) {
   if (!options.output.empty()) write_arrays(outputs, options.output);
   if (options.common.json) {
     Json::Array items;
-    for (const NamedTensor& output : outputs) items.push_back(to_json(output));
+    for (const NamedTensor& output : outputs) items.push_back(described(output));
     print_json(Json::Object{{"outputs", std::move(items)},
                             {"written", options.output.empty() ? Json() : Json(options.output)}});
   } else if (options.output.empty()) {
@@ -84,7 +84,8 @@ ExitStatus run(const Options& options) {
 }  // namespace
 
 void add_run(CLI::App& program, Action& action) {
-  auto [command, options] = add_command<Options>(program, "run", "run a model in evaluation mode", action, run);
+  auto [command, options] =
+      add_command<RunCommand>(program, "run", "run a model in evaluation mode", action, run_model);
   add_sources(command, options.sources);
   add_running(command, options.running);
   command.get_option("--input")->required();

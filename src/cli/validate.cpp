@@ -9,7 +9,7 @@
 namespace h5bridge::cli {
 namespace {
 
-struct Options {
+struct ValidateCommand {
   CommonOptions common;
   SourceOptions sources;
 };
@@ -37,7 +37,7 @@ std::vector<std::string> problems_of(const Model& model, bool allow_unexpected) 
   return problems;
 }
 
-ExitStatus run(const Options& options) {
+ExitStatus validate_model(const ValidateCommand& options) {
   const Model model = load_unchecked(options.sources.sources, options.sources.load);
   const std::vector<std::string> problems = problems_of(model, options.sources.load.allow_unexpected);
   const std::size_t layers = model.architecture ? model.architecture->layers.size() : 0;
@@ -60,8 +60,8 @@ ExitStatus run(const Options& options) {
 }  // namespace
 
 void add_validate(CLI::App& program, Action& action) {
-  auto [command, options] =
-      add_command<Options>(program, "validate", "check that a model's files are sound and fit each other", action, run);
+  auto [command, options] = add_command<ValidateCommand>(
+      program, "validate", "check that a model's files are sound and fit each other", action, validate_model);
   add_sources(command, options.sources);
 }
 

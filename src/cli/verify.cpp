@@ -9,7 +9,7 @@
 namespace h5bridge::cli {
 namespace {
 
-struct Options {
+struct VerifyCommand {
   CommonOptions common;
   SourceOptions sources;
   RunningOptions running;
@@ -17,7 +17,7 @@ struct Options {
   Tolerance tolerance;
 };
 
-ExitStatus run(const Options& options) {
+ExitStatus verify_model(const VerifyCommand& options) {
   const Model model = load(options.sources.sources, options.sources.load);
   const Presentation looks = presentation_of(model, options.running.layout.value_or(model.framework));
   const std::vector<NamedTensor> inputs = named_for(read_arrays(options.running.inputs), looks.inputs, "input");
@@ -39,8 +39,8 @@ ExitStatus run(const Options& options) {
 }  // namespace
 
 void add_verify(CLI::App& program, Action& action) {
-  auto [command, options] = add_command<Options>(
-      program, "verify", "run a model and compare its outputs with the expected ones", action, run);
+  auto [command, options] = add_command<VerifyCommand>(
+      program, "verify", "run a model and compare its outputs with the expected ones", action, verify_model);
   add_sources(command, options.sources);
   add_running(command, options.running);
   command.get_option("--input")->required();

@@ -87,7 +87,7 @@ std::string tensors_of(const LayerType& type) {
   return joined(names, ", ");
 }
 
-std::string attributes_of(const LayerType& type) {
+std::string table_of_attributes(const LayerType& type) {
   if (type.attributes.empty()) return "";
   std::string result = "\n| attribute | kind | default | meaning |\n| --- | --- | --- | --- |\n";
   for (const AttributeSpec& spec : type.attributes)
@@ -101,7 +101,7 @@ std::string section_of(const Registry& registry, const LayerType& type) {
       "\n### " + type.name + "\n" + type.summary + "\n\n- Keras: " + keras_classes(registry, type) + "\n";
   if (const std::string tensors = tensors_of(type); !tensors.empty()) result += "- Tensors: " + tensors + "\n";
   if (!type.named_inputs.empty()) result += "- Inputs by name: `" + joined(type.named_inputs, "`, `") + "`\n";
-  return result + "- Source: " + type.source + "\n" + attributes_of(type);
+  return result + "- Source: " + type.source + "\n" + table_of_attributes(type);
 }
 
 }  // namespace

@@ -19,11 +19,11 @@ constexpr std::uint64_t kLongestHeader = 1 << 16;
 constexpr std::size_t kAlignment = 64;
 constexpr std::string_view kSuffix = ".npy";
 
-struct Row {
+struct DescriptionRow {
   DType dtype;
   std::string_view description;
 };
-constexpr std::array<Row, 14> kRows{{
+constexpr std::array<DescriptionRow, 14> kDescriptions{{
     {DType::Float64, "<f8"},
     {DType::Float32, "<f4"},
     {DType::Float16, "<f2"},
@@ -41,14 +41,15 @@ constexpr std::array<Row, 14> kRows{{
 }};
 
 DType dtype_described(const std::string& description) {
-  const auto found = std::ranges::find(kRows, description, &Row::description);
-  if (found == kRows.end()) throw Unsupported("npy: elements of type '" + description + "' have no equivalent here");
+  const auto found = std::ranges::find(kDescriptions, description, &DescriptionRow::description);
+  if (found == kDescriptions.end())
+    throw Unsupported("npy: elements of type '" + description + "' have no equivalent here");
   return found->dtype;
 }
 
 std::string_view description_of(DType dtype) {
-  const auto found = std::ranges::find(kRows, dtype, &Row::dtype);
-  if (found == kRows.end()) throw Unsupported("npy: NumPy has no type " + std::string(name_of(dtype)));
+  const auto found = std::ranges::find(kDescriptions, dtype, &DescriptionRow::dtype);
+  if (found == kDescriptions.end()) throw Unsupported("npy: NumPy has no type " + std::string(name_of(dtype)));
   return found->description;
 }
 

@@ -6,12 +6,12 @@
 namespace h5bridge {
 namespace {
 
-struct Row {
+struct StorageRow {
   DType dtype;
   std::string_view storage;
 };
 
-constexpr std::array<Row, 12> kRows{{
+constexpr std::array<StorageRow, 12> kStorages{{
     {DType::Float64, "DoubleStorage"},
     {DType::Float32, "FloatStorage"},
     {DType::Float16, "HalfStorage"},
@@ -29,13 +29,13 @@ constexpr std::array<Row, 12> kRows{{
 }  // namespace
 
 std::string_view storage_class_of(DType dtype) {
-  const auto found = std::ranges::find(kRows, dtype, &Row::dtype);
-  return found == kRows.end() ? std::string_view() : found->storage;
+  const auto found = std::ranges::find(kStorages, dtype, &StorageRow::dtype);
+  return found == kStorages.end() ? std::string_view() : found->storage;
 }
 
 std::optional<DType> dtype_of_storage_class(std::string_view name) {
-  const auto found = std::ranges::find(kRows, name, &Row::storage);
-  return found == kRows.end() ? std::nullopt : std::optional(found->dtype);
+  const auto found = std::ranges::find(kStorages, name, &StorageRow::storage);
+  return found == kStorages.end() ? std::nullopt : std::optional(found->dtype);
 }
 
 }  // namespace h5bridge

@@ -12,9 +12,9 @@ namespace {
 
 using namespace zip;
 
-constexpr std::uint64_t kAlignment = 64;
-constexpr std::uint16_t kVersion = 20;
-constexpr std::uint16_t kVersionZip64 = 45;
+constexpr std::uint64_t kMemberAlignment = 64;
+constexpr std::uint16_t kVersionNeeded = 20;
+constexpr std::uint16_t kVersionNeededZip64 = 45;
 constexpr std::uint32_t kNoTime = 0x00210000;  // 1980-01-01: the same model gives the same bytes on any day
 
 bool large(std::uint64_t value) { return value >= kSeeZip64; }
@@ -49,10 +49,10 @@ std::string zip64_values(const ZipWriter::Written& entry) {
 std::string local_header(const ZipWriter::Written& entry) {
   std::string extra = zip64_field(zip64_values(entry));
   const std::uint64_t unpadded = entry.header_offset + kLocalSize + entry.name.size() + extra.size() + 4;
-  const auto padding = static_cast<std::size_t>((kAlignment - unpadded % kAlignment) % kAlignment);
+  const auto padding = static_cast<std::size_t>((kMemberAlignment - unpadded % kMemberAlignment) % kMemberAlignment);
   extra += record(kExtraPadding, short_size(padding)) + std::string(padding, 'Z');
   const std::uint32_t size = large(entry.size) ? kSeeZip64 : 0;
-  return record(kLocalSignature, is_wide(entry) ? kVersionZip64 : kVersion, flags(entry), kStored, kNoTime,
+  return record(kLocalSignature, is_wide(entry) ? kVersionNeededZip64 : kVersionNeeded, flags(entry), kStored, kNoTime,
                 std::uint32_t{0}, size, size, short_size(entry.name.size()), short_size(extra.size())) +
          entry.name + extra;
 }
@@ -66,7 +66,7 @@ std::string descriptor(const ZipWriter::Written& entry) {
 
 std::string central_header(const ZipWriter::Written& entry) {
   const std::string extra = zip64_field(zip64_values(entry));
-  const std::uint16_t version = extra.empty() ? kVersion : kVersionZip64;
+  const std::uint16_t version = extra.empty() ? kVersionNeeded : kVersionNeededZip64;
   const std::uint32_t size = or_see_zip64(entry.size);
   const std::uint16_t none = 0;
   return record(kCentralSignature, version, version, flags(entry), kStored, kNoTime, entry.crc32, size, size,
@@ -81,8 +81,8 @@ std::string end_records(std::uint64_t count, std::uint64_t size, std::uint64_t o
   std::string records;
   const bool many = count >= kSeeZip64Short;
   if (many || large(size) || large(offset)) {
-    records += record(kZip64EndSignature, kZip64EndSize - 12, kVersionZip64, kVersionZip64, first_disk, first_disk,
-                      count, count, size, offset);
+    records += record(kZip64EndSignature, kZip64EndSize - 12, kVersionNeededZip64, kVersionNeededZip64, first_disk,
+                      first_disk, count, count, size, offset);
     records += record(kZip64LocatorSignature, first_disk, offset + size, std::uint32_t{1});
   }
   const std::uint16_t short_count = many ? kSeeZip64Short : static_cast<std::uint16_t>(count);

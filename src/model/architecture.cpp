@@ -47,6 +47,11 @@ const Input* Architecture::find_input(std::string_view wanted) const { return fi
 const Node* Architecture::find_node(std::string_view wanted) const { return find_named(nodes, wanted); }
 
 const Layer& Architecture::layer_of(const Node& node) const {
+  // Layers are mostly listed in the order of their calls: the one at the call's own place is tried before all others.
+  if (!nodes.empty() && &node >= nodes.data() && &node < nodes.data() + nodes.size()) {
+    const auto place = static_cast<std::size_t>(&node - nodes.data());
+    if (place < layers.size() && layers[place].name == node.layer) return layers[place];
+  }
   if (const Layer* layer = find_layer(node.layer)) return *layer;
   throw MalformedFile("node '" + node.name + "' calls the layer '" + node.layer + "', which does not exist");
 }

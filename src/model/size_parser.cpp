@@ -8,7 +8,7 @@
 namespace h5bridge {
 namespace {
 
-constexpr int kMostLevels = 512;
+constexpr int kDeepest = 512;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool starts_identifier(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
@@ -72,7 +72,7 @@ Size SizeParser::product() {
 }
 
 Size SizeParser::factor() {
-  if (++depth_ > kMostLevels) fail("it is nested more than " + std::to_string(kMostLevels) + " levels deep");
+  if (++depth_ > kDeepest) fail("it is nested more than " + std::to_string(kDeepest) + " levels deep");
   Size size;
   if (at_integer()) {
     size = integer();

@@ -128,8 +128,11 @@ class Planner {
   }
 
   void find_used_outputs(const std::set<std::string>& needed) {
+    std::map<std::string_view, std::string_view> layer_of;
+    for (const Node& node : architecture_.nodes) layer_of[node.name] = node.layer;
     const auto use = [&](const Value& value) {
-      if (const Node* node = architecture_.find_node(value.node)) used_outputs_[node->layer].insert(value.output);
+      if (const auto node = layer_of.find(value.node); node != layer_of.end())
+        used_outputs_[std::string(node->second)].insert(value.output);
     };
     for (const Output& output : architecture_.outputs) use(output.value);
     for (const Node& node : architecture_.nodes)

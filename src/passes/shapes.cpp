@@ -1,6 +1,7 @@
 #include "passes/shapes.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "h5bridge/error.h"
@@ -39,12 +40,15 @@ void check_graph(const Architecture& architecture) {
   };
   if (architecture.inputs.empty()) throw MalformedFile("the architecture has no inputs");
   for (const Input& input : architecture.inputs) declare(input.name, "input");
-  std::set<std::string> layers;
+  std::map<std::string_view, const Layer*> layers;
   for (const Layer& layer : architecture.layers)
-    if (!layers.insert(layer.name).second) throw MalformedFile("the layer \"" + layer.name + "\" is defined twice");
+    if (!layers.emplace(layer.name, &layer).second)
+      throw MalformedFile("the layer \"" + layer.name + "\" is defined twice");
   for (const Node& node : architecture.nodes) {
-    const Layer* layer = architecture.find_layer(node.layer);
-    if (!layer) throw MalformedFile("\"" + node.name + "\" calls \"" + node.layer + "\", which is no layer");
+    const auto found = layers.find(node.layer);
+    if (found == layers.end())
+      throw MalformedFile("\"" + node.name + "\" calls \"" + node.layer + "\", which is no layer");
+    const Layer* layer = found->second;
     for (const Value& value : values_of(node)) use(value, describe(*layer));
     const LayerType& type = Registry::instance().type_of(*layer);
     for (const auto& [argument, value] : node.named_inputs)

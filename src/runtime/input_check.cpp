@@ -10,7 +10,7 @@ namespace {
 
 using Port = Presentation::Port;
 
-std::string names_of(const std::vector<Port>& ports) {
+std::string listed(const std::vector<Port>& ports) {
   std::string result;
   for (const Port& port : ports) result += (result.empty() ? "\"" : ", \"") + port.name + "\"";
   return result;
@@ -62,7 +62,7 @@ Tensor converted(const Port& port, const Tensor& tensor) {
 std::vector<Tensor> checked_inputs(const std::vector<Port>& ports, const std::vector<NamedTensor>& given) {
   for (const NamedTensor& tensor : given)
     if (std::ranges::find(ports, tensor.name, &Port::name) == ports.end())
-      throw UsageError("the model has no input \"" + tensor.name + "\", only " + names_of(ports));
+      throw UsageError("the model has no input \"" + tensor.name + "\", only " + listed(ports));
   Symbols symbols;
   std::vector<Tensor> result;
   for (const Port& port : ports) {

@@ -50,11 +50,13 @@ using Needed = bool (*)(const Options&);
 
 /// A class of LibTorch's with its options and the state of a parameter; rows name its accessors.
 template <typename Class, typename Options, typename State>
-class Row {
+class KindRow {
  public:
-  explicit Row(std::string name, Options defaults = Options()) {
+  explicit KindRow(std::string name, Options defaults = Options()) {
     kind_.name = std::move(name);
-    kind_.matches = [](const Optimizer& optimizer) { return dynamic_cast<const Class*>(&optimizer) != nullptr; };
+    kind_.matches = [](const torch::optim::Optimizer& optimizer) {
+      return dynamic_cast<const Class*>(&optimizer) != nullptr;
+    };
     kind_.make_options = [defaults] { return std::make_unique<Options>(defaults); };
     kind_.make_state = [] { return std::make_unique<State>(); };
     kind_.make = [defaults](const std::vector<OptimizerParamGroup>& groups) {
@@ -63,7 +65,7 @@ class Row {
   }
 
   template <typename Value>
-  Row& hyperparameter(const std::string& name, Value& (Options::*access)()) {
+  KindRow& hyperparameter(const std::string& name, Value& (Options::*access)()) {
     kind_.hyperparameters.push_back({name,
                                      [access](OptimizerOptions& options, const Json& json) {
                                        assign((static_cast<Options&>(options).*access)(), json);
@@ -74,17 +76,19 @@ class Row {
                                      }});
     return *this;
   }
-  Row& number(const std::string& name, double& (Options::*access)()) { return hyperparameter<double>(name, access); }
-  Row& boolean(const std::string& name, bool& (Options::*access)()) { return hyperparameter<bool>(name, access); }
-  Row& betas(Betas& (Options::*access)()) { return hyperparameter<Betas>("betas", access); }
+  KindRow& number(const std::string& name, double& (Options::*access)()) {
+    return hyperparameter<double>(name, access);
+  }
+  KindRow& boolean(const std::string& name, bool& (Options::*access)()) { return hyperparameter<bool>(name, access); }
+  KindRow& betas(Betas& (Options::*access)()) { return hyperparameter<Betas>("betas", access); }
 
-  Row& fixed(Json::Object values) {
+  KindRow& fixed(Json::Object values) {
     kind_.fixed = std::move(values);
     return *this;
   }
 
   template <typename Value>
-  Row& any_slot(const std::string& name, Value& (State::*access)(), Needed<Options> needed) {
+  KindRow& any_slot(const std::string& name, Value& (State::*access)(), Needed<Options> needed) {
     kind_.slots.push_back(
         {name,
          [access](OptimizerParamState& state, const Tensor& tensor, const torch::Tensor& parameter) {
@@ -97,8 +101,8 @@ class Row {
          [needed](const OptimizerOptions& options) { return needed(static_cast<const Options&>(options)); }});
     return *this;
   }
-  Row& step(std::int64_t& (State::*access)()) { return any_slot<std::int64_t>("step", access, always); }
-  Row& slot(const std::string& name, torch::Tensor& (State::*access)(), Needed<Options> needed = always) {
+  KindRow& step(std::int64_t& (State::*access)()) { return any_slot<std::int64_t>("step", access, always); }
+  KindRow& slot(const std::string& name, torch::Tensor& (State::*access)(), Needed<Options> needed = always) {
     return any_slot<torch::Tensor>(name, access, needed);
   }
 
@@ -110,7 +114,7 @@ class Row {
 };
 
 OptimizerKind sgd() {
-  return Row<SGD, SGDOptions, SGDParamState>("SGD", SGDOptions(1e-3))
+  return KindRow<SGD, SGDOptions, SGDParamState>("SGD", SGDOptions(1e-3))
       .number("lr", &SGDOptions::lr)
       .number("momentum", &SGDOptions::momentum)
       .number("dampening", &SGDOptions::dampening)
@@ -124,7 +128,7 @@ OptimizerKind sgd() {
 // Adam and AdamW are two classes with the same members.
 template <typename Class, typename Options, typename State>
 OptimizerKind adam(const std::string& name, bool decoupled_weight_decay) {
-  return Row<Class, Options, State>(name)
+  return KindRow<Class, Options, State>(name)
       .number("lr", &Options::lr)
       .betas(&Options::betas)
       .number("eps", &Options::eps)
@@ -144,7 +148,7 @@ OptimizerKind adam(const std::string& name, bool decoupled_weight_decay) {
 }
 
 OptimizerKind rmsprop() {
-  return Row<RMSprop, RMSpropOptions, RMSpropParamState>("RMSprop")
+  return KindRow<RMSprop, RMSpropOptions, RMSpropParamState>("RMSprop")
       .number("lr", &RMSpropOptions::lr)
       .number("momentum", &RMSpropOptions::momentum)
       .number("alpha", &RMSpropOptions::alpha)
@@ -161,7 +165,7 @@ OptimizerKind rmsprop() {
 }
 
 OptimizerKind adagrad() {
-  return Row<Adagrad, AdagradOptions, AdagradParamState>("Adagrad")
+  return KindRow<Adagrad, AdagradOptions, AdagradParamState>("Adagrad")
       .number("lr", &AdagradOptions::lr)
       .number("lr_decay", &AdagradOptions::lr_decay)
       .number("eps", &AdagradOptions::eps)

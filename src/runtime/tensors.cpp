@@ -8,12 +8,12 @@
 namespace h5bridge {
 namespace {
 
-struct Row {
+struct TypePair {
   DType dtype;
   torch::ScalarType type;
 };
 
-constexpr std::array<Row, 17> kTypes{{
+constexpr std::array<TypePair, 17> kTypes{{
     {DType::Float64, torch::kFloat64},
     {DType::Float32, torch::kFloat32},
     {DType::Float16, torch::kFloat16},
@@ -35,10 +35,10 @@ constexpr std::array<Row, 17> kTypes{{
 
 }  // namespace
 
-torch::ScalarType scalar_type_of(DType dtype) { return std::ranges::find(kTypes, dtype, &Row::dtype)->type; }
+torch::ScalarType scalar_type_of(DType dtype) { return std::ranges::find(kTypes, dtype, &TypePair::dtype)->type; }
 
 DType dtype_of(torch::ScalarType type) {
-  const auto found = std::ranges::find(kTypes, type, &Row::type);
+  const auto found = std::ranges::find(kTypes, type, &TypePair::type);
   if (found == kTypes.end()) throw Unsupported(std::string("a tensor of type ") + c10::toString(type));
   return found->dtype;
 }

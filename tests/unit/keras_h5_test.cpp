@@ -110,9 +110,11 @@ TEST_CASE("a model without training state or anything of ours", "[keras_h5]") {
   CHECK(root.group("model_weights").text("keras_version") == "3.15.1");
 }
 
-TEST_CASE("the same model gives the same file, with data aligned to 64 bytes", "[keras_h5]") {
+TEST_CASE("the same model gives the same file, with data of a kilobyte or more aligned to 64 bytes", "[keras_h5]") {
   const TemporaryFolder folder;
-  const KerasFile file = small_file();
+  KerasFile file = small_file();
+  for (const std::int64_t width : {16, 17, 33})
+    file.layers[1].variables.push_back({"dropout/v" + std::to_string(width), random_tensor({width, 16})});
   write_keras_h5(file, folder / "a.h5");
   write_keras_h5(file, folder / "b.h5");
   const std::string content = content_of(folder / "a.h5");
@@ -122,7 +124,7 @@ TEST_CASE("the same model gives the same file, with data aligned to 64 bytes", "
       const std::vector<std::byte> bytes = variable.tensor.read();
       const std::size_t at = content.find(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
       REQUIRE(at != std::string::npos);
-      CHECK(at % 64 == 0);
+      if (bytes.size() >= 1024) CHECK(at % 64 == 0);
     }
 }
 

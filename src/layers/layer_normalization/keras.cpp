@@ -11,7 +11,7 @@ namespace h5bridge::layer_normalization {
 namespace {
 
 // Keras's axes: one number for the last axis alone, otherwise a list.
-Json axis_config(const Attributes& a, std::int64_t rank) {
+Json axes_config(const Attributes& a, std::int64_t rank) {
   const auto count = static_cast<std::int64_t>(a.integers("normalized_shape").size());
   if (!a.is_none("axes")) return Json::array(a.integers("axes"));
   if (count == 1) return -1;
@@ -58,7 +58,7 @@ KerasMapping layer_norm() {
   };
   mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
     set_affine(a, config);
-    config.set("axis", axis_config(a, static_cast<std::int64_t>(emitter.input_shapes()[0].size())));
+    config.set("axis", axes_config(a, static_cast<std::int64_t>(emitter.input_shapes()[0].size())));
     return emitter.main(std::move(config), {emitter.input(0)});
   };
   mapping.weights = [](const Attributes& a, const std::vector<SymbolicShape>&) { return affine_weights(a); };
@@ -87,7 +87,7 @@ Spelling epsilon_or_none() {
 }
 
 Json axes_of(const Attributes& a, KerasEmitter& emitter) {
-  return axis_config(a, static_cast<std::int64_t>(emitter.input_shapes()[0].size()));
+  return axes_config(a, static_cast<std::int64_t>(emitter.input_shapes()[0].size()));
 }
 
 KerasMapping rms_norm() {

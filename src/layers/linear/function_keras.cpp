@@ -7,7 +7,7 @@ namespace {
 
 using Handle = KerasEmitter::Handle;
 
-KerasMapping linear() {
+KerasMapping linear_of_values() {
   KerasMapping mapping = write_only(operation("linear", "Matmul", {}, {"x1", "x2"}));
   mapping.lower = [row = linear_function()](const Attributes&, Json::Object,
                                             KerasEmitter& emitter) -> KerasEmitter::Results {
@@ -24,7 +24,7 @@ KerasMapping linear() {
 }
 
 // The product with the first input, and then that with the second.
-KerasMapping bilinear() {
+KerasMapping bilinear_of_values() {
   KerasMapping mapping = write_only(operation("bilinear", "Einsum", {}, {}));
   mapping.lower = [row = bilinear_function()](const Attributes&, Json::Object,
                                               KerasEmitter& emitter) -> KerasEmitter::Results {
@@ -47,6 +47,6 @@ KerasMapping bilinear() {
 
 }  // namespace
 
-std::vector<KerasMapping> function_mappings() { return {linear(), bilinear()}; }
+std::vector<KerasMapping> function_mappings() { return {linear_of_values(), bilinear_of_values()}; }
 
 }  // namespace h5bridge::linear

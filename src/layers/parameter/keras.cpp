@@ -52,7 +52,7 @@ KerasMapping tensor(const std::string& type, bool trainable) {
 Json nested(const std::vector<double>& data, std::span<const std::int64_t> shape, std::size_t first, bool integers) {
   if (shape.empty()) return integers ? Json(static_cast<std::int64_t>(data.at(first))) : Json(data.at(first));
   const auto inner = shape.subspan(1);
-  const auto step = static_cast<std::size_t>(element_count({inner.begin(), inner.end()}));
+  const auto step = static_cast<std::size_t>(element_count(Shape(inner.begin(), inner.end())));
   Json::Array result;
   for (std::int64_t i = 0; i < shape[0]; ++i)
     result.push_back(nested(data, inner, first + static_cast<std::size_t>(i) * step, integers));

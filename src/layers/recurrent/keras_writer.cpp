@@ -10,7 +10,7 @@
 namespace h5bridge::recurrent {
 namespace {
 
-constexpr const char* kNumpy = "keras.src.ops.numpy";
+constexpr const char* kOperations = "keras.src.ops.numpy";
 
 using Argument = KerasEmitter::Argument;
 using Handle = KerasEmitter::Handle;
@@ -54,7 +54,7 @@ bool KerasWriter::is_last(std::int64_t layer) const {
 Handle KerasWriter::time_and_batch_swapped(const std::string& suffix, Handle value) {
   SymbolicShape shape = emitter_.shape(value);
   std::swap(shape[0], shape[1]);
-  return emitter_.operation(suffix, kNumpy, "Transpose", {{"axes", Json::Array{1, 0, 2}}}, {value}, {},
+  return emitter_.operation(suffix, kOperations, "Transpose", {{"axes", Json::Array{1, 0, 2}}}, {value}, {},
                             std::move(shape));
 }
 
@@ -78,7 +78,7 @@ Handle KerasWriter::one_state(std::int64_t state, std::int64_t layer, std::int64
   const SymbolicShape& shape = emitter_.shape(stacked);
   return emitter_
       .call({.suffix = "state" + std::to_string(state) + tensor_suffix(layer, direction),
-             .module = kNumpy,
+             .module = kOperations,
              .class_name = "GetItem",
              .arguments = {stacked, Json(layer * directions(attributes_) + direction)},
              .outputs = {{shape[1], shape[2]}}})
@@ -188,7 +188,7 @@ KerasEmitter::Results KerasWriter::run() {
     SymbolicShape shape{static_cast<std::int64_t>(finals[state].size()), each[0], each[1]};
     outputs.push_back(emitter_
                           .call({.suffix = state == 0 ? "h_n" : "c_n",
-                                 .module = kNumpy,
+                                 .module = kOperations,
                                  .class_name = "Stack",
                                  .config = {{"axis", 0}},
                                  .arguments = {finals[state]},
@@ -201,8 +201,8 @@ KerasEmitter::Results KerasWriter::run() {
 KerasEmitter::Results write_step(const Kind& kind, const Attributes& attributes, Json::Object config,
                                  KerasEmitter& emitter) {
   const SymbolicShape& shape = emitter.input_shapes().at(0);
-  const Handle sequence =
-      emitter.operation("step", kNumpy, "ExpandDims", {{"axis", 1}}, {emitter.input(0)}, {}, {shape[0], 1, shape[1]});
+  const Handle sequence = emitter.operation("step", kOperations, "ExpandDims", {{"axis", 1}}, {emitter.input(0)}, {},
+                                            {shape[0], 1, shape[1]});
   const SymbolicShape state{shape[0], attributes.integer("hidden_size")};
   const bool needs_cell_state = kind.states == 2 && emitter.is_used(1);
   config.set("return_state", needs_cell_state);
