@@ -1,0 +1,103 @@
+"""Derives src/keras/dialects/keras_2.def from the sources of every Keras that may have written a file. See README.md."""
+
+import argparse
+import sys
+import tomllib
+from pathlib import Path
+
+import packages
+import releases
+import tables
+
+HERE = Path(__file__).resolve().parent
+TABLE = HERE.parent.parent / "src" / "keras" / "dialects" / "keras_2.def"
+
+HEADER = """\
+// How files of older Kerases are told in the form of Keras {target}: by tools/dialects/derive.py, from
+{read}.
+// Rows, sorted by kind, class, key. A class is a layer's, or has the prefix of its kind (initializers., regularizers.,
+// constraints., optimizers., dtypes.). "*" is every layer but InputLayer and models, "initializers.*" every initializer;
+// rows of the class itself go first. Lines: Keras (2.0 to 2.3), TensorFlow (tf.keras, keras 2.4 to 2.15, tf_keras),
+// Keras3, Any. Versions are those that files name, 2.2.4 as 20204, first and last included.
+//   DIALECT_ABSENT(line, class, key, value, first, last)         a file without the key meant this value (JSON)
+//   DIALECT_CLASS(line, old, new, first, last)                   the class has another name, its keys are the same
+//   DIALECT_IDLE(line, class, key, values, first, last)          the key goes if its value is one of these, or for "*"
+//   DIALECT_RENAMED(line, class, old_key, new_key, first, last)  the key has another name
+// Keys keep the names of the new class. Order: CLASS, RENAMED, IDLE, ABSENT.
+"""
+
+
+def collected(cache):
+    """[(package, {class: [Variant]})] of all that can be had; says what cannot."""
+    found = []
+    for package in packages.PACKAGES:
+        try:
+            texts = packages.texts(package, cache)
+        except LookupError as error:
+            print(error, file=sys.stderr)
+            continue
+        found.append((package, releases.classes(texts)))
+        print(f"{package.name:20} {len(found[-1][1]):4} classes", file=sys.stderr)
+    return found
+
+
+def quoted(text):
+    return f'R"({text})"' if '"' in text else f'"{text}"'
+
+
+def written(row):
+    raw = quoted(row.value)
+    place = f"{row.first}, {row.last}"
+    if row.kind == "ABSENT" or row.kind == "IDLE":
+        text = f'DIALECT_{row.kind}({row.line}, "{row.of}", "{row.key}", {raw}, {place})'
+    elif row.kind == "RENAMED":
+        text = f'DIALECT_RENAMED({row.line}, "{row.of}", "{row.key}", "{row.value}", {place})'
+    else:
+        text = f'DIALECT_CLASS({row.line}, "{row.of}", "{row.key}", {place})'
+    return f"{text}  // {_short(row.note)}" if row.note else text
+
+
+def _short(note):
+    """Without the folders that every file of that release is in."""
+    for folder in ("tensorflow/python/keras/_impl/keras/", "tensorflow/python/keras/", "keras/src/", "tf_keras/src/", "keras/"):
+        note = note.replace(": " + folder, " ")
+    return note.replace("preprocessing/image_preprocessing/", "preprocessing/.../")
+
+
+def table(rows, found):
+    lines = {}
+    for package, _ in found:
+        name, version = package.name.split()
+        lines.setdefault(f"{name} of line {package.line}", []).append(version)
+    read = ";\n".join("// " + name + ": " + ", ".join(versions) for name, versions in lines.items())
+    folded = []
+    for line in read.split("\n"):
+        while len(line) > 118:
+            at = line.rindex(" ", 0, 118)
+            folded.append(line[:at])
+            line = "//  " + line[at:]
+        folded.append(line)
+    header = HEADER.format(target=packages.number_text(packages.TARGET.written[0]), read="\n".join(folded))
+    return header + "\n" + "\n".join(written(row) for row in rows) + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cache", default="/tmp/h5bridge-dialects", help="folder for the sources (default: %(default)s)")
+    parser.add_argument("--output", type=Path, default=TABLE)
+    arguments = parser.parse_args()
+    found = collected(arguments.cache)
+    decisions = tables.Decisions(tomllib.loads((HERE / "decisions.toml").read_text()))
+    try:
+        rows = tables.Tables(found, decisions).rows()
+    except tables.Undecided as error:
+        raise SystemExit(str(error)) from None
+    for unused in decisions.unused():
+        print(f"decisions.toml, nothing needs this: {unused}", file=sys.stderr)
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    arguments.output.write_text(table(rows, found))
+    print(f"{arguments.output}: {len(rows)} rows", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
