@@ -1,10 +1,11 @@
-"""Derives src/keras/dialects/keras_2.def from the sources of every Keras that may have written a file. See README.md."""
+"""Derives src/keras/dialects/keras_2.def from the sources of each Keras that may have written a file (README.md)."""
 
 import argparse
 import sys
 import tomllib
 from pathlib import Path
 
+import check
 import packages
 import releases
 import tables
@@ -16,7 +17,7 @@ HEADER = """\
 // How files of older Kerases are told in the form of Keras {target}: by tools/dialects/derive.py, from
 {read}.
 // Rows, sorted by kind, class, key. A class is a layer's, or has the prefix of its kind (initializers., regularizers.,
-// constraints., optimizers., dtypes.). "*" is every layer but InputLayer and models, "initializers.*" every initializer;
+// constraints., optimizers., dtypes.). "*" is every layer but InputLayer and models, "initializers.*" any initializer;
 // rows of the class itself go first. Lines: Keras (2.0 to 2.3), TensorFlow (tf.keras, keras 2.4 to 2.15, tf_keras),
 // Keras3, Any. Versions are those that files name, 2.2.4 as 20204, first and last included.
 //   DIALECT_ABSENT(line, class, key, value, first, last)         a file without the key meant this value (JSON)
@@ -57,9 +58,12 @@ def written(row):
     return f"{text}  // {_short(row.note)}" if row.note else text
 
 
+_FOLDERS = ("tensorflow/python/keras/_impl/keras/", "tensorflow/python/keras/", "keras/src/", "tf_keras/src/", "keras/")
+
+
 def _short(note):
     """Without the folders that every file of that release is in."""
-    for folder in ("tensorflow/python/keras/_impl/keras/", "tensorflow/python/keras/", "keras/src/", "tf_keras/src/", "keras/"):
+    for folder in _FOLDERS:
         note = note.replace(": " + folder, " ")
     return note.replace("preprocessing/image_preprocessing/", "preprocessing/.../")
 
@@ -83,9 +87,12 @@ def table(rows, found):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cache", default="/tmp/h5bridge-dialects", help="folder for the sources (default: %(default)s)")
+    parser.add_argument("--cache", default="/tmp/h5bridge-dialects", help="folder of sources (default: %(default)s)")
     parser.add_argument("--output", type=Path, default=TABLE)
+    parser.add_argument("--check", nargs="+", metavar="FILE", help="derive nothing, try the table on .h5, .json files")
     arguments = parser.parse_args()
+    if arguments.check:
+        sys.exit(0 if check.check(arguments.check, arguments.output) else 1)
     found = collected(arguments.cache)
     decisions = tables.Decisions(tomllib.loads((HERE / "decisions.toml").read_text()))
     try:

@@ -15,7 +15,8 @@ _KINDS = {
     "constraints.": re.compile(r"/constraints"),
     "optimizers.": re.compile(r"/optimizer"),
 }
-_NOT_IN_FILES = re.compile(r"legacy_tf_layers|tensorflow/python/layers|legacy_rnn|legacy_cells|/saving/|/backend/|/dtensor/|benchmarks")
+_NOT_IN_FILES = re.compile(
+    r"legacy_tf_layers|tensorflow/python/layers|legacy_rnn|legacy_cells|/saving/|/backend/|/dtensor/")
 _ABSTRACT = ("Layer", "Wrapper", "Initializer", "Regularizer", "Constraint", "Optimizer", "LearningRateSchedule")
 
 
@@ -27,6 +28,7 @@ class Variant:
     written: dict
     parameters: dict
     exported: bool
+    registered: str  # the package that it is registered in like a user's class: files say "Custom>Adam"
 
 
 def classes(texts):
@@ -42,7 +44,8 @@ def classes(texts):
         for of in module.classes.values():
             written = None if of.name.startswith("_") else sources.written(of)
             if written is not None:
-                variant = Variant(module.path, written, sources.parameters(of), _exported(of.node))
+                variant = Variant(module.path, written, sources.parameters(of), _exported(of.node),
+                                  _registered(of.node))
                 found.setdefault(prefix + of.name, []).append(variant)
     return found
 
@@ -53,3 +56,11 @@ def _exported(node):
         if isinstance(decorator, ast.Call) and "export" in ast.unparse(decorator.func):
             return node.name not in _ABSTRACT and "_legacy" not in ast.unparse(decorator)
     return False
+
+
+def _registered(node):
+    for decorator in node.decorator_list:
+        if isinstance(decorator, ast.Call) and ast.unparse(decorator.func).endswith("register_keras_serializable"):
+            package = decorator.args[:1] + [k.value for k in decorator.keywords if k.arg == "package"]
+            return ast.literal_eval(package[0]) if package else "Custom"
+    return ""

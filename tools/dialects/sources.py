@@ -75,8 +75,9 @@ class Sources:
 
     def _in_package(self, place, name):
         """The class `name` of the module or package `place`."""
-        inside = [c for c in self.by_name.get(name, ()) if c.module.removesuffix(".py").removesuffix("/__init__") == place]
-        below = [c for c in self.by_name.get(name, ()) if c.module.startswith(place + "/")]
+        named = self.by_name.get(name, ())
+        inside = [c for c in named if c.module.removesuffix(".py").removesuffix("/__init__") == place]
+        below = [c for c in named if c.module.startswith(place + "/")]
         return (inside or below or [None])[0]
 
     def _resolve(self, expression, module):
@@ -134,8 +135,9 @@ class Sources:
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
                 continue
             called = node.func
-            if _is_name(called.value, rest) and called.attr in ("pop", "get") and isinstance(node.args[0], ast.Constant):
-                taken.setdefault(node.args[0].value, literal(node.args[1]) if len(node.args) > 1 else REQUIRED)
+            if _is_name(called.value, rest) and called.attr in ("pop", "get"):
+                if isinstance(node.args[0], ast.Constant):
+                    taken.setdefault(node.args[0].value, literal(node.args[1]) if len(node.args) > 1 else REQUIRED)
             elif called.attr == "__init__" and any(k.arg is None and _is_name(k.value, rest) for k in node.keywords):
                 after = self._parameters(lineage, i + 1) if _is_super(called.value) else {}
                 if not _is_super(called.value):
@@ -193,7 +195,8 @@ class _Configuration:
 
     def _notes_arguments(self):
         """Whether the base class writes the arguments that a class without a get_config was constructed with."""
-        return any("_auto_config" in ast.dump(c.methods["get_config"]) for c in self.lineage if "get_config" in c.methods)
+        written = [c.methods["get_config"] for c in self.lineage if "get_config" in c.methods]
+        return any("_auto_config" in ast.dump(function) for function in written)
 
     def _own_arguments(self):
         for of in self.lineage:

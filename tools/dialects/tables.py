@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, field
 
-from packages import TARGET
+from packages import PACKAGES, TARGET
 from sources import REQUIRED, Unknown
 
 FIRST = {"Keras": 20000, "TensorFlow": 20000, "Keras3": 30000}
@@ -112,9 +112,15 @@ class Tables:
             first, last = EVERYWHERE
             rows.append(Row("CLASS", entry["old"], entry["new"], entry.get("line", "Any"), entry.get("first", first),
                             entry.get("last", last), "", entry.get("why", "")))
-        for entry in self.decisions.table.get("custom", ()):
-            rows += [Row("CLASS", f"optimizers.Custom>{of}", f"optimizers.{of}", entry["line"], entry["first"],
-                         entry["last"], "", "decisions.toml") for of in entry["classes"]]
+        registered = {}
+        for package, of, variant in self._each():
+            if variant.registered and package.line != "Keras3":
+                prefix, name = of.rpartition(".")[0], of.rpartition(".")[2]
+                old = (prefix + "." if prefix else "") + f"{variant.registered}>{name}"
+                versions, _ = registered.setdefault((old, of), (set(), f"{package.name}: {variant.module}"))
+                versions.update(package.written)
+        for (old, of), (versions, where) in registered.items():
+            rows.append(Row("CLASS", old, of, "TensorFlow", *_widened(min(versions), max(versions)), "", where))
         for entry in self.decisions.table.get("row", ()):
             said = _idle_values(entry) if entry["kind"] == "IDLE" else json.dumps(entry.get("value"))
             rows.append(Row(entry["kind"], entry["class"], entry["key"], "Any", *EVERYWHERE, said, "decisions.toml"))
@@ -132,8 +138,8 @@ class Tables:
                 for kind in ("renamed", "idle"):
                     entry, named = self.decisions.find(kind, of, key)
                     if entry:
-                        seen.setdefault((kind, named, key), [entry, set(), f"{package.name}: {variant.module}"])[1].update(
-                            package.written)
+                        where = f"{package.name}: {variant.module}"
+                        seen.setdefault((kind, named, key), (entry, set(), where))[1].update(package.written)
                         break
                 else:
                     self.undecided.append(f"{of}.{key} of {package.name} ({variant.module}): Keras {TARGET.name} does "
@@ -151,7 +157,7 @@ class Tables:
         rows = []
         for of in self.target:
             for key, always in self.keys(of).items():
-                if key != "name" and (always or self._forced(of, key)):
+                if key != "name" and not self._lost(of, key) and (always or self._forced(of, key)):
                     rows += self._absent_rows(of, key)
         return self._shared(rows)
 
@@ -169,9 +175,9 @@ class Tables:
             needed |= missing
             for version in package.written:
                 said, note = self._meaning(of, key, old, package, variant, version)
-                if said is None and missing and not self._lost(of, key):
-                    self.undecided.append(f"{of}.{key} is absent from files of {package.name} ({variant.module}), which "
-                                          "has no default for it; decide it in decisions.toml (absent)")
+                if said is None and missing:
+                    self.undecided.append(f"{of}.{key} is absent from files of {package.name} ({variant.module}), "
+                                          "which has no default for it; decide it in decisions.toml (absent)")
                 meanings.append((package.line, version, said, note, missing))
         return _ranges(of, key, meanings, self.undecided) if needed else []
 
@@ -231,8 +237,9 @@ def _merged(several):
 
 
 def _widened(first, last):
-    """A range that reaches the first or last release of Keras 2 reaches all that call themselves so."""
-    return (20000 if first <= 20008 else first), (29999 if 22100 <= last < 30000 else last)
+    """To the whole of Keras 2 at its two ends, and elsewhere to the release after the last that is known."""
+    later = [v for package in PACKAGES for v in package.written if v > last]
+    return (20000 if first <= 20008 else first), (29999 if 22100 <= last < 30000 else min(later, default=last + 1) - 1)
 
 
 def _idle_values(entry):
@@ -255,7 +262,7 @@ def _ranges(of, key, meanings, undecided):
             here = [m for m in here if m[4]] or here
             if len({m[2] for m in here}) > 1:
                 if here[0][4]:
-                    undecided.append(f"{of}.{key} is absent from files of {line} {version}, where its default is one of "
+                    undecided.append(f"{of}.{key} is absent from files of {line} {version}, its default being one of "
                                      f"{sorted({m[2] for m in here})}; decide it in decisions.toml (absent)")
                 continue
             if runs and runs[-1][1] == here[0][2]:
