@@ -78,6 +78,7 @@ void print_checks(const std::vector<CheckedView>& checks) {
 
 ExitStatus convert_model(const ConvertCommand& options) {
   Model model = load(options.sources.sources, options.sources.load);
+  print_notes(options.common, model);
   complete_training(model, options);
   SaveOptions save_options = options.save;
   save_options.optimizer = !options.no_optimizer;

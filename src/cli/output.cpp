@@ -22,6 +22,10 @@ void print_line(const std::string& line) { std::cout << printable(line) << '\n';
 
 void print_json(const Json& json) { std::cout << json.dump(2) << '\n'; }
 
+void print_notes(const CommonOptions& common, const Model& model) {
+  for (const std::string& note : model.notes) print_message(common, "note: " + note);
+}
+
 void print_message(const CommonOptions& common, const std::string& message) {
   if (!common.quiet) std::cerr << "h5bridge: " << printable(message) << '\n';
 }

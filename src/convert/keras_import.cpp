@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "convert/keras_extra.h"
@@ -65,6 +66,7 @@ class KerasReader {
   Model run() {
     model_.framework = Framework::Keras;
     model_.format = "keras-h5";
+    find_layers();
     read_variables();
     read_residuals();
     order_weights();
@@ -80,23 +82,51 @@ class KerasReader {
   }
 
  private:
+  // What the file holds of a layer, and what is expected there.
+  struct LayerVariables {
+    const KerasLayerWeights* found = nullptr;
+    std::vector<std::string> planned;  // in the order in which Keras loads them
+    bool is_by_place = false;
+  };
+
+  // Keras itself loads by place (legacy/saving/legacy_h5_format.py). That is followed where names are others altogether
+  // than Keras 3's (depthwise_kernel:0, a wrapper's of Keras 2); elsewhere they are a check on the order.
+  void find_layers() {
+    for (const KerasBinding& binding : plan_.bindings) {
+      std::vector<std::string>& planned = layers_[binding.layer].planned;
+      planned.insert(planned.end(), binding.variables.begin(), binding.variables.end());
+    }
+    for (const KerasLayerWeights& weights : file_.layers) {
+      LayerVariables& layer = layers_[weights.layer];
+      layer.found = &weights;
+      std::multiset<std::string> expected, found;
+      for (const std::string& path : layer.planned) expected.insert(last_component(path));
+      for (const KerasVariable& variable : weights.variables) found.insert(last_component(variable.path));
+      layer.is_by_place = expected != found && expected.size() == found.size();
+    }
+  }
+
+  const Tensor* take(const KerasVariable& variable) {
+    used_.insert(&variable);
+    return &variable.tensor;
+  }
+
   // A variable by the end of its path; where paths are spelled otherwise, the next one of that name.
   const Tensor* find_variable(const KerasBinding& binding, const std::string& path) {
-    const auto layer = std::find_if(file_.layers.begin(), file_.layers.end(),
-                                    [&](const KerasLayerWeights& l) { return l.layer == binding.layer; });
-    if (layer == file_.layers.end()) return nullptr;
-    const auto take = [&](const auto& matches) -> const Tensor* {
-      for (const KerasVariable& variable : layer->variables)
-        if (!used_.contains(&variable) && matches(variable)) {
-          used_.insert(&variable);
-          return &variable.tensor;
-        }
+    const LayerVariables& layer = layers_.at(binding.layer);
+    if (!layer.found) return nullptr;
+    const std::vector<KerasVariable>& variables = layer.found->variables;
+    if (layer.is_by_place)
+      return take(variables[static_cast<std::size_t>(std::ranges::find(layer.planned, path) - layer.planned.begin())]);
+    const auto first = [&](const auto& matches) -> const Tensor* {
+      for (const KerasVariable& variable : variables)
+        if (!used_.contains(&variable) && matches(variable)) return take(variable);
       return nullptr;
     };
-    if (const Tensor* exact =
-            take([&](const KerasVariable& variable) { return ("/" + variable.path).ends_with("/" + path); }))
-      return exact;
-    return take([&](const KerasVariable& variable) { return last_component(variable.path) == last_component(path); });
+    const Tensor* exact =
+        first([&](const KerasVariable& variable) { return ("/" + variable.path).ends_with("/" + path); });
+    if (exact) return exact;
+    return first([&](const KerasVariable& variable) { return last_component(variable.path) == last_component(path); });
   }
 
   void read_variables() {
@@ -212,9 +242,14 @@ class KerasReader {
       if (const Json* config = compile.find("optimizer_config"); config && config->is_object()) {
         std::vector<NamedTensor> variables;
         for (const KerasVariable& variable : file_.optimizer) variables.push_back({variable.path, variable.tensor});
-        training.optimizer = optimizer_from_keras({*config, std::move(variables)}, plan_);
-        if (own)
-          if (const Json* settings = own->find("optimizer")) restore_optimizer(*settings, *training.optimizer);
+        try {
+          training.optimizer = optimizer_from_keras({*config, std::move(variables)}, plan_);
+          if (own)
+            if (const Json* settings = own->find("optimizer")) restore_optimizer(*settings, *training.optimizer);
+        } catch (const Error& error) {
+          training.optimizer.reset();
+          model_.notes.push_back(std::string("the optimizer is left out: ") + error.what());
+        }
       }
       compile.as_object().erase("optimizer_config");
       if (!own) training.compile = std::move(compile);
@@ -257,6 +292,7 @@ class KerasReader {
   const KerasFile& file_;
   Model model_;
   KerasPlan plan_;
+  std::map<std::string, LayerVariables> layers_;  // by Keras's name
   std::set<const KerasVariable*> used_;
   std::vector<NamedTensor> unexpected_;
 };

@@ -9,32 +9,52 @@
 #include "convert/weight_check.h"
 #include "files/architecture_json.h"
 #include "files/torch_file.h"
+#include "keras/dialects/configuration.h"
+#include "keras/dialects/weights.h"
 #include "passes/keras_plan.h"
 #include "passes/shapes.h"
 
 namespace h5bridge {
 namespace {
 
+// A configuration of any Keras, in the form of 3.15, and what the file that has it says of itself.
+struct StatedConfiguration {
+  KerasConfiguration configuration;
+  std::string keras_version;
+  std::string backend;
+};
+
 // What the sources hold, before it is put together.
 struct Parts {
   std::optional<Architecture> architecture;
   std::string architecture_file;
-  bool is_keras_config = false;
+  std::optional<StatedConfiguration> keras_config;  // where the architecture is Keras's
   std::optional<KerasFile> keras;
   std::optional<Model> torch;
   std::string weights_file;
 
-  void set_architecture(Architecture found, const std::string& path, bool keras_config) {
+  void set_architecture(Architecture found, const std::string& path) {
     if (architecture) throw UsageError(path + ": is a second architecture, besides " + architecture_file);
     architecture = std::move(found);
     architecture_file = path;
-    is_keras_config = keras_config;
   }
   void claim_weights(const std::string& path) {
     if (!weights_file.empty()) throw UsageError(path + ": is a second file of weights, besides " + weights_file);
     weights_file = path;
   }
 };
+
+std::string text_in(const Json& json, const char* member) {
+  const Json* text = json.find(member);
+  return text && text->is_string() ? text->as_string() : "";
+}
+
+// What model.to_json() gives.
+StatedConfiguration read_keras_config(const ByteSource& file) {
+  const Json json = Json::parse(read_text(file));
+  const std::string version = text_in(json, "keras_version");
+  return {keras_3_configuration(json, version), version, text_in(json, "backend")};
+}
 
 void read_source(const std::string& path, const LoadOptions& options, Parts& parts) {
   const ByteSourcePtr file = open_file(path);
@@ -50,10 +70,12 @@ void read_source(const std::string& path, const LoadOptions& options, Parts& par
       return;
     case SourceKind::Architecture:
       return parts.set_architecture(
-          in_file(path, [&] { return checked(architecture_from_json(Json::parse(read_text(*file)))); }), path, false);
+          in_file(path, [&] { return checked(architecture_from_json(Json::parse(read_text(*file)))); }), path);
     case SourceKind::KerasConfig:
-      return parts.set_architecture(
-          in_file(path, [&] { return architecture_from_keras(Json::parse(read_text(*file))); }), path, true);
+      StatedConfiguration stated = in_file(path, [&] { return read_keras_config(*file); });
+      parts.set_architecture(in_file(path, [&] { return architecture_from_keras(stated.configuration.model); }), path);
+      parts.keras_config = std::move(stated);
+      return;
   }
 }
 
@@ -108,6 +130,31 @@ void name_parameters(Model& model) {
   if (counted >= names.size()) name_optimizer_parameters(*model.training->optimizer, names, model.weights);
 }
 
+// Moments belong to the weights as they were before they got a factor.
+void leave_out_optimizer(KerasFile& file, KerasConfiguration& configuration) {
+  if (configuration.factors.empty() || !file.training_config.is_object()) return;
+  if (file.training_config.as_object().erase("optimizer_config"))
+    configuration.notes.push_back(
+        "the optimizer is left out: its state is that of the weights before they were multiplied");
+  file.optimizer.clear();
+}
+
+// The file as Keras 3.15 would have written it. Weights without a configuration are read as the one beside them says.
+std::vector<std::string> translate(KerasFile& file, const std::optional<StatedConfiguration>& beside) {
+  if (!file.model_config.is_object() && beside) {
+    const auto or_beside = [](const std::string& own, const std::string& other) { return own.empty() ? other : own; };
+    weights_in_keras_3(file.layers, beside->configuration, or_beside(file.keras_version, beside->keras_version),
+                       or_beside(file.backend, beside->backend));
+    return beside->configuration.notes;
+  }
+  if (!file.model_config.is_object()) return {};
+  KerasConfiguration own = keras_3_configuration(file.model_config, file.keras_version);
+  weights_in_keras_3(file.layers, own, file.keras_version, file.backend);
+  file.model_config = std::move(own.model);
+  leave_out_optimizer(file, own);
+  return std::move(own.notes);
+}
+
 Model put_together(Parts parts, const LoadOptions& options) {
   const auto fix = [&](std::optional<Architecture>& architecture) {
     if (!architecture) throw UsageError("sizes can be fixed only where there is an architecture");
@@ -123,18 +170,23 @@ Model put_together(Parts parts, const LoadOptions& options) {
   if (is_fixed) fix(parts.architecture);
   Model model;
   if (parts.keras) {
-    model = in_file(parts.weights_file, [&] { return model_from_keras(*parts.keras, parts.architecture); });
+    model = in_file(parts.weights_file, [&] {
+      std::vector<std::string> notes = translate(*parts.keras, parts.keras_config);
+      Model read = model_from_keras(*parts.keras, parts.architecture);
+      read.notes.insert(read.notes.begin(), notes.begin(), notes.end());
+      return read;
+    });
   } else {
     if (parts.torch) model = std::move(*parts.torch);
     model.architecture = std::move(parts.architecture);
-    if (model.architecture && parts.is_keras_config) {
+    if (model.architecture && parts.keras_config) {
       // A .pth holds PyTorch's layout, with flattens folded; Keras's own format stays noted in the architecture.
       if (parts.torch)
         model.architecture = architecture_for_torch(*model.architecture);
       else
         model.framework = Framework::Keras;
     }
-    if (model.format.empty()) model.format = parts.is_keras_config ? "keras-config" : "architecture";
+    if (model.format.empty()) model.format = parts.keras_config ? "keras-config" : "architecture";
     if (model.architecture && parts.torch) {
       strip_wrappers(model);
       add_missing_counters(model);

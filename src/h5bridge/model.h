@@ -61,7 +61,8 @@ struct Model {
   std::optional<Training> training;
   Json::Object metadata;  // what a source carried that has no place above
   Framework framework = Framework::Torch;
-  std::string format;  // the FORMAT of interface.md that the weights (else the architecture) came from
+  std::string format;              // the FORMAT of interface.md that the weights (else the architecture) came from
+  std::vector<std::string> notes;  // what reading the source leaves out or changes, a line each, for its user
 };
 
 }  // namespace h5bridge

@@ -22,7 +22,9 @@ Spelling plain(Read read) {
 }  // namespace
 
 Spelling boolean() {
-  return plain<bool>([](const Json& json) { return json.as_bool(); });
+  // Keras takes any truth value, and some files of tf.keras have 1 for True.
+  return plain<bool>(
+      [](const Json& json) { return json == Json(0) || json == Json(1) ? json.as_integer() == 1 : json.as_bool(); });
 }
 Spelling integer() {
   return plain<std::int64_t>([](const Json& json) { return json.as_integer(); });

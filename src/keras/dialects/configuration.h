@@ -1,0 +1,31 @@
+// Configurations of any Keras in the form of 3.15, JSON to JSON: whoever looks at them afterwards knows one Keras only.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "h5bridge/json.h"
+#include "keras/dialects/version.h"
+
+namespace h5bridge {
+
+/// What old hard_sigmoid means to the weights of a layer: see hard_sigmoid.h.
+struct GateFactors {
+  std::string layer;
+  std::string class_name;  // "LSTM": which columns are which gate's
+  bool gates = false;      // the recurrent activation is the old hard_sigmoid
+  bool candidate = false;  // the activation is
+};
+
+struct KerasConfiguration {
+  Json model;                        // {"class_name": "Functional", "config": {...}}; null if the file has none
+  std::vector<GateFactors> factors;  // of weights that are to be multiplied
+  std::vector<std::string> notes;    // what a user should know, a line each
+};
+
+/// `model_config` as Keras 3.15 would have written it. `stated_version` is the file's keras_version, or "" where it states
+/// none: the form then tells. Throws MalformedFile for what is no configuration, Unsupported for versions before 2 and for
+/// settings that no later Keras has, naming the layer.
+KerasConfiguration keras_3_configuration(const Json& model_config, const std::string& stated_version);
+
+}  // namespace h5bridge

@@ -1,0 +1,104 @@
+#include "keras/dialects/weights.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+#include <string_view>
+
+#include "h5bridge/error.h"
+#include "keras/dialects/hard_sigmoid.h"
+
+namespace h5bridge {
+namespace {
+
+// The blocks of a recurrent layer's weights along their last axis, and those that each function sees.
+struct Gates {
+  std::string_view class_name;
+  std::int64_t count;
+  std::array<std::int64_t, 3> recurrent;  // -1: none
+  std::int64_t candidate;
+};
+
+// keras 2.3.1, layers/recurrent.py: gates i, f, c, o and z, r, h.
+constexpr std::array<Gates, 3> kGates{{
+    {"LSTM", 4, {0, 1, 3}, -1},
+    {"GRU", 3, {0, 1, -1}, 2},
+    {"SimpleRNN", 1, {-1, -1, -1}, 0},
+}};
+
+// Layers whose kernel Theano applies as a convolution, and all others as a correlation
+// (keras 2.2.4, engine/saving.py, preprocess_weights_for_loading).
+constexpr std::array<std::string_view, 5> kConvolve{"Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose", "ConvLSTM2D"};
+
+template <typename Real>
+Tensor with_factor(const Tensor& tensor, std::int64_t blocks, const std::set<std::int64_t>& multiplied, double factor) {
+  std::vector<Real> values = tensor.values<Real>();
+  const auto width = static_cast<std::size_t>(tensor.shape().back());
+  const std::size_t block = width / static_cast<std::size_t>(blocks);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    if (multiplied.contains(static_cast<std::int64_t>(i % width / block)))
+      values[i] = static_cast<Real>(factor * static_cast<double>(values[i]));
+  return tensor_of(tensor.dtype(), tensor.shape(), values);
+}
+
+Tensor scaled(const KerasVariable& variable, const GateFactors& factors) {
+  const auto gates = std::ranges::find(kGates, factors.class_name, &Gates::class_name);
+  if (gates == kGates.end()) throw Unsupported("the gates of a " + factors.class_name + " are not known");
+  const Tensor& tensor = variable.tensor;
+  if (tensor.shape().empty() || tensor.shape().back() % gates->count != 0)
+    throw MalformedFile(variable.path + " has shape " + to_string(tensor.shape()) + ", expected " +
+                        std::to_string(gates->count) + " equal blocks along its last axis");
+  std::set<std::int64_t> multiplied;
+  if (factors.gates) multiplied.insert(gates->recurrent.begin(), gates->recurrent.end());
+  if (factors.candidate) multiplied.insert(gates->candidate);
+  if (tensor.dtype() == DType::Float32) return with_factor<float>(tensor, gates->count, multiplied, kOldHardSigmoidFactor);
+  if (tensor.dtype() == DType::Float64) return with_factor<double>(tensor, gates->count, multiplied, kOldHardSigmoidFactor);
+  throw Unsupported(variable.path + " is of type " + std::string(name_of(tensor.dtype())) +
+                    ", whose gates h5bridge does not multiply");
+}
+
+// A convolution's kernel, turned round along its spatial axes: all but the last two.
+Tensor turned_round(const Tensor& kernel) {
+  const std::vector<std::byte> from = kernel.read();
+  std::vector<std::byte> to(from.size());
+  if (kernel.rank() < 3 || from.empty()) return kernel;
+  const Shape& shape = kernel.shape();
+  const std::int64_t places = element_count(Shape(shape.begin(), shape.end() - 2));
+  const std::size_t size = from.size() / static_cast<std::size_t>(places);
+  for (std::int64_t place = 0; place < places; ++place)  // the last place comes first
+    std::copy_n(from.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(place) * size), size,
+                to.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(places - 1 - place) * size));
+  return Tensor(kernel.dtype(), shape, bytes_in_memory(std::move(to)));
+}
+
+// The classes of all layers, by their names.
+void collect_classes(const Json& model, std::map<std::string, std::string>& classes) {
+  const Json* config = model.find("config");
+  const Json* layers = config && config->is_object() ? config->find("layers") : nullptr;
+  if (!layers || !layers->is_array()) return;
+  for (const Json& layer : layers->as_array()) {
+    const Json* name = layer.at("config").find("name");
+    if (name && name->is_string()) classes[name->as_string()] = layer.at("class_name").as_string();
+  }
+}
+
+}  // namespace
+
+void weights_in_keras_3(std::vector<KerasLayerWeights>& layers, const KerasConfiguration& configuration,
+                        const std::string& stated_version, const std::string& backend) {
+  std::map<std::string, std::string> classes;
+  const bool is_theano = backend == "theano" && !stated_version.empty() && keras_version_of(stated_version).is_before_3();
+  if (is_theano) collect_classes(configuration.model, classes);
+  for (KerasLayerWeights& layer : layers) {
+    const auto factors = std::ranges::find(configuration.factors, layer.layer, &GateFactors::layer);
+    if (factors != configuration.factors.end())
+      for (KerasVariable& variable : layer.variables) variable.tensor = scaled(variable, *factors);
+    const bool is_flipped = is_theano && std::ranges::find(kConvolve, classes[layer.layer]) != kConvolve.end();
+    if (is_flipped)
+      for (KerasVariable& variable : layer.variables)
+        if (variable.tensor.rank() > 2) variable.tensor = turned_round(variable.tensor);
+  }
+}
+
+}  // namespace h5bridge

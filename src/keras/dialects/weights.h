@@ -1,0 +1,17 @@
+// Weights of any Keras as 3.15 would hold them.
+#pragma once
+
+#include <vector>
+
+#include "files/keras_h5.h"
+#include "keras/dialects/configuration.h"
+
+namespace h5bridge {
+
+/// Mends the variables of `layers`, which a file with this configuration and these statements holds: kernels that Theano
+/// applied flipped, and the gates of recurrent layers whose hard_sigmoid was the old one (hard_sigmoid.h). Throws
+/// MalformedFile for variables that do not fit their layer.
+void weights_in_keras_3(std::vector<KerasLayerWeights>& layers, const KerasConfiguration& configuration,
+                        const std::string& stated_version, const std::string& backend);
+
+}  // namespace h5bridge
