@@ -230,6 +230,15 @@ class KerasReader {
     }
   }
 
+  bool lists_layers_as_planned() const {
+    std::vector<std::string> in_file, planned;
+    for (const KerasLayerWeights& layer : file_.layers)
+      if (!layer.variables.empty()) in_file.push_back(layer.layer);
+    for (const KerasBinding& binding : plan_.bindings)
+      if (planned.empty() || planned.back() != binding.layer) planned.push_back(binding.layer);
+    return in_file == planned;
+  }
+
   void read_training() {
     Training training;
     const Json* own = file_.extra.find("training");
@@ -243,7 +252,7 @@ class KerasReader {
         std::vector<NamedTensor> variables;
         for (const KerasVariable& variable : file_.optimizer) variables.push_back({variable.path, variable.tensor});
         try {
-          training.optimizer = optimizer_from_keras({*config, std::move(variables)}, plan_);
+          training.optimizer = optimizer_from_keras({*config, std::move(variables), lists_layers_as_planned()}, plan_);
           if (own)
             if (const Json* settings = own->find("optimizer")) restore_optimizer(*settings, *training.optimizer);
         } catch (const Error& error) {

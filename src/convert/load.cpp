@@ -1,6 +1,7 @@
 #include "convert/load.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 
 #include "convert/keras_model.h"
@@ -10,6 +11,7 @@
 #include "files/architecture_json.h"
 #include "files/torch_file.h"
 #include "keras/dialects/configuration.h"
+#include "keras/dialects/training.h"
 #include "keras/dialects/weights.h"
 #include "passes/keras_plan.h"
 #include "passes/shapes.h"
@@ -150,8 +152,10 @@ std::vector<std::string> translate(KerasFile& file, const std::optional<StatedCo
   if (!file.model_config.is_object()) return {};
   KerasConfiguration own = keras_3_configuration(file.model_config, file.keras_version);
   weights_in_keras_3(file.layers, own, file.keras_version, file.backend);
-  file.model_config = std::move(own.model);
   leave_out_optimizer(file, own);
+  if (!file.keras_version.empty())
+    std::ranges::move(training_in_keras_3(file, keras_version_of(file.keras_version)), std::back_inserter(own.notes));
+  file.model_config = std::move(own.model);
   return std::move(own.notes);
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "h5bridge/error.h"
 
@@ -210,6 +211,19 @@ void for_each_slot(const KerasPlan& plan, const std::vector<SlotMapping>& slots,
       for (const SlotMapping& slot : slots) visit(binding, slot);
 }
 
+// Whether each slot is there by the name that Keras 3 gives it.
+bool has_all_slots(const std::vector<NamedTensor>& variables, const KerasPlan& plan,
+                   const std::vector<SlotMapping>& slots) {
+  std::set<std::string> names;
+  for (const NamedTensor& variable : variables) names.insert(variable.name.substr(variable.name.find('/') + 1));
+  bool result = true;
+  for_each_slot(plan, slots, [&](const KerasBinding& binding, const SlotMapping& slot) {
+    for (const std::string& variable : binding.variables)
+      result = result && names.contains(flat_path(plan, binding, variable) + "_" + slot.keras);
+  });
+  return result;
+}
+
 }  // namespace
 
 const OptimizerMapping* optimizer_mapping(const std::string& kind) {
@@ -309,9 +323,11 @@ Optimizer optimizer_from_keras(const KerasOptimizer& keras, const KerasPlan& pla
       iteration && iteration->element_count() == 1 && iteration->dtype() == DType::Int32)
     iterations = iteration->values<std::int32_t>()[0];
 
-  // Within a slot, variables stand in the order of the model's trainable ones.
+  // By name; or else within a slot, variables stand in the order of the model's trainable ones.
   std::map<std::string, std::size_t> next;
-  const auto take = [&](const std::string& suffix) -> const Tensor* {
+  const bool are_named = has_all_slots(keras.variables, plan, slots_in_use(*mapping, result.hyperparameters));
+  const auto take = [&](const std::string& name, const std::string& suffix) -> const Tensor* {
+    if (are_named) return find("/" + name + "_" + suffix);
     std::size_t& position = next[suffix];
     for (; position < keras.variables.size(); ++position)
       if (keras.variables[position].name.ends_with("_" + suffix)) return &keras.variables[position++].tensor;
@@ -326,10 +342,12 @@ Optimizer optimizer_from_keras(const KerasOptimizer& keras, const KerasPlan& pla
         if (std::ranges::find(parameters, Json(source.name)) == parameters.end())
           parameters.push_back(source.name);  // once where layers share it
   if (keras.variables.size() > 2) {
+    if (!are_named && !keras.in_plan_order)
+      throw Unsupported("its variables have no names, and the file's layers stand in another order");
     for_each_slot(plan, slots, [&](const KerasBinding& binding, const SlotMapping& slot) {
       std::vector<Tensor> tensors;
       for (std::size_t i = 0; i < binding.variables.size(); ++i) {
-        const Tensor* variable = take(slot.keras);
+        const Tensor* variable = take(flat_path(plan, binding, binding.variables[i]), slot.keras);
         if (!variable)
           throw MalformedFile("the optimizer has no " + slot.keras + " for " + binding.layer + "/" +
                               binding.variables[i]);

@@ -34,6 +34,7 @@ const OptimizerMapping* optimizer_mapping(const std::string& kind);
 struct KerasOptimizer {
   Json config;                         // {"class_name": "Adam", "config": {...}}
   std::vector<NamedTensor> variables;  // "adam/iteration", "adam/learning_rate", "adam/dense_kernel_momentum", ...
+  bool in_plan_order = true;           // whether the file lists layers as the plan does: variables may go by place
 };
 
 /// Throws Unsupported, naming the setting, for what Keras's optimizers do not do.

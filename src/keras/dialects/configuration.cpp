@@ -54,7 +54,8 @@ class Translator {
     result.set("class_name", class_name);
     const Json& config = model.at("config");
     // Up to 2.2.2 the configuration of a Sequential model is the list of its layers.
-    Json::Object settings = config.is_array() ? Json::Object{{"name", "sequential"}, {"layers", config}} : config.as_object();
+    Json::Object settings =
+        config.is_array() ? Json::Object{{"name", "sequential"}, {"layers", config}} : config.as_object();
     Json::Array layers;
     for (const Json& layer : settings.at("layers").as_array()) layers.push_back(this->layer(layer));
     if (class_name == "Sequential") add_input(layers, settings);
@@ -73,7 +74,8 @@ class Translator {
   Json layer(const Json& entry) {
     const std::string& old_class = entry.at("class_name").as_string();
     if (is_model(old_class)) return with_calls(model(entry).as_object(), old_class);
-    if (const Json* module = entry.find("module"); module && module->is_string() && !is_layer(module->as_string())) return entry;
+    if (const Json* module = entry.find("module"); module && module->is_string() && !is_layer(module->as_string()))
+      return entry;
     Json::Object result = entry.as_object();
     const std::string class_name = class_in_keras_3(version_, "", old_class);
     const Json::Object& config = entry.at("config").as_object();
@@ -170,20 +172,25 @@ class Translator {
     const Json* own_name = layers[0].at("config").find("name");
     const std::string name = (own_name && own_name->is_string() ? own_name->as_string() : "sequential") + "_input";
     const Json dtype = first && first->dtype.is_string() ? first->dtype : Json("float32");
-    layers.insert(layers.begin(),
-                  Json::Object{{"module", "keras.layers"},
-                               {"class_name", "InputLayer"},
-                               {"config", Json::Object{{"batch_shape", shape}, {"dtype", dtype}, {"sparse", false},
-                                                       {"ragged", false}, {"name", name}, {"optional", false}}},
-                               {"registered_name", nullptr}});
+    layers.insert(layers.begin(), Json::Object{{"module", "keras.layers"},
+                                               {"class_name", "InputLayer"},
+                                               {"config", Json::Object{{"batch_shape", shape},
+                                                                       {"dtype", dtype},
+                                                                       {"sparse", false},
+                                                                       {"ragged", false},
+                                                                       {"name", name},
+                                                                       {"optional", false}}},
+                                               {"registered_name", nullptr}});
   }
 
   void note_factors() {
     if (factors_.empty()) return;
     std::string layers;
     for (const GateFactors& factor : factors_) layers += (layers.empty() ? "" : ", ") + factor.layer;
-    notes_.push_back("hard_sigmoid was 0.2 x + 0.5 before Keras 3, and is x / 6 + 0.5 there and in PyTorch: the weights of "
-                     "the gates in " + layers + " are multiplied by 1.2, which computes the same");
+    notes_.push_back(
+        "hard_sigmoid was 0.2 x + 0.5 before Keras 3, and is x / 6 + 0.5 there and in PyTorch: the weights of "
+        "the gates in " +
+        layers + " are multiplied by 1.2, which computes the same");
   }
 
   struct FirstLayer {
@@ -203,9 +210,9 @@ class Translator {
 KerasConfiguration keras_3_configuration(const Json& model_config, const std::string& stated_version) {
   if (!model_config.is_object() || !model_config.find("class_name") || !model_config.find("config"))
     throw MalformedFile("the model's configuration has no \"class_name\" and \"config\"");
-  const KerasVersion version = !stated_version.empty()               ? keras_version_of(stated_version)
+  const KerasVersion version = !stated_version.empty()             ? keras_version_of(stated_version)
                                : has_form_of_keras_3(model_config) ? kNewest
-                                                                     : kLastBefore3;
+                                                                   : kLastBefore3;
   if (version.number >= kTarget || !is_model(model_config.at("class_name").as_string())) return {model_config, {}, {}};
   return Translator(version).run(model_config);
 }

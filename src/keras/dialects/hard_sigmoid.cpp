@@ -6,8 +6,8 @@
 #include <set>
 #include <string>
 
-#include "h5bridge/error.h"
 #include "h5bridge/architecture.h"
+#include "h5bridge/error.h"
 #include "keras/dialects/nodes.h"
 
 namespace h5bridge {
@@ -29,7 +29,8 @@ const Json* recurrent(const Json& layer) {
       class_name == "GRUCell" || class_name == "SimpleRNNCell" || class_name == "ConvLSTM2D")
     return &layer;
   for (const char* inner : {"layer", "cell"})
-    if (const Json* wrapped = layer.at("config").find(inner); wrapped && wrapped->is_object() && wrapped->find("class_name"))
+    if (const Json* wrapped = layer.at("config").find(inner);
+        wrapped && wrapped->is_object() && wrapped->find("class_name"))
       return recurrent(*wrapped);
   return nullptr;
 }
@@ -45,8 +46,9 @@ bool mentions(const Json& json) {
 }
 
 [[noreturn]] void refuse(const Json& layer) {
-  throw Unsupported("layer \"" + name_of(layer) + "\" (" + layer.at("class_name").as_string() +
-                    "): its hard_sigmoid is that of Keras 2 (0.2 x + 0.5), which cannot be said here in terms of Keras 3's");
+  throw Unsupported(
+      "layer \"" + name_of(layer) + "\" (" + layer.at("class_name").as_string() +
+      "): its hard_sigmoid is that of Keras 2 (0.2 x + 0.5), which cannot be said here in terms of Keras 3's");
 }
 
 std::optional<GateFactors> factors_of(const Json& layer) {
@@ -65,8 +67,11 @@ std::optional<GateFactors> factors_of(const Json& layer) {
 
 Json entry(const char* class_name, Json::Object config, const std::string& name) {
   config.set("name", name);
-  return Json::Object{{"module", "keras.layers"}, {"class_name", class_name}, {"config", std::move(config)},
-                      {"registered_name", nullptr}, {"name", name}};
+  return Json::Object{{"module", "keras.layers"},
+                      {"class_name", class_name},
+                      {"config", std::move(config)},
+                      {"registered_name", nullptr},
+                      {"name", name}};
 }
 
 // Calls of what is put behind `name`: as many as that has, each of one tensor.
@@ -74,7 +79,8 @@ Json calls_behind(const std::string& name, std::size_t count) {
   Json::Array nodes;
   for (std::size_t call = 0; call < count; ++call)
     nodes.push_back(Json::Object{{"args", Json::Array{keras_tensor(Json::Array{name, call, 0})}},
-                                 {"kwargs", Json::Object{}}, {kHandsMaskOn, true}});
+                                 {"kwargs", Json::Object{}},
+                                 {kHandsMaskOn, true}});
   return nodes;
 }
 
@@ -98,7 +104,8 @@ void mend_hard_sigmoids(Json::Array& layers, Json& outputs, std::vector<GateFact
   std::set<std::string> names;
   for (const Json& layer : layers) names.insert(name_of(layer));
   const auto unused = [&](const std::string& wanted) {
-    const std::string name = unique_name(wanted, [&](const std::string& candidate) { return names.contains(candidate); });
+    const std::string name =
+        unique_name(wanted, [&](const std::string& candidate) { return names.contains(candidate); });
     names.insert(name);
     return name;
   };

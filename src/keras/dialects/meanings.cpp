@@ -46,7 +46,8 @@ bool makes_mask(const Json& layer) {
 bool applies(const Change& change, const Json& layer) {
   const Json& config = layer.at("config");
   if (layer.at("class_name") != Json(change.class_name)) return false;
-  if (change.class_name == "Bidirectional" && !is_true(config.at("layer").at("config"), "return_sequences")) return false;
+  if (change.class_name == "Bidirectional" && !is_true(config.at("layer").at("config"), "return_sequences"))
+    return false;
   if (change.key.empty()) return true;
   const Json* value = config.find(change.key);
   return value && *value == Json::parse(change.value);

@@ -43,7 +43,8 @@ Json call_in_keras_3(const Json& node, const std::string& class_name) {
   Json::Array arguments;
   Json::Object keywords;
   for (const Json& tensor : tensors) {
-    if (!is_tensor(tensor)) throw Unsupported("one of its calls takes tensors that are nested otherwise than in a list");
+    if (!is_tensor(tensor))
+      throw Unsupported("one of its calls takes tensors that are nested otherwise than in a list");
     arguments.push_back(argument(tensor));
     if (tensor.as_array().size() > 3)  // every tensor repeats those of the call
       for (const auto& [name, value] : tensor.as_array()[3].as_object()) keywords.set(name, keyword(value));

@@ -11,8 +11,8 @@ namespace h5bridge {
 inline constexpr const char* kHandsMaskOn = "hands_mask_on";
 
 /// [[["x", 0, 0, {}], ["y", 1, 0, {}]]] as [{"args": [[x, y]], "kwargs": {}}]. `class_name` tells where further tensors
-/// go: a recurrent layer's are its initial state. Calls that are in Keras 3's form stay. Throws MalformedFile for what is
-/// no call.
+/// go: a recurrent layer's are its initial state. Calls that are in Keras 3's form stay. Throws MalformedFile for what
+/// is no call.
 Json nodes_in_keras_3(const Json& inbound_nodes, const std::string& class_name);
 
 /// {"class_name": "__keras_tensor__", ...} for [layer, call, output].

@@ -13,7 +13,8 @@ KerasVersion keras_version_of(std::string_view text) {
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), parts[i]);
     if (error != std::errc() || parts[i] > 99 || parts[i] < 0)
-      throw MalformedFile("the version of Keras is \"" + std::string(text.substr(0, 40)) + "\", expected one like 2.2.4");
+      throw MalformedFile("the version of Keras is \"" + std::string(text.substr(0, 40)) +
+                          "\", expected one like 2.2.4");
     rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
     if (!rest.starts_with('.')) break;
     rest.remove_prefix(1);

@@ -52,8 +52,10 @@ Tensor scaled(const KerasVariable& variable, const GateFactors& factors) {
   std::set<std::int64_t> multiplied;
   if (factors.gates) multiplied.insert(gates->recurrent.begin(), gates->recurrent.end());
   if (factors.candidate) multiplied.insert(gates->candidate);
-  if (tensor.dtype() == DType::Float32) return with_factor<float>(tensor, gates->count, multiplied, kOldHardSigmoidFactor);
-  if (tensor.dtype() == DType::Float64) return with_factor<double>(tensor, gates->count, multiplied, kOldHardSigmoidFactor);
+  if (tensor.dtype() == DType::Float32)
+    return with_factor<float>(tensor, gates->count, multiplied, kOldHardSigmoidFactor);
+  if (tensor.dtype() == DType::Float64)
+    return with_factor<double>(tensor, gates->count, multiplied, kOldHardSigmoidFactor);
   throw Unsupported(variable.path + " is of type " + std::string(name_of(tensor.dtype())) +
                     ", whose gates h5bridge does not multiply");
 }
@@ -88,7 +90,8 @@ void collect_classes(const Json& model, std::map<std::string, std::string>& clas
 void weights_in_keras_3(std::vector<KerasLayerWeights>& layers, const KerasConfiguration& configuration,
                         const std::string& stated_version, const std::string& backend) {
   std::map<std::string, std::string> classes;
-  const bool is_theano = backend == "theano" && !stated_version.empty() && keras_version_of(stated_version).is_before_3();
+  const bool is_theano =
+      backend == "theano" && !stated_version.empty() && keras_version_of(stated_version).is_before_3();
   if (is_theano) collect_classes(configuration.model, classes);
   for (KerasLayerWeights& layer : layers) {
     const auto factors = std::ranges::find(configuration.factors, layer.layer, &GateFactors::layer);
