@@ -5,6 +5,7 @@
 
 #include "h5bridge/error.h"
 #include "layers/registry.h"
+#include "model/quoted.h"
 
 namespace h5bridge {
 namespace {
@@ -15,7 +16,7 @@ void refuse_unknown(const Json::Object& object, std::initializer_list<std::strin
                     const std::string& where) {
   for (const auto& [name, value] : object)
     if (std::find(known.begin(), known.end(), name) == known.end())
-      throw MalformedFile(where + " has an unknown member \"" + name + "\"");
+      throw MalformedFile(where + " has an unknown member \"" + shortened(name) + "\"");
 }
 
 Value value_from(const Json& json) {
@@ -26,7 +27,7 @@ Value value_from(const Json& json) {
   const char* end = text.data() + text.size();
   const auto [rest, error] = std::from_chars(text.data() + colon + 1, end, output);
   if (error != std::errc() || rest != end || output < 0)
-    throw MalformedFile("\"" + text + "\" is no value: a number is expected behind the ':'");
+    throw MalformedFile("\"" + shortened(text) + "\" is no value: a number is expected behind the ':'");
   return {text.substr(0, colon), output};
 }
 
@@ -55,7 +56,7 @@ Input input_from(const Json& json) {
   Input input{json.at("name").as_string(), shape_from(json.at("shape")), DType::Float32};
   if (const Json* dtype = json.find("dtype")) {
     const auto known = dtype_named(dtype->as_string());
-    if (!known) throw MalformedFile("input \"" + input.name + "\": no dtype is called " + dtype->dump());
+    if (!known) throw MalformedFile("input \"" + shortened(input.name) + "\": no dtype is called " + quoted(*dtype));
     input.dtype = *known;
   }
   return input;
@@ -77,7 +78,8 @@ void add_entry(const Json& entry, Architecture& architecture) {
                  "a layer");
   Node node{entry.at("name").as_string(), {}, {}, {}};
   const Json* call = entry.find("call");
-  if (call && entry.find("type")) throw MalformedFile("\"" + node.name + "\" has both a \"type\" and a \"call\"");
+  if (call && entry.find("type"))
+    throw MalformedFile("\"" + shortened(node.name) + "\" has both a \"type\" and a \"call\"");
   if (call) {
     node.layer = call->as_string();
   } else {

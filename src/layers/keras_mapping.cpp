@@ -5,6 +5,7 @@
 
 #include "h5bridge/error.h"
 #include "layers/registry.h"
+#include "model/quoted.h"
 
 namespace h5bridge {
 namespace spelling {
@@ -109,8 +110,8 @@ Spelling activation() {
             const Json* config = json.find("config");
             if (class_name && config && *class_name == Json("function") && config->is_string())
               return config->as_string();
-            throw Unsupported("the activation is an object of class " +
-                              (class_name ? class_name->dump() : json.dump()) + ", not a named function");
+            throw Unsupported("the activation is an object of class " + quoted(class_name ? *class_name : json) +
+                              ", not a named function");
           }};
 }
 
@@ -271,7 +272,7 @@ std::optional<Layer> layer_from_config(const KerasMapping& mapping, const Json::
   for (const auto& [key, value] : rest) {
     if (value.is_null()) continue;
     if (mapping.is_operation()) return std::nullopt;  // another mapping may know it
-    throw Unsupported("its setting \"" + key + "\" (" + value.dump() + ") is not known");
+    throw Unsupported("its setting \"" + shortened(key) + "\" (" + quoted(value) + ") is not known");
   }
   mapping.derive(layer.attributes, inputs);
   Registry::instance().find(mapping.type)->check(layer.attributes);

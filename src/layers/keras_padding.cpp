@@ -4,6 +4,7 @@
 
 #include "h5bridge/error.h"
 #include "layers/registry.h"
+#include "model/quoted.h"
 
 namespace h5bridge {
 namespace {
@@ -47,7 +48,7 @@ Json pairs(const std::vector<Margins>& margins) {
 
 Margins margins_of_pair(const Json& json) {
   if (json.is_integer()) return {json.as_integer(), json.as_integer()};
-  if (json.as_array().size() != 2) throw MalformedFile("is " + json.dump() + ", expected two integers");
+  if (json.as_array().size() != 2) throw MalformedFile("is " + quoted(json) + ", expected two integers");
   return {json.as_array()[0].as_integer(), json.as_array()[1].as_integer()};
 }
 
@@ -170,7 +171,7 @@ Spelling margin_pairs(std::size_t axes, bool last_axis_first) {
             else
               for (const Json& axis : json.as_array()) margins.push_back(margins_of_pair(axis));
             if (margins.size() != axes)
-              throw MalformedFile("is " + json.dump() + ", expected " + std::to_string(axes) + " pairs");
+              throw MalformedFile("is " + quoted(json) + ", expected " + std::to_string(axes) + " pairs");
             return flat_from(turned(margins));
           }};
 }
@@ -202,7 +203,7 @@ std::string take_padding_word(Json::Object& config, const std::vector<std::strin
   if (!padding) throw MalformedFile("its configuration has no \"padding\"");
   const Json word = *padding;
   if (!word.is_string() || std::find(words.begin(), words.end(), word.as_string()) == words.end())
-    throw Unsupported("the padding " + word.dump() + " is not known");
+    throw Unsupported("the padding " + quoted(word) + " is not known");
   config.erase("padding");
   return word.as_string();
 }

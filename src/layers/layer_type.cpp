@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "h5bridge/error.h"
+#include "model/quoted.h"
 
 namespace h5bridge {
 namespace {
@@ -19,7 +20,8 @@ std::string list_of(const std::vector<std::string>& words) {
 
 const std::string& chosen_word(const AttributeSpec& spec, const Json& json) {
   const std::string& word = json.as_string();
-  if (!is_allowed(spec, word)) throw MalformedFile("is \"" + word + "\", expected one of " + list_of(spec.choices));
+  if (!is_allowed(spec, word))
+    throw MalformedFile("is \"" + shortened(word) + "\", expected one of " + list_of(spec.choices));
   return word;
 }
 
@@ -105,7 +107,7 @@ AttributeSpec declare(std::string name, AttributeKind kind, std::string meaning,
 Attributes attributes_from_json(const LayerType& type, const Json::Object& json, const std::string& where) {
   for (const auto& [name, value] : json)
     if (!type.find_attribute(name))
-      throw MalformedFile(where + ": " + type.name + " has no attribute \"" + name + "\"");
+      throw MalformedFile(where + ": " + type.name + " has no attribute \"" + shortened(name) + "\"");
   Attributes result;
   for (const AttributeSpec& spec : type.attributes) {
     if (const Json* given = json.find(spec.name)) {
@@ -264,7 +266,9 @@ AttributeSpec fused_activation() {
               "a name in keras.activations, applied to the output; PyTorch has a layer of its own for it");
 }
 
-std::string describe(const Layer& layer) { return "layer \"" + layer.name + "\" (" + layer.type + ")"; }
+std::string describe(const Layer& layer) {
+  return "layer \"" + shortened(layer.name) + "\" (" + shortened(layer.type) + ")";
+}
 
 std::int64_t channel_axis(const Attributes& attributes, std::int64_t rank) {
   return attributes.text("data_format") == "channels_last" ? rank - 1 : 1;

@@ -2,8 +2,13 @@
 
 #include <string_view>
 
+#include "model/quoted.h"
+
 namespace h5bridge {
 namespace {
+
+// What is quoted is bounded where it is quoted; this bounds a message that lists a thousand layers.
+constexpr std::size_t kLongestMessage = 10'000;
 
 // Of a message that is not UTF-8 every byte beyond ASCII is escaped.
 bool is_utf8(std::string_view text) {
@@ -35,7 +40,7 @@ std::string one_line(const std::string& message) {
       line += letter;
     }
   }
-  return line;
+  return shortened(line, kLongestMessage);
 }
 
 }  // namespace

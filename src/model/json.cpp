@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "h5bridge/error.h"
+#include "model/quoted.h"
 
 namespace h5bridge {
 namespace {
@@ -104,7 +105,7 @@ Json::Object::Object(std::vector<Member> members) : members_(std::move(members))
   const std::vector<const Member*> by_name = sorted(*this);
   const auto same_name = [](const Member* a, const Member* b) { return a->first == b->first; };
   if (const auto twice = std::ranges::adjacent_find(by_name, same_name); twice != by_name.end())
-    throw MalformedFile("duplicate key '" + (*twice)->first + "'");
+    throw MalformedFile("duplicate key '" + shortened((*twice)->first) + "'");
 }
 
 const Json* Json::Object::find(std::string_view name) const {

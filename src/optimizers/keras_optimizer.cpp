@@ -5,6 +5,7 @@
 #include <set>
 
 #include "h5bridge/error.h"
+#include "model/quoted.h"
 
 namespace h5bridge {
 namespace {
@@ -143,7 +144,7 @@ void check_settings(const OptimizerMapping& mapping, const Optimizer& optimizer)
     const Json* standard = mapping.torch_defaults.find(name);
     if (!standard) refuse("has the setting \"" + name + "\", which is not known");
     if (!same_value(value, *standard))
-      refuse("has " + name + " = " + value.dump() + ", which Keras's " + mapping.class_name +
+      refuse("has " + name + " = " + quoted(value) + ", which Keras's " + mapping.class_name +
              " does not do in the same way");
   }
   for (const Json::Object& group : optimizer.groups)

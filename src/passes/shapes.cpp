@@ -7,6 +7,7 @@
 #include "h5bridge/error.h"
 #include "layers/registry.h"
 #include "model/node_values.h"
+#include "model/quoted.h"
 
 namespace h5bridge {
 namespace {
@@ -20,7 +21,8 @@ std::string list_of(const std::vector<std::string>& items) {
 void check_types(const Architecture& architecture) {
   std::vector<std::string> unknown;
   for (const Layer& layer : architecture.layers)
-    if (!Registry::instance().find(layer.type)) unknown.push_back("\"" + layer.name + "\" of type " + layer.type);
+    if (!Registry::instance().find(layer.type))
+      unknown.push_back("\"" + shortened(layer.name) + "\" of type " + shortened(layer.type));
   if (!unknown.empty()) throw Unsupported("no such layer type: " + list_of(unknown));
 }
 
@@ -31,29 +33,31 @@ void check_graph(const Architecture& architecture) {
   std::set<std::string> names;
   const auto declare = [&](const std::string& name, const char* what) {
     if (name.empty()) throw MalformedFile(std::string("an unnamed ") + what);
-    if (name.find(':') != std::string::npos) throw MalformedFile("the name \"" + name + "\" has a ':' in it");
-    if (!names.insert(name).second) throw MalformedFile("the name \"" + name + "\" is used twice");
+    if (name.find(':') != std::string::npos)
+      throw MalformedFile("the name \"" + shortened(name) + "\" has a ':' in it");
+    if (!names.insert(name).second) throw MalformedFile("the name \"" + shortened(name) + "\" is used twice");
   };
   const auto use = [&](const Value& value, const std::string& by) {
     if (!names.contains(value.node))
-      throw MalformedFile(by + " uses \"" + value.node + "\", which no input or earlier layer makes");
+      throw MalformedFile(by + " uses \"" + shortened(value.node) + "\", which no input or earlier layer makes");
   };
   if (architecture.inputs.empty()) throw MalformedFile("the architecture has no inputs");
   for (const Input& input : architecture.inputs) declare(input.name, "input");
   std::map<std::string_view, const Layer*> layers;
   for (const Layer& layer : architecture.layers)
     if (!layers.emplace(layer.name, &layer).second)
-      throw MalformedFile("the layer \"" + layer.name + "\" is defined twice");
+      throw MalformedFile("the layer \"" + shortened(layer.name) + "\" is defined twice");
   for (const Node& node : architecture.nodes) {
     const auto found = layers.find(node.layer);
     if (found == layers.end())
-      throw MalformedFile("\"" + node.name + "\" calls \"" + node.layer + "\", which is no layer");
+      throw MalformedFile("\"" + shortened(node.name) + "\" calls \"" + shortened(node.layer) +
+                          "\", which is no layer");
     const Layer* layer = found->second;
     for (const Value& value : values_of(node)) use(value, describe(*layer));
     const LayerType& type = Registry::instance().type_of(*layer);
     for (const auto& [argument, value] : node.named_inputs)
       if (std::ranges::find(type.named_inputs, argument) == type.named_inputs.end())
-        throw Unsupported(describe(*layer) + " takes no input by the name \"" + argument + "\"");
+        throw Unsupported(describe(*layer) + " takes no input by the name \"" + shortened(argument) + "\"");
     if (node.inputs.size() < type.least_inputs || node.inputs.size() > type.most_inputs)
       throw MalformedFile(describe(*layer) + " has " + std::to_string(node.inputs.size()) + " inputs, expected " +
                           (type.least_inputs == type.most_inputs ? "" : "at least ") +
@@ -69,7 +73,7 @@ void Shapes::set(const std::string& node, std::vector<SymbolicShape> outputs) { 
 const SymbolicShape& Shapes::of(const Value& value) const {
   const auto& outputs = outputs_of(value.node);
   if (value.output < 0 || value.output >= static_cast<std::int64_t>(outputs.size()))
-    throw MalformedFile("\"" + value.node + "\" has no output number " + std::to_string(value.output));
+    throw MalformedFile("\"" + shortened(value.node) + "\" has no output number " + std::to_string(value.output));
   return outputs[value.output];
 }
 

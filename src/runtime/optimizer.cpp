@@ -3,6 +3,7 @@
 
 #include "h5bridge/error.h"
 #include "h5bridge/torch.h"
+#include "model/quoted.h"
 #include "runtime/capture_optimizer.h"
 #include "runtime/optimizer_kinds.h"
 #include "runtime/torch_error.h"
@@ -47,7 +48,7 @@ void set_hyperparameter(const OptimizerKind& kind, OptimizerOptions& options, co
     return in_file(where, [&] { known->set(options, value); });
   if (kHarmless.contains(name)) return;
   if (const Json* fixed = kind.fixed.find(name); fixed && *fixed == value) return;
-  throw Unsupported(where + " is " + value.dump() + ", which LibTorch does not have");
+  throw Unsupported(where + " is " + quoted(value) + ", which LibTorch does not have");
 }
 
 std::unique_ptr<OptimizerOptions> options_of(const OptimizerKind& kind, const Json::Object& all,

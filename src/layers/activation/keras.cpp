@@ -3,6 +3,7 @@
 #include "h5bridge/error.h"
 #include "layers/activation/activation.h"
 #include "layers/keras_operation.h"
+#include "model/quoted.h"
 
 namespace h5bridge::activation {
 namespace {
@@ -68,7 +69,7 @@ Spelling axis(bool several = false) {
             if (json.is_integer()) axes.push_back(json.as_integer());
             if (json.is_array())
               for (const Json& element : json.as_array()) axes.push_back(element.as_integer());
-            if (several != (axes.size() > 1)) throw Unsupported("its axes are " + json.dump());
+            if (several != (axes.size() > 1)) throw Unsupported("its axes are " + quoted(json));
             if (several) return axes;
             return axes.empty() ? AttributeValue(json.as_integer()) : AttributeValue(axes[0]);
           }};

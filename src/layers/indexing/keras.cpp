@@ -6,6 +6,7 @@
 #include "layers/indexing/index.h"
 #include "layers/keras_operation.h"
 #include "layers/open_sizes.h"
+#include "model/quoted.h"
 
 namespace h5bridge::indexing {
 namespace {
@@ -53,7 +54,7 @@ Item from_keras(const Json& json) {
   const Json* class_name = json.find("class_name");
   if (class_name && *class_name == Json("__ellipsis__")) return {.kind = Kind::Ellipsis};
   if (!class_name || *class_name != Json("__slice__"))
-    throw Unsupported("an index by " + json.dump() + " has no layer type");
+    throw Unsupported("an index by " + quoted(json) + " has no layer type");
   const Json& config = json.at("config");
   const Json& step = config.at("step");
   Item item{.start = size_of(config.at("start")),

@@ -4,6 +4,7 @@
 #include "layers/keras_mapping.h"
 #include "layers/linear/einsum.h"
 #include "layers/linear/function.h"
+#include "model/quoted.h"
 
 namespace h5bridge::linear {
 namespace {
@@ -138,7 +139,7 @@ SymbolicShape result_sizes(const Einsum& einsum, const SymbolicShape& input, con
   for (const Json& size : stated.is_array() ? stated.as_array() : Json::Array{stated})
     result.push_back(size.is_null() ? Size::symbol("open") : Size(size.as_integer()));
   if (result.size() != einsum.output.size())
-    throw MalformedFile("its output_shape " + stated.dump() + " does not fit the equation's axes " + einsum.output);
+    throw MalformedFile("its output_shape " + quoted(stated) + " does not fit the equation's axes " + einsum.output);
   return result;
 }
 

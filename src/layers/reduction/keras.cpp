@@ -4,6 +4,7 @@
 #include "layers/axes.h"
 #include "layers/keras_operation.h"
 #include "layers/open_sizes.h"
+#include "model/quoted.h"
 
 namespace h5bridge::reduction {
 namespace {
@@ -49,7 +50,7 @@ Spelling one_axis() {
   result.from_keras = [from = result.from_keras](const Json& json) {
     const bool is_list_of_one = json.is_array() && json.as_array().size() == 1;
     if (json.is_array() && !is_list_of_one)
-      throw Unsupported("over several axes (" + json.dump() + ") it has no layer type");
+      throw Unsupported("over several axes (" + quoted(json) + ") it has no layer type");
     return from(is_list_of_one ? json.as_array()[0] : json);
   };
   return result;
