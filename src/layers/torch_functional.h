@@ -24,7 +24,8 @@ inline TorchInstance function_of_operands(const Functional& row,
   };
   return {.module = nullptr,
           .forward = [call](const TorchValues& inputs, const Symbols&) { return call(inputs, {}); },
-          .forward_named = call};
+          .forward_named = [call](const TorchValues& inputs, const NamedTensors& named,
+                                  const Symbols&) { return call(inputs, named); }};
 }
 
 /// The same for a function that wants x with its channels on axis 1, as the attribute data_format says.

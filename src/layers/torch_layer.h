@@ -30,7 +30,8 @@ struct TorchInstance {
   std::function<TorchValues(const TorchValues& inputs, const Symbols& symbols)> forward;
   bool is_tensor = false;  // the layer is a tensor of its parent's; `module` just holds it, as kOwnTensor
   /// The same for calls with inputs by name, where the type has any.
-  std::function<TorchValues(const TorchValues& inputs, const NamedTensors& named)> forward_named = {};
+  std::function<TorchValues(const TorchValues& inputs, const NamedTensors& named, const Symbols& symbols)>
+      forward_named = {};
 };
 
 /// What the tensor of a layer that is one is called in its instance's module.

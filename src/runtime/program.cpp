@@ -69,7 +69,7 @@ TorchValues Program::run(TorchValues inputs, const Observer& observer) const {
     for (const auto& [name, slot] : step.named_inputs) named.emplace(name, values[slot]);
     for (const Slot slot : step.last_used) values[slot].reset();
     const TorchValues made = torch_call(step.where, [&] {
-      return named.empty() ? step.forward(arguments, symbols) : step.forward_named(arguments, named);
+      return named.empty() ? step.forward(arguments, symbols) : step.forward_named(arguments, named, symbols);
     });
     for (const auto& [output, slot] : step.outputs) {
       if (output >= made.size()) throw MalformedFile(step.where + " has no output " + std::to_string(output));

@@ -31,7 +31,7 @@ class Program {
     std::string node;
     std::string where;  // for messages
     std::function<TorchValues(const TorchValues&, const Symbols&)> forward;
-    std::function<TorchValues(const TorchValues&, const NamedTensors&)> forward_named;
+    std::function<TorchValues(const TorchValues&, const NamedTensors&, const Symbols&)> forward_named;
     std::vector<Slot> inputs = {};
     std::vector<std::pair<std::string, Slot>> named_inputs = {};
     std::vector<Made> outputs = {};    // those that somebody uses

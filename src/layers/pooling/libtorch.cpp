@@ -108,9 +108,8 @@ TorchValues masked_mean(const Attributes& a, const TorchValues& inputs, const Na
 
 TorchInstance build_mean_over_steps(const Layer& layer) {
   TorchInstance instance = build_adaptive<torch::nn::AdaptiveAvgPool1d, std::int64_t>(layer);
-  instance.forward_named = [a = layer.attributes](const TorchValues& inputs, const NamedTensors& named) {
-    return masked_mean(a, inputs, named);
-  };
+  instance.forward_named = [a = layer.attributes](const TorchValues& inputs, const NamedTensors& named,
+                                                  const Symbols&) { return masked_mean(a, inputs, named); };
   return instance;
 }
 

@@ -166,8 +166,8 @@ TorchInstance sequence(const Layer& layer) {
   };
   return {.module = made.module,
           .forward = [call](const TorchValues& inputs, const Symbols&) { return call(inputs, {}); },
-          .forward_named = [call](const TorchValues& inputs,
-                                  const NamedTensors& named) { return call(inputs, named.at("mask")); }};
+          .forward_named = [call](const TorchValues& inputs, const NamedTensors& named,
+                                  const Symbols&) { return call(inputs, named.at("mask")); }};
 }
 
 template <typename Module, typename Options>

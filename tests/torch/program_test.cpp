@@ -1,0 +1,26 @@
+// Steps over slots, with layers made by hand.
+#include "runtime/program.h"
+
+#include "torch/catch.h"
+#include "torch/model_builder.h"
+
+namespace h5bridge::testing {
+
+TEST_CASE("a call with inputs by name is told the open sizes, that of a named input among them") {
+  Architecture architecture;
+  architecture.inputs = {{"x", {Size::symbol("batch"), 3}}, {"mask", {Size::symbol("batch"), Size::symbol("steps")}}};
+  architecture.layers = {{"layer", "ReLU", {}, {}}};
+  architecture.nodes = {{"layer", "layer", {{"x"}}, {{"mask", {"mask"}}}}};
+  architecture.outputs = {{"", {"layer"}}};
+  Symbols told;
+  const auto forward = [](const TorchValues& inputs, const Symbols&) { return inputs; };
+  const auto forward_named = [&](const TorchValues& inputs, const NamedTensors&, const Symbols& symbols) {
+    told = symbols;
+    return inputs;
+  };
+  const Program program(architecture, {{&architecture.layers[0], {nullptr, forward, false, forward_named}}});
+  program.run({random({2, 3}), random({2, 5})}, {});
+  CHECK(told == Symbols{{"batch", 2}, {"steps", 5}});
+}
+
+}  // namespace h5bridge::testing
