@@ -46,7 +46,8 @@ class KerasSample:
         self.between = described["between"]
 
     is_operation = property(lambda self: self.module != "keras.layers")
-    on_jax = property(lambda self: str(self.config.get("interpolation")).startswith("lanczos"))  # Keras's torch backend has none
+    # Keras's torch backend has no Lanczos filter, and a bicubic of its own; JAX's is TensorFlow's.
+    on_jax = property(lambda self: str(self.config.get("interpolation")).startswith(("lanczos", "bicubic")))
 
     def predictions(self, model):
         return predict_on_jax(model, self.inputs) if self.on_jax else list(predict(model, self.inputs).values())

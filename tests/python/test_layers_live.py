@@ -22,8 +22,10 @@ TOLERANCE = 1e-5
 CONSTANT = {"zeros_like", "ones_like", "full_like"}  # what they give has no spread
 
 # Keras's torch backend repeats the border where `same` is uneven; JAX, like TensorFlow, leaves what is added out of the mean. It has
-# no Lanczos filter.
-JAX_ONLY = {"AvgPool2d: same", "AvgPool3d: same"} | {sample.name for sample in WITH_KERAS if "lanczos" in sample.attributes.get("interpolation", "")}
+# no Lanczos filter, and a bicubic of its own.
+JAX_ONLY = {"AvgPool2d: same", "AvgPool3d: same"} | {
+    sample.name for sample in WITH_KERAS if sample.attributes.get("interpolation", "").startswith(("lanczos", "bicubic"))
+}
 ON_JAX = [sample for sample in WITH_KERAS if sample.first or sample.name in JAX_ONLY]  # the first of each type
 
 

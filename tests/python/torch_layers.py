@@ -373,13 +373,28 @@ def padded_to_ratio(x, height, width, value):
     return F.pad(x, [columns, columns, rows, rows], value=value)
 
 
-def lanczos_along(x, axis, size, radius, antialias):
+def cubic(distance):
+    """Keys's with a = -0.5."""
+    inside = 1.5 * distance**3 - 2.5 * distance**2 + 1
+    outside = -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2
+    return torch.where(distance < 1, inside, torch.where(distance < 2, outside, 0))
+
+
+def lanczos(radius):
+    return lambda distance: torch.sinc(distance) * torch.sinc(distance / radius) * (distance <= radius)
+
+
+def resampled_along(x, axis, size, kernel, antialias):
     """jax.image.resize along one axis."""
     own = x.shape[axis]
     places = (torch.arange(size) + 0.5) * (own / size) - 0.5
     distance = (places[:, None] - torch.arange(own)).abs() / (max(own / size, 1) if antialias else 1)
-    weights = torch.sinc(distance) * torch.sinc(distance / radius) * (distance <= radius)
+    weights = kernel(distance)
     return torch.tensordot(x, weights / weights.sum(1, keepdim=True), ([axis], [1])).movedim(-1, axis)
+
+
+def resampled(x, size, kernel, antialias):
+    return resampled_along(resampled_along(x, 2, size[0], kernel, antialias), 3, size[1], kernel, antialias)
 
 
 def resizing(size, interpolation="bilinear", antialias=False, crop_to_aspect_ratio=False, pad_to_aspect_ratio=False, fill_value=0.0):
@@ -388,8 +403,9 @@ def resizing(size, interpolation="bilinear", antialias=False, crop_to_aspect_rat
     def run(x):
         x = cropped_to_ratio(x, *size) if crop_to_aspect_ratio else padded_to_ratio(x, *size, fill_value) if pad_to_aspect_ratio else x
         if interpolation.startswith("lanczos"):
-            radius = int(interpolation[-1])
-            return lanczos_along(lanczos_along(x, 2, size[0], radius, antialias), 3, size[1], radius, antialias)
+            return resampled(x, size, lanczos(int(interpolation[-1])), antialias)
+        if interpolation == "bicubic":
+            return resampled(x, size, cubic, antialias)
         mode = {"nearest": "nearest-exact"}.get(interpolation, interpolation)
         return F.interpolate(x, size, mode=mode, antialias=antialias)
 
@@ -403,7 +419,11 @@ def center_crop(size):
 
 
 def upsample(kind, a):
-    """nn.Upsample, which wants tuples, or F.interpolate, which has one more argument."""
+    """nn.Upsample, which wants tuples, or F.interpolate, which has one more argument; the cubic is Keras's."""
+    if a.get("mode") == "cubic":
+        scale = a.get("scale_factor")
+        sizes = lambda x: a.get("size") or [int(own * (scale[0] if isinstance(scale, list) else scale)) for own in x.shape[2:]]
+        return Function(lambda x: resampled(x, sizes(x), cubic, a.get("antialias", False)))
     a = {name: tuple(value) if isinstance(value, list) and len(value) > 1 else value[0] if isinstance(value, list) else value for name, value in a.items()}
     return Function(lambda x: F.interpolate(x, **a)) if "antialias" in a else Reference(getattr(nn, kind)(**a))
 
@@ -507,7 +527,7 @@ COMPOSITIONS = [
     ("*", "noise_shape", unchanged, always(False)),
     ("Normalization", None, lambda kind, a: Reference(Normalization(**a)), always(False)),
     ("Rescaling", None, rescaling, always(False)),
-    ("Upsampl*", None, upsample, always(True)),
+    ("Upsampl*", None, upsample, lambda a: a.get("mode") != "cubic"),
     ("Resizing", None, lambda kind, a: Function(resizing(**a)), always(False)),
     ("CenterCrop", None, lambda kind, a: Function(center_crop(**a)), always(False)),
     ("*", "rms_scaling", scaled_by_deviation, always(False)),

@@ -50,6 +50,20 @@ TEST_CASE("parameters, buffers and submodules carry the state_dict's names") {
   CHECK(modules["fc"]->as<torch::nn::Linear>() != nullptr);
 }
 
+// By hand, along an axis of two that becomes four: Keys's cubic with a = -0.5 has 111/128 and 29/128 at the distances
+// 1/4 and 3/4, -9/128 at 5/4, and 0 beyond 2; the weights of the two elements that there are add up to 1.
+TEST_CASE("Keras's bicubic is Keys's with a = -0.5, and what lies outside does not count") {
+  const Model model =
+      ModelBuilder()
+          .input("x", {1, 1, 1, 2})
+          .layer("up", "Upsample", {{"scale_factor", Json::Array{1.0, 2.0}}, {"mode", "cubic"}}, {{"x"}})
+          .output({"up"})
+          .build();
+  const Tensor x = torch::tensor({0.0F, 1.0F}).view({1, 1, 1, 2});
+  const Tensor expected = torch::tensor({-9.0F / 102, 29.0F / 140, 111.0F / 140, 111.0F / 102}).view({1, 1, 1, 4});
+  CHECK(difference(to_module(model)->forward(x), expected) < 1e-6);
+}
+
 TEST_CASE("a layer may hold other layers") {
   const Model model = ModelBuilder()
                           .input("x", {kBatch, 4})

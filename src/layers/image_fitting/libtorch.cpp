@@ -1,5 +1,6 @@
 #include "layers/image_fitting/fit.h"
 #include "layers/torch_layer.h"
+#include "layers/torch_resampling.h"
 
 namespace h5bridge::image_fitting {
 namespace {
@@ -27,39 +28,15 @@ Tensor framed(const Tensor& image, const Extents& wanted, double value) {
   return at::constant_pad_nd(image, {columns, columns, rows, rows}, value);
 }
 
-// What each element of the output takes of each of the input's, along one axis.
-// Source: jax/_src/image/scale.py, compute_weight_mat.
-Tensor lanczos_weights(int radius, std::int64_t input, std::int64_t output, bool antialias) {
-  const double step = static_cast<double>(input) / static_cast<double>(output);
-  const double widening = antialias ? std::max(step, 1.0) : 1.0;
-  std::vector<double> weights;
-  for (std::int64_t o = 0; o < output; ++o) {
-    const double place = (static_cast<double>(o) + 0.5) * step - 0.5;
-    for (std::int64_t i = 0; i < input; ++i)
-      weights.push_back(lanczos(radius, std::abs(place - static_cast<double>(i)) / widening));
-  }
-  const Tensor all = torch::tensor(weights, torch::kFloat64).view({output, input});
-  return all / all.sum(1, true);
-}
-
-Tensor lanczos_resized(const Tensor& image, const Extents& size, int radius, bool antialias) {
-  const auto weights = [&](std::int64_t input, std::int64_t output) {
-    return lanczos_weights(radius, input, output, antialias).to(image.options());
-  };
-  const Extents own = extents_of(image);
-  Tensor result = image;
-  if (own.height != size.height) result = torch::matmul(weights(own.height, size.height), result);
-  if (own.width != size.width) result = torch::matmul(result, weights(own.width, size.width).t());
-  return result;
-}
-
 Tensor resized(const Tensor& image, const Extents& to, const std::string& interpolation, bool antialias) {
+  const auto by = [&](const ResamplingFilter& filter) {
+    return resampled(image, {to.height, to.width}, filter, antialias);
+  };
+  if (interpolation == "lanczos3") return by([](double distance) { return lanczos(3, distance); });
+  if (interpolation == "lanczos5") return by([](double distance) { return lanczos(5, distance); });
+  if (interpolation == "bicubic") return by(keys_cubic);
   const std::vector<std::int64_t> size{to.height, to.width};
-  if (interpolation == "lanczos3") return lanczos_resized(image, to, 3, antialias);
-  if (interpolation == "lanczos5") return lanczos_resized(image, to, 5, antialias);
   if (interpolation == "nearest") return at::_upsample_nearest_exact2d(image, size);
-  if (interpolation == "bicubic")
-    return antialias ? at::_upsample_bicubic2d_aa(image, size, false) : at::upsample_bicubic2d(image, size, false);
   return antialias ? at::_upsample_bilinear2d_aa(image, size, false) : at::upsample_bilinear2d(image, size, false);
 }
 

@@ -109,7 +109,7 @@ Taps cubic(const Axis& axis) {
   return taps.done();
 }
 
-// A filter that widens with the scale, so that every element of the input counts.
+// A filter that may widen with the scale, so that every element of the input counts.
 struct Filter {
   float width;  // of its support, at scale 1
   std::function<float(float)> value;
@@ -125,7 +125,7 @@ float lanczos(float x) {
 
 Filter filter_of(const std::string& mode) {
   if (mode == "lanczos") return {6, lanczos};
-  if (mode == "bicubic")
+  if (mode == "bicubic" || mode == "cubic")
     return {4, [](float x) {
               x = std::abs(x);
               return x < 1 ? cubic_inside(x, -0.5F) : x < 2 ? cubic_outside(x, -0.5F) : 0.0F;
@@ -148,8 +148,8 @@ Taps ranges(const Axis& axis, const std::function<std::pair<std::int64_t, std::v
   return taps.done();
 }
 
-Taps filtered(const Axis& axis, const Filter& filter) {
-  const float widening = std::max(axis.scale, 1.0F);
+Taps filtered(const Axis& axis, const Filter& filter, bool antialias) {
+  const float widening = antialias ? std::max(axis.scale, 1.0F) : 1.0F;
   const float support = filter.width * 0.5F * widening;
   return ranges(axis, [&](std::int64_t o) {
     const float centre = axis.scale * (static_cast<float>(o) + 0.5F);
@@ -176,8 +176,9 @@ Taps area(const Axis& axis) {
 }
 
 bool recomputes(const Attributes& a) {
-  return a.text("mode") == "area" || (a.contains("recompute_scale_factor") && !a.is_none("recompute_scale_factor") &&
-                                      a.boolean("recompute_scale_factor"));
+  return a.text("mode") == "area" || a.text("mode") == "cubic" ||
+         (a.contains("recompute_scale_factor") && !a.is_none("recompute_scale_factor") &&
+          a.boolean("recompute_scale_factor"));
 }
 
 }  // namespace
@@ -208,7 +209,8 @@ bool aligns_corners(const Attributes& a) { return !a.is_none("align_corners") &&
 Taps taps_of(const Attributes& a, std::int64_t input, std::int64_t output, std::optional<double> scale) {
   const std::string& mode = a.text("mode");
   const Axis axis(input, output, aligns_corners(a), scale);
-  if (a.contains("antialias") && a.boolean("antialias")) return filtered(axis, filter_of(mode));
+  const bool antialias = a.contains("antialias") && a.boolean("antialias");
+  if (antialias || mode == "cubic") return filtered(axis, filter_of(mode), antialias);
   if (mode == "nearest") return nearest(axis, 0);
   if (mode == "nearest-exact") return nearest(axis, 0.5F);
   if (mode == "area") return area(axis);

@@ -8,6 +8,7 @@
 #include "layers/resizing/interpolation.h"
 #include "layers/resizing/open_resizing.h"
 #include "layers/window.h"
+#include "model/quoted.h"
 
 namespace h5bridge::resizing {
 namespace {
@@ -80,14 +81,16 @@ Spelling words(const std::array<Word, count>& known) {
           [known](const Json& json) -> AttributeValue {
             for (const Word& word : known)
               if (json.as_string() == word.keras) return std::string(word.ours);
-            throw Unsupported("interpolation " + json.dump() + " is not in PyTorch");
+            throw Unsupported("interpolation " + quoted(json) + " is not in PyTorch");
           }};
 }
 
-// Repeating, and resizing by interpolation, do not agree about "nearest".
-constexpr std::array kRepeating{Word{"nearest", "nearest"}, Word{"bilinear", "bilinear"}, Word{"bicubic", "bicubic"}};
+// Repeating, and resizing by interpolation, do not agree about "nearest". What is read is the first of a word's
+// meanings: Keras's bicubic is what TensorFlow and JAX compute, not what PyTorch does.
+constexpr std::array kRepeating{Word{"nearest", "nearest"}, Word{"bilinear", "bilinear"}, Word{"bicubic", "cubic"},
+                                Word{"bicubic", "bicubic"}};
 constexpr std::array kInterpolating{Word{"nearest", "nearest-exact"}, Word{"bilinear", "bilinear"},
-                                    Word{"bicubic", "bicubic"}};
+                                    Word{"bicubic", "cubic"}, Word{"bicubic", "bicubic"}};
 
 KerasMapping up_sampling(const std::string& type, std::size_t axes) {
   KerasMapping mapping{.type = type, .class_name = "UpSampling" + keras_suffix(axes)};
@@ -159,6 +162,7 @@ KerasMapping resizing(const std::string& type) {
   sample("nearest", {{"interpolation", "nearest"}});
   sample("bicubic", {{"interpolation", "bicubic"}});
   sample("antialias", {{"antialias", true}});
+  sample("bicubic, antialias", {{"interpolation", "bicubic"}, {"antialias", true}});
   sample("filling", {{"fill_value", 2.0}, {"fill_mode", "constant"}});
   sample("channels_first", {{"data_format", "channels_first"}});
   return mapping;

@@ -4,6 +4,7 @@
 #include "layers/layer_type.h"
 #include "layers/resizing/interpolation.h"
 #include "layers/torch_layer.h"
+#include "layers/torch_resampling.h"
 
 namespace h5bridge::resizing {
 namespace {
@@ -85,6 +86,10 @@ std::vector<std::int64_t> output_sizes(const Attributes& a, const Tensor& input,
 
 Tensor resize(const Attributes& a, const Tensor& input, const Symbols& symbols) {
   const std::size_t axes = static_cast<std::size_t>(input.dim()) - 2;
+  if (a.text("mode") == "cubic") {
+    const std::vector<std::int64_t> size = output_sizes(a, input, symbols);
+    return resampled(input, {size.at(0), size.at(1)}, keys_cubic, a.boolean("antialias"));
+  }
   const auto run = interpolation_of(a, axes).run;
   if (!stated_scale(a, 0)) return run(input, output_sizes(a, input, symbols), aligns_corners(a), std::nullopt);
   std::vector<double> scales;

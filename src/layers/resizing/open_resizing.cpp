@@ -33,7 +33,8 @@ class OpenAxis {
   Handle emit() {
     const std::string& mode = attributes_.text("mode");
     if (mode == "area") return window_means(emitter_, sizes_, x_, axis_, output_, suffix_);
-    if (attributes_.contains("antialias") && attributes_.boolean("antialias")) return antialiased(mode);
+    const bool antialias = attributes_.contains("antialias") && attributes_.boolean("antialias");
+    if (antialias || mode == "cubic") return filtered(mode, antialias);
     if (mode == "nearest") return sizes_.take(suffix_, x_, axis_, index(apply("Multiply", places(), scale_)));
     if (mode == "nearest-exact")
       return sizes_.take(suffix_, x_, axis_, index(apply("Multiply", apply("Add", places(), 0.5), scale_)));
@@ -132,12 +133,14 @@ class OpenAxis {
                   weighted(cubic_outside(apply("Add", rest, 1.0), a), at(2), "fourth")});
   }
 
-  // A filter that widens with the scale, over the range of the input that it reaches.
-  Handle antialiased(const std::string& mode) {
+  // A filter over the range of the input that it reaches; to lose no element, it widens with the scale.
+  Handle filtered(const std::string& mode, bool antialias) {
     if (mode == "lanczos")
       throw Unsupported("antialiasing of open sizes by Lanczos's filter is not known; --fix-size may help");
-    const double width = mode == "bicubic" ? 4 : 2;
-    const Operand widening = std::holds_alternative<Json>(scale_)
+    const bool is_cubic = mode == "bicubic" || mode == "cubic";
+    const double width = is_cubic ? 4 : 2;
+    const Operand widening = !antialias ? Operand(Json(1.0))
+                             : std::holds_alternative<Json>(scale_)
                                  ? Operand(Json(std::max(std::get<Json>(scale_).as_float(), 1.0)))
                                  : apply("Maximum", scale_, 1.0);
     const Handle centre = apply("Multiply", apply("Add", places(), 0.5), scale_);
@@ -155,8 +158,7 @@ class OpenAxis {
               apply("Divide", apply("Add", apply("Subtract", elements, sizes_.expanded(centre, -1)), 0.5), widening));
     const Handle inside = sizes_.cast(membership(sizes_, window, input_), "float32");
     const Handle weight = apply(
-        "Multiply",
-        mode == "bicubic" ? keys(distance) : apply("Maximum", apply("Add", apply("Negative", distance), 1.0), 0.0),
+        "Multiply", is_cubic ? keys(distance) : apply("Maximum", apply("Add", apply("Negative", distance), 1.0), 0.0),
         inside);
     const Handle sum =
         helper(emitter_, "weights", "Sum", {weight}, {output_, 1}, {{"axis", Json::Array{1}}, {"keepdims", true}});

@@ -14,8 +14,8 @@ struct Mode {
   const char* name;
   std::size_t axes;
 };
-constexpr std::array kModes{Mode{"linear", 1}, Mode{"bilinear", 2}, Mode{"bicubic", 2}, Mode{"trilinear", 3},
-                            Mode{"lanczos", 2}};
+constexpr std::array kModes{Mode{"linear", 1}, Mode{"bilinear", 2},  Mode{"bicubic", 2},
+                            Mode{"cubic", 2},  Mode{"trilinear", 3}, Mode{"lanczos", 2}};
 
 bool interpolates(const std::string& mode) { return mode != "nearest" && mode != "nearest-exact" && mode != "area"; }
 
@@ -36,10 +36,11 @@ void check(const Attributes& a) {
   if (!interpolates(mode) && !a.is_none("align_corners"))
     throw MalformedFile("\"align_corners\" is set, which mode \"" + mode + "\" has no meaning for");
   const bool antialias = a.contains("antialias") && a.boolean("antialias");
-  if (antialias && mode != "bilinear" && mode != "bicubic" && mode != "lanczos")
+  if (antialias && mode != "bilinear" && mode != "bicubic" && mode != "cubic" && mode != "lanczos")
     throw MalformedFile("\"antialias\" is true, which mode \"" + mode + "\" cannot do");
   if (mode == "lanczos" && (!antialias || aligns_corners(a)))
     throw MalformedFile("mode \"lanczos\" goes with \"antialias\" and without \"align_corners\"");
+  if (mode == "cubic" && aligns_corners(a)) throw MalformedFile("mode \"cubic\" goes without \"align_corners\"");
 }
 
 std::vector<SymbolicShape> shapes(const Attributes& a, const std::vector<SymbolicShape>& inputs) {
@@ -78,8 +79,10 @@ LayerType resizing(const std::string& name, const std::string& summary) {
 LayerType upsample() {
   LayerType type = resizing("Upsample", "resizes sequences, images and volumes by interpolation");
   type.attributes.push_back(text(
-      "mode", "nearest", {"nearest", "nearest-exact", "linear", "bilinear", "bicubic", "trilinear", "lanczos", "area"},
-      "which elements count"));
+      "mode", "nearest",
+      {"nearest", "nearest-exact", "linear", "bilinear", "bicubic", "cubic", "trilinear", "lanczos", "area"},
+      "which elements count; bicubic is PyTorch's (a = -0.75), cubic the one that Keras calls bicubic (a = -0.5, and "
+      "what lies outside does not count, as TensorFlow and JAX have it)"));
   type.attributes.push_back(
       or_none(boolean("align_corners", false, "whether the outermost elements stay where they are; None: false")));
   type.attributes.push_back(or_none(boolean(
@@ -119,7 +122,9 @@ LayerType upsample() {
   sample("bicubic to one size", {{"size", square}, {"mode", "bicubic"}}, image);
   sample("bicubic by a scale", {{"scale_factor", 1.7}, {"mode", "bicubic"}}, image);
   sample("bicubic, corners aligned", {{"scale_factor", 2.0}, {"mode", "bicubic"}, {"align_corners", true}}, image);
-  for (const char* mode : {"bilinear", "bicubic", "lanczos"}) {
+  sample("cubic to sizes", {{"size", sizes}, {"mode", "cubic"}}, image);
+  sample("cubic by a scale", {{"scale_factor", 1.7}, {"mode", "cubic"}}, image);
+  for (const char* mode : {"bilinear", "bicubic", "cubic", "lanczos"}) {
     sample(std::string("antialias, ") + mode, {{"size", Json::Array{2, 9}}, {"mode", mode}, {"antialias", true}},
            {2, 3, 9, 7});
     sample(std::string("antialias by a scale, ") + mode, {{"scale_factor", 0.4}, {"mode", mode}, {"antialias", true}},
