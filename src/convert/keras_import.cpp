@@ -48,6 +48,9 @@ class KerasReader {
       model_.architecture = checked(architecture_from_json(*own));
     else if (file.model_config.is_object())
       model_.architecture = architecture_from_keras(file.model_config);
+    else if (file.has_model_config)
+      throw MalformedFile("attribute model_config of / is " + std::string(file.model_config.kind()) +
+                          ", expected an object with \"class_name\" and \"config\"");
     else
       throw UsageError("holds weights only; give its architecture beside it");
     // Keras's own architecture is the file's; any other, maybe PyTorch's, is the file's in the format that the file

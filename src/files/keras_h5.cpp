@@ -74,6 +74,7 @@ KerasFile read_keras_h5(const std::string& path) {
 
   KerasFile file;
   file.model_config = read_json(root, "model_config");
+  file.has_model_config = root.text("model_config").has_value();
   file.training_config = read_json(root, "training_config");
   const auto stated = [&](const std::string& attribute) {
     const auto text = root.text(attribute);

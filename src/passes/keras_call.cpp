@@ -4,6 +4,7 @@
 
 #include "h5bridge/error.h"
 #include "layers/registry.h"
+#include "model/quoted.h"
 
 namespace h5bridge {
 namespace {
@@ -16,29 +17,18 @@ std::optional<History> tensor_of(const Json& argument) {
   return history_of(argument.at("config").at("keras_history"));
 }
 
-// Adds the tensors of a list, lists in it taken apart; false if anything else is in it.
+// Adds the tensors of a list or a dict, however deep; false if anything else is in it, or if names tell them apart.
 bool collect_tensors(const Json& argument, std::vector<History>& into) {
-  if (argument.is_array())
-    return std::ranges::all_of(argument.as_array(),
-                               [&](const Json& element) { return collect_tensors(element, into); });
-  if (const auto tensor = tensor_of(argument)) into.push_back(*tensor);
-  return argument.is_null() || tensor_of(argument).has_value();
-}
-
-bool holds_tensor(const Json& json) {
-  if (json.is_array()) return std::ranges::any_of(json.as_array(), holds_tensor);
-  return json.is_object() && (tensor_of(json) || std::ranges::any_of(json.as_object(), [](const Json::Member& member) {
-                                return holds_tensor(member.second);
-                              }));
-}
-
-Argument argument_of(const Json& json) {
-  std::vector<History> tensors;
-  if (holds_tensor(json)) {
-    if (!collect_tensors(json, tensors)) throw Unsupported("is called with the argument " + json.dump());
-    return tensors;
+  if (const auto tensor = tensor_of(argument)) {
+    into.push_back(*tensor);
+    return true;
   }
-  return json;
+  bool are_all = argument.is_array();
+  if (argument.is_array())
+    for (const Json& element : argument.as_array()) are_all = collect_tensors(element, into) && are_all;
+  if (argument.is_object())
+    for (const auto& [name, member] : argument.as_object()) collect_tensors(member, into);
+  return are_all;
 }
 
 }  // namespace
@@ -50,7 +40,7 @@ bool is_history(const Json& json) {
 
 History history_of(const Json& json) {
   const Json::Array& triple = json.as_array();
-  if (triple.size() < 3) throw MalformedFile("is " + json.dump() + ", expected [layer, call, output]");
+  if (triple.size() < 3) throw MalformedFile("is " + quoted(json) + ", expected [layer, call, output]");
   return {triple[0].as_string(), triple[1].as_integer(), triple[2].as_integer()};
 }
 
@@ -66,9 +56,17 @@ CallArguments CallArguments::from_node(const Json& node) {
     return result;
   }
   result.is_keras_3 = true;
-  for (const Json& argument : node.at("args").as_array()) result.positional.push_back(argument_of(argument));
+  const auto argument_of = [&result](const std::string& name, const Json& json) -> Argument {
+    std::vector<History> tensors;
+    const bool are_all = collect_tensors(json, tensors);
+    if (tensors.empty()) return json;
+    if (!are_all && !result.mixed)
+      result.mixed = (name.empty() ? "the argument " : shortened(name) + "=") + quoted(json);
+    return tensors;
+  };
+  for (const Json& argument : node.at("args").as_array()) result.positional.push_back(argument_of("", argument));
   for (const auto& [name, argument] : node.at("kwargs").as_object())
-    result.keywords.emplace_back(name, argument_of(argument));
+    result.keywords.emplace_back(name, argument_of(name, argument));
   return result;
 }
 
@@ -98,6 +96,8 @@ bool says_nothing(const std::string& name, const Json& value) {
 }
 
 BoundCall bound(const CallArguments& arguments, const KerasMapping& mapping) {
+  if (arguments.mixed)
+    throw Unsupported("is called with " + *arguments.mixed + ", where tensors stand among others, which is not known");
   BoundCall result;
   const std::vector<std::string>& by_name = Registry::instance().find(mapping.type)->named_inputs;
   const auto is_by_name = [&](const std::string& parameter) {
@@ -114,7 +114,8 @@ BoundCall bound(const CallArguments& arguments, const KerasMapping& mapping) {
     const Json& constant = std::get<Json>(argument);
     if (says_nothing(parameter, constant)) return;
     if (std::ranges::find(mapping.call, parameter) == mapping.call.end())
-      throw Unsupported("is called with " + (parameter.empty() ? "the argument " : parameter + "=") + constant.dump());
+      throw Unsupported("is called with " + (parameter.empty() ? "the argument " : shortened(parameter) + "=") +
+                        quoted(constant));
     result.constants.set(parameter, constant);
   };
   for (std::size_t i = 0; i < arguments.positional.size(); ++i)
@@ -128,7 +129,7 @@ BoundCall bound(const CallArguments& arguments, const KerasMapping& mapping) {
   for (const auto& [name, argument] : keywords) {
     if (std::holds_alternative<std::vector<History>>(argument) &&
         std::ranges::find(mapping.call, name) == mapping.call.end() && !is_by_name(name))
-      throw Unsupported("is called with a tensor as " + name);
+      throw Unsupported("is called with a tensor as " + shortened(name));
     take(name, argument);
   }
   return result;

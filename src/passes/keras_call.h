@@ -32,7 +32,10 @@ struct CallArguments {
   std::vector<std::pair<std::string, Argument>> keywords;
   bool is_keras_3 = false;
 
-  /// Those of a node of Keras 3, or of 1 and 2. Throws Unsupported where tensors and others are mixed.
+  /// An argument that mixes tensors with what is none ([None, mask]): for `bound` to refuse, as it knows the layer.
+  std::optional<std::string> mixed = {};
+
+  /// Those of a node of Keras 3, or of 1 and 2.
   static CallArguments from_node(const Json& node);
 
   /// Whether Keras hands the mask of its input to the call by itself. Keras 3 does so beside no other tensor: not to an
@@ -51,7 +54,8 @@ struct BoundCall {
 /// Keras writes arguments at their default as well; what those of a rebuilt model do without being told is no loss.
 bool says_nothing(const std::string& name, const Json& value);
 
-/// Assigns the arguments to the parameters of the mapping's call. Throws Unsupported for one that it has no place for.
+/// Assigns the arguments to the parameters of the mapping's call. Throws Unsupported for one that it has no place for:
+/// tensors keep their places in a list, so that one beside None is refused.
 BoundCall bound(const CallArguments& arguments, const KerasMapping& mapping);
 
 }  // namespace h5bridge

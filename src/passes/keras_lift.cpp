@@ -9,6 +9,7 @@
 
 #include "h5bridge/error.h"
 #include "layers/registry.h"
+#include "model/quoted.h"
 #include "passes/keras_activations.h"
 #include "passes/keras_call.h"
 #include "passes/keras_constants.h"
@@ -32,7 +33,9 @@ class Lifter {
     const std::string& class_name = model_config.at("class_name").as_string();
     const Json& config = model_config.at("config");
     if (const Json* layers = config.find("layers"))
-      for (const Json& layer : layers->as_array()) taken_names_.insert(name_of_layer(layer));
+      for (const Json& layer : layers->as_array())
+        if (!taken_names_.insert(name_of_layer(layer)).second)
+          throw MalformedFile("two layers are called \"" + shortened(name_of_layer(layer)) + "\"");
     architecture_.keras.set("class_name", class_name);
     if (const Json* name = config.find("name"); name && name->is_string()) {
       architecture_.name = name->as_string();
@@ -45,7 +48,7 @@ class Lifter {
     else if (class_name == "Functional" || class_name == "Model")
       lift_functional(config);
     else
-      throw Unsupported("a model of class " + class_name +
+      throw Unsupported("a model of class " + shortened(class_name) +
                         " does not describe its layers; only Sequential and Functional models do");
     if (!problems_.empty()) throw Unsupported(problems_);
     check_graph(architecture_);
@@ -67,7 +70,8 @@ class Lifter {
     std::string last;
     for (const Json& layer : layers) {
       if (layer.at("class_name") == Json("InputLayer")) {
-        if (!last.empty()) throw MalformedFile("the input layer \"" + name_of_layer(layer) + "\" is not the first");
+        if (!last.empty())
+          throw MalformedFile("the input layer \"" + shortened(name_of_layer(layer)) + "\" is not the first");
         add_input(layer);
       } else {
         if (last.empty()) add_built_input(layer, config);
@@ -89,7 +93,7 @@ class Lifter {
     if (!shape) shape = config.find("build_input_shape");
     if (!shape || !shape->is_array())
       throw Unsupported("the Sequential model was never built, so that its input's shape is not known");
-    add_input("input", *shape, DType::Float32);
+    add_input(new_name("input"), *shape, DType::Float32);
   }
 
   void lift_functional(const Json& config) {
@@ -106,17 +110,20 @@ class Lifter {
     for_each_port(config.at("input_layers"), [&](const std::string&, const History& input) {
       const auto layer = input_layers_.find(input.layer);
       if (layer == input_layers_.end())
-        throw MalformedFile("the model's input \"" + input.layer + "\" is no InputLayer");
+        throw MalformedFile("the model's input \"" + shortened(input.layer) + "\" is no InputLayer");
       add_input(*layer->second);
     });
+    if (architecture_.inputs.empty()) throw MalformedFile("the model has no inputs");
     for (const char* ports : {"input_layers", "output_layers"})
       if (is_nested(config.at(ports))) architecture_.keras.set(ports, config.at(ports));
-    // Layers come in no promised order; a layer that is called twice may wait for one that stands behind it.
+    // Layers come in no promised order; a layer that is called twice may wait for one that stands behind it. Its calls
+    // keep theirs, as in Keras: the first defines it.
     std::size_t waiting = 0;
     while (!pending.empty()) {
       PendingCall call = std::move(pending.front());
       pending.pop_front();
       const bool ready =
+          call.call == calls_made_[call.name] &&
           std::ranges::all_of(call.arguments.tensors(), [&](const History& h) { return find_value(h).has_value(); });
       if (ready) {
         add_call(call);
@@ -124,12 +131,13 @@ class Lifter {
       } else {
         pending.push_back(std::move(call));
         if (++waiting > pending.size())
-          throw MalformedFile("the layer \"" + pending.front().name + "\" is called with tensors that no layer makes");
+          throw MalformedFile("the layer \"" + shortened(pending.front().name) +
+                              "\" is called with tensors that no layer makes");
       }
     }
     for_each_port(config.at("output_layers"), [&](const std::string& name, const History& output) {
       const std::optional<Value> value = find_value(output);
-      if (!value) throw MalformedFile("the model's output " + output.layer + " is made by no layer");
+      if (!value) throw MalformedFile("the model's output " + shortened(output.layer) + " is made by no layer");
       architecture_.outputs.push_back({name, *value});
     });
   }
@@ -158,18 +166,22 @@ class Lifter {
     try {
       return CallArguments::from_node(node);
     } catch (const Error& error) {
-      rethrow_in_file(error, "layer \"" + name_of_layer(layer) + "\" (" + layer.at("class_name").as_string() + ")");
+      rethrow_in_file(error, description_of(layer));
     }
+  }
+
+  static std::string description_of(const Json& layer) {
+    return "layer \"" + shortened(name_of_layer(layer)) + "\" (" + shortened(layer.at("class_name").as_string()) + ")";
   }
 
   void add_input(const Json& layer) {
     const Json& config = layer.at("config");
     const Json* shape = config.find("batch_shape");
     if (!shape) shape = config.find("batch_input_shape");
-    if (!shape) throw MalformedFile("the input \"" + name_of_layer(layer) + "\" has no batch_shape");
+    if (!shape) throw MalformedFile(description_of(layer) + " has no batch_shape");
     const Json* dtype = config.find("dtype");
     const auto known = dtype && dtype->is_string() ? dtype_named(dtype->as_string()) : DType::Float32;
-    if (!known) throw Unsupported("the input \"" + name_of_layer(layer) + "\" has dtype " + dtype->dump());
+    if (!known) throw Unsupported(description_of(layer) + " has dtype " + quoted(*dtype));
     add_input(name_of_layer(layer), *shape, *known);
   }
 
@@ -187,34 +199,45 @@ class Lifter {
     architecture_.inputs.push_back(std::move(input));
   }
 
-  // What a call has made. Of a layer that is not known, that is any number of outputs.
+  // What a call has made. Of a layer that is not known, that is any number of outputs; and how its calls are counted is
+  // not known either: those of a Functional model within a model begin at 1.
   std::optional<Value> find_value(const History& history) const {
     if (const auto found = values_.find(key(history)); found != values_.end()) return found->second;
-    const auto first = values_.find({history.layer, history.call, 0});
-    if (first == values_.end() || !unknown_.contains(first->second.node)) return std::nullopt;
-    return Value{first->second.node, history.tensor};
+    const auto given_up = given_up_.find(history.layer);
+    return given_up == given_up_.end() ? std::nullopt : std::optional(Value{given_up->second, history.tensor});
   }
 
   // Keras does not say which open sizes are equal, so each gets a symbol of its own.
   Size open_size() { return Size::symbol("size" + std::to_string(++open_sizes_)); }
 
+  // A name that no input, layer or node has.
+  std::string new_name(const std::string& wanted) {
+    const auto taken = [&](const std::string& name) { return taken_names_.contains(name); };
+    return *taken_names_.insert(unique_name(wanted, taken)).first;
+  }
+
   void add_call(PendingCall call) {
-    const std::string& class_name = call.layer->at("class_name").as_string();
-    const std::string described = "layer \"" + call.name + "\" (" + class_name + ")";
-    const std::string node =
-        call.call == 0 ? call.name
-                       : unique_name(call.name, [&](const std::string& n) { return values_.contains({n, 0, 0}); });
+    const std::string described = description_of(*call.layer);
+    // The first call has its layer's name, which is taken from the beginning.
+    const std::string node = call.call == 0 ? call.name : new_name(call.name);
+    ++calls_made_[call.name];
     const auto give_up = [&] {
       unknown_.insert(node);
+      given_up_.emplace(call.name, node);
       values_[{call.name, call.call, 0}] = {node, 0};
     };
+    // Of a layer that its first call could not make nothing more is to be said.
+    if (call.call > 0 && !mapping_of_.contains(call.name)) return give_up();
     try {
       // What comes after a layer that is not known cannot be checked; all such layers are reported together.
       const bool known_inputs = std::ranges::none_of(
           call.arguments.tensors(), [&](const History& input) { return unknown_.contains(find_value(input)->node); });
       if (!known_inputs && !mappings_of(*call.layer).empty()) return give_up();
       make_arrays(call);
-      if (call.call == 0) add_layer(call);
+      if (call.call == 0)
+        add_layer(call);
+      else
+        check_same_layer(call);
       const Layer& layer = *architecture_.find_layer(call.name);
       const BoundCall arguments = bound(call.arguments, *mapping_of_.at(call.name));
       const std::vector<SymbolicShape> outputs =
@@ -255,9 +278,7 @@ class Lifter {
       const Json* constant = std::get_if<Json>(&argument);
       std::optional<Layer> layer = constant ? array_layer(*constant) : std::nullopt;
       if (!layer) return;
-      layer->name =
-          unique_name(call.name + "_constant", [&](const std::string& name) { return taken_names_.contains(name); });
-      taken_names_.insert(layer->name);
+      layer->name = new_name(call.name + "_constant");
       const Value input{architecture_.inputs.at(0).name};
       shapes_.set(layer->name, Registry::instance().type_of(*layer).shapes(layer->attributes, {shapes_.of(input)}));
       values_[{layer->name, 0, 0}] = {layer->name, 0};
@@ -301,8 +322,7 @@ class Lifter {
     if (mask->made) return *mask->made;
     Value value = mask->input;
     for (Layer step : mask->steps) {
-      step.name = unique_name(mask->of + "_mask", [&](const std::string& name) { return taken_names_.contains(name); });
-      taken_names_.insert(step.name);
+      step.name = new_name(mask->of + "_mask");
       step.keras.set(kImplied, true);
       shapes_.set(step.name, Registry::instance().type_of(step).shapes(step.attributes, {shapes_.of(value)}));
       architecture_.nodes.push_back({step.name, step.name, {value}, {}});
@@ -337,23 +357,68 @@ class Lifter {
     const auto mappings = mappings_of(*call.layer);
     if (mappings.empty()) throw Unsupported("there is no layer type for it yet");
     std::string refusal;
+    std::string misfit;
+    bool takes_inputs = false;
     for (const KerasMapping* mapping : mappings) {
       try {
-        if (add_layer_as(*mapping, call)) return;
+        const BoundCall arguments = bound(call.arguments, *mapping);
+        if (const std::string wrong = wrong_count(arguments, *mapping); !wrong.empty()) {
+          misfit = wrong;
+          continue;
+        }
+        takes_inputs = true;
+        if (add_layer_as(*mapping, call, arguments)) return;
       } catch (const Unsupported& error) {
         refusal = error.what();
       }
     }
-    throw Unsupported(
-        refusal.empty() ? "its configuration " + call.layer->at("config").dump() + " has no layer type yet" : refusal);
+    if (!refusal.empty()) throw Unsupported(refusal);
+    if (!takes_inputs) throw MalformedFile(misfit);
+    throw Unsupported("its configuration " + quoted(call.layer->at("config")) + " has no layer type yet");
   }
 
-  bool add_layer_as(const KerasMapping& mapping, const PendingCall& call) {
-    const BoundCall arguments = bound(call.arguments, mapping);
-    if (arguments.inputs.empty()) throw MalformedFile("has no inputs");
-    const std::vector<SymbolicShape> shapes = shapes_of(arguments.inputs);
+  // What is wrong with the number of a call's inputs; empty if it fits.
+  static std::string wrong_count(const BoundCall& arguments, const KerasMapping& mapping) {
+    const LayerType& type = *Registry::instance().find(mapping.type);
+    const std::size_t count = arguments.inputs.size();
+    const std::size_t least = std::max<std::size_t>(type.least_inputs, 1);  // in Keras all layers have one
+    if (count >= least && count <= std::max(type.most_inputs, least)) return {};
+    return "has " + std::to_string(count) + (count == 1 ? " input" : " inputs") + ", expected " +
+           (type.most_inputs > least ? "at least " : "") + std::to_string(least);
+  }
+
+  static Json::Object config_with_constants(const PendingCall& call, const BoundCall& arguments) {
     Json::Object config = call.layer->at("config").as_object();
     for (const auto& [name, constant] : arguments.constants) config.set(name, constant);
+    return config;
+  }
+
+  // A layer's other calls have to make the same of it as the first did.
+  void check_same_layer(const PendingCall& call) const {
+    const KerasMapping& mapping = *mapping_of_.at(call.name);
+    const BoundCall arguments = bound(call.arguments, mapping);
+    if (const std::string wrong = wrong_count(arguments, mapping); !wrong.empty()) throw MalformedFile(wrong);
+    const std::string which = "its call number " + std::to_string(call.call + 1);
+    const Json::Object& first = constants_of_.at(call.name);
+    for (const auto* constants : {&first, &arguments.constants})
+      for (const auto& [name, constant] : *constants) {
+        const Json* firsts = first.find(name);
+        const Json* own = arguments.constants.find(name);
+        if (firsts && own && *firsts == *own) continue;
+        throw Unsupported(which + " has " + name + "=" + (own ? quoted(*own) : "None") + ", its first has " + name +
+                          "=" + (firsts ? quoted(*firsts) : "None") + ", and calls that differ are not known yet");
+      }
+    const Layer& layer = *architecture_.find_layer(call.name);
+    const std::vector<SymbolicShape> shapes = shapes_of(arguments.inputs);
+    Registry::instance().type_of(layer).shapes(layer.attributes, shapes);
+    const auto again = layer_from_config(mapping, config_with_constants(call, arguments), shapes);
+    if (!again || again->attributes != layer.attributes)
+      throw Unsupported(which + " has an input of another shape than its first, which makes another layer of it");
+  }
+
+  bool add_layer_as(const KerasMapping& mapping, const PendingCall& call, const BoundCall& arguments) {
+    const std::vector<SymbolicShape> shapes = shapes_of(arguments.inputs);
+    const Json::Object config = config_with_constants(call, arguments);
     std::optional<Layer> layer = layer_from_config(mapping, config, shapes);
     if (!layer) return false;
     layer->name = call.name;
@@ -372,6 +437,7 @@ class Lifter {
       if (const std::size_t variant = variant_of(mapping, all)) layer->keras.set(kVariant, variant);
     }
     mapping_of_[call.name] = &mapping;
+    constants_of_[call.name] = arguments.constants;
     architecture_.layers.push_back(std::move(*layer));
     return true;
   }
@@ -403,8 +469,11 @@ class Lifter {
   std::map<std::string, const Json*> input_layers_;
   std::map<Key, Value> values_;
   std::map<std::string, const KerasMapping*> mapping_of_;  // what each layer was read by
-  std::set<std::string> taken_names_;
-  std::set<std::string> unknown_;  // nodes of layers that are not known
+  std::map<std::string, Json::Object> constants_of_;       // of each layer's first call
+  std::map<std::string, std::int64_t> calls_made_;         // of each layer
+  std::set<std::string> taken_names_;                      // of inputs, layers and nodes
+  std::set<std::string> unknown_;                          // nodes of layers that are not known
+  std::map<std::string, std::string> given_up_;            // by the layers' names, the first of these
   std::map<Value, std::shared_ptr<ImpliedMask>> masks_;
   std::string problems_;
   int open_sizes_ = 0;

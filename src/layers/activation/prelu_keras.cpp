@@ -13,6 +13,7 @@ using Shapes = std::vector<SymbolicShape>;
 // Keras's alpha has the input's shape without the batch, 1 along shared_axes.
 Shape alpha_shape(const Attributes& a, const SymbolicShape& input) {
   if (!a.is_none("weight_shape")) return a.integers("weight_shape");
+  if (input.empty()) throw Unsupported("its input is a number alone, which Keras takes for a batch");
   const auto rank = static_cast<std::int64_t>(input.size());
   Shape alpha(rank - 1, 1);
   if (const std::int64_t count = a.integer("num_parameters"); count > 1) alpha[channel_axis(a, rank) - 1] = count;
