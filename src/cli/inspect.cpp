@@ -38,10 +38,12 @@ std::string word_of(const std::optional<bool>& trainable) {
   return !trainable ? "" : *trainable ? "trainable" : "not trainable";
 }
 
+/// What has its axes moved on the way from PyTorch says so: its shape alone may not tell.
 Rows port_rows(const std::vector<Presentation::Port>& ports) {
   Rows rows;
   for (const Presentation::Port& port : ports)
-    rows.push_back({port.name, to_string(port.shape), std::string(name_of(port.dtype))});
+    rows.push_back({port.name, to_string(port.shape), std::string(name_of(port.dtype)),
+                    std::ranges::is_sorted(port.axes) ? "" : "PyTorch's axes " + to_string(Shape(port.axes))});
   return rows;
 }
 
@@ -50,7 +52,7 @@ void print_architecture(const Inspection& inspection) {
   const DataFormat format = presented_format(*inspection.architecture, inspection.framework);
   const Architecture architecture = change_layout(*inspection.architecture, format, inspection.framework).architecture;
   Model model;
-  model.architecture = architecture;
+  model.architecture = inspection.architecture;
   const Presentation looks = presentation_of(model, inspection.framework);
   print_line(std::string("layout: ") + (format == DataFormat::ChannelsFirst ? "channels_first" : "channels_last"));
   print_table("inputs:", port_rows(looks.inputs));
@@ -115,12 +117,7 @@ void print_training(const Json& training) {
   }
 }
 
-ExitStatus inspect_model(const InspectCommand& options) {
-  const Inspection inspection = inspect(options.sources.sources, options.sources.load);
-  if (options.common.json) {
-    print_json(to_json(inspection));
-    return ExitStatus::Done;
-  }
+void print_inspection(const Inspection& inspection) {
   print_line("format: " + inspection.format);
   if (inspection.architecture) {
     if (!inspection.architecture->name.empty()) print_line("model: " + inspection.architecture->name);
@@ -135,7 +132,17 @@ ExitStatus inspect_model(const InspectCommand& options) {
   Rows metadata;
   for (const auto& [name, value] : inspection.metadata) metadata.push_back({name, shortened(value)});
   print_table("metadata:", metadata);
-  return ExitStatus::Done;
+}
+
+ExitStatus inspect_model(const InspectCommand& options) {
+  const Inspection inspection = inspect(options.sources.sources, options.sources.load);
+  if (options.common.json)
+    print_json(to_json(inspection));
+  else
+    print_inspection(inspection);
+  if (!inspection.failure) return ExitStatus::Done;
+  finish_output();
+  throw *inspection.failure;
 }
 
 }  // namespace

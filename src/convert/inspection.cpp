@@ -14,19 +14,20 @@ void add_note(Inspection& inspection, const std::string& note) {
   inspection.metadata.find("notes")->as_array().push_back(note);
 }
 
-/// Adds what the source holds, but for the architecture.
-void add_source(const std::string& path, const LoadOptions& options, Inspection& inspection) {
+/// Adds what the source holds, but for the architecture, and gives whether it states one.
+bool add_source(const std::string& path, const LoadOptions& options, Inspection& inspection) {
   const ByteSourcePtr file = open_file(path);
   const SourceKind kind = recognise(file);
   const bool holds_weights = kind == SourceKind::KerasH5 || kind == SourceKind::Torch;
   if (holds_weights || inspection.format.empty()) inspection.format = format_name(kind);
   if (kind == SourceKind::KerasConfig) inspection.metadata.set("model_config", Json::parse(read_text(*file)));
-  if (!holds_weights) return;
+  if (!holds_weights) return true;
   FilePart part = kind == SourceKind::KerasH5 ? inspect_keras_h5(path) : inspect_torch_file(file, options);
   inspection.tensors = std::move(part.tensors);
   inspection.training = std::move(part.training);
   for (auto& [name, value] : part.metadata) inspection.metadata.set(name, std::move(value));
   for (const std::string& note : part.notes) add_note(inspection, note);
+  return part.states_architecture;
 }
 
 /// What only shows when the sources are put together: the architecture, and whose parameters the optimizer's slots are.
@@ -49,7 +50,9 @@ void add_whole(Model model, Inspection& inspection) {
 
 Inspection inspect(const std::vector<std::string>& sources, const LoadOptions& options) {
   Inspection result;
-  for (const std::string& path : sources) in_file(path, [&] { add_source(path, options, result); });
+  bool states_architecture = false;
+  for (const std::string& path : sources)
+    states_architecture |= in_file(path, [&] { return add_source(path, options, result); });
   result.framework = result.format.starts_with("keras") ? Framework::Keras : Framework::Torch;
   try {
     add_whole(load_unchecked(sources, options), result);
@@ -61,6 +64,7 @@ Inspection inspect(const std::vector<std::string>& sources, const LoadOptions& o
     throw;
   } catch (const Error& error) {
     add_note(result, error.what());
+    if (states_architecture) result.failure = error;
   }
   return result;
 }

@@ -20,11 +20,13 @@ struct Inspection {
   Framework framework = Framework::Torch;
   std::optional<Architecture> architecture;
   std::vector<InspectedTensor> tensors;
-  Json training;          // {"epoch", "loss", "optimizer": {"name", "config", "slots"}, ...} or null
-  Json::Object metadata;  // "notes" say what could not be made sense of
+  Json training;                 // {"epoch", "loss", "optimizer": {"name", "config", "slots"}, ...} or null
+  Json::Object metadata;         // "notes" say what could not be made sense of
+  std::optional<Error> failure;  // why the architecture that the sources state could not be read, if they state one
 };
 
-/// Reads the sources of one model. What no layer type or class is known for becomes a note instead of an error. Throws
+/// Reads the sources of one model. What no layer type or class is known for becomes a note, and a failure where it is
+/// the architecture; all that could be read is there. Throws
 /// MalformedFile where a file itself is damaged, Unsupported for a format that is not read, SystemFailure, and
 /// UsageError for several sources that make no one model, or a `key` that is not there.
 Inspection inspect(const std::vector<std::string>& sources, const LoadOptions& options = {});

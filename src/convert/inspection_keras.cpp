@@ -114,6 +114,7 @@ FilePart inspect_keras_h5(const std::string& path) {
       part.tensors.push_back({variable.path, variable.tensor, trainability.of(layer.layer, variable.path)});
   for (const KerasVariable& variable : file.top_level)
     part.tensors.push_back({variable.path, variable.tensor, std::nullopt});
+  part.states_architecture = file.has_model_config;
   part.training = training_of(file);
   part.metadata = {{"keras_version", file.keras_version}, {"backend", file.backend}};
   if (!file.model_config.is_null()) part.metadata.set("model_config", file.model_config);

@@ -13,6 +13,7 @@ struct FilePart {
   Json training;
   Json::Object metadata;
   std::vector<std::string> notes;
+  bool states_architecture = false;
 };
 
 FilePart inspect_keras_h5(const std::string& path);

@@ -364,9 +364,9 @@ def test_quiet_and_json(h5bridge, net, tmp_path):
 # ---- inspect ----
 
 
-def inspected(h5bridge, *sources):
+def inspected(h5bridge, *sources, status=0):
     done = h5bridge("inspect", *sources, "--json")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == status, done.stderr
     document = json.loads(done.stdout)
     assert list(document) == ["format", "architecture", "tensors", "training", "metadata"]
     for tensor in document["tensors"]:
@@ -428,9 +428,12 @@ def test_inspect_what_cannot_be_converted(h5bridge, net_h5, tmp_path):
     with h5py.File(net_h5, "r+") as file:
         del file["h5bridge"]
         file.attrs["model_config"] = file.attrs["model_config"].replace('"BatchNormalization"', '"Frobnicate"')
-    document = inspected(h5bridge, net_h5)
+    document = inspected(h5bridge, net_h5, status=4)
     assert document["architecture"] is None and len(document["tensors"]) == 8
     assert "Frobnicate" in document["metadata"]["notes"][0] and "model_config" in document["metadata"]
+    done = h5bridge("inspect", net_h5)
+    assert done.returncode == 4 and "block_conv1/kernel" in done.stdout
+    assert done.stderr.startswith("h5bridge: ") and "Frobnicate" in done.stderr and done.stderr.count("\n") == 1
 
     torch.save({"model": Net(), "arguments": argparse.Namespace(lr=0.1)}, tmp_path / "whole.pth")
     document = inspected(h5bridge, "whole.pth")
@@ -438,6 +441,34 @@ def test_inspect_what_cannot_be_converted(h5bridge, net_h5, tmp_path):
     assert document["metadata"]["contents"]["arguments"] == {"$class": "argparse.Namespace", "state": {"lr": 0.1}}
     assert document["metadata"]["notes"]
     assert h5bridge("inspect", "whole.pth").returncode == 0
+
+
+@pytest.mark.parametrize("config", ["null", "[]", "3", '"text"', "{}", '{"class_name": null, "config": {}}', '{"class_name": "Functional", "config": null}'])
+def test_a_configuration_that_is_none_is_malformed(h5bridge, net_h5, config):
+    with h5py.File(net_h5, "r+") as file:
+        del file["h5bridge"]
+        file.attrs["model_config"] = config
+    document = inspected(h5bridge, net_h5, status=3)
+    assert document["architecture"] is None and len(document["tensors"]) == 8
+    for command in (["validate", net_h5], ["convert", net_h5, "-o", "out.pth"]):
+        assert_fails(h5bridge(*command), 3, "expected")
+
+
+def test_inspect_weights_alone(h5bridge, net_h5):
+    """That an architecture is not there is no failure."""
+    with h5py.File(net_h5, "r+") as file:
+        del file["h5bridge"], file.attrs["model_config"]
+    assert len(inspected(h5bridge, net_h5)["tensors"]) == 8
+
+
+def test_inspect_shows_moved_axes(h5bridge, net, tmp_path):
+    """An output of (batch, n, n) looks alike in either layout."""
+    convolution = {"name": "conv", "type": "Conv1d", "attributes": {"in_channels": 5, "out_channels": 5, "kernel_size": 1}}
+    (tmp_path / "square.json").write_text(json.dumps({"h5bridge": 1, "inputs": [{"name": "x", "shape": ["batch", 5, 5]}], "layers": [convolution], "outputs": ["conv"]}))
+    torch.save(torch.nn.Sequential(OrderedDict(conv=torch.nn.Conv1d(5, 5, 1))).state_dict(), tmp_path / "square.pth")
+    assert h5bridge("convert", "square.json", "square.pth", "-o", "square.h5").returncode == 0
+    assert h5bridge("inspect", "square.h5").stdout.count("PyTorch's axes (0, 2, 1)") == 2
+    assert "axes" not in h5bridge("inspect", "square.json", "square.pth").stdout
 
 
 def test_inspect_never_runs_what_is_pickled(h5bridge, tmp_path):
