@@ -1,6 +1,7 @@
 #include "convert/layout_conversion.h"
 
 #include "files/architecture_json.h"
+#include "h5bridge/error.h"
 #include "passes/presentation.h"
 #include "passes/shapes.h"
 
@@ -26,6 +27,22 @@ void change_weights(Model& model, const std::map<std::string, std::vector<Weight
   }
 }
 
+Presentation in_keras(const Architecture& architecture) {
+  Model model;
+  model.architecture = architecture;
+  return presentation_of(model, Framework::Keras);
+}
+
+// How Keras has the inputs and outputs of `original`, in what `change` made of it, unless the layout pass tells as
+// much. Where Keras cannot say all of the graph, their names are not known, and nobody asks for its layout.
+void record_presentation(const Architecture& original, const LayoutChange& change, Architecture& result) {
+  try {
+    const Json::Object record = presentation_record(in_keras(original), change);
+    if (record != presentation_record(in_keras(result), same_layout(result))) result.keras.set(kPresented, record);
+  } catch (const Unsupported&) {
+  }
+}
+
 }  // namespace
 
 Model to_data_format(const Model& model, DataFormat wanted) {
@@ -38,13 +55,17 @@ Model to_data_format(const Model& model, DataFormat wanted) {
 }
 
 Architecture architecture_for_torch(const Architecture& architecture) {
-  Architecture result = change_layout(architecture, DataFormat::ChannelsFirst).architecture;
-  const bool from_keras = architecture.keras.contains("class_name");
+  const LayoutChange change = change_layout(architecture, DataFormat::ChannelsFirst);
+  Architecture result = change.architecture;
+  // What keeps its original is PyTorch's already.
+  const bool from_keras = architecture.keras.contains("class_name") && !architecture.keras.contains(kOriginal);
   if (from_keras &&
       !same_graph(
           change_layout(result, presented_format(architecture, Framework::Keras), Framework::Keras).architecture,
-          architecture))
+          architecture)) {
     result.keras.set(kOriginal, architecture_to_json(architecture));
+    record_presentation(architecture, change, result);
+  }
   return result;
 }
 
@@ -55,6 +76,7 @@ std::optional<Model> keras_original(const Model& model) {
   const LayoutChange change = change_layout(original, DataFormat::ChannelsFirst);
   Architecture stated = *model.architecture;
   stated.keras.erase(kOriginal);
+  stated.keras.erase(kPresented);
   if (!same_graph(change.architecture, stated)) return std::nullopt;
   Model result = model;
   result.architecture = original;

@@ -13,7 +13,8 @@ namespace h5bridge {
 Model to_data_format(const Model& model, DataFormat wanted);
 
 /// The architecture as a PyTorch destination states it: channels first. Of a Keras model whose graph the layout pass
-/// would not give back (a Permute that vanished), Keras's own is kept within: see keras_original.
+/// would not give back (a Permute that vanished), Keras's own is kept within (see keras_original), and how
+/// Keras has its inputs and outputs (passes/presentation.h).
 Architecture architecture_for_torch(const Architecture& architecture);
 
 /// The model as Keras had it before architecture_for_torch; nullopt if it never was Keras's, comes back by the layout

@@ -1,10 +1,10 @@
 #include "passes/presentation.h"
 
+#include <algorithm>
 #include <set>
 
 #include "h5bridge/error.h"
 #include "passes/keras_plan.h"
-#include "passes/layout.h"
 #include "passes/shapes.h"
 
 namespace h5bridge {
@@ -22,12 +22,59 @@ std::string repeated_name(const std::string& name, std::set<std::string>& taken)
               .first;
 }
 
+Json axes_between(const std::vector<std::int64_t>& from, const std::vector<std::int64_t>& to) {
+  Json::Array result;
+  for (const std::int64_t axis : to) result.push_back(std::ranges::find(from, axis) - from.begin());
+  return result;
+}
+
+std::vector<std::int64_t> recorded_axes(const Json& json, std::size_t rank) {
+  std::vector<std::int64_t> axes;
+  for (const Json& axis : json.as_array()) axes.push_back(axis.as_integer());
+  if (!std::ranges::is_permutation(axes, Arrangement::original(rank).axes))
+    throw MalformedFile("its axes are no permutation of " + std::to_string(rank) + " axes");
+  return axes;
+}
+
+// What was recorded when the model left Keras.
+Presentation recorded_presentation(const Architecture& architecture, const Json& record) {
+  Presentation result;
+  const Shapes shapes = infer_shapes(architecture);
+  for (const Input& input : architecture.inputs) {
+    const auto axes = recorded_axes(record.at("inputs").at(input.name), input.shape.size());
+    result.inputs.push_back({input.name, permuted(input.shape, axes), input.dtype, axes});
+  }
+  const Json::Array& outputs = record.at("outputs").as_array();
+  if (outputs.size() != architecture.outputs.size())
+    throw MalformedFile("has " + std::to_string(outputs.size()) + " outputs, expected " +
+                        std::to_string(architecture.outputs.size()));
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const SymbolicShape& shape = shapes.of(architecture.outputs[i].value);
+    const auto axes = recorded_axes(outputs[i].at("axes"), shape.size());
+    result.outputs.push_back({outputs[i].at("name").as_string(), permuted(shape, axes), DType::Float32, axes});
+  }
+  return result;
+}
+
 }  // namespace
+
+Json::Object presentation_record(const Presentation& keras, const LayoutChange& change) {
+  Json::Object inputs;
+  for (const Presentation::Port& port : keras.inputs)
+    inputs.set(port.name, axes_between(change.inputs.at(port.name), port.axes));
+  Json::Array outputs;
+  for (std::size_t i = 0; i < keras.outputs.size(); ++i)
+    outputs.push_back(Json::Object{{"name", keras.outputs[i].name},
+                                   {"axes", axes_between(change.outputs.at(i), keras.outputs[i].axes)}});
+  return {{"inputs", std::move(inputs)}, {"outputs", std::move(outputs)}};
+}
 
 Presentation presentation_of(const Model& model, Framework framework) {
   if (!model.architecture) throw UsageError("the model has no architecture");
   const Architecture& architecture = *model.architecture;
   const bool keras = framework == Framework::Keras;
+  if (const Json* record = architecture.keras.find(kPresented); record && keras)
+    return in_file("\"presented\" of the architecture", [&] { return recorded_presentation(architecture, *record); });
   const LayoutChange change = change_layout(architecture, presented_format(architecture, framework), framework);
   std::vector<std::string> keras_outputs;
   if (keras) keras_outputs = plan_keras(change.architecture, change.weights).output_names;

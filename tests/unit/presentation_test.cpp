@@ -1,0 +1,83 @@
+// How inputs and outputs look in the framework that a model did not come to us from.
+#include "passes/presentation.h"
+
+#include <catch2/catch.hpp>
+
+#include "convert/layout_conversion.h"
+#include "files/architecture_json.h"
+#include "h5bridge/error.h"
+#include "unit/architectures.h"
+
+namespace h5bridge::testing {
+namespace {
+
+using Axes = std::vector<std::int64_t>;
+
+// Images of five by five by five, so that no shape tells axes apart: the convolution's channels are the last axis, the
+// normalisation's the rows.
+Architecture over_rows() {
+  Architecture keras = ArchitectureBuilder(batch_of({5, 5, 5}))
+                           .layer("conv", "Conv2d",
+                                  {{"in_channels", 5},
+                                   {"out_channels", 5},
+                                   {"kernel_size", 3},
+                                   {"padding", 1},
+                                   {"data_format", "channels_last"}})
+                           .layer("rows", "BatchNorm2d", {{"num_features", 5}})
+                           .layer("relu", "ReLU", {}, {"conv"})
+                           .output("rows")
+                           .output("relu")
+                           .build();
+  keras.keras = {{"class_name", "Functional"}, {"data_format", "channels_last"}};
+  return keras;
+}
+
+Model model_of(Architecture architecture) {
+  Model model;
+  model.architecture = std::move(architecture);
+  return model;
+}
+
+Axes axes_of_output(const Architecture& architecture, std::size_t i, Framework framework = Framework::Keras) {
+  return presentation_of(model_of(architecture), framework).outputs.at(i).axes;
+}
+
+}  // namespace
+
+TEST_CASE("an output that the way to PyTorch did not move is not moved on the way back") {
+  const Architecture torch = architecture_for_torch(over_rows());
+  const Presentation keras = presentation_of(model_of(torch), Framework::Keras);
+  CHECK(keras.inputs.at(0).axes == Axes{0, 2, 3, 1});
+  CHECK(keras.outputs.at(0).axes == Axes{0, 1, 2, 3});
+  CHECK(keras.outputs.at(1).axes == Axes{0, 2, 3, 1});
+  CHECK(keras.outputs.at(0).name == "rows");
+  CHECK(keras.outputs.at(1).name == "relu");
+  for (const std::size_t i : {0, 1}) CHECK(axes_of_output(torch, i, Framework::Torch) == Axes{0, 1, 2, 3});
+}
+
+TEST_CASE("what left Keras is PyTorch's, and leaves no second time") {
+  const Architecture torch = architecture_for_torch(over_rows());
+  CHECK(architecture_for_torch(torch) == torch);
+  CHECK(architecture_to_json(architecture_from_json(architecture_to_json(torch))) == architecture_to_json(torch));
+  REQUIRE(keras_original(model_of(torch)));
+  CHECK(keras_original(model_of(torch))->architecture == over_rows());
+}
+
+TEST_CASE("a record of Keras's inputs and outputs that does not fit the architecture is malformed") {
+  Architecture torch = architecture_for_torch(over_rows());
+  const auto with = [&](Json outputs) {
+    torch.keras.find(kPresented)->as_object().set("outputs", std::move(outputs));
+    return model_of(torch);
+  };
+  const auto output = [](Json axes) { return Json::Object{{"name", "y"}, {"axes", std::move(axes)}}; };
+  const Json::Object good = output(Json::Array{0, 1, 2, 3});
+  CHECK_NOTHROW(presentation_of(with(Json::Array{good, good}), Framework::Keras));
+  CHECK_THROWS_AS(presentation_of(with(Json::Array{good}), Framework::Keras), MalformedFile);
+  CHECK_THROWS_AS(presentation_of(with(Json::Array{good, output(Json::Array{0, 1, 2, 2})}), Framework::Keras),
+                  MalformedFile);
+  CHECK_THROWS_AS(presentation_of(with(Json::Array{good, output(Json::Array{0, 1, 2, 4})}), Framework::Keras),
+                  MalformedFile);
+  CHECK_THROWS_AS(presentation_of(with(nullptr), Framework::Keras), MalformedFile);
+}
+
+}  // namespace h5bridge::testing
