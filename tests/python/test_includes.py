@@ -1,0 +1,105 @@
+"""Who may include whom: the rooms of src/, and the arrows between them, which never point back.
+
+What points back today is listed here and goes one by one: an exception that is gone must be struck from the list, and none is added.
+"""
+
+import re
+from functools import cache
+
+import pytest
+
+from program import ROOT
+
+SRC = ROOT / "src"
+PUBLIC = "h5bridge"  # the public headers, which everybody may include
+
+# A room may include those that it points at, and whatever they may include.
+ARROWS = {
+    "cli": {"convert"},
+    "python": {"convert"},
+    "convert": {"keras", "pytorch", "runner"},
+    "keras": {"optimizers", "passes", "files"},
+    "pytorch": {"optimizers", "passes", "files"},
+    "runner": {"optimizers", "passes", "files"},
+    "runtime": {"optimizers", "passes", "layers", "facets", "runner"},
+    "optimizers": {"layers"},
+    "passes": {"layers"},
+    "layers": {"facets"},
+    "facets": {"model"},
+    "files": {"model"},
+    "model": set(),
+    PUBLIC: set(),
+}
+
+EXCEPTIONS = {
+    ("files/architecture_json.cpp", "layers/registry.h"),
+    ("layers/elementwise/libtorch.cpp", "runtime/tensors.h"),
+    ("layers/scattering/libtorch.cpp", "runtime/tensors.h"),
+    ("optimizers/keras_optimizer.h", "passes/keras_plan.h"),
+    ("runtime/runner.cpp", "convert/runner.h"),
+}
+
+# What is to be included behind a wrapper alone: by the beginning of a header's name, the files that may.
+LIBTORCH = r"runtime/.*|layers/\w+/libtorch\w*\.(cpp|h)|layers/(torch_\w+|own_tensor)\.h"
+BEHIND_WRAPPERS = {
+    "H5": r"files/hdf5\w*\.(cpp|h)",
+    "hdf5.h": r"files/hdf5\w*\.(cpp|h)",
+    "nlohmann/": r"model/json\w*\.cpp",
+    "zlib.h": r"files/.*\.cpp",
+    "CLI/": r"cli/.*",
+    "dlfcn.h": r"(convert|runner)/.*\.cpp",
+    "torch/": LIBTORCH + r"|h5bridge/torch\.h",
+    "ATen/": LIBTORCH,
+    "c10/": LIBTORCH,
+    "layers/torch_": LIBTORCH,
+    "h5bridge/torch.h": LIBTORCH,
+}
+
+
+def includes():
+    """(file, what it includes) of all sources, by their paths below src/."""
+    for path in sorted(SRC.rglob("*")):
+        if path.suffix in (".h", ".cpp", ".def"):
+            file = path.relative_to(SRC).as_posix()
+            for included in re.findall(r'^\s*#\s*include\s*["<]([^">]+)[">]', path.read_text(), re.M):
+                yield file, included
+
+
+INCLUDES = list(includes())
+room_of = lambda path: path.split("/")[0]  # noqa: E731
+OWN = [(file, included) for file, included in INCLUDES if (SRC / included).is_file()]
+
+
+@cache
+def reached(room):
+    return {room, PUBLIC}.union(*(reached(other) for other in ARROWS[room]))
+
+
+def pointing_back():
+    return {(file, included) for file, included in OWN if room_of(included) not in reached(room_of(file))}
+
+
+def test_every_folder_is_a_room():
+    assert sorted({room_of(file) for file, _ in INCLUDES} - set(ARROWS)) == []
+    assert len(OWN) > 500  # the includes are found
+
+
+def test_no_arrow_points_back():
+    assert sorted(pointing_back() - EXCEPTIONS) == []
+
+
+def test_what_no_longer_points_back_is_no_exception():
+    assert sorted(EXCEPTIONS - pointing_back()) == []
+
+
+def test_what_has_a_wrapper_is_included_by_it_alone():
+    for header, allowed in BEHIND_WRAPPERS.items():
+        assert [(file, name) for file, name in INCLUDES if name.startswith(header) and not re.fullmatch(allowed, file)] == []
+
+
+@pytest.mark.parametrize("header", sorted(path.name for path in (SRC / PUBLIC).glob("*.h")))
+def test_a_public_header_includes_public_ones_alone(header):
+    ours = [included for file, included in OWN if file == f"{PUBLIC}/{header}"]
+    assert [included for included in ours if room_of(included) != PUBLIC] == []
+    theirs = [included for file, included in INCLUDES if file == f"{PUBLIC}/{header}" and included not in ours]
+    assert [name for name in theirs if not re.fullmatch(r"[a-z_]+", name) and not (header == "torch.h" and name.startswith("torch/"))] == []
