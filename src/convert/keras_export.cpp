@@ -152,18 +152,23 @@ class KerasWriter {
     extra_.set("data_format", format_ == DataFormat::ChannelsLast ? "channels_last" : "channels_first");
     Json::Array names;
     Json::Object digests;
-    std::map<TensorView, Json::Array> views;
+    std::map<TensorView, std::size_t> views;
+    std::vector<Json::Array> groups;
     for (const NamedTensor& tensor : model_.weights) {
       names.push_back(tensor.name);
       digests.set(tensor.name, digest(tensor.tensor));
       const Tensor& t = tensor.tensor;
-      if (t.element_count() > 0) views[view_of(t)].push_back(tensor.name);
+      if (t.element_count() > 0) {
+        const auto [view, is_new] = views.emplace(view_of(t), groups.size());
+        if (is_new) groups.emplace_back();
+        groups[view->second].push_back(tensor.name);
+      }
       if (!written_.contains(tensor.name)) file_.extra_tensors.push_back(tensor);
     }
     extra_.set("names", std::move(names));
     extra_.set("digests", std::move(digests));
     Json::Array tied;
-    for (auto& [view, group] : views)
+    for (Json::Array& group : groups)
       if (group.size() > 1) tied.push_back(std::move(group));
     if (!tied.empty()) extra_.set("tied", std::move(tied));
     // Tensors that the architecture does not name, but that somebody allowed to come along.

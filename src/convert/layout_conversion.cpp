@@ -57,9 +57,9 @@ Model to_data_format(const Model& model, DataFormat wanted) {
 Architecture architecture_for_torch(const Architecture& architecture) {
   const LayoutChange change = change_layout(architecture, DataFormat::ChannelsFirst);
   Architecture result = change.architecture;
-  // What keeps its original is PyTorch's already.
+  // What keeps its original is PyTorch's already, and so is what does not change.
   const bool from_keras = architecture.keras.contains("class_name") && !architecture.keras.contains(kOriginal);
-  if (from_keras &&
+  if (from_keras && !same_graph(result, architecture) &&
       !same_graph(
           change_layout(result, presented_format(architecture, Framework::Keras), Framework::Keras).architecture,
           architecture)) {

@@ -48,6 +48,11 @@ def test_the_documentations_example_fits():
     assert errors(json.loads(text.split("```json")[1].split("```")[0])) == []
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "testdata" / "golden").glob("*/model.json")), ids=lambda path: path.parent.name)
+def test_what_version_0_1_0_wrote_fits(path):
+    assert errors(json.loads(path.read_text())) == []
+
+
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.name)
 def test_what_the_exporter_writes_fits(network, tmp_path):
     export_architecture(network.module(), inputs_of(network.shapes), tmp_path / "m.json")
