@@ -1,10 +1,11 @@
 """Run by tests in a process of its own: loads H5 files by Keras on JAX and writes what the models give.
 
-Arguments: folders, each with m.h5 and keras_inputs.npz (arrays in the model's order); written is jax.npz.
+Arguments: folders, each with m.h5 and keras_inputs.npz (arrays in the model's order); written is jax.npz, or jax_error.txt.
 """
 
 import os
 import sys
+import traceback
 from pathlib import Path
 
 os.environ["KERAS_BACKEND"] = "jax"
@@ -25,8 +26,15 @@ def predict(model, inputs):
     return run(trainable, others, inputs[0] if len(inputs) == 1 else inputs)
 
 
-for folder in map(Path, sys.argv[1:]):
+def write_predictions(folder):
     model = keras.models.load_model(folder / "m.h5", compile=False)
     result = predict(model, list(np.load(folder / "keras_inputs.npz").values()))
     results = result if isinstance(result, dict) else dict(enumerate(result if isinstance(result, (list, tuple)) else [result]))
     np.savez(folder / "jax.npz", **{str(name): np.asarray(value) for name, value in results.items()})
+
+
+for folder in map(Path, sys.argv[1:]):
+    try:
+        write_predictions(folder)
+    except Exception:
+        (folder / "jax_error.txt").write_text(traceback.format_exc())

@@ -1,6 +1,9 @@
 """Keras on PyTorch's backend, and what the tests ask of its models and files. Import this instead of keras."""
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 os.environ["KERAS_BACKEND"] = "torch"
 
@@ -38,6 +41,18 @@ def predict(model, inputs) -> dict:
     return by_name(model(inputs[0] if len(inputs) == 1 else list(inputs), training=False))
 
 
+def run_jax(folders):
+    """Has Keras on JAX predict in a process of its own: jax_predictions.py says what lies in the folders."""
+    subprocess.run([sys.executable, Path(__file__).with_name("jax_predictions.py"), *folders], check=True)
+
+
+def jax_outputs(folder):
+    """What run_jax left in a folder."""
+    if (error := folder / "jax_error.txt").exists():
+        raise AssertionError(error.read_text())
+    return dict(np.load(folder / "jax.npz"))
+
+
 def datasets(group) -> dict:
     """All arrays below a group of an H5 file, by path, in the order of the file's own lists."""
     found = {}
@@ -70,15 +85,22 @@ def differences(found, expected, place="") -> list:
     return [] if found == expected else [f"{place}: {found!r}, expected {expected!r}"]
 
 
+ROUNDING = 2e-6  # what is left of float32 where a sum of numbers around 1 to 10 vanishes
+
+
 def assert_close(found, expected, tolerance, name="", constant=False):
-    """The largest error is within `tolerance` of the largest expected value. Unless all elements are equal by their nature, they
-    must be worth comparing with. Truth values are equal."""
+    """The largest error is within `tolerance` of the largest expected value, and each element's within ten times that of itself, or of
+    what float32 leaves where sums cancel. Unless all elements are equal by their nature, they must be worth comparing with. Truth
+    values are equal."""
     assert found.shape == expected.shape, name
     if expected.dtype == bool:
         assert (found == expected).all(), name
         return
     assert constant or expected.size == 1 or expected.std() > 1e-3, f"{name}: nothing to compare with"
-    assert np.abs(found - expected).max() <= tolerance * np.abs(expected).max(), name
+    error, largest = np.abs(found - expected).max(), np.abs(expected).max()
+    assert error <= tolerance * largest, f"{name}: {error:.3g} off, where the largest value is {largest:.3g}"
+    own = np.abs(found - expected) - 10 * tolerance * np.abs(expected)
+    assert own.max() <= max(tolerance, ROUNDING), f"{name}: an element is {np.abs(found - expected).flat[own.argmax()]:.3g} off, which is {expected.flat[own.argmax()]:.3g}"
 
 
 def assert_same_weights(found, expected):

@@ -9,7 +9,7 @@ import torch
 from keras_helpers import as_keras_has_it, keras
 from program import h5bridge
 from registry_samples import layer_samples
-from torch_layers import randomised, reference
+from torch_layers import is_inexact, randomised, reference
 
 
 class Sample:
@@ -30,8 +30,8 @@ class Sample:
     @cached_property
     def _made(self):
         torch.manual_seed(zlib.crc32(self.name.encode()))
-        module, exact = reference(self.type, self.attributes)
-        return randomised(module), exact, [self._input(*described) for described in zip(self.input_shapes, self.integers)]
+        module, alone = reference(self.type, self.attributes)
+        return randomised(module), alone, [self._input(*described) for described in zip(self.input_shapes, self.integers)]
 
     def _input(self, shape, integers):
         if integers is not None:
@@ -42,7 +42,8 @@ class Sample:
         return torch.randint(self.ids_below, shape) if self.ids_below else torch.randn(shape)
 
     module = property(lambda self: self._made[0])
-    exact = property(lambda self: self._made[1])  # PyTorch says it by one module or function
+    alone = property(lambda self: self._made[1])  # PyTorch says it by one module or function
+    exact = property(lambda self: self.alone or not is_inexact(self.type))  # LibTorch gives its very bits
     inputs = property(lambda self: self._made[2])
 
     @cached_property
@@ -85,3 +86,9 @@ def _samples():
 
 SAMPLES = list(_samples())
 WITH_KERAS = [sample for sample in SAMPLES if sample.in_keras]
+
+# Keras's torch backend repeats the border where `same` is uneven; JAX, like TensorFlow, leaves what is added out of the mean. It has
+# no Lanczos filter.
+JAX_ONLY = {"AvgPool2d: same", "AvgPool3d: same"} | {
+    sample.name for sample in WITH_KERAS if sample.attributes.get("interpolation", "").startswith(("lanczos", "bicubic"))
+}

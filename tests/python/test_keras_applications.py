@@ -4,15 +4,12 @@ that PyTorch's modules want, and every bit comes back to a file that Keras loads
 import functools
 import json
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from keras_helpers import assert_close, assert_same_weights, differences, keras, predict, weights_of
+from keras_helpers import assert_close, assert_same_weights, differences, jax_outputs, keras, predict, run_jax, weights_of
 from keras_networks import KerasNetwork
 from program import h5bridge, needs_libtorch, needs_program
 from torch_helpers import assert_same_state
@@ -101,10 +98,9 @@ def test_keras_on_jax_predicts_it_from_what_came_back(conversions):
     for converted in networks:
         shutil.copy(converted.folder / "back.h5", converted.folder / "m.h5")
         np.savez(converted.folder / "keras_inputs.npz", converted.x)
-    script = Path(__file__).with_name("jax_predictions.py")
-    subprocess.run([sys.executable, script, *[converted.folder for converted in networks]], check=True)
+    run_jax([converted.folder for converted in networks])
     for converted in networks:
-        (found,) = np.load(converted.folder / "jax.npz").values()
+        (found,) = jax_outputs(converted.folder).values()
         assert_close(found, converted.expected, TOLERANCE)
 
 

@@ -2,12 +2,11 @@
 what Keras predicts, also from the files for PyTorch, and the way back returns the configuration and every bit of the weights."""
 
 import copy
+import functools
 import importlib
 import inspect
 import itertools
 import json
-import subprocess
-import sys
 import tempfile
 import zlib
 from functools import cached_property
@@ -17,9 +16,10 @@ import numpy as np
 import pytest
 import torch
 
-from keras_helpers import as_keras_has_it, assert_close, assert_same_weights, differences, keras, predict, weights_of
+from keras_helpers import as_keras_has_it, assert_close, assert_same_weights, differences, jax_outputs, keras, predict, run_jax, weights_of
 from program import h5bridge, needs_libtorch, needs_program
 from registry_samples import each, keras_samples, needs_registry
+from run_together import result_of, run_together
 
 pytestmark = [needs_program, needs_registry]
 TOLERANCE = 1e-5
@@ -109,11 +109,12 @@ class KerasSample:
 
 
 def predict_on_jax(model, inputs):
-    with tempfile.TemporaryDirectory() as folder:
-        model.save(f"{folder}/m.h5")
-        np.savez(f"{folder}/keras_inputs.npz", **{str(k): x for k, x in enumerate(inputs)})
-        subprocess.run([sys.executable, Path(__file__).with_name("jax_predictions.py"), folder], check=True)
-        return list(np.load(f"{folder}/jax.npz").values())
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        model.save(folder / "m.h5")
+        np.savez(folder / "keras_inputs.npz", **{str(k): x for k, x in enumerate(inputs)})
+        run_jax([folder])
+        return list(jax_outputs(folder).values())
 
 
 def randomised(model, seed):
@@ -193,18 +194,16 @@ def run(folder, sources, inputs):
     return list(np.load(folder / "outputs.npz").values())
 
 
-def shared_out(outputs):
+def shared_out(outputs, samples):
     """One list of outputs in the samples' order: each sample's own."""
     outputs = iter(outputs)
-    return {sample.name: list(itertools.islice(outputs, len(sample.expected))) for sample in SAMPLES}
+    return {sample.name: list(itertools.islice(outputs, len(sample.expected))) for sample in samples}
 
 
-@pytest.fixture(scope="module")
-def outputs_from_h5(tmp_path_factory):
-    """Of one Keras model of all samples side by side, whose batches differ."""
-    folder = tmp_path_factory.mktemp("h5")
+def run_keras_model(samples, folder):
+    """One Keras model of the samples side by side, whose batches differ."""
     inputs, outputs, arrays = [], [], {}
-    for i, sample in enumerate(SAMPLES):
+    for i, sample in enumerate(samples):
         own = sample.keras_inputs(f"s{i}x", fixed=True)
         operation = sample.operation(f"s{i}")
         made = sample.outputs(operation, own)
@@ -214,27 +213,41 @@ def outputs_from_h5(tmp_path_factory):
         outputs += keras.tree.flatten(made)
         arrays |= {f"s{i}x{k}": x for k, x in enumerate(sample.inputs)}
     keras.Model(inputs, outputs).save(folder / "all.h5")
-    return shared_out(run(folder, [folder / "all.h5"], arrays))
+    return shared_out(run(folder, [folder / "all.h5"], arrays), samples)
 
 
 @pytest.fixture(scope="module")
-def outputs_from_torch(tmp_path_factory):
-    """Of one PyTorch model of all samples side by side, each as it is converted."""
-    folder = tmp_path_factory.mktemp("torch")
+def outputs_from_h5(tmp_path_factory):
+    return run_together(SAMPLES, lambda samples: run_keras_model(samples, tmp_path_factory.mktemp("h5")))
+
+
+def run_torch_model(samples, converted, folder):
+    """One PyTorch model of the samples side by side, each as it is converted."""
     everything = {"h5bridge": 1, "name": "Samples", "inputs": [], "layers": [], "outputs": []}
     state, arrays = {}, {}
-    for i, sample in enumerate(SAMPLES):
-        sample.functional.save(folder / "k.h5")
-        h5bridge("convert", folder / "k.h5", "-o", folder / "k.json", "-o", folder / "k.pth")
-        own = renamed(json.loads((folder / "k.json").read_text()), f"s{i}_")
+    for i, sample in enumerate(samples):
+        architecture, own_state = converted(sample)
+        own = renamed(json.loads(architecture), f"s{i}_")
         for described, x in zip(own["inputs"], sample.inputs):
             arrays[described["name"]] = as_torch_has_it(x, described["shape"])
         for part in ("inputs", "layers", "outputs"):
             everything[part] += own[part]
-        state |= {f"s{i}_{name}": tensor for name, tensor in torch.load(folder / "k.pth").items()}
+        state |= {f"s{i}_{name}": tensor for name, tensor in own_state.items()}
     (folder / "all.json").write_text(json.dumps(everything))
     torch.save(state, folder / "all.pth")
-    return shared_out(run(folder, [folder / "all.json", folder / "all.pth"], arrays))
+    return shared_out(run(folder, [folder / "all.json", folder / "all.pth"], arrays), samples)
+
+
+@pytest.fixture(scope="module")
+def outputs_from_torch(tmp_path_factory):
+    @functools.cache
+    def converted(sample):
+        folder = tmp_path_factory.mktemp("sample")
+        sample.functional.save(folder / "k.h5")
+        h5bridge("convert", folder / "k.h5", "-o", folder / "k.json", "-o", folder / "k.pth")
+        return (folder / "k.json").read_text(), torch.load(folder / "k.pth")
+
+    return run_together(SAMPLES, lambda samples: run_torch_model(samples, converted, tmp_path_factory.mktemp("torch")))
 
 
 def renamed(architecture, prefix):
@@ -267,7 +280,7 @@ def as_torch_has_it(x, shape):
 @needs_libtorch
 @each(SAMPLES)
 def test_libtorch_predicts_what_keras_does(sample, outputs_from_h5):
-    for found, expected in zip(outputs_from_h5[sample.name], sample.expected):
+    for found, expected in zip(result_of(outputs_from_h5, sample), sample.expected):
         assert_close(found, expected, TOLERANCE, constant=sample.class_name in CONSTANT)
 
 
@@ -275,5 +288,5 @@ def test_libtorch_predicts_what_keras_does(sample, outputs_from_h5):
 @needs_libtorch
 @each([sample for sample in SAMPLES if "permute, equal extents" not in sample.name])
 def test_libtorch_predicts_it_from_the_files_for_pytorch(sample, outputs_from_torch):
-    for found, expected in zip(outputs_from_torch[sample.name], sample.expected):
+    for found, expected in zip(result_of(outputs_from_torch, sample), sample.expected):
         assert_close(as_keras_has_it(found, expected.shape, moved=found.shape != expected.shape), expected, TOLERANCE, constant=sample.class_name in CONSTANT)

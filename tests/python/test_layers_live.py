@@ -3,29 +3,22 @@ and gives every bit back; LibTorch gives PyTorch's very bits. A new layer is tes
 
 import functools
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from keras_helpers import assert_close, predict
-from layer_samples import SAMPLES, WITH_KERAS
+from keras_helpers import assert_close, jax_outputs, predict, run_jax
+from layer_samples import JAX_ONLY, SAMPLES, WITH_KERAS
 from program import h5bridge, needs_libtorch, needs_program
 from registry_samples import each, needs_registry
+from run_together import result_of, run_together
 from torch_helpers import assert_same_state
 
 pytestmark = [needs_program, needs_registry]
 TOLERANCE = 1e-5
 CONSTANT = {"zeros_like", "ones_like", "full_like"}  # what they give has no spread
 
-# Keras's torch backend repeats the border where `same` is uneven; JAX, like TensorFlow, leaves what is added out of the mean. It has
-# no Lanczos filter, and a bicubic of its own.
-JAX_ONLY = {"AvgPool2d: same", "AvgPool3d: same"} | {
-    sample.name for sample in WITH_KERAS if sample.attributes.get("interpolation", "").startswith(("lanczos", "bicubic"))
-}
 ON_JAX = [sample for sample in WITH_KERAS if sample.first or sample.name in JAX_ONLY]  # the first of each type
 
 
@@ -150,16 +143,22 @@ class AllAtOnce:
 
 @pytest.fixture(scope="module")
 def outputs_from_torch(tmp_path_factory):
-    everything = AllAtOnce(SAMPLES, tmp_path_factory.mktemp("torch"))
-    return everything.run(everything.folder / "all.json", everything.folder / "all.pth")
+    def run(samples):
+        everything = AllAtOnce(samples, tmp_path_factory.mktemp("torch"))
+        return everything.run(everything.folder / "all.json", everything.folder / "all.pth")
+
+    return run_together(SAMPLES, run)
 
 
 @pytest.fixture(scope="module")
 def outputs_from_h5(tmp_path_factory):
-    everything = AllAtOnce(WITH_KERAS, tmp_path_factory.mktemp("h5"))
-    folder = everything.folder
-    h5bridge("convert", folder / "all.json", folder / "all.pth", "-o", folder / "all.h5")
-    return everything.run(folder / "all.h5", options=("--input-layout", "torch"))
+    def run(samples):
+        everything = AllAtOnce(samples, tmp_path_factory.mktemp("h5"))
+        folder = everything.folder
+        h5bridge("convert", folder / "all.json", folder / "all.pth", "-o", folder / "all.h5")
+        return everything.run(folder / "all.h5", options=("--input-layout", "torch"))
+
+    return run_together(WITH_KERAS, run)
 
 
 def assert_all_close(sample, found, expected, tolerance):
@@ -182,29 +181,33 @@ def assert_same_output(sample, found):
 @needs_libtorch
 @each(SAMPLES)
 def test_libtorch_gives_the_bits_of_pytorch(sample, outputs_from_torch):
-    assert_same_output(sample, outputs_from_torch[sample.name])
+    assert_same_output(sample, result_of(outputs_from_torch, sample))
 
 
 @needs_libtorch
 @each(WITH_KERAS)
 def test_libtorch_gives_the_bits_of_pytorch_from_h5(sample, outputs_from_h5):
-    assert_same_output(sample, outputs_from_h5[sample.name])
+    assert_same_output(sample, result_of(outputs_from_h5, sample))
 
 
 @pytest.fixture(scope="module")
 def jax_predictions(conversions):
-    """Predictions of Keras on JAX, in a process of its own."""
-    folders = {}
-    for sample in ON_JAX:
-        folders[sample.name] = folder = conversions(sample).folder
-        model = conversions(sample).model
-        np.savez(folder / "keras_inputs.npz", **{str(k): x for k, x in enumerate(sample.keras_inputs(model))})
-        np.savez(folder / "expected.npz", *sample.keras_expected(model))
-    subprocess.run([sys.executable, Path(__file__).with_name("jax_predictions.py"), *folders.values()], check=True)
-    return folders
+    """The folders with predictions of Keras on JAX, made in a process of its own."""
+
+    def run(samples):
+        folders = {}
+        for sample in samples:
+            folders[sample.name] = folder = conversions(sample).folder
+            model = conversions(sample).model
+            np.savez(folder / "keras_inputs.npz", **{str(k): x for k, x in enumerate(sample.keras_inputs(model))})
+            np.savez(folder / "expected.npz", *sample.keras_expected(model))
+        run_jax(folders.values())
+        return folders
+
+    return run_together(ON_JAX, run)
 
 
 @each(ON_JAX)
 def test_keras_on_jax_predicts_what_pytorch_does(sample, jax_predictions):
-    folder = jax_predictions[sample.name]
-    assert_all_close(sample, np.load(folder / "jax.npz").values(), list(np.load(folder / "expected.npz").values()), TOLERANCE)
+    folder = result_of(jax_predictions, sample)
+    assert_all_close(sample, jax_outputs(folder).values(), list(np.load(folder / "expected.npz").values()), TOLERANCE)

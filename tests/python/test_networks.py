@@ -2,16 +2,13 @@
 and every tensor comes home bit for bit, also from a file that Keras trained further."""
 
 import functools
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from converted import Converted, assert_same_h5
-from keras_helpers import keras, keras_layout, predict
+from keras_helpers import jax_outputs, keras, keras_layout, predict, run_jax
 from program import h5bridge, needs_libtorch, needs_program
 from torch_helpers import assert_same_state
 from torch_networks import NETWORKS, inputs_of, outputs_by_name
@@ -112,8 +109,6 @@ def test_what_keras_trained_goes_home(converted):
 
 def test_jax_predicts_what_pytorch_does(conversions):
     networks = [conversions(network) for network in NETWORKS + TORCHVISION_NETWORKS if network.name in ON_JAX]
-    script = Path(__file__).with_name("jax_predictions.py")
-    subprocess.run([sys.executable, script, *[network.folder for network in networks]], check=True)
+    run_jax([network.folder for network in networks])
     for network in networks:
-        found = dict(np.load(network.folder / "jax.npz"))
-        network.assert_keras_agrees(found, network.expected)
+        network.assert_keras_agrees(jax_outputs(network.folder), network.expected)

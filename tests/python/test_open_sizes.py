@@ -3,15 +3,12 @@ PyTorch's very bits, and every tensor comes home."""
 
 import functools
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from keras_helpers import as_keras_has_it, assert_close, keras, predict
+from keras_helpers import as_keras_has_it, assert_close, jax_outputs, keras, predict, run_jax
 from open_size_networks import CODE
 from program import h5bridge, needs_libtorch, needs_program
 from torch_helpers import assert_same_state, export_architecture
@@ -86,10 +83,11 @@ def jax_predictions(conversions):
         converted = conversions(code)
         inputs = converted.as_keras_takes(code.inputs(code.more_shapes[0]))
         np.savez(converted.folder / "keras_inputs.npz", **{str(i): x for i, x in enumerate(inputs)})
-    subprocess.run([sys.executable, Path(__file__).with_name("jax_predictions.py"), *[conversions(code).folder for code in CODE]], check=True)
-    return {code.name: next(iter(np.load(conversions(code).folder / "jax.npz").values())) for code in CODE}
+    run_jax([conversions(code).folder for code in CODE])
+    return lambda code: jax_outputs(conversions(code).folder)
 
 
 @each
 def test_keras_on_jax_predicts_it_too(code, conversions, jax_predictions):
-    conversions(code).assert_gives(jax_predictions[code.name], code.inputs(code.more_shapes[0]))
+    (found,) = jax_predictions(code).values()
+    conversions(code).assert_gives(found, code.inputs(code.more_shapes[0]))

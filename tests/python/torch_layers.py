@@ -48,7 +48,8 @@ def sliced(x, dim=0, start=None, end=None, step=1):
 
 
 def selected(x, *index_tensor, dim, index=None):
-    return torch.index_select(x, dim, *index_tensor or [torch.tensor(index) % x.shape[dim]])
+    from_the_front = lambda i: i + x.shape[dim] if i < 0 else i
+    return torch.index_select(x, dim, *index_tensor or [torch.tensor([from_the_front(i) for i in ([index] if isinstance(index, int) else index)])])
 
 
 def sparsemax(x):
@@ -465,6 +466,14 @@ class Lookup(Reference):
 # What is put together here, or cannot be exported, since it takes constant tensors.
 COMPOSED = {"Dot", "SoftmaxOverAxes", "SparsePlus", "SparseSigmoid", "Sparsemax", "Squareplus", "Average", "Cbrt", "RepeatVector", "getitem", "index_select", "masked_fill", "take_along_dim", "where"}
 COMPOSED_ARGUMENTS = {"aligned_at_batch", "initial"}
+
+
+# What is put together here in another order of sums and products than it is computed in. All else has its bits.
+INEXACT = ("LSTM", "GRU", "RNN", "ConvTranspose*", "Resizing", "CenterCrop", "einsum", "Dot")
+
+
+def is_inexact(kind):
+    return any(fnmatch.fnmatchcase(kind, pattern) for pattern in INEXACT)
 
 
 def is_alone(kind, a):

@@ -1,43 +1,51 @@
-// Every layer type of the registry, each with all of its samples.
+// Every layer type of the registry, each with all of its samples. A sample that fails is named and fails alone.
 #include "layers/registry.h"
 #include "passes/presentation.h"
 #include "runtime/families.h"
 #include "torch/catch.h"
 #include "torch/model_builder.h"
+#include "unit/architectures.h"
 
 namespace h5bridge::testing {
 namespace {
 
-struct Case {
-  std::string name;
-  const LayerType* type;
-  const Sample* sample;
-};
+SymbolicShape sizes(const Shape& shape) { return {shape.begin(), shape.end()}; }
 
-std::vector<Case> all_cases() {
-  std::vector<Case> result;
-  for (const Family& family : Registry::instance().families())
-    for (const LayerType& type : family.types)
-      for (const Sample& sample : type.samples)
-        result.push_back({type.name + ": " + sample.what, Registry::instance().find(type.name), &sample});
+std::vector<SymbolicShape> sizes(const std::vector<Shape>& shapes) {
+  std::vector<SymbolicShape> result;
+  for (const Shape& shape : shapes) result.push_back(sizes(shape));
   return result;
 }
 
-SymbolicShape sizes(const Shape& shape) { return {shape.begin(), shape.end()}; }
+bool is_integer(const Sample& sample, std::size_t input) {
+  return sample.ids_below > 0 || sample.integers.contains(input);
+}
 
-Model model_of(const Case& each, const std::vector<Shape>& inputs, const Json::Object& attributes) {
+/// The shapes of all outputs, as the type predicts them for inputs of these.
+std::vector<SymbolicShape> predicted(const LayerType& type, const std::vector<Shape>& inputs,
+                                     const Json::Object& attributes) {
+  return type.shapes(attributes_from_json(type, attributes, type.name), sizes(inputs));
+}
+
+/// A model of the layer alone, all of whose outputs are its own.
+Model model_of(const SampleCase& each, const std::vector<Shape>& inputs, const Json::Object& attributes) {
   ModelBuilder builder;
   std::vector<Value> values;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     SymbolicShape shape = sizes(inputs[i]);
-    if (const std::size_t axis = each.sample->batch_axis(i); axis != Sample::kNoBatch)
+    if (const std::size_t axis = each.sample.batch_axis(i); axis != Sample::kNoBatch)
       shape[axis] = Size::symbol("batch");
-    builder.input("x" + std::to_string(i), shape);
+    builder.input("x" + std::to_string(i), shape, is_integer(each.sample, i) ? DType::Int64 : DType::Float32);
     values.push_back({"x" + std::to_string(i)});
   }
-  if (each.type->most_inputs == 0) values.clear();
-  return builder.layer("layer", each.type->name, attributes, values).output({"layer"}).build();
+  if (each.type.most_inputs == 0) values.clear();
+  builder.layer("layer", each.type.name, attributes, values);
+  const auto outputs = static_cast<std::int64_t>(predicted(each.type, inputs, attributes).size());
+  for (std::int64_t output = 0; output < outputs; ++output) builder.output({"layer", output});
+  return builder.build();
 }
+
+Model model_of(const SampleCase& each) { return model_of(each, each.sample.inputs, each.sample.attributes); }
 
 std::vector<torch::Tensor> random_inputs(const Sample& sample) {
   std::vector<torch::Tensor> result;
@@ -55,22 +63,26 @@ std::vector<torch::Tensor> random_inputs(const Sample& sample) {
   return result;
 }
 
-torch::Tensor run(const Model& model, const std::vector<torch::Tensor>& inputs) {
+std::vector<torch::Tensor> run(const Model& model, const std::vector<torch::Tensor>& inputs) {
   const torch::NoGradGuard no_grad;
   const auto module = to_module(model);
   module->eval();
-  return module->forward(inputs).at(0);
+  return module->forward(inputs);
+}
+
+torch::Tensor in_axes_of(const torch::Tensor& shown, const std::vector<std::int64_t>& axes) {
+  std::vector<std::int64_t> inverse(axes.size());
+  for (std::size_t i = 0; i < axes.size(); ++i) inverse[axes[i]] = static_cast<std::int64_t>(i);
+  return shown.permute(inverse);
 }
 
 // Whatever layout inputs and outputs are shown in: the axes are the architecture's own.
-torch::Tensor run_as_kept(const Model& model, std::vector<torch::Tensor> inputs) {
+std::vector<torch::Tensor> run_as_kept(const Model& model, std::vector<torch::Tensor> inputs) {
   const Presentation shown = presentation_of(model);
   for (std::size_t i = 0; i < inputs.size(); ++i) inputs[i] = inputs[i].permute(shown.inputs[i].axes);
-  const torch::Tensor output = run(model, inputs);
-  const auto& axes = shown.outputs[0].axes;
-  std::vector<std::int64_t> inverse(axes.size());
-  for (std::size_t i = 0; i < axes.size(); ++i) inverse[axes[i]] = static_cast<std::int64_t>(i);
-  return output.permute(inverse);
+  std::vector<torch::Tensor> outputs = run(model, inputs);
+  for (std::size_t i = 0; i < outputs.size(); ++i) outputs[i] = in_axes_of(outputs[i], shown.outputs[i].axes);
+  return outputs;
 }
 
 // Unless an axis or a shape of its own takes the data format's place.
@@ -96,24 +108,25 @@ TEST_CASE("every layer type has a LibTorch facet") {
 }
 
 TEST_CASE("a layer gives the shapes that its type predicts") {
-  for (const Case& each : all_cases()) {
-    INFO(each.name);
-    const Model model = model_of(each, each.sample->inputs, each.sample->attributes);
-    std::vector<SymbolicShape> shapes;
-    for (const Shape& shape : each.sample->inputs) shapes.push_back(sizes(shape));
-    std::map<std::string, std::int64_t> batch{{"batch", each.sample->inputs[0][0]}};
-    SymbolicShape predicted = each.type->shapes(model.architecture->layers[0].attributes, shapes).at(0);
-    for (Size& size : predicted) size = size.bind(batch);
-    const torch::Tensor output = run(model, random_inputs(*each.sample));
-    CHECK(to_string(fixed(predicted).value_or(Shape{-1})) == to_string(Shape(output.sizes().vec())));
-    CHECK(output.isfinite().all().item<bool>());
-  }
+  for_each_sample([](const SampleCase& each) {
+    const Model model = model_of(each);
+    const std::map<std::string, std::int64_t> batch{{"batch", each.sample.inputs[0][0]}};
+    const Attributes& attributes = model.architecture->layers[0].attributes;
+    std::vector<SymbolicShape> shapes = each.type.shapes(attributes, sizes(each.sample.inputs));
+    const std::vector<torch::Tensor> outputs = run(model, random_inputs(each.sample));
+    REQUIRE(outputs.size() == shapes.size());
+    for (std::size_t i = 0; i < shapes.size(); ++i) {
+      INFO("output " << i);
+      for (Size& size : shapes[i]) size = size.bind(batch);
+      CHECK(to_string(fixed(shapes[i]).value_or(Shape{-1})) == to_string(Shape(outputs[i].sizes().vec())));
+      CHECK(outputs[i].isfinite().all().item<bool>());
+    }
+  });
 }
 
 TEST_CASE("a layer's tensors have the names and shapes that its type declares") {
-  for (const Case& each : all_cases()) {
-    INFO(each.name);
-    const Model model = model_of(each, each.sample->inputs, each.sample->attributes);
+  for_each_sample([](const SampleCase& each) {
+    const Model model = model_of(each);
     const auto module = to_module(model);
     std::map<std::string, torch::Tensor> found;
     for (const auto& item : module->named_parameters()) found.emplace(item.key(), item.value());
@@ -123,31 +136,34 @@ TEST_CASE("a layer's tensors have the names and shapes that its type declares") 
       REQUIRE(found.contains(name));
       CHECK(found.at(name).sizes().vec() == tensor.shape());
     }
-  }
+  });
 }
 
 TEST_CASE("channels_last gives what channels_first gives") {
-  for (const Case& each : all_cases()) {
-    if (!follows_data_format(*each.type, *each.sample) || each.sample->inputs[0].size() < 3) continue;
-    INFO(each.name);
-    const Model first = model_of(each, each.sample->inputs, each.sample->attributes);
-    Json::Object attributes = each.sample->attributes;
+  for_each_sample([](const SampleCase& each) {
+    if (!follows_data_format(each.type, each.sample) || each.sample.inputs[0].size() < 3) return;
+    const Model first = model_of(each);
+    Json::Object attributes = each.sample.attributes;
     attributes.set("data_format", "channels_last");
     const auto is_image = [&](std::size_t input) {
-      return each.sample->batch_axis(input) != Sample::kNoBatch;
+      return each.sample.batch_axis(input) != Sample::kNoBatch;
     };  // and no weight
-    std::vector<Shape> shapes = each.sample->inputs;
+    std::vector<Shape> shapes = each.sample.inputs;
     for (std::size_t i = 0; i < shapes.size(); ++i)
       if (is_image(i)) shapes[i] = channels_last(shapes[i]);
     Model last = model_of(each, shapes, attributes);
     last.weights = first.weights;
-    std::vector<torch::Tensor> inputs = random_inputs(*each.sample);
-    const torch::Tensor expected = run_as_kept(first, inputs);
+    std::vector<torch::Tensor> inputs = random_inputs(each.sample);
+    const std::vector<torch::Tensor> expected = run_as_kept(first, inputs);
     for (std::size_t i = 0; i < inputs.size(); ++i)
       if (is_image(i)) inputs[i] = inputs[i].movedim(1, -1);
-    const torch::Tensor moved = expected.dim() > 2 ? expected.movedim(1, -1) : expected;
-    CHECK(difference(run_as_kept(last, inputs), moved) < 1e-4);
-  }
+    const std::vector<torch::Tensor> found = run_as_kept(last, inputs);
+    REQUIRE(found.size() == expected.size());
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      INFO("output " << i);
+      CHECK(difference(found[i], expected[i].dim() > 2 ? expected[i].movedim(1, -1) : expected[i]) < 1e-4);
+    }
+  });
 }
 
 }  // namespace h5bridge::testing
