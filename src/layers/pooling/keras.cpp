@@ -51,10 +51,12 @@ std::vector<Margins> whole_margins(const Pooling& pooling) {
   const Attributes& a = pooling.attributes;
   const SymbolicShape spatial = spatial_sizes(a, pooling.emitter.input_shapes()[0], pooling.axes());
   std::vector<Margins> margins = margins_of(a);
+  if (!a.boolean("ceil_mode")) return margins;
   for (std::size_t i = 0; i < margins.size(); ++i) {
     const Window& window = pooling.windows[i];
-    const bool fits = windows_in(spatial[i], window, margins[i]) ==
-                      windows_in(spatial[i], window, margins[i], a.boolean("ceil_mode"));
+    const auto left = (spatial[i] + Size(margins[i].before + margins[i].after - window.extent())).value();
+    const bool fits = !(left && *left < 0) && windows_in(spatial[i], window, margins[i]) ==
+                                                  windows_in(spatial[i], window, margins[i], true);
     if (!fits) margins[i] = with_ceil(window, margins[i]);
   }
   return margins;

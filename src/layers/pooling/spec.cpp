@@ -122,6 +122,7 @@ void add_window_samples(const Samples& samples) {
   samples.add("uneven", {{"kernel_size", samples.uneven(2)}, {"stride", samples.uneven(1)}});
   samples.add("ceil_mode", {{"kernel_size", 3}, {"stride", 2}, {"ceil_mode", true}});
   samples.add("ceil_mode with gaps", {{"kernel_size", 2}, {"stride", 3}, {"ceil_mode", true}});
+  samples.add("ceil_mode, larger than the image", {{"kernel_size", 11}, {"stride", 12}, {"ceil_mode", true}});
 }
 
 void add_padding_samples(const Samples& samples) {
