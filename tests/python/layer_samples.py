@@ -88,7 +88,7 @@ SAMPLES = list(_samples())
 WITH_KERAS = [sample for sample in SAMPLES if sample.in_keras]
 
 # Keras's torch backend repeats the border where `same` is uneven; JAX, like TensorFlow, leaves what is added out of the mean. It has
-# no Lanczos filter.
+# no Lanczos filter, and a bicubic of its own.
 JAX_ONLY = {"AvgPool2d: same", "AvgPool3d: same"} | {
     sample.name for sample in WITH_KERAS if sample.attributes.get("interpolation", "").startswith(("lanczos", "bicubic"))
 }

@@ -13,7 +13,8 @@ namespace h5bridge {
 namespace {
 
 // Keras 3's names of an optimizer's slots, by the names of tf.keras. Where a slot means something else, it has no row:
-// up to 2.10, the momentum of SGD has the learning rate outside (tensorflow 2.4, keras/optimizer_v2/gradient_descent.py).
+// up to 2.10, the momentum of SGD has the learning rate outside (tensorflow 2.4,
+// keras/optimizer_v2/gradient_descent.py).
 struct Slot {
   std::string_view class_name;
   std::string_view old_name;
@@ -65,8 +66,8 @@ class Optimizer3 {
     if (result.empty()) result.push_back({prefix + "iteration", tensor_of<std::int32_t>(DType::Int32, {}, {0})});
     const Json& rate = config_.at("learning_rate");
     if (rate.is_number())
-      result.push_back({prefix + "learning_rate",
-                        tensor_of<float>(DType::Float32, {}, {static_cast<float>(rate.as_float())})});
+      result.push_back(
+          {prefix + "learning_rate", tensor_of<float>(DType::Float32, {}, {static_cast<float>(rate.as_float())})});
     for (KerasVariable& variable : slots(std::move(rest)))
       result.push_back({prefix + variable.path, std::move(variable.tensor)});
     return result;
@@ -98,18 +99,16 @@ class Optimizer3 {
     return std::nullopt;
   }
 
-  // Standalone Keras, and tf.keras before 1.13, have nameless variables: all first moments, then all second ones, then a place of one number for
-  // each weight, or its largest second moment (keras 2.2.4, optimizers.py).
+  // Standalone Keras, and tf.keras before 1.13, have nameless variables: all first moments, then all second ones, then
+  // a place of one number for each weight, or its largest second moment (keras 2.2.4, optimizers.py).
   std::vector<KerasVariable> slots_by_place(const std::vector<KerasVariable>& old) const {
     std::vector<const KerasVariable*> weights = trained();
     const std::size_t count = weights.size();
     const bool has_third = old.size() == 3 * count;
     const bool fits = class_name_ == "Adam" && count > 0 && (old.size() == 2 * count || has_third);
-    const bool are_nameless = std::ranges::all_of(old, [](const KerasVariable& variable) {
-      return variable.path.find("Variable") != std::string::npos;
-    });
-    if (!fits || !are_nameless)
-      throw Unsupported("its variables are not named after the weights they belong to");
+    const bool are_nameless = std::ranges::all_of(
+        old, [](const KerasVariable& variable) { return variable.path.find("Variable") != std::string::npos; });
+    if (!fits || !are_nameless) throw Unsupported("its variables are not named after the weights they belong to");
     std::vector<KerasVariable> result;
     for (std::size_t i = 0; i < 2 * count; ++i) {
       const KerasVariable& weight = *weights[i % count];
@@ -121,8 +120,8 @@ class Optimizer3 {
     return result;
   }
 
-  // The weights in the order in which the optimizer counts them, that of model.layers, which is the file's. Frozen layers
-  // have none there, so that counts do not fit.
+  // The weights in the order in which the optimizer counts them, that of model.layers, which is the file's. Frozen
+  // layers have none there, so that counts do not fit.
   std::vector<const KerasVariable*> trained() const {
     std::vector<const KerasVariable*> result;
     for (const KerasLayerWeights& layer : file_.layers)
@@ -158,9 +157,9 @@ void translate_optimizer(KerasFile& file, const KerasVersion& version, const Jso
   if (!file.optimizer.empty()) variables = Optimizer3(file, version, class_name, settings).variables();
   file.optimizer = std::move(variables);
   file.training_config.as_object().set("optimizer_config", Json::Object{{"module", "keras.optimizers"},
-                                                                       {"class_name", class_name},
-                                                                       {"config", std::move(settings)},
-                                                                       {"registered_name", nullptr}});
+                                                                        {"class_name", class_name},
+                                                                        {"config", std::move(settings)},
+                                                                        {"registered_name", nullptr}});
 }
 
 // Whether it names losses or metrics of Keras's by a text, alone or in lists and dicts.

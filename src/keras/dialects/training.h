@@ -9,8 +9,8 @@
 
 namespace h5bridge {
 
-/// Mends the training configuration and the optimizer's variables of `file`, whose layers are as the file has them. What
-/// Keras 3 has nothing like is left out, which the notes say, a line each: nobody needs it to use the weights.
+/// Mends the training configuration and the optimizer's variables of `file`, whose layers are as the file has them.
+/// What Keras 3 has nothing like is left out, which the notes say, a line each: nobody needs it to use the weights.
 std::vector<std::string> training_in_keras_3(KerasFile& file, const KerasVersion& version);
 
 }  // namespace h5bridge

@@ -55,8 +55,8 @@ std::vector<Margins> whole_margins(const Pooling& pooling) {
   for (std::size_t i = 0; i < margins.size(); ++i) {
     const Window& window = pooling.windows[i];
     const auto left = (spatial[i] + Size(margins[i].before + margins[i].after - window.extent())).value();
-    const bool fits = !(left && *left < 0) && windows_in(spatial[i], window, margins[i]) ==
-                                                  windows_in(spatial[i], window, margins[i], true);
+    const bool fits = !(left && *left < 0) &&
+                      windows_in(spatial[i], window, margins[i]) == windows_in(spatial[i], window, margins[i], true);
     if (!fits) margins[i] = with_ceil(window, margins[i]);
   }
   return margins;
