@@ -443,15 +443,26 @@ def test_inspect_what_cannot_be_converted(h5bridge, net_h5, tmp_path):
     assert h5bridge("inspect", "whole.pth").returncode == 0
 
 
-@pytest.mark.parametrize("config", ["null", "[]", "3", '"text"', "{}", '{"class_name": null, "config": {}}', '{"class_name": "Functional", "config": null}'])
-def test_a_configuration_that_is_none_is_malformed(h5bridge, net_h5, config):
+@pytest.mark.parametrize(
+    "config, wrong",
+    [
+        ("null", "null, expected an object"),
+        ("[]", "an array, expected an object"),
+        ("3", "an integer, expected an object"),
+        ('"text"', "a string, expected an object"),
+        ("{}", '"class_name"'),
+        ('{"class_name": null, "config": {}}', "expected"),
+        ('{"class_name": "Functional", "config": null}', "expected"),
+    ],
+)
+def test_a_configuration_that_is_none_is_malformed(h5bridge, net_h5, config, wrong):
     with h5py.File(net_h5, "r+") as file:
         del file["h5bridge"]
         file.attrs["model_config"] = config
     document = inspected(h5bridge, net_h5, status=3)
     assert document["architecture"] is None and len(document["tensors"]) == 8
     for command in (["validate", net_h5], ["convert", net_h5, "-o", "out.pth"]):
-        assert_fails(h5bridge(*command), 3, "expected")
+        assert_fails(h5bridge(*command), 3, wrong)
 
 
 def test_inspect_weights_alone(h5bridge, net_h5):
