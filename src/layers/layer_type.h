@@ -77,6 +77,13 @@ struct Sample {
   std::vector<SymbolicShape> open_inputs() const;
 };
 
+/// What Keras's layers do with integers (seen on JAX with 3.15.1; floats alone are cast by a dtype policy).
+enum class Integers {
+  Stay,          // pooling by the largest, padding, dropout, sums, ReLU
+  BecomeFloats,  // before anything is computed: weights, means, exponentials
+  AreIndices,    // into a table of floats
+};
+
 class LayerType {
  public:
   std::string name;     // PyTorch's: "Conv2d", "add"; Keras's where only Keras has it
@@ -93,6 +100,7 @@ class LayerType {
   };
   /// Shapes of the outputs, from those of the inputs; throws MalformedFile where they do not fit.
   std::function<std::vector<SymbolicShape>(const Attributes&, const std::vector<SymbolicShape>&)> shapes = same_shape;
+  Integers integers = Integers::Stay;
   LayoutRule layout = keeps_original_layout();
   /// Throws MalformedFile or Unsupported for combinations that no single attribute shows to be wrong.
   std::function<void(const Attributes&)> check = [](const Attributes&) {};

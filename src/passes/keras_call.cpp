@@ -55,7 +55,7 @@ CallArguments CallArguments::from_node(const Json& node) {
     }
     return result;
   }
-  result.is_keras_3 = true;
+  result.is_keras_3 = node.find(kHandsMaskOn) == nullptr;
   const auto argument_of = [&result](const std::string& name, const Json& json) -> Argument {
     std::vector<History> tensors;
     const bool are_all = collect_tensors(json, tensors);
@@ -70,14 +70,18 @@ CallArguments CallArguments::from_node(const Json& node) {
   return result;
 }
 
-bool CallArguments::takes_implied_mask() const {
+bool CallArguments::hands_mask_to_keras_3() const {
   const auto is_tensor = [](const Argument& argument) {
     return std::holds_alternative<std::vector<History>>(argument);
   };
   const auto count = std::ranges::count_if(positional, is_tensor) +
                      std::ranges::count_if(keywords, is_tensor, &std::pair<std::string, Argument>::second);
+  return count == 1;
+}
+
+bool CallArguments::takes_implied_mask() const {
   const bool is_told = std::ranges::any_of(keywords, [](const auto& keyword) { return keyword.first == "mask"; });
-  return !is_told && (count == 1 || !is_keras_3);
+  return !is_told && (!is_keras_3 || hands_mask_to_keras_3());
 }
 
 std::vector<History> CallArguments::tensors() const {

@@ -23,6 +23,9 @@ bool is_history(const Json& json);
 /// Throws MalformedFile for what is none.
 History history_of(const Json& json);
 
+/// Marks a call of Keras 2 in the form of Keras 3: it hands the mask of its first input on whatever else it takes.
+inline constexpr const char* kHandsMaskOn = "hands_mask_on";
+
 /// The arguments of a call.
 struct CallArguments {
   /// Tensors, one or a list of them, or a constant.
@@ -41,6 +44,8 @@ struct CallArguments {
   /// Whether Keras hands the mask of its input to the call by itself. Keras 3 does so beside no other tensor: not to an
   /// LSTM that is given a state.
   bool takes_implied_mask() const;
+  /// Whether Keras 3 would do so for these arguments.
+  bool hands_mask_to_keras_3() const;
   std::vector<History> tensors() const;
 };
 

@@ -195,6 +195,7 @@ class Lifter {
         input.shape.push_back(i == 0 ? Size::symbol("batch") : open_size());
     }
     values_[{name, 0, 0}] = {name, 0};
+    if (!is_floating_point(dtype) && dtype != DType::Bool) integers_.insert({name, 0});
     shapes_.set(name, {input.shape});
     architecture_.inputs.push_back(std::move(input));
   }
@@ -238,12 +239,13 @@ class Lifter {
         add_layer(call);
       else
         check_same_layer(call);
-      const Layer& layer = *architecture_.find_layer(call.name);
+      const Layer layer = *architecture_.find_layer(call.name);  // a copy: casts and masks come beside it
       const BoundCall arguments = bound(call.arguments, *mapping_of_.at(call.name));
       const std::vector<SymbolicShape> outputs =
           Registry::instance().type_of(layer).shapes(layer.attributes, shapes_of(arguments.inputs));
       std::vector<Value> inputs;
       for (const History& input : arguments.inputs) inputs.push_back(values_.at(key(input)));
+      follow_integers(layer, node, outputs.size(), inputs);
       shapes_.set(node, outputs);
       for (std::size_t i = 0; i < outputs.size(); ++i) {
         const auto output = static_cast<std::int64_t>(i);
@@ -251,7 +253,7 @@ class Lifter {
       }
       Node made{node, call.name, std::move(inputs), {}};
       for (const auto& [name, input] : arguments.named) made.named_inputs.emplace_back(name, values_.at(key(input)));
-      follow_mask(layer, made, call.arguments.takes_implied_mask());
+      follow_mask(layer, made, call.arguments.takes_implied_mask(), call.arguments.hands_mask_to_keras_3());
       architecture_.nodes.push_back(std::move(made));
     } catch (const Unsupported& error) {
       problems_ += (problems_.empty() ? "" : "; ") + described + ": " + error.what();
@@ -259,6 +261,28 @@ class Lifter {
     } catch (const Error& error) {
       rethrow_in_file(error, described);
     }
+  }
+
+  // Keras casts integers by itself where a layer computes with floats; PyTorch is told to.
+  void follow_integers(const Layer& layer, const std::string& node, std::size_t outputs, std::vector<Value>& inputs) {
+    const Integers does = Registry::instance().type_of(layer).integers;
+    const bool are_all = std::ranges::all_of(inputs, [&](const Value& input) { return integers_.contains(input); });
+    if (does == Integers::BecomeFloats)
+      for (Value& input : inputs)
+        if (integers_.contains(input)) input = made_float(input);
+    for (std::size_t i = 0; does == Integers::Stay && are_all && i < outputs; ++i)
+      integers_.insert({node, static_cast<std::int64_t>(i)});
+  }
+
+  const Value& made_float(const Value& integer) {
+    if (const auto known = floats_.find(integer); known != floats_.end()) return known->second;
+    Layer cast{new_name(integer.node + "_float"), "to", Registry::instance().find("to")->defaults(), {}};
+    cast.attributes.set("dtype", std::string("float32"));
+    cast.keras.set(kImplied, true);
+    shapes_.set(cast.name, {shapes_.of(integer)});
+    architecture_.nodes.push_back({cast.name, cast.name, {integer}, {}});
+    architecture_.layers.push_back(cast);
+    return floats_.emplace(integer, Value{cast.name, 0}).first->second;
   }
 
   // Arrays among the arguments become values that a layer makes, but for lists that are settings of the layer's type.
@@ -294,16 +318,17 @@ class Lifter {
 
   // Keras hands masks on by itself. A Functional model of Keras 3 tells of them, others do not: what they imply is
   // added.
-  void follow_mask(const Layer& layer, Node& node, bool takes_implied) {
+  void follow_mask(const Layer& layer, Node& node, bool takes_implied, bool told_by_keras_3) {
     const KerasMapping& mapping = *mapping_of_.at(layer.name);
     const auto implied = masks_.find(node.inputs.at(0));
     const bool takes_mask =
         takes_implied && node.named_inputs.empty() && std::ranges::find(mapping.call, "mask") != mapping.call.end();
-    if (takes_mask && implied != masks_.end()) node.named_inputs.emplace_back("mask", made(implied->second));
+    if (takes_mask && implied != masks_.end())
+      node.named_inputs.emplace_back("mask", made(*implied->second, told_by_keras_3));
 
     if (std::vector<Layer> steps = mapping.makes_mask(layer); !steps.empty())
       masks_[{node.name, 0}] =
-          std::make_shared<ImpliedMask>(ImpliedMask{node.name, node.inputs[0], std::move(steps), {}});
+          std::make_shared<ImpliedMask>(ImpliedMask{node.name, node.inputs[0], std::move(steps), {}, {}});
     else if (implied != masks_.end() && !mapping.is_operation() && mapping.passes_mask &&
              shapes_.of({node.name, 0}).size() == shapes_.of(node.inputs[0]).size())
       masks_[{node.name, 0}] = implied->second;
@@ -315,21 +340,23 @@ class Lifter {
     std::string of;
     Value input;
     std::vector<Layer> steps;
-    std::optional<Value> made;
+    std::optional<Value> implied;  // as Keras 3 makes it by itself
+    std::optional<Value> stated;   // where Keras 3 has to be told of it
   };
 
-  const Value& made(const std::shared_ptr<ImpliedMask>& mask) {
-    if (mask->made) return *mask->made;
-    Value value = mask->input;
-    for (Layer step : mask->steps) {
-      step.name = new_name(mask->of + "_mask");
-      step.keras.set(kImplied, true);
+  const Value& made(ImpliedMask& mask, bool told_by_keras_3) {
+    std::optional<Value>& known = told_by_keras_3 ? mask.implied : mask.stated;
+    if (known) return *known;
+    Value value = mask.input;
+    for (Layer step : mask.steps) {
+      step.name = new_name(mask.of + "_mask");
+      if (told_by_keras_3) step.keras.set(kImplied, true);
       shapes_.set(step.name, Registry::instance().type_of(step).shapes(step.attributes, {shapes_.of(value)}));
       architecture_.nodes.push_back({step.name, step.name, {value}, {}});
       value = {step.name, 0};
       architecture_.layers.push_back(std::move(step));
     }
-    return mask->made.emplace(value);
+    return known.emplace(value);
   }
 
   const SymbolicShape& shape_of(const History& tensor) const { return shapes_.of(values_.at(key(tensor))); }
@@ -475,6 +502,8 @@ class Lifter {
   std::set<std::string> unknown_;                          // nodes of layers that are not known
   std::map<std::string, std::string> given_up_;            // by the layers' names, the first of these
   std::map<Value, std::shared_ptr<ImpliedMask>> masks_;
+  std::set<Value> integers_;       // values that hold integers
+  std::map<Value, Value> floats_;  // what they are cast to
   std::string problems_;
   int open_sizes_ = 0;
 };

@@ -55,18 +55,25 @@ Json nested(const std::vector<std::pair<std::string, Json>>& things, const Json*
   return count == things.size() ? result : nested(things);
 }
 
-// Without the masks that Keras makes and hands on by itself.
+// Without the masks that Keras makes and hands on, and the casts of integers that it does, by itself.
 Architecture without_implied(Architecture architecture) {
   const auto is_implied = [&](const std::string& node) {
     const Node* maker = architecture.find_node(node);
     return maker && architecture.layer_of(*maker).keras.contains(kImplied);
   };
   std::set<std::string> implied;
+  std::map<std::string, Value> casts;  // what stands in for each of them as an input
   for (const Node& node : architecture.nodes)
-    if (is_implied(node.name)) implied.insert(node.name);
+    if (is_implied(node.name)) {
+      implied.insert(node.name);
+      casts.emplace(node.name, node.inputs.at(0));
+    }
   std::erase_if(architecture.nodes, [&](const Node& node) { return implied.contains(node.name); });
-  for (Node& node : architecture.nodes)
+  for (Node& node : architecture.nodes) {
     std::erase_if(node.named_inputs, [&](const auto& named) { return implied.contains(named.second.node); });
+    for (Value& input : node.inputs)
+      if (const auto cast = casts.find(input.node); cast != casts.end()) input = cast->second;
+  }
   std::erase_if(architecture.layers, [](const Layer& layer) { return layer.keras.contains(kImplied); });
   return architecture;
 }

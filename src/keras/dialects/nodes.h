@@ -4,11 +4,9 @@
 #include <string>
 
 #include "h5bridge/json.h"
+#include "passes/keras_call.h"
 
 namespace h5bridge {
-
-/// Marks a call of Keras 2, which hands the mask of its first input on whatever else the call takes.
-inline constexpr const char* kHandsMaskOn = "hands_mask_on";
 
 /// [[["x", 0, 0, {}], ["y", 1, 0, {}]]] as [{"args": [[x, y]], "kwargs": {}}]. `class_name` tells where further tensors
 /// go: a recurrent layer's are its initial state. Calls that are in Keras 3's form stay. Throws MalformedFile for what

@@ -103,7 +103,7 @@ LayerType with_axis_default(LayerType type) {
 }  // namespace
 
 std::vector<LayerType> layer_types() {
-  return {
+  std::vector<LayerType> types{
       elementwise("ReLU", "max(0, x)",
                   {or_none(number("max_value", 6, "Keras's: the largest output")),
                    number("negative_slope", 0, "Keras's: slope below the threshold"),
@@ -155,6 +155,11 @@ std::vector<LayerType> layer_types() {
       with_mask(over_axis("Softmax", "exp(x) / sum(exp(x)) over an axis")),
       over_axis("LogSoftmax", "log(softmax(x)) over an axis"),
   };
+  // All but those that only choose between x and a number.
+  for (LayerType& type : types)
+    if (type.name != "ReLU" && type.name != "Hardtanh" && type.name != "Threshold" && type.name != "Identity")
+      type.integers = Integers::BecomeFloats;
+  return types;
 }
 
 }  // namespace h5bridge::activation

@@ -40,6 +40,7 @@ std::vector<AttributeSpec> attributes(std::vector<AttributeSpec> more) {
 LayerType embedding() {
   LayerType type;
   type.name = "Embedding";
+  type.integers = Integers::AreIndices;
   type.summary = "rows of a table, looked up by their index";
   type.source = "torch/nn/modules/sparse.py; keras/src/layers/core/embedding.py";
   type.attributes = attributes({});

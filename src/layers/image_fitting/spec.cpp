@@ -9,6 +9,7 @@ namespace {
 LayerType fitting(const std::string& name, const std::string& summary, const std::string& file) {
   LayerType type;
   type.name = name;
+  type.integers = Integers::BecomeFloats;
   type.summary = summary;
   type.source = "keras/src/layers/preprocessing/image_preprocessing/" + file;
   type.attributes = {required_tuple("size", 2, "height and width of the output"), data_format()};

@@ -76,6 +76,7 @@ void layout(LayoutCall& call, const std::vector<ParameterSpec>& parameters) {
 LayerType over_axes(const std::string& name, const std::string& summary, const std::string& source) {
   LayerType type;
   type.name = name;
+  type.integers = Integers::BecomeFloats;
   type.summary = summary;
   type.source = source;
   type.attributes = {

@@ -32,6 +32,7 @@ std::vector<SymbolicShape> shapes(const Attributes& attributes, const std::vecto
 LayerType linear() {
   LayerType linear;
   linear.name = "Linear";
+  linear.integers = Integers::BecomeFloats;
   linear.summary = "y = x W^T + b over the last axis";
   linear.source = "torch/nn/modules/linear.py; keras/src/layers/core/dense.py";
   linear.attributes = {
@@ -106,6 +107,7 @@ Shape bias_shape(const Attributes& a) { return a.is_none("bias_shape") ? Shape{}
 LayerType einsum_dense() {
   LayerType type;
   type.name = "EinsumDense";
+  type.integers = Integers::BecomeFloats;
   type.summary = "an einsum with a weight, plus a bias (Keras's)";
   type.source = "keras/src/layers/core/einsum_dense.py";
   AttributeSpec equation = text(

@@ -48,6 +48,7 @@ void layout(LayoutCall& call) {
 LayerType normalize() {
   LayerType type;
   type.name = "normalize";
+  type.integers = Integers::BecomeFloats;
   type.summary = "divides by the norm over some axes";
   type.source = "torch/nn/functional.py; keras/src/layers/normalization/unit_normalization.py";
   AttributeSpec dim = required_integers("dim", "the axes");

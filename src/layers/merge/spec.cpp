@@ -34,6 +34,7 @@ std::vector<SymbolicShape> aligned(const Attributes& a, std::vector<SymbolicShap
 LayerType make(const Operator& op) {
   LayerType type;
   type.name = op.name;
+  if (op.name == std::string("Average")) type.integers = Integers::BecomeFloats;
   type.summary = op.summary;
   type.source = "torch/_torch_docs.py; keras/src/layers/merging/; keras/src/ops/numpy.py";
   type.attributes = op.others;

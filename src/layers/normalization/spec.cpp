@@ -41,6 +41,7 @@ void layout(LayoutCall& call) {
 LayerType statistics(const std::string& name, const std::vector<std::size_t>& ranks) {
   LayerType type;
   type.name = name;
+  type.integers = Integers::BecomeFloats;
   type.attributes = {
       required_integer("num_features", "channels"),
       number("eps", 1e-5, "added to the variance"),

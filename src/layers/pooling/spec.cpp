@@ -70,6 +70,7 @@ Shape image(std::int64_t batch, std::size_t axes) {
 LayerType windowed(const std::string& name, std::size_t axes, const std::string& summary) {
   LayerType type;
   type.name = name + torch_suffix(axes);
+  if (name.find("Avg") != std::string::npos) type.integers = Integers::BecomeFloats;
   type.summary = summary;
   type.source = "torch/nn/modules/pooling.py; keras/src/layers/pooling/base_pooling.py";
   type.attributes = {
@@ -215,6 +216,7 @@ LayerType power_pooling(std::size_t axes) {
 LayerType adaptive_pooling(const std::string& name, std::size_t axes) {
   LayerType type;
   type.name = name + torch_suffix(axes);
+  if (name.find("Avg") != std::string::npos) type.integers = Integers::BecomeFloats;
   type.summary = "pooling to a given size, whatever the input's";
   type.source =
       "torch/nn/modules/pooling.py; keras/src/layers/pooling/base_global_pooling.py, base_adaptive_pooling.py";

@@ -20,6 +20,7 @@ AttributeSpec numbers_of(std::string name, double fallback, std::string meaning)
 LayerType rescaling() {
   LayerType type;
   type.name = "Rescaling";
+  type.integers = Integers::BecomeFloats;
   type.summary = "multiplies by numbers and adds others";
   type.source = std::string(kSource) + "rescaling.py";
   AttributeSpec scale =
@@ -59,6 +60,7 @@ std::int64_t product(const Shape& shape) {
 LayerType normalization() {
   LayerType type;
   type.name = "Normalization";
+  type.integers = Integers::BecomeFloats;
   type.summary = "takes a known mean off and divides by a known deviation";
   type.source = std::string(kSource) + "normalization.py";
   const char* given = "one for all, or one for each element of the axes; None: adapted to data";

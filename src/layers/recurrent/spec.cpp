@@ -147,6 +147,7 @@ std::vector<AttributeSpec> attributes(const Kind& kind) {
 LayerType sequence(const Kind& kind) {
   LayerType type;
   type.name = kind.type;
+  type.integers = Integers::BecomeFloats;
   type.summary =
       std::string(kind.type == "RNN" ? "simple" : kind.type) + " recurrent layers; inputs: the sequence and, maybe, " +
       (kind.states == 2 ? "h_0 and c_0; outputs: the sequence, h_n and c_n" : "h_0; outputs: the sequence and h_n");

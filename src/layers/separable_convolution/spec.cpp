@@ -47,6 +47,7 @@ void add_samples(LayerType& type, std::size_t axes) {
 LayerType separable(std::size_t axes) {
   LayerType type;
   type.name = "SeparableConv" + keras_suffix(axes);
+  type.integers = Integers::BecomeFloats;
   type.summary = "Keras's depthwise convolution and a pointwise one after it, over " + std::to_string(axes) +
                  (axes == 1 ? " spatial axis" : " spatial axes");
   type.source = "keras/src/layers/convolutional/base_separable_conv.py";

@@ -97,6 +97,7 @@ AttributeSpec output_padding(std::size_t axes) {
 LayerType transposed(std::size_t axes) {
   LayerType type;
   type.name = "ConvTranspose" + torch_suffix(axes);
+  type.integers = Integers::BecomeFloats;
   type.summary =
       "transposed convolution over " + std::to_string(axes) + (axes == 1 ? " spatial axis" : " spatial axes");
   type.source = "torch/nn/modules/conv.py; keras/src/layers/convolutional/base_conv_transpose.py";
