@@ -129,18 +129,18 @@ def randomised(model, seed):
     return model
 
 
-# Read, but not built here: Keras cannot trace the one over a list of indices; the other's dtype is no part of its derived sample.
-NOT_BUILT = {"ArraySplit", "Cast"}
 # Comes back otherwise than it was written, and does the same. Keras's .h5 does not say whether a ReLU or a Softmax is an operation.
 OTHERWISE = {f"{name}, {what}": "as a layer" for name in ("ReLU: operation, ReLU", "Softmax: operation, Softmax")
              for what in ("plain", "other settings", "last axis", "channels")}  # fmt: skip
 # Keras does not save the dtype that it was told.
 OTHERWISE |= {f"OneHot: operation, one_hot, {what}": "as floats" for what in ("labels", "sequences", "as floats")}
+# Split does what ArraySplit does.
+OTHERWISE |= {f"ArraySplit: {what}": "as Split" for what in ("uneven parts", "last axis")}
 # Of these operations a number on the left comes back on the right.
 COMMUTATIVE = {"Add", "Multiply", "Equal", "NotEqual"}
 # Give the same elements whatever the input.
 CONSTANT = {"ZerosLike", "OnesLike", "FullLike"}
-SAMPLES = [sample for sample in map(KerasSample, keras_samples()) if sample.class_name not in NOT_BUILT]
+SAMPLES = [KerasSample(described) for described in keras_samples()]
 LAYERS = [sample for sample in SAMPLES if not sample.is_operation]
 IN_SEQUENCE = [sample for sample in LAYERS if len(sample.input_shapes) == 1 and not sample.config.get("return_state")]
 

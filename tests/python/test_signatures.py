@@ -273,7 +273,7 @@ def test_every_argument_of_keras_s_classes_has_a_sample():
 
 
 def test_what_every_layer_of_keras_takes_is_set_somewhere():
-    configs = [sample["config"] for sample in keras_samples()]
+    configs = [sample["config"] for sample in keras_samples() if sample["module"] == "keras.layers"]
     covered = {name for name, default in base_arguments().items() if any(is_set(config, name, default) for config in configs)}
     assert missing(list(base_arguments()), covered, BASE_ARGUMENTS_LEFT_OUT) == []
 

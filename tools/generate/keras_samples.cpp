@@ -12,9 +12,10 @@ namespace {
 
 constexpr const char* kLayers = "keras.layers";
 
-// What every layer has in its configuration, and what only says how its weights begin.
+// What every layer has in its configuration, and what only says how its weights begin. An operation's dtype is its own.
 bool is_own(const KerasMapping& mapping, const std::string& key) {
-  return key != "name" && key != "trainable" && key != "dtype" && !mapping.carried.contains(key);
+  const bool is_common = key == "name" || key == "trainable" || (key == "dtype" && mapping.module == kLayers);
+  return !is_common && !mapping.carried.contains(key);
 }
 
 // The call as a constructor's and a call's arguments; none if it is not of the mapping's own class.

@@ -66,6 +66,15 @@ KerasMapping split(const std::string& type, const std::string& class_name) {
   return mapping;
 }
 
+// Keras itself can trace it over a number of parts alone.
+KerasMapping array_split() {
+  KerasMapping mapping = split("tensor_split", "ArraySplit");
+  mapping.samples = {
+      {.what = "uneven parts", .config = {{"indices_or_sections", 3}, {"axis", 1}}, .inputs = {{2, 7, 4}}},
+      {.what = "last axis", .config = {{"indices_or_sections", 2}, {"axis", -1}}, .inputs = {{3, 7}}}};
+  return mapping;
+}
+
 KerasMapping unbind() {
   KerasMapping mapping = operation("unbind", "Unstack", {{"dim", "axis", spelling::integer()}}, {"x"}, kCore);
   mapping.lift = [](Json::Object& config, Attributes&, const Shapes&) { config.erase("num"); };
@@ -86,7 +95,7 @@ std::vector<KerasMapping> keras_mappings() {
       write_only(split("split", "Split")),
       write_only(split("chunk", "Split")),
       split("tensor_split", "Split"),
-      split("tensor_split", "ArraySplit"),
+      array_split(),
       unbind(),
   };
 }

@@ -208,6 +208,7 @@ LayerType sequence(const Kind& kind) {
     sample(
         "other activations",
         {{"activation", "relu"}, {"recurrent_activation", "hard_sigmoid"}, {"num_layers", 2}, {"bidirectional", true}});
+    type.samples.back().between = {-1.0, 1.0};  // a ReLU lets states grow without bound, and rounding with them
   }
   if (kind.type == "GRU") {
     sample("reset before", {{"reset_after", false}});
