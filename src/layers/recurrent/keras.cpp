@@ -264,7 +264,10 @@ KerasMapping two_directions(const Kind& kind, Form form) {
     attributes.set("separate_directions", inner.class_name == kRnn);  // for one layer the two are the same
     config.set("layer", kept_of(forward, described.at("config").as_object()));
     const Json* backward_described = config.find("backward_layer");
-    if (!backward_described || backward_described->is_null()) return;  // Keras's own: the same, backwards
+    if (!backward_described || backward_described->is_null()) {  // Keras's own: the same, backwards
+      config.erase("backward_layer");
+      return;
+    }
     if (backward_described->at("class_name") != Json(inner.class_name))
       throw Unsupported("its two layers are " + inner.class_name + " and " +
                         backward_described->at("class_name").as_string());
