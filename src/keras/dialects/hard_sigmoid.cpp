@@ -9,6 +9,7 @@
 #include "h5bridge/architecture.h"
 #include "h5bridge/error.h"
 #include "keras/dialects/nodes.h"
+#include "passes/keras_call.h"
 
 namespace h5bridge {
 namespace {

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "h5bridge/error.h"
+#include "passes/keras_call.h"
 
 namespace h5bridge {
 namespace {
