@@ -15,16 +15,9 @@ std::vector<WeightProblem> weight_problems(const Model& model) {
   // A file of weights that holds none lacks them all; sources without such a file lack none.
   const bool has_weights_file = model.format == "torch" || model.format == "keras-h5";
   if (!model.architecture || (model.weights.empty() && !has_weights_file)) return result;
+  result = misfits(*model.architecture, model.weights);
   std::set<std::string> expected;
-  for (const NamedParameter& parameter : parameters_of(*model.architecture)) {
-    expected.insert(parameter.name);
-    const Tensor* tensor = model.weights.find(parameter.name);
-    if (!tensor)
-      result.push_back({WeightProblem::Kind::Missing, parameter.name, ""});
-    else if (tensor->shape() != parameter.spec.shape)
-      result.push_back({WeightProblem::Kind::Misshapen, parameter.name,
-                        "has shape " + to_string(tensor->shape()) + ", expected " + to_string(parameter.spec.shape)});
-  }
+  for (const NamedParameter& parameter : parameters_of(*model.architecture)) expected.insert(parameter.name);
   // What is the same view of the same bytes is one tensor with two names: a module that is registered twice.
   std::set<TensorView> known;
   for (const NamedTensor& tensor : model.weights)
@@ -48,22 +41,6 @@ std::vector<WeightProblem> changed_tensors(const Model& model) {
     if (const Tensor* tensor = model.weights.find(name);
         tensor && recorded.is_string() && digest(*tensor) != recorded.as_string())
       result.push_back({WeightProblem::Kind::Changed, name, "differs from its digest"});
-  return result;
-}
-
-std::string summary(const std::vector<WeightProblem>& problems) {
-  std::string result;
-  const auto list = [&](WeightProblem::Kind kind, const std::string& title) {
-    std::string names;
-    for (const WeightProblem& problem : problems)
-      if (problem.kind == kind)
-        names += (names.empty() ? "" : ", ") + problem.tensor + (problem.detail.empty() ? "" : " " + problem.detail);
-    if (!names.empty()) result += (result.empty() ? "" : "; ") + title + names;
-  };
-  list(WeightProblem::Kind::Missing, "missing: ");
-  list(WeightProblem::Kind::Unexpected, "unexpected: ");
-  list(WeightProblem::Kind::Misshapen, "misshapen: ");
-  list(WeightProblem::Kind::Changed, "changed: ");
   return result;
 }
 

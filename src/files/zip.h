@@ -43,10 +43,12 @@ class ZipReader {
   /// The content without reading it now: a part of the file where it is stored, otherwise inflated when first read (and
   /// kept). The checksum of a stored entry is not looked at.
   ByteSourcePtr open(const ZipEntry& entry) const;
-  /// The content, its checksum verified. Throws MalformedFile if that differs.
+  /// The content, its checksum verified unless the archive has none (0 for every entry). Throws MalformedFile if it
+  /// differs.
   std::vector<std::byte> read(const ZipEntry& entry) const;
 
  private:
+  bool has_checksums_ = true;
   ByteSourcePtr file_;
   std::vector<ZipEntry> entries_;
   std::map<std::string, std::size_t, std::less<>> index_;

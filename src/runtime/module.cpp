@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "h5bridge/error.h"
+#include "passes/weight_check.h"
 #include "runtime/device.h"
 #include "runtime/module_implementation.h"
 #include "runtime/module_tree.h"
@@ -63,7 +64,7 @@ void Module::observe(Observer observer) { implementation_->observer = std::move(
 std::shared_ptr<Module> to_module(const Model& model, torch::Device device, const ModuleOptions& options) {
   check_device(device);
   if (!model.architecture) throw UsageError("the model has no architecture, only weights");
-  check_weights(*model.architecture, model.weights);
+  check_fit(*model.architecture, model.weights);
   auto implementation = std::make_unique<Module::Implementation>(model, options.layout.value_or(model.framework));
   torch_call("loading the weights",
              [&] { load_weights(implementation->instances, model.weights, model.trainable, device); });

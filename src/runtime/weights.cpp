@@ -1,6 +1,5 @@
 #include "runtime/weights.h"
 
-#include <optional>
 #include <stdexcept>
 
 #include "h5bridge/error.h"
@@ -9,26 +8,6 @@
 
 namespace h5bridge {
 namespace {
-
-constexpr std::size_t kMostNamed = 10;
-
-std::optional<std::string> misfit(const std::string& name, const ParameterSpec& wanted, const Tensor* found) {
-  const std::string expected = ", expected shape " + to_string(wanted.shape);
-  if (!found) return "\"" + name + "\" is missing" + expected;
-  if (found->shape() != wanted.shape) return "\"" + name + "\" has shape " + to_string(found->shape()) + expected;
-  const bool real = is_floating_point(found->dtype());
-  if (is_floating_point(wanted.dtype) != real)
-    return "\"" + name + "\" has dtype " + std::string(name_of(found->dtype())) + ", expected " +
-           (real ? std::string(name_of(wanted.dtype)) : "a floating-point one");
-  return std::nullopt;
-}
-
-std::string joined(const std::vector<std::string>& faults) {
-  std::string result;
-  for (std::size_t i = 0; i < faults.size() && i < kMostNamed; ++i) result += (i ? "; " : "") + faults[i];
-  if (faults.size() > kMostNamed) result += "; and " + std::to_string(faults.size() - kMostNamed) + " more";
-  return result;
-}
 
 std::vector<ParameterSpec> parameters_of(const Layer& layer) {
   return Registry::instance().type_of(layer).parameters(layer.attributes);
@@ -55,16 +34,6 @@ void for_each_tensor(const Instances& instances, Visit&& visit) {
 }
 
 }  // namespace
-
-void check_weights(const Architecture& architecture, const Weights& weights) {
-  std::vector<std::string> faults;
-  for (const Layer& layer : architecture.layers)
-    for (const ParameterSpec& wanted : parameters_of(layer)) {
-      const std::string name = full_name(layer, wanted);
-      if (const auto fault = misfit(name, wanted, weights.find(name))) faults.push_back(*fault);
-    }
-  if (!faults.empty()) throw MalformedFile("the weights do not fit the architecture: " + joined(faults));
-}
 
 std::set<std::string> tensor_names(const Architecture& architecture) {
   std::set<std::string> result;

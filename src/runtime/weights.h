@@ -15,10 +15,6 @@ namespace h5bridge {
 /// Layers with their instances, in the architecture's order.
 using Instances = std::vector<std::pair<const Layer*, TorchInstance>>;
 
-/// Throws MalformedFile, naming all of them, if tensors that the architecture asks for are missing, or have another
-/// shape or a kind of element that cannot be what they are for.
-void check_weights(const Architecture& architecture, const Weights& weights);
-
 /// The names, in the state_dict, of the parameters and buffers that the architecture asks for.
 std::set<std::string> tensor_names(const Architecture& architecture);
 

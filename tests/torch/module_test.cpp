@@ -206,13 +206,13 @@ TEST_CASE("missing and misshapen weights are all named") {
   model.weights.set("fc.weight", from_torch(random({3, 4})));
   CHECK_THROWS_AS(to_module(model), MalformedFile);
   CHECK_THROWS_WITH(to_module(model),
-                    "the weights do not fit the architecture: \"fc.weight\" has shape (3, 4), expected shape (2, 4); "
-                    "\"fc.bias\" is missing, expected shape (2,)");
+                    "the tensors do not fit the architecture: missing: fc.bias; misshapen: fc.weight has shape (3, 4), "
+                    "expected (2, 4)");
   model = small_model();
   model.weights.set("fc.bias", from_torch(torch::zeros({2}, torch::kInt64)));
   CHECK_THROWS_WITH(
       to_module(model),
-      "the weights do not fit the architecture: \"fc.bias\" has dtype int64, expected a floating-point one");
+      "the tensors do not fit the architecture: misshapen: fc.bias has dtype int64, expected a floating-point one");
 }
 
 TEST_CASE("tensors that the architecture does not name are left alone") {

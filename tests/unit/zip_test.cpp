@@ -154,6 +154,16 @@ TEST_CASE("zip: deflated entries are inflated when they are read") {
   CHECK(text_of(part) == std::string_view(text).substr(999, 3));
 }
 
+TEST_CASE("zip: an archive without checksums is read, one that lacks some is damaged") {
+  Crafted::Entry first = stored("a", "first"), second = stored("b", "second");
+  first.crc = 0;
+  const ZipReader some(source_of(Crafted{{first, second}}.bytes()));
+  CHECK_THROWS_WITH(some.read(some.entries()[0]), "zip: entry 'a': its checksum is wrong (damaged?)");
+  second.crc = 0;
+  const ZipReader none(source_of(Crafted{{first, second}}.bytes()));
+  CHECK(text_of(none.read(none.entries()[0])) == "first");
+}
+
 TEST_CASE("zip: damaged content") {
   Crafted::Entry wrong_sum = stored("s", "content");
   ++wrong_sum.crc;

@@ -1,0 +1,53 @@
+#include "passes/weight_check.h"
+
+#include <optional>
+
+#include "h5bridge/error.h"
+#include "passes/shapes.h"
+
+namespace h5bridge {
+namespace {
+
+std::optional<WeightProblem> misfit(const NamedParameter& wanted, const Tensor* found) {
+  if (!found) return WeightProblem{WeightProblem::Kind::Missing, wanted.name, ""};
+  if (found->shape() != wanted.spec.shape)
+    return WeightProblem{WeightProblem::Kind::Misshapen, wanted.name,
+                         "has shape " + to_string(found->shape()) + ", expected " + to_string(wanted.spec.shape)};
+  const bool is_float = is_floating_point(found->dtype());
+  if (is_floating_point(wanted.spec.dtype) == is_float) return std::nullopt;
+  return WeightProblem{WeightProblem::Kind::Misshapen, wanted.name,
+                       "has dtype " + std::string(name_of(found->dtype())) + ", expected " +
+                           (is_float ? std::string(name_of(wanted.spec.dtype)) : "a floating-point one")};
+}
+
+}  // namespace
+
+std::vector<WeightProblem> misfits(const Architecture& architecture, const Weights& weights) {
+  std::vector<WeightProblem> result;
+  for (const NamedParameter& wanted : parameters_of(architecture))
+    if (auto problem = misfit(wanted, weights.find(wanted.name))) result.push_back(std::move(*problem));
+  return result;
+}
+
+void check_fit(const Architecture& architecture, const Weights& weights) {
+  const std::vector<WeightProblem> problems = misfits(architecture, weights);
+  if (!problems.empty()) throw MalformedFile("the tensors do not fit the architecture: " + summary(problems));
+}
+
+std::string summary(const std::vector<WeightProblem>& problems) {
+  std::string result;
+  const auto list = [&](WeightProblem::Kind kind, const std::string& title) {
+    std::string names;
+    for (const WeightProblem& problem : problems)
+      if (problem.kind == kind)
+        names += (names.empty() ? "" : ", ") + problem.tensor + (problem.detail.empty() ? "" : " " + problem.detail);
+    if (!names.empty()) result += (result.empty() ? "" : "; ") + title + names;
+  };
+  list(WeightProblem::Kind::Missing, "missing: ");
+  list(WeightProblem::Kind::Unexpected, "unexpected: ");
+  list(WeightProblem::Kind::Misshapen, "misshapen: ");
+  list(WeightProblem::Kind::Changed, "changed: ");
+  return result;
+}
+
+}  // namespace h5bridge

@@ -1,0 +1,27 @@
+// Whether tensors are those that an architecture names: the one check, for files and for modules.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "h5bridge/model.h"
+
+namespace h5bridge {
+
+struct WeightProblem {
+  enum class Kind { Missing, Unexpected, Misshapen, Changed };
+  Kind kind;
+  std::string tensor;
+  std::string detail;  // of a misshapen one: "has shape (3,), expected (4,)"
+};
+
+/// What is missing, has another shape, or is no floating-point tensor where one is needed, in the architecture's order.
+std::vector<WeightProblem> misfits(const Architecture& architecture, const Weights& weights);
+
+/// Throws MalformedFile naming all misfits.
+void check_fit(const Architecture& architecture, const Weights& weights);
+
+/// "missing: a, b; unexpected: c; misshapen: d has shape ...".
+std::string summary(const std::vector<WeightProblem>& problems);
+
+}  // namespace h5bridge
