@@ -36,7 +36,7 @@ class Converted:
         """`found` by Keras's names and layout; without names the order tells."""
         assert len(found) == len(expected)
         for i, (name, y) in enumerate(expected.items()):
-            assert_close(found[name] if name in found else list(found.values())[i], keras_layout(y), self.network.tolerance, name)
+            assert_close(found[name] if name in found else list(found.values())[i], keras_layout(y), self.network.tolerance, name, each=False)
 
     def assert_no_permutes(self):
         """Flattens are folded into the layer behind them, and everything else runs in Keras's own layout."""

@@ -11,7 +11,7 @@ COUNTS = {
     "test_keras_layers_live.OTHERWISE": 13,
     "test_keras_layers_live.TRAINING_ALONE": 3,
     "test_layers_live.CONSTANT": 3,
-    "layer_samples.JAX_ONLY": 7,
+    "layer_samples.JAX_ONLY": 9,
     "test_signatures.BASE_ARGUMENTS_LEFT_OUT": 3,
     "test_signatures.KERAS_ARGUMENTS_LEFT_OUT": 17,
     "test_signatures.KERAS_CLASSES_LEFT_OUT": 9,

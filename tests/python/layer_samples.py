@@ -43,7 +43,7 @@ class Sample:
 
     module = property(lambda self: self._made[0])
     alone = property(lambda self: self._made[1])  # PyTorch says it by one module or function
-    exact = property(lambda self: self.alone or not is_inexact(self.type))  # LibTorch gives its very bits
+    exact = property(lambda self: self.alone or not is_inexact(self.type, self.attributes))  # LibTorch gives its very bits
     inputs = property(lambda self: self._made[2])
 
     @cached_property

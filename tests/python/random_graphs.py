@@ -160,7 +160,7 @@ class Graph:
             randomised(module)
         except REFUSALS:
             return False
-        layer = Layer(self.new_name(), module, alone or not is_inexact(sample.type), sample.name, [x.shape[1:] for x in operands])
+        layer = Layer(self.new_name(), module, alone or not is_inexact(sample.type, sample.attributes), sample.name, [x.shape[1:] for x in operands])
         entry = {"name": layer.name, "type": sample.type} | ({"attributes": attributes} if attributes else {})
         if not self.try_to_call(layer, entry, operands):
             return False

@@ -294,7 +294,7 @@ class Normalization(nn.Module):
 
     def __init__(self, axes, sizes, mean=None, variance=None, invert=False):
         super().__init__()
-        self.axes, self.invert = axes, invert
+        self.axes, self.sizes, self.invert = axes, sizes, invert
         if mean is None:
             self.register_buffer("mean", torch.zeros(sizes))
             self.register_buffer("variance", torch.ones(sizes))
@@ -303,6 +303,7 @@ class Normalization(nn.Module):
             self.mean, self.variance = mean, variance
 
     def forward(self, x):
+        assert [x.shape[axis] for axis in self.axes] == list(self.sizes)
         mean, variance = (along(self.axes, values, x) for values in (self.mean, self.variance))
         return mean + x * variance.sqrt() if self.invert else (x - mean) / variance.sqrt()
 
@@ -472,8 +473,9 @@ COMPOSED_ARGUMENTS = {"aligned_at_batch", "initial"}
 INEXACT = ("LSTM", "GRU", "RNN", "ConvTranspose*", "Resizing", "CenterCrop", "einsum", "Dot")
 
 
-def is_inexact(kind):
-    return any(fnmatch.fnmatchcase(kind, pattern) for pattern in INEXACT)
+def is_inexact(kind, attributes):
+    own_cubic = attributes.get("mode") == "cubic"  # Keras's, which the reference adds up in an order of its own
+    return own_cubic or any(fnmatch.fnmatchcase(kind, pattern) for pattern in INEXACT)
 
 
 def is_alone(kind, a):
