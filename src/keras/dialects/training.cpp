@@ -128,6 +128,9 @@ class Optimizer3 {
       for (const KerasVariable& variable : layer.variables)
         if (!variable.path.ends_with("/moving_mean:0") && !variable.path.ends_with("/moving_variance:0"))
           result.push_back(&variable);
+    // Up to 2.0.5 the optimizer had them sorted by their names (keras 2.0.5, engine/training.py, compile).
+    if (version_.line == KerasLine::Standalone && version_.number < 20006)
+      std::ranges::sort(result, {}, [](const KerasVariable* variable) { return variable->path; });
     return result;
   }
 
@@ -162,6 +165,30 @@ void translate_optimizer(KerasFile& file, const KerasVersion& version, const Jso
                                                                         {"registered_name", nullptr}});
 }
 
+// Short names of losses that Keras 3 does not find when it loads a file, as they are those of metrics, too
+// (keras 3.15.1, losses/__init__.py, deserialize).
+constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kShortLosses{{
+    {"bce", "binary_crossentropy"},
+    {"kld", "kl_divergence"},
+    {"mae", "mean_absolute_error"},
+    {"mape", "mean_absolute_percentage_error"},
+    {"mse", "mean_squared_error"},
+    {"msle", "mean_squared_logarithmic_error"},
+}};
+
+// One, a list, or one for each output by its name.
+void spell_out_losses(Json& losses) {
+  if (losses.is_array())
+    for (Json& loss : losses.as_array()) spell_out_losses(loss);
+  if (losses.is_object())
+    for (auto& [output, loss] : losses.as_object()) spell_out_losses(loss);
+  if (!losses.is_string()) return;
+  std::string name = losses.as_string();
+  std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const auto found = std::ranges::find(kShortLosses, std::string_view(name), [](const auto& row) { return row.first; });
+  if (found != kShortLosses.end()) losses = std::string(found->second);
+}
+
 // Whether it names losses or metrics of Keras's by a text, alone or in lists and dicts.
 bool is_named(const Json& json) {
   if (json.is_array()) return std::ranges::all_of(json.as_array(), is_named);
@@ -182,6 +209,7 @@ std::vector<std::string> training_in_keras_3(KerasFile& file, const KerasVersion
       notes.push_back(std::string("the training's ") + key + " is left out: an old Keras's object");
       *value = Json();
     }
+  if (Json* losses = training.find("loss")) spell_out_losses(*losses);
   training.erase("sample_weight_mode");
   const Json* optimizer = training.find("optimizer_config");
   if (!optimizer || !optimizer->is_object()) return notes;
