@@ -6,6 +6,7 @@
 
 #include "h5bridge/error.h"
 #include "model/quoted.h"
+#include "model/same_value.h"
 
 namespace h5bridge {
 namespace {
@@ -52,11 +53,6 @@ const std::vector<OptimizerMapping>& mappings() {
 bool is_about_speed(const std::string& hyperparameter) {
   return hyperparameter == "foreach" || hyperparameter == "fused" || hyperparameter == "capturable" ||
          hyperparameter == "differentiable";
-}
-
-// Numbers are compared as numbers: 0 is 0.0.
-bool same_value(const Json& a, const Json& b) {
-  return a.is_number() && b.is_number() ? a.as_float() == b.as_float() : a == b;
 }
 
 const Json::Array* betas_of(const Json::Object& settings) {

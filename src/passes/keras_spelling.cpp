@@ -4,6 +4,7 @@
 
 #include "h5bridge/error.h"
 #include "layers/registry.h"
+#include "model/same_value.h"
 #include "passes/keras_emitter.h"
 
 namespace h5bridge {
@@ -17,10 +18,6 @@ const Json::Object* written_config(const RecordingEmitter& emitter, const KerasM
     return call.suffix.empty() && call.class_name == mapping.class_name;
   });
   return own == emitter.emitted().end() ? nullptr : &own->config;
-}
-
-bool same_value(const Json& a, const Json& b) {
-  return a == b || (a.is_number() && b.is_number() && a.as_float() == b.as_float());
 }
 
 }  // namespace

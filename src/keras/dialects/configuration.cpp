@@ -109,9 +109,8 @@ class Translator {
   void take_input_shape(const std::string& class_name, Json::Object& config) {
     if (class_name == "InputLayer") return;
     if (const Json* shape = config.find("batch_input_shape")) {
-      const Json* name = config.find("name");
       const Json* dtype = config.find("dtype");
-      if (!first_) first_ = {name && name->is_string() ? name->as_string() : "", *shape, dtype ? *dtype : Json()};
+      if (!first_) first_ = {*shape, dtype ? *dtype : Json()};
       config.erase("batch_input_shape");
     }
   }
@@ -194,7 +193,6 @@ class Translator {
   }
 
   struct FirstLayer {
-    std::string name;
     Json shape;
     Json dtype;
   };

@@ -25,7 +25,7 @@ struct KerasConfiguration {
 
 /// `model_config` as Keras 3.15 would have written it. `stated_version` is the file's keras_version, or "" where it
 /// states none: the form then tells. Throws MalformedFile for what is no configuration, Unsupported for versions before
-/// 2 and for settings that no later Keras has, naming the layer.
+/// 2 and for layers that computed otherwise than any of Keras 3's, naming them.
 KerasConfiguration keras_3_configuration(const Json& model_config, const std::string& stated_version);
 
 }  // namespace h5bridge

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "h5bridge/error.h"
+#include "model/same_value.h"
 
 namespace h5bridge {
 namespace {
@@ -65,11 +66,6 @@ std::vector<const Row*> rows_of(std::string_view kind, std::string_view class_na
     else if (const auto found = by_class.find(name); found != by_class.end())
       result.insert(result.end(), found->second.begin(), found->second.end());
   return result;
-}
-
-// 0 and 0.0 are one number.
-bool same_value(const Json& a, const Json& b) {
-  return a == b || (a.is_number() && b.is_number() && a.as_float() == b.as_float());
 }
 
 void leave_out(Json::Object& settings, const Row& row) {
