@@ -1460,7 +1460,7 @@ def describe(module: nn.Module, example_inputs: Any) -> dict[str, Any]:
         "layers": layers,
         "outputs": {key: value.written() for key, value in outputs.items()} if isinstance(outputs, dict)
                    else [value.written() for value in outputs],
-    } | ({"aliases": aliases} if aliases else {}) | ({"unused": unused} if unused else {})  # fmt: skip
+    } | {key: value for key, value in ({"aliases": aliases, "unused": unused} | registered(module, aliases)).items() if value}  # fmt: skip
 
 
 def other_names(module: nn.Module, entries: list[Entry]) -> tuple[dict[str, str], list[str]]:
@@ -1476,6 +1476,22 @@ def other_names(module: nn.Module, entries: list[Entry]) -> tuple[dict[str, str]
     others = [name for name in tensors if name not in own]
     aliases = {name: first[id(tensors[name])] for name in others if id(tensors[name]) in first}
     return aliases, [name for name in others if name not in aliases]
+
+
+def registered(module: nn.Module, aliases: dict[str, str]) -> dict[str, Any]:
+    """What the order of registration and the identity of parameters say: an optimizer counts by it."""
+    tensors = {name: tensor for name, tensor in module.state_dict(keep_vars=True).items() if isinstance(tensor, Tensor)}
+    parameters = {name: tensor for name, tensor in tensors.items() if isinstance(tensor, nn.Parameter)}
+    ties: dict[int, list[str]] = {}
+    for name, parameter in parameters.items():
+        if name not in aliases:
+            ties.setdefault(id(parameter), []).append(name)
+    return {
+        "state_dict": list(tensors),
+        "buffers": [name for name in tensors if name not in parameters],
+        "frozen": [name for name, parameter in parameters.items() if not parameter.requires_grad],
+        "tied": [names for names in ties.values() if len(names) > 1],
+    }
 
 
 def dumps(architecture: dict[str, Any]) -> str:

@@ -53,14 +53,21 @@ void complete_training(Model& model, const ConvertCommand& options) {
   if (!model.training->loss) model.training->loss = options.loss;
 }
 
-Json summary(const Model& model, const ConvertCommand& options, const std::vector<CheckedView>& checks, bool written) {
+Json notes_of(const Model& model, const CheckedSave& saved) {
+  Json::Array notes(model.notes.begin(), model.notes.end());
+  notes.insert(notes.end(), saved.notes.begin(), saved.notes.end());
+  return notes;
+}
+
+Json summary(const Model& model, const ConvertCommand& options, const CheckedSave& saved) {
   Json::Object json{{"sources", Json::array(options.sources.sources)},
                     {"destinations", Json::array(options.destinations)},
-                    {"written", written},
-                    {"tensors", model.weights.size()}};
+                    {"written", saved.agrees()},
+                    {"tensors", model.weights.size()},
+                    {"notes", notes_of(model, saved)}};
   if (!options.check) return json;
   Json::Array views;
-  for (const CheckedView& view : checks) {
+  for (const CheckedView& view : saved.views) {
     Json::Object item{{"destination", view.path}};
     for (const auto& [name, value] : to_json(view.comparison)) item.set(name, value);
     views.emplace_back(std::move(item));
@@ -77,24 +84,27 @@ void print_checks(const std::vector<CheckedView>& checks) {
 }
 
 ExitStatus convert_model(const ConvertCommand& options) {
-  Model model = load(options.sources.sources, options.sources.load);
-  print_notes(options.common, model);
+  LoadOptions load_options = options.sources.load;
+  load_options.optimizer = !options.no_optimizer;
+  Model model = load(options.sources.sources, load_options);
+  print_notes(options.common, model.notes);
   complete_training(model, options);
   SaveOptions save_options = options.save;
   save_options.optimizer = !options.no_optimizer;
-  std::vector<CheckedView> checks;
+  CheckedSave saved;
   if (options.check) {
     CheckOptions check = options.checking;
     check.device = options.common.device;
-    checks = checked_save(model, options.destinations, save_options, check);
+    saved = checked_save(model, options.destinations, save_options, check);
   } else {
-    save(model, options.destinations, save_options);
+    saved.notes = save(model, options.destinations, save_options);
   }
-  const bool written = std::ranges::all_of(checks, [](const CheckedView& view) { return view.comparison.agrees(); });
+  const bool written = saved.agrees();
+  print_notes(options.common, saved.notes);
   if (options.common.json)
-    print_json(summary(model, options, checks, written));
+    print_json(summary(model, options, saved));
   else
-    print_checks(checks);
+    print_checks(saved.views);
   for (const std::string& path : options.destinations)
     print_message(options.common, (written ? "wrote " : "did not write ") + path);
   return status_of(written);
@@ -115,6 +125,8 @@ void add_convert(CLI::App& program, Action& action) {
   add_choice(command, "--data-format", options.save.data_format, kDataFormats, "of Keras destinations");
   add_choice(command, "--dtype", options.save.dtype, kDTypes, "round floating-point weights to this type");
   command.add_flag("--no-optimizer", options.no_optimizer, "leave the training state out");
+  command.add_flag("--lossless", options.save.lossless,
+                   "refuse what a destination has no place for, instead of saying so");
   CLI::Option* checkpoint = command.add_flag("--checkpoint", options.save.checkpoint,
                                              "PyTorch: write {epoch, model_state_dict, optimizer_state_dict, loss}");
   command.add_option("--epoch", options.epoch, "of the checkpoint, where the source has none")

@@ -3,7 +3,10 @@
 #include <charconv>
 #include <map>
 
+#include "convert/recognise.h"
+#include "h5bridge/byte_source.h"
 #include "h5bridge/error.h"
+#include "h5bridge/json.h"
 
 namespace h5bridge::cli {
 namespace {
@@ -45,6 +48,25 @@ void check_device(const std::string& device) {
       device.starts_with(kNumbered) ? parse_integer(std::string_view(device).substr(kNumbered.size())) : std::nullopt;
   if (device != "cpu" && device != "cuda" && (!number || *number < 0))
     refuse("--device", device, "cpu, cuda or cuda:N");
+}
+
+std::vector<std::string> names_in(const Json& list) {
+  std::vector<std::string> names;
+  for (const Json& name : list.as_array()) names.push_back(name.as_string());
+  return names;
+}
+
+/// ["a", "b"], or a list of such lists, one a group.
+std::vector<std::vector<std::string>> read_param_order(const std::string& path) {
+  return in_file(path, [&] {
+    const Json json = Json::parse(read_text(*open_file(path)));
+    std::vector<std::vector<std::string>> groups;
+    if (json.as_array().empty() || json.as_array().front().is_string())
+      groups.push_back(names_in(json));
+    else
+      for (const Json& group : json.as_array()) groups.push_back(names_in(group));
+    return groups;
+  });
 }
 
 /// An option that may be given again and again, each time with one argument for `take`.
@@ -90,6 +112,10 @@ void add_load_options(CLI::App& command, LoadOptions& options) {
     if (!options.fix_sizes.try_emplace(name, *value).second)
       throw UsageError("--fix-size: " + name + " is given twice");
   });
+  add_repeatable(command, "--param-order", "names.json",
+                 "the names of an optimizer's parameters, as its groups list them",
+                 [&options](const std::string& path) { options.param_order = read_param_order(path); });
+  command.add_flag("--untie", options.untie, "tied tensors that differ in the file become two");
   // A TorchScript archive's graph is not read, so there is nothing to trust.
   command.add_flag_callback("--trust-torchscript", [] { throw UsageError("--trust-torchscript is not supported"); })
       ->group("");

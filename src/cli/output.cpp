@@ -22,8 +22,8 @@ void print_line(const std::string& line) { std::cout << printable(line) << '\n';
 
 void print_json(const Json& json) { std::cout << json.dump(2) << '\n'; }
 
-void print_notes(const CommonOptions& common, const Model& model) {
-  for (const std::string& note : model.notes) print_message(common, "note: " + note);
+void print_notes(const CommonOptions& common, const std::vector<std::string>& notes) {
+  for (const std::string& note : notes) print_message(common, "note: " + note);
 }
 
 void print_message(const CommonOptions& common, const std::string& message) {

@@ -16,8 +16,8 @@ void print_line(const std::string& line);
 void print_json(const Json& json);
 /// A line on standard error, unless --quiet.
 void print_message(const CommonOptions& common, const std::string& message);
-/// What reading a model left out or changed, on standard error.
-void print_notes(const CommonOptions& common, const Model& model);
+/// What reading or writing a model left out or changed, on standard error.
+void print_notes(const CommonOptions& common, const std::vector<std::string>& notes);
 /// Throws SystemFailure if standard output did not take everything.
 void finish_output();
 

@@ -63,7 +63,7 @@ std::string describe(const NamedTensor& output) {
 
 ExitStatus run_model(const RunCommand& options) {
   const Model model = load(options.sources.sources, options.sources.load);
-  print_notes(options.common, model);
+  print_notes(options.common, model.notes);
   const Presentation looks = presentation_of(model, options.running.layout.value_or(model.framework));
   if (!options.output.empty()) check_array_path(options.output, looks.outputs.size());
   const std::vector<NamedTensor> inputs = named_for(read_arrays(options.running.inputs), looks.inputs, "input");

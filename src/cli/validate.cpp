@@ -39,7 +39,7 @@ std::vector<std::string> problems_of(const Model& model, bool allow_unexpected) 
 
 ExitStatus validate_model(const ValidateCommand& options) {
   const Model model = load_unchecked(options.sources.sources, options.sources.load);
-  print_notes(options.common, model);
+  print_notes(options.common, model.notes);
   const std::vector<std::string> problems = problems_of(model, options.sources.load.allow_unexpected);
   const std::size_t layers = model.architecture ? model.architecture->layers.size() : 0;
   if (options.common.json) {

@@ -19,7 +19,7 @@ struct VerifyCommand {
 
 ExitStatus verify_model(const VerifyCommand& options) {
   const Model model = load(options.sources.sources, options.sources.load);
-  print_notes(options.common, model);
+  print_notes(options.common, model.notes);
   const Presentation looks = presentation_of(model, options.running.layout.value_or(model.framework));
   const std::vector<NamedTensor> inputs = named_for(read_arrays(options.running.inputs), looks.inputs, "input");
   const std::vector<NamedTensor> expected = named_for(read_arrays(options.expected), looks.outputs, "output");

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "convert/replacement.h"
+#include "convert/save.h"
 #include "h5bridge/error.h"
 #include "passes/presentation.h"
 
@@ -56,25 +57,29 @@ void require_whole(const Model& model) {
 
 }  // namespace
 
-std::vector<CheckedView> checked_save(const Model& model, const std::vector<std::string>& paths,
-                                      const SaveOptions& options, const CheckOptions& check) {
+bool CheckedSave::agrees() const {
+  return std::ranges::all_of(views, [](const CheckedView& view) { return view.comparison.agrees(); });
+}
+
+CheckedSave checked_save(const Model& model, const std::vector<std::string>& paths, const SaveOptions& options,
+                         const CheckOptions& check) {
   require_whole(model);
   const std::vector<NamedTensor> inputs = random_inputs(*model.architecture, presentation_of(model), check.inputs);
   Replacement replacement;
   std::vector<std::pair<std::string, std::string>> renames;
   std::vector<std::unique_ptr<SiblingFolder>> folders;
-  std::vector<CheckedView> result;
+  CheckedSave result;
   for (const std::string& path : paths) {
     const std::string temporary = replacement.temporary_for(path);
     folders.push_back(std::make_unique<SiblingFolder>(path));
     const std::string written = *folders.back() / fs::path(path).filename();
-    save(model, written, options);
+    write_view(model, written, path, options, result.notes);
     const RunOptions run{.device = check.device, .layout = model.framework};
-    result.push_back({path, compare_outputs(model, read_back(written, model), inputs, run, check.tolerance)});
+    result.views.push_back({path, compare_outputs(model, read_back(written, model), inputs, run, check.tolerance)});
     fs::permissions(written, fs::status(temporary).permissions());
     renames.emplace_back(written, temporary);
   }
-  if (!std::ranges::all_of(result, [](const CheckedView& view) { return view.comparison.agrees(); })) return result;
+  if (!result.agrees()) return result;
   for (const auto& [from, to] : renames) fs::rename(from, to);
   replacement.commit();
   return result;

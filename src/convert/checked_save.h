@@ -15,6 +15,13 @@ struct CheckedView {
   OutputComparison comparison;
 };
 
+struct CheckedSave {
+  std::vector<CheckedView> views;
+  std::vector<std::string> notes;  // as save returns them
+
+  bool agrees() const;
+};
+
 struct CheckOptions {
   std::string device = "cpu";
   RandomInputs inputs;
@@ -24,7 +31,7 @@ struct CheckOptions {
 /// Writes every view of the model, reads it back and runs it and the model on random inputs. A view that lacks one half
 /// of the model is run with the other half of the original. The destinations are replaced only if all views agree.
 /// Throws what save, load and make_runner throw, UsageError if the model lacks a half.
-std::vector<CheckedView> checked_save(const Model& model, const std::vector<std::string>& paths,
-                                      const SaveOptions& options, const CheckOptions& check);
+CheckedSave checked_save(const Model& model, const std::vector<std::string>& paths, const SaveOptions& options,
+                         const CheckOptions& check);
 
 }  // namespace h5bridge

@@ -20,7 +20,8 @@ constexpr const char* kKerasVersion = "3.15.1";
 
 class KerasWriter {
  public:
-  KerasWriter(const Model& model, const SaveOptions& options) : model_(model), options_(options) {
+  KerasWriter(const Model& model, const SaveOptions& options, Notes& notes)
+      : model_(model), options_(options), notes_(notes) {
     if (!model.architecture) throw UsageError("needs an architecture; give the architecture JSON beside the weights");
     if (model.weights.empty() && !parameters_of(*model.architecture).empty())
       throw UsageError("needs weights; give them beside the architecture");
@@ -110,12 +111,12 @@ class KerasWriter {
   }
 
   // An optimizer that came from Keras goes back as it was, as long as its variables still fit.
-  KerasOptimizer write_optimizer(const Optimizer& optimizer) const {
+  KerasOptimizer write_optimizer(const Optimizer& optimizer) {
     const bool same_layout =
         model_.framework == Framework::Keras && format_ == presented_format(*model_.architecture, Framework::Keras);
     if (!optimizer.keras.empty() && same_layout)
       return {Json::Object{{"class_name", optimizer.kind}, {"config", optimizer.keras}}, optimizer.keras_variables};
-    return optimizer_to_keras(optimizer, plan_, model_.weights);
+    return optimizer_to_keras(optimizer, plan_, model_.weights, notes_);
   }
 
   Json torch_settings(const Optimizer& optimizer, const KerasOptimizer& keras) {
@@ -184,6 +185,7 @@ class KerasWriter {
 
   const Model& model_;
   const SaveOptions& options_;
+  Notes& notes_;
   DataFormat format_ = DataFormat::ChannelsLast;
   KerasPlan plan_;
   KerasFile file_;
@@ -193,12 +195,12 @@ class KerasWriter {
 
 }  // namespace
 
-KerasFile keras_from_model(const Model& model, const SaveOptions& options) {
+KerasFile keras_from_model(const Model& model, const SaveOptions& options, Notes& notes) {
   const std::optional<Model> original = keras_original(model);
   const bool in_own_format =
       original &&
       (!options.data_format || *options.data_format == presented_format(*original->architecture, Framework::Keras));
-  return KerasWriter(in_own_format ? *original : model, options).run();
+  return KerasWriter(in_own_format ? *original : model, options, notes).run();
 }
 
 }  // namespace h5bridge

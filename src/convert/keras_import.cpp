@@ -40,7 +40,8 @@ std::optional<DataFormat> stated_format(const Json& config) {
 
 class KerasReader {
  public:
-  KerasReader(const KerasFile& file, const std::optional<Architecture>& architecture) : file_(file) {
+  KerasReader(const KerasFile& file, const std::optional<Architecture>& architecture, const LoadOptions& options)
+      : file_(file), options_(options) {
     const Json* own = file.extra.find("architecture");
     if (architecture)
       model_.architecture = architecture;
@@ -249,7 +250,7 @@ class KerasReader {
       if (const Json* epoch = own->find("epoch"); epoch && epoch->is_integer()) training.epoch = epoch->as_integer();
       if (const Json* loss = own->find("loss"); loss && loss->is_number()) training.loss = loss->as_float();
     }
-    if (file_.training_config.is_object()) {
+    if (file_.training_config.is_object() && options_.optimizer) {
       Json compile = file_.training_config;
       if (const Json* config = compile.find("optimizer_config"); config && config->is_object()) {
         std::vector<NamedTensor> variables;
@@ -302,6 +303,7 @@ class KerasReader {
   }
 
   const KerasFile& file_;
+  const LoadOptions& options_;
   Model model_;
   KerasPlan plan_;
   std::map<std::string, LayerVariables> layers_;  // by Keras's name
@@ -311,8 +313,9 @@ class KerasReader {
 
 }  // namespace
 
-Model model_from_keras(const KerasFile& file, const std::optional<Architecture>& architecture) {
-  return KerasReader(file, architecture).run();
+Model model_from_keras(const KerasFile& file, const std::optional<Architecture>& architecture,
+                       const LoadOptions& options) {
+  return KerasReader(file, architecture, options).run();
 }
 
 }  // namespace h5bridge

@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "convert/save.h"
 #include "files/keras_h5.h"
 #include "h5bridge/h5bridge.h"
 
@@ -12,10 +13,11 @@ namespace h5bridge {
 /// names; otherwise the one that h5bridge left in the file holds, or else what its configuration describes. Tensors
 /// that are not there are left out: check_weights tells. Throws UsageError for a file of weights alone without
 /// `architecture`.
-Model model_from_keras(const KerasFile& file, const std::optional<Architecture>& architecture);
+Model model_from_keras(const KerasFile& file, const std::optional<Architecture>& architecture,
+                       const LoadOptions& options = {});
 
-/// What to write for a model. Throws UsageError if it lacks architecture or weights, Unsupported for what Keras cannot
-/// say.
-KerasFile keras_from_model(const Model& model, const SaveOptions& options);
+/// What to write for a model. `notes` gets what Keras has no place for. Throws UsageError if it lacks architecture or
+/// weights, Unsupported for what Keras cannot say.
+KerasFile keras_from_model(const Model& model, const SaveOptions& options, Notes& notes);
 
 }  // namespace h5bridge

@@ -176,7 +176,7 @@ Model put_together(Parts parts, const LoadOptions& options) {
   if (parts.keras) {
     model = in_file(parts.weights_file, [&] {
       std::vector<std::string> notes = translate(*parts.keras, parts.keras_config);
-      Model read = model_from_keras(*parts.keras, parts.architecture);
+      Model read = model_from_keras(*parts.keras, parts.architecture, options);
       read.notes.insert(read.notes.begin(), notes.begin(), notes.end());
       return read;
     });

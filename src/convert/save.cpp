@@ -1,3 +1,5 @@
+#include "convert/save.h"
+
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -15,7 +17,7 @@
 namespace h5bridge {
 namespace {
 
-using Write = void (*)(const Model&, const std::string& path, const SaveOptions&);
+using Write = void (*)(const Model&, const std::string& path, const SaveOptions&, Notes&);
 
 struct Format {
   std::string name;
@@ -31,11 +33,11 @@ void write_stream(const std::string& path, const std::function<void(std::ostream
   if (!out) throw SystemFailure(std::string("writing failed: ") + std::strerror(errno));
 }
 
-void write_keras(const Model& model, const std::string& path, const SaveOptions& options) {
-  write_keras_h5(keras_from_model(model, options), path);
+void write_keras(const Model& model, const std::string& path, const SaveOptions& options, Notes& notes) {
+  write_keras_h5(keras_from_model(model, options, notes), path);
 }
 
-void write_torch(const Model& model, const std::string& path, const SaveOptions& options) {
+void write_torch(const Model& model, const std::string& path, const SaveOptions& options, Notes&) {
   const bool needs_none = model.architecture && parameters_of(*model.architecture).empty();
   if (model.weights.empty() && !needs_none) throw UsageError("needs weights, and the sources have none");
   if (options.checkpoint && !options.optimizer)
@@ -51,7 +53,7 @@ void write_torch(const Model& model, const std::string& path, const SaveOptions&
   });
 }
 
-void write_architecture(const Model& model, const std::string& path, const SaveOptions&) {
+void write_architecture(const Model& model, const std::string& path, const SaveOptions&, Notes&) {
   if (!model.architecture) throw UsageError("needs an architecture, and the sources have none");
   const Json json = architecture_to_json(architecture_for_torch(*model.architecture));
   write_stream(path, [&](std::ostream& out) { out << json.dump(2) << '\n'; });
@@ -101,17 +103,29 @@ Model cast_weights(const Model& model, DType dtype) {
 
 }  // namespace
 
-void save(const Model& model, const std::vector<std::string>& paths, const SaveOptions& options) {
+void write_view(const Model& model, const std::string& path, const std::string& destination, const SaveOptions& options,
+                Notes& notes) {
+  const Format& format = format_for(destination, options.format);
+  in_file(destination, [&] {
+    const auto refuse = [&](const Notes& lost) {
+      if (options.lossless && !lost.empty()) throw Unsupported(lost.front() + " (--lossless)");
+    };
+    refuse(model.notes);
+    Notes own;
+    format.write(options.dtype ? cast_weights(model, *options.dtype) : model, path, options, own);
+    refuse(own);
+    for (const std::string& note : own) notes.push_back(destination + ": " + note);
+  });
+}
+
+std::vector<std::string> save(const Model& model, const std::vector<std::string>& paths, const SaveOptions& options) {
   if (paths.empty()) throw UsageError("no destination is given");
-  std::vector<const Format*> chosen;
-  for (const std::string& path : paths) chosen.push_back(&format_for(path, options.format));
-  const Model source = options.dtype ? cast_weights(model, *options.dtype) : model;
+  for (const std::string& path : paths) format_for(path, options.format);
   Replacement replacement;
-  for (std::size_t i = 0; i < paths.size(); ++i) {
-    const std::string temporary = replacement.temporary_for(paths[i]);
-    in_file(paths[i], [&] { chosen[i]->write(source, temporary, options); });
-  }
+  Notes notes;
+  for (const std::string& path : paths) write_view(model, replacement.temporary_for(path), path, options, notes);
   replacement.commit();
+  return notes;
 }
 
 std::string_view version() { return H5BRIDGE_VERSION; }

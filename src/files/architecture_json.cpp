@@ -99,6 +99,18 @@ void add_entry(const Json& entry, Architecture& architecture) {
   architecture.nodes.push_back(std::move(node));
 }
 
+std::vector<std::string> texts_from(const Json* list) {
+  std::vector<std::string> result;
+  if (!list) return result;
+  for (const Json& text : list->as_array()) result.push_back(text.as_string());
+  return result;
+}
+
+// A list of texts, where there are any.
+void set_texts(Json::Object& object, const char* member, const std::vector<std::string>& texts) {
+  if (!texts.empty()) object.set(member, Json::Array(texts.begin(), texts.end()));
+}
+
 Json entry_of(const Architecture& architecture, const Node& node, bool defines) {
   Json::Object entry{{"name", node.name}};
   if (defines) {
@@ -128,7 +140,9 @@ bool looks_like_architecture(const Json& json) { return json.find("h5bridge") !=
 bool looks_like_keras_config(const Json& json) { return json.find("class_name") && json.find("config"); }
 
 Architecture architecture_from_json(const Json& json) {
-  refuse_unknown(json.as_object(), {"h5bridge", "name", "inputs", "layers", "outputs", "aliases", "unused", "keras"},
+  refuse_unknown(json.as_object(),
+                 {"h5bridge", "name", "inputs", "layers", "outputs", "aliases", "unused", "state_dict", "buffers",
+                  "frozen", "tied", "notes", "keras"},
                  "the architecture");
   if (const std::int64_t version = json.at("h5bridge").as_integer(); version != kVersion)
     throw Unsupported("the architecture is of version " + std::to_string(version) + ", expected " +
@@ -145,8 +159,13 @@ Architecture architecture_from_json(const Json& json) {
   }
   if (const Json* aliases = json.find("aliases"))
     for (const auto& [alias, name] : aliases->as_object()) architecture.aliases.emplace_back(alias, name.as_string());
-  if (const Json* unused = json.find("unused"))
-    for (const Json& name : unused->as_array()) architecture.unused.push_back(name.as_string());
+  architecture.unused = texts_from(json.find("unused"));
+  architecture.state_dict = texts_from(json.find("state_dict"));
+  architecture.buffers = texts_from(json.find("buffers"));
+  architecture.frozen = texts_from(json.find("frozen"));
+  if (const Json* tied = json.find("tied"))
+    for (const Json& group : tied->as_array()) architecture.ties.push_back(texts_from(&group));
+  architecture.notes = texts_from(json.find("notes"));
   if (const Json* keras = json.find("keras")) architecture.keras = keras->as_object();
   return architecture;
 }
@@ -182,8 +201,16 @@ Json architecture_to_json(const Architecture& architecture) {
     for (const auto& [alias, name] : architecture.aliases) aliases.set(alias, name);
     result.set("aliases", std::move(aliases));
   }
-  if (!architecture.unused.empty())
-    result.set("unused", Json::Array(architecture.unused.begin(), architecture.unused.end()));
+  set_texts(result, "unused", architecture.unused);
+  set_texts(result, "state_dict", architecture.state_dict);
+  set_texts(result, "buffers", architecture.buffers);
+  set_texts(result, "frozen", architecture.frozen);
+  if (!architecture.ties.empty()) {
+    Json::Array tied;
+    for (const auto& group : architecture.ties) tied.push_back(Json::Array(group.begin(), group.end()));
+    result.set("tied", std::move(tied));
+  }
+  set_texts(result, "notes", architecture.notes);
   if (!architecture.keras.empty()) result.set("keras", architecture.keras);
   return result;
 }

@@ -149,11 +149,11 @@ class CheckpointReader {
  public:
   CheckpointReader(const TorchFile& file, const Entry& state_dict) : file_(file), state_dict_(state_dict) {}
 
-  void read_into(Model& model) {
+  void read_into(Model& model, bool with_optimizer) {
     Training training;
     if (const auto entry = find_optimizer(file_.root())) {
-      training.optimizer = read_optimizer(file_, *entry->value);
-      if (training.optimizer) take("optimizer", entry->key);
+      if (with_optimizer) training.optimizer = read_optimizer(file_, *entry->value);
+      if (training.optimizer || !with_optimizer) take("optimizer", entry->key);
     }
     for (const Entry& entry : entries_of(file_.root())) {
       if (const auto* epoch = entry.value->as<std::int64_t>(); entry.key == "epoch" && epoch) {
@@ -198,7 +198,7 @@ Model read_torch_file(const ByteSourcePtr& file, const LoadOptions& options) {
   model.framework = Framework::Torch;
   model.format = "torch";
   model.weights = read_weights(torch, state_dict);
-  if (!entry.key.empty()) CheckpointReader(torch, entry).read_into(model);
+  if (!entry.key.empty()) CheckpointReader(torch, entry).read_into(model, options.optimizer);
   if (has_metadata(state_dict)) {
     if (!model.metadata.contains("torch")) model.metadata.set("torch", Json::Object{});
     const Ref metadata = pickle::find(*state_dict.state->as<Dict>(), "_metadata");

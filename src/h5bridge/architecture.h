@@ -100,9 +100,14 @@ struct Architecture {
   std::vector<Node> nodes;  // in an order in which every value is made before it is used
   std::vector<Output> outputs;
   std::vector<std::pair<std::string, std::string>>
-      aliases;                      // further names of tensors in the state_dict: a module that is registered twice
-  std::vector<std::string> unused;  // tensors of the state_dict that nothing computes with
-  Json::Object keras;               // what Keras says of the model itself: class_name, name, ...
+      aliases;                          // further names of tensors in the state_dict: a module that is registered twice
+  std::vector<std::string> unused;      // tensors of the state_dict that nothing computes with
+  std::vector<std::string> state_dict;  // all of its names, in PyTorch's order of registration; empty where not known
+  std::vector<std::string> buffers;     // those of them that are buffers
+  std::vector<std::string> frozen;      // parameters with requires_grad=False
+  std::vector<std::vector<std::string>> ties;  // parameters that are one; named_parameters() gives the first name
+  std::vector<std::string> notes;              // what forward does and no layer says (a detach), a line each
+  Json::Object keras;                          // what Keras says of the model itself: class_name, name, ...
 
   const Layer* find_layer(std::string_view wanted) const;
   Layer* find_layer(std::string_view wanted);

@@ -24,6 +24,10 @@ struct LoadOptions {
   std::string key{};                                // the entry of a checkpoint that holds the state_dict: "ema", "a.b"
   bool allow_unexpected = false;                    // carry along tensors that the architecture does not name
   std::map<std::string, std::int64_t> fix_sizes{};  // symbols bound to numbers
+  bool optimizer = true;                            // read the state of the optimizer
+  /// The names of an optimizer's parameters as its groups list them, a list a group, where the file does not say.
+  std::vector<std::vector<std::string>> param_order{};
+  bool untie = false;  // tied parameters that differ in the file become two
 };
 
 /// Reads the files that together make one model, in any order, each recognised by its content. Weights stay on disk
@@ -43,15 +47,18 @@ struct SaveOptions {
   bool optimizer = true;                    // write the training state where the format holds one
   bool checkpoint = false;                  // torch: the dict {epoch, model_state_dict, optimizer_state_dict, loss}
   std::optional<DType> dtype{};             // floating-point weights are rounded to it
+  bool lossless = false;                    // refuse what the destination has no place for, instead of saying so
 };
 
 /// Writes views of the model: all are written beside their destinations first, then renamed. A path holds the old file
-/// or the whole new one, never a part. Throws UsageError, Unsupported, SystemFailure.
-void save(const Model& model, const std::vector<std::string>& paths, const SaveOptions& options = {});
+/// or the whole new one, never a part. Returns notes: what the destinations have no place for, a line each. Throws
+/// UsageError, Unsupported, SystemFailure.
+std::vector<std::string> save(const Model& model, const std::vector<std::string>& paths,
+                              const SaveOptions& options = {});
 /// One view.
 template <std::convertible_to<std::string> Path>
-void save(const Model& model, const Path& path, const SaveOptions& options = {}) {
-  save(model, std::vector<std::string>{path}, options);
+std::vector<std::string> save(const Model& model, const Path& path, const SaveOptions& options = {}) {
+  return save(model, std::vector<std::string>{path}, options);
 }
 
 }  // namespace h5bridge

@@ -229,7 +229,8 @@ const OptimizerMapping* optimizer_mapping(const std::string& kind) {
   return nullptr;
 }
 
-KerasOptimizer optimizer_to_keras(const Optimizer& optimizer, const KerasPlan& plan, const Weights& weights) {
+KerasOptimizer optimizer_to_keras(const Optimizer& optimizer, const KerasPlan& plan, const Weights& weights,
+                                  std::vector<std::string>&) {
   const OptimizerMapping* mapping = optimizer_mapping(optimizer.kind);
   if (!mapping)
     throw Unsupported("the optimizer " + optimizer.kind +

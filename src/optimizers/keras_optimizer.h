@@ -37,8 +37,10 @@ struct KerasOptimizer {
   bool in_plan_order = true;           // whether the file lists layers as the plan does: variables may go by place
 };
 
-/// Throws Unsupported, naming the setting, for what Keras's optimizers do not do.
-KerasOptimizer optimizer_to_keras(const Optimizer& optimizer, const KerasPlan& plan, const Weights& weights);
+/// `notes` gets the settings that Keras's optimizer has no place for, a line each. Throws Unsupported, naming the
+/// setting, where its state would mean something else.
+KerasOptimizer optimizer_to_keras(const Optimizer& optimizer, const KerasPlan& plan, const Weights& weights,
+                                  std::vector<std::string>& notes);
 
 /// Never fails for an optimizer without a mapping: it is kept as Keras has it. Throws MalformedFile if variables do not
 /// fit.

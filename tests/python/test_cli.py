@@ -358,7 +358,7 @@ def test_quiet_and_json(h5bridge, net, tmp_path):
     assert done.stdout == "" and done.stderr == "h5bridge: wrote a.h5\nh5bridge: wrote a.pth\n"
     done = h5bridge("convert", "net.json", "net.pth", "-o", "a.h5", "--quiet", "--json")
     assert done.stderr == ""
-    assert json.loads(done.stdout) == {"sources": ["net.json", "net.pth"], "destinations": ["a.h5"], "written": True, "tensors": 9}
+    assert json.loads(done.stdout) == {"sources": ["net.json", "net.pth"], "destinations": ["a.h5"], "written": True, "tensors": 9, "notes": []}
 
 
 # ---- inspect ----

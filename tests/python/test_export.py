@@ -124,7 +124,7 @@ def interpret(architecture, state, inputs):
 def check_form(a):
     """docs/architecture.md: the members, unique names, values made before they are used."""
     assert list(a)[:5] == ["h5bridge", "name", "inputs", "layers", "outputs"] and a["h5bridge"] == 1
-    assert set(list(a)[5:]) <= {"aliases", "unused"}
+    assert set(list(a)[5:]) <= {"aliases", "unused", "state_dict", "buffers", "frozen", "tied", "notes"}
     made, defined = set(), set()
     for x in a["inputs"]:
         assert set(x) == {"name", "shape", "dtype"} and x["name"] not in made
@@ -889,6 +889,32 @@ def test_other_names_and_inputs_in_dicts_and_lists():
     assert [x["name"] for x in described["inputs"]] == ["left", "right", "more_0", "more_1"]
     assert described["aliases"] == {"net.0.weight": "fc.weight", "net.0.bias": "fc.bias"}
     assert described["unused"] == ["seen", "auxiliary.weight", "auxiliary.bias"]
+
+
+class Registered(nn.Module):
+    """A tie, a frozen parameter and a buffer, registered in another order than they are called."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(5, 7, bias=False)
+        self.norm = nn.BatchNorm1d(5)
+        self.tokens = nn.Embedding(7, 5)
+        self.head.weight = self.tokens.weight
+        self.norm.weight.requires_grad_(False)
+
+    def forward(self, ids):
+        return self.head(self.norm(self.tokens(ids).transpose(1, 2)).transpose(1, 2))
+
+
+def test_the_order_of_registration_buffers_frozen_and_tied_parameters_are_stated():
+    module = Registered()
+    described = h5bridge_export.describe(module, torch.zeros(2, 6, dtype=torch.long))
+    assert described["state_dict"] == list(module.state_dict())
+    assert described["buffers"] == [name for name, _ in module.named_buffers()]
+    assert described["frozen"] == ["norm.weight"]
+    assert described["tied"] == [["head.weight", "tokens.weight"]]
+    plain = h5bridge_export.describe(nn.Sequential(nn.Linear(2, 3)), torch.randn(2, 2))
+    assert plain["state_dict"] == ["0.weight", "0.bias"] and not {"buffers", "frozen", "tied"} & set(plain)
 
 
 def halved_and_doubled(x):

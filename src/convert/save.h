@@ -1,0 +1,19 @@
+// Writing views of a model. Its public half is in <h5bridge/h5bridge.h>.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "h5bridge/h5bridge.h"
+
+namespace h5bridge {
+
+/// What a destination has no place for, a line each.
+using Notes = std::vector<std::string>;
+
+/// Writes one view to `path`, a temporary that will become `destination`: the suffix of that one tells the format, and
+/// messages and notes name it. With options.lossless a note is an error, Unsupported.
+void write_view(const Model& model, const std::string& path, const std::string& destination, const SaveOptions& options,
+                Notes& notes);
+
+}  // namespace h5bridge
