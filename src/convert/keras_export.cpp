@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <iterator>
 #include <set>
 
 #include "convert/keras_extra.h"
@@ -166,6 +168,7 @@ class KerasWriter {
       }
       if (!written_.contains(tensor.name)) file_.extra_tensors.push_back(tensor);
     }
+    std::ranges::copy(model_.residuals, std::back_inserter(file_.extra_tensors));
     extra_.set("names", std::move(names));
     extra_.set("digests", std::move(digests));
     Json::Array tied;

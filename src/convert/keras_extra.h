@@ -10,8 +10,10 @@
 //   "training": {"epoch", "loss", "optimizer": {"kind", "hyperparameters", "groups", "parameters_with_state",
 //   "digests"}}
 //
-// Its tensors are residuals by their state_dict names, and "optimizer/<parameter>/<slot>" for state that Keras holds
-// rounded: while the digest of the Keras variable stands, the exact tensor is the one that is used.
+// Its tensors are residuals by their state_dict names, "optimizer/<parameter>/<slot>" for state that Keras holds
+// rounded: while the digest of the Keras variable stands, the exact tensor is the one that is used, and
+// "unscaled/<layer>/<variable>" for Keras 2's variables that were multiplied (keras/dialects/hard_sigmoid.h): they hold
+// as long as multiplying them gives what the file has.
 #pragma once
 
 #include <algorithm>
@@ -23,6 +25,7 @@
 namespace h5bridge {
 
 inline const std::string kOptimizerFolder = "optimizer/";
+inline const std::string kUnscaledFolder = "unscaled/";
 
 inline const NamedTensor* find_tensor(const std::vector<NamedTensor>& tensors, const std::string& name) {
   const auto found =

@@ -196,7 +196,9 @@ class KerasReader {
   // Counters and the like; and tensors that were carried along without being the architecture's.
   void read_residuals() {
     for (const NamedTensor& tensor : file_.extra_tensors)
-      if (!tensor.name.starts_with(kOptimizerFolder) && !model_.weights.find(tensor.name))
+      if (tensor.name.starts_with(kUnscaledFolder))
+        model_.residuals.push_back(tensor);
+      else if (!tensor.name.starts_with(kOptimizerFolder) && !model_.weights.find(tensor.name))
         model_.weights.add(tensor.name, tensor.tensor);
     for (const auto& [name, fallback] : plan_.residuals)
       if (!model_.weights.find(name)) model_.weights.add(name, fallback);

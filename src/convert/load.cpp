@@ -141,22 +141,28 @@ void leave_out_optimizer(KerasFile& file, KerasConfiguration& configuration) {
   file.optimizer.clear();
 }
 
+// What a translation gives beside the file.
+struct Translation {
+  std::vector<std::string> notes;
+  std::vector<NamedTensor> residuals;
+};
+
 // The file as Keras 3.15 would have written it. Weights without a configuration are read as the one beside them says.
-std::vector<std::string> translate(KerasFile& file, const std::optional<StatedConfiguration>& beside) {
+Translation translate(KerasFile& file, const std::optional<StatedConfiguration>& beside) {
   if (!file.model_config.is_object() && beside) {
     const auto or_beside = [](const std::string& own, const std::string& other) { return own.empty() ? other : own; };
-    weights_in_keras_3(file.layers, beside->configuration, or_beside(file.keras_version, beside->keras_version),
-                       or_beside(file.backend, beside->backend));
-    return beside->configuration.notes;
+    return {beside->configuration.notes,
+            weights_in_keras_3(file.layers, beside->configuration, or_beside(file.keras_version, beside->keras_version),
+                               or_beside(file.backend, beside->backend))};
   }
   if (!file.model_config.is_object()) return {};
   KerasConfiguration own = keras_3_configuration(file.model_config, file.keras_version);
-  weights_in_keras_3(file.layers, own, file.keras_version, file.backend);
+  std::vector<NamedTensor> residuals = weights_in_keras_3(file.layers, own, file.keras_version, file.backend);
   leave_out_optimizer(file, own);
   if (!file.keras_version.empty())
     std::ranges::move(training_in_keras_3(file, keras_version_of(file.keras_version)), std::back_inserter(own.notes));
   file.model_config = std::move(own.model);
-  return std::move(own.notes);
+  return {std::move(own.notes), std::move(residuals)};
 }
 
 Model put_together(Parts parts, const LoadOptions& options) {
@@ -175,9 +181,10 @@ Model put_together(Parts parts, const LoadOptions& options) {
   Model model;
   if (parts.keras) {
     model = in_file(parts.weights_file, [&] {
-      std::vector<std::string> notes = translate(*parts.keras, parts.keras_config);
+      const Translation translation = translate(*parts.keras, parts.keras_config);
       Model read = model_from_keras(*parts.keras, parts.architecture, options);
-      read.notes.insert(read.notes.begin(), notes.begin(), notes.end());
+      read.notes.insert(read.notes.begin(), translation.notes.begin(), translation.notes.end());
+      std::ranges::copy(translation.residuals, std::back_inserter(read.residuals));
       return read;
     });
   } else {

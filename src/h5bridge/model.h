@@ -60,6 +60,8 @@ struct Model {
   std::map<std::string, bool> trainable;  // by the same names, where a source says
   std::optional<Training> training;
   Json::Object metadata;  // what a source carried that has no place above
+  /// What weights were made of, where that cannot be computed back: "unscaled/lstm/kernel:0".
+  std::vector<NamedTensor> residuals;
   Framework framework = Framework::Torch;
   std::string format;              // the FORMAT of interface.md that the weights (else the architecture) came from
   std::vector<std::string> notes;  // what reading the source leaves out or changes, a line each, for its user

@@ -153,3 +153,25 @@ def test_shared_file_gives_its_answers(name, tmp_path):
         assert len(found) == len(expected)
         for value, answer in zip(found, expected):
             assert_close(value, answer, TOLERANCE, name)
+
+
+def kept_beside(path):
+    """What h5bridge keeps in its own group, by name."""
+    with h5py.File(path) as file:
+        tensors = file["h5bridge/tensors"].values()
+        return {tensor.attrs["name"]: tensor[()] for tensor in tensors if tensor.attrs["name"].startswith("unscaled/")}
+
+
+def test_gates_as_they_were_before_they_were_multiplied_stay_beside_them(tmp_path):
+    """Multiplying by 1.2 cannot be undone to the bit."""
+    source = ROOT / "testdata" / "dialects" / "keras_2_0" / "model.h5"
+    h5bridge("convert", source, "-o", tmp_path / "once.h5")
+    h5bridge("convert", tmp_path / "once.h5", "-o", tmp_path / "twice.h5")
+    with h5py.File(source) as file:
+        groups = file["model_weights"]
+        expected = {f"unscaled/{layer}/{name.decode()}": groups[layer][name][()] for layer in ("gru_1", "lstm_1")
+                    for name in groups[layer].attrs["weight_names"]}  # fmt: skip
+    for path in (tmp_path / "once.h5", tmp_path / "twice.h5"):
+        kept = kept_beside(path)
+        assert kept.keys() == expected.keys() and len(kept) == 6
+        assert all(np.array_equal(kept[name], expected[name]) for name in kept)

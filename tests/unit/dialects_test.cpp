@@ -292,7 +292,10 @@ TEST_CASE("factors are those of the gates that each class has", "[dialects]") {
     const auto width = static_cast<std::int64_t>(one.expected.size());
     std::vector<KerasLayerWeights> layers{{"l", {{"l/kernel:0", ones({2, width})}}},
                                           {"m", {{"m/kernel:0", ones({2})}}}};
-    weights_in_keras_3(layers, {Json(), {one.factors}, {}}, "2.2.4", "tensorflow");
+    const auto unscaled = weights_in_keras_3(layers, {Json(), {one.factors}, {}}, "2.2.4", "tensorflow");
+    REQUIRE(unscaled.size() == 1);
+    CHECK(unscaled[0].name == "unscaled/l/l/kernel:0");
+    CHECK(bit_equal(unscaled[0].tensor, ones({2, width})));
     std::vector<float> expected = one.expected;
     expected.insert(expected.end(), one.expected.begin(), one.expected.end());
     CHECK(layers[0].variables[0].tensor.values<float>() == expected);

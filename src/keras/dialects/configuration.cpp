@@ -189,7 +189,7 @@ class Translator {
     notes_.push_back(
         "hard_sigmoid was 0.2 x + 0.5 before Keras 3, and is x / 6 + 0.5 there and in PyTorch: the weights of "
         "the gates in " +
-        layers + " are multiplied by 1.2, which computes the same");
+        layers + " are multiplied by 1.2, which computes the same; an .h5 keeps the original ones beside them");
   }
 
   struct FirstLayer {

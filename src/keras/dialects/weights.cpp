@@ -87,8 +87,10 @@ void collect_classes(const Json& model, std::map<std::string, std::string>& clas
 
 }  // namespace
 
-void weights_in_keras_3(std::vector<KerasLayerWeights>& layers, const KerasConfiguration& configuration,
-                        const std::string& stated_version, const std::string& backend) {
+std::vector<NamedTensor> weights_in_keras_3(std::vector<KerasLayerWeights>& layers,
+                                            const KerasConfiguration& configuration, const std::string& stated_version,
+                                            const std::string& backend) {
+  std::vector<NamedTensor> unscaled;
   std::map<std::string, std::string> classes;
   const bool is_theano =
       backend == "theano" && !stated_version.empty() && keras_version_of(stated_version).is_before_3();
@@ -96,12 +98,16 @@ void weights_in_keras_3(std::vector<KerasLayerWeights>& layers, const KerasConfi
   for (KerasLayerWeights& layer : layers) {
     const auto factors = std::ranges::find(configuration.factors, layer.layer, &GateFactors::layer);
     if (factors != configuration.factors.end())
-      for (KerasVariable& variable : layer.variables) variable.tensor = scaled(variable, *factors);
+      for (KerasVariable& variable : layer.variables) {
+        unscaled.push_back({"unscaled/" + layer.layer + "/" + variable.path, variable.tensor});
+        variable.tensor = scaled(variable, *factors);
+      }
     const bool is_flipped = is_theano && std::ranges::find(kConvolve, classes[layer.layer]) != kConvolve.end();
     if (is_flipped)
       for (KerasVariable& variable : layer.variables)
         if (variable.tensor.rank() > 2) variable.tensor = turned_round(variable.tensor);
   }
+  return unscaled;
 }
 
 }  // namespace h5bridge
