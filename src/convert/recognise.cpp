@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "files/architecture_json.h"
+#include "files/safetensors.h"
 #include "files/torch_file.h"
 #include "files/zip.h"
 #include "h5bridge/error.h"
@@ -29,14 +30,6 @@ bool looks_like_hdf5(const ByteSource& file) {
   for (std::uint64_t offset = 512; offset < file.size(); offset *= 2)
     if (begins_with(file, offset, signature)) return true;
   return false;
-}
-
-// A length of eight bytes, and JSON of that length.
-bool looks_like_safetensors(const ByteSource& file) {
-  if (file.size() < 10 || !begins_with(file, 8, "{")) return false;
-  std::array<std::uint64_t, 1> length{};
-  file.read_at(0, std::as_writable_bytes(std::span(length)));
-  return length[0] <= file.size() - 8;
 }
 
 bool looks_like_json(const ByteSource& file) {
@@ -78,7 +71,7 @@ SourceKind recognise(const ByteSourcePtr& file) {
   if (looks_like_zip(*file)) return recognise_zip(file);
   if (is_legacy_torch_file(*file)) not_read_yet("a file of torch.save before PyTorch 1.6");
   if (looks_like_json(*file)) return recognise_json(*file);
-  if (looks_like_safetensors(*file)) not_read_yet("a safetensors file");
+  if (safetensors::looks_like(*file)) not_read_yet("a safetensors file");
   throw MalformedFile("is neither HDF5, nor what torch.save writes, nor JSON");
 }
 
