@@ -3,6 +3,7 @@
 #include "convert/inspection_parts.h"
 #include "convert/load.h"
 #include "convert/recognise.h"
+#include "convert/safetensors_model.h"
 #include "files/architecture_json.h"
 #include "h5bridge/error.h"
 
@@ -14,15 +15,26 @@ void add_note(Inspection& inspection, const std::string& note) {
   inspection.metadata.find("notes")->as_array().push_back(note);
 }
 
+FilePart inspect_weights(SourceKind kind, const std::string& path, const ByteSourcePtr& file,
+                         const LoadOptions& options) {
+  if (kind == SourceKind::KerasH5) return inspect_keras_h5(path);
+  if (kind == SourceKind::Torch) return inspect_torch_file(file, options);
+  Model model = kind == SourceKind::Safetensors ? model_from_safetensors(file) : model_from_shards(path, options);
+  FilePart part;
+  for (const NamedTensor& named : model.weights) part.tensors.push_back({named.name, named.tensor, std::nullopt});
+  part.metadata = std::move(model.metadata);
+  return part;
+}
+
 /// Adds what the source holds, but for the architecture, and gives whether it states one.
 bool add_source(const std::string& path, const LoadOptions& options, Inspection& inspection) {
   const ByteSourcePtr file = open_file(path);
   const SourceKind kind = recognise(file);
-  const bool holds_weights = kind == SourceKind::KerasH5 || kind == SourceKind::Torch;
+  const bool holds_weights = kind != SourceKind::Architecture && kind != SourceKind::KerasConfig;
   if (holds_weights || inspection.format.empty()) inspection.format = format_name(kind);
   if (kind == SourceKind::KerasConfig) inspection.metadata.set("model_config", Json::parse(read_text(*file)));
   if (!holds_weights) return true;
-  FilePart part = kind == SourceKind::KerasH5 ? inspect_keras_h5(path) : inspect_torch_file(file, options);
+  FilePart part = inspect_weights(kind, path, file, options);
   inspection.tensors = std::move(part.tensors);
   inspection.training = std::move(part.training);
   for (auto& [name, value] : part.metadata) inspection.metadata.set(name, std::move(value));

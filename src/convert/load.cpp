@@ -7,6 +7,7 @@
 #include "convert/keras_model.h"
 #include "convert/layout_conversion.h"
 #include "convert/recognise.h"
+#include "convert/safetensors_model.h"
 #include "convert/weight_check.h"
 #include "files/architecture_json.h"
 #include "files/torch_file.h"
@@ -69,6 +70,14 @@ void read_source(const std::string& path, const LoadOptions& options, Parts& par
     case SourceKind::Torch:
       parts.claim_weights(path);
       parts.torch = in_file(path, [&] { return read_torch_file(file, options); });
+      return;
+    case SourceKind::Safetensors:
+      parts.claim_weights(path);
+      parts.torch = in_file(path, [&] { return model_from_safetensors(file); });
+      return;
+    case SourceKind::ShardIndex:
+      parts.claim_weights(path);
+      parts.torch = in_file(path, [&] { return model_from_shards(path, options); });
       return;
     case SourceKind::Architecture:
       return parts.set_architecture(

@@ -59,7 +59,7 @@ SourceKind recognise_json(const ByteSource& file) {
   const Json json = Json::parse(read_text(file));
   if (looks_like_architecture(json)) return SourceKind::Architecture;
   if (looks_like_keras_config(json)) return SourceKind::KerasConfig;
-  if (json.find("weight_map")) not_read_yet("the index of a sharded checkpoint");
+  if (json.find("weight_map")) return SourceKind::ShardIndex;
   throw MalformedFile("is JSON, but no architecture: it has neither \"h5bridge\" nor \"class_name\" and \"config\"");
 }
 
@@ -71,14 +71,16 @@ SourceKind recognise(const ByteSourcePtr& file) {
   if (looks_like_zip(*file)) return recognise_zip(file);
   if (is_legacy_torch_file(*file)) not_read_yet("a file of torch.save before PyTorch 1.6");
   if (looks_like_json(*file)) return recognise_json(*file);
-  if (safetensors::looks_like(*file)) not_read_yet("a safetensors file");
-  throw MalformedFile("is neither HDF5, nor what torch.save writes, nor JSON");
+  if (safetensors::looks_like(*file)) return SourceKind::Safetensors;
+  throw MalformedFile("is neither HDF5, nor what torch.save writes, nor safetensors, nor JSON");
 }
 
 std::string format_name(SourceKind kind) {
   switch (kind) {
     case SourceKind::KerasH5: return "keras-h5";
     case SourceKind::Torch: return "torch";
+    case SourceKind::Safetensors: return "safetensors";
+    case SourceKind::ShardIndex: return "safetensors";
     case SourceKind::Architecture: return "architecture";
     case SourceKind::KerasConfig: return "keras-config";
   }

@@ -8,6 +8,7 @@
 #include "convert/keras_model.h"
 #include "convert/layout_conversion.h"
 #include "convert/replacement.h"
+#include "convert/safetensors_model.h"
 #include "files/architecture_json.h"
 #include "files/torch_file.h"
 #include "h5bridge/error.h"
@@ -37,9 +38,10 @@ void write_keras(const Model& model, const std::string& path, const SaveOptions&
   write_keras_h5(keras_from_model(model, options, notes), path);
 }
 
+bool needs_no_weights(const Model& model) { return model.architecture && parameters_of(*model.architecture).empty(); }
+
 void write_torch(const Model& model, const std::string& path, const SaveOptions& options, Notes&) {
-  const bool needs_none = model.architecture && parameters_of(*model.architecture).empty();
-  if (model.weights.empty() && !needs_none) throw UsageError("needs weights, and the sources have none");
+  if (model.weights.empty() && !needs_no_weights(model)) throw UsageError("needs weights, and the sources have none");
   if (options.checkpoint && !options.optimizer)
     throw UsageError("a checkpoint without optimizer is a plain state_dict: leave --checkpoint out");
   const Model torch = to_data_format(model, DataFormat::ChannelsFirst);
@@ -51,6 +53,12 @@ void write_torch(const Model& model, const std::string& path, const SaveOptions&
   write_stream(path, [&](std::ostream& out) {
     write_torch_file(torch, out, {.checkpoint = options.checkpoint, .optimizer = options.optimizer});
   });
+}
+
+void write_safetensors_file(const Model& model, const std::string& path, const SaveOptions&, Notes&) {
+  if (model.weights.empty() && !needs_no_weights(model)) throw UsageError("needs weights, and the sources have none");
+  const Model torch = to_data_format(model, DataFormat::ChannelsFirst);
+  write_stream(path, [&](std::ostream& out) { write_safetensors(torch, out); });
 }
 
 void write_architecture(const Model& model, const std::string& path, const SaveOptions&, Notes&) {
@@ -66,7 +74,7 @@ const std::vector<Format>& formats() {
       {"keras", {".keras"}, nullptr},
       {"keras-weights", {".weights.h5"}, nullptr},
       {"torch", {".pth", ".pt", ".bin", ".ckpt"}, write_torch},
-      {"safetensors", {".safetensors"}, nullptr},
+      {"safetensors", {".safetensors"}, write_safetensors_file},
       {"architecture", {".json"}, write_architecture},
       {"python", {".py"}, nullptr},
       {"torchscript", {".ts"}, nullptr},

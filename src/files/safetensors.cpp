@@ -174,7 +174,8 @@ File read(const ByteSourcePtr& file) {
   for (auto& [name, entry] : entries) {
     const auto begin = static_cast<std::uint64_t>(entry.extent.begin);
     const auto size = static_cast<std::uint64_t>(entry.extent.end) - begin;
-    result.tensors.push_back({name, Tensor(entry.dtype, std::move(entry.shape), part_of(file, data_begin + begin, size))});
+    result.tensors.push_back(
+        {name, Tensor(entry.dtype, std::move(entry.shape), part_of(file, data_begin + begin, size))});
   }
   return result;
 }

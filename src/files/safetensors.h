@@ -1,5 +1,6 @@
 // The safetensors format: named tensors behind a JSON header (https://huggingface.co/docs/safetensors). Eight bytes of
-// length, the header {"name": {"dtype", "shape", "data_offsets": [begin, end]}, "__metadata__": {text: text}}, the data.
+// length, the header {"name": {"dtype", "shape", "data_offsets": [begin, end]}, "__metadata__": {text: text}}, the
+// data.
 #pragma once
 
 #include <iosfwd>

@@ -36,10 +36,9 @@ safetensors::File read(const std::string& file) { return safetensors::read(sourc
 
 TEST_CASE("safetensors: what is written is read back, in its order", "[safetensors]") {
   std::vector<NamedTensor> tensors;
-  for (const DType dtype :
-       {DType::Int8, DType::Float32, DType::Float64, DType::Float16, DType::BFloat16, DType::Float8E4M3FN,
-        DType::Float8E5M2, DType::Int64, DType::Int32, DType::Int16, DType::UInt64, DType::UInt32, DType::UInt16,
-        DType::UInt8, DType::Bool, DType::Complex64})
+  for (const DType dtype : {DType::Int8, DType::Float32, DType::Float64, DType::Float16, DType::BFloat16,
+                            DType::Float8E4M3FN, DType::Float8E5M2, DType::Int64, DType::Int32, DType::Int16,
+                            DType::UInt64, DType::UInt32, DType::UInt16, DType::UInt8, DType::Bool, DType::Complex64})
     for (const Shape& shape : {Shape{}, Shape{0}, Shape{5}, Shape{2, 3, 1}})
       tensors.push_back({std::string(name_of(dtype)) + to_string(shape),
                          Tensor(dtype, shape,
@@ -79,7 +78,8 @@ TEST_CASE("safetensors: headers that do not describe the file are refused", "[sa
   };
   const auto entry = [](const std::string& name, const std::string& shape, const std::string& offsets,
                         const std::string& dtype = "F32") {
-    return "\"" + name + R"(": {"dtype": ")" + dtype + R"(", "shape": )" + shape + R"(, "data_offsets": )" + offsets + "}";
+    return "\"" + name + R"(": {"dtype": ")" + dtype + R"(", "shape": )" + shape + R"(, "data_offsets": )" + offsets +
+           "}";
   };
   refused(entry("a", "[2]", "[0, 8]"), 9, "there are 9 bytes of data, expected 8");
   refused(entry("a", "[2]", "[0, 8]"), 7, "there are 7 bytes of data, expected 8");
