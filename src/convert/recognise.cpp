@@ -69,7 +69,7 @@ SourceKind recognise(const ByteSourcePtr& file) {
   if (file->size() == 0) throw MalformedFile("is empty");
   if (looks_like_hdf5(*file)) return SourceKind::KerasH5;
   if (looks_like_zip(*file)) return recognise_zip(file);
-  if (is_legacy_torch_file(*file)) not_read_yet("a file of torch.save before PyTorch 1.6");
+  if (is_legacy_torch_file(*file)) return SourceKind::Torch;
   if (looks_like_json(*file)) return recognise_json(*file);
   if (safetensors::looks_like(*file)) return SourceKind::Safetensors;
   throw MalformedFile("is neither HDF5, nor what torch.save writes, nor safetensors, nor JSON");

@@ -52,8 +52,8 @@ Model model_from_safetensors(const ByteSourcePtr& file) {
   for (NamedTensor& tensor : content.tensors) model.weights.add(std::move(tensor.name), std::move(tensor.tensor));
   add_ties(content.metadata, model.weights);
   if (!content.metadata.empty())
-    model.metadata.set(
-        kMember, Json::Object(std::vector<Json::Member>(content.metadata.begin(), content.metadata.end())));
+    model.metadata.set(kMember,
+                       Json::Object(std::vector<Json::Member>(content.metadata.begin(), content.metadata.end())));
   return model;
 }
 

@@ -1,5 +1,6 @@
-// Between our model and safetensors files: a state_dict, whose ties stand in the metadata as safetensors.torch.save_model
-// notes them ({"head.weight": "tokens.weight"}: the first is not stored, and is the second).
+// Between our model and safetensors files: a state_dict, whose ties stand in the metadata as
+// safetensors.torch.save_model notes them ({"head.weight": "tokens.weight"}: the first is not stored, and is the
+// second).
 #pragma once
 
 #include <iosfwd>

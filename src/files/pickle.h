@@ -95,6 +95,8 @@ class Document {
   const Value& root() const { return *root_; }
   /// The bytes up to and with the STOP; legacy files have several pickles in a row.
   std::size_t size() const { return size_; }
+  /// All values that were made, in no order that means anything.
+  const std::deque<Value>& values() const { return values_; }
 
  private:
   friend Document read(std::span<const std::byte>);

@@ -1,6 +1,7 @@
 #include "files/torch_file.h"
 
 #include <algorithm>
+#include <memory>
 
 #include "files/pickle_json.h"
 #include "files/torch_tensor.h"
@@ -10,8 +11,6 @@ namespace h5bridge {
 namespace {
 
 constexpr std::uint64_t kLargestPickle = std::uint64_t{1} << 28;
-constexpr std::string_view kLegacyMagic =
-    "\x8a\nl\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";  // LONG1 0x1950a86a20f9469cfc6c
 
 /// "archive/" of "archive/data.pkl": every entry of torch's is in one folder. Empty if there is none.
 std::string folder_of(const ZipReader& archive) {
@@ -35,6 +34,17 @@ const ZipEntry& pickle_entry(const ZipReader& archive) {
   return entry;
 }
 
+void check_byte_order(const ZipReader& archive, const std::string& folder) {
+  const ZipEntry* byte_order = archive.find(folder + "byteorder");
+  if (!byte_order) return;
+  if (byte_order->size > 16)
+    throw MalformedFile("byteorder: " + std::to_string(byte_order->size) + " bytes, expected 'little' or 'big'");
+  const std::vector<std::byte> bytes = archive.read(*byte_order);
+  const std::string order(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (order == "big") throw Unsupported("the file was written on a big-endian machine");
+  if (order != "little") throw MalformedFile("byteorder: found '" + order + "', expected 'little' or 'big'");
+}
+
 }  // namespace
 
 bool is_torchscript_archive(const ZipReader& archive) {
@@ -43,33 +53,24 @@ bool is_torchscript_archive(const ZipReader& archive) {
 
 bool is_torch_archive(const ZipReader& archive) { return has_pickle(archive) && !is_torchscript_archive(archive); }
 
-bool is_legacy_torch_file(const ByteSource& file) {
-  constexpr std::size_t kProtocol = 2;  // the opcode and its number come first
-  if (file.size() < kProtocol + kLegacyMagic.size()) return false;
-  std::string start(kProtocol + kLegacyMagic.size(), '\0');
-  file.read_at(0, std::as_writable_bytes(std::span(start)));
-  return start[0] == '\x80' && start.ends_with(kLegacyMagic);
+TorchContent open_torch_zip(const ByteSourcePtr& file) {
+  const auto archive = std::make_shared<const ZipReader>(file);
+  const std::string folder = folder_of(*archive);
+  pickle::Document document = pickle::read(archive->read(pickle_entry(*archive)));
+  check_byte_order(*archive, folder);
+  return {std::move(document), [archive, folder](const std::string& key) {
+            const ZipEntry* entry = archive->find(folder + "data/" + key);
+            if (!entry) throw MalformedFile("the storage data/" + key + " is not in the archive");
+            return archive->open(*entry);
+          }};
 }
 
-TorchFile::TorchFile(ByteSourcePtr file)
-    : archive_(std::move(file)),
-      folder_(folder_of(archive_)),
-      document_(pickle::read(archive_.read(pickle_entry(archive_)))) {
-  const ZipEntry* byte_order = archive_.find(folder_ + "byteorder");
-  if (!byte_order) return;
-  if (byte_order->size > 16)
-    throw MalformedFile("byteorder: " + std::to_string(byte_order->size) + " bytes, expected 'little' or 'big'");
-  const std::vector<std::byte> bytes = archive_.read(*byte_order);
-  const std::string order(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (order == "big") throw Unsupported("the file was written on a big-endian machine");
-  if (order != "little") throw MalformedFile("byteorder: found '" + order + "', expected 'little' or 'big'");
-}
+TorchFile::TorchFile(const ByteSourcePtr& file)
+    : content_(is_legacy_torch_file(*file) ? open_legacy_torch(file) : open_torch_zip(file)) {}
 
 ByteSourcePtr TorchFile::storage(const std::string& key) const {
   if (const auto known = storages_.find(key); known != storages_.end()) return known->second;
-  const ZipEntry* entry = archive_.find(folder_ + "data/" + key);
-  if (!entry) throw MalformedFile("the storage data/" + key + " is not in the archive");
-  return storages_.emplace(key, archive_.open(*entry)).first->second;
+  return storages_.emplace(key, content_.open_storage(key)).first->second;
 }
 
 Tensor TorchFile::tensor(const pickle::Value& value, const std::string& name) const {

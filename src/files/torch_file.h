@@ -1,4 +1,5 @@
-// What torch.save writes: a zip archive of a pickle and of the storages that it refers to.
+// What torch.save writes: a pickle and the storages that it refers to, in a zip archive or, before PyTorch 1.6, in a
+// row.
 #pragma once
 
 #include <iosfwd>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "files/pickle.h"
+#include "files/torch_content.h"
 #include "files/zip.h"
 #include "h5bridge/h5bridge.h"
 
@@ -21,13 +23,13 @@ bool is_legacy_torch_file(const ByteSource& file);
 /// Whether a pickled value is what torch would rebuild a tensor from. Not every such tensor is one that we can read.
 bool is_tensor(const pickle::Value& value);
 
-/// An opened torch.save archive. Not to be used by several threads at once; the tensors may be.
+/// An opened file of torch.save. Not to be used by several threads at once; the tensors may be.
 class TorchFile {
  public:
   /// Reads the pickle, no tensor. Throws MalformedFile, and Unsupported for big-endian files.
-  explicit TorchFile(ByteSourcePtr file);
+  explicit TorchFile(const ByteSourcePtr& file);
 
-  const pickle::Value& root() const { return document_.root(); }
+  const pickle::Value& root() const { return content_.document.root(); }
 
   /// The tensor that a value stands for, wherever it was when it was saved. Its bytes stay in the file; tensors that
   /// share a storage share their source. Throws MalformedFile if it leaves its storage, or if the value is no tensor,
@@ -40,9 +42,7 @@ class TorchFile {
  private:
   ByteSourcePtr storage(const std::string& key) const;
 
-  ZipReader archive_;
-  std::string folder_;  // "archive/"
-  pickle::Document document_;
+  TorchContent content_;
   mutable std::map<std::string, ByteSourcePtr> storages_;
 };
 

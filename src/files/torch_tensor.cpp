@@ -8,6 +8,7 @@
 #include "files/torch_file.h"
 #include "files/torch_types.h"
 #include "h5bridge/error.h"
+#include "model/checked.h"
 
 namespace h5bridge {
 namespace {
@@ -147,7 +148,20 @@ Tensor Rebuilder::call(const pickle::Value& callable, const Arguments& arguments
   return function->rebuild(*this, arguments);
 }
 
-/// ('storage', the storage's class, key, where it was, its length in elements)
+/// Files before PyTorch 1.6 may name a part of a storage: (key, offset, length), in elements.
+ByteSourcePtr viewed(ByteSourcePtr bytes, const pickle::Value& view, std::uint64_t width) {
+  if (view.as<pickle::None>()) return bytes;
+  const auto* items = pickle::sequence(view);
+  if (!items || items->size() != 3) throw_expected("a part of a storage", view);
+  const auto in_bytes = [&](const pickle::Value& count) {
+    const std::int64_t number = integer(count, "a number of elements");
+    if (number < 0) throw MalformedFile("a part of a storage is at " + std::to_string(number));
+    return static_cast<std::uint64_t>(checked_multiply(number, static_cast<std::int64_t>(width), "a storage's part"));
+  };
+  return part_of(std::move(bytes), in_bytes(*(*items)[1]), in_bytes(*(*items)[2]));
+}
+
+/// ('storage', the storage's class, key, where it was, its length in elements, the part of it that is meant or None)
 Storage Rebuilder::storage(const pickle::Value& value) const {
   const auto* persistent = value.as<pickle::Persistent>();
   const auto* id = persistent ? persistent->id->as<Tuple>() : nullptr;
@@ -167,6 +181,7 @@ Storage Rebuilder::storage(const pickle::Value& value) const {
   if (static_cast<std::uint64_t>(length) != bytes->size() / width)
     throw MalformedFile("the storage data/" + *key + " has " + std::to_string(bytes->size()) + " bytes, expected " +
                         std::to_string(length) + " elements of " + std::to_string(width));
+  if (id->items.size() > 5) bytes = viewed(std::move(bytes), *id->items[5], width);
   return {std::move(bytes), element};
 }
 

@@ -175,3 +175,64 @@ def test_truncated_files(tmp_path):
     (tmp_path / "in.pth").write_bytes(whole[:-30])
     message = convert(tmp_path / "in.pth", "-o", tmp_path / "out.pth", status=3)
     assert message.count("\n") == 1 and "truncated?" in message
+
+
+# ---- torch.save before PyTorch 1.6, which torch still writes when asked to ----
+
+
+def legacy(value, path):
+    torch.save(value, path, _use_new_zipfile_serialization=False)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_every_type_and_layout_in_legacy_files(tmp_path, dtype):
+    tensor = random_tensor(dtype, 3, 5)
+    state_dict = OrderedDict(plain=tensor, scalar=tensor[1, 2].clone(), empty=torch.empty((0, 3), dtype=dtype),
+                             transposed=tensor.t(), part=tensor[1:, ::2], again=tensor)  # fmt: skip
+    legacy(state_dict, tmp_path / "in.pth")
+    convert(tmp_path / "in.pth", "-o", tmp_path / "out.pth")
+    found = torch.load(tmp_path / "out.pth", weights_only=True)
+    assert_same_tensors(state_dict, found)
+    assert found["plain"].data_ptr() == found["again"].data_ptr()
+
+
+def test_legacy_checkpoints(tmp_path):
+    torch.manual_seed(4)
+    module = torch.nn.Sequential(torch.nn.Linear(3, 5), torch.nn.BatchNorm1d(5))
+    optimizer = torch.optim.Adam(module.parameters(), lr=0.01)
+    module(torch.randn(4, 3)).square().sum().backward()
+    optimizer.step()
+    checkpoint = {"epoch": 3, "model_state_dict": module.state_dict(), "optimizer_state_dict": optimizer.state_dict(), "loss": 0.5}
+    legacy(checkpoint, tmp_path / "in.pth")
+    convert(tmp_path / "in.pth", "-o", tmp_path / "out.pth", "--checkpoint")
+    found = torch.load(tmp_path / "out.pth", weights_only=True)
+    assert_same_tensors(checkpoint["model_state_dict"], found["model_state_dict"])
+    expected = checkpoint["optimizer_state_dict"]
+    assert found["optimizer_state_dict"]["param_groups"] == expected["param_groups"]
+    for number, slots in expected["state"].items():
+        assert_same_tensors(slots, found["optimizer_state_dict"]["state"][number])
+
+
+def test_legacy_pickles_of_any_length_before_large_storages(tmp_path):
+    """How far the pickles reach shows only when they are read."""
+    state_dict = OrderedDict((f"{'block.' * 20}{i}.weight", torch.randn(2)) for i in range(3000))
+    state_dict["large"] = torch.randn(1 << 20)
+    legacy(state_dict, tmp_path / "in.pth")
+    convert(tmp_path / "in.pth", "-o", tmp_path / "out.pth")
+    assert_same_tensors(state_dict, torch.load(tmp_path / "out.pth", weights_only=True))
+
+
+def test_cut_legacy_files(tmp_path):
+    legacy(torch.nn.Linear(30, 50).state_dict(), tmp_path / "whole.pth")
+    content = (tmp_path / "whole.pth").read_bytes()
+    for size in [*range(20, 900, 97), len(content) - 1]:
+        (tmp_path / "cut.pth").write_bytes(content[:size])
+        convert(tmp_path / "cut.pth", "-o", tmp_path / "out.pth", status=3)
+
+
+def test_a_legacy_file_that_somebody_made(tmp_path):
+    source = ROOT.parent / "shared" / "files" / "torch-legacy" / "state_dict.pth"
+    if not source.exists():
+        pytest.skip(f"{source} is not there")
+    convert(source, "-o", tmp_path / "out.pth")
+    assert_same_tensors(torch.load(source, weights_only=True, map_location="cpu"), torch.load(tmp_path / "out.pth", weights_only=True))
