@@ -32,6 +32,7 @@ import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable, Iterator
+from unittest import mock
 
 import sympy
 import torch
@@ -262,6 +263,14 @@ IN_OTHER_WORDS: dict[str, Callable[..., Any]] = {
 
 # Methods that give the tensor itself, or a copy with the same values: no entry.
 SAME_VALUE = {"contiguous", "detach", "detach_", "clone", "requires_grad_", "data", "alias"}
+# Of these, what matters to training.
+STOPS_GRADIENTS = {"detach", "detach_", "data"}
+# Contexts that matter to training, or to precision.
+CONTEXTS = {
+    torch.no_grad: "torch.no_grad: what is computed there has no gradients in PyTorch, and has some in Keras",
+    torch.inference_mode: "torch.inference_mode: what is computed there has no gradients in PyTorch, and has some in Keras",
+    torch.autocast: "torch.autocast: PyTorch may compute in lower precision there, which the description does not say",
+}
 # These, too, unless the element type changes: then it is `to` with a dtype.
 CASTS = {"to", "type", "type_as", "float", "double", "half", "bfloat16", "int", "long", "short", "byte", "char", "bool", "cpu", "cuda"}
 # These give Python a number that depends on data.
@@ -840,6 +849,7 @@ class Recorder(TorchFunctionMode):
         self._defined: dict[int, tuple[Entry, dict]] = {}
         self._stack: list[nn.Module] = []
         self._inside_leaf = False
+        self.notes: list[str] = []  # what no entry says
 
     # Values
 
@@ -909,6 +919,11 @@ class Recorder(TorchFunctionMode):
         if what not in self.problems:
             self.problems.append(what)
 
+    def note(self, what: str) -> None:
+        line = f"{self.where()}: {what}"
+        if not self._inside_leaf and line not in self.notes:
+            self.notes.append(line)
+
     def stop(self, what: str) -> None:
         self.problem(what)
         raise Stop
@@ -958,6 +973,8 @@ class Recorder(TorchFunctionMode):
         try:
             if name == "__getitem__" and isinstance(args[0], Tensor):
                 return self._index(args[0], args[1])
+            if name in STOPS_GRADIENTS and made[0].is_floating_point():
+                self.note(f"{name}: gradients stop there in PyTorch, and do not in Keras")
             if name in SAME_VALUE or name in CASTS and made[0].dtype == args[0].dtype:
                 if made[0] is not args[0]:
                     self.track(made[0], self.value_of(args[0]))
@@ -1252,6 +1269,20 @@ class Recorder(TorchFunctionMode):
         return entry
 
 
+def _noted(enter: Callable, what: str, recorder: Recorder) -> Callable:
+    """`enter` of a context manager; that a forward enters it is noted, but not what PyTorch itself does."""
+
+    def noted_enter(self: Any) -> Any:
+        frame = sys._getframe(1)
+        decorated = frame.f_locals.get("func") if frame.f_code.co_filename.endswith("_contextlib.py") else None
+        user = decorated.__module__ if decorated else frame.f_globals.get("__name__", "")
+        if not (user or "").startswith("torch."):
+            recorder.note(what)
+        return enter(self)
+
+    return noted_enter
+
+
 @contextlib.contextmanager
 def recording(recorder: Recorder) -> Iterator[None]:
     """Every module's call goes through the recorder; len(tensor) is a size and not a number."""
@@ -1265,8 +1296,11 @@ def recording(recorder: Recorder) -> Iterator[None]:
 
     nn.Module.__call__, builtins.len = patched_call, patched_len
     try:
-        with recorder:
-            yield
+        with contextlib.ExitStack() as patches:
+            for context, what in CONTEXTS.items():
+                patches.enter_context(mock.patch.object(context, "__enter__", _noted(context.__enter__, what, recorder)))
+            with recorder:
+                yield
     finally:
         nn.Module.__call__, builtins.len = call, length
 
@@ -1460,7 +1494,7 @@ def describe(module: nn.Module, example_inputs: Any) -> dict[str, Any]:
         "layers": layers,
         "outputs": {key: value.written() for key, value in outputs.items()} if isinstance(outputs, dict)
                    else [value.written() for value in outputs],
-    } | {key: value for key, value in ({"aliases": aliases, "unused": unused} | registered(module, aliases)).items() if value}  # fmt: skip
+    } | {key: value for key, value in ({"aliases": aliases, "unused": unused} | registered(module, aliases) | {"notes": recorder.notes}).items() if value}  # fmt: skip
 
 
 def other_names(module: nn.Module, entries: list[Entry]) -> tuple[dict[str, str], list[str]]:
@@ -1506,11 +1540,13 @@ def dumps(architecture: dict[str, Any]) -> str:
     return "{\n" + ",\n".join(members) + "\n}\n"
 
 
-def export_architecture(module: nn.Module, example_inputs: Any, path: str | os.PathLike) -> None:
+def export_architecture(module: nn.Module, example_inputs: Any, path: str | os.PathLike) -> list[str]:
     """Writes the architecture JSON of `module`: `example_inputs` is a tensor, a tuple of tensors, or a dict of them by
-    the names of forward's parameters. Their batch size, and other sizes the module leaves open, become symbols. Raises
-    ExportError, and then leaves `path` as it was."""
-    text = dumps(describe(module, example_inputs))
+    the names of forward's parameters. Their batch size, and other sizes the module leaves open, become symbols. Returns
+    notes, which the JSON has, too: what forward does and no layer says. Raises ExportError, and then leaves `path` as it
+    was."""
+    description = describe(module, example_inputs)
+    text = dumps(description)
     path = Path(path)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
     try:
@@ -1523,6 +1559,7 @@ def export_architecture(module: nn.Module, example_inputs: Any, path: str | os.P
     except BaseException:
         os.unlink(temporary)
         raise
+    return description.get("notes", [])
 
 
 # --- The program --------------------------------------------------------------------------------------------------------------
@@ -1585,7 +1622,8 @@ def main() -> int:
         print(f"h5bridge_export: {options.model}: {str(error) or type(error).__name__}", file=sys.stderr)
         return 2
     try:
-        export_architecture(model, inputs, options.output)
+        for note in export_architecture(model, inputs, options.output):
+            print(f"h5bridge_export: note: {note}", file=sys.stderr)
     except ExportError as error:
         for line in str(error).splitlines():
             print(f"h5bridge_export: {line}", file=sys.stderr)

@@ -9,8 +9,10 @@
 #include "files/architecture_json.h"
 #include "files/digest.h"
 #include "h5bridge/error.h"
+#include "layers/keras_mapping.h"
 #include "model/tensor_view.h"
 #include "optimizers/keras_optimizer.h"
+#include "passes/frozen.h"
 #include "passes/keras_plan.h"
 #include "passes/presentation.h"
 #include "passes/shapes.h"
@@ -28,13 +30,16 @@ class KerasWriter {
     if (model.weights.empty() && !parameters_of(*model.architecture).empty())
       throw UsageError("needs weights; give them beside the architecture");
     format_ = options.data_format ? *options.data_format : presented_format(*model.architecture, Framework::Keras);
-    const LayoutChange change = change_layout(*model.architecture, format_, Framework::Keras);
+    const Architecture architecture = with_frozen_layers(*model.architecture, model.trainable, notes);
+    const LayoutChange change = change_layout(architecture, format_, Framework::Keras);
     plan_ = plan_keras(change.architecture, change.weights, weight_dtype());
     for (const std::string& name : plan_.constants)
       if (!bit_equal(weight(name), plan_.residuals.at(name)))
         throw MalformedFile(
             "the tensor " + name +
             " is not what the architecture has, and Keras would compute with that; export the architecture again");
+    for (const Layer& layer : architecture.layers) std::ranges::move(unsaid_settings(layer), std::back_inserter(notes));
+    std::ranges::copy(architecture.notes, std::back_inserter(notes));
   }
 
   KerasFile run() {
@@ -151,7 +156,8 @@ class KerasWriter {
     extra_.set("version", 1);
     // What Keras's own configuration describes as well need not be said twice.
     const bool from_keras = model_.framework == Framework::Keras && model_.architecture->keras.contains("class_name");
-    if (!from_keras) extra_.set("architecture", architecture_to_json(*model_.architecture));
+    if (!from_keras)
+      extra_.set("architecture", architecture_to_json(with_frozen_names(*model_.architecture, model_.trainable)));
     extra_.set("data_format", format_ == DataFormat::ChannelsLast ? "channels_last" : "channels_first");
     Json::Array names;
     Json::Object digests;

@@ -8,6 +8,7 @@
 #include "files/digest.h"
 #include "h5bridge/error.h"
 #include "optimizers/keras_optimizer.h"
+#include "passes/frozen.h"
 #include "passes/keras_plan.h"
 #include "passes/presentation.h"
 #include "passes/shapes.h"
@@ -65,6 +66,7 @@ class KerasReader {
     const LayoutChange change =
         is_files ? same_layout(*model_.architecture) : change_layout(*model_.architecture, format, Framework::Keras);
     plan_ = plan_keras(change.architecture, change.weights);
+    freeze_as_stated(file.model_config);
   }
 
   Model run() {
@@ -72,6 +74,7 @@ class KerasReader {
     model_.format = "keras-h5";
     find_layers();
     read_variables();
+    for (const std::string& name : partly_frozen(*model_.architecture)) model_.trainable[name] = false;
     read_residuals();
     order_weights();
     tie_weights();
@@ -86,6 +89,22 @@ class KerasReader {
   }
 
  private:
+  // What the file says of its layers counts, whatever the architecture said of them before Keras trained it.
+  void freeze_as_stated(const Json& model) {
+    const Json* config = model.is_object() ? model.find("config") : nullptr;
+    const Json* layers = config && config->is_object() ? config->find("layers") : nullptr;
+    if (!layers || !layers->is_array()) return;
+    std::map<std::string, bool> frozen;
+    for (const Json& layer : layers->as_array()) {
+      const Json* own = layer.find("config");
+      const Json* name = own && own->is_object() ? own->find("name") : nullptr;
+      const Json* trainable = name ? own->find("trainable") : nullptr;
+      if (name && name->is_string() && trainable) frozen[name->as_string()] = *trainable == Json(false);
+    }
+    for (KerasBinding& binding : plan_.bindings)
+      if (const auto stated = frozen.find(binding.layer); stated != frozen.end()) binding.frozen = stated->second;
+  }
+
   // What the file holds of a layer, and what is expected there.
   struct LayerVariables {
     const KerasLayerWeights* found = nullptr;

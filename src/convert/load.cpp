@@ -14,6 +14,7 @@
 #include "keras/dialects/configuration.h"
 #include "keras/dialects/training.h"
 #include "keras/dialects/weights.h"
+#include "passes/frozen.h"
 #include "passes/keras_plan.h"
 #include "passes/shapes.h"
 
@@ -208,6 +209,7 @@ Model put_together(Parts parts, const LoadOptions& options) {
     }
     if (model.format.empty()) model.format = parts.keras_config ? "keras-config" : "architecture";
     if (model.architecture && parts.torch) {
+      for (const std::string& name : frozen_parameters(*model.architecture)) model.trainable.emplace(name, false);
       strip_wrappers(model);
       add_missing_counters(model);
       in_file(parts.weights_file, [&] { name_parameters(model); });

@@ -13,6 +13,7 @@
 #include "files/torch_file.h"
 #include "h5bridge/error.h"
 #include "h5bridge/h5bridge.h"
+#include "passes/frozen.h"
 #include "passes/shapes.h"
 
 namespace h5bridge {
@@ -63,7 +64,8 @@ void write_safetensors_file(const Model& model, const std::string& path, const S
 
 void write_architecture(const Model& model, const std::string& path, const SaveOptions&, Notes&) {
   if (!model.architecture) throw UsageError("needs an architecture, and the sources have none");
-  const Json json = architecture_to_json(architecture_for_torch(*model.architecture));
+  const Json json =
+      architecture_to_json(with_frozen_names(architecture_for_torch(*model.architecture), model.trainable));
   write_stream(path, [&](std::ostream& out) { out << json.dump(2) << '\n'; });
 }
 

@@ -13,7 +13,8 @@
 namespace h5bridge {
 namespace {
 
-constexpr std::string_view kLegacyMagic = "\x8a\nl\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";  // LONG1 0x1950a86a20f9469cfc6c
+constexpr std::string_view kLegacyMagic =
+    "\x8a\nl\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";  // LONG1 0x1950a86a20f9469cfc6c
 constexpr std::int64_t kLegacyVersion = 1001;
 constexpr std::uint64_t kFirstWindow = std::uint64_t{1} << 16;
 constexpr std::uint64_t kLargestWindow = std::uint64_t{1} << 28;
@@ -104,7 +105,8 @@ std::map<std::string, ByteSourcePtr> storages_behind(const ByteSourcePtr& file, 
     if (width == widths.end())
       throw MalformedFile("no tensor uses the storage " + (key ? shortened(*key) : pickle::describe(*item)));
     const std::int64_t length = length_at(*file, position);
-    if (length < 0) throw MalformedFile("the storage " + shortened(*key) + " has a length of " + std::to_string(length));
+    if (length < 0)
+      throw MalformedFile("the storage " + shortened(*key) + " has a length of " + std::to_string(length));
     const auto size = static_cast<std::uint64_t>(
         checked_multiply(length, static_cast<std::int64_t>(width->second), "a storage's size"));
     position += sizeof(std::uint64_t);

@@ -116,6 +116,13 @@ struct KerasSample {
   std::optional<std::pair<double, double>> between = {};  // where the inputs lie, if they may not be any numbers
 };
 
+/// A setting of training that Keras has no word for. It is written without, and said.
+struct UnsaidSetting {
+  std::string attribute;
+  std::function<bool(const Attributes&)> is_on;
+  std::string becomes;  // "PyTorch leaves that row alone in training, Keras trains it"
+};
+
 struct KerasMapping {
   std::string type;        // ours
   std::string class_name;  // in keras.layers
@@ -159,6 +166,7 @@ struct KerasMapping {
   /// The parameters of the call, in order, where there is more to it than tensors: ("x1", "x2"). Rows with these keys
   /// are constants of the call; none is written for an attribute that is None.
   std::vector<std::string> call = {};
+  std::vector<UnsaidSetting> unsaid = {};
   std::vector<KerasSample> samples = {};
 
   bool is_operation() const { return module != "keras.layers"; }
@@ -177,5 +185,8 @@ Json::Object config_of(const KerasMapping& mapping, const Layer& layer);
 /// kind, Unsupported for an unknown key.
 std::optional<Layer> layer_from_config(const KerasMapping& mapping, const Json::Object& config,
                                        const std::vector<SymbolicShape>& inputs);
+
+/// What is unsaid of a layer in Keras, a line each: "layer \"tokens\" (Embedding): padding_idx = 0: ...".
+std::vector<std::string> unsaid_settings(const Layer& layer);
 
 }  // namespace h5bridge

@@ -32,7 +32,7 @@ struct LegacyFile {
   bool little_endian = true;
   std::string storage_class = "ShortStorage";
   std::string key = "7";
-  std::int64_t length = 6;                              // of the storage, as the tensor has it
+  std::int64_t length = 6;                                      // of the storage, as the tensor has it
   std::optional<std::pair<std::int64_t, std::int64_t>> view{};  // offset and length of the part that is meant
   std::vector<std::string> keys{"7"};
   std::int64_t stored = 6;  // as it stands before its bytes

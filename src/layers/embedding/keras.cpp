@@ -136,6 +136,10 @@ std::vector<KerasMapping> keras_mappings() {
   embedding.weights = [](const Attributes&, const std::vector<SymbolicShape>&) {
     return WeightRules{.rules = {{.torch = {"weight"}, .keras = {"embeddings"}}}};
   };
+  embedding.unsaid = {{"padding_idx", [](const Attributes& a) { return !a.is_none("padding_idx"); },
+                       "PyTorch leaves that row alone in training, Keras trains it"},
+                      {"scale_grad_by_freq", [](const Attributes& a) { return a.boolean("scale_grad_by_freq"); },
+                       "PyTorch divides a row's gradient by how often the batch has it, Keras does not"}};
   embedding.lower = lower;
   embedding.samples = {
       {.what = "plain", .config = {{"input_dim", 7}, {"output_dim", 5}}, .inputs = {{3, 6}}, .ids_below = 7},

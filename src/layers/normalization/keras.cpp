@@ -63,6 +63,9 @@ KerasMapping running_statistics(const std::string& type) {
   mapping.fits = [](const Attributes& a, const Shapes&) { return a.boolean("track_running_stats"); };
   mapping.written_only = true;
   mapping.weights = tracked_weights;
+  mapping.unsaid = {{"momentum",
+                     [](const Attributes& a) { return a.is_none("momentum") && a.boolean("track_running_stats"); },
+                     "PyTorch averages all batches it was trained with, Keras forgets old ones (momentum 0.99)"}};
   mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
     set_affine(a, config);
     config.set("axis", axis_config(a, rank_of(emitter.input_shapes())));

@@ -1,0 +1,94 @@
+#include "passes/frozen.h"
+
+#include <algorithm>
+#include <iterator>
+#include <set>
+
+#include "layers/layer_type.h"
+#include "layers/registry.h"
+#include "passes/shapes.h"
+
+namespace h5bridge {
+namespace {
+
+constexpr const char* kTrainable = "trainable";
+
+bool is_frozen_in_keras(const Layer& layer) {
+  const Json* trainable = layer.keras.find(kTrainable);
+  return trainable && *trainable == Json(false);
+}
+
+// The names of a layer's own parameters, buffers left out.
+std::vector<std::string> parameter_names(const Layer& layer) {
+  std::vector<std::string> names;
+  for (const ParameterSpec& spec : Registry::instance().type_of(layer).parameters(layer.attributes))
+    if (spec.role == Role::Parameter) names.push_back(tensor_name(layer.name, spec.name));
+  return names;
+}
+
+bool keeps_statistics(const Layer& layer) {
+  return layer.attributes.contains("track_running_stats") && layer.attributes.boolean("track_running_stats");
+}
+
+}  // namespace
+
+Architecture with_frozen_layers(Architecture architecture, const std::map<std::string, bool>& trainable,
+                                std::vector<std::string>& notes) {
+  const auto is_frozen = [&](const std::string& name) {
+    const auto said = trainable.find(name);
+    return said != trainable.end() && !said->second;
+  };
+  for (Layer& layer : architecture.layers) {
+    if (is_frozen_in_keras(layer)) continue;
+    const std::vector<std::string> names = parameter_names(layer);
+    std::vector<std::string> frozen;
+    std::ranges::copy_if(names, std::back_inserter(frozen), is_frozen);
+    if (frozen.empty()) continue;
+    if (frozen.size() < names.size()) {
+      notes.push_back(describe(layer) + ": Keras freezes whole layers, so that it trains " + frozen.front() +
+                      ", too, which is frozen in PyTorch");
+      continue;
+    }
+    layer.keras.set(kTrainable, false);
+    if (keeps_statistics(layer))
+      notes.push_back(describe(layer) +
+                      ": frozen, it keeps to its running statistics in Keras's training, and follows the batch's in "
+                      "PyTorch's");
+  }
+  return architecture;
+}
+
+std::vector<std::string> frozen_parameters(const Architecture& architecture) {
+  std::vector<std::string> names = architecture.frozen;
+  for (const Layer& layer : architecture.layers)
+    if (is_frozen_in_keras(layer)) std::ranges::move(parameter_names(layer), std::back_inserter(names));
+  return names;
+}
+
+std::vector<std::string> partly_frozen(const Architecture& architecture) {
+  const std::set<std::string> frozen(architecture.frozen.begin(), architecture.frozen.end());
+  const auto is_frozen = [&](const std::string& name) { return frozen.contains(name); };
+  std::vector<std::string> result;
+  for (const Layer& layer : architecture.layers)
+    if (const auto names = parameter_names(layer); !std::ranges::all_of(names, is_frozen))
+      std::ranges::copy_if(names, std::back_inserter(result), is_frozen);
+  return result;
+}
+
+Architecture with_frozen_names(Architecture architecture, const std::map<std::string, bool>& trainable) {
+  std::vector<std::string> frozen;
+  std::set<std::string> known;
+  for (const Layer& layer : architecture.layers)
+    for (std::string& name : parameter_names(layer)) {
+      const auto said = trainable.find(name);
+      if (said == trainable.end() || !known.insert(name).second) continue;
+      if (!said->second && !is_frozen_in_keras(layer)) frozen.push_back(std::move(name));
+    }
+  // Parameters that nothing computes with are as they were.
+  std::ranges::copy_if(architecture.frozen, std::back_inserter(frozen),
+                       [&](const std::string& name) { return !known.contains(name); });
+  architecture.frozen = std::move(frozen);
+  return architecture;
+}
+
+}  // namespace h5bridge

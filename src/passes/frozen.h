@@ -1,0 +1,27 @@
+// Parameters that are not trained: PyTorch says it of each (requires_grad), Keras of whole layers (trainable).
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "h5bridge/architecture.h"
+
+namespace h5bridge {
+
+/// The architecture with "trainable": false among what Keras says of each layer whose parameters `trainable` (by their
+/// state_dict names) all has as false. `notes` gets a line for each layer that is frozen in part, which Keras cannot say,
+/// and for each batch normalisation, which in Keras then keeps to its running statistics in training, too.
+Architecture with_frozen_layers(Architecture architecture, const std::map<std::string, bool>& trainable,
+                                std::vector<std::string>& notes);
+
+/// The names of all parameters that the architecture has as frozen, by name or as a layer of Keras's.
+std::vector<std::string> frozen_parameters(const Architecture& architecture);
+
+/// Those that `frozen` names of layers of which other parameters are trained.
+std::vector<std::string> partly_frozen(const Architecture& architecture);
+
+/// The architecture whose `frozen` says what `trainable` does, as far as no layer of Keras's says it.
+Architecture with_frozen_names(Architecture architecture, const std::map<std::string, bool>& trainable);
+
+}  // namespace h5bridge
