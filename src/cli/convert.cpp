@@ -87,7 +87,6 @@ ExitStatus convert_model(const ConvertCommand& options) {
   LoadOptions load_options = options.sources.load;
   load_options.optimizer = !options.no_optimizer;
   Model model = load(options.sources.sources, load_options);
-  print_notes(options.common, model.notes);
   complete_training(model, options);
   SaveOptions save_options = options.save;
   save_options.optimizer = !options.no_optimizer;
@@ -100,6 +99,7 @@ ExitStatus convert_model(const ConvertCommand& options) {
     saved.notes = save(model, options.destinations, save_options);
   }
   const bool written = saved.agrees();
+  print_notes(options.common, model.notes);
   print_notes(options.common, saved.notes);
   if (options.common.json)
     print_json(summary(model, options, saved));

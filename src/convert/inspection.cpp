@@ -47,9 +47,11 @@ void add_whole(Model model, Inspection& inspection) {
   inspection.framework = model.framework;
   inspection.architecture = std::move(model.architecture);
   if (inspection.architecture) inspection.metadata.erase("model_config");
+  // The numbers in the file stay where names could not be found.
+  if (!model.optimizer_left_out.empty()) add_note(inspection, "the optimizer: " + model.optimizer_left_out);
   if (!model.training) return;
   if (inspection.format == "torch") {
-    inspection.training = training_to_json(*model.training);
+    if (model.optimizer_left_out.empty()) inspection.training = training_to_json(*model.training);
   } else {
     if (inspection.training.is_null()) inspection.training = Json::Object{};
     Json::Object& training = inspection.training.as_object();
@@ -70,7 +72,7 @@ Inspection inspect(const std::vector<std::string>& sources, const LoadOptions& o
     add_whole(load_unchecked(sources, options), result);
   } catch (const UsageError& error) {
     // Of one file it only says that the file does not tell all.
-    if (sources.size() > 1 || !options.key.empty() || !options.fix_sizes.empty()) throw;
+    if (sources.size() > 1 || !options.key.empty() || !options.fix_sizes.empty() || !options.param_order.empty()) throw;
     add_note(result, error.what());
   } catch (const SystemFailure&) {
     throw;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 
@@ -228,6 +229,7 @@ class KerasReader {
     std::vector<std::string> order;
     if (const Json* names = file_.extra.find("names"))
       for (const Json& name : names->as_array()) order.push_back(name.as_string());
+    std::ranges::copy(model_.architecture->state_dict, std::back_inserter(order));
     for (const NamedParameter& parameter : parameters_of(*model_.architecture)) order.push_back(parameter.name);
     Weights ordered;
     const auto move = [&](const std::string& name) {
@@ -282,7 +284,7 @@ class KerasReader {
             if (const Json* settings = own->find("optimizer")) restore_optimizer(*settings, *training.optimizer);
         } catch (const Error& error) {
           training.optimizer.reset();
-          model_.notes.push_back(std::string("the optimizer is left out: ") + error.what());
+          model_.optimizer_left_out = error.what();
         }
       }
       compile.as_object().erase("optimizer_config");

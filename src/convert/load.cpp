@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <iterator>
 #include <optional>
+#include <set>
 
 #include "convert/keras_model.h"
 #include "convert/layout_conversion.h"
+#include "convert/name_prefix.h"
+#include "convert/optimizer_names.h"
 #include "convert/recognise.h"
 #include "convert/safetensors_model.h"
 #include "convert/weight_check.h"
@@ -91,20 +94,24 @@ void read_source(const std::string& path, const LoadOptions& options, Parts& par
   }
 }
 
-// nn.DataParallel and torch.compile put a prefix before every name.
+std::set<std::string> state_dict_names(const Architecture& architecture) {
+  std::set<std::string> names(architecture.state_dict.begin(), architecture.state_dict.end());
+  names.insert(architecture.unused.begin(), architecture.unused.end());
+  for (const NamedParameter& parameter : parameters_of(architecture)) names.insert(parameter.name);
+  for (const auto& [alias, name] : architecture.aliases) names.insert(alias);
+  return names;
+}
+
+// The names that the network itself gives them, which may be part of another module in the file.
 void strip_wrappers(Model& model) {
-  for (const std::string prefix : {"module.", "_orig_mod."}) {
-    const auto wrapped = [&](const NamedTensor& tensor) { return tensor.name.starts_with(prefix); };
-    const auto parameters = parameters_of(*model.architecture);
-    const bool expected = std::any_of(parameters.begin(), parameters.end(),
-                                      [&](const NamedParameter& p) { return p.name.starts_with(prefix); });
-    if (expected || model.weights.empty() || !std::all_of(model.weights.begin(), model.weights.end(), wrapped))
-      continue;
-    Weights stripped;
-    for (const NamedTensor& tensor : model.weights) stripped.add(tensor.name.substr(prefix.size()), tensor.tensor);
-    model.weights = std::move(stripped);
-    if (Json* torch = model.metadata.find("torch")) torch->as_object().erase("state_dict_metadata");
-  }
+  std::vector<std::string> names;
+  for (const NamedTensor& tensor : model.weights) names.push_back(tensor.name);
+  const std::string prefix = wrapper_prefix(names, state_dict_names(*model.architecture));
+  if (prefix.empty()) return;
+  Weights stripped;
+  for (const NamedTensor& tensor : model.weights) stripped.add(tensor.name.substr(prefix.size()), tensor.tensor);
+  model.weights = std::move(stripped);
+  if (Json* torch = model.metadata.find("torch")) torch->as_object().erase("state_dict_metadata");
 }
 
 // BatchNorm's counter came with version 2 of its state_dict; PyTorch takes older ones, which have no version at all.
@@ -123,23 +130,6 @@ void add_aliases(Model& model) {
     const Tensor* tensor = model.weights.find(name);
     if (tensor && !model.weights.find(alias)) model.weights.add(alias, Tensor(*tensor));
   }
-}
-
-// The optimizer counts parameters, but not buffers; only the architecture tells which of the tensors are which.
-void name_parameters(Model& model) {
-  if (!model.training || !model.training->optimizer) return;
-  std::map<std::string, Role> roles;
-  for (const NamedParameter& parameter : parameters_of(*model.architecture))
-    roles[parameter.name] = parameter.spec.role;
-  std::vector<std::string> names;
-  for (const NamedTensor& tensor : model.weights)
-    if (const auto role = roles.find(tensor.name); role != roles.end() && role->second == Role::Parameter)
-      names.push_back(tensor.name);
-  // Where it trains only some of them, its numbers do not tell which; they stay, and what needs the names says so.
-  std::size_t counted = 0;
-  for (const Json::Object& group : model.training->optimizer->groups)
-    if (const Json* listed = group.find("params")) counted += listed->as_array().size();
-  if (counted >= names.size()) name_optimizer_parameters(*model.training->optimizer, names, model.weights);
 }
 
 // Moments belong to the weights as they were before they got a factor.
@@ -212,7 +202,6 @@ Model put_together(Parts parts, const LoadOptions& options) {
       for (const std::string& name : frozen_parameters(*model.architecture)) model.trainable.emplace(name, false);
       strip_wrappers(model);
       add_missing_counters(model);
-      in_file(parts.weights_file, [&] { name_parameters(model); });
     }
   }
   if (!options.fix_sizes.empty() && !is_fixed) fix(model.architecture);
@@ -230,14 +219,18 @@ Parts read_sources(const std::vector<std::string>& sources, const LoadOptions& o
 }  // namespace
 
 Model load_unchecked(const std::vector<std::string>& sources, const LoadOptions& options) {
-  return put_together(read_sources(sources, options), options);
+  Model model = put_together(read_sources(sources, options), options);
+  name_optimizer(model, options);
+  return model;
 }
 
 Model load(const std::vector<std::string>& sources, const LoadOptions& options) {
   Parts parts = read_sources(sources, options);
   const std::string weights_file = parts.weights_file;
   Model model = put_together(std::move(parts), options);
+  // First, because an optimizer of weights that do not fit would only hide why.
   if (!weights_file.empty()) in_file(weights_file, [&] { check_weights(model, options.allow_unexpected); });
+  name_optimizer(model, options);
   return model;
 }
 

@@ -7,6 +7,7 @@
 
 #include "convert/keras_model.h"
 #include "convert/layout_conversion.h"
+#include "convert/registration.h"
 #include "convert/replacement.h"
 #include "convert/safetensors_model.h"
 #include "files/architecture_json.h"
@@ -35,7 +36,20 @@ void write_stream(const std::string& path, const std::function<void(std::ostream
   if (!out) throw SystemFailure(std::string("writing failed: ") + std::strerror(errno));
 }
 
+// A checkpoint counts parameters as PyTorch registers them, which Keras does not know; somebody may have stated it.
+void require_numbers(const Optimizer& optimizer, const Architecture& architecture) {
+  const bool is_stated = optimizer.groups.front().contains("param_names");
+  if (!optimizer.keras.empty() && !is_registration_known(architecture) && !is_stated)
+    throw Unsupported(
+        "the architecture does not say in which order PyTorch registers the parameters that a checkpoint counts; "
+        "export "
+        "it again, or state the order (--param-order names.json)");
+}
+
 void write_keras(const Model& model, const std::string& path, const SaveOptions& options, Notes& notes) {
+  // Nothing of PyTorch's is lost where it has a place. An old Keras's optimizer has none in any file; a note says so.
+  if (options.optimizer && model.framework == Framework::Torch && !model.optimizer_left_out.empty())
+    throw Unsupported("the optimizer cannot be kept: " + model.optimizer_left_out);
   write_keras_h5(keras_from_model(model, options, notes), path);
 }
 
@@ -47,10 +61,13 @@ void write_torch(const Model& model, const std::string& path, const SaveOptions&
     throw UsageError("a checkpoint without optimizer is a plain state_dict: leave --checkpoint out");
   const Model torch = to_data_format(model, DataFormat::ChannelsFirst);
   if (options.checkpoint && (!torch.training || !torch.training->optimizer))
-    throw Unsupported("a checkpoint needs the optimizer's state, and the sources have none");
+    throw Unsupported("a checkpoint needs the optimizer's state, and " +
+                      (model.optimizer_left_out.empty() ? "the sources have none"
+                                                        : "it cannot be kept: " + model.optimizer_left_out));
   if (options.checkpoint && torch.training->optimizer->groups.empty())
     throw Unsupported("the optimizer " + torch.training->optimizer->kind +
                       ", or the schedule of its learning rate, has no PyTorch counterpart yet");
+  if (options.checkpoint && torch.architecture) require_numbers(*torch.training->optimizer, *torch.architecture);
   write_stream(path, [&](std::ostream& out) {
     write_torch_file(torch, out, {.checkpoint = options.checkpoint, .optimizer = options.optimizer});
   });

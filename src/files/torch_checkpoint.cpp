@@ -19,6 +19,7 @@ constexpr std::string_view kExtraState = "_extra_state";
 struct Entry {
   std::string key;
   Ref value = nullptr;
+  int depth = 0;  // of nesting; the whole file's is 0
 };
 
 bool has_metadata(const Dict& dict) {
@@ -36,13 +37,24 @@ bool is_state_dict(const pickle::Value& value) {
   });
 }
 
-void find_state_dicts(const Entry& entry, int depth, std::vector<Entry>& found) {
+void find_state_dicts(const Entry& entry, std::vector<Entry>& found) {
   if (is_state_dict(*entry.value)) return found.push_back(entry);
   const auto* dict = entry.value->as<Dict>();
-  if (!dict || depth == kDeepestSearch || is_optimizer_state(*entry.value)) return;
+  if (!dict || entry.depth == kDeepestSearch || is_optimizer_state(*entry.value)) return;
   for (const auto& [key, value] : dict->items)
     if (const auto* name = key->as<std::string>())
-      find_state_dicts({entry.key.empty() ? *name : entry.key + "." + *name, value}, depth + 1, found);
+      find_state_dicts({entry.key.empty() ? *name : entry.key + "." + *name, value, entry.depth + 1}, found);
+}
+
+/// Beside an entry of a usual name, what is nested elsewhere and is no module's own only looks like a state_dict:
+/// Lightning's callbacks have a dict from a path to a tensor.
+void drop_lookalikes(std::vector<Entry>& found) {
+  constexpr std::array<std::string_view, 3> kUsualNames{"state_dict", "model_state_dict", "model"};
+  const auto is_usual = [&](const Entry& entry) {
+    return entry.depth == 1 && std::ranges::count(kUsualNames, entry.key) > 0;
+  };
+  if (std::ranges::any_of(found, is_usual))
+    std::erase_if(found, [](const Entry& entry) { return entry.depth > 1 && !has_metadata(*entry.value->as<Dict>()); });
 }
 
 std::string quoted(const std::vector<Entry>& entries) {
@@ -100,7 +112,8 @@ Entry find_state_dict(const pickle::Value& root, const std::string& key) {
     return {key, value};
   }
   std::vector<Entry> found;
-  find_state_dicts({"", &root}, 0, found);
+  find_state_dicts({"", &root}, found);
+  drop_lookalikes(found);
   if (const auto* dict = root.as<Dict>(); dict && dict->items.empty())
     return {"", &root};  // of a model without weights
   if (found.empty()) throw_no_state_dict(root);
@@ -109,20 +122,21 @@ Entry find_state_dict(const pickle::Value& root, const std::string& key) {
   return found.front();
 }
 
-/// The only entry that has the form of an optimizer, or the one with the usual name.
-std::optional<Entry> find_optimizer(const pickle::Value& root) {
+/// The entries that have the form of an optimizer; the one with a usual name, where there is one among several.
+std::vector<Entry> find_optimizers(const pickle::Value& root) {
   constexpr std::array<std::string_view, 3> kUsualNames{"optimizer_state_dict", "optimizer", "optim"};
   std::vector<Entry> found;
   for (const Entry& entry : entries_of(root)) {
+    if (is_optimizer_state(*entry.value)) found.push_back(entry);
     // Lightning keeps a list of them.
-    const auto* list = pickle::sequence(*entry.value);
-    const Ref value = list && list->size() == 1 ? list->front() : entry.value;
-    if (is_optimizer_state(*value)) found.push_back({entry.key, value});
+    if (const auto* list = pickle::sequence(*entry.value))
+      for (const Ref item : *list)
+        if (is_optimizer_state(*item)) found.push_back({entry.key, item});
   }
-  if (found.size() == 1) return found.front();
-  for (const std::string_view name : kUsualNames)
-    if (const auto usual = std::ranges::find(found, name, &Entry::key); usual != found.end()) return *usual;
-  return std::nullopt;
+  if (found.size() > 1)
+    for (const std::string_view name : kUsualNames)
+      if (const auto usual = std::ranges::find(found, name, &Entry::key); usual != found.end()) return {*usual};
+  return found;
 }
 
 std::optional<double> loss_of(const TorchFile& file, const pickle::Value& value) {
@@ -151,9 +165,14 @@ class CheckpointReader {
 
   void read_into(Model& model, bool with_optimizer) {
     Training training;
-    if (const auto entry = find_optimizer(file_.root())) {
-      if (with_optimizer) training.optimizer = read_optimizer(file_, *entry->value);
-      if (training.optimizer || !with_optimizer) take("optimizer", entry->key);
+    if (const std::vector<Entry> found = find_optimizers(file_.root()); found.size() == 1) {
+      if (with_optimizer) training.optimizer = read_optimizer(file_, *found[0].value);
+      if (training.optimizer || !with_optimizer) take("optimizer", found[0].key);
+      if (!training.optimizer && with_optimizer)
+        model.optimizer_left_out =
+            "'" + found[0].key + "' keeps what is neither a tensor nor a number; --no-optimizer leaves it out";
+    } else if (found.size() > 1 && with_optimizer) {
+      model.optimizer_left_out = "there are several, " + quoted(found) + "; --no-optimizer leaves them out";
     }
     for (const Entry& entry : entries_of(file_.root())) {
       if (const auto* epoch = entry.value->as<std::int64_t>(); entry.key == "epoch" && epoch) {

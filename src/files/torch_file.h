@@ -49,17 +49,11 @@ class TorchFile {
 /// Reads a state_dict, or a checkpoint that holds one, into weights, training state and metadata["torch"]:
 ///   "state_dict_metadata": its _metadata;  "checkpoint": the entries that have no other place;
 ///   "keys": {"state_dict", "optimizer", "epoch", "loss"}: the entries' names where they were found.
-/// Parameters of the optimizer that the file does not name go by their number: see name_optimizer_parameters.
-/// Throws UsageError where several entries could be the state_dict, or options.key is none; Unsupported where there is
-/// none, and for whole pickled modules.
+/// Parameters of the optimizer that the file does not name go by their number: convert/optimizer_names.h has their
+/// names. An optimizer that cannot be read is left out, and Model::optimizer_left_out says why. Throws UsageError where
+/// several entries could be the state_dict, or options.key is none; Unsupported where there is none, and for whole
+/// pickled modules.
 Model read_torch_file(const ByteSourcePtr& file, const LoadOptions& options);
-
-/// Renames the parameters of an optimizer that go by number. Its numbers count parameters in the order of its groups,
-/// which is that of `parameter_names` (the state_dict's names without its buffers) unless a caller of PyTorch sorted
-/// them. Does nothing if they have names. Throws MalformedFile if the counts differ, or if a slot does not fit the
-/// shape of its parameter in `weights`.
-void name_optimizer_parameters(Optimizer& optimizer, const std::vector<std::string>& parameter_names,
-                               const Weights& weights);
 
 struct TorchWriteOptions {
   bool checkpoint = false;  // the dict {epoch, model_state_dict, optimizer_state_dict, loss} around the state_dict

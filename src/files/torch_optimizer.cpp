@@ -141,10 +141,17 @@ std::map<std::int64_t, std::string> parameter_keys(const std::vector<Ref>& group
   return keys;
 }
 
-/// Slots are as large as their parameter, but for counters and Adafactor's factors.
-bool fits(const NamedTensor& slot, const Tensor& weight) {
-  return slot.tensor.rank() == 0 || slot.name == "row_var" || slot.name == "col_var" ||
-         slot.tensor.shape() == weight.shape();
+/// torch.optim's slots that are as large as their parameter, be it a scalar; others without axes may be counters.
+constexpr std::array<std::string_view, 12> kWholeSlots{"exp_avg",         "exp_avg_sq", "max_exp_avg_sq", "exp_inf",
+                                                       "momentum_buffer", "square_avg", "grad_avg",       "sum",
+                                                       "acc_delta",       "ax",         "prev",           "step_size"};
+
+/// Adafactor's factors of what would be as large as the parameter.
+constexpr std::array<std::string_view, 2> kFactors{"row_var", "col_var"};
+
+bool tells_shape(const NamedTensor& slot) {
+  const auto is_in = [&](const auto& names) { return std::ranges::count(names, slot.name) > 0; };
+  return !is_in(kFactors) && (slot.tensor.rank() > 0 || is_in(kWholeSlots));
 }
 
 }  // namespace
@@ -186,38 +193,35 @@ std::optional<Optimizer> read_optimizer(const TorchFile& file, const pickle::Val
   return optimizer;
 }
 
-void name_optimizer_parameters(Optimizer& optimizer, const std::vector<std::string>& parameter_names,
-                               const Weights& weights) {
-  std::map<std::string, std::string> names;  // by number
-  std::size_t count = 0;
-  for (const Json::Object& group : optimizer.groups)
-    for (const Json& parameter : group.find("params")->as_array()) {
-      if (parameter.is_string()) return;
-      if (count < parameter_names.size()) names[std::to_string(parameter.as_integer())] = parameter_names[count];
-      ++count;
-    }
-  if (count != parameter_names.size())
-    throw MalformedFile("the optimizer has " + std::to_string(count) + " parameters, the model " +
-                        std::to_string(parameter_names.size()));
+std::string parameter_key(const Json& parameter) {
+  return parameter.is_string() ? parameter.as_string() : std::to_string(parameter.as_integer());
+}
 
+std::optional<Shape> state_shape(const Optimizer& optimizer, const Json& parameter) {
+  const auto slots = optimizer.slots.find(parameter_key(parameter));
+  if (slots == optimizer.slots.end()) return std::nullopt;
+  const NamedTensor* first = nullptr;
+  for (const NamedTensor& slot : slots->second) {
+    if (!tells_shape(slot)) continue;
+    if (!first) first = &slot;
+    if (slot.tensor.shape() != first->tensor.shape())
+      throw Unsupported("the " + slot.name + " of its parameter " + parameter_key(parameter) + " has the shape " +
+                        to_string(slot.tensor.shape()) + ", the " + first->name + " " +
+                        to_string(first->tensor.shape()) + "; --no-optimizer leaves it out");
+  }
+  return first ? std::optional(first->tensor.shape()) : std::nullopt;
+}
+
+void name_optimizer_parameters(Optimizer& optimizer, const std::vector<std::string>& names) {
   std::map<std::string, std::vector<NamedTensor>> slots;
-  for (auto& [number, tensors] : optimizer.slots) {
-    const std::string& name = names.at(number);
-    const Tensor* weight = weights.find(name);
-    for (const NamedTensor& slot : tensors)
-      if (weight && !fits(slot, *weight))
-        throw MalformedFile("the optimizer's " + slot.name + " number " + number + " has the shape " +
-                            to_string(slot.tensor.shape()) + ", but '" + name + "' is " + to_string(weight->shape()) +
-                            " (are its parameters in another order?)");
-    slots[name] = std::move(tensors);
-  }
+  auto name = names.begin();
+  for (Json::Object& group : optimizer.groups)
+    for (Json& parameter : group.find("params")->as_array()) {
+      if (auto found = optimizer.slots.find(parameter_key(parameter)); found != optimizer.slots.end())
+        slots[*name] = std::move(found->second);
+      parameter = *name++;
+    }
   optimizer.slots = std::move(slots);
-  for (Json::Object& group : optimizer.groups) {
-    Json::Array named;
-    for (const Json& parameter : group.find("params")->as_array())
-      named.push_back(names.at(std::to_string(parameter.as_integer())));
-    group.set("params", std::move(named));
-  }
 }
 
 }  // namespace h5bridge

@@ -15,4 +15,15 @@ bool is_optimizer_state(const pickle::Value& value);
 /// no tensor or number (LBFGS keeps lists).
 std::optional<Optimizer> read_optimizer(const TorchFile& file, const pickle::Value& value);
 
+/// How Optimizer::slots calls an element of a group's "params": by its name, or by its number where the file names
+/// none.
+std::string parameter_key(const Json& parameter);
+
+/// The shape that a parameter has as its slots tell; nullopt where it has none that do. Throws Unsupported where they
+/// contradict each other.
+std::optional<Shape> state_shape(const Optimizer& optimizer, const Json& parameter);
+
+/// Calls the parameters of all groups, first to last, by `names`, of which there are as many.
+void name_optimizer_parameters(Optimizer& optimizer, const std::vector<std::string>& names);
+
 }  // namespace h5bridge

@@ -59,6 +59,7 @@ struct Model {
   Weights weights;                        // by PyTorch's state_dict names, in their order
   std::map<std::string, bool> trainable;  // by the same names, where a source says
   std::optional<Training> training;
+  std::string optimizer_left_out;  // why the sources' optimizer is not in `training`; save() refuses to lose it
   Json::Object metadata;  // what a source carried that has no place above
   /// What weights were made of, where that cannot be computed back: "unscaled/lstm/kernel:0".
   std::vector<NamedTensor> residuals;

@@ -64,8 +64,9 @@ class Module : public torch::nn::Module {
 std::shared_ptr<Module> to_module(const Model& model, torch::Device device = torch::kCPU,
                                   const ModuleOptions& options = {});
 
-/// The optimizer that `model` was trained with, resuming where it stopped: SGD, Adam, AdamW, RMSprop or Adagrad. Throws
-/// UsageError if the model has none, Unsupported for another kind or a setting that LibTorch lacks.
+/// The optimizer that `model` was trained with, resuming where it stopped: SGD, Adam, AdamW, RMSprop or Adagrad. Its
+/// groups hold what the saved ones did, less what nothing computes with. Throws UsageError if the model has none,
+/// Unsupported for another kind, a setting that LibTorch lacks, and one that was left out (Model::optimizer_left_out).
 std::unique_ptr<torch::optim::Optimizer> to_optimizer(const Model& model, Module& module);
 
 /// The weights of `module` and the state of `optimizer`, copied into a model that can be saved. It takes and gives what

@@ -1,8 +1,20 @@
+#include <algorithm>
+
+#include "convert/optimizer_names.h"
 #include "runtime/capture_optimizer.h"
 #include "runtime/module_implementation.h"
 #include "runtime/tensors.h"
 
 namespace h5bridge {
+namespace {
+
+bool same_parameters(const Optimizer& a, const Optimizer& b) {
+  return std::ranges::equal(a.groups, b.groups, [](const Json::Object& one, const Json::Object& other) {
+    return one.contains("params") && one.at("params") == other.at("params");
+  });
+}
+
+}  // namespace
 
 Model capture(const Module& module) {
   const Module::Implementation& implementation = *module.implementation_;
@@ -26,8 +38,11 @@ Model capture(const Module& module, const torch::optim::Optimizer& optimizer, co
   if (!result.training) result.training.emplace();
   result.training->epoch = progress.epoch;
   result.training->loss = progress.loss;
-  result.training->optimizer =
-      capture_optimizer(module, optimizer, source && source->optimizer ? &*source->optimizer : nullptr);
+  const Optimizer* saved = source && source->optimizer ? &*source->optimizer : nullptr;
+  result.training->optimizer = capture_optimizer(module, optimizer, saved);
+  // An optimizer of the caller's own lists parameters as the module has them, in the order of calls.
+  if (!saved || !same_parameters(*saved, *result.training->optimizer))
+    number_as_registered(*result.training->optimizer, result);
   return result;
 }
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 #include "h5bridge/error.h"
@@ -60,11 +61,29 @@ std::unique_ptr<OptimizerOptions> options_of(const OptimizerKind& kind, const Js
   return options;
 }
 
-std::vector<torch::Tensor> members_of(const Json::Object& group, const ParametersByName& parameters) {
-  const Json* names = group.find("params");
-  if (!names) throw MalformedFile("a parameter group of the optimizer has no \"params\"");
+/// What the state_dict has and no layer computes with is no parameter of the module, and never gets a gradient.
+bool is_unused(const std::string& name, const Module& module) {
+  return std::ranges::count(module.architecture().unused, name) > 0;
+}
+
+std::vector<std::string> names_in(const Json::Object& group) {
+  const Json* params = group.find("params");
+  if (!params) throw MalformedFile("a parameter group of the optimizer has no \"params\"");
+  std::vector<std::string> names;
+  for (const Json& name : params->as_array()) {
+    if (!name.is_string())
+      throw UsageError("the optimizer's parameters go by number, " + quoted(name) +
+                       ": load its architecture beside it, or state their names (LoadOptions::param_order)");
+    names.push_back(name.as_string());
+  }
+  return names;
+}
+
+std::vector<torch::Tensor> members_of(const Json::Object& group, const ParametersByName& parameters,
+                                      const Module& module) {
   std::vector<torch::Tensor> result;
-  for (const Json& name : names->as_array()) result.push_back(parameter_called(name.as_string(), parameters));
+  for (const std::string& name : names_in(group))
+    if (!is_unused(name, module)) result.push_back(parameter_called(name, parameters));
   return result;
 }
 
@@ -72,7 +91,7 @@ std::vector<OptimizerParamGroup> groups_of(const OptimizerKind& kind, const Opti
   std::vector<OptimizerParamGroup> result;
   const ParametersByName parameters = parameters_of(module);
   for (const Json::Object& group : saved.groups)
-    result.emplace_back(members_of(group, parameters), options_of(kind, saved.hyperparameters, group));
+    result.emplace_back(members_of(group, parameters, module), options_of(kind, saved.hyperparameters, group));
   if (result.empty()) result.emplace_back(module.parameters(), options_of(kind, saved.hyperparameters, {}));
   return result;
 }
@@ -114,26 +133,43 @@ Json::Object source_group(const Optimizer* source, const OptimizerKind& kind, st
   return result;
 }
 
+using NamesByTensor = std::map<const void*, std::string>;
+
+/// The names of a group's parameters. Where the source had unused ones among the same parameters, they are there, too:
+/// PyTorch counts them.
+std::vector<std::string> captured_names(const OptimizerParamGroup& group, const Json::Object& source,
+                                        const NamesByTensor& names, const Module& module) {
+  std::vector<std::string> result;
+  for (const torch::Tensor& parameter : group.params()) {
+    const auto name = names.find(parameter.unsafeGetTensorImpl());
+    if (name == names.end()) throw UsageError("the optimizer holds a parameter that is not the module's");
+    result.push_back(name->second);
+  }
+  if (!source.contains("params")) return result;
+  const std::vector<std::string> all = names_in(source);
+  std::vector<std::string> used;
+  std::ranges::copy_if(all, std::back_inserter(used),
+                       [&](const std::string& name) { return !is_unused(name, module); });
+  return used == result ? all : result;
+}
+
 Json::Object captured_group(const OptimizerKind& kind, const OptimizerParamGroup& group, const Json::Object& source,
-                            const std::map<const void*, std::string>& names) {
+                            const NamesByTensor& names, const Module& module) {
   Json::Object result;
   for (const Hyperparameter& hyperparameter : kind.hyperparameters)
     result.set(hyperparameter.name, hyperparameter.get(group.options()));
   for (const auto& [name, value] : source)
     if (!kind.find_hyperparameter(name)) result.set(name, value);
-  Json::Array params;
-  for (const torch::Tensor& parameter : group.params()) {
-    const auto name = names.find(parameter.unsafeGetTensorImpl());
-    if (name == names.end()) throw UsageError("the optimizer holds a parameter that is not the module's");
-    params.push_back(name->second);
-  }
-  result.set("params", std::move(params));
+  const Json params = Json::array(captured_names(group, source, names, module));
+  result.set("params", params);
+  if (source.contains("param_names")) result.set("param_names", params);
   return result;
 }
 
 }  // namespace
 
 std::unique_ptr<torch::optim::Optimizer> to_optimizer(const Model& model, Module& module) {
+  if (!model.optimizer_left_out.empty()) throw Unsupported("the optimizer cannot be kept: " + model.optimizer_left_out);
   if (!model.training || !model.training->optimizer) throw UsageError("the model has no optimizer");
   const Optimizer& saved = *model.training->optimizer;
   const OptimizerKind& kind = kind_called(saved.kind);
@@ -142,8 +178,8 @@ std::unique_ptr<torch::optim::Optimizer> to_optimizer(const Model& model, Module
   auto optimizer = torch_call("optimizer " + kind.name, [&] { return kind.make(groups); });
   const ParametersByName parameters = parameters_of(module);
   for (const auto& [name, slots] : saved.slots) {
+    if (slots.empty() || is_unused(name, module)) continue;
     const torch::Tensor& parameter = parameter_called(name, parameters);
-    if (slots.empty()) continue;
     optimizer->state()[parameter.unsafeGetTensorImpl()] = in_file("the optimizer's state of \"" + name + "\"", [&] {
       return state_of(kind, slots, options_for(parameter, *optimizer), parameter);
     });
@@ -153,22 +189,27 @@ std::unique_ptr<torch::optim::Optimizer> to_optimizer(const Model& model, Module
 
 Optimizer capture_optimizer(const Module& module, const torch::optim::Optimizer& optimizer, const Optimizer* source) {
   const OptimizerKind& kind = kind_of(optimizer);
-  std::map<const void*, std::string> names;
+  NamesByTensor names;
   for (const auto& item : module.named_parameters()) names.emplace(item.value().unsafeGetTensorImpl(), item.key());
 
   Optimizer result;
   result.kind = kind.name;
   for (std::size_t i = 0; i < optimizer.param_groups().size(); ++i)
-    result.groups.push_back(captured_group(kind, optimizer.param_groups()[i], source_group(source, kind, i), names));
+    result.groups.push_back(
+        captured_group(kind, optimizer.param_groups()[i], source_group(source, kind, i), names, module));
   if (!result.groups.empty()) {
     result.hyperparameters = result.groups.front();
     result.hyperparameters.erase("params");
+    result.hyperparameters.erase("param_names");
   }
   for (const auto& [parameter, state] : optimizer.state()) {
     std::vector<NamedTensor>& slots = result.slots[names.at(parameter)];
     for (const OptimizerSlot& slot : kind.slots)
       if (auto tensor = slot.get(*state)) slots.push_back({slot.name, std::move(*tensor)});
   }
+  if (source)
+    for (const auto& [name, slots] : source->slots)
+      if (is_unused(name, module)) result.slots[name] = slots;
   return result;
 }
 

@@ -4,18 +4,30 @@ A case is a folder, commands of the program in a row ("{}" is the folder), and w
 of the sources; where they are missing, their cases are skipped.
 """
 
+import importlib
+import json
 import shlex
+import sys
 from typing import Callable, NamedTuple
 
 import numpy as np
 import pytest
+import torch
 
-from keras_helpers import assert_close, assert_same_weights, weights_of
+from keras_helpers import assert_close, assert_same_weights, optimizer_of, weights_of
 from program import ROOT, h5bridge, needs_libtorch, needs_program
+from torch_helpers import export_architecture
 
 FAULTS = ROOT.parent / "shared" / "faults"
 TOLERANCE = 1e-5
 pytestmark = [needs_program, needs_libtorch]
+
+
+def folder_of(name):
+    folder = FAULTS / name
+    if not folder.exists():
+        pytest.skip(f"{folder} is missing")
+    return folder
 
 
 def gives_outputs(file):
@@ -48,6 +60,32 @@ def says(*parts):
     return check
 
 
+def has_momentum_by_name(file, truth):
+    """Keras's momentum of every layer is the exp_avg that PyTorch has of it, in the folder's `truth`."""
+
+    def check(folder, tmp_path, printed):
+        variables, expected = optimizer_of(tmp_path / file), np.load(folder / truth)
+        for name in expected:
+            layer, weight = name.split(".")
+            suffix = f"{layer}_{'kernel' if weight == 'weight' else 'bias'}_momentum"
+            found = next(variable for path, variable in variables.items() if path.endswith(suffix))
+            assert np.array_equal(found, expected[name].T), name
+
+    return check
+
+
+def has_optimizer_of_model(file):
+    """Every variable of the optimizer of the folder's model.h5 is there; Keras counts optimizers in their names."""
+
+    def check(folder, tmp_path, printed):
+        found = {path.split("/", 1)[1]: v for path, v in optimizer_of(tmp_path / file).items()}
+        expected = {path.split("/", 1)[1]: v for path, v in optimizer_of(folder / "model.h5").items()}
+        assert found.keys() == expected.keys()
+        assert all(np.array_equal(found[name], variable) for name, variable in expected.items())
+
+    return check
+
+
 class Case(NamedTuple):
     folder: str
     commands: list[str]
@@ -59,6 +97,9 @@ RUN = "run {}/model.h5 --input {}/inputs.npz -o out.npz"
 TO_TORCH = "convert {}/model.h5 -o model.json -o model.pth"
 RUN_TORCH = "run model.json model.pth --input {}/inputs.npz --input-layout keras -o out.npz"
 BACK = "convert model.json model.pth -o back.h5"
+TO_KERAS = "convert {}/model.json {}/%s -o model.h5"
+RUN_KERAS = "run model.h5 --input {}/inputs.npz --input-layout torch -o out.npz"
+TWO_WAYS = says("in which order its 2 groups", "named_parameters()", "--param-order", "--no-optimizer")
 REFUSED_MODEL = says('layer "base" (Sequential)')
 
 CASES = [
@@ -79,6 +120,26 @@ CASES = [
     Case("nested_model_called_twice", ["convert {}/model.h5 -o model.pth"], REFUSED_MODEL, 4),
     Case("nested_model_called_twice", ["validate {}/model.h5"], REFUSED_MODEL, 4),
     Case("nested_model_called_twice", [RUN], REFUSED_MODEL, 4),
+    *(
+        Case("optimizer_groups_same_shape", [command], TWO_WAYS, 4)
+        for command in (TO_KERAS % "two.pth", TO_KERAS % "two_lr.pth", "convert {}/model.json {}/two.pth -o two.ckpt --checkpoint")
+    ),
+    Case("optimizer_groups_same_shape", ["validate {}/model.json {}/two.pth"], says("valid")),
+    Case("optimizer_groups_same_shape", [TO_KERAS % "two.pth --no-optimizer", RUN_KERAS], gives_outputs("out.npz")),
+    Case("unused_parameters", [TO_KERAS % "model.ckpt.pth", RUN_KERAS], gives_outputs("out.npz")),
+    Case("unused_parameters", [TO_KERAS % "model.ckpt.pth --no-optimizer"], says("")),
+    Case("unused_parameters", ["validate {}/model.json {}/model.ckpt.pth"], says("valid")),
+    Case("lightning_prefix", [TO_KERAS % "lightning.ckpt", "validate {}/model.json {}/lightning.ckpt"], says("valid")),
+    *(
+        Case(f"lightning_checkpoint/{names}", [TO_KERAS % "last.ckpt", RUN_KERAS], gives_outputs("out.npz"))
+        for names in ("plain", "prefixed")
+    ),
+    Case("transfer_checkpoint_refused", ["convert {}/m.json {}/m.ckpt.pth -o back.h5"], has_optimizer_of_model("back.h5")),
+    Case(
+        "transfer_checkpoint_refused",
+        ["convert {}/model.h5 -o m.json -o m.ckpt.pth --checkpoint", "convert m.json m.ckpt.pth -o back.h5"],
+        has_optimizer_of_model("back.h5"),
+    ),
     Case("bicubic_of_tensorflow", [RUN], gives_outputs("out.npz")),
     Case("bicubic_of_tensorflow", [TO_TORCH, RUN_TORCH], gives_outputs("out.npz")),
     Case("bicubic_of_tensorflow", [TO_TORCH, BACK, "run back.h5 --input {}/inputs.npz -o out.npz"], gives_outputs("out.npz")),
@@ -87,10 +148,38 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.folder}: {case.commands[-1].split()[0]} after {len(case.commands) - 1}")
 def test_shared_fault(case, tmp_path):
-    folder = FAULTS / case.folder
-    if not folder.exists():
-        pytest.skip(f"{folder} is missing")
+    folder = folder_of(case.folder)
     for command in case.commands:
         status = case.status if command is case.commands[-1] else 0
         printed = h5bridge(*(word.replace("{}", str(folder)) for word in shlex.split(command)), status=status, folder=tmp_path)
     case.expected(folder, tmp_path, printed)
+
+
+def test_groups_of_one_shape_whose_order_is_stated(tmp_path):
+    folder = folder_of("optimizer_groups_same_shape")
+    names = [[f"{layer}.{weight}" for layer in group for weight in ("weight", "bias")] for group in (["first"], ["second", "out"])]
+    (tmp_path / "names.json").write_text(json.dumps(names))
+    h5bridge("convert", folder / "model.json", folder / "two.pth", "-o", "two.h5", "--param-order", "names.json", folder=tmp_path)
+    has_momentum_by_name("two.h5", "two.truth.npz")(folder, tmp_path, "")
+
+
+def test_the_order_of_registration_on_the_way_home(tmp_path, monkeypatch):
+    folder = folder_of("optimizer_order")
+    monkeypatch.syspath_prepend(folder)
+    module = importlib.import_module("net").Net()
+    monkeypatch.delitem(sys.modules, "net")
+    export_architecture(module, torch.zeros(2, 4), tmp_path / "model.json")
+    convert = ["convert", folder / "keras.h5", "-o", tmp_path / "home.pth", "--checkpoint"]
+    # The folder's own architecture is from before it said in which order PyTorch registers parameters.
+    assert "export it again" in h5bridge(*convert, folder / "model.json", status=4)
+    h5bridge(*convert, tmp_path / "model.json")
+    checkpoint = torch.load(tmp_path / "home.pth")
+    assert list(checkpoint["model_state_dict"]) == list(module.state_dict())
+    optimizer = torch.optim.Adam(module.parameters())
+    module.load_state_dict(checkpoint["model_state_dict"])
+    optimizer.load_state_dict(checkpoint["optimizer_state_dict"])
+    variables = np.load(folder / "keras_optimizer.npz")
+    for name, parameter in module.named_parameters():
+        layer, weight = name.split(".")
+        path = next(p for p in variables if p.endswith(f"{layer}_{'kernel' if weight == 'weight' else 'bias'}_momentum"))
+        assert np.array_equal(optimizer.state[parameter]["exp_avg"].numpy().T, variables[path]), name

@@ -251,6 +251,65 @@ TEST_CASE("an optimizer made by hand can be captured") {
   CHECK_THROWS_WITH(capture(*module, other), "the optimizer holds a parameter that is not the module's");
 }
 
+TEST_CASE("what nothing computes with is counted all the same") {
+  Model model = model_of(runs()[1]);
+  Optimizer& saved = *model.training->optimizer;
+  model.architecture->unused = {"aux"};
+  model.weights.set("aux", from_torch(random({3})));
+  const Json names = Json::Array{"fc.weight", "aux", "fc.bias"};
+  saved.groups[0].set("params", names);
+  saved.groups[0].set("param_names", names);
+  saved.slots["aux"] = {{"step", from_torch(torch::tensor(3.0f))}};
+  const auto module = to_module(model);
+  const auto optimizer = to_optimizer(model, *module);
+  CHECK(optimizer->param_groups().at(0).params().size() == 2);
+  train(*module, *optimizer, 1);
+  const Optimizer captured = *capture(*module, *optimizer).training->optimizer;
+  CHECK(captured.groups.at(0).at("params") == names);
+  CHECK(captured.groups.at(0).at("param_names") == names);
+  CHECK(bit_equal(captured.slots.at("aux").at(0).tensor, saved.slots["aux"][0].tensor));
+}
+
+TEST_CASE("an optimizer may train some of the parameters") {
+  Model model = model_of(runs()[1]);
+  model.training->optimizer->groups[0].set("params", Json::Array{"fc.bias"});
+  model.training->optimizer->slots.erase("fc.weight");
+  const auto module = to_module(model);
+  const auto optimizer = to_optimizer(model, *module);
+  train(*module, *optimizer, 1);
+  CHECK(bit_equal(from_torch(module->named_parameters()["fc.weight"]), *model.weights.find("fc.weight")));
+  CHECK_FALSE(bit_equal(from_torch(module->named_parameters()["fc.bias"]), *model.weights.find("fc.bias")));
+  CHECK((capture(*module, *optimizer).training->optimizer->groups.at(0).at("params") == Json(Json::Array{"fc.bias"})));
+}
+
+TEST_CASE("an optimizer made by hand lists parameters in PyTorch's order of registration") {
+  Model model = ModelBuilder()
+                    .input("x", {Size::symbol("batch"), 2})
+                    .layer("first", "Linear", {{"in_features", 2}, {"out_features", 2}}, {{"x"}})
+                    .layer("last", "Linear", {{"in_features", 2}, {"out_features", 2}}, {{"first"}})
+                    .output({"last"})
+                    .build();
+  model.architecture->state_dict = {"last.weight", "last.bias", "first.weight", "first.bias"};
+  const auto module = to_module(model);
+  torch::optim::SGD optimizer(module->parameters(), torch::optim::SGDOptions(0.1).momentum(0.9));
+  train(*module, optimizer, 1);
+  const Optimizer captured = *capture(*module, optimizer).training->optimizer;
+  CHECK(captured.groups.at(0).at("params") == Json::array(model.architecture->state_dict));
+  CHECK(captured.slots.size() == 4);
+}
+
+TEST_CASE("an optimizer whose parameters have no names is refused, and says why") {
+  Model model = model_of(runs()[1]);
+  model.training->optimizer->groups[0].set("params", Json::Array{0, 1});
+  CHECK_THROWS_WITH(resume(model),
+                    "the optimizer's parameters go by number, 0: load its architecture beside it, or "
+                    "state their names (LoadOptions::param_order)");
+  model.training->optimizer.reset();
+  model.optimizer_left_out = "number 0 could be 'a' or 'b'";
+  CHECK_THROWS_AS(resume(model), Unsupported);
+  CHECK_THROWS_WITH(resume(model), "the optimizer cannot be kept: number 0 could be 'a' or 'b'");
+}
+
 TEST_CASE("what LibTorch's optimizers lack is refused by name") {
   CHECK_NOTHROW(resume(sgd_with("foreach", true)));
   CHECK_NOTHROW(resume(sgd_with("initial_lr", 0.1)));

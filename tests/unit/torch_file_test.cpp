@@ -8,6 +8,7 @@
 
 #include "files/little_endian.h"
 #include "files/pickle_writer.h"
+#include "files/torch_optimizer.h"
 #include "h5bridge/error.h"
 
 using namespace h5bridge;
@@ -206,12 +207,8 @@ TEST_CASE("torch file: a checkpoint with its optimizer is written and read back"
                                                                      {"loss", "loss"},
                                                                      {"state_dict", "model_state_dict"}}));
 
-  Optimizer wrong = adam;
-  CHECK_THROWS_WITH(name_optimizer_parameters(wrong, {"fc.weight"}, model.weights),
-                    "the optimizer has 2 parameters, the model 1");
-  CHECK_THROWS_WITH(name_optimizer_parameters(wrong, {"fc.bias", "fc.weight"}, model.weights),
-                    Contains("number 0 has the shape (3, 4), but 'fc.bias' is (3,)"));
-  name_optimizer_parameters(adam, {"fc.weight", "fc.bias"}, model.weights);
+  CHECK(state_shape(adam, 0) == Shape{3, 4});
+  name_optimizer_parameters(adam, {"fc.weight", "fc.bias"});
   CHECK(*adam.groups[0].find("params") == Json(Json::Array{"fc.weight", "fc.bias"}));
   for (const auto& [name, slots] : model.training->optimizer->slots) {
     REQUIRE(adam.slots.at(name).size() == slots.size());
@@ -302,6 +299,12 @@ TEST_CASE("torch file: the state_dict of a checkpoint is found where only one ca
   };
   CHECK_THROWS_WITH(read(checkpoint({{"nets", nested}})), Contains("'nets.g', 'nets.d'"));
   CHECK(read(checkpoint({{"nets", nested}}), "nets.d").weights.size() == 1);
+
+  // Lightning's callbacks: a dict from a path to a tensor.
+  CHECK(read(checkpoint({{"nets", nested}, {"state_dict", put_dict}})).metadata.find("torch")->at("keys") ==
+        Json(Json::Object{{"state_dict", "state_dict"}}));
+  CHECK_THROWS_WITH(read(checkpoint({{"nets", nested}, {"weights", put_dict}})),
+                    Contains("'nets.g', 'nets.d', 'weights'"));
 
   CHECK_THROWS_AS(read(checkpoint({{"epoch", one}})), Unsupported);
   CHECK_THROWS_WITH(

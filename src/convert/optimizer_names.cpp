@@ -1,0 +1,203 @@
+#include "convert/optimizer_names.h"
+
+#include <algorithm>
+#include <iterator>
+#include <map>
+#include <set>
+
+#include "convert/name_prefix.h"
+#include "convert/registration.h"
+#include "files/torch_optimizer.h"
+#include "h5bridge/error.h"
+#include "model/quoted.h"
+#include "optimizers/parameter_order.h"
+
+namespace h5bridge {
+namespace {
+
+constexpr const char* kStateOrder =
+    "; save it with named parameters (Adam(model.named_parameters())), state their order (--param-order names.json), "
+    "or "
+    "leave it out (--no-optimizer)";
+constexpr const char* kLeaveOut = "; --no-optimizer leaves it out";
+
+std::size_t count_of(const Json::Object& group) { return group.find("params")->as_array().size(); }
+
+std::vector<Json> listed_parameters(const Optimizer& optimizer) {
+  std::vector<Json> result;
+  for (const Json::Object& group : optimizer.groups)
+    std::ranges::copy(group.find("params")->as_array(), std::back_inserter(result));
+  return result;
+}
+
+std::vector<std::optional<Shape>> state_shapes(const Optimizer& optimizer, const std::vector<Json>& listed) {
+  std::vector<std::optional<Shape>> result;
+  for (const Json& parameter : listed) result.push_back(state_shape(optimizer, parameter));
+  return result;
+}
+
+// Names that somebody gave, as the model has them: without a wrapper's prefix, and the first one of what has several.
+std::vector<std::string> as_registered(std::vector<std::string> names, const Registration& registration) {
+  const std::set<std::string> known = registration.all_names();
+  const std::string prefix = wrapper_prefix(names, known);
+  for (std::string& name : names) name = registration.first_name(name.substr(prefix.size()));
+  return names;
+}
+
+// Throws for a name that the model does not have, or has with another shape than its state.
+template <typename Throw>
+void check_names(const std::vector<std::string>& names, const Optimizer& optimizer, const std::vector<Json>& listed,
+                 const Registration& registration, Throw&& refuse) {
+  const std::map<std::string, std::optional<Shape>> shapes = registration.shapes();
+  std::set<std::string> seen;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto known = shapes.find(names[i]);
+    if (known == shapes.end()) refuse("'" + shortened(names[i]) + "' is no parameter of the model");
+    if (!seen.insert(names[i]).second) refuse("'" + names[i] + "' is named twice");
+    const std::optional<Shape> state = state_shape(optimizer, listed[i]);
+    if (state && known->second && *state != *known->second)
+      refuse("the state of '" + names[i] + "' has the shape " + to_string(*state) + ", but the parameter is " +
+             to_string(*known->second));
+  }
+}
+
+constexpr auto kRefuseStated = [](const std::string& problem) { throw UsageError("--param-order: " + problem); };
+
+std::vector<std::string> stated_order(const Optimizer& optimizer, const LoadOptions& options) {
+  std::vector<std::size_t> expected, found;
+  std::ranges::transform(optimizer.groups, std::back_inserter(expected), count_of);
+  for (const auto& group : options.param_order) found.push_back(group.size());
+  if (expected != found) {
+    const auto listed = [](const std::vector<std::size_t>& counts) {
+      return to_string(Shape(counts.begin(), counts.end()));
+    };
+    throw UsageError("--param-order names " + listed(found) + " parameters in " + std::to_string(found.size()) +
+                     " group(s), the optimizer has " + listed(expected) + " in " + std::to_string(expected.size()));
+  }
+  std::vector<std::string> names;
+  for (const auto& group : options.param_order) std::ranges::copy(group, std::back_inserter(names));
+  return names;
+}
+
+// The names that fit the numbers. Throws Unsupported where none do, or several.
+std::vector<std::string> found_order(const Optimizer& optimizer, const std::vector<Json>& listed,
+                                     const Registration& registration) {
+  const std::vector<std::optional<Shape>> shapes = state_shapes(optimizer, listed);
+  const std::vector<ParameterList> lists = registration.lists();
+  const std::vector<ParameterOrder> orders = parameter_orders(shapes, optimizer.groups.size(), lists);
+  if (orders.size() == 1) return orders[0];
+  if (orders.empty()) {
+    const std::size_t known = lists.front().size();
+    if (listed.size() > known)
+      throw Unsupported("it has " + std::to_string(listed.size()) + " parameters, the model " + std::to_string(known) +
+                        kLeaveOut);
+    throw Unsupported("the shapes of its state do not tell which of the model's parameters its " +
+                      std::to_string(listed.size()) + " are" + kStateOrder);
+  }
+  const auto [one, other] = std::ranges::mismatch(orders[0], orders[1]);
+  const Json& number = listed[static_cast<std::size_t>(one - orders[0].begin())];
+  const std::size_t groups = optimizer.groups.size();
+  throw Unsupported((groups == 1 ? "the file does not say which of the model's parameters it has: number "
+                                 : "the file does not say in which order its " + std::to_string(groups) +
+                                       " groups have the model's parameters: number ") +
+                    parameter_key(number) + " could be '" + *one + "' or '" + *other + "'" + kStateOrder);
+}
+
+// Names that the groups keep besides are those that the model has.
+void set_kept_names(Optimizer& optimizer) {
+  for (Json::Object& group : optimizer.groups)
+    if (group.contains("param_names")) group.set("param_names", *group.find("params"));
+}
+
+void bind(Optimizer& optimizer, const Registration& registration, const LoadOptions& options) {
+  const std::vector<Json> listed = listed_parameters(optimizer);
+  const auto is_name = [](const Json& parameter) { return parameter.is_string(); };
+  std::vector<std::string> names;
+  std::vector<std::string> stated;
+  if (!options.param_order.empty()) {
+    stated = as_registered(stated_order(optimizer, options), registration);
+    check_names(stated, optimizer, listed, registration, kRefuseStated);
+  }
+  if (!listed.empty() && std::ranges::all_of(listed, is_name)) {
+    std::ranges::transform(listed, std::back_inserter(names), parameter_key);
+    names = as_registered(std::move(names), registration);
+    check_names(names, optimizer, listed, registration, [](const std::string& problem) {
+      throw Unsupported("by the names that it has, " + problem + kLeaveOut);
+    });
+    if (!stated.empty() && stated != names)
+      throw UsageError("--param-order: the optimizer itself names its parameters, otherwise");
+  } else if (!stated.empty()) {
+    names = stated;
+  } else {
+    names = found_order(optimizer, listed, registration);
+  }
+  name_optimizer_parameters(optimizer, names);
+  set_kept_names(optimizer);
+}
+
+// Keras has no numbers: what it wrote gets those that somebody states.
+void number_as_stated(Optimizer& optimizer, const Registration& registration, const LoadOptions& options) {
+  if (options.param_order.size() != optimizer.groups.size())
+    throw UsageError("--param-order has " + std::to_string(options.param_order.size()) + " group(s), the optimizer " +
+                     std::to_string(optimizer.groups.size()));
+  for (std::size_t i = 0; i < options.param_order.size(); ++i) {
+    const std::vector<std::string> names = as_registered(options.param_order[i], registration);
+    check_names(names, optimizer, {names.begin(), names.end()}, registration, kRefuseStated);
+    for (const Json& parameter : optimizer.groups[i].find("params")->as_array())
+      if (const std::string name = registration.first_name(parameter.as_string()); !std::ranges::count(names, name))
+        throw UsageError("--param-order: '" + name + "' is missing, which the optimizer trains");
+    optimizer.groups[i].set("params", Json::array(names));
+    optimizer.groups[i].set("param_names", Json::array(names));
+  }
+}
+
+void name_optimizer(Optimizer& optimizer, const Model& model, const LoadOptions& options) {
+  const Registration registration(model);
+  if (optimizer.keras.empty()) return bind(optimizer, registration, options);
+  if (!options.param_order.empty()) return number_as_stated(optimizer, registration, options);
+  number_as_registered(optimizer, model);
+}
+
+}  // namespace
+
+void number_as_registered(Optimizer& optimizer, const Model& model) {
+  const Registration registration(model);
+  const std::vector<std::string> order = registration.order();
+  std::map<std::string, std::size_t> place;
+  for (std::size_t i = 0; i < order.size(); ++i) place.emplace(order[i], i);
+  for (Json::Object& group : optimizer.groups) {
+    std::set<std::pair<std::size_t, std::string>> members;
+    for (const Json& parameter : group.find("params")->as_array()) {
+      const std::string name = registration.first_name(parameter.as_string());
+      const auto known = place.find(name);
+      members.emplace(known == place.end() ? order.size() : known->second, name);
+    }
+    if (optimizer.groups.size() == 1)
+      for (const auto& [name, position] : place) members.emplace(position, name);
+    Json::Array names;
+    for (const auto& [position, name] : members) names.push_back(name);
+    // What no order of registration tells is told by the names.
+    if (optimizer.groups.size() > 1) group.set("param_names", names);
+    group.set("params", std::move(names));
+  }
+}
+
+void name_optimizer(Model& model, const LoadOptions& options) {
+  const bool has_optimizer = model.training && model.training->optimizer;
+  if (!has_optimizer && !options.param_order.empty() && options.optimizer)
+    throw UsageError("--param-order names an optimizer's parameters, and the sources have no optimizer" +
+                     (model.optimizer_left_out.empty() ? "" : " that can be read: " + model.optimizer_left_out));
+  // Without architecture nothing tells parameters from buffers; the numbers stay unless somebody names them.
+  if (has_optimizer && (model.architecture || !options.param_order.empty())) {
+    try {
+      name_optimizer(*model.training->optimizer, model, options);
+    } catch (const Unsupported& error) {
+      model.training->optimizer.reset();
+      model.optimizer_left_out = error.what();
+    }
+  }
+  if (!model.optimizer_left_out.empty())
+    model.notes.push_back("the optimizer is left out: " + model.optimizer_left_out);
+}
+
+}  // namespace h5bridge
