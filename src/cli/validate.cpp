@@ -19,6 +19,7 @@ std::string text_of(const WeightProblem& problem) {
     case WeightProblem::Kind::Missing: return "missing: " + problem.tensor;
     case WeightProblem::Kind::Unexpected: return "unexpected: " + problem.tensor;
     case WeightProblem::Kind::Changed: return "changed: " + problem.tensor + " " + problem.detail;
+    case WeightProblem::Kind::Untied: return "untied: " + problem.tensor + " " + problem.detail;
     case WeightProblem::Kind::Misshapen: return "misshapen: " + problem.tensor + " " + problem.detail;
   }
   return problem.tensor;

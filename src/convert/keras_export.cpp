@@ -48,6 +48,7 @@ class KerasWriter {
     file_.backend = "torch";
     write_variables();
     if (options_.optimizer && model_.training) write_training(*model_.training);
+    note_copies();
     write_extra();
     return std::move(file_);
   }
@@ -92,6 +93,43 @@ class KerasWriter {
       for (std::size_t i = 0; i < tensors.size(); ++i)
         file_.layers[index.at(binding.layer)].variables.push_back(
             {plan_.variable_prefix + binding.layer + "/" + binding.variables[i], tensors[i]});
+    }
+  }
+
+  // The variables that one parameter of PyTorch's became: its names, and the layers that they stand in.
+  struct Copies {
+    std::vector<std::string> names, layers;
+    std::size_t count = 0;
+    bool is_trained = false;
+  };
+
+  static std::string joined(const std::vector<std::string>& names) {
+    std::string text;
+    for (std::size_t i = 0; i < names.size(); ++i)
+      text += (i == 0 ? "" : i + 1 == names.size() ? " and " : ", ") + names[i];
+    return text;
+  }
+
+  void note_copies() {
+    std::map<std::string, std::string> first_names;
+    for (const auto& group : model_.architecture->ties)
+      for (const std::string& name : group) first_names.emplace(name, group.front());
+    std::map<std::string, Copies> copies;
+    for (const KerasBinding& binding : plan_.bindings)
+      for (const KerasBinding::Source& source : binding.torch) {
+        const auto first = first_names.find(source.name);
+        Copies& found = copies[first == first_names.end() ? source.name : first->second];
+        if (!std::ranges::count(found.names, source.name)) found.names.push_back(source.name);
+        found.layers.push_back(binding.layer);
+        ++found.count;
+        found.is_trained = found.is_trained || binding.is_trained();
+      }
+    for (const auto& [first, found] : copies) {
+      if (found.count < 2 || !found.is_trained) continue;
+      const bool has_names = found.names.size() > 1;
+      notes_.push_back(joined(found.names) + (has_names ? " are" : " is") + " one tensor in PyTorch and " +
+                       (found.count == 2 ? "two" : std::to_string(found.count)) + " in Keras" +
+                       (has_names ? "" : ", in the layers " + joined(found.layers)) + ", which will train apart");
     }
   }
 

@@ -5,6 +5,7 @@
 
 #include "convert/keras_extra.h"
 #include "convert/keras_model.h"
+#include "convert/ties.h"
 #include "files/architecture_json.h"
 #include "files/digest.h"
 #include "h5bridge/error.h"
@@ -240,11 +241,14 @@ class KerasReader {
     model_.weights = std::move(ordered);
   }
 
-  // Tensors that were one are one again, unless they differ now.
+  // Tensors that were one are one again, unless they differ now; of parameters, that is the architecture's to say.
   void tie_weights() {
     const Json* tied = file_.extra.find("tied");
     if (!tied) return;
     for (const Json& group : tied->as_array()) {
+      std::vector<std::string> names;
+      for (const Json& name : group.as_array()) names.push_back(name.as_string());
+      add_tie(*model_.architecture, names);
       const Tensor* first = nullptr;
       for (const Json& name : group.as_array()) {
         const Tensor* tensor = model_.weights.find(name.as_string());

@@ -11,6 +11,7 @@
 #include "convert/optimizer_names.h"
 #include "convert/recognise.h"
 #include "convert/safetensors_model.h"
+#include "convert/ties.h"
 #include "convert/weight_check.h"
 #include "files/architecture_json.h"
 #include "files/torch_file.h"
@@ -206,6 +207,7 @@ Model put_together(Parts parts, const LoadOptions& options) {
   }
   if (!options.fix_sizes.empty() && !is_fixed) fix(model.architecture);
   if (model.architecture) add_aliases(model);
+  settle_ties(model, options.untie);
   return model;
 }
 

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <fstream>
 #include <functional>
+#include <map>
 
 #include "convert/keras_model.h"
 #include "convert/layout_conversion.h"
@@ -15,6 +16,7 @@
 #include "h5bridge/error.h"
 #include "h5bridge/h5bridge.h"
 #include "passes/frozen.h"
+#include "model/tensor_view.h"
 #include "passes/shapes.h"
 
 namespace h5bridge {
@@ -123,8 +125,13 @@ const Format& format_for(const std::string& path, const std::string& wanted) {
 
 Model cast_weights(const Model& model, DType dtype) {
   Model result = model;
-  for (const NamedTensor& tensor : model.weights)
-    if (is_floating_point(tensor.tensor.dtype())) result.weights.set(tensor.name, cast(tensor.tensor, dtype));
+  std::map<TensorView, Tensor> made;  // what is one tensor stays one
+  for (const NamedTensor& tensor : model.weights) {
+    if (!is_floating_point(tensor.tensor.dtype())) continue;
+    const auto [known, is_new] = made.try_emplace(view_of(tensor.tensor));
+    if (is_new) known->second = cast(tensor.tensor, dtype);
+    result.weights.set(tensor.name, known->second);
+  }
   return result;
 }
 

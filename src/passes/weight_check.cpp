@@ -20,12 +20,32 @@ std::optional<WeightProblem> misfit(const NamedParameter& wanted, const Tensor* 
                            (is_float ? std::string(name_of(wanted.spec.dtype)) : "a floating-point one")};
 }
 
+// Of each group of names that are one parameter, those whose tensor is another than the first one's.
+void add_untied(const Architecture& architecture, const Weights& weights, std::vector<WeightProblem>& problems) {
+  for (const std::vector<std::string>& group : architecture.ties) {
+    const NamedTensor* first = nullptr;
+    NamedTensor held;
+    for (const std::string& name : group) {
+      const Tensor* tensor = weights.find(name);
+      if (!tensor) continue;
+      if (!first) {
+        held = {name, *tensor};
+        first = &held;
+      } else if (!bit_equal(first->tensor, *tensor)) {
+        problems.push_back({WeightProblem::Kind::Untied, name,
+                            "differs from " + first->name + ", though both are one parameter; --untie makes them two"});
+      }
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<WeightProblem> misfits(const Architecture& architecture, const Weights& weights) {
   std::vector<WeightProblem> result;
   for (const NamedParameter& wanted : parameters_of(architecture))
     if (auto problem = misfit(wanted, weights.find(wanted.name))) result.push_back(std::move(*problem));
+  add_untied(architecture, weights, result);
   return result;
 }
 
@@ -47,6 +67,7 @@ std::string summary(const std::vector<WeightProblem>& problems) {
   list(WeightProblem::Kind::Unexpected, "unexpected: ");
   list(WeightProblem::Kind::Misshapen, "misshapen: ");
   list(WeightProblem::Kind::Changed, "changed: ");
+  list(WeightProblem::Kind::Untied, "untied: ");
   return result;
 }
 

@@ -9,13 +9,15 @@
 namespace h5bridge {
 
 struct WeightProblem {
-  enum class Kind { Missing, Unexpected, Misshapen, Changed };
+  enum class Kind { Missing, Unexpected, Misshapen, Changed, Untied };
   Kind kind;
   std::string tensor;
-  std::string detail;  // of a misshapen one: "has shape (3,), expected (4,)"
+  std::string
+      detail;  // of a misshapen one: "has shape (3,), expected (4,)"; of one that is not as tied: what it differs from
 };
 
-/// What is missing, has another shape, or is no floating-point tensor where one is needed, in the architecture's order.
+/// What is missing, has another shape, or is no floating-point tensor where one is needed, in the architecture's order;
+/// then what differs from the tensor that it is tied to.
 std::vector<WeightProblem> misfits(const Architecture& architecture, const Weights& weights);
 
 /// Throws MalformedFile naming all misfits.
