@@ -218,6 +218,16 @@ Parts read_sources(const std::vector<std::string>& sources, const LoadOptions& o
   return parts;
 }
 
+Model load_checked(const std::vector<std::string>& sources, const LoadOptions& options) {
+  Parts parts = read_sources(sources, options);
+  const std::string weights_file = parts.weights_file;
+  Model model = put_together(std::move(parts), options);
+  // First, because an optimizer of weights that do not fit would only hide why.
+  if (!weights_file.empty()) in_file(weights_file, [&] { check_weights(model, options.allow_unexpected); });
+  name_optimizer(model, options);
+  return model;
+}
+
 }  // namespace
 
 Model load_unchecked(const std::vector<std::string>& sources, const LoadOptions& options) {
@@ -227,13 +237,7 @@ Model load_unchecked(const std::vector<std::string>& sources, const LoadOptions&
 }
 
 Model load(const std::vector<std::string>& sources, const LoadOptions& options) {
-  Parts parts = read_sources(sources, options);
-  const std::string weights_file = parts.weights_file;
-  Model model = put_together(std::move(parts), options);
-  // First, because an optimizer of weights that do not fit would only hide why.
-  if (!weights_file.empty()) in_file(weights_file, [&] { check_weights(model, options.allow_unexpected); });
-  name_optimizer(model, options);
-  return model;
+  return with_errors([&] { return load_checked(sources, options); });
 }
 
 }  // namespace h5bridge

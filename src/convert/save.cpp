@@ -18,6 +18,7 @@
 #include "passes/frozen.h"
 #include "model/tensor_view.h"
 #include "passes/shapes.h"
+#include "passes/weight_check.h"
 
 namespace h5bridge {
 namespace {
@@ -88,7 +89,7 @@ void write_architecture(const Model& model, const std::string& path, const SaveO
   write_stream(path, [&](std::ostream& out) { out << json.dump(2) << '\n'; });
 }
 
-// The table of interface.md: a destination's format follows from the longest suffix that fits.
+// A destination's format follows from the longest suffix that fits.
 const std::vector<Format>& formats() {
   static const std::vector<Format> table{
       {"keras-h5", {".h5", ".hdf5"}, write_keras},
@@ -145,6 +146,8 @@ void write_view(const Model& model, const std::string& path, const std::string& 
       if (options.lossless && !lost.empty()) throw Unsupported(lost.front() + " (--lossless)");
     };
     refuse(model.notes);
+    // Whoever made or changed the model by hand hears of it here, not from the file's next reader.
+    if (model.architecture && !model.weights.empty()) check_fit(*model.architecture, model.weights);
     Notes own;
     format.write(options.dtype ? cast_weights(model, *options.dtype) : model, path, options, own);
     refuse(own);
@@ -153,13 +156,15 @@ void write_view(const Model& model, const std::string& path, const std::string& 
 }
 
 std::vector<std::string> save(const Model& model, const std::vector<std::string>& paths, const SaveOptions& options) {
-  if (paths.empty()) throw UsageError("no destination is given");
-  for (const std::string& path : paths) format_for(path, options.format);
-  Replacement replacement;
-  Notes notes;
-  for (const std::string& path : paths) write_view(model, replacement.temporary_for(path), path, options, notes);
-  replacement.commit();
-  return notes;
+  return with_errors([&] {
+    if (paths.empty()) throw UsageError("no destination is given");
+    for (const std::string& path : paths) format_for(path, options.format);
+    Replacement replacement;
+    Notes notes;
+    for (const std::string& path : paths) write_view(model, replacement.temporary_for(path), path, options, notes);
+    replacement.commit();
+    return notes;
+  });
 }
 
 std::string_view version() { return H5BRIDGE_VERSION; }

@@ -20,8 +20,8 @@ namespace h5bridge {
 using AttributeValue = std::variant<std::monostate, bool, std::int64_t, double, std::string, std::vector<std::int64_t>,
                                     std::vector<double>, SymbolicShape>;
 
-/// The settings of a layer, checked and completed against its type's declaration (layers/layer_type.h). The typed
-/// getters throw std::logic_error for a name or a kind that the type does not declare: that is a mistake in our code.
+/// The settings of a layer, checked and completed against its type's declaration (docs/layers.md lists them). The
+/// getters throw UsageError for a name or a kind that the type does not declare.
 class Attributes {
  public:
   bool contains(std::string_view name) const;

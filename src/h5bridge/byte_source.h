@@ -33,10 +33,11 @@ ByteSourcePtr open_file(const std::string& path);
 /// Bytes in memory, owned by the source.
 ByteSourcePtr bytes_in_memory(std::vector<std::byte> bytes);
 
-/// The `size` bytes of `whole` from `offset` on. Throws MalformedFile if they are not all there.
+/// The `size` bytes of `whole` from `offset` on. Throws MalformedFile if they are not all there, UsageError for a null
+/// pointer.
 ByteSourcePtr part_of(ByteSourcePtr whole, std::uint64_t offset, std::uint64_t size);
 
-/// All bytes of `source`, read into memory.
+/// All bytes of `source`, read into memory. Throws SystemFailure where that does not suffice.
 std::vector<std::byte> read_all(const ByteSource& source);
 
 }  // namespace h5bridge

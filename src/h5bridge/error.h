@@ -11,7 +11,7 @@ namespace h5bridge {
 
 enum class ExitStatus { Done = 0, Disagrees = 1, Usage = 2, Malformed = 3, Unsupported = 4, System = 5 };
 
-/// Base of everything that h5bridge throws on purpose.
+/// Base of everything that leaves h5bridge, whatever a library below it threw.
 class Error : public std::runtime_error {
  public:
   /// Control characters, which names in a hostile file may contain, are escaped: the message stays one line.
@@ -46,7 +46,8 @@ class Unsupported : public Error {
   explicit Unsupported(const std::string& message) : Error(ExitStatus::Unsupported, message) {}
 };
 
-/// The system said no: no such file, no permission, disk full, no such device, built without LibTorch.
+/// The system said no: no such file, no permission, disk full, not enough memory, no such device, built without
+/// LibTorch. What nobody foresaw is one, too: "internal error: ...".
 class SystemFailure : public Error {
  public:
   explicit SystemFailure(const std::string& message) : Error(ExitStatus::System, message) {}
@@ -62,6 +63,20 @@ auto in_file(const std::string& file, Work&& work) {
     return work();
   } catch (const Error& error) {
     rethrow_in_file(error, file);
+  }
+}
+
+/// Called in a handler: throws what is handled as an h5bridge error.
+[[noreturn]] void rethrow_as_error();
+
+/// Runs `work`; what leaves it is an h5bridge error. The library's edge: what stands in a public header goes through it
+/// where other libraries or much memory are at work.
+template <typename Work>
+auto with_errors(Work&& work) {
+  try {
+    return work();
+  } catch (...) {
+    rethrow_as_error();
   }
 }
 

@@ -1,5 +1,5 @@
 // h5bridge: neural networks between PyTorch and Keras. This header reads, converts and writes; it needs no LibTorch.
-// <h5bridge/torch.h> rebuilds and runs models.
+// <h5bridge/torch.h> rebuilds and runs models. Whatever these headers throw is an h5bridge::Error.
 #pragma once
 
 #include <concepts>
@@ -31,7 +31,8 @@ struct LoadOptions {
 };
 
 /// Reads the files that together make one model, in any order, each recognised by its content. Weights stay on disk
-/// until used. Throws MalformedFile, Unsupported, SystemFailure, and UsageError where two sources state the same half.
+/// until used. Throws MalformedFile, also where the tensors do not fit the architecture; Unsupported, SystemFailure,
+/// and UsageError where two sources state the same half.
 Model load(const std::vector<std::string>& sources, const LoadOptions& options = {});
 /// One file. (A template, because {"a.json", "a.pth"} would make a string, too.)
 template <std::convertible_to<std::string> Path>
@@ -42,7 +43,7 @@ Model load(const Path& source, const LoadOptions& options = {}) {
 enum class DataFormat { ChannelsLast, ChannelsFirst };
 
 struct SaveOptions {
-  std::string format{};                     // a FORMAT of interface.md; empty: the path's suffix tells
+  std::string format{};                     // what `h5bridge convert --to` takes; empty: the path's suffix tells
   std::optional<DataFormat> data_format{};  // of Keras destinations
   bool optimizer = true;                    // write the training state where the format holds one
   bool checkpoint = false;                  // torch: the dict {epoch, model_state_dict, optimizer_state_dict, loss}
@@ -52,7 +53,8 @@ struct SaveOptions {
 
 /// Writes views of the model: all are written beside their destinations first, then renamed. A path holds the old file
 /// or the whole new one, never a part. Returns notes: what the destinations have no place for, a line each. Throws
-/// UsageError, Unsupported, SystemFailure.
+/// MalformedFile naming the tensors that the architecture misses or that have another shape than it says; UsageError,
+/// Unsupported, SystemFailure.
 std::vector<std::string> save(const Model& model, const std::vector<std::string>& paths,
                               const SaveOptions& options = {});
 /// One view.

@@ -64,7 +64,7 @@ struct Model {
   /// What weights were made of, where that cannot be computed back: "unscaled/lstm/kernel:0".
   std::vector<NamedTensor> residuals;
   Framework framework = Framework::Torch;
-  std::string format;              // the FORMAT of interface.md that the weights (else the architecture) came from
+  std::string format;              // of the weights' file, else of the architecture's, as `h5bridge inspect` has it
   std::vector<std::string> notes;  // what reading the source leaves out or changes, a line each, for its user
 };
 

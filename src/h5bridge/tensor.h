@@ -9,6 +9,7 @@
 
 #include "h5bridge/byte_source.h"
 #include "h5bridge/dtype.h"
+#include "h5bridge/error.h"
 
 namespace h5bridge {
 
@@ -26,7 +27,8 @@ std::vector<std::int64_t> contiguous_strides(const Shape& shape);
 class Tensor {
  public:
   Tensor() : Tensor(DType::Float32, {0}, bytes_in_memory({})) {}
-  /// A row-major tensor over all of `bytes`. Throws MalformedFile if the sizes do not fit.
+  /// A row-major tensor over all of `bytes`. Throws MalformedFile if the sizes do not fit, UsageError for a null
+  /// pointer.
   Tensor(DType dtype, Shape shape, ByteSourcePtr bytes);
   /// A view: strides and offset in elements. Throws MalformedFile if any element lies outside of `bytes`, a stride is
   /// negative, or the view repeats elements to more than 1 GiB (a few bytes in a file must not claim all memory).
@@ -49,16 +51,19 @@ class Tensor {
   /// Elements start <= i < stop of one axis.
   Tensor slice(std::int64_t axis, std::int64_t start, std::int64_t stop) const;
 
-  /// The elements in row-major order, packed. `into` has byte_count() bytes.
+  /// The elements in row-major order, packed. Throws UsageError unless `into` has byte_count() bytes, SystemFailure
+  /// where memory does not suffice or the file cannot be read, MalformedFile where that has become shorter.
   void read(std::span<std::byte> into) const;
   std::vector<std::byte> read() const;
-  /// The elements as T, which must be as large as the dtype's.
+  /// The elements as T; throws UsageError unless a T is as large as an element.
   template <typename T>
   std::vector<T> values() const;
   /// The same elements, row-major and in memory.
   Tensor contiguous() const;
 
  private:
+  void require_element_size(std::size_t size) const;
+
   DType dtype_;
   Shape shape_;
   std::vector<std::int64_t> strides_;
@@ -93,9 +98,12 @@ struct NamedTensor {
 
 template <typename T>
 std::vector<T> Tensor::values() const {
-  std::vector<T> result(static_cast<std::size_t>(element_count()));
-  read(std::as_writable_bytes(std::span(result)));
-  return result;
+  require_element_size(sizeof(T));
+  return with_errors([&] {
+    std::vector<T> result(static_cast<std::size_t>(element_count()));
+    read(std::as_writable_bytes(std::span(result)));
+    return result;
+  });
 }
 
 }  // namespace h5bridge

@@ -1,7 +1,6 @@
 #include "h5bridge/architecture.h"
 
 #include <algorithm>
-#include <stdexcept>
 
 #include "h5bridge/error.h"
 
@@ -26,7 +25,7 @@ bool Attributes::contains(std::string_view name) const { return find_value(value
 
 const AttributeValue& Attributes::at(std::string_view name) const {
   const auto found = find_value(values_, name);
-  if (found == values_.end()) throw std::logic_error("no attribute '" + std::string(name) + "' is declared");
+  if (found == values_.end()) throw UsageError("no attribute '" + std::string(name) + "' is declared");
   return found->second;
 }
 
@@ -38,7 +37,7 @@ void Attributes::set(std::string_view name, AttributeValue value) {
 }
 
 void Attributes::throw_wrong_kind(std::string_view name) const {
-  throw std::logic_error("attribute '" + std::string(name) + "' is declared with another kind");
+  throw UsageError("attribute '" + std::string(name) + "' is declared with another kind");
 }
 
 const Layer* Architecture::find_layer(std::string_view wanted) const { return find_named(layers, wanted); }

@@ -100,14 +100,17 @@ ByteSourcePtr open_file(const std::string& path) { return std::make_shared<File>
 ByteSourcePtr bytes_in_memory(std::vector<std::byte> bytes) { return std::make_shared<Memory>(std::move(bytes)); }
 
 ByteSourcePtr part_of(ByteSourcePtr whole, std::uint64_t offset, std::uint64_t size) {
+  if (!whole) throw UsageError("a part of a null pointer, expected a source of bytes");
   check_range(offset, size, whole->size());
   return std::make_shared<Part>(std::move(whole), offset, size);
 }
 
 std::vector<std::byte> read_all(const ByteSource& source) {
-  std::vector<std::byte> bytes(source.size());
-  source.read_at(0, bytes);
-  return bytes;
+  return with_errors([&] {
+    std::vector<std::byte> bytes(source.size());
+    source.read_at(0, bytes);
+    return bytes;
+  });
 }
 
 }  // namespace h5bridge

@@ -132,8 +132,10 @@ constexpr auto kIgnore = [](auto) {};
 
 Tensor cast(const Tensor& tensor, DType dtype) {
   if (tensor.dtype() == dtype) return tensor;
-  if (with_float(tensor.dtype(), kIgnore) && with_float(dtype, kIgnore)) return cast_floats(tensor, dtype);
-  if (with_integer(tensor.dtype(), kIgnore) && with_integer(dtype, kIgnore)) return cast_integers(tensor, dtype);
+  const bool floats = with_float(tensor.dtype(), kIgnore) && with_float(dtype, kIgnore);
+  const bool integers = with_integer(tensor.dtype(), kIgnore) && with_integer(dtype, kIgnore);
+  if (floats || integers)
+    return with_errors([&] { return floats ? cast_floats(tensor, dtype) : cast_integers(tensor, dtype); });
   throw Unsupported("there is no conversion from " + std::string(name_of(tensor.dtype())) + " to " +
                     std::string(name_of(dtype)));
 }

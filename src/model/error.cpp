@@ -1,6 +1,9 @@
 #include "h5bridge/error.h"
 
+#include <exception>
+#include <new>
 #include <string_view>
+#include <system_error>
 
 #include "model/quoted.h"
 
@@ -60,6 +63,25 @@ void rethrow_in_file(const Error& error, const std::string& file) {
     case ExitStatus::Done: break;
   }
   throw Error(error.status(), message);
+}
+
+void rethrow_as_error() {
+  try {
+    throw;
+  } catch (const Error&) {
+    throw;
+  } catch (const std::bad_alloc&) {
+    throw SystemFailure("not enough memory");
+  } catch (const std::length_error&) {
+    // A container asked for more than any memory holds.
+    throw SystemFailure("not enough memory");
+  } catch (const std::system_error& error) {
+    throw SystemFailure(error.what());
+  } catch (const std::exception& error) {
+    throw SystemFailure(std::string("internal error: ") + error.what());
+  } catch (...) {
+    throw SystemFailure("internal error: an exception of an unknown kind");
+  }
 }
 
 }  // namespace h5bridge

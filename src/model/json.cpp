@@ -137,9 +137,11 @@ bool Json::Object::operator==(const Object& other) const {
 }
 
 std::string Json::dump(int indent) const {
-  Writer writer(indent);
-  writer.write(*this);
-  return writer.take();
+  return with_errors([&] {
+    Writer writer(indent);
+    writer.write(*this);
+    return writer.take();
+  });
 }
 
 std::string_view Json::kind() const { return kKinds[value_.index()]; }

@@ -196,6 +196,8 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
 
 }  // namespace
 
-Json Json::parse(std::string_view text, const std::string& what) { return Builder(text, what).build(); }
+Json Json::parse(std::string_view text, const std::string& what) {
+  return with_errors([&] { return Builder(text, what).build(); });
+}
 
 }  // namespace h5bridge

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <optional>
-#include <stdexcept>
 
 #include "h5bridge/error.h"
 #include "model/checked.h"
@@ -35,7 +34,12 @@ std::int64_t packed_bytes(DType dtype, const Shape& shape) {
   return checked_multiply(element_count(shape), static_cast<std::int64_t>(size_of(dtype)), "the size of a tensor");
 }
 
+void require_bytes(const ByteSourcePtr& bytes) {
+  if (!bytes) throw UsageError("a tensor is made of a null pointer, expected a source of bytes");
+}
+
 ByteSourcePtr exactly(DType dtype, const Shape& shape, ByteSourcePtr bytes) {
+  require_bytes(bytes);
   const std::int64_t wanted = packed_bytes(dtype, shape);
   if (bytes->size() != static_cast<std::uint64_t>(wanted))
     throw MalformedFile(described(dtype, shape) + " takes " + std::to_string(wanted) + " bytes, found " +
@@ -66,6 +70,36 @@ std::optional<std::vector<std::int64_t>> strides_of_view(std::span<const Axis> a
     if (covered != axes[i].extent) return std::nullopt;
   }
   return strides;
+}
+
+Tensor joined(std::span<const Tensor> tensors, std::int64_t axis) {
+  if (tensors.empty()) throw MalformedFile("no tensors to concatenate");
+  const Tensor& first = tensors.front();
+  const auto along = static_cast<std::size_t>(checked_axis(axis, first.rank()));
+  Shape shape = first.shape();
+  shape[along] = 0;
+  for (const Tensor& tensor : tensors) {
+    Shape expected = first.shape();
+    if (tensor.rank() == first.rank()) expected[along] = tensor.shape()[along];
+    if (tensor.dtype() != first.dtype() || tensor.shape() != expected)
+      throw MalformedFile(described(tensor.dtype(), tensor.shape()) + " cannot be joined along axis " +
+                          std::to_string(axis) + " to " + described(first.dtype(), first.shape()));
+    shape[along] = checked_add(shape[along], expected[along], "the size of a tensor");
+  }
+
+  std::vector<std::byte> bytes(static_cast<std::size_t>(packed_bytes(first.dtype(), shape)));
+  const std::int64_t rows = element_count(Shape(shape.begin(), shape.begin() + axis));
+  const std::size_t row_bytes = rows == 0 ? 0 : bytes.size() / static_cast<std::size_t>(rows);
+  std::size_t column = 0;
+  for (const Tensor& tensor : tensors) {
+    const std::vector<std::byte> part = tensor.read();
+    if (part.empty()) continue;
+    const std::size_t part_bytes = part.size() / static_cast<std::size_t>(rows);
+    for (std::size_t from = 0, to = column; from < part.size(); from += part_bytes, to += row_bytes)
+      std::copy_n(part.data() + from, part_bytes, bytes.data() + to);
+    column += part_bytes;
+  }
+  return Tensor(first.dtype(), std::move(shape), bytes_in_memory(std::move(bytes)));
 }
 
 }  // namespace
@@ -105,6 +139,7 @@ Tensor::Tensor(DType dtype, Shape shape, ByteSourcePtr bytes)
 
 Tensor::Tensor(DType dtype, Shape shape, std::vector<std::int64_t> strides, std::int64_t offset, ByteSourcePtr bytes)
     : dtype_(dtype), shape_(std::move(shape)), strides_(std::move(strides)), offset_(offset), bytes_(std::move(bytes)) {
+  require_bytes(bytes_);
   const auto fail = [this](const std::string& reason) {
     const std::string place = " with strides " + to_string(strides_) + " and offset " + std::to_string(offset_) + " ";
     throw MalformedFile(described(dtype_, shape_) + place + reason);
@@ -175,14 +210,25 @@ Tensor Tensor::slice(std::int64_t axis, std::int64_t start, std::int64_t stop) c
 }
 
 void Tensor::read(std::span<std::byte> into) const {
-  if (into.size() != byte_count()) throw std::logic_error("a tensor is read into a buffer of another size");
-  if (!into.empty()) gather(*bytes_, merged_axes(shape_, strides_), offset_, size_of(dtype_), into);
+  if (into.size() != byte_count())
+    throw UsageError(described(dtype_, shape_) + " takes a buffer of " + std::to_string(byte_count()) +
+                     " bytes, not one of " + std::to_string(into.size()));
+  if (into.empty()) return;
+  with_errors([&] { gather(*bytes_, merged_axes(shape_, strides_), offset_, size_of(dtype_), into); });
 }
 
 std::vector<std::byte> Tensor::read() const {
-  std::vector<std::byte> bytes(byte_count());
-  read(bytes);
-  return bytes;
+  return with_errors([&] {
+    std::vector<std::byte> bytes(byte_count());
+    read(bytes);
+    return bytes;
+  });
+}
+
+void Tensor::require_element_size(std::size_t size) const {
+  if (size != size_of(dtype_))
+    throw UsageError("elements of " + std::string(name_of(dtype_)) + " take " + std::to_string(size_of(dtype_)) +
+                     " bytes each, and cannot be had as values of " + std::to_string(size));
 }
 
 Tensor Tensor::contiguous() const { return Tensor(dtype_, shape_, bytes_in_memory(read())); }
@@ -193,33 +239,7 @@ Tensor zeros(DType dtype, Shape shape) {
 }
 
 Tensor concatenate(std::span<const Tensor> tensors, std::int64_t axis) {
-  if (tensors.empty()) throw MalformedFile("no tensors to concatenate");
-  const Tensor& first = tensors.front();
-  const auto along = static_cast<std::size_t>(checked_axis(axis, first.rank()));
-  Shape shape = first.shape();
-  shape[along] = 0;
-  for (const Tensor& tensor : tensors) {
-    Shape expected = first.shape();
-    if (tensor.rank() == first.rank()) expected[along] = tensor.shape()[along];
-    if (tensor.dtype() != first.dtype() || tensor.shape() != expected)
-      throw MalformedFile(described(tensor.dtype(), tensor.shape()) + " cannot be joined along axis " +
-                          std::to_string(axis) + " to " + described(first.dtype(), first.shape()));
-    shape[along] = checked_add(shape[along], expected[along], "the size of a tensor");
-  }
-
-  std::vector<std::byte> joined(static_cast<std::size_t>(packed_bytes(first.dtype(), shape)));
-  const std::int64_t rows = element_count(Shape(shape.begin(), shape.begin() + axis));
-  const std::size_t row_bytes = rows == 0 ? 0 : joined.size() / static_cast<std::size_t>(rows);
-  std::size_t column = 0;
-  for (const Tensor& tensor : tensors) {
-    const std::vector<std::byte> part = tensor.read();
-    if (part.empty()) continue;
-    const std::size_t part_bytes = part.size() / static_cast<std::size_t>(rows);
-    for (std::size_t from = 0, to = column; from < part.size(); from += part_bytes, to += row_bytes)
-      std::copy_n(part.data() + from, part_bytes, joined.data() + to);
-    column += part_bytes;
-  }
-  return Tensor(first.dtype(), std::move(shape), bytes_in_memory(std::move(joined)));
+  return with_errors([&] { return joined(tensors, axis); });
 }
 
 bool bit_equal(const Tensor& a, const Tensor& b) {

@@ -1,0 +1,94 @@
+// What save refuses before it writes: a model that somebody made or changed by hand.
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "h5bridge/h5bridge.h"
+#include "temporary_folder.h"
+
+using namespace h5bridge;
+
+namespace {
+
+const std::vector<std::string> kDestinations{"model.h5", "model.pth", "model.safetensors", "model.json"};
+
+Model small_model() { return load({TESTDATA "/my_model/model.json", TESTDATA "/my_model/model.pth"}); }
+
+Weights without(const Weights& weights, const std::string& dropped) {
+  Weights result;
+  for (const auto& [name, tensor] : weights)
+    if (name != dropped) result.add(name, tensor);
+  return result;
+}
+
+std::string content(const std::string& path) {
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
+// Whatever the destination, and whatever stands there already.
+void check_refused(const Model& model, const std::string& problem) {
+  const TemporaryFolder folder;
+  for (const std::string& name : kDestinations) {
+    INFO(name);
+    const std::string path = folder / name;
+    std::ofstream(path) << "old";
+    CHECK_THROWS_AS(save(model, path), MalformedFile);
+    CHECK_THROWS_WITH(save(model, path), path + ": the tensors do not fit the architecture: " + problem);
+    CHECK(content(path) == "old");
+  }
+  const auto entries = std::filesystem::directory_iterator(folder / "");
+  CHECK(static_cast<std::size_t>(std::distance(begin(entries), end(entries))) == kDestinations.size());
+}
+
+}  // namespace
+
+TEST_CASE("save refuses a tensor of another shape", "[save]") {
+  Model model = small_model();
+  const auto& [name, tensor] = *model.weights.begin();
+  const std::string expected = to_string(tensor.shape());
+  model.weights.set(name, zeros(DType::Float32, {3, 7}));
+  check_refused(model, "misshapen: " + model.weights.begin()->name + " has shape (3, 7), expected " + expected);
+}
+
+TEST_CASE("save refuses a model that misses a tensor", "[save]") {
+  Model model = small_model();
+  const std::string dropped = model.weights.begin()->name;
+  model.weights = without(model.weights, dropped);
+  check_refused(model, "missing: " + dropped);
+}
+
+TEST_CASE("save refuses integers where floating-point numbers belong", "[save]") {
+  Model model = small_model();
+  const std::string name = model.weights.begin()->name;
+  model.weights.set(name, zeros(DType::Int64, model.weights.begin()->tensor.shape()));
+  check_refused(model, "misshapen: " + name + " has dtype int64, expected a floating-point one");
+}
+
+TEST_CASE("each half of a model can be saved alone", "[save]") {
+  const TemporaryFolder folder;
+  const Model model = small_model();
+  Model half = model;
+  half.weights = {};
+  save(half, folder / "half.json");
+  CHECK(load(folder / "half.json").architecture == model.architecture);
+  CHECK_THROWS_AS(save(half, folder / "half.pth"), UsageError);
+  half = model;
+  half.architecture.reset();
+  save(half, folder / "half.pth");
+  CHECK(load(folder / "half.pth").weights.size() == model.weights.size());
+  CHECK_THROWS_AS(save(half, folder / "half.json"), UsageError);
+}
+
+TEST_CASE("tensors that are another name's, or carried along, are no misfits", "[save]") {
+  const TemporaryFolder folder;
+  Model model = small_model();
+  const auto& [name, tensor] = *model.weights.begin();
+  model.architecture->aliases.emplace_back("again." + name, name);
+  model.weights.add("again." + name, Tensor(tensor));
+  model.weights.add("extra", zeros(DType::Float32, {2}));
+  for (const std::string& destination : kDestinations) save(model, folder / destination);
+  CHECK(load({folder / "model.json", folder / "model.pth"}, {.allow_unexpected = true}).weights.find("extra"));
+}
