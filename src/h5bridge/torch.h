@@ -27,17 +27,22 @@ struct ModuleOptions {
 
 /// A model as a torch::nn::Module. Its parameters, buffers and submodules carry the names of the PyTorch state_dict;
 /// submodules are LibTorch's own where one has the same semantics. It starts in train() mode, as PyTorch's do.
+///
+/// forward() throws UsageError for inputs of another number, name, rank, size, dtype or device than the model takes,
+/// and for what a layer refuses, naming input or node; shapes are said in the layout that the caller chose. Whatever
+/// else it or another function here throws is an h5bridge::Error, too.
 class Module : public torch::nn::Module {
  public:
   ~Module() override;
-  /// Of a model with one input; the first output. Throws UsageError for another number of inputs.
+  /// Of a model with one input; the first output.
   torch::Tensor forward(const torch::Tensor& input);
   /// Inputs in the architecture's order; all outputs.
   std::vector<torch::Tensor> forward(const std::vector<torch::Tensor>& inputs);
   /// Inputs by name; outputs by name (input_names(), output_names()).
   std::map<std::string, torch::Tensor> forward(const std::map<std::string, torch::Tensor>& inputs);
 
-  /// A module of its own with copies of all tensors, on `device` if one is given.
+  /// A module of its own with copies of all tensors, on `device` if one is given. Throws SystemFailure if there is no
+  /// such device.
   std::shared_ptr<torch::nn::Module> clone(const std::optional<torch::Device>& device = std::nullopt) const override;
 
   std::vector<std::string> input_names() const;
@@ -45,7 +50,7 @@ class Module : public torch::nn::Module {
   const Architecture& architecture() const;
 
   /// Called with each node's name and outputs as they are made, in the architecture's own layout; an empty function
-  /// ends it.
+  /// ends it. What it throws leaves forward() as it is.
   using Observer = std::function<void(const std::string& node, const std::vector<torch::Tensor>& outputs)>;
   void observe(Observer observer);
 
@@ -70,8 +75,9 @@ std::shared_ptr<Module> to_module(const Model& model, torch::Device device = tor
 std::unique_ptr<torch::optim::Optimizer> to_optimizer(const Model& model, Module& module);
 
 /// The weights of `module` and the state of `optimizer`, copied into a model that can be saved. It takes and gives what
-/// the model did that `module` was made of. Throws Unsupported for an optimizer of another kind than to_optimizer
-/// knows, UsageError for one that holds parameters of something else.
+/// the model did that `module` was made of, and says of every parameter whether it requires a gradient. Throws
+/// Unsupported for an optimizer of another kind than to_optimizer knows, UsageError for one that holds parameters of
+/// something else.
 Model capture(const Module& module);
 Model capture(const Module& module, const torch::optim::Optimizer& optimizer, const Progress& progress = {});
 

@@ -4,6 +4,7 @@
 #include "runtime/capture_optimizer.h"
 #include "runtime/module_implementation.h"
 #include "runtime/tensors.h"
+#include "runtime/torch_error.h"
 
 namespace h5bridge {
 namespace {
@@ -14,15 +15,41 @@ bool same_parameters(const Optimizer& a, const Optimizer& b) {
   });
 }
 
-}  // namespace
-
-Model capture(const Module& module) {
-  const Module::Implementation& implementation = *module.implementation_;
-  Model result = implementation.model;
-  for (const auto& [name, tensor] : tensors_of(implementation.instances)) {
-    result.weights.set(name, from_torch(tensor));
-    if (tensor.requires_grad() || result.trainable.contains(name)) result.trainable[name] = tensor.requires_grad();
+// Wherever a model says which parameters are trained: frozen and thawed ones alike.
+void set_trained(Model& model, const std::map<std::string, bool>& requires_grad) {
+  for (const auto& [name, trained] : requires_grad) model.trainable[name] = trained;
+  std::vector<std::string>& frozen = model.architecture->frozen;
+  std::erase_if(frozen,
+                [&](const std::string& name) { return requires_grad.contains(name) && requires_grad.at(name); });
+  for (const auto& [name, trained] : requires_grad)
+    if (!trained && std::ranges::find(frozen, name) == frozen.end()) frozen.push_back(name);
+  for (Layer& layer : model.architecture->layers) {
+    const Json* said = layer.keras.find("trainable");
+    const auto is_trained = [&](const std::string& name) { return requires_grad.at(name); };
+    if (said && *said == Json(false) && std::ranges::any_of(parameter_names(layer), is_trained))
+      layer.keras.set("trainable", true);
   }
+}
+
+// (further name, name) of the same tensors.
+std::vector<std::pair<std::string, std::string>> further_names(const Module::Implementation& implementation) {
+  std::vector<std::pair<std::string, std::string>> result;
+  for (const Tie& tie : implementation.ties) result.emplace_back(tie.own_name(), tie.shared_name());
+  const auto& aliases = implementation.model.architecture->aliases;
+  result.insert(result.end(), aliases.begin(), aliases.end());
+  return result;
+}
+
+Model captured(const Module::Implementation& implementation) {
+  Model result = implementation.model;
+  for (const auto& [name, tensor] : tensors_of(implementation.instances)) result.weights.set(name, from_torch(tensor));
+  std::map<std::string, bool> requires_grad = requires_grad_of(implementation.instances);
+  for (const auto& [other, name] : further_names(implementation)) {
+    const Tensor* tensor = result.weights.find(name);
+    if (tensor && result.weights.find(other)) result.weights.set(other, Tensor(*tensor));
+    if (const auto known = requires_grad.find(name); known != requires_grad.end()) requires_grad[other] = known->second;
+  }
+  set_trained(result, requires_grad);
   result.format = "torch";
   // Where training stood is known no more; how the model was compiled is.
   if (result.training) {
@@ -32,18 +59,26 @@ Model capture(const Module& module) {
   return result;
 }
 
+}  // namespace
+
+Model capture(const Module& module) {
+  return with_torch_errors([&] { return captured(*module.implementation_); });
+}
+
 Model capture(const Module& module, const torch::optim::Optimizer& optimizer, const Progress& progress) {
   const auto& source = module.implementation_->model.training;
-  Model result = capture(module);
-  if (!result.training) result.training.emplace();
-  result.training->epoch = progress.epoch;
-  result.training->loss = progress.loss;
-  const Optimizer* saved = source && source->optimizer ? &*source->optimizer : nullptr;
-  result.training->optimizer = capture_optimizer(module, optimizer, saved);
-  // An optimizer of the caller's own lists parameters as the module has them, in the order of calls.
-  if (!saved || !same_parameters(*saved, *result.training->optimizer))
-    number_as_registered(*result.training->optimizer, result);
-  return result;
+  return with_torch_errors([&] {
+    Model result = captured(*module.implementation_);
+    if (!result.training) result.training.emplace();
+    result.training->epoch = progress.epoch;
+    result.training->loss = progress.loss;
+    const Optimizer* saved = source && source->optimizer ? &*source->optimizer : nullptr;
+    result.training->optimizer = capture_optimizer(module, optimizer, saved);
+    // An optimizer of the caller's own lists parameters as the module has them, in the order of calls.
+    if (!saved || !same_parameters(*saved, *result.training->optimizer))
+      number_as_registered(*result.training->optimizer, result);
+    return result;
+  });
 }
 
 }  // namespace h5bridge

@@ -10,12 +10,6 @@ namespace {
 
 using Port = Presentation::Port;
 
-std::string listed(const std::vector<Port>& ports) {
-  std::string result;
-  for (const Port& port : ports) result += (result.empty() ? "\"" : ", \"") + port.name + "\"";
-  return result;
-}
-
 const Tensor& input_for(const Port& port, const std::vector<NamedTensor>& given) {
   const auto count = std::ranges::count(given, port.name, &NamedTensor::name);
   if (count == 0) throw UsageError("input \"" + port.name + "\" is missing, expected shape " + to_string(port.shape));
@@ -59,18 +53,29 @@ Tensor converted(const Port& port, const Tensor& tensor) {
 
 }  // namespace
 
+std::string listed(const std::vector<Port>& ports) {
+  std::string result;
+  for (const Port& port : ports) result += (result.empty() ? "\"" : ", \"") + port.name + "\"";
+  return result;
+}
+
+void check_shapes(const std::vector<Port>& ports, const std::vector<Shape>& shapes) {
+  Symbols symbols;
+  for (std::size_t i = 0; i < ports.size(); ++i) {
+    bind_symbols(ports[i].shape, shapes[i], symbols);
+    check_shape(ports[i], shapes[i], symbols);
+  }
+}
+
 std::vector<Tensor> checked_inputs(const std::vector<Port>& ports, const std::vector<NamedTensor>& given) {
   for (const NamedTensor& tensor : given)
     if (std::ranges::find(ports, tensor.name, &Port::name) == ports.end())
       throw UsageError("the model has no input \"" + tensor.name + "\", only " + listed(ports));
-  Symbols symbols;
+  std::vector<Shape> shapes;
+  for (const Port& port : ports) shapes.push_back(input_for(port, given).shape());
+  check_shapes(ports, shapes);
   std::vector<Tensor> result;
-  for (const Port& port : ports) {
-    const Tensor& tensor = input_for(port, given);
-    bind_symbols(port.shape, tensor.shape(), symbols);
-    check_shape(port, tensor.shape(), symbols);
-    result.push_back(converted(port, tensor));
-  }
+  for (const Port& port : ports) result.push_back(converted(port, input_for(port, given)));
   return result;
 }
 

@@ -3,6 +3,7 @@
 #include "h5bridge/error.h"
 #include "passes/weight_check.h"
 #include "runtime/device.h"
+#include "runtime/input_check.h"
 #include "runtime/module_implementation.h"
 #include "runtime/module_tree.h"
 #include "runtime/torch_error.h"
@@ -16,30 +17,55 @@ std::vector<std::string> names_of(const std::vector<Presentation::Port>& ports) 
   return result;
 }
 
+// What a source says of the weights themselves counts before what the architecture was exported with.
+std::map<std::string, bool> trained_in(const Model& model) {
+  std::map<std::string, bool> result = model.trainable;
+  for (const std::string& name : model.architecture->frozen) result.emplace(name, false);
+  return result;
+}
+
+void check_ties(const Model& model) {
+  for (const std::vector<std::string>& group : model.architecture->ties)
+    for (const std::string& name : group) {
+      const Tensor* first = model.weights.find(group.front());
+      const Tensor* tensor = model.weights.find(name);
+      if (first && tensor && !bit_equal(*first, *tensor))
+        throw MalformedFile("the tensors \"" + group.front() + "\" and \"" + name +
+                            "\" differ, but are one parameter in the architecture");
+    }
+}
+
 }  // namespace
 
 Module::Module(std::unique_ptr<Implementation> implementation) : implementation_(std::move(implementation)) {
   plant(*this, implementation_->instances);
+  implementation_->ties = tie_parameters(*this, implementation_->model.architecture->ties);
 }
 
 Module::~Module() = default;
 
-torch::Tensor Module::forward(const torch::Tensor& input) { return forward(std::vector{input}).at(0); }
+torch::Tensor Module::forward(const torch::Tensor& input) {
+  const std::vector<torch::Tensor> outputs = forward(std::vector{input});
+  if (outputs.empty()) throw UsageError("the model has no output");
+  return outputs.front();
+}
 
 std::vector<torch::Tensor> Module::forward(const std::vector<torch::Tensor>& inputs) {
-  return implementation_->run(inputs);
+  return with_torch_errors([&] { return implementation_->run(inputs); });
 }
 
 std::map<std::string, torch::Tensor> Module::forward(const std::map<std::string, torch::Tensor>& inputs) {
-  const std::vector<std::string> names = input_names();
+  const std::vector<Presentation::Port>& ports = implementation_->presentation.inputs;
+  for (const auto& [name, tensor] : inputs)
+    if (std::ranges::find(ports, name, &Presentation::Port::name) == ports.end())
+      throw UsageError("the model has no input \"" + name + "\", only " + listed(ports));
   TorchValues ordered;
-  for (const std::string& name : names) {
-    const auto found = inputs.find(name);
-    if (found == inputs.end()) throw UsageError("input \"" + name + "\" is missing");
+  for (const Presentation::Port& port : ports) {
+    const auto found = inputs.find(port.name);
+    if (found == inputs.end())
+      throw UsageError("input \"" + port.name + "\" is missing, expected shape " + to_string(port.shape));
     ordered.push_back(found->second);
   }
-  for (const auto& [name, tensor] : inputs)
-    if (std::ranges::find(names, name) == names.end()) throw UsageError("the model has no input \"" + name + "\"");
   const TorchValues outputs = forward(ordered);
   std::map<std::string, torch::Tensor> result;
   for (std::size_t i = 0; i < outputs.size(); ++i)
@@ -48,7 +74,7 @@ std::map<std::string, torch::Tensor> Module::forward(const std::map<std::string,
 }
 
 std::shared_ptr<torch::nn::Module> Module::clone(const std::optional<torch::Device>& device) const {
-  auto result = std::make_shared<Module>(implementation_->clone(device));
+  auto result = with_torch_errors([&] { return std::make_shared<Module>(implementation_->clone(device)); });
   // Parents come before their children, so that a child's own mode is set last.
   const auto originals = modules();
   const auto copies = result->modules();
@@ -59,16 +85,30 @@ std::shared_ptr<torch::nn::Module> Module::clone(const std::optional<torch::Devi
 std::vector<std::string> Module::input_names() const { return names_of(implementation_->presentation.inputs); }
 std::vector<std::string> Module::output_names() const { return names_of(implementation_->presentation.outputs); }
 const Architecture& Module::architecture() const { return *implementation_->model.architecture; }
-void Module::observe(Observer observer) { implementation_->observer = std::move(observer); }
+
+void Module::observe(Observer observer) {
+  implementation_->observer = {};
+  if (!observer) return;
+  implementation_->observer = [own = std::move(observer)](const std::string& node, const TorchValues& outputs) {
+    try {
+      own(node, outputs);
+    } catch (...) {
+      throw ThrownByCaller{std::current_exception()};
+    }
+  };
+}
 
 std::shared_ptr<Module> to_module(const Model& model, torch::Device device, const ModuleOptions& options) {
-  check_device(device);
-  if (!model.architecture) throw UsageError("the model has no architecture, only weights");
-  check_fit(*model.architecture, model.weights);
-  auto implementation = std::make_unique<Module::Implementation>(model, options.layout.value_or(model.framework));
-  torch_call("loading the weights",
-             [&] { load_weights(implementation->instances, model.weights, model.trainable, device); });
-  return std::make_shared<Module>(std::move(implementation));
+  return with_torch_errors([&] {
+    check_device(device);
+    if (!model.architecture) throw UsageError("the model has no architecture, only weights");
+    check_fit(*model.architecture, model.weights);
+    check_ties(model);
+    auto implementation = std::make_unique<Module::Implementation>(model, options.layout.value_or(model.framework));
+    torch_call("loading the weights",
+               [&] { load_weights(implementation->instances, model.weights, trained_in(model), device); });
+    return std::make_shared<Module>(std::move(implementation));
+  });
 }
 
 }  // namespace h5bridge

@@ -1,10 +1,14 @@
 #include "runtime/module_implementation.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "h5bridge/error.h"
+#include "runtime/device.h"
 #include "runtime/families.h"
+#include "runtime/input_check.h"
+#include "runtime/tensors.h"
 #include "runtime/torch_error.h"
 
 namespace h5bridge {
@@ -35,6 +39,38 @@ torch::Tensor kept_from(const torch::Tensor& presented, const std::vector<std::i
   return presented.permute(inverse).contiguous();
 }
 
+// The one device that all of the tensors are on, and the one type that those of floating-point numbers have.
+struct Common {
+  std::set<std::string> devices;
+  std::set<torch::ScalarType> types;
+};
+
+Common common_of(const Instances& instances) {
+  Common result;
+  for (const auto& [name, tensor] : tensors_of(instances)) {
+    result.devices.insert(tensor.device().str());
+    if (tensor.is_floating_point()) result.types.insert(tensor.scalar_type());
+  }
+  return result;
+}
+
+torch::ScalarType type_taken(const Presentation::Port& port, const Common& common) {
+  const bool of_the_weights = is_floating_point(port.dtype) && common.types.size() == 1;
+  return of_the_weights ? *common.types.begin() : scalar_type_of(port.dtype);
+}
+
+// One tensor's device stands for all, until an input has another.
+std::optional<torch::Device> some_device(const Instances& instances) {
+  for (const auto& [layer, instance] : instances) {
+    if (!instance.module) continue;
+    for (const torch::Tensor& parameter : instance.module->parameters()) return parameter.device();
+    for (const torch::Tensor& buffer : instance.module->buffers()) return buffer.device();
+  }
+  return std::nullopt;
+}
+
+std::string word_for(torch::ScalarType type) { return std::string(name_of(dtype_of(type))); }
+
 }  // namespace
 
 Module::Implementation::Implementation(const Model& source, Framework shown)
@@ -44,17 +80,67 @@ Module::Implementation::Implementation(const Model& source, Framework shown)
       instances(build_all(*model.architecture)),
       program(*model.architecture, instances) {}
 
+void Module::Implementation::check(const TorchValues& inputs) const {
+  const std::vector<Presentation::Port>& ports = presentation.inputs;
+  if (inputs.size() != ports.size())
+    throw UsageError("the model takes " + std::to_string(ports.size()) + " input" + (ports.size() == 1 ? "" : "s") +
+                     " (" + listed(ports) + "), but got " + std::to_string(inputs.size()));
+  std::vector<Shape> shapes;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (!inputs[i].defined()) throw UsageError("input \"" + ports[i].name + "\" is an undefined tensor");
+    shapes.push_back(inputs[i].sizes().vec());
+  }
+  check_shapes(ports, shapes);
+  const auto device = some_device(instances);
+  const bool elsewhere = device && std::ranges::any_of(inputs, [&](const torch::Tensor& input) {
+                           return input.dim() > 0 && input.device() != *device;
+                         });
+  if (const std::string wrong = elsewhere ? wrong_devices(inputs) : ""; !wrong.empty()) throw UsageError(wrong);
+}
+
+std::string Module::Implementation::wrong_devices(const TorchValues& inputs) const {
+  const Common common = common_of(instances);
+  if (common.devices.size() != 1) return "";
+  std::string result;
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    if (const std::string device = inputs[i].device().str(); !common.devices.contains(device))
+      result += (result.empty() ? "input \"" : "; input \"") + presentation.inputs[i].name + "\" is on " + device +
+                ", expected " + *common.devices.begin();
+  return result;
+}
+
+// What may be why a layer refuses its operands: asked for when one does, since LibTorch computes with much that mixes.
+std::string Module::Implementation::wrong_types(const TorchValues& inputs) const {
+  const Common common = common_of(instances);
+  std::string result;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const Presentation::Port& port = presentation.inputs[i];
+    const torch::ScalarType type = inputs[i].scalar_type();
+    const torch::ScalarType expected = type_taken(port, common);
+    if (type != expected)
+      result += "input \"" + port.name + "\" has dtype " + word_for(type) + ", expected " + word_for(expected) + ": ";
+  }
+  return result;
+}
+
 TorchValues Module::Implementation::run(const TorchValues& inputs) const {
-  if (inputs.size() != presentation.inputs.size())
-    throw UsageError("the model takes " + std::to_string(presentation.inputs.size()) + " inputs, but got " +
-                     std::to_string(inputs.size()));
+  check(inputs);
   TorchValues kept = inputs;
   for (std::size_t i = 0; i < kept.size(); ++i) {
     const Presentation::Port& port = presentation.inputs[i];
     if (!is_identity(port.axes))
       kept[i] = torch_call("input \"" + port.name + "\"", [&] { return kept_from(inputs[i], port.axes); });
   }
-  TorchValues outputs = program.run(std::move(kept), observer);
+  for (Tie& tie : ties) tie.renew();
+  TorchValues outputs;
+  try {
+    outputs = program.run(std::move(kept), observer);
+  } catch (const Error& error) {
+    const bool refused = error.status() == ExitStatus::Usage || error.status() == ExitStatus::Unsupported;
+    const std::string wrong = refused ? wrong_types(inputs) : "";
+    if (wrong.empty()) throw;
+    throw UsageError(wrong + error.what());
+  }
   for (std::size_t i = 0; i < outputs.size(); ++i)
     if (const auto& axes = presentation.outputs[i].axes; !is_identity(axes)) outputs[i] = outputs[i].permute(axes);
   return outputs;
@@ -63,12 +149,12 @@ TorchValues Module::Implementation::run(const TorchValues& inputs) const {
 std::unique_ptr<Module::Implementation> Module::Implementation::clone(
     const std::optional<torch::Device>& device) const {
   const torch::NoGradGuard no_grad;
+  if (device) check_device(*device);
   auto result = std::make_unique<Implementation>(model, layout);
-  const auto originals = tensors_of(instances);
-  const auto copies = tensors_of(result->instances);
-  for (std::size_t i = 0; i < copies.size(); ++i) {
-    const torch::Tensor& original = originals[i].second;
-    torch::Tensor copy = copies[i].second;
+  std::map<std::string, torch::Tensor> copies;
+  for (const auto& [name, tensor] : tensors_of(result->instances)) copies.emplace(name, tensor);
+  for (const auto& [name, original] : tensors_of(instances)) {
+    torch::Tensor& copy = copies.at(name);
     copy.set_data(original.detach().clone().to(device.value_or(original.device())));
     copy.requires_grad_(original.requires_grad());
   }

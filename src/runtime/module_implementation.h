@@ -4,6 +4,7 @@
 #include "h5bridge/torch.h"
 #include "passes/presentation.h"
 #include "runtime/program.h"
+#include "runtime/ties.h"
 #include "runtime/weights.h"
 
 namespace h5bridge {
@@ -14,6 +15,7 @@ class Module::Implementation {
   Implementation(const Model& model, Framework layout);
   Implementation(const Implementation&) = delete;
 
+  /// Inputs and outputs as they are presented. Throws UsageError for inputs that the model does not take.
   TorchValues run(const TorchValues& inputs) const;
   /// A copy with copies of all tensors.
   std::unique_ptr<Implementation> clone(const std::optional<torch::Device>& device) const;
@@ -25,6 +27,12 @@ class Module::Implementation {
   const Instances instances;
   const Program program;
   Observer observer;
+  mutable std::vector<Tie> ties;
+
+ private:
+  void check(const TorchValues& inputs) const;
+  std::string wrong_devices(const TorchValues& inputs) const;
+  std::string wrong_types(const TorchValues& inputs) const;
 };
 
 }  // namespace h5bridge

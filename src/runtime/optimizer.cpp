@@ -166,9 +166,7 @@ Json::Object captured_group(const OptimizerKind& kind, const OptimizerParamGroup
   return result;
 }
 
-}  // namespace
-
-std::unique_ptr<torch::optim::Optimizer> to_optimizer(const Model& model, Module& module) {
+std::unique_ptr<torch::optim::Optimizer> resumed_optimizer(const Model& model, Module& module) {
   if (!model.optimizer_left_out.empty()) throw Unsupported("the optimizer cannot be kept: " + model.optimizer_left_out);
   if (!model.training || !model.training->optimizer) throw UsageError("the model has no optimizer");
   const Optimizer& saved = *model.training->optimizer;
@@ -187,6 +185,12 @@ std::unique_ptr<torch::optim::Optimizer> to_optimizer(const Model& model, Module
   return optimizer;
 }
 
+}  // namespace
+
+std::unique_ptr<torch::optim::Optimizer> to_optimizer(const Model& model, Module& module) {
+  return with_torch_errors([&] { return resumed_optimizer(model, module); });
+}
+
 Optimizer capture_optimizer(const Module& module, const torch::optim::Optimizer& optimizer, const Optimizer* source) {
   const OptimizerKind& kind = kind_of(optimizer);
   NamesByTensor names;
@@ -203,7 +207,9 @@ Optimizer capture_optimizer(const Module& module, const torch::optim::Optimizer&
     result.hyperparameters.erase("param_names");
   }
   for (const auto& [parameter, state] : optimizer.state()) {
-    std::vector<NamedTensor>& slots = result.slots[names.at(parameter)];
+    const auto name = names.find(parameter);
+    if (name == names.end()) throw UsageError("the optimizer has state for a parameter that is not the module's");
+    std::vector<NamedTensor>& slots = result.slots[name->second];
     for (const OptimizerSlot& slot : kind.slots)
       if (auto tensor = slot.get(*state)) slots.push_back({slot.name, std::move(*tensor)});
   }

@@ -9,6 +9,7 @@
 #include "runtime/device.h"
 #include "runtime/input_check.h"
 #include "runtime/tensors.h"
+#include "runtime/torch_error.h"
 
 namespace h5bridge {
 namespace {
@@ -49,6 +50,15 @@ class TorchRunner : public Runner {
   }
 
   std::vector<NamedTensor> run(const std::vector<NamedTensor>& inputs) override {
+    return with_torch_errors([&] { return computed(inputs); });
+  }
+
+  std::vector<NamedTensor> run(const std::vector<NamedTensor>& inputs, const Observer& observe) override {
+    return with_torch_errors([&] { return computed(inputs, observe); });
+  }
+
+ private:
+  std::vector<NamedTensor> computed(const std::vector<NamedTensor>& inputs) const {
     const torch::InferenceMode inference;
     const std::vector<torch::Tensor> all = on_device(inputs);
     const std::int64_t rows = rows_of(all);
@@ -66,7 +76,7 @@ class TorchRunner : public Runner {
     return named(outputs);
   }
 
-  std::vector<NamedTensor> run(const std::vector<NamedTensor>& inputs, const Observer& observe) override {
+  std::vector<NamedTensor> computed(const std::vector<NamedTensor>& inputs, const Observer& observe) const {
     const torch::InferenceMode inference;
     module_->observe([&](const std::string& node, const std::vector<torch::Tensor>& outputs) {
       std::vector<Tensor> copies;
@@ -77,7 +87,6 @@ class TorchRunner : public Runner {
     return named(module_->forward(on_device(inputs)));
   }
 
- private:
   std::vector<torch::Tensor> on_device(const std::vector<NamedTensor>& inputs) const {
     std::vector<torch::Tensor> result;
     for (const Tensor& input : checked_inputs(presentation_.inputs, inputs)) result.push_back(to_torch(input, device_));

@@ -9,7 +9,7 @@ namespace {
 
 std::string line(const std::string& where, const c10::Error& error) {
   const std::string text = error.what_without_backtrace();
-  return where + ": " + text.substr(0, text.find('\n'));
+  return (where.empty() ? "LibTorch: " : where + ": ") + text.substr(0, text.find('\n'));
 }
 
 bool says_out_of_memory(const c10::Error& error) {
@@ -21,8 +21,8 @@ bool says_out_of_memory(const c10::Error& error) {
 void rethrow_torch_error(const std::string& where) {
   try {
     throw;
-  } catch (const Error& error) {
-    rethrow_in_file(error, where);
+  } catch (const ThrownByCaller& caller) {
+    std::rethrow_exception(caller.thrown);
   } catch (const c10::OutOfMemoryError& error) {
     throw SystemFailure(line(where, error));
   } catch (const c10::NotImplementedError& error) {
@@ -30,6 +30,13 @@ void rethrow_torch_error(const std::string& where) {
   } catch (const c10::Error& error) {
     if (says_out_of_memory(error)) throw SystemFailure(line(where, error));
     throw UsageError(line(where, error));
+  } catch (...) {
+    try {
+      rethrow_as_error();
+    } catch (const Error& error) {
+      if (where.empty()) throw;
+      rethrow_in_file(error, where);
+    }
   }
 }
 

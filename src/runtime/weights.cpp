@@ -17,10 +17,11 @@ std::string full_name(const Layer& layer, const ParameterSpec& parameter) {
   return tensor_name(layer.name, parameter.name);
 }
 
-const torch::Tensor& tensor_in(const torch::nn::Module& module, const ParameterSpec& wanted, const Layer& layer) {
+// Undefined where the module lists it no more: its layer has another one's parameter (runtime/ties.h).
+torch::Tensor tensor_in(const torch::nn::Module& module, const ParameterSpec& wanted) {
   const auto tensors = wanted.role == Role::Parameter ? module.named_parameters() : module.named_buffers();
-  if (const torch::Tensor* found = tensors.find(wanted.name.empty() ? kOwnTensor : wanted.name)) return *found;
-  throw std::logic_error("the LibTorch facet of " + layer.type + " lacks \"" + wanted.name + "\"");
+  const torch::Tensor* found = tensors.find(wanted.name.empty() ? kOwnTensor : wanted.name);
+  return found ? *found : torch::Tensor();
 }
 
 /// Calls `visit(name, tensor)` for every parameter and buffer, once for one that several layers have.
@@ -30,7 +31,7 @@ void for_each_tensor(const Instances& instances, Visit&& visit) {
   for (const auto& [layer, instance] : instances)
     for (const ParameterSpec& wanted : parameters_of(*layer))
       if (const std::string name = full_name(*layer, wanted); visited.insert(name).second)
-        visit(name, torch::Tensor(tensor_in(*instance.module, wanted, *layer)));
+        visit(name, tensor_in(*instance.module, wanted));
 }
 
 }  // namespace
@@ -45,8 +46,25 @@ std::set<std::string> tensor_names(const Architecture& architecture) {
 std::vector<std::pair<std::string, torch::Tensor>> tensors_of(const Instances& instances) {
   std::vector<std::pair<std::string, torch::Tensor>> result;
   for_each_tensor(instances, [&](std::string name, torch::Tensor tensor) {
-    result.emplace_back(std::move(name), std::move(tensor));
+    if (tensor.defined()) result.emplace_back(std::move(name), std::move(tensor));
   });
+  return result;
+}
+
+std::vector<std::string> parameter_names(const Layer& layer) {
+  std::vector<std::string> result;
+  for (const ParameterSpec& parameter : parameters_of(layer))
+    if (parameter.role == Role::Parameter) result.push_back(full_name(layer, parameter));
+  return result;
+}
+
+std::map<std::string, bool> requires_grad_of(const Instances& instances) {
+  std::set<std::string> parameters;
+  for (const auto& [layer, instance] : instances)
+    for (std::string& name : parameter_names(*layer)) parameters.insert(std::move(name));
+  std::map<std::string, bool> result;
+  for (const auto& [name, tensor] : tensors_of(instances))
+    if (parameters.contains(name)) result[name] = tensor.requires_grad();
   return result;
 }
 
@@ -54,6 +72,7 @@ void load_weights(const Instances& instances, const Weights& weights, const std:
                   torch::Device device) {
   const torch::NoGradGuard no_grad;
   for_each_tensor(instances, [&](const std::string& name, torch::Tensor tensor) {
+    if (!tensor.defined()) throw std::logic_error("no LibTorch module has the tensor \"" + name + "\"");
     tensor.set_data(to_torch(*weights.find(name), device));
     if (const auto said = trainable.find(name); said != trainable.end() && !said->second) tensor.requires_grad_(false);
   });

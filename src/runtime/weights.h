@@ -18,8 +18,14 @@ using Instances = std::vector<std::pair<const Layer*, TorchInstance>>;
 /// The names, in the state_dict, of the parameters and buffers that the architecture asks for.
 std::set<std::string> tensor_names(const Architecture& architecture);
 
-/// The parameters and buffers of all layers by their names in the state_dict.
+/// The parameters and buffers of all layers by their names in the state_dict; of tied ones the first.
 std::vector<std::pair<std::string, torch::Tensor>> tensors_of(const Instances& instances);
+
+/// Whether a gradient is wanted, of every parameter; buffers have none.
+std::map<std::string, bool> requires_grad_of(const Instances& instances);
+
+/// The names, in the state_dict, of a layer's parameters; not of its buffers.
+std::vector<std::string> parameter_names(const Layer& layer);
 
 /// Gives every parameter and buffer memory of its own on `device`, with the elements and the dtype of `weights`, which
 /// have been checked. `trainable` says which parameters take no gradient.

@@ -1,4 +1,7 @@
 // The module as a whole: its tree, its tensors, how it is called, what it refuses.
+#include <set>
+#include <stdexcept>
+
 #include "h5bridge/error.h"
 #include "runtime/device.h"
 #include "runtime/tensors.h"
@@ -117,6 +120,45 @@ TEST_CASE("trainable says which parameters take a gradient") {
   CHECK(capture(*module).trainable.at("fc.weight") == false);
 }
 
+TEST_CASE("capture says of every parameter whether it is trained") {
+  Model model = small_model();
+  model.trainable = {{"fc.weight", false}, {"fc.bias", false}};
+  model.architecture->find_layer("fc")->keras.set("trainable", false);
+  const auto module = to_module(model);
+  module->named_parameters()["fc.weight"].requires_grad_(true);
+  module->named_parameters()["layer1.0.conv1.bias"].requires_grad_(false);
+  const Model captured = capture(*module);
+  CHECK(captured.trainable == std::map<std::string, bool>{{"layer1.0.conv1.weight", true},
+                                                          {"layer1.0.conv1.bias", false},
+                                                          {"layer1.0.bn1.weight", true},
+                                                          {"layer1.0.bn1.bias", true},
+                                                          {"fc.weight", true},
+                                                          {"fc.bias", false}});
+  CHECK(std::set<std::string>(captured.architecture->frozen.begin(), captured.architecture->frozen.end()) ==
+        std::set<std::string>{"layer1.0.conv1.bias", "fc.bias"});
+  CHECK(*captured.architecture->find_layer("fc")->keras.find("trainable") == Json(true));
+  // And the next module has it from there.
+  Model exported = captured;
+  exported.trainable.clear();
+  for (const auto& again : {to_module(captured), to_module(exported)})
+    for (const auto& item : again->named_parameters())
+      CHECK(item.value().requires_grad() == captured.trainable.at(item.key()));
+}
+
+TEST_CASE("capture gives every name of a tensor what it holds now") {
+  Model model = small_model();
+  model.architecture->aliases = {{"head.weight", "fc.weight"}};
+  model.weights.add("head.weight", h5bridge::Tensor(*model.weights.find("fc.weight")));
+  const auto module = to_module(model);
+  {
+    const torch::NoGradGuard no_grad;
+    module->named_parameters()["fc.weight"].add_(1);
+  }
+  const Model captured = capture(*module);
+  CHECK_FALSE(bit_equal(*captured.weights.find("fc.weight"), *model.weights.find("fc.weight")));
+  CHECK(bit_equal(*captured.weights.find("head.weight"), *captured.weights.find("fc.weight")));
+}
+
 TEST_CASE("a layer called twice shares its parameters") {
   const Model model = ModelBuilder()
                           .input("x", {kBatch, 4})
@@ -155,10 +197,14 @@ TEST_CASE("several inputs and outputs, in order or by name") {
   CHECK(same_bits(ordered.at(2), left));
   const auto named = module->forward(std::map<std::string, Tensor>{{"right", right}, {"left", left}});
   CHECK(same_bits(named.at("difference"), left - right));
-  CHECK_THROWS_WITH(module->forward(left), "the model takes 2 inputs, but got 1");
-  CHECK_THROWS_WITH(module->forward(std::map<std::string, Tensor>{{"left", left}}), "input \"right\" is missing");
+  CHECK_THROWS_AS(module->forward(left), UsageError);
+  CHECK_THROWS_WITH(module->forward(left), "the model takes 2 inputs (\"left\", \"right\"), but got 1");
+  CHECK_THROWS_WITH(module->forward(std::map<std::string, Tensor>{{"left", left}}),
+                    "input \"right\" is missing, expected shape (batch, 4)");
   CHECK_THROWS_WITH(module->forward(std::map<std::string, Tensor>{{"left", left}, {"right", right}, {"up", right}}),
-                    "the model has no input \"up\"");
+                    "the model has no input \"up\", only \"left\", \"right\"");
+  CHECK_THROWS_WITH(module->forward(std::vector{left, random({3, 4})}),
+                    "input \"right\" has shape (3, 4), expected (batch, 4) where batch is 2");
 }
 
 TEST_CASE("values are freed after their last use") {
@@ -197,7 +243,14 @@ TEST_CASE("inputs and outputs are laid out as asked") {
   Model from_keras = model;
   from_keras.framework = Framework::Keras;
   CHECK(same_bits(to_module(from_keras)->forward(x.permute({0, 2, 3, 1})), expected.permute({0, 2, 3, 1})));
+  // Shapes are said as the caller has them.
   CHECK_THROWS_AS(as_keras->forward(random({2, 3})), UsageError);
+  CHECK_THROWS_WITH(as_keras->forward(random({2, 3})),
+                    "input \"x\" has shape (2, 3), expected (batch, 8, 9, 3) where batch is 2");
+  CHECK_THROWS_WITH(as_keras->forward(x),
+                    "input \"x\" has shape (2, 3, 8, 9), expected (batch, 8, 9, 3) where batch is 2");
+  CHECK_THROWS_WITH(to_module(model)->forward(random({3, 8, 9})),
+                    "input \"x\" has shape (3, 8, 9), expected (batch, 3, 8, 9) where batch is 3");
 }
 
 TEST_CASE("missing and misshapen weights are all named") {
@@ -224,9 +277,54 @@ TEST_CASE("tensors that the architecture does not name are left alone") {
 }
 
 TEST_CASE("what LibTorch refuses is an error that names the node") {
+  const Model model =
+      ModelBuilder()
+          .input("x", {kBatch, 3, Size::symbol("height"), Size::symbol("width")})
+          .layer("first", "ReLU", {}, {{"x"}})
+          .layer("conv", "Conv2d", {{"in_channels", 3}, {"out_channels", 4}, {"kernel_size", 3}}, {{"first"}})
+          .output({"conv"})
+          .build();
+  const auto module = to_module(model);
+  CHECK_THROWS_AS(module->forward(random({2, 3, 2, 8})), UsageError);
+  CHECK_THROWS_WITH(module->forward(random({2, 3, 2, 8})), Catch::StartsWith("node \"conv\" (Conv2d): "));
+}
+
+TEST_CASE("inputs of other types, places or none at all are named") {
+  const Model model = ModelBuilder()
+                          .input("tokens", {kBatch, 5}, DType::Int64)
+                          .input("x", {kBatch, 4})
+                          .layer("embedding", "Embedding", {{"num_embeddings", 7}, {"embedding_dim", 3}}, {{"tokens"}})
+                          .layer("fc", "Linear", {{"in_features", 4}, {"out_features", 3}}, {{"x"}})
+                          .output({"embedding"})
+                          .output({"fc"})
+                          .build();
+  const auto module = to_module(model);
+  const Tensor tokens = torch::zeros({2, 5}, torch::kInt64);
+  const Tensor x = random({2, 4});
+  const auto run = [&](const Tensor& first, const Tensor& second) { module->forward(std::vector{first, second}); };
+  run(tokens, x);
+  run(tokens.to(torch::kInt32), x);  // LibTorch takes these, too
+  CHECK_THROWS_AS(run(tokens, x.to(torch::kInt64)), UsageError);
+  CHECK_THROWS_WITH(run(tokens, x.to(torch::kInt64)),
+                    Catch::StartsWith("input \"x\" has dtype int64, expected float32: node \"fc\" (Linear): "));
+  CHECK_THROWS_WITH(run(tokens, x.to(torch::kFloat64)),
+                    Catch::StartsWith("input \"x\" has dtype float64, expected float32: node \"fc\" (Linear): "));
+  CHECK_THROWS_AS(run(tokens, x.to(torch::kMeta)), UsageError);
+  CHECK_THROWS_WITH(run(tokens, x.to(torch::kMeta)), "input \"x\" is on meta, expected cpu");
+  CHECK_THROWS_AS(run(Tensor(), x), UsageError);
+  CHECK_THROWS_WITH(run(Tensor(), x), "input \"tokens\" is an undefined tensor");
+  module->to(torch::kFloat64);
+  CHECK_THROWS_WITH(run(tokens, x), Catch::StartsWith("input \"x\" has dtype float32, expected float64: node \"fc\""));
+  run(tokens, x.to(torch::kFloat64));
+}
+
+TEST_CASE("what an observer throws is the caller's own") {
   const auto module = to_module(small_model());
-  CHECK_THROWS_AS(module->forward(random({2, 5, 8, 8})), UsageError);
-  CHECK_THROWS_WITH(module->forward(random({2, 5, 8, 8})), Catch::StartsWith("node \"layer1.0.conv1\" (Conv2d): "));
+  module->observe([](const std::string&, const std::vector<Tensor>&) { throw std::out_of_range("mine"); });
+  CHECK_THROWS_AS(module->forward(random({2, 3, 8, 8})), std::out_of_range);
+  CHECK_THROWS_WITH(module->forward(random({2, 3, 8, 8})), "mine");
+  module->observe({});
+  CHECK_NOTHROW(module->forward(random({2, 3, 8, 8})));
 }
 
 TEST_CASE("a model without an architecture cannot be built") {
