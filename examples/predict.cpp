@@ -18,4 +18,7 @@ int main(int argc, char** argv) try {
 } catch (const h5bridge::Error& error) {
   std::cerr << error.what() << '\n';
   return static_cast<int>(error.status());
+} catch (const std::exception& error) {  // std::stoll's; what h5bridge throws is all above
+  std::cerr << error.what() << '\n';
+  return 2;
 }

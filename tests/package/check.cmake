@@ -17,8 +17,60 @@ run(${here}/build/convert ${digits}/model.json ${digits}/model.pth ${here}/digit
 run(${here}/prefix/bin/h5bridge validate ${here}/digits.h5)
 if(TORCH)
   run(${here}/build/predict ${here}/digits.h5 2 8 8 1)
+  set(checkpoint ${SOURCE}/testdata/golden/checkpoint)
+  run(${here}/build/resume ${checkpoint}/model.json ${checkpoint}/model.pth ${here}/resumed.pth)
+  run(${here}/build/resume ${checkpoint}/model.json ${here}/resumed.pth ${here}/resumed.pth)
   run(${here}/prefix/bin/h5bridge verify ${digits}/model.json ${digits}/model.pth --input ${digits}/inputs.npz --expect ${digits}/outputs.npz)
 endif()
+
+# Projects of a few lines. Each finds the package twice, as one does whose parts each say what they need.
+function(configure name prefix)
+  file(WRITE ${here}/${name}/CMakeLists.txt "cmake_minimum_required(VERSION 3.25)\nproject(${name} LANGUAGES CXX)\n"
+    "find_package(h5bridge)\nfind_package(h5bridge REQUIRED COMPONENTS ${component})\n${rest}")
+  execute_process(COMMAND ${CMAKE_COMMAND} -G Ninja -S ${here}/${name} -B ${here}/${name}/build "-DCMAKE_PREFIX_PATH=${prefix}"
+      "-DCMAKE_CXX_COMPILER_LAUNCHER=${LAUNCHER}" ${ARGN}
+    RESULT_VARIABLE status OUTPUT_QUIET ERROR_VARIABLE error)
+  string(REGEX REPLACE "[ \n]+" " " error "${error}")
+  set(status ${status} PARENT_SCOPE)
+  set(error "${error}" PARENT_SCOPE)
+endfunction()
+
+function(expect_refused name prefix reason)
+  configure(${name} ${prefix} ${ARGN})
+  if(status EQUAL 0 OR NOT error MATCHES "${reason}")
+    message(FATAL_ERROR "${name}: expected a refusal that says \"${reason}\", found ${status}: ${error}")
+  endif()
+endfunction()
+
+set(component plot)
+expect_refused(unknown_component ${here}/prefix "h5bridge has no component \"plot\", only torch")
+set(component torch)
+file(COPY ${here}/prefix/ DESTINATION ${here}/without_torch)
+file(GLOB_RECURSE torch_targets ${here}/without_torch/*h5bridge-torch-targets*)
+file(REMOVE ${torch_targets})
+expect_refused(built_without_torch ${here}/without_torch "this h5bridge was built without LibTorch")
+if(TORCH)
+  expect_refused(without_libtorch ${here}/prefix "LibTorch 2.4 or newer is not found" -DCMAKE_DISABLE_FIND_PACKAGE_Torch=ON)
+endif()
+
+# Each public header compiles by itself.
+file(GLOB headers RELATIVE ${here}/prefix/include ${here}/prefix/include/h5bridge/*.h)
+set(rest "add_library(headers OBJECT)\ntarget_link_libraries(headers PRIVATE h5bridge::h5bridge)\n")
+if(TORCH)
+  string(APPEND rest "target_link_libraries(headers PRIVATE h5bridge::torch)\n")
+else()
+  set(component "")
+endif()
+foreach(header ${headers})
+  cmake_path(GET header STEM stem)
+  file(WRITE ${here}/headers/${stem}.cpp "#include <${header}>\n")
+  string(APPEND rest "target_sources(headers PRIVATE ${stem}.cpp)\n")
+endforeach()
+configure(headers "${here}/prefix;${TORCH}")
+if(NOT status EQUAL 0)
+  message(FATAL_ERROR "${error}")
+endif()
+run(${CMAKE_COMMAND} --build ${here}/headers/build)
 
 # What is installed must not reach back into the sources.
 file(GLOB_RECURSE headers RELATIVE ${here}/prefix/include ${here}/prefix/include/*)

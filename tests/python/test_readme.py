@@ -57,7 +57,7 @@ def test_python(reader):
     reader("h5bridge", "validate", "my_model.json", "my_model.pth")
 
 
-@pytest.mark.parametrize("name", ["convert", "predict"])
+@pytest.mark.parametrize("name", ["convert", "predict", "resume"])
 def test_cpp_is_what_the_build_compiles(name):
     [shown] = blocks("cpp", before=f"(examples/{name}.cpp):")
     assert shown == (ROOT / "examples" / f"{name}.cpp").read_text()
