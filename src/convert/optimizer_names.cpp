@@ -6,11 +6,11 @@
 #include <set>
 
 #include "convert/name_prefix.h"
-#include "convert/registration.h"
 #include "files/torch_optimizer.h"
 #include "h5bridge/error.h"
 #include "model/quoted.h"
-#include "optimizers/parameter_order.h"
+#include "passes/parameter_order.h"
+#include "passes/registration.h"
 
 namespace h5bridge {
 namespace {
@@ -135,20 +135,22 @@ void bind(Optimizer& optimizer, const Registration& registration, const LoadOpti
   set_kept_names(optimizer);
 }
 
-// Keras has no numbers: what it wrote gets those that somebody states.
+// Keras has no numbers, and one group: what it wrote gets those that somebody states.
 void number_as_stated(Optimizer& optimizer, const Registration& registration, const LoadOptions& options) {
-  if (options.param_order.size() != optimizer.groups.size())
-    throw UsageError("--param-order has " + std::to_string(options.param_order.size()) + " group(s), the optimizer " +
-                     std::to_string(optimizer.groups.size()));
-  for (std::size_t i = 0; i < options.param_order.size(); ++i) {
-    const std::vector<std::string> names = as_registered(options.param_order[i], registration);
-    check_names(names, optimizer, {names.begin(), names.end()}, registration, kRefuseStated);
-    for (const Json& parameter : optimizer.groups[i].find("params")->as_array())
-      if (const std::string name = registration.first_name(parameter.as_string()); !std::ranges::count(names, name))
-        throw UsageError("--param-order: '" + name + "' is missing, which the optimizer trains");
-    optimizer.groups[i].set("params", Json::array(names));
-    optimizer.groups[i].set("param_names", Json::array(names));
+  const Json::Object settings = optimizer.groups.at(0);
+  optimizer.groups.clear();
+  std::vector<std::string> all;
+  for (const std::vector<std::string>& stated : options.param_order) {
+    const std::vector<std::string> names = as_registered(stated, registration);
+    Json::Object& group = optimizer.groups.emplace_back(settings);
+    group.set("params", Json::array(names));
+    group.set("param_names", Json::array(names));
+    std::ranges::copy(names, std::back_inserter(all));
   }
+  check_names(all, optimizer, {all.begin(), all.end()}, registration, kRefuseStated);
+  for (const Json& parameter : settings.at("params").as_array())
+    if (const std::string name = registration.first_name(parameter.as_string()); !std::ranges::count(all, name))
+      throw UsageError("--param-order: '" + name + "' is missing, which the optimizer trains");
 }
 
 void name_optimizer(Optimizer& optimizer, const Model& model, const LoadOptions& options) {
@@ -159,28 +161,6 @@ void name_optimizer(Optimizer& optimizer, const Model& model, const LoadOptions&
 }
 
 }  // namespace
-
-void number_as_registered(Optimizer& optimizer, const Model& model) {
-  const Registration registration(model);
-  const std::vector<std::string> order = registration.order();
-  std::map<std::string, std::size_t> place;
-  for (std::size_t i = 0; i < order.size(); ++i) place.emplace(order[i], i);
-  for (Json::Object& group : optimizer.groups) {
-    std::set<std::pair<std::size_t, std::string>> members;
-    for (const Json& parameter : group.find("params")->as_array()) {
-      const std::string name = registration.first_name(parameter.as_string());
-      const auto known = place.find(name);
-      members.emplace(known == place.end() ? order.size() : known->second, name);
-    }
-    if (optimizer.groups.size() == 1)
-      for (const auto& [name, position] : place) members.emplace(position, name);
-    Json::Array names;
-    for (const auto& [position, name] : members) names.push_back(name);
-    // What no order of registration tells is told by the names.
-    if (optimizer.groups.size() > 1) group.set("param_names", names);
-    group.set("params", std::move(names));
-  }
-}
 
 void name_optimizer(Model& model, const LoadOptions& options) {
   const bool has_optimizer = model.training && model.training->optimizer;

@@ -5,15 +5,11 @@
 
 namespace h5bridge {
 
-/// Binds the state of the model's optimizer to the parameters that it belongs to (optimizers/parameter_order.h says
+/// Binds the state of the model's optimizer to the parameters that it belongs to (passes/parameter_order.h says
 /// how numbers are understood), and puts the parameters of one that was Keras's in the order of module.parameters().
 /// A model without architecture keeps its numbers unless options.param_order names them. An optimizer whose parameters
 /// cannot be told is left out, and Model::optimizer_left_out and a note say why. Throws UsageError where
 /// options.param_order does not fit.
 void name_optimizer(Model& model, const LoadOptions& options);
-
-/// Lists the parameters of `optimizer`, which is `model`'s, in the order of module.parameters(); a single group lists
-/// all of them, also those that nothing trains, as Adam(model.parameters()) does. Several groups get "param_names".
-void number_as_registered(Optimizer& optimizer, const Model& model);
 
 }  // namespace h5bridge

@@ -8,15 +8,15 @@
 
 #include "convert/keras_model.h"
 #include "convert/layout_conversion.h"
-#include "convert/registration.h"
 #include "convert/replacement.h"
 #include "convert/safetensors_model.h"
 #include "files/architecture_json.h"
 #include "files/torch_file.h"
 #include "h5bridge/error.h"
 #include "h5bridge/h5bridge.h"
-#include "passes/frozen.h"
 #include "model/tensor_view.h"
+#include "passes/frozen.h"
+#include "passes/registration.h"
 #include "passes/shapes.h"
 #include "passes/weight_check.h"
 

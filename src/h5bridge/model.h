@@ -60,7 +60,7 @@ struct Model {
   std::map<std::string, bool> trainable;  // by the same names, where a source says
   std::optional<Training> training;
   std::string optimizer_left_out;  // why the sources' optimizer is not in `training`; save() refuses to lose it
-  Json::Object metadata;  // what a source carried that has no place above
+  Json::Object metadata;           // what a source carried that has no place above
   /// What weights were made of, where that cannot be computed back: "unscaled/lstm/kernel:0".
   std::vector<NamedTensor> residuals;
   Framework framework = Framework::Torch;

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "convert/optimizer_names.h"
+#include "passes/registration.h"
 #include "runtime/capture_optimizer.h"
 #include "runtime/module_implementation.h"
 #include "runtime/tensors.h"

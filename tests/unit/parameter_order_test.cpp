@@ -1,5 +1,5 @@
 // Which parameter is which number of an optimizer. tests/python/test_state_by_name.py has the files of PyTorch.
-#include "optimizers/parameter_order.h"
+#include "passes/parameter_order.h"
 
 #include <catch2/catch.hpp>
 

@@ -1,4 +1,4 @@
-#include "optimizers/parameter_order.h"
+#include "passes/parameter_order.h"
 
 #include <algorithm>
 #include <iterator>

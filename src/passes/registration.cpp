@@ -1,4 +1,4 @@
-#include "convert/registration.h"
+#include "passes/registration.h"
 
 #include <algorithm>
 
@@ -117,6 +117,28 @@ std::set<std::string> Registration::all_names() const {
   for (const auto& [name, shape] : shapes()) result.insert(name);
   for (const auto& [name, first] : first_names_) result.insert(name);
   return result;
+}
+
+void number_as_registered(Optimizer& optimizer, const Model& model) {
+  const Registration registration(model);
+  const std::vector<std::string> order = registration.order();
+  std::map<std::string, std::size_t> place;
+  for (std::size_t i = 0; i < order.size(); ++i) place.emplace(order[i], i);
+  for (Json::Object& group : optimizer.groups) {
+    std::set<std::pair<std::size_t, std::string>> members;
+    for (const Json& parameter : group.find("params")->as_array()) {
+      const std::string name = registration.first_name(parameter.as_string());
+      const auto known = place.find(name);
+      members.emplace(known == place.end() ? order.size() : known->second, name);
+    }
+    if (optimizer.groups.size() == 1)
+      for (const auto& [name, position] : place) members.emplace(position, name);
+    Json::Array names;
+    for (const auto& [position, name] : members) names.push_back(name);
+    // What no order of registration tells is told by the names.
+    if (optimizer.groups.size() > 1) group.set("param_names", names);
+    group.set("params", std::move(names));
+  }
 }
 
 }  // namespace h5bridge

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "h5bridge/model.h"
-#include "optimizers/parameter_order.h"
+#include "passes/parameter_order.h"
 
 namespace h5bridge {
 
@@ -54,5 +54,9 @@ class Registration {
   std::set<std::string> parameters_, buffers_, frozen_;
   std::vector<std::vector<Entry>> orders_;
 };
+
+/// Lists the parameters of `optimizer`, which is `model`'s, in the order of module.parameters(); a single group lists
+/// all of them, also those that nothing trains, as Adam(model.parameters()) does. Several groups get "param_names".
+void number_as_registered(Optimizer& optimizer, const Model& model);
 
 }  // namespace h5bridge
