@@ -133,11 +133,16 @@ Architecture fix_sizes(Architecture architecture, const std::map<std::string, st
 
 std::vector<NamedParameter> parameters_of(const Architecture& architecture) {
   std::vector<NamedParameter> result;
-  for (const Layer& layer : architecture.layers)
-    for (ParameterSpec& spec : Registry::instance().type_of(layer).parameters(layer.attributes)) {
+  for (const Layer& layer : architecture.layers) {
+    const LayerType& type = Registry::instance().type_of(layer);
+    // Attributes of an architecture that a program made need not be complete.
+    std::vector<ParameterSpec> specs =
+        in_file("layer \"" + layer.name + "\" (" + layer.type + ")", [&] { return type.parameters(layer.attributes); });
+    for (ParameterSpec& spec : specs) {
       std::string name = tensor_name(layer.name, spec.name);
       result.push_back({std::move(name), std::move(spec)});
     }
+  }
   return result;
 }
 

@@ -1,4 +1,5 @@
 // What save refuses before it writes: a model that somebody made or changed by hand.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
@@ -65,6 +66,19 @@ TEST_CASE("save refuses integers where floating-point numbers belong", "[save]")
   const std::string name = model.weights.begin()->name;
   model.weights.set(name, zeros(DType::Int64, model.weights.begin()->tensor.shape()));
   check_refused(model, "misshapen: " + name + " has dtype int64, expected a floating-point one");
+}
+
+TEST_CASE("save names the layer of a made architecture that lacks an attribute", "[save]") {
+  const TemporaryFolder folder;
+  Model model = small_model();
+  const auto linear = std::ranges::find(model.architecture->layers, "Linear", &Layer::type);
+  REQUIRE(linear != model.architecture->layers.end());
+  linear->attributes = {};
+  for (const std::string& name : kDestinations) {
+    CHECK_THROWS_AS(save(model, folder / name), UsageError);
+    CHECK_THROWS_WITH(save(model, folder / name),
+                      Catch::Contains("layer \"" + linear->name + "\" (Linear): no attribute"));
+  }
 }
 
 TEST_CASE("each half of a model can be saved alone", "[save]") {
