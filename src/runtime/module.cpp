@@ -24,17 +24,6 @@ std::map<std::string, bool> trained_in(const Model& model) {
   return result;
 }
 
-void check_ties(const Model& model) {
-  for (const std::vector<std::string>& group : model.architecture->ties)
-    for (const std::string& name : group) {
-      const Tensor* first = model.weights.find(group.front());
-      const Tensor* tensor = model.weights.find(name);
-      if (first && tensor && !bit_equal(*first, *tensor))
-        throw MalformedFile("the tensors \"" + group.front() + "\" and \"" + name +
-                            "\" differ, but are one parameter in the architecture");
-    }
-}
-
 }  // namespace
 
 Module::Module(std::unique_ptr<Implementation> implementation) : implementation_(std::move(implementation)) {
@@ -103,7 +92,6 @@ std::shared_ptr<Module> to_module(const Model& model, torch::Device device, cons
     check_device(device);
     if (!model.architecture) throw UsageError("the model has no architecture, only weights");
     check_fit(*model.architecture, model.weights);
-    check_ties(model);
     auto implementation = std::make_unique<Module::Implementation>(model, options.layout.value_or(model.framework));
     torch_call("loading the weights",
                [&] { load_weights(implementation->instances, model.weights, trained_in(model), device); });
