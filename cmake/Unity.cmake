@@ -2,8 +2,9 @@
 # minutes of a processor one by one. Editing one source builds its whole group again, so groups stay small.
 option(H5BRIDGE_UNITY "Compile related sources together; OFF builds file by file" ON)
 
-# unity_groups(TARGET): a group of sources is a room, or a facet of the families that layers/families.def lists in one
-# set. Each group is named, never counted off (CMake's mode BATCH): a new file would shift all that stand behind it.
+# unity_groups(TARGET): a group of sources is a room, all optimizers, or a facet of the families that
+# layers/families.def lists in one set. Each group is named, never counted off (CMake's mode BATCH): a new file would
+# shift all that stand behind it.
 function(unity_groups target)
   set_target_properties(${target} PROPERTIES UNITY_BUILD ${H5BRIDGE_UNITY} UNITY_BUILD_MODE GROUP)
   get_target_property(sources ${target} SOURCES)
@@ -14,6 +15,8 @@ function(unity_groups target)
       set(group "${family_set_${CMAKE_MATCH_1}}_${CMAKE_MATCH_3}")
     elseif(path MATCHES "^layers/([^/]+)/")
       set(group "${family_set_${CMAKE_MATCH_1}}_spec")
+    elseif(path MATCHES "^optimizers/")
+      set(group optimizers)
     else()
       cmake_path(GET path PARENT_PATH group)
     endif()

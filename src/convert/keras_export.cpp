@@ -12,6 +12,7 @@
 #include "layers/keras_mapping.h"
 #include "model/tensor_view.h"
 #include "optimizers/keras_optimizer.h"
+#include "optimizers/keras_settings.h"
 #include "passes/frozen.h"
 #include "passes/keras_plan.h"
 #include "passes/presentation.h"
@@ -139,28 +140,37 @@ class KerasWriter {
     if (training.loss) own.set("loss", *training.loss);
     if (training.optimizer) {
       const KerasOptimizer optimizer = write_optimizer(*training.optimizer);
-      Json::Object config;
-      if (training.compile)
-        config = training.compile->as_object();
-      else
-        config = {
-            {"loss", nullptr},      {"loss_weights", nullptr},  {"metrics", nullptr},  {"weighted_metrics", nullptr},
-            {"run_eagerly", false}, {"steps_per_execution", 1}, {"jit_compile", false}};
+      Json::Object config = compile_of(training);
       config.set("optimizer_config", optimizer.config);
       file_.training_config = std::move(config);
       for (const NamedTensor& variable : optimizer.variables)
         file_.optimizer.push_back({variable.name, variable.tensor});
       if (training.optimizer->keras.empty()) own.set("optimizer", torch_settings(*training.optimizer, optimizer));
+    } else if (training.compile) {
+      notes_.push_back("what the model was compiled with (loss, metrics) is left out, as there is no optimizer");
     }
     if (!own.empty()) extra_.set("training", std::move(own));
+  }
+
+  // What the model was compiled with, as it is known or as it travelled with the optimizer.
+  static Json::Object compile_of(const Training& training) {
+    if (training.compile) return training.compile->as_object();
+    const Json::Object* keras = travelling_keras(*training.optimizer);
+    if (const Json* compile = keras ? keras->find(kCompileMember) : nullptr; compile && compile->is_object())
+      return compile->as_object();
+    return {{"loss", nullptr},      {"loss_weights", nullptr},  {"metrics", nullptr},  {"weighted_metrics", nullptr},
+            {"run_eagerly", false}, {"steps_per_execution", 1}, {"jit_compile", false}};
   }
 
   // An optimizer that came from Keras goes back as it was, as long as its variables still fit.
   KerasOptimizer write_optimizer(const Optimizer& optimizer) {
     const bool same_layout =
         model_.framework == Framework::Keras && format_ == presented_format(*model_.architecture, Framework::Keras);
-    if (!optimizer.keras.empty() && same_layout)
-      return {Json::Object{{"class_name", optimizer.kind}, {"config", optimizer.keras}}, optimizer.keras_variables};
+    if (!optimizer.keras.empty() && same_layout) {
+      const Json::Object* keras = travelling_keras(optimizer);
+      const Json class_name = keras ? keras->at("class_name") : Json(optimizer.kind);
+      return {Json::Object{{"class_name", class_name}, {"config", optimizer.keras}}, optimizer.keras_variables};
+    }
     return optimizer_to_keras(optimizer, plan_, model_.weights, notes_);
   }
 

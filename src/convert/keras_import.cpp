@@ -283,7 +283,8 @@ class KerasReader {
         std::vector<NamedTensor> variables;
         for (const KerasVariable& variable : file_.optimizer) variables.push_back({variable.path, variable.tensor});
         try {
-          training.optimizer = optimizer_from_keras({*config, std::move(variables), lists_layers_as_planned()}, plan_);
+          training.optimizer =
+              optimizer_from_keras({*config, std::move(variables), lists_layers_as_planned()}, plan_, model_.weights);
           if (own)
             if (const Json* settings = own->find("optimizer")) restore_optimizer(*settings, *training.optimizer);
         } catch (const Error& error) {

@@ -15,6 +15,7 @@
 #include "h5bridge/error.h"
 #include "h5bridge/h5bridge.h"
 #include "model/tensor_view.h"
+#include "optimizers/keras_settings.h"
 #include "passes/frozen.h"
 #include "passes/registration.h"
 #include "passes/shapes.h"
@@ -58,11 +59,35 @@ void write_keras(const Model& model, const std::string& path, const SaveOptions&
 
 bool needs_no_weights(const Model& model) { return model.architecture && parameters_of(*model.architecture).empty(); }
 
-void write_torch(const Model& model, const std::string& path, const SaveOptions& options, Notes&) {
+// Where training stood, which a file of weights alone has no place for.
+void note_training(const Model& model, const SaveOptions& options, const std::string& advice, Notes& notes) {
+  if (!options.optimizer || !model.training) return;
+  const Training& training = *model.training;
+  std::string what;
+  const auto add = [&](bool has, const std::string& part) {
+    if (has) what += (what.empty() ? "" : ", ") + part;
+  };
+  add(training.optimizer.has_value(), "the optimizer's state");
+  add(training.epoch.has_value(), "the epoch");
+  add(training.loss.has_value(), "the loss");
+  add(training.compile.has_value(), "what Keras compiled the model with");
+  if (!what.empty()) notes.push_back("left out: " + what + (training.optimizer ? advice : ""));
+}
+
+// Beside the optimizer, as PyTorch has no other place for it.
+void keep_compile(Training& training, Notes& notes) {
+  if (!training.compile) return;
+  if (Json* keras = training.optimizer->groups.front().find(kKerasMember); keras && keras->is_object())
+    keras->as_object().set(kCompileMember, *training.compile);
+  else
+    notes.push_back("left out: what Keras compiled the model with");
+}
+
+void write_torch(const Model& model, const std::string& path, const SaveOptions& options, Notes& notes) {
   if (model.weights.empty() && !needs_no_weights(model)) throw UsageError("needs weights, and the sources have none");
   if (options.checkpoint && !options.optimizer)
     throw UsageError("a checkpoint without optimizer is a plain state_dict: leave --checkpoint out");
-  const Model torch = to_data_format(model, DataFormat::ChannelsFirst);
+  Model torch = to_data_format(model, DataFormat::ChannelsFirst);
   if (options.checkpoint && (!torch.training || !torch.training->optimizer))
     throw Unsupported("a checkpoint needs the optimizer's state, and " +
                       (model.optimizer_left_out.empty() ? "the sources have none"
@@ -71,14 +96,21 @@ void write_torch(const Model& model, const std::string& path, const SaveOptions&
     throw Unsupported("the optimizer " + torch.training->optimizer->kind +
                       ", or the schedule of its learning rate, has no PyTorch counterpart yet");
   if (options.checkpoint && torch.architecture) require_numbers(*torch.training->optimizer, *torch.architecture);
+  if (options.checkpoint) {
+    for (std::string& note : left_out_by_torch(*torch.training->optimizer)) notes.push_back(std::move(note));
+    keep_compile(*torch.training, notes);
+  } else {
+    note_training(torch, options, "; --checkpoint keeps the optimizer", notes);
+  }
   write_stream(path, [&](std::ostream& out) {
     write_torch_file(torch, out, {.checkpoint = options.checkpoint, .optimizer = options.optimizer});
   });
 }
 
-void write_safetensors_file(const Model& model, const std::string& path, const SaveOptions&, Notes&) {
+void write_safetensors_file(const Model& model, const std::string& path, const SaveOptions& options, Notes& notes) {
   if (model.weights.empty() && !needs_no_weights(model)) throw UsageError("needs weights, and the sources have none");
   const Model torch = to_data_format(model, DataFormat::ChannelsFirst);
+  note_training(torch, options, "", notes);
   write_stream(path, [&](std::ostream& out) { write_safetensors(torch, out); });
 }
 

@@ -1,5 +1,6 @@
-// What is generated from the layer definitions, so that there is one truth: the contract of the architecture JSON and
-// the table of layers. h5bridge_generate writes both into the repository, and a test compares the committed copies.
+// What is generated from the definitions, so that there is one truth: the contract of the architecture JSON and
+// the tables of layers and optimizers. h5bridge_generate writes them into the repository, and a test compares the
+// committed copies.
 #pragma once
 
 #include <string>
@@ -16,5 +17,8 @@ Json architecture_schema(const Registry& registry);
 
 /// docs/layers.md: every type with its attributes, tensors and Keras classes.
 std::string layers_table(const Registry& registry);
+
+/// docs/optimizers.md: every optimizer with its settings and slots in PyTorch and Keras.
+std::string optimizers_table();
 
 }  // namespace h5bridge

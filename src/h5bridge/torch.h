@@ -70,9 +70,11 @@ std::shared_ptr<Module> to_module(const Model& model, torch::Device device = tor
                                   const ModuleOptions& options = {});
 
 /// The optimizer that `model` was trained with, resuming where it stopped: SGD, Adam, AdamW, RMSprop or Adagrad. Its
-/// groups hold what the saved ones did, less what nothing computes with. Throws UsageError if the model has none,
-/// Unsupported for another kind, a setting that LibTorch lacks, and one that was left out (Model::optimizer_left_out).
-std::unique_ptr<torch::optim::Optimizer> to_optimizer(const Model& model, Module& module);
+/// groups hold what the saved ones did, less what nothing computes with. `notes` gets what only Keras's had (clipnorm,
+/// a schedule), a line each. Throws UsageError if the model has none, Unsupported for another kind, a setting that
+/// LibTorch lacks, and one that was left out (Model::optimizer_left_out).
+std::unique_ptr<torch::optim::Optimizer> to_optimizer(const Model& model, Module& module,
+                                                      std::vector<std::string>* notes = nullptr);
 
 /// The weights of `module` and the state of `optimizer`, copied into a model that can be saved. It takes and gives what
 /// the model did that `module` was made of, and says of every parameter whether it requires a gradient. Throws

@@ -5,6 +5,7 @@
 #include "h5bridge/error.h"
 #include "h5bridge/torch.h"
 #include "model/quoted.h"
+#include "optimizers/keras_settings.h"
 #include "runtime/capture_optimizer.h"
 #include "runtime/optimizer_kinds.h"
 #include "runtime/torch_error.h"
@@ -17,8 +18,8 @@ using torch::optim::OptimizerParamGroup;
 using ParametersByName = std::map<std::string, torch::Tensor>;
 
 // What changes no result, or nothing that LibTorch would have to do.
-const std::set<std::string, std::less<>> kHarmless{"params", "param_names", "foreach",
-                                                   "fused",  "capturable",  "initial_lr"};
+const std::set<std::string, std::less<>> kHarmless{"params",     "param_names", "foreach", "fused",
+                                                   "capturable", "initial_lr",  "keras"};
 
 ParametersByName parameters_of(const torch::nn::Module& module) {
   ParametersByName result;
@@ -166,11 +167,14 @@ Json::Object captured_group(const OptimizerKind& kind, const OptimizerParamGroup
   return result;
 }
 
-std::unique_ptr<torch::optim::Optimizer> resumed_optimizer(const Model& model, Module& module) {
+std::unique_ptr<torch::optim::Optimizer> resumed_optimizer(const Model& model, Module& module,
+                                                           std::vector<std::string>* notes) {
   if (!model.optimizer_left_out.empty()) throw Unsupported("the optimizer cannot be kept: " + model.optimizer_left_out);
   if (!model.training || !model.training->optimizer) throw UsageError("the model has no optimizer");
   const Optimizer& saved = *model.training->optimizer;
   const OptimizerKind& kind = kind_called(saved.kind);
+  if (notes)
+    for (std::string& note : left_out_by_torch(saved)) notes->push_back(std::move(note));
   const torch::NoGradGuard no_grad;
   const std::vector<OptimizerParamGroup> groups = groups_of(kind, saved, module);
   auto optimizer = torch_call("optimizer " + kind.name, [&] { return kind.make(groups); });
@@ -187,8 +191,9 @@ std::unique_ptr<torch::optim::Optimizer> resumed_optimizer(const Model& model, M
 
 }  // namespace
 
-std::unique_ptr<torch::optim::Optimizer> to_optimizer(const Model& model, Module& module) {
-  return with_torch_errors([&] { return resumed_optimizer(model, module); });
+std::unique_ptr<torch::optim::Optimizer> to_optimizer(const Model& model, Module& module,
+                                                      std::vector<std::string>* notes) {
+  return with_torch_errors([&] { return resumed_optimizer(model, module, notes); });
 }
 
 Optimizer capture_optimizer(const Module& module, const torch::optim::Optimizer& optimizer, const Optimizer* source) {

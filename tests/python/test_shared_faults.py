@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from keras_helpers import assert_close, assert_same_weights, optimizer_of, weights_of
+from keras_helpers import assert_close, assert_same_weights, h5py, optimizer_of, weights_of
 from program import ROOT, h5bridge, needs_libtorch, needs_program
 from torch_helpers import export_architecture
 
@@ -48,6 +48,20 @@ def has_weights_of_model(file):
 
     def check(folder, tmp_path, printed):
         assert_same_weights(weights_of(tmp_path / file), weights_of(folder / "model.h5"))
+
+    return check
+
+
+def has_optimizer_of_model(file):
+    """The optimizer is the folder's model.h5's: settings, state, and what it was compiled with."""
+
+    def check(folder, tmp_path, printed):
+        for path in (tmp_path / file, folder / "model.h5"):
+            with h5py.File(path) as h5:
+                config = json.loads(h5.attrs["training_config"])
+            assert config["optimizer_config"]["config"]["weight_decay"] == 0.1 and config["optimizer_config"]["config"]["clipnorm"] == 0.5
+        found, expected = optimizer_of(tmp_path / file), optimizer_of(folder / "model.h5")
+        assert list(found) == list(expected) and all(np.array_equal(found[name], expected[name]) for name in expected)
 
     return check
 
@@ -100,6 +114,7 @@ BACK = "convert model.json model.pth -o back.h5"
 TO_KERAS = "convert {}/model.json {}/%s -o model.h5"
 RUN_KERAS = "run model.h5 --input {}/inputs.npz --input-layout torch -o out.npz"
 TWO_WAYS = says("in which order its 2 groups", "named_parameters()", "--param-order", "--no-optimizer")
+TO_CHECKPOINT = "convert {}/model.h5 -o ck.pth --checkpoint"
 REFUSED_MODEL = says('layer "base" (Sequential)')
 
 CASES = [
@@ -143,6 +158,9 @@ CASES = [
     Case("bicubic_of_tensorflow", [RUN], gives_outputs("out.npz")),
     Case("bicubic_of_tensorflow", [TO_TORCH, RUN_TORCH], gives_outputs("out.npz")),
     Case("bicubic_of_tensorflow", [TO_TORCH, BACK, "run back.h5 --input {}/inputs.npz -o out.npz"], gives_outputs("out.npz")),
+    Case("keras_optimizer_settings_dropped", [TO_CHECKPOINT + " --json"], says("weight_decay = 0.1", "AdamW", "clipnorm = 0.5 is left out")),
+    Case("keras_optimizer_settings_dropped", [TO_CHECKPOINT + " --lossless"], says("weight_decay = 0.1"), 4),
+    Case("keras_optimizer_settings_dropped", [TO_CHECKPOINT, "convert {}/m.json ck.pth -o back.h5"], has_optimizer_of_model("back.h5")),
 ]
 
 

@@ -146,6 +146,7 @@ void generate(const std::string& argument) {
   const std::filesystem::path root(argument);
   write(root / "schemas" / "architecture.schema.json", architecture_schema(registry).dump(2) + "\n");
   write(root / "docs" / "layers.md", layers_table(registry));
+  write(root / "docs" / "optimizers.md", optimizers_table());
 }
 
 }  // namespace

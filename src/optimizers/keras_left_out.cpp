@@ -1,0 +1,216 @@
+// What an optimizer's settings lose on the way to the other framework.
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "h5bridge/error.h"
+#include "model/quoted.h"
+#include "model/same_value.h"
+#include "optimizers/keras_optimizer.h"
+#include "optimizers/keras_settings.h"
+
+namespace h5bridge {
+namespace {
+
+// How a computation is done does not change what it computes; names do neither.
+const std::set<std::string, std::less<>> kHarmless{"params", "param_names", "initial_lr",     "foreach", "fused",
+                                                   "name",   "capturable",  "differentiable", "keras"};
+
+// Settings of every optimizer of Keras's, which no optimizer of PyTorch's has, and what does the same there.
+struct KerasOnly {
+  const char* name;
+  const char* instead;
+};
+constexpr KerasOnly kKerasOnly[]{
+    {"clipnorm", "torch.nn.utils.clip_grad_norm_ on each parameter, before step()"},
+    {"global_clipnorm", "torch.nn.utils.clip_grad_norm_ before step()"},
+    {"clipvalue", "torch.nn.utils.clip_grad_value_ before step()"},
+    {"use_ema", "torch.optim.swa_utils.AveragedModel"},
+    {"loss_scale_factor", "torch.amp.GradScaler"},
+    {"gradient_accumulation_steps", "a step() after so many calls of backward(), of the loss divided by as many"},
+};
+
+std::string says(const Json& settings, const char* name) {
+  return std::string(name) + " = " + settings.at(name).dump();
+}
+
+[[noreturn]] void refuse(const std::string& what) {
+  throw Unsupported(what + "; --no-optimizer leaves the optimizer out");
+}
+
+bool is_row(const OptimizerMapping& mapping, std::string_view name) {
+  return name == "betas" ||
+         std::ranges::any_of(mapping.hyperparameters, [&](const Correspondence& row) { return row.attribute == name; });
+}
+
+void refuse_different_groups(const OptimizerMapping& mapping, const Optimizer& optimizer) {
+  for (const Json::Object& group : optimizer.groups)
+    for (const auto& [name, value] : group) {
+      const Json* first = optimizer.hyperparameters.find(name);
+      const bool matters = is_row(mapping, name) || (mapping.torch_defaults.contains(name) && name != "weight_decay" &&
+                                                     !kHarmless.contains(name));
+      if (first && matters && !same_value(*first, value))
+        refuse("the optimizer " + optimizer.kind + " has groups that differ in " + name + ", and Keras's has one");
+    }
+}
+
+// Settings that Keras's class does not have, in any group.
+void note_settings(const OptimizerMapping& mapping, const Optimizer& optimizer, std::vector<std::string>& notes) {
+  std::set<std::string, std::less<>> said;
+  const auto look_at = [&](const Json::Object& settings) {
+    for (const auto& [name, value] : settings) {
+      if (is_row(mapping, name) || kHarmless.contains(name) || name == "weight_decay") continue;
+      const Json* standard = mapping.torch_defaults.find(name);
+      if ((standard && same_value(value, *standard)) || !said.insert(name).second) continue;
+      notes.push_back("the optimizer's " + name + " = " + quoted(value) + " is left out: Keras's " +
+                      mapping.class_name + " has nothing like it");
+    }
+  };
+  look_at(optimizer.hyperparameters);
+  for (const Json::Object& group : optimizer.groups) look_at(group);
+}
+
+// By parameter.
+std::map<std::string, double> decays_of(const Optimizer& optimizer) {
+  std::map<std::string, double> result;
+  for (const Json::Object& group : optimizer.groups) {
+    const Json* decay = group.find("weight_decay");
+    const Json* params = group.find("params");
+    if (!params) continue;
+    for (const Json& name : params->as_array()) {
+      if (!name.is_string() && optimizer.groups.size() > 1)
+        refuse("the optimizer does not say which parameters are in which of its groups");
+      const std::string key = name.is_string() ? name.as_string() : name.dump();
+      result[key] = decay && decay->is_number() ? decay->as_float() : 0;
+    }
+  }
+  return result;
+}
+
+std::string list_of(const std::vector<std::string>& texts) {
+  std::string result;
+  for (const std::string& text : texts) result += (result.empty() ? "\"" : ", \"") + text + "\"";
+  return result;
+}
+
+// The variables that PyTorch does not decay, and the names of those that it does.
+struct DecayedVariables {
+  std::vector<std::string> spared_paths;
+  std::set<std::string> spared_names, decayed_names;
+};
+
+DecayedVariables decayed_variables(const std::map<std::string, double>& decays, const KerasPlan& plan) {
+  DecayedVariables result;
+  for (const KerasBinding& binding : plan.bindings) {
+    if (!binding.is_trained()) continue;
+    std::set<bool> decayed;
+    for (const KerasBinding::Source& source : binding.torch)
+      if (const auto decay = decays.find(source.name); decay != decays.end()) decayed.insert(decay->second != 0);
+    if (decayed.size() > 1)
+      refuse("the optimizer decays some of the parameters that are Keras's one variable " + binding.layer + "/" +
+             binding.variables.at(0));
+    for (const std::string& variable : binding.variables) {
+      const std::string name = variable.substr(variable.rfind('/') + 1);
+      if (decayed.contains(false)) {
+        result.spared_names.insert(name);
+        result.spared_paths.push_back(plan.variable_prefix + binding.layer + "/" + variable);
+      } else {
+        result.decayed_names.insert(name);
+      }
+    }
+  }
+  return result;
+}
+
+// The arguments of Keras's exclude_from_weight_decay. It looks for each of var_names, regular expressions, in a
+// variable's name, which is without that of its layer; where those do not part the variables, their paths do.
+std::string excluding(const DecayedVariables& variables) {
+  std::vector<std::string> names;
+  for (const std::string& name : variables.spared_names) {
+    if (variables.decayed_names.contains(name))
+      return "var_list=[v for v in model.trainable_variables if v.path in [" + list_of(variables.spared_paths) + "]]";
+    const bool is_part = std::ranges::any_of(
+        variables.decayed_names, [&](const std::string& decayed) { return decayed.find(name) != std::string::npos; });
+    names.push_back(is_part ? "^" + name + "$" : name);
+  }
+  return "var_names=[" + list_of(names) + "]";
+}
+
+void note_weight_decay(const OptimizerMapping& mapping, const Optimizer& optimizer, const KerasPlan& plan,
+                       std::vector<std::string>& notes) {
+  std::set<double> different;
+  const std::map<std::string, double> decays = decays_of(optimizer);
+  for (const auto& [parameter, decay] : decays)
+    if (decay != 0) different.insert(decay);
+  if (decays.empty() && is_on(optimizer.hyperparameters, "weight_decay"))
+    different.insert(optimizer.hyperparameters.at("weight_decay").as_float());
+  if (different.empty()) return;
+  if (!decays_like_keras(mapping, optimizer.hyperparameters)) {
+    notes.push_back("the optimizer's weight_decay = " + Json(*different.rbegin()).dump() + " is left out: PyTorch's " +
+                    mapping.kind + " adds it to the gradient, and Keras's weight_decay does not");
+    return;
+  }
+  if (different.size() > 1)
+    refuse("the optimizer " + optimizer.kind + " has groups that differ in weight_decay, and Keras's has one");
+  const DecayedVariables variables = decayed_variables(decays, plan);
+  if (!variables.spared_paths.empty())
+    notes.push_back(
+        "the optimizer's groups without weight_decay are left out: Keras decays all variables until you call "
+        "optimizer.exclude_from_weight_decay(" +
+        excluding(variables) + ")");
+}
+
+void note_epsilon(const OptimizerMapping& mapping, const Json& epsilon, std::vector<std::string>& notes) {
+  if (mapping.epsilon.keras.empty() || !epsilon.is_number() || epsilon.as_float() <= mapping.epsilon.negligible) return;
+  notes.push_back("the optimizer's eps = " + epsilon.dump() + " is kept, though not its meaning: PyTorch divides by " +
+                  mapping.epsilon.torch + ", Keras by " + mapping.epsilon.keras);
+}
+
+void note_schedule(const Json& rate, const Optimizer& optimizer, std::vector<std::string>& notes) {
+  if (!rate.is_object()) return;
+  notes.push_back("the optimizer's schedule " + rate.at("class_name").as_string() + " is left out: lr is " +
+                  optimizer.hyperparameters.at("lr").dump() + ", what it gives now");
+}
+
+void note_decay_of_keras(const Json::Object& config, const Optimizer& optimizer, std::vector<std::string>& notes) {
+  if (!is_on(config, "weight_decay")) return;
+  const std::string class_name = travelling_keras(optimizer)->at("class_name").as_string();
+  const OptimizerMapping& mapping = *optimizer_mapping(optimizer.kind);
+  if (!decays_like_keras(mapping, optimizer.hyperparameters))
+    notes.push_back("the optimizer's " + says(config, "weight_decay") + " is left out: Keras's " + class_name +
+                    " shrinks the weights by it, and PyTorch's " + mapping.kind + " would add it to the gradient");
+  else if (class_name != mapping.class_name)
+    notes.push_back("the optimizer, Keras's " + class_name + " with " + says(config, "weight_decay") +
+                    ", becomes what computes the same, PyTorch's " + mapping.kind);
+}
+
+}  // namespace
+
+std::vector<std::string> left_out_by_keras(const OptimizerMapping& mapping, const Optimizer& optimizer,
+                                           const KerasSettings& settings, const KerasPlan& plan) {
+  std::vector<std::string> notes;
+  refuse_different_groups(mapping, optimizer);
+  note_settings(mapping, optimizer, notes);
+  note_weight_decay(mapping, optimizer, plan, notes);
+  const Json* epsilon = settings.config.find("epsilon");
+  const Json* before = settings.own ? travelling_keras(optimizer)->at("config").find("epsilon") : nullptr;
+  if (epsilon && !(before && same_value(*before, *epsilon))) note_epsilon(mapping, *epsilon, notes);
+  return notes;
+}
+
+std::vector<std::string> left_out_by_torch(const Optimizer& optimizer) {
+  std::vector<std::string> notes;
+  const OptimizerMapping* mapping = optimizer_mapping(optimizer.kind);
+  if (!mapping || optimizer.keras.empty() || !travelling_keras(optimizer)) return notes;
+  const Json::Object& config = optimizer.keras;
+  note_schedule(config.at("learning_rate"), optimizer, notes);
+  note_decay_of_keras(config, optimizer, notes);
+  for (const KerasOnly& only : kKerasOnly)
+    if (is_on(config, only.name))
+      notes.push_back("the optimizer's " + says(config, only.name) + " is left out: in PyTorch, that is " +
+                      only.instead);
+  if (const Json* epsilon = config.find("epsilon")) note_epsilon(*mapping, *epsilon, notes);
+  return notes;
+}
+
+}  // namespace h5bridge

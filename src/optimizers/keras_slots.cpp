@@ -1,0 +1,32 @@
+#include "optimizers/keras_slots.h"
+
+#include "h5bridge/error.h"
+
+namespace h5bridge {
+
+Tensor scaled(const Tensor& tensor, double factor) {
+  if (tensor.dtype() != DType::Float32)
+    throw Unsupported("the optimizer's state is " + std::string(name_of(tensor.dtype())) + ", expected float32");
+  auto values = tensor.values<float>();
+  for (float& value : values) value *= static_cast<float>(factor);
+  return tensor_of(DType::Float32, tensor.shape(), values);
+}
+
+double number_in(const Tensor& tensor) {
+  if (tensor.dtype() == DType::Int32) return tensor.values<std::int32_t>()[0];
+  if (tensor.dtype() == DType::Int64) return static_cast<double>(tensor.values<std::int64_t>()[0]);
+  return cast(tensor, DType::Float64).values<double>()[0];
+}
+
+Tensor initial_slot(const SlotMapping& slot, const Json::Object& settings, const Shape& shape) {
+  const Json* value = slot.initial.empty() ? nullptr : settings.find(slot.initial);
+  if (!value || value->as_float() == 0) return zeros(DType::Float32, shape);
+  const auto count = static_cast<std::size_t>(element_count(shape));
+  return tensor_of(DType::Float32, shape, std::vector<float>(count, static_cast<float>(value->as_float())));
+}
+
+std::string flat_path(const KerasPlan& plan, const KerasBinding& binding, const std::string& variable) {
+  return keras_name(plan.variable_prefix + binding.layer + "/" + variable);
+}
+
+}  // namespace h5bridge

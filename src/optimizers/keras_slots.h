@@ -1,0 +1,34 @@
+// What both directions need of the slots of Keras's variables.
+#pragma once
+
+#include <algorithm>
+
+#include "optimizers/keras_optimizer.h"
+#include "optimizers/optimizer_mapping.h"
+
+namespace h5bridge {
+
+/// `tensor` times `factor` in float32, as both frameworks compute. Throws Unsupported for another type.
+Tensor scaled(const Tensor& tensor, double factor);
+
+/// The one number in a tensor, of whatever type: TensorFlow counts in int64, Keras's other backends in int32.
+double number_in(const Tensor& tensor);
+
+/// What a slot holds before the first step.
+Tensor initial_slot(const SlotMapping& slot, const Json::Object& settings, const Shape& shape);
+
+/// A variable's part of its optimizer variables' names: "dense/kernel" is "dense_kernel".
+std::string flat_path(const KerasPlan& plan, const KerasBinding& binding, const std::string& variable);
+
+/// Calls visit(binding, slot) for each slot of each trainable variable, in Keras's order.
+template <typename Visit>
+void for_each_slot(const KerasPlan& plan, const std::vector<SlotMapping>& slots, Visit&& visit) {
+  std::size_t last = 0;
+  for (const SlotMapping& slot : slots) last = std::max(last, slot.round);
+  for (std::size_t round = 0; round <= last; ++round)
+    for (const KerasBinding& binding : plan.bindings)
+      for (const SlotMapping& slot : slots)
+        if (binding.is_trained() && slot.round == round) visit(binding, slot);
+}
+
+}  // namespace h5bridge

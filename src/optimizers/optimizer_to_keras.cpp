@@ -1,0 +1,201 @@
+#include <cmath>
+#include <optional>
+#include <set>
+
+#include "h5bridge/error.h"
+#include "optimizers/keras_settings.h"
+#include "optimizers/keras_slots.h"
+
+namespace h5bridge {
+namespace {
+
+const Tensor* find_slot(const Optimizer& optimizer, const std::string& parameter, const std::string& slot) {
+  const auto slots = optimizer.slots.find(parameter);
+  if (slots == optimizer.slots.end()) return nullptr;
+  for (const NamedTensor& candidate : slots->second)
+    if (candidate.name == slot) return &candidate.tensor;
+  return nullptr;
+}
+
+// The steps that PyTorch has counted; nullopt where it has not.
+std::optional<std::int64_t> steps_of(const Optimizer& optimizer, std::vector<std::string>& notes) {
+  std::set<std::int64_t> steps;
+  for (const auto& [parameter, slots] : optimizer.slots)
+    for (const NamedTensor& slot : slots)
+      if (slot.name == "step" && slot.tensor.element_count() == 1)
+        steps.insert(static_cast<std::int64_t>(number_in(slot.tensor)));
+  if (steps.empty()) return std::nullopt;
+  if (steps.size() > 1)
+    notes.push_back("the optimizer has taken " + std::to_string(*steps.begin()) + " steps of some parameters and " +
+                    std::to_string(*steps.rbegin()) + " of others; Keras counts the latter for all");
+  return *steps.rbegin();
+}
+
+std::int64_t iterations_of(const Optimizer& optimizer, const KerasSettings& settings, std::vector<std::string>& notes) {
+  const auto steps = steps_of(optimizer, notes);
+  if (steps) {
+    const bool stands_still = settings.iteration / settings.accumulations == *steps;
+    return stands_still ? settings.iteration : *steps * settings.accumulations;
+  }
+  if (settings.own && settings.config.at("learning_rate").is_object() && !optimizer.slots.empty())
+    notes.push_back("the optimizer's iteration is " + std::to_string(settings.iteration) +
+                    ", as Keras had it, and its schedule goes on from there: PyTorch's " + optimizer.kind +
+                    " does not count steps");
+  return settings.iteration;
+}
+
+double learning_rate_of(const Json::Object& settings, const OptimizerMapping& mapping) {
+  const Json* lr = settings.find("lr");
+  return (lr ? *lr : mapping.torch_defaults.at("lr")).as_float();
+}
+
+// Whether two tensors are equal but for rounding.
+bool nearly_equal(const Tensor& a, const Tensor& b) {
+  if (a.shape() != b.shape()) return false;
+  const auto x = cast(a, DType::Float64).values<double>(), y = cast(b, DType::Float64).values<double>();
+  double largest = 0, difference = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    largest = std::max(largest, std::abs(x[i]));
+    difference = std::max(difference, std::abs(x[i] - y[i]));
+  }
+  return difference <= 1e-4 * largest;
+}
+
+// Parameters that are added up have one gradient, though PyTorch may round it in two ways, so that their slots are one,
+// too; Keras has one variable for them. What PyTorch had to the letter is kept beside it (rounded_slots).
+std::vector<Tensor> shared_by_summands(const KerasBinding& binding, const SlotMapping& slot,
+                                       std::vector<Tensor> tensors) {
+  if (!is_lossy(binding.steps) || has_product(binding.steps)) return tensors;
+  for (std::size_t i = 1; i < tensors.size(); ++i)
+    if (!nearly_equal(tensors[i], tensors[0]))
+      throw Unsupported("the optimizer's " + slot.torch + " of " + binding.torch[0].name + " and " +
+                        binding.torch[i].name +
+                        " differ, and Keras has one variable for both; --no-optimizer leaves the optimizer out");
+  tensors.resize(1);
+  return tensors;
+}
+
+// Keras has the gradient of a product where PyTorch has those of its factors.
+void refuse_products(const Optimizer& optimizer, const KerasBinding& binding, const SlotMapping& slot) {
+  if (!has_product(binding.steps)) return;
+  for (const auto* sources : {&binding.torch, &binding.given})
+    for (const KerasBinding::Source& source : *sources)
+      if (find_slot(optimizer, source.name, slot.torch))
+        throw Unsupported("the optimizer's " + slot.torch + " of " + source.name +
+                          " is that of a factor, and Keras trains the product, " + binding.layer + "/" +
+                          binding.variables.at(0) + "; --no-optimizer leaves the optimizer out");
+}
+
+// An optimizer of PyTorch's as Keras's variables.
+class KerasVariables {
+ public:
+  KerasVariables(const OptimizerMapping& mapping, const Optimizer& optimizer, const KerasPlan& plan,
+                 const Weights& weights, const KerasSettings& settings)
+      : mapping_(mapping),
+        optimizer_(optimizer),
+        plan_(plan),
+        weights_(weights),
+        config_(settings.config),
+        prefix_(settings.config.at("name").as_string() + "/"),
+        lr_(learning_rate_of(optimizer.hyperparameters, mapping)) {}
+
+  std::vector<NamedTensor> run(std::int64_t iterations, std::vector<std::string>& notes) {
+    result_.push_back(
+        {prefix_ + "iteration", tensor_of<std::int32_t>(DType::Int32, {}, {static_cast<std::int32_t>(iterations)})});
+    if (!config_.at("learning_rate").is_object())
+      result_.push_back({prefix_ + "learning_rate", tensor_of<float>(DType::Float32, {}, {static_cast<float>(lr_)})});
+    if (is_on(config_, "use_ema")) {
+      notes.push_back("the optimizer's moving averages (use_ema) start again, at the weights");
+      for_each_slot(plan_, {{"", "average"}}, [&](const KerasBinding& binding, const SlotMapping& slot) {
+        add(binding, slot, to_keras(binding.steps, weights_of(binding.torch), weights_of(binding.given)));
+      });
+    }
+    if (is_on(config_, "gradient_accumulation_steps"))
+      for_each_slot(plan_, {{"", "gradient_accumulator"}}, [&](const KerasBinding& binding, const SlotMapping& slot) {
+        std::vector<Tensor> tensors = to_keras(binding.steps, weights_of(binding.torch), weights_of(binding.given));
+        for (Tensor& tensor : tensors) tensor = zeros(DType::Float32, tensor.shape());
+        add(binding, slot, std::move(tensors));
+      });
+    for_each_slot(
+        plan_, slots_in_use(mapping_, optimizer_.hyperparameters),
+        [&](const KerasBinding& binding, const SlotMapping& slot) {
+          refuse_products(optimizer_, binding, slot);
+          add(binding, slot,
+              to_keras(without_sums(binding.steps), shared_by_summands(binding, slot, slots_of(binding.torch, slot)),
+                       slots_of(binding.given, slot)));
+        });
+    return std::move(result_);
+  }
+
+ private:
+  std::vector<Tensor> weights_of(const std::vector<KerasBinding::Source>& sources) const {
+    std::vector<Tensor> result;
+    for (const KerasBinding::Source& source : sources)
+      result.push_back(to_keras(source.steps, {*weights_.find(source.name)}).at(0));
+    return result;
+  }
+
+  // A parameter that never had a gradient may have no slots in PyTorch; in Keras, they are as in the beginning.
+  std::vector<Tensor> slots_of(const std::vector<KerasBinding::Source>& sources, const SlotMapping& slot) const {
+    std::vector<Tensor> result;
+    for (const KerasBinding::Source& source : sources) {
+      const Tensor* kept = find_slot(optimizer_, source.name, slot.torch);
+      Tensor tensor =
+          kept ? *kept : initial_slot(slot, optimizer_.hyperparameters, weights_.find(source.name)->shape());
+      if (slot.times_lr != 0) tensor = scaled(tensor, slot.times_lr * lr_);
+      result.push_back(to_keras(source.steps, {tensor}).at(0));
+    }
+    return result;
+  }
+
+  void add(const KerasBinding& binding, const SlotMapping& slot, std::vector<Tensor> tensors) {
+    for (std::size_t i = 0; i < tensors.size(); ++i)
+      result_.push_back(
+          {prefix_ + flat_path(plan_, binding, binding.variables[i]) + "_" + slot.keras, std::move(tensors[i])});
+  }
+
+  const OptimizerMapping& mapping_;
+  const Optimizer& optimizer_;
+  const KerasPlan& plan_;
+  const Weights& weights_;
+  const Json::Object& config_;
+  std::string prefix_;
+  double lr_;
+  std::vector<NamedTensor> result_;
+};
+
+}  // namespace
+
+KerasOptimizer optimizer_to_keras(const Optimizer& optimizer, const KerasPlan& plan, const Weights& weights,
+                                  std::vector<std::string>& notes) {
+  const OptimizerMapping* mapping = optimizer_mapping(optimizer.kind);
+  if (!mapping)
+    throw Unsupported("the optimizer " + optimizer.kind +
+                      " has no Keras counterpart yet; --no-optimizer leaves it out");
+  for (const auto& [parameter, slots] : optimizer.slots)
+    if (!weights.find(parameter))
+      throw Unsupported("the optimizer trains only some of the parameters, and does not say which (state " + parameter +
+                        "); --no-optimizer leaves it out");
+  const KerasSettings settings = settings_to_keras(*mapping, optimizer);
+  for (std::string& note : left_out_by_keras(*mapping, optimizer, settings, plan)) notes.push_back(std::move(note));
+  const std::int64_t iterations = iterations_of(optimizer, settings, notes);
+  return {Json::Object{{"class_name", settings.class_name}, {"config", settings.config}},
+          KerasVariables(*mapping, optimizer, plan, weights, settings).run(iterations, notes)};
+}
+
+std::map<std::string, std::string> rounded_slots(const Optimizer& optimizer, const KerasPlan& plan) {
+  std::map<std::string, std::string> result;
+  const OptimizerMapping* mapping = optimizer_mapping(optimizer.kind);
+  if (!mapping) return result;
+  const std::string prefix = settings_to_keras(*mapping, optimizer).config.at("name").as_string() + "/";
+  for_each_slot(plan, slots_in_use(*mapping, optimizer.hyperparameters),
+                [&](const KerasBinding& binding, const SlotMapping& slot) {
+                  if (slot.times_lr == 0 && !is_lossy(binding.steps)) return;
+                  for (const KerasBinding::Source& source : binding.torch)
+                    result[source.name + "/" + slot.torch] =
+                        prefix + flat_path(plan, binding, binding.variables[0]) + "_" + slot.keras;
+                });
+  return result;
+}
+
+}  // namespace h5bridge
