@@ -20,13 +20,14 @@ Instances build_all(const Architecture& architecture) {
   return result;
 }
 
-// Neither tensors nor optimizer slots: they would keep memory and files.
+// Neither the module's tensors nor their optimizer slots: they would keep memory and files.
 Model skeleton_of(const Model& model) {
   const std::set<std::string> held = tensor_names(*model.architecture);
   Model result = model;
   result.weights = {};
   for (const auto& [name, tensor] : model.weights) result.weights.add(name, held.contains(name) ? Tensor() : tensor);
-  if (result.training && result.training->optimizer) result.training->optimizer->slots.clear();
+  if (result.training && result.training->optimizer)
+    std::erase_if(result.training->optimizer->slots, [&](const auto& slots) { return held.contains(slots.first); });
   return result;
 }
 
