@@ -5,6 +5,7 @@
 #include "convert/keras_extra.h"
 #include "convert/keras_model.h"
 #include "convert/layout_conversion.h"
+#include "convert/tied_state.h"
 #include "convert/weight_check.h"
 #include "files/architecture_json.h"
 #include "files/digest.h"
@@ -34,6 +35,10 @@ class KerasWriter {
     const Architecture architecture = with_frozen_layers(*model.architecture, model.trainable, notes);
     const LayoutChange change = change_layout(architecture, format_, Framework::Keras);
     plan_ = plan_keras(change.architecture, change.weights, weight_dtype());
+    for (const auto& [name, other] : plan_.tied)
+      if (!bit_equal(weight(name), weight(other)))
+        throw MalformedFile("the tensor " + name + " differs from " + other +
+                            ", though both are one parameter, and one variable in Keras");
     for (const std::string& name : plan_.constants)
       if (!bit_equal(weight(name), plan_.residuals.at(name)))
         throw MalformedFile(
@@ -171,7 +176,11 @@ class KerasWriter {
       const Json class_name = keras ? keras->at("class_name") : Json(optimizer.kind);
       return {Json::Object{{"class_name", class_name}, {"config", optimizer.keras}}, optimizer.keras_variables};
     }
-    return optimizer_to_keras(optimizer, plan_, model_.weights, notes_);
+    std::set<std::string> variables;
+    for (const KerasBinding& binding : plan_.bindings)
+      for (const KerasBinding::Source& source : binding.torch) variables.insert(source.name);
+    return optimizer_to_keras(with_state_of_each(optimizer, model_.architecture->ties, variables), plan_,
+                              model_.weights, notes_);
   }
 
   Json torch_settings(const Optimizer& optimizer, const KerasOptimizer& keras) {
@@ -220,7 +229,7 @@ class KerasWriter {
         if (is_new) groups.emplace_back();
         groups[view->second].push_back(tensor.name);
       }
-      if (!written_.contains(tensor.name)) file_.extra_tensors.push_back(tensor);
+      if (!written_.contains(tensor.name) && !plan_.tied.contains(tensor.name)) file_.extra_tensors.push_back(tensor);
     }
     std::ranges::copy(model_.residuals, std::back_inserter(file_.extra_tensors));
     extra_.set("names", std::move(names));

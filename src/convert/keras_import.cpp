@@ -5,6 +5,7 @@
 
 #include "convert/keras_extra.h"
 #include "convert/keras_model.h"
+#include "convert/tied_state.h"
 #include "convert/ties.h"
 #include "files/architecture_json.h"
 #include "files/digest.h"
@@ -12,6 +13,7 @@
 #include "optimizers/keras_optimizer.h"
 #include "passes/frozen.h"
 #include "passes/keras_plan.h"
+#include "passes/keras_shared_uses.h"
 #include "passes/presentation.h"
 #include "passes/shapes.h"
 
@@ -57,6 +59,8 @@ class KerasReader {
                           ", expected an object with \"class_name\" and \"config\"");
     else
       throw UsageError("holds weights only; give its architecture beside it");
+    add_noted_ties();
+    if (file.model_config.is_object()) learn_ties(file.model_config, *model_.architecture);
     // Keras's own architecture is the file's; any other, maybe PyTorch's, is the file's in the format that the file
     // states.
     const bool is_files = !architecture && !(own && own->is_object());
@@ -67,7 +71,7 @@ class KerasReader {
     if (format == DataFormat::ChannelsFirst) model_.architecture->keras.set("data_format", "channels_first");
     const LayoutChange change =
         is_files ? same_layout(*model_.architecture) : change_layout(*model_.architecture, format, Framework::Keras);
-    plan_ = plan_keras(change.architecture, change.weights);
+    plan_ = plan_for_file(change);
     freeze_as_stated(file.model_config);
   }
 
@@ -78,8 +82,12 @@ class KerasReader {
     read_variables();
     for (const std::string& name : partly_frozen(*model_.architecture)) model_.trainable[name] = false;
     read_residuals();
-    order_weights();
     tie_weights();
+    settle_ties(model_, options_.untie);
+    for (const auto& [name, other] : plan_.tied)
+      if (const auto said = model_.trainable.find(other); said != model_.trainable.end())
+        model_.trainable[name] = said->second;
+    order_weights();
     read_training();
     for (const char* member : {"torch", "digests", "carried"})
       if (const Json* kept = file_.extra.find(member)) model_.metadata.set(member, *kept);
@@ -91,6 +99,17 @@ class KerasReader {
   }
 
  private:
+  // Tied layers may be one in the file, or have a copy each.
+  KerasPlan plan_for_file(const LayoutChange& change) const {
+    Architecture apart = change.architecture;
+    apart.ties.clear();
+    KerasPlan plan = plan_keras(apart, change.weights);
+    const bool has_all = std::ranges::all_of(plan.bindings, [&](const KerasBinding& binding) {
+      return std::ranges::find(file_.layers, binding.layer, &KerasLayerWeights::layer) != file_.layers.end();
+    });
+    return change.architecture.ties.empty() || has_all ? plan : plan_keras(change.architecture, change.weights);
+  }
+
   // What the file says of its layers counts, whatever the architecture said of them before Keras trained it.
   void freeze_as_stated(const Json& model) {
     const Json* config = model.is_object() ? model.find("config") : nullptr;
@@ -241,14 +260,22 @@ class KerasReader {
     model_.weights = std::move(ordered);
   }
 
-  // Tensors that were one are one again, unless they differ now; of parameters, that is the architecture's to say.
-  void tie_weights() {
+  // Of parameters, whether they may differ is the architecture's to say.
+  void add_noted_ties() {
     const Json* tied = file_.extra.find("tied");
     if (!tied) return;
     for (const Json& group : tied->as_array()) {
       std::vector<std::string> names;
       for (const Json& name : group.as_array()) names.push_back(name.as_string());
       add_tie(*model_.architecture, names);
+    }
+  }
+
+  // Tensors that were one are one again, unless they differ now.
+  void tie_weights() {
+    const Json* tied = file_.extra.find("tied");
+    if (!tied) return;
+    for (const Json& group : tied->as_array()) {
       const Tensor* first = nullptr;
       for (const Json& name : group.as_array()) {
         const Tensor* tensor = model_.weights.find(name.as_string());
@@ -285,6 +312,7 @@ class KerasReader {
         try {
           training.optimizer =
               optimizer_from_keras({*config, std::move(variables), lists_layers_as_planned()}, plan_, model_.weights);
+          make_state_one(*training.optimizer, model_.architecture->ties);
           if (own)
             if (const Json* settings = own->find("optimizer")) restore_optimizer(*settings, *training.optimizer);
         } catch (const Error& error) {

@@ -123,6 +123,18 @@ struct UnsaidSetting {
   std::string becomes;  // "PyTorch leaves that row alone in training, Keras trains it"
 };
 
+/// How the class of one layer is written where it does the work of another, with which it shares its tensor, as well.
+struct SharedUse {
+  std::string type;          // ours, of the other
+  std::string class_name;    // Keras's for both
+  Json::Object config = {};  // what that class has besides
+  Json::Object call = {};    // constants of the call that stands for the other
+  /// Whether it can stand for the other, given the attributes of the two.
+  std::function<bool(const Attributes& own, const Attributes& other)> fits;
+  std::string other_class;  // Keras's, of a layer that does nothing else, and its settings, given those of this one
+  std::function<Json::Object(const Json::Object& own)> other_config;
+};
+
 struct KerasMapping {
   std::string type;        // ours
   std::string class_name;  // in keras.layers
@@ -167,6 +179,8 @@ struct KerasMapping {
   /// are constants of the call; none is written for an attribute that is None.
   std::vector<std::string> call = {};
   std::vector<UnsaidSetting> unsaid = {};
+  /// What other layers it can stand for, too.
+  std::vector<SharedUse> shared_uses = {};
   std::vector<KerasSample> samples = {};
 
   bool is_operation() const { return module != "keras.layers"; }

@@ -14,6 +14,7 @@
 #include "passes/keras_call.h"
 #include "passes/keras_constants.h"
 #include "passes/keras_plan.h"
+#include "passes/keras_shared_uses.h"
 #include "passes/keras_spelling.h"
 #include "passes/shapes.h"
 
@@ -511,8 +512,10 @@ class Lifter {
 }  // namespace
 
 Architecture architecture_from_keras(const Json& model_config) {
-  const Json apart = with_activations_apart(model_config);
-  return Lifter().run(apart);
+  const SplitConfiguration split = split_shared_uses(with_activations_apart(model_config));
+  Architecture result = Lifter().run(split.model);
+  tie_pairs(split.pairs, result);
+  return result;
 }
 
 }  // namespace h5bridge

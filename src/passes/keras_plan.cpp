@@ -15,6 +15,7 @@
 #include "passes/keras_emitter.h"
 #include "passes/keras_order.h"
 #include "passes/keras_spelling.h"
+#include "passes/keras_ties.h"
 #include "passes/planned_layer.h"
 #include "passes/shapes.h"
 
@@ -81,13 +82,15 @@ Architecture without_implied(Architecture architecture) {
 class Planner {
  public:
   Planner(const Architecture& architecture, const std::map<std::string, std::vector<WeightStep>>& weight_steps,
-          DType dtype)
+          DType dtype, KerasTies ties)
       : architecture_(without_implied(architecture)),
         weight_steps_(weight_steps),
         dtype_(dtype),
-        shapes_(infer_shapes(architecture_)) {}
+        shapes_(infer_shapes(architecture_)),
+        ties_(std::move(ties)) {}
 
   KerasPlan run() {
+    plan_.tied = ties_.tied;
     name_layers();
     for (const Input& input : architecture_.inputs) add_input(input);
     std::string problems;
@@ -198,7 +201,10 @@ class Planner {
   }
 
   void add_node(const Node& node) {
-    const Layer& layer = architecture_.layer_of(node);
+    const auto stand = ties_.stands.find(architecture_.layer_of(node).name);
+    const SharedUse* use = stand == ties_.stands.end() ? nullptr : stand->second.use;
+    const Layer& layer =
+        stand == ties_.stands.end() ? architecture_.layer_of(node) : *architecture_.find_layer(stand->second.host);
     // Every Keras layer needs an input: what takes none gets the model's.
     const std::vector<Value> sources =
         node.inputs.empty() ? std::vector<Value>{{architecture_.inputs.at(0).name}} : node.inputs;
@@ -216,7 +222,8 @@ class Planner {
     const KerasMapping& mapping = mapping_of(layer, inputs);
     RecordingEmitter emitter(inputs, shapes_.outputs_of(node.name), mapping, used_outputs_[layer.name], named,
                              [&](const Size& size) { return axis_of_size(size); });
-    const KerasEmitter::Results results = write_with_activation(mapping, layer, emitter);
+    const KerasEmitter::Results results =
+        use ? write_use(*use, mapping, layer, emitter) : write_with_activation(mapping, layer, emitter);
 
     const WeightRules rules = mapping.weights(layer.attributes, inputs);
     const auto perform = [&](KerasEmitter::Call emitted, const std::vector<KerasTensor>& known) {
@@ -225,9 +232,13 @@ class Planner {
       PlannedCall call;
       for (const auto& argument : emitted.arguments) call.arguments.push_back(resolved(argument, known));
       for (const auto& [name, argument] : emitted.keywords) call.keywords.emplace_back(name, resolved(argument, known));
-      if (emitted.suffix.empty()) restore_silent_arguments(layer, call);
+      if (emitted.suffix.empty() && !use) restore_silent_arguments(layer, call);
       const bool has_weights = std::any_of(rules.rules.begin(), rules.rules.end(),
                                            [&](const WeightRule& rule) { return rule.part == emitted.suffix; });
+      if (const auto host = ties_.hosts.find(layer.name); host != ties_.hosts.end() && has_weights) {
+        emitted.class_name = host->second->class_name;
+        for (const auto& [key, value] : host->second->config) emitted.config.set(key, value);
+      }
       KerasTensor made = add_call(node, layer, emitted, std::move(call), has_weights);
       if (has_weights) bind(layer, emitted, made.layer, rules);
       std::vector<KerasTensor> outputs(emitted.outputs.size(), made);
@@ -250,6 +261,17 @@ class Planner {
     for (std::size_t i = 0; i < results.values.size(); ++i)
       values_[{node.name, static_cast<std::int64_t>(i)}] = handles.at(results.values[i]);
     note_sizes(node.name);
+  }
+
+  // The call of a layer that stands for another one.
+  static KerasEmitter::Results write_use(const SharedUse& use, const KerasMapping& mapping, const Layer& host,
+                                         KerasEmitter& emitter) {
+    KerasEmitter::Call call{.class_name = mapping.class_name,
+                            .config = config_of(mapping, host),
+                            .arguments = {emitter.input(0)},
+                            .outputs = {emitter.output_shape()}};
+    for (const auto& [name, value] : use.call) call.keywords.emplace_back(name, value);
+    return emitter.call(std::move(call)).at(0);
   }
 
   static void restore_silent_arguments(const Layer& layer, PlannedCall& call) {
@@ -529,6 +551,7 @@ class Planner {
   const std::map<std::string, std::vector<WeightStep>>& weight_steps_;
   const DType dtype_;
   const Shapes shapes_;
+  const KerasTies ties_;
   std::map<std::string, std::set<std::int64_t>> used_outputs_;  // by our layer, over all of its calls
   std::set<std::string> names_;
   std::map<std::string, std::string> input_names_;
@@ -553,7 +576,17 @@ std::string keras_name(const std::string& path) {
 
 KerasPlan plan_keras(const Architecture& architecture,
                      const std::map<std::string, std::vector<WeightStep>>& weight_steps, DType dtype) {
-  return Planner(architecture, weight_steps, dtype).run();
+  std::set<std::string> moved;
+  for (const auto& [name, steps] : weight_steps) moved.insert(name);
+  KerasTies ties = keras_ties(architecture, moved);
+  const bool is_untied = ties.stands.empty();
+  try {
+    return Planner(architecture, weight_steps, dtype, std::move(ties)).run();
+  } catch (const Unsupported&) {
+    // Layers that share tensors may be called in ways that one Keras layer cannot serve.
+    if (is_untied) throw;
+  }
+  return Planner(architecture, weight_steps, dtype, {}).run();
 }
 
 }  // namespace h5bridge

@@ -155,6 +155,10 @@ CASES = [
         ["convert {}/model.h5 -o m.json -o m.ckpt.pth --checkpoint", "convert m.json m.ckpt.pth -o back.h5"],
         has_optimizer_of_model("back.h5"),
     ),
+    *(
+        Case("tied_weights", [TO_KERAS % file, RUN_KERAS], expected)
+        for file, expected in (("model.pth", gives_outputs("out.npz")), ("ckpt.pth", gives_outputs("out.npz")))
+    ),
     Case("bicubic_of_tensorflow", [RUN], gives_outputs("out.npz")),
     Case("bicubic_of_tensorflow", [TO_TORCH, RUN_TORCH], gives_outputs("out.npz")),
     Case("bicubic_of_tensorflow", [TO_TORCH, BACK, "run back.h5 --input {}/inputs.npz -o out.npz"], gives_outputs("out.npz")),
@@ -201,3 +205,12 @@ def test_the_order_of_registration_on_the_way_home(tmp_path, monkeypatch):
         layer, weight = name.split(".")
         path = next(p for p in variables if p.endswith(f"{layer}_{'kernel' if weight == 'weight' else 'bias'}_momentum"))
         assert np.array_equal(optimizer.state[parameter]["exp_avg"].numpy().T, variables[path]), name
+
+
+def test_copies_that_keras_trained_apart(tmp_path):
+    folder = folder_of("tied_weights")
+    tied = json.loads((folder / "model.json").read_text()) | {"tied": [["tok.weight", "head.weight"]]}  # as the exporter says it now
+    (tmp_path / "tied.json").write_text(json.dumps(tied))
+    convert = ["convert", folder / "keras.h5", "tied.json", "-o", "home.pth"]
+    assert "head.weight differs from tok.weight" in h5bridge(*convert, status=3, folder=tmp_path)
+    h5bridge(*convert, "--untie", folder=tmp_path)

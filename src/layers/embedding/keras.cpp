@@ -43,6 +43,15 @@ Handle lookup(const Attributes& a, Json::Object config, KerasEmitter& emitter, C
       steps);
 }
 
+// A head that projects back onto the same rows.
+bool is_reverse(const Attributes& embedding, const Attributes& head) {
+  return embedding.is_none("max_norm") && !head.boolean("bias") && head.text("activation") == "linear";
+}
+
+Json::Object head_of(const Json::Object& embedding) {
+  return {{"units", embedding.at("input_dim")}, {"activation", "linear"}, {"use_bias", false}};
+}
+
 KerasEmitter::Results lower(const Attributes& a, Json::Object config, KerasEmitter& emitter) {
   Composition steps(emitter);
   return lookup(a, std::move(config), emitter, steps);
@@ -141,6 +150,15 @@ std::vector<KerasMapping> keras_mappings() {
                       {"scale_grad_by_freq", [](const Attributes& a) { return a.boolean("scale_grad_by_freq"); },
                        "PyTorch divides a row's gradient by how often the batch has it, Keras does not"}};
   embedding.lower = lower;
+  // The mask of a reversed call is not that of a Dense, so that there is to be none.
+  embedding.shared_uses = {
+      {.type = "Linear",
+       .class_name = "ReversibleEmbedding",
+       .config = {{"tie_weights", true}, {"reverse_dtype", nullptr}, {"logit_soft_cap", nullptr}, {"mask_zero", false}},
+       .call = {{"reverse", true}},
+       .fits = is_reverse,
+       .other_class = "Dense",
+       .other_config = head_of}};
   embedding.samples = {
       {.what = "plain", .config = {{"input_dim", 7}, {"output_dim", 5}}, .inputs = {{3, 6}}, .ids_below = 7},
       {.what = "a mask",
@@ -170,6 +188,7 @@ std::vector<KerasMapping> keras_mappings() {
   bag.type = "EmbeddingBag";
   bag.written_only = true;
   bag.lower = lower_bag;
+  bag.shared_uses = {};
   KerasMapping function = write_only(operation("embedding", "Take", {}, {"x", "indices"}));
   function.lower = [](const Attributes&, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
     return last_call(emitter, kNumpy, "Take", {{"axis", 0}}, {emitter.input(1), emitter.input(0)});
