@@ -39,9 +39,10 @@ std::vector<std::string> problems_of(const Model& model, bool allow_unexpected) 
 }
 
 ExitStatus validate_model(const ValidateCommand& options) {
-  const Model model = load_unchecked(options.sources.sources, options.sources.load);
+  const auto [model, disagreement] = load_unchecked(options.sources.sources, options.sources.load);
   print_notes(options.common, model.notes);
-  const std::vector<std::string> problems = problems_of(model, options.sources.load.allow_unexpected);
+  std::vector<std::string> problems = problems_of(model, options.sources.load.allow_unexpected);
+  if (!disagreement.empty()) problems.insert(problems.begin(), disagreement);
   const std::size_t layers = model.architecture ? model.architecture->layers.size() : 0;
   if (options.common.json) {
     print_json(Json::Object{{"agrees", problems.empty()},

@@ -69,7 +69,9 @@ Inspection inspect(const std::vector<std::string>& sources, const LoadOptions& o
     states_architecture |= in_file(path, [&] { return add_source(path, options, result); });
   result.framework = result.format.starts_with("keras") ? Framework::Keras : Framework::Torch;
   try {
-    add_whole(load_unchecked(sources, options), result);
+    UncheckedModel whole = load_unchecked(sources, options);
+    if (!whole.disagreement.empty()) add_note(result, whole.disagreement);
+    add_whole(std::move(whole.model), result);
   } catch (const UsageError& error) {
     // Of one file it only says that the file does not tell all.
     if (sources.size() > 1 || !options.key.empty() || !options.fix_sizes.empty() || !options.param_order.empty()) throw;

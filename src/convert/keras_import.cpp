@@ -43,6 +43,30 @@ std::optional<DataFormat> stated_format(const Json& config) {
   return std::nullopt;
 }
 
+// The one format in which the inputs of `architecture` are as the configuration has them; nullopt if both are, or none.
+std::optional<DataFormat> fitting_format(const Json& model_config, const Architecture& architecture) {
+  std::map<std::string, const Json*> shapes;
+  if (const Json* config = model_config.find("config"); config && config->find("layers"))
+    for (const Json& layer : config->at("layers").as_array())
+      if (layer.at("class_name") == Json("InputLayer"))
+        if (const Json* shape = layer.at("config").find("batch_shape"))
+          shapes[layer.at("config").at("name").as_string()] = shape;
+  const auto fits = [&](DataFormat format) {
+    const LayoutChange change = change_layout(architecture, format, Framework::Keras);
+    return std::ranges::all_of(change.architecture.inputs, [&](const Input& input) {
+      const auto shape = shapes.find(keras_name(input.name));
+      if (shape == shapes.end() || !shape->second->is_array()) return true;
+      const auto may_be = [](const Size& size, const Json& found) {
+        return size.is_open() || found.is_null() || Json(*size.value()) == found;
+      };
+      return std::ranges::equal(input.shape, shape->second->as_array(), may_be);
+    });
+  };
+  const bool is_last = fits(DataFormat::ChannelsLast);
+  if (is_last == fits(DataFormat::ChannelsFirst)) return std::nullopt;
+  return is_last ? DataFormat::ChannelsLast : DataFormat::ChannelsFirst;
+}
+
 class KerasReader {
  public:
   KerasReader(const KerasFile& file, const std::optional<Architecture>& architecture, const LoadOptions& options)
@@ -64,9 +88,7 @@ class KerasReader {
     // Keras's own architecture is the file's; any other, maybe PyTorch's, is the file's in the format that the file
     // states.
     const bool is_files = !architecture && !(own && own->is_object());
-    const Json* noted = file.extra.find("data_format");
-    const auto stated = noted ? format_named(*noted) : stated_format(file.model_config);
-    const auto format = stated.value_or(presented_format(*model_.architecture, Framework::Keras));
+    const DataFormat format = format_of(file, *model_.architecture);
     // Noted where it is not the standard one, so that inputs are laid out as the file's Keras model takes them.
     if (format == DataFormat::ChannelsFirst) model_.architecture->keras.set("data_format", "channels_first");
     const LayoutChange change =
@@ -368,6 +390,13 @@ class KerasReader {
 };
 
 }  // namespace
+
+DataFormat format_of(const KerasFile& file, const Architecture& architecture) {
+  const Json* noted = file.extra.find("data_format");
+  auto stated = noted ? format_named(*noted) : stated_format(file.model_config);
+  if (!stated && file.model_config.is_object()) stated = fitting_format(file.model_config, architecture);
+  return stated.value_or(presented_format(architecture, Framework::Keras));
+}
 
 Model model_from_keras(const KerasFile& file, const std::optional<Architecture>& architecture,
                        const LoadOptions& options) {

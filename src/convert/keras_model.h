@@ -16,6 +16,9 @@ namespace h5bridge {
 Model model_from_keras(const KerasFile& file, const std::optional<Architecture>& architecture,
                        const LoadOptions& options = {});
 
+/// The data format in which a file has a network: as it says itself, else as its configuration or `architecture` does.
+DataFormat format_of(const KerasFile& file, const Architecture& architecture);
+
 /// What to write for a model. `notes` gets what Keras has no place for. Throws UsageError if it lacks architecture or
 /// weights, Unsupported for what Keras cannot say.
 KerasFile keras_from_model(const Model& model, const SaveOptions& options, Notes& notes);

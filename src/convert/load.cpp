@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 
+#include "convert/halves.h"
 #include "convert/keras_model.h"
 #include "convert/layout_conversion.h"
 #include "convert/name_prefix.h"
@@ -166,7 +167,38 @@ Translation translate(KerasFile& file, const std::optional<StatedConfiguration>&
   return {std::move(own.notes), std::move(residuals)};
 }
 
-Model put_together(Parts parts, const LoadOptions& options) {
+// Two architectures have to be one network; whatever else they differ in is noted.
+std::string compare_architectures(const Parts& parts, std::vector<std::string>& notes) {
+  std::string disagreement;
+  for (const NetworkDifference& difference : differences_of_halves(*parts.keras, *parts.architecture)) {
+    const std::string& given = parts.architecture_file;
+    switch (difference.certainty) {
+      case Certainty::Certain:
+        disagreement = "its network is not that of " + given + ": " + difference.text +
+                       "; export the architecture of the network as it is now";
+        break;
+      case Certainty::Possible:
+        notes.push_back("its network may be another than that of " + given + ", which is taken: " + difference.text);
+        break;
+      case Certainty::InTraining:
+        notes.push_back("its network is trained otherwise than that of " + given +
+                        ", which is taken: " + difference.text);
+    }
+  }
+  return disagreement;
+}
+
+// Where weights fit no layer because two architectures differ, it is the latter that is to be said.
+Model matched(const Parts& parts, const LoadOptions& options, const std::string& disagreement) {
+  try {
+    return model_from_keras(*parts.keras, parts.architecture, options);
+  } catch (const Error&) {
+    if (disagreement.empty()) throw;
+    throw Disagreement(disagreement);
+  }
+}
+
+UncheckedModel put_together(Parts parts, const LoadOptions& options) {
   const auto fix = [&](std::optional<Architecture>& architecture) {
     if (!architecture) throw UsageError("sizes can be fixed only where there is an architecture");
     architecture = fix_sizes(std::move(*architecture), options.fix_sizes);
@@ -179,11 +211,13 @@ Model put_together(Parts parts, const LoadOptions& options) {
   // Before weights of Keras are matched to it, which some architectures allow only then.
   const bool is_fixed = parts.architecture && !options.fix_sizes.empty();
   if (is_fixed) fix(parts.architecture);
-  Model model;
+  UncheckedModel result;
+  Model& model = result.model;
   if (parts.keras) {
     model = in_file(parts.weights_file, [&] {
-      const Translation translation = translate(*parts.keras, parts.keras_config);
-      Model read = model_from_keras(*parts.keras, parts.architecture, options);
+      Translation translation = translate(*parts.keras, parts.keras_config);
+      if (parts.architecture) result.disagreement = compare_architectures(parts, translation.notes);
+      Model read = matched(parts, options, result.disagreement);
       read.notes.insert(read.notes.begin(), translation.notes.begin(), translation.notes.end());
       std::ranges::copy(translation.residuals, std::back_inserter(read.residuals));
       return read;
@@ -208,7 +242,7 @@ Model put_together(Parts parts, const LoadOptions& options) {
   if (!options.fix_sizes.empty() && !is_fixed) fix(model.architecture);
   if (model.architecture) add_aliases(model);
   settle_ties(model, options.untie);
-  return model;
+  return result;
 }
 
 Parts read_sources(const std::vector<std::string>& sources, const LoadOptions& options) {
@@ -221,19 +255,27 @@ Parts read_sources(const std::vector<std::string>& sources, const LoadOptions& o
 Model load_checked(const std::vector<std::string>& sources, const LoadOptions& options) {
   Parts parts = read_sources(sources, options);
   const std::string weights_file = parts.weights_file;
-  Model model = put_together(std::move(parts), options);
-  // First, because an optimizer of weights that do not fit would only hide why.
-  if (!weights_file.empty()) in_file(weights_file, [&] { check_weights(model, options.allow_unexpected); });
-  name_optimizer(model, options);
-  return model;
+  try {
+    UncheckedModel read = put_together(std::move(parts), options);
+    // Before the optimizer, because one of weights that do not fit would only hide why.
+    if (!weights_file.empty())
+      in_file(weights_file, [&] {
+        if (!read.disagreement.empty()) throw Disagreement(read.disagreement);
+        check_weights(read.model, options.allow_unexpected);
+      });
+    name_optimizer(read.model, options);
+    return std::move(read.model);
+  } catch (const Disagreement& error) {  // of a source's halves, which makes it one that is no good
+    throw MalformedFile(error.what());
+  }
 }
 
 }  // namespace
 
-Model load_unchecked(const std::vector<std::string>& sources, const LoadOptions& options) {
-  Model model = put_together(read_sources(sources, options), options);
-  name_optimizer(model, options);
-  return model;
+UncheckedModel load_unchecked(const std::vector<std::string>& sources, const LoadOptions& options) {
+  UncheckedModel result = put_together(read_sources(sources, options), options);
+  name_optimizer(result.model, options);
+  return result;
 }
 
 Model load(const std::vector<std::string>& sources, const LoadOptions& options) {

@@ -5,7 +5,14 @@
 
 namespace h5bridge {
 
-/// load() without the check that weights and architecture fit: for `validate`, which reports what does not.
-Model load_unchecked(const std::vector<std::string>& sources, const LoadOptions& options);
+/// A model whose halves may not fit each other.
+struct UncheckedModel {
+  Model model;
+  std::string disagreement;  // in what its two architectures differ; empty where they do not, or there is but one
+};
+
+/// load() without the checks that weights and architecture fit, and that two architectures are one: for `validate` and
+/// `inspect`, which report what does not.
+UncheckedModel load_unchecked(const std::vector<std::string>& sources, const LoadOptions& options);
 
 }  // namespace h5bridge

@@ -256,9 +256,14 @@ AttributeSpec padding_attribute(std::size_t length, std::vector<std::string> wor
   return result;
 }
 
+AttributeSpec deciding(Decides what, AttributeSpec spec) {
+  spec.decides = what;
+  return spec;
+}
+
 AttributeSpec data_format() {
-  return text("data_format", "channels_first", {"channels_first", "channels_last"},
-              "where the channels stand; PyTorch has channels_first only");
+  return deciding(Decides::Form, text("data_format", "channels_first", {"channels_first", "channels_last"},
+                                      "where the channels stand; PyTorch has channels_first only"));
 }
 
 AttributeSpec fused_activation() {

@@ -28,6 +28,13 @@ enum class AttributeKind {
   Sizes,     // integers and symbolic sizes; one may stand for a list of one
 };
 
+/// What a setting decides, where two layers that stand for each other are compared.
+enum class Decides {
+  Result,    // what is computed
+  Training,  // what is computed in training only: dropout, running averages
+  Form       // how it is put: which outputs there are, where the channels stand
+};
+
 struct AttributeSpec {
   std::string name;
   AttributeKind kind;
@@ -37,6 +44,7 @@ struct AttributeSpec {
   std::size_t length = 0;
   bool nullable = false;           // None is a value of its own
   bool nullable_elements = false;  // so it is for each of the Integers
+  Decides decides = Decides::Result;
 };
 
 /// An element of Integers that is None.
@@ -84,6 +92,12 @@ enum class Integers {
   AreIndices,    // into a table of floats
 };
 
+/// One of several: layers of a group in one place compute the same only if they are the same one of it.
+struct Choice {
+  std::string group = {};  // "function"; empty where nothing of the kind is known
+  std::string which = {};
+};
+
 class LayerType {
  public:
   std::string name;     // PyTorch's: "Conv2d", "add"; Keras's where only Keras has it
@@ -101,6 +115,10 @@ class LayerType {
   /// Shapes of the outputs, from those of the inputs; throws MalformedFile where they do not fit.
   std::function<std::vector<SymbolicShape>(const Attributes&, const std::vector<SymbolicShape>&)> shapes = same_shape;
   Integers integers = Integers::Stay;
+  bool is_identity = false;  // in evaluation, whatever its attributes say
+  Choice choice = {};
+  /// The same said by a more general type, where there is one: ReLU6 by ReLU.
+  std::function<std::optional<Layer>(const Attributes&)> general = [](const Attributes&) { return std::nullopt; };
   LayoutRule layout = keeps_original_layout();
   /// Throws MalformedFile or Unsupported for combinations that no single attribute shows to be wrong.
   std::function<void(const Attributes&)> check = [](const Attributes&) {};
@@ -139,6 +157,8 @@ AttributeSpec or_none(AttributeSpec spec);
 AttributeSpec of_elements_or_none(AttributeSpec spec);
 /// `length` integers or one of `words`; zeros by default.
 AttributeSpec padding_attribute(std::size_t length, std::vector<std::string> words, std::string meaning);
+/// `spec`, which decides something else than the result.
+AttributeSpec deciding(Decides what, AttributeSpec spec);
 /// Where the channels stand; PyTorch knows channels_first alone.
 AttributeSpec data_format();
 /// The activation that Keras layers apply to their output, by its name in keras.activations.

@@ -1,3 +1,5 @@
+#include <map>
+
 #include "h5bridge/error.h"
 #include "layers/activation/activation.h"
 #include "layers/axes.h"
@@ -88,6 +90,26 @@ LayerType softmax_over_axes() {
   return type;
 }
 
+// What max_value, negative_slope and threshold of ReLU make of it.
+Layer relu(AttributeValue max_value, double negative_slope = 0) {
+  Layer layer{{}, "ReLU", {}, {}};
+  layer.attributes.set("max_value", std::move(max_value));
+  layer.attributes.set("negative_slope", negative_slope);
+  layer.attributes.set("threshold", 0.0);
+  return layer;
+}
+
+// What is made of straight lines from 0 is a ReLU; PyTorch and Keras have more words for some of it.
+const std::map<std::string, std::function<std::optional<Layer>(const Attributes&)>> kAsReLU{
+    {"ReLU6", [](const Attributes&) { return relu(6.0); }},
+    {"LeakyReLU", [](const Attributes& a) { return relu(std::monostate{}, a.number("negative_slope")); }},
+    {"RReLU", [](const Attributes& a) { return relu(std::monostate{}, (a.number("lower") + a.number("upper")) / 2); }},
+    {"Hardtanh",
+     [](const Attributes& a) {
+       return a.number("min_val") == 0 ? std::optional(relu(a.number("max_val"))) : std::nullopt;
+     }},
+};
+
 LayerType threshold() {
   LayerType type = elementwise("Threshold", "x where above the threshold, else the value");
   type.attributes = {required_scalar("threshold", "the threshold"), required_scalar("value", "the value")};
@@ -155,10 +177,14 @@ std::vector<LayerType> layer_types() {
       with_mask(over_axis("Softmax", "exp(x) / sum(exp(x)) over an axis")),
       over_axis("LogSoftmax", "log(softmax(x)) over an axis"),
   };
-  // All but those that only choose between x and a number.
-  for (LayerType& type : types)
+  for (LayerType& type : types) {
+    type.is_identity = type.name == "Identity";
+    if (type.name != "GLU" && type.name != "prelu") type.choice = {"function", type.name};
+    if (const auto general = kAsReLU.find(type.name); general != kAsReLU.end()) type.general = general->second;
+    // All but those that only choose between x and a number.
     if (type.name != "ReLU" && type.name != "Hardtanh" && type.name != "Threshold" && type.name != "Identity")
       type.integers = Integers::BecomeFloats;
+  }
   return types;
 }
 

@@ -95,7 +95,7 @@ LayerType activity_regularization() {
 
 std::vector<LayerType> layer_types() {
   const char* gaussian = "keras/src/layers/regularization/";
-  return {
+  std::vector<LayerType> types{
       of_elements("Dropout", "zeroes elements in training"),
       of_channels("Dropout1d", "zeroes whole channels of sequences in training", {3, 4, 5}),
       of_channels("Dropout2d", "zeroes whole channels of images in training", {3, 4, 5, 6}),
@@ -108,6 +108,8 @@ std::vector<LayerType> layer_types() {
             required_number("stddev", "standard deviation of the noise")),
       activity_regularization(),
   };
+  for (LayerType& type : types) type.is_identity = true;
+  return types;
 }
 
 }  // namespace h5bridge::dropout

@@ -74,7 +74,7 @@ std::vector<LayerType> layer_types() {
                {{{"min", 0.25}}, {{"max", 0.75}}});
   clamp.samples[0].attributes = {{"min", -0.5}, {"max", 1.25}};
   clamp.samples[1].attributes = {{"min", -1}, {"max", 1}};
-  return {
+  std::vector<LayerType> types{
       function("abs", "|x|"),
       function("neg", "-x"),
       function("exp", "exp(x)"),
@@ -134,8 +134,10 @@ std::vector<LayerType> layer_types() {
       constant("ones_like", "ones"),
       constant("full_like", "one number everywhere", {scalar("fill_value", std::int64_t{0}, "the number")},
                {{{"fill_value", 1.5}}}),
-      cast(),
   };
+  for (LayerType& type : types) type.choice = {"function", type.name};
+  types.push_back(cast());
+  return types;
 }
 
 }  // namespace h5bridge::elementwise

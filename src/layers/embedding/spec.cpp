@@ -85,6 +85,7 @@ Size bags(const Attributes& a, const std::vector<SymbolicShape>& inputs) {
 LayerType bag() {
   LayerType type;
   type.name = "EmbeddingBag";
+  type.integers = Integers::AreIndices;
   type.summary =
       "rows of a table, put together bag by bag; inputs: the indices, (batch, length) or, with the offsets at which "
       "bags begin, of one axis; and, maybe, a weight for each";

@@ -41,6 +41,7 @@ LayerType make(const Operator& op) {
   for (const std::string& number_in_place : {op.first, op.second})
     if (!number_in_place.empty())
       type.attributes.push_back(or_none(scalar(number_in_place, std::int64_t{0}, "a number in place of an input")));
+  if (op.merges) type.choice = {"merge", op.name};
   if (op.merges)
     type.attributes.push_back(
         boolean(kAlignedAtBatch, false,

@@ -45,7 +45,9 @@ LayerType statistics(const std::string& name, const std::vector<std::size_t>& ra
   type.attributes = {
       required_integer("num_features", "channels"),
       number("eps", 1e-5, "added to the variance"),
-      or_none(number("momentum", 0.1, "weight of a new batch in the running statistics; None: cumulative average")),
+      deciding(Decides::Training, or_none(number("momentum", 0.1,
+                                                 "weight of a new batch in the running statistics; None: cumulative "
+                                                 "average"))),
       boolean("affine", true, "whether there are a weight and a bias"),
       boolean("bias", true, "of an affine one, whether there is a bias"),
       boolean("track_running_stats", true, "whether there are running statistics"),
@@ -157,7 +159,8 @@ Functional function(const std::string& name) {
               },
           .operands = {"running_mean", "running_var", "weight", "bias"},
           .required = 0,
-          .own = {number("momentum", 0.1, "weight of a new batch in the running statistics, in training")}};
+          .own = {deciding(Decides::Training,
+                           number("momentum", 0.1, "weight of a new batch in the running statistics, in training"))}};
 }
 
 std::string module_of(const std::string& function, std::size_t rank) {

@@ -66,11 +66,19 @@ Shape image(std::int64_t batch, std::size_t axes) {
   return shape;
 }
 
+// A window that slides may do what an adaptive one does; a mean is never a maximum.
+Choice choice_of(const std::string& name) {
+  for (const char* kind : {"Avg", "Max"})
+    if (name.find(kind) != std::string::npos) return {"pooling", kind};
+  return {};
+}
+
 // What all windows that slide have in common.
 LayerType windowed(const std::string& name, std::size_t axes, const std::string& summary) {
   LayerType type;
   type.name = name + torch_suffix(axes);
   if (name.find("Avg") != std::string::npos) type.integers = Integers::BecomeFloats;
+  type.choice = choice_of(name);
   type.summary = summary;
   type.source = "torch/nn/modules/pooling.py; keras/src/layers/pooling/base_pooling.py";
   type.attributes = {
@@ -219,6 +227,7 @@ LayerType adaptive_pooling(const std::string& name, std::size_t axes) {
   LayerType type;
   type.name = name + torch_suffix(axes);
   if (name.find("Avg") != std::string::npos) type.integers = Integers::BecomeFloats;
+  type.choice = choice_of(name);
   type.summary = "pooling to a given size, whatever the input's";
   type.source =
       "torch/nn/modules/pooling.py; keras/src/layers/pooling/base_global_pooling.py, base_adaptive_pooling.py";

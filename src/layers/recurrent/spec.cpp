@@ -113,7 +113,7 @@ std::vector<AttributeSpec> attributes(const Kind& kind) {
       boolean("bias", true, "whether biases are added"),
       boolean("batch_first", false,
               "whether the input is (batch, time, features); otherwise it is (time, batch, features)"),
-      number("dropout", 0, "dropout between stacked layers, in training"),
+      deciding(Decides::Training, number("dropout", 0, "dropout between stacked layers, in training")),
       boolean("bidirectional", false, "whether a second network reads the sequence from its end"),
   };
   if (kind.type == "LSTM")
@@ -138,9 +138,16 @@ std::vector<AttributeSpec> attributes(const Kind& kind) {
              boolean("separate_directions", false,
                      "whether stacked layers read their own direction alone, as in Keras's Bidirectional of stacked "
                      "cells; PyTorch's read both"),
-             number("input_dropout", 0, "Keras's dropout of the input, the same in every step, in training"),
-             number("recurrent_dropout", 0, "Keras's dropout of the hidden state, the same in every step, in training"),
+             deciding(Decides::Training,
+                      number("input_dropout", 0, "Keras's dropout of the input, the same in every step, in training")),
+             deciding(Decides::Training, number("recurrent_dropout", 0,
+                                                "Keras's dropout of the hidden state, the same in every step, in "
+                                                "training")),
          });
+  // Which outputs there are, and in which order: others may pick from what is there.
+  for (AttributeSpec& spec : result)
+    for (const char* name : {"batch_first", "return_sequences", "return_state", "merge_mode", "zero_output_for_mask"})
+      if (spec.name == name) spec.decides = Decides::Form;
   return result;
 }
 

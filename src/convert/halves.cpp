@@ -1,0 +1,48 @@
+#include "convert/halves.h"
+
+#include "convert/layout_conversion.h"
+#include "files/architecture_json.h"
+#include "h5bridge/error.h"
+#include "passes/configuration_difference.h"
+#include "passes/keras_plan.h"
+#include "passes/shapes.h"
+
+namespace h5bridge {
+namespace {
+
+// What we would write of it: what PyTorch and Keras say differently is then said in one way.
+Json keras_configuration(const Architecture& architecture, DataFormat format) {
+  Model model;
+  model.architecture = architecture;
+  const std::optional<Model> original = keras_original(model);
+  const LayoutChange change =
+      change_layout(original ? *original->architecture : architecture, format, Framework::Keras);
+  return plan_keras(change.architecture, change.weights).model_config;
+}
+
+}  // namespace
+
+std::vector<NetworkDifference> differences_of_halves(const KerasFile& file, const Architecture& given) {
+  const Json* embedded = file.extra.find("architecture");
+  const bool is_ours = embedded && embedded->is_object();
+  if (!is_ours && !file.model_config.is_object()) return {};
+  const DataFormat format = format_of(file, given);
+  Json here = file.model_config;
+  if (is_ours) {
+    const Architecture own = checked(architecture_from_json(*embedded));
+    if (architecture_to_json(own) == architecture_to_json(given)) return {};
+    here = keras_configuration(own, format);
+  }
+  const Json there = keras_configuration(given, format);
+  std::optional<Architecture> network_here, network_there;
+  try {
+    network_here = architecture_from_keras(here);
+    network_there = architecture_from_keras(there);
+  } catch (const Error&) {
+    // Not all that we write is read, and a file may have layers that are not known: those are compared by their names.
+    return configuration_differences(there, here);
+  }
+  return network_differences(*network_there, *network_here);
+}
+
+}  // namespace h5bridge

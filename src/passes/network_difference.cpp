@@ -1,0 +1,277 @@
+#include "passes/network_difference.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "layers/registry.h"
+#include "model/quoted.h"
+#include "passes/network_side.h"
+
+namespace h5bridge {
+namespace {
+
+std::string layer_called(const std::string& name) { return "layer \"" + shortened(name) + "\""; }
+
+const Choice& choice_of(const Layer& layer) { return Registry::instance().type_of(layer).choice; }
+
+// Keras's own merging layers of any number of inputs, whose order says nothing.
+bool takes_any_order(const Layer& layer) {
+  return choice_of(layer).group == "merge" && Registry::instance().type_of(layer).most_inputs > 2;
+}
+
+class Comparison {
+ public:
+  Comparison(const Architecture& a, const Architecture& b) : a_(a), b_(b) {}
+
+  std::vector<NetworkDifference> run() {
+    compare_inputs();
+    compare_training();
+    for (const auto& [name, calls] : a_.weighted())
+      if (const auto& others = b_.calls_of(name); !others.empty()) compare_weighted(calls, others);
+    compare_outputs();
+    std::vector<NetworkDifference> result;
+    for (auto& [certainty, found] : first_) result.push_back({certainty, std::move(found.second)});
+    return result;
+  }
+
+ private:
+  // What takes a value of the first network, for messages.
+  struct Taker {
+    std::string name;
+    std::size_t place;
+  };
+
+  // Of each certainty, the one that stands first in the first network.
+  void report(Certainty certainty, std::size_t place, const std::string& text) {
+    const auto [known, is_new] = first_.try_emplace(certainty, place, text);
+    if (!is_new && place < known->second.first) known->second = {place, text};
+  }
+
+  static std::string in_both(const std::string& a, const std::string& b) { return b + " here, " + a + " there"; }
+
+  void report(const LayerDifference& difference, std::size_t place, const std::string& name) {
+    const std::string what = difference.attribute.empty() ? "" : difference.attribute + " ";
+    report(difference.certainty, place, layer_called(name) + " has " + what + in_both(difference.a, difference.b));
+  }
+
+  // Where the names are not the same, by place.
+  void compare_inputs() {
+    const auto& inputs_a = a_.architecture().inputs;
+    const auto& inputs_b = b_.architecture().inputs;
+    if (inputs_a.size() != inputs_b.size())
+      return report(Certainty::Certain, 0, counted(inputs_a.size(), inputs_b.size(), "input"));
+    const bool same_names =
+        std::ranges::all_of(inputs_a, [&](const Input& input) { return b_.architecture().find_input(input.name); });
+    for (std::size_t i = 0; i < inputs_a.size(); ++i) {
+      const Input& b = same_names ? *b_.architecture().find_input(inputs_a[i].name) : inputs_b[i];
+      twin_[inputs_a[i].name] = b.name;
+      const auto is_other = [](const Size& x, const Size& y) { return !x.is_open() && !y.is_open() && x != y; };
+      bool differs = inputs_a[i].shape.size() != b.shape.size();
+      for (std::size_t axis = 0; !differs && axis < b.shape.size(); ++axis)
+        differs = is_other(inputs_a[i].shape[axis], b.shape[axis]);
+      if (differs)
+        report(inputs_a[i].shape.size() != b.shape.size() ? Certainty::Certain : Certainty::Possible, 0,
+               "input \"" + shortened(inputs_a[i].name) + "\" has shape " +
+                   in_both(to_string(inputs_a[i].shape), to_string(b.shape)));
+    }
+  }
+
+  static std::string counted(std::size_t a, std::size_t b, const std::string& what) {
+    return "it has " + in_both(std::to_string(a), std::to_string(b) + " " + what + (b == 1 ? "" : "s"));
+  }
+
+  void compare_outputs() {
+    const auto& a = a_.architecture().outputs;
+    const auto& b = b_.architecture().outputs;
+    const std::size_t end = a_.architecture().nodes.size() + 1;
+    if (a.size() != b.size()) return report(Certainty::Certain, end, counted(a.size(), b.size(), "output"));
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      const auto named = std::ranges::find(b, a[i].name, &Output::name);
+      const bool by_name = !a[i].name.empty() && named != b.end();
+      compare(a[i].value, by_name ? named->value : b[i].value, {"the output", end});
+    }
+  }
+
+  // Steps that do nothing in evaluation have no place in a chain; they are known by their names.
+  void compare_training() {
+    const auto names = [](const Architecture& architecture) {
+      std::set<std::string> result;
+      for (const Layer& layer : architecture.layers)
+        if (const LayerType& type = Registry::instance().type_of(layer); type.is_identity && !type.attributes.empty())
+          result.insert(layer.name);
+      return result;
+    };
+    const std::set<std::string> in_a = names(a_.architecture()), in_b = names(b_.architecture());
+    for (const Node& node : a_.architecture().nodes)
+      if (in_a.contains(node.layer) && in_b.contains(node.layer))
+        if (const auto difference = layer_difference(a_.layer_of(node), *b_.architecture().find_layer(node.layer), 0))
+          report(*difference, a_.place_of(node.name), node.layer);
+    if (in_a.size() != in_b.size())
+      report(Certainty::InTraining, 0,
+             "of layers that act in training alone, " + counted(in_a.size(), in_b.size(), "layer"));
+  }
+
+  void compare_weighted(const std::vector<const Node*>& a, const std::vector<const Node*>& b) {
+    const Layer layer_a = a_.layer_of(*a[0]);
+    const Layer layer_b = b_.layer_of(*b[0]);
+    const std::size_t place = a_.place_of(a[0]->name);
+    if (auto difference = layer_difference(layer_a, layer_b, a_.rank_of(a[0]->inputs.at(0)))) {
+      // Margins may as well be a layer of their own before it.
+      const AttributeSpec* spec = Registry::instance().type_of(layer_a).find_attribute(difference->attribute);
+      if (spec && spec->kind == AttributeKind::Padding &&
+          a_.chain_to(a[0]->inputs[0]).steps.size() != b_.chain_to(b[0]->inputs[0]).steps.size())
+        difference->certainty = Certainty::Possible;
+      report(*difference, place, layer_a.name);
+    }
+    if (a.size() != b.size())
+      report(Certainty::Possible, place,
+             layer_called(layer_a.name) + " is called " +
+                 in_both(std::to_string(a.size()), std::to_string(b.size()) + " times"));
+    for (std::size_t call = 0; call < std::min(a.size(), b.size()); ++call) compare_taken(*a[call], *b[call]);
+  }
+
+  // What two calls that stand for each other take.
+  void compare_taken(const Node& a, const Node& b) {
+    const std::size_t place = a_.place_of(a.name);
+    if (a.inputs.size() != b.inputs.size())
+      return report(Certainty::Possible, place,
+                    layer_called(a.layer) + " takes " +
+                        in_both(std::to_string(a.inputs.size()), std::to_string(b.inputs.size()) + " inputs"));
+    std::vector<Value> inputs_b = b.inputs;
+    if (takes_any_order(a_.layer_of(a))) align(a.inputs, inputs_b);
+    const Taker taker{layer_called(b.layer), place};
+    for (std::size_t i = 0; i < a.inputs.size(); ++i) compare(a.inputs[i], inputs_b[i], taker);
+    for (const auto& [name, value] : a.named_inputs)
+      for (const auto& [other, twin] : b.named_inputs)
+        if (name == other) compare(value, twin, taker);
+    if (a.named_inputs.size() != b.named_inputs.size())
+      report(Certainty::Possible, place,
+             layer_called(a.layer) + " takes " +
+                 in_both(std::to_string(a.named_inputs.size()),
+                         std::to_string(b.named_inputs.size()) + " inputs by name"));
+  }
+
+  // Puts what begins alike beside each other.
+  void align(const std::vector<Value>& a, std::vector<Value>& b) const {
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      const Chain chain = a_.chain_to(a[i]);
+      const auto fits = [&](const Value& value) {
+        const Chain other = b_.chain_to(value);
+        return other.steps.size() == chain.steps.size() && begin_alike(chain.start, other.start);
+      };
+      const auto begin = b.begin() + static_cast<std::ptrdiff_t>(i);
+      if (const auto found = std::find_if(begin, b.end(), fits); found != b.end()) std::iter_swap(begin, found);
+    }
+  }
+
+  // Whether the two are one and the same input, call of a layer with weights, or kind of call.
+  bool begin_alike(const Value& a, const Value& b) const {
+    const Node* node_a = a_.node(a.node);
+    const Node* node_b = b_.node(b.node);
+    if (!node_a || !node_b) return !node_a && !node_b && twin_.contains(a.node) && twin_.at(a.node) == b.node;
+    if (a.output != b.output) return false;
+    const auto& calls_a = a_.calls_of(node_a->layer);
+    const auto& calls_b = b_.calls_of(node_b->layer);
+    if (calls_a.empty() && calls_b.empty())
+      return in_general(a_.layer_of(*node_a)).type == in_general(b_.layer_of(*node_b)).type;
+    return node_a->layer == node_b->layer &&
+           std::ranges::find(calls_a, node_a) - calls_a.begin() == std::ranges::find(calls_b, node_b) - calls_b.begin();
+  }
+
+  // What makes two values that stand for each other.
+  void compare(const Value& a, const Value& b, const Taker& taker) {
+    if (!seen_.emplace(a, b).second) return;
+    const Chain chain_a = a_.chain_to(a);
+    const Chain chain_b = b_.chain_to(b);
+    if (!begin_alike(chain_a.start, chain_b.start)) return report_starts(chain_a.start, chain_b.start, taker);
+    compare_steps(chain_a.steps, chain_b.steps, taker.place);
+    const Node* node_a = a_.node(chain_a.start.node);
+    const Node* node_b = b_.node(chain_b.start.node);
+    // Layers with weights are compared by themselves.
+    if (!node_a || !a_.calls_of(node_a->layer).empty()) return;
+    const std::size_t rank = node_a->inputs.empty() ? 0 : a_.rank_of(node_a->inputs[0]);
+    if (const auto difference = layer_difference(a_.layer_of(*node_a), b_.layer_of(*node_b), rank))
+      report(*difference, a_.place_of(node_a->name), node_b->layer);
+    compare_taken(*node_a, *node_b);
+  }
+
+  bool is_in_a(const Node* node) const { return node && !a_.calls_of(node->layer).empty(); }
+  bool is_in_b(const Node* node) const { return node && !b_.calls_of(node->layer).empty(); }
+
+  void report_starts(const Value& a, const Value& b, const Taker& taker) {
+    const Node* node_a = a_.node(a.node);
+    const Node* node_b = b_.node(b.node);
+    const std::string called_a = node_a ? layer_called(node_a->layer) : "input \"" + shortened(a.node) + "\"";
+    const std::string called_b = node_b ? layer_called(node_b->layer) : "input \"" + shortened(b.node) + "\"";
+    const bool is_only_in_a = is_in_a(node_a) && !is_in_b(node_a);
+    const bool is_only_in_b = is_in_b(node_b) && !is_in_a(node_b);
+    // Of layers that go by other names their weights tell.
+    if (is_only_in_a && is_only_in_b) return;
+    if (is_only_in_a) return report(Certainty::Certain, a_.place_of(a.node), called_a + " is only there");
+    if (is_only_in_b) return report(Certainty::Certain, taker.place, called_b + " is only here");
+    const bool are_known = (!node_a || is_in_a(node_a)) && (!node_b || is_in_b(node_b));
+    if (node_a && node_b && !is_in_a(node_a) && !is_in_b(node_b) && node_a->inputs.size() == node_b->inputs.size()) {
+      const auto difference = layer_difference(a_.layer_of(*node_a), b_.layer_of(*node_b), 0);
+      if (difference && difference->certainty == Certainty::Certain)
+        return report(*difference, a_.place_of(a.node), node_b->layer);
+    }
+    report(are_known ? Certainty::Certain : Certainty::Possible, taker.place,
+           taker.name + " takes what " + in_both(called_a, called_b + " makes"));
+  }
+
+  static bool is_same(const Step& a, const Step& b) { return !layer_difference(a.layer, b.layer, a.rank); }
+
+  // Steps that stand alike at both ends are the same; what is between them is judged.
+  void compare_steps(const std::vector<Step>& a, const std::vector<Step>& b, std::size_t place) {
+    std::size_t begin = 0;
+    while (begin < std::min(a.size(), b.size()) && is_same(a[begin], b[begin])) ++begin;
+    std::size_t end = 0;
+    while (end < std::min(a.size(), b.size()) - begin && is_same(a[a.size() - 1 - end], b[b.size() - 1 - end])) ++end;
+    const std::vector<Step> left_a(a.begin() + begin, a.end() - end);
+    const std::vector<Step> left_b(b.begin() + begin, b.end() - end);
+    if (left_a.empty() && left_b.empty()) return;
+    if (left_a.size() == left_b.size()) return compare_one_by_one(left_a, left_b);
+    if (!left_a.empty() && !left_b.empty())
+      return report(Certainty::Possible, left_a[0].place, "it has " + in_both(listed(left_a), listed(left_b)));
+    const std::vector<Step>& more = left_a.empty() ? left_b : left_a;
+    const auto function = std::ranges::find_if(more, [](const Step& s) { return !choice_of(s.layer).group.empty(); });
+    const Step& step = function == more.end() ? more[0] : *function;
+    report(function == more.end() ? Certainty::Possible : Certainty::Certain, left_a.empty() ? place : step.place,
+           describe(step.layer) + " is only " + (left_a.empty() ? "here" : "there"));
+  }
+
+  // For certain only where each of them is another setting of the same, or another one of a group.
+  void compare_one_by_one(const std::vector<Step>& a, const std::vector<Step>& b) {
+    std::vector<std::pair<LayerDifference, std::size_t>> found;
+    for (std::size_t i = 0; i < a.size(); ++i)
+      if (const auto difference = layer_difference(a[i].layer, b[i].layer, a[i].rank))
+        found.emplace_back(*difference, i);
+    const bool all_known = std::ranges::none_of(
+        found, [](const auto& difference) { return difference.first.certainty == Certainty::Possible; });
+    for (auto& [difference, i] : found) {
+      if (!all_known) difference.certainty = Certainty::Possible;
+      report(difference, a[i].place, b[i].layer.name);
+    }
+  }
+
+  static std::string listed(const std::vector<Step>& steps) {
+    std::string result;
+    for (const Step& step : steps) result += (result.empty() ? "" : ", ") + step.layer.type;
+    return result;
+  }
+
+  const NetworkSide a_;
+  const NetworkSide b_;
+  std::map<std::string, std::string> twin_;  // the inputs of b, by those of a
+  std::set<std::pair<Value, Value>> seen_;
+  std::map<Certainty, std::pair<std::size_t, std::string>> first_;
+};
+
+}  // namespace
+
+std::vector<NetworkDifference> network_differences(const Architecture& there, const Architecture& here) {
+  return Comparison(there, here).run();
+}
+
+}  // namespace h5bridge

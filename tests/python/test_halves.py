@@ -1,0 +1,232 @@
+"""An .h5 and an architecture JSON together: two descriptions of one network have to agree, however each framework puts it."""
+
+import json
+import subprocess
+
+import h5py
+import pytest
+import torch
+
+from keras_helpers import keras
+from program import PROGRAM, needs_program
+
+pytestmark = needs_program
+
+ARCHITECTURE = {
+    "h5bridge": 1,
+    "name": "Net",
+    "inputs": [{"name": "x", "shape": ["batch", 3, 8, 8]}],
+    "layers": [
+        {"name": "stem.conv", "type": "Conv2d", "attributes": {"in_channels": 3, "out_channels": 4, "kernel_size": 3, "padding": 1}},
+        {"name": "stem.norm", "type": "BatchNorm2d", "attributes": {"num_features": 4}},
+        {"name": "act", "type": "ReLU"},
+        {"name": "left", "type": "Conv2d", "attributes": {"in_channels": 4, "out_channels": 4, "kernel_size": 1}},
+        {"name": "right", "type": "Conv2d", "inputs": ["act"], "attributes": {"in_channels": 4, "out_channels": 4, "kernel_size": 1}},
+        {"name": "both", "type": "add", "inputs": ["left", "right"]},
+        {"name": "pool", "type": "MaxPool2d", "attributes": {"kernel_size": 2}},
+        {"name": "drop", "type": "Dropout", "attributes": {"p": 0.25}},
+        {"name": "flatten", "type": "Flatten"},
+        {"name": "fc", "type": "Linear", "attributes": {"in_features": 64, "out_features": 5}},
+        {"name": "soft", "type": "Softmax", "attributes": {"dim": 1}},
+    ],
+    "outputs": ["soft"],
+}
+
+
+def h5bridge(*arguments, status=0):
+    done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True)
+    assert done.returncode == status, (done.returncode, done.stdout, done.stderr)
+    return done
+
+
+def state(architecture):
+    modules = {"Conv2d": torch.nn.Conv2d, "BatchNorm2d": torch.nn.BatchNorm2d, "Linear": torch.nn.Linear}
+    tensors = {}
+    for layer in architecture["layers"]:
+        if layer["type"] in modules:
+            for name, tensor in modules[layer["type"]](**layer["attributes"]).state_dict().items():
+                tensors[f"{layer['name']}.{name}"] = tensor
+    return tensors
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory):
+    """net.json, net.pth and net.h5, which is the same for Keras."""
+    folder = tmp_path_factory.mktemp("net")
+    (folder / "net.json").write_text(json.dumps(ARCHITECTURE))
+    torch.save(state(ARCHITECTURE), folder / "net.pth")
+    h5bridge("convert", folder / "net.json", folder / "net.pth", "-o", folder / "net.h5")
+    return folder
+
+
+def saved_by_keras(net, path, change=lambda layers: None, weights=True):
+    """The network after Keras has loaded it and somebody has changed its configuration."""
+    model = keras.models.load_model(net / "net.h5", compile=False)
+    config = model.get_config()
+    layers = {layer["name"]: layer for layer in config["layers"]}
+    change(layers)
+    for layer in [layer for layer in config["layers"] if layer["name"] not in layers]:
+        config["layers"].remove(layer)
+    for layer in [layer for name, layer in layers.items() if layer not in config["layers"]]:
+        config["layers"].append(layer)
+    changed = type(model).from_config(config)
+    for layer in changed.layers if weights else []:
+        layer.set_weights(model.get_layer(layer.name).get_weights())
+    changed.save(path)
+
+
+def setting(layer, **settings):
+    return lambda layers: layers[layer]["config"].update(settings)
+
+
+def activation(name):
+    def change(layers):
+        layers["act"].update(class_name="Activation", module="keras.layers", registered_name=None)
+        layers["act"]["config"] = {"name": "act", "activation": name}
+
+    return change
+
+
+def replace_pool(layers):
+    layers["pool"]["class_name"] = "AveragePooling2D"
+
+
+def multiply(layers):
+    layers["both"].update(class_name="Multiply", module="keras.layers", registered_name=None)
+    layers["both"]["config"] = {"name": "both"}
+    tensors = [a for a in layers["both"]["inbound_nodes"][0]["args"]]
+    layers["both"]["inbound_nodes"][0]["args"] = tensors if isinstance(tensors[0], list) else [tensors]
+
+
+def retarget(layer, old, new):
+    """What `layer` takes from `old` it takes from `new`."""
+
+    def change(layers):
+        nodes = json.loads(json.dumps(layers[layer]["inbound_nodes"]).replace(f'"{old}"', f'"{new}"'))
+        layers[layer]["inbound_nodes"] = nodes
+
+    return change
+
+
+def without(layer, before):
+    def change(layers):
+        del layers[layer]
+        for other in layers:
+            retarget(other, layer, before)(layers)
+
+    return change
+
+
+DIFFERENCES = {
+    "activation": (activation("gelu"), 'layer "act" has GELU here, ReLU there'),
+    "leaky activation": (setting("act", negative_slope=0.2), 'layer "act" has negative_slope 0.2 here, 0.0 there'),
+    "no activation": (without("act", "stem_norm"), 'layer "act" (ReLU) is only there'),
+    "epsilon": (setting("stem_norm", epsilon=1e-3), 'layer "stem_norm" has eps 0.001 here, 1e-05 there'),
+    "strides": (setting("left", dilation_rate=[2, 2]), 'layer "left" has dilation [2, 2] here, [1, 1] there'),
+    "activation of its own": (setting("fc", activation="sigmoid"), 'layer "fc" (Sigmoid) is only here'),
+    "pooling": (replace_pool, 'layer "pool" has AvgPool2d here, MaxPool2d there'),
+    "merge": (multiply, 'layer "both" has mul here, add there'),
+    "wiring": (retarget("right", "act", "left"), 'layer "right" takes what layer "left" makes here'),
+    "a part left out": (retarget("both", "right", "left"), 'layer "right" is only there'),
+}
+
+
+@pytest.mark.parametrize("change, words", DIFFERENCES.values(), ids=DIFFERENCES)
+def test_halves_that_disagree_are_refused(net, tmp_path, change, words):
+    saved_by_keras(net, tmp_path / "changed.h5", change)
+    done = h5bridge("validate", tmp_path / "changed.h5", net / "net.json", status=1)
+    assert words in done.stdout, done.stdout
+    for command in (["convert", "-o", tmp_path / "out.pth"], ["run", "--input", "x.npy"]):
+        done = h5bridge(command[0], tmp_path / "changed.h5", net / "net.json", *command[1:], status=3)
+        assert words in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    assert not (tmp_path / "out.pth").exists()
+
+
+def test_units_are_named_before_the_weights_that_do_not_fit(net, tmp_path):
+    saved_by_keras(net, tmp_path / "changed.h5", setting("fc", units=7), weights=False)
+    done = h5bridge("convert", tmp_path / "changed.h5", net / "net.json", "-o", tmp_path / "out.pth", status=3)
+    assert 'layer "fc" has out_features 7 here, 5 there' in done.stderr
+
+
+def test_a_network_that_keras_saved_agrees(net, tmp_path):
+    saved_by_keras(net, tmp_path / "saved.h5")
+    done = h5bridge("convert", tmp_path / "saved.h5", net / "net.json", "-o", tmp_path / "out.pth")
+    assert "note" not in done.stderr
+    assert torch.load(tmp_path / "out.pth").keys() == torch.load(net / "net.pth").keys()
+
+
+def test_what_only_training_differs_in_is_noted(net, tmp_path):
+    saved_by_keras(net, tmp_path / "changed.h5", setting("drop", rate=0.5))
+    done = h5bridge("validate", tmp_path / "changed.h5", net / "net.json")
+    assert 'note: its network is trained otherwise' in done.stderr and 'layer "drop" has p 0.5 here, 0.25 there' in done.stderr
+
+
+def by_hand(fused):
+    """The network as somebody builds it in Keras: other kinds of layers, other names for what has no weights."""
+    layers = keras.layers
+    x = given = keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 3, padding="same", name="stem_conv")(x)
+    x = layers.BatchNormalization(epsilon=1e-5, momentum=0.9, name="stem_norm")(x)
+    x = layers.Activation("relu")(x)
+    x = layers.Add()([layers.Conv2D(4, 1, name="right")(x), layers.Conv2D(4, 1, name="left")(x)])
+    x = layers.Flatten()(layers.Dropout(0.25)(layers.MaxPooling2D()(x)))
+    x = layers.Dense(5, activation="softmax" if fused else None, name="fc")(x)
+    return keras.Model(given, x if fused else layers.Softmax()(x))
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_a_network_built_by_hand_agrees(net, tmp_path, fused):
+    by_hand(fused).save(tmp_path / "own.h5")
+    done = h5bridge("validate", tmp_path / "own.h5", net / "net.json")
+    assert "note" not in done.stderr
+
+
+def test_forms_that_may_be_the_same_are_noted(net, tmp_path):
+    """A pooling to one element and a mean over axes; only its user knows."""
+    architecture = {
+        **ARCHITECTURE,
+        "layers": [
+            ARCHITECTURE["layers"][0],
+            {"name": "mean", "type": "mean", "attributes": {"dim": [2, 3]}},
+            {"name": "fc", "type": "Linear", "attributes": {"in_features": 4, "out_features": 5}},
+        ],
+        "outputs": ["fc"],
+    }
+    (tmp_path / "net.json").write_text(json.dumps(architecture))
+    given = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 3, padding="same", name="stem_conv")(given)
+    x = keras.layers.Dense(5, name="fc")(keras.layers.GlobalAveragePooling2D()(x))
+    keras.Model(given, x).save(tmp_path / "own.h5")
+    done = h5bridge("validate", tmp_path / "own.h5", tmp_path / "net.json")
+    assert "note: its network may be another" in done.stderr and "AdaptiveAvgPool2d here, mean there" in done.stderr
+
+
+def test_a_json_of_keras_is_compared_too(net, tmp_path):
+    saved_by_keras(net, tmp_path / "changed.h5", activation("gelu"))
+    saved_by_keras(net, tmp_path / "saved.h5")
+    (tmp_path / "keras.json").write_text(keras.models.load_model(tmp_path / "saved.h5", compile=False).to_json())
+    h5bridge("validate", tmp_path / "saved.h5", tmp_path / "keras.json")
+    done = h5bridge("validate", tmp_path / "changed.h5", tmp_path / "keras.json", status=1)
+    assert 'layer "act" has GELU here, ReLU there' in done.stdout
+
+
+def test_the_architecture_in_our_own_file_is_compared(net, tmp_path):
+    architecture = json.loads(json.dumps(ARCHITECTURE))
+    architecture["layers"][2]["type"] = "GELU"
+    (tmp_path / "other.json").write_text(json.dumps(architecture))
+    h5bridge("validate", net / "net.h5", net / "net.json")
+    done = h5bridge("validate", net / "net.h5", tmp_path / "other.json", status=1)
+    assert 'layer "act" has ReLU here, GELU there' in done.stdout
+
+
+def test_weights_of_a_file_without_architecture_need_none(net, tmp_path):
+    keras.models.load_model(net / "net.h5", compile=False).save(tmp_path / "whole.h5")
+    with h5py.File(tmp_path / "whole.h5") as whole, h5py.File(tmp_path / "weights.h5", "w") as weights:
+        for name, value in whole["model_weights"].attrs.items():
+            weights.attrs[name] = value
+        for name in whole["model_weights"]:
+            whole.copy(whole["model_weights"][name], weights, name)
+    architecture = json.loads(json.dumps(ARCHITECTURE))
+    architecture["layers"][2]["type"] = "GELU"
+    (tmp_path / "other.json").write_text(json.dumps(architecture))
+    h5bridge("validate", tmp_path / "weights.h5", tmp_path / "other.json")
