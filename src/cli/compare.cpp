@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "convert/arrays.h"
+#include "convert/training_comparison.h"
 #include "h5bridge/error.h"
 #include "passes/presentation.h"
 
@@ -64,17 +65,24 @@ ExitStatus compare_models(const CompareCommand& options) {
   const auto [files_a, files_b] = two_sides(options);
   const Model a = load(files_a, options.sources.load);
   const Model b = load(files_b, options.sources.load);
-  const WeightComparison weights = compare_weights(comparable(a), comparable(b), options.tolerance);
+  const Model comparable_a = comparable(a);
+  const Model comparable_b = comparable(b);
+  const WeightComparison weights = compare_weights(comparable_a, comparable_b, options.tolerance);
+  const TrainingComparison training = compare_training(comparable_a, comparable_b, options.tolerance);
   const std::optional<OutputComparison> outputs = outputs_of(a, b, options);
-  const bool agrees = weights.agrees() && (!outputs || outputs->agrees());
+  const bool agrees = weights.agrees() && training.differences.empty() && (!outputs || outputs->agrees());
   if (options.common.json) {
     print_json(Json::Object{{"agrees", agrees},
                             {"only_in_a", Json::array(weights.only_in_a)},
                             {"only_in_b", Json::array(weights.only_in_b)},
                             {"tensors", to_json(weights.tensors)},
+                            {"training", Json::array(training.differences)},
+                            {"notes", Json::array(training.notes)},
                             {"run", outputs ? Json(to_json(*outputs)) : Json()}});
   } else {
     print_weights(weights);
+    for (const std::string& difference : training.differences) print_line(difference);
+    print_notes(options.common, training.notes);
     if (outputs) print_outputs(*outputs);
   }
   return status_of(agrees);

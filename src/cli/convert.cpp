@@ -5,6 +5,7 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "convert/checked_save.h"
+#include "convert/save.h"
 #include "h5bridge/error.h"
 
 namespace h5bridge::cli {
@@ -120,7 +121,9 @@ void add_convert(CLI::App& program, Action& action) {
       ->required()
       ->type_name("DEST")
       ->allow_extra_args(false);
-  command.add_option("--to", options.save.format, "the destinations' format, where the suffix does not tell")
+  command
+      .add_option("--to", options.save.format,
+                  "the destinations' format, where the suffix does not tell: " + format_names())
       ->type_name("FORMAT");
   add_choice(command, "--data-format", options.save.data_format, kDataFormats, "of Keras destinations");
   add_choice(command, "--dtype", options.save.dtype, kDTypes, "round floating-point weights to this type");

@@ -53,7 +53,8 @@ void print_architecture(const Inspection& inspection) {
   const Architecture architecture = change_layout(*inspection.architecture, format, inspection.framework).architecture;
   Model model;
   model.architecture = inspection.architecture;
-  const Presentation looks = presentation_of(model, inspection.framework);
+  model.framework = inspection.framework;
+  const Presentation looks = presentation_of(model);
   print_line(std::string("layout: ") + (format == DataFormat::ChannelsFirst ? "channels_first" : "channels_last"));
   print_table("inputs:", port_rows(looks.inputs));
   print_table("outputs:", port_rows(looks.outputs));
@@ -136,10 +137,14 @@ void print_inspection(const Inspection& inspection) {
 
 ExitStatus inspect_model(const InspectCommand& options) {
   const Inspection inspection = inspect(options.sources.sources, options.sources.load);
-  if (options.common.json)
-    print_json(to_json(inspection));
-  else
+  if (options.common.json) {
+    Json json = to_json(inspection);
+    if (inspection.failure) json.as_object().set("error", inspection.failure->what());
+    print_json(json);
+  } else {
+    if (inspection.failure) print_line(std::string("cannot be converted: ") + inspection.failure->what());
     print_inspection(inspection);
+  }
   if (!inspection.failure) return ExitStatus::Done;
   finish_output();
   throw *inspection.failure;

@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <exception>
 #include <iostream>
 #include <new>
+#include <string_view>
 
 #include "cli/commands.h"
 #include "cli/output.h"
@@ -46,7 +48,7 @@ ExitStatus run(int argc, char** argv) {
 }
 
 int fail(ExitStatus status, const char* message) {
-  std::cerr << "h5bridge: " << message << '\n';
+  print_error(status, message);
   return static_cast<int>(status);
 }
 
@@ -55,6 +57,7 @@ int fail(ExitStatus status, const char* message) {
 
 int main(int argc, char** argv) {
   using namespace h5bridge;
+  if (std::ranges::count(argv, argv + argc, std::string_view("--json")) > 0) cli::print_errors_as_json();
   try {
     return static_cast<int>(cli::run(argc, argv));
   } catch (const Error& error) {

@@ -157,7 +157,14 @@ void add_running(CLI::App& command, RunningOptions& options) {
 
 void add_tolerance(CLI::App& command, Tolerance& tolerance) {
   const auto add = [&command](const char* name, double& value, const char* description) {
-    command.add_option(name, value, description)->type_name("X")->check(CLI::NonNegativeNumber)->capture_default_str();
+    command.add_option(name, value, description)
+        ->type_name("X")
+        ->check([](const std::string& text) {
+          double number = 0;
+          const bool is_number = CLI::detail::lexical_cast(text, number);
+          return is_number && number >= 0 ? std::string() : text + ": expected a number of at least 0";
+        })
+        ->capture_default_str();
   };
   add("--atol", tolerance.absolute, "absolute tolerance");
   add("--rtol", tolerance.relative, "relative tolerance");

@@ -1,6 +1,7 @@
 #include "cli/output.h"
 
 #include <algorithm>
+#include <cmath>
 #include <iostream>
 
 #include "h5bridge/error.h"
@@ -11,6 +12,19 @@ namespace {
 /// Names come from files: control characters would reach the terminal.
 std::string printable(const std::string& text) { return SystemFailure(text).what(); }
 
+bool errors_are_json = false;
+bool json_is_printed = false;
+
+/// JSON itself has no word for NaN and infinities; readers other than Python's refuse them.
+Json with_finite_numbers(Json json) {
+  if (json.is_float() && !std::isfinite(json.as_float())) return json.dump();
+  if (json.is_array())
+    for (Json& element : json.as_array()) element = with_finite_numbers(std::move(element));
+  if (json.is_object())
+    for (auto& [name, member] : json.as_object()) member = with_finite_numbers(std::move(member));
+  return json;
+}
+
 /// The characters of a UTF-8 text.
 std::size_t width_of(const std::string& text) {
   return static_cast<std::size_t>(std::ranges::count_if(text, [](char letter) { return (letter & 0xc0) != 0x80; }));
@@ -20,7 +34,19 @@ std::size_t width_of(const std::string& text) {
 
 void print_line(const std::string& line) { std::cout << printable(line) << '\n'; }
 
-void print_json(const Json& json) { std::cout << json.dump(2) << '\n'; }
+void print_json(const Json& json) {
+  std::cout << with_finite_numbers(json).dump(2) << '\n';
+  json_is_printed = true;
+}
+
+void print_error(ExitStatus status, const std::string& message) {
+  std::cerr << "h5bridge: " << message << '\n';
+  if (!errors_are_json || json_is_printed) return;
+  print_json(Json::Object{{"error", message}, {"status", static_cast<int>(status)}});
+  std::cout.flush();
+}
+
+void print_errors_as_json() { errors_are_json = true; }
 
 void print_notes(const CommonOptions& common, const std::vector<std::string>& notes) {
   for (const std::string& note : notes) print_message(common, "note: " + note);

@@ -12,8 +12,13 @@ namespace h5bridge::cli {
 
 /// A line on standard output.
 void print_line(const std::string& line);
-/// One JSON document on standard output.
+/// One JSON document on standard output, valid for every reader: NaN and infinities are the strings "NaN", "Infinity"
+/// and "-Infinity".
 void print_json(const Json& json);
+/// A line on standard error and, with --json, {"error", "status"} on standard output, unless a document is there.
+void print_error(ExitStatus status, const std::string& message);
+/// Makes print_error do so: --json is among the arguments, which may be wrong themselves.
+void print_errors_as_json();
 /// A line on standard error, unless --quiet.
 void print_message(const CommonOptions& common, const std::string& message);
 /// What reading or writing a model left out or changed, on standard error.

@@ -17,19 +17,35 @@ struct VerifyCommand {
   Tolerance tolerance;
 };
 
+Agreement not_compared(const std::string& problem) {
+  Agreement agreement;
+  agreement.problem = problem;
+  return agreement;
+}
+
 ExitStatus verify_model(const VerifyCommand& options) {
   const Model model = load(options.sources.sources, options.sources.load);
   print_notes(options.common, model.notes);
   const Presentation looks = presentation_of(model, options.running.layout.value_or(model.framework));
   const std::vector<NamedTensor> inputs = named_for(read_arrays(options.running.inputs), looks.inputs, "input");
-  const std::vector<NamedTensor> expected = named_for(read_arrays(options.expected), looks.outputs, "output");
+  // A name that no output has is a mistake; an array too many is an output that is not there.
+  const std::vector<NamedTensor> arrays = read_arrays(options.expected);
+  std::vector<NamedTensor> others;
+  const std::vector<NamedTensor> expected =
+      named_for(arrays, looks.outputs, "output", arrays.size() > looks.outputs.size() ? &others : nullptr);
   const std::vector<NamedTensor> outputs = make_runner(model, options.running.run_options(options.common))->run(inputs);
 
   OutputComparison comparison;
-  for (const NamedTensor& array : expected) {
-    const auto output = std::ranges::find(outputs, array.name, &NamedTensor::name);
-    comparison.outputs.push_back({array.name, compare_tensors(output->tensor, array.tensor, options.tolerance)});
+  for (const NamedTensor& output : outputs) {
+    const auto array = std::ranges::find(expected, output.name, &NamedTensor::name);
+    comparison.outputs.push_back({output.name, array == expected.end()
+                                                   ? not_compared("is not among the expected arrays")
+                                                   : compare_tensors(output.tensor, array->tensor, options.tolerance)});
   }
+  for (const NamedTensor& array : others)
+    comparison.outputs.push_back(
+        {array.name, not_compared(array.name.empty() ? "is expected without a name, and there are no more outputs"
+                                                     : "is expected, and the model has no such output")});
   if (options.common.json)
     print_json(Json::Object{{"agrees", comparison.agrees()}, {"outputs", to_json(comparison.outputs)}});
   else

@@ -54,6 +54,10 @@ std::vector<double> as_doubles(const Tensor& given) {
   return {values.begin(), values.end()};
 }
 
+Tensor floats_of(const Tensor& tensor, DType dtype) {
+  return cast(tensor_of(DType::Float64, tensor.shape(), as_doubles(tensor)), dtype);
+}
+
 Agreement compare_tensors(const Tensor& found_tensor, const Tensor& expected_tensor, const Tolerance& tolerance) {
   const Tensor found = with_real_elements(found_tensor);
   const Tensor expected = with_real_elements(expected_tensor);
@@ -82,6 +86,14 @@ Agreement compare_tensors(const Tensor& found_tensor, const Tensor& expected_ten
   return result;
 }
 
+Agreement compare_with_dtypes(const Tensor& found, const Tensor& expected, const Tolerance& tolerance) {
+  Agreement result = compare_tensors(found, expected, tolerance);
+  if (found.dtype() != expected.dtype())
+    result.dtypes =
+        "has dtype " + std::string(name_of(found.dtype())) + ", expected " + std::string(name_of(expected.dtype()));
+  return result;
+}
+
 std::string short_number(double value) {
   std::array<char, 32> text{};
   std::snprintf(text.data(), text.size(), "%.6g", value);
@@ -90,7 +102,8 @@ std::string short_number(double value) {
 
 std::string describe(const Agreement& agreement) {
   if (!agreement.problem.empty()) return agreement.problem;
-  std::string text = "largest absolute error " + short_number(agreement.largest_absolute) + ", relative " +
+  std::string text = agreement.dtypes + (agreement.dtypes.empty() ? "" : "; ") + "largest absolute error " +
+                     short_number(agreement.largest_absolute) + ", relative " +
                      short_number(agreement.largest_relative);
   if (agreement.first)
     text += "; " + std::to_string(agreement.mismatches) + " of " + std::to_string(agreement.elements) +
@@ -105,6 +118,7 @@ Json::Object to_json(const Agreement& agreement) {
     json.set("problem", agreement.problem);
     return json;
   }
+  if (!agreement.dtypes.empty()) json.set("dtypes", agreement.dtypes);
   json.set("elements", agreement.elements);
   json.set("mismatches", agreement.mismatches);
   json.set("largest_absolute", agreement.largest_absolute);

@@ -22,19 +22,22 @@ struct Agreement {
   };
 
   std::string problem;  // why the elements could not be compared; otherwise empty
+  std::string dtypes;   // "has dtype float16, expected float32", where it is asked for and they differ
   std::int64_t elements = 0;
   std::int64_t mismatches = 0;
   double largest_absolute = 0;  // NaN as soon as either side has one
   double largest_relative = 0;  // among the elements whose expected value is not zero
   std::optional<Mismatch> first;
 
-  bool agrees() const { return problem.empty() && mismatches == 0; }
+  bool agrees() const { return problem.empty() && dtypes.empty() && mismatches == 0; }
 };
 
 /// Compares element by element: |found - expected| <= absolute + relative * |expected|. As in NumPy, infinities of one
 /// sign agree and NaN agrees with nothing. Types may differ; the parts of complex numbers are elements of their own, on
 /// a last axis.
 Agreement compare_tensors(const Tensor& found, const Tensor& expected, const Tolerance& tolerance);
+/// The same, and the types have to be one.
+Agreement compare_with_dtypes(const Tensor& found, const Tensor& expected, const Tolerance& tolerance);
 
 /// "largest absolute error 1e-07, relative 3e-06", and where the first mismatch is.
 std::string describe(const Agreement& agreement);
@@ -42,6 +45,9 @@ Json::Object to_json(const Agreement& agreement);
 
 /// The elements as doubles, in row-major order. Throws Unsupported for types that have no conversion.
 std::vector<double> as_doubles(const Tensor& tensor);
+
+/// Numbers of any type as those of the floating-point type `dtype`. Throws as as_doubles does.
+Tensor floats_of(const Tensor& tensor, DType dtype);
 
 /// "0.00123", "1.5e-07".
 std::string short_number(double value);

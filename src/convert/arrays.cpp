@@ -64,24 +64,31 @@ std::vector<NamedTensor> read_arrays(const std::vector<std::string>& arguments) 
 }
 
 std::vector<NamedTensor> named_for(std::vector<NamedTensor> arrays, const std::vector<Port>& ports,
-                                   const std::string& what) {
+                                   const std::string& what, std::vector<NamedTensor>* others) {
+  std::vector<NamedTensor> result;
   std::vector<std::string> taken;
   for (const NamedTensor& array : arrays)
     if (has(ports, array.name)) taken.push_back(array.name);
   for (NamedTensor& array : arrays) {
     if (has(ports, array.name)) {
       if (std::ranges::count(taken, array.name) > 1) throw UsageError(what + " \"" + array.name + "\" is given twice");
+      result.push_back(array);
+      continue;
+    }
+    const auto free =
+        std::ranges::find_if(ports, [&](const Port& port) { return std::ranges::count(taken, port.name) == 0; });
+    if (others && (!is_unnamed(array.name) || free == ports.end())) {
+      others->push_back(array);
       continue;
     }
     if (!is_unnamed(array.name))
       throw UsageError("the model has no " + what + " \"" + array.name + "\", only " + names_of(ports));
-    const auto free =
-        std::ranges::find_if(ports, [&](const Port& port) { return std::ranges::count(taken, port.name) == 0; });
     if (free == ports.end()) throw UsageError("there are more arrays than " + what + "s: " + names_of(ports));
     array.name = free->name;
     taken.push_back(array.name);
+    result.push_back(array);
   }
-  return arrays;
+  return result;
 }
 
 void check_array_path(const std::string& path, std::size_t count) {

@@ -16,9 +16,9 @@ std::vector<NamedTensor> read_arrays(const std::vector<std::string>& arguments);
 
 /// Gives arrays that have no name of their own (empty, or NumPy's arr_0, arr_1, ... where no port is called so) those
 /// of `ports` in order; `what` ("input") is for messages. Throws UsageError for a name that no port has, a name that
-/// comes twice, and more arrays than ports.
+/// comes twice, and more arrays than ports; with `others`, those that no port takes go there instead.
 std::vector<NamedTensor> named_for(std::vector<NamedTensor> arrays, const std::vector<Presentation::Port>& ports,
-                                   const std::string& what);
+                                   const std::string& what, std::vector<NamedTensor>* others = nullptr);
 
 /// Throws UsageError unless `path` ends in .npz, or in .npy and there is one array only.
 void check_array_path(const std::string& path, std::size_t count);

@@ -38,9 +38,21 @@ class SiblingFolder {
   fs::path path_;
 };
 
+/// What was written to `path`; messages name the destination.
+Model load_for(const std::string& destination, const std::string& path) {
+  try {
+    return load(path, {.key = {}, .allow_unexpected = true, .fix_sizes = {}});
+  } catch (const Error& error) {
+    std::string text = error.what();
+    for (std::size_t at = text.find(path); at != std::string::npos; at = text.find(path, at + destination.size()))
+      text.replace(at, path.size(), destination);
+    rethrow_in_file(Error(error.status(), text), destination);
+  }
+}
+
 /// What was written, completed with the half of the original that it does not hold.
-Model read_back(const std::string& path, const Model& original) {
-  Model view = load(path, {.key = {}, .allow_unexpected = true, .fix_sizes = {}});
+Model read_back(const std::string& path, const std::string& destination, const Model& original) {
+  Model view = load_for(destination, path);
   if (view.architecture && !view.weights.empty()) return view;
   // Architecture and weights are written in PyTorch's layout each.
   Model other = comparable(original);
@@ -75,7 +87,8 @@ CheckedSave checked_save(const Model& model, const std::vector<std::string>& pat
     const std::string written = *folders.back() / fs::path(path).filename();
     write_view(model, written, path, options, result.notes);
     const RunOptions run{.device = check.device, .layout = model.framework};
-    result.views.push_back({path, compare_outputs(model, read_back(written, model), inputs, run, check.tolerance)});
+    result.views.push_back(
+        {path, compare_outputs(model, read_back(written, path, model), inputs, run, check.tolerance)});
     fs::permissions(written, fs::status(temporary).permissions());
     renames.emplace_back(written, temporary);
   }

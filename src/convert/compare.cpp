@@ -98,15 +98,21 @@ class SideBySide {
   std::optional<NamedAgreement> first_differing_layer(const std::vector<NamedTensor>& inputs,
                                                       const Tolerance& tolerance) const {
     const RunOptions options = in_layout(Framework::Torch);
+    const auto in_one_layout = [](const Model& model) {
+      Model result = comparable(model);
+      result.framework = Framework::Torch;
+      return result;
+    };
     std::vector<std::string> order;
     LayerOutputs layers;
-    make_runner(comparable(a_), options)->run(inputs, [&](const std::string& node, const std::vector<Tensor>& outputs) {
-      order.push_back(node);
-      layers.emplace(keras_name(node), outputs);
-    });
+    make_runner(in_one_layout(a_), options)
+        ->run(inputs, [&](const std::string& node, const std::vector<Tensor>& outputs) {
+          order.push_back(node);
+          layers.emplace(keras_name(node), outputs);
+        });
     // The second model may run its layers in another order, so all are compared before one is called the first.
     std::map<std::string, Agreement> differing;
-    make_runner(comparable(b_), options)
+    make_runner(in_one_layout(b_), options)
         ->run(renamed(inputs, common_a_, common_b_), [&](const std::string& node, const auto& outputs) {
           const auto match = layers.find(keras_name(node));
           if (match == layers.end()) return;
@@ -161,7 +167,7 @@ WeightComparison compare_weights(const Model& a, const Model& b, const Tolerance
       result.only_in_a.push_back(name);
       continue;
     }
-    result.tensors.push_back({name, compare_tensors(match->second->tensor, tensor, tolerance)});
+    result.tensors.push_back({name, compare_with_dtypes(match->second->tensor, tensor, tolerance)});
     unmatched.erase(match);
   }
   for (const auto& [key, tensor] : unmatched) result.only_in_b.push_back(tensor->name);

@@ -30,7 +30,8 @@ void change_weights(Model& model, const std::map<std::string, std::vector<Weight
 Presentation in_keras(const Architecture& architecture) {
   Model model;
   model.architecture = architecture;
-  return presentation_of(model, Framework::Keras);
+  model.framework = Framework::Keras;
+  return presentation_of(model);
 }
 
 // How Keras has the inputs and outputs of `original`, in what `change` made of it, unless the layout pass tells as

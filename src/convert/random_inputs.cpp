@@ -1,11 +1,14 @@
 #include "convert/random_inputs.h"
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 #include <random>
 #include <set>
 
+#include "convert/agreement.h"
 #include "h5bridge/error.h"
+#include "layers/registry.h"
 #include "model/node_values.h"
 
 namespace h5bridge {
@@ -57,23 +60,30 @@ Shape bound_shape(const Port& port, const Symbols& symbols, const RandomInputs& 
   return shape;
 }
 
-/// One more than the largest index for the smallest table that anything made of `input` reaches.
-std::int64_t integer_bound(const Architecture& architecture, const std::string& input) {
-  std::set<std::string> reached{input};
-  std::int64_t bound = kIntegers;
+/// One more than the largest index for the smallest table that `input` is looked up in, or for integers anything made
+/// of it; nullopt if there is none. What changes values (weights, means) makes no indices of numbers.
+std::optional<std::int64_t> table_size(const Architecture& architecture, const Port& input) {
+  const bool is_number = is_floating_point(input.dtype);
+  std::set<std::string> reached{input.name};
+  std::optional<std::int64_t> size;
   for (const Node& node : architecture.nodes) {
     if (std::ranges::none_of(values_of(node), [&](const Value& value) { return reached.contains(value.node); }))
       continue;
-    reached.insert(node.name);
-    const Attributes& attributes = architecture.layer_of(node).attributes;
-    if (attributes.contains("num_embeddings")) bound = std::min(bound, attributes.integer("num_embeddings"));
+    const Layer& layer = architecture.layer_of(node);
+    const LayerType& type = Registry::instance().type_of(layer);
+    if (type.integers == Integers::AreIndices && layer.attributes.contains("num_embeddings"))
+      size =
+          std::min(size.value_or(std::numeric_limits<std::int64_t>::max()), layer.attributes.integer("num_embeddings"));
+    if (!is_number || (type.integers == Integers::Stay && type.parameters(layer.attributes).empty()))
+      reached.insert(node.name);
   }
-  return bound;
+  return size;
 }
 
-Tensor random_tensor(DType dtype, const Shape& shape, std::int64_t bound, std::mt19937_64& random) {
+/// With a `table`, indices into it, whatever the type: Keras's Input has floating-point numbers by default.
+Tensor random_tensor(DType dtype, const Shape& shape, std::optional<std::int64_t> table, std::mt19937_64& random) {
   const auto count = static_cast<std::size_t>(element_count(shape));
-  if (is_floating_point(dtype)) {
+  if (is_floating_point(dtype) && !table) {
     std::normal_distribution<float> normal;
     std::vector<float> values(count);
     std::ranges::generate(values, [&] { return normal(random); });
@@ -84,10 +94,11 @@ Tensor random_tensor(DType dtype, const Shape& shape, std::int64_t bound, std::m
     std::ranges::generate(values, [&] { return static_cast<std::uint8_t>(random() & 1); });
     return tensor_of(dtype, shape, values);
   }
-  std::uniform_int_distribution<std::int64_t> uniform(0, bound - 1);
+  std::uniform_int_distribution<std::int64_t> uniform(0, std::min(kIntegers, table.value_or(kIntegers)) - 1);
   std::vector<std::int64_t> values(count);
   std::ranges::generate(values, [&] { return uniform(random); });
-  return cast(tensor_of(DType::Int64, shape, values), dtype);
+  const Tensor integers = tensor_of(DType::Int64, shape, values);
+  return is_floating_point(dtype) ? floats_of(integers, dtype) : cast(integers, dtype);
 }
 
 }  // namespace
@@ -100,7 +111,7 @@ std::vector<NamedTensor> random_inputs(const Architecture& architecture, const P
   std::vector<NamedTensor> inputs;
   for (const Port& port : presentation.inputs)
     inputs.push_back({port.name, random_tensor(port.dtype, bound_shape(port, symbols, wanted),
-                                               integer_bound(architecture, port.name), random)});
+                                               table_size(architecture, port), random)});
   return inputs;
 }
 

@@ -16,7 +16,8 @@ struct RandomInputs {
   std::map<std::string, Shape> shapes;  // of inputs by name, as presented
 };
 
-/// Normally distributed numbers, and small integers that stay within every table that the input may be looked up in.
+/// Normally distributed numbers; small integers for integers, and for whatever is looked up in a table, within which
+/// they stay.
 /// Open sizes other than the batch get one small number. Throws UsageError for a shape of no input, or one that does
 /// not fit.
 std::vector<NamedTensor> random_inputs(const Architecture& architecture, const Presentation& presentation,

@@ -139,9 +139,7 @@ const std::vector<Format>& formats() {
 const Format& format_for(const std::string& path, const std::string& wanted) {
   const Format* best = nullptr;
   std::size_t longest = 0;
-  std::string names;
   for (const Format& format : formats()) {
-    names += (names.empty() ? "" : ", ") + format.name;
     if (!wanted.empty() && format.name == wanted) best = &format;
     if (!wanted.empty()) continue;
     for (const std::string& suffix : format.suffixes)
@@ -150,8 +148,8 @@ const Format& format_for(const std::string& path, const std::string& wanted) {
         longest = suffix.size();
       }
   }
-  if (!best && !wanted.empty()) throw UsageError("no format is called \"" + wanted + "\"; there are " + names);
-  if (!best) throw UsageError(path + ": its suffix does not tell the format; say --to with one of " + names);
+  if (!best && !wanted.empty()) throw UsageError("no format is called \"" + wanted + "\"; there are " + format_names());
+  if (!best) throw UsageError(path + ": its suffix does not tell the format; say --to with one of " + format_names());
   if (!best->write) throw Unsupported(path + ": the format " + best->name + " is not written yet");
   return *best;
 }
@@ -169,6 +167,13 @@ Model cast_weights(const Model& model, DType dtype) {
 }
 
 }  // namespace
+
+std::string format_names() {
+  std::string names;
+  for (const Format& format : formats())
+    if (format.write) names += (names.empty() ? "" : ", ") + format.name;
+  return names;
+}
 
 void write_view(const Model& model, const std::string& path, const std::string& destination, const SaveOptions& options,
                 Notes& notes) {

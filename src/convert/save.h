@@ -11,6 +11,9 @@ namespace h5bridge {
 /// What a destination has no place for, a line each.
 using Notes = std::vector<std::string>;
 
+/// The formats that are written, for messages: "keras-h5, torch, ...".
+std::string format_names();
+
 /// Writes one view to `path`, a temporary that will become `destination`: the suffix of that one tells the format, and
 /// messages and notes name it. With options.lossless a note is an error, Unsupported.
 void write_view(const Model& model, const std::string& path, const std::string& destination, const SaveOptions& options,

@@ -63,6 +63,17 @@ void read_extra(const hdf5::Group& root, KerasFile& file) {
   }
 }
 
+// A file that has no list of layers.
+[[noreturn]] void refuse(const hdf5::Group& root) {
+  const auto is = [](const std::string& what) {
+    throw Unsupported("is " + what + ", which h5bridge does not read yet");
+  };
+  if (root.has("layer_0")) is("a file of weights of Keras 0");
+  if (root.has("layers") || root.has("_layer_checkpoint_dependencies"))
+    is("Keras 3's file of weights alone (.weights.h5)");
+  throw MalformedFile("no Keras model: " + root.path() + " has no attribute layer_names");
+}
+
 }  // namespace
 
 KerasFile read_keras_h5(const std::string& path) {
@@ -70,7 +81,7 @@ KerasFile read_keras_h5(const std::string& path) {
   const auto nested = root.has("model_weights") ? std::optional(root.group("model_weights")) : std::nullopt;
   const hdf5::Group& weights = nested ? *nested : root;
   const auto layer_names = names_in(weights, "layer_names");
-  if (!layer_names) throw MalformedFile("no Keras model: " + weights.path() + " has no attribute layer_names");
+  if (!layer_names) refuse(weights);
 
   KerasFile file;
   file.model_config = read_json(root, "model_config");

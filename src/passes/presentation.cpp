@@ -36,6 +36,24 @@ std::vector<std::int64_t> recorded_axes(const Json& json, std::size_t rank) {
   return axes;
 }
 
+// A dict's keys, else what the framework that the model came from calls them, however they are laid out.
+std::vector<std::string> output_names(const Model& model) {
+  const Architecture& architecture = *model.architecture;
+  std::vector<std::string> keras;
+  if (model.framework == Framework::Keras) {
+    const DataFormat format = presented_format(architecture, Framework::Keras);
+    const LayoutChange change = change_layout(architecture, format, Framework::Keras);
+    keras = plan_keras(change.architecture, change.weights).output_names;
+  }
+  std::set<std::string> taken;
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < architecture.outputs.size(); ++i) {
+    const std::string& key = architecture.outputs[i].name;
+    names.push_back(repeated_name(!key.empty() ? key : keras.empty() ? "output" : keras[i], taken));
+  }
+  return names;
+}
+
 // What was recorded when the model left Keras.
 Presentation recorded_presentation(const Architecture& architecture, const Json& record) {
   Presentation result;
@@ -74,24 +92,25 @@ Presentation presentation_of(const Model& model, Framework framework) {
   const Architecture& architecture = *model.architecture;
   const bool keras = framework == Framework::Keras;
   if (const Json* record = architecture.keras.find(kPresented); record && keras)
-    return in_file("\"presented\" of the architecture", [&] { return recorded_presentation(architecture, *record); });
+    return in_file("\"presented\" of the architecture", [&] {
+      Presentation result = recorded_presentation(architecture, *record);
+      if (model.framework == Framework::Keras) return result;
+      const std::vector<std::string> names = output_names(model);
+      for (std::size_t i = 0; i < names.size(); ++i) result.outputs[i].name = names[i];
+      return result;
+    });
   const LayoutChange change = change_layout(architecture, presented_format(architecture, framework), framework);
-  std::vector<std::string> keras_outputs;
-  if (keras) keras_outputs = plan_keras(change.architecture, change.weights).output_names;
-
+  const std::vector<std::string> names = output_names(model);
   Presentation result;
   const Shapes shapes = infer_shapes(architecture);
   for (const Input& input : architecture.inputs) {
     const auto& axes = change.inputs.at(input.name);
     result.inputs.push_back({input.name, permuted(input.shape, axes), input.dtype, axes});
   }
-  std::set<std::string> taken;
   for (std::size_t i = 0; i < architecture.outputs.size(); ++i) {
-    const Output& output = architecture.outputs[i];
     const auto& axes = change.outputs[i];
-    const std::string name = !output.name.empty() ? output.name : keras ? keras_outputs[i] : "output";
     result.outputs.push_back(
-        {repeated_name(name, taken), permuted(shapes.of(output.value), axes), DType::Float32, axes});
+        {names[i], permuted(shapes.of(architecture.outputs[i].value), axes), DType::Float32, axes});
   }
   return result;
 }

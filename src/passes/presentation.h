@@ -19,7 +19,8 @@ struct Presentation {
     std::vector<std::int64_t> axes;  // presented = kept.permute(axes)
   };
   std::vector<Port> inputs;   // in the architecture's order
-  std::vector<Port> outputs;  // named by the dict's keys, else by Keras's layer names, or output, output_1, ...
+  std::vector<Port> outputs;  // named by the dict's keys, else as the framework that the model came from has them:
+                              // Keras's layer names, or output, output_1, ...
 };
 
 /// The inputs and outputs of `model` as `framework` has them; by default the framework that the model came from.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "convert/agreement.h"
 #include "h5bridge/error.h"
 #include "runtime/symbols.h"
 
@@ -41,8 +42,22 @@ void check_shape(const Port& port, const Shape& shape, const Symbols& symbols) {
 
 bool is_integer(DType dtype) { return name_of(dtype).find("int") != std::string_view::npos; }
 
-Tensor converted(const Port& port, const Tensor& tensor) {
+/// Throws UsageError for numbers that `dtype` does not have.
+Tensor narrowed(const Tensor& tensor, DType dtype) {
+  try {
+    return cast(tensor, dtype);
+  } catch (const Unsupported& error) {
+    throw UsageError(error.what());
+  }
+}
+
+Tensor converted(const Port& port, const Tensor& tensor, Framework framework) {
   if (tensor.dtype() == port.dtype) return tensor;
+  if (framework == Framework::Keras && is_integer(tensor.dtype())) {
+    if (is_floating_point(port.dtype)) return floats_of(tensor, port.dtype);
+    if (is_integer(port.dtype))
+      return in_file("input \"" + port.name + "\"", [&] { return narrowed(tensor, port.dtype); });
+  }
   const bool both_floating = is_floating_point(tensor.dtype()) && is_floating_point(port.dtype);
   const bool wider_integer =
       is_integer(tensor.dtype()) && is_integer(port.dtype) && size_of(tensor.dtype()) < size_of(port.dtype);
@@ -67,7 +82,8 @@ void check_shapes(const std::vector<Port>& ports, const std::vector<Shape>& shap
   }
 }
 
-std::vector<Tensor> checked_inputs(const std::vector<Port>& ports, const std::vector<NamedTensor>& given) {
+std::vector<Tensor> checked_inputs(const std::vector<Port>& ports, const std::vector<NamedTensor>& given,
+                                   Framework framework) {
   for (const NamedTensor& tensor : given)
     if (std::ranges::find(ports, tensor.name, &Port::name) == ports.end())
       throw UsageError("the model has no input \"" + tensor.name + "\", only " + listed(ports));
@@ -75,7 +91,7 @@ std::vector<Tensor> checked_inputs(const std::vector<Port>& ports, const std::ve
   for (const Port& port : ports) shapes.push_back(input_for(port, given).shape());
   check_shapes(ports, shapes);
   std::vector<Tensor> result;
-  for (const Port& port : ports) result.push_back(converted(port, input_for(port, given)));
+  for (const Port& port : ports) result.push_back(converted(port, input_for(port, given), framework));
   return result;
 }
 

@@ -42,6 +42,7 @@ class TorchRunner : public Runner {
       : device_(parse_device(options.device)),
         module_(to_module(model, device_, {.layout = options.layout})),
         presentation_(presentation_of(model, options.layout.value_or(model.framework))),
+        framework_(model.architecture->keras.contains("class_name") ? Framework::Keras : model.framework),
         batch_size_(options.batch_size) {
     module_->eval();
     presentation_.inputs = in_dtype(std::move(presentation_.inputs), parameter_dtype(*module_));
@@ -89,7 +90,8 @@ class TorchRunner : public Runner {
 
   std::vector<torch::Tensor> on_device(const std::vector<NamedTensor>& inputs) const {
     std::vector<torch::Tensor> result;
-    for (const Tensor& input : checked_inputs(presentation_.inputs, inputs)) result.push_back(to_torch(input, device_));
+    for (const Tensor& input : checked_inputs(presentation_.inputs, inputs, framework_))
+      result.push_back(to_torch(input, device_));
     return result;
   }
 
@@ -124,6 +126,7 @@ class TorchRunner : public Runner {
   torch::Device device_;
   std::shared_ptr<Module> module_;
   Presentation presentation_;
+  Framework framework_;  // whose model it was first
   std::int64_t batch_size_;
   std::optional<Size> batch_;  // the size of the batch axis
 };

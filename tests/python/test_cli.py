@@ -368,7 +368,8 @@ def inspected(h5bridge, *sources, status=0):
     done = h5bridge("inspect", *sources, "--json")
     assert done.returncode == status, done.stderr
     document = json.loads(done.stdout)
-    assert list(document) == ["format", "architecture", "tensors", "training", "metadata"]
+    failed = ["error"] if done.returncode else []
+    assert list(document) == ["format", "architecture", "tensors", "training", "metadata", *failed]
     for tensor in document["tensors"]:
         assert list(tensor) == ["name", "shape", "dtype", "trainable"]
     return document
@@ -495,7 +496,9 @@ def test_inspect_never_runs_what_is_pickled(h5bridge, tmp_path):
 
 def test_inspect_damaged_file_fails(h5bridge, net, tmp_path):
     truncated_zip(tmp_path)
-    assert_fails(h5bridge("inspect", "bad", "--json"), 3, "bad: ")
+    assert_fails(h5bridge("inspect", "bad"), 3, "bad: ")
+    done = h5bridge("inspect", "bad", "--json")
+    assert done.returncode == 3 and json.loads(done.stdout)["error"].startswith("bad: ")
 
 
 # ---- validate ----

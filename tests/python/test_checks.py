@@ -1,0 +1,211 @@
+"""Checks that check: what verify, compare and --check must not pass over."""
+
+import json
+import subprocess
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from keras_helpers import keras
+from program import PROGRAM, needs_libtorch, needs_program
+
+pytestmark = [needs_program, needs_libtorch]
+TWO_OUTPUTS = {
+    "h5bridge": 1,
+    "name": "Two",
+    "inputs": [{"name": "x", "shape": ["batch", 4]}],
+    "layers": [
+        {"name": "a", "type": "Linear", "attributes": {"in_features": 4, "out_features": 3}},
+        {"name": "b", "type": "ReLU"},
+    ],
+    "outputs": ["a", "b"],
+}
+
+
+def h5bridge(*arguments, status=0, folder=None):
+    done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, cwd=folder)
+    assert done.returncode == status, (done.returncode, done.stdout, done.stderr)
+    return done
+
+
+def strict(text):
+    """JSON as others than Python read it: without NaN and Infinity."""
+
+    def refuse(word):
+        raise ValueError(f"{word} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+@pytest.fixture
+def two(tmp_path):
+    layer = torch.nn.Linear(4, 3)
+    (tmp_path / "net.json").write_text(json.dumps(TWO_OUTPUTS))
+    torch.save({f"a.{name}": tensor for name, tensor in layer.state_dict().items()}, tmp_path / "net.pth")
+    x = torch.randn(2, 4)
+    a = layer(x).detach()
+    np.save(tmp_path / "x.npy", x.numpy())
+    arrays = {"output": a.numpy(), "output_1": torch.relu(a).numpy()}
+    np.savez(tmp_path / "both.npz", **arrays)
+    np.savez(tmp_path / "one.npz", output=arrays["output"])
+    np.savez(tmp_path / "more.npz", **arrays, third=arrays["output"])
+    return tmp_path
+
+
+VERIFY = ["verify", "net.json", "net.pth", "--input", "x.npy", "--expect"]
+
+
+def test_outputs_that_are_missing_on_either_side_disagree(two):
+    h5bridge(*VERIFY, "both.npz", folder=two)
+    assert '"output_1": is not among the expected arrays' in h5bridge(*VERIFY, "one.npz", folder=two, status=1).stdout
+    assert '"third": is expected' in h5bridge(*VERIFY, "more.npz", folder=two, status=1).stdout
+    printed = strict(h5bridge(*VERIFY, "one.npz", "--json", folder=two, status=1).stdout)
+    assert [output["agrees"] for output in printed["outputs"]] == [True, False]
+
+
+def test_json_is_valid_for_every_reader(two):
+    np.save(two / "x.npy", np.full((2, 4), np.nan, np.float32))
+    printed = strict(h5bridge("run", "net.json", "net.pth", "--input", "x.npy", "--json", folder=two).stdout)
+    assert printed["outputs"][0]["mean"] == "NaN"
+    strict(h5bridge(*VERIFY, "both.npz", "--json", folder=two, status=1).stdout)
+
+
+@pytest.mark.parametrize(
+    "arguments, status",
+    [
+        (["convert", "nothing.json", "-o", "a.h5"], 5),
+        (["convert", "net.json", "net.pth", "-o", "a.xyz"], 2),
+        (["run", "net.json", "net.pth", "--input", "y=x.npy"], 2),
+        (["inspect", "broken.json"], 3),
+        (["validate", "broken.json"], 3),
+        (["compare", "net.pth", "broken.json"], 3),
+        (["verify", "net.json", "net.pth", "--frobnicate"], 2),
+    ],
+)
+def test_errors_are_json_where_it_is_asked_for(two, arguments, status):
+    (two / "broken.json").write_text('{"h5bridge": 1, "inputs": [}')
+    done = h5bridge(*arguments, "--json", folder=two, status=status)
+    assert "error" in strict(done.stdout) and done.stderr.startswith("h5bridge: ")
+    assert h5bridge(*arguments, folder=two, status=status).stdout == ""
+
+
+@pytest.mark.parametrize("number", ["-1", "nan", "x"])
+def test_tolerances_are_no_negative_numbers(two, number):
+    done = h5bridge(*VERIFY, "both.npz", "--atol", number, folder=two, status=2)
+    assert len(done.stderr) < 90 and f"--atol: {number}" in done.stderr, done.stderr
+
+
+def test_names_of_outputs_are_the_same_in_either_layout(two):
+    h5bridge("convert", "net.json", "net.pth", "-o", "net.h5", folder=two)
+    for sources, names in ((["net.json", "net.pth"], ["output", "output_1"]), (["net.h5"], ["a", "b"])):
+        for layout in ("keras", "torch"):
+            h5bridge("run", *sources, "--input", "x.npy", "--input-layout", layout, "-o", f"{layout}.npz", folder=two)
+            assert list(np.load(two / f"{layout}.npz")) == names
+
+
+def test_compare_tells_types(two):
+    h5bridge("convert", "net.json", "net.pth", "--dtype", "float16", "-o", "half.pth", folder=two)
+    done = h5bridge("compare", "net.pth", "half.pth", "--atol", "0.1", folder=two, status=1)
+    assert 'tensor "a.weight": has dtype float16, expected float32' in done.stdout
+
+
+def checkpoint(path, change=lambda state: None, **settings):
+    torch.manual_seed(0)
+    layer = torch.nn.Linear(4, 3)
+    optimizer = torch.optim.SGD([layer.weight, layer.bias], **({"lr": 0.1, "momentum": 0.9} | settings))
+    layer(torch.randn(8, 4)).square().mean().backward()
+    optimizer.step()
+    state = optimizer.state_dict()
+    change(state)
+    weights = {f"a.{name}": tensor for name, tensor in layer.state_dict().items()}
+    torch.save({"epoch": 1, "model_state_dict": weights, "optimizer_state_dict": state, "loss": 0.5}, path)
+
+
+def test_compare_tells_optimizers(two):
+    checkpoint(two / "a.tar")
+    weights = torch.load(two / "a.tar")["model_state_dict"]
+    torch.save(weights, two / "plain.pth")
+
+    def compare(other, status):
+        return h5bridge("compare", "net.json", "a.tar", "--with", "net.json", other, folder=two, status=status)
+
+    compare("a.tar", 0)
+    assert "only the first has an optimizer, SGD" in compare("plain.pth", 0).stderr
+    h5bridge("convert", "net.json", "a.tar", "-o", "a.h5", folder=two)
+    h5bridge("compare", "net.json", "a.tar", "--with", "a.h5", folder=two)
+
+    def same_weights(**changes):
+        checkpoint(two / "b.tar", **changes)
+        both = torch.load(two / "b.tar")
+        both["model_state_dict"] = weights
+        torch.save(both, two / "b.tar")
+
+    same_weights(lr=0.2)
+    assert "the optimizer's lr is 0.2, expected 0.1" in compare("b.tar", 1).stdout
+    same_weights(change=lambda state: state["state"][0]["momentum_buffer"].mul_(2))
+    assert "the optimizer's momentum_buffer of a_weight: largest absolute error" in compare("b.tar", 1).stdout
+    same_weights(change=lambda state: state["state"].pop(0))
+    assert "the optimizer's momentum_buffer of a_weight is only in the first" in compare("b.tar", 1).stdout
+
+
+@pytest.fixture
+def text_model(tmp_path):
+    """As in Keras's tutorials: the Input's dtype is float32."""
+    keras.utils.set_random_seed(0)
+    given = keras.Input((20,), name="tokens")
+    x = keras.layers.Embedding(6, 8)(given)
+    keras.Model(given, keras.layers.Dense(2)(keras.layers.GlobalAveragePooling1D()(x))).save(tmp_path / "text.h5")
+    return tmp_path
+
+
+def test_random_indices_stay_within_a_table(text_model):
+    h5bridge("convert", "text.h5", "-o", "text.json", "-o", "text.pth", "--check", folder=text_model)
+    h5bridge("compare", "text.h5", "text.h5", "--random-inputs", 50, folder=text_model)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "uint8", "float64"])
+def test_keras_takes_integers_for_a_floating_point_input(text_model, dtype):
+    tokens = np.arange(40).reshape(2, 20) % 6
+    for name, array in (("ids.npy", tokens.astype(dtype)), ("floats.npy", tokens.astype("float32"))):
+        np.save(text_model / name, array)
+        h5bridge("run", "text.h5", "--input", name, "-o", "out.npy" if name == "ids.npy" else "expected.npy", folder=text_model)
+    np.testing.assert_array_equal(np.load(text_model / "out.npy"), np.load(text_model / "expected.npy"))
+
+
+def test_keras_takes_wider_integers_that_fit(tmp_path):
+    given = keras.Input((3,), dtype="int32")
+    keras.Model(given, keras.layers.Embedding(6, 2)(given)).save(tmp_path / "text.h5")
+    np.save(tmp_path / "ids.npy", np.array([[0, 5, 2]]))
+    h5bridge("run", "text.h5", "--input", "ids.npy", folder=tmp_path)
+    np.save(tmp_path / "ids.npy", np.array([[0, 2**40, 2]]))
+    done = h5bridge("run", "text.h5", "--input", "ids.npy", folder=tmp_path, status=2)
+    assert "input" in done.stderr and "does not fit int32" in done.stderr
+
+
+def test_formats_stand_in_help():
+    help_of = h5bridge("convert", "--help").stdout
+    for name in ("keras-h5", "torch", "architecture"):
+        assert name in help_of[help_of.index("--to") :]
+
+
+def test_files_that_are_not_read_yet_are_named(tmp_path):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.save_weights(tmp_path / "m.weights.h5")
+    assert ".weights.h5" in h5bridge("inspect", "m.weights.h5", folder=tmp_path, status=4).stderr
+    with h5py.File(tmp_path / "old.h5", "w") as file:
+        file.attrs["nb_layers"] = 1
+        file.create_group("layer_0").attrs["nb_params"] = 1
+        file["layer_0"]["param_0"] = np.zeros((3, 2), np.float32)
+    assert "weights of Keras 0" in h5bridge("inspect", "old.h5", folder=tmp_path, status=4).stderr
+
+
+def test_the_code_of_a_lambda_is_not_printed(tmp_path):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Lambda(lambda x: x + 1, name="plus")])
+    model.save(tmp_path / "m.h5")
+    code = json.loads(h5py.File(tmp_path / "m.h5").attrs["model_config"])["config"]["layers"][1]["config"]["function"]
+    for command in (["convert", "m.h5", "-o", "m.pth"], ["validate", "m.h5"], ["inspect", "m.h5"]):
+        done = h5bridge(*command, folder=tmp_path, status=4)
+        assert '"plus" (Lambda)' in done.stderr
+        assert json.dumps(code)[:60] not in done.stdout + done.stderr and "code" not in done.stdout + done.stderr
