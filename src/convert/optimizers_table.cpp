@@ -48,21 +48,17 @@ std::string section_of(const OptimizerMapping& mapping) {
 std::string optimizers_table() {
   std::string result =
       "# Optimizers\n\n"
-      "What of an optimizer is carried between PyTorch and Keras. Generated from the definitions in `src/optimizers/` "
-      "by\n"
-      "`h5bridge_generate`; a test compares this copy. Everything else is said in a note when it is left out, and "
-      "refused\n"
-      "with `--lossless`: `dampening`, `maximize`, `lr_decay` and the like, and Keras's `clipnorm`, "
-      "`global_clipnorm`,\n"
-      "`clipvalue`, `use_ema`, `loss_scale_factor`, `gradient_accumulation_steps` and schedules, of which PyTorch gets "
-      "the\n"
-      "learning rate that they give now. On the way home it is there again: PyTorch's settings stand in the `.h5` "
-      "beside\n"
-      "what Keras reads (until Keras saves it), Keras's in a member `keras` of a checkpoint's `param_groups`, which\n"
-      "PyTorch keeps. What was changed meanwhile stays changed.\n\n"
-      "Groups that differ in `weight_decay` alone, some of them without, become one optimizer, and a note has the call "
-      "of\n"
-      "`exclude_from_weight_decay` that does the same in Keras. Groups that differ otherwise are refused.\n";
+      "What of an optimizer is carried between PyTorch and Keras. Generated from the definitions in\n"
+      "`src/optimizers/` by `h5bridge_generate`; a test compares this copy. Everything else is said in a note\n"
+      "when it is left out, and refused with `--lossless`: `dampening`, `maximize`, `lr_decay` and the like, and\n"
+      "Keras's `clipnorm`, `global_clipnorm`, `clipvalue`, `use_ema`, `loss_scale_factor`,\n"
+      "`gradient_accumulation_steps` and schedules, of which PyTorch gets the learning rate that they give now.\n"
+      "On the way home it is there again: PyTorch's settings stand in the `.h5` beside what Keras reads (until\n"
+      "Keras saves it), Keras's in a member `keras` of a checkpoint's `param_groups`, which PyTorch keeps. What\n"
+      "was changed meanwhile stays changed.\n\n"
+      "Groups that differ in `weight_decay` alone, some of them without, become one optimizer, and a note has\n"
+      "the call of `exclude_from_weight_decay` that does the same in Keras. Groups that differ otherwise are\n"
+      "refused.\n";
   for (const OptimizerMapping& mapping : optimizer_mappings()) result += section_of(mapping);
   return result;
 }

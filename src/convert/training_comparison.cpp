@@ -21,26 +21,26 @@ bool is_same(const Json& a, const Json& b) {
   return x == y || std::abs(x - y) <= 1e-6 * std::max(std::abs(x), std::abs(y));
 }
 
-// Slots by parameter, these by names that survive Keras.
-using Slots = std::map<std::string, const std::vector<NamedTensor>*>;
-Slots slots_of(const Optimizer& optimizer) {
-  Slots result;
+// StateByName by parameter, these by names that survive Keras.
+using StateByName = std::map<std::string, const std::vector<NamedTensor>*>;
+StateByName slots_of(const Optimizer& optimizer) {
+  StateByName result;
   for (const auto& [parameter, slots] : optimizer.slots) result[keras_name(parameter)] = &slots;
   return result;
 }
 
-const Tensor* find_slot(const Slots& slots, const std::string& parameter, const std::string& name) {
+const Tensor* find_slot(const StateByName& slots, const std::string& parameter, const std::string& name) {
   const auto found = slots.find(parameter);
   if (found == slots.end()) return nullptr;
   const auto slot = std::ranges::find(*found->second, name, &NamedTensor::name);
   return slot == found->second->end() ? nullptr : &slot->tensor;
 }
 
-bool has_numbers_for_names(const Slots& slots) {
+bool has_numbers_for_names(const StateByName& slots) {
   const auto is_number = [](const std::string& name) {
     return !name.empty() && name.find_first_not_of("0123456789") == std::string::npos;
   };
-  return !slots.empty() && std::ranges::all_of(slots, is_number, &Slots::value_type::first);
+  return !slots.empty() && std::ranges::all_of(slots, is_number, &StateByName::value_type::first);
 }
 
 class Comparison {
@@ -88,20 +88,20 @@ class Comparison {
   }
 
   void compare_slots() {
-    const Slots a = slots_of(a_), b = slots_of(b_);
+    const StateByName a = slots_of(a_), b = slots_of(b_);
     if (has_numbers_for_names(a) != has_numbers_for_names(b) && !a.empty() && !b.empty()) {
       result_.notes.push_back(
           "the optimizers' state is not compared: one of them numbers its parameters, and no architecture names them");
       return;
     }
     std::set<std::pair<std::string, std::string>> all;
-    for (const Slots* slots : {&a, &b})
+    for (const StateByName* slots : {&a, &b})
       for (const auto& [parameter, tensors] : *slots)
         for (const NamedTensor& slot : *tensors) all.emplace(parameter, slot.name);
     for (const auto& [parameter, name] : all) compare_slot(parameter, name, a, b);
   }
 
-  void compare_slot(const std::string& parameter, const std::string& name, const Slots& a, const Slots& b) {
+  void compare_slot(const std::string& parameter, const std::string& name, const StateByName& a, const StateByName& b) {
     const Tensor* first = find_slot(a, parameter, name);
     const Tensor* second = find_slot(b, parameter, name);
     const std::string what = "the optimizer's " + name + " of " + parameter;

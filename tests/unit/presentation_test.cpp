@@ -46,7 +46,11 @@ Axes axes_of_output(const Architecture& architecture, std::size_t i, Framework f
 
 TEST_CASE("an output that the way to PyTorch did not move is not moved on the way back") {
   const Architecture torch = architecture_for_torch(over_rows());
-  const Presentation keras = presentation_of(model_of(torch), Framework::Keras);
+  Model from_keras = model_of(torch);
+  from_keras.framework = Framework::Keras;
+  const Presentation keras = presentation_of(from_keras);
+  // PyTorch's model in Keras's layout keeps PyTorch's names.
+  CHECK(presentation_of(model_of(torch), Framework::Keras).outputs.at(1).name == "output_1");
   CHECK(keras.inputs.at(0).axes == Axes{0, 2, 3, 1});
   CHECK(keras.outputs.at(0).axes == Axes{0, 1, 2, 3});
   CHECK(keras.outputs.at(1).axes == Axes{0, 2, 3, 1});
