@@ -117,3 +117,205 @@ def test_a_state_dict_that_is_not_tied_as_its_architecture_says(tmp_path):
     torch.save(tensors, state)
     assert "head.weight differs from tok.weight" in h5bridge("convert", architecture, state, "-o", tmp_path / "net.h5", status=3)
     h5bridge("convert", architecture, state, "-o", tmp_path / "net.h5", "--untie")
+
+
+class Head(nn.Module):
+    """A language model's: an embedding, whose table the head has as well."""
+
+    def __init__(self):
+        super().__init__()
+        self.tok = nn.Embedding(WORDS, WIDTH)
+        self.mix = nn.Linear(WIDTH, WIDTH)
+        self.head = nn.Linear(WIDTH, WORDS, bias=False)
+        self.head.weight = self.tok.weight
+
+    def forward(self, ids):
+        return self.head(torch.tanh(self.mix(self.tok(ids))))
+
+
+class HeadFirst(nn.Module):
+    """The head is called before the embedding, and registered before it; all of it is square."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(WIDTH, WIDTH, bias=False)
+        self.tok = nn.Embedding(WIDTH, WIDTH)
+        self.tok.weight = self.head.weight
+        self.scale = nn.Parameter(torch.rand(LENGTH, WIDTH))
+
+    def forward(self, ids):
+        first = self.head(self.scale * ids[..., None])
+        return first + 2 * self.tok(ids % WIDTH)
+
+
+class Translator(nn.Module):
+    """Two embeddings and a head with one table, as encoders and decoders have them."""
+
+    def __init__(self):
+        super().__init__()
+        self.source = nn.Embedding(WORDS, WIDTH)
+        self.target = nn.Embedding(WORDS, WIDTH)
+        self.head = nn.Linear(WIDTH, WORDS, bias=False)
+        self.target.weight = self.head.weight = self.source.weight
+
+    def forward(self, ids):
+        mixed = torch.tanh(self.source(ids)) * self.target(ids.flip(1))
+        return self.head(mixed), self.head(torch.sin(mixed))
+
+
+class Layers(nn.Module):
+    """Layers with a module each and parameters in common: the third has a bias of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.tok = nn.Embedding(WORDS, WIDTH)
+        self.a, self.b, self.c = (nn.Linear(WIDTH, WIDTH) for _ in range(3))
+        self.b.weight, self.b.bias, self.c.weight = self.a.weight, self.a.bias, self.a.weight
+
+    def forward(self, ids):
+        return self.c(torch.tanh(self.b(torch.tanh(self.a(self.tok(ids))))))
+
+
+TIED = {
+    Head: (["tok/embeddings", "mix/kernel", "mix/bias"], "ReversibleEmbedding", []),
+    Translator: (["source/embeddings"], "ReversibleEmbedding", []),
+    Layers: (["tok/embeddings", "a/kernel", "a/bias", "c/kernel", "c/bias"], "Dense", ["a.weight and c.weight"]),
+}
+
+
+def ids():
+    return torch.randint(WORDS, (3, LENGTH), generator=torch.Generator().manual_seed(1))
+
+
+def outputs(result):
+    return [r.detach().numpy() if isinstance(r, torch.Tensor) else keras.ops.convert_to_numpy(r) for r in (result if isinstance(result, (list, tuple)) else [result])]
+
+
+def assert_same_outputs(found, expected, tolerance=1e-5):
+    for a, b in zip(outputs(found), outputs(expected), strict=True):
+        assert np.abs(a - b).max() <= tolerance * np.abs(b).max()
+
+
+@pytest.mark.parametrize("kind", TIED)
+def test_what_keras_can_say_is_one_variable_there(kind, tmp_path):
+    variables, class_name, noted = TIED[kind]
+    module = made(kind)
+    architecture, state = files_of(module, tmp_path)
+    said = json.loads(h5bridge("convert", architecture, state, "-o", tmp_path / "net.h5", "--json", "--check"))
+    assert len(said["notes"]) == len(noted) and all(names in note for names, note in zip(noted, said["notes"]))
+    model = keras.models.load_model(tmp_path / "net.h5")
+    assert [variable.path for variable in model.weights] == variables
+    assert any(type(layer).__name__ == class_name and len(layer._inbound_nodes) > 1 for layer in model.layers)
+    assert_same_outputs(model(ids()), module(ids()))
+
+
+def trained_in_keras(module, folder):
+    """The files of a module after some steps in Keras, and what the Keras model computes."""
+    architecture, state = files_of(module, folder)
+    h5bridge("convert", architecture, state, "-o", folder / "net.h5")
+    model = keras.models.load_model(folder / "net.h5")
+    model.compile(keras.optimizers.Adam(0.02), "mse")
+    targets = [np.ones_like(array) for array in outputs(model(ids()))]
+    for _ in range(3):
+        model.train_on_batch(ids().numpy(), targets if len(targets) > 1 else targets[0])
+    model.save(folder / "trained.h5")
+    return architecture, folder / "trained.h5", model(ids())
+
+
+@pytest.mark.parametrize("kind", [Head, Translator])
+def test_trained_as_one_it_comes_home_as_one(kind, tmp_path):
+    module = made(kind)
+    before = module.state_dict()["head.weight"].clone()
+    architecture, trained, expected = trained_in_keras(module, tmp_path)
+    h5bridge("convert", trained, architecture, "-o", tmp_path / "home.pth", "-o", tmp_path / "home.json")
+    home = torch.load(tmp_path / "home.pth", weights_only=True)
+    assert list(home) == list(module.state_dict())
+    assert len({home[name].data_ptr() for name in home if ".weight" in name and "mix" not in name}) == 1
+    module.load_state_dict(home)
+    assert not torch.equal(module.head.weight, before)
+    assert_same_outputs(module(ids()), expected)
+    assert json.loads((tmp_path / "home.json").read_text())["tied"] == json.loads(architecture.read_text())["tied"]
+    h5bridge("validate", trained, architecture)
+
+
+@pytest.mark.parametrize("kind", [Head, Translator])
+def test_keras_own_reversible_embedding_is_an_embedding_and_a_head(kind, tmp_path):
+    _, trained, expected = trained_in_keras(made(kind), tmp_path)
+    h5bridge("convert", trained, "-o", tmp_path / "home.pth", "-o", tmp_path / "home.json")
+    name = "source" if kind is Translator else "tok"
+    assert json.loads((tmp_path / "home.json").read_text())["tied"] == [[f"{name}.weight", f"{name}_reverse.weight"]]
+    home = torch.load(tmp_path / "home.pth", weights_only=True)
+    assert home[f"{name}.weight"].data_ptr() == home[f"{name}_reverse.weight"].data_ptr()
+    h5bridge("convert", tmp_path / "home.json", tmp_path / "home.pth", "-o", tmp_path / "back.h5")
+    back = keras.models.load_model(tmp_path / "back.h5")
+    assert [type(layer).__name__ for layer in back.layers].count("ReversibleEmbedding") == 1
+    assert_same_outputs(back(ids()), expected)
+
+
+@needs_libtorch
+@pytest.mark.parametrize("kind", TIED)
+def test_libtorch_computes_what_both_do(kind, tmp_path):
+    module = made(kind)
+    architecture, trained, expected = trained_in_keras(module, tmp_path)
+    np.savez(tmp_path / "inputs.npz", ids=ids().numpy())
+    results = outputs(expected)
+    h5bridge("run", trained, "--input", tmp_path / "inputs.npz", "-o", tmp_path / "out.npz")
+    found = np.load(tmp_path / "out.npz")
+    for name, array in zip(found.files, results, strict=True):
+        assert np.abs(found[name] - array).max() <= 1e-5 * np.abs(array).max()
+    if kind is Layers:  # what trained apart is refused
+        assert "c.weight differs from a.weight" in h5bridge("compare", trained, "--with", architecture, trained, status=3)
+    else:
+        h5bridge("convert", trained, architecture, "-o", tmp_path / "home.pth")
+        h5bridge("compare", architecture, tmp_path / "home.pth", "--with", trained, architecture, "--random-inputs", 2)
+
+
+@pytest.mark.parametrize("settings", [{"logit_soft_cap": 3.0}, {"tie_weights": False}, {"mask_zero": True}], ids=str)
+def test_settings_of_a_reversible_embedding_that_are_not_known_are_refused(settings, tmp_path):
+    layer = keras.layers.ReversibleEmbedding(WORDS, WIDTH, name="tok", **settings)
+    inputs = keras.Input((LENGTH,), dtype="int64")
+    keras.Model(inputs, layer(layer(inputs), reverse=True)).save(tmp_path / "net.h5")
+    refused = h5bridge("convert", tmp_path / "net.h5", "-o", tmp_path / "net.pth", status=4)
+    assert '"tok" (ReversibleEmbedding)' in refused
+
+
+def test_a_reversible_embedding_that_nothing_calls_in_reverse(tmp_path):
+    layer = keras.layers.ReversibleEmbedding(WORDS, WIDTH, name="tok")
+    inputs = keras.Input((LENGTH,), dtype="int64")
+    model = keras.Model(inputs, layer(inputs))
+    model.save(tmp_path / "net.h5")
+    h5bridge("convert", tmp_path / "net.h5", "-o", tmp_path / "net.pth", "-o", tmp_path / "net.json")
+    assert list(torch.load(tmp_path / "net.pth", weights_only=True)) == ["tok.weight"]
+    assert "tied" not in json.loads((tmp_path / "net.json").read_text())
+
+
+def test_the_head_may_be_called_before_the_embedding(tmp_path):
+    module = made(HeadFirst)
+    export_architecture(module, torch.zeros(2, LENGTH, dtype=torch.long), tmp_path / "net.json")
+    torch.save(module.state_dict(), tmp_path / "net.pth")
+    h5bridge("convert", tmp_path / "net.json", tmp_path / "net.pth", "-o", tmp_path / "net.h5", "--check")
+    model = keras.models.load_model(tmp_path / "net.h5")
+    assert "ReversibleEmbedding" in [type(layer).__name__ for layer in model.layers]
+    assert_same_outputs(model(ids()), module(ids()))
+    model.save(tmp_path / "kept.h5")
+    h5bridge("convert", tmp_path / "kept.h5", tmp_path / "net.json", "-o", tmp_path / "home.pth")
+    home = torch.load(tmp_path / "home.pth", weights_only=True)
+    assert all(torch.equal(home[name], tensor) for name, tensor in module.state_dict().items())
+
+
+def test_optimizers_state_is_that_of_the_first_name(tmp_path):
+    """Of one parameter there is one state, in PyTorch and in Keras."""
+    module = made(Head)
+    optimizer = torch.optim.Adam(module.parameters(), 1e-3)
+    module(ids()).sum().backward()
+    optimizer.step()
+    architecture, _ = files_of(module, tmp_path)
+    torch.save({"model_state_dict": module.state_dict(), "optimizer_state_dict": optimizer.state_dict()}, tmp_path / "ckpt.pth")
+    h5bridge("convert", architecture, tmp_path / "ckpt.pth", "-o", tmp_path / "net.h5")
+    model = keras.models.load_model(tmp_path / "net.h5")
+    model.save(tmp_path / "kept.h5")
+    h5bridge("convert", tmp_path / "net.h5", architecture, "-o", tmp_path / "home.pth", "--checkpoint", "--epoch", 1, "--loss", 0)
+    home = torch.load(tmp_path / "home.pth", weights_only=True)["optimizer_state_dict"]
+    assert list(home["state"]) == list(optimizer.state_dict()["state"])
+    for number, state in optimizer.state_dict()["state"].items():
+        assert all(torch.equal(home["state"][number][slot], tensor) for slot, tensor in state.items())
