@@ -5,6 +5,7 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "convert/arrays.h"
+#include "model/numbers.h"
 #include "passes/presentation.h"
 
 namespace h5bridge::cli {

@@ -4,6 +4,7 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "convert/arrays.h"
+#include "passes/keras_plan.h"
 #include "passes/presentation.h"
 
 namespace h5bridge::cli {
@@ -23,13 +24,31 @@ Agreement not_compared(const std::string& problem) {
   return agreement;
 }
 
+// What an output is called where the same network comes from the other framework, or from other files.
+std::vector<std::string> other_names(const Architecture& architecture, std::size_t output) {
+  const std::string& node = architecture.outputs.at(output).value.node;
+  return {output == 0 ? "output" : "output_" + std::to_string(output), node, keras_name(node)};
+}
+
+void take_other_names(std::vector<NamedTensor>& arrays, const Presentation& looks, const Architecture& architecture) {
+  for (NamedTensor& array : arrays) {
+    if (std::ranges::find(looks.outputs, array.name, &Presentation::Port::name) != looks.outputs.end()) continue;
+    for (std::size_t i = 0; i < looks.outputs.size(); ++i) {
+      const std::string& own = looks.outputs[i].name;
+      const bool is_given = std::ranges::find(arrays, own, &NamedTensor::name) != arrays.end();
+      if (!is_given && std::ranges::count(other_names(architecture, i), array.name) > 0) array.name = own;
+    }
+  }
+}
+
 ExitStatus verify_model(const VerifyCommand& options) {
   const Model model = load(options.sources.sources, options.sources.load);
   print_notes(options.common, model.notes);
   const Presentation looks = presentation_of(model, options.running.layout.value_or(model.framework));
   const std::vector<NamedTensor> inputs = named_for(read_arrays(options.running.inputs), looks.inputs, "input");
   // A name that no output has is a mistake; an array too many is an output that is not there.
-  const std::vector<NamedTensor> arrays = read_arrays(options.expected);
+  std::vector<NamedTensor> arrays = read_arrays(options.expected);
+  if (model.architecture) take_other_names(arrays, looks, *model.architecture);
   std::vector<NamedTensor> others;
   const std::vector<NamedTensor> expected =
       named_for(arrays, looks.outputs, "output", arrays.size() > looks.outputs.size() ? &others : nullptr);

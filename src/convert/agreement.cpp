@@ -5,19 +5,12 @@
 #include <cmath>
 #include <cstdio>
 
+#include "model/numbers.h"
+
 namespace h5bridge {
 namespace {
 
 constexpr std::int64_t kBlock = std::int64_t{1} << 20;
-
-/// Complex numbers as pairs of floats on a last axis; anything else as it is.
-Tensor with_real_elements(const Tensor& tensor) {
-  if (tensor.dtype() != DType::Complex64 && tensor.dtype() != DType::Complex128) return tensor;
-  Shape shape = tensor.shape();
-  shape.push_back(2);
-  return Tensor(tensor.dtype() == DType::Complex64 ? DType::Float32 : DType::Float64, std::move(shape),
-                bytes_in_memory(tensor.read()));
-}
 
 bool close(double found, double expected, const Tolerance& tolerance) {
   if (std::isinf(found) || std::isinf(expected)) return found == expected;
@@ -38,25 +31,6 @@ Shape index_of(std::int64_t position, const Shape& shape) {
 Tensor flat(const Tensor& tensor) { return tensor.reshape({tensor.element_count()}); }
 
 }  // namespace
-
-std::vector<double> as_doubles(const Tensor& given) {
-  const Tensor tensor = with_real_elements(given);
-  if (is_floating_point(tensor.dtype())) return cast(tensor, DType::Float64).values<double>();
-  if (tensor.dtype() == DType::UInt64) {
-    const auto values = tensor.values<std::uint64_t>();
-    return {values.begin(), values.end()};
-  }
-  if (tensor.dtype() == DType::Bool) {
-    const auto values = tensor.values<std::uint8_t>();
-    return {values.begin(), values.end()};
-  }
-  const auto values = cast(tensor, DType::Int64).values<std::int64_t>();
-  return {values.begin(), values.end()};
-}
-
-Tensor floats_of(const Tensor& tensor, DType dtype) {
-  return cast(tensor_of(DType::Float64, tensor.shape(), as_doubles(tensor)), dtype);
-}
 
 Agreement compare_tensors(const Tensor& found_tensor, const Tensor& expected_tensor, const Tolerance& tolerance) {
   const Tensor found = with_real_elements(found_tensor);

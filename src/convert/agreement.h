@@ -43,12 +43,6 @@ Agreement compare_with_dtypes(const Tensor& found, const Tensor& expected, const
 std::string describe(const Agreement& agreement);
 Json::Object to_json(const Agreement& agreement);
 
-/// The elements as doubles, in row-major order. Throws Unsupported for types that have no conversion.
-std::vector<double> as_doubles(const Tensor& tensor);
-
-/// Numbers of any type as those of the floating-point type `dtype`. Throws as as_doubles does.
-Tensor floats_of(const Tensor& tensor, DType dtype);
-
 /// "0.00123", "1.5e-07".
 std::string short_number(double value);
 

@@ -7,6 +7,7 @@
 #include "convert/inspection_parts.h"
 #include "files/torch_file.h"
 #include "h5bridge/error.h"
+#include "model/numbers.h"
 
 namespace h5bridge {
 namespace {
@@ -143,6 +144,12 @@ FilePart inspect_torch_file(const ByteSourcePtr& file, const LoadOptions& option
   } catch (const UsageError&) {
     if (!options.key.empty()) throw;
     return inspect_contents(file);
+  }
+  // A whole module's settings and tree are in no state_dict.
+  if (const Json* torch = model.metadata.find("torch"); torch && torch->find("module")) {
+    FilePart part = inspect_contents(file);
+    part.notes.insert(part.notes.end(), model.notes.begin(), model.notes.end());
+    return part;
   }
   FilePart part;
   for (const NamedTensor& named : model.weights) part.tensors.push_back({named.name, named.tensor, std::nullopt});

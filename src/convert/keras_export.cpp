@@ -11,6 +11,7 @@
 #include "files/digest.h"
 #include "h5bridge/error.h"
 #include "layers/keras_mapping.h"
+#include "model/quoted.h"
 #include "model/tensor_view.h"
 #include "optimizers/keras_optimizer.h"
 #include "optimizers/keras_settings.h"
@@ -24,11 +25,21 @@ namespace {
 
 constexpr const char* kKerasVersion = "3.15.1";
 
+void require_architecture(const Model& model) {
+  if (model.architecture) return;
+  const Json* torch = model.metadata.find("torch");
+  if (const Json* module = torch ? torch->find("module") : nullptr)
+    throw Unsupported("needs an architecture, which the pickled module " + quoted(*module) +
+                      " has in its code, which is not run: export it with tools/h5bridge_export.py, and give that JSON "
+                      "beside the file");
+  throw UsageError("needs an architecture; give the architecture JSON beside the weights");
+}
+
 class KerasWriter {
  public:
   KerasWriter(const Model& model, const SaveOptions& options, Notes& notes)
       : model_(model), options_(options), notes_(notes) {
-    if (!model.architecture) throw UsageError("needs an architecture; give the architecture JSON beside the weights");
+    require_architecture(model);
     if (model.weights.empty() && !parameters_of(*model.architecture).empty())
       throw UsageError("needs weights; give them beside the architecture");
     format_ = options.data_format ? *options.data_format : presented_format(*model.architecture, Framework::Keras);

@@ -10,6 +10,7 @@
 #include "files/architecture_json.h"
 #include "files/digest.h"
 #include "h5bridge/error.h"
+#include "layers/layer_type.h"
 #include "optimizers/keras_optimizer.h"
 #include "passes/frozen.h"
 #include "passes/keras_plan.h"
@@ -65,6 +66,12 @@ std::optional<DataFormat> fitting_format(const Json& model_config, const Archite
   const bool is_last = fits(DataFormat::ChannelsLast);
   if (is_last == fits(DataFormat::ChannelsFirst)) return std::nullopt;
   return is_last ? DataFormat::ChannelsLast : DataFormat::ChannelsFirst;
+}
+
+// Batch normalisation that weighs all batches alike, which takes their count.
+bool averages_all(const Layer& layer) {
+  const Attributes& a = layer.attributes;
+  return a.contains("track_running_stats") && a.boolean("track_running_stats") && a.is_none("momentum");
 }
 
 class KerasReader {
@@ -262,6 +269,12 @@ class KerasReader {
         model_.residuals.push_back(tensor);
       else if (!tensor.name.starts_with(kOptimizerFolder) && !model_.weights.find(tensor.name))
         model_.weights.add(tensor.name, tensor.tensor);
+    for (const Layer& layer : model_.architecture->layers)
+      if (const std::string counter = tensor_name(layer.name, "num_batches_tracked");
+          averages_all(layer) && !model_.weights.find(counter))
+        model_.notes.push_back(counter +
+                               " is 0, because Keras did not keep it: the next batch in PyTorch's training "
+                               "replaces the averages of all before it");
     for (const auto& [name, fallback] : plan_.residuals)
       if (!model_.weights.find(name)) model_.weights.add(name, fallback);
     for (NamedTensor& tensor : unexpected_) model_.weights.set(tensor.name, tensor.tensor);

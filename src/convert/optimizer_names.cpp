@@ -136,8 +136,15 @@ void bind(Optimizer& optimizer, const Registration& registration, const LoadOpti
 }
 
 // Keras has no numbers, and one group: what it wrote gets those that somebody states.
-void number_as_stated(Optimizer& optimizer, const Registration& registration, const LoadOptions& options) {
+void number_as_stated(Optimizer& optimizer, const Registration& registration, const LoadOptions& options,
+                      std::vector<std::string>& notes) {
   const Json::Object settings = optimizer.groups.at(0);
+  const Json* decay = settings.find("weight_decay");
+  if (options.param_order.size() > 1 && decay && decay->is_number() && decay->as_float() != 0)
+    notes.push_back(
+        "each of the stated groups has weight_decay = " + decay->dump() +
+        ": Keras's file does not say which variables it left out (exclude_from_weight_decay), so set it anew "
+        "after load_state_dict");
   optimizer.groups.clear();
   std::vector<std::string> all;
   for (const std::vector<std::string>& stated : options.param_order) {
@@ -153,10 +160,10 @@ void number_as_stated(Optimizer& optimizer, const Registration& registration, co
       throw UsageError("--param-order: '" + name + "' is missing, which the optimizer trains");
 }
 
-void name_optimizer(Optimizer& optimizer, const Model& model, const LoadOptions& options) {
+void name_optimizer(Optimizer& optimizer, Model& model, const LoadOptions& options) {
   const Registration registration(model);
   if (optimizer.keras.empty()) return bind(optimizer, registration, options);
-  if (!options.param_order.empty()) return number_as_stated(optimizer, registration, options);
+  if (!options.param_order.empty()) return number_as_stated(optimizer, registration, options, model.notes);
   number_as_registered(optimizer, model);
 }
 

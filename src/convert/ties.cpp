@@ -79,11 +79,14 @@ void settle_ties(Model& model, bool untie) {
   for (const Names& group : model.architecture->ties) {
     give_all_names(group, model.weights);
     std::vector<Names> parts = equal_parts(group, model.weights);
-    if (!untie || parts.size() < 2)
+    if (!untie || parts.size() < 2) {
       ties.push_back(group);
-    else
+    } else {
+      model.notes.push_back(parts[0].front() + " and " + parts[1].front() +
+                            " are two parameters now: a module that still ties them would take the one for both");
       for (Names& part : parts)
         if (part.size() > 1) ties.push_back(std::move(part));
+    }
   }
   model.architecture->ties = std::move(ties);
 }

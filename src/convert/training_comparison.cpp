@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "model/numbers.h"
 #include "passes/keras_plan.h"
 
 namespace h5bridge {
@@ -63,7 +64,7 @@ class Comparison {
   void differ(const std::string& text) { result_.differences.push_back(text); }
 
   void compare_settings(const std::string& whose, const Json::Object& a, const Json::Object& b) {
-    static const std::set<std::string> kMembers{"params", "param_names"};
+    static const std::set<std::string> kMembers{"params", "param_names", "keras"};
     std::set<std::string> names;
     for (const Json::Object* settings : {&a, &b})
       for (const auto& [name, value] : *settings)

@@ -3,8 +3,10 @@
 #include <array>
 
 #include "files/torch_file.h"
+#include "files/torch_module.h"
 #include "files/torch_optimizer.h"
 #include "h5bridge/error.h"
+#include "model/quoted.h"
 
 namespace h5bridge {
 namespace {
@@ -37,8 +39,11 @@ bool is_state_dict(const pickle::Value& value) {
   });
 }
 
+/// What tensors can be had from: a state_dict, or a whole module.
+bool holds_state(const pickle::Value& value) { return is_state_dict(value) || is_module(value); }
+
 void find_state_dicts(const Entry& entry, std::vector<Entry>& found) {
-  if (is_state_dict(*entry.value)) return found.push_back(entry);
+  if (holds_state(*entry.value)) return found.push_back(entry);
   const auto* dict = entry.value->as<Dict>();
   if (!dict || entry.depth == kDeepestSearch || is_optimizer_state(*entry.value)) return;
   for (const auto& [key, value] : dict->items)
@@ -54,7 +59,10 @@ void drop_lookalikes(std::vector<Entry>& found) {
     return entry.depth == 1 && std::ranges::count(kUsualNames, entry.key) > 0;
   };
   if (std::ranges::any_of(found, is_usual))
-    std::erase_if(found, [](const Entry& entry) { return entry.depth > 1 && !has_metadata(*entry.value->as<Dict>()); });
+    std::erase_if(found, [](const Entry& entry) {
+      const auto* dict = entry.value->as<Dict>();
+      return entry.depth > 1 && dict && !has_metadata(*dict);
+    });
 }
 
 std::string quoted(const std::vector<Entry>& entries) {
@@ -106,7 +114,7 @@ Entry find_state_dict(const pickle::Value& root, const std::string& key) {
   if (!key.empty()) {
     const Ref value = follow(root, key);
     if (!value) throw UsageError("there is no entry '" + key + "' (--key); there are " + quoted(entries_of(root)));
-    if (!is_state_dict(*value))
+    if (!holds_state(*value))
       throw UsageError("the entry '" + key + "' (--key) is " + pickle::describe(*value) +
                        ", not a dict of names to tensors");
     return {key, value};
@@ -146,10 +154,18 @@ std::optional<double> loss_of(const TorchFile& file, const pickle::Value& value)
   return cast(tensor, DType::Float64).values<double>()[0];
 }
 
-Weights read_weights(const TorchFile& file, const Dict& state_dict) {
+/// The names and tensors of a state_dict, or of what a module's would be.
+std::vector<std::pair<std::string, Ref>> state_of(const pickle::Value& value) {
+  const auto* dict = value.as<Dict>();
+  if (!dict) return state_of_module(value);
+  std::vector<std::pair<std::string, Ref>> state;
+  for (const auto& [key, item] : dict->items) state.emplace_back(*key->as<std::string>(), item);
+  return state;
+}
+
+Weights read_weights(const TorchFile& file, const pickle::Value& holder) {
   Weights weights;
-  for (const auto& [key, value] : state_dict.items) {
-    const auto& name = *key->as<std::string>();
+  for (const auto& [name, value] : state_of(holder)) {
     if (!is_tensor(*value))
       throw Unsupported("'" + name + "' is " + pickle::describe(*value) +
                         ", the extra state of a module, and no tensor");
@@ -211,17 +227,22 @@ class CheckpointReader {
 Model read_torch_file(const ByteSourcePtr& file, const LoadOptions& options) {
   const TorchFile torch(file);
   const Entry entry = find_state_dict(torch.root(), options.key);
-  const auto& state_dict = *entry.value->as<Dict>();
 
   Model model;
   model.framework = Framework::Torch;
   model.format = "torch";
-  model.weights = read_weights(torch, state_dict);
+  model.weights = read_weights(torch, *entry.value);
   if (!entry.key.empty()) CheckpointReader(torch, entry).read_into(model, options.optimizer);
-  if (has_metadata(state_dict)) {
+  const auto note = [&](const char* member, Json value) {
     if (!model.metadata.contains("torch")) model.metadata.set("torch", Json::Object{});
-    const Ref metadata = pickle::find(*state_dict.state->as<Dict>(), "_metadata");
-    model.metadata.find("torch")->as_object().set("state_dict_metadata", torch.to_json(*metadata));
+    model.metadata.find("torch")->as_object().set(member, std::move(value));
+  };
+  if (const auto* state_dict = entry.value->as<Dict>(); !state_dict) {
+    note("module", module_class(*entry.value));
+    model.notes.push_back("of the pickled module " + shortened(module_class(*entry.value)) +
+                          " the tensors are read; its code is not run, and its settings are left out");
+  } else if (has_metadata(*state_dict)) {
+    note("state_dict_metadata", torch.to_json(*pickle::find(*state_dict->state->as<Dict>(), "_metadata")));
   }
   return model;
 }

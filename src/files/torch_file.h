@@ -48,7 +48,8 @@ class TorchFile {
 
 /// Reads a state_dict, or a checkpoint that holds one, into weights, training state and metadata["torch"]:
 ///   "state_dict_metadata": its _metadata;  "checkpoint": the entries that have no other place;
-///   "keys": {"state_dict", "optimizer", "epoch", "loss"}: the entries' names where they were found.
+///   "keys": {"state_dict", "optimizer", "epoch", "loss"}: the entries' names where they were found;
+///   "module": the class of a whole module, whose tensors are read as its state_dict would have them.
 /// Parameters of the optimizer that the file does not name go by their number: convert/optimizer_names.h has their
 /// names. An optimizer that cannot be read is left out, and Model::optimizer_left_out says why. Throws UsageError where
 /// several entries could be the state_dict, or options.key is none; Unsupported where there is none, and for whole

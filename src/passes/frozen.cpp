@@ -13,12 +13,12 @@ namespace {
 
 constexpr const char* kTrainable = "trainable";
 
-bool is_frozen_in_keras(const Layer& layer) {
-  const Json* trainable = layer.keras.find(kTrainable);
-  return trainable && *trainable == Json(false);
+bool keeps_statistics(const Layer& layer) {
+  return layer.attributes.contains("track_running_stats") && layer.attributes.boolean("track_running_stats");
 }
 
-// The names of a layer's own parameters, buffers left out.
+}  // namespace
+
 std::vector<std::string> parameter_names(const Layer& layer) {
   std::vector<std::string> names;
   for (const ParameterSpec& spec : Registry::instance().type_of(layer).parameters(layer.attributes))
@@ -26,11 +26,10 @@ std::vector<std::string> parameter_names(const Layer& layer) {
   return names;
 }
 
-bool keeps_statistics(const Layer& layer) {
-  return layer.attributes.contains("track_running_stats") && layer.attributes.boolean("track_running_stats");
+bool is_frozen_in_keras(const Layer& layer) {
+  const Json* trainable = layer.keras.find(kTrainable);
+  return trainable && *trainable == Json(false);
 }
-
-}  // namespace
 
 Architecture with_frozen_layers(Architecture architecture, const std::map<std::string, bool>& trainable,
                                 std::vector<std::string>& notes) {

@@ -15,6 +15,12 @@ namespace h5bridge {
 Architecture with_frozen_layers(Architecture architecture, const std::map<std::string, bool>& trainable,
                                 std::vector<std::string>& notes);
 
+/// The names of a layer's own parameters, buffers left out.
+std::vector<std::string> parameter_names(const Layer& layer);
+
+/// Whether Keras says of the layer that it is not trained.
+bool is_frozen_in_keras(const Layer& layer);
+
 /// The names of all parameters that the architecture has as frozen, by name or as a layer of Keras's.
 std::vector<std::string> frozen_parameters(const Architecture& architecture);
 

@@ -11,6 +11,7 @@
 #include "layers/fused_activation.h"
 #include "layers/registry.h"
 #include "model/node_values.h"
+#include "passes/frozen.h"
 #include "passes/keras_activations.h"
 #include "passes/keras_emitter.h"
 #include "passes/keras_order.h"
@@ -373,11 +374,6 @@ class Planner {
            });
   }
 
-  static bool is_frozen(const Layer& layer) {
-    const Json* trainable = layer.keras.find("trainable");
-    return trainable && *trainable == Json(false);
-  }
-
   // "{layer/cell}/kernel" is "forward_rnn/lstm_cell/kernel" where the configuration's member "layer" is a layer of that
   // name, and "cell" in its own is another. What is not there has no name.
   static std::string path_of(const std::string& variable, const Json::Object& config) {
@@ -410,7 +406,7 @@ class Planner {
     }
     for (const WeightRule& rule : rules.rules) {
       if (rule.part != part.suffix) continue;
-      KerasBinding binding{{}, {}, keras_layer, {}, rule.steps, rule.trainable, is_frozen(layer)};
+      KerasBinding binding{{}, {}, keras_layer, {}, rule.steps, rule.trainable, is_frozen_in_keras(layer)};
       for (const std::string& variable : rule.keras) binding.variables.push_back(path_of(variable, part.config));
       const auto source = [&](const std::string& tensor) {
         const std::string name = tensor_name(layer.name, tensor);

@@ -3,15 +3,11 @@
 #include <algorithm>
 
 #include "model/tensor_view.h"
+#include "passes/frozen.h"
 #include "passes/shapes.h"
 
 namespace h5bridge {
 namespace {
-
-bool is_frozen(const Layer& layer) {
-  const Json* trainable = layer.keras.find("trainable");
-  return trainable && *trainable == Json(false);
-}
 
 // Integers take no gradient.
 bool may_be_parameter(const Tensor& tensor) {
@@ -44,7 +40,7 @@ void Registration::find_names(const Architecture& architecture) {
     single.layers = {layer};
     for (const NamedParameter& parameter : parameters_of(single)) {
       (parameter.spec.role == Role::Buffer ? buffers_ : parameters_).insert(parameter.name);
-      if (is_frozen(layer)) frozen_.insert(parameter.name);
+      if (is_frozen_in_keras(layer)) frozen_.insert(parameter.name);
     }
   }
   frozen_.insert(architecture.frozen.begin(), architecture.frozen.end());

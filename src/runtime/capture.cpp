@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "passes/frozen.h"
 #include "passes/registration.h"
 #include "runtime/capture_optimizer.h"
 #include "runtime/module_implementation.h"

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "convert/agreement.h"
 #include "h5bridge/error.h"
+#include "model/numbers.h"
 #include "runtime/symbols.h"
 
 namespace h5bridge {

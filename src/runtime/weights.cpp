@@ -4,6 +4,7 @@
 
 #include "h5bridge/error.h"
 #include "layers/registry.h"
+#include "passes/frozen.h"
 #include "runtime/tensors.h"
 
 namespace h5bridge {
@@ -48,13 +49,6 @@ std::vector<std::pair<std::string, torch::Tensor>> tensors_of(const Instances& i
   for_each_tensor(instances, [&](std::string name, torch::Tensor tensor) {
     if (tensor.defined()) result.emplace_back(std::move(name), std::move(tensor));
   });
-  return result;
-}
-
-std::vector<std::string> parameter_names(const Layer& layer) {
-  std::vector<std::string> result;
-  for (const ParameterSpec& parameter : parameters_of(layer))
-    if (parameter.role == Role::Parameter) result.push_back(full_name(layer, parameter));
   return result;
 }
 

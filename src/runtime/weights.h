@@ -24,9 +24,6 @@ std::vector<std::pair<std::string, torch::Tensor>> tensors_of(const Instances& i
 /// Whether a gradient is wanted, of every parameter; buffers have none.
 std::map<std::string, bool> requires_grad_of(const Instances& instances);
 
-/// The names, in the state_dict, of a layer's parameters; not of its buffers.
-std::vector<std::string> parameter_names(const Layer& layer);
-
 /// Gives every parameter and buffer memory of its own on `device`, with the elements and the dtype of `weights`, which
 /// have been checked. `trainable` says which parameters take no gradient.
 void load_weights(const Instances& instances, const Weights& weights, const std::map<std::string, bool>& trainable,

@@ -231,11 +231,6 @@ def unknown_layer(folder):
     return ["bad", "net.pth"]
 
 
-def whole_module(folder):
-    torch.save(Net(), folder / "bad")
-    return ["net.json", "bad"]
-
-
 def no_state_dict(folder):
     torch.save({"arguments": argparse.Namespace(lr=0.1)}, folder / "bad")
     return ["net.json", "bad"]
@@ -267,7 +262,6 @@ def directory(folder):
         (missing, 3, "missing: fc.bias"),
         (unexpected, 3, "unexpected: extra.weight"),
         (unknown_layer, 4, '"relu" of type Frobnicate'),
-        (whole_module, 4, "Net"),
         (no_state_dict, 4, "state_dict"),
         (no_such_file, 5, ""),
         (directory, 5, ""),

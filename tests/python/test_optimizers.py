@@ -70,7 +70,7 @@ def train_keras(model, seed):
             model.optimizer.apply([v.value.grad for v in variables], variables)
 
 
-RESUMING = re.search(r"```python\n(model = keras.models.load_model.*?)```", (ROOT / "README.md").read_text(), re.S)[1]
+RESUMING = re.search(r"```python\n(import h5py\nimport keras\n\nmodel = keras.models.load_model.*?)```", (ROOT / "README.md").read_text(), re.S)[1]
 
 
 def load_whole(path):

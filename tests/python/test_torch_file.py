@@ -1,6 +1,7 @@
 """What torch.save writes is read, and what h5bridge writes torch.load takes: bit for bit, by the built program."""
 
 import argparse
+import json
 import os
 import subprocess
 import zipfile
@@ -236,3 +237,56 @@ def test_a_legacy_file_that_somebody_made(tmp_path):
         pytest.skip(f"{source} is not there")
     convert(source, "-o", tmp_path / "out.pth")
     assert_same_tensors(torch.load(source, weights_only=True, map_location="cpu"), torch.load(tmp_path / "out.pth", weights_only=True))
+
+
+# ---- whole modules, torch.save(model) ----
+
+
+class Part(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.randn(3))
+        self.register_buffer("kept", torch.randn(2))
+        self.register_buffer("dropped", torch.randn(2), persistent=False)
+        self.line = torch.nn.Linear(3, 3, bias=False)
+
+
+class Whole(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.blocks = torch.nn.ModuleList([Part(), Part()])
+        self.head = torch.nn.Sequential(torch.nn.BatchNorm1d(3), torch.nn.Linear(3, 3))
+        self.head[1].weight = self.blocks[0].line.weight
+        self.again = self.blocks[1]
+        self.width = 3
+
+
+@pytest.mark.parametrize("legacy_form", [False, True], ids=["zip", "legacy"])
+def test_tensors_of_a_whole_module_are_its_state_dict(tmp_path, legacy_form):
+    torch.manual_seed(6)
+    module = Whole()
+    torch.save(module, tmp_path / "whole.pth", _use_new_zipfile_serialization=not legacy_form)
+    said = convert(tmp_path / "whole.pth", "-o", tmp_path / "out.pth")
+    assert "of the pickled module test_torch_file.Whole the tensors are read" in said
+    found = torch.load(tmp_path / "out.pth", weights_only=True)
+    assert_same_tensors(module.state_dict(), found)
+    assert found["head.1.weight"].data_ptr() == found["blocks.0.line.weight"].data_ptr()
+    assert "test_torch_file.Whole" in convert(tmp_path / "whole.pth", "-o", tmp_path / "no.pth", "--lossless", status=4)
+    message = convert(tmp_path / "whole.pth", "-o", tmp_path / "no.h5", status=4)
+    assert "test_torch_file.Whole" in message and "tools/h5bridge_export.py" in message
+    torch.save({"epoch": 1, "net": module}, tmp_path / "entry.pth")
+    convert(tmp_path / "entry.pth", "-o", tmp_path / "entry_out.pth")
+    assert_same_tensors(module.state_dict(), torch.load(tmp_path / "entry_out.pth", weights_only=True))
+    shown = json.loads(subprocess.run([PROGRAM, "inspect", tmp_path / "whole.pth", "--json"], capture_output=True, text=True).stdout)
+    assert set(module.state_dict()) - {tensor["name"] for tensor in shown["tensors"]} == {"head.1.weight", *(f"again.{name}" for name in Part().state_dict())}
+    assert "test_torch_file.Whole" in shown["metadata"]["notes"][0]
+    assert shown["metadata"]["contents"]["state"]["width"] == 3
+
+
+def test_a_whole_module_that_somebody_made(tmp_path):
+    source = ROOT.parent / "shared" / "files" / "torch-zip" / "whole_module.pth"
+    if not source.exists():
+        pytest.skip(f"{source} is not there")
+    convert(source, "-o", tmp_path / "out.pth")
+    found = torch.load(tmp_path / "out.pth", weights_only=True)
+    assert found and all(tensor.isfinite().all() for tensor in found.values())

@@ -23,6 +23,7 @@ OPTIMIZERS = {
     "amsgrad": lambda parameters: torch.optim.Adam(parameters, amsgrad=True),
 }
 EPOCH, LOSS, STEPS = 5, 0.4, 3
+SPELLED_OUT = {"mse": "mean_squared_error", "mae": "mean_absolute_error", "bce": "binary_crossentropy"}
 
 
 def train(module, optimizer, steps, seed):
@@ -258,3 +259,16 @@ def test_batchnorm_buffers_are_no_parameters_of_the_optimizer(tmp_path):
     trainable = [v.path.replace("/", "_") for v in model.trainable_variables]
     assert len(found) == 2 + 2 * len(trainable)
     assert {path.rsplit("/")[-1] for path in found} == {"iteration", "learning_rate"} | {f"{v}_{s}" for v in trainable for s in ("momentum", "velocity")}
+
+
+@pytest.mark.parametrize("loss", ["mse", ["mae"], "bce", "MSE"], ids=str)
+def test_losses_that_keras_cannot_find_by_their_short_names_are_spelled_out(loss, tmp_path):
+    """Keras 3.15 does not load its own .h5 that was compiled with one of them."""
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="out")])
+    model.compile("adam", loss=loss)
+    model.fit(np.ones((4, 3)), np.zeros((4, 2)), verbose=0)
+    model.save(tmp_path / "short.h5")
+    h5bridge("convert", tmp_path / "short.h5", "-o", tmp_path / "back.h5")
+    again = keras.models.load_model(tmp_path / "back.h5")
+    stated = keras.tree.flatten(again.loss)
+    assert [getattr(name, "__name__", name) for name in stated] == [SPELLED_OUT[keras.tree.flatten(loss)[0].lower()]]

@@ -202,14 +202,15 @@ bool is_named(const Json& json) {
 
 std::vector<std::string> training_in_keras_3(KerasFile& file, const KerasVersion& version) {
   std::vector<std::string> notes;
-  if (!version.is_before_3() || !file.training_config.is_object()) return notes;
+  if (!file.training_config.is_object()) return notes;
   Json::Object& training = file.training_config.as_object();
+  if (Json* losses = training.find("loss")) spell_out_losses(*losses);
+  if (!version.is_before_3()) return notes;
   for (const char* key : {"loss", "metrics", "weighted_metrics"})
     if (Json* value = training.find(key); value && !is_named(*value)) {
       notes.push_back(std::string("the training's ") + key + " is left out: an old Keras's object");
       *value = Json();
     }
-  if (Json* losses = training.find("loss")) spell_out_losses(*losses);
   training.erase("sample_weight_mode");
   const Json* optimizer = training.find("optimizer_config");
   if (!optimizer || !optimizer->is_object()) return notes;
