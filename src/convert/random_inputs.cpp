@@ -80,6 +80,21 @@ std::optional<std::int64_t> table_size(const Architecture& architecture, const P
   return size;
 }
 
+/// How many integers from 0 on a type has, without gaps.
+std::int64_t integers_in(DType dtype) {
+  switch (dtype) {
+    case DType::Float8E5M2: return 8;
+    case DType::Float8E4M3FN: return 16;
+    case DType::Int8: return 128;
+    case DType::UInt8:
+    case DType::BFloat16: return 256;
+    case DType::Float16: return 2048;
+    case DType::Int16: return 32768;
+    case DType::UInt16: return 65536;
+    default: return std::int64_t{1} << 24;
+  }
+}
+
 /// With a `table`, indices into it, whatever the type: Keras's Input has floating-point numbers by default.
 Tensor random_tensor(DType dtype, const Shape& shape, std::optional<std::int64_t> table, std::mt19937_64& random) {
   const auto count = static_cast<std::size_t>(element_count(shape));
@@ -94,7 +109,7 @@ Tensor random_tensor(DType dtype, const Shape& shape, std::optional<std::int64_t
     std::ranges::generate(values, [&] { return static_cast<std::uint8_t>(random() & 1); });
     return tensor_of(dtype, shape, values);
   }
-  std::uniform_int_distribution<std::int64_t> uniform(0, std::min(kIntegers, table.value_or(kIntegers)) - 1);
+  std::uniform_int_distribution<std::int64_t> uniform(0, std::min(integers_in(dtype), table.value_or(kIntegers)) - 1);
   std::vector<std::int64_t> values(count);
   std::ranges::generate(values, [&] { return uniform(random); });
   const Tensor integers = tensor_of(DType::Int64, shape, values);

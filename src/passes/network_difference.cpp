@@ -145,11 +145,20 @@ class Comparison {
     for (const auto& [name, value] : a.named_inputs)
       for (const auto& [other, twin] : b.named_inputs)
         if (name == other) compare(value, twin, taker);
-    if (a.named_inputs.size() != b.named_inputs.size())
-      report(Certainty::Possible, place,
-             layer_called(a.layer) + " takes " +
-                 in_both(std::to_string(a.named_inputs.size()),
-                         std::to_string(b.named_inputs.size()) + " inputs by name"));
+    compare_names(a, b, place);
+  }
+
+  // A mask that one of them lacks: padding counts there.
+  void compare_names(const Node& a, const Node& b, std::size_t place) {
+    const auto takes = [](const Node& node, const std::string& name) {
+      return std::ranges::any_of(node.named_inputs, [&](const auto& input) { return input.first == name; });
+    };
+    for (const Node* node : {&a, &b})
+      for (const auto& [name, value] : node->named_inputs)
+        if (takes(a, name) != takes(b, name))
+          report(Certainty::Certain, place,
+                 layer_called(a.layer) + (node == &b ? " takes a " + name + " here, none there (mask_zero, Masking?)"
+                                                     : " takes no " + name + " here, one there (mask_zero, Masking?)"));
   }
 
   // Puts what begins alike beside each other.

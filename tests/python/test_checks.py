@@ -165,6 +165,20 @@ def test_random_indices_stay_within_a_table(text_model):
     h5bridge("compare", "text.h5", "text.h5", "--random-inputs", 50, folder=text_model)
 
 
+def test_random_indices_reach_the_whole_table(tmp_path):
+    given = keras.Input((40,))
+    model = keras.Model(given, keras.layers.Embedding(300, 2)(given))
+    model.save(tmp_path / "a.h5")
+    (table,) = model.get_weights()
+    for row in (0, 11, 299):
+        changed = table.copy()
+        changed[row] += 1
+        model.set_weights([changed])
+        model.save(tmp_path / "b.h5")
+        said = json.loads(h5bridge("compare", "a.h5", "--with", "b.h5", "--random-inputs", 90, "--json", folder=tmp_path, status=1).stdout)
+        assert not said["run"]["agrees"], row
+
+
 @pytest.mark.parametrize("dtype", ["int32", "int64", "uint8", "float64"])
 def test_keras_takes_integers_for_a_floating_point_input(text_model, dtype):
     tokens = np.arange(40).reshape(2, 20) % 6

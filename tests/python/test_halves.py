@@ -230,3 +230,23 @@ def test_weights_of_a_file_without_architecture_need_none(net, tmp_path):
     architecture["layers"][2]["type"] = "GELU"
     (tmp_path / "other.json").write_text(json.dumps(architecture))
     h5bridge("validate", tmp_path / "weights.h5", tmp_path / "other.json")
+
+
+@pytest.mark.parametrize("masked", [False, True], ids=["plain file", "masked file"])
+def test_a_mask_on_one_side_is_another_network(tmp_path, masked):
+    """mask_zero in Keras: the same layers and weights, and other numbers at padding."""
+
+    def saved(path, mask_zero):
+        keras.utils.set_random_seed(1)
+        layers = [keras.Input((9,)), keras.layers.Embedding(50, 8, mask_zero=mask_zero, name="e"), keras.layers.LSTM(6, name="l")]
+        keras.Sequential(layers).save(path)
+
+    for name, mask_zero in (("plain", False), ("masked", True)):
+        saved(tmp_path / f"{name}.h5", mask_zero)
+        h5bridge("convert", tmp_path / f"{name}.h5", "-o", tmp_path / f"{name}.json")
+    file, json_file = (("masked", "plain") if masked else ("plain", "masked"))
+    sources = tmp_path / f"{file}.h5", tmp_path / f"{json_file}.json"
+    for command, status in ((("convert", *sources, "-o", tmp_path / "out.pth"), 3), (("validate", *sources), 1)):
+        done = h5bridge(*command, status=status)
+        assert ("takes a mask here, none there" if masked else "takes no mask here, one there") in done.stdout + done.stderr
+    h5bridge("convert", tmp_path / f"{file}.h5", tmp_path / f"{file}.json", "-o", tmp_path / "out.pth")
