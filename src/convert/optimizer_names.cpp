@@ -164,7 +164,7 @@ void name_optimizer(Optimizer& optimizer, Model& model, const LoadOptions& optio
   const Registration registration(model);
   if (optimizer.keras.empty()) return bind(optimizer, registration, options);
   if (!options.param_order.empty()) return number_as_stated(optimizer, registration, options, model.notes);
-  number_as_registered(optimizer, model);
+  number_as_registered(optimizer, model, Listed::All);
 }
 
 }  // namespace

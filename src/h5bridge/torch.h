@@ -28,9 +28,9 @@ struct ModuleOptions {
 /// A model as a torch::nn::Module. Its parameters, buffers and submodules carry the names of the PyTorch state_dict;
 /// submodules are LibTorch's own where one has the same semantics. It starts in train() mode, as PyTorch's do.
 ///
-/// forward() throws UsageError for inputs of another number, name, rank, size, dtype or device than the model takes,
-/// and for what a layer refuses, naming input or node; shapes are said in the layout that the caller chose. Whatever
-/// else it or another function here throws is an h5bridge::Error, too.
+/// forward() throws UsageError for inputs of another number, name, rank, size or device than the model takes, and for
+/// what a layer refuses (a dtype that it cannot compute with), naming input or node; shapes are said in the layout that
+/// the caller chose. Whatever else it or another function here throws is an h5bridge::Error, too.
 class Module : public torch::nn::Module {
  public:
   ~Module() override;

@@ -20,6 +20,10 @@ std::vector<std::string> names_of(const Weights& weights) {
   return names;
 }
 
+bool is_unused(const Model& model, const std::string& name) {
+  return model.architecture && std::ranges::count(model.architecture->unused, name) > 0;
+}
+
 }  // namespace
 
 bool is_registration_known(const Architecture& architecture) {
@@ -115,7 +119,7 @@ std::set<std::string> Registration::all_names() const {
   return result;
 }
 
-void number_as_registered(Optimizer& optimizer, const Model& model) {
+void number_as_registered(Optimizer& optimizer, const Model& model, Listed listed) {
   const Registration registration(model);
   const std::vector<std::string> order = registration.order();
   std::map<std::string, std::size_t> place;
@@ -127,12 +131,16 @@ void number_as_registered(Optimizer& optimizer, const Model& model) {
       const auto known = place.find(name);
       members.emplace(known == place.end() ? order.size() : known->second, name);
     }
-    if (optimizer.groups.size() == 1)
+    const auto may_be_missing = [&](const auto& item) {
+      return listed == Listed::All || members.contains({item.second, item.first}) || is_unused(model, item.first);
+    };
+    const bool lists_all = optimizer.groups.size() == 1 && std::ranges::all_of(place, may_be_missing);
+    if (lists_all)
       for (const auto& [name, position] : place) members.emplace(position, name);
     Json::Array names;
     for (const auto& [position, name] : members) names.push_back(name);
     // What no order of registration tells is told by the names.
-    if (optimizer.groups.size() > 1) group.set("param_names", names);
+    if (!lists_all) group.set("param_names", names);
     group.set("params", std::move(names));
   }
 }

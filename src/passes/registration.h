@@ -55,8 +55,12 @@ class Registration {
   std::vector<std::vector<Entry>> orders_;
 };
 
-/// Lists the parameters of `optimizer`, which is `model`'s, in the order of module.parameters(); a single group lists
-/// all of them, also those that nothing trains, as Adam(model.parameters()) does. Several groups get "param_names".
-void number_as_registered(Optimizer& optimizer, const Model& model);
+/// What a single group lists: all parameters, also those that nothing trains, as Adam(model.parameters()) does; or
+/// those that it was given, and what nothing computes with only where it was given all others.
+enum class Listed { All, Given };
+
+/// Lists the parameters of `optimizer`, which is `model`'s, in the order of module.parameters(). What that order does
+/// not tell, several groups and a part of the parameters, gets "param_names".
+void number_as_registered(Optimizer& optimizer, const Model& model, Listed listed);
 
 }  // namespace h5bridge

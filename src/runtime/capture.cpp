@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <set>
 
 #include "passes/frozen.h"
 #include "passes/registration.h"
+#include "passes/shapes.h"
 #include "runtime/capture_optimizer.h"
 #include "runtime/module_implementation.h"
 #include "runtime/tensors.h"
@@ -43,7 +45,12 @@ std::vector<std::pair<std::string, std::string>> further_names(const Module::Imp
 
 Model captured(const Module::Implementation& implementation) {
   Model result = implementation.model;
-  for (const auto& [name, tensor] : tensors_of(implementation.instances)) result.weights.set(name, from_torch(tensor));
+  std::set<std::string> counters;
+  for (const NamedParameter& parameter : parameters_of(*result.architecture))
+    if (parameter.spec.dtype == DType::Int64) counters.insert(parameter.name);
+  // module.to(dtype) makes floats of counters, too.
+  for (const auto& [name, tensor] : tensors_of(implementation.instances))
+    result.weights.set(name, from_torch(counters.contains(name) ? tensor.to(torch::kInt64) : tensor));
   std::map<std::string, bool> requires_grad = requires_grad_of(implementation.instances);
   for (const auto& [other, name] : further_names(implementation)) {
     const Tensor* tensor = result.weights.find(name);
@@ -77,7 +84,7 @@ Model capture(const Module& module, const torch::optim::Optimizer& optimizer, co
     result.training->optimizer = capture_optimizer(module, optimizer, saved);
     // An optimizer of the caller's own lists parameters as the module has them, in the order of calls.
     if (!saved || !same_parameters(*saved, *result.training->optimizer))
-      number_as_registered(*result.training->optimizer, result);
+      number_as_registered(*result.training->optimizer, result, Listed::Given);
     return result;
   });
 }

@@ -426,4 +426,19 @@ TEST_CASE("a model runs on a GPU", "[cuda]") {
   for (const auto& [name, tensor] : captured.weights) CHECK(bit_equal(tensor, *model.weights.find(name)));
 }
 
+TEST_CASE("counters of a module in another type are captured as the counts that they are") {
+  Model model = ModelBuilder()
+                    .input("x", {Size::symbol("batch"), 3})
+                    .layer("norm", "BatchNorm1d", {{"num_features", 3}}, {{"x"}})
+                    .output({"norm"})
+                    .build();
+  model.weights.set("norm.num_batches_tracked", tensor_of<std::int64_t>(DType::Int64, {}, {37}));
+  const auto module = to_module(model);
+  module->to(torch::kFloat64);
+  const Model captured = capture(*module);
+  const h5bridge::Tensor* counter = captured.weights.find("norm.num_batches_tracked");
+  REQUIRE(counter);
+  CHECK(bit_equal(*counter, *model.weights.find("norm.num_batches_tracked")));
+}
+
 }  // namespace h5bridge::testing

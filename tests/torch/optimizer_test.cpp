@@ -282,6 +282,19 @@ TEST_CASE("an optimizer may train some of the parameters") {
   CHECK((capture(*module, *optimizer).training->optimizer->groups.at(0).at("params") == Json(Json::Array{"fc.bias"})));
 }
 
+TEST_CASE("an optimizer that was given a part of the parameters keeps to it") {
+  const Model model = model_of(runs()[1]);
+  const auto module = to_module(model);
+  torch::optim::SGD optimizer({module->named_parameters()["fc.bias"]}, torch::optim::SGDOptions(0.1).momentum(0.9));
+  train(*module, optimizer, 1);
+  const Model captured = capture(*module, optimizer);
+  const Json bias = Json::Array{"fc.bias"};
+  CHECK(captured.training->optimizer->groups.at(0).at("params") == bias);
+  CHECK(captured.training->optimizer->groups.at(0).at("param_names") == bias);
+  const auto again = to_module(captured);
+  CHECK(to_optimizer(captured, *again)->param_groups().at(0).params().size() == 1);
+}
+
 TEST_CASE("an optimizer made by hand lists parameters in PyTorch's order of registration") {
   Model model = ModelBuilder()
                     .input("x", {Size::symbol("batch"), 2})
