@@ -130,13 +130,14 @@ class KerasReader {
  private:
   // Tied layers may be one in the file, or have a copy each.
   KerasPlan plan_for_file(const LayoutChange& change) const {
+    if (change.architecture.ties.empty()) return plan_keras(change.architecture, change.weights);
     Architecture apart = change.architecture;
     apart.ties.clear();
     KerasPlan plan = plan_keras(apart, change.weights);
     const bool has_all = std::ranges::all_of(plan.bindings, [&](const KerasBinding& binding) {
       return std::ranges::find(file_.layers, binding.layer, &KerasLayerWeights::layer) != file_.layers.end();
     });
-    return change.architecture.ties.empty() || has_all ? plan : plan_keras(change.architecture, change.weights);
+    return has_all ? plan : plan_keras(change.architecture, change.weights);
   }
 
   // What the file says of its layers counts, whatever the architecture said of them before Keras trained it.

@@ -241,7 +241,7 @@ UncheckedModel put_together(Parts parts, const LoadOptions& options) {
   }
   if (!options.fix_sizes.empty() && !is_fixed) fix(model.architecture);
   if (model.architecture) add_aliases(model);
-  settle_ties(model, options.untie);
+  if (!parts.keras) settle_ties(model, options.untie);  // where there is one, its reader has done so
   return result;
 }
 

@@ -46,8 +46,7 @@ void require_numbers(const Optimizer& optimizer, const Architecture& architectur
   if (!optimizer.keras.empty() && !is_registration_known(architecture) && !is_stated)
     throw Unsupported(
         "the architecture does not say in which order PyTorch registers the parameters that a checkpoint counts; "
-        "export "
-        "it again, or state the order (--param-order names.json)");
+        "export it again, or state the order (--param-order names.json)");
 }
 
 void write_keras(const Model& model, const std::string& path, const SaveOptions& options, Notes& notes) {
@@ -175,6 +174,10 @@ std::string format_names() {
   return names;
 }
 
+Model in_dtype(const Model& model, const SaveOptions& options) {
+  return options.dtype ? cast_weights(model, *options.dtype) : model;
+}
+
 void write_view(const Model& model, const std::string& path, const std::string& destination, const SaveOptions& options,
                 Notes& notes) {
   const Format& format = format_for(destination, options.format);
@@ -186,7 +189,7 @@ void write_view(const Model& model, const std::string& path, const std::string& 
     // Whoever made or changed the model by hand hears of it here, not from the file's next reader.
     if (model.architecture && !model.weights.empty()) check_fit(*model.architecture, model.weights);
     Notes own;
-    format.write(options.dtype ? cast_weights(model, *options.dtype) : model, path, options, own);
+    format.write(model, path, options, own);
     refuse(own);
     for (const std::string& note : own) notes.push_back(destination + ": " + note);
   });
@@ -196,9 +199,10 @@ std::vector<std::string> save(const Model& model, const std::vector<std::string>
   return with_errors([&] {
     if (paths.empty()) throw UsageError("no destination is given");
     for (const std::string& path : paths) format_for(path, options.format);
+    const Model source = in_dtype(model, options);
     Replacement replacement;
     Notes notes;
-    for (const std::string& path : paths) write_view(model, replacement.temporary_for(path), path, options, notes);
+    for (const std::string& path : paths) write_view(source, replacement.temporary_for(path), path, options, notes);
     replacement.commit();
     return notes;
   });

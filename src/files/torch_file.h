@@ -52,8 +52,8 @@ class TorchFile {
 ///   "module": the class of a whole module, whose tensors are read as its state_dict would have them.
 /// Parameters of the optimizer that the file does not name go by their number: convert/optimizer_names.h has their
 /// names. An optimizer that cannot be read is left out, and Model::optimizer_left_out says why. Throws UsageError where
-/// several entries could be the state_dict, or options.key is none; Unsupported where there is none, and for whole
-/// pickled modules.
+/// several entries could be the state_dict, or options.key is none; Unsupported where there is none, naming the class
+/// of a pickled object that is no module.
 Model read_torch_file(const ByteSourcePtr& file, const LoadOptions& options);
 
 struct TorchWriteOptions {
