@@ -12,8 +12,8 @@
 
 #include "convert/agreement.h"
 #include "convert/random_inputs.h"
-#include "convert/runner.h"
 #include "h5bridge/h5bridge.h"
+#include "runner/runner.h"
 
 namespace h5bridge::cli {
 

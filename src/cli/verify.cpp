@@ -4,7 +4,7 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "convert/arrays.h"
-#include "passes/keras_plan.h"
+#include "keras/plan.h"
 #include "passes/presentation.h"
 
 namespace h5bridge::cli {

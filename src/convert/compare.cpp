@@ -5,7 +5,7 @@
 
 #include "convert/layout_conversion.h"
 #include "h5bridge/error.h"
-#include "passes/keras_plan.h"
+#include "keras/plan.h"
 #include "passes/presentation.h"
 
 namespace h5bridge {

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "convert/agreement.h"
-#include "convert/runner.h"
 #include "h5bridge/model.h"
+#include "runner/runner.h"
 
 namespace h5bridge {
 

@@ -1,10 +1,10 @@
 #include "convert/halves.h"
 
+#include "convert/architecture_json.h"
 #include "convert/layout_conversion.h"
-#include "files/architecture_json.h"
 #include "h5bridge/error.h"
+#include "keras/plan.h"
 #include "passes/configuration_difference.h"
-#include "passes/keras_plan.h"
 #include "passes/shapes.h"
 
 namespace h5bridge {

@@ -1,10 +1,10 @@
 #include "convert/inspection.h"
 
+#include "convert/architecture_json.h"
 #include "convert/inspection_parts.h"
 #include "convert/load.h"
 #include "convert/recognise.h"
 #include "convert/safetensors_model.h"
-#include "files/architecture_json.h"
 #include "h5bridge/error.h"
 
 namespace h5bridge {

@@ -5,9 +5,9 @@
 
 #include "convert/agreement.h"
 #include "convert/inspection_parts.h"
-#include "files/torch_file.h"
 #include "h5bridge/error.h"
 #include "model/numbers.h"
+#include "pytorch/file.h"
 
 namespace h5bridge {
 namespace {
@@ -138,7 +138,7 @@ Json training_to_json(const Training& training) {
 FilePart inspect_torch_file(const ByteSourcePtr& file, const LoadOptions& options) {
   Model model;
   try {
-    model = read_torch_file(file, options);
+    model = read_torch_file(file, {options.key, options.optimizer});
   } catch (const Unsupported&) {
     return inspect_contents(file);
   } catch (const UsageError&) {

@@ -2,21 +2,21 @@
 #include <iterator>
 #include <set>
 
+#include "convert/architecture_json.h"
 #include "convert/keras_extra.h"
 #include "convert/keras_model.h"
 #include "convert/layout_conversion.h"
 #include "convert/tied_state.h"
 #include "convert/weight_check.h"
-#include "files/architecture_json.h"
+#include "facets/keras/mapping.h"
 #include "files/digest.h"
 #include "h5bridge/error.h"
-#include "layers/keras_mapping.h"
+#include "keras/plan.h"
 #include "model/quoted.h"
 #include "model/tensor_view.h"
 #include "optimizers/keras_optimizer.h"
 #include "optimizers/keras_settings.h"
 #include "passes/frozen.h"
-#include "passes/keras_plan.h"
 #include "passes/presentation.h"
 #include "passes/shapes.h"
 

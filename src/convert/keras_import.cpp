@@ -3,18 +3,19 @@
 #include <map>
 #include <set>
 
+#include "convert/architecture_json.h"
 #include "convert/keras_extra.h"
 #include "convert/keras_model.h"
 #include "convert/tied_state.h"
 #include "convert/ties.h"
-#include "files/architecture_json.h"
+#include "facets/spec/layer_type.h"
 #include "files/digest.h"
 #include "h5bridge/error.h"
-#include "layers/layer_type.h"
+#include "keras/plan.h"
+#include "keras/shared_uses.h"
 #include "optimizers/keras_optimizer.h"
 #include "passes/frozen.h"
-#include "passes/keras_plan.h"
-#include "passes/keras_shared_uses.h"
+#include "passes/layout.h"
 #include "passes/presentation.h"
 #include "passes/shapes.h"
 
@@ -101,6 +102,8 @@ class KerasReader {
     const LayoutChange change =
         is_files ? same_layout(*model_.architecture) : change_layout(*model_.architecture, format, Framework::Keras);
     plan_ = plan_for_file(change);
+    for (std::size_t i = 0; i < model_.architecture->outputs.size(); ++i)
+      model_.architecture->outputs[i].keras_layer = plan_.output_names[i];
     freeze_as_stated(file.model_config);
   }
 

@@ -1,7 +1,8 @@
 #include "convert/layout_conversion.h"
 
-#include "files/architecture_json.h"
+#include "convert/architecture_json.h"
 #include "h5bridge/error.h"
+#include "keras/output_names.h"
 #include "passes/presentation.h"
 #include "passes/shapes.h"
 
@@ -31,6 +32,7 @@ Presentation in_keras(const Architecture& architecture) {
   Model model;
   model.architecture = architecture;
   model.framework = Framework::Keras;
+  name_keras_outputs(*model.architecture);
   return presentation_of(model);
 }
 

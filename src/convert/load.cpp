@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 
+#include "convert/architecture_json.h"
 #include "convert/halves.h"
 #include "convert/keras_model.h"
 #include "convert/layout_conversion.h"
@@ -14,14 +15,13 @@
 #include "convert/safetensors_model.h"
 #include "convert/ties.h"
 #include "convert/weight_check.h"
-#include "files/architecture_json.h"
-#include "files/torch_file.h"
 #include "keras/dialects/configuration.h"
 #include "keras/dialects/training.h"
 #include "keras/dialects/weights.h"
+#include "keras/plan.h"
 #include "passes/frozen.h"
-#include "passes/keras_plan.h"
 #include "passes/shapes.h"
+#include "pytorch/file.h"
 
 namespace h5bridge {
 namespace {
@@ -75,7 +75,7 @@ void read_source(const std::string& path, const LoadOptions& options, Parts& par
       return;
     case SourceKind::Torch:
       parts.claim_weights(path);
-      parts.torch = in_file(path, [&] { return read_torch_file(file, options); });
+      parts.torch = in_file(path, [&] { return read_torch_file(file, {options.key, options.optimizer}); });
       return;
     case SourceKind::Safetensors:
       parts.claim_weights(path);
@@ -198,6 +198,15 @@ Model matched(const Parts& parts, const LoadOptions& options, const std::string&
   }
 }
 
+// The model is Keras's, and its outputs are called as Keras calls them, if it can still say the whole of it.
+void take_keras_names(Model& model) {
+  model.framework = Framework::Keras;
+  try {
+    name_keras_outputs(*model.architecture);
+  } catch (const Unsupported&) {
+  }
+}
+
 UncheckedModel put_together(Parts parts, const LoadOptions& options) {
   const auto fix = [&](std::optional<Architecture>& architecture) {
     if (!architecture) throw UsageError("sizes can be fixed only where there is an architecture");
@@ -230,7 +239,7 @@ UncheckedModel put_together(Parts parts, const LoadOptions& options) {
       if (parts.torch)
         model.architecture = architecture_for_torch(*model.architecture);
       else
-        model.framework = Framework::Keras;
+        take_keras_names(model);
     }
     if (model.format.empty()) model.format = parts.keras_config ? "keras-config" : "architecture";
     if (model.architecture && parts.torch) {

@@ -6,11 +6,11 @@
 #include <set>
 
 #include "convert/name_prefix.h"
-#include "files/torch_optimizer.h"
 #include "h5bridge/error.h"
 #include "model/quoted.h"
 #include "passes/parameter_order.h"
 #include "passes/registration.h"
+#include "pytorch/optimizer.h"
 
 namespace h5bridge {
 namespace {

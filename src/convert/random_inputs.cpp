@@ -7,8 +7,8 @@
 #include <set>
 
 #include "convert/agreement.h"
+#include "facets/registry.h"
 #include "h5bridge/error.h"
-#include "layers/registry.h"
 #include "model/node_values.h"
 
 namespace h5bridge {

@@ -4,12 +4,12 @@
 #include <array>
 #include <cstring>
 
-#include "files/architecture_json.h"
+#include "convert/architecture_json.h"
 #include "files/safetensors.h"
-#include "files/torch_file.h"
 #include "files/zip.h"
 #include "h5bridge/error.h"
 #include "h5bridge/json.h"
+#include "pytorch/file.h"
 
 namespace h5bridge {
 namespace {

@@ -6,10 +6,10 @@
 
 #include "convert/recognise.h"
 #include "files/safetensors.h"
-#include "files/torch_file.h"
 #include "h5bridge/error.h"
 #include "model/quoted.h"
 #include "model/tensor_view.h"
+#include "pytorch/file.h"
 
 namespace h5bridge {
 namespace {
@@ -25,7 +25,7 @@ void add_ties(const safetensors::Metadata& metadata, Weights& weights) {
 Model shard_from(const ByteSourcePtr& file, const LoadOptions& options) {
   switch (recognise(file)) {
     case SourceKind::Safetensors: return model_from_safetensors(file);
-    case SourceKind::Torch: return read_torch_file(file, options);
+    case SourceKind::Torch: return read_torch_file(file, {options.key, options.optimizer});
     default: throw MalformedFile("is no shard: expected a safetensors file, or one of torch.save");
   }
 }

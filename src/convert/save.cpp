@@ -6,12 +6,11 @@
 #include <functional>
 #include <map>
 
+#include "convert/architecture_json.h"
 #include "convert/keras_model.h"
 #include "convert/layout_conversion.h"
 #include "convert/replacement.h"
 #include "convert/safetensors_model.h"
-#include "files/architecture_json.h"
-#include "files/torch_file.h"
 #include "h5bridge/error.h"
 #include "h5bridge/h5bridge.h"
 #include "model/tensor_view.h"
@@ -20,6 +19,7 @@
 #include "passes/registration.h"
 #include "passes/shapes.h"
 #include "passes/weight_check.h"
+#include "pytorch/file.h"
 
 namespace h5bridge {
 namespace {

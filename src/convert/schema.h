@@ -5,8 +5,8 @@
 
 #include <string>
 
+#include "facets/registry.h"
 #include "h5bridge/json.h"
-#include "layers/registry.h"
 
 namespace h5bridge {
 

@@ -5,8 +5,8 @@
 #include <map>
 #include <set>
 
+#include "keras/plan.h"
 #include "model/numbers.h"
-#include "passes/keras_plan.h"
 
 namespace h5bridge {
 namespace {

@@ -16,6 +16,9 @@
 
 namespace h5bridge {
 
+/// Where the axis of channels stands: last, as Keras has it by default, or behind the batch, as PyTorch has it.
+enum class DataFormat { ChannelsLast, ChannelsFirst };
+
 /// None, or a value of one of the kinds that an attribute can have.
 using AttributeValue = std::variant<std::monostate, bool, std::int64_t, double, std::string, std::vector<std::int64_t>,
                                     std::vector<double>, SymbolicShape>;
@@ -90,6 +93,7 @@ struct Input {
 struct Output {
   std::string name;  // the key where a forward returns a dict; otherwise empty
   Value value;
+  std::string keras_layer = {};  // the Keras layer that makes it, in a model that Keras's files are read into
   bool operator==(const Output&) const = default;
 };
 

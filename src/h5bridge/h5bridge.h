@@ -40,8 +40,6 @@ Model load(const Path& source, const LoadOptions& options = {}) {
   return load(std::vector<std::string>{source}, options);
 }
 
-enum class DataFormat { ChannelsLast, ChannelsFirst };
-
 struct SaveOptions {
   std::string format{};                     // what `h5bridge convert --to` takes; empty: the path's suffix tells
   std::optional<DataFormat> data_format{};  // of Keras destinations

@@ -1,51 +1,21 @@
-#include "layers/registry.h"
-
-#include <set>
-#include <stdexcept>
-
-#include "h5bridge/error.h"
+#include "facets/registry.h"
 
 namespace h5bridge {
 
-Registry::Registry(std::vector<Family> families) : families_(std::move(families)) {
-  std::set<std::string> names;
-  for (const Family& family : families_)
-    for (const LayerType& type : family.types)
-      if (!names.insert(type.name).second)
-        throw std::logic_error("layer type " + type.name + " is declared twice, the second time in family " +
-                               family.name);
-}
+// Each family's facets are two functions in a namespace of its own: what its layers are, and how Keras has them.
+#define H5BRIDGE_FAMILY(name)                 \
+  namespace name {                            \
+  std::vector<LayerType> layer_types();       \
+  std::vector<KerasMapping> keras_mappings(); \
+  }
+#include "layers/families.def"
+#undef H5BRIDGE_FAMILY
 
-const Registry& Registry::instance() {
-  static const Registry registry(all_families());
-  return registry;
-}
-
-const LayerType* Registry::find(std::string_view type) const {
-  for (const Family& family : families_)
-    for (const LayerType& candidate : family.types)
-      if (candidate.name == type) return &candidate;
-  return nullptr;
-}
-
-const LayerType& Registry::type_of(const Layer& layer) const {
-  if (const LayerType* type = find(layer.type)) return *type;
-  throw Unsupported("layer \"" + layer.name + "\": its type " + layer.type + " is not known");
-}
-
-std::vector<const KerasMapping*> Registry::keras_of(std::string_view type) const {
-  std::vector<const KerasMapping*> result;
-  for (const Family& family : families_)
-    for (const KerasMapping& mapping : family.keras)
-      if (mapping.type == type) result.push_back(&mapping);
-  return result;
-}
-
-std::vector<const KerasMapping*> Registry::keras_class(std::string_view class_name) const {
-  std::vector<const KerasMapping*> result;
-  for (const Family& family : families_)
-    for (const KerasMapping& mapping : family.keras)
-      if (mapping.class_name == class_name && !mapping.written_only) result.push_back(&mapping);
+std::vector<Family> all_families() {
+  std::vector<Family> result;
+#define H5BRIDGE_FAMILY(name) result.push_back({#name, name::layer_types(), name::keras_mappings()});
+#include "layers/families.def"
+#undef H5BRIDGE_FAMILY
   return result;
 }
 

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "facets/keras/plan.h"
 #include "h5bridge/model.h"
-#include "passes/keras_plan.h"
 
 namespace h5bridge {
 

@@ -5,8 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "facets/keras/mapping.h"
 #include "h5bridge/json.h"
-#include "layers/keras_mapping.h"
 
 namespace h5bridge {
 

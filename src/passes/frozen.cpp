@@ -4,8 +4,8 @@
 #include <iterator>
 #include <set>
 
-#include "layers/layer_type.h"
-#include "layers/registry.h"
+#include "facets/registry.h"
+#include "facets/spec/layer_type.h"
 #include "passes/shapes.h"
 
 namespace h5bridge {

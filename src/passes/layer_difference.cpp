@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "layers/registry.h"
+#include "facets/registry.h"
 
 namespace h5bridge {
 namespace {

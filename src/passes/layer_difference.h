@@ -4,8 +4,8 @@
 #include <optional>
 #include <string>
 
+#include "facets/spec/layer_type.h"
 #include "h5bridge/architecture.h"
-#include "layers/layer_type.h"
 
 namespace h5bridge {
 

@@ -4,8 +4,9 @@
 #include <optional>
 #include <set>
 
+#include "facets/keras/fused_activation.h"
+#include "facets/registry.h"
 #include "h5bridge/error.h"
-#include "layers/registry.h"
 #include "passes/shapes.h"
 
 namespace h5bridge {
@@ -238,6 +239,7 @@ class NodeCall final : public LayoutCall {
   }
   bool wants_channels_last() const override { return pass_.channels_last_; }
   bool wants_keras() const override { return pass_.keras_; }
+  bool activation_works_along_axis() const override { return works_along_axis(layer_.attributes.text("activation")); }
   bool is_keras_own() const override {
     return pass_.source_.keras.contains("class_name") && !layer_.keras.contains(kInserted);
   }

@@ -1,18 +1,19 @@
 // The layout pass: one architecture with its channels first or last becomes the other.
 //
-// Every value keeps a record of how its stored axes relate to the original ones (layers/layout_rule.h). Layers with a
-// data format take it on, others have their axes counted anew, moved axes vanish, and a flatten's reordering travels to
-// the dense layer behind it, whose weights take it up. A permute is inserted only where nothing cheaper is right.
+// Every value keeps a record of how its stored axes relate to the original ones (facets/spec/layout_rule.h). Layers
+// with a data format take it on, others have their axes counted anew, moved axes vanish, and a flatten's reordering
+// travels to the dense layer behind it, whose weights take it up. A permute is inserted only where nothing cheaper is
+// right.
 #pragma once
 
 #include <map>
 #include <string>
 #include <vector>
 
+#include "facets/spec/layout_rule.h"
+#include "facets/spec/weight_rule.h"
 #include "h5bridge/architecture.h"
-#include "h5bridge/h5bridge.h"
-#include "layers/layout_rule.h"
-#include "layers/weight_rule.h"
+#include "h5bridge/model.h"
 
 namespace h5bridge {
 

@@ -4,7 +4,7 @@
 #include <map>
 #include <set>
 
-#include "layers/registry.h"
+#include "facets/registry.h"
 #include "model/quoted.h"
 #include "passes/network_side.h"
 

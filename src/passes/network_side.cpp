@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "layers/fused_activation.h"
-#include "layers/registry.h"
-#include "passes/keras_plan.h"
+#include "facets/keras/fused_activation.h"
+#include "facets/keras/marks.h"
+#include "facets/registry.h"
 
 namespace h5bridge {
 namespace {

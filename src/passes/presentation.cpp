@@ -4,7 +4,6 @@
 #include <set>
 
 #include "h5bridge/error.h"
-#include "passes/keras_plan.h"
 #include "passes/shapes.h"
 
 namespace h5bridge {
@@ -38,18 +37,12 @@ std::vector<std::int64_t> recorded_axes(const Json& json, std::size_t rank) {
 
 // A dict's keys, else what the framework that the model came from calls them, however they are laid out.
 std::vector<std::string> output_names(const Model& model) {
-  const Architecture& architecture = *model.architecture;
-  std::vector<std::string> keras;
-  if (model.framework == Framework::Keras) {
-    const DataFormat format = presented_format(architecture, Framework::Keras);
-    const LayoutChange change = change_layout(architecture, format, Framework::Keras);
-    keras = plan_keras(change.architecture, change.weights).output_names;
-  }
   std::set<std::string> taken;
   std::vector<std::string> names;
-  for (std::size_t i = 0; i < architecture.outputs.size(); ++i) {
-    const std::string& key = architecture.outputs[i].name;
-    names.push_back(repeated_name(!key.empty() ? key : keras.empty() ? "output" : keras[i], taken));
+  for (const Output& output : model.architecture->outputs) {
+    const bool is_keras = model.framework == Framework::Keras && !output.keras_layer.empty();
+    const std::string unnamed = is_keras ? output.keras_layer : "output";
+    names.push_back(repeated_name(output.name.empty() ? unnamed : output.name, taken));
   }
   return names;
 }

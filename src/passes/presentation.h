@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "h5bridge/h5bridge.h"
+#include "h5bridge/model.h"
 #include "passes/layout.h"
 
 namespace h5bridge {

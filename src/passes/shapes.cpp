@@ -4,8 +4,8 @@
 #include <map>
 #include <set>
 
+#include "facets/registry.h"
 #include "h5bridge/error.h"
-#include "layers/registry.h"
 #include "model/node_values.h"
 #include "model/quoted.h"
 

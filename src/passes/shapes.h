@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "facets/spec/layer_type.h"
 #include "h5bridge/architecture.h"
-#include "layers/layer_type.h"
 
 namespace h5bridge {
 

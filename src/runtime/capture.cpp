@@ -1,12 +1,12 @@
 #include <algorithm>
 #include <set>
 
+#include "facets/libtorch/tensors.h"
 #include "passes/frozen.h"
 #include "passes/registration.h"
 #include "passes/shapes.h"
 #include "runtime/capture_optimizer.h"
 #include "runtime/module_implementation.h"
-#include "runtime/tensors.h"
 #include "runtime/torch_error.h"
 
 namespace h5bridge {

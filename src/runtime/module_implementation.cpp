@@ -4,11 +4,11 @@
 #include <map>
 #include <set>
 
+#include "facets/libtorch/registry.h"
+#include "facets/libtorch/tensors.h"
 #include "h5bridge/error.h"
 #include "runtime/device.h"
-#include "runtime/families.h"
 #include "runtime/input_check.h"
-#include "runtime/tensors.h"
 #include "runtime/torch_error.h"
 
 namespace h5bridge {

@@ -2,8 +2,8 @@
 
 #include <map>
 
+#include "facets/libtorch/own_tensor.h"
 #include "h5bridge/error.h"
-#include "layers/own_tensor.h"
 
 namespace h5bridge {
 namespace {

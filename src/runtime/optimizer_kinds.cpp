@@ -4,8 +4,8 @@
 #include <tuple>
 #include <type_traits>
 
+#include "facets/libtorch/tensors.h"
 #include "h5bridge/error.h"
-#include "runtime/tensors.h"
 
 namespace h5bridge {
 namespace {

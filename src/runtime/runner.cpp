@@ -1,14 +1,14 @@
-#include "convert/runner.h"
+#include "runner/runner.h"
 
 #include <algorithm>
 #include <set>
 
+#include "facets/libtorch/tensors.h"
 #include "h5bridge/error.h"
 #include "h5bridge/torch.h"
 #include "passes/presentation.h"
 #include "runtime/device.h"
 #include "runtime/input_check.h"
-#include "runtime/tensors.h"
 #include "runtime/torch_error.h"
 
 namespace h5bridge {
@@ -134,7 +134,7 @@ class TorchRunner : public Runner {
 }  // namespace
 }  // namespace h5bridge
 
-/// What convert/runner.cpp looks up in this library. The caller owns the result.
+/// What runner/runner.cpp looks up in this library. The caller owns the result.
 extern "C" h5bridge::Runner* h5bridge_make_runner(const h5bridge::Model& model, const h5bridge::RunOptions& options) {
   return new h5bridge::TorchRunner(model, options);
 }

@@ -3,7 +3,7 @@
 
 #include <span>
 
-#include "layers/torch_layer.h"
+#include "facets/libtorch/layer.h"
 
 namespace h5bridge {
 

@@ -2,10 +2,10 @@
 
 #include <stdexcept>
 
+#include "facets/libtorch/tensors.h"
+#include "facets/registry.h"
 #include "h5bridge/error.h"
-#include "layers/registry.h"
 #include "passes/frozen.h"
-#include "runtime/tensors.h"
 
 namespace h5bridge {
 namespace {

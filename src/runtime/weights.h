@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "facets/libtorch/layer.h"
 #include "h5bridge/model.h"
-#include "layers/torch_layer.h"
 
 namespace h5bridge {
 

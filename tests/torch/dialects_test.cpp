@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "facets/libtorch/tensors.h"
 #include "files/npy.h"
 #include "h5bridge/h5bridge.h"
-#include "runtime/tensors.h"
 #include "torch/catch.h"
 #include "torch/model_builder.h"
 #include "unit/temporary_folder.h"

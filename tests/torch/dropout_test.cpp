@@ -1,8 +1,8 @@
 // What dropouts draw at random: the tests in Python compare evaluation alone, where they are the identity.
 #include <cmath>
 
-#include "layers/registry.h"
-#include "runtime/families.h"
+#include "facets/libtorch/registry.h"
+#include "facets/registry.h"
 #include "torch/catch.h"
 
 namespace h5bridge::testing {

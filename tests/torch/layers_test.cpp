@@ -1,7 +1,7 @@
 // Every layer type of the registry, each with all of its samples. A sample that fails is named and fails alone.
-#include "layers/registry.h"
+#include "facets/libtorch/registry.h"
+#include "facets/registry.h"
 #include "passes/presentation.h"
-#include "runtime/families.h"
 #include "torch/catch.h"
 #include "torch/model_builder.h"
 #include "unit/architectures.h"

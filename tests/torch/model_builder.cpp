@@ -2,8 +2,8 @@
 
 #include <limits>
 
-#include "layers/registry.h"
-#include "runtime/tensors.h"
+#include "facets/libtorch/tensors.h"
+#include "facets/registry.h"
 
 namespace h5bridge::testing {
 

@@ -2,9 +2,9 @@
 #include <set>
 #include <stdexcept>
 
+#include "facets/libtorch/tensors.h"
 #include "h5bridge/error.h"
 #include "runtime/device.h"
-#include "runtime/tensors.h"
 #include "torch/catch.h"
 #include "torch/model_builder.h"
 

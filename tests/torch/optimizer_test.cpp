@@ -1,7 +1,7 @@
 // Training continued where PyTorch left it. The numbers are PyTorch 2.13's: three steps on a Linear(2, 1), its state,
 // and its parameters after two more.
+#include "facets/libtorch/tensors.h"
 #include "h5bridge/error.h"
-#include "runtime/tensors.h"
 #include "torch/catch.h"
 #include "torch/model_builder.h"
 

@@ -1,6 +1,6 @@
 // Layers against LibTorch called directly, and Keras's own settings against what Keras documents.
-#include "layers/torch_layer.h"
-#include "runtime/tensors.h"
+#include "facets/libtorch/layer.h"
+#include "facets/libtorch/tensors.h"
 #include "torch/catch.h"
 #include "torch/model_builder.h"
 

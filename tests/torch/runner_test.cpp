@@ -1,8 +1,8 @@
 // The runner that the program loads: inputs checked, run in evaluation mode, split into batches.
-#include "convert/runner.h"
+#include "runner/runner.h"
 
+#include "facets/libtorch/tensors.h"
 #include "h5bridge/error.h"
-#include "runtime/tensors.h"
 #include "torch/catch.h"
 #include "torch/model_builder.h"
 

@@ -1,7 +1,7 @@
 // The networks of testdata/ rebuilt with LibTorch, against what real PyTorch and real Keras computed for them.
+#include "facets/libtorch/tensors.h"
 #include "files/npy.h"
 #include "h5bridge/h5bridge.h"
-#include "runtime/tensors.h"
 #include "torch/catch.h"
 #include "torch/model_builder.h"
 #include "unit/temporary_folder.h"

@@ -1,6 +1,6 @@
 // Parameters that are one stay one while a module is trained.
+#include "facets/libtorch/tensors.h"
 #include "h5bridge/error.h"
-#include "runtime/tensors.h"
 #include "torch/catch.h"
 #include "torch/model_builder.h"
 

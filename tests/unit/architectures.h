@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "layers/registry.h"
+#include "facets/registry.h"
 
 namespace h5bridge::testing {
 

@@ -6,7 +6,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "files/architecture_json.h"
+#include "convert/architecture_json.h"
 #include "h5bridge/h5bridge.h"
 #include "temporary_folder.h"
 #include "unit/h5_differences.h"

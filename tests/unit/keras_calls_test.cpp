@@ -5,7 +5,7 @@
 #include <set>
 
 #include "h5bridge/error.h"
-#include "passes/keras_plan.h"
+#include "keras/plan.h"
 
 namespace h5bridge::testing {
 namespace {

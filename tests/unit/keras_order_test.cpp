@@ -1,9 +1,8 @@
 // The order of layers is Keras's own: the expected ones were printed by keras.Model(...).layers.
-#include "passes/keras_order.h"
-
 #include <catch2/catch.hpp>
 
-#include "passes/keras_plan.h"
+#include "keras/order.h"
+#include "keras/plan.h"
 #include "unit/architectures.h"
 
 namespace h5bridge::testing {

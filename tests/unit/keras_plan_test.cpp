@@ -1,12 +1,11 @@
 // Architectures as Keras configurations and back.
-#include "passes/keras_plan.h"
-
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <map>
 #include <set>
 
 #include "h5bridge/error.h"
+#include "keras/plan.h"
 #include "passes/layout.h"
 #include "passes/shapes.h"
 #include "unit/architectures.h"

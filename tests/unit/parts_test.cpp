@@ -1,8 +1,8 @@
 // What a stranger's description may ask for is bounded before memory is.
 #include <catch2/catch.hpp>
 
+#include "facets/registry.h"
 #include "h5bridge/error.h"
-#include "layers/registry.h"
 
 namespace h5bridge::testing {
 

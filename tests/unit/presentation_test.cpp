@@ -3,8 +3,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "convert/architecture_json.h"
 #include "convert/layout_conversion.h"
-#include "files/architecture_json.h"
 #include "h5bridge/error.h"
 #include "unit/architectures.h"
 

@@ -1,11 +1,11 @@
-#include "layers/product.h"
+#include "facets/spec/product.h"
 
 #include <catch2/catch.hpp>
 #include <limits>
 #include <random>
 
+#include "facets/spec/weight_rule.h"
 #include "h5bridge/error.h"
-#include "layers/weight_rule.h"
 
 namespace h5bridge::testing {
 namespace {

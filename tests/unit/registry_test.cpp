@@ -1,5 +1,5 @@
 // The registry itself: what every layer type must have so that the passes can rely on it.
-#include "layers/registry.h"
+#include "facets/registry.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>

@@ -1,6 +1,4 @@
 // Files that our writer, or a hand, made. tests/python/test_torch_file.py compares with torch itself.
-#include "files/torch_file.h"
-
 #include <catch2/catch.hpp>
 #include <functional>
 #include <random>
@@ -8,8 +6,9 @@
 
 #include "files/little_endian.h"
 #include "files/pickle_writer.h"
-#include "files/torch_optimizer.h"
 #include "h5bridge/error.h"
+#include "pytorch/file.h"
+#include "pytorch/optimizer.h"
 
 using namespace h5bridge;
 using Catch::Matchers::Contains;
@@ -37,9 +36,7 @@ std::string written(const Model& model, const TorchWriteOptions& options = {}) {
 }
 
 Model read(std::string_view file, const std::string& key = "") {
-  LoadOptions options;
-  options.key = key;
-  return read_torch_file(source_of(file), options);
+  return read_torch_file(source_of(file), {.key = key});
 }
 
 /// An archive around a pickle, with storage "0" of the bytes 0, 1, 2, ...

@@ -4,8 +4,8 @@
 
 #include "files/little_endian.h"
 #include "files/pickle_writer.h"
-#include "files/torch_file.h"
 #include "h5bridge/error.h"
+#include "pytorch/file.h"
 
 using namespace h5bridge;
 using Catch::Matchers::Contains;

@@ -1,5 +1,5 @@
 // Each step against what its contract says of every element, and its inverse.
-#include "layers/weight_rule.h"
+#include "facets/spec/weight_rule.h"
 
 #include <catch2/catch.hpp>
 

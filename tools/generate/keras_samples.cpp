@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <optional>
 
+#include "facets/registry.h"
 #include "h5bridge/error.h"
-#include "layers/registry.h"
-#include "passes/keras_emitter.h"
+#include "keras/emitter.h"
 
 namespace h5bridge {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "layers/keras_mapping.h"
+#include "facets/keras/mapping.h"
 
 namespace h5bridge {
 

@@ -8,8 +8,8 @@
 
 #include "h5bridge/architecture.h"
 #include "h5bridge/error.h"
+#include "keras/call.h"
 #include "keras/dialects/nodes.h"
-#include "passes/keras_call.h"
 
 namespace h5bridge {
 namespace {

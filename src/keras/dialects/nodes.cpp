@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "h5bridge/error.h"
-#include "passes/keras_call.h"
+#include "keras/call.h"
 
 namespace h5bridge {
 namespace {

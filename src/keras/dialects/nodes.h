@@ -4,7 +4,7 @@
 #include <string>
 
 #include "h5bridge/json.h"
-#include "passes/keras_call.h"
+#include "keras/call.h"
 
 namespace h5bridge {
 

@@ -1,9 +1,9 @@
 // What is declared in one file of this family and listed in another.
 #pragma once
 
-#include "layers/functional.h"
-#include "layers/keras_mapping.h"
-#include "layers/layer_type.h"
+#include "facets/keras/mapping.h"
+#include "facets/spec/functional.h"
+#include "facets/spec/layer_type.h"
 
 namespace h5bridge::activation {
 

@@ -1,8 +1,8 @@
 #include <algorithm>
 
+#include "facets/keras/operation.h"
 #include "h5bridge/error.h"
 #include "layers/activation/activation.h"
-#include "layers/keras_operation.h"
 #include "model/quoted.h"
 
 namespace h5bridge::activation {

@@ -1,7 +1,7 @@
+#include "facets/libtorch/functional.h"
+#include "facets/libtorch/layer.h"
+#include "facets/spec/axes.h"
 #include "layers/activation/activation.h"
-#include "layers/axes.h"
-#include "layers/torch_functional.h"
-#include "layers/torch_layer.h"
 
 namespace h5bridge::activation {
 namespace {

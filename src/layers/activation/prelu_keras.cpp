@@ -1,9 +1,9 @@
 #include <algorithm>
 
+#include "facets/keras/functional.h"
+#include "facets/keras/operation.h"
 #include "h5bridge/error.h"
 #include "layers/activation/activation.h"
-#include "layers/keras_functional.h"
-#include "layers/keras_operation.h"
 
 namespace h5bridge::activation {
 namespace {

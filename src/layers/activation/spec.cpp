@@ -1,8 +1,8 @@
 #include <map>
 
+#include "facets/spec/axes.h"
 #include "h5bridge/error.h"
 #include "layers/activation/activation.h"
-#include "layers/axes.h"
 
 namespace h5bridge::activation {
 namespace {

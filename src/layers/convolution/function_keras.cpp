@@ -1,9 +1,9 @@
+#include "facets/keras/functional.h"
+#include "facets/keras/kernel.h"
+#include "facets/keras/operation.h"
+#include "facets/registry.h"
+#include "facets/spec/kernel.h"
 #include "layers/convolution/function.h"
-#include "layers/keras_functional.h"
-#include "layers/keras_kernel.h"
-#include "layers/keras_operation.h"
-#include "layers/kernel.h"
-#include "layers/registry.h"
 
 namespace h5bridge::convolution {
 

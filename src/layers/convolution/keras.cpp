@@ -1,12 +1,12 @@
 #include <algorithm>
 
+#include "facets/keras/kernel.h"
+#include "facets/keras/mapping.h"
+#include "facets/keras/padding.h"
+#include "facets/registry.h"
+#include "facets/spec/kernel.h"
 #include "h5bridge/error.h"
 #include "layers/convolution/function.h"
-#include "layers/keras_kernel.h"
-#include "layers/keras_mapping.h"
-#include "layers/keras_padding.h"
-#include "layers/kernel.h"
-#include "layers/registry.h"
 #include "model/checked.h"
 
 namespace h5bridge::convolution {

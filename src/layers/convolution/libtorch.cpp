@@ -1,8 +1,8 @@
+#include "facets/libtorch/functional.h"
+#include "facets/libtorch/layer.h"
+#include "facets/libtorch/padding.h"
+#include "facets/spec/kernel.h"
 #include "layers/convolution/function.h"
-#include "layers/kernel.h"
-#include "layers/torch_functional.h"
-#include "layers/torch_layer.h"
-#include "layers/torch_padding.h"
 
 namespace h5bridge::convolution {
 namespace {

@@ -1,7 +1,7 @@
+#include "facets/keras/fused_activation.h"
+#include "facets/spec/kernel.h"
 #include "h5bridge/error.h"
 #include "layers/convolution/function.h"
-#include "layers/fused_activation.h"
-#include "layers/kernel.h"
 #include "model/checked.h"
 
 namespace h5bridge::convolution {

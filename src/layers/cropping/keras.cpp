@@ -1,6 +1,6 @@
-#include "layers/keras_mapping.h"
-#include "layers/keras_padding.h"
-#include "layers/layer_type.h"
+#include "facets/keras/mapping.h"
+#include "facets/keras/padding.h"
+#include "facets/spec/layer_type.h"
 
 namespace h5bridge::cropping {
 namespace {

@@ -1,5 +1,5 @@
+#include "facets/spec/kernel.h"
 #include "h5bridge/error.h"
-#include "layers/kernel.h"
 
 namespace h5bridge::cropping {
 namespace {

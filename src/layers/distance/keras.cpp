@@ -1,8 +1,8 @@
 #include <cmath>
 
-#include "layers/axes.h"
-#include "layers/keras_composition.h"
-#include "layers/layer_type.h"
+#include "facets/keras/composition.h"
+#include "facets/spec/axes.h"
+#include "facets/spec/layer_type.h"
 
 namespace h5bridge::distance {
 namespace {

@@ -1,9 +1,9 @@
 // How far vectors are from one another.
 #include <limits>
 
+#include "facets/spec/axes.h"
+#include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
-#include "layers/axes.h"
-#include "layers/layer_type.h"
 
 namespace h5bridge::distance {
 namespace {

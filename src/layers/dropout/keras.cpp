@@ -1,5 +1,5 @@
-#include "layers/keras_mapping.h"
-#include "layers/layer_type.h"
+#include "facets/keras/mapping.h"
+#include "facets/spec/layer_type.h"
 
 namespace h5bridge::dropout {
 namespace {

@@ -1,7 +1,7 @@
 #include <cmath>
 
-#include "layers/layer_type.h"
-#include "layers/torch_layer.h"
+#include "facets/libtorch/layer.h"
+#include "facets/spec/layer_type.h"
 
 namespace h5bridge::dropout {
 namespace {

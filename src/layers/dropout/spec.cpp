@@ -1,5 +1,5 @@
+#include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
-#include "layers/layer_type.h"
 
 namespace h5bridge::dropout {
 namespace {

@@ -1,5 +1,5 @@
-#include "layers/keras_operation.h"
-#include "layers/layer_type.h"
+#include "facets/keras/operation.h"
+#include "facets/spec/layer_type.h"
 
 namespace h5bridge::elementwise {
 namespace {

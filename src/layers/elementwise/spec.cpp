@@ -1,6 +1,6 @@
 #include <limits>
 
-#include "layers/layer_type.h"
+#include "facets/spec/layer_type.h"
 
 namespace h5bridge::elementwise {
 namespace {

@@ -1,10 +1,10 @@
 #include <cmath>
 #include <optional>
 
+#include "facets/keras/composition.h"
+#include "facets/keras/mapping.h"
+#include "facets/keras/operation.h"
 #include "h5bridge/error.h"
-#include "layers/keras_composition.h"
-#include "layers/keras_mapping.h"
-#include "layers/keras_operation.h"
 #include "layers/masking/mask_steps.h"
 
 namespace h5bridge::embedding {

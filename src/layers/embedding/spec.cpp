@@ -1,6 +1,6 @@
+#include "facets/spec/functional.h"
+#include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
-#include "layers/functional.h"
-#include "layers/layer_type.h"
 
 namespace h5bridge::embedding {
 namespace {

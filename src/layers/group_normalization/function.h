@@ -1,7 +1,7 @@
 // The function group_norm.
 #pragma once
 
-#include "layers/functional.h"
+#include "facets/spec/functional.h"
 
 namespace h5bridge::group_normalization {
 

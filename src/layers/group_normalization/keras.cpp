@@ -1,12 +1,12 @@
+#include "facets/keras/affine.h"
+#include "facets/keras/functional.h"
+#include "facets/keras/mapping.h"
+#include "facets/keras/operation.h"
+#include "facets/registry.h"
+#include "facets/spec/layer_type.h"
+#include "facets/spec/named_axis.h"
 #include "h5bridge/error.h"
-#include "layers/affine.h"
 #include "layers/group_normalization/function.h"
-#include "layers/keras_functional.h"
-#include "layers/keras_mapping.h"
-#include "layers/keras_operation.h"
-#include "layers/layer_type.h"
-#include "layers/named_axis.h"
-#include "layers/registry.h"
 
 namespace h5bridge::group_normalization {
 namespace {

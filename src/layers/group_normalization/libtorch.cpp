@@ -1,7 +1,7 @@
+#include "facets/libtorch/affine.h"
+#include "facets/libtorch/functional.h"
+#include "facets/libtorch/layer.h"
 #include "layers/group_normalization/function.h"
-#include "layers/torch_affine.h"
-#include "layers/torch_functional.h"
-#include "layers/torch_layer.h"
 
 namespace h5bridge::group_normalization {
 namespace {

@@ -1,9 +1,9 @@
+#include "facets/spec/affine.h"
+#include "facets/spec/layer_type.h"
+#include "facets/spec/named_axis.h"
+#include "facets/spec/window.h"
 #include "h5bridge/error.h"
-#include "layers/affine.h"
 #include "layers/group_normalization/function.h"
-#include "layers/layer_type.h"
-#include "layers/named_axis.h"
-#include "layers/window.h"
 
 namespace h5bridge::group_normalization {
 namespace {

@@ -1,4 +1,4 @@
-#include "layers/keras_mapping.h"
+#include "facets/keras/mapping.h"
 
 namespace h5bridge::image_fitting {
 namespace {

@@ -1,6 +1,6 @@
+#include "facets/libtorch/layer.h"
+#include "facets/libtorch/resampling.h"
 #include "layers/image_fitting/fit.h"
-#include "layers/torch_layer.h"
-#include "layers/torch_resampling.h"
 
 namespace h5bridge::image_fitting {
 namespace {

@@ -1,7 +1,7 @@
 // Layers that only Keras has: images cut, framed and resized to a fixed size, whatever theirs is.
+#include "facets/spec/layer_type.h"
+#include "facets/spec/window.h"
 #include "h5bridge/error.h"
-#include "layers/layer_type.h"
-#include "layers/window.h"
 
 namespace h5bridge::image_fitting {
 namespace {

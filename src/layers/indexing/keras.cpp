@@ -2,10 +2,10 @@
 #include <map>
 #include <utility>
 
+#include "facets/keras/open_sizes.h"
+#include "facets/keras/operation.h"
 #include "h5bridge/error.h"
 #include "layers/indexing/index.h"
-#include "layers/keras_operation.h"
-#include "layers/open_sizes.h"
 #include "model/quoted.h"
 
 namespace h5bridge::indexing {

@@ -1,6 +1,6 @@
+#include "facets/libtorch/layer.h"
 #include "h5bridge/error.h"
 #include "layers/indexing/index.h"
-#include "layers/torch_layer.h"
 
 namespace h5bridge::indexing {
 namespace {

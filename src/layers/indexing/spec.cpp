@@ -1,8 +1,8 @@
 #include <algorithm>
 
+#include "facets/spec/axes.h"
+#include "facets/spec/function_type.h"
 #include "h5bridge/error.h"
-#include "layers/axes.h"
-#include "layers/function_type.h"
 #include "layers/indexing/index.h"
 
 namespace h5bridge::indexing {

@@ -1,9 +1,9 @@
 #include <algorithm>
 
+#include "facets/keras/open_sizes.h"
+#include "facets/keras/operation.h"
 #include "h5bridge/error.h"
 #include "layers/joining/parts.h"
-#include "layers/keras_operation.h"
-#include "layers/open_sizes.h"
 
 namespace h5bridge::joining {
 namespace {

@@ -1,8 +1,8 @@
 // The functions layer_norm and rms_norm. Their sizes may be open.
 #pragma once
 
-#include "layers/functional.h"
-#include "layers/keras_mapping.h"
+#include "facets/keras/mapping.h"
+#include "facets/spec/functional.h"
 
 namespace h5bridge::layer_normalization {
 

@@ -1,7 +1,7 @@
 #include <limits>
 
-#include "layers/keras_functional.h"
-#include "layers/keras_operation.h"
+#include "facets/keras/functional.h"
+#include "facets/keras/operation.h"
 #include "layers/layer_normalization/function.h"
 
 namespace h5bridge::layer_normalization {

@@ -1,11 +1,11 @@
 #include <algorithm>
 #include <limits>
 
+#include "facets/keras/affine.h"
+#include "facets/keras/mapping.h"
+#include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
-#include "layers/affine.h"
-#include "layers/keras_mapping.h"
 #include "layers/layer_normalization/function.h"
-#include "layers/layer_type.h"
 
 namespace h5bridge::layer_normalization {
 namespace {

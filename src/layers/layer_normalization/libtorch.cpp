@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <numeric>
 
+#include "facets/libtorch/affine.h"
+#include "facets/libtorch/functional.h"
+#include "facets/libtorch/layer.h"
 #include "layers/layer_normalization/function.h"
-#include "layers/torch_affine.h"
-#include "layers/torch_functional.h"
-#include "layers/torch_layer.h"
 
 namespace h5bridge::layer_normalization {
 namespace {

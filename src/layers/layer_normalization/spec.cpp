@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <numeric>
 
+#include "facets/spec/affine.h"
+#include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
-#include "layers/affine.h"
 #include "layers/layer_normalization/function.h"
-#include "layers/layer_type.h"
 
 namespace h5bridge::layer_normalization {
 namespace {

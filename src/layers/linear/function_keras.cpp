@@ -1,5 +1,5 @@
-#include "layers/keras_functional.h"
-#include "layers/keras_operation.h"
+#include "facets/keras/functional.h"
+#include "facets/keras/operation.h"
 #include "layers/linear/function.h"
 
 namespace h5bridge::linear {

@@ -1,7 +1,7 @@
 #include <algorithm>
 
+#include "facets/keras/mapping.h"
 #include "h5bridge/error.h"
-#include "layers/keras_mapping.h"
 #include "layers/linear/einsum.h"
 #include "layers/linear/function.h"
 #include "model/quoted.h"

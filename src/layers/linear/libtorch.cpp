@@ -1,6 +1,6 @@
+#include "facets/libtorch/functional.h"
+#include "facets/libtorch/layer.h"
 #include "layers/linear/function.h"
-#include "layers/torch_functional.h"
-#include "layers/torch_layer.h"
 
 namespace h5bridge::linear {
 

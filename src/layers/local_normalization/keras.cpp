@@ -1,10 +1,10 @@
 #include <cmath>
 #include <optional>
 
+#include "facets/keras/mapping.h"
+#include "facets/keras/ops.h"
+#include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
-#include "layers/keras_mapping.h"
-#include "layers/keras_ops.h"
-#include "layers/layer_type.h"
 
 namespace h5bridge::local_normalization {
 namespace {

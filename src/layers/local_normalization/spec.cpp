@@ -1,8 +1,8 @@
 #include <limits>
 
+#include "facets/spec/layer_type.h"
+#include "facets/spec/window.h"
 #include "h5bridge/error.h"
-#include "layers/layer_type.h"
-#include "layers/window.h"
 
 namespace h5bridge::local_normalization {
 namespace {

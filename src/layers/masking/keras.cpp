@@ -1,4 +1,4 @@
-#include "layers/keras_mapping.h"
+#include "facets/keras/mapping.h"
 #include "layers/masking/mask_steps.h"
 
 namespace h5bridge::masking {

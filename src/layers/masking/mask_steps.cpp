@@ -1,6 +1,6 @@
 #include "layers/masking/mask_steps.h"
 
-#include "layers/registry.h"
+#include "facets/registry.h"
 
 namespace h5bridge::masking {
 namespace {

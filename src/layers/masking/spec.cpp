@@ -1,4 +1,4 @@
-#include "layers/layer_type.h"
+#include "facets/spec/layer_type.h"
 
 namespace h5bridge::masking {
 

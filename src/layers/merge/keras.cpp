@@ -1,8 +1,8 @@
 #include <algorithm>
 
+#include "facets/keras/composition.h"
+#include "facets/spec/axes.h"
 #include "h5bridge/error.h"
-#include "layers/axes.h"
-#include "layers/keras_composition.h"
 #include "layers/merge/operands.h"
 
 namespace h5bridge::merge {

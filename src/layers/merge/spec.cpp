@@ -1,6 +1,6 @@
+#include "facets/spec/axes.h"
+#include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
-#include "layers/axes.h"
-#include "layers/layer_type.h"
 #include "layers/merge/operands.h"
 
 namespace h5bridge::merge {

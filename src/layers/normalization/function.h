@@ -1,8 +1,8 @@
 // The functions batch_norm and instance_norm.
 #pragma once
 
-#include "layers/functional.h"
-#include "layers/keras_mapping.h"
+#include "facets/keras/mapping.h"
+#include "facets/spec/functional.h"
 
 namespace h5bridge::normalization {
 

@@ -1,7 +1,7 @@
-#include "layers/keras_functional.h"
-#include "layers/keras_operation.h"
+#include "facets/keras/functional.h"
+#include "facets/keras/operation.h"
+#include "facets/registry.h"
 #include "layers/normalization/function.h"
-#include "layers/registry.h"
 
 namespace h5bridge::normalization {
 namespace {

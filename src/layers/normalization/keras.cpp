@@ -1,9 +1,9 @@
+#include "facets/keras/affine.h"
+#include "facets/keras/mapping.h"
+#include "facets/keras/ops.h"
+#include "facets/spec/layer_type.h"
+#include "facets/spec/named_axis.h"
 #include "h5bridge/error.h"
-#include "layers/affine.h"
-#include "layers/keras_mapping.h"
-#include "layers/keras_ops.h"
-#include "layers/layer_type.h"
-#include "layers/named_axis.h"
 #include "layers/normalization/function.h"
 
 namespace h5bridge::normalization {

@@ -1,8 +1,8 @@
+#include "facets/libtorch/affine.h"
+#include "facets/libtorch/functional.h"
+#include "facets/libtorch/layer.h"
 #include "h5bridge/error.h"
 #include "layers/normalization/function.h"
-#include "layers/torch_affine.h"
-#include "layers/torch_functional.h"
-#include "layers/torch_layer.h"
 
 namespace h5bridge::normalization {
 namespace {

@@ -1,8 +1,8 @@
 // What depends on the order of elements by their size.
+#include "facets/spec/axes.h"
+#include "facets/spec/function_type.h"
+#include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
-#include "layers/axes.h"
-#include "layers/function_type.h"
-#include "layers/layer_type.h"
 
 namespace h5bridge::ordering {
 namespace {

@@ -1,11 +1,11 @@
 #include <algorithm>
 
+#include "facets/keras/mapping.h"
+#include "facets/keras/open_sizes.h"
+#include "facets/keras/operation.h"
+#include "facets/keras/padding.h"
+#include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
-#include "layers/keras_mapping.h"
-#include "layers/keras_operation.h"
-#include "layers/keras_padding.h"
-#include "layers/layer_type.h"
-#include "layers/open_sizes.h"
 #include "layers/padding/kinds.h"
 
 namespace h5bridge::padding {

@@ -1,7 +1,7 @@
 #include <algorithm>
 
+#include "facets/libtorch/layer.h"
 #include "h5bridge/error.h"
-#include "layers/torch_layer.h"
 
 namespace h5bridge::padding {
 namespace {

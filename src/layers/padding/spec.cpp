@@ -1,7 +1,7 @@
 #include <limits>
 
+#include "facets/spec/kernel.h"
 #include "h5bridge/error.h"
-#include "layers/kernel.h"
 #include "layers/padding/kinds.h"
 
 namespace h5bridge::padding {

@@ -1,6 +1,6 @@
 #include <span>
 
-#include "layers/keras_mapping.h"
+#include "facets/keras/mapping.h"
 
 namespace h5bridge::parameter {
 namespace {

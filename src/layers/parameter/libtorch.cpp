@@ -1,4 +1,4 @@
-#include "layers/own_tensor.h"
+#include "facets/libtorch/own_tensor.h"
 
 namespace h5bridge::parameter {
 namespace {

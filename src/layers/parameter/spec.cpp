@@ -1,7 +1,7 @@
 #include <cmath>
 
+#include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
-#include "layers/layer_type.h"
 
 namespace h5bridge::parameter {
 namespace {

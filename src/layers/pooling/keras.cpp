@@ -4,15 +4,15 @@
 #include <limits>
 #include <numeric>
 
+#include "facets/keras/mapping.h"
+#include "facets/keras/open_windows.h"
+#include "facets/keras/ops.h"
+#include "facets/keras/padding.h"
+#include "facets/registry.h"
+#include "facets/spec/layer_type.h"
+#include "facets/spec/window.h"
 #include "h5bridge/error.h"
-#include "layers/keras_mapping.h"
-#include "layers/keras_ops.h"
-#include "layers/keras_padding.h"
-#include "layers/layer_type.h"
-#include "layers/open_windows.h"
 #include "layers/pooling/places_keras.h"
-#include "layers/registry.h"
-#include "layers/window.h"
 
 namespace h5bridge::pooling {
 namespace {

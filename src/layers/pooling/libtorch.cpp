@@ -4,11 +4,11 @@
 #include <tuple>
 #include <type_traits>
 
+#include "facets/libtorch/layer.h"
+#include "facets/libtorch/padding.h"
+#include "facets/spec/layer_type.h"
+#include "facets/spec/window.h"
 #include "h5bridge/error.h"
-#include "layers/layer_type.h"
-#include "layers/torch_layer.h"
-#include "layers/torch_padding.h"
-#include "layers/window.h"
 
 namespace h5bridge::pooling {
 namespace {

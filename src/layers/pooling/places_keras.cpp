@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <limits>
 
+#include "facets/keras/composition.h"
+#include "facets/keras/padding.h"
+#include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
-#include "layers/keras_composition.h"
-#include "layers/keras_padding.h"
-#include "layers/layer_type.h"
 
 namespace h5bridge::pooling {
 namespace {

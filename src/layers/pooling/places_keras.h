@@ -1,8 +1,8 @@
 // The places of maxima, of which Keras's poolings say nothing.
 #pragma once
 
-#include "layers/keras_mapping.h"
-#include "layers/window.h"
+#include "facets/keras/mapping.h"
+#include "facets/spec/window.h"
 
 namespace h5bridge::pooling {
 

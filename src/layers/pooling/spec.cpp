@@ -2,9 +2,9 @@
 #include <limits>
 #include <numeric>
 
+#include "facets/spec/layer_type.h"
+#include "facets/spec/window.h"
 #include "h5bridge/error.h"
-#include "layers/layer_type.h"
-#include "layers/window.h"
 
 namespace h5bridge::pooling {
 namespace {

@@ -1,5 +1,5 @@
-#include "layers/layer_type.h"
-#include "layers/torch_layer.h"
+#include "facets/libtorch/layer.h"
+#include "facets/spec/layer_type.h"
 
 namespace h5bridge::preprocessing {
 namespace {

@@ -2,8 +2,8 @@
 #include <functional>
 #include <numeric>
 
+#include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
-#include "layers/layer_type.h"
 
 namespace h5bridge::preprocessing {
 namespace {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <map>
 
+#include "facets/spec/axes.h"
 #include "h5bridge/error.h"
-#include "layers/axes.h"
 
 namespace h5bridge::products {
 namespace {

@@ -1,6 +1,6 @@
+#include "facets/keras/composition.h"
+#include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
-#include "layers/keras_composition.h"
-#include "layers/layer_type.h"
 #include "layers/products/equation.h"
 
 namespace h5bridge::products {

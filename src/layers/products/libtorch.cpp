@@ -1,5 +1,5 @@
+#include "facets/libtorch/layer.h"
 #include "layers/products/equation.h"
-#include "layers/torch_layer.h"
 
 namespace h5bridge::products {
 namespace {

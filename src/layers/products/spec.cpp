@@ -1,8 +1,8 @@
 // Sums of products: of matrices, of tensors along axes that an equation names, of Keras's samples.
 #include <algorithm>
 
+#include "facets/spec/axes.h"
 #include "h5bridge/error.h"
-#include "layers/axes.h"
 #include "layers/products/equation.h"
 
 namespace h5bridge::products {

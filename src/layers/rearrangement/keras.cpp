@@ -1,9 +1,9 @@
 #include <algorithm>
 
+#include "facets/keras/composition.h"
+#include "facets/spec/axes.h"
+#include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
-#include "layers/axes.h"
-#include "layers/keras_composition.h"
-#include "layers/layer_type.h"
 #include "layers/rearrangement/channels.h"
 
 namespace h5bridge::rearrangement {

@@ -1,5 +1,5 @@
+#include "facets/libtorch/layer.h"
 #include "layers/rearrangement/channels.h"
-#include "layers/torch_layer.h"
 
 namespace h5bridge::rearrangement {
 namespace {

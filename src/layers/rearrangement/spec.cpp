@@ -1,12 +1,12 @@
 // The same elements in other places: channels and blocks of images, diagonals, windows, grids.
 #include <algorithm>
 
+#include "facets/spec/axes.h"
+#include "facets/spec/function_type.h"
+#include "facets/spec/layer_type.h"
+#include "facets/spec/window.h"
 #include "h5bridge/error.h"
-#include "layers/axes.h"
-#include "layers/function_type.h"
-#include "layers/layer_type.h"
 #include "layers/rearrangement/channels.h"
-#include "layers/window.h"
 
 namespace h5bridge::rearrangement {
 namespace {

@@ -1,13 +1,13 @@
 #include <algorithm>
 #include <iterator>
 
+#include "facets/keras/mapping.h"
+#include "facets/registry.h"
 #include "h5bridge/error.h"
-#include "layers/keras_mapping.h"
 #include "layers/recurrent/keras_cells.h"
 #include "layers/recurrent/keras_projection.h"
 #include "layers/recurrent/keras_writer.h"
 #include "layers/recurrent/kinds.h"
-#include "layers/registry.h"
 
 namespace h5bridge::recurrent {
 namespace {

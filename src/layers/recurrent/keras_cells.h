@@ -1,7 +1,7 @@
 // Keras's cells, of which its RNN makes a layer: one, or several that are stacked (StackedRNNCells).
 #pragma once
 
-#include "layers/keras_mapping.h"
+#include "facets/keras/mapping.h"
 #include "layers/recurrent/kinds.h"
 
 namespace h5bridge::recurrent {

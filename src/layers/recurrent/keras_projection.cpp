@@ -1,8 +1,8 @@
 #include "layers/recurrent/keras_projection.h"
 
+#include "facets/keras/ops.h"
+#include "facets/registry.h"
 #include "h5bridge/error.h"
-#include "layers/keras_ops.h"
-#include "layers/registry.h"
 
 namespace h5bridge::recurrent {
 namespace {

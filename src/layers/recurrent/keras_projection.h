@@ -3,7 +3,7 @@
 // Dense after it.
 #pragma once
 
-#include "layers/keras_mapping.h"
+#include "facets/keras/mapping.h"
 #include "layers/recurrent/kinds.h"
 
 namespace h5bridge::recurrent {

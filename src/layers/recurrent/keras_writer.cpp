@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
+#include "facets/registry.h"
 #include "h5bridge/error.h"
 #include "layers/recurrent/keras_cells.h"
 #include "layers/recurrent/keras_projection.h"
-#include "layers/registry.h"
 
 namespace h5bridge::recurrent {
 namespace {

@@ -1,7 +1,7 @@
 // Writes a recurrent module as Keras layers: one for each of the stacked layers, and operations around them.
 #pragma once
 
-#include "layers/keras_mapping.h"
+#include "facets/keras/mapping.h"
 #include "layers/recurrent/kinds.h"
 
 namespace h5bridge::recurrent {

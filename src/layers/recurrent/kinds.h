@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "layers/layer_type.h"
+#include "facets/spec/layer_type.h"
 
 namespace h5bridge::recurrent {
 

@@ -1,8 +1,8 @@
 // Recurrent networks with the settings that Keras has and LibTorch's own modules lack, step by step.
 #pragma once
 
+#include "facets/libtorch/layer.h"
 #include "layers/recurrent/kinds.h"
-#include "layers/torch_layer.h"
 
 namespace h5bridge::recurrent {
 

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
-#include "layers/layer_type.h"
 #include "layers/recurrent/kinds.h"
 
 namespace h5bridge::recurrent {

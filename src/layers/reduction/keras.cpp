@@ -1,9 +1,9 @@
 #include <cmath>
 
+#include "facets/keras/open_sizes.h"
+#include "facets/keras/operation.h"
+#include "facets/spec/axes.h"
 #include "h5bridge/error.h"
-#include "layers/axes.h"
-#include "layers/keras_operation.h"
-#include "layers/open_sizes.h"
 #include "model/quoted.h"
 
 namespace h5bridge::reduction {

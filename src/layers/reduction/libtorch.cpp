@@ -1,7 +1,7 @@
 #include <algorithm>
 
-#include "layers/axes.h"
-#include "layers/torch_layer.h"
+#include "facets/libtorch/layer.h"
+#include "facets/spec/axes.h"
 
 namespace h5bridge::reduction {
 namespace {

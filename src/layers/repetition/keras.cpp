@@ -1,7 +1,7 @@
+#include "facets/keras/open_sizes.h"
+#include "facets/keras/operation.h"
+#include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
-#include "layers/keras_operation.h"
-#include "layers/layer_type.h"
-#include "layers/open_sizes.h"
 
 namespace h5bridge::repetition {
 namespace {

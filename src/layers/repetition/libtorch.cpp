@@ -1,4 +1,4 @@
-#include "layers/torch_layer.h"
+#include "facets/libtorch/layer.h"
 
 namespace h5bridge::repetition {
 namespace {

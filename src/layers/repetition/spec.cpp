@@ -1,10 +1,10 @@
 // What repeats, turns round or blanks out elements along axes.
 #include <algorithm>
 
+#include "facets/spec/axes.h"
+#include "facets/spec/function_type.h"
+#include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
-#include "layers/axes.h"
-#include "layers/function_type.h"
-#include "layers/layer_type.h"
 
 namespace h5bridge::repetition {
 namespace {

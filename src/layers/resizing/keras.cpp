@@ -1,13 +1,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "facets/keras/mapping.h"
+#include "facets/keras/ops.h"
+#include "facets/spec/layer_type.h"
+#include "facets/spec/window.h"
 #include "h5bridge/error.h"
-#include "layers/keras_mapping.h"
-#include "layers/keras_ops.h"
-#include "layers/layer_type.h"
 #include "layers/resizing/interpolation.h"
 #include "layers/resizing/open_resizing.h"
-#include "layers/window.h"
 #include "model/quoted.h"
 
 namespace h5bridge::resizing {

@@ -1,10 +1,10 @@
 #include <array>
 
+#include "facets/libtorch/layer.h"
+#include "facets/libtorch/resampling.h"
+#include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
-#include "layers/layer_type.h"
 #include "layers/resizing/interpolation.h"
-#include "layers/torch_layer.h"
-#include "layers/torch_resampling.h"
 
 namespace h5bridge::resizing {
 namespace {

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <concepts>
 
+#include "facets/keras/open_windows.h"
+#include "facets/keras/operation.h"
 #include "h5bridge/error.h"
-#include "layers/keras_operation.h"
-#include "layers/open_windows.h"
 #include "layers/resizing/interpolation.h"
 
 namespace h5bridge::resizing {

@@ -1,8 +1,8 @@
 // Interpolation along axes whose sizes are open: where the elements lie is computed when the model runs.
 #pragma once
 
-#include "layers/keras_mapping.h"
-#include "layers/open_sizes.h"
+#include "facets/keras/mapping.h"
+#include "facets/keras/open_sizes.h"
 
 namespace h5bridge::resizing {
 

@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <array>
 
+#include "facets/spec/layer_type.h"
+#include "facets/spec/window.h"
 #include "h5bridge/error.h"
-#include "layers/layer_type.h"
 #include "layers/resizing/interpolation.h"
-#include "layers/window.h"
 
 namespace h5bridge::resizing {
 namespace {

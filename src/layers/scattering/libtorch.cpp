@@ -1,5 +1,5 @@
-#include "layers/torch_layer.h"
-#include "runtime/tensors.h"
+#include "facets/libtorch/layer.h"
+#include "facets/libtorch/tensors.h"
 
 namespace h5bridge::scattering {
 namespace {

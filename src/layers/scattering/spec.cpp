@@ -1,7 +1,7 @@
 // What puts elements at places that a tensor names.
+#include "facets/spec/axes.h"
+#include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
-#include "layers/axes.h"
-#include "layers/layer_type.h"
 
 namespace h5bridge::scattering {
 namespace {

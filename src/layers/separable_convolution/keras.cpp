@@ -1,5 +1,5 @@
-#include "layers/keras_mapping.h"
-#include "layers/kernel.h"
+#include "facets/keras/mapping.h"
+#include "facets/spec/kernel.h"
 
 namespace h5bridge::separable_convolution {
 namespace {

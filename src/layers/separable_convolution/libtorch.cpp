@@ -1,5 +1,5 @@
-#include "layers/torch_layer.h"
-#include "layers/torch_padding.h"
+#include "facets/libtorch/layer.h"
+#include "facets/libtorch/padding.h"
 
 namespace h5bridge::separable_convolution {
 namespace {

@@ -1,5 +1,5 @@
-#include "layers/fused_activation.h"
-#include "layers/kernel.h"
+#include "facets/keras/fused_activation.h"
+#include "facets/spec/kernel.h"
 
 namespace h5bridge::separable_convolution {
 namespace {

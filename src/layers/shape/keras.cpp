@@ -1,9 +1,9 @@
 #include <algorithm>
 
+#include "facets/keras/operation.h"
+#include "facets/registry.h"
+#include "facets/spec/axes.h"
 #include "h5bridge/error.h"
-#include "layers/axes.h"
-#include "layers/keras_operation.h"
-#include "layers/registry.h"
 #include "layers/shape/open_reshape.h"
 #include "layers/shape/order.h"
 

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "layers/axes.h"
-#include "layers/keras_operation.h"
-#include "layers/open_sizes.h"
+#include "facets/keras/open_sizes.h"
+#include "facets/keras/operation.h"
+#include "facets/spec/axes.h"
 
 namespace h5bridge::shape {
 

@@ -1,7 +1,7 @@
 // Reshapes with several open sizes, which Keras's own cannot have.
 #pragma once
 
-#include "layers/keras_mapping.h"
+#include "facets/keras/mapping.h"
 
 namespace h5bridge::shape {
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "facets/spec/axes.h"
 #include "h5bridge/error.h"
-#include "layers/axes.h"
 
 namespace h5bridge::shape {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "layers/layer_type.h"
+#include "facets/spec/layer_type.h"
 
 namespace h5bridge::shape {
 

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "facets/spec/axes.h"
 #include "h5bridge/error.h"
-#include "layers/axes.h"
 #include "layers/shape/order.h"
 
 namespace h5bridge::shape {

@@ -1,8 +1,8 @@
 // The functions conv_transpose1d, conv_transpose2d and conv_transpose3d.
 #pragma once
 
-#include "layers/functional.h"
-#include "layers/keras_mapping.h"
+#include "facets/keras/mapping.h"
+#include "facets/spec/functional.h"
 
 namespace h5bridge::transposed_convolution {
 

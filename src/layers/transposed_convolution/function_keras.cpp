@@ -2,11 +2,11 @@
 // between its elements, by the kernel the other way round.
 #include <numeric>
 
-#include "layers/keras_functional.h"
-#include "layers/keras_kernel.h"
-#include "layers/keras_operation.h"
-#include "layers/kernel.h"
-#include "layers/registry.h"
+#include "facets/keras/functional.h"
+#include "facets/keras/kernel.h"
+#include "facets/keras/operation.h"
+#include "facets/registry.h"
+#include "facets/spec/kernel.h"
 #include "layers/transposed_convolution/function.h"
 
 namespace h5bridge::transposed_convolution {

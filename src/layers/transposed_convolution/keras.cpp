@@ -2,11 +2,11 @@
 #include <numeric>
 #include <span>
 
-#include "layers/keras_kernel.h"
-#include "layers/keras_mapping.h"
-#include "layers/keras_padding.h"
-#include "layers/kernel.h"
-#include "layers/registry.h"
+#include "facets/keras/kernel.h"
+#include "facets/keras/mapping.h"
+#include "facets/keras/padding.h"
+#include "facets/registry.h"
+#include "facets/spec/kernel.h"
 #include "layers/transposed_convolution/function.h"
 
 namespace h5bridge::transposed_convolution {

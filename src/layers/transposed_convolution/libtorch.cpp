@@ -1,9 +1,9 @@
 #include <algorithm>
 
+#include "facets/libtorch/functional.h"
+#include "facets/libtorch/layer.h"
+#include "facets/spec/kernel.h"
 #include "h5bridge/error.h"
-#include "layers/kernel.h"
-#include "layers/torch_functional.h"
-#include "layers/torch_layer.h"
 #include "layers/transposed_convolution/function.h"
 
 namespace h5bridge::transposed_convolution {

@@ -1,8 +1,8 @@
 #include <algorithm>
 
+#include "facets/keras/fused_activation.h"
+#include "facets/spec/kernel.h"
 #include "h5bridge/error.h"
-#include "layers/fused_activation.h"
-#include "layers/kernel.h"
 #include "layers/transposed_convolution/function.h"
 #include "model/checked.h"
 

@@ -1,6 +1,6 @@
 #include <span>
 
-#include "layers/torch_layer.h"
+#include "facets/libtorch/layer.h"
 
 namespace h5bridge::unpooling {
 namespace {

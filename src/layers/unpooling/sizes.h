@@ -1,7 +1,7 @@
 // What the facets of this family share.
 #pragma once
 
-#include "layers/window.h"
+#include "facets/spec/window.h"
 
 namespace h5bridge::unpooling {
 

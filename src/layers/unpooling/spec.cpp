@@ -1,9 +1,9 @@
 // What undoes a pooling by the places of its maxima.
 #include <algorithm>
 
+#include "facets/spec/axes.h"
+#include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
-#include "layers/axes.h"
-#include "layers/layer_type.h"
 #include "layers/unpooling/sizes.h"
 
 namespace h5bridge::unpooling {

@@ -1,0 +1,218 @@
+#include "convert/architecture_json.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "facets/registry.h"
+#include "h5bridge/error.h"
+#include "model/quoted.h"
+
+namespace h5bridge {
+namespace {
+
+constexpr std::int64_t kVersion = 1;
+
+void refuse_unknown(const Json::Object& object, std::initializer_list<std::string_view> known,
+                    const std::string& where) {
+  for (const auto& [name, value] : object)
+    if (std::find(known.begin(), known.end(), name) == known.end())
+      throw MalformedFile(where + " has an unknown member \"" + shortened(name) + "\"");
+}
+
+Value value_from(const Json& json) {
+  const std::string& text = json.as_string();
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string::npos) return {text, 0};
+  std::int64_t output = 0;
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data() + colon + 1, end, output);
+  if (error != std::errc() || rest != end || output < 0)
+    throw MalformedFile("\"" + shortened(text) + "\" is no value: a number is expected behind the ':'");
+  return {text.substr(0, colon), output};
+}
+
+Json value_to(const Value& value) {
+  return value.output == 0 ? value.node : value.node + ":" + std::to_string(value.output);
+}
+
+SymbolicShape shape_from(const Json& json) {
+  SymbolicShape result;
+  for (const Json& size : json.as_array()) {
+    result.push_back(size.is_string() ? Size::parse(size.as_string()) : Size(size.as_integer()));
+    if (const auto number = result.back().value(); number && *number < 0)
+      throw MalformedFile("a size is " + std::to_string(*number));
+  }
+  return result;
+}
+
+Json shape_to(const SymbolicShape& shape) {
+  Json::Array result;
+  for (const Size& size : shape) result.push_back(size.value() ? Json(*size.value()) : Json(size.str()));
+  return result;
+}
+
+Input input_from(const Json& json) {
+  refuse_unknown(json.as_object(), {"name", "shape", "dtype"}, "an input");
+  Input input{json.at("name").as_string(), shape_from(json.at("shape")), DType::Float32};
+  if (const Json* dtype = json.find("dtype")) {
+    const auto known = dtype_named(dtype->as_string());
+    if (!known) throw MalformedFile("input \"" + shortened(input.name) + "\": no dtype is called " + quoted(*dtype));
+    input.dtype = *known;
+  }
+  return input;
+}
+
+Layer layer_from(const Json& entry, const std::string& name) {
+  Layer layer{name, entry.at("type").as_string(), {}, {}};
+  const Json* attributes = entry.find("attributes");
+  // Types that are not known are reported together, when the graph is checked.
+  if (const LayerType* type = Registry::instance().find(layer.type))
+    layer.attributes =
+        attributes_from_json(*type, attributes ? attributes->as_object() : Json::Object{}, describe(layer));
+  if (const Json* keras = entry.find("keras")) layer.keras = keras->as_object();
+  return layer;
+}
+
+void add_entry(const Json& entry, Architecture& architecture) {
+  refuse_unknown(entry.as_object(), {"name", "type", "call", "attributes", "inputs", "named_inputs", "keras"},
+                 "a layer");
+  Node node{entry.at("name").as_string(), {}, {}, {}};
+  const Json* call = entry.find("call");
+  if (call && entry.find("type"))
+    throw MalformedFile("\"" + shortened(node.name) + "\" has both a \"type\" and a \"call\"");
+  if (call) {
+    node.layer = call->as_string();
+  } else {
+    node.layer = node.name;
+    architecture.layers.push_back(layer_from(entry, node.name));
+  }
+  if (const Json* inputs = entry.find("inputs")) {
+    for (const Json& input : inputs->as_array()) node.inputs.push_back(value_from(input));
+  } else if (!architecture.nodes.empty()) {
+    node.inputs.push_back({architecture.nodes.back().name, 0});
+  } else if (!architecture.inputs.empty()) {
+    node.inputs.push_back({architecture.inputs[0].name, 0});
+  }
+  if (const Json* named = entry.find("named_inputs"))
+    for (const auto& [argument, value] : named->as_object())
+      node.named_inputs.emplace_back(argument, value_from(value));
+  architecture.nodes.push_back(std::move(node));
+}
+
+std::vector<std::string> texts_from(const Json* list) {
+  std::vector<std::string> result;
+  if (!list) return result;
+  for (const Json& text : list->as_array()) result.push_back(text.as_string());
+  return result;
+}
+
+// A list of texts, where there are any.
+void set_texts(Json::Object& object, const char* member, const std::vector<std::string>& texts) {
+  if (!texts.empty()) object.set(member, Json::Array(texts.begin(), texts.end()));
+}
+
+Json entry_of(const Architecture& architecture, const Node& node, bool defines) {
+  Json::Object entry{{"name", node.name}};
+  if (defines) {
+    const Layer& layer = architecture.layer_of(node);
+    entry.set("type", layer.type);
+    Json::Object attributes = attributes_to_json(Registry::instance().type_of(layer), layer.attributes);
+    if (!attributes.empty()) entry.set("attributes", std::move(attributes));
+    if (!layer.keras.empty()) entry.set("keras", layer.keras);
+  } else {
+    entry.set("call", node.layer);
+  }
+  Json::Array inputs;
+  for (const Value& value : node.inputs) inputs.push_back(value_to(value));
+  entry.set("inputs", std::move(inputs));
+  if (!node.named_inputs.empty()) {
+    Json::Object named;
+    for (const auto& [argument, value] : node.named_inputs) named.set(argument, value_to(value));
+    entry.set("named_inputs", std::move(named));
+  }
+  return entry;
+}
+
+}  // namespace
+
+bool looks_like_architecture(const Json& json) { return json.find("h5bridge") != nullptr; }
+
+bool looks_like_keras_config(const Json& json) { return json.find("class_name") && json.find("config"); }
+
+Architecture architecture_from_json(const Json& json) {
+  refuse_unknown(json.as_object(),
+                 {"h5bridge", "name", "inputs", "layers", "outputs", "aliases", "unused", "state_dict", "buffers",
+                  "frozen", "tied", "notes", "keras"},
+                 "the architecture");
+  if (const std::int64_t version = json.at("h5bridge").as_integer(); version != kVersion)
+    throw Unsupported("the architecture is of version " + std::to_string(version) + ", expected " +
+                      std::to_string(kVersion));
+  Architecture architecture;
+  if (const Json* name = json.find("name")) architecture.name = name->as_string();
+  for (const Json& input : json.at("inputs").as_array()) architecture.inputs.push_back(input_from(input));
+  for (const Json& entry : json.at("layers").as_array()) add_entry(entry, architecture);
+  const Json& outputs = json.at("outputs");
+  if (outputs.is_object()) {
+    for (const auto& [name, value] : outputs.as_object()) architecture.outputs.push_back({name, value_from(value)});
+  } else {
+    for (const Json& value : outputs.as_array()) architecture.outputs.push_back({"", value_from(value)});
+  }
+  if (const Json* aliases = json.find("aliases"))
+    for (const auto& [alias, name] : aliases->as_object()) architecture.aliases.emplace_back(alias, name.as_string());
+  architecture.unused = texts_from(json.find("unused"));
+  architecture.state_dict = texts_from(json.find("state_dict"));
+  architecture.buffers = texts_from(json.find("buffers"));
+  architecture.frozen = texts_from(json.find("frozen"));
+  if (const Json* tied = json.find("tied"))
+    for (const Json& group : tied->as_array()) architecture.ties.push_back(texts_from(&group));
+  architecture.notes = texts_from(json.find("notes"));
+  if (const Json* keras = json.find("keras")) architecture.keras = keras->as_object();
+  return architecture;
+}
+
+Json architecture_to_json(const Architecture& architecture) {
+  Json::Array inputs;
+  for (const Input& input : architecture.inputs)
+    inputs.push_back(
+        Json::Object{{"name", input.name}, {"shape", shape_to(input.shape)}, {"dtype", name_of(input.dtype)}});
+  Json::Array layers;
+  for (const Node& node : architecture.nodes) {
+    // The call that defines a layer has its name; a layer whose first call is named otherwise cannot be said in this
+    // form.
+    const bool defines = node.name == node.layer;
+    layers.push_back(entry_of(architecture, node, defines));
+  }
+  Json::Object result{{"h5bridge", kVersion},
+                      {"name", architecture.name},
+                      {"inputs", std::move(inputs)},
+                      {"layers", std::move(layers)}};
+  const bool named = !architecture.outputs.empty() && !architecture.outputs[0].name.empty();
+  if (named) {
+    Json::Object outputs;
+    for (const Output& output : architecture.outputs) outputs.set(output.name, value_to(output.value));
+    result.set("outputs", std::move(outputs));
+  } else {
+    Json::Array outputs;
+    for (const Output& output : architecture.outputs) outputs.push_back(value_to(output.value));
+    result.set("outputs", std::move(outputs));
+  }
+  if (!architecture.aliases.empty()) {
+    Json::Object aliases;
+    for (const auto& [alias, name] : architecture.aliases) aliases.set(alias, name);
+    result.set("aliases", std::move(aliases));
+  }
+  set_texts(result, "unused", architecture.unused);
+  set_texts(result, "state_dict", architecture.state_dict);
+  set_texts(result, "buffers", architecture.buffers);
+  set_texts(result, "frozen", architecture.frozen);
+  if (!architecture.ties.empty()) {
+    Json::Array tied;
+    for (const auto& group : architecture.ties) tied.push_back(Json::Array(group.begin(), group.end()));
+    result.set("tied", std::move(tied));
+  }
+  set_texts(result, "notes", architecture.notes);
+  if (!architecture.keras.empty()) result.set("keras", architecture.keras);
+  return result;
+}
+
+}  // namespace h5bridge

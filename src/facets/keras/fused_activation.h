@@ -1,0 +1,19 @@
+// The activation that a layer of Keras applies to its own output. Some work along an axis: always the last one there,
+// so that where the layout changes, the axis is noted with the layer.
+#pragma once
+
+#include "facets/keras/mapping.h"
+#include "facets/spec/layer_type.h"
+
+namespace h5bridge {
+
+/// The axis that the attribute `activation` works along, if it is one that does: for layers with a data_format.
+AttributeSpec activation_axis();
+
+/// Whether the activation of this name in keras.activations works along an axis (softmax).
+bool works_along_axis(const std::string& activation);
+
+/// What `mapping` writes for a layer; with an activation along another axis than the last as a layer of its own.
+KerasEmitter::Results write_with_activation(const KerasMapping& mapping, const Layer& layer, KerasEmitter& emitter);
+
+}  // namespace h5bridge

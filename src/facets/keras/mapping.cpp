@@ -1,0 +1,293 @@
+#include "facets/keras/mapping.h"
+
+#include <algorithm>
+#include <map>
+
+#include "facets/registry.h"
+#include "h5bridge/error.h"
+#include "model/quoted.h"
+
+namespace h5bridge {
+namespace spelling {
+namespace {
+
+// A spelling for kinds that JSON and attributes both have: T is what std::get takes, `read` what Json has for it.
+template <typename T, typename Read>
+Spelling plain(Read read) {
+  return {[](const AttributeValue& value) {
+            return std::holds_alternative<std::monostate>(value) ? Json() : Json(std::get<T>(value));
+          },
+          [read](const Json& json) { return json.is_null() ? AttributeValue() : AttributeValue(read(json)); }};
+}
+
+}  // namespace
+
+Spelling boolean() {
+  // Keras takes any truth value, and some files of tf.keras have 1 for True.
+  return plain<bool>(
+      [](const Json& json) { return json == Json(0) || json == Json(1) ? json.as_integer() == 1 : json.as_bool(); });
+}
+Spelling integer() {
+  return plain<std::int64_t>([](const Json& json) { return json.as_integer(); });
+}
+Spelling number() {
+  return plain<double>([](const Json& json) { return json.as_float(); });
+}
+Spelling scalar() {
+  return {[](const AttributeValue& value) { return attribute_to_json(value); },
+          [](const Json& json) -> AttributeValue {
+            if (json.is_null()) return std::monostate{};
+            if (json.is_integer()) return json.as_integer();
+            return json.as_float();
+          }};
+}
+Spelling axes() {
+  return {[](const AttributeValue& value) {
+            const auto* several = std::get_if<std::vector<std::int64_t>>(&value);
+            return several && several->size() == 1 ? Json(several->at(0)) : attribute_to_json(value);
+          },
+          [](const Json& json) -> AttributeValue {
+            if (json.is_null()) return std::monostate{};
+            if (json.is_integer()) return std::vector<std::int64_t>{json.as_integer()};
+            std::vector<std::int64_t> result;
+            for (const Json& axis : json.as_array()) result.push_back(axis.as_integer());
+            return result;
+          }};
+}
+Spelling integer_list() {
+  Spelling result = axes();
+  result.to_keras = [](const AttributeValue& value) { return attribute_to_json(value); };
+  return result;
+}
+Spelling text() {
+  return plain<std::string>([](const Json& json) { return json.as_string(); });
+}
+
+Spelling text_or_none() {
+  return {text().to_keras,
+          [](const Json& json) { return json.is_null() ? AttributeValue{} : AttributeValue(json.as_string()); }};
+}
+
+Spelling integers(std::size_t length) {
+  return {
+      [](const AttributeValue& value) { return Json::array(std::get<std::vector<std::int64_t>>(value)); },
+      [length](const Json& json) -> AttributeValue {
+        if (json.is_integer()) return std::vector<std::int64_t>(length, json.as_integer());
+        std::vector<std::int64_t> result;
+        for (const Json& element : json.as_array()) result.push_back(element.as_integer());
+        if (result.size() != length)
+          throw MalformedFile("has " + std::to_string(result.size()) + " elements, expected " + std::to_string(length));
+        return result;
+      }};
+}
+
+Spelling or_none(Spelling spelling) {
+  return {[to = spelling.to_keras](const AttributeValue& value) {
+            return std::holds_alternative<std::monostate>(value) ? Json() : to(value);
+          },
+          [from = spelling.from_keras](const Json& json) { return json.is_null() ? AttributeValue{} : from(json); }};
+}
+
+Spelling one_minus() {
+  // The shortest decimal that is nearest: 1 - 0.99 is 0.01, not 0.010000000000000009.
+  const auto complement = [](double value) {
+    const double rounded = static_cast<double>(static_cast<std::int64_t>((1.0 - value) * 1e12 + 0.5)) / 1e12;
+    return 1.0 - rounded == value ? rounded : 1.0 - value;
+  };
+  return {[complement](const AttributeValue& value) {
+            return std::holds_alternative<std::monostate>(value) ? Json() : Json(complement(std::get<double>(value)));
+          },
+          [complement](const Json& json) { return AttributeValue(complement(json.as_float())); }};
+}
+
+Spelling activation() {
+  return {[](const AttributeValue& value) { return Json(std::get<std::string>(value)); },
+          [](const Json& json) -> AttributeValue {
+            if (json.is_null()) return std::string("linear");
+            if (json.is_string()) return json.as_string();
+            // Keras 3 writes some functions as {"class_name": "function", "config": "relu"}.
+            const Json* class_name = json.find("class_name");
+            const Json* config = json.find("config");
+            if (class_name && config && *class_name == Json("function") && config->is_string())
+              return config->as_string();
+            throw Unsupported("the activation is an object of class " + quoted(class_name ? *class_name : json) +
+                              ", not a named function");
+          }};
+}
+
+}  // namespace spelling
+
+std::vector<KerasEmitter::Handle> KerasEmitter::inputs() const {
+  std::vector<Handle> result;
+  for (std::size_t i = 0; i < input_shapes().size(); ++i) result.push_back(input(i));
+  return result;
+}
+
+KerasEmitter::Handle KerasEmitter::operation(const std::string& suffix, const std::string& module,
+                                             const std::string& class_name, Json::Object config,
+                                             const std::vector<Handle>& inputs, const Json::Object& kwargs,
+                                             SymbolicShape shape) {
+  Call made{.suffix = suffix,
+            .module = module,
+            .class_name = class_name,
+            .config = std::move(config),
+            .arguments = {inputs.begin(), inputs.end()},
+            .outputs = {std::move(shape)}};
+  for (const auto& [name, constant] : kwargs) made.keywords.emplace_back(name, constant);
+  return call(std::move(made)).at(0);
+}
+
+KerasEmitter::Results KerasMapping::emit_main(const Attributes&, Json::Object config, KerasEmitter& emitter) {
+  return emitter.main(std::move(config), emitter.inputs());
+}
+
+namespace {
+
+Json initializer(const std::string& class_name) {
+  static const std::map<std::string, Json::Object> settings{
+      {"GlorotUniform", {{"seed", nullptr}, {"input_axes", nullptr}, {"output_axes", nullptr}}},
+      {"Orthogonal", {{"seed", nullptr}, {"gain", 1.0}}},
+      {"RandomUniform", {{"seed", nullptr}, {"minval", -0.05}, {"maxval", 0.05}}},
+  };
+  const auto found = settings.find(class_name);
+  const Json::Object config = found == settings.end() ? Json::Object{} : found->second;
+  return Json::Object{
+      {"module", "keras.initializers"}, {"class_name", class_name}, {"config", config}, {"registered_name", nullptr}};
+}
+
+// What every Keras layer has besides its own configuration.
+const Json::Object& common_config() {
+  static const Json::Object common{{"trainable", true},
+                                   {"dtype", Json::Object{{"module", "keras"},
+                                                          {"class_name", "DTypePolicy"},
+                                                          {"config", Json::Object{{"name", "float32"}}},
+                                                          {"registered_name", nullptr}}}};
+  return common;
+}
+
+// Keras 3 writes some functions as {"class_name": "function", "config": "relu"}; the name alone says it.
+Json function_name(const Json& function) {
+  const Json* class_name = function.is_object() ? function.find("class_name") : nullptr;
+  return class_name && *class_name == Json("function") ? function.at("config") : Json();
+}
+
+// Whether a configuration says the same as Keras's own value; {"seed": null} and a missing optional key do.
+bool same_setting(const Json& a, const Json& b) {
+  if (a == b) return true;
+  if (!a.is_object() || !b.is_object()) return false;
+  const auto covered = [](const Json::Object& one, const Json::Object& other) {
+    return std::all_of(one.begin(), one.end(), [&](const Json::Member& member) {
+      const Json* twin = other.find(member.first);
+      return twin ? same_setting(member.second, *twin) : member.second.is_null();
+    });
+  };
+  return covered(a.as_object(), b.as_object()) && covered(b.as_object(), a.as_object());
+}
+
+}  // namespace
+
+Json::Object carried_for(const std::vector<std::pair<std::string, std::string>>& weights, bool activity_regularizer) {
+  Json::Object result;
+  for (const auto& [weight, initial] : weights) result.set(weight + "_initializer", initializer(initial));
+  for (const auto& [weight, initial] : weights) result.set(weight + "_regularizer", nullptr);
+  if (activity_regularizer) result.set("activity_regularizer", nullptr);
+  for (const auto& [weight, initial] : weights) result.set(weight + "_constraint", nullptr);
+  return result;
+}
+
+Json::Object config_of(const KerasMapping& mapping, const Layer& layer) {
+  const auto carried = [&](const std::string& key, const Json& standard) {
+    const Json* kept = layer.keras.find(key);
+    return kept ? *kept : standard;
+  };
+  Json::Object config{{"name", layer.name}};
+  for (const auto& [key, standard] : common_config())
+    if (!mapping.is_operation() &&
+        std::find(mapping.refused.begin(), mapping.refused.end(), key) == mapping.refused.end())
+      config.set(key, carried(key, standard));
+  for (const Correspondence& row : mapping.attributes)
+    config.set(row.keras, row.spelling.to_keras(layer.attributes.at(row.attribute)));
+  for (const auto& [key, value] : mapping.fixed) config.set(key, value);
+  for (const auto& [key, standard] : mapping.carried) config.set(key, carried(key, standard));
+  return config;
+}
+
+namespace {
+
+// Quantised weights are not what the layer's other settings say of them.
+void refuse_quantised(const Json::Object& config) {
+  const Json* quantised = config.find("quantization_config");
+  const Json* dtype = config.find("dtype");
+  const bool has_policy = dtype && dtype->dump().find("_from_") != std::string::npos;  // "int8_from_float32"
+  if ((quantised && !quantised->is_null()) || has_policy) throw Unsupported("it is quantised, which is not known yet");
+}
+
+}  // namespace
+
+std::optional<Layer> layer_from_config(const KerasMapping& mapping, const Json::Object& config,
+                                       const std::vector<SymbolicShape>& inputs) {
+  if (!mapping.accepts(inputs) || !mapping.reads(config)) return std::nullopt;
+  refuse_quantised(config);
+  for (const auto& [key, value] : mapping.fixed)
+    if (const Json* given = config.find(key); given && *given != value && function_name(*given) != value)
+      return std::nullopt;
+
+  Layer layer;
+  layer.type = mapping.type;
+  layer.attributes = Registry::instance().find(mapping.type)->defaults();
+  Json::Object rest = config;
+  rest.erase("name");
+  for (const auto& [key, value] : mapping.fixed) rest.erase(key);
+  mapping.lift(rest, layer.attributes, inputs);
+  for (const Correspondence& row : mapping.attributes) {
+    const Json* given = rest.find(row.keras);
+    if (!given && row.when_absent) {
+      layer.attributes.set(row.attribute, *row.when_absent);
+      continue;
+    }
+    if (!given && mapping.is_operation()) {
+      if (Registry::instance().find(mapping.type)->find_attribute(row.attribute)->fallback) continue;
+      return std::nullopt;
+    }
+    if (!given) throw MalformedFile("its configuration has no \"" + row.keras + "\"");
+    try {
+      layer.attributes.set(row.attribute, row.spelling.from_keras(*given));
+      if (layer.attributes.is_none(row.attribute) &&
+          !Registry::instance().find(mapping.type)->find_attribute(row.attribute)->nullable)
+        throw MalformedFile("is null");
+    } catch (const Error& error) {
+      rethrow_in_file(error, "\"" + row.keras + "\"");
+    }
+    rest.erase(row.keras);
+  }
+  const auto keep = [&](const Json::Object& standards) {
+    for (const auto& [key, standard] : standards) {
+      const Json* given = rest.find(key);
+      if (given && !same_setting(*given, standard)) layer.keras.set(key, *given);
+      rest.erase(key);
+    }
+  };
+  keep(common_config());
+  keep(mapping.carried);
+  for (const auto& [key, value] : rest) {
+    if (value.is_null()) continue;
+    if (mapping.is_operation()) return std::nullopt;  // another mapping may know it
+    throw Unsupported("its setting \"" + shortened(key) + "\" (" + quoted(value) + ") is not known");
+  }
+  mapping.derive(layer.attributes, inputs);
+  Registry::instance().find(mapping.type)->check(layer.attributes);
+  return layer;
+}
+
+std::vector<std::string> unsaid_settings(const Layer& layer) {
+  std::vector<std::string> lines;
+  const std::vector<const KerasMapping*> mappings = Registry::instance().keras_of(layer.type);
+  if (mappings.empty()) return lines;
+  for (const UnsaidSetting& setting : mappings.front()->unsaid)
+    if (setting.is_on(layer.attributes))
+      lines.push_back(describe(layer) + ": " + setting.attribute + " = " +
+                      quoted(attribute_to_json(layer.attributes.at(setting.attribute))) + ": " + setting.becomes);
+  return lines;
+}
+
+}  // namespace h5bridge

@@ -1,0 +1,206 @@
+// The Keras facet of a layer type: configuration to attributes and back, and the weight rules. Rows of correspondences
+// are read both ways; only where one Keras layer cannot say what PyTorch means does a mapping bring code of its own.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "facets/spec/weight_rule.h"
+#include "h5bridge/architecture.h"
+#include "h5bridge/json.h"
+
+namespace h5bridge {
+
+/// How a value is spelled on the other side.
+struct Spelling {
+  std::function<Json(const AttributeValue&)> to_keras;
+  std::function<AttributeValue(const Json&)> from_keras;
+};
+
+namespace spelling {
+Spelling boolean();
+Spelling integer();
+Spelling number();
+/// An integer or a float.
+Spelling scalar();
+/// One axis or a list of them; None means all.
+Spelling axes();
+/// A list of integers; Keras may have one for a list of one.
+Spelling integer_list();
+Spelling text();
+/// Text, or None.
+Spelling text_or_none();
+/// `length` integers; Keras also takes one for all.
+Spelling integers(std::size_t length);
+/// null for None.
+Spelling or_none(Spelling spelling);
+/// 1 - value: batch normalisation's momentum.
+Spelling one_minus();
+/// An activation by name; null is "linear". Throws Unsupported for any other activation object.
+Spelling activation();
+}  // namespace spelling
+
+struct Correspondence {
+  std::string attribute;
+  std::string keras;
+  Spelling spelling;
+  std::optional<AttributeValue> when_absent = {};  // for keys that Keras does not always write
+};
+
+/// Emits Keras layers and operations for one call of a layer. Values are opaque handles.
+class KerasEmitter {
+ public:
+  using Handle = std::size_t;
+  /// A value, a list of values, or a constant.
+  using Argument = std::variant<Handle, std::vector<Handle>, Json>;
+
+  /// What one call of a layer makes: its outputs, in order.
+  struct Results {
+    std::vector<Handle> values;
+    Results(Handle value) : values{value} {}
+    Results(std::vector<Handle> several) : values(std::move(several)) {}
+    Handle first() const { return values.at(0); }
+  };
+
+  /// A call of a Keras layer or operation.
+  struct Call {
+    std::string suffix = {};              // empty: the layer itself, with its name; others are named after it
+    std::string module = "keras.layers";  // or that of an operation: "keras.src.ops.numpy"
+    std::string class_name;
+    Json::Object config = {};
+    std::vector<Argument> arguments;
+    std::vector<std::pair<std::string, Argument>> keywords = {};
+    std::vector<SymbolicShape> outputs;  // their shapes
+  };
+
+  virtual ~KerasEmitter() = default;
+  virtual const std::vector<SymbolicShape>& input_shapes() const = 0;
+  virtual const std::vector<SymbolicShape>& output_shapes() const = 0;
+  const SymbolicShape& output_shape() const { return output_shapes().at(0); }
+  virtual Handle input(std::size_t i) const = 0;
+  std::vector<Handle> inputs() const;
+  /// What the call gives by name besides ("mask"). The layer itself gets them as keywords; helpers do not.
+  virtual const std::vector<std::pair<std::string, Argument>>& named_inputs() const = 0;
+  virtual const SymbolicShape& shape(Handle value) const = 0;
+  /// A value that has an axis of this size, and that axis: what tells an open size when the model runs. None if nothing
+  /// has one.
+  virtual std::optional<std::pair<Handle, std::int64_t>> axis_of_size(const Size& size) = 0;
+  /// Whether anything uses output `output` of the layer, in any of its calls.
+  virtual bool is_used(std::size_t output) const = 0;
+  /// The handles of its outputs.
+  virtual std::vector<Handle> call(Call call) = 0;
+
+  /// The layer itself, which has its name and its weights, as the mapping's class; its outputs are those of our layer.
+  virtual Results main(Json::Object config, std::vector<Handle> inputs) = 0;
+  /// A helper layer before or after the main one, named after it with `suffix`: one of our own types, without weights.
+  virtual Handle layer(const std::string& suffix, const std::string& type, const Attributes& attributes,
+                       Handle input) = 0;
+  /// A keras.ops operation with one output: `kwargs` are constants of its call, `shape` that of its result.
+  Handle operation(const std::string& suffix, const std::string& module, const std::string& class_name,
+                   Json::Object config, const std::vector<Handle>& inputs, const Json::Object& kwargs,
+                   SymbolicShape shape);
+};
+
+/// A layer or operation of Keras's own, which the tests build in real Keras and take to PyTorch and back.
+struct KerasSample {
+  std::string what;     // names the test case
+  Json::Object config;  // arguments of the constructor
+  std::vector<Shape> inputs;
+  Json::Object call = {};                                 // constants among the arguments of the call
+  std::int64_t ids_below = 0;                             // where positive, the inputs are integers below it
+  std::optional<std::pair<double, double>> between = {};  // where the inputs lie, if they may not be any numbers
+};
+
+/// A setting of training that Keras has no word for. It is written without, and said.
+struct UnsaidSetting {
+  std::string attribute;
+  std::function<bool(const Attributes&)> is_on;
+  std::string becomes;  // "PyTorch leaves that row alone in training, Keras trains it"
+};
+
+/// How the class of one layer is written where it does the work of another, with which it shares its tensor, as well.
+struct SharedUse {
+  std::string type;          // ours, of the other
+  std::string class_name;    // Keras's for both
+  Json::Object config = {};  // what that class has besides
+  Json::Object call = {};    // constants of the call that stands for the other
+  /// Whether it can stand for the other, given the attributes of the two.
+  std::function<bool(const Attributes& own, const Attributes& other)> fits;
+  std::string other_class;  // Keras's, of a layer that does nothing else, and its settings, given those of this one
+  std::function<Json::Object(const Json::Object& own)> other_config;
+};
+
+struct KerasMapping {
+  std::string type;        // ours
+  std::string class_name;  // in keras.layers
+  std::vector<Correspondence> attributes = {};
+  /// Configuration fixed by the mapping: what is written, and what must be there for the mapping to apply.
+  Json::Object fixed = {};
+  /// Keys that say nothing of the computation, with what Keras's constructor has for them; carried in Layer::keras.
+  Json::Object carried = {};
+  /// Fills in the attributes that Keras derives from its input (in_features). Throws MalformedFile.
+  std::function<void(Attributes&, const std::vector<SymbolicShape>&)> derive = [](Attributes&,
+                                                                                  const std::vector<SymbolicShape>&) {};
+  /// Whether this mapping is the one that reads a configuration with inputs of these shapes (BatchNorm1d, 2d, 3d).
+  std::function<bool(const std::vector<SymbolicShape>&)> accepts = [](const std::vector<SymbolicShape>&) {
+    return true;
+  };
+  /// Likewise, whether it is the one for this configuration (a wrapper's, whose inner layer tells the type).
+  std::function<bool(const Json::Object&)> reads = [](const Json::Object&) { return true; };
+  /// Whether this mapping can write a layer with these attributes and inputs; the first of a type that can does.
+  std::function<bool(const Attributes&, const std::vector<SymbolicShape>&)> fits =
+      [](const Attributes&, const std::vector<SymbolicShape>&) { return true; };
+  /// The weight rules, given the shapes of the inputs of the layer's first call.
+  std::function<WeightRules(const Attributes&, const std::vector<SymbolicShape>&)> weights =
+      [](const Attributes&, const std::vector<SymbolicShape>&) { return WeightRules{}; };
+  /// Writes the layer, given the configuration that the rows make; throws Unsupported where Keras cannot say it.
+  std::function<KerasEmitter::Results(const Attributes&, Json::Object config, KerasEmitter&)> lower = emit_main;
+  /// Takes what rows cannot say out of a configuration (and an operation's constants), before the rows read it.
+  std::function<void(Json::Object& config, Attributes&, const std::vector<SymbolicShape>&)> lift =
+      [](Json::Object&, Attributes&, const std::vector<SymbolicShape>&) {};
+  /// The layers that make the mask of this one's output from its input, one after the other; none if it makes no mask.
+  std::function<std::vector<Layer>(const Layer&)> makes_mask = [](const Layer&) { return std::vector<Layer>{}; };
+  /// Whether the mask of the input is that of the output, too, unless that has lost an axis.
+  bool passes_mask = false;
+  /// What reads the class is the mapping of another type; or there is no one class, but a composition ("").
+  bool written_only = false;
+  /// Several inputs are handed to the call as one list (Add, Concatenate).
+  bool inputs_as_list = false;
+  /// Of the keys that all Keras layers have, those that this class's constructor refuses.
+  std::vector<std::string> refused = {};
+  /// Where the class lives: keras.layers, or the module of an operation.
+  std::string module = "keras.layers";
+  /// The parameters of the call, in order, where there is more to it than tensors: ("x1", "x2"). Rows with these keys
+  /// are constants of the call; none is written for an attribute that is None.
+  std::vector<std::string> call = {};
+  std::vector<UnsaidSetting> unsaid = {};
+  /// What other layers it can stand for, too.
+  std::vector<SharedUse> shared_uses = {};
+  std::vector<KerasSample> samples = {};
+
+  bool is_operation() const { return module != "keras.layers"; }
+
+  static KerasEmitter::Results emit_main(const Attributes&, Json::Object config, KerasEmitter& emitter);
+};
+
+/// The initialisers, regularisers and constraints of `weights` ("kernel", "bias"), as `carried` wants them.
+Json::Object carried_for(const std::vector<std::pair<std::string, std::string>>& weights,
+                         bool activity_regularizer = true);
+
+/// The configuration that the rows, the fixed and the carried keys make of a layer; with the constants of its call.
+Json::Object config_of(const KerasMapping& mapping, const Layer& layer);
+/// The layer that a configuration, joined by the constants of its call, describes, without name and carried keys that
+/// stand at Keras's own values; nullopt if the mapping does not fit it. Throws MalformedFile for a value of the wrong
+/// kind, Unsupported for an unknown key.
+std::optional<Layer> layer_from_config(const KerasMapping& mapping, const Json::Object& config,
+                                       const std::vector<SymbolicShape>& inputs);
+
+/// What is unsaid of a layer in Keras, a line each: "layer \"tokens\" (Embedding): padding_idx = 0: ...".
+std::vector<std::string> unsaid_settings(const Layer& layer);
+
+}  // namespace h5bridge

@@ -1,0 +1,39 @@
+// Operations of keras.ops as mappings: what the tables of functions are made of.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "facets/keras/mapping.h"
+
+namespace h5bridge {
+
+inline constexpr const char* kNumpy = "keras.src.ops.numpy";
+inline constexpr const char* kNN = "keras.src.ops.nn";
+inline constexpr const char* kMath = "keras.src.ops.math";
+inline constexpr const char* kCore = "keras.src.ops.core";
+
+/// An operation of `module` whose call takes the parameters `call`, in that order. Rows are its configuration, or
+/// constants of its call.
+KerasMapping operation(std::string type, std::string class_name, std::vector<Correspondence> rows = {},
+                       std::vector<std::string> call = {"x"}, std::string module = kNumpy);
+
+/// `mapping`, which only writes: what Keras has by that name is read as another type.
+KerasMapping write_only(KerasMapping mapping);
+
+/// `mapping`, which only reads: what is written for its type is another one.
+KerasMapping read_only(KerasMapping mapping);
+
+/// Throws Unsupported if `config` is that of an operation: layers have more in theirs than their own settings.
+void expect_layer(const Json::Object& config);
+
+/// The layer's own call of an operation, at the end of others that prepare its inputs.
+KerasEmitter::Handle last_call(KerasEmitter& emitter, const std::string& module, const std::string& class_name,
+                               Json::Object config, std::vector<KerasEmitter::Argument> arguments);
+
+/// The output of an elementwise helper operation, named after the layer with `suffix`.
+KerasEmitter::Handle helper(KerasEmitter& emitter, const std::string& suffix, const std::string& class_name,
+                            std::vector<KerasEmitter::Argument> arguments, SymbolicShape shape,
+                            Json::Object config = {}, const std::string& module = kNumpy);
+
+}  // namespace h5bridge

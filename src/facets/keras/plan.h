@@ -1,0 +1,46 @@
+// A model as Keras has it: configuration, and which variables hold which tensors. One plan serves both directions: the
+// exporter reads its bindings forwards, the importer backwards.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "facets/spec/weight_rule.h"
+#include "h5bridge/json.h"
+#include "h5bridge/tensor.h"
+
+namespace h5bridge {
+
+/// Tensors that together are the variables of one Keras layer.
+struct KerasBinding {
+  struct Source {
+    std::string name;               // in the state_dict
+    std::vector<WeightStep> steps;  // of the layout pass, before the rule's own
+  };
+  std::vector<Source> torch;
+  std::vector<Source> given;           // tensors of other bindings that the steps take besides
+  std::string layer;                   // Keras's
+  std::vector<std::string> variables;  // "kernel"
+  std::vector<WeightStep> steps;
+  bool trainable = true;
+  bool frozen = false;  // the layer's `trainable` is off: optimizers pass it by
+  bool is_trained() const { return trainable && !frozen; }
+};
+
+struct KerasPlan {
+  Json::Object model_config;             // {"class_name": "Functional", "config": {...}}
+  std::vector<std::string> layer_names;  // of all layers, not of operations, in order
+  std::string variable_prefix;  // what variables' paths begin with: the model's name and "/" for Sequential models
+  std::vector<KerasBinding> bindings;       // in the order of layer_names; within a layer, trainable ones first
+  std::map<std::string, Tensor> residuals;  // tensors that Keras has no place for, with what stands in for them
+  std::set<std::string> constants;          // those of them that are constants of the Keras model
+  std::vector<std::string> output_names;    // the Keras layer that makes each output
+  std::map<std::string, std::string> tied;  // tensors whose variable is that of another, by that one's name
+};
+
+/// The Keras name of a PyTorch path: without '.' and '/', which Keras cannot have in names.
+std::string keras_name(const std::string& path);
+
+}  // namespace h5bridge

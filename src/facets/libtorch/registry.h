@@ -1,0 +1,16 @@
+// The LibTorch facets of all families.
+#pragma once
+
+#include <string_view>
+
+#include "facets/libtorch/layer.h"
+
+namespace h5bridge {
+
+/// The facet of a type; nullptr if LibTorch cannot run it.
+const TorchLayer* find_torch_layer(std::string_view type);
+
+/// Throws Unsupported naming the layer and its type.
+TorchInstance build_layer(const Layer& layer);
+
+}  // namespace h5bridge

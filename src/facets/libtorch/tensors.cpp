@@ -1,0 +1,58 @@
+#include "facets/libtorch/tensors.h"
+
+#include <algorithm>
+#include <array>
+
+#include "h5bridge/error.h"
+
+namespace h5bridge {
+namespace {
+
+struct TypePair {
+  DType dtype;
+  torch::ScalarType type;
+};
+
+constexpr std::array<TypePair, 17> kTypes{{
+    {DType::Float64, torch::kFloat64},
+    {DType::Float32, torch::kFloat32},
+    {DType::Float16, torch::kFloat16},
+    {DType::BFloat16, torch::kBFloat16},
+    {DType::Float8E4M3FN, torch::kFloat8_e4m3fn},
+    {DType::Float8E5M2, torch::kFloat8_e5m2},
+    {DType::Int64, torch::kInt64},
+    {DType::Int32, torch::kInt32},
+    {DType::Int16, torch::kInt16},
+    {DType::Int8, torch::kInt8},
+    {DType::UInt64, torch::kUInt64},
+    {DType::UInt32, torch::kUInt32},
+    {DType::UInt16, torch::kUInt16},
+    {DType::UInt8, torch::kUInt8},
+    {DType::Bool, torch::kBool},
+    {DType::Complex64, torch::kComplexFloat},
+    {DType::Complex128, torch::kComplexDouble},
+}};
+
+}  // namespace
+
+torch::ScalarType scalar_type_of(DType dtype) { return std::ranges::find(kTypes, dtype, &TypePair::dtype)->type; }
+
+DType dtype_of(torch::ScalarType type) {
+  const auto found = std::ranges::find(kTypes, type, &TypePair::type);
+  if (found == kTypes.end()) throw Unsupported(std::string("a tensor of type ") + c10::toString(type));
+  return found->dtype;
+}
+
+torch::Tensor to_torch(const Tensor& tensor, torch::Device device) {
+  const torch::Tensor result = torch::empty(tensor.shape(), scalar_type_of(tensor.dtype()));
+  tensor.read({static_cast<std::byte*>(result.data_ptr()), result.nbytes()});
+  return result.to(device);
+}
+
+Tensor from_torch(const torch::Tensor& tensor) {
+  const torch::Tensor plain = tensor.detach().to(torch::kCPU).resolve_conj().resolve_neg().contiguous();
+  const auto* begin = static_cast<const std::byte*>(plain.const_data_ptr());
+  return Tensor(dtype_of(plain.scalar_type()), plain.sizes().vec(), bytes_in_memory({begin, begin + plain.nbytes()}));
+}
+
+}  // namespace h5bridge

@@ -1,0 +1,288 @@
+#include "facets/spec/layer_type.h"
+
+#include <algorithm>
+
+#include "h5bridge/error.h"
+#include "model/quoted.h"
+
+namespace h5bridge {
+namespace {
+
+bool is_allowed(const AttributeSpec& spec, const std::string& word) {
+  return spec.choices.empty() || std::find(spec.choices.begin(), spec.choices.end(), word) != spec.choices.end();
+}
+
+std::string list_of(const std::vector<std::string>& words) {
+  std::string result;
+  for (const std::string& word : words) result += (result.empty() ? "" : ", ") + word;
+  return result;
+}
+
+const std::string& chosen_word(const AttributeSpec& spec, const Json& json) {
+  const std::string& word = json.as_string();
+  if (!is_allowed(spec, word))
+    throw MalformedFile("is \"" + shortened(word) + "\", expected one of " + list_of(spec.choices));
+  return word;
+}
+
+// A list, or one element that stands for all, or for a list of one where any length will do.
+template <typename T, typename Read>
+std::vector<T> several_from(const AttributeSpec& spec, const Json& json, Read&& read) {
+  if (!json.is_array()) return std::vector<T>(std::max<std::size_t>(spec.length, 1), read(json));
+  std::vector<T> result;
+  for (const Json& element : json.as_array()) result.push_back(read(element));
+  if (spec.length && result.size() != spec.length)
+    throw MalformedFile("has " + std::to_string(result.size()) + " elements, expected " + std::to_string(spec.length));
+  return result;
+}
+
+std::vector<std::int64_t> integers_from(const AttributeSpec& spec, const Json& json) {
+  return several_from<std::int64_t>(spec, json, [&](const Json& element) {
+    return spec.nullable_elements && element.is_null() ? kNone : element.as_integer();
+  });
+}
+
+Size size_from(const Json& json) { return json.is_string() ? Size::parse(json.as_string()) : Size(json.as_integer()); }
+
+SymbolicShape sizes_from(const AttributeSpec& spec, const Json& json) {
+  if (json.is_integer() || json.is_string()) return {size_from(json)};
+  SymbolicShape result;
+  for (const Json& element : json.as_array()) result.push_back(size_from(element));
+  if (spec.length && result.size() != spec.length)
+    throw MalformedFile("has " + std::to_string(result.size()) + " elements, expected " + std::to_string(spec.length));
+  return result;
+}
+
+AttributeValue value_from(const AttributeSpec& spec, const Json& json) {
+  if (json.is_null() && spec.nullable) return std::monostate{};
+  switch (spec.kind) {
+    case AttributeKind::Boolean: return json.as_bool();
+    case AttributeKind::Integer: return json.as_integer();
+    case AttributeKind::Number: return json.as_float();
+    case AttributeKind::Scalar:
+      return json.is_integer() ? AttributeValue(json.as_integer()) : AttributeValue(json.as_float());
+    case AttributeKind::Text: return chosen_word(spec, json);
+    case AttributeKind::Integers: return integers_from(spec, json);
+    case AttributeKind::Numbers:
+      return several_from<double>(spec, json, [](const Json& element) { return element.as_float(); });
+    case AttributeKind::Padding:
+      if (json.is_string()) return chosen_word(spec, json);
+      return integers_from(spec, json);
+    case AttributeKind::Sizes: return sizes_from(spec, json);
+  }
+  throw std::logic_error("unknown attribute kind");
+}
+
+Json size_to_json(const Size& size) {
+  if (const auto value = size.value()) return *value;
+  return size.str();
+}
+
+struct ToJson {
+  Json operator()(std::monostate) const { return nullptr; }
+  Json operator()(const std::vector<std::int64_t>& values) const {
+    Json::Array result;
+    for (const std::int64_t value : values) result.push_back(value == kNone ? Json() : Json(value));
+    return result;
+  }
+  Json operator()(const std::vector<double>& values) const { return Json::array(values); }
+  Json operator()(const SymbolicShape& sizes) const {
+    Json::Array result;
+    for (const Size& size : sizes) result.push_back(size_to_json(size));
+    return result;
+  }
+  template <typename Scalar>
+  Json operator()(const Scalar& value) const {
+    return value;
+  }
+};
+
+AttributeSpec declare(std::string name, AttributeKind kind, std::string meaning,
+                      std::optional<AttributeValue> fallback = {}) {
+  return {.name = std::move(name), .kind = kind, .meaning = std::move(meaning), .fallback = std::move(fallback)};
+}
+
+}  // namespace
+
+Attributes attributes_from_json(const LayerType& type, const Json::Object& json, const std::string& where) {
+  for (const auto& [name, value] : json)
+    if (!type.find_attribute(name))
+      throw MalformedFile(where + ": " + type.name + " has no attribute \"" + shortened(name) + "\"");
+  Attributes result;
+  for (const AttributeSpec& spec : type.attributes) {
+    if (const Json* given = json.find(spec.name)) {
+      try {
+        result.set(spec.name, value_from(spec, *given));
+      } catch (const MalformedFile& error) {
+        throw MalformedFile(where + ": attribute \"" + spec.name + "\": " + error.what());
+      }
+    } else if (spec.fallback) {
+      result.set(spec.name, *spec.fallback);
+    } else {
+      throw MalformedFile(where + ": " + type.name + " needs the attribute \"" + spec.name + "\"");
+    }
+  }
+  try {
+    type.check(result);
+  } catch (const Error& error) {
+    rethrow_in_file(error, where);
+  }
+  return result;
+}
+
+Json::Object attributes_to_json(const LayerType& type, const Attributes& attributes) {
+  Json::Object result;
+  for (const AttributeSpec& spec : type.attributes) {
+    const AttributeValue& value = attributes.at(spec.name);
+    if (!spec.fallback || value != *spec.fallback) result.set(spec.name, std::visit(ToJson{}, value));
+  }
+  return result;
+}
+
+Json attribute_to_json(const AttributeValue& value) { return std::visit(ToJson{}, value); }
+
+std::string tensor_name(const std::string& layer, const std::string& parameter) {
+  return parameter.empty() ? layer : layer + "." + parameter;
+}
+
+std::vector<SymbolicShape> Sample::open_inputs() const {
+  std::vector<SymbolicShape> result;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    SymbolicShape shape(inputs[i].begin(), inputs[i].end());
+    if (batch_axis(i) < shape.size()) shape[batch_axis(i)] = Size::symbol("batch");
+    result.push_back(std::move(shape));
+  }
+  return result;
+}
+
+const AttributeSpec* LayerType::find_attribute(std::string_view attribute) const {
+  const auto found = std::find_if(attributes.begin(), attributes.end(),
+                                  [&](const AttributeSpec& spec) { return spec.name == attribute; });
+  return found == attributes.end() ? nullptr : &*found;
+}
+
+Attributes LayerType::defaults() const {
+  Attributes result;
+  for (const AttributeSpec& spec : attributes)
+    if (spec.fallback) result.set(spec.name, *spec.fallback);
+  return result;
+}
+
+AttributeSpec required_integer(std::string name, std::string meaning) {
+  return declare(std::move(name), AttributeKind::Integer, std::move(meaning));
+}
+
+AttributeSpec integer(std::string name, std::int64_t fallback, std::string meaning) {
+  return declare(std::move(name), AttributeKind::Integer, std::move(meaning), fallback);
+}
+
+AttributeSpec boolean(std::string name, bool fallback, std::string meaning) {
+  return declare(std::move(name), AttributeKind::Boolean, std::move(meaning), fallback);
+}
+
+AttributeSpec number(std::string name, double fallback, std::string meaning) {
+  return declare(std::move(name), AttributeKind::Number, std::move(meaning), fallback);
+}
+
+AttributeSpec required_scalar(std::string name, std::string meaning) {
+  return declare(std::move(name), AttributeKind::Scalar, std::move(meaning));
+}
+
+AttributeSpec scalar(std::string name, AttributeValue fallback, std::string meaning) {
+  return declare(std::move(name), AttributeKind::Scalar, std::move(meaning), std::move(fallback));
+}
+
+AttributeSpec required_text(std::string name, std::string meaning) {
+  return declare(std::move(name), AttributeKind::Text, std::move(meaning));
+}
+
+AttributeSpec text(std::string name, std::string fallback, std::vector<std::string> choices, std::string meaning) {
+  AttributeSpec result = declare(std::move(name), AttributeKind::Text, std::move(meaning), std::move(fallback));
+  result.choices = std::move(choices);
+  return result;
+}
+
+AttributeSpec required_number(std::string name, std::string meaning) {
+  return declare(std::move(name), AttributeKind::Number, std::move(meaning));
+}
+
+AttributeSpec required_tuple(std::string name, std::size_t length, std::string meaning) {
+  AttributeSpec result = declare(std::move(name), AttributeKind::Integers, std::move(meaning));
+  result.length = length;
+  return result;
+}
+
+AttributeSpec tuple(std::string name, std::size_t length, std::int64_t fallback, std::string meaning) {
+  AttributeSpec result = required_tuple(std::move(name), length, std::move(meaning));
+  result.fallback = std::vector<std::int64_t>(length, fallback);
+  return result;
+}
+
+AttributeSpec required_integers(std::string name, std::string meaning) {
+  return declare(std::move(name), AttributeKind::Integers, std::move(meaning));
+}
+
+AttributeSpec required_numbers(std::string name, std::size_t length, std::string meaning) {
+  AttributeSpec result = declare(std::move(name), AttributeKind::Numbers, std::move(meaning));
+  result.length = length;
+  return result;
+}
+
+AttributeSpec required_sizes(std::string name, std::string meaning) {
+  return declare(std::move(name), AttributeKind::Sizes, std::move(meaning));
+}
+
+AttributeSpec required_size(std::string name, std::string meaning) {
+  AttributeSpec result = required_sizes(std::move(name), std::move(meaning));
+  result.length = 1;
+  return result;
+}
+
+AttributeSpec or_none(AttributeSpec spec) {
+  spec.nullable = true;
+  spec.fallback = std::monostate{};
+  return spec;
+}
+
+AttributeSpec of_elements_or_none(AttributeSpec spec) {
+  spec.nullable_elements = true;
+  return spec;
+}
+
+AttributeSpec padding_attribute(std::size_t length, std::vector<std::string> words, std::string meaning) {
+  AttributeSpec result = tuple("padding", length, 0, std::move(meaning));
+  result.kind = AttributeKind::Padding;
+  result.choices = std::move(words);
+  return result;
+}
+
+AttributeSpec deciding(Decides what, AttributeSpec spec) {
+  spec.decides = what;
+  return spec;
+}
+
+AttributeSpec data_format() {
+  return deciding(Decides::Form, text("data_format", "channels_first", {"channels_first", "channels_last"},
+                                      "where the channels stand; PyTorch has channels_first only"));
+}
+
+AttributeSpec fused_activation() {
+  return text("activation", "linear", {},
+              "a name in keras.activations, applied to the output; PyTorch has a layer of its own for it");
+}
+
+std::string describe(const Layer& layer) {
+  return "layer \"" + shortened(layer.name) + "\" (" + shortened(layer.type) + ")";
+}
+
+std::int64_t channel_axis(const Attributes& attributes, std::int64_t rank) {
+  return attributes.text("data_format") == "channels_last" ? rank - 1 : 1;
+}
+
+std::int64_t resolve_axis(std::int64_t axis, std::int64_t rank) {
+  if (axis < -rank || axis >= rank)
+    throw MalformedFile("axis " + std::to_string(axis) + " is out of range for " + std::to_string(rank) + " axes");
+  return axis < 0 ? axis + rank : axis;
+}
+
+}  // namespace h5bridge

@@ -1,0 +1,178 @@
+// What a layer type is: its attributes, parameters, shapes and behaviour under a change of layout. A family's spec.cpp
+// makes these; the JSON Schema, docs/layers.md and the registry-driven tests are generated from them.
+#pragma once
+
+#include <functional>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "facets/spec/layout_rule.h"
+#include "h5bridge/architecture.h"
+#include "h5bridge/tensor.h"
+
+namespace h5bridge {
+
+enum class AttributeKind {
+  Boolean,
+  Integer,
+  Number,
+  Scalar,    // an integer or a float, which are told apart as PyTorch and Keras do
+  Text,      // one of `choices`, where there are any
+  Integers,  // one integer may stand for `length` equal ones; where `length` is not set, for a list of one
+  Numbers,   // likewise
+  Padding,   // Integers, or one of the words in `choices` ("same", "valid")
+  Sizes,     // integers and symbolic sizes; one may stand for a list of one
+};
+
+/// What a setting decides, where two layers that stand for each other are compared.
+enum class Decides {
+  Result,    // what is computed
+  Training,  // what is computed in training only: dropout, running averages
+  Form       // how it is put: which outputs there are, where the channels stand
+};
+
+struct AttributeSpec {
+  std::string name;
+  AttributeKind kind;
+  std::string meaning;
+  std::optional<AttributeValue> fallback;  // none: the attribute is required
+  std::vector<std::string> choices = {};
+  std::size_t length = 0;
+  bool nullable = false;           // None is a value of its own
+  bool nullable_elements = false;  // so it is for each of the Integers
+  Decides decides = Decides::Result;
+};
+
+/// An element of Integers that is None.
+inline constexpr std::int64_t kNone = std::numeric_limits<std::int64_t>::min();
+
+class LayerType;
+
+/// Throws MalformedFile saying which attribute is wrong and why; fills defaults in. `where` names the layer.
+Attributes attributes_from_json(const LayerType& type, const Json::Object& json, const std::string& where);
+/// Only the attributes that are not at their default.
+Json::Object attributes_to_json(const LayerType& type, const Attributes& attributes);
+Json attribute_to_json(const AttributeValue& value);
+
+enum class Role { Parameter, Buffer };
+
+struct ParameterSpec {
+  std::string name;  // as in the state_dict: "weight", "running_mean"; empty where the layer is itself the tensor
+  Shape shape;
+  Role role = Role::Parameter;
+  DType dtype = DType::Float32;
+};
+
+/// A configuration that the registry-driven tests take through every facet.
+struct Sample {
+  std::string what;  // names the test case
+  Json::Object attributes;
+  std::vector<Shape> inputs;
+  bool in_keras = true;  // false: Keras cannot say it, which the tests then want to be an error that names the layer
+  std::int64_t ids_below = 0;                             // where positive, the inputs are integers below it
+  std::vector<std::size_t> batch_axes = {};               // of each input; all 0 where empty
+  std::optional<std::pair<double, double>> between = {};  // where the inputs lie, if they may not be any numbers
+  std::map<std::size_t, std::vector<std::int64_t>> integers = {};  // the inputs that are these numbers, of type int64
+
+  static constexpr std::size_t kNoBatch =
+      std::numeric_limits<std::size_t>::max();  // an input's batch axis, if it has none
+  std::size_t batch_axis(std::size_t input) const { return batch_axes.empty() ? 0 : batch_axes.at(input); }
+  /// The inputs' shapes with the batch open.
+  std::vector<SymbolicShape> open_inputs() const;
+};
+
+/// What Keras's layers do with integers (seen on JAX with 3.15.1; floats alone are cast by a dtype policy).
+enum class Integers {
+  Stay,          // pooling by the largest, padding, dropout, sums, ReLU
+  BecomeFloats,  // before anything is computed: weights, means, exponentials
+  AreIndices,    // into a table of floats
+};
+
+/// One of several: layers of a group in one place compute the same only if they are the same one of it.
+struct Choice {
+  std::string group = {};  // "function"; empty where nothing of the kind is known
+  std::string which = {};
+};
+
+class LayerType {
+ public:
+  std::string name;     // PyTorch's: "Conv2d", "add"; Keras's where only Keras has it
+  std::string summary;  // a line for docs/layers.md
+  std::string source;   // the file of PyTorch or Keras that defines the behaviour
+  std::vector<AttributeSpec> attributes;
+  std::size_t least_inputs = 1;
+  std::size_t most_inputs = 1;
+  std::vector<std::string> named_inputs =
+      {};  // what a call may give by name besides: "mask"; shapes do not depend on it
+
+  std::function<std::vector<ParameterSpec>(const Attributes&)> parameters = [](const Attributes&) {
+    return std::vector<ParameterSpec>{};
+  };
+  /// Shapes of the outputs, from those of the inputs; throws MalformedFile where they do not fit.
+  std::function<std::vector<SymbolicShape>(const Attributes&, const std::vector<SymbolicShape>&)> shapes = same_shape;
+  Integers integers = Integers::Stay;
+  bool is_identity = false;  // in evaluation, whatever its attributes say
+  Choice choice = {};
+  /// The same said by a more general type, where there is one: ReLU6 by ReLU.
+  std::function<std::optional<Layer>(const Attributes&)> general = [](const Attributes&) { return std::nullopt; };
+  LayoutRule layout = keeps_original_layout();
+  /// Throws MalformedFile or Unsupported for combinations that no single attribute shows to be wrong.
+  std::function<void(const Attributes&)> check = [](const Attributes&) {};
+  std::vector<Sample> samples;
+
+  const AttributeSpec* find_attribute(std::string_view attribute) const;
+  /// All attributes at their defaults; required ones are missing.
+  Attributes defaults() const;
+
+  static std::vector<SymbolicShape> same_shape(const Attributes&, const std::vector<SymbolicShape>& inputs) {
+    return {inputs.at(0)};
+  }
+};
+
+// Declarations of attributes, so that a family's table reads as one.
+AttributeSpec required_integer(std::string name, std::string meaning);
+AttributeSpec integer(std::string name, std::int64_t fallback, std::string meaning);
+AttributeSpec boolean(std::string name, bool fallback, std::string meaning);
+AttributeSpec number(std::string name, double fallback, std::string meaning);
+AttributeSpec required_scalar(std::string name, std::string meaning);
+AttributeSpec scalar(std::string name, AttributeValue fallback, std::string meaning);
+AttributeSpec required_text(std::string name, std::string meaning);
+AttributeSpec text(std::string name, std::string fallback, std::vector<std::string> choices, std::string meaning);
+AttributeSpec required_number(std::string name, std::string meaning);
+/// `length` integers, or one that stands for them all.
+AttributeSpec required_tuple(std::string name, std::size_t length, std::string meaning);
+AttributeSpec tuple(std::string name, std::size_t length, std::int64_t fallback, std::string meaning);
+AttributeSpec required_integers(std::string name, std::string meaning);
+AttributeSpec required_numbers(std::string name, std::size_t length, std::string meaning);
+AttributeSpec required_sizes(std::string name, std::string meaning);
+/// One size that may be open, kept as a list of one.
+AttributeSpec required_size(std::string name, std::string meaning);
+/// `spec`, of which None is a value as well, and the default.
+AttributeSpec or_none(AttributeSpec spec);
+/// `spec`, whose elements may be None.
+AttributeSpec of_elements_or_none(AttributeSpec spec);
+/// `length` integers or one of `words`; zeros by default.
+AttributeSpec padding_attribute(std::size_t length, std::vector<std::string> words, std::string meaning);
+/// `spec`, which decides something else than the result.
+AttributeSpec deciding(Decides what, AttributeSpec spec);
+/// Where the channels stand; PyTorch knows channels_first alone.
+AttributeSpec data_format();
+/// The activation that Keras layers apply to their output, by its name in keras.activations.
+AttributeSpec fused_activation();
+
+/// The name of a layer's parameter in the state_dict; that of a layer which is a tensor has no name of its own.
+std::string tensor_name(const std::string& layer, const std::string& parameter);
+
+/// "layer "conv1" (Conv2d)": how messages name a layer.
+std::string describe(const Layer& layer);
+
+/// The index of the channel axis of a tensor of `rank` axes.
+std::int64_t channel_axis(const Attributes& attributes, std::int64_t rank);
+/// Index i of an axis counted from the end if negative; throws MalformedFile outside of [-rank, rank).
+std::int64_t resolve_axis(std::int64_t axis, std::int64_t rank);
+
+}  // namespace h5bridge

@@ -1,0 +1,73 @@
+// Notes what a mapping emits for one call of a layer.
+#pragma once
+
+#include <functional>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "facets/keras/mapping.h"
+
+namespace h5bridge {
+
+class RecordingEmitter final : public KerasEmitter {
+ public:
+  using NamedShapes = std::vector<std::pair<std::string, SymbolicShape>>;
+  /// An axis of a value that something before this call made.
+  struct Axis {
+    Value value;
+    std::int64_t axis;
+    SymbolicShape shape;  // the value's
+  };
+  using FindAxis = std::function<std::optional<Axis>(const Size&)>;
+
+  /// `used`: the outputs that something uses. `named`: the inputs that the call gives by name. `find_axis`: where among
+  /// all that is made already an axis of some size is.
+  RecordingEmitter(std::vector<SymbolicShape> inputs, std::vector<SymbolicShape> outputs, const KerasMapping& mapping,
+                   std::set<std::int64_t> used = {}, const NamedShapes& named = {}, FindAxis find_axis = {});
+
+  const std::vector<SymbolicShape>& input_shapes() const override { return inputs_; }
+  const std::vector<SymbolicShape>& output_shapes() const override { return outputs_; }
+  Handle input(std::size_t i) const override { return i; }
+  const std::vector<std::pair<std::string, Argument>>& named_inputs() const override { return named_; }
+  const SymbolicShape& shape(Handle value) const override { return shapes_.at(value); }
+  std::optional<std::pair<Handle, std::int64_t>> axis_of_size(const Size& size) override;
+  bool is_used(std::size_t output) const override { return used_.contains(static_cast<std::int64_t>(output)); }
+  std::vector<Handle> call(Call call) override;
+  Handle layer(const std::string& suffix, const std::string& type, const Attributes& attributes, Handle input) override;
+  Results main(Json::Object config, std::vector<Handle> inputs) override;
+
+  const std::vector<Call>& emitted() const { return emitted_; }
+  /// What each handle stands for. `inputs` are the layer's, those by name after the others; `borrow` gives a value that
+  /// was made before, and `call` the outputs of one of the calls.
+  template <typename T, typename Borrow, typename Perform>
+  std::vector<T> replay(std::vector<T> inputs, Borrow&& borrow, Perform&& call) const {
+    std::vector<T> handles = std::move(inputs);
+    auto borrowed = borrowed_.begin();
+    const auto take_borrowed = [&] {
+      for (; borrowed != borrowed_.end() && borrowed->first == handles.size(); ++borrowed)
+        handles.push_back(borrow(borrowed->second));
+    };
+    take_borrowed();
+    for (const Call& made : emitted_) {
+      for (T& output : call(made, std::as_const(handles))) handles.push_back(std::move(output));
+      take_borrowed();
+    }
+    return handles;
+  }
+
+ private:
+  void take_arguments(Json::Object& config, const std::vector<Handle>& inputs, Call& made) const;
+
+  std::vector<SymbolicShape> inputs_;
+  std::vector<SymbolicShape> outputs_;
+  const KerasMapping& mapping_;
+  std::set<std::int64_t> used_;
+  std::vector<SymbolicShape> shapes_;  // of all handles
+  std::vector<std::pair<std::string, Argument>> named_;
+  std::vector<Call> emitted_;
+  FindAxis find_axis_;
+  std::vector<std::pair<Handle, Axis>> borrowed_;  // in the order of their handles
+};
+
+}  // namespace h5bridge

@@ -1,0 +1,523 @@
+// From a Keras configuration to an architecture.
+#include <algorithm>
+#include <deque>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <set>
+#include <variant>
+
+#include "facets/keras/marks.h"
+#include "facets/registry.h"
+#include "h5bridge/error.h"
+#include "keras/activations.h"
+#include "keras/call.h"
+#include "keras/constants.h"
+#include "keras/plan.h"
+#include "keras/shared_uses.h"
+#include "keras/spelling.h"
+#include "model/quoted.h"
+#include "passes/layout.h"
+#include "passes/shapes.h"
+
+namespace h5bridge {
+namespace {
+
+struct PendingCall {
+  const Json* layer;
+  std::string name;
+  std::int64_t call;
+  CallArguments arguments;
+};
+
+class Lifter {
+ public:
+  Architecture run(const Json& model_config) {
+    const std::string& class_name = model_config.at("class_name").as_string();
+    const Json& config = model_config.at("config");
+    if (const Json* layers = config.find("layers"))
+      for (const Json& layer : layers->as_array())
+        if (!taken_names_.insert(name_of_layer(layer)).second)
+          throw MalformedFile("two layers are called \"" + shortened(name_of_layer(layer)) + "\"");
+    architecture_.keras.set("class_name", class_name);
+    if (const Json* name = config.find("name"); name && name->is_string()) {
+      architecture_.name = name->as_string();
+      architecture_.keras.set("name", *name);
+    }
+    if (const Json* trainable = config.find("trainable"); trainable && *trainable != Json(true))
+      architecture_.keras.set("trainable", *trainable);
+    if (class_name == "Sequential")
+      lift_sequential(config);
+    else if (class_name == "Functional" || class_name == "Model")
+      lift_functional(config);
+    else
+      throw Unsupported("a model of class " + shortened(class_name) +
+                        " does not describe its layers; only Sequential and Functional models do");
+    if (!problems_.empty()) throw Unsupported(problems_);
+    check_graph(architecture_);
+    if (differs_from(architecture_, DataFormat::ChannelsFirst))
+      architecture_.keras.set("data_format", "channels_last");
+    else if (differs_from(architecture_, DataFormat::ChannelsLast))
+      architecture_.keras.set("data_format", "channels_first");
+    return std::move(architecture_);
+  }
+
+ private:
+  static const std::string& name_of_layer(const Json& layer) {
+    if (const Json* name = layer.find("name"); name && name->is_string()) return name->as_string();
+    return layer.at("config").at("name").as_string();
+  }
+
+  void lift_sequential(const Json& config) {
+    const Json::Array& layers = config.at("layers").as_array();
+    std::string last;
+    for (const Json& layer : layers) {
+      if (layer.at("class_name") == Json("InputLayer")) {
+        if (!last.empty())
+          throw MalformedFile("the input layer \"" + shortened(name_of_layer(layer)) + "\" is not the first");
+        add_input(layer);
+      } else {
+        if (last.empty()) add_built_input(layer, config);
+        add_call({&layer,
+                  name_of_layer(layer),
+                  0,
+                  {.positional = {std::vector<History>{{last.empty() ? architecture_.inputs[0].name : last, 0, 0}}},
+                   .keywords = {}}});
+      }
+      last = name_of_layer(layer);
+    }
+    if (last.empty()) throw MalformedFile("the model has no layers");
+    architecture_.outputs.push_back({"", values_.at({last, 0, 0})});
+  }
+
+  // A Sequential model without an InputLayer: the shape it was built with.
+  void add_built_input(const Json& first, const Json& config) {
+    const Json* shape = first.at("config").find("batch_input_shape");
+    if (!shape) shape = config.find("build_input_shape");
+    if (!shape || !shape->is_array())
+      throw Unsupported("the Sequential model was never built, so that its input's shape is not known");
+    add_input(new_name("input"), *shape, DType::Float32);
+  }
+
+  void lift_functional(const Json& config) {
+    std::deque<PendingCall> pending;
+    for (const Json& layer : config.at("layers").as_array()) {
+      if (layer.at("class_name") == Json("InputLayer")) {
+        input_layers_[name_of_layer(layer)] = &layer;
+        continue;
+      }
+      std::int64_t count = 0;
+      for (const Json& node : layer.at("inbound_nodes").as_array())
+        pending.push_back({&layer, name_of_layer(layer), count++, arguments_of(layer, node)});
+    }
+    for_each_port(config.at("input_layers"), [&](const std::string&, const History& input) {
+      const auto layer = input_layers_.find(input.layer);
+      if (layer == input_layers_.end())
+        throw MalformedFile("the model's input \"" + shortened(input.layer) + "\" is no InputLayer");
+      add_input(*layer->second);
+    });
+    if (architecture_.inputs.empty()) throw MalformedFile("the model has no inputs");
+    for (const char* ports : {"input_layers", "output_layers"})
+      if (is_nested(config.at(ports))) architecture_.keras.set(ports, config.at(ports));
+    // Layers come in no promised order; a layer that is called twice may wait for one that stands behind it. Its calls
+    // keep theirs, as in Keras: the first defines it.
+    std::size_t waiting = 0;
+    while (!pending.empty()) {
+      PendingCall call = std::move(pending.front());
+      pending.pop_front();
+      const bool ready =
+          call.call == calls_made_[call.name] &&
+          std::ranges::all_of(call.arguments.tensors(), [&](const History& h) { return find_value(h).has_value(); });
+      if (ready) {
+        add_call(call);
+        waiting = 0;
+      } else {
+        pending.push_back(std::move(call));
+        if (++waiting > pending.size())
+          throw MalformedFile("the layer \"" + shortened(pending.front().name) +
+                              "\" is called with tensors that no layer makes");
+      }
+    }
+    for_each_port(config.at("output_layers"), [&](const std::string& name, const History& output) {
+      const std::optional<Value> value = find_value(output);
+      if (!value) throw MalformedFile("the model's output " + shortened(output.layer) + " is made by no layer");
+      architecture_.outputs.push_back({name, *value});
+    });
+  }
+
+  // Whether it is a dict, or more than one list.
+  static bool is_nested(const Json& ports) {
+    return ports.is_object() ||
+           (ports.is_array() && !is_history(ports) && !std::ranges::all_of(ports.as_array(), is_history));
+  }
+
+  template <typename Visit>
+  void for_each_port(const Json& ports, Visit&& visit) {
+    if (is_history(ports)) return visit("", history_of(ports));
+    if (ports.is_object()) {
+      for (const auto& [name, port] : ports.as_object()) visit(name, history_of(port));
+      return;
+    }
+    for (const Json& port : ports.as_array())
+      if (is_history(port))
+        visit("", history_of(port));
+      else  // lists in lists
+        for_each_port(port, visit);
+  }
+
+  static CallArguments arguments_of(const Json& layer, const Json& node) {
+    try {
+      return CallArguments::from_node(node);
+    } catch (const Error& error) {
+      rethrow_in_file(error, description_of(layer));
+    }
+  }
+
+  static std::string description_of(const Json& layer) {
+    return "layer \"" + shortened(name_of_layer(layer)) + "\" (" + shortened(layer.at("class_name").as_string()) + ")";
+  }
+
+  void add_input(const Json& layer) {
+    const Json& config = layer.at("config");
+    const Json* shape = config.find("batch_shape");
+    if (!shape) shape = config.find("batch_input_shape");
+    if (!shape) throw MalformedFile(description_of(layer) + " has no batch_shape");
+    const Json* dtype = config.find("dtype");
+    const auto known = dtype && dtype->is_string() ? dtype_named(dtype->as_string()) : DType::Float32;
+    if (!known) throw Unsupported(description_of(layer) + " has dtype " + quoted(*dtype));
+    add_input(name_of_layer(layer), *shape, *known);
+  }
+
+  void add_input(const std::string& name, const Json& shape, DType dtype) {
+    Input input{name, {}, dtype};
+    for (std::size_t i = 0; i < shape.as_array().size(); ++i) {
+      const Json& size = shape.as_array()[i];
+      if (!size.is_null())
+        input.shape.push_back(size.as_integer());
+      else
+        input.shape.push_back(i == 0 ? Size::symbol("batch") : open_size());
+    }
+    values_[{name, 0, 0}] = {name, 0};
+    if (!is_floating_point(dtype) && dtype != DType::Bool) integers_.insert({name, 0});
+    shapes_.set(name, {input.shape});
+    architecture_.inputs.push_back(std::move(input));
+  }
+
+  // What a call has made. Of a layer that is not known, that is any number of outputs; and how its calls are counted is
+  // not known either: those of a Functional model within a model begin at 1.
+  std::optional<Value> find_value(const History& history) const {
+    if (const auto found = values_.find(key(history)); found != values_.end()) return found->second;
+    const auto given_up = given_up_.find(history.layer);
+    return given_up == given_up_.end() ? std::nullopt : std::optional(Value{given_up->second, history.tensor});
+  }
+
+  // Keras does not say which open sizes are equal, so each gets a symbol of its own.
+  Size open_size() { return Size::symbol("size" + std::to_string(++open_sizes_)); }
+
+  // A name that no input, layer or node has.
+  std::string new_name(const std::string& wanted) {
+    const auto taken = [&](const std::string& name) { return taken_names_.contains(name); };
+    return *taken_names_.insert(unique_name(wanted, taken)).first;
+  }
+
+  void add_call(PendingCall call) {
+    const std::string described = description_of(*call.layer);
+    // The first call has its layer's name, which is taken from the beginning.
+    const std::string node = call.call == 0 ? call.name : new_name(call.name);
+    ++calls_made_[call.name];
+    const auto give_up = [&] {
+      unknown_.insert(node);
+      given_up_.emplace(call.name, node);
+      values_[{call.name, call.call, 0}] = {node, 0};
+    };
+    // Of a layer that its first call could not make nothing more is to be said.
+    if (call.call > 0 && !mapping_of_.contains(call.name)) return give_up();
+    try {
+      // What comes after a layer that is not known cannot be checked; all such layers are reported together.
+      const bool known_inputs = std::ranges::none_of(
+          call.arguments.tensors(), [&](const History& input) { return unknown_.contains(find_value(input)->node); });
+      if (!known_inputs && !mappings_of(*call.layer).empty()) return give_up();
+      make_arrays(call);
+      if (call.call == 0)
+        add_layer(call);
+      else
+        check_same_layer(call);
+      const Layer layer = *architecture_.find_layer(call.name);  // a copy: casts and masks come beside it
+      const BoundCall arguments = bound(call.arguments, *mapping_of_.at(call.name));
+      const std::vector<SymbolicShape> outputs =
+          Registry::instance().type_of(layer).shapes(layer.attributes, shapes_of(arguments.inputs));
+      std::vector<Value> inputs;
+      for (const History& input : arguments.inputs) inputs.push_back(values_.at(key(input)));
+      follow_integers(layer, node, outputs.size(), inputs);
+      shapes_.set(node, outputs);
+      for (std::size_t i = 0; i < outputs.size(); ++i) {
+        const auto output = static_cast<std::int64_t>(i);
+        values_[{call.name, call.call, output}] = {node, output};
+      }
+      Node made{node, call.name, std::move(inputs), {}};
+      for (const auto& [name, input] : arguments.named) made.named_inputs.emplace_back(name, values_.at(key(input)));
+      follow_mask(layer, made, call.arguments.takes_implied_mask(), call.arguments.hands_mask_to_keras_3());
+      architecture_.nodes.push_back(std::move(made));
+    } catch (const Unsupported& error) {
+      problems_ += (problems_.empty() ? "" : "; ") + described + ": " + error.what();
+      give_up();
+    } catch (const Error& error) {
+      rethrow_in_file(error, described);
+    }
+  }
+
+  // Keras casts integers by itself where a layer computes with floats; PyTorch is told to.
+  void follow_integers(const Layer& layer, const std::string& node, std::size_t outputs, std::vector<Value>& inputs) {
+    const Integers does = Registry::instance().type_of(layer).integers;
+    const bool are_all = std::ranges::all_of(inputs, [&](const Value& input) { return integers_.contains(input); });
+    if (does == Integers::BecomeFloats)
+      for (Value& input : inputs)
+        if (integers_.contains(input)) input = made_float(input);
+    for (std::size_t i = 0; does == Integers::Stay && are_all && i < outputs; ++i)
+      integers_.insert({node, static_cast<std::int64_t>(i)});
+  }
+
+  const Value& made_float(const Value& integer) {
+    if (const auto known = floats_.find(integer); known != floats_.end()) return known->second;
+    Layer cast{new_name(integer.node + "_float"), "to", Registry::instance().find("to")->defaults(), {}};
+    cast.attributes.set("dtype", std::string("float32"));
+    cast.keras.set(kImplied, true);
+    shapes_.set(cast.name, {shapes_.of(integer)});
+    architecture_.nodes.push_back({cast.name, cast.name, {integer}, {}});
+    architecture_.layers.push_back(cast);
+    return floats_.emplace(integer, Value{cast.name, 0}).first->second;
+  }
+
+  // Arrays among the arguments become values that a layer makes, but for lists that are settings of the layer's type.
+  void make_arrays(PendingCall& call) {
+    const auto mappings = mappings_of(*call.layer);
+    const auto is_setting = [&](std::size_t position, const std::string& name) {
+      return std::ranges::any_of(mappings, [&](const KerasMapping* mapping) {
+        const std::string& parameter = position < mapping->call.size() ? mapping->call[position] : name;
+        return std::ranges::any_of(mapping->attributes, [&](const Correspondence& row) {
+          return row.keras == parameter &&
+                 Registry::instance().find(mapping->type)->find_attribute(row.attribute)->kind ==
+                     AttributeKind::Numbers;
+        });
+      });
+    };
+    const auto make = [&](CallArguments::Argument& argument) {
+      const Json* constant = std::get_if<Json>(&argument);
+      std::optional<Layer> layer = constant ? array_layer(*constant) : std::nullopt;
+      if (!layer) return;
+      layer->name = new_name(call.name + "_constant");
+      const Value input{architecture_.inputs.at(0).name};
+      shapes_.set(layer->name, Registry::instance().type_of(*layer).shapes(layer->attributes, {shapes_.of(input)}));
+      values_[{layer->name, 0, 0}] = {layer->name, 0};
+      architecture_.nodes.push_back({layer->name, layer->name, {input}, {}});
+      argument = std::vector<History>{{layer->name, 0, 0}};
+      architecture_.layers.push_back(std::move(*layer));
+    };
+    for (std::size_t i = 0; i < call.arguments.positional.size(); ++i)
+      if (!is_setting(i, "")) make(call.arguments.positional[i]);
+    for (auto& [name, argument] : call.arguments.keywords)
+      if (!is_setting(std::numeric_limits<std::size_t>::max(), name)) make(argument);
+  }
+
+  // Keras hands masks on by itself. A Functional model of Keras 3 tells of them, others do not: what they imply is
+  // added.
+  void follow_mask(const Layer& layer, Node& node, bool takes_implied, bool told_by_keras_3) {
+    const KerasMapping& mapping = *mapping_of_.at(layer.name);
+    const auto implied = masks_.find(node.inputs.at(0));
+    const bool takes_mask =
+        takes_implied && node.named_inputs.empty() && std::ranges::find(mapping.call, "mask") != mapping.call.end();
+    if (takes_mask && implied != masks_.end())
+      node.named_inputs.emplace_back("mask", made(*implied->second, told_by_keras_3));
+
+    if (std::vector<Layer> steps = mapping.makes_mask(layer); !steps.empty())
+      masks_[{node.name, 0}] =
+          std::make_shared<ImpliedMask>(ImpliedMask{node.name, node.inputs[0], std::move(steps), {}, {}});
+    else if (implied != masks_.end() && !mapping.is_operation() && mapping.passes_mask &&
+             shapes_.of({node.name, 0}).size() == shapes_.of(node.inputs[0]).size())
+      masks_[{node.name, 0}] = implied->second;
+  }
+
+  // A mask that Keras makes of the input of the layer `of` by these steps. They become nodes where something takes the
+  // mask.
+  struct ImpliedMask {
+    std::string of;
+    Value input;
+    std::vector<Layer> steps;
+    std::optional<Value> implied;  // as Keras 3 makes it by itself
+    std::optional<Value> stated;   // where Keras 3 has to be told of it
+  };
+
+  const Value& made(ImpliedMask& mask, bool told_by_keras_3) {
+    std::optional<Value>& known = told_by_keras_3 ? mask.implied : mask.stated;
+    if (known) return *known;
+    Value value = mask.input;
+    for (Layer step : mask.steps) {
+      step.name = new_name(mask.of + "_mask");
+      if (told_by_keras_3) step.keras.set(kImplied, true);
+      shapes_.set(step.name, Registry::instance().type_of(step).shapes(step.attributes, {shapes_.of(value)}));
+      architecture_.nodes.push_back({step.name, step.name, {value}, {}});
+      value = {step.name, 0};
+      architecture_.layers.push_back(std::move(step));
+    }
+    return known.emplace(value);
+  }
+
+  const SymbolicShape& shape_of(const History& tensor) const { return shapes_.of(values_.at(key(tensor))); }
+
+  std::vector<SymbolicShape> shapes_of(const std::vector<History>& tensors) const {
+    std::vector<SymbolicShape> result;
+    for (const History& tensor : tensors) result.push_back(shape_of(tensor));
+    return result;
+  }
+
+  // The mappings of a layer's class. Keras's .h5 writer leaves out where a class lives, so that an operation and a
+  // layer may look alike there.
+  static std::vector<const KerasMapping*> mappings_of(const Json& layer) {
+    auto mappings = Registry::instance().keras_class(layer.at("class_name").as_string());
+    const Json* module = layer.find("module");
+    if (!module || !module->is_string()) return mappings;
+    const auto is_in = [&](const char* package) { return module->as_string().starts_with(package); };
+    const bool is_operation = is_in("keras.src.ops") || is_in("keras.ops") || is_in("keras.src.activations");
+    if (is_operation || is_in("keras.layers"))
+      std::erase_if(mappings, [&](const KerasMapping* mapping) { return mapping->is_operation() != is_operation; });
+    return mappings;
+  }
+
+  void add_layer(const PendingCall& call) {
+    const auto mappings = mappings_of(*call.layer);
+    if (mappings.empty()) throw Unsupported("there is no layer type for it yet");
+    std::string refusal;
+    std::string misfit;
+    bool takes_inputs = false;
+    for (const KerasMapping* mapping : mappings) {
+      try {
+        const BoundCall arguments = bound(call.arguments, *mapping);
+        if (const std::string wrong = wrong_count(arguments, *mapping); !wrong.empty()) {
+          misfit = wrong;
+          continue;
+        }
+        takes_inputs = true;
+        if (add_layer_as(*mapping, call, arguments)) return;
+      } catch (const Unsupported& error) {
+        refusal = error.what();
+      }
+    }
+    if (!refusal.empty()) throw Unsupported(refusal);
+    if (!takes_inputs) throw MalformedFile(misfit);
+    throw Unsupported("its configuration " + quoted(call.layer->at("config")) + " has no layer type yet");
+  }
+
+  // What is wrong with the number of a call's inputs; empty if it fits.
+  static std::string wrong_count(const BoundCall& arguments, const KerasMapping& mapping) {
+    const LayerType& type = *Registry::instance().find(mapping.type);
+    const std::size_t count = arguments.inputs.size();
+    const std::size_t least = std::max<std::size_t>(type.least_inputs, 1);  // in Keras all layers have one
+    if (count >= least && count <= std::max(type.most_inputs, least)) return {};
+    return "has " + std::to_string(count) + (count == 1 ? " input" : " inputs") + ", expected " +
+           (type.most_inputs > least ? "at least " : "") + std::to_string(least);
+  }
+
+  static Json::Object config_with_constants(const PendingCall& call, const BoundCall& arguments) {
+    Json::Object config = call.layer->at("config").as_object();
+    for (const auto& [name, constant] : arguments.constants) config.set(name, constant);
+    return config;
+  }
+
+  // A layer's other calls have to make the same of it as the first did.
+  void check_same_layer(const PendingCall& call) const {
+    const KerasMapping& mapping = *mapping_of_.at(call.name);
+    const BoundCall arguments = bound(call.arguments, mapping);
+    if (const std::string wrong = wrong_count(arguments, mapping); !wrong.empty()) throw MalformedFile(wrong);
+    const std::string which = "its call number " + std::to_string(call.call + 1);
+    const Json::Object& first = constants_of_.at(call.name);
+    for (const auto* constants : {&first, &arguments.constants})
+      for (const auto& [name, constant] : *constants) {
+        const Json* firsts = first.find(name);
+        const Json* own = arguments.constants.find(name);
+        if (firsts && own && *firsts == *own) continue;
+        throw Unsupported(which + " has " + name + "=" + (own ? quoted(*own) : "None") + ", its first has " + name +
+                          "=" + (firsts ? quoted(*firsts) : "None") + ", and calls that differ are not known yet");
+      }
+    const Layer& layer = *architecture_.find_layer(call.name);
+    const std::vector<SymbolicShape> shapes = shapes_of(arguments.inputs);
+    Registry::instance().type_of(layer).shapes(layer.attributes, shapes);
+    const auto again = layer_from_config(mapping, config_with_constants(call, arguments), shapes);
+    if (!again || again->attributes != layer.attributes)
+      throw Unsupported(which + " has an input of another shape than its first, which makes another layer of it");
+  }
+
+  bool add_layer_as(const KerasMapping& mapping, const PendingCall& call, const BoundCall& arguments) {
+    const std::vector<SymbolicShape> shapes = shapes_of(arguments.inputs);
+    const Json::Object config = config_with_constants(call, arguments);
+    std::optional<Layer> layer = layer_from_config(mapping, config, shapes);
+    if (!layer) return false;
+    layer->name = call.name;
+    for (const char* member : {kFusedInto, kFusedAs})
+      if (const Json* value = call.layer->find(member)) layer->keras.set(member, *value);
+    keep_silent_arguments(call, *layer);
+    keep_spelling(mapping, *layer, config, shapes,
+                  Registry::instance().type_of(*layer).shapes(layer->attributes, shapes));
+    const auto all = Registry::instance().keras_of(layer->type);
+    const auto preferred = std::ranges::find_if(
+        all, [&](const KerasMapping* candidate) { return candidate->fits(layer->attributes, shapes); });
+    if (preferred == all.end() || *preferred != &mapping) {
+      layer->keras.set("class_name", mapping.class_name);
+      if (mapping.is_operation()) layer->keras.set("module", mapping.module);
+      if (!mapping.fits(layer->attributes, shapes)) layer->keras.set(kUnfit, true);
+      if (const std::size_t variant = variant_of(mapping, all)) layer->keras.set(kVariant, variant);
+    }
+    mapping_of_[call.name] = &mapping;
+    constants_of_[call.name] = arguments.constants;
+    architecture_.layers.push_back(std::move(*layer));
+    return true;
+  }
+
+  // Which of the ways in which a class says a type it is.
+  static std::size_t variant_of(const KerasMapping& mapping, const std::vector<const KerasMapping*>& all) {
+    const auto end = std::ranges::find(all, &mapping);
+    return std::count_if(all.begin(), end, [&](const KerasMapping* other) {
+      return other->class_name == mapping.class_name && other->module == mapping.module;
+    });
+  }
+
+  // Arguments that say nothing come back with a layer that is called once.
+  static void keep_silent_arguments(const PendingCall& call, Layer& layer) {
+    const Json* nodes = call.layer->find("inbound_nodes");
+    if (!nodes || nodes->as_array().size() != 1) return;
+    Json::Object silent;
+    for (const auto& [name, argument] : call.arguments.keywords)
+      if (const Json* constant = std::get_if<Json>(&argument); constant && says_nothing(name, *constant))
+        silent.set(name, *constant);
+    if (!silent.empty()) layer.keras.set(kSilentArguments, std::move(silent));
+  }
+
+  using Key = std::tuple<std::string, std::int64_t, std::int64_t>;
+  static Key key(const History& history) { return {history.layer, history.call, history.tensor}; }
+
+  Architecture architecture_;
+  Shapes shapes_;
+  std::map<std::string, const Json*> input_layers_;
+  std::map<Key, Value> values_;
+  std::map<std::string, const KerasMapping*> mapping_of_;  // what each layer was read by
+  std::map<std::string, Json::Object> constants_of_;       // of each layer's first call
+  std::map<std::string, std::int64_t> calls_made_;         // of each layer
+  std::set<std::string> taken_names_;                      // of inputs, layers and nodes
+  std::set<std::string> unknown_;                          // nodes of layers that are not known
+  std::map<std::string, std::string> given_up_;            // by the layers' names, the first of these
+  std::map<Value, std::shared_ptr<ImpliedMask>> masks_;
+  std::set<Value> integers_;       // values that hold integers
+  std::map<Value, Value> floats_;  // what they are cast to
+  std::string problems_;
+  int open_sizes_ = 0;
+};
+
+}  // namespace
+
+Architecture architecture_from_keras(const Json& model_config) {
+  const SplitConfiguration split = split_shared_uses(with_activations_apart(model_config));
+  Architecture result = Lifter().run(split.model);
+  tie_pairs(split.pairs, result);
+  return result;
+}
+
+}  // namespace h5bridge

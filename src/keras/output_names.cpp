@@ -1,0 +1,17 @@
+#include "keras/output_names.h"
+
+#include "keras/plan.h"
+#include "passes/layout.h"
+#include "passes/presentation.h"
+
+namespace h5bridge {
+
+void name_keras_outputs(Architecture& architecture) {
+  const LayoutChange change =
+      change_layout(architecture, presented_format(architecture, Framework::Keras), Framework::Keras);
+  const KerasPlan plan = plan_keras(change.architecture, change.weights);
+  for (std::size_t i = 0; i < architecture.outputs.size(); ++i)
+    architecture.outputs[i].keras_layer = plan.output_names[i];
+}
+
+}  // namespace h5bridge

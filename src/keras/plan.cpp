@@ -1,0 +1,583 @@
+#include "keras/plan.h"
+
+#include <algorithm>
+#include <iterator>
+#include <optional>
+#include <set>
+#include <sstream>
+#include <variant>
+
+#include "facets/keras/fused_activation.h"
+#include "facets/keras/marks.h"
+#include "facets/registry.h"
+#include "h5bridge/error.h"
+#include "keras/activations.h"
+#include "keras/emitter.h"
+#include "keras/order.h"
+#include "keras/planned_layer.h"
+#include "keras/spelling.h"
+#include "keras/ties.h"
+#include "model/node_values.h"
+#include "passes/frozen.h"
+#include "passes/shapes.h"
+
+namespace h5bridge {
+namespace {
+
+// {"a": x, "b": y} for named things, [x, y] for several, x alone for one: how Keras nests inputs and outputs.
+Json nested(const std::vector<std::pair<std::string, Json>>& things) {
+  if (!things.empty() && !things[0].first.empty()) {
+    Json::Object result;
+    for (const auto& [name, thing] : things) result.set(name, thing);
+    return result;
+  }
+  if (things.size() == 1) return things[0].second;
+  Json::Array result;
+  for (const auto& [name, thing] : things) result.push_back(thing);
+  return result;
+}
+
+// The same things nested as in `structure`, of whose places `next` is the first that is not taken.
+Json nested_as(const Json& structure, const std::vector<std::pair<std::string, Json>>& things, std::size_t& next) {
+  if (structure.is_object()) {
+    Json::Object result;
+    for (const auto& [name, place] : structure.as_object()) result.set(name, nested_as(place, things, next));
+    return result;
+  }
+  const Json::Array& places = structure.as_array();
+  if (places.size() == 3 && places[0].is_string()) return next < things.size() ? things[next++].second : Json();
+  Json::Array result;
+  for (const Json& place : places) result.push_back(nested_as(place, things, next));
+  return result;
+}
+
+Json nested(const std::vector<std::pair<std::string, Json>>& things, const Json* structure) {
+  std::size_t count = 0;
+  if (!structure) return nested(things);
+  Json result = nested_as(*structure, things, count);
+  return count == things.size() ? result : nested(things);
+}
+
+// Without the masks that Keras makes and hands on, and the casts of integers that it does, by itself.
+Architecture without_implied(Architecture architecture) {
+  const auto is_implied = [&](const std::string& node) {
+    const Node* maker = architecture.find_node(node);
+    return maker && architecture.layer_of(*maker).keras.contains(kImplied);
+  };
+  std::set<std::string> implied;
+  std::map<std::string, Value> casts;  // what stands in for each of them as an input
+  for (const Node& node : architecture.nodes)
+    if (is_implied(node.name)) {
+      implied.insert(node.name);
+      casts.emplace(node.name, node.inputs.at(0));
+    }
+  std::erase_if(architecture.nodes, [&](const Node& node) { return implied.contains(node.name); });
+  for (Node& node : architecture.nodes) {
+    std::erase_if(node.named_inputs, [&](const auto& named) { return implied.contains(named.second.node); });
+    for (Value& input : node.inputs)
+      if (const auto cast = casts.find(input.node); cast != casts.end()) input = cast->second;
+  }
+  std::erase_if(architecture.layers, [](const Layer& layer) { return layer.keras.contains(kImplied); });
+  return architecture;
+}
+
+class Planner {
+ public:
+  Planner(const Architecture& architecture, const std::map<std::string, std::vector<WeightStep>>& weight_steps,
+          DType dtype, KerasTies ties)
+      : architecture_(without_implied(architecture)),
+        weight_steps_(weight_steps),
+        dtype_(dtype),
+        shapes_(infer_shapes(architecture_)),
+        ties_(std::move(ties)) {}
+
+  KerasPlan run() {
+    plan_.tied = ties_.tied;
+    name_layers();
+    for (const Input& input : architecture_.inputs) add_input(input);
+    std::string problems;
+    const std::set<std::string> needed = needed_nodes();
+    find_used_outputs(needed);
+    for (const Node& node : architecture_.nodes) {
+      if (!needed.contains(node.name)) continue;
+      try {
+        add_node(node);
+      } catch (const Unsupported& error) {
+        // All problems are reported at once; what depends on this node goes on with a value that is never written.
+        problems += (problems.empty() ? "" : "; ") + describe(architecture_.layer_of(node)) + ": " + error.what();
+        for (std::size_t i = 0; i < shapes_.outputs_of(node.name).size(); ++i)
+          values_[{node.name, static_cast<std::int64_t>(i)}] = {};
+      }
+    }
+    if (!problems.empty()) throw Unsupported(problems);
+    drop_unused();
+    fuse();
+    order_layers();
+    // A Sequential model does not count its input among its layers.
+    for (const auto& layer : layers_)
+      if (!layer.is_operation() && !(is_sequential() && layer.class_name == "InputLayer"))
+        plan_.layer_names.push_back(layer.name);
+    order_bindings();
+    write_config();
+    return std::move(plan_);
+  }
+
+ private:
+  std::string unique(const std::string& wanted) {
+    std::string name = unique_name(wanted, [&](const std::string& candidate) { return names_.contains(candidate); });
+    names_.insert(name);
+    return name;
+  }
+
+  // The nodes that an output depends on; a Keras model has no others.
+  std::set<std::string> needed_nodes() const {
+    std::set<std::string> result;
+    for (const Output& output : architecture_.outputs) result.insert(output.value.node);
+    for (auto node = architecture_.nodes.rbegin(); node != architecture_.nodes.rend(); ++node)
+      if (result.contains(node->name))
+        for (const Value& value : values_of(*node)) result.insert(value.node);
+    return result;
+  }
+
+  void find_used_outputs(const std::set<std::string>& needed) {
+    std::map<std::string_view, std::string_view> layer_of;
+    for (const Node& node : architecture_.nodes) layer_of[node.name] = node.layer;
+    const auto use = [&](const Value& value) {
+      if (const auto node = layer_of.find(value.node); node != layer_of.end())
+        used_outputs_[std::string(node->second)].insert(value.output);
+    };
+    for (const Output& output : architecture_.outputs) use(output.value);
+    for (const Node& node : architecture_.nodes)
+      if (needed.contains(node.name)) std::ranges::for_each(values_of(node), use);
+  }
+
+  // Inputs and layers get their names before any helper layer does.
+  void name_layers() {
+    for (const Input& input : architecture_.inputs) input_names_[input.name] = unique(keras_name(input.name));
+    for (const Layer& layer : architecture_.layers) {
+      const Json* own = layer.keras.find("name");
+      layer_names_[layer.name] = unique(own ? own->as_string() : keras_name(layer.name));
+    }
+  }
+
+  void add_input(const Input& input) {
+    const std::string& name = input_names_[input.name];
+    values_[{input.name, 0}] = {name, 0, 0, input.shape, input.dtype};
+    layers_.push_back({name,
+                       "keras.layers",
+                       "InputLayer",
+                       {{"batch_shape", shape_config(input.shape)},
+                        {"dtype", name_of(input.dtype)},
+                        {"sparse", false},
+                        {"ragged", false},
+                        {"name", name},
+                        {"optional", false}},
+                       {}});
+    note_sizes(input.name);
+  }
+
+  // The mapping that a layer came from, or else the first of its type that can say it.
+  const KerasMapping& mapping_of(const Layer& layer, const std::vector<SymbolicShape>& inputs) const {
+    const auto mappings = Registry::instance().keras_of(layer.type);
+    if (mappings.empty()) throw Unsupported("there is no Keras layer for it");
+    if (const Json* class_name = layer.keras.find("class_name")) {
+      const Json* module = layer.keras.find("module");
+      const Json* variant = layer.keras.find(kVariant);
+      std::int64_t place = 0;
+      const KerasMapping* same_class = nullptr;
+      for (const KerasMapping* mapping : mappings) {
+        if (mapping->class_name != class_name->as_string() ||
+            mapping->module != (module ? module->as_string() : "keras.layers"))
+          continue;
+        const bool is_the_one = place++ == (variant && variant->is_integer() ? variant->as_integer() : 0);
+        const bool fits = layer.keras.contains(kUnfit) || mapping->fits(layer.attributes, inputs);
+        if ((is_the_one || !same_class) && fits) same_class = mapping;
+        if (is_the_one && same_class) break;
+      }
+      if (same_class) return *same_class;
+    }
+    const auto found = std::find_if(mappings.begin(), mappings.end(), [&](const KerasMapping* mapping) {
+      return mapping->fits(layer.attributes, inputs);
+    });
+    return found == mappings.end() ? *mappings[0] : **found;
+  }
+
+  void add_node(const Node& node) {
+    const auto stand = ties_.stands.find(architecture_.layer_of(node).name);
+    const SharedUse* use = stand == ties_.stands.end() ? nullptr : stand->second.use;
+    const Layer& layer =
+        stand == ties_.stands.end() ? architecture_.layer_of(node) : *architecture_.find_layer(stand->second.host);
+    // Every Keras layer needs an input: what takes none gets the model's.
+    const std::vector<Value> sources =
+        node.inputs.empty() ? std::vector<Value>{{architecture_.inputs.at(0).name}} : node.inputs;
+    std::vector<SymbolicShape> inputs;
+    std::vector<KerasTensor> handles;
+    for (const Value& value : sources) {
+      inputs.push_back(shapes_.of(value));
+      handles.push_back(values_.at(value));
+    }
+    RecordingEmitter::NamedShapes named;
+    for (const auto& [name, value] : node.named_inputs) {
+      named.emplace_back(name, shapes_.of(value));
+      handles.push_back(values_.at(value));
+    }
+    const KerasMapping& mapping = mapping_of(layer, inputs);
+    RecordingEmitter emitter(inputs, shapes_.outputs_of(node.name), mapping, used_outputs_[layer.name], named,
+                             [&](const Size& size) { return axis_of_size(size); });
+    const KerasEmitter::Results results =
+        use ? write_use(*use, mapping, layer, emitter) : write_with_activation(mapping, layer, emitter);
+
+    const WeightRules rules = mapping.weights(layer.attributes, inputs);
+    const auto perform = [&](KerasEmitter::Call emitted, const std::vector<KerasTensor>& known) {
+      if (emitted.suffix.empty()) restore_spelling(mapping, layer, inputs, emitted.config);
+      if (dtype_ != DType::Float32 && !layer.keras.contains("dtype")) set_dtype(emitted.config);
+      PlannedCall call;
+      for (const auto& argument : emitted.arguments) call.arguments.push_back(resolved(argument, known));
+      for (const auto& [name, argument] : emitted.keywords) call.keywords.emplace_back(name, resolved(argument, known));
+      if (emitted.suffix.empty() && !use) restore_silent_arguments(layer, call);
+      const bool has_weights = std::any_of(rules.rules.begin(), rules.rules.end(),
+                                           [&](const WeightRule& rule) { return rule.part == emitted.suffix; });
+      if (const auto host = ties_.hosts.find(layer.name); host != ties_.hosts.end() && has_weights) {
+        emitted.class_name = host->second->class_name;
+        for (const auto& [key, value] : host->second->config) emitted.config.set(key, value);
+      }
+      KerasTensor made = add_call(node, layer, emitted, std::move(call), has_weights);
+      if (has_weights) bind(layer, emitted, made.layer, rules);
+      std::vector<KerasTensor> outputs(emitted.outputs.size(), made);
+      for (std::size_t i = 0; i < outputs.size(); ++i) {
+        outputs[i].shape = emitted.outputs[i];
+        outputs[i].tensor = static_cast<std::int64_t>(i);
+      }
+      return outputs;
+    };
+    handles = emitter.replay(
+        std::move(handles), [&](const RecordingEmitter::Axis& borrowed) { return values_.at(borrowed.value); },
+        perform);
+    for (const ResidualRule& residual : rules.residuals) {
+      const std::string name = tensor_name(layer.name, residual.torch);
+      const auto steps = weight_steps_.find(name);
+      plan_.residuals[name] =
+          steps == weight_steps_.end() ? residual.fallback : to_torch(steps->second, {residual.fallback}).at(0);
+      if (residual.is_constant) plan_.constants.insert(name);
+    }
+    for (std::size_t i = 0; i < results.values.size(); ++i)
+      values_[{node.name, static_cast<std::int64_t>(i)}] = handles.at(results.values[i]);
+    note_sizes(node.name);
+  }
+
+  // The call of a layer that stands for another one.
+  static KerasEmitter::Results write_use(const SharedUse& use, const KerasMapping& mapping, const Layer& host,
+                                         KerasEmitter& emitter) {
+    KerasEmitter::Call call{.class_name = mapping.class_name,
+                            .config = config_of(mapping, host),
+                            .arguments = {emitter.input(0)},
+                            .outputs = {emitter.output_shape()}};
+    for (const auto& [name, value] : use.call) call.keywords.emplace_back(name, value);
+    return emitter.call(std::move(call)).at(0);
+  }
+
+  static void restore_silent_arguments(const Layer& layer, PlannedCall& call) {
+    const Json* silent = layer.keras.find(kSilentArguments);
+    if (!silent || !silent->is_object()) return;
+    for (const auto& [name, value] : silent->as_object())
+      if (std::ranges::find(call.keywords, name, [](const auto& keyword) { return keyword.first; }) ==
+          call.keywords.end())
+        call.keywords.emplace_back(name, value);
+  }
+
+  // The first axis of each open size, for layers that have to take the size from somewhere.
+  void note_sizes(const std::string& node) {
+    const auto& outputs = shapes_.outputs_of(node);
+    for (std::size_t i = 0; i < outputs.size(); ++i)
+      for (std::size_t axis = 0; axis < outputs[i].size(); ++axis)
+        if (outputs[i][axis].is_open())
+          sizes_.try_emplace(outputs[i][axis].str(), Value{node, static_cast<std::int64_t>(i)},
+                             static_cast<std::int64_t>(axis));
+  }
+
+  std::optional<RecordingEmitter::Axis> axis_of_size(const Size& size) const {
+    const auto found = sizes_.find(size.str());
+    if (found == sizes_.end()) return std::nullopt;
+    const auto& [value, axis] = found->second;
+    return RecordingEmitter::Axis{value, axis, shapes_.of(value)};
+  }
+
+  // Of a layer, and of those that a wrapper wraps. Integers among operations stay what they are.
+  void set_dtype(Json::Object& config) const {
+    const Json* own = config.find("dtype");
+    const auto named = own && own->is_string() ? dtype_named(own->as_string()) : std::nullopt;
+    if (own && !own->is_null() && (!named || is_floating_point(*named))) config.set("dtype", name_of(dtype_));
+    for (const char* member : {"layer", "backward_layer", "cell", "cells"})
+      if (const Json* wrapped = config.find(member)) {
+        Json changed = *wrapped;
+        if (changed.is_array())
+          for (Json& each : changed.as_array()) set_wrapped_dtype(each);
+        else
+          set_wrapped_dtype(changed);
+        config.set(member, std::move(changed));
+      }
+  }
+
+  void set_wrapped_dtype(Json& layer) const {
+    if (!layer.find("config")) return;
+    Json::Object config = layer.at("config").as_object();
+    set_dtype(config);
+    layer.as_object().set("config", std::move(config));
+  }
+
+  static PlannedCall::Argument resolved(const KerasEmitter::Argument& argument,
+                                        const std::vector<KerasTensor>& handles) {
+    if (const auto* handle = std::get_if<KerasEmitter::Handle>(&argument)) return handles.at(*handle);
+    if (const auto* constant = std::get_if<Json>(&argument)) return *constant;
+    std::vector<KerasTensor> list;
+    for (const KerasEmitter::Handle handle : std::get<std::vector<KerasEmitter::Handle>>(argument))
+      list.push_back(handles.at(handle));
+    return list;
+  }
+
+  // Calls a layer again if this is the same one; operations and layers that differ between calls get a name of their
+  // own.
+  KerasTensor add_call(const Node& node, const Layer& layer, const KerasEmitter::Call& emitted, PlannedCall call,
+                       bool has_weights) {
+    const auto key = std::pair(layer.name, emitted.suffix);
+    PlannedLayer planned{{}, emitted.module, emitted.class_name, emitted.config, {}};
+    if (const Json* host = layer.keras.find(kFusedInto); host && emitted.suffix.empty())
+      if (const auto name = layer_names_.find(host->as_string()); name != layer_names_.end())
+        planned.fused_into = name->second;
+    if (const Json* name = layer.keras.find(kFusedAs)) planned.fused_as = name->as_string();
+    if (const auto known = made_.find(key); known != made_.end()) {
+      PlannedLayer& first = layers_[known->second];
+      Json::Object config = emitted.config;
+      config.set("name", first.name);
+      if (!planned.is_operation() && first.class_name == emitted.class_name && same_members(first.config, config)) {
+        first.calls.push_back(std::move(call));
+        return {first.name, static_cast<std::int64_t>(first.calls.size()) - 1, 0, {}, dtype_};
+      }
+      if (has_weights) throw Unsupported("it is called twice in ways that one Keras layer cannot serve");
+    }
+    const bool is_first = !made_.contains(key);
+    const std::string base = is_first ? layer_names_.at(layer.name) : keras_name(node.name);
+    planned.name = emitted.suffix.empty() ? (is_first ? base : unique(base)) : unique(base + "_" + emitted.suffix);
+    Json::Object config{{"name", planned.name}};
+    for (const auto& [name, value] : planned.config)
+      if (name != "name") config.set(name, value);
+    planned.config = std::move(config);
+    planned.calls = {std::move(call)};
+    if (is_first) made_[key] = layers_.size();
+    layers_.push_back(std::move(planned));
+    return {layers_.back().name, 0, 0, {}, dtype_};
+  }
+
+  static bool same_members(const Json::Object& a, const Json::Object& b) {
+    return a.size() == b.size() && std::all_of(a.begin(), a.end(), [&](const Json::Member& member) {
+             const Json* twin = b.find(member.first);
+             return twin && *twin == member.second;
+           });
+  }
+
+  // "{layer/cell}/kernel" is "forward_rnn/lstm_cell/kernel" where the configuration's member "layer" is a layer of that
+  // name, and "cell" in its own is another. What is not there has no name.
+  static std::string path_of(const std::string& variable, const Json::Object& config) {
+    const std::size_t end = variable.find('}');
+    if (!variable.starts_with('{') || end == std::string::npos) return variable;
+    std::string path;
+    const Json* place = nullptr;
+    std::istringstream members(variable.substr(1, end - 1));
+    for (std::string member; std::getline(members, member, '/');) {
+      const Json* next = place && place->is_array() ? &place->as_array().at(std::stoul(member))
+                         : place                    ? place->find(member)
+                                                    : config.find(member);
+      if (!next) break;
+      const Json* own = next->is_object() ? next->find("config") : nullptr;
+      if (own) path += (path.empty() ? "" : "/") + own->at("name").as_string();
+      place = own ? own : next;
+    }
+    return path + variable.substr(end + 1);
+  }
+
+  // The variables of the Keras layer that is a part of `layer`.
+  void bind(const Layer& layer, const KerasEmitter::Call& part, const std::string& keras_layer,
+            const WeightRules& rules) {
+    std::vector<std::vector<std::string>> tensors;
+    for (const WeightRule& rule : rules.rules)
+      if (rule.part == part.suffix) tensors.push_back(rule.torch);
+    if (const auto [known, is_new] = bound_.emplace(std::pair(layer.name, part.suffix), tensors); !is_new) {
+      if (known->second != tensors) throw Unsupported("it is called twice in ways that one Keras layer cannot serve");
+      return;
+    }
+    for (const WeightRule& rule : rules.rules) {
+      if (rule.part != part.suffix) continue;
+      KerasBinding binding{{}, {}, keras_layer, {}, rule.steps, rule.trainable, is_frozen_in_keras(layer)};
+      for (const std::string& variable : rule.keras) binding.variables.push_back(path_of(variable, part.config));
+      const auto source = [&](const std::string& tensor) {
+        const std::string name = tensor_name(layer.name, tensor);
+        const auto steps = weight_steps_.find(name);
+        // Several layers may have a tensor (a decoder that uses its embedding's), but then all as it is.
+        const bool is_shared = owners_.emplace(name, layer.name).first->second != layer.name;
+        if (is_shared && steps != weight_steps_.end())
+          throw Unsupported("its tensor " + name + ", which another layer has as well, would need another layout");
+        return KerasBinding::Source{name, steps == weight_steps_.end() ? std::vector<WeightStep>{} : steps->second};
+      };
+      std::ranges::transform(rule.torch, std::back_inserter(binding.torch), source);
+      std::ranges::transform(rule.given, std::back_inserter(binding.given), source);
+      plan_.bindings.push_back(std::move(binding));
+    }
+  }
+
+  // What a layer emitted for outputs that nobody uses. An input that nobody uses stays.
+  void drop_unused() {
+    std::map<std::string, const PlannedLayer*> by_name;
+    for (const PlannedLayer& layer : layers_) by_name[layer.name] = &layer;
+    std::vector<std::string> open;
+    for (const Output& output : architecture_.outputs) open.push_back(values_.at(output.value).layer);
+    std::set<std::string> used;
+    while (!open.empty()) {
+      const std::string name = std::move(open.back());
+      open.pop_back();
+      if (!used.insert(name).second) continue;
+      for (const PlannedCall& call : by_name.at(name)->calls)
+        for (const KerasTensor& tensor : call.tensors()) open.push_back(tensor.layer);
+    }
+    std::erase_if(layers_, [&](const PlannedLayer& layer) {
+      return !used.contains(layer.name) && layer.class_name != "InputLayer";
+    });
+    std::erase_if(plan_.bindings, [&](const KerasBinding& binding) { return !used.contains(binding.layer); });
+  }
+
+  void fuse() {
+    std::vector<KerasTensor> outputs;
+    for (const Output& output : architecture_.outputs) outputs.push_back(values_.at(output.value));
+    for (const auto& [activation, host] : fuse_activations(layers_, outputs))
+      for (auto& [value, tensor] : values_)
+        if (tensor.layer == activation) tensor.layer = host;
+  }
+
+  // Keras numbers the layers of a model its own way, and a .h5 file's weights have to stand in that order.
+  void order_layers() {
+    std::map<std::string, std::size_t> index;
+    for (std::size_t i = 0; i < layers_.size(); ++i) index[layers_[i].name] = i;
+    const auto call_of = [&](const KerasTensor& tensor) {
+      return KerasCallId{index.at(tensor.layer), static_cast<std::size_t>(tensor.call)};
+    };
+    KerasGraph graph(layers_.size());
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+      for (const PlannedCall& call : layers_[i].calls) {
+        auto& inputs = graph[i].emplace_back();
+        std::ranges::transform(call.tensors(), std::back_inserter(inputs), call_of);
+      }
+      if (layers_[i].calls.empty()) graph[i].emplace_back();  // an input
+    }
+    // Keras walks through the outputs of a dict by their sorted keys.
+    std::vector<Output> outputs = architecture_.outputs;
+    std::stable_sort(outputs.begin(), outputs.end(), [](const Output& a, const Output& b) { return a.name < b.name; });
+    std::vector<KerasCallId> calls;
+    for (const Output& output : outputs) calls.push_back(call_of(values_.at(output.value)));
+
+    std::vector<PlannedLayer> ordered;
+    for (const std::size_t i : keras_order(graph, calls)) ordered.push_back(std::move(layers_[i]));
+    layers_ = std::move(ordered);
+  }
+
+  void order_bindings() {
+    std::map<std::string, std::size_t> position;
+    for (std::size_t i = 0; i < layers_.size(); ++i) position[layers_[i].name] = i;
+    std::stable_sort(plan_.bindings.begin(), plan_.bindings.end(), [&](const KerasBinding& a, const KerasBinding& b) {
+      return std::pair(position[a.layer], !a.trainable) < std::pair(position[b.layer], !b.trainable);
+    });
+  }
+
+  // A model that came as Sequential goes back as one, if it still is a chain of layers.
+  bool is_sequential() const {
+    const Json* class_name = architecture_.keras.find("class_name");
+    if (!class_name || *class_name != Json("Sequential") || architecture_.inputs.size() != 1 ||
+        architecture_.outputs.size() != 1)
+      return false;
+    for (std::size_t i = 1; i < layers_.size(); ++i) {
+      const PlannedLayer& layer = layers_[i];
+      if (layer.is_operation() || layer.calls.size() != 1) return false;
+      const std::vector<KerasTensor> inputs = layer.calls[0].tensors();
+      if (inputs.size() != 1 || inputs[0].layer != layers_[i - 1].name) return false;
+    }
+    return values_.at(architecture_.outputs[0].value).layer == layers_.back().name;
+  }
+
+  void write_config() {
+    const Json* own_name = architecture_.keras.find("name");
+    const std::string name =
+        own_name ? own_name->as_string() : keras_name(architecture_.name.empty() ? "model" : architecture_.name);
+    for (const Output& output : architecture_.outputs) plan_.output_names.push_back(values_.at(output.value).layer);
+    const Json* own_trainable = architecture_.keras.find("trainable");
+    const Json trainable = own_trainable ? *own_trainable : Json(true);
+    if (is_sequential()) {
+      plan_.variable_prefix = name + "/";
+      Json::Array layers;
+      for (const PlannedLayer& layer : layers_)
+        layers.push_back(Json::Object{{"module", layer.module},
+                                      {"class_name", layer.class_name},
+                                      {"config", layer.config},
+                                      {"registered_name", nullptr}});
+      Json::Object config{{"name", name}, {"trainable", trainable}};
+      const Json* dtype = architecture_.keras.find("dtype");
+      config.set("dtype", dtype ? *dtype
+                                : Json(Json::Object{{"module", "keras"},
+                                                    {"class_name", "DTypePolicy"},
+                                                    {"config", Json::Object{{"name", name_of(dtype_)}}},
+                                                    {"registered_name", nullptr}}));
+      config.set("layers", std::move(layers));
+      config.set("build_input_shape", shape_config(architecture_.inputs[0].shape));
+      plan_.model_config = {{"class_name", "Sequential"}, {"config", std::move(config)}};
+      return;
+    }
+    Json::Array layers;
+    for (const PlannedLayer& layer : layers_) layers.push_back(layer_config(layer));
+    std::vector<std::pair<std::string, Json>> inputs;
+    std::vector<std::pair<std::string, Json>> outputs;
+    for (const Input& input : architecture_.inputs) inputs.emplace_back("", values_.at({input.name, 0}).history());
+    for (const Output& output : architecture_.outputs)
+      outputs.emplace_back(output.name, values_.at(output.value).history());
+    plan_.model_config = {
+        {"class_name", "Functional"},
+        {"config", Json::Object{{"name", name},
+                                {"trainable", trainable},
+                                {"layers", std::move(layers)},
+                                {"input_layers", nested(inputs, architecture_.keras.find("input_layers"))},
+                                {"output_layers", nested(outputs, architecture_.keras.find("output_layers"))}}}};
+  }
+
+  const Architecture architecture_;
+  const std::map<std::string, std::vector<WeightStep>>& weight_steps_;
+  const DType dtype_;
+  const Shapes shapes_;
+  const KerasTies ties_;
+  std::map<std::string, std::set<std::int64_t>> used_outputs_;  // by our layer, over all of its calls
+  std::set<std::string> names_;
+  std::map<std::string, std::string> input_names_;
+  std::map<std::string, std::string> layer_names_;
+  std::map<Value, KerasTensor> values_;
+  std::map<std::string, std::pair<Value, std::int64_t>> sizes_;  // by their spelling: a value and its axis
+  std::vector<PlannedLayer> layers_;
+  std::map<std::pair<std::string, std::string>, std::size_t> made_;  // by our layer and suffix
+  std::map<std::pair<std::string, std::string>, std::vector<std::vector<std::string>>>
+      bound_;                                  // likewise: the tensors of the rules
+  std::map<std::string, std::string> owners_;  // of each tensor, the layer that was the first to have it
+  KerasPlan plan_;
+};
+
+}  // namespace
+
+KerasPlan plan_keras(const Architecture& architecture,
+                     const std::map<std::string, std::vector<WeightStep>>& weight_steps, DType dtype) {
+  std::set<std::string> moved;
+  for (const auto& [name, steps] : weight_steps) moved.insert(name);
+  KerasTies ties = keras_ties(architecture, moved);
+  const bool is_untied = ties.stands.empty();
+  try {
+    return Planner(architecture, weight_steps, dtype, std::move(ties)).run();
+  } catch (const Unsupported&) {
+    // Layers that share tensors may be called in ways that one Keras layer cannot serve.
+    if (is_untied) throw;
+  }
+  return Planner(architecture, weight_steps, dtype, {}).run();
+}
+
+}  // namespace h5bridge

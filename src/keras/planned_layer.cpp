@@ -1,0 +1,100 @@
+#include "keras/planned_layer.h"
+
+#include <algorithm>
+
+namespace h5bridge {
+namespace {
+
+Json argument_config(const KerasTensor& tensor) {
+  return Json::Object{{"class_name", "__keras_tensor__"},
+                      {"config", Json::Object{{"shape", shape_config(tensor.shape)},
+                                              {"dtype", name_of(tensor.dtype)},
+                                              {"keras_history", tensor.history()}}}};
+}
+
+Json argument_config(const PlannedCall::Argument& argument) {
+  if (const auto* tensor = std::get_if<KerasTensor>(&argument)) return argument_config(*tensor);
+  if (const auto* constant = std::get_if<Json>(&argument)) return *constant;
+  Json::Array list;
+  for (const KerasTensor& tensor : std::get<std::vector<KerasTensor>>(argument))
+    list.push_back(argument_config(tensor));
+  return list;
+}
+
+// Whether every call of `activation` takes the like call of `host`, whose outputs nothing else takes.
+bool can_fuse(const PlannedLayer& activation, const PlannedLayer& host, const std::vector<PlannedLayer>& layers,
+              const std::vector<KerasTensor>& outputs) {
+  const Json* own = host.config.find("activation");
+  if (!own || *own != Json("linear") || activation.is_operation() || activation.calls.size() != host.calls.size())
+    return false;
+  for (std::size_t i = 0; i < activation.calls.size(); ++i) {
+    const std::vector<KerasTensor> inputs = activation.calls[i].tensors();
+    if (inputs.size() != 1 || inputs[0].layer != host.name || inputs[0].call != static_cast<std::int64_t>(i))
+      return false;
+  }
+  const auto takes_host = [&](const PlannedLayer& layer) {
+    return layer.name != activation.name && std::ranges::any_of(layer.calls, [&](const PlannedCall& call) {
+             const std::vector<KerasTensor> tensors = call.tensors();
+             return std::ranges::find(tensors, host.name, &KerasTensor::layer) != tensors.end();
+           });
+  };
+  return std::ranges::none_of(layers, takes_host) &&
+         std::ranges::find(outputs, host.name, &KerasTensor::layer) == outputs.end();
+}
+
+}  // namespace
+
+Json shape_config(const SymbolicShape& shape) {
+  Json::Array result;
+  for (const Size& size : shape) result.push_back(size.value() ? Json(*size.value()) : Json());
+  return result;
+}
+
+std::vector<KerasTensor> PlannedCall::tensors() const {
+  std::vector<KerasTensor> result;
+  for_each_tensor(*this, [&](const KerasTensor& tensor) { result.push_back(tensor); });
+  return result;
+}
+
+Json layer_config(const PlannedLayer& layer) {
+  Json::Array nodes;
+  for (const PlannedCall& call : layer.calls) {
+    Json::Array arguments;
+    for (const PlannedCall::Argument& argument : call.arguments) arguments.push_back(argument_config(argument));
+    Json::Object keywords;
+    for (const auto& [name, argument] : call.keywords) keywords.set(name, argument_config(argument));
+    nodes.push_back(Json::Object{{"args", std::move(arguments)}, {"kwargs", std::move(keywords)}});
+  }
+  return Json::Object{
+      {"module", layer.module}, {"class_name", layer.class_name},
+      {"config", layer.config}, {"registered_name", layer.is_operation() ? Json(layer.class_name) : Json()},
+      {"name", layer.name},     {"inbound_nodes", std::move(nodes)}};
+}
+
+std::vector<std::pair<std::string, std::string>> fuse_activations(std::vector<PlannedLayer>& layers,
+                                                                  const std::vector<KerasTensor>& outputs) {
+  std::vector<std::pair<std::string, std::string>> fused;
+  for (const PlannedLayer& activation : layers) {
+    const auto host = std::ranges::find(layers, activation.fused_into, &PlannedLayer::name);
+    if (activation.fused_into.empty() || host == layers.end() || !can_fuse(activation, *host, layers, outputs))
+      continue;
+    Json::Object config = activation.config;
+    if (!activation.fused_as.empty()) config.set("name", activation.fused_as);
+    host->config.set("activation", Json::Object{{"module", activation.module},
+                                                {"class_name", activation.class_name},
+                                                {"config", std::move(config)},
+                                                {"registered_name", nullptr}});
+    fused.emplace_back(activation.name, host->name);
+  }
+  for (const auto& [activation, host] : fused) {
+    std::erase_if(layers, [&](const PlannedLayer& layer) { return layer.name == activation; });
+    for (PlannedLayer& layer : layers)
+      for (PlannedCall& call : layer.calls)
+        PlannedCall::for_each_tensor(call, [&](KerasTensor& tensor) {
+          if (tensor.layer == activation) tensor.layer = host;
+        });
+  }
+  return fused;
+}
+
+}  // namespace h5bridge

@@ -1,0 +1,60 @@
+#include "keras/spelling.h"
+
+#include <algorithm>
+
+#include "facets/registry.h"
+#include "h5bridge/error.h"
+#include "keras/emitter.h"
+#include "model/same_value.h"
+
+namespace h5bridge {
+namespace {
+
+constexpr const char* kSpelling = "spelling";  // the member of Layer::keras
+
+// What the layer itself is written as; null where it is written by others.
+const Json::Object* written_config(const RecordingEmitter& emitter, const KerasMapping& mapping) {
+  const auto own = std::ranges::find_if(emitter.emitted(), [&](const KerasEmitter::Call& call) {
+    return call.suffix.empty() && call.class_name == mapping.class_name;
+  });
+  return own == emitter.emitted().end() ? nullptr : &own->config;
+}
+
+}  // namespace
+
+void keep_spelling(const KerasMapping& mapping, Layer& layer, const Json::Object& config,
+                   const std::vector<SymbolicShape>& inputs, const std::vector<SymbolicShape>& outputs) {
+  RecordingEmitter emitter(inputs, outputs, mapping);
+  try {
+    mapping.lower(layer.attributes, config_of(mapping, layer), emitter);
+  } catch (const Error&) {
+    return;  // what cannot be written says so when it is to be written
+  }
+  const Json::Object* written = written_config(emitter, mapping);
+  if (!written) return;
+  Json::Object spelling;
+  for (const auto& [key, value] : *written) {
+    const Json* said = config.find(key);
+    const bool carried = key == "name" || key == "trainable" || key == "dtype" || mapping.carried.contains(key);
+    if (said && !carried && !same_value(*said, value)) spelling.set(key, *said);
+  }
+  if (!spelling.empty()) layer.keras.set(kSpelling, std::move(spelling));
+}
+
+void restore_spelling(const KerasMapping& mapping, const Layer& layer, const std::vector<SymbolicShape>& inputs,
+                      Json::Object& config) {
+  const Json* spelling = layer.keras.find(kSpelling);
+  if (!spelling || !spelling->is_object()) return;
+  Json::Object candidate = config;
+  for (const auto& [key, value] : spelling->as_object()) candidate.set(key, value);
+  try {
+    const std::optional<Layer> meant = layer_from_config(mapping, candidate, inputs);
+    const LayerType& type = Registry::instance().type_of(layer);
+    if (meant && attributes_to_json(type, meant->attributes) == attributes_to_json(type, layer.attributes))
+      config = std::move(candidate);
+  } catch (const Error&) {
+    // It was noted for another layout or another size: the settings as written stand.
+  }
+}
+
+}  // namespace h5bridge

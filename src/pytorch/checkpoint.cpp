@@ -1,0 +1,250 @@
+// What the values in a torch.save file mean: state_dicts, checkpoints, training state.
+#include <algorithm>
+#include <array>
+
+#include "h5bridge/error.h"
+#include "model/quoted.h"
+#include "pytorch/file.h"
+#include "pytorch/module.h"
+#include "pytorch/optimizer.h"
+
+namespace h5bridge {
+namespace {
+
+using pickle::Dict;
+using pickle::Ref;
+
+constexpr int kDeepestSearch = 4;
+constexpr std::string_view kExtraState = "_extra_state";
+
+/// An entry of a checkpoint, and the key, "a.b" for nested ones, that leads to it.
+struct Entry {
+  std::string key;
+  Ref value = nullptr;
+  int depth = 0;  // of nesting; the whole file's is 0
+};
+
+bool has_metadata(const Dict& dict) {
+  const auto* state = dict.state ? dict.state->as<Dict>() : nullptr;
+  return state && pickle::find(*state, "_metadata");
+}
+
+/// A dict of names to tensors; one without any tensor only where a module's _metadata says that it is one.
+bool is_state_dict(const pickle::Value& value) {
+  const auto* dict = value.as<Dict>();
+  if (!dict || (dict->items.empty() && !has_metadata(*dict))) return false;
+  return std::ranges::all_of(dict->items, [](const auto& item) {
+    const auto* name = item.first->template as<std::string>();
+    return name && (is_tensor(*item.second) || name->ends_with(kExtraState));
+  });
+}
+
+/// What tensors can be had from: a state_dict, or a whole module.
+bool holds_state(const pickle::Value& value) { return is_state_dict(value) || is_module(value); }
+
+void find_state_dicts(const Entry& entry, std::vector<Entry>& found) {
+  if (holds_state(*entry.value)) return found.push_back(entry);
+  const auto* dict = entry.value->as<Dict>();
+  if (!dict || entry.depth == kDeepestSearch || is_optimizer_state(*entry.value)) return;
+  for (const auto& [key, value] : dict->items)
+    if (const auto* name = key->as<std::string>())
+      find_state_dicts({entry.key.empty() ? *name : entry.key + "." + *name, value, entry.depth + 1}, found);
+}
+
+/// Beside an entry of a usual name, what is nested elsewhere and is no module's own only looks like a state_dict:
+/// Lightning's callbacks have a dict from a path to a tensor.
+void drop_lookalikes(std::vector<Entry>& found) {
+  constexpr std::array<std::string_view, 3> kUsualNames{"state_dict", "model_state_dict", "model"};
+  const auto is_usual = [&](const Entry& entry) {
+    return entry.depth == 1 && std::ranges::count(kUsualNames, entry.key) > 0;
+  };
+  if (std::ranges::any_of(found, is_usual))
+    std::erase_if(found, [](const Entry& entry) {
+      const auto* dict = entry.value->as<Dict>();
+      return entry.depth > 1 && dict && !has_metadata(*dict);
+    });
+}
+
+std::string quoted(const std::vector<Entry>& entries) {
+  std::string text;
+  for (const Entry& entry : entries) text += (text.empty() ? "'" : ", '") + entry.key + "'";
+  return text;
+}
+
+std::vector<Entry> entries_of(const pickle::Value& value) {
+  std::vector<Entry> entries;
+  if (const auto* dict = value.as<Dict>())
+    for (const auto& [key, item] : dict->items)
+      if (const auto* name = key->as<std::string>()) entries.push_back({*name, item});
+  return entries;
+}
+
+/// Follows "a.b" through nested dicts. A key may have dots of its own, so the longest that fits is taken.
+Ref follow(const pickle::Value& value, std::string_view key) {
+  const auto* dict = value.as<Dict>();
+  if (!dict) return nullptr;
+  for (std::size_t end = key.size(); end != std::string_view::npos;
+       end = end == 0 ? std::string_view::npos : key.rfind('.', end - 1)) {
+    const Ref next = pickle::find(*dict, key.substr(0, end));
+    if (!next || end == key.size()) {
+      if (next) return next;
+      continue;
+    }
+    if (const Ref found = follow(*next, key.substr(end + 1))) return found;
+  }
+  return nullptr;
+}
+
+[[noreturn]] void throw_no_state_dict(const pickle::Value& root) {
+  // A pickled module is an object with a state; there may also be one in a checkpoint.
+  std::vector<Entry> candidates = entries_of(root);
+  candidates.insert(candidates.begin(), {"", &root});
+  for (const Entry& entry : candidates)
+    if (const auto* object = entry.value->as<pickle::Object>(); object && object->state && !is_tensor(*entry.value))
+      throw Unsupported((entry.key.empty() ? "it is" : "'" + entry.key + "' is") +
+                        std::string(" a pickled object of class ") + pickle::class_of(*entry.value) +
+                        ", whose code is not run: save its state_dict() instead");
+  const std::vector<Entry> entries = entries_of(root);
+  throw Unsupported("it holds " + pickle::describe(root) +
+                    " and no state_dict, which would be a dict of names to tensors" +
+                    (entries.empty() ? "" : " (its entries: " + quoted(entries) + ")"));
+}
+
+Entry find_state_dict(const pickle::Value& root, const std::string& key) {
+  if (!key.empty()) {
+    const Ref value = follow(root, key);
+    if (!value) throw UsageError("there is no entry '" + key + "' (--key); there are " + quoted(entries_of(root)));
+    if (!holds_state(*value))
+      throw UsageError("the entry '" + key + "' (--key) is " + pickle::describe(*value) +
+                       ", not a dict of names to tensors");
+    return {key, value};
+  }
+  std::vector<Entry> found;
+  find_state_dicts({"", &root}, found);
+  drop_lookalikes(found);
+  if (const auto* dict = root.as<Dict>(); dict && dict->items.empty())
+    return {"", &root};  // of a model without weights
+  if (found.empty()) throw_no_state_dict(root);
+  if (found.size() > 1)
+    throw UsageError("several entries could be the state_dict: " + quoted(found) + "; choose one with --key");
+  return found.front();
+}
+
+/// The entries that have the form of an optimizer; the one with a usual name, where there is one among several.
+std::vector<Entry> find_optimizers(const pickle::Value& root) {
+  constexpr std::array<std::string_view, 3> kUsualNames{"optimizer_state_dict", "optimizer", "optim"};
+  std::vector<Entry> found;
+  for (const Entry& entry : entries_of(root)) {
+    if (is_optimizer_state(*entry.value)) found.push_back(entry);
+    // Lightning keeps a list of them.
+    if (const auto* list = pickle::sequence(*entry.value))
+      for (const Ref item : *list)
+        if (is_optimizer_state(*item)) found.push_back({entry.key, item});
+  }
+  if (found.size() > 1)
+    for (const std::string_view name : kUsualNames)
+      if (const auto usual = std::ranges::find(found, name, &Entry::key); usual != found.end()) return {*usual};
+  return found;
+}
+
+std::optional<double> loss_of(const TorchFile& file, const pickle::Value& value) {
+  if (!is_tensor(value)) return pickle::number(value);
+  const Tensor tensor = file.tensor(value, "loss");
+  if (tensor.element_count() != 1) return std::nullopt;
+  return cast(tensor, DType::Float64).values<double>()[0];
+}
+
+/// The names and tensors of a state_dict, or of what a module's would be.
+std::vector<std::pair<std::string, Ref>> state_of(const pickle::Value& value) {
+  const auto* dict = value.as<Dict>();
+  if (!dict) return state_of_module(value);
+  std::vector<std::pair<std::string, Ref>> state;
+  for (const auto& [key, item] : dict->items) state.emplace_back(*key->as<std::string>(), item);
+  return state;
+}
+
+Weights read_weights(const TorchFile& file, const pickle::Value& holder) {
+  Weights weights;
+  for (const auto& [name, value] : state_of(holder)) {
+    if (!is_tensor(*value))
+      throw Unsupported("'" + name + "' is " + pickle::describe(*value) +
+                        ", the extra state of a module, and no tensor");
+    weights.add(name, file.tensor(*value, name));
+  }
+  return weights;
+}
+
+/// Takes what it knows of a checkpoint's entries; the others become metadata.
+class CheckpointReader {
+ public:
+  CheckpointReader(const TorchFile& file, const Entry& state_dict) : file_(file), state_dict_(state_dict) {}
+
+  void read_into(Model& model, bool with_optimizer) {
+    Training training;
+    if (const std::vector<Entry> found = find_optimizers(file_.root()); found.size() == 1) {
+      if (with_optimizer) training.optimizer = read_optimizer(file_, *found[0].value);
+      if (training.optimizer || !with_optimizer) take("optimizer", found[0].key);
+      if (!training.optimizer && with_optimizer)
+        model.optimizer_left_out =
+            "'" + found[0].key + "' keeps what is neither a tensor nor a number; --no-optimizer leaves it out";
+    } else if (found.size() > 1 && with_optimizer) {
+      model.optimizer_left_out = "there are several, " + quoted(found) + "; --no-optimizer leaves them out";
+    }
+    for (const Entry& entry : entries_of(file_.root())) {
+      if (const auto* epoch = entry.value->as<std::int64_t>(); entry.key == "epoch" && epoch) {
+        training.epoch = *epoch;
+        take("epoch", entry.key);
+      } else if (entry.key == "loss") {
+        training.loss = loss_of(file_, *entry.value);
+        if (training.loss) take("loss", entry.key);
+      }
+    }
+    if (!keys_.empty()) model.training = std::move(training);
+    take("state_dict", state_dict_.key);
+
+    Json::Object rest;
+    for (const Entry& entry : entries_of(file_.root()))
+      if (!std::ranges::count(taken_, entry.key)) rest.set(entry.key, file_.to_json(*entry.value));
+    Json::Object metadata{{"keys", std::move(keys_)}};
+    if (!rest.empty()) metadata.set("checkpoint", std::move(rest));
+    model.metadata.set("torch", std::move(metadata));
+  }
+
+ private:
+  void take(const char* part, const std::string& key) {
+    keys_.set(part, key);
+    taken_.push_back(key);
+  }
+
+  const TorchFile& file_;
+  const Entry& state_dict_;
+  Json::Object keys_;
+  std::vector<std::string> taken_;
+};
+
+}  // namespace
+
+Model read_torch_file(const ByteSourcePtr& file, const TorchReadOptions& options) {
+  const TorchFile torch(file);
+  const Entry entry = find_state_dict(torch.root(), options.key);
+
+  Model model;
+  model.framework = Framework::Torch;
+  model.format = "torch";
+  model.weights = read_weights(torch, *entry.value);
+  if (!entry.key.empty()) CheckpointReader(torch, entry).read_into(model, options.optimizer);
+  const auto note = [&](const char* member, Json value) {
+    if (!model.metadata.contains("torch")) model.metadata.set("torch", Json::Object{});
+    model.metadata.find("torch")->as_object().set(member, std::move(value));
+  };
+  if (const auto* state_dict = entry.value->as<Dict>(); !state_dict) {
+    note("module", module_class(*entry.value));
+    model.notes.push_back("of the pickled module " + shortened(module_class(*entry.value)) +
+                          " the tensors are read; its code is not run, and its settings are left out");
+  } else if (has_metadata(*state_dict)) {
+    note("state_dict_metadata", torch.to_json(*pickle::find(*state_dict->state->as<Dict>(), "_metadata")));
+  }
+  return model;
+}
+
+}  // namespace h5bridge

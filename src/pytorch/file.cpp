@@ -1,0 +1,97 @@
+#include "pytorch/file.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "files/pickle_json.h"
+#include "h5bridge/error.h"
+#include "pytorch/tensor.h"
+
+namespace h5bridge {
+namespace {
+
+constexpr std::uint64_t kLargestPickle = std::uint64_t{1} << 28;
+
+/// "archive/" of "archive/data.pkl": every entry of torch's is in one folder. Empty if there is none.
+std::string folder_of(const ZipReader& archive) {
+  if (archive.entries().empty()) return "";
+  const std::string& name = archive.entries().front().name;
+  const std::size_t slash = name.find('/');
+  return slash == std::string::npos ? "" : name.substr(0, slash + 1);
+}
+
+bool has_pickle(const ZipReader& archive) {
+  const std::string folder = folder_of(archive);
+  return !folder.empty() && archive.find(folder + "data.pkl");
+}
+
+const ZipEntry& pickle_entry(const ZipReader& archive) {
+  if (!has_pickle(archive)) throw MalformedFile("no data.pkl in the archive, so torch.save did not write it");
+  const ZipEntry& entry = *archive.find(folder_of(archive) + "data.pkl");
+  if (entry.size > kLargestPickle)
+    throw MalformedFile("data.pkl has " + std::to_string(entry.size) + " bytes; more than " +
+                        std::to_string(kLargestPickle) + " are not read");
+  return entry;
+}
+
+void check_byte_order(const ZipReader& archive, const std::string& folder) {
+  const ZipEntry* byte_order = archive.find(folder + "byteorder");
+  if (!byte_order) return;
+  if (byte_order->size > 16)
+    throw MalformedFile("byteorder: " + std::to_string(byte_order->size) + " bytes, expected 'little' or 'big'");
+  const std::vector<std::byte> bytes = archive.read(*byte_order);
+  const std::string order(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (order == "big") throw Unsupported("the file was written on a big-endian machine");
+  if (order != "little") throw MalformedFile("byteorder: found '" + order + "', expected 'little' or 'big'");
+}
+
+}  // namespace
+
+bool is_torchscript_archive(const ZipReader& archive) {
+  return has_pickle(archive) && archive.find(folder_of(archive) + "constants.pkl");
+}
+
+bool is_torch_archive(const ZipReader& archive) { return has_pickle(archive) && !is_torchscript_archive(archive); }
+
+TorchContent open_torch_zip(const ByteSourcePtr& file) {
+  const auto archive = std::make_shared<const ZipReader>(file);
+  const std::string folder = folder_of(*archive);
+  pickle::Document document = pickle::read(archive->read(pickle_entry(*archive)));
+  check_byte_order(*archive, folder);
+  return {std::move(document), [archive, folder](const std::string& key) {
+            const ZipEntry* entry = archive->find(folder + "data/" + key);
+            if (!entry) throw MalformedFile("the storage data/" + key + " is not in the archive");
+            return archive->open(*entry);
+          }};
+}
+
+TorchFile::TorchFile(const ByteSourcePtr& file)
+    : content_(is_legacy_torch_file(*file) ? open_legacy_torch(file) : open_torch_zip(file)) {}
+
+ByteSourcePtr TorchFile::storage(const std::string& key) const {
+  if (const auto known = storages_.find(key); known != storages_.end()) return known->second;
+  return storages_.emplace(key, content_.open_storage(key)).first->second;
+}
+
+Tensor TorchFile::tensor(const pickle::Value& value, const std::string& name) const {
+  try {
+    return rebuild_tensor(value, [this](const std::string& key) { return storage(key); });
+  } catch (const Error& error) {
+    rethrow_in_file(error, "tensor '" + name + "'");
+  }
+}
+
+Json TorchFile::to_json(const pickle::Value& value) const {
+  return pickle::to_json(value, [this](const pickle::Value& object) -> std::optional<Json> {
+    if (!is_tensor(object)) return std::nullopt;
+    try {
+      const Tensor found = tensor(object, "");
+      return Json::Object{
+          {"$tensor", Json::Object{{"shape", Json::array(found.shape())}, {"dtype", name_of(found.dtype())}}}};
+    } catch (const Unsupported&) {
+      return std::nullopt;  // shown as the record that it is
+    }
+  });
+}
+
+}  // namespace h5bridge

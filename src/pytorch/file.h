@@ -1,0 +1,75 @@
+// What torch.save writes: a pickle and the storages that it refers to, in a zip archive or, before PyTorch 1.6, in a
+// row.
+#pragma once
+
+#include <iosfwd>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "files/pickle.h"
+#include "files/zip.h"
+#include "h5bridge/model.h"
+#include "pytorch/content.h"
+
+namespace h5bridge {
+
+/// Whether an archive is torch.save's (and not TorchScript's, which has a pickle, too).
+bool is_torch_archive(const ZipReader& archive);
+bool is_torchscript_archive(const ZipReader& archive);
+/// Whether a file begins with the magic pickle of torch.save before PyTorch 1.6.
+bool is_legacy_torch_file(const ByteSource& file);
+
+/// Whether a pickled value is what torch would rebuild a tensor from. Not every such tensor is one that we can read.
+bool is_tensor(const pickle::Value& value);
+
+/// An opened file of torch.save. Not to be used by several threads at once; the tensors may be.
+class TorchFile {
+ public:
+  /// Reads the pickle, no tensor. Throws MalformedFile, and Unsupported for big-endian files.
+  explicit TorchFile(const ByteSourcePtr& file);
+
+  const pickle::Value& root() const { return content_.document.root(); }
+
+  /// The tensor that a value stands for, wherever it was when it was saved. Its bytes stay in the file; tensors that
+  /// share a storage share their source. Throws MalformedFile if it leaves its storage, or if the value is no tensor,
+  /// and Unsupported, naming it, for what is no plain dense tensor. `name` is for messages.
+  Tensor tensor(const pickle::Value& value, const std::string& name) const;
+
+  /// Any value as JSON (files/pickle_json.h); tensors are {"$tensor": {"shape": [...], "dtype": "..."}}.
+  Json to_json(const pickle::Value& value) const;
+
+ private:
+  ByteSourcePtr storage(const std::string& key) const;
+
+  TorchContent content_;
+  mutable std::map<std::string, ByteSourcePtr> storages_;
+};
+
+struct TorchReadOptions {
+  std::string key{};      // the entry of a checkpoint that holds the state_dict: "ema", "a.b"
+  bool optimizer = true;  // read the state of the optimizer
+};
+
+/// Reads a state_dict, or a checkpoint that holds one, into weights, training state and metadata["torch"]:
+///   "state_dict_metadata": its _metadata;  "checkpoint": the entries that have no other place;
+///   "keys": {"state_dict", "optimizer", "epoch", "loss"}: the entries' names where they were found;
+///   "module": the class of a whole module, whose tensors are read as its state_dict would have them.
+/// Parameters of the optimizer that the file does not name go by their number: convert/optimizer_names.h has their
+/// names. An optimizer that cannot be read is left out, and Model::optimizer_left_out says why. Throws UsageError where
+/// several entries could be the state_dict, or options.key is none; Unsupported where there is none, naming the class
+/// of a pickled object that is no module.
+Model read_torch_file(const ByteSourcePtr& file, const TorchReadOptions& options = {});
+
+struct TorchWriteOptions {
+  bool checkpoint = false;  // the dict {epoch, model_state_dict, optimizer_state_dict, loss} around the state_dict
+  bool optimizer = true;    // with optimizer_state_dict in it
+};
+
+/// Writes what torch.save would write for the state_dict, with its _metadata if the model has it, or for a checkpoint;
+/// torch.load(weights_only=True) takes it. Tensors that are the same view of the same bytes share a storage. An epoch
+/// or loss that the model does not have is None. Throws Unsupported for a checkpoint with optimizer of a model without,
+/// and SystemFailure if writing fails.
+void write_torch_file(const Model& model, std::ostream& out, const TorchWriteOptions& options = {});
+
+}  // namespace h5bridge

@@ -1,0 +1,227 @@
+#include "pytorch/optimizer.h"
+
+#include <algorithm>
+#include <array>
+#include <initializer_list>
+#include <set>
+
+#include "h5bridge/error.h"
+
+namespace h5bridge {
+namespace {
+
+using pickle::Dict;
+using pickle::Ref;
+
+/// What tells one optimizer of torch.optim from the others: a state_dict names no class.
+struct Kind {
+  std::string_view name;
+  std::vector<std::string_view> has;
+  std::vector<std::string_view> has_not;
+};
+
+const std::vector<Kind>& kinds() {
+  static const std::vector<Kind> table = {
+      {"SGD", {"momentum", "dampening", "nesterov"}, {}},
+      {"Adam", {"betas", "eps", "weight_decay", "amsgrad"}, {}},
+      {"NAdam", {"betas", "momentum_decay"}, {}},
+      {"RAdam", {"betas", "eps", "weight_decay", "decoupled_weight_decay"}, {"amsgrad", "momentum_decay"}},
+      {"SparseAdam", {"betas", "eps"}, {"weight_decay"}},
+      {"RMSprop", {"alpha", "centered"}, {}},
+      {"Adagrad", {"lr_decay", "initial_accumulator_value"}, {}},
+      {"Adadelta", {"rho", "eps"}, {}},
+      {"ASGD", {"lambd", "alpha", "t0"}, {}},
+      {"Rprop", {"etas", "step_sizes"}, {}},
+      {"Adafactor", {"beta2_decay", "d"}, {}},
+      {"Muon", {"ns_coefficients", "ns_steps"}, {}},
+  };
+  return table;
+}
+
+bool has_slot(const Optimizer& optimizer, std::string_view name) {
+  return std::ranges::any_of(optimizer.slots, [&](const auto& slots) {
+    return std::ranges::any_of(slots.second, [&](const NamedTensor& slot) { return slot.name == name; });
+  });
+}
+
+std::string kind_of(const Optimizer& optimizer) {
+  const Json::Object& settings = optimizer.hyperparameters;
+  // Adamax states nothing of its own, but keeps an infinity norm; Adam before PyTorch 2.6 says no more than AdamW,
+  // which is the same thing only without weight decay.
+  if (has_slot(optimizer, "exp_inf")) return "Adamax";
+  const auto fits = [&](const Kind& kind) {
+    const auto set = [&](std::string_view name) { return settings.contains(name); };
+    return std::ranges::all_of(kind.has, set) && std::ranges::none_of(kind.has_not, set);
+  };
+  const auto found = std::ranges::find_if(kinds(), fits);
+  if (found == kinds().end()) return "unknown";
+  if (found->name != "Adam") return std::string(found->name);
+  const Json* decoupled = settings.find("decoupled_weight_decay");
+  if (decoupled && decoupled->is_bool()) return decoupled->as_bool() ? "AdamW" : "Adam";
+  const Json* decay = settings.find("weight_decay");
+  return decay && decay->is_number() && decay->as_float() == 0.0 ? "Adam" : "unknown";
+}
+
+std::optional<double> single_number(const TorchFile& file, const pickle::Value& value, const std::string& name) {
+  if (!is_tensor(value)) return pickle::number(value);
+  const Tensor found = file.tensor(value, name);
+  if (found.element_count() != 1) return std::nullopt;
+  return cast(found, DType::Float64).values<double>()[0];
+}
+
+/// A hyperparameter. A learning rate may be a tensor; it becomes a float.
+Json hyperparameter(const TorchFile& file, const std::string& name, const pickle::Value& value) {
+  if (is_tensor(value))
+    if (const auto number = single_number(file, value, name)) return *number;
+  return file.to_json(value);
+}
+
+/// Names where the group has them, otherwise the numbers that it lists.
+Json parameters_of(const Dict& group) {
+  const pickle::Value& numbers = *pickle::find(group, "params");
+  const Ref names = pickle::find(group, "param_names");
+  Json::Array result;
+  for (const Ref item : *pickle::sequence(names ? *names : numbers)) {
+    if (const auto* name = item->as<std::string>(); names && name)
+      result.emplace_back(*name);
+    else if (const auto* number = item->as<std::int64_t>(); !names && number)
+      result.emplace_back(*number);
+    else
+      throw MalformedFile("optimizer: a parameter group lists " + pickle::describe(*item));
+  }
+  return result;
+}
+
+Json::Object read_group(const TorchFile& file, const Dict& group) {
+  Json::Object result;
+  for (const auto& [key, value] : group.items) {
+    const auto* name = key->as<std::string>();
+    if (!name) throw MalformedFile("optimizer: a hyperparameter is named by " + pickle::describe(*key));
+    if (*name == "params")
+      result.set(*name, parameters_of(group));
+    else
+      result.set(*name, hyperparameter(file, *name, *value));
+  }
+  return result;
+}
+
+/// The slots of one parameter; nullopt if one is neither a tensor nor a number nor None.
+std::optional<std::vector<NamedTensor>> read_slots(const TorchFile& file, const Dict& state) {
+  std::vector<NamedTensor> slots;
+  for (const auto& [key, value] : state.items) {
+    const auto* name = key->as<std::string>();
+    if (!name) return std::nullopt;
+    if (is_tensor(*value))
+      slots.push_back({*name, file.tensor(*value, *name)});
+    else if (const auto number = pickle::number(*value))
+      slots.push_back({*name, tensor_of<float>(DType::Float32, {}, {static_cast<float>(*number)})});
+    else if (!value->as<pickle::None>())
+      return std::nullopt;
+  }
+  return slots;
+}
+
+/// The names under which the optimizer knows its parameters: from number to name.
+std::map<std::int64_t, std::string> parameter_keys(const std::vector<Ref>& groups) {
+  std::map<std::int64_t, std::string> keys;
+  for (const Ref item : groups) {
+    const auto& group = *item->as<Dict>();
+    const auto& numbers = *pickle::sequence(*pickle::find(group, "params"));
+    const Json names = parameters_of(group);
+    if (names.as_array().size() != numbers.size())
+      throw MalformedFile("optimizer: a group has more parameters than names, or fewer");
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      const auto* number = numbers[i]->as<std::int64_t>();
+      if (!number) throw MalformedFile("optimizer: a parameter group lists " + pickle::describe(*numbers[i]));
+      const Json& name = names.as_array()[i];
+      if (!keys.emplace(*number, name.is_string() ? name.as_string() : std::to_string(*number)).second)
+        throw MalformedFile("optimizer: parameter " + std::to_string(*number) + " is listed twice");
+    }
+  }
+  return keys;
+}
+
+/// torch.optim's slots that are as large as their parameter, be it a scalar; others without axes may be counters.
+constexpr std::array<std::string_view, 12> kWholeSlots{"exp_avg",         "exp_avg_sq", "max_exp_avg_sq", "exp_inf",
+                                                       "momentum_buffer", "square_avg", "grad_avg",       "sum",
+                                                       "acc_delta",       "ax",         "prev",           "step_size"};
+
+/// Adafactor's factors of what would be as large as the parameter.
+constexpr std::array<std::string_view, 2> kFactors{"row_var", "col_var"};
+
+bool tells_shape(const NamedTensor& slot) {
+  const auto is_in = [&](const auto& names) { return std::ranges::count(names, slot.name) > 0; };
+  return !is_in(kFactors) && (slot.tensor.rank() > 0 || is_in(kWholeSlots));
+}
+
+}  // namespace
+
+bool is_optimizer_state(const pickle::Value& value) {
+  const auto* dict = value.as<Dict>();
+  const Ref state = dict ? pickle::find(*dict, "state") : nullptr;
+  const Ref groups = dict ? pickle::find(*dict, "param_groups") : nullptr;
+  const auto* list = groups ? pickle::sequence(*groups) : nullptr;
+  const auto is_group = [](Ref item) {
+    const auto* group = item->as<Dict>();
+    const Ref parameters = group ? pickle::find(*group, "params") : nullptr;
+    const Ref names = group ? pickle::find(*group, "param_names") : nullptr;
+    return parameters && pickle::sequence(*parameters) && (!names || pickle::sequence(*names));
+  };
+  return state && state->as<Dict>() && list && std::ranges::all_of(*list, is_group);
+}
+
+std::optional<Optimizer> read_optimizer(const TorchFile& file, const pickle::Value& value) {
+  const auto& dict = *value.as<Dict>();
+  const auto& groups = *pickle::sequence(*pickle::find(dict, "param_groups"));
+  const std::map<std::int64_t, std::string> keys = parameter_keys(groups);
+
+  Optimizer optimizer;
+  for (const Ref group : groups) optimizer.groups.push_back(read_group(file, *group->as<Dict>()));
+  for (const auto& [key, state] : pickle::find(dict, "state")->as<Dict>()->items) {
+    const auto* number = key->as<std::int64_t>();
+    const auto known = number ? keys.find(*number) : keys.end();
+    const auto* slots = state->as<Dict>();
+    if (known == keys.end() || !slots) return std::nullopt;
+    std::optional<std::vector<NamedTensor>> read = read_slots(file, *slots);
+    if (!read) return std::nullopt;
+    optimizer.slots[known->second] = *std::move(read);
+  }
+  if (!optimizer.groups.empty()) optimizer.hyperparameters = optimizer.groups.front();
+  optimizer.hyperparameters.erase("params");
+  optimizer.hyperparameters.erase("param_names");
+  optimizer.kind = kind_of(optimizer);
+  return optimizer;
+}
+
+std::string parameter_key(const Json& parameter) {
+  return parameter.is_string() ? parameter.as_string() : std::to_string(parameter.as_integer());
+}
+
+std::optional<Shape> state_shape(const Optimizer& optimizer, const Json& parameter) {
+  const auto slots = optimizer.slots.find(parameter_key(parameter));
+  if (slots == optimizer.slots.end()) return std::nullopt;
+  const NamedTensor* first = nullptr;
+  for (const NamedTensor& slot : slots->second) {
+    if (!tells_shape(slot)) continue;
+    if (!first) first = &slot;
+    if (slot.tensor.shape() != first->tensor.shape())
+      throw Unsupported("the " + slot.name + " of its parameter " + parameter_key(parameter) + " has the shape " +
+                        to_string(slot.tensor.shape()) + ", the " + first->name + " " +
+                        to_string(first->tensor.shape()) + "; --no-optimizer leaves it out");
+  }
+  return first ? std::optional(first->tensor.shape()) : std::nullopt;
+}
+
+void name_optimizer_parameters(Optimizer& optimizer, const std::vector<std::string>& names) {
+  std::map<std::string, std::vector<NamedTensor>> slots;
+  auto name = names.begin();
+  for (Json::Object& group : optimizer.groups)
+    for (Json& parameter : group.find("params")->as_array()) {
+      if (auto found = optimizer.slots.find(parameter_key(parameter)); found != optimizer.slots.end())
+        slots[*name] = std::move(found->second);
+      parameter = *name++;
+    }
+  optimizer.slots = std::move(slots);
+}
+
+}  // namespace h5bridge
