@@ -5,6 +5,7 @@
 
 #include "facets/registry.h"
 #include "h5bridge/error.h"
+#include "model/architecture_index.h"
 #include "model/quoted.h"
 
 namespace h5bridge {
@@ -111,10 +112,13 @@ void set_texts(Json::Object& object, const char* member, const std::vector<std::
   if (!texts.empty()) object.set(member, Json::Array(texts.begin(), texts.end()));
 }
 
-Json entry_of(const Architecture& architecture, const Node& node, bool defines) {
+// `index` is that of the architecture.
+Json entry_of(const ArchitectureIndex& index, const Node& node) {
   Json::Object entry{{"name", node.name}};
-  if (defines) {
-    const Layer& layer = architecture.layer_of(node);
+  // The call that defines a layer has its name; a layer whose first call is named otherwise cannot be said in this
+  // form.
+  if (node.name == node.layer) {
+    const Layer& layer = index.layer_of(node);
     entry.set("type", layer.type);
     Json::Object attributes = attributes_to_json(Registry::instance().type_of(layer), layer.attributes);
     if (!attributes.empty()) entry.set("attributes", std::move(attributes));
@@ -176,12 +180,8 @@ Json architecture_to_json(const Architecture& architecture) {
     inputs.push_back(
         Json::Object{{"name", input.name}, {"shape", shape_to(input.shape)}, {"dtype", name_of(input.dtype)}});
   Json::Array layers;
-  for (const Node& node : architecture.nodes) {
-    // The call that defines a layer has its name; a layer whose first call is named otherwise cannot be said in this
-    // form.
-    const bool defines = node.name == node.layer;
-    layers.push_back(entry_of(architecture, node, defines));
-  }
+  const ArchitectureIndex index(architecture);
+  for (const Node& node : architecture.nodes) layers.push_back(entry_of(index, node));
   Json::Object result{{"h5bridge", kVersion},
                       {"name", architecture.name},
                       {"inputs", std::move(inputs)},

@@ -9,6 +9,7 @@
 #include "convert/agreement.h"
 #include "facets/registry.h"
 #include "h5bridge/error.h"
+#include "model/architecture_index.h"
 #include "model/node_values.h"
 
 namespace h5bridge {
@@ -66,10 +67,11 @@ std::optional<std::int64_t> table_size(const Architecture& architecture, const P
   const bool is_number = is_floating_point(input.dtype);
   std::set<std::string> reached{input.name};
   std::optional<std::int64_t> size;
+  const ArchitectureIndex index(architecture);
   for (const Node& node : architecture.nodes) {
     if (std::ranges::none_of(values_of(node), [&](const Value& value) { return reached.contains(value.node); }))
       continue;
-    const Layer& layer = architecture.layer_of(node);
+    const Layer& layer = index.layer_of(node);
     const LayerType& type = Registry::instance().type_of(layer);
     if (type.integers == Integers::AreIndices && layer.attributes.contains("num_embeddings"))
       size =

@@ -1,19 +1,32 @@
 #include "facets/registry.h"
 
-#include <set>
 #include <stdexcept>
 
 #include "h5bridge/error.h"
 
 namespace h5bridge {
+namespace {
+
+const Registry::Mappings& found_in(const std::unordered_map<std::string_view, Registry::Mappings>& index,
+                                   std::string_view name) {
+  static const Registry::Mappings none;
+  const auto found = index.find(name);
+  return found == index.end() ? none : found->second;
+}
+
+}  // namespace
 
 Registry::Registry(std::vector<Family> families) : families_(std::move(families)) {
-  std::set<std::string> names;
-  for (const Family& family : families_)
+  for (const Family& family : families_) {
     for (const LayerType& type : family.types)
-      if (!names.insert(type.name).second)
+      if (!types_.emplace(type.name, &type).second)
         throw std::logic_error("layer type " + type.name + " is declared twice, the second time in family " +
                                family.name);
+    for (const KerasMapping& mapping : family.keras) {
+      keras_of_[mapping.type].push_back(&mapping);
+      if (!mapping.written_only) keras_classes_[mapping.class_name].push_back(&mapping);
+    }
+  }
 }
 
 const Registry& Registry::instance() {
@@ -22,10 +35,8 @@ const Registry& Registry::instance() {
 }
 
 const LayerType* Registry::find(std::string_view type) const {
-  for (const Family& family : families_)
-    for (const LayerType& candidate : family.types)
-      if (candidate.name == type) return &candidate;
-  return nullptr;
+  const auto found = types_.find(type);
+  return found == types_.end() ? nullptr : found->second;
 }
 
 const LayerType& Registry::type_of(const Layer& layer) const {
@@ -33,20 +44,10 @@ const LayerType& Registry::type_of(const Layer& layer) const {
   throw Unsupported("layer \"" + layer.name + "\": its type " + layer.type + " is not known");
 }
 
-std::vector<const KerasMapping*> Registry::keras_of(std::string_view type) const {
-  std::vector<const KerasMapping*> result;
-  for (const Family& family : families_)
-    for (const KerasMapping& mapping : family.keras)
-      if (mapping.type == type) result.push_back(&mapping);
-  return result;
-}
+const Registry::Mappings& Registry::keras_of(std::string_view type) const { return found_in(keras_of_, type); }
 
-std::vector<const KerasMapping*> Registry::keras_class(std::string_view class_name) const {
-  std::vector<const KerasMapping*> result;
-  for (const Family& family : families_)
-    for (const KerasMapping& mapping : family.keras)
-      if (mapping.class_name == class_name && !mapping.written_only) result.push_back(&mapping);
-  return result;
+const Registry::Mappings& Registry::keras_class(std::string_view class_name) const {
+  return found_in(keras_classes_, class_name);
 }
 
 }  // namespace h5bridge

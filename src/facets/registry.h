@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "facets/keras/mapping.h"
@@ -18,8 +19,12 @@ struct Family {
 
 class Registry {
  public:
+  using Mappings = std::vector<const KerasMapping*>;
+
   /// Throws std::logic_error if two families declare the same name.
   explicit Registry(std::vector<Family> families);
+  Registry(const Registry&) = delete;  // the indices point into it
+  Registry& operator=(const Registry&) = delete;
   static const Registry& instance();
 
   const std::vector<Family>& families() const { return families_; }
@@ -27,12 +32,15 @@ class Registry {
   /// Throws Unsupported naming the layer and its type.
   const LayerType& type_of(const Layer& layer) const;
   /// The ways to write a type in Keras, the preferred one first.
-  std::vector<const KerasMapping*> keras_of(std::string_view type) const;
+  const Mappings& keras_of(std::string_view type) const;
   /// The mappings that may have written a Keras class.
-  std::vector<const KerasMapping*> keras_class(std::string_view class_name) const;
+  const Mappings& keras_class(std::string_view class_name) const;
 
  private:
-  std::vector<Family> families_;
+  const std::vector<Family> families_;
+  std::unordered_map<std::string_view, const LayerType*> types_;
+  std::unordered_map<std::string_view, Mappings> keras_of_;
+  std::unordered_map<std::string_view, Mappings> keras_classes_;
 };
 
 /// The families of families.def, in its order.

@@ -4,6 +4,8 @@
 #include <cctype>
 #include <stdexcept>
 
+#include "model/work.h"
+
 namespace h5bridge::hdf5 {
 namespace {
 
@@ -89,6 +91,7 @@ bool is_untagged_pair(hid_t type) {
 }  // namespace
 
 Library::Library() : lock_(library_mutex()) {
+  ++work().hdf5_uses;
   // At exit the library would close what a malformed file made it unable to close, and print about it.
   static const herr_t no_clean_up = H5dont_atexit();
   static_cast<void>(no_clean_up);

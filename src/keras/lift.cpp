@@ -242,7 +242,7 @@ class Lifter {
         add_layer(call);
       else
         check_same_layer(call);
-      const Layer layer = *architecture_.find_layer(call.name);  // a copy: casts and masks come beside it
+      const Layer layer = layer_called(call.name);  // a copy: casts and masks come beside it
       const BoundCall arguments = bound(call.arguments, *mapping_of_.at(call.name));
       const std::vector<SymbolicShape> outputs =
           Registry::instance().type_of(layer).shapes(layer.attributes, shapes_of(arguments.inputs));
@@ -423,6 +423,8 @@ class Lifter {
     return config;
   }
 
+  const Layer& layer_called(const std::string& name) const { return architecture_.layers[places_.at(name)]; }
+
   // A layer's other calls have to make the same of it as the first did.
   void check_same_layer(const PendingCall& call) const {
     const KerasMapping& mapping = *mapping_of_.at(call.name);
@@ -438,7 +440,7 @@ class Lifter {
         throw Unsupported(which + " has " + name + "=" + (own ? quoted(*own) : "None") + ", its first has " + name +
                           "=" + (firsts ? quoted(*firsts) : "None") + ", and calls that differ are not known yet");
       }
-    const Layer& layer = *architecture_.find_layer(call.name);
+    const Layer& layer = layer_called(call.name);
     const std::vector<SymbolicShape> shapes = shapes_of(arguments.inputs);
     Registry::instance().type_of(layer).shapes(layer.attributes, shapes);
     const auto again = layer_from_config(mapping, config_with_constants(call, arguments), shapes);
@@ -468,6 +470,7 @@ class Lifter {
     }
     mapping_of_[call.name] = &mapping;
     constants_of_[call.name] = arguments.constants;
+    places_[call.name] = architecture_.layers.size();
     architecture_.layers.push_back(std::move(*layer));
     return true;
   }
@@ -498,6 +501,7 @@ class Lifter {
   Shapes shapes_;
   std::map<std::string, const Json*> input_layers_;
   std::map<Key, Value> values_;
+  std::map<std::string, std::size_t> places_;              // of the layers in the architecture
   std::map<std::string, const KerasMapping*> mapping_of_;  // what each layer was read by
   std::map<std::string, Json::Object> constants_of_;       // of each layer's first call
   std::map<std::string, std::int64_t> calls_made_;         // of each layer

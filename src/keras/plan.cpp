@@ -17,6 +17,7 @@
 #include "keras/planned_layer.h"
 #include "keras/spelling.h"
 #include "keras/ties.h"
+#include "model/architecture_index.h"
 #include "model/node_values.h"
 #include "passes/frozen.h"
 #include "passes/shapes.h"
@@ -60,14 +61,11 @@ Json nested(const std::vector<std::pair<std::string, Json>>& things, const Json*
 
 // Without the masks that Keras makes and hands on, and the casts of integers that it does, by itself.
 Architecture without_implied(Architecture architecture) {
-  const auto is_implied = [&](const std::string& node) {
-    const Node* maker = architecture.find_node(node);
-    return maker && architecture.layer_of(*maker).keras.contains(kImplied);
-  };
+  const ArchitectureIndex index(architecture);
   std::set<std::string> implied;
   std::map<std::string, Value> casts;  // what stands in for each of them as an input
   for (const Node& node : architecture.nodes)
-    if (is_implied(node.name)) {
+    if (index.layer_of(node).keras.contains(kImplied)) {
       implied.insert(node.name);
       casts.emplace(node.name, node.inputs.at(0));
     }
@@ -86,6 +84,7 @@ class Planner {
   Planner(const Architecture& architecture, const std::map<std::string, std::vector<WeightStep>>& weight_steps,
           DType dtype, KerasTies ties)
       : architecture_(without_implied(architecture)),
+        index_(architecture_),
         weight_steps_(weight_steps),
         dtype_(dtype),
         shapes_(infer_shapes(architecture_)),
@@ -104,7 +103,7 @@ class Planner {
         add_node(node);
       } catch (const Unsupported& error) {
         // All problems are reported at once; what depends on this node goes on with a value that is never written.
-        problems += (problems.empty() ? "" : "; ") + describe(architecture_.layer_of(node)) + ": " + error.what();
+        problems += (problems.empty() ? "" : "; ") + describe(index_.layer_of(node)) + ": " + error.what();
         for (std::size_t i = 0; i < shapes_.outputs_of(node.name).size(); ++i)
           values_[{node.name, static_cast<std::int64_t>(i)}] = {};
       }
@@ -203,10 +202,9 @@ class Planner {
   }
 
   void add_node(const Node& node) {
-    const auto stand = ties_.stands.find(architecture_.layer_of(node).name);
+    const auto stand = ties_.stands.find(node.layer);
     const SharedUse* use = stand == ties_.stands.end() ? nullptr : stand->second.use;
-    const Layer& layer =
-        stand == ties_.stands.end() ? architecture_.layer_of(node) : *architecture_.find_layer(stand->second.host);
+    const Layer& layer = stand == ties_.stands.end() ? index_.layer_of(node) : *index_.find_layer(stand->second.host);
     // Every Keras layer needs an input: what takes none gets the model's.
     const std::vector<Value> sources =
         node.inputs.empty() ? std::vector<Value>{{architecture_.inputs.at(0).name}} : node.inputs;
@@ -545,6 +543,7 @@ class Planner {
   }
 
   const Architecture architecture_;
+  const ArchitectureIndex index_;
   const std::map<std::string, std::vector<WeightStep>>& weight_steps_;
   const DType dtype_;
   const Shapes shapes_;

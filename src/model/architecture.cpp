@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "h5bridge/error.h"
+#include "model/work.h"
 
 namespace h5bridge {
 namespace {
@@ -10,7 +11,10 @@ namespace {
 /// The first of `items` whose `name` is this, or nullptr.
 template <typename Items>
 auto* find_named(Items& items, std::string_view name) {
-  const auto found = std::ranges::find_if(items, [&](const auto& item) { return item.name == name; });
+  const auto found = std::ranges::find_if(items, [&](const auto& item) {
+    ++work().names_compared;
+    return item.name == name;
+  });
   return found == items.end() ? nullptr : &*found;
 }
 

@@ -7,6 +7,7 @@
 #include "facets/keras/fused_activation.h"
 #include "facets/registry.h"
 #include "h5bridge/error.h"
+#include "model/architecture_index.h"
 #include "passes/shapes.h"
 
 namespace h5bridge {
@@ -34,6 +35,7 @@ class LayoutPass {
   LayoutPass(const Architecture& source, DataFormat wanted, Framework framework,
              const std::set<std::string>& keep_order)
       : source_(source),
+        index_(source),
         shapes_(infer_shapes(source)),
         channels_last_(wanted == DataFormat::ChannelsLast),
         moves_images_(differs_from(source, wanted)),
@@ -68,7 +70,7 @@ class LayoutPass {
   void find_wishes() {
     const std::string wanted = channels_last_ ? "channels_last" : "channels_first";
     const auto wish_of = [&](const Node& node) {
-      const Layer& layer = source_.layer_of(node);
+      const Layer& layer = index_.layer_of(node);
       const LayoutWish wish = Registry::instance().type_of(layer).layout.wish;
       return wish == LayoutWish::ChannelsLast && layer.attributes.text("data_format") == wanted ? LayoutWish::Neutral
                                                                                                 : wish;
@@ -83,7 +85,7 @@ class LayoutPass {
         if (passes_on) wishes_.insert(node->inputs.begin(), node->inputs.end());
         if (wish != LayoutWish::PassesAlong || !wishes_.contains({node->name, 0})) continue;
         for (const Value& value : node->inputs)
-          if (const Node* maker = source_.find_node(value.node); maker && wish_of(*maker) == LayoutWish::PassesAlong)
+          if (const Node* maker = index_.find_node(value.node); maker && wish_of(*maker) == LayoutWish::PassesAlong)
             wishes_.insert(value);
       }
       for (const Node& node : source_.nodes)
@@ -112,12 +114,15 @@ class LayoutPass {
 
   void visit(const Node& node);
 
+  // What becomes of a layer of the source: permutes come behind all of these.
+  Layer& changed(const Layer& layer) { return result_.architecture.layers[index_.place_of(layer)]; }
+
   // The layer that makes `value`, if it is a tensor of the model's own that no other node gives.
   Layer* tensor_behind(const Value& value) {
-    const Node* node = source_.find_node(value.node);
-    if (!node || std::ranges::count(source_.nodes, node->layer, &Node::layer) > 1) return nullptr;
-    Layer* layer = result_.architecture.find_layer(node->layer);
-    return Registry::instance().type_of(*layer).layout.permute_output ? layer : nullptr;
+    const Node* node = index_.find_node(value.node);
+    if (!node || index_.calls_of(node->layer).size() > 1) return nullptr;
+    Layer& layer = changed(index_.layer_of(*node));
+    return Registry::instance().type_of(layer).layout.permute_output ? &layer : nullptr;
   }
 
   // A tensor of the model's own is kept as its first consumer wants it.
@@ -142,13 +147,14 @@ class LayoutPass {
     const auto key = std::pair(stored.value, dims);
     if (const auto made = permutes_.find(key); made != permutes_.end()) return made->second;
     const std::string name = unique_name(stored.value.node + "_permute", [&](const std::string& candidate) {
-      return source_.find_layer(candidate) || source_.find_node(candidate) || source_.find_input(candidate) ||
-             result_.architecture.find_layer(candidate);
+      return index_.find_layer(candidate) || index_.find_node(candidate) || index_.find_input(candidate) ||
+             permute_names_.contains(candidate);
     });
     Layer permute{.name = name, .type = "permute", .attributes = {}, .keras = {{kInserted, true}}};
     permute.attributes.set("dims", dims);
     result_.architecture.layers.push_back(std::move(permute));
     result_.architecture.nodes.push_back({name, name, {stored.value}, {}});
+    permute_names_.insert(name);
     return permutes_[key] = Value{name, 0};
   }
 
@@ -170,6 +176,7 @@ class LayoutPass {
   }
 
   const Architecture& source_;
+  const ArchitectureIndex index_;
   const Shapes shapes_;
   const bool channels_last_;
   const bool moves_images_;
@@ -179,6 +186,7 @@ class LayoutPass {
   std::set<std::string> moved_;  // nodes whose outputs have their channels moved
   std::map<Value, Stored> stored_;
   std::map<std::pair<Value, std::vector<std::int64_t>>, Value> permutes_;
+  std::set<std::string> permute_names_;
   std::map<Value, Arrangement> tensors_;  // of the model's own, as they are kept
   // A layer as its first call left it.
   struct ChangedLayer {
@@ -198,7 +206,7 @@ class NodeCall final : public LayoutCall {
   NodeCall(LayoutPass& pass, const Node& node)
       : pass_(pass),
         node_(node),
-        layer_(pass.source_.layer_of(node)),
+        layer_(pass.index_.layer_of(node)),
         type_(layer_.type),
         attributes_(layer_.attributes),
         keras_(layer_.keras) {
@@ -280,7 +288,7 @@ class NodeCall final : public LayoutCall {
     const LayoutPass::ChangedLayer changed{type_, attributes_, keras_, reorders_};
     if (pass_.changed_layers_.try_emplace(layer_.name, changed).first->second != changed)
       throw Unsupported(describe(layer_) + " is called twice with inputs of different layouts");
-    Layer& layer = *pass_.result_.architecture.find_layer(layer_.name);
+    Layer& layer = pass_.changed(layer_);
     layer.type = type_;
     layer.attributes = attributes_;
     layer.keras = keras_;
@@ -320,7 +328,7 @@ class NodeCall final : public LayoutCall {
 };
 
 void LayoutPass::visit(const Node& node) {
-  const Layer& layer = source_.layer_of(node);
+  const Layer& layer = index_.layer_of(node);
   NodeCall call(*this, node);
   Registry::instance().type_of(layer).layout.apply(call);
   call.commit();
@@ -352,9 +360,10 @@ bool needs_change(const Architecture& architecture, DataFormat wanted, Framework
 bool differs_from(const Architecture& architecture, DataFormat wanted) {
   const std::string other = wanted == DataFormat::ChannelsLast ? "channels_first" : "channels_last";
   const Shapes shapes = infer_shapes(architecture);
+  const ArchitectureIndex index(architecture);
   // Features without spatial axes are the same in both formats.
   return std::any_of(architecture.nodes.begin(), architecture.nodes.end(), [&](const Node& node) {
-    const Attributes& attributes = architecture.layer_of(node).attributes;
+    const Attributes& attributes = index.layer_of(node).attributes;
     return attributes.contains("data_format") && attributes.text("data_format") == other &&
            shapes.of(node.inputs.at(0)).size() > 2;
   });

@@ -62,9 +62,9 @@ class Comparison {
     if (inputs_a.size() != inputs_b.size())
       return report(Certainty::Certain, 0, counted(inputs_a.size(), inputs_b.size(), "input"));
     const bool same_names =
-        std::ranges::all_of(inputs_a, [&](const Input& input) { return b_.architecture().find_input(input.name); });
+        std::ranges::all_of(inputs_a, [&](const Input& input) { return b_.index().find_input(input.name); });
     for (std::size_t i = 0; i < inputs_a.size(); ++i) {
-      const Input& b = same_names ? *b_.architecture().find_input(inputs_a[i].name) : inputs_b[i];
+      const Input& b = same_names ? *b_.index().find_input(inputs_a[i].name) : inputs_b[i];
       twin_[inputs_a[i].name] = b.name;
       const auto is_other = [](const Size& x, const Size& y) { return !x.is_open() && !y.is_open() && x != y; };
       bool differs = inputs_a[i].shape.size() != b.shape.size();
@@ -105,7 +105,7 @@ class Comparison {
     const std::set<std::string> in_a = names(a_.architecture()), in_b = names(b_.architecture());
     for (const Node& node : a_.architecture().nodes)
       if (in_a.contains(node.layer) && in_b.contains(node.layer))
-        if (const auto difference = layer_difference(a_.layer_of(node), *b_.architecture().find_layer(node.layer), 0))
+        if (const auto difference = layer_difference(a_.layer_of(node), *b_.index().find_layer(node.layer), 0))
           report(*difference, a_.place_of(node.name), node.layer);
     if (in_a.size() != in_b.size())
       report(Certainty::InTraining, 0,

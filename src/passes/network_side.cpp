@@ -20,11 +20,11 @@ bool does_nothing(const Layer& layer) {
 }  // namespace
 
 NetworkSide::NetworkSide(const Architecture& architecture)
-    : architecture_(architecture), shapes_(infer_shapes(architecture)) {
+    : architecture_(architecture), index_(architecture), shapes_(infer_shapes(architecture)) {
   std::size_t place = 0;
   for (const Node& node : architecture_.nodes) {
     nodes_[node.name] = {&node, ++place};
-    const Layer& layer = architecture_.layer_of(node);
+    const Layer& layer = index_.layer_of(node);
     if (!Registry::instance().type_of(layer).parameters(layer.attributes).empty())
       weighted_[layer.name].push_back(&node);
   }
@@ -53,7 +53,7 @@ bool NetworkSide::is_step(const Node& node, const Value& value) const {
 
 // The layer that a name in keras.activations stands for.
 std::optional<Layer> NetworkSide::own_activation(const Node& node) const {
-  const Layer& layer = architecture_.layer_of(node);
+  const Layer& layer = index_.layer_of(node);
   const AttributeSpec* spec = Registry::instance().type_of(layer).find_attribute(kActivation);
   if (!spec || spec->fallback != AttributeValue("linear")) return std::nullopt;  // a recurrent one's is within
   const std::string& name = layer.attributes.text(kActivation);
@@ -72,7 +72,7 @@ std::optional<Layer> NetworkSide::own_activation(const Node& node) const {
 }
 
 Layer NetworkSide::layer_of(const Node& node) const {
-  Layer layer = architecture_.layer_of(node);
+  Layer layer = index_.layer_of(node);
   if (!own_activation(node)) return layer;
   layer.attributes.set(kActivation, std::string("linear"));
   if (layer.attributes.contains(kActivationAxis)) layer.attributes.set(kActivationAxis, std::int64_t{-1});
@@ -82,7 +82,7 @@ Layer NetworkSide::layer_of(const Node& node) const {
 Chain NetworkSide::chain_to(const Value& value) const {
   Chain chain{{}, value};
   for (const Node* node = this->node(value.node); node; node = this->node(chain.start.node)) {
-    const Layer& layer = architecture_.layer_of(*node);
+    const Layer& layer = index_.layer_of(*node);
     if (chain.start.output == 0)
       if (std::optional<Layer> activation = own_activation(*node); activation && !does_nothing(*activation))
         chain.steps.push_back({std::move(*activation), rank_of(chain.start), place_of(node->name)});

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "h5bridge/architecture.h"
+#include "model/architecture_index.h"
 #include "passes/shapes.h"
 
 namespace h5bridge {
@@ -29,6 +30,7 @@ class NetworkSide {
   explicit NetworkSide(const Architecture& architecture);
 
   const Architecture& architecture() const { return architecture_; }
+  const ArchitectureIndex& index() const { return index_; }
   /// nullptr for an input.
   const Node* node(const std::string& name) const;
   /// Of a node; inputs stand before all of them.
@@ -46,6 +48,7 @@ class NetworkSide {
   std::optional<Layer> own_activation(const Node& node) const;
 
   const Architecture& architecture_;
+  ArchitectureIndex index_;
   Shapes shapes_;
   std::map<std::string, std::pair<const Node*, std::size_t>> nodes_;
   std::map<std::string, std::vector<const Node*>> weighted_;

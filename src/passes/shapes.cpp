@@ -6,6 +6,7 @@
 
 #include "facets/registry.h"
 #include "h5bridge/error.h"
+#include "model/architecture_index.h"
 #include "model/node_values.h"
 #include "model/quoted.h"
 
@@ -87,9 +88,10 @@ std::vector<SymbolicShape> input_shapes(const Shapes& shapes, const Node& node) 
 
 Shapes infer_shapes(const Architecture& architecture) {
   Shapes shapes;
+  const ArchitectureIndex index(architecture);
   for (const Input& input : architecture.inputs) shapes.set(input.name, {input.shape});
   for (const Node& node : architecture.nodes) {
-    const Layer& layer = architecture.layer_of(node);
+    const Layer& layer = index.layer_of(node);
     try {
       shapes.set(node.name, Registry::instance().type_of(layer).shapes(layer.attributes, input_shapes(shapes, node)));
     } catch (const Error& error) {

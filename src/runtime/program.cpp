@@ -11,8 +11,8 @@
 namespace h5bridge {
 
 Program::Program(const Architecture& architecture, const Instances& instances) {
-  std::map<std::string_view, const TorchInstance*> instance_of;
-  for (const auto& [layer, instance] : instances) instance_of.emplace(layer->name, &instance);
+  std::map<std::string_view, const Instances::value_type*> instance_of;
+  for (const auto& instance : instances) instance_of.emplace(instance.first->name, &instance);
 
   // Every value that somebody uses gets a slot; the inputs have the first ones.
   std::map<Value, Slot> slots;
@@ -33,12 +33,9 @@ Program::Program(const Architecture& architecture, const Instances& instances) {
 
   std::map<Slot, std::size_t> last_step;
   for (const Node& node : architecture.nodes) {
-    const Layer& layer = architecture.layer_of(node);
-    const std::string where = "node \"" + node.name + "\" (" + layer.type + ")";
-    const TorchInstance& instance = *instance_of.at(layer.name);
-    Step step{.node = node.name, .where = where, .forward = instance.forward, .forward_named = instance.forward_named};
-    if (!node.named_inputs.empty() && !step.forward_named)
-      throw Unsupported(where + " takes no input by the name \"" + node.named_inputs[0].first + "\"");
+    const auto& [layer, instance] = *instance_of.at(node.layer);
+    const std::string where = "node \"" + node.name + "\" (" + layer->type + ")";
+    Step step{.node = node.name, .where = where, .forward = instance.forward};
     for (const Value& value : node.inputs) step.inputs.push_back(slot_of(value, where));
     for (const auto& [name, value] : node.named_inputs) step.named_inputs.emplace_back(name, slot_of(value, where));
     for (const Value& value : values_of(node)) last_step[slot_of(value, where)] = steps_.size();
@@ -58,19 +55,17 @@ Program::Program(const Architecture& architecture, const Instances& instances) {
 }
 
 TorchValues Program::run(TorchValues inputs, const Observer& observer) const {
-  Symbols symbols;
-  for (std::size_t i = 0; i < inputs.size(); ++i) bind_symbols(input_shapes_[i], inputs[i].sizes(), symbols);
+  TorchCall call;
+  for (std::size_t i = 0; i < inputs.size(); ++i) bind_symbols(input_shapes_[i], inputs[i].sizes(), call.symbols);
   TorchValues values = std::move(inputs);
   values.resize(slot_count_);
   for (const Step& step : steps_) {
-    TorchValues arguments;
-    for (const Slot slot : step.inputs) arguments.push_back(values[slot]);
-    NamedTensors named;
-    for (const auto& [name, slot] : step.named_inputs) named.emplace(name, values[slot]);
+    call.inputs.clear();
+    for (const Slot slot : step.inputs) call.inputs.push_back(values[slot]);
+    call.named.clear();
+    for (const auto& [name, slot] : step.named_inputs) call.named.emplace(name, values[slot]);
     for (const Slot slot : step.last_used) values[slot].reset();
-    const TorchValues made = torch_call(step.where, [&] {
-      return named.empty() ? step.forward(arguments, symbols) : step.forward_named(arguments, named, symbols);
-    });
+    const TorchValues made = torch_call(step.where, [&] { return step.forward(call); });
     for (const auto& [output, slot] : step.outputs) {
       if (output >= made.size()) throw MalformedFile(step.where + " has no output " + std::to_string(output));
       values[slot] = made[output];

@@ -14,7 +14,7 @@ class Program {
  public:
   using Observer = std::function<void(const std::string& node, const TorchValues& outputs)>;
 
-  /// Throws MalformedFile for a value that nothing makes, Unsupported for inputs that a layer takes by name.
+  /// Throws MalformedFile for a value that nothing makes.
   Program(const Architecture& architecture, const Instances& instances);
 
   /// Runs all steps; a value is freed after its last use. Inputs and outputs are in the architecture's order and
@@ -30,8 +30,7 @@ class Program {
   struct Step {
     std::string node;
     std::string where;  // for messages
-    std::function<TorchValues(const TorchValues&, const Symbols&)> forward;
-    std::function<TorchValues(const TorchValues&, const NamedTensors&, const Symbols&)> forward_named;
+    std::function<TorchValues(const TorchCall&)> forward;
     std::vector<Slot> inputs = {};
     std::vector<std::pair<std::string, Slot>> named_inputs = {};
     std::vector<Made> outputs = {};    // those that somebody uses

@@ -19,7 +19,7 @@ TorchInstance built(const std::string& type, const Json::Object& attributes, boo
 
 Tensor trained(const std::string& type, const Json::Object& attributes, const Tensor& x) {
   torch::manual_seed(3);
-  return built(type, attributes, true).forward({x}, {}).at(0);
+  return built(type, attributes, true).forward({{x}}).at(0);
 }
 
 double number(const Tensor& tensor) { return tensor.item<double>(); }
@@ -33,10 +33,10 @@ TEST_CASE("dropouts are the identity in evaluation") {
   const Tensor x = torch::randn({3, 4, 5, 6, 2});
   for (const char* type : {"Dropout", "AlphaDropout", "FeatureAlphaDropout", "Dropout3d"}) {
     INFO(type);
-    CHECK(torch::equal(built(type, kSettings, false).forward({x}, {}).at(0), x));
+    CHECK(torch::equal(built(type, kSettings, false).forward({{x}}).at(0), x));
   }
-  CHECK(torch::equal(built("GaussianNoise", {{"stddev", kRate}}, false).forward({x}, {}).at(0), x));
-  CHECK(torch::equal(built("GaussianDropout", {{"rate", kRate}}, false).forward({x}, {}).at(0), x));
+  CHECK(torch::equal(built("GaussianNoise", {{"stddev", kRate}}, false).forward({{x}}).at(0), x));
+  CHECK(torch::equal(built("GaussianDropout", {{"rate", kRate}}, false).forward({{x}}).at(0), x));
 }
 
 TEST_CASE("Dropout zeroes a share of the elements and scales the others") {

@@ -13,12 +13,11 @@ TEST_CASE("a call with inputs by name is told the open sizes, that of a named in
   architecture.nodes = {{"layer", "layer", {{"x"}}, {{"mask", {"mask"}}}}};
   architecture.outputs = {{"", {"layer"}}};
   Symbols told;
-  const auto forward = [](const TorchValues& inputs, const Symbols&) { return inputs; };
-  const auto forward_named = [&](const TorchValues& inputs, const NamedTensors&, const Symbols& symbols) {
-    told = symbols;
-    return inputs;
+  const auto forward = [&](const TorchCall& call) {
+    told = call.symbols;
+    return call.inputs;
   };
-  const Program program(architecture, {{&architecture.layers[0], {nullptr, forward, false, forward_named}}});
+  const Program program(architecture, {{&architecture.layers[0], {nullptr, forward}}});
   program.run({random({2, 3}), random({2, 5})}, {});
   CHECK(told == Symbols{{"batch", 2}, {"steps", 5}});
 }

@@ -15,17 +15,14 @@ using Operands = TorchValues;
 
 inline TorchInstance function_of_operands(const Functional& row,
                                           std::function<torch::Tensor(const Operands&)> function) {
-  const auto call = [row, function = std::move(function)](TorchValues operands, const NamedTensors& named) {
-    operands.resize(row.tensors + row.operands.size());
-    for (const auto& [name, tensor] : named)
-      operands.at(row.tensors +
-                  static_cast<std::size_t>(std::ranges::find(row.operands, name) - row.operands.begin())) = tensor;
-    return TorchValues{function(operands)};
-  };
-  return {.module = nullptr,
-          .forward = [call](const TorchValues& inputs, const Symbols&) { return call(inputs, {}); },
-          .forward_named = [call](const TorchValues& inputs, const NamedTensors& named,
-                                  const Symbols&) { return call(inputs, named); }};
+  return {nullptr, [row, function = std::move(function)](const TorchCall& call) {
+            Operands operands = call.inputs;
+            operands.resize(row.tensors + row.operands.size());
+            for (std::size_t i = 0; i < row.operands.size(); ++i)
+              if (const torch::Tensor named = call.input(row.operands[i]); named.defined())
+                operands[row.tensors + i] = named;
+            return TorchValues{function(operands)};
+          }};
 }
 
 /// The same for a function that wants x with its channels on axis 1, as the attribute data_format says.

@@ -13,7 +13,7 @@ TorchFunction keras_activation(std::string_view name) {
     const Json* fixed = mapping->fixed.find("activation");
     if (!fixed || *fixed != config.at("activation")) continue;
     const Layer layer = *layer_from_config(*mapping, config, {{}});
-    return [instance = build_layer(layer)](const torch::Tensor& input) { return instance.forward({input}, {}).at(0); };
+    return [instance = build_layer(layer)](const torch::Tensor& input) { return instance.forward({{input}}).at(0); };
   }
   throw Unsupported("activation \"" + std::string(name) + "\" is not known");
 }

@@ -9,23 +9,26 @@ torch::Scalar scalar_of(const AttributeValue& value) {
   return std::get<double>(value);
 }
 
+torch::Tensor TorchCall::input(std::string_view name) const {
+  const auto found = named.find(name);
+  return found == named.end() ? torch::Tensor() : found->second;
+}
+
 std::int64_t known_size(const Size& size, const Symbols& symbols) {
   if (const auto value = size.bind(symbols).value()) return *value;
   throw UsageError("its size " + size.str() + " does not follow from the model's inputs");
 }
 
 TorchInstance unary(TorchModulePtr module, TorchFunction forward) {
-  return {std::move(module), [forward = std::move(forward)](const TorchValues& inputs, const Symbols&) {
-            return TorchValues{forward(inputs.at(0))};
-          }};
+  return {std::move(module),
+          [forward = std::move(forward)](const TorchCall& call) { return TorchValues{forward(call.inputs.at(0))}; }};
 }
 
 TorchInstance unary(TorchFunction forward) { return unary(nullptr, std::move(forward)); }
 
 TorchInstance function_of_all(std::function<torch::Tensor(const TorchValues&)> function) {
-  return {nullptr, [function = std::move(function)](const TorchValues& inputs, const Symbols&) {
-            return TorchValues{function(inputs)};
-          }};
+  return {nullptr,
+          [function = std::move(function)](const TorchCall& call) { return TorchValues{function(call.inputs)}; }};
 }
 
 TorchFunction in_data_format(const Attributes& attributes, TorchFunction forward) {

@@ -19,19 +19,24 @@ namespace h5bridge {
 using TorchModulePtr = std::shared_ptr<torch::nn::Module>;
 using TorchValues = std::vector<torch::Tensor>;
 using TorchFunction = std::function<torch::Tensor(const torch::Tensor&)>;
-/// Inputs that a call gives by name.
-using NamedTensors = std::map<std::string, torch::Tensor>;
 /// What the symbols of the architecture's sizes stand for in one call of the model.
 using Symbols = std::map<std::string, std::int64_t>;
+
+/// What one call of a layer is given.
+struct TorchCall {
+  TorchValues inputs = {};                                       // in order
+  std::map<std::string, torch::Tensor, std::less<>> named = {};  // by the names of the type's operands
+  Symbols symbols = {};
+
+  /// The one of this name; undefined where the call leaves it out.
+  torch::Tensor input(std::string_view name) const;
+};
 
 /// A layer that can be called. Its state is all in `module`, so that to(), train(), eval() reach it.
 struct TorchInstance {
   TorchModulePtr module;  // nullptr for a function without parameters, whether or not it trains
-  std::function<TorchValues(const TorchValues& inputs, const Symbols& symbols)> forward;
+  std::function<TorchValues(const TorchCall&)> forward;
   bool is_tensor = false;  // the layer is a tensor of its parent's; `module` just holds it, as kOwnTensor
-  /// The same for calls with inputs by name, where the type has any.
-  std::function<TorchValues(const TorchValues& inputs, const NamedTensors& named, const Symbols& symbols)>
-      forward_named = {};
 };
 
 /// What the tensor of a layer that is one is called in its instance's module.

@@ -140,12 +140,13 @@ TorchInstance build_softmax_over_axes(const Layer& layer) {
 
 // What Keras's mask hides is a large negative number before the softmax, and nothing behind it.
 TorchInstance with_mask(TorchInstance instance) {
-  instance.forward_named = [forward = instance.forward](const TorchValues& inputs, const NamedTensors& named,
-                                                        const Symbols& symbols) {
-    const double hidden = inputs.at(0).scalar_type() == torch::kFloat16 ? -3e4 : -1e9;
-    const Tensor& mask = named.at("mask");
+  instance.forward = [forward = instance.forward](const TorchCall& call) {
+    const Tensor mask = call.input("mask");
+    if (!mask.defined()) return forward(call);
+    const Tensor& x = call.inputs.at(0);
+    const double hidden = x.scalar_type() == torch::kFloat16 ? -3e4 : -1e9;
     const Tensor shown = mask.scalar_type() == torch::kBool ? mask : mask > 0.5;
-    return TorchValues{torch::where(shown, forward({torch::where(shown, inputs[0], hidden)}, symbols).at(0), 0)};
+    return TorchValues{torch::where(shown, forward({{torch::where(shown, x, hidden)}}).at(0), 0)};
   };
   return instance;
 }

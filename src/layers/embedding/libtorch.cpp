@@ -44,14 +44,13 @@ TorchInstance bag(const Layer& layer) {
   if (mode == "sum") module->options.mode(torch::kSum);
   if (mode == "max") module->options.mode(torch::kMax);
   return {module.ptr(), [module, indices = indices_for(module, layer.attributes),
-                         to_last = layer.attributes.boolean("include_last_offset")](const TorchValues& inputs,
-                                                                                    const Symbols&) mutable {
-            const torch::Tensor ids = indices(inputs.at(0));
+                         to_last = layer.attributes.boolean("include_last_offset")](const TorchCall& call) mutable {
+            const torch::Tensor ids = indices(call.inputs.at(0));
             const bool has_offsets = ids.dim() == 1;
             const std::size_t weights = has_offsets ? 2 : 1;
             module->options.include_last_offset(to_last && has_offsets);
-            return TorchValues{module->forward(ids, has_offsets ? inputs.at(1) : torch::Tensor(),
-                                               inputs.size() > weights ? inputs[weights] : torch::Tensor())};
+            return TorchValues{module->forward(ids, has_offsets ? call.inputs.at(1) : torch::Tensor(),
+                                               call.inputs.size() > weights ? call.inputs[weights] : torch::Tensor())};
           }};
 }
 

@@ -29,8 +29,8 @@ Tensor take(const Tensor& input, const std::vector<Item>& items, const Symbols& 
 }
 
 TorchInstance build_part(const Layer& layer) {
-  return {nullptr, [type = layer.type, a = layer.attributes](const TorchValues& inputs, const Symbols& symbols) {
-            return TorchValues{take(inputs.at(0), items_of(type, a, inputs[0].dim()), symbols)};
+  return {nullptr, [type = layer.type, a = layer.attributes](const TorchCall& call) {
+            return TorchValues{take(call.inputs.at(0), items_of(type, a, call.inputs[0].dim()), call.symbols)};
           }};
 }
 

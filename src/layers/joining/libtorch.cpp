@@ -14,9 +14,7 @@ TorchLayer join(const char* type, Function function) {
 }
 
 TorchInstance several(std::function<TorchValues(const torch::Tensor&)> function) {
-  return {nullptr, [function = std::move(function)](const TorchValues& inputs, const Symbols&) {
-            return function(inputs.at(0));
-          }};
+  return {nullptr, [function = std::move(function)](const TorchCall& call) { return function(call.inputs.at(0)); }};
 }
 
 TorchInstance build_split(const Layer& layer) {

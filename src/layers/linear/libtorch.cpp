@@ -20,8 +20,8 @@ std::vector<TorchLayer> torch_layers() {
     module->options.in1_features(a.integer("in1_features"))
         .in2_features(a.integer("in2_features"))
         .out_features(a.integer("out_features"));
-    return TorchInstance{module.ptr(), [module](const TorchValues& inputs, const Symbols&) mutable {
-                           return TorchValues{module->forward(inputs.at(0), inputs.at(1))};
+    return TorchInstance{module.ptr(), [module](const TorchCall& call) mutable {
+                           return TorchValues{module->forward(call.inputs.at(0), call.inputs.at(1))};
                          }};
   };
   const auto einsum_dense = [](const Layer& layer) {

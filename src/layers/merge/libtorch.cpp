@@ -102,8 +102,8 @@ TorchInstance build_division(const Layer& layer) {
 
 TorchInstance build_average(const Layer& layer) {
   const TorchInstance sum = of_tensors(layer, [](const Tensor& a, const Tensor& b) { return a + b; });
-  return {nullptr, [sum](const TorchValues& inputs, const Symbols& symbols) {
-            return TorchValues{sum.forward(inputs, symbols).at(0) / static_cast<std::int64_t>(inputs.size())};
+  return {nullptr, [sum](const TorchCall& call) {
+            return TorchValues{sum.forward(call).at(0) / static_cast<std::int64_t>(call.inputs.size())};
           }};
 }
 

@@ -70,10 +70,10 @@ TorchInstance build(const Layer& layer) {
     return module->forward(input);
   };
   TorchInstance instance = unary(module, over_normalised_axis(layer.attributes, std::move(forward)));
-  instance.forward_named = [module, frozen = is_frozen(layer), forward = instance.forward](
-                               const TorchValues& inputs, const NamedTensors&, const Symbols& symbols) {
-    if (module->is_training() && !frozen) throw Unsupported("batch normalisation with a mask cannot be trained here");
-    return forward(inputs, symbols);
+  instance.forward = [module, frozen = is_frozen(layer), forward = instance.forward](const TorchCall& call) {
+    if (call.input("mask").defined() && module->is_training() && !frozen)
+      throw Unsupported("batch normalisation with a mask cannot be trained here");
+    return forward(call);
   };
   return instance;
 }

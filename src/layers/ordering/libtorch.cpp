@@ -9,8 +9,8 @@ using Pair = std::tuple<Tensor, Tensor>;
 // `function` takes the input and the attributes, and gives elements and their places.
 TorchLayer pair(const char* type, Pair (*function)(const Tensor&, const Attributes&)) {
   return {type, [function](const Layer& layer) {
-            return TorchInstance{nullptr, [function, a = layer.attributes](const TorchValues& inputs, const Symbols&) {
-                                   const auto [values, places] = function(inputs.at(0), a);
+            return TorchInstance{nullptr, [function, a = layer.attributes](const TorchCall& call) {
+                                   const auto [values, places] = function(call.inputs.at(0), a);
                                    return TorchValues{values, places};
                                  }};
           }};
@@ -20,12 +20,12 @@ TorchLayer pair(const char* type, Pair (*function)(const Tensor&, const Attribut
 template <typename All, typename Along>
 TorchLayer all_or_along(const char* type, All all, Along along) {
   return {type, [all, along](const Layer& layer) {
-            return TorchInstance{
-                nullptr, [all, along, a = layer.attributes](const TorchValues& inputs, const Symbols&) {
-                  if (a.is_none("dim")) return TorchValues{all(inputs.at(0))};
-                  const auto [values, places] = along(inputs.at(0), a.integer("dim"), a.boolean("keepdim"));
-                  return TorchValues{values, places};
-                }};
+            return TorchInstance{nullptr, [all, along, a = layer.attributes](const TorchCall& call) {
+                                   if (a.is_none("dim")) return TorchValues{all(call.inputs.at(0))};
+                                   const auto [values, places] =
+                                       along(call.inputs.at(0), a.integer("dim"), a.boolean("keepdim"));
+                                   return TorchValues{values, places};
+                                 }};
           }};
 }
 

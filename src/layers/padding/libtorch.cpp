@@ -76,13 +76,11 @@ std::vector<std::int64_t> bound(const SymbolicShape& sizes, const Symbols& symbo
 TorchInstance build_pad(const Layer& layer) {
   const Attributes& a = layer.attributes;
   const double value = a.is_none("value") ? 0 : a.number("value");
-  return {nullptr,
-          [pad = a.sizes("pad"), mode = a.text("mode"), value](const TorchValues& inputs,
-                                                               const Symbols& symbols) -> TorchValues {
-            const std::vector<std::int64_t> flat = bound(pad, symbols);
-            if (mode == "constant") return {at::constant_pad_nd(inputs.at(0), flat, value)};
-            if (mode == "symmetric") return {pad_symmetric(inputs.at(0), flat)};
-            return {pad_borders(inputs.at(0), flat, mode)};
+  return {nullptr, [pad = a.sizes("pad"), mode = a.text("mode"), value](const TorchCall& call) -> TorchValues {
+            const std::vector<std::int64_t> flat = bound(pad, call.symbols);
+            if (mode == "constant") return {at::constant_pad_nd(call.inputs.at(0), flat, value)};
+            if (mode == "symmetric") return {pad_symmetric(call.inputs.at(0), flat)};
+            return {pad_borders(call.inputs.at(0), flat, mode)};
           }};
 }
 

@@ -6,7 +6,7 @@ namespace {
 TorchInstance build(bool trained) {
   const auto holder = std::make_shared<OwnTensor>(trained);
   return {.module = holder,
-          .forward = [holder](const TorchValues&, const Symbols&) { return TorchValues{holder->value()}; },
+          .forward = [holder](const TorchCall&) { return TorchValues{holder->value()}; },
           .is_tensor = true};
 }
 

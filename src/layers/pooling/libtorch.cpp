@@ -30,8 +30,8 @@ using Places = std::tuple<Tensor, Tensor>;
 // The maxima and their places, of channels on axis 1.
 TorchInstance with_places(const Attributes& a, TorchModulePtr module, std::function<Places(const Tensor&)> forward) {
   const bool is_last = a.text("data_format") == "channels_last";
-  return {std::move(module), [is_last, forward = std::move(forward)](const TorchValues& inputs, const Symbols&) {
-            const Tensor& x = inputs.at(0);
+  return {std::move(module), [is_last, forward = std::move(forward)](const TorchCall& call) {
+            const Tensor& x = call.inputs.at(0);
             const auto [values, places] = forward(is_last ? x.movedim(-1, 1) : x);
             return is_last ? TorchValues{values.movedim(1, -1), places.movedim(1, -1)} : TorchValues{values, places};
           }};
@@ -96,20 +96,22 @@ TorchInstance build_adaptive(const Layer& layer) {
 }
 
 // The mean over the steps that the mask (batch, length) lets count.
-TorchValues masked_mean(const Attributes& a, const TorchValues& inputs, const NamedTensors& named) {
+Tensor masked_mean(const Attributes& a, const Tensor& input, const Tensor& shown) {
   if (a.integers("output_size") != std::vector<std::int64_t>{1})
     throw Unsupported("a mask is known for the mean over all steps alone");
   const std::int64_t steps = a.text("data_format") == "channels_last" ? 1 : 2;
-  const Tensor mask = named.at("mask").to(torch::kBool).unsqueeze(3 - steps);
+  const Tensor mask = shown.to(torch::kBool).unsqueeze(3 - steps);
   const bool keepdims = a.boolean("keepdims");
-  const Tensor sum = torch::where(mask, inputs.at(0), 0).sum(steps, keepdims);
-  return {sum / mask.to(sum.scalar_type()).sum(steps, keepdims)};
+  const Tensor sum = torch::where(mask, input, 0).sum(steps, keepdims);
+  return sum / mask.to(sum.scalar_type()).sum(steps, keepdims);
 }
 
 TorchInstance build_mean_over_steps(const Layer& layer) {
   TorchInstance instance = build_adaptive<torch::nn::AdaptiveAvgPool1d, std::int64_t>(layer);
-  instance.forward_named = [a = layer.attributes](const TorchValues& inputs, const NamedTensors& named,
-                                                  const Symbols&) { return masked_mean(a, inputs, named); };
+  instance.forward = [a = layer.attributes, forward = instance.forward](const TorchCall& call) {
+    const Tensor mask = call.input("mask");
+    return mask.defined() ? TorchValues{masked_mean(a, call.inputs.at(0), mask)} : forward(call);
+  };
   return instance;
 }
 

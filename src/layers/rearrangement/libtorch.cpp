@@ -50,8 +50,8 @@ TorchInstance build_diagonal(const Layer& layer) {
 }
 
 TorchInstance build_meshgrid(const Layer& layer) {
-  return {nullptr, [indexing = layer.attributes.text("indexing")](const TorchValues& inputs, const Symbols&) {
-            return torch::meshgrid(inputs, indexing);
+  return {nullptr, [indexing = layer.attributes.text("indexing")](const TorchCall& call) {
+            return torch::meshgrid(call.inputs, indexing);
           }};
 }
 

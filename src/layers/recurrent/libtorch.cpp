@@ -148,14 +148,14 @@ TorchInstance sequence(const Layer& layer) {
   Made made = make(kind, a);
   const auto kept = std::make_shared<TorchValues>();  // the states that the last call ended with
   // LibTorch's own modules know no masks.
-  const auto call = [a, kept, states = static_cast<std::size_t>(kind.states), run = made.run, module = made.module,
-                     steps = Steps(kind, a)](const TorchValues& inputs, Tensor mask) {
-    Tensor input = inputs.at(0);
+  const auto forward = [a, kept, states = static_cast<std::size_t>(kind.states), run = made.run, module = made.module,
+                        steps = Steps(kind, a)](const TorchCall& call) {
+    Tensor input = call.inputs.at(0), mask = call.input("mask");
     if (a.boolean("go_backwards")) {
       input = input.flip(a.boolean("batch_first") ? 1 : 0);
       if (mask.defined()) mask = mask.flip(1);
     }
-    TorchValues initial = stacked(a, {inputs.begin() + 1, inputs.end()}, states);
+    TorchValues initial = stacked(a, {call.inputs.begin() + 1, call.inputs.end()}, states);
     if (initial.empty()) initial = *kept;
     const NetworkOutputs results = mask.defined() ? steps.run(*module, input, initial, mask) : run(input, initial);
     if (a.boolean("stateful")) {
@@ -164,10 +164,7 @@ TorchInstance sequence(const Layer& layer) {
     }
     return presented(a, results);
   };
-  return {.module = made.module,
-          .forward = [call](const TorchValues& inputs, const Symbols&) { return call(inputs, {}); },
-          .forward_named = [call](const TorchValues& inputs, const NamedTensors& named,
-                                  const Symbols&) { return call(inputs, named.at("mask")); }};
+  return {made.module, forward};
 }
 
 template <typename Module, typename Options>
@@ -180,16 +177,17 @@ Module cell_module(const Attributes& a, Options options) {
 
 template <typename Module>
 TorchInstance cell(Module module) {
-  return {module.ptr(), [module](const TorchValues& inputs, const Symbols&) mutable {
-            return TorchValues{module->forward(inputs.at(0), inputs.size() > 1 ? inputs[1] : Tensor())};
+  return {module.ptr(), [module](const TorchCall& call) mutable {
+            return TorchValues{module->forward(call.inputs.at(0), call.inputs.size() > 1 ? call.inputs[1] : Tensor())};
           }};
 }
 
 TorchInstance lstm_cell(const Layer& layer) {
   auto module = cell_module<torch::nn::LSTMCell>(layer.attributes, torch::nn::LSTMCellOptions(1, 1));
-  return {module.ptr(), [module](const TorchValues& inputs, const Symbols&) mutable {
-            const auto [hidden, cell] = inputs.size() > 1 ? module->forward(inputs[0], std::tuple(inputs[1], inputs[2]))
-                                                          : module->forward(inputs.at(0));
+  return {module.ptr(), [module](const TorchCall& call) mutable {
+            const auto [hidden, cell] =
+                call.inputs.size() > 1 ? module->forward(call.inputs[0], std::tuple(call.inputs[1], call.inputs[2]))
+                                       : module->forward(call.inputs.at(0));
             return TorchValues{hidden, cell};
           }};
 }

@@ -67,13 +67,13 @@ template <typename All, typename Along>
 TorchLayer extreme(const char* type, All all, Along along) {
   return {type, [all, along](const Layer& layer) {
             const Attributes& a = layer.attributes;
-            return TorchInstance{nullptr, [all, along, axis = axis_of(a), keepdim = a.boolean("keepdim")](
-                                              const TorchValues& inputs, const Symbols&) {
-                                   const Tensor& x = inputs.at(0);
-                                   if (!axis) return TorchValues{as_kept(all(x), x, keepdim)};
-                                   const auto [values, places] = along(x, *axis, keepdim);
-                                   return TorchValues{values, places};
-                                 }};
+            return TorchInstance{
+                nullptr, [all, along, axis = axis_of(a), keepdim = a.boolean("keepdim")](const TorchCall& call) {
+                  const Tensor& x = call.inputs.at(0);
+                  if (!axis) return TorchValues{as_kept(all(x), x, keepdim)};
+                  const auto [values, places] = along(x, *axis, keepdim);
+                  return TorchValues{values, places};
+                }};
           }};
 }
 

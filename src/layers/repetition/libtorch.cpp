@@ -15,9 +15,8 @@ std::vector<std::int64_t> known_sizes(const SymbolicShape& sizes, const Symbols&
 template <typename Function>
 TorchLayer of_sizes(const char* type, const char* attribute, Function function) {
   return {type, [attribute, function](const Layer& layer) -> TorchInstance {
-            return {nullptr, [sizes = layer.attributes.sizes(attribute), function](const TorchValues& inputs,
-                                                                                   const Symbols& symbols) {
-                      return TorchValues{function(inputs.at(0), known_sizes(sizes, symbols))};
+            return {nullptr, [sizes = layer.attributes.sizes(attribute), function](const TorchCall& call) {
+                      return TorchValues{function(call.inputs.at(0), known_sizes(sizes, call.symbols))};
                     }};
           }};
 }

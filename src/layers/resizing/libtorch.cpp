@@ -98,9 +98,9 @@ Tensor resize(const Attributes& a, const Tensor& input, const Symbols& symbols) 
 }
 
 TorchInstance build(const Layer& layer) {
-  return {nullptr, [a = layer.attributes](const TorchValues& inputs, const Symbols& symbols) {
-            return TorchValues{
-                in_data_format(a, [&](const Tensor& input) { return resize(a, input, symbols); })(inputs.at(0))};
+  return {nullptr, [a = layer.attributes](const TorchCall& call) {
+            return TorchValues{in_data_format(
+                a, [&](const Tensor& input) { return resize(a, input, call.symbols); })(call.inputs.at(0))};
           }};
 }
 

@@ -20,8 +20,8 @@ std::vector<std::int64_t> sizes_in(const SymbolicShape& shape, const Symbols& sy
 
 // A view of contiguous elements where the input is contiguous, as torch.Tensor.view asks for; a copy elsewhere.
 TorchInstance build_reshape(const Layer& layer) {
-  return {nullptr, [shape = layer.attributes.sizes("shape")](const TorchValues& inputs, const Symbols& symbols) {
-            return TorchValues{inputs.at(0).reshape(sizes_in(shape, symbols))};
+  return {nullptr, [shape = layer.attributes.sizes("shape")](const TorchCall& call) {
+            return TorchValues{call.inputs.at(0).reshape(sizes_in(shape, call.symbols))};
           }};
 }
 
@@ -41,9 +41,8 @@ TorchInstance build_movedim(const Layer& layer) {
 
 TorchInstance build_unflatten(const Layer& layer) {
   const Attributes& a = layer.attributes;
-  return {nullptr, [dim = a.integer("dim"), sizes = a.sizes("unflattened_size")](const TorchValues& inputs,
-                                                                                 const Symbols& symbols) {
-            return TorchValues{inputs.at(0).unflatten(dim, sizes_in(sizes, symbols))};
+  return {nullptr, [dim = a.integer("dim"), sizes = a.sizes("unflattened_size")](const TorchCall& call) {
+            return TorchValues{call.inputs.at(0).unflatten(dim, sizes_in(sizes, call.symbols))};
           }};
 }
 

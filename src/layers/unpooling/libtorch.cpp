@@ -21,10 +21,11 @@ TorchInstance build(const Layer& layer) {
   Options options(a.integers("kernel_size"));
   options.stride(a.integers(a.is_none("stride") ? "kernel_size" : "stride")).padding(a.integers("padding"));
   Unpool module(options);
-  return {module.ptr(), [module, a](const TorchValues& inputs, const Symbols& symbols) mutable {
+  return {module.ptr(), [module, a](const TorchCall& call) mutable {
             const bool is_last = a.text("data_format") == "channels_last";
             const auto first = [&](const torch::Tensor& x) { return is_last ? x.movedim(-1, 1) : x; };
-            const torch::Tensor y = module->forward(first(inputs.at(0)), first(inputs.at(1)), output_size(a, symbols));
+            const torch::Tensor y =
+                module->forward(first(call.inputs.at(0)), first(call.inputs.at(1)), output_size(a, call.symbols));
             return TorchValues{is_last ? y.movedim(1, -1) : y};
           }};
 }

@@ -1,0 +1,10 @@
+#include "model/work.h"
+
+namespace h5bridge {
+
+Work& work() {
+  static thread_local Work of_this_thread;
+  return of_this_thread;
+}
+
+}  // namespace h5bridge

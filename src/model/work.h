@@ -1,0 +1,16 @@
+// How much was done, which tests compare for models of two sizes: work is counted there, never timed.
+#pragma once
+
+#include <cstdint>
+
+namespace h5bridge {
+
+struct Work {
+  std::int64_t names_compared = 0;  // in looking for layers, nodes and inputs one by one
+  std::int64_t hdf5_uses = 0;       // of the library, each with its lock
+};
+
+/// What this thread has done since it began.
+Work& work();
+
+}  // namespace h5bridge
