@@ -466,21 +466,13 @@ class Lifter {
       layer->keras.set("class_name", mapping.class_name);
       if (mapping.is_operation()) layer->keras.set("module", mapping.module);
       if (!mapping.fits(layer->attributes, shapes)) layer->keras.set(kUnfit, true);
-      if (const std::size_t variant = variant_of(mapping, all)) layer->keras.set(kVariant, variant);
+      if (!mapping.variant.empty()) layer->keras.set(kVariant, mapping.variant);
     }
     mapping_of_[call.name] = &mapping;
     constants_of_[call.name] = arguments.constants;
     places_[call.name] = architecture_.layers.size();
     architecture_.layers.push_back(std::move(*layer));
     return true;
-  }
-
-  // Which of the ways in which a class says a type it is.
-  static std::size_t variant_of(const KerasMapping& mapping, const std::vector<const KerasMapping*>& all) {
-    const auto end = std::ranges::find(all, &mapping);
-    return std::count_if(all.begin(), end, [&](const KerasMapping* other) {
-      return other->class_name == mapping.class_name && other->module == mapping.module;
-    });
   }
 
   // Arguments that say nothing come back with a layer that is called once.

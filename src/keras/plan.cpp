@@ -182,13 +182,16 @@ class Planner {
     if (const Json* class_name = layer.keras.find("class_name")) {
       const Json* module = layer.keras.find("module");
       const Json* variant = layer.keras.find(kVariant);
-      std::int64_t place = 0;
+      const auto is_that = [&](const KerasMapping& mapping) {
+        if (variant && variant->is_string()) return mapping.variant == variant->as_string();
+        return mapping.variant.empty() == !variant;
+      };
       const KerasMapping* same_class = nullptr;
       for (const KerasMapping* mapping : mappings) {
         if (mapping->class_name != class_name->as_string() ||
             mapping->module != (module ? module->as_string() : "keras.layers"))
           continue;
-        const bool is_the_one = place++ == (variant && variant->is_integer() ? variant->as_integer() : 0);
+        const bool is_the_one = is_that(*mapping);
         const bool fits = layer.keras.contains(kUnfit) || mapping->fits(layer.attributes, inputs);
         if ((is_the_one || !same_class) && fits) same_class = mapping;
         if (is_the_one && same_class) break;

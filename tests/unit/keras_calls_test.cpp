@@ -68,6 +68,29 @@ std::string refusal_of(const Json& model, ExitStatus status = ExitStatus::Unsupp
 
 }  // namespace
 
+TEST_CASE("which of Keras's two names for a function it was is kept by name, and read as the number that it once was") {
+  const Json keras =
+      model_of({input("x"), layer("Activation", "act", {call_with({tensor("x")})}, {{"activation", "swish"}})});
+  Architecture architecture = architecture_from_keras(keras);
+  Json::Object& said = architecture.layers.at(0).keras;
+  REQUIRE(said.find("variant"));
+  CHECK(*said.find("variant") == Json("swish"));
+  const auto written = [&] {
+    return plan_keras(architecture)
+        .model_config.at("config")
+        .at("layers")
+        .as_array()
+        .at(1)
+        .at("config")
+        .at("activation");
+  };
+  CHECK(written() == Json("swish"));
+  said.set("variant", 1);
+  CHECK(written() == Json("swish"));
+  said.erase("variant");
+  CHECK(written() == Json("silu"));
+}
+
 TEST_CASE("a call of a layer has a name that no other layer, input or call has") {
   // The second call of s is named like a layer, so is its third, and one of the input's like that of the next.
   const Architecture architecture = architecture_from_keras(model_of({

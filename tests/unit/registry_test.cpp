@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "h5bridge/error.h"
 #include "unit/architectures.h"
@@ -65,6 +66,18 @@ TEST_CASE("every Keras mapping is of a type in its own family, and its rows are 
       for (const auto& [key, value] : mapping.fixed) CHECK(keys.insert(key).second);
       for (const auto& [key, value] : mapping.carried) CHECK(keys.insert(key).second);
     }
+}
+
+TEST_CASE("two mappings of one class to one type differ in their variant, and one has none") {
+  for (const Family& family : Registry::instance().families()) {
+    std::map<std::tuple<std::string, std::string, std::string>, std::set<std::string>> variants;
+    for (const KerasMapping& mapping : family.keras) {
+      INFO(family.name << ": " << mapping.type << " as " << mapping.class_name << " " << mapping.variant);
+      auto& known = variants[{mapping.type, mapping.class_name, mapping.module}];
+      CHECK(mapping.variant.empty() == known.empty());
+      CHECK(known.insert(mapping.variant).second);
+    }
+  }
 }
 
 TEST_CASE("attributes are declared once, and their defaults are of the kind that they declare") {

@@ -137,6 +137,11 @@ KerasEmitter::Handle KerasEmitter::operation(const std::string& suffix, const st
   return call(std::move(made)).at(0);
 }
 
+KerasMapping as_variant(std::string name, KerasMapping mapping) {
+  mapping.variant = std::move(name);
+  return mapping;
+}
+
 KerasEmitter::Results KerasMapping::emit_main(const Attributes&, Json::Object config, KerasEmitter& emitter) {
   return emitter.main(std::move(config), emitter.inputs());
 }

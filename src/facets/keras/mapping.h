@@ -138,6 +138,8 @@ struct SharedUse {
 struct KerasMapping {
   std::string type;        // ours
   std::string class_name;  // in keras.layers
+  /// What tells it from the other one of its class for its type. It stands in files: it stays as it is.
+  std::string variant = {};
   std::vector<Correspondence> attributes = {};
   /// Configuration fixed by the mapping: what is written, and what must be there for the mapping to apply.
   Json::Object fixed = {};
@@ -187,6 +189,9 @@ struct KerasMapping {
 
   static KerasEmitter::Results emit_main(const Attributes&, Json::Object config, KerasEmitter& emitter);
 };
+
+/// `mapping`, which is another of its class for its type.
+KerasMapping as_variant(std::string name, KerasMapping mapping);
 
 /// The initialisers, regularisers and constraints of `weights` ("kernel", "bias"), as `carried` wants them.
 Json::Object carried_for(const std::vector<std::pair<std::string, std::string>>& weights,

@@ -6,7 +6,8 @@ namespace h5bridge {
 /// Marks, among what Keras says of a layer, the masks that Keras makes and hands on by itself: they are not written.
 inline constexpr const char* kImplied = "implied";
 
-/// Likewise, which of several mappings of a class to a type it is, counted from 0.
+/// Likewise, which of several mappings of a class to a type it is: KerasMapping::variant. (Once a number: 1 was the one
+/// that has a variant.)
 inline constexpr const char* kVariant = "variant";
 /// Likewise, that the class did not fit the layer in the first place, as it would not be written for one of PyTorch's.
 inline constexpr const char* kUnfit = "unfit";

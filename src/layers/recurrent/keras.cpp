@@ -246,6 +246,7 @@ KerasMapping two_directions(const Kind& kind, Form form) {
   const KerasMapping inner = form == Form::Cells ? of_cells(kind) : one_direction(kind);
   KerasMapping mapping = inner;
   mapping.class_name = "Bidirectional";
+  mapping.variant = form == Form::Cells ? "cells" : "";
   mapping.attributes = {{"merge_mode", "merge_mode", spelling::text_or_none()}};
   mapping.carried = {{"layer", wrapped_name(kind, form, "forward")},
                      {"backward_layer", wrapped_name(kind, form, "backward")}};
