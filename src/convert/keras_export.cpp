@@ -19,6 +19,7 @@
 #include "passes/frozen.h"
 #include "passes/presentation.h"
 #include "passes/shapes.h"
+#include "passes/training_notes.h"
 
 namespace h5bridge {
 namespace {
@@ -55,7 +56,8 @@ class KerasWriter {
         throw MalformedFile(
             "the tensor " + name +
             " is not what the architecture has, and Keras would compute with that; export the architecture again");
-    for (const Layer& layer : architecture.layers) std::ranges::move(unsaid_settings(layer), std::back_inserter(notes));
+    for (const Layer& layer : architecture.layers)
+      std::ranges::move(unsaid_settings(layer, Matters::Always), std::back_inserter(notes));
     std::ranges::copy(architecture.notes, std::back_inserter(notes));
   }
 
@@ -161,7 +163,10 @@ class KerasWriter {
       file_.training_config = std::move(config);
       for (const NamedTensor& variable : optimizer.variables)
         file_.optimizer.push_back({variable.name, variable.tensor});
-      if (training.optimizer->keras.empty()) own.set("optimizer", torch_settings(*training.optimizer, optimizer));
+      if (training.optimizer->keras.empty()) {
+        own.set("optimizer", torch_settings(*training.optimizer, optimizer));
+        std::ranges::move(unlike_in_training(*model_.architecture, model_.trainable), std::back_inserter(notes_));
+      }
     } else if (training.compile) {
       notes_.push_back("what the model was compiled with (loss, metrics) is left out, as there is no optimizer");
     }

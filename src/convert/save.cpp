@@ -1,9 +1,11 @@
 #include "convert/save.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <functional>
+#include <iterator>
 #include <map>
 
 #include "convert/architecture_json.h"
@@ -18,6 +20,7 @@
 #include "passes/frozen.h"
 #include "passes/registration.h"
 #include "passes/shapes.h"
+#include "passes/training_notes.h"
 #include "passes/weight_check.h"
 #include "pytorch/file.h"
 
@@ -82,6 +85,14 @@ void keep_compile(Training& training, Notes& notes) {
     notes.push_back("left out: what Keras compiled the model with");
 }
 
+// In what a run that goes on in PyTorch will be another than it was in Keras.
+void note_training_run(const Model& torch, Notes& notes) {
+  const Optimizer& optimizer = *torch.training->optimizer;
+  std::ranges::move(left_out_by_torch(optimizer), std::back_inserter(notes));
+  if (optimizer.keras.empty() || !torch.architecture) return;
+  std::ranges::move(unlike_in_training(*torch.architecture, torch.trainable), std::back_inserter(notes));
+}
+
 void write_torch(const Model& model, const std::string& path, const SaveOptions& options, Notes& notes) {
   if (model.weights.empty() && !needs_no_weights(model)) throw UsageError("needs weights, and the sources have none");
   if (options.checkpoint && !options.optimizer)
@@ -96,7 +107,7 @@ void write_torch(const Model& model, const std::string& path, const SaveOptions&
                       ", or the schedule of its learning rate, has no PyTorch counterpart yet");
   if (options.checkpoint && torch.architecture) require_numbers(*torch.training->optimizer, *torch.architecture);
   if (options.checkpoint) {
-    for (std::string& note : left_out_by_torch(*torch.training->optimizer)) notes.push_back(std::move(note));
+    note_training_run(torch, notes);
     keep_compile(*torch.training, notes);
   } else {
     note_training(torch, options, "; --checkpoint keeps the optimizer", notes);

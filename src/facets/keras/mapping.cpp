@@ -284,12 +284,12 @@ std::optional<Layer> layer_from_config(const KerasMapping& mapping, const Json::
   return layer;
 }
 
-std::vector<std::string> unsaid_settings(const Layer& layer) {
+std::vector<std::string> unsaid_settings(const Layer& layer, Matters matters) {
   std::vector<std::string> lines;
   const std::vector<const KerasMapping*> mappings = Registry::instance().keras_of(layer.type);
   if (mappings.empty()) return lines;
   for (const UnsaidSetting& setting : mappings.front()->unsaid)
-    if (setting.is_on(layer.attributes))
+    if (setting.matters == matters && setting.is_on(layer.attributes))
       lines.push_back(describe(layer) + ": " + setting.attribute + " = " +
                       quoted(attribute_to_json(layer.attributes.at(setting.attribute))) + ": " + setting.becomes);
   return lines;

@@ -116,11 +116,19 @@ struct KerasSample {
   std::optional<std::pair<double, double>> between = {};  // where the inputs lie, if they may not be any numbers
 };
 
-/// A setting of training that Keras has no word for. It is written without, and said.
+/// Where a difference in training is worth a line.
+enum class Matters {
+  Always,         // trained anew, the network is another one
+  ToATrainingRun  // it only keeps a run that goes on in the other framework from going on alike
+};
+
+/// What a setting means in training, where that is not so in Keras, which has no word for it. It is written without,
+/// and said.
 struct UnsaidSetting {
   std::string attribute;
   std::function<bool(const Attributes&)> is_on;
   std::string becomes;  // "PyTorch leaves that row alone in training, Keras trains it"
+  Matters matters = Matters::Always;
 };
 
 /// How the class of one layer is written where it does the work of another, with which it shares its tensor, as well.
@@ -206,6 +214,6 @@ std::optional<Layer> layer_from_config(const KerasMapping& mapping, const Json::
                                        const std::vector<SymbolicShape>& inputs);
 
 /// What is unsaid of a layer in Keras, a line each: "layer \"tokens\" (Embedding): padding_idx = 0: ...".
-std::vector<std::string> unsaid_settings(const Layer& layer);
+std::vector<std::string> unsaid_settings(const Layer& layer, Matters matters);
 
 }  // namespace h5bridge

@@ -30,6 +30,9 @@ Place place_of(const Kind& kind, Form form, const Attributes& a, std::int64_t la
   return {keras_part(layer), (wrapped.empty() ? "" : "{" + wrapped + "}/") + kind.keras_cell};
 }
 
+// Whether PyTorch's two biases are but added up, and one in Keras. GRU's reset gate comes between the two.
+bool adds_biases(const Kind& kind, const Attributes& a) { return has_second_bias(a) && kind.type != "GRU"; }
+
 // The rules of one layer and direction, whose tensors' names end in `suffix`.
 void add_rules(WeightRules& rules, const Kind& kind, const Attributes& a, const std::string& suffix,
                const Place& place) {
@@ -48,10 +51,18 @@ void add_rules(WeightRules& rules, const Kind& kind, const Attributes& a, const 
   const std::int64_t rows = kind.gates * a.integer("hidden_size");
   if (!has_second_bias(a))
     add({"bias_ih"}, "bias", {});
-  else if (kind.type == "GRU")  // its reset gate comes between the two
-    add({"bias_ih", "bias_hh"}, "bias", {ChangeShape{{rows}, {1, rows}}, Join{0, {1, 1}}});
-  else
+  else if (adds_biases(kind, a))
     add({"bias_ih", "bias_hh"}, "bias", {Sum{2}});
+  else
+    add({"bias_ih", "bias_hh"}, "bias", {ChangeShape{{rows}, {1, rows}}, Join{0, {1, 1}}});
+}
+
+// Two parameters that move make their sum move twice as far.
+UnsaidSetting summed_biases(const Kind& kind) {
+  return {.attribute = "bias",
+          .is_on = [&kind](const Attributes& a) { return a.boolean("bias") && adds_biases(kind, a); },
+          .becomes = "PyTorch trains two biases, whose sum a step moves twice as far as Keras's one",
+          .matters = Matters::ToATrainingRun};
 }
 
 WeightRules weights(const Kind& kind, Form form, const Attributes& a, const Shapes& inputs) {
@@ -174,6 +185,7 @@ KerasMapping any_form(const Kind& kind, Form form) {
     attributes.set("input_size", *features);
   };
   mapping.weights = [&kind, form](const Attributes& a, const Shapes& inputs) { return weights(kind, form, a, inputs); };
+  mapping.unsaid = {summed_biases(kind)};
   return mapping;
 }
 
@@ -331,6 +343,7 @@ KerasMapping single_step(const Kind& kind) {
     add_rules(rules, kind, a, "", {"", kind.keras_cell});
     return rules;
   };
+  mapping.unsaid = {summed_biases(kind)};
   mapping.lower = [&kind](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
     return write_step(kind, a, std::move(config), emitter);
   };

@@ -1,0 +1,173 @@
+"""Where a training run that goes on in the other framework does not go on alike, a note says so, and nowhere else: steps are taken in
+real PyTorch and real Keras."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from keras_helpers import keras
+from program import h5bridge, needs_program
+from torch_helpers import export_architecture
+
+pytestmark = needs_program
+L = keras.layers
+RATE, IN, OUT, BATCH, LENGTH = 0.1, 5, 4, 3, 6
+
+
+def notes_of(*arguments):
+    return json.loads(h5bridge("convert", *arguments, "--json"))["notes"]
+
+
+def inputs():
+    return np.random.default_rng(3).standard_normal((BATCH, LENGTH, IN), dtype=np.float32)
+
+
+def step_in_keras(model):
+    model.zero_grad()
+    model(inputs(), training=True).square().mean().backward()
+    model.optimizer.apply([variable.value.grad for variable in model.trainable_variables], model.trainable_variables)
+
+
+def step_in_pytorch(module, optimizer):
+    optimizer.zero_grad()
+    module(torch.from_numpy(inputs())).square().mean().backward()
+    optimizer.step()
+
+
+class Recurrent(nn.Module):
+    def __init__(self, make):
+        super().__init__()
+        self.core = make()
+
+    def forward(self, x):
+        return self.core(x)[0]
+
+
+class Step(nn.Module):
+    def __init__(self, make):
+        super().__init__()
+        self.core = make()
+
+    def forward(self, x):
+        state = self.core(x[:, 0])
+        return state[0] if isinstance(state, tuple) else state
+
+
+TORCH = {
+    "LSTM": lambda: Recurrent(lambda: nn.LSTM(IN, OUT, batch_first=True)),
+    "LSTM without bias": lambda: Recurrent(lambda: nn.LSTM(IN, OUT, batch_first=True, bias=False)),
+    "bidirectional LSTM": lambda: Recurrent(lambda: nn.LSTM(IN, OUT, batch_first=True, bidirectional=True)),
+    "frozen LSTM": lambda: Recurrent(lambda: nn.LSTM(IN, OUT, batch_first=True).requires_grad_(False)),
+    "GRU": lambda: Recurrent(lambda: nn.GRU(IN, OUT, batch_first=True)),
+    "RNN": lambda: Recurrent(lambda: nn.RNN(IN, OUT, batch_first=True)),
+    "LSTMCell": lambda: Step(lambda: nn.LSTMCell(IN, OUT)),
+    "GRUCell": lambda: Step(lambda: nn.GRUCell(IN, OUT)),
+    "RNNCell": lambda: Step(lambda: nn.RNNCell(IN, OUT)),
+}
+
+
+class Network(nn.Module):
+    def __init__(self, kind):
+        super().__init__()
+        self.recurrent = TORCH[kind]()
+        self.out = nn.Linear(2 * OUT if "bidirectional" in kind else OUT, 2)
+
+    def forward(self, x):
+        return self.out(self.recurrent(x))
+
+
+def biases(state):
+    """The sums of what is added up, or what stands alone."""
+    pairs = {name: name.replace("bias_ih", "bias_hh") for name in state if "bias_ih" in name}
+    return [(name, state[name] + state[other], [name, other]) for name, other in pairs.items()]
+
+
+@pytest.mark.parametrize("kind", TORCH)
+def test_a_sum_of_biases_moves_twice_as_far_in_pytorch(kind, tmp_path):
+    torch.manual_seed(1)
+    module = Network(kind)
+    optimizer = torch.optim.SGD([p for p in module.parameters() if p.requires_grad], lr=RATE)
+    export_architecture(module, torch.zeros(BATCH, LENGTH, IN), tmp_path / "net.json")
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    torch.save({"epoch": 0, "model_state_dict": before, "optimizer_state_dict": optimizer.state_dict(), "loss": 0.0}, tmp_path / "ck.pth")
+    sources = tmp_path / "net.json", tmp_path / "ck.pth"
+    notes = notes_of(*sources, "-o", tmp_path / "net.h5")
+
+    model = keras.models.load_model(tmp_path / "net.h5")
+    model.compile(type(model.optimizer).from_config(model.optimizer.get_config()), loss="mse")
+    model.optimizer.build(model.trainable_variables)
+    step_in_keras(model)
+    model.save(tmp_path / "tuned.h5")
+    h5bridge("convert", tmp_path / "tuned.h5", tmp_path / "net.json", "-o", tmp_path / "tuned.pth", "--no-optimizer")
+    in_keras = torch.load(tmp_path / "tuned.pth", weights_only=True)
+    step_in_pytorch(module, optimizer)
+    in_torch = module.state_dict()
+
+    factors = {1.0}
+    for name, start, pair in biases(before):
+        moved = [in_torch[pair[0]] + in_torch[pair[1]] - start, in_keras[pair[0]] + in_keras[pair[1]] - start]
+        if moved[0].abs().max() > 0:
+            factors.add(round((moved[0].norm() / moved[1].norm()).item(), 3))
+    for name in before:
+        if "bias_" not in name:
+            torch.testing.assert_close(in_keras[name], in_torch[name], atol=1e-6, rtol=1e-5)
+    assert factors <= {1.0, 2.0}
+    assert [("core" in note and "two biases" in note) for note in notes] == [True] * (len(factors) - 1)
+    h5bridge("convert", *sources, "-o", tmp_path / "net.h5", "--lossless", status=4 if notes else 0)
+    h5bridge("convert", *sources, "-o", tmp_path / "net.h5", "--lossless", "--no-optimizer")  # another run is as good
+
+
+KERAS = {
+    "LSTM": (lambda: L.LSTM(OUT, name="core"), True),
+    "LSTM without bias": (lambda: L.LSTM(OUT, use_bias=False, name="core"), False),
+    "bidirectional LSTM": (lambda: L.Bidirectional(L.LSTM(OUT), name="core"), True),
+    "frozen LSTM": (lambda: L.LSTM(OUT, trainable=False, name="core"), False),
+    "GRU": (lambda: L.GRU(OUT, name="core"), False),
+    "GRU that resets before": (lambda: L.GRU(OUT, reset_after=False, name="core"), False),
+    "RNN": (lambda: L.SimpleRNN(OUT, name="core"), True),
+    "RNN of LSTMCell": (lambda: L.RNN(L.LSTMCell(OUT), name="core"), True),
+}
+
+
+@pytest.mark.parametrize("kind", KERAS)
+def test_keras_s_one_bias_that_becomes_two_is_said(kind, tmp_path):
+    make, noted = KERAS[kind]
+    keras.utils.set_random_seed(2)
+    model = keras.Sequential([keras.Input((LENGTH, IN)), make(), L.Dense(2, name="out")])
+    model.compile(keras.optimizers.SGD(RATE), loss="mse")
+    model.save(tmp_path / "net.h5")
+    step_in_keras(model)
+    notes = notes_of(tmp_path / "net.h5", "-o", tmp_path / "net.pth", "--checkpoint", "-o", tmp_path / "net.json")
+    assert [("core" in note and "two biases" in note) for note in notes] == [True] * noted
+    assert notes_of(tmp_path / "net.h5", "-o", tmp_path / "plain.pth", "--no-optimizer", "-o", tmp_path / "again.h5", "--lossless") == []
+    home = torch.load(tmp_path / "net.pth", weights_only=True)["model_state_dict"]
+    layer = {"LSTM": nn.LSTM, "GRU": nn.GRU, "RNN": nn.RNN}.get(kind)
+    if not layer:
+        return assert_biases(kind, home, noted)
+
+    module = Recurrent(lambda: layer(IN, OUT, batch_first=True))
+    module.load_state_dict({name: tensor for name, tensor in home.items() if name.startswith("core")})
+    out = nn.Linear(OUT, 2)
+    out.load_state_dict({name.removeprefix("out."): tensor for name, tensor in home.items() if name.startswith("out")})
+    optimizer = torch.optim.SGD([*module.parameters(), *out.parameters()], lr=RATE)
+    step_in_pytorch(nn.Sequential(module, Last(), out), optimizer)
+    for parameter, (name, start, pair) in [(module.core.bias_ih_l0 + module.core.bias_hh_l0, bias) for bias in biases(home)]:
+        kernel = model.get_layer("core").weights[2].numpy()
+        if kind == "GRU":
+            update, reset, new = np.split(kernel.sum(0), 3)
+            kernel = np.concatenate([reset, update, new])
+        moved = (parameter - start).norm().item() / np.linalg.norm(kernel - start.numpy())
+        assert moved == pytest.approx(2.0 if noted else 1.0, rel=1e-3)
+
+
+class Last(nn.Module):
+    def forward(self, x):
+        return x[:, -1]
+
+
+def assert_biases(kind, state, noted):
+    """PyTorch has no module for some of what Keras trains; its state_dict tells which biases there would be."""
+    assert noted == (any("bias_hh" in name for name in state) and "frozen" not in kind)
