@@ -1,11 +1,9 @@
 #include "convert/save.h"
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <functional>
-#include <iterator>
 #include <map>
 
 #include "convert/architecture_json.h"
@@ -13,6 +11,7 @@
 #include "convert/layout_conversion.h"
 #include "convert/replacement.h"
 #include "convert/safetensors_model.h"
+#include "convert/torch_notes.h"
 #include "h5bridge/error.h"
 #include "h5bridge/h5bridge.h"
 #include "model/tensor_view.h"
@@ -20,7 +19,6 @@
 #include "passes/frozen.h"
 #include "passes/registration.h"
 #include "passes/shapes.h"
-#include "passes/training_notes.h"
 #include "passes/weight_check.h"
 #include "pytorch/file.h"
 
@@ -61,21 +59,6 @@ void write_keras(const Model& model, const std::string& path, const SaveOptions&
 
 bool needs_no_weights(const Model& model) { return model.architecture && parameters_of(*model.architecture).empty(); }
 
-// Where training stood, which a file of weights alone has no place for.
-void note_training(const Model& model, const SaveOptions& options, const std::string& advice, Notes& notes) {
-  if (!options.optimizer || !model.training) return;
-  const Training& training = *model.training;
-  std::string what;
-  const auto add = [&](bool has, const std::string& part) {
-    if (has) what += (what.empty() ? "" : ", ") + part;
-  };
-  add(training.optimizer.has_value(), "the optimizer's state");
-  add(training.epoch.has_value(), "the epoch");
-  add(training.loss.has_value(), "the loss");
-  add(training.compile.has_value(), "what Keras compiled the model with");
-  if (!what.empty()) notes.push_back("left out: " + what + (training.optimizer ? advice : ""));
-}
-
 // Beside the optimizer, as PyTorch has no other place for it.
 void keep_compile(Training& training, Notes& notes) {
   if (!training.compile) return;
@@ -83,14 +66,6 @@ void keep_compile(Training& training, Notes& notes) {
     keras->as_object().set(kCompileMember, *training.compile);
   else
     notes.push_back("left out: what Keras compiled the model with");
-}
-
-// In what a run that goes on in PyTorch will be another than it was in Keras.
-void note_training_run(const Model& torch, Notes& notes) {
-  const Optimizer& optimizer = *torch.training->optimizer;
-  std::ranges::move(left_out_by_torch(optimizer), std::back_inserter(notes));
-  if (optimizer.keras.empty() || !torch.architecture) return;
-  std::ranges::move(unlike_in_training(*torch.architecture, torch.trainable), std::back_inserter(notes));
 }
 
 void write_torch(const Model& model, const std::string& path, const SaveOptions& options, Notes& notes) {
@@ -105,6 +80,7 @@ void write_torch(const Model& model, const std::string& path, const SaveOptions&
   if (options.checkpoint && torch.training->optimizer->groups.empty())
     throw Unsupported("the optimizer " + torch.training->optimizer->kind +
                       ", or the schedule of its learning rate, has no PyTorch counterpart yet");
+  note_missing_unused(torch, notes);
   if (options.checkpoint && torch.architecture) require_numbers(*torch.training->optimizer, *torch.architecture);
   if (options.checkpoint) {
     note_training_run(torch, notes);
@@ -120,6 +96,7 @@ void write_torch(const Model& model, const std::string& path, const SaveOptions&
 void write_safetensors_file(const Model& model, const std::string& path, const SaveOptions& options, Notes& notes) {
   if (model.weights.empty() && !needs_no_weights(model)) throw UsageError("needs weights, and the sources have none");
   const Model torch = to_data_format(model, DataFormat::ChannelsFirst);
+  note_missing_unused(torch, notes);
   note_training(torch, options, "", notes);
   write_stream(path, [&](std::ostream& out) { write_safetensors(torch, out); });
 }

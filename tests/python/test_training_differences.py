@@ -171,3 +171,41 @@ class Last(nn.Module):
 def assert_biases(kind, state, noted):
     """PyTorch has no module for some of what Keras trains; its state_dict tells which biases there would be."""
     assert noted == (any("bias_hh" in name for name in state) and "frozen" not in kind)
+
+
+class Unused(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Linear(IN, 3)
+        self.auxiliary = nn.Linear(2, 2)
+        self.b = nn.Linear(3, 2)
+
+    def forward(self, x):
+        return self.b(self.a(x))
+
+
+@pytest.fixture
+def tuned(tmp_path):
+    """A network with parameters that nothing uses, trained by Keras, which does not keep them."""
+    torch.manual_seed(4)
+    module = Unused()
+    export_architecture(module, torch.zeros(BATCH, IN), tmp_path / "net.json")
+    torch.save(module.state_dict(), tmp_path / "net.pth")
+    assert notes_of(tmp_path / "net.json", tmp_path / "net.pth", "-o", tmp_path / "net.h5", "--lossless") == []
+    model = keras.models.load_model(tmp_path / "net.h5")
+    model.compile("adam", loss="mse")
+    model.save(tmp_path / "tuned.h5")
+    return tmp_path
+
+
+@pytest.mark.parametrize("options", [["home.pth"], ["home.pth", "--checkpoint"], ["home.safetensors"]], ids=lambda options: options[-1])
+def test_parameters_that_nothing_uses_are_missed_aloud(tuned, options):
+    plain = [] if "--checkpoint" in options else ["--no-optimizer"]
+    command = [tuned / "tuned.h5", tuned / "net.json", "-o", tuned / options[0], *options[1:], *plain]
+    (note,) = notes_of(*command)
+    assert "auxiliary.weight, auxiliary.bias" in note and "strict=False" in note
+    (tuned / options[0]).unlink()
+    assert "auxiliary.weight" in h5bridge("convert", *command, "--lossless", status=4)
+    assert not (tuned / options[0]).exists()
+    assert notes_of(tuned / "tuned.h5", tuned / "net.json", "-o", tuned / "again.h5", "-o", tuned / "again.json") == []
+    assert notes_of(tuned / "net.h5", "-o", tuned / "home.pth", "--lossless") == []  # as Keras has not saved it

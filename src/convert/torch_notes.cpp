@@ -1,0 +1,49 @@
+#include "convert/torch_notes.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "optimizers/keras_settings.h"
+#include "passes/training_notes.h"
+
+namespace h5bridge {
+namespace {
+
+std::string joined(const std::vector<std::string>& texts) {
+  std::string result;
+  for (const std::string& text : texts) result += (result.empty() ? "" : ", ") + text;
+  return result;
+}
+
+}  // namespace
+
+void note_missing_unused(const Model& model, Notes& notes) {
+  if (!model.architecture) return;
+  std::vector<std::string> missing;
+  std::ranges::copy_if(model.architecture->unused, std::back_inserter(missing),
+                       [&](const std::string& name) { return !model.weights.find(name); });
+  if (!missing.empty())
+    notes.push_back("without " + joined(missing) +
+                    ", which the network does not compute with and the sources do not hold: "
+                    "load_state_dict(..., strict=False) leaves a module its own");
+}
+
+void note_training(const Model& model, const SaveOptions& options, const std::string& advice, Notes& notes) {
+  if (!options.optimizer || !model.training) return;
+  const Training& training = *model.training;
+  std::vector<std::string> parts;
+  if (training.optimizer) parts.push_back("the optimizer's state");
+  if (training.epoch) parts.push_back("the epoch");
+  if (training.loss) parts.push_back("the loss");
+  if (training.compile) parts.push_back("what Keras compiled the model with");
+  if (!parts.empty()) notes.push_back("left out: " + joined(parts) + (training.optimizer ? advice : ""));
+}
+
+void note_training_run(const Model& model, Notes& notes) {
+  const Optimizer& optimizer = *model.training->optimizer;
+  std::ranges::move(left_out_by_torch(optimizer), std::back_inserter(notes));
+  if (optimizer.keras.empty() || !model.architecture) return;
+  std::ranges::move(unlike_in_training(*model.architecture, model.trainable), std::back_inserter(notes));
+}
+
+}  // namespace h5bridge

@@ -1,0 +1,19 @@
+// What a file of PyTorch's has no place for, or will train otherwise: a line each.
+#pragma once
+
+#include <string>
+
+#include "convert/save.h"
+
+namespace h5bridge {
+
+/// Names of the state_dict that nothing computes with, where the sources do not hold their tensors.
+void note_missing_unused(const Model& model, Notes& notes);
+
+/// Where training stood, which a file of weights alone has no place for. `advice` follows where there is an optimizer.
+void note_training(const Model& model, const SaveOptions& options, const std::string& advice, Notes& notes);
+
+/// In what a run of Keras's that goes on in PyTorch will be another.
+void note_training_run(const Model& model, Notes& notes);
+
+}  // namespace h5bridge
