@@ -172,16 +172,28 @@ void note_schedule(const Json& rate, const Optimizer& optimizer, std::vector<std
                   optimizer.hyperparameters.at("lr").dump() + ", what it gives now");
 }
 
+// Which variables exclude_from_weight_decay left out is in no file of Keras's.
 void note_decay_of_keras(const Json::Object& config, const Optimizer& optimizer, std::vector<std::string>& notes) {
   if (!is_on(config, "weight_decay")) return;
   const std::string class_name = travelling_keras(optimizer)->at("class_name").as_string();
   const OptimizerMapping& mapping = *optimizer_mapping(optimizer.kind);
-  if (!decays_like_keras(mapping, optimizer.hyperparameters))
-    notes.push_back("the optimizer's " + says(config, "weight_decay") + " is left out: Keras's " + class_name +
+  const std::string decay = says(config, "weight_decay");
+  if (!decays_like_keras(mapping, optimizer.hyperparameters)) {
+    notes.push_back("the optimizer's " + decay + " is left out: Keras's " + class_name +
                     " shrinks the weights by it, and PyTorch's " + mapping.kind + " would add it to the gradient");
+    return;
+  }
+  const std::string becomes = class_name == mapping.class_name
+                                  ? "the optimizer's " + decay + " is that of"
+                                  : "the optimizer, Keras's " + class_name + " with " + decay +
+                                        ", becomes what computes the same, PyTorch's " + mapping.kind +
+                                        ", which decays";
+  if (optimizer.groups.size() == 1)
+    notes.push_back(becomes +
+                    " all parameters: Keras's file does not say which of them exclude_from_weight_decay "
+                    "spared");
   else if (class_name != mapping.class_name)
-    notes.push_back("the optimizer, Keras's " + class_name + " with " + says(config, "weight_decay") +
-                    ", becomes what computes the same, PyTorch's " + mapping.kind);
+    notes.push_back(becomes + " the parameters of its groups");
 }
 
 }  // namespace

@@ -288,7 +288,7 @@ def counter_in(path, name):
 KERAS_ALONE = {
     "clipnorm": (lambda: O.Adam(clipnorm=0.5), ["clipnorm = 0.5 is left out", "clip_grad_norm_"]),
     "global_clipnorm": (lambda: O.SGD(global_clipnorm=0.25), ["global_clipnorm = 0.25 is left out"]),
-    "clipvalue": (lambda: O.AdamW(clipvalue=0.1), ["clipvalue = 0.1 is left out", "clip_grad_value_"]),
+    "clipvalue": (lambda: O.AdamW(clipvalue=0.1, weight_decay=0.0), ["clipvalue = 0.1 is left out", "clip_grad_value_"]),
     "use_ema": (lambda: O.Adam(use_ema=True, ema_momentum=0.9, ema_overwrite_frequency=5), ["use_ema = true is left out"]),
     "loss_scale_factor": (lambda: O.Adam(loss_scale_factor=8.0), ["loss_scale_factor = 8.0 is left out"]),
     "accumulation": (lambda: O.Adam(gradient_accumulation_steps=3), ["gradient_accumulation_steps = 3 is left out"]),

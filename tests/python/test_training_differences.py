@@ -209,3 +209,26 @@ def test_parameters_that_nothing_uses_are_missed_aloud(tuned, options):
     assert not (tuned / options[0]).exists()
     assert notes_of(tuned / "tuned.h5", tuned / "net.json", "-o", tuned / "again.h5", "-o", tuned / "again.json") == []
     assert notes_of(tuned / "net.h5", "-o", tuned / "home.pth", "--lossless") == []  # as Keras has not saved it
+
+
+SPARED = {
+    "adamw": (lambda: keras.optimizers.AdamW(0.01, weight_decay=0.1), "weight_decay = 0.1 is that of all parameters"),
+    "adam with decay": (lambda: keras.optimizers.Adam(0.01, weight_decay=0.1), "PyTorch's AdamW, which decays all parameters"),
+    "sgd": (lambda: keras.optimizers.SGD(0.01, weight_decay=0.1), "weight_decay = 0.1 is that of all parameters"),
+    "adamw without decay": (lambda: keras.optimizers.AdamW(0.01, weight_decay=0.0), None),
+}
+
+
+@pytest.mark.parametrize("kind", SPARED)
+def test_what_keras_spared_of_the_decay_is_said_not_to_be_known(kind, tmp_path):
+    make, words = SPARED[kind]
+    model = keras.Sequential([keras.Input((IN,)), L.Dense(3, name="a"), L.Dense(2, name="b")])
+    optimizer = make()
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    model.compile(optimizer, loss="mse")
+    model.save(tmp_path / "net.h5")
+    notes = notes_of(tmp_path / "net.h5", "-o", tmp_path / "net.pth", "--checkpoint")
+    assert len(notes) == (words is not None)
+    if words:
+        assert words in notes[0] and "exclude_from_weight_decay" in notes[0]
+    h5bridge("convert", tmp_path / "net.h5", "-o", tmp_path / "no.pth", "--checkpoint", "--lossless", status=4 if words else 0)
