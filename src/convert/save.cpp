@@ -54,6 +54,7 @@ void write_keras(const Model& model, const std::string& path, const SaveOptions&
   // Nothing of PyTorch's is lost where it has a place. An old Keras's optimizer has none in any file; a note says so.
   if (options.optimizer && model.framework == Framework::Torch && !model.optimizer_left_out.empty())
     throw Unsupported("the optimizer cannot be kept: " + model.optimizer_left_out);
+  if (options.optimizer) note_entries(model, Entries::NotPlain, notes);  // others ride along
   write_keras_h5(keras_from_model(model, options, notes), path);
 }
 
@@ -84,6 +85,7 @@ void write_torch(const Model& model, const std::string& path, const SaveOptions&
   if (options.checkpoint && torch.architecture) require_numbers(*torch.training->optimizer, *torch.architecture);
   if (options.checkpoint) {
     note_training_run(torch, notes);
+    note_entries(torch, Entries::NotPlain, notes);
     keep_compile(*torch.training, notes);
   } else {
     note_training(torch, options, "; --checkpoint keeps the optimizer", notes);

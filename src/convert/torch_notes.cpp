@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "pytorch/file.h"
+#include "model/quoted.h"
 #include "optimizers/keras_settings.h"
 #include "passes/training_notes.h"
 
@@ -28,8 +30,20 @@ void note_missing_unused(const Model& model, Notes& notes) {
                     "load_state_dict(..., strict=False) leaves a module its own");
 }
 
+void note_entries(const Model& model, Entries which, Notes& notes) {
+  std::vector<std::string> names;
+  for (const bool plain : {true, false})
+    for (const auto& [name, value] : further_entries(model, plain))
+      if (!plain || which == Entries::All) names.push_back("'" + shortened(name) + "'");
+  if (!names.empty())
+    notes.push_back("left out: of the checkpoint's entries " + joined(names) +
+                    (which == Entries::NotPlain ? ", which hold more than numbers, texts, lists and dicts" : ""));
+}
+
 void note_training(const Model& model, const SaveOptions& options, const std::string& advice, Notes& notes) {
-  if (!options.optimizer || !model.training) return;
+  if (!options.optimizer) return;
+  note_entries(model, Entries::All, notes);
+  if (!model.training) return;
   const Training& training = *model.training;
   std::vector<std::string> parts;
   if (training.optimizer) parts.push_back("the optimizer's state");

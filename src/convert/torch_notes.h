@@ -10,6 +10,10 @@ namespace h5bridge {
 /// Names of the state_dict that nothing computes with, where the sources do not hold their tensors.
 void note_missing_unused(const Model& model, Notes& notes);
 
+/// The checkpoint's further entries that a destination has no place for: those that are no plain data, or all.
+enum class Entries { NotPlain, All };
+void note_entries(const Model& model, Entries which, Notes& notes);
+
 /// Where training stood, which a file of weights alone has no place for. `advice` follows where there is an optimizer.
 void note_training(const Model& model, const SaveOptions& options, const std::string& advice, Notes& notes);
 

@@ -1,6 +1,7 @@
 // What the values in a torch.save file mean: state_dicts, checkpoints, training state.
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "h5bridge/error.h"
 #include "model/quoted.h"
@@ -174,6 +175,22 @@ Weights read_weights(const TorchFile& file, const pickle::Value& holder) {
   return weights;
 }
 
+/// Whether JSON has all of it, and tells lists and dicts from what they resemble. Of a value that has become JSON, so
+/// that it is neither too deep nor too large.
+bool is_plain(const pickle::Value& value) {
+  if (const auto* list = value.as<pickle::List>())
+    return std::ranges::all_of(list->items, [](const Ref item) { return is_plain(*item); });
+  if (const auto* dict = value.as<Dict>()) {
+    std::set<std::string_view> names;
+    for (const auto& [key, item] : dict->items)
+      if (const auto* name = key->as<std::string>(); !name || !names.insert(*name).second || !is_plain(*item))
+        return false;
+    return !dict->state;
+  }
+  return value.as<pickle::None>() || value.as<bool>() || value.as<std::int64_t>() || value.as<double>() ||
+         value.as<std::string>();
+}
+
 /// Takes what it knows of a checkpoint's entries; the others become metadata.
 class CheckpointReader {
  public:
@@ -203,10 +220,15 @@ class CheckpointReader {
     take("state_dict", state_dict_.key);
 
     Json::Object rest;
-    for (const Entry& entry : entries_of(file_.root()))
-      if (!std::ranges::count(taken_, entry.key)) rest.set(entry.key, file_.to_json(*entry.value));
+    Json::Array described;
+    for (const Entry& entry : entries_of(file_.root())) {
+      if (std::ranges::count(taken_, entry.key)) continue;
+      rest.set(entry.key, file_.to_json(*entry.value));
+      if (!is_plain(*entry.value)) described.push_back(entry.key);
+    }
     Json::Object metadata{{"keys", std::move(keys_)}};
     if (!rest.empty()) metadata.set("checkpoint", std::move(rest));
+    if (!described.empty()) metadata.set("described", std::move(described));
     model.metadata.set("torch", std::move(metadata));
   }
 

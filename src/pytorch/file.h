@@ -52,7 +52,8 @@ struct TorchReadOptions {
 };
 
 /// Reads a state_dict, or a checkpoint that holds one, into weights, training state and metadata["torch"]:
-///   "state_dict_metadata": its _metadata;  "checkpoint": the entries that have no other place;
+///   "state_dict_metadata": its _metadata;  "checkpoint": the entries that have no other place;  "described": the names
+///   of those that are more than JSON can hold (tensors, tuples, objects);
 ///   "keys": {"state_dict", "optimizer", "epoch", "loss"}: the entries' names where they were found;
 ///   "module": the class of a whole module, whose tensors are read as its state_dict would have them.
 /// Parameters of the optimizer that the file does not name go by their number: convert/optimizer_names.h has their
@@ -61,6 +62,9 @@ struct TorchReadOptions {
 /// of a pickled object that is no module.
 Model read_torch_file(const ByteSourcePtr& file, const TorchReadOptions& options = {});
 
+/// The further entries of the checkpoint that was read, by name: those that can be written again, or the others.
+std::vector<std::pair<std::string, Json>> further_entries(const Model& model, bool plain);
+
 struct TorchWriteOptions {
   bool checkpoint = false;  // the dict {epoch, model_state_dict, optimizer_state_dict, loss} around the state_dict
   bool optimizer = true;    // with optimizer_state_dict in it
@@ -68,7 +72,8 @@ struct TorchWriteOptions {
 
 /// Writes what torch.save would write for the state_dict, with its _metadata if the model has it, or for a checkpoint;
 /// torch.load(weights_only=True) takes it. Tensors that are the same view of the same bytes share a storage. An epoch
-/// or loss that the model does not have is None. Throws Unsupported for a checkpoint with optimizer of a model without,
+/// or loss that the model does not have is None. A checkpoint gets the further entries of the one that was read, as far
+/// as they are plain. Throws Unsupported for a checkpoint with optimizer of a model without,
 /// and SystemFailure if writing fails.
 void write_torch_file(const Model& model, std::ostream& out, const TorchWriteOptions& options = {});
 

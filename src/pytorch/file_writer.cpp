@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <iomanip>
 #include <sstream>
 #include <stdexcept>
@@ -45,8 +46,16 @@ class CheckpointWriter {
           "a checkpoint holds the optimizer's state, and the model has none (--no-optimizer leaves it out)");
     code_.empty_dict();
     code_.mark();
+    std::vector<std::pair<std::string, Json>> further = further_entries(model_, true);
+    // Of another kind than a number it stands among the further ones.
+    const auto further_or_none = [&](std::string_view name) {
+      const auto found = std::ranges::find(further, name, &std::pair<std::string, Json>::first);
+      if (found == further.end()) return code_.none();
+      plain(found->second);
+      further.erase(found);
+    };
     code_.text("epoch");
-    training.epoch ? code_.integer(*training.epoch) : code_.none();
+    training.epoch ? code_.integer(*training.epoch) : further_or_none("epoch");
     code_.text("model_state_dict");
     state_dict();
     if (with_optimizer) {
@@ -54,7 +63,11 @@ class CheckpointWriter {
       optimizer(*training.optimizer);
     }
     code_.text("loss");
-    training.loss ? code_.real(*training.loss) : code_.none();
+    training.loss ? code_.real(*training.loss) : further_or_none("loss");
+    for (const auto& [name, value] : further) {
+      code_.text(name);
+      plain(value);
+    }
     code_.set_items();
   }
 
@@ -171,6 +184,21 @@ class CheckpointWriter {
     members(value.as_object());
   }
 
+  /// What was a list and a dict is one again.
+  void plain(const Json& value) {
+    if (!value.is_array() && !value.is_object()) return json(value);
+    value.is_array() ? code_.empty_list() : code_.empty_dict();
+    code_.mark();
+    if (value.is_array())
+      for (const Json& item : value.as_array()) plain(item);
+    else
+      for (const auto& [name, item] : value.as_object()) {
+        code_.text(name);
+        plain(item);
+      }
+    value.is_array() ? code_.append() : code_.set_items();
+  }
+
   /// Fills the dict that is on the stack.
   void members(const Json::Object& object) {
     code_.mark();
@@ -202,6 +230,22 @@ std::string serialization_id(const std::vector<ZipWriter::Written>& entries) {
 }
 
 }  // namespace
+
+std::vector<std::pair<std::string, Json>> further_entries(const Model& model, bool plain) {
+  std::vector<std::pair<std::string, Json>> result;
+  const Json* torch = model.metadata.find("torch");
+  const Json* entries = torch ? torch->find("checkpoint") : nullptr;
+  const Json* described = torch ? torch->find("described") : nullptr;
+  if (!entries || !entries->is_object()) return result;
+  for (const auto& [name, value] : entries->as_object()) {
+    const bool is_described =
+        described && described->is_array() && std::ranges::count(described->as_array(), Json(name));
+    // In the places of these stands what the model itself has.
+    const bool is_taken = name == "model_state_dict" || name == "optimizer_state_dict";
+    if (plain == !(is_described || is_taken)) result.emplace_back(name, value);
+  }
+  return result;
+}
 
 void write_torch_file(const Model& model, std::ostream& out, const TorchWriteOptions& options) {
   CheckpointWriter checkpoint(model);

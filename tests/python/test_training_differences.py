@@ -232,3 +232,54 @@ def test_what_keras_spared_of_the_decay_is_said_not_to_be_known(kind, tmp_path):
     if words:
         assert words in notes[0] and "exclude_from_weight_decay" in notes[0]
     h5bridge("convert", tmp_path / "net.h5", "-o", tmp_path / "no.pth", "--checkpoint", "--lossless", status=4 if words else 0)
+
+
+SCHEDULED = {"scheduler_state_dict": None, "best_acc": 0.875, "history": [{"loss": 1.5, "kept": True}, {"loss": 1.25, "kept": None}], "args": {"name": "net"}}
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """A checkpoint with what people keep beside the state."""
+    torch.manual_seed(4)
+    module = Unused()
+    optimizer = torch.optim.Adam(module.parameters(), lr=RATE)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 3)
+    export_architecture(module, torch.zeros(BATCH, IN), tmp_path / "net.json")
+    state = {"epoch": 2, "model_state_dict": module.state_dict(), "optimizer_state_dict": optimizer.state_dict(), "loss": 0.5}
+    return tmp_path, state | SCHEDULED | {"scheduler_state_dict": scheduler.state_dict()}
+
+
+def test_plain_entries_of_a_checkpoint_stay(kept):
+    folder, state = kept
+    torch.save(state, folder / "ck.pth")
+    assert notes_of(folder / "net.json", folder / "ck.pth", "-o", folder / "again.pth", "--checkpoint", "-o", folder / "net.h5", "--lossless") == []
+    h5bridge("convert", folder / "net.h5", "-o", folder / "home.pth", "--checkpoint", "--lossless")
+    h5bridge("convert", folder / "ck.pth", "-o", folder / "alone.pth", "--checkpoint", "--lossless")
+    for name in ["again.pth", "home.pth", "alone.pth"]:
+        found = torch.load(folder / name, weights_only=True)
+        assert list(found) == list(state)
+        assert {key: found[key] for key in SCHEDULED} == {key: state[key] for key in SCHEDULED}, name
+        assert type(found["scheduler_state_dict"]["base_lrs"]) is list and found["epoch"] == 2 and found["loss"] == 0.5
+    for suffix in ["pth", "safetensors"]:
+        notes = notes_of(folder / "ck.pth", "-o", folder / f"plain.{suffix}")
+        assert any("'scheduler_state_dict', 'best_acc', 'history', 'args'" in note for note in notes)
+        assert notes_of(folder / "ck.pth", "-o", folder / f"plain.{suffix}", "--no-optimizer") == []
+
+
+def test_entries_of_a_checkpoint_that_are_no_plain_data_are_named(kept):
+    folder, state = kept
+    torch.save(state | {"ema": {"a.weight": torch.ones(2)}, "betas": (0.5, 0.25), "rng": {1: 2}}, folder / "ck.pth")
+    for options in [["net.h5"], ["again.pth", "--checkpoint"]]:
+        command = folder / "net.json", folder / "ck.pth", "--key", "model_state_dict", "-o", folder / options[0], *options[1:]
+        (note,) = notes_of(*command)
+        assert "'ema', 'betas', 'rng'" in note and "best_acc" not in note
+        (folder / options[0]).unlink()
+        assert "'ema'" in h5bridge("convert", *command, "--lossless", status=4) and not (folder / options[0]).exists()
+
+
+def test_a_loss_that_is_no_number_stays(kept):
+    folder, state = kept
+    torch.save(state | {"epoch": "last", "loss": [1.5, 1.25]}, folder / "ck.pth")
+    assert notes_of(folder / "net.json", folder / "ck.pth", "-o", folder / "again.pth", "--checkpoint") == []
+    found = torch.load(folder / "again.pth", weights_only=True)
+    assert found["epoch"] == "last" and found["loss"] == [1.5, 1.25] and list(found) == list(state)
