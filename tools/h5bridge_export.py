@@ -208,8 +208,18 @@ def _moment(kind: str) -> Callable:
     return rewrite
 
 
+def _arange(attributes: dict[str, Any], x: None, y: Tensor) -> tuple[str, dict[str, Any]]:
+    """PyTorch takes floats for the numbers, too, and its result tells the dtype."""
+    result = {name: int(value) if isinstance(value, float) and value.is_integer() else value for name, value in attributes.items()}
+    for name in ("start", "end", "step"):
+        if isinstance(result.get(name, 0), float) or name == "step" and isinstance(result.get(name), str):
+            raise ValueError(f"its {name} {result[name]} is no integer" + (" that is known" if name == "step" else ""))
+    return "arange", result | ({} if y.dtype == torch.int64 else {"dtype": y.dtype})
+
+
 # Functions that are others in other words: from the attributes, the first tensor and the result, the type and its attributes.
-REWRITES: dict[str, Callable[[dict[str, Any], Tensor, Any], tuple[str, dict[str, Any]]]] = {
+REWRITES: dict[str, Callable[[dict[str, Any], Tensor | None, Any], tuple[str, dict[str, Any]]]] = {
+    "arange": _arange,
     "clamp_min": lambda a, x, y: ("clamp", a),
     "clamp_max": lambda a, x, y: ("clamp", a),
     "norm": _vector_norm,
@@ -1041,7 +1051,7 @@ class Recorder(TorchFunctionMode):
         if plain in ("max", "min") and len(entry.inputs) == 2:
             entry.type += "imum"
         if rewrite := REWRITES.get(plain):
-            entry.type, attributes = rewrite(entry.attributes, next(tensors_in(args)), made[0])
+            entry.type, attributes = rewrite(entry.attributes, next(tensors_in(args), None), made[0])
             entry.attributes = {name: self.json(value) for name, value in attributes.items()}
             if entry.type == "reshape":
                 entry.inputs = entry.inputs[:1]

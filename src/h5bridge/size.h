@@ -39,6 +39,8 @@ class Size {
   Size operator*(const Size& other) const;
   /// Rounds towards minus infinity, as Python's //. Throws MalformedFile on a zero divisor.
   Size floor_divide(const Size& divisor) const;
+  /// Rounds up. Throws MalformedFile unless the divisor is positive.
+  Size ceil_divide(std::int64_t divisor) const;
   bool operator==(const Size&) const = default;
 
  private:

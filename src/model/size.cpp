@@ -185,6 +185,11 @@ Size Size::floor_divide(const Size& divisor) const {
   return whole + rest.reduced_quotient(factor, count);
 }
 
+Size Size::ceil_divide(std::int64_t divisor) const {
+  if (divisor <= 0) throw MalformedFile("the size " + str() + " is divided by " + std::to_string(divisor));
+  return (*this + Size(divisor - 1)).floor_divide(divisor);
+}
+
 // This over count * factor, of which it holds no multiples.
 Size Size::reduced_quotient(const Product& factor, std::int64_t count) const {
   // What divides the divisor and all terms is cancelled. An integer divisor lets the constant round: (4*h + 3)//6 is

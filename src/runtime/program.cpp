@@ -56,6 +56,7 @@ Program::Program(const Architecture& architecture, const Instances& instances) {
 
 TorchValues Program::run(TorchValues inputs, const Observer& observer) const {
   TorchCall call;
+  if (!inputs.empty()) call.device = inputs[0].device();
   for (std::size_t i = 0; i < inputs.size(); ++i) bind_symbols(input_shapes_[i], inputs[i].sizes(), call.symbols);
   TorchValues values = std::move(inputs);
   values.resize(slot_count_);

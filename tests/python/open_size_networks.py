@@ -253,6 +253,21 @@ def positions(m, x):
     return x + m.table[:t]
 
 
+def learned_positions(m, ids):
+    return m.tokens(ids) + m.places(torch.arange(ids.shape[1], device=ids.device))
+
+
+def sinusoidal_positions(m, x):
+    """Every second number up to the length, whatever it is, against some frequencies."""
+    places = torch.arange(0, x.shape[1], 2, dtype=torch.float32, device=x.device)
+    angles = places[:, None] * torch.exp(torch.arange(8) * -0.3)
+    return m.first(x[:, ::2]) + torch.sin(angles)
+
+
+def backwards(m, x):
+    return x * torch.arange(x.size(1), 0, -1, device=x.device)[:, None]
+
+
 def half_of_length(m, x):
     t = x.shape[1]
     return x[:, : t // 2] + x[:, t - t // 2 :]
@@ -355,6 +370,9 @@ CODE = [
     Code(adaptive_max, lambda: {"conv": conv(3, 4)}, IMAGE, IMAGES),
     Code(stretched, lambda: {"first": nn.Linear(8, 4)}, SEQUENCE, SEQUENCES),
     Code(positions, lambda: {"table": nn.Parameter(torch.randn(20, 8))}, SEQUENCE, SEQUENCES),
+    Code(learned_positions, lambda: {"tokens": nn.Embedding(11, 6), "places": nn.Embedding(20, 6)}, (2, 5), [(3, 7), (1, 4), (2, 1)], 11),
+    Code(sinusoidal_positions, lambda: {"first": nn.Linear(8, 8)}, SEQUENCE, SEQUENCES),
+    Code(backwards, dict, SEQUENCE, SEQUENCES),
     Code(half_of_length, dict, SEQUENCE, SEQUENCES[:2]),
     Code(chunks, lambda: {"first": conv(3, 8)}, IMAGE, IMAGES),
     Code(class_token, lambda: {"token": nn.Parameter(torch.randn(1, 1, 3)), "first": nn.Linear(3, 4)}, IMAGE, IMAGES),

@@ -822,6 +822,7 @@ def change_a_view(x):
 
 
 PROBLEMS = [
+    (lambda x: x.sum((1, 2, 3)) * torch.arange(0, x.shape[0], 1.5).sum(), "arange: its step 1.5 is no integer"),
     (lambda x: x * 2 if x.sum() > 0 else x, "Inner: in inner (Function): __bool__ makes the graph depend on a tensor's values"),
     (lambda x: x * x.mean().item(), "Inner: in inner (Function): item makes the graph depend on a tensor's values"),
     (lambda x: x[x > 0].sum(), "Inner: in inner (Function): __getitem__: indexing by a tensor of 4 axes and dtype bool cannot be written"),

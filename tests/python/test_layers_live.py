@@ -3,6 +3,7 @@ and gives every bit back; LibTorch gives PyTorch's very bits. A new layer is tes
 
 import functools
 import json
+import re
 
 import numpy as np
 import pytest
@@ -117,7 +118,7 @@ class AllAtOnce:
         state = {}
         inputs = {}
         for i, sample in enumerate(samples):
-            own = json.loads(json.dumps(sample.architecture).replace('"batch"', f'"batch{i}"'))
+            own = json.loads(re.sub(r"\bbatch\b", f"batch{i}", json.dumps(sample.architecture)))
             for described, x in zip(own["inputs"], sample.inputs):
                 name = f"s{i}{described['name']}"
                 architecture["inputs"].append(described | {"name": name})

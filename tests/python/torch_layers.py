@@ -20,6 +20,11 @@ def sizes_of(x, sizes):
     return [len(x) if size == "batch" else size for size in sizes]
 
 
+def size_in(x, size):
+    """A number, or arithmetic on the batch's size."""
+    return eval(size, {"__builtins__": {}}, {"batch": len(x)}) if isinstance(size, str) else size
+
+
 def aligned(inputs, at_batch):
     """Keras's merge layers put axes of size 1 behind the batch."""
     rank = max(x.ndim for x in inputs)
@@ -131,6 +136,7 @@ FUNCTIONS |= {
     "amax": bounded(torch.amax, torch.maximum),
     "amin": bounded(torch.amin, torch.minimum),
     "bucketize": lambda x, *tensors, boundaries=None, **a: torch.bucketize(x, *tensors or [torch.tensor(boundaries)], **a),
+    "arange": lambda x, end, start=0, step=1, dtype="int64": torch.arange(size_in(x, start), size_in(x, end), step, dtype=getattr(torch, dtype)),
     "batch_norm": lambda x, mean=None, variance=None, *affine, **settings: F.batch_norm(x, mean, variance, *affine, training=mean is None, **settings),
     "instance_norm": lambda x, *statistics, **settings: F.instance_norm(x, *statistics, use_input_stats=not statistics, **settings),
     "layer_norm": lambda x, *operands, normalized_shape, **settings: F.layer_norm(x, sizes_of(x, normalized_shape), *operands, **settings),
@@ -481,10 +487,11 @@ def is_inexact(kind, attributes):
 def is_alone(kind, a):
     """Whether PyTorch says it by a function of its own."""
     of_a_constant = kind in ("div", "floor_divide") and "self" in a or "boundaries" in a
+    of_numbers = kind == "arange" and not any("batch" in str(value) for value in a.values())  # a constant
     reordered = kind == "einsum" and a["equation"].count(",") > 1  # PyTorch's Python chooses the order of the products
     of_sizes = kind == "cross" and "dim" not in a  # the first axis of three elements may be the batch
     of_keras = of_sizes or kind == "one_hot" and "dtype" in a or kind == "prod" and isinstance(a.get("dim"), list) or kind.startswith("cum") and a["dim"] is None
-    return not of_keras and kind not in COMPOSED and not COMPOSED_ARGUMENTS & set(a) and not of_a_constant and not reordered and a.get("mode") != "symmetric"
+    return not of_keras and not of_numbers and kind not in COMPOSED and not COMPOSED_ARGUMENTS & set(a) and not of_a_constant and not reordered and a.get("mode") != "symmetric"
 
 
 def function(kind):

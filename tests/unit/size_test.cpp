@@ -129,6 +129,18 @@ TEST_CASE("numbers and symbols", "[size]") {
   CHECK_THROWS_MATCHES(Size::symbol(""), MalformedFile, Message("expected the name of a size, found ''"));
 }
 
+TEST_CASE("a size that is divided and rounded up", "[size]") {
+  for (const std::int64_t number : {0, 1, 6, 7, 8, 9})
+    for (const std::int64_t divisor : {1, 2, 3, 8}) {
+      const std::int64_t rounded = number / divisor + (number % divisor != 0);
+      CHECK(Size(number).ceil_divide(divisor) == Size(rounded));
+      CHECK(Size::symbol("n").ceil_divide(divisor).bind({{"n", number}}) == Size(rounded));
+    }
+  CHECK(Size(-7).ceil_divide(2) == Size(-3));
+  CHECK((Size::symbol("n") * Size(4)).ceil_divide(2) == Size::symbol("n") * Size(2));
+  for (const std::int64_t divisor : {0, -2}) CHECK_THROWS_AS(Size::symbol("n").ceil_divide(divisor), MalformedFile);
+}
+
 TEST_CASE("binding can leave symbols open", "[size]") {
   const Size size = Size::parse("batch*((h + 1)//2) + 1");
   CHECK(size.bind({{"h", 8}}) == Size::parse("4*batch + 1"));

@@ -27,6 +27,7 @@ struct TorchCall {
   TorchValues inputs = {};                                       // in order
   std::map<std::string, torch::Tensor, std::less<>> named = {};  // by the names of the type's operands
   Symbols symbols = {};
+  torch::Device device = torch::kCPU;  // where the model computes, for what makes tensors of numbers alone
 
   /// The one of this name; undefined where the call leaves it out.
   torch::Tensor input(std::string_view name) const;

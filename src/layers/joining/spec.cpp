@@ -140,7 +140,7 @@ std::vector<Size> equal_parts(std::int64_t extent, std::int64_t length) {
 }
 
 std::vector<Size> chunks_of(std::int64_t chunks, const Size& size) {
-  const Size length = (size + Size(chunks - 1)).floor_divide(chunks);
+  const Size length = size.ceil_divide(chunks);
   if (const auto extent = size.value()) return equal_parts(*extent, std::max<std::int64_t>(1, *length.value()));
   check_number(chunks, size);
   // That there are so many is what a model relies on that names them all.
