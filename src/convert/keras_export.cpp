@@ -215,9 +215,18 @@ class KerasWriter {
       file_.extra_tensors.push_back({kOptimizerFolder + slot, exact->tensor});
       digests.set(slot, Json::Object{{"variable", variable}, {"digest", digest(rounded->tensor)}});
     }
+    std::set<std::string> trained;
+    for (const KerasBinding& binding : plan_.bindings)
+      if (binding.is_trained())
+        for (const KerasBinding::Source& source : binding.torch) trained.insert(source.name);
+    for (const auto& group : model_.architecture->ties)
+      if (std::ranges::any_of(group, [&](const std::string& name) { return trained.contains(name); }))
+        trained.insert(group.begin(), group.end());
+    // Keras has no state of what is frozen by now, or never used.
     for (const auto& [parameter, slots] : optimizer.slots)
-      if (const NamedTensor* step = find_tensor(slots, "step"))
-        file_.extra_tensors.push_back({kOptimizerFolder + parameter + "/step", step->tensor});
+      for (const NamedTensor& slot : slots)
+        if (slot.name == "step" || !trained.contains(parameter))
+          file_.extra_tensors.push_back({kOptimizerFolder + parameter + "/" + slot.name, slot.tensor});
     return Json::Object{{"kind", optimizer.kind},
                         {"hyperparameters", optimizer.hyperparameters},
                         {"groups", std::move(groups)},

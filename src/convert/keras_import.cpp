@@ -366,6 +366,15 @@ class KerasReader {
       model_.training = std::move(training);
   }
 
+  // State that Keras has no variables for.
+  std::vector<NamedTensor> kept_slots(const std::string& parameter) const {
+    const std::string folder = kOptimizerFolder + parameter + "/";
+    std::vector<NamedTensor> result;
+    for (const NamedTensor& tensor : file_.extra_tensors)
+      if (tensor.name.starts_with(folder)) result.push_back({tensor.name.substr(folder.size()), tensor.tensor});
+    return result;
+  }
+
   // The optimizer as PyTorch had it: its settings to the letter, and the state that Keras holds rounded.
   void restore_optimizer(const Json& settings, Optimizer& optimizer) {
     optimizer.kind = settings.at("kind").as_string();
@@ -381,6 +390,8 @@ class KerasReader {
     for (const Json& name : with_slots.as_array())
       if (auto found = optimizer.slots.find(name.as_string()); found != optimizer.slots.end())
         slots.insert(std::move(*found));
+      else if (std::vector<NamedTensor> kept = kept_slots(name.as_string()); !kept.empty())
+        slots.emplace(name.as_string(), std::move(kept));
     optimizer.slots = std::move(slots);
     for (auto& [parameter, kept] : optimizer.slots)
       for (NamedTensor& slot : kept) {

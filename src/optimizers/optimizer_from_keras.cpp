@@ -23,6 +23,26 @@ class FoundVariables {
 
   bool empty() const { return slots_.empty(); }
 
+  /// Whether it has all slots of a layer by their names.
+  bool has(const KerasBinding& binding, const std::vector<SlotMapping>& slots) const {
+    return std::ranges::all_of(slots, [&](const SlotMapping& slot) {
+      return std::ranges::all_of(binding.variables, [&](const std::string& variable) {
+        const std::string name = flat_path(plan_, binding, variable) + "_" + slot.keras;
+        return std::ranges::any_of(slots_,
+                                   [&](const NamedTensor* found) { return without_optimizer(found->name) == name; });
+      });
+    });
+  }
+
+  /// By their place, variables that are left over mean that others were taken for them.
+  void require_all_taken() const {
+    if (are_named_) return;
+    for (const auto& [suffix, position] : next_)
+      for (std::size_t i = position; i < slots_.size(); ++i)
+        if (slots_[i]->name.ends_with(suffix))
+          throw Unsupported("its variables have no names, and are more than the layers that are trained have");
+  }
+
   const Tensor& take(const KerasBinding& binding, const std::string& variable, const SlotMapping& slot) {
     const std::string suffix = "_" + slot.keras;
     if (are_named_) {
@@ -128,7 +148,7 @@ class TorchOptimizer {
     const std::vector<SlotMapping> slots = slots_in_use(*mapping_, result_.hyperparameters);
     FoundVariables found(keras_, plan_, slots);
     if (found.empty() && !mapping_->starts_with_state) return;
-    for_each_slot(plan_, slots, [&](const KerasBinding& binding, const SlotMapping& slot) {
+    const auto take = [&](const KerasBinding& binding, const SlotMapping& slot) {
       const std::vector<Tensor> tensors = found.empty() ? std::vector<Tensor>{} : from_variables(binding, slot, found);
       for (std::size_t i = 0; i < binding.torch.size(); ++i) {
         const KerasBinding::Source& source = binding.torch[i];
@@ -136,7 +156,13 @@ class TorchOptimizer {
                  found.empty() ? initial_slot(slot, result_.hyperparameters, weights_.find(source.name)->shape())
                                : to_torch(source.steps, {tensors[i]}).at(0));
       }
-    });
+    };
+    for_each_slot(plan_, slots, take);
+    found.require_all_taken();
+    // What was trained before it was frozen has state in PyTorch, too.
+    for (const KerasBinding& binding : plan_.bindings)
+      if (binding.trainable && binding.frozen && found.has(binding, slots))
+        for (const SlotMapping& slot : slots) take(binding, slot);
   }
 
   std::vector<Tensor> from_variables(const KerasBinding& binding, const SlotMapping& slot, FoundVariables& found) {

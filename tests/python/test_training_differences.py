@@ -283,3 +283,39 @@ def test_a_loss_that_is_no_number_stays(kept):
     assert notes_of(folder / "net.json", folder / "ck.pth", "-o", folder / "again.pth", "--checkpoint") == []
     found = torch.load(folder / "again.pth", weights_only=True)
     assert found["epoch"] == "last" and found["loss"] == [1.5, 1.25] and list(found) == list(state)
+
+
+@pytest.mark.parametrize("kind", ["adam", "sgd"])
+def test_what_was_frozen_after_training_keeps_its_state(kind, tmp_path):
+    make = {"adam": lambda: keras.optimizers.Adam(RATE), "sgd": lambda: keras.optimizers.SGD(RATE, momentum=0.9)}[kind]
+    keras.utils.set_random_seed(2)
+    model = keras.Sequential([keras.Input((LENGTH, IN)), L.Dense(3, name="a"), L.Dense(2, name="b")])
+    model.compile(make(), loss="mse")
+    model.optimizer.build(model.trainable_variables)
+    step_in_keras(model)
+    model.get_layer("a").trainable = False
+    model.save(tmp_path / "net.h5")
+    assert notes_of(tmp_path / "net.h5", "-o", tmp_path / "net.pth", "--checkpoint", "-o", tmp_path / "net.json") == []
+
+    checkpoint = torch.load(tmp_path / "net.pth", weights_only=True)
+    module = nn.Sequential()
+    module.add_module("a", nn.Linear(IN, 3))
+    module.add_module("b", nn.Linear(3, 2))
+    module.load_state_dict(checkpoint["model_state_dict"])
+    optimizer = (torch.optim.Adam if kind == "adam" else torch.optim.SGD)(module.parameters(), lr=RATE)
+    optimizer.load_state_dict(checkpoint["optimizer_state_dict"])
+    variables = {variable.path: variable.numpy() for variable in model.optimizer.variables}
+    for name, parameter in module.named_parameters():
+        path = name.replace(".weight", "_kernel").replace(".bias", "_bias")
+        (moment,) = [value for key, value in variables.items() if path in key and key.endswith("momentum")]
+        found = optimizer.state[parameter]["exp_avg" if kind == "adam" else "momentum_buffer"].numpy().T
+        np.testing.assert_allclose(found * (1 if kind == "adam" else -RATE), moment, rtol=1e-6)
+        assert np.abs(found).max() > 0
+
+    h5bridge("convert", tmp_path / "net.json", tmp_path / "net.pth", "-o", tmp_path / "back.h5", "--lossless")
+    h5bridge("convert", tmp_path / "back.h5", "-o", tmp_path / "again.pth", "--checkpoint")
+    again = torch.load(tmp_path / "again.pth", weights_only=True)["optimizer_state_dict"]["state"]
+    expected = checkpoint["optimizer_state_dict"]["state"]
+    assert list(again) == list(expected) == [0, 1, 2, 3]
+    for number, slots in expected.items():
+        assert list(again[number]) == list(slots) and all(torch.equal(again[number][slot], slots[slot]) for slot in slots)
