@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <iterator>
 
-#include "pytorch/file.h"
 #include "model/quoted.h"
 #include "optimizers/keras_settings.h"
 #include "passes/training_notes.h"
+#include "pytorch/file.h"
 
 namespace h5bridge {
 namespace {
@@ -56,8 +56,7 @@ void note_training(const Model& model, const SaveOptions& options, const std::st
 void note_training_run(const Model& model, Notes& notes) {
   const Optimizer& optimizer = *model.training->optimizer;
   std::ranges::move(left_out_by_torch(optimizer), std::back_inserter(notes));
-  if (optimizer.keras.empty() || !model.architecture) return;
-  std::ranges::move(unlike_in_training(*model.architecture, model.trainable), std::back_inserter(notes));
+  std::ranges::move(unlike_run_of_keras(model), std::back_inserter(notes));
 }
 
 }  // namespace h5bridge

@@ -7,6 +7,7 @@
 #include "facets/registry.h"
 #include "model/quoted.h"
 #include "passes/network_side.h"
+#include "passes/training_notes.h"
 
 namespace h5bridge {
 namespace {
@@ -27,6 +28,7 @@ class Comparison {
   std::vector<NetworkDifference> run() {
     compare_inputs();
     compare_training();
+    compare_regularisation();
     for (const auto& [name, calls] : a_.weighted())
       if (const auto& others = b_.calls_of(name); !others.empty()) compare_weighted(calls, others);
     compare_outputs();
@@ -110,6 +112,29 @@ class Comparison {
     if (in_a.size() != in_b.size())
       report(Certainty::InTraining, 0,
              "of layers that act in training alone, " + counted(in_a.size(), in_b.size(), "layer"));
+  }
+
+  // What Keras's training does for layers of one name, which no attribute says.
+  void compare_regularisation() {
+    for (const Node& node : a_.architecture().nodes) {
+      const Layer* other = b_.architecture().find_layer(node.layer);
+      if (!other) continue;
+      auto there = regularisation_of(*a_.architecture().find_layer(node.layer)), here = regularisation_of(*other);
+      std::set<std::string> keys;
+      for (const auto* side : {&there, &here})
+        for (const auto& [key, value] : *side) keys.insert(key);
+      for (const std::string& key : keys)
+        if (!is_same_regularisation(there[key], here[key]))
+          report(Certainty::InTraining, a_.place_of(node.name),
+                 layer_called(node.layer) + " has " + key + " " + in_both(worded(there[key]), worded(here[key])));
+    }
+  }
+
+  static std::string worded(const Json& value) {
+    const Json* class_name = value.is_object() ? value.find("class_name") : nullptr;
+    if (!class_name || !class_name->is_string()) return value.is_null() ? "none" : quoted(value);
+    const Json* config = value.find("config");
+    return shortened(class_name->as_string()) + (config ? " " + quoted(*config) : "");
   }
 
   void compare_weighted(const std::vector<const Node*>& a, const std::vector<const Node*>& b) {

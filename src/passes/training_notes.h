@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "h5bridge/architecture.h"
+#include "h5bridge/model.h"
 
 namespace h5bridge {
 
@@ -13,5 +13,20 @@ namespace h5bridge {
 /// state_dict's names) has all of the layer's parameters as frozen.
 std::vector<std::string> unlike_in_training(const Architecture& architecture,
                                             const std::map<std::string, bool>& trainable);
+
+/// What Keras's training adds to the loss for a layer, and does to its weights after a step: its regularizers and
+/// constraints, by their keys in its configuration ("kernel_regularizer"; "layer/cell/bias_constraint" in a wrapper).
+std::map<std::string, Json> regularisation_of(const Layer& layer);
+
+/// Whether two of their values are one, however the versions of Keras spell it.
+bool is_same_regularisation(const Json& a, const Json& b);
+
+/// A line that names all of it, with the layers that have it, and one for each layer that does nothing else; none where
+/// there is none.
+std::vector<std::string> regularisation_left_out(const Architecture& architecture,
+                                                 const std::map<std::string, bool>& trainable);
+
+/// Both, of a model that Keras trained and PyTorch trains on; none of any other.
+std::vector<std::string> unlike_run_of_keras(const Model& model);
 
 }  // namespace h5bridge

@@ -6,6 +6,7 @@
 #include "h5bridge/torch.h"
 #include "model/quoted.h"
 #include "optimizers/keras_settings.h"
+#include "passes/training_notes.h"
 #include "runtime/capture_optimizer.h"
 #include "runtime/optimizer_kinds.h"
 #include "runtime/torch_error.h"
@@ -173,8 +174,10 @@ std::unique_ptr<torch::optim::Optimizer> resumed_optimizer(const Model& model, M
   if (!model.training || !model.training->optimizer) throw UsageError("the model has no optimizer");
   const Optimizer& saved = *model.training->optimizer;
   const OptimizerKind& kind = kind_called(saved.kind);
-  if (notes)
-    for (std::string& note : left_out_by_torch(saved)) notes->push_back(std::move(note));
+  if (notes) {
+    std::ranges::move(left_out_by_torch(saved), std::back_inserter(*notes));
+    std::ranges::move(unlike_run_of_keras(model), std::back_inserter(*notes));
+  }
   const torch::NoGradGuard no_grad;
   const std::vector<OptimizerParamGroup> groups = groups_of(kind, saved, module);
   auto optimizer = torch_call("optimizer " + kind.name, [&] { return kind.make(groups); });

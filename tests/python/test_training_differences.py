@@ -319,3 +319,56 @@ def test_what_was_frozen_after_training_keeps_its_state(kind, tmp_path):
     assert list(again) == list(expected) == [0, 1, 2, 3]
     for number, slots in expected.items():
         assert list(again[number]) == list(slots) and all(torch.equal(again[number][slot], slots[slot]) for slot in slots)
+
+
+def regularised(folder, name="net.h5", frozen=False, plain=False):
+    """What Keras adds to the loss or does after a step, in a layer and in a wrapper's."""
+    settings = {} if plain else {"kernel_regularizer": keras.regularizers.L2(0.01), "bias_constraint": "non_neg"}
+    activity = {} if plain else {"activity_regularizer": keras.regularizers.L1(0.1)}
+    keras.utils.set_random_seed(2)
+    model = keras.Sequential(
+        [
+            keras.Input((LENGTH, IN), name="x"),
+            L.Bidirectional(L.GRU(OUT, **settings), name="core"),
+            L.Dense(3, name="a", trainable=not frozen, **settings),
+            L.Dense(2, name="b", trainable=not frozen, **activity),
+        ]
+    )
+    model.compile(keras.optimizers.SGD(RATE), loss="mse")
+    model.save(folder / name)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_regularizers_and_constraints_are_left_out_aloud(frozen, tmp_path):
+    regularised(tmp_path, frozen=frozen)
+    (note,) = notes_of(tmp_path / "net.h5", "-o", tmp_path / "net.pth", "--checkpoint", "-o", tmp_path / "net.json")
+    for setting in ["kernel_regularizer", "bias_constraint"]:
+        assert f'{setting} of "core"' + ("" if frozen else ', "a"') in note
+    assert ('"a"' not in note) == frozen
+    assert 'activity_regularizer of "b"' in note
+    assert "regularizer" in h5bridge("convert", tmp_path / "net.h5", "-o", tmp_path / "no.pth", "--checkpoint", "--lossless", status=4)
+    assert notes_of(tmp_path / "net.h5", "-o", tmp_path / "again.h5", "-o", tmp_path / "net.json", "--lossless") == []
+    assert notes_of(tmp_path / "net.h5", tmp_path / "net.json", "-o", tmp_path / "again.h5", "--lossless") == []  # as it is
+    assert notes_of(tmp_path / "net.json", tmp_path / "net.pth", "-o", tmp_path / "back.h5") == []
+    back, before = (keras.models.load_model(tmp_path / name, compile=False) for name in ["back.h5", "net.h5"])
+    assert back.get_layer("core").forward_layer.get_config() == before.get_layer("core").forward_layer.get_config()
+    assert all(back.get_layer(name).get_config() == before.get_layer(name).get_config() for name in "ab")
+
+
+def test_a_json_without_the_file_s_regularizers_trains_otherwise(tmp_path):
+    regularised(tmp_path)
+    regularised(tmp_path, "plain.h5", plain=True)
+    h5bridge("convert", tmp_path / "plain.h5", "-o", tmp_path / "plain.json")
+    (note,) = notes_of(tmp_path / "net.h5", tmp_path / "plain.json", "-o", tmp_path / "net.pth", "--no-optimizer")
+    assert "trained otherwise" in note and 'layer "core" has backward_layer/bias_constraint NonNeg' in note and "none there" in note
+    h5bridge("convert", tmp_path / "net.h5", tmp_path / "plain.json", "-o", tmp_path / "net.pth", "--no-optimizer", "--lossless", status=4)
+    h5bridge("convert", tmp_path / "plain.h5", tmp_path / "plain.json", "-o", tmp_path / "net.pth", "--no-optimizer", "--lossless")
+
+
+def test_a_layer_that_only_adds_to_the_loss_is_said(tmp_path):
+    model = keras.Sequential([keras.Input((IN,)), L.ActivityRegularization(l2=0.25, name="extra"), L.Dense(2, name="c")])
+    model.compile(keras.optimizers.SGD(RATE), loss="mse")
+    model.save(tmp_path / "net.h5")
+    (note,) = notes_of(tmp_path / "net.h5", "-o", tmp_path / "net.pth", "--checkpoint", "-o", tmp_path / "net.json")
+    assert "l2 = 0.25" in note and '"extra"' in note and "loss" in note
+    assert notes_of(tmp_path / "net.json", tmp_path / "net.pth", "-o", tmp_path / "back.h5", "--lossless") == []

@@ -118,12 +118,12 @@ struct KerasSample {
 
 /// Where a difference in training is worth a line.
 enum class Matters {
-  Always,         // trained anew, the network is another one
-  ToATrainingRun  // it only keeps a run that goes on in the other framework from going on alike
+  Always,          // in Keras; trained anew, the network is another one
+  ToATrainingRun,  // it only keeps a run that goes on in the other framework from going on alike
+  InPyTorch        // likewise, and it is PyTorch that has no word for it
 };
 
-/// What a setting means in training, where that is not so in Keras, which has no word for it. It is written without,
-/// and said.
+/// What a setting means in training, where one framework has no word for it. It is written without, and said.
 struct UnsaidSetting {
   std::string attribute;
   std::function<bool(const Attributes&)> is_on;
@@ -213,7 +213,7 @@ Json::Object config_of(const KerasMapping& mapping, const Layer& layer);
 std::optional<Layer> layer_from_config(const KerasMapping& mapping, const Json::Object& config,
                                        const std::vector<SymbolicShape>& inputs);
 
-/// What is unsaid of a layer in Keras, a line each: "layer \"tokens\" (Embedding): padding_idx = 0: ...".
+/// What is unsaid of a layer, a line each: "layer \"tokens\" (Embedding): padding_idx = 0: ...".
 std::vector<std::string> unsaid_settings(const Layer& layer, Matters matters);
 
 }  // namespace h5bridge

@@ -80,6 +80,14 @@ KerasMapping gaussian(const std::string& class_name, const std::string& strength
           .samples = {{"strength", {{strength, 0.3}, {"seed", 5}}, {{3, 7}}}}};
 }
 
+UnsaidSetting added_to_the_loss(const std::string& factor, const std::string& what) {
+  return {
+      .attribute = factor,
+      .is_on = [factor](const Attributes& a) { return a.number(factor) != 0; },
+      .becomes = "Keras adds as many times the " + what + " of its input to the loss, in PyTorch that is yours to do",
+      .matters = Matters::InPyTorch};
+}
+
 }  // namespace
 
 std::vector<KerasMapping> keras_mappings() {
@@ -97,6 +105,7 @@ std::vector<KerasMapping> keras_mappings() {
        .class_name = "ActivityRegularization",
        .attributes = {{"l1", "l1", spelling::number()}, {"l2", "l2", spelling::number()}},
        .passes_mask = true,
+       .unsaid = {added_to_the_loss("l1", "absolute values"), added_to_the_loss("l2", "squares")},
        .samples = {{"plain", {{"l1", 0.1}, {"l2", 0.2}}, {{3, 7}}}}},
   };
 }
