@@ -6,6 +6,7 @@
 #include "cli/output.h"
 #include "convert/arrays.h"
 #include "model/numbers.h"
+#include "passes/mixed_precision.h"
 #include "passes/presentation.h"
 
 namespace h5bridge::cli {
@@ -66,6 +67,7 @@ ExitStatus run_model(const RunCommand& options) {
   const Model model = load(options.sources.sources, options.sources.load);
   print_notes(options.common, model.notes);
   const Presentation looks = presentation_of(model, options.running.layout.value_or(model.framework));
+  print_notes(options.common, mixed_precision_left_out(*model.architecture));
   if (!options.output.empty()) check_array_path(options.output, looks.outputs.size());
   const std::vector<NamedTensor> inputs = named_for(read_arrays(options.running.inputs), looks.inputs, "input");
   const std::vector<NamedTensor> outputs = make_runner(model, options.running.run_options(options.common))->run(inputs);

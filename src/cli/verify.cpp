@@ -4,7 +4,8 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "convert/arrays.h"
-#include "keras/plan.h"
+#include "facets/keras/plan.h"
+#include "passes/mixed_precision.h"
 #include "passes/presentation.h"
 
 namespace h5bridge::cli {
@@ -45,6 +46,7 @@ ExitStatus verify_model(const VerifyCommand& options) {
   const Model model = load(options.sources.sources, options.sources.load);
   print_notes(options.common, model.notes);
   const Presentation looks = presentation_of(model, options.running.layout.value_or(model.framework));
+  print_notes(options.common, mixed_precision_left_out(*model.architecture));
   const std::vector<NamedTensor> inputs = named_for(read_arrays(options.running.inputs), looks.inputs, "input");
   // A name that no output has is a mistake; an array too many is an output that is not there.
   std::vector<NamedTensor> arrays = read_arrays(options.expected);

@@ -82,6 +82,7 @@ void write_torch(const Model& model, const std::string& path, const SaveOptions&
     throw Unsupported("the optimizer " + torch.training->optimizer->kind +
                       ", or the schedule of its learning rate, has no PyTorch counterpart yet");
   note_missing_unused(torch, notes);
+  note_precision(torch, notes);
   if (options.checkpoint && torch.architecture) require_numbers(*torch.training->optimizer, *torch.architecture);
   if (options.checkpoint) {
     note_training_run(torch, notes);
@@ -99,6 +100,7 @@ void write_safetensors_file(const Model& model, const std::string& path, const S
   if (model.weights.empty() && !needs_no_weights(model)) throw UsageError("needs weights, and the sources have none");
   const Model torch = to_data_format(model, DataFormat::ChannelsFirst);
   note_missing_unused(torch, notes);
+  note_precision(torch, notes);
   note_training(torch, options, "", notes);
   write_stream(path, [&](std::ostream& out) { write_safetensors(torch, out); });
 }

@@ -5,6 +5,7 @@
 
 #include "model/quoted.h"
 #include "optimizers/keras_settings.h"
+#include "passes/mixed_precision.h"
 #include "passes/training_notes.h"
 #include "pytorch/file.h"
 
@@ -28,6 +29,11 @@ void note_missing_unused(const Model& model, Notes& notes) {
     notes.push_back("without " + joined(missing) +
                     ", which the network does not compute with and the sources do not hold: "
                     "load_state_dict(..., strict=False) leaves a module its own");
+}
+
+void note_precision(const Model& model, Notes& notes) {
+  if (model.framework != Framework::Keras || !model.architecture) return;
+  std::ranges::move(mixed_precision_left_out(*model.architecture), std::back_inserter(notes));
 }
 
 void note_entries(const Model& model, Entries which, Notes& notes) {

@@ -10,6 +10,9 @@ namespace h5bridge {
 /// Names of the state_dict that nothing computes with, where the sources do not hold their tensors.
 void note_missing_unused(const Model& model, Notes& notes);
 
+/// Keras's mixed precision, where the model comes from there.
+void note_precision(const Model& model, Notes& notes);
+
 /// The checkpoint's further entries that a destination has no place for: those that are no plain data, or all.
 enum class Entries { NotPlain, All };
 void note_entries(const Model& model, Entries which, Notes& notes);

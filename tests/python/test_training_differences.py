@@ -2,6 +2,7 @@
 real PyTorch and real Keras."""
 
 import json
+import subprocess
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from torch import nn
 
 from keras_helpers import keras
-from program import h5bridge, needs_program
+from program import PROGRAM, h5bridge, needs_libtorch, needs_program
 from torch_helpers import export_architecture
 
 pytestmark = needs_program
@@ -372,3 +373,25 @@ def test_a_layer_that_only_adds_to_the_loss_is_said(tmp_path):
     (note,) = notes_of(tmp_path / "net.h5", "-o", tmp_path / "net.pth", "--checkpoint", "-o", tmp_path / "net.json")
     assert "l2 = 0.25" in note and '"extra"' in note and "loss" in note
     assert notes_of(tmp_path / "net.json", tmp_path / "net.pth", "-o", tmp_path / "back.h5", "--lossless") == []
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float16", "float32"])
+def test_mixed_precision_is_said_to_be_left_out(policy, tmp_path):
+    keras.utils.set_random_seed(2)
+    layers = [L.Conv1D(3, 2, dtype=policy, name="a"), L.Dense(3, dtype=policy, name="b")]
+    model = keras.Sequential([keras.Input((LENGTH, IN)), *layers])
+    model.save(tmp_path / "net.h5")
+    np.save(tmp_path / "x.npy", inputs().astype("float16" if policy == "float16" else "float32"))
+    np.save(tmp_path / "y.npy", keras.ops.convert_to_numpy(model(inputs(), training=False)))
+    is_mixed = policy.startswith("mixed")
+
+    commands = [["convert", tmp_path / "net.h5", "-o", tmp_path / "net.pth"], ["convert", tmp_path / "net.h5", "-o", tmp_path / "net.safetensors"]]
+    if needs_libtorch.args[0] is False:
+        commands.append(["run", tmp_path / "net.h5", "--input", tmp_path / "x.npy"])
+        commands.append(["verify", tmp_path / "net.h5", "--input", tmp_path / "x.npy", "--expect", tmp_path / "y.npy", "--atol", "0.1"])
+    for arguments in commands:
+        done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True)
+        notes = [line for line in done.stderr.splitlines() if "note:" in line and policy in line and "2 layers" in line]
+        assert done.returncode == 0 and len(notes) == is_mixed, done.stderr
+    h5bridge("convert", tmp_path / "net.h5", "-o", tmp_path / "net.pth", "--lossless", status=4 if is_mixed else 0)
+    h5bridge("convert", tmp_path / "net.h5", "-o", tmp_path / "again.h5", "-o", tmp_path / "net.json", "--lossless")

@@ -1,0 +1,15 @@
+// Keras's mixed precision: layers whose dtype policy has them compute in another type than that of their weights.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "h5bridge/architecture.h"
+
+namespace h5bridge {
+
+/// A line where layers have such a policy ("mixed_float16"), which neither PyTorch's modules nor ours follow; else
+/// none.
+std::vector<std::string> mixed_precision_left_out(const Architecture& architecture);
+
+}  // namespace h5bridge
