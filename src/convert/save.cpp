@@ -79,8 +79,8 @@ void write_torch(const Model& model, const std::string& path, const SaveOptions&
                       (model.optimizer_left_out.empty() ? "the sources have none"
                                                         : "it cannot be kept: " + model.optimizer_left_out));
   if (options.checkpoint && torch.training->optimizer->groups.empty())
-    throw Unsupported("the optimizer " + torch.training->optimizer->kind +
-                      ", or the schedule of its learning rate, has no PyTorch counterpart yet");
+    throw Unsupported(why_not_in_torch(*torch.training->optimizer) +
+                      "; --no-optimizer in place of --checkpoint leaves the optimizer out");
   note_missing_unused(torch, notes);
   note_precision(torch, notes);
   if (options.checkpoint && torch.architecture) require_numbers(*torch.training->optimizer, *torch.architecture);

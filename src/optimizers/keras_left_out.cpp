@@ -7,6 +7,7 @@
 #include "model/quoted.h"
 #include "model/same_value.h"
 #include "optimizers/keras_optimizer.h"
+#include "optimizers/keras_schedules.h"
 #include "optimizers/keras_settings.h"
 
 namespace h5bridge {
@@ -208,6 +209,18 @@ std::vector<std::string> left_out_by_keras(const OptimizerMapping& mapping, cons
   const Json* before = settings.own ? travelling_keras(optimizer)->at("config").find("epsilon") : nullptr;
   if (epsilon && !(before && same_value(*before, *epsilon))) note_epsilon(mapping, *epsilon, notes);
   return notes;
+}
+
+std::string why_not_in_torch(const Optimizer& optimizer) {
+  if (!optimizer_mapping_of_keras(optimizer.kind, optimizer.keras))
+    return "the optimizer " + shortened(optimizer.kind) + " has no PyTorch counterpart yet";
+  if (const Json* rate = optimizer.keras.find("learning_rate");
+      rate && rate->is_object() && !scheduled_rate(*rate, std::int64_t{0})) {
+    const Json* class_name = rate->find("class_name");
+    return "the schedule " + (class_name ? quoted(*class_name) : "") +
+           " of the optimizer's learning rate is none of Keras's own and has no PyTorch counterpart";
+  }
+  return "the optimizer's state is that of weights that are products of PyTorch's, which have none from it";
 }
 
 std::vector<std::string> left_out_by_torch(const Optimizer& optimizer) {

@@ -43,6 +43,10 @@ std::vector<std::string> left_out_by_keras(const OptimizerMapping& mapping, cons
 /// Of an optimizer that came from Keras: the settings that PyTorch has no place for, a line each.
 std::vector<std::string> left_out_by_torch(const Optimizer& optimizer);
 
+/// Of an optimizer that came from Keras and has no groups, as PyTorch has nothing like it: what it is that has no
+/// counterpart.
+std::string why_not_in_torch(const Optimizer& optimizer);
+
 /// The members of Keras's configuration that say what one step is the sum of.
 std::int64_t accumulations_of(const Json::Object& config);
 

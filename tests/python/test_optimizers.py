@@ -70,7 +70,7 @@ def train_keras(model, seed):
             model.optimizer.apply([v.value.grad for v in variables], variables)
 
 
-RESUMING = re.search(r"```python\n(import h5py\nimport keras\n\nmodel = keras.models.load_model.*?)```", (ROOT / "README.md").read_text(), re.S)[1]
+RESUMING = re.search(r"```python\n([^`]*?import h5py\nimport keras\n\nmodel = keras.models.load_model.*?)```", (ROOT / "README.md").read_text(), re.S)[1]
 
 
 def load_whole(path):
@@ -393,8 +393,16 @@ def test_a_schedule_of_the_user_s_is_refused(tmp_path):
             return {"initial_learning_rate": 0.1, "decay_steps": 5, "alpha": 0.0}
 
     small_keras(tmp_path, O.SGD(CosineDecay()))
-    assert "schedule" in h5bridge("convert", tmp_path / "model.h5", "-o", tmp_path / "ck.pth", "--checkpoint", status=4)
+    message = h5bridge("convert", tmp_path / "model.h5", "-o", tmp_path / "ck.pth", "--checkpoint", status=4)
+    assert 'the schedule "CosineDecay"' in message and "--no-optimizer" in message
     h5bridge("convert", tmp_path / "model.h5", "-o", tmp_path / "plain.pth")
+
+
+def test_an_optimizer_that_pytorch_does_not_have_is_refused(tmp_path):
+    small_keras(tmp_path, O.Lion())
+    message = h5bridge("convert", tmp_path / "model.h5", "-o", tmp_path / "ck.pth", "--checkpoint", status=4)
+    assert "the optimizer Lion has no PyTorch" in message and "schedule" not in message and "--no-optimizer" in message
+    h5bridge("convert", tmp_path / "model.h5", "-o", tmp_path / "plain.pth", "--no-optimizer")
 
 
 def test_keras_s_accumulators_start_in_pytorch_where_they_would(tmp_path):
