@@ -9,6 +9,7 @@
 #include "passes/layout.h"
 #include "passes/presentation.h"
 #include "passes/shapes.h"
+#include "passes/types.h"
 
 namespace h5bridge::cli {
 namespace {
@@ -47,6 +48,15 @@ Rows port_rows(const std::vector<Presentation::Port>& ports) {
   return rows;
 }
 
+/// Numbers of the model's own precision are what is expected of a layer.
+std::string listed(const std::vector<TensorType>& types) {
+  std::string result;
+  for (const TensorType& type : types)
+    result += (result.empty() ? "" : ", ") + to_string(type.shape) +
+              (is_floating_point(type.dtype) ? "" : " " + std::string(name_of(type.dtype)));
+  return result;
+}
+
 /// Inputs and outputs as the files' own framework has them, then every call with the shapes of its outputs.
 void print_architecture(const Inspection& inspection) {
   const DataFormat format = presented_format(*inspection.architecture, inspection.framework);
@@ -54,6 +64,7 @@ void print_architecture(const Inspection& inspection) {
   Model model;
   model.architecture = inspection.architecture;
   model.framework = inspection.framework;
+  for (const InspectedTensor& item : inspection.tensors) model.weights.set(item.name, item.tensor);
   const Presentation looks = presentation_of(model);
   print_line(std::string("layout: ") + (format == DataFormat::ChannelsFirst ? "channels_first" : "channels_last"));
   print_table("inputs:", port_rows(looks.inputs));
@@ -62,15 +73,12 @@ void print_architecture(const Inspection& inspection) {
   std::map<std::string, std::int64_t> counts;
   for (const NamedParameter& parameter : parameters_of(architecture))
     counts[parameter.name.substr(0, parameter.name.rfind('.'))] += element_count(parameter.spec.shape);
-  const Shapes shapes = infer_shapes(architecture);
+  const Types types = infer_types(architecture);
   Rows rows;
   for (const Node& node : architecture.nodes) {
-    std::string outputs;
-    for (const SymbolicShape& shape : shapes.outputs_of(node.name))
-      outputs += (outputs.empty() ? "" : ", ") + to_string(shape);
     const std::int64_t count = node.name == node.layer ? counts[node.layer] : 0;
-    rows.push_back(
-        {node.name, architecture.layer_of(node).type, outputs, count == 0 ? "" : std::to_string(count) + " elements"});
+    rows.push_back({node.name, architecture.layer_of(node).type, listed(types.outputs_of(node.name)),
+                    count == 0 ? "" : std::to_string(count) + " elements"});
   }
   print_table("layers, with the shapes of their outputs:", rows);
 }

@@ -4,7 +4,7 @@
 #include <set>
 
 #include "h5bridge/error.h"
-#include "passes/shapes.h"
+#include "passes/types.h"
 
 namespace h5bridge {
 namespace {
@@ -47,10 +47,13 @@ std::vector<std::string> output_names(const Model& model) {
   return names;
 }
 
+Types types_of(const Model& model) { return infer_types(*model.architecture, common_float(model.weights)); }
+
 // What was recorded when the model left Keras.
-Presentation recorded_presentation(const Architecture& architecture, const Json& record) {
+Presentation recorded_presentation(const Model& model, const Json& record) {
+  const Architecture& architecture = *model.architecture;
+  const Types types = types_of(model);
   Presentation result;
-  const Shapes shapes = infer_shapes(architecture);
   for (const Input& input : architecture.inputs) {
     const auto axes = recorded_axes(record.at("inputs").at(input.name), input.shape.size());
     result.inputs.push_back({input.name, permuted(input.shape, axes), input.dtype, axes});
@@ -60,9 +63,9 @@ Presentation recorded_presentation(const Architecture& architecture, const Json&
     throw MalformedFile("has " + std::to_string(outputs.size()) + " outputs, expected " +
                         std::to_string(architecture.outputs.size()));
   for (std::size_t i = 0; i < outputs.size(); ++i) {
-    const SymbolicShape& shape = shapes.of(architecture.outputs[i].value);
-    const auto axes = recorded_axes(outputs[i].at("axes"), shape.size());
-    result.outputs.push_back({outputs[i].at("name").as_string(), permuted(shape, axes), DType::Float32, axes});
+    const TensorType& type = types.of(architecture.outputs[i].value);
+    const auto axes = recorded_axes(outputs[i].at("axes"), type.shape.size());
+    result.outputs.push_back({outputs[i].at("name").as_string(), permuted(type.shape, axes), type.dtype, axes});
   }
   return result;
 }
@@ -86,7 +89,7 @@ Presentation presentation_of(const Model& model, Framework framework) {
   const bool keras = framework == Framework::Keras;
   if (const Json* record = architecture.keras.find(kPresented); record && keras)
     return in_file("\"presented\" of the architecture", [&] {
-      Presentation result = recorded_presentation(architecture, *record);
+      Presentation result = recorded_presentation(model, *record);
       if (model.framework == Framework::Keras) return result;
       const std::vector<std::string> names = output_names(model);
       for (std::size_t i = 0; i < names.size(); ++i) result.outputs[i].name = names[i];
@@ -94,16 +97,16 @@ Presentation presentation_of(const Model& model, Framework framework) {
     });
   const LayoutChange change = change_layout(architecture, presented_format(architecture, framework), framework);
   const std::vector<std::string> names = output_names(model);
+  const Types types = types_of(model);
   Presentation result;
-  const Shapes shapes = infer_shapes(architecture);
   for (const Input& input : architecture.inputs) {
     const auto& axes = change.inputs.at(input.name);
     result.inputs.push_back({input.name, permuted(input.shape, axes), input.dtype, axes});
   }
   for (std::size_t i = 0; i < architecture.outputs.size(); ++i) {
     const auto& axes = change.outputs[i];
-    result.outputs.push_back(
-        {names[i], permuted(shapes.of(architecture.outputs[i].value), axes), DType::Float32, axes});
+    const TensorType& type = types.of(architecture.outputs[i].value);
+    result.outputs.push_back({names[i], permuted(type.shape, axes), type.dtype, axes});
   }
   return result;
 }

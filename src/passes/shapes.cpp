@@ -6,9 +6,9 @@
 
 #include "facets/registry.h"
 #include "h5bridge/error.h"
-#include "model/architecture_index.h"
 #include "model/node_values.h"
 #include "model/quoted.h"
+#include "passes/types.h"
 
 namespace h5bridge {
 namespace {
@@ -80,27 +80,16 @@ const SymbolicShape& Shapes::of(const Value& value) const {
 
 const std::vector<SymbolicShape>& Shapes::outputs_of(const std::string& node) const { return outputs_.at(node); }
 
-std::vector<SymbolicShape> input_shapes(const Shapes& shapes, const Node& node) {
-  std::vector<SymbolicShape> result;
-  for (const Value& value : node.inputs) result.push_back(shapes.of(value));
-  return result;
-}
-
 Shapes infer_shapes(const Architecture& architecture) {
+  const Types types = infer_types(architecture);
   Shapes shapes;
-  const ArchitectureIndex index(architecture);
-  for (const Input& input : architecture.inputs) shapes.set(input.name, {input.shape});
-  for (const Node& node : architecture.nodes) {
-    const Layer& layer = index.layer_of(node);
-    try {
-      shapes.set(node.name, Registry::instance().type_of(layer).shapes(layer.attributes, input_shapes(shapes, node)));
-    } catch (const Error& error) {
-      rethrow_in_file(error, describe(layer));
-    }
-  }
-  for (const Node& node : architecture.nodes)
-    for (const auto& [name, value] : node.named_inputs) shapes.of(value);
-  for (const Output& output : architecture.outputs) shapes.of(output.value);
+  const auto take = [&](const std::string& node) {
+    std::vector<SymbolicShape> outputs;
+    for (const TensorType& type : types.outputs_of(node)) outputs.push_back(type.shape);
+    shapes.set(node, std::move(outputs));
+  };
+  for (const Input& input : architecture.inputs) take(input.name);
+  for (const Node& node : architecture.nodes) take(node.name);
   return shapes;
 }
 

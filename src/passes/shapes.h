@@ -26,10 +26,8 @@ class Shapes {
   std::map<std::string, std::vector<SymbolicShape>> outputs_;
 };
 
-/// Throws MalformedFile naming the layer whose input does not fit.
+/// Those of infer_types (passes/types.h): throws MalformedFile naming the layer whose input does not fit.
 Shapes infer_shapes(const Architecture& architecture);
-
-std::vector<SymbolicShape> input_shapes(const Shapes& shapes, const Node& node);
 
 /// The architecture itself, after check_graph and infer_shapes have found nothing wrong with it.
 Architecture checked(Architecture architecture);

@@ -25,7 +25,8 @@ Model skeleton_of(const Model& model) {
   const std::set<std::string> held = tensor_names(*model.architecture);
   Model result = model;
   result.weights = {};
-  for (const auto& [name, tensor] : model.weights) result.weights.add(name, held.contains(name) ? Tensor() : tensor);
+  for (const auto& [name, tensor] : model.weights)
+    result.weights.add(name, held.contains(name) ? Tensor(tensor.dtype(), {0}, bytes_in_memory({})) : tensor);
   if (result.training && result.training->optimizer)
     std::erase_if(result.training->optimizer->slots, [&](const auto& slots) { return held.contains(slots.first); });
   return result;

@@ -396,6 +396,28 @@ def test_inspect_architecture_and_checkpoint(h5bridge, net):
         assert part in text
 
 
+def test_inspect_element_types(h5bridge, tmp_path):
+    """Of what is not of the weights' precision; the rules themselves are LibTorch's (tests/torch/dtypes_test.cpp)."""
+    document = {
+        "h5bridge": 1,
+        "inputs": [{"name": "x", "shape": ["batch", 8]}],
+        "layers": [
+            {"name": "fc", "type": "Linear", "attributes": {"in_features": 8, "out_features": 5}},
+            {"name": "best", "type": "topk", "attributes": {"k": 2}},
+        ],
+        "outputs": ["best", "best:1", "fc"],
+    }
+    (tmp_path / "best.json").write_text(json.dumps(document))
+    lines = [line.split() for line in h5bridge("inspect", "best.json").stdout.splitlines()]
+    assert ["output", "(batch,", "2)", "float32"] in lines
+    assert ["output_1", "(batch,", "2)", "int64"] in lines
+    assert ["best", "topk", "(batch,", "2),", "(batch,", "2)", "int64"] in lines
+    weights = {"fc.weight": torch.zeros(5, 8, dtype=torch.float16), "fc.bias": torch.zeros(5, dtype=torch.float16)}
+    torch.save(weights, tmp_path / "best.pth")
+    lines = [line.split() for line in h5bridge("inspect", "best.json", "best.pth").stdout.splitlines()]
+    assert ["output", "(batch,", "2)", "float16"] in lines and ["output_1", "(batch,", "2)", "int64"] in lines
+
+
 def test_inspect_keras(h5bridge, net_h5):
     document = inspected(h5bridge, net_h5)
     assert document["format"] == "keras-h5" and document["architecture"]["name"] == "Net"

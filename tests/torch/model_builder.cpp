@@ -16,9 +16,10 @@ Weights random_weights(const Architecture& architecture) {
       const torch::Tensor values = parameter.name == "running_var" || parameter.name == "variance"
                                        ? torch::rand(parameter.shape) + 0.5
                                        : random(parameter.shape);
-      result.add(
-          tensor_name(layer.name, parameter.name),
-          from_torch(is_floating_point(parameter.dtype) ? values : torch::zeros(parameter.shape, torch::kInt64)));
+      result.add(tensor_name(layer.name, parameter.name),
+                 from_torch(is_floating_point(parameter.dtype)
+                                ? values
+                                : torch::zeros(parameter.shape, scalar_type_of(parameter.dtype))));
     }
   return result;
 }

@@ -67,6 +67,40 @@ TEST_CASE("what left Keras is PyTorch's, and leaves no second time") {
   CHECK(keras_original(model_of(torch))->architecture == over_rows());
 }
 
+TEST_CASE("outputs have the element types that are computed") {
+  Architecture architecture = ArchitectureBuilder(batch_of({8}))
+                                  .layer("fc", "Linear", {{"in_features", 8}, {"out_features", 3}})
+                                  .layer("class", "argmax", {{"dim", -1}})
+                                  .layer("sure", "gt", {{"other", 0.5}}, {"fc"})
+                                  .output("fc")
+                                  .output("class")
+                                  .output("sure")
+                                  .build();
+  const auto dtypes = [](const Model& model, Framework framework) {
+    std::vector<DType> result;
+    for (const Presentation::Port& port : presentation_of(model, framework).outputs) result.push_back(port.dtype);
+    return result;
+  };
+  Model model = model_of(architecture);
+  for (const Framework framework : {Framework::Torch, Framework::Keras})
+    CHECK(dtypes(model, framework) == std::vector{DType::Float32, DType::Int64, DType::Bool});
+  const Tensor half(DType::Float16, {1}, bytes_in_memory(std::vector<std::byte>(2)));
+  model.weights.add("fc.weight", half);  // what the model is kept in is what it computes in
+  CHECK(dtypes(model, Framework::Torch) == std::vector{DType::Float16, DType::Int64, DType::Bool});
+  model.weights.add("fc.bias", Tensor());  // of float32: no one type
+  CHECK(dtypes(model, Framework::Torch).front() == DType::Float32);
+}
+
+TEST_CASE("the record of Keras's outputs keeps their element types") {
+  Architecture keras = over_rows();
+  keras.layers.push_back({"places", "argmax", attributes_from_json(*Registry::instance().find("argmax"), {}, ""), {}});
+  keras.nodes.push_back({"places", "places", {{"rows"}}, {}});
+  keras.outputs.push_back({"", {"places"}});
+  const Presentation shown = presentation_of(model_of(architecture_for_torch(keras)), Framework::Keras);
+  CHECK(shown.outputs.at(0).dtype == DType::Float32);
+  CHECK(shown.outputs.at(2).dtype == DType::Int64);
+}
+
 TEST_CASE("a record of Keras's inputs and outputs that does not fit the architecture is malformed") {
   Architecture torch = architecture_for_torch(over_rows());
   const auto with = [&](Json outputs) {

@@ -155,6 +155,30 @@ std::vector<SymbolicShape> Sample::open_inputs() const {
   return result;
 }
 
+namespace {
+
+TensorType type_of(const ParameterSpec& spec, std::optional<DType> floats) {
+  return {is_floating_point(spec.dtype) ? floats.value_or(spec.dtype) : spec.dtype,
+          {spec.shape.begin(), spec.shape.end()}};
+}
+
+}  // namespace
+
+std::vector<TensorType> LayerType::outputs(const Attributes& settings, const std::vector<TensorType>& inputs,
+                                           std::optional<DType> floats) const {
+  std::vector<SymbolicShape> input_shapes;
+  for (const TensorType& input : inputs) input_shapes.push_back(input.shape);
+  std::vector<TensorType> tensors;
+  for (const ParameterSpec& parameter : parameters(settings)) tensors.push_back(type_of(parameter, floats));
+  const std::vector<DTypeRule> rules = dtypes.of(settings);
+  std::vector<TensorType> result;
+  for (SymbolicShape& shape : shapes(settings, input_shapes)) {
+    const DTypeRule& rule = rules.at(std::min(result.size(), rules.size() - 1));
+    result.push_back({dtype_by(rule, settings, inputs, tensors), std::move(shape)});
+  }
+  return result;
+}
+
 const AttributeSpec* LayerType::find_attribute(std::string_view attribute) const {
   const auto found = std::find_if(attributes.begin(), attributes.end(),
                                   [&](const AttributeSpec& spec) { return spec.name == attribute; });

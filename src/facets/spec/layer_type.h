@@ -1,5 +1,5 @@
-// What a layer type is: its attributes, parameters, shapes and behaviour under a change of layout. A family's spec.cpp
-// makes these; the JSON Schema, docs/layers.md and the registry-driven tests are generated from them.
+// What a layer type is: its attributes, parameters, shapes, element types and behaviour under a change of layout. A
+// family's spec.cpp makes these; the JSON Schema, docs/layers.md and the registry-driven tests are generated from them.
 #pragma once
 
 #include <functional>
@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "facets/spec/dtype_rule.h"
 #include "facets/spec/layout_rule.h"
 #include "h5bridge/architecture.h"
 #include "h5bridge/tensor.h"
@@ -114,6 +115,8 @@ class LayerType {
   };
   /// Shapes of the outputs, from those of the inputs; throws MalformedFile where they do not fit.
   std::function<std::vector<SymbolicShape>(const Attributes&, const std::vector<SymbolicShape>&)> shapes = same_shape;
+  /// Element types of the outputs, likewise.
+  DTypeRules dtypes = promotes();
   Integers integers = Integers::Stay;
   bool is_identity = false;  // in evaluation, whatever its attributes say
   Choice choice = {};
@@ -127,6 +130,10 @@ class LayerType {
   const AttributeSpec* find_attribute(std::string_view attribute) const;
   /// All attributes at their defaults; required ones are missing.
   Attributes defaults() const;
+  /// Shapes and element types of the outputs of a call. `floats`: what the layer's floating-point tensors have, where
+  /// it is not what the type declares.
+  std::vector<TensorType> outputs(const Attributes& settings, const std::vector<TensorType>& inputs,
+                                  std::optional<DType> floats = {}) const;
 
   static std::vector<SymbolicShape> same_shape(const Attributes&, const std::vector<SymbolicShape>& inputs) {
     return {inputs.at(0)};

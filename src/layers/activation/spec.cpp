@@ -110,6 +110,11 @@ const std::map<std::string, std::function<std::optional<Layer>(const Attributes&
      }},
 };
 
+std::vector<DTypeRule> dtypes_of_relu(const Attributes& a) {
+  const bool computes = !a.is_none("max_value") || a.number("negative_slope") != 0;
+  return {computes ? keeps().at_least_float() : keeps()};
+}
+
 LayerType threshold() {
   LayerType type = elementwise("Threshold", "x where above the threshold, else the value");
   type.attributes = {required_scalar("threshold", "the threshold"), required_scalar("value", "the value")};
@@ -184,6 +189,9 @@ std::vector<LayerType> layer_types() {
     // All but those that only choose between x and a number.
     if (type.name != "ReLU" && type.name != "Hardtanh" && type.name != "Threshold" && type.name != "Identity")
       type.integers = Integers::BecomeFloats;
+    if (type.name == "ReLU") type.dtypes = DTypeRules::Choice(dtypes_of_relu);
+    // PyTorch cuts integers to integers.
+    if (type.integers == Integers::BecomeFloats && type.name != "ReLU6") type.dtypes = promotes().at_least_float();
   }
   return types;
 }

@@ -20,6 +20,7 @@ LayerType arange() {
                      text("dtype", "int64", {"int64", "int32", "float32", "float64"}, "their dtype")});
   type.least_inputs = 0;
   type.most_inputs = 0;
+  type.dtypes = of_attribute("dtype");
   type.check = [](const Attributes& a) {
     if (a.integer("step") == 0) throw MalformedFile("\"step\" is 0");
   };

@@ -26,6 +26,17 @@ LayerType function(const std::string& name, const std::string& summary, Range do
   return type;
 }
 
+// Functions whose results are no integers, whatever their arguments are.
+LayerType of_floats(LayerType type) {
+  type.dtypes = promotes().at_least_float();
+  return type;
+}
+
+LayerType truth(LayerType type) {
+  type.dtypes = gives(DType::Bool);
+  return type;
+}
+
 LayerType of_integers(const std::string& name, const std::string& summary, std::int64_t below) {
   LayerType type = function(name, summary);
   for (Sample& sample : type.samples) {
@@ -54,12 +65,15 @@ LayerType constant(const std::string& name, const std::string& summary, std::vec
                    std::vector<Json::Object> settings = {}) {
   attributes.push_back(or_none(dtype("the element type; None: the input's")));
   settings.push_back({{"dtype", "int32"}});
-  return function(name, summary, kAll, std::move(attributes), std::move(settings));
+  LayerType type = function(name, summary, kAll, std::move(attributes), std::move(settings));
+  type.dtypes = of_attribute("dtype");
+  return type;
 }
 
 LayerType cast() {
   LayerType type = function("to", "the same values in another element type");
   type.attributes = {dtype("the type")};
+  type.dtypes = of_attribute("dtype");
   type.samples[1].attributes = {{"dtype", "int32"}};
   type.samples[0].attributes = {{"dtype", "float16"}};
   return type;
@@ -72,40 +86,43 @@ std::vector<LayerType> layer_types() {
       function("clamp", "x cut to [min, max]", kAll,
                {optional_scalar("min", "the smallest output"), optional_scalar("max", "the largest output")},
                {{{"min", 0.25}}, {{"max", 0.75}}});
+  clamp.dtypes = promotes().with_numbers({"min", "max"});
+  LayerType square = function("square", "x x");
+  square.dtypes = promotes().with_integer();
   clamp.samples[0].attributes = {{"min", -0.5}, {"max", 1.25}};
   clamp.samples[1].attributes = {{"min", -1}, {"max", 1}};
   std::vector<LayerType> types{
       function("abs", "|x|"),
       function("neg", "-x"),
-      function("exp", "exp(x)"),
-      function("exp2", "2 to the power of x"),
-      function("expm1", "exp(x) - 1"),
-      function("log", "logarithm", kPositive),
-      function("log2", "logarithm to base 2", kPositive),
-      function("log10", "logarithm to base 10", kPositive),
-      function("log1p", "log(1 + x)", kPositive),
-      function("sqrt", "square root", kPositive),
-      function("rsqrt", "1 / sqrt(x)", kPositive),
-      function("square", "x x"),
-      function("reciprocal", "1 / x", kPositive),
-      function("sin", "sine"),
-      function("cos", "cosine"),
-      function("tan", "tangent", kUnit),
-      function("asin", "inverse of sine", kUnit),
-      function("acos", "inverse of cosine", kUnit),
-      function("atan", "inverse of tangent"),
-      function("sinh", "hyperbolic sine"),
-      function("cosh", "hyperbolic cosine"),
-      function("asinh", "inverse of hyperbolic sine"),
-      function("acosh", "inverse of hyperbolic cosine", {1.1, 3}),
-      function("atanh", "inverse of hyperbolic tangent", kUnit),
-      function("sinc", "sin(pi x) / (pi x)"),
-      function("erf", "error function"),
-      function("erfc", "1 - erf(x)"),
-      function("erfinv", "inverse of the error function", kUnit),
-      function("i0", "modified Bessel function of the first kind, order 0"),
-      function("deg2rad", "degrees to radians"),
-      function("rad2deg", "radians to degrees"),
+      of_floats(function("exp", "exp(x)")),
+      of_floats(function("exp2", "2 to the power of x")),
+      of_floats(function("expm1", "exp(x) - 1")),
+      of_floats(function("log", "logarithm", kPositive)),
+      of_floats(function("log2", "logarithm to base 2", kPositive)),
+      of_floats(function("log10", "logarithm to base 10", kPositive)),
+      of_floats(function("log1p", "log(1 + x)", kPositive)),
+      of_floats(function("sqrt", "square root", kPositive)),
+      of_floats(function("rsqrt", "1 / sqrt(x)", kPositive)),
+      std::move(square),
+      of_floats(function("reciprocal", "1 / x", kPositive)),
+      of_floats(function("sin", "sine")),
+      of_floats(function("cos", "cosine")),
+      of_floats(function("tan", "tangent", kUnit)),
+      of_floats(function("asin", "inverse of sine", kUnit)),
+      of_floats(function("acos", "inverse of cosine", kUnit)),
+      of_floats(function("atan", "inverse of tangent")),
+      of_floats(function("sinh", "hyperbolic sine")),
+      of_floats(function("cosh", "hyperbolic cosine")),
+      of_floats(function("asinh", "inverse of hyperbolic sine")),
+      of_floats(function("acosh", "inverse of hyperbolic cosine", {1.1, 3})),
+      of_floats(function("atanh", "inverse of hyperbolic tangent", kUnit)),
+      of_floats(function("sinc", "sin(pi x) / (pi x)")),
+      of_floats(function("erf", "error function")),
+      of_floats(function("erfc", "1 - erf(x)")),
+      of_floats(function("erfinv", "inverse of the error function", kUnit)),
+      of_floats(function("i0", "modified Bessel function of the first kind, order 0")),
+      of_floats(function("deg2rad", "degrees to radians")),
+      of_floats(function("rad2deg", "radians to degrees")),
       function("floor", "the largest integer not above x"),
       function("ceil", "the smallest integer not below x"),
       function("trunc", "x without its fraction"),
@@ -113,14 +130,14 @@ std::vector<LayerType> layer_types() {
       function("round", "the nearest integer, or decimal", kAll, {integer("decimals", 0, "how many decimals stay")},
                {{{"decimals", 2}}}),
       function("sign", "-1, 0 or 1"),
-      function("Cbrt", "cube root (Keras's)"),
-      function("isnan", "whether it is no number", {-1, 1}),
-      function("isinf", "whether it is infinite", {-1, 1}),
-      function("isfinite", "whether it is a finite number", {-1, 1}),
-      function("isposinf", "whether it is plus infinity", {-1, 1}),
-      function("isneginf", "whether it is minus infinity", {-1, 1}),
-      function("signbit", "whether its sign is minus"),
-      of_integers("logical_not", "whether it is 0", 2),
+      of_floats(function("Cbrt", "cube root (Keras's)")),
+      truth(function("isnan", "whether it is no number", {-1, 1})),
+      truth(function("isinf", "whether it is infinite", {-1, 1})),
+      truth(function("isfinite", "whether it is a finite number", {-1, 1})),
+      truth(function("isposinf", "whether it is plus infinity", {-1, 1})),
+      truth(function("isneginf", "whether it is minus infinity", {-1, 1})),
+      truth(function("signbit", "whether its sign is minus")),
+      truth(of_integers("logical_not", "whether it is 0", 2)),
       of_integers("bitwise_not", "the other bits", 9),
       function("nan_to_num", "x, with numbers in place of NaN and infinities", kAll,
                {number("nan", 0, "in place of NaN"),
@@ -128,8 +145,8 @@ std::vector<LayerType> layer_types() {
                 optional_number("neginf", "in place of minus infinity; None: the smallest number")},
                {{{"nan", 0.5}, {"posinf", 2.5}, {"neginf", -1.5}}}),
       std::move(clamp),
-      function("logit", "log(x / (1 - x))", {0.05, 0.95},
-               {or_none(number("eps", 0, "x is cut to [eps, 1 - eps] before"))}, {{{"eps", 0.2}}}),
+      of_floats(function("logit", "log(x / (1 - x))", {0.05, 0.95},
+                         {or_none(number("eps", 0, "x is cut to [eps, 1 - eps] before"))}, {{{"eps", 0.2}}})),
       constant("zeros_like", "zeros"),
       constant("ones_like", "ones"),
       constant("full_like", "one number everywhere", {scalar("fill_value", std::int64_t{0}, "the number")},

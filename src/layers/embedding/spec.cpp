@@ -45,6 +45,7 @@ LayerType embedding() {
   type.source = "torch/nn/modules/sparse.py; keras/src/layers/core/embedding.py";
   type.attributes = attributes({});
   type.parameters = parameters;
+  type.dtypes = of_parameters();
   type.check = check;
   type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) {
     SymbolicShape shape = inputs.at(0);
@@ -96,6 +97,7 @@ LayerType bag() {
   });
   type.most_inputs = 3;
   type.parameters = parameters;
+  type.dtypes = of_parameters();
   type.check = check;
   type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) {
     const Size count = bags(a, inputs);
@@ -165,6 +167,7 @@ LayerType embedding_function() {
     if (spec.name == "padding_idx" || spec.name == "scale_grad_by_freq" || spec.name == "sparse")
       type.attributes.push_back(std::move(spec));
   type.least_inputs = type.most_inputs = 2;
+  type.dtypes = keeps(1);
   type.shapes = [](const Attributes&, const std::vector<SymbolicShape>& inputs) {
     if (inputs.at(1).size() != 2)
       throw MalformedFile("its table has shape " + to_string(inputs[1]) + ", expected 2 axes");

@@ -112,6 +112,7 @@ LayerType index_select() {
                                  {required_integer("dim", "the axis"),
                                   or_none(required_integers("index", "the numbers in place of a second input"))},
                                  {});
+  type.dtypes = keeps();
   type.most_inputs = 2;
   type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
     SymbolicShape result = inputs.at(0);
@@ -142,6 +143,7 @@ LayerType gather(const std::string& name) {
   LayerType type = function_type(name, "elements along an axis, by a tensor of their numbers",
                                  {required_integer("dim", "the axis")}, keeps_original_layout());
   type.least_inputs = type.most_inputs = 2;
+  type.dtypes = keeps();
   type.shapes = [name](const Attributes& a, const Shapes& inputs) -> Shapes {
     const SymbolicShape& input = inputs.at(0);
     if (inputs[1].size() != input.size()) throw_misfit(input, inputs[1]);

@@ -24,6 +24,7 @@ LayerType function(const Functional& row, const std::string& module, AttributeSp
   type.attributes = {required_sizes("normalized_shape", "sizes of the normalised axes"), std::move(eps)};
   type.most_inputs = 1 + row.operands.size();
   type.named_inputs = row.operands;
+  if (row.name == rms_norm_function().name) type.dtypes = keeps();
   type.check = [](const Attributes& a) {
     if (a.sizes("normalized_shape").empty()) throw MalformedFile("\"normalized_shape\" is empty");
   };

@@ -20,6 +20,7 @@ LayerType local_response_norm() {
       data_format(),
   };
   type.check = [](const Attributes& a) { check_at_least(a, "size", 1); };
+  type.dtypes = promotes().at_least_float();
   type.shapes = [](const Attributes&, const std::vector<SymbolicShape>& inputs) {
     if (inputs.at(0).size() < 3)
       throw MalformedFile("its input has shape " + to_string(inputs[0]) + ", expected at least 3 axes");
@@ -49,6 +50,7 @@ LayerType normalize() {
   LayerType type;
   type.name = "normalize";
   type.integers = Integers::BecomeFloats;
+  type.dtypes = promotes().at_least_float();
   type.summary = "divides by the norm over some axes";
   type.source = "torch/nn/functional.py; keras/src/layers/normalization/unit_normalization.py";
   AttributeSpec dim = required_integers("dim", "the axes");

@@ -75,7 +75,10 @@ TorchLayer scaled(const char* type, Operation operation) {
           }};
 }
 
-Tensor as_tensor(const Scalar& number, const Tensor& like) { return at::scalar_tensor(number, like.options()); }
+// In the type that both have together: a fraction stays one beside integers.
+Tensor as_tensor(const Scalar& number, const Tensor& like) {
+  return at::scalar_tensor(number, like.options().dtype(at::result_type(like, number)));
+}
 
 struct Division {
   std::optional<std::string> rounding;

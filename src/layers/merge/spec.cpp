@@ -20,6 +20,7 @@ struct Operator {
   std::optional<std::pair<double, double>> domain = {};
   std::int64_t ids_below = 0;
   std::vector<Json::Object> settings = {};
+  std::optional<DTypeRules> dtypes = {};  // promotion where nothing is said
 };
 
 std::vector<SymbolicShape> aligned(const Attributes& a, std::vector<SymbolicShape> inputs) {
@@ -48,6 +49,7 @@ LayerType make(const Operator& op) {
                 "Keras's: an input with fewer axes gets axes of size 1 behind its batch, not before it"));
   type.least_inputs = op.first.empty() && op.second.empty() ? 2 : 1;
   type.most_inputs = op.most_inputs;
+  type.dtypes = op.dtypes.value_or(promotes().with_numbers({op.first, op.second}));
   type.layout = any_layout();
   type.shapes = [op](const Attributes& a, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
     const std::size_t numbers = numbers_among(a, {op.first, op.second});
@@ -89,6 +91,7 @@ LayerType where() {
   type.attributes = {or_none(scalar("self", std::int64_t{0}, "a number in place of the second input")),
                      or_none(scalar("other", std::int64_t{0}, "a number in place of the third input"))};
   type.most_inputs = 3;
+  type.dtypes = promotes_inputs({1, 2}).with_numbers({"self", "other"});
   type.layout = any_layout();
   type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
     if (inputs.size() + numbers_among(a, {"self", "other"}) != 3)
@@ -114,6 +117,7 @@ LayerType masked_fill() {
   type.attributes = {required_scalar("value", "the number")};
   type.least_inputs = 2;
   type.most_inputs = 2;
+  type.dtypes = keeps();
   type.layout = any_layout();
   type.shapes = [](const Attributes&, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
     return {broadcast(inputs)};
@@ -180,6 +184,12 @@ std::vector<LayerType> layer_types() {
                                               number("atol", 1e-8, "besides"),
                                               boolean("equal_nan", false, "whether NaN is close to NaN")};
   const std::pair positive{0.6, 3.0};
+  const DTypeRules truth = gives(DType::Bool);
+  const DTypeRules of_floats = promotes().at_least_float();
+  const DTypeRules of_quotient = DTypeRules::Choice([](const Attributes& a) -> std::vector<DTypeRule> {
+    const DTypeRule operands = promotes().with_numbers({"self", "other"});
+    return {a.is_none("rounding_mode") ? operands.at_least_float() : operands};
+  });
   std::vector<LayerType> types;
   for (const Operator& op : std::vector<Operator>{
            {.name = "add",
@@ -209,7 +219,8 @@ std::vector<LayerType> layer_types() {
             .domain = positive,
             .settings = {{{"rounding_mode", "floor"}},
                          {{"rounding_mode", "trunc"}},
-                         {{"rounding_mode", "trunc"}, {"other", -0.7}}}},
+                         {{"rounding_mode", "trunc"}, {"other", -0.7}}},
+            .dtypes = of_quotient},
            {.name = "floor_divide",
             .summary = "quotient rounded down",
             .first = "self",
@@ -236,19 +247,23 @@ std::vector<LayerType> layer_types() {
            {.name = "minimum", .summary = "smaller elements", .most_inputs = kAnyNumber, .merges = true},
            {.name = "fmax", .summary = "larger elements, or the one that is a number"},
            {.name = "fmin", .summary = "smaller elements, or the one that is a number"},
-           {.name = "Average", .summary = "mean of the inputs (Keras's)", .most_inputs = kAnyNumber, .merges = true},
-           {.name = "atan2", .summary = "angle of the point (second, first)"},
+           {.name = "Average",
+            .summary = "mean of the inputs (Keras's)",
+            .most_inputs = kAnyNumber,
+            .merges = true,
+            .dtypes = of_floats},
+           {.name = "atan2", .summary = "angle of the point (second, first)", .dtypes = of_floats},
            {.name = "hypot", .summary = "sqrt(x x + y y)"},
            {.name = "logaddexp", .summary = "log(exp(x) + exp(y))"},
-           {.name = "eq", .summary = "whether equal", .second = "other", .ids_below = 3},
-           {.name = "ne", .summary = "whether unequal", .second = "other", .ids_below = 3},
-           {.name = "lt", .summary = "whether less", .second = "other", .ids_below = 3},
-           {.name = "le", .summary = "whether less or equal", .second = "other", .ids_below = 3},
-           {.name = "gt", .summary = "whether greater", .second = "other", .ids_below = 3},
-           {.name = "ge", .summary = "whether greater or equal", .second = "other", .ids_below = 3},
-           {.name = "logical_and", .summary = "whether both are true", .ids_below = 2},
-           {.name = "logical_or", .summary = "whether either is true", .ids_below = 2},
-           {.name = "logical_xor", .summary = "whether just one is true", .ids_below = 2},
+           {.name = "eq", .summary = "whether equal", .second = "other", .ids_below = 3, .dtypes = truth},
+           {.name = "ne", .summary = "whether unequal", .second = "other", .ids_below = 3, .dtypes = truth},
+           {.name = "lt", .summary = "whether less", .second = "other", .ids_below = 3, .dtypes = truth},
+           {.name = "le", .summary = "whether less or equal", .second = "other", .ids_below = 3, .dtypes = truth},
+           {.name = "gt", .summary = "whether greater", .second = "other", .ids_below = 3, .dtypes = truth},
+           {.name = "ge", .summary = "whether greater or equal", .second = "other", .ids_below = 3, .dtypes = truth},
+           {.name = "logical_and", .summary = "whether both are true", .ids_below = 2, .dtypes = truth},
+           {.name = "logical_or", .summary = "whether either is true", .ids_below = 2, .dtypes = truth},
+           {.name = "logical_xor", .summary = "whether just one is true", .ids_below = 2, .dtypes = truth},
            {.name = "bitwise_and", .summary = "bits that both have", .second = "other", .ids_below = 4},
            {.name = "bitwise_or", .summary = "bits that either has", .second = "other", .ids_below = 4},
            {.name = "bitwise_xor", .summary = "bits that just one has", .second = "other", .ids_below = 4},
@@ -260,7 +275,8 @@ std::vector<LayerType> layer_types() {
             .summary = "whether they differ by atol and rtol times the second at most",
             .others = tolerances,
             .ids_below = 5,
-            .settings = {{{"rtol", 0.5}}, {{"atol", 1.0}, {"equal_nan", true}}}},
+            .settings = {{{"rtol", 0.5}}, {{"atol", 1.0}, {"equal_nan", true}}},
+            .dtypes = truth},
        })
     types.push_back(make(op));
   types.push_back(where());

@@ -9,6 +9,8 @@ namespace {
 
 using Shapes = std::vector<SymbolicShape>;
 
+DTypeRules elements_and_places() { return {keeps(), gives(DType::Int64)}; }
+
 AttributeSpec last_axis() { return integer("dim", -1, "the axis"); }
 
 Size& extent(SymbolicShape& shape, const Attributes& a) {
@@ -17,6 +19,7 @@ Size& extent(SymbolicShape& shape, const Attributes& a) {
 
 // `outputs` of the input's shape.
 LayerType along(LayerType type, std::size_t outputs) {
+  type.dtypes = outputs == 2 ? elements_and_places() : DTypeRules(gives(DType::Int64));
   type.shapes = [outputs](const Attributes& a, const Shapes& inputs) -> Shapes {
     resolve_axis(a.integer("dim"), static_cast<std::int64_t>(inputs.at(0).size()));
     return Shapes(outputs, inputs[0]);
@@ -52,6 +55,7 @@ LayerType topk() {
       {required_integer("k", "how many"), last_axis(), boolean("largest", true, "whether the largest or the smallest"),
        boolean("sorted", true, "whether they come in order")},
       counts_axis("dim"));
+  type.dtypes = elements_and_places();
   type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
     SymbolicShape result = inputs.at(0);
     Size& size = extent(result, a);
@@ -83,6 +87,7 @@ AttributeSpec keepdim() { return boolean("keepdim", false, "whether the axis sta
 LayerType kthvalue() {
   LayerType type = function_type("kthvalue", "the k-th smallest element of an axis, and its place",
                                  {required_integer("k", "which, from 1 on"), last_axis(), keepdim()}, reduces_axes());
+  type.dtypes = elements_and_places();
   type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
     SymbolicShape input = inputs.at(0);
     check_number(a.integer("k"), 1, extent(input, a));
@@ -97,6 +102,7 @@ LayerType kthvalue() {
 LayerType median(const std::string& name, const std::string& summary) {
   LayerType type = function_type(name, summary, {or_none(integer("dim", 0, "the axis; None: all elements")), keepdim()},
                                  reduces_axes());
+  type.dtypes = elements_and_places();
   type.check = [](const Attributes& a) {
     if (a.is_none("dim") && a.boolean("keepdim")) throw MalformedFile("\"keepdim\" is for an axis, but there is none");
   };
@@ -121,6 +127,12 @@ LayerType extreme_so_far(const std::string& name, const std::string& summary) {
   return along(std::move(type), 2);
 }
 
+DTypeRules places() {
+  return DTypeRules::Choice([](const Attributes& a) -> std::vector<DTypeRule> {
+    return {gives(a.boolean("out_int32") ? DType::Int32 : DType::Int64)};
+  });
+}
+
 // Where elements belong among sorted ones.
 std::vector<AttributeSpec> search_attributes() {
   return {boolean("out_int32", false, "whether places are int32, not int64"),
@@ -134,6 +146,7 @@ LayerType searchsorted() {
       search_attributes(), keeps_original_layout());
   type.attributes.push_back(or_none(text("side", "left", {"left", "right"}, "another word for right")));
   type.least_inputs = type.most_inputs = 2;
+  type.dtypes = places();
   type.check = [](const Attributes& a) {
     if (!a.is_none("side") && a.boolean("right") && a.text("side") == "left")
       throw MalformedFile("\"side\" is \"left\", but \"right\" is true");
@@ -169,6 +182,7 @@ LayerType bucketize() {
                                  search_attributes(), any_layout());
   type.attributes.push_back(or_none(required_numbers("boundaries", 0, "the boundaries in place of a second input")));
   type.most_inputs = 2;
+  type.dtypes = places();
   type.layout = keeps_original_layout();
   type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
     if (a.is_none("boundaries") == (inputs.size() == 1))

@@ -68,6 +68,7 @@ LayerType tensor(const std::string& name, const std::string& summary, const std:
     return std::vector<ParameterSpec>{{"", a.integers("shape"), role, own}};
   };
   type.shapes = own_shape;
+  type.dtypes = of_parameters();
   type.check = check_shape;
   type.layout.permute_output = permute_tensor;
   // The inputs are those of the samples' models, not of the layer.
@@ -115,6 +116,7 @@ LayerType constant() {
       dtype(),
   };
   type.shapes = own_shape;
+  type.dtypes = of_attribute("dtype");
   type.check = [](const Attributes& a) {
     check_shape(a);
     check_data(a);

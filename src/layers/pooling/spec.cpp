@@ -150,6 +150,7 @@ LayerType max_pooling(std::size_t axes) {
   type.attributes.push_back(tuple("dilation", axes, 1, "distance of the window's elements"));
   type.attributes.push_back(return_indices());
   type.shapes = with_places(shapes);
+  type.dtypes = {keeps(), gives(DType::Int64)};
   type.check = both(type.check, [](const Attributes& a) {
     check_at_least(a, "dilation", 1);
     if (a.boolean("return_indices") && has_padding_word(a, "same"))
@@ -186,6 +187,10 @@ LayerType average_pooling(std::size_t axes) {
         throw MalformedFile("\"divisor_override\" is 0");
     });
   }
+  // With "same", sums are divided by the number of what is there.
+  type.dtypes = DTypeRules::Choice([](const Attributes& a) -> std::vector<DTypeRule> {
+    return {has_padding_word(a, "same") ? keeps().at_least_float() : keeps()};
+  });
   const Samples samples(type, axes);
   add_window_samples(samples);
   add_padding_samples(samples);
@@ -212,6 +217,9 @@ LayerType power_pooling(std::size_t axes) {
   type.check = both(type.check, [](const Attributes& a) {
     if (a.number("norm_type") == 0 || std::isnan(a.number("norm_type")))
       throw MalformedFile("\"norm_type\" is neither a power nor infinite");
+  });
+  type.dtypes = DTypeRules::Choice([](const Attributes& a) -> std::vector<DTypeRule> {
+    return {std::isinf(a.number("norm_type")) ? keeps() : keeps().at_least_float()};
   });
   add_window_samples(Samples(type, axes, {{"norm_type", 2.0}}));
   const double infinity = std::numeric_limits<double>::infinity();
@@ -259,6 +267,7 @@ LayerType adaptive_pooling(const std::string& name, std::size_t axes) {
     return {with_channels(a, input[0], channels, spatial)};
   };
   if (has_places) type.shapes = with_places(type.shapes);
+  if (has_places) type.dtypes = {keeps(), gives(DType::Int64)};
   type.layout = follows_data_format();
   const Samples samples(type, axes);
   samples.add("global", {{"output_size", 1}});

@@ -15,7 +15,7 @@ Tensor along(const Tensor& values, const std::vector<std::int64_t>& axes, const 
 }
 
 Tensor constants(const std::vector<double>& values, const Tensor& input) {
-  return torch::tensor(values, torch::kFloat64).to(input.options());
+  return torch::tensor(values, torch::kFloat64).to(input.options().dtype(at::result_type(input, 1.0)));
 }
 
 TorchInstance rescaling(const Layer& layer) {

@@ -160,12 +160,29 @@ void einsum_layout(LayoutCall& call) {
   if (changes) call.attributes().set("equation", to_text(equation));
 }
 
+// Whether there is an axis of one input alone that the output does not have: it is summed up, not multiplied.
+bool sums_up_alone(const std::string& text) {
+  const auto inputs = static_cast<std::size_t>(std::ranges::count(text, ',')) + 1;
+  const Equation equation = parse_equation(text, inputs);
+  const auto is_in = [](char letter) {
+    return [letter](const std::string& letters) { return letters.find(letter) != std::string::npos; };
+  };
+  return std::ranges::any_of(equation.inputs, [&](const std::string& input) {
+    return std::ranges::any_of(input, [&](char letter) {
+      return !is_in(letter)(equation.output) && std::ranges::count_if(equation.inputs, is_in(letter)) == 1;
+    });
+  });
+}
+
 LayerType einsum() {
   LayerType type = product("einsum", "sums of products along the axes that an equation names");
   type.attributes = {
       required_text("equation", "letters for the axes of each input and of the output: \"bij,bjk->bik\"")};
   type.least_inputs = 1;
   type.most_inputs = 26;
+  type.dtypes = DTypeRules::Choice([](const Attributes& a) -> std::vector<DTypeRule> {
+    return {sums_up_alone(a.text("equation")) ? promotes().at_least_int64() : promotes()};
+  });
   type.layout = {LayoutWish::Neutral, einsum_layout};
   type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
     return {contracted(parse_equation(a.text("equation"), inputs.size()), inputs)};
@@ -187,6 +204,9 @@ LayerType dot() {
   type.attributes = {
       required_axes("axes", "the axis of both, or of each"),
       boolean("normalize", false, "whether the inputs are divided by their norms along the axes before")};
+  type.dtypes = DTypeRules::Choice([](const Attributes& a) -> std::vector<DTypeRule> {
+    return {a.boolean("normalize") ? promotes().at_least_float() : promotes()};
+  });
   type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
     const auto [first, second] = dot_axes(a, inputs.at(0).size(), inputs.at(1).size());
     if (differ(inputs[0][first], inputs[1][second])) throw_misfit(inputs[0], inputs[1]);

@@ -57,17 +57,35 @@ LayerType over_axis_or_all(const std::string& name, const std::string& summary) 
 LayerType place(const std::string& name, const std::string& summary) {
   LayerType type = over_axis_or_all(name, summary);
   type.layout = reduces_axes(true);
+  type.dtypes = gives(DType::Int64);
   return type;
 }
 
 // With an axis, the extreme elements and their places.
 LayerType extreme(const std::string& name, const std::string& summary) {
   LayerType type = place(name, summary);
+  type.dtypes = {keeps(), gives(DType::Int64)};
   type.shapes = [shapes = type.shapes](const Attributes& a, const std::vector<SymbolicShape>& inputs) {
     std::vector<SymbolicShape> result = shapes(a, inputs);
     if (!a.is_none("dim")) result.push_back(result[0]);
     return result;
   };
+  return type;
+}
+
+LayerType of_floats(LayerType type) {
+  type.dtypes = promotes().at_least_float();
+  return type;
+}
+
+// Sums and products of small integers may be large.
+LayerType of_large(LayerType type) {
+  type.dtypes = promotes().at_least_int64();
+  return type;
+}
+
+LayerType truth(LayerType type) {
+  type.dtypes = gives_truth();
   return type;
 }
 
@@ -121,6 +139,7 @@ LayerType difference() {
 LayerType count_nonzero() {
   LayerType type =
       function_type("count_nonzero", "how many elements are not 0", {axes_or_all("dim", "the axes; None means all")});
+  type.dtypes = gives(DType::Int64);
   type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
     const SymbolicShape& input = inputs.at(0);
     return {reduced(input, axes_in(a, "dim", static_cast<std::int64_t>(input.size())), false)};
@@ -154,27 +173,27 @@ std::vector<LayerType> layer_types() {
   LayerType logsumexp = reduction("logsumexp", "log(sum(exp(x)))", required_axes("dim", "the axes"));
   logsumexp.samples.push_back({"several axes", {{"dim", Json::Array{1, -1}}}, {{2, 3, 4}}});
   return {
-      over_axes("mean", "mean over axes"),
-      over_axes("sum", "sum over axes"),
-      over_axes("nanmean", "mean over axes of what is a number"),
-      over_axes("nansum", "sum over axes of what is a number"),
-      over_axes("prod", "product over an axis or all; over several, as Keras has it"),
+      of_floats(over_axes("mean", "mean over axes")),
+      of_large(over_axes("sum", "sum over axes")),
+      of_floats(over_axes("nanmean", "mean over axes of what is a number")),
+      of_large(over_axes("nansum", "sum over axes of what is a number")),
+      of_large(over_axes("prod", "product over an axis or all; over several, as Keras has it")),
       bounded(over_axes("amax", "the largest elements over axes")),
       bounded(over_axes("amin", "the smallest elements over axes")),
       count_nonzero(),
       difference(),
       extreme("max", "the largest elements over an axis, and their places; or the largest of all"),
       extreme("min", "the smallest elements over an axis, and their places; or the smallest of all"),
-      moment("std", "standard deviation over axes"),
-      moment("var", "variance over axes"),
+      of_floats(moment("std", "standard deviation over axes")),
+      of_floats(moment("var", "variance over axes")),
       place("argmax", "places of the largest elements"),
       place("argmin", "places of the smallest elements"),
-      over_axes("all", "whether all elements are true"),
-      over_axes("any", "whether any element is true"),
-      std::move(logsumexp),
-      norm(),
-      along_axis("cumsum", "sums so far along an axis"),
-      along_axis("cumprod", "products so far along an axis"),
+      truth(over_axes("all", "whether all elements are true")),
+      truth(over_axes("any", "whether any element is true")),
+      of_floats(std::move(logsumexp)),
+      of_floats(norm()),
+      of_large(along_axis("cumsum", "sums so far along an axis")),
+      of_large(along_axis("cumprod", "products so far along an axis")),
   };
 }
 

@@ -20,6 +20,7 @@ LayerType one_hot() {
     if (a.integer("num_classes") < 1)
       throw Unsupported("the number of classes would depend on the elements; num_classes has to say it");
   };
+  type.dtypes = of_attribute("dtype");
   type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
     SymbolicShape result = inputs.at(0);
     result.push_back(a.integer("num_classes"));
@@ -46,6 +47,7 @@ LayerType scatter(const std::string& name, const std::string& summary, bool take
     type.attributes.push_back(or_none(scalar("value", std::int64_t{0}, "a number in place of the third input")));
   type.least_inputs = takes_number ? 2 : 3;
   type.most_inputs = 3;
+  type.dtypes = keeps();
   type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
     const bool has_number = a.contains("value") && !a.is_none("value");
     if (inputs.size() + (has_number ? 1 : 0) != 3)

@@ -46,6 +46,7 @@ LayerType max_unpooling(std::size_t axes) {
                  " gives them";
   type.source = "torch/nn/modules/pooling.py";
   type.least_inputs = type.most_inputs = 2;
+  type.dtypes = keeps();
   type.attributes = {
       required_tuple("kernel_size", axes, "size of the pooling's window"),
       or_none(tuple("stride", axes, 1, "step of the window; None: the window's size")),

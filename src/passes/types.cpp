@@ -1,0 +1,57 @@
+#include "passes/types.h"
+
+#include "facets/registry.h"
+#include "h5bridge/error.h"
+#include "model/architecture_index.h"
+#include "model/quoted.h"
+
+namespace h5bridge {
+
+void Types::set(const std::string& node, std::vector<TensorType> outputs) { outputs_[node] = std::move(outputs); }
+
+const TensorType& Types::of(const Value& value) const {
+  const auto& outputs = outputs_of(value.node);
+  if (value.output < 0 || value.output >= static_cast<std::int64_t>(outputs.size()))
+    throw MalformedFile("\"" + shortened(value.node) + "\" has no output number " + std::to_string(value.output));
+  return outputs[value.output];
+}
+
+const std::vector<TensorType>& Types::outputs_of(const std::string& node) const { return outputs_.at(node); }
+
+std::vector<TensorType> input_types(const Types& types, const Node& node) {
+  std::vector<TensorType> result;
+  for (const Value& value : node.inputs) result.push_back(types.of(value));
+  return result;
+}
+
+Types infer_types(const Architecture& architecture, std::optional<DType> floats) {
+  Types types;
+  const ArchitectureIndex index(architecture);
+  for (const Input& input : architecture.inputs)
+    types.set(input.name, {{is_floating_point(input.dtype) ? floats.value_or(input.dtype) : input.dtype, input.shape}});
+  for (const Node& node : architecture.nodes) {
+    const Layer& layer = index.layer_of(node);
+    try {
+      types.set(node.name,
+                Registry::instance().type_of(layer).outputs(layer.attributes, input_types(types, node), floats));
+    } catch (const Error& error) {
+      rethrow_in_file(error, describe(layer));
+    }
+  }
+  for (const Node& node : architecture.nodes)
+    for (const auto& [name, value] : node.named_inputs) types.of(value);
+  for (const Output& output : architecture.outputs) types.of(output.value);
+  return types;
+}
+
+std::optional<DType> common_float(const Weights& weights) {
+  std::optional<DType> result;
+  for (const auto& [name, tensor] : weights) {
+    if (!is_floating_point(tensor.dtype())) continue;
+    if (result && *result != tensor.dtype()) return std::nullopt;
+    result = tensor.dtype();
+  }
+  return result;
+}
+
+}  // namespace h5bridge

@@ -1,0 +1,36 @@
+// The shapes and element types of all values of a graph.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "h5bridge/model.h"
+#include "model/tensor_type.h"
+
+namespace h5bridge {
+
+/// By the name of their input or node.
+class Types {
+ public:
+  void set(const std::string& node, std::vector<TensorType> outputs);
+  /// Throws MalformedFile if `value` names an output that its node does not have.
+  const TensorType& of(const Value& value) const;
+  const std::vector<TensorType>& outputs_of(const std::string& node) const;
+
+ private:
+  std::map<std::string, std::vector<TensorType>> outputs_;
+};
+
+/// Throws MalformedFile naming the layer whose input does not fit. `floats`: what the model's floating-point tensors
+/// have, where it is not what their layers declare; the model then computes in it, whatever its inputs come in.
+Types infer_types(const Architecture& architecture, std::optional<DType> floats = {});
+
+/// Those of the values that `node` takes.
+std::vector<TensorType> input_types(const Types& types, const Node& node);
+
+/// The element type of all floating-point tensors, if they have but one.
+std::optional<DType> common_float(const Weights& weights);
+
+}  // namespace h5bridge
