@@ -11,7 +11,8 @@ int main(int argc, char** argv) try {
   const std::unique_ptr<torch::optim::Optimizer> optimizer = h5bridge::to_optimizer(model, *net);
 
   std::vector<std::int64_t> sizes;
-  for (const h5bridge::Size& size : net->architecture().inputs.at(0).shape) sizes.push_back(size.value().value_or(8));
+  const h5bridge::SymbolicShape shape = net->input_shapes().at(0);
+  for (const h5bridge::Size& size : shape) sizes.push_back(size.value().value_or(8));
   optimizer->zero_grad();
   const torch::Tensor loss = net->forward(torch::rand(sizes)).square().mean();
   loss.backward();

@@ -72,6 +72,16 @@ Architecture architecture_for_torch(const Architecture& architecture) {
   return result;
 }
 
+Model in_torch_layout(const Model& model) {
+  return with_errors([&] {
+    if (!model.architecture) return model;
+    Model result = to_data_format(model, DataFormat::ChannelsFirst);
+    result.architecture = architecture_for_torch(*model.architecture);
+    result.framework = Framework::Torch;
+    return result;
+  });
+}
+
 std::optional<Model> keras_original(const Model& model) {
   const Json* json = model.architecture ? model.architecture->keras.find(kOriginal) : nullptr;
   if (!json) return std::nullopt;

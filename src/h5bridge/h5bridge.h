@@ -40,6 +40,14 @@ Model load(const Path& source, const LoadOptions& options = {}) {
   return load(std::vector<std::string>{source}, options);
 }
 
+/// The model as PyTorch has it: its architecture is what save() writes to a .json, its weights and the optimizer's
+/// slots have the order of axes and elements that save() writes to a .pth, and its inputs and outputs are laid out as
+/// PyTorch's. Weights are views of the old ones. load() leaves each architecture and its weights as their files have
+/// them: in a channels_last model of Keras's, a Linear after a Flatten has its columns in the order H, W, C, where
+/// PyTorch's own has C, H, W. A model of PyTorch's stays as it is, and weights without an architecture do. Throws
+/// MalformedFile or Unsupported where the graph cannot be had with channels first.
+Model in_torch_layout(const Model& model);
+
 struct SaveOptions {
   std::string format{};                     // what `h5bridge convert --to` takes; empty: the path's suffix tells
   std::optional<DataFormat> data_format{};  // of Keras destinations

@@ -56,7 +56,9 @@ enum class Framework { Torch, Keras };
 
 struct Model {
   std::optional<Architecture> architecture;
-  Weights weights;                        // by PyTorch's state_dict names, in their order
+  /// By PyTorch's state_dict names, in their order, and in the layout of `architecture`, WHICH NEED NOT BE PYTORCH'S:
+  /// see in_torch_layout (h5bridge.h).
+  Weights weights;
   std::map<std::string, bool> trainable;  // by the same names, where a source says
   std::optional<Training> training;
   std::string optimizer_left_out;  // why the sources' optimizer is not in `training`; save() refuses to lose it

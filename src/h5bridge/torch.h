@@ -21,7 +21,8 @@ struct Progress {
 };
 
 struct ModuleOptions {
-  /// Whose layout inputs and outputs have; by default that of the framework which wrote the model's file.
+  /// Whose layout inputs and outputs have; by default that of the framework which wrote the model's file. Of inputs and
+  /// outputs ALONE: parameters have the layout of the model's architecture, in_torch_layout(model)'s have PyTorch's.
   std::optional<Framework> layout;
 };
 
@@ -46,6 +47,8 @@ class Module : public torch::nn::Module {
   std::shared_ptr<torch::nn::Module> clone(const std::optional<torch::Device>& device = std::nullopt) const override;
 
   std::vector<std::string> input_names() const;
+  /// What forward() takes, in the layout that the caller chose, with open sizes as symbols.
+  std::vector<SymbolicShape> input_shapes() const;
   std::vector<std::string> output_names() const;
   const Architecture& architecture() const;
 

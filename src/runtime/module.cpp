@@ -71,6 +71,12 @@ std::shared_ptr<torch::nn::Module> Module::clone(const std::optional<torch::Devi
   return result;
 }
 
+std::vector<SymbolicShape> Module::input_shapes() const {
+  std::vector<SymbolicShape> result;
+  for (const Presentation::Port& port : implementation_->presentation.inputs) result.push_back(port.shape);
+  return result;
+}
+
 std::vector<std::string> Module::input_names() const { return names_of(implementation_->presentation.inputs); }
 std::vector<std::string> Module::output_names() const { return names_of(implementation_->presentation.outputs); }
 const Architecture& Module::architecture() const { return *implementation_->model.architecture; }

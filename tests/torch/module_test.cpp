@@ -244,6 +244,8 @@ TEST_CASE("inputs and outputs are laid out as asked") {
   from_keras.framework = Framework::Keras;
   CHECK(same_bits(to_module(from_keras)->forward(x.permute({0, 2, 3, 1})), expected.permute({0, 2, 3, 1})));
   // Shapes are said as the caller has them.
+  CHECK(to_string(to_module(model)->input_shapes().at(0)) == "(batch, 3, 8, 9)");
+  CHECK(to_string(as_keras->input_shapes().at(0)) == "(batch, 8, 9, 3)");
   CHECK_THROWS_AS(as_keras->forward(random({2, 3})), UsageError);
   CHECK_THROWS_WITH(as_keras->forward(random({2, 3})),
                     "input \"x\" has shape (2, 3), expected (batch, 8, 9, 3) where batch is 2");

@@ -117,6 +117,30 @@ TEST_CASE("a Keras network's PyTorch files give Keras's answers") {
   }
 }
 
+TEST_CASE(
+    "parameters of a Keras network's module are those of its PyTorch files, where PyTorch's layout is asked for") {
+  const TemporaryFolder folder;
+  for (const Network& network : kKerasNetworks) {
+    INFO(network.name);
+    const Model model = in_torch_layout(network.model());
+    save(network.model(), folder / "model.pth");
+    const Weights written = load(folder / "model.pth").weights;
+    const auto module = to_module(model, torch::kCPU, {.layout = Framework::Keras});
+    for (const auto& item : module->named_parameters()) {
+      INFO(item.key());
+      CHECK(bit_equal(from_torch(item.value()), *written.find(item.key())));
+    }
+    // And it computes what it did.
+    module->eval();
+    torch::NoGradGuard no_grad;
+    const std::vector<std::string> names = to_module(network.model())->output_names(), own = module->output_names();
+    const Tensors outputs = module->forward(network.inputs());
+    Tensors named;
+    for (std::size_t i = 0; i < own.size(); ++i) named[names.at(i)] = outputs.at(own[i]);
+    CHECK(error(named, network.expected()) < kTolerance);
+  }
+}
+
 TEST_CASE("the digits network reads digits") {
   const Network digits{"digits", kTorchFiles};
   const torch::Tensor labels = to_torch(read_npy(open_file(testdata("digits/labels.npy"))));
