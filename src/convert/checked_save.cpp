@@ -86,7 +86,7 @@ CheckedSave checked_save(const Model& model, const std::vector<std::string>& pat
     const std::string temporary = replacement.temporary_for(path);
     folders.push_back(std::make_unique<SiblingFolder>(path));
     const std::string written = *folders.back() / fs::path(path).filename();
-    write_view(source, written, path, options, result.notes);
+    write_view(source, written, path, paths, options, result.notes);
     const RunOptions run{.device = check.device, .layout = model.framework};
     result.views.push_back(
         {path, compare_outputs(model, read_back(written, path, model), inputs, run, check.tolerance)});

@@ -1,5 +1,6 @@
 #include "convert/save.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -27,10 +28,13 @@ namespace {
 
 using Write = void (*)(const Model&, const std::string& path, const SaveOptions&, Notes&);
 
+enum class Holds { Model, Weights, Architecture };
+
 struct Format {
   std::string name;
   std::vector<std::string> suffixes;
   Write write;  // null: not written yet
+  Holds holds = Holds::Model;
 };
 
 void write_stream(const std::string& path, const std::function<void(std::ostream&)>& write) {
@@ -118,9 +122,9 @@ const std::vector<Format>& formats() {
       {"keras-h5", {".h5", ".hdf5"}, write_keras},
       {"keras", {".keras"}, nullptr},
       {"keras-weights", {".weights.h5"}, nullptr},
-      {"torch", {".pth", ".pt", ".bin", ".ckpt"}, write_torch},
-      {"safetensors", {".safetensors"}, write_safetensors_file},
-      {"architecture", {".json"}, write_architecture},
+      {"torch", {".pth", ".pt", ".bin", ".ckpt"}, write_torch, Holds::Weights},
+      {"safetensors", {".safetensors"}, write_safetensors_file, Holds::Weights},
+      {"architecture", {".json"}, write_architecture, Holds::Architecture},
       {"python", {".py"}, nullptr},
       {"torchscript", {".ts"}, nullptr},
   };
@@ -170,8 +174,8 @@ Model in_dtype(const Model& model, const SaveOptions& options) {
   return options.dtype ? cast_weights(model, *options.dtype) : model;
 }
 
-void write_view(const Model& model, const std::string& path, const std::string& destination, const SaveOptions& options,
-                Notes& notes) {
+void write_view(const Model& model, const std::string& path, const std::string& destination,
+                const std::vector<std::string>& destinations, const SaveOptions& options, Notes& notes) {
   const Format& format = format_for(destination, options.format);
   in_file(destination, [&] {
     const auto refuse = [&](const Notes& lost) {
@@ -182,6 +186,10 @@ void write_view(const Model& model, const std::string& path, const std::string& 
     if (model.architecture && !model.weights.empty()) check_fit(*model.architecture, model.weights);
     Notes own;
     format.write(model, path, options, own);
+    const bool has_architecture = std::ranges::any_of(destinations, [&](const std::string& other) {
+      return format_for(other, options.format).holds == Holds::Architecture;
+    });
+    if (format.holds == Holds::Weights && !has_architecture) note_frozen(model, own);
     refuse(own);
     for (const std::string& note : own) notes.push_back(destination + ": " + note);
   });
@@ -194,7 +202,8 @@ std::vector<std::string> save(const Model& model, const std::vector<std::string>
     const Model source = in_dtype(model, options);
     Replacement replacement;
     Notes notes;
-    for (const std::string& path : paths) write_view(source, replacement.temporary_for(path), path, options, notes);
+    for (const std::string& path : paths)
+      write_view(source, replacement.temporary_for(path), path, paths, options, notes);
     replacement.commit();
     return notes;
   });

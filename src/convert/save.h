@@ -18,8 +18,9 @@ std::string format_names();
 Model in_dtype(const Model& model, const SaveOptions& options);
 
 /// Writes one view to `path`, a temporary that will become `destination`: the suffix of that one tells the format, and
-/// messages and notes name it. With options.lossless a note is an error, Unsupported.
-void write_view(const Model& model, const std::string& path, const std::string& destination, const SaveOptions& options,
-                Notes& notes);
+/// messages and notes name it. With options.lossless a note is an error, Unsupported. `destinations` are all that are
+/// written at once: what one of them says is not left out.
+void write_view(const Model& model, const std::string& path, const std::string& destination,
+                const std::vector<std::string>& destinations, const SaveOptions& options, Notes& notes);
 
 }  // namespace h5bridge

@@ -5,6 +5,7 @@
 
 #include "model/quoted.h"
 #include "optimizers/keras_settings.h"
+#include "passes/frozen.h"
 #include "passes/mixed_precision.h"
 #include "passes/training_notes.h"
 #include "pytorch/file.h"
@@ -44,6 +45,17 @@ void note_entries(const Model& model, Entries which, Notes& notes) {
   if (!names.empty())
     notes.push_back("left out: of the checkpoint's entries " + joined(names) +
                     (which == Entries::NotPlain ? ", which hold more than numbers, texts, lists and dicts" : ""));
+}
+
+void note_frozen(const Model& model, Notes& notes) {
+  constexpr std::size_t kMost = 8;
+  const std::vector<std::string> frozen =
+      frozen_parameters(model.architecture ? *model.architecture : Architecture{}, model.trainable);
+  if (frozen.empty()) return;
+  std::string names;
+  for (std::size_t i = 0; i < std::min(frozen.size(), kMost); ++i) names += (i == 0 ? "" : ", ") + frozen[i];
+  if (frozen.size() > kMost) names += " and " + std::to_string(frozen.size() - kMost) + " more";
+  notes.push_back("left out: requires_grad=False of " + names + "; an architecture (.json) beside it says so");
 }
 
 void note_training(const Model& model, const SaveOptions& options, const std::string& advice, Notes& notes) {

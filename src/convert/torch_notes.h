@@ -17,6 +17,9 @@ void note_precision(const Model& model, Notes& notes);
 enum class Entries { NotPlain, All };
 void note_entries(const Model& model, Entries which, Notes& notes);
 
+/// Parameters with requires_grad=False, of which a state_dict says nothing.
+void note_frozen(const Model& model, Notes& notes);
+
 /// Where training stood, which a file of weights alone has no place for. `advice` follows where there is an optimizer.
 void note_training(const Model& model, const SaveOptions& options, const std::string& advice, Notes& notes);
 

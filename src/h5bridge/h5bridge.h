@@ -58,8 +58,9 @@ struct SaveOptions {
 };
 
 /// Writes views of the model: all are written beside their destinations first, then renamed. A path holds the old file
-/// or the whole new one, never a part. Returns notes: what the destinations have no place for, a line each. Throws
-/// MalformedFile naming the tensors that the architecture misses or that have another shape than it says; UsageError,
+/// or the whole new one, never a part. Returns notes: what the destinations have no place for, a line each; so are
+/// frozen parameters where weights are written without a .json beside them. Throws MalformedFile naming the tensors
+/// that the architecture misses or that have another shape than it says; UsageError,
 /// Unsupported, SystemFailure.
 std::vector<std::string> save(const Model& model, const std::vector<std::string>& paths,
                               const SaveOptions& options = {});

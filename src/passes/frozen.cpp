@@ -64,6 +64,20 @@ std::vector<std::string> frozen_parameters(const Architecture& architecture) {
   return names;
 }
 
+std::vector<std::string> frozen_parameters(const Architecture& architecture,
+                                           const std::map<std::string, bool>& trainable) {
+  std::set<std::string> names;
+  for (std::string& name : frozen_parameters(architecture))
+    if (!trainable.contains(name)) names.insert(std::move(name));
+  for (const auto& [name, trained] : trainable)
+    if (!trained) names.insert(name);
+  // What Keras does not train are buffers, too.
+  for (const std::string& name : architecture.buffers) names.erase(name);
+  for (const NamedParameter& parameter : parameters_of(architecture))
+    if (parameter.spec.role == Role::Buffer) names.erase(parameter.name);
+  return {names.begin(), names.end()};
+}
+
 std::vector<std::string> partly_frozen(const Architecture& architecture) {
   const std::set<std::string> frozen(architecture.frozen.begin(), architecture.frozen.end());
   const auto is_frozen = [&](const std::string& name) { return frozen.contains(name); };

@@ -23,6 +23,9 @@ bool is_frozen_in_keras(const Layer& layer);
 
 /// The names of all parameters that the architecture has as frozen, by name or as a layer of Keras's.
 std::vector<std::string> frozen_parameters(const Architecture& architecture);
+/// Those of a model, whose `trainable` counts first; sorted.
+std::vector<std::string> frozen_parameters(const Architecture& architecture,
+                                           const std::map<std::string, bool>& trainable);
 
 /// Those that `frozen` names of layers of which other parameters are trained.
 std::vector<std::string> partly_frozen(const Architecture& architecture);

@@ -81,6 +81,42 @@ TEST_CASE("save names the layer of a made architecture that lacks an attribute",
   }
 }
 
+TEST_CASE("weights without an architecture beside them say what they leave out of freezing", "[save]") {
+  const TemporaryFolder folder;
+  Model model = small_model();
+  const std::vector<std::string> none;
+  CHECK(save(model, {folder / "model.pth", folder / "model.safetensors"}) == none);
+  const std::string first = model.weights.begin()->name, second = std::next(model.weights.begin())->name;
+  for (const bool by_architecture : {false, true}) {
+    Model frozen = model;
+    if (by_architecture)
+      frozen.architecture->frozen = {first, second};
+    else
+      frozen.trainable = {{first, false}, {second, false}};
+    for (const std::string name : {"model.pth", "model.safetensors"}) {
+      const std::string path = folder / name;
+      const std::string note = "left out: requires_grad=False of " + std::min(first, second) + ", " +
+                               std::max(first, second) + "; an architecture (.json) beside it says so";
+      CHECK(save(frozen, path) == std::vector<std::string>{path + ": " + note});
+      CHECK_THROWS_AS(save(frozen, path, {.lossless = true}), Unsupported);
+      CHECK_THROWS_WITH(save(frozen, path, {.lossless = true}), path + ": " + note + " (--lossless)");
+      CHECK(save(frozen, {path, folder / "model.json"}, {.lossless = true}) == none);
+      CHECK(load({path, folder / "model.json"}).trainable ==
+            std::map<std::string, bool>{{first, false}, {second, false}});
+    }
+    // Model::trainable counts first.
+    frozen.trainable = {{first, true}, {second, true}};
+    CHECK(save(frozen, folder / "model.pth") == none);
+  }
+}
+
+TEST_CASE("what Keras never trains is a buffer, and nothing that was frozen", "[save]") {
+  const TemporaryFolder folder;
+  const Model model = load(TESTDATA "/mosaic/model.h5");
+  REQUIRE(std::ranges::any_of(model.trainable, [](const auto& said) { return !said.second; }));
+  for (const std::string& note : save(model, folder / "model.pth")) CHECK_THAT(note, !Catch::Contains("requires_grad"));
+}
+
 TEST_CASE("each half of a model can be saved alone", "[save]") {
   const TemporaryFolder folder;
   const Model model = small_model();
