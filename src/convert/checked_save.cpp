@@ -77,7 +77,7 @@ CheckedSave checked_save(const Model& model, const std::vector<std::string>& pat
                          const CheckOptions& check) {
   require_whole(model);
   const std::vector<NamedTensor> inputs = random_inputs(*model.architecture, presentation_of(model), check.inputs);
-  const Model source = in_dtype(model, options);
+  const Model source = prepared(model, options);
   Replacement replacement;
   std::vector<std::pair<std::string, std::string>> renames;
   std::vector<std::unique_ptr<SiblingFolder>> folders;

@@ -75,8 +75,10 @@ Architecture architecture_for_torch(const Architecture& architecture) {
 Model in_torch_layout(const Model& model) {
   return with_errors([&] {
     if (!model.architecture) return model;
-    Model result = to_data_format(model, DataFormat::ChannelsFirst);
-    result.architecture = architecture_for_torch(*model.architecture);
+    Model complete = model;
+    complete.architecture = with_all_attributes(*model.architecture);
+    Model result = to_data_format(complete, DataFormat::ChannelsFirst);
+    result.architecture = architecture_for_torch(*complete.architecture);
     result.framework = Framework::Torch;
     return result;
   });

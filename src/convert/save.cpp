@@ -170,8 +170,10 @@ std::string format_names() {
   return names;
 }
 
-Model in_dtype(const Model& model, const SaveOptions& options) {
-  return options.dtype ? cast_weights(model, *options.dtype) : model;
+Model prepared(const Model& model, const SaveOptions& options) {
+  Model result = options.dtype ? cast_weights(model, *options.dtype) : model;
+  if (result.architecture) result.architecture = with_all_attributes(*std::move(result.architecture));
+  return result;
 }
 
 void write_view(const Model& model, const std::string& path, const std::string& destination,
@@ -199,7 +201,7 @@ std::vector<std::string> save(const Model& model, const std::vector<std::string>
   return with_errors([&] {
     if (paths.empty()) throw UsageError("no destination is given");
     for (const std::string& path : paths) format_for(path, options.format);
-    const Model source = in_dtype(model, options);
+    const Model source = prepared(model, options);
     Replacement replacement;
     Notes notes;
     for (const std::string& path : paths)

@@ -14,8 +14,9 @@ using Notes = std::vector<std::string>;
 /// The formats that are written, for messages: "keras-h5, torch, ...".
 std::string format_names();
 
-/// The model with its weights in the type that options.dtype asks for, which write_view expects of it.
-Model in_dtype(const Model& model, const SaveOptions& options);
+/// The model as write_view expects it: checked and completed where a program may have made it, and with its weights in
+/// the type that options.dtype asks for. Throws UsageError and MalformedFile as save() does.
+Model prepared(const Model& model, const SaveOptions& options);
 
 /// Writes one view to `path`, a temporary that will become `destination`: the suffix of that one tells the format, and
 /// messages and notes name it. With options.lossless a note is an error, Unsupported. `destinations` are all that are

@@ -23,8 +23,9 @@ enum class DataFormat { ChannelsLast, ChannelsFirst };
 using AttributeValue = std::variant<std::monostate, bool, std::int64_t, double, std::string, std::vector<std::int64_t>,
                                     std::vector<double>, SymbolicShape>;
 
-/// The settings of a layer, checked and completed against its type's declaration (docs/layers.md lists them). The
-/// getters throw UsageError for a name or a kind that the type does not declare.
+/// The settings of a layer (docs/layers.md lists them). load() gives all that its type declares; of an architecture
+/// that was made or changed in C++, save(), in_torch_layout() and to_module() check them, and take what is not set at
+/// its default. The getters throw UsageError for a name that is not set, or is set with a value of another kind.
 class Attributes {
  public:
   bool contains(std::string_view name) const;

@@ -68,7 +68,7 @@ class Module : public torch::nn::Module {
 
 /// Rebuilds `model` on `device`, weights and all. Parameters are contiguous and 64-byte aligned, so that results do not
 /// depend on the file they came from. Throws Unsupported for a layer that LibTorch cannot run, MalformedFile for
-/// missing or misshapen weights, SystemFailure if there is no such device.
+/// missing or misshapen weights, UsageError naming a layer and its attribute, SystemFailure if there is no such device.
 std::shared_ptr<Module> to_module(const Model& model, torch::Device device = torch::kCPU,
                                   const ModuleOptions& options = {});
 

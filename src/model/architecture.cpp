@@ -29,7 +29,7 @@ bool Attributes::contains(std::string_view name) const { return find_value(value
 
 const AttributeValue& Attributes::at(std::string_view name) const {
   const auto found = find_value(values_, name);
-  if (found == values_.end()) throw UsageError("no attribute '" + std::string(name) + "' is declared");
+  if (found == values_.end()) throw UsageError("no attribute '" + std::string(name) + "' is set");
   return found->second;
 }
 
@@ -41,7 +41,7 @@ void Attributes::set(std::string_view name, AttributeValue value) {
 }
 
 void Attributes::throw_wrong_kind(std::string_view name) const {
-  throw UsageError("attribute '" + std::string(name) + "' is declared with another kind");
+  throw UsageError("attribute '" + std::string(name) + "' is set with a value of another kind");
 }
 
 const Layer* Architecture::find_layer(std::string_view wanted) const { return find_named(layers, wanted); }

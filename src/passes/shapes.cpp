@@ -99,6 +99,13 @@ Architecture checked(Architecture architecture) {
   return architecture;
 }
 
+Architecture with_all_attributes(Architecture architecture) {
+  check_types(architecture);
+  for (Layer& layer : architecture.layers)
+    layer.attributes = complete_attributes(Registry::instance().type_of(layer), layer.attributes, describe(layer));
+  return architecture;
+}
+
 Architecture fix_sizes(Architecture architecture, const std::map<std::string, std::int64_t>& sizes) {
   std::set<std::string> known;
   for (const Input& input : architecture.inputs)
@@ -126,10 +133,7 @@ std::vector<NamedParameter> parameters_of(const Architecture& architecture) {
   std::vector<NamedParameter> result;
   for (const Layer& layer : architecture.layers) {
     const LayerType& type = Registry::instance().type_of(layer);
-    // Attributes of an architecture that a program made need not be complete.
-    std::vector<ParameterSpec> specs =
-        in_file("layer \"" + layer.name + "\" (" + layer.type + ")", [&] { return type.parameters(layer.attributes); });
-    for (ParameterSpec& spec : specs) {
+    for (ParameterSpec& spec : type.parameters(layer.attributes)) {
       std::string name = tensor_name(layer.name, spec.name);
       result.push_back({std::move(name), std::move(spec)});
     }

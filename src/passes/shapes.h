@@ -32,6 +32,10 @@ Shapes infer_shapes(const Architecture& architecture);
 /// The architecture itself, after check_graph and infer_shapes have found nothing wrong with it.
 Architecture checked(Architecture architecture);
 
+/// The architecture with all attributes that its layers' types declare. Throws UsageError naming a layer and its
+/// attribute, Unsupported for a type that is not known.
+Architecture with_all_attributes(Architecture architecture);
+
 /// The architecture with symbols bound to numbers. Throws UsageError for a name that no input's shape has.
 Architecture fix_sizes(Architecture architecture, const std::map<std::string, std::int64_t>& sizes);
 

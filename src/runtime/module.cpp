@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "h5bridge/error.h"
+#include "passes/shapes.h"
 #include "passes/weight_check.h"
 #include "runtime/device.h"
 #include "runtime/input_check.h"
@@ -93,10 +94,12 @@ void Module::observe(Observer observer) {
   };
 }
 
-std::shared_ptr<Module> to_module(const Model& model, torch::Device device, const ModuleOptions& options) {
+std::shared_ptr<Module> to_module(const Model& given, torch::Device device, const ModuleOptions& options) {
   return with_torch_errors([&] {
     check_device(device);
-    if (!model.architecture) throw UsageError("the model has no architecture, only weights");
+    if (!given.architecture) throw UsageError("the model has no architecture, only weights");
+    Model model = given;
+    model.architecture = with_all_attributes(*given.architecture);
     check_fit(*model.architecture, model.weights);
     auto implementation = std::make_unique<Module::Implementation>(model, options.layout.value_or(model.framework));
     torch_call("loading the weights",

@@ -335,6 +335,23 @@ TEST_CASE("a model without an architecture cannot be built") {
   CHECK_THROWS_AS(to_module(model), UsageError);
 }
 
+TEST_CASE("attributes of a model that was made in C++ are checked, and completed by defaults") {
+  Model model = small_model();
+  Layer& norm = *model.architecture->find_layer("layer1.0.bn1");
+  norm.attributes.set("epsilon", 1.);
+  CHECK_THROWS_AS(to_module(model), UsageError);
+  CHECK_THROWS_WITH(to_module(model), "layer \"layer1.0.bn1\" (BatchNorm2d): BatchNorm2d has no attribute \"epsilon\"");
+  norm.attributes = {};
+  norm.attributes.set("num_features", std::int64_t{4});
+  const auto module = to_module(model);
+  CHECK(module->architecture() == small_model().architecture);
+  norm.attributes.set("eps", std::int64_t{1});
+  CHECK_THROWS_AS(to_module(model), UsageError);
+  CHECK_THROWS_WITH(
+      to_module(model),
+      "layer \"layer1.0.bn1\" (BatchNorm2d): attribute \"eps\": is 1 as a std::int64_t, expected a double");
+}
+
 TEST_CASE("bad names are refused") {
   for (const std::string name : {".a", "a.", "a..b"}) {
     const Model model = ModelBuilder().input("x", {kBatch, 4}).layer(name, "ReLU", {}, {{"x"}}).output({name}).build();

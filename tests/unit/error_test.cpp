@@ -37,9 +37,9 @@ TEST_CASE("attributes that no type declares", "[error]") {
   Attributes attributes;
   attributes.set("bias", true);
   CHECK_THROWS_AS(attributes.integer("units"), UsageError);
-  CHECK_THROWS_WITH(attributes.at("units"), "no attribute 'units' is declared");
+  CHECK_THROWS_WITH(attributes.at("units"), "no attribute 'units' is set");
   CHECK_THROWS_AS(attributes.integer("bias"), UsageError);
-  CHECK_THROWS_WITH(attributes.integer("bias"), "attribute 'bias' is declared with another kind");
+  CHECK_THROWS_WITH(attributes.integer("bias"), "attribute 'bias' is set with a value of another kind");
 }
 
 TEST_CASE("tensors that are read as what they are not", "[error]") {

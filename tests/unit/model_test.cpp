@@ -25,8 +25,9 @@ TEST_CASE("attributes are typed", "[model]") {
   CHECK(attributes.contains("limit"));
   CHECK_FALSE(attributes.contains("padding"));
   CHECK(std::distance(attributes.begin(), attributes.end()) == 4);
-  CHECK_THROWS_MATCHES(attributes.at("padding"), UsageError, Message("no attribute 'padding' is declared"));
-  CHECK_THROWS_MATCHES(attributes.text("bias"), UsageError, Message("attribute 'bias' is declared with another kind"));
+  CHECK_THROWS_MATCHES(attributes.at("padding"), UsageError, Message("no attribute 'padding' is set"));
+  CHECK_THROWS_MATCHES(attributes.text("bias"), UsageError,
+                       Message("attribute 'bias' is set with a value of another kind"));
 }
 
 TEST_CASE("an architecture finds what it names", "[model]") {

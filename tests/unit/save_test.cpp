@@ -76,9 +76,55 @@ TEST_CASE("save names the layer of a made architecture that lacks an attribute",
   linear->attributes = {};
   for (const std::string& name : kDestinations) {
     CHECK_THROWS_AS(save(model, folder / name), UsageError);
-    CHECK_THROWS_WITH(save(model, folder / name),
-                      Catch::Contains("layer \"" + linear->name + "\" (Linear): no attribute"));
+    CHECK_THROWS_WITH(
+        save(model, folder / name),
+        Catch::Contains("layer \"" + linear->name + "\" (Linear): Linear needs the attribute \"in_features\""));
   }
+}
+
+TEST_CASE("save names the attribute that a type does not have, or that has another kind", "[save]") {
+  const TemporaryFolder folder;
+  const auto check = [&](const std::string& attribute, const AttributeValue& value, const std::string& problem) {
+    INFO(attribute);
+    Model model = small_model();
+    Layer& linear = *std::ranges::find(model.architecture->layers, "Linear", &Layer::type);
+    linear.attributes.set(attribute, value);
+    for (const std::string& name : kDestinations) {
+      CHECK_THROWS_AS(save(model, folder / name), UsageError);
+      CHECK_THROWS_WITH(save(model, folder / name), "layer \"" + linear.name + "\" (Linear): " + problem);
+    }
+    CHECK_THROWS_WITH(in_torch_layout(model), "layer \"" + linear.name + "\" (Linear): " + problem);
+  };
+  check("epsilon", 1., "Linear has no attribute \"epsilon\"");
+  check("out_features", 16., "attribute \"out_features\": expected an integer, found a float");
+  check("bias", std::int64_t{1}, "attribute \"bias\": expected a boolean, found an integer");
+  check("activation", std::monostate{}, "attribute \"activation\": expected a string, found null");
+  Model model = load({TESTDATA "/digits/model.json", TESTDATA "/digits/model.pth"});
+  Layer& norm = *std::ranges::find_if(model.architecture->layers,
+                                      [](const Layer& layer) { return layer.attributes.contains("eps"); });
+  norm.attributes.set("eps", std::int64_t{1});
+  CHECK_THROWS_AS(save(model, folder / "model.h5"), UsageError);
+  CHECK_THROWS_WITH(
+      save(model, folder / "model.h5"),
+      "layer \"" + norm.name + "\" (" + norm.type + "): attribute \"eps\": is 1 as a std::int64_t, expected a double");
+  CHECK(std::filesystem::is_empty(folder / ""));
+}
+
+TEST_CASE("attributes that a made architecture does not set are at their defaults", "[save]") {
+  const TemporaryFolder folder;
+  const Model model = small_model();
+  Model sparse = model;
+  for (Layer& layer : sparse.architecture->layers) {
+    Attributes own;
+    for (const std::string name : {"in_features", "out_features"})
+      if (layer.attributes.contains(name)) own.set(name, layer.attributes.at(name));
+    layer.attributes = own;
+  }
+  REQUIRE_FALSE(sparse.architecture == model.architecture);
+  for (const std::string& name : kDestinations) save(sparse, folder / name);
+  CHECK(load({folder / "model.json", folder / "model.pth"}).architecture == model.architecture);
+  CHECK(load(folder / "model.h5").architecture == model.architecture);
+  CHECK(in_torch_layout(sparse).architecture == model.architecture);
 }
 
 TEST_CASE("weights without an architecture beside them say what they leave out of freezing", "[save]") {

@@ -1,6 +1,7 @@
 #include "facets/spec/layer_type.h"
 
 #include <algorithm>
+#include <array>
 
 #include "h5bridge/error.h"
 #include "model/quoted.h"
@@ -97,6 +98,41 @@ struct ToJson {
   }
 };
 
+// What AttributeValue holds, in its order.
+constexpr std::array<std::string_view, std::variant_size_v<AttributeValue>> kTypeNames{
+    "None",         "bool", "std::int64_t", "double", "std::string", "std::vector<std::int64_t>", "std::vector<double>",
+    "SymbolicShape"};
+
+// What may stand in JSON may be set, as the type that JSON would have given.
+AttributeValue of_declared_kind(const AttributeSpec& spec, const AttributeValue& value) {
+  const Json json = attribute_to_json(value);
+  const AttributeValue declared = value_from(spec, json);
+  if (declared.index() != value.index())
+    throw MalformedFile("is " + quoted(json) + " as a " + std::string(kTypeNames[value.index()]) + ", expected a " +
+                        std::string(kTypeNames[declared.index()]));
+  return value;
+}
+
+// All that `type` declares, of `given` pairs of names and values or by default.
+template <typename Given, typename Read>
+Attributes completed(const LayerType& type, const Given& given, Read&& read) {
+  for (const auto& [name, value] : given)
+    if (!type.find_attribute(name)) throw MalformedFile(type.name + " has no attribute \"" + shortened(name) + "\"");
+  Attributes result;
+  for (const AttributeSpec& spec : type.attributes) {
+    const auto found =
+        std::find_if(given.begin(), given.end(), [&](const auto& item) { return item.first == spec.name; });
+    if (found != given.end())
+      result.set(spec.name, in_file("attribute \"" + spec.name + "\"", [&] { return read(spec, found->second); }));
+    else if (spec.fallback)
+      result.set(spec.name, *spec.fallback);
+    else
+      throw MalformedFile(type.name + " needs the attribute \"" + spec.name + "\"");
+  }
+  type.check(result);
+  return result;
+}
+
 AttributeSpec declare(std::string name, AttributeKind kind, std::string meaning,
                       std::optional<AttributeValue> fallback = {}) {
   return {.name = std::move(name), .kind = kind, .meaning = std::move(meaning), .fallback = std::move(fallback)};
@@ -105,29 +141,15 @@ AttributeSpec declare(std::string name, AttributeKind kind, std::string meaning,
 }  // namespace
 
 Attributes attributes_from_json(const LayerType& type, const Json::Object& json, const std::string& where) {
-  for (const auto& [name, value] : json)
-    if (!type.find_attribute(name))
-      throw MalformedFile(where + ": " + type.name + " has no attribute \"" + shortened(name) + "\"");
-  Attributes result;
-  for (const AttributeSpec& spec : type.attributes) {
-    if (const Json* given = json.find(spec.name)) {
-      try {
-        result.set(spec.name, value_from(spec, *given));
-      } catch (const MalformedFile& error) {
-        throw MalformedFile(where + ": attribute \"" + spec.name + "\": " + error.what());
-      }
-    } else if (spec.fallback) {
-      result.set(spec.name, *spec.fallback);
-    } else {
-      throw MalformedFile(where + ": " + type.name + " needs the attribute \"" + spec.name + "\"");
-    }
-  }
+  return in_file(where, [&] { return completed(type, json, value_from); });
+}
+
+Attributes complete_attributes(const LayerType& type, const Attributes& given, const std::string& where) {
   try {
-    type.check(result);
-  } catch (const Error& error) {
-    rethrow_in_file(error, where);
+    return in_file(where, [&] { return completed(type, given, of_declared_kind); });
+  } catch (const MalformedFile& error) {  // of no file: a program made it
+    throw UsageError(error.what());
   }
-  return result;
 }
 
 Json::Object attributes_to_json(const LayerType& type, const Attributes& attributes) {

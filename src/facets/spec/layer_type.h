@@ -55,6 +55,8 @@ class LayerType;
 
 /// Throws MalformedFile saying which attribute is wrong and why; fills defaults in. `where` names the layer.
 Attributes attributes_from_json(const LayerType& type, const Json::Object& json, const std::string& where);
+/// The same of attributes that a program set: throws UsageError, and takes values of the declared kinds alone.
+Attributes complete_attributes(const LayerType& type, const Attributes& given, const std::string& where);
 /// Only the attributes that are not at their default.
 Json::Object attributes_to_json(const LayerType& type, const Attributes& attributes);
 Json attribute_to_json(const AttributeValue& value);
