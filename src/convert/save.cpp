@@ -17,6 +17,7 @@
 #include "h5bridge/h5bridge.h"
 #include "model/tensor_view.h"
 #include "optimizers/keras_settings.h"
+#include "optimizers/stated_twice.h"
 #include "passes/frozen.h"
 #include "passes/registration.h"
 #include "passes/shapes.h"
@@ -173,6 +174,9 @@ std::string format_names() {
 Model prepared(const Model& model, const SaveOptions& options) {
   Model result = options.dtype ? cast_weights(model, *options.dtype) : model;
   if (result.architecture) result.architecture = with_all_attributes(*std::move(result.architecture));
+  if (options.optimizer && result.training && result.training->optimizer) {
+    settle_settings(*result.training->optimizer);
+  }
   return result;
 }
 

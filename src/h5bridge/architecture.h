@@ -109,7 +109,7 @@ struct Architecture {
   std::vector<std::string> unused;      // tensors of the state_dict that nothing computes with
   std::vector<std::string> state_dict;  // all of its names, in PyTorch's order of registration; empty where not known
   std::vector<std::string> buffers;     // those of them that are buffers
-  std::vector<std::string> frozen;      // parameters with requires_grad=False
+  std::vector<std::string> frozen;      // parameters with requires_grad=False, unless Model::trainable has them
   std::vector<std::vector<std::string>> ties;  // parameters that are one; named_parameters() gives the first name
   std::vector<std::string> notes;              // what forward does and no layer says (a detach), a line each
   Json::Object keras;                          // what Keras says of the model itself: class_name, name, ...

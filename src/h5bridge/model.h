@@ -34,6 +34,10 @@ class Weights {
 
 /// An optimizer in PyTorch's terms: kind and hyperparameters are a class of torch.optim and its arguments, slots are
 /// the entries of its state_dict.
+///
+/// A setting may stand in `hyperparameters` and in each of `groups`. What a group says counts for its parameters, and
+/// `hyperparameters` stand for what it does not say; where the first group says something else than they do, save() and
+/// to_optimizer() throw UsageError: whoever changes lr changes both, or takes it out of one.
 struct Optimizer {
   std::string kind;                                       // "SGD", "Adam"
   Json::Object hyperparameters;                           // of the first parameter group: lr, momentum, betas, ...
@@ -59,7 +63,9 @@ struct Model {
   /// By PyTorch's state_dict names, in their order, and in the layout of `architecture`, WHICH NEED NOT BE PYTORCH'S:
   /// see in_torch_layout (h5bridge.h).
   Weights weights;
-  std::map<std::string, bool> trainable;  // by the same names, where a source says
+  /// By the same names, where a source says. It counts before Architecture::frozen, which only speaks of parameters
+  /// that are not in here.
+  std::map<std::string, bool> trainable;
   std::optional<Training> training;
   std::string optimizer_left_out;  // why the sources' optimizer is not in `training`; save() refuses to lose it
   Json::Object metadata;           // what a source carried that has no place above

@@ -75,7 +75,8 @@ std::shared_ptr<Module> to_module(const Model& model, torch::Device device = tor
 /// The optimizer that `model` was trained with, resuming where it stopped: SGD, Adam, AdamW, RMSprop or Adagrad. Its
 /// groups hold what the saved ones did, less what nothing computes with. `notes` gets what only Keras's had (clipnorm,
 /// a schedule), a line each. Throws UsageError if the model has none, Unsupported for another kind, a setting that
-/// LibTorch lacks, and one that was left out (Model::optimizer_left_out).
+/// LibTorch lacks, and one that was left out (Model::optimizer_left_out); UsageError where its settings contradict each
+/// other (see Optimizer).
 std::unique_ptr<torch::optim::Optimizer> to_optimizer(const Model& model, Module& module,
                                                       std::vector<std::string>* notes = nullptr);
 

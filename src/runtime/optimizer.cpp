@@ -6,6 +6,7 @@
 #include "h5bridge/torch.h"
 #include "model/quoted.h"
 #include "optimizers/keras_settings.h"
+#include "optimizers/stated_twice.h"
 #include "passes/training_notes.h"
 #include "runtime/capture_optimizer.h"
 #include "runtime/optimizer_kinds.h"
@@ -172,7 +173,8 @@ std::unique_ptr<torch::optim::Optimizer> resumed_optimizer(const Model& model, M
                                                            std::vector<std::string>* notes) {
   if (!model.optimizer_left_out.empty()) throw Unsupported("the optimizer cannot be kept: " + model.optimizer_left_out);
   if (!model.training || !model.training->optimizer) throw UsageError("the model has no optimizer");
-  const Optimizer& saved = *model.training->optimizer;
+  Optimizer saved = *model.training->optimizer;
+  settle_settings(saved);
   const OptimizerKind& kind = kind_called(saved.kind);
   if (notes) {
     std::ranges::move(left_out_by_torch(saved), std::back_inserter(*notes));

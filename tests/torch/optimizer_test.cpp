@@ -156,6 +156,7 @@ void train(Module& module, torch::optim::Optimizer& optimizer, int steps) {
 Model sgd_with(const std::string& name, const Json& value) {
   Model model = model_of(runs()[0]);
   model.training->optimizer->groups[0].set(name, value);
+  model.training->optimizer->hyperparameters.set(name, value);
   return model;
 }
 
@@ -233,6 +234,18 @@ TEST_CASE("parameter groups have settings of their own") {
   train(*module, *optimizer, 1);
   CHECK(bit_equal(from_torch(module->named_parameters()["fc.weight"]), *model.weights.find("fc.weight")));
   CHECK_FALSE(bit_equal(from_torch(module->named_parameters()["fc.bias"]), *model.weights.find("fc.bias")));
+}
+
+TEST_CASE("a setting of the first group may be stated twice, but alike") {
+  Model model = model_of(runs()[0]);
+  Optimizer& saved = *model.training->optimizer;
+  saved.hyperparameters.set("lr", 0.5);
+  CHECK_THROWS_AS(resume(model), UsageError);
+  CHECK_THROWS_WITH(resume(model),
+                    "the optimizer SGD: lr is 0.5 in its hyperparameters and 0.05 in groups[0], though they are that "
+                    "group's; change both");
+  saved.groups[0].erase("lr");
+  CHECK(resume(model)->param_groups()[0].options().get_lr() == 0.5);
 }
 
 TEST_CASE("an optimizer made by hand can be captured") {

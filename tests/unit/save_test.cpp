@@ -163,6 +163,29 @@ TEST_CASE("what Keras never trains is a buffer, and nothing that was frozen", "[
   for (const std::string& note : save(model, folder / "model.pth")) CHECK_THAT(note, !Catch::Contains("requires_grad"));
 }
 
+TEST_CASE("a setting of an optimizer that is stated twice has to be stated alike", "[save]") {
+  const TemporaryFolder folder;
+  const Model model = load({TESTDATA "/the_model_class/model.json", TESTDATA "/the_model_class/model.pth"});
+  const Json lr = model.training->optimizer->hyperparameters.at("lr");
+  Model changed = model;
+  changed.training->optimizer->hyperparameters.set("lr", 0.5);
+  const std::string problem = "the optimizer SGD: lr is 0.5 in its hyperparameters and " + lr.dump() +
+                              " in groups[0], though they are that group's; change both";
+  for (const std::string name : {"model.h5", "model.pth"}) {
+    CHECK_THROWS_AS(save(changed, folder / name, {.checkpoint = true}), UsageError);
+    CHECK_THROWS_WITH(save(changed, folder / name, {.checkpoint = true}), problem);
+    CHECK_NOTHROW(save(changed, folder / name, {.optimizer = false}));
+  }
+  // Either place alone will do.
+  changed.training->optimizer->groups[0].erase("lr");
+  save(changed, folder / "model.pth", {.checkpoint = true});
+  CHECK(load({TESTDATA "/the_model_class/model.json", folder / "model.pth"}).training->optimizer->groups[0].at("lr") ==
+        Json(0.5));
+  changed.training->optimizer->groups[0].erase("params");
+  CHECK_THROWS_WITH(save(changed, folder / "model.pth", {.checkpoint = true}),
+                    "the optimizer SGD: its groups[0] has no \"params\"");
+}
+
 TEST_CASE("each half of a model can be saved alone", "[save]") {
   const TemporaryFolder folder;
   const Model model = small_model();
