@@ -56,6 +56,7 @@ class KerasWriter {
         throw MalformedFile(
             "the tensor " + name +
             " is not what the architecture has, and Keras would compute with that; export the architecture again");
+    describes_itself_ = describes_itself(architecture);
     for (const Layer& layer : architecture.layers)
       std::ranges::move(unsaid_settings(layer, Matters::Always), std::back_inserter(notes));
     std::ranges::copy(architecture.notes, std::back_inserter(notes));
@@ -82,6 +83,22 @@ class KerasWriter {
       common = tensor.tensor.dtype();
     }
     return common.value_or(DType::Float32);
+  }
+
+  // Whether the file's reader finds the model in what Keras is told of it, so that it need not be said twice. Of one of
+  // Keras's that somebody has changed, Keras may need other layers, and the tensors are theirs then.
+  bool describes_itself(const Architecture& architecture) const {
+    if (model_.framework != Framework::Keras || !architecture.keras.contains("class_name")) return false;
+    const auto names_of = [](const Architecture& of) {
+      std::vector<std::string> names;
+      for (const NamedParameter& parameter : parameters_of(of)) names.push_back(parameter.name);
+      return names;
+    };
+    try {
+      return names_of(architecture_from_keras(plan_.model_config)) == names_of(architecture);
+    } catch (const Error&) {  // what is not read is told beside it
+      return false;
+    }
   }
 
   const Tensor& weight(const std::string& name) const {
@@ -187,7 +204,7 @@ class KerasWriter {
   KerasOptimizer write_optimizer(const Optimizer& optimizer) {
     const bool same_layout =
         model_.framework == Framework::Keras && format_ == presented_format(*model_.architecture, Framework::Keras);
-    if (!optimizer.keras.empty() && same_layout) {
+    if (!optimizer.keras.empty() && same_layout && describes_itself_) {
       const Json::Object* keras = travelling_keras(optimizer);
       const Json class_name = keras ? keras->at("class_name") : Json(optimizer.kind);
       return {Json::Object{{"class_name", class_name}, {"config", optimizer.keras}}, optimizer.keras_variables};
@@ -236,9 +253,7 @@ class KerasWriter {
 
   void write_extra() {
     extra_.set("version", 1);
-    // What Keras's own configuration describes as well need not be said twice.
-    const bool from_keras = model_.framework == Framework::Keras && model_.architecture->keras.contains("class_name");
-    if (!from_keras)
+    if (!describes_itself_)
       extra_.set("architecture", architecture_to_json(with_frozen_names(*model_.architecture, model_.trainable)));
     extra_.set("data_format", format_ == DataFormat::ChannelsLast ? "channels_last" : "channels_first");
     Json::Array names;
@@ -279,6 +294,7 @@ class KerasWriter {
   Notes& notes_;
   DataFormat format_ = DataFormat::ChannelsLast;
   KerasPlan plan_;
+  bool describes_itself_ = false;
   KerasFile file_;
   Json::Object extra_;
   std::set<std::string> written_;

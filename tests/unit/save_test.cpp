@@ -5,6 +5,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "files/keras_h5.h"
 #include "h5bridge/h5bridge.h"
 #include "temporary_folder.h"
 
@@ -184,6 +185,27 @@ TEST_CASE("a setting of an optimizer that is stated twice has to be stated alike
   changed.training->optimizer->groups[0].erase("params");
   CHECK_THROWS_WITH(save(changed, folder / "model.pth", {.checkpoint = true}),
                     "the optimizer SGD: its groups[0] has no \"params\"");
+}
+
+TEST_CASE("a model of Keras's for which Keras needs other layers since it was changed comes back", "[save]") {
+  const TemporaryFolder folder;
+  Model model = load(TESTDATA "/golden/masks/source.h5");
+  Layer& cells = *model.architecture->find_layer("cells");
+  REQUIRE(cells.attributes.integer("num_layers") == 2);
+  cells.attributes.set("dropout", .3);
+  save(model, folder / "model.h5");
+  const Model back = load(folder / "model.h5");
+  for (const auto& [name, value] : cells.attributes)
+    CHECK(back.architecture->find_layer("cells")->attributes.at(name) == value);
+  REQUIRE(back.weights.size() == model.weights.size());
+  for (const auto& [name, tensor] : model.weights) {
+    INFO(name);
+    REQUIRE(back.weights.find(name));
+    CHECK(bit_equal(*back.weights.find(name), tensor));
+  }
+  // One that was not changed says all in Keras's own words.
+  save(load(TESTDATA "/golden/masks/source.h5"), folder / "same.h5");
+  CHECK_FALSE(read_keras_h5(folder / "same.h5").extra.find("architecture"));
 }
 
 TEST_CASE("each half of a model can be saved alone", "[save]") {
