@@ -13,6 +13,7 @@
 #include "convert/optimizer_names.h"
 #include "convert/recognise.h"
 #include "convert/safetensors_model.h"
+#include "convert/slot_check.h"
 #include "convert/ties.h"
 #include "convert/weight_check.h"
 #include "keras/dialects/configuration.h"
@@ -273,6 +274,7 @@ Model load_checked(const std::vector<std::string>& sources, const LoadOptions& o
         check_weights(read.model, options.allow_unexpected);
       });
     name_optimizer(read.model, options);
+    if (!weights_file.empty()) in_file(weights_file, [&] { check_slots(read.model); });
     return std::move(read.model);
   } catch (const Disagreement& error) {  // of a source's halves, which makes it one that is no good
     throw MalformedFile(error.what());

@@ -12,6 +12,7 @@
 #include "convert/layout_conversion.h"
 #include "convert/replacement.h"
 #include "convert/safetensors_model.h"
+#include "convert/slot_check.h"
 #include "convert/torch_notes.h"
 #include "h5bridge/error.h"
 #include "h5bridge/h5bridge.h"
@@ -176,6 +177,7 @@ Model prepared(const Model& model, const SaveOptions& options) {
   if (result.architecture) result.architecture = with_all_attributes(*std::move(result.architecture));
   if (options.optimizer && result.training && result.training->optimizer) {
     settle_settings(*result.training->optimizer);
+    check_slots(result);
   }
   return result;
 }

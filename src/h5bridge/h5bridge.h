@@ -31,8 +31,8 @@ struct LoadOptions {
 };
 
 /// Reads the files that together make one model, in any order, each recognised by its content. Weights stay on disk
-/// until used. Throws MalformedFile, also where the tensors do not fit the architecture; Unsupported, SystemFailure,
-/// and UsageError where two sources state the same half.
+/// until used. Throws MalformedFile, also where the tensors do not fit the architecture, or the optimizer's its
+/// parameters; Unsupported, SystemFailure, and UsageError where two sources state the same half.
 Model load(const std::vector<std::string>& sources, const LoadOptions& options = {});
 /// One file. (A template, because {"a.json", "a.pth"} would make a string, too.)
 template <std::convertible_to<std::string> Path>
@@ -60,8 +60,9 @@ struct SaveOptions {
 /// Writes views of the model: all are written beside their destinations first, then renamed. A path holds the old file
 /// or the whole new one, never a part. Returns notes: what the destinations have no place for, a line each; so are
 /// frozen parameters where weights are written without a .json beside them. Throws MalformedFile naming the tensors
-/// that the architecture misses or that have another shape than it says; UsageError,
-/// Unsupported, SystemFailure.
+/// that the architecture misses or that have another shape than it says, or the optimizer's slot that is shaped
+/// otherwise than its parameter; UsageError naming a layer and its attribute, or an optimizer's setting; Unsupported,
+/// SystemFailure.
 std::vector<std::string> save(const Model& model, const std::vector<std::string>& paths,
                               const SaveOptions& options = {});
 /// One view.

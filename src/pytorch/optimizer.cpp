@@ -141,7 +141,7 @@ std::map<std::int64_t, std::string> parameter_keys(const std::vector<Ref>& group
   return keys;
 }
 
-/// torch.optim's slots that are as large as their parameter, be it a scalar; others without axes may be counters.
+/// Others without axes may be counters.
 constexpr std::array<std::string_view, 12> kWholeSlots{"exp_avg",         "exp_avg_sq", "max_exp_avg_sq", "exp_inf",
                                                        "momentum_buffer", "square_avg", "grad_avg",       "sum",
                                                        "acc_delta",       "ax",         "prev",           "step_size"};
@@ -150,8 +150,8 @@ constexpr std::array<std::string_view, 12> kWholeSlots{"exp_avg",         "exp_a
 constexpr std::array<std::string_view, 2> kFactors{"row_var", "col_var"};
 
 bool tells_shape(const NamedTensor& slot) {
-  const auto is_in = [&](const auto& names) { return std::ranges::count(names, slot.name) > 0; };
-  return !is_in(kFactors) && (slot.tensor.rank() > 0 || is_in(kWholeSlots));
+  const bool is_factor = std::ranges::count(kFactors, slot.name) > 0;
+  return !is_factor && (slot.tensor.rank() > 0 || is_whole_slot(slot.name));
 }
 
 }  // namespace
@@ -192,6 +192,8 @@ std::optional<Optimizer> read_optimizer(const TorchFile& file, const pickle::Val
   optimizer.kind = kind_of(optimizer);
   return optimizer;
 }
+
+bool is_whole_slot(std::string_view name) { return std::ranges::count(kWholeSlots, name) > 0; }
 
 std::string parameter_key(const Json& parameter) {
   return parameter.is_string() ? parameter.as_string() : std::to_string(parameter.as_integer());

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string_view>
 
 #include "pytorch/file.h"
 
@@ -18,6 +19,9 @@ std::optional<Optimizer> read_optimizer(const TorchFile& file, const pickle::Val
 /// How Optimizer::slots calls an element of a group's "params": by its name, or by its number where the file names
 /// none.
 std::string parameter_key(const Json& parameter);
+
+/// Whether torch.optim's slot of that name is as large as its parameter, be it a scalar.
+bool is_whole_slot(std::string_view name);
 
 /// The shape that a parameter has as its slots tell; nullopt where it has none that do. Throws Unsupported where they
 /// contradict each other.

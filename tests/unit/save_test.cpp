@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "files/keras_h5.h"
+#include "pytorch/file.h"
 #include "h5bridge/h5bridge.h"
 #include "temporary_folder.h"
 
@@ -185,6 +186,36 @@ TEST_CASE("a setting of an optimizer that is stated twice has to be stated alike
   changed.training->optimizer->groups[0].erase("params");
   CHECK_THROWS_WITH(save(changed, folder / "model.pth", {.checkpoint = true}),
                     "the optimizer SGD: its groups[0] has no \"params\"");
+}
+
+TEST_CASE("a slot of an optimizer that is shaped otherwise than its parameter is refused", "[save]") {
+  const TemporaryFolder folder;
+  const Model model = load({TESTDATA "/the_model_class/model.json", TESTDATA "/the_model_class/model.pth"});
+  Model changed = model;
+  auto& [name, slots] = *changed.training->optimizer->slots.begin();
+  REQUIRE(slots.at(0).name == "momentum_buffer");
+  slots[0].tensor = zeros(DType::Float32, {3, 7});
+  const std::string problem = "the optimizer's momentum_buffer of " + name + " has shape (3, 7), expected " +
+                              to_string(model.weights.find(name)->shape()) + ", its parameter's";
+  for (const std::string file : {"model.h5", "model.pth"}) {
+    CHECK_THROWS_AS(save(changed, folder / file, {.checkpoint = true}), MalformedFile);
+    CHECK_THROWS_WITH(save(changed, folder / file, {.checkpoint = true}), problem);
+  }
+  save(changed, folder / "model.pth", {.optimizer = false});
+  // In a file, where the optimizer names its parameters.
+  Json::Object& group = changed.training->optimizer->groups.at(0);
+  group.set("param_names", group.at("params"));
+  std::ofstream file(folder / "wrong.pth", std::ios::binary);
+  write_torch_file(changed, file, {.checkpoint = true, .optimizer = true});
+  file.close();
+  const std::string wrong = folder / "wrong.pth";
+  CHECK_THROWS_AS(load(wrong), MalformedFile);
+  CHECK_THROWS_WITH(load(wrong), wrong + ": " + problem);
+  CHECK_NOTHROW(load(wrong, {.optimizer = false}));
+  // With an architecture it is one of other parameters, maybe: left out, and a note says why.
+  const Model beside = load({TESTDATA "/the_model_class/model.json", wrong});
+  CHECK_FALSE((beside.training && beside.training->optimizer));
+  CHECK_THAT(beside.optimizer_left_out, Catch::Contains("the state of '" + name + "' has the shape (3, 7)"));
 }
 
 TEST_CASE("a model of Keras's for which Keras needs other layers since it was changed comes back", "[save]") {
