@@ -30,7 +30,8 @@ void check_device(torch::Device device) {
   if (device.is_cpu()) return;
   const auto count = static_cast<std::int64_t>(torch::cuda::device_count());
   const std::int64_t index = device.has_index() ? device.index() : 0;
-  if (!device.is_cuda() || index >= count)
+  if (!device.is_cuda()) throw SystemFailure("no such device: " + device.str() + ", expected cpu or one of CUDA");
+  if (index >= count)
     throw SystemFailure("no such device: " + device.str() + " (" + std::to_string(count) + " CUDA device" +
                         (count == 1 ? "" : "s") + " found)");
 }

@@ -421,6 +421,8 @@ TEST_CASE("devices") {
   CHECK_THROWS_AS(to_module(small_model(), torch::Device(torch::kCUDA, 100)), SystemFailure);
   CHECK_THROWS_WITH(to_module(small_model(), torch::Device(torch::kCUDA, 100)),
                     "no such device: cuda:100 (" + found + ")");
+  CHECK_THROWS_AS(to_module(small_model(), torch::kMeta), SystemFailure);
+  CHECK_THROWS_WITH(to_module(small_model(), torch::kMeta), "no such device: meta, expected cpu or one of CUDA");
 }
 
 TEST_CASE("a model runs on a GPU", "[cuda]") {
