@@ -13,6 +13,7 @@
 #include "h5bridge/error.h"
 #include "keras/plan.h"
 #include "keras/shared_uses.h"
+#include "model/quoted.h"
 #include "optimizers/keras_optimizer.h"
 #include "passes/frozen.h"
 #include "passes/layout.h"
@@ -104,7 +105,7 @@ class KerasReader {
     plan_ = plan_for_file(change);
     for (std::size_t i = 0; i < model_.architecture->outputs.size(); ++i)
       model_.architecture->outputs[i].keras_layer = plan_.output_names[i];
-    freeze_as_stated(file.model_config);
+    freeze_as_stated(file.model_config, architecture.has_value());
   }
 
   Model run() {
@@ -143,8 +144,9 @@ class KerasReader {
     return has_all ? plan : plan_keras(change.architecture, change.weights);
   }
 
-  // What the file says of its layers counts, whatever the architecture said of them before Keras trained it.
-  void freeze_as_stated(const Json& model) {
+  // What the file says of its layers counts, whatever the architecture said of them before Keras trained it. If that
+  // stands beside it, somebody may go on training by it.
+  void freeze_as_stated(const Json& model, bool has_other) {
     const Json* config = model.is_object() ? model.find("config") : nullptr;
     const Json* layers = config && config->is_object() ? config->find("layers") : nullptr;
     if (!layers || !layers->is_array()) return;
@@ -155,8 +157,39 @@ class KerasReader {
       const Json* trainable = name ? own->find("trainable") : nullptr;
       if (name && name->is_string() && trainable) frozen[name->as_string()] = *trainable == Json(false);
     }
+    if (has_other) note_frozen(frozen);
     for (KerasBinding& binding : plan_.bindings)
       if (const auto stated = frozen.find(binding.layer); stated != frozen.end()) binding.frozen = stated->second;
+  }
+
+  // Of layers that are frozen as a whole; what is frozen in part, no file of Keras's says.
+  void note_frozen(const std::map<std::string, bool>& stated) {
+    const std::vector<std::string> frozen = frozen_parameters(*model_.architecture);
+    std::map<std::string, bool> before;
+    std::vector<std::string> layers;
+    for (const KerasBinding& binding : plan_.bindings) {
+      if (!binding.trainable || !stated.contains(binding.layer)) continue;
+      const bool is_frozen = std::ranges::all_of(binding.torch, [&](const KerasBinding::Source& source) {
+        return std::ranges::count(frozen, source.name) > 0;
+      });
+      const auto [known, is_new] = before.try_emplace(binding.layer, true);
+      if (is_new) layers.push_back(binding.layer);
+      known->second = known->second && is_frozen;
+    }
+    std::map<bool, std::vector<std::string>> changed;
+    for (const std::string& layer : layers)
+      if (stated.at(layer) != before.at(layer)) changed[stated.at(layer)].push_back(layer);
+    for (const auto& [is_frozen, names] : changed)
+      model_.notes.push_back((is_frozen ? "frozen in it, and not in" : "trained in it, and frozen in") +
+                             std::string(" the architecture beside it, is ") + listed(names) +
+                             ": what the file says counts, and stands in a JSON that is written, not in a .pth");
+  }
+
+  static std::string listed(const std::vector<std::string>& layers) {
+    std::string result;
+    for (const std::string& name : layers)
+      result += (result.empty() ? "layer \"" : ", layer \"") + shortened(name) + '"';
+    return result;
   }
 
   // What the file holds of a layer, and what is expected there.

@@ -1,7 +1,7 @@
 #include "convert/slot_check.h"
 
-#include "pytorch/optimizer.h"
 #include "h5bridge/error.h"
+#include "pytorch/optimizer.h"
 
 namespace h5bridge {
 namespace {
@@ -14,7 +14,8 @@ void check_slot(const NamedTensor& slot, const std::string& name, const Tensor& 
     throw MalformedFile("the optimizer's " + slot.name + " of " + name + " has shape " + to_string(shape) +
                         ", expected " + expected);
   };
-  if (is_whole_slot(slot.name) && shape != parameter.shape()) refuse(to_string(parameter.shape()) + ", its parameter's");
+  if (is_whole_slot(slot.name) && shape != parameter.shape())
+    refuse(to_string(parameter.shape()) + ", its parameter's");
   if (slot.name == kCounter && slot.tensor.element_count() != 1) refuse("a single number");
 }
 

@@ -11,7 +11,8 @@ void settle_settings(Optimizer& optimizer) {
   const std::string where = "the optimizer " + optimizer.kind;
   for (std::size_t i = 0; i < optimizer.groups.size(); ++i) {
     Json::Object& group = optimizer.groups[i];
-    if (!group.contains("params")) throw UsageError(where + ": its groups[" + std::to_string(i) + "] has no \"params\"");
+    if (!group.contains("params"))
+      throw UsageError(where + ": its groups[" + std::to_string(i) + "] has no \"params\"");
     for (const auto& [name, value] : optimizer.hyperparameters) {
       const Json* own = group.find(name);
       if (i == 0 && own && !same_value(*own, value))

@@ -382,7 +382,7 @@ def test_mixed_precision_is_said_to_be_left_out(policy, tmp_path):
     model = keras.Sequential([keras.Input((LENGTH, IN)), *layers])
     model.save(tmp_path / "net.h5")
     np.save(tmp_path / "x.npy", inputs().astype("float16" if policy == "float16" else "float32"))
-    np.save(tmp_path / "y.npy", keras.ops.convert_to_numpy(model(inputs(), training=False)))
+    np.save(tmp_path / "y.npy", model(inputs(), training=False).detach().float().numpy())
     is_mixed = policy.startswith("mixed")
 
     commands = [["convert", tmp_path / "net.h5", "-o", tmp_path / "net.pth"], ["convert", tmp_path / "net.h5", "-o", tmp_path / "net.safetensors"]]
@@ -395,3 +395,19 @@ def test_mixed_precision_is_said_to_be_left_out(policy, tmp_path):
         assert done.returncode == 0 and len(notes) == is_mixed, done.stderr
     h5bridge("convert", tmp_path / "net.h5", "-o", tmp_path / "net.pth", "--lossless", status=4 if is_mixed else 0)
     h5bridge("convert", tmp_path / "net.h5", "-o", tmp_path / "again.h5", "-o", tmp_path / "net.json", "--lossless")
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_a_json_that_freezes_other_layers_than_the_file_is_said(frozen, tmp_path):
+    regularised(tmp_path, "before.h5", frozen=not frozen, plain=True)
+    regularised(tmp_path, "after.h5", frozen=frozen, plain=True)
+    for name in ["before", "after"]:
+        h5bridge("convert", tmp_path / f"{name}.h5", "-o", tmp_path / f"{name}.json")
+    written = ["-o", tmp_path / "net.pth", "-o", tmp_path / "net.json", "--no-optimizer"]
+    (note,) = notes_of(tmp_path / "after.h5", tmp_path / "before.json", *written)
+    assert ("frozen in it, and not in" if frozen else "trained in it, and frozen in") in note
+    assert 'layer "a", layer "b"' in note and "core" not in note
+    assert ("a.weight" in json.loads((tmp_path / "net.json").read_text()).get("frozen", [])) == frozen
+    h5bridge("convert", tmp_path / "after.h5", tmp_path / "before.json", *written, "--lossless", status=4)
+    assert notes_of(tmp_path / "after.h5", tmp_path / "after.json", *written, "--lossless") == []
+    assert notes_of(tmp_path / "after.h5", tmp_path / "net.json", *written, "--lossless") == []

@@ -6,8 +6,8 @@
 #include <sstream>
 
 #include "files/keras_h5.h"
-#include "pytorch/file.h"
 #include "h5bridge/h5bridge.h"
+#include "pytorch/file.h"
 #include "temporary_folder.h"
 
 using namespace h5bridge;
