@@ -95,7 +95,8 @@ struct Output {
   std::string name;  // the key where a forward returns a dict; otherwise empty
   Value value;
   std::string keras_layer = {};  // the Keras layer that makes it, in a model that Keras's files are read into
-  bool operator==(const Output&) const = default;
+  /// Whether it is the same output, whatever a file calls it.
+  bool operator==(const Output& other) const { return name == other.name && value == other.value; }
 };
 
 struct Architecture {
