@@ -16,9 +16,11 @@
 #include "keras/plan.h"
 #include "keras/shared_uses.h"
 #include "keras/spelling.h"
+#include "model/promotion.h"
 #include "model/quoted.h"
 #include "passes/layout.h"
 #include "passes/shapes.h"
+#include "passes/types.h"
 
 namespace h5bridge {
 namespace {
@@ -198,8 +200,7 @@ class Lifter {
         input.shape.push_back(i == 0 ? Size::symbol("batch") : open_size());
     }
     values_[{name, 0, 0}] = {name, 0};
-    if (!is_floating_point(dtype) && dtype != DType::Bool) integers_.insert({name, 0});
-    shapes_.set(name, {input.shape});
+    types_.set(name, {{dtype, input.shape}});
     architecture_.inputs.push_back(std::move(input));
   }
 
@@ -244,13 +245,12 @@ class Lifter {
         check_same_layer(call);
       const Layer layer = layer_called(call.name);  // a copy: casts and masks come beside it
       const BoundCall arguments = bound(call.arguments, *mapping_of_.at(call.name));
-      const std::vector<SymbolicShape> outputs =
-          Registry::instance().type_of(layer).shapes(layer.attributes, shapes_of(arguments.inputs));
       std::vector<Value> inputs;
       for (const History& input : arguments.inputs) inputs.push_back(values_.at(key(input)));
-      follow_integers(layer, node, outputs.size(), inputs);
-      shapes_.set(node, outputs);
-      for (std::size_t i = 0; i < outputs.size(); ++i) {
+      if (Registry::instance().type_of(layer).integers == Integers::BecomeFloats)
+        for (Value& input : inputs) input = made_float(input);
+      set_types(node, layer, inputs);
+      for (std::size_t i = 0; i < types_.outputs_of(node).size(); ++i) {
         const auto output = static_cast<std::int64_t>(i);
         values_[{call.name, call.call, output}] = {node, output};
       }
@@ -266,26 +266,23 @@ class Lifter {
     }
   }
 
-  // Keras casts integers by itself where a layer computes with floats; PyTorch is told to.
-  void follow_integers(const Layer& layer, const std::string& node, std::size_t outputs, std::vector<Value>& inputs) {
-    const Integers does = Registry::instance().type_of(layer).integers;
-    const bool are_all = std::ranges::all_of(inputs, [&](const Value& input) { return integers_.contains(input); });
-    if (does == Integers::BecomeFloats)
-      for (Value& input : inputs)
-        if (integers_.contains(input)) input = made_float(input);
-    for (std::size_t i = 0; does == Integers::Stay && are_all && i < outputs; ++i)
-      integers_.insert({node, static_cast<std::int64_t>(i)});
+  void set_types(const std::string& node, const Layer& layer, const std::vector<Value>& inputs) {
+    std::vector<TensorType> types;
+    for (const Value& input : inputs) types.push_back(types_.of(input));
+    types_.set(node, Registry::instance().type_of(layer).outputs(layer.attributes, types));
   }
 
-  const Value& made_float(const Value& integer) {
-    if (const auto known = floats_.find(integer); known != floats_.end()) return known->second;
-    Layer cast{new_name(integer.node + "_float"), "to", Registry::instance().find("to")->defaults(), {}};
+  // Keras casts integers and truth values by itself where a layer computes with floats; PyTorch is told to.
+  Value made_float(const Value& value) {
+    if (!is_integral(types_.of(value).dtype)) return value;
+    if (const auto known = floats_.find(value); known != floats_.end()) return known->second;
+    Layer cast{new_name(value.node + "_float"), "to", Registry::instance().find("to")->defaults(), {}};
     cast.attributes.set("dtype", std::string("float32"));
     cast.keras.set(kImplied, true);
-    shapes_.set(cast.name, {shapes_.of(integer)});
-    architecture_.nodes.push_back({cast.name, cast.name, {integer}, {}});
+    set_types(cast.name, cast, {value});
+    architecture_.nodes.push_back({cast.name, cast.name, {value}, {}});
     architecture_.layers.push_back(cast);
-    return floats_.emplace(integer, Value{cast.name, 0}).first->second;
+    return floats_.emplace(value, Value{cast.name, 0}).first->second;
   }
 
   // Arrays among the arguments become values that a layer makes, but for lists that are settings of the layer's type.
@@ -307,7 +304,7 @@ class Lifter {
       if (!layer) return;
       layer->name = new_name(call.name + "_constant");
       const Value input{architecture_.inputs.at(0).name};
-      shapes_.set(layer->name, Registry::instance().type_of(*layer).shapes(layer->attributes, {shapes_.of(input)}));
+      set_types(layer->name, *layer, {input});
       values_[{layer->name, 0, 0}] = {layer->name, 0};
       architecture_.nodes.push_back({layer->name, layer->name, {input}, {}});
       argument = std::vector<History>{{layer->name, 0, 0}};
@@ -333,7 +330,7 @@ class Lifter {
       masks_[{node.name, 0}] =
           std::make_shared<ImpliedMask>(ImpliedMask{node.name, node.inputs[0], std::move(steps), {}, {}});
     else if (implied != masks_.end() && !mapping.is_operation() && mapping.passes_mask &&
-             shapes_.of({node.name, 0}).size() == shapes_.of(node.inputs[0]).size())
+             types_.of({node.name, 0}).shape.size() == types_.of(node.inputs[0]).shape.size())
       masks_[{node.name, 0}] = implied->second;
   }
 
@@ -354,7 +351,7 @@ class Lifter {
     for (Layer step : mask.steps) {
       step.name = new_name(mask.of + "_mask");
       if (told_by_keras_3) step.keras.set(kImplied, true);
-      shapes_.set(step.name, Registry::instance().type_of(step).shapes(step.attributes, {shapes_.of(value)}));
+      set_types(step.name, step, {value});
       architecture_.nodes.push_back({step.name, step.name, {value}, {}});
       value = {step.name, 0};
       architecture_.layers.push_back(std::move(step));
@@ -362,7 +359,7 @@ class Lifter {
     return known.emplace(value);
   }
 
-  const SymbolicShape& shape_of(const History& tensor) const { return shapes_.of(values_.at(key(tensor))); }
+  const SymbolicShape& shape_of(const History& tensor) const { return types_.of(values_.at(key(tensor))).shape; }
 
   std::vector<SymbolicShape> shapes_of(const std::vector<History>& tensors) const {
     std::vector<SymbolicShape> result;
@@ -490,7 +487,7 @@ class Lifter {
   static Key key(const History& history) { return {history.layer, history.call, history.tensor}; }
 
   Architecture architecture_;
-  Shapes shapes_;
+  Types types_;
   std::map<std::string, const Json*> input_layers_;
   std::map<Key, Value> values_;
   std::map<std::string, std::size_t> places_;              // of the layers in the architecture
@@ -501,8 +498,7 @@ class Lifter {
   std::set<std::string> unknown_;                          // nodes of layers that are not known
   std::map<std::string, std::string> given_up_;            // by the layers' names, the first of these
   std::map<Value, std::shared_ptr<ImpliedMask>> masks_;
-  std::set<Value> integers_;       // values that hold integers
-  std::map<Value, Value> floats_;  // what they are cast to
+  std::map<Value, Value> floats_;  // what integers are cast to
   std::string problems_;
   int open_sizes_ = 0;
 };

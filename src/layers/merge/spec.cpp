@@ -21,6 +21,7 @@ struct Operator {
   std::int64_t ids_below = 0;
   std::vector<Json::Object> settings = {};
   std::optional<DTypeRules> dtypes = {};  // promotion where nothing is said
+  Integers integers = Integers::Stay;
 };
 
 std::vector<SymbolicShape> aligned(const Attributes& a, std::vector<SymbolicShape> inputs) {
@@ -35,7 +36,7 @@ std::vector<SymbolicShape> aligned(const Attributes& a, std::vector<SymbolicShap
 LayerType make(const Operator& op) {
   LayerType type;
   type.name = op.name;
-  if (op.name == std::string("Average")) type.integers = Integers::BecomeFloats;
+  type.integers = op.integers;
   type.summary = op.summary;
   type.source = "torch/_torch_docs.py; keras/src/layers/merging/; keras/src/ops/numpy.py";
   type.attributes = op.others;
@@ -251,10 +252,14 @@ std::vector<LayerType> layer_types() {
             .summary = "mean of the inputs (Keras's)",
             .most_inputs = kAnyNumber,
             .merges = true,
-            .dtypes = of_floats},
+            .dtypes = of_floats,
+            .integers = Integers::BecomeFloats},
            {.name = "atan2", .summary = "angle of the point (second, first)", .dtypes = of_floats},
-           {.name = "hypot", .summary = "sqrt(x x + y y)"},
-           {.name = "logaddexp", .summary = "log(exp(x) + exp(y))"},
+           {.name = "hypot", .summary = "sqrt(x x + y y)", .dtypes = of_floats, .integers = Integers::BecomeFloats},
+           {.name = "logaddexp",
+            .summary = "log(exp(x) + exp(y))",
+            .dtypes = of_floats,
+            .integers = Integers::BecomeFloats},
            {.name = "eq", .summary = "whether equal", .second = "other", .ids_below = 3, .dtypes = truth},
            {.name = "ne", .summary = "whether unequal", .second = "other", .ids_below = 3, .dtypes = truth},
            {.name = "lt", .summary = "whether less", .second = "other", .ids_below = 3, .dtypes = truth},
@@ -267,7 +272,10 @@ std::vector<LayerType> layer_types() {
            {.name = "bitwise_and", .summary = "bits that both have", .second = "other", .ids_below = 4},
            {.name = "bitwise_or", .summary = "bits that either has", .second = "other", .ids_below = 4},
            {.name = "bitwise_xor", .summary = "bits that just one has", .second = "other", .ids_below = 4},
-           {.name = "logaddexp2", .summary = "log2(2 to the x + 2 to the y)"},
+           {.name = "logaddexp2",
+            .summary = "log2(2 to the x + 2 to the y)",
+            .dtypes = of_floats,
+            .integers = Integers::BecomeFloats},
            {.name = "heaviside",
             .summary = "0 below zero, 1 above, the second input at zero",
             .domain = std::pair{-1.0, 1.0}},

@@ -74,6 +74,7 @@ LayerType extreme(const std::string& name, const std::string& summary) {
 }
 
 LayerType of_floats(LayerType type) {
+  type.integers = Integers::BecomeFloats;
   type.dtypes = promotes().at_least_float();
   return type;
 }
