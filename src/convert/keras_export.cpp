@@ -200,14 +200,13 @@ class KerasWriter {
             {"run_eagerly", false}, {"steps_per_execution", 1}, {"jit_compile", false}};
   }
 
-  // An optimizer that came from Keras goes back as it was, as long as its variables still fit.
+  // An optimizer that came from Keras goes back as it was, as long as its variables still fit and nobody changed it.
   KerasOptimizer write_optimizer(const Optimizer& optimizer) {
     const bool same_layout =
         model_.framework == Framework::Keras && format_ == presented_format(*model_.architecture, Framework::Keras);
     if (!optimizer.keras.empty() && same_layout && describes_itself_) {
-      const Json::Object* keras = travelling_keras(optimizer);
-      const Json class_name = keras ? keras->at("class_name") : Json(optimizer.kind);
-      return {Json::Object{{"class_name", class_name}, {"config", optimizer.keras}}, optimizer.keras_variables};
+      KerasOptimizer keras = as_keras_had_it(optimizer);
+      if (has_settings_of(keras, optimizer, plan_, model_.weights)) return keras;
     }
     std::set<std::string> variables;
     for (const KerasBinding& binding : plan_.bindings)

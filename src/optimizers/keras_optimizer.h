@@ -25,6 +25,13 @@ KerasOptimizer optimizer_to_keras(const Optimizer& optimizer, const KerasPlan& p
 /// fit, Unsupported if they cannot be told apart.
 Optimizer optimizer_from_keras(const KerasOptimizer& keras, const KerasPlan& plan, const Weights& weights);
 
+/// What Keras's file held of an optimizer that was read from it.
+KerasOptimizer as_keras_had_it(const Optimizer& optimizer);
+
+/// Whether the settings of such an optimizer are still those that were read.
+bool has_settings_of(const KerasOptimizer& keras, const Optimizer& optimizer, const KerasPlan& plan,
+                     const Weights& weights);
+
 /// The slots that optimizer_to_keras rounds: their Keras variables' names, by parameter and slot
 /// ("fc1.weight/momentum_buffer").
 std::map<std::string, std::string> rounded_slots(const Optimizer& optimizer, const KerasPlan& plan);

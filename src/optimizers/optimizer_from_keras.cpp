@@ -95,24 +95,34 @@ class TorchOptimizer {
   }
 
   Optimizer run() {
-    mapping_ = optimizer_mapping_of_keras(result_.kind, result_.keras);
-    iterations_ = static_cast<std::int64_t>(find_number("/iteration").value_or(0));
-    const auto rate = learning_rate();
-    if (!mapping_ || !rate || has_slots_of_products()) {
+    std::optional<Json::Object> settings = find_settings();
+    if (!settings || has_slots_of_products()) {
       result_.hyperparameters = result_.keras;
       return std::move(result_);
     }
-    Json::Object travelling{
-        {"class_name", result_.kind}, {"config", result_.keras}, {"iteration", iterations_}, {"learning_rate", *rate}};
+    Json::Object travelling{{"class_name", result_.kind},
+                            {"config", result_.keras},
+                            {"iteration", iterations_},
+                            {"learning_rate", settings->at("lr")}};
     result_.kind = mapping_->kind;
-    result_.hyperparameters = settings_from_keras(*mapping_, result_.keras);
-    result_.hyperparameters.set("lr", *rate);
+    result_.hyperparameters = std::move(*settings);
     set_slots();
     Json::Object group = result_.hyperparameters;
     group.set("params", parameters());
     group.set(kKerasMember, std::move(travelling));
     result_.groups = {std::move(group)};
     return std::move(result_);
+  }
+
+  // As PyTorch has them; nullopt where the optimizer, or the schedule of its learning rate, has no counterpart there.
+  std::optional<Json::Object> find_settings() {
+    mapping_ = optimizer_mapping_of_keras(result_.kind, result_.keras);
+    iterations_ = static_cast<std::int64_t>(find_number("/iteration").value_or(0));
+    const auto rate = learning_rate();
+    if (!mapping_ || !rate) return std::nullopt;
+    Json::Object settings = settings_from_keras(*mapping_, result_.keras);
+    settings.set("lr", *rate);
+    return settings;
   }
 
  private:
@@ -199,6 +209,23 @@ class TorchOptimizer {
 
 Optimizer optimizer_from_keras(const KerasOptimizer& keras, const KerasPlan& plan, const Weights& weights) {
   return TorchOptimizer(keras, plan, weights).run();
+}
+
+KerasOptimizer as_keras_had_it(const Optimizer& optimizer) {
+  const Json::Object* keras = travelling_keras(optimizer);
+  const Json class_name = keras ? keras->at("class_name") : Json(optimizer.kind);
+  return {Json::Object{{"class_name", class_name}, {"config", optimizer.keras}}, optimizer.keras_variables};
+}
+
+bool has_settings_of(const KerasOptimizer& keras, const Optimizer& optimizer, const KerasPlan& plan,
+                     const Weights& weights) {
+  const std::optional<Json::Object> read = TorchOptimizer(keras, plan, weights).find_settings();
+  return !read || std::ranges::all_of(optimizer.groups, [&](const Json::Object& group) {
+    return std::ranges::all_of(*read, [&](const auto& setting) {
+      const Json* stated = group.find(setting.first);
+      return !stated || *stated == setting.second;
+    });
+  });
 }
 
 }  // namespace h5bridge

@@ -188,6 +188,24 @@ TEST_CASE("a setting of an optimizer that is stated twice has to be stated alike
                     "the optimizer SGD: its groups[0] has no \"params\"");
 }
 
+TEST_CASE("a setting of an optimizer of Keras's that was changed is written, and what was not goes back as it was",
+          "[save]") {
+  const TemporaryFolder folder;
+  const Model model = load(TESTDATA "/my_keras_model/model.h5");
+  Model changed = model;
+  for (Json::Object* settings :
+       {&changed.training->optimizer->hyperparameters, &changed.training->optimizer->groups[0]})
+    settings->set("lr", 0.25);
+  save(changed, folder / "changed.h5");
+  save(model, folder / "same.h5");
+  const Optimizer read = *load(folder / "changed.h5").training->optimizer;
+  CHECK(read.hyperparameters.at("lr") == Json(0.25));
+  CHECK(read.slots.size() == model.training->optimizer->slots.size());
+  const Optimizer same = *load(folder / "same.h5").training->optimizer;
+  CHECK(same.keras == model.training->optimizer->keras);
+  CHECK(same.hyperparameters == model.training->optimizer->hyperparameters);
+}
+
 TEST_CASE("a slot of an optimizer that is shaped otherwise than its parameter is refused", "[save]") {
   const TemporaryFolder folder;
   const Model model = load({TESTDATA "/the_model_class/model.json", TESTDATA "/the_model_class/model.pth"});
