@@ -100,7 +100,7 @@ Architecture checked(Architecture architecture) {
 }
 
 Architecture with_all_attributes(Architecture architecture) {
-  check_types(architecture);
+  check_graph(architecture);
   for (Layer& layer : architecture.layers)
     layer.attributes = complete_attributes(Registry::instance().type_of(layer), layer.attributes, describe(layer));
   return architecture;

@@ -84,6 +84,18 @@ TEST_CASE("save names the layer of a made architecture that lacks an attribute",
   }
 }
 
+TEST_CASE("save refuses a graph that uses what nothing makes", "[save]") {
+  const TemporaryFolder folder;
+  Model model = small_model();
+  model.architecture->nodes.back().inputs = {{"nowhere", 0}};
+  for (const std::string& name : kDestinations) {
+    CHECK_THROWS_AS(save(model, folder / name), MalformedFile);
+    CHECK_THROWS_WITH(save(model, folder / name),
+                      Catch::Contains("uses \"nowhere\", which no input or earlier layer makes"));
+  }
+  CHECK(std::filesystem::is_empty(folder / ""));
+}
+
 TEST_CASE("save names the attribute that a type does not have, or that has another kind", "[save]") {
   const TemporaryFolder folder;
   const auto check = [&](const std::string& attribute, const AttributeValue& value, const std::string& problem) {
