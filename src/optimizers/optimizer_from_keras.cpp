@@ -180,9 +180,9 @@ class TorchOptimizer {
     std::vector<Tensor> tensors;
     for (const std::string& name : binding.variables) {
       const Tensor& variable = found.take(binding, name, slot);
-      if (slot.times_lr != 0 && lr == 0)
+      if (slot.times_lr != 0 && lr == 0 && !bit_equal(variable, zeros(variable.dtype(), variable.shape())))
         throw Unsupported("its " + slot.keras + " is in units of a learning rate that is 0");
-      tensors.push_back(slot.times_lr != 0 ? scaled(variable, 1 / (slot.times_lr * lr)) : variable);
+      tensors.push_back(slot.times_lr != 0 && lr != 0 ? scaled(variable, 1 / (slot.times_lr * lr)) : variable);
     }
     tensors = to_torch(without_sums(binding.steps), std::move(tensors));
     if (is_lossy(binding.steps)) tensors.resize(binding.torch.size(), tensors.at(0));

@@ -116,6 +116,10 @@ class KerasVariables {
         for (Tensor& tensor : tensors) tensor = zeros(DType::Float32, tensor.shape());
         add(binding, slot, std::move(tensors));
       });
+    for (const SlotMapping& slot : slots_in_use(mapping_, optimizer_.hyperparameters))
+      if (slot.times_lr != 0 && lr_ == 0 && !optimizer_.slots.empty())
+        notes.push_back("the optimizer's " + slot.torch +
+                        " is 0 in Keras, which has it in units of the learning rate, and that is 0");
     for_each_slot(
         plan_, slots_in_use(mapping_, optimizer_.hyperparameters),
         [&](const KerasBinding& binding, const SlotMapping& slot) {
@@ -142,7 +146,8 @@ class KerasVariables {
       const Tensor* kept = find_slot(optimizer_, source.name, slot.torch);
       Tensor tensor =
           kept ? *kept : initial_slot(slot, optimizer_.hyperparameters, weights_.find(source.name)->shape());
-      if (slot.times_lr != 0) tensor = scaled(tensor, slot.times_lr * lr_);
+      if (slot.times_lr != 0)
+        tensor = lr_ == 0 ? zeros(tensor.dtype(), tensor.shape()) : scaled(tensor, slot.times_lr * lr_);
       result.push_back(to_keras(source.steps, {tensor}).at(0));
     }
     return result;

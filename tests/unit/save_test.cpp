@@ -218,6 +218,26 @@ TEST_CASE("a setting of an optimizer of Keras's that was changed is written, and
   CHECK(same.hyperparameters == model.training->optimizer->hyperparameters);
 }
 
+TEST_CASE("momentum at a learning rate of 0, in units of which Keras has it, is said and comes home", "[save]") {
+  const TemporaryFolder folder;
+  Model model = load({TESTDATA "/the_model_class/model.json", TESTDATA "/the_model_class/model.pth"});
+  Optimizer& optimizer = *model.training->optimizer;
+  for (Json::Object* settings : {&optimizer.hyperparameters, &optimizer.groups[0]}) settings->set("lr", 0.0);
+  const std::vector<std::string> notes = save(model, folder / "model.h5");
+  REQUIRE(notes.size() == 1);
+  CHECK_THAT(notes[0], Catch::EndsWith("the optimizer's momentum_buffer is 0 in Keras, which has it in units of the "
+                                       "learning rate, and that is 0"));
+  CHECK_THROWS_AS(save(model, folder / "refused.h5", {.lossless = true}), Unsupported);
+  const Optimizer home = *load(folder / "model.h5").training->optimizer;
+  CHECK(home.hyperparameters.at("lr") == Json(0.0));
+  REQUIRE_FALSE(optimizer.slots.empty());
+  for (const auto& [parameter, slots] : optimizer.slots)
+    for (std::size_t i = 0; i < slots.size(); ++i) {
+      INFO(parameter);
+      CHECK(bit_equal(home.slots.at(parameter).at(i).tensor, slots[i].tensor));
+    }
+}
+
 TEST_CASE("a slot of an optimizer that is shaped otherwise than its parameter is refused", "[save]") {
   const TemporaryFolder folder;
   const Model model = load({TESTDATA "/the_model_class/model.json", TESTDATA "/the_model_class/model.pth"});
