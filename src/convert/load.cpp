@@ -19,6 +19,7 @@
 #include "keras/dialects/configuration.h"
 #include "keras/dialects/training.h"
 #include "keras/dialects/weights.h"
+#include "keras/output_names.h"
 #include "keras/plan.h"
 #include "passes/frozen.h"
 #include "passes/shapes.h"

@@ -11,6 +11,7 @@
 #include "h5bridge/error.h"
 #include "model/architecture_index.h"
 #include "model/node_values.h"
+#include "model/numbers.h"
 
 namespace h5bridge {
 namespace {
