@@ -11,6 +11,7 @@
 #include "facets/spec/layer_type.h"
 #include "files/digest.h"
 #include "h5bridge/error.h"
+#include "keras/output_names.h"
 #include "keras/plan.h"
 #include "keras/shared_uses.h"
 #include "model/quoted.h"
@@ -103,8 +104,7 @@ class KerasReader {
     const LayoutChange change =
         is_files ? same_layout(*model_.architecture) : change_layout(*model_.architecture, format, Framework::Keras);
     plan_ = plan_for_file(change);
-    for (std::size_t i = 0; i < model_.architecture->outputs.size(); ++i)
-      model_.architecture->outputs[i].keras_layer = plan_.output_names[i];
+    name_keras_outputs(*model_.architecture, plan_);
     freeze_as_stated(file.model_config, architecture.has_value());
   }
 

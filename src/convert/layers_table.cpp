@@ -3,15 +3,10 @@
 #include <stdexcept>
 
 #include "convert/schema.h"
+#include "model/quoted.h"
 
 namespace h5bridge {
 namespace {
-
-std::string joined(const std::vector<std::string>& words, const std::string& separator) {
-  std::string result;
-  for (const std::string& word : words) result += (result.empty() ? "" : separator) + word;
-  return result;
-}
 
 std::string code(const std::string& text) { return "`" + text + "`"; }
 

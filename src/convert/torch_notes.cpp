@@ -11,16 +11,6 @@
 #include "pytorch/file.h"
 
 namespace h5bridge {
-namespace {
-
-std::string joined(const std::vector<std::string>& texts) {
-  std::string result;
-  for (const std::string& text : texts) result += (result.empty() ? "" : ", ") + text;
-  return result;
-}
-
-}  // namespace
-
 void note_missing_unused(const Model& model, Notes& notes) {
   if (!model.architecture) return;
   std::vector<std::string> missing;
@@ -52,10 +42,11 @@ void note_frozen(const Model& model, Notes& notes) {
   const std::vector<std::string> frozen =
       frozen_parameters(model.architecture ? *model.architecture : Architecture{}, model.trainable);
   if (frozen.empty()) return;
-  std::string names;
-  for (std::size_t i = 0; i < std::min(frozen.size(), kMost); ++i) names += (i == 0 ? "" : ", ") + frozen[i];
-  if (frozen.size() > kMost) names += " and " + std::to_string(frozen.size() - kMost) + " more";
-  notes.push_back("left out: requires_grad=False of " + names + "; an architecture (.json) beside it says so");
+  std::vector<std::string> shown = frozen;
+  shown.resize(std::min(frozen.size(), kMost));
+  const std::string more = frozen.size() > kMost ? " and " + std::to_string(frozen.size() - kMost) + " more" : "";
+  notes.push_back("left out: requires_grad=False of " + joined(shown) + more +
+                  "; an architecture (.json) beside it says so");
 }
 
 void note_training(const Model& model, const SaveOptions& options, const std::string& advice, Notes& notes) {

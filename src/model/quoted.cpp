@@ -9,6 +9,12 @@ std::string shortened(std::string_view text, std::size_t most) {
   return std::string(text.substr(0, most)) + "...";
 }
 
+std::string joined(const std::vector<std::string>& texts, std::string_view separator) {
+  std::string result;
+  for (const std::string& text : texts) result.append(result.empty() ? "" : separator).append(text);
+  return result;
+}
+
 std::string quoted(const Json& json) { return shortened(json.dump()); }
 
 }  // namespace h5bridge

@@ -13,18 +13,12 @@
 namespace h5bridge {
 namespace {
 
-std::string list_of(const std::vector<std::string>& items) {
-  std::string result;
-  for (const std::string& item : items) result += (result.empty() ? "" : ", ") + item;
-  return result;
-}
-
 void check_types(const Architecture& architecture) {
   std::vector<std::string> unknown;
   for (const Layer& layer : architecture.layers)
     if (!Registry::instance().find(layer.type))
       unknown.push_back("\"" + shortened(layer.name) + "\" of type " + shortened(layer.type));
-  if (!unknown.empty()) throw Unsupported("no such layer type: " + list_of(unknown));
+  if (!unknown.empty()) throw Unsupported("no such layer type: " + joined(unknown));
 }
 
 }  // namespace
@@ -69,17 +63,6 @@ void check_graph(const Architecture& architecture) {
   for (const Output& output : architecture.outputs) use(output.value, "the list of outputs");
 }
 
-void Shapes::set(const std::string& node, std::vector<SymbolicShape> outputs) { outputs_[node] = std::move(outputs); }
-
-const SymbolicShape& Shapes::of(const Value& value) const {
-  const auto& outputs = outputs_of(value.node);
-  if (value.output < 0 || value.output >= static_cast<std::int64_t>(outputs.size()))
-    throw MalformedFile("\"" + shortened(value.node) + "\" has no output number " + std::to_string(value.output));
-  return outputs[value.output];
-}
-
-const std::vector<SymbolicShape>& Shapes::outputs_of(const std::string& node) const { return outputs_.at(node); }
-
 Shapes infer_shapes(const Architecture& architecture) {
   const Types types = infer_types(architecture);
   Shapes shapes;
@@ -114,7 +97,7 @@ Architecture fix_sizes(Architecture architecture, const std::map<std::string, st
   for (const auto& [name, size] : sizes) {
     if (!known.contains(name))
       throw UsageError("no size is called \"" + name +
-                       "\"; the open sizes are: " + (known.empty() ? "none" : list_of({known.begin(), known.end()})));
+                       "\"; the open sizes are: " + (known.empty() ? "none" : joined({known.begin(), known.end()})));
     if (size < 1) throw UsageError("the size \"" + name + "\" is " + std::to_string(size) + ", expected at least 1");
   }
   const auto bind = [&](SymbolicShape shape) {

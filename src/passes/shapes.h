@@ -7,6 +7,7 @@
 
 #include "facets/spec/layer_type.h"
 #include "h5bridge/architecture.h"
+#include "passes/of_values.h"
 
 namespace h5bridge {
 
@@ -14,17 +15,7 @@ namespace h5bridge {
 /// number of inputs, and there is an output. Throws Unsupported naming all layers of an unknown type.
 void check_graph(const Architecture& architecture);
 
-/// The shapes of all values, by the name of their input or node.
-class Shapes {
- public:
-  void set(const std::string& node, std::vector<SymbolicShape> outputs);
-  /// Throws MalformedFile if `value` names an output that its node does not have.
-  const SymbolicShape& of(const Value& value) const;
-  const std::vector<SymbolicShape>& outputs_of(const std::string& node) const;
-
- private:
-  std::map<std::string, std::vector<SymbolicShape>> outputs_;
-};
+using Shapes = OfValues<SymbolicShape>;
 
 /// Those of infer_types (passes/types.h): throws MalformedFile naming the layer whose input does not fit.
 Shapes infer_shapes(const Architecture& architecture);

@@ -3,20 +3,8 @@
 #include "facets/registry.h"
 #include "h5bridge/error.h"
 #include "model/architecture_index.h"
-#include "model/quoted.h"
 
 namespace h5bridge {
-
-void Types::set(const std::string& node, std::vector<TensorType> outputs) { outputs_[node] = std::move(outputs); }
-
-const TensorType& Types::of(const Value& value) const {
-  const auto& outputs = outputs_of(value.node);
-  if (value.output < 0 || value.output >= static_cast<std::int64_t>(outputs.size()))
-    throw MalformedFile("\"" + shortened(value.node) + "\" has no output number " + std::to_string(value.output));
-  return outputs[value.output];
-}
-
-const std::vector<TensorType>& Types::outputs_of(const std::string& node) const { return outputs_.at(node); }
 
 std::vector<TensorType> input_types(const Types& types, const Node& node) {
   std::vector<TensorType> result;

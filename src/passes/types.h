@@ -8,20 +8,11 @@
 
 #include "h5bridge/model.h"
 #include "model/tensor_type.h"
+#include "passes/of_values.h"
 
 namespace h5bridge {
 
-/// By the name of their input or node.
-class Types {
- public:
-  void set(const std::string& node, std::vector<TensorType> outputs);
-  /// Throws MalformedFile if `value` names an output that its node does not have.
-  const TensorType& of(const Value& value) const;
-  const std::vector<TensorType>& outputs_of(const std::string& node) const;
-
- private:
-  std::map<std::string, std::vector<TensorType>> outputs_;
-};
+using Types = OfValues<TensorType>;
 
 /// Throws MalformedFile naming the layer whose input does not fit. `floats`: what the model's floating-point tensors
 /// have, where it is not what their layers declare; the model then computes in it, whatever its inputs come in.

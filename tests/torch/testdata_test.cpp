@@ -99,6 +99,21 @@ TEST_CASE("a PyTorch network's Keras file gives PyTorch's answers") {
   }
 }
 
+namespace {
+
+// Of a module of the network that has Keras's layout, and names of its own for the outputs.
+double error_in_keras(const Network& network, Module& module) {
+  module.eval();
+  torch::NoGradGuard no_grad;
+  const std::vector<std::string> names = to_module(network.model())->output_names(), own = module.output_names();
+  const Tensors outputs = module.forward(network.inputs());
+  Tensors named;
+  for (std::size_t i = 0; i < own.size(); ++i) named[names.at(i)] = outputs.at(own[i]);
+  return error(named, network.expected());
+}
+
+}  // namespace
+
 TEST_CASE("a Keras network's PyTorch files give Keras's answers") {
   const TemporaryFolder folder;
   for (const Network& network : kKerasNetworks) {
@@ -106,14 +121,7 @@ TEST_CASE("a Keras network's PyTorch files give Keras's answers") {
     save(network.model(), {folder / "model.json", folder / "model.pth"});
     const auto module =
         to_module(load({folder / "model.json", folder / "model.pth"}), torch::kCPU, {.layout = Framework::Keras});
-    module->eval();
-    torch::NoGradGuard no_grad;
-    // The layout is Keras's, the names are those of the files' framework.
-    const std::vector<std::string> names = to_module(network.model())->output_names(), own = module->output_names();
-    const Tensors outputs = module->forward(network.inputs());
-    Tensors named;
-    for (std::size_t i = 0; i < own.size(); ++i) named[names.at(i)] = outputs.at(own[i]);
-    CHECK(error(named, network.expected()) < kTolerance);
+    CHECK(error_in_keras(network, *module) < kTolerance);
   }
 }
 
@@ -131,13 +139,7 @@ TEST_CASE(
       CHECK(bit_equal(from_torch(item.value()), *written.find(item.key())));
     }
     // And it computes what it did.
-    module->eval();
-    torch::NoGradGuard no_grad;
-    const std::vector<std::string> names = to_module(network.model())->output_names(), own = module->output_names();
-    const Tensors outputs = module->forward(network.inputs());
-    Tensors named;
-    for (std::size_t i = 0; i < own.size(); ++i) named[names.at(i)] = outputs.at(own[i]);
-    CHECK(error(named, network.expected()) < kTolerance);
+    CHECK(error_in_keras(network, *module) < kTolerance);
   }
 }
 

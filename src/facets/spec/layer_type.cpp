@@ -13,16 +13,10 @@ bool is_allowed(const AttributeSpec& spec, const std::string& word) {
   return spec.choices.empty() || std::find(spec.choices.begin(), spec.choices.end(), word) != spec.choices.end();
 }
 
-std::string list_of(const std::vector<std::string>& words) {
-  std::string result;
-  for (const std::string& word : words) result += (result.empty() ? "" : ", ") + word;
-  return result;
-}
-
 const std::string& chosen_word(const AttributeSpec& spec, const Json& json) {
   const std::string& word = json.as_string();
   if (!is_allowed(spec, word))
-    throw MalformedFile("is \"" + shortened(word) + "\", expected one of " + list_of(spec.choices));
+    throw MalformedFile("is \"" + shortened(word) + "\", expected one of " + joined(spec.choices));
   return word;
 }
 
