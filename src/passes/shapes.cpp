@@ -83,7 +83,7 @@ Architecture checked(Architecture architecture) {
 }
 
 Architecture with_all_attributes(Architecture architecture) {
-  check_graph(architecture);
+  check_types(architecture);
   for (Layer& layer : architecture.layers)
     layer.attributes = complete_attributes(Registry::instance().type_of(layer), layer.attributes, describe(layer));
   return architecture;

@@ -24,7 +24,7 @@ Shapes infer_shapes(const Architecture& architecture);
 Architecture checked(Architecture architecture);
 
 /// The architecture with all attributes that its layers' types declare. Throws UsageError naming a layer and its
-/// attribute, Unsupported for a type that is not known, MalformedFile for a graph that is not sound (check_graph).
+/// attribute, Unsupported for a type that is not known.
 Architecture with_all_attributes(Architecture architecture);
 
 /// The architecture with symbols bound to numbers. Throws UsageError for a name that no input's shape has.
