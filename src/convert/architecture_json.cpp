@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <unordered_map>
 
 #include "facets/registry.h"
 #include "h5bridge/error.h"
@@ -74,31 +75,56 @@ Layer layer_from(const Json& entry, const std::string& name) {
   return layer;
 }
 
-void add_entry(const Json& entry, Architecture& architecture) {
-  refuse_unknown(entry.as_object(), {"name", "type", "call", "attributes", "inputs", "named_inputs", "keras"},
-                 "a layer");
-  Node node{entry.at("name").as_string(), {}, {}, {}};
-  const Json* call = entry.find("call");
-  if (call && entry.find("type"))
-    throw MalformedFile("\"" + shortened(node.name) + "\" has both a \"type\" and a \"call\"");
-  if (call) {
-    node.layer = call->as_string();
-  } else {
-    node.layer = node.name;
-    architecture.layers.push_back(layer_from(entry, node.name));
+// Reads the entries of "layers", in order.
+class EntryReader {
+ public:
+  explicit EntryReader(Architecture& architecture) : architecture_(architecture) {}
+
+  void add(const Json& entry) {
+    refuse_unknown(entry.as_object(), {"name", "type", "call", "attributes", "inputs", "named_inputs", "keras"},
+                   "a layer");
+    const std::string& name = entry.at("name").as_string();
+    const Json* call = entry.find("call");
+    if (call && entry.find("type"))
+      throw MalformedFile("\"" + shortened(name) + "\" has both a \"type\" and a \"call\"");
+    if (!call) {
+      places_.try_emplace(name, architecture_.layers.size());
+      architecture_.layers.push_back(layer_from(entry, name));
+    }
+    architecture_.nodes.push_back(node_from(name, call ? call->as_string() : name, taken(entry)));
   }
-  if (const Json* inputs = entry.find("inputs")) {
-    for (const Json& input : inputs->as_array()) node.inputs.push_back(value_from(input));
-  } else if (!architecture.nodes.empty()) {
-    node.inputs.push_back({architecture.nodes.back().name, 0});
-  } else if (!architecture.inputs.empty()) {
-    node.inputs.push_back({architecture.inputs[0].name, 0});
+
+ private:
+  PlainCall taken(const Json& entry) const {
+    PlainCall result;
+    if (const Json* inputs = entry.find("inputs")) {
+      for (const Json& input : inputs->as_array()) result.inputs.push_back(value_from(input));
+    } else if (!architecture_.nodes.empty()) {
+      result.inputs.push_back({architecture_.nodes.back().name, 0});
+    } else if (!architecture_.inputs.empty()) {
+      result.inputs.push_back({architecture_.inputs[0].name, 0});
+    }
+    if (const Json* named = entry.find("named_inputs"))
+      for (const auto& [argument, value] : named->as_object()) result.named.emplace_back(argument, value_from(value));
+    return result;
   }
-  if (const Json* named = entry.find("named_inputs"))
-    for (const auto& [argument, value] : named->as_object())
-      node.named_inputs.emplace_back(argument, value_from(value));
-  architecture.nodes.push_back(std::move(node));
-}
+
+  // That a layer is missing or its type not known is told when the graph is checked.
+  Node node_from(const std::string& name, const std::string& layer, const PlainCall& call) const {
+    const auto place = places_.find(layer);
+    if (place == places_.end() || !Registry::instance().find(architecture_.layers[place->second].type))
+      return {name, layer, arguments_of({}, {}, {call.inputs})};
+    const Layer& called = architecture_.layers[place->second];
+    try {
+      return node_of(name, called, call);
+    } catch (const Error& error) {
+      rethrow_in_file(error, describe(called));
+    }
+  }
+
+  Architecture& architecture_;
+  std::unordered_map<std::string, std::size_t> places_;  // of the layers
+};
 
 std::vector<std::string> texts_from(const Json* list) {
   std::vector<std::string> result;
@@ -126,12 +152,13 @@ Json entry_of(const ArchitectureIndex& index, const Node& node) {
   } else {
     entry.set("call", node.layer);
   }
+  const PlainCall call = plain_call(index.layer_of(node), node);
   Json::Array inputs;
-  for (const Value& value : node.inputs) inputs.push_back(value_to(value));
+  for (const Value& value : call.inputs) inputs.push_back(value_to(value));
   entry.set("inputs", std::move(inputs));
-  if (!node.named_inputs.empty()) {
+  if (!call.named.empty()) {
     Json::Object named;
-    for (const auto& [argument, value] : node.named_inputs) named.set(argument, value_to(value));
+    for (const auto& [argument, value] : call.named) named.set(argument, value_to(value));
     entry.set("named_inputs", std::move(named));
   }
   return entry;
@@ -154,7 +181,8 @@ Architecture architecture_from_json(const Json& json) {
   Architecture architecture;
   if (const Json* name = json.find("name")) architecture.name = name->as_string();
   for (const Json& input : json.at("inputs").as_array()) architecture.inputs.push_back(input_from(input));
-  for (const Json& entry : json.at("layers").as_array()) add_entry(entry, architecture);
+  EntryReader entries(architecture);
+  for (const Json& entry : json.at("layers").as_array()) entries.add(entry);
   const Json& outputs = json.at("outputs");
   if (outputs.is_object()) {
     for (const auto& [name, value] : outputs.as_object()) architecture.outputs.push_back({name, value_from(value)});

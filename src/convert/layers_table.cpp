@@ -95,7 +95,8 @@ std::string section_of(const Registry& registry, const LayerType& type) {
   std::string result =
       "\n### " + type.name + "\n" + type.summary + "\n\n- Keras: " + keras_classes(registry, type) + "\n";
   if (const std::string tensors = tensors_of(type); !tensors.empty()) result += "- Tensors: " + tensors + "\n";
-  if (!type.named_inputs.empty()) result += "- Inputs by name: `" + joined(type.named_inputs, "`, `") + "`\n";
+  if (type.operands != LayerType().operands)
+    result += "- Inputs: " + (type.operands.empty() ? "none" : to_string(type.operands)) + "\n";
   return result + "- Source: " + type.source + "\n" + table_of_attributes(type);
 }
 

@@ -10,7 +10,6 @@
 #include "facets/registry.h"
 #include "h5bridge/error.h"
 #include "model/architecture_index.h"
-#include "model/node_values.h"
 #include "model/numbers.h"
 
 namespace h5bridge {
@@ -70,8 +69,7 @@ std::optional<std::int64_t> table_size(const Architecture& architecture, const P
   std::optional<std::int64_t> size;
   const ArchitectureIndex index(architecture);
   for (const Node& node : architecture.nodes) {
-    if (std::ranges::none_of(values_of(node), [&](const Value& value) { return reached.contains(value.node); }))
-      continue;
+    if (std::ranges::none_of(node.values(), [&](const Value& value) { return reached.contains(value.node); })) continue;
     const Layer& layer = index.layer_of(node);
     const LayerType& type = Registry::instance().type_of(layer);
     if (type.integers == Integers::AreIndices && layer.attributes.contains("num_embeddings"))

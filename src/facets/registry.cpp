@@ -50,4 +50,13 @@ const Registry::Mappings& Registry::keras_class(std::string_view class_name) con
   return found_in(keras_classes_, class_name);
 }
 
+PlainCall plain_call(const Layer& layer, const Node& node) {
+  return plain_call(Registry::instance().type_of(layer).operands, layer.attributes, node.arguments);
+}
+
+Node node_of(std::string name, const Layer& layer, const PlainCall& call) {
+  return {std::move(name), layer.name,
+          arguments_of(Registry::instance().type_of(layer).operands, layer.attributes, call)};
+}
+
 }  // namespace h5bridge

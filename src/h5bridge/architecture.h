@@ -77,11 +77,19 @@ struct Value {
 
 /// A call of a layer. Most layers are called once, by a node of the same name.
 struct Node {
+  /// Values that are one operand together, some of which may be left out.
+  using List = std::vector<std::optional<Value>>;
+  /// What is given for one operand of the layer's type: nothing, a value, or a list.
+  using Argument = std::variant<std::monostate, Value, List>;
+
   std::string name;
   std::string layer;
-  std::vector<Value> inputs;
-  std::vector<std::pair<std::string, Value>> named_inputs;
+  std::vector<Argument>
+      arguments;  // one for each operand (docs/layers.md has them in order); none at the end is left out
   bool operator==(const Node&) const = default;
+
+  /// All that it takes, operand by operand.
+  std::vector<Value> values() const;
 };
 
 struct Input {

@@ -103,9 +103,9 @@ BoundCall bound(const CallArguments& arguments, const KerasMapping& mapping) {
   if (arguments.mixed)
     throw Unsupported("is called with " + *arguments.mixed + ", where tensors stand among others, which is not known");
   BoundCall result;
-  const std::vector<std::string>& by_name = Registry::instance().find(mapping.type)->named_inputs;
+  const std::vector<Operand>& operands = Registry::instance().find(mapping.type)->operands;
   const auto is_by_name = [&](const std::string& parameter) {
-    return std::ranges::find(by_name, parameter) != by_name.end();
+    return std::ranges::any_of(operands, [&](const Operand& o) { return o.by_name && o.name == parameter; });
   };
   const auto take = [&](const std::string& parameter, const Argument& argument) {
     if (const auto* tensors = std::get_if<std::vector<History>>(&argument)) {

@@ -254,10 +254,10 @@ class Lifter {
         const auto output = static_cast<std::int64_t>(i);
         values_[{call.name, call.call, output}] = {node, output};
       }
-      Node made{node, call.name, std::move(inputs), {}};
-      for (const auto& [name, input] : arguments.named) made.named_inputs.emplace_back(name, values_.at(key(input)));
-      follow_mask(layer, made, call.arguments.takes_implied_mask(), call.arguments.hands_mask_to_keras_3());
-      architecture_.nodes.push_back(std::move(made));
+      PlainCall made{std::move(inputs)};
+      for (const auto& [name, input] : arguments.named) made.named.emplace_back(name, values_.at(key(input)));
+      follow_mask(layer, node, made, call.arguments.takes_implied_mask(), call.arguments.hands_mask_to_keras_3());
+      architecture_.nodes.push_back(node_of(node, layer, made));
     } catch (const Unsupported& error) {
       problems_ += (problems_.empty() ? "" : "; ") + described + ": " + error.what();
       give_up();
@@ -280,7 +280,7 @@ class Lifter {
     cast.attributes.set("dtype", std::string("float32"));
     cast.keras.set(kImplied, true);
     set_types(cast.name, cast, {value});
-    architecture_.nodes.push_back({cast.name, cast.name, {value}, {}});
+    architecture_.nodes.push_back({cast.name, cast.name, {value}});
     architecture_.layers.push_back(cast);
     return floats_.emplace(value, Value{cast.name, 0}).first->second;
   }
@@ -306,7 +306,7 @@ class Lifter {
       const Value input{architecture_.inputs.at(0).name};
       set_types(layer->name, *layer, {input});
       values_[{layer->name, 0, 0}] = {layer->name, 0};
-      architecture_.nodes.push_back({layer->name, layer->name, {input}, {}});
+      architecture_.nodes.push_back({layer->name, layer->name, {input}});
       argument = std::vector<History>{{layer->name, 0, 0}};
       architecture_.layers.push_back(std::move(*layer));
     };
@@ -318,20 +318,19 @@ class Lifter {
 
   // Keras hands masks on by itself. A Functional model of Keras 3 tells of them, others do not: what they imply is
   // added.
-  void follow_mask(const Layer& layer, Node& node, bool takes_implied, bool told_by_keras_3) {
+  void follow_mask(const Layer& layer, const std::string& node, PlainCall& call, bool takes_implied,
+                   bool told_by_keras_3) {
     const KerasMapping& mapping = *mapping_of_.at(layer.name);
-    const auto implied = masks_.find(node.inputs.at(0));
+    const auto implied = masks_.find(call.inputs.at(0));
     const bool takes_mask =
-        takes_implied && node.named_inputs.empty() && std::ranges::find(mapping.call, "mask") != mapping.call.end();
-    if (takes_mask && implied != masks_.end())
-      node.named_inputs.emplace_back("mask", made(*implied->second, told_by_keras_3));
+        takes_implied && call.named.empty() && std::ranges::find(mapping.call, "mask") != mapping.call.end();
+    if (takes_mask && implied != masks_.end()) call.named.emplace_back("mask", made(*implied->second, told_by_keras_3));
 
     if (std::vector<Layer> steps = mapping.makes_mask(layer); !steps.empty())
-      masks_[{node.name, 0}] =
-          std::make_shared<ImpliedMask>(ImpliedMask{node.name, node.inputs[0], std::move(steps), {}, {}});
+      masks_[{node, 0}] = std::make_shared<ImpliedMask>(ImpliedMask{node, call.inputs[0], std::move(steps), {}, {}});
     else if (implied != masks_.end() && !mapping.is_operation() && mapping.passes_mask &&
-             types_.of({node.name, 0}).shape.size() == types_.of(node.inputs[0]).shape.size())
-      masks_[{node.name, 0}] = implied->second;
+             types_.of({node, 0}).shape.size() == types_.of(call.inputs[0]).shape.size())
+      masks_[{node, 0}] = implied->second;
   }
 
   // A mask that Keras makes of the input of the layer `of` by these steps. They become nodes where something takes the
@@ -352,7 +351,7 @@ class Lifter {
       step.name = new_name(mask.of + "_mask");
       if (told_by_keras_3) step.keras.set(kImplied, true);
       set_types(step.name, step, {value});
-      architecture_.nodes.push_back({step.name, step.name, {value}, {}});
+      architecture_.nodes.push_back({step.name, step.name, {value}});
       value = {step.name, 0};
       architecture_.layers.push_back(std::move(step));
     }
@@ -406,12 +405,9 @@ class Lifter {
 
   // What is wrong with the number of a call's inputs; empty if it fits.
   static std::string wrong_count(const BoundCall& arguments, const KerasMapping& mapping) {
-    const LayerType& type = *Registry::instance().find(mapping.type);
-    const std::size_t count = arguments.inputs.size();
-    const std::size_t least = std::max<std::size_t>(type.least_inputs, 1);  // in Keras all layers have one
-    if (count >= least && count <= std::max(type.most_inputs, least)) return {};
-    return "has " + std::to_string(count) + (count == 1 ? " input" : " inputs") + ", expected " +
-           (type.most_inputs > least ? "at least " : "") + std::to_string(least);
+    const std::vector<Operand>& operands = Registry::instance().find(mapping.type)->operands;
+    if (operands.empty() && arguments.inputs.size() == 1) return {};  // in Keras all layers have one
+    return h5bridge::wrong_count(operands, arguments.inputs.size());
   }
 
   static Json::Object config_with_constants(const PendingCall& call, const BoundCall& arguments) {

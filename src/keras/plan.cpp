@@ -18,7 +18,6 @@
 #include "keras/spelling.h"
 #include "keras/ties.h"
 #include "model/architecture_index.h"
-#include "model/node_values.h"
 #include "passes/frozen.h"
 #include "passes/shapes.h"
 
@@ -67,13 +66,16 @@ Architecture without_implied(Architecture architecture) {
   for (const Node& node : architecture.nodes)
     if (index.layer_of(node).keras.contains(kImplied)) {
       implied.insert(node.name);
-      casts.emplace(node.name, node.inputs.at(0));
+      casts.emplace(node.name, node.values().at(0));
     }
   std::erase_if(architecture.nodes, [&](const Node& node) { return implied.contains(node.name); });
   for (Node& node : architecture.nodes) {
-    std::erase_if(node.named_inputs, [&](const auto& named) { return implied.contains(named.second.node); });
-    for (Value& input : node.inputs)
+    const Layer& layer = index.layer_of(node);
+    PlainCall call = plain_call(layer, node);
+    std::erase_if(call.named, [&](const auto& named) { return implied.contains(named.second.node); });
+    for (Value& input : call.inputs)
       if (const auto cast = casts.find(input.node); cast != casts.end()) input = cast->second;
+    node.arguments = node_of(node.name, layer, call).arguments;
   }
   std::erase_if(architecture.layers, [](const Layer& layer) { return layer.keras.contains(kImplied); });
   return architecture;
@@ -134,7 +136,7 @@ class Planner {
     for (const Output& output : architecture_.outputs) result.insert(output.value.node);
     for (auto node = architecture_.nodes.rbegin(); node != architecture_.nodes.rend(); ++node)
       if (result.contains(node->name))
-        for (const Value& value : values_of(*node)) result.insert(value.node);
+        for (const Value& value : node->values()) result.insert(value.node);
     return result;
   }
 
@@ -147,7 +149,7 @@ class Planner {
     };
     for (const Output& output : architecture_.outputs) use(output.value);
     for (const Node& node : architecture_.nodes)
-      if (needed.contains(node.name)) std::ranges::for_each(values_of(node), use);
+      if (needed.contains(node.name)) std::ranges::for_each(node.values(), use);
   }
 
   // Inputs and layers get their names before any helper layer does.
@@ -209,16 +211,16 @@ class Planner {
     const SharedUse* use = stand == ties_.stands.end() ? nullptr : stand->second.use;
     const Layer& layer = stand == ties_.stands.end() ? index_.layer_of(node) : *index_.find_layer(stand->second.host);
     // Every Keras layer needs an input: what takes none gets the model's.
-    const std::vector<Value> sources =
-        node.inputs.empty() ? std::vector<Value>{{architecture_.inputs.at(0).name}} : node.inputs;
+    PlainCall call = plain_call(index_.layer_of(node), node);
+    if (call.inputs.empty()) call.inputs.push_back({architecture_.inputs.at(0).name});
     std::vector<SymbolicShape> inputs;
     std::vector<KerasTensor> handles;
-    for (const Value& value : sources) {
+    for (const Value& value : call.inputs) {
       inputs.push_back(shapes_.of(value));
       handles.push_back(values_.at(value));
     }
     RecordingEmitter::NamedShapes named;
-    for (const auto& [name, value] : node.named_inputs) {
+    for (const auto& [name, value] : call.named) {
       named.emplace_back(name, shapes_.of(value));
       handles.push_back(values_.at(value));
     }
@@ -232,17 +234,18 @@ class Planner {
     const auto perform = [&](KerasEmitter::Call emitted, const std::vector<KerasTensor>& known) {
       if (emitted.suffix.empty()) restore_spelling(mapping, layer, inputs, emitted.config);
       if (dtype_ != DType::Float32 && !layer.keras.contains("dtype")) set_dtype(emitted.config);
-      PlannedCall call;
-      for (const auto& argument : emitted.arguments) call.arguments.push_back(resolved(argument, known));
-      for (const auto& [name, argument] : emitted.keywords) call.keywords.emplace_back(name, resolved(argument, known));
-      if (emitted.suffix.empty() && !use) restore_silent_arguments(layer, call);
+      PlannedCall planned;
+      for (const auto& argument : emitted.arguments) planned.arguments.push_back(resolved(argument, known));
+      for (const auto& [name, argument] : emitted.keywords)
+        planned.keywords.emplace_back(name, resolved(argument, known));
+      if (emitted.suffix.empty() && !use) restore_silent_arguments(layer, planned);
       const bool has_weights = std::any_of(rules.rules.begin(), rules.rules.end(),
                                            [&](const WeightRule& rule) { return rule.part == emitted.suffix; });
       if (const auto host = ties_.hosts.find(layer.name); host != ties_.hosts.end() && has_weights) {
         emitted.class_name = host->second->class_name;
         for (const auto& [key, value] : host->second->config) emitted.config.set(key, value);
       }
-      KerasTensor made = add_call(node, layer, emitted, std::move(call), has_weights);
+      KerasTensor made = add_call(node, layer, emitted, std::move(planned), has_weights);
       if (has_weights) bind(layer, emitted, made.layer, rules);
       std::vector<KerasTensor> outputs(emitted.outputs.size(), made);
       for (std::size_t i = 0; i < outputs.size(); ++i) {

@@ -44,6 +44,17 @@ void Attributes::throw_wrong_kind(std::string_view name) const {
   throw UsageError("attribute '" + std::string(name) + "' is set with a value of another kind");
 }
 
+std::vector<Value> Node::values() const {
+  std::vector<Value> result;
+  for (const Node::Argument& argument : arguments) {
+    if (const auto* value = std::get_if<Value>(&argument)) result.push_back(*value);
+    if (const auto* list = std::get_if<Node::List>(&argument))
+      for (const std::optional<Value>& value : *list)
+        if (value) result.push_back(*value);
+  }
+  return result;
+}
+
 const Layer* Architecture::find_layer(std::string_view wanted) const { return find_named(layers, wanted); }
 Layer* Architecture::find_layer(std::string_view wanted) { return find_named(layers, wanted); }
 const Input* Architecture::find_input(std::string_view wanted) const { return find_named(inputs, wanted); }

@@ -81,10 +81,11 @@ class LayoutPass {
         const LayoutWish wish = wish_of(*node);
         const bool passes_on =
             wish == LayoutWish::PassesOn && (wishes_.contains({node->name, 0}) || meets_moved(*node));
-        if (wish == LayoutWish::ChannelsLast) wishes_.insert(node->inputs.at(0));  // the others may be weights
-        if (passes_on) wishes_.insert(node->inputs.begin(), node->inputs.end());
+        const std::vector<Value> inputs = inputs_of(*node);
+        if (wish == LayoutWish::ChannelsLast) wishes_.insert(inputs.at(0));  // the others may be weights
+        if (passes_on) wishes_.insert(inputs.begin(), inputs.end());
         if (wish != LayoutWish::PassesAlong || !wishes_.contains({node->name, 0})) continue;
-        for (const Value& value : node->inputs)
+        for (const Value& value : inputs)
           if (const Node* maker = index_.find_node(value.node); maker && wish_of(*maker) == LayoutWish::PassesAlong)
             wishes_.insert(value);
       }
@@ -95,9 +96,10 @@ class LayoutPass {
     }
   }
 
+  std::vector<Value> inputs_of(const Node& node) const { return plain_call(index_.layer_of(node), node).inputs; }
+
   bool meets_moved(const Node& node) const {
-    return std::any_of(node.inputs.begin(), node.inputs.end(),
-                       [&](const Value& value) { return moved_.contains(value.node); });
+    return std::ranges::any_of(inputs_of(node), [&](const Value& value) { return moved_.contains(value.node); });
   }
 
   void begin_input(const Input& input) {
@@ -153,7 +155,7 @@ class LayoutPass {
     Layer permute{.name = name, .type = "permute", .attributes = {}, .keras = {{kInserted, true}}};
     permute.attributes.set("dims", dims);
     result_.architecture.layers.push_back(std::move(permute));
-    result_.architecture.nodes.push_back({name, name, {stored.value}, {}});
+    result_.architecture.nodes.push_back({name, name, {stored.value}});
     permute_names_.insert(name);
     return permutes_[key] = Value{name, 0};
   }
@@ -207,10 +209,11 @@ class NodeCall final : public LayoutCall {
       : pass_(pass),
         node_(node),
         layer_(pass.index_.layer_of(node)),
+        call_(plain_call(layer_, node)),
         type_(layer_.type),
         attributes_(layer_.attributes),
         keras_(layer_.keras) {
-    for (const Value& value : node.inputs) {
+    for (const Value& value : call_.inputs) {
       inputs_.push_back(pass.stored_.at(value));
       wanted_.push_back(inputs_.back().arrangement);
     }
@@ -221,7 +224,7 @@ class NodeCall final : public LayoutCall {
   std::size_t input_count() const override { return inputs_.size(); }
   std::size_t output_count() const override { return outputs_.size(); }
   const Arrangement& input(std::size_t i) const override { return wanted_.at(i); }
-  const SymbolicShape& input_shape(std::size_t i) const override { return pass_.shapes_.of(node_.inputs.at(i)); }
+  const SymbolicShape& input_shape(std::size_t i) const override { return pass_.shapes_.of(call_.inputs.at(i)); }
   const SymbolicShape& output_shape(std::size_t i) const override {
     return pass_.shapes_.of({node_.name, static_cast<std::int64_t>(i)});
   }
@@ -255,19 +258,17 @@ class NodeCall final : public LayoutCall {
   void set_output(std::size_t i, Arrangement arrangement) override { outputs_.at(i) = std::move(arrangement); }
 
   void commit() {
-    std::vector<Value> inputs;
-    for (std::size_t i = 0; i < inputs_.size(); ++i) inputs.push_back(pass_.arranged(inputs_[i], wanted_[i]));
+    PlainCall call;
+    for (std::size_t i = 0; i < inputs_.size(); ++i) call.inputs.push_back(pass_.arranged(inputs_[i], wanted_[i]));
     const std::string flatten = reordering_flatten();
     for (std::size_t i = 0; i < outputs_.size(); ++i) {
       const Value value{node_.name, static_cast<std::int64_t>(i)};
-      pass_.stored_[value] = {vanishes_ ? inputs.at(0) : value, outputs_[i], outputs_[i].flattened ? flatten : ""};
+      pass_.stored_[value] = {vanishes_ ? call.inputs.at(0) : value, outputs_[i], outputs_[i].flattened ? flatten : ""};
     }
     if (vanishes_) return;
-    change_layer();
-    Node node{node_.name, node_.layer, std::move(inputs), node_.named_inputs};
-    for (auto& [name, value] : node.named_inputs)
-      value = pass_.arranged(pass_.stored_.at(value), arrangement_by_name(value));
-    pass_.result_.architecture.nodes.push_back(std::move(node));
+    for (const auto& [name, value] : call_.named)
+      call.named.emplace_back(name, pass_.arranged(pass_.stored_.at(value), arrangement_by_name(value)));
+    pass_.result_.architecture.nodes.push_back(node_of(node_.name, change_layer(), call));
   }
 
  private:
@@ -284,7 +285,7 @@ class NodeCall final : public LayoutCall {
   }
 
   // A layer that is called twice must be changed alike by both calls.
-  void change_layer() {
+  const Layer& change_layer() {
     const LayoutPass::ChangedLayer changed{type_, attributes_, keras_, reorders_};
     if (pass_.changed_layers_.try_emplace(layer_.name, changed).first->second != changed)
       throw Unsupported(describe(layer_) + " is called twice with inputs of different layouts");
@@ -294,6 +295,7 @@ class NodeCall final : public LayoutCall {
     layer.keras = keras_;
     for (const Reorder& reorder : reorders_)
       pass_.result_.weights[tensor_name(layer_.name, reorder.parameter)] = reorder_steps(reorder);
+    return layer;
   }
 
   // The axis is taken apart into the flattened extents, these are put in order, and joined again.
@@ -317,6 +319,7 @@ class NodeCall final : public LayoutCall {
   LayoutPass& pass_;
   const Node& node_;
   const Layer& layer_;
+  const PlainCall call_;
   std::string type_;
   Attributes attributes_;
   Json::Object keras_;
@@ -365,7 +368,7 @@ bool differs_from(const Architecture& architecture, DataFormat wanted) {
   return std::any_of(architecture.nodes.begin(), architecture.nodes.end(), [&](const Node& node) {
     const Attributes& attributes = index.layer_of(node).attributes;
     return attributes.contains("data_format") && attributes.text("data_format") == other &&
-           shapes.of(node.inputs.at(0)).size() > 2;
+           shapes.of(node.values().at(0)).size() > 2;
   });
 }
 

@@ -18,7 +18,7 @@ const Choice& choice_of(const Layer& layer) { return Registry::instance().type_o
 
 // Keras's own merging layers of any number of inputs, whose order says nothing.
 bool takes_any_order(const Layer& layer) {
-  return choice_of(layer).group == "merge" && Registry::instance().type_of(layer).most_inputs > 2;
+  return choice_of(layer).group == "merge" && most_inputs(Registry::instance().type_of(layer).operands) > 2;
 }
 
 class Comparison {
@@ -141,11 +141,11 @@ class Comparison {
     const Layer layer_a = a_.layer_of(*a[0]);
     const Layer layer_b = b_.layer_of(*b[0]);
     const std::size_t place = a_.place_of(a[0]->name);
-    if (auto difference = layer_difference(layer_a, layer_b, a_.rank_of(a[0]->inputs.at(0)))) {
+    if (auto difference = layer_difference(layer_a, layer_b, a_.rank_of(a[0]->values().at(0)))) {
       // Margins may as well be a layer of their own before it.
       const AttributeSpec* spec = Registry::instance().type_of(layer_a).find_attribute(difference->attribute);
       if (spec && spec->kind == AttributeKind::Padding &&
-          a_.chain_to(a[0]->inputs[0]).steps.size() != b_.chain_to(b[0]->inputs[0]).steps.size())
+          a_.chain_to(a[0]->values()[0]).steps.size() != b_.chain_to(b[0]->values()[0]).steps.size())
         difference->certainty = Certainty::Possible;
       report(*difference, place, layer_a.name);
     }
@@ -157,33 +157,34 @@ class Comparison {
   }
 
   // What two calls that stand for each other take.
-  void compare_taken(const Node& a, const Node& b) {
-    const std::size_t place = a_.place_of(a.name);
+  void compare_taken(const Node& node_a, const Node& node_b) {
+    const std::size_t place = a_.place_of(node_a.name);
+    const PlainCall a = a_.call_of(node_a);
+    PlainCall b = b_.call_of(node_b);
     if (a.inputs.size() != b.inputs.size())
       return report(Certainty::Possible, place,
-                    layer_called(a.layer) + " takes " +
+                    layer_called(node_a.layer) + " takes " +
                         in_both(std::to_string(a.inputs.size()), std::to_string(b.inputs.size()) + " inputs"));
-    std::vector<Value> inputs_b = b.inputs;
-    if (takes_any_order(a_.layer_of(a))) align(a.inputs, inputs_b);
-    const Taker taker{layer_called(b.layer), place};
-    for (std::size_t i = 0; i < a.inputs.size(); ++i) compare(a.inputs[i], inputs_b[i], taker);
-    for (const auto& [name, value] : a.named_inputs)
-      for (const auto& [other, twin] : b.named_inputs)
+    if (takes_any_order(a_.layer_of(node_a))) align(a.inputs, b.inputs);
+    const Taker taker{layer_called(node_b.layer), place};
+    for (std::size_t i = 0; i < a.inputs.size(); ++i) compare(a.inputs[i], b.inputs[i], taker);
+    for (const auto& [name, value] : a.named)
+      for (const auto& [other, twin] : b.named)
         if (name == other) compare(value, twin, taker);
-    compare_names(a, b, place);
+    compare_names(layer_called(node_a.layer), a, b, place);
   }
 
   // A mask that one of them lacks: padding counts there.
-  void compare_names(const Node& a, const Node& b, std::size_t place) {
-    const auto takes = [](const Node& node, const std::string& name) {
-      return std::ranges::any_of(node.named_inputs, [&](const auto& input) { return input.first == name; });
+  void compare_names(const std::string& called, const PlainCall& a, const PlainCall& b, std::size_t place) {
+    const auto takes = [](const PlainCall& call, const std::string& name) {
+      return std::ranges::any_of(call.named, [&](const auto& input) { return input.first == name; });
     };
-    for (const Node* node : {&a, &b})
-      for (const auto& [name, value] : node->named_inputs)
+    for (const PlainCall* call : {&a, &b})
+      for (const auto& [name, value] : call->named)
         if (takes(a, name) != takes(b, name))
           report(Certainty::Certain, place,
-                 layer_called(a.layer) + (node == &b ? " takes a " + name + " here, none there (mask_zero, Masking?)"
-                                                     : " takes no " + name + " here, one there (mask_zero, Masking?)"));
+                 called + (call == &b ? " takes a " + name + " here, none there (mask_zero, Masking?)"
+                                      : " takes no " + name + " here, one there (mask_zero, Masking?)"));
   }
 
   // Puts what begins alike beside each other.
@@ -224,7 +225,8 @@ class Comparison {
     const Node* node_b = b_.node(chain_b.start.node);
     // Layers with weights are compared by themselves.
     if (!node_a || !a_.calls_of(node_a->layer).empty()) return;
-    const std::size_t rank = node_a->inputs.empty() ? 0 : a_.rank_of(node_a->inputs[0]);
+    const std::vector<Value> taken = node_a->values();
+    const std::size_t rank = taken.empty() ? 0 : a_.rank_of(taken[0]);
     if (const auto difference = layer_difference(a_.layer_of(*node_a), b_.layer_of(*node_b), rank))
       report(*difference, a_.place_of(node_a->name), node_b->layer);
     compare_taken(*node_a, *node_b);
@@ -245,7 +247,8 @@ class Comparison {
     if (is_only_in_a) return report(Certainty::Certain, a_.place_of(a.node), called_a + " is only there");
     if (is_only_in_b) return report(Certainty::Certain, taker.place, called_b + " is only here");
     const bool are_known = (!node_a || is_in_a(node_a)) && (!node_b || is_in_b(node_b));
-    if (node_a && node_b && !is_in_a(node_a) && !is_in_b(node_b) && node_a->inputs.size() == node_b->inputs.size()) {
+    if (node_a && node_b && !is_in_a(node_a) && !is_in_b(node_b) &&
+        node_a->values().size() == node_b->values().size()) {
       const auto difference = layer_difference(a_.layer_of(*node_a), b_.layer_of(*node_b), 0);
       if (difference && difference->certainty == Certainty::Certain)
         return report(*difference, a_.place_of(a.node), node_b->layer);

@@ -47,7 +47,7 @@ const std::vector<const Node*>& NetworkSide::calls_of(const std::string& layer) 
 }
 
 bool NetworkSide::is_step(const Node& node, const Value& value) const {
-  return node.inputs.size() == 1 && node.named_inputs.empty() && value.output == 0 && calls_of(node.layer).empty() &&
+  return node.values().size() == 1 && value.output == 0 && calls_of(node.layer).empty() &&
          shapes_.outputs_of(node.name).size() == 1;
 }
 
@@ -87,8 +87,9 @@ Chain NetworkSide::chain_to(const Value& value) const {
       if (std::optional<Layer> activation = own_activation(*node); activation && !does_nothing(*activation))
         chain.steps.push_back({std::move(*activation), rank_of(chain.start), place_of(node->name)});
     if (!is_step(*node, chain.start)) break;
-    if (!does_nothing(layer)) chain.steps.push_back({layer, rank_of(node->inputs[0]), place_of(node->name)});
-    chain.start = node->inputs[0];
+    const Value before = node->values().at(0);
+    if (!does_nothing(layer)) chain.steps.push_back({layer, rank_of(before), place_of(node->name)});
+    chain.start = before;
   }
   std::ranges::reverse(chain.steps);
   return chain;

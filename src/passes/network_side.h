@@ -40,6 +40,7 @@ class NetworkSide {
   const std::map<std::string, std::vector<const Node*>>& weighted() const { return weighted_; }
   std::size_t rank_of(const Value& value) const { return shapes_.of(value).size(); }
   Chain chain_to(const Value& value) const;
+  PlainCall call_of(const Node& node) const { return plain_call(index_.layer_of(node), node); }
   /// The layer that a node calls, but for an activation of its own, which is a step behind it.
   Layer layer_of(const Node& node) const;
 

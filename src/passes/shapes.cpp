@@ -6,7 +6,6 @@
 
 #include "facets/registry.h"
 #include "h5bridge/error.h"
-#include "model/node_values.h"
 #include "model/quoted.h"
 #include "passes/types.h"
 
@@ -48,15 +47,10 @@ void check_graph(const Architecture& architecture) {
       throw MalformedFile("\"" + shortened(node.name) + "\" calls \"" + shortened(node.layer) +
                           "\", which is no layer");
     const Layer* layer = found->second;
-    for (const Value& value : values_of(node)) use(value, describe(*layer));
+    for (const Value& value : node.values()) use(value, describe(*layer));
     const LayerType& type = Registry::instance().type_of(*layer);
-    for (const auto& [argument, value] : node.named_inputs)
-      if (std::ranges::find(type.named_inputs, argument) == type.named_inputs.end())
-        throw Unsupported(describe(*layer) + " takes no input by the name \"" + shortened(argument) + "\"");
-    if (node.inputs.size() < type.least_inputs || node.inputs.size() > type.most_inputs)
-      throw MalformedFile(describe(*layer) + " has " + std::to_string(node.inputs.size()) + " inputs, expected " +
-                          (type.least_inputs == type.most_inputs ? "" : "at least ") +
-                          std::to_string(type.least_inputs));
+    if (const std::string wrong = wrong_arguments(type.operands, node.arguments); !wrong.empty())
+      throw MalformedFile(describe(*layer) + " " + wrong);
     declare(node.name, "layer");
   }
   if (architecture.outputs.empty()) throw MalformedFile("the architecture has no outputs");

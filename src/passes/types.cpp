@@ -6,11 +6,16 @@
 
 namespace h5bridge {
 
-std::vector<TensorType> input_types(const Types& types, const Node& node) {
+namespace {
+
+// Of the inputs that shapes depend on.
+std::vector<TensorType> input_types(const Types& types, const Layer& layer, const Node& node) {
   std::vector<TensorType> result;
-  for (const Value& value : node.inputs) result.push_back(types.of(value));
+  for (const Value& value : plain_call(layer, node).inputs) result.push_back(types.of(value));
   return result;
 }
+
+}  // namespace
 
 Types infer_types(const Architecture& architecture, std::optional<DType> floats) {
   Types types;
@@ -21,13 +26,13 @@ Types infer_types(const Architecture& architecture, std::optional<DType> floats)
     const Layer& layer = index.layer_of(node);
     try {
       types.set(node.name,
-                Registry::instance().type_of(layer).outputs(layer.attributes, input_types(types, node), floats));
+                Registry::instance().type_of(layer).outputs(layer.attributes, input_types(types, layer, node), floats));
     } catch (const Error& error) {
       rethrow_in_file(error, describe(layer));
     }
   }
   for (const Node& node : architecture.nodes)
-    for (const auto& [name, value] : node.named_inputs) types.of(value);
+    for (const Value& value : node.values()) types.of(value);
   for (const Output& output : architecture.outputs) types.of(output.value);
   return types;
 }

@@ -18,9 +18,6 @@ using Types = OfValues<TensorType>;
 /// have, where it is not what their layers declare; the model then computes in it, whatever its inputs come in.
 Types infer_types(const Architecture& architecture, std::optional<DType> floats = {});
 
-/// Those of the values that `node` takes.
-std::vector<TensorType> input_types(const Types& types, const Node& node);
-
 /// The element type of all floating-point tensors, if they have but one.
 std::optional<DType> common_float(const Weights& weights);
 

@@ -3,8 +3,8 @@
 #include <map>
 #include <set>
 
+#include "facets/registry.h"
 #include "h5bridge/error.h"
-#include "model/node_values.h"
 #include "runtime/symbols.h"
 #include "runtime/torch_error.h"
 
@@ -22,7 +22,7 @@ Program::Program(const Architecture& architecture, const Instances& instances) {
   }
   std::map<std::string, std::set<std::int64_t>> used;
   for (const Node& node : architecture.nodes)
-    for (const Value& value : values_of(node)) used[value.node].insert(value.output);
+    for (const Value& value : node.values()) used[value.node].insert(value.output);
   for (const Output& output : architecture.outputs) used[output.value.node].insert(output.value.output);
 
   const auto slot_of = [&](const Value& value, const std::string& where) {
@@ -36,9 +36,10 @@ Program::Program(const Architecture& architecture, const Instances& instances) {
     const auto& [layer, instance] = *instance_of.at(node.layer);
     const std::string where = "node \"" + node.name + "\" (" + layer->type + ")";
     Step step{.node = node.name, .where = where, .forward = instance.forward};
-    for (const Value& value : node.inputs) step.inputs.push_back(slot_of(value, where));
-    for (const auto& [name, value] : node.named_inputs) step.named_inputs.emplace_back(name, slot_of(value, where));
-    for (const Value& value : values_of(node)) last_step[slot_of(value, where)] = steps_.size();
+    const PlainCall call = plain_call(*layer, node);
+    for (const Value& value : call.inputs) step.inputs.push_back(slot_of(value, where));
+    for (const auto& [name, value] : call.named) step.named_inputs.emplace_back(name, slot_of(value, where));
+    for (const Value& value : node.values()) last_step[slot_of(value, where)] = steps_.size();
     for (const std::int64_t output : used[node.name]) {
       if (output < 0) throw MalformedFile(step.where + " has no output " + std::to_string(output));
       step.outputs.push_back({static_cast<std::size_t>(output), slot_count_});

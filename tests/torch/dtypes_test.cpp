@@ -138,7 +138,7 @@ TEST_CASE("a layer gives the element types that its type predicts") {
       const auto floating = std::ranges::find_if(
           model.weights, [](const NamedTensor& weight) { return is_floating_point(weight.tensor.dtype()); });
       std::vector<TensorType> operands;
-      if (each.type.most_inputs > 0)
+      if (!each.type.operands.empty())
         for (const Input& input : model.architecture->inputs) operands.push_back({input.dtype, input.shape});
       const std::vector<TensorType> types =
           each.type.outputs(model.architecture->layers[0].attributes, operands,

@@ -38,7 +38,7 @@ Model model_of(const SampleCase& each, const std::vector<Shape>& inputs, const J
     builder.input("x" + std::to_string(i), shape, is_integer(each.sample, i) ? DType::Int64 : DType::Float32);
     values.push_back({"x" + std::to_string(i)});
   }
-  if (each.type.most_inputs == 0) values.clear();
+  if (each.type.operands.empty()) values.clear();
   builder.layer("layer", each.type.name, attributes, values);
   const auto outputs = static_cast<std::int64_t>(predicted(each.type, inputs, attributes).size());
   for (std::int64_t output = 0; output < outputs; ++output) builder.output({"layer", output});

@@ -37,7 +37,7 @@ ModelBuilder& ModelBuilder::layer(const std::string& name, const std::string& ty
 }
 
 ModelBuilder& ModelBuilder::call(const std::string& node, const std::string& layer, std::vector<Value> inputs) {
-  architecture_.nodes.push_back({node, layer, std::move(inputs), {}});
+  architecture_.nodes.push_back(node_of(node, *architecture_.find_layer(layer), {std::move(inputs)}));
   return *this;
 }
 

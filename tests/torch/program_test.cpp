@@ -9,8 +9,8 @@ namespace h5bridge::testing {
 TEST_CASE("a call with inputs by name is told the open sizes, that of a named input among them") {
   Architecture architecture;
   architecture.inputs = {{"x", {Size::symbol("batch"), 3}}, {"mask", {Size::symbol("batch"), Size::symbol("steps")}}};
-  architecture.layers = {{"layer", "ReLU", {}, {}}};
-  architecture.nodes = {{"layer", "layer", {{"x"}}, {{"mask", {"mask"}}}}};
+  architecture.layers = {{"layer", "Softmax", {}, {}}};
+  architecture.nodes = {{"layer", "layer", {Value{"x"}, Value{"mask"}}}};
   architecture.outputs = {{"", {"layer"}}};
   Symbols told;
   const auto forward = [&](const TorchCall& call) {

@@ -40,8 +40,8 @@ class ArchitectureBuilder {
     std::vector<Value> values;
     for (const std::string& name : inputs) values.push_back({name});
     const Layer& called = *architecture_.find_layer(layer);
-    if (values.empty() && Registry::instance().type_of(called).most_inputs > 0) values.push_back({last_});
-    architecture_.nodes.push_back({node, layer, std::move(values), {}});
+    if (values.empty() && !Registry::instance().type_of(called).operands.empty()) values.push_back({last_});
+    architecture_.nodes.push_back(node_of(node, called, {std::move(values)}));
     last_ = node;
     return *this;
   }
@@ -80,7 +80,7 @@ struct SampleCase {
       inputs.push_back("x" + std::to_string(i));
       builder.input(inputs.back(), input_shapes()[i], dtype(i));
     }
-    if (type.most_inputs == 0) inputs.clear();
+    if (type.operands.empty()) inputs.clear();
     return builder.layer("layer", type.name, sample.attributes, inputs).build();
   }
 };

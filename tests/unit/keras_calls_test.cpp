@@ -179,7 +179,7 @@ TEST_CASE("configurations that make no model are malformed") {
   const auto malformed = [](const Json& model) { return refusal_of(model, ExitStatus::Malformed); };
   const Json::Object axes{{"axes", 1}, {"normalize", false}};
   CHECK(malformed(model_of({input("x"), layer("Dot", "dot", {call_with({Json::Array{tensor("x")}})}, axes)})) ==
-        "layer \"dot\" (Dot): has 1 input, expected 2");
+        "layer \"dot\" (Dot): has 1 input, expected 2: input, other");
   CHECK(malformed(model_of({input("x"), dense("d", {call_with({tensor("x")}), call_with({})})})) ==
         "layer \"d\" (Dense): has 0 inputs, expected 1");
   CHECK(malformed(model_of({input("x"), dense("d", {call_with({tensor("x")})}),

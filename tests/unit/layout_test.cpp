@@ -216,7 +216,7 @@ TEST_CASE("a flatten that is an output, or is joined, has its image permuted fir
   const LayoutChange change = to_last(architecture);
   REQUIRE(count(change.architecture, "permute") == 1);
   const Node* flatten = change.architecture.find_node("flatten");
-  const Layer& permute = change.architecture.layer_of(*change.architecture.find_node(flatten->inputs[0].node));
+  const Layer& permute = change.architecture.layer_of(*change.architecture.find_node(flatten->values()[0].node));
   CHECK(permute.type == "permute");
   CHECK(permute.attributes.integers("dims") == std::vector<std::int64_t>{0, 3, 1, 2});
   CHECK(change.weights.empty());

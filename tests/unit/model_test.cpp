@@ -34,7 +34,7 @@ TEST_CASE("an architecture finds what it names", "[model]") {
   Architecture architecture;
   architecture.inputs = {{"x", {Size::symbol("batch"), 3}, DType::Float32}};
   architecture.layers = {{"fc", "Linear", {}, {}}, {"relu", "relu", {}, {}}};
-  architecture.nodes = {{"fc", "fc", {{"x", 0}}, {}}, {"fc_1", "fc", {{"fc", 0}}, {}}, {"lost", "gone", {}, {}}};
+  architecture.nodes = {{"fc", "fc", {Value{"x"}}}, {"fc_1", "fc", {Value{"fc"}}}, {"lost", "gone", {}}};
   CHECK(architecture.find_layer("relu") == &architecture.layers[1]);
   CHECK(architecture.find_layer("x") == nullptr);
   CHECK(architecture.find_input("x") == &architecture.inputs[0]);

@@ -94,7 +94,7 @@ TEST_CASE("outputs have the element types that are computed") {
 TEST_CASE("the record of Keras's outputs keeps their element types") {
   Architecture keras = over_rows();
   keras.layers.push_back({"places", "argmax", attributes_from_json(*Registry::instance().find("argmax"), {}, ""), {}});
-  keras.nodes.push_back({"places", "places", {{"rows"}}, {}});
+  keras.nodes.push_back({"places", "places", {Value{"rows"}}});
   keras.outputs.push_back({"", {"places"}});
   const Presentation shown = presentation_of(model_of(architecture_for_torch(keras)), Framework::Keras);
   CHECK(shown.outputs.at(0).dtype == DType::Float32);

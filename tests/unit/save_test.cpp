@@ -87,7 +87,7 @@ TEST_CASE("save names the layer of a made architecture that lacks an attribute",
 TEST_CASE("save refuses a graph that uses what nothing makes", "[save]") {
   const TemporaryFolder folder;
   Model model = small_model();
-  model.architecture->nodes.back().inputs = {{"nowhere", 0}};
+  model.architecture->nodes.back().arguments = {Value{"nowhere"}};
   for (const std::string& name : kDestinations) {
     CHECK_THROWS_AS(save(model, folder / name), MalformedFile);
     CHECK_THROWS_WITH(save(model, folder / name),

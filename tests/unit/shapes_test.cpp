@@ -135,11 +135,12 @@ TEST_CASE("check_graph says what is not sound") {
   broken("the list of outputs uses \"fc9\", which no input or earlier layer makes",
          [](Architecture& a) { a.outputs[0].value.node = "fc9"; });
   broken("layer \"conv1\" (Conv2d) uses \"fc\", which no input or earlier layer makes",
-         [](Architecture& a) { a.nodes[0].inputs[0].node = "fc"; });
+         [](Architecture& a) { a.nodes[0].arguments = {Value{"fc"}}; });
   broken("layer \"conv1\" (Conv2d) uses \"conv1\", which no input or earlier layer makes",
-         [](Architecture& a) { a.nodes[0].inputs[0].node = "conv1"; });
+         [](Architecture& a) { a.nodes[0].arguments = {Value{"conv1"}}; });
   broken("\"conv1\" calls \"conv2\", which is no layer", [](Architecture& a) { a.nodes[0].layer = "conv2"; });
-  broken("layer \"relu\" (ReLU) has 2 inputs, expected 1", [](Architecture& a) { a.nodes[1].inputs.push_back({"x"}); });
+  broken("layer \"relu\" (ReLU) has 2 inputs, expected 1",
+         [](Architecture& a) { a.nodes[1].arguments.push_back(Value{"x"}); });
   broken("the name \"x\" is used twice", [](Architecture& a) { a.nodes[0].name = "x"; });
   broken("the layer \"relu\" is defined twice", [](Architecture& a) { a.layers.push_back(a.layers[1]); });
   broken("the name \"a:1\" has a ':' in it", [](Architecture& a) { a.nodes[0].name = "a:1"; });

@@ -60,7 +60,7 @@ Json one_layer_model(const LayerType& type, const Sample& sample) {
     inputs.push_back(Json::Object{{"name", name},
                                   {"shape", shape_to_json(shape)},
                                   {"dtype", is_integer(sample, inputs.size()) ? "int64" : "float32"}});
-    if (type.most_inputs > 0) values.push_back(name);
+    if (!type.operands.empty()) values.push_back(name);
   }
   Json::Array outputs{"layer"};
   for (std::size_t i = 1;

@@ -95,6 +95,15 @@ LayoutRule beside_operands(LayoutRule rule) {
           }};
 }
 
+std::vector<Operand> operands_of(const Functional& row) {
+  std::vector<Operand> result;
+  for (std::size_t i = 0; i < row.tensors; ++i)
+    result.push_back(h5bridge::required(row.tensors == 1 ? "input" : "input" + std::to_string(i + 1)));
+  for (std::size_t i = 0; i < row.operands.size(); ++i)
+    result.push_back(i < row.required ? h5bridge::required(row.operands[i]) : optional(row.operands[i]));
+  return result;
+}
+
 LayerType function_of(const LayerType& module, const Functional& row) {
   LayerType type;
   type.name = row.name;
@@ -105,9 +114,7 @@ LayerType function_of(const LayerType& module, const Functional& row) {
     const auto own = std::ranges::find(row.own, spec.name, &AttributeSpec::name);
     type.attributes.push_back(own == row.own.end() ? spec : *own);
   }
-  type.least_inputs = row.tensors + row.required;
-  type.most_inputs = row.tensors + row.operands.size();
-  type.named_inputs.assign(row.operands.begin() + static_cast<std::ptrdiff_t>(row.required), row.operands.end());
+  type.operands = operands_of(row);
   type.shapes = [module, row](const Attributes& a, const std::vector<SymbolicShape>& inputs) {
     const Attributes settings = module_settings(module, row, a, inputs);
     check_operands(module.parameters(settings), row, inputs);

@@ -21,6 +21,9 @@ struct Functional {
   std::vector<AttributeSpec> own = {};  // in place of the module's attributes of these names
 };
 
+/// What a call of the function takes.
+std::vector<Operand> operands_of(const Functional& row);
+
 /// The layer type of a function. Its samples are those of the module's that the function can say.
 LayerType function_of(const LayerType& module, const Functional& row);
 

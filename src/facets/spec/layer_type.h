@@ -12,6 +12,7 @@
 
 #include "facets/spec/dtype_rule.h"
 #include "facets/spec/layout_rule.h"
+#include "facets/spec/operand.h"
 #include "h5bridge/architecture.h"
 #include "h5bridge/tensor.h"
 
@@ -107,10 +108,8 @@ class LayerType {
   std::string summary;  // a line for docs/layers.md
   std::string source;   // the file of PyTorch or Keras that defines the behaviour
   std::vector<AttributeSpec> attributes;
-  std::size_t least_inputs = 1;
-  std::size_t most_inputs = 1;
-  std::vector<std::string> named_inputs =
-      {};  // what a call may give by name besides: "mask"; shapes do not depend on it
+  /// What a call takes. Shapes and element types do not depend on what is given by name.
+  std::vector<Operand> operands = {required("input")};
 
   std::function<std::vector<ParameterSpec>(const Attributes&)> parameters = [](const Attributes&) {
     return std::vector<ParameterSpec>{};

@@ -36,7 +36,7 @@ LayerType over_axis(const std::string& name, const std::string& summary) {
 
 // Keras's softmax may leave elements out.
 LayerType with_mask(LayerType type) {
-  type.named_inputs = {"mask"};
+  type.operands = {required("input"), by_name("mask")};
   return type;
 }
 

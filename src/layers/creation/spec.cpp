@@ -18,8 +18,7 @@ LayerType arange() {
                     {start(), required_size("end", "what they stay below, or above where the step is negative"),
                      integer("step", 1, "the distance from one to the next"),
                      text("dtype", "int64", {"int64", "int32", "float32", "float64"}, "their dtype")});
-  type.least_inputs = 0;
-  type.most_inputs = 0;
+  type.operands = {};
   type.dtypes = of_attribute("dtype");
   type.check = [](const Attributes& a) {
     if (a.integer("step") == 0) throw MalformedFile("\"step\" is 0");

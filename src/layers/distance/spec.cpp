@@ -17,7 +17,7 @@ LayerType of_two(const std::string& name, const std::string& summary, const std:
   type.summary = summary;
   type.source = source;
   type.attributes = std::move(attributes);
-  type.least_inputs = type.most_inputs = 2;
+  type.operands = {required("x1"), required("x2")};
   type.dtypes = promotes().at_least_float();
   return type;
 }

@@ -95,7 +95,8 @@ LayerType bag() {
       text("mode", "mean", {"sum", "mean", "max"}, "how rows are put together"),
       boolean("include_last_offset", false, "whether the last offset is the end of the last bag"),
   });
-  type.most_inputs = 3;
+  // Of bags of one length each, which need no offsets, the weights come second.
+  type.operands = {required("input"), optional("offsets"), optional("per_sample_weights")};
   type.parameters = parameters;
   type.dtypes = of_parameters();
   type.check = check;
@@ -166,7 +167,7 @@ LayerType embedding_function() {
   for (AttributeSpec& spec : attributes({}))
     if (spec.name == "padding_idx" || spec.name == "scale_grad_by_freq" || spec.name == "sparse")
       type.attributes.push_back(std::move(spec));
-  type.least_inputs = type.most_inputs = 2;
+  type.operands = {required("input"), required("weight")};
   type.dtypes = keeps(1);
   type.shapes = [](const Attributes&, const std::vector<SymbolicShape>& inputs) {
     if (inputs.at(1).size() != 2)

@@ -113,7 +113,7 @@ LayerType index_select() {
                                   or_none(required_integers("index", "the numbers in place of a second input"))},
                                  {});
   type.dtypes = keeps();
-  type.most_inputs = 2;
+  type.operands = {required("input"), or_attribute(required("index"), "index")};
   type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
     SymbolicShape result = inputs.at(0);
     const std::int64_t axis = resolve_axis(a.integer("dim"), static_cast<std::int64_t>(result.size()));
@@ -142,7 +142,7 @@ LayerType index_select() {
 LayerType gather(const std::string& name) {
   LayerType type = function_type(name, "elements along an axis, by a tensor of their numbers",
                                  {required_integer("dim", "the axis")}, keeps_original_layout());
-  type.least_inputs = type.most_inputs = 2;
+  type.operands = {required("input"), required("index")};
   type.dtypes = keeps();
   type.shapes = [name](const Attributes& a, const Shapes& inputs) -> Shapes {
     const SymbolicShape& input = inputs.at(0);

@@ -8,7 +8,6 @@
 namespace h5bridge::joining {
 namespace {
 
-constexpr std::size_t kAnyNumber = 1000000;
 // A stranger's file may ask for any number of parts, of an axis that it may say to be as long as it likes.
 constexpr std::int64_t kMostParts = 65536;
 constexpr std::int64_t kMostOpenParts = 4096;
@@ -33,7 +32,7 @@ void check_alike(const SymbolicShape& a, const SymbolicShape& b, std::int64_t bu
 LayerType concatenation() {
   LayerType type = function("cat", "joins tensors along an axis", {});
   type.source += "; keras/src/layers/merging/concatenate.py";
-  type.most_inputs = kAnyNumber;
+  type.operands = {list("tensors")};
   type.layout = counts_axis("dim");
   type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
     SymbolicShape result = inputs.at(0);
@@ -56,7 +55,7 @@ LayerType concatenation() {
 
 LayerType stack() {
   LayerType type = function("stack", "joins tensors along a new axis", {});
-  type.most_inputs = kAnyNumber;
+  type.operands = {list("tensors")};
   type.layout = adds_axis("dim");
   type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
     for (const SymbolicShape& input : inputs) check_alike(inputs[0], input, -1);

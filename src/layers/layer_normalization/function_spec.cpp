@@ -22,8 +22,7 @@ LayerType function(const Functional& row, const std::string& module, AttributeSp
   type.summary = "what " + module + " does over the last axes, with its parameters as inputs, if it has any";
   type.source = "torch/nn/functional.py; as " + module;
   type.attributes = {required_sizes("normalized_shape", "sizes of the normalised axes"), std::move(eps)};
-  type.most_inputs = 1 + row.operands.size();
-  type.named_inputs = row.operands;
+  type.operands = operands_of(row);
   if (row.name == rms_norm_function().name) type.dtypes = keeps();
   type.check = [](const Attributes& a) {
     if (a.sizes("normalized_shape").empty()) throw MalformedFile("\"normalized_shape\" is empty");

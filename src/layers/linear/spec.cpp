@@ -70,7 +70,7 @@ LayerType bilinear() {
       required_integer("out_features", "size of the last axis of the output"),
       boolean("bias", true, "whether b is added"),
   };
-  type.least_inputs = type.most_inputs = 2;
+  type.operands = {required("input1"), required("input2")};
   type.parameters = [](const Attributes& a) {
     std::vector<ParameterSpec> result{
         {"weight", {a.integer("out_features"), a.integer("in1_features"), a.integer("in2_features")}}};
@@ -207,9 +207,7 @@ LayerType linear_type() {
   type.name = row.name;
   type.summary = "what Linear does, with its parameters as inputs";
   type.source = "torch/nn/functional.py; as Linear";
-  type.least_inputs = 2;
-  type.most_inputs = 3;
-  type.named_inputs = {"bias"};
+  type.operands = {required("input"), required("weight"), optional("bias")};
   type.shapes = [](const Attributes&, const std::vector<SymbolicShape>& inputs) {
     SymbolicShape shape = inputs.at(0);
     const SymbolicShape& weight = inputs.at(1);

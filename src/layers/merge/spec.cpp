@@ -6,16 +6,14 @@
 namespace h5bridge::merge {
 namespace {
 
-constexpr std::size_t kAnyNumber = 1000000;
-
 // An operator, element by element on tensors that broadcast.
 struct Operator {
   std::string name;
   std::string summary;
-  std::string first = {};   // the attribute that is a number in place of the first input, if it may be one
-  std::string second = {};  // of the second one
-  std::size_t most_inputs = 2;
-  bool merges = false;  // Keras has a layer for it
+  std::string first = {};      // the attribute that is a number in place of the first input, if it may be one
+  std::string second = {};     // of the second one
+  bool takes_several = false;  // more than two inputs
+  bool merges = false;         // Keras has a layer for it
   std::vector<AttributeSpec> others = {};
   std::optional<std::pair<double, double>> domain = {};
   std::int64_t ids_below = 0;
@@ -33,6 +31,13 @@ std::vector<SymbolicShape> aligned(const Attributes& a, std::vector<SymbolicShap
   return inputs;
 }
 
+std::vector<Operand> operands(const Operator& op) {
+  Operand first = required(op.first.empty() ? "input" : op.first);
+  Operand second = required(op.second.empty() ? "other" : op.second);
+  if (op.takes_several) second = list(second.name);
+  return {or_attribute(std::move(first), op.first), or_attribute(std::move(second), op.second)};
+}
+
 LayerType make(const Operator& op) {
   LayerType type;
   type.name = op.name;
@@ -48,8 +53,7 @@ LayerType make(const Operator& op) {
     type.attributes.push_back(
         boolean(kAlignedAtBatch, false,
                 "Keras's: an input with fewer axes gets axes of size 1 behind its batch, not before it"));
-  type.least_inputs = op.first.empty() && op.second.empty() ? 2 : 1;
-  type.most_inputs = op.most_inputs;
+  type.operands = operands(op);
   type.dtypes = op.dtypes.value_or(promotes().with_numbers({op.first, op.second}));
   type.layout = any_layout();
   type.shapes = [op](const Attributes& a, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
@@ -57,6 +61,7 @@ LayerType make(const Operator& op) {
     if (numbers > 0 && inputs.size() + numbers != 2)
       throw MalformedFile("it has " + std::to_string(inputs.size()) + " inputs, and " + std::to_string(numbers) +
                           " numbers as well");
+    if (inputs.empty()) throw MalformedFile("it has numbers alone, and no input");
     if (inputs.size() + numbers < 2)
       throw MalformedFile("it has one input, and no number \"" + (op.second.empty() ? op.first : op.second) + "\"");
     return {broadcast(aligned(a, inputs))};
@@ -65,7 +70,7 @@ LayerType make(const Operator& op) {
   type.samples = {{"images", {}, {{2, 3, 4, 5}, {2, 3, 4, 5}}},
                   {"broadcast", {}, {{3, 7}, {3, 1}}},
                   {"other ranks", {}, {{3, 3, 4}, {3, 4}}}};
-  if (op.most_inputs > 2) type.samples.push_back({"three inputs", {}, {{3, 7}, {3, 7}, {3, 7}}});
+  if (op.takes_several) type.samples.push_back({"three inputs", {}, {{3, 7}, {3, 7}, {3, 7}}});
   if (op.merges)
     type.samples.push_back({"other ranks, as Keras has it", {{kAlignedAtBatch, true}}, {{2, 3, 4}, {2, 4}}});
   const Json value = op.ids_below ? Json(1) : Json(1.7);
@@ -91,7 +96,8 @@ LayerType where() {
   type.source = "torch/_torch_docs.py; keras/src/ops/numpy.py";
   type.attributes = {or_none(scalar("self", std::int64_t{0}, "a number in place of the second input")),
                      or_none(scalar("other", std::int64_t{0}, "a number in place of the third input"))};
-  type.most_inputs = 3;
+  type.operands = {required("condition"), or_attribute(required("self"), "self"),
+                   or_attribute(required("other"), "other")};
   type.dtypes = promotes_inputs({1, 2}).with_numbers({"self", "other"});
   type.layout = any_layout();
   type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
@@ -116,8 +122,7 @@ LayerType masked_fill() {
   type.summary = "a number where the second input is true, the first elsewhere";
   type.source = "torch/_tensor_docs.py; keras/src/ops/numpy.py";
   type.attributes = {required_scalar("value", "the number")};
-  type.least_inputs = 2;
-  type.most_inputs = 2;
+  type.operands = {required("input"), required("mask")};
   type.dtypes = keeps();
   type.layout = any_layout();
   type.shapes = [](const Attributes&, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
@@ -136,7 +141,7 @@ LayerType added(const std::string& name, const std::string& summary) {
   type.summary = summary;
   type.source = "torch/_torch_docs.py";
   type.attributes = {scalar("value", std::int64_t{1}, "the factor")};
-  type.least_inputs = type.most_inputs = 3;
+  type.operands = {required("input"), required("tensor1"), required("tensor2")};
   type.layout = any_layout();
   type.shapes = [](const Attributes&, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
     return {broadcast(inputs)};
@@ -153,8 +158,7 @@ LayerType lerp() {
   type.summary = "the first input, and a weight's share of the way from it to the second";
   type.source = "torch/_torch_docs.py";
   type.attributes = {or_none(scalar("weight", 0.5, "the weight in place of a third input"))};
-  type.least_inputs = 2;
-  type.most_inputs = 3;
+  type.operands = {required("input"), required("end"), or_attribute(required("weight"), "weight")};
   type.layout = any_layout();
   type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
     if (inputs.size() + numbers_among(a, {"weight"}) != 3)
@@ -196,7 +200,7 @@ std::vector<LayerType> layer_types() {
            {.name = "add",
             .summary = "sum",
             .second = "other",
-            .most_inputs = kAnyNumber,
+            .takes_several = true,
             .merges = true,
             .others = {alpha},
             .settings = {{{"alpha", 0.3}}, {{"alpha", 2}, {"other", 1.7}}}},
@@ -211,7 +215,7 @@ std::vector<LayerType> layer_types() {
             .second = "other",
             .others = {alpha},
             .settings = {{{"alpha", 0.3}}, {{"alpha", 2}, {"other", 1.7}}}},
-           {.name = "mul", .summary = "product", .second = "other", .most_inputs = kAnyNumber, .merges = true},
+           {.name = "mul", .summary = "product", .second = "other", .takes_several = true, .merges = true},
            {.name = "div",
             .summary = "quotient",
             .first = "self",
@@ -244,13 +248,13 @@ std::vector<LayerType> layer_types() {
             .second = "exponent",
             .domain = positive,
             .settings = {{{"exponent", 2}}}},
-           {.name = "maximum", .summary = "larger elements", .most_inputs = kAnyNumber, .merges = true},
-           {.name = "minimum", .summary = "smaller elements", .most_inputs = kAnyNumber, .merges = true},
+           {.name = "maximum", .summary = "larger elements", .takes_several = true, .merges = true},
+           {.name = "minimum", .summary = "smaller elements", .takes_several = true, .merges = true},
            {.name = "fmax", .summary = "larger elements, or the one that is a number"},
            {.name = "fmin", .summary = "smaller elements, or the one that is a number"},
            {.name = "Average",
             .summary = "mean of the inputs (Keras's)",
-            .most_inputs = kAnyNumber,
+            .takes_several = true,
             .merges = true,
             .dtypes = of_floats,
             .integers = Integers::BecomeFloats},

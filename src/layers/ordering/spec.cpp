@@ -145,7 +145,7 @@ LayerType searchsorted() {
       "where the elements of the second input belong among those of the first, which are sorted along the last axis",
       search_attributes(), keeps_original_layout());
   type.attributes.push_back(or_none(text("side", "left", {"left", "right"}, "another word for right")));
-  type.least_inputs = type.most_inputs = 2;
+  type.operands = {required("sorted_sequence"), required("input")};
   type.dtypes = places();
   type.check = [](const Attributes& a) {
     if (!a.is_none("side") && a.boolean("right") && a.text("side") == "left")
@@ -181,7 +181,7 @@ LayerType bucketize() {
   LayerType type = function_type("bucketize", "where elements belong among sorted boundaries, a second input or a list",
                                  search_attributes(), any_layout());
   type.attributes.push_back(or_none(required_numbers("boundaries", 0, "the boundaries in place of a second input")));
-  type.most_inputs = 2;
+  type.operands = {required("input"), or_attribute(required("boundaries"), "boundaries")};
   type.dtypes = places();
   type.layout = keeps_original_layout();
   type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {

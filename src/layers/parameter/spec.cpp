@@ -61,8 +61,7 @@ LayerType tensor(const std::string& name, const std::string& summary, const std:
   type.summary = summary;
   type.source = source;
   type.attributes = {required_integers("shape", "its shape")};
-  type.least_inputs = 0;
-  type.most_inputs = 0;
+  type.operands = {};
   type.parameters = [role](const Attributes& a) {
     const DType own = a.contains("dtype") ? *dtype_named(a.text("dtype")) : DType::Float32;
     return std::vector<ParameterSpec>{{"", a.integers("shape"), role, own}};

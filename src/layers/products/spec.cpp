@@ -17,7 +17,7 @@ LayerType product(const std::string& name, const std::string& summary) {
   type.name = name;
   type.summary = summary;
   type.source = "torch/_torch_docs.py; keras/src/ops/numpy.py";
-  type.least_inputs = type.most_inputs = 2;
+  type.operands = {required("input"), required("other")};
   return type;
 }
 
@@ -57,6 +57,8 @@ LayerType matrices(const std::string& name, const std::string& summary, std::opt
 struct Added {
   std::string name;
   std::string product;  // what is multiplied
+  std::string first;    // their names
+  std::string second;
   std::size_t first_rank;
   std::size_t second_rank;
   SymbolicShape (*shape)(const SymbolicShape&, const SymbolicShape&);
@@ -75,7 +77,7 @@ SymbolicShape added_up(const SymbolicShape& a, const SymbolicShape& b) {
 LayerType make(const Added& added) {
   LayerType type = product(added.name, "beta times the first input, plus alpha times the product of " + added.product);
   type.source = "torch/_torch_docs.py";
-  type.least_inputs = type.most_inputs = 3;
+  type.operands = {required("input"), required(added.first), required(added.second)};
   type.attributes = {scalar("beta", std::int64_t{1}, "what the first input is multiplied by"),
                      scalar("alpha", std::int64_t{1}, "what the product is multiplied by")};
   type.shapes = [added](const Attributes&, const Shapes& inputs) -> Shapes {
@@ -100,13 +102,15 @@ std::vector<LayerType> added_products() {
   };
   std::vector<LayerType> result;
   for (const Added& added : {
-           Added{"addmm", "two matrices", 2, 2, by_matrices, sample({{3, 5}, {3, 4}, {4, 5}}, {0, 0, none})},
-           Added{"addmv", "a matrix and a vector", 2, 1, by_matrices, sample({{3}, {3, 4}, {4}}, {0, 0, none})},
-           Added{"addr", "each element of a vector and each of another", 1, 1, all_by_all,
+           Added{"addmm", "two matrices", "mat1", "mat2", 2, 2, by_matrices,
+                 sample({{3, 5}, {3, 4}, {4, 5}}, {0, 0, none})},
+           Added{"addmv", "a matrix and a vector", "mat", "vec", 2, 1, by_matrices,
+                 sample({{3}, {3, 4}, {4}}, {0, 0, none})},
+           Added{"addr", "each element of a vector and each of another", "vec1", "vec2", 1, 1, all_by_all,
                  sample({{3, 5}, {3}, {5}}, {0, 0, none})},
-           Added{"baddbmm", "matrices, one by one", 3, 3, by_matrices,
+           Added{"baddbmm", "matrices, one by one", "batch1", "batch2", 3, 3, by_matrices,
                  sample({{2, 3, 5}, {2, 3, 4}, {2, 4, 5}}, {0, 0, 0})},
-           Added{"addbmm", "matrices, one by one, all of them added up", 3, 3, added_up,
+           Added{"addbmm", "matrices, one by one, all of them added up", "batch1", "batch2", 3, 3, added_up,
                  sample({{3, 5}, {2, 3, 4}, {2, 4, 5}}, {none, 0, 0})},
        })
     result.push_back(make(added));
@@ -178,8 +182,7 @@ LayerType einsum() {
   LayerType type = product("einsum", "sums of products along the axes that an equation names");
   type.attributes = {
       required_text("equation", "letters for the axes of each input and of the output: \"bij,bjk->bik\"")};
-  type.least_inputs = 1;
-  type.most_inputs = 26;
+  type.operands = {list("operands", 1, 26)};
   type.dtypes = DTypeRules::Choice([](const Attributes& a) -> std::vector<DTypeRule> {
     return {sums_up_alone(a.text("equation")) ? promotes().at_least_int64() : promotes()};
   });

@@ -121,7 +121,7 @@ LayerType meshgrid() {
   LayerType type = function_type("meshgrid", "the coordinates of a grid, given those along each axis",
                                  {text("indexing", "ij", {"ij", "xy"},
                                        "whether the first two axes are rows and columns, or the other way round")});
-  type.most_inputs = 100;
+  type.operands = {list("tensors", 1, 100)};
   type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
     SymbolicShape grid;
     for (const SymbolicShape& input : inputs) {

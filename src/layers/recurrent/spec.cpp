@@ -160,8 +160,8 @@ LayerType sequence(const Kind& kind) {
       (kind.states == 2 ? "h_0 and c_0; outputs: the sequence, h_n and c_n" : "h_0; outputs: the sequence and h_n");
   type.source = "torch/nn/modules/rnn.py; keras/src/layers/rnn/";
   type.attributes = attributes(kind);
-  type.most_inputs = 1 + kMost;  // a state of each layer and direction, as Keras has them
-  type.named_inputs = {"mask"};
+  // A state of each layer and direction, as Keras has them.
+  type.operands = {required("input"), list("hx", 0, kMost), by_name("mask")};
   type.parameters = [&kind](const Attributes& a) { return parameters_of(kind, a); };
   type.shapes = [&kind](const Attributes& a, const Shapes& inputs) { return shapes(kind, a, inputs); };
   type.check = check;
@@ -257,7 +257,7 @@ LayerType cell(const Kind& kind) {
   };
   if (kind.type == "RNN")
     type.attributes.push_back(text("nonlinearity", "tanh", {"tanh", "relu"}, "the function of the new values"));
-  type.most_inputs = 1 + static_cast<std::size_t>(kind.states);
+  type.operands = {required("input"), list("hx", 0, static_cast<std::size_t>(kind.states))};
   type.parameters = [&kind](const Attributes& a) {
     const std::int64_t rows = kind.gates * a.integer("hidden_size");
     std::vector<ParameterSpec> result{{"weight_ih", {rows, a.integer("input_size")}},

@@ -53,7 +53,7 @@ LayerType expand(const std::string& name) {
 LayerType expand_as() {
   LayerType type =
       function_type("expand_as", "axes of size 1 stretched to the sizes of the second input", {}, any_layout());
-  type.least_inputs = type.most_inputs = 2;
+  type.operands = {required("input"), required("other")};
   type.dtypes = keeps();
   type.shapes = [](const Attributes&, const Shapes& inputs) -> Shapes { return {broadcast(inputs)}; };
   type.samples = {{"an image", {}, {{2, 3, 1, 1}, {2, 3, 4, 5}}}, {"features", {}, {{3, 1}, {3, 7}}}};

@@ -45,8 +45,9 @@ LayerType scatter(const std::string& name, const std::string& summary, bool take
   type.attributes = {required_integer("dim", "the axis")};
   if (takes_number)
     type.attributes.push_back(or_none(scalar("value", std::int64_t{0}, "a number in place of the third input")));
-  type.least_inputs = takes_number ? 2 : 3;
-  type.most_inputs = 3;
+  Operand elements = required("src");
+  if (takes_number) elements = or_attribute(std::move(elements), "value");
+  type.operands = {required("input"), required("index"), std::move(elements)};
   type.dtypes = keeps();
   type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
     const bool has_number = a.contains("value") && !a.is_none("value");

@@ -45,7 +45,7 @@ LayerType max_unpooling(std::size_t axes) {
   type.summary = "zeros, but for elements at the places that a second input names, as MaxPool" + torch_suffix(axes) +
                  " gives them";
   type.source = "torch/nn/modules/pooling.py";
-  type.least_inputs = type.most_inputs = 2;
+  type.operands = {required("input"), required("indices")};
   type.dtypes = keeps();
   type.attributes = {
       required_tuple("kernel_size", axes, "size of the pooling's window"),
