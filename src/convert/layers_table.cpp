@@ -1,14 +1,13 @@
 #include <algorithm>
-#include <functional>
-#include <stdexcept>
 
 #include "convert/schema.h"
+#include "facets/spec/attributes/schema_parts.h"
 #include "model/quoted.h"
 
 namespace h5bridge {
 namespace {
 
-std::string code(const std::string& text) { return "`" + text + "`"; }
+using schema::code;
 
 // Text inside of a table: a bar would end the cell.
 std::string cell(const std::string& text) {
@@ -17,42 +16,8 @@ std::string cell(const std::string& text) {
   return result;
 }
 
-std::string kind_of(const AttributeSpec& spec) {
-  const auto several = [&](const std::string& one) {
-    const std::string some = spec.length == 0   ? one + "s"
-                             : spec.length == 1 ? one + " or [" + one + "]"
-                                                : one + " or " + std::to_string(spec.length) + " " + one + "s";
-    return some + (spec.nullable_elements ? " (each may be null)" : "");
-  };
-  const auto words = [&] {
-    std::vector<std::string> result;
-    for (const std::string& choice : spec.choices) result.push_back(code('"' + choice + '"'));
-    return joined(result, ", ");
-  };
-  const auto kind = [&]() -> std::string {
-    switch (spec.kind) {
-      case AttributeKind::Boolean: return "boolean";
-      case AttributeKind::Integer: return "integer";
-      case AttributeKind::Number:
-      case AttributeKind::Scalar: return "number";
-      case AttributeKind::Text: return spec.choices.empty() ? "text" : words();
-      case AttributeKind::Integers: return several("integer");
-      case AttributeKind::Numbers: return several("number");
-      case AttributeKind::Padding: return several("integer") + ", or " + words();
-      case AttributeKind::Sizes: return spec.length == 1 ? "size" : "sizes";
-    }
-    throw std::logic_error("unknown attribute kind");
-  }();
-  return kind + (spec.nullable ? ", or null" : "");
-}
-
 std::string default_of(const AttributeSpec& spec) {
-  if (!spec.fallback) return "required";
-  const auto* several = std::get_if<std::vector<std::int64_t>>(&*spec.fallback);
-  const bool one_for_all =
-      several && spec.length &&
-      std::adjacent_find(several->begin(), several->end(), std::not_equal_to<>()) == several->end();
-  return code(one_for_all ? std::to_string(several->front()) : attribute_to_json(*spec.fallback).dump());
+  return spec.fallback ? code(spec.kind->write_short(*spec.fallback).dump()) : "required";
 }
 
 // "`Conv2D`", "`Activation` with `activation` = `"relu"`".
@@ -86,7 +51,7 @@ std::string table_of_attributes(const LayerType& type) {
   if (type.attributes.empty()) return "";
   std::string result = "\n| attribute | kind | default | meaning |\n| --- | --- | --- | --- |\n";
   for (const AttributeSpec& spec : type.attributes)
-    result += "| " + code(spec.name) + " | " + cell(kind_of(spec)) + " | " + cell(default_of(spec)) + " | " +
+    result += "| " + code(spec.name) + " | " + cell(spec.kind->describe()) + " | " + cell(default_of(spec)) + " | " +
               cell(spec.meaning) + " |\n";
   return result;
 }

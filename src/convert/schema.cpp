@@ -1,8 +1,6 @@
 #include "convert/schema.h"
 
-#include <stdexcept>
-#include <string_view>
-
+#include "facets/spec/attributes/schema_parts.h"
 #include "h5bridge/dtype.h"
 
 namespace h5bridge {
@@ -10,10 +8,7 @@ namespace {
 
 using Object = Json::Object;
 using Array = Json::Array;
-
-Json reference(std::string_view definition) { return Object{{"$ref", "#/$defs/" + std::string(definition)}}; }
-Json of_type(const char* type) { return Object{{"type", type}}; }
-Json array_of(Json items) { return Object{{"type", "array"}, {"items", std::move(items)}}; }
+using schema::array_of, schema::of_type, schema::reference;
 
 Json described(Json schema, const std::string& description) {
   Object result{{"description", description}};
@@ -21,39 +16,9 @@ Json described(Json schema, const std::string& description) {
   return result;
 }
 
-Json several(const AttributeSpec& spec, const char* type) {
-  const Json element =
-      spec.nullable_elements ? Object{{"anyOf", Array{of_type(type), of_type("null")}}} : of_type(type);
-  Object array = array_of(element).as_object();
-  if (spec.length > 0) {
-    array.set("minItems", spec.length);
-    array.set("maxItems", spec.length);
-  }
-  return Object{{"anyOf", Array{element, array}}};
-}
-
-Json value_schema(const AttributeSpec& spec) {
-  switch (spec.kind) {
-    case AttributeKind::Boolean: return of_type("boolean");
-    case AttributeKind::Integer: return of_type("integer");
-    case AttributeKind::Number:
-    case AttributeKind::Scalar: return of_type("number");
-    case AttributeKind::Text:
-      return spec.choices.empty() ? of_type("string") : Json(Object{{"enum", Json::array(spec.choices)}});
-    case AttributeKind::Integers: return several(spec, "integer");
-    case AttributeKind::Numbers: return several(spec, "number");
-    case AttributeKind::Padding:
-      return Object{{"anyOf", Array{Object{{"enum", Json::array(spec.choices)}}, several(spec, "integer")}}};
-    case AttributeKind::Sizes: return Object{{"anyOf", Array{reference("size"), array_of(reference("size"))}}};
-  }
-  throw std::logic_error("unknown attribute kind");
-}
-
 Json attribute_schema(const AttributeSpec& spec) {
-  Json value = value_schema(spec);
-  if (spec.nullable) value = Object{{"anyOf", Array{value, of_type("null")}}};
-  Object result = described(value, spec.meaning).as_object();
-  if (spec.fallback) result.set("default", attribute_to_json(*spec.fallback));
+  Object result = described(spec.kind->schema(), spec.meaning).as_object();
+  if (spec.fallback) result.set("default", spec.kind->write(*spec.fallback));
   return result;
 }
 

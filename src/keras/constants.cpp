@@ -1,7 +1,5 @@
 #include "keras/constants.h"
 
-#include <algorithm>
-
 #include "facets/registry.h"
 #include "h5bridge/error.h"
 
@@ -30,9 +28,11 @@ std::optional<Layer> array_layer(const Json& constant) {
   const Json& config = constant.at("config");
   const std::string& dtype = config.at("dtype").as_string();
   const LayerType& type = *Registry::instance().find("new_tensor");
-  const std::vector<std::string>& known = type.find_attribute("dtype")->choices;
-  if (std::find(known.begin(), known.end(), dtype) == known.end())
+  try {
+    type.find_attribute("dtype")->kind->check(dtype);
+  } catch (const MalformedFile&) {
     throw Unsupported("an array of " + dtype + " among its arguments has no layer type");
+  }
   Shape shape;
   Json::Array elements;
   collect(config.at("value"), 0, shape, elements);

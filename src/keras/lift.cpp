@@ -293,8 +293,7 @@ class Lifter {
         const std::string& parameter = position < mapping->call.size() ? mapping->call[position] : name;
         return std::ranges::any_of(mapping->attributes, [&](const Correspondence& row) {
           return row.keras == parameter &&
-                 Registry::instance().find(mapping->type)->find_attribute(row.attribute)->kind ==
-                     AttributeKind::Numbers;
+                 Registry::instance().find(mapping->type)->find_attribute(row.attribute)->kind->takes_array();
         });
       });
     };

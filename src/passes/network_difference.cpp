@@ -144,7 +144,7 @@ class Comparison {
     if (auto difference = layer_difference(layer_a, layer_b, a_.rank_of(a[0]->values().at(0)))) {
       // Margins may as well be a layer of their own before it.
       const AttributeSpec* spec = Registry::instance().type_of(layer_a).find_attribute(difference->attribute);
-      if (spec && spec->kind == AttributeKind::Padding &&
+      if (spec && spec->decides == Decides::Margins &&
           a_.chain_to(a[0]->values()[0]).steps.size() != b_.chain_to(b[0]->values()[0]).steps.size())
         difference->certainty = Certainty::Possible;
       report(*difference, place, layer_a.name);

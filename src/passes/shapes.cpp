@@ -94,15 +94,11 @@ Architecture fix_sizes(Architecture architecture, const std::map<std::string, st
                        "\"; the open sizes are: " + (known.empty() ? "none" : joined({known.begin(), known.end()})));
     if (size < 1) throw UsageError("the size \"" + name + "\" is " + std::to_string(size) + ", expected at least 1");
   }
-  const auto bind = [&](SymbolicShape shape) {
-    for (Size& size : shape) size = size.bind(sizes);
-    return shape;
-  };
-  for (Input& input : architecture.inputs) input.shape = bind(input.shape);
+  for (Input& input : architecture.inputs)
+    for (Size& size : input.shape) size = size.bind(sizes);
   for (Layer& layer : architecture.layers)
     for (const AttributeSpec& spec : Registry::instance().type_of(layer).attributes)
-      if (spec.kind == AttributeKind::Sizes && !layer.attributes.is_none(spec.name))
-        layer.attributes.set(spec.name, bind(layer.attributes.sizes(spec.name)));
+      layer.attributes.set(spec.name, spec.kind->bind(layer.attributes.at(spec.name), sizes));
   return architecture;
 }
 

@@ -93,9 +93,10 @@ TEST_CASE("attributes are declared once, and their defaults are of the kind that
       LayerType alone;
       alone.name = type.name;
       alone.attributes = {spec};
-      const Json::Object json{{spec.name, attribute_to_json(*spec.fallback)}};
+      const Json::Object json{{spec.name, spec.kind->write(*spec.fallback)}};
       CHECK(attributes_from_json(alone, json, "here").at(spec.name) == *spec.fallback);
       CHECK(attributes_to_json(alone, alone.defaults()).empty());
+      CHECK(spec.kind->read(spec.kind->write_short(*spec.fallback)) == *spec.fallback);
     }
   });
 }
@@ -132,11 +133,7 @@ TEST_CASE("samples have shapes, with an open batch as with a fixed one") {
     const std::map<std::string, std::int64_t> sizes{{"batch", batch}};
     Attributes attributes = each.attributes();
     for (const AttributeSpec& spec : each.type.attributes)
-      if (spec.kind == AttributeKind::Sizes && !attributes.is_none(spec.name)) {
-        SymbolicShape bound = attributes.sizes(spec.name);
-        for (Size& size : bound) size = size.bind(sizes);
-        attributes.set(spec.name, bound);
-      }
+      attributes.set(spec.name, spec.kind->bind(attributes.at(spec.name), sizes));
     const auto expected = each.type.shapes(attributes, fixed);
     REQUIRE(outputs.size() == expected.size());
     for (std::size_t i = 0; i < outputs.size(); ++i) {

@@ -258,7 +258,7 @@ std::optional<Layer> layer_from_config(const KerasMapping& mapping, const Json::
     try {
       layer.attributes.set(row.attribute, row.spelling.from_keras(*given));
       if (layer.attributes.is_none(row.attribute) &&
-          !Registry::instance().find(mapping.type)->find_attribute(row.attribute)->nullable)
+          !Registry::instance().find(mapping.type)->find_attribute(row.attribute)->kind->takes_none())
         throw MalformedFile("is null");
     } catch (const Error& error) {
       rethrow_in_file(error, "\"" + row.keras + "\"");

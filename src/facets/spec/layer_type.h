@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "facets/spec/attributes/vocabulary.h"
 #include "facets/spec/dtype_rule.h"
 #include "facets/spec/layout_rule.h"
 #include "facets/spec/operand.h"
@@ -17,40 +18,6 @@
 #include "h5bridge/tensor.h"
 
 namespace h5bridge {
-
-enum class AttributeKind {
-  Boolean,
-  Integer,
-  Number,
-  Scalar,    // an integer or a float, which are told apart as PyTorch and Keras do
-  Text,      // one of `choices`, where there are any
-  Integers,  // one integer may stand for `length` equal ones; where `length` is not set, for a list of one
-  Numbers,   // likewise
-  Padding,   // Integers, or one of the words in `choices` ("same", "valid")
-  Sizes,     // integers and symbolic sizes; one may stand for a list of one
-};
-
-/// What a setting decides, where two layers that stand for each other are compared.
-enum class Decides {
-  Result,    // what is computed
-  Training,  // what is computed in training only: dropout, running averages
-  Form       // how it is put: which outputs there are, where the channels stand
-};
-
-struct AttributeSpec {
-  std::string name;
-  AttributeKind kind;
-  std::string meaning;
-  std::optional<AttributeValue> fallback;  // none: the attribute is required
-  std::vector<std::string> choices = {};
-  std::size_t length = 0;
-  bool nullable = false;           // None is a value of its own
-  bool nullable_elements = false;  // so it is for each of the Integers
-  Decides decides = Decides::Result;
-};
-
-/// An element of Integers that is None.
-inline constexpr std::int64_t kNone = std::numeric_limits<std::int64_t>::min();
 
 class LayerType;
 
@@ -60,7 +27,6 @@ Attributes attributes_from_json(const LayerType& type, const Json::Object& json,
 Attributes complete_attributes(const LayerType& type, const Attributes& given, const std::string& where);
 /// Only the attributes that are not at their default.
 Json::Object attributes_to_json(const LayerType& type, const Attributes& attributes);
-Json attribute_to_json(const AttributeValue& value);
 
 enum class Role { Parameter, Buffer };
 
@@ -140,37 +106,6 @@ class LayerType {
     return {inputs.at(0)};
   }
 };
-
-// Declarations of attributes, so that a family's table reads as one.
-AttributeSpec required_integer(std::string name, std::string meaning);
-AttributeSpec integer(std::string name, std::int64_t fallback, std::string meaning);
-AttributeSpec boolean(std::string name, bool fallback, std::string meaning);
-AttributeSpec number(std::string name, double fallback, std::string meaning);
-AttributeSpec required_scalar(std::string name, std::string meaning);
-AttributeSpec scalar(std::string name, AttributeValue fallback, std::string meaning);
-AttributeSpec required_text(std::string name, std::string meaning);
-AttributeSpec text(std::string name, std::string fallback, std::vector<std::string> choices, std::string meaning);
-AttributeSpec required_number(std::string name, std::string meaning);
-/// `length` integers, or one that stands for them all.
-AttributeSpec required_tuple(std::string name, std::size_t length, std::string meaning);
-AttributeSpec tuple(std::string name, std::size_t length, std::int64_t fallback, std::string meaning);
-AttributeSpec required_integers(std::string name, std::string meaning);
-AttributeSpec required_numbers(std::string name, std::size_t length, std::string meaning);
-AttributeSpec required_sizes(std::string name, std::string meaning);
-/// One size that may be open, kept as a list of one.
-AttributeSpec required_size(std::string name, std::string meaning);
-/// `spec`, of which None is a value as well, and the default.
-AttributeSpec or_none(AttributeSpec spec);
-/// `spec`, whose elements may be None.
-AttributeSpec of_elements_or_none(AttributeSpec spec);
-/// `length` integers or one of `words`; zeros by default.
-AttributeSpec padding_attribute(std::size_t length, std::vector<std::string> words, std::string meaning);
-/// `spec`, which decides something else than the result.
-AttributeSpec deciding(Decides what, AttributeSpec spec);
-/// Where the channels stand; PyTorch knows channels_first alone.
-AttributeSpec data_format();
-/// The activation that Keras layers apply to their output, by its name in keras.activations.
-AttributeSpec fused_activation();
 
 /// The name of a layer's parameter in the state_dict; that of a layer which is a tensor has no name of its own.
 std::string tensor_name(const std::string& layer, const std::string& parameter);

@@ -5,9 +5,8 @@ namespace h5bridge::dropout {
 namespace {
 
 AttributeSpec noise_shape() {
-  AttributeSpec spec = or_none(of_elements_or_none(required_integers(
-      "noise_shape", "Keras's: shape of what is drawn, None for the input's size; None: the input's shape")));
-  return spec;
+  return or_none(required_optional_integers(
+      "noise_shape", 0, "Keras's: shape of what is drawn, None for the input's size; None: the input's shape"));
 }
 
 // Sizes of 1 stand where the input's axes do.

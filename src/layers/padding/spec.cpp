@@ -36,9 +36,7 @@ LayerType module_of(const Kind& kind, std::size_t axes) {
                 std::string(type.name.starts_with("Zero") ? "; keras/src/layers/reshaping/zero_padding2d.py" : "");
   type.attributes = {required_tuple(
       "padding", 2 * axes, "elements before and after each spatial axis, the last axis first; negative: taken away")};
-  if (kind.has_value)
-    type.attributes.push_back(
-        {.name = "value", .kind = AttributeKind::Number, .meaning = "the number", .fallback = {}});
+  if (kind.has_value) type.attributes.push_back(required_number("value", "the number"));
   type.attributes.push_back(data_format());
   type.check = [](const Attributes& a) { check_at_least(a, "padding", std::numeric_limits<std::int32_t>::min()); };
   type.shapes = [mode = std::string(kind.mode)](const Attributes& a, const std::vector<SymbolicShape>& inputs) {

@@ -241,7 +241,7 @@ LayerType adaptive_pooling(const std::string& name, std::size_t axes) {
       "torch/nn/modules/pooling.py; keras/src/layers/pooling/base_global_pooling.py, base_adaptive_pooling.py";
   if (type.name == "AdaptiveAvgPool1d") type.operands.push_back(by_name("mask"));  // of steps that count (Keras's)
   type.attributes = {
-      of_elements_or_none(required_tuple("output_size", axes, "size of the output; None: the input's")),
+      required_optional_integers("output_size", axes, "size of the output; None: the input's"),
       boolean("keepdims", true, "Keras's: whether spatial axes of size 1 stay"),
       data_format(),
   };

@@ -103,9 +103,8 @@ void append(std::vector<AttributeSpec>& to, std::vector<AttributeSpec> more) {
 }
 
 std::vector<AttributeSpec> attributes(const Kind& kind) {
-  AttributeSpec merge_mode = text("merge_mode", "concat", {"concat", "sum", "mul", "ave"},
-                                  "what Keras makes of the two directions; None: an output each");
-  merge_mode.nullable = true;
+  AttributeSpec merge_mode = nullable(text("merge_mode", "concat", {"concat", "sum", "mul", "ave"},
+                                           "what Keras makes of the two directions; None: an output each"));
   std::vector<AttributeSpec> result{
       required_integer("input_size", "size of the last axis of the input"),
       required_integer("hidden_size", "size of the hidden state"),

@@ -101,9 +101,8 @@ LayerType moment(const std::string& name, const std::string& summary) {
 }
 
 LayerType along_axis(const std::string& name, const std::string& summary) {
-  AttributeSpec dim = required_integer("dim", "the axis; Keras's None: all elements in a row");
-  dim.nullable = true;
-  LayerType type = function_type(name, summary, {std::move(dim)});
+  LayerType type = function_type(name, summary,
+                                 {nullable(required_integer("dim", "the axis; Keras's None: all elements in a row"))});
   type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>& inputs) -> std::vector<SymbolicShape> {
     if (a.is_none("dim")) return {{element_count(inputs.at(0))}};
     axes_in(a, "dim", static_cast<std::int64_t>(inputs.at(0).size()));

@@ -87,11 +87,8 @@ void add_samples(LayerType& type, std::size_t axes) {
 }
 
 AttributeSpec output_padding(std::size_t axes) {
-  AttributeSpec result =
-      tuple("output_padding", axes, 0,
-            "elements added to the end of the output; null: what Keras has for \"same\" and \"valid\"");
-  result.nullable = true;
-  return result;
+  return nullable(tuple("output_padding", axes, 0,
+                        "elements added to the end of the output; null: what Keras has for \"same\" and \"valid\""));
 }
 
 LayerType transposed(std::size_t axes) {

@@ -1,0 +1,37 @@
+#include "facets/spec/attributes/scalar.h"
+
+#include "facets/spec/attributes/agreement.h"
+#include "facets/spec/attributes/schema_parts.h"
+
+namespace h5bridge {
+namespace {
+
+double as_double(const AttributeValue& value) {
+  if (const auto* integer = std::get_if<std::int64_t>(&value)) return static_cast<double>(*integer);
+  return std::get<double>(value);
+}
+
+class ScalarKind : public AttributeKind {
+  AttributeValue read(const Json& json) const override {
+    return json.is_integer() ? AttributeValue(json.as_integer()) : AttributeValue(json.as_float());
+  }
+  Json schema() const override { return schema::of_type("number"); }
+  std::string describe() const override { return "number"; }
+  bool agree(const AttributeValue& a, const AttributeValue& b, std::int64_t rank) const override {
+    const auto* x = std::get_if<std::int64_t>(&a);
+    const auto* y = std::get_if<std::int64_t>(&b);
+    return x && y ? integers_agree(*x, *y, rank) : numbers_agree(as_double(a), as_double(b));
+  }
+};
+
+}  // namespace
+
+AttributeSpec required_scalar(std::string name, std::string meaning) {
+  return {std::move(name), std::make_shared<ScalarKind>(), std::move(meaning)};
+}
+
+AttributeSpec scalar(std::string name, AttributeValue fallback, std::string meaning) {
+  return {std::move(name), std::make_shared<ScalarKind>(), std::move(meaning), std::move(fallback)};
+}
+
+}  // namespace h5bridge

@@ -1,0 +1,25 @@
+// Words of a JSON Schema, and of tables in Markdown.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "h5bridge/json.h"
+
+namespace h5bridge::schema {
+
+inline Json of_type(const char* type) { return Json::Object{{"type", type}}; }
+inline Json array_of(Json items) { return Json::Object{{"type", "array"}, {"items", std::move(items)}}; }
+inline Json any_of(Json one, Json other) {
+  return Json::Object{{"anyOf", Json::Array{std::move(one), std::move(other)}}};
+}
+
+/// One of the form's own definitions: "size".
+inline Json reference(std::string_view definition) {
+  return Json::Object{{"$ref", "#/$defs/" + std::string(definition)}};
+}
+
+/// `text` as code in Markdown.
+inline std::string code(const std::string& text) { return "`" + text + "`"; }
+
+}  // namespace h5bridge::schema

@@ -1,0 +1,30 @@
+// An attribute that a layer type declares.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "facets/spec/attributes/kind.h"
+
+namespace h5bridge {
+
+/// What a setting decides, where two layers that stand for each other are compared.
+enum class Decides {
+  Result,    // what is computed
+  Margins,   // likewise, and what a layer of padding before it may decide as well
+  Training,  // what is computed in training only: dropout, running averages
+  Form       // how it is put: which outputs there are, where the channels stand
+};
+
+struct AttributeSpec {
+  std::string name;
+  AttributeKindPtr kind;
+  std::string meaning;
+  std::optional<AttributeValue> fallback = {};  // none: the attribute is required
+  Decides decides = Decides::Result;
+};
+
+/// `spec`, which decides something else than the result.
+AttributeSpec deciding(Decides what, AttributeSpec spec);
+
+}  // namespace h5bridge

@@ -1,0 +1,15 @@
+#include "facets/spec/attributes/vocabulary.h"
+
+namespace h5bridge {
+
+AttributeSpec data_format() {
+  return deciding(Decides::Form, text("data_format", "channels_first", {"channels_first", "channels_last"},
+                                      "where the channels stand; PyTorch has channels_first only"));
+}
+
+AttributeSpec fused_activation() {
+  return text("activation", "linear", {},
+              "a name in keras.activations, applied to the output; PyTorch has a layer of its own for it");
+}
+
+}  // namespace h5bridge

@@ -1,0 +1,264 @@
+// The kinds of attributes: what each reads, writes, takes from a program, says of itself, and makes of symbols.
+#include <catch2/catch.hpp>
+
+#include "facets/spec/attributes/vocabulary.h"
+#include "h5bridge/error.h"
+
+namespace h5bridge::testing {
+namespace {
+
+using List = Json::Array;
+using Integers = std::vector<std::int64_t>;
+using Numbers = std::vector<double>;
+
+const Json kNull;
+
+AttributeValue read(const AttributeSpec& spec, const Json& json) { return spec.kind->read(json); }
+AttributeValue word(const char* text) { return std::string(text); }
+
+// JSON in the form that is written, and what it stands for.
+void check_both_ways(const AttributeSpec& spec, const Json& json, const AttributeValue& value) {
+  INFO(json.dump());
+  CHECK(read(spec, json) == value);
+  CHECK(spec.kind->write(value) == json);
+  CHECK_NOTHROW(spec.kind->check(value));
+}
+
+void refuses(const AttributeSpec& spec, const Json& json, const std::string& message) {
+  INFO(json.dump());
+  CHECK_THROWS_AS(spec.kind->read(json), MalformedFile);
+  CHECK_THROWS_WITH(spec.kind->read(json), message);
+}
+
+void refuses_to_set(const AttributeSpec& spec, const AttributeValue& value, const std::string& message) {
+  CHECK_THROWS_AS(spec.kind->check(value), MalformedFile);
+  CHECK_THROWS_WITH(spec.kind->check(value), message);
+}
+
+// The values that a JSON Schema of integers, in lists of `length`, allows.
+Json integers_schema(std::int64_t length) {
+  Json::Object array{{"type", "array"}, {"items", Json::Object{{"type", "integer"}}}};
+  if (length > 0) {
+    array.set("minItems", length);
+    array.set("maxItems", length);
+  }
+  return Json::Object{{"anyOf", List{Json::Object{{"type", "integer"}}, array}}};
+}
+
+}  // namespace
+
+TEST_CASE("a truth value is one in JSON, and no number") {
+  const AttributeSpec spec = boolean("bias", true, "whether there is one");
+  CHECK(spec.fallback == AttributeValue(true));
+  check_both_ways(spec, true, true);
+  check_both_ways(spec, false, false);
+  refuses(spec, 1, "expected a boolean, found an integer");
+  refuses_to_set(spec, std::int64_t{1}, "expected a boolean, found an integer");
+  CHECK(spec.kind->schema() == Json(Json::Object{{"type", "boolean"}}));
+  CHECK(spec.kind->describe() == "boolean");
+}
+
+TEST_CASE("an integer has no fraction") {
+  const AttributeSpec spec = required_integer("dim", "the axis");
+  CHECK_FALSE(spec.fallback);
+  check_both_ways(spec, -3, std::int64_t{-3});
+  refuses(spec, 1.5, "expected an integer, found a float");
+  refuses(spec, kNull, "expected an integer, found null");
+  refuses_to_set(spec, 3.0, "expected an integer, found a float");
+  CHECK(spec.kind->schema() == Json(Json::Object{{"type", "integer"}}));
+  CHECK(spec.kind->describe() == "integer");
+  CHECK(integer("dim", 1, "the axis").fallback == AttributeValue(std::int64_t{1}));
+}
+
+TEST_CASE("a number is a float, whichever way JSON has it") {
+  const AttributeSpec spec = number("eps", 1e-5, "added to the variance");
+  CHECK(spec.fallback == AttributeValue(1e-5));
+  check_both_ways(spec, 0.25, 0.25);
+  CHECK(read(spec, 2) == AttributeValue(2.0));
+  refuses(spec, "2", "expected a number, found a string");
+  refuses_to_set(spec, std::int64_t{2}, "is 2 as a std::int64_t, expected a double");
+  CHECK(spec.kind->schema() == Json(Json::Object{{"type", "number"}}));
+  CHECK(spec.kind->describe() == "number");
+}
+
+TEST_CASE("a scalar stays the integer or the float that it is") {
+  const AttributeSpec spec = scalar("value", std::int64_t{1}, "the factor");
+  check_both_ways(spec, 2, std::int64_t{2});
+  check_both_ways(spec, 2.5, 2.5);
+  CHECK(read(spec, 2.0) == AttributeValue(2.0));
+  refuses(spec, true, "expected a number, found a boolean");
+  refuses_to_set(spec, true, "expected a number, found a boolean");
+  CHECK(spec.kind->schema() == Json(Json::Object{{"type", "number"}}));
+  CHECK(spec.kind->describe() == "number");
+}
+
+TEST_CASE("a text is any, or one of its words") {
+  const AttributeSpec any = required_text("equation", "Keras's");
+  check_both_ways(any, "ab,bc->ac", word("ab,bc->ac"));
+  CHECK(any.kind->schema() == Json(Json::Object{{"type", "string"}}));
+  CHECK(any.kind->describe() == "text");
+
+  const AttributeSpec one = text("mode", "zeros", {"zeros", "ones"}, "which");
+  check_both_ways(one, "ones", word("ones"));
+  refuses(one, "twos", "is \"twos\", expected one of zeros, ones");
+  refuses(one, 1, "expected a string, found an integer");
+  refuses_to_set(one, word("twos"), "is \"twos\", expected one of zeros, ones");
+  CHECK(one.kind->schema() == Json(Json::Object{{"enum", List{"zeros", "ones"}}}));
+  CHECK(one.kind->describe() == "`\"zeros\"`, `\"ones\"`");
+}
+
+TEST_CASE("one integer stands for a tuple of them, which is written whole") {
+  const AttributeSpec spec = tuple("stride", 2, 1, "the step");
+  CHECK(spec.fallback == AttributeValue(Integers{1, 1}));
+  check_both_ways(spec, List{2, 3}, Integers{2, 3});
+  CHECK(read(spec, 4) == AttributeValue(Integers{4, 4}));
+  refuses(spec, List{1, 2, 3}, "has 3 elements, expected 2");
+  refuses(spec, List{1, kNull}, "expected an integer, found null");
+  refuses_to_set(spec, Integers{1}, "has 1 elements, expected 2");
+  refuses_to_set(spec, std::int64_t{4}, "is 4 as a std::int64_t, expected a std::vector<std::int64_t>");
+  CHECK(spec.kind->write_short(Integers{4, 4}) == Json(4));
+  CHECK(spec.kind->write_short(Integers{4, 5}) == Json(List{4, 5}));
+  CHECK(spec.kind->schema() == integers_schema(2));
+  CHECK(spec.kind->describe() == "integer or 2 integers");
+  CHECK(required_tuple("size", 1, "the size").kind->describe() == "integer or [integer]");
+}
+
+TEST_CASE("any number of integers may be none or one") {
+  const AttributeSpec spec = required_integers("dim", "the axes");
+  check_both_ways(spec, List{}, Integers{});
+  check_both_ways(spec, List{0, -1}, Integers{0, -1});
+  CHECK(read(spec, 2) == AttributeValue(Integers{2}));
+  CHECK(spec.kind->write_short(Integers{2}) == Json(List{2}));
+  CHECK(spec.kind->schema() == integers_schema(0));
+  CHECK(spec.kind->describe() == "integers");
+}
+
+TEST_CASE("integers may be None one by one") {
+  const AttributeSpec spec = required_optional_integers("output_size", 2, "None: the input's");
+  check_both_ways(spec, List{7, kNull}, Integers{7, kNone});
+  CHECK(read(spec, kNull) == AttributeValue(Integers{kNone, kNone}));
+  CHECK(spec.kind->describe() == "integer or 2 integers (each may be null)");
+  const Json element = Json::Object{{"anyOf", List{Json::Object{{"type", "integer"}}, Json::Object{{"type", "null"}}}}};
+  CHECK(spec.kind->schema().at("anyOf").as_array().at(0) == element);
+  CHECK(spec.kind->schema().at("anyOf").as_array().at(1).at("items") == element);
+}
+
+TEST_CASE("numbers are floats, one by one") {
+  const AttributeSpec spec = required_numbers("factor", 2, "how much");
+  check_both_ways(spec, List{0.5, -2.5}, Numbers{0.5, -2.5});
+  CHECK(read(spec, 3) == AttributeValue(Numbers{3, 3}));
+  refuses(spec, List{0.5}, "has 1 elements, expected 2");
+  refuses_to_set(spec, Integers{1, 2}, "is [1, 2] as a std::vector<std::int64_t>, expected a std::vector<double>");
+  CHECK(spec.kind->takes_array());
+  CHECK_FALSE(required_integers("dim", "the axes").kind->takes_array());
+  CHECK(spec.kind->describe() == "number or 2 numbers");
+  CHECK(required_numbers("data", 0, "its elements").kind->describe() == "numbers");
+}
+
+TEST_CASE("padding is integers or a word") {
+  const AttributeSpec spec = padding_attribute(2, {"same", "valid"}, "elements before and after");
+  CHECK(spec.name == "padding");
+  CHECK(spec.fallback == AttributeValue(Integers{0, 0}));
+  CHECK(spec.decides == Decides::Margins);
+  check_both_ways(spec, List{1, 2}, Integers{1, 2});
+  check_both_ways(spec, "same", word("same"));
+  CHECK(read(spec, 1) == AttributeValue(Integers{1, 1}));
+  CHECK(spec.kind->write_short(Integers{1, 1}) == Json(1));
+  CHECK(spec.kind->write_short(word("same")) == Json("same"));
+  refuses(spec, "sane", "is \"sane\", expected one of same, valid");
+  refuses(spec, true, "expected an integer, found a boolean");
+  CHECK(spec.kind->schema() ==
+        Json(Json::Object{{"anyOf", List{Json::Object{{"enum", List{"same", "valid"}}}, integers_schema(2)}}}));
+  CHECK(spec.kind->describe() == "integer or 2 integers, or `\"same\"`, `\"valid\"`");
+}
+
+TEST_CASE("sizes may be open, and are bound to numbers") {
+  const Size open = Size::symbol("batch") * Size(2);
+  const AttributeSpec spec = required_sizes("shape", "the new shape");
+  check_both_ways(spec, List{open.str(), -1}, SymbolicShape{open, -1});
+  CHECK(read(spec, "length") == AttributeValue(SymbolicShape{Size::symbol("length")}));
+  CHECK(read(spec, 4) == AttributeValue(SymbolicShape{4}));
+  refuses(spec, List{true}, "expected an integer, found a boolean");
+  refuses_to_set(spec, Integers{4}, "is [4] as a std::vector<std::int64_t>, expected a SymbolicShape");
+  CHECK(spec.kind->bind(SymbolicShape{open, -1}, {{"batch", 3}}) == AttributeValue(SymbolicShape{6, -1}));
+  CHECK(spec.kind->bind(SymbolicShape{open, -1}, {{"length", 3}}) == AttributeValue(SymbolicShape{open, -1}));
+  CHECK(spec.kind->describe() == "sizes");
+  const Json size = Json::Object{{"$ref", "#/$defs/size"}};
+  CHECK(spec.kind->schema() ==
+        Json(Json::Object{{"anyOf", List{size, Json::Object{{"type", "array"}, {"items", size}}}}}));
+}
+
+TEST_CASE("one size is a list of one") {
+  const AttributeSpec spec = required_size("start", "the first one");
+  CHECK(read(spec, "batch") == AttributeValue(SymbolicShape{Size::symbol("batch")}));
+  refuses(spec, List{1, 2}, "has 2 elements, expected 1");
+  CHECK(spec.kind->describe() == "size");
+}
+
+TEST_CASE("None beside another kind is a value, by default or not") {
+  const AttributeSpec size = or_none(required_size("end", "the last one"));
+  CHECK(size.fallback == AttributeValue());
+  check_both_ways(size, kNull, {});
+  check_both_ways(size, List{"batch"}, SymbolicShape{Size::symbol("batch")});
+  CHECK(size.kind->bind({}, {{"batch", 3}}) == AttributeValue());
+  CHECK(size.kind->bind(SymbolicShape{Size::symbol("batch")}, {{"batch", 3}}) == AttributeValue(SymbolicShape{3}));
+  CHECK(size.kind->takes_none());
+  CHECK(size.kind->describe() == "size, or null");
+
+  const AttributeSpec stride = nullable(tuple("stride", 2, 0, "the step"));
+  CHECK(stride.fallback == AttributeValue(Integers{0, 0}));
+  check_both_ways(stride, kNull, {});
+  CHECK(stride.kind->write_short(Integers{0, 0}) == Json(0));
+  CHECK(stride.kind->write_short({}) == kNull);
+  refuses(stride, List{1}, "has 1 elements, expected 2");
+  refuses_to_set(stride, Numbers{1, 1}, "expected an integer, found a float");
+  CHECK(stride.kind->schema() ==
+        Json(Json::Object{{"anyOf", List{integers_schema(2), Json::Object{{"type", "null"}}}}}));
+  CHECK(nullable(required_numbers("boundaries", 0, "between bins")).kind->takes_array());
+}
+
+TEST_CASE("what has no symbols stays as it is when they are bound") {
+  const std::map<std::string, std::int64_t> sizes{{"batch", 3}};
+  CHECK(required_text("equation", "Keras's").kind->bind(word("batch"), sizes) == word("batch"));
+  CHECK(required_integers("dim", "the axes").kind->bind(Integers{0, kNone}, sizes) ==
+        AttributeValue(Integers{0, kNone}));
+}
+
+TEST_CASE("values agree where layers that have them compute the same") {
+  const auto agree = [](const AttributeSpec& spec, const AttributeValue& a, const AttributeValue& b) {
+    const bool found = spec.kind->agree(a, b, 4);
+    CHECK(spec.kind->agree(b, a, 4) == found);
+    return found;
+  };
+  const AttributeSpec dim = required_integer("dim", "the axis");
+  CHECK(agree(dim, std::int64_t{-1}, std::int64_t{3}));
+  CHECK_FALSE(agree(dim, std::int64_t{-1}, std::int64_t{2}));
+  const AttributeSpec dims = or_none(required_integers("dim", "the axes"));
+  CHECK(agree(dims, Integers{-1, 1}, Integers{3, -3}));
+  CHECK_FALSE(agree(dims, Integers{1}, Integers{1, 2}));
+  CHECK_FALSE(agree(dims, Integers{1}, {}));
+  CHECK(agree(dims, {}, {}));
+
+  // What went through float32.
+  const AttributeSpec eps = number("eps", 1e-5, "added");
+  CHECK(agree(eps, 1e-3, 0.0010000000474974513));
+  CHECK_FALSE(agree(eps, 1e-3, 1.1e-3));
+  CHECK(agree(required_numbers("scale", 0, "factors"), Numbers{1e-3, 2}, Numbers{0.0010000000474974513, 2}));
+  CHECK_FALSE(agree(required_numbers("scale", 0, "factors"), Numbers{1e-3, 2}, Numbers{1e-3}));
+  const AttributeSpec value = required_scalar("value", "the factor");
+  CHECK(agree(value, std::int64_t{2}, 2.0));
+  CHECK_FALSE(agree(value, std::int64_t{2}, 2.5));
+
+  const AttributeSpec padding = padding_attribute(2, {"same", "valid"}, "elements before and after");
+  CHECK(agree(padding, word("same"), word("same")));
+  CHECK_FALSE(agree(padding, word("same"), Integers{1, 1}));
+  CHECK_FALSE(agree(padding, word("same"), word("valid")));
+  CHECK_FALSE(agree(padding, Integers{1, 2}, Integers{1, 1}));
+
+  const AttributeSpec shape = required_sizes("shape", "the new shape");
+  CHECK(agree(shape, SymbolicShape{Size::symbol("batch"), 3}, SymbolicShape{7, 3}));
+  CHECK_FALSE(agree(shape, SymbolicShape{Size::symbol("batch"), 3}, SymbolicShape{7, 4}));
+  CHECK_FALSE(agree(required_text("equation", "Keras's"), word("ab->a"), word("ab->b")));
+}
+
+}  // namespace h5bridge::testing
