@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <deque>
 #include <limits>
-#include <memory>
 #include <optional>
 #include <set>
 #include <variant>
@@ -13,6 +12,7 @@
 #include "keras/activations.h"
 #include "keras/call.h"
 #include "keras/constants.h"
+#include "keras/masks.h"
 #include "keras/plan.h"
 #include "keras/shared_uses.h"
 #include "keras/spelling.h"
@@ -256,7 +256,7 @@ class Lifter {
       }
       PlainCall made{std::move(inputs)};
       for (const auto& [name, input] : arguments.named) made.named.emplace_back(name, values_.at(key(input)));
-      follow_mask(layer, node, made, call.arguments.takes_implied_mask(), call.arguments.hands_mask_to_keras_3());
+      follow_masks(call.arguments, layer, node, made);
       architecture_.nodes.push_back(node_of(node, layer, made));
     } catch (const Unsupported& error) {
       problems_ += (problems_.empty() ? "" : "; ") + described + ": " + error.what();
@@ -264,6 +264,20 @@ class Lifter {
     } catch (const Error& error) {
       rethrow_in_file(error, described);
     }
+  }
+
+  // Gives the call the masks that Keras would, and notes what becomes of them. An operation takes none and has none.
+  void follow_masks(const CallArguments& arguments, const Layer& layer, const std::string& node, PlainCall& call) {
+    const KerasMapping& mapping = *mapping_of_.at(layer.name);
+    if (mapping.is_operation()) return;
+    const LayerType& type = Registry::instance().type_of(layer);
+    const Masks::Handing handing{arguments.takes_implied_mask(), arguments.hands_mask_to_keras_3(),
+                                 !arguments.is_keras_3};
+    masks_.hand_to(call, type, mapping.call, handing);
+    const Value output{node, 0};
+    const auto rank = static_cast<std::int64_t>(types_.of(output).shape.size());
+    const bool keeps_rank = types_.of(call.inputs.at(0)).shape.size() == types_.of(output).shape.size();
+    masks_.follow(layer, type, call.inputs, output, rank, keeps_rank, handing);
   }
 
   void set_types(const std::string& node, const Layer& layer, const std::vector<Value>& inputs) {
@@ -315,46 +329,12 @@ class Lifter {
       if (!is_setting(std::numeric_limits<std::size_t>::max(), name)) make(argument);
   }
 
-  // Keras hands masks on by itself. A Functional model of Keras 3 tells of them, others do not: what they imply is
-  // added.
-  void follow_mask(const Layer& layer, const std::string& node, PlainCall& call, bool takes_implied,
-                   bool told_by_keras_3) {
-    const KerasMapping& mapping = *mapping_of_.at(layer.name);
-    const auto implied = masks_.find(call.inputs.at(0));
-    const bool takes_mask =
-        takes_implied && call.named.empty() && std::ranges::find(mapping.call, "mask") != mapping.call.end();
-    if (takes_mask && implied != masks_.end()) call.named.emplace_back("mask", made(*implied->second, told_by_keras_3));
-
-    if (std::vector<Layer> steps = mapping.makes_mask(layer); !steps.empty())
-      masks_[{node, 0}] = std::make_shared<ImpliedMask>(ImpliedMask{node, call.inputs[0], std::move(steps), {}, {}});
-    else if (implied != masks_.end() && !mapping.is_operation() && mapping.passes_mask &&
-             types_.of({node, 0}).shape.size() == types_.of(call.inputs[0]).shape.size())
-      masks_[{node, 0}] = implied->second;
-  }
-
-  // A mask that Keras makes of the input of the layer `of` by these steps. They become nodes where something takes the
-  // mask.
-  struct ImpliedMask {
-    std::string of;
-    Value input;
-    std::vector<Layer> steps;
-    std::optional<Value> implied;  // as Keras 3 makes it by itself
-    std::optional<Value> stated;   // where Keras 3 has to be told of it
-  };
-
-  const Value& made(ImpliedMask& mask, bool told_by_keras_3) {
-    std::optional<Value>& known = told_by_keras_3 ? mask.implied : mask.stated;
-    if (known) return *known;
-    Value value = mask.input;
-    for (Layer step : mask.steps) {
-      step.name = new_name(mask.of + "_mask");
-      if (told_by_keras_3) step.keras.set(kImplied, true);
-      set_types(step.name, step, {value});
-      architecture_.nodes.push_back({step.name, step.name, {value}});
-      value = {step.name, 0};
-      architecture_.layers.push_back(std::move(step));
-    }
-    return known.emplace(value);
+  Value add_mask_layer(Layer layer, const std::string& of, std::vector<Value> inputs) {
+    layer.name = new_name(of + "_mask");
+    set_types(layer.name, layer, inputs);
+    architecture_.nodes.push_back(node_of(layer.name, layer, {std::move(inputs)}));
+    architecture_.layers.push_back(std::move(layer));
+    return {architecture_.layers.back().name, 0};
   }
 
   const SymbolicShape& shape_of(const History& tensor) const { return types_.of(values_.at(key(tensor))).shape; }
@@ -492,7 +472,9 @@ class Lifter {
   std::set<std::string> taken_names_;                      // of inputs, layers and nodes
   std::set<std::string> unknown_;                          // nodes of layers that are not known
   std::map<std::string, std::string> given_up_;            // by the layers' names, the first of these
-  std::map<Value, std::shared_ptr<ImpliedMask>> masks_;
+  Masks masks_{[this](Layer layer, const std::string& of, std::vector<Value> inputs) {
+    return add_mask_layer(std::move(layer), of, std::move(inputs));
+  }};
   std::map<Value, Value> floats_;  // what integers are cast to
   std::string problems_;
   int open_sizes_ = 0;

@@ -451,6 +451,32 @@ def make_keras_2_1_theano(folder, random):
     write_case(folder, d, config, {"conv2d_1_input": x}, ["dense_1"], random, answers=theano_answers)
 
 
+def make_keras_2_2_joined_masks(folder, random):
+    d = Dialect("2.2.4")
+    states = {"return_state": False}
+    entries = [
+        (d.input("left", [7]),),
+        (d.input("right", [7]),),
+        (d.input("plain", [7, 5]),),
+        (d.embedding("left_words", 6, 5), call("left")),
+        (d.embedding("right_words", 6, 5), call("right")),
+        (d.plain("Add", "sum"), call("left_words", "right_words")),
+        (d.plain("Maximum", "largest"), call("plain", "sum")),  # of which one has no mask
+        (d.plain("Concatenate", "features", axis=-1), call("left_words", "plain", "right_words")),
+        (d.plain("Concatenate", "steps", axis=1), call("left_words", "right_words")),
+        (d.recurrent("LSTM", "of_sum", 4, "sigmoid", **states), call("sum")),
+        (d.recurrent("LSTM", "of_largest", 3, "sigmoid", **states), call("largest")),
+        (d.recurrent("LSTM", "of_features", 5, "sigmoid", **states), call("features")),
+        (d.recurrent("LSTM", "of_steps", 4, "sigmoid", **states), call("steps")),
+    ]  # fmt: skip
+    outputs = ["of_sum", "of_largest", "of_features", "of_steps"]
+    config = functional("Model", entries, ["left", "right", "plain"], outputs)
+    left, right = (random.integers(1, 6, (4, 7)).astype("f4") for _ in range(2))
+    left[1, 5:] = left[3, 2:] = right[1, 3:] = right[2, 4:] = 0
+    inputs = {"left": left, "right": right, "plain": random.normal(size=(4, 7, 5)).astype("f4")}
+    write_case(folder, d, config, inputs, outputs, random)
+
+
 def main():
     makers = {name.removeprefix("make_"): make for name, make in globals().items() if name.startswith("make_")}
     for seed, (name, make) in enumerate(makers.items()):

@@ -164,6 +164,24 @@ TEST_CASE("None among tensors is refused, as it would change their places") {
   CHECK(refusal_of(model_of({input("x"), masked})).starts_with("layer \"d\" (Dropout): is called with mask=[null, {"));
 }
 
+TEST_CASE("a mask that Keras 2 could make of others, and we cannot, is refused where something takes it") {
+  const auto steps = [](const std::string& name) { return input(name, {nullptr, 7, 3}); };
+  // Nodes as Keras 2 has them, which hand masks on without saying so.
+  const auto call_in_keras_2 = [](const std::vector<std::string>& inputs) {
+    Json::Array tensors;
+    for (const std::string& name : inputs) tensors.push_back(Json::Array{name, 0, 0, Json::Object{}});
+    return Json::Array{std::move(tensors)};
+  };
+  const Json::Array joined{steps("x"), layer("Masking", "masked", call_in_keras_2({"x"}), {{"mask_value", 0.0}}),
+                           layer("Concatenate", "both", call_in_keras_2({"masked", "x"}), {{"axis", 1}})};
+  CHECK(nodes_of(architecture_from_keras(model_of(joined))) == std::vector<std::string>{"masked", "both"});
+  Json::Array taken = joined;
+  taken.push_back(layer("GlobalAveragePooling1D", "mean", call_in_keras_2({"both"}),
+                        {{"data_format", "channels_last"}, {"keepdims", false}}));
+  CHECK(refusal_of(model_of(taken)) ==
+        "layer \"mean\" (GlobalAveragePooling1D): takes the mask of \"both\": only some of its inputs have a mask");
+}
+
 TEST_CASE("layers that are not known are all named once, however often they are called") {
   const Json nested =
       layer("Sequential", "base", {call_with({tensor("x")}), call_with({tensor("base")})}, {{"layers", Json::Array{}}});

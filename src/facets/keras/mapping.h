@@ -173,10 +173,6 @@ struct KerasMapping {
   /// Takes what rows cannot say out of a configuration (and an operation's constants), before the rows read it.
   std::function<void(Json::Object& config, Attributes&, const std::vector<SymbolicShape>&)> lift =
       [](Json::Object&, Attributes&, const std::vector<SymbolicShape>&) {};
-  /// The layers that make the mask of this one's output from its input, one after the other; none if it makes no mask.
-  std::function<std::vector<Layer>(const Layer&)> makes_mask = [](const Layer&) { return std::vector<Layer>{}; };
-  /// Whether the mask of the input is that of the output, too, unless that has lost an axis.
-  bool passes_mask = false;
   /// What reads the class is the mapping of another type; or there is no one class, but a composition ("").
   bool written_only = false;
   /// Several inputs are handed to the call as one list (Add, Concatenate).

@@ -13,6 +13,7 @@
 #include "facets/spec/attributes/vocabulary.h"
 #include "facets/spec/dtype_rule.h"
 #include "facets/spec/layout_rule.h"
+#include "facets/spec/mask_rule.h"
 #include "facets/spec/operand.h"
 #include "h5bridge/architecture.h"
 #include "h5bridge/tensor.h"
@@ -85,6 +86,7 @@ class LayerType {
   /// Element types of the outputs, likewise.
   DTypeRules dtypes = promotes();
   Integers integers = Integers::Stay;
+  MaskRule mask = drops_mask();
   bool is_identity = false;  // in evaluation, whatever its attributes say
   Choice choice = {};
   /// The same said by a more general type, where there is one: ReLU6 by ReLU.

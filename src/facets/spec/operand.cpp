@@ -28,6 +28,11 @@ Operand optional(std::string name) { return {.name = std::move(name), .kind = Op
 Operand by_name(std::string name) {
   return {.name = std::move(name), .kind = Operand::Kind::Optional, .by_name = true};
 }
+Operand mask_of(std::string operand, std::string name) {
+  Operand result = by_name(std::move(name));
+  result.mask_of = std::move(operand);
+  return result;
+}
 Operand or_attribute(Operand operand, std::string attribute) {
   operand.attribute = std::move(attribute);
   return operand;

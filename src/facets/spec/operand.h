@@ -25,6 +25,7 @@ struct Operand {
   Kind kind = Kind::Required;
   std::string attribute = {};  // what may be set in its place (a number, a list): it is not given then
   bool by_name = false;        // is given by name alone
+  std::string mask_of = {};    // it is the mask of this operand
   std::size_t least = 0;       // elements of a list
   std::size_t most = std::numeric_limits<std::size_t>::max();
 
@@ -37,6 +38,8 @@ Operand required(std::string name);
 Operand optional(std::string name);
 /// One that is given by name alone, and may be left out.
 Operand by_name(std::string name);
+/// One that takes the mask of another, by name.
+Operand mask_of(std::string operand, std::string name = "mask");
 /// `operand`, in whose place an attribute may be set.
 Operand or_attribute(Operand operand, std::string attribute);
 Operand list(std::string name, std::size_t least = 1, std::size_t most = std::numeric_limits<std::size_t>::max());

@@ -27,8 +27,7 @@ bool stands_at(const Attributes& a, const Settings& standard, const Shapes& inpu
 
 // keras.activations has a type by name, which stands for these settings: written as an Activation layer.
 KerasMapping named(const std::string& type, const std::string& activation, const Settings& standard = {}) {
-  KerasMapping mapping{
-      .type = type, .class_name = "Activation", .fixed = {{"activation", activation}}, .passes_mask = true};
+  KerasMapping mapping{.type = type, .class_name = "Activation", .fixed = {{"activation", activation}}};
   mapping.fits = [standard](const Attributes& a, const Shapes& inputs) { return stands_at(a, standard, inputs); };
   mapping.lift = [standard](Json::Object&, Attributes& attributes, const Shapes&) {
     for (const auto& [name, value] : standard) attributes.set(name, value);
@@ -48,7 +47,7 @@ KerasMapping function(const std::string& type, const std::string& class_name, Ro
 }
 
 KerasMapping layer(const std::string& type, const std::string& class_name, Rows rows) {
-  return {.type = type, .class_name = class_name, .attributes = std::move(rows), .passes_mask = true};
+  return {.type = type, .class_name = class_name, .attributes = std::move(rows)};
 }
 
 KerasMapping with_mask(KerasMapping mapping) {

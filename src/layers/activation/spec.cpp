@@ -36,7 +36,7 @@ LayerType over_axis(const std::string& name, const std::string& summary) {
 
 // Keras's softmax may leave elements out.
 LayerType with_mask(LayerType type) {
-  type.operands = {required("input"), by_name("mask")};
+  type.operands = {required("input"), mask_of("input")};
   return type;
 }
 
@@ -183,6 +183,7 @@ std::vector<LayerType> layer_types() {
       over_axis("LogSoftmax", "log(softmax(x)) over an axis"),
   };
   for (LayerType& type : types) {
+    type.mask = passes_mask();
     type.is_identity = type.name == "Identity";
     if (type.name != "GLU" && type.name != "prelu") type.choice = {"function", type.name};
     if (const auto general = kAsReLU.find(type.name); general != kAsReLU.end()) type.general = general->second;

@@ -22,8 +22,7 @@ KerasMapping of_elements(const std::string& type) {
   KerasMapping mapping{.type = type,
                        .class_name = type,
                        .attributes = {rate(), {"noise_shape", "noise_shape", noise_shape(), AttributeValue{}}},
-                       .carried = {{"seed", nullptr}},
-                       .passes_mask = true};
+                       .carried = {{"seed", nullptr}}};
   mapping.samples = {{"rate", {{"rate", 0.3}, {"seed", 5}}, {{3, 7}}}};
   // Keras 3.15 cannot save an AlphaDropout with a noise_shape as .h5.
   if (type == "Dropout")
@@ -38,7 +37,6 @@ KerasMapping of_channels(const std::string& dimensions, const Shape& input) {
                        .class_name = "SpatialDropout" + dimensions + "D",
                        .attributes = {rate()},
                        .carried = {{"seed", nullptr}},
-                       .passes_mask = true,
                        .refused = {"trainable"}};
   mapping.samples = {{"rate", {{"rate", 0.3}, {"seed", 5}}, {input}}};
   if (dimensions != "1") {
@@ -55,11 +53,7 @@ KerasMapping of_channels(const std::string& dimensions, const Shape& input) {
 
 // Whole channels by the shape of the noise.
 KerasMapping by_noise_shape(const std::string& type, const std::string& class_name) {
-  KerasMapping mapping{.type = type,
-                       .class_name = class_name,
-                       .attributes = {rate()},
-                       .carried = {{"seed", nullptr}},
-                       .passes_mask = true};
+  KerasMapping mapping{.type = type, .class_name = class_name, .attributes = {rate()}, .carried = {{"seed", nullptr}}};
   mapping.written_only = true;  // what comes from Keras is a Dropout with that shape
   mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
     const auto rank = static_cast<std::int64_t>(emitter.input_shapes()[0].size());
@@ -76,7 +70,6 @@ KerasMapping gaussian(const std::string& class_name, const std::string& strength
           .class_name = class_name,
           .attributes = {{strength, strength, spelling::number()}},
           .carried = {{"seed", nullptr}},
-          .passes_mask = true,
           .samples = {{"strength", {{strength, 0.3}, {"seed", 5}}, {{3, 7}}}}};
 }
 
@@ -104,7 +97,6 @@ std::vector<KerasMapping> keras_mappings() {
       {.type = "ActivityRegularization",
        .class_name = "ActivityRegularization",
        .attributes = {{"l1", "l1", spelling::number()}, {"l2", "l2", spelling::number()}},
-       .passes_mask = true,
        .unsaid = {added_to_the_loss("l1", "absolute values"), added_to_the_loss("l2", "squares")},
        .samples = {{"plain", {{"l1", 0.1}, {"l2", 0.2}}, {{3, 7}}}}},
   };

@@ -107,7 +107,10 @@ std::vector<LayerType> layer_types() {
             required_number("stddev", "standard deviation of the noise")),
       activity_regularization(),
   };
-  for (LayerType& type : types) type.is_identity = true;
+  for (LayerType& type : types) {
+    type.is_identity = true;
+    type.mask = passes_mask();
+  }
   return types;
 }
 

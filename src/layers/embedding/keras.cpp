@@ -5,7 +5,6 @@
 #include "facets/keras/mapping.h"
 #include "facets/keras/operation.h"
 #include "h5bridge/error.h"
-#include "layers/masking/mask_steps.h"
 
 namespace h5bridge::embedding {
 namespace {
@@ -137,11 +136,6 @@ std::vector<KerasMapping> keras_mappings() {
   embedding.carried = carried_for({{"embeddings", "RandomUniform"}});
   embedding.carried.set("mask_zero", false);
   embedding.carried.set("quantization_config", nullptr);
-  embedding.makes_mask = [](const Layer& layer) {
-    const Json* mask_zero = layer.keras.find("mask_zero");
-    return mask_zero && *mask_zero == Json(true) ? std::vector<Layer>{masking::unequal(std::int64_t{0})}
-                                                 : std::vector<Layer>{};
-  };
   embedding.weights = [](const Attributes&, const std::vector<SymbolicShape>&) {
     return WeightRules{.rules = {{.torch = {"weight"}, .keras = {"embeddings"}}}};
   };

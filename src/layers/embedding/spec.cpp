@@ -1,6 +1,7 @@
 #include "facets/spec/functional.h"
 #include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
+#include "layers/masking/mask_steps.h"
 
 namespace h5bridge::embedding {
 namespace {
@@ -37,10 +38,18 @@ std::vector<AttributeSpec> attributes(std::vector<AttributeSpec> more) {
   return result;
 }
 
+// Keras's index 0 may stand for no word at all.
+std::vector<Layer> steps_of_mask(const Layer& layer) {
+  const Json* mask_zero = layer.keras.find("mask_zero");
+  if (!mask_zero || *mask_zero != Json(true)) return {};
+  return {masking::unequal(std::int64_t{0})};
+}
+
 LayerType embedding() {
   LayerType type;
   type.name = "Embedding";
   type.integers = Integers::AreIndices;
+  type.mask = makes_mask(steps_of_mask);
   type.summary = "rows of a table, looked up by their index";
   type.source = "torch/nn/modules/sparse.py; keras/src/layers/core/embedding.py";
   type.attributes = attributes({});

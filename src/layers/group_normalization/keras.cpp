@@ -28,7 +28,7 @@ void lift(Json::Object& config, Attributes& attributes, const std::vector<Symbol
 }  // namespace
 
 std::vector<KerasMapping> keras_mappings() {
-  KerasMapping mapping{.type = "GroupNorm", .class_name = "GroupNormalization", .passes_mask = true};
+  KerasMapping mapping{.type = "GroupNorm", .class_name = "GroupNormalization"};
   mapping.attributes = {{"eps", "epsilon", spelling::number()},
                         {"bias", "center", spelling::boolean()},
                         {"scale", "scale", spelling::boolean()}};

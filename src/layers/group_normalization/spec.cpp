@@ -12,6 +12,7 @@ LayerType group_norm() {
   LayerType type;
   type.name = "GroupNorm";
   type.integers = Integers::BecomeFloats;
+  type.mask = passes_mask();
   type.summary = "normalises each example by the mean and variance over groups of neighbouring channels";
   type.source =
       "Wu and He 2018; torch/nn/modules/normalization.py; keras/src/layers/normalization/group_normalization.py";

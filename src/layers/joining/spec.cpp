@@ -4,6 +4,7 @@
 #include "facets/spec/function_type.h"
 #include "h5bridge/error.h"
 #include "layers/joining/parts.h"
+#include "layers/masking/mask_steps.h"
 
 namespace h5bridge::joining {
 namespace {
@@ -29,10 +30,20 @@ void check_alike(const SymbolicShape& a, const SymbolicShape& b, std::int64_t bu
     if (static_cast<std::int64_t>(i) != but && a[i].value() && b[i].value() && a[i] != b[i]) throw_misfit(a, b);
 }
 
+// Up to Keras 2, a step counts where it does in all inputs, or, joined along the steps, where it did in its own input
+// (compute_mask of tensorflow 2.15 python/keras/layers/merging/concatenate.py).
+std::optional<MaskRule::Joint> joint_of_masks(const Layer& layer, std::int64_t rank) {
+  const std::int64_t axis = resolve_axis(layer.attributes.integer("dim"), rank);
+  if (axis == rank - 1) return MaskRule::Joint{.step = masking::both()};
+  if (axis == 1) return MaskRule::Joint{.step = masking::one_behind_the_other(), .needs_all = true};
+  return std::nullopt;
+}
+
 LayerType concatenation() {
   LayerType type = function("cat", "joins tensors along an axis", {});
   type.source += "; keras/src/layers/merging/concatenate.py";
   type.operands = {list("tensors")};
+  type.mask = joins_masks(joint_of_masks);
   type.layout = counts_axis("dim");
   type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
     SymbolicShape result = inputs.at(0);

@@ -44,7 +44,7 @@ void lift_axis(Json::Object& config, Attributes& attributes, const std::vector<S
 }
 
 KerasMapping layer_norm() {
-  KerasMapping mapping{.type = "LayerNorm", .class_name = "LayerNormalization", .passes_mask = true};
+  KerasMapping mapping{.type = "LayerNorm", .class_name = "LayerNormalization"};
   mapping.attributes = {{"eps", "epsilon", spelling::number()},
                         {"bias", "center", spelling::boolean()},
                         {"scale", "scale", spelling::boolean()},

@@ -101,6 +101,7 @@ LayerType layer_norm() {
   LayerType type = over_axes(
       "LayerNorm", "normalises each example by the mean and variance over some axes",
       "Ba et al. 2016; torch/nn/modules/normalization.py; keras/src/layers/normalization/layer_normalization.py");
+  type.mask = passes_mask();
   type.attributes.push_back(number("eps", 1e-5, "added to the variance"));
   type.attributes.push_back(boolean("elementwise_affine", true, "whether there are a weight and a bias"));
   type.attributes.push_back(boolean("bias", true, "of an affine one, whether there is a bias"));

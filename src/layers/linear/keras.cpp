@@ -34,7 +34,7 @@ Json::Object carried_objects() {
 }
 
 KerasMapping dense() {
-  KerasMapping mapping{.type = "Linear", .class_name = "Dense", .passes_mask = true};
+  KerasMapping mapping{.type = "Linear", .class_name = "Dense"};
   mapping.attributes = {
       {"out_features", "units", spelling::integer()},
       {"activation", "activation", spelling::activation()},

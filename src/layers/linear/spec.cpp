@@ -33,6 +33,7 @@ LayerType linear() {
   LayerType linear;
   linear.name = "Linear";
   linear.integers = Integers::BecomeFloats;
+  linear.mask = passes_mask();
   linear.summary = "y = x W^T + b over the last axis";
   linear.source = "torch/nn/modules/linear.py; keras/src/layers/core/dense.py";
   linear.attributes = {

@@ -7,6 +7,10 @@ namespace h5bridge::masking {
 
 /// Whether an element is another than `value`.
 Layer unequal(AttributeValue value);
+/// Whether an element of two masks is true in both.
+Layer both();
+/// Masks joined along their steps.
+Layer one_behind_the_other();
 /// Whether any element along the last axis is true.
 Layer any_of_last_axis();
 

@@ -1,6 +1,7 @@
 #include "facets/spec/axes.h"
 #include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
+#include "layers/masking/mask_steps.h"
 #include "layers/merge/operands.h"
 
 namespace h5bridge::merge {
@@ -31,6 +32,12 @@ std::vector<SymbolicShape> aligned(const Attributes& a, std::vector<SymbolicShap
   return inputs;
 }
 
+// A step of Keras's merging layers counted, up to Keras 2, where it does in all inputs that have a mask (compute_mask
+// of tensorflow 2.15 python/keras/layers/merging/base_merge.py).
+std::optional<MaskRule::Joint> where_all_count(const Layer&, std::int64_t) {
+  return MaskRule::Joint{.step = masking::both()};
+}
+
 std::vector<Operand> operands(const Operator& op) {
   Operand first = required(op.first.empty() ? "input" : op.first);
   Operand second = required(op.second.empty() ? "other" : op.second);
@@ -49,6 +56,7 @@ LayerType make(const Operator& op) {
     if (!number_in_place.empty())
       type.attributes.push_back(or_none(scalar(number_in_place, std::int64_t{0}, "a number in place of an input")));
   if (op.merges) type.choice = {"merge", op.name};
+  if (op.merges) type.mask = joins_masks(where_all_count);
   if (op.merges)
     type.attributes.push_back(
         boolean(kAlignedAtBatch, false,

@@ -49,7 +49,7 @@ Spelling momentum() {
 }
 
 KerasMapping running_statistics(const std::string& type) {
-  KerasMapping mapping{.type = type, .class_name = "BatchNormalization", .passes_mask = true};
+  KerasMapping mapping{.type = type, .class_name = "BatchNormalization"};
   mapping.call = {"inputs", "training", "mask"};
   mapping.attributes = {{"momentum", "momentum", momentum()}, {"eps", "epsilon", spelling::number()}};
   mapping.carried =
@@ -142,7 +142,7 @@ KerasMapping batch_statistics(const std::string& type) {
 
 // Each channel is a group.
 KerasMapping instance_statistics(const std::string& type) {
-  KerasMapping mapping{.type = type, .class_name = "GroupNormalization", .passes_mask = true};
+  KerasMapping mapping{.type = type, .class_name = "GroupNormalization"};
   mapping.attributes = {{"eps", "epsilon", spelling::number()}, {"num_features", "groups", spelling::integer()}};
   mapping.carried = carried_for({{"beta", "Zeros"}, {"gamma", "Ones"}}, false);
   mapping.fits = [](const Attributes& a, const Shapes&) { return !a.boolean("track_running_stats"); };

@@ -42,6 +42,7 @@ LayerType statistics(const std::string& name, const std::vector<std::size_t>& ra
   LayerType type;
   type.name = name;
   type.integers = Integers::BecomeFloats;
+  type.mask = passes_mask();
   type.attributes = {
       required_integer("num_features", "channels"),
       number("eps", 1e-5, "added to the variance"),
@@ -95,7 +96,7 @@ LayerType batch_normalization(const std::string& name, const std::vector<std::si
       "Ioffe and Szegedy 2015; torch/nn/modules/batchnorm.py; keras/src/layers/normalization/batch_normalization.py";
   type.attributes.push_back(boolean("scale", true, "Keras's: of an affine one, whether there is a weight"));
   type.attributes.push_back(axis_of_channels());
-  type.operands = {required("input"), by_name("mask")};  // counts in training alone
+  type.operands = {required("input"), mask_of("input")};  // counts in training alone
   type.attributes.push_back(boolean(
       "renorm", false, "Keras's: batch renormalisation, which differs in training alone; has statistics of its own"));
   add_samples(type, inputs,

@@ -239,7 +239,7 @@ LayerType adaptive_pooling(const std::string& name, std::size_t axes) {
   type.summary = "pooling to a given size, whatever the input's";
   type.source =
       "torch/nn/modules/pooling.py; keras/src/layers/pooling/base_global_pooling.py, base_adaptive_pooling.py";
-  if (type.name == "AdaptiveAvgPool1d") type.operands.push_back(by_name("mask"));  // of steps that count (Keras's)
+  if (type.name == "AdaptiveAvgPool1d") type.operands.push_back(mask_of("input"));  // of steps that count (Keras's)
   type.attributes = {
       required_optional_integers("output_size", axes, "size of the output; None: the input's"),
       boolean("keepdims", true, "Keras's: whether spatial axes of size 1 stay"),

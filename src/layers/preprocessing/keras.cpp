@@ -44,8 +44,7 @@ bool is_last(const Attributes& a, const Shapes& inputs) {
 KerasMapping rescaling() {
   KerasMapping mapping{.type = "Rescaling",
                        .class_name = "Rescaling",
-                       .attributes = {{"scale", "scale", numbers()}, {"offset", "offset", numbers()}},
-                       .passes_mask = true};
+                       .attributes = {{"scale", "scale", numbers()}, {"offset", "offset", numbers()}}};
   mapping.fits = is_last;
   mapping.samples = {
       {"numbers", {{"scale", 0.5}, {"offset", -1.0}}, {{2, 4, 5, 3}}},
@@ -80,8 +79,7 @@ Json nested(const std::vector<double>& values, const Shape& sizes, std::size_t a
 KerasMapping normalization() {
   KerasMapping mapping{.type = "Normalization",
                        .class_name = "Normalization",
-                       .attributes = {{"invert", "invert", spelling::boolean()}},
-                       .passes_mask = true};
+                       .attributes = {{"invert", "invert", spelling::boolean()}}};
   mapping.lift = [](Json::Object& config, Attributes& attributes, const Shapes& inputs) {
     const SymbolicShape& input = inputs.at(0);
     const Json& given = config.at("axis");

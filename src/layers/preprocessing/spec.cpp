@@ -21,6 +21,7 @@ LayerType rescaling() {
   LayerType type;
   type.name = "Rescaling";
   type.integers = Integers::BecomeFloats;
+  type.mask = passes_mask();
   type.dtypes = promotes().at_least_float();
   type.summary = "multiplies by numbers and adds others";
   type.source = std::string(kSource) + "rescaling.py";
@@ -62,6 +63,7 @@ LayerType normalization() {
   LayerType type;
   type.name = "Normalization";
   type.integers = Integers::BecomeFloats;
+  type.mask = passes_mask();
   type.dtypes = promotes().at_least_float();
   type.summary = "takes a known mean off and divides by a known deviation";
   type.source = std::string(kSource) + "normalization.py";

@@ -178,7 +178,6 @@ KerasMapping any_form(const Kind& kind, Form form) {
   };
   mapping.carried = {{"unroll", false}, {"activity_regularizer", nullptr}};
   mapping.call = {"sequences", "initial_state", "mask"};
-  mapping.passes_mask = true;
   mapping.derive = [](Attributes& attributes, const Shapes& inputs) {
     const auto features = inputs.at(0).empty() ? std::nullopt : inputs[0].back().value();
     if (!features) throw MalformedFile("the last size of its input is open");

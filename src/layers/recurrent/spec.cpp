@@ -160,7 +160,8 @@ LayerType sequence(const Kind& kind) {
   type.source = "torch/nn/modules/rnn.py; keras/src/layers/rnn/";
   type.attributes = attributes(kind);
   // A state of each layer and direction, as Keras has them.
-  type.operands = {required("input"), list("hx", 0, kMost), by_name("mask")};
+  type.operands = {required("input"), list("hx", 0, kMost), mask_of("input")};
+  type.mask = passes_mask();
   type.parameters = [&kind](const Attributes& a) { return parameters_of(kind, a); };
   type.shapes = [&kind](const Attributes& a, const Shapes& inputs) { return shapes(kind, a, inputs); };
   type.check = check;

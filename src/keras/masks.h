@@ -1,0 +1,48 @@
+// The masks that Keras hands on by itself. A Functional model of Keras 3 tells of them, others do not: they become
+// layers where something takes them.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "facets/spec/layer_type.h"
+
+namespace h5bridge {
+
+class Masks {
+ public:
+  /// Puts a layer that makes a mask, or a part of one, behind those that there are, named after `of`; gives its output.
+  using AddLayer = std::function<Value(Layer layer, const std::string& of, std::vector<Value> inputs)>;
+
+  /// How Keras hands masks to a call.
+  struct Handing {
+    bool by_itself = false;             // it does
+    bool by_itself_in_keras_3 = false;  // Keras 3 would, too
+    bool joins = false;                 // it makes one mask of several, without saying so: Keras 1 and 2
+  };
+
+  explicit Masks(AddLayer add) : add_(std::move(add)) {}
+
+  /// Gives the call what it takes of the masks of its inputs. `takes`: the names that the layer's class in Keras has.
+  void hand_to(PlainCall& call, const LayerType& type, const std::vector<std::string>& takes, const Handing& handing);
+  /// Notes what becomes of them behind the call. `keeps_rank`: the output has as many axes as the first input.
+  void follow(const Layer& layer, const LayerType& type, const std::vector<Value>& inputs, const Value& output,
+              std::int64_t rank, bool keeps_rank, const Handing& handing);
+
+ private:
+  struct Mask;
+  using MaskPtr = std::shared_ptr<Mask>;
+
+  MaskPtr of(const Value& value) const;
+  MaskPtr joined(const Layer& layer, const LayerType& type, const std::vector<Value>& inputs, std::int64_t rank) const;
+  Value made(Mask& mask, bool by_keras_3);
+
+  AddLayer add_;
+  std::map<Value, MaskPtr> masks_;
+};
+
+}  // namespace h5bridge
