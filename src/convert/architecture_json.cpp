@@ -7,6 +7,7 @@
 #include "facets/registry.h"
 #include "h5bridge/error.h"
 #include "model/architecture_index.h"
+#include "model/keras_origin.h"
 #include "model/quoted.h"
 
 namespace h5bridge {
@@ -71,7 +72,8 @@ Layer layer_from(const Json& entry, const std::string& name) {
   if (const LayerType* type = Registry::instance().find(layer.type))
     layer.attributes =
         attributes_from_json(*type, attributes ? attributes->as_object() : Json::Object{}, describe(layer));
-  if (const Json* keras = entry.find("keras")) layer.keras = keras->as_object();
+  if (const Json* keras = entry.find("keras"))
+    layer.keras = in_file(describe(layer) + ": \"keras\"", [&] { return keras_origin_from_json(keras->as_object()); });
   return layer;
 }
 
@@ -148,7 +150,7 @@ Json entry_of(const ArchitectureIndex& index, const Node& node) {
     entry.set("type", layer.type);
     Json::Object attributes = attributes_to_json(Registry::instance().type_of(layer), layer.attributes);
     if (!attributes.empty()) entry.set("attributes", std::move(attributes));
-    if (!layer.keras.empty()) entry.set("keras", layer.keras);
+    if (Json::Object keras = keras_origin_to_json(layer.keras); !keras.empty()) entry.set("keras", std::move(keras));
   } else {
     entry.set("call", node.layer);
   }
@@ -198,7 +200,9 @@ Architecture architecture_from_json(const Json& json) {
   if (const Json* tied = json.find("tied"))
     for (const Json& group : tied->as_array()) architecture.ties.push_back(texts_from(&group));
   architecture.notes = texts_from(json.find("notes"));
-  if (const Json* keras = json.find("keras")) architecture.keras = keras->as_object();
+  if (const Json* keras = json.find("keras"))
+    architecture.keras =
+        in_file("\"keras\" of the architecture", [&] { return keras_model_origin_from_json(keras->as_object()); });
   return architecture;
 }
 
@@ -239,7 +243,8 @@ Json architecture_to_json(const Architecture& architecture) {
     result.set("tied", std::move(tied));
   }
   set_texts(result, "notes", architecture.notes);
-  if (!architecture.keras.empty()) result.set("keras", architecture.keras);
+  if (Json::Object keras = keras_model_origin_to_json(architecture.keras); !keras.empty())
+    result.set("keras", std::move(keras));
   return result;
 }
 

@@ -88,7 +88,7 @@ class KerasWriter {
   // Whether the file's reader finds the model in what Keras is told of it, so that it need not be said twice. Of one of
   // Keras's that somebody has changed, Keras may need other layers, and the tensors are theirs then.
   bool describes_itself(const Architecture& architecture) const {
-    if (model_.framework != Framework::Keras || !architecture.keras.contains("class_name")) return false;
+    if (model_.framework != Framework::Keras || !architecture.keras.class_name) return false;
     const auto names_of = [](const Architecture& of) {
       std::vector<std::string> names;
       for (const NamedParameter& parameter : parameters_of(of)) names.push_back(parameter.name);
@@ -254,7 +254,7 @@ class KerasWriter {
     extra_.set("version", 1);
     if (!describes_itself_)
       extra_.set("architecture", architecture_to_json(with_frozen_names(*model_.architecture, model_.trainable)));
-    extra_.set("data_format", format_ == DataFormat::ChannelsLast ? "channels_last" : "channels_first");
+    extra_.set("data_format", name_of(format_));
     Json::Array names;
     Json::Object digests;
     std::map<TensorView, std::size_t> views;

@@ -30,8 +30,7 @@ std::string last_component(const std::string& path) {
 }
 
 std::optional<DataFormat> format_named(const Json& name) {
-  if (name == Json("channels_first")) return DataFormat::ChannelsFirst;
-  return name == Json("channels_last") ? std::optional(DataFormat::ChannelsLast) : std::nullopt;
+  return name.is_string() ? data_format_named(name.as_string()) : std::nullopt;
 }
 
 // The first data format that a configuration mentions; layers that do not care mention none. A Flatten's is not the
@@ -100,7 +99,7 @@ class KerasReader {
     const bool is_files = !architecture && !(own && own->is_object());
     const DataFormat format = format_of(file, *model_.architecture);
     // Noted where it is not the standard one, so that inputs are laid out as the file's Keras model takes them.
-    if (format == DataFormat::ChannelsFirst) model_.architecture->keras.set("data_format", "channels_first");
+    if (format == DataFormat::ChannelsFirst) model_.architecture->keras.data_format = format;
     const LayoutChange change =
         is_files ? same_layout(*model_.architecture) : change_layout(*model_.architecture, format, Framework::Keras);
     plan_ = plan_for_file(change);

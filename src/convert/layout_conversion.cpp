@@ -9,8 +9,6 @@
 namespace h5bridge {
 namespace {
 
-constexpr const char* kOriginal = "original";  // the member of Architecture::keras
-
 // The same graph, whatever the order in which its layers are kept.
 bool same_graph(const Architecture& a, const Architecture& b) {
   return architecture_to_json(a) == architecture_to_json(b);
@@ -40,8 +38,8 @@ Presentation in_keras(const Architecture& architecture) {
 // much. Where Keras cannot say all of the graph, their names are not known, and nobody asks for its layout.
 void record_presentation(const Architecture& original, const LayoutChange& change, Architecture& result) {
   try {
-    const Json::Object record = presentation_record(in_keras(original), change);
-    if (record != presentation_record(in_keras(result), same_layout(result))) result.keras.set(kPresented, record);
+    const KerasPorts record = presentation_record(in_keras(original), change);
+    if (record != presentation_record(in_keras(result), same_layout(result))) result.keras.presented = record;
   } catch (const Unsupported&) {
   }
 }
@@ -61,12 +59,12 @@ Architecture architecture_for_torch(const Architecture& architecture) {
   const LayoutChange change = change_layout(architecture, DataFormat::ChannelsFirst);
   Architecture result = change.architecture;
   // What keeps its original is PyTorch's already, and so is what does not change.
-  const bool from_keras = architecture.keras.contains("class_name") && !architecture.keras.contains(kOriginal);
+  const bool from_keras = architecture.keras.class_name && !architecture.keras.original;
   if (from_keras && !same_graph(result, architecture) &&
       !same_graph(
           change_layout(result, presented_format(architecture, Framework::Keras), Framework::Keras).architecture,
           architecture)) {
-    result.keras.set(kOriginal, architecture_to_json(architecture));
+    result.keras.original = architecture_to_json(architecture);
     record_presentation(architecture, change, result);
   }
   return result;
@@ -85,13 +83,12 @@ Model in_torch_layout(const Model& model) {
 }
 
 std::optional<Model> keras_original(const Model& model) {
-  const Json* json = model.architecture ? model.architecture->keras.find(kOriginal) : nullptr;
-  if (!json) return std::nullopt;
-  const Architecture original = checked(architecture_from_json(*json));
+  if (!model.architecture || !model.architecture->keras.original) return std::nullopt;
+  const Architecture original = checked(architecture_from_json(*model.architecture->keras.original));
   const LayoutChange change = change_layout(original, DataFormat::ChannelsFirst);
   Architecture stated = *model.architecture;
-  stated.keras.erase(kOriginal);
-  stated.keras.erase(kPresented);
+  stated.keras.original.reset();
+  stated.keras.presented.reset();
   if (!same_graph(change.architecture, stated)) return std::nullopt;
   Model result = model;
   result.architecture = original;

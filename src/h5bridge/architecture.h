@@ -10,14 +10,13 @@
 #include <variant>
 #include <vector>
 
+#include "h5bridge/data_format.h"
 #include "h5bridge/dtype.h"
 #include "h5bridge/json.h"
+#include "h5bridge/keras_origin.h"
 #include "h5bridge/size.h"
 
 namespace h5bridge {
-
-/// Where the axis of channels stands: last, as Keras has it by default, or behind the batch, as PyTorch has it.
-enum class DataFormat { ChannelsLast, ChannelsFirst };
 
 /// None, or a value of one of the kinds that an attribute can have.
 using AttributeValue = std::variant<std::monostate, bool, std::int64_t, double, std::string, std::vector<std::int64_t>,
@@ -63,8 +62,7 @@ struct Layer {
   std::string name;  // the PyTorch module path, "layer1.0.conv1", or a name made for a function, "relu_1"
   std::string type;  // a name in the registry: "Conv2d", "add"
   Attributes attributes;
-  Json::Object
-      keras;  // what Keras says of it beyond the computation: initialisers, trainable, dtype policy, its own name
+  KerasOrigin keras;  // what Keras says of it beyond the computation: initialisers, trainable, dtype policy, ...
   bool operator==(const Layer&) const = default;
 };
 
@@ -121,7 +119,7 @@ struct Architecture {
   std::vector<std::string> frozen;      // parameters with requires_grad=False, unless Model::trainable has them
   std::vector<std::vector<std::string>> ties;  // parameters that are one; named_parameters() gives the first name
   std::vector<std::string> notes;              // what forward does and no layer says (a detach), a line each
-  Json::Object keras;                          // what Keras says of the model itself: class_name, name, ...
+  KerasModelOrigin keras;                      // what Keras says of the model itself: its class, its name, ...
 
   const Layer* find_layer(std::string_view wanted) const;
   Layer* find_layer(std::string_view wanted);

@@ -40,10 +40,10 @@ Json* find(Json& json, std::string_view member) { return json.is_object() ? json
 
 class Apart {
  public:
-  /// `config`: that of the model.
-  void run(Json& config) {
+  /// `config`: that of the model. Gives the activations that are layers there now.
+  std::map<std::string, ActivationApart> run(Json& config) {
     Json* layers = find(config, "layers");
-    if (!layers || !layers->is_array()) return;
+    if (!layers || !layers->is_array()) return {};
     for (const Json& layer : layers->as_array())
       if (const Json* name = name_of_entry(layer)) names_.insert(name->as_string());
     Json::Array all;
@@ -57,12 +57,18 @@ class Apart {
       if (apart) all.push_back(std::move(*apart));
     }
     for (Json& layer : all)
-      if (Json* nodes = find(layer, "inbound_nodes"); nodes && !layer.find(kFusedInto)) redirect(*nodes);
+      if (Json* nodes = find(layer, "inbound_nodes"); nodes && !is_apart(layer)) redirect(*nodes);
     *layers = std::move(all);
     if (Json* outputs = find(config, "output_layers")) redirect(*outputs);
+    return std::move(apart_);
   }
 
  private:
+  bool is_apart(const Json& layer) const {
+    const Json* name = name_of_entry(layer);
+    return name && apart_.contains(name->as_string());
+  }
+
   Json entry_for(const Json& activation, const Json& layer) {
     const std::string host = name_of_entry(layer)->as_string();
     const std::string name = unique_name(name_of_entry(activation)->as_string(),
@@ -74,8 +80,7 @@ class Apart {
     config.set("name", name);
     result.as_object().set("config", std::move(config));
     result.as_object().set("name", name);
-    result.as_object().set(kFusedInto, host);
-    result.as_object().set(kFusedAs, *name_of_entry(activation));
+    apart_[name] = {host, name_of_entry(activation)->as_string()};
     if (const Json* nodes = layer.find("inbound_nodes")) {
       Json::Array calls;
       for (std::int64_t call = 0; call < static_cast<std::int64_t>(nodes->as_array().size()); ++call) {
@@ -108,13 +113,15 @@ class Apart {
 
   std::set<std::string> names_;
   std::map<std::string, std::string> hosts_;  // a layer's name to that of its activation
+  std::map<std::string, ActivationApart> apart_;
 };
 
 }  // namespace
 
-Json with_activations_apart(Json model_config) {
-  if (Json* config = find(model_config, "config")) Apart().run(*config);
-  return model_config;
+ActivationsApart with_activations_apart(Json model_config) {
+  ActivationsApart result{std::move(model_config), {}};
+  if (Json* config = find(result.model, "config")) result.activations = Apart().run(*config);
+  return result;
 }
 
 }  // namespace h5bridge

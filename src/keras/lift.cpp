@@ -6,7 +6,6 @@
 #include <set>
 #include <variant>
 
-#include "facets/keras/marks.h"
 #include "facets/registry.h"
 #include "h5bridge/error.h"
 #include "keras/activations.h"
@@ -34,6 +33,8 @@ struct PendingCall {
 
 class Lifter {
  public:
+  explicit Lifter(const std::map<std::string, ActivationApart>& activations) : activations_(activations) {}
+
   Architecture run(const Json& model_config) {
     const std::string& class_name = model_config.at("class_name").as_string();
     const Json& config = model_config.at("config");
@@ -41,13 +42,13 @@ class Lifter {
       for (const Json& layer : layers->as_array())
         if (!taken_names_.insert(name_of_layer(layer)).second)
           throw MalformedFile("two layers are called \"" + shortened(name_of_layer(layer)) + "\"");
-    architecture_.keras.set("class_name", class_name);
+    architecture_.keras.class_name = class_name;
     if (const Json* name = config.find("name"); name && name->is_string()) {
       architecture_.name = name->as_string();
-      architecture_.keras.set("name", *name);
+      architecture_.keras.name = name->as_string();
     }
     if (const Json* trainable = config.find("trainable"); trainable && *trainable != Json(true))
-      architecture_.keras.set("trainable", *trainable);
+      set_trainable(*trainable);
     if (class_name == "Sequential")
       lift_sequential(config);
     else if (class_name == "Functional" || class_name == "Model")
@@ -58,13 +59,21 @@ class Lifter {
     if (!problems_.empty()) throw Unsupported(problems_);
     check_graph(architecture_);
     if (differs_from(architecture_, DataFormat::ChannelsFirst))
-      architecture_.keras.set("data_format", "channels_last");
+      architecture_.keras.data_format = DataFormat::ChannelsLast;
     else if (differs_from(architecture_, DataFormat::ChannelsLast))
-      architecture_.keras.set("data_format", "channels_first");
+      architecture_.keras.data_format = DataFormat::ChannelsFirst;
     return std::move(architecture_);
   }
 
  private:
+  // Whatever Keras takes for a truth value comes back as it was.
+  void set_trainable(const Json& trainable) {
+    if (trainable.is_bool())
+      architecture_.keras.trainable = trainable.as_bool();
+    else
+      architecture_.keras.config.set("trainable", trainable);
+  }
+
   static const std::string& name_of_layer(const Json& layer) {
     if (const Json* name = layer.find("name"); name && name->is_string()) return name->as_string();
     return layer.at("config").at("name").as_string();
@@ -119,8 +128,8 @@ class Lifter {
       add_input(*layer->second);
     });
     if (architecture_.inputs.empty()) throw MalformedFile("the model has no inputs");
-    for (const char* ports : {"input_layers", "output_layers"})
-      if (is_nested(config.at(ports))) architecture_.keras.set(ports, config.at(ports));
+    if (const Json& ports = config.at("input_layers"); is_nested(ports)) architecture_.keras.input_layers = ports;
+    if (const Json& ports = config.at("output_layers"); is_nested(ports)) architecture_.keras.output_layers = ports;
     // Layers come in no promised order; a layer that is called twice may wait for one that stands behind it. Its calls
     // keep theirs, as in Keras: the first defines it.
     std::size_t waiting = 0;
@@ -292,7 +301,7 @@ class Lifter {
     if (const auto known = floats_.find(value); known != floats_.end()) return known->second;
     Layer cast{new_name(value.node + "_float"), "to", Registry::instance().find("to")->defaults(), {}};
     cast.attributes.set("dtype", std::string("float32"));
-    cast.keras.set(kImplied, true);
+    cast.keras.implied = true;
     set_types(cast.name, cast, {value});
     architecture_.nodes.push_back({cast.name, cast.name, {value}});
     architecture_.layers.push_back(cast);
@@ -426,8 +435,10 @@ class Lifter {
     std::optional<Layer> layer = layer_from_config(mapping, config, shapes);
     if (!layer) return false;
     layer->name = call.name;
-    for (const char* member : {kFusedInto, kFusedAs})
-      if (const Json* value = call.layer->find(member)) layer->keras.set(member, *value);
+    if (const auto activation = activations_.find(call.name); activation != activations_.end()) {
+      layer->keras.fused_into = activation->second.host;
+      layer->keras.fused_as = activation->second.name;
+    }
     keep_silent_arguments(call, *layer);
     keep_spelling(mapping, *layer, config, shapes,
                   Registry::instance().type_of(*layer).shapes(layer->attributes, shapes));
@@ -435,10 +446,10 @@ class Lifter {
     const auto preferred = std::ranges::find_if(
         all, [&](const KerasMapping* candidate) { return candidate->fits(layer->attributes, shapes); });
     if (preferred == all.end() || *preferred != &mapping) {
-      layer->keras.set("class_name", mapping.class_name);
-      if (mapping.is_operation()) layer->keras.set("module", mapping.module);
-      if (!mapping.fits(layer->attributes, shapes)) layer->keras.set(kUnfit, true);
-      if (!mapping.variant.empty()) layer->keras.set(kVariant, mapping.variant);
+      layer->keras.class_name = mapping.class_name;
+      if (mapping.is_operation()) layer->keras.module = mapping.module;
+      layer->keras.unfit = !mapping.fits(layer->attributes, shapes);
+      if (!mapping.variant.empty()) layer->keras.variant = mapping.variant;
     }
     mapping_of_[call.name] = &mapping;
     constants_of_[call.name] = arguments.constants;
@@ -451,16 +462,15 @@ class Lifter {
   static void keep_silent_arguments(const PendingCall& call, Layer& layer) {
     const Json* nodes = call.layer->find("inbound_nodes");
     if (!nodes || nodes->as_array().size() != 1) return;
-    Json::Object silent;
     for (const auto& [name, argument] : call.arguments.keywords)
       if (const Json* constant = std::get_if<Json>(&argument); constant && says_nothing(name, *constant))
-        silent.set(name, *constant);
-    if (!silent.empty()) layer.keras.set(kSilentArguments, std::move(silent));
+        layer.keras.silent_arguments.set(name, *constant);
   }
 
   using Key = std::tuple<std::string, std::int64_t, std::int64_t>;
   static Key key(const History& history) { return {history.layer, history.call, history.tensor}; }
 
+  const std::map<std::string, ActivationApart>& activations_;
   Architecture architecture_;
   Types types_;
   std::map<std::string, const Json*> input_layers_;
@@ -483,8 +493,9 @@ class Lifter {
 }  // namespace
 
 Architecture architecture_from_keras(const Json& model_config) {
-  const SplitConfiguration split = split_shared_uses(with_activations_apart(model_config));
-  Architecture result = Lifter().run(split.model);
+  ActivationsApart apart = with_activations_apart(model_config);
+  const SplitConfiguration split = split_shared_uses(std::move(apart.model));
+  Architecture result = Lifter(apart.activations).run(split.model);
   tie_pairs(split.pairs, result);
   return result;
 }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "facets/keras/marks.h"
 #include "h5bridge/error.h"
 
 namespace h5bridge {
@@ -82,7 +81,7 @@ Value Masks::made(Mask& mask, bool by_keras_3) {
   std::optional<Value>& known = is_implied ? mask.implied : mask.stated;
   if (known) return *known;
   const auto add = [&](Layer step, std::vector<Value> inputs) {
-    if (is_implied) step.keras.set(kImplied, true);
+    if (is_implied) step.keras.implied = true;
     return add_(std::move(step), mask.of, std::move(inputs));
   };
   Value value = mask.input;

@@ -8,7 +8,6 @@
 #include <variant>
 
 #include "facets/keras/fused_activation.h"
-#include "facets/keras/marks.h"
 #include "facets/registry.h"
 #include "h5bridge/error.h"
 #include "keras/activations.h"
@@ -51,7 +50,7 @@ Json nested_as(const Json& structure, const std::vector<std::pair<std::string, J
   return result;
 }
 
-Json nested(const std::vector<std::pair<std::string, Json>>& things, const Json* structure) {
+Json nested(const std::vector<std::pair<std::string, Json>>& things, const std::optional<Json>& structure) {
   std::size_t count = 0;
   if (!structure) return nested(things);
   Json result = nested_as(*structure, things, count);
@@ -64,7 +63,7 @@ Architecture without_implied(Architecture architecture) {
   std::set<std::string> implied;
   std::map<std::string, Value> casts;  // what stands in for each of them as an input
   for (const Node& node : architecture.nodes)
-    if (index.layer_of(node).keras.contains(kImplied)) {
+    if (index.layer_of(node).keras.implied) {
       implied.insert(node.name);
       casts.emplace(node.name, node.values().at(0));
     }
@@ -77,7 +76,7 @@ Architecture without_implied(Architecture architecture) {
       if (const auto cast = casts.find(input.node); cast != casts.end()) input = cast->second;
     node.arguments = node_of(node.name, layer, call).arguments;
   }
-  std::erase_if(architecture.layers, [](const Layer& layer) { return layer.keras.contains(kImplied); });
+  std::erase_if(architecture.layers, [](const Layer& layer) { return layer.keras.implied; });
   return architecture;
 }
 
@@ -155,10 +154,8 @@ class Planner {
   // Inputs and layers get their names before any helper layer does.
   void name_layers() {
     for (const Input& input : architecture_.inputs) input_names_[input.name] = unique(keras_name(input.name));
-    for (const Layer& layer : architecture_.layers) {
-      const Json* own = layer.keras.find("name");
-      layer_names_[layer.name] = unique(own ? own->as_string() : keras_name(layer.name));
-    }
+    for (const Layer& layer : architecture_.layers)
+      layer_names_[layer.name] = unique(layer.keras.name ? *layer.keras.name : keras_name(layer.name));
   }
 
   void add_input(const Input& input) {
@@ -181,20 +178,17 @@ class Planner {
   const KerasMapping& mapping_of(const Layer& layer, const std::vector<SymbolicShape>& inputs) const {
     const auto mappings = Registry::instance().keras_of(layer.type);
     if (mappings.empty()) throw Unsupported("there is no Keras layer for it");
-    if (const Json* class_name = layer.keras.find("class_name")) {
-      const Json* module = layer.keras.find("module");
-      const Json* variant = layer.keras.find(kVariant);
+    if (const KerasOrigin& said = layer.keras; said.class_name) {
       const auto is_that = [&](const KerasMapping& mapping) {
-        if (variant && variant->is_string()) return mapping.variant == variant->as_string();
-        return mapping.variant.empty() == !variant;
+        if (said.variant && !said.variant->empty()) return mapping.variant == *said.variant;
+        return mapping.variant.empty() == !said.variant;
       };
       const KerasMapping* same_class = nullptr;
       for (const KerasMapping* mapping : mappings) {
-        if (mapping->class_name != class_name->as_string() ||
-            mapping->module != (module ? module->as_string() : "keras.layers"))
+        if (mapping->class_name != *said.class_name || mapping->module != said.module.value_or("keras.layers"))
           continue;
         const bool is_the_one = is_that(*mapping);
-        const bool fits = layer.keras.contains(kUnfit) || mapping->fits(layer.attributes, inputs);
+        const bool fits = said.unfit || mapping->fits(layer.attributes, inputs);
         if ((is_the_one || !same_class) && fits) same_class = mapping;
         if (is_the_one && same_class) break;
       }
@@ -233,7 +227,7 @@ class Planner {
     const WeightRules rules = mapping.weights(layer.attributes, inputs);
     const auto perform = [&](KerasEmitter::Call emitted, const std::vector<KerasTensor>& known) {
       if (emitted.suffix.empty()) restore_spelling(mapping, layer, inputs, emitted.config);
-      if (dtype_ != DType::Float32 && !layer.keras.contains("dtype")) set_dtype(emitted.config);
+      if (dtype_ != DType::Float32 && !layer.keras.config.contains("dtype")) set_dtype(emitted.config);
       PlannedCall planned;
       for (const auto& argument : emitted.arguments) planned.arguments.push_back(resolved(argument, known));
       for (const auto& [name, argument] : emitted.keywords)
@@ -281,9 +275,7 @@ class Planner {
   }
 
   static void restore_silent_arguments(const Layer& layer, PlannedCall& call) {
-    const Json* silent = layer.keras.find(kSilentArguments);
-    if (!silent || !silent->is_object()) return;
-    for (const auto& [name, value] : silent->as_object())
+    for (const auto& [name, value] : layer.keras.silent_arguments)
       if (std::ranges::find(call.keywords, name, [](const auto& keyword) { return keyword.first; }) ==
           call.keywords.end())
         call.keywords.emplace_back(name, value);
@@ -345,10 +337,9 @@ class Planner {
                        bool has_weights) {
     const auto key = std::pair(layer.name, emitted.suffix);
     PlannedLayer planned{{}, emitted.module, emitted.class_name, emitted.config, {}};
-    if (const Json* host = layer.keras.find(kFusedInto); host && emitted.suffix.empty())
-      if (const auto name = layer_names_.find(host->as_string()); name != layer_names_.end())
-        planned.fused_into = name->second;
-    if (const Json* name = layer.keras.find(kFusedAs)) planned.fused_as = name->as_string();
+    if (const auto& host = layer.keras.fused_into; host && emitted.suffix.empty())
+      if (const auto name = layer_names_.find(*host); name != layer_names_.end()) planned.fused_into = name->second;
+    planned.fused_as = layer.keras.fused_as.value_or("");
     if (const auto known = made_.find(key); known != made_.end()) {
       PlannedLayer& first = layers_[known->second];
       Json::Object config = emitted.config;
@@ -492,8 +483,7 @@ class Planner {
 
   // A model that came as Sequential goes back as one, if it still is a chain of layers.
   bool is_sequential() const {
-    const Json* class_name = architecture_.keras.find("class_name");
-    if (!class_name || *class_name != Json("Sequential") || architecture_.inputs.size() != 1 ||
+    if (architecture_.keras.class_name != "Sequential" || architecture_.inputs.size() != 1 ||
         architecture_.outputs.size() != 1)
       return false;
     for (std::size_t i = 1; i < layers_.size(); ++i) {
@@ -506,12 +496,12 @@ class Planner {
   }
 
   void write_config() {
-    const Json* own_name = architecture_.keras.find("name");
+    const KerasModelOrigin& said = architecture_.keras;
     const std::string name =
-        own_name ? own_name->as_string() : keras_name(architecture_.name.empty() ? "model" : architecture_.name);
+        said.name ? *said.name : keras_name(architecture_.name.empty() ? "model" : architecture_.name);
     for (const Output& output : architecture_.outputs) plan_.output_names.push_back(values_.at(output.value).layer);
-    const Json* own_trainable = architecture_.keras.find("trainable");
-    const Json trainable = own_trainable ? *own_trainable : Json(true);
+    const Json* other = said.config.find("trainable");  // than a boolean
+    const Json trainable = said.trainable ? Json(*said.trainable) : other ? *other : Json(true);
     if (is_sequential()) {
       plan_.variable_prefix = name + "/";
       Json::Array layers;
@@ -521,7 +511,7 @@ class Planner {
                                       {"config", layer.config},
                                       {"registered_name", nullptr}});
       Json::Object config{{"name", name}, {"trainable", trainable}};
-      const Json* dtype = architecture_.keras.find("dtype");
+      const Json* dtype = said.config.find("dtype");
       config.set("dtype", dtype ? *dtype
                                 : Json(Json::Object{{"module", "keras"},
                                                     {"class_name", "DTypePolicy"},
@@ -539,13 +529,12 @@ class Planner {
     for (const Input& input : architecture_.inputs) inputs.emplace_back("", values_.at({input.name, 0}).history());
     for (const Output& output : architecture_.outputs)
       outputs.emplace_back(output.name, values_.at(output.value).history());
-    plan_.model_config = {
-        {"class_name", "Functional"},
-        {"config", Json::Object{{"name", name},
-                                {"trainable", trainable},
-                                {"layers", std::move(layers)},
-                                {"input_layers", nested(inputs, architecture_.keras.find("input_layers"))},
-                                {"output_layers", nested(outputs, architecture_.keras.find("output_layers"))}}}};
+    plan_.model_config = {{"class_name", "Functional"},
+                          {"config", Json::Object{{"name", name},
+                                                  {"trainable", trainable},
+                                                  {"layers", std::move(layers)},
+                                                  {"input_layers", nested(inputs, said.input_layers)},
+                                                  {"output_layers", nested(outputs, said.output_layers)}}}};
   }
 
   const Architecture architecture_;

@@ -10,8 +10,6 @@
 namespace h5bridge {
 namespace {
 
-constexpr const char* kSpelling = "spelling";  // the member of Layer::keras
-
 // What the layer itself is written as; null where it is written by others.
 const Json::Object* written_config(const RecordingEmitter& emitter, const KerasMapping& mapping) {
   const auto own = std::ranges::find_if(emitter.emitted(), [&](const KerasEmitter::Call& call) {
@@ -38,15 +36,14 @@ void keep_spelling(const KerasMapping& mapping, Layer& layer, const Json::Object
     const bool carried = key == "name" || key == "trainable" || key == "dtype" || mapping.carried.contains(key);
     if (said && !carried && !same_value(*said, value)) spelling.set(key, *said);
   }
-  if (!spelling.empty()) layer.keras.set(kSpelling, std::move(spelling));
+  layer.keras.spelling = std::move(spelling);
 }
 
 void restore_spelling(const KerasMapping& mapping, const Layer& layer, const std::vector<SymbolicShape>& inputs,
                       Json::Object& config) {
-  const Json* spelling = layer.keras.find(kSpelling);
-  if (!spelling || !spelling->is_object()) return;
+  if (layer.keras.spelling.empty()) return;
   Json::Object candidate = config;
-  for (const auto& [key, value] : spelling->as_object()) candidate.set(key, value);
+  for (const auto& [key, value] : layer.keras.spelling) candidate.set(key, value);
   try {
     const std::optional<Layer> meant = layer_from_config(mapping, candidate, inputs);
     const LayerType& type = Registry::instance().type_of(layer);

@@ -8,7 +8,7 @@
 
 namespace h5bridge {
 
-/// Notes in layer.keras which settings of `config`, which the layer was read from, would be written otherwise.
+/// Notes in layer.keras.spelling which settings of `config`, which the layer was read from, would be written otherwise.
 void keep_spelling(const KerasMapping& mapping, Layer& layer, const Json::Object& config,
                    const std::vector<SymbolicShape>& inputs, const std::vector<SymbolicShape>& outputs);
 

@@ -17,9 +17,9 @@ Names tensors_of(const Layer& layer) {
 }
 
 // What Keras says of a layer, but its name.
-Json::Object said_by_keras(const Layer& layer) {
-  Json::Object result = layer.keras;
-  result.erase("name");
+KerasOrigin said_by_keras(const Layer& layer) {
+  KerasOrigin result = layer.keras;
+  result.name.reset();
   return result;
 }
 
@@ -73,7 +73,7 @@ class Search {
   static bool are_alike(const Layer& a, const Layer& b) {
     const LayerType& type = Registry::instance().type_of(a);
     return a.type == b.type && attributes_to_json(type, a.attributes) == attributes_to_json(type, b.attributes) &&
-           Json(said_by_keras(a)) == Json(said_by_keras(b));
+           said_by_keras(a) == said_by_keras(b);
   }
 
   void stand(const Layer& layer, KerasTies::Stand stand, const Names& own, const Names& others) {

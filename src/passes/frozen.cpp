@@ -11,8 +11,6 @@
 namespace h5bridge {
 namespace {
 
-constexpr const char* kTrainable = "trainable";
-
 bool keeps_statistics(const Layer& layer) {
   return layer.attributes.contains("track_running_stats") && layer.attributes.boolean("track_running_stats");
 }
@@ -26,10 +24,7 @@ std::vector<std::string> parameter_names(const Layer& layer) {
   return names;
 }
 
-bool is_frozen_in_keras(const Layer& layer) {
-  const Json* trainable = layer.keras.find(kTrainable);
-  return trainable && *trainable == Json(false);
-}
+bool is_frozen_in_keras(const Layer& layer) { return layer.keras.trainable == false; }
 
 Architecture with_frozen_layers(Architecture architecture, const std::map<std::string, bool>& trainable,
                                 std::vector<std::string>& notes) {
@@ -48,7 +43,7 @@ Architecture with_frozen_layers(Architecture architecture, const std::map<std::s
                       ", too, which is frozen in PyTorch");
       continue;
     }
-    layer.keras.set(kTrainable, false);
+    layer.keras.trainable = false;
     if (keeps_statistics(layer))
       notes.push_back(describe(layer) +
                       ": frozen, it keeps to its running statistics in Keras's training, and follows the batch's in "

@@ -13,9 +13,6 @@
 namespace h5bridge {
 namespace {
 
-// Marks the permutes of this pass among what Keras says of layers: they vanish again, a Keras model's own do not.
-constexpr const char* kInserted = "inserted";
-
 // Thrown inside the pass: the flatten node `name` must keep its order, because a consumer cannot take another one.
 struct OrderNeeded {
   std::string name;
@@ -152,7 +149,8 @@ class LayoutPass {
       return index_.find_layer(candidate) || index_.find_node(candidate) || index_.find_input(candidate) ||
              permute_names_.contains(candidate);
     });
-    Layer permute{.name = name, .type = "permute", .attributes = {}, .keras = {{kInserted, true}}};
+    // It vanishes again; a Keras model's own do not.
+    Layer permute{.name = name, .type = "permute", .attributes = {}, .keras = {.inserted = true}};
     permute.attributes.set("dims", dims);
     result_.architecture.layers.push_back(std::move(permute));
     result_.architecture.nodes.push_back({name, name, {stored.value}});
@@ -194,7 +192,7 @@ class LayoutPass {
   struct ChangedLayer {
     std::string type;
     Attributes attributes;
-    Json::Object keras;
+    KerasOrigin keras;
     std::vector<Reorder> reorders;
     bool operator==(const ChangedLayer&) const = default;
   };
@@ -251,10 +249,8 @@ class NodeCall final : public LayoutCall {
   bool wants_channels_last() const override { return pass_.channels_last_; }
   bool wants_keras() const override { return pass_.keras_; }
   bool activation_works_along_axis() const override { return works_along_axis(layer_.attributes.text("activation")); }
-  bool is_keras_own() const override {
-    return pass_.source_.keras.contains("class_name") && !layer_.keras.contains(kInserted);
-  }
-  Json::Object& keras() override { return keras_; }
+  bool is_keras_own() const override { return pass_.source_.keras.class_name && !layer_.keras.inserted; }
+  KerasOrigin& keras() override { return keras_; }
   void set_output(std::size_t i, Arrangement arrangement) override { outputs_.at(i) = std::move(arrangement); }
 
   void commit() {
@@ -322,7 +318,7 @@ class NodeCall final : public LayoutCall {
   const PlainCall call_;
   std::string type_;
   Attributes attributes_;
-  Json::Object keras_;
+  KerasOrigin keras_;
   std::vector<LayoutPass::Stored> inputs_;
   std::vector<Arrangement> wanted_;
   std::vector<Arrangement> outputs_;
@@ -340,8 +336,7 @@ void LayoutPass::visit(const Node& node) {
 // A Keras model whose layers do not all have the data format of the model (a BatchNormalization over axis 1): Keras
 // itself has it so, and it is to stay so.
 bool is_mixed(const Architecture& architecture, DataFormat own) {
-  const Json* stated = architecture.keras.find("data_format");
-  if (!stated || *stated != Json(own == DataFormat::ChannelsLast ? "channels_last" : "channels_first")) return false;
+  if (architecture.keras.data_format != own) return false;
   return differs_from(architecture,
                       own == DataFormat::ChannelsLast ? DataFormat::ChannelsFirst : DataFormat::ChannelsLast);
 }
@@ -354,7 +349,7 @@ bool needs_change(const Architecture& architecture, DataFormat wanted, Framework
            if (!layer.attributes.contains("channels_last_order")) return false;
            return layer.attributes.boolean("channels_last_order")
                       ? framework == Framework::Torch
-                      : framework == Framework::Keras && layer.keras.contains("data_format");
+                      : framework == Framework::Keras && layer.keras.folded_format;
          });
 }
 

@@ -34,7 +34,8 @@ std::string mixed_policy(const Json& settings) {
 std::vector<std::string> mixed_precision_left_out(const Architecture& architecture) {
   std::map<std::string, std::vector<std::string>> layers;
   for (const Layer& layer : architecture.layers)
-    if (const std::string policy = mixed_policy(layer.keras); !policy.empty()) layers[policy].push_back(layer.name);
+    if (const std::string policy = mixed_policy(layer.keras.config); !policy.empty())
+      layers[policy].push_back(layer.name);
   std::vector<std::string> notes;
   for (const auto& [policy, names] : layers) {
     const bool is_one = names.size() == 1;

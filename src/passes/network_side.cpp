@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "facets/keras/fused_activation.h"
-#include "facets/keras/marks.h"
 #include "facets/registry.h"
 
 namespace h5bridge {
@@ -13,9 +12,7 @@ constexpr const char* kActivation = "activation";
 constexpr const char* kActivationAxis = "activation_axis";
 
 // Casts of integers and masks that Keras makes by itself are nothing that either network says.
-bool does_nothing(const Layer& layer) {
-  return Registry::instance().type_of(layer).is_identity || layer.keras.contains(kImplied);
-}
+bool does_nothing(const Layer& layer) { return Registry::instance().type_of(layer).is_identity || layer.keras.implied; }
 
 }  // namespace
 

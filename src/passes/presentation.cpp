@@ -4,6 +4,7 @@
 #include <set>
 
 #include "h5bridge/error.h"
+#include "model/quoted.h"
 #include "passes/types.h"
 
 namespace h5bridge {
@@ -21,18 +22,16 @@ std::string repeated_name(const std::string& name, std::set<std::string>& taken)
               .first;
 }
 
-Json axes_between(const std::vector<std::int64_t>& from, const std::vector<std::int64_t>& to) {
-  Json::Array result;
+std::vector<std::int64_t> axes_between(const std::vector<std::int64_t>& from, const std::vector<std::int64_t>& to) {
+  std::vector<std::int64_t> result;
   for (const std::int64_t axis : to) result.push_back(std::ranges::find(from, axis) - from.begin());
   return result;
 }
 
-std::vector<std::int64_t> recorded_axes(const Json& json, std::size_t rank) {
-  std::vector<std::int64_t> axes;
-  for (const Json& axis : json.as_array()) axes.push_back(axis.as_integer());
-  if (!std::ranges::is_permutation(axes, Arrangement::original(rank).axes))
+const std::vector<std::int64_t>& recorded_axes(const KerasPorts::Port& port, std::size_t rank) {
+  if (!std::ranges::is_permutation(port.axes, Arrangement::original(rank).axes))
     throw MalformedFile("its axes are no permutation of " + std::to_string(rank) + " axes");
-  return axes;
+  return port.axes;
 }
 
 // A dict's keys, else what the framework that the model came from calls them, however they are laid out.
@@ -50,44 +49,44 @@ std::vector<std::string> output_names(const Model& model) {
 Types types_of(const Model& model) { return infer_types(*model.architecture, common_float(model.weights)); }
 
 // What was recorded when the model left Keras.
-Presentation recorded_presentation(const Model& model, const Json& record) {
+Presentation recorded_presentation(const Model& model, const KerasPorts& record) {
   const Architecture& architecture = *model.architecture;
   const Types types = types_of(model);
   Presentation result;
   for (const Input& input : architecture.inputs) {
-    const auto axes = recorded_axes(record.at("inputs").at(input.name), input.shape.size());
+    const auto port = std::ranges::find(record.inputs, input.name, &KerasPorts::Port::name);
+    if (port == record.inputs.end()) throw MalformedFile("has no input \"" + shortened(input.name) + '"');
+    const auto& axes = recorded_axes(*port, input.shape.size());
     result.inputs.push_back({input.name, permuted(input.shape, axes), input.dtype, axes});
   }
-  const Json::Array& outputs = record.at("outputs").as_array();
+  const std::vector<KerasPorts::Port>& outputs = record.outputs;
   if (outputs.size() != architecture.outputs.size())
     throw MalformedFile("has " + std::to_string(outputs.size()) + " outputs, expected " +
                         std::to_string(architecture.outputs.size()));
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const TensorType& type = types.of(architecture.outputs[i].value);
-    const auto axes = recorded_axes(outputs[i].at("axes"), type.shape.size());
-    result.outputs.push_back({outputs[i].at("name").as_string(), permuted(type.shape, axes), type.dtype, axes});
+    const auto& axes = recorded_axes(outputs[i], type.shape.size());
+    result.outputs.push_back({outputs[i].name, permuted(type.shape, axes), type.dtype, axes});
   }
   return result;
 }
 
 }  // namespace
 
-Json::Object presentation_record(const Presentation& keras, const LayoutChange& change) {
-  Json::Object inputs;
+KerasPorts presentation_record(const Presentation& keras, const LayoutChange& change) {
+  KerasPorts record;
   for (const Presentation::Port& port : keras.inputs)
-    inputs.set(port.name, axes_between(change.inputs.at(port.name), port.axes));
-  Json::Array outputs;
+    record.inputs.push_back({port.name, axes_between(change.inputs.at(port.name), port.axes)});
   for (std::size_t i = 0; i < keras.outputs.size(); ++i)
-    outputs.push_back(Json::Object{{"name", keras.outputs[i].name},
-                                   {"axes", axes_between(change.outputs.at(i), keras.outputs[i].axes)}});
-  return {{"inputs", std::move(inputs)}, {"outputs", std::move(outputs)}};
+    record.outputs.push_back({keras.outputs[i].name, axes_between(change.outputs.at(i), keras.outputs[i].axes)});
+  return record;
 }
 
 Presentation presentation_of(const Model& model, Framework framework) {
   if (!model.architecture) throw UsageError("the model has no architecture");
   const Architecture& architecture = *model.architecture;
   const bool keras = framework == Framework::Keras;
-  if (const Json* record = architecture.keras.find(kPresented); record && keras)
+  if (const std::optional<KerasPorts>& record = architecture.keras.presented; record && keras)
     return in_file("\"presented\" of the architecture", [&] {
       Presentation result = recorded_presentation(model, *record);
       if (model.framework == Framework::Keras) return result;
@@ -114,9 +113,8 @@ Presentation presentation_of(const Model& model, Framework framework) {
 Presentation presentation_of(const Model& model) { return presentation_of(model, model.framework); }
 
 DataFormat presented_format(const Architecture& architecture, Framework framework) {
-  const Json* own = architecture.keras.find("data_format");
-  const bool first = framework == Framework::Torch || (own && *own == Json("channels_first"));
-  return first ? DataFormat::ChannelsFirst : DataFormat::ChannelsLast;
+  if (framework == Framework::Torch) return DataFormat::ChannelsFirst;
+  return architecture.keras.data_format.value_or(DataFormat::ChannelsLast);
 }
 
 }  // namespace h5bridge

@@ -24,18 +24,13 @@ struct Presentation {
 };
 
 /// The inputs and outputs of `model` as `framework` has them; by default the framework that the model came from.
-/// Throws UsageError if the model has no architecture, MalformedFile for a kPresented that does not fit it.
+/// Throws UsageError if the model has no architecture, MalformedFile for a KerasModelOrigin::presented that does not
+/// fit it.
 Presentation presentation_of(const Model& model, Framework framework);
 Presentation presentation_of(const Model& model);
 
-/// Marks, among what Keras says of a model that PyTorch has now, how Keras has its inputs and outputs:
-/// {"inputs": {name: axes}, "outputs": [{"name", "axes"}, ...]}, where Keras's is the architecture's permuted by the
-/// axes. It is there where the layout pass, which sees PyTorch's graph alone, cannot tell what the way from Keras
-/// moved.
-inline constexpr const char* kPresented = "presented";
-
-/// What is to be marked: `keras` is how Keras has the model, `change` what took it to PyTorch.
-Json::Object presentation_record(const Presentation& keras, const LayoutChange& change);
+/// What is to be KerasModelOrigin::presented: `keras` is how Keras has the model, `change` what took it to PyTorch.
+KerasPorts presentation_record(const Presentation& keras, const LayoutChange& change);
 
 /// The data format in which a framework has the model: PyTorch channels_first, Keras the one that the model's Keras
 /// origin states, otherwise channels_last.

@@ -27,7 +27,7 @@ bool is_unused(const Model& model, const std::string& name) {
 }  // namespace
 
 bool is_registration_known(const Architecture& architecture) {
-  return !architecture.state_dict.empty() || architecture.keras.contains("class_name");
+  return !architecture.state_dict.empty() || architecture.keras.class_name;
 }
 
 Registration::Registration(const Model& model) {

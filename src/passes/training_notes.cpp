@@ -41,7 +41,7 @@ void collect(const Json::Object& config, const std::string& prefix, std::map<std
 
 std::map<std::string, Json> regularisation_of(const Layer& layer) {
   std::map<std::string, Json> found;
-  collect(layer.keras, "", found);
+  collect(layer.keras.config, "", found);
   return found;
 }
 

@@ -27,10 +27,9 @@ void set_trained(Model& model, const std::map<std::string, bool>& requires_grad)
   for (const auto& [name, trained] : requires_grad)
     if (!trained && std::ranges::find(frozen, name) == frozen.end()) frozen.push_back(name);
   for (Layer& layer : model.architecture->layers) {
-    const Json* said = layer.keras.find("trainable");
     const auto is_trained = [&](const std::string& name) { return requires_grad.at(name); };
-    if (said && *said == Json(false) && std::ranges::any_of(parameter_names(layer), is_trained))
-      layer.keras.set("trainable", true);
+    if (layer.keras.trainable == false && std::ranges::any_of(parameter_names(layer), is_trained))
+      layer.keras.trainable = true;
   }
 }
 

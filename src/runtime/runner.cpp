@@ -42,7 +42,7 @@ class TorchRunner : public Runner {
       : device_(parse_device(options.device)),
         module_(to_module(model, device_, {.layout = options.layout})),
         presentation_(presentation_of(model, options.layout.value_or(model.framework))),
-        framework_(model.architecture->keras.contains("class_name") ? Framework::Keras : model.framework),
+        framework_(model.architecture->keras.class_name ? Framework::Keras : model.framework),
         batch_size_(options.batch_size) {
     module_->eval();
     presentation_.inputs = in_dtype(std::move(presentation_.inputs), parameter_dtype(*module_));

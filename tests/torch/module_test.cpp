@@ -123,7 +123,7 @@ TEST_CASE("trainable says which parameters take a gradient") {
 TEST_CASE("capture says of every parameter whether it is trained") {
   Model model = small_model();
   model.trainable = {{"fc.weight", false}, {"fc.bias", false}};
-  model.architecture->find_layer("fc")->keras.set("trainable", false);
+  model.architecture->find_layer("fc")->keras.trainable = false;
   const auto module = to_module(model);
   module->named_parameters()["fc.weight"].requires_grad_(true);
   module->named_parameters()["layer1.0.conv1.bias"].requires_grad_(false);
@@ -136,7 +136,7 @@ TEST_CASE("capture says of every parameter whether it is trained") {
                                                           {"fc.bias", false}});
   CHECK(std::set<std::string>(captured.architecture->frozen.begin(), captured.architecture->frozen.end()) ==
         std::set<std::string>{"layer1.0.conv1.bias", "fc.bias"});
-  CHECK(*captured.architecture->find_layer("fc")->keras.find("trainable") == Json(true));
+  CHECK(captured.architecture->find_layer("fc")->keras.trainable == true);
   // And the next module has it from there.
   Model exported = captured;
   exported.trainable.clear();

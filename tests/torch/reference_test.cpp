@@ -110,7 +110,7 @@ TEST_CASE("batch normalisation uses running statistics in evaluation and the bat
 
 TEST_CASE("Keras's frozen batch normalisation keeps its statistics in training") {
   Model model = one_layer("BatchNorm1d", {{"num_features", 3}}, {3});
-  model.architecture->layers[0].keras.set("trainable", false);
+  model.architecture->layers[0].keras.trainable = false;
   const Tensor x = random({4, 3});
   CHECK(same_bits(to_module(model)->forward(x), run(model, x)));
   CHECK(same_bits(to_module(model)->named_buffers()["layer.running_mean"], weight(model, "running_mean")));

@@ -10,7 +10,7 @@ namespace h5bridge::testing {
 namespace {
 
 Architecture of_keras(Architecture architecture) {
-  architecture.keras.set("class_name", "Functional");
+  architecture.keras.class_name = "Functional";
   return architecture;
 }
 

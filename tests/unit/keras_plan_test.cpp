@@ -269,8 +269,8 @@ TEST_CASE("a Sequential model comes back as one") {
   CHECK(architecture.name == "seq");
   CHECK(architecture.layers.at(0).attributes.integer("in_features") == 4);
   CHECK(architecture.layers[0].attributes.text("activation") == "relu");
-  CHECK(architecture.layers[0].keras.at("trainable") == Json(false));
-  CHECK(architecture.layers[0].keras.at("kernel_initializer").at("class_name") == Json("HeNormal"));
+  CHECK(architecture.layers[0].keras.trainable == false);
+  CHECK(architecture.layers[0].keras.config.at("kernel_initializer").at("class_name") == Json("HeNormal"));
   const KerasPlan plan = plan_keras(architecture);
   CHECK(plan.variable_prefix == "seq/");
   CHECK(Json(plan.model_config).dump(1) == config.dump(1));

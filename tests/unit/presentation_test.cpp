@@ -28,7 +28,7 @@ Architecture over_rows() {
                            .output("rows")
                            .output("relu")
                            .build();
-  keras.keras = {{"class_name", "Functional"}, {"data_format", "channels_last"}};
+  keras.keras = {.class_name = "Functional", .data_format = DataFormat::ChannelsLast};
   return keras;
 }
 
@@ -103,19 +103,19 @@ TEST_CASE("the record of Keras's outputs keeps their element types") {
 
 TEST_CASE("a record of Keras's inputs and outputs that does not fit the architecture is malformed") {
   Architecture torch = architecture_for_torch(over_rows());
-  const auto with = [&](Json outputs) {
-    torch.keras.find(kPresented)->as_object().set("outputs", std::move(outputs));
+  const auto with = [&](std::vector<KerasPorts::Port> outputs) {
+    torch.keras.presented.value().outputs = std::move(outputs);
     return model_of(torch);
   };
-  const auto output = [](Json axes) { return Json::Object{{"name", "y"}, {"axes", std::move(axes)}}; };
-  const Json::Object good = output(Json::Array{0, 1, 2, 3});
-  CHECK_NOTHROW(presentation_of(with(Json::Array{good, good}), Framework::Keras));
-  CHECK_THROWS_AS(presentation_of(with(Json::Array{good}), Framework::Keras), MalformedFile);
-  CHECK_THROWS_AS(presentation_of(with(Json::Array{good, output(Json::Array{0, 1, 2, 2})}), Framework::Keras),
-                  MalformedFile);
-  CHECK_THROWS_AS(presentation_of(with(Json::Array{good, output(Json::Array{0, 1, 2, 4})}), Framework::Keras),
-                  MalformedFile);
-  CHECK_THROWS_AS(presentation_of(with(nullptr), Framework::Keras), MalformedFile);
+  const KerasPorts::Port good{"y", {0, 1, 2, 3}};
+  CHECK_NOTHROW(presentation_of(with({good, good}), Framework::Keras));
+  CHECK_THROWS_AS(presentation_of(with({good}), Framework::Keras), MalformedFile);
+  CHECK_THROWS_AS(presentation_of(with({good, {"y", {0, 1, 2, 2}}}), Framework::Keras), MalformedFile);
+  CHECK_THROWS_AS(presentation_of(with({good, {"y", {0, 1, 2, 4}}}), Framework::Keras), MalformedFile);
+  CHECK_THROWS_AS(presentation_of(with({}), Framework::Keras), MalformedFile);
+  Model without_input = with({good, good});
+  without_input.architecture->keras.presented->inputs.clear();
+  CHECK_THROWS_WITH(presentation_of(without_input, Framework::Keras), Catch::Matchers::Contains("has no input \"x\""));
 }
 
 }  // namespace h5bridge::testing

@@ -5,6 +5,7 @@
 
 #include "facets/registry.h"
 #include "h5bridge/error.h"
+#include "model/keras_origin.h"
 #include "model/quoted.h"
 
 namespace h5bridge {
@@ -201,8 +202,9 @@ Json::Object carried_for(const std::vector<std::pair<std::string, std::string>>&
 }
 
 Json::Object config_of(const KerasMapping& mapping, const Layer& layer) {
+  const Json::Object said = keras_origin_to_json(layer.keras);
   const auto carried = [&](const std::string& key, const Json& standard) {
-    const Json* kept = layer.keras.find(key);
+    const Json* kept = said.find(key);
     return kept ? *kept : standard;
   };
   Json::Object config{{"name", layer.name}};
@@ -265,15 +267,17 @@ std::optional<Layer> layer_from_config(const KerasMapping& mapping, const Json::
     }
     rest.erase(row.keras);
   }
+  Json::Object kept;
   const auto keep = [&](const Json::Object& standards) {
     for (const auto& [key, standard] : standards) {
       const Json* given = rest.find(key);
-      if (given && !same_setting(*given, standard)) layer.keras.set(key, *given);
+      if (given && !same_setting(*given, standard)) kept.set(key, *given);
       rest.erase(key);
     }
   };
   keep(common_config());
   keep(mapping.carried);
+  layer.keras = keras_origin_from_json(kept);
   for (const auto& [key, value] : rest) {
     if (value.is_null()) continue;
     if (mapping.is_operation()) return std::nullopt;  // another mapping may know it

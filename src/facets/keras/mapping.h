@@ -151,7 +151,8 @@ struct KerasMapping {
   std::vector<Correspondence> attributes = {};
   /// Configuration fixed by the mapping: what is written, and what must be there for the mapping to apply.
   Json::Object fixed = {};
-  /// Keys that say nothing of the computation, with what Keras's constructor has for them; carried in Layer::keras.
+  /// Keys that say nothing of the computation, with what Keras's constructor has for them; carried in
+  /// Layer::keras.config.
   Json::Object carried = {};
   /// Fills in the attributes that Keras derives from its input (in_features). Throws MalformedFile.
   std::function<void(Attributes&, const std::vector<SymbolicShape>&)> derive = [](Attributes&,

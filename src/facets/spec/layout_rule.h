@@ -68,7 +68,7 @@ class LayoutCall {
   /// Whether the function that the attribute `activation` names works along an axis (softmax).
   virtual bool activation_works_along_axis() const = 0;
   /// What Keras says of the layer beyond its attributes.
-  virtual Json::Object& keras() = 0;
+  virtual KerasOrigin& keras() = 0;
   /// How output `i` is arranged; left unsaid, in the original way.
   virtual void set_output(std::size_t i, Arrangement arrangement) = 0;
 };

@@ -40,7 +40,7 @@ std::vector<AttributeSpec> attributes(std::vector<AttributeSpec> more) {
 
 // Keras's index 0 may stand for no word at all.
 std::vector<Layer> steps_of_mask(const Layer& layer) {
-  const Json* mask_zero = layer.keras.find("mask_zero");
+  const Json* mask_zero = layer.keras.config.find("mask_zero");
   if (!mask_zero || *mask_zero != Json(true)) return {};
   return {masking::unequal(std::int64_t{0})};
 }

@@ -52,10 +52,7 @@ std::shared_ptr<Implementation> make_module(const Attributes& a) {
 }
 
 // Keras's frozen batch normalisation keeps to its running statistics in training, too.
-bool is_frozen(const Layer& layer) {
-  const Json* trainable = layer.keras.find("trainable");
-  return trainable && trainable->is_bool() && !trainable->as_bool();
-}
+bool is_frozen(const Layer& layer) { return layer.keras.trainable == false; }
 
 template <typename Implementation>
 TorchInstance build(const Layer& layer) {

@@ -8,6 +8,7 @@
 #include "layers/recurrent/keras_projection.h"
 #include "layers/recurrent/keras_writer.h"
 #include "layers/recurrent/kinds.h"
+#include "model/keras_origin.h"
 
 namespace h5bridge::recurrent {
 namespace {
@@ -236,9 +237,9 @@ KerasMapping of_cells(const Kind& kind) {
 }
 
 Json::Object kept_of(const Layer& layer, const Json::Object& config) {
-  Json::Object kept{{"name", config.at("name")}};
-  for (const auto& [key, value] : layer.keras) kept.set(key, value);
-  return kept;
+  KerasOrigin kept = layer.keras;
+  kept.name = config.at("name").as_string();
+  return keras_origin_to_json(kept);
 }
 
 Layer lift_direction(const KerasMapping& inner, const Json& described, const Shapes& inputs) {

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "h5bridge/error.h"
+#include "model/keras_origin.h"
 
 namespace h5bridge::recurrent {
 namespace {
@@ -35,7 +36,7 @@ Json taken(const Kind& kind, const Json& cell, std::size_t index, Attributes& at
     throw Unsupported("it stacks a " + class_name + " on a " + mapping.class_name +
                       ", which PyTorch has no module for");
   const Json::Object& config = cell.at("config").as_object();
-  const Layer read = layer_from_config(mapping, config, {}).value();
+  Layer read = layer_from_config(mapping, config, {}).value();
   for (const Correspondence& row : mapping.attributes) {
     const AttributeValue& value = read.attributes.at(row.attribute);
     if (index == 0)
@@ -43,16 +44,16 @@ Json taken(const Kind& kind, const Json& cell, std::size_t index, Attributes& at
     else if (!(value == attributes.at(row.attribute)))
       throw Unsupported("its stacked cells differ in \"" + row.keras + "\", which PyTorch has no module for");
   }
-  Json::Object kept{{"name", config.at("name")}};
-  for (const auto& [key, value] : read.keras) kept.set(key, value);
-  return Json::Object{{"class_name", class_name}, {"config", std::move(kept)}};
+  read.keras.name = config.at("name").as_string();
+  return Json::Object{{"class_name", class_name}, {"config", keras_origin_to_json(read.keras)}};
 }
 
 Json whole(const Kind& kind, const Attributes& attributes, std::size_t index, const Json* kept) {
   const std::string name = kind.keras_cell + (index == 0 ? "" : "_" + std::to_string(index));
   const Json::Object own = kept ? kept->at("config").as_object() : Json::Object{{"name", name}};
   const KerasMapping mapping = cell_mapping(kind);
-  return object(mapping.class_name, config_of(mapping, Layer{own.at("name").as_string(), kind.type, attributes, own}));
+  return object(mapping.class_name, config_of(mapping, Layer{own.at("name").as_string(), kind.type, attributes,
+                                                             keras_origin_from_json(own)}));
 }
 
 }  // namespace
@@ -111,8 +112,9 @@ Json whole_cells(const Kind& kind, const Attributes& attributes, const Json& kep
   for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i)
     all.push_back(whole(kind, attributes, i, cells && i < cells->as_array().size() ? &cells->as_array()[i] : nullptr));
   // No rows: what every layer has.
-  Json::Object config = config_of({.type = kind.type, .class_name = kStack},
-                                  Layer{own.at("name").as_string(), kind.type, attributes, own});
+  Json::Object config =
+      config_of({.type = kind.type, .class_name = kStack},
+                Layer{own.at("name").as_string(), kind.type, attributes, keras_origin_from_json(own)});
   config.set("cells", std::move(all));
   return object(kStack, std::move(config));
 }

@@ -6,6 +6,7 @@
 #include "h5bridge/error.h"
 #include "layers/recurrent/keras_cells.h"
 #include "layers/recurrent/keras_projection.h"
+#include "model/keras_origin.h"
 
 namespace h5bridge::recurrent {
 namespace {
@@ -98,7 +99,8 @@ Json::Object KerasWriter::bidirectional_config(const Attributes& attributes) con
   Attributes own = attributes;
   for (const char* member : {"layer", "backward_layer"}) {
     const Json::Object& kept = config_.at(member).as_object();
-    Json::Object inner = config_of(inner_, Layer{kept.at("name").as_string(), kind_.type, own, kept});
+    Json::Object inner =
+        config_of(inner_, Layer{kept.at("name").as_string(), kind_.type, own, keras_origin_from_json(kept)});
     inner.set("zero_output_for_mask", own.boolean("return_sequences"));  // as Bidirectional sets it
     write_cells(inner);
     config.set(member, Json::Object{{"module", "keras.layers"},

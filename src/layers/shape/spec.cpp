@@ -15,14 +15,11 @@ std::int64_t end_of(const Attributes& a, std::size_t rank) {
   return resolve_axis(a.integer("end_dim"), static_cast<std::int64_t>(rank));
 }
 
-// What a folded flatten had, so that Keras gets it back.
-constexpr const char* kFoldedFormat = "data_format";
-
 // Whether the flatten moves the channels to the end in the new model: only Keras's does.
 bool stays_channels_first(LayoutCall& call) {
   const bool now = call.attributes().boolean("channels_last_order");
   if (call.wants_channels_last()) return now && call.input(0).is_original();
-  return call.wants_keras() && (now || call.keras().contains(kFoldedFormat));
+  return call.wants_keras() && (now || call.keras().folded_format);
 }
 
 void become_reshape(LayoutCall& call, const SymbolicShape& stored) {
@@ -54,8 +51,8 @@ void flatten_layout(LayoutCall& call) {
   for (std::size_t j = 1; j < rank; ++j) order.extents.push_back((*extents)[moved.axes[j] - 1]);
   for (std::size_t k = 1; k < rank; ++k) order.order.push_back(moved.stored_axis(input.axes[will_be.axes[k]]) - 1);
   call.attributes().set("channels_last_order", will_move);
-  if (moves_channels) call.keras().set(kFoldedFormat, "channels_first");
-  if (will_move) call.keras().erase(kFoldedFormat);
+  if (moves_channels) call.keras().folded_format = DataFormat::ChannelsFirst;
+  if (will_move) call.keras().folded_format.reset();
 
   // Axes of size 1 do not count: a global pooling's output is in no other order.
   std::vector<std::int64_t> significant;
