@@ -16,8 +16,10 @@ between modules, functions and methods of tensors are recorded under PyTorch's n
 from __future__ import annotations
 
 import argparse
+import base64
 import builtins
 import contextlib
+import ctypes
 import functools
 import importlib
 import importlib.util
@@ -45,7 +47,7 @@ from torch.nn.utils import parametrize
 from torch.overrides import TorchFunctionMode
 
 VERSION = 1
-MOST_CONSTANTS = 65536  # elements of a constant tensor
+MOST_NUMBERS = 65536  # elements of a constant tensor that stand in the JSON as a list
 FACTORS = (2, 4, 8, 16, 32, 64)  # that a size may have to be a multiple of
 
 
@@ -901,17 +903,19 @@ class Recorder(TorchFunctionMode):
         self.track(tensor, Value(entry))
         return Value(entry)
 
-    def _elements(self, tensor: Tensor, what: str) -> list[int | float]:
+    def _elements(self, tensor: Tensor, what: str) -> list[int | float] | dict[str, str]:
+        """A list of numbers, or bytes where there are many, or integers that JSON's readers would round."""
         what += f" of shape {tuple(tensor.shape)} and dtype {self.json(tensor.dtype)}"
         if isinstance(tensor, FakeTensor) or tensor.dtype not in (torch.float32, torch.float64, torch.int32, torch.int64, torch.bool):
             raise ValueError(what)
-        if tensor.numel() > MOST_CONSTANTS:
-            raise ValueError(f"{what}, which is too large for a description; register it as a floating-point buffer")
         with unset_fake_temporarily(), torch._C.DisableTorchFunction():  # also where a module takes it, outside of any function
-            elements = (tensor.int() if tensor.dtype == torch.bool else tensor).detach().flatten().tolist()
-        if any(isinstance(element, int) and abs(element) > 2**53 for element in elements):
-            raise ValueError(f"{what}, with integers that JSON cannot hold")
-        return elements
+            tensor = tensor.detach().cpu().contiguous().flatten()
+            if tensor.numel() <= MOST_NUMBERS:
+                elements = (tensor.int() if tensor.dtype == torch.bool else tensor).tolist()
+                if all(abs(element) < 2**53 for element in elements if isinstance(element, int)):
+                    return elements
+            data = ctypes.string_at(tensor.data_ptr(), tensor.nbytes)  # as tensor.numpy().tobytes(), which needs NumPy
+        return {"dtype": self.json(tensor.dtype), "base64": base64.b64encode(data).decode()}
 
     def _mark_changed(self, tensor: Tensor) -> None:
         storage = tensor.untyped_storage()._cdata

@@ -1,7 +1,6 @@
 #include "convert/schema.h"
 
 #include "facets/spec/attributes/schema_parts.h"
-#include "h5bridge/dtype.h"
 
 namespace h5bridge {
 namespace {
@@ -84,16 +83,13 @@ Json entry_schema(const std::vector<const LayerType*>& types) {
 }
 
 Json input_schema() {
-  Array dtypes;
-  for (int dtype = 0; dtype <= static_cast<int>(DType::Complex128); ++dtype)
-    dtypes.push_back(name_of(static_cast<DType>(dtype)));
   return Object{
       {"type", "object"},
       {"properties",
        Object{
            {"name", reference("name")},
            {"shape", described(array_of(reference("size")), "With the batch axis.")},
-           {"dtype", Object{{"enum", std::move(dtypes)}, {"default", "float32"}}},
+           {"dtype", Object{{"enum", schema::dtypes()}, {"default", "float32"}}},
        }},
       {"required", Array{"name", "shape"}},
       {"additionalProperties", false},

@@ -15,12 +15,13 @@
 #include "h5bridge/json.h"
 #include "h5bridge/keras_origin.h"
 #include "h5bridge/size.h"
+#include "h5bridge/tensor.h"
 
 namespace h5bridge {
 
 /// None, or a value of one of the kinds that an attribute can have.
 using AttributeValue = std::variant<std::monostate, bool, std::int64_t, double, std::string, std::vector<std::int64_t>,
-                                    std::vector<double>, SymbolicShape>;
+                                    std::vector<double>, SymbolicShape, Tensor>;
 
 /// The settings of a layer (docs/layers.md lists them). load() gives all that its type declares; of an architecture
 /// that was made or changed in C++, save(), in_torch_layout() and to_module() check them, and take what is not set at
@@ -41,6 +42,7 @@ class Attributes {
   }
   const std::vector<double>& numbers(std::string_view name) const { return get<std::vector<double>>(name); }
   const SymbolicShape& sizes(std::string_view name) const { return get<SymbolicShape>(name); }
+  const Tensor& tensor(std::string_view name) const { return get<Tensor>(name); }
 
   auto begin() const { return values_.begin(); }
   auto end() const { return values_.end(); }

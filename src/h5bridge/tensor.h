@@ -86,6 +86,7 @@ Tensor concatenate(std::span<const Tensor> tensors, std::int64_t axis);
 
 /// Equal dtype, shape and bytes (so NaN equals itself, and 0.0 is not -0.0).
 bool bit_equal(const Tensor& a, const Tensor& b);
+inline bool operator==(const Tensor& a, const Tensor& b) { return bit_equal(a, b); }
 
 /// The elements converted to another dtype, rounded to nearest, ties to even; throws Unsupported for pairs without a
 /// conversion.

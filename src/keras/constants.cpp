@@ -20,6 +20,21 @@ void collect(const Json& value, std::size_t axis, Shape& shape, Json::Array& ele
   for (const Json& element : value.as_array()) collect(element, axis + 1, shape, elements);
 }
 
+// Lists of Keras's have numbers as its NumPy has them, each exactly.
+Tensor tensor_from(const Json::Array& elements, DType dtype, const Shape& shape) {
+  const auto all = [&](auto read) {
+    std::vector<decltype(read(elements[0]))> result;
+    for (const Json& element : elements) result.push_back(read(element));
+    return result;
+  };
+  const auto truth = [](const Json& json) { return json.is_bool() ? json.as_bool() : json.as_integer() != 0; };
+  if (dtype == DType::Bool)
+    return tensor_of(dtype, shape, all([&](const Json& json) { return static_cast<std::uint8_t>(truth(json)); }));
+  if (is_floating_point(dtype))
+    return cast(tensor_of(DType::Float64, shape, all([](const Json& json) { return json.as_float(); })), dtype);
+  return cast(tensor_of(DType::Int64, shape, all([](const Json& json) { return json.as_integer(); })), dtype);
+}
+
 }  // namespace
 
 std::optional<Layer> array_layer(const Json& constant) {
@@ -36,12 +51,14 @@ std::optional<Layer> array_layer(const Json& constant) {
   Shape shape;
   Json::Array elements;
   collect(config.at("value"), 0, shape, elements);
-  return Layer{
-      {},
-      type.name,
-      attributes_from_json(type, {{"data", std::move(elements)}, {"shape", Json::array(shape)}, {"dtype", dtype}},
-                           "an array among its arguments"),
-      {}};
+  return in_file("an array among its arguments", [&] {
+    Layer layer{{}, type.name, type.defaults(), {}};
+    layer.attributes.set("data", tensor_from(elements, *dtype_named(dtype), shape));
+    layer.attributes.set("shape", shape);
+    layer.attributes.set("dtype", dtype);
+    type.check(layer.attributes);
+    return layer;
+  });
 }
 
 }  // namespace h5bridge

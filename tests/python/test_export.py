@@ -1,5 +1,6 @@
 """tools/h5bridge_export.py. Every exported graph is run by the interpreter below and compared with the module itself."""
 
+import base64
 import importlib.util
 import json
 import re
@@ -829,12 +830,12 @@ PROBLEMS = [
     (change_a_view, "Inner: in inner (Function): add: it takes a tensor whose memory was changed in place through another tensor"),
     (lambda x: F.dropout(x), "Inner: in inner (Function): dropout: it stays active in evaluation mode (training=True)"),
     (lambda x: x + HALVES, "Inner: in inner (Function): add: it takes a constant tensor of shape (4, 1, 1) and dtype float16"),
-    (lambda x: x + LARGE.sum(), "a constant tensor of shape (70000,) and dtype float32, which is too large for a description; register it as a floating-point buffer"),
+    (lambda x: x + PAIRS, "it takes a constant tensor of shape (4, 1, 1) and dtype complex64"),
     (lambda x: x.flatten(2)[:, [1, 2], [[0], [1]]], "indexing several axes together is known for lists of numbers alone"),
     (lambda x: nn.Linear(12, 3)(x), "an unregistered module (Linear): has parameters that are not in the model's state_dict"),
 ]
 HALVES = torch.ones(4, 1, 1).half()
-LARGE = torch.ones(70000)
+PAIRS = HALVES.cfloat()
 MEAN = torch.tensor([0.1, -2, 3, 4]).view(4, 1, 1)
 
 
@@ -847,12 +848,12 @@ def test_problems(function, message, tmp_path):
 
 
 def test_all_problems_at_once(tmp_path):
-    model = Inner(lambda x: (x + HALVES, x + LARGE.sum()))
+    model = Inner(lambda x: (x + HALVES, x + PAIRS))
     with pytest.raises(ExportError) as error:
         h5bridge_export.export_architecture(model, torch.randn(2, 4, 12, 12), tmp_path / "x.json")
     problems = str(error.value).splitlines()
     assert len(problems) == 2 and all(p.startswith("Inner: in inner (Function): ") for p in problems)
-    assert "float16" in problems[0] and "too large" in problems[1]
+    assert "float16" in problems[0] and "complex64" in problems[1]
 
 
 def test_buffers_that_are_no_weights_have_their_elements():
@@ -862,6 +863,31 @@ def test_buffers_that_are_no_weights_have_their_elements():
         "shift": ("Buffer", {"shape": [4], "dtype": "int32", "data": [1, 1, 1, 1]}),
         "constant": ("new_tensor", {"shape": [1, 4], "data": [1.0, 1.0, 1.0, 1.0]}),
     }
+
+
+def constant_of(tensor):
+    """The attributes of the constant in a network that takes a tensor."""
+    layers = h5bridge_export.describe(Inner(lambda x: x + tensor.sum()), torch.randn(2, 4, 5, 3))["layers"]
+    (attributes,) = [entry["attributes"] for entry in layers if entry["type"] == "new_tensor"]
+    return attributes
+
+
+@pytest.mark.parametrize("tensor", [
+    torch.linspace(-1, 1, 65537),
+    torch.arange(70000).view(7, -1, 2).transpose(0, 2) % 5 > 2,
+    torch.tensor([2**53 - 1, -(2**53), 2**63 - 1]),
+], ids=["floats", "truth values", "large integers"])
+def test_constants_that_no_list_should_hold_are_bytes(tensor):
+    attributes = constant_of(tensor)
+    data = attributes["data"]
+    assert data["dtype"] == str(tensor.dtype).removeprefix("torch.") == attributes.get("dtype", "float32")
+    assert base64.b64decode(data["base64"], validate=True) == tensor.numpy().tobytes()
+    assert attributes["shape"] == list(tensor.shape)
+
+
+def test_constants_of_as_many_elements_as_a_list_has_are_numbers():
+    numbers = torch.linspace(-1, 1, 65536)
+    assert constant_of(numbers) == {"data": numbers.tolist(), "shape": [65536]}
 
 
 def test_what_is_made_of_numbers_alone_is_a_constant():

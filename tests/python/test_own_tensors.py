@@ -86,6 +86,24 @@ class Positions(nn.Module):
         return torch.softmax((y @ y.mT).masked_fill(hidden, float("-inf")), -1) @ x + torch.eye(4)[1] * torch.linspace(0, 1, 4)
 
 
+class Tables(nn.Module):
+    """Attention along a long sequence: tables of more elements than a list in the JSON should have, in the state_dict or not."""
+
+    def __init__(self, length=300):
+        super().__init__()
+        offsets = torch.arange(length)[:, None] - torch.arange(length)
+        self.fc = nn.Linear(4, 6)
+        self.bias = nn.Embedding(8, 1)
+        self.register_buffer("hidden", offsets < 0)
+        self.register_buffer("distances", offsets.abs().clamp(max=7), persistent=False)
+        self.register_buffer("decay", torch.exp(-offsets.abs() / 50), persistent=False)
+
+    def forward(self, x):
+        queries, keys = self.fc(x).chunk(2, -1)
+        scores = queries @ keys.mT * self.decay + self.bias(self.distances).squeeze(-1)
+        return torch.softmax(scores.masked_fill(self.hidden, float("-inf")), -1) @ x
+
+
 class Pairs(nn.Module):
     """Some pairs of features' products, as recommenders have them."""
 
@@ -103,6 +121,7 @@ NETWORKS = {
     "own_weights": (Network, lambda: torch.randn(3, 3, 8, 9)),
     "indices": (Indices, lambda: torch.randn(3, 2, 6)),
     "positions": (Positions, lambda: torch.randn(3, 5, 4)),
+    "tables": (Tables, lambda: torch.randn(2, 300, 4)),
     "pairs": (Pairs, lambda: torch.randn(4, 5)),
     "other_names": (OtherNames, lambda: torch.randn(3, 3, 7)),
 }

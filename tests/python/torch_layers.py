@@ -5,6 +5,7 @@ the layer by one module or function of its own. What only Keras says (an activat
 together here from PyTorch's functions, after Keras's documentation.
 """
 
+import base64
 import fnmatch
 from functools import reduce
 
@@ -18,6 +19,13 @@ import torch_recurrent
 
 def sizes_of(x, sizes):
     return [len(x) if size == "batch" else size for size in sizes]
+
+
+def elements(data, shape, dtype="float32"):
+    """A tensor of the JSON: a list of numbers, or bytes."""
+    if isinstance(data, dict):
+        data = np.frombuffer(base64.b64decode(data["base64"]), data["dtype"])
+    return torch.tensor(data, dtype=getattr(torch, dtype)).view(shape)
 
 
 def size_in(x, size):
@@ -159,7 +167,7 @@ FUNCTIONS |= {
     "norm": lambda x, p=2, dim=None, keepdim=False: torch.norm(x, p, dim, keepdim),
     "pad": lambda x, pad, mode="constant", value=None: padded(x, pad, mode, value),
     "Masking": lambda x, mask_value=0: x * (x != mask_value).any(-1, keepdim=True),
-    "new_tensor": lambda x, data, shape, dtype="float32": torch.tensor(data, dtype=getattr(torch, dtype)).view(shape),
+    "new_tensor": lambda x, **attributes: elements(**attributes),
     "permute": lambda x, dims: x.permute(dims),
     "prod": product,
     "repeat": lambda x, repeats: x.repeat(sizes_of(x, repeats)),
@@ -327,7 +335,7 @@ class OwnTensor(nn.Module):
 
     def __init__(self, kind, shape, dtype="float32", data=None):
         super().__init__()
-        value = torch.empty(shape) if data is None else torch.tensor(data, dtype=getattr(torch, dtype)).view(shape)
+        value = torch.empty(shape) if data is None else elements(data, shape, dtype)
         self.layer = nn.Parameter(value) if kind == "Parameter" else nn.Buffer(value)
 
     def forward(self, x):

@@ -1,5 +1,6 @@
 // The kinds of attributes: what each reads, writes, takes from a program, says of itself, and makes of symbols.
 #include <catch2/catch.hpp>
+#include <complex>
 
 #include "facets/spec/attributes/vocabulary.h"
 #include "h5bridge/error.h"
@@ -217,6 +218,42 @@ TEST_CASE("None beside another kind is a value, by default or not") {
   CHECK(nullable(required_numbers("boundaries", 0, "between bins")).kind->takes_array());
 }
 
+TEST_CASE("elements are numbers in a list, and bytes where a list would not do") {
+  const AttributeSpec spec = required_elements("data", "its elements");
+  check_both_ways(spec, List{0.5, -2.0}, tensor_of(DType::Float64, {2}, Numbers{0.5, -2}));
+  CHECK(read(spec, 3) == AttributeValue(tensor_of(DType::Float64, {1}, Numbers{3})));
+  const Tensor truth = tensor_of(DType::Bool, {2, 2}, std::vector<std::uint8_t>{1, 0, 0, 1});
+  CHECK(spec.kind->write(truth) == Json(List{1.0, 0.0, 0.0, 1.0}));
+  CHECK(spec.kind->write(truth.permute(Integers{1, 0}).slice(0, 0, 1)) == Json(List{1.0, 0.0}));
+
+  // What doubles would round: 2^53 and more.
+  const Tensor exact = tensor_of(DType::Int64, {2}, Integers{9007199254740993, -1});
+  check_both_ways(spec, Json::Object{{"dtype", "int64"}, {"base64", "AQAAAAAAIAD//////////w=="}}, exact);
+  const Tensor at_limit = tensor_of(DType::Float32, {65536}, std::vector<float>(65536, 0.25f));
+  CHECK(spec.kind->write(at_limit) == Json(Json::array(Numbers(65536, 0.25))));
+  const Tensor above = tensor_of(DType::UInt8, {65537}, std::vector<std::uint8_t>(65537, 7));
+  CHECK(spec.kind->write(above).at("dtype") == Json("uint8"));
+  CHECK(read(spec, spec.kind->write(above)) == AttributeValue(above));
+  check_both_ways(spec, Json::Object{{"dtype", "complex64"}, {"base64", "AACAPwAAAEA="}},
+                  tensor_of(DType::Complex64, {1}, std::vector<std::complex<float>>{{1, 2}}));
+  check_both_ways(spec, Json::Object{{"dtype", "float8_e5m2"}, {"base64", "PA=="}},
+                  tensor_of(DType::Float8E5M2, {1}, std::vector<std::uint8_t>{0x3c}));
+
+  refuses(spec, "AQ==", "expected a number, found a string");
+  refuses(spec, List{true}, "expected a number, found a boolean");
+  const auto bytes = [](const char* dtype, Json text) {
+    return Json(Json::Object{{"dtype", dtype}, {"base64", std::move(text)}});
+  };
+  refuses(spec, bytes("int23", "AQ=="), "no dtype is called \"int23\"");
+  refuses(spec, bytes("int16", "AQ=="), "has 1 bytes, which are no elements of int16");
+  refuses(spec, bytes("int8", "AQ"), "base64: has 2 characters of base64, expected a multiple of 4");
+  refuses(spec, Json::Object{{"dtype", "int8"}}, "expected a member 'base64', found none");
+  refuses(spec, Json::Object{{"dtype", "int8"}, {"base64", ""}, {"shape", List{0}}}, "has an unknown member \"shape\"");
+  refuses_to_set(spec, Numbers{1, 2}, "is [1.0, 2.0] as a std::vector<double>, expected a Tensor");
+  CHECK(spec.kind->describe() == "numbers, or bytes and their dtype");
+  CHECK(spec.kind->schema().at("anyOf").as_array().size() == 3);
+}
+
 TEST_CASE("what has no symbols stays as it is when they are bound") {
   const std::map<std::string, std::int64_t> sizes{{"batch", 3}};
   CHECK(required_text("equation", "Keras's").kind->bind(word("batch"), sizes) == word("batch"));
@@ -258,6 +295,18 @@ TEST_CASE("values agree where layers that have them compute the same") {
   const AttributeSpec shape = required_sizes("shape", "the new shape");
   CHECK(agree(shape, SymbolicShape{Size::symbol("batch"), 3}, SymbolicShape{7, 3}));
   CHECK_FALSE(agree(shape, SymbolicShape{Size::symbol("batch"), 3}, SymbolicShape{7, 4}));
+  const AttributeSpec data = required_elements("data", "its elements");
+  const auto floats = [](std::vector<float> values) {
+    return AttributeValue(tensor_of(DType::Float32, {static_cast<std::int64_t>(values.size())}, values));
+  };
+  CHECK(agree(data, floats({1, 1e-3f}), floats({1, 1.0000001e-3f})));
+  CHECK_FALSE(agree(data, floats({1, 2}), floats({1, 3})));
+  CHECK_FALSE(agree(data, floats({1, 2}), floats({1, 2, 3})));
+  const auto integer = [](std::int64_t element) {
+    return AttributeValue(tensor_of(DType::Int64, {1}, Integers{element}));
+  };
+  CHECK(agree(data, integer(10000001), integer(10000001)));
+  CHECK_FALSE(agree(data, integer(10000001), integer(10000000)));
   CHECK_FALSE(agree(required_text("equation", "Keras's"), word("ab->a"), word("ab->b")));
 }
 

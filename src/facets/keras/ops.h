@@ -42,5 +42,7 @@ KerasEmitter::Handle scaled(KerasEmitter& emitter, const std::string& suffix, Ke
 /// An array among a call's arguments, as Keras serialises it. `values` are in C order.
 Json constant(const std::vector<std::int64_t>& shape, const std::vector<std::int64_t>& values);
 Json constant(const std::vector<std::int64_t>& shape, const std::vector<double>& values);
+/// The same of a tensor; of one without axes, the number alone.
+Json constant(const Tensor& elements);
 
 }  // namespace h5bridge::keras_ops

@@ -31,6 +31,7 @@ Attributes completed(const LayerType& type, const Given& given, Read&& read) {
     else
       throw MalformedFile(type.name + " needs the attribute \"" + spec.name + "\"");
   }
+  type.settle(result);
   type.check(result);
   return result;
 }

@@ -92,6 +92,9 @@ class LayerType {
   /// The same said by a more general type, where there is one: ReLU6 by ReLU.
   std::function<std::optional<Layer>(const Attributes&)> general = [](const Attributes&) { return std::nullopt; };
   LayoutRule layout = keeps_original_layout();
+  /// Brings attributes that depend on one another into one form: a constant's elements into its dtype and shape. Throws
+  /// MalformedFile where they do not fit.
+  std::function<void(Attributes&)> settle = [](Attributes&) {};
   /// Throws MalformedFile or Unsupported for combinations that no single attribute shows to be wrong.
   std::function<void(const Attributes&)> check = [](const Attributes&) {};
   std::vector<Sample> samples;

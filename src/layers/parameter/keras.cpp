@@ -1,6 +1,5 @@
-#include <span>
-
 #include "facets/keras/mapping.h"
+#include "facets/keras/ops.h"
 
 namespace h5bridge::parameter {
 namespace {
@@ -48,28 +47,13 @@ KerasMapping tensor(const std::string& type, bool trainable) {
   return mapping;
 }
 
-// The elements nested as the shape says, from element `first` on.
-Json nested(const std::vector<double>& data, std::span<const std::int64_t> shape, std::size_t first, bool integers) {
-  if (shape.empty()) return integers ? Json(static_cast<std::int64_t>(data.at(first))) : Json(data.at(first));
-  const auto inner = shape.subspan(1);
-  const auto step = static_cast<std::size_t>(element_count(Shape(inner.begin(), inner.end())));
-  Json::Array result;
-  for (std::int64_t i = 0; i < shape[0]; ++i)
-    result.push_back(nested(data, inner, first + static_cast<std::size_t>(i) * step, integers));
-  return result;
-}
-
 // A constant has to be made of an input as well.
 KerasEmitter::Results lower_constant(const Attributes& a, Json::Object, KerasEmitter& emitter) {
   const std::string& dtype = a.text("dtype");
   const KerasEmitter::Handle zero = emit_zero(dtype, emitter);
-  Json value = nested(a.numbers("data"), a.integers("shape"), 0, !dtype.starts_with("float"));
-  if (!a.integers("shape").empty())
-    value = Json::Object{{"class_name", "__numpy__"},
-                         {"config", Json::Object{{"value", std::move(value)}, {"dtype", dtype}}}};
   return emitter.call({.module = numpy,
                        .class_name = dtype == "bool" ? "LogicalOr" : "Add",
-                       .arguments = {zero, std::move(value)},
+                       .arguments = {zero, keras_ops::constant(a.tensor("data"))},
                        .outputs = emitter.output_shapes()});
 }
 
@@ -82,26 +66,11 @@ KerasMapping constant(const std::string& type) {
   return mapping;
 }
 
-template <typename T>
-Tensor tensor_as(DType dtype, const Attributes& a) {
-  const std::vector<double>& data = a.numbers("data");
-  return tensor_of(dtype, a.integers("shape"), std::vector<T>(data.begin(), data.end()));
-}
-
-Tensor elements_of(const Attributes& a) {
-  switch (const DType dtype = *dtype_named(a.text("dtype"))) {
-    case DType::Bool: return tensor_as<std::uint8_t>(dtype, a);
-    case DType::Int32: return tensor_as<std::int32_t>(dtype, a);
-    case DType::Int64: return tensor_as<std::int64_t>(dtype, a);
-    default: return tensor_as<double>(dtype, a);
-  }
-}
-
 KerasMapping constant_buffer() {
   KerasMapping mapping = constant("Buffer");
   mapping.fits = [](const Attributes& a, const std::vector<SymbolicShape>&) { return !a.is_none("data"); };
   mapping.weights = [](const Attributes& a, const std::vector<SymbolicShape>&) {
-    return WeightRules{.residuals = {{.torch = "", .fallback = elements_of(a), .is_constant = true}}};
+    return WeightRules{.residuals = {{.torch = "", .fallback = a.tensor("data"), .is_constant = true}}};
   };
   return mapping;
 }

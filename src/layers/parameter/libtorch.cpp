@@ -1,4 +1,5 @@
 #include "facets/libtorch/own_tensor.h"
+#include "facets/libtorch/tensors.h"
 
 namespace h5bridge::parameter {
 namespace {
@@ -10,17 +11,8 @@ TorchInstance build(bool trained) {
           .is_tensor = true};
 }
 
-torch::ScalarType scalar_type(const std::string& name) {
-  if (name == "float64") return torch::kFloat64;
-  if (name == "int32") return torch::kInt32;
-  if (name == "bool") return torch::kBool;
-  return name == "int64" ? torch::kInt64 : torch::kFloat32;
-}
-
 TorchInstance build_constant(const Layer& layer) {
-  const Attributes& a = layer.attributes;
-  const torch::Tensor value =
-      torch::tensor(a.numbers("data"), torch::kFloat64).view(a.integers("shape")).to(scalar_type(a.text("dtype")));
+  const torch::Tensor value = to_torch(layer.attributes.tensor("data"));
   return unary([value](const torch::Tensor& input) { return value.to(input.device()); });
 }
 

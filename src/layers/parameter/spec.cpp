@@ -1,7 +1,6 @@
-#include <cmath>
-
 #include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
+#include "layers/parameter/elements.h"
 
 namespace h5bridge::parameter {
 namespace {
@@ -29,7 +28,7 @@ std::vector<std::string> permute_tensor(Attributes& a, const std::vector<std::in
 }
 
 void permute_data(Attributes& a, const std::vector<std::int64_t>& axes) {
-  a.set("data", tensor_of(DType::Float64, a.integers("shape"), a.numbers("data")).permute(axes).values<double>());
+  a.set("data", a.tensor("data").permute(axes));
 }
 
 std::vector<std::string> permute_constant(Attributes& a, const std::vector<std::int64_t>& axes) {
@@ -38,21 +37,14 @@ std::vector<std::string> permute_constant(Attributes& a, const std::vector<std::
   return {};
 }
 
+void settle_data(Attributes& a) {
+  check_shape(a);
+  if (!a.is_none("data")) a.set("data", elements_of(a));
+}
+
 constexpr const char* kFloat = "float32";
 
 AttributeSpec dtype() { return text("dtype", kFloat, {kFloat, "float64", "int32", "int64", "bool"}, "its dtype"); }
-
-void check_data(const Attributes& a) {
-  if (const auto count = static_cast<std::int64_t>(a.numbers("data").size());
-      count != element_count(a.integers("shape")))
-    throw MalformedFile("\"data\" has " + std::to_string(count) + " elements, which do not fill the shape " +
-                        to_string(a.integers("shape")));
-  constexpr double kMostExact = 9007199254740992;  // 2^53: numbers in JSON are doubles
-  const bool is_whole = !a.text("dtype").starts_with("float");
-  for (const double element : a.numbers("data"))
-    if (is_whole && !(std::abs(element) <= kMostExact && element == std::trunc(element)))
-      throw MalformedFile("\"data\" has the element " + Json(element).dump() + ", which is no " + a.text("dtype"));
-}
 
 // A tensor of the model's own: its only parameter has no name besides the layer's.
 LayerType tensor(const std::string& name, const std::string& summary, const std::string& source, Role role) {
@@ -82,14 +74,14 @@ LayerType tensor(const std::string& name, const std::string& summary, const std:
 LayerType buffer() {
   LayerType type = tensor("Buffer", "a buffer that a module uses itself", "torch/nn/parameter.py", Role::Buffer);
   type.attributes.push_back(dtype());
-  type.attributes.push_back(or_none(required_numbers(
-      "data", 0,
+  type.attributes.push_back(or_none(required_elements(
+      "data",
       "its elements in row-major order, where it is no weight in Keras: where its dtype is another than float32")));
+  type.settle = settle_data;
   type.check = [](const Attributes& a) {
     check_shape(a);
     if (a.is_none("data") != (a.text("dtype") == kFloat))
       throw MalformedFile("\"data\" is for buffers of other dtypes than float32, and these need it");
-    if (!a.is_none("data")) check_data(a);
   };
   type.layout.permute_output = [](Attributes& a, const std::vector<std::int64_t>& axes) {
     if (!a.is_none("data")) permute_data(a, axes);
@@ -110,16 +102,14 @@ LayerType constant() {
   type.summary = "a constant, on the device of the input";
   type.source = "torch/_tensor_docs.py, new_tensor";
   type.attributes = {
-      required_numbers("data", 0, "its elements in row-major order"),
+      required_elements("data", "its elements in row-major order"),
       required_integers("shape", "its shape"),
       dtype(),
   };
   type.shapes = own_shape;
   type.dtypes = of_attribute("dtype");
-  type.check = [](const Attributes& a) {
-    check_shape(a);
-    check_data(a);
-  };
+  type.settle = settle_data;
+  type.check = check_shape;
   type.layout = {.wish = LayoutWish::Neutral,
                  .apply = [](LayoutCall&) {},
                  .permute_output = permute_constant};  // whatever the input's layout
@@ -128,6 +118,11 @@ LayerType constant() {
       {"table", {{"data", Json::Array{0.1, 2, 3, 4, -5, 6e-5}}, {"shape", Json::Array{3, 2, 1}}}, {{1, 4, 5}}},
       {"integers", {{"data", Json::Array{3, 1, 2}}, {"shape", Json::Array{1, 3}}, {"dtype", "int64"}}, {{2, 3}}},
       {"truth values", {{"data", Json::Array{1, 0, 1}}, {"shape", Json::Array{3}}, {"dtype", "bool"}}, {{2, 3}}},
+      {"bytes",
+       {{"data", Json::Object{{"dtype", "int64"}, {"base64", "AQAAAAAAIAD///////8fAA=="}}},  // 2^53 + 1, 2^53 - 1
+        {"shape", Json::Array{2}},
+        {"dtype", "int64"}},
+       {{3, 2}}},
   };
   return type;
 }

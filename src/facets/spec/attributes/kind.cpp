@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "facets/spec/attributes/integers.h"
+#include "facets/spec/attributes/tensor.h"
 #include "h5bridge/error.h"
 #include "model/quoted.h"
 
@@ -23,6 +24,7 @@ struct ToJson {
     for (const Size& size : sizes) result.push_back(size.value() ? Json(*size.value()) : Json(size.str()));
     return result;
   }
+  Json operator()(const Tensor& elements) const { return elements_to_json(elements); }
   template <typename Scalar>
   Json operator()(const Scalar& value) const {
     return value;
@@ -30,9 +32,15 @@ struct ToJson {
 };
 
 // What AttributeValue holds, in its order.
-constexpr std::array<std::string_view, std::variant_size_v<AttributeValue>> kTypeNames{
-    "None",         "bool", "std::int64_t", "double", "std::string", "std::vector<std::int64_t>", "std::vector<double>",
-    "SymbolicShape"};
+constexpr std::array<std::string_view, std::variant_size_v<AttributeValue>> kTypeNames{"None",
+                                                                                       "bool",
+                                                                                       "std::int64_t",
+                                                                                       "double",
+                                                                                       "std::string",
+                                                                                       "std::vector<std::int64_t>",
+                                                                                       "std::vector<double>",
+                                                                                       "SymbolicShape",
+                                                                                       "Tensor"};
 
 }  // namespace
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "h5bridge/dtype.h"
 #include "h5bridge/json.h"
 
 namespace h5bridge::schema {
@@ -17,6 +18,14 @@ inline Json any_of(Json one, Json other) {
 /// One of the form's own definitions: "size".
 inline Json reference(std::string_view definition) {
   return Json::Object{{"$ref", "#/$defs/" + std::string(definition)}};
+}
+
+/// The names of all element types.
+inline Json::Array dtypes() {
+  Json::Array names;
+  for (int dtype = 0; dtype <= static_cast<int>(DType::Complex128); ++dtype)
+    names.push_back(name_of(static_cast<DType>(dtype)));
+  return names;
 }
 
 /// `text` as code in Markdown.

@@ -10,6 +10,7 @@
 #include "facets/spec/attributes/padding.h"
 #include "facets/spec/attributes/scalar.h"
 #include "facets/spec/attributes/sizes.h"
+#include "facets/spec/attributes/tensor.h"
 #include "facets/spec/attributes/text.h"
 
 namespace h5bridge {
