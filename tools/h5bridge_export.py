@@ -46,7 +46,6 @@ from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv
 from torch.nn.utils import parametrize
 from torch.overrides import TorchFunctionMode
 
-VERSION = 1
 MOST_NUMBERS = 65536  # elements of a constant tensor that stand in the JSON as a list
 FACTORS = (2, 4, 8, 16, 32, 64)  # that a size may have to be a multiple of
 
@@ -1453,6 +1452,11 @@ def _used(entries: list[Entry], outputs: list[Value]) -> list[Entry]:
     return kept[::-1]
 
 
+def _version(layers: list[dict]) -> int:
+    """The lowest version of the form that can say the layers: 2 has bytes."""
+    return 2 if any(isinstance(value, dict) for layer in layers for value in layer.get("attributes", {}).values()) else 1
+
+
 def describe(module: nn.Module, example_inputs: Any) -> dict[str, Any]:
     """The architecture of a module as the JSON's object. Raises ExportError."""
     module = unwrapped(module)
@@ -1501,7 +1505,7 @@ def describe(module: nn.Module, example_inputs: Any) -> dict[str, Any]:
 
     aliases, unused = other_names(module, entries)
     return {
-        "h5bridge": VERSION,
+        "h5bridge": _version(layers),
         "name": type(module).__name__,
         "inputs": [{"name": entry.name, "shape": _shape(name, call.tensors[name], symbols, written), "dtype": recorder.json(call.tensors[name].dtype)}
                    for name, entry in inputs.items()],

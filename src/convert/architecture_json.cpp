@@ -13,7 +13,7 @@
 namespace h5bridge {
 namespace {
 
-constexpr std::int64_t kVersion = 1;
+constexpr std::int64_t kNewestVersion = 2;
 
 void refuse_unknown(const Json::Object& object, std::initializer_list<std::string_view> known,
                     const std::string& where) {
@@ -166,6 +166,16 @@ Json entry_of(const ArchitectureIndex& index, const Node& node) {
   return entry;
 }
 
+// A document is of the lowest version that can say it, so that older programs read what they can.
+std::int64_t lowest_version(const Architecture& architecture) {
+  std::int64_t version = 1;
+  for (const Layer& layer : architecture.layers)
+    for (const AttributeSpec& spec : Registry::instance().type_of(layer).attributes)
+      if (layer.attributes.contains(spec.name))
+        version = std::max(version, spec.kind->since(layer.attributes.at(spec.name)));
+  return version;
+}
+
 }  // namespace
 
 bool looks_like_architecture(const Json& json) { return json.find("h5bridge") != nullptr; }
@@ -177,9 +187,9 @@ Architecture architecture_from_json(const Json& json) {
                  {"h5bridge", "name", "inputs", "layers", "outputs", "aliases", "unused", "state_dict", "buffers",
                   "frozen", "tied", "notes", "keras"},
                  "the architecture");
-  if (const std::int64_t version = json.at("h5bridge").as_integer(); version != kVersion)
-    throw Unsupported("the architecture is of version " + std::to_string(version) + ", expected " +
-                      std::to_string(kVersion));
+  if (const std::int64_t version = json.at("h5bridge").as_integer(); version < 1 || version > kNewestVersion)
+    throw Unsupported("the architecture is of version " + std::to_string(version) + ", expected 1 to " +
+                      std::to_string(kNewestVersion) + "; a newer h5bridge may read it");
   Architecture architecture;
   if (const Json* name = json.find("name")) architecture.name = name->as_string();
   for (const Json& input : json.at("inputs").as_array()) architecture.inputs.push_back(input_from(input));
@@ -214,7 +224,7 @@ Json architecture_to_json(const Architecture& architecture) {
   Json::Array layers;
   const ArchitectureIndex index(architecture);
   for (const Node& node : architecture.nodes) layers.push_back(entry_of(index, node));
-  Json::Object result{{"h5bridge", kVersion},
+  Json::Object result{{"h5bridge", lowest_version(architecture)},
                       {"name", architecture.name},
                       {"inputs", std::move(inputs)},
                       {"layers", std::move(layers)}};

@@ -133,7 +133,8 @@ Json architecture_schema(const Registry& registry) {
       {"type", "object"},
       {"properties",
        Object{
-           {"h5bridge", described(Object{{"const", 1}}, "The version of this form.")},
+           {"h5bridge", described(Object{{"enum", Array{1, 2}}},
+                                  "The version of this form: the lowest that can say what the document says.")},
            {"name", described(of_type("string"), "The model's name.")},
            {"inputs", Object{{"type", "array"}, {"items", reference("input")}, {"minItems", 1}}},
            {"layers",

@@ -77,11 +77,20 @@ TEST_CASE("large constants are the same after the JSON") {
   Architecture architecture;
   architecture.inputs.push_back({"x", {Size::symbol("batch"), 300}});
   architecture.layers.push_back({"mask", "new_tensor", attributes, {}});
-  architecture.nodes.push_back({"mask", "mask", {{"x"}}, {}});
+  architecture.nodes.push_back({"mask", "mask", {Value{"x"}}});
   architecture.outputs.push_back({"", {"mask"}});
   const Json json = architecture_to_json(architecture);
   CHECK(json.at("layers").as_array().at(0).at("attributes").at("data").at("dtype") == Json("bool"));
   CHECK(architecture_from_json(Json::parse(json.dump())) == architecture);
+  CHECK(json.at("h5bridge") == Json(2));  // version 1 has no bytes
+
+  architecture.layers[0].attributes.set("data", tensor_of(DType::Bool, {1, 2}, std::vector<std::uint8_t>{1, 0}));
+  architecture.layers[0].attributes.set("shape", Shape{1, 2});
+  Json small = architecture_to_json(architecture);
+  CHECK(small.at("h5bridge") == Json(1));
+  small.as_object().set("h5bridge", 3);
+  CHECK_THROWS_WITH(architecture_from_json(small),
+                    "the architecture is of version 3, expected 1 to 2; a newer h5bridge may read it");
 }
 
 TEST_CASE("an array of Keras's is a constant with each of its elements") {

@@ -35,6 +35,8 @@ class AttributeKind {
   /// Whether layers that have one or the other compute the same. `rank`: how many axes their input has, among which an
   /// integer may count from the end.
   virtual bool agree(const AttributeValue& a, const AttributeValue& b, std::int64_t rank) const;
+  /// The first version of the JSON form that can say the value.
+  virtual std::int64_t since(const AttributeValue&) const { return 1; }
   virtual bool takes_none() const { return false; }
   /// Whether an array among the arguments of a Keras call is a value of this kind, and no tensor that is computed with.
   virtual bool takes_array() const { return false; }

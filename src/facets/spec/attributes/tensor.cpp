@@ -51,6 +51,13 @@ bool are_exact(DType dtype, const std::vector<double>& numbers) {
   return is_floating_point(dtype) || std::ranges::all_of(numbers, is_exact);
 }
 
+// Whether a list of numbers says the tensor, and is not too long.
+bool fits_a_list(const Tensor& tensor) {
+  if (tensor.element_count() > kMostNumbers || !(has_floats(tensor.dtype()) || has_integers(tensor.dtype())))
+    return false;
+  return are_exact(tensor.dtype(), as_doubles(tensor));
+}
+
 class TensorKind : public AttributeKind {
   AttributeValue read(const Json& json) const override {
     return json.is_object() ? from_bytes(json.as_object()) : from_numbers(json);
@@ -75,6 +82,10 @@ class TensorKind : public AttributeKind {
     return std::ranges::equal(as_doubles(x), as_doubles(y), numbers_agree);
   }
 
+  std::int64_t since(const AttributeValue& value) const override {
+    return fits_a_list(std::get<Tensor>(value)) ? 1 : 2;
+  }
+
   // Any elements may stand in JSON, so that they need not be put into it.
   void check(const AttributeValue& value) const override {
     if (!std::holds_alternative<Tensor>(value)) AttributeKind::check(value);
@@ -84,8 +95,7 @@ class TensorKind : public AttributeKind {
 }  // namespace
 
 Json elements_to_json(const Tensor& tensor) {
-  if (tensor.element_count() <= kMostNumbers && (has_floats(tensor.dtype()) || has_integers(tensor.dtype())))
-    if (const auto numbers = as_doubles(tensor); are_exact(tensor.dtype(), numbers)) return Json::array(numbers);
+  if (fits_a_list(tensor)) return Json::array(as_doubles(tensor));
   return Json::Object{{kDtype, name_of(tensor.dtype())}, {kBytes, to_base64(tensor.read())}};
 }
 
