@@ -908,7 +908,7 @@ class Recorder(TorchFunctionMode):
         if isinstance(tensor, FakeTensor) or tensor.dtype not in (torch.float32, torch.float64, torch.int32, torch.int64, torch.bool):
             raise ValueError(what)
         with unset_fake_temporarily(), torch._C.DisableTorchFunction():  # also where a module takes it, outside of any function
-            tensor = tensor.detach().cpu().contiguous().flatten()
+            tensor = tensor.detach().resolve_neg().cpu().contiguous().flatten()
             if tensor.numel() <= MOST_NUMBERS:
                 elements = (tensor.int() if tensor.dtype == torch.bool else tensor).tolist()
                 if all(abs(element) < 2**53 for element in elements if isinstance(element, int)):

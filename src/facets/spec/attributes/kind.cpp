@@ -1,8 +1,5 @@
 #include "facets/spec/attributes/kind.h"
 
-#include <array>
-#include <string_view>
-
 #include "facets/spec/attributes/integers.h"
 #include "facets/spec/attributes/tensor.h"
 #include "h5bridge/error.h"
@@ -31,16 +28,18 @@ struct ToJson {
   }
 };
 
-// What AttributeValue holds, in its order.
-constexpr std::array<std::string_view, std::variant_size_v<AttributeValue>> kTypeNames{"None",
-                                                                                       "bool",
-                                                                                       "std::int64_t",
-                                                                                       "double",
-                                                                                       "std::string",
-                                                                                       "std::vector<std::int64_t>",
-                                                                                       "std::vector<double>",
-                                                                                       "SymbolicShape",
-                                                                                       "Tensor"};
+// A value's type as C++ has it.
+struct TypeName {
+  std::string operator()(std::monostate) const { return "None"; }
+  std::string operator()(bool) const { return "bool"; }
+  std::string operator()(std::int64_t) const { return "std::int64_t"; }
+  std::string operator()(double) const { return "double"; }
+  std::string operator()(const std::string&) const { return "std::string"; }
+  std::string operator()(const std::vector<std::int64_t>&) const { return "std::vector<std::int64_t>"; }
+  std::string operator()(const std::vector<double>&) const { return "std::vector<double>"; }
+  std::string operator()(const SymbolicShape&) const { return "SymbolicShape"; }
+  std::string operator()(const Tensor&) const { return "Tensor"; }
+};
 
 }  // namespace
 
@@ -59,8 +58,8 @@ void AttributeKind::check(const AttributeValue& value) const {
   const Json json = attribute_to_json(value);
   const AttributeValue declared = read(json);
   if (declared.index() != value.index())
-    throw MalformedFile("is " + quoted(json) + " as a " + std::string(kTypeNames[value.index()]) + ", expected a " +
-                        std::string(kTypeNames[declared.index()]));
+    throw MalformedFile("is " + quoted(json) + " as a " + std::visit(TypeName{}, value) + ", expected a " +
+                        std::visit(TypeName{}, declared));
 }
 
 }  // namespace h5bridge
