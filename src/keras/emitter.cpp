@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "facets/registry.h"
+#include "h5bridge/error.h"
 
 namespace h5bridge {
 
@@ -48,6 +49,18 @@ std::vector<KerasEmitter::Handle> RecordingEmitter::call(Call call) {
   }
   emitted_.push_back(std::move(call));
   return result;
+}
+
+// The type whose samples show all that a Reshape of Keras's can be told; its layer leaves the batch open besides.
+void RecordingEmitter::state_sizes(std::size_t i) {
+  const SymbolicShape& sizes = inputs_.at(i);
+  const auto open = std::ranges::count_if(sizes, &Size::is_open);
+  if (open > (sizes.at(0).is_open() ? 2 : 1))
+    throw Unsupported("Keras does not know the sizes of a part of an open axis, and can be told those of its input " +
+                      to_string(sizes) + " with one open size besides the batch alone; --fix-size may help");
+  Attributes attributes = Registry::instance().find("reshape")->defaults();
+  attributes.set("shape", sizes);
+  stated_[i] = layer(i == 0 ? "sized" : "sized_" + std::to_string(i), "reshape", attributes, i);
 }
 
 namespace {

@@ -12,6 +12,7 @@
 #include "h5bridge/error.h"
 #include "keras/activations.h"
 #include "keras/emitter.h"
+#include "keras/inferred_sizes.h"
 #include "keras/order.h"
 #include "keras/planned_layer.h"
 #include "keras/spelling.h"
@@ -107,6 +108,7 @@ class Planner {
         problems += (problems.empty() ? "" : "; ") + describe(index_.layer_of(node)) + ": " + error.what();
         for (std::size_t i = 0; i < shapes_.outputs_of(node.name).size(); ++i)
           values_[{node.name, static_cast<std::int64_t>(i)}] = {};
+        inferred_.note_failed(node.name, shapes_.outputs_of(node.name));
       }
     }
     if (!problems.empty()) throw Unsupported(problems);
@@ -171,6 +173,7 @@ class Planner {
                         {"name", name},
                         {"optional", false}},
                        {}});
+    inferred_.set_input(input);
     note_sizes(input.name);
   }
 
@@ -221,10 +224,13 @@ class Planner {
     const KerasMapping& mapping = mapping_of(layer, inputs);
     RecordingEmitter emitter(inputs, shapes_.outputs_of(node.name), mapping, used_outputs_[layer.name], named,
                              [&](const Size& size) { return axis_of_size(size); });
+    const WeightRules rules = mapping.weights(layer.attributes, inputs);
+    const std::vector<std::size_t> to_state =
+        rules.rules.empty() || is_from_keras() ? std::vector<std::size_t>{} : inferred_.to_state(layer, sources);
+    for (const std::size_t i : to_state) emitter.state_sizes(i);
     const KerasEmitter::Results results =
         use ? write_use(*use, mapping, layer, emitter) : write_with_activation(mapping, layer, emitter);
 
-    const WeightRules rules = mapping.weights(layer.attributes, inputs);
     const auto perform = [&](KerasEmitter::Call emitted, const std::vector<KerasTensor>& known) {
       if (emitted.suffix.empty()) restore_spelling(mapping, layer, inputs, emitted.config);
       if (dtype_ != DType::Float32 && !layer.keras.config.contains("dtype")) set_dtype(emitted.config);
@@ -260,8 +266,12 @@ class Planner {
     }
     for (std::size_t i = 0; i < results.values.size(); ++i)
       values_[{node.name, static_cast<std::int64_t>(i)}] = handles.at(results.values[i]);
+    inferred_.note(node, layer, sources, to_state, emitter, results);
     note_sizes(node.name);
   }
+
+  // Keras has built it before, with the sizes that it knew.
+  bool is_from_keras() const { return architecture_.keras.contains("class_name"); }
 
   // The call of a layer that stands for another one.
   static KerasEmitter::Results write_use(const SharedUse& use, const KerasMapping& mapping, const Layer& host,
@@ -549,6 +559,7 @@ class Planner {
   std::map<std::string, std::string> layer_names_;
   std::map<Value, KerasTensor> values_;
   std::map<std::string, std::pair<Value, std::int64_t>> sizes_;  // by their spelling: a value and its axis
+  InferredSizes inferred_;
   std::vector<PlannedLayer> layers_;
   std::map<std::pair<std::string, std::string>, std::size_t> made_;  // by our layer and suffix
   std::map<std::pair<std::string, std::string>, std::vector<std::vector<std::string>>>

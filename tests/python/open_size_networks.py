@@ -203,6 +203,33 @@ def last_of_length(m, x):
     return m.first(x[:, 1 : t - 1].sum(1)) + m.first(x[:, t // 2 : t - 1].sum(1))
 
 
+def first_steps(m, x):
+    return m.first(x[:, :4, :6].flatten(1))
+
+
+def narrowed(m, x):
+    return m.first(m.norm(x.narrow(1, 1, 4)).transpose(1, 2))
+
+
+def last_steps(m, x):
+    steps = m.lstm(x)[0][:, -3:]
+    return m.first(steps.flatten(1)) + m.first((steps * 2).reshape(x.size(0), -1))
+
+
+def largest_steps(m, x):
+    return m.first(torch.topk(x, 3, 1)[0].flatten(1))
+
+
+def first_channels(m, x):
+    return m.conv(x[:, :, :4].transpose(1, 2))
+
+
+def shortened(m, x):
+    """Lengths below the limit stay what they are."""
+    y = x[:, :6]
+    return m.first(y + m.lstm(y)[0])
+
+
 def down_nearest(m, x):
     return F.interpolate(m.first(x), scale_factor=0.5)
 
@@ -359,6 +386,12 @@ CODE = [
     Code(padded_evenly, lambda: {"first": conv(3, 2)}, (2, 3, 9, 11), [(1, 3, 8, 14), (3, 3, 15, 4)]),
     Code(cut_in_two, lambda: {"first": nn.Linear(8, 6), "norm": nn.LayerNorm(6)}, (2, 5, 8), [(3, 8, 8), (1, 6, 8)]),
     Code(last_of_length, lambda: {"first": nn.Linear(8, 6)}, (2, 5, 8), [(3, 8, 8), (1, 6, 8)]),
+    Code(first_steps, lambda: {"first": nn.Linear(24, 3)}, SEQUENCE, [(3, 7, 8), (1, 4, 8)]),
+    Code(narrowed, lambda: {"norm": nn.LayerNorm((4, 8)), "first": nn.Linear(4, 3)}, SEQUENCE, [(3, 7, 8), (1, 6, 8)]),
+    Code(last_steps, lambda: {"lstm": nn.LSTM(8, 5, batch_first=True), "first": nn.Linear(15, 3)}, SEQUENCE, [(3, 7, 8), (1, 4, 8)]),
+    Code(largest_steps, lambda: {"first": nn.Linear(24, 3)}, SEQUENCE, [(3, 7, 8), (1, 4, 8)]),
+    Code(first_channels, lambda: {"conv": nn.Conv1d(4, 3, 2)}, (2, 8, 5), [(3, 8, 7), (1, 8, 4)]),
+    Code(shortened, lambda: {"lstm": nn.LSTM(8, 8, batch_first=True), "first": nn.Linear(8, 3)}, (2, 7, 8), [(3, 9, 8), (1, 5, 8)]),
     Code(down_nearest, lambda: {"first": conv(3, 4)}, IMAGE, IMAGES),
     Code(to_fixed, lambda: {"first": conv(3, 4)}, IMAGE, IMAGES),
     Code(padded_to_other, lambda: {"first": conv(3, 1)}, IMAGE, IMAGES),

@@ -254,6 +254,37 @@ TEST_CASE("everything that Keras cannot say is named at once") {
       "layer \"smaller\" (Upsample): antialiasing of open sizes by Lanczos's filter is not known; --fix-size may help");
 }
 
+TEST_CASE("Keras is told the length of a part of an open axis where a layer's weights depend on it") {
+  const auto cut = [](const SymbolicShape& shape, const Json::Object& order) {
+    return ArchitectureBuilder(shape)
+        .layer("part", "slice", {{"dim", 1}, {"end", 4}})
+        .layer("order", "permute", order)
+        .layer("relu", "ReLU")
+        .layer("dense", "Linear", {{"in_features", 4}, {"out_features", 3}})
+        .build();
+  };
+  const Size batch = Size::symbol("batch"), length = Size::symbol("length"), open = Size::symbol("open");
+  const KerasPlan plan = plan_keras(cut({batch, length, 5}, {{"dims", Json::Array{0, 2, 1}}}));
+  CHECK(classes_of(plan) == std::vector<std::string>{"InputLayer", "GetItem", "Permute", "ReLU", "Reshape", "Dense"});
+  CHECK(config_of_layer(plan, "dense_sized").at("target_shape") == Json(Json::Array{5, 4}));
+
+  CHECK_THROWS_WITH(plan_keras(cut({batch, length, open, open}, {{"dims", Json::Array{0, 2, 3, 1}}})),
+                    Catch::Matchers::Contains("layer \"dense\" (Linear): Keras does not know") &&
+                        Catch::Matchers::Contains("--fix-size"));
+}
+
+TEST_CASE("Keras is told no length that no weights depend on") {
+  const Architecture architecture =
+      ArchitectureBuilder({Size::symbol("batch"), Size::symbol("length"), 5})
+          .layer("part", "slice", {{"dim", 1}, {"end", 4}})
+          .layer("lstm", "LSTM", {{"input_size", 5}, {"hidden_size", 5}, {"batch_first", true}})
+          .layer("add", "add", {}, {"part", "lstm"})
+          .layer("dense", "Linear", {{"in_features", 5}, {"out_features", 3}})
+          .build();
+  const std::vector<std::string> classes = classes_of(plan_keras(architecture));
+  CHECK(std::ranges::count(classes, "Reshape") == 0);
+}
+
 TEST_CASE("a Sequential model comes back as one") {
   const Json config = Json::parse(R"({"class_name": "Sequential", "config": {"name": "seq", "trainable": true,
     "dtype": {"module": "keras", "class_name": "DTypePolicy", "config": {"name": "float32"}, "registered_name": null}, "layers": [
