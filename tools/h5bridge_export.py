@@ -73,6 +73,9 @@ INPUTS_BY_PLACE = {nn.EmbeddingBag: {"offsets", "per_sample_weights"}}
 # Functions that make tensors of numbers alone; where these are known, the result is a constant.
 FACTORIES = {"arange", "linspace", "eye", "ones", "full"}
 
+# Types that are one number in a shape of their own.
+FILLED = {"zeros", "ones", "full"}
+
 # Functions that make tensors of zeros.
 ZEROS = {"zeros", "new_zeros", "zeros_like"}
 
@@ -218,9 +221,22 @@ def _arange(attributes: dict[str, Any], x: None, y: Tensor) -> tuple[str, dict[s
     return "arange", result | ({} if y.dtype == torch.int64 else {"dtype": y.dtype})
 
 
+def _filled(name: str) -> Callable:
+    """What is one number everywhere; the dtype follows from a setting, from a tensor or from the number, and its result tells it."""
+
+    def rewrite(attributes: dict[str, Any], x: Tensor | None, y: Tensor) -> tuple[str, dict[str, Any]]:
+        result = {key: int(value) if isinstance(value, bool) else value for key, value in attributes.items() if key != "dtype"}
+        if isinstance(result.get("fill_value"), (torch.SymInt, torch.SymFloat)):
+            raise ValueError(f"its fill_value {result['fill_value']} is no number that is known")
+        return name, result | ({} if y.dtype == torch.float32 else {"dtype": y.dtype})
+
+    return rewrite
+
+
 # Functions that are others in other words: from the attributes, the first tensor and the result, the type and its attributes.
 REWRITES: dict[str, Callable[[dict[str, Any], Tensor | None, Any], tuple[str, dict[str, Any]]]] = {
     "arange": _arange,
+    **{prefix + name: _filled(name) for prefix in ("", "new_") for name in FILLED},
     "clamp_min": lambda a, x, y: ("clamp", a),
     "clamp_max": lambda a, x, y: ("clamp", a),
     "norm": _vector_norm,
@@ -1058,6 +1074,8 @@ class Recorder(TorchFunctionMode):
             entry.attributes = {name: self.json(value) for name, value in attributes.items()}
             if entry.type == "reshape":
                 entry.inputs = entry.inputs[:1]
+            elif entry.type in FILLED:
+                entry.inputs = []
         if form:
             entry.type = form.type
             kind = getattr(nn, form.type)

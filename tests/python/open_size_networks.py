@@ -230,6 +230,19 @@ def shortened(m, x):
     return m.first(y + m.lstm(y)[0])
 
 
+def started(m, x):
+    """From a state that is not zeros, behind steps that are made of numbers alone."""
+    state = torch.ones(1, x.size(0), 5)
+    y, _ = m.lstm(torch.cat([x.new_zeros(x.size(0), 2, 8), x], 1), (state, torch.full((1, len(x), 5), 0.5)))
+    return m.first(y)
+
+
+def causal(m, x):
+    t = x.size(1)
+    later = torch.triu(torch.full((t, t), float("-inf")), 1)
+    return m.first((x @ x.transpose(1, 2) + later).softmax(-1) @ x)
+
+
 def down_nearest(m, x):
     return F.interpolate(m.first(x), scale_factor=0.5)
 
@@ -392,6 +405,8 @@ CODE = [
     Code(largest_steps, lambda: {"first": nn.Linear(24, 3)}, SEQUENCE, [(3, 7, 8), (1, 4, 8)]),
     Code(first_channels, lambda: {"conv": nn.Conv1d(4, 3, 2)}, (2, 8, 5), [(3, 8, 7), (1, 8, 4)]),
     Code(shortened, lambda: {"lstm": nn.LSTM(8, 8, batch_first=True), "first": nn.Linear(8, 3)}, (2, 7, 8), [(3, 9, 8), (1, 5, 8)]),
+    Code(started, lambda: {"lstm": nn.LSTM(8, 5, batch_first=True), "first": nn.Linear(5, 3)}, SEQUENCE, SEQUENCES),
+    Code(causal, lambda: {"first": nn.Linear(8, 3)}, SEQUENCE, SEQUENCES),
     Code(down_nearest, lambda: {"first": conv(3, 4)}, IMAGE, IMAGES),
     Code(to_fixed, lambda: {"first": conv(3, 4)}, IMAGE, IMAGES),
     Code(padded_to_other, lambda: {"first": conv(3, 1)}, IMAGE, IMAGES),

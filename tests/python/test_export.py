@@ -897,6 +897,23 @@ def test_what_is_made_of_numbers_alone_is_a_constant():
     assert constants == [{"data": [0, 1, 2], "shape": [3]}, {"data": [2.5, 2.5, 2.5], "shape": [3]}]
 
 
+FILLED = [
+    (lambda x: torch.zeros(x.size(0), 1), "zeros", {"size": ["batch", 1]}),
+    (lambda x: x.new_zeros(len(x), 1), "zeros", {"size": ["batch", 1]}),
+    (lambda x: torch.ones(x.shape[0], dtype=torch.int64)[:, None], "ones", {"size": ["batch"], "dtype": "int64"}),
+    (lambda x: x.new_full((x.size(0), 1), -2.5), "full", {"size": ["batch", 1], "fill_value": -2.5}),
+    (lambda x: torch.full((x.size(0), 1), 3), "full", {"size": ["batch", 1], "fill_value": 3, "dtype": "int64"}),
+    (lambda x: torch.full((x.size(0), 1), True), "full", {"size": ["batch", 1], "fill_value": 1, "dtype": "bool"}),
+]
+
+
+@pytest.mark.parametrize("function, kind, attributes", FILLED)
+def test_one_number_in_an_open_shape(function, kind, attributes):
+    described = h5bridge_export.describe(Inner(lambda x: x.flatten(1) * function(x)), torch.randn(2, 4, 5, 3))
+    (found,) = [entry for entry in described["layers"] if entry["type"] == kind]
+    assert (found["attributes"], found["inputs"]) == (attributes, [])
+
+
 class Others(nn.Module):
     """A module under two names, one that is not used, inputs in a dict."""
 

@@ -18,7 +18,7 @@ from torch_helpers import assert_same_state
 
 pytestmark = [needs_program, needs_registry]
 TOLERANCE = 1e-5
-CONSTANT = {"zeros_like", "ones_like", "full_like"}  # what they give has no spread
+CONSTANT = {"zeros_like", "ones_like", "full_like", "zeros", "ones", "full"}  # what they give has no spread
 
 ON_JAX = [sample for sample in WITH_KERAS if sample.first or sample.name in JAX_ONLY]  # the first of each type
 

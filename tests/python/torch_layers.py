@@ -145,6 +145,9 @@ FUNCTIONS |= {
     "amin": bounded(torch.amin, torch.minimum),
     "bucketize": lambda x, *tensors, boundaries=None, **a: torch.bucketize(x, *tensors or [torch.tensor(boundaries)], **a),
     "arange": lambda x, end, start=0, step=1, dtype="int64": torch.arange(size_in(x, start), size_in(x, end), step, dtype=getattr(torch, dtype)),
+    "zeros": lambda x, size, dtype="float32": torch.zeros([size_in(x, part) for part in size], dtype=getattr(torch, dtype)),
+    "ones": lambda x, size, dtype="float32": torch.ones([size_in(x, part) for part in size], dtype=getattr(torch, dtype)),
+    "full": lambda x, size, fill_value, dtype="float32": torch.full([size_in(x, part) for part in size], fill_value, dtype=getattr(torch, dtype)),
     "batch_norm": lambda x, mean=None, variance=None, *affine, **settings: F.batch_norm(x, mean, variance, *affine, training=mean is None, **settings),
     "instance_norm": lambda x, *statistics, **settings: F.instance_norm(x, *statistics, use_input_stats=not statistics, **settings),
     "layer_norm": lambda x, *operands, normalized_shape, **settings: F.layer_norm(x, sizes_of(x, normalized_shape), *operands, **settings),
@@ -495,7 +498,7 @@ def is_inexact(kind, attributes):
 def is_alone(kind, a):
     """Whether PyTorch says it by a function of its own."""
     of_a_constant = kind in ("div", "floor_divide") and "self" in a or "boundaries" in a
-    of_numbers = kind == "arange" and not any("batch" in str(value) for value in a.values())  # a constant
+    of_numbers = kind in ("arange", "ones", "full") and not any("batch" in str(value) for value in a.values())  # a constant
     reordered = kind == "einsum" and a["equation"].count(",") > 1  # PyTorch's Python chooses the order of the products
     of_sizes = kind == "cross" and "dim" not in a  # the first axis of three elements may be the batch
     of_keras = of_sizes or kind == "one_hot" and "dtype" in a or kind == "prod" and isinstance(a.get("dim"), list) or kind.startswith("cum") and a["dim"] is None

@@ -13,8 +13,24 @@ TorchInstance arange(const Layer& layer) {
           }};
 }
 
+TorchInstance filled(const Layer& layer, const torch::Scalar& number) {
+  return {nullptr, [number, sizes = layer.attributes.sizes("size"),
+                    dtype = scalar_type_of(*dtype_named(layer.attributes.text("dtype")))](const TorchCall& call) {
+            std::vector<std::int64_t> known;
+            for (const Size& size : sizes) known.push_back(known_size(size, call.symbols));
+            return TorchValues{torch::full(known, number, torch::TensorOptions(call.device).dtype(dtype))};
+          }};
+}
+
 }  // namespace
 
-std::vector<TorchLayer> torch_layers() { return {{"arange", arange}}; }
+std::vector<TorchLayer> torch_layers() {
+  return {
+      {"arange", arange},
+      {"zeros", [](const Layer& layer) { return filled(layer, 0); }},
+      {"ones", [](const Layer& layer) { return filled(layer, 1); }},
+      {"full", [](const Layer& layer) { return filled(layer, scalar_of(layer.attributes.at("fill_value"))); }},
+  };
+}
 
 }  // namespace h5bridge::creation

@@ -1,4 +1,6 @@
 // What makes tensors of sizes alone.
+#include <algorithm>
+
 #include "facets/spec/function_type.h"
 #include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
@@ -43,8 +45,47 @@ LayerType arange() {
   return type;
 }
 
+// One number everywhere.
+LayerType filled(const std::string& name, const std::string& summary, std::vector<AttributeSpec> attributes = {},
+                 const Json::Object& settings = {}) {
+  const std::vector<std::string> dtypes{"float32", "float64", "float16", "bfloat16", "int64",
+                                        "int32",   "int16",   "int8",    "uint8",    "bool"};
+  attributes.insert(attributes.begin(), required_sizes("size", "the sizes, which may be open"));
+  attributes.push_back(text("dtype", "float32", dtypes, "their dtype"));
+  LayerType type = function_type(name, summary, std::move(attributes));
+  type.least_inputs = 0;
+  type.most_inputs = 0;
+  type.dtypes = of_attribute("dtype");
+  type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>&) -> std::vector<SymbolicShape> {
+    const SymbolicShape& sizes = a.sizes("size");
+    if (std::ranges::any_of(sizes, [](const Size& size) { return size.value().value_or(0) < 0; }))
+      throw MalformedFile("\"size\" is " + to_string(sizes) + ", expected no negative numbers");
+    return {sizes};
+  };
+  const auto with = [&](Json::Object sample) {
+    for (const auto& [key, value] : settings) sample.set(key, value);
+    return sample;
+  };
+  type.samples = {
+      {"an open batch", with({{"size", Json::Array{"batch", 1, 4}}}), {{3, 7}}},
+      {"several open sizes", with({{"size", Json::Array{2, "batch", "2*batch + 1"}}}), {{3, 7}}},
+      {"of integers", with({{"size", Json::Array{"batch"}}, {"dtype", "int32"}}), {{2, 5}}},
+      {"numbers alone", with({{"size", Json::Array{2, 3}}}), {{3, 4}}},
+      {"a number without axes", with({{"size", Json::Array{}}}), {{3, 4}}},
+  };
+  return type;
+}
+
 }  // namespace
 
-std::vector<LayerType> layer_types() { return {arange()}; }
+std::vector<LayerType> layer_types() {
+  return {
+      arange(),
+      filled("zeros", "zeros in a shape"),
+      filled("ones", "ones in a shape"),
+      filled("full", "one number everywhere in a shape", {required_scalar("fill_value", "the number")},
+             {{"fill_value", 3}}),
+  };
+}
 
 }  // namespace h5bridge::creation
