@@ -71,16 +71,16 @@ std::vector<std::size_t> InferredSizes::to_state(const Layer& layer, const std::
   return result;
 }
 
-void InferredSizes::note(const Node& node, const Layer& layer, const std::vector<Value>& inputs,
+void InferredSizes::note(const std::string& node, const Layer& layer, const PlainCall& taken,
                          const std::vector<std::size_t>& stated, const RecordingEmitter& emitter,
                          const KerasEmitter::Results& results) {
   std::vector<SymbolicShape> shapes;
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    const SymbolicShape& shape = shapes_.at(inputs[i]);
+  for (std::size_t i = 0; i < taken.inputs.size(); ++i) {
+    const SymbolicShape& shape = shapes_.at(taken.inputs[i]);
     shapes.push_back(std::ranges::count(stated, i) > 0 ? bound(shape) : shape);
   }
   std::vector<SymbolicShape> made = shapes;
-  for (const auto& [name, value] : node.named_inputs) made.push_back(shapes_.at(value));
+  for (const auto& [name, value] : taken.named) made.push_back(shapes_.at(value));
   std::set<Handle> reshaped;
   const std::vector<SymbolicShape> handles = emitter.replay(
       std::move(made), [&](const RecordingEmitter::Axis& borrowed) { return shapes_.at(borrowed.value); },
@@ -100,7 +100,7 @@ void InferredSizes::note(const Node& node, const Layer& layer, const std::vector
     for (std::size_t axis = 0; i < own.size() && axis < shape.size() && own[i].size() == shape.size(); ++axis)
       if (!shape[axis].is_open() && is_unknown(own[i][axis]) && !reshaped.contains(results.values[i]))
         shape[axis] = own[i][axis];
-    shapes_[{node.name, static_cast<std::int64_t>(i)}] = std::move(shape);
+    shapes_[{node, static_cast<std::int64_t>(i)}] = std::move(shape);
   }
 }
 

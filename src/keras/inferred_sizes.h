@@ -18,9 +18,8 @@ class InferredSizes {
   std::vector<std::size_t> to_state(const Layer& layer, const std::vector<Value>& inputs) const;
   /// What Keras infers for the outputs of a node, of which `emitter` has noted how they are made; `stated`: the inputs
   /// whose sizes it is told.
-  void note(const Node& node, const Layer& layer, const std::vector<Value>& inputs,
-            const std::vector<std::size_t>& stated, const RecordingEmitter& emitter,
-            const KerasEmitter::Results& results);
+  void note(const std::string& node, const Layer& layer, const PlainCall& taken, const std::vector<std::size_t>& stated,
+            const RecordingEmitter& emitter, const KerasEmitter::Results& results);
   /// As the values of which nothing is made, since that failed.
   void note_failed(const std::string& node, const std::vector<SymbolicShape>& outputs);
 

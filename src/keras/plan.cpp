@@ -226,7 +226,7 @@ class Planner {
                              [&](const Size& size) { return axis_of_size(size); });
     const WeightRules rules = mapping.weights(layer.attributes, inputs);
     const std::vector<std::size_t> to_state =
-        rules.rules.empty() || is_from_keras() ? std::vector<std::size_t>{} : inferred_.to_state(layer, sources);
+        rules.rules.empty() || is_from_keras() ? std::vector<std::size_t>{} : inferred_.to_state(layer, call.inputs);
     for (const std::size_t i : to_state) emitter.state_sizes(i);
     const KerasEmitter::Results results =
         use ? write_use(*use, mapping, layer, emitter) : write_with_activation(mapping, layer, emitter);
@@ -266,12 +266,12 @@ class Planner {
     }
     for (std::size_t i = 0; i < results.values.size(); ++i)
       values_[{node.name, static_cast<std::int64_t>(i)}] = handles.at(results.values[i]);
-    inferred_.note(node, layer, sources, to_state, emitter, results);
+    inferred_.note(node.name, layer, call, to_state, emitter, results);
     note_sizes(node.name);
   }
 
   // Keras has built it before, with the sizes that it knew.
-  bool is_from_keras() const { return architecture_.keras.contains("class_name"); }
+  bool is_from_keras() const { return architecture_.keras.class_name.has_value(); }
 
   // The call of a layer that stands for another one.
   static KerasEmitter::Results write_use(const SharedUse& use, const KerasMapping& mapping, const Layer& host,

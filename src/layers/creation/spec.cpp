@@ -53,8 +53,7 @@ LayerType filled(const std::string& name, const std::string& summary, std::vecto
   attributes.insert(attributes.begin(), required_sizes("size", "the sizes, which may be open"));
   attributes.push_back(text("dtype", "float32", dtypes, "their dtype"));
   LayerType type = function_type(name, summary, std::move(attributes));
-  type.least_inputs = 0;
-  type.most_inputs = 0;
+  type.operands = {};
   type.dtypes = of_attribute("dtype");
   type.shapes = [](const Attributes& a, const std::vector<SymbolicShape>&) -> std::vector<SymbolicShape> {
     const SymbolicShape& sizes = a.sizes("size");
