@@ -17,19 +17,27 @@ std::optional<History> tensor_of(const Json& argument) {
   return history_of(argument.at("config").at("keras_history"));
 }
 
-// Adds the tensors of a list or a dict, however deep; false if anything else is in it, or if names tell them apart.
-bool collect_tensors(const Json& argument, std::vector<History>& into) {
-  if (const auto tensor = tensor_of(argument)) {
-    into.push_back(*tensor);
-    return true;
+// Adds the tensors of a list or a dict, however deep, and notes what else is in it, or that names tell them apart.
+void collect_tensors(const Json& argument, CallArguments::Tensors& into, bool in_list = false) {
+  if (auto tensor = tensor_of(argument)) {
+    into.elements.push_back(std::move(tensor));
+  } else if (argument.is_array()) {
+    for (const Json& element : argument.as_array()) collect_tensors(element, into, true);
+  } else if (in_list && argument.is_null()) {
+    into.elements.push_back(std::nullopt);
+  } else {
+    into.has_constants = true;
+    if (argument.is_object())
+      for (const auto& [name, member] : argument.as_object()) collect_tensors(member, into);
   }
-  bool are_all = argument.is_array();
-  if (argument.is_array())
-    for (const Json& element : argument.as_array()) are_all = collect_tensors(element, into) && are_all;
-  if (argument.is_object())
-    for (const auto& [name, member] : argument.as_object()) collect_tensors(member, into);
-  return are_all;
 }
+
+void refuse_mixed(const CallArguments::Tensors& tensors) {
+  if (!tensors.text.empty())
+    throw Unsupported("is called with " + tensors.text + ", where tensors stand among others, which is not known");
+}
+
+bool is_tensor(const std::optional<History>& element) { return element.has_value(); }
 
 }  // namespace
 
@@ -48,7 +56,7 @@ CallArguments CallArguments::from_node(const Json& node) {
   CallArguments result;
   if (node.is_array()) {  // Keras 1 and 2: [["x", 0, 0, {}], ...]
     for (const Json& input : node.as_array()) {
-      result.positional.push_back(std::vector<History>{history_of(input)});
+      result.positional.push_back(Tensors{{history_of(input)}});
       if (input.as_array().size() > 3)
         for (const auto& [name, argument] : input.as_array()[3].as_object())
           result.keywords.emplace_back(name, argument);
@@ -56,12 +64,12 @@ CallArguments CallArguments::from_node(const Json& node) {
     return result;
   }
   result.is_keras_3 = node.find(kHandsMaskOn) == nullptr;
-  const auto argument_of = [&result](const std::string& name, const Json& json) -> Argument {
-    std::vector<History> tensors;
-    const bool are_all = collect_tensors(json, tensors);
-    if (tensors.empty()) return json;
-    if (!are_all && !result.mixed)
-      result.mixed = (name.empty() ? "the argument " : shortened(name) + "=") + quoted(json);
+  const auto argument_of = [](const std::string& name, const Json& json) -> Argument {
+    Tensors tensors;
+    collect_tensors(json, tensors);
+    if (std::ranges::none_of(tensors.elements, is_tensor)) return json;
+    if (tensors.has_constants || !std::ranges::all_of(tensors.elements, is_tensor))
+      tensors.text = (name.empty() ? "the argument " : shortened(name) + "=") + quoted(json);
     return tensors;
   };
   for (const Json& argument : node.at("args").as_array()) result.positional.push_back(argument_of("", argument));
@@ -71,11 +79,9 @@ CallArguments CallArguments::from_node(const Json& node) {
 }
 
 bool CallArguments::hands_mask_to_keras_3() const {
-  const auto is_tensor = [](const Argument& argument) {
-    return std::holds_alternative<std::vector<History>>(argument);
-  };
-  const auto count = std::ranges::count_if(positional, is_tensor) +
-                     std::ranges::count_if(keywords, is_tensor, &std::pair<std::string, Argument>::second);
+  const auto has_tensors = [](const Argument& argument) { return std::holds_alternative<Tensors>(argument); };
+  const auto count = std::ranges::count_if(positional, has_tensors) +
+                     std::ranges::count_if(keywords, has_tensors, &std::pair<std::string, Argument>::second);
   return count == 1;
 }
 
@@ -87,36 +93,40 @@ bool CallArguments::takes_implied_mask() const {
 std::vector<History> CallArguments::tensors() const {
   std::vector<History> result;
   const auto add = [&](const Argument& argument) {
-    if (const auto* tensors = std::get_if<std::vector<History>>(&argument))
-      result.insert(result.end(), tensors->begin(), tensors->end());
+    if (const auto* tensors = std::get_if<Tensors>(&argument))
+      for (const std::optional<History>& tensor : tensors->elements)
+        if (tensor) result.push_back(*tensor);
   };
   for (const Argument& argument : positional) add(argument);
   for (const auto& [name, argument] : keywords) add(argument);
   return result;
 }
 
-bool says_nothing(const std::string& name, const Json& value) {
-  return value.is_null() || (name == "training" && value == Json(false));
-}
-
 BoundCall bound(const CallArguments& arguments, const KerasMapping& mapping) {
-  if (arguments.mixed)
-    throw Unsupported("is called with " + *arguments.mixed + ", where tensors stand among others, which is not known");
   BoundCall result;
   const std::vector<Operand>& operands = Registry::instance().find(mapping.type)->operands;
   const auto is_by_name = [&](const std::string& parameter) {
     return std::ranges::any_of(operands, [&](const Operand& o) { return o.by_name && o.name == parameter; });
   };
   const auto take = [&](const std::string& parameter, const Argument& argument) {
-    if (const auto* tensors = std::get_if<std::vector<History>>(&argument)) {
-      if (is_by_name(parameter) && tensors->size() == 1)
-        result.named.emplace_back(parameter, tensors->front());
-      else
-        result.inputs.insert(result.inputs.end(), tensors->begin(), tensors->end());
+    if (const auto* tensors = std::get_if<CallArguments::Tensors>(&argument)) {
+      const ListParameter* list = mapping.find_list(parameter);
+      if (list && !tensors->has_constants && tensors->elements.size() <= list->operands.size()) {
+        for (std::size_t i = 0; i < tensors->elements.size(); ++i)
+          if (tensors->elements[i] && !list->operands[i].empty())
+            result.named.emplace_back(list->operands[i], *tensors->elements[i]);
+        return;
+      }
+      refuse_mixed(*tensors);
+      if (is_by_name(parameter) && tensors->elements.size() == 1) {
+        result.named.emplace_back(parameter, *tensors->elements[0]);
+        return;
+      }
+      for (const std::optional<History>& tensor : tensors->elements) result.inputs.push_back(*tensor);
       return;
     }
     const Json& constant = std::get<Json>(argument);
-    if (says_nothing(parameter, constant)) return;
+    if (mapping.says_nothing(parameter, constant)) return;
     if (std::ranges::find(mapping.call, parameter) == mapping.call.end())
       throw Unsupported("is called with " + (parameter.empty() ? "the argument " : shortened(parameter) + "=") +
                         quoted(constant));
@@ -131,8 +141,9 @@ BoundCall bound(const CallArguments& arguments, const KerasMapping& mapping) {
   };
   std::ranges::stable_sort(keywords, {}, place);
   for (const auto& [name, argument] : keywords) {
-    if (std::holds_alternative<std::vector<History>>(argument) &&
-        std::ranges::find(mapping.call, name) == mapping.call.end() && !is_by_name(name))
+    const auto* tensors = std::get_if<CallArguments::Tensors>(&argument);
+    if (tensors && !mapping.find_list(name)) refuse_mixed(*tensors);
+    if (tensors && std::ranges::find(mapping.call, name) == mapping.call.end() && !is_by_name(name))
       throw Unsupported("is called with a tensor as " + shortened(name));
     take(name, argument);
   }

@@ -28,15 +28,18 @@ inline constexpr const char* kHandsMaskOn = "hands_mask_on";
 
 /// The arguments of a call.
 struct CallArguments {
-  /// Tensors, one or a list of them, or a constant.
-  using Argument = std::variant<std::vector<History>, Json>;
+  /// One tensor or a list of them, in which None may stand.
+  struct Tensors {
+    std::vector<std::optional<History>> elements;
+    std::string text = {};       // of a list in which others stand, too: for messages
+    bool has_constants = false;  // others than None
+  };
+  /// Tensors, or a constant.
+  using Argument = std::variant<Tensors, Json>;
 
   std::vector<Argument> positional;
   std::vector<std::pair<std::string, Argument>> keywords;
   bool is_keras_3 = false;
-
-  /// An argument that mixes tensors with what is none ([None, mask]): for `bound` to refuse, as it knows the layer.
-  std::optional<std::string> mixed = {};
 
   /// Those of a node of Keras 3, or of 1 and 2.
   static CallArguments from_node(const Json& node);
@@ -56,11 +59,8 @@ struct BoundCall {
   Json::Object constants;
 };
 
-/// Keras writes arguments at their default as well; what those of a rebuilt model do without being told is no loss.
-bool says_nothing(const std::string& name, const Json& value);
-
 /// Assigns the arguments to the parameters of the mapping's call. Throws Unsupported for one that it has no place for:
-/// tensors keep their places in a list, so that one beside None is refused.
+/// tensors keep their places in a list, so that one beside None is refused but for lists that the mapping knows.
 BoundCall bound(const CallArguments& arguments, const KerasMapping& mapping);
 
 }  // namespace h5bridge

@@ -69,6 +69,9 @@ KerasEmitter::Argument renumbered(KerasEmitter::Argument argument, const std::ve
   if (auto* handle = std::get_if<KerasEmitter::Handle>(&argument)) *handle = handles.at(*handle);
   if (auto* list = std::get_if<std::vector<KerasEmitter::Handle>>(&argument))
     for (KerasEmitter::Handle& handle : *list) handle = handles.at(handle);
+  if (auto* list = std::get_if<KerasEmitter::List>(&argument))
+    for (std::optional<KerasEmitter::Handle>& handle : *list)
+      if (handle) handle = handles.at(*handle);
   return argument;
 }
 
@@ -106,15 +109,44 @@ KerasEmitter::Handle RecordingEmitter::layer(const std::string& suffix, const st
 
 KerasEmitter::Results RecordingEmitter::main(Json::Object config, std::vector<Handle> inputs) {
   Call made{.module = mapping_.module, .class_name = mapping_.class_name, .arguments = {}, .outputs = outputs_};
-  if (mapping_.inputs_as_list)
+  if (mapping_.inputs_as_list) {
     made.arguments = {std::move(inputs)};
-  else if (mapping_.call.empty())
+    take_constants(config, made);
+  } else if (mapping_.call.empty()) {
     made.arguments.assign(inputs.begin(), inputs.end());
-  else
+  } else {
     take_arguments(config, inputs, made);
-  made.keywords.insert(made.keywords.end(), named_.begin(), named_.end());
+  }
+  take_named(made);
   made.config = std::move(config);
   return call(std::move(made));
+}
+
+// Behind the list of all inputs, the constants that say something.
+void RecordingEmitter::take_constants(Json::Object& config, Call& made) const {
+  for (const std::string& parameter : mapping_.call) {
+    const Json* constant = config.find(parameter);
+    if (constant && !mapping_.says_nothing(parameter, *constant)) made.keywords.emplace_back(parameter, *constant);
+    config.erase(parameter);
+  }
+}
+
+// What is given by name; a list has None where nothing is.
+void RecordingEmitter::take_named(Call& made) const {
+  std::vector<std::string> in_lists;
+  for (const ListParameter& parameter : mapping_.lists) {
+    List list;
+    for (const std::string& operand : parameter.operands) {
+      const auto given = std::ranges::find(named_, operand, [](const auto& named) { return named.first; });
+      if (!operand.empty())
+        list.push_back(given == named_.end() ? std::nullopt : std::optional(std::get<Handle>(given->second)));
+      in_lists.push_back(operand);
+    }
+    if (std::ranges::any_of(list, [](const auto& handle) { return handle.has_value(); }))
+      made.keywords.emplace_back(parameter.name, std::move(list));
+  }
+  for (const auto& [name, argument] : named_)
+    if (std::ranges::find(in_lists, name) == in_lists.end()) made.keywords.emplace_back(name, argument);
 }
 
 // Fills the parameters of the call, in order, with the constants that the rows made and with the inputs.

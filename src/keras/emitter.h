@@ -62,6 +62,8 @@ class RecordingEmitter final : public KerasEmitter {
   }
 
  private:
+  void take_constants(Json::Object& config, Call& made) const;
+  void take_named(Call& made) const;
   void take_arguments(Json::Object& config, const std::vector<Handle>& inputs, Call& made) const;
 
   std::vector<SymbolicShape> inputs_;

@@ -17,6 +17,9 @@ std::vector<Handle> tensors_of(const KerasEmitter::Call& call) {
     if (const auto* handle = std::get_if<Handle>(&argument)) result.push_back(*handle);
     if (const auto* list = std::get_if<std::vector<Handle>>(&argument))
       result.insert(result.end(), list->begin(), list->end());
+    if (const auto* list = std::get_if<KerasEmitter::List>(&argument))
+      for (const std::optional<Handle>& handle : *list)
+        if (handle) result.push_back(*handle);
   };
   for (const auto& argument : call.arguments) take(argument);
   for (const auto& [name, argument] : call.keywords) take(argument);

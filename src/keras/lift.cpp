@@ -92,7 +92,8 @@ class Lifter {
         add_call({&layer,
                   name_of_layer(layer),
                   0,
-                  {.positional = {std::vector<History>{{last.empty() ? architecture_.inputs[0].name : last, 0, 0}}},
+                  {.positional = {CallArguments::Tensors{
+                       {History{last.empty() ? architecture_.inputs[0].name : last, 0, 0}}}},
                    .keywords = {}}});
       }
       last = name_of_layer(layer);
@@ -282,7 +283,10 @@ class Lifter {
     const LayerType& type = Registry::instance().type_of(layer);
     const Masks::Handing handing{arguments.takes_implied_mask(), arguments.hands_mask_to_keras_3(),
                                  !arguments.is_keras_3};
-    masks_.hand_to(call, type, mapping.call, handing);
+    std::vector<std::string> takes = mapping.call;
+    for (const ListParameter& list : mapping.lists)
+      takes.insert(takes.end(), list.operands.begin(), list.operands.end());
+    masks_.hand_to(call, type, takes, handing);
     const Value output{node, 0};
     const auto rank = static_cast<std::int64_t>(types_.of(output).shape.size());
     const bool keeps_rank = types_.of(call.inputs.at(0)).shape.size() == types_.of(output).shape.size();
@@ -329,7 +333,7 @@ class Lifter {
       set_types(layer->name, *layer, {input});
       values_[{layer->name, 0, 0}] = {layer->name, 0};
       architecture_.nodes.push_back({layer->name, layer->name, {input}});
-      argument = std::vector<History>{{layer->name, 0, 0}};
+      argument = CallArguments::Tensors{{History{layer->name, 0, 0}}};
       architecture_.layers.push_back(std::move(*layer));
     };
     for (std::size_t i = 0; i < call.arguments.positional.size(); ++i)
@@ -439,7 +443,7 @@ class Lifter {
       layer->keras.fused_into = activation->second.host;
       layer->keras.fused_as = activation->second.name;
     }
-    keep_silent_arguments(call, *layer);
+    keep_silent_arguments(mapping, call, *layer);
     keep_spelling(mapping, *layer, config, shapes,
                   Registry::instance().type_of(*layer).shapes(layer->attributes, shapes));
     const auto all = Registry::instance().keras_of(layer->type);
@@ -459,11 +463,11 @@ class Lifter {
   }
 
   // Arguments that say nothing come back with a layer that is called once.
-  static void keep_silent_arguments(const PendingCall& call, Layer& layer) {
+  static void keep_silent_arguments(const KerasMapping& mapping, const PendingCall& call, Layer& layer) {
     const Json* nodes = call.layer->find("inbound_nodes");
     if (!nodes || nodes->as_array().size() != 1) return;
     for (const auto& [name, argument] : call.arguments.keywords)
-      if (const Json* constant = std::get_if<Json>(&argument); constant && says_nothing(name, *constant))
+      if (const Json* constant = std::get_if<Json>(&argument); constant && mapping.says_nothing(name, *constant))
         layer.keras.silent_arguments.set(name, *constant);
   }
 

@@ -335,9 +335,14 @@ class Planner {
                                         const std::vector<KerasTensor>& handles) {
     if (const auto* handle = std::get_if<KerasEmitter::Handle>(&argument)) return handles.at(*handle);
     if (const auto* constant = std::get_if<Json>(&argument)) return *constant;
-    std::vector<KerasTensor> list;
-    for (const KerasEmitter::Handle handle : std::get<std::vector<KerasEmitter::Handle>>(argument))
-      list.push_back(handles.at(handle));
+    if (const auto* values = std::get_if<std::vector<KerasEmitter::Handle>>(&argument)) {
+      std::vector<KerasTensor> list;
+      for (const KerasEmitter::Handle handle : *values) list.push_back(handles.at(handle));
+      return list;
+    }
+    PlannedCall::List list;
+    for (const std::optional<KerasEmitter::Handle>& handle : std::get<KerasEmitter::List>(argument))
+      list.push_back(handle ? std::optional(handles.at(*handle)) : std::nullopt);
     return list;
   }
 

@@ -16,8 +16,11 @@ Json argument_config(const PlannedCall::Argument& argument) {
   if (const auto* tensor = std::get_if<KerasTensor>(&argument)) return argument_config(*tensor);
   if (const auto* constant = std::get_if<Json>(&argument)) return *constant;
   Json::Array list;
-  for (const KerasTensor& tensor : std::get<std::vector<KerasTensor>>(argument))
-    list.push_back(argument_config(tensor));
+  if (const auto* tensors = std::get_if<std::vector<KerasTensor>>(&argument))
+    for (const KerasTensor& tensor : *tensors) list.push_back(argument_config(tensor));
+  else
+    for (const std::optional<KerasTensor>& tensor : std::get<PlannedCall::List>(argument))
+      list.push_back(tensor ? argument_config(*tensor) : Json());
   return list;
 }
 

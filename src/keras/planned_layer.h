@@ -1,6 +1,7 @@
 // The layers and operations of a Keras model that is being planned, and how its configuration says them.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -25,7 +26,8 @@ struct KerasTensor {
 };
 
 struct PlannedCall {
-  using Argument = std::variant<KerasTensor, std::vector<KerasTensor>, Json>;
+  using List = std::vector<std::optional<KerasTensor>>;  // some may be None
+  using Argument = std::variant<KerasTensor, std::vector<KerasTensor>, List, Json>;
 
   std::vector<Argument> arguments;
   std::vector<std::pair<std::string, Argument>> keywords;
@@ -64,6 +66,9 @@ void PlannedCall::for_each_tensor(Call& call, Visit&& visit) {
     if (auto* tensor = std::get_if<KerasTensor>(&argument)) visit(*tensor);
     if (auto* list = std::get_if<std::vector<KerasTensor>>(&argument))
       for (auto& tensor : *list) visit(tensor);
+    if (auto* list = std::get_if<List>(&argument))
+      for (auto& tensor : *list)
+        if (tensor) visit(*tensor);
   };
   for (auto& argument : call.arguments) visit_argument(argument);
   for (auto& [name, argument] : call.keywords) visit_argument(argument);

@@ -470,6 +470,37 @@ class EinsumDense(nn.Module):
         return y if self.bias is None else y + self.bias
 
 
+class Attention(nn.Module):
+    """Keras's two layers, a query at a time."""
+
+    def __init__(self, kind, use_scale=None, score_mode="dot", features=None, use_causal_mask=False, return_attention_scores=False):
+        super().__init__()
+        self.additive, self.by_product = kind == "AdditiveAttention", kind == "Attention" and score_mode == "dot"
+        self.causal, self.with_scores = use_causal_mask, return_attention_scores
+        scaled = self.additive if use_scale is None else use_scale
+        self.scale = nn.Parameter(torch.empty(features or ())) if scaled else None
+        self.concat_score_weight = nn.Parameter(torch.empty(())) if score_mode == "concat" else None
+
+    def scores(self, query, key):
+        scale = 1 if self.scale is None else self.scale
+        if self.by_product:
+            return torch.einsum("bf,bsf->bs", query, key) * scale
+        if self.additive:
+            return (scale * torch.tanh(query[:, None] + key)).sum(-1)
+        return torch.tanh(scale * (query[:, None] + key)).sum(-1) * self.concat_score_weight
+
+    def forward(self, query, value, key=None):
+        key = value if key is None else key
+        weights = []
+        for i in range(query.shape[1]):
+            seen = min(i + 1, key.shape[1]) if self.causal else key.shape[1]
+            share = torch.softmax(self.scores(query[:, i], key[:, :seen]), -1)
+            weights.append(F.pad(share, (0, key.shape[1] - seen)))
+        weights = torch.stack(weights, 1)
+        result = torch.einsum("bqs,bsf->bqf", weights, value)
+        return (result, weights) if self.with_scores else result
+
+
 class Lookup(Reference):
     """Embedding and EmbeddingBag scale their rows down to max_norm in place; here each call starts from the same ones."""
 
@@ -547,6 +578,7 @@ COMPOSITIONS = [
     ("Pixel*", "blocks_first", shuffled, always(False)),
     ("MaxUnpool*", None, lambda kind, a: Unpool(kind, **a), always(True)),
     ("EinsumDense", None, einsum_dense, always(False)),
+    ("*Attention", None, lambda kind, a: Reference(Attention(kind, **a)), always(False)),
     ("Parameter", None, lambda kind, a: OwnTensor(kind, **a), always(True)),
     ("Buffer", None, lambda kind, a: OwnTensor(kind, **a), always(True)),
     ("PReLU", "weight_shape", lambda kind, a: Reference(ShapedPReLU(**a)), always(False)),

@@ -138,6 +138,18 @@ KerasEmitter::Handle KerasEmitter::operation(const std::string& suffix, const st
   return call(std::move(made)).at(0);
 }
 
+const ListParameter* KerasMapping::find_list(std::string_view parameter) const {
+  const auto found = std::ranges::find(lists, parameter, &ListParameter::name);
+  return found == lists.end() ? nullptr : &*found;
+}
+
+bool KerasMapping::says_nothing(std::string_view parameter, const Json& constant) const {
+  if (constant.is_null() || (parameter == "training" && constant == Json(false))) return true;
+  if (is_operation()) return false;
+  const auto row = std::ranges::find(attributes, parameter, &Correspondence::keras);
+  return row != attributes.end() && row->when_absent && row->spelling.to_keras(*row->when_absent) == constant;
+}
+
 KerasMapping as_variant(std::string name, KerasMapping mapping) {
   mapping.variant = std::move(name);
   return mapping;

@@ -56,8 +56,10 @@ struct Correspondence {
 class KerasEmitter {
  public:
   using Handle = std::size_t;
+  /// Values some of which may be None.
+  using List = std::vector<std::optional<Handle>>;
   /// A value, a list of values, or a constant.
-  using Argument = std::variant<Handle, std::vector<Handle>, Json>;
+  using Argument = std::variant<Handle, std::vector<Handle>, List, Json>;
 
   /// What one call of a layer makes: its outputs, in order.
   struct Results {
@@ -143,6 +145,12 @@ struct SharedUse {
   std::function<Json::Object(const Json::Object& own)> other_config;
 };
 
+/// A parameter of the call that is a list of what are operands of their own here: masks.
+struct ListParameter {
+  std::string name;
+  std::vector<std::string> operands;  // in its order; empty for what takes no part in the computation
+};
+
 struct KerasMapping {
   std::string type;        // ours
   std::string class_name;  // in keras.layers
@@ -185,12 +193,17 @@ struct KerasMapping {
   /// The parameters of the call, in order, where there is more to it than tensors: ("x1", "x2"). Rows with these keys
   /// are constants of the call; none is written for an attribute that is None.
   std::vector<std::string> call = {};
+  std::vector<ListParameter> lists = {};
   std::vector<UnsaidSetting> unsaid = {};
   /// What other layers it can stand for, too.
   std::vector<SharedUse> shared_uses = {};
   std::vector<KerasSample> samples = {};
 
   bool is_operation() const { return module != "keras.layers"; }
+  /// The list of this name; nullptr if the parameter is none.
+  const ListParameter* find_list(std::string_view parameter) const;
+  /// Whether a constant of a layer's call is what the layer does where nothing is said.
+  bool says_nothing(std::string_view parameter, const Json& constant) const;
 
   static KerasEmitter::Results emit_main(const Attributes&, Json::Object config, KerasEmitter& emitter);
 };

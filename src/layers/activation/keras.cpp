@@ -128,6 +128,14 @@ KerasMapping in_activations(KerasMapping mapping) {
   return mapping;
 }
 
+// What Keras puts in by itself where an attention hands its mask on.
+KerasMapping to_tensor() {
+  KerasMapping mapping = operation("Identity", "ConvertToTensor", {}, {"x"}, kCore);
+  mapping.fixed = {{"dtype", nullptr}};
+  mapping.carried = {{"sparse", nullptr}, {"ragged", nullptr}};
+  return mapping;
+}
+
 }  // namespace
 
 // For each type, the preferred way to write it first; all are read.
@@ -208,6 +216,7 @@ std::vector<KerasMapping> keras_mappings() {
       function("SparseSigmoid", "SparseSigmoid"),
       named("Identity", "linear"),
       layer("Identity", "Identity", {}),
+      to_tensor(),
       named("Sparsemax", "sparsemax", last_axis),
       function("Sparsemax", "Sparsemax", over_axis),
       function("GLU", "Glu", over_axis),
