@@ -21,7 +21,7 @@ namespace h5bridge {
 
 /// None, or a value of one of the kinds that an attribute can have.
 using AttributeValue = std::variant<std::monostate, bool, std::int64_t, double, std::string, std::vector<std::int64_t>,
-                                    std::vector<double>, SymbolicShape, Tensor>;
+                                    std::vector<double>, SymbolicShape, Tensor, DType>;
 
 /// The settings of a layer (docs/layers.md lists them). load() gives all that its type declares; of an architecture
 /// that was made or changed in C++, save(), in_torch_layout() and to_module() check them, and take what is not set at
@@ -43,6 +43,7 @@ class Attributes {
   const std::vector<double>& numbers(std::string_view name) const { return get<std::vector<double>>(name); }
   const SymbolicShape& sizes(std::string_view name) const { return get<SymbolicShape>(name); }
   const Tensor& tensor(std::string_view name) const { return get<Tensor>(name); }
+  DType dtype(std::string_view name) const { return get<DType>(name); }
 
   auto begin() const { return values_.begin(); }
   auto end() const { return values_.end(); }

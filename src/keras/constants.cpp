@@ -2,6 +2,7 @@
 
 #include "facets/registry.h"
 #include "h5bridge/error.h"
+#include "model/quoted.h"
 
 namespace h5bridge {
 namespace {
@@ -41,21 +42,22 @@ std::optional<Layer> array_layer(const Json& constant) {
   const Json* class_name = constant.is_object() ? constant.find("class_name") : nullptr;
   if (!class_name || (*class_name != Json("__numpy__") && *class_name != Json("__tensor__"))) return std::nullopt;
   const Json& config = constant.at("config");
-  const std::string& dtype = config.at("dtype").as_string();
+  const std::string& name = config.at("dtype").as_string();
   const LayerType& type = *Registry::instance().find("new_tensor");
+  const auto dtype = dtype_named(name);
   try {
-    type.find_attribute("dtype")->kind->check(dtype);
+    type.find_attribute("dtype")->kind->read(name);
   } catch (const MalformedFile&) {
-    throw Unsupported("an array of " + dtype + " among its arguments has no layer type");
+    throw Unsupported("an array of " + shortened(name) + " among its arguments has no layer type");
   }
   Shape shape;
   Json::Array elements;
   collect(config.at("value"), 0, shape, elements);
   return in_file("an array among its arguments", [&] {
     Layer layer{{}, type.name, type.defaults(), {}};
-    layer.attributes.set("data", tensor_from(elements, *dtype_named(dtype), shape));
+    layer.attributes.set("data", tensor_from(elements, *dtype, shape));
     layer.attributes.set("shape", shape);
-    layer.attributes.set("dtype", dtype);
+    layer.attributes.set("dtype", *dtype);
     type.check(layer.attributes);
     return layer;
   });

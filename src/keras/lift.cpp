@@ -304,7 +304,7 @@ class Lifter {
     if (!is_integral(types_.of(value).dtype)) return value;
     if (const auto known = floats_.find(value); known != floats_.end()) return known->second;
     Layer cast{new_name(value.node + "_float"), "to", Registry::instance().find("to")->defaults(), {}};
-    cast.attributes.set("dtype", std::string("float32"));
+    cast.attributes.set("dtype", DType::Float32);
     cast.keras.implied = true;
     set_types(cast.name, cast, {value});
     architecture_.nodes.push_back({cast.name, cast.name, {value}});

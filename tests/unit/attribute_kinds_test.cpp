@@ -108,6 +108,19 @@ TEST_CASE("a text is any, or one of its words") {
   CHECK(one.kind->describe() == "`\"zeros\"`, `\"ones\"`");
 }
 
+TEST_CASE("a dtype is one of some, by its name") {
+  const AttributeSpec spec = dtype_attribute(DType::Int64, {DType::Int64, DType::BFloat16}, "its dtype");
+  CHECK(spec.name == "dtype");
+  CHECK(spec.fallback == AttributeValue(DType::Int64));
+  check_both_ways(spec, "bfloat16", DType::BFloat16);
+  refuses(spec, "float32", "is \"float32\", expected one of int64, bfloat16");
+  refuses(spec, "float33", "is \"float33\", expected one of int64, bfloat16");
+  refuses_to_set(spec, DType::Float32, "is \"float32\", expected one of int64, bfloat16");
+  refuses_to_set(spec, word("int64"), "is \"int64\" as a std::string, expected a DType");
+  CHECK(spec.kind->schema() == Json(Json::Object{{"enum", List{"int64", "bfloat16"}}}));
+  CHECK(spec.kind->describe() == "`\"int64\"`, `\"bfloat16\"`");
+}
+
 TEST_CASE("one integer stands for a tuple of them, which is written whole") {
   const AttributeSpec spec = tuple("stride", 2, 1, "the step");
   CHECK(spec.fallback == AttributeValue(Integers{1, 1}));

@@ -59,7 +59,7 @@ TEST_CASE("a program may set a constant's elements, which are completed as a fil
   const Attributes complete = complete_attributes(type, given, "here");
   CHECK(complete.tensor("data") == tensor_of(DType::Float32, {2, 3}, std::vector<float>{1, 2, 3, 4, 5, 6}));
   CHECK(complete_attributes(type, complete, "here") == complete);
-  given.set("dtype", std::string("int64"));
+  given.set("dtype", DType::Int64);
   given.set("data", tensor_of(DType::Int32, {6}, std::vector<std::int32_t>(6)));
   CHECK_THROWS_WITH(complete_attributes(type, given, "here"), "here: \"data\" has elements of int32, expected int64");
   CHECK_THROWS_AS(complete_attributes(type, given, "here"), UsageError);
@@ -73,7 +73,7 @@ TEST_CASE("large constants are the same after the JSON") {
   Attributes attributes;
   attributes.set("data", mask);
   attributes.set("shape", mask.shape());
-  attributes.set("dtype", std::string("bool"));
+  attributes.set("dtype", DType::Bool);
   Architecture architecture;
   architecture.inputs.push_back({"x", {Size::symbol("batch"), 300}});
   architecture.layers.push_back({"mask", "new_tensor", attributes, {}});
@@ -105,6 +105,7 @@ TEST_CASE("an array of Keras's is a constant with each of its elements") {
   CHECK(array("bool", List{1, 0}) == tensor_of(DType::Bool, {2}, std::vector<std::uint8_t>{1, 0}));
   CHECK(array("float32", List{0.1, 2}) == tensor_of(DType::Float32, {2}, std::vector<float>{0.1f, 2}));
   CHECK_THROWS_AS(array("int32", List{3000000000}), Unsupported);
+  CHECK_THROWS_WITH(array("int33", List{3}), "an array of int33 among its arguments has no layer type");
   CHECK_THROWS_WITH(array("int16", List{3}), "an array of int16 among its arguments has no layer type");
 }
 

@@ -281,4 +281,18 @@ TEST_CASE("every tensor of a sample has its place in Keras, once, and comes back
   });
 }
 
+// A stranger's file may name any.
+TEST_CASE("a dtype that Keras's cast names and no layer has is refused") {
+  const KerasMapping& cast = *Registry::instance().keras_of("to").front();
+  REQUIRE(cast.class_name == "Cast");
+  const auto read = [&](const char* dtype) {
+    return layer_from_config(cast, {{"dtype", dtype}}, {{Size::symbol("batch"), 3}});
+  };
+  CHECK(read("int8")->attributes.dtype("dtype") == DType::Int8);
+  CHECK_THROWS_AS(read("int33"), Unsupported);
+  CHECK_THROWS_WITH(read("int33"), "\"dtype\": no dtype is called \"int33\"");
+  CHECK_THROWS_AS(read("uint16"), Unsupported);
+  CHECK_THROWS_WITH(read("uint16"), Catch::StartsWith("\"dtype\": is \"uint16\", expected one of float64, "));
+}
+
 }  // namespace h5bridge::testing

@@ -64,6 +64,14 @@ Spelling text() {
   return plain<std::string>([](const Json& json) { return json.as_string(); });
 }
 
+Spelling dtype() {
+  return {[](const AttributeValue& value) { return attribute_to_json(value); },
+          [](const Json& json) -> AttributeValue {
+            if (const auto known = dtype_named(json.as_string())) return *known;
+            throw Unsupported("no dtype is called " + quoted(json));
+          }};
+}
+
 Spelling text_or_none() {
   return {text().to_keras,
           [](const Json& json) { return json.is_null() ? AttributeValue{} : AttributeValue(json.as_string()); }};
@@ -241,6 +249,15 @@ void refuse_quantised(const Json::Object& config) {
   if ((quantised && !quantised->is_null()) || has_policy) throw Unsupported("it is quantised, which is not known yet");
 }
 
+// Keras may take what the type does not: another dtype, another word.
+void require_known(const AttributeKind& kind, const AttributeValue& value) {
+  try {
+    kind.check(value);
+  } catch (const MalformedFile& error) {
+    throw Unsupported(error.what());
+  }
+}
+
 }  // namespace
 
 std::optional<Layer> layer_from_config(const KerasMapping& mapping, const Json::Object& config,
@@ -271,9 +288,9 @@ std::optional<Layer> layer_from_config(const KerasMapping& mapping, const Json::
     if (!given) throw MalformedFile("its configuration has no \"" + row.keras + "\"");
     try {
       layer.attributes.set(row.attribute, row.spelling.from_keras(*given));
-      if (layer.attributes.is_none(row.attribute) &&
-          !Registry::instance().find(mapping.type)->find_attribute(row.attribute)->kind->takes_none())
-        throw MalformedFile("is null");
+      const AttributeKind& kind = *Registry::instance().find(mapping.type)->find_attribute(row.attribute)->kind;
+      if (layer.attributes.is_none(row.attribute) && !kind.takes_none()) throw MalformedFile("is null");
+      require_known(kind, layer.attributes.at(row.attribute));
     } catch (const Error& error) {
       rethrow_in_file(error, "\"" + row.keras + "\"");
     }

@@ -35,6 +35,8 @@ Spelling integer_list();
 Spelling text();
 /// Text, or None.
 Spelling text_or_none();
+/// An element type by its name. Throws Unsupported for one that no tensor has.
+Spelling dtype();
 /// `length` integers; Keras also takes one for all.
 Spelling integers(std::size_t length);
 /// null for None.

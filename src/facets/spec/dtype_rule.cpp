@@ -72,7 +72,7 @@ DTypeRules of_attribute(std::string attribute, DTypeRule otherwise) {
   return DTypeRules::Choice([attribute = std::move(attribute),
                              otherwise = std::move(otherwise)](const Attributes& a) -> std::vector<DTypeRule> {
     if (a.is_none(attribute)) return {otherwise};
-    return {gives(*dtype_named(a.text(attribute)))};
+    return {gives(a.dtype(attribute))};
   });
 }
 

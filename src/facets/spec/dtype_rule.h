@@ -69,7 +69,7 @@ class DTypeRules {
   Choice choice_;
 };
 
-/// What the attribute `dtype` names; where it is None, what `otherwise` says.
+/// What the attribute says; where it is None, what `otherwise` says.
 DTypeRules of_attribute(std::string attribute, DTypeRule otherwise = keeps());
 
 /// The type that `rule` gives for a call with these operands.

@@ -30,7 +30,7 @@ KerasMapping arange() {
     if (a.integer("step") != 1) numbers = sizes.apply("Multiply", numbers, Json(a.integer("step")));
     if (const Size& start = a.sizes("start").at(0); start != Size(0))
       numbers = sizes.apply("Add", numbers, sizes.count(start));
-    return last_call(emitter, kCore, "Cast", {{"dtype", a.text("dtype")}}, {numbers});
+    return last_call(emitter, kCore, "Cast", {{"dtype", name_of(a.dtype("dtype"))}}, {numbers});
   };
   return mapping;
 }
@@ -64,7 +64,7 @@ KerasMapping filled(const std::string& type, const std::string& class_name) {
   mapping.lower = [class_name](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
     std::vector<KerasEmitter::Argument> arguments{ones_in_shape(emitter, emitter.output_shape())};
     if (a.contains("fill_value")) arguments.emplace_back(spelling::scalar().to_keras(a.at("fill_value")));
-    return last_call(emitter, kNumpy, class_name, {{"dtype", a.text("dtype")}}, std::move(arguments));
+    return last_call(emitter, kNumpy, class_name, {{"dtype", name_of(a.dtype("dtype"))}}, std::move(arguments));
   };
   return mapping;
 }

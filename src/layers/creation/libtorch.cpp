@@ -7,7 +7,7 @@ namespace {
 TorchInstance arange(const Layer& layer) {
   return {nullptr, [a = layer.attributes](const TorchCall& call) {
             const std::int64_t start = known_size(a.sizes("start").at(0), call.symbols);
-            const auto options = torch::TensorOptions(call.device).dtype(scalar_type_of(*dtype_named(a.text("dtype"))));
+            const auto options = torch::TensorOptions(call.device).dtype(scalar_type_of(a.dtype("dtype")));
             return TorchValues{
                 torch::arange(start, known_size(a.sizes("end").at(0), call.symbols), a.integer("step"), options)};
           }};
@@ -15,7 +15,7 @@ TorchInstance arange(const Layer& layer) {
 
 TorchInstance filled(const Layer& layer, const torch::Scalar& number) {
   return {nullptr, [number, sizes = layer.attributes.sizes("size"),
-                    dtype = scalar_type_of(*dtype_named(layer.attributes.text("dtype")))](const TorchCall& call) {
+                    dtype = scalar_type_of(layer.attributes.dtype("dtype"))](const TorchCall& call) {
             std::vector<std::int64_t> known;
             for (const Size& size : sizes) known.push_back(known_size(size, call.symbols));
             return TorchValues{torch::full(known, number, torch::TensorOptions(call.device).dtype(dtype))};

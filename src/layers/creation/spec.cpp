@@ -15,11 +15,11 @@ AttributeSpec start() {
 }
 
 LayerType arange() {
-  LayerType type =
-      function_type("arange", "the numbers from start on, below end, a step apart",
-                    {start(), required_size("end", "what they stay below, or above where the step is negative"),
-                     integer("step", 1, "the distance from one to the next"),
-                     text("dtype", "int64", {"int64", "int32", "float32", "float64"}, "their dtype")});
+  LayerType type = function_type(
+      "arange", "the numbers from start on, below end, a step apart",
+      {start(), required_size("end", "what they stay below, or above where the step is negative"),
+       integer("step", 1, "the distance from one to the next"),
+       dtype_attribute(DType::Int64, {DType::Int64, DType::Int32, DType::Float32, DType::Float64}, "their dtype")});
   type.operands = {};
   type.dtypes = of_attribute("dtype");
   type.check = [](const Attributes& a) {
@@ -48,10 +48,10 @@ LayerType arange() {
 // One number everywhere.
 LayerType filled(const std::string& name, const std::string& summary, std::vector<AttributeSpec> attributes = {},
                  const Json::Object& settings = {}) {
-  const std::vector<std::string> dtypes{"float32", "float64", "float16", "bfloat16", "int64",
-                                        "int32",   "int16",   "int8",    "uint8",    "bool"};
+  const std::vector<DType> dtypes{DType::Float32, DType::Float64, DType::Float16, DType::BFloat16, DType::Int64,
+                                  DType::Int32,   DType::Int16,   DType::Int8,    DType::UInt8,    DType::Bool};
   attributes.insert(attributes.begin(), required_sizes("size", "the sizes, which may be open"));
-  attributes.push_back(text("dtype", "float32", dtypes, "their dtype"));
+  attributes.push_back(dtype_attribute(DType::Float32, dtypes, "their dtype"));
   LayerType type = function_type(name, summary, std::move(attributes));
   type.operands = {};
   type.dtypes = of_attribute("dtype");

@@ -112,12 +112,12 @@ std::vector<KerasMapping> keras_mappings() {
   plain("bitwise_not", "BitwiseInvert");
   mappings.push_back(operation("round", "Round", row("decimals", "decimals", spelling::integer())));
   mappings.push_back(operation("nan_to_num", "NanToNum", replacements));
-  const Correspondence dtype{"dtype", "dtype", spelling::text_or_none(), AttributeValue{}};
+  const Correspondence dtype{"dtype", "dtype", spelling::or_none(spelling::dtype()), AttributeValue{}};
   mappings.push_back(operation("zeros_like", "ZerosLike", {dtype}));
   mappings.push_back(operation("ones_like", "OnesLike", {dtype}));
   mappings.push_back(operation("full_like", "FullLike", {{"fill_value", "fill_value", spelling::scalar()}, dtype},
                                {"x", "fill_value"}));
-  mappings.push_back(operation("to", "Cast", row("dtype", "dtype", spelling::text()), {"x"}, kCore));
+  mappings.push_back(operation("to", "Cast", row("dtype", "dtype", spelling::dtype()), {"x"}, kCore));
   mappings.push_back(clip());
   mappings.push_back(one_bound("min", "Maximum"));
   mappings.push_back(one_bound("max", "Minimum"));

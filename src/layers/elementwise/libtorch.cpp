@@ -42,15 +42,14 @@ TorchInstance build_logit(const Layer& layer) {
 // One number in the shape of the input.
 TorchInstance constant_like(const Layer& layer, const torch::Scalar& value) {
   std::optional<torch::ScalarType> dtype;
-  if (!layer.attributes.is_none("dtype")) dtype = scalar_type_of(*dtype_named(layer.attributes.text("dtype")));
+  if (!layer.attributes.is_none("dtype")) dtype = scalar_type_of(layer.attributes.dtype("dtype"));
   return unary([value, dtype](const Tensor& x) {
     return torch::full_like(x, value, x.options().dtype(dtype.value_or(x.scalar_type())));
   });
 }
 
 TorchInstance build_cast(const Layer& layer) {
-  return unary(
-      [type = scalar_type_of(*dtype_named(layer.attributes.text("dtype")))](const Tensor& x) { return x.to(type); });
+  return unary([type = scalar_type_of(layer.attributes.dtype("dtype"))](const Tensor& x) { return x.to(type); });
 }
 
 }  // namespace

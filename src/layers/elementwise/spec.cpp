@@ -55,9 +55,10 @@ AttributeSpec optional_scalar(const std::string& name, const std::string& meanin
 }
 
 AttributeSpec dtype(const std::string& meaning) {
-  return text("dtype", "float32",
-              {"float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool"},
-              meaning);
+  return dtype_attribute(DType::Float32,
+                         {DType::Float64, DType::Float32, DType::Float16, DType::BFloat16, DType::Int64, DType::Int32,
+                          DType::Int16, DType::Int8, DType::UInt8, DType::Bool},
+                         meaning);
 }
 
 // In the shape of the input.

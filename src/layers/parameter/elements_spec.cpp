@@ -53,7 +53,7 @@ Tensor elements_of(const Attributes& attributes) {
   if (given.element_count() != element_count(shape))
     throw MalformedFile("\"data\" has " + std::to_string(given.element_count()) +
                         " elements, which do not fill the shape " + to_string(shape));
-  const DType dtype = *dtype_named(attributes.text("dtype"));
+  const DType dtype = attributes.dtype("dtype");
   if (given.dtype() == DType::Bool)
     for (const std::uint8_t element : given.values<std::uint8_t>())
       if (element > 1) refuse(element, dtype);

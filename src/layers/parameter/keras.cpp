@@ -7,15 +7,15 @@ namespace {
 constexpr const char* numpy = "keras.src.ops.numpy";
 
 // A zero, whatever the input: every value in a Keras model is made of an input.
-KerasEmitter::Handle emit_zero(const std::string& dtype, KerasEmitter& emitter) {
-  const KerasEmitter::Handle zeros = emitter.operation("zeros", numpy, "ZerosLike", {{"dtype", dtype}},
+KerasEmitter::Handle emit_zero(DType dtype, KerasEmitter& emitter) {
+  const KerasEmitter::Handle zeros = emitter.operation("zeros", numpy, "ZerosLike", {{"dtype", name_of(dtype)}},
                                                        {emitter.input(0)}, {}, emitter.input_shapes().at(0));
   return emitter.operation("zero", numpy, "Sum", {{"axis", nullptr}, {"keepdims", false}}, {zeros}, {}, {});
 }
 
 // Keras has weights in layers only: a Dense layer of a single one gives its kernel.
 KerasEmitter::Results lower(const Attributes& a, Json::Object config, KerasEmitter& emitter) {
-  const KerasEmitter::Handle zero = emit_zero("float32", emitter);
+  const KerasEmitter::Handle zero = emit_zero(DType::Float32, emitter);
   const KerasEmitter::Handle one = emitter.operation("one", numpy, "Exp", {}, {zero}, {}, {});
   const KerasEmitter::Handle row =
       emitter.operation("row", numpy, "Reshape", {{"newshape", Json::Array{1, 1}}}, {one}, {}, {1, 1});
@@ -49,10 +49,10 @@ KerasMapping tensor(const std::string& type, bool trainable) {
 
 // A constant has to be made of an input as well.
 KerasEmitter::Results lower_constant(const Attributes& a, Json::Object, KerasEmitter& emitter) {
-  const std::string& dtype = a.text("dtype");
+  const DType dtype = a.dtype("dtype");
   const KerasEmitter::Handle zero = emit_zero(dtype, emitter);
   return emitter.call({.module = numpy,
-                       .class_name = dtype == "bool" ? "LogicalOr" : "Add",
+                       .class_name = dtype == DType::Bool ? "LogicalOr" : "Add",
                        .arguments = {zero, keras_ops::constant(a.tensor("data"))},
                        .outputs = emitter.output_shapes()});
 }

@@ -42,9 +42,10 @@ void settle_data(Attributes& a) {
   if (!a.is_none("data")) a.set("data", elements_of(a));
 }
 
-constexpr const char* kFloat = "float32";
-
-AttributeSpec dtype() { return text("dtype", kFloat, {kFloat, "float64", "int32", "int64", "bool"}, "its dtype"); }
+AttributeSpec dtype() {
+  return dtype_attribute(DType::Float32, {DType::Float32, DType::Float64, DType::Int32, DType::Int64, DType::Bool},
+                         "its dtype");
+}
 
 // A tensor of the model's own: its only parameter has no name besides the layer's.
 LayerType tensor(const std::string& name, const std::string& summary, const std::string& source, Role role) {
@@ -55,7 +56,7 @@ LayerType tensor(const std::string& name, const std::string& summary, const std:
   type.attributes = {required_integers("shape", "its shape")};
   type.operands = {};
   type.parameters = [role](const Attributes& a) {
-    const DType own = a.contains("dtype") ? *dtype_named(a.text("dtype")) : DType::Float32;
+    const DType own = a.contains("dtype") ? a.dtype("dtype") : DType::Float32;
     return std::vector<ParameterSpec>{{"", a.integers("shape"), role, own}};
   };
   type.shapes = own_shape;
@@ -80,7 +81,7 @@ LayerType buffer() {
   type.settle = settle_data;
   type.check = [](const Attributes& a) {
     check_shape(a);
-    if (a.is_none("data") != (a.text("dtype") == kFloat))
+    if (a.is_none("data") != (a.dtype("dtype") == DType::Float32))
       throw MalformedFile("\"data\" is for buffers of other dtypes than float32, and these need it");
   };
   type.layout.permute_output = [](Attributes& a, const std::vector<std::int64_t>& axes) {

@@ -8,9 +8,9 @@ namespace {
 using Handle = KerasEmitter::Handle;
 
 KerasMapping one_hot() {
-  Spelling dtype = spelling::text();
-  dtype.from_keras = [](const Json& json) -> AttributeValue {
-    return json.is_null() ? std::string("float32") : json.as_string();
+  Spelling dtype = spelling::dtype();
+  dtype.from_keras = [read = dtype.from_keras](const Json& json) {
+    return json.is_null() ? AttributeValue(DType::Float32) : read(json);
   };
   return operation("one_hot", "OneHot",
                    {{"num_classes", "num_classes", spelling::integer()}, {"dtype", "dtype", dtype}}, {"x"}, kNN);

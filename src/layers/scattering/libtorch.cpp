@@ -8,8 +8,9 @@ using torch::Tensor;
 
 TorchInstance build_one_hot(const Layer& layer) {
   const Attributes& a = layer.attributes;
-  return unary([count = a.integer("num_classes"), type = scalar_type_of(*dtype_named(a.text("dtype")))](
-                   const Tensor& x) { return torch::one_hot(x.to(torch::kInt64), count).to(type); });
+  return unary([count = a.integer("num_classes"), type = scalar_type_of(a.dtype("dtype"))](const Tensor& x) {
+    return torch::one_hot(x.to(torch::kInt64), count).to(type);
+  });
 }
 
 TorchInstance build_scatter(const Layer& layer) {

@@ -14,8 +14,10 @@ LayerType one_hot() {
   type.summary = "for each integer a row of zeros, but for a one at its place";
   type.source = "torch/nn/functional.py; keras/src/ops/nn.py";
   type.attributes = {required_integer("num_classes", "the length of a row"),
-                     text("dtype", "int64", {"int64", "int32", "float32", "float16", "bfloat16", "float64", "bool"},
-                          "Keras's: its element type")};
+                     dtype_attribute(DType::Int64,
+                                     {DType::Int64, DType::Int32, DType::Float32, DType::Float16, DType::BFloat16,
+                                      DType::Float64, DType::Bool},
+                                     "Keras's: its element type")};
   type.check = [](const Attributes& a) {
     if (a.integer("num_classes") < 1)
       throw Unsupported("the number of classes would depend on the elements; num_classes has to say it");

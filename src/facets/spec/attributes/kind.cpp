@@ -22,6 +22,7 @@ struct ToJson {
     return result;
   }
   Json operator()(const Tensor& elements) const { return elements_to_json(elements); }
+  Json operator()(DType dtype) const { return name_of(dtype); }
   template <typename Scalar>
   Json operator()(const Scalar& value) const {
     return value;
@@ -39,6 +40,7 @@ struct TypeName {
   std::string operator()(const std::vector<double>&) const { return "std::vector<double>"; }
   std::string operator()(const SymbolicShape&) const { return "SymbolicShape"; }
   std::string operator()(const Tensor&) const { return "Tensor"; }
+  std::string operator()(DType) const { return "DType"; }
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "facets/spec/attributes/boolean.h"
+#include "facets/spec/attributes/dtype.h"
 #include "facets/spec/attributes/integer.h"
 #include "facets/spec/attributes/integers.h"
 #include "facets/spec/attributes/number.h"
