@@ -229,6 +229,12 @@ TEST_CASE("None beside another kind is a value, by default or not") {
   CHECK(stride.kind->schema() ==
         Json(Json::Object{{"anyOf", List{integers_schema(2), Json::Object{{"type", "null"}}}}}));
   CHECK(nullable(required_numbers("boundaries", 0, "between bins")).kind->takes_array());
+
+  // A buffer's elements, of which version 1 of the JSON has no bytes.
+  const AttributeSpec data = or_none(required_elements("data", "its elements"));
+  CHECK(data.kind->since(tensor_of(DType::UInt8, {65537}, std::vector<std::uint8_t>(65537))) == 2);
+  CHECK(data.kind->since(tensor_of(DType::UInt8, {2}, std::vector<std::uint8_t>(2))) == 1);
+  CHECK(data.kind->since({}) == 1);
 }
 
 TEST_CASE("elements are numbers in a list, and bytes where a list would not do") {
