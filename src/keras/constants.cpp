@@ -1,5 +1,8 @@
 #include "keras/constants.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "facets/registry.h"
 #include "h5bridge/error.h"
 #include "model/quoted.h"
@@ -7,11 +10,14 @@
 namespace h5bridge {
 namespace {
 
+// Truth values are 1 and 0.
+Json element_of(const Json& value) { return value.is_bool() ? Json(value.as_bool() ? 1 : 0) : value; }
+
 // The elements of nested lists, which have to be as long as the first ones.
 void collect(const Json& value, std::size_t axis, Shape& shape, Json::Array& elements) {
   if (!value.is_array()) {
     if (axis != shape.size()) throw MalformedFile("an array among its arguments has lists of different depths");
-    elements.push_back(value);
+    elements.push_back(element_of(value));
     return;
   }
   const auto count = static_cast<std::int64_t>(value.as_array().size());
@@ -36,6 +42,17 @@ Tensor tensor_from(const Json::Array& elements, DType dtype, const Shape& shape)
   return cast(tensor_of(DType::Int64, shape, all([](const Json& json) { return json.as_integer(); })), dtype);
 }
 
+// A tensor of these elements. Throws Unsupported or MalformedFile.
+Layer tensor_layer(const Json::Array& elements, DType dtype, const Shape& shape) {
+  const LayerType& type = *Registry::instance().find("new_tensor");
+  Layer layer{{}, type.name, type.defaults(), {}};
+  layer.attributes.set("data", tensor_from(elements, dtype, shape));
+  layer.attributes.set("shape", shape);
+  layer.attributes.set("dtype", dtype);
+  type.check(layer.attributes);
+  return layer;
+}
+
 }  // namespace
 
 std::optional<Layer> array_layer(const Json& constant) {
@@ -53,14 +70,19 @@ std::optional<Layer> array_layer(const Json& constant) {
   Shape shape;
   Json::Array elements;
   collect(config.at("value"), 0, shape, elements);
-  return in_file("an array among its arguments", [&] {
-    Layer layer{{}, type.name, type.defaults(), {}};
-    layer.attributes.set("data", tensor_from(elements, *dtype, shape));
-    layer.attributes.set("shape", shape);
-    layer.attributes.set("dtype", *dtype);
-    type.check(layer.attributes);
-    return layer;
-  });
+  return in_file("an array among its arguments", [&] { return tensor_layer(elements, *dtype, shape); });
+}
+
+// A number without axes promotes as little as Python's does in Keras.
+std::optional<Layer> number_layer(const Json& number) {
+  DType dtype = DType::Float32;
+  if (number.is_bool())
+    dtype = DType::Bool;
+  else if (number.is_integer())
+    dtype = std::in_range<std::int32_t>(number.as_integer()) ? DType::Int32 : DType::Int64;
+  else if (!number.is_number())
+    return std::nullopt;
+  return in_file("a number among its arguments", [&] { return tensor_layer({element_of(number)}, dtype, {}); });
 }
 
 }  // namespace h5bridge

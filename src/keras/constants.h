@@ -1,4 +1,4 @@
-// Arrays among the constants of a Keras call.
+// Arrays and numbers among the constants of a Keras call.
 #pragma once
 
 #include <optional>
@@ -10,5 +10,7 @@ namespace h5bridge {
 /// The layer that makes an array which Keras has serialised ("__numpy__", "__tensor__"); without a name. nullopt for
 /// what is none. Throws MalformedFile, and Unsupported for elements of a type that such a layer has not.
 std::optional<Layer> array_layer(const Json& constant);
+/// Likewise a number or a truth value, as a tensor without axes.
+std::optional<Layer> number_layer(const Json& constant);
 
 }  // namespace h5bridge

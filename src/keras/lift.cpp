@@ -1,6 +1,7 @@
 // From a Keras configuration to an architecture.
 #include <algorithm>
 #include <deque>
+#include <exception>
 #include <limits>
 #include <optional>
 #include <set>
@@ -249,10 +250,12 @@ class Lifter {
           call.arguments.tensors(), [&](const History& input) { return unknown_.contains(find_value(input)->node); });
       if (!known_inputs && !mappings_of(*call.layer).empty()) return give_up();
       make_arrays(call);
-      if (call.call == 0)
-        add_layer(call);
-      else
+      if (call.call == 0) {
+        add_layer_with_constants(call);
+      } else {
+        if (with_constants_.contains(call.name)) call.arguments = constants_as_tensors(call);
         check_same_layer(call);
+      }
       const Layer layer = layer_called(call.name);  // a copy: casts and masks come beside it
       const BoundCall arguments = bound(call.arguments, *mapping_of_.at(call.name));
       std::vector<Value> inputs;
@@ -326,20 +329,57 @@ class Lifter {
     };
     const auto make = [&](CallArguments::Argument& argument) {
       const Json* constant = std::get_if<Json>(&argument);
-      std::optional<Layer> layer = constant ? array_layer(*constant) : std::nullopt;
-      if (!layer) return;
-      layer->name = new_name(call.name + "_constant");
-      const Value input{architecture_.inputs.at(0).name};
-      set_types(layer->name, *layer, {input});
-      values_[{layer->name, 0, 0}] = {layer->name, 0};
-      architecture_.nodes.push_back({layer->name, layer->name, {input}});
-      argument = CallArguments::Tensors{{History{layer->name, 0, 0}}};
-      architecture_.layers.push_back(std::move(*layer));
+      if (std::optional<Layer> layer = constant ? array_layer(*constant) : std::nullopt)
+        argument = constant_value(call.name, std::move(*layer));
     };
     for (std::size_t i = 0; i < call.arguments.positional.size(); ++i)
       if (!is_setting(i, "")) make(call.arguments.positional[i]);
     for (auto& [name, argument] : call.arguments.keywords)
       if (!is_setting(std::numeric_limits<std::size_t>::max(), name)) make(argument);
+  }
+
+  CallArguments::Tensors constant_value(const std::string& user, Layer layer) {
+    layer.name = new_name(user + "_constant");
+    const Value input{architecture_.inputs.at(0).name};
+    set_types(layer.name, layer, {input});
+    values_[{layer.name, 0, 0}] = {layer.name, 0};
+    architecture_.nodes.push_back({layer.name, layer.name, {input}});
+    const CallArguments::Tensors result{{History{layer.name, 0, 0}}};
+    architecture_.layers.push_back(std::move(layer));
+    return result;
+  }
+
+  // Most operations that take a number in place of a tensor have a setting for it; others are given a tensor of it.
+  void add_layer_with_constants(PendingCall& call) {
+    std::exception_ptr refusal;
+    try {
+      return add_layer(call);
+    } catch (const Error&) {
+      refusal = std::current_exception();
+    }
+    PendingCall other = call;
+    other.arguments = constants_as_tensors(call);
+    if (other.arguments.tensors().size() == call.arguments.tensors().size()) std::rethrow_exception(refusal);
+    try {
+      add_layer(other);
+    } catch (const Error&) {
+      std::rethrow_exception(refusal);
+    }
+    call = std::move(other);
+    with_constants_.insert(call.name);
+  }
+
+  CallArguments constants_as_tensors(const PendingCall& call) {
+    CallArguments result = call.arguments;
+    const auto make = [&](CallArguments::Argument& argument) {
+      const Json* constant = std::get_if<Json>(&argument);
+      if (std::optional<Layer> layer = constant ? number_layer(*constant) : std::nullopt)
+        argument = constant_value(call.name, std::move(*layer));
+    };
+    std::ranges::for_each(result.positional, make);
+    for (auto& [name, argument] : result.keywords)
+      if (name != "training") make(argument);
+    return result;
   }
 
   Value add_mask_layer(Layer layer, const std::string& of, std::vector<Value> inputs) {
@@ -391,6 +431,12 @@ class Lifter {
       }
     }
     if (!refusal.empty()) throw Unsupported(refusal);
+    const auto is_number = [](const CallArguments::Argument& argument) {
+      const Json* constant = std::get_if<Json>(&argument);
+      return constant && number_layer(*constant);
+    };
+    if (!takes_inputs && std::ranges::any_of(call.arguments.positional, is_number))
+      throw Unsupported(misfit + ", and a number among its arguments has no layer type");
     if (!takes_inputs) throw MalformedFile(misfit);
     throw Unsupported("its configuration " + quoted(call.layer->at("config")) + " has no layer type yet");
   }
@@ -482,6 +528,7 @@ class Lifter {
   std::map<std::string, std::size_t> places_;              // of the layers in the architecture
   std::map<std::string, const KerasMapping*> mapping_of_;  // what each layer was read by
   std::map<std::string, Json::Object> constants_of_;       // of each layer's first call
+  std::set<std::string> with_constants_;                   // layers that are given tensors for numbers
   std::map<std::string, std::int64_t> calls_made_;         // of each layer
   std::set<std::string> taken_names_;                      // of inputs, layers and nodes
   std::set<std::string> unknown_;                          // nodes of layers that are not known

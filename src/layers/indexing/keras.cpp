@@ -161,10 +161,21 @@ KerasMapping part(const std::string& type) {
   return mapping;
 }
 
+// Without an axis it takes elements of all axes as if they were one.
+Spelling taken_axis() {
+  Spelling result = spelling::integer();
+  result.from_keras = [of_number = result.from_keras](const Json& json) {
+    if (json.is_null())
+      throw Unsupported("it takes elements of all axes together (axis=None), which has no layer type");
+    return of_number(json);
+  };
+  return result;
+}
+
 KerasMapping take() {
-  KerasMapping mapping = operation(
-      "index_select", "Take", {{"dim", "axis", spelling::integer()}, {"index", "indices", spelling::integer_list()}},
-      {"x", "indices"});
+  KerasMapping mapping =
+      operation("index_select", "Take", {{"dim", "axis", taken_axis()}, {"index", "indices", spelling::integer_list()}},
+                {"x", "indices"});
   mapping.accepts = [](const Shapes& inputs) { return inputs.size() == 1 || inputs.at(1).size() == 1; };
   return mapping;
 }

@@ -59,6 +59,11 @@ TorchLayer with_numbers(const char* type, const char* second, Operation operatio
           }};
 }
 
+// PyTorch subtracts no truth values; beside a number they are numbers for Keras.
+Tensor as_number(const Tensor& x, const Tensor& other) {
+  return x.scalar_type() == torch::kBool ? x.to(other.scalar_type()) : x;
+}
+
 // Operators whose second operand has a factor.
 template <typename Operation>
 TorchLayer scaled(const char* type, Operation operation) {
@@ -70,7 +75,7 @@ TorchLayer scaled(const char* type, Operation operation) {
                 return operation(inputs.at(0), other, alpha);
               });
             return of_tensors(layer, [operation, alpha](const Tensor& left, const Tensor& right) {
-              return operation(left, right, alpha);
+              return operation(as_number(left, right), as_number(right, left), alpha);
             });
           }};
 }
