@@ -38,10 +38,11 @@ std::optional<OutputComparison> outputs_of(const Model& a, const Model& b, const
   const Presentation looks = presentation_of(a, run.layout.value_or(a.framework));
   RandomInputs random = options.random;
   random.rows = options.rows.value_or(0);
-  const std::vector<NamedTensor> inputs = options.rows
-                                              ? random_inputs(*a.architecture, looks, random)
-                                              : named_for(read_arrays(options.running.inputs), looks.inputs, "input");
-  return compare_outputs(a, b, inputs, run, options.tolerance);
+  const auto compared = [&](const std::vector<NamedTensor>& inputs) {
+    return compare_outputs(a, b, inputs, run, options.tolerance);
+  };
+  if (!options.rows) return compared(named_for(read_arrays(options.running.inputs), looks.inputs, "input"));
+  return on_random_inputs([&] { return compared(random_inputs(*a.architecture, looks, random)); });
 }
 
 void print_weights(const WeightComparison& weights) {
@@ -101,6 +102,7 @@ void add_compare(CLI::App& program, Action& action) {
       ->check(CLI::PositiveNumber);
   add_random_inputs(command, options.random);
   add_tolerance(command, options.tolerance);
+  add_equal_nan(command, options.tolerance);
 }
 
 }  // namespace h5bridge::cli

@@ -170,6 +170,10 @@ void add_tolerance(CLI::App& command, Tolerance& tolerance) {
   add("--rtol", tolerance.relative, "relative tolerance");
 }
 
+void add_equal_nan(CLI::App& command, Tolerance& tolerance) {
+  command.add_flag("--equal-nan", tolerance.equal_nan, "NaN agrees with NaN; without it, with nothing");
+}
+
 void add_random_inputs(CLI::App& command, RandomInputs& options) {
   command.add_option("--seed", options.seed, "of the random inputs")->type_name("S");
   add_repeatable(command, "--input-shape", "NAME=N,N,...", "the shape of a random input",

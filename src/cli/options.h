@@ -47,6 +47,7 @@ void add_running(CLI::App& command, RunningOptions& options);
 void add_inputs(CLI::App& command, RunningOptions& options);
 
 void add_tolerance(CLI::App& command, Tolerance& tolerance);
+void add_equal_nan(CLI::App& command, Tolerance& tolerance);
 
 /// --seed and --input-shape.
 void add_random_inputs(CLI::App& command, RandomInputs& options);

@@ -89,6 +89,7 @@ void add_verify(CLI::App& program, Action& action) {
       ->type_name("Y")
       ->allow_extra_args(false);
   add_tolerance(command, options.tolerance);
+  add_equal_nan(command, options.tolerance);
 }
 
 }  // namespace h5bridge::cli

@@ -49,6 +49,9 @@ Agreement compare_tensors(const Tensor& found_tensor, const Tensor& expected_ten
     const std::vector<double> a = as_doubles(all_found.slice(0, start, stop));
     const std::vector<double> b = as_doubles(all_expected.slice(0, start, stop));
     for (std::size_t i = 0; i < a.size(); ++i) {
+      const bool are_nan = std::isnan(a[i]) && std::isnan(b[i]);
+      result.nans += are_nan;
+      if (are_nan && tolerance.equal_nan) continue;
       const double error = a[i] == b[i] ? 0 : std::abs(a[i] - b[i]);
       raise(result.largest_absolute, error);
       if (b[i] != 0) raise(result.largest_relative, error == 0 ? 0 : error / std::abs(b[i]));
@@ -83,6 +86,9 @@ std::string describe(const Agreement& agreement) {
     text += "; " + std::to_string(agreement.mismatches) + " of " + std::to_string(agreement.elements) +
             " elements differ, the first at " + to_string(agreement.first->index) + ": found " +
             short_number(agreement.first->found) + ", expected " + short_number(agreement.first->expected);
+  if (agreement.nans > 0)
+    text += "; " + std::to_string(agreement.nans) + " of " + std::to_string(agreement.elements) +
+            " elements are NaN on both sides";
   return text;
 }
 
@@ -95,6 +101,7 @@ Json::Object to_json(const Agreement& agreement) {
   if (!agreement.dtypes.empty()) json.set("dtypes", agreement.dtypes);
   json.set("elements", agreement.elements);
   json.set("mismatches", agreement.mismatches);
+  json.set("nans", agreement.nans);
   json.set("largest_absolute", agreement.largest_absolute);
   json.set("largest_relative", agreement.largest_relative);
   if (const auto& first = agreement.first)

@@ -12,6 +12,7 @@ namespace h5bridge {
 struct Tolerance {
   double absolute = 1e-5;
   double relative = 1e-4;
+  bool equal_nan = false;  // whether NaN agrees with NaN
 };
 
 struct Agreement {
@@ -25,7 +26,8 @@ struct Agreement {
   std::string dtypes;   // "has dtype float16, expected float32", where it is asked for and they differ
   std::int64_t elements = 0;
   std::int64_t mismatches = 0;
-  double largest_absolute = 0;  // NaN as soon as either side has one
+  std::int64_t nans = 0;        // elements that are NaN on both sides
+  double largest_absolute = 0;  // NaN as soon as either side has one that does not agree
   double largest_relative = 0;  // among the elements whose expected value is not zero
   std::optional<Mismatch> first;
 
@@ -33,8 +35,8 @@ struct Agreement {
 };
 
 /// Compares element by element: |found - expected| <= absolute + relative * |expected|. As in NumPy, infinities of one
-/// sign agree and NaN agrees with nothing. Types may differ; the parts of complex numbers are elements of their own, on
-/// a last axis.
+/// sign agree, and NaN agrees with nothing unless `tolerance` says that it does with NaN. Types may differ; the parts
+/// of complex numbers are elements of their own, on a last axis.
 Agreement compare_tensors(const Tensor& found, const Tensor& expected, const Tolerance& tolerance);
 /// The same, and the types have to be one.
 Agreement compare_with_dtypes(const Tensor& found, const Tensor& expected, const Tolerance& tolerance);

@@ -110,7 +110,8 @@ Tensor random_tensor(DType dtype, const Shape& shape, std::optional<std::int64_t
     std::ranges::generate(values, [&] { return static_cast<std::uint8_t>(random() & 1); });
     return tensor_of(dtype, shape, values);
   }
-  std::uniform_int_distribution<std::int64_t> uniform(0, std::min(integers_in(dtype), table.value_or(kIntegers)) - 1);
+  std::uniform_int_distribution<std::int64_t> uniform(table ? 0 : 1,
+                                                      std::min(integers_in(dtype), table.value_or(kIntegers)) - 1);
   std::vector<std::int64_t> values(count);
   std::ranges::generate(values, [&] { return uniform(random); });
   const Tensor integers = tensor_of(DType::Int64, shape, values);

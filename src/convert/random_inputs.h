@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "h5bridge/error.h"
 #include "passes/presentation.h"
+#include "runner/runner.h"
 
 namespace h5bridge {
 
@@ -17,10 +19,21 @@ struct RandomInputs {
 };
 
 /// Normally distributed numbers; small integers for integers, and for whatever is looked up in a table, within which
-/// they stay.
+/// they stay. Other integers are not 0, as they may be divided by.
 /// Open sizes other than the batch get one small number. Throws UsageError for a shape of no input, or one that does
 /// not fit.
 std::vector<NamedTensor> random_inputs(const Architecture& architecture, const Presentation& presentation,
                                        const RandomInputs& wanted);
+
+/// What `run` gives, which runs models on them. Throws Unsupported where a layer refuses them: nobody chose them.
+template <typename Run>
+auto on_random_inputs(Run&& run) {
+  try {
+    return run();
+  } catch (const RefusedInputs& error) {
+    throw Unsupported(std::string("random inputs do not fit the model, which can only be run on given ones: ") +
+                      error.what());
+  }
+}
 
 }  // namespace h5bridge

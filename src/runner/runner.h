@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "h5bridge/error.h"
 #include "h5bridge/model.h"
 
 namespace h5bridge {
@@ -18,12 +19,18 @@ struct RunOptions {
   std::int64_t batch_size = 0;      // split the batch axis; 0: do not
 };
 
+/// A layer refuses the inputs that a model is run on, though they have the shapes and types that the model states.
+class RefusedInputs : public UsageError {
+ public:
+  using UsageError::UsageError;
+};
+
 class Runner {
  public:
   virtual ~Runner() = default;
   /// Runs the model in evaluation mode. Inputs by name, in any order; outputs named and ordered as presentation_of has
   /// them. Numbers are converted to the model's dtype where that loses no meaning (checked_inputs). Throws UsageError
-  /// for missing, unknown or misshapen inputs.
+  /// for missing, unknown or misshapen inputs, RefusedInputs for others that do not fit (an index out of range).
   virtual std::vector<NamedTensor> run(const std::vector<NamedTensor>& inputs) = 0;
   /// The same with the whole batch at once, handing every node's outputs to `observe` in the architecture's own layout.
   using Observer = std::function<void(const std::string& node, const std::vector<Tensor>& outputs)>;

@@ -5,6 +5,7 @@
 
 #include "facets/registry.h"
 #include "h5bridge/error.h"
+#include "runner/runner.h"
 #include "runtime/symbols.h"
 #include "runtime/torch_error.h"
 
@@ -55,6 +56,16 @@ Program::Program(const Architecture& architecture, const Instances& instances) {
   for (const auto& [slot, step] : last_step) steps_[step].last_used.push_back(slot);
 }
 
+// Shapes and types of the inputs have been checked, so that it is for their values or open sizes if a layer refuses
+// them.
+TorchValues Program::computed(const Step& step, const TorchCall& call) {
+  try {
+    return torch_call(step.where, [&] { return step.forward(call); });
+  } catch (const UsageError& error) {
+    throw RefusedInputs(error.what());
+  }
+}
+
 TorchValues Program::run(TorchValues inputs, const Observer& observer) const {
   TorchCall call;
   if (!inputs.empty()) call.device = inputs[0].device();
@@ -67,7 +78,7 @@ TorchValues Program::run(TorchValues inputs, const Observer& observer) const {
     call.named.clear();
     for (const auto& [name, slot] : step.named_inputs) call.named.emplace(name, values[slot]);
     for (const Slot slot : step.last_used) values[slot].reset();
-    const TorchValues made = torch_call(step.where, [&] { return step.forward(call); });
+    const TorchValues made = computed(step, call);
     for (const auto& [output, slot] : step.outputs) {
       if (output >= made.size()) throw MalformedFile(step.where + " has no output " + std::to_string(output));
       values[slot] = made[output];

@@ -27,6 +27,9 @@ class Program {
     std::size_t output;
     Slot slot;
   };
+  struct Step;
+  static TorchValues computed(const Step& step, const TorchCall& call);
+
   struct Step {
     std::string node;
     std::string where;  // for messages

@@ -16,6 +16,11 @@ bool says_out_of_memory(const c10::Error& error) {
   return std::string_view(error.what_without_backtrace()).find("can't allocate memory") != std::string_view::npos;
 }
 
+// Some of LibTorch's refusals of element types are of no class of their own.
+bool says_unsupported(const c10::Error& error) {
+  return std::string_view(error.what_without_backtrace()).find("is not supported") != std::string_view::npos;
+}
+
 }  // namespace
 
 void rethrow_torch_error(const std::string& where) {
@@ -29,6 +34,7 @@ void rethrow_torch_error(const std::string& where) {
     throw Unsupported(line(where, error));
   } catch (const c10::Error& error) {
     if (says_out_of_memory(error)) throw SystemFailure(line(where, error));
+    if (says_unsupported(error)) throw Unsupported(line(where, error));
     throw UsageError(line(where, error));
   } catch (...) {
     try {

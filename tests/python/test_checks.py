@@ -65,6 +65,57 @@ def test_outputs_that_are_missing_on_either_side_disagree(two):
     assert [output["agrees"] for output in printed["outputs"]] == [True, False]
 
 
+def test_nan_agrees_with_nan_where_it_is_asked_for(two):
+    np.save(two / "x.npy", np.full((2, 4), np.nan, np.float32))
+    h5bridge("run", "net.json", "net.pth", "--input", "x.npy", "-o", "nan.npz", folder=two)
+    strict_ones = h5bridge(*VERIFY, "nan.npz", folder=two, status=1).stdout
+    assert "6 of 6 elements are NaN on both sides" in strict_ones
+    h5bridge(*VERIFY, "nan.npz", "--equal-nan", folder=two)
+    h5bridge(*VERIFY, "both.npz", "--equal-nan", folder=two, status=1)
+    net = torch.load(two / "net.pth")
+    net["a.bias"][1] = torch.nan
+    torch.save(net, two / "nan.pth")
+    assert "1 of 3 elements are NaN on both sides" in h5bridge("compare", "nan.pth", "--with", "nan.pth", folder=two, status=1).stdout
+    h5bridge("compare", "nan.pth", "--with", "nan.pth", "--equal-nan", folder=two)
+    h5bridge("compare", "nan.pth", "--with", "net.pth", "--equal-nan", folder=two, status=1)
+
+
+def test_a_model_that_makes_nan_is_checked(two):
+    """The logarithm of what may be negative."""
+    network = TWO_OUTPUTS | {"layers": TWO_OUTPUTS["layers"] + [{"name": "c", "type": "log"}], "outputs": ["c"]}
+    (two / "net.json").write_text(json.dumps(network | {"layers": [network["layers"][0], network["layers"][2]]}))
+    said = h5bridge("convert", "net.json", "net.pth", "-o", "net.h5", "--check", "--seed", 1, folder=two).stdout
+    assert "elements are NaN on both sides" in said
+
+
+def test_inputs_that_a_layer_refuses(tmp_path):
+    """Given ones do not fit the model; random ones nobody has given."""
+    network = {"h5bridge": 1, "inputs": [{"name": "x", "shape": ["batch", 3]}, {"name": "places", "shape": ["batch", 2], "dtype": "int64"}],
+               "layers": [{"name": "gather", "type": "gather", "attributes": {"dim": 1}, "inputs": ["x", "places"]},
+                          {"name": "fc", "type": "Linear", "attributes": {"in_features": 2, "out_features": 1}}], "outputs": ["fc"]}  # fmt: skip
+    (tmp_path / "net.json").write_text(json.dumps(network))
+    torch.save({f"fc.{name}": tensor for name, tensor in torch.nn.Linear(2, 1).state_dict().items()}, tmp_path / "net.pth")
+    np.savez(tmp_path / "in.npz", x=np.zeros((1, 3), np.float32), places=np.array([[0, 3]]))
+    said = h5bridge("run", "net.json", "net.pth", "--input", "in.npz", folder=tmp_path, status=2).stderr
+    assert '"gather" (gather): index 3 is out of bounds' in said
+    said = h5bridge("convert", "net.json", "net.pth", "-o", "net.h5", "--check", folder=tmp_path, status=4).stderr
+    assert "random inputs do not fit the model" in said and '"gather" (gather)' in said
+    assert not (tmp_path / "net.h5").exists()
+    h5bridge("compare", "net.json", "net.pth", "--with", "net.json", "net.pth", "--random-inputs", 9, folder=tmp_path, status=4)
+    h5bridge("compare", "net.json", "net.pth", "--with", "net.json", "net.pth", "--random-inputs", 9, "--device", "tpu", folder=tmp_path, status=2)
+
+
+def test_integers_that_are_divided_by(tmp_path):
+    network = {"h5bridge": 1, "inputs": [{"name": "x", "shape": ["batch", 9], "dtype": "int64"}, {"name": "y", "shape": ["batch", 9], "dtype": "int64"}],
+               "layers": [{"name": "quotient", "type": "floor_divide", "inputs": ["x", "y"]}, {"name": "rest", "type": "remainder", "inputs": ["x", "y"]},
+                          {"name": "both", "type": "add", "inputs": ["quotient", "rest"]}], "outputs": ["both"]}  # fmt: skip
+    (tmp_path / "net.json").write_text(json.dumps(network))
+    torch.save({}, tmp_path / "net.pth")
+    h5bridge("compare", "net.json", "--with", "net.json", "--random-inputs", 9, folder=tmp_path)
+    np.savez(tmp_path / "in.npz", x=np.ones((1, 9), np.int64), y=np.zeros((1, 9), np.int64))
+    assert '"quotient" (floor_divide): ZeroDivisionError' in h5bridge("run", "net.json", "--input", "in.npz", folder=tmp_path, status=2).stderr
+
+
 def test_json_is_valid_for_every_reader(two):
     np.save(two / "x.npy", np.full((2, 4), np.nan, np.float32))
     printed = strict(h5bridge("run", "net.json", "net.pth", "--input", "x.npy", "--json", folder=two).stdout)

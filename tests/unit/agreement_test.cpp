@@ -37,6 +37,9 @@ TEST_CASE("agreement: numpy's allclose") {
   CHECK_FALSE(agree(kInfinity, 1.0));
   CHECK_FALSE(agree(kNaN, kNaN));
   CHECK_FALSE(agree(kNaN, 0.0, {.absolute = kInfinity}));
+  CHECK(agree(kNaN, kNaN, {.equal_nan = true}));
+  CHECK_FALSE(agree(kNaN, 0.0, {.absolute = kInfinity, .equal_nan = true}));
+  CHECK_FALSE(agree(0.0, kNaN, {.absolute = kInfinity, .equal_nan = true}));
 }
 
 TEST_CASE("agreement: the first mismatch and the largest errors") {
@@ -59,6 +62,18 @@ TEST_CASE("agreement: a NaN shows in the largest error") {
   const Agreement agreement = compare_tensors(doubles({1, kNaN, 3}), doubles({1, 2, 5}), {});
   CHECK(std::isnan(agreement.largest_absolute));
   CHECK(agreement.first->index == Shape{1});
+}
+
+TEST_CASE("agreement: NaN on both sides is told") {
+  const Tensor found = doubles({1, kNaN, 3}), expected = doubles({1, kNaN, 3.5});
+  const Agreement strict = compare_tensors(found, expected, {});
+  CHECK(strict.mismatches == 2);
+  CHECK_THAT(describe(strict), Catch::EndsWith("; 1 of 3 elements are NaN on both sides"));
+  const Agreement equal = compare_tensors(found, expected, {.equal_nan = true});
+  CHECK(equal.mismatches == 1);
+  CHECK(equal.nans == 1);
+  CHECK(equal.largest_absolute == 0.5);
+  CHECK(to_json(equal).at("nans") == Json(1));
 }
 
 TEST_CASE("agreement: shapes and types") {
