@@ -60,7 +60,13 @@ void RecordingEmitter::state_sizes(std::size_t i) {
                       to_string(sizes) + " with one open size besides the batch alone; --fix-size may help");
   Attributes attributes = Registry::instance().find("reshape")->defaults();
   attributes.set("shape", sizes);
-  stated_[i] = layer(i == 0 ? "sized" : "sized_" + std::to_string(i), "reshape", attributes, i);
+  given_[i] = layer(i == 0 ? "sized" : "sized_" + std::to_string(i), "reshape", attributes, i);
+}
+
+void RecordingEmitter::cast_input(std::size_t i, DType dtype) {
+  Attributes attributes = Registry::instance().find("to")->defaults();
+  attributes.set("dtype", std::string(name_of(dtype)));
+  given_[i] = layer("cast", "to", attributes, input(i));
 }
 
 namespace {

@@ -29,7 +29,7 @@ class RecordingEmitter final : public KerasEmitter {
 
   const std::vector<SymbolicShape>& input_shapes() const override { return inputs_; }
   const std::vector<SymbolicShape>& output_shapes() const override { return outputs_; }
-  Handle input(std::size_t i) const override { return stated_.contains(i) ? stated_.at(i) : i; }
+  Handle input(std::size_t i) const override { return given_.contains(i) ? given_.at(i) : i; }
   const std::vector<std::pair<std::string, Argument>>& named_inputs() const override { return named_; }
   const SymbolicShape& shape(Handle value) const override { return shapes_.at(value); }
   std::optional<std::pair<Handle, std::int64_t>> axis_of_size(const Size& size) override;
@@ -41,6 +41,9 @@ class RecordingEmitter final : public KerasEmitter {
   /// What is emitted from now on takes input `i` from a Reshape that tells Keras its sizes. Throws Unsupported if more
   /// of them are open than it can leave so.
   void state_sizes(std::size_t i);
+
+  /// Likewise from a cast to another element type.
+  void cast_input(std::size_t i, DType dtype);
 
   const std::vector<Call>& emitted() const { return emitted_; }
   /// What each handle stands for. `inputs` are the layer's, those by name after the others; `borrow` gives a value that
@@ -73,7 +76,7 @@ class RecordingEmitter final : public KerasEmitter {
   std::vector<SymbolicShape> shapes_;  // of all handles
   std::vector<std::pair<std::string, Argument>> named_;
   std::vector<Call> emitted_;
-  std::map<std::size_t, Handle> stated_;  // by the number of the input
+  std::map<std::size_t, Handle> given_;  // in place of inputs
   FindAxis find_axis_;
   std::vector<std::pair<Handle, Axis>> borrowed_;  // in the order of their handles
 };

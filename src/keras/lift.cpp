@@ -271,6 +271,7 @@ class Lifter {
       for (const auto& [name, input] : arguments.named) made.named.emplace_back(name, values_.at(key(input)));
       follow_masks(call.arguments, layer, node, made);
       architecture_.nodes.push_back(node_of(node, layer, made));
+      give_keras_type(call, node);
     } catch (const Unsupported& error) {
       problems_ += (problems_.empty() ? "" : "; ") + described + ": " + error.what();
       give_up();
@@ -302,17 +303,35 @@ class Lifter {
     types_.set(node, Registry::instance().type_of(layer).outputs(layer.attributes, types));
   }
 
+  // Where Keras's result is of another type than PyTorch's, it is cast: integers then overflow as Keras's do.
+  void give_keras_type(const PendingCall& call, const std::string& node) {
+    const KerasMapping& mapping = *mapping_of_.at(call.name);
+    if (!mapping.dtypes) return;
+    const Layer& layer = layer_called(call.name);
+    std::vector<TensorType> inputs;
+    for (const Value& input : plain_call(layer, architecture_.nodes.back()).inputs) inputs.push_back(types_.of(input));
+    const DType wanted = dtype_by(*mapping.dtypes, layer.attributes, inputs, {});
+    const Value value{node, 0};
+    if (types_.of(value).dtype != wanted) values_[{call.name, call.call, 0}] = implied_cast(value, wanted);
+  }
+
   // Keras casts integers and truth values by itself where a layer computes with floats; PyTorch is told to.
   Value made_float(const Value& value) {
     if (!is_integral(types_.of(value).dtype)) return value;
     if (const auto known = floats_.find(value); known != floats_.end()) return known->second;
-    Layer cast{new_name(value.node + "_float"), "to", Registry::instance().find("to")->defaults(), {}};
-    cast.attributes.set("dtype", DType::Float32);
+    return floats_.emplace(value, implied_cast(value, DType::Float32)).first->second;
+  }
+
+  // A cast that Keras makes by itself.
+  Value implied_cast(const Value& value, DType dtype) {
+    const std::string name(is_floating_point(dtype) ? "float" : name_of(dtype));
+    Layer cast{new_name(value.node + "_" + name), "to", Registry::instance().find("to")->defaults(), {}};
+    cast.attributes.set("dtype", dtype);
     cast.keras.implied = true;
     set_types(cast.name, cast, {value});
     architecture_.nodes.push_back({cast.name, cast.name, {value}});
     architecture_.layers.push_back(cast);
-    return floats_.emplace(value, Value{cast.name, 0}).first->second;
+    return {cast.name, 0};
   }
 
   // Arrays among the arguments become values that a layer makes, but for lists that are settings of the layer's type.

@@ -18,8 +18,10 @@
 #include "keras/spelling.h"
 #include "keras/ties.h"
 #include "model/architecture_index.h"
+#include "model/promotion.h"
 #include "passes/frozen.h"
 #include "passes/shapes.h"
+#include "passes/types.h"
 
 namespace h5bridge {
 namespace {
@@ -66,8 +68,12 @@ Architecture without_implied(Architecture architecture) {
   for (const Node& node : architecture.nodes)
     if (index.layer_of(node).keras.implied) {
       implied.insert(node.name);
-      casts.emplace(node.name, node.values().at(0));
+      const Value source = node.values().at(0);
+      const auto before = casts.find(source.node);  // a cast of a cast
+      casts.emplace(node.name, before == casts.end() ? source : before->second);
     }
+  for (Output& output : architecture.outputs)
+    if (const auto cast = casts.find(output.value.node); cast != casts.end()) output.value = cast->second;
   std::erase_if(architecture.nodes, [&](const Node& node) { return implied.contains(node.name); });
   for (Node& node : architecture.nodes) {
     const Layer& layer = index.layer_of(node);
@@ -89,6 +95,7 @@ class Planner {
         index_(architecture_),
         weight_steps_(weight_steps),
         dtype_(dtype),
+        types_(infer_types(architecture_)),
         shapes_(infer_shapes(architecture_)),
         ties_(std::move(ties)) {}
 
@@ -228,6 +235,7 @@ class Planner {
     const std::vector<std::size_t> to_state =
         rules.rules.empty() || is_from_keras() ? std::vector<std::size_t>{} : inferred_.to_state(layer, call.inputs);
     for (const std::size_t i : to_state) emitter.state_sizes(i);
+    if (mapping.dtypes && overflows_in_keras(*mapping.dtypes, node, layer)) emitter.cast_input(0, DType::Int64);
     const KerasEmitter::Results results =
         use ? write_use(*use, mapping, layer, emitter) : write_with_activation(mapping, layer, emitter);
 
@@ -272,6 +280,15 @@ class Planner {
 
   // Keras has built it before, with the sizes that it knew.
   bool is_from_keras() const { return architecture_.keras.class_name.has_value(); }
+
+  // Whether Keras computes in a smaller integer than PyTorch; it has counts of truth values in one that is large
+  // enough.
+  bool overflows_in_keras(const DTypeRule& rule, const Node& node, const Layer& layer) const {
+    std::vector<TensorType> inputs;
+    for (const Value& value : plain_call(layer, node).inputs) inputs.push_back(types_.of(value));
+    if (is_from_keras() || !is_integral(inputs.at(0).dtype) || inputs[0].dtype == DType::Bool) return false;
+    return size_of(dtype_by(rule, layer.attributes, inputs, {})) < size_of(types_.of({node.name, 0}).dtype);
+  }
 
   // The call of a layer that stands for another one.
   static KerasEmitter::Results write_use(const SharedUse& use, const KerasMapping& mapping, const Layer& host,
@@ -556,6 +573,7 @@ class Planner {
   const ArchitectureIndex index_;
   const std::map<std::string, std::vector<WeightStep>>& weight_steps_;
   const DType dtype_;
+  const Types types_;
   const Shapes shapes_;
   const KerasTies ties_;
   std::map<std::string, std::set<std::int64_t>> used_outputs_;  // by our layer, over all of its calls

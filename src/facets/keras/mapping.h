@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "facets/spec/dtype_rule.h"
 #include "facets/spec/weight_rule.h"
 #include "h5bridge/architecture.h"
 #include "h5bridge/json.h"
@@ -196,6 +197,8 @@ struct KerasMapping {
   /// are constants of the call; none is written for an attribute that is None.
   std::vector<std::string> call = {};
   std::vector<ListParameter> lists = {};
+  /// The element type of its output, where Keras's is another one than PyTorch's.
+  std::optional<DTypeRule> dtypes = {};
   std::vector<UnsaidSetting> unsaid = {};
   /// What other layers it can stand for, too.
   std::vector<SharedUse> shared_uses = {};

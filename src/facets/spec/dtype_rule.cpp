@@ -29,6 +29,9 @@ Promotion operands_of(const DTypeRule& rule, const Attributes& attributes, const
 
 DType widened(DType dtype, DTypeRule::Integral integral) {
   if (!is_integral(dtype) || integral == DTypeRule::Integral::Stays) return dtype;
+  if (integral == DTypeRule::Integral::TruthBecomesInt32) return dtype == DType::Bool ? DType::Int32 : dtype;
+  if (integral == DTypeRule::Integral::BecomesInt32)
+    return dtype == DType::Bool || size_of(dtype) < size_of(DType::Int32) ? DType::Int32 : dtype;
   return integral == DTypeRule::Integral::BecomesInt64 ? DType::Int64 : DType::Float32;
 }
 
@@ -55,6 +58,18 @@ DTypeRule DTypeRule::at_least_float() const {
 DTypeRule DTypeRule::at_least_int64() const {
   DTypeRule result = *this;
   result.integral = Integral::BecomesInt64;
+  return result;
+}
+
+DTypeRule DTypeRule::at_least_int32() const {
+  DTypeRule result = *this;
+  result.integral = Integral::BecomesInt32;
+  return result;
+}
+
+DTypeRule DTypeRule::counting_truth() const {
+  DTypeRule result = *this;
+  result.integral = Integral::TruthBecomesInt32;
   return result;
 }
 

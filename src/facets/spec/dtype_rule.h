@@ -23,7 +23,7 @@ struct DTypeRule {
     Truth        // bool, but uint8 of uint8, which was PyTorch's type of truth values once
   };
   /// What becomes of integers and truth values.
-  enum class Integral { Stays, BecomesInt64, BecomesFloat };
+  enum class Integral { Stays, TruthBecomesInt32, BecomesInt32, BecomesInt64, BecomesFloat };
 
   Source source = Source::Promotion;
   std::vector<std::size_t> inputs = {};
@@ -40,6 +40,10 @@ struct DTypeRule {
   DTypeRule at_least_float() const;
   /// Integers give int64: sums.
   DTypeRule at_least_int64() const;
+  /// Those that are smaller give int32: Keras's sums.
+  DTypeRule at_least_int32() const;
+  /// Truth values alone do: Keras's running sums.
+  DTypeRule counting_truth() const;
 };
 
 /// PyTorch's type promotion of all operands and parameters.

@@ -141,15 +141,21 @@ KerasMapping along(const std::string& type, const std::string& class_name) {
   return operation(type, class_name, {{"dim", "axis", spelling::integer()}});
 }
 
+// Of integers PyTorch's sums and products are int64.
+KerasMapping giving(const DTypeRule& dtypes, KerasMapping mapping) {
+  mapping.dtypes = dtypes;
+  return mapping;
+}
+
 }  // namespace
 
 std::vector<KerasMapping> keras_mappings() {
   return {
       over("mean", "Mean", spelling::axes()),
-      over("sum", "Sum", spelling::axes()),
+      giving(keeps().at_least_int32(), over("sum", "Sum", spelling::axes())),
       over("nanmean", "Nanmean", spelling::axes()),
-      over("nansum", "Nansum", spelling::axes()),
-      over("prod", "Prod", spelling::axes()),
+      giving(keeps().at_least_int32(), over("nansum", "Nansum", spelling::axes())),
+      giving(keeps().at_least_int32(), over("prod", "Prod", spelling::axes())),
       bounded("amax", "Max"),
       over("amax", "Amax", spelling::axes()),
       bounded("amin", "Min"),
@@ -167,8 +173,8 @@ std::vector<KerasMapping> keras_mappings() {
       count(),
       count_nonzero(),
       operation("diff", "Diff", {{"dim", "axis", spelling::integer()}, {"n", "n", spelling::integer()}}, {"a"}),
-      along("cumsum", "Cumsum"),
-      along("cumprod", "Cumprod"),
+      giving(keeps().counting_truth(), along("cumsum", "Cumsum")),
+      giving(keeps().counting_truth(), along("cumprod", "Cumprod")),
   };
 }
 
