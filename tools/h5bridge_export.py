@@ -31,13 +31,14 @@ import re
 import sys
 import tempfile
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Callable, Iterator
 from unittest import mock
 
 import sympy
 import torch
+from sympy.logic.boolalg import BooleanAtom
 from torch import Tensor, nn
 from torch._dispatch.python import enable_python_dispatcher
 from torch._dynamo.source import ConstantSource
@@ -45,8 +46,11 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv
 from torch.nn.utils import parametrize
 from torch.overrides import TorchFunctionMode
+from torch.utils._sympy.numbers import int_oo
+from torch.utils._sympy.value_ranges import ValueRanges
 
 MOST_NUMBERS = 65536  # elements of a constant tensor that stand in the JSON as a list
+MOST_CONDITIONS = 10  # on open sizes that are noted one by one
 FACTORS = (2, 4, 8, 16, 32, 64)  # that a size may have to be a multiple of
 
 
@@ -310,18 +314,47 @@ COMPOSED = {"__rdiv__", "__rtruediv__", "__rpow__", "__rfloordiv__", "__rsub__",
 # --- Sizes --------------------------------------------------------------------------------------------------------------
 
 
+class _Environment(ShapeEnv):
+    """PyTorch's account of symbolic sizes, which tells what is asked of them, also where it knows the answer."""
+
+    told: Callable[[sympy.Basic, sympy.Basic], None] | None = None
+
+    def evaluate_expr(self, orig_expr: sympy.Basic, *args: Any, **kwargs: Any) -> sympy.Basic:
+        answer = super().evaluate_expr(orig_expr, *args, **kwargs)
+        if self.told:
+            self.told(orig_expr, answer)
+        return answer
+
+
 class Sizes:
-    """The open sizes of one trace, and how an expression on them is written."""
+    """The open sizes of one trace, what Python asks of them, and how an expression on them is written."""
 
     def __init__(self, hints: dict[str, int]):
-        self.environment = ShapeEnv(duck_shape=False)
+        self.environment = _Environment(duck_shape=False)
+        # What Python asks stands apart from what PyTorch's kernels ask, and there a size is any number from 1 on: PyTorch's
+        # own account takes sizes to be 2 at least.
+        self._asked = ShapeEnv(duck_shape=False, specialize_zero_one=False)
         self.symbols: dict[str, sympy.Symbol] = {}
         self.ints: dict[str, torch.SymInt] = {}
         for name, hint in hints.items():
             source = ConstantSource(name)
             self.symbols[name] = self.environment.create_symbol(hint, source=source, dynamic_dim=DimDynamic.DYNAMIC)
             self.ints[name] = self.environment.create_symintnode(self.symbols[name], hint=hint, source=source)
+            same = self._asked.create_symbol(hint, source=source, dynamic_dim=DimDynamic.DYNAMIC)
+            assert same == self.symbols[name]
+            self._asked.var_to_range[same] = ValueRanges(1, int_oo)
         self._names = {symbol: name for name, symbol in self.symbols.items()}
+        self._ignored: Callable[[sympy.Basic], bool] = lambda answer: False
+        self.on_condition: Callable[[Condition], None] = lambda condition: None
+        self.environment.told = self._told
+
+    def _told(self, expression: sympy.Basic, answer: sympy.Basic) -> None:
+        if self._ignored(answer) or not expression.free_symbols or not expression.free_symbols <= self._names.keys():
+            return
+        known = len(self._asked.guards)
+        self._asked.evaluate_expr(expression)
+        if len(self._asked.guards) > known:  # it follows from nothing before
+            self.on_condition(Condition(self, expression, answer))
 
     def fixed_by_trace(self) -> set[str]:
         """Symbols that Python code turned into a number, or set equal to each other."""
@@ -329,17 +362,23 @@ class Sizes:
 
     def decided_by(self, sizes: dict[str, int]) -> set[str]:
         """Symbols in a condition (an `if` on a size, an assert) that would come out otherwise at `sizes`."""
-        numbers = {self.symbols[name]: size for name, size in sizes.items()}
-        guards = [guard.expr for guard in self.environment.guards]
-        false = [guard for guard in guards if guard.xreplace(numbers) == sympy.false]
+        guards = [guard.expr for guard in self._asked.guards]
+        false = [guard for guard in guards if self.at(guard, sizes) == sympy.false]
         return {self._names[symbol] for guard in false for symbol in guard.free_symbols if symbol in self._names}
 
+    def at(self, expression: sympy.Basic, sizes: dict[str, int]) -> sympy.Basic:
+        return expression.xreplace({self.symbols[name]: sympy.Integer(size) for name, size in sizes.items()})
+
     @contextlib.contextmanager
-    def ignoring_conditions(self) -> Iterator[None]:
-        """What PyTorch asks of sizes inside its own kernels is no property of the graph."""
-        count = len(self.environment.guards)
-        yield
-        del self.environment.guards[count:]
+    def ignoring_conditions(self, but_numbers: bool = False) -> Iterator[None]:
+        """What PyTorch asks of sizes inside its own functions is no property of the graph. `but_numbers`: a size that one
+        takes as a number is."""
+        before = self._ignored
+        self._ignored = lambda answer: before(answer) or not but_numbers or isinstance(answer, BooleanAtom)
+        try:
+            yield
+        finally:
+            self._ignored = before
 
     def written(self, size: int | torch.SymInt | torch.SymFloat) -> int | float | str:
         """A number, or arithmetic such as "2*length + 1". Raises ValueError where + - * // don't suffice."""
@@ -375,8 +414,43 @@ class Sizes:
             raise ValueError(f"it depends on an open size in a way other than + - * //: {self._renamed(e)}")
         return text if own >= strength else f"({text})"
 
+    def printed(self, e: sympy.Basic) -> str:
+        """A condition or a number for people, also where no architecture can say it."""
+        try:
+            if relation := RELATIONS.get(type(e)):
+                left, right = e.args
+                if left.is_number:
+                    left, right, relation = right, left, MIRRORED.get(relation, relation)
+                return f"{self._print(left, 0)} {relation} {self._print(right, 0)}"
+            return self._print(e, 0)
+        except ValueError:
+            return str(self._renamed(e))
+
     def _renamed(self, e: sympy.Expr) -> sympy.Expr:
         return e.xreplace({symbol: sympy.Symbol(name) for symbol, name in self._names.items()})
+
+
+RELATIONS = {sympy.Gt: ">", sympy.Ge: ">=", sympy.Lt: "<", sympy.Le: "<=", sympy.Eq: "==", sympy.Ne: "!="}
+MIRRORED = {">": "<", ">=": "<=", "<": ">", "<=": ">="}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What Python asked of open sizes (in an `if`, an assert, a min), and what it was told: no other sizes get another answer."""
+
+    sizes: Sizes
+    expression: sympy.Basic
+    answer: sympy.Basic
+    where: str = ""
+
+    def written(self, example: dict[str, int]) -> str:
+        """`example`: the example's own sizes, which the trace need not have been run at."""
+        asked = self.sizes.printed(self.expression)
+        as_example = self.sizes.at(self.expression, example) == self.answer
+        like = "for the example" if as_example else "for sizes other than the example's"
+        if isinstance(self.answer, BooleanAtom):
+            return f"{self.where}: asks whether {asked}, and goes on as {like}: {'yes' if self.answer == sympy.true else 'no'}"
+        return f"{self.where}: takes {asked} for a number, and goes on as {like}: {self.answer}"
 
 
 # --- Naming a call, and binding its arguments to their names ------------------------------------------------------------------
@@ -877,6 +951,8 @@ class Recorder(TorchFunctionMode):
         self._stack: list[nn.Module] = []
         self._inside_leaf = False
         self.notes: list[str] = []  # what no entry says
+        self.conditions: list[Condition] = []
+        sizes.on_condition = lambda condition: self.conditions.append(replace(condition, where=self.where()))
 
     # Values
 
@@ -960,7 +1036,10 @@ class Recorder(TorchFunctionMode):
     # Functions
 
     def __torch_function__(self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        kwargs = kwargs or {}
+        with self.sizes.ignoring_conditions(but_numbers=not list(tensors_in([args, kwargs or {}]))):
+            return self._call_function(func, args, kwargs or {})
+
+    def _call_function(self, func: Callable, args: tuple, kwargs: dict) -> Any:
         if self._inside_leaf:
             return func(*args, **kwargs)
         name = getattr(func, "__name__", str(func))
@@ -1018,8 +1097,7 @@ class Recorder(TorchFunctionMode):
         if name in ("max_pool1d", "max_pool1d_with_indices"):
             func = functools.partial(_max_pool1d, return_indices=name.endswith("indices"))
         try:
-            with self.sizes.ignoring_conditions() if list(tensors_in([args, kwargs])) else contextlib.nullcontext():
-                return func(*args, **kwargs)
+            return func(*args, **kwargs)
         except (Stop, ExportError):
             raise
         except Exception as error:
@@ -1236,7 +1314,8 @@ class Recorder(TorchFunctionMode):
             kind = leaf_type(module)
             if kind is None and not parametrize.is_parametrized(module):
                 return call(module, *args, **kwargs)
-            return self._call_leaf(kind, module, args, kwargs)
+            with self.sizes.ignoring_conditions():
+                return self._call_leaf(kind, module, args, kwargs)
         finally:
             self._stack.pop()
 
@@ -1247,8 +1326,7 @@ class Recorder(TorchFunctionMode):
         before = [(t, t._version) for t in tensors_in([args, kwargs])]
         self._inside_leaf = True
         try:
-            with self.sizes.ignoring_conditions():
-                result = run_leaf(module, args, kwargs)
+            result = run_leaf(module, args, kwargs)
         except ValueError as error:
             self.stop(f"{self._module_name(module)}: {error}")
         finally:
@@ -1425,15 +1503,21 @@ def _traced(call: Call, symbols: list[Symbol]) -> tuple[Recorder, dict[str, Entr
     """Traces with fewer open sizes until Python's own decisions no longer depend on them."""
     while True:
         recorder, entries, result = trace(call, symbols)
-        example = {s.name: max(2, call.tensors[s.axes[0][0]].shape[s.axes[0][1]] // s.factor) for s in symbols}
+        example = {s.name: call.tensors[s.axes[0][0]].shape[s.axes[0][1]] // s.factor for s in symbols}
         decided = recorder.sizes.fixed_by_trace()
-        for sizes in ({s.name: s.check for s in symbols}, example):
+        for sizes in ({s.name: s.check for s in symbols}, {name: max(2, size) for name, size in example.items()}):
             decided = decided or recorder.sizes.decided_by(sizes)
         if "batch" in decided:
             raise ExportError(f"{type(call.module).__name__}: forward depends on the batch size in Python (a range, an int(), an if)")
         if not decided:
+            recorder.notes += _conditions([condition.written(example) for condition in recorder.conditions])
             return recorder, entries, result, symbols
         symbols = [symbol for symbol in symbols if symbol.name not in decided]
+
+
+def _conditions(lines: list[str]) -> list[str]:
+    more = len(lines) - MOST_CONDITIONS
+    return lines if more <= 0 else [*lines[:MOST_CONDITIONS], f"in forward: asks {more} more such questions of open sizes"]
 
 
 def _outputs(recorder: Recorder, result: Any, where: str = "") -> Any:

@@ -14,6 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from open_size_networks import CODE, Code
+from torch_networks import NETWORKS, inputs_of
+from torchvision_networks import TORCHVISION_NETWORKS
+
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = ROOT / "tools" / "h5bridge_export.py"
 spec = importlib.util.spec_from_file_location("h5bridge_export", TOOL)
@@ -756,6 +760,93 @@ def test_a_branch_on_a_size_fixes_it(export):
 
     a = export(Net(), torch.randn(2, 3, 16, 16), [["batch", 3, 16, "width"]])
     assert types(a) == ["Conv2d"]
+
+
+class Asking(nn.Module):
+    """A forward function of itself and the input, with a layer to call."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+        self.l = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.function(self.l, x)
+
+
+def asserts_block_size(l, x):
+    assert x.shape[1] <= 512, "longer than the block size"
+    return l(x)
+
+
+def refuses_long_ones(l, x):
+    b, t, c = x.shape
+    if t < 1 or b == 0 or x.shape != x.size():  # for no input
+        raise ValueError("empty")
+    if t > 512:
+        raise ValueError("too long")
+    if t > 1024 or t + 1 > 600:  # follows from the one before
+        raise ValueError("much too long")
+    return l(x)
+
+
+def convolves_first(l, x):
+    y = F.conv1d(x.transpose(1, 2), l.weight[:, :, None].expand(4, 4, 5)).transpose(1, 2)  # PyTorch asks for five steps, too
+    return l(y) if x.shape[1] > 4 else l(x)
+
+
+def counts_hundreds(l, x):
+    for _ in range(x.shape[1] // 100):
+        x = torch.relu(x)
+    return l(x)
+
+
+ASKED = [
+    (lambda l, x: l(x[:, :32] if x.shape[1] > 32 else x), ["asks whether length > 32, and goes on as for the example: no"]),
+    (lambda l, x: l(x[:, -512:] if x.shape[1] > 512 else x), ["asks whether length > 512, and goes on as for the example: no"]),
+    (lambda l, x: l(x[:, : min(x.shape[1], 32)]), ["asks whether length > 32, and goes on as for the example: no"]),
+    (lambda l, x: l(x) * max(x.shape[1], 3), ["asks whether length < 3, and goes on as for the example: no"]),
+    (lambda l, x: l(x) if x.shape[1] > 3 else x, ["asks whether length > 3, and goes on as for the example: yes"]),
+    (lambda l, x: l(x) if x.shape[0] > 1 else x, ["asks whether batch > 1, and goes on as for the example: yes"]),
+    (lambda l, x: l(x if len(x) != 64 else -x), ["asks whether batch != 64, and goes on as for the example: yes"]),
+    (lambda l, x: l(x if 3 < x.shape[1] < x.shape[0] * 99 else -x),
+     ["asks whether length > 3, and goes on as for the example: yes", "asks whether length < 99*batch, and goes on as for the example: yes"]),
+    (asserts_block_size, ["asks whether length <= 512, and goes on as for the example: yes"]),
+    (refuses_long_ones, ["asks whether length > 512, and goes on as for the example: no"]),
+    (convolves_first, ["asks whether length > 4, and goes on as for the example: yes"]),
+    (counts_hundreds, ["takes length//100 for a number, and goes on as for the example: 0"]),
+    (lambda l, x: l(x) if x.shape[1] >= 1 and x.shape[0] > 0 and x.shape[1] and x.shape[1] == x.size(1) else x, []),
+    (lambda l, x: l(x + torch.zeros(x.shape[1], 4) + torch.arange(x.shape[1])[:, None] * F.relu(x)), []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("function, asked", ASKED)
+def test_what_python_asks_of_open_sizes_is_told(function, asked):
+    described = h5bridge_export.describe(Asking(function), torch.randn(2, 20, 4))
+    assert described["inputs"][0]["shape"] == ["batch", "length", 4]
+    assert described.get("notes", []) == [f"in forward: {line}" for line in asked]
+
+
+def test_what_is_told_of_another_size_than_the_examples_says_so():
+    described = h5bridge_export.describe(Asking(lambda l, x: l(x) if x.shape[0] > 1 else x), torch.randn(1, 20, 4))
+    assert described["notes"] == ["in forward: asks whether batch > 1, and goes on as for sizes other than the example's: yes"]
+
+
+def test_modules_that_ask_are_named_and_many_questions_counted():
+    module = Inner(lambda x: x * sum(x.shape[2] < 500 * i * i for i in range(20, 0, -1)))
+    notes = h5bridge_export.describe(module, torch.randn(2, 4, 12, 12))["notes"]
+    assert len(notes) == 11 and notes[0] == "in inner (Function): asks whether height < 200000, and goes on as for the example: yes"
+    assert notes[-1] == "in forward: asks 10 more such questions of open sizes"
+
+
+def describe_network(network):
+    inputs = network.inputs(network.shape) if isinstance(network, Code) else inputs_of(network.shapes)
+    return h5bridge_export.describe(network.module(), inputs)
+
+
+@pytest.mark.parametrize("network", [*CODE, *NETWORKS, *TORCHVISION_NETWORKS], ids=lambda network: network.name)
+def test_usual_networks_ask_nothing_that_is_to_be_told(network):
+    assert "notes" not in describe_network(network)
 
 
 def test_a_batch_written_into_the_code_stays():
