@@ -504,6 +504,7 @@ class Lifter {
     std::optional<Layer> layer = layer_from_config(mapping, config, shapes);
     if (!layer) return false;
     layer->name = call.name;
+    if (keras_name(call.name) != call.name) layer->keras.name = call.name;  // with a '.', as JAX lets it have
     if (const auto activation = activations_.find(call.name); activation != activations_.end()) {
       layer->keras.fused_into = activation->second.host;
       layer->keras.fused_as = activation->second.name;

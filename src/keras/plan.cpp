@@ -246,7 +246,7 @@ class Planner {
       for (const auto& argument : emitted.arguments) planned.arguments.push_back(resolved(argument, known));
       for (const auto& [name, argument] : emitted.keywords)
         planned.keywords.emplace_back(name, resolved(argument, known));
-      if (emitted.suffix.empty() && !use) restore_silent_arguments(layer, planned);
+      if (emitted.suffix.empty() && !use) restore_silent_arguments(mapping, layer, planned);
       const bool has_weights = std::any_of(rules.rules.begin(), rules.rules.end(),
                                            [&](const WeightRule& rule) { return rule.part == emitted.suffix; });
       if (const auto host = ties_.hosts.find(layer.name); host != ties_.hosts.end() && has_weights) {
@@ -301,11 +301,15 @@ class Planner {
     return emitter.call(std::move(call)).at(0);
   }
 
-  static void restore_silent_arguments(const Layer& layer, PlannedCall& call) {
+  static void restore_silent_arguments(const KerasMapping& mapping, const Layer& layer, PlannedCall& call) {
+    const auto by_position = static_cast<std::ptrdiff_t>(std::min(call.arguments.size(), mapping.call.size()));
+    const auto is_given = [&](const std::string& name) {
+      return std::find(mapping.call.begin(), mapping.call.begin() + by_position, name) !=
+                 mapping.call.begin() + by_position ||
+             std::ranges::any_of(call.keywords, [&](const auto& keyword) { return keyword.first == name; });
+    };
     for (const auto& [name, value] : layer.keras.silent_arguments)
-      if (std::ranges::find(call.keywords, name, [](const auto& keyword) { return keyword.first; }) ==
-          call.keywords.end())
-        call.keywords.emplace_back(name, value);
+      if (!is_given(name)) call.keywords.emplace_back(name, value);
   }
 
   // The first axis of each open size, for layers that have to take the size from somewhere.

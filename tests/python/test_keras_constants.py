@@ -25,6 +25,7 @@ OPERATIONS = {
     "a number before a tensor": lambda x: keras.ops.maximum(0.25, x),
     "a number in place of a tensor": lambda x: keras.ops.arctan2(x, 2),
     "a number and integers": lambda x: keras.ops.logaddexp(keras.ops.cast(x * 3, "int32"), 2),
+    "none in place of a tensor": lambda x: keras.ops.rms_normalization(x),
     "two arrays": lambda x: keras.ops.where(keras.ops.greater(x, ROW), x, ROW),
 }
 

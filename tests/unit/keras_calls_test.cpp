@@ -108,6 +108,13 @@ TEST_CASE("a call of a layer has a name that no other layer, input or call has")
   CHECK(architecture_from_keras(plan.model_config) == architecture);
 }
 
+TEST_CASE("a name that PyTorch's path could have, too, is Keras's own") {
+  const Architecture architecture =
+      architecture_from_keras(model_of({input("x"), dense("fc.1", {call_with({tensor("x")})})}));
+  const KerasPlan plan = plan_keras(architecture);
+  CHECK(plan.layer_names == std::vector<std::string>{"x", "fc.1"});
+}
+
 TEST_CASE("a layer's calls keep their order, whichever of them could be made first") {
   const Architecture architecture = architecture_from_keras(model_of({
       input("x"),
