@@ -2,7 +2,7 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "convert/load.h"
-#include "convert/weight_check.h"
+#include "convert/model_check.h"
 #include "h5bridge/error.h"
 #include "passes/shapes.h"
 

@@ -83,25 +83,6 @@ Architecture with_all_attributes(Architecture architecture) {
   return architecture;
 }
 
-Architecture fix_sizes(Architecture architecture, const std::map<std::string, std::int64_t>& sizes) {
-  std::set<std::string> known;
-  for (const Input& input : architecture.inputs)
-    for (const Size& size : input.shape)
-      for (const std::string& symbol : size.symbols()) known.insert(symbol);
-  for (const auto& [name, size] : sizes) {
-    if (!known.contains(name))
-      throw UsageError("no size is called \"" + name +
-                       "\"; the open sizes are: " + (known.empty() ? "none" : joined({known.begin(), known.end()})));
-    if (size < 1) throw UsageError("the size \"" + name + "\" is " + std::to_string(size) + ", expected at least 1");
-  }
-  for (Input& input : architecture.inputs)
-    for (Size& size : input.shape) size = size.bind(sizes);
-  for (Layer& layer : architecture.layers)
-    for (const AttributeSpec& spec : Registry::instance().type_of(layer).attributes)
-      layer.attributes.set(spec.name, spec.kind->bind(layer.attributes.at(spec.name), sizes));
-  return architecture;
-}
-
 std::vector<NamedParameter> parameters_of(const Architecture& architecture) {
   std::vector<NamedParameter> result;
   for (const Layer& layer : architecture.layers) {

@@ -27,9 +27,6 @@ Architecture checked(Architecture architecture);
 /// attribute, Unsupported for a type that is not known.
 Architecture with_all_attributes(Architecture architecture);
 
-/// The architecture with symbols bound to numbers. Throws UsageError for a name that no input's shape has.
-Architecture fix_sizes(Architecture architecture, const std::map<std::string, std::int64_t>& sizes);
-
 /// The tensors that an architecture's layers need, by state_dict name, in the order of the layers.
 struct NamedParameter {
   std::string name;

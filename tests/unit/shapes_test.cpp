@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "h5bridge/error.h"
+#include "passes/fix_sizes.h"
 #include "unit/architectures.h"
 
 namespace h5bridge::testing {

@@ -1,4 +1,4 @@
-#include "convert/weight_check.h"
+#include "convert/model_check.h"
 
 #include <algorithm>
 #include <set>
