@@ -1060,7 +1060,7 @@ class Recorder(TorchFunctionMode):
         if name == "__iter__":
             with self:
                 return iter(torch.unbind(args[0]))
-        if name in ("tensor", "as_tensor", "new_tensor") and not list(tensors_in([args[name == "new_tensor" :], kwargs])):
+        if name in ("tensor", "as_tensor", "asarray", "new_tensor") and not list(tensors_in([args[name == "new_tensor" :], kwargs])):
             dtype = kwargs.get("dtype", args[0].dtype if name == "new_tensor" else None)
             with unset_fake_temporarily():
                 return torch.tensor(args[-1], dtype=dtype)  # noted where it is used
@@ -1474,13 +1474,23 @@ def _shape(name: str, example: Tensor, symbols: list[Symbol], size_of: Callable[
     return [open_axes.get((name, axis), size) for axis, size in enumerate(example.shape)]
 
 
+class _WithoutData(FakeTensorMode):
+    """Tensors without data, but for those that are made of data: torch.from_numpy(array), torch.Tensor([1, 2])."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        if func is torch.ops.aten.lift_fresh.default and not isinstance(args[0], FakeTensor):
+            return args[0]
+        return super().__torch_dispatch__(func, types, args, kwargs or {})
+
+
 def trace(call: Call, symbols: list[Symbol]) -> tuple[Recorder, dict[str, Entry], Any]:
     """Runs forward on tensors without data. The recorder, the inputs' entries, and what forward returned."""
     module = call.module
     sizes = Sizes({symbol.name: symbol.hint for symbol in symbols})
     recorder = Recorder(module, sizes)
     entries = {name: Entry(name) for name in call.tensors}
-    with enable_python_dispatcher(), FakeTensorMode(shape_env=sizes.environment, allow_non_fake_inputs=True):
+    in_given_order = mock.patch.object(torch.backends.opt_einsum, "enabled", False)  # else sizes choose the order of products
+    with in_given_order, enable_python_dispatcher(), _WithoutData(shape_env=sizes.environment, allow_non_fake_inputs=True):
         fake = {}
         for name, x in call.tensors.items():
             shape = _shape(name, x, symbols, lambda symbol: symbol.factor * sizes.ints[symbol.name])

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from unittest import mock
 
+import numpy
 import pytest
 import torch
 import torch.nn.functional as F
@@ -849,6 +850,21 @@ def test_usual_networks_ask_nothing_that_is_to_be_told(network):
     assert "notes" not in describe_network(network)
 
 
+class Einsums(nn.Module):
+    def forward(self, x, y):
+        return torch.einsum("bti,bsi,bsj->btj", x, y, y), torch.einsum(x, [0, 1, 2], y, [0, 3, 2], x, [0, 1, 4], y, [0, 3, 5], [0, 1, 4])
+
+
+@pytest.mark.parametrize("enabled", (True, False))
+def test_einsums_of_several_operands_do_not_depend_on_sizes(export, enabled):
+    with mock.patch.object(torch.backends.opt_einsum, "enabled", enabled):
+        a = export(Einsums(), (torch.randn(2, 20, 4), torch.randn(2, 11, 4)))
+        assert torch.backends.opt_einsum.enabled is enabled
+    assert [e["attributes"]["equation"] for e in a["layers"]] == ["bti,bsi,bsj->btj", "ABC,ADC,ABE,ADF->ABE"]
+    assert layer(a, "einsum")["inputs"] == ["x", "y", "y"] and "notes" not in a
+    assert [x["shape"] for x in a["inputs"]] == [["batch", "length", "x_length"], ["batch", "y_length", "x_length"]]
+
+
 def test_a_batch_written_into_the_code_stays():
     class Net(nn.Module):
         def forward(self, x):
@@ -986,6 +1002,19 @@ def test_what_is_made_of_numbers_alone_is_a_constant():
     described = h5bridge_export.describe(Inner(lambda x: x + torch.arange(3.0) * torch.full((3,), 2.5)), torch.randn(2, 4, 5, 3))
     constants = [entry["attributes"] for entry in described["layers"] if entry["type"] == "new_tensor"]
     assert constants == [{"data": [0, 1, 2], "shape": [3]}, {"data": [2.5, 2.5, 2.5], "shape": [3]}]
+
+
+@pytest.mark.parametrize("made", (
+    lambda array: torch.from_numpy(array),
+    lambda array: torch.from_numpy(array.astype("float64")).float(),
+    lambda array: torch.asarray(array),
+    lambda array: torch.Tensor(array.tolist()),
+))  # fmt: skip
+def test_tensors_of_numpys_arrays_are_constants(export, made):
+    array = numpy.arange(4, dtype="float32") / 3
+    a = export(Asking(lambda l, x: l(x) + made(array)), torch.randn(2, 20, 4), [["batch", "length", 4]])
+    (constant,) = [entry["attributes"] for entry in a["layers"] if entry["type"] == "new_tensor"]
+    assert constant["shape"] == [4] and numpy.array_equal(numpy.array(constant["data"], "float32"), array)
 
 
 FILLED = [
