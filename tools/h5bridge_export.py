@@ -443,14 +443,21 @@ class Condition:
     answer: sympy.Basic
     where: str = ""
 
+    @property
+    def question(self) -> str:
+        asked = self.sizes.printed(self.expression)
+        what = f"asks whether {asked}" if isinstance(self.answer, BooleanAtom) else f"takes {asked} for a number"
+        return f"{self.where}: {what}"
+
+    def is_on(self, name: str) -> bool:
+        return self.sizes.symbols[name] in self.expression.free_symbols
+
     def written(self, example: dict[str, int]) -> str:
         """`example`: the example's own sizes, which the trace need not have been run at."""
-        asked = self.sizes.printed(self.expression)
         as_example = self.sizes.at(self.expression, example) == self.answer
         like = "for the example" if as_example else "for sizes other than the example's"
-        if isinstance(self.answer, BooleanAtom):
-            return f"{self.where}: asks whether {asked}, and goes on as {like}: {'yes' if self.answer == sympy.true else 'no'}"
-        return f"{self.where}: takes {asked} for a number, and goes on as {like}: {self.answer}"
+        answer = {sympy.true: "yes", sympy.false: "no"}.get(self.answer, self.answer)
+        return f"{self.question}, and goes on as {like}: {answer}"
 
 
 # --- Naming a call, and binding its arguments to their names ------------------------------------------------------------------
@@ -763,6 +770,7 @@ class Probe:
     def __init__(self, call: "Call"):
         self.call = call
         self._leading: dict[tuple, list[int] | None] = {}
+        self.notes: list[str] = []  # on sizes that are fixed although the module takes others
 
     def run(self, sizes: dict[Axis, int]) -> list[torch.Size]:
         inputs = dict(self.call.tensors)
@@ -780,6 +788,10 @@ class Probe:
             except Exception:  # whatever a stranger's forward raises means no
                 self._leading[key] = None
         return self._leading[key]
+
+
+def _axes(axes: tuple[Axis, ...]) -> str:
+    return " and ".join(f"axis {axis} of {name}" for name, axis in axes)
 
 
 def _other_sizes(size: int) -> tuple[int, int]:
@@ -845,6 +857,13 @@ def find_symbols(probe: Probe, tensors: dict[str, Tensor]) -> list[Symbol]:
             groups.append((axis,))
             factors[(axis,)] = factor
 
+    # What stays closed although smaller sizes are taken has a limit, as of a table of positions.
+    for group in _closed_groups(closed, set(groups), size_of):
+        size = size_of[group[0]]
+        if size > 1 and takes(group, size // 2):
+            probe.notes.append(f"in forward: the size {size} of {_axes(group)} is fixed: it may be {size // 2}, but not "
+                               f"{_other_sizes(size)[0]}; an example of a smaller size may leave it open")  # fmt: skip
+
     # All together, at two sizes each that tell them apart.
     symbols: list[Symbol] = []
     for group in groups:
@@ -873,7 +892,19 @@ def find_symbols(probe: Probe, tensors: dict[str, Tensor]) -> list[Symbol]:
     for symbol in symbols:
         if together(chosen + [symbol]):
             chosen.append(symbol)
+        elif symbol.factor == 1:  # pooling hides how much more a multiple is
+            probe.notes.append(f"in forward: the size {size_of[symbol.axes[0]]} of {_axes(symbol.axes)} is fixed: it may be "
+                               "another by itself, but not together with the other open sizes")  # fmt: skip
     return chosen
+
+
+def _closed_groups(closed: list[Axis], opened: set[tuple[Axis, ...]], size_of: dict[Axis, int]) -> Iterator[tuple[Axis, ...]]:
+    """The axes by themselves, and those of one size."""
+    axes = [axis for axis in closed if (axis,) not in opened]
+    yield from ((axis,) for axis in axes)
+    for _, members in itertools.groupby(sorted(axes, key=lambda axis: size_of[axis]), key=lambda axis: size_of[axis]):
+        if len(group := tuple(members)) > 1:
+            yield group
 
 
 def _symbol_name(axis: Axis, tensors: dict[str, Tensor], is_batch: bool, taken: set[str], factor: int) -> str:
@@ -1511,6 +1542,7 @@ def trace(call: Call, symbols: list[Symbol]) -> tuple[Recorder, dict[str, Entry]
 
 def _traced(call: Call, symbols: list[Symbol]) -> tuple[Recorder, dict[str, Entry], Any, list[Symbol]]:
     """Traces with fewer open sizes until Python's own decisions no longer depend on them."""
+    fixed: list[str] = []
     while True:
         recorder, entries, result = trace(call, symbols)
         example = {s.name: call.tensors[s.axes[0][0]].shape[s.axes[0][1]] // s.factor for s in symbols}
@@ -1520,9 +1552,22 @@ def _traced(call: Call, symbols: list[Symbol]) -> tuple[Recorder, dict[str, Entr
         if "batch" in decided:
             raise ExportError(f"{type(call.module).__name__}: forward depends on the batch size in Python (a range, an int(), an if)")
         if not decided:
-            recorder.notes += _conditions([condition.written(example) for condition in recorder.conditions])
+            recorder.notes += fixed + _conditions([condition.written(example) for condition in recorder.conditions])
             return recorder, entries, result, symbols
+        fixed += [_why_fixed(symbol, call, recorder) for symbol in symbols if symbol.name in decided]
         symbols = [symbol for symbol in symbols if symbol.name not in decided]
+
+
+def _why_fixed(symbol: Symbol, call: Call, recorder: Recorder) -> str:
+    """The condition on the symbol that its other size answers otherwise, or a number that was made of it."""
+    name, axis = symbol.axes[0]
+    what = f"the size {call.tensors[name].shape[axis]} of {_axes(symbol.axes)} is fixed"
+    on = [condition for condition in recorder.conditions if condition.is_on(symbol.name)]
+    numbers = [condition for condition in on if not isinstance(condition.answer, BooleanAtom)]
+    others = [condition for condition in on if condition.sizes.at(condition.expression, {symbol.name: symbol.check}) != condition.answer]
+    if reasons := numbers or others or on:
+        return f"{reasons[0].question}, and so {what}"
+    return f"in forward: PyTorch's own functions take {symbol.name} for a number, and so {what}"
 
 
 def _conditions(lines: list[str]) -> list[str]:
@@ -1575,12 +1620,14 @@ def describe(module: nn.Module, example_inputs: Any) -> dict[str, Any]:
     call = Call(module, example_inputs)
     with left_as_it_was(module):
         try:
-            symbols = find_symbols(Probe(call), call.tensors)
+            probe = Probe(call)
+            symbols = find_symbols(probe, call.tensors)
         except ExportError:
             raise
         except Exception as error:
             raise ExportError(f"{type(module).__name__} fails on the example inputs: {type(error).__name__}: {str(error).splitlines()[0]}") from error
         recorder, inputs, result, symbols = _traced(call, symbols)
+        recorder.notes += probe.notes
         try:
             outputs = _outputs(recorder, result)
         except ValueError as error:

@@ -3,6 +3,7 @@
 import base64
 import importlib.util
 import json
+import math
 import re
 import subprocess
 import sys
@@ -847,7 +848,36 @@ def describe_network(network):
 
 @pytest.mark.parametrize("network", [*CODE, *NETWORKS, *TORCHVISION_NETWORKS], ids=lambda network: network.name)
 def test_usual_networks_ask_nothing_that_is_to_be_told(network):
-    assert "notes" not in describe_network(network)
+    assert not [note for note in describe_network(network).get("notes", []) if "goes on" in note]
+
+
+def attends_to_those_before(l, x):
+    t = x.shape[1]
+    scores = (x @ x.transpose(1, 2)).masked_fill(torch.ones(10, 10).tril()[:t, :t] == 0, -1e9)
+    return l(scores.softmax(-1) @ x)
+
+
+def divides_by_root(l, x):
+    return l(x) / math.sqrt(x.shape[1])
+
+
+@pytest.mark.parametrize("function, why", (
+    (attends_to_those_before, "in forward: the size 7 of axis 1 of x is fixed: it may be 3, but not 11; an example of a smaller size may leave it open"),
+    (divides_by_root, "in forward: takes length for a number, and so the size 7 of axis 1 of x is fixed"),
+    (lambda l, x: l(x) if x.shape[1] < 10 else l(-x), "in forward: asks whether length < 10, and so the size 7 of axis 1 of x is fixed"),
+))  # fmt: skip
+def test_why_a_size_is_fixed_is_told(export, function, why):
+    assert export(Asking(function), torch.randn(2, 7, 4), [["batch", 7, 4]])["notes"] == [why]
+
+
+def test_a_smaller_example_leaves_a_limited_size_open():
+    described = h5bridge_export.describe(Asking(attends_to_those_before), torch.randn(2, 3, 4))
+    assert described["inputs"][0]["shape"] == ["batch", "length", 4] and "notes" not in described
+
+
+def test_sizes_that_the_layers_decide_are_no_news():
+    described = h5bridge_export.describe(TheModelClass(), torch.randn(2, 3, 32, 32))
+    assert described["inputs"][0]["shape"] == ["batch", 3, 32, 32] and "notes" not in described
 
 
 class Einsums(nn.Module):
