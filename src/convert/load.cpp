@@ -110,11 +110,16 @@ std::set<std::string> state_dict_names(const Architecture& architecture) {
 // The names that the network itself gives them, which may be part of another module in the file.
 void strip_wrappers(Model& model) {
   std::vector<std::string> names;
-  for (const NamedTensor& tensor : model.weights) names.push_back(tensor.name);
+  for (const NamedTensor& tensor : model.weights)
+    if (!is_wrappers_own(tensor.name)) names.push_back(tensor.name);
   const std::string prefix = wrapper_prefix(names, state_dict_names(*model.architecture));
   if (prefix.empty()) return;
   Weights stripped;
-  for (const NamedTensor& tensor : model.weights) stripped.add(tensor.name.substr(prefix.size()), tensor.tensor);
+  for (const NamedTensor& tensor : model.weights)
+    if (is_wrappers_own(tensor.name) && !tensor.name.starts_with(prefix))
+      model.notes.push_back("left out: " + tensor.name + ", which is no part of the network but of what wraps it");
+    else
+      stripped.add(tensor.name.substr(prefix.size()), tensor.tensor);
   model.weights = std::move(stripped);
   if (Json* torch = model.metadata.find("torch")) torch->as_object().erase("state_dict_metadata");
 }

@@ -6,6 +6,7 @@ namespace h5bridge {
 namespace {
 
 constexpr int kMostWrappers = 8;
+constexpr const char* kAveragesCounter = "n_averaged";  // torch/optim/swa_utils.py
 
 // What all names begin with.
 std::string common_beginning(const std::vector<std::string>& names) {
@@ -32,5 +33,8 @@ std::string wrapper_prefix(const std::vector<std::string>& names, const std::set
   }
   return common.substr(0, best);
 }
+
+// The counter of a model within another wrapper has that one's prefix.
+bool is_wrappers_own(const std::string& name) { return ('.' + name).ends_with(std::string(".") + kAveragesCounter); }
 
 }  // namespace h5bridge

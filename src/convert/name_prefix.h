@@ -11,4 +11,8 @@ namespace h5bridge {
 /// torch.compile, the attribute of a LightningModule that holds the network. Empty where nothing makes it better.
 std::string wrapper_prefix(const std::vector<std::string>& names, const std::set<std::string>& known);
 
+/// Whether a wrapper calls a tensor of its own so, beside those of the network: the "n_averaged" of
+/// torch.optim.swa_utils.AveragedModel.
+bool is_wrappers_own(const std::string& name);
+
 }  // namespace h5bridge

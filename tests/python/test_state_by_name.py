@@ -332,6 +332,26 @@ def test_a_network_within_a_module(tmp_path, prefix, named):
     trained.assert_keras_has("first", "second", "out")
 
 
+@pytest.mark.parametrize("wrap", [lambda model: model, nn.DataParallel], ids=["alone", "in parallel"])
+def test_averages_of_a_network(tmp_path, wrap):
+    """Their counter is no tensor of the network's."""
+    module = Distinct()
+    averages = torch.optim.swa_utils.AveragedModel(module)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            averages.update_parameters(module)
+            parameter.add_(0.25)
+    averages.update_parameters(module)
+    export_architecture(module, [torch.randn(2, SIZE)], tmp_path / "m.json")
+    torch.save(wrap(averages).state_dict(), tmp_path / "averages.pth")
+    command = ["convert", tmp_path / "m.json", tmp_path / "averages.pth", "-o", tmp_path / "m.h5"]
+    h5bridge(*command)
+    assert "n_averaged" in h5bridge(*command, "--lossless", status=4)
+    h5bridge("convert", tmp_path / "m.h5", "-o", tmp_path / "back.pth")
+    back, expected = torch.load(tmp_path / "back.pth"), averages.module.state_dict()
+    assert list(back) == list(expected) and all(torch.equal(back[name], tensor) for name, tensor in expected.items())
+
+
 def test_names_that_do_not_fit_are_named(tmp_path):
     """Not the number of an optimizer's parameters, which only follows from it."""
     trained = Trained(tmp_path, Distinct, lambda m: adam(m.parameters()))

@@ -92,3 +92,10 @@ TEST_CASE("name prefix: what all names begin with goes where the rest is known")
   CHECK(wrapper_prefix({"weight"}, {"w"}).empty());
   CHECK(wrapper_prefix({}, {"w"}).empty());
 }
+
+TEST_CASE("name prefix: a counter of averages is the wrapper's own") {
+  CHECK(is_wrappers_own("n_averaged"));
+  CHECK(is_wrappers_own("module.n_averaged"));
+  CHECK_FALSE(is_wrappers_own("n_averaged.weight"));
+  CHECK_FALSE(is_wrappers_own("run_averaged"));
+}
