@@ -1,5 +1,7 @@
 #include "convert/halves.h"
 
+#include <algorithm>
+
 #include "convert/architecture_json.h"
 #include "convert/layout_conversion.h"
 #include "h5bridge/error.h"
@@ -10,14 +12,27 @@
 namespace h5bridge {
 namespace {
 
+FloatTypes types_in(const KerasFile& file, const KerasPlan& plan) {
+  FloatTypes result;
+  for (const KerasBinding& binding : plan.bindings) {
+    const auto layer = std::ranges::find(file.layers, binding.layer, &KerasLayerWeights::layer);
+    if (layer == file.layers.end()) continue;
+    for (const KerasVariable& variable : layer->variables)
+      for (const KerasBinding::Source& source : binding.torch) result.add(source.name, variable.tensor.dtype());
+  }
+  return result;
+}
+
 // What we would write of it: what PyTorch and Keras say differently is then said in one way.
-Json keras_configuration(const Architecture& architecture, DataFormat format) {
+// Where `file` has layers that we would write, their tensors have its types.
+Json keras_configuration(const Architecture& architecture, DataFormat format, const KerasFile* file = nullptr) {
   Model model;
   model.architecture = architecture;
   const std::optional<Model> original = keras_original(model);
   const LayoutChange change =
       change_layout(original ? *original->architecture : architecture, format, Framework::Keras);
-  return plan_keras(change.architecture, change.weights).model_config;
+  const KerasPlan plan = plan_keras(change.architecture, change.weights);
+  return file ? plan_keras(change.architecture, change.weights, types_in(*file, plan)).model_config : plan.model_config;
 }
 
 }  // namespace
@@ -33,7 +48,7 @@ std::vector<NetworkDifference> differences_of_halves(const KerasFile& file, cons
     if (architecture_to_json(own) == architecture_to_json(given)) return {};
     here = keras_configuration(own, format);
   }
-  const Json there = keras_configuration(given, format);
+  const Json there = keras_configuration(given, format, is_ours ? nullptr : &file);
   std::optional<Architecture> network_here, network_there;
   try {
     network_here = architecture_from_keras(here);

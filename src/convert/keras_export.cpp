@@ -46,7 +46,9 @@ class KerasWriter {
     format_ = options.data_format ? *options.data_format : presented_format(*model.architecture, Framework::Keras);
     const Architecture architecture = with_frozen_layers(*model.architecture, model.trainable, notes);
     const LayoutChange change = change_layout(architecture, format_, Framework::Keras);
-    plan_ = plan_keras(change.architecture, change.weights, weight_dtype());
+    const FloatTypes floats(model.weights);
+    plan_ = plan_keras(change.architecture, change.weights, floats);
+    note_types(architecture, floats);
     for (const auto& [name, other] : plan_.tied)
       if (!bit_equal(weight(name), weight(other)))
         throw MalformedFile("the tensor " + name + " differs from " + other +
@@ -74,15 +76,16 @@ class KerasWriter {
   }
 
  private:
-  // The type of all floating-point weights; where they differ, Keras's standard one.
-  DType weight_dtype() const {
-    std::optional<DType> common;
-    for (const NamedTensor& tensor : model_.weights) {
-      if (!is_floating_point(tensor.tensor.dtype())) continue;
-      if (common && *common != tensor.tensor.dtype()) return DType::Float32;
-      common = tensor.tensor.dtype();
-    }
-    return common.value_or(DType::Float32);
+  // A Keras layer has one type for all of its variables.
+  void note_types(const Architecture& architecture, const FloatTypes& floats) {
+    for (const Layer& layer : architecture.layers)
+      if (const std::set<DType> types = floats.of(layer); types.size() > 1) {
+        std::vector<std::string> names;
+        for (const DType dtype : types) names.emplace_back(name_of(dtype));
+        notes_.push_back(describe(layer) + ": its tensors are " + joined(names) +
+                         ", and those of a Keras layer have one dtype: Keras loads them as " +
+                         std::string(name_of(*floats.widest_of(layer))));
+      }
   }
 
   // Whether the file's reader finds the model in what Keras is told of it, so that it need not be said twice. Of one of

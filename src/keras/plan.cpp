@@ -11,6 +11,7 @@
 #include "facets/registry.h"
 #include "h5bridge/error.h"
 #include "keras/activations.h"
+#include "keras/dtype_policies.h"
 #include "keras/emitter.h"
 #include "keras/inferred_sizes.h"
 #include "keras/order.h"
@@ -90,11 +91,11 @@ Architecture without_implied(Architecture architecture) {
 class Planner {
  public:
   Planner(const Architecture& architecture, const std::map<std::string, std::vector<WeightStep>>& weight_steps,
-          DType dtype, KerasTies ties)
+          const FloatTypes& floats, KerasTies ties)
       : architecture_(without_implied(architecture)),
         index_(architecture_),
         weight_steps_(weight_steps),
-        dtype_(dtype),
+        policies_(architecture, floats),
         types_(infer_types(architecture_)),
         shapes_(infer_shapes(architecture_)),
         ties_(std::move(ties)) {}
@@ -239,9 +240,10 @@ class Planner {
     const KerasEmitter::Results results =
         use ? write_use(*use, mapping, layer, emitter) : write_with_activation(mapping, layer, emitter);
 
+    const DType policy = policies_.of_node(node.name);
     const auto perform = [&](KerasEmitter::Call emitted, const std::vector<KerasTensor>& known) {
       if (emitted.suffix.empty()) restore_spelling(mapping, layer, inputs, emitted.config);
-      if (dtype_ != DType::Float32 && !layer.keras.config.contains("dtype")) set_dtype(emitted.config);
+      apply_policy(policy, layer, emitted);
       PlannedCall planned;
       for (const auto& argument : emitted.arguments) planned.arguments.push_back(resolved(argument, known));
       for (const auto& [name, argument] : emitted.keywords)
@@ -254,6 +256,7 @@ class Planner {
         for (const auto& [key, value] : host->second->config) emitted.config.set(key, value);
       }
       KerasTensor made = add_call(node, layer, emitted, std::move(planned), has_weights);
+      made.dtype = policy;
       if (has_weights) bind(layer, emitted, made.layer, rules);
       std::vector<KerasTensor> outputs(emitted.outputs.size(), made);
       for (std::size_t i = 0; i < outputs.size(); ++i) {
@@ -329,26 +332,36 @@ class Planner {
     return RecordingEmitter::Axis{value, axis, shapes_.of(value)};
   }
 
+  // Where Keras has said one of the layer, it stays, unless it would cast the tensors.
+  void apply_policy(DType policy, const Layer& layer, KerasEmitter::Call& emitted) const {
+    const bool is_operation = emitted.module != "keras.layers";
+    if (is_operation && emitted.suffix.empty() && layer.attributes.contains("dtype"))
+      return;  // what it is told to give
+    const bool is_said = layer.keras.config.contains("dtype");
+    if (is_said ? policies_.casts_tensors(layer.keras.config, layer) : policy != DType::Float32)
+      set_dtype(emitted.config, policy);
+  }
+
   // Of a layer, and of those that a wrapper wraps. Integers among operations stay what they are.
-  void set_dtype(Json::Object& config) const {
+  static void set_dtype(Json::Object& config, DType dtype) {
     const Json* own = config.find("dtype");
     const auto named = own && own->is_string() ? dtype_named(own->as_string()) : std::nullopt;
-    if (own && !own->is_null() && (!named || is_floating_point(*named))) config.set("dtype", name_of(dtype_));
+    if (own && !own->is_null() && (!named || is_floating_point(*named))) config.set("dtype", name_of(dtype));
     for (const char* member : {"layer", "backward_layer", "cell", "cells"})
       if (const Json* wrapped = config.find(member)) {
         Json changed = *wrapped;
         if (changed.is_array())
-          for (Json& each : changed.as_array()) set_wrapped_dtype(each);
+          for (Json& each : changed.as_array()) set_wrapped_dtype(each, dtype);
         else
-          set_wrapped_dtype(changed);
+          set_wrapped_dtype(changed, dtype);
         config.set(member, std::move(changed));
       }
   }
 
-  void set_wrapped_dtype(Json& layer) const {
+  static void set_wrapped_dtype(Json& layer, DType dtype) {
     if (!layer.find("config")) return;
     Json::Object config = layer.at("config").as_object();
-    set_dtype(config);
+    set_dtype(config, dtype);
     layer.as_object().set("config", std::move(config));
   }
 
@@ -382,7 +395,7 @@ class Planner {
       config.set("name", first.name);
       if (!planned.is_operation() && first.class_name == emitted.class_name && same_members(first.config, config)) {
         first.calls.push_back(std::move(call));
-        return {first.name, static_cast<std::int64_t>(first.calls.size()) - 1, 0, {}, dtype_};
+        return {first.name, static_cast<std::int64_t>(first.calls.size()) - 1, 0, {}};
       }
       if (has_weights) throw Unsupported("it is called twice in ways that one Keras layer cannot serve");
     }
@@ -396,7 +409,7 @@ class Planner {
     planned.calls = {std::move(call)};
     if (is_first) made_[key] = layers_.size();
     layers_.push_back(std::move(planned));
-    return {layers_.back().name, 0, 0, {}, dtype_};
+    return {layers_.back().name, 0, 0, {}};
   }
 
   static bool same_members(const Json::Object& a, const Json::Object& b) {
@@ -551,7 +564,7 @@ class Planner {
       config.set("dtype", dtype ? *dtype
                                 : Json(Json::Object{{"module", "keras"},
                                                     {"class_name", "DTypePolicy"},
-                                                    {"config", Json::Object{{"name", name_of(dtype_)}}},
+                                                    {"config", Json::Object{{"name", name_of(policies_.of_model())}}},
                                                     {"registered_name", nullptr}}));
       config.set("layers", std::move(layers));
       config.set("build_input_shape", shape_config(architecture_.inputs[0].shape));
@@ -576,7 +589,7 @@ class Planner {
   const Architecture architecture_;
   const ArchitectureIndex index_;
   const std::map<std::string, std::vector<WeightStep>>& weight_steps_;
-  const DType dtype_;
+  const DTypePolicies policies_;
   const Types types_;
   const Shapes shapes_;
   const KerasTies ties_;
@@ -598,18 +611,18 @@ class Planner {
 }  // namespace
 
 KerasPlan plan_keras(const Architecture& architecture,
-                     const std::map<std::string, std::vector<WeightStep>>& weight_steps, DType dtype) {
+                     const std::map<std::string, std::vector<WeightStep>>& weight_steps, const FloatTypes& floats) {
   std::set<std::string> moved;
   for (const auto& [name, steps] : weight_steps) moved.insert(name);
   KerasTies ties = keras_ties(architecture, moved);
   const bool is_untied = ties.stands.empty();
   try {
-    return Planner(architecture, weight_steps, dtype, std::move(ties)).run();
+    return Planner(architecture, weight_steps, floats, std::move(ties)).run();
   } catch (const Unsupported&) {
     // Layers that share tensors may be called in ways that one Keras layer cannot serve.
     if (is_untied) throw;
   }
-  return Planner(architecture, weight_steps, dtype, {}).run();
+  return Planner(architecture, weight_steps, floats, {}).run();
 }
 
 }  // namespace h5bridge

@@ -7,14 +7,15 @@
 
 #include "facets/keras/plan.h"
 #include "h5bridge/architecture.h"
+#include "passes/float_types.h"
 
 namespace h5bridge {
 
 /// Plans `architecture`, already in the layout that Keras is to have. `weight_steps` are those of its LayoutChange;
-/// `dtype` is that of the weights. Throws Unsupported naming every layer that Keras cannot say.
+/// `floats` are the types of the weights. Throws Unsupported naming every layer that Keras cannot say.
 KerasPlan plan_keras(const Architecture& architecture,
                      const std::map<std::string, std::vector<WeightStep>>& weight_steps = {},
-                     DType dtype = DType::Float32);
+                     const FloatTypes& floats = {});
 
 /// The architecture that a Keras configuration describes: {"class_name": "Sequential", "config": {...}}, as in a .h5
 /// file's model_config or in model.to_json(). Throws Unsupported naming every layer that is not known, MalformedFile

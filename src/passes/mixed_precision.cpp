@@ -9,13 +9,6 @@ namespace {
 
 constexpr std::string_view kMixed = "mixed_";
 
-// The name of a policy, which Keras writes alone or as an object.
-std::string name_of_policy(const Json& dtype) {
-  const Json* config = dtype.is_object() ? dtype.find("config") : nullptr;
-  const Json* name = config && config->is_object() ? config->find("name") : &dtype;
-  return name && name->is_string() ? name->as_string() : std::string();
-}
-
 // The first mixed policy among a layer's settings, those of what it wraps included.
 std::string mixed_policy(const Json& settings) {
   if (settings.is_array())
@@ -24,12 +17,20 @@ std::string mixed_policy(const Json& settings) {
   if (!settings.is_object()) return {};
   for (const auto& [key, value] : settings.as_object()) {
     std::string found = key == "dtype" ? name_of_policy(value) : mixed_policy(value);
-    if (found.starts_with(kMixed) || (key != "dtype" && !found.empty())) return found;
+    if (is_mixed_policy(found) || (key != "dtype" && !found.empty())) return found;
   }
   return {};
 }
 
 }  // namespace
+
+std::string name_of_policy(const Json& dtype) {
+  const Json* config = dtype.is_object() ? dtype.find("config") : nullptr;
+  const Json* name = config && config->is_object() ? config->find("name") : &dtype;
+  return name && name->is_string() ? name->as_string() : std::string();
+}
+
+bool is_mixed_policy(const std::string& name) { return name.starts_with(kMixed); }
 
 std::vector<std::string> mixed_precision_left_out(const Architecture& architecture) {
   std::map<std::string, std::vector<std::string>> layers;

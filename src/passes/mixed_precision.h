@@ -12,4 +12,8 @@ namespace h5bridge {
 /// none.
 std::vector<std::string> mixed_precision_left_out(const Architecture& architecture);
 
+/// The name of a policy, which Keras writes alone or as an object; empty if `dtype` is neither.
+std::string name_of_policy(const Json& dtype);
+bool is_mixed_policy(const std::string& name);
+
 }  // namespace h5bridge

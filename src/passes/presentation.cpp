@@ -46,7 +46,7 @@ std::vector<std::string> output_names(const Model& model) {
   return names;
 }
 
-Types types_of(const Model& model) { return infer_types(*model.architecture, common_float(model.weights)); }
+Types types_of(const Model& model) { return infer_types(*model.architecture, FloatTypes(model.weights)); }
 
 // What was recorded when the model left Keras.
 Presentation recorded_presentation(const Model& model, const KerasPorts& record) {

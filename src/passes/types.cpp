@@ -17,16 +17,18 @@ std::vector<TensorType> input_types(const Types& types, const Layer& layer, cons
 
 }  // namespace
 
-Types infer_types(const Architecture& architecture, std::optional<DType> floats) {
+Types infer_types(const Architecture& architecture, const FloatTypes& floats) {
+  const std::optional<DType> common = floats.common();
   Types types;
   const ArchitectureIndex index(architecture);
   for (const Input& input : architecture.inputs)
-    types.set(input.name, {{is_floating_point(input.dtype) ? floats.value_or(input.dtype) : input.dtype, input.shape}});
+    types.set(input.name, {{is_floating_point(input.dtype) ? common.value_or(input.dtype) : input.dtype, input.shape}});
   for (const Node& node : architecture.nodes) {
     const Layer& layer = index.layer_of(node);
     try {
+      const std::optional<DType> own = common ? common : floats.widest_of(layer);
       types.set(node.name,
-                Registry::instance().type_of(layer).outputs(layer.attributes, input_types(types, layer, node), floats));
+                Registry::instance().type_of(layer).outputs(layer.attributes, input_types(types, layer, node), own));
     } catch (const Error& error) {
       rethrow_in_file(error, describe(layer));
     }
@@ -35,16 +37,6 @@ Types infer_types(const Architecture& architecture, std::optional<DType> floats)
     for (const Value& value : node.values()) types.of(value);
   for (const Output& output : architecture.outputs) types.of(output.value);
   return types;
-}
-
-std::optional<DType> common_float(const Weights& weights) {
-  std::optional<DType> result;
-  for (const auto& [name, tensor] : weights) {
-    if (!is_floating_point(tensor.dtype())) continue;
-    if (result && *result != tensor.dtype()) return std::nullopt;
-    result = tensor.dtype();
-  }
-  return result;
 }
 
 }  // namespace h5bridge

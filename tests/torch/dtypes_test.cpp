@@ -134,7 +134,7 @@ TEST_CASE("a layer gives the element types that its type predicts") {
       INFO("inputs: " << words(dtypes));
       CHECK((outputs || dtypes != own_dtypes(each.sample)));
       if (!outputs) continue;
-      // Not common_float(): inputs come in types of their own here.
+      // Not FloatTypes::common(): inputs come in types of their own here.
       const auto floating = std::ranges::find_if(
           model.weights, [](const NamedTensor& weight) { return is_floating_point(weight.tensor.dtype()); });
       std::vector<TensorType> operands;

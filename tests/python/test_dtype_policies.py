@@ -1,0 +1,146 @@
+"""Networks whose parts compute in several floating-point types: each layer of Keras's has the policy of its own."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from keras_helpers import keras
+from program import h5bridge, needs_program
+from torch_helpers import export_architecture
+
+pytestmark = needs_program
+
+
+class Doubled(nn.Module):
+    """float64 within float32, its function a module that has no weights."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.act, self.b = nn.Linear(4, 4).double(), nn.Tanh(), nn.Linear(4, 2)
+
+    def forward(self, x):
+        y = self.act(self.a(x.double()))
+        return self.b(y.float()), y
+
+
+class Halved(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.c = nn.Linear(4, 4), nn.Linear(4, 4).half(), nn.Linear(4, 2).double()
+
+    def forward(self, x):
+        y = self.b(self.a(x).half())
+        return self.c(y.double()), torch.relu(y)
+
+
+class Scaled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Linear(4, 3)
+        self.register_buffer("scale", torch.tensor([1 / 3, 2 / 3, 1.1], dtype=torch.float64))
+
+    def forward(self, x):
+        return self.a(x) * self.scale
+
+
+class NoneDoubled(nn.Module):
+    """One type of weights, and another that is computed in."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.act, self.b = nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 2)
+
+    def forward(self, x):
+        y = self.act(self.a(x).double())
+        return self.b(y.float()), y
+
+
+class Floated(nn.Module):
+    """Weights of float64, and a step that is told to compute in float32."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.act, self.b = nn.Linear(4, 4).double(), nn.Tanh(), nn.Linear(4, 2).double()
+
+    def forward(self, x):
+        y = self.act(self.a(x).float())
+        return self.b(y.double()), y
+
+
+NETWORKS = {
+    Doubled: {"a": "float64", "act": "float64", "b": "float32"},
+    Halved: {"a": "float32", "b": "float16", "c": "float64"},
+    Scaled: {"a": "float32"},
+    NoneDoubled: {"a": "float32", "act": "float64", "b": "float32"},
+    Floated: {"a": "float64", "act": "float32", "b": "float64"},
+}
+# What LibTorch may be off from PyTorch. Keras's own matmul computes in float32 what is float64 on the backends of PyTorch and JAX, and Dense
+# without a bias gives that.
+TOLERANCE = {np.dtype("float16"): 1e-3, np.dtype("float32"): 1e-6, np.dtype("float64"): 1e-14}
+KERAS_TOLERANCE = 1e-6
+
+
+def assert_close(found, expected, tolerance=0):
+    for array, wanted in zip(found, expected, strict=True):
+        off = np.abs(array.astype("float64") - wanted.astype("float64")).max()
+        assert off <= max(tolerance, TOLERANCE[wanted.dtype]), off
+
+
+def assert_same_types(found, expected):
+    assert [array.dtype for array in found] == [array.dtype for array in expected]
+
+
+def as_list(outputs):
+    return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
+
+
+@pytest.fixture(params=NETWORKS, ids=lambda network: network.__name__)
+def written(request, tmp_path):
+    """The network, its input, its outputs and its files."""
+    torch.manual_seed(1)
+    module = request.param().eval()
+    x = torch.randn(3, 4, dtype=torch.float64 if request.param is Floated else torch.float32)
+    torch.save(module.state_dict(), tmp_path / "m.pth")
+    np.save(tmp_path / "x.npy", x.numpy())
+    export_architecture(module, [x], tmp_path / "m.json")
+    h5bridge("convert", "m.json", "m.pth", "-o", "m.h5", "--lossless", folder=tmp_path)
+    with torch.no_grad():
+        return module, x, [y.numpy() for y in as_list(module(x))], tmp_path
+
+
+def assert_home(folder, sources, module):
+    h5bridge("convert", *sources, "-o", "back.pth", "--lossless", folder=folder)
+    back = torch.load(folder / "back.pth")
+    expected = module.state_dict()
+    assert list(back) == list(expected)
+    assert all(back[name].dtype == tensor.dtype and torch.equal(back[name], tensor) for name, tensor in expected.items())
+
+
+def test_keras_computes_in_the_types_that_pytorch_does(written):
+    module, x, expected, folder = written
+    model = keras.models.load_model(folder / "m.h5", compile=False)
+    for name, policy in NETWORKS[type(module)].items():
+        assert model.get_layer(name).dtype_policy.name == policy
+    kept = {np.asarray(v.numpy()).tobytes(): v.dtype for v in model.variables}
+    for tensor in module.state_dict().values():
+        array = np.ascontiguousarray(tensor.numpy().T)
+        assert kept[array.tobytes()] == array.dtype
+    found = as_list(model.predict(x.numpy(), verbose=0))
+    assert_close(found, expected, 2e-3 if type(module) is Halved else KERAS_TOLERANCE)
+    if type(module) is not Scaled:
+        assert_same_types(found, expected)
+    assert_home(folder, ["m.h5"], module)
+
+
+def test_a_layer_whose_tensors_differ_is_said(tmp_path):
+    module = nn.Sequential(nn.BatchNorm1d(4)).eval()
+    export_architecture(module, [torch.randn(2, 4)], tmp_path / "m.json")
+    state = module.state_dict()
+    state["0.weight"] = torch.tensor([1 / 3, 1.5, 0.1, 2], dtype=torch.float64)
+    torch.save(state, tmp_path / "m.pth")
+    h5bridge("convert", "m.json", "m.pth", "-o", "m.h5", folder=tmp_path)
+    (layer,) = [each for each in keras.models.load_model(tmp_path / "m.h5", compile=False).layers if each.variables]
+    assert layer.dtype_policy.name == "float64" and np.array_equal(layer.gamma.numpy(), state["0.weight"].numpy())
+    refused = h5bridge("convert", "m.json", "m.pth", "-o", "m.h5", "--lossless", folder=tmp_path, status=4)
+    assert "its tensors are float64 and float32" in refused and "loads them as float64" in refused
