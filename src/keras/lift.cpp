@@ -12,6 +12,7 @@
 #include "keras/activations.h"
 #include "keras/call.h"
 #include "keras/constants.h"
+#include "keras/dtype_policies.h"
 #include "keras/masks.h"
 #include "keras/plan.h"
 #include "keras/shared_uses.h"
@@ -40,9 +41,11 @@ class Lifter {
     const std::string& class_name = model_config.at("class_name").as_string();
     const Json& config = model_config.at("config");
     if (const Json* layers = config.find("layers"))
-      for (const Json& layer : layers->as_array())
+      for (const Json& layer : layers->as_array()) {
         if (!taken_names_.insert(name_of_layer(layer)).second)
           throw MalformedFile("two layers are called \"" + shortened(name_of_layer(layer)) + "\"");
+        note_policy(layer);
+      }
     architecture_.keras.class_name = class_name;
     if (const Json* name = config.find("name"); name && name->is_string()) {
       architecture_.name = name->as_string();
@@ -73,6 +76,16 @@ class Lifter {
       architecture_.keras.trainable = trainable.as_bool();
     else
       architecture_.keras.config.set("trainable", trainable);
+  }
+
+  // Of an operation there is none.
+  void note_policy(const Json& layer) {
+    const auto mappings = mappings_of(layer);
+    if (layer.at("class_name") == Json("InputLayer") || std::ranges::all_of(mappings, &KerasMapping::is_operation))
+      return;
+    const Json& config = layer.at("config");
+    if (const auto policy = config.is_object() ? stated_policy(config.as_object()) : std::nullopt)
+      different_policies_.insert(policies_[name_of_layer(layer)] = *policy);
   }
 
   static const std::string& name_of_layer(const Json& layer) {
@@ -260,15 +273,17 @@ class Lifter {
       const BoundCall arguments = bound(call.arguments, *mapping_of_.at(call.name));
       std::vector<Value> inputs;
       for (const History& input : arguments.inputs) inputs.push_back(values_.at(key(input)));
-      if (Registry::instance().type_of(layer).integers == Integers::BecomeFloats)
-        for (Value& input : inputs) input = made_float(input);
-      set_types(node, layer, inputs);
+      for (Value& input : inputs) input = cast_by_keras(input, call.name, Registry::instance().type_of(layer).integers);
+      set_types(node, layer, inputs, policy_of(call.name));
       for (std::size_t i = 0; i < types_.outputs_of(node).size(); ++i) {
         const auto output = static_cast<std::int64_t>(i);
         values_[{call.name, call.call, output}] = {node, output};
       }
       PlainCall made{std::move(inputs)};
       for (const auto& [name, input] : arguments.named) made.named.emplace_back(name, values_.at(key(input)));
+      for (const auto& [name, value] : made.named)
+        if (cast_by_keras(value, call.name, Integers::Stay) != value)
+          throw Unsupported("Keras casts its " + name + " to its dtype policy, which is not known yet");
       follow_masks(call.arguments, layer, node, made);
       architecture_.nodes.push_back(node_of(node, layer, made));
       give_keras_type(call, node);
@@ -297,10 +312,12 @@ class Lifter {
     masks_.follow(layer, type, call.inputs, output, rank, keeps_rank, handing);
   }
 
-  void set_types(const std::string& node, const Layer& layer, const std::vector<Value>& inputs) {
+  // `floats`: what the layer's floating-point tensors have, where it is not what its type declares.
+  void set_types(const std::string& node, const Layer& layer, const std::vector<Value>& inputs,
+                 std::optional<DType> floats = {}) {
     std::vector<TensorType> types;
     for (const Value& input : inputs) types.push_back(types_.of(input));
-    types_.set(node, Registry::instance().type_of(layer).outputs(layer.attributes, types));
+    types_.set(node, Registry::instance().type_of(layer).outputs(layer.attributes, types, floats));
   }
 
   // Where Keras's result is of another type than PyTorch's, it is cast: integers then overflow as Keras's do.
@@ -312,26 +329,46 @@ class Lifter {
     for (const Value& input : plain_call(layer, architecture_.nodes.back()).inputs) inputs.push_back(types_.of(input));
     const DType wanted = dtype_by(*mapping.dtypes, layer.attributes, inputs, {});
     const Value value{node, 0};
-    if (types_.of(value).dtype != wanted) values_[{call.name, call.call, 0}] = implied_cast(value, wanted);
+    if (types_.of(value).dtype != wanted)
+      values_[{call.name, call.call, 0}] =
+          cast(value, wanted, std::string(is_floating_point(wanted) ? "float" : name_of(wanted)));
   }
 
-  // Keras casts integers and truth values by itself where a layer computes with floats; PyTorch is told to.
-  Value made_float(const Value& value) {
-    if (!is_integral(types_.of(value).dtype)) return value;
-    if (const auto known = floats_.find(value); known != floats_.end()) return known->second;
-    return floats_.emplace(value, implied_cast(value, DType::Float32)).first->second;
+  // The policy of a layer. Where all have the same, the model computes in the type of its weights, whatever its inputs
+  // come in, and there is nothing to tell.
+  std::optional<DType> policy_of(const std::string& layer) const {
+    const auto policy = policies_.find(layer);
+    return different_policies_.size() > 1 && policy != policies_.end() ? std::optional(policy->second) : std::nullopt;
   }
 
-  // A cast that Keras makes by itself.
-  Value implied_cast(const Value& value, DType dtype) {
-    const std::string name(is_floating_point(dtype) ? "float" : name_of(dtype));
-    Layer cast{new_name(value.node + "_" + name), "to", Registry::instance().find("to")->defaults(), {}};
+  // Keras casts by itself what a layer takes: integers and truth values where it computes with floats, and floats to
+  // the type of its policy. PyTorch is told to.
+  Value cast_by_keras(const Value& value, const std::string& layer, Integers integers) {
+    const DType dtype = types_.of(value).dtype;
+    if (is_integral(dtype)) {
+      if (integers != Integers::BecomeFloats) return value;
+      const auto policy = policies_.find(layer);
+      return cast(value, policy == policies_.end() ? DType::Float32 : policy->second, "float");
+    }
+    const std::optional<DType> policy = policy_of(layer);
+    if (!policy || *policy == dtype || !is_floating_point(dtype) || integers == Integers::AreIndices) return value;
+    return cast(value, *policy, std::string(name_of(*policy)));
+  }
+
+  Value cast(const Value& value, DType dtype, const std::string& suffix) {
+    if (const auto known = casts_.find({value, dtype}); known != casts_.end()) return known->second;
+    Layer cast{new_name(value.node + "_" + suffix), "to", Registry::instance().find("to")->defaults(), {}};
     cast.attributes.set("dtype", dtype);
     cast.keras.implied = true;
     set_types(cast.name, cast, {value});
     architecture_.nodes.push_back({cast.name, cast.name, {value}});
     architecture_.layers.push_back(cast);
-    return {cast.name, 0};
+    const Value result{cast.name, 0};
+    LayerType hands_mask_on = Registry::instance().type_of(cast);
+    hands_mask_on.mask = passes_mask();
+    masks_.follow(cast, hands_mask_on, {value}, result, static_cast<std::int64_t>(types_.of(value).shape.size()), true,
+                  {});
+    return casts_.emplace(std::pair(value, dtype), result).first->second;
   }
 
   // Arrays among the arguments become values that a layer makes, but for lists that are settings of the layer's type.
@@ -556,7 +593,9 @@ class Lifter {
   Masks masks_{[this](Layer layer, const std::string& of, std::vector<Value> inputs) {
     return add_mask_layer(std::move(layer), of, std::move(inputs));
   }};
-  std::map<Value, Value> floats_;  // what integers are cast to
+  std::map<std::string, DType> policies_;  // of layers, in which they have their tensors and take floats
+  std::set<DType> different_policies_;
+  std::map<std::pair<Value, DType>, Value> casts_;
   std::string problems_;
   int open_sizes_ = 0;
 };

@@ -1,15 +1,19 @@
 """Networks whose parts compute in several floating-point types: each layer of Keras's has the policy of its own."""
 
+import json
+
+import h5py
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from keras_helpers import keras
-from program import h5bridge, needs_program
+from program import h5bridge, needs_libtorch, needs_program
 from torch_helpers import export_architecture
 
 pytestmark = needs_program
+layers, ops = keras.layers, keras.ops
 
 
 class Doubled(nn.Module):
@@ -133,6 +137,18 @@ def test_keras_computes_in_the_types_that_pytorch_does(written):
     assert_home(folder, ["m.h5"], module)
 
 
+@needs_libtorch
+def test_what_keras_saves_runs_and_comes_home(written):
+    module, x, expected, folder = written
+    keras.models.load_model(folder / "m.h5", compile=False).save(folder / "saved.h5")
+    assert_home(folder, ["saved.h5", "m.json"], module)
+    for sources in (["m.json", "m.pth"], ["m.h5"], ["saved.h5"]):
+        h5bridge("run", *sources, "--input", "x.npy", "-o", "y.npz", folder=folder)
+        found = list(np.load(folder / "y.npz").values())
+        assert_close(found, expected)
+        assert_same_types(found, expected)
+
+
 def test_a_layer_whose_tensors_differ_is_said(tmp_path):
     module = nn.Sequential(nn.BatchNorm1d(4)).eval()
     export_architecture(module, [torch.randn(2, 4)], tmp_path / "m.json")
@@ -144,3 +160,68 @@ def test_a_layer_whose_tensors_differ_is_said(tmp_path):
     assert layer.dtype_policy.name == "float64" and np.array_equal(layer.gamma.numpy(), state["0.weight"].numpy())
     refused = h5bridge("convert", "m.json", "m.pth", "-o", "m.h5", "--lossless", folder=tmp_path, status=4)
     assert "its tensors are float64 and float32" in refused and "loads them as float64" in refused
+
+
+def a_chain():
+    x = keras.Input((4,), name="x")
+    y = layers.Dense(4, dtype="float64", name="a")(x)
+    y = layers.Dense(3, name="b")(layers.Activation("tanh", dtype="float64")(y))
+    return keras.Model(x, [layers.ReLU(name="c")(y), layers.Dense(2, dtype="float16", name="d")(y)])
+
+
+def places():
+    x = keras.Input((4,), name="x")
+    return keras.Model(x, [layers.Dense(2, dtype="float64")(ops.cast(ops.greater(x, 0.1), "int32")), layers.Dense(2)(x)])
+
+
+def two_calls():
+    x = keras.Input((4,), name="x")
+    shared = layers.Dense(4, dtype="float64", name="shared")
+    return keras.Model(x, layers.Dense(2)(shared(shared(x))))
+
+
+def masked():
+    x = keras.Input((4,), dtype="int32", name="x")
+    y = layers.Embedding(5, 3, mask_zero=True)(x)
+    return keras.Model(x, layers.Dense(2)(layers.LSTM(4, dtype="float64")(y)))
+
+
+def in_a_row():
+    return keras.Sequential([keras.Input((4,), name="x"), layers.Dense(4, dtype="float64"), layers.BatchNormalization(), layers.Dense(2)])
+
+
+@needs_libtorch
+@pytest.mark.parametrize("network", [a_chain, places, two_calls, masked, in_a_row], ids=lambda network: network.__name__)
+def test_several_policies_of_keras(network, tmp_path):
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(3)
+    model = network()
+    model.save(tmp_path / "m.h5")
+    generator = np.random.default_rng(2)
+    x = generator.integers(0, 3, (3, 4)).astype("int32") if network is masked else generator.normal(size=(3, 4)).astype("float32")
+    np.save(tmp_path / "x.npy", x)
+    expected = as_list(model.predict(x, verbose=0))
+    h5bridge("convert", "m.h5", "-o", "m.json", "-o", "m.pth", "--lossless", folder=tmp_path)
+    h5bridge("convert", "m.json", "m.pth", "-o", "again.h5", "--lossless", folder=tmp_path)
+    for sources in (["m.h5"], ["m.json", "m.pth"], ["again.h5"]):
+        h5bridge("run", *sources, "--input", "x.npy", "-o", "y.npz", folder=tmp_path)
+        found = list(np.load(tmp_path / "y.npz").values())
+        assert_close(found, expected, KERAS_TOLERANCE)
+        assert_same_types(found, expected)
+    # Casts that Keras makes by itself are not written for it.
+    configs = []
+    for name in ("m.h5", "again.h5"):
+        with h5py.File(tmp_path / name) as file:
+            configs.append(json.loads(file.attrs["model_config"])["config"]["layers"])
+    of_layers = [[(each["class_name"], each["config"].get("dtype")) for each in config] for config in configs]
+    assert of_layers[0] == of_layers[1]
+    again = keras.models.load_model(tmp_path / "again.h5", compile=False)
+    for found, original in zip(again.get_weights(), model.get_weights(), strict=True):
+        assert found.dtype == original.dtype and np.array_equal(found, original)
+
+
+@needs_libtorch
+def test_a_network_of_one_policy_is_read_without_casts(tmp_path):
+    keras.Sequential([keras.Input((4,)), layers.Dense(3, dtype="float64"), layers.Dense(2, dtype="float64")]).save(tmp_path / "m.h5")
+    h5bridge("convert", "m.h5", "-o", "m.json", folder=tmp_path)
+    assert [each["type"] for each in json.loads((tmp_path / "m.json").read_text())["layers"]] == ["Linear", "Linear"]

@@ -85,7 +85,7 @@ def broken(change):
     "change, place",
     [
         (lambda a: a.pop("h5bridge"), "$: 'h5bridge' is a required property"),
-        (lambda a: a.update(h5bridge=2), "$.h5bridge: "),
+        (lambda a: a.update(h5bridge=3), "$.h5bridge: "),
         (lambda a: a.update(inputs=[]), "$.inputs: "),
         (lambda a: a.update(outputs=[]), "$.outputs: "),
         (lambda a: a.update(colour="red"), "$: Additional properties are not allowed ('colour' was unexpected)"),
