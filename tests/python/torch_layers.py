@@ -466,6 +466,10 @@ class EinsumDense(nn.Module):
         self.bias = nn.Parameter(torch.empty(bias_shape)) if bias_axes else None
 
     def forward(self, x):
+        of_input, of_weight = self.equation.split("->")[0].split(",")
+        sizes = dict(zip(of_weight, self.weight.shape))
+        if any(sizes.get(letter, size) != size for letter, size in zip(reversed(of_input), reversed(x.shape))):
+            raise ValueError("an input that does not fit the weight")  # torch.einsum takes a size of 1 for any
         y = torch.einsum(self.equation, x, self.weight)
         return y if self.bias is None else y + self.bias
 

@@ -132,7 +132,12 @@ KerasMapping in_activations(KerasMapping mapping) {
 KerasMapping to_tensor() {
   KerasMapping mapping = operation("Identity", "ConvertToTensor", {}, {"x"}, kCore);
   mapping.fixed = {{"dtype", nullptr}};
+  mapping.reads = [](const Json::Object& config) {  // with one it is a cast
+    const Json* dtype = config.find("dtype");
+    return !dtype || dtype->is_null();
+  };
   mapping.carried = {{"sparse", nullptr}, {"ragged", nullptr}};
+  mapping.samples = {{"dense", {{"dtype", nullptr}, {"sparse", false}, {"ragged", false}}, {{3, 7}}}};
   return mapping;
 }
 

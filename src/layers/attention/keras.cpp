@@ -40,6 +40,7 @@ KerasMapping dot_product() {
   return mapping;
 }
 
+// It takes a score_mode as well, which makes no difference and is in no configuration.
 KerasMapping additive() {
   KerasMapping mapping = attention("AdditiveAttention", true);
   mapping.derive = [](Attributes& attributes, const std::vector<SymbolicShape>& inputs) {
@@ -54,7 +55,10 @@ KerasMapping additive() {
   };
   mapping.samples = {
       {"plain", {}, {{2, 4, 5}, {2, 6, 5}}},
-      {"causal", {{"use_scale", false}}, {{2, 4, 5}, {2, 4, 5}}, {{"use_causal_mask", true}}},
+      {"causal",
+       {{"use_scale", false}, {"dropout", 0.3}, {"seed", 7}, {"score_mode", "concat"}},
+       {{2, 4, 5}, {2, 4, 5}},
+       {{"use_causal_mask", true}}},
   };
   return mapping;
 }

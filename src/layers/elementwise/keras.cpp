@@ -52,6 +52,18 @@ KerasMapping logit() {
   return mapping;
 }
 
+// With a dtype, a conversion to a tensor is a cast.
+KerasMapping to_tensor() {
+  KerasMapping mapping = operation("to", "ConvertToTensor", {{"dtype", "dtype", spelling::dtype()}}, {"x"}, kCore);
+  mapping.carried = {{"sparse", nullptr}, {"ragged", nullptr}};
+  mapping.reads = [](const Json::Object& config) {
+    const Json* dtype = config.find("dtype");
+    return dtype && !dtype->is_null();
+  };
+  mapping.samples = {{"a cast", {{"dtype", "float16"}}, {{3, 7}}}};
+  return mapping;
+}
+
 }  // namespace
 
 std::vector<KerasMapping> keras_mappings() {
@@ -118,6 +130,7 @@ std::vector<KerasMapping> keras_mappings() {
   mappings.push_back(operation("full_like", "FullLike", {{"fill_value", "fill_value", spelling::scalar()}, dtype},
                                {"x", "fill_value"}));
   mappings.push_back(operation("to", "Cast", row("dtype", "dtype", spelling::dtype()), {"x"}, kCore));
+  mappings.push_back(to_tensor());
   mappings.push_back(clip());
   mappings.push_back(one_bound("min", "Maximum"));
   mappings.push_back(one_bound("max", "Minimum"));
