@@ -315,9 +315,13 @@ class Lifter {
   // `floats`: what the layer's floating-point tensors have, where it is not what its type declares.
   void set_types(const std::string& node, const Layer& layer, const std::vector<Value>& inputs,
                  std::optional<DType> floats = {}) {
-    std::vector<TensorType> types;
-    for (const Value& input : inputs) types.push_back(types_.of(input));
-    types_.set(node, Registry::instance().type_of(layer).outputs(layer.attributes, types, floats));
+    types_.set(node, Registry::instance().type_of(layer).outputs(layer.attributes, types_of(inputs), floats));
+  }
+
+  std::vector<TensorType> types_of(const std::vector<Value>& values) const {
+    std::vector<TensorType> result;
+    for (const Value& value : values) result.push_back(types_.of(value));
+    return result;
   }
 
   // Where Keras's result is of another type than PyTorch's, it is cast: integers then overflow as Keras's do.
@@ -325,8 +329,7 @@ class Lifter {
     const KerasMapping& mapping = *mapping_of_.at(call.name);
     if (!mapping.dtypes) return;
     const Layer& layer = layer_called(call.name);
-    std::vector<TensorType> inputs;
-    for (const Value& input : plain_call(layer, architecture_.nodes.back()).inputs) inputs.push_back(types_.of(input));
+    const std::vector<TensorType> inputs = types_of(plain_call(layer, architecture_.nodes.back()).inputs);
     const DType wanted = dtype_by(*mapping.dtypes, layer.attributes, inputs, {});
     const Value value{node, 0};
     if (types_.of(value).dtype != wanted)
@@ -357,17 +360,11 @@ class Lifter {
 
   Value cast(const Value& value, DType dtype, const std::string& suffix) {
     if (const auto known = casts_.find({value, dtype}); known != casts_.end()) return known->second;
-    Layer cast{new_name(value.node + "_" + suffix), "to", Registry::instance().find("to")->defaults(), {}};
+    Layer cast{{}, "to", Registry::instance().find("to")->defaults(), {}};
     cast.attributes.set("dtype", dtype);
     cast.keras.implied = true;
-    set_types(cast.name, cast, {value});
-    architecture_.nodes.push_back({cast.name, cast.name, {value}});
-    architecture_.layers.push_back(cast);
-    const Value result{cast.name, 0};
-    LayerType hands_mask_on = Registry::instance().type_of(cast);
-    hands_mask_on.mask = passes_mask();
-    masks_.follow(cast, hands_mask_on, {value}, result, static_cast<std::int64_t>(types_.of(value).shape.size()), true,
-                  {});
+    const Value result = add_own_layer(std::move(cast), value.node + "_" + suffix, {value});
+    masks_.hand_on(value, result);
     return casts_.emplace(std::pair(value, dtype), result).first->second;
   }
 
@@ -395,14 +392,9 @@ class Lifter {
   }
 
   CallArguments::Tensors constant_value(const std::string& user, Layer layer) {
-    layer.name = new_name(user + "_constant");
-    const Value input{architecture_.inputs.at(0).name};
-    set_types(layer.name, layer, {input});
-    values_[{layer.name, 0, 0}] = {layer.name, 0};
-    architecture_.nodes.push_back({layer.name, layer.name, {input}});
-    const CallArguments::Tensors result{{History{layer.name, 0, 0}}};
-    architecture_.layers.push_back(std::move(layer));
-    return result;
+    const Value value = add_own_layer(std::move(layer), user + "_constant", {{architecture_.inputs.at(0).name}});
+    values_[{value.node, 0, 0}] = value;
+    return {{History{value.node, 0, 0}}};
   }
 
   // Most operations that take a number in place of a tensor have a setting for it; others are given a tensor of it.
@@ -438,8 +430,9 @@ class Lifter {
     return result;
   }
 
-  Value add_mask_layer(Layer layer, const std::string& of, std::vector<Value> inputs) {
-    layer.name = new_name(of + "_mask");
+  // One that Keras's file does not have as a layer: a constant, a cast, a mask.
+  Value add_own_layer(Layer layer, const std::string& wanted_name, std::vector<Value> inputs) {
+    layer.name = new_name(wanted_name);
     set_types(layer.name, layer, inputs);
     architecture_.nodes.push_back(node_of(layer.name, layer, {std::move(inputs)}));
     architecture_.layers.push_back(std::move(layer));
@@ -591,7 +584,7 @@ class Lifter {
   std::set<std::string> unknown_;                          // nodes of layers that are not known
   std::map<std::string, std::string> given_up_;            // by the layers' names, the first of these
   Masks masks_{[this](Layer layer, const std::string& of, std::vector<Value> inputs) {
-    return add_mask_layer(std::move(layer), of, std::move(inputs));
+    return add_own_layer(std::move(layer), of + "_mask", std::move(inputs));
   }};
   std::map<std::string, DType> policies_;  // of layers, in which they have their tensors and take floats
   std::set<DType> different_policies_;

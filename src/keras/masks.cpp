@@ -39,7 +39,7 @@ void Masks::follow(const Layer& layer, const LayerType& type, const std::vector<
   switch (type.mask.kind) {
     case MaskRule::Kind::Drops: break;
     case MaskRule::Kind::Passes:
-      if (keeps_rank) mask = of(inputs.at(0));
+      if (keeps_rank) hand_on(inputs.at(0), output);
       break;
     case MaskRule::Kind::Makes:
       if (std::vector<Layer> steps = type.mask.steps(layer); !steps.empty())
@@ -50,6 +50,10 @@ void Masks::follow(const Layer& layer, const LayerType& type, const std::vector<
       break;
   }
   if (mask) masks_[output] = std::move(mask);
+}
+
+void Masks::hand_on(const Value& from, const Value& to) {
+  if (MaskPtr mask = of(from)) masks_[to] = std::move(mask);
 }
 
 Masks::MaskPtr Masks::of(const Value& value) const {

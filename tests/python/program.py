@@ -4,6 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -22,3 +23,15 @@ def h5bridge(*arguments, status=0, folder=None):
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder)
     assert done.returncode == status, f"{' '.join(map(str, command))}: {done.returncode}\n{done.stdout}{done.stderr}"
     return done.stdout if status in (0, 1) else done.stderr
+
+
+def run_keras_model(model, inputs, folder, by_pytorch):
+    """What the program computes of a Keras model: from its .h5, or from the files for PyTorch that it makes of that."""
+    model.save(folder / "k.h5")
+    sources = [folder / "k.h5"]
+    if by_pytorch:
+        h5bridge("convert", *sources, "-o", folder / "k.json", "-o", folder / "k.pth")
+        sources = [folder / "k.json", folder / "k.pth"]
+    np.savez(folder / "x.npz", **inputs)
+    h5bridge("run", *sources, "--input", folder / "x.npz", "-o", folder / "y.npz")
+    return dict(np.load(folder / "y.npz"))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_helpers import assert_close, by_name, keras
-from program import h5bridge, needs_libtorch, needs_program
+from program import h5bridge, needs_libtorch, needs_program, run_keras_model
 
 pytestmark = [needs_program, needs_libtorch]
 layers = keras.layers
@@ -47,14 +47,7 @@ def expected(model, inputs):
 
 @pytest.mark.parametrize("by_pytorch", [False, True], ids=["h5", "pth"])
 def test_libtorch_gives_what_keras_does(model, inputs, expected, by_pytorch, tmp_path):
-    model.save(tmp_path / "k.h5")
-    sources = [tmp_path / "k.h5"]
-    if by_pytorch:
-        h5bridge("convert", *sources, "-o", tmp_path / "k.json", "-o", tmp_path / "k.pth")
-        sources = [tmp_path / "k.json", tmp_path / "k.pth"]
-    np.savez(tmp_path / "x.npz", **inputs)
-    h5bridge("run", *sources, "--input", tmp_path / "x.npz", "-o", tmp_path / "y.npz")
-    found = np.load(tmp_path / "y.npz")
+    found = run_keras_model(model, inputs, tmp_path, by_pytorch)
     assert len(found) == len(expected) == 8
     for value, answer in zip(found.values(), expected.values()):
         assert_close(value, answer, 1e-5)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_helpers import assert_close, by_name, differences, keras
-from program import h5bridge, needs_libtorch, needs_program
+from program import h5bridge, needs_libtorch, needs_program, run_keras_model
 
 pytestmark = [needs_program, needs_libtorch]
 layers = keras.layers
@@ -50,15 +50,8 @@ def inputs():
 
 @pytest.mark.parametrize("by_pytorch", [False, True], ids=["h5", "pth"])
 def test_libtorch_follows_the_mask(model, inputs, by_pytorch, tmp_path):
-    model.save(tmp_path / "k.h5")
-    sources = [tmp_path / "k.h5"]
-    if by_pytorch:
-        h5bridge("convert", *sources, "-o", tmp_path / "k.json", "-o", tmp_path / "k.pth")
-        sources = [tmp_path / "k.json", tmp_path / "k.pth"]
-    np.savez(tmp_path / "x.npz", **inputs)
-    h5bridge("run", *sources, "--input", tmp_path / "x.npz", "-o", tmp_path / "y.npz")
     expected = list(by_name(model(list(inputs.values()), training=False)).values())
-    found = list(np.load(tmp_path / "y.npz").values())
+    found = list(run_keras_model(model, inputs, tmp_path, by_pytorch).values())
     assert len(found) == len(expected)
     for i, (one, wanted) in enumerate(zip(found, expected)):
         assert_close(one, wanted, 1e-5, f"output {i}")
