@@ -83,8 +83,8 @@ class EntryReader {
   explicit EntryReader(Architecture& architecture) : architecture_(architecture) {}
 
   void add(const Json& entry) {
-    refuse_unknown(entry.as_object(), {"name", "type", "call", "attributes", "inputs", "named_inputs", "keras"},
-                   "a layer");
+    refuse_unknown(entry.as_object(),
+                   {"name", "type", "call", "attributes", "inputs", "named_inputs", "part_of", "keras"}, "a layer");
     const std::string& name = entry.at("name").as_string();
     const Json* call = entry.find("call");
     if (call && entry.find("type"))
@@ -94,6 +94,7 @@ class EntryReader {
       architecture_.layers.push_back(layer_from(entry, name));
     }
     architecture_.nodes.push_back(node_from(name, call ? call->as_string() : name, taken(entry)));
+    if (const Json* part_of = entry.find("part_of")) architecture_.nodes.back().scope_call = part_of->as_string();
   }
 
  private:
@@ -135,6 +136,66 @@ std::vector<std::string> texts_from(const Json* list) {
   return result;
 }
 
+std::vector<Value> values_from(const Json& list) {
+  std::vector<Value> result;
+  for (const Json& value : list.as_array()) result.push_back(value_from(value));
+  return result;
+}
+
+Json values_to(const std::vector<Value>& values) {
+  Json::Array result;
+  for (const Value& value : values) result.push_back(value_to(value));
+  return result;
+}
+
+Json input_to(const Input& input) {
+  return Json::Object{{"name", input.name}, {"shape", shape_to(input.shape)}, {"dtype", name_of(input.dtype)}};
+}
+
+// A scope stands with its calls.
+void add_scope(const Json& entry, Architecture& architecture) {
+  refuse_unknown(entry.as_object(), {"name", "inputs", "calls", "keras"}, "a scope");
+  Scope scope{entry.at("name").as_string(), {}, {}};
+  for (const Json& input : entry.at("inputs").as_array()) scope.inputs.push_back(input_from(input));
+  if (const Json* keras = entry.find("keras"))
+    scope.keras = in_file("scope \"" + shortened(scope.name) + "\": \"keras\"",
+                          [&] { return keras_model_origin_from_json(keras->as_object()); });
+  for (const Json& call : entry.at("calls").as_array()) {
+    refuse_unknown(call.as_object(), {"name", "part_of", "arguments", "results", "masks", "keras_arguments"},
+                   "a call of a scope");
+    ScopeCall made{call.at("name").as_string(),     scope.name, "", values_from(call.at("arguments")),
+                   values_from(call.at("results")), {},         {}};
+    if (const Json* masks = call.find("masks"))
+      for (const Json& mask : masks->as_array())
+        made.masks.push_back(mask.is_null() ? std::nullopt : std::optional(value_from(mask)));
+    if (const Json* part_of = call.find("part_of")) made.parent = part_of->as_string();
+    if (const Json* further = call.find("keras_arguments")) made.keras_arguments = further->as_object();
+    architecture.scope_calls.push_back(std::move(made));
+  }
+  architecture.scopes.push_back(std::move(scope));
+}
+
+Json scope_to(const Scope& scope, const std::vector<ScopeCall>& calls) {
+  Json::Array inputs, made;
+  for (const Input& input : scope.inputs) inputs.push_back(input_to(input));
+  for (const ScopeCall& call : calls) {
+    if (call.scope != scope.name) continue;
+    Json::Object entry{{"name", call.name}};
+    if (!call.parent.empty()) entry.set("part_of", call.parent);
+    entry.set("arguments", values_to(call.arguments));
+    entry.set("results", values_to(call.results));
+    Json::Array masks;
+    for (const std::optional<Value>& mask : call.masks) masks.push_back(mask ? value_to(*mask) : Json());
+    if (!masks.empty()) entry.set("masks", std::move(masks));
+    if (!call.keras_arguments.empty()) entry.set("keras_arguments", call.keras_arguments);
+    made.push_back(std::move(entry));
+  }
+  Json::Object result{{"name", scope.name}, {"inputs", std::move(inputs)}, {"calls", std::move(made)}};
+  if (Json::Object keras = keras_model_origin_to_json(scope.keras); !keras.empty())
+    result.set("keras", std::move(keras));
+  return result;
+}
+
 // A list of texts, where there are any.
 void set_texts(Json::Object& object, const char* member, const std::vector<std::string>& texts) {
   if (!texts.empty()) object.set(member, Json::Array(texts.begin(), texts.end()));
@@ -163,12 +224,13 @@ Json entry_of(const ArchitectureIndex& index, const Node& node) {
     for (const auto& [argument, value] : call.named) named.set(argument, value_to(value));
     entry.set("named_inputs", std::move(named));
   }
+  if (!node.scope_call.empty()) entry.set("part_of", node.scope_call);
   return entry;
 }
 
 // A document is of the lowest version that can say it, so that older programs read what they can.
 std::int64_t lowest_version(const Architecture& architecture) {
-  std::int64_t version = 1;
+  std::int64_t version = architecture.scopes.empty() ? 1 : 2;
   for (const Layer& layer : architecture.layers)
     for (const AttributeSpec& spec : Registry::instance().type_of(layer).attributes)
       if (layer.attributes.contains(spec.name))
@@ -185,7 +247,7 @@ bool looks_like_keras_config(const Json& json) { return json.find("class_name") 
 Architecture architecture_from_json(const Json& json) {
   refuse_unknown(json.as_object(),
                  {"h5bridge", "name", "inputs", "layers", "outputs", "aliases", "unused", "state_dict", "buffers",
-                  "frozen", "tied", "notes", "keras"},
+                  "frozen", "tied", "notes", "scopes", "keras"},
                  "the architecture");
   if (const std::int64_t version = json.at("h5bridge").as_integer(); version < 1 || version > kNewestVersion)
     throw Unsupported("the architecture is of version " + std::to_string(version) + ", expected 1 to " +
@@ -210,6 +272,8 @@ Architecture architecture_from_json(const Json& json) {
   if (const Json* tied = json.find("tied"))
     for (const Json& group : tied->as_array()) architecture.ties.push_back(texts_from(&group));
   architecture.notes = texts_from(json.find("notes"));
+  if (const Json* scopes = json.find("scopes"))
+    for (const Json& scope : scopes->as_array()) add_scope(scope, architecture);
   if (const Json* keras = json.find("keras"))
     architecture.keras =
         in_file("\"keras\" of the architecture", [&] { return keras_model_origin_from_json(keras->as_object()); });
@@ -218,9 +282,7 @@ Architecture architecture_from_json(const Json& json) {
 
 Json architecture_to_json(const Architecture& architecture) {
   Json::Array inputs;
-  for (const Input& input : architecture.inputs)
-    inputs.push_back(
-        Json::Object{{"name", input.name}, {"shape", shape_to(input.shape)}, {"dtype", name_of(input.dtype)}});
+  for (const Input& input : architecture.inputs) inputs.push_back(input_to(input));
   Json::Array layers;
   const ArchitectureIndex index(architecture);
   for (const Node& node : architecture.nodes) layers.push_back(entry_of(index, node));
@@ -253,6 +315,11 @@ Json architecture_to_json(const Architecture& architecture) {
     result.set("tied", std::move(tied));
   }
   set_texts(result, "notes", architecture.notes);
+  if (!architecture.scopes.empty()) {
+    Json::Array scopes;
+    for (const Scope& scope : architecture.scopes) scopes.push_back(scope_to(scope, architecture.scope_calls));
+    result.set("scopes", std::move(scopes));
+  }
   if (Json::Object keras = keras_model_origin_to_json(architecture.keras); !keras.empty())
     result.set("keras", std::move(keras));
   return result;

@@ -15,7 +15,7 @@ namespace {
 FloatTypes types_in(const KerasFile& file, const KerasPlan& plan) {
   FloatTypes result;
   for (const KerasBinding& binding : plan.bindings) {
-    const auto layer = std::ranges::find(file.layers, binding.layer, &KerasLayerWeights::layer);
+    const auto layer = std::ranges::find(file.layers, binding.group, &KerasLayerWeights::layer);
     if (layer == file.layers.end()) continue;
     for (const KerasVariable& variable : layer->variables)
       for (const KerasBinding::Source& source : binding.torch) result.add(source.name, variable.tensor.dtype());

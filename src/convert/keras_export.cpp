@@ -124,15 +124,22 @@ class KerasWriter {
       index[layer] = file_.layers.size();
       file_.layers.push_back({layer, {}});
     }
+    std::map<std::size_t, std::vector<KerasVariable>> later;
     for (const KerasBinding& binding : plan_.bindings) {
       const std::vector<Tensor> given = tensors_of(binding.given);
       const std::vector<Tensor> tensors = to_keras(binding.steps, tensors_of(binding.torch), given);
       if (!is_lossy(binding.steps))
         for (const KerasBinding::Source& source : binding.torch) written_.insert(source.name);
-      for (std::size_t i = 0; i < tensors.size(); ++i)
-        file_.layers[index.at(binding.layer)].variables.push_back(
-            {plan_.variable_prefix + binding.layer + "/" + binding.variables[i], tensors[i]});
+      for (std::size_t i = 0; i < tensors.size(); ++i) {
+        const std::size_t group = index.at(binding.group);
+        // Those of an inner model stand behind its trained ones (legacy/saving/legacy_h5_format.py, _legacy_weights).
+        const bool comes_later = binding.group != binding.layer && !binding.is_trained();
+        (comes_later ? later[group] : file_.layers[group].variables)
+            .push_back({binding.path + binding.variables[i], tensors[i]});
+      }
     }
+    for (auto& [group, variables] : later)
+      std::ranges::move(variables, std::back_inserter(file_.layers[group].variables));
   }
 
   // The variables that one parameter of PyTorch's became: its names, and the layers that they stand in.

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "convert/architecture_json.h"
+#include "convert/inner_weights.h"
 #include "convert/keras_extra.h"
 #include "convert/keras_model.h"
 #include "convert/tied_state.h"
@@ -11,6 +12,7 @@
 #include "facets/spec/layer_type.h"
 #include "files/digest.h"
 #include "h5bridge/error.h"
+#include "keras/inline_models.h"
 #include "keras/output_names.h"
 #include "keras/plan.h"
 #include "keras/shared_uses.h"
@@ -138,7 +140,7 @@ class KerasReader {
     apart.ties.clear();
     KerasPlan plan = plan_keras(apart, change.weights);
     const bool has_all = std::ranges::all_of(plan.bindings, [&](const KerasBinding& binding) {
-      return std::ranges::find(file_.layers, binding.layer, &KerasLayerWeights::layer) != file_.layers.end();
+      return std::ranges::find(file_.layers, binding.group, &KerasLayerWeights::layer) != file_.layers.end();
     });
     return has_all ? plan : plan_keras(change.architecture, change.weights);
   }
@@ -146,19 +148,29 @@ class KerasReader {
   // What the file says of its layers counts, whatever the architecture said of them before Keras trained it. If that
   // stands beside it, somebody may go on training by it.
   void freeze_as_stated(const Json& model, bool has_other) {
+    std::map<std::string, bool> frozen;
+    collect_frozen(model, "", false, frozen);
+    if (has_other) note_frozen(frozen);
+    for (KerasBinding& binding : plan_.bindings)
+      if (const auto stated = frozen.find(binding.layer); stated != frozen.end()) binding.frozen = stated->second;
+  }
+
+  // By the layers' names; all of a frozen model within the model is.
+  static void collect_frozen(const Json& model, const std::string& within, bool is_in_frozen,
+                             std::map<std::string, bool>& frozen) {
     const Json* config = model.is_object() ? model.find("config") : nullptr;
     const Json* layers = config && config->is_object() ? config->find("layers") : nullptr;
     if (!layers || !layers->is_array()) return;
-    std::map<std::string, bool> frozen;
     for (const Json& layer : layers->as_array()) {
       const Json* own = layer.find("config");
       const Json* name = own && own->is_object() ? own->find("name") : nullptr;
       const Json* trainable = name ? own->find("trainable") : nullptr;
-      if (name && name->is_string() && trainable) frozen[name->as_string()] = *trainable == Json(false);
+      if (!name || !name->is_string()) continue;
+      const std::string path = within + name->as_string();
+      const bool is_frozen = is_in_frozen || (trainable && *trainable == Json(false));
+      if (trainable || is_frozen) frozen[path] = is_frozen;
+      if (is_model_entry(layer)) collect_frozen(layer, path + "/", is_frozen, frozen);
     }
-    if (has_other) note_frozen(frozen);
-    for (KerasBinding& binding : plan_.bindings)
-      if (const auto stated = frozen.find(binding.layer); stated != frozen.end()) binding.frozen = stated->second;
   }
 
   // Of layers that are frozen as a whole; what is frozen in part, no file of Keras's says.
@@ -205,13 +217,32 @@ class KerasReader {
       std::vector<std::string>& planned = layers_[binding.layer].planned;
       planned.insert(planned.end(), binding.variables.begin(), binding.variables.end());
     }
-    for (const KerasLayerWeights& weights : file_.layers) {
+    weights_ = weights_by_layer(file_.layers, plan_);
+    note_variable_paths();
+    for (const KerasLayerWeights& weights : weights_) {
       LayerVariables& layer = layers_[weights.layer];
       layer.found = &weights;
       std::multiset<std::string> expected, found;
       for (const std::string& path : layer.planned) expected.insert(last_component(path));
       for (const KerasVariable& variable : weights.variables) found.insert(last_component(variable.path));
       layer.is_by_place = expected != found && expected.size() == found.size();
+    }
+  }
+
+  // A Sequential model that another one built has variables whose paths begin with that one's name.
+  void note_variable_paths() {
+    for (KerasBinding& binding : plan_.bindings) {
+      const auto scope = std::ranges::find(model_.architecture->scopes, binding.scope, &Scope::name);
+      const auto layer = std::ranges::find(weights_, binding.layer, &KerasLayerWeights::layer);
+      if (scope == model_.architecture->scopes.end() || layer == weights_.end()) continue;
+      const std::string expected = "/" + binding.path + binding.variables[0];
+      for (const KerasVariable& variable : layer->variables)
+        if (variable.path.ends_with(expected)) {
+          const std::string before = variable.path.substr(0, variable.path.size() - expected.size() + 1);
+          binding.slot_path = before + binding.slot_path;
+          if (scope->keras.class_name == "Sequential" && scope->keras.name)
+            scope->keras.variable_path = before + *scope->keras.name;
+        }
     }
   }
 
@@ -243,7 +274,7 @@ class KerasReader {
     for (const bool takes_others : {false, true})
       for (const KerasBinding& binding : plan_.bindings)
         if (binding.given.empty() != takes_others) read_variables(binding);
-    for (const KerasLayerWeights& layer : file_.layers)
+    for (const KerasLayerWeights& layer : weights_)
       for (const KerasVariable& variable : layer.variables)
         if (!used_.contains(&variable)) unexpected_.push_back({variable.path, variable.tensor});
   }
@@ -364,7 +395,7 @@ class KerasReader {
     for (const KerasLayerWeights& layer : file_.layers)
       if (!layer.variables.empty()) in_file.push_back(layer.layer);
     for (const KerasBinding& binding : plan_.bindings)
-      if (planned.empty() || planned.back() != binding.layer) planned.push_back(binding.layer);
+      if (planned.empty() || planned.back() != binding.group) planned.push_back(binding.group);
     return in_file == planned;
   }
 
@@ -444,6 +475,7 @@ class KerasReader {
   const LoadOptions& options_;
   Model model_;
   KerasPlan plan_;
+  std::vector<KerasLayerWeights> weights_;        // those of inner models by their layers
   std::map<std::string, LayerVariables> layers_;  // by Keras's name
   std::set<const KerasVariable*> used_;
   std::vector<NamedTensor> unexpected_;

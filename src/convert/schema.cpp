@@ -71,6 +71,7 @@ Json entry_schema(const std::vector<const LayerType*>& types) {
            {"call", described(reference("name"), "The name of the entry that defines the layer.")},
            {"inputs", described(array_of(reference("value")), "Left out, it is the output of the entry before.")},
            {"named_inputs", Object{{"type", "object"}, {"additionalProperties", reference("value")}}},
+           {"part_of", described(of_type("string"), "The call of a scope that it belongs to.")},
            {"keras", described(of_type("object"), "What Keras says of the layer beyond the computation.")},
        }},
       {"required", Array{"name"}},
@@ -92,6 +93,34 @@ Json input_schema() {
            {"dtype", Object{{"enum", schema::dtypes()}, {"default", "float32"}}},
        }},
       {"required", Array{"name", "shape"}},
+      {"additionalProperties", false},
+  };
+}
+
+Json scope_schema() {
+  const Json call = Object{
+      {"type", "object"},
+      {"properties", Object{{"name", of_type("string")},
+                            {"part_of", described(of_type("string"), "The call of another scope that it belongs to.")},
+                            {"arguments", described(array_of(reference("value")), "One for each input.")},
+                            {"results", array_of(reference("value"))},
+                            {"masks", described(array_of(Object{{"anyOf", Array{reference("value"), of_type("null")}}}),
+                                                "Those of the arguments that Keras's call is told.")},
+                            {"keras_arguments", of_type("object")}}},
+      {"required", Array{"name", "arguments", "results"}},
+      {"additionalProperties", false},
+  };
+  return Object{
+      {"description",
+       "A model within the model: defined once, and called as a whole. Its entries stand among the others, and say "
+       "with part_of which call they belong to."},
+      {"type", "object"},
+      {"properties",
+       Object{{"name", described(of_type("string"), "With a '.' behind it, what its entries' names begin with.")},
+              {"inputs", array_of(reference("input"))},
+              {"calls", array_of(call)},
+              {"keras", described(of_type("object"), "What Keras says of the model.")}}},
+      {"required", Array{"name", "inputs", "calls"}},
       {"additionalProperties", false},
   };
 }
@@ -121,6 +150,7 @@ Json architecture_schema(const Registry& registry) {
       {"size", Object{{"description", "A number, or a symbol, or arithmetic on symbols with + - * //."},
                       {"anyOf", Array{of_type("integer"), Object{{"type", "string"}, {"minLength", 1}}}}}},
       {"input", input_schema()},
+      {"scope", scope_schema()},
       {"entry", entry_schema(types)},
   };
   for (const LayerType* type : types) definitions.set(definition_of(*type), attributes_schema(*type));
@@ -149,6 +179,7 @@ Json architecture_schema(const Registry& registry) {
            {"tied", described(array_of(array_of(of_type("string"))),
                               "Groups of parameters that are one; the first name is that of named_parameters().")},
            {"notes", described(array_of(of_type("string")), "What forward does and no layer says, a line each.")},
+           {"scopes", described(array_of(reference("scope")), "Models within the model.")},
            {"keras", described(of_type("object"), "What Keras says of the model itself.")},
        }},
       {"required", Array{"h5bridge", "inputs", "layers", "outputs"}},

@@ -86,7 +86,8 @@ struct Node {
   std::string name;
   std::string layer;
   std::vector<Argument>
-      arguments;  // one for each operand (docs/layers.md has them in order); none at the end is left out
+      arguments;                // one for each operand (docs/layers.md has them in order); none at the end is left out
+  std::string scope_call = {};  // the ScopeCall that it is a part of; empty: of none
   bool operator==(const Node&) const = default;
 
   /// All that it takes, operand by operand.
@@ -108,6 +109,31 @@ struct Output {
   bool operator==(const Output& other) const { return name == other.name && value == other.value; }
 };
 
+/// A part of the graph that is defined once and called as a whole: a model within a model. Its layers and calls stand
+/// among the architecture's own, so that what computes needs to know nothing of it; a layer `dense` of the scope
+/// `encoder` is called `encoder.dense`.
+struct Scope {
+  std::string name;
+  std::vector<Input> inputs;  // as it declares them: a size that is open there may be known to its callers
+  KerasModelOrigin keras;     // what Keras says of the model
+  bool operator==(const Scope&) const = default;
+};
+
+/// A call of a scope. All calls of one make the same calls of its layers.
+struct ScopeCall {
+  std::string name;
+  std::string scope;
+  std::string parent;            // the ScopeCall that it is a part of; empty: of none
+  std::vector<Value> arguments;  // one for each input of the scope
+  std::vector<Value> results;    // what it gives, in the scope's order: values of its nodes, or arguments
+  Node::List masks;              // of the arguments, where Keras's call is told them; none at the end is left out
+  Json::Object keras_arguments;  // further ones of Keras's call, which do not change what is computed: training=False
+  bool operator==(const ScopeCall&) const = default;
+
+  /// All that it names: arguments, results and masks.
+  std::vector<Value> values() const;
+};
+
 struct Architecture {
   std::string name;
   std::vector<Input> inputs;
@@ -123,6 +149,8 @@ struct Architecture {
   std::vector<std::vector<std::string>> ties;  // parameters that are one; named_parameters() gives the first name
   std::vector<std::string> notes;              // what forward does and no layer says (a detach), a line each
   KerasModelOrigin keras;                      // what Keras says of the model itself: its class, its name, ...
+  std::vector<Scope> scopes;
+  std::vector<ScopeCall> scope_calls;
 
   const Layer* find_layer(std::string_view wanted) const;
   Layer* find_layer(std::string_view wanted);

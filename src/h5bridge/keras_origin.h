@@ -61,6 +61,8 @@ struct KerasModelOrigin {
   std::optional<std::string> name = {};
   std::optional<bool> trainable = {};
   Json::Object config = {};  // others: the dtype policy
+  /// What the paths of its variables begin with, of a model within the model that was built by another one.
+  std::optional<std::string> variable_path = {};
 
   // How inputs and outputs are nested, as Keras's configuration has them, if it is in more than one list.
   std::optional<Json> input_layers = {};

@@ -8,6 +8,7 @@
 
 #include "facets/registry.h"
 #include "h5bridge/architecture.h"
+#include "keras/inline_models.h"
 
 namespace h5bridge {
 namespace {
@@ -86,7 +87,10 @@ class Apart {
       for (std::int64_t call = 0; call < static_cast<std::int64_t>(nodes->as_array().size()); ++call) {
         Json tensor = Json::Object{{"class_name", "__keras_tensor__"},
                                    {"config", Json::Object{{"keras_history", Json::Array{host, call, 0}}}}};
-        calls.push_back(Json::Object{{"args", Json::Array{std::move(tensor)}}, {"kwargs", Json::Object{}}});
+        Json::Object made{{"args", Json::Array{std::move(tensor)}}, {"kwargs", Json::Object{}}};
+        if (const Json* part = nodes->as_array()[static_cast<std::size_t>(call)].find(kScopeCall))
+          made.set(kScopeCall, *part);
+        calls.push_back(std::move(made));
       }
       result.as_object().set("inbound_nodes", std::move(calls));
     }

@@ -86,7 +86,11 @@ bool CallArguments::hands_mask_to_keras_3() const {
 }
 
 bool CallArguments::takes_implied_mask() const {
-  const bool is_told = std::ranges::any_of(keywords, [](const auto& keyword) { return keyword.first == "mask"; });
+  // mask=None says as little as no mask at all (layers/layer.py, __call__, "Populate mask argument(s)").
+  const bool is_told = std::ranges::any_of(keywords, [](const auto& keyword) {
+    const Json* constant = std::get_if<Json>(&keyword.second);
+    return keyword.first == "mask" && !(constant && constant->is_null());
+  });
   return !is_told && (!is_keras_3 || hands_mask_to_keras_3());
 }
 

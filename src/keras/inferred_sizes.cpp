@@ -107,7 +107,7 @@ void InferredSizes::note(const std::string& node, const Layer& layer, const Plai
   }
 }
 
-void InferredSizes::note_failed(const std::string& node, const std::vector<SymbolicShape>& outputs) {
+void InferredSizes::note_outputs(const std::string& node, const std::vector<SymbolicShape>& outputs) {
   for (std::size_t i = 0; i < outputs.size(); ++i) shapes_[{node, static_cast<std::int64_t>(i)}] = outputs[i];
 }
 

@@ -21,7 +21,7 @@ class InferredSizes {
   void note(const std::string& node, const Layer& layer, const PlainCall& taken, const std::vector<std::size_t>& stated,
             const RecordingEmitter& emitter, const KerasEmitter::Results& results);
   /// As the values of which nothing is made, since that failed.
-  void note_failed(const std::string& node, const std::vector<SymbolicShape>& outputs);
+  void note_outputs(const std::string& node, const std::vector<SymbolicShape>& outputs);
 
  private:
   SymbolicShape bound(const SymbolicShape& shape, const std::string& other = "") const;

@@ -3,6 +3,7 @@
 #include <deque>
 #include <exception>
 #include <limits>
+#include <numeric>
 #include <optional>
 #include <set>
 #include <variant>
@@ -13,6 +14,7 @@
 #include "keras/call.h"
 #include "keras/constants.h"
 #include "keras/dtype_policies.h"
+#include "keras/inline_models.h"
 #include "keras/masks.h"
 #include "keras/plan.h"
 #include "keras/shared_uses.h"
@@ -31,11 +33,19 @@ struct PendingCall {
   std::string name;
   std::int64_t call;
   CallArguments arguments;
+  std::optional<std::size_t> part_of = {};  // of the calls of inner models
 };
 
 class Lifter {
  public:
-  explicit Lifter(const std::map<std::string, ActivationApart>& activations) : activations_(activations) {}
+  Lifter(const std::map<std::string, ActivationApart>& activations, const InlinedModels& inner)
+      : activations_(activations), inner_(inner) {
+    std::map<std::string, int> calls;
+    for (const InlinedCall& call : inner.calls) {
+      const int number = calls[call.model]++;
+      scope_calls_.push_back(number == 0 ? call.model : call.model + "_" + std::to_string(number));
+    }
+  }
 
   Architecture run(const Json& model_config) {
     const std::string& class_name = model_config.at("class_name").as_string();
@@ -46,21 +56,18 @@ class Lifter {
           throw MalformedFile("two layers are called \"" + shortened(name_of_layer(layer)) + "\"");
         note_policy(layer);
       }
-    architecture_.keras.class_name = class_name;
-    if (const Json* name = config.find("name"); name && name->is_string()) {
-      architecture_.name = name->as_string();
-      architecture_.keras.name = name->as_string();
-    }
-    if (const Json* trainable = config.find("trainable"); trainable && *trainable != Json(true))
-      set_trainable(*trainable);
-    if (class_name == "Sequential")
+    architecture_.keras = model_origin(model_config);
+    architecture_.keras.config.erase("dtype");  // its layers say
+    architecture_.name = architecture_.keras.name.value_or("");
+    if (class_name == "Sequential" && !config.find("input_layers"))
       lift_sequential(config);
-    else if (class_name == "Functional" || class_name == "Model")
+    else if (class_name == "Functional" || class_name == "Model" || class_name == "Sequential")
       lift_functional(config);
     else
       throw Unsupported("a model of class " + shortened(class_name) +
                         " does not describe its layers; only Sequential and Functional models do");
     if (!problems_.empty()) throw Unsupported(problems_);
+    note_scopes();
     check_graph(architecture_);
     if (differs_from(architecture_, DataFormat::ChannelsFirst))
       architecture_.keras.data_format = DataFormat::ChannelsLast;
@@ -70,14 +77,6 @@ class Lifter {
   }
 
  private:
-  // Whatever Keras takes for a truth value comes back as it was.
-  void set_trainable(const Json& trainable) {
-    if (trainable.is_bool())
-      architecture_.keras.trainable = trainable.as_bool();
-    else
-      architecture_.keras.config.set("trainable", trainable);
-  }
-
   // Of an operation there is none.
   void note_policy(const Json& layer) {
     const auto mappings = mappings_of(layer);
@@ -128,13 +127,15 @@ class Lifter {
   void lift_functional(const Json& config) {
     std::deque<PendingCall> pending;
     for (const Json& layer : config.at("layers").as_array()) {
-      if (layer.at("class_name") == Json("InputLayer")) {
-        input_layers_[name_of_layer(layer)] = &layer;
-        continue;
-      }
+      if (layer.at("class_name") == Json("InputLayer")) input_layers_[name_of_layer(layer)] = &layer;
+      const Json* nodes = layer.find("inbound_nodes");
+      if (!nodes) throw MalformedFile(description_of(layer) + " has no \"inbound_nodes\"");
       std::int64_t count = 0;
-      for (const Json& node : layer.at("inbound_nodes").as_array())
-        pending.push_back({&layer, name_of_layer(layer), count++, arguments_of(layer, node)});
+      for (const Json& node : nodes->as_array()) {
+        const Json* part = node.find(kScopeCall);
+        pending.push_back({&layer, name_of_layer(layer), count++, arguments_of(layer, node),
+                           part ? std::optional(static_cast<std::size_t>(part->as_integer())) : std::nullopt});
+      }
     }
     for_each_port(config.at("input_layers"), [&](const std::string&, const History& input) {
       const auto layer = input_layers_.find(input.layer);
@@ -143,8 +144,6 @@ class Lifter {
       add_input(*layer->second);
     });
     if (architecture_.inputs.empty()) throw MalformedFile("the model has no inputs");
-    if (const Json& ports = config.at("input_layers"); is_nested(ports)) architecture_.keras.input_layers = ports;
-    if (const Json& ports = config.at("output_layers"); is_nested(ports)) architecture_.keras.output_layers = ports;
     // Layers come in no promised order; a layer that is called twice may wait for one that stands behind it. Its calls
     // keep theirs, as in Keras: the first defines it.
     std::size_t waiting = 0;
@@ -171,26 +170,6 @@ class Lifter {
     });
   }
 
-  // Whether it is a dict, or more than one list.
-  static bool is_nested(const Json& ports) {
-    return ports.is_object() ||
-           (ports.is_array() && !is_history(ports) && !std::ranges::all_of(ports.as_array(), is_history));
-  }
-
-  template <typename Visit>
-  void for_each_port(const Json& ports, Visit&& visit) {
-    if (is_history(ports)) return visit("", history_of(ports));
-    if (ports.is_object()) {
-      for (const auto& [name, port] : ports.as_object()) visit(name, history_of(port));
-      return;
-    }
-    for (const Json& port : ports.as_array())
-      if (is_history(port))
-        visit("", history_of(port));
-      else  // lists in lists
-        for_each_port(port, visit);
-  }
-
   static CallArguments arguments_of(const Json& layer, const Json& node) {
     try {
       return CallArguments::from_node(node);
@@ -204,6 +183,12 @@ class Lifter {
   }
 
   void add_input(const Json& layer) {
+    const auto [shape, dtype] = declared_by(layer);
+    add_input(name_of_layer(layer), *shape, dtype);
+  }
+
+  // The shape and the type that an InputLayer declares.
+  static std::pair<const Json*, DType> declared_by(const Json& layer) {
     const Json& config = layer.at("config");
     const Json* shape = config.find("batch_shape");
     if (!shape) shape = config.find("batch_input_shape");
@@ -211,18 +196,23 @@ class Lifter {
     const Json* dtype = config.find("dtype");
     const auto known = dtype && dtype->is_string() ? dtype_named(dtype->as_string()) : DType::Float32;
     if (!known) throw Unsupported(description_of(layer) + " has dtype " + quoted(*dtype));
-    add_input(name_of_layer(layer), *shape, *known);
+    return {shape, *known};
   }
 
-  void add_input(const std::string& name, const Json& shape, DType dtype) {
-    Input input{name, {}, dtype};
+  SymbolicShape declared_shape(const Json& shape) {
+    SymbolicShape result;
     for (std::size_t i = 0; i < shape.as_array().size(); ++i) {
       const Json& size = shape.as_array()[i];
       if (!size.is_null())
-        input.shape.push_back(size.as_integer());
+        result.push_back(size.as_integer());
       else
-        input.shape.push_back(i == 0 ? Size::symbol("batch") : open_size());
+        result.push_back(i == 0 ? Size::symbol("batch") : open_size());
     }
+    return result;
+  }
+
+  void add_input(const std::string& name, const Json& shape, DType dtype) {
+    Input input{name, declared_shape(shape), dtype};
     values_[{name, 0, 0}] = {name, 0};
     types_.set(name, {{dtype, input.shape}});
     architecture_.inputs.push_back(std::move(input));
@@ -247,6 +237,7 @@ class Lifter {
 
   void add_call(PendingCall call) {
     const std::string described = description_of(*call.layer);
+    part_of_ = call.part_of;
     // The first call has its layer's name, which is taken from the beginning.
     const std::string node = call.call == 0 ? call.name : new_name(call.name);
     ++calls_made_[call.name];
@@ -256,12 +247,14 @@ class Lifter {
       values_[{call.name, call.call, 0}] = {node, 0};
     };
     // Of a layer that its first call could not make nothing more is to be said.
-    if (call.call > 0 && !mapping_of_.contains(call.name)) return give_up();
+    const bool is_port = is_port_of_model(*call.layer);
+    if (call.call > 0 && !is_port && !mapping_of_.contains(call.name)) return give_up();
     try {
       // What comes after a layer that is not known cannot be checked; all such layers are reported together.
       const bool known_inputs = std::ranges::none_of(
           call.arguments.tensors(), [&](const History& input) { return unknown_.contains(find_value(input)->node); });
-      if (!known_inputs && !mappings_of(*call.layer).empty()) return give_up();
+      if (!known_inputs && (is_port || !mappings_of(*call.layer).empty())) return give_up();
+      if (is_port) return add_port(call);
       make_arrays(call);
       if (call.call == 0) {
         add_layer_with_constants(call);
@@ -285,7 +278,7 @@ class Lifter {
         if (cast_by_keras(value, call.name, Integers::Stay) != value)
           throw Unsupported("Keras casts its " + name + " to its dtype policy, which is not known yet");
       follow_masks(call.arguments, layer, node, made);
-      architecture_.nodes.push_back(node_of(node, layer, made));
+      add_node(node, layer, made);
       give_keras_type(call, node);
     } catch (const Unsupported& error) {
       problems_ += (problems_.empty() ? "" : "; ") + described + ": " + error.what();
@@ -293,6 +286,79 @@ class Lifter {
     } catch (const Error& error) {
       rethrow_in_file(error, described);
     }
+  }
+
+  void add_node(const std::string& name, const Layer& layer, const PlainCall& call) {
+    architecture_.nodes.push_back(node_of(name, layer, call));
+    if (part_of_) architecture_.nodes.back().scope_call = scope_calls_.at(*part_of_);
+  }
+
+  static bool is_port_of_model(const Json& layer) {
+    return layer.at("class_name") == Json("InputLayer") || layer.at("class_name") == Json(kPassedOn);
+  }
+
+  // What comes into a model within the model is what its call is given, of the type that it declares. Where that is
+  // given to two of its inputs, or with a mask, and for what it gives out as it came, a layer tells whose it is.
+  void add_port(const PendingCall& call) {
+    Value value = values_.at(key(call.arguments.tensors().at(0)));
+    bool is_told_apart = call.layer->at("class_name") == Json(kPassedOn);
+    std::optional<Value> mask;
+    for (const auto& [name, argument] : call.arguments.keywords)
+      if (const auto* tensors = std::get_if<CallArguments::Tensors>(&argument))
+        mask = values_.at(key(*tensors->elements.at(0)));
+    if (!is_told_apart) {
+      const auto [shape, dtype] = declared_by(*call.layer);
+      if (types_.of(value).shape.size() != shape->as_array().size())
+        throw Unsupported("it is given a tensor of another rank than its shape " + quoted(*shape) + " has");
+      const DType given = types_.of(value).dtype;
+      if (given != dtype && !(is_floating_point(given) && is_floating_point(dtype)))
+        value = cast(value, dtype, std::string(name_of(dtype)));
+      is_told_apart = !given_to_.emplace(*call.part_of, value).second || mask;
+    }
+    if (is_told_apart) {
+      Layer told_apart{{}, "Identity", Registry::instance().find("Identity")->defaults(), {}};
+      told_apart.keras.implied = true;
+      const Value result = add_own_layer(std::move(told_apart), call.name, {value});
+      if (mask)
+        masks_.give(*mask, result);
+      else
+        masks_.hand_on(value, result);
+      value = result;
+    }
+    values_[{call.name, call.call, 0}] = value;
+  }
+
+  // Which layers and calls were an inner model's.
+  void note_scopes() {
+    for (const InlinedModel& model : inner_.models) {
+      Scope scope{model.name, {}, model.origin};
+      for (const std::string& input : model.inputs) {
+        const auto [shape, dtype] = declared_by(*input_layers_.at(input));
+        scope.inputs.push_back({inner_.names.at(input), declared_shape(*shape), dtype});
+      }
+      architecture_.scopes.push_back(std::move(scope));
+    }
+    std::vector<std::size_t> order(inner_.calls.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::ranges::stable_sort(order, {}, [&](std::size_t call) {
+      return std::ranges::find(inner_.models, inner_.calls[call].model, &InlinedModel::name) - inner_.models.begin();
+    });
+    for (const std::size_t i : order) {
+      const InlinedCall& call = inner_.calls[i];
+      ScopeCall made{scope_calls_[i], call.model, call.parent ? scope_calls_.at(*call.parent) : "", {}, {}, {},
+                     call.keywords};
+      for (const History& argument : call.arguments) made.arguments.push_back(values_.at(key(argument)));
+      for (const History& result : call.results) made.results.push_back(values_.at(key(result)));
+      for (const std::optional<History>& mask : call.masks)
+        made.masks.push_back(mask ? std::optional(values_.at(key(*mask))) : std::nullopt);
+      architecture_.scope_calls.push_back(std::move(made));
+    }
+  }
+
+  // What Keras calls a layer, in its own model.
+  const std::string& name_in_keras(const std::string& name) const {
+    const auto inner = inner_.names.find(name);
+    return inner == inner_.names.end() ? name : inner->second;
   }
 
   // Gives the call the masks that Keras would, and notes what becomes of them. An operation takes none and has none.
@@ -434,7 +500,7 @@ class Lifter {
   Value add_own_layer(Layer layer, const std::string& wanted_name, std::vector<Value> inputs) {
     layer.name = new_name(wanted_name);
     set_types(layer.name, layer, inputs);
-    architecture_.nodes.push_back(node_of(layer.name, layer, {std::move(inputs)}));
+    add_node(layer.name, layer, {std::move(inputs)});
     architecture_.layers.push_back(std::move(layer));
     return {architecture_.layers.back().name, 0};
   }
@@ -534,7 +600,10 @@ class Lifter {
     std::optional<Layer> layer = layer_from_config(mapping, config, shapes);
     if (!layer) return false;
     layer->name = call.name;
-    if (keras_name(call.name) != call.name) layer->keras.name = call.name;  // with a '.', as JAX lets it have
+    const std::string& said = name_in_keras(call.name);
+    const std::string scope = call.part_of ? inner_.calls.at(*call.part_of).model + "." : "";
+    const std::string usual = call.name.starts_with(scope) ? call.name.substr(scope.size()) : call.name;
+    if (keras_name(usual) != said) layer->keras.name = said;  // with a '.', as JAX lets it have
     if (const auto activation = activations_.find(call.name); activation != activations_.end()) {
       layer->keras.fused_into = activation->second.host;
       layer->keras.fused_as = activation->second.name;
@@ -571,6 +640,10 @@ class Lifter {
   static Key key(const History& history) { return {history.layer, history.call, history.tensor}; }
 
   const std::map<std::string, ActivationApart>& activations_;
+  const InlinedModels& inner_;
+  std::vector<std::string> scope_calls_;              // their names
+  std::optional<std::size_t> part_of_;                // the one whose calls are being added
+  std::set<std::pair<std::size_t, Value>> given_to_;  // what each of them takes
   Architecture architecture_;
   Types types_;
   std::map<std::string, const Json*> input_layers_;
@@ -596,9 +669,10 @@ class Lifter {
 }  // namespace
 
 Architecture architecture_from_keras(const Json& model_config) {
-  ActivationsApart apart = with_activations_apart(model_config);
+  InlinedModels inlined = inline_models(model_config);
+  ActivationsApart apart = with_activations_apart(std::move(inlined.model));
   const SplitConfiguration split = split_shared_uses(std::move(apart.model));
-  Architecture result = Lifter(apart.activations).run(split.model);
+  Architecture result = Lifter(apart.activations, inlined).run(split.model);
   tie_pairs(split.pairs, result);
   return result;
 }

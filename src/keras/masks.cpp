@@ -56,6 +56,10 @@ void Masks::hand_on(const Value& from, const Value& to) {
   if (MaskPtr mask = of(from)) masks_[to] = std::move(mask);
 }
 
+void Masks::give(const Value& mask, const Value& to) {
+  masks_[to] = std::make_shared<Mask>(Mask{.of = to.node, .input = mask, .implied = mask, .stated = mask});
+}
+
 Masks::MaskPtr Masks::of(const Value& value) const {
   const auto found = masks_.find(value);
   return found == masks_.end() ? nullptr : found->second;

@@ -31,6 +31,8 @@ class Masks {
   void hand_to(PlainCall& call, const LayerType& type, const std::vector<std::string>& takes, const Handing& handing);
   /// Notes that a value has the mask of another, if that has one.
   void hand_on(const Value& from, const Value& to);
+  /// Notes that a value has the mask `mask`, which something makes.
+  void give(const Value& mask, const Value& to);
   /// Notes what becomes of them behind the call. `keeps_rank`: the output has as many axes as the first input.
   void follow(const Layer& layer, const LayerType& type, const std::vector<Value>& inputs, const Value& output,
               std::int64_t rank, bool keeps_rank, const Handing& handing);

@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <sstream>
+#include <string_view>
 #include <variant>
 
 #include "facets/keras/fused_activation.h"
@@ -14,8 +15,8 @@
 #include "keras/dtype_policies.h"
 #include "keras/emitter.h"
 #include "keras/inferred_sizes.h"
-#include "keras/order.h"
-#include "keras/planned_layer.h"
+#include "keras/nest.h"
+#include "keras/planned_model.h"
 #include "keras/spelling.h"
 #include "keras/ties.h"
 #include "model/architecture_index.h"
@@ -27,39 +28,8 @@
 namespace h5bridge {
 namespace {
 
-// {"a": x, "b": y} for named things, [x, y] for several, x alone for one: how Keras nests inputs and outputs.
-Json nested(const std::vector<std::pair<std::string, Json>>& things) {
-  if (!things.empty() && !things[0].first.empty()) {
-    Json::Object result;
-    for (const auto& [name, thing] : things) result.set(name, thing);
-    return result;
-  }
-  if (things.size() == 1) return things[0].second;
-  Json::Array result;
-  for (const auto& [name, thing] : things) result.push_back(thing);
-  return result;
-}
-
-// The same things nested as in `structure`, of whose places `next` is the first that is not taken.
-Json nested_as(const Json& structure, const std::vector<std::pair<std::string, Json>>& things, std::size_t& next) {
-  if (structure.is_object()) {
-    Json::Object result;
-    for (const auto& [name, place] : structure.as_object()) result.set(name, nested_as(place, things, next));
-    return result;
-  }
-  const Json::Array& places = structure.as_array();
-  if (places.size() == 3 && places[0].is_string()) return next < things.size() ? things[next++].second : Json();
-  Json::Array result;
-  for (const Json& place : places) result.push_back(nested_as(place, things, next));
-  return result;
-}
-
-Json nested(const std::vector<std::pair<std::string, Json>>& things, const std::optional<Json>& structure) {
-  std::size_t count = 0;
-  if (!structure) return nested(things);
-  Json result = nested_as(*structure, things, count);
-  return count == things.size() ? result : nested(things);
-}
+// A layer that only gives a value another identity: that of what an inner model takes or gives.
+bool tells_apart(const Layer& layer) { return layer.keras.implied && layer.type == "Identity"; }
 
 // Without the masks that Keras makes and hands on, and the casts of integers that it does, by itself.
 Architecture without_implied(Architecture architecture) {
@@ -67,24 +37,31 @@ Architecture without_implied(Architecture architecture) {
   std::set<std::string> implied;
   std::map<std::string, Value> casts;  // what stands in for each of them as an input
   for (const Node& node : architecture.nodes)
-    if (index.layer_of(node).keras.implied) {
+    if (const Layer& layer = index.layer_of(node); layer.keras.implied && !tells_apart(layer)) {
       implied.insert(node.name);
       const Value source = node.values().at(0);
       const auto before = casts.find(source.node);  // a cast of a cast
       casts.emplace(node.name, before == casts.end() ? source : before->second);
     }
-  for (Output& output : architecture.outputs)
-    if (const auto cast = casts.find(output.value.node); cast != casts.end()) output.value = cast->second;
+  const auto uncast = [&](Value& value) {
+    if (const auto cast = casts.find(value.node); cast != casts.end()) value = cast->second;
+  };
+  for (Output& output : architecture.outputs) uncast(output.value);
+  for (ScopeCall& call : architecture.scope_calls) {
+    std::ranges::for_each(call.arguments, uncast);
+    std::ranges::for_each(call.results, uncast);
+    for (std::optional<Value>& mask : call.masks)
+      if (mask) uncast(*mask);
+  }
   std::erase_if(architecture.nodes, [&](const Node& node) { return implied.contains(node.name); });
   for (Node& node : architecture.nodes) {
     const Layer& layer = index.layer_of(node);
     PlainCall call = plain_call(layer, node);
     std::erase_if(call.named, [&](const auto& named) { return implied.contains(named.second.node); });
-    for (Value& input : call.inputs)
-      if (const auto cast = casts.find(input.node); cast != casts.end()) input = cast->second;
+    std::ranges::for_each(call.inputs, uncast);
     node.arguments = node_of(node.name, layer, call).arguments;
   }
-  std::erase_if(architecture.layers, [](const Layer& layer) { return layer.keras.implied; });
+  std::erase_if(architecture.layers, [](const Layer& layer) { return layer.keras.implied && !tells_apart(layer); });
   return architecture;
 }
 
@@ -98,7 +75,9 @@ class Planner {
         policies_(architecture, floats),
         types_(infer_types(architecture_)),
         shapes_(infer_shapes(architecture_)),
-        ties_(std::move(ties)) {}
+        ties_(std::move(ties)) {
+    for (const ScopeCall& call : architecture_.scope_calls) scope_calls_.emplace(call.name, &call);
+  }
 
   KerasPlan run() {
     plan_.tied = ties_.tied;
@@ -116,36 +95,57 @@ class Planner {
         problems += (problems.empty() ? "" : "; ") + describe(index_.layer_of(node)) + ": " + error.what();
         for (std::size_t i = 0; i < shapes_.outputs_of(node.name).size(); ++i)
           values_[{node.name, static_cast<std::int64_t>(i)}] = {};
-        inferred_.note_failed(node.name, shapes_.outputs_of(node.name));
+        inferred_.note_outputs(node.name, shapes_.outputs_of(node.name));
       }
     }
     if (!problems.empty()) throw Unsupported(problems);
     drop_unused();
     fuse();
-    order_layers();
+    PlannedModel model = nested();
+    model.settle();
     // A Sequential model does not count its input among its layers.
-    for (const auto& layer : layers_)
-      if (!layer.is_operation() && !(is_sequential() && layer.class_name == "InputLayer"))
-        plan_.layer_names.push_back(layer.name);
-    order_bindings();
-    write_config();
+    for (const auto& layer : model.layers)
+      if (!layer.is_operation() && !(model.is_sequential() && layer.class_name == "InputLayer"))
+        plan_.layer_names.push_back(layer.keras_name);
+    place_bindings(model);
+    plan_.model_config = model.configuration();
+    name_outputs(model);
     return std::move(plan_);
   }
 
  private:
+  // Names are those of one Keras model: layers of inner ones have the scope's before theirs.
   std::string unique(const std::string& wanted) {
     std::string name = unique_name(wanted, [&](const std::string& candidate) { return names_.contains(candidate); });
     names_.insert(name);
     return name;
   }
 
-  // The nodes that an output depends on; a Keras model has no others.
+  const ScopeCall* find_scope_call(const std::string& name) const {
+    const auto call = scope_calls_.find(name);
+    return call == scope_calls_.end() ? nullptr : call->second;
+  }
+
+  std::string scope_of(const Node& node) const {
+    const ScopeCall* call = find_scope_call(node.scope_call);
+    return call ? call->scope : "";
+  }
+
+  // The nodes that an output depends on; a Keras model has no others. Of a model within it all belong to it.
   std::set<std::string> needed_nodes() const {
     std::set<std::string> result;
+    std::set<std::string_view> calls;
     for (const Output& output : architecture_.outputs) result.insert(output.value.node);
-    for (auto node = architecture_.nodes.rbegin(); node != architecture_.nodes.rend(); ++node)
-      if (result.contains(node->name))
+    for (std::size_t known = 0; known != result.size();) {
+      known = result.size();
+      for (auto node = architecture_.nodes.rbegin(); node != architecture_.nodes.rend(); ++node) {
+        if (!result.contains(node->name)) continue;
         for (const Value& value : node->values()) result.insert(value.node);
+        for (const ScopeCall* call = find_scope_call(node->scope_call); call && calls.insert(call->name).second;
+             call = find_scope_call(call->parent))
+          for (const Value& value : call->values()) result.insert(value.node);
+      }
+    }
     return result;
   }
 
@@ -164,23 +164,23 @@ class Planner {
   // Inputs and layers get their names before any helper layer does.
   void name_layers() {
     for (const Input& input : architecture_.inputs) input_names_[input.name] = unique(keras_name(input.name));
-    for (const Layer& layer : architecture_.layers)
-      layer_names_[layer.name] = unique(layer.keras.name ? *layer.keras.name : keras_name(layer.name));
+    std::map<std::string_view, std::string> scopes;  // of layers, by their first calls
+    for (const Node& node : architecture_.nodes) scopes.try_emplace(node.layer, scope_of(node));
+    for (const bool is_inner : {false, true})
+      for (const Layer& layer : architecture_.layers) {
+        const std::string& scope = scopes[layer.name];
+        if (scope.empty() == is_inner) continue;
+        const bool is_named_so = is_inner && layer.name.starts_with(scope + ".");
+        const std::string own = is_named_so ? layer.name.substr(scope.size() + 1) : layer.name;
+        layer_names_[layer.name] =
+            unique((is_inner ? scope + "/" : "") + (layer.keras.name ? *layer.keras.name : keras_name(own)));
+      }
   }
 
   void add_input(const Input& input) {
     const std::string& name = input_names_[input.name];
     values_[{input.name, 0}] = {name, 0, 0, input.shape, input.dtype};
-    layers_.push_back({name,
-                       "keras.layers",
-                       "InputLayer",
-                       {{"batch_shape", shape_config(input.shape)},
-                        {"dtype", name_of(input.dtype)},
-                        {"sparse", false},
-                        {"ragged", false},
-                        {"name", name},
-                        {"optional", false}},
-                       {}});
+    layers_.push_back(input_layer(name, name, input.shape, input.dtype));
     inferred_.set_input(input);
     note_sizes(input.name);
   }
@@ -212,12 +212,21 @@ class Planner {
   }
 
   void add_node(const Node& node) {
+    if (tells_apart(index_.layer_of(node))) {
+      KerasTensor& made = values_[{node.name, 0}] = values_.at(node.values().at(0));
+      made.told_apart = node.name;
+      inferred_.note_outputs(node.name, shapes_.outputs_of(node.name));
+      return note_sizes(node.name);
+    }
     const auto stand = ties_.stands.find(node.layer);
     const SharedUse* use = stand == ties_.stands.end() ? nullptr : stand->second.use;
     const Layer& layer = stand == ties_.stands.end() ? index_.layer_of(node) : *index_.find_layer(stand->second.host);
     // Every Keras layer needs an input: what takes none gets the model's.
     PlainCall call = plain_call(index_.layer_of(node), node);
-    if (call.inputs.empty()) call.inputs.push_back({architecture_.inputs.at(0).name});
+    if (call.inputs.empty()) {
+      const ScopeCall* part = find_scope_call(node.scope_call);
+      call.inputs.push_back(part ? part->arguments.at(0) : Value{architecture_.inputs.at(0).name});
+    }
     std::vector<SymbolicShape> inputs;
     std::vector<KerasTensor> handles;
     for (const Value& value : call.inputs) {
@@ -248,6 +257,7 @@ class Planner {
       for (const auto& argument : emitted.arguments) planned.arguments.push_back(resolved(argument, known));
       for (const auto& [name, argument] : emitted.keywords)
         planned.keywords.emplace_back(name, resolved(argument, known));
+      planned.part_of = node.scope_call;
       if (emitted.suffix.empty() && !use) restore_silent_arguments(mapping, layer, planned);
       const bool has_weights = std::any_of(rules.rules.begin(), rules.rules.end(),
                                            [&](const WeightRule& rule) { return rule.part == emitted.suffix; });
@@ -392,7 +402,7 @@ class Planner {
     if (const auto known = made_.find(key); known != made_.end()) {
       PlannedLayer& first = layers_[known->second];
       Json::Object config = emitted.config;
-      config.set("name", first.name);
+      config.set("name", first.keras_name);
       if (!planned.is_operation() && first.class_name == emitted.class_name && same_members(first.config, config)) {
         first.calls.push_back(std::move(call));
         return {first.name, static_cast<std::int64_t>(first.calls.size()) - 1, 0, {}};
@@ -400,9 +410,11 @@ class Planner {
       if (has_weights) throw Unsupported("it is called twice in ways that one Keras layer cannot serve");
     }
     const bool is_first = !made_.contains(key);
-    const std::string base = is_first ? layer_names_.at(layer.name) : keras_name(node.name);
+    const std::string scope = scope_of(node).empty() ? "" : scope_of(node) + "/";
+    const std::string base = is_first ? layer_names_.at(layer.name) : scope + keras_name(node.name);
     planned.name = emitted.suffix.empty() ? (is_first ? base : unique(base)) : unique(base + "_" + emitted.suffix);
-    Json::Object config{{"name", planned.name}};
+    planned.keras_name = planned.name.starts_with(scope) ? planned.name.substr(scope.size()) : planned.name;
+    Json::Object config{{"name", planned.keras_name}};
     for (const auto& [name, value] : planned.config)
       if (name != "name") config.set(name, value);
     planned.config = std::move(config);
@@ -451,7 +463,8 @@ class Planner {
     }
     for (const WeightRule& rule : rules.rules) {
       if (rule.part != part.suffix) continue;
-      KerasBinding binding{{}, {}, keras_layer, {}, rule.steps, rule.trainable, is_frozen_in_keras(layer)};
+      KerasBinding binding{
+          {}, {}, keras_layer, {}, {}, {}, {}, {}, rule.steps, rule.trainable, is_frozen_in_keras(layer)};
       for (const std::string& variable : rule.keras) binding.variables.push_back(path_of(variable, part.config));
       const auto source = [&](const std::string& tensor) {
         const std::string name = tensor_name(layer.name, tensor);
@@ -479,8 +492,11 @@ class Planner {
       const std::string name = std::move(open.back());
       open.pop_back();
       if (!used.insert(name).second) continue;
-      for (const PlannedCall& call : by_name.at(name)->calls)
+      for (const PlannedCall& call : by_name.at(name)->calls) {
         for (const KerasTensor& tensor : call.tensors()) open.push_back(tensor.layer);
+        for (const ScopeCall* part = find_scope_call(call.part_of); part; part = find_scope_call(part->parent))
+          for (const Value& value : part->values()) open.push_back(values_.at(value).layer);
+      }
     }
     std::erase_if(layers_, [&](const PlannedLayer& layer) {
       return !used.contains(layer.name) && layer.class_name != "InputLayer";
@@ -491,99 +507,79 @@ class Planner {
   void fuse() {
     std::vector<KerasTensor> outputs;
     for (const Output& output : architecture_.outputs) outputs.push_back(values_.at(output.value));
+    for (const ScopeCall& call : architecture_.scope_calls)
+      for (const Value& result : call.results)
+        if (const auto made = values_.find(result); made != values_.end()) outputs.push_back(made->second);
     for (const auto& [activation, host] : fuse_activations(layers_, outputs))
       for (auto& [value, tensor] : values_)
         if (tensor.layer == activation) tensor.layer = host;
   }
 
-  // Keras numbers the layers of a model its own way, and a .h5 file's weights have to stand in that order.
-  void order_layers() {
-    std::map<std::string, std::size_t> index;
-    for (std::size_t i = 0; i < layers_.size(); ++i) index[layers_[i].name] = i;
-    const auto call_of = [&](const KerasTensor& tensor) {
-      return KerasCallId{index.at(tensor.layer), static_cast<std::size_t>(tensor.call)};
-    };
-    KerasGraph graph(layers_.size());
-    for (std::size_t i = 0; i < layers_.size(); ++i) {
-      for (const PlannedCall& call : layers_[i].calls) {
-        auto& inputs = graph[i].emplace_back();
-        std::ranges::transform(call.tensors(), std::back_inserter(inputs), call_of);
-      }
-      if (layers_[i].calls.empty()) graph[i].emplace_back();  // an input
-    }
-    // Keras walks through the outputs of a dict by their sorted keys.
-    std::vector<Output> outputs = architecture_.outputs;
-    std::stable_sort(outputs.begin(), outputs.end(), [](const Output& a, const Output& b) { return a.name < b.name; });
-    std::vector<KerasCallId> calls;
-    for (const Output& output : outputs) calls.push_back(call_of(values_.at(output.value)));
-
-    std::vector<PlannedLayer> ordered;
-    for (const std::size_t i : keras_order(graph, calls)) ordered.push_back(std::move(layers_[i]));
-    layers_ = std::move(ordered);
-  }
-
-  void order_bindings() {
-    std::map<std::string, std::size_t> position;
-    for (std::size_t i = 0; i < layers_.size(); ++i) position[layers_[i].name] = i;
-    std::stable_sort(plan_.bindings.begin(), plan_.bindings.end(), [&](const KerasBinding& a, const KerasBinding& b) {
-      return std::pair(position[a.layer], !a.trainable) < std::pair(position[b.layer], !b.trainable);
-    });
-  }
-
-  // A model that came as Sequential goes back as one, if it still is a chain of layers.
-  bool is_sequential() const {
-    if (architecture_.keras.class_name != "Sequential" || architecture_.inputs.size() != 1 ||
-        architecture_.outputs.size() != 1)
-      return false;
-    for (std::size_t i = 1; i < layers_.size(); ++i) {
-      const PlannedLayer& layer = layers_[i];
-      if (layer.is_operation() || layer.calls.size() != 1) return false;
-      const std::vector<KerasTensor> inputs = layer.calls[0].tensors();
-      if (inputs.size() != 1 || inputs[0].layer != layers_[i - 1].name) return false;
-    }
-    return values_.at(architecture_.outputs[0].value).layer == layers_.back().name;
-  }
-
-  void write_config() {
+  // The model with those within it.
+  PlannedModel nested() {
     const KerasModelOrigin& said = architecture_.keras;
-    const std::string name =
-        said.name ? *said.name : keras_name(architecture_.name.empty() ? "model" : architecture_.name);
-    for (const Output& output : architecture_.outputs) plan_.output_names.push_back(values_.at(output.value).layer);
-    const Json* other = said.config.find("trainable");  // than a boolean
-    const Json trainable = said.trainable ? Json(*said.trainable) : other ? *other : Json(true);
-    if (is_sequential()) {
-      plan_.variable_prefix = name + "/";
-      Json::Array layers;
-      for (const PlannedLayer& layer : layers_)
-        layers.push_back(Json::Object{{"module", layer.module},
-                                      {"class_name", layer.class_name},
-                                      {"config", layer.config},
-                                      {"registered_name", nullptr}});
-      Json::Object config{{"name", name}, {"trainable", trainable}};
-      const Json* dtype = said.config.find("dtype");
-      config.set("dtype", dtype ? *dtype
-                                : Json(Json::Object{{"module", "keras"},
-                                                    {"class_name", "DTypePolicy"},
-                                                    {"config", Json::Object{{"name", name_of(policies_.of_model())}}},
-                                                    {"registered_name", nullptr}}));
-      config.set("layers", std::move(layers));
-      config.set("build_input_shape", shape_config(architecture_.inputs[0].shape));
-      plan_.model_config = {{"class_name", "Sequential"}, {"config", std::move(config)}};
-      return;
+    PlannedModel model{
+        .name = said.name ? *said.name : keras_name(architecture_.name.empty() ? "model" : architecture_.name),
+        .said = said,
+        .trainable = said.trainable.value_or(true),
+        .dtype = policies_.of_model(),
+        .layers = std::move(layers_),
+        .inputs = {},
+        .outputs = {}};
+    for (const Input& input : architecture_.inputs) model.inputs.push_back(values_.at({input.name, 0}));
+    for (const Output& output : architecture_.outputs) {
+      model.outputs.push_back(values_.at(output.value));
+      if (!output.name.empty()) model.output_names.push_back(output.name);
     }
-    Json::Array layers;
-    for (const PlannedLayer& layer : layers_) layers.push_back(layer_config(layer));
-    std::vector<std::pair<std::string, Json>> inputs;
-    std::vector<std::pair<std::string, Json>> outputs;
-    for (const Input& input : architecture_.inputs) inputs.emplace_back("", values_.at({input.name, 0}).history());
-    for (const Output& output : architecture_.outputs)
-      outputs.emplace_back(output.name, values_.at(output.value).history());
-    plan_.model_config = {{"class_name", "Functional"},
-                          {"config", Json::Object{{"name", name},
-                                                  {"trainable", trainable},
-                                                  {"layers", std::move(layers)},
-                                                  {"input_layers", nested(inputs, said.input_layers)},
-                                                  {"output_layers", nested(outputs, said.output_layers)}}}};
+    std::vector<PlannedScopeCall> calls;
+    for (const ScopeCall& call : architecture_.scope_calls) {
+      if (!std::ranges::all_of(call.values(), [&](const Value& value) { return values_.contains(value); })) continue;
+      PlannedScopeCall planned{call.name, call.scope, call.parent, {}, {}, {}, call.keras_arguments};
+      for (const Value& value : call.arguments) planned.arguments.push_back(values_.at(value));
+      for (const Value& value : call.results) planned.results.push_back(values_.at(value));
+      for (const std::optional<Value>& mask : call.masks)
+        planned.masks.push_back(mask ? std::optional(values_.at(*mask)) : std::nullopt);
+      calls.push_back(std::move(planned));
+    }
+    nest(model, architecture_.scopes, std::move(calls));
+    return model;
+  }
+
+  // Where Keras has the variables of each layer, in its order: that of the layers, those of inner models in their
+  // place.
+  void place_bindings(const PlannedModel& model) {
+    struct Place {
+      std::size_t number;
+      std::string layer, group, scope, path;
+    };
+    std::map<std::string, Place> places;
+    for_each_layer(model, [&](const PlannedLayer& layer, const std::vector<const PlannedModel*>& within) {
+      Place place{places.size(), layer.keras_name, within.size() > 1 ? within[1]->name : layer.keras_name,
+                  within.back()->scope, within.back()->variable_path() + layer.keras_name + "/"};
+      for (std::size_t i = within.size() - 1; i > 0; --i) place.layer = within[i]->name + "/" + place.layer;
+      places.emplace(layer.name, std::move(place));
+    });
+    std::ranges::stable_sort(plan_.bindings, {}, [&](const KerasBinding& binding) {
+      return std::pair(places.at(binding.layer).number, !binding.trainable);
+    });
+    // Names may repeat from model to model, which Keras itself cannot save: such have the whole path.
+    std::map<std::string, std::string> in_group, in_all;  // the layers that have each path
+    for (KerasBinding& binding : plan_.bindings) {
+      const Place& place = places.at(binding.layer);
+      binding.group = place.group;
+      binding.scope = place.scope;
+      binding.layer = place.layer;
+      const bool is_first_in_group =
+          in_group.emplace(place.group + "/" + place.path, place.layer).first->second == place.layer;
+      const bool is_first_in_all = in_all.emplace(place.path, place.layer).first->second == place.layer;
+      binding.path = is_first_in_group ? place.path : place.layer + "/";
+      binding.slot_path = is_first_in_all ? place.path : place.layer + "/";
+    }
+  }
+
+  void name_outputs(const PlannedModel& model) {
+    for (const KerasTensor& output : model.outputs)
+      plan_.output_names.push_back(std::ranges::find(model.layers, output.layer, &PlannedLayer::name)->keras_name);
   }
 
   const Architecture architecture_;
@@ -593,6 +589,7 @@ class Planner {
   const Types types_;
   const Shapes shapes_;
   const KerasTies ties_;
+  std::map<std::string_view, const ScopeCall*> scope_calls_;
   std::map<std::string, std::set<std::int64_t>> used_outputs_;  // by our layer, over all of its calls
   std::set<std::string> names_;
   std::map<std::string, std::string> input_names_;

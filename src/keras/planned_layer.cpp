@@ -5,25 +5,6 @@
 namespace h5bridge {
 namespace {
 
-Json argument_config(const KerasTensor& tensor) {
-  return Json::Object{{"class_name", "__keras_tensor__"},
-                      {"config", Json::Object{{"shape", shape_config(tensor.shape)},
-                                              {"dtype", name_of(tensor.dtype)},
-                                              {"keras_history", tensor.history()}}}};
-}
-
-Json argument_config(const PlannedCall::Argument& argument) {
-  if (const auto* tensor = std::get_if<KerasTensor>(&argument)) return argument_config(*tensor);
-  if (const auto* constant = std::get_if<Json>(&argument)) return *constant;
-  Json::Array list;
-  if (const auto* tensors = std::get_if<std::vector<KerasTensor>>(&argument))
-    for (const KerasTensor& tensor : *tensors) list.push_back(argument_config(tensor));
-  else
-    for (const std::optional<KerasTensor>& tensor : std::get<PlannedCall::List>(argument))
-      list.push_back(tensor ? argument_config(*tensor) : Json());
-  return list;
-}
-
 // Whether every call of `activation` takes the like call of `host`, whose outputs nothing else takes.
 bool can_fuse(const PlannedLayer& activation, const PlannedLayer& host, const std::vector<PlannedLayer>& layers,
               const std::vector<KerasTensor>& outputs) {
@@ -53,25 +34,25 @@ Json shape_config(const SymbolicShape& shape) {
   return result;
 }
 
+PlannedLayer input_layer(const std::string& name, const std::string& keras_name, const SymbolicShape& shape,
+                         DType dtype) {
+  return {.name = name,
+          .module = "keras.layers",
+          .class_name = "InputLayer",
+          .config = {{"batch_shape", shape_config(shape)},
+                     {"dtype", name_of(dtype)},
+                     {"sparse", false},
+                     {"ragged", false},
+                     {"name", keras_name},
+                     {"optional", false}},
+          .calls = {},
+          .keras_name = keras_name};
+}
+
 std::vector<KerasTensor> PlannedCall::tensors() const {
   std::vector<KerasTensor> result;
   for_each_tensor(*this, [&](const KerasTensor& tensor) { result.push_back(tensor); });
   return result;
-}
-
-Json layer_config(const PlannedLayer& layer) {
-  Json::Array nodes;
-  for (const PlannedCall& call : layer.calls) {
-    Json::Array arguments;
-    for (const PlannedCall::Argument& argument : call.arguments) arguments.push_back(argument_config(argument));
-    Json::Object keywords;
-    for (const auto& [name, argument] : call.keywords) keywords.set(name, argument_config(argument));
-    nodes.push_back(Json::Object{{"args", std::move(arguments)}, {"kwargs", std::move(keywords)}});
-  }
-  return Json::Object{
-      {"module", layer.module}, {"class_name", layer.class_name},
-      {"config", layer.config}, {"registered_name", layer.is_operation() ? Json(layer.class_name) : Json()},
-      {"name", layer.name},     {"inbound_nodes", std::move(nodes)}};
 }
 
 std::vector<std::pair<std::string, std::string>> fuse_activations(std::vector<PlannedLayer>& layers,

@@ -1,8 +1,10 @@
 // The layers and operations of a Keras model that is being planned, and how its configuration says them.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -21,7 +23,12 @@ struct KerasTensor {
   std::int64_t tensor = 0;
   SymbolicShape shape;
   DType dtype = DType::Float32;
+  std::string told_apart = {};  // by the node that gives it another identity: an inner model's input or output
 
+  bool is_same(const KerasTensor& other) const {
+    return std::tie(layer, call, tensor, told_apart) ==
+           std::tie(other.layer, other.call, other.tensor, other.told_apart);
+  }
   Json history() const { return Json::Array{layer, call, tensor}; }
 };
 
@@ -31,6 +38,7 @@ struct PlannedCall {
 
   std::vector<Argument> arguments;
   std::vector<std::pair<std::string, Argument>> keywords;
+  std::string part_of = {};  // the architecture's ScopeCall
 
   /// In the order in which Keras walks through them.
   std::vector<KerasTensor> tensors() const;
@@ -39,21 +47,25 @@ struct PlannedCall {
   static void for_each_tensor(Call& call, Visit&& visit);
 };
 
-/// A layer or an operation.
+struct PlannedModel;
+
+/// A layer, an operation, or a model within the model.
 struct PlannedLayer {
-  std::string name;
+  std::string name;  // by which tensors know it, once in all models
   std::string module;
   std::string class_name;
   Json::Object config;
   std::vector<PlannedCall> calls;
   std::string fused_into = {};  // the layer whose activation it is, as an object
   std::string fused_as = {};    // its name there
+  std::string keras_name = {};  // in the model that it is in
+  std::shared_ptr<PlannedModel> model = {};
 
-  bool is_operation() const { return module != "keras.layers"; }
+  bool is_operation() const { return !model && module != "keras.layers"; }
 };
 
-/// Its entry in the configuration of a Functional model.
-Json layer_config(const PlannedLayer& layer);
+PlannedLayer input_layer(const std::string& name, const std::string& keras_name, const SymbolicShape& shape,
+                         DType dtype);
 
 /// Makes the layers that are another's activation a part of that one's configuration, where nothing stands against it.
 /// A tensor of theirs is then that layer's, which `result` says.

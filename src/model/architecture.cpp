@@ -55,6 +55,14 @@ std::vector<Value> Node::values() const {
   return result;
 }
 
+std::vector<Value> ScopeCall::values() const {
+  std::vector<Value> result = arguments;
+  result.insert(result.end(), results.begin(), results.end());
+  for (const std::optional<Value>& mask : masks)
+    if (mask) result.push_back(*mask);
+  return result;
+}
+
 const Layer* Architecture::find_layer(std::string_view wanted) const { return find_named(layers, wanted); }
 Layer* Architecture::find_layer(std::string_view wanted) { return find_named(layers, wanted); }
 const Input* Architecture::find_input(std::string_view wanted) const { return find_named(inputs, wanted); }

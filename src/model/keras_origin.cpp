@@ -141,6 +141,7 @@ constexpr std::array kModelRows{
     origin_row<&KerasModelOrigin::name>("name"),
     origin_row<&KerasModelOrigin::trainable>("trainable"),
     kConfig<KerasModelOrigin>,
+    origin_row<&KerasModelOrigin::variable_path>("variable_path"),
     origin_row<&KerasModelOrigin::input_layers>("input_layers"),
     origin_row<&KerasModelOrigin::output_layers>("output_layers"),
     origin_row<&KerasModelOrigin::data_format>("data_format"),

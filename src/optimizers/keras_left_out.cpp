@@ -114,7 +114,7 @@ DecayedVariables decayed_variables(const std::map<std::string, double>& decays, 
       const std::string name = variable.substr(variable.rfind('/') + 1);
       if (decayed.contains(false)) {
         result.spared_names.insert(name);
-        result.spared_paths.push_back(plan.variable_prefix + binding.layer + "/" + variable);
+        result.spared_paths.push_back(binding.path + variable);
       } else {
         result.decayed_names.insert(name);
       }

@@ -25,8 +25,8 @@ Tensor initial_slot(const SlotMapping& slot, const Json::Object& settings, const
   return tensor_of(DType::Float32, shape, std::vector<float>(count, static_cast<float>(value->as_float())));
 }
 
-std::string flat_path(const KerasPlan& plan, const KerasBinding& binding, const std::string& variable) {
-  return keras_name(plan.variable_prefix + binding.layer + "/" + variable);
+std::string flat_path(const KerasBinding& binding, const std::string& variable) {
+  return keras_name(binding.slot_path + variable);
 }
 
 }  // namespace h5bridge

@@ -18,7 +18,7 @@ double number_in(const Tensor& tensor);
 Tensor initial_slot(const SlotMapping& slot, const Json::Object& settings, const Shape& shape);
 
 /// A variable's part of its optimizer variables' names: "dense/kernel" is "dense_kernel".
-std::string flat_path(const KerasPlan& plan, const KerasBinding& binding, const std::string& variable);
+std::string flat_path(const KerasBinding& binding, const std::string& variable);
 
 /// Calls visit(binding, slot) for each slot of each trainable variable, in Keras's order.
 template <typename Visit>

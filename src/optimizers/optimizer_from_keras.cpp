@@ -27,7 +27,7 @@ class FoundVariables {
   bool has(const KerasBinding& binding, const std::vector<SlotMapping>& slots) const {
     return std::ranges::all_of(slots, [&](const SlotMapping& slot) {
       return std::ranges::all_of(binding.variables, [&](const std::string& variable) {
-        const std::string name = flat_path(plan_, binding, variable) + "_" + slot.keras;
+        const std::string name = flat_path(binding, variable) + "_" + slot.keras;
         return std::ranges::any_of(slots_,
                                    [&](const NamedTensor* found) { return without_optimizer(found->name) == name; });
       });
@@ -46,7 +46,7 @@ class FoundVariables {
   const Tensor& take(const KerasBinding& binding, const std::string& variable, const SlotMapping& slot) {
     const std::string suffix = "_" + slot.keras;
     if (are_named_) {
-      const std::string name = flat_path(plan_, binding, variable) + suffix;
+      const std::string name = flat_path(binding, variable) + suffix;
       for (const NamedTensor* found : slots_)
         if (without_optimizer(found->name) == name) return found->tensor;
     }
@@ -73,7 +73,7 @@ class FoundVariables {
     bool result = true;
     for_each_slot(plan_, slots, [&](const KerasBinding& binding, const SlotMapping& slot) {
       for (const std::string& variable : binding.variables)
-        result = result && names.contains(flat_path(plan_, binding, variable) + "_" + slot.keras);
+        result = result && names.contains(flat_path(binding, variable) + "_" + slot.keras);
     });
     return result;
   }

@@ -155,8 +155,7 @@ class KerasVariables {
 
   void add(const KerasBinding& binding, const SlotMapping& slot, std::vector<Tensor> tensors) {
     for (std::size_t i = 0; i < tensors.size(); ++i)
-      result_.push_back(
-          {prefix_ + flat_path(plan_, binding, binding.variables[i]) + "_" + slot.keras, std::move(tensors[i])});
+      result_.push_back({prefix_ + flat_path(binding, binding.variables[i]) + "_" + slot.keras, std::move(tensors[i])});
   }
 
   const OptimizerMapping& mapping_;
@@ -198,7 +197,7 @@ std::map<std::string, std::string> rounded_slots(const Optimizer& optimizer, con
                   if (slot.times_lr == 0 && !is_lossy(binding.steps)) return;
                   for (const KerasBinding::Source& source : binding.torch)
                     result[source.name + "/" + slot.torch] =
-                        prefix + flat_path(plan, binding, binding.variables[0]) + "_" + slot.keras;
+                        prefix + flat_path(binding, binding.variables[0]) + "_" + slot.keras;
                 });
   return result;
 }

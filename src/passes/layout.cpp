@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <set>
+#include <tuple>
 
 #include "facets/keras/fused_activation.h"
 #include "facets/registry.h"
@@ -46,7 +47,9 @@ class LayoutPass {
     result_.architecture.nodes.clear();
     for (const Input& input : source_.inputs) begin_input(input);
     for (const Node& node : source_.nodes) visit(node);
+    part_of_.clear();
     for (Output& output : result_.architecture.outputs) end_output(output);
+    move_scopes();
     drop_unused_layers();
     return std::move(result_);
   }
@@ -143,7 +146,7 @@ class LayoutPass {
     if (stored.arrangement.flattened != wanted.flattened) throw OrderNeeded{stored.reordered_by};
     std::vector<std::int64_t> dims;
     for (const std::int64_t axis : wanted.axes) dims.push_back(stored.arrangement.stored_axis(axis));
-    const auto key = std::pair(stored.value, dims);
+    const auto key = std::tuple(stored.value, dims, part_of_);
     if (const auto made = permutes_.find(key); made != permutes_.end()) return made->second;
     const std::string name = unique_name(stored.value.node + "_permute", [&](const std::string& candidate) {
       return index_.find_layer(candidate) || index_.find_node(candidate) || index_.find_input(candidate) ||
@@ -153,7 +156,7 @@ class LayoutPass {
     Layer permute{.name = name, .type = "permute", .attributes = {}, .keras = {.inserted = true}};
     permute.attributes.set("dims", dims);
     result_.architecture.layers.push_back(std::move(permute));
-    result_.architecture.nodes.push_back({name, name, {stored.value}});
+    result_.architecture.nodes.push_back({name, name, {stored.value}, part_of_});
     permute_names_.insert(name);
     return permutes_[key] = Value{name, 0};
   }
@@ -167,6 +170,26 @@ class LayoutPass {
       wanted = moved;
     output.value = arranged(stored, wanted);
     result_.outputs.push_back(wanted.axes);
+  }
+
+  // What calls of scopes take and give is where it is now, and declared as it lies now.
+  void move_scopes() {
+    std::set<std::string> declared;
+    for (ScopeCall& call : result_.architecture.scope_calls) {
+      const auto scope = std::ranges::find(result_.architecture.scopes, call.scope, &Scope::name);
+      for (std::size_t i = 0; i < call.arguments.size(); ++i) {
+        SymbolicShape& shape = scope->inputs.at(i).shape;
+        const std::vector<std::int64_t>& axes = stored_.at(call.arguments[i]).arrangement.axes;
+        const SymbolicShape before = shape;
+        if (!declared.contains(call.scope) && axes.size() == shape.size())
+          for (std::size_t axis = 0; axis < axes.size(); ++axis) shape[axis] = before[axes[axis]];
+        call.arguments[i] = stored_.at(call.arguments[i]).value;
+      }
+      declared.insert(call.scope);
+      for (Value& result : call.results) result = stored_.at(result).value;
+      for (std::optional<Value>& mask : call.masks)
+        if (mask) mask = stored_.at(*mask).value;
+    }
   }
 
   void drop_unused_layers() {
@@ -185,7 +208,8 @@ class LayoutPass {
   std::set<Value> wishes_;
   std::set<std::string> moved_;  // nodes whose outputs have their channels moved
   std::map<Value, Stored> stored_;
-  std::map<std::pair<Value, std::vector<std::int64_t>>, Value> permutes_;
+  std::string part_of_;  // the call of a scope whose nodes are visited
+  std::map<std::tuple<Value, std::vector<std::int64_t>, std::string>, Value> permutes_;
   std::set<std::string> permute_names_;
   std::map<Value, Arrangement> tensors_;  // of the model's own, as they are kept
   // A layer as its first call left it.
@@ -265,6 +289,7 @@ class NodeCall final : public LayoutCall {
     for (const auto& [name, value] : call_.named)
       call.named.emplace_back(name, pass_.arranged(pass_.stored_.at(value), arrangement_by_name(value)));
     pass_.result_.architecture.nodes.push_back(node_of(node_.name, change_layer(), call));
+    pass_.result_.architecture.nodes.back().scope_call = node_.scope_call;
   }
 
  private:
@@ -328,6 +353,7 @@ class NodeCall final : public LayoutCall {
 
 void LayoutPass::visit(const Node& node) {
   const Layer& layer = index_.layer_of(node);
+  part_of_ = node.scope_call;
   NodeCall call(*this, node);
   Registry::instance().type_of(layer).layout.apply(call);
   call.commit();

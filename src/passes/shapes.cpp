@@ -7,6 +7,7 @@
 #include "facets/registry.h"
 #include "h5bridge/error.h"
 #include "model/quoted.h"
+#include "passes/scopes.h"
 #include "passes/types.h"
 
 namespace h5bridge {
@@ -55,6 +56,7 @@ void check_graph(const Architecture& architecture) {
   }
   if (architecture.outputs.empty()) throw MalformedFile("the architecture has no outputs");
   for (const Output& output : architecture.outputs) use(output.value, "the list of outputs");
+  check_scopes(architecture);
 }
 
 Shapes infer_shapes(const Architecture& architecture) {

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+import keras_nested_networks as nested
 from keras_helpers import keras
 
 L = keras.layers
@@ -270,4 +271,15 @@ KERAS_NETWORKS = [
     KerasNetwork("masked_shares", masked_shares, ((3, 6, 4),), has_data_format=False),
     KerasNetwork("merged_masks", merged_masks, ((3, 8, 3),), masked_by=0.25, has_data_format=False),
     KerasNetwork("number_of_all", number_of_all, ((3, 4, 3),), has_data_format=False),
+    KerasNetwork("passed_on_twice", nested.passed_on_twice, ((3, 6), (3, 6))),
+    KerasNetwork("siamese", nested.siamese, ((3, 7), (3, 7))),
+    KerasNetwork("chain_of_models", nested.chain_of_models, ((3, 4),)),
+    KerasNetwork("frozen_backbone", nested.frozen_backbone, ((2, 13, 11, 3),)),
+    KerasNetwork("backbone_first", lambda: nested.frozen_backbone("channels_first"), ((2, 3, 13, 11),)),
+    KerasNetwork("several_outputs_by_name", nested.several_outputs_by_name, ((3, 3), (3, 3))),
+    KerasNetwork("three_deep", nested.three_deep, ((3, 4),)),
+    KerasNetwork("recurrent_parts", nested.recurrent_parts, ((3, 8),), ids_below=5, has_data_format=False),
+    KerasNetwork("mask_given_to_a_model", nested.mask_given_to_a_model, ((3, 8),), ids_below=5, has_data_format=False),
+    KerasNetwork("outputs_of_models", nested.outputs_of_models, ((3, 4), (3, 4))),
+    KerasNetwork("integers_into_floats", nested.integers_into_floats, ((3, 5),), ids_below=9, has_data_format=False),
 ]

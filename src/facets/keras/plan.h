@@ -21,7 +21,11 @@ struct KerasBinding {
   };
   std::vector<Source> torch;
   std::vector<Source> given;           // tensors of other bindings that the steps take besides
-  std::string layer;                   // Keras's
+  std::string layer;                   // Keras's; "encoder/dense" for one of a model within the model
+  std::string group;                   // of a .h5 file's weights: the layer of the model itself, "encoder"
+  std::string scope;                   // the architecture's that it is in; empty: none
+  std::string path;                    // what its variables' paths begin with, once in its group: "dense/"
+  std::string slot_path;               // likewise in an optimizer, once in all
   std::vector<std::string> variables;  // "kernel"
   std::vector<WeightStep> steps;
   bool trainable = true;
@@ -30,9 +34,8 @@ struct KerasBinding {
 };
 
 struct KerasPlan {
-  Json::Object model_config;             // {"class_name": "Functional", "config": {...}}
-  std::vector<std::string> layer_names;  // of all layers, not of operations, in order
-  std::string variable_prefix;  // what variables' paths begin with: the model's name and "/" for Sequential models
+  Json::Object model_config;                // {"class_name": "Functional", "config": {...}}
+  std::vector<std::string> layer_names;     // of all layers, not of operations, in order
   std::vector<KerasBinding> bindings;       // in the order of layer_names; within a layer, trainable ones first
   std::map<std::string, Tensor> residuals;  // tensors that Keras has no place for, with what stands in for them
   std::set<std::string> constants;          // those of them that are constants of the Keras model

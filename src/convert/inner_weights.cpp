@@ -1,0 +1,97 @@
+#include "convert/inner_weights.h"
+
+#include <algorithm>
+#include <iterator>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "h5bridge/error.h"
+#include "model/quoted.h"
+
+namespace h5bridge {
+namespace {
+
+struct Planned {
+  std::string layer;  // "encoder/dense"
+  std::string path;   // "dense/kernel"
+  bool is_trained;
+};
+
+std::string without_number(const std::string& path) {
+  return path.ends_with(":0") ? path.substr(0, path.size() - 2) : path;
+}
+
+std::string last_part(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+// What the plan has in a group, in the order in which Keras saves it: trained, then not
+// (legacy/saving/legacy_h5_format.py, _legacy_weights).
+std::vector<Planned> planned_in(const KerasPlan& plan, const std::string& group) {
+  std::vector<Planned> result;
+  for (const KerasBinding& binding : plan.bindings)
+    if (binding.group == group && binding.layer != group)
+      for (const std::string& variable : binding.variables)
+        result.push_back({binding.layer, last_part(binding.layer) + "/" + variable, binding.is_trained()});
+  std::ranges::stable_partition(result, &Planned::is_trained);
+  return result;
+}
+
+// For each variable the one that is planned, as paths say; nullopt unless each names one, and another.
+std::optional<std::vector<std::size_t>> by_path(const std::vector<KerasVariable>& variables,
+                                                const std::vector<Planned>& planned) {
+  std::vector<std::size_t> result;
+  std::vector<bool> taken(planned.size(), false);
+  for (const KerasVariable& variable : variables) {
+    const std::string path = "/" + without_number(variable.path);
+    std::optional<std::size_t> found;
+    for (std::size_t i = 0; i < planned.size(); ++i)
+      if (path.ends_with("/" + planned[i].path)) {
+        if (found) return std::nullopt;
+        found = i;
+      }
+    if (!found || taken[*found]) return std::nullopt;
+    taken[*found] = true;
+    result.push_back(*found);
+  }
+  return result;
+}
+
+std::vector<std::size_t> by_place(const KerasLayerWeights& weights, const std::vector<Planned>& planned) {
+  std::vector<std::size_t> result;
+  for (std::size_t i = 0; i < planned.size(); ++i) {
+    const std::string& path = weights.variables[i].path;
+    if (last_part(without_number(path)) != last_part(planned[i].path))
+      throw MalformedFile("/model_weights/" + weights.layer + " holds " + shortened(path) + " where " +
+                          planned[i].path + " is expected");
+    result.push_back(i);
+  }
+  return result;
+}
+
+}  // namespace
+
+std::vector<KerasLayerWeights> weights_by_layer(const std::vector<KerasLayerWeights>& layers, const KerasPlan& plan) {
+  std::vector<KerasLayerWeights> result;
+  for (const KerasLayerWeights& weights : layers) {
+    const std::vector<Planned> planned = planned_in(plan, weights.layer);
+    if (planned.empty()) {
+      result.push_back(weights);
+      continue;
+    }
+    if (planned.size() != weights.variables.size())
+      throw MalformedFile("/model_weights/" + weights.layer + " holds " + std::to_string(weights.variables.size()) +
+                          " variables, expected " + std::to_string(planned.size()) + " of the model within the model");
+    const std::optional<std::vector<std::size_t>> paths = by_path(weights.variables, planned);
+    const std::vector<std::size_t> places = paths ? *paths : by_place(weights, planned);
+    std::map<std::string, std::size_t> made;
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      const std::string& layer = planned[places[i]].layer;
+      const auto [place, is_new] = made.emplace(layer, result.size());
+      if (is_new) result.push_back({layer, {}});
+      result[place->second].variables.push_back(weights.variables[i]);
+    }
+  }
+  return result;
+}
+
+}  // namespace h5bridge

@@ -1,0 +1,16 @@
+// The weights of models within a Keras model, which a .h5 file keeps together, whatever layer they belong to.
+#pragma once
+
+#include <vector>
+
+#include "facets/keras/plan.h"
+#include "files/keras_h5.h"
+
+namespace h5bridge {
+
+/// `layers` with each inner model's variables under the layers that `plan` has in it ("encoder/dense"): as their paths
+/// say, or where those name other layers, by their place, as Keras itself loads them. Throws MalformedFile for an inner
+/// model with another number of variables, or of other names.
+std::vector<KerasLayerWeights> weights_by_layer(const std::vector<KerasLayerWeights>& layers, const KerasPlan& plan);
+
+}  // namespace h5bridge

@@ -1,0 +1,119 @@
+"""Keras models with models in them, as people nest them: backbones, heads, branches, blocks that are called again."""
+
+from keras_helpers import keras
+
+L = keras.layers
+
+
+def passed_on_twice():
+    """What comes in is given out as well, and the whole is called twice, once as for inference."""
+    x = keras.Input((6,), name="inner_x")
+    inner = keras.Model(x, [L.BatchNormalization(name="bn")(L.Dense(5, name="dense")(x)), x], name="inner")
+    a, b = keras.Input((6,), name="a"), keras.Input((6,), name="b")
+    h, a_again = inner(a, training=False)
+    g, b_again = inner(b)
+    return keras.Model([a, b], [L.Add(name="add")([h, g]), L.Subtract(name="sub")([a_again, b_again])], name="outer")
+
+
+def siamese():
+    """Halves that are models of models, between which the layers' names repeat."""
+    block = keras.Sequential([keras.Input((5,)), L.Dense(4, activation="relu", name="dense"), L.BatchNormalization(name="bn")], name="block")
+    x = keras.Input((7,), name="x")
+    encoder = keras.Model(x, block(L.Dense(5, name="dense")(x)), name="encoder")
+    a, b = keras.Input((7,), name="left"), keras.Input((7,), name="right")
+    likeness = L.Dense(1, name="dense")(L.Concatenate(name="both")([encoder(b), encoder(a)]))
+    return keras.Model([a, b], likeness, name="siamese")
+
+
+def chain_of_models():
+    """A Sequential model of models, one of which is frozen in part."""
+    head = keras.Sequential([keras.Input((5,)), L.Dense(6, activation="tanh", name="first"), L.BatchNormalization(name="bn"), L.Dense(3, name="last")], name="head")
+    x = keras.Input((4,), name="x")
+    body = keras.Model(x, L.Concatenate(name="cat")([L.Dense(3, name="p")(x), L.Dense(2, name="q")(x)]), name="body")
+    model = keras.Sequential([body, head, L.Activation("softmax", name="probabilities")], name="chain")
+    head.layers[0].trainable = False
+    return model
+
+
+def frozen_backbone(data_format="channels_last"):
+    """Transfer learning: augmentation, a picture network of open size that stays as it is, and a head."""
+    is_last = data_format == "channels_last"
+
+    def shape(*size):
+        return (*size, 3) if is_last else (3, *size)
+
+    axis = -1 if is_last else 1
+    x = keras.Input(shape(None, None), name="picture")
+    h = L.Conv2D(6, 3, strides=2, use_bias=False, data_format=data_format, name="conv1")(x)
+    h = L.ReLU(name="relu1")(L.BatchNormalization(axis=axis, name="bn1")(h))
+    h = L.Conv2D(8, 3, padding="same", data_format=data_format, name="conv2")(h)
+    backbone = keras.Model(x, L.Add(name="add")([h, L.Conv2D(8, 1, data_format=data_format, name="shortcut")(h)]), name="backbone")
+    backbone.trainable = False
+    inputs = keras.Input(shape(13, 11), name="inputs")
+    y = backbone(L.Rescaling(1 / 2.0, 0.1, name="scale")(inputs), training=False)
+    top = keras.Sequential(
+        [L.AveragePooling2D(2, data_format=data_format, name="pool"), L.Flatten(data_format=data_format, name="flat"), L.Dense(5, name="fc")], name="top"
+    )
+    return keras.Model(inputs, top(y), name="transfer")
+
+
+def several_outputs_by_name():
+    """Dicts on both sides, whose keys are in no order, one input that nothing uses, one given to two of the model's."""
+    ins = {name: keras.Input((3,), name=name) for name in ("z", "a", "m")}
+    h = L.Dense(4, name="h")(L.Concatenate(name="c")([ins["z"], ins["a"]]))
+    inner = keras.Model(ins, {"second": L.Dense(2, name="second_layer")(h), "first": h}, name="inner")
+    x, y = keras.Input((3,), name="x"), keras.Input((3,), name="y")
+    out = inner({"z": x, "a": x, "m": y})
+    return keras.Model([x, y], [out["first"], L.ReLU(name="r")(out["second"])], name="dicts")
+
+
+def three_deep():
+    """Each level calls the one below it twice, the second time on what the first has made."""
+
+    def level(depth):
+        x = keras.Input((4,), name=f"x{depth}")
+        h = L.Dense(4, activation="tanh", name=f"dense{depth}")(x)
+        if depth:
+            below = level(depth - 1)
+            h = below(L.Add(name="add")([below(h), x]))
+        return keras.Model(x, h, name=f"level{depth}")
+
+    return level(3)
+
+
+def recurrent_parts():
+    """Masks pass into models, and recurrent layers within them keep their weights."""
+    tokens = keras.Input((None,), dtype="int32", name="tokens")
+    embed = keras.Model(tokens, L.Embedding(5, 6, mask_zero=True, name="table")(tokens), name="embed")
+    x = keras.Input((None, 6), name="steps")
+    encode = keras.Model(x, L.Bidirectional(L.LSTM(3, name="lstm"), name="both")(L.GRU(4, return_sequences=True, name="gru")(x)), name="encode")
+    ids = keras.Input((8,), dtype="int32", name="ids")
+    return keras.Model(ids, L.Dense(2, name="out")(encode(embed(ids))), name="tagger")
+
+
+def mask_given_to_a_model():
+    """Keras says the mask of the embedding's steps, which it hands to the model, as an operation."""
+    x = keras.Input((8, 6), name="steps")
+    encode = keras.Sequential([keras.Input((8, 6)), L.GRU(4, name="gru")], name="encode")
+    both = keras.Model(x, L.Concatenate(name="cat")([encode(x), L.GlobalAveragePooling1D(name="mean")(x)]), name="both")
+    ids = keras.Input((8,), dtype="int32", name="ids")
+    steps = L.Embedding(5, 6, mask_zero=True, name="table")(ids)
+    return keras.Model(ids, L.Dense(2, name="out")(both(steps)), name="masked")
+
+
+def outputs_of_models():
+    """A model that gives what its models give, by the number of their calls."""
+    x = keras.Input((4,), name="x")
+    functional = keras.Model(x, L.Dense(3, name="d")(x), name="functional")
+    chain = keras.Sequential([keras.Input((4,)), L.Dense(2, name="d")], name="chain")
+    a, b = keras.Input((4,), name="a"), keras.Input((4,), name="b")
+    first, second = functional(a), functional(b)
+    return keras.Model([a, b], [second, chain(b), first, chain(a)], name="outputs")
+
+
+def integers_into_floats():
+    """A model that declares floats is given integers."""
+    x = keras.Input((5,), name="x")
+    inner = keras.Model(x, L.Multiply(name="square")([x, x]), name="inner")
+    ids = keras.Input((5,), dtype="int32", name="ids")
+    return keras.Model(ids, L.Dense(2, name="d")(inner(ids)), name="cast")

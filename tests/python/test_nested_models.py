@@ -1,0 +1,108 @@
+"""Keras models of models: optimizer state, what a trained one keeps, and random ones. test_keras_networks.py has more of them by hand."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import keras_nested_networks as nested
+from keras_helpers import assert_close, keras, optimizer_of, predict
+from program import h5bridge, needs_libtorch, needs_program
+from random_nested_models import fault_of
+
+pytestmark = [needs_program, needs_libtorch]
+SEEDS = range(60)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_random_model_of_models_gives_the_same_and_comes_home(seed, tmp_path):
+    assert (fault := fault_of(seed, tmp_path)) is None, fault
+
+
+def trained(build, shapes, path):
+    keras.utils.set_random_seed(3)
+    model = build()
+    model.compile(keras.optimizers.Adam(1e-2), "mse")
+    rng = np.random.default_rng(4)
+    x = [rng.normal(size=shape).astype("float32") for shape in shapes]
+    y = [rng.normal(size=(len(x[0]), *output.shape[1:])).astype("float32") for output in model.outputs]
+    for _ in range(3):
+        model.train_on_batch(x if len(x) > 1 else x[0], y if len(y) > 1 else y[0])
+    model.save(path)
+    return model
+
+
+@pytest.mark.parametrize(
+    "build, shapes",
+    [
+        (nested.passed_on_twice, [(4, 6), (4, 6)]),
+        (nested.siamese, [(4, 7), (4, 7)]),
+        (nested.chain_of_models, [(4, 4)]),
+        (nested.frozen_backbone, [(4, 13, 11, 3)]),
+    ],
+)
+def test_the_optimizer_s_state_comes_home_from_a_checkpoint(build, shapes, tmp_path):
+    trained(build, shapes, tmp_path / "k.h5")
+    h5bridge("convert", tmp_path / "k.h5", "-o", tmp_path / "k.json", "-o", tmp_path / "k.ckpt.pth", "--checkpoint")
+    h5bridge("convert", tmp_path / "k.json", tmp_path / "k.ckpt.pth", "-o", tmp_path / "home.h5")
+    found, expected = optimizer_of(tmp_path / "home.h5"), optimizer_of(tmp_path / "k.h5")
+    assert sorted(found) == sorted(expected)
+    for name, variable in expected.items():
+        assert np.array_equal(found[name], variable), name
+
+
+def test_state_is_that_of_its_own_parameter(tmp_path):
+    """A frozen layer stands before a trained one of the same shape, in a model whose trained variables are saved first."""
+
+    def build():
+        inner = keras.Sequential([keras.Input((4,)), *(keras.layers.Dense(4, name=name) for name in "abc")], name="inner")
+        inner.layers[0].trainable = False
+        x = keras.Input((4,), name="x")
+        return keras.Model(x, inner(keras.layers.Dense(4, name="first")(x)), name="m")
+
+    model = trained(build, [(5, 4)], tmp_path / "k.h5")
+    h5bridge("convert", tmp_path / "k.h5", "-o", tmp_path / "k.json", "-o", tmp_path / "k.ckpt.pth", "--checkpoint")
+    checkpoint = torch.load(tmp_path / "k.ckpt.pth", weights_only=True)
+    names = json.loads((tmp_path / "k.json").read_text())
+    assert "inner.a.weight" not in names.get("buffers", [])
+    weights = checkpoint["model"]
+    for layer in model.get_layer("inner").layers:
+        assert np.array_equal(weights[f"inner.{layer.name}.weight"].numpy(), layer.kernel.numpy().T)
+    groups = checkpoint["optimizer"]["param_groups"]
+    state = checkpoint["optimizer"]["state"]
+    found = {name: state[index] for group in groups for name, index in zip(group["param_names"], group["params"]) if index in state}
+    for variable, momentum in zip(model.optimizer._trainable_variables, model.optimizer._momentums):
+        *_, layer, kind = variable.path.split("/")
+        name = ("first" if layer == "first" else f"inner.{layer}") + (".weight" if kind == "kernel" else ".bias")
+        assert np.array_equal(found[name]["exp_avg"].numpy(), momentum.numpy().T), name
+
+
+def test_a_backbone_that_was_tuned_in_keras_goes_home_by_its_architecture(tmp_path):
+    """The JSON holds the scopes, so that what Keras saves without our part fits it again."""
+    model = nested.frozen_backbone()
+    model.save(tmp_path / "k.h5")
+    h5bridge("convert", tmp_path / "k.h5", "-o", tmp_path / "k.json", "-o", tmp_path / "k.pth")
+    h5bridge("convert", tmp_path / "k.json", tmp_path / "k.pth", "-o", tmp_path / "ours.h5")
+    tuned = keras.models.load_model(tmp_path / "ours.h5", compile=False)
+    for variable in tuned.weights:
+        variable.assign(variable + 0.01)
+    tuned.save(tmp_path / "tuned.h5")
+    h5bridge("convert", tmp_path / "tuned.h5", tmp_path / "k.json", "-o", tmp_path / "tuned.pth")
+    before, after = (torch.load(tmp_path / name, weights_only=True) for name in ("k.pth", "tuned.pth"))
+    assert list(before) == list(after)
+    for name, tensor in before.items():
+        if not name.endswith("num_batches_tracked"):
+            assert_close(after[name].numpy(), tensor.numpy() + 0.01, 1e-6, name)
+
+
+def test_the_other_layout_keeps_the_models(tmp_path):
+    """Channels first and last: the same models, with the pictures' axes moved where they are called."""
+    model = nested.frozen_backbone()
+    model.save(tmp_path / "k.h5")
+    h5bridge("convert", tmp_path / "k.h5", "-o", tmp_path / "first.h5", "--data-format", "channels_first")
+    first = keras.models.load_model(tmp_path / "first.h5", compile=False)
+    assert [layer.name for layer in first.layers] == [layer.name for layer in model.layers]
+    assert first.get_layer("backbone").inputs[0].shape == (None, 3, None, None)
+    x = np.random.default_rng(1).normal(size=(2, 13, 11, 3)).astype("float32")
+    assert_close(predict(first, [np.moveaxis(x, -1, 1)])[0], predict(model, [x])[0], 1e-5)
