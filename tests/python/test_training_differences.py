@@ -376,6 +376,34 @@ def test_a_layer_that_only_adds_to_the_loss_is_said(tmp_path):
     assert notes_of(tmp_path / "net.json", tmp_path / "net.pth", "-o", tmp_path / "back.h5", "--lossless") == []
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda **settings: L.Activation("tanh", **settings),
+        lambda **settings: L.Softmax(**settings),
+        lambda **settings: L.BatchNormalization(**settings),
+        lambda **settings: L.Dropout(0.5, **settings),
+        lambda **settings: L.Reshape((IN, 1), **settings),
+        lambda **settings: L.Bidirectional(L.SimpleRNN(2, use_bias=False), **settings),
+    ],
+    ids=["Activation", "Softmax", "BatchNormalization", "Dropout", "Reshape", "Bidirectional"],
+)
+def test_every_layer_of_keras_may_have_an_activity_regularizer(make, tmp_path):
+    layer = make(name="extra", activity_regularizer=keras.regularizers.L2(0.125))
+    shape = (LENGTH, IN) if isinstance(layer, L.Bidirectional) else (IN,)
+    model = keras.Sequential([keras.Input(shape), layer, L.Flatten(), L.Dense(2, name="c")])
+    model.compile(keras.optimizers.SGD(RATE), loss="mse")
+    model.save(tmp_path / "net.h5")
+    notes = notes_of(tmp_path / "net.h5", "-o", tmp_path / "net.pth", "--checkpoint", "-o", tmp_path / "net.json")
+    assert any('activity_regularizer of "extra"' in note for note in notes)
+    assert "regularizer" in h5bridge("convert", tmp_path / "net.h5", "-o", tmp_path / "no.pth", "--checkpoint", "--lossless", status=4)
+    h5bridge("convert", tmp_path / "net.json", tmp_path / "net.pth", "-o", tmp_path / "back.h5")
+    h5bridge("convert", tmp_path / "net.h5", "-o", tmp_path / "again.h5", "--lossless")
+    for name in ["back.h5", "again.h5"]:
+        back = keras.models.load_model(tmp_path / name, compile=False)
+        assert back.get_layer("extra").get_config() == model.get_layer("extra").get_config()
+
+
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float16", "float32"])
 def test_mixed_precision_is_said_to_be_left_out(policy, tmp_path):
     keras.utils.set_random_seed(2)

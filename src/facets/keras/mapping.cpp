@@ -191,6 +191,9 @@ const Json::Object& common_config() {
   return common;
 }
 
+// Every layer may have one, and most write it only where they do.
+constexpr const char* kActivityRegularizer = "activity_regularizer";
+
 // Keras 3 writes some functions as {"class_name": "function", "config": "relu"}; the name alone says it.
 Json function_name(const Json& function) {
   const Json* class_name = function.is_object() ? function.find("class_name") : nullptr;
@@ -236,6 +239,8 @@ Json::Object config_of(const KerasMapping& mapping, const Layer& layer) {
     config.set(row.keras, row.spelling.to_keras(layer.attributes.at(row.attribute)));
   for (const auto& [key, value] : mapping.fixed) config.set(key, value);
   for (const auto& [key, standard] : mapping.carried) config.set(key, carried(key, standard));
+  if (const Json* kept = said.find(kActivityRegularizer); kept && !mapping.is_operation())
+    config.set(kActivityRegularizer, *kept);
   return config;
 }
 
@@ -306,6 +311,7 @@ std::optional<Layer> layer_from_config(const KerasMapping& mapping, const Json::
   };
   keep(common_config());
   keep(mapping.carried);
+  if (!mapping.is_operation()) keep({{kActivityRegularizer, nullptr}});
   layer.keras = keras_origin_from_json(kept);
   for (const auto& [key, value] : rest) {
     if (value.is_null()) continue;
