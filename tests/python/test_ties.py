@@ -319,3 +319,20 @@ def test_optimizers_state_is_that_of_the_first_name(tmp_path):
     assert list(home["state"]) == list(optimizer.state_dict()["state"])
     for number, state in optimizer.state_dict()["state"].items():
         assert all(torch.equal(home["state"][number][slot], tensor) for slot, tensor in state.items())
+
+
+@needs_libtorch
+@pytest.mark.parametrize("kind", [Head, Translator])
+def test_verify_takes_keras_s_names_of_what_is_one_layer_there(kind, tmp_path):
+    module = made(kind)
+    architecture, state = files_of(module, tmp_path)
+    h5bridge("convert", architecture, state, "-o", tmp_path / "net.h5")
+    model = keras.models.load_model(tmp_path / "net.h5")
+    h5bridge("run", tmp_path / "net.h5", "--input", save(tmp_path / "ids.npy"), "-o", tmp_path / "keras.npz")
+    assert list(np.load(tmp_path / "keras.npz"))[0] == model.output_names[0]
+    h5bridge("verify", architecture, state, "--input", tmp_path / "ids.npy", "--expect", tmp_path / "keras.npz")
+
+
+def save(path):
+    np.save(path, ids().numpy())
+    return path
