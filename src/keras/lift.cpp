@@ -36,6 +36,10 @@ struct PendingCall {
   std::optional<std::size_t> part_of = {};  // of the calls of inner models
 };
 
+// Of what a layer of PyTorch's became in Keras, the operations do not tell which layer it was.
+constexpr const char* kWhoKnowsOperations =
+    "; if the network was PyTorch's, its architecture JSON beside the file says what its operations are";
+
 class Lifter {
  public:
   Lifter(const std::map<std::string, ActivationApart>& activations, const InlinedModels& inner)
@@ -66,7 +70,7 @@ class Lifter {
     else
       throw Unsupported("a model of class " + shortened(class_name) +
                         " does not describe its layers; only Sequential and Functional models do");
-    if (!problems_.empty()) throw Unsupported(problems_);
+    if (!problems_.empty()) throw Unsupported(problems_ + (is_operation_unknown_ ? kWhoKnowsOperations : ""));
     note_scopes();
     check_graph(architecture_);
     if (differs_from(architecture_, DataFormat::ChannelsFirst))
@@ -178,6 +182,14 @@ class Lifter {
     }
   }
 
+  // Whether it may be an operation of keras.ops: a layer says whether it is trainable, whatever its class.
+  static bool is_operation(const Json& layer) {
+    const Json& config = layer.at("config");
+    const auto mappings = mappings_of(layer);
+    return config.is_object() && !config.find("trainable") &&
+           (mappings.empty() || std::ranges::any_of(mappings, &KerasMapping::is_operation));
+  }
+
   static std::string description_of(const Json& layer) {
     return "layer \"" + shortened(name_of_layer(layer)) + "\" (" + shortened(layer.at("class_name").as_string()) + ")";
   }
@@ -282,6 +294,7 @@ class Lifter {
       give_keras_type(call, node);
     } catch (const Unsupported& error) {
       problems_ += (problems_.empty() ? "" : "; ") + described + ": " + error.what();
+      is_operation_unknown_ = is_operation_unknown_ || is_operation(*call.layer);
       give_up();
     } catch (const Error& error) {
       rethrow_in_file(error, described);
@@ -663,6 +676,7 @@ class Lifter {
   std::set<DType> different_policies_;
   std::map<std::pair<Value, DType>, Value> casts_;
   std::string problems_;
+  bool is_operation_unknown_ = false;
   int open_sizes_ = 0;
 };
 

@@ -9,6 +9,7 @@ import torch
 
 from keras_helpers import keras
 from program import PROGRAM, needs_program
+from torch_helpers import export_architecture
 
 pytestmark = needs_program
 
@@ -250,3 +251,35 @@ def test_a_mask_on_one_side_is_another_network(tmp_path, masked):
         done = h5bridge(*command, status=status)
         assert ("takes a mask here, none there" if masked else "takes no mask here, one there") in done.stdout + done.stderr
     h5bridge("convert", tmp_path / f"{file}.h5", tmp_path / f"{file}.json", "-o", tmp_path / "out.pth")
+
+
+class Normalised(torch.nn.Module):
+    """Keras has an operation for it, from which nothing tells which of PyTorch's it was."""
+
+    def __init__(self):
+        super().__init__()
+        self.line = torch.nn.Linear(4, 4)
+        self.scale = torch.nn.Parameter(torch.ones(4))
+
+    def forward(self, x):
+        return torch.nn.functional.layer_norm(self.line(x), (4,), self.scale)
+
+
+ADVICE = "its architecture JSON beside the file says what its operations are"
+
+
+def test_what_helps_where_operations_are_not_known_is_said(tmp_path):
+    module = Normalised().eval()
+    export_architecture(module, torch.zeros(2, 4), tmp_path / "net.json")
+    torch.save(module.state_dict(), tmp_path / "net.pth")
+    h5bridge("convert", tmp_path / "net.json", tmp_path / "net.pth", "-o", tmp_path / "net.h5")
+    keras.models.load_model(tmp_path / "net.h5").save(tmp_path / "kept.h5")
+    assert ADVICE in h5bridge("convert", tmp_path / "kept.h5", "-o", tmp_path / "home.pth", status=4).stderr
+    h5bridge("convert", tmp_path / "kept.h5", tmp_path / "net.json", "-o", tmp_path / "home.pth")
+    assert torch.equal(torch.load(tmp_path / "home.pth")["scale"], module.scale)
+
+
+def test_a_layer_that_is_not_known_is_none_of_ours(tmp_path):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Lambda(lambda x: x * 2)])
+    model.save(tmp_path / "net.h5")
+    assert ADVICE not in h5bridge("convert", tmp_path / "net.h5", "-o", tmp_path / "home.pth", status=4).stderr

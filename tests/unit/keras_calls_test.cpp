@@ -143,7 +143,7 @@ TEST_CASE("constants of a layer's calls are the same, or refused by the argument
   CHECK(nodes_of(architecture_from_keras(shared(2, 2))) == std::vector<std::string>{"m", "m_1"});
   CHECK(refusal_of(shared(2, 3)) ==
         "layer \"m\" (Multiply): its call number 2 has x2=3, its first has x2=2, and calls that differ are not known "
-        "yet");
+        "yet; if the network was PyTorch's, its architecture JSON beside the file says what its operations are");
 }
 
 TEST_CASE("an input of another shape that makes another layer of a second call is refused") {

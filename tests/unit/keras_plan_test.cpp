@@ -246,11 +246,12 @@ TEST_CASE("everything that Keras cannot say is named at once") {
           .layer("smaller", "Upsample", {{"scale_factor", 0.5}, {"mode", "lanczos"}, {"antialias", true}})
           .build();
   CHECK_THROWS_AS(plan_keras(architecture), Unsupported);
-  CHECK_THROWS_WITH(
-      plan_keras(architecture),
-      "layer \"first\" (Conv2d): what \"same\" adds to an open size (height) is not known here; --fix-size may help; "
-      "layer \"count\" (normalize): the norm 0, which counts elements, has no Keras operation; "
-      "layer \"smaller\" (Upsample): antialiasing of open sizes by Lanczos's filter is not known; --fix-size may help");
+  CHECK_THROWS_WITH(plan_keras(architecture),
+                    "layer \"first\" (Conv2d): what \"same\" adds to an open size (height) is not known here; "
+                    "--fix-size may help; "
+                    "layer \"count\" (normalize): the norm 0, which counts elements, has no Keras operation; "
+                    "layer \"smaller\" (Upsample): antialiasing of open sizes by Lanczos's filter is not known; "
+                    "--fix-size may help");
 }
 
 TEST_CASE("Keras is told the length of a part of an open axis where a layer's weights depend on it") {
@@ -321,8 +322,11 @@ TEST_CASE("Keras configurations that are malformed or not known are refused by l
            nodes + "}";
   };
   CHECK_NOTHROW(architecture_from_keras(model(layer("Dropout", R"({"name": "out", "rate": 0.5})", call("in")))));
-  CHECK_THROWS_WITH(architecture_from_keras(model(layer("Mystery", "{}", call("in")))),
+  CHECK_THROWS_WITH(architecture_from_keras(model(layer("Mystery", R"({"trainable": true})", call("in")))),
                     "layer \"out\" (Mystery): there is no layer type for it yet");
+  CHECK_THROWS_WITH(architecture_from_keras(model(layer("Mystery", "{}", call("in")))),
+                    "layer \"out\" (Mystery): there is no layer type for it yet; if the network was PyTorch's, its "
+                    "architecture JSON beside the file says what its operations are");
   CHECK_THROWS_AS(architecture_from_keras(model(layer("Mystery", "{}", call("in")))), Unsupported);
   CHECK_THROWS_WITH(architecture_from_keras(model(layer("Dropout", R"({"rate": "x"})", call("in")))),
                     "layer \"out\" (Dropout): \"rate\": expected a number, found a string");
