@@ -191,6 +191,7 @@ class KerasWriter {
       for (const NamedTensor& variable : optimizer.variables)
         file_.optimizer.push_back({variable.name, variable.tensor});
       if (training.optimizer->keras.empty()) {
+        note_untrained(*training.optimizer);
         own.set("optimizer", torch_settings(*training.optimizer, optimizer));
         std::ranges::move(unlike_in_training(*model_.architecture, model_.trainable), std::back_inserter(notes_));
       }
@@ -210,13 +211,80 @@ class KerasWriter {
             {"run_eagerly", false}, {"steps_per_execution", 1}, {"jit_compile", false}};
   }
 
+  // All names of what Keras trains.
+  std::set<std::string> trained_names() const {
+    std::set<std::string> trained;
+    for (const KerasBinding& binding : plan_.bindings)
+      if (binding.is_trained())
+        for (const KerasBinding::Source& source : binding.torch) trained.insert(source.name);
+    for (const auto& group : model_.architecture->ties)
+      if (std::ranges::any_of(group, [&](const std::string& name) { return trained.contains(name); }))
+        trained.insert(group.begin(), group.end());
+    return trained;
+  }
+
+  static std::string some_of(std::vector<std::string> names) {
+    constexpr std::size_t kMost = 8;
+    const std::size_t more = names.size() - std::min(names.size(), kMost);
+    names.resize(names.size() - more);
+    if (more > 0) names.push_back(std::to_string(more) + " more");
+    return joined(names);
+  }
+
+  // What Keras trains and PyTorch's optimizer does not, though it is not frozen.
+  void note_untrained(const Optimizer& optimizer) {
+    std::set<std::string> listed;
+    for (const Json::Object& group : optimizer.groups)
+      for (const Json& name : group.at("params").as_array())
+        if (name.is_string()) listed.insert(name.as_string());
+    if (listed.empty()) return;  // by numbers, or all
+    for (const auto& group : model_.architecture->ties)
+      if (std::ranges::any_of(group, [&](const std::string& name) { return listed.contains(name); }))
+        listed.insert(group.begin(), group.end());
+    std::vector<std::string> others;
+    for (const std::string& name : trained_names()) {
+      const auto said = model_.trainable.find(name);
+      if (!listed.contains(name) && (said == model_.trainable.end() || said->second)) others.push_back(name);
+    }
+    if (!others.empty())
+      notes_.push_back("the optimizer trains a part of the parameters in PyTorch, without " + some_of(others) +
+                       ", and all of them in Keras, from which it comes home over all: trainable = False of their "
+                       "layers leaves them alone");
+  }
+
+  // State that Keras has no variables for.
+  void note_state_beside(const Optimizer& optimizer, const std::set<std::string>& trained) {
+    std::vector<std::string> names;
+    for (const auto& [parameter, slots] : optimizer.slots)
+      if (!trained.contains(parameter) &&
+          std::ranges::any_of(slots, [](const NamedTensor& slot) { return slot.name != "step"; }))
+        names.push_back(parameter);
+    if (!names.empty())
+      notes_.push_back("the optimizer's state of " + some_of(names) +
+                       ", which Keras does not train, is kept where Keras does not read it: it comes home from this "
+                       "file, and not from one that Keras has saved");
+  }
+
+  // Whether the state is still what was read of Keras's variables.
+  bool has_state_of(const KerasOptimizer& keras, const Optimizer& optimizer) const {
+    try {
+      Optimizer read = optimizer_from_keras(keras, plan_, model_.weights);
+      make_state_one(read, model_.architecture->ties);
+      return std::ranges::equal(read.slots, optimizer.slots, [](const auto& one, const auto& other) {
+        return one.first == other.first && are_equal(one.second, other.second);
+      });
+    } catch (const Error&) {  // they are those of another plan
+      return false;
+    }
+  }
+
   // An optimizer that came from Keras goes back as it was, as long as its variables still fit and nobody changed it.
   KerasOptimizer write_optimizer(const Optimizer& optimizer) {
     const bool same_layout =
         model_.framework == Framework::Keras && format_ == presented_format(*model_.architecture, Framework::Keras);
     if (!optimizer.keras.empty() && same_layout && describes_itself_) {
       KerasOptimizer keras = as_keras_had_it(optimizer);
-      if (has_settings_of(keras, optimizer, plan_, model_.weights)) return keras;
+      if (has_settings_of(keras, optimizer, plan_, model_.weights) && has_state_of(keras, optimizer)) return keras;
     }
     std::set<std::string> variables;
     for (const KerasBinding& binding : plan_.bindings)
@@ -241,14 +309,9 @@ class KerasWriter {
       file_.extra_tensors.push_back({kOptimizerFolder + slot, exact->tensor});
       digests.set(slot, Json::Object{{"variable", variable}, {"digest", digest(rounded->tensor)}});
     }
-    std::set<std::string> trained;
-    for (const KerasBinding& binding : plan_.bindings)
-      if (binding.is_trained())
-        for (const KerasBinding::Source& source : binding.torch) trained.insert(source.name);
-    for (const auto& group : model_.architecture->ties)
-      if (std::ranges::any_of(group, [&](const std::string& name) { return trained.contains(name); }))
-        trained.insert(group.begin(), group.end());
     // Keras has no state of what is frozen by now, or never used.
+    const std::set<std::string> trained = trained_names();
+    note_state_beside(optimizer, trained);
     for (const auto& [parameter, slots] : optimizer.slots)
       for (const NamedTensor& slot : slots)
         if (slot.name == "step" || !trained.contains(parameter))

@@ -7,14 +7,6 @@
 namespace h5bridge {
 namespace {
 
-using Slots = std::vector<NamedTensor>;
-
-bool are_equal(const Slots& a, const Slots& b) {
-  return std::ranges::equal(a, b, [](const NamedTensor& one, const NamedTensor& other) {
-    return one.name == other.name && bit_equal(one.tensor, other.tensor);
-  });
-}
-
 // Calls visit(params) for the group that has `name`, if one has.
 template <typename Visit>
 void with_params_of(Optimizer& optimizer, const std::string& name, Visit&& visit) {
@@ -24,6 +16,12 @@ void with_params_of(Optimizer& optimizer, const std::string& name, Visit&& visit
 }
 
 }  // namespace
+
+bool are_equal(const std::vector<NamedTensor>& a, const std::vector<NamedTensor>& b) {
+  return std::ranges::equal(a, b, [](const NamedTensor& one, const NamedTensor& other) {
+    return one.name == other.name && bit_equal(one.tensor, other.tensor);
+  });
+}
 
 Optimizer with_state_of_each(Optimizer optimizer, const Ties& ties, const std::set<std::string>& variables) {
   for (const std::vector<std::string>& group : ties) {

@@ -481,3 +481,44 @@ def test_a_frozen_layer_of_keras_comes_back(tmp_path):
     assert_state_of(optimizer, module, expected, ["top"])
     assert module.base.weight not in optimizer.state
     train(module, optimizer)
+
+
+# --- What Keras has no place for --------------------------------------------------------------------------------------------
+
+
+def frozen_later(folder):
+    """A layer that was trained, and is frozen by now."""
+
+    def trained_whole(module):
+        optimizer = adam(module.parameters())
+        train(module, optimizer, steps=2)
+        return optimizer
+
+    trained = Trained(folder, Shuffled, trained_whole)
+    trained.module.second.requires_grad_(False)
+    export_architecture(trained.module, torch.zeros(2, SIZE), trained.json)
+    return trained
+
+
+def test_state_of_what_was_frozen_later_is_said_to_be_kept_beside(tmp_path):
+    trained = frozen_later(tmp_path)
+    notes = json.loads(trained.to_keras("--json"))["notes"]
+    (note,) = [note for note in notes if "kept where Keras does not read it" in note]
+    assert "state of second.bias and second.weight" in note
+    assert "second.weight" in trained.to_keras("--lossless", status=4)
+    h5bridge("convert", tmp_path / "ck.h5", "-o", tmp_path / "back.pth", "--checkpoint")
+    found = torch.load(tmp_path / "back.pth")["optimizer_state_dict"]["state"]
+    expected = trained.optimizer.state_dict()["state"]
+    assert list(found) == list(expected)
+    assert all(torch.equal(found[i][slot], value) for i, slots in expected.items() for slot, value in slots.items())
+
+
+def test_an_optimizer_over_a_part_is_said_to_be_one_over_all_in_keras(tmp_path):
+    trained = Trained(tmp_path, Distinct, lambda m: adam(m.last.parameters()))
+    notes = json.loads(trained.to_keras("--json"))["notes"]
+    assert len(notes) == 1 and "without first.bias and first.weight, and all of them in Keras" in notes[0]
+    assert "first.weight" in trained.to_keras("--lossless", status=4)
+    # What is frozen is not trained in Keras, either.
+    trained.module.first.requires_grad_(False)
+    export_architecture(trained.module, torch.zeros(2, SIZE), trained.json)
+    assert json.loads(trained.to_keras("--json", "--lossless"))["notes"] == []

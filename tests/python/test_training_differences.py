@@ -314,7 +314,9 @@ def test_what_was_frozen_after_training_keeps_its_state(kind, tmp_path):
         np.testing.assert_allclose(found * (1 if kind == "adam" else -RATE), moment, rtol=1e-6)
         assert np.abs(found).max() > 0
 
-    h5bridge("convert", tmp_path / "net.json", tmp_path / "net.pth", "-o", tmp_path / "back.h5", "--lossless")
+    (note,) = notes_of(tmp_path / "net.json", tmp_path / "net.pth", "-o", tmp_path / "back.h5")
+    assert "state of a.bias and a.weight" in note and "where Keras does not read it" in note
+    h5bridge("convert", tmp_path / "net.json", tmp_path / "net.pth", "-o", tmp_path / "no.h5", "--lossless", status=4)
     h5bridge("convert", tmp_path / "back.h5", "-o", tmp_path / "again.pth", "--checkpoint")
     again = torch.load(tmp_path / "again.pth", weights_only=True)["optimizer_state_dict"]["state"]
     expected = checkpoint["optimizer_state_dict"]["state"]

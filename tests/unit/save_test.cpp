@@ -7,6 +7,7 @@
 
 #include "files/keras_h5.h"
 #include "h5bridge/h5bridge.h"
+#include "passes/shapes.h"
 #include "pytorch/file.h"
 #include "temporary_folder.h"
 
@@ -313,4 +314,78 @@ TEST_CASE("tensors that are another name's, or carried along, are no misfits", "
   model.weights.add("extra", zeros(DType::Float32, {2}));
   for (const std::string& destination : kDestinations) save(model, folder / destination);
   CHECK(load({folder / "model.json", folder / "model.pth"}, {.allow_unexpected = true}).weights.find("extra"));
+}
+
+namespace {
+
+// The file of a model that Keras trained: ours, without what only we put there.
+std::string keras_made(const Model& model, const std::string& path) {
+  save(model, path);
+  KerasFile file = read_keras_h5(path);
+  file.extra = {};
+  file.extra_tensors.clear();
+  for (KerasVariable& variable : file.optimizer) variable.tensor = variable.tensor.contiguous();
+  for (KerasLayerWeights& layer : file.layers)
+    for (KerasVariable& variable : layer.variables) variable.tensor = variable.tensor.contiguous();
+  write_keras_h5(file, path);
+  return path;
+}
+
+std::map<std::string, Tensor> optimizer_variables(const std::string& path) {
+  std::map<std::string, Tensor> result;
+  for (const KerasVariable& variable : read_keras_h5(path).optimizer) result.emplace(variable.path, variable.tensor);
+  return result;
+}
+
+// A model with an Adam that has taken some steps.
+Model trained_model() {
+  Model model = small_model();
+  Optimizer& optimizer = model.training.emplace().optimizer.emplace();
+  optimizer.kind = "Adam";
+  optimizer.hyperparameters = {{"lr", 0.5}};
+  Json::Array names;
+  for (const NamedParameter& parameter : parameters_of(*model.architecture)) {
+    if (parameter.spec.role != Role::Parameter) continue;
+    names.push_back(parameter.name);
+    const Shape& shape = parameter.spec.shape;
+    const std::vector<float> numbers(static_cast<std::size_t>(element_count(shape)), 0.25F);
+    optimizer.slots[parameter.name] = {{"step", tensor_of<float>(DType::Float32, {}, {3})},
+                                       {"exp_avg", tensor_of(DType::Float32, shape, numbers)},
+                                       {"exp_avg_sq", tensor_of(DType::Float32, shape, numbers)}};
+  }
+  optimizer.groups = {Json::Object{{"params", std::move(names)}}};
+  return model;
+}
+
+}  // namespace
+
+TEST_CASE("state of an optimizer of Keras's that was changed is written as it is now", "[save]") {
+  const TemporaryFolder folder;
+  const std::string source = keras_made(trained_model(), folder / "keras.h5");
+  const Model read = load(source);
+  REQUIRE(read.framework == Framework::Keras);
+  REQUIRE_FALSE(read.training->optimizer->keras.empty());
+  save(read, folder / "same.h5");
+  CHECK(optimizer_variables(folder / "same.h5") == optimizer_variables(source));
+
+  Model changed = read;
+  auto& [name, slots] = *changed.training->optimizer->slots.begin();
+  for (NamedTensor& slot : slots)
+    if (slot.name == "exp_avg") {
+      const std::vector<float> numbers(static_cast<std::size_t>(slot.tensor.element_count()), 0.75F);
+      slot.tensor = tensor_of(DType::Float32, slot.tensor.shape(), numbers);
+    }
+  save(changed, folder / "changed.h5");
+  const Model found = load(folder / "changed.h5");
+  CHECK((found.training->optimizer->keras == read.training->optimizer->keras));
+  for (const auto& [parameter, kept] : changed.training->optimizer->slots)
+    for (std::size_t i = 0; i < kept.size(); ++i) {
+      INFO(parameter << '/' << kept[i].name);
+      CHECK(bit_equal(found.training->optimizer->slots.at(parameter).at(i).tensor, kept[i].tensor));
+    }
+  std::size_t different = 0;
+  const auto before = optimizer_variables(source);
+  for (const auto& [path, tensor] : optimizer_variables(folder / "changed.h5"))
+    different += bit_equal(before.at(path), tensor) ? 0 : 1;
+  CHECK(different == 1);
 }
