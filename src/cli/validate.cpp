@@ -39,7 +39,7 @@ std::vector<std::string> problems_of(const Model& model, bool allow_unexpected) 
 }
 
 ExitStatus validate_model(const ValidateCommand& options) {
-  const auto [model, disagreement] = load_unchecked(options.sources.sources, options.sources.load);
+  const auto [model, untied, disagreement] = load_unchecked(options.sources.sources, options.sources.load);
   print_notes(options.common, model.notes);
   std::vector<std::string> problems = problems_of(model, options.sources.load.allow_unexpected);
   if (!disagreement.empty()) problems.insert(problems.begin(), disagreement);

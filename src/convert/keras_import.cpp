@@ -109,7 +109,7 @@ class KerasReader {
     freeze_as_stated(file.model_config, architecture.has_value());
   }
 
-  Model run() {
+  KerasModel run() {
     model_.framework = Framework::Keras;
     model_.format = "keras-h5";
     find_layers();
@@ -117,7 +117,7 @@ class KerasReader {
     for (const std::string& name : partly_frozen(*model_.architecture)) model_.trainable[name] = false;
     read_residuals();
     tie_weights();
-    settle_ties(model_, options_.untie);
+    untied_ = settle_ties(model_, options_.untie);
     for (const auto& [name, other] : plan_.tied)
       if (const auto said = model_.trainable.find(other); said != model_.trainable.end())
         model_.trainable[name] = said->second;
@@ -129,7 +129,7 @@ class KerasReader {
     if (!file_.keras_version.empty()) keras.set("keras_version", file_.keras_version);
     if (!file_.backend.empty()) keras.set("backend", file_.backend);
     if (!keras.empty()) model_.metadata.set("keras", std::move(keras));
-    return std::move(model_);
+    return {std::move(model_), std::move(untied_)};
   }
 
  private:
@@ -438,6 +438,16 @@ class KerasReader {
     return result;
   }
 
+  // Those that PyTorch had; and what it had as one and is untied now, as Keras has it.
+  std::set<std::string> parameters_with_state(const Json& settings) const {
+    std::set<std::string> result;
+    for (const Json& name : settings.at("parameters_with_state").as_array()) result.insert(name.as_string());
+    for (const std::vector<std::string>& group : untied_)
+      if (std::ranges::any_of(group, [&](const std::string& name) { return result.contains(name); }))
+        result.insert(group.begin(), group.end());
+    return result;
+  }
+
   // The optimizer as PyTorch had it: its settings to the letter, and the state that Keras holds rounded.
   void restore_optimizer(const Json& settings, Optimizer& optimizer) {
     optimizer.kind = settings.at("kind").as_string();
@@ -448,13 +458,12 @@ class KerasReader {
     const std::vector<NamedTensor> variables = std::move(optimizer.keras_variables);
     optimizer.keras_variables.clear();
     // Slots that PyTorch never made are zeros in Keras.
-    const Json& with_slots = settings.at("parameters_with_state");
     std::map<std::string, std::vector<NamedTensor>> slots;
-    for (const Json& name : with_slots.as_array())
-      if (auto found = optimizer.slots.find(name.as_string()); found != optimizer.slots.end())
+    for (const std::string& name : parameters_with_state(settings))
+      if (auto found = optimizer.slots.find(name); found != optimizer.slots.end())
         slots.insert(std::move(*found));
-      else if (std::vector<NamedTensor> kept = kept_slots(name.as_string()); !kept.empty())
-        slots.emplace(name.as_string(), std::move(kept));
+      else if (std::vector<NamedTensor> kept = kept_slots(name); !kept.empty())
+        slots.emplace(name, std::move(kept));
     optimizer.slots = std::move(slots);
     for (auto& [parameter, kept] : optimizer.slots)
       for (NamedTensor& slot : kept) {
@@ -474,6 +483,7 @@ class KerasReader {
   const KerasFile& file_;
   const LoadOptions& options_;
   Model model_;
+  Ties untied_;
   KerasPlan plan_;
   std::vector<KerasLayerWeights> weights_;        // those of inner models by their layers
   std::map<std::string, LayerVariables> layers_;  // by Keras's name
@@ -490,8 +500,8 @@ DataFormat format_of(const KerasFile& file, const Architecture& architecture) {
   return stated.value_or(presented_format(architecture, Framework::Keras));
 }
 
-Model model_from_keras(const KerasFile& file, const std::optional<Architecture>& architecture,
-                       const LoadOptions& options) {
+KerasModel model_from_keras(const KerasFile& file, const std::optional<Architecture>& architecture,
+                            const LoadOptions& options) {
   return KerasReader(file, architecture, options).run();
 }
 

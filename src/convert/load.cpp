@@ -197,7 +197,7 @@ std::string compare_architectures(const Parts& parts, std::vector<std::string>& 
 }
 
 // Where weights fit no layer because two architectures differ, it is the latter that is to be said.
-Model matched(const Parts& parts, const LoadOptions& options, const std::string& disagreement) {
+KerasModel matched(const Parts& parts, const LoadOptions& options, const std::string& disagreement) {
   try {
     return model_from_keras(*parts.keras, parts.architecture, options);
   } catch (const Error&) {
@@ -234,10 +234,11 @@ UncheckedModel put_together(Parts parts, const LoadOptions& options) {
     model = in_file(parts.weights_file, [&] {
       Translation translation = translate(*parts.keras, parts.keras_config);
       if (parts.architecture) result.disagreement = compare_architectures(parts, translation.notes);
-      Model read = matched(parts, options, result.disagreement);
+      auto [read, untied] = matched(parts, options, result.disagreement);
       read.notes.insert(read.notes.begin(), translation.notes.begin(), translation.notes.end());
       std::ranges::copy(translation.residuals, std::back_inserter(read.residuals));
-      return read;
+      result.untied = std::move(untied);
+      return std::move(read);
     });
   } else {
     if (parts.torch) model = std::move(*parts.torch);
@@ -258,7 +259,7 @@ UncheckedModel put_together(Parts parts, const LoadOptions& options) {
   }
   if (!options.fix_sizes.empty() && !is_fixed) fix(model.architecture);
   if (model.architecture) add_aliases(model);
-  if (!parts.keras) settle_ties(model, options.untie);  // where there is one, its reader has done so
+  if (!parts.keras) result.untied = settle_ties(model, options.untie);  // where there is one, its reader has done so
   return result;
 }
 
@@ -280,7 +281,7 @@ Model load_checked(const std::vector<std::string>& sources, const LoadOptions& o
         if (!read.disagreement.empty()) throw Disagreement(read.disagreement);
         check_weights(read.model, options.allow_unexpected);
       });
-    name_optimizer(read.model, options);
+    name_optimizer(read.model, options, read.untied);
     if (!weights_file.empty()) in_file(weights_file, [&] { check_slots(read.model); });
     return std::move(read.model);
   } catch (const Disagreement& error) {  // of a source's halves, which makes it one that is no good
@@ -292,7 +293,7 @@ Model load_checked(const std::vector<std::string>& sources, const LoadOptions& o
 
 UncheckedModel load_unchecked(const std::vector<std::string>& sources, const LoadOptions& options) {
   UncheckedModel result = put_together(read_sources(sources, options), options);
-  name_optimizer(result.model, options);
+  name_optimizer(result.model, options, result.untied);
   return result;
 }
 

@@ -61,7 +61,9 @@ void check_names(const std::vector<std::string>& names, const Optimizer& optimiz
   }
 }
 
-constexpr auto kRefuseStated = [](const std::string& problem) { throw UsageError("--param-order: " + problem); };
+constexpr auto kRefuseStated = [](const std::string& problem) {
+  throw UsageError("--param-order: " + problem);
+};
 
 std::vector<std::string> stated_order(const Optimizer& optimizer, const LoadOptions& options) {
   std::vector<std::size_t> expected, found;
@@ -71,8 +73,9 @@ std::vector<std::string> stated_order(const Optimizer& optimizer, const LoadOpti
     const auto listed = [](const std::vector<std::size_t>& counts) {
       return to_string(Shape(counts.begin(), counts.end()));
     };
-    throw UsageError("--param-order names " + listed(found) + " parameters in " + std::to_string(found.size()) +
-                     " group(s), the optimizer has " + listed(expected) + " in " + std::to_string(expected.size()));
+    throw UsageError("--param-order names " + listed(found) + " parameters in " +
+                     std::to_string(found.size()) + " group(s), the optimizer has " + listed(expected) + " in " +
+                     std::to_string(expected.size()));
   }
   std::vector<std::string> names;
   for (const auto& group : options.param_order) std::ranges::copy(group, std::back_inserter(names));
@@ -81,9 +84,8 @@ std::vector<std::string> stated_order(const Optimizer& optimizer, const LoadOpti
 
 // The names that fit the numbers. Throws Unsupported where none do, or several.
 std::vector<std::string> found_order(const Optimizer& optimizer, const std::vector<Json>& listed,
-                                     const Registration& registration) {
+                                     const std::vector<ParameterList>& lists) {
   const std::vector<std::optional<Shape>> shapes = state_shapes(optimizer, listed);
-  const std::vector<ParameterList> lists = registration.lists();
   const std::vector<ParameterOrder> orders = parameter_orders(shapes, optimizer.groups.size(), lists);
   if (orders.size() == 1) return orders[0];
   if (orders.empty()) {
@@ -109,7 +111,19 @@ void set_kept_names(Optimizer& optimizer) {
     if (group.contains("param_names")) group.set("param_names", *group.find("params"));
 }
 
-void bind(Optimizer& optimizer, const Registration& registration, const LoadOptions& options) {
+// What an optimizer may have numbered: the model's parameters, as they are, and as they were before some were untied.
+std::vector<ParameterList> numbered_lists(const Registration& registration, const Model& model, const Ties& untied) {
+  std::vector<ParameterList> lists = registration.lists();
+  if (untied.empty()) return lists;
+  Model before = model;
+  std::ranges::copy(untied, std::back_inserter(before.architecture->ties));
+  for (ParameterList& list : Registration(before).lists())
+    if (!std::ranges::count(lists, list)) lists.push_back(std::move(list));
+  return lists;
+}
+
+void bind_names(Optimizer& optimizer, const Registration& registration, const std::vector<ParameterList>& lists,
+                const LoadOptions& options) {
   const std::vector<Json> listed = listed_parameters(optimizer);
   const auto is_name = [](const Json& parameter) { return parameter.is_string(); };
   std::vector<std::string> names;
@@ -129,9 +143,46 @@ void bind(Optimizer& optimizer, const Registration& registration, const LoadOpti
   } else if (!stated.empty()) {
     names = stated;
   } else {
-    names = found_order(optimizer, listed, registration);
+    names = found_order(optimizer, listed, lists);
   }
   name_optimizer_parameters(optimizer, names);
+  set_kept_names(optimizer);
+}
+
+// The group that has `name`; nullptr if none has.
+Json::Array* group_of(const std::string& name, Optimizer& optimizer) {
+  for (Json::Object& group : optimizer.groups)
+    if (Json::Array& params = group.find("params")->as_array(); std::ranges::count(params, Json(name))) return &params;
+  return nullptr;
+}
+
+// Before the first one that is registered later.
+void insert_registered(const std::string& name, Json::Array& params, const std::vector<std::string>& order) {
+  const auto place = [&](const std::string& parameter) { return std::ranges::find(order, parameter) - order.begin(); };
+  const auto next =
+      std::ranges::find_if(params, [&](const Json& listed) { return place(listed.as_string()) > place(name); });
+  params.insert(next, Json(name));
+}
+
+// An optimizer that had them as one parameter has each of them now, with the state of that one, or its own where Keras
+// has trained it.
+void list_untied(Optimizer& optimizer, const Registration& registration, const Ties& untied,
+                 std::vector<std::string>& notes) {
+  for (const std::vector<std::string>& group : untied) {
+    const auto first =
+        std::ranges::find_if(group, [&](const std::string& name) { return group_of(name, optimizer) != nullptr; });
+    if (first == group.end()) continue;
+    for (const std::string& member : group) {
+      const std::string name = registration.first_name(member);
+      if (group_of(name, optimizer)) continue;
+      insert_registered(name, *group_of(*first, optimizer), registration.order());
+      const auto state = optimizer.slots.find(*first);
+      if (state == optimizer.slots.end() || optimizer.slots.contains(name)) continue;
+      optimizer.slots[name] = state->second;
+      notes.push_back("the optimizer has state of " + *first + " alone, from when it and " + name +
+                      " were one parameter; it is that of both now");
+    }
+  }
   set_kept_names(optimizer);
 }
 
@@ -160,16 +211,19 @@ void number_as_stated(Optimizer& optimizer, const Registration& registration, co
       throw UsageError("--param-order: '" + name + "' is missing, which the optimizer trains");
 }
 
-void name_optimizer(Optimizer& optimizer, Model& model, const LoadOptions& options) {
+void name_optimizer(Optimizer& optimizer, Model& model, const LoadOptions& options, const Ties& untied) {
   const Registration registration(model);
-  if (optimizer.keras.empty()) return bind(optimizer, registration, options);
+  if (optimizer.keras.empty()) {
+    bind_names(optimizer, registration, numbered_lists(registration, model, untied), options);
+    return list_untied(optimizer, registration, untied, model.notes);
+  }
   if (!options.param_order.empty()) return number_as_stated(optimizer, registration, options, model.notes);
   number_as_registered(optimizer, model, Listed::All);
 }
 
 }  // namespace
 
-void name_optimizer(Model& model, const LoadOptions& options) {
+void name_optimizer(Model& model, const LoadOptions& options, const Ties& untied) {
   const bool has_optimizer = model.training && model.training->optimizer;
   if (!has_optimizer && !options.param_order.empty() && options.optimizer)
     throw UsageError("--param-order names an optimizer's parameters, and the sources have no optimizer" +
@@ -177,7 +231,7 @@ void name_optimizer(Model& model, const LoadOptions& options) {
   // Without architecture nothing tells parameters from buffers; the numbers stay unless somebody names them.
   if (has_optimizer && (model.architecture || !options.param_order.empty())) {
     try {
-      name_optimizer(*model.training->optimizer, model, options);
+      name_optimizer(*model.training->optimizer, model, options, untied);
     } catch (const Unsupported& error) {
       model.training->optimizer.reset();
       model.optimizer_left_out = error.what();

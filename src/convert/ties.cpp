@@ -72,16 +72,17 @@ void add_tie(Architecture& architecture, const std::vector<std::string>& names) 
   if (group.size() > 1) architecture.ties.push_back(std::move(group));
 }
 
-void settle_ties(Model& model, bool untie) {
-  if (!model.architecture) return;
+Ties settle_ties(Model& model, bool untie) {
+  if (!model.architecture) return {};
   add_shared_views(*model.architecture, model.weights);
-  std::vector<Names> ties;
+  Ties ties, untied;
   for (const Names& group : model.architecture->ties) {
     give_all_names(group, model.weights);
     std::vector<Names> parts = equal_parts(group, model.weights);
     if (!untie || parts.size() < 2) {
       ties.push_back(group);
     } else {
+      untied.push_back(group);
       model.notes.push_back(parts[0].front() + " and " + parts[1].front() +
                             " are two parameters now: a module that still ties them would take the one for both");
       for (Names& part : parts)
@@ -89,6 +90,7 @@ void settle_ties(Model& model, bool untie) {
     }
   }
   model.architecture->ties = std::move(ties);
+  return untied;
 }
 
 }  // namespace h5bridge

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from keras_helpers import keras, weights_of
+from keras_helpers import h5py, keras, optimizer_of, weights_of
 from program import h5bridge, needs_libtorch, needs_program
 from torch_helpers import export_architecture
 
@@ -319,6 +319,77 @@ def test_optimizers_state_is_that_of_the_first_name(tmp_path):
     assert list(home["state"]) == list(optimizer.state_dict()["state"])
     for number, state in optimizer.state_dict()["state"].items():
         assert all(torch.equal(home["state"][number][slot], tensor) for slot, tensor in state.items())
+
+
+def checkpoint_of(module, folder, **settings):
+    """The architecture and a checkpoint of a module after a step, and its optimizer."""
+    optimizer = torch.optim.Adam(module.parameters(), 0.01, **settings)
+    module(ids()).square().sum().backward()
+    optimizer.step()
+    architecture, _ = files_of(module, folder)
+    torch.save({"epoch": 1, "model_state_dict": module.state_dict(), "optimizer_state_dict": optimizer.state_dict(), "loss": 0.5}, folder / "ckpt.pth")
+    return architecture, folder / "ckpt.pth", optimizer
+
+
+def loose():
+    """A Mismatched of two parameters."""
+    module = Mismatched()
+    module.head.weight = nn.Parameter(module.head.weight.detach().clone())
+    return module
+
+
+def assert_state_of_both(checkpoint, optimizer, tied):
+    """The checkpoint's state fits an untied module, and both copies have what the one had."""
+    module = loose()
+    module.load_state_dict(checkpoint["model_state_dict"])
+    resumed = torch.optim.Adam(module.parameters(), 0.01)
+    resumed.load_state_dict(checkpoint["optimizer_state_dict"])
+    for name, parameter in module.named_parameters():
+        expected = optimizer.state[dict(tied.named_parameters(remove_duplicate=False))[name]]
+        assert expected.keys() == resumed.state[parameter].keys()
+        assert all(torch.equal(resumed.state[parameter][slot], value) for slot, value in expected.items()), name
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_untied_copies_of_a_state_dict_have_the_optimizer_s_state_of_the_one(by_name, tmp_path):
+    module = made(Mismatched)
+    architecture, checkpoint, optimizer = checkpoint_of(module, tmp_path)
+    saved = torch.load(checkpoint)
+    saved["model_state_dict"]["head.weight"] = saved["model_state_dict"]["head.weight"] + 1
+    if by_name:
+        saved["optimizer_state_dict"]["param_groups"][0]["param_names"] = [name for name, _ in module.named_parameters()]
+    torch.save(saved, checkpoint)
+    convert = ["convert", architecture, checkpoint, "--untie", "--json"]
+    notes = json.loads(h5bridge(*convert, "-o", tmp_path / "home.pth", "--checkpoint"))["notes"]
+    assert any("the optimizer has state of tok.weight alone" in note and "head.weight" in note for note in notes)
+    assert_state_of_both(torch.load(tmp_path / "home.pth"), optimizer, module)
+    h5bridge(*convert, "-o", tmp_path / "net.h5")
+    h5bridge("convert", tmp_path / "net.h5", "-o", tmp_path / "again.pth", "--checkpoint")
+    assert_state_of_both(torch.load(tmp_path / "again.pth"), optimizer, module)
+
+
+def test_untied_copies_of_our_file_have_the_optimizer_s_state(tmp_path):
+    module = made(Mismatched)
+    architecture, checkpoint, optimizer = checkpoint_of(module, tmp_path)
+    h5bridge("convert", architecture, checkpoint, "-o", tmp_path / "net.h5")
+    with h5py.File(tmp_path / "net.h5", "r+") as file:
+        file["model_weights/head/head/kernel"][...] += 1
+    h5bridge("convert", tmp_path / "net.h5", "-o", tmp_path / "home.pth", "--checkpoint", "--untie")
+    assert_state_of_both(torch.load(tmp_path / "home.pth"), optimizer, module)
+
+
+def test_copies_that_keras_trained_apart_have_a_state_each(tmp_path):
+    module = made(Mismatched)
+    architecture, trained, _ = trained_in_keras(module, tmp_path)
+    h5bridge("convert", architecture, trained, "-o", tmp_path / "home.pth", "--checkpoint", "--epoch", 1, "--loss", 0, "--untie")
+    home = torch.load(tmp_path / "home.pth")
+    variables = {path.split("/", 1)[1]: array for path, array in optimizer_of(trained).items()}
+    resumed = torch.optim.Adam(loose().parameters())
+    resumed.load_state_dict(home["optimizer_state_dict"])
+    moments = [state["exp_avg"].numpy() for state in resumed.state.values()]
+    assert np.array_equal(moments[0], variables["tok_embeddings_momentum"])
+    assert np.array_equal(moments[1], variables["head_kernel_momentum"].T)
+    assert np.array_equal(moments[2], variables["head_bias_momentum"])
 
 
 @needs_libtorch
