@@ -6,6 +6,7 @@
 #include "cli/output.h"
 #include "convert/inspection.h"
 #include "h5bridge/error.h"
+#include "model/checked.h"
 #include "passes/layout.h"
 #include "passes/presentation.h"
 #include "passes/shapes.h"
@@ -72,7 +73,8 @@ void print_architecture(const Inspection& inspection) {
 
   std::map<std::string, std::int64_t> counts;
   for (const NamedParameter& parameter : parameters_of(architecture))
-    counts[parameter.name.substr(0, parameter.name.rfind('.'))] += element_count(parameter.spec.shape);
+    counts[parameter.name.substr(0, parameter.name.rfind('.'))] +=
+        as_file_says([&] { return element_count(parameter.spec.shape); });
   const Types types = infer_types(architecture);
   Rows rows;
   for (const Node& node : architecture.nodes) {

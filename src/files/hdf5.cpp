@@ -6,6 +6,7 @@
 #include "files/hdf5_heap.h"
 #include "files/hdf5_library.h"
 #include "files/little_endian.h"
+#include "model/checked.h"
 
 namespace h5bridge::hdf5 {
 namespace {
@@ -272,7 +273,8 @@ Tensor DataSet::tensor() const {
   std::vector<hsize_t> extents = extents_of(space.id(), what);
   Shape shape(extents.begin(), extents.end());
   const std::size_t width = size_of(element->dtype);
-  const auto count = static_cast<std::uint64_t>(in_file(what, [&] { return element_count(shape); }));
+  const auto count =
+      static_cast<std::uint64_t>(in_file(what, [&] { return as_file_says([&] { return element_count(shape); }); }));
   if (count > INT64_MAX / width) throw MalformedFile(what + " of shape " + to_string(shape) + " is too large");
   const std::uint64_t declared = count * width;
   if (declared == 0) return Tensor(element->dtype, std::move(shape), bytes_in_memory({}));

@@ -9,6 +9,7 @@
 #include "files/blocks.h"
 #include "files/little_endian.h"
 #include "h5bridge/error.h"
+#include "model/checked.h"
 
 namespace h5bridge {
 namespace {
@@ -191,11 +192,14 @@ Tensor read_npy(const ByteSourcePtr& file) {
 
   const std::uint64_t data_offset = header_offset + length;
   const ByteSourcePtr data = part_of(file, data_offset, file->size() - data_offset);
-  if (!header.fortran_order()) return Tensor(header.dtype(), header.shape_found(), data);
+  const auto tensor = [&](Shape shape) {
+    return as_file_says([&] { return Tensor(header.dtype(), std::move(shape), data); });
+  };
+  if (!header.fortran_order()) return tensor(header.shape_found());
   Shape reversed(header.shape_found().rbegin(), header.shape_found().rend());
   std::vector<std::int64_t> axes;
   for (std::size_t i = reversed.size(); i-- > 0;) axes.push_back(static_cast<std::int64_t>(i));
-  return Tensor(header.dtype(), std::move(reversed), data).permute(axes);
+  return tensor(std::move(reversed)).permute(axes);
 }
 
 void write_npy(const Tensor& tensor, std::ostream& out) {

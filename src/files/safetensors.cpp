@@ -71,8 +71,8 @@ Entry entry_from(const std::string& name, const Json& json) {
   const Json::Array& offsets = json.at("data_offsets").as_array();
   if (offsets.size() != 2) throw MalformedFile("it has " + std::to_string(offsets.size()) + " offsets, expected 2");
   Extent extent{offsets[0].as_integer(), offsets[1].as_integer(), name};
-  const std::int64_t size =
-      checked_multiply(element_count(shape), static_cast<std::int64_t>(size_of(row->dtype)), "a tensor's size");
+  const std::int64_t size = checked_multiply(as_file_says([&] { return element_count(shape); }),
+                                             static_cast<std::int64_t>(size_of(row->dtype)), "a tensor's size");
   if (extent.begin < 0 || extent.end < extent.begin || extent.end - extent.begin != size)
     throw MalformedFile("it lies from " + std::to_string(extent.begin) + " to " + std::to_string(extent.end) +
                         ", but has " + std::to_string(size) + " bytes");

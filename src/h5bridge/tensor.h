@@ -18,7 +18,7 @@ using Shape = std::vector<std::int64_t>;
 /// "(2, 3)", "(5,)", "()": as Python prints a tuple.
 std::string to_string(const Shape& shape);
 
-/// The product of `shape`; throws MalformedFile on a negative extent or an overflow (of the extents that are not zero).
+/// The product of `shape`; throws UsageError on a negative extent or an overflow (of the extents that are not zero).
 std::int64_t element_count(const Shape& shape);
 
 /// Strides, in elements, of a row-major array.
@@ -27,10 +27,10 @@ std::vector<std::int64_t> contiguous_strides(const Shape& shape);
 class Tensor {
  public:
   Tensor() : Tensor(DType::Float32, {0}, bytes_in_memory({})) {}
-  /// A row-major tensor over all of `bytes`. Throws MalformedFile if the sizes do not fit, UsageError for a null
-  /// pointer.
+  /// A row-major tensor over all of `bytes`. Whatever is asked of a tensor that it cannot do is a UsageError: here,
+  /// sizes that do not fit, and a null pointer.
   Tensor(DType dtype, Shape shape, ByteSourcePtr bytes);
-  /// A view: strides and offset in elements. Throws MalformedFile if any element lies outside of `bytes`, a stride is
+  /// A view: strides and offset in elements. Throws UsageError if any element lies outside of `bytes`, a stride is
   /// negative, or the view repeats elements to more than 1 GiB (a few bytes in a file must not claim all memory).
   Tensor(DType dtype, Shape shape, std::vector<std::int64_t> strides, std::int64_t offset, ByteSourcePtr bytes);
 
@@ -44,11 +44,11 @@ class Tensor {
   const ByteSourcePtr& source() const { return bytes_; }
   bool is_contiguous() const;
 
-  /// Axis i of the result is axis axes[i] of this one (numpy.transpose).
+  /// Axis i of the result is axis axes[i] of this one (numpy.transpose). Throws UsageError unless each is there once.
   Tensor permute(std::span<const std::int64_t> axes) const;
-  /// Elements in row-major order under another shape of the same count; copies only where strides cannot say it.
+  /// Elements in row-major order under another shape of the same count (or a UsageError); copied only where they must.
   Tensor reshape(Shape shape) const;
-  /// Elements start <= i < stop of one axis.
+  /// Elements start <= i < stop of one axis. Throws UsageError where there are none such.
   Tensor slice(std::int64_t axis, std::int64_t start, std::int64_t stop) const;
 
   /// The elements in row-major order, packed. Throws UsageError unless `into` has byte_count() bytes, SystemFailure
@@ -81,7 +81,7 @@ Tensor tensor_of(DType dtype, Shape shape, const std::vector<T>& values) {
 /// A tensor of zeros; takes no memory until it is read.
 Tensor zeros(DType dtype, Shape shape);
 
-/// Joins tensors of equal dtype and other extents along `axis`.
+/// Joins tensors of equal dtype and other extents along `axis`. Throws UsageError for others, and for none.
 Tensor concatenate(std::span<const Tensor> tensors, std::int64_t axis);
 
 /// Equal dtype, shape and bytes (so NaN equals itself, and 0.0 is not -0.0).

@@ -1,4 +1,4 @@
-// 64-bit arithmetic that throws MalformedFile where the result does not fit: sizes and offsets in files are hostile.
+// 64-bit arithmetic that throws where the result does not fit: sizes and offsets in files are hostile.
 #pragma once
 
 #include <cstdint>
@@ -9,16 +9,28 @@
 namespace h5bridge {
 
 /// a + b; `what` is the subject of the message: "a size overflows 64 bits".
-inline std::int64_t checked_add(std::int64_t a, std::int64_t b, const char* what) {
+template <typename Fault = MalformedFile>
+std::int64_t checked_add(std::int64_t a, std::int64_t b, const char* what) {
   std::int64_t sum = 0;
-  if (__builtin_add_overflow(a, b, &sum)) throw MalformedFile(std::string(what) + " overflows 64 bits");
+  if (__builtin_add_overflow(a, b, &sum)) throw Fault(std::string(what) + " overflows 64 bits");
   return sum;
 }
 
-inline std::int64_t checked_multiply(std::int64_t a, std::int64_t b, const char* what) {
+template <typename Fault = MalformedFile>
+std::int64_t checked_multiply(std::int64_t a, std::int64_t b, const char* what) {
   std::int64_t product = 0;
-  if (__builtin_mul_overflow(a, b, &product)) throw MalformedFile(std::string(what) + " overflows 64 bits");
+  if (__builtin_mul_overflow(a, b, &product)) throw Fault(std::string(what) + " overflows 64 bits");
   return product;
+}
+
+/// Runs `work`, which makes tensors as a file says: what a Tensor refuses its caller, that file has wrong.
+template <typename Work>
+auto as_file_says(Work&& work) {
+  try {
+    return work();
+  } catch (const UsageError& error) {
+    throw MalformedFile(error.what());
+  }
 }
 
 }  // namespace h5bridge

@@ -31,7 +31,8 @@ std::string described(DType dtype, const Shape& shape) {
 
 /// The bytes of a packed tensor of this shape; throws if they do not fit 64 bits.
 std::int64_t packed_bytes(DType dtype, const Shape& shape) {
-  return checked_multiply(element_count(shape), static_cast<std::int64_t>(size_of(dtype)), "the size of a tensor");
+  return checked_multiply<UsageError>(element_count(shape), static_cast<std::int64_t>(size_of(dtype)),
+                                      "the size of a tensor");
 }
 
 void require_bytes(const ByteSourcePtr& bytes) {
@@ -42,15 +43,15 @@ ByteSourcePtr exactly(DType dtype, const Shape& shape, ByteSourcePtr bytes) {
   require_bytes(bytes);
   const std::int64_t wanted = packed_bytes(dtype, shape);
   if (bytes->size() != static_cast<std::uint64_t>(wanted))
-    throw MalformedFile(described(dtype, shape) + " takes " + std::to_string(wanted) + " bytes, found " +
-                        std::to_string(bytes->size()));
+    throw UsageError(described(dtype, shape) + " takes " + std::to_string(wanted) + " bytes, found " +
+                     std::to_string(bytes->size()));
   return bytes;
 }
 
 std::int64_t checked_axis(std::int64_t axis, std::int64_t rank) {
   if (axis < 0 || axis >= rank)
-    throw MalformedFile("axis " + std::to_string(axis) + " is out of range for a tensor of " + std::to_string(rank) +
-                        " axes");
+    throw UsageError("axis " + std::to_string(axis) + " is out of range for a tensor of " + std::to_string(rank) +
+                     " axes");
   return axis;
 }
 
@@ -73,7 +74,7 @@ std::optional<std::vector<std::int64_t>> strides_of_view(std::span<const Axis> a
 }
 
 Tensor joined(std::span<const Tensor> tensors, std::int64_t axis) {
-  if (tensors.empty()) throw MalformedFile("no tensors to concatenate");
+  if (tensors.empty()) throw UsageError("no tensors to concatenate");
   const Tensor& first = tensors.front();
   const auto along = static_cast<std::size_t>(checked_axis(axis, first.rank()));
   Shape shape = first.shape();
@@ -82,9 +83,9 @@ Tensor joined(std::span<const Tensor> tensors, std::int64_t axis) {
     Shape expected = first.shape();
     if (tensor.rank() == first.rank()) expected[along] = tensor.shape()[along];
     if (tensor.dtype() != first.dtype() || tensor.shape() != expected)
-      throw MalformedFile(described(tensor.dtype(), tensor.shape()) + " cannot be joined along axis " +
-                          std::to_string(axis) + " to " + described(first.dtype(), first.shape()));
-    shape[along] = checked_add(shape[along], expected[along], "the size of a tensor");
+      throw UsageError(described(tensor.dtype(), tensor.shape()) + " cannot be joined along axis " +
+                       std::to_string(axis) + " to " + described(first.dtype(), first.shape()));
+    shape[along] = checked_add<UsageError>(shape[along], expected[along], "the size of a tensor");
   }
 
   std::vector<std::byte> bytes(static_cast<std::size_t>(packed_bytes(first.dtype(), shape)));
@@ -113,9 +114,9 @@ std::string to_string(const Shape& shape) {
 std::int64_t element_count(const Shape& shape) {
   std::int64_t count = 1;
   for (const std::int64_t extent : shape) {
-    if (extent < 0) throw MalformedFile("the shape " + to_string(shape) + " has a negative extent");
+    if (extent < 0) throw UsageError("the shape " + to_string(shape) + " has a negative extent");
     // Zeros count only at the end, so that the strides of an empty tensor cannot overflow either.
-    count = checked_multiply(count, std::max<std::int64_t>(extent, 1), "the size of a tensor");
+    count = checked_multiply<UsageError>(count, std::max<std::int64_t>(extent, 1), "the size of a tensor");
   }
   return std::ranges::count(shape, 0) > 0 ? 0 : count;
 }
@@ -142,7 +143,7 @@ Tensor::Tensor(DType dtype, Shape shape, std::vector<std::int64_t> strides, std:
   require_bytes(bytes_);
   const auto fail = [this](const std::string& reason) {
     const std::string place = " with strides " + to_string(strides_) + " and offset " + std::to_string(offset_) + " ";
-    throw MalformedFile(described(dtype_, shape_) + place + reason);
+    throw UsageError(described(dtype_, shape_) + place + reason);
   };
   if (strides_.size() != shape_.size()) fail("has not one stride for each axis");
   if (offset_ < 0 || std::ranges::any_of(strides_, [](std::int64_t stride) { return stride < 0; }))
@@ -157,8 +158,8 @@ Tensor::Tensor(DType dtype, Shape shape, std::vector<std::int64_t> strides, std:
 
   std::int64_t last = offset_;
   for (std::size_t i = 0; i < shape_.size(); ++i)
-    last =
-        checked_add(last, checked_multiply(shape_[i] - 1, strides_[i], "the extent of a view"), "the extent of a view");
+    last = checked_add<UsageError>(
+        last, checked_multiply<UsageError>(shape_[i] - 1, strides_[i], "the extent of a view"), "the extent of a view");
   const std::uint64_t elements = bytes_->size() / size_of(dtype_);
   if (static_cast<std::uint64_t>(last) >= elements)
     fail("reaches element " + std::to_string(last) + " of a storage of " + std::to_string(elements));
@@ -177,20 +178,19 @@ Tensor Tensor::permute(std::span<const std::int64_t> axes) const {
   std::vector<bool> seen(shape_.size());
   for (const std::int64_t axis : axes) {
     const auto i = static_cast<std::size_t>(checked_axis(axis, rank()));
-    if (seen[i]) throw MalformedFile("axis " + std::to_string(axis) + " is permuted twice");
+    if (seen[i]) throw UsageError("axis " + std::to_string(axis) + " is permuted twice");
     seen[i] = true;
     shape.push_back(shape_[i]);
     strides.push_back(strides_[i]);
   }
   if (axes.size() != shape_.size())
-    throw MalformedFile("a tensor of " + std::to_string(rank()) + " axes is permuted by " +
-                        std::to_string(axes.size()));
+    throw UsageError("a tensor of " + std::to_string(rank()) + " axes is permuted by " + std::to_string(axes.size()));
   return Tensor(dtype_, std::move(shape), std::move(strides), offset_, bytes_);
 }
 
 Tensor Tensor::reshape(Shape shape) const {
   if (h5bridge::element_count(shape) != element_count())
-    throw MalformedFile("a tensor of shape " + to_string(shape_) + " cannot be reshaped to " + to_string(shape));
+    throw UsageError("a tensor of shape " + to_string(shape_) + " cannot be reshaped to " + to_string(shape));
   if (element_count() == 0) return Tensor(dtype_, shape, contiguous_strides(shape), 0, bytes_);
   if (auto strides = strides_of_view(merged_axes(shape_, strides_), shape))
     return Tensor(dtype_, std::move(shape), *std::move(strides), offset_, bytes_);
@@ -200,8 +200,8 @@ Tensor Tensor::reshape(Shape shape) const {
 Tensor Tensor::slice(std::int64_t axis, std::int64_t start, std::int64_t stop) const {
   const auto i = static_cast<std::size_t>(checked_axis(axis, rank()));
   if (start < 0 || stop < start || stop > shape_[i])
-    throw MalformedFile("elements " + std::to_string(start) + " to " + std::to_string(stop) + " of axis " +
-                        std::to_string(axis) + " do not exist in a tensor of shape " + to_string(shape_));
+    throw UsageError("elements " + std::to_string(start) + " to " + std::to_string(stop) + " of axis " +
+                     std::to_string(axis) + " do not exist in a tensor of shape " + to_string(shape_));
   Shape shape = shape_;
   shape[i] = stop - start;
   // An empty slice may begin where no element is; its offset means nothing.

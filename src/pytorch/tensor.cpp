@@ -195,8 +195,10 @@ void Rebuilder::refuse_marks(const pickle::Value& metadata) {
 /// (storage, offset, shape, strides, ...)
 Tensor Rebuilder::strided(const Arguments& arguments, Storage storage) {
   if (!storage.dtype) throw MalformedFile("its storage has no type, and it states none");
-  return Tensor(*storage.dtype, integers(*arguments[2], "a shape"), integers(*arguments[3], "strides"),
-                integer(*arguments[1], "an offset"), std::move(storage.bytes));
+  return as_file_says([&] {
+    return Tensor(*storage.dtype, integers(*arguments[2], "a shape"), integers(*arguments[3], "strides"),
+                  integer(*arguments[1], "an offset"), std::move(storage.bytes));
+  });
 }
 
 }  // namespace

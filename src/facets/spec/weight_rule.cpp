@@ -7,6 +7,7 @@
 
 #include "facets/spec/product.h"
 #include "h5bridge/error.h"
+#include "model/checked.h"
 
 namespace h5bridge {
 namespace {
@@ -163,16 +164,20 @@ std::vector<WeightStep> inverse(std::span<const WeightStep> steps) {
 
 std::vector<Tensor> to_keras(std::span<const WeightStep> steps, std::vector<Tensor> tensors,
                              std::span<const Tensor> given) {
-  for (const WeightStep& step : steps)
-    tensors = std::visit([&](const auto& s) { return forward(s, tensors, given); }, step);
-  return tensors;
+  return as_file_says([&] {
+    for (const WeightStep& step : steps)
+      tensors = std::visit([&](const auto& s) { return forward(s, tensors, given); }, step);
+    return std::move(tensors);
+  });
 }
 
 std::vector<Tensor> to_torch(std::span<const WeightStep> steps, std::vector<Tensor> tensors,
                              std::span<const Tensor> given) {
-  for (auto step = steps.rbegin(); step != steps.rend(); ++step)
-    tensors = std::visit([&](const auto& s) { return backward(s, tensors, given); }, *step);
-  return tensors;
+  return as_file_says([&] {
+    for (auto step = steps.rbegin(); step != steps.rend(); ++step)
+      tensors = std::visit([&](const auto& s) { return backward(s, tensors, given); }, *step);
+    return std::move(tensors);
+  });
 }
 
 }  // namespace h5bridge

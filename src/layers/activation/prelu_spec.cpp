@@ -1,5 +1,6 @@
 #include "h5bridge/error.h"
 #include "layers/activation/activation.h"
+#include "model/checked.h"
 
 namespace h5bridge::activation {
 namespace {
@@ -12,7 +13,7 @@ void check(const Attributes& a) {
   check_size("num_parameters", a.integer("num_parameters"));
   if (a.is_none("weight_shape")) return;
   for (const std::int64_t size : a.integers("weight_shape")) check_size("weight_shape", size);
-  element_count(a.integers("weight_shape"));
+  as_file_says([&] { return element_count(a.integers("weight_shape")); });
 }
 
 void check_input(const Attributes& a, const SymbolicShape& input) {

@@ -4,6 +4,7 @@
 
 #include "h5bridge/error.h"
 #include "layers/parameter/elements.h"
+#include "model/checked.h"
 
 namespace h5bridge::parameter {
 namespace {
@@ -50,7 +51,7 @@ Tensor as_dtype(const Tensor& numbers, DType dtype) {
 Tensor elements_of(const Attributes& attributes) {
   const Tensor& given = attributes.tensor("data");
   const Shape& shape = attributes.integers("shape");
-  if (given.element_count() != element_count(shape))
+  if (given.element_count() != as_file_says([&] { return element_count(shape); }))
     throw MalformedFile("\"data\" has " + std::to_string(given.element_count()) +
                         " elements, which do not fill the shape " + to_string(shape));
   const DType dtype = attributes.dtype("dtype");

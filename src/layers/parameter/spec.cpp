@@ -1,6 +1,7 @@
 #include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
 #include "layers/parameter/elements.h"
+#include "model/checked.h"
 
 namespace h5bridge::parameter {
 namespace {
@@ -13,7 +14,7 @@ std::vector<SymbolicShape> own_shape(const Attributes& a, const std::vector<Symb
 void check_shape(const Attributes& a) {
   for (const std::int64_t size : a.integers("shape"))
     if (size < 0) throw MalformedFile("\"shape\" has a size of " + std::to_string(size));
-  element_count(a.integers("shape"));  // that fits 64 bits
+  as_file_says([&] { return element_count(a.integers("shape")); });  // that fits 64 bits
 }
 
 Shape permuted(const Shape& shape, const std::vector<std::int64_t>& axes) {
