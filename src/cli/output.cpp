@@ -4,24 +4,26 @@
 #include <cmath>
 #include <iostream>
 
+#include "cli/option_names.h"
 #include "h5bridge/error.h"
 
 namespace h5bridge::cli {
 namespace {
 
 /// Names come from files: control characters would reach the terminal.
-std::string printable(const std::string& text) { return SystemFailure(text).what(); }
+std::string printable(const std::string& text) { return SystemFailure(with_option_names(text)).what(); }
 
 bool errors_are_json = false;
 bool json_is_printed = false;
 
-/// JSON itself has no word for NaN and infinities; readers other than Python's refuse them.
-Json with_finite_numbers(Json json) {
+/// JSON itself has no word for NaN and infinities; readers other than Python's refuse them. Notes are among the texts.
+Json presentable(Json json) {
   if (json.is_float() && !std::isfinite(json.as_float())) return json.dump();
+  if (json.is_string()) return with_option_names(json.as_string());
   if (json.is_array())
-    for (Json& element : json.as_array()) element = with_finite_numbers(std::move(element));
+    for (Json& element : json.as_array()) element = presentable(std::move(element));
   if (json.is_object())
-    for (auto& [name, member] : json.as_object()) member = with_finite_numbers(std::move(member));
+    for (auto& [name, member] : json.as_object()) member = presentable(std::move(member));
   return json;
 }
 
@@ -35,12 +37,12 @@ std::size_t width_of(const std::string& text) {
 void print_line(const std::string& line) { std::cout << printable(line) << '\n'; }
 
 void print_json(const Json& json) {
-  std::cout << with_finite_numbers(json).dump(2) << '\n';
+  std::cout << presentable(json).dump(2) << '\n';
   json_is_printed = true;
 }
 
 void print_error(ExitStatus status, const std::string& message) {
-  std::cerr << "h5bridge: " << message << '\n';
+  std::cerr << "h5bridge: " << with_option_names(message) << '\n';
   if (!errors_are_json || json_is_printed) return;
   print_json(Json::Object{{"error", message}, {"status", static_cast<int>(status)}});
   std::cout.flush();

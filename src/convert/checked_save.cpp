@@ -64,7 +64,7 @@ Model read_back(const std::string& path, const std::string& destination, const M
 
 void require_whole(const Model& model) {
   if (!model.architecture || model.weights.empty())
-    throw UsageError("--check needs architecture and weights to run the model");
+    throw UsageError("the check needs architecture and weights to run the model");
 }
 
 }  // namespace

@@ -53,7 +53,7 @@ void check_weights(const Model& model, bool allow_unexpected) {
   const bool all_unexpected = std::ranges::all_of(
       problems, [](const WeightProblem& problem) { return problem.kind == WeightProblem::Kind::Unexpected; });
   throw MalformedFile("the tensors do not fit the architecture: " + summary(problems) +
-                      (all_unexpected ? " (--allow-unexpected carries them along)" : ""));
+                      (all_unexpected ? " (LoadOptions::allow_unexpected carries them along)" : ""));
 }
 
 }  // namespace h5bridge

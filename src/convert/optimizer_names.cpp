@@ -16,10 +16,10 @@ namespace h5bridge {
 namespace {
 
 constexpr const char* kStateOrder =
-    "; save it with named parameters (Adam(model.named_parameters())), state their order (--param-order names.json), "
+    "; save it with named parameters (Adam(model.named_parameters())), state their order (LoadOptions::param_order), "
     "or "
-    "leave it out (--no-optimizer)";
-constexpr const char* kLeaveOut = "; --no-optimizer leaves it out";
+    "leave it out (LoadOptions::optimizer = false)";
+constexpr const char* kLeaveOut = "; LoadOptions::optimizer = false leaves it out";
 
 std::size_t count_of(const Json::Object& group) { return group.find("params")->as_array().size(); }
 
@@ -62,7 +62,7 @@ void check_names(const std::vector<std::string>& names, const Optimizer& optimiz
 }
 
 constexpr auto kRefuseStated = [](const std::string& problem) {
-  throw UsageError("--param-order: " + problem);
+  throw UsageError("LoadOptions::param_order: " + problem);
 };
 
 std::vector<std::string> stated_order(const Optimizer& optimizer, const LoadOptions& options) {
@@ -73,7 +73,7 @@ std::vector<std::string> stated_order(const Optimizer& optimizer, const LoadOpti
     const auto listed = [](const std::vector<std::size_t>& counts) {
       return to_string(Shape(counts.begin(), counts.end()));
     };
-    throw UsageError("--param-order names " + listed(found) + " parameters in " +
+    throw UsageError("LoadOptions::param_order names " + listed(found) + " parameters in " +
                      std::to_string(found.size()) + " group(s), the optimizer has " + listed(expected) + " in " +
                      std::to_string(expected.size()));
   }
@@ -139,7 +139,7 @@ void bind_names(Optimizer& optimizer, const Registration& registration, const st
       throw Unsupported("by the names that it has, " + problem + kLeaveOut);
     });
     if (!stated.empty() && stated != names)
-      throw UsageError("--param-order: the optimizer itself names its parameters, otherwise");
+      throw UsageError("LoadOptions::param_order: the optimizer itself names its parameters, otherwise");
   } else if (!stated.empty()) {
     names = stated;
   } else {
@@ -208,7 +208,7 @@ void number_as_stated(Optimizer& optimizer, const Registration& registration, co
   check_names(all, optimizer, {all.begin(), all.end()}, registration, kRefuseStated);
   for (const Json& parameter : settings.at("params").as_array())
     if (const std::string name = registration.first_name(parameter.as_string()); !std::ranges::count(all, name))
-      throw UsageError("--param-order: '" + name + "' is missing, which the optimizer trains");
+      throw UsageError("LoadOptions::param_order: '" + name + "' is missing, which the optimizer trains");
 }
 
 void name_optimizer(Optimizer& optimizer, Model& model, const LoadOptions& options, const Ties& untied) {
@@ -226,7 +226,7 @@ void name_optimizer(Optimizer& optimizer, Model& model, const LoadOptions& optio
 void name_optimizer(Model& model, const LoadOptions& options, const Ties& untied) {
   const bool has_optimizer = model.training && model.training->optimizer;
   if (!has_optimizer && !options.param_order.empty() && options.optimizer)
-    throw UsageError("--param-order names an optimizer's parameters, and the sources have no optimizer" +
+    throw UsageError("LoadOptions::param_order names an optimizer's parameters, and the sources have no optimizer" +
                      (model.optimizer_left_out.empty() ? "" : " that can be read: " + model.optimizer_left_out));
   // Without architecture nothing tells parameters from buffers; the numbers stay unless somebody names them.
   if (has_optimizer && (model.architecture || !options.param_order.empty())) {

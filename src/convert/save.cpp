@@ -53,7 +53,7 @@ void require_numbers(const Optimizer& optimizer, const Architecture& architectur
   if (!optimizer.keras.empty() && !is_registration_known(architecture) && !is_stated)
     throw Unsupported(
         "the architecture does not say in which order PyTorch registers the parameters that a checkpoint counts; "
-        "export it again, or state the order (--param-order names.json)");
+        "export it again, or state the order (LoadOptions::param_order)");
 }
 
 void write_keras(const Model& model, const std::string& path, const SaveOptions& options, Notes& notes) {
@@ -78,7 +78,7 @@ void keep_compile(Training& training, Notes& notes) {
 void write_torch(const Model& model, const std::string& path, const SaveOptions& options, Notes& notes) {
   if (model.weights.empty() && !needs_no_weights(model)) throw UsageError("needs weights, and the sources have none");
   if (options.checkpoint && !options.optimizer)
-    throw UsageError("a checkpoint without optimizer is a plain state_dict: leave --checkpoint out");
+    throw UsageError("a checkpoint without optimizer is a plain state_dict: leave SaveOptions::checkpoint out");
   Model torch = to_data_format(model, DataFormat::ChannelsFirst);
   if (options.checkpoint && (!torch.training || !torch.training->optimizer))
     throw Unsupported("a checkpoint needs the optimizer's state, and " +
@@ -86,7 +86,7 @@ void write_torch(const Model& model, const std::string& path, const SaveOptions&
                                                         : "it cannot be kept: " + model.optimizer_left_out));
   if (options.checkpoint && torch.training->optimizer->groups.empty())
     throw Unsupported(why_not_in_torch(*torch.training->optimizer) +
-                      "; --no-optimizer in place of --checkpoint leaves the optimizer out");
+                      "; SaveOptions::optimizer = false in place of SaveOptions::checkpoint leaves the optimizer out");
   note_missing_unused(torch, notes);
   note_precision(torch, notes);
   if (options.checkpoint && torch.architecture) require_numbers(*torch.training->optimizer, *torch.architecture);
@@ -95,7 +95,7 @@ void write_torch(const Model& model, const std::string& path, const SaveOptions&
     note_entries(torch, Entries::NotPlain, notes);
     keep_compile(*torch.training, notes);
   } else {
-    note_training(torch, options, "; --checkpoint keeps the optimizer", notes);
+    note_training(torch, options, "; SaveOptions::checkpoint keeps the optimizer", notes);
   }
   write_stream(path, [&](std::ostream& out) {
     write_torch_file(torch, out, {.checkpoint = options.checkpoint, .optimizer = options.optimizer});
@@ -146,7 +146,9 @@ const Format& format_for(const std::string& path, const std::string& wanted) {
       }
   }
   if (!best && !wanted.empty()) throw UsageError("no format is called \"" + wanted + "\"; there are " + format_names());
-  if (!best) throw UsageError(path + ": its suffix does not tell the format; say --to with one of " + format_names());
+  if (!best)
+    throw UsageError(path + ": its suffix does not tell the format; say SaveOptions::format with one of " +
+                     format_names());
   if (!best->write) throw Unsupported(path + ": the format " + best->name + " is not written yet");
   return *best;
 }
@@ -187,7 +189,7 @@ void write_view(const Model& model, const std::string& path, const std::string& 
   const Format& format = format_for(destination, options.format);
   in_file(destination, [&] {
     const auto refuse = [&](const Notes& lost) {
-      if (options.lossless && !lost.empty()) throw Unsupported(lost.front() + " (--lossless)");
+      if (options.lossless && !lost.empty()) throw Unsupported(lost.front() + " (SaveOptions::lossless)");
     };
     refuse(model.notes);
     // Whoever made or changed the model by hand hears of it here, not from the file's next reader.

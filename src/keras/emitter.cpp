@@ -57,7 +57,8 @@ void RecordingEmitter::state_sizes(std::size_t i) {
   const auto open = std::ranges::count_if(sizes, &Size::is_open);
   if (open > (sizes.at(0).is_open() ? 2 : 1))
     throw Unsupported("Keras does not know the sizes of a part of an open axis, and can be told those of its input " +
-                      to_string(sizes) + " with one open size besides the batch alone; --fix-size may help");
+                      to_string(sizes) +
+                      " with one open size besides the batch alone; LoadOptions::fix_sizes may help");
   Attributes attributes = Registry::instance().find("reshape")->defaults();
   attributes.set("shape", sizes);
   given_[i] = layer(i == 0 ? "sized" : "sized_" + std::to_string(i), "reshape", attributes, i);

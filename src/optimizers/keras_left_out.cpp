@@ -36,7 +36,7 @@ std::string says(const Json& settings, const char* name) {
 }
 
 [[noreturn]] void refuse(const std::string& what) {
-  throw Unsupported(what + "; --no-optimizer leaves the optimizer out");
+  throw Unsupported(what + "; SaveOptions::optimizer = false leaves the optimizer out");
 }
 
 bool is_row(const OptimizerMapping& mapping, std::string_view name) {

@@ -68,9 +68,9 @@ std::vector<Tensor> shared_by_summands(const KerasBinding& binding, const SlotMa
   if (!is_lossy(binding.steps) || has_product(binding.steps)) return tensors;
   for (std::size_t i = 1; i < tensors.size(); ++i)
     if (!nearly_equal(tensors[i], tensors[0]))
-      throw Unsupported("the optimizer's " + slot.torch + " of " + binding.torch[0].name + " and " +
-                        binding.torch[i].name +
-                        " differ, and Keras has one variable for both; --no-optimizer leaves the optimizer out");
+      throw Unsupported(
+          "the optimizer's " + slot.torch + " of " + binding.torch[0].name + " and " + binding.torch[i].name +
+          " differ, and Keras has one variable for both; SaveOptions::optimizer = false leaves the optimizer out");
   tensors.resize(1);
   return tensors;
 }
@@ -83,7 +83,7 @@ void refuse_products(const Optimizer& optimizer, const KerasBinding& binding, co
       if (find_slot(optimizer, source.name, slot.torch))
         throw Unsupported("the optimizer's " + slot.torch + " of " + source.name +
                           " is that of a factor, and Keras trains the product, " + binding.layer + "/" +
-                          binding.variables.at(0) + "; --no-optimizer leaves the optimizer out");
+                          binding.variables.at(0) + "; SaveOptions::optimizer = false leaves the optimizer out");
 }
 
 // An optimizer of PyTorch's as Keras's variables.
@@ -175,11 +175,11 @@ KerasOptimizer optimizer_to_keras(const Optimizer& optimizer, const KerasPlan& p
   const OptimizerMapping* mapping = optimizer_mapping(optimizer.kind);
   if (!mapping)
     throw Unsupported("the optimizer " + optimizer.kind +
-                      " has no Keras counterpart yet; --no-optimizer leaves it out");
+                      " has no Keras counterpart yet; SaveOptions::optimizer = false leaves it out");
   for (const auto& [parameter, slots] : optimizer.slots)
     if (!weights.find(parameter))
       throw Unsupported("the optimizer trains only some of the parameters, and does not say which (state " + parameter +
-                        "); --no-optimizer leaves it out");
+                        "); SaveOptions::optimizer = false leaves it out");
   const KerasSettings settings = settings_to_keras(*mapping, optimizer);
   for (std::string& note : left_out_by_keras(*mapping, optimizer, settings, plan)) notes.push_back(std::move(note));
   const std::int64_t iterations = iterations_of(optimizer, settings, notes);

@@ -32,8 +32,9 @@ void add_untied(const Architecture& architecture, const Weights& weights, std::v
         held = {name, *tensor};
         first = &held;
       } else if (!bit_equal(first->tensor, *tensor)) {
-        problems.push_back({WeightProblem::Kind::Untied, name,
-                            "differs from " + first->name + ", though both are one parameter; --untie makes them two"});
+        problems.push_back(
+            {WeightProblem::Kind::Untied, name,
+             "differs from " + first->name + ", though both are one parameter; LoadOptions::untie makes them two"});
       }
     }
   }

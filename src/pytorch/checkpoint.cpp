@@ -114,9 +114,10 @@ Ref follow(const pickle::Value& value, std::string_view key) {
 Entry find_state_dict(const pickle::Value& root, const std::string& key) {
   if (!key.empty()) {
     const Ref value = follow(root, key);
-    if (!value) throw UsageError("there is no entry '" + key + "' (--key); there are " + quoted(entries_of(root)));
+    if (!value)
+      throw UsageError("there is no entry '" + key + "' (LoadOptions::key); there are " + quoted(entries_of(root)));
     if (!holds_state(*value))
-      throw UsageError("the entry '" + key + "' (--key) is " + pickle::describe(*value) +
+      throw UsageError("the entry '" + key + "' (LoadOptions::key) is " + pickle::describe(*value) +
                        ", not a dict of names to tensors");
     return {key, value};
   }
@@ -127,7 +128,8 @@ Entry find_state_dict(const pickle::Value& root, const std::string& key) {
     return {"", &root};  // of a model without weights
   if (found.empty()) throw_no_state_dict(root);
   if (found.size() > 1)
-    throw UsageError("several entries could be the state_dict: " + quoted(found) + "; choose one with --key");
+    throw UsageError("several entries could be the state_dict: " + quoted(found) +
+                     "; choose one with LoadOptions::key");
   return found.front();
 }
 
@@ -203,9 +205,11 @@ class CheckpointReader {
       if (training.optimizer || !with_optimizer) take("optimizer", found[0].key);
       if (!training.optimizer && with_optimizer)
         model.optimizer_left_out =
-            "'" + found[0].key + "' keeps what is neither a tensor nor a number; --no-optimizer leaves it out";
+            "'" + found[0].key +
+            "' keeps what is neither a tensor nor a number; LoadOptions::optimizer = false leaves it out";
     } else if (found.size() > 1 && with_optimizer) {
-      model.optimizer_left_out = "there are several, " + quoted(found) + "; --no-optimizer leaves them out";
+      model.optimizer_left_out =
+          "there are several, " + quoted(found) + "; LoadOptions::optimizer = false leaves them out";
     }
     for (const Entry& entry : entries_of(file_.root())) {
       if (const auto* epoch = entry.value->as<std::int64_t>(); entry.key == "epoch" && epoch) {

@@ -43,7 +43,8 @@ class CheckpointWriter {
     const Training training = model_.training.value_or(Training{});
     if (with_optimizer && !training.optimizer)
       throw Unsupported(
-          "a checkpoint holds the optimizer's state, and the model has none (--no-optimizer leaves it out)");
+          "a checkpoint holds the optimizer's state, and the model has none (SaveOptions::optimizer = false leaves it "
+          "out)");
     code_.empty_dict();
     code_.mark();
     std::vector<std::pair<std::string, Json>> further = further_entries(model_, true);

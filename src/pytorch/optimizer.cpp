@@ -209,7 +209,7 @@ std::optional<Shape> state_shape(const Optimizer& optimizer, const Json& paramet
     if (slot.tensor.shape() != first->tensor.shape())
       throw Unsupported("the " + slot.name + " of its parameter " + parameter_key(parameter) + " has the shape " +
                         to_string(slot.tensor.shape()) + ", the " + first->name + " " +
-                        to_string(first->tensor.shape()) + "; --no-optimizer leaves it out");
+                        to_string(first->tensor.shape()) + "; LoadOptions::optimizer = false leaves it out");
   }
   return first ? std::optional(first->tensor.shape()) : std::nullopt;
 }

@@ -248,10 +248,10 @@ TEST_CASE("everything that Keras cannot say is named at once") {
   CHECK_THROWS_AS(plan_keras(architecture), Unsupported);
   CHECK_THROWS_WITH(plan_keras(architecture),
                     "layer \"first\" (Conv2d): what \"same\" adds to an open size (height) is not known here; "
-                    "--fix-size may help; "
+                    "LoadOptions::fix_sizes may help; "
                     "layer \"count\" (normalize): the norm 0, which counts elements, has no Keras operation; "
                     "layer \"smaller\" (Upsample): antialiasing of open sizes by Lanczos's filter is not known; "
-                    "--fix-size may help");
+                    "LoadOptions::fix_sizes may help");
 }
 
 TEST_CASE("Keras is told the length of a part of an open axis where a layer's weights depend on it") {
@@ -270,7 +270,7 @@ TEST_CASE("Keras is told the length of a part of an open axis where a layer's we
 
   CHECK_THROWS_WITH(plan_keras(cut({batch, length, open, open}, {{"dims", Json::Array{0, 2, 3, 1}}})),
                     Catch::Matchers::Contains("layer \"dense\" (Linear): Keras does not know") &&
-                        Catch::Matchers::Contains("--fix-size"));
+                        Catch::Matchers::Contains("LoadOptions::fix_sizes"));
 }
 
 TEST_CASE("Keras is told no length that no weights depend on") {

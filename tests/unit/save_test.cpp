@@ -160,7 +160,7 @@ TEST_CASE("weights without an architecture beside them say what they leave out o
                                std::max(first, second) + "; an architecture (.json) beside it says so";
       CHECK(save(frozen, path) == std::vector<std::string>{path + ": " + note});
       CHECK_THROWS_AS(save(frozen, path, {.lossless = true}), Unsupported);
-      CHECK_THROWS_WITH(save(frozen, path, {.lossless = true}), path + ": " + note + " (--lossless)");
+      CHECK_THROWS_WITH(save(frozen, path, {.lossless = true}), path + ": " + note + " (SaveOptions::lossless)");
       CHECK(save(frozen, {path, folder / "model.json"}, {.lossless = true}) == none);
       CHECK(load({path, folder / "model.json"}).trainable ==
             std::map<std::string, bool>{{first, false}, {second, false}});

@@ -279,11 +279,12 @@ TEST_CASE("torch file: the state_dict of a checkpoint is found where only one ca
 
   const std::string two = checkpoint({{"model", put_dict}, {"ema.x", put_dict}});
   CHECK_THROWS_AS(read(two), UsageError);
-  CHECK_THROWS_WITH(read(two), "several entries could be the state_dict: 'model', 'ema.x'; choose one with --key");
+  CHECK_THROWS_WITH(read(two),
+                    "several entries could be the state_dict: 'model', 'ema.x'; choose one with LoadOptions::key");
   CHECK(read(two, "ema.x").weights.size() == 1);
-  CHECK_THROWS_WITH(read(two, "absent"), "there is no entry 'absent' (--key); there are 'model', 'ema.x'");
+  CHECK_THROWS_WITH(read(two, "absent"), "there is no entry 'absent' (LoadOptions::key); there are 'model', 'ema.x'");
   CHECK_THROWS_WITH(read(checkpoint({{"epoch", one}, {"net", put_dict}}), "epoch"),
-                    "the entry 'epoch' (--key) is an int, not a dict of names to tensors");
+                    "the entry 'epoch' (LoadOptions::key) is an int, not a dict of names to tensors");
 
   const auto nested = [](pickle::Writer& code) {
     code.empty_dict();

@@ -12,7 +12,8 @@ Shape sizes_of(const SymbolicShape& shape, const std::vector<std::int64_t>& axes
   for (const std::int64_t axis : axes) {
     const auto size = shape.at(axis).value();
     if (!size)
-      throw Unsupported("a normalised axis of its input is open (" + to_string(shape) + "); --fix-size may help");
+      throw Unsupported("a normalised axis of its input is open (" + to_string(shape) +
+                        "); LoadOptions::fix_sizes may help");
     result.push_back(*size);
   }
   return result;

@@ -41,7 +41,7 @@ std::vector<Margins> margins_in(const Attributes& a, const SymbolicShape& input)
     const auto size = windows[i].stride == 1 ? Size(1).value() : sizes[i].value();
     if (!size)
       throw Unsupported("what \"same\" adds to an open size (" + sizes[i].str() +
-                        ") is not known here; --fix-size may help");
+                        ") is not known here; LoadOptions::fix_sizes may help");
     result.push_back(same_margins(windows[i], *size));
   }
   return result;

@@ -12,7 +12,7 @@ namespace h5bridge {
 namespace {
 
 [[noreturn]] void throw_untold(const Size& size) {
-  throw Unsupported("nothing in a Keras model tells the open size " + size.str() + "; --fix-size may help");
+  throw Unsupported("nothing in a Keras model tells the open size " + size.str() + "; LoadOptions::fix_sizes may help");
 }
 
 std::string lower_case(std::string text) {

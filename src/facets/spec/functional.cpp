@@ -66,14 +66,15 @@ std::vector<Sample> sample_of(const LayerType& module, const LayerType& function
 
 Shape operand_shape(const SymbolicShape& shape) {
   if (const auto sizes = fixed(shape)) return *sizes;
-  throw Unsupported("a weight of the open shape " + to_string(shape) + " is not known here; --fix-size may help");
+  throw Unsupported("a weight of the open shape " + to_string(shape) +
+                    " is not known here; LoadOptions::fix_sizes may help");
 }
 
 std::int64_t channels_of(const Attributes& attributes, const SymbolicShape& input) {
   if (input.size() < 2) throw MalformedFile("its input has shape " + to_string(input) + ", expected channels");
   const Size& channels = input[channel_axis(attributes, static_cast<std::int64_t>(input.size()))];
   if (!channels.value())
-    throw Unsupported("the channels of its input are open (" + to_string(input) + "); --fix-size may help");
+    throw Unsupported("the channels of its input are open (" + to_string(input) + "); LoadOptions::fix_sizes may help");
   return *channels.value();
 }
 

@@ -129,7 +129,7 @@ LayerType unbind() {
 std::int64_t known_extent(const Size& size) {
   if (const auto value = size.value()) return *value;
   throw Unsupported("the axis that it cuts has the open size " + size.str() +
-                    ", so that the number of parts is not known; --fix-size may help");
+                    ", so that the number of parts is not known; LoadOptions::fix_sizes may help");
 }
 
 namespace {

@@ -114,7 +114,7 @@ KerasMapping extreme_so_far(const std::string& type, const std::string& comparis
     const Size& extent = emitter.input_shapes()[0][axis];
     if (!extent.value())
       throw Unsupported("extremes so far along the open size " + extent.str() +
-                        " have no Keras operation; --fix-size may help");
+                        " have no Keras operation; LoadOptions::fix_sizes may help");
     Composition steps(emitter);
     Handle values = emitter.input(0);
     Handle places = steps.elementwise(

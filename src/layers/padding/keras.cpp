@@ -94,7 +94,8 @@ Handle emit_open_padding(const PaddingMode& mode, KerasEmitter& emitter, OpenSiz
         sizes.apply("Absolute", sizes.apply("Subtract", sizes.apply("Absolute", place), sizes.count(last)));
     return sizes.take(suffix, x, axis, sizes.apply("Negative", sizes.apply("Subtract", back, sizes.count(last))));
   }
-  if (mode.mode != "constant") throw Unsupported("open padding has no mode \"" + mode.mode + "\"; --fix-size may help");
+  if (mode.mode != "constant")
+    throw Unsupported("open padding has no mode \"" + mode.mode + "\"; LoadOptions::fix_sizes may help");
   const Handle nearest = sizes.clamped(place, shape[axis]);
   const Handle inside =
       sizes.along(sizes.apply("Equal", place, nearest), axis, static_cast<std::int64_t>(shape.size()));

@@ -76,7 +76,7 @@ Handle emit_global_places(const Attributes& a, Composition& steps, const std::ve
     const SymbolicShape shape =
         is_last ? SymbolicShape{input[0], count, channels} : SymbolicShape{input[0], channels, count};
     if (channel_size == Json(-1))
-      throw Unsupported("places among open channels have no Keras operation; --fix-size may help");
+      throw Unsupported("places among open channels have no Keras operation; LoadOptions::fix_sizes may help");
     row = emitter
               .call({.suffix = "row",
                      .class_name = "Reshape",
@@ -144,7 +144,7 @@ Handle emit_adaptive_places(const Attributes& a, KerasEmitter& emitter) {
     const Size& extent = emitter.input_shapes()[0][axes[i]];
     if (!extent.value())
       throw Unsupported("the places of an adaptive pooling over the open size " + extent.str() +
-                        " have no Keras operation; --fix-size may help");
+                        " have no Keras operation; LoadOptions::fix_sizes may help");
     maxima = largest(steps, maxima, longest_part(*extent.value(), sizes[i]), false, [&](Handle x, std::int64_t k) {
       return steps.take(x, axes[i], elements_of_parts(*extent.value(), sizes[i], k));
     });

@@ -19,7 +19,7 @@ bool is_last(const Attributes& a) { return a.text("data_format") == "channels_la
 Handle emit_in_turn(const Attributes& a, Composition& steps, Handle x, std::int64_t groups) {
   const std::int64_t axis = channel_axis(a, steps.rank(x));
   const auto channels = steps.shape(x)[axis].value();
-  if (!channels) throw Unsupported("open channels cannot be reordered in Keras; --fix-size may help");
+  if (!channels) throw Unsupported("open channels cannot be reordered in Keras; LoadOptions::fix_sizes may help");
   std::vector<std::int64_t> order(*channels);
   for (std::int64_t i = 0; i < *channels; ++i) order[i] = i % groups * (*channels / groups) + i / groups;
   return steps.take(x, axis, order);

@@ -103,7 +103,7 @@ LayerType diagonal() {
     const auto columns = result[second].value();
     if (!rows || !columns)
       throw Unsupported("the diagonal of " + result[first].str() + " rows and " + result[second].str() +
-                        " columns has a size that is not known; --fix-size may help");
+                        " columns has a size that is not known; LoadOptions::fix_sizes may help");
     const std::int64_t offset = a.integer("offset");
     const std::int64_t length = offset >= 0 ? std::min(*rows, *columns - offset) : std::min(*rows + offset, *columns);
     result.erase(result.begin() + std::max(first, second));

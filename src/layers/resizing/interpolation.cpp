@@ -24,7 +24,7 @@ Size scaled(const Size& size, double scale) {
         numerator == std::floor(numerator) && numerator < 1e9)
       return (size * Size(static_cast<std::int64_t>(numerator))).floor_divide(denominator);
   throw Unsupported("an open size (" + size.str() + ") times " + std::to_string(scale) +
-                    " is no expression of it; --fix-size may help");
+                    " is no expression of it; LoadOptions::fix_sizes may help");
 }
 
 template <typename T>

@@ -145,7 +145,7 @@ KerasMapping resizing(const std::string& type) {
   mapping.call = {"data", "training"};  // Keras writes the latter, which makes no difference here
   mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
     const auto sizes = fixed(resized(a, spatial_sizes(a, emitter.input_shapes()[0], 2)));
-    if (!sizes) throw Unsupported("the size of its output is open; --fix-size may help");
+    if (!sizes) throw Unsupported("the size of its output is open; LoadOptions::fix_sizes may help");
     config.set("height", sizes->at(0));
     config.set("width", sizes->at(1));
     config.set("antialias", is_antialiased(a));

@@ -136,7 +136,7 @@ class OpenAxis {
   // A filter over the range of the input that it reaches; to lose no element, it widens with the scale.
   Handle filtered(const std::string& mode, bool antialias) {
     if (mode == "lanczos")
-      throw Unsupported("antialiasing of open sizes by Lanczos's filter is not known; --fix-size may help");
+      throw Unsupported("antialiasing of open sizes by Lanczos's filter is not known; LoadOptions::fix_sizes may help");
     const bool is_cubic = mode == "bicubic" || mode == "cubic";
     const double width = is_cubic ? 4 : 2;
     const Operand widening = !antialias ? Operand(Json(1.0))

@@ -32,7 +32,7 @@ struct Rows {
     for (std::size_t i = 1; i < shape.size(); ++i) target.push_back(shape[i].value().value_or(-1));
     if (std::count(target.begin(), target.end(), Json(-1)) > 1)
       throw Unsupported("its sizes " + to_string(shape) +
-                        " are open on several axes, and Keras's Reshape takes one; --fix-size may help");
+                        " are open on several axes, and Keras's Reshape takes one; LoadOptions::fix_sizes may help");
     return emitter
         .call({.suffix = suffix,
                .class_name = "Reshape",
@@ -54,7 +54,7 @@ Handle emit_output_places(const Rows& rows, Composition& steps, Handle places) {
   if (!is_multiple) {
     if (!rows.count.value() || !rows.output_count.value())
       throw Unsupported("an output of " + rows.output_count.str() + " elements of an input of " + rows.count.str() +
-                        " has no Keras operation; --fix-size may help");
+                        " has no Keras operation; LoadOptions::fix_sizes may help");
     times = *rows.output_count.value() / *rows.count.value() + 1;
   }
   shape[rows.axis] = rows.count * Size(times);

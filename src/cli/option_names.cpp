@@ -1,0 +1,32 @@
+#include "cli/option_names.h"
+
+#include <string_view>
+#include <utility>
+
+namespace h5bridge::cli {
+namespace {
+
+constexpr std::pair<std::string_view, std::string_view> kNames[]{
+    {"(LoadOptions::param_order)", "(--param-order names.json)"},  // where it is advised
+    {"LoadOptions::allow_unexpected", "--allow-unexpected"},
+    {"LoadOptions::fix_sizes", "--fix-size"},
+    {"LoadOptions::key", "--key"},
+    {"LoadOptions::optimizer = false", "--no-optimizer"},
+    {"LoadOptions::param_order", "--param-order"},
+    {"LoadOptions::untie", "--untie"},
+    {"SaveOptions::checkpoint", "--checkpoint"},
+    {"SaveOptions::format", "--to"},
+    {"SaveOptions::lossless", "--lossless"},
+    {"SaveOptions::optimizer = false", "--no-optimizer"},
+};
+
+}  // namespace
+
+std::string with_option_names(std::string message) {
+  for (const auto& [own, option] : kNames)
+    for (std::size_t at = 0; (at = message.find(own, at)) != std::string::npos; at += option.size())
+      message.replace(at, own.size(), option);
+  return message;
+}
+
+}  // namespace h5bridge::cli
