@@ -364,4 +364,57 @@ TEST_CASE("state that fits nothing is refused") {
   CHECK_THROWS_WITH(resume(model), "the optimizer has state for \"fc.other\", which is no parameter of the model");
 }
 
+namespace {
+
+// An Adam of Keras's, as it stands in a model that was read from its file.
+Model keras_adam(const Json::Object& settings) {
+  Model model = model_of(runs()[1]);
+  Optimizer& saved = *model.training->optimizer;
+  saved.keras = {{"name", "adam"}, {"learning_rate", 0.02}, {"epsilon", 1e-7}, {"weight_decay", nullptr}};
+  for (const auto& [name, value] : settings) saved.keras.set(name, value);
+  saved.groups[0].set("keras", Json::Object{{"class_name", "Adam"}, {"config", saved.keras}});
+  return model;
+}
+
+std::vector<std::string> notes_on(const Model& model) {
+  std::vector<std::string> notes;
+  to_optimizer(model, *to_module(model), &notes);
+  return notes;
+}
+
+}  // namespace
+
+TEST_CASE("what an optimizer of Keras's does and LibTorch's does not is noted") {
+  using Notes = std::vector<std::string>;
+  CHECK(notes_on(keras_adam({})) == Notes{});
+  CHECK(notes_on(model_of(runs()[1])) == Notes{});  // PyTorch's own
+  CHECK(notes_on(keras_adam({{"clipnorm", 0.5}})) ==
+        Notes{"the optimizer's clipnorm = 0.5 is left out: in PyTorch, that is torch.nn.utils.clip_grad_norm_ on each "
+              "parameter, before step()"});
+  CHECK(notes_on(keras_adam({{"clipvalue", 0.25}, {"use_ema", true}})) ==
+        Notes{"the optimizer's clipvalue = 0.25 is left out: in PyTorch, that is torch.nn.utils.clip_grad_value_ "
+              "before step()",
+              "the optimizer's use_ema = true is left out: in PyTorch, that is torch.optim.swa_utils.AveragedModel"});
+  const Json schedule =
+      Json::Object{{"class_name", "ExponentialDecay"},
+                   {"config", Json::Object{{"initial_learning_rate", 0.02}, {"decay_steps", 10}, {"decay_rate", 0.5}}}};
+  CHECK(notes_on(keras_adam({{"learning_rate", schedule}})) ==
+        Notes{"the optimizer's schedule ExponentialDecay is left out: lr is 0.02, what it gives now"});
+  CHECK(notes_on(keras_adam({{"weight_decay", 0.125}})) ==
+        Notes{"the optimizer's weight_decay = 0.125 is left out: Keras's Adam shrinks the weights by it, and PyTorch's "
+              "Adam would add it to the gradient"});
+  CHECK(notes_on(keras_adam({{"epsilon", 0.01}})).size() == 1);
+}
+
+TEST_CASE("what Keras adds to the loss is noted with its optimizer, and without it is not") {
+  Model model = keras_adam({});
+  model.architecture->layers[0].keras.config.set("kernel_regularizer", Json::Object{{"class_name", "L2"}});
+  const std::vector<std::string> notes = notes_on(model);
+  REQUIRE(notes.size() == 1);
+  CHECK_THAT(notes[0], Catch::Contains("kernel_regularizer of \"fc\""));
+  CHECK_NOTHROW(to_optimizer(model, *to_module(model)));  // nobody asks for notes
+  model.training->optimizer = model_of(runs()[1]).training->optimizer;
+  CHECK(notes_on(model).empty());
+}
+
 }  // namespace h5bridge::testing
