@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <numeric>
-#include <span>
 
+#include "facets/keras/composition.h"
 #include "facets/keras/kernel.h"
 #include "facets/keras/mapping.h"
 #include "facets/keras/padding.h"
@@ -127,31 +127,21 @@ std::vector<WeightStep> turned_kernel(const Attributes& a) {
   return steps;
 }
 
-// An array of these extents with a one at its beginning and zeros elsewhere.
-Json one_then_zeros(std::span<const std::int64_t> extents, bool first = true) {
-  if (extents.empty()) return first ? 1 : 0;
-  Json::Array result;
-  for (std::int64_t i = 0; i < extents[0]; ++i) result.push_back(one_then_zeros(extents.subspan(1), first && i == 0));
-  return result;
-}
-
-// stride - 1 zeros behind each element: the Kronecker product with (1, 0, ..., 0), which knows open sizes.
+// stride - 1 zeros behind each element: as many copies of it, of which the first one stays. That knows open sizes.
 Handle emit_spread(const Attributes& a, KerasEmitter& emitter, Handle input) {
-  SymbolicShape shape = emitter.shape(input);
+  Composition steps(emitter, "spread");
   const auto& strides = a.integers("stride");
-  std::vector<std::int64_t> extents(strides.begin(), strides.end());
-  extents.insert(extents.begin(), 1);
-  extents.insert(extents.begin() + channel_axis(a, static_cast<std::int64_t>(shape.size())), 1);
-  for (std::size_t i = 0; i < shape.size(); ++i) shape[i] = shape[i] * Size(extents[i]);
-  const Json factor = Json::Object{{"class_name", "__tensor__"},
-                                   {"config", Json::Object{{"value", one_then_zeros(extents)}, {"dtype", "int8"}}}};
-  return emitter
-      .call({.suffix = "spread",
-             .module = "keras.src.ops.numpy",
-             .class_name = "Kron",
-             .arguments = {input, factor},
-             .outputs = {shape}})
-      .at(0);
+  const std::int64_t channels = channel_axis(a, steps.rank(input));
+  for (std::size_t i = 0; i < strides.size(); ++i) {
+    if (strides[i] == 1) continue;
+    const auto axis = static_cast<std::int64_t>(i) + (channels == 1 ? 2 : 1);
+    SymbolicShape shape = steps.shape(input);
+    shape[axis] = shape[axis] * Size(strides[i]);
+    const Handle copies = steps.apply("Repeat", {input}, shape, {{"repeats", strides[i]}, {"axis", axis}});
+    const Handle place = steps.elementwise("Mod", {steps.positions(copies, axis), Json(strides[i])});
+    input = steps.where(steps.elementwise("Equal", {place, Json(0)}), copies, Json(0));
+  }
+  return input;
 }
 
 }  // namespace
