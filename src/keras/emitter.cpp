@@ -64,10 +64,10 @@ void RecordingEmitter::state_sizes(std::size_t i) {
   given_[i] = layer(i == 0 ? "sized" : "sized_" + std::to_string(i), "reshape", attributes, i);
 }
 
-void RecordingEmitter::cast_input(std::size_t i, DType dtype) {
+KerasEmitter::Handle RecordingEmitter::cast(const std::string& suffix, Handle value, DType dtype) {
   Attributes attributes = Registry::instance().find("to")->defaults();
   attributes.set("dtype", std::string(name_of(dtype)));
-  given_[i] = layer("cast", "to", attributes, input(i));
+  return layer(suffix, "to", attributes, value);
 }
 
 namespace {

@@ -33,6 +33,7 @@ class RecordingEmitter final : public KerasEmitter {
   const std::vector<std::pair<std::string, Argument>>& named_inputs() const override { return named_; }
   const SymbolicShape& shape(Handle value) const override { return shapes_.at(value); }
   std::optional<std::pair<Handle, std::int64_t>> axis_of_size(const Size& size) override;
+  std::optional<DType> integers() const override { return integers_; }
   bool is_used(std::size_t output) const override { return used_.contains(static_cast<std::int64_t>(output)); }
   std::vector<Handle> call(Call call) override;
   Handle layer(const std::string& suffix, const std::string& type, const Attributes& attributes, Handle input) override;
@@ -43,7 +44,11 @@ class RecordingEmitter final : public KerasEmitter {
   void state_sizes(std::size_t i);
 
   /// Likewise from a cast to another element type.
-  void cast_input(std::size_t i, DType dtype);
+  void cast_input(std::size_t i, DType dtype) { given_[i] = cast("cast", input(i), dtype); }
+  /// A cast behind the layer, named after it with `suffix`.
+  Handle cast(const std::string& suffix, Handle value, DType dtype);
+  /// What integers() gives.
+  void keep_integers(DType dtype) { integers_ = dtype; }
 
   const std::vector<Call>& emitted() const { return emitted_; }
   /// What each handle stands for. `inputs` are the layer's, those by name after the others; `borrow` gives a value that
@@ -77,6 +82,7 @@ class RecordingEmitter final : public KerasEmitter {
   std::vector<std::pair<std::string, Argument>> named_;
   std::vector<Call> emitted_;
   std::map<std::size_t, Handle> given_;  // in place of inputs
+  std::optional<DType> integers_;
   FindAxis find_axis_;
   std::vector<std::pair<Handle, Axis>> borrowed_;  // in the order of their handles
 };

@@ -278,7 +278,11 @@ class Lifter {
       const BoundCall arguments = bound(call.arguments, *mapping_of_.at(call.name));
       std::vector<Value> inputs;
       for (const History& input : arguments.inputs) inputs.push_back(values_.at(key(input)));
-      for (Value& input : inputs) input = cast_by_keras(input, call.name, Registry::instance().type_of(layer).integers);
+      const std::vector<DType> wanted = keras_types(call.name, inputs);
+      for (Value& input : inputs) {
+        if (mapping_of_.at(call.name)->casts_inputs) input = integers_as(input, wanted.at(0));
+        input = cast_by_keras(input, call.name, Registry::instance().type_of(layer).integers);
+      }
       set_types(node, layer, inputs, policy_of(call.name));
       for (std::size_t i = 0; i < types_.outputs_of(node).size(); ++i) {
         const auto output = static_cast<std::int64_t>(i);
@@ -291,7 +295,7 @@ class Lifter {
           throw Unsupported("Keras casts its " + name + " to its dtype policy, which is not known yet");
       follow_masks(call.arguments, layer, node, made);
       add_node(node, layer, made);
-      give_keras_type(call, node);
+      give_keras_types(call, node, wanted);
     } catch (const Unsupported& error) {
       problems_ += (problems_.empty() ? "" : "; ") + described + ": " + error.what();
       is_operation_unknown_ = is_operation_unknown_ || is_operation(*call.layer);
@@ -403,17 +407,32 @@ class Lifter {
     return result;
   }
 
-  // Where Keras's result is of another type than PyTorch's, it is cast: integers then overflow as Keras's do.
-  void give_keras_type(const PendingCall& call, const std::string& node) {
-    const KerasMapping& mapping = *mapping_of_.at(call.name);
-    if (!mapping.dtypes) return;
-    const Layer& layer = layer_called(call.name);
-    const std::vector<TensorType> inputs = types_of(plain_call(layer, architecture_.nodes.back()).inputs);
-    const DType wanted = dtype_by(*mapping.dtypes, layer.attributes, inputs, {});
-    const Value value{node, 0};
-    if (types_.of(value).dtype != wanted)
-      values_[{call.name, call.call, 0}] =
-          cast(value, wanted, std::string(is_floating_point(wanted) ? "float" : name_of(wanted)));
+  // The types of a call's results in Keras, where they may be others than PyTorch's.
+  std::vector<DType> keras_types(const std::string& name, const std::vector<Value>& inputs) const {
+    std::vector<DType> result;
+    const KerasMapping& mapping = *mapping_of_.at(name);
+    if (!mapping.dtypes) return result;
+    const Attributes& attributes = layer_called(name).attributes;
+    for (const DTypeRule& rule : mapping.dtypes->of(attributes))
+      result.push_back(dtype_by(rule, attributes, types_of(inputs), {}));
+    return result;
+  }
+
+  // PyTorch is told to cast them: integers then overflow as Keras's do.
+  void give_keras_types(const PendingCall& call, const std::string& node, const std::vector<DType>& wanted) {
+    for (std::size_t i = 0; i < std::min(wanted.size(), types_.outputs_of(node).size()); ++i) {
+      const auto output = static_cast<std::int64_t>(i);
+      const Value value{node, output};
+      if (is_integral(types_.of(value).dtype) && types_.of(value).dtype != wanted[i])
+        values_[{call.name, call.call, output}] = cast(value, wanted[i], word_for(wanted[i]));
+    }
+  }
+
+  static std::string word_for(DType dtype) { return is_floating_point(dtype) ? "float" : std::string(name_of(dtype)); }
+
+  Value integers_as(const Value& value, DType dtype) {
+    const DType own = types_.of(value).dtype;
+    return is_integral(own) && own != dtype ? cast(value, dtype, word_for(dtype)) : value;
   }
 
   // The policy of a layer. Where all have the same, the model computes in the type of its weights, whatever its inputs

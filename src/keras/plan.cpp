@@ -245,9 +245,10 @@ class Planner {
     const std::vector<std::size_t> to_state =
         rules.rules.empty() || is_from_keras() ? std::vector<std::size_t>{} : inferred_.to_state(layer, call.inputs);
     for (const std::size_t i : to_state) emitter.state_sizes(i);
-    if (mapping.dtypes && overflows_in_keras(*mapping.dtypes, node, layer)) emitter.cast_input(0, DType::Int64);
-    const KerasEmitter::Results results =
+    const KerasTypes keras_types = prepare_integers(node, layer, mapping, emitter);
+    KerasEmitter::Results results =
         use ? write_use(*use, mapping, layer, emitter) : write_with_activation(mapping, layer, emitter);
+    restore_integers(node, keras_types, emitter, results);
 
     const DType policy = policies_.of_node(node.name);
     const auto perform = [&](KerasEmitter::Call emitted, const std::vector<KerasTensor>& known) {
@@ -294,13 +295,44 @@ class Planner {
   // Keras has built it before, with the sizes that it knew.
   bool is_from_keras() const { return architecture_.keras.class_name.has_value(); }
 
-  // Whether Keras computes in a smaller integer than PyTorch; it has counts of truth values in one that is large
-  // enough.
-  bool overflows_in_keras(const DTypeRule& rule, const Node& node, const Layer& layer) const {
+  using KerasTypes = std::vector<DType>;
+
+  // What Keras makes of integers, where it is for us to see to it that they stay what they are in PyTorch. What it
+  // computes in the type of its input is given a larger one.
+  KerasTypes prepare_integers(const Node& node, const Layer& layer, const KerasMapping& mapping,
+                              RecordingEmitter& emitter) const {
+    const DType wanted = types_.of({node.name, 0}).dtype;
+    if (is_from_keras()) return {};
+    if (is_integral(wanted)) emitter.keep_integers(wanted);
+    if (!mapping.dtypes || mapping.keeps_integers) return {};
     std::vector<TensorType> inputs;
     for (const Value& value : plain_call(layer, node).inputs) inputs.push_back(types_.of(value));
-    if (is_from_keras() || !is_integral(inputs.at(0).dtype) || inputs[0].dtype == DType::Bool) return false;
-    return size_of(dtype_by(rule, layer.attributes, inputs, {})) < size_of(types_.of({node.name, 0}).dtype);
+    const KerasTypes plain = keras_types(mapping, layer, inputs);
+    const DType given = inputs.at(0).dtype;
+    if (!is_integral(given) || given == DType::Bool || size_of(plain[0]) >= size_of(wanted)) return plain;
+    inputs[0].dtype = DType::Int64;
+    KerasTypes of_larger = keras_types(mapping, layer, inputs);
+    if (size_of(of_larger[0]) <= size_of(plain[0])) return plain;
+    emitter.cast_input(0, DType::Int64);
+    return of_larger;
+  }
+
+  static KerasTypes keras_types(const KerasMapping& mapping, const Layer& layer,
+                                const std::vector<TensorType>& inputs) {
+    KerasTypes result;
+    for (const DTypeRule& rule : mapping.dtypes->of(layer.attributes))
+      result.push_back(dtype_by(rule, layer.attributes, inputs, {}));
+    return result;
+  }
+
+  // Casts what has become of integers back.
+  void restore_integers(const Node& node, const KerasTypes& keras_types, RecordingEmitter& emitter,
+                        KerasEmitter::Results& results) const {
+    for (std::size_t i = 0; i < std::min(results.values.size(), keras_types.size()); ++i) {
+      const DType wanted = types_.of({node.name, static_cast<std::int64_t>(i)}).dtype;
+      if (is_integral(wanted) && wanted != keras_types[i] && emitter.is_used(i))
+        results.values[i] = emitter.cast(std::string(name_of(wanted)), results.values[i], wanted);
+    }
   }
 
   // The call of a layer that stands for another one.

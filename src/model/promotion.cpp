@@ -59,7 +59,7 @@ DType promoted(DType a, DType b) {
 
 void Promotion::add_tensor(DType dtype, bool has_axes) { take(has_axes ? with_axes_ : without_axes_, dtype); }
 
-void Promotion::add_number(bool is_integer) { take(numbers_, is_integer ? DType::Int64 : DType::Float32); }
+void Promotion::add_number(bool is_integer, DType integer) { take(numbers_, is_integer ? integer : DType::Float32); }
 
 Optional Promotion::result() const { return combined(with_axes_, combined(without_axes_, numbers_)); }
 

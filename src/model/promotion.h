@@ -19,7 +19,8 @@ DType promoted(DType a, DType b);
 class Promotion {
  public:
   void add_tensor(DType dtype, bool has_axes);
-  void add_number(bool is_integer);
+  /// `integer`: what a number is that is one; PyTorch's is int64.
+  void add_number(bool is_integer, DType integer = DType::Int64);
   /// nullopt where there was nothing.
   std::optional<DType> result() const;
 

@@ -1,5 +1,6 @@
 """Integers and truth values in Keras's models become floats where something computes with floats, wherever they come from."""
 
+import functools
 import json
 
 import h5py
@@ -9,6 +10,8 @@ import torch
 
 from keras_helpers import keras
 from program import h5bridge, needs_libtorch, needs_program
+from run_together import result_of, run_together
+from test_keras_layers_live import SAMPLES
 
 pytestmark = [needs_program, needs_libtorch]
 layers, ops = keras.layers, keras.ops
@@ -106,3 +109,159 @@ def test_sums_and_products_of_pytorch_do_not_overflow_in_keras(kind, dtype, tmp_
     np.testing.assert_array_equal(keras.ops.convert_to_numpy(model(numbers)), expected)
     h5bridge("convert", "net.h5", "-o", "back.json", folder=tmp_path)
     assert [layer["type"] for layer in json.loads((tmp_path / "back.json").read_text())["layers"]] == [kind]
+
+
+# --- Every operation on integers of every type -----------------------------------------------------------------------------------
+
+INTEGERS = ("int64", "int32", "int8", "uint8", "bool")
+MERGING = ("Add", "Subtract", "Multiply", "Maximum", "Minimum", "Average", "Dot")
+# LibTorch does not compute them, and says so.
+REFUSED = {
+    "Round": INTEGERS[:4], "CDist": INTEGERS[:4], "Matmul": ("bool",), "Dot": ("bool",), "Pad": ("bool",), "SparsePlus": INTEGERS,
+    **dict.fromkeys(("Abs", "Absolute", "Fabs", "Cbrt", "Ceil", "Floor", "Trunc", "Argmax", "Argmin", "Digitize"), ("bool",)),
+}  # fmt: skip
+# Keras computes in the integers' own type what is no integer, or reflects them as float32.
+OF_FLOATS = ("Squareplus", "SparseSigmoid", "RMSNorm")
+REFLECTED = ("Pad: reflect", "Pad: symmetric")
+# Keras's backends differ, and it is JAX's type that is given.
+AS_ON_JAX = {("Cbrt", "int64"), ("Deg2rad", "int64"), ("Rad2deg", "int64"), ("I0", "int64"), ("Heaviside", "bool")} | {("Relu6", dtype) for dtype in INTEGERS}
+
+
+class OnIntegers:
+    def __init__(self, sample, dtype):
+        self.sample, self.dtype = sample, dtype
+        self.name = f"{sample.name}, {dtype}"
+        rng = np.random.default_rng(7)
+        self.arrays = [x.astype(dtype) if sample.ids_below else self.large(rng, x.shape) for x in sample.inputs]
+
+    def large(self, rng, shape):
+        """Beyond what smaller types hold, and less than what rounding to float32 and back would leave the type with."""
+        if self.dtype == "bool":
+            return rng.integers(2, size=shape).astype(bool)
+        bits = 8 * np.dtype(self.dtype).itemsize - (self.dtype != "uint8")
+        low, high = 2 ** (bits - 4), 2 ** (bits - 1) + 2 ** (bits - 3)
+        sign = 1 if self.dtype == "uint8" else rng.choice([-1, 1, 1], size=shape)
+        return (rng.integers(min(low, 2**32), min(high, 2**34), size=shape) * sign).astype(self.dtype)
+
+    def inputs(self, prefix):
+        return [keras.Input(batch_shape=x.shape, dtype=self.dtype, name=f"{prefix}{k}") for k, x in enumerate(self.arrays)]
+
+    @functools.cached_property
+    def expected(self):
+        """None where Keras does not take these integers."""
+        try:
+            inputs = self.inputs("x")
+            model = keras.Model(inputs, self.sample.outputs(self.sample.operation("layer"), inputs))
+            return [keras.ops.convert_to_numpy(y) for y in keras.tree.flatten(model(self.arrays if len(inputs) > 1 else self.arrays[0]))]
+        except Exception:
+            return None
+
+
+ON_INTEGERS = [
+    OnIntegers(sample, dtype)
+    for sample in SAMPLES
+    if (sample.is_operation or sample.class_name in MERGING) and sample.class_name not in OF_FLOATS
+    if sample.name not in REFLECTED and not sample.config.get("normalize")
+    for dtype in INTEGERS
+]  # fmt: skip
+
+
+def run_on_integers(cases, folder):
+    inputs, outputs, arrays = [], [], {}
+    for i, case in enumerate(cases):
+        own = case.inputs(f"c{i}x")
+        inputs += own
+        outputs += keras.tree.flatten(case.sample.outputs(case.sample.operation(f"c{i}"), own))
+        arrays |= {f"c{i}x{k}": x for k, x in enumerate(case.arrays)}
+    keras.Model(inputs, outputs).save(folder / "all.h5")
+    np.savez(folder / "x.npz", **arrays)
+    h5bridge("run", folder / "all.h5", "--input", folder / "x.npz", "-o", folder / "y.npz")
+    found = iter(np.load(folder / "y.npz").values())
+    return {case.name: [next(found) for _ in case.expected] for case in cases}
+
+
+@pytest.fixture(scope="module")
+def results_on_integers(tmp_path_factory):
+    cases = [case for case in ON_INTEGERS if case.dtype not in REFUSED.get(case.sample.class_name, ()) and case.expected is not None]
+    return run_together(cases, lambda some: run_on_integers(some, tmp_path_factory.mktemp("integers")))
+
+
+@pytest.mark.parametrize("case", ON_INTEGERS, ids=lambda case: case.name)
+def test_operations_give_the_integers_that_keras_does(case, results_on_integers):
+    if case.name not in results_on_integers:
+        pytest.skip("LibTorch does not compute it" if case.expected is not None else "Keras does not compute it")
+    for found, expected in zip(result_of(results_on_integers, case), case.expected, strict=True):
+        if (case.sample.class_name, case.dtype) not in AS_ON_JAX:
+            assert found.dtype == expected.dtype
+        if expected.dtype.kind in "iub":
+            np.testing.assert_array_equal(found, expected)
+        else:
+            np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+# --- Integers of PyTorch in Keras ------------------------------------------------------------------------------------------------
+
+LARGE = np.array([[9_000_000_000, -7_000_000_001, 5], [-3_000_000_000, 2**62 + 1, -(2**62) - 3], [7, -8, 2**53 + 1]])
+DIVISORS = np.array([[7, 3, -2], [-4_000_000_001, -1, 2**61 + 5], [-2, 3, 1]])
+# (type, attributes, the inputs, what PyTorch computes)
+OF_PYTORCH = {
+    "a quotient rounded down": ("floor_divide", {}, (LARGE, DIVISORS), torch.floor_divide),
+    "a quotient by a number rounded down": ("floor_divide", {"other": -3}, (LARGE,), lambda x: x // -3),
+    "a number's quotient rounded down": ("floor_divide", {"self": 9_000_000_000}, (DIVISORS,), lambda x: 9_000_000_000 // x),
+    "a division rounded down": ("div", {"rounding_mode": "floor"}, (LARGE, DIVISORS), lambda x, y: torch.div(x, y, rounding_mode="floor")),
+    "a truncated division": ("div", {"rounding_mode": "trunc"}, (LARGE, DIVISORS), lambda x, y: torch.div(x, y, rounding_mode="trunc")),
+    "a truncated division of int32": ("div", {"rounding_mode": "trunc", "other": -2}, (np.array([[2**31 - 1, -7, 5]], "int32"),), lambda x: torch.div(x, -2, rounding_mode="trunc")),
+    "larger elements": ("maximum", {}, (LARGE, DIVISORS), torch.maximum),
+    "smaller elements": ("minimum", {}, (LARGE, DIVISORS), torch.minimum),
+    "the largest of three": ("maximum", {}, (LARGE, DIVISORS, LARGE[::-1].copy()), lambda *x: functools.reduce(torch.maximum, x)),
+    "larger numbers": ("fmax", {}, (LARGE, DIVISORS), torch.fmax),
+    "smaller numbers": ("fmin", {}, (LARGE, DIVISORS), torch.fmin),
+    "a lower bound": ("clamp", {"min": 6}, (LARGE,), lambda x: x.clamp(min=6)),
+    "an upper bound": ("clamp", {"max": 4_000_000_000}, (LARGE,), lambda x: x.clamp(max=4_000_000_000)),
+    "a product of matrices": ("matmul", {}, (LARGE, DIVISORS), torch.matmul),
+    "a product with a vector": ("matmul", {}, (np.stack([LARGE, DIVISORS]), DIVISORS[0]), torch.matmul),
+    "a product of small matrices": ("matmul", {}, (np.full((2, 3), 100, "int8"), np.full((3, 2), 77, "int8")), torch.matmul),
+    "an einsum of small ones": ("einsum", {"equation": "ij,jk->ik"}, (np.full((2, 3), 100, "int8"), np.full((3, 2), 77, "int8")), lambda x, y: torch.einsum("ij,jk->ik", x, y)),
+    "integers rounded down": ("floor", {}, (np.array([[2**31 - 1, -7]], "int32"),), torch.floor),
+    "integers rounded up": ("ceil", {}, (LARGE,), torch.ceil),
+    "steps": ("heaviside", {}, (np.array([[-1, 0, 1]]), np.array([[2**53 + 1] * 3])), torch.heaviside),
+    "places": ("argmax", {"dim": 1}, (LARGE,), lambda x: x.argmax(1)),
+    "places in order": ("argsort", {"dim": 1}, (LARGE,), lambda x: x.argsort(1)),
+    "truth of bytes": ("all", {"dim": 1}, (np.array([[1, 2], [0, 3]], "uint8"),), lambda x: x.all(1)),
+    "a sum of truth values": ("sum", {"dim": 1}, (LARGE > 0,), lambda x: x.sum(1)),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def integers_of_pytorch(tmp_path_factory):
+    """All of them in one network, as Keras computes it and as it is when it has come home."""
+    folder = tmp_path_factory.mktemp("integers_of_pytorch")
+    network = {"h5bridge": 1, "inputs": [], "layers": [], "outputs": []}
+    arrays = {}
+    for i, (kind, attributes, own, _) in enumerate(OF_PYTORCH.values()):
+        names = [f"x{i}_{k}" for k in range(len(own))]
+        network["inputs"] += [{"name": name, "shape": list(x.shape), "dtype": str(x.dtype)} for name, x in zip(names, own)]
+        network["layers"].append({"name": f"y{i}", "type": kind, "attributes": attributes, "inputs": names})
+        network["outputs"].append(f"y{i}")
+        arrays |= dict(zip(names, own))
+    (folder / "net.json").write_text(json.dumps(network))
+    torch.save({}, folder / "net.pth")
+    h5bridge("convert", "net.json", "net.pth", "-o", "net.h5", folder=folder)
+    model = keras.models.load_model(folder / "net.h5", compile=False)
+    found = [keras.ops.convert_to_numpy(y) for y in model([arrays[tensor.name] for tensor in model.inputs])]
+    h5bridge("convert", "net.h5", "-o", "back.json", folder=folder)
+    kinds = [layer["type"] for layer in json.loads((folder / "back.json").read_text())["layers"]]
+    return dict(zip(OF_PYTORCH, found)), kinds
+
+
+@pytest.mark.parametrize("what", OF_PYTORCH)
+def test_integers_of_pytorch_keep_value_and_type_in_keras(what, integers_of_pytorch):
+    _, _, own, function = OF_PYTORCH[what]
+    expected = function(*map(torch.from_numpy, own)).numpy()
+    found = integers_of_pytorch[0][what]
+    assert found.dtype == expected.dtype
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_they_come_home_as_they_were(integers_of_pytorch):
+    assert integers_of_pytorch[1] == [kind for kind, *_ in OF_PYTORCH.values()]

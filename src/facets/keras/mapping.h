@@ -95,6 +95,10 @@ class KerasEmitter {
   /// A value that has an axis of this size, and that axis: what tells an open size when the model runs. None if nothing
   /// has one.
   virtual std::optional<std::pair<Handle, std::int64_t>> axis_of_size(const Size& size) = 0;
+  /// PyTorch's type of the layer's output where it is one of integers that `lower` may see to. None where what Keras
+  /// makes of them is meant: the layer came from there.
+  virtual std::optional<DType> integers() const = 0;
+  bool has_int64() const { return integers() == DType::Int64; }
   /// Whether anything uses output `output` of the layer, in any of its calls.
   virtual bool is_used(std::size_t output) const = 0;
   /// The handles of its outputs.
@@ -197,8 +201,12 @@ struct KerasMapping {
   /// are constants of the call; none is written for an attribute that is None.
   std::vector<std::string> call = {};
   std::vector<ListParameter> lists = {};
-  /// The element type of its output, where Keras's is another one than PyTorch's.
-  std::optional<DTypeRule> dtypes = {};
+  /// The element types of its outputs, where Keras's are others than PyTorch's.
+  std::optional<DTypeRules> dtypes = {};
+  /// Whether it casts integers among its inputs to the first of them, and not what comes of them.
+  bool casts_inputs = false;
+  /// Whether `lower` sees to it that integers stay in PyTorch's type.
+  bool keeps_integers = false;
   std::vector<UnsaidSetting> unsaid = {};
   /// What other layers it can stand for, too.
   std::vector<SharedUse> shared_uses = {};

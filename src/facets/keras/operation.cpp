@@ -22,6 +22,21 @@ KerasMapping read_only(KerasMapping mapping) {
   return mapping;
 }
 
+KerasMapping giving(DTypeRules dtypes, KerasMapping mapping) {
+  mapping.dtypes = std::move(dtypes);
+  return mapping;
+}
+
+KerasMapping computing_in(DTypeRules dtypes, KerasMapping mapping) {
+  mapping.casts_inputs = true;
+  return giving(std::move(dtypes), std::move(mapping));
+}
+
+KerasMapping keeping_integers(KerasMapping mapping) {
+  mapping.keeps_integers = true;
+  return mapping;
+}
+
 void expect_layer(const Json::Object& config) {
   if (!config.contains("trainable")) throw Unsupported("it is an operation, not a layer");
 }

@@ -24,6 +24,15 @@ KerasMapping write_only(KerasMapping mapping);
 /// `mapping`, which only reads: what is written for its type is another one.
 KerasMapping read_only(KerasMapping mapping);
 
+/// `mapping`, whose results have these element types in Keras.
+KerasMapping giving(DTypeRules dtypes, KerasMapping mapping);
+
+/// Likewise, where Keras casts the integers that it is given beforehand.
+KerasMapping computing_in(DTypeRules dtypes, KerasMapping mapping);
+
+/// `mapping`, whose `lower` keeps integers in PyTorch's type.
+KerasMapping keeping_integers(KerasMapping mapping);
+
 /// Throws Unsupported if `config` is that of an operation: layers have more in theirs than their own settings.
 void expect_layer(const Json::Object& config);
 

@@ -7,10 +7,10 @@ namespace {
 
 void add(Promotion& promotion, const TensorType& type) { promotion.add_tensor(type.dtype, !type.shape.empty()); }
 
-void add_numbers(Promotion& promotion, const std::vector<std::string>& names, const Attributes& attributes) {
-  for (const std::string& name : names)
+void add_numbers(Promotion& promotion, const DTypeRule& rule, const Attributes& attributes) {
+  for (const std::string& name : rule.numbers)
     if (attributes.contains(name) && !attributes.is_none(name))
-      promotion.add_number(std::holds_alternative<std::int64_t>(attributes.at(name)));
+      promotion.add_number(std::holds_alternative<std::int64_t>(attributes.at(name)), rule.integer);
 }
 
 Promotion operands_of(const DTypeRule& rule, const Attributes& attributes, const std::vector<TensorType>& inputs,
@@ -22,17 +22,21 @@ Promotion operands_of(const DTypeRule& rule, const Attributes& attributes, const
     if (input < inputs.size()) add(result, inputs[input]);
   if (rule.source != DTypeRule::Source::Inputs)
     for (const TensorType& parameter : parameters) add(result, parameter);
-  add_numbers(result, rule.numbers, attributes);
-  if (rule.with_one_integer) result.add_number(true);
+  add_numbers(result, rule, attributes);
+  if (rule.with_one_integer) result.add_number(true, rule.integer);
   return result;
 }
 
-DType widened(DType dtype, DTypeRule::Integral integral) {
-  if (!is_integral(dtype) || integral == DTypeRule::Integral::Stays) return dtype;
-  if (integral == DTypeRule::Integral::TruthBecomesInt32) return dtype == DType::Bool ? DType::Int32 : dtype;
-  if (integral == DTypeRule::Integral::BecomesInt32)
-    return dtype == DType::Bool || size_of(dtype) < size_of(DType::Int32) ? DType::Int32 : dtype;
-  return integral == DTypeRule::Integral::BecomesInt64 ? DType::Int64 : DType::Float32;
+DType widened(DType dtype, const DTypeRule& rule) {
+  for (const auto& [from, to] : rule.becoming)
+    if (dtype == from) return to;
+  if (!is_integral(dtype) || rule.integral == DTypeRule::Integral::Stays) return dtype;
+  return rule.integral == DTypeRule::Integral::BecomesInt64 ? DType::Int64 : DType::Float32;
+}
+
+DTypeRule giving_int32(DTypeRule rule, std::initializer_list<DType> from) {
+  for (const DType dtype : from) rule.becoming.emplace_back(dtype, DType::Int32);
+  return rule;
 }
 
 }  // namespace
@@ -61,17 +65,19 @@ DTypeRule DTypeRule::at_least_int64() const {
   return result;
 }
 
-DTypeRule DTypeRule::at_least_int32() const {
-  DTypeRule result = *this;
-  result.integral = Integral::BecomesInt32;
+DTypeRule DTypeRule::with_keras_numbers(std::vector<std::string> attributes) const {
+  DTypeRule result = with_numbers(std::move(attributes));
+  result.integer = DType::Int32;
   return result;
 }
 
-DTypeRule DTypeRule::counting_truth() const {
-  DTypeRule result = *this;
-  result.integral = Integral::TruthBecomesInt32;
-  return result;
+DTypeRule DTypeRule::at_least_int32() const {
+  return giving_int32(*this, {DType::Bool, DType::UInt8, DType::Int8, DType::UInt16, DType::Int16});
 }
+
+DTypeRule DTypeRule::at_most_int32() const { return giving_int32(*this, {DType::Int64}); }
+DTypeRule DTypeRule::counting_truth() const { return giving_int32(*this, {DType::Bool}); }
+DTypeRule DTypeRule::widening_int8() const { return giving_int32(*this, {DType::Int8}); }
 
 DTypeRule promotes() { return {}; }
 DTypeRule keeps(std::size_t input) { return promotes_inputs({input}); }
@@ -96,7 +102,7 @@ DType dtype_by(const DTypeRule& rule, const Attributes& attributes, const std::v
   if (rule.source == DTypeRule::Source::Fixed) return rule.dtype;
   if (rule.source == DTypeRule::Source::Truth) return inputs.at(0).dtype == DType::UInt8 ? DType::UInt8 : DType::Bool;
   const Promotion operands = operands_of(rule, attributes, inputs, parameters);
-  return widened(operands.result().value_or(DType::Float32), rule.integral);
+  return widened(operands.result().value_or(DType::Float32), rule);
 }
 
 }  // namespace h5bridge

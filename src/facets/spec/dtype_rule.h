@@ -6,6 +6,7 @@
 #include <functional>
 #include <initializer_list>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "h5bridge/architecture.h"
@@ -23,7 +24,7 @@ struct DTypeRule {
     Truth        // bool, but uint8 of uint8, which was PyTorch's type of truth values once
   };
   /// What becomes of integers and truth values.
-  enum class Integral { Stays, TruthBecomesInt32, BecomesInt32, BecomesInt64, BecomesFloat };
+  enum class Integral { Stays, BecomesInt64, BecomesFloat };
 
   Source source = Source::Promotion;
   std::vector<std::size_t> inputs = {};
@@ -31,6 +32,8 @@ struct DTypeRule {
   std::vector<std::string> numbers = {};
   bool with_one_integer = false;
   Integral integral = Integral::Stays;
+  DType integer = DType::Int64;                        // what a number is that is one
+  std::vector<std::pair<DType, DType>> becoming = {};  // what results of some types become, instead
 
   /// With attributes that are numbers in place of operands, where they are not None.
   DTypeRule with_numbers(std::vector<std::string> attributes) const;
@@ -40,10 +43,19 @@ struct DTypeRule {
   DTypeRule at_least_float() const;
   /// Integers give int64: sums.
   DTypeRule at_least_int64() const;
-  /// Those that are smaller give int32: Keras's sums.
+
+  // What is Keras's own.
+
+  /// A number in place of an operand is an int32, where it is an integer.
+  DTypeRule with_keras_numbers(std::vector<std::string> attributes) const;
+  /// Integers that are smaller give int32: sums.
   DTypeRule at_least_int32() const;
-  /// Truth values alone do: Keras's running sums.
+  /// Those that are larger do: what Keras promotes by itself, in which two int64 are an int32.
+  DTypeRule at_most_int32() const;
+  /// Truth values alone do: running sums.
   DTypeRule counting_truth() const;
+  /// int8 does: products of matrices.
+  DTypeRule widening_int8() const;
 };
 
 /// PyTorch's type promotion of all operands and parameters.
@@ -55,7 +67,7 @@ DTypeRule promotes_inputs(std::vector<std::size_t> inputs);
 /// That of a table.
 DTypeRule of_parameters();
 DTypeRule gives(DType dtype);
-/// That of `all` and `any`.
+/// That of PyTorch's `all` and `any`.
 DTypeRule gives_truth();
 
 /// The rules of all outputs; the last one is that of all further outputs, too. Where attributes decide, a function

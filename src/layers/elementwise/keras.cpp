@@ -17,14 +17,32 @@ KerasMapping clip() {
   mapping.fits = [](const Attributes& a, const std::vector<SymbolicShape>&) {
     return !a.is_none("min") && !a.is_none("max");
   };
-  return mapping;
+  return giving(promotes().with_keras_numbers({"min", "max"}), std::move(mapping));
 }
 
-// clamp with one bound is the larger or the smaller of tensor and number.
-KerasMapping one_bound(const char* bound, const char* class_name) {
+// clamp with one bound is the larger or the smaller of tensor and number, which in Keras are no int64.
+KerasMapping one_bound(const char* bound, const char* class_name, const char* beyond) {
   KerasMapping mapping = operation("clamp", class_name, {{bound, "x2", spelling::scalar()}}, {"x1", "x2"});
   mapping.fits = [bound](const Attributes& a, const std::vector<SymbolicShape>&) { return !a.is_none(bound); };
-  return mapping;
+  mapping.lower = [bound, beyond](const Attributes& a, Json::Object config,
+                                  KerasEmitter& emitter) -> KerasEmitter::Results {
+    if (!emitter.has_int64()) return KerasMapping::emit_main(a, std::move(config), emitter);
+    const Json number = attribute_to_json(a.at(bound));
+    const Handle x = emitter.input(0);
+    const Handle is_beyond = helper(emitter, "beyond", beyond, {x, number}, emitter.output_shape());
+    return last_call(emitter, kNumpy, "Where", {}, {is_beyond, number, x});
+  };
+  return keeping_integers(computing_in(promotes().with_keras_numbers({bound}).at_most_int32(), std::move(mapping)));
+}
+
+// Keras rounds floats, and makes floats of integers, which are what they are.
+KerasMapping rounded(const char* type, const char* class_name) {
+  KerasMapping mapping = operation(type, class_name);
+  mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
+    if (!emitter.integers()) return KerasMapping::emit_main(a, std::move(config), emitter);
+    return last_call(emitter, kNumpy, "Copy", {}, {emitter.input(0)});
+  };
+  return keeping_integers(giving(keeps().at_least_float(), std::move(mapping)));
 }
 
 KerasMapping no_bound() { return write_only(operation("clamp", "Copy")); }
@@ -76,7 +94,7 @@ std::vector<KerasMapping> keras_mappings() {
   };
   plain("abs", "Absolute");
   plain("abs", "Abs");
-  plain("abs", "Fabs");
+  mappings.push_back(giving(keeps().at_least_float(), operation("abs", "Fabs")));
   plain("neg", "Negative");
   mappings.push_back({.type = "exp", .class_name = "Activation", .fixed = {{"activation", "exponential"}}});
   plain("exp", "Exp");
@@ -88,7 +106,7 @@ std::vector<KerasMapping> keras_mappings() {
   plain("log1p", "Log1p");
   plain("sqrt", "Sqrt");
   plain("rsqrt", "Rsqrt", kMath);
-  plain("square", "Square");
+  mappings.push_back(giving(keeps().counting_truth(), operation("square", "Square")));
   plain("reciprocal", "Reciprocal");
   plain("sin", "Sin");
   plain("cos", "Cos");
@@ -108,8 +126,8 @@ std::vector<KerasMapping> keras_mappings() {
   plain("i0", "I0");
   plain("deg2rad", "Deg2rad");
   plain("rad2deg", "Rad2deg");
-  plain("floor", "Floor");
-  plain("ceil", "Ceil");
+  mappings.push_back(rounded("floor", "Floor"));
+  mappings.push_back(rounded("ceil", "Ceil"));
   plain("trunc", "Trunc");
   plain("sign", "Sign");
   plain("Cbrt", "Cbrt");
@@ -132,8 +150,8 @@ std::vector<KerasMapping> keras_mappings() {
   mappings.push_back(operation("to", "Cast", row("dtype", "dtype", spelling::dtype()), {"x"}, kCore));
   mappings.push_back(to_tensor());
   mappings.push_back(clip());
-  mappings.push_back(one_bound("min", "Maximum"));
-  mappings.push_back(one_bound("max", "Minimum"));
+  mappings.push_back(one_bound("min", "Maximum", "Less"));
+  mappings.push_back(one_bound("max", "Minimum", "Greater"));
   mappings.push_back(no_bound());
   mappings.push_back(fraction());
   mappings.push_back(logit());

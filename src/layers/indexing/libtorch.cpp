@@ -69,8 +69,10 @@ std::vector<TorchLayer> torch_layers() {
       {"index_select", build_index_select},
       by_numbers("gather",
                  [](const Tensor& x, const Tensor& index, std::int64_t dim) { return torch::gather(x, dim, index); }),
-      by_numbers("take_along_dim", [](const Tensor& x, const Tensor& index,
-                                      std::int64_t dim) { return torch::take_along_dim(x, index, dim); }),
+      by_numbers("take_along_dim",
+                 [](const Tensor& x, const Tensor& index, std::int64_t dim) {
+                   return torch::take_along_dim(x, index.to(torch::kInt64), dim);
+                 }),
   };
 }
 

@@ -104,18 +104,6 @@ KerasMapping rounded(const char* rounding, const std::string& class_name) {
   return mapping;
 }
 
-KerasMapping truncated() {
-  KerasMapping mapping = rounded("trunc", "Trunc");
-  mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
-    std::size_t next = 0;
-    const Argument left = operand(a, "self", emitter, next);
-    const Argument right = operand(a, "other", emitter, next);
-    return last_call(emitter, kNumpy, "Trunc", {},
-                     {helper(emitter, "quotient", "TrueDivide", {left, right}, emitter.output_shape())});
-  };
-  return mapping;
-}
-
 // A mean of inputs that are not aligned as the layer has them.
 KerasMapping mean() {
   KerasMapping mapping = write_only(operation("Average", "TrueDivide"));
@@ -128,6 +116,87 @@ KerasMapping mean() {
     return last_call(emitter, kNumpy, "TrueDivide", {}, {sum, Json(static_cast<std::int64_t>(inputs.size()))});
   };
   return mapping;
+}
+
+// Keras takes the larger ones of int64 as int32. A choice by a comparison keeps them.
+KerasMapping chosen(const char* comparison, KerasMapping mapping) {
+  mapping.lower = [comparison, lower = mapping.lower](const Attributes& a, Json::Object config,
+                                                      KerasEmitter& emitter) -> KerasEmitter::Results {
+    if (!emitter.has_int64()) return lower(a, std::move(config), emitter);
+    Composition steps(emitter);
+    Handle best = emitter.input(0);
+    const std::size_t last = emitter.input_shapes().size() - 1;
+    for (std::size_t i = 1; i < last; ++i)
+      best = steps.where(steps.elementwise(comparison, {best, emitter.input(i)}), best, emitter.input(i));
+    return last_call(emitter, kNumpy, "Where", {},
+                     {steps.elementwise(comparison, {best, emitter.input(last)}), best, emitter.input(last)});
+  };
+  return keeping_integers(computing_in(promotes().at_most_int32(), std::move(mapping)));
+}
+
+// The quotient of int64 rounded down, which Keras's own cuts to int32: that of float64, and what it is off by, which is
+// little.
+KerasEmitter::Results emit_floor_quotient(const Argument& x, const Argument& y, KerasEmitter& emitter) {
+  Composition steps(emitter);
+  const auto as_float = [&](const Argument& value) {
+    const auto* handle = std::get_if<Handle>(&value);
+    return handle ? Argument(steps.cast(*handle, "float64")) : value;
+  };
+  const Handle about = steps.cast(steps.elementwise("TrueDivide", {as_float(x), as_float(y)}), "int64");
+  const Handle rest = steps.elementwise("Subtract", {x, steps.elementwise("Multiply", {about, y})});
+  return last_call(emitter, kNumpy, "Add", {}, {about, steps.elementwise("FloorDivide", {rest, y})});
+}
+
+KerasEmitter::Results lower_floor_quotient(const Attributes& a, Json::Object, KerasEmitter& emitter) {
+  std::size_t next = 0;
+  const Argument x = operand(a, "self", emitter, next);
+  const Argument y = operand(a, "other", emitter, next);
+  if (!emitter.has_int64()) return last_call(emitter, kNumpy, "FloorDivide", {}, {x, y});
+  return emit_floor_quotient(x, y, emitter);
+}
+
+KerasMapping floor_quotient(KerasMapping mapping) {
+  mapping.lower = lower_floor_quotient;
+  return keeping_integers(giving(promotes().with_keras_numbers({"self", "other"}).at_most_int32(), std::move(mapping)));
+}
+
+// Integers are divided as such, after what division leaves is taken off.
+KerasEmitter::Results emit_truncated_quotient(const Argument& x, const Argument& y, KerasEmitter& emitter) {
+  Composition steps(emitter, "divisible");
+  const Handle divisible = steps.elementwise("Subtract", {x, steps.elementwise("Fmod", {x, y})});
+  if (emitter.has_int64()) return emit_floor_quotient(divisible, y, emitter);
+  return last_call(emitter, kNumpy, "FloorDivide", {}, {divisible, y});
+}
+
+KerasMapping truncated() {
+  KerasMapping mapping = rounded("trunc", "Trunc");
+  mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
+    std::size_t next = 0;
+    const Argument left = operand(a, "self", emitter, next);
+    const Argument right = operand(a, "other", emitter, next);
+    if (emitter.integers()) return emit_truncated_quotient(left, right, emitter);
+    return last_call(emitter, kNumpy, "Trunc", {},
+                     {helper(emitter, "quotient", "TrueDivide", {left, right}, emitter.output_shape())});
+  };
+  return keeping_integers(std::move(mapping));
+}
+
+KerasMapping heaviside() {
+  KerasMapping mapping = binary("heaviside", "Heaviside");
+  mapping.lower = [](const Attributes&, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
+    const Handle x = emitter.input(0);
+    const Handle at_zero = emitter.input(1);
+    if (!emitter.integers()) return last_call(emitter, kNumpy, "Heaviside", {}, {x, at_zero});
+    Composition steps(emitter);
+    const Handle below = steps.where(steps.elementwise("Less", {x, Json(0)}), Json(0), at_zero);
+    return last_call(emitter, kNumpy, "Where", {}, {steps.elementwise("Greater", {x, Json(0)}), Json(1), below});
+  };
+  return keeping_integers(giving(promotes().at_least_float(), std::move(mapping)));
+}
+
+// Numbers are int32 in Keras, where they are no floats.
+KerasMapping beside_numbers(const std::vector<std::string>& numbers, KerasMapping mapping) {
+  return computing_in(promotes().with_keras_numbers(numbers), std::move(mapping));
 }
 
 KerasMapping masked_fill() {
@@ -209,28 +278,28 @@ KerasMapping lerp() {
 std::vector<KerasMapping> keras_mappings() {
   return {
       layer("add", "Add"),
-      binary("add", "Add", "", "other"),
-      as_variant("number_first", reversed("add", "Add")),
+      beside_numbers({"other"}, binary("add", "Add", "", "other")),
+      beside_numbers({"other"}, as_variant("number_first", reversed("add", "Add"))),
       layer("sub", "Subtract"),
-      binary("sub", "Subtract", "", "other"),
-      reversed("rsub", "Subtract"),
+      beside_numbers({"other"}, binary("sub", "Subtract", "", "other")),
+      beside_numbers({"other"}, reversed("rsub", "Subtract")),
       layer("mul", "Multiply"),
-      binary("mul", "Multiply", "", "other"),
-      as_variant("number_first", reversed("mul", "Multiply")),
-      rounded("floor", "FloorDivide"),
+      beside_numbers({"other"}, binary("mul", "Multiply", "", "other")),
+      beside_numbers({"other"}, as_variant("number_first", reversed("mul", "Multiply"))),
+      floor_quotient(rounded("floor", "FloorDivide")),
       truncated(),
       binary("div", "TrueDivide", "self", "other"),
       binary("div", "Divide", "self", "other"),
-      binary("floor_divide", "FloorDivide", "self", "other"),
+      floor_quotient(binary("floor_divide", "FloorDivide", "self", "other")),
       binary("remainder", "Mod", "self", "other"),
       binary("fmod", "Fmod", "", "other"),
-      binary("pow", "Power", "self", "exponent"),
-      layer("maximum", "Maximum"),
-      binary("maximum", "Maximum"),
-      layer("minimum", "Minimum"),
-      binary("minimum", "Minimum"),
-      binary("fmax", "Fmax"),
-      binary("fmin", "Fmin"),
+      beside_numbers({"self", "exponent"}, binary("pow", "Power", "self", "exponent")),
+      chosen("GreaterEqual", layer("maximum", "Maximum")),
+      chosen("GreaterEqual", binary("maximum", "Maximum")),
+      chosen("LessEqual", layer("minimum", "Minimum")),
+      chosen("LessEqual", binary("minimum", "Minimum")),
+      chosen("GreaterEqual", binary("fmax", "Fmax")),
+      chosen("LessEqual", binary("fmin", "Fmin")),
       layer("Average", "Average"),
       mean(),
       binary("atan2", "Arctan2"),
@@ -257,11 +326,12 @@ std::vector<KerasMapping> keras_mappings() {
       as_variant("number", bitwise_by_number("bitwise_or", "BitwiseOr")),
       bitwise("bitwise_xor", "BitwiseXor"),
       as_variant("number", bitwise_by_number("bitwise_xor", "BitwiseXor")),
-      operation("where", "Where", {{"self", "x1", spelling::scalar()}, {"other", "x2", spelling::scalar()}},
-                {"condition", "x1", "x2"}),
+      giving(promotes_inputs({1, 2}).with_keras_numbers({"self", "other"}),
+             operation("where", "Where", {{"self", "x1", spelling::scalar()}, {"other", "x2", spelling::scalar()}},
+                       {"condition", "x1", "x2"})),
       masked_fill(),
       binary("logaddexp2", "Logaddexp2"),
-      binary("heaviside", "Heaviside"),
+      heaviside(),
       isclose(),
       added("addcmul", "Multiply"),
       added("addcdiv", "Divide"),

@@ -212,18 +212,20 @@ KerasMapping bucketize() {
 }  // namespace
 
 std::vector<KerasMapping> keras_mappings() {
+  const DTypeRule places = gives(DType::Int32);
+  const DTypeRules with_places{keeps(), places};
   return {
-      sort(),
-      argsort(),
+      giving(with_places, sort()),
+      giving(places, argsort()),
       topk(),
-      kthvalue(),
-      median("median", false),
-      median("nanmedian", true),
-      extreme_so_far("cummax", "GreaterEqual"),
-      extreme_so_far("cummin", "LessEqual"),
-      searchsorted(),
-      digitize(),
-      bucketize(),
+      giving(with_places, kthvalue()),
+      giving(with_places, median("median", false)),
+      giving(with_places, median("nanmedian", true)),
+      giving(with_places, extreme_so_far("cummax", "GreaterEqual")),
+      giving(with_places, extreme_so_far("cummin", "LessEqual")),
+      giving(places, searchsorted()),
+      giving(places, digitize()),
+      giving(places, bucketize()),
   };
 }
 

@@ -1,4 +1,5 @@
 #include "facets/keras/composition.h"
+#include "facets/registry.h"
 #include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
 #include "layers/products/equation.h"
@@ -18,13 +19,51 @@ KerasMapping dot() {
   return mapping;
 }
 
+std::vector<DTypeRule> of_dot(const Attributes& a) {
+  return {a.boolean("normalize") ? promotes().at_least_float() : promotes().widening_int8().at_most_int32()};
+}
+
 using EmitProduct = Handle (*)(Composition&, Handle, Handle);
+
+// What Keras's Matmul has for int64 is int32; its Einsum keeps them.
+std::string equation_of_matmul(std::size_t first_rank, std::size_t second_rank) {
+  const std::string first = first_rank > 1 ? "...ij" : "j";
+  const std::string second = second_rank > 1 ? "...jk" : "j";
+  const std::string batch = first_rank > 1 || second_rank > 1 ? "..." : "";
+  return first + "," + second + "->" + batch + (first_rank > 1 ? "i" : "") + (second_rank > 1 ? "k" : "");
+}
+
+KerasEmitter::Results lower_matmul(const Attributes& a, Json::Object config, KerasEmitter& emitter) {
+  if (emitter.integers() == DType::Int8) {
+    const Handle product =
+        helper(emitter, "product", "Matmul", {emitter.input(0), emitter.input(1)}, emitter.output_shape());
+    return last_call(emitter, kCore, "Cast", {{"dtype", "int8"}}, {product});
+  }
+  if (!emitter.has_int64()) return KerasMapping::emit_main(a, std::move(config), emitter);
+  const std::string equation = equation_of_matmul(emitter.input_shapes()[0].size(), emitter.input_shapes()[1].size());
+  return last_call(emitter, kNumpy, "Einsum", {{"subscripts", equation}}, {emitter.input(0), emitter.input(1)});
+}
+
+KerasMapping matmul(KerasMapping mapping) {
+  mapping.lower = lower_matmul;
+  return keeping_integers(computing_in(promotes().widening_int8().at_most_int32(), std::move(mapping)));
+}
+
+KerasMapping einsum() {
+  const DTypeRules dtypes = DTypeRules::Choice([](const Attributes& a) -> std::vector<DTypeRule> {
+    const std::vector<DTypeRule> own = Registry::instance().find("einsum")->dtypes.of(a);
+    return {own.at(0).widening_int8()};
+  });
+  return computing_in(dtypes, operation("einsum", "Einsum", {{"equation", "subscripts", spelling::text()}}, {}));
+}
 
 Handle emit_matmul(Composition& steps, Handle x, Handle y) {
   const SymbolicShape& a = steps.shape(x);
   const SymbolicShape& b = steps.shape(y);
   SymbolicShape shape(a.begin(), a.end() - 1);
   if (b.size() > 1) shape.push_back(b.back());
+  if (steps.emitter().has_int64())
+    return steps.apply("Einsum", {x, y}, std::move(shape), {{"subscripts", equation_of_matmul(a.size(), b.size())}});
   return steps.apply("Matmul", {x, y}, std::move(shape));
 }
 
@@ -101,19 +140,19 @@ KerasMapping emitted_cross(const std::string& type) {
 
 std::vector<KerasMapping> keras_mappings() {
   return {
-      operation("matmul", "Matmul", {}, {"x1", "x2"}),
-      write_only(operation("bmm", "Matmul", {}, {"x1", "x2"})),
+      matmul(operation("matmul", "Matmul", {}, {"x1", "x2"})),
+      matmul(write_only(operation("bmm", "Matmul", {}, {"x1", "x2"}))),
       added("addmm", emit_matmul),
       added("addmv", emit_matmul),
       added("addr", emit_outer),
       added("baddbmm", emit_matmul),
       added("addbmm", emit_sum_of_matmul),
       outer(),
-      cross(),
+      giving(promotes().at_most_int32(), cross()),
       emitted_cross("linalg_cross"),
       emitted_cross("cross"),
-      operation("einsum", "Einsum", {{"equation", "subscripts", spelling::text()}}, {}),
-      dot(),
+      einsum(),
+      computing_in(DTypeRules::Choice(of_dot), dot()),
   };
 }
 

@@ -141,40 +141,35 @@ KerasMapping along(const std::string& type, const std::string& class_name) {
   return operation(type, class_name, {{"dim", "axis", spelling::integer()}});
 }
 
-// Of integers PyTorch's sums and products are int64.
-KerasMapping giving(const DTypeRule& dtypes, KerasMapping mapping) {
-  mapping.dtypes = dtypes;
-  return mapping;
-}
-
 }  // namespace
 
 std::vector<KerasMapping> keras_mappings() {
+  const DTypeRule places = gives(DType::Int32);  // and numbers of them
   return {
       over("mean", "Mean", spelling::axes()),
       giving(keeps().at_least_int32(), over("sum", "Sum", spelling::axes())),
       over("nanmean", "Nanmean", spelling::axes()),
       giving(keeps().at_least_int32(), over("nansum", "Nansum", spelling::axes())),
-      giving(keeps().at_least_int32(), over("prod", "Prod", spelling::axes())),
+      giving(keeps().at_least_int32().at_most_int32(), over("prod", "Prod", spelling::axes())),
       bounded("amax", "Max"),
       over("amax", "Amax", spelling::axes()),
       bounded("amin", "Min"),
       over("amin", "Amin", spelling::axes()),
-      extreme("max", "Max", "Argmax"),
-      extreme("min", "Min", "Argmin"),
+      giving({keeps(), places}, extreme("max", "Max", "Argmax")),
+      giving({keeps(), places}, extreme("min", "Min", "Argmin")),
       moment("std", "Std"),
       moment("var", "Var"),
-      over("argmax", "Argmax", one_axis()),
-      over("argmin", "Argmin", one_axis()),
-      over("all", "All", spelling::axes()),
-      over("any", "Any", spelling::axes()),
+      giving(places, over("argmax", "Argmax", one_axis())),
+      giving(places, over("argmin", "Argmin", one_axis())),
+      giving(gives(DType::Bool), over("all", "All", spelling::axes())),
+      giving(gives(DType::Bool), over("any", "Any", spelling::axes())),
       over("logsumexp", "Logsumexp", spelling::axes(), kMath),
       norm(),
-      count(),
-      count_nonzero(),
+      giving(places, count()),
+      giving(places, count_nonzero()),
       operation("diff", "Diff", {{"dim", "axis", spelling::integer()}, {"n", "n", spelling::integer()}}, {"a"}),
-      giving(keeps().counting_truth(), along("cumsum", "Cumsum")),
-      giving(keeps().counting_truth(), along("cumprod", "Cumprod")),
+      giving(keeps().counting_truth().at_most_int32(), along("cumsum", "Cumsum")),
+      giving(keeps().counting_truth().at_most_int32(), along("cumprod", "Cumprod")),
   };
 }
 
