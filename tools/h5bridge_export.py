@@ -46,8 +46,9 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv
 from torch.nn.utils import parametrize
 from torch.overrides import TorchFunctionMode
+from torch.utils._sympy.functions import FloorDiv, Max, Min
 from torch.utils._sympy.numbers import int_oo
-from torch.utils._sympy.value_ranges import ValueRanges
+from torch.utils._sympy.value_ranges import ValueRanges, bound_sympy
 
 MOST_NUMBERS = 65536  # elements of a constant tensor that stand in the JSON as a list
 MOST_CONDITIONS = 10  # on open sizes that are noted one by one
@@ -292,6 +293,9 @@ IN_OTHER_WORDS: dict[str, Callable[..., Any]] = {
     "aminmax": lambda func, x, dim=None, keepdim=False: (torch.amin(x, () if dim is None else dim, keepdim), torch.amax(x, () if dim is None else dim, keepdim)),
 } | dict.fromkeys("sum mean prod cumsum cumprod nansum nanmean softmax log_softmax softmin".split(), _cast_first)  # fmt: skip
 
+# Functions that cut an axis into parts, where what they say need not hold for all sizes of it.
+CUTS = {"split", "split_with_sizes", "chunk"}
+
 # Methods that give the tensor itself, or a copy with the same values: no entry.
 SAME_VALUE = {"contiguous", "detach", "detach_", "clone", "requires_grad_", "data", "alias"}
 # Of these, what matters to training.
@@ -307,6 +311,9 @@ CASTS = {"to", "type", "type_as", "float", "double", "half", "bfloat16", "int", 
 # These give Python a number that depends on data.
 READS_DATA = {"item", "tolist", "numpy", "__bool__", "__int__", "__float__", "__index__", "__complex__", "__contains__", "nonzero",
               "__array__", "equal", "allclose", "is_nonzero", "masked_select", "unique", "unique_consecutive"}  # fmt: skip
+# NumPy's functions that, of what is no number of NumPy's, call the method of their name. As math's, they take a size for a number.
+OF_OBJECTS = ("sqrt cbrt exp exp2 expm1 log log2 log10 log1p sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh "
+              "arctanh").split()  # fmt: skip
 # Python-written operators that are other operators: recorded as those.
 COMPOSED = {"__rdiv__", "__rtruediv__", "__rpow__", "__rfloordiv__", "__rsub__", "__rmod__", "__rmatmul__"}
 
@@ -344,17 +351,71 @@ class Sizes:
             assert same == self.symbols[name]
             self._asked.var_to_range[same] = ValueRanges(1, int_oo)
         self._names = {symbol: name for name, symbol in self.symbols.items()}
+        self._hints = hints
         self._ignored: Callable[[sympy.Basic], bool] = lambda answer: False
         self.on_condition: Callable[[Condition], None] = lambda condition: None
         self.environment.told = self._told
 
     def _told(self, expression: sympy.Basic, answer: sympy.Basic) -> None:
-        if self._ignored(answer) or not expression.free_symbols or not expression.free_symbols <= self._names.keys():
-            return
+        if not self._ignored(answer) and expression.free_symbols and expression.free_symbols <= self._names.keys():
+            self._note(expression, answer)
+
+    def _note(self, expression: sympy.Basic, answer: sympy.Basic, size: str = "") -> None:
         known = len(self._asked.guards)
         self._asked.evaluate_expr(expression)
         if len(self._asked.guards) > known:  # it follows from nothing before
-            self.on_condition(Condition(self, expression, answer))
+            self.on_condition(Condition(self, expression, answer, size))
+
+    def ask(self, expression: sympy.Basic, size: str = "") -> sympy.Basic:
+        """The answer that the trace goes on with, a truth value or a number. It is a condition, as Python's own are."""
+        answer = self.at(expression, self._hints)
+        if expression.free_symbols:
+            self._note(expression, answer, size)
+        return answer
+
+    def asks_whether(self, a: int | torch.SymInt, relation: str, b: int | torch.SymInt) -> bool:
+        compared = {text: kind for kind, text in RELATIONS.items()}[relation]
+        return self.ask(compared(_expression(a), sympy.expand(_expression(b)))) == sympy.true
+
+    def number(self, size: int | torch.SymInt) -> int:
+        return int(self.ask(sympy.expand(_expression(size))))
+
+    # Where PyTorch's own trace would decide by the example which of two sizes is the smaller one, these leave it open.
+
+    def smaller(self, a: int | torch.SymInt, b: int | torch.SymInt) -> int | torch.SymInt:
+        return a if self.is_known(a, b) else b if self.is_known(b, a) else torch.sym_min(a, b)
+
+    def larger(self, a: int | torch.SymInt, b: int | torch.SymInt) -> int | torch.SymInt:
+        return b if self.is_known(a, b) else a if self.is_known(b, a) else torch.sym_max(a, b)
+
+    def is_known(self, a: int | torch.SymInt, b: int | torch.SymInt) -> bool:
+        """That a <= b, whatever the sizes."""
+        difference = sympy.expand(_expression(a) - _expression(b))
+        ranges = {symbol: ValueRanges(1, int_oo) for symbol in difference.free_symbols}
+        while quotients := [q for q in difference.atoms(FloorDiv) if q.args[1].is_Integer and q.args[1] > 0 and not q.args[0].has(FloorDiv)]:
+            dividend, divisor = quotients[0].args  # a//d is (a - r)/d with a rest r
+            rest = sympy.Dummy("rest", integer=True)
+            ranges[rest] = ValueRanges(0, divisor - 1)
+            difference = sympy.expand(difference.xreplace({quotients[0]: (dividend - rest) / divisor}))
+        return bool(bound_sympy(sympy.expand(difference * sympy.denom(sympy.together(difference))), ranges).upper <= 0)
+
+    def part(self, extent: int | torch.SymInt, start: int | torch.SymInt | None, end: int | torch.SymInt | None, step: int = 1) -> int | torch.SymInt:
+        """How many elements x[start:end:step] has of `extent`, which may be fewer than start or end."""
+
+        def place(wanted: int | torch.SymInt) -> int | torch.SymInt:
+            negative = self.at(_expression(wanted), self._hints) < 0  # where a symbol changes this, smaller and larger ask
+            return self.larger(extent + self.smaller(wanted, 0), 0) if negative else self.larger(self.smaller(wanted, extent), 0)
+
+        if end is None:
+            begin = 0 if start is None else start
+            from_end = self.at(_expression(begin), self._hints) < 0
+            length = self.smaller(-self.smaller(begin, 0), extent) if from_end else self.larger(extent - self.larger(begin, 0), 0)
+        elif start is None:
+            length = place(end)
+        else:
+            ordered = all(isinstance(v, int) for v in (start, end)) and start <= end and (start < 0) == (end < 0)
+            length = place(end) - place(start) if ordered else self.larger(place(end) - place(start), 0)
+        return length if step == 1 else (length + step - 1) // step
 
     def fixed_by_trace(self) -> set[str]:
         """Symbols that Python code turned into a number, or set equal to each other."""
@@ -384,12 +445,26 @@ class Sizes:
         """A number, or arithmetic such as "2*length + 1". Raises ValueError where + - * // don't suffice."""
         if not isinstance(size, (torch.SymInt, torch.SymFloat, torch.SymBool)):
             return size
-        expression = self.environment.simplify(size.node.expr)
+        expression = self.environment.simplify(self._without_choices(size.node.expr))
         if expression.is_Integer and isinstance(size, torch.SymInt):
             return int(expression)
         if expression.is_number:
             return float(expression)
         return self._print(expression, 0)
+
+    def _without_choices(self, e: sympy.Expr) -> sympy.Expr:
+        """Of the smallest or largest of sizes, the one that it is; which it is, is asked."""
+        size = self.printed(e)
+        while choices := [choice for choice in e.atoms(Min, Max) if not any(arg.has(Min, Max) for arg in choice.args)]:
+            choice = min(choices, key=str)
+            # Numbers come last, so that the question is one on open sizes.
+            chosen, *others = sorted(choice.args, key=lambda arg: (arg.is_number, str(arg)))
+            for other in others:
+                constant, open_part = sympy.expand(chosen - other).as_coeff_Add()
+                relation = sympy.Gt if choice.func is Min else sympy.Lt
+                chosen = other if self.ask(relation(open_part, -constant), size) == sympy.true else chosen
+            e = sympy.expand(e.xreplace({choice: chosen}))
+        return e
 
     def _print(self, e: sympy.Expr, strength: int) -> str:
         kind = type(e).__name__
@@ -407,11 +482,17 @@ class Sizes:
             text, own = "*".join([self._print(e.base, 2)] * int(e.exp)), 2
         elif kind in ("FloorDiv", "CleanDiv"):
             text, own = f"{self._print(e.args[0], 3)}//{self._print(e.args[1], 3)}", 1.5
+        elif kind in ("CeilToInt", "FloorToInt") and type(e.args[0]).__name__ == "IntTrueDiv" and e.args[0].args[1].is_Integer and e.args[0].args[1] > 0:
+            a, b = e.args[0].args  # math.ceil(length / 2)
+            return self._print(FloorDiv(a + b - 1 if kind == "CeilToInt" else a, b), strength)
         elif kind in ("Mod", "PythonMod"):
             a, b = e.args
             text, own = f"{self._print(a, 1)} - {self._print(b, 2)}*({self._print(a, 3)}//{self._print(b, 3)})", 1
+        elif kind in ("Min", "Max"):  # for people alone
+            args = sorted((self._print(arg, 0) for arg in e.args), key=lambda arg: (arg.lstrip("-").isdigit(), arg))
+            text, own = f"{kind.lower()}({', '.join(args)})", 3
         else:
-            raise ValueError(f"it depends on an open size in a way other than + - * //: {self._renamed(e)}")
+            raise ValueError(f"it depends on an open size in a way other than + - * //: {self._renamed(e)}; int() of the size fixes it")
         return text if own >= strength else f"({text})"
 
     def printed(self, e: sympy.Basic) -> str:
@@ -430,6 +511,10 @@ class Sizes:
         return e.xreplace({symbol: sympy.Symbol(name) for symbol, name in self._names.items()})
 
 
+def _expression(size: int | torch.SymInt) -> sympy.Expr:
+    return size.node.expr if isinstance(size, torch.SymInt) else sympy.Integer(size)
+
+
 RELATIONS = {sympy.Gt: ">", sympy.Ge: ">=", sympy.Lt: "<", sympy.Le: "<=", sympy.Eq: "==", sympy.Ne: "!="}
 MIRRORED = {">": "<", ">=": "<=", "<": ">", "<=": ">="}
 
@@ -441,13 +526,14 @@ class Condition:
     sizes: Sizes
     expression: sympy.Basic
     answer: sympy.Basic
+    size: str = ""  # that hangs on it, where no Python asked
     where: str = ""
 
     @property
     def question(self) -> str:
         asked = self.sizes.printed(self.expression)
         what = f"asks whether {asked}" if isinstance(self.answer, BooleanAtom) else f"takes {asked} for a number"
-        return f"{self.where}: {what}"
+        return f"{self.where}: " + (f"the size {self.size} " if self.size else "") + what
 
     def is_on(self, name: str) -> bool:
         return self.sizes.symbols[name] in self.expression.free_symbols
@@ -922,6 +1008,22 @@ def unique(wanted: str, taken: set[str]) -> str:
     return next(name for name in itertools.chain([wanted], (f"{wanted}_{i}" for i in itertools.count(1))) if name not in taken)
 
 
+def _constant_index(part: Any) -> Any:
+    """An index, where it is an array of NumPy's as the tensor that it means."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None or not isinstance(part, numpy.ndarray):
+        return part
+    with unset_fake_temporarily():
+        return torch.tensor(part)
+
+
+def with_size(x: Tensor, axis: int, size: int | torch.SymInt) -> Tensor:
+    """A part of a tensor without data, with the size that it has for all open ones, and not for the traced ones alone."""
+    if not isinstance(size, torch.SymInt) or isinstance(x.shape[axis], torch.SymInt) and x.shape[axis].node.expr == size.node.expr:
+        return x
+    return x.as_strided([size if i == axis % x.dim() else other for i, other in enumerate(x.shape)], x.stride())
+
+
 # --- Recording ----------------------------------------------------------------------------------------------------------------
 
 
@@ -1067,8 +1169,24 @@ class Recorder(TorchFunctionMode):
     # Functions
 
     def __torch_function__(self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        with self.sizes.ignoring_conditions(but_numbers=not list(tensors_in([args, kwargs or {}]))):
-            return self._call_function(func, args, kwargs or {})
+        args, kwargs = self._without_numpy(args), self._without_numpy(kwargs or {})
+        with self.sizes.ignoring_conditions(but_numbers=not list(tensors_in([args, kwargs]))):
+            return self._call_function(func, args, kwargs)
+
+    def _without_numpy(self, value: Any) -> Any:
+        """NumPy's scalars as the numbers that PyTorch takes them for."""
+        numpy = sys.modules.get("numpy")
+        if numpy is None or self._inside_leaf:
+            return value
+        if isinstance(value, numpy.generic):
+            return value.item()
+        if isinstance(value, slice):
+            return slice(*map(self._without_numpy, (value.start, value.stop, value.step)))
+        if isinstance(value, dict):
+            return {key: self._without_numpy(item) for key, item in value.items()}
+        if type(value) in (list, tuple):
+            return type(value)(map(self._without_numpy, value))
+        return value
 
     def _call_function(self, func: Callable, args: tuple, kwargs: dict) -> Any:
         if self._inside_leaf:
@@ -1079,13 +1197,19 @@ class Recorder(TorchFunctionMode):
                 self.problem(f"{self.where()}: assigns to a tensor's {func.__self__.__name__}")
             name = func.__self__.__name__
         if name in READS_DATA:
-            self.stop(f"{self.where()}: {name} makes the graph depend on a tensor's values")
+            advice = "; beside a tensor, torch.from_numpy(array) can be written, and an array cannot" if name == "__array__" else ""
+            self.stop(f"{self.where()}: {name} makes the graph depend on a tensor's values{advice}")
         if name in COMPOSED and hasattr(func, "__wrapped__"):
             with self:
                 return func.__wrapped__(*args, **kwargs)
         if name in IN_OTHER_WORDS:
             with self:
                 result = IN_OTHER_WORDS[name](func, *args, **kwargs)
+            if result is not NotImplemented:
+                return result
+        if function_name(name) in CUTS:
+            with self:
+                result = self._cut(function_name(name), bind(func, function_name(name), args, kwargs))
             if result is not NotImplemented:
                 return result
         if name == "__iter__":
@@ -1128,7 +1252,8 @@ class Recorder(TorchFunctionMode):
         if name in ("max_pool1d", "max_pool1d_with_indices"):
             func = functools.partial(_max_pool1d, return_indices=name.endswith("indices"))
         try:
-            return func(*args, **kwargs)
+            result = func(*args, **kwargs)
+            return self._evenly_cut(result, *args, **kwargs) if name == "tensor_split" else result
         except (Stop, ExportError):
             raise
         except Exception as error:
@@ -1150,6 +1275,34 @@ class Recorder(TorchFunctionMode):
         for i, tensor in enumerate(tensors_in(result)):
             self.track(tensor, Value(entry, i) if entry else None)
         return result
+
+    def _cut(self, name: str, bound: list[Argument]) -> Any:
+        """What cuts an axis into parts whose number or lengths hang on open sizes: the number is one that Python takes. The
+        parts of split are written one by one."""
+        x, size, dim = (argument.value for argument in bound[:3])
+        extent = x.shape[dim]
+        sizes = list(size) if isinstance(size, (list, tuple)) else [size]
+        if not any(isinstance(n, torch.SymInt) for n in [extent, *sizes]):
+            return NotImplemented
+        if name == "chunk":  # into two, Python's own unpacking asks
+            length = (extent + size - 1) // size
+            if size > 2 and not self.sizes.asks_whether(extent, ">", (size - 1) * length):
+                self.sizes.number((extent + length - 1) // length)
+            return NotImplemented
+        if not isinstance(size, (list, tuple)):
+            count = self.sizes.number((extent + size - 1) // size)
+            sizes = [size] * (count - 1) + [extent - (count - 1) * size]
+        starts = itertools.accumulate(sizes, initial=0)
+        return tuple(x.narrow(dim, start, length) for start, length in zip(starts, sizes))
+
+    def _evenly_cut(self, parts: tuple[Tensor, ...], x: Tensor, at: Any, dim: int = 0) -> tuple[Tensor, ...]:
+        """The parts of tensor_split with the lengths that they have of every size of the axis."""
+        extent = x.shape[dim]
+        if isinstance(at, (list, tuple)):
+            lengths = [self.sizes.part(extent, start, end) for start, end in zip([None, *at], [*at, None])]
+        else:
+            lengths = [(extent + at - 1 - i) // at for i in range(len(parts))]
+        return tuple(with_size(part, dim, length) for part, length in zip(parts, lengths))
 
     def _function_entry(self, name: str, func: Callable, args: tuple, kwargs: dict, made: list[Tensor]) -> Entry:
         if name in CASTS:
@@ -1253,7 +1406,7 @@ class Recorder(TorchFunctionMode):
 
     def _index(self, x: Tensor, index: Any) -> Tensor:
         """x[...] as select, slice, unsqueeze and index_select."""
-        parts = list(index) if isinstance(index, tuple) else [index]
+        parts = [_constant_index(part) for part in (index if isinstance(index, tuple) else [index])]
         used = sum(part is not None and part is not Ellipsis for part in parts)
         if not any(part is Ellipsis for part in parts):
             parts.append(Ellipsis)
@@ -1272,7 +1425,8 @@ class Recorder(TorchFunctionMode):
                 start, end, step = part.start, part.stop, part.step
                 attributes = {"dim": axis, "start": start, "end": end, "step": step}
                 attributes = {k: self.json(v) for k, v in attributes.items() if v is not None}
-                y, entry = y[(*full, part)], Entry("slice", "slice", attributes)
+                size = self.sizes.part(y.shape[axis], start, end, 1 if step is None else step)
+                y, entry = with_size(y[(*full, part)], axis, size), Entry("slice", "slice", attributes)
                 axis += 1
                 if part == slice(None):
                     y = before
@@ -1423,6 +1577,10 @@ def _noted(enter: Callable, what: str, recorder: Recorder) -> Callable:
     return noted_enter
 
 
+def _of_number(name: str, number: type) -> Callable:
+    return lambda size: getattr(sys.modules["numpy"], name)(number(size))
+
+
 @contextlib.contextmanager
 def recording(recorder: Recorder) -> Iterator[None]:
     """Every module's call goes through the recorder; len(tensor) is a size and not a number."""
@@ -1437,6 +1595,9 @@ def recording(recorder: Recorder) -> Iterator[None]:
     nn.Module.__call__, builtins.len = patched_call, patched_len
     try:
         with contextlib.ExitStack() as patches:
+            for name in OF_OBJECTS:
+                for kind, number in ((torch.SymInt, int), (torch.SymFloat, float)):
+                    patches.enter_context(mock.patch.object(kind, name, _of_number(name, number), create=True))
             for context, what in CONTEXTS.items():
                 patches.enter_context(mock.patch.object(context, "__enter__", _noted(context.__enter__, what, recorder)))
             with recorder:
@@ -1534,7 +1695,10 @@ def trace(call: Call, symbols: list[Symbol]) -> tuple[Recorder, dict[str, Entry]
             result = None
         except Exception as error:
             if not recorder.problems:
-                raise ExportError(f"tracing {type(module).__name__} failed: {type(error).__name__}: {str(error).splitlines()[0]}") from error
+                numpy = isinstance(error, TypeError) and re.search(r"Sym(Int|Float)|numpy\.object_", str(error))
+                advice = "; NumPy knows no open sizes: torch's own functions do, and int() of a size fixes it" if numpy else ""
+                what = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+                raise ExportError(f"tracing {type(module).__name__} failed: {what}{advice}") from error
     if recorder.problems:
         raise ExportError("\n".join(f"{type(module).__name__}: {problem}" for problem in recorder.problems))
     return recorder, entries, result

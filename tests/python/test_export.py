@@ -822,6 +822,41 @@ ASKED = [
 ]  # fmt: skip
 
 
+def averages(part):
+    """A network that takes the size of a part of its steps for a number."""
+    return lambda l, x: l(part(x).sum(1) / part(x).shape[1])
+
+
+# Where PyTorch's own trace decides by the example how long a part is, that is a question as well, once something hangs on it.
+ASKED += [
+    (averages(lambda x: x[:, :32]), ["the size min(length, 32) asks whether length > 32, and goes on as for the example: no"]),
+    (averages(lambda x: x[:, :4]), ["the size min(length, 4) asks whether length > 4, and goes on as for the example: yes"]),
+    (averages(lambda x: x[:, -32:]), ["the size min(length, 32) asks whether length > 32, and goes on as for the example: no"]),
+    (averages(lambda x: x[:, -4:]), ["the size min(length, 4) asks whether length > 4, and goes on as for the example: yes"]),
+    (averages(lambda x: x[:, :-3]), ["the size max(length - 3, 0) asks whether length < 3, and goes on as for the example: no"]),
+    (averages(lambda x: x[:, 3:40]), [
+        "the size -min(length, 3) + min(length, 40) asks whether length > 3, and goes on as for the example: yes",
+        "the size -min(length, 3) + min(length, 40) asks whether length > 40, and goes on as for the example: no",
+    ]),
+    (averages(lambda x: x[:, :6][:, -4:]), [
+        "the size min(length, 4) asks whether length > 4, and goes on as for the example: yes",
+    ]),
+    (averages(lambda x: x[:, : x.shape[1] - 3]), ["the size max(length - 3, 0) asks whether length < 3, and goes on as for the example: no"]),
+    (lambda l, x: l(x[:, :32]) + torch.arange(x[:, :32].shape[1])[:, None], ["the size min(length, 32) asks whether length > 32, and goes on as for the example: no"]),
+    (lambda l, x: l(x[:, :32]) + l(x)[:, :32], []),
+    (averages(lambda x: x[:, 1:]), []),
+    (averages(lambda x: x[:, ::3]), []),
+    (averages(lambda x: x[:, x.shape[1] // 2 :]), []),
+    (averages(lambda x: x.narrow(1, 2, 4)), []),
+    (averages(lambda x: torch.tensor_split(x, 3, 1)[1]), []),
+    (averages(lambda x: torch.tensor_split(x, [4], 1)[0]), ["the size min(length, 4) asks whether length > 4, and goes on as for the example: yes"]),
+    (averages(lambda x: x.chunk(2, 1)[1]), []),
+    (averages(lambda x: x.chunk(3, 1)[1]), ["asks whether length > 2*((length + 2)//3), and goes on as for the example: yes"]),
+    (averages(lambda x: x.split([3, x.shape[1] - 3], 1)[1]), []),
+    (averages(lambda x: x.split(64, 1)[0]), ["takes (length + 63)//64 for a number, and goes on as for the example: 1"]),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize("function, asked", ASKED)
 def test_what_python_asks_of_open_sizes_is_told(function, asked):
     described = h5bridge_export.describe(Asking(function), torch.randn(2, 20, 4))
@@ -865,9 +900,64 @@ def divides_by_root(l, x):
     (attends_to_those_before, "in forward: the size 7 of axis 1 of x is fixed: it may be 3, but not 11; an example of a smaller size may leave it open"),
     (divides_by_root, "in forward: takes length for a number, and so the size 7 of axis 1 of x is fixed"),
     (lambda l, x: l(x) if x.shape[1] < 10 else l(-x), "in forward: asks whether length < 10, and so the size 7 of axis 1 of x is fixed"),
+    (averages(lambda x: x[:, :9]), "in forward: the size min(length, 9) asks whether length > 9, and so the size 7 of axis 1 of x is fixed"),
+    (averages(lambda x: x.split(3, 1)[1]), "in forward: takes (length + 2)//3 for a number, and so the size 7 of axis 1 of x is fixed"),
+    (lambda l, x: l(x) / numpy.sqrt(x.shape[1]), "in forward: takes length for a number, and so the size 7 of axis 1 of x is fixed"),
 ))  # fmt: skip
 def test_why_a_size_is_fixed_is_told(export, function, why):
     assert export(Asking(function), torch.randn(2, 7, 4), [["batch", 7, 4]])["notes"] == [why]
+
+
+# Parts of an axis of 20, with their sizes as they are at any length, those at which no question has another answer.
+PARTS = [lambda x: torch.tensor_split(x, 3, 1), lambda x: torch.tensor_split(x, [4, 9], 1), lambda x: x.chunk(2, 1), lambda x: x.chunk(3, 1),
+         lambda x: (x[:, 1:], x[:, ::3], x[:, 2::2], x[:, -4:], x[:, :6][:, -4:], x[:, -9:-2], x[:, 3:8:2], x[:, 5:-3], x[:, -15:]),
+         lambda x: x.split([3, x.shape[1] - 3], 1), lambda x: x.split(x.shape[1] // 2 + 1, 1),
+         lambda x: (x[:, : math.ceil(x.shape[1] / 3)], x[:, math.floor(x.shape[1] / 3) :])]  # fmt: skip
+
+
+@pytest.mark.parametrize("parts", PARTS)
+def test_the_size_of_a_part_is_right_at_every_length(parts):
+    described = h5bridge_export.describe(Asking(lambda l, x: tuple(l(part).sum(1) * part.shape[1] for part in parts(x))), torch.randn(2, 20, 4))
+    by_name = {entry["name"]: entry for entry in described["layers"]}
+    written = [by_name[name]["attributes"]["other"] for name in described["outputs"]]
+    assert described["inputs"][0]["shape"] == ["batch", "length", 4]
+    for length in range(17, 60):
+        true = [part.shape[1] for part in parts(torch.zeros(1, length, 4))]
+        assert [eval(str(size), {"length": length}) for size in written] == true
+
+
+def test_parts_of_given_lengths_are_written_one_by_one(export):
+    described = export(Asking(lambda l, x: l(x.split([3, x.shape[1] - 3], 1)[1])), torch.randn(2, 7, 4))
+    assert layer(described, "narrow")["attributes"] == {"dim": 1, "start": 3, "length": "length - 3"}
+
+
+NUMPYS = [
+    (lambda x: x * numpy.float32(0.1), "mul", {"other": 0.10000000149011612}),
+    (lambda x: numpy.float32(2) * x, "mul", {"other": 2.0}),
+    (lambda x: torch.add(x, numpy.int64(3)), "add", {"other": 3}),
+    (lambda x: torch.add(x, x, alpha=numpy.float32(2)), "add", {"alpha": 2.0}),
+    (lambda x: x ** numpy.float32(2), "pow", {"exponent": 2.0}),
+    (lambda x: x[:, numpy.int64(2)], "select", {"dim": 1, "index": 2}),
+    (lambda x: x[:, : numpy.int64(2)], "slice", {"dim": 1, "end": 2}),
+    (lambda x: x[:, :, numpy.array([0, 2])], "index_select", {"dim": 2}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("function, kind, attributes", NUMPYS)
+def test_numpys_scalars_are_numbers(export, function, kind, attributes):
+    described = export(Asking(lambda l, x: function(x)), torch.randn(2, 7, 4))
+    assert layer(described, kind)["attributes"] == attributes
+
+
+@pytest.mark.parametrize("function, why", (
+    (lambda x: x * numpy.ones(4, dtype="float32"), "__array__ makes the graph depend on a tensor's values; beside a tensor, torch.from_numpy"),
+    (lambda x: x + torch.from_numpy(numpy.arange(x.shape[1]))[:, None], "NumPy knows no open sizes"),
+    (lambda x: x * (1 / x.shape[1]), r"other than \+ - \* //: .*; int\(\) of the size fixes it"),
+))  # fmt: skip
+@pytest.mark.filterwarnings("ignore:__array_wrap__")
+def test_what_numpy_computes_is_refused_with_advice(function, why):
+    with pytest.raises(ExportError, match=why):
+        h5bridge_export.describe(Asking(lambda l, x: function(x)), torch.randn(2, 7, 4))
 
 
 def test_a_smaller_example_leaves_a_limited_size_open():
