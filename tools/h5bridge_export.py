@@ -293,6 +293,8 @@ IN_OTHER_WORDS: dict[str, Callable[..., Any]] = {
     "aminmax": lambda func, x, dim=None, keepdim=False: (torch.amin(x, () if dim is None else dim, keepdim), torch.amax(x, () if dim is None else dim, keepdim)),
 } | dict.fromkeys("sum mean prod cumsum cumprod nansum nanmean softmax log_softmax softmin".split(), _cast_first)  # fmt: skip
 
+# Functions of numbers, among which a size may stand: a tensor does as well.
+ARITHMETIC = {"add", "sub", "rsub", "mul", "div", "floor_divide", "remainder", "eq", "ne", "gt", "ge", "lt", "le"}
 # Functions that cut an axis into parts, where what they say need not hold for all sizes of it.
 CUTS = {"split", "split_with_sizes", "chunk"}
 
@@ -376,6 +378,13 @@ class Sizes:
     def asks_whether(self, a: int | torch.SymInt, relation: str, b: int | torch.SymInt) -> bool:
         compared = {text: kind for kind, text in RELATIONS.items()}[relation]
         return self.ask(compared(_expression(a), sympy.expand(_expression(b)))) == sympy.true
+
+    def of_symbol(self, symbol: sympy.Symbol) -> torch.SymInt:
+        return self.ints[self._names[symbol]]
+
+    def expression(self, size: torch.SymInt) -> sympy.Expr:
+        """The size as an expression on the symbols, or a number."""
+        return sympy.expand(size.node.expr)
 
     def number(self, size: int | torch.SymInt) -> int:
         return int(self.ask(sympy.expand(_expression(size))))
@@ -1080,6 +1089,7 @@ class Recorder(TorchFunctionMode):
         self.first: Value | None = None             # the first input
         self._alive: list[Tensor] = []              # so that no id is used again
         self._stale: set[int] = set()
+        self._counts: dict[sympy.Expr, Tensor] = {}  # sizes as tensors
         self._defined: dict[int, tuple[Entry, dict]] = {}
         self._stack: list[nn.Module] = []
         self._inside_leaf = False
@@ -1202,6 +1212,9 @@ class Recorder(TorchFunctionMode):
         if name in COMPOSED and hasattr(func, "__wrapped__"):
             with self:
                 return func.__wrapped__(*args, **kwargs)
+        if function_name(name) in ARITHMETIC and any(isinstance(value, torch.SymInt) for value in args):
+            with self:
+                return func(*(self._count(self.sizes.expression(v)) if isinstance(v, torch.SymInt) else v for v in args), **kwargs)
         if name in IN_OTHER_WORDS:
             with self:
                 result = IN_OTHER_WORDS[name](func, *args, **kwargs)
@@ -1274,6 +1287,38 @@ class Recorder(TorchFunctionMode):
             self._mark_changed(tensor)
         for i, tensor in enumerate(tensors_in(result)):
             self.track(tensor, Value(entry, i) if entry else None)
+        return result
+
+    def _count(self, e: sympy.Expr) -> Tensor | int:
+        """A size as a tensor that the network computes: of a symbol, the sum of so many ones."""
+        if e.is_Integer:
+            return int(e)
+        if e not in self._counts:
+            self._counts[e] = self._counted(e)
+        return self._counts[e]
+
+    def _counted(self, e: sympy.Expr) -> Tensor:
+        if e.is_Symbol:
+            return torch.ones(self.sizes.of_symbol(e), dtype=torch.int64).sum()
+        kind = type(e).__name__
+        if e.is_Pow and e.exp.is_Integer and e.exp > 0:
+            return functools.reduce(torch.mul, [self._count(e.base)] * int(e.exp))
+        known = {"Add": torch.add, "Mul": torch.mul, "FloorDiv": torch.floor_divide, "CleanDiv": torch.floor_divide,
+                 "Mod": torch.remainder, "PythonMod": torch.remainder}  # fmt: skip
+        if kind not in {*known, "Min", "Max"}:
+            self.stop(f"{self.where()}: it depends on an open size in a way other than + - * //: {self.sizes.printed(e)}; int() of the size fixes it")
+        # A number stands last, as clamp has it and a function of tensors needs it.
+        in_any_order = kind in ("Add", "Mul", "Min", "Max")
+        args = sorted(e.args, key=lambda arg: (arg.is_number, str(arg))) if in_any_order else e.args
+        result = self._count(args[0])
+        for arg in args[1:]:
+            other = self._count(arg)
+            if kind in known:
+                result = known[kind](result, other)
+            elif isinstance(other, int):
+                result = result.clamp(**{"max" if kind == "Min" else "min": other})
+            else:
+                result = (torch.minimum if kind == "Min" else torch.maximum)(result, other)
         return result
 
     def _cut(self, name: str, bound: list[Argument]) -> Any:

@@ -224,6 +224,29 @@ def first_channels(m, x):
     return m.conv(x[:, :, :4].transpose(1, 2))
 
 
+def average_of_first(m, x):
+    return m.first(x[:, :4].sum(1)) / x[:, :4].shape[1]
+
+
+def average_of_last(m, x):
+    y = x[:, -4:]
+    return m.first(y.sum(1)) / y.shape[1] + y.size(1)
+
+
+def average_between(m, x):
+    y = x[:, 1:6]
+    return m.first(x).sum(1) * (y.shape[1] % 3 + 1) - y.shape[1] ** 2
+
+
+def average_of_halves(m, x):
+    return torch.cat([m.first(y.sum(1)) / y.shape[1] for y in (*x.chunk(2, 1), *torch.tensor_split(x, 2, 1))], 1)
+
+
+def first_and_others(m, x):
+    one, others = x.split([3, x.shape[1] - 3], 1)
+    return m.first(one).mean(1) - m.first(others).sum(1) / len(others[0])
+
+
 def shortened(m, x):
     """Lengths below the limit stay what they are."""
     y = x[:, :6]
@@ -404,6 +427,11 @@ CODE = [
     Code(last_steps, lambda: {"lstm": nn.LSTM(8, 5, batch_first=True), "first": nn.Linear(15, 3)}, SEQUENCE, [(3, 7, 8), (1, 4, 8)]),
     Code(largest_steps, lambda: {"first": nn.Linear(24, 3)}, SEQUENCE, [(3, 7, 8), (1, 4, 8)]),
     Code(first_channels, lambda: {"conv": nn.Conv1d(4, 3, 2)}, (2, 8, 5), [(3, 8, 7), (1, 8, 4)]),
+    Code(average_of_first, lambda: {"first": nn.Linear(8, 3)}, SEQUENCE, SEQUENCES),
+    Code(average_of_last, lambda: {"first": nn.Linear(8, 3)}, SEQUENCE, SEQUENCES),
+    Code(average_between, lambda: {"first": nn.Linear(8, 3)}, SEQUENCE, SEQUENCES),
+    Code(average_of_halves, lambda: {"first": nn.Linear(8, 3)}, SEQUENCE, SEQUENCES[:2]),
+    Code(first_and_others, lambda: {"first": nn.Linear(8, 3)}, SEQUENCE, SEQUENCES[:2]),
     Code(shortened, lambda: {"lstm": nn.LSTM(8, 8, batch_first=True), "first": nn.Linear(8, 3)}, (2, 7, 8), [(3, 9, 8), (1, 5, 8)]),
     Code(started, lambda: {"lstm": nn.LSTM(8, 5, batch_first=True), "first": nn.Linear(5, 3)}, SEQUENCE, SEQUENCES),
     Code(causal, lambda: {"first": nn.Linear(8, 3)}, SEQUENCE, SEQUENCES),

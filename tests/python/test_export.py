@@ -822,38 +822,38 @@ ASKED = [
 ]  # fmt: skip
 
 
-def averages(part):
-    """A network that takes the size of a part of its steps for a number."""
-    return lambda l, x: l(part(x).sum(1) / part(x).shape[1])
+def stretches(part):
+    """A network that stretches a part of its steps to the size of it."""
+    return lambda l, x: l(part(x)).sum(1, keepdim=True).expand(-1, part(x).shape[1], -1)
 
 
 # Where PyTorch's own trace decides by the example how long a part is, that is a question as well, once something hangs on it.
 ASKED += [
-    (averages(lambda x: x[:, :32]), ["the size min(length, 32) asks whether length > 32, and goes on as for the example: no"]),
-    (averages(lambda x: x[:, :4]), ["the size min(length, 4) asks whether length > 4, and goes on as for the example: yes"]),
-    (averages(lambda x: x[:, -32:]), ["the size min(length, 32) asks whether length > 32, and goes on as for the example: no"]),
-    (averages(lambda x: x[:, -4:]), ["the size min(length, 4) asks whether length > 4, and goes on as for the example: yes"]),
-    (averages(lambda x: x[:, :-3]), ["the size max(length - 3, 0) asks whether length < 3, and goes on as for the example: no"]),
-    (averages(lambda x: x[:, 3:40]), [
+    (stretches(lambda x: x[:, :32]), ["the size min(length, 32) asks whether length > 32, and goes on as for the example: no"]),
+    (stretches(lambda x: x[:, :4]), ["the size min(length, 4) asks whether length > 4, and goes on as for the example: yes"]),
+    (stretches(lambda x: x[:, -32:]), ["the size min(length, 32) asks whether length > 32, and goes on as for the example: no"]),
+    (stretches(lambda x: x[:, -4:]), ["the size min(length, 4) asks whether length > 4, and goes on as for the example: yes"]),
+    (stretches(lambda x: x[:, :-3]), ["the size max(length - 3, 0) asks whether length < 3, and goes on as for the example: no"]),
+    (stretches(lambda x: x[:, 3:40]), [
         "the size -min(length, 3) + min(length, 40) asks whether length > 3, and goes on as for the example: yes",
         "the size -min(length, 3) + min(length, 40) asks whether length > 40, and goes on as for the example: no",
     ]),
-    (averages(lambda x: x[:, :6][:, -4:]), [
+    (stretches(lambda x: x[:, :6][:, -4:]), [
         "the size min(length, 4) asks whether length > 4, and goes on as for the example: yes",
     ]),
-    (averages(lambda x: x[:, : x.shape[1] - 3]), ["the size max(length - 3, 0) asks whether length < 3, and goes on as for the example: no"]),
+    (stretches(lambda x: x[:, : x.shape[1] - 3]), ["the size max(length - 3, 0) asks whether length < 3, and goes on as for the example: no"]),
     (lambda l, x: l(x[:, :32]) + torch.arange(x[:, :32].shape[1])[:, None], ["the size min(length, 32) asks whether length > 32, and goes on as for the example: no"]),
     (lambda l, x: l(x[:, :32]) + l(x)[:, :32], []),
-    (averages(lambda x: x[:, 1:]), []),
-    (averages(lambda x: x[:, ::3]), []),
-    (averages(lambda x: x[:, x.shape[1] // 2 :]), []),
-    (averages(lambda x: x.narrow(1, 2, 4)), []),
-    (averages(lambda x: torch.tensor_split(x, 3, 1)[1]), []),
-    (averages(lambda x: torch.tensor_split(x, [4], 1)[0]), ["the size min(length, 4) asks whether length > 4, and goes on as for the example: yes"]),
-    (averages(lambda x: x.chunk(2, 1)[1]), []),
-    (averages(lambda x: x.chunk(3, 1)[1]), ["asks whether length > 2*((length + 2)//3), and goes on as for the example: yes"]),
-    (averages(lambda x: x.split([3, x.shape[1] - 3], 1)[1]), []),
-    (averages(lambda x: x.split(64, 1)[0]), ["takes (length + 63)//64 for a number, and goes on as for the example: 1"]),
+    (stretches(lambda x: x[:, 1:]), []),
+    (stretches(lambda x: x[:, ::3]), []),
+    (stretches(lambda x: x[:, x.shape[1] // 2 :]), []),
+    (stretches(lambda x: x.narrow(1, 2, 4)), []),
+    (stretches(lambda x: torch.tensor_split(x, 3, 1)[1]), []),
+    (stretches(lambda x: torch.tensor_split(x, [4], 1)[0]), ["the size min(length, 4) asks whether length > 4, and goes on as for the example: yes"]),
+    (stretches(lambda x: x.chunk(2, 1)[1]), []),
+    (stretches(lambda x: x.chunk(3, 1)[1]), ["asks whether length > 2*((length + 2)//3), and goes on as for the example: yes"]),
+    (stretches(lambda x: x.split([3, x.shape[1] - 3], 1)[1]), []),
+    (stretches(lambda x: x.split(64, 1)[0]), ["takes (length + 63)//64 for a number, and goes on as for the example: 1"]),
 ]  # fmt: skip
 
 
@@ -900,8 +900,8 @@ def divides_by_root(l, x):
     (attends_to_those_before, "in forward: the size 7 of axis 1 of x is fixed: it may be 3, but not 11; an example of a smaller size may leave it open"),
     (divides_by_root, "in forward: takes length for a number, and so the size 7 of axis 1 of x is fixed"),
     (lambda l, x: l(x) if x.shape[1] < 10 else l(-x), "in forward: asks whether length < 10, and so the size 7 of axis 1 of x is fixed"),
-    (averages(lambda x: x[:, :9]), "in forward: the size min(length, 9) asks whether length > 9, and so the size 7 of axis 1 of x is fixed"),
-    (averages(lambda x: x.split(3, 1)[1]), "in forward: takes (length + 2)//3 for a number, and so the size 7 of axis 1 of x is fixed"),
+    (stretches(lambda x: x[:, :9]), "in forward: the size min(length, 9) asks whether length > 9, and so the size 7 of axis 1 of x is fixed"),
+    (stretches(lambda x: x.split(3, 1)[1]), "in forward: takes (length + 2)//3 for a number, and so the size 7 of axis 1 of x is fixed"),
     (lambda l, x: l(x) / numpy.sqrt(x.shape[1]), "in forward: takes length for a number, and so the size 7 of axis 1 of x is fixed"),
 ))  # fmt: skip
 def test_why_a_size_is_fixed_is_told(export, function, why):
@@ -917,13 +917,20 @@ PARTS = [lambda x: torch.tensor_split(x, 3, 1), lambda x: torch.tensor_split(x, 
 
 @pytest.mark.parametrize("parts", PARTS)
 def test_the_size_of_a_part_is_right_at_every_length(parts):
-    described = h5bridge_export.describe(Asking(lambda l, x: tuple(l(part).sum(1) * part.shape[1] for part in parts(x))), torch.randn(2, 20, 4))
+    described = h5bridge_export.describe(Asking(lambda l, x: tuple(l(part).sum(1, keepdim=True).expand(-1, part.shape[1], -1) for part in parts(x))), torch.randn(2, 20, 4))
     by_name = {entry["name"]: entry for entry in described["layers"]}
-    written = [by_name[name]["attributes"]["other"] for name in described["outputs"]]
+    written = [by_name[name]["attributes"]["size"][1] for name in described["outputs"]]
     assert described["inputs"][0]["shape"] == ["batch", "length", 4]
     for length in range(17, 60):
         true = [part.shape[1] for part in parts(torch.zeros(1, length, 4))]
         assert [eval(str(size), {"length": length}) for size in written] == true
+
+
+def test_a_size_that_is_computed_with_is_computed(export):
+    described = export(Asking(lambda l, x: l(x).sum(1) / x[:, -32:].shape[1] * (x.shape[1] // 2 + 1)), torch.randn(2, 20, 4))
+    kinds = [entry["type"] for entry in described["layers"]]
+    assert kinds == ["Linear", "sum", "ones", "sum", "clamp", "div", "floor_divide", "add", "mul"] and "notes" not in described
+    assert layer(described, "clamp")["attributes"] == {"max": 32} and layer(described, "ones")["attributes"]["size"] == ["length"]
 
 
 def test_parts_of_given_lengths_are_written_one_by_one(export):
