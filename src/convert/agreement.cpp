@@ -36,6 +36,7 @@ Agreement compare_tensors(const Tensor& found_tensor, const Tensor& expected_ten
   const Tensor found = with_real_elements(found_tensor);
   const Tensor expected = with_real_elements(expected_tensor);
   Agreement result;
+  result.equal_nan = tolerance.equal_nan;
   if (found.shape() != expected.shape()) {
     result.problem =
         "has shape " + to_string(found_tensor.shape()) + ", expected " + to_string(expected_tensor.shape());
@@ -72,6 +73,7 @@ Agreement compare_with_dtypes(const Tensor& found, const Tensor& expected, const
 }
 
 std::string short_number(double value) {
+  if (std::isnan(value)) return "nan";  // whose sign says nothing
   std::array<char, 32> text{};
   std::snprintf(text.data(), text.size(), "%.6g", value);
   return text.data();
@@ -88,7 +90,7 @@ std::string describe(const Agreement& agreement) {
             short_number(agreement.first->found) + ", expected " + short_number(agreement.first->expected);
   if (agreement.nans > 0)
     text += "; " + std::to_string(agreement.nans) + " of " + std::to_string(agreement.elements) +
-            " elements are NaN on both sides";
+            " elements are NaN on both sides" + (agreement.equal_nan ? "" : ", which agree with --equal-nan");
   return text;
 }
 

@@ -34,8 +34,42 @@ void check_names(const Presentation& presentation, const RandomInputs& wanted) {
       throw UsageError("a shape is given for \"" + name + "\", which is no input of the model");
 }
 
+std::optional<std::int64_t> table_size(const Architecture& architecture, const Port& input);
+
+/// How many positions a model counts by itself (0, 1, ...), and the size of the table that they are looked up in.
+std::vector<std::pair<Size, std::int64_t>> counted_positions(const Architecture& architecture) {
+  std::vector<std::pair<Size, std::int64_t>> result;
+  const ArchitectureIndex index(architecture);
+  for (const Node& node : architecture.nodes) {
+    if (!node.values().empty()) continue;
+    const Layer& layer = index.layer_of(node);
+    const std::vector<SymbolicShape> shapes = Registry::instance().type_of(layer).shapes(layer.attributes, {});
+    if (shapes.size() != 1 || shapes[0].size() != 1 || !shapes[0][0].is_open()) continue;
+    Port port;
+    port.name = node.name;
+    port.dtype = DType::Int64;
+    if (const auto table = table_size(architecture, port)) result.emplace_back(shapes[0][0], *table);
+  }
+  return result;
+}
+
+/// A number for all open sizes, or the largest below it with which positions stay within their tables.
+std::int64_t open_size(const Architecture& architecture) {
+  const auto positions = counted_positions(architecture);
+  const auto fits = [&](std::int64_t size) {
+    return std::ranges::all_of(positions, [&](const auto& counted) {
+      Symbols symbols;
+      for (const std::string& symbol : counted.first.symbols()) symbols[symbol] = size;
+      return counted.first.bind(symbols).value().value_or(0) <= counted.second;
+    });
+  };
+  std::int64_t size = kOpenSize;
+  while (size > 1 && !fits(size)) --size;
+  return size;
+}
+
 /// Symbols that the given shapes bind, then the batch, then all others.
-Symbols bound_symbols(const Presentation& presentation, const RandomInputs& wanted) {
+Symbols bound_symbols(const Architecture& architecture, const Presentation& presentation, const RandomInputs& wanted) {
   Symbols symbols;
   for (const Port& port : presentation.inputs)
     if (const auto given = wanted.shapes.find(port.name);
@@ -45,9 +79,10 @@ Symbols bound_symbols(const Presentation& presentation, const RandomInputs& want
   for (const Port& port : presentation.inputs)
     if (!port.shape.empty())
       if (const auto symbol = symbol_of(port.shape[0])) symbols.emplace(*symbol, wanted.rows);
+  const std::int64_t others = open_size(architecture);
   for (const Port& port : presentation.inputs)
     for (const Size& size : port.shape)
-      for (const std::string& symbol : size.symbols()) symbols.emplace(symbol, kOpenSize);
+      for (const std::string& symbol : size.symbols()) symbols.emplace(symbol, others);
   return symbols;
 }
 
@@ -123,7 +158,7 @@ Tensor random_tensor(DType dtype, const Shape& shape, std::optional<std::int64_t
 std::vector<NamedTensor> random_inputs(const Architecture& architecture, const Presentation& presentation,
                                        const RandomInputs& wanted) {
   check_names(presentation, wanted);
-  const Symbols symbols = bound_symbols(presentation, wanted);
+  const Symbols symbols = bound_symbols(architecture, presentation, wanted);
   std::mt19937_64 random(wanted.seed);
   std::vector<NamedTensor> inputs;
   for (const Port& port : presentation.inputs)

@@ -20,8 +20,8 @@ struct RandomInputs {
 
 /// Normally distributed numbers; small integers for integers, and for whatever is looked up in a table, within which
 /// they stay. Other integers are not 0, as they may be divided by.
-/// Open sizes other than the batch get one small number. Throws UsageError for a shape of no input, or one that does
-/// not fit.
+/// Open sizes other than the batch get one small number, with which counted positions stay within their table. Throws
+/// UsageError for a shape of no input, or one that does not fit.
 std::vector<NamedTensor> random_inputs(const Architecture& architecture, const Presentation& presentation,
                                        const RandomInputs& wanted);
 
@@ -32,7 +32,7 @@ auto on_random_inputs(Run&& run) {
     return run();
   } catch (const RefusedInputs& error) {
     throw Unsupported(std::string("random inputs do not fit the model, which can only be run on given ones: ") +
-                      error.what());
+                      error.what() + "; --input-shape may give shapes that do");
   }
 }
 

@@ -69,7 +69,8 @@ def test_nan_agrees_with_nan_where_it_is_asked_for(two):
     np.save(two / "x.npy", np.full((2, 4), np.nan, np.float32))
     h5bridge("run", "net.json", "net.pth", "--input", "x.npy", "-o", "nan.npz", folder=two)
     strict_ones = h5bridge(*VERIFY, "nan.npz", folder=two, status=1).stdout
-    assert "6 of 6 elements are NaN on both sides" in strict_ones
+    assert "6 of 6 elements are NaN on both sides, which agree with --equal-nan" in strict_ones
+    assert "found nan, expected nan" in strict_ones and "-nan" not in strict_ones
     h5bridge(*VERIFY, "nan.npz", "--equal-nan", folder=two)
     h5bridge(*VERIFY, "both.npz", "--equal-nan", folder=two, status=1)
     net = torch.load(two / "net.pth")
@@ -78,6 +79,38 @@ def test_nan_agrees_with_nan_where_it_is_asked_for(two):
     assert "1 of 3 elements are NaN on both sides" in h5bridge("compare", "nan.pth", "--with", "nan.pth", folder=two, status=1).stdout
     h5bridge("compare", "nan.pth", "--with", "nan.pth", "--equal-nan", folder=two)
     h5bridge("compare", "nan.pth", "--with", "net.pth", "--equal-nan", folder=two, status=1)
+
+
+POSITIONS = {
+    "h5bridge": 1,
+    "name": "Positions",
+    "inputs": [{"name": "ids", "shape": ["batch", "length"], "dtype": "int64"}],
+    "layers": [
+        {"name": "tokens", "type": "Embedding", "attributes": {"num_embeddings": 9, "embedding_dim": 4}},
+        {"name": "arange", "type": "arange", "attributes": {"end": "length"}, "inputs": []},
+        {"name": "places", "type": "Embedding", "attributes": {"num_embeddings": 5, "embedding_dim": 4}},
+        {"name": "add", "type": "add", "inputs": ["tokens", "places"]},
+    ],
+    "outputs": ["add"],
+}
+
+
+def test_random_lengths_stay_within_a_table_of_positions(tmp_path):
+    torch.save({"tokens.weight": torch.randn(9, 4), "places.weight": torch.randn(5, 4)}, tmp_path / "net.pth")
+    (tmp_path / "net.json").write_text(json.dumps(POSITIONS))
+    h5bridge("convert", "net.json", "net.pth", "-o", "net.h5", "--check", folder=tmp_path)
+    h5bridge("compare", "net.json", "net.pth", "--with", "net.h5", "--random-inputs", "3", folder=tmp_path)
+
+
+def test_lengths_that_no_layer_tells_are_asked_for(tmp_path):
+    table = {"name": "table", "type": "Parameter", "attributes": {"shape": [5, 4]}, "inputs": []}
+    part = {"name": "part", "type": "slice", "attributes": {"end": "length"}}
+    layers = [POSITIONS["layers"][0], table, part, {"name": "add", "type": "add", "inputs": ["tokens", "part"]}]
+    torch.save({"tokens.weight": torch.randn(9, 4), "table": torch.randn(5, 4)}, tmp_path / "net.pth")
+    (tmp_path / "net.json").write_text(json.dumps(POSITIONS | {"layers": layers}))
+    command = ["convert", "net.json", "net.pth", "-o", "net.h5", "--check"]
+    assert "; --input-shape may give shapes that do" in h5bridge(*command, folder=tmp_path, status=4).stderr
+    h5bridge(*command, "--input-shape", "ids=2,5", folder=tmp_path)
 
 
 def test_a_model_that_makes_nan_is_checked(two):

@@ -68,7 +68,9 @@ TEST_CASE("agreement: NaN on both sides is told") {
   const Tensor found = doubles({1, kNaN, 3}), expected = doubles({1, kNaN, 3.5});
   const Agreement strict = compare_tensors(found, expected, {});
   CHECK(strict.mismatches == 2);
-  CHECK_THAT(describe(strict), Catch::EndsWith("; 1 of 3 elements are NaN on both sides"));
+  CHECK_THAT(describe(strict),
+             Catch::EndsWith("; 1 of 3 elements are NaN on both sides, which agree with --equal-nan"));
+  CHECK(short_number(-std::numeric_limits<double>::quiet_NaN()) == "nan");
   const Agreement equal = compare_tensors(found, expected, {.equal_nan = true});
   CHECK(equal.mismatches == 1);
   CHECK(equal.nans == 1);
