@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <optional>
 #include <set>
@@ -120,18 +121,27 @@ class KerasVariables {
       if (slot.times_lr != 0 && lr_ == 0 && !optimizer_.slots.empty())
         notes.push_back("the optimizer's " + slot.torch +
                         " is 0 in Keras, which has it in units of the learning rate, and that is 0");
-    for_each_slot(
-        plan_, slots_in_use(mapping_, optimizer_.hyperparameters),
-        [&](const KerasBinding& binding, const SlotMapping& slot) {
-          refuse_products(optimizer_, binding, slot);
-          add(binding, slot,
-              to_keras(without_sums(binding.steps), shared_by_summands(binding, slot, slots_of(binding.torch, slot)),
-                       slots_of(binding.given, slot)));
-        });
+    const std::vector<SlotMapping> slots = slots_in_use(mapping_, optimizer_.hyperparameters);
+    const auto add_state = [&](const KerasBinding& binding, const SlotMapping& slot) {
+      refuse_products(optimizer_, binding, slot);
+      add(binding, slot,
+          to_keras(without_sums(binding.steps), shared_by_summands(binding, slot, slots_of(binding.torch, slot)),
+                   slots_of(binding.given, slot)));
+    };
+    for_each_slot(plan_, slots, add_state);
+    // Keras's own has variables of what was trained before it was frozen, too.
+    for (const KerasBinding& binding : plan_.bindings)
+      if (!optimizer_.keras.empty() && binding.trainable && binding.frozen && has_state(binding))
+        for (const SlotMapping& slot : slots) add_state(binding, slot);
     return std::move(result_);
   }
 
  private:
+  bool has_state(const KerasBinding& binding) const {
+    return std::ranges::any_of(
+        binding.torch, [&](const KerasBinding::Source& source) { return optimizer_.slots.contains(source.name); });
+  }
+
   std::vector<Tensor> weights_of(const std::vector<KerasBinding::Source>& sources) const {
     std::vector<Tensor> result;
     for (const KerasBinding::Source& source : sources)

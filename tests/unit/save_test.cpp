@@ -389,3 +389,28 @@ TEST_CASE("state of an optimizer of Keras's that was changed is written as it is
     different += bit_equal(before.at(path), tensor) ? 0 : 1;
   CHECK(different == 1);
 }
+
+TEST_CASE("a changed optimizer of Keras's keeps the state of what was frozen after it was trained", "[save]") {
+  const TemporaryFolder folder;
+  const std::string source = keras_made(trained_model(), folder / "keras.h5");
+  KerasFile file = read_keras_h5(source);
+  Json::Array& layers = file.model_config.as_object().find("config")->as_object().find("layers")->as_array();
+  const auto with_weights =
+      std::ranges::find_if(layers, [](const Json& layer) { return *layer.find("class_name") != Json("InputLayer"); });
+  with_weights->as_object().find("config")->as_object().set("trainable", false);
+  write_keras_h5(file, folder / "frozen.h5");
+
+  Model model = load(folder / "frozen.h5");
+  Optimizer& optimizer = *model.training->optimizer;
+  REQUIRE(std::ranges::any_of(model.trainable, [](const auto& said) { return !said.second; }));
+  REQUIRE(optimizer.slots.size() == trained_model().training->optimizer->slots.size());
+  optimizer.hyperparameters.set("lr", 0.125);
+  for (Json::Object& group : optimizer.groups) group.set("lr", 0.125);
+  CHECK(save(model, folder / "changed.h5") == std::vector<std::string>{});
+  const Optimizer found = *load(folder / "changed.h5").training->optimizer;
+  CHECK(found.hyperparameters.at("lr") == Json(0.125));
+  REQUIRE(found.slots.size() == optimizer.slots.size());
+  for (const auto& [parameter, kept] : optimizer.slots)
+    for (std::size_t i = 0; i < kept.size(); ++i)
+      CHECK(bit_equal(found.slots.at(parameter).at(i).tensor, kept[i].tensor));
+}
