@@ -186,7 +186,7 @@ class Lifter {
   static bool is_operation(const Json& layer) {
     const Json& config = layer.at("config");
     const auto mappings = mappings_of(layer);
-    return config.is_object() && !config.find("trainable") &&
+    return config.is_object() && !config.find("trainable") && !is_port_of_model(layer) &&
            (mappings.empty() || std::ranges::any_of(mappings, &KerasMapping::is_operation));
   }
 

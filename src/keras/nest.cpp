@@ -1,6 +1,7 @@
 #include "keras/nest.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <memory>
 #include <optional>
@@ -200,13 +201,19 @@ class Nester {
     // From outside nothing but the results may be seen.
     std::vector<KerasTensor*> outside = tensors_outside(scope, *members);
     const auto result_of = [&](const KerasTensor& tensor) -> std::optional<KerasTensor> {
-      for (std::size_t call = 0; call < calls.size(); ++call)
-        for (std::size_t i = 0; i < calls[call]->results.size(); ++i)
-          if (const KerasTensor& result = calls[call]->results[i];
-              result.is_same(tensor) && (!result.told_apart.empty() || by_name.contains(result.layer)))
-            return KerasTensor{
-                scope.name, static_cast<std::int64_t>(call), static_cast<std::int64_t>(i), tensor.shape, tensor.dtype,
-                {}};
+      KerasTensor plain = tensor;  // what tells it apart may be another model's
+      plain.told_apart.clear();
+      for (const KerasTensor* wanted : std::array<const KerasTensor*, 2>{&tensor, &plain})
+        for (std::size_t call = 0; call < calls.size(); ++call)
+          for (std::size_t i = 0; i < calls[call]->results.size(); ++i)
+            if (const KerasTensor& result = calls[call]->results[i];
+                result.is_same(*wanted) && (!result.told_apart.empty() || by_name.contains(result.layer)))
+              return KerasTensor{scope.name,
+                                 static_cast<std::int64_t>(call),
+                                 static_cast<std::int64_t>(i),
+                                 tensor.shape,
+                                 tensor.dtype,
+                                 result.told_apart.empty() ? tensor.told_apart : ""};
       return std::nullopt;
     };
     for (const KerasTensor* tensor : outside)

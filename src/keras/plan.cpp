@@ -517,17 +517,24 @@ class Planner {
   void drop_unused() {
     std::map<std::string, const PlannedLayer*> by_name;
     for (const PlannedLayer& layer : layers_) by_name[layer.name] = &layer;
-    std::vector<std::string> open;
-    for (const Output& output : architecture_.outputs) open.push_back(values_.at(output.value).layer);
+    std::vector<KerasTensor> open;
+    for (const Output& output : architecture_.outputs) open.push_back(values_.at(output.value));
+    std::set<std::string_view> calls;
+    // Of a model within the model all is used, or nothing.
+    const auto use_call = [&](const std::string& name) {
+      for (const ScopeCall* call = find_scope_call(name); call && calls.insert(call->name).second;
+           call = find_scope_call(call->parent))
+        for (const Value& value : call->values()) open.push_back(values_.at(value));
+    };
     std::set<std::string> used;
     while (!open.empty()) {
-      const std::string name = std::move(open.back());
+      const KerasTensor tensor = std::move(open.back());
       open.pop_back();
-      if (!used.insert(name).second) continue;
-      for (const PlannedCall& call : by_name.at(name)->calls) {
-        for (const KerasTensor& tensor : call.tensors()) open.push_back(tensor.layer);
-        for (const ScopeCall* part = find_scope_call(call.part_of); part; part = find_scope_call(part->parent))
-          for (const Value& value : part->values()) open.push_back(values_.at(value).layer);
+      if (!tensor.told_apart.empty()) use_call(index_.find_node(tensor.told_apart)->scope_call);
+      if (!used.insert(tensor.layer).second) continue;
+      for (const PlannedCall& call : by_name.at(tensor.layer)->calls) {
+        for (const KerasTensor& input : call.tensors()) open.push_back(input);
+        use_call(call.part_of);
       }
     }
     std::erase_if(layers_, [&](const PlannedLayer& layer) {

@@ -206,10 +206,10 @@ TEST_CASE("what a model within the model cannot be called with is refused by its
 }
 
 TEST_CASE("layers that are not known are named within their models") {
-  const Json::Array layers{input("x"), entry("Mystery", "q", {call_of(tensor("x"))})};
+  const Json::Array layers{input("x"), entry("Mystery", "q", {call_of(tensor("x"))}, {{"trainable", true}})};
   const Json inner = entry("Functional", "block", {call_of(tensor("in")), call_of(tensor("block"))},
                            graph("block", layers, Json::Array{"x", 0, 0}, Json::Array{"q", 0, 0}));
-  const Json other = entry("Enigma", "last", {call_of(tensor("block", 1))});
+  const Json other = entry("Enigma", "last", {call_of(tensor("block", 1))}, {{"trainable", true}});
   CHECK(refusal_of(model({inner, other}, Json::Array{"last", 0, 0}), ExitStatus::Unsupported) ==
         "layer \"block.q\" (Mystery): there is no layer type for it yet; layer \"last\" (Enigma): there is no layer "
         "type for it yet");
