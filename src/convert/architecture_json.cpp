@@ -38,6 +38,20 @@ Json value_to(const Value& value) {
   return value.output == 0 ? value.node : value.node + ":" + std::to_string(value.output);
 }
 
+// Null stands for what is left out.
+Node::List list_from(const Json& json) {
+  Node::List result;
+  for (const Json& value : json.as_array())
+    result.push_back(value.is_null() ? std::nullopt : std::optional(value_from(value)));
+  return result;
+}
+
+Json list_to(const Node::List& list) {
+  Json::Array result;
+  for (const std::optional<Value>& value : list) result.push_back(value ? value_to(*value) : Json());
+  return result;
+}
+
 SymbolicShape shape_from(const Json& json) {
   SymbolicShape result;
   for (const Json& size : json.as_array()) {
@@ -95,6 +109,8 @@ class EntryReader {
     }
     architecture_.nodes.push_back(node_from(name, call ? call->as_string() : name, taken(entry)));
     if (const Json* part_of = entry.find("part_of")) architecture_.nodes.back().scope_call = part_of->as_string();
+    if (const Json* attributes = entry.find("attributes"); call && attributes)
+      set_attributes(architecture_.nodes.back(), attributes->as_object());
   }
 
  private:
@@ -107,21 +123,35 @@ class EntryReader {
     } else if (!architecture_.inputs.empty()) {
       result.inputs.push_back({architecture_.inputs[0].name, 0});
     }
-    if (const Json* named = entry.find("named_inputs"))
-      for (const auto& [argument, value] : named->as_object()) result.named.emplace_back(argument, value_from(value));
+    const Json* named = entry.find("named_inputs");
+    for (const auto& [argument, value] : named ? named->as_object() : Json::Object{})
+      if (value.is_array())
+        result.lists.emplace_back(argument, list_from(value));
+      else
+        result.named.emplace_back(argument, value_from(value));
     return result;
+  }
+
+  const Layer* layer_called(const std::string& name) const {
+    const auto place = places_.find(name);
+    const Layer* layer = place == places_.end() ? nullptr : &architecture_.layers[place->second];
+    return layer && Registry::instance().find(layer->type) ? layer : nullptr;
+  }
+
+  void set_attributes(Node& node, const Json::Object& attributes) const {
+    if (const Layer* layer = layer_called(node.layer))
+      node.attributes = call_attributes_from_json(Registry::instance().type_of(*layer), attributes, layer->attributes,
+                                                  describe(*layer) + ", called by \"" + shortened(node.name) + "\"");
   }
 
   // That a layer is missing or its type not known is told when the graph is checked.
   Node node_from(const std::string& name, const std::string& layer, const PlainCall& call) const {
-    const auto place = places_.find(layer);
-    if (place == places_.end() || !Registry::instance().find(architecture_.layers[place->second].type))
-      return {name, layer, arguments_of({}, {}, {call.inputs})};
-    const Layer& called = architecture_.layers[place->second];
+    const Layer* called = layer_called(layer);
+    if (!called) return {name, layer, arguments_of({}, {}, {call.inputs})};
     try {
-      return node_of(name, called, call);
+      return node_of(name, *called, call);
     } catch (const Error& error) {
-      rethrow_in_file(error, describe(called));
+      rethrow_in_file(error, describe(*called));
     }
   }
 
@@ -201,6 +231,18 @@ void set_texts(Json::Object& object, const char* member, const std::vector<std::
   if (!texts.empty()) object.set(member, Json::Array(texts.begin(), texts.end()));
 }
 
+// What a call has otherwise than the one that defines its layer.
+Json::Object own_attributes(const ArchitectureIndex& index, const Node& node) {
+  const Node* first = index.find_node(node.layer);
+  const Layer& defined = first ? index.layer_of(*first) : *index.find_layer(node.layer);
+  const Layer& called = index.layer_of(node);
+  Json::Object result;
+  for (const AttributeSpec& spec : Registry::instance().type_of(called).attributes)
+    if (const AttributeValue& value = called.attributes.at(spec.name); value != defined.attributes.at(spec.name))
+      result.set(spec.name, spec.kind->write(value));
+  return result;
+}
+
 // `index` is that of the architecture.
 Json entry_of(const ArchitectureIndex& index, const Node& node) {
   Json::Object entry{{"name", node.name}};
@@ -214,16 +256,17 @@ Json entry_of(const ArchitectureIndex& index, const Node& node) {
     if (Json::Object keras = keras_origin_to_json(layer.keras); !keras.empty()) entry.set("keras", std::move(keras));
   } else {
     entry.set("call", node.layer);
+    if (Json::Object attributes = own_attributes(index, node); !attributes.empty())
+      entry.set("attributes", std::move(attributes));
   }
-  const PlainCall call = plain_call(index.layer_of(node), node);
+  const PlainCall call = written_call(index.layer_of(node), node);
   Json::Array inputs;
   for (const Value& value : call.inputs) inputs.push_back(value_to(value));
   entry.set("inputs", std::move(inputs));
-  if (!call.named.empty()) {
-    Json::Object named;
-    for (const auto& [argument, value] : call.named) named.set(argument, value_to(value));
-    entry.set("named_inputs", std::move(named));
-  }
+  Json::Object named;
+  for (const auto& [argument, value] : call.named) named.set(argument, value_to(value));
+  for (const auto& [argument, list] : call.lists) named.set(argument, list_to(list));
+  if (!named.empty()) entry.set("named_inputs", std::move(named));
   if (!node.scope_call.empty()) entry.set("part_of", node.scope_call);
   return entry;
 }
@@ -235,6 +278,13 @@ std::int64_t lowest_version(const Architecture& architecture) {
     for (const AttributeSpec& spec : Registry::instance().type_of(layer).attributes)
       if (layer.attributes.contains(spec.name))
         version = std::max(version, spec.kind->since(layer.attributes.at(spec.name)));
+  const auto needs_version_2 = [](const Node& node) {
+    return !node.attributes.empty() || std::ranges::any_of(node.arguments, [](const Node::Argument& argument) {
+      const auto* list = std::get_if<Node::List>(&argument);
+      return list && std::ranges::any_of(*list, [](const auto& value) { return !value; });
+    });
+  };
+  if (std::ranges::any_of(architecture.nodes, needs_version_2)) version = std::max<std::int64_t>(version, 2);
   return version;
 }
 

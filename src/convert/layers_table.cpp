@@ -52,7 +52,7 @@ std::string table_of_attributes(const LayerType& type) {
   std::string result = "\n| attribute | kind | default | meaning |\n| --- | --- | --- | --- |\n";
   for (const AttributeSpec& spec : type.attributes)
     result += "| " + code(spec.name) + " | " + cell(spec.kind->describe()) + " | " + cell(default_of(spec)) + " | " +
-              cell(spec.meaning) + " |\n";
+              cell(spec.meaning + (spec.of_call ? " (a call's own)" : "")) + " |\n";
   return result;
 }
 
@@ -74,7 +74,9 @@ std::string layers_table(const Registry& registry) {
       "`src/layers/` by\n"
       "`h5bridge_generate`; a test compares this copy. Attributes are those of PyTorch's constructor or function; the "
       "meaning says where one\n"
-      "is Keras's. Where Keras has several ways to say a type, the first one is written, and all are read.\n";
+      "is Keras's. Those that are a call's own may be otherwise in other calls of a layer. Where Keras has several "
+      "ways to say a type, the\n"
+      "first one is written, and all are read.\n";
   for (const Family& family : registry.families()) {
     result += "\n## " + family.name + "\n";
     for (const LayerType& type : family.types) result += section_of(registry, type);

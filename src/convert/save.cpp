@@ -89,6 +89,7 @@ void write_torch(const Model& model, const std::string& path, const SaveOptions&
                       "; SaveOptions::optimizer = false in place of SaveOptions::checkpoint leaves the optimizer out");
   note_missing_unused(torch, notes);
   note_precision(torch, notes);
+  note_calls(torch, notes);
   if (options.checkpoint && torch.architecture) require_numbers(*torch.training->optimizer, *torch.architecture);
   if (options.checkpoint) {
     note_training_run(torch, notes);
@@ -107,6 +108,7 @@ void write_safetensors_file(const Model& model, const std::string& path, const S
   const Model torch = to_data_format(model, DataFormat::ChannelsFirst);
   note_missing_unused(torch, notes);
   note_precision(torch, notes);
+  note_calls(torch, notes);
   note_training(torch, options, "", notes);
   write_stream(path, [&](std::ostream& out) { write_safetensors(torch, out); });
 }

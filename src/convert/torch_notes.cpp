@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "model/architecture_index.h"
 #include "model/quoted.h"
 #include "optimizers/keras_settings.h"
 #include "passes/frozen.h"
@@ -25,6 +26,22 @@ void note_missing_unused(const Model& model, Notes& notes) {
 void note_precision(const Model& model, Notes& notes) {
   if (model.framework != Framework::Keras || !model.architecture) return;
   std::ranges::move(mixed_precision_left_out(*model.architecture), std::back_inserter(notes));
+}
+
+void note_calls(const Model& model, Notes& notes) {
+  if (model.framework != Framework::Keras || !model.architecture) return;
+  const ArchitectureIndex index(*model.architecture);
+  std::vector<std::string> names;
+  for (const Node& node : model.architecture->nodes) {
+    const Layer& layer = index.layer_of(node);
+    const std::string name = '"' + shortened(layer.name) + '"';
+    if (layer.attributes.contains("training") && layer.attributes.boolean("training") &&
+        std::ranges::find(names, name) == names.end())
+      names.push_back(name);
+  }
+  if (!names.empty())
+    notes.push_back("training=True of calls of " + joined(names) +
+                    " is left out: Keras's model(x) heeds it, its predict() and PyTorch's eval() do not");
 }
 
 void note_entries(const Model& model, Entries which, Notes& notes) {

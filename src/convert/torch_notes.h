@@ -12,6 +12,8 @@ void note_missing_unused(const Model& model, Notes& notes);
 
 /// Keras's mixed precision, where the model comes from there.
 void note_precision(const Model& model, Notes& notes);
+/// Likewise, its calls with training=True.
+void note_calls(const Model& model, Notes& notes);
 
 /// The checkpoint's further entries that a destination has no place for: those that are no plain data, or all.
 enum class Entries { NotPlain, All };

@@ -45,6 +45,7 @@ class Attributes {
   const Tensor& tensor(std::string_view name) const { return get<Tensor>(name); }
   DType dtype(std::string_view name) const { return get<DType>(name); }
 
+  bool empty() const { return values_.empty(); }
   auto begin() const { return values_.begin(); }
   auto end() const { return values_.end(); }
   bool operator==(const Attributes&) const = default;
@@ -86,13 +87,18 @@ struct Node {
   std::string name;
   std::string layer;
   std::vector<Argument>
-      arguments;                // one for each operand (docs/layers.md has them in order); none at the end is left out
+      arguments;  // one for each operand (docs/layers.md has them in order); none at the end is left out
+  /// Of this call alone, in place of the layer's: those of its type that are settings of a call.
+  Attributes attributes = {};
   std::string scope_call = {};  // the ScopeCall that it is a part of; empty: of none
   bool operator==(const Node&) const = default;
 
   /// All that it takes, operand by operand.
   std::vector<Value> values() const;
 };
+
+/// The layer with what the node, which calls it, sets in place of its attributes.
+Layer as_called(Layer layer, const Node& node);
 
 struct Input {
   std::string name;
@@ -154,6 +160,7 @@ struct Architecture {
 
   const Layer* find_layer(std::string_view wanted) const;
   Layer* find_layer(std::string_view wanted);
+  /// As it was defined: what the call sets otherwise stands in the node.
   const Layer& layer_of(const Node& node) const;
   const Input* find_input(std::string_view wanted) const;
   const Node* find_node(std::string_view wanted) const;

@@ -131,6 +131,9 @@ BoundCall bound(const CallArguments& arguments, const KerasMapping& mapping) {
     }
     const Json& constant = std::get<Json>(argument);
     if (mapping.says_nothing(parameter, constant)) return;
+    if (parameter == "training" && !arguments.is_keras_3)
+      throw Unsupported("is called with training=" + quoted(constant) +
+                        ", which Keras 2 heeds in predict(), too, and Keras 3 does not");
     if (std::ranges::find(mapping.call, parameter) == mapping.call.end())
       throw Unsupported("is called with " + (parameter.empty() ? "the argument " : shortened(parameter) + "=") +
                         quoted(constant));

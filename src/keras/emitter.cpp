@@ -161,16 +161,20 @@ void RecordingEmitter::take_arguments(Json::Object& config, const std::vector<Ha
   auto input = inputs.begin();
   for (const std::string& parameter : mapping_.call) {
     std::optional<Argument> argument;
-    if (const Json* constant = config.find(parameter); constant && !constant->is_null())
+    if (const Json* constant = config.find(parameter);
+        constant && !constant->is_null() && (mapping_.is_operation() || !mapping_.says_nothing(parameter, *constant)))
       argument = *constant;
     else if (input != inputs.end())
       argument = *input++;
     config.erase(parameter);
     if (argument) made.keywords.emplace_back(parameter, std::move(*argument));
   }
-  // Keras writes what it can by position.
-  for (auto keyword = made.keywords.begin();
-       keyword != made.keywords.end() && keyword->first == mapping_.call[made.arguments.size()];) {
+  // Keras writes what it can by position; its layers take nothing but tensors so.
+  const auto goes_by_position = [&](const std::pair<std::string, Argument>& keyword) {
+    return keyword.first == mapping_.call[made.arguments.size()] &&
+           (mapping_.is_operation() || !std::holds_alternative<Json>(keyword.second));
+  };
+  for (auto keyword = made.keywords.begin(); keyword != made.keywords.end() && goes_by_position(*keyword);) {
     made.arguments.push_back(std::move(keyword->second));
     keyword = made.keywords.erase(keyword);
   }

@@ -268,17 +268,18 @@ class Lifter {
       if (!known_inputs && (is_port || !mappings_of(*call.layer).empty())) return give_up();
       if (is_port) return add_port(call);
       make_arrays(call);
+      Node made_node{node, call.name, {}};
       if (call.call == 0) {
         add_layer_with_constants(call);
       } else {
         if (with_constants_.contains(call.name)) call.arguments = constants_as_tensors(call);
-        check_same_layer(call);
+        made_node.attributes = attributes_of_further(call);
       }
-      const Layer layer = layer_called(call.name);  // a copy: casts and masks come beside it
+      const Layer layer = as_called(layer_called(call.name), made_node);  // a copy: casts and masks come beside it
       const BoundCall arguments = bound(call.arguments, *mapping_of_.at(call.name));
       std::vector<Value> inputs;
       for (const History& input : arguments.inputs) inputs.push_back(values_.at(key(input)));
-      const std::vector<DType> wanted = keras_types(call.name, inputs);
+      const std::vector<DType> wanted = keras_types(layer, inputs);
       for (Value& input : inputs) {
         if (mapping_of_.at(call.name)->casts_inputs) input = integers_as(input, wanted.at(0));
         input = cast_by_keras(input, call.name, Registry::instance().type_of(layer).integers);
@@ -294,7 +295,8 @@ class Lifter {
         if (cast_by_keras(value, call.name, Integers::Stay) != value)
           throw Unsupported("Keras casts its " + name + " to its dtype policy, which is not known yet");
       follow_masks(call.arguments, layer, node, made);
-      add_node(node, layer, made);
+      made_node.arguments = node_of(node, layer, made).arguments;
+      add_node(std::move(made_node));
       give_keras_types(call, node, wanted);
     } catch (const Unsupported& error) {
       problems_ += (problems_.empty() ? "" : "; ") + described + ": " + error.what();
@@ -305,9 +307,9 @@ class Lifter {
     }
   }
 
-  void add_node(const std::string& name, const Layer& layer, const PlainCall& call) {
-    architecture_.nodes.push_back(node_of(name, layer, call));
-    if (part_of_) architecture_.nodes.back().scope_call = scope_calls_.at(*part_of_);
+  void add_node(Node node) {
+    if (part_of_) node.scope_call = scope_calls_.at(*part_of_);
+    architecture_.nodes.push_back(std::move(node));
   }
 
   static bool is_port_of_model(const Json& layer) {
@@ -408,13 +410,12 @@ class Lifter {
   }
 
   // The types of a call's results in Keras, where they may be others than PyTorch's.
-  std::vector<DType> keras_types(const std::string& name, const std::vector<Value>& inputs) const {
+  std::vector<DType> keras_types(const Layer& layer, const std::vector<Value>& inputs) const {
     std::vector<DType> result;
-    const KerasMapping& mapping = *mapping_of_.at(name);
+    const KerasMapping& mapping = *mapping_of_.at(layer.name);
     if (!mapping.dtypes) return result;
-    const Attributes& attributes = layer_called(name).attributes;
-    for (const DTypeRule& rule : mapping.dtypes->of(attributes))
-      result.push_back(dtype_by(rule, attributes, types_of(inputs), {}));
+    for (const DTypeRule& rule : mapping.dtypes->of(layer.attributes))
+      result.push_back(dtype_by(rule, layer.attributes, types_of(inputs), {}));
     return result;
   }
 
@@ -532,7 +533,7 @@ class Lifter {
   Value add_own_layer(Layer layer, const std::string& wanted_name, std::vector<Value> inputs) {
     layer.name = new_name(wanted_name);
     set_types(layer.name, layer, inputs);
-    add_node(layer.name, layer, {std::move(inputs)});
+    add_node(node_of(layer.name, layer, {std::move(inputs)}));
     architecture_.layers.push_back(std::move(layer));
     return {architecture_.layers.back().name, 0};
   }
@@ -603,27 +604,37 @@ class Lifter {
 
   const Layer& layer_called(const std::string& name) const { return architecture_.layers[places_.at(name)]; }
 
-  // A layer's other calls have to make the same of it as the first did.
-  void check_same_layer(const PendingCall& call) const {
+  // What a further call of a layer sets for itself. It has to make the same of the layer as the first did.
+  Attributes attributes_of_further(const PendingCall& call) const {
     const KerasMapping& mapping = *mapping_of_.at(call.name);
     const BoundCall arguments = bound(call.arguments, mapping);
     if (const std::string wrong = wrong_count(arguments, mapping); !wrong.empty()) throw MalformedFile(wrong);
     const std::string which = "its call number " + std::to_string(call.call + 1);
+    const Layer& layer = layer_called(call.name);
+    const LayerType& type = Registry::instance().type_of(layer);
+    const auto is_of_call = [&](const std::string& parameter) {
+      const auto row = std::ranges::find(mapping.attributes, parameter, &Correspondence::keras);
+      return row != mapping.attributes.end() && type.find_attribute(row->attribute)->of_call;
+    };
     const Json::Object& first = constants_of_.at(call.name);
     for (const auto* constants : {&first, &arguments.constants})
       for (const auto& [name, constant] : *constants) {
         const Json* firsts = first.find(name);
         const Json* own = arguments.constants.find(name);
-        if (firsts && own && *firsts == *own) continue;
+        if ((firsts && own && *firsts == *own) || is_of_call(name)) continue;
         throw Unsupported(which + " has " + name + "=" + (own ? quoted(*own) : "None") + ", its first has " + name +
                           "=" + (firsts ? quoted(*firsts) : "None") + ", and calls that differ are not known yet");
       }
-    const Layer& layer = layer_called(call.name);
     const std::vector<SymbolicShape> shapes = shapes_of(arguments.inputs);
-    Registry::instance().type_of(layer).shapes(layer.attributes, shapes);
+    type.shapes(layer.attributes, shapes);
     const auto again = layer_from_config(mapping, config_with_constants(call, arguments), shapes);
-    if (!again || again->attributes != layer.attributes)
+    Node node;
+    for (const AttributeSpec& spec : type.attributes)
+      if (again && spec.of_call && again->attributes.at(spec.name) != layer.attributes.at(spec.name))
+        node.attributes.set(spec.name, again->attributes.at(spec.name));
+    if (!again || again->attributes != as_called(layer, node).attributes)
       throw Unsupported(which + " has an input of another shape than its first, which makes another layer of it");
+    return node.attributes;
   }
 
   bool add_layer_as(const KerasMapping& mapping, const PendingCall& call, const BoundCall& arguments) {
@@ -659,13 +670,23 @@ class Lifter {
     return true;
   }
 
-  // Arguments that say nothing come back with a layer that is called once.
+  // Arguments that say nothing come back where they stand in every call of the layer that says nothing else by them.
   static void keep_silent_arguments(const KerasMapping& mapping, const PendingCall& call, Layer& layer) {
     const Json* nodes = call.layer->find("inbound_nodes");
-    if (!nodes || nodes->as_array().size() != 1) return;
-    for (const auto& [name, argument] : call.arguments.keywords)
-      if (const Json* constant = std::get_if<Json>(&argument); constant && mapping.says_nothing(name, *constant))
-        layer.keras.silent_arguments.set(name, *constant);
+    if (!nodes) return;
+    for (const auto& [name, argument] : call.arguments.keywords) {
+      const Json* constant = std::get_if<Json>(&argument);
+      if (!constant || !mapping.says_nothing(name, *constant)) continue;
+      const bool is_in_all = std::ranges::all_of(nodes->as_array(), [&](const Json& node) {
+        const CallArguments other = arguments_of(*call.layer, node);
+        const auto given =
+            std::ranges::find(other.keywords, name, &std::pair<std::string, CallArguments::Argument>::first);
+        if (given == other.keywords.end()) return false;
+        const Json* value = std::get_if<Json>(&given->second);
+        return !value || *value == *constant || !mapping.says_nothing(name, *value);
+      });
+      if (is_in_all) layer.keras.silent_arguments.set(name, *constant);
+    }
   }
 
   using Key = std::tuple<std::string, std::int64_t, std::int64_t>;

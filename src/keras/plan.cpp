@@ -219,8 +219,10 @@ class Planner {
       return note_sizes(node.name);
     }
     const auto stand = ties_.stands.find(node.layer);
-    const SharedUse* use = stand == ties_.stands.end() ? nullptr : stand->second.use;
-    const Layer& layer = stand == ties_.stands.end() ? index_.layer_of(node) : *index_.find_layer(stand->second.host);
+    const bool has_host = stand != ties_.stands.end();
+    const SharedUse* use = has_host ? stand->second.use : nullptr;
+    const Layer stood_for = has_host ? as_called(*index_.find_layer(stand->second.host), node) : Layer{};
+    const Layer& layer = has_host ? stood_for : index_.layer_of(node);
     // Every Keras layer needs an input: what takes none gets the model's.
     PlainCall call = plain_call(index_.layer_of(node), node);
     if (call.inputs.empty()) {

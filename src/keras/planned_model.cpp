@@ -173,7 +173,7 @@ bool PlannedModel::is_sequential() const {
   if (said.class_name != "Sequential" || inputs.size() != 1 || outputs.size() != 1) return false;
   for (std::size_t i = 1; i < layers.size(); ++i) {
     const PlannedLayer& layer = layers[i];
-    if (layer.is_operation() || layer.calls.size() != 1) return false;
+    if (layer.is_operation() || layer.calls.size() != 1 || !layer.calls[0].keywords.empty()) return false;
     const std::vector<KerasTensor> taken = layer.calls[0].tensors();
     if (taken.size() != 1 || taken[0].layer != layers[i - 1].name || taken[0].tensor != 0) return false;
   }

@@ -63,6 +63,11 @@ std::vector<Value> ScopeCall::values() const {
   return result;
 }
 
+Layer as_called(Layer layer, const Node& node) {
+  for (const auto& [name, value] : node.attributes) layer.attributes.set(name, value);
+  return layer;
+}
+
 const Layer* Architecture::find_layer(std::string_view wanted) const { return find_named(layers, wanted); }
 Layer* Architecture::find_layer(std::string_view wanted) { return find_named(layers, wanted); }
 const Input* Architecture::find_input(std::string_view wanted) const { return find_named(inputs, wanted); }

@@ -10,10 +10,14 @@ ArchitectureIndex::ArchitectureIndex(const Architecture& architecture) : first_(
   for (const Node& node : architecture.nodes) {
     nodes_.emplace(node.name, &node);
     calls_[node.layer].push_back(&node);
+    if (node.attributes.empty()) continue;
+    if (const Layer* layer = find_layer(node.layer)) called_otherwise_.emplace(node.name, as_called(*layer, node));
   }
 }
 
 const Layer& ArchitectureIndex::layer_of(const Node& node) const {
+  if (!node.attributes.empty())
+    if (const auto called = called_otherwise_.find(node.name); called != called_otherwise_.end()) return called->second;
   if (const Layer* layer = find_layer(node.layer)) return *layer;
   throw MalformedFile("node '" + node.name + "' calls the layer '" + node.layer + "', which does not exist");
 }

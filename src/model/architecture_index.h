@@ -18,12 +18,13 @@ class ArchitectureIndex {
   const Layer* find_layer(std::string_view name) const { return found(layers_, name); }
   const Node* find_node(std::string_view name) const { return found(nodes_, name); }
   const Input* find_input(std::string_view name) const { return found(inputs_, name); }
-  /// Throws MalformedFile if the node calls no layer that there is.
+  /// The layer as the node calls it: with what the call sets in place of the layer's own attributes. Throws
+  /// MalformedFile if the node calls no layer that there is.
   const Layer& layer_of(const Node& node) const;
   /// The nodes that call a layer, in order.
   const std::vector<const Node*>& calls_of(std::string_view layer) const;
-  /// Where a layer of the architecture's stands among its layers.
-  std::size_t place_of(const Layer& layer) const { return static_cast<std::size_t>(&layer - first_); }
+  /// Where the layer of this name, which there is, stands among the architecture's.
+  std::size_t place_of(std::string_view layer) const { return static_cast<std::size_t>(layers_.at(layer) - first_); }
 
  private:
   template <typename Item>
@@ -39,6 +40,7 @@ class ArchitectureIndex {
   ByName<Node> nodes_;
   ByName<Input> inputs_;
   std::unordered_map<std::string_view, std::vector<const Node*>> calls_;
+  std::unordered_map<std::string_view, Layer> called_otherwise_;  // by the nodes that set attributes of their own
 };
 
 }  // namespace h5bridge

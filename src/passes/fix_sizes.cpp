@@ -4,6 +4,7 @@
 
 #include "facets/registry.h"
 #include "h5bridge/error.h"
+#include "model/architecture_index.h"
 #include "model/quoted.h"
 
 namespace h5bridge {
@@ -24,6 +25,11 @@ Architecture fix_sizes(Architecture architecture, const std::map<std::string, st
   for (Layer& layer : architecture.layers)
     for (const AttributeSpec& spec : Registry::instance().type_of(layer).attributes)
       layer.attributes.set(spec.name, spec.kind->bind(layer.attributes.at(spec.name), sizes));
+  const ArchitectureIndex index(architecture);
+  for (Node& node : architecture.nodes)
+    for (const auto& [name, value] : Attributes(node.attributes))
+      node.attributes.set(
+          name, Registry::instance().type_of(index.layer_of(node)).find_attribute(name)->kind->bind(value, sizes));
   return architecture;
 }
 

@@ -117,7 +117,7 @@ class LayoutPass {
   void visit(const Node& node);
 
   // What becomes of a layer of the source: permutes come behind all of these.
-  Layer& changed(const Layer& layer) { return result_.architecture.layers[index_.place_of(layer)]; }
+  Layer& changed(const Layer& layer) { return result_.architecture.layers[index_.place_of(layer.name)]; }
 
   // The layer that makes `value`, if it is a tensor of the model's own that no other node gives.
   Layer* tensor_behind(const Value& value) {
@@ -156,7 +156,7 @@ class LayoutPass {
     Layer permute{.name = name, .type = "permute", .attributes = {}, .keras = {.inserted = true}};
     permute.attributes.set("dims", dims);
     result_.architecture.layers.push_back(std::move(permute));
-    result_.architecture.nodes.push_back({name, name, {stored.value}, part_of_});
+    result_.architecture.nodes.push_back({name, name, {stored.value}, {}, part_of_});
     permute_names_.insert(name);
     return permutes_[key] = Value{name, 0};
   }
@@ -230,7 +230,7 @@ class NodeCall final : public LayoutCall {
   NodeCall(LayoutPass& pass, const Node& node)
       : pass_(pass),
         node_(node),
-        layer_(pass.index_.layer_of(node)),
+        layer_(*pass.index_.find_layer(node.layer)),
         call_(plain_call(layer_, node)),
         type_(layer_.type),
         attributes_(layer_.attributes),
@@ -288,8 +288,10 @@ class NodeCall final : public LayoutCall {
     if (vanishes_) return;
     for (const auto& [name, value] : call_.named)
       call.named.emplace_back(name, pass_.arranged(pass_.stored_.at(value), arrangement_by_name(value)));
-    pass_.result_.architecture.nodes.push_back(node_of(node_.name, change_layer(), call));
-    pass_.result_.architecture.nodes.back().scope_call = node_.scope_call;
+    Node changed = node_of(node_.name, change_layer(), call);
+    changed.attributes = node_.attributes;
+    changed.scope_call = node_.scope_call;
+    pass_.result_.architecture.nodes.push_back(std::move(changed));
   }
 
  private:

@@ -105,10 +105,14 @@ class Comparison {
       return result;
     };
     const std::set<std::string> in_a = names(a_.architecture()), in_b = names(b_.architecture());
-    for (const Node& node : a_.architecture().nodes)
-      if (in_a.contains(node.layer) && in_b.contains(node.layer))
-        if (const auto difference = layer_difference(a_.layer_of(node), *b_.index().find_layer(node.layer), 0))
-          report(*difference, a_.place_of(node.name), node.layer);
+    for (const std::string& name : in_a) {
+      if (!in_b.contains(name)) continue;
+      const auto& calls_a = a_.index().calls_of(name);
+      const auto& calls_b = b_.index().calls_of(name);
+      for (std::size_t call = 0; call < std::min(calls_a.size(), calls_b.size()); ++call)
+        if (const auto difference = layer_difference(a_.layer_of(*calls_a[call]), b_.layer_of(*calls_b[call]), 0))
+          report(*difference, a_.place_of(calls_a[call]->name), name);
+    }
     if (in_a.size() != in_b.size())
       report(Certainty::InTraining, 0,
              "of layers that act in training alone, " + counted(in_a.size(), in_b.size(), "layer"));
@@ -153,7 +157,17 @@ class Comparison {
       report(Certainty::Possible, place,
              layer_called(layer_a.name) + " is called " +
                  in_both(std::to_string(a.size()), std::to_string(b.size()) + " times"));
-    for (std::size_t call = 0; call < std::min(a.size(), b.size()); ++call) compare_taken(*a[call], *b[call]);
+    for (std::size_t call = 0; call < std::min(a.size(), b.size()); ++call) {
+      if (call > 0) compare_settings(*a[call], *b[call]);
+      compare_taken(*a[call], *b[call]);
+    }
+  }
+
+  // What further calls of a layer have in place of its own attributes.
+  void compare_settings(const Node& a, const Node& b) {
+    if (a.attributes.empty() && b.attributes.empty()) return;
+    if (const auto difference = layer_difference(a_.layer_of(a), b_.layer_of(b), a_.rank_of(a.values().at(0))))
+      report(*difference, a_.place_of(a.name), a.layer);
   }
 
   // What two calls that stand for each other take.

@@ -82,6 +82,12 @@ Architecture with_all_attributes(Architecture architecture) {
   check_types(architecture);
   for (Layer& layer : architecture.layers)
     layer.attributes = complete_attributes(Registry::instance().type_of(layer), layer.attributes, describe(layer));
+  for (Node& node : architecture.nodes) {
+    if (node.attributes.empty()) continue;
+    const Layer& layer = architecture.layer_of(node);
+    node.attributes = complete_call_attributes(Registry::instance().type_of(layer), node.attributes, layer.attributes,
+                                               describe(layer) + ", called by \"" + shortened(node.name) + "\"");
+  }
   return architecture;
 }
 

@@ -36,7 +36,7 @@ Program::Program(const Architecture& architecture, const Instances& instances) {
   for (const Node& node : architecture.nodes) {
     const auto& [layer, instance] = *instance_of.at(node.layer);
     const std::string where = "node \"" + node.name + "\" (" + layer->type + ")";
-    Step step{.node = node.name, .where = where, .forward = instance.forward};
+    Step step{.node = node.name, .where = where, .forward = instance.forward, .attributes = node.attributes};
     const PlainCall call = plain_call(*layer, node);
     for (const Value& value : call.inputs) step.inputs.push_back(slot_of(value, where));
     for (const auto& [name, value] : call.named) step.named_inputs.emplace_back(name, slot_of(value, where));
@@ -77,6 +77,7 @@ TorchValues Program::run(TorchValues inputs, const Observer& observer) const {
     for (const Slot slot : step.inputs) call.inputs.push_back(values[slot]);
     call.named.clear();
     for (const auto& [name, slot] : step.named_inputs) call.named.emplace(name, values[slot]);
+    call.attributes = step.attributes;
     for (const Slot slot : step.last_used) values[slot].reset();
     const TorchValues made = computed(step, call);
     for (const auto& [output, slot] : step.outputs) {

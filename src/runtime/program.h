@@ -36,6 +36,7 @@ class Program {
     std::function<TorchValues(const TorchCall&)> forward;
     std::vector<Slot> inputs = {};
     std::vector<std::pair<std::string, Slot>> named_inputs = {};
+    Attributes attributes = {};
     std::vector<Made> outputs = {};    // those that somebody uses
     std::vector<Slot> last_used = {};  // free after this step
   };

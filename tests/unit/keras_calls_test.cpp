@@ -146,6 +146,17 @@ TEST_CASE("constants of a layer's calls are the same, or refused by the argument
         "yet; if the network was PyTorch's, its architecture JSON beside the file says what its operations are");
 }
 
+TEST_CASE("training=True of Keras 3 is kept, that of Keras 2 refused, which drops in predict() as well") {
+  const Json::Object rate{{"rate", 0.5}};
+  const Architecture kept = architecture_from_keras(
+      model_of({input("x"), layer("Dropout", "d", {call_with({tensor("x")}, {{"training", true}})}, rate)}));
+  CHECK(kept.layers.at(0).attributes.boolean("training"));
+  const Json old = Json::Array{Json::Array{"x", 0, 0, Json::Object{{"training", true}}}};
+  CHECK(refusal_of(model_of({input("x"), layer("Dropout", "d", {old}, rate)})) ==
+        "layer \"d\" (Dropout): is called with training=true, which Keras 2 heeds in predict(), too, and Keras 3 does "
+        "not");
+}
+
 TEST_CASE("an input of another shape that makes another layer of a second call is refused") {
   const Json::Object config{{"axis", 1}, {"epsilon", 1e-3}, {"center", true}, {"scale", true}, {"rms_scaling", false}};
   const Json model = model_of({

@@ -158,6 +158,12 @@ bool KerasMapping::says_nothing(std::string_view parameter, const Json& constant
   return row != attributes.end() && row->when_absent && row->spelling.to_keras(*row->when_absent) == constant;
 }
 
+void take_training(KerasMapping& mapping) {
+  mapping.attributes.push_back({"training", "training", spelling::boolean(), false});
+  if (mapping.call.empty()) mapping.call = {"inputs"};
+  if (std::ranges::find(mapping.call, "training") == mapping.call.end()) mapping.call.push_back("training");
+}
+
 KerasMapping as_variant(std::string name, KerasMapping mapping) {
   mapping.variant = std::move(name);
   return mapping;

@@ -221,6 +221,9 @@ struct KerasMapping {
   static KerasEmitter::Results emit_main(const Attributes&, Json::Object config, KerasEmitter& emitter);
 };
 
+/// Has the call of a layer take `training`, which its type has as an attribute.
+void take_training(KerasMapping& mapping);
+
 /// `mapping`, which is another of its class for its type.
 KerasMapping as_variant(std::string name, KerasMapping mapping);
 

@@ -14,6 +14,10 @@ torch::Tensor TorchCall::input(std::string_view name) const {
   return found == named.end() ? torch::Tensor() : found->second;
 }
 
+bool TorchCall::is_on(std::string_view name, const Attributes& of_layer) const {
+  return (attributes.contains(name) ? attributes : of_layer).boolean(name);
+}
+
 std::int64_t known_size(const Size& size, const Symbols& symbols) {
   if (const auto value = size.bind(symbols).value()) return *value;
   throw UsageError("its size " + size.str() + " does not follow from the model's inputs");

@@ -26,11 +26,14 @@ using Symbols = std::map<std::string, std::int64_t>;
 struct TorchCall {
   TorchValues inputs = {};                                       // in order
   std::map<std::string, torch::Tensor, std::less<>> named = {};  // by the names of the type's operands
+  Attributes attributes = {};                                    // what this call has in place of the layer's own
   Symbols symbols = {};
   torch::Device device = torch::kCPU;  // where the model computes, for what makes tensors of numbers alone
 
   /// The one of this name; undefined where the call leaves it out.
   torch::Tensor input(std::string_view name) const;
+  /// Whether the attribute `name` is on in this call of a layer that has `of_layer`.
+  bool is_on(std::string_view name, const Attributes& of_layer) const;
 };
 
 /// A layer that can be called. Its state is all in `module`, so that to(), train(), eval() reach it.

@@ -36,6 +36,24 @@ Attributes completed(const LayerType& type, const Given& given, Read&& read) {
   return result;
 }
 
+// What `given` sets in place of the layer's.
+template <typename Given, typename Read>
+Attributes called(const LayerType& type, const Given& given, const Attributes& of_layer, Read&& read) {
+  Attributes result;
+  Attributes all = of_layer;
+  for (const auto& [name, value] : given) {
+    const AttributeSpec* spec = type.find_attribute(name);
+    if (!spec) throw MalformedFile(type.name + " has no attribute \"" + shortened(name) + "\"");
+    if (!spec->of_call)
+      throw MalformedFile("attribute \"" + spec->name + "\" of " + type.name + " is the layer's, and no call's");
+    const AttributeValue own = in_file("attribute \"" + spec->name + "\"", [&] { return read(*spec, value); });
+    all.set(spec->name, own);
+    if (own != of_layer.at(spec->name)) result.set(spec->name, own);
+  }
+  type.check(all);
+  return result;
+}
+
 }  // namespace
 
 Attributes attributes_from_json(const LayerType& type, const Json::Object& json, const std::string& where) {
@@ -45,6 +63,20 @@ Attributes attributes_from_json(const LayerType& type, const Json::Object& json,
 Attributes complete_attributes(const LayerType& type, const Attributes& given, const std::string& where) {
   try {
     return in_file(where, [&] { return completed(type, given, checked_value); });
+  } catch (const MalformedFile& error) {  // of no file: a program made it
+    throw UsageError(error.what());
+  }
+}
+
+Attributes call_attributes_from_json(const LayerType& type, const Json::Object& json, const Attributes& of_layer,
+                                     const std::string& where) {
+  return in_file(where, [&] { return called(type, json, of_layer, read_value); });
+}
+
+Attributes complete_call_attributes(const LayerType& type, const Attributes& given, const Attributes& of_layer,
+                                    const std::string& where) {
+  try {
+    return in_file(where, [&] { return called(type, given, of_layer, checked_value); });
   } catch (const MalformedFile& error) {  // of no file: a program made it
     throw UsageError(error.what());
   }

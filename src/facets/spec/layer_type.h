@@ -26,6 +26,13 @@ class LayerType;
 Attributes attributes_from_json(const LayerType& type, const Json::Object& json, const std::string& where);
 /// The same of attributes that a program set: throws UsageError, and takes values of the declared kinds alone.
 Attributes complete_attributes(const LayerType& type, const Attributes& given, const std::string& where);
+/// What a call sets in place of attributes of its layer, which has all of its own. Throws as attributes_from_json
+/// does, for attributes that are no settings of a call as well; what the layer has itself is left out.
+Attributes call_attributes_from_json(const LayerType& type, const Json::Object& json, const Attributes& of_layer,
+                                     const std::string& where);
+/// The same of attributes that a program set: throws UsageError.
+Attributes complete_call_attributes(const LayerType& type, const Attributes& given, const Attributes& of_layer,
+                                    const std::string& where);
 /// Only the attributes that are not at their default.
 Json::Object attributes_to_json(const LayerType& type, const Attributes& attributes);
 

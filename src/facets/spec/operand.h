@@ -42,19 +42,25 @@ Operand by_name(std::string name);
 Operand mask_of(std::string operand, std::string name = "mask");
 /// `operand`, in whose place an attribute may be set.
 Operand or_attribute(Operand operand, std::string attribute);
+/// Values some of which may be none.
+Operand list_of_optional(std::string name);
 Operand list(std::string name, std::size_t least = 1, std::size_t most = std::numeric_limits<std::size_t>::max());
 
 /// A call as Python writes it.
 struct PlainCall {
-  std::vector<Value> inputs;                              // in order
-  std::vector<std::pair<std::string, Value>> named = {};  // behind one that is left out, or given by name alone
+  std::vector<Value> inputs;                                   // in order
+  std::vector<std::pair<std::string, Value>> named = {};       // behind one that is left out, or given by name alone
+  std::vector<std::pair<std::string, Node::List>> lists = {};  // by name: those in which a value is left out
 };
 
 /// The arguments of a call, one for each operand; values that no operand is left for stand behind them. Throws
 /// Unsupported for a name that no operand has, MalformedFile for what is given twice.
 std::vector<Node::Argument> arguments_of(const std::vector<Operand>& operands, const Attributes& attributes,
                                          const PlainCall& call);
-/// The same the other way round. Throws Unsupported for a list in which a value is left out.
+/// The same the other way round, as files hold it.
+PlainCall written_call(const std::vector<Operand>& operands, const Attributes& attributes,
+                       const std::vector<Node::Argument>& arguments);
+/// Likewise, for those who know of no `lists`. Throws Unsupported for a list in which a value is left out.
 PlainCall plain_call(const std::vector<Operand>& operands, const Attributes& attributes,
                      const std::vector<Node::Argument>& arguments);
 

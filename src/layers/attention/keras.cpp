@@ -16,6 +16,7 @@ KerasMapping attention(const std::string& class_name, bool use_scale) {
   mapping.carried = {{"seed", nullptr}};
   mapping.inputs_as_list = true;
   mapping.call = {"inputs", "mask", "return_attention_scores", "use_causal_mask"};
+  take_training(mapping);
   mapping.lists = {{"mask", {"query_mask", "value_mask", ""}}};
   return mapping;
 }

@@ -11,7 +11,7 @@ class Attention {
   Attention(const Attributes& attributes, bool is_additive)
       : is_additive_(is_additive),
         by_product_(!is_additive && attributes.text("score_mode") == "dot"),
-        is_causal_(attributes.boolean("use_causal_mask")),
+        attributes_(attributes),
         rate_(attributes.number("dropout")) {
     if (attributes.boolean("use_scale")) module_->register_parameter("scale", torch::empty({0}));
     if (!is_additive && !by_product_) module_->register_parameter("concat_score_weight", torch::empty({0}));
@@ -22,7 +22,8 @@ class Attention {
   TorchValues forward(const TorchCall& call) const {
     const Tensor& value = call.inputs.at(1);
     Tensor scores = scores_of(call.inputs.at(0), call.inputs.back());
-    if (const Tensor counts = counting(scores, call.input("value_mask")); counts.defined())
+    const bool is_causal = call.is_on("use_causal_mask", attributes_);
+    if (const Tensor counts = counting(scores, call.input("value_mask"), is_causal); counts.defined())
       scores = torch::where(counts, scores, scores - (scores.scalar_type() == torch::kHalf ? 65504.0 : 1e9));
     Tensor weights = torch::softmax(scores, -1);
     if (module_->is_training() && rate_ > 0) weights = torch::dropout(weights, rate_, true);
@@ -46,9 +47,9 @@ class Attention {
   }
 
   // Which steps count for which query; undefined where all do.
-  Tensor counting(const Tensor& scores, const Tensor& value_mask) const {
+  static Tensor counting(const Tensor& scores, const Tensor& value_mask, bool is_causal) {
     const Tensor mask = value_mask.defined() ? value_mask.unsqueeze(-2) : Tensor();
-    if (!is_causal_) return mask;
+    if (!is_causal) return mask;
     const Tensor causal = torch::ones({scores.size(-2), scores.size(-1)}, scores.options().dtype(torch::kBool)).tril();
     return mask.defined() ? mask.logical_and(causal) : causal;
   }
@@ -56,7 +57,7 @@ class Attention {
   TorchModulePtr module_ = std::make_shared<torch::nn::Module>("Attention");
   bool is_additive_;
   bool by_product_;
-  bool is_causal_;
+  Attributes attributes_;
   double rate_;
 };
 

@@ -37,8 +37,10 @@ LayerType attention(const std::string& name, const std::string& summary, const s
   type.attributes = {
       boolean("use_scale", use_scale, "whether there is a weight that scales"),
       deciding(Decides::Training, number("dropout", 0, "the share of scores that are dropped in training")),
-      boolean("use_causal_mask", false, "whether a query attends to no later step than its own"),
-      deciding(Decides::Form, boolean("return_attention_scores", false, "whether the scores are a second output")),
+      of_call(boolean("use_causal_mask", false, "whether a query attends to no later step than its own")),
+      of_call(
+          deciding(Decides::Form, boolean("return_attention_scores", false, "whether the scores are a second output"))),
+      training(),
   };
   type.check = [](const Attributes& a) {
     if (const double rate = a.number("dropout"); rate < 0 || rate > 1)

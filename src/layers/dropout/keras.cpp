@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "facets/keras/mapping.h"
 #include "facets/spec/layer_type.h"
 
@@ -84,7 +86,7 @@ UnsaidSetting added_to_the_loss(const std::string& factor, const std::string& wh
 }  // namespace
 
 std::vector<KerasMapping> keras_mappings() {
-  return {
+  std::vector<KerasMapping> result{
       of_elements("Dropout"),
       of_channels("1", {3, 4, 5}),
       by_noise_shape("Dropout1d", "Dropout"),
@@ -94,12 +96,14 @@ std::vector<KerasMapping> keras_mappings() {
       by_noise_shape("FeatureAlphaDropout", "AlphaDropout"),
       gaussian("GaussianDropout", "rate"),
       gaussian("GaussianNoise", "stddev"),
-      {.type = "ActivityRegularization",
-       .class_name = "ActivityRegularization",
-       .attributes = {{"l1", "l1", spelling::number()}, {"l2", "l2", spelling::number()}},
-       .unsaid = {added_to_the_loss("l1", "absolute values"), added_to_the_loss("l2", "squares")},
-       .samples = {{"plain", {{"l1", 0.1}, {"l2", 0.2}}, {{3, 7}}}}},
   };
+  std::ranges::for_each(result, take_training);
+  result.push_back({.type = "ActivityRegularization",
+                    .class_name = "ActivityRegularization",
+                    .attributes = {{"l1", "l1", spelling::number()}, {"l2", "l2", spelling::number()}},
+                    .unsaid = {added_to_the_loss("l1", "absolute values"), added_to_the_loss("l2", "squares")},
+                    .samples = {{"plain", {{"l1", 0.1}, {"l2", 0.2}}, {{3, 7}}}}});
+  return result;
 }
 
 }  // namespace h5bridge::dropout

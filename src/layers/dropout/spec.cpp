@@ -50,7 +50,7 @@ LayerType noise(const std::string& name, const std::string& summary, const std::
       throw MalformedFile("\"" + attribute + "\" is " + std::to_string(a.number(attribute)) + ", expected 0 to 1");
   };
   type.samples = {{"plain", {{strength.name, 0.3}}, {{3, 7}}}};
-  type.attributes.push_back(std::move(strength));
+  type.attributes = {std::move(strength), training()};
   return type;
 }
 

@@ -79,6 +79,7 @@ KerasMapping batch_normalization(const std::string& type, std::int64_t least_ran
   mapping.attributes.push_back({"bias", "center", spelling::boolean()});
   mapping.attributes.push_back({"scale", "scale", spelling::boolean()});
   mapping.attributes.push_back({"renorm", "renorm", spelling::boolean(), false});
+  take_training(mapping);
   mapping.fixed = {};
   mapping.written_only = false;
   mapping.accepts = [=](const Shapes& inputs) { return rank_of(inputs) >= least_rank && rank_of(inputs) <= most_rank; };
@@ -106,6 +107,12 @@ KerasMapping batch_normalization(const std::string& type, std::int64_t least_ran
           {"renorm_momentum", 0.9}},
          last);
   if (most_rank > 3) sample("axis amid the others", {{"axis", 2}}, last);
+  return mapping;
+}
+
+KerasMapping synchronised() {
+  KerasMapping mapping = running_statistics("SyncBatchNorm");
+  take_training(mapping);
   return mapping;
 }
 
@@ -160,14 +167,22 @@ KerasMapping instance_statistics(const std::string& type) {
 
 std::vector<KerasMapping> keras_mappings() {
   return {
-      function_mapping("batch_norm"),           function_mapping("instance_norm"),
-      batch_normalization("BatchNorm1d", 2, 3), batch_statistics("BatchNorm1d"),
-      batch_normalization("BatchNorm2d", 4, 4), batch_statistics("BatchNorm2d"),
-      batch_normalization("BatchNorm3d", 5, 5), batch_statistics("BatchNorm3d"),
-      running_statistics("SyncBatchNorm"),      batch_statistics("SyncBatchNorm"),
-      running_statistics("InstanceNorm1d"),     instance_statistics("InstanceNorm1d"),
-      running_statistics("InstanceNorm2d"),     instance_statistics("InstanceNorm2d"),
-      running_statistics("InstanceNorm3d"),     instance_statistics("InstanceNorm3d"),
+      function_mapping("batch_norm"),
+      function_mapping("instance_norm"),
+      batch_normalization("BatchNorm1d", 2, 3),
+      batch_statistics("BatchNorm1d"),
+      batch_normalization("BatchNorm2d", 4, 4),
+      batch_statistics("BatchNorm2d"),
+      batch_normalization("BatchNorm3d", 5, 5),
+      batch_statistics("BatchNorm3d"),
+      synchronised(),
+      batch_statistics("SyncBatchNorm"),
+      running_statistics("InstanceNorm1d"),
+      instance_statistics("InstanceNorm1d"),
+      running_statistics("InstanceNorm2d"),
+      instance_statistics("InstanceNorm2d"),
+      running_statistics("InstanceNorm3d"),
+      instance_statistics("InstanceNorm3d"),
   };
 }
 

@@ -96,6 +96,7 @@ LayerType batch_normalization(const std::string& name, const std::vector<std::si
       "Ioffe and Szegedy 2015; torch/nn/modules/batchnorm.py; keras/src/layers/normalization/batch_normalization.py";
   type.attributes.push_back(boolean("scale", true, "Keras's: of an affine one, whether there is a weight"));
   type.attributes.push_back(axis_of_channels());
+  type.attributes.push_back(training());
   type.operands = {required("input"), mask_of("input")};  // counts in training alone
   type.attributes.push_back(boolean(
       "renorm", false, "Keras's: batch renormalisation, which differs in training alone; has statistics of its own"));

@@ -186,6 +186,7 @@ KerasMapping any_form(const Kind& kind, Form form) {
   };
   mapping.weights = [&kind, form](const Attributes& a, const Shapes& inputs) { return weights(kind, form, a, inputs); };
   mapping.unsaid = {summed_biases(kind)};
+  take_training(mapping);
   return mapping;
 }
 
@@ -259,7 +260,8 @@ KerasMapping two_directions(const Kind& kind, Form form) {
   KerasMapping mapping = inner;
   mapping.class_name = "Bidirectional";
   mapping.variant = form == Form::Cells ? "cells" : "";
-  mapping.attributes = {{"merge_mode", "merge_mode", spelling::text_or_none()}};
+  mapping.attributes = {{"merge_mode", "merge_mode", spelling::text_or_none()},
+                        {"training", "training", spelling::boolean(), false}};
   mapping.carried = {{"layer", wrapped_name(kind, form, "forward")},
                      {"backward_layer", wrapped_name(kind, form, "backward")}};
   mapping.reads = [inner](const Json::Object& config) {

@@ -42,6 +42,8 @@ KerasWriter::KerasWriter(const Kind& kind, const std::string& inner_class, const
     throw Unsupported(
         "Keras's Bidirectional makes the outputs of masked steps zeros where it returns sequences "
         "(zero_output_for_mask), and nowhere else");
+  if (attributes.boolean("training") && is_projected(attributes))
+    throw Unsupported("is called with training=true, which layers of Keras's that project its state cannot be told");
   if (attributes.boolean("separate_directions") && attributes.integer("num_layers") > 1 && inner_class != kRnn)
     throw Unsupported("with separate_directions it is Keras's Bidirectional of an RNN, which has no projection");
 }
@@ -102,6 +104,7 @@ Json::Object KerasWriter::bidirectional_config(const Attributes& attributes) con
     Json::Object inner =
         config_of(inner_, Layer{kept.at("name").as_string(), kind_.type, own, keras_origin_from_json(kept)});
     inner.set("zero_output_for_mask", own.boolean("return_sequences"));  // as Bidirectional sets it
+    inner.erase("training");
     write_cells(inner);
     config.set(member, Json::Object{{"module", "keras.layers"},
                                     {"class_name", inner_.class_name},
@@ -130,6 +133,7 @@ std::vector<Handle> KerasWriter::write_layer(std::int64_t layer, Handle input) {
   const std::int64_t width =
       attributes_.at("merge_mode") == AttributeValue("concat") ? hidden * directions(attributes_) : hidden;
   Json::Object config = layer_config(layer);
+  config.erase("training");
   const bool has_states = emitter_.input_shapes().size() > 1;
   if (is_projected(attributes_))
     return write_projected(
@@ -148,6 +152,7 @@ std::vector<Handle> KerasWriter::write_layer(std::int64_t layer, Handle input) {
                         SymbolicShape{shape[0], hidden});
   if (has_states) call.keywords.emplace_back("initial_state", initial_states(layer));
   call.keywords.insert(call.keywords.end(), emitter_.named_inputs().begin(), emitter_.named_inputs().end());
+  if (attributes_.boolean("training")) call.keywords.emplace_back("training", Json(true));
   return emitter_.call(std::move(call));
 }
 

@@ -142,6 +142,7 @@ std::vector<AttributeSpec> attributes(const Kind& kind) {
              deciding(Decides::Training, number("recurrent_dropout", 0,
                                                 "Keras's dropout of the hidden state, the same in every step, in "
                                                 "training")),
+             training(),
          });
   // Which outputs there are, and in which order: others may pick from what is there.
   for (AttributeSpec& spec : result)

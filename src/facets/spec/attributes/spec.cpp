@@ -7,4 +7,9 @@ AttributeSpec deciding(Decides what, AttributeSpec spec) {
   return spec;
 }
 
+AttributeSpec of_call(AttributeSpec spec) {
+  spec.of_call = true;
+  return spec;
+}
+
 }  // namespace h5bridge

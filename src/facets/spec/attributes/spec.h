@@ -22,9 +22,12 @@ struct AttributeSpec {
   std::string meaning;
   std::optional<AttributeValue> fallback = {};  // none: the attribute is required
   Decides decides = Decides::Result;
+  bool of_call = false;  // is a setting of a call: several calls of one layer may have it otherwise
 };
 
 /// `spec`, which decides something else than the result.
 AttributeSpec deciding(Decides what, AttributeSpec spec);
+/// `spec`, which is a setting of a call. The layer's own value is that of all calls that set none.
+AttributeSpec of_call(AttributeSpec spec);
 
 }  // namespace h5bridge

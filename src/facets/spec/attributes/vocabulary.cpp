@@ -12,4 +12,11 @@ AttributeSpec fused_activation() {
               "a name in keras.activations, applied to the output; PyTorch has a layer of its own for it");
 }
 
+AttributeSpec training() {
+  return of_call(
+      deciding(Decides::Training, boolean("training", false,
+                                          "Keras's: whether model(x) has it do what it does in training; predict() and "
+                                          "PyTorch's eval() do not")));
+}
+
 }  // namespace h5bridge

@@ -21,4 +21,7 @@ AttributeSpec data_format();
 /// The activation that Keras layers apply to their output, by its name in keras.activations.
 AttributeSpec fused_activation();
 
+/// A call of a Keras layer with training=True.
+AttributeSpec training();
+
 }  // namespace h5bridge
