@@ -25,8 +25,6 @@ struct ConvertCommand {
 
 const std::map<std::string, DataFormat> kDataFormats{{"channels_last", DataFormat::ChannelsLast},
                                                      {"channels_first", DataFormat::ChannelsFirst}};
-const std::map<std::string, DType> kDTypes{
-    {"float32", DType::Float32}, {"float16", DType::Float16}, {"bfloat16", DType::BFloat16}};
 
 /// An option whose argument is one of a table's words.
 template <typename T>
@@ -44,14 +42,6 @@ void add_choice(CLI::App& command, const std::string& name, std::optional<T>& va
           },
           description)
       ->type_name(known);
-}
-
-/// Epoch and loss of the command line, for sources that state none.
-void complete_training(Model& model, const ConvertCommand& options) {
-  if (!options.epoch && !options.loss) return;
-  if (!model.training) model.training.emplace();
-  if (!model.training->epoch) model.training->epoch = options.epoch;
-  if (!model.training->loss) model.training->loss = options.loss;
 }
 
 Json notes_of(const Model& model, const CheckedSave& saved) {
@@ -88,7 +78,7 @@ ExitStatus convert_model(const ConvertCommand& options) {
   LoadOptions load_options = options.sources.load;
   load_options.optimizer = !options.no_optimizer;
   Model model = load(options.sources.sources, load_options);
-  complete_training(model, options);
+  complete_training(model, options.epoch, options.loss);
   SaveOptions save_options = options.save;
   save_options.optimizer = !options.no_optimizer;
   CheckedSave saved;
@@ -126,7 +116,7 @@ void add_convert(CLI::App& program, Action& action) {
                   "the destinations' format, where the suffix does not tell: " + format_names())
       ->type_name("FORMAT");
   add_choice(command, "--data-format", options.save.data_format, kDataFormats, "of Keras destinations");
-  add_choice(command, "--dtype", options.save.dtype, kDTypes, "round floating-point weights to this type");
+  add_choice(command, "--dtype", options.save.dtype, rounding_dtypes(), "round floating-point weights to this type");
   command.add_flag("--no-optimizer", options.no_optimizer, "leave the training state out");
   command.add_flag("--lossless", options.save.lossless,
                    "refuse what a destination has no place for, instead of saying so");

@@ -169,6 +169,24 @@ Model cast_weights(const Model& model, DType dtype) {
 
 }  // namespace
 
+const std::map<std::string, DType>& rounding_dtypes() {
+  static const std::map<std::string, DType> dtypes{
+      {"float32", DType::Float32}, {"float16", DType::Float16}, {"bfloat16", DType::BFloat16}};
+  return dtypes;
+}
+
+std::optional<DType> rounding_dtype_named(const std::string& name) {
+  const auto found = rounding_dtypes().find(name);
+  return found == rounding_dtypes().end() ? std::nullopt : std::optional(found->second);
+}
+
+void complete_training(Model& model, std::optional<std::int64_t> epoch, std::optional<double> loss) {
+  if (!epoch && !loss) return;
+  if (!model.training) model.training.emplace();
+  if (!model.training->epoch) model.training->epoch = epoch;
+  if (!model.training->loss) model.training->loss = loss;
+}
+
 std::string format_names() {
   std::string names;
   for (const Format& format : formats())

@@ -1,6 +1,9 @@
 // Writing views of a model. Its public half is in <h5bridge/h5bridge.h>.
 #pragma once
 
+#include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +13,14 @@ namespace h5bridge {
 
 /// What a destination has no place for, a line each.
 using Notes = std::vector<std::string>;
+
+/// The types that floating-point weights may be rounded to, by name.
+const std::map<std::string, DType>& rounding_dtypes();
+/// nullopt for any other word.
+std::optional<DType> rounding_dtype_named(const std::string& name);
+
+/// States epoch and loss where the model's sources do not.
+void complete_training(Model& model, std::optional<std::int64_t> epoch, std::optional<double> loss);
 
 /// The formats that are written, for messages: "keras-h5, torch, ...".
 std::string format_names();

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,26 @@ import torch
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(os.environ.get("H5BRIDGE", ROOT / "build" / "h5bridge")).absolute()
+PACKAGE = PROGRAM.parent / "python"
 
 needs_program = pytest.mark.skipif(not PROGRAM.exists(), reason="the program is not built")
 needs_libtorch = pytest.mark.skipif(not (PROGRAM.parent / "libh5bridge_torch.so").exists(), reason="built without LibTorch")
 
 
-def h5bridge(*arguments, status=0, folder=None):
+def _package():
+    """The Python package that is built beside the program, or None."""
+    if not list(PACKAGE.glob("h5bridge/_core*.so")):
+        return None
+    sys.path.insert(0, str(PACKAGE))
+    import h5bridge
+
+    return h5bridge
+
+
+package = _package()
+
+
+def run_program(*arguments, status=0, folder=None):
     """Runs the program with as many threads as PyTorch has here, expects the exit status, and returns what it printed."""
     threads = str(torch.get_num_threads())
     environment = os.environ | {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
@@ -23,6 +38,9 @@ def h5bridge(*arguments, status=0, folder=None):
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder)
     assert done.returncode == status, f"{' '.join(map(str, command))}: {done.returncode}\n{done.stdout}{done.stderr}"
     return done.stdout if status in (0, 1) else done.stderr
+
+
+h5bridge = run_program
 
 
 def run_keras_model(model, inputs, folder, by_pytorch):

@@ -1,4 +1,4 @@
-"""Who may include whom: the rooms of src/, and the arrows between them, which never point back."""
+"""Who may include whom: the rooms of src/, with python/, and the arrows between them, which never point back."""
 
 import re
 from functools import cache
@@ -43,6 +43,7 @@ BEHIND_WRAPPERS = {
     "nlohmann/": r"model/json\w*\.cpp",
     "zlib.h": r"files/.*\.cpp",
     "CLI/": r"cli/.*",
+    "nanobind/": r"python/.*",
     "dlfcn.h": r"runner/.*\.cpp",
     "torch/": LIBTORCH + r"|h5bridge/torch\.h",
     "ATen/": LIBTORCH,
@@ -53,10 +54,10 @@ BEHIND_WRAPPERS = {
 
 
 def includes():
-    """(file, what it includes) of all sources, by their paths below src/."""
-    for path in sorted(SRC.rglob("*")):
+    """(file, what it includes) of all sources, by their paths below src/; those of python/ by "python/..."."""
+    for path in sorted([*SRC.rglob("*"), *(ROOT / "python").rglob("*")]):
         if path.suffix in (".h", ".cpp", ".def"):
-            file = path.relative_to(SRC).as_posix()
+            file = path.relative_to(SRC if path.is_relative_to(SRC) else ROOT).as_posix()
             for included in re.findall(r'^\s*#\s*include\s*["<]([^">]+)[">]', path.read_text(), re.M):
                 yield file, included
 

@@ -27,7 +27,7 @@ def reader(tmp_path_factory):
     environment = {
         **os.environ,
         "PATH": os.pathsep.join([str(PROGRAM.parent), str(Path(sys.executable).parent), os.environ["PATH"]]),
-        "PYTHONPATH": os.pathsep.join([str(ROOT / "tools"), str(ROOT / "testdata")]),
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "tools"), str(ROOT / "testdata"), str(PROGRAM.parent / "python")]),
         "KERAS_BACKEND": "torch",
     }
 
@@ -51,7 +51,7 @@ def test_commands(reader):
 
 def test_python(reader):
     scripts = blocks("python", before="<!-- tested -->")
-    assert len(scripts) == 2
+    assert len(scripts) == 3
     for script in scripts:
         reader(sys.executable, "-c", script)
     reader("h5bridge", "validate", "my_model.json", "my_model.pth")

@@ -1,0 +1,47 @@
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include "convert/inspection.h"
+#include "convert/save.h"
+#include "core/parts.h"
+#include "h5bridge/h5bridge.h"
+
+namespace h5bridge::python {
+namespace {
+
+using OthersGoOn = nanobind::call_guard<nanobind::gil_scoped_release>;
+using Paths = std::vector<std::string>;
+
+/// As `h5bridge inspect --json` prints it.
+nanobind::dict inspected(const Paths& sources, const LoadOptions& options) {
+  Json json;
+  {
+    const nanobind::gil_scoped_release others_go_on;
+    with_errors([&] {
+      const Inspection inspection = inspect(sources, options);
+      json = to_json(inspection);
+      if (inspection.failure) json.as_object().set("error", inspection.failure->what());
+    });
+  }
+  return to_python(json.as_object());
+}
+
+}  // namespace
+
+void add_work(nanobind::module_& module) {
+  module.def("version", [] { return std::string(version()); });
+  module.def(
+      "load", [](const Paths& sources, const LoadOptions& options) { return load(sources, options); }, OthersGoOn());
+  module.def(
+      "save",
+      [](const Model& model, const Paths& paths, const SaveOptions& options) { return save(model, paths, options); },
+      OthersGoOn());
+  module.def("in_torch_layout", in_torch_layout, OthersGoOn());
+  module.def("complete_training", complete_training, nanobind::arg("model"), nanobind::arg("epoch").none(),
+             nanobind::arg("loss").none());
+  module.def("inspect", inspected);
+}
+
+}  // namespace h5bridge::python

@@ -1,0 +1,44 @@
+"""Neural networks between PyTorch and Keras, both ways, without losing a bit.
+
+    import h5bridge
+
+    h5bridge.convert(["model.json", "model.pth"], "model.h5")  # a PyTorch network to Keras
+    h5bridge.convert("trained.h5", "trained.pth")              # and home
+
+    model = h5bridge.load("model.h5")
+    model.tensors["conv1.weight"]                              # a NumPy array, read when it is asked for
+    model.state_dict()                                         # for module.load_state_dict()
+    keras_model = model.to_keras()                             # on the backend in use
+
+Neither PyTorch nor Keras has to be installed, but for what gives their objects. Whatever goes wrong is an
+`h5bridge.Error`, with a subclass for each exit status of the program. All work is done with Python's global lock
+released.
+"""
+
+from ._core import version as _version
+from .conversion import convert
+from .errors import Disagreement, Error, MalformedFile, SystemFailure, Unsupported, UsageError
+from .inspection import inspect
+from .model import Model, from_keras, load
+from .not_yet import compare, from_torch, verify
+from .tensors import Tensors
+
+__version__ = _version()
+
+__all__ = [
+    "Disagreement",
+    "Error",
+    "MalformedFile",
+    "Model",
+    "SystemFailure",
+    "Tensors",
+    "Unsupported",
+    "UsageError",
+    "compare",
+    "convert",
+    "from_keras",
+    "from_torch",
+    "inspect",
+    "load",
+    "verify",
+]

@@ -1,0 +1,68 @@
+"""From files to files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from . import _core
+from .errors import UsageError
+from .options import Paths, loading, paths_of, saving
+
+
+def convert(
+    sources: Paths,
+    destination: Paths,
+    *,
+    key: str = "",
+    allow_unexpected: bool = False,
+    fix_size: Mapping[str, int] | None = None,
+    optimizer: bool = True,
+    param_order: Sequence[str] | Sequence[Sequence[str]] = (),
+    untie: bool = False,
+    to: str = "",
+    data_format: str | None = None,
+    dtype: str | None = None,
+    checkpoint: bool = False,
+    epoch: int | None = None,
+    loss: float | None = None,
+    lossless: bool = False,
+) -> list[str]:
+    """Writes other views of a model, as `h5bridge convert` does.
+
+    `sources` are the files that together make one model, in any order, each recognised by its content. `destination` is
+    a path, or several, which are written together: all of them or none. A destination's suffix tells its format.
+
+    How the sources are read:
+    - `key`: the entry of a checkpoint that holds the state_dict, "ema" or "a.b"; found by itself where only one can be
+      meant.
+    - `allow_unexpected`: tensors that the architecture does not name are carried along beside the model.
+    - `fix_size`: open sizes bound to numbers, `{"length": 128}`.
+    - `optimizer=False`: training state is left out.
+    - `param_order`: the names of an optimizer's parameters as its groups list them; a list, or one a group.
+    - `untie`: tied tensors that differ in the file become two.
+
+    How the destinations are written:
+    - `to`: their format, where the suffix does not tell: "keras-h5", "torch", "safetensors", "architecture".
+    - `data_format`: of Keras destinations, "channels_last" or "channels_first".
+    - `dtype`: floating-point weights are rounded to "float32", "float16" or "bfloat16".
+    - `checkpoint`: PyTorch destinations are {epoch, model_state_dict, optimizer_state_dict, loss}; `epoch` and `loss`
+      are stated where the sources have none.
+    - `lossless`: what a destination has no place for is an error, and no note.
+
+    Returns notes, a line each, on what reading or writing left out or changed.
+
+    Raises MalformedFile where a source is damaged, or tensors are missing, unexpected or misshapen; Unsupported for
+    what has no equivalent, naming the layer; UsageError where the files make no one model; SystemFailure. No
+    destination is touched then.
+
+    >>> h5bridge.convert(["lenet.json", "lenet.pth"], "lenet.h5")
+    []
+    """
+    if (epoch is not None or loss is not None) and not checkpoint:
+        raise UsageError("epoch and loss are those of a checkpoint: give checkpoint=True, too")
+    load_options = loading(key, allow_unexpected, fix_size, optimizer, param_order, untie)
+    save_options = saving(to, data_format, optimizer, checkpoint, dtype, lossless)
+    model = _core.load(paths_of(sources), load_options)
+    _core.complete_training(model, epoch, loss)
+    notes = _core.save(model, paths_of(destination), save_options)
+    return [*model.notes, *notes]

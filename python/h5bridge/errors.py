@@ -1,0 +1,44 @@
+"""What h5bridge raises: one class for each exit status of the program. A message is one line: the file, what is wrong
+in it and where, what was expected."""
+
+from __future__ import annotations
+
+
+class Error(Exception):
+    """Base of whatever h5bridge raises. `status` is the exit status that the program ends with on such an error."""
+
+    status: int
+
+
+class Disagreement(Error):
+    """Two things that should agree do not."""
+
+    status = 1
+
+
+class UsageError(Error):
+    """The caller asked for what makes no sense: a format that there is not, two architectures for one model."""
+
+    status = 2
+
+
+class MalformedFile(Error):
+    """A source is malformed, truncated or unsafe, or its tensors do not fit its architecture."""
+
+    status = 3
+
+
+class Unsupported(Error):
+    """A source is well formed but holds something that has no equivalent (yet), or h5bridge cannot do it yet; the
+    message names it."""
+
+    status = 4
+
+
+class SystemFailure(Error):
+    """The system said no: no such file, no permission, disk full, not enough memory, a package not installed."""
+
+    status = 5
+
+
+BY_STATUS: dict[int, type[Error]] = {each.status: each for each in Error.__subclasses__()}

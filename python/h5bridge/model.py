@@ -1,0 +1,154 @@
+"""A model in memory, whose weights stay in their files until they are asked for."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from . import _core
+from .errors import SystemFailure, Unsupported
+from .options import Paths, loading, paths_of, saving
+from .tensors import Tensors, read
+
+if TYPE_CHECKING:
+    import keras
+    import torch
+
+
+class Model:
+    """What `load` and `from_keras` give: an architecture, its weights and its training state, or those of them that the
+    sources had."""
+
+    def __init__(self, core: _core.Model) -> None:
+        self._core = core
+
+    @property
+    def architecture(self) -> dict[str, Any] | None:
+        """The architecture as its JSON has it (docs/architecture.md), or None. Shapes have the batch axis; open sizes
+        are symbols. It is a copy: what is changed in it does not change the model."""
+        return self._core.architecture()
+
+    @cached_property
+    def tensors(self) -> Tensors:
+        """The weights by their PyTorch names, read when they are asked for. Their layout is that of `architecture`: of
+        a channels_last model of Keras's, a Linear behind a Flatten has its columns in the order H, W, C. `state_dict()`
+        has PyTorch's."""
+        return Tensors(self._core)
+
+    @property
+    def training(self) -> dict[str, Any] | None:
+        """{"epoch", "loss", "optimizer": {"name", "config", "groups", "slots"}} in PyTorch's terms, or None where the
+        sources had none. "slots" lists name, shape and type of the optimizer's tensors, and the parameter that each
+        belongs to."""
+        return self._core.training()
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What the sources carried that has no place in the rest. A copy."""
+        return self._core.metadata()
+
+    @property
+    def notes(self) -> list[str]:
+        """What reading the sources left out or changed, a line each."""
+        return self._core.notes
+
+    @property
+    def format(self) -> str:
+        """The format of the weights' file, or else of the architecture's: "torch", "keras-h5", ..."""
+        return self._core.format
+
+    def save(
+        self,
+        path: Paths,
+        *,
+        to: str = "",
+        data_format: str | None = None,
+        optimizer: bool = True,
+        checkpoint: bool = False,
+        dtype: str | None = None,
+        lossless: bool = False,
+    ) -> list[str]:
+        """Writes one view of the model, or several together; returns notes on what they have no place for, a line each.
+        The options are those of `convert`.
+
+        Raises MalformedFile naming tensors that do not fit the architecture, Unsupported naming what the destination
+        cannot say, UsageError, SystemFailure. No destination is touched then."""
+        return _core.save(self._core, paths_of(path), saving(to, data_format, optimizer, checkpoint, dtype, lossless))
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        """The weights as PyTorch has them, for `module.load_state_dict()`: names, order, layout and bits are those of
+        the .pth that `save` writes. The tensors are the caller's own, on the CPU; each call reads them anew.
+
+        Raises SystemFailure without PyTorch, and what `save` raises for a graph that PyTorch's layout cannot say."""
+        torch = _installed("torch", "PyTorch")
+        model = _core.in_torch_layout(self._core)
+        return {name: _torch_tensor(torch, model.tensor(name), name) for name in model.tensor_names()}
+
+    def to_keras(self) -> keras.Model:
+        """The model in Keras, on the backend in use, with its weights and without its training state (`compile=False`).
+        It takes and gives Keras's layout.
+
+        Raises SystemFailure without Keras 3, Unsupported naming a layer that Keras cannot say."""
+        keras = _installed("keras", "Keras")
+        with tempfile.TemporaryDirectory(prefix="h5bridge-") as folder:
+            path = os.path.join(folder, "model.h5")
+            self.save(path, optimizer=False)
+            return keras.saving.load_model(path, compile=False)
+
+    def to_torch(self, device: str = "cpu") -> NoReturn:
+        """Not there yet: raises Unsupported. `state_dict()` has the weights for a module that is there."""
+        raise Unsupported(
+            "to_torch: not in the Python package yet, as PyTorch source is not written; state_dict() has the weights"
+            " for a module of yours"
+        )
+
+    def __repr__(self) -> str:
+        name = (self.architecture or {}).get("name")
+        return f"<h5bridge.Model{f' {name!r}' if name else ''} from {self.format}, {len(self.tensors)} tensors>"
+
+
+def load(
+    paths: Paths,
+    *,
+    key: str = "",
+    allow_unexpected: bool = False,
+    fix_size: Mapping[str, int] | None = None,
+    optimizer: bool = True,
+    param_order: Sequence[str] | Sequence[Sequence[str]] = (),
+    untie: bool = False,
+) -> Model:
+    """Reads the files that together make one model, in any order, each recognised by its content. Weights stay in their
+    files until they are asked for. The options are those of `convert`.
+
+    Raises MalformedFile where a file is damaged or its tensors do not fit the architecture, Unsupported for what has no
+    equivalent, UsageError where two files state the same half of a model, SystemFailure."""
+    return Model(_core.load(paths_of(paths), loading(key, allow_unexpected, fix_size, optimizer, param_order, untie)))
+
+
+def from_keras(model: keras.Model) -> Model:
+    """A live Keras model, its weights and, if it was compiled, its training state as they are now.
+
+    Raises Unsupported naming a layer that is not known, SystemFailure where there is no room for a temporary file."""
+    with tempfile.TemporaryDirectory(prefix="h5bridge-") as folder:
+        path = os.path.join(folder, "model.h5")
+        model.save(path)
+        return load(path)
+
+
+def _installed(name: str, called: str) -> ModuleType:
+    try:
+        return __import__(name)
+    except ImportError as error:
+        raise SystemFailure(f"{called} is not installed ({error}); pip install {name}") from None
+
+
+def _torch_tensor(torch: ModuleType, tensor: _core.Tensor, name: str) -> torch.Tensor:
+    dtype = getattr(torch, tensor.dtype, None)
+    if dtype is None:
+        raise Unsupported(f'tensor "{name}": this PyTorch has no {tensor.dtype}')
+    # By its bytes: NumPy does not know all types.
+    return torch.from_numpy(tensor.read()).view(dtype).reshape(tensor.shape)

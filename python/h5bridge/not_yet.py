@@ -1,0 +1,28 @@
+"""What the package does not do yet: an error that names it, and what does it meanwhile."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from .errors import Unsupported
+
+
+def compare(a: Any, b: Any, **options: Any) -> NoReturn:
+    """Not there yet: raises Unsupported. `h5bridge compare A B` of the program compares two models."""
+    raise Unsupported("compare: not in the Python package yet; the program does it: h5bridge compare A B")
+
+
+def verify(*sources: Any, **options: Any) -> NoReturn:
+    """Not there yet: raises Unsupported. `h5bridge verify` of the program compares a model with given outputs."""
+    raise Unsupported(
+        "verify: not in the Python package yet; the program does it: h5bridge verify SOURCE... --input X --expect Y"
+    )
+
+
+def from_torch(module: Any, example_inputs: Any) -> NoReturn:
+    """Not there yet: raises Unsupported. tools/h5bridge_export.py writes a module's architecture, which `load` takes
+    beside its state_dict."""
+    raise Unsupported(
+        "from_torch: not in the Python package yet; h5bridge_export.export_architecture(module, example_inputs, path)"
+        " and torch.save write what load() takes"
+    )

@@ -1,0 +1,355 @@
+"""The package h5bridge for Python, built beside the program: the same as the program does, in one process."""
+
+import json
+import pickle
+import re
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+import pytest
+import torch
+
+from keras_helpers import assert_close, h5py, keras, weights_of
+from program import PACKAGE, PROGRAM, ROOT, needs_program, package, run_program
+from torch_helpers import assert_same_state, export_architecture
+
+if package is None:
+    pytest.skip("the Python package is not built", allow_module_level=True)
+
+DIGITS = [ROOT / "testdata/digits/model.json", ROOT / "testdata/digits/model.pth"]
+MOSAIC = ROOT / "testdata/mosaic/model.h5"
+pytestmark = needs_program
+
+
+def in_a_new_process(folder, script):
+    """The lines that a script prints, which has the package and else nothing."""
+    script = f"import sys\nsys.path.insert(0, {str(PACKAGE)!r})\nimport h5bridge\n{script}"
+    done = subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_every_exit_status_has_a_class():
+    header = (ROOT / "src/h5bridge/error.h").read_text()
+    [line] = [line for line in header.splitlines() if line.startswith("enum class ExitStatus")]
+    statuses = {int(part.split("=")[1].strip(" };")) for part in line.split(",") if "=" in part}
+    assert set(package.errors.BY_STATUS) == statuses - {0}
+    for status, each in package.errors.BY_STATUS.items():
+        assert each.status == status and issubclass(each, package.Error) and f"class {each.__name__} : public Error" in header
+
+
+def test_version():
+    assert subprocess.run([PROGRAM, "--version"], capture_output=True, text=True).stdout.strip() == f"h5bridge {package.__version__}"
+
+
+# --- convert ------------------------------------------------------------------------------------------------------------------
+
+
+def test_convert_writes_what_the_program_does(tmp_path):
+    assert package.convert(DIGITS, tmp_path / "a.h5") == []
+    run_program("convert", *DIGITS, "-o", tmp_path / "b.h5")
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+    package.convert(str(tmp_path / "a.h5"), [tmp_path / "a.json", tmp_path / "a.pth"])
+    assert_same_state(torch.load(tmp_path / "a.pth"), torch.load(DIGITS[1]))
+
+
+def test_notes_are_those_of_the_program(tmp_path):
+    module = torch.nn.Sequential(torch.nn.Linear(3, 2))
+    module[0].bias.requires_grad_(False)
+    export_architecture(module, torch.zeros(2, 3), tmp_path / "m.json")
+    torch.save(module.state_dict(), tmp_path / "m.pth")
+    sources = [tmp_path / "m.json", tmp_path / "m.pth"]
+    notes = package.convert(sources, tmp_path / "out.pth")
+    assert notes == json.loads(run_program("convert", *sources, "-o", tmp_path / "out.pth", "--json"))["notes"]
+    assert len(notes) == 1 and "bias" in notes[0]
+    with pytest.raises(package.Unsupported, match="bias"):
+        package.convert(sources, tmp_path / "lossless.pth", lossless=True)
+    assert not (tmp_path / "lossless.pth").exists()
+
+
+OPTIONS = [
+    ({"data_format": "channels_first"}, ["--data-format", "channels_first"], "out.h5"),
+    ({"dtype": "bfloat16"}, ["--dtype", "bfloat16"], "out.pth"),
+    ({"to": "safetensors"}, ["--to", "safetensors"], "out.bin"),
+    ({"checkpoint": True, "epoch": 3, "loss": 0.25}, ["--checkpoint", "--epoch", 3, "--loss", 0.25], "out.pth"),
+    ({"fix_size": {"batch": 5}}, ["--fix-size", "batch=5"], "out.json"),
+    ({"optimizer": False, "allow_unexpected": True, "untie": True}, ["--no-optimizer", "--allow-unexpected", "--untie"], "out.h5"),
+]
+
+
+@pytest.mark.parametrize("options, spelled, name", OPTIONS, ids=lambda value: "+".join(value) if isinstance(value, dict) else "")
+def test_options_are_those_of_the_program(options, spelled, name, tmp_path, monkeypatch):
+    for folder in ("package", "program"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.chdir(tmp_path / "package")
+    status, message = 0, None
+    try:
+        package.convert(DIGITS, name, **options)
+    except package.Error as error:  # a checkpoint of a network that has no optimizer
+        status, message = error.status, f"h5bridge: {error}\n"
+    said = run_program("convert", *DIGITS, "-o", name, *spelled, status=status, folder=tmp_path / "program")
+    if status:
+        assert said == message
+    else:
+        assert Path(name).read_bytes() == (tmp_path / "program" / name).read_bytes()
+
+
+def test_a_key_picks_the_state_dict(tmp_path):
+    module = torch.nn.Sequential(torch.nn.Linear(3, 2))
+    torch.save({"a": module.state_dict(), "b": {name: tensor + 1 for name, tensor in module.state_dict().items()}}, tmp_path / "both.pth")
+    for key, more in (("a", 0), ("b", 1)):
+        found = package.load(tmp_path / "both.pth", key=key).state_dict()
+        assert all(torch.equal(found[name], tensor + more) for name, tensor in module.state_dict().items())
+
+
+def test_a_checkpoint_with_its_optimizer(tmp_path):
+    module = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Linear(4, 2))
+    optimizer = torch.optim.Adam([{"params": module[1].parameters(), "lr": 0.5}, {"params": module[0].parameters()}], lr=0.25)
+    module(torch.randn(5, 3)).square().sum().backward()
+    optimizer.step()
+    export_architecture(module, torch.zeros(2, 3), tmp_path / "m.json")
+    checkpoint = {"model_state_dict": module.state_dict(), "optimizer_state_dict": optimizer.state_dict(), "epoch": 7, "loss": 0.125}
+    torch.save(checkpoint, tmp_path / "m.ckpt")
+    order = [["1.weight", "1.bias"], ["0.weight", "0.bias"]]
+    training = package.load([tmp_path / "m.json", tmp_path / "m.ckpt"], param_order=order).training
+    assert (training["epoch"], training["loss"], training["optimizer"]["name"]) == (7, 0.125, "Adam")
+    assert [group["params"] for group in training["optimizer"]["groups"]] == order
+    assert package.load([tmp_path / "m.json", tmp_path / "m.ckpt"], optimizer=False).training["optimizer"] is None
+
+
+@pytest.mark.parametrize(
+    "status, arguments, message",
+    [
+        (2, {"destination": "out.xyz"}, "its suffix does not tell the format"),
+        (2, {"destination": "out.h5", "dtype": "int7"}, 'dtype="int7"'),
+        (2, {"destination": "out.h5", "data_format": "sideways"}, 'data_format="sideways"'),
+        (2, {"destination": "out.pth", "epoch": 3}, "checkpoint=True"),
+        (4, {"destination": "out.keras"}, "is not written yet"),
+        (5, {"sources": "nothing.pth", "destination": "out.h5"}, "nothing.pth"),
+        (3, {"sources": __file__, "destination": "out.h5"}, "test_python_package.py"),
+    ],
+)
+def test_errors_have_the_class_of_their_exit_status(status, arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(package.errors.BY_STATUS[status]) as raised:
+        package.convert(**{"sources": DIGITS} | arguments)
+    assert message in str(raised.value) and "\n" not in str(raised.value)
+    assert list(tmp_path.iterdir()) == []
+    assert type(pickle.loads(pickle.dumps(raised.value))) is type(raised.value)  # as multiprocessing hands it on
+
+
+def test_other_threads_go_on(tmp_path):
+    """While a tensor of 64 MiB is read and written, a thread counts: it would stand still if the lock were held throughout."""
+    torch.save({"weight": torch.zeros(1 << 24)}, tmp_path / "large.pth")
+    counts, done = [0], threading.Event()
+
+    def count():
+        while not done.is_set():
+            counts[0] += 1
+            time.sleep(0)
+
+    thread = threading.Thread(target=count)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1000)  # nobody is asked to hand the lock over: it is given away, or held
+    thread.start()
+    try:
+        here = counts[0]
+        package.convert(tmp_path / "large.pth", tmp_path / "large.safetensors")
+        assert counts[0] > here
+    finally:
+        done.set()
+        sys.setswitchinterval(before)
+        thread.join()
+
+
+# --- load ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_tensors_are_read_once_and_shared():
+    model = package.load(DIGITS)
+    expected = torch.load(DIGITS[1])
+    assert list(model.tensors) == list(expected) and len(model.tensors) == len(expected)
+    for name, tensor in expected.items():
+        assert model.tensors.shape(name) == tuple(tensor.shape) and model.tensors.dtype(name) == str(tensor.dtype).removeprefix("torch.")
+        array = model.tensors[name]
+        assert array.dtype == tensor.numpy().dtype and np.array_equal(array, tensor.numpy())
+        assert model.tensors[name] is array and not array.flags.owndata and not array.flags.writeable
+        assert array.ctypes.data % 64 == 0
+    with pytest.raises(KeyError, match="no such"):
+        model.tensors["no such"]
+    assert "no such" not in model.tensors
+
+
+def test_tensors_outlive_their_model_and_their_file(tmp_path):
+    torch.save({"weight": torch.arange(1000.0)}, tmp_path / "m.pth")
+    model = package.load(tmp_path / "m.pth")
+    array = model.tensors["weight"]
+    del model
+    (tmp_path / "m.pth").unlink()
+    assert np.array_equal(array, np.arange(1000.0, dtype="float32"))
+
+
+def dtypes():
+    """The types that the library has, as PyTorch's."""
+    header = (ROOT / "src/h5bridge/dtype.h").read_text()
+    listed = re.search(r"enum class DType \{(.*?)\}", header, re.DOTALL)[1]
+    return [getattr(torch, name) for name in re.sub(r"(E\dM\d)", r"_\1", listed.replace(",", " ")).lower().split()]
+
+
+@pytest.mark.parametrize("dtype", dtypes(), ids=str)
+def test_every_type_of_elements(dtype, tmp_path):
+    given = {"a": torch.tensor([[0, 1, 1], [1, 0, 1]]).to(dtype), "scalar": torch.tensor(1).to(dtype), "empty": torch.zeros(0, 3).to(dtype)}
+    torch.save(given, tmp_path / "m.pth")
+    model = package.load(tmp_path / "m.pth")
+    assert_same_state(model.state_dict(), given)
+    for name, tensor in given.items():
+        array = model.tensors[name]
+        called = str(dtype).removeprefix("torch.")
+        assert array.dtype == np.dtype(getattr(ml_dtypes, called, None) or called)
+        assert array.shape == tuple(tensor.shape) and array.tobytes() == bytes(tensor.reshape(-1).view(torch.uint8).tolist())
+
+
+def test_without_ml_dtypes_bfloat16_is_named(tmp_path):
+    torch.save({"weight": torch.ones(2, dtype=torch.bfloat16)}, tmp_path / "m.pth")
+    # In a process of its own: once imported, ml_dtypes has told NumPy of its types.
+    said = in_a_new_process(tmp_path, """
+sys.modules["ml_dtypes"] = None
+try:
+    h5bridge.load("m.pth").tensors["weight"]
+except h5bridge.Unsupported as error:
+    print(error)
+""")
+    assert said == ['tensor "weight": NumPy has no bfloat16; install ml_dtypes, which has']
+
+
+def test_architecture_and_the_rest_of_a_model(tmp_path):
+    model = package.load(DIGITS)
+    run_program("convert", *DIGITS, "-o", tmp_path / "said.json")
+    assert model.architecture == json.loads((tmp_path / "said.json").read_text())
+    assert (model.format, model.notes, model.training) == ("torch", [], None)
+    assert model.metadata == package.load(DIGITS).metadata
+    assert package.load(DIGITS[1]).architecture is None
+    assert repr(model) == f"<h5bridge.Model {model.architecture['name']!r} from torch, {len(model.tensors)} tensors>"
+    model.save([tmp_path / "a.h5", tmp_path / "a.json"])
+    run_program("convert", *DIGITS, "-o", tmp_path / "b.h5", "-o", tmp_path / "b.json")
+    for suffix in ("h5", "json"):
+        assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
+
+
+def test_a_state_dict_is_in_pytorchs_layout(tmp_path):
+    run_program("convert", MOSAIC, "-o", tmp_path / "m.pth")
+    state = package.load(MOSAIC).state_dict()
+    assert_bits(state, torch.load(tmp_path / "m.pth"))
+    next(iter(state.values())).zero_()  # they are the caller's
+    assert_bits(package.load(MOSAIC).state_dict(), torch.load(tmp_path / "m.pth"))
+
+
+def assert_bits(found, expected):
+    """As assert_same_state, but for the versions that torch.save notes of each module."""
+    assert list(found) == list(expected)
+    assert all(found[name].dtype == tensor.dtype and torch.equal(found[name], tensor) for name, tensor in expected.items())
+
+
+def test_a_model_of_pytorchs_in_keras():
+    model = package.load(DIGITS).to_keras()
+    arrays = np.load(ROOT / "testdata/digits/inputs.npz")
+    inputs = [np.moveaxis(x, 1, -1) if x.ndim > 2 else x for x in arrays.values()]
+    found = keras.ops.convert_to_numpy(model(inputs[0], training=False))
+    [expected] = np.load(ROOT / "testdata/digits/outputs.npz").values()
+    assert_close(found, expected, 1e-5)
+    assert not model.compiled
+
+
+def test_a_live_model_of_keras(tmp_path):
+    inputs = keras.Input((8, 6, 3))
+    x = keras.layers.Conv2D(4, 3, activation="relu")(inputs)
+    given = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(x)))
+    given.compile(keras.optimizers.Adam(0.125), loss="mse")
+    model = package.from_keras(given)
+    assert model.training["optimizer"]["name"] == "Adam" and model.training["optimizer"]["config"]["lr"] == 0.125
+    # Its temporary file is gone by now.
+    x = np.random.default_rng(0).normal(size=(2, 8, 6, 3)).astype("float32")
+    back = model.to_keras()
+    assert np.array_equal(back.predict(x, verbose=0), given.predict(x, verbose=0))
+    given.save(tmp_path / "given.h5"), back.save(tmp_path / "back.h5")
+    assert [list(w.values()) for w in weights_of(tmp_path / "back.h5").values()][1][0].shape == (3, 3, 3, 4)
+    with h5py.File(tmp_path / "given.h5") as a, h5py.File(tmp_path / "back.h5") as b:
+        assert json.loads(a.attrs["model_config"]) == json.loads(b.attrs["model_config"])
+
+
+# --- inspect ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sources", [DIGITS, [DIGITS[1]], [MOSAIC]], ids=lambda sources: sources[-1].name)
+def test_inspect_says_what_the_program_does(sources):
+    assert package.inspect(sources) == json.loads(run_program("inspect", *sources, "--json"))
+
+
+def test_what_cannot_be_converted_is_inspected(tmp_path):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Lambda(lambda x: x + 1), keras.layers.Dense(2)])
+    model.save(tmp_path / "k.h5")
+    found = package.inspect(tmp_path / "k.h5")
+    assert "Lambda" in found["error"] and found["architecture"] is None
+    assert [tensor["shape"] for tensor in found["tensors"]] == [[3, 2], [2]]
+
+
+# --- beside other software ----------------------------------------------------------------------------------------------------
+
+
+def test_neither_torch_nor_keras_nor_numpy_is_imported(tmp_path):
+    first, *errors = in_a_new_process(tmp_path, f"""
+h5bridge.convert({[str(path) for path in DIGITS]}, "out.h5")
+print(len(h5bridge.load("out.h5").tensors), [name for name in ("torch", "keras", "numpy") if name in sys.modules])
+sys.modules["torch"] = sys.modules["keras"] = None
+for take in (h5bridge.load("out.h5").state_dict, h5bridge.load("out.h5").to_keras):
+    try:
+        take()
+    except h5bridge.SystemFailure as error:
+        print(error)
+""")
+    assert first == f"{len(torch.load(DIGITS[1]))} []"
+    assert [error.split(" (")[0] for error in errors] == ["PyTorch is not installed", "Keras is not installed"]
+
+
+def test_no_libtorch_is_loaded():
+    [library] = PACKAGE.glob("h5bridge/_core*.so")
+    needed = subprocess.run(["readelf", "-d", library], capture_output=True, text=True, check=True).stdout
+    assert "libh5bridge.so" in needed and "torch" not in needed
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: package.compare("a", "b"),
+        lambda: package.verify("a", input="x"),
+        lambda: package.from_torch(None, None),
+        lambda: package.load(DIGITS).to_torch(),
+    ],
+)
+def test_what_is_not_there_yet_is_named(call):
+    with pytest.raises(package.Unsupported, match="not in the Python package yet"):
+        call()
+
+
+# --- what its readers see -----------------------------------------------------------------------------------------------------
+
+
+def test_all_that_is_public_has_a_docstring():
+    named = [getattr(package, name) for name in package.__all__]
+    classes = [each for each in named if isinstance(each, type)]
+    methods = [value for each in classes for name, value in vars(each).items() if not name.startswith("_") and hasattr(value, "__doc__")]
+    methods = [value for value in methods if not isinstance(value, int)]  # an exit status
+    assert len(methods) > 8
+    assert [each for each in named + methods if not each.__doc__] == []
+
+
+def test_the_package_has_types():
+    assert (PACKAGE / "h5bridge/py.typed").exists()
+    stub = (PACKAGE / "h5bridge/_core.pyi").read_text()
+    for name in ("def load(", "def save(", "class Model", "class LoadOptions"):
+        assert name in stub
