@@ -29,6 +29,40 @@ def _package():
 
 package = _package()
 
+# What `convert` is asked for most, as the package's convert() has it.
+VALUES = {"--data-format": "data_format"}
+FLAGS = {"--checkpoint": ("checkpoint", True), "--lossless": ("lossless", True), "--no-optimizer": ("optimizer", False)}
+
+
+def as_options(arguments):
+    """Sources, destinations and options of the package's convert() for the arguments of the program's; None where it takes others."""
+    sources, destinations, options = [], [], {}
+    rest = iter(arguments)
+    for argument in rest:
+        if argument == "-o":
+            destinations.append(next(rest))
+        elif argument in VALUES and VALUES[argument] not in options:
+            options[VALUES[argument]] = next(rest)
+        elif argument in FLAGS:
+            name, value = FLAGS[argument]
+            options[name] = value
+        elif argument.startswith("-"):
+            return None
+        else:
+            sources.append(argument)
+    return sources, destinations, options
+
+
+def convert(sources, destinations, options, status):
+    """What the program does, without a process for it, whose start takes ten times as long as a small network."""
+    try:
+        package.convert(sources, destinations, **options)
+    except package.Error as error:
+        assert error.status == status, f"convert {sources} {destinations} {options}: {error.status}\nh5bridge: {error}\n"
+        return f"h5bridge: {error}\n"
+    assert status == 0, f"convert {sources} {destinations} {options}: 0, expected {status}"
+    return ""
+
 
 def run_program(*arguments, status=0, folder=None):
     """Runs the program with as many threads as PyTorch has here, expects the exit status, and returns what it printed."""
@@ -40,7 +74,11 @@ def run_program(*arguments, status=0, folder=None):
     return done.stdout if status in (0, 1) else done.stderr
 
 
-h5bridge = run_program
+def h5bridge(*arguments, status=0, folder=None):
+    """The same, but that the package does what it can in this process."""
+    if package and arguments[0] == "convert" and not folder and (taken := as_options(map(str, arguments[1:]))):
+        return convert(*taken, status)
+    return run_program(*arguments, status=status, folder=folder)
 
 
 def run_keras_model(model, inputs, folder, by_pytorch):

@@ -5,6 +5,7 @@ samples that make it fail are looked for, and fail alone."""
 def run_together(samples, run, patience=8):
     """What `run(samples)`, a dict by the samples' names, gives. Where it raises, the samples are run in halves, down to single ones:
     one that raises by itself has its exception as its result. After `patience` of these no more are looked for."""
+    assert len({sample.name for sample in samples}) == len(samples)
     results, bad = {}, []
 
     def attempt(part):

@@ -1,6 +1,7 @@
 """Every Keras layer and operation that the registry reads, each with all of its samples: real Keras builds it, LibTorch gives
 what Keras predicts, also from the files for PyTorch, and the way back returns the configuration and every bit of the weights."""
 
+import collections
 import copy
 import functools
 import importlib
@@ -34,9 +35,9 @@ def constant_of(value):
 
 
 class KerasSample:
-    def __init__(self, described):
+    def __init__(self, described, nth):
         self.class_name = described["class_name"]
-        self.name = f"{self.class_name}: {described['sample']}"
+        self.name = f"{self.class_name}: {described['sample']}" + (f", {nth}" if nth > 1 else "")
         self.module = described["module"]
         self.config = described["config"]
         self.call = {name: constant_of(value) for name, value in described["call"].items()}
@@ -48,9 +49,6 @@ class KerasSample:
     is_operation = property(lambda self: self.module != "keras.layers")
     # Keras's torch backend has no Lanczos filter, and a bicubic of its own; JAX's is TensorFlow's.
     on_jax = property(lambda self: str(self.config.get("interpolation")).startswith(("lanczos", "bicubic")))
-
-    def predictions(self, model):
-        return predict_on_jax(model, self.inputs) if self.on_jax else list(predict(model, self.inputs).values())
 
     def operation(self, name):
         """The layer by its constructor; an operation takes no name everywhere."""
@@ -105,16 +103,37 @@ class KerasSample:
 
     @cached_property
     def expected(self):
-        return self.predictions(self.functional)
+        if self.on_jax:
+            return result_of(expected_on_jax(), self)
+        return list(predict(self.functional, self.inputs).values())
 
 
-def predict_on_jax(model, inputs):
+def samples():
+    """All samples, under names of their own: what runs them together tells them apart by these."""
+    seen = collections.Counter()
+    for described in keras_samples():
+        what = (described["class_name"], described["sample"])
+        seen[what] += 1
+        yield KerasSample(described, seen[what])
+
+
+def predict_on_jax(models):
+    """What Keras on JAX predicts of models, in one process: {sample.name: outputs} for (sample, model)s."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        model.save(folder / "m.h5")
-        np.savez(folder / "keras_inputs.npz", **{str(k): x for k, x in enumerate(inputs)})
-        run_jax([folder])
-        return list(jax_outputs(folder).values())
+        folders = {sample.name: Path(name) / str(i) for i, (sample, _) in enumerate(models)}
+        for sample, model in models:
+            folder = folders[sample.name]
+            folder.mkdir()
+            model.save(folder / "m.h5")
+            np.savez(folder / "keras_inputs.npz", **{str(k): x for k, x in enumerate(sample.inputs)})
+        run_jax(folders.values())
+        return {name: list(jax_outputs(folder).values()) for name, folder in folders.items()}
+
+
+@functools.cache
+def expected_on_jax():
+    """What JAX makes of each sample that is for it."""
+    return run_together(ON_JAX, lambda samples: predict_on_jax([(sample, sample.functional) for sample in samples]))
 
 
 def randomised(model, seed):
@@ -140,8 +159,9 @@ OTHERWISE |= {f"ArraySplit: {what}": "as Split" for what in ("uneven parts", "la
 COMMUTATIVE = {"Add", "Multiply", "Equal", "NotEqual"}
 # Give the same elements whatever the input.
 CONSTANT = {"ZerosLike", "OnesLike", "FullLike"}
-SAMPLES = [KerasSample(described) for described in keras_samples()]
+SAMPLES = list(samples())
 LAYERS = [sample for sample in SAMPLES if not sample.is_operation]
+ON_JAX = [sample for sample in SAMPLES if sample.on_jax]
 IN_SEQUENCE = [sample for sample in LAYERS if len(sample.input_shapes) == 1 and not sample.config.get("return_state")]
 
 
@@ -158,10 +178,25 @@ def assert_comes_back(model, folder, otherwise=False):
     return back
 
 
+def comes_back(sample, folder):
+    otherwise = sample.name in OTHERWISE or (sample.class_name in COMMUTATIVE and "x1" in sample.call)
+    return assert_comes_back(sample.functional, folder, otherwise)
+
+
+@pytest.fixture(scope="module")
+def back_on_jax(tmp_path_factory):
+    """What JAX makes of each sample that is for it, and came back."""
+    return run_together(
+        ON_JAX, lambda samples: predict_on_jax([(sample, comes_back(sample, tmp_path_factory.mktemp("back"))) for sample in samples])
+    )
+
+
 @each(SAMPLES)
-def test_a_functional_model_comes_back(sample, tmp_path):
-    back = assert_comes_back(sample.functional, tmp_path, otherwise=sample.name in OTHERWISE or (sample.class_name in COMMUTATIVE and "x1" in sample.call))
-    found = sample.predictions(back)
+def test_a_functional_model_comes_back(sample, tmp_path, request):
+    if sample.on_jax:
+        found = result_of(request.getfixturevalue("back_on_jax"), sample)
+    else:
+        found = list(predict(comes_back(sample, tmp_path), sample.inputs).values())
     assert len(found) == len(sample.expected)
     for one, expected in zip(found, sample.expected):
         assert np.array_equal(one, expected)

@@ -10,7 +10,7 @@ import torch
 from converted import Converted, assert_same_h5
 from keras_helpers import jax_outputs, keras, keras_layout, predict, run_jax
 from program import h5bridge, needs_libtorch, needs_program
-from torch_helpers import assert_same_state
+from torch_helpers import assert_asked_nothing, assert_same_state
 from torch_networks import NETWORKS, inputs_of, outputs_by_name
 from torchvision_networks import TORCHVISION_NETWORKS
 
@@ -34,6 +34,10 @@ def converted(request, conversions):
 
 def test_keras_predicts_what_pytorch_does(converted):
     converted.assert_keras_agrees(predict(converted.keras, converted.keras_inputs()), converted.expected)
+
+
+def test_it_asks_nothing_that_is_to_be_told(converted):
+    assert_asked_nothing(converted.folder / "m.json")
 
 
 def test_open_sizes_stay_open(converted):

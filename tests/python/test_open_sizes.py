@@ -11,7 +11,7 @@ import torch
 from keras_helpers import as_keras_has_it, assert_close, jax_outputs, keras, predict, run_jax
 from open_size_networks import CODE
 from program import h5bridge, needs_libtorch, needs_program
-from torch_helpers import assert_same_state, export_architecture
+from torch_helpers import assert_asked_nothing, assert_same_state, export_architecture
 
 pytestmark = needs_program
 TOLERANCE = 1e-5
@@ -55,6 +55,11 @@ def test_keras_predicts_what_pytorch_does_at_every_size(code, conversions):
         inputs = code.inputs(shape)
         (found,) = predict(converted.keras, converted.as_keras_takes(inputs)).values()
         converted.assert_gives(found, inputs)
+
+
+@each
+def test_it_asks_nothing_that_is_to_be_told(code, conversions):
+    assert_asked_nothing(conversions(code).folder / "m.json")
 
 
 @each
