@@ -83,14 +83,15 @@ def test_ctest(tmp_path):
     assert not [line for line in kept(output) if "Test #" in line and "good" in line]
 
 
-def test_pytest(tmp_path):
+@pytest.mark.parametrize("workers", [[], ["--numprocesses", "1"]], ids=["alone", "by a worker"])
+def test_pytest(workers, tmp_path):
     (tmp_path / "test_counting.py").write_text(PYTEST)
-    command = [sys.executable, "-m", "pytest", "-v", "--no-header", "-o", "console_output_style=count"]
+    command = [sys.executable, "-m", "pytest", "-v", "--no-header", "-o", "console_output_style=count", *workers]
     status, output = progress(tmp_path, *command, terminal=True)
     assert status == 1
     assert "counting: 25 %, 1 of 4, about 5 s left" in output
-    assert not [line for line in kept(output) if "PASSED" in line]
-    assert [line for line in kept(output) if "test_it[2] FAILED" in line]
+    assert not [line for line in kept(output) if "PASSED" in line or line.endswith("::test_it[1]")]
+    assert [line for line in kept(output) if "test_it[2]" in line and "FAILED" in line and "/4]" in line]
     assert "E       assert 2 != 2" in kept(output)
 
 
