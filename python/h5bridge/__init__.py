@@ -9,6 +9,7 @@
     model.tensors["conv1.weight"]                              # a NumPy array, read when it is asked for
     model.state_dict()                                         # for module.load_state_dict()
     keras_model = model.to_keras()                             # on the backend in use
+    h5bridge.from_torch(module, example).to_keras()            # a live module in one line
 
 Neither PyTorch nor Keras has to be installed, but for what gives their objects. Whatever goes wrong is an
 `h5bridge.Error`, with a subclass for each exit status of the program. All work is done with Python's global lock
@@ -19,8 +20,9 @@ from ._core import version as _version
 from .conversion import convert
 from .errors import Disagreement, Error, MalformedFile, SystemFailure, Unsupported, UsageError
 from .inspection import inspect
-from .model import Model, from_keras, load
-from .not_yet import compare, from_torch, verify
+from .live import from_keras, from_torch
+from .model import Model, load
+from .not_yet import compare, verify
 from .tensors import Tensors
 
 __version__ = _version()

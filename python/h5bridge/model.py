@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 class Model:
-    """What `load` and `from_keras` give: an architecture, its weights and its training state, or those of them that the
-    sources had."""
+    """What `load`, `from_keras` and `from_torch` give: an architecture, its weights and its training state, or those of
+    them that the sources had."""
 
     def __init__(self, core: _core.Model) -> None:
         self._core = core
@@ -84,7 +84,7 @@ class Model:
         the .pth that `save` writes. The tensors are the caller's own, on the CPU; each call reads them anew.
 
         Raises SystemFailure without PyTorch, and what `save` raises for a graph that PyTorch's layout cannot say."""
-        torch = _installed("torch", "PyTorch")
+        torch = installed("torch", "PyTorch")
         model = _core.in_torch_layout(self._core)
         return {name: _torch_tensor(torch, model.tensor(name), name) for name in model.tensor_names()}
 
@@ -93,7 +93,7 @@ class Model:
         It takes and gives Keras's layout.
 
         Raises SystemFailure without Keras 3, Unsupported naming a layer that Keras cannot say."""
-        keras = _installed("keras", "Keras")
+        keras = installed("keras", "Keras")
         with tempfile.TemporaryDirectory(prefix="h5bridge-") as folder:
             path = os.path.join(folder, "model.h5")
             self.save(path, optimizer=False)
@@ -129,17 +129,7 @@ def load(
     return Model(_core.load(paths_of(paths), loading(key, allow_unexpected, fix_size, optimizer, param_order, untie)))
 
 
-def from_keras(model: keras.Model) -> Model:
-    """A live Keras model, its weights and, if it was compiled, its training state as they are now.
-
-    Raises Unsupported naming a layer that is not known, SystemFailure where there is no room for a temporary file."""
-    with tempfile.TemporaryDirectory(prefix="h5bridge-") as folder:
-        path = os.path.join(folder, "model.h5")
-        model.save(path)
-        return load(path)
-
-
-def _installed(name: str, called: str) -> ModuleType:
+def installed(name: str, called: str) -> ModuleType:
     try:
         return __import__(name)
     except ImportError as error:

@@ -17,12 +17,3 @@ def verify(*sources: Any, **options: Any) -> NoReturn:
     raise Unsupported(
         "verify: not in the Python package yet; the program does it: h5bridge verify SOURCE... --input X --expect Y"
     )
-
-
-def from_torch(module: Any, example_inputs: Any) -> NoReturn:
-    """Not there yet: raises Unsupported. tools/h5bridge_export.py writes a module's architecture, which `load` takes
-    beside its state_dict."""
-    raise Unsupported(
-        "from_torch: not in the Python package yet; h5bridge_export.export_architecture(module, example_inputs, path)"
-        " and torch.save write what load() takes"
-    )

@@ -282,6 +282,28 @@ def test_a_live_model_of_keras(tmp_path):
         assert json.loads(a.attrs["model_config"]) == json.loads(b.attrs["model_config"])
 
 
+def test_a_live_module_of_pytorch():
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(96, 2))
+    model = package.from_torch(module, torch.zeros(2, 3, 8, 6))
+    assert model.architecture["inputs"][0]["shape"] == ["batch", 3, 8, 6] and module.training
+    assert_bits(model.state_dict(), module.state_dict())
+    x = torch.randn(5, 3, 8, 6)
+    with torch.no_grad():
+        expected = module.eval()(x).numpy()
+    assert_close(model.to_keras().predict(np.moveaxis(x.numpy(), 1, -1), verbose=0), expected, 1e-5)
+
+
+def test_what_a_live_module_does_that_no_layer_says_is_named():
+    class Module(torch.nn.Module):
+        def forward(self, x):
+            return x.cumprod(0) if x.sum() > 0 else torch.fft.fft(x)
+
+    with pytest.raises(package.Unsupported) as raised:
+        package.from_torch(Module(), torch.zeros(2, 3))
+    assert "Module" in str(raised.value) and "\n" not in str(raised.value)
+
+
 # --- inspect ------------------------------------------------------------------------------------------------------------------
 
 
@@ -327,7 +349,6 @@ def test_no_libtorch_is_loaded():
     [
         lambda: package.compare("a", "b"),
         lambda: package.verify("a", input="x"),
-        lambda: package.from_torch(None, None),
         lambda: package.load(DIGITS).to_torch(),
     ],
 )

@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 PROGRAM = Path(os.environ.get("H5BRIDGE", ROOT / "build" / "h5bridge")).resolve()
+PACKAGE = PROGRAM.parent / "python"
 
 
 def blocks(language, before=""):
@@ -27,7 +28,7 @@ def reader(tmp_path_factory):
     environment = {
         **os.environ,
         "PATH": os.pathsep.join([str(PROGRAM.parent), str(Path(sys.executable).parent), os.environ["PATH"]]),
-        "PYTHONPATH": os.pathsep.join([str(ROOT / "tools"), str(ROOT / "testdata"), str(PROGRAM.parent / "python")]),
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "tools"), str(ROOT / "testdata"), str(PACKAGE)]),
         "KERAS_BACKEND": "torch",
     }
 
@@ -50,11 +51,19 @@ def test_commands(reader):
 
 
 def test_python(reader):
-    scripts = blocks("python", before="<!-- tested -->")
-    assert len(scripts) == 3
+    scripts = [script for script in blocks("python", before="<!-- tested -->") if "import h5bridge\n" not in script]
+    assert len(scripts) == 2
     for script in scripts:
         reader(sys.executable, "-c", script)
     reader("h5bridge", "validate", "my_model.json", "my_model.pth")
+
+
+def test_the_python_package(reader):
+    if not list(PACKAGE.glob("h5bridge/_core*.so")):
+        pytest.skip("the Python package is not built")
+    [script] = [script for script in blocks("python", before="<!-- tested -->") if "import h5bridge\n" in script]
+    said = reader(sys.executable, "-c", script)
+    assert "conv1.weight (" in said and said.splitlines()[-1].startswith("5 no_such_file.h5: ")
 
 
 @pytest.mark.parametrize("name", ["convert", "predict", "resume"])
