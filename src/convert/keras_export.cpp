@@ -49,6 +49,7 @@ class KerasWriter {
     const FloatTypes floats(model.weights);
     plan_ = plan_keras(change.architecture, change.weights, floats);
     note_types(architecture, floats);
+    std::ranges::copy(plan_.notes, std::back_inserter(notes));
     for (const auto& [name, other] : plan_.tied)
       if (!bit_equal(weight(name), weight(other)))
         throw MalformedFile("the tensor " + name + " differs from " + other +

@@ -1,7 +1,6 @@
 #include "keras/nest.h"
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <memory>
 #include <optional>
@@ -140,17 +139,18 @@ class Nester {
     // What a tensor is called within the model; nullopt if it is none of the model's.
     const auto within = [&](const KerasTensor& tensor, std::size_t call) -> std::optional<KerasTensor> {
       KerasTensor result = tensor;
-      result.told_apart.clear();
       const std::vector<KerasTensor>& arguments = calls[call]->arguments;
-      for (const bool exactly : {true, false})
-        for (std::size_t i = 0; i < arguments.size(); ++i) {
-          KerasTensor argument = arguments[i];
-          if (!exactly) argument.told_apart.clear();
-          if (!argument.is_same(exactly ? tensor : result)) continue;
-          result.layer = input_name(scope, i);
+      for (KerasTensor wanted = tensor;; wanted.told_apart.pop_back()) {
+        const auto is_that = [&](const KerasTensor& argument) { return argument.is_same(wanted); };
+        if (const auto argument = std::ranges::find_if(arguments, is_that); argument != arguments.end()) {
+          result.layer = input_name(scope, static_cast<std::size_t>(argument - arguments.begin()));
           result.call = result.tensor = 0;
+          result.told_apart.clear();
           return result;
         }
+        if (wanted.told_apart.empty()) break;
+      }
+      result.told_apart.clear();
       const auto member = by_name.find(tensor.layer);
       if (member == by_name.end()) return std::nullopt;
       const std::vector<std::int64_t>& numbers = member->second->calls[call];
@@ -201,20 +201,18 @@ class Nester {
     // From outside nothing but the results may be seen.
     std::vector<KerasTensor*> outside = tensors_outside(scope, *members);
     const auto result_of = [&](const KerasTensor& tensor) -> std::optional<KerasTensor> {
-      KerasTensor plain = tensor;  // what tells it apart may be another model's
-      plain.told_apart.clear();
-      for (const KerasTensor* wanted : std::array<const KerasTensor*, 2>{&tensor, &plain})
+      std::vector<std::string> further;  // what tells it apart behind the result
+      for (KerasTensor wanted = tensor;; wanted.told_apart.pop_back()) {
         for (std::size_t call = 0; call < calls.size(); ++call)
           for (std::size_t i = 0; i < calls[call]->results.size(); ++i)
             if (const KerasTensor& result = calls[call]->results[i];
-                result.is_same(*wanted) && (!result.told_apart.empty() || by_name.contains(result.layer)))
-              return KerasTensor{scope.name,
-                                 static_cast<std::int64_t>(call),
-                                 static_cast<std::int64_t>(i),
-                                 tensor.shape,
-                                 tensor.dtype,
-                                 result.told_apart.empty() ? tensor.told_apart : ""};
-      return std::nullopt;
+                result.is_same(wanted) && (!result.told_apart.empty() || by_name.contains(result.layer)))
+              return KerasTensor{
+                  scope.name, static_cast<std::int64_t>(call), static_cast<std::int64_t>(i), tensor.shape, tensor.dtype,
+                  further};
+        if (wanted.told_apart.empty()) return std::nullopt;
+        further.insert(further.begin(), wanted.told_apart.back());
+      }
     };
     for (const KerasTensor* tensor : outside)
       if (by_name.contains(tensor->layer) && !result_of(*tensor)) return false;

@@ -214,7 +214,7 @@ class Planner {
   void add_node(const Node& node) {
     if (tells_apart(index_.layer_of(node))) {
       KerasTensor& made = values_[{node.name, 0}] = values_.at(node.values().at(0));
-      made.told_apart = node.name;
+      made.told_apart.push_back(node.name);
       inferred_.note_outputs(node.name, shapes_.outputs_of(node.name));
       return note_sizes(node.name);
     }
@@ -302,7 +302,7 @@ class Planner {
   // What Keras makes of integers, where it is for us to see to it that they stay what they are in PyTorch. What it
   // computes in the type of its input is given a larger one.
   KerasTypes prepare_integers(const Node& node, const Layer& layer, const KerasMapping& mapping,
-                              RecordingEmitter& emitter) const {
+                              RecordingEmitter& emitter) {
     const DType wanted = types_.of({node.name, 0}).dtype;
     if (is_from_keras()) return {};
     if (is_integral(wanted)) emitter.keep_integers(wanted);
@@ -314,6 +314,11 @@ class Planner {
     if (!is_integral(given) || given == DType::Bool || size_of(plain[0]) >= size_of(wanted)) return plain;
     inputs[0].dtype = DType::Int64;
     KerasTypes of_larger = keras_types(mapping, layer, inputs);
+    const bool is_place = mapping.dtypes->of(layer.attributes).at(0).source == DTypeRule::Source::Fixed;
+    if (size_of(of_larger[0]) < size_of(wanted) && !is_place)
+      plan_.notes.push_back(describe(layer) + ": Keras computes it in " + std::string(name_of(of_larger[0])) +
+                            ", so that numbers which exceed that differ from PyTorch's, which are " +
+                            std::string(name_of(wanted)));
     if (size_of(of_larger[0]) <= size_of(plain[0])) return plain;
     emitter.cast_input(0, DType::Int64);
     return of_larger;
@@ -532,7 +537,7 @@ class Planner {
     while (!open.empty()) {
       const KerasTensor tensor = std::move(open.back());
       open.pop_back();
-      if (!tensor.told_apart.empty()) use_call(index_.find_node(tensor.told_apart)->scope_call);
+      for (const std::string& node : tensor.told_apart) use_call(index_.find_node(node)->scope_call);
       if (!used.insert(tensor.layer).second) continue;
       for (const PlannedCall& call : by_name.at(tensor.layer)->calls) {
         for (const KerasTensor& input : call.tensors()) open.push_back(input);

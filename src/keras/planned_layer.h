@@ -23,7 +23,8 @@ struct KerasTensor {
   std::int64_t tensor = 0;
   SymbolicShape shape;
   DType dtype = DType::Float32;
-  std::string told_apart = {};  // by the node that gives it another identity: an inner model's input or output
+  /// The nodes that gave it another identity, one after the other: inputs and outputs of inner models.
+  std::vector<std::string> told_apart = {};
 
   bool is_same(const KerasTensor& other) const {
     return std::tie(layer, call, tensor, told_apart) ==

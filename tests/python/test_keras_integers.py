@@ -111,6 +111,18 @@ def test_sums_and_products_of_pytorch_do_not_overflow_in_keras(kind, dtype, tmp_
     assert [layer["type"] for layer in json.loads((tmp_path / "back.json").read_text())["layers"]] == [kind]
 
 
+@pytest.mark.parametrize("kind, dtype, is_told", [("prod", "int64", True), ("cumsum", "int64", True), ("sum", "int64", False), ("argmax", "int64", False),
+                                                 ("prod", "float32", False)])  # fmt: skip
+def test_numbers_that_keras_cannot_hold_are_told(kind, dtype, is_told, tmp_path):
+    network = {"h5bridge": 1, "inputs": [{"name": "x", "shape": ["batch", 3], "dtype": dtype}], "outputs": ["y"],
+               "layers": [{"name": "y", "type": kind, "attributes": {"dim": 1}}]}  # fmt: skip
+    (tmp_path / "net.json").write_text(json.dumps(network))
+    torch.save({}, tmp_path / "net.pth")
+    notes = json.loads(h5bridge("convert", "net.json", "net.pth", "-o", "net.h5", "--json", folder=tmp_path))["notes"]
+    assert any("Keras computes it in int32" in note for note in notes) == is_told
+    h5bridge("convert", "net.json", "net.pth", "-o", "net.h5", "--lossless", folder=tmp_path, status=4 if is_told else 0)
+
+
 # --- Every operation on integers of every type -----------------------------------------------------------------------------------
 
 INTEGERS = ("int64", "int32", "int8", "uint8", "bool")

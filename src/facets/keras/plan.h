@@ -40,6 +40,7 @@ struct KerasPlan {
   std::map<std::string, Tensor> residuals;  // tensors that Keras has no place for, with what stands in for them
   std::set<std::string> constants;          // those of them that are constants of the Keras model
   std::vector<std::string> output_names;    // the Keras layer that makes each output
+  std::vector<std::string> notes;           // what Keras computes otherwise, a line each
   std::map<std::string, std::string> tied;  // tensors whose variable is that of another, by that one's name
 };
 
