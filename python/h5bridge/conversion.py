@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from . import _core
-from .errors import UsageError
+from .errors import UsageError, with_keywords
 from .options import Paths, loading, paths_of, saving
 
 
@@ -65,4 +65,4 @@ def convert(
     model = _core.load(paths_of(sources), load_options)
     _core.complete_training(model, epoch, loss)
     notes = _core.save(model, paths_of(destination), save_options)
-    return [*model.notes, *notes]
+    return [with_keywords(note) for note in (*model.notes, *notes)]

@@ -4,10 +4,25 @@ in it and where, what was expected."""
 from __future__ import annotations
 
 
+import re
+
+# Messages of the library name its own options, most of which are keywords here by the same name.
+OPTION = re.compile(r"(?:LoadOptions|SaveOptions|Tolerance)::(\w+)( = false)?")
+KEYWORDS = {"fix_sizes": "fix_size", "format": "to"}
+
+
+def with_keywords(message: str) -> str:
+    """The message with options as this package's functions have them."""
+    return OPTION.sub(lambda found: KEYWORDS.get(found[1], found[1]) + ("=False" if found[2] else ""), message)
+
+
 class Error(Exception):
     """Base of whatever h5bridge raises. `status` is the exit status that the program ends with on such an error."""
 
     status: int
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(with_keywords(message))
 
 
 class Disagreement(Error):

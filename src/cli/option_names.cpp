@@ -18,6 +18,7 @@ constexpr std::pair<std::string_view, std::string_view> kNames[]{
     {"SaveOptions::format", "--to"},
     {"SaveOptions::lossless", "--lossless"},
     {"SaveOptions::optimizer = false", "--no-optimizer"},
+    {"Tolerance::equal_nan", "--equal-nan"},
 };
 
 }  // namespace

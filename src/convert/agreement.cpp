@@ -90,7 +90,7 @@ std::string describe(const Agreement& agreement) {
             short_number(agreement.first->found) + ", expected " + short_number(agreement.first->expected);
   if (agreement.nans > 0)
     text += "; " + std::to_string(agreement.nans) + " of " + std::to_string(agreement.elements) +
-            " elements are NaN on both sides" + (agreement.equal_nan ? "" : ", which agree with --equal-nan");
+            " elements are NaN on both sides" + (agreement.equal_nan ? "" : ", which agree with Tolerance::equal_nan");
   return text;
 }
 

@@ -53,14 +53,12 @@ def as_options(arguments):
     return sources, destinations, options
 
 
-def convert(sources, destinations, options, status):
+def convert(sources, destinations, options):
     """What the program does, without a process for it, whose start takes ten times as long as a small network."""
     try:
         package.convert(sources, destinations, **options)
     except package.Error as error:
-        assert error.status == status, f"convert {sources} {destinations} {options}: {error.status}\nh5bridge: {error}\n"
-        return f"h5bridge: {error}\n"
-    assert status == 0, f"convert {sources} {destinations} {options}: 0, expected {status}"
+        raise AssertionError(f"convert {sources} {destinations} {options}: {error.status}\nh5bridge: {error}\n") from None
     return ""
 
 
@@ -75,9 +73,9 @@ def run_program(*arguments, status=0, folder=None):
 
 
 def h5bridge(*arguments, status=0, folder=None):
-    """The same, but that the package does what it can in this process."""
-    if package and arguments[0] == "convert" and not folder and (taken := as_options(map(str, arguments[1:]))):
-        return convert(*taken, status)
+    """The same, but that the package does what it can in this process: messages name options as the program has them."""
+    if package and status == 0 and arguments[0] == "convert" and not folder and (taken := as_options(map(str, arguments[1:]))):
+        return convert(*taken)
     return run_program(*arguments, status=status, folder=folder)
 
 

@@ -70,7 +70,7 @@ def test_nan_agrees_with_nan_where_it_is_asked_for(two):
     h5bridge("run", "net.json", "net.pth", "--input", "x.npy", "-o", "nan.npz", folder=two)
     strict_ones = h5bridge(*VERIFY, "nan.npz", folder=two, status=1).stdout
     assert "6 of 6 elements are NaN on both sides, which agree with --equal-nan" in strict_ones
-    assert "found nan, expected nan" in strict_ones and "-nan" not in strict_ones
+    assert "found nan, expected nan" in strict_ones and " -nan" not in strict_ones
     h5bridge(*VERIFY, "nan.npz", "--equal-nan", folder=two)
     h5bridge(*VERIFY, "both.npz", "--equal-nan", folder=two, status=1)
     net = torch.load(two / "net.pth")

@@ -69,7 +69,7 @@ TEST_CASE("agreement: NaN on both sides is told") {
   const Agreement strict = compare_tensors(found, expected, {});
   CHECK(strict.mismatches == 2);
   CHECK_THAT(describe(strict),
-             Catch::EndsWith("; 1 of 3 elements are NaN on both sides, which agree with --equal-nan"));
+             Catch::EndsWith("; 1 of 3 elements are NaN on both sides, which agree with Tolerance::equal_nan"));
   CHECK(short_number(-std::numeric_limits<double>::quiet_NaN()) == "nan");
   const Agreement equal = compare_tensors(found, expected, {.equal_nan = true});
   CHECK(equal.mismatches == 1);

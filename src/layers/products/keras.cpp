@@ -33,10 +33,11 @@ KerasMapping dot() {
 // input's samples with all of the second's.
 KerasMapping dot_operation() {
   KerasMapping mapping = read_only(operation("matmul", "Dot", {}, {"x1", "x2"}));
-  mapping.lift = [](Json::Object& config, Attributes&, const std::vector<SymbolicShape>& inputs) {
+  mapping.accepts = [](const std::vector<SymbolicShape>& inputs) {
+    return inputs.size() == 2 && !inputs[0].empty() && !inputs[1].empty() && inputs[1].size() <= 2;
+  };
+  mapping.lift = [](Json::Object& config, Attributes&, const std::vector<SymbolicShape>&) {
     if (config.contains("trainable")) throw Unsupported("it is a layer, not an operation");
-    const bool is_product = inputs.size() == 2 && !inputs[0].empty() && !inputs[1].empty() && inputs[1].size() <= 2;
-    if (!is_product) refuse_operation(inputs);
   };
   return mapping;
 }
