@@ -1379,6 +1379,8 @@ class Recorder(TorchFunctionMode):
         if rewrite := REWRITES.get(plain):
             entry.type, attributes = rewrite(entry.attributes, next(tensors_in(args), None), made[0])
             entry.attributes = {name: self.json(value) for name, value in attributes.items()}
+            if entry.type in ("std", "var"):
+                self._fix_counted_sizes(entry, next(tensors_in(args)))
             if entry.type == "reshape":
                 entry.inputs = entry.inputs[:1]
             elif entry.type in FILLED:
@@ -1393,6 +1395,15 @@ class Recorder(TorchFunctionMode):
             entry.attributes = {n: entry.attributes[n] for n in defaults
                                 if n in entry.attributes and not is_default(entry.attributes[n], defaults[n])}  # fmt: skip
         return entry
+
+    def _fix_counted_sizes(self, entry: Entry, x: Tensor) -> None:
+        """How many elements a moment is of stands in what Keras computes, unless nothing is taken off: it has to be one size, and not the
+        smaller of two."""
+        if entry.attributes.get("correction", 1) == 0:
+            return
+        dims = entry.attributes.get("dim")
+        for dim in range(x.dim()) if dims is None else [dims] if isinstance(dims, int) else dims:
+            self.json(x.shape[dim])
 
     def _is_without_operands(self, form: ModuleForm | None, given: dict[str, Any]) -> bool:
         """Whether a module of torch.nn says the call, which gives no parameters and, of normalised sizes, no open ones."""

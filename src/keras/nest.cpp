@@ -50,208 +50,164 @@ SymbolicShape shape_of_input(const SymbolicShape& declared, const std::vector<co
   return result;
 }
 
-class Nester {
+// The calls of a scope among the layers of the whole, and what they hold.
+class Region {
  public:
-  Nester(PlannedModel& model, const std::vector<Scope>& scopes, std::vector<PlannedScopeCall> calls)
-      : model_(model), scopes_(scopes), calls_(std::move(calls)) {
-    for (const PlannedScopeCall& call : calls_) parents_[call.name] = call.parent;
+  using Calls = std::vector<PlannedScopeCall*>;
+
+  Region(const PlannedModel& whole, const Scope& scope, Calls calls)
+      : whole_(whole), scope_(scope), calls_(std::move(calls)) {
+    find_members();
   }
 
-  void run() {
-    std::vector<std::pair<std::size_t, const Scope*>> by_depth;
-    for (const Scope& scope : scopes_) by_depth.emplace_back(depth_of(scope), &scope);
-    std::ranges::stable_sort(by_depth, std::greater(), [](const auto& entry) { return entry.first; });
-    for (const auto& [depth, scope] : by_depth) {
-      if (!collapse(*scope)) dissolve(*scope);
-      done_.insert(scope->name);
+  /// Whether its layers are called by its calls alone, and by each the same number of times.
+  bool is_closed() const { return is_closed_; }
+  bool holds(const std::string& layer) const { return members_.contains(layer); }
+
+  /// The model that all of its calls are calls of; nullptr if they are not. `masks_around`: the masks that are handed
+  /// to what a call holds.
+  template <typename MasksAround>
+  std::shared_ptr<PlannedModel> model(const MasksAround& masks_around) const {
+    auto model = std::make_shared<PlannedModel>();
+    model->scope = scope_.name;
+    model->said = scope_.keras;
+    model->trainable = scope_.keras.trainable.value_or(true);
+    model->dtype = whole_.dtype;
+    for (std::size_t i = 0; i < scope_.inputs.size(); ++i) add_input(i, *model);
+    for (const PlannedLayer& layer : whole_.layers) {
+      if (!holds(layer.name)) continue;
+      std::optional<PlannedLayer> member = member_of_model(layer, masks_around);
+      if (!member) return nullptr;
+      model->layers.push_back(std::move(*member));
     }
+    return add_outputs(*model) ? model : nullptr;
   }
 
- private:
-  std::vector<PlannedScopeCall*> calls_of(const Scope& scope) {
-    std::vector<PlannedScopeCall*> result;
-    for (PlannedScopeCall& call : calls_)
-      if (call.scope == scope.name) result.push_back(&call);
-    return result;
-  }
-
-  // How many calls its calls lie within.
-  std::size_t depth_of(const Scope& scope) {
-    std::size_t depth = 0;
-    for (const PlannedScopeCall* call : calls_of(scope)) {
-      std::size_t levels = 0;
-      for (std::string outer = call->parent; !outer.empty() && levels <= calls_.size(); outer = parents_[outer])
-        ++levels;
-      depth = std::max(depth, levels);
-    }
-    return depth;
-  }
-
-  // The scope that all calls lie in; nullopt if it is not one.
-  std::optional<std::string> outer_scope(const std::vector<PlannedScopeCall*>& calls) const {
-    std::set<std::string> scopes;
-    for (const PlannedScopeCall* call : calls) scopes.insert(scope_of(call->parent));
-    return scopes.size() == 1 ? std::optional(*scopes.begin()) : std::nullopt;
-  }
-
-  std::string scope_of(const std::string& call) const {
-    const auto found = std::ranges::find(calls_, call, &PlannedScopeCall::name);
-    return found == calls_.end() ? "" : found->scope;
-  }
-
-  // The layers that are called by calls of the scope alone, and by each the same number of times; nullopt if another is
-  // called by them as well.
-  struct Member {
-    std::size_t layer;
-    std::vector<std::vector<std::int64_t>> calls;  // for each call of the scope, the numbers of the layer's
-  };
-
-  std::optional<std::vector<Member>> members_of(const std::vector<PlannedScopeCall*>& calls) const {
-    std::vector<Member> members;
-    for (std::size_t i = 0; i < model_.layers.size(); ++i) {
-      const PlannedLayer& layer = model_.layers[i];
-      Member member{i, std::vector<std::vector<std::int64_t>>(calls.size())};
-      std::size_t inside = 0;
-      for (std::size_t call = 0; call < layer.calls.size(); ++call) {
-        const auto part = std::ranges::find(calls, layer.calls[call].part_of, &PlannedScopeCall::name);
-        if (part == calls.end()) continue;
-        ++inside;
-        member.calls[static_cast<std::size_t>(part - calls.begin())].push_back(static_cast<std::int64_t>(call));
-      }
-      if (inside == 0) continue;
-      if (inside != layer.calls.size()) return std::nullopt;
-      for (const auto& numbers : member.calls)
-        if (numbers.size() != member.calls[0].size()) return std::nullopt;
-      members.push_back(std::move(member));
-    }
-    return members;
-  }
-
-  bool collapse(const Scope& scope) {
-    const std::vector<PlannedScopeCall*> calls = calls_of(scope);
-    if (calls.empty()) return true;
-    const std::optional<std::vector<Member>> members = members_of(calls);
-    const std::optional<std::string> outer = outer_scope(calls);
-    if (!members || !outer) return false;
-    std::map<std::string, const Member*> by_name;
-    for (const Member& member : *members) by_name[model_.layers[member.layer].name] = &member;
-
-    // What a tensor is called within the model; nullopt if it is none of the model's.
-    const auto within = [&](const KerasTensor& tensor, std::size_t call) -> std::optional<KerasTensor> {
-      KerasTensor result = tensor;
-      const std::vector<KerasTensor>& arguments = calls[call]->arguments;
-      for (KerasTensor wanted = tensor;; wanted.told_apart.pop_back()) {
-        const auto is_that = [&](const KerasTensor& argument) { return argument.is_same(wanted); };
-        if (const auto argument = std::ranges::find_if(arguments, is_that); argument != arguments.end()) {
-          result.layer = input_name(scope, static_cast<std::size_t>(argument - arguments.begin()));
-          result.call = result.tensor = 0;
-          result.told_apart.clear();
-          return result;
+  /// What a tensor is as a result of the model; nullopt if it is none.
+  std::optional<KerasTensor> result_for(const KerasTensor& tensor) const {
+    std::vector<std::string> further;  // what tells it apart behind the result
+    for (KerasTensor wanted = tensor;; wanted.told_apart.pop_back()) {
+      for (std::size_t call = 0; call < calls_.size(); ++call)
+        for (std::size_t i = 0; i < calls_[call]->results.size(); ++i) {
+          const KerasTensor& result = calls_[call]->results[i];
+          if (!result.is_same(wanted) || (result.told_apart.empty() && !holds(result.layer))) continue;
+          KerasTensor found = tensor;
+          found.layer = scope_.name;
+          found.call = static_cast<std::int64_t>(call);
+          found.tensor = static_cast<std::int64_t>(i);
+          found.told_apart = further;
+          return found;
         }
-        if (wanted.told_apart.empty()) break;
-      }
-      result.told_apart.clear();
-      const auto member = by_name.find(tensor.layer);
-      if (member == by_name.end()) return std::nullopt;
-      const std::vector<std::int64_t>& numbers = member->second->calls[call];
-      const auto number = std::ranges::find(numbers, tensor.call);
-      if (number == numbers.end()) return std::nullopt;
-      result.call = number - numbers.begin();
-      return result;
-    };
-
-    auto inner = std::make_shared<PlannedModel>();
-    inner->scope = scope.name;
-    inner->said = scope.keras;
-    inner->dtype = model_.dtype;
-    for (std::size_t i = 0; i < scope.inputs.size(); ++i) add_input(scope, i, calls, *inner);
-    for (const Member& member : *members) {
-      PlannedLayer layer = model_.layers[member.layer];
-      layer.calls.clear();
-      for (std::size_t call = 0; call < calls.size(); ++call)
-        for (std::size_t i = 0; i < member.calls[call].size(); ++i) {
-          PlannedCall made = model_.layers[member.layer].calls[static_cast<std::size_t>(member.calls[call][i])];
-          made.part_of.clear();
-          drop_masks(made, masks_around(*calls[call]));
-          bool is_inside = true;
-          PlannedCall::for_each_tensor(made, [&](KerasTensor& tensor) {
-            if (const auto known = within(tensor, call))
-              tensor = *known;
-            else
-              is_inside = false;
-          });
-          if (!is_inside) return false;
-          if (call == 0)
-            layer.calls.push_back(std::move(made));
-          else if (!same_call(layer.calls[i], made))
-            return false;
-        }
-      inner->layers.push_back(std::move(layer));
+      if (wanted.told_apart.empty()) return std::nullopt;
+      further.insert(further.begin(), wanted.told_apart.back());
     }
-    for (std::size_t call = 0; call < calls.size(); ++call)
-      for (std::size_t i = 0; i < calls[call]->results.size(); ++i) {
-        const std::optional<KerasTensor> result = within(calls[call]->results[i], call);
-        if (!result) return false;
-        if (call == 0)
-          inner->outputs.push_back(*result);
-        else if (!result->is_same(inner->outputs[i]))
-          return false;
-      }
+  }
 
-    // From outside nothing but the results may be seen.
-    std::vector<KerasTensor*> outside = tensors_outside(scope, *members);
-    const auto result_of = [&](const KerasTensor& tensor) -> std::optional<KerasTensor> {
-      std::vector<std::string> further;  // what tells it apart behind the result
-      for (KerasTensor wanted = tensor;; wanted.told_apart.pop_back()) {
-        for (std::size_t call = 0; call < calls.size(); ++call)
-          for (std::size_t i = 0; i < calls[call]->results.size(); ++i)
-            if (const KerasTensor& result = calls[call]->results[i];
-                result.is_same(wanted) && (!result.told_apart.empty() || by_name.contains(result.layer)))
-              return KerasTensor{
-                  scope.name, static_cast<std::int64_t>(call), static_cast<std::int64_t>(i), tensor.shape, tensor.dtype,
-                  further};
-        if (wanted.told_apart.empty()) return std::nullopt;
-        further.insert(further.begin(), wanted.told_apart.back());
-      }
-    };
-    for (const KerasTensor* tensor : outside)
-      if (by_name.contains(tensor->layer) && !result_of(*tensor)) return false;
-    for (KerasTensor* tensor : outside)
-      if (const auto result = result_of(*tensor)) *tensor = *result;
-
-    PlannedLayer layer{.name = scope.name,
+  /// The layer that `model` is in the scope `outer`.
+  PlannedLayer layer(std::shared_ptr<PlannedModel> model, const std::string& outer) const {
+    PlannedLayer layer{.name = scope_.name,
                        .module = {},
                        .class_name = {},
                        .config = {},
                        .calls = {},
-                       .keras_name = scope.keras.name.value_or(name_within(scope.name, *outer)),
-                       .model = nullptr};
-    for (const PlannedScopeCall* call : calls) {
+                       .keras_name = scope_.keras.name.value_or(name_within(scope_.name, outer)),
+                       .model = std::move(model)};
+    for (const PlannedScopeCall* call : calls_) {
       PlannedCall made;
-      for (const KerasTensor& argument : call->arguments) made.arguments.push_back(argument);
+      made.arguments.assign(call->arguments.begin(), call->arguments.end());
+      if (!call->masks.empty()) made.keywords.emplace_back("mask", mask_argument(*call));
       for (const auto& [name, value] : call->keywords) made.keywords.emplace_back(name, value);
-      if (!call->masks.empty()) made.keywords.insert(made.keywords.begin(), {"mask", mask_argument(*call)});
       made.part_of = call->parent;
       layer.calls.push_back(std::move(made));
     }
-    inner->trainable = scope.keras.trainable.value_or(true);
-    layer.model = std::move(inner);
-    std::vector<PlannedLayer> rest;
-    for (std::size_t i = 0; i < model_.layers.size(); ++i)
-      if (std::ranges::find(*members, i, &Member::layer) == members->end()) rest.push_back(std::move(model_.layers[i]));
-    rest.push_back(std::move(layer));
-    model_.layers = std::move(rest);
-    return true;
+    return layer;
   }
 
-  // Those that the call is given, and the calls that it lies within.
-  PlannedCall::List masks_around(const PlannedScopeCall& call) const {
-    PlannedCall::List result = call.masks;
-    const auto outer = std::ranges::find(calls_, call.parent, &PlannedScopeCall::name);
-    if (outer == calls_.end()) return result;
-    const PlannedCall::List further = masks_around(*outer);
-    result.insert(result.end(), further.begin(), further.end());
+ private:
+  using Numbers = std::vector<std::vector<std::int64_t>>;  // for each call of the scope, those of a layer's calls
+
+  void find_members() {
+    for (const PlannedLayer& layer : whole_.layers) {
+      Numbers numbers(calls_.size());
+      std::size_t inside = 0;
+      for (std::size_t call = 0; call < layer.calls.size(); ++call) {
+        const auto part = std::ranges::find(calls_, layer.calls[call].part_of, &PlannedScopeCall::name);
+        if (part == calls_.end()) continue;
+        ++inside;
+        numbers[static_cast<std::size_t>(part - calls_.begin())].push_back(static_cast<std::int64_t>(call));
+      }
+      if (inside == 0) continue;
+      is_closed_ = is_closed_ && inside == layer.calls.size() &&
+                   std::ranges::all_of(numbers, [&](const auto& each) { return each.size() == numbers[0].size(); });
+      members_.emplace(layer.name, std::move(numbers));
+    }
+  }
+
+  std::string input_name(std::size_t input) const { return scope_.name + "//" + scope_.inputs.at(input).name; }
+
+  void add_input(std::size_t i, PlannedModel& model) const {
+    const Input& input = scope_.inputs[i];
+    std::vector<const SymbolicShape*> given;
+    for (const PlannedScopeCall* call : calls_) given.push_back(&call->arguments.at(i).shape);
+    const SymbolicShape shape = shape_of_input(input.shape, given);
+    model.layers.push_back(input_layer(input_name(i), input.name, shape, input.dtype));
+    model.inputs.push_back({input_name(i), 0, 0, shape, input.dtype, {}});
+  }
+
+  // What a tensor is called within the model, of which call number `call` is one; nullopt if it comes from elsewhere.
+  std::optional<KerasTensor> within(const KerasTensor& tensor, std::size_t call) const {
+    KerasTensor result = tensor;
+    result.told_apart.clear();
+    const std::vector<KerasTensor>& arguments = calls_[call]->arguments;
+    for (KerasTensor wanted = tensor;; wanted.told_apart.pop_back()) {
+      for (std::size_t i = 0; i < arguments.size(); ++i)
+        if (arguments[i].is_same(wanted)) {
+          result.layer = input_name(i);
+          result.call = result.tensor = 0;
+          return result;
+        }
+      if (wanted.told_apart.empty()) break;
+    }
+    const auto member = members_.find(tensor.layer);
+    if (member == members_.end()) return std::nullopt;
+    const std::vector<std::int64_t>& numbers = member->second[call];
+    const auto number = std::ranges::find(numbers, tensor.call);
+    if (number == numbers.end()) return std::nullopt;
+    result.call = number - numbers.begin();
     return result;
+  }
+
+  // With the calls that each call of the scope makes of it; nullopt if these differ, or take what comes from elsewhere.
+  template <typename MasksAround>
+  std::optional<PlannedLayer> member_of_model(const PlannedLayer& layer, const MasksAround& masks_around) const {
+    PlannedLayer result = layer;
+    result.calls.clear();
+    const Numbers& numbers = members_.at(layer.name);
+    for (std::size_t call = 0; call < calls_.size(); ++call)
+      for (std::size_t i = 0; i < numbers[call].size(); ++i) {
+        PlannedCall made = layer.calls[static_cast<std::size_t>(numbers[call][i])];
+        made.part_of.clear();
+        drop_masks(made, masks_around(*calls_[call]));
+        bool is_inside = true;
+        PlannedCall::for_each_tensor(made, [&](KerasTensor& tensor) {
+          const std::optional<KerasTensor> known = within(tensor, call);
+          is_inside = is_inside && known;
+          if (known) tensor = *known;
+        });
+        if (!is_inside || (call > 0 && !same_call(result.calls[i], made))) return std::nullopt;
+        if (call == 0) result.calls.push_back(std::move(made));
+      }
+    return result;
+  }
+
+  bool add_outputs(PlannedModel& model) const {
+    for (std::size_t call = 0; call < calls_.size(); ++call)
+      for (std::size_t i = 0; i < calls_[call]->results.size(); ++i) {
+        const std::optional<KerasTensor> result = within(calls_[call]->results[i], call);
+        if (!result || (call > 0 && !result->is_same(model.outputs[i]))) return false;
+        if (call == 0) model.outputs.push_back(*result);
+      }
+    return true;
   }
 
   // Masks that the model's call is given come with its inputs, and are handed on within.
@@ -268,27 +224,103 @@ class Nester {
     return call.masks;
   }
 
-  static std::string input_name(const Scope& scope, std::size_t input) {
-    return scope.name + "//" + scope.inputs.at(input).name;
+  const PlannedModel& whole_;
+  const Scope& scope_;
+  Calls calls_;
+  std::map<std::string, Numbers> members_;  // by the layers' names
+  bool is_closed_ = true;
+};
+
+class Nester {
+ public:
+  Nester(PlannedModel& model, const std::vector<Scope>& scopes, std::vector<PlannedScopeCall> calls)
+      : model_(model), scopes_(scopes), calls_(std::move(calls)) {
+    for (const PlannedScopeCall& call : calls_) by_name_.emplace(call.name, &call);
   }
 
-  static void add_input(const Scope& scope, std::size_t i, const std::vector<PlannedScopeCall*>& calls,
-                        PlannedModel& inner) {
-    const Input& input = scope.inputs[i];
-    std::vector<const SymbolicShape*> given;
-    for (const PlannedScopeCall* call : calls) given.push_back(&call->arguments.at(i).shape);
-    const SymbolicShape shape = shape_of_input(input.shape, given);
-    inner.layers.push_back(input_layer(input_name(scope, i), input.name, shape, input.dtype));
-    inner.inputs.push_back({input_name(scope, i), 0, 0, shape, input.dtype, {}});
+  void run() {
+    std::vector<std::pair<std::size_t, const Scope*>> by_depth;
+    for (const Scope& scope : scopes_) by_depth.emplace_back(depth_of(scope), &scope);
+    std::ranges::stable_sort(by_depth, std::greater(), [](const auto& entry) { return entry.first; });
+    for (const auto& [depth, scope] : by_depth) {
+      if (!collapse(*scope)) dissolve(*scope);
+      done_.insert(scope->name);
+    }
+  }
+
+ private:
+  Region::Calls calls_of(const Scope& scope) {
+    Region::Calls result;
+    for (PlannedScopeCall& call : calls_)
+      if (call.scope == scope.name) result.push_back(&call);
+    return result;
+  }
+
+  const PlannedScopeCall* outer_call(const PlannedScopeCall& call) const {
+    const auto found = by_name_.find(call.parent);
+    return found == by_name_.end() ? nullptr : found->second;
+  }
+
+  // How many calls its calls lie within.
+  std::size_t depth_of(const Scope& scope) {
+    std::size_t depth = 0;
+    for (const PlannedScopeCall* call : calls_of(scope)) {
+      std::size_t levels = 0;
+      while ((call = outer_call(*call))) ++levels;
+      depth = std::max(depth, levels);
+    }
+    return depth;
+  }
+
+  // The scope that all calls lie in, empty if in none; nullopt if it is not one.
+  std::optional<std::string> outer_scope(const Region::Calls& calls) const {
+    std::set<std::string> scopes;
+    for (const PlannedScopeCall* call : calls) {
+      const PlannedScopeCall* outer = outer_call(*call);
+      scopes.insert(outer ? outer->scope : "");
+    }
+    return scopes.size() == 1 ? std::optional(*scopes.begin()) : std::nullopt;
+  }
+
+  // Makes a layer of the scope's layers; false if they are not one model.
+  bool collapse(const Scope& scope) {
+    const Region::Calls calls = calls_of(scope);
+    if (calls.empty()) return true;
+    const std::optional<std::string> outer = outer_scope(calls);
+    const Region region(model_, scope, calls);
+    if (!outer || !region.is_closed()) return false;
+    std::shared_ptr<PlannedModel> inner =
+        region.model([&](const PlannedScopeCall& call) { return masks_around(call); });
+    if (!inner) return false;
+    // From outside nothing but the results may be seen.
+    const std::vector<KerasTensor*> outside = tensors_outside(scope, region);
+    const auto is_hidden = [&](const KerasTensor* tensor) {
+      return region.holds(tensor->layer) && !region.result_for(*tensor);
+    };
+    if (std::ranges::any_of(outside, is_hidden)) return false;
+    for (KerasTensor* tensor : outside)
+      if (const std::optional<KerasTensor> result = region.result_for(*tensor)) *tensor = *result;
+    PlannedLayer layer = region.layer(std::move(inner), *outer);
+    std::erase_if(model_.layers, [&](const PlannedLayer& each) { return region.holds(each.name); });
+    model_.layers.push_back(std::move(layer));
+    return true;
+  }
+
+  // Those that the call is given, and the calls that it lies within.
+  PlannedCall::List masks_around(const PlannedScopeCall& call) const {
+    PlannedCall::List result;
+    for (const PlannedScopeCall* each = &call; each; each = outer_call(*each))
+      result.insert(result.end(), each->masks.begin(), each->masks.end());
+    return result;
   }
 
   // Every place where another layer, a call of a scope or the model itself takes a tensor.
-  std::vector<KerasTensor*> tensors_outside(const Scope& scope, const std::vector<Member>& members) {
+  std::vector<KerasTensor*> tensors_outside(const Scope& scope, const Region& region) {
     std::vector<KerasTensor*> result;
     const auto add = [&](KerasTensor& tensor) { result.push_back(&tensor); };
-    for (std::size_t i = 0; i < model_.layers.size(); ++i)
-      if (std::ranges::find(members, i, &Member::layer) == members.end())
-        for (PlannedCall& call : model_.layers[i].calls) PlannedCall::for_each_tensor(call, add);
+    for (PlannedLayer& layer : model_.layers)
+      if (!region.holds(layer.name))
+        for (PlannedCall& call : layer.calls) PlannedCall::for_each_tensor(call, add);
     for (PlannedScopeCall& call : calls_) {
       if (done_.contains(call.scope)) continue;
       std::ranges::for_each(call.arguments, add);
@@ -301,7 +333,7 @@ class Nester {
   }
 
   void dissolve(const Scope& scope) {
-    const std::vector<PlannedScopeCall*> calls = calls_of(scope);
+    const Region::Calls calls = calls_of(scope);
     const std::string name = name_within(scope.name, outer_scope(calls).value_or(""));
     for (PlannedLayer& layer : model_.layers) {
       bool was_in = false;
@@ -317,7 +349,7 @@ class Nester {
   PlannedModel& model_;
   const std::vector<Scope>& scopes_;
   std::vector<PlannedScopeCall> calls_;
-  std::map<std::string, std::string> parents_;
+  std::map<std::string, const PlannedScopeCall*> by_name_;
   std::set<std::string> done_;  // the scopes that are layers by now, or none
 };
 

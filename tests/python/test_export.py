@@ -840,6 +840,12 @@ ASKED += [
     (stretches(lambda x: x[:, : x.shape[1] - 3]), ["the size max(length - 3, 0) asks whether length < 3, and goes on as for the example: no"]),
     (lambda l, x: l(x[:, :32]) + torch.arange(x[:, :32].shape[1])[:, None], ["the size min(length, 32) asks whether length > 32, and goes on as for the example: no"]),
     (lambda l, x: l(x[:, :32]) + l(x)[:, :32], []),
+    # A deviation is of one element less than there are, and Keras is told how many these are.
+    (lambda l, x: l(x)[:, :32].std(1), ["the size min(length, 32) asks whether length > 32, and goes on as for the example: no"]),
+    (lambda l, x: l(x)[:, -32:].var((1, 2)), ["the size min(length, 32) asks whether length > 32, and goes on as for the example: no"]),
+    (lambda l, x: l(x)[:, :32].var(1, unbiased=False), []),
+    (lambda l, x: l(x)[:, :32].std(2), []),
+    (lambda l, x: l(x).std(1), []),
     (stretches(lambda x: x[:, 1:]), []),
     (stretches(lambda x: x[:, ::3]), []),
     (stretches(lambda x: x[:, x.shape[1] // 2 :]), []),
