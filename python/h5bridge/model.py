@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import _core
-from .errors import SystemFailure, Unsupported
+from .errors import SystemFailure, Unsupported, with_keywords
 from .options import Paths, loading, paths_of, saving
 from .tensors import Tensors, read
 
@@ -77,7 +78,8 @@ class Model:
 
         Raises MalformedFile naming tensors that do not fit the architecture, Unsupported naming what the destination
         cannot say, UsageError, SystemFailure. No destination is touched then."""
-        return _core.save(self._core, paths_of(path), saving(to, data_format, optimizer, checkpoint, dtype, lossless))
+        options = saving(to, data_format, optimizer, checkpoint, dtype, lossless)
+        return [with_keywords(note) for note in _core.save(self._core, paths_of(path), options)]
 
     def state_dict(self) -> dict[str, torch.Tensor]:
         """The weights as PyTorch has them, for `module.load_state_dict()`: names, order, layout and bits are those of
@@ -90,13 +92,14 @@ class Model:
 
     def to_keras(self) -> keras.Model:
         """The model in Keras, on the backend in use, with its weights and without its training state (`compile=False`).
-        It takes and gives Keras's layout.
+        It takes and gives Keras's layout. What Keras has no place for is a warning, as it is a note of `save`.
 
         Raises SystemFailure without Keras 3, Unsupported naming a layer that Keras cannot say."""
         keras = installed("keras", "Keras")
         with tempfile.TemporaryDirectory(prefix="h5bridge-") as folder:
             path = os.path.join(folder, "model.h5")
-            self.save(path, optimizer=False)
+            for note in self.save(path, optimizer=False):
+                warnings.warn(note, stacklevel=2)
             return keras.saving.load_model(path, compile=False)
 
     def to_torch(self, device: str = "cpu") -> NoReturn:

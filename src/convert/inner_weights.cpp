@@ -1,6 +1,7 @@
 #include "convert/inner_weights.h"
 
 #include <algorithm>
+#include <functional>
 #include <iterator>
 #include <map>
 #include <optional>
@@ -15,7 +16,7 @@ namespace {
 struct Planned {
   std::string layer;  // "encoder/dense"
   std::string path;   // "dense/kernel"
-  bool is_trained;
+  bool is_saved_last;
 };
 
 std::string without_number(const std::string& path) {
@@ -24,15 +25,14 @@ std::string without_number(const std::string& path) {
 
 std::string last_part(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
-// What the plan has in a group, in the order in which Keras saves it: trained, then not
-// (legacy/saving/legacy_h5_format.py, _legacy_weights).
+// What the plan has in a group, in the order in which Keras saves it.
 std::vector<Planned> planned_in(const KerasPlan& plan, const std::string& group) {
   std::vector<Planned> result;
   for (const KerasBinding& binding : plan.bindings)
     if (binding.group == group && binding.layer != group)
       for (const std::string& variable : binding.variables)
-        result.push_back({binding.layer, last_part(binding.layer) + "/" + variable, binding.is_trained()});
-  std::ranges::stable_partition(result, &Planned::is_trained);
+        result.push_back({binding.layer, last_part(binding.layer) + "/" + variable, binding.is_saved_last()});
+  std::ranges::stable_partition(result, std::not_fn(&Planned::is_saved_last));
   return result;
 }
 

@@ -133,9 +133,7 @@ class KerasWriter {
         for (const KerasBinding::Source& source : binding.torch) written_.insert(source.name);
       for (std::size_t i = 0; i < tensors.size(); ++i) {
         const std::size_t group = index.at(binding.group);
-        // Those of an inner model stand behind its trained ones (legacy/saving/legacy_h5_format.py, _legacy_weights).
-        const bool comes_later = binding.group != binding.layer && !binding.is_trained();
-        (comes_later ? later[group] : file_.layers[group].variables)
+        (binding.is_saved_last() ? later[group] : file_.layers[group].variables)
             .push_back({binding.path + binding.variables[i], tensors[i]});
       }
     }

@@ -149,15 +149,14 @@ class KerasReader {
   // stands beside it, somebody may go on training by it.
   void freeze_as_stated(const Json& model, bool has_other) {
     std::map<std::string, bool> frozen;
-    collect_frozen(model, "", false, frozen);
+    collect_frozen(model, "", frozen);
     if (has_other) note_frozen(frozen);
     for (KerasBinding& binding : plan_.bindings)
       if (const auto stated = frozen.find(binding.layer); stated != frozen.end()) binding.frozen = stated->second;
   }
 
-  // By the layers' names; all of a frozen model within the model is.
-  static void collect_frozen(const Json& model, const std::string& within, bool is_in_frozen,
-                             std::map<std::string, bool>& frozen) {
+  // By the layers' names. In a frozen model within the model, layers may be trained again.
+  static void collect_frozen(const Json& model, const std::string& within, std::map<std::string, bool>& frozen) {
     const Json* config = model.is_object() ? model.find("config") : nullptr;
     const Json* layers = config && config->is_object() ? config->find("layers") : nullptr;
     if (!layers || !layers->is_array()) return;
@@ -167,9 +166,10 @@ class KerasReader {
       const Json* trainable = name ? own->find("trainable") : nullptr;
       if (!name || !name->is_string()) continue;
       const std::string path = within + name->as_string();
-      const bool is_frozen = is_in_frozen || (trainable && *trainable == Json(false));
-      if (trainable || is_frozen) frozen[path] = is_frozen;
-      if (is_model_entry(layer)) collect_frozen(layer, path + "/", is_frozen, frozen);
+      if (is_model_entry(layer))
+        collect_frozen(layer, path + "/", frozen);
+      else if (trainable)
+        frozen[path] = *trainable == Json(false);
     }
   }
 

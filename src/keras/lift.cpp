@@ -386,7 +386,7 @@ class Lifter {
     if (mapping.is_operation()) return;
     const LayerType& type = Registry::instance().type_of(layer);
     const Masks::Handing handing{arguments.takes_implied_mask(), arguments.hands_mask_to_keras_3(),
-                                 !arguments.is_keras_3};
+                                 !arguments.is_keras_3, arguments.is_keras_3 && !inner_.calls.empty()};
     std::vector<std::string> takes = mapping.call;
     for (const ListParameter& list : mapping.lists)
       takes.insert(takes.end(), list.operands.begin(), list.operands.end());

@@ -47,6 +47,11 @@ void Masks::follow(const Layer& layer, const LayerType& type, const std::vector<
       break;
     case MaskRule::Kind::Joins:
       if (handing.joins) mask = joined(layer, type, inputs, rank);
+      if (handing.joins_unseen && std::ranges::any_of(inputs, [&](const Value& input) { return of(input) != nullptr; }))
+        mask = std::make_shared<Mask>(
+            Mask{.of = layer.name,
+                 .input = inputs.at(0),
+                 .problem = "what Keras makes of masks of its inputs, in a model with models in it, is not known yet"});
       break;
   }
   if (mask) masks_[output] = std::move(mask);

@@ -23,6 +23,7 @@ class Masks {
     bool by_itself = false;             // it does
     bool by_itself_in_keras_3 = false;  // Keras 3 would, too
     bool joins = false;                 // it makes one mask of several, without saying so: Keras 1 and 2
+    bool joins_unseen = false;          // likewise Keras 3, of masks that come out of models within the model
   };
 
   explicit Masks(AddLayer add) : add_(std::move(add)) {}

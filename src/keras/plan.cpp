@@ -442,7 +442,9 @@ class Planner {
       PlannedLayer& first = layers_[known->second];
       Json::Object config = emitted.config;
       config.set("name", first.keras_name);
-      if (!planned.is_operation() && first.class_name == emitted.class_name && same_members(first.config, config)) {
+      // Of an inner model's operations each call of the model makes the same.
+      const bool may_be_same = !planned.is_operation() || !node.scope_call.empty();
+      if (may_be_same && first.class_name == emitted.class_name && same_members(first.config, config)) {
         first.calls.push_back(std::move(call));
         return {first.name, static_cast<std::int64_t>(first.calls.size()) - 1, 0, {}};
       }
@@ -502,8 +504,11 @@ class Planner {
     }
     for (const WeightRule& rule : rules.rules) {
       if (rule.part != part.suffix) continue;
-      KerasBinding binding{
-          {}, {}, keras_layer, {}, {}, {}, {}, {}, rule.steps, rule.trainable, is_frozen_in_keras(layer)};
+      KerasBinding binding;
+      binding.layer = keras_layer;
+      binding.steps = rule.steps;
+      binding.trainable = rule.trainable;
+      binding.frozen = is_frozen_in_keras(layer);
       for (const std::string& variable : rule.keras) binding.variables.push_back(path_of(variable, part.config));
       const auto source = [&](const std::string& tensor) {
         const std::string name = tensor_name(layer.name, tensor);
@@ -597,11 +602,16 @@ class Planner {
     struct Place {
       std::size_t number;
       std::string layer, group, scope, path;
+      bool in_frozen_group;
     };
     std::map<std::string, Place> places;
     for_each_layer(model, [&](const PlannedLayer& layer, const std::vector<const PlannedModel*>& within) {
-      Place place{places.size(), layer.keras_name, within.size() > 1 ? within[1]->name : layer.keras_name,
-                  within.back()->scope, within.back()->variable_path() + layer.keras_name + "/"};
+      Place place{places.size(),
+                  layer.keras_name,
+                  within.size() > 1 ? within[1]->name : layer.keras_name,
+                  within.back()->scope,
+                  within.back()->variable_path() + layer.keras_name + "/",
+                  within.size() > 1 && !within[1]->trainable};
       for (std::size_t i = within.size() - 1; i > 0; --i) place.layer = within[i]->name + "/" + place.layer;
       places.emplace(layer.name, std::move(place));
     });
@@ -614,6 +624,7 @@ class Planner {
       const Place& place = places.at(binding.layer);
       binding.group = place.group;
       binding.scope = place.scope;
+      binding.in_frozen_group = place.in_frozen_group;
       binding.layer = place.layer;
       const bool is_first_in_group =
           in_group.emplace(place.group + "/" + place.path, place.layer).first->second == place.layer;

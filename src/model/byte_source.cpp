@@ -27,6 +27,7 @@ class File final : public ByteSource {
       throw SystemFailure(path + ": " + reason);
     }
     size_ = static_cast<std::uint64_t>(status.st_size);
+    written_ = status.st_mtim;
   }
   ~File() override { ::close(descriptor_); }
   File(const File&) = delete;
@@ -36,6 +37,7 @@ class File final : public ByteSource {
 
  protected:
   void read_range(std::uint64_t offset, std::span<std::byte> into) const override {
+    check_unchanged();
     while (!into.empty()) {
       const ssize_t got = ::pread(descriptor_, into.data(), into.size(), static_cast<off_t>(offset));
       if (got < 0 && errno == EINTR) continue;
@@ -47,8 +49,18 @@ class File final : public ByteSource {
   }
 
  private:
+  // Tensors are read when they are used, and somebody may have saved another model under the name since.
+  void check_unchanged() const {
+    struct stat now{};
+    if (::fstat(descriptor_, &now) != 0) throw SystemFailure(std::string("reading failed: ") + std::strerror(errno));
+    if (now.st_mtim.tv_sec != written_.tv_sec || now.st_mtim.tv_nsec != written_.tv_nsec ||
+        static_cast<std::uint64_t>(now.st_size) != size_)
+      throw MalformedFile("the file was written again since it was opened; load it anew");
+  }
+
   int descriptor_;
   std::uint64_t size_ = 0;
+  timespec written_{};
 };
 
 class Memory final : public ByteSource {

@@ -101,6 +101,14 @@ def mask_given_to_a_model():
     return keras.Model(ids, L.Dense(2, name="out")(both(steps)), name="masked")
 
 
+def operations_within():
+    """Functions of keras.ops and numbers in a model that is called twice."""
+    x = keras.Input((4,), name="x")
+    inner = keras.Model(x, L.Dense(4, name="dense")(keras.ops.tanh(x) * 2.0 - x), name="inner")
+    u = keras.Input((4,), name="u")
+    return keras.Model(u, L.Add(name="add")([inner(u), inner(L.Activation("relu", name="act")(u))]), name="operations")
+
+
 def outputs_of_models():
     """A model that gives what its models give, by the number of their calls."""
     x = keras.Input((4,), name="x")

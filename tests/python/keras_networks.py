@@ -280,6 +280,7 @@ KERAS_NETWORKS = [
     KerasNetwork("three_deep", nested.three_deep, ((3, 4),)),
     KerasNetwork("recurrent_parts", nested.recurrent_parts, ((3, 8),), ids_below=5, has_data_format=False),
     KerasNetwork("mask_given_to_a_model", nested.mask_given_to_a_model, ((3, 8),), ids_below=5, has_data_format=False),
+    KerasNetwork("operations_within", nested.operations_within, ((3, 4),), has_data_format=False),
     KerasNetwork("outputs_of_models", nested.outputs_of_models, ((3, 4), (3, 4))),
     KerasNetwork("integers_into_floats", nested.integers_into_floats, ((3, 5),), ids_below=9, has_data_format=False),
 ]

@@ -85,18 +85,7 @@ def test_layers_of_models_in_models_are_refused_by_their_names(calls, tmp_path):
         assert message.count('"inner.own" (Lambda)') == 1, message
 
 
-@needs_libtorch
-@pytest.mark.parametrize("by_pytorch", [False, True])
-def test_a_dot_by_a_matrix_is_a_product(by_pytorch, tmp_path):
-    x, matrix = keras.Input((3, 4), name="x"), keras.Input(batch_shape=(4, 5), name="matrix")
-    model = keras.Model([x, matrix], keras.ops.dot(x, matrix))
-    rng = np.random.default_rng(0)
-    inputs = {"x": rng.normal(size=(2, 3, 4)).astype("float32"), "matrix": rng.normal(size=(4, 5)).astype("float32")}
-    (found,) = run_keras_model(model, inputs, tmp_path, by_pytorch).values()
-    assert_close(found, inputs["x"] @ inputs["matrix"], 1e-6)
-
-
-def test_a_dot_by_more_axes_is_refused_with_their_sizes(tmp_path):
+def test_a_dot_operation_is_refused_with_the_sizes_of_its_inputs(tmp_path):
     x, y = keras.Input((3, 4), name="x"), keras.Input((4, 5), name="y")
     keras.Model([x, y], keras.ops.dot(x, y)).save(tmp_path / "m.h5")
     message = h5bridge("convert", "m.h5", "-o", "m.pth", status=4, folder=tmp_path)

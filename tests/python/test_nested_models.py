@@ -102,3 +102,41 @@ def test_the_other_layout_keeps_the_models(tmp_path):
     assert first.get_layer("backbone").inputs[0].shape == (None, 3, None, None)
     x = np.random.default_rng(1).normal(size=(2, 13, 11, 3)).astype("float32")
     assert_close(predict(first, [np.moveaxis(x, -1, 1)])[0], predict(model, [x])[0], 1e-5)
+
+
+def test_layers_of_a_frozen_model_may_be_trained_again(tmp_path):
+    """The usual way to fine-tune: all of the backbone is frozen, and then its last layer is not."""
+    x = keras.Input((4,), name="x")
+    h = keras.layers.BatchNormalization(name="bn")(keras.layers.Dense(4, name="d0")(x))
+    base = keras.Model(x, keras.layers.Dense(3, name="d1")(h), name="base")
+    base.trainable = False
+    base.layers[-1].trainable = True
+
+    def build():
+        u = keras.Input((4,), name="u")
+        return keras.Model(u, keras.layers.Dense(2, name="head")(base(u)), name="tuned")
+
+    trained(build, [(5, 4)], tmp_path / "k.h5")
+    h5bridge("convert", tmp_path / "k.h5", "-o", tmp_path / "k.json", "-o", tmp_path / "k.ckpt.pth", "--checkpoint")
+    h5bridge("convert", tmp_path / "k.json", tmp_path / "k.ckpt.pth", "-o", tmp_path / "home.h5")
+    h5bridge("convert", tmp_path / "k.h5", "-o", tmp_path / "direct.h5")
+    expected = optimizer_of(tmp_path / "k.h5")
+    assert any("d1" in name for name in expected) and not any("d0" in name for name in expected)
+    for path in (tmp_path / "home.h5", tmp_path / "direct.h5"):
+        found = keras.models.load_model(path, compile=False)
+        assert [(layer.name, layer.trainable) for layer in found.get_layer("base").layers[1:]] == [("d0", False), ("bn", False), ("d1", True)]
+        assert sorted(optimizer_of(path)) == sorted(expected)
+
+
+def test_masks_that_are_joined_behind_models_are_refused(tmp_path):
+    """No configuration says that they are there, as it would in a model without models."""
+    ids, steps = keras.Input((5,), dtype="int32"), keras.Input((5, 4))
+    h = keras.layers.LSTM(3, return_sequences=True)(keras.layers.Embedding(9, 4, mask_zero=True)(ids))
+    inner = keras.Model([ids, steps], [h, keras.layers.GRU(3, return_sequences=True)(keras.layers.Masking()(steps))], name="inner")
+    a, b = keras.Input((5,), dtype="int32", name="a"), keras.Input((5, 4), name="b")
+    joined = keras.layers.Concatenate(name="cat")(inner([a, b]))
+    keras.Model([a, b], keras.layers.LSTM(2, name="last")(joined)).save(tmp_path / "k.h5")
+    message = h5bridge("convert", tmp_path / "k.h5", "-o", tmp_path / "k.pth", status=4)
+    assert 'layer "last" (LSTM): takes the mask of "cat"' in message
+    keras.Model([a, b], keras.layers.Dense(2, name="last")(joined)).save(tmp_path / "k.h5")
+    h5bridge("convert", tmp_path / "k.h5", "-o", tmp_path / "k.json", "-o", tmp_path / "k.pth")

@@ -2,6 +2,7 @@
 #include "h5bridge/byte_source.h"
 
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -57,13 +58,21 @@ TEST_CASE("a part keeps to the bytes of the whole", "[byte_source]") {
   CHECK_THROWS_AS(part_of(whole, 2, std::numeric_limits<std::uint64_t>::max()), MalformedFile);
 }
 
-TEST_CASE("a file that becomes shorter is an error", "[byte_source]") {
+TEST_CASE("a file that is written again after it was opened is an error", "[byte_source]") {
   const TemporaryFolder folder;
   const std::string path = written(folder / "file", std::string(5000, 'x'));
+  const auto before = std::filesystem::last_write_time(path) - std::chrono::seconds(5);
+  std::filesystem::last_write_time(path, before);
   const ByteSourcePtr source = open_file(path);
-  std::filesystem::resize_file(path, 4000);
   CHECK(read(*source, 0, 4000).size() == 4000);
-  CHECK_THROWS_MATCHES(read(*source, 3000, 2000), MalformedFile, Message("the file became shorter while it was read"));
+  written(path, std::string(5000, 'y'));
+  CHECK_THROWS_MATCHES(read(*source, 0, 10), MalformedFile,
+                       Message("the file was written again since it was opened; load it anew"));
+  std::filesystem::last_write_time(path, before);
+  CHECK(read(*source, 0, 10).size() == 10);
+  std::filesystem::resize_file(path, 4000);
+  CHECK_THROWS_MATCHES(read(*source, 3000, 2000), MalformedFile,
+                       Message("the file was written again since it was opened; load it anew"));
 }
 
 TEST_CASE("files that cannot be opened", "[byte_source]") {

@@ -26,11 +26,15 @@ struct KerasBinding {
   std::string scope;                   // the architecture's that it is in; empty: none
   std::string path;                    // what its variables' paths begin with, once in its group: "dense/"
   std::string slot_path;               // likewise in an optimizer, once in all
+  bool in_frozen_group = false;        // an inner model that is frozen, whatever its layers are: all stand in order
   std::vector<std::string> variables;  // "kernel"
   std::vector<WeightStep> steps;
   bool trainable = true;
   bool frozen = false;  // the layer's `trainable` is off: optimizers pass it by
   bool is_trained() const { return trainable && !frozen; }
+  /// Whether it stands behind the trained variables of the inner model that it is in
+  /// (legacy/saving/legacy_h5_format.py, _legacy_weights).
+  bool is_saved_last() const { return group != layer && !in_frozen_group && !is_trained(); }
 };
 
 struct KerasPlan {

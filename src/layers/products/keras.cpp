@@ -13,8 +13,7 @@ using Handle = KerasEmitter::Handle;
   std::string shapes;
   for (const SymbolicShape& input : inputs) shapes += (shapes.empty() ? "" : " and ") + to_string(input);
   throw Unsupported("keras.ops.dot of inputs of shapes " + shapes +
-                    " has no layer type, only one whose second input has one axis or two; keras.ops.matmul or "
-                    "keras.ops.einsum says others");
+                    " has no layer type; keras.ops.matmul or keras.ops.einsum says it");
 }
 
 KerasMapping dot() {
@@ -25,19 +24,6 @@ KerasMapping dot() {
   mapping.inputs_as_list = true;
   mapping.lift = [](Json::Object& config, Attributes&, const std::vector<SymbolicShape>& inputs) {
     if (!config.contains("trainable")) refuse_operation(inputs);
-  };
-  return mapping;
-}
-
-// keras.ops.dot, which is a matmul where its second input has an axis or two; with more, it multiplies all of the first
-// input's samples with all of the second's.
-KerasMapping dot_operation() {
-  KerasMapping mapping = read_only(operation("matmul", "Dot", {}, {"x1", "x2"}));
-  mapping.accepts = [](const std::vector<SymbolicShape>& inputs) {
-    return inputs.size() == 2 && !inputs[0].empty() && !inputs[1].empty() && inputs[1].size() <= 2;
-  };
-  mapping.lift = [](Json::Object& config, Attributes&, const std::vector<SymbolicShape>&) {
-    if (config.contains("trainable")) throw Unsupported("it is a layer, not an operation");
   };
   return mapping;
 }
@@ -175,7 +161,6 @@ std::vector<KerasMapping> keras_mappings() {
       emitted_cross("linalg_cross"),
       emitted_cross("cross"),
       einsum(),
-      computing_in(promotes().at_most_int32(), dot_operation()),
       computing_in(DTypeRules::Choice(of_dot), dot()),
   };
 }
