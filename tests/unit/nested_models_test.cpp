@@ -5,6 +5,7 @@
 #include "convert/inner_weights.h"
 #include "h5bridge/error.h"
 #include "keras/call.h"
+#include "keras/dialects/weights.h"
 #include "keras/plan.h"
 #include "passes/scopes.h"
 
@@ -213,6 +214,26 @@ TEST_CASE("layers that are not known are named within their models") {
   CHECK(refusal_of(model({inner, other}, Json::Array{"last", 0, 0}), ExitStatus::Unsupported) ==
         "layer \"block.q\" (Mystery): there is no layer type for it yet; layer \"last\" (Enigma): there is no layer "
         "type for it yet");
+}
+
+TEST_CASE("what older versions meant otherwise is refused in models within the model, where weights would change") {
+  const Json lstm =
+      entry("LSTM", "lstm", {}, {{"units", 3}, {"activation", "tanh"}, {"recurrent_activation", "hard_sigmoid"}});
+  const Json inner = entry("Sequential", "inner", {}, {{"layers", Json::Array{lstm}}});
+  const Json old = Json::Object{{"class_name", "Sequential"},
+                                {"config", Json::Object{{"name", "m"}, {"layers", Json::Array{inner}}}}};
+  CHECK(refusal_by([&] { keras_3_configuration(old, "2.2.4"); }, ExitStatus::Unsupported)
+            .find("layer \"lstm\" (LSTM) of a model within the model has the hard_sigmoid") == 0);
+  const Json convolution = entry("Conv2D", "conv", {}, {{"filters", 2}});
+  KerasConfiguration configuration;
+  configuration.model =
+      Json::Object{{"class_name", "Sequential"},
+                   {"config", Json::Object{{"layers", Json::Array{entry("Sequential", "inner", {},
+                                                                        {{"layers", Json::Array{convolution}}})}}}}};
+  std::vector<KerasLayerWeights> none;
+  CHECK(refusal_by([&] { weights_in_keras_3(none, configuration, "2.2.4", "theano"); }, ExitStatus::Unsupported)
+            .find("Theano, which wrote the file") == 0);
+  CHECK(weights_in_keras_3(none, configuration, "2.2.4", "tensorflow").empty());
 }
 
 TEST_CASE("a tensor of another rank than a model's input has is refused") {

@@ -73,7 +73,16 @@ class Translator {
   // An entry in a model's list of layers, or a layer that another one wraps.
   Json layer(const Json& entry) {
     const std::string& old_class = entry.at("class_name").as_string();
-    if (is_model(old_class)) return with_calls(model(entry).as_object(), old_class);
+    if (is_model(old_class)) {
+      const std::size_t known = factors_.size();
+      Json inner = model(entry);
+      if (factors_.size() > known)
+        throw Unsupported(
+            "layer \"" + factors_.back().layer + "\" (" + factors_.back().class_name +
+            ") of a model within the model has the hard_sigmoid of before Keras 3, whose weights h5bridge "
+            "multiplies in the model's own layers alone");
+      return with_calls(std::move(inner.as_object()), old_class);
+    }
     if (const Json* module = entry.find("module"); module && module->is_string() && !is_layer(module->as_string()))
       return entry;
     Json::Object result = entry.as_object();

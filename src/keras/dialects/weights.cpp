@@ -85,6 +85,17 @@ void collect_classes(const Json& model, std::map<std::string, std::string>& clas
   }
 }
 
+// Whether a model within the model has a kernel that Theano applies flipped.
+bool has_inner_convolutions(const Json& model, bool is_inner = false) {
+  const Json* config = model.find("config");
+  const Json* layers = config && config->is_object() ? config->find("layers") : nullptr;
+  return layers && layers->is_array() && std::ranges::any_of(layers->as_array(), [&](const Json& layer) {
+           const std::string& class_name = layer.at("class_name").as_string();
+           return (is_inner && std::ranges::find(kConvolve, class_name) != kConvolve.end()) ||
+                  has_inner_convolutions(layer, true);
+         });
+}
+
 }  // namespace
 
 std::vector<NamedTensor> weights_in_keras_3(std::vector<KerasLayerWeights>& layers,
@@ -95,6 +106,10 @@ std::vector<NamedTensor> weights_in_keras_3(std::vector<KerasLayerWeights>& laye
   const bool is_theano =
       backend == "theano" && !stated_version.empty() && keras_version_of(stated_version).is_before_3();
   if (is_theano) collect_classes(configuration.model, classes);
+  if (is_theano && has_inner_convolutions(configuration.model))
+    throw Unsupported(
+        "Theano, which wrote the file, applies kernels flipped; h5bridge turns those of models within the "
+        "model not round yet");
   for (KerasLayerWeights& layer : layers) {
     const auto factors = std::ranges::find(configuration.factors, layer.layer, &GateFactors::layer);
     if (factors != configuration.factors.end())
