@@ -195,9 +195,7 @@ void add_scope(const Json& entry, Architecture& architecture) {
                    "a call of a scope");
     ScopeCall made{call.at("name").as_string(),     scope.name, "", values_from(call.at("arguments")),
                    values_from(call.at("results")), {},         {}};
-    if (const Json* masks = call.find("masks"))
-      for (const Json& mask : masks->as_array())
-        made.masks.push_back(mask.is_null() ? std::nullopt : std::optional(value_from(mask)));
+    if (const Json* masks = call.find("masks")) made.masks = list_from(*masks);
     if (const Json* part_of = call.find("part_of")) made.parent = part_of->as_string();
     if (const Json* further = call.find("keras_arguments")) made.keras_arguments = further->as_object();
     architecture.scope_calls.push_back(std::move(made));
@@ -214,9 +212,7 @@ Json scope_to(const Scope& scope, const std::vector<ScopeCall>& calls) {
     if (!call.parent.empty()) entry.set("part_of", call.parent);
     entry.set("arguments", values_to(call.arguments));
     entry.set("results", values_to(call.results));
-    Json::Array masks;
-    for (const std::optional<Value>& mask : call.masks) masks.push_back(mask ? value_to(*mask) : Json());
-    if (!masks.empty()) entry.set("masks", std::move(masks));
+    if (!call.masks.empty()) entry.set("masks", list_to(call.masks));
     if (!call.keras_arguments.empty()) entry.set("keras_arguments", call.keras_arguments);
     made.push_back(std::move(entry));
   }

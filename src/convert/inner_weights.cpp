@@ -25,14 +25,15 @@ std::string without_number(const std::string& path) {
 
 std::string last_part(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
-// What the plan has in a group, in the order in which Keras saves it.
-std::vector<Planned> planned_in(const KerasPlan& plan, const std::string& group) {
-  std::vector<Planned> result;
+// What the plan has in the group of each inner model, in the order in which Keras saves it.
+std::map<std::string, std::vector<Planned>> planned_by_group(const KerasPlan& plan) {
+  std::map<std::string, std::vector<Planned>> result;
   for (const KerasBinding& binding : plan.bindings)
-    if (binding.group == group && binding.layer != group)
+    if (binding.layer != binding.group)
       for (const std::string& variable : binding.variables)
-        result.push_back({binding.layer, last_part(binding.layer) + "/" + variable, binding.is_saved_last()});
-  std::ranges::stable_partition(result, std::not_fn(&Planned::is_saved_last));
+        result[binding.group].push_back(
+            {binding.layer, last_part(binding.layer) + "/" + variable, binding.is_saved_last()});
+  for (auto& [group, planned] : result) std::ranges::stable_partition(planned, std::not_fn(&Planned::is_saved_last));
   return result;
 }
 
@@ -71,13 +72,15 @@ std::vector<std::size_t> by_place(const KerasLayerWeights& weights, const std::v
 }  // namespace
 
 std::vector<KerasLayerWeights> weights_by_layer(const std::vector<KerasLayerWeights>& layers, const KerasPlan& plan) {
+  const std::map<std::string, std::vector<Planned>> inner = planned_by_group(plan);
   std::vector<KerasLayerWeights> result;
   for (const KerasLayerWeights& weights : layers) {
-    const std::vector<Planned> planned = planned_in(plan, weights.layer);
-    if (planned.empty()) {
+    const auto group = inner.find(weights.layer);
+    if (group == inner.end()) {
       result.push_back(weights);
       continue;
     }
+    const std::vector<Planned>& planned = group->second;
     if (planned.size() != weights.variables.size())
       throw MalformedFile("/model_weights/" + weights.layer + " holds " + std::to_string(weights.variables.size()) +
                           " variables, expected " + std::to_string(planned.size()) + " of the model within the model");

@@ -232,6 +232,7 @@ class KerasReader {
   // A Sequential model that another one built has variables whose paths begin with that one's name.
   void note_variable_paths() {
     for (KerasBinding& binding : plan_.bindings) {
+      if (binding.scope.empty()) continue;
       const auto scope = std::ranges::find(model_.architecture->scopes, binding.scope, &Scope::name);
       const auto layer = std::ranges::find(weights_, binding.layer, &KerasLayerWeights::layer);
       if (scope == model_.architecture->scopes.end() || layer == weights_.end()) continue;

@@ -108,7 +108,7 @@ Json scope_schema() {
                             {"part_of", described(of_type("string"), "The call of another scope that it belongs to.")},
                             {"arguments", described(array_of(reference("value")), "One for each input.")},
                             {"results", array_of(reference("value"))},
-                            {"masks", described(array_of(Object{{"anyOf", Array{reference("value"), of_type("null")}}}),
+                            {"masks", described(array_of(schema::any_of(reference("value"), of_type("null"))),
                                                 "Those of the arguments that Keras's call is told.")},
                             {"keras_arguments", of_type("object")}}},
       {"required", Array{"name", "arguments", "results"}},

@@ -8,6 +8,7 @@
 
 #include "facets/registry.h"
 #include "h5bridge/architecture.h"
+#include "keras/dialects/nodes.h"
 #include "keras/inline_models.h"
 
 namespace h5bridge {
@@ -85,9 +86,7 @@ class Apart {
     if (const Json* nodes = layer.find("inbound_nodes")) {
       Json::Array calls;
       for (std::int64_t call = 0; call < static_cast<std::int64_t>(nodes->as_array().size()); ++call) {
-        Json tensor = Json::Object{{"class_name", "__keras_tensor__"},
-                                   {"config", Json::Object{{"keras_history", Json::Array{host, call, 0}}}}};
-        Json::Object made{{"args", Json::Array{std::move(tensor)}}, {"kwargs", Json::Object{}}};
+        Json::Object made{{"args", Json::Array{keras_tensor(Json::Array{host, call, 0})}}, {"kwargs", Json::Object{}}};
         if (const Json* part = nodes->as_array()[static_cast<std::size_t>(call)].find(kScopeCall))
           made.set(kScopeCall, *part);
         calls.push_back(std::move(made));

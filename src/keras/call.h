@@ -17,6 +17,7 @@ struct History {
   std::string layer;
   std::int64_t call;
   std::int64_t tensor;
+  bool operator==(const History&) const = default;
 };
 
 bool is_history(const Json& json);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "h5bridge/error.h"
+#include "keras/dialects/nodes.h"
 #include "model/quoted.h"
 
 namespace h5bridge {
@@ -12,15 +13,6 @@ namespace {
 
 // Models that call models twice that call models twice ... would fill the memory.
 constexpr std::size_t kMostCalls = 200'000;
-
-const std::string& entry_name(const Json& layer) {
-  if (const Json* name = layer.find("name"); name && name->is_string()) return name->as_string();
-  return layer.at("config").at("name").as_string();
-}
-
-std::string described(const Json& layer) {
-  return "layer \"" + shortened(entry_name(layer)) + "\" (" + shortened(layer.at("class_name").as_string()) + ")";
-}
 
 bool has_models(const Json& model_config) {
   const Json* config = model_config.find("config");
@@ -30,9 +22,7 @@ bool has_models(const Json& model_config) {
 
 Json port(const History& history) { return Json::Array{history.layer, history.call, history.tensor}; }
 
-Json tensor_argument(const History& history) {
-  return Json::Object{{"class_name", "__keras_tensor__"}, {"config", Json::Object{{"keras_history", port(history)}}}};
-}
+Json tensor_argument(const History& history) { return keras_tensor(port(history)); }
 
 Json call_with(Json argument) {
   return Json::Object{{"args", Json::Array{std::move(argument)}}, {"kwargs", Json::Object{}}};
@@ -115,11 +105,6 @@ struct Graph {
   std::vector<InlinedModel> models;
   std::vector<InlinedCall> calls;
   std::map<std::string, std::string> names;
-
-  const Entry* find(const std::string& name) const {
-    const auto entry = std::ranges::find(entries, name, [](const Entry& e) { return entry_name(e.layer); });
-    return entry == entries.end() ? nullptr : &*entry;
-  }
 };
 
 // An InputLayer for a Sequential model that has none: the shape that it was built with, or that of a first model.
@@ -192,7 +177,7 @@ class Inliner {
       try {
         expand(entry, counts_from(graph, entry), result);
       } catch (const Error& error) {
-        rethrow_in_file(error, described(entry.layer));
+        rethrow_in_file(error, describe_entry(entry.layer));
       }
     }
     result.inputs = std::move(graph.inputs);
@@ -306,10 +291,7 @@ class Inliner {
   History given_out(const History& output, const std::vector<History>& before, const InlinedModel& model,
                     std::size_t number, std::size_t call, std::vector<Graph::Entry>& passed_on) {
     const bool came_in = std::ranges::find(model.inputs, output.layer) != model.inputs.end();
-    const auto is_that = [&](const History& other) {
-      return other.layer == output.layer && other.call == output.call && other.tensor == output.tensor;
-    };
-    if (!came_in && std::ranges::none_of(before, is_that)) return output;
+    if (!came_in && std::ranges::find(before, output) == before.end()) return output;
     const std::string name = model.name + ".output_" + std::to_string(before.size());
     auto entry = std::ranges::find(passed_on, name, [](const Graph::Entry& e) { return entry_name(e.layer); });
     if (entry == passed_on.end()) {
@@ -436,6 +418,15 @@ bool is_nested(const Json& ports) {
 }
 
 }  // namespace
+
+const std::string& entry_name(const Json& layer) {
+  if (const Json* name = layer.find("name"); name && name->is_string()) return name->as_string();
+  return layer.at("config").at("name").as_string();
+}
+
+std::string describe_entry(const Json& layer) {
+  return "layer \"" + shortened(entry_name(layer)) + "\" (" + shortened(layer.at("class_name").as_string()) + ")";
+}
 
 bool is_model_entry(const Json& layer) {
   const Json* class_name = layer.find("class_name");

@@ -48,6 +48,10 @@ struct InlinedModels {
 /// calls of models that cannot be said, MalformedFile for what cannot be a call.
 InlinedModels inline_models(Json model_config);
 
+/// The name of an entry among a model's layers; with its class, for messages.
+const std::string& entry_name(const Json& layer);
+std::string describe_entry(const Json& layer);
+
 /// Whether an entry among a model's layers is a model.
 bool is_model_entry(const Json& layer);
 

@@ -56,8 +56,8 @@ class Lifter {
     const Json& config = model_config.at("config");
     if (const Json* layers = config.find("layers"))
       for (const Json& layer : layers->as_array()) {
-        if (!taken_names_.insert(name_of_layer(layer)).second)
-          throw MalformedFile("two layers are called \"" + shortened(name_of_layer(layer)) + "\"");
+        if (!taken_names_.insert(entry_name(layer)).second)
+          throw MalformedFile("two layers are called \"" + shortened(entry_name(layer)) + "\"");
         note_policy(layer);
       }
     architecture_.keras = model_origin(model_config);
@@ -88,12 +88,7 @@ class Lifter {
       return;
     const Json& config = layer.at("config");
     if (const auto policy = config.is_object() ? stated_policy(config.as_object()) : std::nullopt)
-      different_policies_.insert(policies_[name_of_layer(layer)] = *policy);
-  }
-
-  static const std::string& name_of_layer(const Json& layer) {
-    if (const Json* name = layer.find("name"); name && name->is_string()) return name->as_string();
-    return layer.at("config").at("name").as_string();
+      different_policies_.insert(policies_[entry_name(layer)] = *policy);
   }
 
   void lift_sequential(const Json& config) {
@@ -102,18 +97,18 @@ class Lifter {
     for (const Json& layer : layers) {
       if (layer.at("class_name") == Json("InputLayer")) {
         if (!last.empty())
-          throw MalformedFile("the input layer \"" + shortened(name_of_layer(layer)) + "\" is not the first");
+          throw MalformedFile("the input layer \"" + shortened(entry_name(layer)) + "\" is not the first");
         add_input(layer);
       } else {
         if (last.empty()) add_built_input(layer, config);
         add_call({&layer,
-                  name_of_layer(layer),
+                  entry_name(layer),
                   0,
                   {.positional = {CallArguments::Tensors{
                        {History{last.empty() ? architecture_.inputs[0].name : last, 0, 0}}}},
                    .keywords = {}}});
       }
-      last = name_of_layer(layer);
+      last = entry_name(layer);
     }
     if (last.empty()) throw MalformedFile("the model has no layers");
     architecture_.outputs.push_back({"", values_.at({last, 0, 0})});
@@ -131,13 +126,13 @@ class Lifter {
   void lift_functional(const Json& config) {
     std::deque<PendingCall> pending;
     for (const Json& layer : config.at("layers").as_array()) {
-      if (layer.at("class_name") == Json("InputLayer")) input_layers_[name_of_layer(layer)] = &layer;
+      if (layer.at("class_name") == Json("InputLayer")) input_layers_[entry_name(layer)] = &layer;
       const Json* nodes = layer.find("inbound_nodes");
-      if (!nodes) throw MalformedFile(description_of(layer) + " has no \"inbound_nodes\"");
+      if (!nodes) throw MalformedFile(describe_entry(layer) + " has no \"inbound_nodes\"");
       std::int64_t count = 0;
       for (const Json& node : nodes->as_array()) {
         const Json* part = node.find(kScopeCall);
-        pending.push_back({&layer, name_of_layer(layer), count++, arguments_of(layer, node),
+        pending.push_back({&layer, entry_name(layer), count++, arguments_of(layer, node),
                            part ? std::optional(static_cast<std::size_t>(part->as_integer())) : std::nullopt});
       }
     }
@@ -178,7 +173,7 @@ class Lifter {
     try {
       return CallArguments::from_node(node);
     } catch (const Error& error) {
-      rethrow_in_file(error, description_of(layer));
+      rethrow_in_file(error, describe_entry(layer));
     }
   }
 
@@ -190,13 +185,9 @@ class Lifter {
            (mappings.empty() || std::ranges::any_of(mappings, &KerasMapping::is_operation));
   }
 
-  static std::string description_of(const Json& layer) {
-    return "layer \"" + shortened(name_of_layer(layer)) + "\" (" + shortened(layer.at("class_name").as_string()) + ")";
-  }
-
   void add_input(const Json& layer) {
     const auto [shape, dtype] = declared_by(layer);
-    add_input(name_of_layer(layer), *shape, dtype);
+    add_input(entry_name(layer), *shape, dtype);
   }
 
   // The shape and the type that an InputLayer declares.
@@ -204,10 +195,10 @@ class Lifter {
     const Json& config = layer.at("config");
     const Json* shape = config.find("batch_shape");
     if (!shape) shape = config.find("batch_input_shape");
-    if (!shape) throw MalformedFile(description_of(layer) + " has no batch_shape");
+    if (!shape) throw MalformedFile(describe_entry(layer) + " has no batch_shape");
     const Json* dtype = config.find("dtype");
     const auto known = dtype && dtype->is_string() ? dtype_named(dtype->as_string()) : DType::Float32;
-    if (!known) throw Unsupported(description_of(layer) + " has dtype " + quoted(*dtype));
+    if (!known) throw Unsupported(describe_entry(layer) + " has dtype " + quoted(*dtype));
     return {shape, *known};
   }
 
@@ -248,7 +239,7 @@ class Lifter {
   }
 
   void add_call(PendingCall call) {
-    const std::string described = description_of(*call.layer);
+    const std::string described = describe_entry(*call.layer);
     part_of_ = call.part_of;
     // The first call has its layer's name, which is taken from the beginning.
     const std::string node = call.call == 0 ? call.name : new_name(call.name);
