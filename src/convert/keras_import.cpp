@@ -16,6 +16,7 @@
 #include "keras/output_names.h"
 #include "keras/plan.h"
 #include "keras/shared_uses.h"
+#include "keras/wrappers.h"
 #include "model/quoted.h"
 #include "optimizers/keras_optimizer.h"
 #include "passes/frozen.h"
@@ -160,17 +161,23 @@ class KerasReader {
     const Json* config = model.is_object() ? model.find("config") : nullptr;
     const Json* layers = config && config->is_object() ? config->find("layers") : nullptr;
     if (!layers || !layers->is_array()) return;
-    for (const Json& layer : layers->as_array()) {
-      const Json* own = layer.find("config");
-      const Json* name = own && own->is_object() ? own->find("name") : nullptr;
-      const Json* trainable = name ? own->find("trainable") : nullptr;
-      if (!name || !name->is_string()) continue;
-      const std::string path = within + name->as_string();
-      if (is_model_entry(layer))
-        collect_frozen(layer, path + "/", frozen);
-      else if (trainable)
-        frozen[path] = *trainable == Json(false);
-    }
+    for (const Json& layer : layers->as_array()) collect_frozen_layer(layer, within, false, frozen);
+  }
+
+  static void collect_frozen_layer(const Json& layer, const std::string& within, bool is_wrapper_frozen,
+                                   std::map<std::string, bool>& frozen) {
+    const Json* own = layer.find("config");
+    const Json* name = own && own->is_object() ? own->find("name") : nullptr;
+    const Json* trainable = name ? own->find("trainable") : nullptr;
+    if (!name || !name->is_string()) return;
+    const std::string path = within + name->as_string();
+    const bool is_frozen = is_wrapper_frozen || (trainable && *trainable == Json(false));
+    if (is_model_entry(layer))
+      collect_frozen(layer, path + "/", frozen);
+    else if (is_wrapper_entry(layer))
+      collect_frozen_layer(own->at("layer"), path + "/", is_frozen, frozen);
+    else if (trainable)
+      frozen[path] = is_frozen;
   }
 
   // Of layers that are frozen as a whole; what is frozen in part, no file of Keras's says.

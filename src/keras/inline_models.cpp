@@ -6,6 +6,7 @@
 
 #include "h5bridge/error.h"
 #include "keras/dialects/nodes.h"
+#include "keras/wrappers.h"
 #include "model/quoted.h"
 
 namespace h5bridge {
@@ -14,10 +15,13 @@ namespace {
 // Models that call models twice that call models twice ... would fill the memory.
 constexpr std::size_t kMostCalls = 200'000;
 
+// What has a graph of its own.
+bool is_inlined(const Json& layer) { return is_model_entry(layer) || is_wrapper_entry(layer); }
+
 bool has_models(const Json& model_config) {
   const Json* config = model_config.find("config");
   const Json* layers = config ? config->find("layers") : nullptr;
-  return layers && layers->is_array() && std::ranges::any_of(layers->as_array(), is_model_entry);
+  return layers && layers->is_array() && std::ranges::any_of(layers->as_array(), is_inlined);
 }
 
 Json port(const History& history) { return Json::Array{history.layer, history.call, history.tensor}; }
@@ -150,6 +154,7 @@ Graph graph_of_sequential(const Json& config) {
 Graph graph_of(const Json& model) {
   const Json& config = model.at("config");
   if (model.at("class_name") == Json("Sequential")) return graph_of_sequential(config);
+  if (is_wrapper_entry(model)) return graph_of(functional_of_wrapper(model));
   Graph graph;
   for (const Json& layer : config.at("layers").as_array()) {
     const Json* nodes = layer.find("inbound_nodes");
@@ -170,7 +175,7 @@ class Inliner {
     Graph result;
     for (const Graph::Entry& entry : graph.entries) taken_.insert(entry_name(entry.layer));
     for (Graph::Entry& entry : graph.entries) {
-      if (!is_model_entry(entry.layer)) {
+      if (!is_inlined(entry.layer)) {
         result.entries.push_back(std::move(entry));
         continue;
       }
@@ -183,6 +188,7 @@ class Inliner {
     result.inputs = std::move(graph.inputs);
     result.outputs = std::move(graph.outputs);
     follow(result);
+    rename(result, wrapped_);
     return result;
   }
 
@@ -198,6 +204,7 @@ class Inliner {
   // Keras 1 and 2 count a model's own making as its call number 0. Keras 3 does so for Functional models among the
   // outputs, and not among arguments (models/functional.py: get_config, serialize_node).
   static Results counts_from(const Graph& graph, const Graph::Entry& model) {
+    if (is_wrapper_entry(model.layer)) return {};
     const std::string& name = entry_name(model.layer);
     const auto count = static_cast<std::int64_t>(model.nodes.size());
     std::vector<std::int64_t> arguments, outputs;
@@ -227,6 +234,7 @@ class Inliner {
     const std::string keras_name = entry_name(entry.layer);
     Graph inner = Inliner(calls_made_).inlined(entry.layer);
     prefix(inner, keras_name);
+    if (is_wrapper_entry(entry.layer)) note_wrapped(inner, keras_name);
     InlinedModel model{keras_name, {}, model_origin(entry.layer)};
     for (const History& input : ports_of(inner.inputs)) model.inputs.push_back(input.layer);
     for (std::optional<Json>* ports : {&model.origin.input_layers, &model.origin.output_layers})
@@ -285,6 +293,13 @@ class Inliner {
     std::ranges::move(inner.models, std::back_inserter(into.models));
     into.names.merge(inner.names);
     results_[keras_name] = std::move(results);
+  }
+
+  // A layer that is wrapped gets the wrapper's name: PyTorch has but the one.
+  void note_wrapped(const Graph& inner, const std::string& wrapper) {
+    if (!inner.models.empty()) return;
+    for (const Graph::Entry& entry : inner.entries)
+      if (!is_wrappers_own(entry.layer)) wrapped_[entry_name(entry.layer)] = wrapper;
   }
 
   // What stands for output `output` outside: one that came in, or is given twice, is a layer of its own.
@@ -349,34 +364,39 @@ class Inliner {
   // Gives all in it names behind the model's.
   void prefix(Graph& inner, const std::string& model) {
     std::map<std::string, std::string> renamed;
-    for (Graph::Entry& entry : inner.entries) {
-      const std::string before = entry_name(entry.layer);
-      const std::string after = unique(model + "." + before);
-      renamed[before] = after;
-      if (entry.layer.at("class_name") != Json(kPassedOn) && !inner.names.contains(before))
-        inner.names[before] = before;
-      entry.layer.as_object().set("name", after);
-      entry.layer.as_object().find("config")->as_object().set("name", after);
+    for (const Graph::Entry& entry : inner.entries) {
+      const std::string& before = entry_name(entry.layer);
+      renamed[before] = unique(model + (is_wrappers_own(entry.layer) ? "_" : ".") + before);
+      if (entry.layer.at("class_name") != Json(kPassedOn)) inner.names.emplace(before, before);
     }
-    const auto rename = [&](History history) {
-      if (const auto found = renamed.find(history.layer); found != renamed.end()) history.layer = found->second;
+    rename(inner, renamed);
+    for (InlinedModel& part : inner.models) part.name = model + "." + part.name;
+    for (InlinedCall& call : inner.calls) call.model = model + "." + call.model;
+  }
+
+  static void rename(Graph& graph, const std::map<std::string, std::string>& renamed) {
+    const auto name_of = [&](const std::string& before) {
+      const auto found = renamed.find(before);
+      return found == renamed.end() ? before : found->second;
+    };
+    const auto change = [&](History history) {
+      history.layer = name_of(history.layer);
       return history;
     };
-    for (Graph::Entry& entry : inner.entries)
-      for (Json& node : entry.nodes) change_tensors(node, rename);
-    change_tensors(inner.inputs, rename);
-    change_tensors(inner.outputs, rename);
-    for (InlinedModel& part : inner.models) {
-      part.name = model + "." + part.name;
-      for (std::string& input : part.inputs) input = renamed.at(input);
+    for (Graph::Entry& entry : graph.entries) {
+      const std::string after = name_of(entry_name(entry.layer));
+      entry.layer.as_object().set("name", after);
+      entry.layer.as_object().find("config")->as_object().set("name", after);
+      for (Json& node : entry.nodes) change_tensors(node, change);
     }
-    for (InlinedCall& call : inner.calls) {
-      call.model = model + "." + call.model;
-      change_ports(call, rename);
-    }
+    change_tensors(graph.inputs, change);
+    change_tensors(graph.outputs, change);
+    for (InlinedModel& model : graph.models)
+      for (std::string& input : model.inputs) input = name_of(input);
+    for (InlinedCall& call : graph.calls) change_ports(call, change);
     std::map<std::string, std::string> names;
-    for (const auto& [before, keras_name] : inner.names) names[renamed.at(before)] = keras_name;
-    inner.names = std::move(names);
+    for (const auto& [before, keras_name] : graph.names) names[name_of(before)] = keras_name;
+    graph.names = std::move(names);
   }
 
   std::string unique(const std::string& wanted) {
@@ -408,7 +428,8 @@ class Inliner {
 
   std::set<std::string> taken_;
   std::map<std::string, Results> results_;
-  std::size_t& calls_made_;  // over all levels
+  std::map<std::string, std::string> wrapped_;  // the wrappers of layers
+  std::size_t& calls_made_;                     // over all levels
 };
 
 // Whether it is a dict, or more than one list.

@@ -19,6 +19,7 @@
 #include "keras/plan.h"
 #include "keras/shared_uses.h"
 #include "keras/spelling.h"
+#include "keras/wrappers.h"
 #include "model/promotion.h"
 #include "model/quoted.h"
 #include "passes/layout.h"
@@ -251,13 +252,16 @@ class Lifter {
     };
     // Of a layer that its first call could not make nothing more is to be said.
     const bool is_port = is_port_of_model(*call.layer);
-    if (call.call > 0 && !is_port && !mapping_of_.contains(call.name)) return give_up();
+    if (call.call > 0 && !is_port && !is_wrappers_own(*call.layer) && !mapping_of_.contains(call.name))
+      return give_up();
     try {
       // What comes after a layer that is not known cannot be checked; all such layers are reported together.
       const bool known_inputs = std::ranges::none_of(
           call.arguments.tensors(), [&](const History& input) { return unknown_.contains(find_value(input)->node); });
-      if (!known_inputs && (is_port || !mappings_of(*call.layer).empty())) return give_up();
+      if (!known_inputs && (is_port || is_wrappers_own(*call.layer) || !mappings_of(*call.layer).empty()))
+        return give_up();
       if (is_port) return add_port(call);
+      if (is_wrappers_own(*call.layer)) return add_wrappers_own(call);
       make_arrays(call);
       Node made_node{node, call.name, {}};
       if (call.call == 0) {
@@ -304,7 +308,8 @@ class Lifter {
   }
 
   static bool is_port_of_model(const Json& layer) {
-    return layer.at("class_name") == Json("InputLayer") || layer.at("class_name") == Json(kPassedOn);
+    const Json& class_name = layer.at("class_name");
+    return class_name == Json("InputLayer") || class_name == Json(kPassedOn) || class_name == Json(kGiven);
   }
 
   // What comes into a model within the model is what its call is given, of the type that it declares. Where that is
@@ -316,7 +321,9 @@ class Lifter {
     for (const auto& [name, argument] : call.arguments.keywords)
       if (const auto* tensors = std::get_if<CallArguments::Tensors>(&argument))
         mask = values_.at(key(*tensors->elements.at(0)));
-    if (!is_told_apart) {
+    if (call.layer->at("class_name") == Json(kGiven)) {
+      is_told_apart = mask.has_value();
+    } else if (!is_told_apart) {
       const auto [shape, dtype] = declared_by(*call.layer);
       if (types_.of(value).shape.size() != shape->as_array().size())
         throw Unsupported("it is given a tensor of another rank than its shape " + quoted(*shape) + " has");
@@ -338,13 +345,51 @@ class Lifter {
     values_[{call.name, call.call, 0}] = value;
   }
 
+  // What a wrapper does to the tensors that it and its layer take and give.
+  void add_wrappers_own(const PendingCall& call) {
+    const std::vector<History> given = call.arguments.tensors();
+    const Value value = values_.at(key(given.at(0)));
+    const bool merges = call.layer->at("class_name") == Json(kStepsMerged);
+    Layer layer{{}, merges ? "Flatten" : "Unflatten", {}, {}};
+    if (merges) {
+      if (types_.of(value).shape.size() < 3)
+        throw MalformedFile("it is given a tensor of " + std::to_string(types_.of(value).shape.size()) +
+                            " axes, expected at least 3: batch, steps, and what the layer takes of each");
+      layer.attributes = Registry::instance().find("Flatten")->defaults();
+      layer.attributes.set("start_dim", std::int64_t{0});
+      layer.attributes.set("end_dim", std::int64_t{1});
+    } else {
+      const SymbolicShape& whole = shape_of(given.at(1));
+      layer.attributes.set("dim", std::int64_t{0});
+      layer.attributes.set("unflattened_size", SymbolicShape{whole[0], whole[1]});
+    }
+    layer.keras.implied = true;
+    layer.keras.class_name = "TimeDistributed";
+    layer.keras.variant = merges ? kMergesSteps : kTakesStepsApart;
+    const std::string name = call.call == 0 ? call.name : new_name(call.name);
+    const Value result = add_named_layer(std::move(layer), name, {value});
+    if (merges)
+      masks_.refuse_if_masked(value, result,
+                              "TimeDistributed hands each step's part of a mask to the layer that it "
+                              "wraps, which is not known yet");
+    else if (!masks_.hand_on(values_.at(key(given.at(1))), result) && !call.arguments.is_keras_3)
+      masks_.refuse_if_masked(value, result,
+                              "Keras 2 gives it that of the layer that is wrapped, which is not known yet");
+    values_[{call.name, call.call, 0}] = result;
+  }
+
   // Which layers and calls were an inner model's.
   void note_scopes() {
     for (const InlinedModel& model : inner_.models) {
       Scope scope{model.name, {}, model.origin};
       for (const std::string& input : model.inputs) {
-        const auto [shape, dtype] = declared_by(*input_layers_.at(input));
-        scope.inputs.push_back({inner_.names.at(input), declared_shape(*shape), dtype});
+        if (const auto layer = input_layers_.find(input); layer != input_layers_.end()) {
+          const auto [shape, dtype] = declared_by(*layer->second);
+          scope.inputs.push_back({inner_.names.at(input), declared_shape(*shape), dtype});
+        } else {  // a wrapper's, which declares nothing
+          const TensorType& given = types_.of(values_.at({input, 0, 0}));
+          scope.inputs.push_back({inner_.names.at(input), given.shape, given.dtype});
+        }
       }
       architecture_.scopes.push_back(std::move(scope));
     }
@@ -371,13 +416,17 @@ class Lifter {
     return inner == inner_.names.end() ? name : inner->second;
   }
 
+  bool has_models_within() const {
+    return std::ranges::any_of(inner_.models, [](const InlinedModel& model) { return !is_wrapper(model.origin); });
+  }
+
   // Gives the call the masks that Keras would, and notes what becomes of them. An operation takes none and has none.
   void follow_masks(const CallArguments& arguments, const Layer& layer, const std::string& node, PlainCall& call) {
     const KerasMapping& mapping = *mapping_of_.at(layer.name);
     if (mapping.is_operation()) return;
     const LayerType& type = Registry::instance().type_of(layer);
     const Masks::Handing handing{arguments.takes_implied_mask(), arguments.hands_mask_to_keras_3(),
-                                 !arguments.is_keras_3, arguments.is_keras_3 && !inner_.calls.empty()};
+                                 !arguments.is_keras_3, arguments.is_keras_3 && has_models_within()};
     std::vector<std::string> takes = mapping.call;
     for (const ListParameter& list : mapping.lists)
       takes.insert(takes.end(), list.operands.begin(), list.operands.end());
@@ -522,7 +571,11 @@ class Lifter {
 
   // One that Keras's file does not have as a layer: a constant, a cast, a mask.
   Value add_own_layer(Layer layer, const std::string& wanted_name, std::vector<Value> inputs) {
-    layer.name = new_name(wanted_name);
+    return add_named_layer(std::move(layer), new_name(wanted_name), std::move(inputs));
+  }
+
+  Value add_named_layer(Layer layer, const std::string& name, std::vector<Value> inputs) {
+    layer.name = name;
     set_types(layer.name, layer, inputs);
     add_node(node_of(layer.name, layer, {std::move(inputs)}));
     architecture_.layers.push_back(std::move(layer));

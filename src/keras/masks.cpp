@@ -57,8 +57,15 @@ void Masks::follow(const Layer& layer, const LayerType& type, const std::vector<
   if (mask) masks_[output] = std::move(mask);
 }
 
-void Masks::hand_on(const Value& from, const Value& to) {
-  if (MaskPtr mask = of(from)) masks_[to] = std::move(mask);
+bool Masks::hand_on(const Value& from, const Value& to) {
+  MaskPtr mask = of(from);
+  if (!mask) return false;
+  masks_[to] = std::move(mask);
+  return true;
+}
+
+void Masks::refuse_if_masked(const Value& from, const Value& to, std::string problem) {
+  if (of(from)) masks_[to] = std::make_shared<Mask>(Mask{.of = to.node, .input = from, .problem = std::move(problem)});
 }
 
 void Masks::give(const Value& mask, const Value& to) {

@@ -30,8 +30,10 @@ class Masks {
 
   /// Gives the call what it takes of the masks of its inputs. `takes`: the names that the layer's class in Keras has.
   void hand_to(PlainCall& call, const LayerType& type, const std::vector<std::string>& takes, const Handing& handing);
-  /// Notes that a value has the mask of another, if that has one.
-  void hand_on(const Value& from, const Value& to);
+  /// Notes that a value has the mask of another; false if that has none.
+  bool hand_on(const Value& from, const Value& to);
+  /// Notes that what takes the mask of `to` is refused, if `from` has one.
+  void refuse_if_masked(const Value& from, const Value& to, std::string problem);
   /// Notes that a value has the mask `mask`, which something makes.
   void give(const Value& mask, const Value& to);
   /// Notes what becomes of them behind the call. `keeps_rank`: the output has as many axes as the first input.

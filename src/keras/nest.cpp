@@ -7,6 +7,7 @@
 #include <set>
 
 #include "facets/keras/plan.h"
+#include "keras/wrappers.h"
 
 namespace h5bridge {
 namespace {
@@ -291,7 +292,7 @@ class Nester {
     if (!outer || !region.is_closed()) return false;
     std::shared_ptr<PlannedModel> inner =
         region.model([&](const PlannedScopeCall& call) { return masks_around(call); });
-    if (!inner) return false;
+    if (!inner || (is_wrapper(scope.keras) && !wrapped_layer(*inner))) return false;
     // From outside nothing but the results may be seen.
     const std::vector<KerasTensor*> outside = tensors_outside(scope, region);
     const auto is_hidden = [&](const KerasTensor* tensor) {

@@ -19,6 +19,7 @@
 #include "keras/planned_model.h"
 #include "keras/spelling.h"
 #include "keras/ties.h"
+#include "keras/wrappers.h"
 #include "model/architecture_index.h"
 #include "model/promotion.h"
 #include "passes/frozen.h"
@@ -31,13 +32,21 @@ namespace {
 // A layer that only gives a value another identity: that of what an inner model takes or gives.
 bool tells_apart(const Layer& layer) { return layer.keras.implied && layer.type == "Identity"; }
 
+// What was a wrapper's cannot be written as one.
+struct NoWrapper : Unsupported {
+  using Unsupported::Unsupported;
+};
+
+// What Keras implies, and planning has to see nevertheless.
+bool is_seen(const Layer& layer) { return tells_apart(layer) || is_wrappers_own(layer); }
+
 // Without the masks that Keras makes and hands on, and the casts of integers that it does, by itself.
 Architecture without_implied(Architecture architecture) {
   const ArchitectureIndex index(architecture);
   std::set<std::string> implied;
   std::map<std::string, Value> casts;  // what stands in for each of them as an input
   for (const Node& node : architecture.nodes)
-    if (const Layer& layer = index.layer_of(node); layer.keras.implied && !tells_apart(layer)) {
+    if (const Layer& layer = index.layer_of(node); layer.keras.implied && !is_seen(layer)) {
       implied.insert(node.name);
       const Value source = node.values().at(0);
       const auto before = casts.find(source.node);  // a cast of a cast
@@ -61,7 +70,7 @@ Architecture without_implied(Architecture architecture) {
     std::ranges::for_each(call.inputs, uncast);
     node.arguments = node_of(node.name, layer, call).arguments;
   }
-  std::erase_if(architecture.layers, [](const Layer& layer) { return layer.keras.implied && !tells_apart(layer); });
+  std::erase_if(architecture.layers, [](const Layer& layer) { return layer.keras.implied && !is_seen(layer); });
   return architecture;
 }
 
@@ -218,6 +227,7 @@ class Planner {
       inferred_.note_outputs(node.name, shapes_.outputs_of(node.name));
       return note_sizes(node.name);
     }
+    if (is_wrappers_own(index_.layer_of(node))) return add_wrappers_own(node);
     const auto stand = ties_.stands.find(node.layer);
     const bool has_host = stand != ties_.stands.end();
     const SharedUse* use = has_host ? stand->second.use : nullptr;
@@ -291,6 +301,34 @@ class Planner {
     for (std::size_t i = 0; i < results.values.size(); ++i)
       values_[{node.name, static_cast<std::int64_t>(i)}] = handles.at(results.values[i]);
     inferred_.note(node.name, layer, call, to_state, emitter, results);
+    note_sizes(node.name);
+  }
+
+  // Stands for what a wrapper does until that is put together again. All calls of one do the same, whatever the sizes.
+  void add_wrappers_own(const Node& node) {
+    const std::string name = scope_of(node) + "//" + *index_.layer_of(node).keras.variant;
+    const auto [place, is_new] = made_.try_emplace({name, ""}, layers_.size());
+    if (is_new)
+      layers_.push_back({.name = name,
+                         .module = "keras.layers",
+                         .class_name = *index_.layer_of(node).keras.variant,
+                         .config = {{"name", name}},
+                         .calls = {},
+                         .keras_name = name});
+    PlannedLayer& layer = layers_[place->second];
+    KerasTensor made = values_.at(node.values().at(0));
+    PlannedCall call{{made}, {}, node.scope_call};
+    // Where the steps are taken apart, it is as in what the wrapper was given.
+    if (layer.class_name == kTakesStepsApart)
+      call.arguments.emplace_back(values_.at(find_scope_call(node.scope_call)->arguments.at(0)));
+    layer.calls.push_back(std::move(call));
+    made.layer = name;
+    made.call = static_cast<std::int64_t>(layer.calls.size()) - 1;
+    made.tensor = 0;
+    made.shape = shapes_.outputs_of(node.name).at(0);
+    made.told_apart.clear();
+    values_[{node.name, 0}] = std::move(made);
+    inferred_.note_outputs(node.name, shapes_.outputs_of(node.name));
     note_sizes(node.name);
   }
 
@@ -593,6 +631,10 @@ class Planner {
       calls.push_back(std::move(planned));
     }
     nest(model, architecture_.scopes, std::move(calls));
+    for (const PlannedLayer& layer : model.layers)
+      if (layer.class_name == kMergesSteps || layer.class_name == kTakesStepsApart)
+        throw NoWrapper("what is in the TimeDistributed \"" + layer.name.substr(0, layer.name.find("//")) +
+                        "\" is no longer one layer");
     return model;
   }
 
@@ -610,7 +652,7 @@ class Planner {
                   layer.keras_name,
                   within.size() > 1 ? within[1]->name : layer.keras_name,
                   within.back()->scope,
-                  within.back()->variable_path() + layer.keras_name + "/",
+                  variable_path(within) + layer.keras_name + "/",
                   within.size() > 1 && !within[1]->trainable};
       for (std::size_t i = within.size() - 1; i > 0; --i) place.layer = within[i]->name + "/" + place.layer;
       places.emplace(layer.name, std::move(place));
@@ -662,21 +704,33 @@ class Planner {
   KerasPlan plan_;
 };
 
-}  // namespace
-
-KerasPlan plan_keras(const Architecture& architecture,
-                     const std::map<std::string, std::vector<WeightStep>>& weight_steps, const FloatTypes& floats) {
+// `architecture` with its wrappers as they are.
+KerasPlan planned(const Architecture& architecture, const std::map<std::string, std::vector<WeightStep>>& weight_steps,
+                  const FloatTypes& floats) {
   std::set<std::string> moved;
   for (const auto& [name, steps] : weight_steps) moved.insert(name);
   KerasTies ties = keras_ties(architecture, moved);
   const bool is_untied = ties.stands.empty();
   try {
     return Planner(architecture, weight_steps, floats, std::move(ties)).run();
+  } catch (const NoWrapper&) {
+    throw;
   } catch (const Unsupported&) {
     // Layers that share tensors may be called in ways that one Keras layer cannot serve.
     if (is_untied) throw;
   }
   return Planner(architecture, weight_steps, floats, {}).run();
+}
+
+}  // namespace
+
+KerasPlan plan_keras(const Architecture& architecture,
+                     const std::map<std::string, std::vector<WeightStep>>& weight_steps, const FloatTypes& floats) {
+  try {
+    return planned(architecture, weight_steps, floats);
+  } catch (const NoWrapper&) {
+    return planned(without_wrappers(architecture), weight_steps, floats);
+  }
 }
 
 }  // namespace h5bridge

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "keras/order.h"
+#include "keras/wrappers.h"
 
 namespace h5bridge {
 namespace {
@@ -84,7 +85,7 @@ class Writer {
     // get_config).
     for (const KerasTensor& output : model_.outputs) {
       const PlannedModel* inner = layers_.at(output.layer)->model.get();
-      outputs.push_back(history(output, inner && !inner->is_sequential() ? 1 : 0));
+      outputs.push_back(history(output, inner && inner->is_functional() ? 1 : 0));
     }
     config.set("input_layers", nested(inputs, {}, said.input_layers));
     config.set("output_layers", nested(outputs, model_.output_names, said.output_layers));
@@ -93,6 +94,8 @@ class Writer {
 
  private:
   static Json::Object object(const PlannedLayer& layer) {
+    if (layer.model && is_wrapper(layer.model->said))
+      return wrapper_entry(*layer.model, object(*wrapped_layer(*layer.model)));
     if (layer.model) {
       const Json::Object model = layer.model->configuration();
       const bool is_sequential = model.at("class_name") == Json("Sequential");
@@ -180,9 +183,18 @@ bool PlannedModel::is_sequential() const {
   return outputs[0].layer == layers.back().name;
 }
 
+bool PlannedModel::is_functional() const { return !is_sequential() && !is_wrapper(said); }
+
 std::string PlannedModel::variable_path() const {
   if (!is_sequential()) return {};
   return said.variable_path.value_or(name) + "/";
+}
+
+std::string variable_path(const std::vector<const PlannedModel*>& within) {
+  std::string path;
+  for (const PlannedModel* model : within)
+    path = is_wrapper(model->said) ? path + model->name + "/" : model->variable_path();
+  return path;
 }
 
 void PlannedModel::settle() {

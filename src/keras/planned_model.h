@@ -22,7 +22,9 @@ struct PlannedModel {
 
   /// Whether it came as Sequential and still is a chain of layers.
   bool is_sequential() const;
-  /// What the paths of its own layers' variables begin with: a Sequential model's name, since it builds its layers.
+  /// Whether it is neither that nor what a wrapper does.
+  bool is_functional() const;
+  /// What the paths of its own layers' variables begin with: the name of a Sequential model, since it builds them.
   std::string variable_path() const;
   /// Puts the layers in the order in which Keras has them, and those of the models within; gives each a name that no
   /// other of its model has. A .h5 file's weights have to stand in that order.
@@ -30,6 +32,10 @@ struct PlannedModel {
   /// {"class_name": "Functional", "config": {...}}
   Json::Object configuration() const;
 };
+
+/// What the paths of variables in the last of these begin with, each of which is in the one before it. A wrapper builds
+/// its layer where it is itself built.
+std::string variable_path(const std::vector<const PlannedModel*>& within);
 
 /// Calls `visit` with each layer that is no model, in order, with the models that it is in, the outermost first.
 template <typename Visit>

@@ -125,3 +125,59 @@ def integers_into_floats():
     inner = keras.Model(x, L.Multiply(name="square")([x, x]), name="inner")
     ids = keras.Input((5,), dtype="int32", name="ids")
     return keras.Model(ids, L.Dense(2, name="d")(inner(ids)), name="cast")
+
+
+def pictures_in_time(data_format="channels_last"):
+    """A picture network over the steps of a film, one layer of which is called twice, and one frozen."""
+    axis = -1 if data_format == "channels_last" else 1
+    film = keras.Input((4, 9, 7, 3) if axis == -1 else (4, 3, 9, 7), name="film")
+
+    def each(layer, name):
+        return L.TimeDistributed(layer, name=name)
+
+    same = each(L.Conv2D(5, 3, padding="same", activation="relu", data_format=data_format, name="conv_b"), "same")
+    h = each(L.Conv2D(5, 3, strides=2, data_format=data_format, name="conv_a"), "first")(film)
+    h = each(L.BatchNormalization(axis=axis, name="bn"), "bn")(same(same(h)))
+    h = each(L.MaxPooling2D(2, data_format=data_format, name="pool"), "pool")(h)
+    frozen = each(L.Dense(6, name="dense"), "features")
+    h = frozen(each(L.Flatten(data_format=data_format), "flat")(h))
+    model = keras.Model(film, L.Dense(3, name="out")(L.LSTM(4, name="lstm")(h)), name="film_network")
+    frozen.trainable = False
+    return model
+
+
+def words_of_sentences():
+    """Hierarchical: a model reads the words of each sentence, another the sentences, whose number is open."""
+    ids = keras.Input((7,), dtype="int32", name="ids")
+    words = L.Embedding(9, 5, mask_zero=True, name="table")(ids)
+    reader = keras.Model(ids, L.Bidirectional(L.GRU(3, name="gru"), name="both")(words), name="reader")
+    document = keras.Input((None, 7), dtype="int32", name="document")
+    sentences = L.TimeDistributed(reader, name="sentences")(document)
+    h = L.LSTM(4, return_sequences=True, name="lstm")(sentences)
+    scores = L.TimeDistributed(L.Dense(2, activation="softmax", name="dense"), name="scores")(h)
+    return keras.Model(document, scores, name="hierarchical")
+
+
+def steps_within_steps():
+    """Wrappers in wrappers, in models, and around models that are called twice."""
+    inner = keras.Sequential([keras.Input((5,)), L.Dense(4, activation="tanh", name="dense"), L.BatchNormalization(name="bn")], name="inner")
+    x = keras.Input((3, 2, 5), name="x")
+    twice = L.TimeDistributed(L.TimeDistributed(inner, name="low"), name="high")
+    h = L.TimeDistributed(L.TimeDistributed(L.Dense(5, name="dense"), name="td"), name="td")(twice(x))
+    body = keras.Model(x, twice(h), name="body")
+    a, b = keras.Input((3, 2, 5), name="a"), keras.Input((3, 2, 5), name="b")
+    return keras.Model([a, b], L.Subtract(name="sub")([body(a), body(b)]), name="whole")
+
+
+def tagged_steps():
+    """A chain, as most have it: what is masked goes on through the wrapper."""
+    return keras.Sequential(
+        [
+            keras.Input((None, 5)),
+            L.Masking(0.5, name="masking"),
+            L.TimeDistributed(L.Dense(4, name="embed"), name="embeds"),
+            L.GRU(4, return_sequences=True, name="gru"),
+            L.TimeDistributed(L.Dense(3, activation="softmax", name="tag"), name="tags"),
+        ],
+        name="tagger",
+    )

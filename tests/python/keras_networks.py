@@ -282,5 +282,10 @@ KERAS_NETWORKS = [
     KerasNetwork("mask_given_to_a_model", nested.mask_given_to_a_model, ((3, 8),), ids_below=5, has_data_format=False),
     KerasNetwork("operations_within", nested.operations_within, ((3, 4),), has_data_format=False),
     KerasNetwork("outputs_of_models", nested.outputs_of_models, ((3, 4), (3, 4))),
+    KerasNetwork("pictures_in_time", nested.pictures_in_time, ((2, 4, 9, 7, 3),), has_data_format=False),
+    KerasNetwork("pictures_in_time_first", lambda: nested.pictures_in_time("channels_first"), ((2, 4, 3, 9, 7),), has_data_format=False),
+    KerasNetwork("words_of_sentences", nested.words_of_sentences, ((3, 4, 7),), ids_below=9, has_data_format=False),
+    KerasNetwork("steps_within_steps", nested.steps_within_steps, ((3, 3, 2, 5), (3, 3, 2, 5)), has_data_format=False),
+    KerasNetwork("tagged_steps", nested.tagged_steps, ((3, 6, 5),), has_data_format=False),
     KerasNetwork("integers_into_floats", nested.integers_into_floats, ((3, 5),), ids_below=9, has_data_format=False),
 ]

@@ -147,7 +147,7 @@ KERAS_CLASSES_LEFT_OUT = {
     "ConvLSTM1D": "PyTorch has none",
     "ConvLSTM2D": "PyTorch has none",
     "ConvLSTM3D": "PyTorch has none",
-    "TimeDistributed": "wraps any layer",
+    "TimeDistributed": "wraps any layer, as a graph of its own: test_wrappers.py",
     "SpectralNormalization": "wraps any layer",
     "ReversibleEmbedding": "is called in two ways, as language models do",
 }

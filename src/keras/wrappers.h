@@ -1,0 +1,50 @@
+// Keras's wrappers of any layer (TimeDistributed), as models within the model: on the way in each is the graph that it
+// computes, of the layer that it wraps and of what it does to tensors itself; on the way out the wrapper again.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "h5bridge/json.h"
+#include "keras/planned_model.h"
+
+namespace h5bridge {
+
+// The classes of what a wrapper does itself, which Keras does not have as layers.
+
+/// What the wrapper is given.
+inline constexpr const char* kGiven = "h5bridge>Given";
+/// The batch and the steps of a tensor, (batch, steps, ...), as one axis.
+inline constexpr const char* kStepsMerged = "h5bridge>StepsMerged";
+/// Takes them apart again: (batch * steps, ...) to (batch, steps, ...) as its second argument has them.
+inline constexpr const char* kStepsApart = "h5bridge>StepsApart";
+
+// What these layers of the architecture do in Keras, as their origin's variant says; its class is the wrapper's.
+inline constexpr const char* kMergesSteps = "merges_steps";
+inline constexpr const char* kTakesStepsApart = "takes_steps_apart";
+
+/// Whether a layer of the architecture is what a wrapper of Keras does by itself.
+bool is_wrappers_own(const Layer& layer);
+
+/// The architecture without its wrappers: their layers are layers like others.
+Architecture without_wrappers(Architecture architecture);
+/// Whether a scope is a wrapper in Keras.
+bool is_wrapper(const KerasModelOrigin& origin);
+
+/// Whether an entry among a model's layers is a wrapper that is taken apart.
+bool is_wrapper_entry(const Json& layer);
+
+/// Whether it is what a wrapper does itself.
+bool is_wrappers_own(const Json& layer);
+
+/// The wrapper as a Functional model's configuration, in which the wrapped layer has its own name. Throws Unsupported
+/// for settings that are not known.
+Json functional_of_wrapper(const Json& wrapper);
+
+/// The layer that a wrapper wraps; nullptr unless `model`, which came as one, still is that and nothing else.
+const PlannedLayer* wrapped_layer(const PlannedModel& model);
+
+/// The wrapper's entry among a model's layers, given that of the wrapped one.
+Json::Object wrapper_entry(const PlannedModel& model, Json::Object wrapped);
+
+}  // namespace h5bridge
