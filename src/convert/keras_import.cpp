@@ -175,7 +175,7 @@ class KerasReader {
     if (is_model_entry(layer))
       collect_frozen(layer, path + "/", frozen);
     else if (is_wrapper_entry(layer))
-      collect_frozen_layer(own->at("layer"), path + "/", is_frozen, frozen);
+      for (const Json* wrapped : wrapped_entries(layer)) collect_frozen_layer(*wrapped, path + "/", is_frozen, frozen);
     else if (trainable)
       frozen[path] = is_frozen;
   }

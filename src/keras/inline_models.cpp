@@ -109,6 +109,7 @@ struct Graph {
   std::vector<InlinedModel> models;
   std::vector<InlinedCall> calls;
   std::map<std::string, std::string> names;
+  std::map<std::string, std::string> wrapped;  // of a wrapper's layers, what stands behind its name in theirs
 };
 
 // An InputLayer for a Sequential model that has none: the shape that it was built with, or that of a first model.
@@ -160,6 +161,8 @@ Graph graph_of(const Json& model) {
     const Json* nodes = layer.find("inbound_nodes");
     graph.entries.push_back({layer, nodes ? nodes->as_array() : Json::Array{}});
   }
+  if (const Json* wrapped = config.find("wrapped"))
+    for (const auto& [layer, name_behind] : wrapped->as_object()) graph.wrapped[layer] = name_behind.as_string();
   graph.inputs = config.at("input_layers");
   graph.outputs = config.at("output_layers");
   return graph;
@@ -185,6 +188,7 @@ class Inliner {
         rethrow_in_file(error, describe_entry(entry.layer));
       }
     }
+    result.wrapped = std::move(graph.wrapped);
     result.inputs = std::move(graph.inputs);
     result.outputs = std::move(graph.outputs);
     follow(result);
@@ -234,8 +238,9 @@ class Inliner {
     const std::string keras_name = entry_name(entry.layer);
     Graph inner = Inliner(calls_made_).inlined(entry.layer);
     prefix(inner, keras_name);
-    if (is_wrapper_entry(entry.layer)) note_wrapped(inner, keras_name);
-    InlinedModel model{keras_name, {}, model_origin(entry.layer)};
+    for (const auto& [layer, name_behind] : inner.wrapped) wrapped_[layer] = keras_name + name_behind;
+    const bool is_wrapper = is_wrapper_entry(entry.layer);
+    InlinedModel model{keras_name, {}, is_wrapper ? wrapper_origin(entry.layer) : model_origin(entry.layer)};
     for (const History& input : ports_of(inner.inputs)) model.inputs.push_back(input.layer);
     for (std::optional<Json>* ports : {&model.origin.input_layers, &model.origin.output_layers})
       if (*ports) **ports = with_sorted_keys(**ports);
@@ -295,13 +300,6 @@ class Inliner {
     results_[keras_name] = std::move(results);
   }
 
-  // A layer that is wrapped gets the wrapper's name: PyTorch has but the one.
-  void note_wrapped(const Graph& inner, const std::string& wrapper) {
-    if (!inner.models.empty()) return;
-    for (const Graph::Entry& entry : inner.entries)
-      if (!is_wrappers_own(entry.layer)) wrapped_[entry_name(entry.layer)] = wrapper;
-  }
-
   // What stands for output `output` outside: one that came in, or is given twice, is a layer of its own.
   History given_out(const History& output, const std::vector<History>& before, const InlinedModel& model,
                     std::size_t number, std::size_t call, std::vector<Graph::Entry>& passed_on) {
@@ -343,6 +341,9 @@ class Inliner {
                           ", which is not known yet");
       }
     }
+    if (is_wrapper(model.origin) && tensors.size() > 1)
+      throw Unsupported("it is called with " + std::to_string(tensors.size()) +
+                        " tensors, and what it does with more than one is not known yet");
     if (tensors.size() != model.inputs.size())
       throw MalformedFile("it is called with " + std::to_string(tensors.size()) + " tensors and has " +
                           std::to_string(model.inputs.size()) + " inputs");
@@ -394,9 +395,11 @@ class Inliner {
     for (InlinedModel& model : graph.models)
       for (std::string& input : model.inputs) input = name_of(input);
     for (InlinedCall& call : graph.calls) change_ports(call, change);
-    std::map<std::string, std::string> names;
-    for (const auto& [before, keras_name] : graph.names) names[name_of(before)] = keras_name;
-    graph.names = std::move(names);
+    for (std::map<std::string, std::string>* by_name : {&graph.names, &graph.wrapped}) {
+      std::map<std::string, std::string> changed;
+      for (const auto& [before, text] : *by_name) changed[name_of(before)] = text;
+      *by_name = std::move(changed);
+    }
   }
 
   std::string unique(const std::string& wanted) {
@@ -428,7 +431,7 @@ class Inliner {
 
   std::set<std::string> taken_;
   std::map<std::string, Results> results_;
-  std::map<std::string, std::string> wrapped_;  // the wrappers of layers
+  std::map<std::string, std::string> wrapped_;  // layers of wrappers, and what they are called: PyTorch has no wrapper
   std::size_t& calls_made_;                     // over all levels
 };
 

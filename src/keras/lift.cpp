@@ -1,5 +1,6 @@
 // From a Keras configuration to an architecture.
 #include <algorithm>
+#include <array>
 #include <deque>
 #include <exception>
 #include <limits>
@@ -309,19 +310,21 @@ class Lifter {
 
   static bool is_port_of_model(const Json& layer) {
     const Json& class_name = layer.at("class_name");
-    return class_name == Json("InputLayer") || class_name == Json(kPassedOn) || class_name == Json(kGiven);
+    return std::ranges::any_of(std::array{"InputLayer", kPassedOn, kGiven, kResult},
+                               [&](const char* port) { return class_name == Json(port); });
   }
 
   // What comes into a model within the model is what its call is given, of the type that it declares. Where that is
   // given to two of its inputs, or with a mask, and for what it gives out as it came, a layer tells whose it is.
   void add_port(const PendingCall& call) {
     Value value = values_.at(key(call.arguments.tensors().at(0)));
-    bool is_told_apart = call.layer->at("class_name") == Json(kPassedOn);
+    const Json& class_name = call.layer->at("class_name");
+    bool is_told_apart = class_name == Json(kPassedOn) || class_name == Json(kResult);
     std::optional<Value> mask;
     for (const auto& [name, argument] : call.arguments.keywords)
       if (const auto* tensors = std::get_if<CallArguments::Tensors>(&argument))
         mask = values_.at(key(*tensors->elements.at(0)));
-    if (call.layer->at("class_name") == Json(kGiven)) {
+    if (class_name == Json(kGiven)) {
       is_told_apart = mask.has_value();
     } else if (!is_told_apart) {
       const auto [shape, dtype] = declared_by(*call.layer);
@@ -339,7 +342,7 @@ class Lifter {
       if (mask)
         masks_.give(*mask, result);
       else
-        masks_.hand_on(value, result);
+        masks_.hand_on(class_name == Json(kResult) ? values_.at(key(call.arguments.tensors().at(1))) : value, result);
       value = result;
     }
     values_[{call.name, call.call, 0}] = value;

@@ -292,7 +292,7 @@ class Nester {
     if (!outer || !region.is_closed()) return false;
     std::shared_ptr<PlannedModel> inner =
         region.model([&](const PlannedScopeCall& call) { return masks_around(call); });
-    if (!inner || (is_wrapper(scope.keras) && !wrapped_layer(*inner))) return false;
+    if (!inner || (is_wrapper(scope.keras) && wrapped_layers(*inner).empty())) return false;
     // From outside nothing but the results may be seen.
     const std::vector<KerasTensor*> outside = tensors_outside(scope, region);
     const auto is_hidden = [&](const KerasTensor* tensor) {

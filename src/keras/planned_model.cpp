@@ -94,8 +94,7 @@ class Writer {
 
  private:
   static Json::Object object(const PlannedLayer& layer) {
-    if (layer.model && is_wrapper(layer.model->said))
-      return wrapper_entry(*layer.model, object(*wrapped_layer(*layer.model)));
+    if (layer.model && is_wrapper(layer.model->said)) return wrapper_entry(*layer.model, wrapped_objects(*layer.model));
     if (layer.model) {
       const Json::Object model = layer.model->configuration();
       const bool is_sequential = model.at("class_name") == Json("Sequential");
@@ -110,6 +109,12 @@ class Writer {
             {"class_name", layer.class_name},
             {"config", std::move(config)},
             {"registered_name", layer.is_operation() ? Json(layer.class_name) : Json()}};
+  }
+
+  static std::vector<Json::Object> wrapped_objects(const PlannedModel& wrapper) {
+    std::vector<Json::Object> result;
+    for (const PlannedLayer* wrapped : wrapped_layers(wrapper)) result.push_back(object(*wrapped));
+    return result;
   }
 
   Json history(const KerasTensor& tensor, std::int64_t first_call = 0) const {
@@ -170,6 +175,16 @@ std::vector<PlannedLayer> in_keras_order(std::vector<PlannedLayer> layers, std::
   return ordered;
 }
 
+// A wrapper has its layers in its own order.
+void put_wrapped_last(PlannedModel& wrapper) {
+  std::vector<std::string> order;
+  for (const PlannedLayer* wrapped : wrapped_layers(wrapper)) order.push_back(wrapped->name);
+  std::ranges::stable_sort(wrapper.layers, {}, [&](const PlannedLayer& layer) {
+    const auto place = std::ranges::find(order, layer.name);
+    return place == order.end() ? -1 : place - order.begin();
+  });
+}
+
 }  // namespace
 
 bool PlannedModel::is_sequential() const {
@@ -205,6 +220,7 @@ void PlannedModel::settle() {
   std::vector<KerasTensor> walked;
   for (const std::size_t i : order) walked.push_back(outputs[i]);
   layers = in_keras_order(std::move(layers), std::move(walked));
+  if (is_wrapper(said)) put_wrapped_last(*this);
   std::set<std::string> names;
   for (PlannedLayer& layer : layers) {
     const auto taken = [&](const std::string& wanted) { return names.contains(wanted); };

@@ -6,49 +6,33 @@
 #include <set>
 
 #include "h5bridge/error.h"
-#include "keras/dialects/nodes.h"
 #include "keras/inline_models.h"
+#include "keras/wrapper_kinds.h"
 #include "model/quoted.h"
 
 namespace h5bridge {
 namespace {
 
-Json history(const std::string& layer) { return Json::Array{layer, 0, 0}; }
-
-Json entry(const std::string& class_name, const std::string& name, const std::vector<std::string>& inputs) {
-  Json::Array nodes;
-  Json::Array arguments;
-  for (const std::string& input : inputs) arguments.push_back(keras_tensor(history(input)));
-  if (!inputs.empty()) nodes.push_back(Json::Object{{"args", std::move(arguments)}, {"kwargs", Json::Object{}}});
-  return Json::Object{{"class_name", class_name},
-                      {"config", Json::Object{{"name", name}}},
-                      {"name", name},
-                      {"inbound_nodes", std::move(nodes)}};
+const WrapperKind* find_kind(std::string_view class_name) {
+  const auto found = std::ranges::find(wrapper_kinds(), class_name, &WrapperKind::class_name);
+  return found == wrapper_kinds().end() ? nullptr : &*found;
 }
 
-// keras/src/layers/rnn/time_distributed.py: the layer sees each step as a batch of its own; all steps as one batch are
-// the same to it.
-Json functional_of_time_distributed(const Json::Object& config) {
-  Json wrapped = config.at("layer");
-  if (config.contains("trainable") && config.at("trainable") == Json(false))
-    wrapped.as_object().find("config")->as_object().set("trainable", false);
-  const std::string name = entry_name(wrapped);
-  const auto own = [&](const char* what) { return std::string(what == name ? "wrapper_" : "") + what; };
-  Json call = entry("", "", {own("merged")});
-  wrapped.as_object().set("name", name);
-  wrapped.as_object().set("inbound_nodes", call.at("inbound_nodes"));
-  return Json::Object{
-      {"layers", Json::Array{entry(kGiven, own("given"), {}), entry(kStepsMerged, own("merged"), {own("given")}),
-                             std::move(wrapped), entry(kStepsApart, own("apart"), {name, own("given")})}},
-      {"input_layers", history(own("given"))},
-      {"output_layers", history(own("apart"))}};
+const WrapperKind& kind_of(const Json& wrapper) { return *find_kind(wrapper.at("class_name").as_string()); }
+
+bool is_layer(const Json* entry) {
+  const Json* class_name = entry && entry->is_object() ? entry->find("class_name") : nullptr;
+  const Json* config = class_name ? entry->find("config") : nullptr;
+  return config && class_name->is_string() && config->is_object();
 }
 
 }  // namespace
 
-bool is_wrapper(const KerasModelOrigin& origin) { return origin.class_name == "TimeDistributed"; }
+bool is_wrapper(const KerasModelOrigin& origin) { return origin.class_name && find_kind(*origin.class_name); }
 
-bool is_wrappers_own(const Layer& layer) { return layer.keras.implied && layer.keras.class_name == "TimeDistributed"; }
+bool is_wrappers_own(const Layer& layer) {
+  return layer.keras.implied && (layer.keras.variant == kMergesSteps || layer.keras.variant == kTakesStepsApart);
+}
 
 Architecture without_wrappers(Architecture architecture) {
   std::map<std::string, std::string> parents;  // of the calls that go
@@ -70,64 +54,68 @@ Architecture without_wrappers(Architecture architecture) {
 }
 
 bool is_wrapper_entry(const Json& layer) {
-  const Json* class_name = layer.find("class_name");
-  const Json* config = layer.find("config");
-  const Json* wrapped = config && config->is_object() ? config->find("layer") : nullptr;
-  return class_name && *class_name == Json("TimeDistributed") && wrapped && wrapped->is_object() &&
-         wrapped->find("class_name") && wrapped->find("config") && wrapped->at("config").is_object();
+  if (!is_layer(&layer)) return false;
+  const Json::Object& config = layer.at("config").as_object();
+  const WrapperKind* kind = find_kind(layer.at("class_name").as_string());
+  return kind && is_layer(config.find("layer")) && kind->takes_apart(config);
 }
 
 bool is_wrappers_own(const Json& layer) {
   const Json& class_name = layer.at("class_name");
-  return std::ranges::any_of(std::array{kGiven, kStepsMerged, kStepsApart},
+  return std::ranges::any_of(std::array{kGiven, kResult, kStepsMerged, kStepsApart},
                              [&](const char* own) { return class_name == Json(own); });
 }
 
+std::vector<const Json*> wrapped_entries(const Json& wrapper) {
+  std::vector<const Json*> result;
+  for (const WrappedMember& member : kind_of(wrapper).members) result.push_back(&wrapper.at("config").at(member.key));
+  return result;
+}
+
 Json functional_of_wrapper(const Json& wrapper) {
-  static const std::set<std::string> known{"name", "trainable", "dtype", "layer"};
+  const WrapperKind& kind = kind_of(wrapper);
   const Json::Object& config = wrapper.at("config").as_object();
+  std::set<std::string> known{"name", "trainable", "dtype"};
+  known.insert(kind.settings.begin(), kind.settings.end());
+  Json::Object names;
+  for (const WrappedMember& member : kind.members) {
+    known.insert(member.key);
+    names.set(entry_name(config.at(member.key)), member.name_behind);
+  }
   for (const auto& [key, value] : config)
     if (!known.contains(key))
       throw Unsupported("its setting \"" + shortened(key) + "\" (" + quoted(value) + ") is not known");
-  return Json::Object{{"class_name", "Functional"}, {"config", functional_of_time_distributed(config)}};
+  Json::Object graph = kind.graph(config);
+  graph.set("wrapped", std::move(names));
+  return Json::Object{{"class_name", "Functional"}, {"config", std::move(graph)}};
 }
 
-const PlannedLayer* wrapped_layer(const PlannedModel& model) {
-  const PlannedLayer* wrapped = nullptr;
-  const PlannedLayer* merged = nullptr;
-  const PlannedLayer* apart = nullptr;
-  for (const PlannedLayer& layer : model.layers) {
-    if (layer.class_name == "InputLayer") continue;
-    const PlannedLayer*& place = layer.class_name == kMergesSteps       ? merged
-                                 : layer.class_name == kTakesStepsApart ? apart
-                                                                        : wrapped;
-    if (place || layer.calls.size() != 1 || !layer.calls[0].keywords.empty()) return nullptr;
-    place = &layer;
-  }
-  if (!wrapped || !merged || !apart || wrapped->is_operation()) return nullptr;
-  const auto takes = [](const PlannedLayer& layer, const std::vector<std::string>& sources) {
-    return std::ranges::equal(layer.calls[0].tensors(), sources,
-                              [](const KerasTensor& tensor, const std::string& source) {
-                                return tensor.layer == source && tensor.tensor == 0;
-                              });
-  };
-  const std::string& given = model.inputs.at(0).layer;
-  const bool is_whole = takes(*merged, {given}) && takes(*wrapped, {merged->name}) &&
-                        takes(*apart, {wrapped->name, given}) && model.outputs.size() == 1 &&
-                        model.outputs[0].layer == apart->name;
-  return is_whole ? wrapped : nullptr;
+KerasModelOrigin wrapper_origin(const Json& wrapper) {
+  KerasModelOrigin origin = model_origin(wrapper);
+  for (const std::string& key : kind_of(wrapper).settings)
+    if (const Json* value = wrapper.at("config").find(key)) origin.config.set(key, *value);
+  return origin;
 }
 
-Json::Object wrapper_entry(const PlannedModel& model, Json::Object wrapped) {
+std::vector<const PlannedLayer*> wrapped_layers(const PlannedModel& model) {
+  return find_kind(*model.said.class_name)->wrapped(model);
+}
+
+Json::Object wrapper_entry(const PlannedModel& model, std::vector<Json::Object> wrapped) {
+  const WrapperKind& kind = *find_kind(*model.said.class_name);
   Json::Array built = shape_config(model.inputs.at(0).shape).as_array();
-  built.erase(built.begin() + 1);
-  wrapped.set("build_config", Json::Object{{"input_shape", std::move(built)}});
-  if (wrapped.at("config").find("layers")) wrapped.set("compile_config", Json::Object{});
+  if (kind.takes_steps_apart) built.erase(built.begin() + 1);
   Json::Object config{{"name", model.name}, {"trainable", model.trainable}};
   if (const Json* dtype = model.said.config.find("dtype")) config.set("dtype", *dtype);
-  config.set("layer", std::move(wrapped));
+  for (const std::string& key : kind.settings)
+    if (const Json* value = model.said.config.find(key)) config.set(key, *value);
+  for (std::size_t i = 0; i < wrapped.size(); ++i) {
+    wrapped[i].set("build_config", Json::Object{{"input_shape", built}});
+    if (wrapped[i].at("config").find("layers")) wrapped[i].set("compile_config", Json::Object{});
+    config.set(kind.members.at(i).key, std::move(wrapped[i]));
+  }
   return {{"module", "keras.layers"},
-          {"class_name", *model.said.class_name},
+          {"class_name", kind.class_name},
           {"config", std::move(config)},
           {"registered_name", nullptr}};
 }

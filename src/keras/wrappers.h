@@ -1,5 +1,6 @@
-// Keras's wrappers of any layer (TimeDistributed), as models within the model: on the way in each is the graph that it
-// computes, of the layer that it wraps and of what it does to tensors itself; on the way out the wrapper again.
+// Keras's wrappers of other layers (TimeDistributed, Bidirectional), as models within the model: on the way in each is
+// the graph that it computes, of the layer that it wraps and of what it does to tensors itself; on the way out the
+// wrapper again.
 #pragma once
 
 #include <string>
@@ -14,6 +15,8 @@ namespace h5bridge {
 
 /// What the wrapper is given.
 inline constexpr const char* kGiven = "h5bridge>Given";
+/// What it gives, its first argument, with the mask of the second.
+inline constexpr const char* kResult = "h5bridge>Result";
 /// The batch and the steps of a tensor, (batch, steps, ...), as one axis.
 inline constexpr const char* kStepsMerged = "h5bridge>StepsMerged";
 /// Takes them apart again: (batch * steps, ...) to (batch, steps, ...) as its second argument has them.
@@ -37,14 +40,20 @@ bool is_wrapper_entry(const Json& layer);
 /// Whether it is what a wrapper does itself.
 bool is_wrappers_own(const Json& layer);
 
-/// The wrapper as a Functional model's configuration, in which the wrapped layer has its own name. Throws Unsupported
-/// for settings that are not known.
+/// The entries of the layers that a wrapper's entry wraps.
+std::vector<const Json*> wrapped_entries(const Json& wrapper);
+
+/// The wrapper as a Functional model's configuration, in which the wrapped layers have their own names; "wrapped" there
+/// has what stands behind the wrapper's name in theirs in PyTorch. Throws Unsupported for settings that are not known.
 Json functional_of_wrapper(const Json& wrapper);
 
-/// The layer that a wrapper wraps; nullptr unless `model`, which came as one, still is that and nothing else.
-const PlannedLayer* wrapped_layer(const PlannedModel& model);
+/// What Keras says of the wrapper itself.
+KerasModelOrigin wrapper_origin(const Json& wrapper);
 
-/// The wrapper's entry among a model's layers, given that of the wrapped one.
-Json::Object wrapper_entry(const PlannedModel& model, Json::Object wrapped);
+/// The layers that a wrapper wraps; none unless `model`, which came as one, still is that and nothing else.
+std::vector<const PlannedLayer*> wrapped_layers(const PlannedModel& model);
+
+/// The wrapper's entry among a model's layers, given those of the wrapped ones.
+Json::Object wrapper_entry(const PlannedModel& model, std::vector<Json::Object> wrapped);
 
 }  // namespace h5bridge

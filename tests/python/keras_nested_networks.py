@@ -181,3 +181,37 @@ def tagged_steps():
         ],
         name="tagger",
     )
+
+
+def two_ways():
+    """Bidirectional layers whose halves are no one layer: other classes and activations, masks, a chain of them. Their units are
+    equal, since Keras takes the forward layer's for both."""
+    return keras.Sequential(
+        [
+            keras.Input((None,), dtype="int32"),
+            L.Embedding(9, 5, mask_zero=True, name="table"),
+            L.Bidirectional(
+                L.LSTM(4, return_sequences=True, name="ahead"),
+                backward_layer=L.GRU(4, return_sequences=True, go_backwards=True, name="behind"),
+                name="both",
+            ),
+            L.Bidirectional(
+                L.SimpleRNN(3, activation="relu", return_sequences=True, go_backwards=True, name="a"),
+                backward_layer=L.LSTM(3, return_sequences=True, name="b"),
+                merge_mode="sum",
+                name="sums",
+            ),
+            L.TimeDistributed(L.Dense(4, name="dense"), name="td"),
+            L.Bidirectional(L.GRU(4, name="p"), backward_layer=L.GRU(4, reset_after=False, go_backwards=True, name="q"), merge_mode="ave", name="last"),
+        ],
+        name="two_ways",
+    )
+
+
+def two_ways_with_states():
+    x = keras.Input((6, 5), name="x")
+    ahead = L.LSTM(4, return_sequences=True, return_state=True, name="ahead")
+    behind = L.LSTM(4, activation="relu", return_sequences=True, return_state=True, go_backwards=True, name="behind")
+    y, y_back, *states = L.Bidirectional(ahead, backward_layer=behind, merge_mode=None, name="both")(x)
+    other = L.Bidirectional(L.GRU(3, name="g"), backward_layer=L.LSTM(3, go_backwards=True, name="l"), merge_mode="mul", name="other")
+    return keras.Model(x, [L.Add(name="sum")([y, y_back]), L.Concatenate(name="states")(states), other(x)], name="stated")

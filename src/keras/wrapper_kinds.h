@@ -1,0 +1,34 @@
+// What each wrapper of Keras is as a graph: one row a class.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "h5bridge/json.h"
+#include "keras/planned_model.h"
+
+namespace h5bridge {
+
+/// A configuration's member that is a layer, and what stands behind the wrapper's name in that one's in PyTorch.
+struct WrappedMember {
+  std::string key;
+  std::string name_behind;
+};
+
+struct WrapperKind {
+  std::string class_name;
+  std::vector<WrappedMember> members;
+  std::vector<std::string> settings;  // besides those that all layers have
+  bool takes_steps_apart = false;     // each wrapped layer is built for what there is at one step
+  /// Whether a wrapper with this configuration is taken apart.
+  bool (*takes_apart)(const Json::Object& config);
+  /// The layers, inputs and outputs of a Functional model that computes the same, of the wrapped layers as they are and
+  /// what the wrapper does itself. Throws Unsupported where it does something that is not known.
+  Json::Object (*graph)(const Json::Object& config);
+  /// The wrapped layers in the order of `members`; none unless `model` still is that graph and nothing else.
+  std::vector<const PlannedLayer*> (*wrapped)(const PlannedModel& model);
+};
+
+const std::vector<WrapperKind>& wrapper_kinds();
+
+}  // namespace h5bridge
