@@ -5,6 +5,7 @@
 
 #include "files/hdf5_heap.h"
 #include "files/hdf5_library.h"
+#include "files/hdf5_source.h"
 #include "files/little_endian.h"
 #include "model/checked.h"
 
@@ -208,6 +209,28 @@ bool Group::has(const std::string& name) const {
   return check(H5Lexists(handle_.id(), name.c_str(), H5P_DEFAULT), "group " + printable(path_)) > 0;
 }
 
+std::vector<std::string> Group::names() const {
+  const Library library;
+  std::vector<std::string> result;
+  const auto add = [](hid_t, const char* name, const H5L_info_t*, void* into) noexcept -> herr_t {
+    try {
+      static_cast<std::vector<std::string>*>(into)->emplace_back(name);
+      return 0;
+    } catch (...) {
+      keep_error(std::current_exception());
+      return -1;
+    }
+  };
+  hsize_t next = 0;
+  check(H5Literate(handle_.id(), H5_INDEX_NAME, H5_ITER_INC, &next, add, &result), "group " + printable(path_));
+  return result;
+}
+
+bool Group::is_group(const std::string& name) const {
+  const Library library;
+  return H5Iget_type(follow(name).id()) == H5I_GROUP;
+}
+
 Handle Group::follow(std::string_view path) const {
   const Library library;
   Handle current;
@@ -300,6 +323,13 @@ Group open(const std::string& path) {
   check_superblock(*file);
   const Library library;
   const Handle opened = handle(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), "not a readable HDF5 file");
+  return Group(handle(H5Gopen2(opened.id(), "/", H5P_DEFAULT), "/"), "/", std::move(file));
+}
+
+Group open(ByteSourcePtr file) {
+  check_superblock(*file);
+  const Library library;
+  const Handle opened = open_source(file);
   return Group(handle(H5Gopen2(opened.id(), "/", H5P_DEFAULT), "/"), "/", std::move(file));
 }
 

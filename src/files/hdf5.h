@@ -73,6 +73,10 @@ class Group : public Object {
   /// What `path` ("a/b/c") leads to. Links other than hard ones are refused.
   Group group(std::string_view path) const;
   DataSet data_set(std::string_view path) const;
+  /// The names of its links, sorted.
+  std::vector<std::string> names() const;
+  /// Whether `name`, which is there, leads to a group. Links other than hard ones are refused.
+  bool is_group(const std::string& name) const;
 
  private:
   Handle follow(std::string_view path) const;
@@ -80,6 +84,8 @@ class Group : public Object {
 
 /// The root group of the HDF5 file at `path`. Throws SystemFailure if it cannot be read.
 Group open(const std::string& path);
+/// Likewise of one in an archive or in memory, all of whose bytes `file` has.
+Group open(ByteSourcePtr file);
 
 // --- Writing. Whatever goes wrong is a SystemFailure. ---
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <cctype>
 #include <stdexcept>
+#include <utility>
 
 #include "model/work.h"
 
@@ -12,6 +13,12 @@ namespace {
 std::recursive_mutex& library_mutex() {
   static std::recursive_mutex mutex;
   return mutex;
+}
+
+// Only touched with Library held.
+std::exception_ptr& kept_error() {
+  static std::exception_ptr error;
+  return error;
 }
 
 Handle made(hid_t id) { return checked_handle<SystemFailure>(id, "making an HDF5 type failed"); }
@@ -92,6 +99,7 @@ bool is_untagged_pair(hid_t type) {
 
 Library::Library() : lock_(library_mutex()) {
   ++work().hdf5_uses;
+  kept_error() = nullptr;  // of a call that went on without the bytes
   // At exit the library would close what a malformed file made it unable to close, and print about it.
   static const herr_t no_clean_up = H5dont_atexit();
   static_cast<void>(no_clean_up);
@@ -110,6 +118,15 @@ Handle::~Handle() {
   if (id_ < 0) return;
   const Library library;
   H5Idec_ref(id_);
+}
+
+void keep_error(std::exception_ptr error) {
+  if (!kept_error()) kept_error() = std::move(error);
+}
+
+void rethrow_kept_error(const std::string& what) {
+  if (const std::exception_ptr error = std::exchange(kept_error(), nullptr))
+    in_file(what, [&] { std::rethrow_exception(error); });
 }
 
 std::string library_message() {

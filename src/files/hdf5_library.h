@@ -5,6 +5,7 @@
 #include <hdf5.h>
 
 #include <algorithm>
+#include <exception>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -39,9 +40,16 @@ std::string library_message();
 /// `text` with its control characters replaced, so that a name out of a file keeps a message on one line.
 std::string printable(std::string_view text);
 
-/// Throws Failure(`what`: what the library says).
+/// Keeps what was thrown where the library called us, until the call of it that fails for this throws it again. Call it
+/// with Library held.
+void keep_error(std::exception_ptr error);
+/// Throws what is kept, with "`what`: " before its message; does nothing if nothing is.
+void rethrow_kept_error(const std::string& what);
+
+/// Throws Failure(`what`: what the library says), or what was kept.
 template <typename Failure>
 [[noreturn]] void fail(const std::string& what) {
+  rethrow_kept_error(what);
   const std::string reason = library_message();
   throw Failure(reason.empty() ? what : what + ": " + reason);
 }

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "h5bridge/error.h"
+#include "model/work.h"
 #include "temporary_folder.h"
 
 using namespace h5bridge;
@@ -184,6 +185,89 @@ TEST_CASE("a tensor of many blocks is written and read", "[hdf5]") {
   file.root().write("x", tensor);
   file.finish();
   CHECK(bit_equal(read_x(folder / "a.h5"), tensor));
+}
+
+namespace {
+
+std::vector<std::byte> bytes_of_file(const std::string& path) { return read_all(*open_file(path)); }
+
+/// Bytes that can be read `reads` times.
+class FailingSource final : public ByteSource {
+ public:
+  FailingSource(ByteSourcePtr whole, int reads) : whole_(std::move(whole)), reads_(reads) {}
+  std::uint64_t size() const override { return whole_->size(); }
+
+ protected:
+  void read_range(std::uint64_t offset, std::span<std::byte> into) const override {
+    if (--reads_ < 0) throw SystemFailure("the disk is gone");
+    whole_->read_at(offset, into);
+  }
+
+ private:
+  ByteSourcePtr whole_;
+  mutable int reads_;
+};
+
+}  // namespace
+
+TEST_CASE("a file within other bytes is read as one of its own", "[hdf5]") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "a.h5";
+  const std::vector<float> values = random_floats(12'000);
+  const bool is_packed = GENERATE(false, true);
+  make_file(path, [&](hid_t file) {
+    const auto deflated = chunks({7, 300}, [](hid_t properties) { H5Pset_deflate(properties, 4); });
+    add_data_set(file, H5T_IEEE_F32LE, {30, 400}, values.data(), is_packed ? deflated : std::function<void(hid_t)>());
+    H5Gclose(H5Gcreate2(file, "group", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+  });
+  std::vector<std::byte> bytes(1000, std::byte{7});
+  const std::vector<std::byte> content = bytes_of_file(path);
+  bytes.insert(bytes.end(), content.begin(), content.end());
+  bytes.resize(bytes.size() + 1000, std::byte{7});
+
+  Tensor tensor;
+  {
+    const hdf5::Group root = hdf5::open(part_of(bytes_in_memory(std::move(bytes)), 1000, content.size()));
+    CHECK(root.names() == std::vector<std::string>{"group", "x"});
+    CHECK(root.is_group("group"));
+    CHECK_FALSE(root.is_group("x"));
+    tensor = root.data_set("x").tensor();
+  }
+  const std::int64_t uses = work().hdf5_uses;
+  CHECK(tensor.values<float>() == values);
+  CHECK((work().hdf5_uses == uses) == !is_packed);  // what lies there as it is needs no library
+}
+
+TEST_CASE("what a source throws comes out of the library as it was", "[hdf5]") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "a.h5";
+  const std::vector<float> values = random_floats(12'000);
+  make_file(path, [&](hid_t file) { add_data_set(file, H5T_IEEE_F32LE, {30, 400}, values.data(), chunks({30, 400})); });
+  const ByteSourcePtr whole = bytes_in_memory(bytes_of_file(path));
+  int reads = 0;
+  for (bool is_done = false; !is_done; ++reads) {
+    REQUIRE(reads < 100);
+    try {
+      const Tensor tensor = hdf5::open(std::make_shared<FailingSource>(whole, reads)).data_set("x").tensor();
+      is_done = tensor.values<float>() == values;
+    } catch (const SystemFailure& error) {
+      CHECK_THAT(error.what(), Catch::Matchers::EndsWith("the disk is gone"));
+    }
+  }
+  CHECK(reads > 3);
+  CHECK(hdf5::open(whole).data_set("x").tensor().values<float>() == values);
+}
+
+TEST_CASE("a file within other bytes that is damaged is refused", "[hdf5]") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "a.h5";
+  const std::vector<float> values = random_floats(100);
+  make_file(path, [&](hid_t file) { add_data_set(file, H5T_IEEE_F32LE, {100}, values.data()); });
+  const std::vector<std::byte> content = bytes_of_file(path);
+  for (std::size_t size = 0; size < content.size(); size += 13)
+    REQUIRE_THROWS_AS(hdf5::open(part_of(bytes_in_memory(content), 0, size)), MalformedFile);
+  CHECK_THROWS_MATCHES(hdf5::open(bytes_in_memory(std::vector<std::byte>(100))), MalformedFile,
+                       Message("not an HDF5 file: it does not start with the HDF5 signature"));
 }
 
 TEST_CASE("attributes of every kind of text", "[hdf5]") {
