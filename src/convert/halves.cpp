@@ -4,6 +4,7 @@
 
 #include "convert/architecture_json.h"
 #include "convert/layout_conversion.h"
+#include "convert/object_weights.h"
 #include "h5bridge/error.h"
 #include "keras/plan.h"
 #include "passes/configuration_difference.h"
@@ -14,9 +15,11 @@ namespace {
 
 FloatTypes types_in(const KerasFile& file, const KerasPlan& plan) {
   FloatTypes result;
+  const std::vector<KerasLayerWeights> weights = file.objects.empty() ? file.layers : weights_of_objects(file, plan);
   for (const KerasBinding& binding : plan.bindings) {
-    const auto layer = std::ranges::find(file.layers, binding.group, &KerasLayerWeights::layer);
-    if (layer == file.layers.end()) continue;
+    const std::string& group = file.objects.empty() ? binding.group : binding.layer;
+    const auto layer = std::ranges::find(weights, group, &KerasLayerWeights::layer);
+    if (layer == weights.end()) continue;
     for (const KerasVariable& variable : layer->variables)
       for (const KerasBinding::Source& source : binding.torch) result.add(source.name, variable.tensor.dtype());
   }

@@ -1,4 +1,4 @@
-// The weights of models within a Keras model, which a .h5 file keeps together, whatever layer they belong to.
+// The weights of a Keras model by layers: those of models within it, too, which a .h5 file keeps together.
 #pragma once
 
 #include <vector>
@@ -7,6 +7,9 @@
 #include "files/keras_h5.h"
 
 namespace h5bridge {
+
+/// The variables of `file` by the layers that `plan` has, be they kept by layers or by objects.
+std::vector<KerasLayerWeights> weights_by_layer(const KerasFile& file, const KerasPlan& plan);
 
 /// `layers` with each inner model's variables under the layers that `plan` has in it ("encoder/dense"): as their paths
 /// say, or where those name other layers, by their place, as Keras itself loads them. Throws MalformedFile for an inner

@@ -5,6 +5,8 @@
 #include "convert/load.h"
 #include "convert/recognise.h"
 #include "convert/safetensors_model.h"
+#include "files/keras_archive.h"
+#include "files/keras_h5.h"
 #include "h5bridge/error.h"
 
 namespace h5bridge {
@@ -17,7 +19,8 @@ void add_note(Inspection& inspection, const std::string& note) {
 
 FilePart inspect_weights(SourceKind kind, const std::string& path, const ByteSourcePtr& file,
                          const LoadOptions& options) {
-  if (kind == SourceKind::KerasH5) return inspect_keras_h5(path);
+  if (kind == SourceKind::KerasH5) return inspect_keras_file(read_keras_h5(path));
+  if (kind == SourceKind::KerasArchive) return inspect_keras_file(read_keras_archive(file));
   if (kind == SourceKind::Torch) return inspect_torch_file(file, options);
   Model model = kind == SourceKind::Safetensors ? model_from_safetensors(file) : model_from_shards(path, options);
   FilePart part;
@@ -35,6 +38,7 @@ bool add_source(const std::string& path, const LoadOptions& options, Inspection&
   if (kind == SourceKind::KerasConfig) inspection.metadata.set("model_config", Json::parse(read_text(*file)));
   if (!holds_weights) return true;
   FilePart part = inspect_weights(kind, path, file, options);
+  if (!part.format.empty()) inspection.format = part.format;
   inspection.tensors = std::move(part.tensors);
   inspection.training = std::move(part.training);
   for (auto& [name, value] : part.metadata) inspection.metadata.set(name, std::move(value));

@@ -1,4 +1,4 @@
-// What `inspect` shows of Keras's HDF5 files.
+// What `inspect` shows of Keras's files.
 #include <algorithm>
 #include <array>
 #include <map>
@@ -6,7 +6,7 @@
 #include <set>
 
 #include "convert/inspection_parts.h"
-#include "files/keras_h5.h"
+#include "files/keras_file.h"
 
 namespace h5bridge {
 namespace {
@@ -105,18 +105,23 @@ Json training_of(const KerasFile& file) {
 
 }  // namespace
 
-FilePart inspect_keras_h5(const std::string& path) {
-  const KerasFile file = read_keras_h5(path);
+FilePart inspect_keras_file(const KerasFile& file) {
   const Trainability trainability(file.model_config);
   FilePart part;
+  part.format = file.format;
   for (const KerasLayerWeights& layer : file.layers)
     for (const KerasVariable& variable : layer.variables)
       part.tensors.push_back({variable.path, variable.tensor, trainability.of(layer.layer, variable.path)});
+  for (const KerasObject& object : file.objects)
+    for (std::size_t i = 0; i < object.variables.size(); ++i)
+      part.tensors.push_back({(object.path.empty() ? "" : object.path + "/") + "vars/" + std::to_string(i),
+                              object.variables[i], std::nullopt});
   for (const KerasVariable& variable : file.top_level)
     part.tensors.push_back({variable.path, variable.tensor, std::nullopt});
   part.states_architecture = file.has_model_config;
   part.training = training_of(file);
-  part.metadata = {{"keras_version", file.keras_version}, {"backend", file.backend}};
+  for (const auto& [name, stated] : {std::pair("keras_version", file.keras_version), std::pair("backend", file.backend)})
+    if (!stated.empty()) part.metadata.set(name, stated);
   if (!file.model_config.is_null()) part.metadata.set("model_config", file.model_config);
   if (!file.extra.is_null()) part.metadata.set("h5bridge", file.extra);
   return part;

@@ -8,7 +8,10 @@
 
 namespace h5bridge {
 
+struct KerasFile;
+
 struct FilePart {
+  std::string format = {};  // where it takes a look into the file to tell
   std::vector<InspectedTensor> tensors;
   Json training;
   Json::Object metadata;
@@ -16,7 +19,8 @@ struct FilePart {
   bool states_architecture = false;
 };
 
-FilePart inspect_keras_h5(const std::string& path);
+/// Of any format.
+FilePart inspect_keras_file(const KerasFile& file);
 
 /// Also of files without a state_dict, such as pickled modules: their tensors go by the path that leads to them, and
 /// metadata "contents" shows the records that are in the pickle.

@@ -7,6 +7,7 @@
 #include "convert/inner_weights.h"
 #include "convert/keras_extra.h"
 #include "convert/keras_model.h"
+#include "convert/object_weights.h"
 #include "convert/tied_state.h"
 #include "convert/ties.h"
 #include "facets/spec/layer_type.h"
@@ -112,7 +113,7 @@ class KerasReader {
 
   KerasModel run() {
     model_.framework = Framework::Keras;
-    model_.format = "keras-h5";
+    model_.format = file_.format;
     find_layers();
     read_variables();
     for (const std::string& name : partly_frozen(*model_.architecture)) model_.trainable[name] = false;
@@ -140,10 +141,19 @@ class KerasReader {
     Architecture apart = change.architecture;
     apart.ties.clear();
     KerasPlan plan = plan_keras(apart, change.weights);
-    const bool has_all = std::ranges::all_of(plan.bindings, [&](const KerasBinding& binding) {
+    return has_all_layers(plan) ? plan : plan_keras(change.architecture, change.weights);
+  }
+
+  bool has_all_layers(const KerasPlan& plan) const {
+    if (!file_.objects.empty()) {
+      const std::vector<KerasLayerWeights> weights = weights_of_objects(file_, plan);
+      return std::ranges::all_of(plan.bindings, [&](const KerasBinding& binding) {
+        return !std::ranges::find(weights, binding.layer, &KerasLayerWeights::layer)->variables.empty();
+      });
+    }
+    return std::ranges::all_of(plan.bindings, [&](const KerasBinding& binding) {
       return std::ranges::find(file_.layers, binding.group, &KerasLayerWeights::layer) != file_.layers.end();
     });
-    return has_all ? plan : plan_keras(change.architecture, change.weights);
   }
 
   // What the file says of its layers counts, whatever the architecture said of them before Keras trained it. If that
@@ -224,7 +234,7 @@ class KerasReader {
       std::vector<std::string>& planned = layers_[binding.layer].planned;
       planned.insert(planned.end(), binding.variables.begin(), binding.variables.end());
     }
-    weights_ = weights_by_layer(file_.layers, plan_);
+    weights_ = weights_by_layer(file_, plan_);
     note_variable_paths();
     for (const KerasLayerWeights& weights : weights_) {
       LayerVariables& layer = layers_[weights.layer];
@@ -400,6 +410,13 @@ class KerasReader {
 
   bool lists_layers_as_planned() const {
     std::vector<std::string> in_file, planned;
+    if (!file_.objects.empty()) {
+      for (const KerasBinding& binding : plan_.bindings)
+        if (planned.empty() || planned.back() != binding.layer) planned.push_back(binding.layer);
+      for (std::string& layer : layers_with_objects(file_))
+        if (std::ranges::count(planned, layer) > 0) in_file.push_back(std::move(layer));
+      return in_file == planned;
+    }
     for (const KerasLayerWeights& layer : file_.layers)
       if (!layer.variables.empty()) in_file.push_back(layer.layer);
     for (const KerasBinding& binding : plan_.bindings)
@@ -420,8 +437,9 @@ class KerasReader {
         std::vector<NamedTensor> variables;
         for (const KerasVariable& variable : file_.optimizer) variables.push_back({variable.path, variable.tensor});
         try {
-          training.optimizer =
-              optimizer_from_keras({*config, std::move(variables), lists_layers_as_planned()}, plan_, model_.weights);
+          KerasOptimizer found{*config, std::move(variables), lists_layers_as_planned()};
+          if (!file_.objects.empty()) name_by_place(found, plan_);
+          training.optimizer = optimizer_from_keras(found, plan_, model_.weights);
           make_state_one(*training.optimizer, model_.architecture->ties);
           if (own)
             if (const Json* settings = own->find("optimizer")) restore_optimizer(*settings, *training.optimizer);

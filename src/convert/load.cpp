@@ -16,6 +16,7 @@
 #include "convert/safetensors_model.h"
 #include "convert/slot_check.h"
 #include "convert/ties.h"
+#include "files/keras_archive.h"
 #include "keras/dialects/configuration.h"
 #include "keras/dialects/training.h"
 #include "keras/dialects/weights.h"
@@ -75,6 +76,10 @@ void read_source(const std::string& path, const LoadOptions& options, Parts& par
     case SourceKind::KerasH5:
       parts.claim_weights(path);
       parts.keras = in_file(path, [&] { return read_keras_h5(path); });
+      return;
+    case SourceKind::KerasArchive:
+      parts.claim_weights(path);
+      parts.keras = in_file(path, [&] { return read_keras_archive(file); });
       return;
     case SourceKind::Torch:
       parts.claim_weights(path);

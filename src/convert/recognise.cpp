@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "convert/architecture_json.h"
+#include "files/keras_archive.h"
 #include "files/safetensors.h"
 #include "files/zip.h"
 #include "h5bridge/error.h"
@@ -49,7 +50,7 @@ SourceKind recognise_zip(const ByteSourcePtr& file) {
   const ZipReader archive(file);
   if (is_torchscript_archive(archive)) not_read_yet("a TorchScript archive");
   if (is_torch_archive(archive)) return SourceKind::Torch;
-  if (archive.find("config.json")) not_read_yet("a Keras 3 archive (.keras)");
+  if (is_keras_archive(archive)) return SourceKind::KerasArchive;
   for (const ZipEntry& entry : archive.entries())
     if (entry.name.ends_with("models/model.json")) not_read_yet("an archive of torch.export.save (.pt2)");
   throw MalformedFile("is a zip archive without a model in it");
@@ -78,6 +79,7 @@ SourceKind recognise(const ByteSourcePtr& file) {
 std::string format_name(SourceKind kind) {
   switch (kind) {
     case SourceKind::KerasH5: return "keras-h5";
+    case SourceKind::KerasArchive: return "keras";
     case SourceKind::Torch: return "torch";
     case SourceKind::Safetensors: return "safetensors";
     case SourceKind::ShardIndex: return "safetensors";

@@ -7,12 +7,13 @@
 
 namespace h5bridge {
 
-enum class SourceKind { KerasH5, Torch, Safetensors, ShardIndex, Architecture, KerasConfig };
+enum class SourceKind { KerasH5, KerasArchive, Torch, Safetensors, ShardIndex, Architecture, KerasConfig };
 
 /// Throws Unsupported, naming the format, for files that are known but not read yet; MalformedFile for anything else.
 SourceKind recognise(const ByteSourcePtr& file);
 
-/// The FORMAT of the interface: "keras-h5", "torch", "architecture"; "keras-config" for what model.to_json() gives.
+/// The FORMAT of the interface: "keras-h5" (of any HDF5 file of Keras's), "keras", "torch", "architecture";
+/// "keras-config" for what model.to_json() gives.
 std::string format_name(SourceKind kind);
 
 /// A file's text, for formats that are small; throws MalformedFile if it is larger than 256 MiB.

@@ -6,9 +6,9 @@
 
 namespace h5bridge::hdf5 {
 
-/// Opens the HDF5 file that `source` holds, for reading, with a virtual file driver of our own. The source lives as long
-/// as anything of the file is held. What reading it throws comes out of the call of the library that needed the bytes.
-/// Call it with Library held.
+/// Opens the HDF5 file that `source` holds, for reading, with a virtual file driver of our own. The source lives as
+/// long as anything of the file is held. What reading it throws comes out of the call of the library that needed the
+/// bytes. Call it with Library held.
 Handle open_source(const ByteSourcePtr& source);
 
 }  // namespace h5bridge::hdf5

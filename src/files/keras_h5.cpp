@@ -4,6 +4,8 @@
 #include <set>
 
 #include "files/hdf5.h"
+#include "files/keras_objects.h"
+#include "files/keras_parts.h"
 #include "h5bridge/error.h"
 
 namespace h5bridge {
@@ -44,33 +46,9 @@ std::vector<KerasLayerWeights> read_layers(const hdf5::Group& group, const std::
   return layers;
 }
 
-Json read_json(const hdf5::Object& object, const std::string& attribute) {
-  const auto text = object.text(attribute);
-  return text ? Json::parse(*text, "attribute " + attribute + " of " + object.path()) : Json();
-}
-
-void read_extra(const hdf5::Group& root, KerasFile& file) {
-  if (!root.has("h5bridge")) return;
-  const hdf5::Group ours = root.group("h5bridge");
-  file.extra = read_json(ours, "metadata");
-  if (!ours.has("tensors")) return;
-  const hdf5::Group tensors = ours.group("tensors");
-  for (std::size_t index = 0; tensors.has(std::to_string(index)); ++index) {
-    const hdf5::DataSet data_set = tensors.data_set(std::to_string(index));
-    const auto name = data_set.text("name");
-    if (!name) throw MalformedFile(data_set.path() + " has no attribute name");
-    file.extra_tensors.push_back({*name, data_set.tensor()});
-  }
-}
-
 // A file that has no list of layers.
 [[noreturn]] void refuse(const hdf5::Group& root) {
-  const auto is = [](const std::string& what) {
-    throw Unsupported("is " + what + ", which h5bridge does not read yet");
-  };
-  if (root.has("layer_0")) is("a file of weights of Keras 0");
-  if (root.has("layers") || root.has("_layer_checkpoint_dependencies"))
-    is("Keras 3's file of weights alone (.weights.h5)");
+  if (root.has("layer_0")) throw Unsupported("is a file of weights of Keras 0, which h5bridge does not read yet");
   throw MalformedFile("no Keras model: " + root.path() + " has no attribute layer_names");
 }
 
@@ -81,9 +59,14 @@ KerasFile read_keras_h5(const std::string& path) {
   const auto nested = root.has("model_weights") ? std::optional(root.group("model_weights")) : std::nullopt;
   const hdf5::Group& weights = nested ? *nested : root;
   const auto layer_names = names_in(weights, "layer_names");
+  KerasFile file;
+  if (!layer_names && !nested && (has_keras_objects(root) || root.has("_layer_checkpoint_dependencies"))) {
+    file.format = "keras-weights";
+    read_keras_objects(root, file);
+    return file;
+  }
   if (!layer_names) refuse(weights);
 
-  KerasFile file;
   file.model_config = read_json(root, "model_config");
   file.has_model_config = root.text("model_config").has_value();
   file.training_config = read_json(root, "training_config");

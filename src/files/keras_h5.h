@@ -14,39 +14,15 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
-#include "h5bridge/json.h"
-#include "h5bridge/tensor.h"
+#include "files/keras_file.h"
 
 namespace h5bridge {
 
-struct KerasVariable {
-  std::string path;  // as in weight_names: "dense/kernel", "sequential/dense/kernel", "dense/kernel:0"
-  Tensor tensor;
-};
-
-struct KerasLayerWeights {
-  std::string layer;
-  std::vector<KerasVariable> variables;  // in the file's order: trainable, then non-trainable
-};
-
-struct KerasFile {
-  Json model_config;              // null if the file holds weights only
-  bool has_model_config = false;  // whether there is one, be it "null"
-  Json training_config;           // null if the model was not compiled
-  std::string keras_version;      // "3.15.1"; "" in files of Keras 1
-  std::string backend;
-  std::vector<KerasLayerWeights> layers;  // in the order of layer_names, those without variables included
-  std::vector<KerasVariable> top_level;
-  std::vector<KerasVariable> optimizer;
-  Json extra;  // null if the file does not come from h5bridge
-  std::vector<NamedTensor> extra_tensors;
-};
-
-/// Reads what `path` holds; tensors stay in the file until they are used. Throws SystemFailure if the file cannot be
-/// read, MalformedFile if it is no HDF5 file, none of Keras's or unsafe, Unsupported for variables that are no numbers.
-/// Messages name the place in the file, not the file.
+/// Reads what `path` holds, be it as above or Keras 3's file of weights alone (files/keras_objects.h); tensors stay in
+/// the file until they are used. Throws SystemFailure if the file cannot be read, MalformedFile if it is no HDF5 file,
+/// none of Keras's or unsafe, Unsupported for variables that are no numbers. Messages name the place in the file, not
+/// the file.
 KerasFile read_keras_h5(const std::string& path);
 
 /// Writes `file` to `path` as Keras 3 would, one tensor at a time. Throws Unsupported for what Keras could not load:

@@ -4,6 +4,7 @@
 
 #include "files/hdf5.h"
 #include "files/keras_h5.h"
+#include "files/keras_parts.h"
 #include "h5bridge/error.h"
 
 namespace h5bridge {
@@ -102,18 +103,6 @@ void write_weights(const hdf5::NewGroup& group, const KerasFile& file) {
 void write_versions(const hdf5::NewObject& object, const KerasFile& file, CharacterSet character_set) {
   if (!file.keras_version.empty()) object.set_text("keras_version", file.keras_version, character_set);
   if (!file.backend.empty()) object.set_text("backend", file.backend, character_set);
-}
-
-void write_extra(const hdf5::NewGroup& root, const KerasFile& file) {
-  if (file.extra.is_null() && file.extra_tensors.empty()) return;
-  const hdf5::NewGroup ours = root.create_group("h5bridge");
-  if (!file.extra.is_null()) ours.set_text("metadata", file.extra.dump(), CharacterSet::Utf8);
-  if (file.extra_tensors.empty()) return;
-  const hdf5::NewGroup tensors = ours.create_group("tensors");
-  for (std::size_t index = 0; index < file.extra_tensors.size(); ++index) {
-    const auto& [name, tensor] = file.extra_tensors[index];
-    tensors.write(std::to_string(index), tensor).set_text("name", name, CharacterSet::Utf8);
-  }
 }
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include "keras/emitter.h"
 #include "keras/inferred_sizes.h"
 #include "keras/nest.h"
+#include "keras/object_paths.h"
 #include "keras/planned_model.h"
 #include "keras/spelling.h"
 #include "keras/ties.h"
@@ -547,6 +548,7 @@ class Planner {
       binding.steps = rule.steps;
       binding.trainable = rule.trainable;
       binding.frozen = is_frozen_in_keras(layer);
+      binding.object = object_within(rule.object, part.config);
       for (const std::string& variable : rule.keras) binding.variables.push_back(path_of(variable, part.config));
       const auto source = [&](const std::string& tensor) {
         const std::string name = tensor_name(layer.name, tensor);

@@ -25,6 +25,11 @@ KerasOptimizer optimizer_to_keras(const Optimizer& optimizer, const KerasPlan& p
 /// fit, Unsupported if they cannot be told apart.
 Optimizer optimizer_from_keras(const KerasOptimizer& keras, const KerasPlan& plan, const Weights& weights);
 
+/// Names the variables of one that has them by number, as Keras 3's own formats do, in Keras's order. Those of an
+/// optimizer without a mapping keep their numbers. Throws Unsupported where there are more or less than the trained
+/// weights of `plan` need.
+void name_by_place(KerasOptimizer& keras, const KerasPlan& plan);
+
 /// What Keras's file held of an optimizer that was read from it.
 KerasOptimizer as_keras_had_it(const Optimizer& optimizer);
 

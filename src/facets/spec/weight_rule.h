@@ -73,6 +73,8 @@ struct WeightRule {
   bool trainable = true;                // Keras's view of the variables
   std::string part = {};                // which of the layer's Keras layers: the suffix that it is emitted with
   std::vector<std::string> given = {};  // tensors of the layer that other rules carry and that a product takes besides
+  std::string object = {};  // the attributes that lead from the Keras layer to what has the variables, "cell"; members
+                            // of its configuration in braces, where it has them: "{cell/cells/0}"
 };
 
 /// A PyTorch tensor that Keras has no place for. It is kept beside the model; `fallback` stands in where it is not

@@ -15,10 +15,12 @@ namespace {
 
 using Shapes = std::vector<SymbolicShape>;
 
-// Where a Keras layer keeps the weights of a direction: "lstm_cell/kernel", "forward_rnn/lstm_cell/kernel".
+// Where a Keras layer keeps the weights of a direction: "lstm_cell/kernel", "forward_rnn/lstm_cell/kernel"; and which
+// of its attributes that is.
 struct Place {
   std::string part;
   std::string cell;
+  std::string object = "cell";
 };
 
 // Keras's two ways to say a direction: a layer of its own, as "LSTM", or an RNN of cells.
@@ -26,9 +28,12 @@ enum class Form { Layer, Cells };
 
 Place place_of(const Kind& kind, Form form, const Attributes& a, std::int64_t layer, std::int64_t direction) {
   const std::string wrapped = directions(a) == 1 ? "" : direction == 1 ? "backward_layer" : "layer";
-  if (form == Form::Cells)
-    return {"", "{" + wrapped + (wrapped.empty() ? "" : "/") + "cell/cells/" + std::to_string(layer) + "}"};
-  return {keras_part(layer), (wrapped.empty() ? "" : "{" + wrapped + "}/") + kind.keras_cell};
+  const std::string inside = wrapped.empty() ? "" : wrapped + "/", ahead = wrapped == "layer" ? "forward_" : "";
+  if (form == Form::Cells) {
+    const std::string cell = "{" + inside + "cell/cells/" + std::to_string(layer) + "}";
+    return {"", cell, ahead + cell};
+  }
+  return {keras_part(layer), (wrapped.empty() ? "" : "{" + wrapped + "}/") + kind.keras_cell, ahead + inside + "cell"};
 }
 
 // Whether PyTorch's two biases are but added up, and one in Keras. GRU's reset gate comes between the two.
@@ -41,8 +46,11 @@ void add_rules(WeightRules& rules, const Kind& kind, const Attributes& a, const 
   if (kind.type == "GRU") gates.push_back(ReorderBlocks{0, kind.keras_gates});
   const auto add = [&](std::vector<std::string> torch, const std::string& variable, std::vector<WeightStep> more) {
     for (std::string& name : torch) name += suffix;
-    WeightRule rule{
-        .torch = std::move(torch), .keras = {place.cell + "/" + variable}, .steps = gates, .part = place.part};
+    WeightRule rule{.torch = std::move(torch),
+                    .keras = {place.cell + "/" + variable},
+                    .steps = gates,
+                    .part = place.part,
+                    .object = place.object};
     rule.steps.insert(rule.steps.end(), more.begin(), more.end());
     rules.rules.push_back(std::move(rule));
   };

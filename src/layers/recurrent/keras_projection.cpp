@@ -171,14 +171,20 @@ WeightRules projected_rules(const Attributes& a, std::int64_t layer, std::int64_
   WeightRules result;
   // Where h_0 comes in by the input, weight_hh is exact in the kernel.
   if (has_initial_state)
-    result.rules = {
-        {{ih, hh}, {cell + "kernel"}, {Join{1, {input_size(a, layer), output_size(a)}}, transposed}, true, part, {}},
-        {{}, {cell + "recurrent_kernel"}, {Product{}, transposed}, true, part, {hh, hr}}};
+    result.rules = {{{ih, hh},
+                     {cell + "kernel"},
+                     {Join{1, {input_size(a, layer), output_size(a)}}, transposed},
+                     true,
+                     part,
+                     {},
+                     "cell"},
+                    {{}, {cell + "recurrent_kernel"}, {Product{}, transposed}, true, part, {hh, hr}, "cell"}};
   else
-    result.rules = {{{ih}, {cell + "kernel"}, {transposed}, true, part, {}},
-                    {{hh}, {cell + "recurrent_kernel"}, {Product{}, transposed}, true, part, {hr}}};
+    result.rules = {{{ih}, {cell + "kernel"}, {transposed}, true, part, {}, "cell"},
+                    {{hh}, {cell + "recurrent_kernel"}, {Product{}, transposed}, true, part, {hr}, "cell"}};
   if (a.boolean("bias"))
-    result.rules.push_back({{"bias_ih" + suffix, "bias_hh" + suffix}, {cell + "bias"}, {Sum{2}}, true, part, {}});
+    result.rules.push_back(
+        {{"bias_ih" + suffix, "bias_hh" + suffix}, {cell + "bias"}, {Sum{2}}, true, part, {}, "cell"});
   result.rules.push_back({{hr}, {"kernel"}, {transposed}, true, projection_part(layer, direction), {}});
   return result;
 }

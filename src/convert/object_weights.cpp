@@ -1,0 +1,64 @@
+#include "convert/object_weights.h"
+
+#include <map>
+#include <set>
+
+#include "keras/object_paths.h"
+
+namespace h5bridge {
+
+std::vector<std::vector<ObjectPlace>> object_places(const KerasPlan& plan, const Json& model_config) {
+  const ObjectPaths paths = object_paths(model_config);
+  const std::map<std::string, std::string> by_layer(paths.begin(), paths.end());
+  std::map<std::string, std::size_t> counts;
+  std::vector<std::vector<ObjectPlace>> result;
+  for (const KerasBinding& binding : plan.bindings) {
+    auto& places = result.emplace_back();
+    const auto layer = by_layer.find(binding.layer);
+    for (std::size_t i = 0; i < binding.variables.size(); ++i) {
+      if (layer == by_layer.end()) {
+        places.push_back({});
+        continue;
+      }
+      const std::string object = layer->second + (binding.object.empty() ? "" : "/" + binding.object);
+      places.push_back({object, counts[object]++});
+    }
+  }
+  return result;
+}
+
+std::vector<KerasLayerWeights> weights_of_objects(const KerasFile& file, const KerasPlan& plan) {
+  std::map<std::string, const KerasObject*> objects;
+  for (const KerasObject& object : file.objects) objects.emplace(object.path, &object);
+  const auto places = object_places(plan, file.model_config.is_object() ? file.model_config : Json(plan.model_config));
+  std::map<std::string, std::size_t> made;
+  std::set<const Tensor*> taken;
+  std::vector<KerasLayerWeights> result;
+  for (std::size_t b = 0; b < places.size(); ++b) {
+    const KerasBinding& binding = plan.bindings[b];
+    const auto [group, is_new] = made.emplace(binding.layer, result.size());
+    if (is_new) result.push_back({binding.layer, {}});
+    for (std::size_t i = 0; i < places[b].size(); ++i) {
+      const auto object = objects.find(places[b][i].object);
+      if (object == objects.end() || places[b][i].number >= object->second->variables.size()) continue;
+      const Tensor& tensor = object->second->variables[places[b][i].number];
+      taken.insert(&tensor);
+      result[group->second].variables.push_back({binding.path + binding.variables[i], tensor});
+    }
+  }
+  for (const KerasObject& object : file.objects)
+    for (std::size_t i = 0; i < object.variables.size(); ++i)
+      if (!taken.contains(&object.variables[i])) {
+        const std::string path = object.path.empty() ? "vars" : object.path + "/vars";
+        result.push_back({path, {{path + "/" + std::to_string(i), object.variables[i]}}});
+      }
+  return result;
+}
+
+std::vector<std::string> layers_with_objects(const KerasFile& file) {
+  std::vector<std::string> result;
+  for (const auto& [layer, path] : object_paths(file.model_config)) result.push_back(layer);
+  return result;
+}
+
+}  // namespace h5bridge

@@ -1,0 +1,78 @@
+#include "files/keras_archive.h"
+
+#include "files/hdf5.h"
+#include "files/keras_objects.h"
+#include "h5bridge/error.h"
+
+namespace h5bridge {
+namespace {
+
+constexpr const char* kConfigFile = "config.json";
+constexpr const char* kMetadataFile = "metadata.json";
+constexpr const char* kWeightsFile = "model.weights.h5";
+constexpr const char* kArraysFile = "model.weights.npz";
+constexpr std::uint64_t kLargestDocument = std::uint64_t{1} << 28;
+
+// Nothing is ever unpacked to where a name says; such a name was made for somebody who does.
+void check_entry_names(const ZipReader& archive) {
+  for (const ZipEntry& entry : archive.entries()) {
+    std::string name = "/" + entry.name + "/";
+    for (char& letter : name)
+      if (letter == '\\') letter = '/';
+    const bool is_absolute = name.starts_with("//") || (entry.name.size() > 1 && entry.name[1] == ':');
+    if (is_absolute || name.find("/../") != std::string::npos)
+      throw MalformedFile("entry \"" + entry.name + "\" leads out of the archive, which is refused");
+  }
+}
+
+Json read_json(const ZipReader& archive, const ZipEntry& entry) {
+  if (entry.size > kLargestDocument)
+    throw MalformedFile(entry.name + " is a text of " + std::to_string(entry.size) + " bytes, which is too large");
+  const std::vector<std::byte> text = archive.read(entry);
+  return Json::parse({reinterpret_cast<const char*>(text.data()), text.size()}, entry.name);
+}
+
+// What compile() was given, as a .h5 file has it.
+Json training_config(const Json& compile) {
+  if (!compile.is_object() || compile.as_object().empty()) return {};
+  Json::Object result;
+  for (const auto& [name, value] : compile.as_object())
+    if (name != "optimizer") result.set(name, value);
+  if (const Json* optimizer = compile.find("optimizer"); optimizer && !optimizer->is_null())
+    result.set("optimizer_config", *optimizer);
+  return result;
+}
+
+}  // namespace
+
+bool is_keras_archive(const ZipReader& archive) {
+  return archive.find(kConfigFile) && (archive.find(kMetadataFile) || archive.find(kWeightsFile) || archive.find(kArraysFile));
+}
+
+KerasFile read_keras_archive(ByteSourcePtr source) {
+  const ZipReader archive(std::move(source));
+  check_entry_names(archive);
+  KerasFile file;
+  file.format = "keras";
+  if (const ZipEntry* metadata = archive.find(kMetadataFile)) {
+    const Json json = read_json(archive, *metadata);
+    if (const Json* version = json.find("keras_version"); version && version->is_string())
+      file.keras_version = version->as_string();
+  }
+  const ZipEntry* config = archive.find(kConfigFile);
+  if (!config) throw MalformedFile(std::string("has no ") + kConfigFile);
+  file.model_config = read_json(archive, *config);
+  file.has_model_config = true;
+  if (const Json* compile = file.model_config.find("compile_config")) file.training_config = training_config(*compile);
+  if (file.model_config.is_object()) file.model_config.as_object().erase("compile_config");
+
+  const ZipEntry* weights = archive.find(kWeightsFile);
+  if (!weights && archive.find(kArraysFile))
+    throw Unsupported(std::string("has its weights as ") + kArraysFile +
+                      ", which h5bridge does not read: save the model again, with weights_format=\"h5\"");
+  if (!weights) throw MalformedFile(std::string("has no ") + kWeightsFile + " beside " + kConfigFile);
+  in_file(kWeightsFile, [&] { read_keras_objects(hdf5::open(archive.open(*weights)), file); });
+  return file;
+}
+
+}  // namespace h5bridge

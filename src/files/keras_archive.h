@@ -1,0 +1,22 @@
+// Keras 3's archive, a .keras file (keras.src.saving.saving_lib): a zip archive of
+//
+//   metadata.json       {"keras_version", "date_saved"}
+//   config.json         the model as an object, its layers with build_config, itself with compile_config
+//   model.weights.h5    files/keras_objects.h
+//   assets/             vocabularies; not read
+#pragma once
+
+#include "files/keras_file.h"
+#include "files/zip.h"
+
+namespace h5bridge {
+
+bool is_keras_archive(const ZipReader& archive);
+
+/// Reads what `file` holds; tensors stay in it until they are used, unless the weights are deflated. The training
+/// configuration is as a .h5 file has it: with the optimizer as "optimizer_config". Throws MalformedFile for a damaged
+/// archive, for one without weights and for names of entries that lead out of it; Unsupported for weights as .npz and for
+/// variables that are no numbers.
+KerasFile read_keras_archive(ByteSourcePtr file);
+
+}  // namespace h5bridge

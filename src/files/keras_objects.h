@@ -1,0 +1,23 @@
+// The weights of Keras 3's own formats, which stand by the way that leads from the model to an object, and by number
+// (keras.src.saving.saving_lib): a file of its own (.weights.h5), or model.weights.h5 in a .keras archive.
+//
+//   /layers/dense/vars         attribute name; data sets 0, 1, ...: the variables that are trained, then the others
+//   /layers/lstm/cell/vars     what a layer has in an attribute; "layers" is the list that the model has in one
+//   /optimizer/vars
+//   /vars                      of the model itself
+//   /h5bridge                  ours, ignored by Keras, as in files/keras_h5.h
+#pragma once
+
+#include "files/hdf5.h"
+#include "files/keras_file.h"
+
+namespace h5bridge {
+
+/// Whether the file has variables in this way.
+bool has_keras_objects(const hdf5::Group& root);
+
+/// Fills in `file`'s objects, its optimizer's variables ("vars/0", in their order) and what is ours. Throws MalformedFile
+/// for what is not as above, Unsupported for variables that are no numbers.
+void read_keras_objects(const hdf5::Group& root, KerasFile& file);
+
+}  // namespace h5bridge

@@ -1,0 +1,96 @@
+#include "keras/object_paths.h"
+
+#include <cctype>
+#include <map>
+#include <sstream>
+
+#include "keras/inline_models.h"
+
+namespace h5bridge {
+namespace {
+
+// Gives out "dense", "dense_1", ... to the objects of a list.
+class ListNames {
+ public:
+  std::string next(const std::string& class_name) {
+    const std::string name = snake_case(class_name);
+    const std::size_t number = used_[name]++;
+    return number == 0 ? name : name + "_" + std::to_string(number);
+  }
+
+ private:
+  std::map<std::string, std::size_t> used_;
+};
+
+// Operations stand among the layers, and in no list of objects.
+bool is_operation(const Json& entry) {
+  const Json* module = entry.find("module");
+  return module && module->is_string() && module->as_string().starts_with("keras.src.ops");
+}
+
+void add_paths(const Json& model, const std::string& within, const std::string& path,
+               ObjectPaths& paths) {
+  const Json* config = model.find("config");
+  const Json* layers = config && config->is_object() ? config->find("layers") : nullptr;
+  if (!layers || !layers->is_array()) return;
+  ListNames names;
+  for (const Json& layer : layers->as_array()) {
+    if (is_operation(layer)) continue;
+    const std::string own = path + "layers/" + names.next(layer.at("class_name").as_string());
+    const std::string& name = entry_name(layer);
+    if (is_model_entry(layer))
+      add_paths(layer, within + name + "/", own + "/", paths);
+    else
+      paths.emplace_back(within + name, own);
+  }
+}
+
+std::string name_in_list(const Json::Array& list, std::size_t index) {
+  ListNames names;
+  std::string name;
+  for (std::size_t i = 0; i <= index; ++i) name = names.next(list.at(i).at("class_name").as_string());
+  return name;
+}
+
+}  // namespace
+
+std::string snake_case(const std::string& class_name) {
+  std::string word;
+  for (const char letter : class_name)
+    if (std::isalnum(static_cast<unsigned char>(letter)) != 0 || letter == '_') word += letter;
+  const auto is_upper = [&](std::size_t i) { return i < word.size() && word[i] >= 'A' && word[i] <= 'Z'; };
+  const auto is_lower = [&](std::size_t i) { return i < word.size() && word[i] >= 'a' && word[i] <= 'z'; };
+  std::string result;
+  for (std::size_t i = 0; i < word.size(); ++i) {
+    if (i > 0 && is_upper(i) && (is_lower(i + 1) || is_lower(i - 1))) result += '_';
+    result += static_cast<char>(std::tolower(static_cast<unsigned char>(word[i])));
+  }
+  return result;
+}
+
+ObjectPaths object_paths(const Json& model_config) {
+  ObjectPaths paths;
+  add_paths(model_config, "", "", paths);
+  return paths;
+}
+
+std::string object_within(const std::string& object, const Json::Object& config) {
+  const std::size_t begin = object.find('{'), end = object.find('}');
+  if (begin == std::string::npos || end == std::string::npos) return object;
+  std::string path;
+  const Json::Object* place = &config;
+  const Json::Array* list = nullptr;
+  std::istringstream members(object.substr(begin + 1, end - begin - 1));
+  for (std::string member; std::getline(members, member, '/');) {
+    const Json* next = list ? &list->at(std::stoul(member)) : place->find(member);
+    if (!next) break;
+    path += (path.empty() ? "" : "/") + (list ? name_in_list(*list, std::stoul(member)) : member);
+    const Json* own = next->is_object() ? next->find("config") : nullptr;
+    list = next->is_array() ? &next->as_array() : nullptr;
+    if (own) place = &own->as_object();
+    if (!own && !list) break;
+  }
+  return object.substr(0, begin) + path + object.substr(end + 1);
+}
+
+}  // namespace h5bridge

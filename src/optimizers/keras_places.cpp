@@ -1,0 +1,43 @@
+#include "h5bridge/error.h"
+#include "optimizers/keras_settings.h"
+#include "optimizers/keras_slots.h"
+
+namespace h5bridge {
+namespace {
+
+// optimizers/base_optimizer.py, build(): what all optimizers have comes before the slots.
+std::vector<std::string> names_in_order(const OptimizerMapping& mapping, const Json::Object& config,
+                                        const KerasPlan& plan) {
+  const std::string prefix = config.at("name").as_string() + "/";
+  std::vector<std::string> names{prefix + "iteration"};
+  if (!config.at("learning_rate").is_object()) names.push_back(prefix + "learning_rate");
+  const auto add = [&](const std::vector<SlotMapping>& slots) {
+    for_each_slot(plan, slots, [&](const KerasBinding& binding, const SlotMapping& slot) {
+      for (const std::string& variable : binding.variables)
+        names.push_back(prefix + flat_path(binding, variable) + "_" + slot.keras);
+    });
+  };
+  if (is_on(config, "use_ema")) add({{"", "average"}});
+  if (is_on(config, "gradient_accumulation_steps")) add({{"", "gradient_accumulator"}});
+  add(slots_in_use(mapping, settings_from_keras(mapping, config)));
+  return names;
+}
+
+}  // namespace
+
+void name_by_place(KerasOptimizer& keras, const KerasPlan& plan) {
+  const Json::Object& config = keras.config.at("config").as_object();
+  const OptimizerMapping* mapping = optimizer_mapping_of_keras(keras.config.at("class_name").as_string(), config);
+  if (!mapping || keras.variables.empty()) return;
+  if (!keras.in_plan_order)
+    throw Unsupported("its variables have no names, and the file's layers stand in another order");
+  const std::vector<std::string> names = names_in_order(*mapping, config, plan);
+  // One that never trained has none but its counters.
+  const std::size_t counters = config.at("learning_rate").is_object() ? 1 : 2;
+  if (keras.variables.size() != names.size() && keras.variables.size() != counters)
+    throw Unsupported("it has " + std::to_string(keras.variables.size()) + " variables, and those that are trained need " +
+                      std::to_string(names.size()));
+  for (std::size_t i = 0; i < keras.variables.size(); ++i) keras.variables[i].name = names[i];
+}
+
+}  // namespace h5bridge

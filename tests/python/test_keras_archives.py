@@ -1,0 +1,211 @@
+"""Keras 3's own formats, .keras and .weights.h5: what real Keras saved in them is what it saved in a .h5 of the same model."""
+
+import json
+import zipfile
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+import keras_nested_networks as nested
+from keras_helpers import assert_close, by_name, input_names, keras
+from keras_networks import KERAS_NETWORKS
+from program import h5bridge, needs_libtorch, needs_program
+
+pytestmark = needs_program
+L = keras.layers
+
+
+def assert_same_tensors(found, expected):
+    assert list(found) == list(expected)
+    for name, tensor in expected.items():
+        assert torch.equal(found[name], tensor), name
+
+
+def state_dict(*sources, folder, name="x"):
+    """Of a model in Keras's files, and the architecture that stands beside it."""
+    h5bridge("convert", *[folder / source for source in sources], "-o", folder / f"{name}.pth", "-o", folder / f"{name}.json")
+    return torch.load(folder / f"{name}.pth", weights_only=True), json.loads((folder / f"{name}.json").read_text())
+
+
+@pytest.fixture(scope="module", params=KERAS_NETWORKS, ids=lambda network: network.name)
+def saved(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(request.param.name)
+    model = request.param.model()
+    model.save(folder / "k.keras")
+    model.save_weights(folder / "k.weights.h5")
+    (folder / "k_config.json").write_text(model.to_json())
+    model.save(folder / "k.h5")
+    return request.param, model, folder
+
+
+def test_a_keras_archive_holds_what_the_h5_file_holds(saved):
+    _, _, folder = saved
+    found, architecture = state_dict("k.keras", folder=folder, name="a")
+    expected, other = state_dict("k.h5", folder=folder, name="b")
+    assert_same_tensors(found, expected)
+    layers, others = ([{**layer, "keras": None} for layer in json["layers"]] for json in (architecture, other))
+    assert layers == others
+
+
+def test_a_file_of_weights_is_read_beside_its_configuration(saved):
+    _, _, folder = saved
+    found, _ = state_dict("k.weights.h5", "k_config.json", folder=folder, name="a")
+    expected, _ = state_dict("k.keras", folder=folder, name="b")
+    assert_same_tensors(found, expected)
+
+
+@needs_libtorch
+def test_a_keras_archive_computes_what_keras_computes(saved):
+    network, model, folder = saved
+    inputs = dict(zip(input_names(model), network.inputs()))
+    expected = by_name(model(inputs if len(inputs) > 1 else next(iter(inputs.values())), training=False))
+    np.savez(folder / "inputs.npz", **inputs)
+    h5bridge("run", folder / "k.keras", "--input", folder / "inputs.npz", "-o", folder / "y.npz")
+    with np.load(folder / "y.npz") as found:
+        assert len(found) == len(expected)
+        for i, (name, y) in enumerate(expected.items()):
+            assert_close(found[name] if name in found else list(found.values())[i], y, 1e-5, name)
+
+
+OPTIMIZERS = {
+    "adam": lambda: keras.optimizers.Adam(1e-2),
+    "amsgrad": lambda: keras.optimizers.Adam(1e-2, amsgrad=True),
+    "adamw": lambda: keras.optimizers.AdamW(1e-2, weight_decay=0.01),
+    "sgd": lambda: keras.optimizers.SGD(1e-2, momentum=0.9),
+    "plain sgd": lambda: keras.optimizers.SGD(1e-2),
+    "rmsprop": lambda: keras.optimizers.RMSprop(1e-2, momentum=0.5, centered=True),
+    "adagrad": lambda: keras.optimizers.Adagrad(1e-2),
+    "averages": lambda: keras.optimizers.Adam(1e-2, use_ema=True),
+    "accumulation": lambda: keras.optimizers.SGD(1e-2, momentum=0.9, gradient_accumulation_steps=2),
+    "schedule": lambda: keras.optimizers.Adam(keras.optimizers.schedules.ExponentialDecay(1e-2, 10, 0.9)),
+}
+
+
+def recurrent():
+    x = keras.Input((5, 4), name="x")
+    y = L.Bidirectional(L.LSTM(3, return_sequences=True, name="one"), name="both")(x)
+    y = L.BatchNormalization(name="norm")(y)
+    y = L.RNN([L.GRUCell(4), L.GRUCell(4)], name="stack", return_sequences=True)(y)
+    return keras.Model(x, L.Dense(2, name="head")(L.GRU(3, name="last")(y)), name="m")
+
+
+def train(model, shapes, steps=3, seed=4):
+    rng = np.random.default_rng(seed)
+    x = [rng.normal(size=shape).astype("float32") for shape in shapes]
+    y = [rng.normal(size=(len(x[0]), *output.shape[1:])).astype("float32") for output in model.outputs]
+    for _ in range(steps):
+        model.train_on_batch(x if len(x) > 1 else x[0], y if len(y) > 1 else y[0])
+
+
+TRAINED = [(recurrent, [(4, 5, 4)], name) for name in OPTIMIZERS] + [
+    (nested.three_deep, [(4, 4)], "adam"),
+    (nested.frozen_backbone, [(4, 13, 11, 3)], "adamw"),
+    (nested.chain_of_models, [(4, 4)], "sgd"),
+]
+
+
+@pytest.mark.parametrize("build, shapes, optimizer", TRAINED)
+def test_the_optimizer_is_that_of_the_h5_file(build, shapes, optimizer, tmp_path):
+    keras.utils.set_random_seed(3)
+    model = build()
+    model.compile(OPTIMIZERS[optimizer](), "mse")
+    train(model, shapes)
+    model.save(tmp_path / "k.keras")  # before the .h5: after it, Keras would say of each optimizer that it is RMSprop
+    model.save(tmp_path / "k.h5")
+    checkpoints = []
+    for suffix in ("keras", "h5"):
+        h5bridge("convert", tmp_path / f"k.{suffix}", "-o", tmp_path / f"{suffix}.pth", "--checkpoint")
+        checkpoints.append(torch.load(tmp_path / f"{suffix}.pth", weights_only=True))
+    found, expected = checkpoints
+    assert_same_tensors(found["model_state_dict"], expected["model_state_dict"])
+    found, expected = found["optimizer_state_dict"], expected["optimizer_state_dict"]
+    assert found["state"].keys() == expected["state"].keys() and (len(found["state"]) > 0 or optimizer == "plain sgd")
+    for parameter, slots in expected["state"].items():
+        assert_same_tensors(found["state"][parameter], slots)
+    for group, other in zip(found["param_groups"], expected["param_groups"]):
+        assert {k: v for k, v in group.items() if k != "keras"} == {k: v for k, v in other.items() if k != "keras"}
+
+
+def small(folder):
+    model = keras.Sequential([keras.Input((3,), name="x"), L.Dense(4, name="a"), L.Dense(2, name="b")], name="small")
+    model.save(folder / "k.keras")
+    return model
+
+
+def repacked(folder, change, compression=zipfile.ZIP_STORED):
+    """The archive with the entries that `change` makes of its own."""
+    with zipfile.ZipFile(folder / "k.keras") as old:
+        entries = {name: old.read(name) for name in old.namelist()}
+    with zipfile.ZipFile(folder / "other.keras", "w", compression) as new:
+        for name, content in change(entries).items():
+            new.writestr(name, content)
+    return folder / "other.keras"
+
+
+def test_a_deflated_archive_is_read(tmp_path):
+    small(tmp_path)
+    expected, _ = state_dict("k.keras", folder=tmp_path)
+    repacked(tmp_path, dict, zipfile.ZIP_DEFLATED)
+    found, _ = state_dict("other.keras", folder=tmp_path)
+    assert_same_tensors(found, expected)
+
+
+def without(name):
+    return lambda entries: {key: value for key, value in entries.items() if key != name}
+
+
+@pytest.mark.parametrize(
+    "change, status, words",
+    [
+        (without("model.weights.h5"), 3, "has no model.weights.h5 beside config.json"),
+        (lambda entries: without("model.weights.h5")(entries) | {"model.weights.npz": b""}, 4, "model.weights.npz"),
+        (lambda entries: entries | {"model.weights.h5": entries["model.weights.h5"][:5000]}, 3, "model.weights.h5: truncated HDF5 file"),
+        (lambda entries: entries | {"model.weights.h5": b"no HDF5 at all"}, 3, "model.weights.h5: not an HDF5 file"),
+        (lambda entries: entries | {"../outside.txt": b"x"}, 3, 'entry "../outside.txt" leads out of the archive'),
+        (lambda entries: entries | {"config.json": b"{"}, 3, "config.json"),
+        (lambda entries: entries | {"config.json": entries["config.json"].replace(b'"Dense"', b'"Mine"')}, 4, "Mine"),
+    ],
+    ids=["no weights", "arrays", "truncated", "no HDF5", "leads outside", "no JSON", "unknown class"],
+)
+def test_what_is_no_good_archive_is_refused(change, status, words, tmp_path):
+    small(tmp_path)
+    path = repacked(tmp_path, change)
+    message = h5bridge("convert", path, "-o", tmp_path / "x.pth", status=status)
+    assert words in message and "other.keras" in message and message.count("\n") == 1
+
+
+def test_a_variable_too_many_and_one_too_few_are_said(tmp_path):
+    model = small(tmp_path)
+    for change, words in [(None, "missing: b.bias"), (np.zeros(3), "unexpected: layers/dense/vars/2")]:
+        model.save_weights(tmp_path / "k.weights.h5")
+        with h5py.File(tmp_path / "k.weights.h5", "a") as file:
+            if change is None:
+                del file["layers/dense_1/vars/1"]
+            else:
+                file["layers/dense/vars/2"] = change
+        path = repacked(tmp_path, lambda entries: entries | {"model.weights.h5": (tmp_path / "k.weights.h5").read_bytes()})
+        assert words in h5bridge("convert", path, "-o", tmp_path / "x.pth", status=3)
+
+
+def test_weights_alone_are_shown_and_what_is_missing_is_said(tmp_path):
+    small(tmp_path).save_weights(tmp_path / "k.weights.h5")
+    shown = json.loads(h5bridge("inspect", tmp_path / "k.weights.h5", "--json"))
+    assert shown["format"] == "keras-weights" and shown["architecture"] is None
+    assert [(tensor["name"], tensor["shape"]) for tensor in shown["tensors"]] == [
+        ("layers/dense/vars/0", [3, 4]),
+        ("layers/dense/vars/1", [4]),
+        ("layers/dense_1/vars/0", [4, 2]),
+        ("layers/dense_1/vars/1", [2]),
+    ]
+    message = h5bridge("convert", tmp_path / "k.weights.h5", "-o", tmp_path / "x.h5", status=2)
+    assert "holds weights only; give its architecture beside it" in message
+
+
+def test_an_archive_is_inspected_and_valid(tmp_path):
+    small(tmp_path)
+    shown = json.loads(h5bridge("inspect", tmp_path / "k.keras", "--json"))
+    assert shown["format"] == "keras" and [layer["name"] for layer in shown["architecture"]["layers"]] == ["a", "b"]
+    assert shown["metadata"]["keras_version"] == keras.__version__
+    assert "valid" in h5bridge("validate", tmp_path / "k.keras")
