@@ -120,7 +120,8 @@ FilePart inspect_keras_file(const KerasFile& file) {
     part.tensors.push_back({variable.path, variable.tensor, std::nullopt});
   part.states_architecture = file.has_model_config;
   part.training = training_of(file);
-  for (const auto& [name, stated] : {std::pair("keras_version", file.keras_version), std::pair("backend", file.backend)})
+  for (const auto& [name, stated] :
+       {std::pair("keras_version", file.keras_version), std::pair("backend", file.backend)})
     if (!stated.empty()) part.metadata.set(name, stated);
   if (!file.model_config.is_null()) part.metadata.set("model_config", file.model_config);
   if (!file.extra.is_null()) part.metadata.set("h5bridge", file.extra);

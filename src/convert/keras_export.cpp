@@ -7,10 +7,12 @@
 #include "convert/keras_model.h"
 #include "convert/layout_conversion.h"
 #include "convert/model_check.h"
+#include "convert/object_weights.h"
 #include "convert/tied_state.h"
 #include "facets/keras/mapping.h"
 #include "files/digest.h"
 #include "h5bridge/error.h"
+#include "keras/dialects/training.h"
 #include "keras/plan.h"
 #include "model/quoted.h"
 #include "model/tensor_view.h"
@@ -38,8 +40,8 @@ void require_architecture(const Model& model) {
 
 class KerasWriter {
  public:
-  KerasWriter(const Model& model, const SaveOptions& options, Notes& notes)
-      : model_(model), options_(options), notes_(notes) {
+  KerasWriter(const Model& model, KerasForm form, const SaveOptions& options, Notes& notes)
+      : model_(model), form_(form), options_(options), notes_(notes) {
     require_architecture(model);
     if (model.weights.empty() && !parameters_of(*model.architecture).empty())
       throw UsageError("needs weights; give them beside the architecture");
@@ -69,7 +71,10 @@ class KerasWriter {
     file_.model_config = plan_.model_config;
     file_.keras_version = kKerasVersion;
     file_.backend = "torch";
-    write_variables();
+    if (form_ == KerasForm::Layers)
+      write_variables();
+    else
+      write_objects();
     if (options_.optimizer && model_.training) write_training(*model_.training);
     note_copies();
     write_extra();
@@ -119,6 +124,24 @@ class KerasWriter {
     return result;
   }
 
+  std::vector<Tensor> variables_of(const KerasBinding& binding) {
+    if (!is_lossy(binding.steps))
+      for (const KerasBinding::Source& source : binding.torch) written_.insert(source.name);
+    return to_keras(binding.steps, tensors_of(binding.torch), tensors_of(binding.given));
+  }
+
+  void write_objects() {
+    file_.objects = objects_of(plan_);
+    std::map<std::string, KerasObject*> objects;
+    for (KerasObject& object : file_.objects) objects.emplace(object.path, &object);
+    const auto places = object_places(plan_, plan_.model_config);
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      std::vector<Tensor> tensors = variables_of(plan_.bindings[i]);
+      for (std::size_t j = 0; j < tensors.size(); ++j)
+        objects.at(places[i][j].value().object)->variables.push_back(std::move(tensors[j]));
+    }
+  }
+
   void write_variables() {
     std::map<std::string, std::size_t> index;
     for (const std::string& layer : plan_.layer_names) {
@@ -127,10 +150,7 @@ class KerasWriter {
     }
     std::map<std::size_t, std::vector<KerasVariable>> later;
     for (const KerasBinding& binding : plan_.bindings) {
-      const std::vector<Tensor> given = tensors_of(binding.given);
-      const std::vector<Tensor> tensors = to_keras(binding.steps, tensors_of(binding.torch), given);
-      if (!is_lossy(binding.steps))
-        for (const KerasBinding::Source& source : binding.torch) written_.insert(source.name);
+      const std::vector<Tensor> tensors = variables_of(binding);
       for (std::size_t i = 0; i < tensors.size(); ++i) {
         const std::size_t group = index.at(binding.group);
         (binding.is_saved_last() ? later[group] : file_.layers[group].variables)
@@ -183,8 +203,10 @@ class KerasWriter {
     if (training.epoch) own.set("epoch", *training.epoch);
     if (training.loss) own.set("loss", *training.loss);
     if (training.optimizer) {
-      const KerasOptimizer optimizer = write_optimizer(*training.optimizer);
+      KerasOptimizer optimizer = write_optimizer(*training.optimizer);
+      if (form_ == KerasForm::Objects) order_by_place(optimizer, plan_);
       Json::Object config = compile_of(training);
+      if (Json* losses = config.find("loss"); losses && form_ == KerasForm::Layers) spell_out_losses(*losses);
       config.set("optimizer_config", optimizer.config);
       file_.training_config = std::move(config);
       for (const NamedTensor& variable : optimizer.variables)
@@ -361,6 +383,7 @@ class KerasWriter {
   }
 
   const Model& model_;
+  const KerasForm form_;
   const SaveOptions& options_;
   Notes& notes_;
   DataFormat format_ = DataFormat::ChannelsLast;
@@ -373,12 +396,12 @@ class KerasWriter {
 
 }  // namespace
 
-KerasFile keras_from_model(const Model& model, const SaveOptions& options, Notes& notes) {
+KerasFile keras_from_model(const Model& model, KerasForm form, const SaveOptions& options, Notes& notes) {
   const std::optional<Model> original = keras_original(model);
   const bool in_own_format =
       original &&
       (!options.data_format || *options.data_format == presented_format(*original->architecture, Framework::Keras));
-  return KerasWriter(in_own_format ? *original : model, options, notes).run();
+  return KerasWriter(in_own_format ? *original : model, form, options, notes).run();
 }
 
 }  // namespace h5bridge

@@ -1,4 +1,4 @@
-// Between our model and what a Keras HDF5 file holds.
+// Between our model and what a file of Keras's holds.
 #pragma once
 
 #include <optional>
@@ -26,8 +26,11 @@ KerasModel model_from_keras(const KerasFile& file, const std::optional<Architect
 /// The data format in which a file has a network: as it says itself, else as its configuration or `architecture` does.
 DataFormat format_of(const KerasFile& file, const Architecture& architecture);
 
+/// By what a file of Keras's lists variables: by layers in a .h5, by objects in Keras 3's own formats.
+enum class KerasForm { Layers, Objects };
+
 /// What to write for a model. `notes` gets what Keras has no place for. Throws UsageError if it lacks architecture or
 /// weights, Unsupported for what Keras cannot say.
-KerasFile keras_from_model(const Model& model, const SaveOptions& options, Notes& notes);
+KerasFile keras_from_model(const Model& model, KerasForm form, const SaveOptions& options, Notes& notes);
 
 }  // namespace h5bridge

@@ -13,7 +13,8 @@ namespace h5bridge {
 std::vector<WeightProblem> weight_problems(const Model& model) {
   std::vector<WeightProblem> result;
   // A file of weights that holds none lacks them all; sources without such a file lack none.
-  const bool has_weights_file = model.format == "torch" || model.format == "safetensors" || model.format == "keras-h5";
+  const bool has_weights_file =
+      !model.format.empty() && model.format != "architecture" && model.format != "keras-config";
   if (!model.architecture || (model.weights.empty() && !has_weights_file)) return result;
   result = misfits(*model.architecture, model.weights);
   std::set<std::string> expected;

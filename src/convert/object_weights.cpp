@@ -7,21 +7,21 @@
 
 namespace h5bridge {
 
-std::vector<std::vector<ObjectPlace>> object_places(const KerasPlan& plan, const Json& model_config) {
+std::vector<std::vector<std::optional<ObjectPlace>>> object_places(const KerasPlan& plan, const Json& model_config) {
   const ObjectPaths paths = object_paths(model_config);
   const std::map<std::string, std::string> by_layer(paths.begin(), paths.end());
   std::map<std::string, std::size_t> counts;
-  std::vector<std::vector<ObjectPlace>> result;
+  std::vector<std::vector<std::optional<ObjectPlace>>> result;
   for (const KerasBinding& binding : plan.bindings) {
     auto& places = result.emplace_back();
     const auto layer = by_layer.find(binding.layer);
     for (std::size_t i = 0; i < binding.variables.size(); ++i) {
       if (layer == by_layer.end()) {
-        places.push_back({});
+        places.emplace_back();
         continue;
       }
       const std::string object = layer->second + (binding.object.empty() ? "" : "/" + binding.object);
-      places.push_back({object, counts[object]++});
+      places.emplace_back(ObjectPlace{object, counts[object]++});
     }
   }
   return result;
@@ -39,9 +39,9 @@ std::vector<KerasLayerWeights> weights_of_objects(const KerasFile& file, const K
     const auto [group, is_new] = made.emplace(binding.layer, result.size());
     if (is_new) result.push_back({binding.layer, {}});
     for (std::size_t i = 0; i < places[b].size(); ++i) {
-      const auto object = objects.find(places[b][i].object);
-      if (object == objects.end() || places[b][i].number >= object->second->variables.size()) continue;
-      const Tensor& tensor = object->second->variables[places[b][i].number];
+      const auto object = places[b][i] ? objects.find(places[b][i]->object) : objects.end();
+      if (object == objects.end() || places[b][i]->number >= object->second->variables.size()) continue;
+      const Tensor& tensor = object->second->variables[places[b][i]->number];
       taken.insert(&tensor);
       result[group->second].variables.push_back({binding.path + binding.variables[i], tensor});
     }
@@ -58,6 +58,26 @@ std::vector<KerasLayerWeights> weights_of_objects(const KerasFile& file, const K
 std::vector<std::string> layers_with_objects(const KerasFile& file) {
   std::vector<std::string> result;
   for (const auto& [layer, path] : object_paths(file.model_config)) result.push_back(layer);
+  return result;
+}
+
+std::vector<KerasObject> objects_of(const KerasPlan& plan) {
+  const Json* name = plan.model_config.at("config").find("name");
+  std::vector<KerasObject> result{{"", name && name->is_string() ? name->as_string() : "", {}}};
+  std::set<std::string> known{""};
+  for (const auto& [layer, path] : object_paths(plan.model_config)) {
+    result.push_back({path, layer.substr(layer.rfind('/') + 1), {}});
+    known.insert(path);
+  }
+  const auto places = object_places(plan, plan.model_config);
+  for (std::size_t i = 0; i < places.size(); ++i)
+    for (std::size_t j = 0; j < places[i].size(); ++j)
+      if (const std::string& object = places[i][j].value().object; known.insert(object).second) {
+        // It is called as the variable's path has it: "lstm/lstm_cell/kernel".
+        const std::string path = "/" + plan.bindings[i].path + plan.bindings[i].variables[j];
+        const std::string owner = path.substr(0, path.rfind('/'));
+        result.push_back({object, owner.substr(owner.rfind('/') + 1), {}});
+      }
   return result;
 }
 

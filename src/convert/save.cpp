@@ -14,6 +14,9 @@
 #include "convert/safetensors_model.h"
 #include "convert/slot_check.h"
 #include "convert/torch_notes.h"
+#include "files/keras_archive.h"
+#include "files/keras_h5.h"
+#include "files/keras_objects.h"
 #include "h5bridge/error.h"
 #include "h5bridge/h5bridge.h"
 #include "model/tensor_view.h"
@@ -56,12 +59,24 @@ void require_numbers(const Optimizer& optimizer, const Architecture& architectur
         "export it again, or state the order (LoadOptions::param_order)");
 }
 
-void write_keras(const Model& model, const std::string& path, const SaveOptions& options, Notes& notes) {
+KerasFile keras_file(const Model& model, KerasForm form, const SaveOptions& options, Notes& notes) {
   // Nothing of PyTorch's is lost where it has a place. An old Keras's optimizer has none in any file; a note says so.
   if (options.optimizer && model.framework == Framework::Torch && !model.optimizer_left_out.empty())
     throw Unsupported("the optimizer cannot be kept: " + model.optimizer_left_out);
   if (options.optimizer) note_entries(model, Entries::NotPlain, notes);  // others ride along
-  write_keras_h5(keras_from_model(model, options, notes), path);
+  return keras_from_model(model, form, options, notes);
+}
+
+void write_keras_h5_file(const Model& model, const std::string& path, const SaveOptions& options, Notes& notes) {
+  write_keras_h5(keras_file(model, KerasForm::Layers, options, notes), path);
+}
+
+void write_keras_archive_file(const Model& model, const std::string& path, const SaveOptions& options, Notes& notes) {
+  write_keras_archive(keras_file(model, KerasForm::Objects, options, notes), path);
+}
+
+void write_keras_weights_file(const Model& model, const std::string& path, const SaveOptions& options, Notes& notes) {
+  write_keras_weights(keras_file(model, KerasForm::Objects, options, notes), path);
 }
 
 bool needs_no_weights(const Model& model) { return model.architecture && parameters_of(*model.architecture).empty(); }
@@ -123,9 +138,9 @@ void write_architecture(const Model& model, const std::string& path, const SaveO
 // A destination's format follows from the longest suffix that fits.
 const std::vector<Format>& formats() {
   static const std::vector<Format> table{
-      {"keras-h5", {".h5", ".hdf5"}, write_keras},
-      {"keras", {".keras"}, nullptr},
-      {"keras-weights", {".weights.h5"}, nullptr},
+      {"keras-h5", {".h5", ".hdf5"}, write_keras_h5_file},
+      {"keras", {".keras"}, write_keras_archive_file},
+      {"keras-weights", {".weights.h5"}, write_keras_weights_file, Holds::Weights},
       {"torch", {".pth", ".pt", ".bin", ".ckpt"}, write_torch, Holds::Weights},
       {"safetensors", {".safetensors"}, write_safetensors_file, Holds::Weights},
       {"architecture", {".json"}, write_architecture, Holds::Architecture},

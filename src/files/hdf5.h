@@ -124,6 +124,8 @@ class NewGroup : public NewObject {
 class NewFile {
  public:
   explicit NewFile(const std::string& path);
+  /// In the bytes of the file at `path`, which is there, from `offset` on; what stood there is cut off.
+  NewFile(const std::string& path, std::uint64_t offset);
   NewGroup root() const;
   /// Everything is on its way to the disk; throws SystemFailure if that fails.
   void finish();

@@ -1,14 +1,10 @@
 #include "files/hdf5_source.h"
 
-#if H5_VERSION_GE(1, 13, 0)
-#include <H5FDdevelop.h>
-#endif
-
 #include <algorithm>
-#include <cstring>
-#include <limits>
 #include <memory>
 #include <span>
+
+#include "files/hdf5_driver.h"
 
 namespace h5bridge::hdf5 {
 namespace {
@@ -28,18 +24,6 @@ struct Settings {
   const ByteSourcePtr* source;
 };
 
-// Nothing may be thrown through the library: what is, is kept for whoever called it.
-template <typename Work>
-herr_t guarded(Work&& work) noexcept {
-  try {
-    work();
-    return 0;
-  } catch (...) {
-    keep_error(std::current_exception());
-    return -1;
-  }
-}
-
 H5FD_t* open_file(const char*, unsigned flags, hid_t properties, haddr_t) {
   const auto* settings = static_cast<const Settings*>(H5Pget_driver_info(properties));
   if (settings == nullptr || (flags & (H5F_ACC_RDWR | H5F_ACC_TRUNC | H5F_ACC_CREAT)) != 0) return nullptr;
@@ -52,9 +36,6 @@ herr_t close_file(H5FD_t* file) {
   const std::unique_ptr<SourceFile> closed(of(file));
   return 0;
 }
-
-// Two openings are two files, be their bytes the same or not.
-int compare_files(const H5FD_t* a, const H5FD_t* b) { return std::less<>()(a, b) ? -1 : a == b ? 0 : 1; }
 
 // As of a file that is read: metadata goes through a buffer, and small pieces of data, too.
 herr_t query_features(const H5FD_t*, unsigned long* features) {
@@ -87,18 +68,10 @@ herr_t refuse_to_write(H5FD_t*, H5FD_mem_t, hid_t, haddr_t, std::size_t, const v
 
 hid_t driver() {
   static const H5FD_class_t description = [] {
-    H5FD_class_t result{};
-#if H5_VERSION_GE(1, 13, 0)
-    result.version = H5FD_CLASS_VERSION;
-    result.value = static_cast<H5FD_class_value_t>(512);  // from 512 on they are not registered with anybody
-#endif
-    result.name = "h5bridge";
-    result.maxaddr = std::numeric_limits<std::int64_t>::max();
-    result.fc_degree = H5F_CLOSE_WEAK;
+    H5FD_class_t result = driver_class("h5bridge_source", 512);
     result.fapl_size = sizeof(Settings);
     result.open = open_file;
     result.close = close_file;
-    result.cmp = compare_files;
     result.query = query_features;
     result.get_eoa = end_of_addresses;
     result.set_eoa = set_end_of_addresses;

@@ -1,6 +1,7 @@
 #include "files/blocks.h"
 #include "files/hdf5.h"
 #include "files/hdf5_library.h"
+#include "files/hdf5_region.h"
 
 namespace h5bridge::hdf5 {
 namespace {
@@ -34,6 +35,13 @@ void write_attribute(hid_t object, const std::string& name, hid_t type, hid_t sp
   const std::string what = writing(path) + ", attribute " + printable(name);
   const Handle attribute = new_handle(H5Acreate2(object, name.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT), what);
   if (values != nullptr) check_written(H5Awrite(attribute.id(), type, values), what);
+}
+
+Handle access_properties() {
+  Handle access = new_handle(H5Pcreate(H5P_FILE_ACCESS), "making an HDF5 property list");
+  check_written(H5Pset_alignment(access.id(), kAlignedFrom, kAlignment), "setting the alignment");
+  check_written(H5Pset_fclose_degree(access.id(), H5F_CLOSE_STRONG), "setting the close degree");
+  return access;
 }
 
 Handle list_space(hsize_t count) {
@@ -119,10 +127,14 @@ NewObject NewGroup::write(const std::string& path, const Tensor& tensor) const {
 
 NewFile::NewFile(const std::string& path) {
   const Library library;
-  const Handle access = new_handle(H5Pcreate(H5P_FILE_ACCESS), "making an HDF5 property list");
-  check_written(H5Pset_alignment(access.id(), kAlignedFrom, kAlignment), "setting the alignment");
-  check_written(H5Pset_fclose_degree(access.id(), H5F_CLOSE_STRONG), "setting the close degree");
+  const Handle access = access_properties();
   file_ = new_handle(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.id()), path);
+}
+
+NewFile::NewFile(const std::string& path, std::uint64_t offset) {
+  const Library library;
+  const Handle access = access_properties();
+  file_ = create_region(path, offset, access.id());
 }
 
 NewGroup NewFile::root() const {

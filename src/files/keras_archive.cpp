@@ -46,7 +46,8 @@ Json training_config(const Json& compile) {
 }  // namespace
 
 bool is_keras_archive(const ZipReader& archive) {
-  return archive.find(kConfigFile) && (archive.find(kMetadataFile) || archive.find(kWeightsFile) || archive.find(kArraysFile));
+  return archive.find(kConfigFile) &&
+         (archive.find(kMetadataFile) || archive.find(kWeightsFile) || archive.find(kArraysFile));
 }
 
 KerasFile read_keras_archive(ByteSourcePtr source) {

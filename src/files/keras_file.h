@@ -28,10 +28,10 @@ struct KerasObject {
 
 struct KerasFile {
   std::string format = "keras-h5";  // as recognised: "keras" and "keras-weights" have `objects` in place of `layers`
-  Json model_config;              // null if the file holds weights only
-  bool has_model_config = false;  // whether there is one, be it "null"
-  Json training_config;           // null if the model was not compiled
-  std::string keras_version;      // "3.15.1"; "" in files of Keras 1
+  Json model_config;                // null if the file holds weights only
+  bool has_model_config = false;    // whether there is one, be it "null"
+  Json training_config;             // null if the model was not compiled
+  std::string keras_version;        // "3.15.1"; "" in files of Keras 1
   std::string backend;
   std::vector<KerasLayerWeights> layers;  // in the order of layer_names, those without variables included
   std::vector<KerasVariable> top_level;

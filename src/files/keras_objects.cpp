@@ -70,8 +70,9 @@ bool has_keras_objects(const hdf5::Group& root) {
 
 void read_keras_objects(const hdf5::Group& root, KerasFile& file) {
   if (root.has("_layer_checkpoint_dependencies"))
-    throw Unsupported("is a file of tf.keras 2.12 to 2.15's first .keras format, which h5bridge does not read yet: save "
-                      "the model as .h5 there");
+    throw Unsupported(
+        "is a file of tf.keras 2.12 to 2.15's first .keras format, which h5bridge does not read yet: save "
+        "the model as .h5 there");
   for (KerasObject& object : Walk().run(root)) {
     const bool is_optimizers = object.path == kOptimizer || object.path.starts_with(std::string(kOptimizer) + "/");
     if (!is_optimizers) {

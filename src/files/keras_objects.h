@@ -16,8 +16,15 @@ namespace h5bridge {
 /// Whether the file has variables in this way.
 bool has_keras_objects(const hdf5::Group& root);
 
-/// Fills in `file`'s objects, its optimizer's variables ("vars/0", in their order) and what is ours. Throws MalformedFile
-/// for what is not as above, Unsupported for variables that are no numbers.
+/// Fills in `file`'s objects, its optimizer's variables ("vars/0", in their order) and what is ours. Throws
+/// MalformedFile for what is not as above, Unsupported for variables that are no numbers.
 void read_keras_objects(const hdf5::Group& root, KerasFile& file);
+
+/// Writes them, each object's variables in their order. Throws Unsupported for what Keras could not load: variables of
+/// float8, paths that occur twice.
+void write_keras_objects(const KerasFile& file, const hdf5::NewGroup& root);
+
+/// A file of weights alone. Throws SystemFailure if writing fails, and then leaves an incomplete file.
+void write_keras_weights(const KerasFile& file, const std::string& path);
 
 }  // namespace h5bridge

@@ -67,6 +67,13 @@ class ZipWriter {
   /// std::logic_error if it hands over another number of bytes.
   void add(const std::string& name, std::uint64_t size, const std::function<void(const Sink&)>& produce);
   void add(const std::string& name, std::string_view content);
+  struct Content {
+    std::uint64_t size = 0;
+    std::uint32_t crc32 = 0;
+  };
+  /// Adds an entry that `write` puts into the file itself, from the offset on that it is told (a multiple of 64), and
+  /// says what that is. The stream is flushed before.
+  void add_in_place(const std::string& name, const std::function<Content(std::uint64_t offset)>& write);
   /// Writes the directory. Nothing may be added afterwards.
   void finish();
 
@@ -75,6 +82,7 @@ class ZipWriter {
     std::uint64_t size = 0;
     std::uint64_t header_offset = 0;
     std::uint32_t crc32 = 0;
+    bool is_known = false;  // size and checksum, when its header is written
   };
   /// The entries so far.
   const std::vector<Written>& entries() const { return entries_; }

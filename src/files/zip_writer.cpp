@@ -13,6 +13,8 @@ namespace {
 using namespace zip;
 
 constexpr std::uint64_t kMemberAlignment = 64;
+constexpr std::uint64_t kPaddingField = 4;  // without the padding
+constexpr std::uint64_t kZip64Field = 28;   // with sizes and an offset
 constexpr std::uint16_t kVersionNeeded = 20;
 constexpr std::uint16_t kVersionNeededZip64 = 45;
 constexpr std::uint32_t kNoTime = 0x00210000;  // 1980-01-01: the same model gives the same bytes on any day
@@ -30,7 +32,7 @@ std::string record(T... fields) {
 std::uint16_t short_size(std::size_t size) { return static_cast<std::uint16_t>(size); }
 
 std::uint16_t flags(const ZipWriter::Written& entry) {
-  return entry.size == 0 ? kFlagUtf8 : kFlagDescriptor | kFlagUtf8;
+  return entry.size == 0 || entry.is_known ? kFlagUtf8 : kFlagDescriptor | kFlagUtf8;
 }
 
 std::string zip64_field(const std::string& values) {
@@ -45,20 +47,31 @@ std::string zip64_values(const ZipWriter::Written& entry) {
          (large(entry.header_offset) ? record(entry.header_offset) : "");
 }
 
-/// Checksum and sizes follow the content, so that it need not be read twice.
-std::string local_header(const ZipWriter::Written& entry) {
+std::uint64_t aligned(std::uint64_t offset) {
+  return (offset + kMemberAlignment - 1) / kMemberAlignment * kMemberAlignment;
+}
+
+/// The header of an entry whose content begins at `content`. Unless they are known, checksum and sizes follow the
+/// content, so that it need not be read twice.
+std::string local_header(const ZipWriter::Written& entry, std::uint64_t content) {
   std::string extra = zip64_field(zip64_values(entry));
-  const std::uint64_t unpadded = entry.header_offset + kLocalSize + entry.name.size() + extra.size() + 4;
-  const auto padding = static_cast<std::size_t>((kMemberAlignment - unpadded % kMemberAlignment) % kMemberAlignment);
+  const std::uint64_t unpadded = entry.header_offset + kLocalSize + entry.name.size() + extra.size() + kPaddingField;
+  const auto padding = static_cast<std::size_t>(content - unpadded);
   extra += record(kExtraPadding, short_size(padding)) + std::string(padding, 'Z');
-  const std::uint32_t size = large(entry.size) ? kSeeZip64 : 0;
+  const std::uint32_t size = large(entry.size) || entry.is_known ? or_see_zip64(entry.size) : 0;
   return record(kLocalSignature, is_wide(entry) ? kVersionNeededZip64 : kVersionNeeded, flags(entry), kStored, kNoTime,
-                std::uint32_t{0}, size, size, short_size(entry.name.size()), short_size(extra.size())) +
+                entry.is_known ? entry.crc32 : std::uint32_t{0}, size, size, short_size(entry.name.size()),
+                short_size(extra.size())) +
          entry.name + extra;
 }
 
+std::uint64_t content_offset(const ZipWriter::Written& entry) {
+  return aligned(entry.header_offset + kLocalSize + entry.name.size() + zip64_field(zip64_values(entry)).size() +
+                 kPaddingField);
+}
+
 std::string descriptor(const ZipWriter::Written& entry) {
-  if (entry.size == 0) return "";  // the zeros of the header are the truth
+  if (entry.size == 0 || entry.is_known) return "";  // the header says it all
   const std::string start = record(kDescriptorSignature, entry.crc32);
   const auto size = static_cast<std::uint32_t>(entry.size);
   return start + (is_wide(entry) ? record(entry.size, entry.size) : record(size, size));
@@ -99,8 +112,8 @@ void ZipWriter::put(std::string_view bytes) {
 }
 
 void ZipWriter::add(const std::string& name, std::uint64_t size, const std::function<void(const Sink&)>& produce) {
-  Written entry{name, size, position_, 0};
-  put(local_header(entry));
+  Written entry{name, size, position_, 0, false};
+  put(local_header(entry, content_offset(entry)));
   const std::uint64_t start = position_;
   produce([&](std::span<const std::byte> bytes) {
     entry.crc32 = checksum(bytes, entry.crc32);
@@ -108,6 +121,19 @@ void ZipWriter::add(const std::string& name, std::uint64_t size, const std::func
   });
   if (position_ - start != size) throw std::logic_error("zip: entry '" + name + "' has another size than announced");
   put(descriptor(entry));
+  entries_.push_back(std::move(entry));
+}
+
+void ZipWriter::add_in_place(const std::string& name, const std::function<Content(std::uint64_t)>& write) {
+  Written entry{name, 0, position_, 0, true};
+  const std::uint64_t start = aligned(position_ + kLocalSize + name.size() + kZip64Field + kPaddingField);
+  out_.flush();
+  const Content content = write(start);
+  entry.size = content.size;
+  entry.crc32 = content.crc32;
+  put(local_header(entry, start));
+  position_ = start + content.size;
+  out_.seekp(static_cast<std::streamoff>(position_));
   entries_.push_back(std::move(entry));
 }
 

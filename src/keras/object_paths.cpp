@@ -28,8 +28,7 @@ bool is_operation(const Json& entry) {
   return module && module->is_string() && module->as_string().starts_with("keras.src.ops");
 }
 
-void add_paths(const Json& model, const std::string& within, const std::string& path,
-               ObjectPaths& paths) {
+void add_paths(const Json& model, const std::string& within, const std::string& path, ObjectPaths& paths) {
   const Json* config = model.find("config");
   const Json* layers = config && config->is_object() ? config->find("layers") : nullptr;
   if (!layers || !layers->is_array()) return;

@@ -1,6 +1,6 @@
-// Where Keras 3's own formats (.keras, .weights.h5) have the variables of a model: by the attributes and lists that lead
-// to an object, never by its name. "layers/dense_1" is the second Dense among a model's layers, "layers/lstm/cell" the
-// cell of an LSTM (keras.src.saving.saving_lib).
+// Where Keras 3's own formats (.keras, .weights.h5) have the variables of a model: by the attributes and lists that
+// lead to an object, never by its name. "layers/dense_1" is the second Dense among a model's layers, "layers/lstm/cell"
+// the cell of an LSTM (keras.src.saving.saving_lib).
 #pragma once
 
 #include <string>
@@ -14,8 +14,8 @@ namespace h5bridge {
 /// Keras's name for objects of a class in a list: "conv2d" for Conv2D, "p_re_lu" for PReLU (utils/naming.py).
 std::string snake_case(const std::string& class_name);
 
-/// Every layer of a model with this configuration, in the form of Keras 3, and of the models within it, with its path: by
-/// KerasBinding::layer, "encoder/dense" is at "layers/functional/layers/dense". In the configuration's order.
+/// Every layer of a model with this configuration, in the form of Keras 3, and of the models within it, with its path:
+/// by KerasBinding::layer, "encoder/dense" is at "layers/functional/layers/dense". In the configuration's order.
 using ObjectPaths = std::vector<std::pair<std::string, std::string>>;
 ObjectPaths object_paths(const Json& model_config);
 

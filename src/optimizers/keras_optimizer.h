@@ -30,6 +30,10 @@ Optimizer optimizer_from_keras(const KerasOptimizer& keras, const KerasPlan& pla
 /// weights of `plan` need.
 void name_by_place(KerasOptimizer& keras, const KerasPlan& plan);
 
+/// The way back: leaves the variables that Keras counts, in its order. Those of an optimizer without a mapping stay as
+/// they are, as do those that have other names.
+void order_by_place(KerasOptimizer& keras, const KerasPlan& plan);
+
 /// What Keras's file held of an optimizer that was read from it.
 KerasOptimizer as_keras_had_it(const Optimizer& optimizer);
 

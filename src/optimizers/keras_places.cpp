@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "h5bridge/error.h"
 #include "optimizers/keras_settings.h"
 #include "optimizers/keras_slots.h"
@@ -35,9 +37,22 @@ void name_by_place(KerasOptimizer& keras, const KerasPlan& plan) {
   // One that never trained has none but its counters.
   const std::size_t counters = config.at("learning_rate").is_object() ? 1 : 2;
   if (keras.variables.size() != names.size() && keras.variables.size() != counters)
-    throw Unsupported("it has " + std::to_string(keras.variables.size()) + " variables, and those that are trained need " +
-                      std::to_string(names.size()));
+    throw Unsupported("it has " + std::to_string(keras.variables.size()) +
+                      " variables, and those that are trained need " + std::to_string(names.size()));
   for (std::size_t i = 0; i < keras.variables.size(); ++i) keras.variables[i].name = names[i];
+}
+
+void order_by_place(KerasOptimizer& keras, const KerasPlan& plan) {
+  const Json::Object& config = keras.config.at("config").as_object();
+  const OptimizerMapping* mapping = optimizer_mapping_of_keras(keras.config.at("class_name").as_string(), config);
+  if (!mapping) return;
+  std::vector<NamedTensor> ordered;
+  for (const std::string& name : names_in_order(*mapping, config, plan)) {
+    const auto found = std::ranges::find(keras.variables, name, &NamedTensor::name);
+    if (found == keras.variables.end()) return;
+    ordered.push_back(*found);
+  }
+  keras.variables = std::move(ordered);
 }
 
 }  // namespace h5bridge

@@ -1,7 +1,10 @@
 """Keras 3's own formats, .keras and .weights.h5: what real Keras saved in them is what it saved in a .h5 of the same model."""
 
 import json
+import subprocess
+import sys
 import zipfile
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -9,9 +12,9 @@ import pytest
 import torch
 
 import keras_nested_networks as nested
-from keras_helpers import assert_close, by_name, input_names, keras
+from keras_helpers import assert_close, by_name, differences, input_names, keras
 from keras_networks import KERAS_NETWORKS
-from program import h5bridge, needs_libtorch, needs_program
+from program import ROOT, h5bridge, needs_libtorch, needs_program
 
 pytestmark = needs_program
 L = keras.layers
@@ -128,6 +131,28 @@ def test_the_optimizer_is_that_of_the_h5_file(build, shapes, optimizer, tmp_path
         assert {k: v for k, v in group.items() if k != "keras"} == {k: v for k, v in other.items() if k != "keras"}
 
 
+RESUME = Path(__file__).with_name("resume_in_keras.py")
+
+
+def test_training_goes_on_in_keras_as_if_never_interrupted(tmp_path):
+    """On JAX, in processes of its own: three steps, by PyTorch's checkpoint or straight to our archive, and five further steps."""
+    subprocess.run([sys.executable, RESUME, "begin", tmp_path], check=True)
+    folders = sorted(path for path in tmp_path.iterdir() if path.is_dir())
+    assert len(folders) == 5
+    for folder in folders:
+        h5bridge("convert", folder / "k.keras", "-o", folder / "straight.keras")
+        h5bridge("convert", folder / "k.keras", "-o", folder / "k.json", "-o", folder / "k.pth", "--checkpoint")
+        h5bridge("convert", folder / "k.json", folder / "k.pth", "-o", folder / "home.keras")
+    subprocess.run([sys.executable, RESUME, "go on", tmp_path], check=True)
+    for folder in folders:
+        with np.load(folder / "uninterrupted.npz") as expected:
+            for name in ("straight", "home"):
+                with np.load(folder / f"{name}.npz") as found:
+                    assert sorted(found) == sorted(expected)
+                    for variable in expected:
+                        assert np.abs(found[variable] - expected[variable]).max() <= 1e-6 * np.abs(expected[variable]).max(), (folder.name, name, variable)
+
+
 def small(folder):
     model = keras.Sequential([keras.Input((3,), name="x"), L.Dense(4, name="a"), L.Dense(2, name="b")], name="small")
     model.save(folder / "k.keras")
@@ -209,3 +234,127 @@ def test_an_archive_is_inspected_and_valid(tmp_path):
     assert shown["format"] == "keras" and [layer["name"] for layer in shown["architecture"]["layers"]] == ["a", "b"]
     assert shown["metadata"]["keras_version"] == keras.__version__
     assert "valid" in h5bridge("validate", tmp_path / "k.keras")
+
+
+def contents(path):
+    """What is in an archive, but for the date: its configuration, and every attribute and data set."""
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        config, metadata = (json.loads(archive.read(name)) for name in ("config.json", "metadata.json"))
+        found = {}
+
+        def add(name, item):
+            if name.split("/")[0] != "h5bridge":
+                found[name] = dict(item.attrs) if isinstance(item, h5py.Group) else item[()]
+
+        with archive.open("model.weights.h5") as weights, h5py.File(weights) as file:
+            file.visititems(add)
+    return config, metadata, found
+
+
+def assert_same_variables(found, expected):
+    for part in ("layers", "vars", "optimizer"):
+        ours, theirs = ({k: v for k, v in each.items() if k.split("/")[0] == part} for each in (found, expected))
+        arrays = {name: value for name, value in theirs.items() if not isinstance(value, dict)}
+        assert {name for name, value in ours.items() if not isinstance(value, dict)} == set(arrays), part
+        for name, value in arrays.items():
+            assert ours[name].dtype == value.dtype and np.array_equal(ours[name], value, equal_nan=True), name
+
+
+def assert_same_model(found, expected):
+    assert type(found) is type(expected) and differences(found.get_config(), expected.get_config()) == []
+    # Seeds stand in no file that Keras writes.
+    ours, theirs = ([v for v in model.variables if v.name != "seed_generator_state"] for model in (found, expected))
+    assert [v.name for v in ours] == [v.name for v in theirs]
+    for variable, other in zip(ours, theirs):
+        assert np.array_equal(variable.numpy(), other.numpy()), other.path
+
+
+@pytest.mark.parametrize("sources", [["k.keras"], ["k.h5"], ["k.json", "k.pth"]], ids=lambda sources: sources[-1][2:])
+def test_keras_loads_what_it_saved(saved, sources):
+    network, model, folder = saved
+    if sources == ["k.h5"] and network.name in ("operations_within", "mask_given_to_a_model", "mask_that_ends", "number_of_all"):
+        pytest.skip("Keras drops what its .h5 cannot say")
+    if sources == ["k.json", "k.pth"]:
+        h5bridge("convert", folder / "k.keras", "-o", folder / "k.json", "-o", folder / "k.pth")
+    h5bridge("convert", *[folder / source for source in sources], "-o", folder / "back.keras")
+    _, metadata, found = contents(folder / "back.keras")
+    _, _, expected = contents(folder / "k.keras")
+    assert metadata["keras_version"] == keras.__version__
+    assert_same_variables(found, expected)
+    assert_same_model(keras.models.load_model(folder / "back.keras"), model)
+
+
+def test_keras_loads_weights_that_are_written(saved):
+    _, model, folder = saved
+    h5bridge("convert", folder / "k.keras", "-o", folder / "back.weights.h5")
+    other = keras.models.load_model(folder / "k.keras")
+    for variable in other.variables:
+        if variable.dtype.startswith("float"):
+            variable.assign(variable * 0 + 7)
+    other.load_weights(folder / "back.weights.h5")
+    assert_same_model(other, model)
+
+
+NETWORKS = ["digits", "scan_net"]
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_pytorch_network_comes_home_from_an_archive(network, tmp_path):
+    folder = ROOT / "testdata" / network
+    h5bridge("convert", folder / "model.json", folder / "model.pth", "-o", tmp_path / "k.keras")
+    h5bridge("convert", tmp_path / "k.keras", "-o", tmp_path / "x.pth", "-o", tmp_path / "x.json")
+    expected = torch.load(folder / "model.pth", weights_only=True)
+    assert_same_tensors(torch.load(tmp_path / "x.pth", weights_only=True), expected)
+    h5bridge("convert", folder / "model.json", "-o", tmp_path / "same.json")
+    assert (tmp_path / "x.json").read_text() == (tmp_path / "same.json").read_text()
+    # Keras computes the same of it, and what Keras saves is the network still.
+    h5bridge("convert", folder / "model.json", folder / "model.pth", "-o", tmp_path / "k.h5")
+    model, other = (keras.models.load_model(tmp_path / name) for name in ("k.keras", "k.h5"))
+    assert_same_model(model, other)
+    model.save(tmp_path / "again.keras")
+    h5bridge("convert", tmp_path / "again.keras", folder / "model.json", "-o", tmp_path / "y.pth")
+    found = torch.load(tmp_path / "y.pth", weights_only=True)
+    for name, tensor in expected.items():
+        assert name.endswith("num_batches_tracked") or torch.equal(found[name], tensor), name
+
+
+@pytest.mark.parametrize("build, shapes, optimizer", TRAINED)
+def test_an_optimizer_comes_home_to_an_archive(build, shapes, optimizer, tmp_path):
+    keras.utils.set_random_seed(3)
+    model = build()
+    model.compile(OPTIMIZERS[optimizer](), "mse")
+    train(model, shapes)
+    model.save(tmp_path / "k.keras")
+    h5bridge("convert", tmp_path / "k.keras", "-o", tmp_path / "k.json", "-o", tmp_path / "k.pth", "--checkpoint")
+    straight = ["k.keras"]
+    # What PyTorch has no place for starts anew there, and momentum in units of the learning rate is rounded.
+    by_pytorch = [["k.json", "k.pth"]] if optimizer not in ("averages", "accumulation", "sgd", "rmsprop") else []
+    for sources in [straight, *by_pytorch]:
+        h5bridge("convert", *[tmp_path / source for source in sources], "-o", tmp_path / "back.keras")
+        config, _, found = contents(tmp_path / "back.keras")
+        expected_config, _, expected = contents(tmp_path / "k.keras")
+        assert_same_variables(found, expected)
+        # Keras with PyTorch's backend names a class of that backend, which no other one has.
+        expected_config["compile_config"]["optimizer"] |= {"module": "keras.optimizers", "registered_name": None}
+        assert differences(config["compile_config"], expected_config["compile_config"]) == []
+        back = keras.models.load_model(tmp_path / "back.keras")
+        assert type(back.optimizer) is type(model.optimizer) and len(back.optimizer.variables) == len(model.optimizer.variables)
+        for variable, other in zip(back.optimizer.variables, model.optimizer.variables):
+            assert np.array_equal(variable.numpy(), other.numpy()), other.path
+
+
+@pytest.mark.parametrize("source", ["k.keras", "k.h5"])
+def test_losses_and_metrics_are_there_again(source, tmp_path):
+    """A .h5 file says of an object its class alone, an archive where that is."""
+    keras.utils.set_random_seed(3)
+    model = keras.Sequential([keras.Input((3,)), L.Dense(4, activation="softmax")])
+    loss = keras.losses.SparseCategoricalCrossentropy(ignore_class=-1)
+    model.compile(keras.optimizers.Adam(1e-2), loss, metrics=["acc", keras.metrics.SparseTopKCategoricalAccuracy(2)])
+    model.train_on_batch(np.ones((4, 3)), np.array([0, 1, 2, 3]))
+    model.save(tmp_path / source)
+    for suffix in ("keras", "h5"):
+        h5bridge("convert", tmp_path / source, "-o", tmp_path / f"back.{suffix}")
+        back = keras.models.load_model(tmp_path / f"back.{suffix}")
+        assert back.loss.get_config() == loss.get_config()
+        assert "sparse_top_k_categorical_accuracy" in str(back.get_compile_config()["metrics"])

@@ -176,6 +176,17 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kShortLos
     {"msle", "mean_squared_logarithmic_error"},
 }};
 
+// Whether it names losses or metrics of Keras's by a text, alone or in lists and dicts.
+bool is_named(const Json& json) {
+  if (json.is_array()) return std::ranges::all_of(json.as_array(), is_named);
+  if (json.is_object())
+    return !json.find("class_name") &&
+           std::ranges::all_of(json.as_object(), [](const Json::Member& member) { return is_named(member.second); });
+  return json.is_string() || json.is_number() || json.is_null();
+}
+
+}  // namespace
+
 // One, a list, or one for each output by its name.
 void spell_out_losses(Json& losses) {
   if (losses.is_array())
@@ -189,22 +200,11 @@ void spell_out_losses(Json& losses) {
   if (found != kShortLosses.end()) losses = std::string(found->second);
 }
 
-// Whether it names losses or metrics of Keras's by a text, alone or in lists and dicts.
-bool is_named(const Json& json) {
-  if (json.is_array()) return std::ranges::all_of(json.as_array(), is_named);
-  if (json.is_object())
-    return !json.find("class_name") &&
-           std::ranges::all_of(json.as_object(), [](const Json::Member& member) { return is_named(member.second); });
-  return json.is_string() || json.is_number() || json.is_null();
-}
-
-}  // namespace
-
 std::vector<std::string> training_in_keras_3(KerasFile& file, const KerasVersion& version) {
   std::vector<std::string> notes;
   if (!file.training_config.is_object()) return notes;
   Json::Object& training = file.training_config.as_object();
-  if (Json* losses = training.find("loss")) spell_out_losses(*losses);
+  if (Json* losses = training.find("loss"); losses && file.format == "keras-h5") spell_out_losses(*losses);
   if (!version.is_before_3()) return notes;
   for (const char* key : {"loss", "metrics", "weighted_metrics"})
     if (Json* value = training.find(key); value && !is_named(*value)) {
