@@ -8,6 +8,7 @@
 #include "convert/keras_extra.h"
 #include "convert/keras_model.h"
 #include "convert/object_weights.h"
+#include "convert/shared_layers.h"
 #include "convert/tied_state.h"
 #include "convert/ties.h"
 #include "facets/spec/layer_type.h"
@@ -83,7 +84,7 @@ bool averages_all(const Layer& layer) {
 class KerasReader {
  public:
   KerasReader(const KerasFile& file, const std::optional<Architecture>& architecture, const LoadOptions& options)
-      : file_(file), options_(options) {
+      : file_(file), options_(options), is_alone_(!architecture) {
     const Json* own = file.extra.find("architecture");
     if (architecture)
       model_.architecture = architecture;
@@ -116,6 +117,7 @@ class KerasReader {
     model_.format = file_.format;
     find_layers();
     read_variables();
+    tie_shared_layers();
     for (const std::string& name : partly_frozen(*model_.architecture)) model_.trainable[name] = false;
     read_residuals();
     tie_weights();
@@ -185,7 +187,8 @@ class KerasReader {
     if (is_model_entry(layer))
       collect_frozen(layer, path + "/", frozen);
     else if (is_wrapper_entry(layer))
-      for (const Json* wrapped : wrapped_entries(layer)) collect_frozen_layer(*wrapped, path + "/", is_frozen, frozen);
+      for (const auto& [object, wrapped] : wrapped_objects(layer))
+        collect_frozen_layer(*wrapped, path + "/", is_frozen, frozen);
     else if (trainable)
       frozen[path] = is_frozen;
   }
@@ -236,6 +239,8 @@ class KerasReader {
     }
     weights_ = weights_by_layer(file_, plan_);
     note_variable_paths();
+    one_path_ = layers_of_one_path(weights_);
+    share_slot_paths();
     for (const KerasLayerWeights& weights : weights_) {
       LayerVariables& layer = layers_[weights.layer];
       layer.found = &weights;
@@ -261,6 +266,26 @@ class KerasReader {
           if (scope->keras.class_name == "Sequential" && scope->keras.name)
             scope->keras.variable_path = before + *scope->keras.name;
         }
+    }
+  }
+
+  // An optimizer has variables for a path, whichever layers it is that of.
+  void share_slot_paths() {
+    std::map<std::string, std::string> paths;
+    for (const KerasBinding& binding : plan_.bindings) paths.emplace(binding.layer, binding.slot_path);
+    for (const auto& [first, other] : one_path_)
+      for (KerasBinding& binding : plan_.bindings)
+        if (binding.layer == other) binding.slot_path = paths.at(first);
+  }
+
+  // An architecture beside the file says itself what is tied.
+  void tie_shared_layers() {
+    if (!is_alone_) return;
+    for (const auto& pair : shared_layers(one_path_, file_, weights_)) {
+      for (const auto& [one, other] : tensors_of_both(pair, plan_)) add_tie(*model_.architecture, {one, other});
+      model_.notes.push_back("the layers \"" + shortened(pair.first) + "\" and \"" + shortened(pair.second) +
+                             "\" were one when Keras saved them, as the paths of their variables say: their "
+                             "parameters are tied. Keras itself loads two, which train apart");
     }
   }
 
@@ -508,10 +533,12 @@ class KerasReader {
 
   const KerasFile& file_;
   const LoadOptions& options_;
+  const bool is_alone_;  // without an architecture beside it
   Model model_;
   Ties untied_;
   KerasPlan plan_;
   std::vector<KerasLayerWeights> weights_;        // those of inner models by their layers
+  SharedLayers one_path_;                         // of them
   std::map<std::string, LayerVariables> layers_;  // by Keras's name
   std::set<const KerasVariable*> used_;
   std::vector<NamedTensor> unexpected_;

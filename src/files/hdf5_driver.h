@@ -12,7 +12,8 @@
 
 namespace h5bridge::hdf5 {
 
-/// Runs `work` in a callback of the library's. Nothing may be thrown through that: what is, is kept for whoever called it.
+/// Runs `work` in a callback of the library's. Nothing may be thrown through that: what is, is kept for whoever called
+/// it.
 template <typename Work>
 herr_t guarded(Work&& work) noexcept {
   try {

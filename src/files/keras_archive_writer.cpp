@@ -32,10 +32,8 @@ Json with_modules(const Json& json, const std::string& module) {
   if (!json.is_object()) return json;
   if (const Json* class_name = json.find("class_name"); class_name && json.find("config")) {
     if (json.find("module")) return json;
-    return Json::Object{{"module", module},
-                        {"class_name", *class_name},
-                        {"config", json.at("config")},
-                        {"registered_name", nullptr}};
+    return Json::Object{
+        {"module", module}, {"class_name", *class_name}, {"config", json.at("config")}, {"registered_name", nullptr}};
   }
   Json::Object result;
   for (const auto& [name, value] : json.as_object()) result.set(name, with_modules(value, module));
@@ -49,7 +47,7 @@ Json compile_config(const Json::Object& training) {
   for (const auto& [name, value] : training) {
     if (name == "optimizer_config") continue;
     const bool is_metrics = name == "metrics" || name == "weighted_metrics";
-    compile.set(name, is_metrics ? with_modules(value, "keras.metrics")
+    compile.set(name, is_metrics       ? with_modules(value, "keras.metrics")
                       : name == "loss" ? with_modules(value, "keras.losses")
                                        : value);
   }

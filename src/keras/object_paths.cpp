@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "keras/inline_models.h"
+#include "keras/wrappers.h"
 
 namespace h5bridge {
 namespace {
@@ -28,6 +29,20 @@ bool is_operation(const Json& entry) {
   return module && module->is_string() && module->as_string().starts_with("keras.src.ops");
 }
 
+void add_paths(const Json& model, const std::string& within, const std::string& path, ObjectPaths& paths);
+
+// `within`: the models and wrappers that the layer is in; `own`: the path of its object.
+void add_layer(const Json& layer, const std::string& within, const std::string& own, ObjectPaths& paths) {
+  const std::string name = within + entry_name(layer);
+  if (is_model_entry(layer))
+    add_paths(layer, name + "/", own + "/", paths);
+  else if (is_wrapper_entry(layer))
+    for (const auto& [object, wrapped] : wrapped_objects(layer))
+      add_layer(*wrapped, name + "/", own + "/" + object, paths);
+  else
+    paths.emplace_back(name, own);
+}
+
 void add_paths(const Json& model, const std::string& within, const std::string& path, ObjectPaths& paths) {
   const Json* config = model.find("config");
   const Json* layers = config && config->is_object() ? config->find("layers") : nullptr;
@@ -35,12 +50,7 @@ void add_paths(const Json& model, const std::string& within, const std::string& 
   ListNames names;
   for (const Json& layer : layers->as_array()) {
     if (is_operation(layer)) continue;
-    const std::string own = path + "layers/" + names.next(layer.at("class_name").as_string());
-    const std::string& name = entry_name(layer);
-    if (is_model_entry(layer))
-      add_paths(layer, within + name + "/", own + "/", paths);
-    else
-      paths.emplace_back(within + name, own);
+    add_layer(layer, within, path + "layers/" + names.next(layer.at("class_name").as_string()), paths);
   }
 }
 

@@ -645,7 +645,7 @@ class Planner {
   void place_bindings(const PlannedModel& model) {
     struct Place {
       std::size_t number;
-      std::string layer, group, scope, path;
+      std::string layer, group, scope, path, keras_name;
       bool in_frozen_group;
     };
     std::map<std::string, Place> places;
@@ -655,6 +655,7 @@ class Planner {
                   within.size() > 1 ? within[1]->name : layer.keras_name,
                   within.back()->scope,
                   variable_path(within) + layer.keras_name + "/",
+                  layer.keras_name,
                   within.size() > 1 && !within[1]->trainable};
       for (std::size_t i = within.size() - 1; i > 0; --i) place.layer = within[i]->name + "/" + place.layer;
       places.emplace(layer.name, std::move(place));
@@ -662,10 +663,17 @@ class Planner {
     std::ranges::stable_sort(plan_.bindings, {}, [&](const KerasBinding& binding) {
       return std::pair(places.at(binding.layer).number, !binding.trainable);
     });
-    // Names may repeat from model to model, which Keras itself cannot save: such have the whole path.
+    // Names may repeat from model to model, which Keras itself cannot save: such have the whole path. But one layer of
+    // several models has one path in all of them.
+    const std::map<std::string, std::string> shared = shared_layers(
+        [&](const std::string& layer) { return std::pair(places.at(layer).group, places.at(layer).keras_name); });
     std::map<std::string, std::string> in_group, in_all;  // the layers that have each path
     for (KerasBinding& binding : plan_.bindings) {
-      const Place& place = places.at(binding.layer);
+      Place place = places.at(binding.layer);
+      if (const auto first = shared.find(binding.layer); first != shared.end()) {
+        place.path = places.at(first->second).path;
+        in_all.insert_or_assign(place.path, place.layer);
+      }
       binding.group = place.group;
       binding.scope = place.scope;
       binding.in_frozen_group = place.in_frozen_group;
@@ -676,6 +684,33 @@ class Planner {
       binding.path = is_first_in_group ? place.path : place.layer + "/";
       binding.slot_path = is_first_in_all ? place.path : place.layer + "/";
     }
+  }
+
+  // Those that have one name and the same parameters as an earlier one of another group, by that one's name.
+  template <typename PlaceOf>
+  std::map<std::string, std::string> shared_layers(PlaceOf&& place_of) const {
+    std::map<std::string, std::string> first_names;
+    for (const auto& group : architecture_.ties)
+      for (const std::string& name : group) first_names.emplace(name, group.front());
+    std::map<std::string, std::vector<std::string>> tensors;
+    std::vector<std::string> order;
+    for (const KerasBinding& binding : plan_.bindings) {
+      if (!tensors.contains(binding.layer)) order.push_back(binding.layer);
+      for (const KerasBinding::Source& source : binding.torch)
+        if (const auto tied = first_names.find(source.name); tied != first_names.end() && binding.trainable)
+          tensors[binding.layer].push_back(tied->second);
+        else if (binding.trainable)
+          tensors[binding.layer].push_back(source.name);
+    }
+    std::map<std::pair<std::string, std::vector<std::string>>, std::string> first;
+    std::map<std::string, std::string> result;
+    for (const std::string& layer : order) {
+      const auto& [group, name] = place_of(layer);
+      if (tensors[layer].empty()) continue;
+      const auto [known, is_new] = first.emplace(std::pair(name, tensors[layer]), layer);
+      if (!is_new && place_of(known->second).first != group) result.emplace(layer, known->second);
+    }
+    return result;
   }
 
   void name_outputs(const PlannedModel& model) {

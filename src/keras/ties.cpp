@@ -36,6 +36,9 @@ class Search {
     for (std::size_t group = 0; group < architecture.ties.size(); ++group)
       for (const std::string& name : architecture.ties[group])
         if (!moved.contains(name)) group_of_[name] = group;
+    std::map<std::string_view, std::string_view> scopes;  // by their calls
+    for (const ScopeCall& call : architecture.scope_calls) scopes.emplace(call.name, call.scope);
+    for (const Node& node : architecture.nodes) scope_of_.emplace(node.layer, scopes[node.scope_call]);
   }
 
   KerasTies run() {
@@ -57,6 +60,7 @@ class Search {
   void find_host(const Layer& layer) {
     for (const Layer& host : architecture_.layers) {
       if (host.name == layer.name || result_.stands.contains(host.name) || !is_tied(host)) continue;
+      if (scope_of_[host.name] != scope_of_[layer.name]) continue;  // a Keras model calls no layers of another
       const Names own = tensors_of(layer), others = tensors_of(host);
       if (!std::ranges::equal(own, others, [&](const auto& a, const auto& b) { return are_one(a, b); })) continue;
       if (const SharedUse* use = use_for(host, layer)) {
@@ -83,6 +87,7 @@ class Search {
 
   const Architecture& architecture_;
   std::map<std::string, std::size_t> group_of_;
+  std::map<std::string_view, std::string_view> scope_of_;
   KerasTies result_;
 };
 

@@ -212,9 +212,9 @@ Wrapped wrapped_halves(const PlannedModel& model) {
 
 const std::vector<WrapperKind>& wrapper_kinds() {
   static const std::vector<WrapperKind> kinds{
-      {"TimeDistributed", {{"layer", ""}}, {}, true, always, steps_graph, wrapped_by_steps},
+      {"TimeDistributed", {{"layer", "layer", ""}}, {}, true, always, steps_graph, wrapped_by_steps},
       {"Bidirectional",
-       {{"layer", ".forward"}, {"backward_layer", ".backward"}},
+       {{"layer", "forward_layer", ".forward"}, {"backward_layer", "backward_layer", ".backward"}},
        {"merge_mode"},
        false,
        halves_differ,

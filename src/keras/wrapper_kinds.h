@@ -9,10 +9,11 @@
 
 namespace h5bridge {
 
-/// A configuration's member that is a layer, and what stands behind the wrapper's name in that one's in PyTorch.
+/// A configuration's member that is a layer.
 struct WrappedMember {
   std::string key;
-  std::string name_behind;
+  std::string object;       // the attribute of the wrapper that it is, in Keras's own formats
+  std::string name_behind;  // what stands behind the wrapper's name in PyTorch
 };
 
 struct WrapperKind {

@@ -66,9 +66,10 @@ bool is_wrappers_own(const Json& layer) {
                              [&](const char* own) { return class_name == Json(own); });
 }
 
-std::vector<const Json*> wrapped_entries(const Json& wrapper) {
-  std::vector<const Json*> result;
-  for (const WrappedMember& member : kind_of(wrapper).members) result.push_back(&wrapper.at("config").at(member.key));
+std::vector<std::pair<std::string, const Json*>> wrapped_objects(const Json& wrapper) {
+  std::vector<std::pair<std::string, const Json*>> result;
+  for (const WrappedMember& member : kind_of(wrapper).members)
+    result.emplace_back(member.object, &wrapper.at("config").at(member.key));
   return result;
 }
 

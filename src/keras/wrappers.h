@@ -40,8 +40,8 @@ bool is_wrapper_entry(const Json& layer);
 /// Whether it is what a wrapper does itself.
 bool is_wrappers_own(const Json& layer);
 
-/// The entries of the layers that a wrapper's entry wraps.
-std::vector<const Json*> wrapped_entries(const Json& wrapper);
+/// The entries of the layers that a wrapper's entry wraps, by the attributes of the wrapper's object that they are.
+std::vector<std::pair<std::string, const Json*>> wrapped_objects(const Json& wrapper);
 
 /// The wrapper as a Functional model's configuration, in which the wrapped layers have their own names; "wrapped" there
 /// has what stands behind the wrapper's name in theirs in PyTorch. Throws Unsupported for settings that are not known.

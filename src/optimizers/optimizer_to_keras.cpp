@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <optional>
 #include <set>
 
@@ -164,8 +165,18 @@ class KerasVariables {
   }
 
   void add(const KerasBinding& binding, const SlotMapping& slot, std::vector<Tensor> tensors) {
-    for (std::size_t i = 0; i < tensors.size(); ++i)
-      result_.push_back({prefix_ + flat_path(binding, binding.variables[i]) + "_" + slot.keras, std::move(tensors[i])});
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+      const std::string name = prefix_ + flat_path(binding, binding.variables[i]) + "_" + slot.keras;
+      // Of one layer in several models there is one; that of two is a name that no file can have twice.
+      const auto [known, is_new] = places_.emplace(name, Place{result_.size(), binding.layer});
+      if (is_new)
+        result_.push_back({name, std::move(tensors[i])});
+      else if (!bit_equal(result_[known->second.number].tensor, tensors[i]))
+        throw Unsupported("the optimizer's " + slot.keras + " of " + binding.variables[i] + " in the layers " +
+                          known->second.layer + " and " + binding.layer +
+                          ", which have one name in two of Keras's models, would be one variable; name one of them "
+                          "otherwise, or leave the optimizer out (SaveOptions::optimizer = false)");
+    }
   }
 
   const OptimizerMapping& mapping_;
@@ -175,6 +186,11 @@ class KerasVariables {
   const Json::Object& config_;
   std::string prefix_;
   double lr_;
+  struct Place {
+    std::size_t number;
+    std::string layer;
+  };
+  std::map<std::string, Place> places_;  // by the variables' names
   std::vector<NamedTensor> result_;
 };
 

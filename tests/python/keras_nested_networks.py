@@ -215,3 +215,21 @@ def two_ways_with_states():
     y, y_back, *states = L.Bidirectional(ahead, backward_layer=behind, merge_mode=None, name="both")(x)
     other = L.Bidirectional(L.GRU(3, name="g"), backward_layer=L.LSTM(3, go_backwards=True, name="l"), merge_mode="mul", name="other")
     return keras.Model(x, [L.Add(name="sum")([y, y_back]), L.Concatenate(name="states")(states), other(x)], name="stated")
+
+
+def layer_of_two_levels():
+    """A layer that is called within a model and beside it."""
+    shared = L.Dense(4, activation="tanh", name="shared")
+    x = keras.Input((4,), name="x")
+    inner = keras.Model(x, L.Dense(4, name="inside")(shared(x)), name="inner")
+    u = keras.Input((4,), name="u")
+    return keras.Model(u, L.Dense(3, name="head")(shared(inner(u))), name="levels")
+
+
+def layer_of_two_chains():
+    """Two Sequential models with a layer in common, which has the path of the first."""
+    shared = L.Dense(4, activation="tanh", name="shared")
+    a = keras.Sequential([keras.Input((4,)), shared, L.BatchNormalization(name="bn")], name="a")
+    b = keras.Sequential([keras.Input((4,)), shared, L.Dense(4, name="two")], name="b")
+    u = keras.Input((4,), name="u")
+    return keras.Model(u, L.Dense(3, name="head")(b(a(u))), name="chains")

@@ -1,5 +1,7 @@
 """Keras models of models: optimizer state, what a trained one keeps, and random ones. test_keras_networks.py has more of them by hand."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -38,6 +40,8 @@ def trained(build, shapes, path):
         (nested.three_deep, [(4, 4)]),
         (nested.chain_of_models, [(4, 4)]),
         (nested.frozen_backbone, [(4, 13, 11, 3)]),
+        (nested.layer_of_two_levels, [(4, 4)]),
+        (nested.layer_of_two_chains, [(4, 4)]),
     ],
 )
 def test_the_optimizer_s_state_comes_home_from_a_checkpoint(build, shapes, tmp_path):
@@ -140,3 +144,47 @@ def test_masks_that_are_joined_behind_models_are_refused(tmp_path):
     assert 'layer "last" (LSTM): takes the mask of "cat"' in message
     keras.Model([a, b], keras.layers.Dense(2, name="last")(joined)).save(tmp_path / "k.h5")
     h5bridge("convert", tmp_path / "k.h5", "-o", tmp_path / "k.json", "-o", tmp_path / "k.pth")
+
+
+SHARED = {nested.layer_of_two_levels: ("inner.shared", "shared"), nested.layer_of_two_chains: ("a.shared", "b.shared")}
+
+
+@pytest.mark.parametrize("build", SHARED)
+def test_a_layer_that_models_share_is_tied(build, tmp_path):
+    """Keras's file has a copy of it for each model, and one state of its optimizer."""
+    names = [[f"{layer}.{kind}" for layer in SHARED[build]] for kind in ("weight", "bias")]
+    model = trained(build, [(4, 4)], tmp_path / "k.h5")
+    convert = ["convert", tmp_path / "k.h5", "-o", tmp_path / "k.json", "-o", tmp_path / "k.pth", "--checkpoint", "--json"]
+    notes = json.loads(h5bridge(*convert))["notes"]
+    keras_names = [layer.replace(".", "/") for layer in SHARED[build]]
+    assert any(f'"{keras_names[0]}" and "{keras_names[1]}" were one when Keras saved them' in note for note in notes)
+    assert json.loads((tmp_path / "k.json").read_text())["tied"] == names
+    checkpoint = torch.load(tmp_path / "k.pth", weights_only=True)
+    weights, optimizer = checkpoint["model_state_dict"], checkpoint["optimizer_state_dict"]
+    assert all(weights[one].data_ptr() == weights[other].data_ptr() for one, other in names)
+    assert len(optimizer["param_groups"][0]["params"]) == len(model.trainable_variables)
+    np.savez(tmp_path / "x.npz", u=(x := np.random.default_rng(1).normal(size=(5, 4)).astype("float32")))
+    h5bridge("run", tmp_path / "k.json", tmp_path / "k.pth", "--input", tmp_path / "x.npz", "-o", tmp_path / "y.npy")
+    assert_close(np.load(tmp_path / "y.npy"), predict(model, [x])[0], 1e-5)
+    h5bridge("convert", tmp_path / "k.json", tmp_path / "k.pth", "-o", tmp_path / "home.h5")
+    assert_close(predict(keras.models.load_model(tmp_path / "home.h5", compile=False), [x])[0], predict(model, [x])[0], 1e-5)
+    h5bridge("convert", tmp_path / "home.h5", "-o", tmp_path / "again.json", "-o", tmp_path / "again.pth", "--checkpoint")
+    assert json.loads((tmp_path / "again.json").read_text())["tied"] == names
+    h5bridge("convert", tmp_path / "k.h5", tmp_path / "k.json", "-o", tmp_path / "beside.pth", "--checkpoint")
+    for path in ("again.pth", "beside.pth"):
+        found = torch.load(tmp_path / path, weights_only=True)["optimizer_state_dict"]["state"]
+        for number, state in optimizer["state"].items():
+            assert all(torch.equal(found[number][slot], tensor) for slot, tensor in state.items())
+
+
+def test_layers_of_one_name_in_two_models_are_two(tmp_path):
+    """Their numbers differ, or are those that every such layer starts with."""
+
+    def build(layer):
+        x, u = keras.Input((4,)), keras.Input((4,))
+        return keras.Model(u, layer()(keras.Model(x, layer()(x), name="inner")(u)))
+
+    for layer in (keras.layers.Dense, keras.layers.BatchNormalization):
+        build(lambda: layer(4, name="same") if layer is keras.layers.Dense else layer(name="same")).save(tmp_path / "k.h5")
+        h5bridge("convert", tmp_path / "k.h5", "-o", tmp_path / "k.json", "-o", tmp_path / "k.pth")
+        assert "tied" not in json.loads((tmp_path / "k.json").read_text())

@@ -1,0 +1,100 @@
+#include "convert/shared_layers.h"
+
+#include <algorithm>
+#include <iterator>
+#include <map>
+
+#include "keras/inline_models.h"
+
+namespace h5bridge {
+namespace {
+
+using Paths = std::vector<std::string>;
+
+Paths paths_of(const KerasLayerWeights& layer) {
+  Paths paths;
+  for (const KerasVariable& variable : layer.variables) paths.push_back(variable.path);
+  return paths;
+}
+
+// What the file says of each layer, by its name with those of the models that it is in.
+void collect_entries(const Json& model, const std::string& within, std::map<std::string, const Json*>& entries) {
+  const Json* config = model.is_object() ? model.find("config") : nullptr;
+  const Json* layers = config && config->is_object() ? config->find("layers") : nullptr;
+  if (!layers || !layers->is_array()) return;
+  for (const Json& layer : layers->as_array()) {
+    const std::string path = within + entry_name(layer);
+    if (is_model_entry(layer))
+      collect_entries(layer, path + "/", entries);
+    else
+      entries[path] = &layer;
+  }
+}
+
+bool are_alike(const Json* a, const Json* b) {
+  return a && b && a->at("class_name") == b->at("class_name") && a->at("config") == b->at("config");
+}
+
+bool is_one_number(const Tensor& tensor) {
+  if (tensor.element_count() < 2) return true;
+  const std::vector<std::byte> bytes = tensor.read();
+  return std::equal(bytes.begin() + static_cast<std::ptrdiff_t>(size_of(tensor.dtype())), bytes.end(), bytes.begin());
+}
+
+bool has_slots(const KerasFile& file, const std::string& variable) {
+  const std::string flat = keras_name(variable) + "_";
+  return std::ranges::any_of(file.optimizer, [&](const KerasVariable& slot) {
+    return slot.path.substr(slot.path.find('/') + 1).starts_with(flat);
+  });
+}
+
+}  // namespace
+
+SharedLayers layers_of_one_path(const std::vector<KerasLayerWeights>& weights) {
+  SharedLayers pairs;
+  std::map<Paths, std::string> first;
+  for (const KerasLayerWeights& layer : weights) {
+    if (layer.variables.empty()) continue;
+    const auto [known, is_new] = first.emplace(paths_of(layer), layer.layer);
+    if (!is_new) pairs.emplace_back(known->second, layer.layer);
+  }
+  return pairs;
+}
+
+SharedLayers shared_layers(const SharedLayers& pairs, const KerasFile& file,
+                           const std::vector<KerasLayerWeights>& weights) {
+  if (pairs.empty()) return {};
+  std::map<std::string, const Json*> entries;
+  collect_entries(file.model_config, "", entries);
+  SharedLayers result;
+  std::ranges::copy_if(pairs, std::back_inserter(result), [&](const auto& pair) {
+    const auto one = std::ranges::find(weights, pair.first, &KerasLayerWeights::layer);
+    const auto other = std::ranges::find(weights, pair.second, &KerasLayerWeights::layer);
+    const auto entry = [&](const std::string& name) { return entries.contains(name) ? entries.at(name) : nullptr; };
+    const auto tells = [&](const KerasVariable& variable) {
+      return has_slots(file, variable.path) || !is_one_number(variable.tensor);
+    };
+    return are_alike(entry(pair.first), entry(pair.second)) && std::ranges::any_of(one->variables, tells) &&
+           std::ranges::equal(one->variables, other->variables, [](const KerasVariable& a, const KerasVariable& b) {
+             return bit_equal(a.tensor, b.tensor);
+           });
+  });
+  return result;
+}
+
+std::vector<std::pair<std::string, std::string>> tensors_of_both(const std::pair<std::string, std::string>& layers,
+                                                                 const KerasPlan& plan) {
+  const auto tensors_of = [&](const std::string& layer) {
+    std::vector<std::string> names;
+    for (const KerasBinding& binding : plan.bindings)
+      if (binding.layer == layer)
+        for (const KerasBinding::Source& source : binding.torch) names.push_back(source.name);
+    return names;
+  };
+  const std::vector<std::string> one = tensors_of(layers.first), other = tensors_of(layers.second);
+  std::vector<std::pair<std::string, std::string>> result;
+  for (std::size_t i = 0; i < std::min(one.size(), other.size()); ++i) result.emplace_back(one[i], other[i]);
+  return result;
+}
+
+}  // namespace h5bridge
