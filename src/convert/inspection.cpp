@@ -7,6 +7,7 @@
 #include "convert/safetensors_model.h"
 #include "files/keras_archive.h"
 #include "files/keras_h5.h"
+#include "files/keras_objects.h"
 #include "h5bridge/error.h"
 
 namespace h5bridge {
@@ -21,6 +22,8 @@ FilePart inspect_weights(SourceKind kind, const std::string& path, const ByteSou
                          const LoadOptions& options) {
   if (kind == SourceKind::KerasH5) return inspect_keras_file(read_keras_h5(path));
   if (kind == SourceKind::KerasArchive) return inspect_keras_file(read_keras_archive(file));
+  if (kind == SourceKind::KerasShards)
+    return inspect_keras_file(read_keras_shards(path, Json::parse(read_text(*file))));
   if (kind == SourceKind::Torch) return inspect_torch_file(file, options);
   Model model = kind == SourceKind::Safetensors ? model_from_safetensors(file) : model_from_shards(path, options);
   FilePart part;

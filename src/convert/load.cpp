@@ -17,6 +17,7 @@
 #include "convert/slot_check.h"
 #include "convert/ties.h"
 #include "files/keras_archive.h"
+#include "files/keras_objects.h"
 #include "keras/dialects/configuration.h"
 #include "keras/dialects/training.h"
 #include "keras/dialects/weights.h"
@@ -80,6 +81,10 @@ void read_source(const std::string& path, const LoadOptions& options, Parts& par
     case SourceKind::KerasArchive:
       parts.claim_weights(path);
       parts.keras = in_file(path, [&] { return read_keras_archive(file); });
+      return;
+    case SourceKind::KerasShards:
+      parts.claim_weights(path);
+      parts.keras = in_file(path, [&] { return read_keras_shards(path, Json::parse(read_text(*file))); });
       return;
     case SourceKind::Torch:
       parts.claim_weights(path);
@@ -162,9 +167,19 @@ struct Translation {
   std::vector<NamedTensor> residuals;
 };
 
+// Weights that would have to be multiplied are so in the lists of a .h5 alone.
+void refuse_factors(const KerasFile& file, const KerasConfiguration& configuration) {
+  if (!file.objects.empty() && !configuration.factors.empty())
+    throw Unsupported(
+        "layer \"" + configuration.factors.front().layer +
+        "\" has the hard_sigmoid of before Keras 3, whose weights h5bridge multiplies in a .h5 alone: save "
+        "the model as .h5 there");
+}
+
 // The file as Keras 3.15 would have written it. Weights without a configuration are read as the one beside them says.
 Translation translate(KerasFile& file, const std::optional<StatedConfiguration>& beside) {
   if (!file.model_config.is_object() && beside) {
+    refuse_factors(file, beside->configuration);
     const auto or_beside = [](const std::string& own, const std::string& other) { return own.empty() ? other : own; };
     return {beside->configuration.notes,
             weights_in_keras_3(file.layers, beside->configuration, or_beside(file.keras_version, beside->keras_version),
@@ -172,6 +187,7 @@ Translation translate(KerasFile& file, const std::optional<StatedConfiguration>&
   }
   if (!file.model_config.is_object()) return {};
   KerasConfiguration own = keras_3_configuration(file.model_config, file.keras_version);
+  refuse_factors(file, own);
   std::vector<NamedTensor> residuals = weights_in_keras_3(file.layers, own, file.keras_version, file.backend);
   leave_out_optimizer(file, own);
   if (!file.keras_version.empty())

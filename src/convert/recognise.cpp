@@ -6,6 +6,7 @@
 
 #include "convert/architecture_json.h"
 #include "files/keras_archive.h"
+#include "files/keras_objects.h"
 #include "files/safetensors.h"
 #include "files/zip.h"
 #include "h5bridge/error.h"
@@ -60,6 +61,7 @@ SourceKind recognise_json(const ByteSource& file) {
   const Json json = Json::parse(read_text(file));
   if (looks_like_architecture(json)) return SourceKind::Architecture;
   if (looks_like_keras_config(json)) return SourceKind::KerasConfig;
+  if (is_keras_shard_index(json)) return SourceKind::KerasShards;
   if (json.find("weight_map")) return SourceKind::ShardIndex;
   throw MalformedFile("is JSON, but no architecture: it has neither \"h5bridge\" nor \"class_name\" and \"config\"");
 }
@@ -80,6 +82,7 @@ std::string format_name(SourceKind kind) {
   switch (kind) {
     case SourceKind::KerasH5: return "keras-h5";
     case SourceKind::KerasArchive: return "keras";
+    case SourceKind::KerasShards: return "keras-weights";
     case SourceKind::Torch: return "torch";
     case SourceKind::Safetensors: return "safetensors";
     case SourceKind::ShardIndex: return "safetensors";

@@ -7,7 +7,7 @@
 
 namespace h5bridge {
 
-enum class SourceKind { KerasH5, KerasArchive, Torch, Safetensors, ShardIndex, Architecture, KerasConfig };
+enum class SourceKind { KerasH5, KerasArchive, KerasShards, Torch, Safetensors, ShardIndex, Architecture, KerasConfig };
 
 /// Throws Unsupported, naming the format, for files that are known but not read yet; MalformedFile for anything else.
 SourceKind recognise(const ByteSourcePtr& file);

@@ -72,7 +72,10 @@ KerasFile read_keras_archive(ByteSourcePtr source) {
     throw Unsupported(std::string("has its weights as ") + kArraysFile +
                       ", which h5bridge does not read: save the model again, with weights_format=\"h5\"");
   if (!weights) throw MalformedFile(std::string("has no ") + kWeightsFile + " beside " + kConfigFile);
-  in_file(kWeightsFile, [&] { read_keras_objects(hdf5::open(archive.open(*weights)), file); });
+  in_file(kWeightsFile, [&] {
+    const hdf5::Group root = hdf5::open(archive.open(*weights));
+    read_keras_objects({&root, 1}, file);
+  });
   return file;
 }
 

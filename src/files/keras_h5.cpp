@@ -62,7 +62,7 @@ KerasFile read_keras_h5(const std::string& path) {
   KerasFile file;
   if (!layer_names && !nested && (has_keras_objects(root) || root.has("_layer_checkpoint_dependencies"))) {
     file.format = "keras-weights";
-    read_keras_objects(root, file);
+    read_keras_objects({&root, 1}, file);
     return file;
   }
   if (!layer_names) refuse(weights);

@@ -1,6 +1,7 @@
 #include "files/keras_objects.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "files/keras_parts.h"
@@ -13,14 +14,17 @@ constexpr const char* kVariables = "vars";
 constexpr const char* kOptimizer = "optimizer";
 constexpr std::size_t kMaxDepth = 64;
 
+struct FoundObject {
+  std::string name;
+  std::map<std::size_t, Tensor> variables;  // by their numbers
+};
+using FoundObjects = std::map<std::string, FoundObject>;  // by their paths
+
+// Takes the objects of one file.
 class Walk {
  public:
-  std::vector<KerasObject> run(const hdf5::Group& root) {
-    visit(root, "", 0);
-    return std::move(objects_);
-  }
+  explicit Walk(FoundObjects& objects) : objects_(objects) {}
 
- private:
   void visit(const hdf5::Group& group, const std::string& path, std::size_t depth) {
     if (depth > kMaxDepth) throw MalformedFile(group.path() + " is more than 64 levels deep");
     // Groups may stand in each other, and a few bytes could say "the same" a million times.
@@ -30,23 +34,25 @@ class Walk {
       if (path.empty() && name == kExtraGroup) continue;
       if (!group.is_group(name)) throw MalformedFile(group.path() + " holds " + name + ", where groups are expected");
       if (name == kVariables)
-        add(group.group(name), path);
+        add(group.group(name), objects_[path]);
       else
         // Kerases of old joined them by a backslash where they ran on Windows.
         visit(group.group(name), (path.empty() ? "" : path + "/") + with_slashes(name), depth + 1);
     }
   }
 
-  void add(const hdf5::Group& variables, const std::string& path) {
-    KerasObject object{path, variables.text("name").value_or(""), {}};
-    const std::size_t count = variables.names().size();
-    for (std::size_t i = 0; i < count; ++i) {
-      if (!variables.has(std::to_string(i)))
-        throw Unsupported(variables.path() + " holds " + std::to_string(count) + " variables and none is called " +
-                          std::to_string(i) + ": the layer saves them in a way of its own");
-      object.variables.push_back(variables.data_set(std::to_string(i)).tensor());
+ private:
+  static void add(const hdf5::Group& variables, FoundObject& object) {
+    if (object.name.empty()) object.name = variables.text("name").value_or("");
+    for (const std::string& name : variables.names()) {
+      const bool is_number =
+          !name.empty() && name.size() < 10 && name.find_first_not_of("0123456789") == std::string::npos;
+      if (!is_number)
+        throw Unsupported(variables.path() + " holds \"" + name +
+                          "\", where numbers are expected: the layer saves its variables in a way of its own");
+      if (!object.variables.emplace(std::stoul(name), variables.data_set(name).tensor()).second)
+        throw MalformedFile(variables.path() + "/" + name + " is there twice");
     }
-    objects_.push_back(std::move(object));
   }
 
   static std::string with_slashes(std::string name) {
@@ -54,9 +60,20 @@ class Walk {
     return name;
   }
 
+  FoundObjects& objects_;
   std::set<std::uint64_t> seen_;
-  std::vector<KerasObject> objects_;
 };
+
+std::vector<Tensor> in_order(const std::string& path, std::map<std::size_t, Tensor> variables) {
+  std::vector<Tensor> result;
+  for (auto& [number, tensor] : variables) {
+    if (number != result.size())
+      throw MalformedFile(path + "/vars/" + std::to_string(result.size()) + " is missing, and " +
+                          std::to_string(number) + " is there");
+    result.push_back(std::move(tensor));
+  }
+  return result;
+}
 
 }  // namespace
 
@@ -68,23 +85,27 @@ bool has_keras_objects(const hdf5::Group& root) {
   });
 }
 
-void read_keras_objects(const hdf5::Group& root, KerasFile& file) {
-  if (root.has("_layer_checkpoint_dependencies"))
-    throw Unsupported(
-        "is a file of tf.keras 2.12 to 2.15's first .keras format, which h5bridge does not read yet: save "
-        "the model as .h5 there");
-  for (KerasObject& object : Walk().run(root)) {
-    const bool is_optimizers = object.path == kOptimizer || object.path.starts_with(std::string(kOptimizer) + "/");
-    if (!is_optimizers) {
+void read_keras_objects(std::span<const hdf5::Group> roots, KerasFile& file) {
+  FoundObjects objects;
+  for (const hdf5::Group& root : roots) {
+    if (root.has("_layer_checkpoint_dependencies"))
+      throw Unsupported(
+          "is a file of the first .keras format, of tf.keras 2.12 and 2.13, which h5bridge does not read yet: save the "
+          "model as .h5 there");
+    Walk(objects).visit(root, "", 0);
+    read_extra(root, file);
+  }
+  const std::string optimizers = std::string(kOptimizer) + "/";
+  for (auto& [path, found] : objects) {
+    KerasObject object{path, found.name, in_order(path, std::move(found.variables))};
+    if (path != kOptimizer && !path.starts_with(optimizers)) {
       file.objects.push_back(std::move(object));
       continue;
     }
-    const std::string inner = object.path.substr(std::min(object.path.size(), std::string(kOptimizer).size() + 1));
+    const std::string inner = path == kOptimizer ? "" : path.substr(optimizers.size()) + "/";
     for (std::size_t i = 0; i < object.variables.size(); ++i)
-      file.optimizer.push_back(
-          {(inner.empty() ? "" : inner + "/") + kVariables + "/" + std::to_string(i), object.variables[i]});
+      file.optimizer.push_back({inner + kVariables + "/" + std::to_string(i), object.variables[i]});
   }
-  read_extra(root, file);
 }
 
 }  // namespace h5bridge

@@ -8,6 +8,8 @@
 //   /h5bridge                  ours, ignored by Keras, as in files/keras_h5.h
 #pragma once
 
+#include <span>
+
 #include "files/hdf5.h"
 #include "files/keras_file.h"
 
@@ -16,9 +18,18 @@ namespace h5bridge {
 /// Whether the file has variables in this way.
 bool has_keras_objects(const hdf5::Group& root);
 
-/// Fills in `file`'s objects, its optimizer's variables ("vars/0", in their order) and what is ours. Throws
-/// MalformedFile for what is not as above, Unsupported for variables that are no numbers.
-void read_keras_objects(const hdf5::Group& root, KerasFile& file);
+/// Fills in `file`'s objects, its optimizer's variables ("vars/0", in their order) and what is ours. Several files are
+/// the shards of one, over which an object's variables may be spread. Throws MalformedFile for what is not as above,
+/// Unsupported for variables that are no numbers.
+void read_keras_objects(std::span<const hdf5::Group> roots, KerasFile& file);
+
+/// Whether `index` lists the shards of a file of weights (.weights.json): {"metadata": {"total_size": 320},
+/// "weight_map": {"/layers/dense/vars": "model_00000.weights.h5"}}.
+bool is_keras_shard_index(const Json& index);
+
+/// The weights in the shards beside the index at `path`. Throws as read_keras_objects does, and MalformedFile for names
+/// that lead elsewhere, and for objects that are in no shard that the index names.
+KerasFile read_keras_shards(const std::string& path, const Json& index);
 
 /// Writes them, each object's variables in their order. Throws Unsupported for what Keras could not load: variables of
 /// float8, paths that occur twice.

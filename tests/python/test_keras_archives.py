@@ -14,6 +14,8 @@ import torch
 import keras_nested_networks as nested
 from keras_helpers import assert_close, by_name, differences, input_names, keras
 from keras_networks import KERAS_NETWORKS
+from registry_samples import needs_registry
+from test_keras_layers_live import randomised, samples
 from program import ROOT, h5bridge, needs_libtorch, needs_program
 
 pytestmark = needs_program
@@ -358,3 +360,65 @@ def test_losses_and_metrics_are_there_again(source, tmp_path):
         back = keras.models.load_model(tmp_path / f"back.{suffix}")
         assert back.loss.get_config() == loss.get_config()
         assert "sparse_top_k_categorical_accuracy" in str(back.get_compile_config()["metrics"])
+
+
+def test_sharded_weights_are_read_beside_their_configuration(tmp_path):
+    """The variables of one layer in two files among them."""
+    model = keras.Sequential([keras.Input((300,), name="x"), L.Dense(300, name="a"), L.Dense(300, name="b"), L.Dense(200, name="c")], name="m")
+    model.save(tmp_path / "k.keras")
+    model.save_weights(tmp_path / "k.weights.json", max_shard_size=361_000 / 1024**3)
+    (tmp_path / "config.json").write_text(model.to_json())
+    index = json.loads((tmp_path / "k.weights.json").read_text())
+    assert any(isinstance(files, list) for files in index["weight_map"].values())
+    found, _ = state_dict("k.weights.json", "config.json", folder=tmp_path, name="a")
+    expected, _ = state_dict("k.keras", folder=tmp_path, name="b")
+    assert_same_tensors(found, expected)
+    assert json.loads(h5bridge("inspect", tmp_path / "k.weights.json", "--json"))["format"] == "keras-weights"
+    for change, words in [("../x.weights.h5", "is no file beside the index"), ("k_00000.weights.h5", "are in no shard")]:
+        broken = {path: change for path in index["weight_map"]}
+        (tmp_path / "broken.json").write_text(json.dumps(index | {"weight_map": broken}))
+        message = h5bridge("convert", tmp_path / "broken.json", tmp_path / "config.json", "-o", tmp_path / "x.pth", status=3)
+        assert words in message and "broken.json" in message
+
+
+@needs_registry
+def test_every_layer_with_weights_stands_in_an_archive(tmp_path):
+    """All samples of Keras's layers in one model."""
+    inputs, outputs = [], []
+    for i, sample in enumerate(samples()):
+        if sample.is_operation:
+            continue
+        own = sample.keras_inputs(f"s{i}x", fixed=True)
+        layer = sample.operation(f"layer{i}")
+        results = sample.outputs(layer, own)
+        if layer.variables:
+            inputs += own
+            outputs += keras.tree.flatten(results)
+    model = randomised(keras.Model(inputs, outputs, name="all"), "all")
+    model.save(tmp_path / "k.keras")
+    model.save(tmp_path / "k.h5")
+    found, _ = state_dict("k.keras", folder=tmp_path, name="a")
+    expected, _ = state_dict("k.h5", folder=tmp_path, name="b")
+    assert len(expected) > 1000
+    assert_same_tensors(found, expected)
+    h5bridge("convert", tmp_path / "k.keras", "-o", tmp_path / "back.keras")
+    assert_same_variables(contents(tmp_path / "back.keras")[2], contents(tmp_path / "k.keras")[2])
+    assert_same_model(keras.models.load_model(tmp_path / "back.keras"), model)
+
+
+REAL = ROOT.parent / "shared" / "files"
+
+
+@pytest.mark.skipif(not REAL.exists(), reason=f"{REAL} is not there")
+def test_a_published_archive_is_read_and_comes_back(tmp_path):
+    path = REAL / "keras-3.5" / "mlp.keras"
+    model = keras.models.load_model(path)
+    h5bridge("convert", path, "-o", tmp_path / "k.json", "-o", tmp_path / "k.pth", "--checkpoint")
+    h5bridge("convert", tmp_path / "k.json", tmp_path / "k.pth", "-o", tmp_path / "back.keras")
+    assert_same_variables(contents(tmp_path / "back.keras")[2], contents(path)[2])
+    back = keras.models.load_model(tmp_path / "back.keras")
+    assert_same_model(back, model)
+    assert all(np.array_equal(a.numpy(), b.numpy()) for a, b in zip(back.optimizer.variables, model.optimizer.variables))
+    weights = REAL / "keras-3" / "unknown.weights.h5"
+    assert "holds weights only" in h5bridge("convert", weights, "-o", tmp_path / "x.h5", status=2)
+    assert len(json.loads(h5bridge("inspect", weights, "--json"))["tensors"]) == 10
