@@ -4,6 +4,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include "convert/load.h"
 #include "convert/save.h"
 #include "core/parts.h"
 #include "h5bridge/h5bridge.h"
@@ -20,6 +21,23 @@ void set_named(std::optional<T>& option, const Word& word, const std::string& wh
   if (word && !option) throw UsageError(what + "=\"" + *word + "\": there is no such " + what);
 }
 
+/// The same, of a table of words.
+template <typename T>
+auto property_of(std::optional<T> LoadOptions::* option, const char* what, const std::map<std::string, T>& words) {
+  return std::pair(
+      [option, &words](const LoadOptions& options) -> Word {
+        for (const auto& [word, value] : words)
+          if (options.*option == value) return word;
+        return std::nullopt;
+      },
+      [option, what, &words](LoadOptions& options, const Word& word) {
+        set_named(options.*option, word, what, [&](const std::string& name) {
+          const auto found = words.find(name);
+          return found == words.end() ? std::nullopt : std::optional(found->second);
+        });
+      });
+}
+
 template <typename T>
 Word name_of_option(const std::optional<T>& option) {
   return option ? Word(name_of(*option)) : std::nullopt;
@@ -28,6 +46,8 @@ Word name_of_option(const std::optional<T>& option) {
 }  // namespace
 
 void add_options(nanobind::module_& module) {
+  const auto match = property_of(&LoadOptions::match, "match", layer_matches());
+  const auto written_by = property_of(&LoadOptions::written_by, "written_by", keras_backends());
   nanobind::class_<LoadOptions>(module, "LoadOptions")
       .def(nanobind::init<>())
       .def_rw("key", &LoadOptions::key)
@@ -35,7 +55,9 @@ void add_options(nanobind::module_& module) {
       .def_rw("fix_size", &LoadOptions::fix_sizes)
       .def_rw("optimizer", &LoadOptions::optimizer)
       .def_rw("param_order", &LoadOptions::param_order)
-      .def_rw("untie", &LoadOptions::untie);
+      .def_rw("untie", &LoadOptions::untie)
+      .def_prop_rw("match", match.first, match.second, nanobind::arg("word").none())
+      .def_prop_rw("written_by", written_by.first, written_by.second, nanobind::arg("word").none());
   nanobind::class_<SaveOptions>(module, "SaveOptions")
       .def(nanobind::init<>())
       .def_rw("to", &SaveOptions::format)

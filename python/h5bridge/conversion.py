@@ -19,6 +19,8 @@ def convert(
     optimizer: bool = True,
     param_order: Sequence[str] | Sequence[Sequence[str]] = (),
     untie: bool = False,
+    match: str | None = None,
+    written_by: str | None = None,
     to: str = "",
     data_format: str | None = None,
     dtype: str | None = None,
@@ -40,6 +42,9 @@ def convert(
     - `optimizer=False`: training state is left out.
     - `param_order`: the names of an optimizer's parameters as its groups list them; a list, or one a group.
     - `untie`: tied tensors that differ in the file become two.
+    - `match`: how the weights of a Keras file without an architecture find their layers: "order", as Keras loads them,
+      or "name"; by default by order, unless the names are the same set.
+    - `written_by`: "theano" or "tensorflow", where a file of Keras 0 or 1 does not say.
 
     How the destinations are written:
     - `to`: their format, where the suffix does not tell: "keras-h5", "torch", "safetensors", "architecture".
@@ -60,7 +65,7 @@ def convert(
     """
     if (epoch is not None or loss is not None) and not checkpoint:
         raise UsageError("epoch and loss are those of a checkpoint: give checkpoint=True, too")
-    load_options = loading(key, allow_unexpected, fix_size, optimizer, param_order, untie)
+    load_options = loading(key, allow_unexpected, fix_size, optimizer, param_order, untie, match, written_by)
     save_options = saving(to, data_format, optimizer, checkpoint, dtype, lossless)
     model = _core.load(paths_of(sources), load_options)
     _core.complete_training(model, epoch, loss)

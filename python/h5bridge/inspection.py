@@ -17,6 +17,8 @@ def inspect(
     fix_size: Mapping[str, int] | None = None,
     param_order: Sequence[str] | Sequence[Sequence[str]] = (),
     untie: bool = False,
+    match: str | None = None,
+    written_by: str | None = None,
 ) -> dict[str, Any]:
     """What is in a model's files, in their own terms: also of those that cannot be converted.
 
@@ -28,4 +30,5 @@ def inspect(
     Raises MalformedFile where a file is damaged, Unsupported for a format that is not read, UsageError where the files
     make no one model or have no `key`, and SystemFailure. The arguments are those of `load`.
     """
-    return _core.inspect(paths_of(sources), loading(key, allow_unexpected, fix_size, True, param_order, untie))
+    options = loading(key, allow_unexpected, fix_size, True, param_order, untie, match, written_by)
+    return _core.inspect(paths_of(sources), options)

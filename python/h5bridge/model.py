@@ -123,13 +123,16 @@ def load(
     optimizer: bool = True,
     param_order: Sequence[str] | Sequence[Sequence[str]] = (),
     untie: bool = False,
+    match: str | None = None,
+    written_by: str | None = None,
 ) -> Model:
     """Reads the files that together make one model, in any order, each recognised by its content. Weights stay in their
     files until they are asked for. The options are those of `convert`.
 
     Raises MalformedFile where a file is damaged or its tensors do not fit the architecture, Unsupported for what has no
     equivalent, UsageError where two files state the same half of a model, SystemFailure."""
-    return Model(_core.load(paths_of(paths), loading(key, allow_unexpected, fix_size, optimizer, param_order, untie)))
+    options = loading(key, allow_unexpected, fix_size, optimizer, param_order, untie, match, written_by)
+    return Model(_core.load(paths_of(paths), options))
 
 
 def installed(name: str, called: str) -> ModuleType:

@@ -24,6 +24,8 @@ def loading(
     optimizer: bool = True,
     param_order: Sequence[str] | Sequence[Sequence[str]] = (),
     untie: bool = False,
+    match: str | None = None,
+    written_by: str | None = None,
 ) -> _core.LoadOptions:
     """How sources are read."""
     options = _core.LoadOptions()
@@ -35,6 +37,8 @@ def loading(
     groups = [param_order] if param_order and isinstance(param_order[0], str) else param_order
     options.param_order = [list(group) for group in groups]
     options.untie = untie
+    options.match = match
+    options.written_by = written_by
     return options
 
 

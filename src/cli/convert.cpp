@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 
+#include "cli/choice.h"
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "convert/checked_save.h"
@@ -25,24 +26,6 @@ struct ConvertCommand {
 
 const std::map<std::string, DataFormat> kDataFormats{{"channels_last", DataFormat::ChannelsLast},
                                                      {"channels_first", DataFormat::ChannelsFirst}};
-
-/// An option whose argument is one of a table's words.
-template <typename T>
-void add_choice(CLI::App& command, const std::string& name, std::optional<T>& value,
-                const std::map<std::string, T>& words, const std::string& description) {
-  std::string known;
-  for (const auto& [word, meaning] : words) known += (known.empty() ? "" : "|") + word;
-  command
-      .add_option_function<std::string>(
-          name,
-          [&value, &words, name, known](const std::string& word) {
-            const auto found = words.find(word);
-            if (found == words.end()) throw UsageError(name + " " + word + ": expected " + known);
-            value = found->second;
-          },
-          description)
-      ->type_name(known);
-}
 
 Json notes_of(const Model& model, const CheckedSave& saved) {
   Json::Array notes(model.notes.begin(), model.notes.end());

@@ -3,6 +3,8 @@
 #include <charconv>
 #include <map>
 
+#include "cli/choice.h"
+#include "convert/load.h"
 #include "convert/recognise.h"
 #include "h5bridge/byte_source.h"
 #include "h5bridge/error.h"
@@ -115,6 +117,10 @@ void add_load_options(CLI::App& command, LoadOptions& options) {
   add_repeatable(command, "--param-order", "names.json",
                  "the names of an optimizer's parameters, as its groups list them",
                  [&options](const std::string& path) { options.param_order = read_param_order(path); });
+  add_choice(command, "--match", options.match, layer_matches(),
+             "how weights find the layers of a Keras file without architecture");
+  add_choice(command, "--written-by", options.written_by, keras_backends(),
+             "who wrote a file of Keras 0 or 1, where it does not say");
   command.add_flag("--untie", options.untie, "tied tensors that differ in the file become two");
   // A TorchScript archive's graph is not read, so there is nothing to trust.
   command.add_flag_callback("--trust-torchscript", [] { throw UsageError("--trust-torchscript is not supported"); })

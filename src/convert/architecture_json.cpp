@@ -6,6 +6,7 @@
 
 #include "facets/registry.h"
 #include "h5bridge/error.h"
+#include "keras/keras_1/keras_0.h"
 #include "model/architecture_index.h"
 #include "model/keras_origin.h"
 #include "model/quoted.h"
@@ -288,7 +289,9 @@ std::int64_t lowest_version(const Architecture& architecture) {
 
 bool looks_like_architecture(const Json& json) { return json.find("h5bridge") != nullptr; }
 
-bool looks_like_keras_config(const Json& json) { return json.find("class_name") && json.find("config"); }
+bool looks_like_keras_config(const Json& json) {
+  return (json.find("class_name") && json.find("config")) || is_keras_0(json);
+}
 
 Architecture architecture_from_json(const Json& json) {
   refuse_unknown(json.as_object(),

@@ -38,7 +38,7 @@ bool add_source(const std::string& path, const LoadOptions& options, Inspection&
   const SourceKind kind = recognise(file);
   const bool holds_weights = kind != SourceKind::Architecture && kind != SourceKind::KerasConfig;
   if (holds_weights || inspection.format.empty()) inspection.format = format_name(kind);
-  if (kind == SourceKind::KerasConfig) inspection.metadata.set("model_config", Json::parse(read_text(*file)));
+  if (kind == SourceKind::KerasConfig) inspection.metadata.set("model_config", read_keras_json(*file));
   if (!holds_weights) return true;
   FilePart part = inspect_weights(kind, path, file, options);
   if (!part.format.empty()) inspection.format = part.format;

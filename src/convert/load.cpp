@@ -38,18 +38,24 @@ struct StatedConfiguration {
   std::string backend;
 };
 
+// What model.to_json() gave, before it is known which weights stand beside it.
+struct StatedJson {
+  std::string path;
+  Json json;
+};
+
 // What the sources hold, before it is put together.
 struct Parts {
   std::optional<Architecture> architecture;
   std::string architecture_file;
+  std::optional<StatedJson> keras_json;
   std::optional<StatedConfiguration> keras_config;  // where the architecture is Keras's
   std::optional<KerasFile> keras;
   std::optional<Model> torch;
   std::string weights_file;
 
-  void set_architecture(Architecture found, const std::string& path) {
-    if (architecture) throw UsageError(path + ": is a second architecture, besides " + architecture_file);
-    architecture = std::move(found);
+  void claim_architecture(const std::string& path) {
+    if (!architecture_file.empty()) throw UsageError(path + ": is a second architecture, besides " + architecture_file);
     architecture_file = path;
   }
   void claim_weights(const std::string& path) {
@@ -63,11 +69,28 @@ std::string text_in(const Json& json, const char* member) {
   return text && text->is_string() ? text->as_string() : "";
 }
 
-// What model.to_json() gives.
-StatedConfiguration read_keras_config(const ByteSource& file) {
-  const Json json = Json::parse(read_text(file));
+// What the options say of a file of Keras's.
+Beside beside(const KerasFile* weights, const std::string& weights_file, const std::string& backend,
+              const LoadOptions& options) {
+  const bool states_other =
+      options.written_by && !backend.empty() && (backend == "theano") != (*options.written_by == KerasBackend::Theano);
+  if (states_other)
+    throw UsageError("it states that " + backend + " wrote it, which LoadOptions::written_by cannot change");
+  return {weights ? &weights->layers : nullptr, weights_file, backend, options.written_by, options.match};
+}
+
+// Which of its arrays are whose, a configuration of Keras 1 does not tell without them.
+void read_keras_config(Parts& parts, const LoadOptions& options) {
+  const Json& json = parts.keras_json->json;
+  const bool has_weights = parts.keras && !parts.keras->has_model_config;
   const std::string version = text_in(json, "keras_version");
-  return {keras_3_configuration(json, version), version, text_in(json, "backend")};
+  std::string backend = text_in(json, "backend");
+  if (backend.empty() && has_weights) backend = parts.keras->backend;
+  const KerasFile* weights = has_weights ? &*parts.keras : nullptr;
+  StatedConfiguration stated{
+      keras_3_configuration(json, version, beside(weights, parts.weights_file, backend, options)), version, backend};
+  parts.architecture = architecture_from_keras(stated.configuration.model);
+  parts.keras_config = std::move(stated);
 }
 
 void read_source(const std::string& path, const LoadOptions& options, Parts& parts) {
@@ -99,12 +122,13 @@ void read_source(const std::string& path, const LoadOptions& options, Parts& par
       parts.torch = in_file(path, [&] { return model_from_shards(path, options); });
       return;
     case SourceKind::Architecture:
-      return parts.set_architecture(
-          in_file(path, [&] { return checked(architecture_from_json(Json::parse(read_text(*file)))); }), path);
+      parts.claim_architecture(path);
+      parts.architecture =
+          in_file(path, [&] { return checked(architecture_from_json(Json::parse(read_text(*file)))); });
+      return;
     case SourceKind::KerasConfig:
-      StatedConfiguration stated = in_file(path, [&] { return read_keras_config(*file); });
-      parts.set_architecture(in_file(path, [&] { return architecture_from_keras(stated.configuration.model); }), path);
-      parts.keras_config = std::move(stated);
+      parts.claim_architecture(path);
+      parts.keras_json = {path, in_file(path, [&] { return read_keras_json(*file); })};
       return;
   }
 }
@@ -177,16 +201,17 @@ void refuse_factors(const KerasFile& file, const KerasConfiguration& configurati
 }
 
 // The file as Keras 3.15 would have written it. Weights without a configuration are read as the one beside them says.
-Translation translate(KerasFile& file, const std::optional<StatedConfiguration>& beside) {
-  if (!file.model_config.is_object() && beside) {
-    refuse_factors(file, beside->configuration);
+Translation translate(KerasFile& file, const std::optional<StatedConfiguration>& stated, const LoadOptions& options) {
+  if (!file.model_config.is_object() && stated) {
+    refuse_factors(file, stated->configuration);
     const auto or_beside = [](const std::string& own, const std::string& other) { return own.empty() ? other : own; };
-    return {beside->configuration.notes,
-            weights_in_keras_3(file.layers, beside->configuration, or_beside(file.keras_version, beside->keras_version),
-                               or_beside(file.backend, beside->backend))};
+    return {stated->configuration.notes,
+            weights_in_keras_3(file.layers, stated->configuration, or_beside(file.keras_version, stated->keras_version),
+                               or_beside(file.backend, stated->backend))};
   }
   if (!file.model_config.is_object()) return {};
-  KerasConfiguration own = keras_3_configuration(file.model_config, file.keras_version);
+  KerasConfiguration own =
+      keras_3_configuration(file.model_config, file.keras_version, beside(&file, "", file.backend, options));
   refuse_factors(file, own);
   std::vector<NamedTensor> residuals = weights_in_keras_3(file.layers, own, file.keras_version, file.backend);
   leave_out_optimizer(file, own);
@@ -253,7 +278,7 @@ UncheckedModel put_together(Parts parts, const LoadOptions& options) {
   Model& model = result.model;
   if (parts.keras) {
     model = in_file(parts.weights_file, [&] {
-      Translation translation = translate(*parts.keras, parts.keras_config);
+      Translation translation = translate(*parts.keras, parts.keras_config, options);
       if (parts.architecture) result.disagreement = compare_architectures(parts, translation.notes);
       auto [read, untied] = matched(parts, options, result.disagreement);
       read.notes.insert(read.notes.begin(), translation.notes.begin(), translation.notes.end());
@@ -288,6 +313,15 @@ Parts read_sources(const std::vector<std::string>& sources, const LoadOptions& o
   if (sources.empty()) throw UsageError("no source is given");
   Parts parts;
   for (const std::string& path : sources) read_source(path, options, parts);
+  if (!parts.keras_json) return parts;
+  try {
+    read_keras_config(parts, options);
+  } catch (const Error& error) {
+    const bool is_of_weights =
+        !parts.weights_file.empty() && std::string_view(error.what()).starts_with(parts.weights_file + ": ");
+    if (is_of_weights) throw;
+    rethrow_in_file(error, parts.keras_json->path);
+  }
   return parts;
 }
 
@@ -311,6 +345,17 @@ Model load_checked(const std::vector<std::string>& sources, const LoadOptions& o
 }
 
 }  // namespace
+
+const std::map<std::string, LayerMatch>& layer_matches() {
+  static const std::map<std::string, LayerMatch> words{{"order", LayerMatch::Order}, {"name", LayerMatch::Name}};
+  return words;
+}
+
+const std::map<std::string, KerasBackend>& keras_backends() {
+  static const std::map<std::string, KerasBackend> words{{"theano", KerasBackend::Theano},
+                                                         {"tensorflow", KerasBackend::TensorFlow}};
+  return words;
+}
 
 UncheckedModel load_unchecked(const std::vector<std::string>& sources, const LoadOptions& options) {
   UncheckedModel result = put_together(read_sources(sources, options), options);

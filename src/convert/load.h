@@ -1,6 +1,9 @@
 // Reading the files that together make one model.
 #pragma once
 
+#include <map>
+#include <string>
+
 #include "convert/tied_state.h"
 #include "h5bridge/h5bridge.h"
 
@@ -12,6 +15,10 @@ struct UncheckedModel {
   Ties untied;               // what was one parameter, and is several by LoadOptions::untie
   std::string disagreement;  // in what its two architectures differ; empty where they do not, or there is but one
 };
+
+/// The words for LoadOptions::match and LoadOptions::written_by.
+const std::map<std::string, LayerMatch>& layer_matches();
+const std::map<std::string, KerasBackend>& keras_backends();
 
 /// load() without the checks that weights and architecture fit, and that two architectures are one: for `validate` and
 /// `inspect`, which report what does not.

@@ -40,7 +40,7 @@ bool looks_like_json(const ByteSource& file) {
   file.read_at(0, std::as_writable_bytes(std::span(head).first(count)));
   const auto* first =
       std::find_if(head.data(), head.data() + count, [](char c) { return !std::strchr(" \t\r\n", c) || c == '\0'; });
-  return first != head.data() + count && *first == '{';
+  return first != head.data() + count && (*first == '{' || *first == '"');
 }
 
 [[noreturn]] void not_read_yet(const std::string& what) {
@@ -58,7 +58,7 @@ SourceKind recognise_zip(const ByteSourcePtr& file) {
 }
 
 SourceKind recognise_json(const ByteSource& file) {
-  const Json json = Json::parse(read_text(file));
+  const Json json = read_keras_json(file);
   if (looks_like_architecture(json)) return SourceKind::Architecture;
   if (looks_like_keras_config(json)) return SourceKind::KerasConfig;
   if (is_keras_shard_index(json)) return SourceKind::KerasShards;
@@ -90,6 +90,11 @@ std::string format_name(SourceKind kind) {
     case SourceKind::KerasConfig: return "keras-config";
   }
   return {};
+}
+
+Json read_keras_json(const ByteSource& file) {
+  Json json = Json::parse(read_text(file));
+  return json.is_string() ? Json::parse(json.as_string()) : json;
 }
 
 std::string read_text(const ByteSource& file) {

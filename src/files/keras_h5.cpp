@@ -46,9 +46,23 @@ std::vector<KerasLayerWeights> read_layers(const hdf5::Group& group, const std::
   return layers;
 }
 
+// Files of Keras 0 number layers and variables: layer_0/param_0.
+std::vector<KerasLayerWeights> read_numbered_layers(const hdf5::Group& root) {
+  std::vector<KerasLayerWeights> layers;
+  std::string name;
+  for (std::size_t index = 0; root.has(name = "layer_" + std::to_string(index)); ++index) {
+    const hdf5::Group group = root.group(name);
+    KerasLayerWeights& layer = layers.emplace_back(KerasLayerWeights{name, {}});
+    std::string parameter;
+    while (group.has(parameter = "param_" + std::to_string(layer.variables.size())))
+      layer.variables.push_back({name + "/" + parameter, group.data_set(parameter).tensor()});
+  }
+  return layers;
+}
+
 // A file that has no list of layers.
 [[noreturn]] void refuse(const hdf5::Group& root) {
-  if (root.has("layer_0")) throw Unsupported("is a file of weights of Keras 0, which h5bridge does not read yet");
+  if (root.has("graph")) throw Unsupported("is a file of weights of a Graph of Keras 0, which h5bridge does not read yet");
   throw MalformedFile("no Keras model: " + root.path() + " has no attribute layer_names");
 }
 
@@ -65,7 +79,8 @@ KerasFile read_keras_h5(const std::string& path) {
     read_keras_objects({&root, 1}, file);
     return file;
   }
-  if (!layer_names) refuse(weights);
+  const bool is_numbered = !layer_names && weights.has("layer_0");
+  if (!layer_names && !is_numbered) refuse(weights);
 
   file.model_config = read_json(root, "model_config");
   file.has_model_config = root.text("model_config").has_value();
@@ -76,7 +91,7 @@ KerasFile read_keras_h5(const std::string& path) {
   };
   file.keras_version = stated("keras_version");
   file.backend = stated("backend");
-  file.layers = read_layers(weights, *layer_names);
+  file.layers = is_numbered ? read_numbered_layers(weights) : read_layers(weights, *layer_names);
   if (weights.has("top_level_model_weights")) file.top_level = read_variables(weights.group("top_level_model_weights"));
   if (root.has("optimizer_weights")) file.optimizer = read_variables(root.group("optimizer_weights"));
   read_extra(root, file);

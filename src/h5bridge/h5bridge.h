@@ -12,6 +12,7 @@
 
 #include "h5bridge/architecture.h"
 #include "h5bridge/error.h"
+#include "h5bridge/keras_files.h"
 #include "h5bridge/model.h"
 #include "h5bridge/tensor.h"
 
@@ -28,6 +29,9 @@ struct LoadOptions {
   /// The names of an optimizer's parameters as its groups list them, a list a group, where the file does not say.
   std::vector<std::vector<std::string>> param_order{};
   bool untie = false;  // tied parameters that differ in the file become two
+  /// By default by order, as Keras does, unless the names are the same set.
+  std::optional<LayerMatch> match{};
+  std::optional<KerasBackend> written_by{};  // where a file of Keras 0 or 1 does not say
 };
 
 /// Reads the files that together make one model, in any order, each recognised by its content. Weights stay on disk

@@ -310,7 +310,7 @@ class Lifter {
 
   static bool is_port_of_model(const Json& layer) {
     const Json& class_name = layer.at("class_name");
-    return std::ranges::any_of(std::array{"InputLayer", kPassedOn, kGiven, kResult},
+    return std::ranges::any_of(std::array{"InputLayer", kPassedOn, kWrapperInput, kWrapperResult},
                                [&](const char* port) { return class_name == Json(port); });
   }
 
@@ -319,12 +319,12 @@ class Lifter {
   void add_port(const PendingCall& call) {
     Value value = values_.at(key(call.arguments.tensors().at(0)));
     const Json& class_name = call.layer->at("class_name");
-    bool is_told_apart = class_name == Json(kPassedOn) || class_name == Json(kResult);
+    bool is_told_apart = class_name == Json(kPassedOn) || class_name == Json(kWrapperResult);
     std::optional<Value> mask;
     for (const auto& [name, argument] : call.arguments.keywords)
       if (const auto* tensors = std::get_if<CallArguments::Tensors>(&argument))
         mask = values_.at(key(*tensors->elements.at(0)));
-    if (class_name == Json(kGiven)) {
+    if (class_name == Json(kWrapperInput)) {
       is_told_apart = mask.has_value();
     } else if (!is_told_apart) {
       const auto [shape, dtype] = declared_by(*call.layer);
@@ -342,7 +342,7 @@ class Lifter {
       if (mask)
         masks_.give(*mask, result);
       else
-        masks_.hand_on(class_name == Json(kResult) ? values_.at(key(call.arguments.tensors().at(1))) : value, result);
+        masks_.hand_on(class_name == Json(kWrapperResult) ? values_.at(key(call.arguments.tensors().at(1))) : value, result);
       value = result;
     }
     values_[{call.name, call.call, 0}] = value;

@@ -80,7 +80,7 @@ Json::Object steps_graph(const Json::Object& config) {
   const std::string merged = own_name("merged", {name});
   const std::string apart = own_name("apart", {name});
   return {{"layers",
-           Json::Array{entry(kGiven, given, {}), entry(kStepsMerged, merged, {tensor(given)}),
+           Json::Array{entry(kWrapperInput, given, {}), entry(kStepsMerged, merged, {tensor(given)}),
                        called(wrapped, {tensor(merged)}), entry(kStepsApart, apart, {tensor(name), tensor(given)})}},
           {"input_layers", history(given)},
           {"output_layers", history(apart)}};
@@ -154,7 +154,7 @@ Json::Object halves_graph(const Json::Object& config) {
   if (names[0] == names[1]) throw MalformedFile("both of its layers are called \"" + shortened(names[0]) + "\"");
   const Json::Object& forward = halves[0].at("config").as_object();
   const std::string given = own_name("given", names);
-  Json::Array layers{entry(kGiven, given, {}), called(halves[0], {tensor(given)}), called(halves[1], {tensor(given)})};
+  Json::Array layers{entry(kWrapperInput, given, {}), called(halves[0], {tensor(given)}), called(halves[1], {tensor(given)})};
   std::array<std::string, 2> sides{names[0], names[1]};
   if (is(forward, "return_sequences", true)) {
     sides[1] = own_name("flip", names);
@@ -165,7 +165,7 @@ Json::Object halves_graph(const Json::Object& config) {
   Json::Array outputs;
   const auto give = [&](const std::string& layer) {  // with the mask of what was given
     const std::string name = own_name("result_" + std::to_string(outputs.size()), names);
-    layers.push_back(entry(kResult, name, {tensor(layer), tensor(given)}));
+    layers.push_back(entry(kWrapperResult, name, {tensor(layer), tensor(given)}));
     outputs.push_back(history(name));
   };
   const Json* mode = config.find("merge_mode");

@@ -62,7 +62,7 @@ bool is_wrapper_entry(const Json& layer) {
 
 bool is_wrappers_own(const Json& layer) {
   const Json& class_name = layer.at("class_name");
-  return std::ranges::any_of(std::array{kGiven, kResult, kStepsMerged, kStepsApart},
+  return std::ranges::any_of(std::array{kWrapperInput, kWrapperResult, kStepsMerged, kStepsApart},
                              [&](const char* own) { return class_name == Json(own); });
 }
 

@@ -14,9 +14,9 @@ namespace h5bridge {
 // The classes of what a wrapper does itself, which Keras does not have as layers.
 
 /// What the wrapper is given.
-inline constexpr const char* kGiven = "h5bridge>Given";
+inline constexpr const char* kWrapperInput = "h5bridge>Given";
 /// What it gives, its first argument, with the mask of the second.
-inline constexpr const char* kResult = "h5bridge>Result";
+inline constexpr const char* kWrapperResult = "h5bridge>Result";
 /// The batch and the steps of a tensor, (batch, steps, ...), as one axis.
 inline constexpr const char* kStepsMerged = "h5bridge>StepsMerged";
 /// Takes them apart again: (batch * steps, ...) to (batch, steps, ...) as its second argument has them.

@@ -99,17 +99,14 @@ TEST_CASE("versions tell the line of Keras", "[dialects]") {
   CHECK(keras_version_of("2.21").is_before_3());
 }
 
-TEST_CASE("versions before 2 and texts that are none are refused", "[dialects]") {
-  CHECK_THROWS_MATCHES(keras_version_of("1.2.2"), Unsupported,
-                       Message("was written by Keras 1.2.2, whose configurations "
-                               "h5bridge does not read yet; it reads those of "
-                               "Keras 2 and 3"));
-  CHECK_THROWS_AS(keras_version_of("0.3"), Unsupported);
+TEST_CASE("texts that are no versions are refused", "[dialects]") {
+  CHECK(keras_version_of("1.2.2").number == 10202);
+  CHECK(keras_version_of("0.3").is_before_2());
+  CHECK_FALSE(keras_version_of("2.0.0").is_before_2());
   for (const char* text : {"", "two", "-2.0", "2.100.0", "2..1"}) {
     INFO(text);
     CHECK_THROWS_AS(keras_version_of(text), MalformedFile);
   }
-  CHECK_THROWS_AS(keras_3_configuration(sequential({layer("Dense", "d", {{"output_dim", 3}})}), "1.2.2"), Unsupported);
 }
 
 TEST_CASE("a call of one tensor", "[dialects]") {

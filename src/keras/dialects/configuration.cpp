@@ -20,6 +20,8 @@ constexpr int kTarget = 31501;
 // What a file is taken for that states no version: the last before Keras 3, if its form is not that of Keras 3.
 constexpr KerasVersion kLastBefore3{KerasLine::TensorFlow, 21500};
 constexpr KerasVersion kNewest{KerasLine::Keras3, kTarget};
+// The form that files of Keras 0 and 1 are brought into first.
+constexpr KerasVersion kFirst2{KerasLine::Standalone, 20000};
 
 bool is_model(const std::string& class_name) {
   return class_name == "Sequential" || class_name == "Functional" || class_name == "Model";
@@ -214,7 +216,16 @@ class Translator {
 
 }  // namespace
 
-KerasConfiguration keras_3_configuration(const Json& model_config, const std::string& stated_version) {
+KerasConfiguration keras_3_configuration(const Json& model_config, const std::string& stated_version,
+                                         const Beside& beside) {
+  if (is_before_keras_2(model_config, stated_version)) {
+    Keras1Model old = keras_2_form(model_config, stated_version, beside);
+    KerasConfiguration result = Translator(kFirst2).run(old.model);
+    result.notes.insert(result.notes.begin(), old.notes.begin(), old.notes.end());
+    result.old_layers = std::move(old.layers);
+    result.ordering = std::move(old.ordering);
+    return result;
+  }
   if (!model_config.is_object() || !model_config.find("class_name") || !model_config.find("config"))
     throw MalformedFile("the model's configuration has no \"class_name\" and \"config\"");
   const KerasVersion version = !stated_version.empty()             ? keras_version_of(stated_version)

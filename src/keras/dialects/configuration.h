@@ -6,6 +6,7 @@
 
 #include "h5bridge/json.h"
 #include "keras/dialects/version.h"
+#include "keras/keras_1/model.h"
 
 namespace h5bridge {
 
@@ -18,14 +19,17 @@ struct GateFactors {
 };
 
 struct KerasConfiguration {
-  Json model;                        // {"class_name": "Functional", "config": {...}}; null if the file has none
-  std::vector<GateFactors> factors;  // of weights that are to be multiplied
-  std::vector<std::string> notes;    // what a user should know, a line each
+  Json model;                          // {"class_name": "Functional", "config": {...}}; null if the file has none
+  std::vector<GateFactors> factors;    // of weights that are to be multiplied
+  std::vector<std::string> notes;      // what a user should know, a line each
+  std::vector<OldLayer> old_layers{};  // of Keras 0 and 1: those with weights, whose arrays are others than Keras 2's
+  std::string ordering{};              // of theirs
 };
 
 /// `model_config` as Keras 3.15 would have written it. `stated_version` is the file's keras_version, or "" where it
-/// states none: the form then tells. Throws MalformedFile for what is no configuration, Unsupported for versions before
-/// 2 and for layers that computed otherwise than any of Keras 3's, naming them.
-KerasConfiguration keras_3_configuration(const Json& model_config, const std::string& stated_version);
+/// states none: the form then tells. Of Keras 0 and 1, what is known beside it counts, too. Throws MalformedFile for
+/// what is no configuration, Unsupported for layers that computed otherwise than any of Keras 3's, naming them.
+KerasConfiguration keras_3_configuration(const Json& model_config, const std::string& stated_version,
+                                         const Beside& beside = {});
 
 }  // namespace h5bridge

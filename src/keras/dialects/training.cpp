@@ -214,6 +214,12 @@ std::vector<std::string> training_in_keras_3(KerasFile& file, const KerasVersion
   training.erase("sample_weight_mode");
   const Json* optimizer = training.find("optimizer_config");
   if (!optimizer || !optimizer->is_object()) return notes;
+  if (version.is_before_2()) {
+    notes.push_back("the optimizer is left out: its state is that of the weights as Keras 1 had them");
+    training.erase("optimizer_config");
+    file.optimizer.clear();
+    return notes;
+  }
   try {
     translate_optimizer(file, version, Json(*optimizer));
   } catch (const Error& error) {

@@ -20,9 +20,6 @@ KerasVersion keras_version_of(std::string_view text) {
     rest.remove_prefix(1);
   }
   const int number = parts[0] * 10000 + parts[1] * 100 + parts[2];
-  if (number < 20000)
-    throw Unsupported("was written by Keras " + std::string(text.substr(0, 40)) +
-                      ", whose configurations h5bridge does not read yet; it reads those of Keras 2 and 3");
   if (number >= 30000) return {KerasLine::Keras3, number};
   // Standalone Keras ended with 2.3.1; from 2.4 on, the package keras is tf.keras.
   const bool is_tensorflow = text.ends_with("-tf") || number >= 20400;

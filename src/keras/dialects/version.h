@@ -8,7 +8,7 @@
 namespace h5bridge {
 
 enum class KerasLine {
-  Standalone,  // keras up to 2.3
+  Standalone,  // keras up to 2.3, and those before 2
   TensorFlow,  // tf.keras, and keras 2.4 to 2.15, which is the same
   Keras3,
 };
@@ -18,10 +18,11 @@ struct KerasVersion {
   int number;  // 20204 for 2.2.4
 
   bool is_before_3() const { return line != KerasLine::Keras3; }
+  bool is_before_2() const { return number < 20000; }
 };
 
-/// The version that a file states as its keras_version: "2.2.4", "2.2.4-tf", "3.15.1". Throws MalformedFile for a text
-/// that is no version, Unsupported for Keras before 2.
+/// The version that a file states as its keras_version: "1.2.2", "2.2.4", "2.2.4-tf", "3.15.1". Throws MalformedFile
+/// for a text that is no version.
 KerasVersion keras_version_of(std::string_view text);
 
 }  // namespace h5bridge

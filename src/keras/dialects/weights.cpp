@@ -8,6 +8,7 @@
 
 #include "h5bridge/error.h"
 #include "keras/dialects/hard_sigmoid.h"
+#include "keras/dialects/turned_round.h"
 
 namespace h5bridge {
 namespace {
@@ -60,20 +61,6 @@ Tensor scaled(const KerasVariable& variable, const GateFactors& factors) {
                     ", whose gates h5bridge does not multiply");
 }
 
-// A convolution's kernel, turned round along its spatial axes: all but the last two.
-Tensor turned_round(const Tensor& kernel) {
-  const std::vector<std::byte> from = kernel.read();
-  std::vector<std::byte> to(from.size());
-  if (kernel.rank() < 3 || from.empty()) return kernel;
-  const Shape& shape = kernel.shape();
-  const std::int64_t places = element_count(Shape(shape.begin(), shape.end() - 2));
-  const std::size_t size = from.size() / static_cast<std::size_t>(places);
-  for (std::int64_t place = 0; place < places; ++place)  // the last place comes first
-    std::copy_n(from.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(place) * size), size,
-                to.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(places - 1 - place) * size));
-  return Tensor(kernel.dtype(), shape, bytes_in_memory(std::move(to)));
-}
-
 // The classes of all layers, by their names.
 void collect_classes(const Json& model, std::map<std::string, std::string>& classes) {
   const Json* config = model.find("config");
@@ -102,9 +89,11 @@ std::vector<NamedTensor> weights_in_keras_3(std::vector<KerasLayerWeights>& laye
                                             const KerasConfiguration& configuration, const std::string& stated_version,
                                             const std::string& backend) {
   std::vector<NamedTensor> unscaled;
+  const bool is_before_2 = !configuration.old_layers.empty();
+  if (is_before_2) layers = weights_of_keras_2_form(configuration.old_layers, configuration.ordering, unscaled);
   std::map<std::string, std::string> classes;
   const bool is_theano =
-      backend == "theano" && !stated_version.empty() && keras_version_of(stated_version).is_before_3();
+      !is_before_2 && backend == "theano" && !stated_version.empty() && keras_version_of(stated_version).is_before_3();
   if (is_theano) collect_classes(configuration.model, classes);
   if (is_theano && has_inner_convolutions(configuration.model))
     throw Unsupported(

@@ -8,10 +8,10 @@
 
 namespace h5bridge {
 
-/// Mends the variables of `layers`, which a file with this configuration and these statements holds: kernels that
-/// Theano applied flipped, and the gates of recurrent layers whose hard_sigmoid was the old one (hard_sigmoid.h).
-/// Gives back, as "unscaled/<layer>/<variable>", the variables as they were before they were multiplied. Throws
-/// MalformedFile for variables that do not fit their layer.
+/// Mends the variables of `layers`, which a file with this configuration and these statements holds: arrays of Keras 0
+/// and 1, kernels that Theano applied flipped, and the gates of recurrent layers whose hard_sigmoid was the old one
+/// (hard_sigmoid.h). Gives back, as "unscaled/<layer>/<variable>", the variables as they were before they were
+/// multiplied. Throws MalformedFile for variables that do not fit their layer.
 std::vector<NamedTensor> weights_in_keras_3(std::vector<KerasLayerWeights>& layers,
                                             const KerasConfiguration& configuration, const std::string& stated_version,
                                             const std::string& backend);
