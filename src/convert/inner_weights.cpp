@@ -7,7 +7,6 @@
 #include <optional>
 #include <string>
 
-#include "convert/object_weights.h"
 #include "h5bridge/error.h"
 #include "model/quoted.h"
 
@@ -96,10 +95,6 @@ std::vector<KerasLayerWeights> weights_by_layer(const std::vector<KerasLayerWeig
     }
   }
   return result;
-}
-
-std::vector<KerasLayerWeights> weights_by_layer(const KerasFile& file, const KerasPlan& plan) {
-  return file.objects.empty() ? weights_by_layer(file.layers, plan) : weights_of_objects(file, plan);
 }
 
 }  // namespace h5bridge

@@ -8,9 +8,6 @@
 
 namespace h5bridge {
 
-/// The variables of `file` by the layers that `plan` has, be they kept by layers or by objects.
-std::vector<KerasLayerWeights> weights_by_layer(const KerasFile& file, const KerasPlan& plan);
-
 /// `layers` with each inner model's variables under the layers that `plan` has in it ("encoder/dense"): as their paths
 /// say, or where those name other layers, by their place, as Keras itself loads them. Throws MalformedFile for an inner
 /// model with another number of variables, or of other names.

@@ -83,8 +83,9 @@ bool averages_all(const Layer& layer) {
 
 class KerasReader {
  public:
-  KerasReader(const KerasFile& file, const std::optional<Architecture>& architecture, const LoadOptions& options)
-      : file_(file), options_(options), is_alone_(!architecture) {
+  KerasReader(const KerasFile& file, const std::optional<Architecture>& architecture, const LoadOptions& options,
+              const LayerOrder& order)
+      : file_(file), options_(options), is_alone_(!architecture), stored_(file.layers) {
     const Json* own = file.extra.find("architecture");
     if (architecture)
       model_.architecture = architecture;
@@ -108,6 +109,8 @@ class KerasReader {
     const LayoutChange change =
         is_files ? same_layout(*model_.architecture) : change_layout(*model_.architecture, format, Framework::Keras);
     plan_ = plan_for_file(change);
+    if (!file.has_model_config && file.objects.empty() && architecture)
+      stored_ = matched_to_plan(file, plan_, *model_.architecture, order, options.match, model_.notes);
     name_keras_outputs(*model_.architecture, plan_);
     freeze_as_stated(file.model_config, architecture.has_value());
   }
@@ -237,7 +240,7 @@ class KerasReader {
       std::vector<std::string>& planned = layers_[binding.layer].planned;
       planned.insert(planned.end(), binding.variables.begin(), binding.variables.end());
     }
-    weights_ = weights_by_layer(file_, plan_);
+    weights_ = file_.objects.empty() ? weights_by_layer(stored_, plan_) : weights_of_objects(file_, plan_);
     note_variable_paths();
     one_path_ = layers_of_one_path(weights_);
     share_slot_paths();
@@ -537,6 +540,7 @@ class KerasReader {
   Model model_;
   Ties untied_;
   KerasPlan plan_;
+  std::vector<KerasLayerWeights> stored_;         // the file's, by the architecture's names
   std::vector<KerasLayerWeights> weights_;        // those of inner models by their layers
   SharedLayers one_path_;                         // of them
   std::map<std::string, LayerVariables> layers_;  // by Keras's name
@@ -554,8 +558,8 @@ DataFormat format_of(const KerasFile& file, const Architecture& architecture) {
 }
 
 KerasModel model_from_keras(const KerasFile& file, const std::optional<Architecture>& architecture,
-                            const LoadOptions& options) {
-  return KerasReader(file, architecture, options).run();
+                            const LoadOptions& options, const LayerOrder& order) {
+  return KerasReader(file, architecture, options, order).run();
 }
 
 }  // namespace h5bridge

@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "convert/match_weights.h"
 #include "convert/save.h"
 #include "convert/tied_state.h"
 #include "files/keras_h5.h"
@@ -16,12 +17,12 @@ struct KerasModel {
   Ties untied;  // what settle_ties untied
 };
 
-/// The model in a Keras file. With an `architecture` of the caller's, the file's weights are matched to that by layer
-/// names; otherwise the one that h5bridge left in the file holds, or else what its configuration describes. Tensors
-/// that are not there are left out: check_weights tells. Throws UsageError for a file of weights alone without
-/// `architecture`.
+/// The model in a Keras file. With an `architecture` of the caller's, the file's weights are matched to that: by layer
+/// names, and in a file without a configuration as match_weights.h says. Otherwise it is the one that h5bridge left in
+/// the file, or else what its configuration describes. Tensors that are not there are left out: check_weights tells.
+/// Throws UsageError for a file of weights alone without `architecture`.
 KerasModel model_from_keras(const KerasFile& file, const std::optional<Architecture>& architecture,
-                            const LoadOptions& options = {});
+                            const LoadOptions& options = {}, const LayerOrder& order = {});
 
 /// The data format in which a file has a network: as it says itself, else as its configuration or `architecture` does.
 DataFormat format_of(const KerasFile& file, const Architecture& architecture);

@@ -242,10 +242,25 @@ std::string compare_architectures(const Parts& parts, std::vector<std::string>& 
   return disagreement;
 }
 
+// In Keras's order.
+LayerOrder layer_names(const Json& model) {
+  LayerOrder names;
+  for (const Json& layer : model.at("config").at("layers").as_array())
+    if (const Json* name = layer.at("config").find("name"); name && name->is_string())
+      names.push_back(name->as_string());
+  return names;
+}
+
 // Where weights fit no layer because two architectures differ, it is the latter that is to be said.
 KerasModel matched(const Parts& parts, const LoadOptions& options, const std::string& disagreement) {
+  LoadOptions reading = options;
+  LayerOrder order;
+  if (parts.keras_config) {
+    order = layer_names(parts.keras_config->configuration.model);
+    if (!parts.keras_config->configuration.old_layers.empty()) reading.match = LayerMatch::Name;  // they are so by now
+  }
   try {
-    return model_from_keras(*parts.keras, parts.architecture, options);
+    return model_from_keras(*parts.keras, parts.architecture, reading, order);
   } catch (const Error&) {
     if (disagreement.empty()) throw;
     throw Disagreement(disagreement);

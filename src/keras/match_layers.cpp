@@ -36,7 +36,8 @@ Places match_layers(const std::vector<std::string>& expected, const std::vector<
   if (asked == LayerMatch::Name) return named;
   if (expected.size() != found.size()) {
     if (asked == LayerMatch::Order)
-      throw MalformedFile("holds weights of " + std::to_string(found.size()) + " layers, the architecture has " +
+      throw MalformedFile("holds weights of " + std::to_string(found.size()) +
+                          (found.size() == 1 ? " layer" : " layers") + ", the architecture has " +
                           std::to_string(expected.size()));
     return named;
   }

@@ -155,8 +155,8 @@ std::vector<NewLayer> highway(const OldLayer& layer) {
   common.set("units", features_of(layer));
   Json::Object transform = common;
   transform.set("activation", "sigmoid");
-  for (const char* key : {"kernel_regularizer", "bias_regularizer", "activity_regularizer", "kernel_constraint",
-                          "bias_constraint"})
+  for (const char* key :
+       {"kernel_regularizer", "bias_regularizer", "activity_regularizer", "kernel_constraint", "bias_constraint"})
     transform.set(key, nullptr);
   return {{"_dense", "Dense", common, {kGiven}},
           {"_transform", "Dense", std::move(transform), {kGiven}},
@@ -248,8 +248,7 @@ std::vector<NewLayer> merge_of_steps(const OldLayer& layer) {
 
 std::vector<NewLayer> wrapper(const OldLayer& layer, const OldLayer& inner, const std::string& ordering) {
   std::vector<NewLayer> parts = layers_in_keras_2(inner, ordering);
-  if (parts.size() != 1)
-    throw Unsupported("it wraps a " + inner.class_name + ", which is several layers in Keras 3");
+  if (parts.size() != 1) throw Unsupported("it wraps a " + inner.class_name + ", which is several layers in Keras 3");
   parts[0].config.set("name", inner.name);
   Json::Object config = settings_in_keras_2(layer.class_name, layer.config, ordering);
   config.set("layer", Json::Object{{"class_name", parts[0].class_name}, {"config", std::move(parts[0].config)}});

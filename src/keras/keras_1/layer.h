@@ -15,12 +15,12 @@ struct OldLayer {
   std::string name;
   std::string class_name;  // "Convolution2D"
   Json::Object config;
-  std::string file_group;               // under what name a file keeps its arrays: its own, or an inner model's
-  std::string model;                    // the model's own layer that it is in, an inner model; empty: none
-  std::vector<KerasVariable> arrays;    // in the file's order
-  std::optional<std::int64_t> features; // the last extent of what it is given, if the layers before it say it
-  bool is_theano = false;               // Theano wrote it, which applies kernels flipped and pads otherwise
-  bool is_deviation = false;            // of a BatchNormalization: running_std is one, and no variance
+  std::string file_group;                // under what name a file keeps its arrays: its own, or an inner model's
+  std::string model;                     // the model's own layer that it is in, an inner model; empty: none
+  std::vector<KerasVariable> arrays;     // in the file's order
+  std::optional<std::int64_t> features;  // the last extent of what it is given, if the layers before it say it
+  bool is_theano = false;                // Theano wrote it, which applies kernels flipped and pads otherwise
+  bool is_deviation = false;             // of a BatchNormalization: running_std is one, and no variance
 };
 
 /// One of the layers of Keras 2 that a layer became.

@@ -7,8 +7,8 @@
 #include <set>
 
 #include "h5bridge/error.h"
-#include "keras/keras_1/keras_0.h"
 #include "keras/dialects/version.h"
+#include "keras/keras_1/keras_0.h"
 #include "keras/match_layers.h"
 #include "model/quoted.h"
 
@@ -16,19 +16,18 @@ namespace h5bridge {
 namespace {
 
 // Words that only Keras 1 had, among a layer's keys; and its classes.
-constexpr std::array<std::string_view, 14> kKeys{"W_regularizer", "border_mode",   "consume_less", "dim_ordering",
-                                                 "init",          "inner_init",    "input_dtype",  "mode_type",
-                                                 "nb_feature",    "nb_filter",     "pool_length",  "subsample",
-                                                 "alpha_init",    "inner_activation"};
+constexpr std::array<std::string_view, 14> kKeys{
+    "W_regularizer", "border_mode", "consume_less", "dim_ordering", "init",      "inner_init", "input_dtype",
+    "mode_type",     "nb_feature",  "nb_filter",    "pool_length",  "subsample", "alpha_init", "inner_activation"};
 constexpr std::array<std::string_view, 4> kClasses{"Merge", "TimeDistributedDense", "Highway", "MaxoutDense"};
 // Layers behind which as many features are as before.
 constexpr std::array<std::string_view, 12> kKeepFeatures{
-    "Activation",      "BatchNormalization", "Dropout", "ELU",     "GaussianDropout", "GaussianNoise",
-    "Highway",         "LeakyReLU",          "Masking", "PReLU",   "ParametricSoftplus", "ThresholdedReLU"};
+    "Activation", "BatchNormalization", "Dropout", "ELU",   "GaussianDropout",    "GaussianNoise",
+    "Highway",    "LeakyReLU",          "Masking", "PReLU", "ParametricSoftplus", "ThresholdedReLU"};
 // Layers whose kernels Theano applied flipped, or that it padded otherwise.
-constexpr std::array<std::string_view, 7> kConvolutions{
-    "AtrousConvolution1D", "AtrousConvolution2D", "ConvLSTM2D",    "Convolution1D",
-    "Convolution2D",       "Convolution3D",       "Deconvolution2D"};
+constexpr std::array<std::string_view, 7> kConvolutions{"AtrousConvolution1D", "AtrousConvolution2D", "ConvLSTM2D",
+                                                        "Convolution1D",       "Convolution2D",       "Convolution3D",
+                                                        "Deconvolution2D"};
 // Up to 1.0.6 the fourth array of a BatchNormalization is a deviation (keras 1.0.6 and 1.0.8,
 // backend/theano_backend.py, batch_normalization); 1.0.8 has another epsilon as its default.
 constexpr int kFirstVariance = 10007;
@@ -52,7 +51,8 @@ bool any_layer(const Json& model, const Visit& visit) {
   if (layers && layers->is_array())
     for (const Json& layer : layers->as_array())
       if (visit(layer) || any_layer(layer, visit)) return true;
-  if (const Json* inner = config->find("layer"); inner && inner->is_object()) return visit(*inner) || any_layer(*inner, visit);
+  if (const Json* inner = config->find("layer"); inner && inner->is_object())
+    return visit(*inner) || any_layer(*inner, visit);
   return false;
 }
 
@@ -132,7 +132,8 @@ class Translator1 {
     for (const Json& entry : entries_of(model)) {
       const std::string class_name = class_of(entry);
       if (class_name == "Merge" && entry.at("config").find("layers"))
-        for (const Json& branch : entry.at("config").at("layers").as_array()) collect_branch(branch, inner_model, group);
+        for (const Json& branch : entry.at("config").at("layers").as_array())
+          collect_branch(branch, inner_model, group);
       if (!is_model(class_name)) {
         add(layer_of(entry), inner_model, group);
       } else if (is_chain && class_name == "Sequential") {
@@ -157,7 +158,8 @@ class Translator1 {
     layer.model = inner_model;
     layer.file_group = group.empty() ? layer.name : group;
     const auto [place, is_new] = layers_.try_emplace(layer.name, layer);
-    if (!is_new) throw Unsupported("layer \"" + layer.name + "\" stands in the model twice, which h5bridge does not read");
+    if (!is_new)
+      throw Unsupported("layer \"" + layer.name + "\" stands in the model twice, which h5bridge does not read");
     order_.push_back(layer.name);
   }
 
@@ -228,8 +230,8 @@ class Translator1 {
     std::set<std::size_t> taken;
     for (std::size_t i = 0; i < expected.size(); ++i) {
       if (!places[i])
-        throw MalformedFile("holds no weights of layer \"" + expected[i].name + "\"" + " (its layers with weights: " +
-                            shortened(joined(found_names)) + ")");
+        throw MalformedFile("holds no weights of layer \"" + expected[i].name + "\"" +
+                            " (its layers with weights: " + shortened(joined(found_names)) + ")");
       taken.insert(*places[i]);
       distribute(expected[i], *found[*places[i]]);
     }
@@ -264,9 +266,9 @@ class Translator1 {
     const std::string said = stated_ordering(model_);
     std::string reason;
     const bool is_theano = theano_wrote(said, reason);
-    ordering_ = !said.empty()                                                       ? said
+    ordering_ = !said.empty()                                                             ? said
                 : is_theano || is_0_ || (version_ && version_ < kFirstTensorFlowOrdering) ? "th"
-                                                                                    : "tf";
+                                                                                          : "tf";
     std::vector<std::string> convolutions;
     for (const std::string& name : order_) {
       OldLayer& layer = layers_.at(name);
@@ -277,10 +279,10 @@ class Translator1 {
         convolutions.push_back(layer.name);
     }
     if (convolutions.empty() || reason.empty()) return;
-    notes_.push_back(
-        (is_theano ? "Theano applies kernels flipped, and those of " : "TensorFlow applies kernels as they are, and those of ") +
-        shortened(joined(convolutions)) + (is_theano ? " are turned round: " : " are left so: ") + reason +
-        " (LoadOptions::written_by says otherwise)");
+    notes_.push_back((is_theano ? "Theano applies kernels flipped, and those of "
+                                : "TensorFlow applies kernels as they are, and those of ") +
+                     shortened(joined(convolutions)) + (is_theano ? " are turned round: " : " are left so: ") + reason +
+                     " (LoadOptions::written_by says otherwise)");
   }
 
   // `reason` gets why, where the file does not state it and nobody said it.

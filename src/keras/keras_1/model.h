@@ -30,8 +30,8 @@ struct Keras1Model {
 bool is_before_keras_2(const Json& model_config, const std::string& stated_version);
 
 /// The model as Keras 2.0 would have written it, and its layers with their arrays if there is a file of weights. Throws
-/// MalformedFile for what is no configuration or for arrays that fit no layer, Unsupported naming the layer that Keras 3
-/// has nothing like.
+/// MalformedFile for what is no configuration or for arrays that fit no layer, Unsupported naming the layer that Keras
+/// 3 has nothing like.
 Keras1Model keras_2_form(const Json& model_config, const std::string& stated_version, const Beside& beside);
 
 /// The weights of the model that keras_2_form made, by its layers. Those that were computed anew are added to

@@ -200,8 +200,7 @@ Json::Object settings_in_keras_2(const std::string& class_name, const Json::Obje
   take_mode(class_name, result);
   list_numbers(result);
   check_padding(result);
-  if (class_name.starts_with("ZeroPadding"))
-    result.set("padding", padding_of_zeros(class_name, config.at("padding")));
+  if (class_name.starts_with("ZeroPadding")) result.set("padding", padding_of_zeros(class_name, config.at("padding")));
   return result;
 }
 

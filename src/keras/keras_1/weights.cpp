@@ -6,9 +6,9 @@
 #include <span>
 
 #include "h5bridge/error.h"
+#include "keras/dialects/turned_round.h"
 #include "keras/keras_1/layer.h"
 #include "keras/keras_1/settings.h"
-#include "keras/dialects/turned_round.h"
 
 namespace h5bridge {
 namespace {
@@ -47,7 +47,8 @@ class Weights2 {
       result[0].layer = "_features";
       return result;
     }
-    if (name == "ParametricSoftplus") return {{"_beta", {kernel(without_ones(array(1)))}}, {"", {kernel(without_ones(array(0)))}}};
+    if (name == "ParametricSoftplus")
+      return {{"_beta", {kernel(without_ones(array(1)))}}, {"", {kernel(without_ones(array(0)))}}};
     if (const auto gates = kGates.find(name); gates != kGates.end()) return recurrent(gates->second);
     if (const auto inner = wrapped(layer_)) return of_wrapper(*inner);
     return {{"", layer_.arrays}};
@@ -78,7 +79,8 @@ class Weights2 {
   // (length, 1, in, out), and up to 1.0.8 (out, in, length, 1).
   Tensor kernel_of_1d() const {
     const Tensor& tensor = array(0);
-    if (tensor.rank() != 4) throw MalformedFile("its kernel has shape " + to_string(tensor.shape()) + ", expected 4 axes");
+    if (tensor.rank() != 4)
+      throw MalformedFile("its kernel has shape " + to_string(tensor.shape()) + ", expected 4 axes");
     const Shape& shape = tensor.shape();
     const Json length = layer_.config.at("filter_length"), filters = layer_.config.at("nb_filter");
     const bool is_new = Json(shape[0]) == length && shape[1] == 1 && Json(shape[3]) == filters;
@@ -97,8 +99,8 @@ class Weights2 {
   }
 
   std::vector<KerasLayerWeights> normalization() const {
-    return {{"",
-             {{"gamma", array(0)}, {"beta", array(1)}, {"moving_mean", array(2)}, {"moving_variance", variance()}}}};
+    return {
+        {"", {{"gamma", array(0)}, {"beta", array(1)}, {"moving_mean", array(2)}, {"moving_variance", variance()}}}};
   }
 
   // (x - mean) / (deviation + epsilon) as 3.15 says it: the root of variance + epsilon is that sum.

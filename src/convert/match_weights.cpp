@@ -1,0 +1,105 @@
+#include "convert/match_weights.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+
+#include "h5bridge/error.h"
+#include "keras/match_layers.h"
+#include "model/quoted.h"
+#include "passes/shapes.h"
+
+namespace h5bridge {
+namespace {
+
+using VariableShapes = std::vector<Shape>;
+
+class Expected {
+ public:
+  Expected(const KerasPlan& plan, const Architecture& architecture) : plan_(plan) {
+    for (const NamedParameter& parameter : parameters_of(architecture)) specs_[parameter.name] = parameter.spec;
+  }
+
+  // The groups that hold weights, in Keras's order.
+  std::vector<std::string> names(const LayerOrder& order) const {
+    std::vector<std::string> planned;
+    for (const KerasBinding& binding : plan_.bindings)
+      if (std::ranges::find(planned, binding.group) == planned.end()) planned.push_back(binding.group);
+    std::vector<std::string> result;
+    for (const LayerOrder* names : {&order, static_cast<const LayerOrder*>(&planned)})
+      for (const std::string& name : *names)
+        if (std::ranges::find(planned, name) != planned.end() && std::ranges::find(result, name) == result.end())
+          result.push_back(name);
+    return result;
+  }
+
+  // Those of a group's variables, sorted; nullopt where they are not known.
+  std::optional<VariableShapes> shapes(const std::string& group) const {
+    VariableShapes result;
+    try {
+      for (const KerasBinding& binding : plan_.bindings)
+        if (binding.group == group)
+          for (const Tensor& variable : to_keras(binding.steps, tensors(binding.torch), tensors(binding.given)))
+            result.push_back(variable.shape());
+    } catch (const Error&) {
+      return std::nullopt;
+    }
+    std::ranges::sort(result);
+    return result;
+  }
+
+ private:
+  // Zeros, which take no memory.
+  std::vector<Tensor> tensors(const std::vector<KerasBinding::Source>& sources) const {
+    std::vector<Tensor> result;
+    for (const KerasBinding::Source& source : sources) {
+      const auto spec = specs_.find(source.name);
+      if (spec == specs_.end()) throw MalformedFile("no parameter " + source.name);
+      result.push_back(to_keras(source.steps, {zeros(spec->second.dtype, spec->second.shape)}).at(0));
+    }
+    return result;
+  }
+
+  const KerasPlan& plan_;
+  std::map<std::string, ParameterSpec> specs_;
+};
+
+VariableShapes shapes_of(const KerasLayerWeights& layer) {
+  VariableShapes result;
+  for (const KerasVariable& variable : layer.variables) result.push_back(variable.tensor.shape());
+  std::ranges::sort(result);
+  return result;
+}
+
+}  // namespace
+
+std::vector<KerasLayerWeights> matched_to_plan(const KerasFile& file, const KerasPlan& plan,
+                                               const Architecture& architecture, const LayerOrder& order,
+                                               std::optional<LayerMatch> asked, Notes& notes) {
+  const Expected expected(plan, architecture);
+  const std::vector<std::string> names = expected.names(order);
+  std::vector<std::size_t> places;  // of the file's layers that hold weights
+  std::vector<std::string> found;
+  for (std::size_t i = 0; i < file.layers.size(); ++i)
+    if (!file.layers[i].variables.empty()) {
+      places.push_back(i);
+      found.push_back(file.layers[i].layer);
+    }
+  const auto fits = [&](std::size_t layer, std::size_t group) {
+    const std::optional<VariableShapes> shapes = expected.shapes(names[layer]);
+    return !shapes || *shapes == shapes_of(file.layers[places[group]]);
+  };
+  const std::vector<std::optional<std::size_t>> matches = match_layers(names, found, asked, fits);
+  std::vector<KerasLayerWeights> layers = file.layers;
+  std::vector<std::string> renamed;
+  for (std::size_t i = 0; i < matches.size(); ++i)
+    if (matches[i] && found[*matches[i]] != names[i]) {
+      layers[places[*matches[i]]].layer = names[i];
+      renamed.push_back(found[*matches[i]] + " as " + names[i]);
+    }
+  if (!renamed.empty())
+    notes.push_back("weights are taken by the order of layers, as Keras loads them: " + shortened(joined(renamed)));
+  return layers;
+}
+
+}  // namespace h5bridge
