@@ -8,6 +8,7 @@
 #include "convert/name_prefix.h"
 #include "h5bridge/error.h"
 #include "model/quoted.h"
+#include "optimizers/keras_settings.h"
 #include "passes/parameter_order.h"
 #include "passes/registration.h"
 #include "pytorch/optimizer.h"
@@ -233,6 +234,7 @@ void name_optimizer(Model& model, const LoadOptions& options, const Ties& untied
     try {
       name_optimizer(*model.training->optimizer, model, options, untied);
     } catch (const Unsupported& error) {
+      model.optimizer_not_in_keras = why_not_in_keras(*model.training->optimizer);
       model.training->optimizer.reset();
       model.optimizer_left_out = error.what();
     }

@@ -67,8 +67,9 @@ struct Model {
   /// that are not in here.
   std::map<std::string, bool> trainable;
   std::optional<Training> training;
-  std::string optimizer_left_out;  // why the sources' optimizer is not in `training`; save() refuses to lose it
-  Json::Object metadata;           // what a source carried that has no place above
+  std::string optimizer_left_out;      // why the sources' optimizer is not in `training`; save() refuses to lose it
+  std::string optimizer_not_in_keras;  // of that one, why Keras would not have it either; empty: it would
+  Json::Object metadata;               // what a source carried that has no place above
   /// What weights were made of, where that cannot be computed back: "unscaled/lstm/kernel:0".
   std::vector<NamedTensor> residuals;
   Framework framework = Framework::Torch;

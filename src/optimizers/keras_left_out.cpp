@@ -44,15 +44,16 @@ bool is_row(const OptimizerMapping& mapping, std::string_view name) {
          std::ranges::any_of(mapping.hyperparameters, [&](const Correspondence& row) { return row.attribute == name; });
 }
 
-void refuse_different_groups(const OptimizerMapping& mapping, const Optimizer& optimizer) {
+// The first setting in which groups differ and Keras's optimizer cannot; empty: none.
+std::string different_setting(const OptimizerMapping& mapping, const Optimizer& optimizer) {
   for (const Json::Object& group : optimizer.groups)
     for (const auto& [name, value] : group) {
       const Json* first = optimizer.hyperparameters.find(name);
       const bool matters = is_row(mapping, name) || (mapping.torch_defaults.contains(name) && name != "weight_decay" &&
                                                      !kHarmless.contains(name));
-      if (first && matters && !same_value(*first, value))
-        refuse("the optimizer " + optimizer.kind + " has groups that differ in " + name + ", and Keras's has one");
+      if (first && matters && !same_value(*first, value)) return name;
     }
+  return {};
 }
 
 // Settings that Keras's class does not have, in any group.
@@ -199,10 +200,19 @@ void note_decay_of_keras(const Json::Object& config, const Optimizer& optimizer,
 
 }  // namespace
 
+std::string why_not_in_keras(const Optimizer& optimizer) {
+  const OptimizerMapping* mapping = optimizer_mapping(optimizer.kind);
+  if (!mapping) return "the optimizer " + optimizer.kind + " has no Keras counterpart yet";
+  const std::string setting = different_setting(*mapping, optimizer);
+  return setting.empty()
+             ? ""
+             : "the optimizer " + optimizer.kind + " has groups that differ in " + setting + ", and Keras's has one";
+}
+
 std::vector<std::string> left_out_by_keras(const OptimizerMapping& mapping, const Optimizer& optimizer,
                                            const KerasSettings& settings, const KerasPlan& plan) {
   std::vector<std::string> notes;
-  refuse_different_groups(mapping, optimizer);
+  if (const std::string why = why_not_in_keras(optimizer); !why.empty()) refuse(why);
   note_settings(mapping, optimizer, notes);
   note_weight_decay(mapping, optimizer, plan, notes);
   const Json* epsilon = settings.config.find("epsilon");

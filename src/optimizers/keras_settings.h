@@ -35,6 +35,9 @@ struct KerasSettings {
 /// What to tell Keras of an optimizer of PyTorch's. Settings that PyTorch has not changed since Keras had them stay.
 KerasSettings settings_to_keras(const OptimizerMapping& mapping, const Optimizer& optimizer);
 
+/// Why Keras has nothing like an optimizer of PyTorch's, whatever its parameters are; empty: it has.
+std::string why_not_in_keras(const Optimizer& optimizer);
+
 /// The settings that Keras has no place for, a line each. Throws Unsupported where groups differ in what Keras's state
 /// depends on.
 std::vector<std::string> left_out_by_keras(const OptimizerMapping& mapping, const Optimizer& optimizer,

@@ -199,9 +199,7 @@ class KerasVariables {
 KerasOptimizer optimizer_to_keras(const Optimizer& optimizer, const KerasPlan& plan, const Weights& weights,
                                   std::vector<std::string>& notes) {
   const OptimizerMapping* mapping = optimizer_mapping(optimizer.kind);
-  if (!mapping)
-    throw Unsupported("the optimizer " + optimizer.kind +
-                      " has no Keras counterpart yet; SaveOptions::optimizer = false leaves it out");
+  if (!mapping) throw Unsupported(why_not_in_keras(optimizer) + "; SaveOptions::optimizer = false leaves it out");
   for (const auto& [parameter, slots] : optimizer.slots)
     if (!weights.find(parameter))
       throw Unsupported("the optimizer trains only some of the parameters, and does not say which (state " + parameter +

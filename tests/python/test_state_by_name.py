@@ -189,6 +189,10 @@ def two_groups(module):
     return adam([{"params": module.first.parameters(), "lr": 1e-3}, {"params": [*module.second.parameters(), *module.out.parameters()]}])
 
 
+def groups_alike(module):
+    return adam([{"params": module.first.parameters()}, {"params": [*module.second.parameters(), *module.out.parameters()]}])
+
+
 def groups_by_rank(module):
     parameters = list(module.parameters())
     return adam([{"params": [p for p in parameters if p.ndim > 1]}, {"params": [p for p in parameters if p.ndim == 1]}])
@@ -217,7 +221,7 @@ def test_groups_are_known_where_shapes_tell(tmp_path):
     trained.assert_keras_has("first", "last")
 
 
-@pytest.mark.parametrize("make_optimizer", [two_groups, groups_by_rank])
+@pytest.mark.parametrize("make_optimizer", [groups_alike, groups_by_rank])
 def test_groups_that_could_be_several_are_refused(tmp_path, make_optimizer):
     trained = Trained(tmp_path, lambda: without_norm(Shuffled()), make_optimizer)
     message = trained.to_keras(status=4)
@@ -234,6 +238,16 @@ def test_groups_that_could_be_several_are_refused(tmp_path, make_optimizer):
     inspected = json.loads(h5bridge("inspect", trained.json, trained.checkpoint, "--json"))
     assert any("does not say" in note for note in inspected["metadata"]["notes"])
     assert inspected["training"]["optimizer"]["groups"][0]["params"][0] == 0
+
+
+def test_groups_that_keras_cannot_have_are_not_asked_for_their_order(tmp_path):
+    """It would not help; a checkpoint of PyTorch's still wants it."""
+    trained = Trained(tmp_path, lambda: without_norm(Shuffled()), two_groups)
+    message = trained.to_keras(status=4)
+    assert "the optimizer Adam has groups that differ in lr, and Keras's has one; --no-optimizer leaves the optimizer out" in message
+    assert "order" not in message and not (tmp_path / "ck.h5").exists()
+    message = h5bridge("convert", trained.json, trained.checkpoint, "-o", tmp_path / "home.pth", "--checkpoint", status=4)
+    assert "does not say in which order its 2 groups" in message and "--param-order names.json" in message
 
 
 @needs_libtorch
