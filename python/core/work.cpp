@@ -3,6 +3,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include "convert/compare.h"
 #include "convert/inspection.h"
 #include "convert/save.h"
 #include "core/parts.h"
@@ -28,6 +29,20 @@ nanobind::dict inspected(const Paths& sources, const LoadOptions& options) {
   return to_python(json.as_object());
 }
 
+/// As `h5bridge compare --json` prints it, of tensors and optimizers.
+nanobind::dict compared(const Model& a, const Model& b, double absolute, double relative, bool equal_nan) {
+  Json::Object json;
+  {
+    const nanobind::gil_scoped_release others_go_on;
+    with_errors([&] {
+      const Tolerance tolerance{absolute, relative, equal_nan};
+      const Model one = comparable(a), other = comparable(b);
+      json = to_json(compare_weights(one, other, tolerance), compare_training(one, other, tolerance), {});
+    });
+  }
+  return to_python(json);
+}
+
 }  // namespace
 
 void add_work(nanobind::module_& module) {
@@ -42,6 +57,7 @@ void add_work(nanobind::module_& module) {
   module.def("complete_training", complete_training, nanobind::arg("model"), nanobind::arg("epoch").none(),
              nanobind::arg("loss").none());
   module.def("inspect", inspected);
+  module.def("compare", compared);
 }
 
 }  // namespace h5bridge::python

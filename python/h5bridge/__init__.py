@@ -17,12 +17,13 @@ released.
 """
 
 from ._core import version as _version
+from .comparison import compare
 from .conversion import convert
 from .errors import Disagreement, Error, MalformedFile, SystemFailure, Unsupported, UsageError
 from .inspection import inspect
 from .live import from_keras, from_torch
 from .model import Model, load
-from .not_yet import compare, verify
+from .not_yet import verify
 from .tensors import Tensors
 
 __version__ = _version()

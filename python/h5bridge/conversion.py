@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from . import _core
 from .errors import UsageError, with_keywords
-from .options import Paths, loading, paths_of, saving
+from .options import Paths, epoch_of, loading, loss_of, paths_of, saving
 
 
 def convert(
@@ -67,7 +67,8 @@ def convert(
         raise UsageError("epoch and loss are those of a checkpoint: give checkpoint=True, too")
     load_options = loading(key, allow_unexpected, fix_size, optimizer, param_order, untie, match, written_by)
     save_options = saving(to, data_format, optimizer, checkpoint, dtype, lossless)
-    model = _core.load(paths_of(sources), load_options)
-    _core.complete_training(model, epoch, loss)
-    notes = _core.save(model, paths_of(destination), save_options)
+    destinations = paths_of(destination, "destination")
+    model = _core.load(paths_of(sources, "sources"), load_options)
+    _core.complete_training(model, epoch_of(epoch), loss_of(loss))
+    notes = _core.save(model, destinations, save_options)
     return [with_keywords(note) for note in (*model.notes, *notes)]

@@ -3,8 +3,9 @@ in it and where, what was expected."""
 
 from __future__ import annotations
 
-
 import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 # Messages of the library name its own options, most of which are keywords here by the same name.
 OPTION = re.compile(r"(?:LoadOptions|SaveOptions|Tolerance)::(\w+)( = false)?")
@@ -57,3 +58,15 @@ class SystemFailure(Error):
 
 
 BY_STATUS: dict[int, type[Error]] = {each.status: each for each in Error.__subclasses__()}
+
+
+@contextmanager
+def calling(names: Mapping[str, str]) -> Iterator[None]:
+    """Within it, errors call files that nobody knows, temporary ones, by `names`: what they stand for, by their paths."""
+    try:
+        yield
+    except Error as error:
+        message = str(error)
+        for path, name in names.items():
+            message = message.replace(path, name)
+        raise type(error)(message) from None

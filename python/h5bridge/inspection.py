@@ -28,7 +28,7 @@ def inspect(
     read, "error" says why, and the rest is there.
 
     Raises MalformedFile where a file is damaged, Unsupported for a format that is not read, UsageError where the files
-    make no one model or have no `key`, and SystemFailure. The arguments are those of `load`.
+    make no one model or have no `key`, or for an argument of a wrong type, and SystemFailure. The arguments are those of `load`.
     """
     options = loading(key, allow_unexpected, fix_size, True, param_order, untie, match, written_by)
-    return _core.inspect(paths_of(sources), options)
+    return _core.inspect(paths_of(sources, "sources"), options)

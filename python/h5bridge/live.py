@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .errors import Unsupported
+from .arguments import wrong_type
+from .errors import Unsupported, calling
 from .model import Model, installed, load
+from .options import Path
 
 if TYPE_CHECKING:
     import keras
@@ -22,6 +26,10 @@ def from_torch(module: torch.nn.Module, example_inputs: Any) -> Model:
     Raises Unsupported naming what the module does that has no layer, SystemFailure without PyTorch, or where there is
     no room for a temporary file."""
     torch = installed("torch", "PyTorch")
+    if not isinstance(module, torch.nn.Module):
+        raise wrong_type("module", module, "a torch.nn.Module")
+    if not isinstance(example_inputs, (torch.Tensor, tuple, list, Mapping)):
+        raise wrong_type("example_inputs", example_inputs, "a tensor, a tuple or list of them, or a dict")
     from .h5bridge_export import ExportError, export_architecture
 
     with tempfile.TemporaryDirectory(prefix="h5bridge-") as folder:
@@ -31,14 +39,38 @@ def from_torch(module: torch.nn.Module, example_inputs: Any) -> Model:
         except ExportError as error:
             raise Unsupported("; ".join(str(error).splitlines())) from error
         torch.save(module.state_dict(), weights)
-        return load([architecture, weights])
+        with calling({architecture: "the module's architecture", weights: "the module's state_dict"}):
+            return load([architecture, weights])
 
 
-def from_keras(model: keras.Model) -> Model:
+def from_keras(
+    model: keras.Model,
+    architecture: Path | Mapping[str, Any] | None = None,
+    *,
+    param_order: Sequence[str] | Sequence[Sequence[str]] = (),
+    untie: bool = False,
+) -> Model:
     """A live Keras model, its weights and, if it was compiled, its training state as they are now.
 
-    Raises Unsupported naming a layer that is not known, SystemFailure where there is no room for a temporary file."""
+    Keras keeps neither PyTorch's names nor all that a network of PyTorch's is made of: for one that goes home from
+    Keras, `architecture` is its architecture JSON, a path or what `Model.architecture` gives; it counts, as it does for
+    `load`, which has the other options, too.
+
+    Raises Unsupported naming a layer that is not known, MalformedFile where the architecture is that of another
+    network, UsageError for what is no model of Keras 3's, SystemFailure without Keras, or where there is no room for a
+    temporary file."""
+    keras = installed("keras", "Keras")
+    if not isinstance(model, keras.Model):
+        raise wrong_type("model", model, "a keras.Model")
+    if not isinstance(architecture, (str, os.PathLike, Mapping, type(None))):
+        raise wrong_type("architecture", architecture, "the path of an architecture JSON, a dict or None")
     with tempfile.TemporaryDirectory(prefix="h5bridge-") as folder:
-        path = os.path.join(folder, "model.h5")
+        path, described = (os.path.join(folder, name) for name in ("model.h5", "model.json"))
+        if isinstance(architecture, Mapping):
+            with open(described, "w", encoding="utf-8") as file:
+                json.dump(dict(architecture), file)
+            architecture = described
         model.save(path)
-        return load(path)
+        beside = [] if architecture is None else [architecture]
+        with calling({path: "the Keras model", described: "the architecture"}):
+            return load([*beside, path], param_order=param_order, untie=untie)

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import _core
-from .errors import SystemFailure, Unsupported, with_keywords
+from .errors import SystemFailure, Unsupported, calling, with_keywords
 from .options import Paths, loading, paths_of, saving
 from .tensors import Tensors, read
 
@@ -79,7 +79,7 @@ class Model:
         Raises MalformedFile naming tensors that do not fit the architecture, Unsupported naming what the destination
         cannot say, UsageError, SystemFailure. No destination is touched then."""
         options = saving(to, data_format, optimizer, checkpoint, dtype, lossless)
-        return [with_keywords(note) for note in _core.save(self._core, paths_of(path), options)]
+        return [with_keywords(note) for note in _core.save(self._core, paths_of(path, "path"), options)]
 
     def state_dict(self) -> dict[str, torch.Tensor]:
         """The weights as PyTorch has them, for `module.load_state_dict()`: names, order, layout and bits are those of
@@ -90,16 +90,19 @@ class Model:
         model = _core.in_torch_layout(self._core)
         return {name: _torch_tensor(torch, model.tensor(name), name) for name in model.tensor_names()}
 
-    def to_keras(self) -> keras.Model:
+    def to_keras(self, *, dtype: str | None = None) -> keras.Model:
         """The model in Keras, on the backend in use, with its weights and without its training state (`compile=False`).
         It takes and gives Keras's layout. What Keras has no place for is a warning, as it is a note of `save`.
+        `dtype`: floating-point weights are rounded to "float32" (which rounds no bfloat16) or "float16".
 
         Raises SystemFailure without Keras 3, Unsupported naming a layer that Keras cannot say."""
         keras = installed("keras", "Keras")
         with tempfile.TemporaryDirectory(prefix="h5bridge-") as folder:
             path = os.path.join(folder, "model.h5")
-            for note in self.save(path, optimizer=False):
-                warnings.warn(note, stacklevel=2)
+            with calling({path: "the Keras model"}):
+                notes = self.save(path, optimizer=False, dtype=dtype)
+            for note in notes:
+                warnings.warn(note.removeprefix(path + ": "), stacklevel=2)
             return keras.saving.load_model(path, compile=False)
 
     def to_torch(self, device: str = "cpu") -> NoReturn:
@@ -132,7 +135,7 @@ def load(
     Raises MalformedFile where a file is damaged or its tensors do not fit the architecture, Unsupported for what has no
     equivalent, UsageError where two files state the same half of a model, SystemFailure."""
     options = loading(key, allow_unexpected, fix_size, optimizer, param_order, untie, match, written_by)
-    return Model(_core.load(paths_of(paths), options))
+    return Model(_core.load(paths_of(paths, "paths"), options))
 
 
 def installed(name: str, called: str) -> ModuleType:

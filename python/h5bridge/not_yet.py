@@ -7,11 +7,6 @@ from typing import Any, NoReturn
 from .errors import Unsupported
 
 
-def compare(a: Any, b: Any, **options: Any) -> NoReturn:
-    """Not there yet: raises Unsupported. `h5bridge compare A B` of the program compares two models."""
-    raise Unsupported("compare: not in the Python package yet; the program does it: h5bridge compare A B")
-
-
 def verify(*sources: Any, **options: Any) -> NoReturn:
     """Not there yet: raises Unsupported. `h5bridge verify` of the program compares a model with given outputs."""
     raise Unsupported(

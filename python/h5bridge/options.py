@@ -4,17 +4,62 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Union
+from numbers import Integral, Real
+from typing import Any, Union
 
 from . import _core
+from .arguments import expect, flag, text, text_or_none, wrong_type
 
 Path = Union[str, "os.PathLike[str]"]
 Paths = Union[Path, Iterable[Path]]
 
 
-def paths_of(paths: Paths) -> list[str]:
-    """One path or many."""
-    return [os.fspath(path) for path in ([paths] if isinstance(paths, (str, os.PathLike)) else paths)]
+def paths_of(paths: Paths, name: str) -> list[str]:
+    """One path or many; `name`: of the argument that they are."""
+    one = isinstance(paths, (str, os.PathLike))
+    if not one and (isinstance(paths, (bytes, Mapping)) or not isinstance(paths, Iterable)):
+        raise wrong_type(name, paths, "a path or a list of them")
+    return [_path(path, name) for path in ([paths] if one else paths)]
+
+
+def _path(path: Any, name: str) -> str:
+    spelled = os.fspath(path) if isinstance(path, (str, os.PathLike)) else path
+    if not isinstance(spelled, str):
+        raise wrong_type(name, path, "a path (str or os.PathLike)")
+    return spelled
+
+
+def _sizes(fix_size: Any) -> dict[str, int]:
+    expected = 'None or a dict of names and numbers, {"length": 128}'
+    sizes = {} if fix_size is None else expect("fix_size", fix_size, Mapping, expected)
+    for name, size in sizes.items():
+        expect("fix_size", name, str, expected)
+        expect(f"fix_size[{name!r}]", size, Integral, "a whole number")
+    return {name: int(size) for name, size in sizes.items()}
+
+
+def _groups(param_order: Any) -> list[list[str]]:
+    expected = "a list of names, or of such lists, one a group"
+
+    def listed(value: Any) -> list[Any]:
+        if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
+            raise wrong_type("param_order", value, expected)
+        return list(value)
+
+    groups = listed(param_order)
+    if groups and all(isinstance(name, str) for name in groups):  # the one group that there is
+        return [groups]
+    return [[expect("param_order", name, str, expected) for name in listed(group)] for group in groups]
+
+
+def epoch_of(epoch: Any) -> int | None:
+    """The number of an epoch."""
+    return None if epoch is None else int(expect("epoch", epoch, Integral, "a whole number or None"))
+
+
+def loss_of(loss: Any) -> float | None:
+    """A loss."""
+    return None if loss is None else float(expect("loss", loss, Real, "a number or None"))
 
 
 def loading(
@@ -29,16 +74,14 @@ def loading(
 ) -> _core.LoadOptions:
     """How sources are read."""
     options = _core.LoadOptions()
-    options.key = key
-    options.allow_unexpected = allow_unexpected
-    options.fix_size = dict(fix_size or {})
-    options.optimizer = optimizer
-    # A list of names is the one group that there is.
-    groups = [param_order] if param_order and isinstance(param_order[0], str) else param_order
-    options.param_order = [list(group) for group in groups]
-    options.untie = untie
-    options.match = match
-    options.written_by = written_by
+    options.key = text("key", key)
+    options.allow_unexpected = flag("allow_unexpected", allow_unexpected)
+    options.fix_size = _sizes(fix_size)
+    options.optimizer = flag("optimizer", optimizer)
+    options.param_order = _groups(param_order)
+    options.untie = flag("untie", untie)
+    options.match = text("match", match)
+    options.written_by = text("written_by", written_by)
     return options
 
 
@@ -52,10 +95,10 @@ def saving(
 ) -> _core.SaveOptions:
     """How destinations are written."""
     options = _core.SaveOptions()
-    options.to = to
-    options.data_format = data_format
-    options.optimizer = optimizer
-    options.checkpoint = checkpoint
-    options.dtype = dtype
-    options.lossless = lossless
+    options.to = text("to", to)
+    options.data_format = text_or_none("data_format", data_format)
+    options.optimizer = flag("optimizer", optimizer)
+    options.checkpoint = flag("checkpoint", checkpoint)
+    options.dtype = text_or_none("dtype", dtype)
+    options.lossless = flag("lossless", lossless)
     return options

@@ -73,13 +73,7 @@ ExitStatus compare_models(const CompareCommand& options) {
   const std::optional<OutputComparison> outputs = outputs_of(a, b, options);
   const bool agrees = weights.agrees() && training.differences.empty() && (!outputs || outputs->agrees());
   if (options.common.json) {
-    print_json(Json::Object{{"agrees", agrees},
-                            {"only_in_a", Json::array(weights.only_in_a)},
-                            {"only_in_b", Json::array(weights.only_in_b)},
-                            {"tensors", to_json(weights.tensors)},
-                            {"training", Json::array(training.differences)},
-                            {"notes", Json::array(training.notes)},
-                            {"run", outputs ? Json(to_json(*outputs)) : Json()}});
+    print_json(to_json(weights, training, outputs));
   } else {
     print_weights(weights);
     for (const std::string& difference : training.differences) print_line(difference);

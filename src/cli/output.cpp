@@ -80,24 +80,6 @@ void print_table(const std::string& title, const std::vector<std::vector<std::st
   }
 }
 
-Json::Object to_json(const NamedAgreement& item) {
-  Json::Object json{{"name", item.name}};
-  for (const auto& [name, value] : h5bridge::to_json(item.agreement)) json.set(name, value);
-  return json;
-}
-
-Json to_json(const std::vector<NamedAgreement>& items) {
-  Json::Array json;
-  for (const NamedAgreement& item : items) json.emplace_back(to_json(item));
-  return json;
-}
-
-Json::Object to_json(const OutputComparison& comparison) {
-  return Json::Object{{"agrees", comparison.agrees()},
-                      {"outputs", to_json(comparison.outputs)},
-                      {"first_layer", comparison.first_layer ? Json(to_json(*comparison.first_layer)) : Json()}};
-}
-
 void print_outputs(const OutputComparison& comparison) {
   for (const NamedAgreement& output : comparison.outputs)
     print_line("output \"" + output.name + "\": " + describe(output.agreement));

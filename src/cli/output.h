@@ -29,9 +29,6 @@ void finish_output();
 /// Left-aligned columns, under a title; nothing if there are no rows.
 void print_table(const std::string& title, const std::vector<std::vector<std::string>>& rows);
 
-Json::Object to_json(const NamedAgreement& item);
-Json to_json(const std::vector<NamedAgreement>& items);
-Json::Object to_json(const OutputComparison& comparison);
 /// A line per output, then the first layer that differs.
 void print_outputs(const OutputComparison& comparison);
 

@@ -187,4 +187,34 @@ OutputComparison compare_outputs(const Model& a, const Model& b, const std::vect
   return result;
 }
 
+Json::Object to_json(const NamedAgreement& item) {
+  Json::Object json{{"name", item.name}};
+  for (const auto& [name, value] : to_json(item.agreement)) json.set(name, value);
+  return json;
+}
+
+Json to_json(const std::vector<NamedAgreement>& items) {
+  Json::Array json;
+  for (const NamedAgreement& item : items) json.emplace_back(to_json(item));
+  return json;
+}
+
+Json::Object to_json(const OutputComparison& comparison) {
+  return Json::Object{{"agrees", comparison.agrees()},
+                      {"outputs", to_json(comparison.outputs)},
+                      {"first_layer", comparison.first_layer ? Json(to_json(*comparison.first_layer)) : Json()}};
+}
+
+Json::Object to_json(const WeightComparison& weights, const TrainingComparison& training,
+                     const std::optional<OutputComparison>& outputs) {
+  const bool agrees = weights.agrees() && training.differences.empty() && (!outputs || outputs->agrees());
+  return Json::Object{{"agrees", agrees},
+                      {"only_in_a", Json::array(weights.only_in_a)},
+                      {"only_in_b", Json::array(weights.only_in_b)},
+                      {"tensors", to_json(weights.tensors)},
+                      {"training", Json::array(training.differences)},
+                      {"notes", Json::array(training.notes)},
+                      {"run", outputs ? Json(to_json(*outputs)) : Json()}};
+}
+
 }  // namespace h5bridge

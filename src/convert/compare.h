@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "convert/agreement.h"
+#include "convert/training_comparison.h"
 #include "h5bridge/model.h"
 #include "runner/runner.h"
 
@@ -42,5 +43,13 @@ WeightComparison compare_weights(const Model& a, const Model& b, const Tolerance
 /// and outputs.
 OutputComparison compare_outputs(const Model& a, const Model& b, const std::vector<NamedTensor>& inputs,
                                  const RunOptions& options, const Tolerance& tolerance);
+
+Json::Object to_json(const NamedAgreement& item);
+Json to_json(const std::vector<NamedAgreement>& items);
+Json::Object to_json(const OutputComparison& comparison);
+
+/// What a comparison of two models found, as `h5bridge compare --json` prints it.
+Json::Object to_json(const WeightComparison& weights, const TrainingComparison& training,
+                     const std::optional<OutputComparison>& outputs);
 
 }  // namespace h5bridge

@@ -63,8 +63,9 @@ void check_variables(const std::vector<KerasVariable>& variables, const std::str
     check_name(path, what);
     if (!seen.insert(path).second) throw Unsupported(what + " \"" + path + "\" occurs twice");
     if (keras_cannot_load(tensor.dtype()))
-      throw Unsupported(what + " \"" + path + "\" is " + std::string(name_of(tensor.dtype())) +
-                        ", which Keras cannot load from an HDF5 file");
+      throw Unsupported(
+          what + " \"" + path + "\" is " + std::string(name_of(tensor.dtype())) +
+          ", which Keras cannot load from an HDF5 file; float32 has all of its bits (SaveOptions::dtype)");
   }
 }
 

@@ -304,6 +304,89 @@ def test_what_a_live_module_does_that_no_layer_says_is_named():
     assert "Module" in str(raised.value) and "\n" not in str(raised.value)
 
 
+WRONG = [
+    (lambda: package.convert(5, "out.h5"), "sources is 5 (int), expected a path or a list of them"),
+    (lambda: package.convert(DIGITS, None), "destination is None, expected a path or a list of them"),
+    (lambda: package.convert(DIGITS, "out.h5", dtype=torch.float32), "dtype is torch.float32 (dtype), expected a str or None"),
+    (lambda: package.convert(DIGITS, "out.pth", checkpoint=True, epoch="3"), "epoch is '3' (str), expected a whole number or None"),
+    (lambda: package.convert(DIGITS, "out.pth", checkpoint=True, loss=torch.tensor(1.0)), "loss is tensor(1.) (Tensor), expected a number or None"),
+    (lambda: package.load([*DIGITS, 5]), "paths is 5 (int), expected a path (str or os.PathLike)"),
+    (lambda: package.load(b"model.h5"), "paths is b'model.h5' (bytes), expected a path or a list of them"),
+    (lambda: package.load(DIGITS, key=5), "key is 5 (int), expected a str"),
+    (lambda: package.load(DIGITS, optimizer="no"), "optimizer is 'no' (str), expected True or False"),
+    (lambda: package.load(DIGITS, fix_size=["batch"]), "fix_size is ['batch'] (list), expected None or a dict of names and numbers"),
+    (lambda: package.load(DIGITS, fix_size={"batch": True}), "fix_size['batch'] is True (bool), expected a whole number"),
+    (lambda: package.load(DIGITS, param_order="weight"), "param_order is 'weight' (str), expected a list of names"),
+    (lambda: package.load(DIGITS, param_order=[["weight"], 5]), "param_order is 5 (int), expected a list of names"),
+    (lambda: package.inspect({"a": 1}), "sources is {'a': 1} (dict), expected a path or a list of them"),
+    (lambda: package.compare(5, DIGITS), "a is 5 (int), expected a path or a list of them"),
+    (lambda: package.compare(DIGITS, DIGITS, atol="1"), "atol is '1' (str), expected a number"),
+    (lambda: package.from_keras(5), "model is 5 (int), expected a keras.Model"),
+    (lambda: package.from_keras(keras.Model(), 5), "architecture is 5 (int), expected the path of an architecture JSON, a dict or None"),
+    (lambda: package.from_torch(5, torch.zeros(2)), "module is 5 (int), expected a torch.nn.Module"),
+    (lambda: package.from_torch(torch.nn.Linear(2, 2), 5), "example_inputs is 5 (int), expected a tensor"),
+]
+
+
+@pytest.mark.parametrize("call, message", WRONG, ids=[message.split(" is ")[0] for _, message in WRONG])
+def test_an_argument_of_a_wrong_type_is_named(call, message):
+    with pytest.raises(package.UsageError) as raised:
+        call()
+    assert message in str(raised.value) and isinstance(raised.value, TypeError)
+    assert pickle.loads(pickle.dumps(raised.value)).status == 2
+
+
+def test_messages_name_no_temporary_file():
+    inputs = keras.Input((3,))
+    with pytest.raises(package.Unsupported, match='^the Keras model: layer "lambda"'):
+        package.from_keras(keras.Model(inputs, keras.layers.Lambda(lambda x: x + 1, name="lambda")(inputs)))
+    halves = package.from_torch(torch.nn.Sequential(torch.nn.Linear(3, 4)).bfloat16(), torch.zeros(2, 3, dtype=torch.bfloat16))
+    with pytest.raises(package.Unsupported) as raised:
+        halves.to_keras()
+    assert str(raised.value).startswith('the Keras model: layer "0": variable "0/kernel" is bfloat16') and "(dtype)" in str(raised.value)
+    found = halves.to_keras(dtype="float32").layers[1].kernel
+    assert np.array_equal(keras.ops.convert_to_numpy(found), halves.state_dict()["0.weight"].float().numpy().T)
+
+
+def test_a_warning_names_no_temporary_file():
+    module = torch.nn.Sequential(torch.nn.Embedding(5, 4, padding_idx=0))
+    with pytest.warns(UserWarning, match='^layer "0" \\(Embedding\\): padding_idx') as caught:
+        package.from_torch(module, torch.zeros(2, 3, dtype=torch.long)).to_keras()
+    assert not any("h5bridge-" in str(warning.message) for warning in caught)
+
+
+def test_a_live_keras_model_goes_home_by_its_architecture(tmp_path):
+    module = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Sequential(torch.nn.Linear(4, 2)))
+    export_architecture(module, torch.zeros(2, 3), tmp_path / "m.json")
+    model = package.from_torch(module, torch.zeros(2, 3)).to_keras()
+    for architecture in (tmp_path / "m.json", package.load(tmp_path / "m.json").architecture):
+        assert_bits(package.from_keras(model, architecture).state_dict(), module.state_dict())
+    inputs = keras.Input((3,))
+    other = keras.Model(inputs, keras.layers.Dense(5, name="0")(inputs))
+    with pytest.raises(package.MalformedFile, match="^the Keras model: "):
+        package.from_keras(other, package.load(tmp_path / "m.json").architecture)
+
+
+# --- compare ------------------------------------------------------------------------------------------------------------------
+
+
+def test_compare_finds_what_the_program_finds(tmp_path):
+    state = torch.load(DIGITS[1])
+    name = next(iter(state))
+    package.convert(DIGITS, tmp_path / "same.h5")
+    state[name] = state[name] + 0.5
+    state["more"] = state.pop(list(state)[-1])
+    torch.save(state, tmp_path / "other.pth")
+    for other, status in ((tmp_path / "same.h5", 0), (tmp_path / "other.pth", 1)):
+        found = package.compare(DIGITS[1], other)
+        assert found == json.loads(run_program("compare", DIGITS[1], other, "--json", status=status))
+        assert found["agrees"] == (status == 0)
+    assert package.compare(package.load(DIGITS), tmp_path / "other.pth", atol=1)["only_in_b"] == ["more"]
+    assert [tensor["name"] for tensor in found["tensors"] if not tensor["agrees"]] == [name]
+    with pytest.raises(package.UsageError, match="^atol is -1.0, expected a number that is not negative$"):
+        package.compare(*DIGITS, atol=-1)
+
+
 # --- inspect ------------------------------------------------------------------------------------------------------------------
 
 
@@ -347,7 +430,6 @@ def test_no_libtorch_is_loaded():
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: package.compare("a", "b"),
         lambda: package.verify("a", input="x"),
         lambda: package.load(DIGITS).to_torch(),
     ],

@@ -188,7 +188,9 @@ TEST_CASE("what Keras could not load is not written", "[keras_h5]") {
   };
   KerasFile file;
   file.layers = {{"d", {{"d/kernel", zeros(DType::BFloat16, {2})}}}};
-  CHECK(error_of(file) == "layer \"d\": variable \"d/kernel\" is bfloat16, which Keras cannot load from an HDF5 file");
+  CHECK(error_of(file) ==
+        "layer \"d\": variable \"d/kernel\" is bfloat16, which Keras cannot load from an HDF5 file; float32 "
+        "has all of its bits (SaveOptions::dtype)");
   file.layers = {{"d", {}}, {"d", {}}};
   CHECK(error_of(file) == "layer name \"d\" is taken");
   file.layers = {{"top_level_model_weights", {}}};
