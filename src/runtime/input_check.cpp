@@ -53,15 +53,12 @@ Tensor narrowed(const Tensor& tensor, DType dtype) {
 
 Tensor converted(const Port& port, const Tensor& tensor, Framework framework) {
   if (tensor.dtype() == port.dtype) return tensor;
-  if (framework == Framework::Keras && is_integer(tensor.dtype())) {
-    if (is_floating_point(port.dtype)) return floats_of(tensor, port.dtype);
+  if (is_integer(tensor.dtype())) {
+    if (framework == Framework::Keras && is_floating_point(port.dtype)) return floats_of(tensor, port.dtype);
     if (is_integer(port.dtype))
       return in_file("input \"" + port.name + "\"", [&] { return narrowed(tensor, port.dtype); });
   }
-  const bool both_floating = is_floating_point(tensor.dtype()) && is_floating_point(port.dtype);
-  const bool wider_integer =
-      is_integer(tensor.dtype()) && is_integer(port.dtype) && size_of(tensor.dtype()) < size_of(port.dtype);
-  if (both_floating || wider_integer) return cast(tensor, port.dtype);
+  if (is_floating_point(tensor.dtype()) && is_floating_point(port.dtype)) return cast(tensor, port.dtype);
   throw UsageError("input \"" + port.name + "\" has dtype " + std::string(name_of(tensor.dtype())) + ", expected " +
                    std::string(name_of(port.dtype)));
 }

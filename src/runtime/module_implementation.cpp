@@ -71,6 +71,9 @@ std::optional<torch::Device> some_device(const Instances& instances) {
   return std::nullopt;
 }
 
+// LibTorch takes either where it takes one.
+bool is_index(torch::ScalarType type) { return type == torch::kInt32 || type == torch::kInt64; }
+
 std::string word_for(torch::ScalarType type) { return std::string(name_of(dtype_of(type))); }
 
 }  // namespace
@@ -119,7 +122,7 @@ std::string Module::Implementation::wrong_types(const TorchValues& inputs) const
     const Presentation::Port& port = presentation.inputs[i];
     const torch::ScalarType type = inputs[i].scalar_type();
     const torch::ScalarType expected = type_taken(port, common);
-    if (type != expected)
+    if (type != expected && !(is_index(type) && is_index(expected)))
       result += "input \"" + port.name + "\" has dtype " + word_for(type) + ", expected " + word_for(expected) + ": ";
   }
   return result;

@@ -291,6 +291,27 @@ TEST_CASE("what LibTorch refuses is an error that names the node") {
   CHECK_THROWS_WITH(module->forward(random({2, 3, 2, 8})), Catch::StartsWith("node \"conv\" (Conv2d): "));
 }
 
+TEST_CASE("an index that a table does not have is named, whatever its type") {
+  const std::vector<std::pair<std::string, Json>> tables = {
+      {"Embedding", nullptr}, {"Embedding", 1.0}, {"EmbeddingBag", nullptr}};
+  for (const auto& [type, max_norm] : tables) {
+    const Json::Object settings{{"num_embeddings", 7}, {"embedding_dim", 3}, {"max_norm", max_norm}};
+    const auto module = to_module(ModelBuilder()
+                                      .input("ids", {kBatch, 4}, DType::Int32)
+                                      .layer("table", type, settings, {{"ids"}})
+                                      .output({"table"})
+                                      .build());
+    for (const torch::ScalarType dtype : {torch::kInt32, torch::kInt64})
+      for (const int index : {7, -1, 5000}) {
+        INFO(type << ' ' << index);
+        const torch::Tensor ids = torch::tensor({{1, 2, index, 3}}, dtype);
+        CHECK_THROWS_AS(module->forward(ids), UsageError);
+        CHECK_THROWS_WITH(module->forward(ids), "node \"table\" (" + type + "): the index " + std::to_string(index) +
+                                                    " is out of range: the table has 7 rows");
+      }
+  }
+}
+
 TEST_CASE("inputs of other types, places or none at all are named") {
   const Model model = ModelBuilder()
                           .input("tokens", {kBatch, 5}, DType::Int64)

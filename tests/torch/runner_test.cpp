@@ -80,6 +80,15 @@ TEST_CASE("numbers are converted where that is plain") {
   const torch::Tensor narrow = torch::tensor({{1, 2, 3, 4}}, torch::kInt32);
   CHECK(bit_equal(runner_of(integers)->run({{"x", from_torch(narrow)}})[0].tensor,
                   from_torch(2 * narrow.to(torch::kInt64))));
+
+  const auto small = runner_of(ModelBuilder()
+                                   .input("x", {kBatch, 4}, DType::Int32)
+                                   .layer("twice", "add", {}, {{"x"}, {"x"}})
+                                   .output({"twice"})
+                                   .build());
+  CHECK(bit_equal(small->run({{"x", from_torch(narrow.to(torch::kInt64))}})[0].tensor, from_torch(2 * narrow)));
+  CHECK_THROWS_WITH(small->run({{"x", from_torch(torch::full({1, 4}, std::int64_t{1} << 40))}}),
+                    "input \"x\": the value 1099511627776 does not fit int32");
 }
 
 TEST_CASE("inputs run in the type of the parameters") {
