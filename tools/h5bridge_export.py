@@ -985,12 +985,26 @@ def find_symbols(probe: Probe, tensors: dict[str, Tensor]) -> list[Symbol]:
         return symbols
     chosen: list[Symbol] = []
     for symbol in symbols:
+        size = size_of[symbol.axes[0]]
         if together(chosen + [symbol]):
             chosen.append(symbol)
-        elif symbol.factor == 1:  # pooling hides how much more a multiple is
-            probe.notes.append(f"in forward: the size {size_of[symbol.axes[0]]} of {_axes(symbol.axes)} is fixed: it may be "
+        elif (joined := _joined(symbol, [s for s in chosen if s.axes[0] not in base and size_of[s.axes[0]] == size], chosen, together)) is not None:
+            chosen = joined
+        elif symbol.factor == 1 and size > 1:  # pooling hides how much more a multiple is; what is 1 is stretched to the others
+            probe.notes.append(f"in forward: the size {size} of {_axes(symbol.axes)} is fixed: it may be "
                                "another by itself, but not together with the other open sizes")  # fmt: skip
     return chosen
+
+
+def _joined(symbol: Symbol, alike: list[Symbol], chosen: list[Symbol], together: Callable[[list[Symbol]], bool]) -> list[Symbol] | None:
+    """The chosen symbols with `symbol` being the same as one of those that are alike, where it can be; each was open by itself, as
+    a size of 1 is that is stretched to any other."""
+    for other in alike:
+        if other.factor == symbol.factor:
+            both = replace(other, axes=other.axes + symbol.axes)
+            if together(changed := [both if s is other else s for s in chosen]):
+                return changed
+    return None
 
 
 def _closed_groups(closed: list[Axis], opened: set[tuple[Axis, ...]], size_of: dict[Axis, int]) -> Iterator[tuple[Axis, ...]]:
@@ -1742,7 +1756,8 @@ def trace(call: Call, symbols: list[Symbol]) -> tuple[Recorder, dict[str, Entry]
         fake = {}
         for name, x in call.tensors.items():
             shape = _shape(name, x, symbols, lambda symbol: symbol.factor * sizes.ints[symbol.name])
-            fake[name] = torch.empty(shape, dtype=x.dtype, device=x.device)
+            with sizes.ignoring_conditions(but_numbers=False):
+                fake[name] = torch.empty(shape, dtype=x.dtype, device=x.device)
             recorder.track(fake[name], Value(entries[name]))
         try:
             with recording(recorder):

@@ -900,6 +900,28 @@ def test_why_a_size_is_fixed_is_told(export, function, why):
     assert export(Asking(function), torch.randn(2, 7, 4), [["batch", 7, 4]])["notes"] == [why]
 
 
+class Combining(nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, a, b):
+        return self.function(a, b)
+
+
+@pytest.mark.parametrize("function, shapes, expected", (
+    (torch.add, [(2, 1), (2, 1)], [["batch", "length"], ["batch", "length"]]),
+    (torch.mul, [(2, 8), (2, 1)], [["batch", "length"], ["batch", 1]]),
+    (torch.mul, [(2, 8), (1, 8)], [["batch", "a_length"], [1, "a_length"]]),
+    (torch.mul, [(2, 8), (1, 1)], [["batch", "length"], [1, 1]]),
+    (lambda a, b: torch.tanh(a[:, :2]) * b, [(2, 4), (2, 1)], [["batch", "length"], ["batch", 1]]),
+    (torch.mul, [(2, 3, 8, 6), (2, 1, 8, 6)], [["batch", "channels", "height", "width"], ["batch", 1, "height", "width"]]),
+    (lambda a, b: a.relu() + b.sin(), [(2, 1, 3), (2, 1, 3)], [["batch", "length", "a_length"], ["batch", "length", "a_length"]]),
+), ids=str)  # fmt: skip
+def test_a_size_of_1_that_is_stretched_is_no_fixed_one(export, function, shapes, expected):
+    assert "notes" not in export(Combining(function), tuple(torch.randn(shape) for shape in shapes), expected)
+
+
 # Parts of an axis of 20, with their sizes as they are at any length, those at which no question has another answer.
 PARTS = [lambda x: torch.tensor_split(x, 3, 1), lambda x: torch.tensor_split(x, [4, 9], 1), lambda x: x.chunk(2, 1), lambda x: x.chunk(3, 1),
          lambda x: (x[:, 1:], x[:, ::3], x[:, 2::2], x[:, -4:], x[:, :6][:, -4:], x[:, -9:-2], x[:, 3:8:2], x[:, 5:-3], x[:, -15:]),
