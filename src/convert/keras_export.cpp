@@ -51,6 +51,7 @@ class KerasWriter {
     const FloatTypes floats(model.weights);
     plan_ = plan_keras(change.architecture, change.weights, floats);
     note_types(architecture, floats);
+    note_frozen_parts(architecture);
     std::ranges::copy(plan_.notes, std::back_inserter(notes));
     for (const auto& [name, other] : plan_.tied)
       if (!bit_equal(weight(name), weight(other)))
@@ -92,6 +93,40 @@ class KerasWriter {
                          ", and those of a Keras layer have one dtype: Keras loads them as " +
                          std::string(name_of(*floats.widest_of(layer))));
       }
+  }
+
+  // Of a sum that is one variable in Keras, what is frozen makes no difference to how it is trained.
+  void note_frozen_parts(const Architecture& architecture) {
+    const auto is_frozen = [&](const std::string& name) {
+      const auto said = model_.trainable.find(name);
+      return said != model_.trainable.end() && !said->second;
+    };
+    const auto summand_of = [&](const std::string& name) -> const KerasBinding* {
+      for (const KerasBinding& binding : plan_.bindings) {
+        const auto is_this = [&](const KerasBinding::Source& source) { return source.name == name; };
+        const auto is_trained = [&](const KerasBinding::Source& source) { return !is_frozen(source.name); };
+        if (is_lossy(binding.steps) && !has_product(binding.steps) && std::ranges::any_of(binding.torch, is_this) &&
+            std::ranges::any_of(binding.torch, is_trained))
+          return &binding;
+      }
+      return nullptr;
+    };
+    for (const Layer& layer : architecture.layers) {
+      if (is_frozen_in_keras(layer)) continue;
+      std::set<std::string> said;
+      for (const std::string& name : parameter_names(layer)) {
+        if (!is_frozen(name)) continue;
+        if (const KerasBinding* sum = summand_of(name)) {
+          std::vector<std::string> summands;
+          for (const KerasBinding::Source& source : sum->torch) summands.push_back(source.name);
+          notes_.push_back(describe(layer) + ": Keras has one variable, " + sum->variables.at(0) + ", for the sum of " +
+                           joined(summands) + ", and trains it, of which " + name + " is frozen in PyTorch");
+        } else if (said.insert("whole").second) {
+          notes_.push_back(describe(layer) + ": Keras freezes whole layers, so that it trains " + name +
+                           ", too, which is frozen in PyTorch");
+        }
+      }
+    }
   }
 
   // Whether the file's reader finds the model in what Keras is told of it, so that it need not be said twice. Of one of

@@ -37,12 +37,7 @@ Architecture with_frozen_layers(Architecture architecture, const std::map<std::s
     const std::vector<std::string> names = parameter_names(layer);
     std::vector<std::string> frozen;
     std::ranges::copy_if(names, std::back_inserter(frozen), is_frozen);
-    if (frozen.empty()) continue;
-    if (frozen.size() < names.size()) {
-      notes.push_back(describe(layer) + ": Keras freezes whole layers, so that it trains " + frozen.front() +
-                      ", too, which is frozen in PyTorch");
-      continue;
-    }
+    if (frozen.empty() || frozen.size() < names.size()) continue;
     layer.keras.trainable = false;
     if (keeps_statistics(layer))
       notes.push_back(describe(layer) +

@@ -10,8 +10,8 @@
 namespace h5bridge {
 
 /// The architecture with "trainable": false among what Keras says of each layer whose parameters `trainable` (by their
-/// state_dict names) all has as false. `notes` gets a line for each layer that is frozen in part, which Keras cannot
-/// say, and for each batch normalisation, which in Keras then keeps to its running statistics in training, too.
+/// state_dict names) all has as false; one that is frozen in part stays, as Keras cannot say it. `notes` gets a line
+/// for each batch normalisation, which in Keras then keeps to its running statistics in training, too.
 Architecture with_frozen_layers(Architecture architecture, const std::map<std::string, bool>& trainable,
                                 std::vector<std::string>& notes);
 

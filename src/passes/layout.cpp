@@ -311,7 +311,10 @@ class NodeCall final : public LayoutCall {
   const Layer& change_layer() {
     const LayoutPass::ChangedLayer changed{type_, attributes_, keras_, reorders_};
     if (pass_.changed_layers_.try_emplace(layer_.name, changed).first->second != changed)
-      throw Unsupported(describe(layer_) + " is called twice with inputs of different layouts");
+      throw Unsupported(
+          describe(layer_) +
+          " is called twice, with inputs whose axes would move in two ways, and one layer cannot serve both; a "
+          "layer for each call can be written");
     Layer& layer = pass_.changed(layer_);
     layer.type = type_;
     layer.attributes = attributes_;

@@ -17,8 +17,9 @@ void check_types(const Architecture& architecture) {
   std::vector<std::string> unknown;
   for (const Layer& layer : architecture.layers)
     if (!Registry::instance().find(layer.type))
-      unknown.push_back("\"" + shortened(layer.name) + "\" of type " + shortened(layer.type));
-  if (!unknown.empty()) throw Unsupported("no such layer type: " + joined(unknown));
+      unknown.push_back(layer.name == layer.type ? shortened(layer.type)
+                                                 : shortened(layer.type) + " (\"" + shortened(layer.name) + "\")");
+  if (!unknown.empty()) throw Unsupported("there is no layer type yet for " + joined(unknown));
 }
 
 }  // namespace

@@ -225,3 +225,17 @@ def test_a_network_of_one_policy_is_read_without_casts(tmp_path):
     keras.Sequential([keras.Input((4,)), layers.Dense(3, dtype="float64"), layers.Dense(2, dtype="float64")]).save(tmp_path / "m.h5")
     h5bridge("convert", "m.h5", "-o", "m.json", folder=tmp_path)
     assert [each["type"] for each in json.loads((tmp_path / "m.json").read_text())["layers"]] == ["Linear", "Linear"]
+
+
+def test_a_network_of_float64_takes_and_gives_it_in_keras(tmp_path):
+    """Also as a model, whose own policy is float32: a Functional one goes by its inputs."""
+    module = nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 2)).double().eval()
+    x = torch.randn(3, 4, dtype=torch.float64)
+    export_architecture(module, [x], tmp_path / "m.json")
+    torch.save(module.state_dict(), tmp_path / "m.pth")
+    h5bridge("convert", "m.json", "m.pth", "-o", "m.h5", "--lossless", folder=tmp_path)
+    model = keras.models.load_model(tmp_path / "m.h5", compile=False)
+    assert [tensor.dtype for tensor in (*model.inputs, *model.outputs, model(x))] == ["float64", "float64", torch.float64]
+    taken = keras.Model(model.inputs, model.layers[0].output)(x)
+    assert torch.equal(taken, x)
+    assert (model(x) - module(x)).abs().max() < KERAS_TOLERANCE

@@ -162,3 +162,42 @@ def test_what_forward_does_beside_computing(what, words, tmp_path):
     with torch.no_grad():
         expected = module(x).float().numpy()
     assert np.abs(found - expected).max() <= (0.02 if what == "autocast" else 1e-6) * np.abs(expected).max()
+
+
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rnn = nn.LSTM(3, 4, batch_first=True)
+
+    def forward(self, x):
+        return self.rnn(x)[0]
+
+
+@pytest.mark.parametrize("frozen", ["bias_hh_l0", "bias_ih_l0", "weight_hh_l0"])
+def test_one_frozen_bias_of_two_is_a_part_of_keras_s_one(frozen, tmp_path):
+    module = Recurrent()
+    for name, parameter in module.rnn.named_parameters():
+        parameter.requires_grad_(name != frozen)
+    export_architecture(module, torch.zeros(2, 5, 3), tmp_path / "net.json")
+    torch.save(module.state_dict(), tmp_path / "net.pth")
+    (note,) = converted(tmp_path, tmp_path / "net.json", tmp_path / "net.pth", "-o", tmp_path / "net.h5")
+    is_sum = frozen.startswith("bias")
+    assert ("for the sum of rnn.bias_ih_l0 and rnn.bias_hh_l0, and trains it" in note) == is_sum
+    assert ("Keras freezes whole layers" in note) != is_sum and f"rnn.{frozen}" in note
+
+
+class TwoLayouts(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm1d(4)
+
+    def forward(self, x, y):
+        return self.norm(x), self.norm(y)
+
+
+def test_a_layer_that_layouts_would_change_in_two_ways_has_a_way_out(tmp_path):
+    module = TwoLayouts().eval()
+    export_architecture(module, (torch.zeros(2, 4), torch.zeros(2, 4, 5)), tmp_path / "net.json")
+    torch.save(module.state_dict(), tmp_path / "net.pth")
+    said = h5bridge("convert", tmp_path / "net.json", tmp_path / "net.pth", "-o", tmp_path / "net.h5", status=4)
+    assert 'layer "norm" (BatchNorm1d) is called twice' in said and "a layer for each call can be written" in said

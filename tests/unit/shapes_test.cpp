@@ -153,7 +153,7 @@ TEST_CASE("all layers of unknown types are named at once") {
   architecture.layers[0].type = "Conv9d";
   architecture.layers[1].type = "Wat";
   CHECK_THROWS_AS(check_graph(architecture), Unsupported);
-  CHECK_THROWS_WITH(check_graph(architecture), "no such layer type: \"conv1\" of type Conv9d, \"relu\" of type Wat");
+  CHECK_THROWS_WITH(check_graph(architecture), "there is no layer type yet for Conv9d (\"conv1\"), Wat (\"relu\")");
 }
 
 TEST_CASE("symbols are bound to numbers, in inputs and in attributes") {
