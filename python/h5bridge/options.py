@@ -80,8 +80,8 @@ def loading(
     options.optimizer = flag("optimizer", optimizer)
     options.param_order = _groups(param_order)
     options.untie = flag("untie", untie)
-    options.match = text("match", match)
-    options.written_by = text("written_by", written_by)
+    options.match = text_or_none("match", match)
+    options.written_by = text_or_none("written_by", written_by)
     return options
 
 
