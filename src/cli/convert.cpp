@@ -1,9 +1,12 @@
 // h5bridge convert SOURCE... -o DEST [-o DEST...]
 #include <algorithm>
+#include <filesystem>
 #include <map>
+#include <system_error>
 
 #include "cli/choice.h"
 #include "cli/commands.h"
+#include "cli/option_names.h"
 #include "cli/output.h"
 #include "convert/checked_save.h"
 #include "convert/save.h"
@@ -21,6 +24,8 @@ struct ConvertCommand {
   std::optional<std::int64_t> epoch;
   std::optional<double> loss;
   bool check = false;
+  bool dry_run = false;
+  bool each = false;
   CheckOptions checking;
 };
 
@@ -36,7 +41,7 @@ Json notes_of(const Model& model, const CheckedSave& saved) {
 Json summary(const Model& model, const ConvertCommand& options, const CheckedSave& saved) {
   Json::Object json{{"sources", Json::array(options.sources.sources)},
                     {"destinations", Json::array(options.destinations)},
-                    {"written", saved.agrees()},
+                    {"written", saved.agrees() && !options.dry_run},
                     {"tensors", model.weights.size()},
                     {"notes", notes_of(model, saved)}};
   if (!options.check) return json;
@@ -57,22 +62,37 @@ void print_checks(const std::vector<CheckedView>& checks) {
   }
 }
 
-ExitStatus convert_model(const ConvertCommand& options) {
+struct Conversion {
+  Model model;
+  CheckedSave saved;
+};
+
+Conversion convert_sources(const ConvertCommand& options) {
   LoadOptions load_options = options.sources.load;
   load_options.optimizer = !options.no_optimizer;
-  Model model = load(options.sources.sources, load_options);
-  complete_training(model, options.epoch, options.loss);
+  Conversion done{load(options.sources.sources, load_options), {}};
+  complete_training(done.model, options.epoch, options.loss);
   SaveOptions save_options = options.save;
   save_options.optimizer = !options.no_optimizer;
-  CheckedSave saved;
   if (options.check) {
     CheckOptions check = options.checking;
     check.device = options.common.device;
-    saved = checked_save(model, options.destinations, save_options, check);
+    done.saved = checked_save(done.model, options.destinations, save_options, check);
+  } else if (options.dry_run) {
+    done.saved.notes = rehearse_save(done.model, options.destinations, save_options);
   } else {
-    saved.notes = save(model, options.destinations, save_options);
+    done.saved.notes = save(done.model, options.destinations, save_options);
   }
-  const bool written = saved.agrees();
+  return done;
+}
+
+std::string outcome(const ConvertCommand& options, bool agrees) {
+  if (options.dry_run) return "would write ";
+  return agrees ? "wrote " : "did not write ";
+}
+
+ExitStatus convert_model(const ConvertCommand& options) {
+  const auto [model, saved] = convert_sources(options);
   print_notes(options.common, model.notes);
   print_notes(options.common, saved.notes);
   if (options.common.json)
@@ -80,15 +100,91 @@ ExitStatus convert_model(const ConvertCommand& options) {
   else
     print_checks(saved.views);
   for (const std::string& path : options.destinations)
-    print_message(options.common, (written ? "wrote " : "did not write ") + path);
-  return status_of(written);
+    print_message(options.common, outcome(options, saved.agrees()) + path);
+  return status_of(saved.agrees());
+}
+
+// The command for each source as a model of its own. Throws UsageError where two would be one file.
+std::vector<ConvertCommand> one_by_one(const ConvertCommand& options) {
+  if (options.save.format.empty() || options.destinations.size() != 1)
+    throw UsageError("--each takes one folder as -o, and --to says what is written into it");
+  std::vector<ConvertCommand> commands;
+  std::map<std::string, std::string> sources;  // by destination
+  for (const std::string& source : options.sources.sources) {
+    ConvertCommand& one = commands.emplace_back(options);
+    one.sources.sources = {source};
+    one.destinations = {destination_in(options.destinations[0], source, options.save.format)};
+    const auto [first, is_new] = sources.emplace(one.destinations[0], source);
+    if (!is_new)
+      throw UsageError(source + ": would be written to " + first->first + ", as " + first->second + " would");
+  }
+  return commands;
+}
+
+// The folder that the models go to; one that a dry run made is gone again.
+class Folder {
+ public:
+  Folder(const std::string& path, bool is_kept) : path_(path), is_kept_(is_kept) {
+    std::error_code error;
+    is_kept_ = !std::filesystem::create_directories(path, error) || is_kept_;
+    if (error) throw SystemFailure(path + ": " + error.message());
+  }
+  ~Folder() {
+    std::error_code ignored;
+    if (!is_kept_) std::filesystem::remove(path_, ignored);
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+
+ private:
+  std::string path_;
+  bool is_kept_;
+};
+
+// A line each on standard output; a failure stops nobody. The status is that of the first that failed.
+ExitStatus convert_each(const ConvertCommand& options) {
+  const std::vector<ConvertCommand> commands = one_by_one(options);
+  const Folder folder(options.destinations[0], !options.dry_run);
+  ExitStatus status = ExitStatus::Done;
+  Json::Array models;
+  for (const ConvertCommand& one : commands) {
+    const std::string& source = one.sources.sources[0];
+    Json::Object json{{"source", source}, {"destination", one.destinations[0]}};
+    ExitStatus own = ExitStatus::Done;
+    std::string line;
+    try {
+      const auto [model, saved] = convert_sources(one);
+      own = status_of(saved.agrees());
+      line = source + ": " + outcome(one, saved.agrees()) + one.destinations[0];
+      Json notes = notes_of(model, saved);
+      for (const Json& note : notes.as_array())
+        print_message(options.common, "note: " + source + ": " + note.as_string());
+      json.set("notes", std::move(notes));
+    } catch (const Error& error) {
+      own = error.status();
+      line = error.what();
+      if (!line.starts_with(source)) line = source + ": " + line;
+      line = with_option_names(line);
+      json.set("error", line);
+    }
+    json.set("status", static_cast<int>(own));
+    if (status == ExitStatus::Done) status = own;
+    if (!options.common.json) print_line(line);
+    models.emplace_back(std::move(json));
+  }
+  if (options.common.json) print_json(Json::Object{{"models", std::move(models)}});
+  return status;
+}
+
+ExitStatus convert(const ConvertCommand& options) {
+  return options.each ? convert_each(options) : convert_model(options);
 }
 
 }  // namespace
 
 void add_convert(CLI::App& program, Action& action) {
   auto [command, options] =
-      add_command<ConvertCommand>(program, "convert", "write other views of a model", action, convert_model);
+      add_command<ConvertCommand>(program, "convert", "write other views of a model", action, convert);
   add_sources(command, options.sources);
   command.add_option("-o,--output", options.destinations, "a destination; its suffix tells the format")
       ->required()
@@ -111,6 +207,8 @@ void add_convert(CLI::App& program, Action& action) {
   command.add_option("--loss", options.loss, "of the checkpoint, where the source has none")
       ->type_name("X")
       ->needs(checkpoint);
+  command.add_flag("--dry-run", options.dry_run, "do all but replacing the destinations: say what would be refused");
+  command.add_flag("--each", options.each, "each source is a model of its own, and the one destination a folder");
   command.add_flag("--check", options.check, "run both models on random inputs; write only if they agree");
   add_tolerance(command, options.checking.tolerance);
   add_random_inputs(command, options.checking.inputs);

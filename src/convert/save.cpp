@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <map>
@@ -172,6 +173,18 @@ const Format& format_for(const std::string& path, const std::string& wanted) {
   return *best;
 }
 
+// Writes all views to temporaries of `replacement`.
+Notes write_all(const Model& model, const std::vector<std::string>& paths, const SaveOptions& options,
+                Replacement& replacement) {
+  if (paths.empty()) throw UsageError("no destination is given");
+  for (const std::string& path : paths) format_for(path, options.format);
+  const Model source = prepared(model, options);
+  Notes notes;
+  for (const std::string& path : paths)
+    write_view(source, replacement.temporary_for(path), path, paths, options, notes);
+  return notes;
+}
+
 Model cast_weights(const Model& model, DType dtype) {
   Model result = model;
   std::map<TensorView, Tensor> made;  // what is one tensor stays one
@@ -244,16 +257,32 @@ void write_view(const Model& model, const std::string& path, const std::string& 
 
 std::vector<std::string> save(const Model& model, const std::vector<std::string>& paths, const SaveOptions& options) {
   return with_errors([&] {
-    if (paths.empty()) throw UsageError("no destination is given");
-    for (const std::string& path : paths) format_for(path, options.format);
-    const Model source = prepared(model, options);
     Replacement replacement;
-    Notes notes;
-    for (const std::string& path : paths)
-      write_view(source, replacement.temporary_for(path), path, paths, options, notes);
+    Notes notes = write_all(model, paths, options, replacement);
     replacement.commit();
     return notes;
   });
+}
+
+Notes rehearse_save(const Model& model, const std::vector<std::string>& paths, const SaveOptions& options) {
+  return with_errors([&] {
+    Replacement replacement;
+    return write_all(model, paths, options, replacement);
+  });
+}
+
+std::string destination_in(const std::string& folder, const std::string& source, const std::string& format) {
+  const Format& wanted = format_for("", format);
+  const std::filesystem::path file = std::filesystem::path(source).filename();
+  std::string name = file.stem().string();
+  std::size_t longest = 0;
+  for (const Format& known : formats())
+    for (const std::string& suffix : known.suffixes)
+      if (file.string().ends_with(suffix) && suffix.size() > longest && suffix.size() < file.string().size()) {
+        longest = suffix.size();
+        name = file.string().substr(0, file.string().size() - suffix.size());
+      }
+  return (std::filesystem::path(folder) / (name + wanted.suffixes.at(0))).string();
 }
 
 std::string_view version() { return H5BRIDGE_VERSION; }

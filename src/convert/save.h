@@ -25,6 +25,13 @@ void complete_training(Model& model, std::optional<std::int64_t> epoch, std::opt
 /// The formats that are written, for messages: "keras-h5, torch, ...".
 std::string format_names();
 
+/// All that save() does, up to where destinations would be replaced: what it refuses is refused, and they stay.
+Notes rehearse_save(const Model& model, const std::vector<std::string>& paths, const SaveOptions& options);
+
+/// Where in `folder` a source that is a model of its own goes: its name, with the suffix of `format` in place of its
+/// own. Throws UsageError for a format that there is not.
+std::string destination_in(const std::string& folder, const std::string& source, const std::string& format);
+
 /// The model as write_view expects it: checked and completed where a program may have made it, and with its weights in
 /// the type that options.dtype asks for. Throws UsageError and MalformedFile as save() does.
 Model prepared(const Model& model, const SaveOptions& options);

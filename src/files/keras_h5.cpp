@@ -62,7 +62,8 @@ std::vector<KerasLayerWeights> read_numbered_layers(const hdf5::Group& root) {
 
 // A file that has no list of layers.
 [[noreturn]] void refuse(const hdf5::Group& root) {
-  if (root.has("graph")) throw Unsupported("is a file of weights of a Graph of Keras 0, which h5bridge does not read yet");
+  if (root.has("graph"))
+    throw Unsupported("is a file of weights of a Graph of Keras 0, which h5bridge does not read yet");
   throw MalformedFile("no Keras model: " + root.path() + " has no attribute layer_names");
 }
 

@@ -342,7 +342,8 @@ class Lifter {
       if (mask)
         masks_.give(*mask, result);
       else
-        masks_.hand_on(class_name == Json(kWrapperResult) ? values_.at(key(call.arguments.tensors().at(1))) : value, result);
+        masks_.hand_on(class_name == Json(kWrapperResult) ? values_.at(key(call.arguments.tensors().at(1))) : value,
+                       result);
       value = result;
     }
     values_[{call.name, call.call, 0}] = value;

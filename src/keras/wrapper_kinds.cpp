@@ -154,7 +154,8 @@ Json::Object halves_graph(const Json::Object& config) {
   if (names[0] == names[1]) throw MalformedFile("both of its layers are called \"" + shortened(names[0]) + "\"");
   const Json::Object& forward = halves[0].at("config").as_object();
   const std::string given = own_name("given", names);
-  Json::Array layers{entry(kWrapperInput, given, {}), called(halves[0], {tensor(given)}), called(halves[1], {tensor(given)})};
+  Json::Array layers{entry(kWrapperInput, given, {}), called(halves[0], {tensor(given)}),
+                     called(halves[1], {tensor(given)})};
   std::array<std::string, 2> sides{names[0], names[1]};
   if (is(forward, "return_sequences", true)) {
     sides[1] = own_name("flip", names);

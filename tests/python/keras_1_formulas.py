@@ -107,11 +107,13 @@ class Network:
         for entry in config["layers"]:
             name = entry["name"]
             for node in entry["inbound_nodes"]:
-                given = [results[maker][call][0] for maker, call, _ in node]
+                made = [results[maker][call][0] for maker, call, _ in node]
+                given = [x[number] if isinstance(x, list) else x for x, (_, _, number) in zip(made, node)]
                 masks = [results[maker][call][1] for maker, call, _ in node]
-                x, mask = (given[0], masks[0]) if len(given) == 1 else (given, None)
+                x, mask = (given[0], masks[0]) if len(given) == 1 else (given, masks[0] if entry["class_name"] == "LSTM" else None)
                 results.setdefault(name, []).append(self.layer(entry["class_name"], entry["config"], x, mask))
-        return [results[name][call][0] for name, call, _ in config["output_layers"]]
+        outputs = [(results[name][call][0], number) for name, call, number in config["output_layers"]]
+        return [x[number] if isinstance(x, list) else x for x, number in outputs]
 
     def layer(self, class_name, config, x, mask):
         config = dict(config)
@@ -314,7 +316,8 @@ class Network:
                 new_states = [np.where(m, new, old) for new, old in zip(new_states, states)]
             output, states = new_output, new_states
             outputs.append(output)
-        return np.stack(outputs, 1) if config.get("return_sequences") else output
+        y = np.stack(outputs, 1) if config.get("return_sequences") else output
+        return [y, *states] if config.get("return_state") else y
 
     def SimpleRNN(self, config, x, arrays, mask):
         w, u, b = arrays

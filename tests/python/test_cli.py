@@ -261,7 +261,7 @@ def directory(folder):
         (misshapen, 3, "fc.bias has shape (6,), expected (5,)"),
         (missing, 3, "missing: fc.bias"),
         (unexpected, 3, "unexpected: extra.weight"),
-        (unknown_layer, 4, '"relu" of type Frobnicate'),
+        (unknown_layer, 4, 'Frobnicate ("relu")'),
         (no_state_dict, 4, "state_dict"),
         (no_such_file, 5, ""),
         (directory, 5, ""),

@@ -1,4 +1,4 @@
-"""Files of Keras 2 and tf.keras, to real Keras 3 and to PyTorch: of testdata/dialects, and people's of ../shared/files.
+"""Files of Keras 2 and tf.keras, to real Keras 3 and to PyTorch: those of testdata/dialects. test_keras_files.py has people's.
 
 testdata/dialects/make.py tells what the version of each file computes, and the moments that its optimizer holds.
 """
@@ -16,13 +16,6 @@ pytestmark = [needs_program, needs_libtorch]
 
 DIALECTS = sorted(path.parent for path in (ROOT / "testdata" / "dialects").glob("*/model.h5"))
 WITH_OPTIMIZER = [folder for folder in DIALECTS if (folder / "optimizer.npz").exists()]
-SHARED = ROOT.parent / "shared" / "files"
-# Listed, so that what is missing is skipped by its name.
-FILES = ["2.0/conv1d.h5", "2.0/gru_sequence.h5", "2.0/lstm.h5", "2.0/separable.hdf5", "2.1/pooled_conv1d.h5",
-         "2.1-tf/conv1d.h5", "2.10/conv1d_paddings.h5", "2.14/depthwise.h5", "2.15/mlp_custom_adam.h5",
-         "2.2/encoder_decoder.h5", "2.2/lstm_hdf5_inside.keras", "2.2/open_size_images.h5", "2.2-tf/written_from_r.h5",
-         "2.3/masked_lstm.h5", "2.4/average_pooling.h5", "2.4/simple_rnn.h5"]  # fmt: skip
-WITH_ANSWERS = ["2.0/gru_sequence.h5", "2.0/lstm.h5", "2.10/conv1d_paddings.h5", "2.4/simple_rnn.h5"]
 TOLERANCE = 1e-6  # of the largest value
 
 
@@ -113,42 +106,6 @@ def test_adams_moments_belong_to_their_parameters(folder, tmp_path):
             assert np.array_equal(state[slot].numpy(), expected), (name, slot)
         seen.add(name)
     assert seen == trained
-
-
-def shared(name):
-    file = SHARED / f"keras-{name}"
-    if not file.exists():
-        pytest.skip(f"{file} is missing")
-    return file
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_shared_file_goes_to_pytorch_and_to_keras_3(name, tmp_path):
-    file = shared(name)
-    to_torch = ["convert", *sources(file), "-o", tmp_path / "model.json", "-o", tmp_path / "model.pth"]
-    h5bridge(*to_torch)
-    h5bridge("convert", tmp_path / "model.json", tmp_path / "model.pth", "-o", tmp_path / "back.h5")
-    h5bridge("convert", *sources(file), "-o", tmp_path / "direct.h5")
-    for written in ("back.h5", "direct.h5"):
-        keras.models.load_model(tmp_path / written)
-
-
-def run(tmp_path, file, *arguments):
-    """The outputs of the program for a file's inputs, in their order."""
-    h5bridge("run", *arguments, "--input", file.with_suffix(".inputs.npz"), "-o", tmp_path / "out.npz")
-    return list(np.load(tmp_path / "out.npz").values())
-
-
-@pytest.mark.parametrize("name", WITH_ANSWERS)
-def test_shared_file_gives_its_answers(name, tmp_path):
-    file = shared(name)
-    expected = list(np.load(file.with_suffix(".expected.npz")).values())
-    in_torch = [tmp_path / "model.json", tmp_path / "model.pth"]
-    h5bridge("convert", *sources(file), "-o", in_torch[0], "-o", in_torch[1])
-    for found in (run(tmp_path, file, *sources(file)), run(tmp_path, file, *in_torch, "--input-layout", "keras")):
-        assert len(found) == len(expected)
-        for value, answer in zip(found, expected):
-            assert_close(value, answer, TOLERANCE, name)
 
 
 def kept_beside(path):

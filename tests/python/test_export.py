@@ -917,7 +917,7 @@ class Combining(nn.Module):
     (lambda a, b: torch.tanh(a[:, :2]) * b, [(2, 4), (2, 1)], [["batch", "length"], ["batch", 1]]),
     (torch.mul, [(2, 3, 8, 6), (2, 1, 8, 6)], [["batch", "channels", "height", "width"], ["batch", 1, "height", "width"]]),
     (lambda a, b: a.relu() + b.sin(), [(2, 1, 3), (2, 1, 3)], [["batch", "length", "a_length"], ["batch", "length", "a_length"]]),
-), ids=str)  # fmt: skip
+))  # fmt: skip
 def test_a_size_of_1_that_is_stretched_is_no_fixed_one(export, function, shapes, expected):
     assert "notes" not in export(Combining(function), tuple(torch.randn(shape) for shape in shapes), expected)
 
