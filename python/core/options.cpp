@@ -56,6 +56,8 @@ void add_options(nanobind::module_& module) {
       .def_rw("optimizer", &LoadOptions::optimizer)
       .def_rw("param_order", &LoadOptions::param_order)
       .def_rw("untie", &LoadOptions::untie)
+      .def_rw("map", &LoadOptions::names)
+      .def_rw("rename", &LoadOptions::renames)
       .def_prop_rw("match", match.first, match.second, nanobind::arg("word").none())
       .def_prop_rw("written_by", written_by.first, written_by.second, nanobind::arg("word").none());
   nanobind::class_<SaveOptions>(module, "SaveOptions")

@@ -21,6 +21,8 @@ def convert(
     untie: bool = False,
     match: str | None = None,
     written_by: str | None = None,
+    map: Mapping[str, str] | None = None,
+    rename: Sequence[str] = (),
     to: str = "",
     data_format: str | None = None,
     dtype: str | None = None,
@@ -45,6 +47,8 @@ def convert(
     - `match`: how the weights of a Keras file without an architecture find their layers: "order", as Keras loads them,
       or "name"; by default by order, unless the names are the same set.
     - `written_by`: "theano" or "tensorflow", where a file of Keras 0 or 1 does not say.
+    - `map`: other names for the state_dict's tensors, `{"theirs": "ours"}`; then `rename`, "OLD=NEW" each, a regular
+      expression on the names and what its matches become.
 
     How the destinations are written:
     - `to`: their format, where the suffix does not tell: "keras-h5", "torch", "safetensors", "architecture".
@@ -65,7 +69,7 @@ def convert(
     """
     if (epoch is not None or loss is not None) and not checkpoint:
         raise UsageError("epoch and loss are those of a checkpoint: give checkpoint=True, too")
-    load_options = loading(key, allow_unexpected, fix_size, optimizer, param_order, untie, match, written_by)
+    load_options = loading(key, allow_unexpected, fix_size, optimizer, param_order, untie, match, written_by, map, rename)
     save_options = saving(to, data_format, optimizer, checkpoint, dtype, lossless)
     destinations = paths_of(destination, "destination")
     model = _core.load(paths_of(sources, "sources"), load_options)

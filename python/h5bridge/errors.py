@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 # Messages of the library name its own options, most of which are keywords here by the same name.
 OPTION = re.compile(r"(?:LoadOptions|SaveOptions|Tolerance)::(\w+)( = false)?")
-KEYWORDS = {"fix_sizes": "fix_size", "format": "to"}
+KEYWORDS = {"fix_sizes": "fix_size", "format": "to", "names": "map", "renames": "rename"}
 
 
 def with_keywords(message: str) -> str:

@@ -128,13 +128,15 @@ def load(
     untie: bool = False,
     match: str | None = None,
     written_by: str | None = None,
+    map: Mapping[str, str] | None = None,
+    rename: Sequence[str] = (),
 ) -> Model:
     """Reads the files that together make one model, in any order, each recognised by its content. Weights stay in their
     files until they are asked for. The options are those of `convert`.
 
     Raises MalformedFile where a file is damaged or its tensors do not fit the architecture, Unsupported for what has no
     equivalent, UsageError where two files state the same half of a model, SystemFailure."""
-    options = loading(key, allow_unexpected, fix_size, optimizer, param_order, untie, match, written_by)
+    options = loading(key, allow_unexpected, fix_size, optimizer, param_order, untie, match, written_by, map, rename)
     return Model(_core.load(paths_of(paths, "paths"), options))
 
 

@@ -38,6 +38,19 @@ def _sizes(fix_size: Any) -> dict[str, int]:
     return {name: int(size) for name, size in sizes.items()}
 
 
+def _names(names: Any) -> dict[str, str]:
+    expected = 'None or a dict of names, {"theirs": "ours"}'
+    given = {} if names is None else expect("map", names, Mapping, expected)
+    return {expect("map", theirs, str, expected): expect("map", ours, str, expected) for theirs, ours in given.items()}
+
+
+def _renames(renames: Any) -> list[str]:
+    expected = 'a list of "OLD=NEW"'
+    if isinstance(renames, (str, bytes, Mapping)) or not isinstance(renames, Iterable):
+        raise wrong_type("rename", renames, expected)
+    return [expect("rename", text, str, expected) for text in renames]
+
+
 def _groups(param_order: Any) -> list[list[str]]:
     expected = "a list of names, or of such lists, one a group"
 
@@ -71,6 +84,8 @@ def loading(
     untie: bool = False,
     match: str | None = None,
     written_by: str | None = None,
+    map: Mapping[str, str] | None = None,
+    rename: Sequence[str] = (),
 ) -> _core.LoadOptions:
     """How sources are read."""
     options = _core.LoadOptions()
@@ -82,6 +97,8 @@ def loading(
     options.untie = flag("untie", untie)
     options.match = text_or_none("match", match)
     options.written_by = text_or_none("written_by", written_by)
+    options.map = _names(map)
+    options.rename = _renames(rename)
     return options
 
 

@@ -186,6 +186,7 @@ void add_convert(CLI::App& program, Action& action) {
   auto [command, options] =
       add_command<ConvertCommand>(program, "convert", "write other views of a model", action, convert);
   add_sources(command, options.sources);
+  add_names(command, options.sources.load);
   command.add_option("-o,--output", options.destinations, "a destination; its suffix tells the format")
       ->required()
       ->type_name("DEST")

@@ -71,6 +71,16 @@ std::vector<std::vector<std::string>> read_param_order(const std::string& path) 
   });
 }
 
+/// {"theirs": "ours"}
+std::map<std::string, std::string> read_names(const std::string& path) {
+  return in_file(path, [&] {
+    std::map<std::string, std::string> names;
+    const Json json = Json::parse(read_text(*open_file(path)));
+    for (const auto& [theirs, ours] : json.as_object()) names[theirs] = ours.as_string();
+    return names;
+  });
+}
+
 /// An option that may be given again and again, each time with one argument for `take`.
 template <typename Take>
 CLI::Option* add_repeatable(CLI::App& command, const std::string& name, const std::string& type,
@@ -121,10 +131,21 @@ void add_load_options(CLI::App& command, LoadOptions& options) {
              "how weights find the layers of a Keras file without architecture");
   add_choice(command, "--written-by", options.written_by, keras_backends(),
              "who wrote a file of Keras 0 or 1, where it does not say");
+  add_repeatable(command, "--rename", "OLD=NEW",
+                 "a regular expression on the state_dict's names and what its matches become",
+                 [&options](const std::string& text) { options.renames.push_back(text); });
   command.add_flag("--untie", options.untie, "tied tensors that differ in the file become two");
   // A TorchScript archive's graph is not read, so there is nothing to trust.
   command.add_flag_callback("--trust-torchscript", [] { throw UsageError("--trust-torchscript is not supported"); })
       ->group("");
+}
+
+void add_names(CLI::App& command, LoadOptions& options) {
+  command
+      .add_option_function<std::string>(
+          "--map", [&options](const std::string& path) { options.names = read_names(path); },
+          "other names for the state_dict's tensors, {\"theirs\": \"ours\"}, before --rename")
+      ->type_name("names.json");
 }
 
 void add_sources(CLI::App& command, SourceOptions& options) {

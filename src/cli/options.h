@@ -33,6 +33,8 @@ struct SourceOptions {
   LoadOptions load;
 };
 void add_sources(CLI::App& command, SourceOptions& options);
+/// --map, which is another option where models are run.
+void add_names(CLI::App& command, LoadOptions& options);
 void add_load_options(CLI::App& command, LoadOptions& options);
 
 /// How a model is run.

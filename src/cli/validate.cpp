@@ -66,6 +66,7 @@ void add_validate(CLI::App& program, Action& action) {
   auto [command, options] = add_command<ValidateCommand>(
       program, "validate", "check that a model's files are sound and fit each other", action, validate_model);
   add_sources(command, options.sources);
+  add_names(command, options.sources.load);
 }
 
 }  // namespace h5bridge::cli

@@ -13,6 +13,7 @@
 #include "convert/name_prefix.h"
 #include "convert/optimizer_names.h"
 #include "convert/recognise.h"
+#include "convert/rename.h"
 #include "convert/safetensors_model.h"
 #include "convert/slot_check.h"
 #include "convert/ties.h"
@@ -291,6 +292,8 @@ UncheckedModel put_together(Parts parts, const LoadOptions& options) {
   if (is_fixed) fix(parts.architecture);
   UncheckedModel result;
   Model& model = result.model;
+  if (renames(options) && !parts.torch)
+    throw UsageError("LoadOptions::names and LoadOptions::renames are of a state_dict, and the sources have none");
   if (parts.keras) {
     model = in_file(parts.weights_file, [&] {
       Translation translation = translate(*parts.keras, parts.keras_config, options);
@@ -302,7 +305,10 @@ UncheckedModel put_together(Parts parts, const LoadOptions& options) {
       return std::move(read);
     });
   } else {
-    if (parts.torch) model = std::move(*parts.torch);
+    if (parts.torch) {
+      model = std::move(*parts.torch);
+      if (renames(options)) in_file(parts.weights_file, [&] { rename_tensors(model, options); });
+    }
     model.architecture = std::move(parts.architecture);
     if (model.architecture && parts.keras_config) {
       // A .pth holds PyTorch's layout, with flattens folded; Keras's own format stays noted in the architecture.

@@ -31,6 +31,10 @@ struct LoadOptions {
   bool untie = false;  // tied parameters that differ in the file become two
   /// By default by order, as Keras does, unless the names are the same set.
   std::optional<LayerMatch> match{};
+  /// Other names for the tensors of a state_dict, by theirs; then each of `renames` in turn: "EXPRESSION=REPLACEMENT",
+  /// a regular expression (ECMAScript's) all of whose matches in a name are replaced, "\1" being its first group.
+  std::map<std::string, std::string> names{};
+  std::vector<std::string> renames{};
   std::optional<KerasBackend> written_by{};  // where a file of Keras 0 or 1 does not say
 };
 
