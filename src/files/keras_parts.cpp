@@ -6,7 +6,10 @@ namespace h5bridge {
 
 Json read_json(const hdf5::Object& object, const std::string& attribute) {
   const auto text = object.text(attribute);
-  return text ? Json::parse(*text, "attribute " + attribute + " of " + object.path()) : Json();
+  if (!text) return {};
+  const std::string what = "attribute " + attribute + " of " + object.path();
+  Json json = Json::parse(*text, what);
+  return json.is_string() ? Json::parse(json.as_string(), what) : json;  // what to_json() gave, as JSON
 }
 
 void read_extra(const hdf5::Group& root, KerasFile& file) {

@@ -157,6 +157,20 @@ def test_one_file_of_architecture_and_weights(tmp_path):
     check(tmp_path, write_one(tmp_path, h5py, sequential(layers), layers), {f"{layers[0].name}_input": x}, expected, "one")
 
 
+def test_the_optimizer_of_a_compiled_model_is_left_out_and_said(tmp_path):
+    layers = [taking(dense(7, 5), 7)]
+    sources = write_one(tmp_path, h5py, sequential(layers), layers)
+    with h5py.File(sources[0], "a") as file:
+        optimizer = {"class_name": "SGD", "config": {"lr": 0.1, "momentum": 0.9, "decay": 0.0, "nesterov": False}}
+        file.attrs["training_config"] = json.dumps({"optimizer_config": optimizer, "loss": "mse", "metrics": [], "sample_weight_mode": None, "loss_weights": None})
+        group = file.create_group("optimizer_weights")
+        group.attrs["weight_names"] = [b"param_0", b"param_1"]
+        group["param_0"], group["param_1"] = np.zeros((7, 5), "f4"), np.zeros(5, "f4")
+    assert "the optimizer is left out" in notes(*sources, "-o", tmp_path / "out.h5")
+    x = inputs_for(layers, [7])
+    check(tmp_path, sources, {f"{layers[0].name}_input": x}, Network(sequential(layers), arrays_of(layers)).predict(x), "compiled")
+
+
 def test_text_in_a_text_is_an_architecture_too(tmp_path):
     layers = [taking(dense(7, 5), 7)]
     sources = write(tmp_path, h5py, sequential(layers), layers)

@@ -7,16 +7,21 @@
 #include <utility>
 
 #include "h5bridge/error.h"
+#include "keras/dialects/cudnn.h"
 #include "keras/dialects/hard_sigmoid.h"
 #include "keras/dialects/meanings.h"
 #include "keras/dialects/nodes.h"
 #include "keras/dialects/table.h"
+#include "keras/dialects/tensorflow_operations.h"
+#include "keras/dialects/theano_padding.h"
+#include "model/quoted.h"
 
 namespace h5bridge {
 namespace {
 
 // From this version on nothing differs from the form that the rest of the program reads.
 constexpr int kTarget = 31501;
+constexpr double kLeastEpsilon = 1.001e-5;
 // What a file is taken for that states no version: the last before Keras 3, if its form is not that of Keras 3.
 constexpr KerasVersion kLastBefore3{KerasLine::TensorFlow, 21500};
 constexpr KerasVersion kNewest{KerasLine::Keras3, kTarget};
@@ -38,13 +43,15 @@ bool has_form_of_keras_3(const Json& model) {
 
 class Translator {
  public:
-  explicit Translator(KerasVersion version) : version_(version) {}
+  explicit Translator(KerasVersion version, bool is_theano = false)
+      : version_(version), is_theano_(is_theano && version.is_before_3()) {}
 
   KerasConfiguration run(const Json& model) {
     KerasConfiguration result;
     result.model = this->model(model);
     if (version_.is_before_3()) note_factors();
     result.factors = std::move(factors_);
+    result.cudnn = std::move(cudnn_);
     result.notes = std::move(notes_);
     return result;
   }
@@ -63,6 +70,7 @@ class Translator {
     if (class_name == "Sequential") add_input(layers, settings);
     Json* outputs = settings.find("output_layers");
     Json none;
+    if (is_theano_) mend_theano_padding(layers);
     if (version_.is_before_3()) {
       std::ranges::move(changed_meanings(version_, layers), std::back_inserter(notes_));
       mend_hard_sigmoids(layers, outputs ? *outputs : none, factors_);
@@ -76,8 +84,12 @@ class Translator {
   Json layer(const Json& entry) {
     const std::string& old_class = entry.at("class_name").as_string();
     if (is_model(old_class)) {
-      const std::size_t known = factors_.size();
+      const std::size_t known = factors_.size(), known_cudnn = cudnn_.size();
       Json inner = model(entry);
+      if (cudnn_.size() > known_cudnn)
+        throw Unsupported("layer \"" + cudnn_.back().layer +
+                          "\" of a model within the model is one of CuDNN's, whose weights h5bridge turns into others "
+                          "in the model's own layers alone");
       if (factors_.size() > known)
         throw Unsupported(
             "layer \"" + factors_.back().layer + "\" (" + factors_.back().class_name +
@@ -87,9 +99,20 @@ class Translator {
     }
     if (const Json* module = entry.find("module"); module && module->is_string() && !is_layer(module->as_string()))
       return entry;
+    if (is_cudnn(old_class)) return layer_of_cudnn(entry);
+    if (is_tensorflow_operation(entry)) {
+      try {
+        return operation_in_keras_3(entry);
+      } catch (const Error& error) {
+        rethrow_in_file(error, "layer " + quoted(entry.at("config").at("name")) + " (" + old_class + ")");
+      }
+    }
     Json::Object result = entry.as_object();
     const std::string class_name = class_in_keras_3(version_, "", old_class);
     const Json::Object& config = entry.at("config").as_object();
+    // A wrapper is the layer whose group has the weights.
+    const bool is_outer = outer_.empty();
+    if (const Json* name = config.find("name"); is_outer && name && name->is_string()) outer_ = name->as_string();
     try {
       result.set("class_name", class_name);
       result.set("config", settings(class_name, config));
@@ -97,7 +120,14 @@ class Translator {
       const Json* name = config.find("name");
       rethrow_in_file(error, "layer " + (name ? name->dump() : std::string("without a name")) + " (" + old_class + ")");
     }
+    if (is_outer) outer_.clear();
     return with_calls(std::move(result), class_name);
+  }
+
+  Json layer_of_cudnn(const Json& entry) {
+    const std::string& name = entry.at("config").at("name").as_string();
+    cudnn_.push_back({outer_.empty() ? name : outer_, entry.at("class_name") == Json("CuDNNLSTM")});
+    return layer(without_cudnn(entry.as_object()));
   }
 
   static bool is_layer(const std::string& module) { return module.starts_with("keras.layers"); }
@@ -113,7 +143,20 @@ class Translator {
     if (version_.is_before_3()) take_input_shape(class_name, given);
     Json::Object result = settings_in_keras_3(version_, "", class_name, given);
     for (auto& [key, value] : result) value = setting(class_name, key, value);
+    if (class_name == "BatchNormalization") take_least_epsilon(result);
     return result;
+  }
+
+  // For images, tf.keras computed with what cuDNN takes at least, whatever was asked for (tensorflow 2.4,
+  // ops/nn_impl.py, fused_batch_norm). That there are images an axis 3 tells.
+  void take_least_epsilon(Json::Object& settings) {
+    const Json* axis = settings.find("axis");
+    const Json* epsilon = settings.find("epsilon");
+    const bool is_small = epsilon && epsilon->is_number() && epsilon->as_float() < kLeastEpsilon;
+    if (version_.line != KerasLine::TensorFlow || !axis || *axis != Json(3) || !is_small) return;
+    notes_.push_back("layer " + quoted(settings.at("name")) + " (BatchNormalization): its epsilon " + epsilon->dump() +
+                     " is less than the least with which TensorFlow computed, 1.001e-5, which is taken");
+    settings.set("epsilon", kLeastEpsilon);
   }
 
   // What only a first layer means is remembered for add_input, and is no setting of the layer.
@@ -209,8 +252,11 @@ class Translator {
   };
 
   KerasVersion version_;
+  bool is_theano_;
   std::optional<FirstLayer> first_;
+  std::string outer_;  // the layer of the model that is being translated
   std::vector<GateFactors> factors_;
+  std::vector<CudnnLayer> cudnn_;
   std::vector<std::string> notes_;
 };
 
@@ -232,7 +278,7 @@ KerasConfiguration keras_3_configuration(const Json& model_config, const std::st
                                : has_form_of_keras_3(model_config) ? kNewest
                                                                    : kLastBefore3;
   if (version.number >= kTarget || !is_model(model_config.at("class_name").as_string())) return {model_config, {}, {}};
-  return Translator(version).run(model_config);
+  return Translator(version, beside.backend == "theano").run(model_config);
 }
 
 }  // namespace h5bridge

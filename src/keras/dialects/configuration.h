@@ -18,12 +18,19 @@ struct GateFactors {
   bool candidate = false;  // the activation is
 };
 
+/// A layer whose weights are as CuDNN has them: see cudnn.h.
+struct CudnnLayer {
+  std::string layer;  // the model's own, which may wrap it
+  bool is_lstm = false;
+};
+
 struct KerasConfiguration {
   Json model;                          // {"class_name": "Functional", "config": {...}}; null if the file has none
   std::vector<GateFactors> factors;    // of weights that are to be multiplied
   std::vector<std::string> notes;      // what a user should know, a line each
   std::vector<OldLayer> old_layers{};  // of Keras 0 and 1: those with weights, whose arrays are others than Keras 2's
   std::string ordering{};              // of theirs
+  std::vector<CudnnLayer> cudnn{};
 };
 
 /// `model_config` as Keras 3.15 would have written it. `stated_version` is the file's keras_version, or "" where it

@@ -9,6 +9,7 @@
 #include "h5bridge/architecture.h"
 #include "h5bridge/error.h"
 #include "keras/call.h"
+#include "keras/dialects/inserted.h"
 #include "keras/dialects/nodes.h"
 
 namespace h5bridge {
@@ -66,25 +67,6 @@ std::optional<GateFactors> factors_of(const Json& layer) {
   return GateFactors{name_of(layer), class_name, gates, candidate};
 }
 
-Json entry(const char* class_name, Json::Object config, const std::string& name) {
-  config.set("name", name);
-  return Json::Object{{"module", "keras.layers"},
-                      {"class_name", class_name},
-                      {"config", std::move(config)},
-                      {"registered_name", nullptr},
-                      {"name", name}};
-}
-
-// Calls of what is put behind `name`: as many as that has, each of one tensor.
-Json calls_behind(const std::string& name, std::size_t count) {
-  Json::Array nodes;
-  for (std::size_t call = 0; call < count; ++call)
-    nodes.push_back(Json::Object{{"args", Json::Array{keras_tensor(Json::Array{name, call, 0})}},
-                                 {"kwargs", Json::Object{}},
-                                 {kHandsMaskOn, true}});
-  return nodes;
-}
-
 // Tensors of `from` become those of `to`, wherever they are mentioned.
 void redirect(Json& json, const std::map<std::string, std::string>& renamed) {
   if (json.is_object()) {
@@ -129,7 +111,8 @@ void mend_hard_sigmoids(Json::Array& layers, Json& outputs, std::vector<GateFact
     const std::string name = name_of(layer);
     const Json* nodes = layer.find("inbound_nodes");
     const std::size_t calls = nodes ? nodes->as_array().size() : 0;
-    Json factor = entry("Rescaling", {{"scale", kOldHardSigmoidFactor}, {"offset", 0.0}}, unused(name + "_factor"));
+    Json factor =
+        inserted_layer("Rescaling", {{"scale", kOldHardSigmoidFactor}, {"offset", 0.0}}, unused(name + "_factor"));
     if (layer.at("class_name") == Json("Activation")) {  // the factor, and the function itself
       if (nodes) {
         factor.as_object().set("inbound_nodes", *nodes);
@@ -144,7 +127,7 @@ void mend_hard_sigmoids(Json::Array& layers, Json& outputs, std::vector<GateFact
     config.set("activation", "linear");
     changed.set("config", std::move(config));
     if (mentions(changed.at("config"))) refuse(layer);
-    Json function = entry("Activation", {{"activation", kFunction}}, unused(name + "_hard_sigmoid"));
+    Json function = inserted_layer("Activation", {{"activation", kFunction}}, unused(name + "_hard_sigmoid"));
     if (nodes) {
       factor.as_object().set("inbound_nodes", calls_behind(name, calls));
       function.as_object().set("inbound_nodes", calls_behind(name_of(factor), calls));

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "h5bridge/error.h"
+#include "keras/dialects/cudnn.h"
 #include "keras/dialects/hard_sigmoid.h"
 #include "keras/dialects/turned_round.h"
 
@@ -100,6 +101,13 @@ std::vector<NamedTensor> weights_in_keras_3(std::vector<KerasLayerWeights>& laye
         "Theano, which wrote the file, applies kernels flipped; h5bridge turns those of models within the "
         "model not round yet");
   for (KerasLayerWeights& layer : layers) {
+    if (const auto cudnn = std::ranges::find(configuration.cudnn, layer.layer, &CudnnLayer::layer);
+        cudnn != configuration.cudnn.end()) {
+      for (const KerasVariable& variable : layer.variables)
+        if (cudnn->is_lstm && variable.tensor.rank() == 1)  // two biases, of which an LSTM has the sum
+          unscaled.push_back({"unscaled/" + layer.layer + "/" + variable.path, variable.tensor});
+      in_file("/" + layer.layer, [&] { layer.variables = variables_without_cudnn(layer.variables, cudnn->is_lstm); });
+    }
     const auto factors = std::ranges::find(configuration.factors, layer.layer, &GateFactors::layer);
     if (factors != configuration.factors.end())
       for (KerasVariable& variable : layer.variables) {

@@ -50,6 +50,8 @@ bool has_bias(const Json::Object& config) {
 
 std::int64_t integer(const Json& value) { return value.as_integer(); }
 
+constexpr std::int64_t kLargestExtent = std::int64_t{1} << 30;  // whose products are no overflow
+
 // The extents of a convolution's kernel, strides and dilation, axis by axis.
 struct Window {
   std::vector<std::int64_t> size, strides, dilation;
@@ -58,7 +60,11 @@ struct Window {
 std::vector<std::int64_t> extents(const Json::Object& settings, const char* key, std::size_t count) {
   std::vector<std::int64_t> result;
   if (const Json* list = settings.find(key))
-    for (const Json& extent : list->as_array()) result.push_back(integer(extent));
+    for (const Json& extent : list->as_array()) {
+      result.push_back(integer(extent));
+      if (result.back() < 1 || result.back() > kLargestExtent)
+        throw MalformedFile("its " + std::string(key) + " is " + quoted(*list) + ", expected positive numbers");
+    }
   result.resize(count, 1);
   return result;
 }
