@@ -12,6 +12,7 @@
 #include "facets/keras/mapping.h"
 #include "files/digest.h"
 #include "h5bridge/error.h"
+#include "keras/build_configs.h"
 #include "keras/dialects/training.h"
 #include "keras/plan.h"
 #include "model/quoted.h"
@@ -69,7 +70,8 @@ class KerasWriter {
   }
 
   KerasFile run() {
-    file_.model_config = plan_.model_config;
+    file_.model_config =
+        form_ == KerasForm::Layers ? Json(plan_.model_config) : with_build_configs(plan_.model_config, plan_.builds);
     file_.keras_version = kKerasVersion;
     file_.backend = "torch";
     if (form_ == KerasForm::Layers)

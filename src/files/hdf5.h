@@ -118,6 +118,11 @@ class NewGroup : public NewObject {
   /// Writes a data set, and makes the groups on the way there. The data is contiguous, aligned to 64 bytes and not
   /// compressed.
   NewObject write(const std::string& path, const Tensor& tensor) const;
+  /// Likewise, as h5py writes NumPy's arrays: bfloat16 as bytes that are not told what they are.
+  NewObject write_as_numpy(const std::string& path, const Tensor& tensor) const;
+
+ private:
+  NewObject write(const std::string& path, const Tensor& tensor, const Handle& type) const;
 };
 
 /// A new file; it replaces an old one. What is in it is complete only after `finish`.

@@ -159,6 +159,13 @@ Handle type_of(DType dtype) {
   throw std::logic_error("no HDF5 type for " + std::string(name_of(dtype)));
 }
 
+Handle untagged_pair() {
+  const Library library;
+  Handle type = made(H5Tcreate(H5T_OPAQUE, size_of(DType::BFloat16)));
+  H5Tset_tag(type.id(), "");
+  return type;
+}
+
 std::optional<ElementType> element_type(hid_t type) {
   for (const Row& row : kTypes) {
     const Handle known = row.type();

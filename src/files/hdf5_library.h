@@ -71,6 +71,9 @@ Handle checked_handle(hid_t id, const std::string& what) {
 /// they are opaque bytes, tagged with the dtype's name.
 Handle type_of(DType dtype);
 
+/// The type that h5py gives bfloat16: two opaque bytes without a tag.
+Handle untagged_pair();
+
 struct ElementType {
   DType dtype;
   bool native_order;  // the bytes are as type_of describes them

@@ -94,10 +94,19 @@ NewGroup NewGroup::create_group(const std::string& path) const {
 
 NewObject NewGroup::write(const std::string& path, const Tensor& tensor) const {
   const Library library;
+  return write(path, tensor, type_of(tensor.dtype()));
+}
+
+NewObject NewGroup::write_as_numpy(const std::string& path, const Tensor& tensor) const {
+  const Library library;
+  return write(path, tensor, tensor.dtype() == DType::BFloat16 ? untagged_pair() : type_of(tensor.dtype()));
+}
+
+NewObject NewGroup::write(const std::string& path, const Tensor& tensor, const Handle& type) const {
+  const Library library;
   std::string where = child_path(path_, path);
   const std::string what = writing(where);
   const std::vector<hsize_t> extents(tensor.shape().begin(), tensor.shape().end());
-  const Handle type = type_of(tensor.dtype());
   const Handle space =
       new_handle(extents.empty() ? H5Screate(H5S_SCALAR)
                                  : H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr),

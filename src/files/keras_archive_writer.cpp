@@ -62,7 +62,8 @@ Json as_object(const KerasFile& file) {
                       {"class_name", model.at("class_name")},
                       {"config", model.at("config")},
                       {"registered_name", is_sequential ? Json() : Json("Functional")}};
-  if (const Json* build = model.find("build_config")) result.set("build_config", *build);
+  for (const char* member : {"build_config", "compile_config"})
+    if (const Json* said = model.find(member)) result.set(member, *said);
   if (file.training_config.is_object()) result.set("compile_config", compile_config(file.training_config.as_object()));
   return result;
 }

@@ -20,7 +20,7 @@ void write_object(const hdf5::NewGroup& root, const KerasObject& object) {
     if (!keras_reads_back(tensor.dtype()))
       throw Unsupported(object.path + "/vars/" + std::to_string(i) + " is " + std::string(name_of(tensor.dtype())) +
                         ", which Keras cannot load");
-    const hdf5::NewObject written = group.write(std::to_string(i), tensor);
+    const hdf5::NewObject written = group.write_as_numpy(std::to_string(i), tensor);
     if (tensor.dtype() == DType::BFloat16) written.set_text("dtype", "bfloat16", hdf5::CharacterSet::Utf8);
   }
 }

@@ -41,6 +41,11 @@ void add_layer(const Json& layer, const std::string& within, const std::string& 
       add_layer(*wrapped, name + "/", own + "/" + object, paths);
   else
     paths.emplace_back(name, own);
+  // An activation that is a layer object: what is read has it as a layer behind its host.
+  const Json* activation = layer.at("config").find("activation");
+  const Json* settings = activation && activation->find("class_name") ? activation->find("config") : nullptr;
+  if (const Json* own_name = settings ? settings->find("name") : nullptr; own_name && own_name->is_string())
+    paths.emplace_back(within + own_name->as_string(), own + "/activation");
 }
 
 void add_paths(const Json& model, const std::string& within, const std::string& path, ObjectPaths& paths) {

@@ -12,6 +12,7 @@
 #include "facets/registry.h"
 #include "h5bridge/error.h"
 #include "keras/activations.h"
+#include "keras/build_configs.h"
 #include "keras/dtype_policies.h"
 #include "keras/emitter.h"
 #include "keras/inferred_sizes.h"
@@ -601,6 +602,11 @@ class Planner {
     for (const ScopeCall& call : architecture_.scope_calls)
       for (const Value& result : call.results)
         if (const auto made = values_.find(result); made != values_.end()) outputs.push_back(made->second);
+    // Keras counts the variables of what is another's activation among that one's, and makes them when that is called
+    // with numbers. A layer behind it says the same, and has them from the beginning.
+    for (const KerasBinding& binding : plan_.bindings)
+      if (const auto layer = std::ranges::find(layers_, binding.layer, &PlannedLayer::name); layer != layers_.end())
+        layer->fused_into.clear();
     for (const auto& [activation, host] : fuse_activations(layers_, outputs))
       for (auto& [value, tensor] : values_)
         if (tensor.layer == activation) tensor.layer = host;
@@ -647,6 +653,7 @@ class Planner {
       std::size_t number;
       std::string layer, group, scope, path, keras_name;
       bool in_frozen_group;
+      Json build;  // unsaid in a model within the model, where sizes may be open that are known to its callers
     };
     std::map<std::string, Place> places;
     for_each_layer(model, [&](const PlannedLayer& layer, const std::vector<const PlannedModel*>& within) {
@@ -656,7 +663,8 @@ class Planner {
                   within.back()->scope,
                   variable_path(within) + layer.keras_name + "/",
                   layer.keras_name,
-                  within.size() > 1 && !within[1]->trainable};
+                  within.size() > 1 && !within[1]->trainable,
+                  layer.calls.empty() || within.size() > 1 ? Json() : build_config(layer)};
       for (std::size_t i = within.size() - 1; i > 0; --i) place.layer = within[i]->name + "/" + place.layer;
       places.emplace(layer.name, std::move(place));
     });
@@ -678,6 +686,7 @@ class Planner {
       binding.scope = place.scope;
       binding.in_frozen_group = place.in_frozen_group;
       binding.layer = place.layer;
+      if (!place.build.is_null()) plan_.builds.emplace(place.layer, place.build);
       const bool is_first_in_group =
           in_group.emplace(place.group + "/" + place.path, place.layer).first->second == place.layer;
       const bool is_first_in_all = in_all.emplace(place.path, place.layer).first->second == place.layer;

@@ -16,7 +16,7 @@ from keras_helpers import assert_close, by_name, differences, input_names, keras
 from keras_networks import KERAS_NETWORKS
 from registry_samples import needs_registry
 from test_keras_layers_live import randomised, samples
-from program import ROOT, h5bridge, needs_libtorch, needs_program
+from program import ROOT, h5bridge, needs_libtorch, needs_program, package
 
 pytestmark = needs_program
 L = keras.layers
@@ -56,9 +56,10 @@ def test_a_keras_archive_holds_what_the_h5_file_holds(saved):
 
 def test_a_file_of_weights_is_read_beside_its_configuration(saved):
     _, _, folder = saved
-    found, _ = state_dict("k.weights.h5", "k_config.json", folder=folder, name="a")
     expected, _ = state_dict("k.keras", folder=folder, name="b")
-    assert_same_tensors(found, expected)
+    for beside in ("k_config.json", "b.json"):
+        found, _ = state_dict("k.weights.h5", beside, folder=folder, name="a")
+        assert_same_tensors(found, expected)
 
 
 @needs_libtorch
@@ -236,6 +237,11 @@ def test_an_archive_is_inspected_and_valid(tmp_path):
     assert shown["format"] == "keras" and [layer["name"] for layer in shown["architecture"]["layers"]] == ["a", "b"]
     assert shown["metadata"]["keras_version"] == keras.__version__
     assert "valid" in h5bridge("validate", tmp_path / "k.keras")
+    if package:
+        loaded = package.load(tmp_path / "k.keras")
+        assert loaded.format == "keras"
+        kernel, bias = keras.models.load_model(tmp_path / "k.keras").get_layer("a").get_weights()
+        assert np.array_equal(loaded.tensors["a.weight"], kernel.T) and np.array_equal(loaded.tensors["a.bias"], bias)
 
 
 def contents(path):
@@ -422,3 +428,69 @@ def test_a_published_archive_is_read_and_comes_back(tmp_path):
     weights = REAL / "keras-3" / "unknown.weights.h5"
     assert "holds weights only" in h5bridge("convert", weights, "-o", tmp_path / "x.h5", status=2)
     assert len(json.loads(h5bridge("inspect", weights, "--json"))["tensors"]) == 10
+
+
+def test_an_activation_that_has_weights_is_a_layer(tmp_path):
+    """What is written has it behind its layer, as both formats can say."""
+    keras.utils.set_random_seed(3)
+    x = keras.Input((5, 4), name="x")
+    model = keras.Model(x, L.Dense(3, activation=L.PReLU(name="inner"), name="dense")(x), name="m")
+    inputs = np.random.default_rng(5).normal(size=(2, 5, 4)).astype("float32")
+    model(inputs)  # only then the activation has its weights
+    for variable in model.variables:
+        variable.assign(np.random.default_rng(4).normal(size=variable.shape))
+    assert len(model.variables) == 3
+    expected = keras.ops.convert_to_numpy(model(inputs))
+    for source, name in [(source, name) for source in ("k.keras",) for name in ("back.keras", "back.h5")]:
+        model.save(tmp_path / source)
+        h5bridge("convert", tmp_path / source, "-o", tmp_path / name)
+        assert np.allclose(keras.ops.convert_to_numpy(keras.models.load_model(tmp_path / name)(inputs)), expected, atol=1e-6)
+
+
+def test_builds_are_told_as_keras_tells_them(saved):
+    """Of layers that have weights, and of models."""
+    _, _, folder = saved
+    h5bridge("convert", folder / "k.keras", "-o", folder / "back.keras")
+
+    def builds(model, within=""):
+        yield within, model["build_config"], model["compile_config"]
+        for layer in model["config"]["layers"]:
+            path = f"{within}/{layer['config']['name']}"
+            if "layers" in layer["config"]:
+                yield from builds(layer, path)
+            elif "build_config" in layer:
+                yield path, layer["build_config"], None
+
+    found, expected = ({path: rest for path, *rest in builds(contents(folder / name)[0])} for name in ("back.keras", "k.keras"))
+    assert {path: expected[path] for path in found} == found
+    assert {path for path, (_, compiled) in found.items() if compiled is not None} == {path for path, (_, compiled) in expected.items() if compiled is not None}
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "mixed_bfloat16", "float64"])
+def test_weights_of_every_type_come_back(dtype, tmp_path):
+    """bfloat16 among them, which a .h5 of Keras's cannot hold."""
+    keras.utils.set_random_seed(3)
+    x = keras.Input((5,), name="x")
+    model = keras.Model(x, L.Dense(3, dtype=dtype, name="d")(x), name="m")
+    model.save(tmp_path / "k.keras")
+    h5bridge("convert", tmp_path / "k.keras", "-o", tmp_path / "k.json", "-o", tmp_path / "k.pth")
+    h5bridge("convert", tmp_path / "k.json", tmp_path / "k.pth", "-o", tmp_path / "back.keras")
+    back = keras.models.load_model(tmp_path / "back.keras")
+    for variable, other in zip(back.variables, model.variables, strict=True):
+        assert variable.dtype == other.dtype and bool(keras.ops.all(variable.value == other.value)), other.path
+
+
+@pytest.mark.parametrize("optimizer", ["Nadam", "Lion", "Adafactor", "Muon"])
+def test_an_optimizer_that_only_keras_has_stays_as_it_is(optimizer, tmp_path):
+    keras.utils.set_random_seed(3)
+    x = keras.Input((5,), name="x")
+    model = keras.Model(x, L.Dense(2, name="h")(L.Dense(3, name="d")(x)), name="m")
+    model.compile(getattr(keras.optimizers, optimizer)(1e-2), "mse")
+    train(model, [(4, 5)])
+    model.save(tmp_path / "k.keras")
+    h5bridge("convert", tmp_path / "k.keras", "-o", tmp_path / "back.keras")
+    assert_same_variables(contents(tmp_path / "back.keras")[2], contents(tmp_path / "k.keras")[2])
+    back = keras.models.load_model(tmp_path / "back.keras")
+    assert type(back.optimizer) is type(model.optimizer)
+    for variable, other in zip(back.optimizer.variables, model.optimizer.variables, strict=True):
+        assert np.array_equal(variable.numpy(), other.numpy()), other.path

@@ -36,7 +36,7 @@ std::string damaged(std::string bytes, std::mt19937& random) {
 void use(const std::vector<std::string>& sources, const TemporaryFolder& folder) {
   const Model model = load(sources);
   for (const auto& [name, tensor] : model.weights) tensor.read();
-  for (const char* destination : {"again.h5", "again.pth", "again.safetensors", "again.json"}) {
+  for (const char* destination : {"again.h5", "again.keras", "again.pth", "again.safetensors", "again.json"}) {
     try {
       save(model, folder / destination);
     } catch (const Error&) {
@@ -72,12 +72,14 @@ void damage(const std::string& path, const std::vector<std::string>& beside = {}
 TEST_CASE("damaged files are read or refused", "[damaged]") {
   const TemporaryFolder folder;
   const Model model = load({kModel, TESTDATA "/my_model/model.pth"});
-  save(model, {folder / "model.h5", folder / "model.safetensors"});
+  save(model, {folder / "model.h5", folder / "model.safetensors", folder / "model.keras", folder / "model.weights.h5"});
   damage(kModel);
   damage(kModel, {TESTDATA "/my_model/model.pth"});
   damage(TESTDATA "/my_model/model.pth", {kModel});
   damage(TESTDATA "/golden/checkpoint/model.pth");
   damage(folder / "model.h5");
+  damage(folder / "model.keras");
+  damage(folder / "model.weights.h5", {kModel});
   damage(folder / "model.safetensors", {kModel});
   damage(TESTDATA "/mosaic/model.h5");
   damage(TESTDATA "/dialects/tf_keras_2_4/model.h5");

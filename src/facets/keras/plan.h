@@ -46,6 +46,7 @@ struct KerasPlan {
   std::set<std::string> constants;          // those of them that are constants of the Keras model
   std::vector<std::string> output_names;    // the Keras layer that makes each output
   std::vector<std::string> notes;           // what Keras computes otherwise, a line each
+  std::map<std::string, Json> builds;       // what Keras's archives say of how layers with weights were built
   std::map<std::string, std::string> tied;  // tensors whose variable is that of another, by that one's name
 };
 
