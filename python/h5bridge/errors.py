@@ -62,7 +62,7 @@ BY_STATUS: dict[int, type[Error]] = {each.status: each for each in Error.__subcl
 
 @contextmanager
 def calling(names: Mapping[str, str]) -> Iterator[None]:
-    """Within it, errors call files that nobody knows, temporary ones, by `names`: what they stand for, by their paths."""
+    """Within it, errors call temporary files by what they stand for: `names`, by their paths."""
     try:
         yield
     except Error as error:

@@ -276,7 +276,9 @@ class Lifter {
       std::vector<Value> inputs;
       for (const History& input : arguments.inputs) inputs.push_back(values_.at(key(input)));
       const std::vector<DType> wanted = keras_types(layer, inputs);
+      const std::optional<DType> rounded_to = type_rounded_to(layer, inputs);
       for (Value& input : inputs) {
+        if (rounded_to) input = cast(input, DType::Float32, "float");
         if (mapping_of_.at(call.name)->casts_inputs) input = integers_as(input, wanted.at(0));
         input = cast_by_keras(input, call.name, Registry::instance().type_of(layer).integers);
       }
@@ -294,6 +296,7 @@ class Lifter {
       made_node.arguments = node_of(node, layer, made).arguments;
       add_node(std::move(made_node));
       give_keras_types(call, node, wanted);
+      if (rounded_to) values_[{call.name, call.call, 0}] = rounded({node, 0}, *rounded_to);
     } catch (const Unsupported& error) {
       problems_ += (problems_.empty() ? "" : "; ") + described + ": " + error.what();
       is_operation_unknown_ = is_operation_unknown_ || is_operation(*call.layer);
@@ -471,6 +474,39 @@ class Lifter {
       if (is_integral(types_.of(value).dtype) && types_.of(value).dtype != wanted[i])
         values_[{call.name, call.call, output}] = cast(value, wanted[i], word_for(wanted[i]));
     }
+  }
+
+  // The type of integers that Keras computes with in floats and brings back to it.
+  std::optional<DType> type_rounded_to(const Layer& layer, const std::vector<Value>& inputs) const {
+    if (inputs.empty() || !is_integral(types_.of(inputs[0]).dtype)) return std::nullopt;
+    const DType dtype = types_.of(inputs[0]).dtype;
+    const OfIntegers way = mapping_of_.at(layer.name)->of_integers(layer.attributes, dtype);
+    if (way == OfIntegers::NotKnown)
+      throw Unsupported("takes " + std::string(name_of(dtype)) +
+                        ", with which Keras computes otherwise than with floats (numbers overflow, or lose their "
+                        "fractions), which is not known yet: a cast to float32 before it says what is meant");
+    return way == OfIntegers::Rounded ? std::optional(dtype) : std::nullopt;
+  }
+
+  // float32 has all integers of the shorter types, so that their limits can be told in it.
+  Value rounded(const Value& value, DType dtype) {
+    Value result = add_implied("round", {}, value);
+    const std::int64_t bits = 8 * static_cast<std::int64_t>(size_of(dtype));
+    if (const bool is_unsigned = name_of(dtype).starts_with("uint"); bits < 32) {
+      const std::int64_t count = std::int64_t{1} << bits;
+      result = add_implied(
+          "clamp", {{"min", is_unsigned ? 0 : -count / 2}, {"max", (is_unsigned ? count : count / 2) - 1}}, result);
+    }
+    return cast(result, dtype, word_for(dtype));
+  }
+
+  Value add_implied(const std::string& type, const std::map<std::string, std::int64_t>& settings, const Value& value) {
+    Layer layer{{}, type, Registry::instance().find(type)->defaults(), {}};
+    for (const auto& [name, number] : settings) layer.attributes.set(name, number);
+    layer.keras.implied = true;
+    const Value result = add_own_layer(std::move(layer), value.node + "_" + type, {value});
+    masks_.hand_on(value, result);
+    return result;
   }
 
   static std::string word_for(DType dtype) { return is_floating_point(dtype) ? "float" : std::string(name_of(dtype)); }

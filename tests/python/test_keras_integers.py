@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from keras_helpers import keras
+from keras_helpers import jax_outputs, keras, run_jax
 from program import h5bridge, needs_libtorch, needs_program
 from run_together import result_of, run_together
 from test_keras_layers_live import SAMPLES
@@ -58,6 +58,92 @@ def test_integers_become_floats(what, tmp_path):
         with h5py.File(tmp_path / name) as file:
             configs.append(json.loads(file.attrs["model_config"]))
     assert [layer["class_name"] for layer in configs[1]["config"]["layers"]] == [layer["class_name"] for layer in configs[0]["config"]["layers"]]
+
+
+# What stays integers, also where LibTorch has it for floats alone, and what is rounded and kept within their range.
+WHOLE = {
+    "the largest": lambda x: layers.MaxPooling2D(2)(x),
+    "the largest, padded": lambda x: layers.MaxPooling2D(3, 2, padding="same")(x),
+    "the largest of a row": lambda x: layers.MaxPooling1D(2)(layers.Reshape((30, 3))(x)),
+    "the largest of a row, padded": lambda x: layers.MaxPooling1D(4, 3, padding="same")(layers.Reshape((30, 3))(x)),
+    "the largest of all": lambda x: layers.GlobalMaxPooling2D()(x),
+    "the largest of all in a row": lambda x: layers.GlobalMaxPooling1D()(layers.Reshape((30, 3))(x)),
+    "the largest of a volume": lambda x: layers.MaxPooling3D(2, padding="same")(layers.Reshape((6, 5, 3, 1))(x)),
+    "nearest": lambda x: layers.UpSampling2D(2)(x),
+    "nearest in a row": lambda x: layers.UpSampling1D(3)(layers.Reshape((30, 3))(x)),
+    "nearest of another size": lambda x: layers.Resizing(4, 7, interpolation="nearest")(x),
+    "between": lambda x: layers.UpSampling2D(2, interpolation="bilinear")(x),
+    "beyond": lambda x: layers.UpSampling2D(3, interpolation="bicubic")(x),
+    "resized": lambda x: layers.Resizing(4, 7)(x),
+    "resized beyond": lambda x: layers.Resizing(9, 7, interpolation="bicubic")(x),
+    "resized and cropped": lambda x: layers.Resizing(4, 4, crop_to_aspect_ratio=True)(x),
+    "mean of all": lambda x: layers.GlobalAveragePooling2D()(x),
+    "what follows": lambda x: layers.Dense(2)(layers.GlobalMaxPooling2D()(x)),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=["int32", "uint8", "int8"])
+def pictures(request, tmp_path_factory):
+    """By what is computed: what Keras on JAX gives, and what LibTorch does of Keras's file and of PyTorch's."""
+    folder, dtype = tmp_path_factory.mktemp("pictures"), request.param
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(3)
+    x = keras.Input((6, 5, 3), dtype=dtype, name="x")
+    keras.Model(x, [function(x) for function in WHOLE.values()]).save(folder / "m.h5")
+    low, high = {"uint8": (0, 256), "int8": (-128, 128), "int32": (-100_000, 100_000)}[dtype]
+    numbers = np.random.default_rng(5).integers(low, high, (2, 6, 5, 3)).astype(dtype)
+    for name in ("keras_inputs.npz", "x.npz"):
+        np.savez(folder / name, x=numbers)
+    run_jax([folder])
+    h5bridge("convert", folder / "m.h5", "-o", folder / "model.json", "-o", folder / "model.pth")
+    results = [jax_outputs(folder)]
+    for sources in (["m.h5"], ["model.json", "model.pth", "--input-layout", "keras"]):
+        h5bridge("run", *sources, "--input", "x.npz", "-o", "y.npz", folder=folder)
+        results.append(dict(np.load(folder / "y.npz")))
+    h5bridge("convert", folder / "model.json", folder / "model.pth", "-o", folder / "again.h5")
+    return dict(zip(WHOLE, zip(*(result.values() for result in results), strict=True), strict=True)), folder
+
+
+@pytest.mark.parametrize("what", WHOLE)
+def test_integers_of_pictures_are_keras_s(what, pictures):
+    expected, *results = pictures[0][what]
+    is_between = any(word in what for word in ("between", "beyond", "resized"))
+    for found in results:
+        assert found.dtype == expected.dtype and found.shape == expected.shape
+        if found.dtype == np.float32:
+            np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+        else:  # a half may be a little more or less in float32
+            off = np.abs(found.astype("int64") - expected.astype("int64"))
+            assert off.max() <= is_between and (off > 0).mean() < 0.02
+
+
+def test_what_keras_does_by_itself_is_not_written_for_it(pictures):
+    files = [h5py.File(pictures[1] / name) for name in ("m.h5", "again.h5")]
+    classes = [[layer["class_name"] for layer in json.loads(file.attrs["model_config"])["config"]["layers"]] for file in files]
+    assert classes[0] == classes[1]
+
+
+# What overflows in Keras, or loses its fractions.
+OTHERWISE = {
+    "layer": ("int32", lambda: layers.LayerNormalization()),
+    "root mean square": ("int32", lambda: layers.RMSNormalization()),
+    "groups": ("int32", lambda: layers.GroupNormalization(3)),
+    "mean of a window": ("uint8", lambda: layers.AveragePooling2D(2)),
+    "slopes": ("uint8", lambda: layers.PReLU()),
+    "shares": ("uint8", lambda: layers.Softmax()),
+    "shares by name": ("uint8", lambda: layers.Activation("softmax")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", OTHERWISE)
+def test_integers_with_which_keras_computes_otherwise_are_refused(what, tmp_path):
+    dtype, layer = OTHERWISE[what]
+    x = keras.Input((6, 5, 3), dtype=dtype, name="x")
+    keras.Model(x, layer()(x)).save(tmp_path / "model.h5")
+    said = h5bridge("run", "model.h5", "--input", "x.npy", "-o", "y.npy", folder=tmp_path, status=4)
+    assert f"takes {dtype}, with which Keras computes otherwise" in said and "a cast to float32 before it" in said
+    keras.Model(x, layer()(ops.cast(x, "float32"))).save(tmp_path / "model.h5")
+    h5bridge("convert", "model.h5", "-o", "model.json", folder=tmp_path)
 
 
 # Sums and products that leave the type that Keras has for them, which PyTorch's int64 does not.

@@ -267,6 +267,17 @@ TEST_CASE("scopes that do not hold together are refused") {
   };
   CHECK(refusal([](Architecture& a) { a.scopes.push_back(a.scopes[0]); }) ==
         "the scope \"block\" is defined twice, or has no name");
+  CHECK(refusal([](Architecture& a) { a.scope_calls.push_back(a.scope_calls[0]); }) ==
+        "the call \"block\" of the scope \"block\" is there twice, or has no name");
+  CHECK(refusal([](Architecture& a) {
+          a.scope_calls.push_back(a.scope_calls[0]);
+          a.scope_calls[1].name = "again";
+          a.scope_calls[1].results.clear();
+        }) == "the call \"again\" of the scope \"block\" has another number of results than one before it");
+  CHECK(refusal([](Architecture& a) { a.scope_calls[0].masks.resize(2); }) ==
+        "the call \"block\" of the scope \"block\" has more masks than arguments");
+  CHECK(refusal([](Architecture& a) { a.scope_calls[0].parent = "nowhere"; }) ==
+        "the call \"block\" of the scope \"block\" is a part of \"nowhere\", which is no call of a scope");
   CHECK(refusal([](Architecture& a) { a.scope_calls[0].scope = "other"; }) ==
         "the call \"block\" of the scope \"other\": there is no such scope");
   CHECK(refusal([](Architecture& a) { a.scope_calls[0].arguments.clear(); }) ==

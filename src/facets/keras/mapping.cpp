@@ -158,6 +158,13 @@ bool KerasMapping::says_nothing(std::string_view parameter, const Json& constant
   return row != attributes.end() && row->when_absent && row->spelling.to_keras(*row->when_absent) == constant;
 }
 
+KerasMapping overflowing_unsigned(KerasMapping mapping) {
+  mapping.of_integers = [](const Attributes&, DType dtype) {
+    return name_of(dtype).starts_with("uint") ? OfIntegers::NotKnown : OfIntegers::AsFloats;
+  };
+  return mapping;
+}
+
 void take_training(KerasMapping& mapping) {
   mapping.attributes.push_back({"training", "training", spelling::boolean(), false});
   if (mapping.call.empty()) mapping.call = {"inputs"};

@@ -158,6 +158,13 @@ struct ListParameter {
   std::vector<std::string> operands;  // in its order; empty for what takes no part in the computation
 };
 
+/// What a layer of Keras's makes of integers (seen on JAX with 3.15.1).
+enum class OfIntegers {
+  AsFloats,  // what it would make of the same numbers in floats; or they stay, as its type says
+  Rounded,   // the same, to the nearest integer, and within the range of their type
+  NotKnown,  // they overflow on the way, or lose their fractions in a step of it
+};
+
 struct KerasMapping {
   std::string type;        // ours
   std::string class_name;  // in keras.layers
@@ -207,6 +214,10 @@ struct KerasMapping {
   bool casts_inputs = false;
   /// Whether `lower` sees to it that integers stay in PyTorch's type.
   bool keeps_integers = false;
+  /// What it makes of integers of a type among its inputs.
+  std::function<OfIntegers(const Attributes&, DType)> of_integers = [](const Attributes&, DType) {
+    return OfIntegers::AsFloats;
+  };
   std::vector<UnsaidSetting> unsaid = {};
   /// What other layers it can stand for, too.
   std::vector<SharedUse> shared_uses = {};
@@ -223,6 +234,9 @@ struct KerasMapping {
 
 /// Has the call of a layer take `training`, which its type has as an attribute.
 void take_training(KerasMapping& mapping);
+
+/// `mapping`, which computes with unsigned integers as such: differences that are negative are large ones.
+KerasMapping overflowing_unsigned(KerasMapping mapping);
 
 /// `mapping`, which is another of its class for its type.
 KerasMapping as_variant(std::string name, KerasMapping mapping);

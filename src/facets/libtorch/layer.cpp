@@ -51,4 +51,12 @@ TorchFunction with_activation(const Attributes& attributes, TorchFunction forwar
   };
 }
 
+TorchFunction of_integers_too(TorchFunction forward) {
+  return [forward = std::move(forward)](const torch::Tensor& input) {
+    const torch::ScalarType type = input.scalar_type();
+    if (!at::isIntegralType(type, /*includeBool=*/false) || type == torch::kLong) return forward(input);
+    return forward(input.to(torch::kDouble)).to(type);
+  };
+}
+
 }  // namespace h5bridge

@@ -79,6 +79,10 @@ TorchInstance unary_module(const Holder& module) {
 /// moved as views.
 TorchFunction in_data_format(const Attributes& attributes, TorchFunction forward);
 
+/// `forward`, which only chooses among its input's elements, and which LibTorch does not have for integers: these go
+/// through it in float64, which has all of those of up to 32 bits.
+TorchFunction of_integers_too(TorchFunction forward);
+
 /// A function of keras.activations by its name, with the arguments that Keras has where only a name is given. Throws
 /// Unsupported for a name that Keras lacks.
 TorchFunction keras_activation(std::string_view name);

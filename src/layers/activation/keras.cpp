@@ -227,14 +227,14 @@ std::vector<KerasMapping> keras_mappings() {
       function("GLU", "Glu", over_axis),
       named("GLU", "glu",
             last_axis),  // not the first, as an Activation layer takes its output to have its input's shape
-      with_mask(layer("Softmax", "Softmax", over_axis)),
-      named("Softmax", "softmax", last_axis),
-      function("Softmax", "Softmax", over_axis),
-      with_mask(layer("SoftmaxOverAxes", "Softmax", {{"dim", "axis", axis(true)}})),
+      overflowing_unsigned(with_mask(layer("Softmax", "Softmax", over_axis))),
+      overflowing_unsigned(named("Softmax", "softmax", last_axis)),
+      overflowing_unsigned(function("Softmax", "Softmax", over_axis)),
+      overflowing_unsigned(with_mask(layer("SoftmaxOverAxes", "Softmax", {{"dim", "axis", axis(true)}}))),
       softmax_2d(),
       softmin(),
-      named("LogSoftmax", "log_softmax", last_axis),
-      function("LogSoftmax", "LogSoftmax", over_axis),
+      overflowing_unsigned(named("LogSoftmax", "log_softmax", last_axis)),
+      overflowing_unsigned(function("LogSoftmax", "LogSoftmax", over_axis)),
   };
 }
 

@@ -63,7 +63,7 @@ WeightRules weights(const Attributes& a, const Shapes& inputs) {
 }  // namespace
 
 KerasMapping prelu_mapping() {
-  KerasMapping mapping{.type = "PReLU", .class_name = "PReLU"};
+  KerasMapping mapping = overflowing_unsigned({.type = "PReLU", .class_name = "PReLU"});
   mapping.carried = carried_for({{"alpha", "Zeros"}}, false);
   mapping.lower = lower;
   mapping.lift = lift;

@@ -29,6 +29,7 @@ void lift(Json::Object& config, Attributes& attributes, const std::vector<Symbol
 
 std::vector<KerasMapping> keras_mappings() {
   KerasMapping mapping{.type = "GroupNorm", .class_name = "GroupNormalization"};
+  mapping.of_integers = [](const Attributes&, DType) { return OfIntegers::NotKnown; };  // cut off
   mapping.attributes = {{"eps", "epsilon", spelling::number()},
                         {"bias", "center", spelling::boolean()},
                         {"scale", "scale", spelling::boolean()}};

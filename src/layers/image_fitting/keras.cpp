@@ -23,6 +23,9 @@ KerasMapping fitting(const std::string& name) {
 
 KerasMapping resizing() {
   KerasMapping mapping = fitting("Resizing");
+  mapping.of_integers = [](const Attributes&, DType dtype) {
+    return dtype == DType::Bool ? OfIntegers::NotKnown : OfIntegers::Rounded;
+  };
   const std::vector<Correspondence> rows{
       {"interpolation", "interpolation", spelling::text()},
       {"antialias", "antialias", spelling::boolean(), false},

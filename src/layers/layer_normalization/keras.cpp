@@ -137,6 +137,9 @@ KerasMapping rms_norm_alone() {
 
 std::vector<KerasMapping> keras_mappings() {
   std::vector<KerasMapping> result{layer_norm(), rms_norm(), rms_norm_alone()};
+  // Keras cuts off what comes of them.
+  for (KerasMapping& mapping : result)
+    mapping.of_integers = [](const Attributes&, DType) { return OfIntegers::NotKnown; };
   for (KerasMapping& mapping : function_mappings()) result.push_back(std::move(mapping));
   return result;
 }

@@ -239,6 +239,10 @@ KerasMapping pooling(const std::string& type, const std::string& class_name, std
   };
   mapping.lower = lower_pooling(over_windows);
   mapping.lift = lift;
+  if (class_name.starts_with("Average"))  // sums of a window overflow
+    mapping.of_integers = [](const Attributes&, DType dtype) {
+      return size_of(dtype) < 4 ? OfIntegers::NotKnown : OfIntegers::AsFloats;
+    };
   const Shape image = volume(axes);
   mapping.samples = {
       {"valid", {{"pool_size", 2}}, {image}},

@@ -49,7 +49,7 @@ TorchInstance build_max(const Layer& layer) {
     forward = [forward, windows = windows_of(a)](const Tensor& input) {
       return forward(pad_same(input, windows, "constant", -std::numeric_limits<double>::infinity()));
     };
-  return unary(module.ptr(), in_data_format(a, forward));
+  return unary(module.ptr(), of_integers_too(in_data_format(a, forward)));
 }
 
 // The mean of the elements that are there: zeros around the input are in the sum, but not in the count.
@@ -92,7 +92,9 @@ TorchInstance build_adaptive(const Layer& layer) {
                          [module](const Tensor& input) mutable { return module->forward_with_indices(input); });
   TorchFunction forward = module_call(module);
   if (!a.boolean("keepdims")) forward = [forward](const Tensor& input) { return forward(input).flatten(1); };
-  return unary(module.ptr(), in_data_format(a, forward));
+  forward = in_data_format(a, forward);
+  if constexpr (requires { module->forward_with_indices(Tensor()); }) forward = of_integers_too(forward);
+  return unary(module.ptr(), forward);
 }
 
 // The mean over the steps that the mask (batch, length) lets count.

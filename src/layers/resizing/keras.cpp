@@ -92,8 +92,15 @@ constexpr std::array kRepeating{Word{"nearest", "nearest"}, Word{"bilinear", "bi
 constexpr std::array kInterpolating{Word{"nearest", "nearest-exact"}, Word{"bilinear", "bilinear"},
                                     Word{"bicubic", "cubic"}, Word{"bicubic", "bicubic"}};
 
+// Between neighbours; and what of integers is the nearest stays what it is.
+OfIntegers of_integers(const Attributes& a, DType dtype) {
+  if (a.text("mode").starts_with("nearest")) return OfIntegers::AsFloats;
+  return dtype == DType::Bool ? OfIntegers::NotKnown : OfIntegers::Rounded;
+}
+
 KerasMapping up_sampling(const std::string& type, std::size_t axes) {
   KerasMapping mapping{.type = type, .class_name = "UpSampling" + keras_suffix(axes)};
+  if (type == "Upsample") mapping.of_integers = of_integers;
   if (axes > 1) mapping.attributes.push_back({"data_format", "data_format", spelling::text()});
   if (axes == 2) mapping.attributes.push_back({"mode", "interpolation", words(kRepeating), std::string("nearest")});
   mapping.fits = [axes](const Attributes& a, const Shapes& inputs) { return fits_up_sampling(a, inputs, axes); };
@@ -123,7 +130,7 @@ KerasMapping up_sampling(const std::string& type, std::size_t axes) {
 
 // Keras's Resizing knows the output's sizes, whatever the input's.
 KerasMapping resizing(const std::string& type) {
-  KerasMapping mapping{.type = type, .class_name = "Resizing"};
+  KerasMapping mapping{.type = type, .class_name = "Resizing", .of_integers = of_integers};
   mapping.attributes = {{"data_format", "data_format", spelling::text()},
                         {"mode", "interpolation", words(kInterpolating)}};
   mapping.fixed = {{"crop_to_aspect_ratio", false}, {"pad_to_aspect_ratio", false}};

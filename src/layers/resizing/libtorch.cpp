@@ -99,8 +99,10 @@ Tensor resize(const Attributes& a, const Tensor& input, const Symbols& symbols) 
 
 TorchInstance build(const Layer& layer) {
   return {nullptr, [a = layer.attributes](const TorchCall& call) {
-            return TorchValues{in_data_format(
-                a, [&](const Tensor& input) { return resize(a, input, call.symbols); })(call.inputs.at(0))};
+            const TorchFunction forward =
+                in_data_format(a, [&](const Tensor& input) { return resize(a, input, call.symbols); });
+            const bool chooses = a.text("mode").starts_with("nearest");
+            return TorchValues{(chooses ? of_integers_too(forward) : forward)(call.inputs.at(0))};
           }};
 }
 
