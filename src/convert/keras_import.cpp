@@ -388,9 +388,27 @@ class KerasReader {
         model_.notes.push_back(counter +
                                " is 0, because Keras did not keep it: the next batch in PyTorch's training "
                                "replaces the averages of all before it");
+    note_lost_counters();
     for (const auto& [name, fallback] : plan_.residuals)
       if (!model_.weights.find(name)) model_.weights.add(name, fallback);
     for (NamedTensor& tensor : unexpected_) model_.weights.set(tensor.name, tensor.tensor);
+  }
+
+  // Of a network that PyTorch has trained, and Keras has saved.
+  void note_lost_counters() {
+    const std::vector<std::string>& names = model_.architecture->state_dict;
+    std::vector<std::string> lost;
+    for (const Layer& layer : model_.architecture->layers)
+      if (const std::string counter = tensor_name(layer.name, "num_batches_tracked");
+          !averages_all(layer) && std::ranges::count(names, counter) && !model_.weights.find(counter))
+        lost.push_back(counter);
+    if (lost.empty()) return;
+    const std::string more =
+        lost.size() > 1 ? " and " + std::to_string(lost.size() - 1) + " more like it are 0" : " is 0";
+    model_.notes.push_back(
+        lost[0] + more +
+        ": Keras did not keep the count of batches, with which nothing computes where a BatchNorm has "
+        "a momentum");
   }
 
   void order_weights() {

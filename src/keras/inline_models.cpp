@@ -336,9 +336,12 @@ class Inliner {
         masks = masks_in(value);
       } else if (says_nothing(value) || (name == "training" && (value == Json(false) || value == Json(0)))) {
         keywords.set(name, value);
+      } else if (name == "training" && value == Json(true) && !node.find(kHandsMaskOn)) {
+        keywords.set(name, value);  // as of a layer: Keras 3's predict() does not heed it, and Keras 2's does
       } else {
         throw Unsupported("a model within the model is called with " + shortened(name) + "=" + quoted(value) +
-                          ", which is not known yet");
+                          (name == "training" ? ", which Keras 2 heeds in predict(), too, and Keras 3 does not"
+                                              : ", which is not known yet"));
       }
     }
     if (is_wrapper(model.origin) && tensors.size() > 1)

@@ -150,6 +150,16 @@ std::vector<Entry> find_optimizers(const pickle::Value& root) {
   return found;
 }
 
+// An integer, or a tensor of one.
+std::optional<std::int64_t> epoch_of(const TorchFile& file, const pickle::Value& value) {
+  if (const auto* epoch = value.as<std::int64_t>()) return *epoch;
+  if (!is_tensor(value)) return std::nullopt;
+  const Tensor tensor = file.tensor(value, "epoch");
+  const bool is_whole = name_of(tensor.dtype()).find("int") != std::string_view::npos;
+  if (tensor.element_count() != 1 || !is_whole) return std::nullopt;
+  return cast(tensor, DType::Int64).values<std::int64_t>()[0];
+}
+
 std::optional<double> loss_of(const TorchFile& file, const pickle::Value& value) {
   if (!is_tensor(value)) return pickle::number(value);
   const Tensor tensor = file.tensor(value, "loss");
@@ -212,9 +222,9 @@ class CheckpointReader {
           "there are several, " + quoted(found) + "; LoadOptions::optimizer = false leaves them out";
     }
     for (const Entry& entry : entries_of(file_.root())) {
-      if (const auto* epoch = entry.value->as<std::int64_t>(); entry.key == "epoch" && epoch) {
-        training.epoch = *epoch;
-        take("epoch", entry.key);
+      if (entry.key == "epoch") {
+        training.epoch = epoch_of(file_, *entry.value);
+        if (training.epoch) take("epoch", entry.key);
       } else if (entry.key == "loss") {
         training.loss = loss_of(file_, *entry.value);
         if (training.loss) take("loss", entry.key);

@@ -154,6 +154,34 @@ def test_what_training_does_in_a_call_is_said(tmp_path):
     assert 300 < (keras.ops.convert_to_numpy(back(ones)) == 0).sum() < 700
 
 
+def test_training_of_a_call_of_a_model_is_kept_and_said(tmp_path):
+    """It is that of all layers within the model."""
+    u, x = keras.Input((1000,), name="u"), keras.Input((1000,), name="x")
+    inner = keras.Model(u, layers.Dropout(0.5, name="drop")(u), name="inner")
+    model = keras.Model(x, inner(inner(x), training=True))
+    model.save(tmp_path / "k.h5")
+    notes = json.loads(h5bridge("convert", "k.h5", "-o", "k.json", "-o", "k.pth", "--json", folder=tmp_path))["notes"]
+    assert len(notes) == 1 and 'k.pth: training=True of calls of the model "inner" is left out' in notes[0]
+    h5bridge("convert", "k.json", "k.pth", "-o", "m.h5", folder=tmp_path)
+    assert calls_in(tmp_path / "m.h5") == calls_in(tmp_path / "k.h5")
+    back, ones = keras.models.load_model(tmp_path / "m.h5", compile=False), np.ones((1, 1000), "float32")
+    assert 300 < (keras.ops.convert_to_numpy(back(ones)) == 0).sum() < 700
+    assert (back.predict(ones, verbose=0) == 1).all()
+
+
+def test_training_of_a_model_s_call_in_keras_2_is_refused(tmp_path):
+    """There predict() heeds it."""
+    u, x = keras.Input((4,), name="u"), keras.Input((4,), name="x")
+    keras.Model(x, keras.Model(u, layers.Dropout(0.5, name="drop")(u), name="inner")(x, training=True)).save(tmp_path / "k.h5")
+    with h5py.File(tmp_path / "k.h5", "r+") as file:
+        file.attrs["keras_version"] = "2.15.0"
+        config = json.loads(file.attrs["model_config"])
+        config["config"]["layers"][1]["inbound_nodes"] = [[["x", 0, 0, {"training": True}]]]
+        file.attrs["model_config"] = json.dumps(config)
+    said = h5bridge("convert", "k.h5", "-o", "k.json", folder=tmp_path, status=4)
+    assert 'layer "inner"' in said and "training=true, which Keras 2 heeds in predict(), too" in said
+
+
 def test_a_call_of_an_exported_network_that_is_changed(tmp_path):
     """Files where another call has another setting are said to be of another network."""
     made(attention)[0].save(tmp_path / "k.h5")

@@ -272,3 +272,50 @@ def test_losses_that_keras_cannot_find_by_their_short_names_are_spelled_out(loss
     again = keras.models.load_model(tmp_path / "back.h5")
     stated = keras.tree.flatten(again.loss)
     assert [getattr(name, "__name__", name) for name in stated] == [SPELLED_OUT[keras.tree.flatten(loss)[0].lower()]]
+
+
+def saved_by_keras(folder):
+    """The architecture of a network with BatchNorms that a scheduler trained, and its .h5 as Keras saves it again."""
+    module = torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.BatchNorm1d(6), torch.nn.Linear(6, 5), torch.nn.BatchNorm1d(5))
+    optimizer = torch.optim.Adam(module.parameters(), 1e-2)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 2)
+    for _ in range(3):
+        module(torch.randn(5, 4)).square().sum().backward()
+        optimizer.step()
+        scheduler.step()
+    export_architecture(module, torch.zeros(2, 4), folder / "net.json")
+    state = {"epoch": 3, "model_state_dict": module.state_dict(), "optimizer_state_dict": optimizer.state_dict(), "loss": 0.5}
+    torch.save(state, folder / "net.pth")
+    h5bridge("convert", folder / "net.json", folder / "net.pth", "-o", folder / "ours.h5")
+    keras.models.load_model(folder / "ours.h5").save(folder / "theirs.h5")
+    return folder / "net.json"
+
+
+def test_what_keras_drops_of_a_run_is_said_on_the_way_home(tmp_path):
+    architecture = saved_by_keras(tmp_path)
+    options = ["-o", tmp_path / "home.pth", "--checkpoint", "--epoch", 3, "--loss", 0, "--json"]
+    notes = json.loads(h5bridge("convert", architecture, tmp_path / "theirs.h5", *options))["notes"]
+    assert any("1.num_batches_tracked and 1 more like it are 0" in note for note in notes)
+    assert any("scheduler" in note and "initial_lr" in note for note in notes)
+    home = torch.load(tmp_path / "home.pth")
+    assert home["model_state_dict"]["1.num_batches_tracked"] == 0
+    assert "initial_lr" not in home["optimizer_state_dict"]["param_groups"][0]
+    # Ours still has all of it.
+    ours = json.loads(h5bridge("convert", tmp_path / "ours.h5", *options[:3], "--json"))
+    assert not any("num_batches_tracked" in note or "initial_lr" in note for note in ours["notes"])
+    home = torch.load(tmp_path / "home.pth")
+    assert home["model_state_dict"]["1.num_batches_tracked"] == 3
+    assert home["optimizer_state_dict"]["param_groups"][0]["initial_lr"] == 1e-2
+
+
+@pytest.mark.parametrize("epoch", [torch.tensor(5), torch.tensor([5], dtype=torch.int32)], ids=str)
+def test_an_epoch_that_is_a_tensor(epoch, tmp_path):
+    module = torch.nn.Sequential(torch.nn.Linear(3, 2))
+    optimizer = torch.optim.Adam(module.parameters())
+    export_architecture(module, torch.zeros(2, 3), tmp_path / "m.json")
+    state = {"epoch": epoch, "model_state_dict": module.state_dict(), "optimizer_state_dict": optimizer.state_dict(), "loss": 0.5}
+    torch.save(state, tmp_path / "m.pth")
+    notes = json.loads(h5bridge("convert", tmp_path / "m.json", tmp_path / "m.pth", "-o", tmp_path / "m.h5", "--json"))["notes"]
+    assert notes == []
+    h5bridge("convert", tmp_path / "m.h5", "-o", tmp_path / "home.pth", "--checkpoint")
+    assert torch.load(tmp_path / "home.pth")["epoch"] == 5

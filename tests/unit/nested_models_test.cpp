@@ -192,8 +192,10 @@ TEST_CASE("an inner model's frozen variables stand behind its trained ones, and 
 
 TEST_CASE("what a model within the model cannot be called with is refused by its name") {
   const auto called = [](Json call) { return model({block("block", {std::move(call)})}, Json::Array{"block", 1, 0}); };
-  CHECK(refusal_of(called(call_of(tensor("in"), {{"training", true}})), ExitStatus::Unsupported) ==
-        "layer \"block\" (Functional): a model within the model is called with training=true, which is not known yet");
+  CHECK(refusal_of(called(call_of(tensor("in"), {{"depth", true}})), ExitStatus::Unsupported) ==
+        "layer \"block\" (Functional): a model within the model is called with depth=true, which is not known yet");
+  CHECK(architecture_from_keras(called(call_of(tensor("in"), {{"training", true}}))).scope_calls[0].keras_arguments ==
+        Json::Object{{"training", true}});
   CHECK(refusal_of(called(call_of(Json::Array{tensor("in"), tensor("in")})), ExitStatus::Malformed) ==
         "layer \"block\" (Functional): it is called with 2 tensors and has 1 inputs");
   CHECK(refusal_of(called(call_of(Json(2.0))), ExitStatus::Unsupported) ==
