@@ -19,6 +19,7 @@ constexpr std::pair<std::string_view, std::string_view> kNames[]{
     {"LoadOptions::untie", "--untie"},
     {"LoadOptions::written_by", "--written-by"},
     {"SaveOptions::checkpoint", "--checkpoint"},
+    {"SaveOptions::dtype", "--dtype"},
     {"SaveOptions::format", "--to"},
     {"SaveOptions::lossless", "--lossless"},
     {"SaveOptions::optimizer = false", "--no-optimizer"},
