@@ -309,3 +309,35 @@ def test_weights_that_are_too_few_are_said(tmp_path):
     layers[0].arrays.pop()
     error = h5bridge("convert", *write(tmp_path, h5py, model, layers), "-o", tmp_path / "out.h5", status=3)
     assert f"weights.h5: /{layers[0].name} holds 11 arrays, expected 12" in error and "model.json" not in error
+
+
+# --- Models within the model
+
+
+def inner_arrays(*layers):
+    """A graph's file has an inner model's arrays together: those that are trained, then the others."""
+    arrays = [array for layer in layers for array in layer.arrays]
+    return [array for array in arrays if "running" not in array[0]] + [array for array in arrays if "running" in array[0]]
+
+
+class Nested(Network):
+    """The formulas of an inner Sequential model are those of its layers, one after the other."""
+
+    def Sequential(self, config, x, arrays, mask):
+        for entry in config["layers"]:
+            x, _ = self.layer(entry["class_name"], entry["config"], x, None)
+        return x
+
+
+def test_graph_that_calls_a_sequential_model(tmp_path):
+    inside = [taking(dense(4, 3), 4), normalization(3), highway(3), dense(3, 2)]
+    last = dense(2, 2)
+    inner = {"class_name": "Sequential", "name": "inner", "config": [layer.entry() for layer in inside], "inbound_nodes": [[["x", 0, 0]]]}
+    model = graph([input_layer("x", 4), inner, {**last.called("inner"), "inbound_nodes": [[["inner", 1, 0]]]}], ["x"], [last.name])
+    group = Layer("Model", name="inner")
+    group.arrays = inner_arrays(*inside)
+    x = np.random.default_rng(8).normal(size=(4, 4)).astype("f4")
+    plain = graph([input_layer("x", 4), {"class_name": "Sequential", "name": "inner", "config": {"name": "inner", "layers": inner["config"]},
+                                         "inbound_nodes": [[["x", 0, 0]]]}, last.called("inner")], ["x"], [last.name])  # fmt: skip
+    expected = Nested(plain, arrays_of([*inside, last])).predict(x)
+    check(tmp_path, write(tmp_path, h5py, model, [group, last]), {"x": x}, expected, "inner")

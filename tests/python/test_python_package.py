@@ -79,6 +79,7 @@ OPTIONS = [
     ({"checkpoint": True, "epoch": 3, "loss": 0.25}, ["--checkpoint", "--epoch", 3, "--loss", 0.25], "out.pth"),
     ({"fix_size": {"batch": 5}}, ["--fix-size", "batch=5"], "out.json"),
     ({"optimizer": False, "allow_unexpected": True, "untie": True}, ["--no-optimizer", "--allow-unexpected", "--untie"], "out.h5"),
+    ({"match": "name", "written_by": "theano"}, ["--match", "name", "--written-by", "theano"], "out.h5"),
 ]
 
 

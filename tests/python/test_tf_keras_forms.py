@@ -262,6 +262,14 @@ def test_padding_of_theanos_poolings_is_refused(tmp_path):
     assert '"pool" (MaxPooling2D)' in error and "Theano" in error
 
 
+def test_who_wrote_a_file_that_says_it_is_no_question(tmp_path):
+    model = sequential(("Dense", {**DENSE, "name": "a", "batch_input_shape": [None, 4]}))
+    path = write(tmp_path / "m.h5", model, {"a": {"kernel": array(4, 4), "bias": array(4)}}, "2.2.4", "theano")
+    h5bridge("convert", path, "--written-by", "theano", "-o", tmp_path / "out.h5")
+    error = h5bridge("convert", path, "--written-by", "tensorflow", "-o", tmp_path / "out.h5", status=2)
+    assert "states that theano wrote it" in error and "--written-by" in error and "m.h5" in error
+
+
 # --- the least epsilon
 
 
