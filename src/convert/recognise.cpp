@@ -40,7 +40,8 @@ bool looks_like_json(const ByteSource& file) {
   file.read_at(0, std::as_writable_bytes(std::span(head).first(count)));
   const auto* first =
       std::find_if(head.data(), head.data() + count, [](char c) { return !std::strchr(" \t\r\n", c) || c == '\0'; });
-  return first != head.data() + count && (*first == '{' || *first == '"');
+  const std::string_view rest(first, head.data() + count);
+  return rest.starts_with('{') || rest.starts_with("\"{");
 }
 
 [[noreturn]] void not_read_yet(const std::string& what) {

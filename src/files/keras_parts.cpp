@@ -9,7 +9,8 @@ Json read_json(const hdf5::Object& object, const std::string& attribute) {
   if (!text) return {};
   const std::string what = "attribute " + attribute + " of " + object.path();
   Json json = Json::parse(*text, what);
-  return json.is_string() ? Json::parse(json.as_string(), what) : json;  // what to_json() gave, as JSON
+  const bool is_document = json.is_string() && json.as_string().starts_with('{');  // what to_json() gave, as JSON
+  return is_document ? Json::parse(json.as_string(), what) : json;
 }
 
 void read_extra(const hdf5::Group& root, KerasFile& file) {
