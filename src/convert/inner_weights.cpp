@@ -7,7 +7,9 @@
 #include <optional>
 #include <string>
 
+#include "convert/object_weights.h"
 #include "h5bridge/error.h"
+#include "keras/object_paths.h"
 #include "model/quoted.h"
 
 namespace h5bridge {
@@ -95,6 +97,39 @@ std::vector<KerasLayerWeights> weights_by_layer(const std::vector<KerasLayerWeig
     }
   }
   return result;
+}
+
+namespace {
+
+// An activation that is a layer object has its variables in the group of its host: "dense/inner/alpha".
+void take_activations_apart(const Json& model_config, std::vector<KerasLayerWeights>& layers) {
+  const ObjectPaths objects = object_paths(model_config);
+  for (const auto& [activation, path] : objects) {
+    constexpr std::string_view kEnd = "/activation";
+    if (!path.ends_with(kEnd)) continue;
+    const auto host = std::ranges::find(objects, path.substr(0, path.size() - kEnd.size()),
+                                        [](const auto& object) { return object.second; });
+    const auto weights =
+        host == objects.end() ? layers.end() : std::ranges::find(layers, host->first, &KerasLayerWeights::layer);
+    if (weights == layers.end()) continue;
+    std::vector<KerasVariable>& all = weights->variables;
+    const auto own = std::ranges::stable_partition(all, [&](const KerasVariable& variable) {
+      return variable.path.find("/" + last_part(activation) + "/") == std::string::npos;
+    });
+    if (own.empty()) continue;
+    KerasLayerWeights apart{activation, {own.begin(), own.end()}};
+    all.erase(own.begin(), own.end());
+    layers.push_back(std::move(apart));
+  }
+}
+
+}  // namespace
+
+std::vector<KerasLayerWeights> weights_by_layer(const KerasFile& file, std::vector<KerasLayerWeights> layers,
+                                                const KerasPlan& plan) {
+  if (!file.objects.empty()) return weights_of_objects(file, plan);
+  if (file.model_config.is_object()) take_activations_apart(file.model_config, layers);
+  return weights_by_layer(layers, plan);
 }
 
 }  // namespace h5bridge

@@ -13,4 +13,9 @@ namespace h5bridge {
 /// model with another number of variables, or of other names.
 std::vector<KerasLayerWeights> weights_by_layer(const std::vector<KerasLayerWeights>& layers, const KerasPlan& plan);
 
+/// The variables of `file` by the layers that `plan` has, be they kept by objects or by layers: these are `layers`, the
+/// file's by the architecture's names.
+std::vector<KerasLayerWeights> weights_by_layer(const KerasFile& file, std::vector<KerasLayerWeights> layers,
+                                                const KerasPlan& plan);
+
 }  // namespace h5bridge

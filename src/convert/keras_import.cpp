@@ -240,7 +240,7 @@ class KerasReader {
       std::vector<std::string>& planned = layers_[binding.layer].planned;
       planned.insert(planned.end(), binding.variables.begin(), binding.variables.end());
     }
-    weights_ = file_.objects.empty() ? weights_by_layer(stored_, plan_) : weights_of_objects(file_, plan_);
+    weights_ = weights_by_layer(file_, stored_, plan_);
     note_variable_paths();
     one_path_ = layers_of_one_path(weights_);
     share_slot_paths();

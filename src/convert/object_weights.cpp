@@ -1,8 +1,10 @@
 #include "convert/object_weights.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 
+#include "convert/shared_layers.h"
 #include "keras/object_paths.h"
 
 namespace h5bridge {
@@ -27,6 +29,24 @@ std::vector<std::vector<std::optional<ObjectPlace>>> object_places(const KerasPl
   return result;
 }
 
+namespace {
+
+// A layer that models within the model share stands at its first place alone. The others get its variables, by its
+// paths, which tell that it is one.
+void add_shared(const Json& model_config, std::vector<KerasLayerWeights>& weights) {
+  const auto name_of = [](const std::string& layer) { return layer.substr(layer.rfind('/') + 1); };
+  for (KerasLayerWeights& layer : weights) {
+    if (!layer.variables.empty()) continue;
+    const auto first = std::ranges::find_if(weights, [&](const KerasLayerWeights& other) {
+      return !other.variables.empty() && name_of(other.layer) == name_of(layer.layer) &&
+             are_configured_alike(model_config, other.layer, layer.layer);
+    });
+    if (first != weights.end()) layer.variables = first->variables;
+  }
+}
+
+}  // namespace
+
 std::vector<KerasLayerWeights> weights_of_objects(const KerasFile& file, const KerasPlan& plan) {
   std::map<std::string, const KerasObject*> objects;
   for (const KerasObject& object : file.objects) objects.emplace(object.path, &object);
@@ -46,6 +66,7 @@ std::vector<KerasLayerWeights> weights_of_objects(const KerasFile& file, const K
       result[group->second].variables.push_back({binding.path + binding.variables[i], tensor});
     }
   }
+  add_shared(file.model_config, result);
   for (const KerasObject& object : file.objects)
     for (std::size_t i = 0; i < object.variables.size(); ++i)
       if (!taken.contains(&object.variables[i])) {

@@ -31,8 +31,18 @@ void collect_entries(const Json& model, const std::string& within, std::map<std:
   }
 }
 
+// Keras numbers the objects that it meets again, and not where it meets them first.
+Json without_ids(const Json& json) {
+  if (!json.is_object()) return json;
+  Json::Object result;
+  for (const auto& [name, value] : json.as_object())
+    if (name != "shared_object_id") result.set(name, without_ids(value));
+  return result;
+}
+
 bool are_alike(const Json* a, const Json* b) {
-  return a && b && a->at("class_name") == b->at("class_name") && a->at("config") == b->at("config");
+  return a && b && a->at("class_name") == b->at("class_name") &&
+         without_ids(a->at("config")) == without_ids(b->at("config"));
 }
 
 bool is_one_number(const Tensor& tensor) {
@@ -59,6 +69,12 @@ SharedLayers layers_of_one_path(const std::vector<KerasLayerWeights>& weights) {
     if (!is_new) pairs.emplace_back(known->second, layer.layer);
   }
   return pairs;
+}
+
+bool are_configured_alike(const Json& model_config, const std::string& layer, const std::string& other) {
+  std::map<std::string, const Json*> entries;
+  collect_entries(model_config, "", entries);
+  return entries.contains(layer) && entries.contains(other) && are_alike(entries.at(layer), entries.at(other));
 }
 
 SharedLayers shared_layers(const SharedLayers& pairs, const KerasFile& file,

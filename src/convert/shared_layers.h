@@ -18,6 +18,9 @@ using SharedLayers = std::vector<std::pair<std::string, std::string>>;
 /// to an optimizer. `weights`: what the file has, by layer.
 SharedLayers layers_of_one_path(const std::vector<KerasLayerWeights>& weights);
 
+/// Whether two layers have the same class and the same settings.
+bool are_configured_alike(const Json& model_config, const std::string& layer, const std::string& other);
+
 /// Those of `pairs` that were one layer in Keras: they are configured alike, and their variables are equal; besides,
 /// the optimizer has variables for them, or they are no numbers that Keras starts with (all alike), which say nothing.
 SharedLayers shared_layers(const SharedLayers& pairs, const KerasFile& file,

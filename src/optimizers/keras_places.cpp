@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 
 #include "h5bridge/error.h"
 #include "optimizers/keras_settings.h"
@@ -12,11 +13,15 @@ std::vector<std::string> names_in_order(const OptimizerMapping& mapping, const J
                                         const KerasPlan& plan) {
   const std::string prefix = config.at("name").as_string() + "/";
   std::vector<std::string> names{prefix + "iteration"};
+  std::set<std::string> known;
   if (!config.at("learning_rate").is_object()) names.push_back(prefix + "learning_rate");
   const auto add = [&](const std::vector<SlotMapping>& slots) {
     for_each_slot(plan, slots, [&](const KerasBinding& binding, const SlotMapping& slot) {
-      for (const std::string& variable : binding.variables)
-        names.push_back(prefix + flat_path(binding, variable) + "_" + slot.keras);
+      for (const std::string& variable : binding.variables) {
+        // Layers of one path were one when they were saved, and are trained once.
+        const std::string name = prefix + flat_path(binding, variable) + "_" + slot.keras;
+        if (known.insert(name).second) names.push_back(name);
+      }
     });
   };
   if (is_on(config, "use_ema")) add({{"", "average"}});

@@ -441,7 +441,7 @@ def test_an_activation_that_has_weights_is_a_layer(tmp_path):
         variable.assign(np.random.default_rng(4).normal(size=variable.shape))
     assert len(model.variables) == 3
     expected = keras.ops.convert_to_numpy(model(inputs))
-    for source, name in [(source, name) for source in ("k.keras",) for name in ("back.keras", "back.h5")]:
+    for source, name in [(source, name) for source in ("k.keras", "k.h5") for name in ("back.keras", "back.h5")]:
         model.save(tmp_path / source)
         h5bridge("convert", tmp_path / source, "-o", tmp_path / name)
         assert np.allclose(keras.ops.convert_to_numpy(keras.models.load_model(tmp_path / name)(inputs)), expected, atol=1e-6)
@@ -494,3 +494,28 @@ def test_an_optimizer_that_only_keras_has_stays_as_it_is(optimizer, tmp_path):
     assert type(back.optimizer) is type(model.optimizer)
     for variable, other in zip(back.optimizer.variables, model.optimizer.variables, strict=True):
         assert np.array_equal(variable.numpy(), other.numpy()), other.path
+
+
+@pytest.mark.parametrize("build", [nested.layer_of_two_levels, nested.layer_of_two_chains])
+def test_a_layer_that_inner_models_share_is_read_as_the_h5_has_it(build, tmp_path):
+    """An archive has it once, under the first of them, and Keras itself cannot load that."""
+    keras.utils.set_random_seed(3)
+    model = build()
+    model.compile(keras.optimizers.Adam(1e-2), "mse")
+    train(model, [(4, *tensor.shape[1:]) for tensor in model.inputs])
+    model.save(tmp_path / "k.keras")
+    model.save(tmp_path / "k.h5")
+    with pytest.raises(ValueError, match="could not be loaded"):
+        keras.models.load_model(tmp_path / "k.keras")
+    for suffix in ("keras", "h5"):
+        h5bridge("convert", tmp_path / f"k.{suffix}", "-o", tmp_path / f"{suffix}.pth", "-o", tmp_path / f"{suffix}.json", "--checkpoint")
+    found, expected = (torch.load(tmp_path / f"{suffix}.pth", weights_only=True) for suffix in ("keras", "h5"))
+    assert_same_tensors(found["model_state_dict"], expected["model_state_dict"])
+    ours, theirs = (json.loads((tmp_path / f"{suffix}.json").read_text())["tied"] for suffix in ("keras", "h5"))
+    assert ours == theirs != []
+    found, expected = (checkpoint["optimizer_state_dict"]["state"] for checkpoint in (found, expected))
+    assert found.keys() == expected.keys()
+    for parameter, slots in expected.items():
+        assert_same_tensors(found[parameter], slots)
+    h5bridge("convert", tmp_path / "k.keras", "-o", tmp_path / "back.keras")
+    assert len(keras.models.load_model(tmp_path / "back.keras").variables) >= len(model.variables)
