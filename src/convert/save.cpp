@@ -74,6 +74,18 @@ void write_keras_h5_file(const Model& model, const std::string& path, const Save
   write_keras_h5(keras_file(model, KerasForm::Layers, options, notes), path);
 }
 
+// As Keras 2's save_weights("x.h5") has it, which keeps no optimizer.
+void write_keras_h5_weights_file(const Model& model, const std::string& path, const SaveOptions& options,
+                                 Notes& notes) {
+  SaveOptions weights = options;
+  weights.optimizer = false;
+  KerasFile file = keras_file(model, KerasForm::Layers, weights, notes);
+  note_training(model, options, "", notes);
+  file.model_config = Json();
+  file.training_config = Json();
+  write_keras_h5(file, path);
+}
+
 void write_keras_archive_file(const Model& model, const std::string& path, const SaveOptions& options, Notes& notes) {
   write_keras_archive(keras_file(model, KerasForm::Objects, options, notes), path);
 }
@@ -142,6 +154,7 @@ void write_architecture(const Model& model, const std::string& path, const SaveO
 const std::vector<Format>& formats() {
   static const std::vector<Format> table{
       {"keras-h5", {".h5", ".hdf5"}, write_keras_h5_file},
+      {"keras-h5-weights", {}, write_keras_h5_weights_file, Holds::Weights},
       {"keras", {".keras"}, write_keras_archive_file},
       {"keras-weights", {".weights.h5"}, write_keras_weights_file, Holds::Weights},
       {"torch", {".pth", ".pt", ".bin", ".ckpt"}, write_torch, Holds::Weights},
@@ -282,7 +295,7 @@ std::string destination_in(const std::string& folder, const std::string& source,
         longest = suffix.size();
         name = file.string().substr(0, file.string().size() - suffix.size());
       }
-  return (std::filesystem::path(folder) / (name + wanted.suffixes.at(0))).string();
+  return (std::filesystem::path(folder) / (name + (wanted.suffixes.empty() ? ".h5" : wanted.suffixes[0]))).string();
 }
 
 std::string_view version() { return H5BRIDGE_VERSION; }
