@@ -63,14 +63,12 @@ class ExportError(Exception):
 
 # Modules of torch.nn that are entered: their own forward says nothing that their parts don't.
 CONTAINERS = {nn.Module, nn.Sequential, nn.ModuleList, nn.ModuleDict,
-              nn.Transformer, nn.TransformerEncoder, nn.TransformerDecoder}  # fmt: skip
+              nn.Transformer, nn.TransformerEncoder, nn.TransformerDecoder, nn.TransformerEncoderLayer,
+              nn.TransformerDecoderLayer}  # fmt: skip
 
 # What changes no result: where tensors live, how memory is laid out, what training does.
 NO_ATTRIBUTES = {"device", "layout", "pin_memory", "memory_format", "requires_grad", "non_blocking", "copy", "inplace",
                  "training", "train", "_stacklevel", "sparse_grad"}  # fmt: skip
-
-# Arguments of a module's call that only choose whether a second output is made, or repeat what a mask says.
-CALL_HINTS = {"need_weights", "is_causal", "tgt_is_causal", "memory_is_causal"}
 
 # Tensors that a module's call may go without, and which are inputs by their place all the same.
 INPUTS_BY_PLACE = {nn.EmbeddingBag: {"offsets", "per_sample_weights"}}
@@ -85,25 +83,6 @@ FILLED = {"zeros", "ones", "full"}
 ZEROS = {"zeros", "new_zeros", "zeros_like"}
 
 
-def _activation(layer: nn.Module) -> str:
-    activation = layer.activation
-    for name, function, module in (("relu", nn.functional.relu, nn.ReLU), ("gelu", nn.functional.gelu, nn.GELU)):
-        if activation is function or type(activation) is module and getattr(activation, "approximate", "none") == "none":
-            return name
-    raise ValueError(f"its activation {activation!r} is neither relu nor gelu")
-
-
-_TRANSFORMER_LAYER = {
-    "d_model": lambda m: m.self_attn.embed_dim,
-    "nhead": lambda m: m.self_attn.num_heads,
-    "dim_feedforward": lambda m: m.linear1.out_features,
-    "dropout": lambda m: m.dropout.p,
-    "activation": _activation,
-    "layer_norm_eps": lambda m: m.norm1.eps,
-    "batch_first": lambda m: m.self_attn.batch_first,
-    "bias": lambda m: m.linear1.bias is not None,
-}
-
 # How to read a constructor's argument off a module that does not keep it as an attribute of the same name.
 READ_ARGUMENT: dict[type, dict[str, Callable[[nn.Module], Any]]] = {
     nn.MultiheadAttention: {
@@ -112,8 +91,6 @@ READ_ARGUMENT: dict[type, dict[str, Callable[[nn.Module], Any]]] = {
         "kdim": lambda m: None if m.kdim == m.embed_dim else m.kdim,
         "vdim": lambda m: None if m.vdim == m.embed_dim else m.vdim,
     },
-    nn.TransformerEncoderLayer: _TRANSFORMER_LAYER,
-    nn.TransformerDecoderLayer: _TRANSFORMER_LAYER,
     nn.PairwiseDistance: {"p": lambda m: m.norm},
 }
 
@@ -1073,6 +1050,35 @@ class Value:
         return f"{self.entry.name}:{self.output}" if self.output else self.entry.name
 
 
+def _truth_of_mask(mask: Any) -> Any:
+    """A constant mask of attention whose numbers are 0 and -inf, as the truth values that PyTorch makes such numbers of."""
+    if not isinstance(mask, Tensor) or isinstance(mask, (FakeTensor, nn.Parameter)) or not mask.is_floating_point():
+        return mask
+    with unset_fake_temporarily(), torch._C.DisableTorchFunction():
+        left_out = mask == -torch.inf
+        return left_out if bool((left_out | (mask == 0)).all()) else mask
+
+
+def is_causal_mask(value: "Value | None") -> bool:
+    """Whether a mask of PyTorch's attention is true, or -inf, above the diagonal, and false, or 0, elsewhere."""
+    entry = value and value.entry
+    if not entry:
+        return False
+    if entry.type == "new_tensor" and isinstance(data := entry.attributes["data"], list):
+        rows, columns = (*entry.attributes["shape"], 0, 0)[:2]
+        wanted = [int(column > row) for row in range(rows) for column in range(columns)]
+        return entry.attributes.get("dtype") == "bool" and len(entry.attributes["shape"]) == 2 and data == wanted
+    is_truth = False
+    while entry.type == "to" and entry.attributes == {"dtype": "bool"}:
+        entry, is_truth = entry.inputs[0].entry, True
+    if entry.type != "triu" or entry.attributes.get("diagonal") != 1:
+        return False
+    made = entry.inputs[0].entry
+    if made.type == "full" and not is_truth:
+        return made.attributes.get("fill_value") == -torch.inf
+    return made.type == "ones" and (is_truth or made.attributes.get("dtype") == "bool")
+
+
 class Stop(Exception):
     """Tracing cannot go on; the problems are noted."""
 
@@ -1610,8 +1616,10 @@ class Recorder(TorchFunctionMode):
             raise ValueError("has parameters that are not in the model's state_dict")
         arguments = {name: self.json(value) for name, value in module_arguments(kind, module).items()}
         entry = Entry(path or kind.__name__.lower(), kind.__name__, module=path is not None)
-        call_arguments = {}
+        call_arguments, defaults = {}, {}
         for argument in bind_signature(inspect.signature(module.forward), args, kwargs):
+            if kind is nn.MultiheadAttention and argument.name in ("attn_mask", "key_padding_mask"):
+                argument.value = _truth_of_mask(argument.value)
             found = list(tensors_in(argument.value))
             if found and argument.name == "hx":  # of recurrent modules: h_0 and c_0, which are zeros where they are left out
                 states = [self.value_of(t) for t in found]
@@ -1621,16 +1629,29 @@ class Recorder(TorchFunctionMode):
                 entry.inputs += [self.value_of(t) for t in found]
             elif found:
                 entry.named_inputs[argument.name] = self.value_of(argument.value)
-            elif argument.name not in CALL_HINTS and not is_default(argument.value, argument.default):
+            elif not is_default(argument.value, argument.default):
                 call_arguments[argument.name] = self.json(argument.value)
+            if not found and not argument.required:
+                defaults[argument.name] = argument.default
+        if kind is nn.MultiheadAttention:
+            call_arguments |= self._without_causal_mask(entry)
         entry.attributes = arguments | call_arguments
         if path is not None:
             first, its_arguments = self._defined.setdefault(id(module), (entry, call_arguments))
-            if its_arguments != call_arguments:
-                raise ValueError("is called twice with different settings")
             if first is not entry:
                 entry.call, entry.wanted = first, path
+                entry.attributes = {name: call_arguments.get(name, defaults.get(name, False))
+                                    for name in its_arguments | call_arguments if its_arguments.get(name) != call_arguments.get(name)}  # fmt: skip
+                if entry.attributes and kind is not nn.MultiheadAttention:
+                    raise ValueError("is called twice with different settings")
         return entry
+
+    def _without_causal_mask(self, entry: Entry) -> dict[str, Any]:
+        """A mask that lets each query attend to no later step than its own is a setting, which leaves lengths open."""
+        if not is_causal_mask(entry.named_inputs.get("attn_mask")):
+            return {}
+        del entry.named_inputs["attn_mask"]
+        return {"use_causal_mask": True}
 
 
 def _noted(enter: Callable, what: str, recorder: Recorder) -> Callable:
@@ -1645,6 +1666,11 @@ def _noted(enter: Callable, what: str, recorder: Recorder) -> Callable:
         return enter(self)
 
     return noted_enter
+
+
+def _outside_of_leaves(function: Callable, plain: Callable, recorder: Recorder) -> Callable:
+    """`plain` where a forward calls `function`, which makes other numbers of masks, or looks at them, before attention does."""
+    return lambda *args, **kwargs: (function if recorder._inside_leaf else plain)(*args, **kwargs)
 
 
 def _of_number(name: str, number: type) -> Callable:
@@ -1668,6 +1694,9 @@ def recording(recorder: Recorder) -> Iterator[None]:
             for name in OF_OBJECTS:
                 for kind, number in ((torch.SymInt, int), (torch.SymFloat, float)):
                     patches.enter_context(mock.patch.object(kind, name, _of_number(name, number), create=True))
+            for place, name, plain in ((nn.functional, "_canonical_mask", lambda mask, *args, **kwargs: mask),
+                                       (nn.modules.transformer, "_detect_is_causal_mask", lambda mask, is_causal, size: is_causal is True)):  # fmt: skip
+                patches.enter_context(mock.patch.object(place, name, _outside_of_leaves(getattr(place, name), plain, recorder)))
             for context, what in CONTEXTS.items():
                 patches.enter_context(mock.patch.object(context, "__enter__", _noted(context.__enter__, what, recorder)))
             with recorder:
@@ -1845,8 +1874,9 @@ def _used(entries: list[Entry], outputs: list[Value]) -> list[Entry]:
 
 
 def _version(layers: list[dict]) -> int:
-    """The lowest version of the form that can say the layers: 2 has bytes."""
-    return 2 if any(isinstance(value, dict) for layer in layers for value in layer.get("attributes", {}).values()) else 1
+    """The lowest version of the form that can say the layers: 2 has bytes, and settings of a call."""
+    with_bytes = any(isinstance(value, dict) for layer in layers for value in layer.get("attributes", {}).values())
+    return 2 if with_bytes or any("call" in layer and "attributes" in layer for layer in layers) else 1
 
 
 def describe(module: nn.Module, example_inputs: Any) -> dict[str, Any]:
@@ -1885,8 +1915,8 @@ def describe(module: nn.Module, example_inputs: Any) -> dict[str, Any]:
             layer["call"] = entry.call.name
         else:
             layer["type"] = entry.type
-            if entry.attributes:
-                layer["attributes"] = entry.attributes
+        if entry.attributes:
+            layer["attributes"] = entry.attributes
         if entry.inputs != [Value(previous)]:
             layer["inputs"] = [value.written() for value in entry.inputs]
         if entry.named_inputs:

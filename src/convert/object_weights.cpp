@@ -22,7 +22,8 @@ std::vector<std::vector<std::optional<ObjectPlace>>> object_places(const KerasPl
         places.emplace_back();
         continue;
       }
-      const std::string object = layer->second + (binding.object.empty() ? "" : "/" + binding.object);
+      const std::string& within = binding.objects.empty() ? binding.object : binding.objects[i];
+      const std::string object = layer->second + (within.empty() ? "" : "/" + within);
       places.emplace_back(ObjectPlace{object, counts[object]++});
     }
   }

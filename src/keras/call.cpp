@@ -154,6 +154,12 @@ BoundCall bound(const CallArguments& arguments, const KerasMapping& mapping) {
       throw Unsupported("is called with a tensor as " + shortened(name));
     take(name, argument);
   }
+  if (mapping.places) {
+    const std::vector<History> given = std::move(result.inputs);
+    result.inputs.clear();
+    for (const std::size_t taken : mapping.places(given.size()))
+      if (taken < given.size()) result.inputs.push_back(given[taken]);
+  }
   return result;
 }
 

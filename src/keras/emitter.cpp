@@ -23,6 +23,17 @@ RecordingEmitter::RecordingEmitter(std::vector<SymbolicShape> inputs, std::vecto
   }
 }
 
+DType RecordingEmitter::named_dtype(std::string_view name) const {
+  const auto found = named_dtypes_.find(name);
+  return found == named_dtypes_.end() ? DType::Float32 : found->second;
+}
+
+void RecordingEmitter::note_values(const std::vector<Value>& inputs) {
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    for (std::size_t j = 0; j < inputs.size(); ++j)
+      if (inputs[i] == inputs[j]) same_.emplace(i, j);
+}
+
 // The layer's own inputs are asked first.
 std::optional<std::pair<KerasEmitter::Handle, std::int64_t>> RecordingEmitter::axis_of_size(const Size& size) {
   const auto axis_in = [&](const SymbolicShape& shape) -> std::optional<std::int64_t> {

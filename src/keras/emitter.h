@@ -31,6 +31,8 @@ class RecordingEmitter final : public KerasEmitter {
   const std::vector<SymbolicShape>& output_shapes() const override { return outputs_; }
   Handle input(std::size_t i) const override { return given_.contains(i) ? given_.at(i) : i; }
   const std::vector<std::pair<std::string, Argument>>& named_inputs() const override { return named_; }
+  DType named_dtype(std::string_view name) const override;
+  bool are_one(std::size_t i, std::size_t j) const override { return i == j || same_.contains({i, j}); }
   const SymbolicShape& shape(Handle value) const override { return shapes_.at(value); }
   std::optional<std::pair<Handle, std::int64_t>> axis_of_size(const Size& size) override;
   std::optional<DType> integers() const override { return integers_; }
@@ -38,6 +40,10 @@ class RecordingEmitter final : public KerasEmitter {
   std::vector<Handle> call(Call call) override;
   Handle layer(const std::string& suffix, const std::string& type, const Attributes& attributes, Handle input) override;
   Results main(Json::Object config, std::vector<Handle> inputs) override;
+
+  /// What named_dtype() and are_one() tell.
+  void set_named_dtype(const std::string& name, DType dtype) { named_dtypes_[name] = dtype; }
+  void note_values(const std::vector<Value>& inputs);
 
   /// What is emitted from now on takes input `i` from a Reshape that tells Keras its sizes. Throws Unsupported if more
   /// of them are open than it can leave so.
@@ -80,6 +86,8 @@ class RecordingEmitter final : public KerasEmitter {
   std::set<std::int64_t> used_;
   std::vector<SymbolicShape> shapes_;  // of all handles
   std::vector<std::pair<std::string, Argument>> named_;
+  std::map<std::string, DType, std::less<>> named_dtypes_;
+  std::set<std::pair<std::size_t, std::size_t>> same_;  // inputs that are one value
   std::vector<Call> emitted_;
   std::map<std::size_t, Handle> given_;  // in place of inputs
   std::optional<DType> integers_;

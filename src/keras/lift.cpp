@@ -427,13 +427,41 @@ class Lifter {
     return std::ranges::any_of(inner_.models, [](const InlinedModel& model) { return !is_wrapper(model.origin); });
   }
 
+  // A layer that takes masks when it runs heeds no mask of its query that it is told; up to Keras 2, which of them it
+  // heeds hangs on the version.
+  void refuse_unheeded_masks(const CallArguments& arguments, const PlainCall& call) const {
+    for (const auto& [name, value] : call.named)
+      if (name == "query_mask") throw Unsupported("is called with query_mask, which Keras does not heed");
+    if (!arguments.is_keras_3 && std::ranges::any_of(call.inputs, [&](const Value& v) { return masks_.has(v); }))
+      throw Unsupported("its inputs have masks, and whether Keras 2 heeds them hangs on its version");
+  }
+
+  // Whether a value is made, in some steps, from what a node gives.
+  bool is_made_from(const Value& value, const std::string& node) const {
+    std::set<std::string_view> known{value.node};
+    if (value.node == node) return true;
+    for (auto i = architecture_.nodes.rbegin(); i != architecture_.nodes.rend(); ++i)
+      if (known.contains(i->name))
+        for (const Value& input : i->values()) {
+          if (input.node == node) return true;
+          known.insert(input.node);
+        }
+    return false;
+  }
+
   // Gives the call the masks that Keras would, and notes what becomes of them. An operation takes none and has none.
   void follow_masks(const CallArguments& arguments, const Layer& layer, const std::string& node, PlainCall& call) {
     const KerasMapping& mapping = *mapping_of_.at(layer.name);
     if (mapping.is_operation()) return;
     const LayerType& type = Registry::instance().type_of(layer);
-    const Masks::Handing handing{arguments.takes_implied_mask(), arguments.hands_mask_to_keras_3(),
-                                 !arguments.is_keras_3, arguments.is_keras_3 && has_models_within()};
+    const bool when_run = mapping.takes_masks_unsaid && arguments.is_keras_3;
+    const Masks::Handing handing{.by_itself = when_run || arguments.takes_implied_mask(),
+                                 .by_itself_in_keras_3 = when_run || arguments.hands_mask_to_keras_3(),
+                                 .joins = !arguments.is_keras_3,
+                                 .joins_unseen = arguments.is_keras_3 && has_models_within(),
+                                 .joins_when_run = arguments.is_keras_3,
+                                 .takes_away = when_run};
+    if (mapping.takes_masks_unsaid) refuse_unheeded_masks(arguments, call);
     std::vector<std::string> takes = mapping.call;
     for (const ListParameter& list : mapping.lists)
       takes.insert(takes.end(), list.operands.begin(), list.operands.end());
@@ -794,8 +822,9 @@ class Lifter {
   std::set<std::string> unknown_;                          // nodes of layers that are not known
   std::map<std::string, std::string> given_up_;            // by the layers' names, the first of these
   Masks masks_{[this](Layer layer, const std::string& of, std::vector<Value> inputs) {
-    return add_own_layer(std::move(layer), of + "_mask", std::move(inputs));
-  }};
+                 return add_own_layer(std::move(layer), of + "_mask", std::move(inputs));
+               },
+               [this](const Value& value, const std::string& node) { return is_made_from(value, node); }};
   std::map<std::string, DType> policies_;  // of layers, in which they have their tensors and take floats
   std::set<DType> different_policies_;
   std::map<std::pair<Value, DType>, Value> casts_;

@@ -23,11 +23,14 @@ struct Masks::Mask {
 
 void Masks::hand_to(PlainCall& call, const LayerType& type, const std::vector<std::string>& takes,
                     const Handing& handing) {
-  if (!handing.by_itself || !call.named.empty()) return;
+  asking_ = call.inputs;
+  if (!handing.by_itself || (!call.named.empty() && !handing.takes_away)) return;
   for (const Operand& operand : type.operands) {
     if (operand.mask_of.empty() || std::ranges::find(takes, operand.name) == takes.end()) continue;
     const auto masked = std::ranges::find(type.operands, operand.mask_of, &Operand::name) - type.operands.begin();
     if (masked >= std::ssize(call.inputs)) continue;
+    if (std::ranges::find(call.named, operand.name, &std::pair<std::string, Value>::first) != call.named.end())
+      continue;
     if (const MaskPtr mask = of(call.inputs[static_cast<std::size_t>(masked)]))
       call.named.emplace_back(operand.name, made(*mask, handing.by_itself_in_keras_3));
   }
@@ -35,6 +38,7 @@ void Masks::hand_to(PlainCall& call, const LayerType& type, const std::vector<st
 
 void Masks::follow(const Layer& layer, const LayerType& type, const std::vector<Value>& inputs, const Value& output,
                    std::int64_t rank, bool keeps_rank, const Handing& handing) {
+  asking_ = inputs;
   MaskPtr mask;
   switch (type.mask.kind) {
     case MaskRule::Kind::Drops: break;
@@ -52,9 +56,17 @@ void Masks::follow(const Layer& layer, const LayerType& type, const std::vector<
             Mask{.of = layer.name,
                  .input = inputs.at(0),
                  .problem = "what Keras makes of masks of its inputs, in a model with models in it, is not known yet"});
+      else if (handing.joins_when_run)
+        mask = joined_when_run(type, inputs, output);
       break;
   }
   if (mask) masks_[output] = std::move(mask);
+  if (handing.takes_away) take_away(inputs, output.node);
+  for (const Value& input : inputs) {
+    const bool is_seen = (type.mask.kind == MaskRule::Kind::Passes && input == inputs.front()) ||
+                         type.mask.kind == MaskRule::Kind::Joins || handing.takes_away;
+    if (is_seen && masks_.contains(input)) takers_[input].push_back(output.node);
+  }
 }
 
 bool Masks::hand_on(const Value& from, const Value& to) {
@@ -74,7 +86,41 @@ void Masks::give(const Value& mask, const Value& to) {
 
 Masks::MaskPtr Masks::of(const Value& value) const {
   const auto found = masks_.find(value);
-  return found == masks_.end() ? nullptr : found->second;
+  if (found == masks_.end()) return nullptr;
+  const auto taken = taken_away_by_.find(value);
+  if (taken == taken_away_by_.end()) return found->second;
+  const auto is_behind = [&](const Value& asking) { return is_made_from_(asking, taken->second); };
+  if (std::ranges::any_of(asking_, is_behind)) return nullptr;
+  return std::make_shared<Mask>(Mask{.of = value.node,
+                                     .input = value,
+                                     .problem = "Keras's \"" + taken->second +
+                                                "\" takes it away when it runs, and which of both runs first is "
+                                                "not known"});
+}
+
+void Masks::take_away(const std::vector<Value>& inputs, const std::string& node) {
+  for (const Value& input : inputs) {
+    if (!masks_.contains(input)) continue;
+    for (const std::string& taker : takers_[input])
+      if (taker != node && std::ranges::none_of(inputs, [&](const Value& v) { return is_made_from_(v, taker); }))
+        throw Unsupported("it takes the mask of \"" + input.node + "\" away when it runs, which \"" + taker +
+                          "\" takes, too, and which of both runs first is not known");
+    taken_away_by_.try_emplace(input, node);
+  }
+}
+
+// Where all inputs have the same one, that is what Keras makes of them.
+Masks::MaskPtr Masks::joined_when_run(const LayerType& type, const std::vector<Value>& inputs,
+                                      const Value& output) const {
+  std::vector<MaskPtr> parts;
+  for (const Value& input : inputs)
+    if (MaskPtr mask = of(input)) parts.push_back(std::move(mask));
+  if (parts.empty() || (parts.size() < inputs.size() && type.mask.needs_all_in_keras_3)) return nullptr;
+  const bool is_one = std::ranges::all_of(parts, [&](const MaskPtr& mask) { return mask == parts.front(); });
+  if (is_one && parts.size() == inputs.size() && type.mask.needs_all_in_keras_3) return parts.front();
+  return std::make_shared<Mask>(Mask{.of = output.node,
+                                     .input = inputs.at(0),
+                                     .problem = "what Keras makes of the masks of its inputs is not known yet"});
 }
 
 Masks::MaskPtr Masks::joined(const Layer& layer, const LayerType& type, const std::vector<Value>& inputs,

@@ -24,9 +24,13 @@ class Masks {
     bool by_itself_in_keras_3 = false;  // Keras 3 would, too
     bool joins = false;                 // it makes one mask of several, without saying so: Keras 1 and 2
     bool joins_unseen = false;          // likewise Keras 3, of masks that come out of models within the model
+    bool joins_when_run = false;        // Keras 3 joins them when the model runs, which matters to what takes them then
+    bool takes_away = false;            // the layer takes the masks of its inputs when it runs, and they are gone then
   };
+  /// Whether a value is made from another one's outputs.
+  using IsMadeFrom = std::function<bool(const Value& value, const std::string& node)>;
 
-  explicit Masks(AddLayer add) : add_(std::move(add)) {}
+  Masks(AddLayer add, IsMadeFrom is_made_from) : add_(std::move(add)), is_made_from_(std::move(is_made_from)) {}
 
   /// Gives the call what it takes of the masks of its inputs. `takes`: the names that the layer's class in Keras has.
   void hand_to(PlainCall& call, const LayerType& type, const std::vector<std::string>& takes, const Handing& handing);
@@ -34,6 +38,8 @@ class Masks {
   bool hand_on(const Value& from, const Value& to);
   /// Notes that what takes the mask of `to` is refused, if `from` has one.
   void refuse_if_masked(const Value& from, const Value& to, std::string problem);
+  /// Whether a value has one.
+  bool has(const Value& value) const { return masks_.contains(value); }
   /// Notes that a value has the mask `mask`, which something makes.
   void give(const Value& mask, const Value& to);
   /// Notes what becomes of them behind the call. `keeps_rank`: the output has as many axes as the first input.
@@ -45,11 +51,18 @@ class Masks {
   using MaskPtr = std::shared_ptr<Mask>;
 
   MaskPtr of(const Value& value) const;
+  MaskPtr joined_when_run(const LayerType& type, const std::vector<Value>& inputs, const Value& output) const;
+  /// As MultiHeadAttention of Keras 3 does. Throws Unsupported where no file says whether somebody else was first.
+  void take_away(const std::vector<Value>& inputs, const std::string& node);
   MaskPtr joined(const Layer& layer, const LayerType& type, const std::vector<Value>& inputs, std::int64_t rank) const;
   Value made(Mask& mask, bool by_keras_3);
 
   AddLayer add_;
+  IsMadeFrom is_made_from_;
   std::map<Value, MaskPtr> masks_;
+  std::map<Value, std::vector<std::string>> takers_;  // nodes that looked at the mask of a value
+  std::map<Value, std::string> taken_away_by_;        // the node
+  std::vector<Value> asking_;                         // the inputs of the call that is looked at
 };
 
 }  // namespace h5bridge

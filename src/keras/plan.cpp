@@ -255,6 +255,8 @@ class Planner {
     const KerasMapping& mapping = mapping_of(layer, inputs);
     RecordingEmitter emitter(inputs, shapes_.outputs_of(node.name), mapping, used_outputs_[layer.name], named,
                              [&](const Size& size) { return axis_of_size(size); });
+    emitter.note_values(call.inputs);
+    for (const auto& [name, value] : call.named) emitter.set_named_dtype(name, types_.of(value).dtype);
     const WeightRules rules = mapping.weights(layer.attributes, inputs);
     const std::vector<std::size_t> to_state =
         rules.rules.empty() || is_from_keras() ? std::vector<std::size_t>{} : inferred_.to_state(layer, call.inputs);
@@ -550,6 +552,7 @@ class Planner {
       binding.trainable = rule.trainable;
       binding.frozen = is_frozen_in_keras(layer);
       binding.object = object_within(rule.object, part.config);
+      for (const std::string& object : rule.objects) binding.objects.push_back(object_within(object, part.config));
       for (const std::string& variable : rule.keras) binding.variables.push_back(path_of(variable, part.config));
       const auto source = [&](const std::string& tensor) {
         const std::string name = tensor_name(layer.name, tensor);

@@ -1,6 +1,7 @@
 """tools/h5bridge_export.py. Every exported graph is run by the interpreter below and compared with the module itself."""
 
 import base64
+import functools
 import importlib.util
 import json
 import math
@@ -64,6 +65,14 @@ def function_for(name):
     return next(getattr(home, name) for home in (torch, F, torch.Tensor) if hasattr(home, name))
 
 
+def attend(module, settings, query, key, value, **masks):
+    settings = dict(settings)
+    if settings.pop("use_causal_mask", False):
+        assert "attn_mask" not in masks
+        masks["attn_mask"] = torch.ones(query.shape[1], key.shape[1], dtype=torch.bool).triu(1)
+    return [y for y in module(query, key, value, **masks, **settings) if y is not None]
+
+
 def flat(value):
     if isinstance(value, torch.Tensor):
         return [value]
@@ -91,19 +100,22 @@ def interpret(architecture, state, inputs):
             else:
                 assert size == declared_size
     values = {name: [x] for name, x in inputs.items()}
-    modules = {}
+    modules, settings_of = {}, {}
     previous = architecture["inputs"][0]["name"]
     value = lambda name: values[name.partition(":")[0]][int(name.partition(":")[2] or 0)]  # noqa: E731
     used = set()
     for layer in architecture["layers"]:
         args = [value(name) for name in layer.get("inputs", [previous])]
         kwargs = {name: value(v) for name, v in layer.get("named_inputs", {}).items()}
-        attributes = size_at(layer.get("attributes", {}), symbols) if "type" in layer else {}
+        attributes = layer.get("attributes", {})
         attributes = {k: size_at(v, symbols) for k, v in attributes.items()}
         if "call" in layer:
             function = modules[layer["call"]]
+            settings = settings_of.get(layer["call"], {}) | attributes
         elif hasattr(nn, layer["type"]):
             attributes = {k: tuple(v) if isinstance(v, list) else v for k, v in attributes.items()}
+            settings = {k: attributes.pop(k) for k in ("need_weights", "average_attn_weights", "use_causal_mask", "is_causal") if k in attributes}
+            settings_of[layer["name"]] = settings
             function = modules[layer["name"]] = getattr(nn, layer["type"])(**attributes).eval()
             own = {k.removeprefix(layer["name"] + "."): v for k, v in state.items() if k.startswith(layer["name"] + ".")}
             used |= {layer["name"] + "." + k for k in own}
@@ -115,6 +127,8 @@ def interpret(architecture, state, inputs):
             function = lambda *a, name=name, attributes=attributes, **k: function_for(name)(*a, **attributes, **k)  # noqa: E731
         if isinstance(function, (nn.LSTM, nn.LSTMCell)) and len(args) == 3:
             args = [args[0], tuple(args[1:])]
+        if isinstance(function, nn.MultiheadAttention):
+            function = functools.partial(attend, function, settings)
         values[layer["name"]] = flat(function(*args, **kwargs))
         previous = layer["name"]
     outputs = architecture["outputs"]
@@ -126,7 +140,7 @@ def interpret(architecture, state, inputs):
 
 def check_form(a):
     """docs/architecture.md: the members, unique names, values made before they are used."""
-    assert list(a)[:5] == ["h5bridge", "name", "inputs", "layers", "outputs"] and a["h5bridge"] == 1
+    assert list(a)[:5] == ["h5bridge", "name", "inputs", "layers", "outputs"] and a["h5bridge"] in (1, 2)
     assert set(list(a)[5:]) <= {"aliases", "unused", "state_dict", "buffers", "frozen", "tied", "notes"}
     made, defined = set(), set()
     for x in a["inputs"]:
@@ -504,14 +518,73 @@ def test_transformer(export):
 
     example = torch.randint(0, 9, (2, 7)), torch.randn(2, 5, 6), torch.zeros(2, 5, dtype=torch.bool)
     a = export(Net(), example, [["batch", "length"], ["batch", "memory_length", 6], ["batch", "memory_length"]])
-    whole = {"d_model": 8, "nhead": 2, "dim_feedforward": 16, "activation": "gelu", "batch_first": True, "norm_first": True}
-    assert layer(a, "encoder.layers.1")["attributes"] == whole
+    own = {"embed_dim": 8, "num_heads": 2, "dropout": 0.1, "batch_first": True, "need_weights": False}
+    assert layer(a, "encoder.layers.1.self_attn")["attributes"] == own
     assert layer(a, "attend") == {
         "name": "attend", "type": "MultiheadAttention", "inputs": ["encoder.norm", "memory", "memory"],
         "attributes": {"embed_dim": 8, "num_heads": 4, "kdim": 6, "vdim": 6, "batch_first": True},
         "named_inputs": {"key_padding_mask": "mask"}}  # fmt: skip
-    assert types(a) == ["Embedding", "TransformerEncoderLayer", "TransformerEncoderLayer", "LayerNorm", "MultiheadAttention",
-                        "add", "mean", "Linear"]  # fmt: skip
+    block = ["LayerNorm", "MultiheadAttention", "Dropout", "add", "LayerNorm", "Linear", "GELU", "Dropout", "Linear", "Dropout", "add"]
+    assert types(a) == ["Embedding", *block, *block, "LayerNorm", "MultiheadAttention", "add", "mean", "Linear"]
+
+
+class Masked(nn.Module):
+    def __init__(self, mask, **call):
+        super().__init__()
+        self.attend = nn.MultiheadAttention(4, 2, batch_first=True)
+        self.mask, self.call = mask, call
+
+    def forward(self, x):
+        return self.attend(x, x, x, attn_mask=self.mask(x.shape[1]), **self.call)[0]
+
+
+CAUSAL = {
+    "numbers": nn.Transformer.generate_square_subsequent_mask,
+    "truth": lambda n: torch.ones(n, n, dtype=torch.bool).triu(1),
+    "cast": lambda n: torch.triu(torch.ones(n, n), diagonal=1).bool(),
+}
+
+
+@pytest.mark.parametrize("mask", CAUSAL.values(), ids=CAUSAL)
+@pytest.mark.parametrize("is_open", [True, False], ids=["open", "constant"])
+def test_a_causal_mask_is_a_setting(mask, is_open, export):
+    constant = mask(5)
+    hint = {"need_weights": False, "is_causal": True} if is_open else {}
+    a = export(Masked(mask if is_open else lambda n: constant, **hint), torch.randn(2, 5, 4), [["batch", "length" if is_open else 5, 4]])
+    assert [entry["type"] for entry in a["layers"]] == ["MultiheadAttention"]
+    assert a["layers"][0]["attributes"]["use_causal_mask"] and "named_inputs" not in a["layers"][0]
+
+
+OTHERS = {
+    "one more": (lambda n: torch.triu(torch.ones(n, n), diagonal=2).bool(), ["triu", "to"]),
+    "finite": (lambda n: torch.triu(torch.full((n, n), -5.0), diagonal=1), ["full", "triu"]),
+}
+
+
+@pytest.mark.parametrize("mask, kinds", OTHERS.values(), ids=OTHERS)
+def test_another_mask_stays_an_operand(mask, kinds, export):
+    a = export(Masked(mask), torch.randn(2, 5, 4), [["batch", "length", 4]])
+    assert a["layers"][-1]["named_inputs"]["attn_mask"] == kinds[-1] and "use_causal_mask" not in a["layers"][-1]["attributes"]
+
+
+def test_a_constant_mask_of_zeros_and_infinities_is_one_of_truth_values(export):
+    mask = torch.tensor([[0.0, -torch.inf], [-torch.inf, 0.0]])
+    a = export(Masked(lambda n: mask), torch.randn(2, 2, 4), [["batch", 2, 4]])
+    assert a["layers"][0]["attributes"] == {"data": [0, 1, 1, 0], "shape": [2, 2], "dtype": "bool"}
+
+
+def test_a_module_that_is_called_with_other_settings(export):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.attend = nn.MultiheadAttention(4, 2, batch_first=True)
+
+        def forward(self, x):
+            y = self.attend(x, x, x, need_weights=False)[0]
+            return self.attend(y, y, y, average_attn_weights=False)
+
+    a = export(Net(), torch.randn(2, 5, 4), [["batch", "length", 4]])
+    assert a["layers"][1]["attributes"] == {"need_weights": True, "average_attn_weights": False} and a["h5bridge"] == 2
 
 
 def test_in_place_functions_make_new_values(export):
@@ -698,10 +771,10 @@ MODULES = [
     nn.GLU(dim=1), nn.Hardtanh(-2, 2), nn.Threshold(0.1, 20), nn.LocalResponseNorm(2), nn.LPPool2d(2, 2), nn.Fold((4, 5), (2, 2)),
     nn.Unfold(2, padding=1), nn.ChannelShuffle(2), nn.Softplus(2), nn.Dropout2d(0.2), nn.Identity(), nn.LSTMCell(5, 3), nn.GRUCell(5, 3, bias=False),
     nn.LSTM(5, 4, proj_size=2), nn.RNN(5, 4, nonlinearity="relu"), nn.Linear(5, 2, bias=False), nn.LogSigmoid(), nn.RReLU(0.1, 0.2),
-    nn.TransformerEncoderLayer(5, 1, 7, bias=False), nn.MultiheadAttention(5, 1, add_bias_kv=True, add_zero_attn=True),
+    nn.MultiheadAttention(5, 1, add_bias_kv=True, add_zero_attn=True),
 ]  # fmt: skip
 SHAPES = {"Conv1d": (2, 4, 9), "AvgPool3d": (2, 4, 6, 6, 6), "MaxPool1d": (2, 4, 8), "ConstantPad1d": (2, 4, 8), "Fold": (2, 8, 12),
-          "LSTMCell": (2, 5), "GRUCell": (2, 5), "LSTM": (3, 2, 5), "RNN": (3, 2, 5), "TransformerEncoderLayer": (3, 2, 5),
+          "LSTMCell": (2, 5), "GRUCell": (2, 5), "LSTM": (3, 2, 5), "RNN": (3, 2, 5),
           "MultiheadAttention": (3, 2, 5)}  # fmt: skip
 
 

@@ -33,7 +33,6 @@ TORCH_CLASSES_LEFT_OUT = {
     "CrossMapLRN2d": "an old form of LocalResponseNorm that PyTorch does not document",
     "FractionalMaxPool2d": "draws its windows at random in evaluation, too",
     "FractionalMaxPool3d": "draws its windows at random in evaluation, too",
-    "MultiheadAttention": "of the family of attention",
     "RNNBase": "what the others derive from",
     "RNNCellBase": "what the others derive from",
 }
@@ -138,10 +137,11 @@ def test_every_argument_of_pytorch_s_classes_has_a_sample():
 
 # --- Keras --------------------------------------------------------------------------------------------------------------------
 
-KERAS_FAMILIES = "convolutional pooling normalization activations regularization core reshaping merging rnn".split()
+KERAS_FAMILIES = "attention convolutional pooling normalization activations regularization core reshaping merging rnn".split()
 KERAS_PREPROCESSING = ("CenterCrop", "Normalization", "Rescaling", "Resizing")  # those that compute, of which networks are made
 KERAS_CLASSES_LEFT_OUT = {
     "InputLayer": "an input of the architecture, and no layer of it",
+    "GroupedQueryAttention": "not known yet",
     "Lambda": "code, which is never run",
     "Wrapper": "what others derive from",
     "ConvLSTM1D": "PyTorch has none",
@@ -164,6 +164,7 @@ KERAS_ARGUMENTS_LEFT_OUT = {
     "OneHot.sparse": "of sparse tensors",
     "bounding_box_format": "of boxes in pictures, which no network computes with",
     "factor": "of random augmentation, which these do not do",
+    "flash_attention": "how it is computed; in no configuration",
     "gptq_unpacked_column_size": "of quantised weights",
     "lora_alpha": "of weights for fine-tuning",
     "lora_rank": "of weights for fine-tuning",

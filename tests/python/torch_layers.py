@@ -505,6 +505,81 @@ class Attention(nn.Module):
         return (result, weights) if self.with_scores else result
 
 
+class Projection(nn.Module):
+    """A place for a weight and a bias."""
+
+    def __init__(self, rows, columns, bias):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(rows, columns))
+        self.bias = nn.Parameter(torch.empty(rows)) if bias else None
+
+
+class MultiheadAttention(nn.Module):
+    """With what Keras's layer has besides, a head at a time. Batches stand first."""
+
+    def __init__(self, embed_dim, num_heads, bias=True, kdim=None, vdim=None, key_dim=None, value_dim=None, output_dim=None, use_gate=False,
+                 sliding_window=None, use_causal_mask=False, need_weights=True, average_attn_weights=True, dropout=0, batch_first=True):  # fmt: skip
+        super().__init__()
+        self.heads, self.need_weights, self.average = num_heads, need_weights, average_attn_weights
+        self.causal, self.window = use_causal_mask, sliding_window
+        size = embed_dim // num_heads
+        self.rows = [(key_dim or size) * num_heads] * 2 + [(value_dim or size) * num_heads] * (1 + use_gate)
+        columns = [embed_dim, kdim or embed_dim, embed_dim, vdim or embed_dim] if use_gate else [embed_dim, kdim or embed_dim, vdim or embed_dim]
+        self.packed = not use_gate and {*self.rows, *columns} == {embed_dim}
+        names = ["q", "k", "g", "v"] if use_gate else ["q", "k", "v"]
+        if self.packed:
+            self.in_proj_weight = nn.Parameter(torch.empty(3 * embed_dim, embed_dim))
+        else:
+            for name in ("q", "k", "v", "g"):
+                if name in names:
+                    setattr(self, f"{name}_proj_weight", nn.Parameter(torch.empty(self.rows[names.index(name)], columns[names.index(name)])))
+        self.names = names
+        self.in_proj_bias = nn.Parameter(torch.empty(sum(self.rows))) if bias else None
+        self.out_proj = Projection(output_dim or embed_dim, self.rows[-1], bias)
+
+    def forward(self, query, key, value):
+        weights = self.in_proj_weight.split(self.rows) if self.packed else [getattr(self, f"{name}_proj_weight") for name in self.names]
+        biases = [0] * len(weights) if self.in_proj_bias is None else self.in_proj_bias.split(self.rows)
+        inputs = {"q": query, "k": key, "v": value, "g": query}
+        q, k, v, *g = ([head for head in (inputs[name] @ w.T + b).chunk(self.heads, -1)]
+                       for name, w, b in sorted(zip(self.names, weights, biases), key=lambda part: "qkvg".index(part[0])))  # fmt: skip
+        i, j = torch.arange(query.shape[1])[:, None], torch.arange(key.shape[1])
+        seen = (j <= i if self.causal else torch.tensor(True)) & ((i - j).abs() < self.window if self.window else torch.tensor(True))
+        shares = []
+        for head in range(self.heads):
+            scores = torch.einsum("bqf,bkf->bqk", q[head], k[head]) / q[head].shape[-1] ** 0.5
+            shares.append(torch.softmax(scores.masked_fill(~seen, -torch.inf), -1))
+        heads = [share @ values for share, values in zip(shares, v)]
+        if g:
+            heads = [head * torch.sigmoid(gate) for head, gate in zip(heads, g[0])]
+        result = torch.cat(heads, -1) @ self.out_proj.weight.T
+        result = result if self.out_proj.bias is None else result + self.out_proj.bias
+        shares = torch.stack(shares, 1)
+        return (result, shares.mean(1) if self.average else shares) if self.need_weights else result
+
+
+class Attending(Reference):
+    """PyTorch's module, called with settings; without weights it gives none."""
+
+    def __init__(self, layer, call):
+        super().__init__(layer)
+        self.call = call
+
+    def forward(self, *inputs):
+        result, weights = self.layer(*inputs, **self.call)
+        return result if weights is None else (result, weights)
+
+
+KERAS_ATTENTION = {"key_dim", "value_dim", "output_dim", "use_gate", "sliding_window", "use_causal_mask"}
+
+
+def multihead_attention(kind, a):
+    if KERAS_ATTENTION & set(a):
+        return Reference(MultiheadAttention(**a))
+    call = {name: a.pop(name) for name in ("need_weights", "average_attn_weights") if name in a}
+    return Attending(nn.MultiheadAttention(**a), call)
+
+
 class Lookup(Reference):
     """Embedding and EmbeddingBag scale their rows down to max_norm in place; here each call starts from the same ones."""
 
@@ -582,6 +657,7 @@ COMPOSITIONS = [
     ("Pixel*", "blocks_first", shuffled, always(False)),
     ("MaxUnpool*", None, lambda kind, a: Unpool(kind, **a), always(True)),
     ("EinsumDense", None, einsum_dense, always(False)),
+    ("MultiheadAttention", None, multihead_attention, lambda a: not KERAS_ATTENTION & set(a)),
     ("*Attention", None, lambda kind, a: Reference(Attention(kind, **a)), always(False)),
     ("Parameter", None, lambda kind, a: OwnTensor(kind, **a), always(True)),
     ("Buffer", None, lambda kind, a: OwnTensor(kind, **a), always(True)),

@@ -57,6 +57,50 @@ TEST_CASE("Join puts tensors one behind the other along an axis") {
   check_inverse(steps, {random_tensor(DType::Float32, {2, 1}), random_tensor(DType::Float32, {2, 2})});
 }
 
+TEST_CASE("Split cuts every tensor, and the first parts of all stand first") {
+  const std::vector<WeightStep> steps{Split{0, {1, 2}}};
+  const Tensor matrix = tensor_of<std::int32_t>(DType::Int32, {3, 2}, {1, 2, 3, 4, 5, 6});
+  const Tensor vector = tensor_of<std::int32_t>(DType::Int32, {3}, {7, 8, 9});
+  const auto keras = to_keras(steps, {matrix, vector});
+  REQUIRE(keras.size() == 4);
+  CHECK(elements(keras[0]) == std::vector<std::int32_t>{1, 2});
+  CHECK(elements(keras[1]) == std::vector<std::int32_t>{7});
+  CHECK(elements(keras[2]) == std::vector<std::int32_t>{3, 4, 5, 6});
+  CHECK(elements(keras[3]) == std::vector<std::int32_t>{8, 9});
+  check_inverse(steps, {random_tensor(DType::Float32, {3, 2})});
+  check_inverse(steps, {random_tensor(DType::Float32, {3, 2}), random_tensor(DType::Float32, {3})});
+}
+
+TEST_CASE("Split leaves the parts of a tensor that is cut already as they are") {
+  const std::vector<WeightStep> steps{Split{0, {1, 2}, true}};
+  const Tensor one = counting_tensor({1, 5}), two = counting_tensor({2, 4});
+  const Tensor vector = tensor_of<std::int32_t>(DType::Int32, {3}, {7, 8, 9});
+  const auto keras = to_keras(steps, {one, two, vector});
+  REQUIRE(keras.size() == 4);
+  CHECK(bit_equal(keras[0], one));
+  CHECK(elements(keras[1]) == std::vector<std::int32_t>{7});
+  CHECK(bit_equal(keras[2], two));
+  CHECK(elements(keras[3]) == std::vector<std::int32_t>{8, 9});
+  check_inverse(steps, {one, two, vector});
+  check_inverse(steps, {one, two});
+}
+
+TEST_CASE("HeadsLast makes two last axes of the first one") {
+  const std::vector<WeightStep> steps{HeadsLast{2}};
+  const Tensor keras = to_keras(steps, {counting_tensor({6, 4})}).at(0);
+  REQUIRE(keras.shape() == Shape{4, 2, 3});
+  const auto values = elements(keras);
+  for (int column = 0; column < 4; ++column)
+    for (int head = 0; head < 2; ++head)
+      for (int i = 0; i < 3; ++i) CHECK(values[(column * 2 + head) * 3 + i] == (head * 3 + i) * 4 + column);
+  CHECK(to_keras(steps, {counting_tensor({6})}).at(0).shape() == Shape{2, 3});
+  check_inverse(steps, {random_tensor(DType::Float32, {6, 4}), random_tensor(DType::Float32, {8})});
+  CHECK_THROWS_WITH(to_keras(steps, {counting_tensor({5, 4})}),
+                    "has shape (5, 4), expected 2 equal blocks on its first axis");
+  CHECK_THROWS_WITH(to_torch(steps, {counting_tensor({4, 3, 2})}),
+                    "has shape (4, 3, 2), expected 2 as the last size but one");
+}
+
 TEST_CASE("ReorderBlocks: block i of the Keras side is block order[i] of the PyTorch side") {
   const std::vector<WeightStep> steps{ReorderBlocks{0, {2, 0, 1}}};
   const Tensor keras = to_keras(steps, {counting_tensor({6})}).at(0);

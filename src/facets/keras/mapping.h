@@ -91,6 +91,10 @@ class KerasEmitter {
   std::vector<Handle> inputs() const;
   /// What the call gives by name besides ("mask"). The layer itself gets them as keywords; helpers do not.
   virtual const std::vector<std::pair<std::string, Argument>>& named_inputs() const = 0;
+  /// The element type of what is given by this name.
+  virtual DType named_dtype(std::string_view name) const = 0;
+  /// Whether two inputs are one value.
+  virtual bool are_one(std::size_t i, std::size_t j) const = 0;
   virtual const SymbolicShape& shape(Handle value) const = 0;
   /// A value that has an axis of this size, and that axis: what tells an open size when the model runs. None if nothing
   /// has one.
@@ -198,6 +202,11 @@ struct KerasMapping {
       [](Json::Object&, Attributes&, const std::vector<SymbolicShape>&) {};
   /// What reads the class is the mapping of another type; or there is no one class, but a composition ("").
   bool written_only = false;
+  /// For each of our inputs its place among the tensors that Keras's call takes, given how many there are; empty where
+  /// they stand in our order.
+  std::function<std::vector<std::size_t>(std::size_t)> places = {};
+  /// Whether its call takes the masks of its inputs when it runs, and the file does not say so.
+  bool takes_masks_unsaid = false;
   /// Several inputs are handed to the call as one list (Add, Concatenate).
   bool inputs_as_list = false;
   /// Of the keys that all Keras layers have, those that this class's constructor refuses.

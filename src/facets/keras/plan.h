@@ -28,6 +28,7 @@ struct KerasBinding {
   std::string slot_path;               // likewise in an optimizer, once in all
   bool in_frozen_group = false;        // an inner model that is frozen, whatever its layers are: all stand in order
   std::string object;                  // what of the layer has them, by the attributes that lead there: "cell"
+  std::vector<std::string> objects;    // likewise of each variable, where they are not all in one
   std::vector<std::string> variables;  // "kernel"
   std::vector<WeightStep> steps;
   bool trainable = true;

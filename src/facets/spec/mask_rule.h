@@ -30,6 +30,8 @@ struct MaskRule {
   std::function<std::vector<Layer>(const Layer&)> steps = {};
   /// Of Joins, given the rank of the output; nullopt where there is no layer for it.
   std::function<std::optional<Joint>(const Layer&, std::int64_t rank)> joint = {};
+  /// Of Joins: Keras 3 makes one only where all inputs have one.
+  bool needs_all_in_keras_3 = false;
 };
 
 inline MaskRule drops_mask() { return {}; }
@@ -37,8 +39,9 @@ inline MaskRule passes_mask() { return {.kind = MaskRule::Kind::Passes}; }
 inline MaskRule makes_mask(std::function<std::vector<Layer>(const Layer&)> steps) {
   return {.kind = MaskRule::Kind::Makes, .steps = std::move(steps)};
 }
-inline MaskRule joins_masks(std::function<std::optional<MaskRule::Joint>(const Layer&, std::int64_t rank)> joint) {
-  return {.kind = MaskRule::Kind::Joins, .joint = std::move(joint)};
+inline MaskRule joins_masks(std::function<std::optional<MaskRule::Joint>(const Layer&, std::int64_t rank)> joint,
+                            bool needs_all_in_keras_3 = false) {
+  return {.kind = MaskRule::Kind::Joins, .joint = std::move(joint), .needs_all_in_keras_3 = needs_all_in_keras_3};
 }
 
 }  // namespace h5bridge

@@ -71,6 +71,62 @@ Tensors backward(const Join& step, const Tensors& tensors) {
   return parts;
 }
 
+Tensors forward(const Split& step, const Tensors& tensors) {
+  const std::size_t whole = step.first_is_cut ? step.extents.size() : 0;
+  Tensors parts;
+  std::int64_t start = 0;
+  for (std::size_t part = 0; part < step.extents.size(); ++part) {
+    const std::int64_t end = start + step.extents[part];
+    if (whole > 0) parts.push_back(tensors.at(part));
+    for (std::size_t i = whole; i < tensors.size(); ++i) parts.push_back(tensors[i].slice(step.axis, start, end));
+    start = end;
+  }
+  return parts;
+}
+Tensors backward(const Split& step, const Tensors& tensors) {
+  const std::size_t count = tensors.size() / step.extents.size();
+  Tensors result;
+  for (std::size_t i = 0; i < count; ++i) {
+    Tensors parts;
+    for (std::size_t part = 0; part < step.extents.size(); ++part) parts.push_back(tensors.at(part * count + i));
+    if (i == 0 && step.first_is_cut)
+      result = std::move(parts);
+    else
+      result.push_back(concatenate(parts, step.axis));
+  }
+  return result;
+}
+
+std::vector<std::int64_t> first_axes_last(std::int64_t rank, std::int64_t count) {
+  std::vector<std::int64_t> axes;
+  for (std::int64_t axis = 0; axis < rank; ++axis) axes.push_back((axis + count) % rank);
+  return axes;
+}
+Tensors forward(const HeadsLast& step, const Tensors& tensors) {
+  return each(tensors, [&](const Tensor& t) {
+    Shape shape = t.shape();
+    if (shape.at(0) % step.heads != 0)
+      throw MalformedFile("has shape " + to_string(shape) + ", expected " + std::to_string(step.heads) +
+                          " equal blocks on its first axis");
+    shape.at(0) /= step.heads;
+    shape.insert(shape.begin(), step.heads);
+    return t.reshape(shape).permute(first_axes_last(static_cast<std::int64_t>(shape.size()), 2));
+  });
+}
+Tensors backward(const HeadsLast& step, const Tensors& tensors) {
+  return each(tensors, [&](const Tensor& t) {
+    const std::int64_t rank = t.rank();
+    if (rank < 2 || t.shape().at(static_cast<std::size_t>(rank) - 2) != step.heads)
+      throw MalformedFile("has shape " + to_string(t.shape()) + ", expected " + std::to_string(step.heads) +
+                          " as the last size but one");
+    const Tensor first = t.permute(first_axes_last(rank, rank - 2));
+    Shape shape = first.shape();
+    shape.erase(shape.begin());
+    shape.at(0) *= step.heads;
+    return first.reshape(shape);
+  });
+}
+
 Tensors forward(const ReorderBlocks& step, const Tensors& tensors) {
   return each(tensors, [&](const Tensor& t) { return reordered(t, step.axis, step.order); });
 }
@@ -140,6 +196,8 @@ WeightStep undoing(const ChangeShape& step) { return ChangeShape{step.keras, ste
 WeightStep undoing(const ReorderBlocks& step) { return ReorderBlocks{step.axis, inverse(step.order)}; }
 WeightStep undoing(const Sum&) { throw std::logic_error("a sum is not undone by a single step"); }
 WeightStep undoing(const Product&) { throw std::logic_error("a product is not undone by a single step"); }
+WeightStep undoing(const Split&) { throw std::logic_error("a split is not undone by a single step"); }
+WeightStep undoing(const HeadsLast&) { throw std::logic_error("heads are not undone by a single step"); }
 WeightStep undoing(const Join&) { throw std::logic_error("a join is not undone by a single step"); }
 
 }  // namespace

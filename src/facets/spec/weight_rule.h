@@ -28,6 +28,20 @@ struct Join {
   std::vector<std::int64_t> extents;
 };
 
+/// Cuts each tensor along `axis` into parts of these extents (PyTorch to Keras): first stand the first parts of all
+/// tensors, then the second ones, and so on. Where `first_is_cut`, the first extents.size() tensors are the parts of
+/// one already.
+struct Split {
+  std::int64_t axis;
+  std::vector<std::int64_t> extents;
+  bool first_is_cut = false;
+};
+
+/// The blocks of axis 0, one for each of attention's heads, become two axes: the last ones of the Keras side.
+struct HeadsLast {
+  std::int64_t heads;
+};
+
 /// Cuts `axis` into order.size() equal blocks; block i of the Keras side is block order[i] of the PyTorch side.
 struct ReorderBlocks {
   std::int64_t axis;
@@ -45,7 +59,7 @@ struct Sum {
 /// Otherwise it is one that has the product but for rounding, if there is any.
 struct Product {};
 
-using WeightStep = std::variant<PermuteAxes, ChangeShape, Join, ReorderBlocks, Sum, Product>;
+using WeightStep = std::variant<PermuteAxes, ChangeShape, Join, Split, HeadsLast, ReorderBlocks, Sum, Product>;
 
 /// Whether to_torch may not give back what to_keras took.
 bool is_lossy(std::span<const WeightStep> steps);
@@ -61,8 +75,8 @@ std::vector<Tensor> to_keras(std::span<const WeightStep> steps, std::vector<Tens
 std::vector<Tensor> to_torch(std::span<const WeightStep> steps, std::vector<Tensor> tensors,
                              std::span<const Tensor> given = {});
 
-/// The steps that undo `steps`. Throws std::logic_error for joins, sums and products, which have no single tensor to
-/// begin with.
+/// The steps that undo `steps`. Throws std::logic_error for joins, splits, sums and products, which have no single
+/// tensor to begin with, and for heads.
 std::vector<WeightStep> inverse(std::span<const WeightStep> steps);
 
 struct WeightRule {
@@ -75,6 +89,7 @@ struct WeightRule {
   std::vector<std::string> given = {};  // tensors of the layer that other rules carry and that a product takes besides
   std::string object = {};  // the attributes that lead from the Keras layer to what has the variables, "cell"; members
                             // of its configuration in braces, where it has them: "{cell/cells/0}"
+  std::vector<std::string> objects = {};  // likewise, of each variable, where they are not all in one
 };
 
 /// A PyTorch tensor that Keras has no place for. It is kept beside the model; `fallback` stands in where it is not

@@ -56,7 +56,7 @@ LayerType make(const Operator& op) {
     if (!number_in_place.empty())
       type.attributes.push_back(or_none(scalar(number_in_place, std::int64_t{0}, "a number in place of an input")));
   if (op.merges) type.choice = {"merge", op.name};
-  if (op.merges) type.mask = joins_masks(where_all_count);
+  if (op.merges) type.mask = joins_masks(where_all_count, /*needs_all_in_keras_3=*/true);
   if (op.merges)
     type.attributes.push_back(
         boolean(kAlignedAtBatch, false,
