@@ -26,7 +26,7 @@ def trained(build, shapes, path):
     model.compile(keras.optimizers.Adam(1e-2), "mse")
     rng = np.random.default_rng(4)
     x = [rng.normal(size=shape).astype("float32") for shape in shapes]
-    y = [rng.normal(size=(len(x[0]), *output.shape[1:])).astype("float32") for output in model.outputs]
+    y = [rng.normal(size=output.shape).astype("float32") for output in predict(model, x).values()]
     for _ in range(3):
         model.train_on_batch(x if len(x) > 1 else x[0], y if len(y) > 1 else y[0])
     model.save(path)
@@ -40,6 +40,8 @@ def trained(build, shapes, path):
         (nested.three_deep, [(4, 4)]),
         (nested.chain_of_models, [(4, 4)]),
         (nested.frozen_backbone, [(4, 13, 11, 3)]),
+        (nested.pictures_in_time, [(4, 4, 9, 7, 3)]),
+        (nested.tagged_steps, [(4, 6, 5)]),
         (nested.layer_of_two_levels, [(4, 4)]),
         (nested.layer_of_two_chains, [(4, 4)]),
     ],

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import keras_nested_networks as nested
-from keras_helpers import assert_close, keras, optimizer_of, predict
+from keras_helpers import assert_close, keras, predict
 from program import h5bridge, needs_libtorch, needs_program
 
 L = keras.layers
@@ -41,23 +41,6 @@ def test_the_other_data_format_computes_the_same(data_format, other, steps, tmp_
     h5bridge("convert", tmp_path / "k.h5", "-o", tmp_path / "other.h5", "--data-format", other)
     x = np.random.default_rng(1).normal(size=(2, 4, *shape[2:])).astype("float32")
     assert_close(predict(keras.models.load_model(tmp_path / "other.h5", compile=False), [x])[0], predict(model, [x])[0], 1e-6)
-
-
-@pytest.mark.parametrize("build, shape", [(nested.tagged_steps, (4, 6, 5)), (nested.pictures_in_time, (4, 4, 9, 7, 3))])
-def test_the_optimizer_s_state_comes_home_from_a_checkpoint(build, shape, tmp_path):
-    x = np.random.default_rng(4).normal(size=shape).astype("float32")
-    keras.utils.set_random_seed(3)
-    model = build()
-    model.compile(keras.optimizers.Adam(1e-2), "mse")
-    for _ in range(3):
-        model.train_on_batch(x, np.ones(predict(model, [x])[0].shape, "float32"))
-    model.save(tmp_path / "k.h5")
-    h5bridge("convert", tmp_path / "k.h5", "-o", tmp_path / "k.json", "-o", tmp_path / "k.ckpt.pth", "--checkpoint")
-    h5bridge("convert", tmp_path / "k.json", tmp_path / "k.ckpt.pth", "-o", tmp_path / "home.h5")
-    found, expected = optimizer_of(tmp_path / "home.h5"), optimizer_of(tmp_path / "k.h5")
-    assert sorted(found) == sorted(expected)
-    for name, variable in expected.items():
-        assert np.array_equal(found[name], variable), name
 
 
 @needs_libtorch
