@@ -211,7 +211,8 @@ def test_a_sequential_model_comes_back(sample, tmp_path):
 def test_the_output_depends_on_every_weight(sample):
     """Otherwise the comparisons would not notice a wrong one."""
     for variable in sample.functional.weights:
-        if not variable.dtype.startswith("float") or variable.path.endswith(TRAINING_ALONE):
+        adds_to_all_scores = sample.class_name == "MultiHeadAttention" and variable.path.endswith("key/bias")  # of a query
+        if not variable.dtype.startswith("float") or variable.path.endswith(TRAINING_ALONE) or adds_to_all_scores:
             continue
         kept = variable.numpy().copy()
         variable.assign(kept * 1.5 + 0.25)

@@ -65,6 +65,8 @@ def test_keras_depends_on_every_weight(sample, conversions):
             continue
         if sample.type.endswith("Cell") and len(inputs) == 1 and variable.path.endswith("recurrent_kernel"):
             continue  # its state is zeros
+        if sample.type == "MultiheadAttention" and variable.path.endswith("key/bias"):
+            continue  # it adds one number to all scores of a query
         kept = variable.numpy().copy()
         variable.assign(kept * 1.5 + 0.25)
         outputs = list(zip(predict(model, inputs).values(), expected))

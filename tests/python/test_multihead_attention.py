@@ -108,6 +108,17 @@ def test_pytorch_s_module_with_masks(shapes, masks, call, tmp_path):
 
 
 @needs_libtorch
+@pytest.mark.parametrize("masks", [(), ("padding", "attn")], ids=["no mask", "masks"])
+def test_steps_may_stand_first(masks, tmp_path):
+    module = weighted(Attend(6, 3))
+    inputs = {name: value.transpose(0, 1) if value.dim() == 3 else value for name, value in operands(CROSS, masks).items()}
+    expected, _ = assert_goes_both_ways(module, inputs, tmp_path)
+    arrays = {name: value.contiguous().numpy() for name, value in inputs.items()}
+    for found, answer in zip(run([tmp_path / "m.json", tmp_path / "m.pth"], arrays, tmp_path), expected, strict=True):
+        assert_close(found, answer, 1e-6)
+
+
+@needs_libtorch
 def test_what_comes_back_from_keras_alone_is_keras_s(tmp_path):
     """Without PyTorch's half in the file: masks mean what counts, weights stand per head."""
     module = weighted(Attend(6, 2, batch_first=True))
@@ -159,6 +170,10 @@ def test_an_encoder_goes_both_ways(norm_first, tmp_path):
     expected, model = assert_goes_both_ways(module, {"ids": ids, "padding": torch.arange(6) >= torch.tensor([[6], [4], [1]])}, tmp_path)
     kinds = [layer.__class__.__name__ for layer in model.layers]
     assert kinds.count("MultiHeadAttention") == 2 and not {"Permute", "Transpose"} & set(kinds)
+    model.save(tmp_path / "tuned.h5")  # PyTorch's names are in the architecture alone
+    h5bridge("convert", tmp_path / "tuned.h5", tmp_path / "m.json", "-o", tmp_path / "tuned.pth")
+    home = torch.load(tmp_path / "tuned.pth")
+    assert all(torch.equal(home[name], tensor) for name, tensor in module.state_dict().items())
     shorter = {"ids": ids[:2, :4], "padding": torch.zeros(2, 4, dtype=torch.bool)}  # lengths stay open
     with torch.no_grad():
         answer = module(**shorter).numpy()

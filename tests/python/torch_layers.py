@@ -602,7 +602,8 @@ INEXACT = ("LSTM", "GRU", "RNN", "ConvTranspose*", "Resizing", "CenterCrop", "ei
 
 def is_inexact(kind, attributes):
     own_cubic = attributes.get("mode") == "cubic"  # Keras's, which the reference adds up in an order of its own
-    return own_cubic or any(fnmatch.fnmatchcase(kind, pattern) for pattern in INEXACT)
+    own_attention = kind == "MultiheadAttention" and KERAS_ATTENTION & set(attributes)
+    return own_cubic or own_attention or any(fnmatch.fnmatchcase(kind, pattern) for pattern in INEXACT)
 
 
 def is_alone(kind, a):

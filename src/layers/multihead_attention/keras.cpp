@@ -35,8 +35,7 @@ WeightRules weights(const Attributes& a, const std::vector<SymbolicShape>&) {
                                                                      {heads.count, heads.value_dim, heads.output_dim}}},
                           .object = "output_dense"});
   if (has_bias)
-    result.rules.push_back(
-        {.torch = {"out_proj.bias"}, .keras = {"attention_output/bias"}, .object = "output_dense"});
+    result.rules.push_back({.torch = {"out_proj.bias"}, .keras = {"attention_output/bias"}, .object = "output_dense"});
   return result;
 }
 
@@ -49,7 +48,8 @@ Spelling one_axis() {
           [](const Json& json) -> AttributeValue {
             if (json.is_null()) return std::monostate{};
             if (json.is_integer()) return json.as_integer();
-            if (json.as_array().size() != 1) throw Unsupported("is " + quoted(json) + ", and only one axis is known yet");
+            if (json.as_array().size() != 1)
+              throw Unsupported("is " + quoted(json) + ", and only one axis is known yet");
             return json.as_array()[0].as_integer();
           }};
 }
@@ -85,7 +85,7 @@ class Inputs {
   Inputs(bool batch_first, Composition& operations) : emitter_(operations.emitter()) {
     for (std::size_t i = 0; i < 3; ++i) {
       const std::size_t first = emitter_.are_one(0, i) ? 0 : emitter_.are_one(1, i) ? 1 : i;
-      values_.push_back(first < i    ? values_[first]
+      values_.push_back(first < i     ? values_[first]
                         : batch_first ? emitter_.input(i)
                                       : operations.transpose(emitter_.input(i), {1, 0, 2}));
     }
@@ -124,7 +124,7 @@ KerasEmitter::Results lower(const Attributes& a, Json::Object config, KerasEmitt
                           .config = std::move(config),
                           .arguments = {inputs.query(), inputs.value()},
                           .outputs = {{query[0], queries, heads.output_dim}}};
-  if (inputs.key() != inputs.value()) call.keywords.emplace_back("key", inputs.key());
+  if (inputs.key() != inputs.value()) call.arguments.emplace_back(inputs.key());
   const bool is_causal = add_masks(a, heads.count, {query[0], queries, keys}, operations, call.keywords);
   if (gives_weights) {
     call.keywords.emplace_back("return_attention_scores", Json(true));
@@ -147,7 +147,8 @@ Json object(const std::string& module, const std::string& class_name, Json::Obje
 }
 
 std::vector<KerasSample> samples() {
-  const std::vector<Shape> alike{{2, 5, 6}, {2, 5, 6}}, crossed{{2, 4, 6}, {2, 5, 6}}, keys{{2, 4, 6}, {2, 5, 3}, {2, 5, 4}};
+  const std::vector<Shape> alike{{2, 5, 6}, {2, 5, 6}}, crossed{{2, 4, 6}, {2, 5, 6}},
+      keys{{2, 4, 6}, {2, 5, 3}, {2, 5, 4}};
   Json::Object objects{{"num_heads", 2}, {"key_dim", 3}};
   for (const char* weight : {"kernel", "bias"}) {
     objects.set(std::string(weight) + "_initializer", object("initializers", "HeNormal", {{"seed", 3}}));
@@ -166,7 +167,9 @@ std::vector<KerasSample> samples() {
       {"axes", {{"num_heads", 2}, {"key_dim", 4}, {"attention_axes", Json::Array{1}}}, crossed},
       {"sliding window", {{"num_heads", 2}, {"key_dim", 3}, {"sliding_window", 2}}, alike},
       {"gate", {{"num_heads", 2}, {"key_dim", 3}, {"value_dim", 2}, {"use_gate", true}}, crossed},
-      {"gate of one size, without bias", {{"num_heads", 2}, {"key_dim", 3}, {"use_gate", true}, {"use_bias", false}}, alike},
+      {"gate of one size, without bias",
+       {{"num_heads", 2}, {"key_dim", 3}, {"use_gate", true}, {"use_bias", false}},
+       alike},
       {"objects", std::move(objects), alike},
       {"causal", {{"num_heads", 2}, {"key_dim", 3}}, alike, {{"use_causal_mask", true}}},
       {"scores",
@@ -195,9 +198,9 @@ std::vector<KerasMapping> keras_mappings() {
   mapping.carried = carried_for({{"kernel", "GlorotUniform"}, {"bias", "Zeros"}});
   mapping.carried.set("attention_axes", Json::Array{1});
   mapping.carried.set("seed", nullptr);
-  mapping.call = {"query",      "value",        "key",          kQueryMask,
-                  kValueMask,   kKeyMask,       kAttentionMask, "return_attention_scores",
-                  "training",   "use_causal_mask"};
+  mapping.call = {"query",    "value",          "key",          kQueryMask,
+                  kValueMask, kKeyMask,         kAttentionMask, "return_attention_scores",
+                  "training", "use_causal_mask"};
   mapping.places = [](std::size_t given) {
     return given == 2 ? std::vector<std::size_t>{0, 1, 1} : std::vector<std::size_t>{0, 2, 1};
   };

@@ -28,7 +28,9 @@ TorchModulePtr make_module(const Attributes& a) {
   const auto module = std::make_shared<torch::nn::Module>("MultiheadAttention");
   const auto out = std::make_shared<torch::nn::Module>("NonDynamicallyQuantizableLinear");
   const Heads heads = heads_of(a);
-  const auto add = [](torch::nn::Module& to, const std::string& name) { to.register_parameter(name, torch::empty({0})); };
+  const auto add = [](torch::nn::Module& to, const std::string& name) {
+    to.register_parameter(name, torch::empty({0}));
+  };
   if (heads.is_packed) add(*module, "in_proj_weight");
   if (!heads.is_packed)
     for (const Projection& projection : heads.projections) add(*module, projection.tensor);
@@ -204,7 +206,8 @@ class Call {
     if (const Tensor mask = call_.input(kQueryMask); mask.defined())
       also(mask.to(torch::kBool).view({batch_, 1, queries_, 1}));
     for (const char* name : {kValueMask, kKeyMask})
-      if (const Tensor mask = call_.input(name); mask.defined()) also(mask.to(torch::kBool).view({batch_, 1, 1, keys_}));
+      if (const Tensor mask = call_.input(name); mask.defined())
+        also(mask.to(torch::kBool).view({batch_, 1, 1, keys_}));
     if (uses_causal_mask_) also(torch::ones({queries_, keys_}, options).tril());
     if (!a_.is_none("sliding_window")) {
       const std::int64_t width = a_.integer("sliding_window");
@@ -234,8 +237,7 @@ class Call {
     }
     c10::optional<Tensor> added;
     if (mask.added.defined())
-      added = mask.added.size(0) == 1 ? mask.added.unsqueeze(0)
-                                      : mask.added.view({batch_, heads_.count, -1, keys_});
+      added = mask.added.size(0) == 1 ? mask.added.unsqueeze(0) : mask.added.view({batch_, heads_.count, -1, keys_});
     const Tensor heads = torch::scaled_dot_product_attention(
         query.view({batch_, heads_.count, queries_, heads_.key_dim}),
         key.view({batch_, heads_.count, keys_, heads_.key_dim}),
