@@ -278,6 +278,24 @@ def test_attention_masks_of_keras_s_of_every_rank(shape, tmp_path):
         assert_close(found, answer, 1e-5)
 
 
+@needs_libtorch
+def test_a_mask_goes_to_the_attention_that_runs_first(tmp_path):
+    """Keras's layer takes the masks of its inputs away: the second attention to the encoder's steps sees none."""
+    keras.utils.set_random_seed(3)
+    ids, other = (keras.Input((None,), dtype="int32", name=name) for name in ("ids", "other"))
+    memory = layers.LayerNormalization()(layers.Embedding(9, 6, mask_zero=True)(ids))
+    words = layers.Embedding(9, 6, mask_zero=True)(other)
+    normal = layers.LayerNormalization()(words)
+    x = layers.Add()([words, layers.MultiHeadAttention(2, 3)(normal, normal, use_causal_mask=True)])
+    y = layers.Add()([x, layers.MultiHeadAttention(2, 3)(x, memory)])
+    z, scores = layers.MultiHeadAttention(2, 3)(layers.Dropout(0.1)(y), memory, key=memory, return_attention_scores=True)
+    model = keras.Model([ids, other], [x, y, z, scores])
+    inputs = {"ids": KERAS_INPUTS["ids"], "other": np.array([[1, 2, 3, 0], [4, 5, 0, 0], [1, 1, 2, 8]], "int32")}
+    expected = by_name(model(list(inputs.values()), training=False))
+    for found, answer in zip(run_keras_model(model, inputs, tmp_path, False).values(), expected.values(), strict=True):
+        assert_close(found, answer, 1e-5)
+
+
 def test_a_mask_that_is_gone_is_gone(tmp_path):
     """What takes the same tensor's mask beside MultiHeadAttention, which takes it away, may run before it or after it."""
     ids = keras.Input((5,), dtype="int32", name="ids")
