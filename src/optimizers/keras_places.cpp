@@ -16,12 +16,12 @@ std::vector<std::string> names_in_order(const OptimizerMapping& mapping, const J
   std::set<std::string> known;
   if (!config.at("learning_rate").is_object()) names.push_back(prefix + "learning_rate");
   const auto add = [&](const std::vector<SlotMapping>& slots) {
-    for_each_variable_slot(
-        plan, slots, [&](const KerasBinding& binding, const std::string& variable, const SlotMapping& slot) {
-          // Layers of one path were one when they were saved, and are trained once.
-          const std::string name = prefix + flat_path(binding, variable) + "_" + slot.keras;
-          if (known.insert(name).second) names.push_back(name);
-        });
+    for_each_variable_slot(plan, slots,
+                           [&](const KerasBinding& binding, const std::string& variable, const SlotMapping& slot) {
+                             // Layers of one path were one when they were saved, and are trained once.
+                             const std::string name = prefix + flat_path(binding, variable) + "_" + slot.keras;
+                             if (known.insert(name).second) names.push_back(name);
+                           });
   };
   if (is_on(config, "use_ema")) add({{"", "average"}});
   if (is_on(config, "gradient_accumulation_steps")) add({{"", "gradient_accumulator"}});
