@@ -65,7 +65,9 @@ KerasFile keras_file(const Model& model, KerasForm form, const SaveOptions& opti
   if (options.optimizer && model.framework == Framework::Torch && !model.optimizer_left_out.empty())
     throw Unsupported(model.optimizer_not_in_keras.empty()
                           ? "the optimizer cannot be kept: " + model.optimizer_left_out
-                          : model.optimizer_not_in_keras + "; SaveOptions::optimizer = false leaves the optimizer out");
+                          : model.optimizer_not_in_keras +
+                                "; SaveOptions::optimizer = false leaves the optimizer out; besides, " +
+                                model.optimizer_left_out);
   if (options.optimizer) note_entries(model, Entries::NotPlain, notes);  // others ride along
   return keras_from_model(model, form, options, notes);
 }

@@ -23,7 +23,8 @@ WeightRules weights(const Attributes& a, const std::vector<SymbolicShape>&) {
     for (const char* variable : {"kernel", "bias"}) {
       if (variable == std::string("bias") && !has_bias) continue;
       in.keras.push_back(projection.keras + "/" + variable);
-      in.objects.push_back(projection.keras + "_dense");
+      // The attribute of the gate's layer alone has no property that gives it out.
+      in.objects.push_back((projection.keras == "gate" ? "_" : "") + projection.keras + "_dense");
     }
   }
   if (has_bias) in.torch.push_back("in_proj_bias");
