@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .errors import UsageError
@@ -27,6 +28,13 @@ def expect(name: str, value: Any, kinds: type | tuple[type, ...], expected: str)
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         raise wrong_type(name, value, expected)
     return value
+
+
+def listed(name: str, value: Any, expected: str) -> list[Any]:
+    """What an iterable holds; a str, bytes or a dict is none that could be meant."""
+    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
+        raise wrong_type(name, value, expected)
+    return list(value)
 
 
 def flag(name: str, value: Any) -> bool:

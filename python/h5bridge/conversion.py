@@ -51,8 +51,8 @@ def convert(
       expression on the names and what its matches become.
 
     How the destinations are written:
-    - `to`: their format, where the suffix does not tell: "keras-h5", "keras", "keras-weights", "torch",
-      "safetensors", "architecture".
+    - `to`: their format, where the suffix does not tell: "keras-h5", "keras-h5-weights", "keras", "keras-weights",
+      "torch", "safetensors", "architecture".
     - `data_format`: of Keras destinations, "channels_last" or "channels_first".
     - `dtype`: floating-point weights are rounded to "float32", "float16" or "bfloat16".
     - `checkpoint`: PyTorch destinations are {epoch, model_state_dict, optimizer_state_dict, loss}; `epoch` and `loss`

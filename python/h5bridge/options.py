@@ -8,7 +8,7 @@ from numbers import Integral, Real
 from typing import Any, Union
 
 from . import _core
-from .arguments import expect, flag, text, text_or_none, wrong_type
+from .arguments import expect, flag, listed, text, text_or_none, wrong_type
 
 Path = Union[str, "os.PathLike[str]"]
 Paths = Union[Path, Iterable[Path]]
@@ -17,9 +17,7 @@ Paths = Union[Path, Iterable[Path]]
 def paths_of(paths: Paths, name: str) -> list[str]:
     """One path or many; `name`: of the argument that they are."""
     one = isinstance(paths, (str, os.PathLike))
-    if not one and (isinstance(paths, (bytes, Mapping)) or not isinstance(paths, Iterable)):
-        raise wrong_type(name, paths, "a path or a list of them")
-    return [_path(path, name) for path in ([paths] if one else paths)]
+    return [_path(path, name) for path in ([paths] if one else listed(name, paths, "a path or a list of them"))]
 
 
 def _path(path: Any, name: str) -> str:
@@ -46,23 +44,15 @@ def _names(names: Any) -> dict[str, str]:
 
 def _renames(renames: Any) -> list[str]:
     expected = 'a list of "OLD=NEW"'
-    if isinstance(renames, (str, bytes, Mapping)) or not isinstance(renames, Iterable):
-        raise wrong_type("rename", renames, expected)
-    return [expect("rename", text, str, expected) for text in renames]
+    return [expect("rename", text, str, expected) for text in listed("rename", renames, expected)]
 
 
 def _groups(param_order: Any) -> list[list[str]]:
     expected = "a list of names, or of such lists, one a group"
-
-    def listed(value: Any) -> list[Any]:
-        if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
-            raise wrong_type("param_order", value, expected)
-        return list(value)
-
-    groups = listed(param_order)
+    groups = listed("param_order", param_order, expected)
     if groups and all(isinstance(name, str) for name in groups):  # the one group that there is
         return [groups]
-    return [[expect("param_order", name, str, expected) for name in listed(group)] for group in groups]
+    return [[expect("param_order", name, str, expected) for name in listed("param_order", group, expected)] for group in groups]
 
 
 def epoch_of(epoch: Any) -> int | None:

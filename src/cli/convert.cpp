@@ -108,10 +108,12 @@ ExitStatus convert_model(const ConvertCommand& options) {
 std::vector<ConvertCommand> one_by_one(const ConvertCommand& options) {
   if (options.save.format.empty() || options.destinations.size() != 1)
     throw UsageError("--each takes one folder as -o, and --to says what is written into it");
+  ConvertCommand without_sources = options;
+  without_sources.sources.sources.clear();
   std::vector<ConvertCommand> commands;
   std::map<std::string, std::string> sources;  // by destination
   for (const std::string& source : options.sources.sources) {
-    ConvertCommand& one = commands.emplace_back(options);
+    ConvertCommand& one = commands.emplace_back(without_sources);
     one.sources.sources = {source};
     one.destinations = {destination_in(options.destinations[0], source, options.save.format)};
     const auto [first, is_new] = sources.emplace(one.destinations[0], source);

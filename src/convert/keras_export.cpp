@@ -103,27 +103,24 @@ class KerasWriter {
       const auto said = model_.trainable.find(name);
       return said != model_.trainable.end() && !said->second;
     };
-    const auto summand_of = [&](const std::string& name) -> const KerasBinding* {
-      for (const KerasBinding& binding : plan_.bindings) {
-        const auto is_this = [&](const KerasBinding::Source& source) { return source.name == name; };
-        const auto is_trained = [&](const KerasBinding::Source& source) { return !is_frozen(source.name); };
-        if (is_lossy(binding.steps) && !has_product(binding.steps) && std::ranges::any_of(binding.torch, is_this) &&
-            std::ranges::any_of(binding.torch, is_trained))
-          return &binding;
-      }
-      return nullptr;
-    };
+    std::map<std::string_view, const KerasBinding*> sums;  // that are trained, by the names of what they add
+    for (const KerasBinding& binding : plan_.bindings) {
+      const auto is_trained = [&](const KerasBinding::Source& source) { return !is_frozen(source.name); };
+      if (is_lossy(binding.steps) && !has_product(binding.steps) && std::ranges::any_of(binding.torch, is_trained))
+        for (const KerasBinding::Source& source : binding.torch) sums.emplace(source.name, &binding);
+    }
     for (const Layer& layer : architecture.layers) {
       if (is_frozen_in_keras(layer)) continue;
-      std::set<std::string> said;
+      bool is_said = false;
       for (const std::string& name : parameter_names(layer)) {
         if (!is_frozen(name)) continue;
-        if (const KerasBinding* sum = summand_of(name)) {
+        if (const auto sum = sums.find(name); sum != sums.end()) {
           std::vector<std::string> summands;
-          for (const KerasBinding::Source& source : sum->torch) summands.push_back(source.name);
-          notes_.push_back(describe(layer) + ": Keras has one variable, " + sum->variables.at(0) + ", for the sum of " +
-                           joined(summands) + ", and trains it, of which " + name + " is frozen in PyTorch");
-        } else if (said.insert("whole").second) {
+          for (const KerasBinding::Source& source : sum->second->torch) summands.push_back(source.name);
+          notes_.push_back(describe(layer) + ": Keras has one variable, " + sum->second->variables.at(0) +
+                           ", for the sum of " + joined(summands) + ", and trains it, of which " + name +
+                           " is frozen in PyTorch");
+        } else if (!std::exchange(is_said, true)) {
           notes_.push_back(describe(layer) + ": Keras freezes whole layers, so that it trains " + name +
                            ", too, which is frozen in PyTorch");
         }

@@ -165,35 +165,14 @@ class KerasReader {
   // stands beside it, somebody may go on training by it.
   void freeze_as_stated(const Json& model, bool has_other) {
     std::map<std::string, bool> frozen;
-    collect_frozen(model, "", frozen);
+    // In a frozen model within the model, layers may be trained again.
+    for_each_entry(model, [&](const std::string& name, const Json& entry, bool is_in_frozen) {
+      if (const Json* trainable = entry.at("config").find("trainable"))
+        frozen[name] = is_in_frozen || *trainable == Json(false);
+    });
     if (has_other) note_frozen(frozen);
     for (KerasBinding& binding : plan_.bindings)
       if (const auto stated = frozen.find(binding.layer); stated != frozen.end()) binding.frozen = stated->second;
-  }
-
-  // By the layers' names. In a frozen model within the model, layers may be trained again.
-  static void collect_frozen(const Json& model, const std::string& within, std::map<std::string, bool>& frozen) {
-    const Json* config = model.is_object() ? model.find("config") : nullptr;
-    const Json* layers = config && config->is_object() ? config->find("layers") : nullptr;
-    if (!layers || !layers->is_array()) return;
-    for (const Json& layer : layers->as_array()) collect_frozen_layer(layer, within, false, frozen);
-  }
-
-  static void collect_frozen_layer(const Json& layer, const std::string& within, bool is_wrapper_frozen,
-                                   std::map<std::string, bool>& frozen) {
-    const Json* own = layer.find("config");
-    const Json* name = own && own->is_object() ? own->find("name") : nullptr;
-    const Json* trainable = name ? own->find("trainable") : nullptr;
-    if (!name || !name->is_string()) return;
-    const std::string path = within + name->as_string();
-    const bool is_frozen = is_wrapper_frozen || (trainable && *trainable == Json(false));
-    if (is_model_entry(layer))
-      collect_frozen(layer, path + "/", frozen);
-    else if (is_wrapper_entry(layer))
-      for (const auto& [object, wrapped] : wrapped_objects(layer))
-        collect_frozen_layer(*wrapped, path + "/", is_frozen, frozen);
-    else if (trainable)
-      frozen[path] = is_frozen;
   }
 
   // Of layers that are frozen as a whole; what is frozen in part, no file of Keras's says.
@@ -274,6 +253,7 @@ class KerasReader {
 
   // An optimizer has variables for a path, whichever layers it is that of.
   void share_slot_paths() {
+    if (one_path_.empty()) return;
     std::map<std::string, std::string> paths;
     for (const KerasBinding& binding : plan_.bindings) paths.emplace(binding.layer, binding.slot_path);
     for (const auto& [first, other] : one_path_)
@@ -396,11 +376,12 @@ class KerasReader {
 
   // Of a network that PyTorch has trained, and Keras has saved.
   void note_lost_counters() {
-    const std::vector<std::string>& names = model_.architecture->state_dict;
+    const std::set<std::string_view> names(model_.architecture->state_dict.begin(),
+                                           model_.architecture->state_dict.end());
     std::vector<std::string> lost;
     for (const Layer& layer : model_.architecture->layers)
       if (const std::string counter = tensor_name(layer.name, "num_batches_tracked");
-          !averages_all(layer) && std::ranges::count(names, counter) && !model_.weights.find(counter))
+          !averages_all(layer) && names.contains(counter) && !model_.weights.find(counter))
         lost.push_back(counter);
     if (lost.empty()) return;
     const std::string more =

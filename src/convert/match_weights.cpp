@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
+#include <string_view>
 
 #include "h5bridge/error.h"
 #include "keras/match_layers.h"
@@ -22,33 +24,37 @@ class Expected {
 
   // The groups that hold weights, in Keras's order.
   std::vector<std::string> names(const LayerOrder& order) const {
-    std::vector<std::string> planned;
-    for (const KerasBinding& binding : plan_.bindings)
-      if (std::ranges::find(planned, binding.group) == planned.end()) planned.push_back(binding.group);
+    std::set<std::string_view> left;
+    for (const KerasBinding& binding : plan_.bindings) left.insert(binding.group);
     std::vector<std::string> result;
-    for (const LayerOrder* names : {&order, static_cast<const LayerOrder*>(&planned)})
-      for (const std::string& name : *names)
-        if (std::ranges::find(planned, name) != planned.end() && std::ranges::find(result, name) == result.end())
-          result.push_back(name);
+    const auto take = [&](const std::string& name) {
+      if (left.erase(name) > 0) result.push_back(name);
+    };
+    std::ranges::for_each(order, take);
+    std::ranges::for_each(plan_.bindings, take, &KerasBinding::group);
     return result;
   }
 
-  // Those of a group's variables, sorted; nullopt where they are not known.
-  std::optional<VariableShapes> shapes(const std::string& group) const {
-    VariableShapes result;
-    try {
-      for (const KerasBinding& binding : plan_.bindings)
-        if (binding.group == group)
-          for (const Tensor& variable : to_keras(binding.steps, tensors(binding.torch), tensors(binding.given)))
-            result.push_back(variable.shape());
-    } catch (const Error&) {
-      return std::nullopt;
-    }
-    std::ranges::sort(result);
-    return result;
+  // Those of a group's variables, sorted; nullopt where they are not known. All are found when one is asked for first.
+  const std::optional<VariableShapes>& shapes(const std::string& group) {
+    if (shapes_.empty())
+      for (const KerasBinding& binding : plan_.bindings) add_shapes(binding);
+    return shapes_.at(group);
   }
 
  private:
+  void add_shapes(const KerasBinding& binding) {
+    std::optional<VariableShapes>& shapes = shapes_.try_emplace(binding.group, VariableShapes{}).first->second;
+    if (!shapes) return;
+    try {
+      for (const Tensor& variable : to_keras(binding.steps, tensors(binding.torch), tensors(binding.given)))
+        shapes->push_back(variable.shape());
+      std::ranges::sort(*shapes);
+    } catch (const Error&) {
+      shapes.reset();
+    }
+  }
+
   // Zeros, which take no memory.
   std::vector<Tensor> tensors(const std::vector<KerasBinding::Source>& sources) const {
     std::vector<Tensor> result;
@@ -62,6 +68,7 @@ class Expected {
 
   const KerasPlan& plan_;
   std::map<std::string, ParameterSpec> specs_;
+  std::map<std::string, std::optional<VariableShapes>> shapes_;  // by group
 };
 
 VariableShapes shapes_of(const KerasLayerWeights& layer) {
@@ -76,7 +83,7 @@ VariableShapes shapes_of(const KerasLayerWeights& layer) {
 std::vector<KerasLayerWeights> matched_to_plan(const KerasFile& file, const KerasPlan& plan,
                                                const Architecture& architecture, const LayerOrder& order,
                                                std::optional<LayerMatch> asked, Notes& notes) {
-  const Expected expected(plan, architecture);
+  Expected expected(plan, architecture);
   const std::vector<std::string> names = expected.names(order);
   std::vector<std::size_t> places;  // of the file's layers that hold weights
   std::vector<std::string> found;
@@ -86,7 +93,7 @@ std::vector<KerasLayerWeights> matched_to_plan(const KerasFile& file, const Kera
       found.push_back(file.layers[i].layer);
     }
   const auto fits = [&](std::size_t layer, std::size_t group) {
-    const std::optional<VariableShapes> shapes = expected.shapes(names[layer]);
+    const std::optional<VariableShapes>& shapes = expected.shapes(names[layer]);
     return !shapes || *shapes == shapes_of(file.layers[places[group]]);
   };
   const std::vector<std::optional<std::size_t>> matches = match_layers(names, found, asked, fits);

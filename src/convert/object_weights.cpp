@@ -36,11 +36,12 @@ namespace {
 // paths, which tell that it is one.
 void add_shared(const Json& model_config, std::vector<KerasLayerWeights>& weights) {
   const auto name_of = [](const std::string& layer) { return layer.substr(layer.rfind('/') + 1); };
+  const ConfiguredLayers configured(model_config);
   for (KerasLayerWeights& layer : weights) {
     if (!layer.variables.empty()) continue;
     const auto first = std::ranges::find_if(weights, [&](const KerasLayerWeights& other) {
       return !other.variables.empty() && name_of(other.layer) == name_of(layer.layer) &&
-             are_configured_alike(model_config, other.layer, layer.layer);
+             configured.are_alike(other.layer, layer.layer);
     });
     if (first != weights.end()) layer.variables = first->variables;
   }

@@ -84,7 +84,6 @@ void write_keras_h5_weights_file(const Model& model, const std::string& path, co
   KerasFile file = keras_file(model, KerasForm::Layers, weights, notes);
   note_training(model, options, "", notes);
   file.model_config = Json();
-  file.training_config = Json();
   write_keras_h5(file, path);
 }
 
@@ -168,17 +167,20 @@ const std::vector<Format>& formats() {
   return table;
 }
 
-const Format& format_for(const std::string& path, const std::string& wanted) {
-  const Format* best = nullptr;
-  std::size_t longest = 0;
-  for (const Format& format : formats()) {
-    if (!wanted.empty() && format.name == wanted) best = &format;
-    if (!wanted.empty()) continue;
+// The format whose suffix fits a path, the longest that does, and that suffix; nullptr if none fits.
+std::pair<const Format*, std::string> by_suffix(const std::string& path) {
+  std::pair<const Format*, std::string> best{nullptr, ""};
+  for (const Format& format : formats())
     for (const std::string& suffix : format.suffixes)
-      if (path.ends_with(suffix) && suffix.size() > longest) {
-        best = &format;
-        longest = suffix.size();
-      }
+      if (path.ends_with(suffix) && suffix.size() > best.second.size()) best = {&format, suffix};
+  return best;
+}
+
+const Format& format_for(const std::string& path, const std::string& wanted) {
+  const Format* best = by_suffix(path).first;
+  if (!wanted.empty()) {
+    const auto named = std::ranges::find(formats(), wanted, &Format::name);
+    best = named == formats().end() ? nullptr : &*named;
   }
   if (!best && !wanted.empty()) throw UsageError("no format is called \"" + wanted + "\"; there are " + format_names());
   if (!best)
@@ -289,14 +291,10 @@ Notes rehearse_save(const Model& model, const std::vector<std::string>& paths, c
 std::string destination_in(const std::string& folder, const std::string& source, const std::string& format) {
   const Format& wanted = format_for("", format);
   const std::filesystem::path file = std::filesystem::path(source).filename();
-  std::string name = file.stem().string();
-  std::size_t longest = 0;
-  for (const Format& known : formats())
-    for (const std::string& suffix : known.suffixes)
-      if (file.string().ends_with(suffix) && suffix.size() > longest && suffix.size() < file.string().size()) {
-        longest = suffix.size();
-        name = file.string().substr(0, file.string().size() - suffix.size());
-      }
+  const std::string suffix = by_suffix(file.string()).second;
+  const bool is_known = !suffix.empty() && suffix.size() < file.string().size();
+  const std::string name =
+      is_known ? file.string().substr(0, file.string().size() - suffix.size()) : file.stem().string();
   return (std::filesystem::path(folder) / (name + (wanted.suffixes.empty() ? ".h5" : wanted.suffixes[0]))).string();
 }
 

@@ -4,7 +4,7 @@
 #include <iterator>
 #include <map>
 
-#include "keras/inline_models.h"
+#include "keras/wrappers.h"
 
 namespace h5bridge {
 namespace {
@@ -17,20 +17,6 @@ Paths paths_of(const KerasLayerWeights& layer) {
   return paths;
 }
 
-// What the file says of each layer, by its name with those of the models that it is in.
-void collect_entries(const Json& model, const std::string& within, std::map<std::string, const Json*>& entries) {
-  const Json* config = model.is_object() ? model.find("config") : nullptr;
-  const Json* layers = config && config->is_object() ? config->find("layers") : nullptr;
-  if (!layers || !layers->is_array()) return;
-  for (const Json& layer : layers->as_array()) {
-    const std::string path = within + entry_name(layer);
-    if (is_model_entry(layer))
-      collect_entries(layer, path + "/", entries);
-    else
-      entries[path] = &layer;
-  }
-}
-
 // Keras numbers the objects that it meets again, and not where it meets them first.
 Json without_ids(const Json& json) {
   if (!json.is_object()) return json;
@@ -38,11 +24,6 @@ Json without_ids(const Json& json) {
   for (const auto& [name, value] : json.as_object())
     if (name != "shared_object_id") result.set(name, without_ids(value));
   return result;
-}
-
-bool are_alike(const Json* a, const Json* b) {
-  return a && b && a->at("class_name") == b->at("class_name") &&
-         without_ids(a->at("config")) == without_ids(b->at("config"));
 }
 
 bool is_one_number(const Tensor& tensor) {
@@ -71,26 +52,30 @@ SharedLayers layers_of_one_path(const std::vector<KerasLayerWeights>& weights) {
   return pairs;
 }
 
-bool are_configured_alike(const Json& model_config, const std::string& layer, const std::string& other) {
-  std::map<std::string, const Json*> entries;
-  collect_entries(model_config, "", entries);
-  return entries.contains(layer) && entries.contains(other) && are_alike(entries.at(layer), entries.at(other));
+ConfiguredLayers::ConfiguredLayers(const Json& model_config) {
+  for_each_entry(model_config,
+                 [&](const std::string& name, const Json& entry, bool) { entries_.emplace(name, &entry); });
+}
+
+bool ConfiguredLayers::are_alike(const std::string& layer, const std::string& other) const {
+  const auto one = entries_.find(layer), two = entries_.find(other);
+  return one != entries_.end() && two != entries_.end() &&
+         one->second->at("class_name") == two->second->at("class_name") &&
+         without_ids(one->second->at("config")) == without_ids(two->second->at("config"));
 }
 
 SharedLayers shared_layers(const SharedLayers& pairs, const KerasFile& file,
                            const std::vector<KerasLayerWeights>& weights) {
   if (pairs.empty()) return {};
-  std::map<std::string, const Json*> entries;
-  collect_entries(file.model_config, "", entries);
+  const ConfiguredLayers configured(file.model_config);
   SharedLayers result;
   std::ranges::copy_if(pairs, std::back_inserter(result), [&](const auto& pair) {
     const auto one = std::ranges::find(weights, pair.first, &KerasLayerWeights::layer);
     const auto other = std::ranges::find(weights, pair.second, &KerasLayerWeights::layer);
-    const auto entry = [&](const std::string& name) { return entries.contains(name) ? entries.at(name) : nullptr; };
     const auto tells = [&](const KerasVariable& variable) {
       return has_slots(file, variable.path) || !is_one_number(variable.tensor);
     };
-    return are_alike(entry(pair.first), entry(pair.second)) && std::ranges::any_of(one->variables, tells) &&
+    return configured.are_alike(pair.first, pair.second) && std::ranges::any_of(one->variables, tells) &&
            std::ranges::equal(one->variables, other->variables, [](const KerasVariable& a, const KerasVariable& b) {
              return bit_equal(a.tensor, b.tensor);
            });

@@ -2,6 +2,7 @@
 // no word of it.
 #pragma once
 
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,8 +19,16 @@ using SharedLayers = std::vector<std::pair<std::string, std::string>>;
 /// to an optimizer. `weights`: what the file has, by layer.
 SharedLayers layers_of_one_path(const std::vector<KerasLayerWeights>& weights);
 
-/// Whether two layers have the same class and the same settings.
-bool are_configured_alike(const Json& model_config, const std::string& layer, const std::string& other);
+/// The layers of a model with this configuration, which outlives it, by their names.
+class ConfiguredLayers {
+ public:
+  explicit ConfiguredLayers(const Json& model_config);
+  /// Whether two have the same class and the same settings.
+  bool are_alike(const std::string& layer, const std::string& other) const;
+
+ private:
+  std::map<std::string, const Json*> entries_;
+};
 
 /// Those of `pairs` that were one layer in Keras: they are configured alike, and their variables are equal; besides,
 /// the optimizer has variables for them, or they are no numbers that Keras starts with (all alike), which say nothing.

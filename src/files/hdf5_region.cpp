@@ -21,9 +21,9 @@ struct RegionSettings {
   std::uint64_t offset;
 };
 
-struct Region : H5FD_t {
+struct Region : DriverFile {
   Region(const std::string& path, std::uint64_t from)
-      : H5FD_t{}, descriptor(::open(path.c_str(), O_RDWR | O_CLOEXEC)), offset(from) {
+      : descriptor(::open(path.c_str(), O_RDWR | O_CLOEXEC)), offset(from) {
     if (descriptor < 0) throw_system("opening it failed");
   }
   ~Region() { ::close(descriptor); }
@@ -37,7 +37,6 @@ struct Region : H5FD_t {
 
   int descriptor;
   std::uint64_t offset;
-  haddr_t end_of_addresses = 0;
   haddr_t end_of_bytes = 0;
 };
 
@@ -56,22 +55,10 @@ H5FD_t* open_region(const char*, unsigned flags, hid_t properties, haddr_t) {
   return opened;
 }
 
-herr_t close_region(H5FD_t* file) {
-  const std::unique_ptr<Region> closed(&region_of(file));
-  return 0;
-}
-
 herr_t region_features(const H5FD_t*, unsigned long* features) {
   if (features != nullptr)
     *features = H5FD_FEAT_AGGREGATE_METADATA | H5FD_FEAT_ACCUMULATE_METADATA | H5FD_FEAT_DATA_SIEVE |
                 H5FD_FEAT_AGGREGATE_SMALLDATA;
-  return 0;
-}
-
-haddr_t region_end_of_addresses(const H5FD_t* file, H5FD_mem_t) { return region_of(file).end_of_addresses; }
-
-herr_t set_region_end_of_addresses(H5FD_t* file, H5FD_mem_t, haddr_t end) {
-  region_of(file).end_of_addresses = end;
   return 0;
 }
 
@@ -120,13 +107,10 @@ herr_t truncate_region(H5FD_t* file, hid_t, hbool_t) {
 
 hid_t region_driver() {
   static const H5FD_class_t description = [] {
-    H5FD_class_t result = driver_class("h5bridge_region", 513);
+    H5FD_class_t result = driver_class<Region>("h5bridge_region", 513);
     result.fapl_size = sizeof(RegionSettings);
     result.open = open_region;
-    result.close = close_region;
     result.query = region_features;
-    result.get_eoa = region_end_of_addresses;
-    result.set_eoa = set_region_end_of_addresses;
     result.get_eof = region_end_of_bytes;
     result.read = read_region;
     result.write = write_region;

@@ -9,14 +9,11 @@
 namespace h5bridge::hdf5 {
 namespace {
 
-// What the library keeps of an open file: its own part first.
-struct SourceFile : H5FD_t {
-  explicit SourceFile(ByteSourcePtr bytes) : H5FD_t{}, source(std::move(bytes)) {}
+struct SourceFile : DriverFile {
+  explicit SourceFile(ByteSourcePtr bytes) : source(std::move(bytes)) {}
   ByteSourcePtr source;
-  haddr_t end = 0;  // of what the library says is its format's
 };
 
-SourceFile* of(H5FD_t* file) { return static_cast<SourceFile*>(file); }
 const SourceFile* of(const H5FD_t* file) { return static_cast<const SourceFile*>(file); }
 
 // Set with the driver on the list of properties that a file is opened with.
@@ -32,21 +29,9 @@ H5FD_t* open_file(const char*, unsigned flags, hid_t properties, haddr_t) {
   return opened;
 }
 
-herr_t close_file(H5FD_t* file) {
-  const std::unique_ptr<SourceFile> closed(of(file));
-  return 0;
-}
-
 // As of a file that is read: metadata goes through a buffer, and small pieces of data, too.
 herr_t query_features(const H5FD_t*, unsigned long* features) {
   if (features != nullptr) *features = H5FD_FEAT_ACCUMULATE_METADATA | H5FD_FEAT_DATA_SIEVE;
-  return 0;
-}
-
-haddr_t end_of_addresses(const H5FD_t* file, H5FD_mem_t) { return of(file)->end; }
-
-herr_t set_end_of_addresses(H5FD_t* file, H5FD_mem_t, haddr_t end) {
-  of(file)->end = end;
   return 0;
 }
 
@@ -68,13 +53,10 @@ herr_t refuse_to_write(H5FD_t*, H5FD_mem_t, hid_t, haddr_t, std::size_t, const v
 
 hid_t driver() {
   static const H5FD_class_t description = [] {
-    H5FD_class_t result = driver_class("h5bridge_source", 512);
+    H5FD_class_t result = driver_class<SourceFile>("h5bridge_source", 512);
     result.fapl_size = sizeof(Settings);
     result.open = open_file;
-    result.close = close_file;
     result.query = query_features;
-    result.get_eoa = end_of_addresses;
-    result.set_eoa = set_end_of_addresses;
     result.get_eof = end_of_bytes;
     result.read = read_bytes;
     result.write = refuse_to_write;

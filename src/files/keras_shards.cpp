@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <set>
+#include <string_view>
 
 #include "files/keras_objects.h"
 #include "h5bridge/error.h"
@@ -47,10 +49,12 @@ KerasFile read_keras_shards(const std::string& path, const Json& index) {
   KerasFile file;
   file.format = "keras-weights";
   read_keras_objects(roots, file);
+  std::set<std::string_view> found;
+  for (const KerasObject& object : file.objects) found.insert(object.path);
   for (const auto& [entry, files] : index.at("weight_map").as_object()) {
     const std::string object = object_of_entry(entry);
     const bool is_optimizers = object == "optimizer" || object.starts_with("optimizer/");
-    if (!is_optimizers && std::ranges::find(file.objects, object, &KerasObject::path) == file.objects.end())
+    if (!is_optimizers && !found.contains(object))
       throw MalformedFile("the variables at " + shortened(entry) + " are in no shard");
   }
   return file;

@@ -607,9 +607,10 @@ class Planner {
         if (const auto made = values_.find(result); made != values_.end()) outputs.push_back(made->second);
     // Keras counts the variables of what is another's activation among that one's, and makes them when that is called
     // with numbers. A layer behind it says the same, and has them from the beginning.
-    for (const KerasBinding& binding : plan_.bindings)
-      if (const auto layer = std::ranges::find(layers_, binding.layer, &PlannedLayer::name); layer != layers_.end())
-        layer->fused_into.clear();
+    std::set<std::string_view> bound;
+    for (const KerasBinding& binding : plan_.bindings) bound.insert(binding.layer);
+    for (PlannedLayer& layer : layers_)
+      if (bound.contains(layer.name)) layer.fused_into.clear();
     for (const auto& [activation, host] : fuse_activations(layers_, outputs))
       for (auto& [value, tensor] : values_)
         if (tensor.layer == activation) tensor.layer = host;

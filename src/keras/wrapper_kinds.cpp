@@ -5,6 +5,7 @@
 #include <set>
 
 #include "h5bridge/error.h"
+#include "keras/dialects/inserted.h"
 #include "keras/dialects/nodes.h"
 #include "keras/inline_models.h"
 #include "keras/wrappers.h"
@@ -28,8 +29,7 @@ Json called(Json layer, Json::Array arguments) {
 }
 
 Json entry(const std::string& class_name, const std::string& name, Json::Array arguments, Json::Object config = {}) {
-  config.set("name", name);
-  return called(Json::Object{{"class_name", class_name}, {"config", std::move(config)}}, std::move(arguments));
+  return called(inserted_layer(class_name, std::move(config), name), std::move(arguments));
 }
 
 bool is(const Json::Object& config, const char* key, const Json& value) {

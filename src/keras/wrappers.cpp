@@ -26,7 +26,32 @@ bool is_layer(const Json* entry) {
   return config && class_name->is_string() && config->is_object();
 }
 
+using Visit = std::function<void(const std::string&, const Json&, bool)>;
+
+void visit_entry(const Json& layer, const std::string& within, bool is_in_frozen, const Visit& visit);
+
+void visit_model(const Json& model, const std::string& within, const Visit& visit) {
+  const Json* config = model.is_object() ? model.find("config") : nullptr;
+  const Json* layers = config && config->is_object() ? config->find("layers") : nullptr;
+  if (!layers || !layers->is_array()) return;
+  for (const Json& layer : layers->as_array()) visit_entry(layer, within, false, visit);
+}
+
+void visit_entry(const Json& layer, const std::string& within, bool is_in_frozen, const Visit& visit) {
+  const Json* config = layer.find("config");
+  const Json* name = config && config->is_object() ? config->find("name") : nullptr;
+  if (!name || !name->is_string()) return;
+  const std::string path = within + name->as_string();
+  if (is_model_entry(layer)) return visit_model(layer, path + "/", visit);
+  if (!is_wrapper_entry(layer)) return visit(path, layer, is_in_frozen);
+  const Json* trainable = config->find("trainable");
+  const bool is_frozen = is_in_frozen || (trainable && *trainable == Json(false));
+  for (const auto& [object, wrapped] : wrapped_objects(layer)) visit_entry(*wrapped, path + "/", is_frozen, visit);
+}
+
 }  // namespace
+
+void for_each_entry(const Json& model_config, const Visit& visit) { visit_model(model_config, "", visit); }
 
 bool is_wrapper(const KerasModelOrigin& origin) { return origin.class_name && find_kind(*origin.class_name); }
 

@@ -3,6 +3,7 @@
 // wrapper again.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,11 @@ bool is_wrappers_own(const Json& layer);
 
 /// The entries of the layers that a wrapper's entry wraps, by the attributes of the wrapper's object that they are.
 std::vector<std::pair<std::string, const Json*>> wrapped_objects(const Json& wrapper);
+
+/// Calls `visit(name, entry, is_in_frozen)` with each layer of a model and of the models and wrappers within it, which
+/// are no layers of their own: by KerasBinding::layer ("encoder/dense"), with whether a wrapper around it is frozen.
+/// What is no entry is passed over.
+void for_each_entry(const Json& model_config, const std::function<void(const std::string&, const Json&, bool)>& visit);
 
 /// The wrapper as a Functional model's configuration, in which the wrapped layers have their own names; "wrapped" there
 /// has what stands behind the wrapper's name in theirs in PyTorch. Throws Unsupported for settings that are not known.

@@ -1,5 +1,6 @@
-#include <algorithm>
+#include <map>
 #include <set>
+#include <string_view>
 
 #include "h5bridge/error.h"
 #include "optimizers/keras_settings.h"
@@ -50,11 +51,13 @@ void order_by_place(KerasOptimizer& keras, const KerasPlan& plan) {
   const Json::Object& config = keras.config.at("config").as_object();
   const OptimizerMapping* mapping = optimizer_mapping_of_keras(keras.config.at("class_name").as_string(), config);
   if (!mapping) return;
+  std::map<std::string_view, const NamedTensor*> by_name;
+  for (const NamedTensor& variable : keras.variables) by_name.emplace(variable.name, &variable);
   std::vector<NamedTensor> ordered;
   for (const std::string& name : names_in_order(*mapping, config, plan)) {
-    const auto found = std::ranges::find(keras.variables, name, &NamedTensor::name);
-    if (found == keras.variables.end()) return;
-    ordered.push_back(*found);
+    const auto found = by_name.find(name);
+    if (found == by_name.end()) return;
+    ordered.push_back(*found->second);
   }
   keras.variables = std::move(ordered);
 }

@@ -29,37 +29,52 @@ bool is_among(std::span<const std::string_view> classes, const Json& class_name)
          std::ranges::find(classes, std::string_view(class_name.as_string())) != classes.end();
 }
 
-std::vector<std::int64_t> extents(const Json& config, const char* key) {
+std::vector<std::int64_t> extents(const Json::Object& config, const char* key) {
   const Json* list = config.find(key);
   if (!list) return {};
   std::vector<std::int64_t> result;
   for (const Json& extent : list->is_array() ? list->as_array() : Json::Array{*list}) {
     result.push_back(extent.as_integer());
     if (result.back() < 1 || result.back() > kLargest)
-      throw MalformedFile("a layer's " + std::string(key) + " is " + quoted(*list) + ", expected positive numbers");
+      throw MalformedFile("its " + std::string(key) + " is " + quoted(*list) + ", expected positive numbers");
   }
   return result;
 }
 
-// What Theano put before and behind each axis; empty where Keras 3 does the same.
-Json::Array zeros_of(const Json& config) {
-  const std::vector<std::int64_t> size = extents(config, "kernel_size");
-  std::vector<std::int64_t> strides = extents(config, "strides"), dilation = extents(config, "dilation_rate");
-  strides.resize(size.size(), 1);
-  dilation.resize(size.size(), 1);
-  Json::Array pairs;
-  bool differs = false;
-  for (std::size_t axis = 0; axis < size.size(); ++axis) {
-    const std::int64_t span = (size[axis] - 1) * dilation[axis] + 1;
-    differs = differs || strides[axis] > 1 || span % 2 == 0;
-    pairs.push_back(Json::Array{span / 2, (span - 1) / 2});
-  }
-  return differs ? pairs : Json::Array{};
-}
-
 std::string name_of_entry(const Json& layer) { return layer.at("config").at("name").as_string(); }
 
+std::string described(const Json& layer) {
+  return "layer \"" + name_of_entry(layer) + "\" (" + layer.at("class_name").as_string() + ")";
+}
+
 }  // namespace
+
+KernelWindow kernel_window(const Json::Object& config) {
+  KernelWindow window{extents(config, "kernel_size"), extents(config, "strides"), extents(config, "dilation_rate")};
+  window.strides.resize(window.size.size(), 1);
+  window.dilation.resize(window.size.size(), 1);
+  return window;
+}
+
+std::optional<Json::Object> zeros_of_theano(const Json::Object& config) {
+  const KernelWindow window = kernel_window(config);
+  Json::Array pairs;
+  bool differs = false;
+  for (std::size_t axis = 0; axis < window.size.size(); ++axis) {
+    const std::int64_t span = (window.size[axis] - 1) * window.dilation[axis] + 1;
+    differs = differs || window.strides[axis] > 1 || span % 2 == 0;
+    pairs.push_back(Json::Array{span / 2, (span - 1) / 2});
+  }
+  if (!differs) return std::nullopt;
+  Json::Object zeros{{"padding", pairs.size() == 1 ? pairs[0] : Json(pairs)}};
+  if (const Json* format = config.find("data_format")) zeros.set("data_format", *format);
+  return zeros;
+}
+
+std::string class_of_zeros(const Json::Object& zeros) {
+  const Json::Array& pairs = zeros.at("padding").as_array();
+  return "ZeroPadding" + std::to_string(pairs[0].is_array() ? pairs.size() : 1) + "D";
+}
 
 void mend_theano_padding(Json::Array& layers) {
   std::set<std::string> names;
@@ -70,20 +85,20 @@ void mend_theano_padding(Json::Array& layers) {
     const Json* padding = layer.at("config").find("padding");
     const bool is_same = padding && *padding == Json("same");
     const Json& class_name = layer.at("class_name");
-    if (is_same && is_among(kNotMended, class_name))
-      refused.push_back("layer \"" + name_of_entry(layer) + "\" (" + class_name.as_string() + ")");
-    const Json::Array pairs =
-        is_same && is_among(kPaddedBefore, class_name) ? zeros_of(layer.at("config")) : Json::Array{};
-    if (pairs.empty()) {
+    if (is_same && is_among(kNotMended, class_name)) refused.push_back(described(layer));
+    std::optional<Json::Object> config;
+    if (is_same && is_among(kPaddedBefore, class_name))
+      config = in_file(described(layer), [&] { return zeros_of_theano(layer.at("config").as_object()); });
+    if (!config) {
       result.push_back(std::move(layer));
       continue;
     }
     const std::string name = unique_name(name_of_entry(layer) + "_padding",
                                          [&](const std::string& candidate) { return names.contains(candidate); });
     names.insert(name);
-    Json::Object config{{"padding", pairs.size() == 1 ? pairs[0] : Json(pairs)}, {"dtype", "float32"}};
-    if (const Json* format = layer.at("config").find("data_format")) config.set("data_format", *format);
-    Json zeros = inserted_layer("ZeroPadding" + std::to_string(pairs.size()) + "D", std::move(config), name);
+    config->set("dtype", "float32");
+    const std::string zeros_class = class_of_zeros(*config);
+    Json zeros = inserted_layer(zeros_class, std::move(*config), name);
     Json::Object changed = layer.as_object();
     changed.find("config")->as_object().set("padding", "valid");
     if (const Json* nodes = layer.find("inbound_nodes")) {

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "h5bridge/error.h"
+#include "keras/dialects/theano_padding.h"
 #include "keras/keras_1/settings.h"
 #include "model/quoted.h"
 
@@ -50,51 +51,6 @@ bool has_bias(const Json::Object& config) {
 
 std::int64_t integer(const Json& value) { return value.as_integer(); }
 
-constexpr std::int64_t kLargestExtent = std::int64_t{1} << 30;  // whose products are no overflow
-
-// The extents of a convolution's kernel, strides and dilation, axis by axis.
-struct Window {
-  std::vector<std::int64_t> size, strides, dilation;
-};
-
-std::vector<std::int64_t> extents(const Json::Object& settings, const char* key, std::size_t count) {
-  std::vector<std::int64_t> result;
-  if (const Json* list = settings.find(key))
-    for (const Json& extent : list->as_array()) {
-      result.push_back(integer(extent));
-      if (result.back() < 1 || result.back() > kLargestExtent)
-        throw MalformedFile("its " + std::string(key) + " is " + quoted(*list) + ", expected positive numbers");
-    }
-  result.resize(count, 1);
-  return result;
-}
-
-Window window_of(const Json::Object& settings) {
-  const std::size_t axes = settings.at("kernel_size").as_array().size();
-  return {extents(settings, "kernel_size", axes), extents(settings, "strides", axes),
-          extents(settings, "dilation_rate", axes)};
-}
-
-// With border_mode "same", Theano puts half of the kernel before the image, whatever the strides; Keras 3 pads by what
-// is needed, the larger half behind (keras 1.2.2, backend/theano_backend.py, conv2d; border mode "half").
-std::optional<NewLayer> zeros_of_theano(const OldLayer& layer, Json::Object& settings) {
-  if (!layer.is_theano || settings.at("padding") != Json("same")) return std::nullopt;
-  const Window window = window_of(settings);
-  Json::Array pairs;
-  bool differs = false;
-  for (std::size_t axis = 0; axis < window.size.size(); ++axis) {
-    const std::int64_t size = (window.size[axis] - 1) * window.dilation[axis] + 1;
-    differs = differs || window.strides[axis] > 1 || size % 2 == 0;
-    pairs.push_back(Json::Array{size / 2, (size - 1) / 2});
-  }
-  if (!differs) return std::nullopt;
-  settings.set("padding", "valid");
-  const std::string axes = std::to_string(pairs.size()) + "D";
-  Json::Object config{{"padding", pairs.size() == 1 ? pairs[0] : Json(pairs)}};
-  if (const Json* format = settings.find("data_format")) config.set("data_format", *format);
-  return NewLayer{"_padding", "ZeroPadding" + axes, std::move(config), {kGiven}};
-}
-
 std::vector<NewLayer> single(std::string class_name, Json::Object config) {
   std::vector<NewLayer> result;
   result.push_back({"", std::move(class_name), std::move(config), {kGiven}});
@@ -102,11 +58,14 @@ std::vector<NewLayer> single(std::string class_name, Json::Object config) {
 }
 
 std::vector<NewLayer> convolution(const OldLayer& layer, Json::Object settings) {
+  std::optional<Json::Object> zeros;
+  if (layer.is_theano && settings.at("padding") == Json("same")) zeros = zeros_of_theano(settings);
+  if (!zeros) return single(class_in_keras_2(layer.class_name), std::move(settings));
+  settings.set("padding", "valid");
+  const std::string zeros_class = class_of_zeros(*zeros);
   std::vector<NewLayer> result;
-  std::optional<NewLayer> zeros = zeros_of_theano(layer, settings);
-  const std::string given = zeros ? zeros->suffix : kGiven;
-  if (zeros) result.push_back(std::move(*zeros));
-  result.push_back({"", class_in_keras_2(layer.class_name), std::move(settings), {given}});
+  result.push_back({"_padding", zeros_class, std::move(*zeros), {kGiven}});
+  result.push_back({"", class_in_keras_2(layer.class_name), std::move(settings), {"_padding"}});
   return result;
 }
 
@@ -114,7 +73,7 @@ std::vector<NewLayer> convolution(const OldLayer& layer, Json::Object settings) 
 std::vector<NewLayer> deconvolution(const OldLayer& layer, Json::Object settings) {
   const Json shape = layer.config.at("output_shape");
   settings.erase("output_shape");
-  const Window window = window_of(settings);
+  const KernelWindow window = kernel_window(settings);
   const std::size_t first = settings.at("data_format") == Json("channels_first") ? 2 : 1;
   const bool is_same = settings.at("padding") == Json("same");
   const auto refuse = [&] {
