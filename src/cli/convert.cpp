@@ -9,6 +9,7 @@
 #include "cli/option_names.h"
 #include "cli/output.h"
 #include "convert/checked_save.h"
+#include "convert/formats/format.h"
 #include "convert/save.h"
 #include "h5bridge/error.h"
 

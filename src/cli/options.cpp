@@ -4,8 +4,8 @@
 #include <map>
 
 #include "cli/choice.h"
+#include "convert/formats/source_file.h"
 #include "convert/load.h"
-#include "convert/recognise.h"
 #include "h5bridge/byte_source.h"
 #include "h5bridge/error.h"
 #include "h5bridge/json.h"

@@ -1,13 +1,12 @@
 #include "convert/inspection.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "convert/architecture_json.h"
+#include "convert/formats/format.h"
 #include "convert/inspection_parts.h"
 #include "convert/load.h"
-#include "convert/recognise.h"
-#include "convert/safetensors_model.h"
-#include "files/keras_archive.h"
-#include "files/keras_h5.h"
-#include "files/keras_objects.h"
 #include "h5bridge/error.h"
 
 namespace h5bridge {
@@ -18,32 +17,17 @@ void add_note(Inspection& inspection, const std::string& note) {
   inspection.metadata.find("notes")->as_array().push_back(note);
 }
 
-FilePart inspect_weights(SourceKind kind, const std::string& path, const ByteSourcePtr& file,
-                         const LoadOptions& options) {
-  if (kind == SourceKind::KerasH5) return inspect_keras_file(read_keras_h5(path));
-  if (kind == SourceKind::KerasArchive) return inspect_keras_file(read_keras_archive(file));
-  if (kind == SourceKind::KerasShards)
-    return inspect_keras_file(read_keras_shards(path, Json::parse(read_text(*file))));
-  if (kind == SourceKind::Torch) return inspect_torch_file(file, options);
-  Model model = kind == SourceKind::Safetensors ? model_from_safetensors(file) : model_from_shards(path, options);
-  FilePart part;
-  for (const NamedTensor& named : model.weights) part.tensors.push_back({named.name, named.tensor, std::nullopt});
-  part.metadata = std::move(model.metadata);
-  return part;
-}
-
 /// Adds what the source holds, but for the architecture, and gives whether it states one.
 bool add_source(const std::string& path, const LoadOptions& options, Inspection& inspection) {
-  const ByteSourcePtr file = open_file(path);
-  const SourceKind kind = recognise(file);
-  const bool holds_weights = kind != SourceKind::Architecture && kind != SourceKind::KerasConfig;
-  if (holds_weights || inspection.format.empty()) inspection.format = format_name(kind);
-  if (kind == SourceKind::KerasConfig) inspection.metadata.set("model_config", read_keras_json(*file));
-  if (!holds_weights) return true;
-  FilePart part = inspect_weights(kind, path, file, options);
-  if (!part.format.empty()) inspection.format = part.format;
-  inspection.tensors = std::move(part.tensors);
-  inspection.training = std::move(part.training);
+  const SourceFile file(path);
+  const Format& format = recognise(file);
+  FilePart part = format.inspect(file, options);
+  if (format.holds != Holds::Architecture || inspection.format.empty()) {
+    inspection.format = part.format.empty() ? format.name : part.format;
+    inspection.framework = format.framework;
+  }
+  std::ranges::move(part.tensors, std::back_inserter(inspection.tensors));
+  if (!part.training.is_null()) inspection.training = std::move(part.training);
   for (auto& [name, value] : part.metadata) inspection.metadata.set(name, std::move(value));
   for (const std::string& note : part.notes) add_note(inspection, note);
   return part.states_architecture;
@@ -51,13 +35,14 @@ bool add_source(const std::string& path, const LoadOptions& options, Inspection&
 
 /// What only shows when the sources are put together: the architecture, and whose parameters the optimizer's slots are.
 void add_whole(Model model, Inspection& inspection) {
+  const bool is_in_torchs_terms = inspection.framework == Framework::Torch;
   inspection.framework = model.framework;
   inspection.architecture = std::move(model.architecture);
   if (inspection.architecture) inspection.metadata.erase("model_config");
   // The numbers in the file stay where names could not be found.
   if (!model.optimizer_left_out.empty()) add_note(inspection, "the optimizer: " + model.optimizer_left_out);
   if (!model.training) return;
-  if (inspection.format == "torch") {
+  if (is_in_torchs_terms) {
     if (model.optimizer_left_out.empty()) inspection.training = training_to_json(*model.training);
   } else {
     if (inspection.training.is_null()) inspection.training = Json::Object{};
@@ -74,7 +59,6 @@ Inspection inspect(const std::vector<std::string>& sources, const LoadOptions& o
   bool states_architecture = false;
   for (const std::string& path : sources)
     states_architecture |= in_file(path, [&] { return add_source(path, options, result); });
-  result.framework = result.format.starts_with("keras") ? Framework::Keras : Framework::Torch;
   try {
     UncheckedModel whole = load_unchecked(sources, options);
     if (!whole.disagreement.empty()) add_note(result, whole.disagreement);

@@ -12,10 +12,10 @@ struct KerasFile;
 
 struct FilePart {
   std::string format = {};  // where it takes a look into the file to tell
-  std::vector<InspectedTensor> tensors;
-  Json training;
-  Json::Object metadata;
-  std::vector<std::string> notes;
+  std::vector<InspectedTensor> tensors = {};
+  Json training = {};
+  Json::Object metadata = {};
+  std::vector<std::string> notes = {};
   bool states_architecture = false;
 };
 
@@ -25,6 +25,9 @@ FilePart inspect_keras_file(const KerasFile& file);
 /// Also of files without a state_dict, such as pickled modules: their tensors go by the path that leads to them, and
 /// metadata "contents" shows the records that are in the pickle.
 FilePart inspect_torch_file(const ByteSourcePtr& file, const LoadOptions& options);
+
+/// Of a state_dict: its tensors and what else came with them.
+FilePart inspect_state_dict(Model model);
 
 /// {"epoch", "loss", "optimizer"} of a model in PyTorch's terms.
 Json training_to_json(const Training& training);

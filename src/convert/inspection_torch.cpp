@@ -135,6 +135,14 @@ Json training_to_json(const Training& training) {
   return json;
 }
 
+FilePart inspect_state_dict(Model model) {
+  FilePart part;
+  for (const NamedTensor& named : model.weights) part.tensors.push_back({named.name, named.tensor, std::nullopt});
+  if (model.training) part.training = training_to_json(*model.training);
+  part.metadata = std::move(model.metadata);
+  return part;
+}
+
 FilePart inspect_torch_file(const ByteSourcePtr& file, const LoadOptions& options) {
   Model model;
   try {
@@ -151,11 +159,7 @@ FilePart inspect_torch_file(const ByteSourcePtr& file, const LoadOptions& option
     part.notes.insert(part.notes.end(), model.notes.begin(), model.notes.end());
     return part;
   }
-  FilePart part;
-  for (const NamedTensor& named : model.weights) part.tensors.push_back({named.name, named.tensor, std::nullopt});
-  if (model.training) part.training = training_to_json(*model.training);
-  part.metadata = std::move(model.metadata);
-  return part;
+  return inspect_state_dict(std::move(model));
 }
 
 }  // namespace h5bridge

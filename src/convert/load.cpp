@@ -5,20 +5,16 @@
 #include <optional>
 #include <set>
 
-#include "convert/architecture_json.h"
+#include "convert/formats/format.h"
 #include "convert/halves.h"
 #include "convert/keras_model.h"
 #include "convert/layout_conversion.h"
 #include "convert/model_check.h"
 #include "convert/name_prefix.h"
 #include "convert/optimizer_names.h"
-#include "convert/recognise.h"
 #include "convert/rename.h"
-#include "convert/safetensors_model.h"
 #include "convert/slot_check.h"
 #include "convert/ties.h"
-#include "files/keras_archive.h"
-#include "files/keras_objects.h"
 #include "keras/dialects/configuration.h"
 #include "keras/dialects/training.h"
 #include "keras/dialects/weights.h"
@@ -27,7 +23,6 @@
 #include "passes/fix_sizes.h"
 #include "passes/frozen.h"
 #include "passes/shapes.h"
-#include "pytorch/file.h"
 
 namespace h5bridge {
 namespace {
@@ -95,43 +90,16 @@ void read_keras_config(Parts& parts, const LoadOptions& options) {
 }
 
 void read_source(const std::string& path, const LoadOptions& options, Parts& parts) {
-  const ByteSourcePtr file = open_file(path);
-  const SourceKind kind = in_file(path, [&] { return recognise(file); });
-  switch (kind) {
-    case SourceKind::KerasH5:
-      parts.claim_weights(path);
-      parts.keras = in_file(path, [&] { return read_keras_h5(path); });
-      return;
-    case SourceKind::KerasArchive:
-      parts.claim_weights(path);
-      parts.keras = in_file(path, [&] { return read_keras_archive(file); });
-      return;
-    case SourceKind::KerasShards:
-      parts.claim_weights(path);
-      parts.keras = in_file(path, [&] { return read_keras_shards(path, Json::parse(read_text(*file))); });
-      return;
-    case SourceKind::Torch:
-      parts.claim_weights(path);
-      parts.torch = in_file(path, [&] { return read_torch_file(file, {options.key, options.optimizer}); });
-      return;
-    case SourceKind::Safetensors:
-      parts.claim_weights(path);
-      parts.torch = in_file(path, [&] { return model_from_safetensors(file); });
-      return;
-    case SourceKind::ShardIndex:
-      parts.claim_weights(path);
-      parts.torch = in_file(path, [&] { return model_from_shards(path, options); });
-      return;
-    case SourceKind::Architecture:
-      parts.claim_architecture(path);
-      parts.architecture =
-          in_file(path, [&] { return checked(architecture_from_json(Json::parse(read_text(*file)))); });
-      return;
-    case SourceKind::KerasConfig:
-      parts.claim_architecture(path);
-      parts.keras_json = {path, in_file(path, [&] { return read_keras_json(*file); })};
-      return;
-  }
+  FileContent content = in_file(path, [&] {
+    const SourceFile file(path);
+    return recognise(file).read(file, options);
+  });
+  if (content.has_weights()) parts.claim_weights(path);
+  if (content.architecture || content.keras_json) parts.claim_architecture(path);
+  if (content.architecture) parts.architecture = std::move(content.architecture);
+  if (content.keras_json) parts.keras_json = {path, *std::move(content.keras_json)};
+  if (content.keras) parts.keras = std::move(content.keras);
+  if (content.torch) parts.torch = std::move(content.torch);
 }
 
 std::set<std::string> state_dict_names(const Architecture& architecture) {

@@ -22,9 +22,6 @@ std::optional<DType> rounding_dtype_named(const std::string& name);
 /// States epoch and loss where the model's sources do not.
 void complete_training(Model& model, std::optional<std::int64_t> epoch, std::optional<double> loss);
 
-/// The formats that are written, for messages: "keras-h5, torch, ...".
-std::string format_names();
-
 /// All that save() does, up to where destinations would be replaced: what it refuses is refused, and they stay.
 Notes rehearse_save(const Model& model, const std::vector<std::string>& paths, const SaveOptions& options);
 

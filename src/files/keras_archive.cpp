@@ -50,8 +50,7 @@ bool is_keras_archive(const ZipReader& archive) {
          (archive.find(kMetadataFile) || archive.find(kWeightsFile) || archive.find(kArraysFile));
 }
 
-KerasFile read_keras_archive(ByteSourcePtr source) {
-  const ZipReader archive(std::move(source));
+KerasFile read_keras_archive(const ZipReader& archive) {
   check_entry_names(archive);
   KerasFile file;
   file.format = "keras";

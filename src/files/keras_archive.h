@@ -13,11 +13,11 @@ namespace h5bridge {
 
 bool is_keras_archive(const ZipReader& archive);
 
-/// Reads what `file` holds; tensors stay in it until they are used, unless the weights are deflated. The training
+/// Reads what the archive holds; tensors stay in it until they are used, unless the weights are deflated. The training
 /// configuration is as a .h5 file has it: with the optimizer as "optimizer_config". Throws MalformedFile for a damaged
 /// archive, for one without weights and for names of entries that lead out of it; Unsupported for weights as .npz and
 /// for variables that are no numbers.
-KerasFile read_keras_archive(ByteSourcePtr file);
+KerasFile read_keras_archive(const ZipReader& archive);
 
 /// Writes `file`, whose variables stand by objects, to `path` as Keras 3 would, one tensor at a time and straight into
 /// the archive. Throws Unsupported as write_keras_objects does; SystemFailure if writing fails, and then leaves an

@@ -1,11 +1,14 @@
 #include "files/safetensors.h"
 
 #include <catch2/catch.hpp>
+#include <fstream>
 #include <sstream>
 
 #include "files/little_endian.h"
 #include "h5bridge/error.h"
+#include "h5bridge/h5bridge.h"
 #include "random_tensors.h"
+#include "temporary_folder.h"
 
 using namespace h5bridge;
 using Catch::Matchers::Contains;
@@ -98,4 +101,15 @@ TEST_CASE("safetensors: headers that do not describe the file are refused", "[sa
   std::string too_long = crafted("{}", 0);
   too_long[3] = '\x7f';
   CHECK_THROWS_AS(read(too_long), MalformedFile);
+}
+
+TEST_CASE("safetensors: a file whose length begins like JSON is none", "[safetensors]") {
+  std::string header = R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})";
+  header.resize('{', ' ');
+  const TemporaryFolder folder;
+  const std::string path = folder / "braced.safetensors";
+  std::ofstream(path, std::ios::binary) << crafted(header, 4);
+  const Model model = load(path);
+  CHECK(model.format == "safetensors");
+  CHECK(model.weights.find("a"));
 }

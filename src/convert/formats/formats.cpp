@@ -1,0 +1,73 @@
+// The rows together, and how one is found.
+#include <algorithm>
+
+#include "convert/formats/format.h"
+#include "h5bridge/error.h"
+
+namespace h5bridge {
+
+#define H5BRIDGE_FORMAT(file) Format file##_format();
+#include "convert/formats/formats.def"
+#undef H5BRIDGE_FORMAT
+
+namespace {
+
+[[noreturn]] void refuse_unknown_content(const SourceFile& file) {
+  if (file.zip()) throw MalformedFile("is a zip archive without a model in it");
+  if (file.json())
+    throw MalformedFile("is JSON, but no architecture: it has neither \"h5bridge\" nor \"class_name\" and \"config\"");
+  throw MalformedFile("is neither HDF5, nor what torch.save writes, nor safetensors, nor JSON");
+}
+
+}  // namespace
+
+const std::vector<Format>& formats() {
+  static const std::vector<Format> rows{
+#define H5BRIDGE_FORMAT(file) file##_format(),
+#include "convert/formats/formats.def"
+#undef H5BRIDGE_FORMAT
+  };
+  return rows;
+}
+
+const Format& recognise(const SourceFile& file) {
+  if (!file.is_folder() && file.bytes()->size() == 0) throw MalformedFile("is empty");
+  for (const Format& format : formats()) {
+    if (!format.looks_like || format.is_folder != file.is_folder() || !format.looks_like(file)) continue;
+    if (!format.read) throw Unsupported("is " + format.described + ", which h5bridge does not read yet");
+    return format;
+  }
+  refuse_unknown_content(file);
+}
+
+std::string format_names() {
+  std::string names;
+  for (const Format& format : formats())
+    if (format.write) names += (names.empty() ? "" : ", ") + format.name;
+  return names;
+}
+
+std::pair<const Format*, std::string> format_by_suffix(const std::string& path) {
+  std::pair<const Format*, std::string> best{nullptr, ""};
+  for (const Format& format : formats())
+    for (const std::string& suffix : format.suffixes)
+      if (path.ends_with(suffix) && suffix.size() > best.second.size()) best = {&format, suffix};
+  return best;
+}
+
+const Format& format_for(const std::string& path, const std::string& wanted) {
+  const Format* best = format_by_suffix(path).first;
+  if (!wanted.empty()) {
+    const auto named = std::ranges::find_if(
+        formats(), [&](const Format& format) { return format.name == wanted && format.is_destination(); });
+    best = named == formats().end() ? nullptr : &*named;
+  }
+  if (!best && !wanted.empty()) throw UsageError("no format is called \"" + wanted + "\"; there are " + format_names());
+  if (!best)
+    throw UsageError(path + ": its suffix does not tell the format; say SaveOptions::format with one of " +
+                     format_names());
+  if (!best->write) throw Unsupported(path + ": the format " + best->name + " is not written yet");
+  return *best;
+}
+
+}  // namespace h5bridge

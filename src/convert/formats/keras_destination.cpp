@@ -1,0 +1,20 @@
+#include "convert/formats/keras_destination.h"
+
+#include "convert/torch_notes.h"
+#include "h5bridge/error.h"
+
+namespace h5bridge {
+
+KerasFile keras_destination(const Model& model, KerasForm form, const SaveOptions& options, Notes& notes) {
+  // Nothing of PyTorch's is lost where it has a place. An old Keras's optimizer has none in any file; a note says so.
+  if (options.optimizer && model.framework == Framework::Torch && !model.optimizer_left_out.empty())
+    throw Unsupported(model.optimizer_not_in_keras.empty()
+                          ? "the optimizer cannot be kept: " + model.optimizer_left_out
+                          : model.optimizer_not_in_keras +
+                                "; SaveOptions::optimizer = false leaves the optimizer out; besides, " +
+                                model.optimizer_left_out);
+  if (options.optimizer) note_entries(model, Entries::NotPlain, notes);  // others ride along
+  return keras_from_model(model, form, options, notes);
+}
+
+}  // namespace h5bridge

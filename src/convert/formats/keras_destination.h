@@ -1,0 +1,12 @@
+// What the formats of Keras's have in common when they are written.
+#pragma once
+
+#include "convert/keras_model.h"
+
+namespace h5bridge {
+
+/// What to write for a model, with a note for what a file of Keras's has no place for. Throws as keras_from_model does,
+/// and Unsupported where PyTorch's optimizer would be lost.
+KerasFile keras_destination(const Model& model, KerasForm form, const SaveOptions& options, Notes& notes);
+
+}  // namespace h5bridge
