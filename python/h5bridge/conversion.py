@@ -25,6 +25,7 @@ def convert(
     rename: Sequence[str] = (),
     to: str = "",
     data_format: str | None = None,
+    keras: int = 3,
     dtype: str | None = None,
     checkpoint: bool = False,
     epoch: int | None = None,
@@ -54,6 +55,7 @@ def convert(
     - `to`: their format, where the suffix does not tell: "keras-h5", "keras-h5-weights", "keras", "keras-weights",
       "torch", "safetensors", "architecture".
     - `data_format`: of Keras destinations, "channels_last" or "channels_first".
+    - `keras=2`: a .h5 is one that tf.keras of TensorFlow 2 loads (TensorFlow before 2.16, or tf_keras).
     - `dtype`: floating-point weights are rounded to "float32", "float16" or "bfloat16".
     - `checkpoint`: PyTorch destinations are {epoch, model_state_dict, optimizer_state_dict, loss}; `epoch` and `loss`
       are stated where the sources have none.
@@ -71,7 +73,7 @@ def convert(
     if (epoch is not None or loss is not None) and not checkpoint:
         raise UsageError("epoch and loss are those of a checkpoint: give checkpoint=True, too")
     load_options = loading(key, allow_unexpected, fix_size, optimizer, param_order, untie, match, written_by, map, rename)
-    save_options = saving(to, data_format, optimizer, checkpoint, dtype, lossless)
+    save_options = saving(to, data_format, keras, optimizer, checkpoint, dtype, lossless)
     destinations = paths_of(destination, "destination")
     model = _core.load(paths_of(sources, "sources"), load_options)
     _core.complete_training(model, epoch_of(epoch), loss_of(loss))

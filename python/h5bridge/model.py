@@ -68,6 +68,7 @@ class Model:
         *,
         to: str = "",
         data_format: str | None = None,
+        keras: int = 3,
         optimizer: bool = True,
         checkpoint: bool = False,
         dtype: str | None = None,
@@ -78,7 +79,7 @@ class Model:
 
         Raises MalformedFile naming tensors that do not fit the architecture, Unsupported naming what the destination
         cannot say, UsageError, SystemFailure. No destination is touched then."""
-        options = saving(to, data_format, optimizer, checkpoint, dtype, lossless)
+        options = saving(to, data_format, keras, optimizer, checkpoint, dtype, lossless)
         return [with_keywords(note) for note in _core.save(self._core, paths_of(path, "path"), options)]
 
     def state_dict(self) -> dict[str, torch.Tensor]:

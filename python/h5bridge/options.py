@@ -95,6 +95,7 @@ def loading(
 def saving(
     to: str = "",
     data_format: str | None = None,
+    keras: int = 3,
     optimizer: bool = True,
     checkpoint: bool = False,
     dtype: str | None = None,
@@ -104,6 +105,7 @@ def saving(
     options = _core.SaveOptions()
     options.to = text("to", to)
     options.data_format = text_or_none("data_format", data_format)
+    options.keras = int(expect("keras", keras, Integral, "2 or 3"))
     options.optimizer = flag("optimizer", optimizer)
     options.checkpoint = flag("checkpoint", checkpoint)
     options.dtype = text_or_none("dtype", dtype)

@@ -71,6 +71,7 @@ struct Conversion {
 Conversion convert_sources(const ConvertCommand& options) {
   LoadOptions load_options = options.sources.load;
   load_options.optimizer = !options.no_optimizer;
+  load_options.weights_alone = !options.save.checkpoint && hold_weights_alone(options.destinations, options.save);
   Conversion done{load(options.sources.sources, load_options), {}};
   complete_training(done.model, options.epoch, options.loss);
   SaveOptions save_options = options.save;
@@ -199,6 +200,14 @@ void add_convert(CLI::App& program, Action& action) {
                   "the destinations' format, where the suffix does not tell: " + format_names())
       ->type_name("FORMAT");
   add_choice(command, "--data-format", options.save.data_format, kDataFormats, "of Keras destinations");
+  command
+      .add_option_function<std::string>(
+          "--shard-size",
+          [&options](const std::string& size) { options.save.shard_size = bytes_of("--shard-size", size); },
+          "Keras's sharded weights (.weights.json): bytes of tensors in a file at most, 5GiB by default")
+      ->type_name("5GB");
+  command.add_option("--keras", options.save.keras, "whose .h5: 3 (by default), or 2 for tf.keras of TensorFlow 2")
+      ->type_name("2|3");
   add_choice(command, "--dtype", options.save.dtype, rounding_dtypes(), "round floating-point weights to this type");
   command.add_flag("--no-optimizer", options.no_optimizer, "leave the training state out");
   command.add_flag("--lossless", options.save.lossless,

@@ -21,8 +21,10 @@ constexpr std::pair<std::string_view, std::string_view> kNames[]{
     {"SaveOptions::checkpoint", "--checkpoint"},
     {"SaveOptions::dtype", "--dtype"},
     {"SaveOptions::format", "--to"},
+    {"SaveOptions::keras", "--keras"},
     {"SaveOptions::lossless", "--lossless"},
     {"SaveOptions::optimizer = false", "--no-optimizer"},
+    {"SaveOptions::shard_size", "--shard-size"},
     {"Tolerance::equal_nan", "--equal-nan"},
 };
 

@@ -1,6 +1,8 @@
 #include "cli/options.h"
 
+#include <algorithm>
 #include <charconv>
+#include <limits>
 #include <map>
 
 #include "cli/choice.h"
@@ -96,6 +98,25 @@ CLI::Option* add_repeatable(CLI::App& command, const std::string& name, const st
 }
 
 }  // namespace
+
+std::uint64_t bytes_of(const std::string& option, const std::string& text) {
+  constexpr std::uint64_t kKilo = 1000, kKibi = 1024;
+  static const std::map<std::string, std::uint64_t> units{{"", 1},
+                                                          {"B", 1},
+                                                          {"KB", kKilo},
+                                                          {"MB", kKilo * kKilo},
+                                                          {"GB", kKilo * kKilo * kKilo},
+                                                          {"KiB", kKibi},
+                                                          {"MiB", kKibi * kKibi},
+                                                          {"GiB", kKibi * kKibi * kKibi}};
+  const std::size_t end = std::min(text.find_first_not_of("0123456789"), text.size());
+  const auto number = parse_integer(std::string_view(text).substr(0, end));
+  const auto unit = units.find(text.substr(end));
+  const bool fits = number && *number > 0 && unit != units.end() &&
+                    static_cast<std::uint64_t>(*number) <= std::numeric_limits<std::uint64_t>::max() / unit->second;
+  if (!fits) refuse(option, text, "a number of bytes, 5GB or 512MiB");
+  return static_cast<std::uint64_t>(*number) * unit->second;
+}
 
 void add_common(CLI::App& command, CommonOptions& options) {
   command

@@ -25,6 +25,9 @@ struct CommonOptions {
   bool json = false;
   bool quiet = false;
 };
+/// "5GB", "512MiB", "1000": a number of bytes of at least 1. Throws UsageError that names the option.
+std::uint64_t bytes_of(const std::string& option, const std::string& text);
+
 void add_common(CLI::App& command, CommonOptions& options);
 
 /// The sources of one model, and how to read them.

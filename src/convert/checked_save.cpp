@@ -86,7 +86,12 @@ CheckedSave checked_save(const Model& model, const std::vector<std::string>& pat
     const std::string temporary = replacement.temporary_for(path);
     folders.push_back(std::make_unique<SiblingFolder>(path));
     const std::string written = *folders.back() / fs::path(path).filename();
-    write_view(source, written, path, paths, options, result.notes);
+    const auto beside = [&](const std::string& name) {
+      const std::string part = *folders.back() / name;
+      renames.emplace_back(part, replacement.temporary_for((fs::path(path).parent_path() / name).string()));
+      return part;
+    };
+    write_view(source, written, path, paths, options, beside, result.notes);
     const RunOptions run{.device = check.device, .layout = model.framework};
     const Model view = read_back(written, path, model);
     result.views.push_back(

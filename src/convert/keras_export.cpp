@@ -380,7 +380,7 @@ class KerasWriter {
 
   void write_extra() {
     extra_.set("version", 1);
-    if (!describes_itself_)
+    if (!describes_itself_ || options_.keras == 2)  // which has other words for some of it
       extra_.set("architecture", architecture_to_json(with_frozen_names(*model_.architecture, model_.trainable)));
     extra_.set("data_format", name_of(format_));
     Json::Array names;

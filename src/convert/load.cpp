@@ -11,6 +11,7 @@
 #include "convert/layout_conversion.h"
 #include "convert/model_check.h"
 #include "convert/name_prefix.h"
+#include "convert/named_weights.h"
 #include "convert/optimizer_names.h"
 #include "convert/rename.h"
 #include "convert/slot_check.h"
@@ -314,7 +315,7 @@ Parts read_sources(const std::vector<std::string>& sources, const LoadOptions& o
   return parts;
 }
 
-Model load_checked(const std::vector<std::string>& sources, const LoadOptions& options) {
+Model load_whole(const std::vector<std::string>& sources, const LoadOptions& options) {
   Parts parts = read_sources(sources, options);
   const std::string weights_file = parts.weights_file;
   try {
@@ -330,6 +331,20 @@ Model load_checked(const std::vector<std::string>& sources, const LoadOptions& o
     return std::move(read.model);
   } catch (const Disagreement& error) {  // of a source's halves, which makes it one that is no good
     throw MalformedFile(error.what());
+  }
+}
+
+// The weights alone, where there is one source whose layers are not all known.
+Model load_checked(const std::vector<std::string>& sources, const LoadOptions& options) {
+  try {
+    return load_whole(sources, options);
+  } catch (const Unsupported& error) {
+    if (!options.weights_alone || sources.size() != 1) throw;
+    const SourceFile file(sources[0]);
+    const FileContent content = recognise(file).read(file, options);
+    std::optional<Model> model = content.keras ? named_weights(*content.keras, error.what()) : std::nullopt;
+    if (!model) throw;
+    return *std::move(model);
   }
 }
 

@@ -17,15 +17,35 @@
 namespace h5bridge {
 namespace {
 
+bool is_in_shards(const Format& format, const std::string& destination, const SaveOptions& options) {
+  const auto is_suffix = [&](const std::string& suffix) { return destination.ends_with(suffix); };
+  return format.write_shards && (options.shard_size > 0 || std::ranges::any_of(format.shard_suffixes, is_suffix));
+}
+
+void check_shard_size(const std::vector<std::string>& paths, const SaveOptions& options) {
+  const auto has_shards = [&](const std::string& path) {
+    return format_for(path, options.format).write_shards != nullptr;
+  };
+  if (options.shard_size > 0 && std::ranges::none_of(paths, has_shards))
+    throw UsageError("SaveOptions::shard_size is for formats of several files, of which no destination is");
+}
+
 // Writes all views to temporaries of `replacement`.
 Notes write_all(const Model& model, const std::vector<std::string>& paths, const SaveOptions& options,
                 Replacement& replacement) {
   if (paths.empty()) throw UsageError("no destination is given");
+  if (options.keras != 2 && options.keras != 3)
+    throw UsageError("SaveOptions::keras " + std::to_string(options.keras) + ": expected 2 or 3");
   for (const std::string& path : paths) format_for(path, options.format);
+  check_shard_size(paths, options);
   const Model source = prepared(model, options);
   Notes notes;
-  for (const std::string& path : paths)
-    write_view(source, replacement.temporary_for(path), path, paths, options, notes);
+  for (const std::string& path : paths) {
+    const auto beside = [&](const std::string& name) {
+      return replacement.temporary_for((std::filesystem::path(path).parent_path() / name).string());
+    };
+    write_view(source, replacement.temporary_for(path), path, paths, options, beside, notes);
+  }
   return notes;
 }
 
@@ -54,6 +74,12 @@ std::optional<DType> rounding_dtype_named(const std::string& name) {
   return found == rounding_dtypes().end() ? std::nullopt : std::optional(found->second);
 }
 
+bool hold_weights_alone(const std::vector<std::string>& destinations, const SaveOptions& options) {
+  return std::ranges::all_of(destinations, [&](const std::string& destination) {
+    return format_for(destination, options.format).holds == Holds::Weights;
+  });
+}
+
 void complete_training(Model& model, std::optional<std::int64_t> epoch, std::optional<double> loss) {
   if (!epoch && !loss) return;
   if (!model.training) model.training.emplace();
@@ -72,7 +98,8 @@ Model prepared(const Model& model, const SaveOptions& options) {
 }
 
 void write_view(const Model& model, const std::string& path, const std::string& destination,
-                const std::vector<std::string>& destinations, const SaveOptions& options, Notes& notes) {
+                const std::vector<std::string>& destinations, const SaveOptions& options, const PlaceBeside& beside,
+                Notes& notes) {
   const Format& format = format_for(destination, options.format);
   in_file(destination, [&] {
     const auto refuse = [&](const Notes& lost) {
@@ -82,7 +109,10 @@ void write_view(const Model& model, const std::string& path, const std::string& 
     // Whoever made or changed the model by hand hears of it here, not from the file's next reader.
     if (model.architecture && !model.weights.empty()) check_fit(*model.architecture, model.weights);
     Notes own;
-    format.write(model, path, options, own);
+    if (is_in_shards(format, destination, options))
+      format.write_shards(model, {destination, path, beside}, options, own);
+    else
+      format.write(model, path, options, own);
     const bool has_architecture = std::ranges::any_of(destinations, [&](const std::string& other) {
       return format_for(other, options.format).holds == Holds::Architecture;
     });

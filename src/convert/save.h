@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -33,10 +34,17 @@ std::string destination_in(const std::string& folder, const std::string& source,
 /// the type that options.dtype asks for. Throws UsageError and MalformedFile as save() does.
 Model prepared(const Model& model, const SaveOptions& options);
 
+/// Where to write a file that is to lie beside a destination, by its name, until all is done.
+using PlaceBeside = std::function<std::string(const std::string& name)>;
+
+/// Whether all destinations are of formats that hold weights and nothing else.
+bool hold_weights_alone(const std::vector<std::string>& destinations, const SaveOptions& options);
+
 /// Writes one view to `path`, a temporary that will become `destination`: the suffix of that one tells the format, and
 /// messages and notes name it. With options.lossless a note is an error, Unsupported. `destinations` are all that are
 /// written at once: what one of them says is not left out.
 void write_view(const Model& model, const std::string& path, const std::string& destination,
-                const std::vector<std::string>& destinations, const SaveOptions& options, Notes& notes);
+                const std::vector<std::string>& destinations, const SaveOptions& options, const PlaceBeside& beside,
+                Notes& notes);
 
 }  // namespace h5bridge

@@ -1,5 +1,9 @@
 #include "files/keras_archive.h"
 
+#include <filesystem>
+#include <span>
+#include <utility>
+
 #include "files/hdf5.h"
 #include "files/keras_objects.h"
 #include "h5bridge/error.h"
@@ -10,6 +14,7 @@ namespace {
 constexpr const char* kConfigFile = "config.json";
 constexpr const char* kMetadataFile = "metadata.json";
 constexpr const char* kWeightsFile = "model.weights.h5";
+constexpr const char* kIndexFile = "model.weights.json";
 constexpr const char* kArraysFile = "model.weights.npz";
 constexpr std::uint64_t kLargestDocument = std::uint64_t{1} << 28;
 
@@ -50,22 +55,39 @@ bool is_keras_archive(const ZipReader& archive) {
          (archive.find(kMetadataFile) || archive.find(kWeightsFile) || archive.find(kArraysFile));
 }
 
-KerasFile read_keras_archive(const ZipReader& archive) {
-  check_entry_names(archive);
+namespace {
+
+// What config.json and metadata.json, if there, say.
+KerasFile file_of_documents(Json config, const Json& metadata) {
   KerasFile file;
   file.format = "keras";
-  if (const ZipEntry* metadata = archive.find(kMetadataFile)) {
-    const Json json = read_json(archive, *metadata);
-    if (const Json* version = json.find("keras_version"); version && version->is_string())
-      file.keras_version = version->as_string();
-  }
-  const ZipEntry* config = archive.find(kConfigFile);
-  if (!config) throw MalformedFile(std::string("has no ") + kConfigFile);
-  file.model_config = read_json(archive, *config);
+  if (const Json* version = metadata.find("keras_version"); version && version->is_string())
+    file.keras_version = version->as_string();
+  file.model_config = std::move(config);
   file.has_model_config = true;
   if (const Json* compile = file.model_config.find("compile_config")) file.training_config = training_config(*compile);
   if (file.model_config.is_object()) file.model_config.as_object().erase("compile_config");
+  return file;
+}
 
+Json read_json(const std::filesystem::path& folder, const char* name) {
+  const ByteSourcePtr file = open_file((folder / name).string());
+  if (file->size() > kLargestDocument)
+    throw MalformedFile(std::string(name) + " is a text of " + std::to_string(file->size()) +
+                        " bytes, which is too large");
+  std::string text(file->size(), '\0');
+  file->read_at(0, std::as_writable_bytes(std::span(text)));
+  return Json::parse(text, name);
+}
+
+}  // namespace
+
+KerasFile read_keras_archive(const ZipReader& archive) {
+  check_entry_names(archive);
+  const ZipEntry* metadata = archive.find(kMetadataFile);
+  const ZipEntry* config = archive.find(kConfigFile);
+  if (!config) throw MalformedFile(std::string("has no ") + kConfigFile);
+  KerasFile file = file_of_documents(read_json(archive, *config), metadata ? read_json(archive, *metadata) : Json());
   const ZipEntry* weights = archive.find(kWeightsFile);
   if (!weights && archive.find(kArraysFile))
     throw Unsupported(std::string("has its weights as ") + kArraysFile +
@@ -73,6 +95,28 @@ KerasFile read_keras_archive(const ZipReader& archive) {
   if (!weights) throw MalformedFile(std::string("has no ") + kWeightsFile + " beside " + kConfigFile);
   in_file(kWeightsFile, [&] {
     const hdf5::Group root = hdf5::open(archive.open(*weights));
+    read_keras_objects({&root, 1}, file);
+  });
+  return file;
+}
+
+KerasFile read_keras_folder(const std::string& path) {
+  const std::filesystem::path folder(path);
+  std::error_code ignored;
+  const bool has_metadata = std::filesystem::exists(folder / kMetadataFile, ignored);
+  KerasFile file =
+      file_of_documents(read_json(folder, kConfigFile), has_metadata ? read_json(folder, kMetadataFile) : Json());
+  const std::string weights = (folder / kWeightsFile).string(), index = (folder / kIndexFile).string();
+  if (!std::filesystem::exists(weights, ignored)) {
+    KerasFile shards = in_file(kIndexFile, [&] { return read_keras_shards(index, read_json(folder, kIndexFile)); });
+    file.objects = std::move(shards.objects);
+    file.optimizer = std::move(shards.optimizer);
+    file.extra = std::move(shards.extra);
+    file.extra_tensors = std::move(shards.extra_tensors);
+    return file;
+  }
+  in_file(kWeightsFile, [&] {
+    const hdf5::Group root = hdf5::open(weights);
     read_keras_objects({&root, 1}, file);
   });
   return file;

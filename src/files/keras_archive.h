@@ -19,6 +19,10 @@ bool is_keras_archive(const ZipReader& archive);
 /// for variables that are no numbers.
 KerasFile read_keras_archive(const ZipReader& archive);
 
+/// The same of an archive that was unzipped to a folder, whose weights may be in several files by an index,
+/// model.weights.json. Throws as read_keras_shards does, too, and SystemFailure for a file that cannot be read.
+KerasFile read_keras_folder(const std::string& path);
+
 /// Writes `file`, whose variables stand by objects, to `path` as Keras 3 would, one tensor at a time and straight into
 /// the archive. Throws Unsupported as write_keras_objects does; SystemFailure if writing fails, and then leaves an
 /// incomplete file.

@@ -75,7 +75,7 @@ KerasFile read_keras_h5(const std::string& path) {
   const hdf5::Group& weights = nested ? *nested : root;
   const auto layer_names = names_in(weights, "layer_names");
   KerasFile file;
-  if (!layer_names && !nested && (has_keras_objects(root) || root.has("_layer_checkpoint_dependencies"))) {
+  if (!layer_names && !nested && has_keras_objects(root)) {
     file.format = "keras-weights";
     read_keras_objects({&root, 1}, file);
     return file;

@@ -12,6 +12,9 @@ namespace {
 
 constexpr const char* kVariables = "vars";
 constexpr const char* kOptimizer = "optimizer";
+constexpr const char* kLayers = "layers";
+constexpr const char* kOldLayers = "_layer_checkpoint_dependencies";
+constexpr const char* kMetrics = "metrics";  // sums of a training, which tf.keras saves
 constexpr std::size_t kMaxDepth = 64;
 
 struct FoundObject {
@@ -25,23 +28,50 @@ class Walk {
  public:
   explicit Walk(FoundObjects& objects) : objects_(objects) {}
 
-  void visit(const hdf5::Group& group, const std::string& path, std::size_t depth) {
+  void visit(const hdf5::Group& group, const std::string& path, std::size_t depth, bool is_counted_twice = false) {
     if (depth > kMaxDepth) throw MalformedFile(group.path() + " is more than 64 levels deep");
     // Groups may stand in each other, and a few bytes could say "the same" a million times.
     if (!seen_.insert(group.address()).second)
       throw MalformedFile(group.path() + " is the group of another object, too");
-    for (const std::string& name : group.names()) {
-      if (path.empty() && name == kExtraGroup) continue;
+    const std::vector<std::string> names = group.names();
+    for (const std::string& name : names) {
+      if (path.empty() && (name == kExtraGroup || name == kMetrics)) continue;
       if (!group.is_group(name)) throw MalformedFile(group.path() + " holds " + name + ", where groups are expected");
       if (name == kVariables)
         add(group.group(name), objects_[path]);
       else
         // Kerases of old joined them by a backslash where they ran on Windows.
-        visit(group.group(name), (path.empty() ? "" : path + "/") + with_slashes(name), depth + 1);
+        visit(group.group(name),
+              (path.empty() ? "" : path + "/") + with_slashes(name_today(name, names, is_counted_twice)), depth + 1,
+              name == kOldLayers);
     }
   }
 
  private:
+  // The layers of a model were a dict up to tf.keras 2.13, in which one with weights stands twice and is counted so:
+  // "dense", "dense_2", "dense_4" (keras 2.12, saving/saving_lib.py, _save_container_state).
+  static std::string name_today(const std::string& name, const std::vector<std::string>& others,
+                                bool is_counted_twice) {
+    if (name == kOldLayers) return kLayers;
+    if (!is_counted_twice) return name;
+    const auto [own, number] = counted(name);
+    std::size_t rank = 0;
+    for (const std::string& other : others) {
+      const auto [class_name, count] = counted(other);
+      rank += class_name == own && count < number ? 1 : 0;
+    }
+    return rank == 0 ? own : own + "_" + std::to_string(rank);
+  }
+
+  // "dense" and 2 of "dense_2".
+  static std::pair<std::string, std::size_t> counted(const std::string& name) {
+    const std::size_t end = name.rfind('_');
+    const std::string number = end == std::string::npos ? "" : name.substr(end + 1);
+    const bool has_number =
+        !number.empty() && number.size() < 10 && number.find_first_not_of("0123456789") == std::string::npos;
+    return has_number ? std::pair(name.substr(0, end), std::stoul(number)) : std::pair(name, std::size_t{0});
+  }
+
   static void add(const hdf5::Group& variables, FoundObject& object) {
     if (object.name.empty()) object.name = variables.text("name").value_or("");
     for (const std::string& name : variables.names()) {
@@ -80,7 +110,7 @@ std::vector<Tensor> in_order(const std::string& path, std::map<std::size_t, Tens
 bool has_keras_objects(const hdf5::Group& root) {
   const std::vector<std::string> names = root.names();
   return std::ranges::any_of(names, [&](const std::string& name) {
-    return name == "layers" || name == kVariables || name.starts_with("layers\\") ||
+    return name == kLayers || name == kOldLayers || name == kVariables || name.starts_with("layers\\") ||
            (root.is_group(name) && root.group(name).has(kVariables));
   });
 }
@@ -88,10 +118,6 @@ bool has_keras_objects(const hdf5::Group& root) {
 void read_keras_objects(std::span<const hdf5::Group> roots, KerasFile& file) {
   FoundObjects objects;
   for (const hdf5::Group& root : roots) {
-    if (root.has("_layer_checkpoint_dependencies"))
-      throw Unsupported(
-          "is a file of the first .keras format, of tf.keras 2.12 and 2.13, which h5bridge does not read yet: save the "
-          "model as .h5 there");
     Walk(objects).visit(root, "", 0);
     read_extra(root, file);
   }

@@ -36,6 +36,9 @@ struct LoadOptions {
   std::map<std::string, std::string> names{};
   std::vector<std::string> renames{};
   std::optional<KerasBackend> written_by{};  // where a file of Keras 0 or 1 does not say
+  /// Of a Keras file with layers of unknown classes, Lambda included, take the weights alone, by the file's own names
+  /// and as it lays them out, and say so.
+  bool weights_alone = false;
 };
 
 /// Reads the files that together make one model, in any order, each recognised by its content. Weights stay on disk
@@ -59,10 +62,12 @@ Model in_torch_layout(const Model& model);
 struct SaveOptions {
   std::string format{};                     // what `h5bridge convert --to` takes; empty: the path's suffix tells
   std::optional<DataFormat> data_format{};  // of Keras destinations
+  int keras = 3;                            // whose files: 3, or 2 for a .h5 that tf.keras of TensorFlow 2 loads
   bool optimizer = true;                    // write the training state where the format holds one
   bool checkpoint = false;                  // torch: the dict {epoch, model_state_dict, optimizer_state_dict, loss}
   std::optional<DType> dtype{};             // floating-point weights are rounded to it
   bool lossless = false;                    // refuse what the destination has no place for, instead of saying so
+  std::uint64_t shard_size = 0;             // bytes of tensors in a file at most, the others beside it; 0: its format's
 };
 
 /// Writes views of the model: all are written beside their destinations first, then renamed. A path holds the old file

@@ -451,8 +451,25 @@ const std::string& entry_name(const Json& layer) {
   return layer.at("config").at("name").as_string();
 }
 
+namespace {
+
+// "Odd" of a user's is "mine>Odd" where it was registered so, or else says the module that has it.
+std::string class_with_package(const Json& layer) {
+  const std::string& class_name = layer.at("class_name").as_string();
+  const auto text_of = [&](const char* key) {
+    const Json* value = layer.find(key);
+    return value && value->is_string() ? value->as_string() : "";
+  };
+  const std::string registered = text_of("registered_name"), module = text_of("module");
+  if (registered.ends_with(">" + class_name)) return registered;
+  const bool is_users = !module.empty() && !module.starts_with("keras.") && module != "builtins";
+  return is_users ? class_name + " of " + module : class_name;
+}
+
+}  // namespace
+
 std::string describe_entry(const Json& layer) {
-  return "layer \"" + shortened(entry_name(layer)) + "\" (" + shortened(layer.at("class_name").as_string()) + ")";
+  return "layer \"" + shortened(entry_name(layer)) + "\" (" + shortened(class_with_package(layer)) + ")";
 }
 
 bool is_model_entry(const Json& layer) {

@@ -200,7 +200,7 @@ def without(name):
 def test_what_is_no_good_archive_is_refused(change, status, words, tmp_path):
     small(tmp_path)
     path = repacked(tmp_path, change)
-    message = h5bridge("convert", path, "-o", tmp_path / "x.pth", status=status)
+    message = h5bridge("convert", path, "-o", tmp_path / "x.h5", status=status)
     assert words in message and "other.keras" in message and message.count("\n") == 1
 
 

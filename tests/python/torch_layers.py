@@ -192,6 +192,7 @@ FUNCTIONS |= {
 }
 # What nn.Module has no class for, and does nothing in evaluation: Keras's noise.
 NOISE = ("GaussianDropout", "GaussianNoise", "ActivityRegularization")
+NOISE += ("RandomFlip", "RandomGrayscale", "RandomPerspective", "RandomRotation", "RandomTranslation", "RandomZoom")
 ACTIVATIONS = {"relu": F.relu, "sigmoid": torch.sigmoid}
 
 

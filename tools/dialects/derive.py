@@ -1,4 +1,4 @@
-"""Derives src/keras/dialects/keras_2.def from the sources of each Keras that may have written a file (README.md)."""
+"""Derives the tables of src/keras/dialects/ from the sources of each Keras that may have written a file (README.md)."""
 
 import argparse
 import sys
@@ -8,10 +8,12 @@ from pathlib import Path
 import check
 import packages
 import releases
+import since
 import tables
 
 HERE = Path(__file__).resolve().parent
 TABLE = HERE.parent.parent / "src" / "keras" / "dialects" / "keras_2.def"
+SINCE = "keras_2_since.def"  # beside it
 
 HEADER = """\
 // How files of older Kerases are told in the form of Keras {target}: by tools/dialects/derive.py, from
@@ -27,10 +29,19 @@ HEADER = """\
 // Keys keep the names of the new class. Order: CLASS, RENAMED, IDLE, ABSENT.
 """
 
+SINCE_HEADER = """\
+// What tf.keras takes of what Keras {target} writes: by tools/dialects/derive.py. Versions are TensorFlow's, 2.4.0 as
+// 20400; the first that is known is 1.4.0. A class without a row is in no tf.keras; a key without a row is taken by
+// each that has the class.
+//   SINCE_CLASS(class, first)             a class, or one of the functions of activations.py
+//   SINCE_KEY(class, key, absent, first)  the first that takes the key, 0 if none does; what each does that is not given
+//                                         it (JSON), "" where they differ
+"""
+
 
 def collected(cache):
-    """[(package, {class: [Variant]})] of all that can be had; says what cannot."""
-    found = []
+    """[(package, {class: [Variant]})] of all that can be had, and {package: its texts}; says what cannot."""
+    found, sources = [], {}
     for package in packages.PACKAGES:
         try:
             texts = packages.texts(package, cache)
@@ -38,8 +49,9 @@ def collected(cache):
             print(error, file=sys.stderr)
             continue
         found.append((package, releases.classes(texts)))
+        sources[package] = texts
         print(f"{package.name:20} {len(found[-1][1]):4} classes", file=sys.stderr)
-    return found
+    return found, sources
 
 
 def quoted(text):
@@ -93,10 +105,11 @@ def main():
     arguments = parser.parse_args()
     if arguments.check:
         sys.exit(0 if check.check(arguments.check, arguments.output) else 1)
-    found = collected(arguments.cache)
+    found, sources = collected(arguments.cache)
     decisions = tables.Decisions(tomllib.loads((HERE / "decisions.toml").read_text()))
     try:
-        rows = tables.Tables(found, decisions).rows()
+        derived = tables.Tables(found, decisions)
+        rows = derived.rows()
     except tables.Undecided as error:
         raise SystemExit(str(error)) from None
     for unused in decisions.unused():
@@ -104,6 +117,10 @@ def main():
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(table(rows, found))
     print(f"{arguments.output}: {len(rows)} rows", file=sys.stderr)
+    taken = since.rows(derived, found, sources)
+    header = SINCE_HEADER.format(target=packages.number_text(packages.TARGET.written[0]))
+    arguments.output.with_name(SINCE).write_text(header + "\n" + "\n".join(map(since.written, taken)) + "\n")
+    print(f"{SINCE}: {len(taken)} rows", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -24,10 +24,18 @@ struct FileContent {
 
 enum class Holds { Model, Weights, Architecture };
 
+/// A destination of several files.
+struct Destination {
+  std::string name;    // as it will be called
+  std::string path;    // where to write it until all is done
+  PlaceBeside beside;  // where to write another
+};
+
 struct Format {
   using Read = FileContent (*)(const SourceFile&, const LoadOptions&);
   using Inspect = FilePart (*)(const SourceFile&, const LoadOptions&);
   using Write = void (*)(const Model&, const std::string& path, const SaveOptions&, Notes&);
+  using WriteShards = void (*)(const Model&, const Destination&, const SaveOptions&, Notes&);
 
   std::string name;                        // as --to and `inspect` have it
   std::vector<std::string> suffixes = {};  // of destinations; the longest that fits tells the format
@@ -38,9 +46,13 @@ struct Format {
   bool (*looks_like)(const SourceFile&) = nullptr;
   bool is_folder = false;
   std::string described = {};  // "a TorchScript archive": what it is, for where it is not read yet
+  std::string way_out = {};    // what to do with a file that is not read
   Read read = nullptr;         // null: not read yet
   Inspect inspect = nullptr;   // what is read
   Write write = nullptr;       // null: not written yet
+  /// In several files: where SaveOptions::shard_size asks for it, or the destination is one of these.
+  WriteShards write_shards = nullptr;
+  std::vector<std::string> shard_suffixes = {};
 
   bool is_destination() const { return write || !suffixes.empty(); }
 };

@@ -34,7 +34,10 @@ const Format& recognise(const SourceFile& file) {
   if (!file.is_folder() && file.bytes()->size() == 0) throw MalformedFile("is empty");
   for (const Format& format : formats()) {
     if (!format.looks_like || format.is_folder != file.is_folder() || !format.looks_like(file)) continue;
-    if (!format.read) throw Unsupported("is " + format.described + ", which h5bridge does not read yet");
+    if (!format.read)
+      throw Unsupported("is " + format.described +
+                        (format.way_out.empty() ? ", which h5bridge does not read yet"
+                                                : ", which h5bridge does not read: " + format.way_out));
     return format;
   }
   refuse_unknown_content(file);

@@ -1,7 +1,11 @@
 #include "convert/formats/keras_destination.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "convert/torch_notes.h"
 #include "h5bridge/error.h"
+#include "keras/keras_2/form.h"
 
 namespace h5bridge {
 
@@ -14,7 +18,11 @@ KerasFile keras_destination(const Model& model, KerasForm form, const SaveOption
                                 "; SaveOptions::optimizer = false leaves the optimizer out; besides, " +
                                 model.optimizer_left_out);
   if (options.optimizer) note_entries(model, Entries::NotPlain, notes);  // others ride along
-  return keras_from_model(model, form, options, notes);
+  if (options.keras == 2 && form == KerasForm::Objects)
+    throw UsageError("SaveOptions::keras 2 is for .h5: Keras 2 has neither .keras nor this form of weights");
+  KerasFile file = keras_from_model(model, form, options, notes);
+  if (options.keras == 2) std::ranges::move(into_keras_2(file), std::back_inserter(notes));
+  return file;
 }
 
 }  // namespace h5bridge

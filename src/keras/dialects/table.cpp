@@ -20,6 +20,8 @@ struct Range {
   int first;
   int last;
 
+  bool operator==(const Range&) const = default;
+
   bool holds(const KerasVersion& version) const {
     const bool is_line = lines == Lines::Any || (lines == Lines::Keras && version.line == KerasLine::Standalone) ||
                          (lines == Lines::TensorFlow && version.line == KerasLine::TensorFlow) ||
@@ -108,6 +110,13 @@ Json::Object settings_in_keras_3(const KerasVersion& version, std::string_view k
         result.set(row->key, Json::parse(row->value, "the table of dialects"));
     }
   return result;
+}
+
+std::string key_in_keras_2(std::string_view kind, std::string_view class_name, const std::string& key) {
+  constexpr Range kAll{Lines::Any, 20000, 29999};
+  for (const Row* row : rows_of(kind, class_name))
+    if (row->says == Row::Says::Renamed && row->value == key && row->range == kAll) return std::string(row->key);
+  return key;
 }
 
 }  // namespace h5bridge

@@ -19,4 +19,7 @@ std::string class_in_keras_3(const KerasVersion& version, std::string_view kind,
 Json::Object settings_in_keras_3(const KerasVersion& version, std::string_view kind, const std::string& class_name,
                                  const Json::Object& settings);
 
+/// What all of Keras 2 calls a key of 3.15's.
+std::string key_in_keras_2(std::string_view kind, std::string_view class_name, const std::string& key);
+
 }  // namespace h5bridge

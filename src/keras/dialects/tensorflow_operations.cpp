@@ -2,25 +2,20 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "h5bridge/error.h"
 #include "keras/dialects/nodes.h"
+#include "keras/dialects/tensorflow_functions.h"
 #include "model/quoted.h"
 
 namespace h5bridge {
 namespace {
-
-struct TensorFlowFunction {
-  std::string_view name;
-  std::string_view module;
-  std::string_view class_name;
-  std::string_view operands;
-  std::string_view settings;
-};
 
 struct TensorFlowOperation {
   std::string_view name;
@@ -28,15 +23,6 @@ struct TensorFlowOperation {
   std::string_view inputs;
   std::string_view attributes;
 };
-
-constexpr auto kFunctions = std::to_array<TensorFlowFunction>({
-#define TF_FUNCTION(function, module, class_name, operands, settings) \
-  {function, module, class_name, operands, settings},
-#define TF_OPERATION(operation, function, inputs, attributes)
-#include "keras/dialects/tensorflow_operations.def"
-#undef TF_FUNCTION
-#undef TF_OPERATION
-});
 
 constexpr auto kOperations = std::to_array<TensorFlowOperation>({
 #define TF_FUNCTION(function, module, class_name, operands, settings)
@@ -47,29 +33,6 @@ constexpr auto kOperations = std::to_array<TensorFlowOperation>({
 });
 
 constexpr const char* kGetItem = "__operators__.getitem";
-
-std::vector<std::string> parts_of(std::string_view text, char separator) {
-  std::vector<std::string> result;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find(separator), text.size());
-    result.emplace_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return result;
-}
-
-// "theirs>ours=default".
-struct Setting {
-  std::string theirs, ours;
-  std::optional<Json> absent;  // nullopt: it has to be given
-};
-
-Setting setting_of(const std::string& text) {
-  const std::size_t arrow = text.find('>'), equals = std::min(text.find('='), text.size());
-  Setting setting{text.substr(0, arrow), text.substr(arrow + 1, equals - arrow - 1), std::nullopt};
-  if (equals < text.size() && text.substr(equals + 1) != "!") setting.absent = Json::parse(text.substr(equals + 1));
-  return setting;
-}
 
 // {"start": 1, "stop": null, "step": null} is a slice; "..." and None go as they are.
 Json key_of_item(const Json& spec) {
@@ -85,6 +48,13 @@ Json key_of_item(const Json& spec) {
   return parts;
 }
 
+Json lower_case(const Json& word) {
+  if (!word.is_string()) return word;
+  std::string text = word.as_string();
+  std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
+
 bool says_something(const Json& value) { return !value.is_null() && value != Json(false); }
 
 class Call {
@@ -97,13 +67,14 @@ class Call {
   // The call's arguments in Keras 3, and what is its operation's configuration there.
   Json::Object arguments(const TensorFlowFunction& row, Json::Object& config) {
     Json::Array args = first_;
-    for (const std::string& operand : parts_of(row.operands, ' ')) args.push_back(take(operand));
-    for (const std::string& text : parts_of(row.settings, ';')) {
-      const Setting setting = setting_of(text);
+    for (const TensorFlowOperand& operand : row.operand_list())
+      if (!operand.is_optional || given_.contains(operand.name)) args.push_back(take(operand.name));
+    for (const TensorFlowSetting& setting : row.setting_list()) {
       const Json* given = given_.find(setting.theirs);
       if (!given && !setting.absent) throw Unsupported(function_ + " is called without " + setting.theirs);
       const bool is_default = !given || (given->is_null() && setting.absent);
       config.set(setting.ours, is_default ? *setting.absent : *given);
+      if (setting.ours == "mode") config.set(setting.ours, lower_case(config.at(setting.ours)));  // in TensorFlow any
       given_.erase(setting.theirs);
     }
     return finished(std::move(args));
@@ -153,7 +124,7 @@ Json call_of_function(const TensorFlowOperation& row, const Json& node_def, cons
   Json::Array args;
   Json::Object keywords;
   std::size_t index = 0;
-  for (const std::string& name : parts_of(row.inputs, ' ')) {
+  for (const std::string& name : words_of(row.inputs, ' ')) {
     const Json* constant = constants.find(std::to_string(index));
     if (!constant && tensors.empty()) throw MalformedFile(std::string(row.name) + " has too few inputs");
     Json value = constant ? *constant : tensors.back();
@@ -163,8 +134,7 @@ Json call_of_function(const TensorFlowOperation& row, const Json& node_def, cons
     else
       keywords.set(name, std::move(value));
   }
-  for (const std::string& text : parts_of(row.attributes, ';')) {
-    const Setting setting = setting_of(text);
+  for (const TensorFlowSetting& setting : tensorflow_settings(row.attributes)) {
     if (const Json* value = attribute(node_def, setting.theirs)) keywords.set(setting.ours, *value);
   }
   return Json::Object{{"args", std::move(args)}, {"kwargs", std::move(keywords)}};
@@ -182,9 +152,10 @@ class Operation {
   }
 
   Json run(const Json& entry) {
-    const auto row = std::ranges::find(kFunctions, std::string_view(function_), &TensorFlowFunction::name);
+    const std::span<const TensorFlowFunction> functions = tensorflow_functions();
+    const auto row = std::ranges::find(functions, std::string_view(function_), &TensorFlowFunction::name);
     const bool is_item = function_ == kGetItem;
-    if (!is_item && row == kFunctions.end())
+    if (!is_item && row == functions.end())
       throw Unsupported("it is TensorFlow's " + function_ + ", which h5bridge does not read");
     Json::Object config{{"name", config_.at("name")}};
     std::optional<Json::Object> first;

@@ -12,20 +12,20 @@
 namespace h5bridge {
 namespace {
 
-// Keras 3's names of an optimizer's slots, by the names of tf.keras. Where a slot means something else, it has no row:
-// up to 2.10, the momentum of SGD has the learning rate outside (tensorflow 2.4,
-// keras/optimizer_v2/gradient_descent.py).
+// Keras 3's names of an optimizer's slots, by the names of tf.keras.
 struct Slot {
   std::string_view class_name;
   std::string_view old_name;
   std::string_view name;
   int first;  // version
 };
-constexpr std::array<Slot, 4> kSlots{{
+constexpr std::array<Slot, 6> kSlots{{
     {"Adam", "m", "momentum", 20000},
     {"Adam", "v", "velocity", 20000},
     {"Adam", "vhat", "velocity_hat", 20000},
+    {"RMSprop", "rms", "velocity", 20000},
     {"SGD", "m", "momentum", 21100},
+    {"SGD", "momentum", "momentum", 20000},
 }};
 
 std::string without_output(const std::string& path) {

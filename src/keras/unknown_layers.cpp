@@ -1,0 +1,34 @@
+#include "keras/unknown_layers.h"
+
+#include <algorithm>
+#include <string>
+
+#include "facets/registry.h"
+#include "keras/inline_models.h"
+#include "keras/wrappers.h"
+
+namespace h5bridge {
+namespace {
+
+bool is_operation_entry(const Json& layer) {
+  const Json* module = layer.find("module");
+  return module && module->is_string() && module->as_string().starts_with("keras.") &&
+         !module->as_string().starts_with("keras.layers");
+}
+
+bool is_unknown(const Json& layer) {
+  const std::string& class_name = layer.at("class_name").as_string();
+  return class_name != "InputLayer" && !is_model_entry(layer) && !is_wrapper_entry(layer) &&
+         !is_operation_entry(layer) && Registry::instance().keras_class(class_name).empty();
+}
+
+}  // namespace
+
+bool has_unknown_layers(const Json& model_config) {
+  bool found = false;
+  for_each_entry(model_config,
+                 [&](const std::string&, const Json& layer, bool) { found = found || is_unknown(layer); });
+  return found;
+}
+
+}  // namespace h5bridge

@@ -1,0 +1,37 @@
+#include "facets/keras/mapping.h"
+#include "layers/augmentation/kinds.h"
+
+namespace h5bridge::augmentation {
+namespace {
+
+// What the call is where nothing is said, and what Keras writes: a model in evaluation has it otherwise.
+Correspondence training_unless_told() {
+  return {"training",
+          "training",
+          {[](const AttributeValue&) { return Json(true); }, [](const Json&) { return AttributeValue{false}; }},
+          AttributeValue{false}};
+}
+
+KerasMapping mapping_of(const Kind& kind) {
+  KerasMapping mapping{.type = kind.class_name,
+                       .class_name = kind.class_name,
+                       .attributes = {{"data_format", "data_format", spelling::text(), std::string("channels_last")},
+                                      training_unless_told()},
+                       .carried = kind.settings};
+  mapping.call = {"inputs", "training"};
+  const Shape input{2, 5, 4, 3};
+  Json::Object first = kind.sample;
+  first.set("data_format", "channels_first");
+  mapping.samples = {{"settings", kind.sample, {input}}, {"channels_first", first, {{2, 3, 5, 4}}}};
+  return mapping;
+}
+
+}  // namespace
+
+std::vector<KerasMapping> keras_mappings() {
+  std::vector<KerasMapping> mappings;
+  for (const Kind& kind : kinds()) mappings.push_back(mapping_of(kind));
+  return mappings;
+}
+
+}  // namespace h5bridge::augmentation

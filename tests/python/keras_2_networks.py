@@ -1,0 +1,89 @@
+"""Networks whose files for Keras 2 real tf_keras has loaded: testdata/keras_2 has what was in them.
+
+    python tests/python/keras_2_networks.py FOLDER
+
+writes each of them to FOLDER/NAME: k2.h5, as `convert --keras 2` gives it, the inputs, and what Keras 3 computes.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from keras_helpers import keras, predict
+from keras_networks import KERAS_NETWORKS, KerasNetwork
+from program import run_program
+
+L = keras.layers
+
+
+def attention():
+    """Attention, normalised, with a cut and an operator: TensorFlow's functions as layers."""
+    x = keras.Input((6, 8), name="steps")
+    h = L.LayerNormalization(name="norm")(L.MultiHeadAttention(2, 4, name="attention")(x, x) + x)
+    return keras.Model(x, L.Dense(3, activation="silu", name="head")(h[:, -1]), name="attention")
+
+
+def pictures():
+    """Layers and keys that came later than Keras 2.0, and a regulariser, a constraint and an initialiser of their own."""
+    x = keras.Input((8, 8, 4), name="picture")
+    h = L.Conv2D(6, 3, groups=2, kernel_regularizer=keras.regularizers.L2(0.01), kernel_constraint="max_norm", name="grouped")(x)
+    h = L.GroupNormalization(3, name="normed")(L.Rescaling(0.5, offset=0.1, name="scaled")(h))
+    h = L.GlobalMaxPooling2D(keepdims=True, name="pooled")(L.SpatialDropout2D(0.2, name="dropped")(h))
+    return keras.Model(x, L.Dense(2, kernel_initializer="he_normal", name="classes")(L.Flatten(name="flat")(h)), name="pictures")
+
+
+OWN = [KerasNetwork("attention", attention, ((2, 6, 8),)), KerasNetwork("pictures", pictures, ((2, 8, 8, 4),))]
+NAMES = (
+    "dense cnn residual shared masked_tagger masked_classifier siamese chain_of_models frozen_backbone "
+    "three_deep recurrent_parts pictures_in_time two_ways number_of_all"
+).split()
+NETWORKS = [network for network in KERAS_NETWORKS if network.name in NAMES] + OWN
+
+
+def optimised():
+    """A small network after three steps of Adam, and what it is trained on."""
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([keras.Input((6,)), L.Dense(5, activation="tanh", name="a"), L.BatchNormalization(name="n"), L.Dense(2, name="b")])
+    model.compile(keras.optimizers.Adam(0.01), "mse", metrics=["mae"])
+    rng = np.random.default_rng(0)
+    x, y = (rng.normal(size=shape).astype("float32") for shape in ((16, 6), (16, 2)))
+    for _ in range(3):
+        model.train_on_batch(x, y)
+    return model, x, y
+
+
+def form_of(path):
+    """What a file says beside its numbers."""
+    with h5py.File(path) as file:
+        weights = file["model_weights"]
+        names = {name: [str(n) for n in weights[name].attrs["weight_names"]] for name in map(str, weights.attrs["layer_names"])}
+        config = json.loads(file.attrs["model_config"])
+        return {"keras_version": file.attrs["keras_version"], "model_config": config, "weight_names": names}
+
+
+def main(folder):
+    for network in NETWORKS:
+        at = folder / network.name
+        at.mkdir(parents=True)
+        model, inputs = network.model(), network.inputs()
+        model.save(at / "k.h5")
+        run_program("convert", at / "k.h5", "-o", at / "k2.h5", "--keras", "2")
+        np.savez(at / "inputs.npz", *inputs)
+        np.savez(at / "outputs.npz", **{str(name): value for name, value in predict(model, inputs).items()})
+        (at / "form.json").write_text(json.dumps(form_of(at / "k2.h5"), indent=1) + "\n")
+    at = folder / "optimised"
+    at.mkdir()
+    model, x, y = optimised()
+    model.save(at / "k.h5")
+    run_program("convert", at / "k.h5", "-o", at / "k2.h5", "--keras", "2")
+    for _ in range(3):
+        model.train_on_batch(x, y)
+    np.savez(at / "training.npz", x=x, y=y)
+    np.savez(at / "trained.npz", *[weight.numpy() for weight in model.weights])
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

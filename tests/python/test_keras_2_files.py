@@ -1,0 +1,158 @@
+"""`convert --keras 2`: .h5 files for tf.keras of TensorFlow 2.
+
+Their form is the one that real tf_keras has loaded and computed the same with (testdata/keras_2/make.py), and our own
+reader, which takes them for Keras 2's once our group is gone, computes what Keras 3 does."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+
+from keras_2_networks import NETWORKS, form_of, optimised
+from keras_helpers import assert_close, keras, predict
+from program import ROOT, needs_libtorch, needs_program, run_program
+
+pytestmark = needs_program
+L = keras.layers
+each_network = pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.name)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """The folder of a network's files, made when first asked for."""
+    made = {}
+
+    def folder(network):
+        if network.name not in made:
+            made[network.name] = at = tmp_path_factory.mktemp(network.name)
+            network.model().save(at / "k.h5")
+            run_program("convert", at / "k.h5", "-o", at / "k2.h5", "--keras", "2")
+        return made[network.name]
+
+    return folder
+
+
+def without_ours(path):
+    """The file as tf.keras would save it again."""
+    with h5py.File(path, "r+") as file:
+        del file["h5bridge"]
+    return path
+
+
+@each_network
+def test_the_form_is_what_tf_keras_has_loaded(network, written):
+    golden = json.loads((ROOT / "testdata" / "keras_2" / f"{network.name}.json").read_text())
+    assert form_of(written(network) / "k2.h5") == golden
+
+
+@needs_libtorch
+@each_network
+def test_it_computes_the_same_as_keras_2s(network, written, tmp_path):
+    inputs = network.inputs()
+    model = network.model()
+    expected = predict(model, inputs)
+    path = tmp_path / "k2.h5"
+    path.write_bytes((written(network) / "k2.h5").read_bytes())
+    names = [tensor._keras_history.operation.name for tensor in model.inputs]
+    np.savez(tmp_path / "x.npz", **dict(zip(names, inputs)))
+    run_program("run", without_ours(path), "--input", tmp_path / "x.npz", "-o", tmp_path / "y.npz")
+    found = dict(np.load(tmp_path / "y.npz"))
+    by_place = dict(zip(expected, found.values(), strict=True))  # the names are the layers'; those of a dict are Keras's
+    for name, value in expected.items():
+        assert_close(found.get(name, by_place[name]), value, 1e-5, name)
+
+
+@each_network
+def test_it_comes_back_to_keras_3_as_it_was(network, written, tmp_path):
+    run_program("convert", written(network) / "k.h5", "-o", tmp_path / "direct.h5")
+    run_program("convert", written(network) / "k2.h5", "-o", tmp_path / "back.h5")
+    with h5py.File(tmp_path / "direct.h5") as direct, h5py.File(tmp_path / "back.h5") as back:
+        assert json.loads(back.attrs["model_config"]) == json.loads(direct.attrs["model_config"])
+    run_program("compare", tmp_path / "direct.h5", tmp_path / "back.h5", "--atol", "0", "--rtol", "0")
+
+
+def test_adam_goes_on_and_comes_back(tmp_path):
+    model, _, _ = optimised()
+    model.save(tmp_path / "k.h5")
+    run_program("convert", tmp_path / "k.h5", "-o", tmp_path / "k2.h5", "--keras", "2")
+    with h5py.File(without_ours(tmp_path / "k2.h5")) as file:
+        training = json.loads(file.attrs["training_config"])
+        names = [str(name) for name in file["optimizer_weights"].attrs["weight_names"]]
+    weights = ["a/kernel", "a/bias", "n/gamma", "n/beta", "b/kernel", "b/bias"]
+    paths = [str(variable.path) for variable in model.trainable_variables]
+    assert [path.split("/", 1)[1] for path in paths] == weights
+    assert names == ["adam/iter:0", *(f"adam/{path}/{slot}:0" for slot in "mv" for path in paths)]
+    assert training["optimizer_config"]["config"]["learning_rate"] == pytest.approx(0.01)
+    assert training["loss"] == "mean_squared_error" and training["sample_weight_mode"] is None
+    for name in ("k", "k2"):
+        run_program("convert", tmp_path / f"{name}.h5", "-o", tmp_path / f"{name}.pth", "--checkpoint", "--epoch", "1", "--loss", "0")
+    run_program("compare", tmp_path / "k.pth", tmp_path / "k2.pth", "--atol", "0", "--rtol", "0")
+
+
+def test_an_optimizer_that_came_later_is_left_out_and_said(tmp_path):
+    model, x, y = optimised()
+    model.compile(keras.optimizers.AdamW(0.01), "mse")
+    model.train_on_batch(x, y)
+    model.save(tmp_path / "k.h5")
+    error = run_program("convert", tmp_path / "k.h5", "-o", tmp_path / "k2.h5", "--keras", "2", "--lossless", status=4)
+    assert 'the optimizer is left out: optimizers of TensorFlow 2.0 are not called "AdamW"' in error
+
+
+def saved(tmp_path, *layers, shape=(8, 4)):
+    model = keras.Sequential([keras.Input(shape), *layers])
+    model.save(tmp_path / "k.h5")
+    return tmp_path / "k.h5"
+
+
+def test_all_that_keras_2_lacks_is_named_at_once(tmp_path):
+    path = saved(
+        tmp_path,
+        L.RMSNormalization(name="rms"),
+        L.LSTM(3, recurrent_activation="hard_sigmoid", return_sequences=True, name="lstm"),
+        L.Activation("sparsemax", name="thin"),
+        L.LayerNormalization(rms_scaling=True, name="scaled"),
+    )
+    error = run_program("convert", path, "-o", tmp_path / "k2.h5", "--keras", "2", status=4)
+    for words in (
+        'layer "rms" (RMSNormalization): Keras 2 has no such layer',
+        'layer "lstm" (LSTM): hard_sigmoid is x / 6 + 0.5 in Keras 3',
+        'layer "thin" (Activation): its activation is "sparsemax"',
+        'layer "scaled" (LayerNormalization): its rms_scaling is true',
+    ):
+        assert words in error, error
+    assert not (tmp_path / "k2.h5").exists()
+
+
+@pytest.mark.parametrize(
+    "layer, least",
+    [
+        (lambda: L.Dense(2, name="x"), None),
+        (lambda: L.GlobalAveragePooling1D(name="x"), None),
+        (lambda: L.GlobalAveragePooling1D(keepdims=True, name="x"), "TensorFlow 2.6 or newer loads it, as it has \"x\" (GlobalAveragePooling1D) with keepdims"),
+        (lambda: L.Activation("gelu", name="x"), "TensorFlow 2.4 or newer loads it, as it has \"x\" (Activation) with gelu"),
+        (lambda: L.UnitNormalization(name="x"), "TensorFlow 2.9 or newer"),
+    ],
+)
+def test_the_least_version_is_said(layer, least, tmp_path):
+    path = saved(tmp_path, layer())
+    printed = json.loads(run_program("convert", path, "-o", tmp_path / "k2.h5", "--keras", "2", "--json"))
+    assert [least in note for note in printed["notes"]] == ([True] if least else [])
+
+
+def test_another_version_or_format_is_wrong_usage(tmp_path):
+    path = saved(tmp_path, L.Dense(2))
+    assert "--keras 4: expected 2 or 3" in run_program("convert", path, "-o", tmp_path / "a.h5", "--keras", "4", status=2)
+    assert "--keras 2 is for .h5" in run_program("convert", path, "-o", tmp_path / "a.keras", "--keras", "2", status=2)
+
+
+def test_a_pytorch_network_goes_there_and_comes_home(tmp_path):
+    network = ROOT / "testdata" / "the_model_class"
+    sources = [network / "model.json", network / "model.pth"]
+    run_program("convert", *sources, "-o", tmp_path / "k2.h5", "--keras", "2", "--no-optimizer")
+    with h5py.File(tmp_path / "k2.h5") as file:
+        assert file.attrs["keras_version"] == "2.4.0" and "module" not in file.attrs["model_config"]
+    run_program("convert", tmp_path / "k2.h5", "-o", tmp_path / "home.pth")
+    run_program("compare", network / "model.pth", tmp_path / "home.pth", "--atol", "0", "--rtol", "0")
+    run_program("convert", without_ours(tmp_path / "k2.h5"), network / "model.json", "-o", tmp_path / "home.pth")
+    run_program("compare", network / "model.pth", tmp_path / "home.pth", "--atol", "0", "--rtol", "0")
