@@ -10,10 +10,11 @@
 namespace h5bridge {
 namespace {
 
+// Keras's .h5 drops where a class lives; of an operation there is a name, and no "trainable".
 bool is_operation_entry(const Json& layer) {
   const Json* module = layer.find("module");
-  return module && module->is_string() && module->as_string().starts_with("keras.") &&
-         !module->as_string().starts_with("keras.layers");
+  if (!module || !module->is_string()) return !layer.at("config").find("trainable");
+  return module->as_string().starts_with("keras.") && !module->as_string().starts_with("keras.layers");
 }
 
 bool is_unknown(const Json& layer) {

@@ -80,7 +80,7 @@ def test_layers_of_models_in_models_are_refused_by_their_names(calls, tmp_path):
     xs = [keras.Input((4,), name=f"x{i}") for i in range(calls)]
     inner = keras.Sequential([keras.Input((4,)), layers.Dense(3, name="known"), layers.Lambda(lambda x: 2 * x, name="own")], name="inner")
     keras.Model(xs, [layers.Dense(3, name=f"behind_{i}")(inner(x)) for i, x in enumerate(xs)]).save(tmp_path / "m.h5")
-    for command in (["convert", "m.h5", "-o", "m.pth"], ["inspect", "m.h5"], ["validate", "m.h5"], ["run", "m.h5", "--input", "none.npz"]):
+    for command in (["convert", "m.h5", "-o", "m.json"], ["inspect", "m.h5"], ["validate", "m.h5"], ["run", "m.h5", "--input", "none.npz"]):
         message = h5bridge(*command, status=4, folder=tmp_path)
         assert message.count('"inner.own" (Lambda)') == 1, message
 
