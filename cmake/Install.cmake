@@ -19,3 +19,17 @@ configure_package_config_file(cmake/h5bridge-config.cmake.in h5bridge-config.cma
 write_basic_package_version_file(h5bridge-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/h5bridge-config.cmake ${PROJECT_BINARY_DIR}/h5bridge-config-version.cmake DESTINATION ${package_dir})
 install(FILES tools/h5bridge_export.py DESTINATION ${CMAKE_INSTALL_DATADIR}/h5bridge)
+
+# Shells and `man` are told of commands and options by the program itself.
+set(completions "bash|${CMAKE_INSTALL_DATADIR}/bash-completion/completions|h5bridge" "zsh|${CMAKE_INSTALL_DATADIR}/zsh/site-functions|_h5bridge"
+  "fish|${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d|h5bridge.fish" "man|${CMAKE_INSTALL_MANDIR}/man1|h5bridge.1")
+foreach(completion IN LISTS completions)
+  string(REPLACE "|" ";" completion "${completion}")
+  list(GET completion 0 kind)
+  list(GET completion 1 folder)
+  list(GET completion 2 name)
+  set(file ${PROJECT_BINARY_DIR}/completion/${name})
+  file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/completion)
+  install(CODE "execute_process(COMMAND \"$<TARGET_FILE:h5bridge_program>\" completion ${kind} OUTPUT_FILE \"${file}\" COMMAND_ERROR_IS_FATAL ANY)")
+  install(FILES ${file} DESTINATION ${folder})
+endforeach()

@@ -12,5 +12,7 @@ void add_validate(CLI::App& program, Action& action);
 void add_run(CLI::App& program, Action& action);
 void add_verify(CLI::App& program, Action& action);
 void add_compare(CLI::App& program, Action& action);
+void add_plot(CLI::App& program, Action& action);
+void add_completion(CLI::App& program, Action& action);
 
 }  // namespace h5bridge::cli

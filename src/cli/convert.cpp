@@ -8,6 +8,9 @@
 #include "cli/commands.h"
 #include "cli/option_names.h"
 #include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/reference_options.h"
+#include "cli/report_file.h"
 #include "convert/checked_save.h"
 #include "convert/formats/format.h"
 #include "convert/save.h"
@@ -27,6 +30,8 @@ struct ConvertCommand {
   bool check = false;
   bool dry_run = false;
   bool each = false;
+  ReferenceOptions reference;
+  std::string report;
   CheckOptions checking;
 };
 
@@ -68,14 +73,27 @@ struct Conversion {
   CheckedSave saved;
 };
 
+std::uint64_t byte_count(const Model& model) {
+  std::uint64_t sum = 0;
+  for (const NamedTensor& tensor : model.weights) sum += tensor.tensor.byte_count();
+  return sum;
+}
+
 Conversion convert_sources(const ConvertCommand& options) {
   LoadOptions load_options = options.sources.load;
   load_options.optimizer = !options.no_optimizer;
   load_options.weights_alone = !options.save.checkpoint && hold_weights_alone(options.destinations, options.save);
   Conversion done{load(options.sources.sources, load_options), {}};
+  Progress::expect(byte_count(done.model) * options.destinations.size());
+  check_reference(options.reference, options.destinations, options.save);
   complete_training(done.model, options.epoch, options.loss);
   SaveOptions save_options = options.save;
   save_options.optimizer = !options.no_optimizer;
+  if (options.reference.is_wanted()) {
+    done.model.reference =
+        made_reference(options.reference, prepared(done.model, save_options), options.checking.inputs, options.common);
+    done.model.reference->dtype = save_options.dtype;
+  }
   if (options.check) {
     CheckOptions check = options.checking;
     check.device = options.common.device;
@@ -93,8 +111,24 @@ std::string outcome(const ConvertCommand& options, bool agrees) {
   return agrees ? "wrote " : "did not write ";
 }
 
+// The same, with a report that is left whatever comes of it.
+Conversion reported_conversion(const ConvertCommand& options) {
+  ReportFile report(options.report, options.sources.sources, options.destinations);
+  try {
+    Conversion done = convert_sources(options);
+    report.tell(done.model, options.save);
+    report.tell_notes(done.model.notes, done.saved.notes);
+    report.finish(done.saved.agrees() && !options.dry_run);
+    return done;
+  } catch (const Error& error) {
+    report.tell_refusal(error);
+    report.finish(false);
+    throw;
+  }
+}
+
 ExitStatus convert_model(const ConvertCommand& options) {
-  const auto [model, saved] = convert_sources(options);
+  const auto [model, saved] = reported_conversion(options);
   print_notes(options.common, model.notes);
   print_notes(options.common, saved.notes);
   if (options.common.json)
@@ -110,6 +144,7 @@ ExitStatus convert_model(const ConvertCommand& options) {
 std::vector<ConvertCommand> one_by_one(const ConvertCommand& options) {
   if (options.save.format.empty() || options.destinations.size() != 1)
     throw UsageError("--each takes one folder as -o, and --to says what is written into it");
+  if (!options.report.empty()) throw UsageError("--report is of one model, and --each converts many");
   ConvertCommand without_sources = options;
   without_sources.sources.sources.clear();
   std::vector<ConvertCommand> commands;
@@ -223,6 +258,9 @@ void add_convert(CLI::App& program, Action& action) {
   command.add_flag("--dry-run", options.dry_run, "do all but replacing the destinations: say what would be refused");
   command.add_flag("--each", options.each, "each source is a model of its own, and the one destination a folder");
   command.add_flag("--check", options.check, "run both models on random inputs; write only if they agree");
+  add_reference(command, options.reference);
+  command.add_option("--report", options.report, "write what was done, layer by layer, as JSON")
+      ->type_name("FILE.json");
   add_tolerance(command, options.checking.tolerance);
   add_random_inputs(command, options.checking.inputs);
 }

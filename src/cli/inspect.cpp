@@ -4,13 +4,11 @@
 
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "cli/summary.h"
 #include "convert/inspection.h"
 #include "h5bridge/error.h"
-#include "model/checked.h"
 #include "passes/layout.h"
 #include "passes/presentation.h"
-#include "passes/shapes.h"
-#include "passes/types.h"
 
 namespace h5bridge::cli {
 namespace {
@@ -49,15 +47,6 @@ Rows port_rows(const std::vector<Presentation::Port>& ports) {
   return rows;
 }
 
-/// Numbers of the model's own precision are what is expected of a layer.
-std::string listed(const std::vector<TensorType>& types) {
-  std::string result;
-  for (const TensorType& type : types)
-    result += (result.empty() ? "" : ", ") + to_string(type.shape) +
-              (is_floating_point(type.dtype) ? "" : " " + std::string(name_of(type.dtype)));
-  return result;
-}
-
 /// Inputs and outputs as the files' own framework has them, then every call with the shapes of its outputs.
 void print_architecture(const Inspection& inspection) {
   const DataFormat format = presented_format(*inspection.architecture, inspection.framework);
@@ -71,18 +60,11 @@ void print_architecture(const Inspection& inspection) {
   print_table("inputs:", port_rows(looks.inputs));
   print_table("outputs:", port_rows(looks.outputs));
 
-  std::map<std::string, std::int64_t> counts;
-  for (const NamedParameter& parameter : parameters_of(architecture))
-    counts[parameter.name.substr(0, parameter.name.rfind('.'))] +=
-        as_file_says([&] { return element_count(parameter.spec.shape); });
-  const Types types = infer_types(architecture);
-  Rows rows;
-  for (const Node& node : architecture.nodes) {
-    const std::int64_t count = node.name == node.layer ? counts[node.layer] : 0;
-    rows.push_back({node.name, architecture.layer_of(node).type, listed(types.outputs_of(node.name)),
-                    count == 0 ? "" : std::to_string(count) + " elements"});
-  }
-  print_table("layers, with the shapes of their outputs:", rows);
+  std::map<std::string, bool> trainable;
+  if (inspection.framework == Framework::Torch)
+    for (const InspectedTensor& item : inspection.tensors)
+      if (item.trainable) trainable.emplace(item.name, *item.trainable);
+  print_summary(architecture, trainable);
 }
 
 void print_tensors(const std::vector<InspectedTensor>& tensors, Framework framework) {

@@ -5,28 +5,52 @@
 #include <string_view>
 
 #include "cli/commands.h"
+#include "cli/interruption.h"
 #include "cli/output.h"
 #include "h5bridge/error.h"
+#include "model/nearest.h"
+#include "model/quoted.h"
 
 namespace h5bridge::cli {
 namespace {
 
 void declare(CLI::App& program, Action& action) {
   program.set_version_flag("--version", "h5bridge " + std::string(version()), "print the version and leave");
-  for (const auto add : {add_convert, add_inspect, add_validate, add_run, add_verify, add_compare})
+  for (const auto add :
+       {add_convert, add_inspect, add_validate, add_run, add_verify, add_compare, add_plot, add_completion})
     add(program, action);
   program.require_subcommand(0, 1);
   program.allow_extras();  // of the program, not of its commands: check_command words the error
 }
 
+std::vector<std::string> command_names(const CLI::App& program) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : program.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(command->get_name());
+  return names;
+}
+
 void check_command(const CLI::App& program) {
   const std::vector<std::string> extras = program.remaining();
   if (extras.empty() && !program.get_subcommands().empty()) return;
-  std::string names;
-  for (const CLI::App* command : program.get_subcommands([](const CLI::App*) { return true; }))
-    names += (names.empty() ? "" : ", ") + command->get_name();
-  throw UsageError((extras.empty() ? "no command is given" : "there is no command \"" + extras.front() + "\"") +
-                   "; there are " + names);
+  const std::string names = joined(command_names(program));
+  throw UsageError(extras.empty() ? "no command is given; there are " + names
+                                  : "there is no command \"" + extras.front() + "\"; there are " + names +
+                                        did_you_mean(extras.front(), command_names(program)));
+}
+
+// Of arguments that a command does not take, the first that looks like an option is what is wrong.
+void check_options(const CLI::App& program) {
+  for (const CLI::App* command : program.get_subcommands())
+    for (const std::string& argument : command->remaining()) {
+      if (!argument.starts_with("-")) continue;
+      const std::string name = argument.substr(0, argument.find('='));
+      std::vector<std::string> known;
+      for (const CLI::Option* option : command->get_options())
+        for (const std::string& longer : option->get_lnames()) known.push_back("--" + longer);
+      throw UsageError("\"" + name + "\" is no option of " + command->get_name() + did_you_mean(name, known) +
+                       " (--help lists them)");
+    }
 }
 
 ExitStatus run(int argc, char** argv) {
@@ -40,7 +64,10 @@ ExitStatus run(int argc, char** argv) {
     status = action();
   } catch (const CLI::ParseError& error) {
     // Help and version are errors to CLI11, too.
-    if (error.get_exit_code() != static_cast<int>(CLI::ExitCodes::Success)) throw UsageError(error.what());
+    if (error.get_exit_code() != static_cast<int>(CLI::ExitCodes::Success)) {
+      check_options(program);
+      throw UsageError(error.what());
+    }
     program.exit(error);
   }
   finish_output();
@@ -58,6 +85,7 @@ int fail(ExitStatus status, const char* message) {
 int main(int argc, char** argv) {
   using namespace h5bridge;
   if (std::ranges::count(argv, argv + argc, std::string_view("--json")) > 0) cli::print_errors_as_json();
+  cli::clean_up_when_interrupted();
   try {
     return static_cast<int>(cli::run(argc, argv));
   } catch (const Error& error) {

@@ -8,6 +8,7 @@
 #include "cli/choice.h"
 #include "convert/formats/source_file.h"
 #include "convert/load.h"
+#include "convert/save.h"
 #include "h5bridge/byte_source.h"
 #include "h5bridge/error.h"
 #include "h5bridge/json.h"
@@ -177,7 +178,7 @@ void add_sources(CLI::App& command, SourceOptions& options) {
 }
 
 RunOptions RunningOptions::run_options(const CommonOptions& common) const {
-  return {.device = common.device, .layout = layout, .batch_size = batch_size};
+  return {.device = common.device, .layout = layout, .batch_size = batch_size, .dtype = dtype};
 }
 
 void add_inputs(CLI::App& command, RunningOptions& options) {
@@ -194,6 +195,14 @@ void add_inputs(CLI::App& command, RunningOptions& options) {
       ->type_name("keras|torch");
 }
 
+CLI::Option* add_expected(CLI::App& command, std::vector<std::string>& expected) {
+  return command
+      .add_option("--expect", expected,
+                  "the outputs: a .npy file, NAME=file.npy, or an .npz file with an array per output")
+      ->type_name("Y")
+      ->allow_extra_args(false);
+}
+
 void add_running(CLI::App& command, RunningOptions& options) {
   add_inputs(command, options);
   command.add_option("--batch-size", options.batch_size, "split the batch axis into parts of N")
@@ -201,6 +210,16 @@ void add_running(CLI::App& command, RunningOptions& options) {
       ->check([](const std::string& text) {
         return parse_integer(text).value_or(0) < 1 ? text + ": expected at least 1" : std::string();
       });
+  add_choice(command, "--dtype", options.dtype, rounding_dtypes(),
+             "compute in this type: floating-point weights and inputs are rounded to it");
+  // There is nothing else yet that would be less so.
+  command.add_flag("--exact")->description(
+      "the plain modules, which equal eager PyTorch bit for bit; so do they without it");
+}
+
+void add_map(CLI::App& command, LoadOptions& options) {
+  command.add_flag("--map", options.memory_map,
+                   "map files of weights instead of reading them; truncating one meanwhile kills the process");
 }
 
 void add_tolerance(CLI::App& command, Tolerance& tolerance) {

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "cli/progress.h"
 #include "convert/agreement.h"
 #include "convert/random_inputs.h"
 #include "h5bridge/h5bridge.h"
@@ -45,11 +46,16 @@ struct RunningOptions {
   std::vector<std::string> inputs;
   std::optional<Framework> layout;
   std::int64_t batch_size = 0;
+  std::optional<DType> dtype;
 
   RunOptions run_options(const CommonOptions& common) const;
 };
 void add_running(CLI::App& command, RunningOptions& options);
+/// --map, which is another option where models are converted.
+void add_map(CLI::App& command, LoadOptions& options);
 void add_inputs(CLI::App& command, RunningOptions& options);
+/// --expect.
+CLI::Option* add_expected(CLI::App& command, std::vector<std::string>& expected);
 
 void add_tolerance(CLI::App& command, Tolerance& tolerance);
 void add_equal_nan(CLI::App& command, Tolerance& tolerance);
@@ -63,7 +69,12 @@ std::pair<CLI::App&, Options&> add_command(CLI::App& program, const std::string&
                                            Action& action, ExitStatus (*run)(const Options&)) {
   auto options = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand(name, description);
-  command->callback([&action, options, run] { action = [options, run] { return run(*options); }; });
+  command->callback([&action, options, run, name] {
+    action = [options, run, name] {
+      const Progress progress(name, options->common.quiet);
+      return run(*options);
+    };
+  });
   add_common(*command, options->common);
   return {*command, *options};
 }

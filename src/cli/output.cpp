@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "cli/option_names.h"
+#include "cli/terminal.h"
 #include "h5bridge/error.h"
 
 namespace h5bridge::cli {
@@ -32,11 +33,45 @@ std::size_t width_of(const std::string& text) {
   return static_cast<std::size_t>(std::ranges::count_if(text, [](char letter) { return (letter & 0xc0) != 0x80; }));
 }
 
+/// The first `count` characters of a UTF-8 text.
+std::string first_characters(const std::string& text, std::size_t count) {
+  std::size_t end = 0;
+  while (end < text.size() && count > 0) {
+    ++end;
+    while (end < text.size() && (text[end] & 0xc0) == 0x80) ++end;
+    --count;
+  }
+  return text.substr(0, end);
+}
+
+// A name, what kind of thing it is, and what there is to say of it. What the terminal has no room for is cut off.
+void print_row(const std::vector<std::string>& row, const std::vector<std::size_t>& widths, std::size_t room) {
+  std::size_t last = row.size();
+  while (last > 0 && row[last - 1].empty()) --last;
+  for (std::size_t column = 0; column < last; ++column) {
+    std::string cell = "  " + row[column];
+    const std::size_t width = width_of(cell);
+    const bool is_cut = width > room;
+    if (is_cut) cell = room > 0 ? first_characters(cell, room - 1) + "\u2026" : "";
+    std::cout << (column == 1 ? coloured(Colour::Cyan, cell) : cell);
+    if (is_cut) break;
+    room -= width;
+    const std::size_t gap = column + 1 < last ? std::min(widths[column] - width_of(row[column]), room) : 0;
+    std::cout << std::string(gap, ' ');
+    room -= gap;
+  }
+  std::cout << '\n';
+}
+
 }  // namespace
 
-void print_line(const std::string& line) { std::cout << printable(line) << '\n'; }
+void print_line(const std::string& line) {
+  Progress::erase();
+  std::cout << printable(line) << '\n';
+}
 
 void print_json(const Json& json) {
+  Progress::erase();
   std::cout << presentable(json).dump(2) << '\n';
   json_is_printed = true;
 }
@@ -55,6 +90,7 @@ void print_notes(const CommonOptions& common, const std::vector<std::string>& no
 }
 
 void print_message(const CommonOptions& common, const std::string& message) {
+  Progress::erase();
   if (!common.quiet) std::cerr << "h5bridge: " << printable(message) << '\n';
 }
 
@@ -63,21 +99,20 @@ void finish_output() {
   if (!std::cout) throw SystemFailure("cannot write to standard output");
 }
 
-void print_table(const std::string& title, const std::vector<std::vector<std::string>>& rows) {
-  if (rows.empty()) return;
+void print_table(const std::string& title, const std::vector<std::vector<std::string>>& given) {
+  if (given.empty()) return;
+  std::vector<std::vector<std::string>> rows = given;
   std::vector<std::size_t> widths;
-  for (const auto& row : rows)
+  for (auto& row : rows)
     for (std::size_t column = 0; column < row.size(); ++column) {
+      row[column] = printable(row[column]);
       if (column == widths.size()) widths.push_back(0);
       widths[column] = std::max(widths[column], width_of(row[column]));
     }
-  print_line(title);
-  for (const auto& row : rows) {
-    std::string line;
-    for (std::size_t column = 0; column < row.size(); ++column)
-      line += "  " + row[column] + std::string(widths[column] - width_of(row[column]), ' ');
-    print_line(line.substr(0, line.find_last_not_of(' ') + 1));
-  }
+  Progress::erase();
+  std::cout << coloured(Colour::Bold, printable(title)) << '\n';
+  const std::size_t width = terminal_width().value_or(std::string::npos);
+  for (const auto& row : rows) print_row(row, widths, width);
 }
 
 void print_outputs(const OutputComparison& comparison) {

@@ -26,7 +26,7 @@ void print_notes(const CommonOptions& common, const std::vector<std::string>& no
 /// Throws SystemFailure if standard output did not take everything.
 void finish_output();
 
-/// Left-aligned columns, under a title; nothing if there are no rows.
+/// Left-aligned columns, under a title; nothing if there are no rows. On a terminal, lines are no longer than its own.
 void print_table(const std::string& title, const std::vector<std::vector<std::string>>& rows);
 
 /// A line per output, then the first layer that differs.

@@ -92,6 +92,7 @@ void add_run(CLI::App& program, Action& action) {
       add_command<RunCommand>(program, "run", "run a model in evaluation mode", action, run_model);
   add_sources(command, options.sources);
   add_running(command, options.running);
+  add_map(command, options.sources.load);
   command.get_option("--input")->required();
   command
       .add_option("-o,--output", options.output,

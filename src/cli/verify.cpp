@@ -1,12 +1,12 @@
-// h5bridge verify SOURCE... --input X --expect Y
+// h5bridge verify SOURCE... --input X --expect Y, h5bridge verify SOURCE...
 #include <algorithm>
 
 #include "cli/commands.h"
+#include "cli/expected.h"
 #include "cli/output.h"
 #include "convert/arrays.h"
-#include "facets/keras/plan.h"
+#include "convert/reference.h"
 #include "h5bridge/error.h"
-#include "keras/output_names.h"
 #include "passes/mixed_precision.h"
 #include "passes/presentation.h"
 
@@ -27,55 +27,41 @@ Agreement not_compared(const std::string& problem) {
   return agreement;
 }
 
-// What Keras would call the outputs of a model of PyTorch's; of layers that share their tensors it may have but one.
-std::vector<std::string> names_in_keras(Model model) {
-  std::vector<std::string> names;
-  try {
-    name_keras_outputs(*model.architecture);
-    model.framework = Framework::Keras;
-    for (const Presentation::Port& output : presentation_of(model).outputs) names.push_back(output.name);
-  } catch (const Unsupported&) {  // Keras has no such model
-  }
-  return names;
+void print_replay(const Replay& replay) {
+  print_line("the reference by " + replay.by + (replay.agrees() ? ": agrees" : ": does not agree"));
+  print_outputs({replay.outputs, {}});
+  if (replay.first_layer)
+    print_line("the first layer that differs is \"" + replay.first_layer->name + "\": " + replay.first_layer->what);
 }
 
-// What each output is called where the same network comes from the other framework, or from other files.
-std::vector<std::vector<std::string>> other_names(const Model& model) {
-  const std::vector<Output>& outputs = model.architecture->outputs;
-  const std::vector<std::string> in_keras = names_in_keras(model);
-  std::vector<std::vector<std::string>> names;
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
-    const std::string& node = outputs[i].value.node;
-    names.push_back({i == 0 ? "output" : "output_" + std::to_string(i), node, keras_name(node)});
-    if (i < in_keras.size()) names.back().push_back(in_keras[i]);
-  }
-  return names;
-}
-
-void take_other_names(std::vector<NamedTensor>& arrays, const Presentation& looks,
-                      const std::vector<std::vector<std::string>>& other_names) {
-  for (NamedTensor& array : arrays) {
-    if (std::ranges::find(looks.outputs, array.name, &Presentation::Port::name) != looks.outputs.end()) continue;
-    for (std::size_t i = 0; i < looks.outputs.size(); ++i) {
-      const std::string& own = looks.outputs[i].name;
-      const bool is_given = std::ranges::find(arrays, own, &NamedTensor::name) != arrays.end();
-      if (!is_given && std::ranges::count(other_names.at(i), array.name) > 0) array.name = own;
-    }
-  }
+// What the file was seen to give.
+ExitStatus verify_reference(const VerifyCommand& options, const Model& model) {
+  if (!model.reference)
+    throw UsageError(options.sources.sources[0] +
+                     ": holds no reference to replay; give --input and --expect, or write a file that has one with "
+                     "convert --reference N");
+  if (options.running.layout)
+    throw UsageError("--input-layout is of the inputs that are given, and a reference is the file's own");
+  const Replay replayed = replay(model, options.running.run_options(options.common), options.tolerance);
+  if (options.common.json)
+    print_json(to_json(replayed));
+  else
+    print_replay(replayed);
+  return status_of(replayed.agrees());
 }
 
 ExitStatus verify_model(const VerifyCommand& options) {
+  if (options.running.inputs.empty() != options.expected.empty())
+    throw UsageError(
+        "verify takes --input and --expect together, or neither to replay the reference that a file holds");
   const Model model = load(options.sources.sources, options.sources.load);
   print_notes(options.common, model.notes);
+  if (options.expected.empty()) return verify_reference(options, model);
   const Presentation looks = presentation_of(model, options.running.layout.value_or(model.framework));
   print_notes(options.common, mixed_precision_left_out(*model.architecture));
   const std::vector<NamedTensor> inputs = named_for(read_arrays(options.running.inputs), looks.inputs, "input");
-  // A name that no output has is a mistake; an array too many is an output that is not there.
-  std::vector<NamedTensor> arrays = read_arrays(options.expected);
-  take_other_names(arrays, looks, other_names(model));
   std::vector<NamedTensor> others;
-  const std::vector<NamedTensor> expected =
-      named_for(arrays, looks.outputs, "output", arrays.size() > looks.outputs.size() ? &others : nullptr);
+  const std::vector<NamedTensor> expected = read_expected(options.expected, model, looks, others);
   const std::vector<NamedTensor> outputs = make_runner(model, options.running.run_options(options.common))->run(inputs);
 
   OutputComparison comparison;
@@ -103,13 +89,8 @@ void add_verify(CLI::App& program, Action& action) {
       program, "verify", "run a model and compare its outputs with the expected ones", action, verify_model);
   add_sources(command, options.sources);
   add_running(command, options.running);
-  command.get_option("--input")->required();
-  command
-      .add_option("--expect", options.expected,
-                  "the outputs: a .npy file, NAME=file.npy, or an .npz file with an array per output")
-      ->required()
-      ->type_name("Y")
-      ->allow_extra_args(false);
+  add_map(command, options.sources.load);
+  add_expected(command, options.expected);
   add_tolerance(command, options.tolerance);
   add_equal_nan(command, options.tolerance);
 }

@@ -7,8 +7,10 @@
 #include <cstring>
 #include <filesystem>
 
+#include "convert/formats/format.h"
 #include "convert/replacement.h"
 #include "convert/save.h"
+#include "convert/temporaries.h"
 #include "h5bridge/error.h"
 #include "passes/presentation.h"
 
@@ -22,12 +24,15 @@ class SiblingFolder {
  public:
   explicit SiblingFolder(const std::string& destination) {
     std::string name = (fs::path(destination).parent_path() / ".h5bridge-XXXXXX").string();
+    const auto undisturbed = keep_temporaries();
     if (!::mkdtemp(name.data())) throw SystemFailure(destination + ": " + std::strerror(errno));
     path_ = name;
+    note_temporary(name);
   }
   ~SiblingFolder() {
     std::error_code ignored;
     fs::remove_all(path_, ignored);
+    forget_temporary(path_.string());
   }
   SiblingFolder(const SiblingFolder&) = delete;
   SiblingFolder& operator=(const SiblingFolder&) = delete;
@@ -92,12 +97,13 @@ CheckedSave checked_save(const Model& model, const std::vector<std::string>& pat
       return part;
     };
     write_view(source, written, path, paths, options, beside, result.notes);
+    renames.emplace_back(written, temporary);
+    fs::permissions(written, fs::status(temporary).permissions());
+    if (format_for(path, options.format).is_shown) continue;
     const RunOptions run{.device = check.device, .layout = model.framework};
     const Model view = read_back(written, path, model);
     result.views.push_back(
         {path, on_random_inputs([&] { return compare_outputs(model, view, inputs, run, check.tolerance); })});
-    fs::permissions(written, fs::status(temporary).permissions());
-    renames.emplace_back(written, temporary);
   }
   if (!result.agrees()) return result;
   for (const auto& [from, to] : renames) fs::rename(from, to);

@@ -44,21 +44,6 @@ std::vector<NamedTensor> renamed(std::vector<NamedTensor> arrays, const Presenta
   return arrays;
 }
 
-using Ports = std::vector<Presentation::Port>;
-
-/// Arrays presented as `from` says, as `to` presents them.
-std::vector<NamedTensor> presented_anew(std::vector<NamedTensor> arrays, const Ports& from, const Ports& to) {
-  for (NamedTensor& array : arrays) {
-    const auto port = std::ranges::find(from, array.name, &Presentation::Port::name);
-    if (port == from.end()) continue;  // what runs them refuses the name
-    const std::vector<std::int64_t>& wanted = to[port - from.begin()].axes;
-    std::vector<std::int64_t> axes;
-    for (const std::int64_t axis : wanted) axes.push_back(std::ranges::find(port->axes, axis) - port->axes.begin());
-    if (array.tensor.shape().size() == axes.size()) array.tensor = array.tensor.permute(axes);
-  }
-  return arrays;
-}
-
 using LayerOutputs = std::map<std::string, std::vector<Tensor>>;
 
 /// That of the first output that does not agree, or of the first.

@@ -8,6 +8,7 @@
 #include "convert/layout_conversion.h"
 #include "convert/model_check.h"
 #include "convert/object_weights.h"
+#include "convert/reference.h"
 #include "convert/tied_state.h"
 #include "facets/keras/mapping.h"
 #include "files/digest.h"
@@ -83,6 +84,8 @@ class KerasWriter {
     write_extra();
     return std::move(file_);
   }
+
+  KerasPlan plan() { return std::move(plan_); }
 
  private:
   // A Keras layer has one type for all of its variables.
@@ -413,7 +416,16 @@ class KerasWriter {
       for (const Json& name : before->as_array()) carried.push_back(name);
     if (!carried.empty()) extra_.set("carried", std::move(carried));
     if (const Json* torch = model_.metadata.find("torch")) extra_.set("torch", *torch);
+    write_reference();
     file_.extra = std::move(extra_);
+  }
+
+  void write_reference() {
+    if (!model_.reference) return;
+    if (options_.dtype && model_.reference->dtype != options_.dtype)
+      notes_.push_back("left out: the reference, which is of weights that were not yet rounded");
+    else
+      extra_.set("reference", reference_to_json(*model_.reference, file_.extra_tensors));
   }
 
   const Model& model_;
@@ -430,12 +442,28 @@ class KerasWriter {
 
 }  // namespace
 
-KerasFile keras_from_model(const Model& model, KerasForm form, const SaveOptions& options, Notes& notes) {
+namespace {
+
+// A model that came from Keras goes back as it was, in its own format.
+Model as_written(const Model& model, const SaveOptions& options) {
   const std::optional<Model> original = keras_original(model);
   const bool in_own_format =
       original &&
       (!options.data_format || *options.data_format == presented_format(*original->architecture, Framework::Keras));
-  return KerasWriter(in_own_format ? *original : model, form, options, notes).run();
+  return in_own_format ? *original : model;
+}
+
+}  // namespace
+
+KerasFile keras_from_model(const Model& model, KerasForm form, const SaveOptions& options, Notes& notes) {
+  const Model written = as_written(model, options);
+  return KerasWriter(written, form, options, notes).run();
+}
+
+KerasPlan keras_plan_of(const Model& model, const SaveOptions& options) {
+  Notes ignored;
+  const Model written = as_written(model, options);
+  return KerasWriter(written, KerasForm::Layers, options, ignored).plan();
 }
 
 }  // namespace h5bridge

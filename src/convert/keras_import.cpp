@@ -8,6 +8,7 @@
 #include "convert/keras_extra.h"
 #include "convert/keras_model.h"
 #include "convert/object_weights.h"
+#include "convert/reference.h"
 #include "convert/shared_layers.h"
 #include "convert/tied_state.h"
 #include "convert/ties.h"
@@ -132,6 +133,8 @@ class KerasReader {
     read_training();
     for (const char* member : {"torch", "digests", "carried"})
       if (const Json* kept = file_.extra.find(member)) model_.metadata.set(member, *kept);
+    if (const Json* reference = file_.extra.find("reference"))
+      model_.reference = reference_from_json(*reference, file_.extra_tensors);
     Json::Object keras;
     if (!file_.keras_version.empty()) keras.set("keras_version", file_.keras_version);
     if (!file_.backend.empty()) keras.set("backend", file_.backend);
@@ -360,7 +363,8 @@ class KerasReader {
     for (const NamedTensor& tensor : file_.extra_tensors)
       if (tensor.name.starts_with(kUnscaledFolder))
         model_.residuals.push_back(tensor);
-      else if (!tensor.name.starts_with(kOptimizerFolder) && !model_.weights.find(tensor.name))
+      else if (!tensor.name.starts_with(kOptimizerFolder) && !tensor.name.starts_with(kReferenceFolder) &&
+               !model_.weights.find(tensor.name))
         model_.weights.add(tensor.name, tensor.tensor);
     for (const Layer& layer : model_.architecture->layers)
       if (const std::string counter = tensor_name(layer.name, "num_batches_tracked");

@@ -34,4 +34,7 @@ enum class KerasForm { Layers, Objects };
 /// weights, Unsupported for what Keras cannot say.
 KerasFile keras_from_model(const Model& model, KerasForm form, const SaveOptions& options, Notes& notes);
 
+/// The plan by which that is written.
+KerasPlan keras_plan_of(const Model& model, const SaveOptions& options);
+
 }  // namespace h5bridge

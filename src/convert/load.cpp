@@ -92,7 +92,7 @@ void read_keras_config(Parts& parts, const LoadOptions& options) {
 
 void read_source(const std::string& path, const LoadOptions& options, Parts& parts) {
   FileContent content = in_file(path, [&] {
-    const SourceFile file(path);
+    const SourceFile file(path, options.memory_map);
     return recognise(file).read(file, options);
   });
   if (content.has_weights()) parts.claim_weights(path);
@@ -340,7 +340,7 @@ Model load_checked(const std::vector<std::string>& sources, const LoadOptions& o
     return load_whole(sources, options);
   } catch (const Unsupported& error) {
     if (!options.weights_alone || sources.size() != 1) throw;
-    const SourceFile file(sources[0]);
+    const SourceFile file(sources[0], options.memory_map);
     const FileContent content = recognise(file).read(file, options);
     std::optional<Model> model = content.keras ? named_weights(*content.keras, error.what()) : std::nullopt;
     if (!model) throw;

@@ -5,6 +5,7 @@
 #include <regex>
 
 #include "h5bridge/error.h"
+#include "model/nearest.h"
 #include "model/quoted.h"
 
 namespace h5bridge {
@@ -80,9 +81,13 @@ class NewNames {
 };
 
 void check_names(const Weights& weights, const std::map<std::string, std::string>& names) {
-  for (const auto& [theirs, ours] : names)
-    if (!weights.find(theirs))
-      throw UsageError("LoadOptions::names has \"" + shortened(theirs) + "\", which the file does not");
+  for (const auto& [theirs, ours] : names) {
+    if (weights.find(theirs)) continue;
+    std::vector<std::string> known;
+    for (const NamedTensor& tensor : weights) known.push_back(tensor.name);
+    throw UsageError("LoadOptions::names has \"" + shortened(theirs) + "\", which the file does not" +
+                     did_you_mean(theirs, known));
+  }
 }
 
 void rename_optimizer(Optimizer& optimizer, const NewNames& names) {

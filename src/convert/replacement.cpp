@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "convert/temporaries.h"
 #include "h5bridge/error.h"
 
 namespace h5bridge {
@@ -39,7 +40,10 @@ std::string resolved(const std::string& path) {
 }  // namespace
 
 Replacement::~Replacement() {
-  for (const Pending& pending : pending_) ::unlink(pending.temporary.c_str());
+  for (const Pending& pending : pending_) {
+    ::unlink(pending.temporary.c_str());
+    forget_temporary(pending.temporary);
+  }
 }
 
 std::string Replacement::temporary_for(const std::string& path) {
@@ -51,8 +55,10 @@ std::string Replacement::temporary_for(const std::string& path) {
   if (exists && S_ISDIR(status.st_mode)) throw SystemFailure(path + ": is a directory");
   if (exists && !S_ISREG(status.st_mode)) throw SystemFailure(path + ": is not a regular file");
   std::string temporary = destination + ".XXXXXX";
+  const auto undisturbed = keep_temporaries();  // what is made is noted
   const int descriptor = ::mkstemp(temporary.data());
   if (descriptor < 0) fail(path);
+  note_temporary(temporary);
   pending_.push_back({temporary, destination});
   // mkstemp's files are private; the result is what the umask, or the file that is replaced, says.
   const mode_t mask = ::umask(0);
@@ -65,9 +71,11 @@ std::string Replacement::temporary_for(const std::string& path) {
 
 void Replacement::commit() {
   for (const Pending& pending : pending_) flush(pending.temporary);
+  const auto undisturbed = keep_temporaries();
   while (!pending_.empty()) {
     if (std::rename(pending_.back().temporary.c_str(), pending_.back().destination.c_str()) != 0)
       fail(pending_.back().destination);
+    forget_temporary(pending_.back().temporary);
     pending_.pop_back();
   }
 }

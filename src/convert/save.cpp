@@ -117,6 +117,10 @@ void write_view(const Model& model, const std::string& path, const std::string& 
       return format_for(other, options.format).holds == Holds::Architecture;
     });
     if (format.holds == Holds::Weights && !has_architecture) note_frozen(model, own);
+    const bool has_reference = std::ranges::any_of(
+        destinations, [&](const std::string& other) { return format_for(other, options.format).has_reference; });
+    if (model.reference && !has_reference && !format.is_shown)
+      own.push_back("left out: the reference inputs and outputs, which only files of Keras's have a place for");
     refuse(own);
     for (const std::string& note : own) notes.push_back(destination + ": " + note);
   });

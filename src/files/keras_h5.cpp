@@ -67,10 +67,7 @@ std::vector<KerasLayerWeights> read_numbered_layers(const hdf5::Group& root) {
   throw MalformedFile("no Keras model: " + root.path() + " has no attribute layer_names");
 }
 
-}  // namespace
-
-KerasFile read_keras_h5(const std::string& path) {
-  const hdf5::Group root = hdf5::open(path);
+KerasFile read_root(const hdf5::Group& root) {
   const auto nested = root.has("model_weights") ? std::optional(root.group("model_weights")) : std::nullopt;
   const hdf5::Group& weights = nested ? *nested : root;
   const auto layer_names = names_in(weights, "layer_names");
@@ -83,9 +80,9 @@ KerasFile read_keras_h5(const std::string& path) {
   const bool is_numbered = !layer_names && weights.has("layer_0");
   if (!layer_names && !is_numbered) refuse(weights);
 
-  file.model_config = read_json(root, "model_config");
+  file.model_config = h5bridge::read_json(root, "model_config");
   file.has_model_config = root.text("model_config").has_value();
-  file.training_config = read_json(root, "training_config");
+  file.training_config = h5bridge::read_json(root, "training_config");
   const auto stated = [&](const std::string& attribute) {
     const auto text = root.text(attribute);
     return text ? *text : weights.text(attribute).value_or("");
@@ -98,5 +95,10 @@ KerasFile read_keras_h5(const std::string& path) {
   read_extra(root, file);
   return file;
 }
+
+}  // namespace
+
+KerasFile read_keras_h5(const std::string& path) { return read_root(hdf5::open(path)); }
+KerasFile read_keras_h5(const ByteSourcePtr& file) { return read_root(hdf5::open(file)); }
 
 }  // namespace h5bridge

@@ -16,6 +16,7 @@
 #include <string>
 
 #include "files/keras_file.h"
+#include "h5bridge/byte_source.h"
 
 namespace h5bridge {
 
@@ -24,6 +25,8 @@ namespace h5bridge {
 /// none of Keras's or unsafe, Unsupported for variables that are no numbers. Messages name the place in the file, not
 /// the file.
 KerasFile read_keras_h5(const std::string& path);
+/// Likewise of a file all of whose bytes `file` has.
+KerasFile read_keras_h5(const ByteSourcePtr& file);
 
 /// Writes `file` to `path` as Keras 3 would, one tensor at a time. Throws Unsupported for what Keras could not load:
 /// variables of bfloat16 or float8, names that are no HDF5 paths, are longer than an attribute or occur twice;

@@ -39,6 +39,9 @@ struct LoadOptions {
   /// Of a Keras file with layers of unknown classes, Lambda included, take the weights alone, by the file's own names
   /// and as it lays them out, and say so.
   bool weights_alone = false;
+  /// Files of weights are mapped: a module uses numbers in place where they lie there as it wants them (contiguous, and
+  /// aligned to 64 bytes), the rest is read. Whoever truncates such a file meanwhile kills the process.
+  bool memory_map = false;
 };
 
 /// Reads the files that together make one model, in any order, each recognised by its content. Weights stay on disk

@@ -55,6 +55,17 @@ struct Training {
   std::optional<Json> compile;  // Keras's training_config without the optimizer: loss, metrics, ...
 };
 
+/// What a model was seen to give, by which whatever it becomes can be tested. Arrays are in the order of the
+/// architecture's inputs and outputs, and laid out as PyTorch has them.
+struct Reference {
+  std::string by;              // who made the outputs: "LibTorch 2.13.0"
+  std::optional<DType> dtype;  // that the weights had been rounded to
+  std::vector<NamedTensor> inputs;
+  std::vector<NamedTensor> outputs;
+  /// What each call's first output was like, in the order of the calls: its mean, that of magnitudes, the largest one.
+  std::vector<std::pair<std::string, std::vector<double>>> layers;
+};
+
 /// The framework whose conventions a source follows: how its inputs and outputs are laid out.
 enum class Framework { Torch, Keras };
 
@@ -72,6 +83,7 @@ struct Model {
   Json::Object metadata;               // what a source carried that has no place above
   /// What weights were made of, where that cannot be computed back: "unscaled/lstm/kernel:0".
   std::vector<NamedTensor> residuals;
+  std::optional<Reference> reference;
   Framework framework = Framework::Torch;
   std::string format;              // of the weights' file, else of the architecture's, as `h5bridge inspect` has it
   std::vector<std::string> notes;  // what reading the source leaves out or changes, a line each, for its user

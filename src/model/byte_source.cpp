@@ -9,14 +9,21 @@
 #include <cstring>
 
 #include "h5bridge/error.h"
+#include "model/mapped_file.h"
+#include "model/nearest.h"
 
 namespace h5bridge {
+
+void refuse_file(const std::string& path, int error) {
+  throw SystemFailure(path + ": " + std::strerror(error) + (error == ENOENT ? did_you_mean_file(path) : ""));
+}
+
 namespace {
 
 class File final : public ByteSource {
  public:
   explicit File(const std::string& path) : descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
-    if (descriptor_ < 0) throw SystemFailure(path + ": " + std::strerror(errno));
+    if (descriptor_ < 0) refuse_file(path, errno);
     struct stat status{};
     const bool known = ::fstat(descriptor_, &status) == 0;
     if (!known || !S_ISREG(status.st_mode)) {
@@ -114,6 +121,7 @@ ByteSourcePtr bytes_in_memory(std::vector<std::byte> bytes) { return std::make_s
 ByteSourcePtr part_of(ByteSourcePtr whole, std::uint64_t offset, std::uint64_t size) {
   if (!whole) throw UsageError("a part of a null pointer, expected a source of bytes");
   check_range(offset, size, whole->size());
+  if (const auto* mapped = dynamic_cast<const MappedBytes*>(whole.get())) return mapped->part(offset, size);
   return std::make_shared<Part>(std::move(whole), offset, size);
 }
 

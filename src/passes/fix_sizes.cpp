@@ -5,6 +5,7 @@
 #include "facets/registry.h"
 #include "h5bridge/error.h"
 #include "model/architecture_index.h"
+#include "model/nearest.h"
 #include "model/quoted.h"
 
 namespace h5bridge {
@@ -17,7 +18,8 @@ Architecture fix_sizes(Architecture architecture, const std::map<std::string, st
   for (const auto& [name, size] : sizes) {
     if (!known.contains(name))
       throw UsageError("no size is called \"" + name +
-                       "\"; the open sizes are: " + (known.empty() ? "none" : joined({known.begin(), known.end()})));
+                       "\"; the open sizes are: " + (known.empty() ? "none" : joined({known.begin(), known.end()})) +
+                       did_you_mean(name, {known.begin(), known.end()}));
     if (size < 1) throw UsageError("the size \"" + name + "\" is " + std::to_string(size) + ", expected at least 1");
   }
   for (Input& input : architecture.inputs)

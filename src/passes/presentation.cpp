@@ -110,6 +110,17 @@ Presentation presentation_of(const Model& model, Framework framework) {
   return result;
 }
 
+std::vector<NamedTensor> presented_anew(std::vector<NamedTensor> arrays, const std::vector<Presentation::Port>& from,
+                                        const std::vector<Presentation::Port>& to) {
+  for (NamedTensor& array : arrays) {
+    const auto port = std::ranges::find(from, array.name, &Presentation::Port::name);
+    if (port == from.end()) continue;
+    const std::vector<std::int64_t> axes = axes_between(port->axes, to[port - from.begin()].axes);
+    if (array.tensor.shape().size() == axes.size()) array.tensor = array.tensor.permute(axes);
+  }
+  return arrays;
+}
+
 Presentation presentation_of(const Model& model) { return presentation_of(model, model.framework); }
 
 DataFormat presented_format(const Architecture& architecture, Framework framework) {

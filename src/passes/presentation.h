@@ -29,6 +29,11 @@ struct Presentation {
 Presentation presentation_of(const Model& model, Framework framework);
 Presentation presentation_of(const Model& model);
 
+/// Arrays presented as `from` says, as `to`, which has the same ports in the same order, presents them. Those that are
+/// no port's stay as they are.
+std::vector<NamedTensor> presented_anew(std::vector<NamedTensor> arrays, const std::vector<Presentation::Port>& from,
+                                        const std::vector<Presentation::Port>& to);
+
 /// What is to be KerasModelOrigin::presented: `keras` is how Keras has the model, `change` what took it to PyTorch.
 KerasPorts presentation_record(const Presentation& keras, const LayoutChange& change);
 

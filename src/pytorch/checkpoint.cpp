@@ -4,6 +4,7 @@
 #include <set>
 
 #include "h5bridge/error.h"
+#include "model/nearest.h"
 #include "model/quoted.h"
 #include "pytorch/file.h"
 #include "pytorch/module.h"
@@ -72,6 +73,12 @@ std::string quoted(const std::vector<Entry>& entries) {
   return text;
 }
 
+std::vector<std::string> names_of(const std::vector<Entry>& entries) {
+  std::vector<std::string> names;
+  for (const Entry& entry : entries) names.push_back(entry.key);
+  return names;
+}
+
 std::vector<Entry> entries_of(const pickle::Value& value) {
   std::vector<Entry> entries;
   if (const auto* dict = value.as<Dict>())
@@ -115,7 +122,8 @@ Entry find_state_dict(const pickle::Value& root, const std::string& key) {
   if (!key.empty()) {
     const Ref value = follow(root, key);
     if (!value)
-      throw UsageError("there is no entry '" + key + "' (LoadOptions::key); there are " + quoted(entries_of(root)));
+      throw UsageError("there is no entry '" + key + "' (LoadOptions::key); there are " + quoted(entries_of(root)) +
+                       did_you_mean(key, names_of(entries_of(root))));
     if (!holds_state(*value))
       throw UsageError("the entry '" + key + "' (LoadOptions::key) is " + pickle::describe(*value) +
                        ", not a dict of names to tensors");

@@ -17,6 +17,7 @@ struct RunOptions {
   std::string device = "cpu";       // cpu, cuda, cuda:N
   std::optional<Framework> layout;  // of inputs and outputs; by default the model's own
   std::int64_t batch_size = 0;      // split the batch axis; 0: do not
+  std::optional<DType> dtype{};     // of floating-point weights and inputs; by default the model's own
 };
 
 /// A layer refuses the inputs that a model is run on, though they have the shapes and types that the model states.
@@ -28,6 +29,8 @@ class RefusedInputs : public UsageError {
 class Runner {
  public:
   virtual ~Runner() = default;
+  /// What computes, and its version: "LibTorch 2.13.0".
+  virtual std::string engine() const = 0;
   /// Runs the model in evaluation mode. Inputs by name, in any order; outputs named and ordered as presentation_of has
   /// them. Numbers are converted to the model's dtype where that loses no meaning (checked_inputs). Throws UsageError
   /// for missing, unknown or misshapen inputs, RefusedInputs for others that do not fit (an index out of range).

@@ -24,6 +24,14 @@ std::optional<DType> parameter_dtype(const Module& module) {
   return types.size() == 1 ? std::optional(dtype_of(*types.begin())) : std::nullopt;
 }
 
+/// As module.half() has it: counters and indices stay as they are.
+void convert_to(const Module& module, torch::ScalarType type) {
+  const torch::NoGradGuard no_grad;
+  for (const auto& tensors : {module.parameters(), module.buffers()})
+    for (const torch::Tensor& tensor : tensors)
+      if (tensor.is_floating_point()) tensor.set_data(tensor.to(type));
+}
+
 /// Inputs run in the type of the parameters, as a model stored in half precision wants it.
 Ports in_dtype(Ports ports, std::optional<DType> dtype) {
   for (Presentation::Port& port : ports)
@@ -45,10 +53,14 @@ class TorchRunner : public Runner {
         framework_(model.architecture->keras.class_name ? Framework::Keras : model.framework),
         batch_size_(options.batch_size) {
     module_->eval();
-    presentation_.inputs = in_dtype(std::move(presentation_.inputs), parameter_dtype(*module_));
+    if (options.dtype) convert_to(*module_, scalar_type_of(*options.dtype));
+    const auto dtype = options.dtype ? options.dtype : parameter_dtype(*module_);
+    presentation_.inputs = in_dtype(std::move(presentation_.inputs), dtype);
     for (const Presentation::Port& port : presentation_.inputs)
       if (!batch_ && !port.shape.empty() && port.shape[0].is_open()) batch_ = port.shape[0];
   }
+
+  std::string engine() const override { return "LibTorch " TORCH_VERSION; }
 
   std::vector<NamedTensor> run(const std::vector<NamedTensor>& inputs) override {
     return with_torch_errors([&] { return computed(inputs); });

@@ -8,6 +8,11 @@ function(run)
 endfunction()
 
 run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${here}/prefix)
+foreach(file man/man1/h5bridge.1 bash-completion/completions/h5bridge)
+  if(NOT EXISTS ${here}/prefix/share/${file})
+    message(FATAL_ERROR "share/${file} is not installed")
+  endif()
+endforeach()
 run(${CMAKE_COMMAND} -G Ninja -S ${SOURCE}/examples -B ${here}/build "-DCMAKE_PREFIX_PATH=${here}/prefix\;${TORCH}"
     "-DCMAKE_CXX_COMPILER_LAUNCHER=${LAUNCHER}")
 run(${CMAKE_COMMAND} --build ${here}/build)

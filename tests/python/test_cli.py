@@ -93,11 +93,13 @@ def assert_refuses(h5bridge, tmp_path, sources, status, *parts):
     [
         ([], "no command is given"),
         (["frobnicate"], 'no command "frobnicate"'),
-        (["plot", "net.json", "-o", "net.svg"], 'no command "plot"'),
+        (["plott", "net.json", "-o", "net.dot"], 'no command "plott"; there are convert, inspect, validate, run, verify, compare, plot, completion; did you mean plot?'),
         (["frobnicate", "inspect", "net.json"], 'no command "frobnicate"'),
         (["convert"], "SOURCE"),
         (["convert", "net.json", "net.pth"], "-o"),
         (["convert", "net.json", "net.pth", "-o", "a.h5", "--frobnicate"], "--frobnicate"),
+        (["convert", "net.json", "net.pth", "-o", "a.h5", "--dtpye", "float16"], "did you mean --dtype?"),
+        (["run", "net.json", "net.pth", "--inptu", "x.npy"], "did you mean --input?"),
         (["convert", "net.json", "net.pth", "-o", "out.xyz"], "out.xyz"),
         (["convert", "net.json", "net.pth", "-o", "a.h5", "--to", "xyz"], "xyz"),
         (["convert", "net.json", "net.pth", "-o", "a.h5", "--data-format", "nhwc"], "--data-format nhwc"),
@@ -112,6 +114,7 @@ def assert_refuses(h5bridge, tmp_path, sources, status, *parts):
         (["convert", "net.pth", "-o", "a.h5"], "architecture"),
         (["convert", "net.json", "net.json", "-o", "a.h5"], "net.json"),
         (["convert", "net.json", "checkpoint.tar", "-o", "a.h5", "--key", "weights"], "weights"),
+        (["convert", "net.json", "checkpoint.tar", "-o", "a.h5", "--key", "model_state"], "did you mean model_state_dict?"),
         (["run", "net.json", "net.pth"], "--input"),
         (["run", "net.json", "net.pth", "--input", "y=x.npy"], '"y"'),
         (["run", "net.json", "net.pth", "--input", "x.npy", "--input", "x.npy"], "more arrays"),
@@ -129,12 +132,17 @@ def test_wrong_usage(h5bridge, net, tmp_path, arguments, part):
     assert sorted(os.listdir(tmp_path)) == before
 
 
+def test_a_misspelled_file_has_neighbours(h5bridge, net):
+    assert_fails(h5bridge("inspect", "nett.json"), 5, "nett.json: No such file or directory; did you mean net.json?")
+    assert_fails(h5bridge("run", "net.json", "net.pt", "--map", "--input", "x.npy"), 5, "did you mean net.pth?")
+
+
 def test_help_and_version(h5bridge):
     version = h5bridge("--version")
     assert version.returncode == 0 and version.stdout.startswith("h5bridge ") and version.stdout.count("\n") == 1
     overview = h5bridge("--help")
     assert overview.returncode == 0 and overview.stderr == ""
-    for command in ["convert", "inspect", "validate", "run", "verify", "compare"]:
+    for command in ["convert", "inspect", "validate", "run", "verify", "compare", "plot"]:
         assert command in overview.stdout
         help_of = h5bridge(command, "--help")
         assert help_of.returncode == 0 and "--json" in help_of.stdout

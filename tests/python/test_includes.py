@@ -14,9 +14,10 @@ PUBLIC = "h5bridge"  # the public headers, which everybody may include
 ARROWS = {
     "cli": {"convert"},
     "python": {"convert"},
-    "convert": {"keras", "pytorch", "runner"},
+    "convert": {"keras", "picture", "pytorch", "runner"},
     "keras": {"optimizers", "passes", "files"},
     "pytorch": {"optimizers", "passes", "files"},
+    "picture": {"passes"},
     "runner": {"optimizers", "passes", "files"},
     "runtime": {"optimizers", "passes", "layers", "facets", "runner"},
     "optimizers": {"layers"},

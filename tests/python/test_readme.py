@@ -43,10 +43,10 @@ def reader(tmp_path_factory):
 
 def test_commands(reader):
     scripts = blocks("sh", before="<!-- tested -->")
-    assert len(scripts) == 3
+    assert len(scripts) == 4
     for script in scripts:
         reader("bash", "-euo", "pipefail", "-c", script)
-    for name in ("digits.h5", "scores.npy", "home.pth", "mosaic.json", "mosaic.pth", "scan_net.h5"):
+    for name in ("digits.h5", "scores.npy", "home.pth", "digits.dot", "digits.html", "digits.keras", "report.json", "mosaic.json", "mosaic.pth", "scan_net.h5"):
         assert (reader.folder / name).stat().st_size > 0
 
 
@@ -74,7 +74,7 @@ def test_cpp_is_what_the_build_compiles(name):
 
 def test_every_command_is_shown():
     shown = "".join(blocks("sh"))
-    for command in ("convert", "inspect", "validate", "run", "verify", "compare"):
+    for command in ("convert", "inspect", "validate", "run", "verify", "compare", "plot"):
         assert f"h5bridge {command} " in shown
 
 

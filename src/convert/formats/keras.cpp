@@ -11,6 +11,7 @@ Format keras_format() {
       .name = "keras",
       .suffixes = {".keras"},
       .framework = Framework::Keras,
+      .has_reference = true,
       .looks_like = [](const SourceFile& file) { return file.zip() && is_keras_archive(*file.zip()); },
       .read = [](const SourceFile& file,
                  const LoadOptions&) { return FileContent{.keras = read_keras_archive(*file.zip())}; },

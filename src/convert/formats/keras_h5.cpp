@@ -12,6 +12,7 @@ Format keras_h5_format() {
       .name = "keras-h5",
       .suffixes = {".h5", ".hdf5"},
       .framework = Framework::Keras,
+      .has_reference = true,
       .looks_like = [](const SourceFile& file) { return file.hdf5() && file.hdf5()->format == "keras-h5"; },
       .read = [](const SourceFile& file, const LoadOptions&) { return FileContent{.keras = *file.hdf5()}; },
       .inspect = [](const SourceFile& file, const LoadOptions&) { return inspect_keras_file(*file.hdf5()); },

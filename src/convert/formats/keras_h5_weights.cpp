@@ -22,6 +22,7 @@ Format keras_h5_weights_format() {
   return {.name = "keras-h5-weights",
           .framework = Framework::Keras,
           .holds = Holds::Weights,
+          .has_reference = true,
           .write = write_keras_h5_weights};
 }
 

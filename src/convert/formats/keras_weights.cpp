@@ -39,6 +39,7 @@ Format keras_weights_format() {
       .suffixes = {".weights.h5", ".weights.json"},
       .framework = Framework::Keras,
       .holds = Holds::Weights,
+      .has_reference = true,
       .looks_like =
           [](const SourceFile& file) { return file.hdf5() || (file.json() && is_keras_shard_index(*file.json())); },
       .read = [](const SourceFile& file, const LoadOptions&) { return FileContent{.keras = read_either(file)}; },

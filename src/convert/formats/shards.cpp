@@ -26,7 +26,7 @@ std::map<std::string, std::set<std::string>> shards_of(const Json& index) {
 bool is_index(const SourceFile& file) { return file.json() && file.json()->find("weight_map"); }
 
 Model read_shard(const std::string& path, const LoadOptions& options) {
-  const SourceFile file(path);
+  const SourceFile file(path, options.memory_map);
   const Format& format = recognise(file);
   std::optional<Model> shard;
   if (format.holds == Holds::Weights && !is_index(file)) shard = format.read(file, options).torch;

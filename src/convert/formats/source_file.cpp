@@ -7,6 +7,7 @@
 
 #include "files/keras_h5.h"
 #include "h5bridge/error.h"
+#include "model/mapped_file.h"
 
 namespace h5bridge {
 namespace {
@@ -25,13 +26,13 @@ Json read_document(const ByteSource& file) {
 
 }  // namespace
 
-SourceFile::SourceFile(std::string path) : path_(std::move(path)) {
+SourceFile::SourceFile(std::string path, bool is_mapped) : path_(std::move(path)), is_mapped_(is_mapped) {
   std::error_code ignored;
   is_folder_ = std::filesystem::is_directory(path_, ignored);
 }
 
 const ByteSourcePtr& SourceFile::bytes() const {
-  if (!bytes_) bytes_ = open_file(path_);
+  if (!bytes_) bytes_ = is_mapped_ ? map_file(path_) : open_file(path_);
   return bytes_;
 }
 
@@ -46,7 +47,8 @@ const Json* SourceFile::json() const {
 }
 
 const KerasFile* SourceFile::hdf5() const {
-  if (!hdf5_) hdf5_.emplace(looks_like_hdf5() ? std::optional(read_keras_h5(path_)) : std::nullopt);
+  const auto read = [&] { return is_mapped_ ? read_keras_h5(bytes()) : read_keras_h5(path_); };
+  if (!hdf5_) hdf5_.emplace(looks_like_hdf5() ? std::optional(read()) : std::nullopt);
   return pointer_to(*hdf5_);
 }
 

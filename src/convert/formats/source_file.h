@@ -14,7 +14,8 @@ namespace h5bridge {
 
 class SourceFile {
  public:
-  explicit SourceFile(std::string path);
+  /// `is_mapped`: its bytes are used where they lie (model/mapped_file.h).
+  explicit SourceFile(std::string path, bool is_mapped = false);
 
   const std::string& path() const { return path_; }
   /// Whether it is a folder, which has no bytes of its own.
@@ -36,6 +37,7 @@ class SourceFile {
   bool looks_like_json() const;
 
   std::string path_;
+  bool is_mapped_;
   bool is_folder_;
   // Outer: whether it was looked for; inner: whether the file is one.
   mutable ByteSourcePtr bytes_;

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "h5bridge/error.h"
+#include "model/mapped_file.h"
 
 namespace h5bridge {
 namespace {
@@ -33,6 +34,17 @@ constexpr std::array<TypePair, 17> kTypes{{
     {DType::Complex128, torch::kComplexDouble},
 }};
 
+// LibTorch's own memory has it, and sums may come out otherwise, in their last bits, where memory has less.
+constexpr std::uintptr_t kAlignment = 64;
+
+// Where the elements lie in a mapped file as LibTorch's own would, or nullptr.
+std::byte* in_place(const Tensor& tensor) {
+  const auto* mapped = dynamic_cast<const MappedBytes*>(tensor.source().get());
+  if (!mapped || tensor.element_count() == 0 || !tensor.is_contiguous()) return nullptr;
+  std::byte* begin = mapped->data() + static_cast<std::uint64_t>(tensor.offset()) * size_of(tensor.dtype());
+  return reinterpret_cast<std::uintptr_t>(begin) % kAlignment == 0 ? begin : nullptr;
+}
+
 }  // namespace
 
 torch::ScalarType scalar_type_of(DType dtype) { return std::ranges::find(kTypes, dtype, &TypePair::dtype)->type; }
@@ -44,6 +56,10 @@ DType dtype_of(torch::ScalarType type) {
 }
 
 torch::Tensor to_torch(const Tensor& tensor, torch::Device device) {
+  if (std::byte* begin = in_place(tensor))
+    return torch::from_blob(
+               begin, tensor.shape(), [kept = tensor.source()](void*) {}, scalar_type_of(tensor.dtype()))
+        .to(device);
   const torch::Tensor result = torch::empty(tensor.shape(), scalar_type_of(tensor.dtype()));
   tensor.read({static_cast<std::byte*>(result.data_ptr()), result.nbytes()});
   return result.to(device);

@@ -1,0 +1,47 @@
+// What a model was seen to give, kept in its file: a test of whatever reads that file later.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "convert/compare.h"
+#include "convert/random_inputs.h"
+#include "h5bridge/h5bridge.h"
+#include "runner/runner.h"
+
+namespace h5bridge {
+
+/// Random inputs, as random_inputs() makes them in the model's own layout, and what LibTorch makes of them. `options`:
+/// where it runs. Throws what make_runner and on_random_inputs throw, UsageError if the model lacks a half.
+Reference random_reference(const Model& model, const RandomInputs& inputs, const RunOptions& options);
+
+/// Inputs and the outputs that somebody else made of them, each under its name, as `looks` presents them. Throws
+/// UsageError where one is missing, or shaped otherwise than the model says.
+Reference given_reference(const Model& model, const Presentation& looks, const std::vector<NamedTensor>& inputs,
+                          const std::vector<NamedTensor>& outputs);
+
+/// "mean of magnitudes 0.5, expected 0.7".
+struct DifferingLayer {
+  std::string name;
+  std::string what;
+};
+
+struct Replay {
+  std::string by;  // who made the outputs
+  std::vector<NamedAgreement> outputs;
+  std::optional<DifferingLayer> first_layer;  // whose output differs, where the reference has been told of layers
+  bool agrees() const;
+};
+
+/// Runs the model on the inputs that it was seen with. Throws UsageError where it has no reference, or one of other
+/// inputs than it has.
+Replay replay(const Model& model, const RunOptions& options, const Tolerance& tolerance);
+Json::Object to_json(const Replay& replay);
+
+/// As our part of a Keras file has it: {"by", "dtype", "inputs": [names], "outputs", "layers"}, and the tensors
+/// "reference/inputs/0", ...
+Json reference_to_json(const Reference& reference, std::vector<NamedTensor>& tensors);
+/// Throws MalformedFile.
+Reference reference_from_json(const Json& json, const std::vector<NamedTensor>& tensors);
+
+}  // namespace h5bridge

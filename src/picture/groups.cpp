@@ -1,0 +1,114 @@
+#include "picture/groups.h"
+
+#include <algorithm>
+#include <map>
+
+namespace h5bridge {
+namespace {
+
+using Path = std::vector<std::string>;
+
+std::string text_of(const Path& path) {
+  std::string text;
+  for (const std::string& part : path) text += (text.empty() ? "" : ".") + part;
+  return text;
+}
+
+Path common(const Path& a, const Path& b) {
+  const auto [end, other] = std::ranges::mismatch(a, b);
+  return {a.begin(), end};
+}
+
+// Where a layer's module stands: "layer1.0" of "layer1.0.conv1"; nullopt for a name without a path.
+std::optional<Path> path_of(const std::string& layer) {
+  Path path;
+  std::size_t begin = 0;
+  for (std::size_t dot; (dot = layer.find('.', begin)) != std::string::npos; begin = dot + 1)
+    path.push_back(layer.substr(begin, dot - begin));
+  return path.empty() ? std::nullopt : std::optional(path);
+}
+
+// Narrowed to what both have in common.
+void meet(std::optional<Path>& known, const Path& other) { known = known ? common(*known, other) : other; }
+
+// Groups of paths that several nodes have.
+class Groups {
+ public:
+  explicit Groups(const std::vector<Path>& paths) {
+    std::map<Path, std::size_t> counts;
+    for (const Path& path : paths)
+      for (Path part = path; !part.empty(); part.pop_back()) ++counts[part];
+    for (const auto& [path, count] : counts) {  // outer ones come first
+      if (count < 2) continue;
+      numbers_.emplace(path, result_.names.size());
+      result_.names.push_back(text_of(path));
+      result_.parents.push_back(found(Path(path.begin(), path.end() - 1)));
+    }
+    for (const Path& path : paths) result_.of_nodes.push_back(found(path));
+  }
+  NodeGroups take() { return std::move(result_); }
+
+ private:
+  std::optional<std::size_t> found(Path path) const {
+    for (; !path.empty(); path.pop_back())
+      if (const auto known = numbers_.find(path); known != numbers_.end()) return known->second;
+    return std::nullopt;
+  }
+
+  NodeGroups result_;
+  std::map<Path, std::size_t> numbers_;
+};
+
+// What has no path is within whatever has both what leads to it and what it leads to.
+std::vector<Path> paths_of(const Architecture& architecture) {
+  const std::vector<Node>& nodes = architecture.nodes;
+  std::map<std::string, std::size_t> number;
+  std::vector<std::optional<Path>> before(nodes.size()), after(nodes.size());
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    number[nodes[i].name] = i;
+    if ((before[i] = path_of(nodes[i].layer))) continue;
+    for (const Value& value : nodes[i].values()) {
+      const auto made = number.find(value.node);
+      meet(before[i], made == number.end() ? Path() : before[made->second].value_or(Path()));
+    }
+  }
+  for (const Output& output : architecture.outputs)
+    if (const auto made = number.find(output.value.node); made != number.end()) meet(after[made->second], {});
+  std::vector<Path> result(nodes.size());
+  for (std::size_t i = nodes.size(); i-- > 0;) {
+    const std::optional<Path> own = path_of(nodes[i].layer);
+    const Path led_to = own ? *own : after[i].value_or(Path());
+    result[i] = own ? *own : before[i] ? common(*before[i], led_to) : led_to;
+    for (const Value& value : nodes[i].values())
+      if (const auto made = number.find(value.node); made != number.end()) meet(after[made->second], led_to);
+  }
+  return result;
+}
+
+NodeGroups scope_groups(const Architecture& architecture) {
+  NodeGroups result;
+  std::map<std::string, std::size_t> numbers;
+  // A call stands behind the one that it is a part of, or before it: rounds until all are in.
+  for (std::size_t before = architecture.scope_calls.size() + 1; numbers.size() != before;) {
+    before = numbers.size();
+    for (const ScopeCall& call : architecture.scope_calls) {
+      const bool is_ready = call.parent.empty() || numbers.contains(call.parent);
+      if (!is_ready || !numbers.emplace(call.name, result.names.size()).second) continue;
+      result.names.push_back(call.name == call.scope ? call.name : call.name + " (" + call.scope + ")");
+      result.parents.push_back(call.parent.empty() ? std::nullopt : std::optional(numbers.at(call.parent)));
+    }
+  }
+  for (const Node& node : architecture.nodes) {
+    const auto found = numbers.find(node.scope_call);
+    result.of_nodes.push_back(found == numbers.end() ? std::nullopt : std::optional(found->second));
+  }
+  return result;
+}
+
+}  // namespace
+
+NodeGroups groups_of(const Architecture& architecture) {
+  return architecture.scope_calls.empty() ? Groups(paths_of(architecture)).take() : scope_groups(architecture);
+}
+
+}  // namespace h5bridge

@@ -1,0 +1,129 @@
+"""Inputs and outputs that a file keeps of its model: written by `convert`, replayed by `verify`, carried from file to file."""
+
+import json
+import sys
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from keras_helpers import keras
+from program import ROOT, needs_libtorch, needs_program, run_program
+
+sys.path.insert(0, str(ROOT / "testdata"))
+from networks import DigitsNet  # noqa: E402
+
+pytestmark = [needs_program, needs_libtorch]
+DIGITS = ROOT / "testdata" / "digits"
+SOURCES = [DIGITS / "model.json", DIGITS / "model.pth"]
+
+
+def digits():
+    module = DigitsNet()
+    module.load_state_dict(torch.load(DIGITS / "model.pth"))
+    return module.eval()
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    path = tmp_path_factory.mktemp("reference") / "digits.h5"
+    run_program("convert", *SOURCES, "-o", path, "--reference", 3, "--seed", 5)
+    return path
+
+
+def arrays_in(path):
+    with h5py.File(path) as file:
+        tensors = file["h5bridge/tensors"].values()
+        return {tensor.attrs["name"]: tensor[()] for tensor in tensors if tensor.attrs["name"].startswith("reference/")}
+
+
+def test_what_is_kept_is_what_pytorch_computes(kept):
+    arrays = arrays_in(kept)
+    assert arrays["reference/inputs/0"].shape[0] == 3
+    with torch.no_grad():
+        expected = digits()(torch.from_numpy(arrays["reference/inputs/0"])).numpy()
+    assert np.allclose(arrays["reference/outputs/0"], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_file_that_computes_the_same_agrees(kept):
+    printed = run_program("verify", kept)
+    assert "LibTorch" in printed and "agrees" in printed
+    found = json.loads(run_program("verify", kept, "--json"))
+    assert found["agrees"] and found["reference_by"].startswith("LibTorch 2") and len(found["outputs"]) == 1
+
+
+@pytest.mark.parametrize("options", [["x.keras"], ["x.weights.h5"], ["x.h5", "--data-format", "channels_first"]], ids=lambda options: options[0])
+def test_it_goes_on_to_other_files(kept, tmp_path, options):
+    name, *rest = options
+    run_program("convert", kept, "-o", tmp_path / name, *rest)
+    beside = [] if not name.endswith(".weights.h5") else [DIGITS / "model.json"]
+    assert "agrees" in run_program("verify", *beside, tmp_path / name)
+    run_program("convert", *beside, tmp_path / name, "-o", tmp_path / "again.h5")
+    assert {name: array.tobytes() for name, array in arrays_in(tmp_path / "again.h5").items()} == {
+        name: array.tobytes() for name, array in arrays_in(kept).items()
+    }
+
+
+def test_keras_loads_the_file_as_ever(kept):
+    model = keras.saving.load_model(kept)
+    arrays = arrays_in(kept)
+    found = model(np.moveaxis(arrays["reference/inputs/0"], 1, -1))
+    assert np.allclose(keras.ops.convert_to_numpy(found), arrays["reference/outputs/0"], rtol=1e-4, atol=1e-5)
+
+
+def test_the_layer_that_was_changed_is_named(kept, tmp_path):
+    path = tmp_path / "changed.h5"
+    path.write_bytes(kept.read_bytes())
+    with h5py.File(path, "r+") as file:
+        names = list(file["model_weights"].attrs["layer_names"])
+        layer = [name for name in names if len(file["model_weights"][name].attrs["weight_names"])][1]
+        weights = file["model_weights"][layer]
+        kernel = weights[weights.attrs["weight_names"][0]]
+        kernel[...] = kernel[()] * 1.5 + 0.1
+    printed = run_program("verify", path, status=1)
+    assert "does not agree" in printed
+    found = json.loads(run_program("verify", path, "--json", status=1))
+    assert found["first_layer"]["name"].replace(".", "_") == layer
+    assert "expected" in found["first_layer"]["problem"] and f'"{found["first_layer"]["name"]}"' in printed
+
+
+def test_outputs_of_the_framework_itself_are_kept(tmp_path):
+    given = ["--input", DIGITS / "inputs.npz", "--expect", DIGITS / "outputs.npz"]
+    run_program("convert", *SOURCES, "-o", tmp_path / "digits.h5", *given)
+    assert arrays_in(tmp_path / "digits.h5")["reference/outputs/0"].tobytes() == np.load(DIGITS / "outputs.npz")["output"].tobytes()
+    printed = run_program("verify", tmp_path / "digits.h5")
+    assert "whoever gave the outputs" in printed and "agrees" in printed
+    # Laid out as Keras has them they are the same.
+    x = np.load(DIGITS / "inputs.npz")["x"]
+    np.save(tmp_path / "x.npy", np.moveaxis(x, 1, -1))
+    run_program("convert", tmp_path / "digits.h5", "-o", tmp_path / "keras.h5", "--input", tmp_path / "x.npy", "--expect", DIGITS / "outputs.npz")
+    assert arrays_in(tmp_path / "keras.h5")["reference/inputs/0"].tobytes() == x.tobytes()
+    np.save(tmp_path / "wrong.npy", np.load(DIGITS / "outputs.npz")["output"] + 1)
+    run_program("convert", *SOURCES, "-o", tmp_path / "wrong.h5", *given[:2], "--expect", tmp_path / "wrong.npy")
+    assert "does not agree" in run_program("verify", tmp_path / "wrong.h5", status=1)
+
+
+def test_rounded_weights_have_a_reference_of_their_own(kept, tmp_path):
+    run_program("convert", *SOURCES, "-o", tmp_path / "half.h5", "--dtype", "float16", "--reference", 2)
+    assert "agrees" in run_program("verify", tmp_path / "half.h5")
+    assert "agrees" in run_program("verify", kept, "--dtype", "float16", "--atol", "0.1")
+    run_program("convert", kept, "-o", tmp_path / "rounded.h5", "--dtype", "float16")
+    assert arrays_in(tmp_path / "rounded.h5") == {}
+
+
+def test_what_has_no_reference_says_how_to_make_one(tmp_path):
+    run_program("convert", *SOURCES, "-o", tmp_path / "digits.h5")
+    message = run_program("verify", tmp_path / "digits.h5", status=2)
+    assert "--reference" in message and "--expect" in message
+    for half in (["--input", DIGITS / "inputs.npz"], ["--expect", DIGITS / "outputs.npz"]):
+        assert "--expect" in run_program("verify", *SOURCES, *half, status=2)
+
+
+def test_a_destination_without_a_place_says_so(kept, tmp_path):
+    message = run_program("convert", *SOURCES, "-o", tmp_path / "x.safetensors", "--reference", 2, status=4)
+    assert "reference" in message and not (tmp_path / "x.safetensors").exists()
+    lossless = run_program("convert", kept, "-o", tmp_path / "x.pth", "--lossless", status=4)
+    assert "reference" in lossless
+    run_program("convert", kept, "-o", tmp_path / "x.pth", "-o", tmp_path / "x.keras", "--lossless")
+    run_program("convert", *SOURCES, "-o", tmp_path / "y.h5", "--reference", 2, "--input", DIGITS / "inputs.npz", status=2)

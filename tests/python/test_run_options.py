@@ -1,0 +1,84 @@
+"""What `run` can be asked for: eager PyTorch's bits, other types to compute in, files that are mapped."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from program import ROOT, needs_libtorch, needs_program, run_program
+
+sys.path.insert(0, str(ROOT / "testdata"))
+from networks import DigitsNet  # noqa: E402
+
+pytestmark = [needs_program, needs_libtorch]
+DIGITS = ROOT / "testdata" / "digits"
+SOURCES = [DIGITS / "model.json", DIGITS / "model.pth"]
+
+
+def digits():
+    module = DigitsNet()
+    module.load_state_dict(torch.load(DIGITS / "model.pth"))
+    return module.eval()
+
+
+def images():
+    (x,) = np.load(DIGITS / "inputs.npz").values()
+    return torch.from_numpy(x)
+
+
+def run(folder, *arguments):
+    run_program("run", *arguments, "--input", DIGITS / "inputs.npz", "--input-layout", "torch", "-o", folder / "out.npy")
+    return np.load(folder / "out.npy")
+
+
+def test_exact_is_eager_pytorch(tmp_path):
+    with torch.no_grad():
+        expected = digits()(images()).numpy()
+    assert run(tmp_path, *SOURCES, "--exact").tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_a_network_computes_in_another_type(dtype, tmp_path):
+    kind = getattr(torch, dtype)
+    with torch.no_grad():
+        expected = digits().to(kind)(images().to(kind))
+    found = run(tmp_path, *SOURCES, "--dtype", dtype)
+    # NumPy has no bfloat16: such numbers are written as float32, which has them all.
+    assert found.dtype == (np.float16 if dtype == "float16" else np.float32)
+    assert torch.equal(torch.from_numpy(found).to(kind), expected)
+    assert not torch.equal(expected.float(), digits()(images()))
+
+
+def test_a_keras_file_computes_in_another_type(tmp_path):
+    run_program("convert", *SOURCES, "-o", tmp_path / "digits.h5")
+    expected = run(tmp_path, *SOURCES, "--dtype", "float16")
+    assert np.allclose(run(tmp_path, tmp_path / "digits.h5", "--dtype", "float16"), expected, rtol=1e-2, atol=1e-2)
+
+
+def test_only_floating_point_types_are_computed_in(tmp_path):
+    message = run_program("run", *SOURCES, "--input", DIGITS / "inputs.npz", "--dtype", "int8", status=2)
+    assert "bfloat16" in message and "int8" in message
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".h5", ".keras", ".safetensors"])
+def test_a_mapped_file_gives_the_same(suffix, tmp_path):
+    path = tmp_path / f"digits{suffix}"
+    if suffix == ".pth":
+        torch.save(digits().state_dict(), path)
+    elif suffix == ".safetensors":
+        save_file(digits().state_dict(), path)
+    else:
+        run_program("convert", *SOURCES, "-o", path)
+    sources = [path] if suffix in (".h5", ".keras") else [SOURCES[0], path]
+    before = path.read_bytes()
+    assert run(tmp_path, *sources, "--map").tobytes() == run(tmp_path, *sources).tobytes()
+    assert path.read_bytes() == before
+
+
+def test_what_cannot_be_mapped_is_said(tmp_path):
+    (tmp_path / "empty.pth").touch()
+    for path, status in ((tmp_path / "none.pth", 5), (tmp_path, 5), (tmp_path / "empty.pth", 3)):
+        message = run_program("run", SOURCES[0], path, "--input", DIGITS / "inputs.npz", "--map", status=status)
+        assert str(path) in message and message.count("\n") == 1

@@ -1,0 +1,62 @@
+// Tensors of mapped files are used where they lie, if LibTorch's own would lie so.
+#include <filesystem>
+#include <fstream>
+
+#include "facets/libtorch/tensors.h"
+#include "model/mapped_file.h"
+#include "torch/catch.h"
+
+using namespace h5bridge;
+
+namespace {
+
+constexpr std::size_t kNumbers = 64;
+
+struct Written {
+  std::string path = (std::filesystem::temp_directory_path() / "h5bridge_mapped_test").string();
+  Written() {
+    std::vector<float> numbers(kNumbers);
+    for (std::size_t i = 0; i < kNumbers; ++i) numbers[i] = static_cast<float>(i);
+    std::ofstream(path, std::ios::binary)
+        .write(reinterpret_cast<const char*>(numbers.data()), kNumbers * sizeof(float));
+  }
+  ~Written() { std::filesystem::remove(path); }
+};
+
+bool lies_in(const torch::Tensor& tensor, const ByteSource& file) {
+  const auto& mapped = dynamic_cast<const MappedBytes&>(file);
+  const auto* begin = static_cast<const std::byte*>(tensor.data_ptr());
+  return begin >= mapped.data() && begin < mapped.data() + mapped.size();
+}
+
+}  // namespace
+
+TEST_CASE("aligned and contiguous tensors of a mapped file are used in place", "[mapped]") {
+  const Written file;
+  const ByteSourcePtr bytes = map_file(file.path);
+  const Tensor all(DType::Float32, {4, 16}, bytes);
+  CHECK(lies_in(to_torch(all), *bytes));
+  CHECK(lies_in(to_torch(all.slice(0, 1, 3)), *bytes));  // 64 bytes a row
+  CHECK(lies_in(to_torch(Tensor(DType::Float32, {16}, part_of(bytes, 64, 64))), *bytes));
+  // Others are read.
+  CHECK_FALSE(lies_in(to_torch(all.slice(1, 1, 16)), *bytes));
+  CHECK_FALSE(lies_in(to_torch(Tensor(DType::Float32, {16}, part_of(bytes, 4, 64))), *bytes));
+  const std::vector<std::int64_t> turned{1, 0};
+  const torch::Tensor transposed = to_torch(all.permute(turned));
+  CHECK_FALSE(lies_in(transposed, *bytes));
+  CHECK(transposed.equal(torch::arange(64, torch::kFloat32).reshape({4, 16}).t()));
+}
+
+TEST_CASE("what is written to a mapped tensor stays out of the file, which outlives its other users", "[mapped]") {
+  const Written file;
+  torch::Tensor tensor;
+  {
+    const ByteSourcePtr bytes = map_file(file.path);
+    tensor = to_torch(Tensor(DType::Float32, {kNumbers}, bytes));
+  }
+  tensor.zero_();
+  CHECK(tensor.sum().item<float>() == 0);
+  CHECK(open_file(file.path)->size() == kNumbers * sizeof(float));
+  const Tensor again(DType::Float32, {kNumbers}, open_file(file.path));
+  CHECK(again.values<float>()[5] == 5);
+}
