@@ -532,7 +532,7 @@ class KerasReader {
                               ", expected " + to_string(slot.tensor.shape()));
         const Json* recorded = settings.at("digests").find(name);
         const NamedTensor* variable = recorded ? find_tensor(variables, recorded->at("variable").as_string()) : nullptr;
-        if (!recorded || (variable && digest(variable->tensor) == recorded->at("digest").as_string()))
+        if (!recorded || (variable && has_digest(variable->tensor, recorded->at("digest").as_string())))
           slot.tensor = exact->tensor;
       }
   }

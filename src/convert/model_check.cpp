@@ -40,7 +40,7 @@ std::vector<WeightProblem> changed_tensors(const Model& model) {
   if (!digests || !digests->is_object()) return result;
   for (const auto& [name, recorded] : digests->as_object())
     if (const Tensor* tensor = model.weights.find(name);
-        tensor && recorded.is_string() && digest(*tensor) != recorded.as_string())
+        tensor && recorded.is_string() && !has_digest(*tensor, recorded.as_string()))
       result.push_back({WeightProblem::Kind::Changed, name, "differs from its digest"});
   return result;
 }

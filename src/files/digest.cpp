@@ -1,10 +1,14 @@
 #include "files/digest.h"
 
+#include <xxhash.h>
+
 #include <algorithm>
 #include <bit>
+#include <memory>
 
 #include "files/blocks.h"
 #include "files/little_endian.h"
+#include "h5bridge/error.h"
 
 namespace h5bridge {
 namespace {
@@ -32,6 +36,45 @@ void mix(std::uint64_t& a, std::uint64_t& b, std::uint64_t& c, std::uint64_t& d,
   d = std::rotr(d ^ a, 16);
   c += d;
   b = std::rotr(b ^ c, 63);
+}
+
+std::string hexadecimal(std::span<const std::byte> bytes) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (const std::byte byte : bytes) {
+    text += kDigits[std::to_integer<unsigned>(byte >> 4)];
+    text += kDigits[std::to_integer<unsigned>(byte & std::byte{15})];
+  }
+  return text;
+}
+
+const std::string kXxh3 = "xxh3:";
+
+class Xxh3 {
+ public:
+  Xxh3() : state_(XXH3_createState()) {
+    if (!state_) throw SystemFailure("memory does not suffice for a digest");
+    XXH3_128bits_reset(state_.get());
+  }
+  void update(std::span<const std::byte> data) { XXH3_128bits_update(state_.get(), data.data(), data.size()); }
+  std::string finish() {
+    XXH128_canonical_t bytes;
+    XXH128_canonicalFromHash(&bytes, XXH3_128bits_digest(state_.get()));
+    return hexadecimal(std::as_bytes(std::span(bytes.digest)));
+  }
+
+ private:
+  struct Free {
+    void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
+  };
+  std::unique_ptr<XXH3_state_t, Free> state_;
+};
+
+template <typename Hash>
+void feed(Hash& hash, const Tensor& tensor) {
+  const std::string head = std::string(name_of(tensor.dtype())) + to_string(tensor.shape());
+  hash.update(std::as_bytes(std::span(head)));
+  for_each_block(tensor, [&](std::span<const std::byte> block) { hash.update(block); });
 }
 
 }  // namespace
@@ -72,22 +115,23 @@ void Blake2b::compress(bool last) {
 std::string Blake2b::finish() {
   std::fill(buffer_.begin() + static_cast<std::ptrdiff_t>(buffered_), buffer_.end(), std::byte{0});
   compress(true);
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  for (std::size_t i = 0; i < kDigestSize; ++i) {
-    const auto byte = static_cast<std::size_t>(state_[i / 8] >> (8 * (i % 8)) & 0xff);
-    text += kDigits[byte >> 4];
-    text += kDigits[byte & 15];
-  }
-  return text;
+  std::array<std::byte, kDigestSize> bytes;
+  for (std::size_t i = 0; i < kDigestSize; ++i)
+    bytes[i] = static_cast<std::byte>(state_[i / 8] >> (8 * (i % 8)) & 0xff);
+  return hexadecimal(bytes);
 }
 
 std::string digest(const Tensor& tensor) {
+  Xxh3 hash;
+  feed(hash, tensor);
+  return kXxh3 + hash.finish();
+}
+
+bool has_digest(const Tensor& tensor, const std::string& recorded) {
+  if (recorded.starts_with(kXxh3)) return digest(tensor) == recorded;
   Blake2b hash;
-  const std::string head = std::string(name_of(tensor.dtype())) + to_string(tensor.shape());
-  hash.update(std::as_bytes(std::span(head)));
-  for_each_block(tensor, [&](std::span<const std::byte> block) { hash.update(block); });
-  return hash.finish();
+  feed(hash, tensor);
+  return hash.finish() == recorded;
 }
 
 }  // namespace h5bridge

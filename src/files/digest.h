@@ -10,7 +10,7 @@
 
 namespace h5bridge {
 
-/// BLAKE2b (RFC 7693) with a 128-bit result: faster than SHA-256 in plain C++, and no accident changes data unnoticed.
+/// BLAKE2b (RFC 7693) with a 128-bit result, which files of version 0.1 and before have.
 class Blake2b {
  public:
   Blake2b();
@@ -27,7 +27,10 @@ class Blake2b {
   std::uint64_t length_ = 0;
 };
 
-/// The digest of "float32(2, 3)" followed by the packed row-major bytes. The tensor is read in bounded blocks.
+/// "xxh3:" and the 32 hexadecimal digits of XXH3_128bits (xxHash) of "float32(2, 3)" followed by the packed row-major
+/// bytes: no accident changes data unnoticed, and it keeps up with memory. The tensor is read in bounded blocks.
 std::string digest(const Tensor& tensor);
+/// Whether `recorded` is the tensor's digest, of either kind; not if it is of another.
+bool has_digest(const Tensor& tensor, const std::string& recorded);
 
 }  // namespace h5bridge

@@ -7,6 +7,7 @@
 #include "files/hdf5_library.h"
 #include "files/hdf5_source.h"
 #include "files/little_endian.h"
+#include "files/unpacked_source.h"
 #include "model/checked.h"
 
 namespace h5bridge::hdf5 {
@@ -102,7 +103,7 @@ std::vector<hsize_t> extents_of(hid_t space, const std::string& what) {
 }
 
 /// The elements of a data set that the library has to unpack or convert, as row-major little-endian bytes.
-class UnpackedDataSet final : public ByteSource {
+class UnpackedDataSet final : public UnpackedSource {
  public:
   UnpackedDataSet(Handle data_set, DType dtype, std::vector<hsize_t> extents, std::uint64_t size, std::string what)
       : data_set_(std::move(data_set)),

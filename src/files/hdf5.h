@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,6 +14,10 @@
 
 #include "h5bridge/byte_source.h"
 #include "h5bridge/tensor.h"
+
+namespace h5bridge {
+class DataWriter;
+}
 
 namespace h5bridge::hdf5 {
 
@@ -112,17 +117,20 @@ class NewObject {
 
 class NewGroup : public NewObject {
  public:
-  using NewObject::NewObject;
+  NewGroup(Handle handle, std::string path, std::shared_ptr<DataWriter> data)
+      : NewObject(std::move(handle), std::move(path)), data_(std::move(data)) {}
   /// Makes a group, and those on the way there.
   NewGroup create_group(const std::string& path) const;
-  /// Writes a data set, and makes the groups on the way there. The data is contiguous, aligned to 64 bytes and not
-  /// compressed.
+  /// Makes a data set, and the groups on the way there. Its data is contiguous, aligned to 64 bytes and not compressed;
+  /// it is written by the time that the file is finished, which throws what reading the tensor throws.
   NewObject write(const std::string& path, const Tensor& tensor) const;
   /// Likewise, as h5py writes NumPy's arrays: bfloat16 as bytes that are not told what they are.
   NewObject write_as_numpy(const std::string& path, const Tensor& tensor) const;
 
  private:
   NewObject write(const std::string& path, const Tensor& tensor, const Handle& type) const;
+
+  std::shared_ptr<DataWriter> data_;
 };
 
 /// A new file; it replaces an old one. What is in it is complete only after `finish`.
@@ -132,11 +140,12 @@ class NewFile {
   /// In the bytes of the file at `path`, which is there, from `offset` on; what stood there is cut off.
   NewFile(const std::string& path, std::uint64_t offset);
   NewGroup root() const;
-  /// Everything is on its way to the disk; throws SystemFailure if that fails.
+  /// Everything is on its way to the disk; throws SystemFailure if that fails, and what reading the tensors throws.
   void finish();
 
  private:
   Handle file_;
+  std::shared_ptr<DataWriter> data_;
 };
 
 }  // namespace h5bridge::hdf5

@@ -1,4 +1,4 @@
-#include "files/blocks.h"
+#include "files/data_writer.h"
 #include "files/hdf5.h"
 #include "files/hdf5_library.h"
 #include "files/hdf5_region.h"
@@ -89,7 +89,7 @@ NewGroup NewGroup::create_group(const std::string& path) const {
   const std::string what = writing(where);
   const Handle links = making_groups_on_the_way(what);
   return NewGroup(new_handle(H5Gcreate2(handle_.id(), path.c_str(), links.id(), H5P_DEFAULT, H5P_DEFAULT), what),
-                  std::move(where));
+                  std::move(where), data_);
 }
 
 NewObject NewGroup::write(const std::string& path, const Tensor& tensor) const {
@@ -120,17 +120,12 @@ NewObject NewGroup::write(const std::string& path, const Tensor& tensor, const H
   Handle data_set = new_handle(
       H5Dcreate2(handle_.id(), path.c_str(), type.id(), space.id(), links.id(), properties.id(), H5P_DEFAULT), what);
 
-  hsize_t first = 0;
-  for_each_block(tensor, [&](std::span<const std::byte> block) {
-    const hsize_t count = block.size() / size_of(tensor.dtype());
-    const std::byte* from = block.data();
-    for_each_box(space.id(), extents, first, count, [&](hsize_t elements) {
-      const Handle memory_space = list_space(elements);
-      check_written(H5Dwrite(data_set.id(), type.id(), memory_space.id(), space.id(), H5P_DEFAULT, from), what);
-      from += elements * size_of(tensor.dtype());
-    });
-    first += count;
-  });
+  if (tensor.element_count() > 0) {
+    // Its place is known from its making on, so the bytes need not pass the library.
+    const haddr_t place = H5Dget_offset(data_set.id());
+    if (place == HADDR_UNDEF) throw SystemFailure(what);
+    data_->write(tensor, place);
+  }
   return NewObject(std::move(data_set), std::move(where));
 }
 
@@ -138,20 +133,24 @@ NewFile::NewFile(const std::string& path) {
   const Library library;
   const Handle access = access_properties();
   file_ = new_handle(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.id()), path);
+  data_ = std::make_shared<DataWriter>(path, 0);
 }
 
 NewFile::NewFile(const std::string& path, std::uint64_t offset) {
   const Library library;
   const Handle access = access_properties();
   file_ = create_region(path, offset, access.id());
+  data_ = std::make_shared<DataWriter>(path, offset);
 }
 
 NewGroup NewFile::root() const {
   const Library library;
-  return NewGroup(new_handle(H5Gopen2(file_.id(), "/", H5P_DEFAULT), writing("/")), "/");
+  return NewGroup(new_handle(H5Gopen2(file_.id(), "/", H5P_DEFAULT), writing("/")), "/", data_);
 }
 
 void NewFile::finish() {
+  // Without holding the library, which reading a tensor of another file may need.
+  data_->finish();
   const Library library;
   check_written(H5Fflush(file_.id(), H5F_SCOPE_GLOBAL), "writing failed");
   file_ = Handle();

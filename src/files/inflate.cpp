@@ -1,10 +1,8 @@
 #include "files/inflate.h"
 
-#include <zlib.h>
+#include <libdeflate.h>
 
-#include <algorithm>
-#include <array>
-#include <limits>
+#include <memory>
 #include <mutex>
 
 #include "h5bridge/error.h"
@@ -12,51 +10,20 @@
 namespace h5bridge {
 namespace {
 
-constexpr std::size_t kChunk = std::size_t{1} << 18;
-
-/// zlib's stream, released on every way out.
-class InflateStream {
- public:
-  InflateStream() {
-    if (inflateInit2(&stream_, -MAX_WBITS) != Z_OK) throw SystemFailure("zlib cannot be initialised");
-  }
-  ~InflateStream() { inflateEnd(&stream_); }
-  InflateStream(const InflateStream&) = delete;
-  InflateStream& operator=(const InflateStream&) = delete;
-  z_stream* operator->() { return &stream_; }
-  int step() { return inflate(&stream_, Z_NO_FLUSH); }
-
- private:
-  z_stream stream_{};
+struct FreeDecompressor {
+  void operator()(libdeflate_decompressor* decompressor) const { libdeflate_free_decompressor(decompressor); }
 };
 
-/// Whether `source` inflates to exactly as many bytes as `into` has.
+/// Whether all of `source` inflates to exactly as many bytes as `into` has.
 bool inflate_exactly(const ByteSource& source, std::span<std::byte> into) {
-  InflateStream stream;
-  std::vector<std::byte> chunk(std::min<std::uint64_t>(kChunk, source.size()));
-  std::array<Bytef, 1> beyond{};  // a place for a byte too many, so that it is noticed
-  std::uint64_t consumed = 0;
+  const std::unique_ptr<libdeflate_decompressor, FreeDecompressor> decompressor(libdeflate_alloc_decompressor());
+  if (!decompressor) throw SystemFailure("memory does not suffice for inflating");
+  const std::vector<std::byte> deflated = read_all(source);
+  std::size_t consumed = 0;
   std::size_t produced = 0;
-  while (true) {
-    if (stream->avail_in == 0 && consumed < source.size()) {
-      const auto piece = std::span(chunk).first(std::min<std::uint64_t>(chunk.size(), source.size() - consumed));
-      source.read_at(consumed, piece);
-      consumed += piece.size();
-      stream->next_in = reinterpret_cast<Bytef*>(piece.data());
-      stream->avail_in = static_cast<uInt>(piece.size());
-    }
-    const bool full = produced == into.size();
-    const std::size_t room =
-        full ? beyond.size() : std::min<std::size_t>(into.size() - produced, std::numeric_limits<uInt>::max());
-    stream->next_out = full ? beyond.data() : reinterpret_cast<Bytef*>(into.data() + produced);
-    stream->avail_out = static_cast<uInt>(room);
-    const int status = stream.step();
-    const std::size_t made = room - stream->avail_out;
-    if (full && made > 0) return false;
-    produced += made;
-    if (status == Z_STREAM_END) return produced == into.size() && stream->avail_in == 0 && consumed == source.size();
-    if (status != Z_OK) return false;  // damaged, or no progress because the stream ends early
-  }
+  const libdeflate_result result = libdeflate_deflate_decompress_ex(
+      decompressor.get(), deflated.data(), deflated.size(), into.data(), into.size(), &consumed, &produced);
+  return result == LIBDEFLATE_SUCCESS && consumed == deflated.size() && produced == into.size();
 }
 
 class Inflated final : public ByteSource {
@@ -94,7 +61,7 @@ class Inflated final : public ByteSource {
 }  // namespace
 
 std::uint32_t checksum(std::span<const std::byte> bytes, std::uint32_t before) {
-  return static_cast<std::uint32_t>(crc32_z(before, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
+  return libdeflate_crc32(before, bytes.data(), bytes.size());
 }
 
 ByteSourcePtr inflate_when_read(ByteSourcePtr deflated, std::uint64_t size, std::uint32_t crc32, std::string name) {

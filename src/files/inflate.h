@@ -1,4 +1,4 @@
-// Zlib's part of the zip format: checksums and deflated content.
+// Libdeflate's part of the zip format: checksums and deflated content.
 #pragma once
 
 #include <cstdint>

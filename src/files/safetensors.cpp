@@ -5,8 +5,8 @@
 #include <numeric>
 #include <ostream>
 
-#include "files/blocks.h"
 #include "files/little_endian.h"
+#include "files/read_ahead.h"
 #include "h5bridge/error.h"
 #include "h5bridge/json.h"
 #include "model/checked.h"
@@ -186,10 +186,15 @@ void write(std::span<const NamedTensor> tensors, const Metadata& metadata, std::
   std::string length;
   append_little_endian(length, static_cast<std::uint64_t>(header.size()));
   out << length << header;
-  for (const std::size_t i : order)
-    for_each_block(tensors[i].tensor, [&](std::span<const std::byte> block) {
-      out.write(reinterpret_cast<const char*>(block.data()), static_cast<std::streamsize>(block.size()));
-    });
+  std::vector<Tensor> data;
+  std::uint64_t size = 0;
+  for (const std::size_t i : order) {
+    data.push_back(tensors[i].tensor);
+    size += tensors[i].tensor.byte_count();
+  }
+  ReadAhead(std::move(data)).pass(size, [&](std::span<const std::byte> bytes) {
+    out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  });
   out.flush();
   if (!out) throw SystemFailure("writing failed (disk full?)");
 }

@@ -7,15 +7,9 @@
 #include <vector>
 
 #include "h5bridge/byte_source.h"
+#include "model/strided_copy.h"
 
 namespace h5bridge {
-
-/// An axis of elements that are read with one stride and written with another, in elements.
-struct Axis {
-  std::int64_t extent;
-  std::int64_t from_stride;
-  std::int64_t to_stride;
-};
 
 /// The axes of a view that is written row-major: those of extent 1 dropped, neighbours that are one run merged.
 std::vector<Axis> merged_axes(std::span<const std::int64_t> shape, std::span<const std::int64_t> strides);

@@ -3,9 +3,9 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "files/blocks.h"
 #include "files/little_endian.h"
 #include "files/pickle_writer.h"
+#include "files/read_ahead.h"
 #include "h5bridge/error.h"
 #include "model/tensor_view.h"
 #include "pytorch/file.h"
@@ -261,10 +261,10 @@ void write_torch_file(const Model& model, std::ostream& out, const TorchWriteOpt
   zip.add(folder + ".format_version", "1");
   zip.add(folder + ".storage_alignment", "64");
   zip.add(folder + "byteorder", "little");
+  ReadAhead data(checkpoint.tensors());
   for (std::size_t i = 0; i < checkpoint.tensors().size(); ++i) {
-    const Tensor& tensor = checkpoint.tensors()[i];
-    zip.add(folder + "data/" + std::to_string(i), tensor.byte_count(),
-            [&](const ZipWriter::Sink& sink) { for_each_block(tensor, sink); });
+    const std::uint64_t size = checkpoint.tensors()[i].byte_count();
+    zip.add(folder + "data/" + std::to_string(i), size, [&](const ZipWriter::Sink& sink) { data.pass(size, sink); });
   }
   zip.add(folder + "version", "3\n");
   zip.add(folder + ".data/serialization_id", serialization_id(zip.entries()));

@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "convert/architecture_json.h"
+#include "convert/model_check.h"
 #include "h5bridge/h5bridge.h"
 #include "temporary_folder.h"
 #include "unit/h5_differences.h"
@@ -118,7 +119,13 @@ TEST_CASE("the Keras files of version 0.1.0 are written as they were from the fi
   for_each_golden([&](const fs::path& folder, const std::vector<std::string>& sources) {
     if (sources.size() == 1) return;  // what is Keras's own is written otherwise when it stays Keras's
     save(load(sources), out / "model.h5");
-    const std::vector<std::string> differences = h5_differences(out / "model.h5", folder / "model.h5");
+    std::vector<std::string> differences = h5_differences(out / "model.h5", folder / "model.h5");
+    // Digests are of another kind since then; those of the golden file still hold.
+    std::erase_if(differences, [](const std::string& difference) {
+      return difference.find("/digests/") != std::string::npos && difference.find("\"xxh3:") != std::string::npos;
+    });
+    CHECK(changed_tensors(load((folder / "model.h5").string())).empty());
+    CHECK(changed_tensors(load(out / "model.h5")).empty());
     INFO(joined(differences));
     CHECK(differences.empty());
   });

@@ -107,9 +107,9 @@ void random_step(Tensor& tensor, Oracle& oracle) {
 }
 
 template <typename T>
-void check_random_views(DType dtype) {
-  for (int repeat = 0; repeat < 300; ++repeat) {
-    Oracle oracle = counting(random_shape(5, 7));
+void check_random_views(DType dtype, int repeats = 300, std::int64_t most_axes = 5, std::int64_t most_extent = 7) {
+  for (int repeat = 0; repeat < repeats; ++repeat) {
+    Oracle oracle = counting(random_shape(most_axes, most_extent));
     Tensor tensor = tensor_of(dtype, oracle.shape, std::vector<T>(oracle.elements.begin(), oracle.elements.end()));
     for (int step = 0; step < 6; ++step) {
       random_step(tensor, oracle);
@@ -205,6 +205,14 @@ TEST_CASE("repeated elements", "[tensor]") {
                                "repeats 12 bytes to 4398046511104"));
 }
 
+TEST_CASE("views of many elements agree with a naive oracle for every element size", "[tensor]") {
+  check_random_views<std::uint8_t>(DType::UInt8, 40, 3, 60);
+  check_random_views<std::int16_t>(DType::Int16, 40, 3, 60);
+  check_random_views<float>(DType::Float32, 40, 3, 60);
+  check_random_views<std::int64_t>(DType::Int64, 40, 3, 60);
+  check_random_views<std::complex<double>>(DType::Complex128, 40, 3, 60);
+}
+
 TEST_CASE("a large transposed tensor is read once, in bounded blocks", "[tensor]") {
   const std::int64_t rows = 3001;
   const std::int64_t columns = 2503;
@@ -231,6 +239,20 @@ TEST_CASE("a large convolution kernel changes its axes", "[tensor]") {
     for (std::int64_t in = 0; in < shape[2]; ++in)
       for (std::int64_t place = 0; place < 9; ++place)
         wrong += values[at++] != (place * shape[2] + in) * shape[3] + out;
+  CHECK(wrong == 0);
+}
+
+TEST_CASE("columns of a large matrix are read by rows' parts", "[tensor]") {
+  const std::int64_t rows = 5003;
+  const std::int64_t columns = 8192;
+  const auto source = std::make_shared<Watched>(rows * columns * 4);
+  const Tensor some = Tensor(DType::Int32, {rows, columns}, source).permute(Shape{1, 0}).slice(0, 4000, 4257);
+  const std::vector<std::int32_t> values = some.values<std::int32_t>();
+  CHECK(source->bytes_read() == some.byte_count());
+  std::int64_t wrong = 0;
+  for (std::int64_t i = 0; i < 257; ++i)
+    for (std::int64_t j = 0; j < rows; ++j)
+      wrong += values[static_cast<std::size_t>(i * rows + j)] != j * columns + 4000 + i;
   CHECK(wrong == 0);
 }
 
