@@ -19,6 +19,7 @@ import argparse
 import base64
 import builtins
 import contextlib
+import copy
 import ctypes
 import functools
 import importlib
@@ -312,6 +313,10 @@ class _Environment(ShapeEnv):
         return answer
 
 
+class OpenText(str):
+    """An open size as the form has it, and no word."""
+
+
 class Sizes:
     """The open sizes of one trace, what Python asks of them, and how an expression on them is written."""
 
@@ -362,6 +367,10 @@ class Sizes:
     def expression(self, size: torch.SymInt) -> sympy.Expr:
         """The size as an expression on the symbols, or a number."""
         return sympy.expand(size.node.expr)
+
+    def hint(self, size: torch.SymInt) -> sympy.Basic:
+        """What the size is in this trace, without asking."""
+        return self.at(sympy.expand(size.node.expr), self._hints)
 
     def number(self, size: int | torch.SymInt) -> int:
         return int(self.ask(sympy.expand(_expression(size))))
@@ -431,12 +440,12 @@ class Sizes:
         """A number, or arithmetic such as "2*length + 1". Raises ValueError where + - * // don't suffice."""
         if not isinstance(size, (torch.SymInt, torch.SymFloat, torch.SymBool)):
             return size
-        expression = self.environment.simplify(self._without_choices(size.node.expr))
+        expression = _rounded_up(self.environment.simplify(self._without_choices(size.node.expr)))
         if expression.is_Integer and isinstance(size, torch.SymInt):
             return int(expression)
         if expression.is_number:
             return float(expression)
-        return self._print(expression, 0)
+        return OpenText(self._print(expression, 0))
 
     def _without_choices(self, e: sympy.Expr) -> sympy.Expr:
         """Of the smallest or largest of sizes, the one that it is; which it is, is asked."""
@@ -495,6 +504,12 @@ class Sizes:
 
     def _renamed(self, e: sympy.Expr) -> sympy.Expr:
         return e.xreplace({symbol: sympy.Symbol(name) for symbol, name in self._names.items()})
+
+
+def _rounded_up(e: sympy.Expr) -> sympy.Expr:
+    """-(-a // b), which is how Python rounds up, as (a + b - 1) // b."""
+    downwards = lambda q: type(q).__name__ == "FloorDiv" and q.args[1].is_Integer and q.args[1] > 0 and q.args[0].could_extract_minus_sign()  # noqa: E731
+    return sympy.expand(e.replace(downwards, lambda q: -FloorDiv(q.args[1] - 1 - q.args[0], q.args[1])))
 
 
 def _expression(size: int | torch.SymInt) -> sympy.Expr:
@@ -687,9 +702,16 @@ def constructor(kind: type) -> dict[str, Any]:
 def simplified(kind: type, name: str, value: Any) -> Any:
     """A window's (3, 3) is written as 3."""
     windows = kind.__module__.endswith((".conv", ".pooling", ".fold")) and name != "output_size"
-    if windows and isinstance(value, (list, tuple)) and value and all(item == value[0] for item in value):
+    if windows and isinstance(value, (list, tuple)) and value and all(_is_same(item, value[0]) for item in value):
         return value[0]
     return value
+
+
+def _is_same(a: Any, b: Any) -> bool:
+    """Whether two are equal; open sizes, whatever they come to."""
+    if isinstance(a, torch.SymInt) or isinstance(b, torch.SymInt):
+        return sympy.expand(_expression(a) - _expression(b)) == 0
+    return a == b
 
 
 def is_default(value: Any, default: Any) -> bool:
@@ -753,6 +775,34 @@ def _max_pool1d(x: Tensor, kernel_size, stride=None, padding=0, dilation=1, ceil
     y = nn.functional.max_pool2d(x.unsqueeze(-2), (1, number(kernel_size)), (1, number(stride)), (0, number(padding)),
                                  (1, number(dilation)), ceil_mode, return_indices)  # fmt: skip
     return tuple(v.squeeze(-2) for v in y) if return_indices else y.squeeze(-2)
+
+
+def _window_sizes(axes: int, x: Tensor, given: dict[str, Any]) -> dict[int, int | torch.SymInt]:
+    """How many windows of a pooling fit along its axes, which stand last."""
+    each = lambda value: [*value] * (axes if len(value) == 1 else 1) if isinstance(value, (list, tuple)) else [value] * axes  # noqa: E731
+    kernel, padding, dilation = each(given["kernel_size"]), each(given.get("padding", 0)), each(given.get("dilation", 1))
+    stride = each(given["stride"]) if given.get("stride") else kernel
+    return {i - axes: (x.shape[i - axes] + 2 * padding[i] - dilation[i] * (kernel[i] - 1) - 1) // stride[i] + 1 for i in range(axes)}
+
+
+# Functions that PyTorch can trace with numbers alone, where other functions take open sizes: what sizes their results have.
+TRACED_WITH_NUMBERS: dict[str, Callable[[Tensor, dict[str, Any]], dict[int, int | torch.SymInt]]] = {
+    "one_hot": lambda x, given: {-1: given["num_classes"]},
+} | {f"{kind}_pool{axes}d": functools.partial(_window_sizes, axes) for kind in ("avg", "max", "lp") for axes in (1, 2, 3)}
+
+
+# Modules whose calls have settings of their own.
+UPWARDS = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+SET_BY_CALLS = (nn.MultiheadAttention, nn.MaxUnpool1d, nn.MaxUnpool2d, nn.MaxUnpool3d, *UPWARDS)
+
+
+def _output_padding(module: nn.Module, input: Tensor, output_size: Any = None) -> dict[str, Any]:
+    """What a call of a transposed convolution adds, so that its output has the size that it wants."""
+    if output_size is None:
+        return {}
+    axes = len(module.kernel_size)
+    window = zip(input.shape[-axes:], output_size[-axes:], module.stride, module.padding, module.dilation, module.kernel_size)
+    return {"output_padding": [size - ((own - 1) * s - 2 * p + d * (k - 1) + 1) for own, size, s, p, d, k in window]}
 
 
 def run_leaf(module: nn.Module, args: tuple, kwargs: dict) -> Any:
@@ -1009,12 +1059,20 @@ def unique(wanted: str, taken: set[str]) -> str:
 
 
 def _constant_index(part: Any) -> Any:
-    """An index, where it is an array of NumPy's as the tensor that it means."""
+    """An index, where it is lists of lists or an array of NumPy's as the tensor that it means."""
     numpy = sys.modules.get("numpy")
-    if numpy is None or not isinstance(part, numpy.ndarray):
+    is_nested = isinstance(part, list) and any(isinstance(item, (list, tuple)) for item in part)
+    if not is_nested and (numpy is None or not isinstance(part, numpy.ndarray)):
         return part
     with unset_fake_temporarily():
         return torch.tensor(part)
+
+
+def _are_numbers(index: Any) -> bool:
+    """Whether it is a tensor of whole numbers, or a list of them."""
+    if isinstance(index, list):
+        return bool(index) and all(type(item) is int for item in index)
+    return isinstance(index, Tensor) and index.dtype in (torch.int64, torch.int32)
 
 
 def with_size(x: Tensor, axis: int, size: int | torch.SymInt) -> Tensor:
@@ -1022,6 +1080,13 @@ def with_size(x: Tensor, axis: int, size: int | torch.SymInt) -> Tensor:
     if not isinstance(size, torch.SymInt) or isinstance(x.shape[axis], torch.SymInt) and x.shape[axis].node.expr == size.node.expr:
         return x
     return x.as_strided([size if i == axis % x.dim() else other for i, other in enumerate(x.shape)], x.stride())
+
+
+def _with_sizes(value: Any, sizes: dict[int, int | torch.SymInt]) -> Any:
+    """Tensors without data, of all of which axes have these sizes, and strides that know no numbers either."""
+    if isinstance(value, (list, tuple)):
+        return tuple(_with_sizes(item, sizes) for item in value)
+    return value.new_empty([sizes.get(axis - value.dim(), size) for axis, size in enumerate(value.shape)])
 
 
 # --- Recording ----------------------------------------------------------------------------------------------------------------
@@ -1282,7 +1347,10 @@ class Recorder(TorchFunctionMode):
         return self._add(entry, result, changed, before)
 
     def _run(self, name: str, func: Callable, args: tuple, kwargs: dict) -> Any:
-        if name in ("max_pool1d", "max_pool1d_with_indices"):
+        plain = name.removesuffix("_with_indices")
+        if plain in TRACED_WITH_NUMBERS and any(isinstance(v, torch.SymInt) for v in _leaves([args, kwargs])):
+            return self._run_with_numbers(name, func, args, kwargs)
+        if plain == "max_pool1d":
             func = functools.partial(_max_pool1d, return_indices=name.endswith("indices"))
         try:
             result = func(*args, **kwargs)
@@ -1294,6 +1362,24 @@ class Recorder(TorchFunctionMode):
             if kind in ("DataDependentOutputException", "DynamicOutputShapeException", "GuardOnDataDependentSymNode"):
                 self.stop(f"{self.where()}: {name} makes the graph depend on a tensor's values")
             raise
+
+    def _run_with_numbers(self, name: str, func: Callable, args: tuple, kwargs: dict) -> Any:
+        given = {argument.name: argument.value for argument in bind(func, function_name(name), args, kwargs)}
+        self._refuse_open_ceil_mode(name, given)
+        result = self._run(name, func, tuple(map(self._hinted, args)), self._hinted(kwargs))
+        return _with_sizes(result, TRACED_WITH_NUMBERS[name.removesuffix("_with_indices")](args[0], given))
+
+    def _refuse_open_ceil_mode(self, name: str, given: dict[str, Any]) -> None:
+        if given.get("ceil_mode"):
+            self.stop(f"{self.where()}: {name}: ceil_mode with windows of open sizes is not known; int() of the size fixes it")
+
+    def _hinted(self, value: Any) -> Any:
+        """With the numbers that this trace has for open sizes."""
+        if isinstance(value, torch.SymInt):
+            return int(self.sizes.hint(value))
+        if isinstance(value, (list, tuple)):
+            return [self._hinted(item) for item in value]
+        return {key: self._hinted(item) for key, item in value.items()} if isinstance(value, dict) else value
 
     def _add(self, entry: Entry | None, result: Any, changed: list[Tensor], before: list[tuple[Tensor, int]]) -> Any:
         """Notes the entry, and the tensors of its result as its outputs. None stands for an entry that could not be made."""
@@ -1490,10 +1576,10 @@ class Recorder(TorchFunctionMode):
         parts[at : at + 1] = [slice(None)] * (x.dim() - used)
         axis, y = 0, x
         lists = [i for i, part in enumerate(parts) if isinstance(part, (list, Tensor))]
-        if len(lists) > 1 and lists == list(range(lists[0], lists[-1] + 1)):
-            if any(part is None or isinstance(part, int) for part in parts):
-                raise ValueError("indexing several axes together is known for lists and slices alone")
+        if len(lists) > 1 and lists == list(range(lists[0], lists[-1] + 1)) and self._may_be_joined(x, parts, lists):
             y, parts = self._joined(x, lists[0], parts, lists)
+        by_tensors: dict[int, Tensor] = {}  # those that are indexed together, when all else is done
+        alone = sum(isinstance(part, (list, Tensor)) for part in parts) == 1
         for part in parts:
             full = (slice(None),) * axis
             before = y
@@ -1512,8 +1598,11 @@ class Recorder(TorchFunctionMode):
                 axis += 1
             elif isinstance(part, (int, torch.SymInt)) and not isinstance(part, bool):
                 y, entry = y.select(axis, part), Entry("select", "select", {"dim": axis, "index": self.json(part)})
-            elif isinstance(part, Tensor) and part.dim() == 1 and part.dtype in (torch.int64, torch.int32) \
-                    and sum(isinstance(p, Tensor) for p in parts) == 1:  # fmt: skip
+            elif _are_numbers(part) and not (alone and (isinstance(part, list) or part.dim() == 1)):
+                by_tensors[axis] = torch.tensor(part, device=y.device) if isinstance(part, list) else part
+                axis += 1
+                continue
+            elif isinstance(part, Tensor) and part.dim() == 1 and part.dtype in (torch.int64, torch.int32):
                 y, entry = y.index_select(axis, part), Entry("index_select", "index_select", {"dim": axis})
                 entry.inputs = [self.value_of(part)]
                 axis += 1
@@ -1526,19 +1615,24 @@ class Recorder(TorchFunctionMode):
                 raise ValueError(f"indexing by {what} cannot be written")
             entry.inputs = [self.value_of(before), *entry.inputs]
             y = self._add(entry, y, [], [])
+        if by_tensors:
+            entry = Entry("index", "index_by_tensors", {"dims": list(by_tensors)})
+            entry.inputs = [self.value_of(y), *map(self.value_of, by_tensors.values())]
+            return self._add(entry, y[tuple(by_tensors.get(i, slice(None)) for i in range(y.dim()))], [], [])
         if y is x:  # x[:]
             y = x.detach()
             self.track(y, self.value_of(x))
         return y
 
+    def _may_be_joined(self, x: Tensor, parts: list, lists: list[int]) -> bool:
+        indices = [parts[i] for i in lists]
+        are_constant = not any(isinstance(index, FakeTensor) or torch.as_tensor(index).dim() != 1 or torch.as_tensor(index).dtype == torch.bool for index in indices)
+        return are_constant and all(isinstance(x.shape[i], int) for i in lists) and not any(part is None or isinstance(part, int) for part in parts)
+
     def _joined(self, x: Tensor, axis: int, parts: list, lists: list[int]) -> tuple[Tensor, list]:
         """Axes that are indexed together, by constant lists of equal length, as one."""
         sizes = [x.shape[axis + i] for i in range(len(lists))]
         indices = [parts[i] for i in lists]
-        if any(torch.as_tensor(index).dim() != 1 or torch.as_tensor(index).dtype == torch.bool for index in indices):
-            raise ValueError("indexing several axes together is known for lists of numbers alone")
-        if not all(isinstance(size, int) for size in sizes) or any(isinstance(index, FakeTensor) for index in indices):
-            raise ValueError("indexing several axes together is known for axes of fixed sizes and constant indices")
         with unset_fake_temporarily():
             joined = torch.zeros((), dtype=torch.int64)
             for size, index in zip(sizes, indices):
@@ -1587,7 +1681,7 @@ class Recorder(TorchFunctionMode):
         before = [(t, t._version) for t in tensors_in([args, kwargs])]
         self._inside_leaf = True
         try:
-            result = run_leaf(module, args, kwargs)
+            result = self._run_leaf(kind, module, args, kwargs)
         except ValueError as error:
             self.stop(f"{self._module_name(module)}: {error}")
         finally:
@@ -1599,6 +1693,18 @@ class Recorder(TorchFunctionMode):
             self.problem(f"{self._module_name(module)}: {error}")
             entry = None
         return self._add(entry, result, changed, before)
+
+    def _run_leaf(self, kind: type, module: nn.Module, args: tuple, kwargs: dict) -> Any:
+        function = next((name for name, form in MODULE_FORMS.items() if form.type == kind.__name__ and name in TRACED_WITH_NUMBERS), None)
+        own = {name: getattr(module, name) for name in constructor(kind) if hasattr(module, name)} if function else {}
+        if not any(isinstance(value, torch.SymInt) for value in _leaves(own)):
+            return run_leaf(module, args, kwargs)
+        self._refuse_open_ceil_mode(function, own)
+        module = copy.copy(module)
+        for name, value in own.items():
+            setattr(module, name, self._hinted(value))
+        x = args[0] if args else kwargs["input"]
+        return _with_sizes(run_leaf(module, args, kwargs), TRACED_WITH_NUMBERS[function](x, own))
 
     def _leaf_entry(self, kind: type | None, module: nn.Module, args: tuple, kwargs: dict) -> Entry:
         if parametrize.is_parametrized(module):
@@ -1635,6 +1741,10 @@ class Recorder(TorchFunctionMode):
                 defaults[argument.name] = argument.default
         if kind is nn.MultiheadAttention:
             call_arguments |= self._without_causal_mask(entry)
+        if kind in UPWARDS:
+            defaults = {"output_padding": arguments.pop("output_padding", 0)}
+            call_arguments = {name: simplified(kind, name, self.json(value)) for name, value in _output_padding(module, *args, **kwargs).items()}
+            call_arguments = {name: value for name, value in (defaults | call_arguments).items() if value != 0}
         entry.attributes = arguments | call_arguments
         if path is not None:
             first, its_arguments = self._defined.setdefault(id(module), (entry, call_arguments))
@@ -1642,7 +1752,7 @@ class Recorder(TorchFunctionMode):
                 entry.call, entry.wanted = first, path
                 entry.attributes = {name: call_arguments.get(name, defaults.get(name, False))
                                     for name in its_arguments | call_arguments if its_arguments.get(name) != call_arguments.get(name)}  # fmt: skip
-                if entry.attributes and kind is not nn.MultiheadAttention:
+                if entry.attributes and kind not in SET_BY_CALLS:
                     raise ValueError("is called twice with different settings")
         return entry
 
@@ -1873,10 +1983,24 @@ def _used(entries: list[Entry], outputs: list[Value]) -> list[Entry]:
     return kept[::-1]
 
 
+# Attributes that version 1 of the form has as sizes, which may be open; other integers may be since version 2.
+SIZES = set("""view.shape reshape.shape Unflatten.unflattened_size expand.size broadcast_to.size repeat.repeats tile.dims pad.pad
+    arange.start arange.end zeros.size ones.size full.size Upsample.size layer_norm.normalized_shape rms_norm.normalized_shape
+    select.index slice.start slice.end narrow.start narrow.length MaxUnpool1d.output_size MaxUnpool2d.output_size
+    MaxUnpool3d.output_size""".split())  # fmt: skip
+
+
+def _needs_version_2(layer: dict) -> bool:
+    """It has settings of a call, bytes, or an open integer."""
+    attributes = layer.get("attributes", {})
+    if "call" in layer and attributes or any(isinstance(value, dict) for value in attributes.values()):
+        return True
+    return any(isinstance(value, OpenText) for name, value in attributes.items() if f"{layer['type']}.{name}" not in SIZES for value in _leaves(value))
+
+
 def _version(layers: list[dict]) -> int:
-    """The lowest version of the form that can say the layers: 2 has bytes, and settings of a call."""
-    with_bytes = any(isinstance(value, dict) for layer in layers for value in layer.get("attributes", {}).values())
-    return 2 if with_bytes or any("call" in layer and "attributes" in layer for layer in layers) else 1
+    """The lowest version of the form that can say the layers."""
+    return 2 if any(map(_needs_version_2, layers)) else 1
 
 
 def describe(module: nn.Module, example_inputs: Any) -> dict[str, Any]:

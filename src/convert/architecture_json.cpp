@@ -126,10 +126,7 @@ class EntryReader {
     }
     const Json* named = entry.find("named_inputs");
     for (const auto& [argument, value] : named ? named->as_object() : Json::Object{})
-      if (value.is_array())
-        result.lists.emplace_back(argument, list_from(value));
-      else
-        result.named.emplace_back(argument, value_from(value));
+      result.named.emplace_back(argument, value_from(value));
     return result;
   }
 
@@ -256,13 +253,12 @@ Json entry_of(const ArchitectureIndex& index, const Node& node) {
     if (Json::Object attributes = own_attributes(index, node); !attributes.empty())
       entry.set("attributes", std::move(attributes));
   }
-  const PlainCall call = written_call(index.layer_of(node), node);
+  const PlainCall call = plain_call(index.layer_of(node), node);
   Json::Array inputs;
   for (const Value& value : call.inputs) inputs.push_back(value_to(value));
   entry.set("inputs", std::move(inputs));
   Json::Object named;
   for (const auto& [argument, value] : call.named) named.set(argument, value_to(value));
-  for (const auto& [argument, list] : call.lists) named.set(argument, list_to(list));
   if (!named.empty()) entry.set("named_inputs", std::move(named));
   if (!node.scope_call.empty()) entry.set("part_of", node.scope_call);
   return entry;
@@ -275,13 +271,8 @@ std::int64_t lowest_version(const Architecture& architecture) {
     for (const AttributeSpec& spec : Registry::instance().type_of(layer).attributes)
       if (layer.attributes.contains(spec.name))
         version = std::max(version, spec.kind->since(layer.attributes.at(spec.name)));
-  const auto needs_version_2 = [](const Node& node) {
-    return !node.attributes.empty() || std::ranges::any_of(node.arguments, [](const Node::Argument& argument) {
-      const auto* list = std::get_if<Node::List>(&argument);
-      return list && std::ranges::any_of(*list, [](const auto& value) { return !value; });
-    });
-  };
-  if (std::ranges::any_of(architecture.nodes, needs_version_2)) version = std::max<std::int64_t>(version, 2);
+  const auto has_settings = [](const Node& node) { return !node.attributes.empty(); };
+  if (std::ranges::any_of(architecture.nodes, has_settings)) version = std::max<std::int64_t>(version, 2);
   return version;
 }
 

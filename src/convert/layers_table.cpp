@@ -74,7 +74,9 @@ std::string layers_table(const Registry& registry) {
       "`src/layers/` by\n"
       "`h5bridge_generate`; a test compares this copy. Attributes are those of PyTorch's constructor or function; the "
       "meaning says where one\n"
-      "is Keras's. Those that are a call's own may be otherwise in other calls of a layer. Where Keras has several "
+      "is Keras's. Those that are a call's own may be otherwise in other calls of a layer. An integer may be open, "
+      "too: "
+      "text that says how it is computed of the inputs' sizes. Where Keras has several "
       "ways to say a type, the\n"
       "first one is written, and all are read.\n";
   for (const Family& family : registry.families()) {

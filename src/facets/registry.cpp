@@ -54,10 +54,6 @@ PlainCall plain_call(const Layer& layer, const Node& node) {
   return plain_call(Registry::instance().type_of(layer).operands, layer.attributes, node.arguments);
 }
 
-PlainCall written_call(const Layer& layer, const Node& node) {
-  return written_call(Registry::instance().type_of(layer).operands, layer.attributes, node.arguments);
-}
-
 Node node_of(std::string name, const Layer& layer, const PlainCall& call) {
   return {std::move(name), layer.name,
           arguments_of(Registry::instance().type_of(layer).operands, layer.attributes, call)};

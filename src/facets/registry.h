@@ -43,10 +43,8 @@ class Registry {
   std::unordered_map<std::string_view, Mappings> keras_classes_;
 };
 
-/// A call of the layer as Python writes it. Throws Unsupported for a list in which a value is left out.
+/// A call of the layer as Python writes it, and files hold it.
 PlainCall plain_call(const Layer& layer, const Node& node);
-/// The same as files hold it.
-PlainCall written_call(const Layer& layer, const Node& node);
 /// The node that a call of the layer is. Throws Unsupported for a name that its type does not take, MalformedFile for
 /// what is given twice; how many there are is for check_graph to look at.
 Node node_of(std::string name, const Layer& layer, const PlainCall& call);

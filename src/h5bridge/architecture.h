@@ -20,12 +20,14 @@
 namespace h5bridge {
 
 /// None, or a value of one of the kinds that an attribute can have.
+/// An integer that is open until the model runs is a Size, and integers of which one is open are a SymbolicShape.
 using AttributeValue = std::variant<std::monostate, bool, std::int64_t, double, std::string, std::vector<std::int64_t>,
-                                    std::vector<double>, SymbolicShape, Tensor, DType>;
+                                    std::vector<double>, SymbolicShape, Tensor, DType, Size>;
 
 /// The settings of a layer (docs/layers.md lists them). load() gives all that its type declares; of an architecture
 /// that was made or changed in C++, save(), in_torch_layout() and to_module() check them, and take what is not set at
-/// its default. The getters throw UsageError for a name that is not set, or is set with a value of another kind.
+/// its default. The getters throw UsageError for a name that is not set, or is set with a value of another kind, and
+/// Unsupported for integers that are open.
 class Attributes {
  public:
   bool contains(std::string_view name) const;
@@ -42,6 +44,9 @@ class Attributes {
   }
   const std::vector<double>& numbers(std::string_view name) const { return get<std::vector<double>>(name); }
   const SymbolicShape& sizes(std::string_view name) const { return get<SymbolicShape>(name); }
+  /// An integer, or integers, which may be open.
+  Size open_integer(std::string_view name) const;
+  SymbolicShape open_integers(std::string_view name) const;
   const Tensor& tensor(std::string_view name) const { return get<Tensor>(name); }
   DType dtype(std::string_view name) const { return get<DType>(name); }
 

@@ -101,7 +101,7 @@ KerasEmitter::Handle RecordingEmitter::layer(const std::string& suffix, const st
   const std::vector<SymbolicShape> inputs{shape(input)};
   const auto mappings = Registry::instance().keras_of(type);
   const auto found = std::ranges::find_if(
-      mappings, [&](const KerasMapping* candidate) { return candidate->fits(attributes, inputs); });
+      mappings, [&](const KerasMapping* candidate) { return can_write(*candidate, attributes, inputs); });
   const KerasMapping& mapping = found == mappings.end() ? *mappings.at(0) : **found;
   const auto find_axis = [&](const Size& size) -> std::optional<Axis> {
     const auto place = axis_of_size(size);

@@ -210,14 +210,14 @@ class Planner {
         if (mapping->class_name != *said.class_name || mapping->module != said.module.value_or("keras.layers"))
           continue;
         const bool is_the_one = is_that(*mapping);
-        const bool fits = said.unfit || mapping->fits(layer.attributes, inputs);
+        const bool fits = said.unfit || can_write(*mapping, layer.attributes, inputs);
         if ((is_the_one || !same_class) && fits) same_class = mapping;
         if (is_the_one && same_class) break;
       }
       if (same_class) return *same_class;
     }
     const auto found = std::find_if(mappings.begin(), mappings.end(), [&](const KerasMapping* mapping) {
-      return mapping->fits(layer.attributes, inputs);
+      return can_write(*mapping, layer.attributes, inputs);
     });
     return found == mappings.end() ? *mappings[0] : **found;
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "h5bridge/error.h"
+#include "model/open_integer.h"
 #include "model/work.h"
 
 namespace h5bridge {
@@ -40,7 +41,21 @@ void Attributes::set(std::string_view name, AttributeValue value) {
     values_.emplace_back(name, std::move(value));
 }
 
+Size Attributes::open_integer(std::string_view name) const {
+  const auto* open = std::get_if<Size>(&at(name));
+  return open ? *open : Size(integer(name));
+}
+
+SymbolicShape Attributes::open_integers(std::string_view name) const {
+  if (const auto* open = std::get_if<SymbolicShape>(&at(name))) return *open;
+  const std::vector<std::int64_t>& known = integers(name);
+  return {known.begin(), known.end()};
+}
+
 void Attributes::throw_wrong_kind(std::string_view name) const {
+  if (const auto* open = std::get_if<Size>(&at(name))) throw OpenInteger(name, "(" + open->str() + ")");
+  if (const auto* open = std::get_if<SymbolicShape>(&at(name)); open && !fixed(*open))
+    throw OpenInteger(name, to_string(*open));
   throw UsageError("attribute '" + std::string(name) + "' is set with a value of another kind");
 }
 

@@ -7,6 +7,7 @@
 #include "model/architecture_index.h"
 #include "model/nearest.h"
 #include "model/quoted.h"
+#include "passes/shapes.h"
 
 namespace h5bridge {
 
@@ -25,14 +26,12 @@ Architecture fix_sizes(Architecture architecture, const std::map<std::string, st
   for (Input& input : architecture.inputs)
     for (Size& size : input.shape) size = size.bind(sizes);
   for (Layer& layer : architecture.layers)
-    for (const AttributeSpec& spec : Registry::instance().type_of(layer).attributes)
-      layer.attributes.set(spec.name, spec.kind->bind(layer.attributes.at(spec.name), sizes));
+    layer.attributes = with_sizes(Registry::instance().type_of(layer), std::move(layer.attributes), sizes);
   const ArchitectureIndex index(architecture);
   for (Node& node : architecture.nodes)
-    for (const auto& [name, value] : Attributes(node.attributes))
-      node.attributes.set(
-          name, Registry::instance().type_of(index.layer_of(node)).find_attribute(name)->kind->bind(value, sizes));
-  return architecture;
+    node.attributes = with_sizes(Registry::instance().type_of(index.layer_of(node)), std::move(node.attributes), sizes);
+  // What was open has not been checked yet.
+  return with_all_attributes(std::move(architecture));
 }
 
 }  // namespace h5bridge

@@ -22,6 +22,33 @@ void check_types(const Architecture& architecture) {
   if (!unknown.empty()) throw Unsupported("there is no layer type yet for " + joined(unknown));
 }
 
+std::vector<std::string> symbols_in(const AttributeValue& value) {
+  if (const auto* one = std::get_if<Size>(&value)) return one->symbols();
+  std::vector<std::string> result;
+  if (const auto* several = std::get_if<SymbolicShape>(&value))
+    for (const Size& size : *several)
+      for (std::string& symbol : size.symbols()) result.push_back(std::move(symbol));
+  return result;
+}
+
+// That the inputs tell every integer that is open.
+void check_open_integers(const Architecture& architecture) {
+  std::set<std::string> known;
+  for (const Input& input : architecture.inputs)
+    for (const Size& size : input.shape)
+      for (const std::string& symbol : size.symbols()) known.insert(symbol);
+  const auto check = [&](const Layer& layer, const Attributes& attributes) {
+    for (const std::string& name : open_integers(Registry::instance().type_of(layer), attributes))
+      for (const std::string& symbol : symbols_in(attributes.at(name)))
+        if (!known.contains(symbol))
+          throw MalformedFile(describe(layer) + ": attribute \"" + name + "\" is open with \"" + shortened(symbol) +
+                              "\", which is no size of an input");
+  };
+  for (const Layer& layer : architecture.layers) check(layer, layer.attributes);
+  for (const Node& node : architecture.nodes)
+    if (!node.attributes.empty()) check(*architecture.find_layer(node.layer), node.attributes);
+}
+
 }  // namespace
 
 void check_graph(const Architecture& architecture) {
@@ -55,6 +82,7 @@ void check_graph(const Architecture& architecture) {
       throw MalformedFile(describe(*layer) + " " + wrong);
     declare(node.name, "layer");
   }
+  check_open_integers(architecture);
   if (architecture.outputs.empty()) throw MalformedFile("the architecture has no outputs");
   for (const Output& output : architecture.outputs) use(output.value, "the list of outputs");
   check_scopes(architecture);

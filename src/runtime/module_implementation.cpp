@@ -9,6 +9,7 @@
 #include "h5bridge/error.h"
 #include "runtime/device.h"
 #include "runtime/input_check.h"
+#include "runtime/open_layer.h"
 #include "runtime/torch_error.h"
 
 namespace h5bridge {
@@ -16,7 +17,9 @@ namespace {
 
 Instances build_all(const Architecture& architecture) {
   Instances result;
-  for (const Layer& layer : architecture.layers) result.emplace_back(&layer, build_layer(layer));
+  const std::set<std::string> told_by_calls = layers_told_by_calls(architecture);
+  for (const Layer& layer : architecture.layers)
+    result.emplace_back(&layer, told_by_calls.contains(layer.name) ? build_open_layer(layer) : build_layer(layer));
   return result;
 }
 

@@ -6,6 +6,7 @@
 #include "facets/registry.h"
 #include "h5bridge/error.h"
 #include "runner/runner.h"
+#include "runtime/open_layer.h"
 #include "runtime/symbols.h"
 #include "runtime/torch_error.h"
 
@@ -36,7 +37,8 @@ Program::Program(const Architecture& architecture, const Instances& instances) {
   for (const Node& node : architecture.nodes) {
     const auto& [layer, instance] = *instance_of.at(node.layer);
     const std::string where = "node \"" + node.name + "\" (" + layer->type + ")";
-    Step step{.node = node.name, .where = where, .forward = instance.forward, .attributes = node.attributes};
+    Step step{
+        .node = node.name, .where = where, .forward = instance.forward, .layer = layer, .attributes = node.attributes};
     const PlainCall call = plain_call(*layer, node);
     for (const Value& value : call.inputs) step.inputs.push_back(slot_of(value, where));
     for (const auto& [name, value] : call.named) step.named_inputs.emplace_back(name, slot_of(value, where));
@@ -58,9 +60,12 @@ Program::Program(const Architecture& architecture, const Instances& instances) {
 
 // Shapes and types of the inputs have been checked, so that it is for their values or open sizes if a layer refuses
 // them.
-TorchValues Program::computed(const Step& step, const TorchCall& call) {
+TorchValues Program::computed(const Step& step, TorchCall& call) {
   try {
-    return torch_call(step.where, [&] { return step.forward(call); });
+    return torch_call(step.where, [&] {
+      call.attributes = settings_in_call(*step.layer, step.attributes, call.symbols);
+      return step.forward(call);
+    });
   } catch (const UsageError& error) {
     throw RefusedInputs(error.what());
   }
@@ -77,7 +82,6 @@ TorchValues Program::run(TorchValues inputs, const Observer& observer) const {
     for (const Slot slot : step.inputs) call.inputs.push_back(values[slot]);
     call.named.clear();
     for (const auto& [name, slot] : step.named_inputs) call.named.emplace(name, values[slot]);
-    call.attributes = step.attributes;
     for (const Slot slot : step.last_used) values[slot].reset();
     const TorchValues made = computed(step, call);
     for (const auto& [output, slot] : step.outputs) {

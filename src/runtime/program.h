@@ -28,7 +28,7 @@ class Program {
     Slot slot;
   };
   struct Step;
-  static TorchValues computed(const Step& step, const TorchCall& call);
+  static TorchValues computed(const Step& step, TorchCall& call);
 
   struct Step {
     std::string node;
@@ -36,6 +36,7 @@ class Program {
     std::function<TorchValues(const TorchCall&)> forward;
     std::vector<Slot> inputs = {};
     std::vector<std::pair<std::string, Slot>> named_inputs = {};
+    const Layer* layer = nullptr;
     Attributes attributes = {};
     std::vector<Made> outputs = {};    // those that somebody uses
     std::vector<Slot> last_used = {};  // free after this step

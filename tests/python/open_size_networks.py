@@ -351,6 +351,39 @@ def conv(inner, outer, kernel=3, stride=1):
     return nn.Conv2d(inner, outer, kernel, stride, kernel // 2)
 
 
+def pooled_whole(m, x):
+    y = m.conv(x)
+    return torch.cat([F.avg_pool2d(y, y.shape[2:]), F.max_pool2d(y, (y.shape[2], y.shape[3]))], 1).flatten(1)
+
+
+def shifted_by_half(m, x):
+    return m.first(torch.roll(x, (x.shape[1] // 2, 1), (1, 2)))
+
+
+def repeated_by_length(m, x):
+    n = x.shape[1]
+    return m.first(x.repeat_interleave(n, 1)).view(x.shape[0], n, n, -1).sum(2)
+
+
+def pooled_to_half(m, x):
+    y = m.conv(x)
+    return F.adaptive_avg_pool2d(y, (y.shape[2] // 2, y.shape[3] // 2)) + F.adaptive_max_pool2d(y, (y.shape[2] // 2, y.shape[3] // 2))
+
+
+def every_third(m, x):
+    n = x.shape[1]
+    return m.first(x[:, torch.arange(0, n, 3)]) + m.places(torch.arange(-(-n // 3)))
+
+
+def banded(m, x):
+    scores = m.first(x) @ x.transpose(1, 2)
+    return torch.tril(scores, x.shape[1] // 3) - torch.triu(scores, x.shape[1] // 2)
+
+
+def one_of_length(m, x):
+    return F.one_hot(m.first(x).argmax(1), x.shape[1]).float()
+
+
 class Code:
     def __init__(self, forward, layers, shape, more_shapes, ids_below=0):
         self.name = forward.__name__
@@ -451,5 +484,12 @@ CODE = [
     Code(backwards, dict, SEQUENCE, SEQUENCES),
     Code(half_of_length, dict, SEQUENCE, SEQUENCES[:2]),
     Code(chunks, lambda: {"first": conv(3, 8)}, IMAGE, IMAGES),
+    Code(pooled_whole, lambda: {"conv": conv(3, 4)}, IMAGE, IMAGES),
+    Code(shifted_by_half, lambda: {"first": nn.Linear(8, 4)}, SEQUENCE, SEQUENCES),
+    Code(repeated_by_length, lambda: {"first": nn.Linear(8, 4)}, SEQUENCE, SEQUENCES),
+    Code(pooled_to_half, lambda: {"conv": conv(3, 4)}, IMAGE, IMAGES),
+    Code(every_third, lambda: {"first": nn.Linear(8, 4), "places": nn.Embedding(9, 4)}, SEQUENCE, SEQUENCES),
+    Code(banded, lambda: {"first": nn.Linear(8, 8)}, SEQUENCE, SEQUENCES[:2]),
+    Code(one_of_length, lambda: {"first": nn.Linear(8, 3)}, SEQUENCE, SEQUENCES[:2]),
     Code(class_token, lambda: {"token": nn.Parameter(torch.randn(1, 1, 3)), "first": nn.Linear(3, 4)}, IMAGE, IMAGES),
 ]

@@ -7,6 +7,7 @@ together here from PyTorch's functions, after Keras's documentation.
 
 import base64
 import fnmatch
+import re
 from functools import reduce
 
 import numpy as np
@@ -17,10 +18,6 @@ from torch import nn
 import torch_recurrent
 
 
-def sizes_of(x, sizes):
-    return [len(x) if size == "batch" else size for size in sizes]
-
-
 def elements(data, shape, dtype="float32"):
     """A tensor of the JSON: a list of numbers, or bytes."""
     if isinstance(data, dict):
@@ -28,9 +25,16 @@ def elements(data, shape, dtype="float32"):
     return torch.tensor(data, dtype=getattr(torch, dtype)).view(shape)
 
 
-def size_in(x, size):
-    """A number, or arithmetic on the batch's size."""
-    return eval(size, {"__builtins__": {}}, {"batch": len(x)}) if isinstance(size, str) else size
+def is_open(value):
+    """Whether it is arithmetic on the batch's size, or has some in it."""
+    return any(map(is_open, value)) if isinstance(value, list) else isinstance(value, str) and re.search(r"\bbatch\b", value) is not None
+
+
+def at_batch(value, batch):
+    """With a number in place of all that is open."""
+    if isinstance(value, list):
+        return [at_batch(item, batch) for item in value]
+    return eval(value, {"__builtins__": {}}, {"batch": batch}) if is_open(value) else value
 
 
 def aligned(inputs, at_batch):
@@ -140,30 +144,31 @@ FUNCTIONS |= {
     "Sparsemax": lambda x, dim=-1: sparsemax(x.movedim(dim, -1)).movedim(-1, dim),
     "Squareplus": lambda x, b=4: (x + torch.sqrt(x**2 + b)) / 2,
     "RepeatVector": lambda x, n: x.unsqueeze(1).repeat(1, n, 1),
-    "Unflatten": lambda x, dim, unflattened_size: x.unflatten(dim, sizes_of(x, unflattened_size)),
+    "Unflatten": lambda x, dim, unflattened_size: x.unflatten(dim, unflattened_size),
     "amax": bounded(torch.amax, torch.maximum),
     "amin": bounded(torch.amin, torch.minimum),
     "bucketize": lambda x, *tensors, boundaries=None, **a: torch.bucketize(x, *tensors or [torch.tensor(boundaries)], **a),
-    "arange": lambda x, end, start=0, step=1, dtype="int64": torch.arange(size_in(x, start), size_in(x, end), step, dtype=getattr(torch, dtype)),
-    "zeros": lambda x, size, dtype="float32": torch.zeros([size_in(x, part) for part in size], dtype=getattr(torch, dtype)),
-    "ones": lambda x, size, dtype="float32": torch.ones([size_in(x, part) for part in size], dtype=getattr(torch, dtype)),
-    "full": lambda x, size, fill_value, dtype="float32": torch.full([size_in(x, part) for part in size], fill_value, dtype=getattr(torch, dtype)),
+    "arange": lambda x, end, start=0, step=1, dtype="int64": torch.arange(start, end, step, dtype=getattr(torch, dtype)),
+    "zeros": lambda x, size, dtype="float32": torch.zeros(size, dtype=getattr(torch, dtype)),
+    "ones": lambda x, size, dtype="float32": torch.ones(size, dtype=getattr(torch, dtype)),
+    "full": lambda x, size, fill_value, dtype="float32": torch.full(size, fill_value, dtype=getattr(torch, dtype)),
     "batch_norm": lambda x, mean=None, variance=None, *affine, **settings: F.batch_norm(x, mean, variance, *affine, training=mean is None, **settings),
     "instance_norm": lambda x, *statistics, **settings: F.instance_norm(x, *statistics, use_input_stats=not statistics, **settings),
-    "layer_norm": lambda x, *operands, normalized_shape, **settings: F.layer_norm(x, sizes_of(x, normalized_shape), *operands, **settings),
-    "rms_norm": lambda x, *operands, normalized_shape, **settings: F.rms_norm(x, sizes_of(x, normalized_shape), *operands, **settings),
+    "layer_norm": lambda x, *operands, normalized_shape, **settings: F.layer_norm(x, normalized_shape, *operands, **settings),
+    "rms_norm": lambda x, *operands, normalized_shape, **settings: F.rms_norm(x, normalized_shape, *operands, **settings),
     "embedding": lambda ids, table, **settings: F.embedding(ids, table, **settings),
     "group_norm": lambda x, *operands, num_groups, **settings: F.group_norm(x, num_groups, *operands, **settings),
-    "broadcast_to": lambda x, size: x.broadcast_to(sizes_of(x, size)),
+    "broadcast_to": lambda x, size: x.broadcast_to(size),
     "cat": lambda *xs, dim=0: torch.cat(xs, dim),
     "cumprod": lambda x, dim: x.flatten().cumprod(0) if dim is None else x.cumprod(dim),
     "cumsum": lambda x, dim: x.flatten().cumsum(0) if dim is None else x.cumsum(dim),
-    "expand": lambda x, size: x.expand(sizes_of(x, size)),
+    "expand": lambda x, size: x.expand(size),
     "full_like": lambda x, fill_value=0, dtype=None: torch.full_like(x, fill_value, dtype=dtype and getattr(torch, dtype)),
     "ones_like": lambda x, dtype=None: torch.ones_like(x, dtype=dtype and getattr(torch, dtype)),
     "zeros_like": lambda x, dtype=None: torch.zeros_like(x, dtype=dtype and getattr(torch, dtype)),
     "gather": lambda x, index, dim: torch.gather(x, dim, index),
     "getitem": lambda x, index: eval(f"x[{index}]"),
+    "index_by_tensors": lambda x, *indices, dims: x[tuple(indices[dims.index(axis)] if axis in dims else slice(None) for axis in range(x.ndim))],
     "index_select": selected,
     "linalg_cross": torch.linalg.cross,
     "masked_fill": lambda x, mask, value: x.masked_fill(mask != 0, value),
@@ -173,21 +178,21 @@ FUNCTIONS |= {
     "new_tensor": lambda x, **attributes: elements(**attributes),
     "permute": lambda x, dims: x.permute(dims),
     "prod": product,
-    "repeat": lambda x, repeats: x.repeat(sizes_of(x, repeats)),
-    "reshape": lambda x, shape: x.reshape(sizes_of(x, shape)),
+    "repeat": lambda x, repeats: x.repeat(repeats),
+    "reshape": lambda x, shape: x.reshape(shape),
     "slice": sliced,
     "split": lambda x, split_size, dim=0: torch.split(x, split_size, dim),
     "stack": lambda *xs, dim=0: torch.stack(xs, dim),
     "take_along_dim": lambda x, index, dim: torch.take_along_dim(x, index, dim),
     "tensor_split": lambda x, sections=None, indices=None, dim=0: torch.tensor_split(x, sections or indices, dim),
-    "tile": lambda x, dims: x.tile(sizes_of(x, dims)),
+    "tile": lambda x, dims: x.tile(dims),
     "to": lambda x, dtype="float32": x.to(getattr(torch, dtype)),
     "meshgrid": lambda *xs, indexing="ij": torch.meshgrid(*xs, indexing=indexing),
     "one_hot": lambda x, num_classes, dtype="int64": F.one_hot(x, num_classes).to(getattr(torch, dtype)),
     "scatter": lambda x, index, *src, dim, value=None: torch.scatter(x, dim, index, *src or [value]),
     "scatter_add": lambda x, index, src, dim: torch.scatter_add(x, dim, index, src),
     "unfold": lambda x, dimension, size, step: x.unfold(dimension, size, step),
-    "view": lambda x, shape: x.view(sizes_of(x, shape)),
+    "view": lambda x, shape: x.view(shape),
     "where": chosen,
 }
 # What nn.Module has no class for, and does nothing in evaluation: Keras's noise.
@@ -679,6 +684,9 @@ RECURRENT = ("LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell")
 
 
 def reference(kind, attributes):
+    if is_open(list(attributes.values())):
+        at = lambda batch: reference(kind, {name: at_batch(value, batch) for name, value in attributes.items()})
+        return Function(lambda *xs: at(len(xs[0]))[0](*xs)), bool(function(kind)) and is_alone(kind, attributes)
     a = dict(attributes)
     if kind in RECURRENT:
         return torch_recurrent.reference(kind, a)

@@ -36,14 +36,17 @@ void refuses_to_set(const AttributeSpec& spec, const AttributeValue& value, cons
   CHECK_THROWS_WITH(spec.kind->check(value), message);
 }
 
+// An integer, or what it is open with.
+const Json kInteger = Json::Object{{"$ref", "#/$defs/size"}};
+
 // The values that a JSON Schema of integers, in lists of `length`, allows.
-Json integers_schema(std::int64_t length) {
-  Json::Object array{{"type", "array"}, {"items", Json::Object{{"type", "integer"}}}};
+Json integers_schema(std::int64_t length, const Json& one = kInteger) {
+  Json::Object array{{"type", "array"}, {"items", kInteger}};
   if (length > 0) {
     array.set("minItems", length);
     array.set("maxItems", length);
   }
-  return Json::Object{{"anyOf", List{Json::Object{{"type", "integer"}}, array}}};
+  return Json::Object{{"anyOf", List{one, array}}};
 }
 
 }  // namespace
@@ -66,7 +69,7 @@ TEST_CASE("an integer has no fraction") {
   refuses(spec, 1.5, "expected an integer, found a float");
   refuses(spec, kNull, "expected an integer, found null");
   refuses_to_set(spec, 3.0, "expected an integer, found a float");
-  CHECK(spec.kind->schema() == Json(Json::Object{{"type", "integer"}}));
+  CHECK(spec.kind->schema() == kInteger);
   CHECK(spec.kind->describe() == "integer");
   CHECK(integer("dim", 1, "the axis").fallback == AttributeValue(std::int64_t{1}));
 }
@@ -89,7 +92,7 @@ TEST_CASE("a scalar stays the integer or the float that it is") {
   CHECK(read(spec, 2.0) == AttributeValue(2.0));
   refuses(spec, true, "expected a number, found a boolean");
   refuses_to_set(spec, true, "expected a number, found a boolean");
-  CHECK(spec.kind->schema() == Json(Json::Object{{"type", "number"}}));
+  CHECK(spec.kind->schema() == Json(Json::Object{{"anyOf", List{Json::Object{{"type", "number"}}, kInteger}}}));
   CHECK(spec.kind->describe() == "number");
 }
 
@@ -152,7 +155,7 @@ TEST_CASE("integers may be None one by one") {
   check_both_ways(spec, List{7, kNull}, Integers{7, kNone});
   CHECK(read(spec, kNull) == AttributeValue(Integers{kNone, kNone}));
   CHECK(spec.kind->describe() == "integer or 2 integers (each may be null)");
-  const Json element = Json::Object{{"anyOf", List{Json::Object{{"type", "integer"}}, Json::Object{{"type", "null"}}}}};
+  const Json element = Json::Object{{"anyOf", List{kInteger, Json::Object{{"type", "null"}}}}};
   CHECK(spec.kind->schema().at("anyOf").as_array().at(0) == element);
   CHECK(spec.kind->schema().at("anyOf").as_array().at(1).at("items") == element);
 }
@@ -182,7 +185,8 @@ TEST_CASE("padding is integers or a word") {
   refuses(spec, "sane", "is \"sane\", expected one of same, valid");
   refuses(spec, true, "expected an integer, found a boolean");
   CHECK(spec.kind->schema() ==
-        Json(Json::Object{{"anyOf", List{Json::Object{{"enum", List{"same", "valid"}}}, integers_schema(2)}}}));
+        Json(Json::Object{{"anyOf", List{Json::Object{{"enum", List{"same", "valid"}}},
+                                         integers_schema(2, Json::Object{{"type", "integer"}})}}}));
   CHECK(spec.kind->describe() == "integer or 2 integers, or `\"same\"`, `\"valid\"`");
 }
 
@@ -200,6 +204,45 @@ TEST_CASE("sizes may be open, and are bound to numbers") {
   const Json size = Json::Object{{"$ref", "#/$defs/size"}};
   CHECK(spec.kind->schema() ==
         Json(Json::Object{{"anyOf", List{size, Json::Object{{"type", "array"}, {"items", size}}}}}));
+}
+
+TEST_CASE("any integer may be open, and is a number or a list of them again when its symbols are bound") {
+  const Size twice = Size::symbol("batch") * Size(2);
+  const Size length = Size::symbol("length");
+  const std::map<std::string, std::int64_t> sizes{{"batch", 3}};
+  const auto check = [&](const AttributeSpec& spec, const Json& json, const AttributeValue& open,
+                         const AttributeValue& bound) {
+    check_both_ways(spec, json, open);
+    CHECK(spec.kind->is_open(open));
+    CHECK_FALSE(spec.kind->is_open(bound));
+    CHECK(spec.kind->since(open) == 2);
+    CHECK(spec.kind->since(bound) == 1);
+    CHECK(spec.kind->bind(open, sizes) == bound);
+    CHECK(spec.kind->bind(open, {{"length", 3}}) == open);
+  };
+  check(required_integer("repeats", "how often"), "2*batch", twice, std::int64_t{6});
+  check(required_scalar("value", "the factor"), "2*batch", twice, std::int64_t{6});
+  check(or_none(integer("k", 1, "how many")), "2*batch", twice, std::int64_t{6});
+  check(tuple("stride", 2, 1, "the step"), List{"2*batch", 1}, SymbolicShape{twice, 1}, Integers{6, 1});
+  check(padding_attribute(2, {"same"}, "elements before and after"), List{1, "2*batch"}, SymbolicShape{1, twice},
+        Integers{1, 6});
+  check(required_optional_integers("output_size", 2, "None: the input's"), List{kNull, "2*batch"},
+        SymbolicShape{kNone, twice}, Integers{kNone, 6});
+
+  // One binding need not tell all.
+  const AttributeSpec two = required_integers("shifts", "how far");
+  CHECK(two.kind->bind(SymbolicShape{twice, length}, sizes) == AttributeValue(SymbolicShape{6, length}));
+  CHECK(two.kind->write_short(SymbolicShape{length, length}) == Json(List{"length", "length"}));
+  CHECK(tuple("stride", 2, 1, "the step").kind->write_short(SymbolicShape{length, length}) == Json("length"));
+
+  // What is a number is none of the sizes that are open.
+  const AttributeSpec one = required_integer("repeats", "how often");
+  CHECK(read(one, "4 + 1") == AttributeValue(std::int64_t{5}));
+  refuses_to_set(one, Size(5), "is 5 as a Size, expected a std::int64_t");
+  refuses(one, "2*", "'2*' is no size: expected an integer, a name or a parenthesis at byte 2");
+  CHECK(one.kind->agree(twice, std::int64_t{7}, 4));
+  CHECK(two.kind->agree(SymbolicShape{twice, 3}, Integers{7, 3}, 4));
+  CHECK_FALSE(two.kind->agree(SymbolicShape{twice, 3}, Integers{7, 4}, 4));
 }
 
 TEST_CASE("one size is a list of one") {

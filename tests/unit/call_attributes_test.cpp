@@ -1,5 +1,5 @@
 // Settings of a call: what a further call of a layer may have in place of the layer's own attributes, and how JSON says
-// it; and lists in which a value is left out.
+// it; and lists of inputs that are refused.
 #include <catch2/catch.hpp>
 
 #include "convert/architecture_json.h"
@@ -97,34 +97,27 @@ TEST_CASE("networks whose calls have other settings are not the same") {
   CHECK(network_differences(read("", kCausal), read("", kCausal)).empty());
 }
 
-TEST_CASE("a list of values that may be none has null in JSON, and is refused where all are wanted") {
-  const auto joined = [](const std::string& list) {
-    return architecture_from_json(Json::parse(
-        R"({"h5bridge": 2, "inputs": [{"name": "x", "shape": ["batch", 4]}], "layers": [{"name": "c", "type": "cat",
-            "attributes": {"dim": 1}, "inputs": [], "named_inputs": {"tensors": )" +
-        list + R"(}}], "outputs": ["c"]})"));
-  };
-  const Architecture whole = joined(R"(["x", "x"])");
-  check_graph(whole);
-  CHECK(architecture_to_json(whole).at("layers").as_array().at(0).at("inputs") == Json(Json::Array{"x", "x"}));
-
-  const Architecture left_out = joined(R"(["x", null])");
-  const Json written = architecture_to_json(left_out);
-  CHECK(written.at("h5bridge") == Json(2));
-  CHECK(written.at("layers").as_array().at(0).at("named_inputs") ==
-        Json(Json::Object{{"tensors", Json::Array{"x", nullptr}}}));
-  CHECK(architecture_from_json(written) == left_out);
-  CHECK_THROWS_WITH(check_graph(left_out),
+TEST_CASE("a list in which a value is left out, and a list for one value, are refused") {
+  Architecture joined =
+      ArchitectureBuilder(batch_of({5, 4})).layer("c", "cat", {{"dim", 1}}, {"x", "x"}).layer("a", "Tanh").build();
+  check_graph(joined);
+  joined.nodes.at(0).arguments = {Node::List{Value{"x"}, std::nullopt}};
+  CHECK_THROWS_AS(check_graph(joined), MalformedFile);
+  CHECK_THROWS_WITH(check_graph(joined),
                     "layer \"c\" (cat) has a list in which one is left out as its input \"tensors\", expected values");
+
+  joined.nodes.at(0).arguments = {Node::List{Value{"x"}}};
+  joined.nodes.at(1).arguments = {Node::List{Value{"c"}}};
+  CHECK_THROWS_WITH(check_graph(joined), "layer \"a\" (Tanh) has a list as its input \"input\", expected one value");
 }
 
-TEST_CASE("a list for one value is refused, given by name as well") {
-  const Architecture masked = architecture_from_json(Json::parse(
+TEST_CASE("JSON has no list for an input that is given by name") {
+  const Json json = Json::parse(
       R"({"h5bridge": 2, "inputs": [{"name": "x", "shape": ["batch", 5, 4]}, {"name": "m", "shape": ["batch", 5]}],
           "layers": [{"name": "a", "type": "Attention", "inputs": ["x", "x"], "named_inputs": {"query_mask": ["m"]}}],
-          "outputs": ["a"]})"));
-  CHECK_THROWS_WITH(check_graph(masked),
-                    "layer \"a\" (Attention) has a list as its input \"query_mask\", expected one value");
+          "outputs": ["a"]})");
+  CHECK_THROWS_AS(architecture_from_json(json), MalformedFile);
+  CHECK_THROWS_WITH(architecture_from_json(json), Catch::Matchers::Contains("expected a string, found an array"));
 }
 
 }  // namespace h5bridge::testing

@@ -69,20 +69,11 @@ TEST_CASE("arguments that do not fit are told with the names of those wanted") {
                     "has its input \"weight\" twice, in order and by name");
 }
 
-TEST_CASE("a list in which a value is left out is given by name, and refused where it cannot be said") {
-  const std::vector<Operand> indices{required("input"), list_of_optional("indices"), optional("values")};
-  const std::vector<Node::Argument> arguments{x, Node::List{std::nullopt, y}, z};
-  const PlainCall call{{x}, {{"values", z}}, {{"indices", {std::nullopt, y}}}};
-  CHECK(arguments_of(indices, {}, call) == arguments);
-  const PlainCall back = written_call(indices, {}, arguments);
-  CHECK(back.inputs == call.inputs);
-  CHECK(back.named == call.named);
-  CHECK(back.lists == call.lists);
-  CHECK(wrong_arguments(indices, arguments).empty());
-  CHECK(to_string(indices) == "input, indices (a list, any of which may be null), values (may be left out)");
-  CHECK_THROWS_AS(plain_call(indices, {}, arguments), Unsupported);
-  CHECK_THROWS_WITH(plain_call(indices, {}, arguments),
-                    "its list \"indices\", in which an input is left out, is not known here");
+TEST_CASE("a list has values alone: one in which any is left out is refused") {
+  const std::vector<Operand> indices{required("input"), list("indices")};
+  CHECK(wrong_arguments(indices, {x, Node::List{std::nullopt, y}}) ==
+        "has a list in which one is left out as its input \"indices\", expected values");
+  CHECK(to_string(indices) == "input, indices (a list)");
   const Node node{"taken", "taken", {x, Node::List{std::nullopt, y}}};
   CHECK(node.values() == std::vector{x, y});
 }

@@ -237,7 +237,30 @@ Json::Object carried_for(const std::vector<std::pair<std::string, std::string>>&
   return result;
 }
 
+namespace {
+
+std::vector<std::string> open_in(const KerasMapping& mapping, const Attributes& attributes) {
+  return open_integers(*Registry::instance().find(mapping.type), attributes);
+}
+
+bool is_among(const std::vector<std::string>& names, const std::string& name) {
+  return std::ranges::find(names, name) != names.end();
+}
+
+}  // namespace
+
+bool can_write(const KerasMapping& mapping, const Attributes& attributes, const std::vector<SymbolicShape>& inputs) {
+  return std::ranges::all_of(open_in(mapping, attributes),
+                             [&](const std::string& name) { return is_among(mapping.open, name); }) &&
+         mapping.fits(attributes, inputs);
+}
+
 Json::Object config_of(const KerasMapping& mapping, const Layer& layer) {
+  const std::vector<std::string> open = open_in(mapping, layer.attributes);
+  for (const std::string& name : open)
+    if (!is_among(mapping.open, name))
+      throw Unsupported("\"" + name + "\" is open (" + quoted(attribute_to_json(layer.attributes.at(name))) +
+                        "), and has to be a number in Keras; LoadOptions::fix_sizes may help");
   const Json::Object said = keras_origin_to_json(layer.keras);
   const auto carried = [&](const std::string& key, const Json& standard) {
     const Json* kept = said.find(key);
@@ -249,7 +272,8 @@ Json::Object config_of(const KerasMapping& mapping, const Layer& layer) {
         std::find(mapping.refused.begin(), mapping.refused.end(), key) == mapping.refused.end())
       config.set(key, carried(key, standard));
   for (const Correspondence& row : mapping.attributes)
-    config.set(row.keras, row.spelling.to_keras(layer.attributes.at(row.attribute)));
+    if (!is_among(open, row.attribute))
+      config.set(row.keras, row.spelling.to_keras(layer.attributes.at(row.attribute)));
   for (const auto& [key, value] : mapping.fixed) config.set(key, value);
   for (const auto& [key, standard] : mapping.carried) config.set(key, carried(key, standard));
   if (const Json* kept = said.find(kActivityRegularizer); kept && !mapping.is_operation())

@@ -192,6 +192,8 @@ struct KerasMapping {
   /// Whether this mapping can write a layer with these attributes and inputs; the first of a type that can does.
   std::function<bool(const Attributes&, const std::vector<SymbolicShape>&)> fits =
       [](const Attributes&, const std::vector<SymbolicShape>&) { return true; };
+  /// Attributes that `lower` can write where they are open; no row writes them then. Any other has to be a number.
+  std::vector<std::string> open = {};
   /// The weight rules, given the shapes of the inputs of the layer's first call.
   std::function<WeightRules(const Attributes&, const std::vector<SymbolicShape>&)> weights =
       [](const Attributes&, const std::vector<SymbolicShape>&) { return WeightRules{}; };
@@ -256,6 +258,9 @@ Json::Object carried_for(const std::vector<std::pair<std::string, std::string>>&
 
 /// The configuration that the rows, the fixed and the carried keys make of a layer; with the constants of its call.
 Json::Object config_of(const KerasMapping& mapping, const Layer& layer);
+
+/// Whether the mapping can write a layer of its type with these attributes, of which some may be open.
+bool can_write(const KerasMapping& mapping, const Attributes& attributes, const std::vector<SymbolicShape>& inputs);
 /// The layer that a configuration, joined by the constants of its call, describes, without name and carried keys that
 /// stand at Keras's own values; nullopt if the mapping does not fit it. Throws MalformedFile for a value of the wrong
 /// kind, Unsupported for an unknown key.

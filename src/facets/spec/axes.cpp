@@ -19,8 +19,10 @@ AttributeSpec axes_or_all(std::string name, std::string meaning) {
 std::vector<std::int64_t> axes_in(const Attributes& attributes, std::string_view name, std::int64_t rank) {
   const AttributeValue& value = attributes.at(name);
   std::vector<std::int64_t> axes;
-  if (const auto* one = std::get_if<std::int64_t>(&value)) axes = {*one};
-  if (const auto* several = std::get_if<std::vector<std::int64_t>>(&value)) axes = *several;
+  if (std::holds_alternative<std::int64_t>(value) || std::holds_alternative<Size>(value))
+    axes = {attributes.integer(name)};
+  else if (!attributes.is_none(name))
+    axes = attributes.integers(name);
   if (axes.empty()) {
     axes.resize(rank);
     std::iota(axes.begin(), axes.end(), 0);

@@ -10,7 +10,7 @@ void add(Promotion& promotion, const TensorType& type) { promotion.add_tensor(ty
 void add_numbers(Promotion& promotion, const DTypeRule& rule, const Attributes& attributes) {
   for (const std::string& name : rule.numbers)
     if (attributes.contains(name) && !attributes.is_none(name))
-      promotion.add_number(std::holds_alternative<std::int64_t>(attributes.at(name)), rule.integer);
+      promotion.add_number(!std::holds_alternative<double>(attributes.at(name)), rule.integer);
 }
 
 Promotion operands_of(const DTypeRule& rule, const Attributes& attributes, const std::vector<TensorType>& inputs,

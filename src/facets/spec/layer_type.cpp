@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "h5bridge/error.h"
+#include "model/open_integer.h"
 #include "model/quoted.h"
 
 namespace h5bridge {
@@ -13,6 +14,15 @@ AttributeValue read_value(const AttributeSpec& spec, const Json& json) { return 
 AttributeValue checked_value(const AttributeSpec& spec, const AttributeValue& value) {
   spec.kind->check(value);
   return value;
+}
+
+// What hangs on an integer that is open is checked where it is a number.
+template <typename Check>
+void as_far_as_known(Check&& check) {
+  try {
+    check();
+  } catch (const OpenInteger&) {
+  }
 }
 
 // All that `type` declares, of `given` pairs of names and values or by default.
@@ -31,8 +41,10 @@ Attributes completed(const LayerType& type, const Given& given, Read&& read) {
     else
       throw MalformedFile(type.name + " needs the attribute \"" + spec.name + "\"");
   }
-  type.settle(result);
-  type.check(result);
+  as_far_as_known([&] {
+    type.settle(result);
+    type.check(result);
+  });
   return result;
 }
 
@@ -50,7 +62,7 @@ Attributes called(const LayerType& type, const Given& given, const Attributes& o
     all.set(spec->name, own);
     if (own != of_layer.at(spec->name)) result.set(spec->name, own);
   }
-  type.check(all);
+  as_far_as_known([&] { type.check(all); });
   return result;
 }
 
@@ -80,6 +92,20 @@ Attributes complete_call_attributes(const LayerType& type, const Attributes& giv
   } catch (const MalformedFile& error) {  // of no file: a program made it
     throw UsageError(error.what());
   }
+}
+
+Attributes with_sizes(const LayerType& type, Attributes attributes, const std::map<std::string, std::int64_t>& sizes) {
+  for (const auto& [name, value] : Attributes(attributes))
+    if (const AttributeSpec* spec = type.find_attribute(name)) attributes.set(name, spec->kind->bind(value, sizes));
+  return attributes;
+}
+
+std::vector<std::string> open_integers(const LayerType& type, const Attributes& attributes) {
+  std::vector<std::string> result;
+  for (const auto& [name, value] : attributes)
+    if (const AttributeSpec* spec = type.find_attribute(name); spec && spec->kind->is_open(value))
+      result.push_back(name);
+  return result;
 }
 
 Json::Object attributes_to_json(const LayerType& type, const Attributes& attributes) {

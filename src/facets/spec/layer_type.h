@@ -33,6 +33,10 @@ Attributes call_attributes_from_json(const LayerType& type, const Json::Object& 
 /// The same of attributes that a program set: throws UsageError.
 Attributes complete_call_attributes(const LayerType& type, const Attributes& given, const Attributes& of_layer,
                                     const std::string& where);
+/// With numbers in place of the symbols in `sizes`.
+Attributes with_sizes(const LayerType& type, Attributes attributes, const std::map<std::string, std::int64_t>& sizes);
+/// The names of attributes that are integers, and open.
+std::vector<std::string> open_integers(const LayerType& type, const Attributes& attributes);
 /// Only the attributes that are not at their default.
 Json::Object attributes_to_json(const LayerType& type, const Attributes& attributes);
 

@@ -39,7 +39,6 @@ Operand or_attribute(Operand operand, std::string attribute) {
   operand.attribute = std::move(attribute);
   return operand;
 }
-Operand list_of_optional(std::string name) { return {.name = std::move(name), .kind = Operand::Kind::ListOfOptional}; }
 Operand list(std::string name, std::size_t least, std::size_t most) {
   return {.name = std::move(name), .kind = Operand::Kind::List, .least = least, .most = most};
 }
@@ -60,15 +59,13 @@ std::vector<Node::Argument> arguments_of(const std::vector<Operand>& operands, c
     result[i] = Node::List(next, end);
     next = end;
   }
-  const auto give = [&](const std::string& name, const auto& given) {
+  for (const auto& [name, value] : call.named) {
     const auto operand = std::ranges::find(operands, name, &Operand::name);
     if (operand == operands.end()) throw Unsupported("takes no input by the name \"" + shortened(name) + "\"");
     Node::Argument& argument = result[static_cast<std::size_t>(operand - operands.begin())];
     if (!is_none(argument)) throw MalformedFile("has its input \"" + name + "\" twice, in order and by name");
-    argument = operand->is_list() ? Node::Argument(Node::List{given}) : Node::Argument(given);
-  };
-  for (const auto& [name, value] : call.named) give(name, value);
-  for (const auto& [name, list] : call.lists) give(name, list);
+    argument = operand->is_list() ? Node::Argument(Node::List{value}) : Node::Argument(value);
+  }
   while (!result.empty() && is_none(result.back())) result.pop_back();
   if (next != call.inputs.end()) result.resize(operands.size());
   result.insert(result.end(), next, call.inputs.end());
@@ -77,14 +74,6 @@ std::vector<Node::Argument> arguments_of(const std::vector<Operand>& operands, c
 
 PlainCall plain_call(const std::vector<Operand>& operands, const Attributes& attributes,
                      const std::vector<Node::Argument>& arguments) {
-  PlainCall result = written_call(operands, attributes, arguments);
-  if (!result.lists.empty())
-    throw Unsupported("its list \"" + result.lists[0].first + "\", in which an input is left out, is not known here");
-  return result;
-}
-
-PlainCall written_call(const std::vector<Operand>& operands, const Attributes& attributes,
-                       const std::vector<Node::Argument>& arguments) {
   PlainCall result;
   bool in_order = true;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
@@ -103,13 +92,7 @@ PlainCall written_call(const std::vector<Operand>& operands, const Attributes& a
       add(*value);
       continue;
     }
-    const Node::List& list = std::get<Node::List>(arguments[i]);
-    if (operand && std::ranges::any_of(list, has_none)) {
-      result.lists.emplace_back(operand->name, list);
-      in_order = false;
-      continue;
-    }
-    for (const std::optional<Value>& element : list)
+    for (const std::optional<Value>& element : std::get<Node::List>(arguments[i]))
       if (element) add(*element);
   }
   return result;
@@ -146,7 +129,7 @@ std::string wrong_arguments(const std::vector<Operand>& operands, const std::vec
     const auto* list = std::get_if<Node::List>(&arguments[i]);
     if (list && i < operands.size() && !operands[i].is_list())
       return "has a list as its input \"" + operands[i].name + "\", expected one value";
-    if (list && i < operands.size() && operands[i].kind == Operand::Kind::List && std::ranges::any_of(*list, has_none))
+    if (list && i < operands.size() && std::ranges::any_of(*list, has_none))
       return "has a list in which one is left out as its input \"" + operands[i].name + "\", expected values";
     if (i < operands.size() && operands[i].by_name) continue;
     given += list ? list->size() : is_none(arguments[i]) ? 0 : 1;
@@ -164,7 +147,6 @@ std::string to_string(const std::vector<Operand>& operands) {
   for (const Operand& operand : operands) {
     std::vector<std::string> remarks;
     if (operand.is_list()) remarks.push_back("a list");
-    if (operand.kind == Operand::Kind::ListOfOptional) remarks.push_back("any of which may be null");
     if (!operand.attribute.empty()) remarks.push_back("or an attribute");
     if (operand.by_name) remarks.push_back("by name");
     if (operand.kind == Operand::Kind::Optional) remarks.push_back("may be left out");

@@ -17,8 +17,7 @@ struct Operand {
   enum class Kind {
     Required,
     Optional,
-    List,           // of values
-    ListOfOptional  // of values, some of which may be none
+    List  // of values, none of which may be left out: what each is for would hang on others, and is a setting's to say
   };
 
   std::string name;  // PyTorch's: "input", "weight"
@@ -29,7 +28,7 @@ struct Operand {
   std::size_t least = 0;       // elements of a list
   std::size_t most = std::numeric_limits<std::size_t>::max();
 
-  bool is_list() const { return kind == Kind::List || kind == Kind::ListOfOptional; }
+  bool is_list() const { return kind == Kind::List; }
   bool operator==(const Operand&) const = default;
 };
 
@@ -42,15 +41,12 @@ Operand by_name(std::string name);
 Operand mask_of(std::string operand, std::string name = "mask");
 /// `operand`, in whose place an attribute may be set.
 Operand or_attribute(Operand operand, std::string attribute);
-/// Values some of which may be none.
-Operand list_of_optional(std::string name);
 Operand list(std::string name, std::size_t least = 1, std::size_t most = std::numeric_limits<std::size_t>::max());
 
 /// A call as Python writes it.
 struct PlainCall {
-  std::vector<Value> inputs;                                   // in order
-  std::vector<std::pair<std::string, Value>> named = {};       // behind one that is left out, or given by name alone
-  std::vector<std::pair<std::string, Node::List>> lists = {};  // by name: those in which a value is left out
+  std::vector<Value> inputs;                              // in order
+  std::vector<std::pair<std::string, Value>> named = {};  // behind one that is left out, or given by name alone
 };
 
 /// The arguments of a call, one for each operand; values that no operand is left for stand behind them. Throws
@@ -58,9 +54,6 @@ struct PlainCall {
 std::vector<Node::Argument> arguments_of(const std::vector<Operand>& operands, const Attributes& attributes,
                                          const PlainCall& call);
 /// The same the other way round, as files hold it.
-PlainCall written_call(const std::vector<Operand>& operands, const Attributes& attributes,
-                       const std::vector<Node::Argument>& arguments);
-/// Likewise, for those who know of no `lists`. Throws Unsupported for a list in which a value is left out.
 PlainCall plain_call(const std::vector<Operand>& operands, const Attributes& attributes,
                      const std::vector<Node::Argument>& arguments);
 

@@ -1,6 +1,7 @@
 // What convolutions and poolings share: windows that slide over spatial axes.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,16 @@ struct Window {
   std::int64_t extent() const { return dilation * (kernel - 1) + 1; }
 };
 
+/// One of which sizes may be open.
+struct OpenWindow {
+  Size kernel;
+  Size stride;
+  Size dilation = 1;
+  Size extent() const { return dilation * (kernel - Size(1)) + Size(1); }
+  /// With numbers, unless a size is open.
+  std::optional<Window> known() const;
+};
+
 /// Elements added before and after an axis; negative: taken away.
 struct Margins {
   std::int64_t before;
@@ -26,6 +37,9 @@ struct Margins {
 /// The windows of a layer with the attributes kernel_size, stride and, where it has one, dilation. Where stride is
 /// None, it is the kernel's size, as for PyTorch's poolings.
 std::vector<Window> windows_of(const Attributes& attributes);
+
+/// The same where sizes may be open.
+std::vector<OpenWindow> open_windows_of(const Attributes& attributes);
 
 /// Keras's and TensorFlow's `same`: the output has ceil(size / stride) elements, and an odd margin ends in one more.
 Margins same_margins(const Window& window, std::int64_t size);
@@ -40,6 +54,10 @@ Size windows_in(const Size& size, const Window& window, const Margins& margins, 
 
 /// ceil(size / stride): the windows of `same` padding.
 Size windows_in_same(const Size& size, const Window& window);
+
+/// How many windows of a layer with these attributes, any of which may be open, fit along each of its axes. Throws
+/// Unsupported where `ceil_mode` makes that hang on an open size in another way than by arithmetic.
+SymbolicShape window_counts(const Attributes& attributes, const SymbolicShape& spatial, bool ceil_mode = false);
 
 /// The attribute `padding`, where there is one, as margins of each axis. Not for "same", whose margins may depend on
 /// the input's size.

@@ -14,13 +14,9 @@ void check(const Attributes& a) {
 
 std::vector<SymbolicShape> shapes(const Attributes& a, const std::vector<SymbolicShape>& inputs) {
   const SymbolicShape& input = inputs.at(0);
-  const std::vector<Window> windows = windows_of(a);
-  SymbolicShape spatial = spatial_sizes(a, input, windows.size());
+  const SymbolicShape spatial = spatial_sizes(a, input, a.open_integers("kernel_size").size());
   check_input_channels(a, input);
-  const bool same = has_padding_word(a, "same");
-  for (std::size_t i = 0; i < windows.size(); ++i)
-    spatial[i] = same ? windows_in_same(spatial[i], windows[i]) : windows_in(spatial[i], windows[i], margins_of(a)[i]);
-  return {with_channels(a, input[0], a.integer("out_channels"), spatial)};
+  return {with_channels(a, input[0], a.integer("out_channels"), window_counts(a, spatial))};
 }
 
 void add_samples(LayerType& type, std::size_t axes) {

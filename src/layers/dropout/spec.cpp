@@ -27,12 +27,12 @@ void layout(LayoutCall& call) {
 std::vector<SymbolicShape> shapes(const Attributes& a, const std::vector<SymbolicShape>& inputs) {
   const SymbolicShape& input = inputs.at(0);
   if (a.is_none("noise_shape")) return inputs;
-  const auto& noise = a.integers("noise_shape");
+  const SymbolicShape noise = a.open_integers("noise_shape");
   if (noise.size() != input.size())
     throw MalformedFile("\"noise_shape\" has " + std::to_string(noise.size()) + " sizes, its input " +
                         std::to_string(input.size()) + " axes");
   for (std::size_t i = 0; i < noise.size(); ++i)
-    if (noise[i] != kNone && noise[i] != 1 && input[i].value().value_or(noise[i]) != noise[i])
+    if (noise[i].value() && noise[i] != Size(kNone) && noise[i] != Size(1) && input[i].value() && input[i] != noise[i])
       throw MalformedFile("\"noise_shape\" does not broadcast to its input's shape " + to_string(input));
   return inputs;
 }

@@ -5,6 +5,7 @@
 #include "facets/keras/open_sizes.h"
 #include "facets/keras/operation.h"
 #include "h5bridge/error.h"
+#include "layers/indexing/by_tensors.h"
 #include "layers/indexing/index.h"
 #include "model/quoted.h"
 
@@ -202,6 +203,7 @@ std::vector<KerasMapping> keras_mappings() {
       part("select"),
       part("narrow"),
       take(),
+      index_by_tensors_in_keras(),
       gather(),
       operation("take_along_dim", "TakeAlongAxis", {{"dim", "axis", spelling::integer()}}, {"x", "indices"}),
   };

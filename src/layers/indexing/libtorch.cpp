@@ -1,4 +1,5 @@
 #include "facets/libtorch/layer.h"
+#include "facets/spec/axes.h"
 #include "h5bridge/error.h"
 #include "layers/indexing/index.h"
 
@@ -49,6 +50,22 @@ TorchInstance build_index_select(const Layer& layer) {
   });
 }
 
+TorchInstance build_index_by_tensors(const Layer& layer) {
+  return function_of_all([a = layer.attributes](const TorchValues& inputs) {
+    const Tensor& x = inputs.at(0);
+    std::vector<at::indexing::TensorIndex> items(x.dim(), torch::indexing::Slice());
+    std::size_t next = 1;
+    for (const std::int64_t axis : axes_in(a, "dims", x.dim())) {
+      const Tensor& index = inputs.at(next++);
+      if (!at::isIntegralType(index.scalar_type(), /*includeBool=*/false))
+        throw UsageError(std::string("its indices are of type ") + torch::toString(index.scalar_type()) +
+                         ", expected integers");
+      items[axis] = index.to(torch::kInt64);
+    }
+    return x.index(items);
+  });
+}
+
 template <typename Function>
 TorchLayer by_numbers(const char* type, Function function) {
   return {type, [function](const Layer& layer) {
@@ -67,6 +84,7 @@ std::vector<TorchLayer> torch_layers() {
       {"select", build_part},
       {"narrow", build_part},
       {"index_select", build_index_select},
+      {"index_by_tensors", build_index_by_tensors},
       by_numbers("gather",
                  [](const Tensor& x, const Tensor& index, std::int64_t dim) { return torch::gather(x, dim, index); }),
       by_numbers("take_along_dim",

@@ -3,6 +3,7 @@
 #include "facets/spec/axes.h"
 #include "facets/spec/function_type.h"
 #include "h5bridge/error.h"
+#include "layers/indexing/by_tensors.h"
 #include "layers/indexing/index.h"
 
 namespace h5bridge::indexing {
@@ -161,7 +162,10 @@ LayerType gather(const std::string& name) {
 }  // namespace
 
 std::vector<LayerType> layer_types() {
-  return {getitem(), slice(), select(), narrow(), index_select(), gather("gather"), gather("take_along_dim")};
+  return {getitem(),        slice(),
+          select(),         narrow(),
+          index_select(),   index_by_tensors(),
+          gather("gather"), gather("take_along_dim")};
 }
 
 }  // namespace h5bridge::indexing

@@ -159,13 +159,18 @@ std::vector<Size> chunks_of(std::int64_t chunks, const Size& size) {
   return result;
 }
 
-std::vector<Size> split_of(const std::vector<std::int64_t>& lengths, const Size& size) {
-  if (lengths.size() == 1) return equal_parts(known_extent(size), at_least(1, "split_size", lengths[0]));
-  std::int64_t sum = 0;
-  for (const std::int64_t length : lengths) sum += at_least(0, "split_size", length);
-  if (size.value().value_or(sum) != sum)
+std::vector<Size> split_of(const Attributes& a, const Size& size) {
+  const SymbolicShape lengths = a.open_integers("split_size");
+  if (lengths.size() == 1)
+    return equal_parts(known_extent(size), at_least(1, "split_size", a.integers("split_size")[0]));
+  Size sum;
+  for (const Size& length : lengths) {
+    at_least(0, "split_size", length.value().value_or(0));
+    sum = sum + length;
+  }
+  if (size.value() && sum.value() && sum != size)
     throw MalformedFile("its parts " + to_string(lengths) + " are not the " + size.str() + " elements of the axis");
-  return {lengths.begin(), lengths.end()};
+  return lengths;
 }
 
 // So many parts, the first of which get what is left over.
@@ -195,7 +200,7 @@ std::vector<Size> between(const std::vector<std::int64_t>& indices, const Size& 
 
 std::vector<Size> parts_of(const std::string& type, const Attributes& a, const Size& size) {
   if (type == "chunk") return chunks_of(at_least(1, "chunks", a.integer("chunks")), size);
-  if (type == "split") return split_of(a.integers("split_size"), size);
+  if (type == "split") return split_of(a, size);
   if (!a.is_none("sections")) return sections_of(at_least(1, "sections", a.integer("sections")), size);
   return between(a.is_none("indices") ? std::vector<std::int64_t>{} : a.integers("indices"), size);
 }

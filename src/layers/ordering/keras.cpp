@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "facets/keras/composition.h"
+#include "facets/keras/open_sizes.h"
 #include "facets/spec/axes.h"
 #include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
@@ -27,6 +28,13 @@ Results emit_elements(Composition& steps, Handle x, Handle places, std::int64_t 
   Handle values = steps.take_along(x, places, axis);
   if (keepdim) return std::vector<Handle>{values, places};
   return std::vector<Handle>{steps.squeeze(values, axis), steps.squeeze(places, axis)};
+}
+
+// So many of the places from `start` on.
+Handle part_of(Composition& steps, Handle places, std::int64_t axis, const Size& start, const Size& length) {
+  const auto first = start.value(), count = length.value();
+  if (first && count) return steps.cut(places, axis, {.start = *first, .stop = *first + *count});
+  return OpenSizes(steps.emitter(), "size_").part("part", places, axis, start, length);
 }
 
 const std::vector<Correspondence>& axis_row() {
@@ -65,11 +73,13 @@ KerasMapping topk() {
     const SymbolicShape& input = emitter.input_shapes()[0];
     const std::int64_t axis = axis_of(a, input);
     const bool is_last = axis == static_cast<std::int64_t>(input.size()) - 1;
-    if (a.boolean("largest") && is_last) return emitter.main(std::move(config), emitter.inputs());
+    const Size count = a.open_integer("k");
+    if (a.boolean("largest") && is_last && count.value()) return emitter.main(std::move(config), emitter.inputs());
     Composition steps(emitter);
     const Handle order = emit_order(steps, emitter.input(0), axis, a.boolean("largest"));
-    return emit_elements(steps, emitter.input(0), steps.cut(order, axis, {.stop = a.integer("k")}), axis);
+    return emit_elements(steps, emitter.input(0), part_of(steps, order, axis, 0, count), axis);
   };
+  mapping.open = {"k"};
   return mapping;
 }
 
@@ -78,10 +88,11 @@ KerasMapping kthvalue() {
   mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> Results {
     Composition steps(emitter);
     const std::int64_t axis = axis_of(a, emitter.input_shapes()[0]);
-    const std::int64_t k = a.integer("k");
-    const Handle place = steps.cut(emit_order(steps, emitter.input(0), axis, false), axis, {.start = k - 1, .stop = k});
+    const Handle order = emit_order(steps, emitter.input(0), axis, false);
+    const Handle place = part_of(steps, order, axis, a.open_integer("k") - Size(1), 1);
     return emit_elements(steps, emitter.input(0), place, axis, a.boolean("keepdim"));
   };
+  mapping.open = {"k"};
   return mapping;
 }
 

@@ -44,9 +44,9 @@ LayerType sort(const std::string& name, const std::string& summary, std::size_t 
   return along(std::move(type), outputs);
 }
 
-void check_number(std::int64_t k, std::int64_t least, const Size& size) {
-  if (k < least || (size.value() && k > *size.value()))
-    throw MalformedFile("\"k\" is " + std::to_string(k) + ", but the axis has the size " + size.str());
+void check_number(const Size& k, std::int64_t least, const Size& size) {
+  if (k.value() && (*k.value() < least || (size.value() && *k.value() > *size.value())))
+    throw MalformedFile("\"k\" is " + k.str() + ", but the axis has the size " + size.str());
 }
 
 LayerType topk() {
@@ -59,8 +59,8 @@ LayerType topk() {
   type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
     SymbolicShape result = inputs.at(0);
     Size& size = extent(result, a);
-    check_number(a.integer("k"), 0, size);
-    size = a.integer("k");
+    check_number(a.open_integer("k"), 0, size);
+    size = a.open_integer("k");
     return {result, result};
   };
   type.samples = {
@@ -69,6 +69,7 @@ LayerType topk() {
       {"smallest", {{"k", 2}, {"largest", false}}, {{1, 3, 5}}},
       {"smallest of an axis", {{"k", 4}, {"dim", -2}, {"largest", false}}, {{2, 4, 5}}},
       {"in any order", {{"k", 1}, {"sorted", false}}, {{3, 7}}},
+      {"an open number", {{"k", "batch"}}, {{3, 7}}},
   };
   return type;
 }
@@ -90,12 +91,13 @@ LayerType kthvalue() {
   type.dtypes = elements_and_places();
   type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
     SymbolicShape input = inputs.at(0);
-    check_number(a.integer("k"), 1, extent(input, a));
+    check_number(a.open_integer("k"), 1, extent(input, a));
     return Shapes(2, without_axis(input, a));
   };
   type.samples = {{"last axis", {{"k", 2}}, {{3, 7}}},
                   {"channels", {{"k", 5}, {"dim", 1}}, {{2, 5, 4, 3}}},
-                  {"kept", {{"k", 1}, {"dim", -2}, {"keepdim", true}}, {{2, 4, 5}}}};
+                  {"kept", {{"k", 1}, {"dim", -2}, {"keepdim", true}}, {{2, 4, 5}}},
+                  {"an open place", {{"k", "batch + 1"}}, {{3, 7}}}};
   return type;
 }
 

@@ -158,27 +158,26 @@ KerasEmitter::Results lower_power(const Attributes& a, Json::Object, KerasEmitte
 
 // Sizes that None leaves open: the other axes one element each, or the sizes as they are.
 Handle emit_adaptive(const Attributes& a, Json::Object config, KerasEmitter& emitter, const std::string& reduction) {
-  const SymbolicShape spatial = spatial_sizes(a, emitter.input_shapes()[0], a.integers("output_size").size());
-  std::vector<std::int64_t> sizes = a.integers("output_size");
+  SymbolicShape sizes = a.open_integers("output_size");
+  const SymbolicShape spatial = spatial_sizes(a, emitter.input_shapes()[0], sizes.size());
   std::vector<std::int64_t> reduced;
   bool is_open = false;
   const std::int64_t first = a.text("data_format") == "channels_last" ? 1 : 2;
   for (std::size_t i = 0; i < sizes.size(); ++i) {
-    if (sizes[i] == 1) reduced.push_back(static_cast<std::int64_t>(i) + first);
-    if (sizes[i] != kNone) continue;
-    is_open = is_open || spatial[i].is_open();
-    sizes[i] = spatial[i].value().value_or(kNone);
+    if (sizes[i] == Size(1)) reduced.push_back(static_cast<std::int64_t>(i) + first);
+    if (sizes[i] == Size(kNone)) sizes[i] = spatial[i];
+    is_open = is_open || sizes[i].is_open();
   }
   if (!is_open) {
-    config.set("output_size", Json::array(sizes));
+    config.set("output_size", Json::array(*fixed(sizes)));
     return emitter.main(std::move(config), {emitter.input(0)}).first();
   }
-  if (std::ranges::all_of(sizes, [](std::int64_t size) { return size == kNone || size == 1; }))
-    return keras_ops::reduce(emitter, "", reduction, emitter.input(0), reduced);
-  // One axis after the other; the order makes no difference to means and maxima.
   std::vector<std::size_t> changed;
   for (std::size_t i = 0; i < sizes.size(); ++i)
-    if (sizes[i] != kNone && Size(sizes[i]) != spatial[i]) changed.push_back(i);
+    if (sizes[i] != spatial[i]) changed.push_back(i);
+  if (std::ranges::all_of(changed, [&](std::size_t i) { return sizes[i] == Size(1); }))
+    return keras_ops::reduce(emitter, "", reduction, emitter.input(0), reduced);
+  // One axis after the other; the order makes no difference to means and maxima.
   OpenSizes open(emitter, "window_");
   Handle x = emitter.input(0);
   for (const std::size_t i : changed) {
@@ -284,6 +283,31 @@ KerasMapping adaptive_pooling(const std::string& type, const std::string& class_
   mapping.lower = [reduction](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
     return lower_adaptive(a, std::move(config), emitter, reduction);
   };
+  mapping.open = {"output_size"};
+  return mapping;
+}
+
+// Windows of open sizes, which are the whole of their axes.
+KerasMapping over_whole_axes(const std::string& type, std::size_t axes, const std::string& reduction) {
+  KerasMapping mapping{.type = type + torch_suffix(axes), .class_name = "", .written_only = true};
+  mapping.open = {"kernel_size", "stride"};
+  mapping.lower = [reduction](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
+    const std::vector<OpenWindow> windows = open_windows_of(a);
+    const SymbolicShape spatial = spatial_sizes(a, emitter.input_shapes()[0], windows.size());
+    const std::int64_t first = a.text("data_format") == "channels_last" ? 1 : 2;
+    const bool is_plain = margins_of(a) == std::vector<Margins>(windows.size()) && !wants_places(a, emitter) &&
+                          !(a.contains("divisor_override") && !a.is_none("divisor_override"));
+    std::vector<std::int64_t> whole;
+    for (std::size_t i = 0; i < windows.size(); ++i) {
+      const OpenWindow& window = windows[i];
+      if (window.kernel == Size(1) && window.stride == Size(1)) continue;
+      if (window.extent() != spatial[i] || window.dilation != Size(1) || !is_plain)
+        throw Unsupported("its window of " + window.kernel.str() + " is open, and not all of an axis of " +
+                          spatial[i].str() + "; LoadOptions::fix_sizes may help");
+      whole.push_back(static_cast<std::int64_t>(i) + first);
+    }
+    return keras_ops::reduce(emitter, "", reduction, emitter.input(0), whole);
+  };
   return mapping;
 }
 
@@ -294,6 +318,8 @@ std::vector<KerasMapping> keras_mappings() {
   for (std::size_t axes = 1; axes <= 3; ++axes) {
     result.push_back(pooling("MaxPool", "MaxPooling", axes, maximum_over_windows));
     result.push_back(pooling("AvgPool", "AveragePooling", axes, mean_over_windows));
+    result.push_back(over_whole_axes("MaxPool", axes, "Max"));
+    result.push_back(over_whole_axes("AvgPool", axes, "Mean"));
     result.push_back(
         {.type = "LPPool" + torch_suffix(axes), .class_name = "", .lower = lower_power, .written_only = true});
     for (const auto& [type, class_name, reduction] : {std::array{"AdaptiveAvgPool", "AveragePooling", "Mean"},

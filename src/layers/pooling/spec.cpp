@@ -35,13 +35,9 @@ std::function<void(const Attributes&)> both(std::function<void(const Attributes&
 
 std::vector<SymbolicShape> shapes(const Attributes& a, const std::vector<SymbolicShape>& inputs) {
   const SymbolicShape& input = inputs.at(0);
-  const std::vector<Window> windows = windows_of(a);
-  SymbolicShape spatial = spatial_sizes(a, input, windows.size());
-  const bool same = has_padding_word(a, "same");
-  for (std::size_t i = 0; i < windows.size(); ++i)
-    spatial[i] = same ? windows_in_same(spatial[i], windows[i])
-                      : windows_in(spatial[i], windows[i], margins_of(a)[i], a.boolean("ceil_mode"));
-  return {with_channels(a, input[0], input[channel_axis(a, static_cast<std::int64_t>(input.size()))], spatial)};
+  const SymbolicShape spatial = spatial_sizes(a, input, a.open_integers("kernel_size").size());
+  return {with_channels(a, input[0], input[channel_axis(a, static_cast<std::int64_t>(input.size()))],
+                        window_counts(a, spatial, a.boolean("ceil_mode")))};
 }
 
 // The maxima and, if asked for, their places.
@@ -107,9 +103,9 @@ class Samples {
  public:
   Samples(LayerType& type, std::size_t axes, Json::Object common = {})
       : type_(type), axes_(axes), common_(std::move(common)) {}
-  void add(const std::string& what, Json::Object attributes, std::int64_t batch = 2) const {
+  void add(const std::string& what, Json::Object attributes, std::int64_t batch = 2, bool in_keras = true) const {
     for (const auto& [name, value] : common_) attributes.set(name, value);
-    type_.samples.push_back({what, std::move(attributes), {image(batch, axes_)}});
+    type_.samples.push_back({what, std::move(attributes), {image(batch, axes_)}, in_keras});
   }
   std::size_t axes() const { return axes_; }
   /// Different numbers for different axes.
@@ -129,6 +125,7 @@ void add_window_samples(const Samples& samples) {
   samples.add("plain", {{"kernel_size", 2}}, 3);
   samples.add("overlapping", {{"kernel_size", 3}, {"stride", 2}}, 1);
   samples.add("gaps", {{"kernel_size", 2}, {"stride", 3}});
+  samples.add("a window of open size", {{"kernel_size", "batch + 1"}, {"stride", 2}}, 2, false);
   samples.add("uneven", {{"kernel_size", samples.uneven(2)}, {"stride", samples.uneven(1)}});
   samples.add("ceil_mode", {{"kernel_size", 3}, {"stride", 2}, {"ceil_mode", true}});
   samples.add("ceil_mode with gaps", {{"kernel_size", 2}, {"stride", 3}, {"ceil_mode", true}});
@@ -262,8 +259,9 @@ LayerType adaptive_pooling(const std::string& name, std::size_t axes) {
     SymbolicShape spatial = spatial_sizes(a, input, axes);
     const Size& channels = input[channel_axis(a, static_cast<std::int64_t>(input.size()))];
     if (!a.boolean("keepdims")) return {{input[0], channels}};
+    const SymbolicShape wanted = a.open_integers("output_size");
     for (std::size_t i = 0; i < axes; ++i)
-      if (a.integers("output_size")[i] != kNone) spatial[i] = a.integers("output_size")[i];
+      if (wanted[i] != Size(kNone)) spatial[i] = wanted[i];
     return {with_channels(a, input[0], channels, spatial)};
   };
   if (has_places) type.shapes = with_places(type.shapes);
@@ -274,6 +272,7 @@ LayerType adaptive_pooling(const std::string& name, std::size_t axes) {
   samples.add("global without axes", {{"output_size", 1}, {"keepdims", false}}, 3);
   samples.add("to a size", {{"output_size", 4}}, 1);
   samples.add("to uneven sizes", {{"output_size", samples.uneven(5)}});
+  samples.add("to an open size", {{"output_size", "2*batch"}});
   samples.add("to more than there is", {{"output_size", samples.uneven(13)}});
   if (axes > 1) {
     Json::Array partly(axes, Json(4));

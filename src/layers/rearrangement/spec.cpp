@@ -78,8 +78,12 @@ LayerType unfold() {
   type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
     SymbolicShape result = inputs.at(0);
     Size& size = result[resolve_axis(a.integer("dimension"), static_cast<std::int64_t>(result.size()))];
-    size = windows_in(size, {.kernel = a.integer("size"), .stride = a.integer("step")}, {0, 0});
-    result.push_back(a.integer("size"));
+    const Size window = a.open_integer("size"), step = a.open_integer("step");
+    if (window.value() && step.value())
+      size = windows_in(size, {.kernel = *window.value(), .stride = *step.value()}, {0, 0});
+    else
+      size = (size - window).floor_divide(step) + Size(1);
+    result.push_back(window);
     return {result};
   };
   type.samples = {{"last axis", {{"dimension", -1}, {"size", 3}, {"step", 2}}, {{3, 8}}},

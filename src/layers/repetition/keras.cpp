@@ -1,5 +1,6 @@
 #include "facets/keras/open_sizes.h"
 #include "facets/keras/operation.h"
+#include "facets/spec/axes.h"
 #include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
 
@@ -84,6 +85,77 @@ KerasMapping expand_as() {
   return mapping;
 }
 
+Handle flat(KerasEmitter& emitter, Handle x) {
+  const SymbolicShape shape = emitter.shape(x);
+  if (shape.size() == 1) return x;
+  return helper(emitter, "flat", "Reshape", {x}, {element_count(shape)}, {{"newshape", Json::Array{-1}}});
+}
+
+// Each element is taken as often as an open size tells.
+KerasMapping repeat_interleave_openly() {
+  KerasMapping mapping = write_only(operation("repeat_interleave", "Take"));
+  mapping.open = {"repeats"};
+  mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
+    OpenSizes sizes(emitter, "size_");
+    const bool is_flat = a.is_none("dim");
+    const Handle x = is_flat ? flat(emitter, emitter.input(0)) : emitter.input(0);
+    const auto rank = static_cast<std::int64_t>(emitter.shape(x).size());
+    const std::int64_t axis = is_flat ? 0 : resolve_axis(a.integer("dim"), rank);
+    const Size count = a.open_integer("repeats");
+    const Handle places = sizes.range(emitter.shape(x)[axis] * count);
+    return sizes.take("", x, axis, sizes.apply("FloorDivide", places, sizes.count(count)));
+  };
+  return mapping;
+}
+
+KerasMapping repeat_vector_openly() {
+  KerasMapping mapping = write_only(operation("RepeatVector", "Take"));
+  mapping.open = {"n"};
+  mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
+    OpenSizes sizes(emitter, "size_");
+    const Handle zeros = sizes.apply("Subtract", sizes.ones(a.open_integer("n")), Json(1));
+    return sizes.take("", sizes.expanded(emitter.input(0), 1), 1, zeros);
+  };
+  return mapping;
+}
+
+KerasMapping roll_openly() {
+  KerasMapping mapping = write_only(operation("roll", "Take"));
+  mapping.open = {"shifts"};
+  mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
+    if (a.is_none("dims"))
+      throw Unsupported("all elements in a row are rolled by an open size; LoadOptions::fix_sizes may help");
+    OpenSizes sizes(emitter, "size_");
+    Handle x = emitter.input(0);
+    const std::vector<std::int64_t> axes = axes_in(a, "dims", static_cast<std::int64_t>(emitter.shape(x).size()));
+    const SymbolicShape shifts = a.open_integers("shifts");
+    for (std::size_t i = 0; i < axes.size(); ++i) {
+      const Size size = emitter.shape(x)[axes[i]];
+      const Handle from = sizes.apply("Subtract", sizes.range(size), sizes.count(shifts[i]));
+      const std::string suffix = i + 1 == axes.size() ? "" : "axis" + std::to_string(i);
+      x = sizes.take(suffix, x, axes[i], sizes.apply("Mod", from, sizes.count(size)));
+    }
+    return x;
+  };
+  return mapping;
+}
+
+// What is on this side of a diagonal that an open size tells; `keeps` compares columns with the border in each row.
+KerasMapping triangle_openly(const std::string& type, const std::string& keeps) {
+  KerasMapping mapping = write_only(operation(type, "Where"));
+  mapping.open = {"diagonal"};
+  mapping.lower = [keeps](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
+    OpenSizes sizes(emitter, "size_");
+    const Handle x = emitter.input(0);
+    const SymbolicShape shape = emitter.shape(x);
+    const Handle rows = sizes.expanded(sizes.range(shape.at(shape.size() - 2)), -1);
+    const Handle border = sizes.apply("Add", rows, sizes.count(a.open_integer("diagonal")));
+    const Handle kept = sizes.apply(keeps, sizes.range(shape.back()), border);
+    return last_call(emitter, kNumpy, "Where", {}, {kept, x, Json(0)});
+  };
+  return mapping;
+}
+
 // Keras's None: all axes.
 KerasMapping flip() {
   KerasMapping mapping = operation("flip", "Flip", {{"dims", "axis", spelling::axes()}});
@@ -105,11 +177,16 @@ std::vector<KerasMapping> keras_mappings() {
       tile("tile", "dims"),
       operation("repeat_interleave", "Repeat",
                 {{"repeats", "repeats", spelling::integer()}, {"dim", "axis", spelling::integer()}}),
+      repeat_interleave_openly(),
       {.type = "RepeatVector", .class_name = "RepeatVector", .attributes = {{"n", "n", spelling::integer()}}},
+      repeat_vector_openly(),
       flip(),
       operation("roll", "Roll", {{"shifts", "shift", spelling::axes()}, {"dims", "axis", spelling::axes()}}),
+      roll_openly(),
       operation("tril", "Tril", {{"diagonal", "k", spelling::integer()}}),
+      triangle_openly("tril", "LessEqual"),
       operation("triu", "Triu", {{"diagonal", "k", spelling::integer()}}),
+      triangle_openly("triu", "GreaterEqual"),
   };
 }
 

@@ -99,17 +99,18 @@ LayerType repeat_interleave() {
                                   or_none(integer("dim", 0, "the axis; None: of all elements in a row"))},
                                  counts_axis("dim"));
   type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
-    const std::int64_t count = a.integer("repeats");
-    if (count < 0) throw MalformedFile("\"repeats\" is " + std::to_string(count) + ", expected at least 0");
-    if (a.is_none("dim")) return {{element_count(inputs.at(0)) * Size(count)}};
+    const Size count = a.open_integer("repeats");
+    if (count.value().value_or(0) < 0) throw MalformedFile("\"repeats\" is " + count.str() + ", expected at least 0");
+    if (a.is_none("dim")) return {{element_count(inputs.at(0)) * count}};
     SymbolicShape result = inputs.at(0);
     Size& size = result[resolve_axis(a.integer("dim"), static_cast<std::int64_t>(result.size()))];
-    size = size * Size(count);
+    size = size * count;
     return {result};
   };
   type.samples = {{"channels", {{"repeats", 2}, {"dim", 1}}, {{2, 3, 4, 5}}},
                   {"last axis", {{"repeats", 3}, {"dim", -1}}, {{3, 7}}},
-                  {"all elements", {{"repeats", 2}}, {{3, 4}}}};
+                  {"all elements", {{"repeats", 2}}, {{3, 4}}},
+                  {"an open number", {{"repeats", "batch + 1"}, {"dim", 1}}, {{3, 2, 4}}}};
   return type;
 }
 
@@ -120,10 +121,11 @@ LayerType repeat_vector() {
   type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
     if (inputs.at(0).size() != 2)
       throw MalformedFile("its input has shape " + to_string(inputs[0]) + ", expected 2 axes");
-    if (a.integer("n") < 1) throw MalformedFile("\"n\" is " + std::to_string(a.integer("n")) + ", expected at least 1");
-    return {{inputs[0][0], a.integer("n"), inputs[0][1]}};
+    const Size n = a.open_integer("n");
+    if (n.value().value_or(1) < 1) throw MalformedFile("\"n\" is " + n.str() + ", expected at least 1");
+    return {{inputs[0][0], n, inputs[0][1]}};
   };
-  type.samples = {{"features", {{"n", 3}}, {{2, 7}}}};
+  type.samples = {{"features", {{"n", 3}}, {{2, 7}}}, {"an open number", {{"n", "batch"}}, {{2, 7}}}};
   return type;
 }
 
@@ -147,14 +149,16 @@ LayerType roll() {
                                  counts_axis("dims"));
   type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
     if (!a.is_none("dims") &&
-        axes_in(a, "dims", static_cast<std::int64_t>(inputs.at(0).size())).size() != a.integers("shifts").size())
-      throw MalformedFile("its shifts " + to_string(a.integers("shifts")) + " are not as many as its dims " +
+        axes_in(a, "dims", static_cast<std::int64_t>(inputs.at(0).size())).size() != a.open_integers("shifts").size())
+      throw MalformedFile("its shifts " + to_string(a.open_integers("shifts")) + " are not as many as its dims " +
                           to_string(a.integers("dims")));
     return {inputs.at(0)};
   };
-  type.samples = {{"one axis", {{"shifts", 2}, {"dims", 1}}, {{2, 3, 4, 5}}},
-                  {"two axes", {{"shifts", Json::Array{-1, 3}}, {"dims", Json::Array{1, -1}}}, {{2, 3, 4}}},
-                  {"all elements", {{"shifts", 5}}, {{3, 7}}}};
+  type.samples = {
+      {"one axis", {{"shifts", 2}, {"dims", 1}}, {{2, 3, 4, 5}}},
+      {"two axes", {{"shifts", Json::Array{-1, 3}}, {"dims", Json::Array{1, -1}}}, {{2, 3, 4}}},
+      {"all elements", {{"shifts", 5}}, {{3, 7}}},
+      {"an open distance", {{"shifts", Json::Array{"2*batch", -1}}, {"dims", Json::Array{1, 2}}}, {{2, 7, 4}}}};
   return type;
 }
 
@@ -164,7 +168,8 @@ LayerType triangle(const std::string& name, const std::string& summary) {
       keeps_original_layout());
   type.samples = {{"square", {}, {{2, 4, 4}}},
                   {"above", {{"diagonal", 1}}, {{2, 3, 5}}},
-                  {"below", {{"diagonal", -1}}, {{2, 4, 3}}}};
+                  {"below", {{"diagonal", -1}}, {{2, 4, 3}}},
+                  {"an open diagonal", {{"diagonal", "batch - 1"}}, {{2, 4, 5}}}};
   return type;
 }
 

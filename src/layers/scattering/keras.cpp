@@ -1,4 +1,6 @@
 #include "facets/keras/composition.h"
+#include "facets/keras/open_sizes.h"
+#include "facets/keras/operation.h"
 #include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
 
@@ -14,6 +16,19 @@ KerasMapping one_hot() {
   };
   return operation("one_hot", "OneHot",
                    {{"num_classes", "num_classes", spelling::integer()}, {"dtype", "dtype", dtype}}, {"x"}, kNN);
+}
+
+// Each element asks which of an open number of classes is its own.
+KerasMapping one_hot_openly() {
+  KerasMapping mapping = write_only(operation("one_hot", "Cast", {}, {}, kCore));
+  mapping.open = {"num_classes"};
+  mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
+    OpenSizes sizes(emitter, "size_");
+    const Handle classes = sizes.range(a.open_integer("num_classes"));
+    const Handle is_own = sizes.apply("Equal", sizes.expanded(emitter.input(0), -1), classes);
+    return last_call(emitter, kCore, "Cast", {{"dtype", name_of(a.dtype("dtype"))}}, {is_own});
+  };
+  return mapping;
 }
 
 KerasMapping with_fixed(KerasMapping mapping) {
@@ -73,6 +88,8 @@ KerasMapping scatter_add() {
 
 }  // namespace
 
-std::vector<KerasMapping> keras_mappings() { return {with_fixed(one_hot()), scatter(), scatter_add()}; }
+std::vector<KerasMapping> keras_mappings() {
+  return {with_fixed(one_hot()), one_hot_openly(), scatter(), scatter_add()};
+}
 
 }  // namespace h5bridge::scattering

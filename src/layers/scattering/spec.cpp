@@ -25,7 +25,7 @@ LayerType one_hot() {
   type.dtypes = of_attribute("dtype");
   type.shapes = [](const Attributes& a, const Shapes& inputs) -> Shapes {
     SymbolicShape result = inputs.at(0);
-    result.push_back(a.integer("num_classes"));
+    result.push_back(a.open_integer("num_classes"));
     return {result};
   };
   const auto add = [&](const std::string& what, Json::Object attributes, Shape ids) {
@@ -34,6 +34,7 @@ LayerType one_hot() {
   };
   add("labels", {{"num_classes", 4}}, {5});
   add("sequences", {{"num_classes", 6}}, {2, 3});
+  add("an open number of classes", {{"num_classes", "batch + 6"}}, {3, 4});
   add("as floats", {{"num_classes", 5}, {"dtype", "float32"}}, {3, 4});
   return type;
 }

@@ -28,15 +28,26 @@ void check(const Attributes& a) {
   }
 }
 
+// What crops_of takes away at both ends together; integers may be open where no word is the padding.
+SymbolicShape cropped_at_both_ends(const Attributes& a) {
+  SymbolicShape result;
+  if (std::holds_alternative<std::string>(a.at("padding"))) {
+    for (const Margins& crop : crops_of(a)) result.push_back(crop.before + crop.after);
+    return result;
+  }
+  const SymbolicShape padding = a.open_integers("padding"), added = a.open_integers("output_padding");
+  for (std::size_t i = 0; i < padding.size(); ++i) result.push_back(padding[i] * Size(2) - added[i]);
+  return result;
+}
+
 std::vector<SymbolicShape> shapes(const Attributes& a, const std::vector<SymbolicShape>& inputs) {
   const SymbolicShape& input = inputs.at(0);
-  const std::vector<Window> windows = windows_of(a);
-  const std::vector<Margins> crops = crops_of(a);
+  const std::vector<OpenWindow> windows = open_windows_of(a);
+  const SymbolicShape crops = cropped_at_both_ends(a);
   SymbolicShape spatial = spatial_sizes(a, input, windows.size());
   check_input_channels(a, input);
   for (std::size_t i = 0; i < windows.size(); ++i) {
-    const Size size =
-        (spatial[i] - Size(1)) * Size(windows[i].stride) + Size(windows[i].extent() - crops[i].before - crops[i].after);
+    const Size size = (spatial[i] - Size(1)) * windows[i].stride + windows[i].extent() - crops[i];
     if (size.value().value_or(1) < 1)
       throw MalformedFile("its padding leaves nothing of " + spatial[i].str() + " elements");
     spatial[i] = size;
@@ -91,6 +102,7 @@ AttributeSpec output_padding(std::size_t axes) {
                         "elements added to the end of the output; null: what Keras has for \"same\" and \"valid\""));
 }
 
+// Where a call of the module says its output_size, it is what that comes to.
 LayerType transposed(std::size_t axes) {
   LayerType type;
   type.name = "ConvTranspose" + torch_suffix(axes);
@@ -105,7 +117,7 @@ LayerType transposed(std::size_t axes) {
       tuple("stride", axes, 1, "step of the window"),
       padding_attribute(axes, {"same", "valid"},
                         "elements taken away at both ends of the output; \"same\" and \"valid\" as Keras has them"),
-      output_padding(axes),
+      of_call(output_padding(axes)),
       integer("groups", 1, "groups of channels that do not mix"),
       boolean("bias", true, "whether a bias is added"),
       tuple("dilation", axes, 1, "distance of the window's elements"),

@@ -51,9 +51,9 @@ LayerType max_unpooling(std::size_t axes) {
       required_tuple("kernel_size", axes, "size of the pooling's window"),
       or_none(tuple("stride", axes, 1, "step of the window; None: the window's size")),
       tuple("padding", axes, 0, "elements that the pooling added at both ends"),
-      or_none(required_sizes(
+      of_call(or_none(required_sizes(
           "output_size",
-          "the spatial axes of what was pooled, maybe with batch and channels before; None: what its windows cover")),
+          "the spatial axes of what was pooled, maybe with batch and channels before; None: what its windows cover"))),
       data_format(),
   };
   type.check = [](const Attributes& a) {

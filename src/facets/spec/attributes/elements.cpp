@@ -11,12 +11,16 @@ void check_element_count(std::size_t count, std::size_t length) {
 }
 
 Json schema_of_elements(const Json& element, std::size_t length) {
+  return schema_of_elements(element, element, length);
+}
+
+Json schema_of_elements(const Json& one, const Json& element, std::size_t length) {
   Json::Object array = schema::array_of(element).as_object();
   if (length > 0) {
     array.set("minItems", length);
     array.set("maxItems", length);
   }
-  return schema::any_of(element, array);
+  return schema::any_of(one, array);
 }
 
 std::string describe_elements(const std::string& one, std::size_t length) {

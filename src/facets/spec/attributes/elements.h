@@ -23,6 +23,8 @@ auto read_elements(const Json& json, std::size_t length, Read&& read) {
   return result;
 }
 
+/// `one`: what may stand for all of them.
+Json schema_of_elements(const Json& one, const Json& element, std::size_t length);
 Json schema_of_elements(const Json& element, std::size_t length);
 /// "integers", "integer or [integer]", "integer or 3 integers".
 std::string describe_elements(const std::string& one, std::size_t length);

@@ -1,16 +1,17 @@
 #include "facets/spec/attributes/integer.h"
 
 #include "facets/spec/attributes/agreement.h"
+#include "facets/spec/attributes/open.h"
 #include "facets/spec/attributes/schema_parts.h"
 
 namespace h5bridge {
 namespace {
 
-class IntegerKind : public AttributeKind {
-  AttributeValue read(const Json& json) const override { return json.as_integer(); }
-  Json schema() const override { return schema::of_type("integer"); }
+class IntegerKind : public OpenKind {
+  AttributeValue read(const Json& json) const override { return integer_of(size_from(json)); }
+  Json schema() const override { return schema::reference("size"); }
   std::string describe() const override { return "integer"; }
-  bool agree(const AttributeValue& a, const AttributeValue& b, std::int64_t rank) const override {
+  bool numbers_agree(const AttributeValue& a, const AttributeValue& b, std::int64_t rank) const override {
     return integers_agree(std::get<std::int64_t>(a), std::get<std::int64_t>(b), rank);
   }
 };

@@ -5,6 +5,7 @@
 
 #include "facets/spec/attributes/agreement.h"
 #include "facets/spec/attributes/elements.h"
+#include "facets/spec/attributes/open.h"
 #include "facets/spec/attributes/schema_parts.h"
 
 namespace h5bridge {
@@ -12,26 +13,26 @@ namespace {
 
 enum class Elements { Integers, IntegersOrNone };
 
-class IntegersKind : public AttributeKind {
+class IntegersKind : public OpenKind {
  public:
   IntegersKind(std::size_t length, Elements elements)
       : length_(length), may_be_none_(elements == Elements::IntegersOrNone) {}
 
   AttributeValue read(const Json& json) const override {
-    return read_elements(json, length_, [&](const Json& element) {
-      return may_be_none_ && element.is_null() ? kNone : element.as_integer();
-    });
+    return integers_of(read_elements(json, length_, [&](const Json& element) {
+      return may_be_none_ && element.is_null() ? Size(kNone) : size_from(element);
+    }));
   }
 
   Json write_short(const AttributeValue& value) const override {
-    const auto* all = std::get_if<std::vector<std::int64_t>>(&value);
-    const bool one_for_all = all && length_ > 0 && !all->empty() &&
-                             std::adjacent_find(all->begin(), all->end(), std::not_equal_to<>()) == all->end();
-    return one_for_all ? Json(all->front()) : write(value);
+    const Json all = write(value);
+    const bool one_for_all = length_ > 0 && all.is_array() && !all.as_array().empty() &&
+                             std::ranges::adjacent_find(all.as_array(), std::not_equal_to<>()) == all.as_array().end();
+    return one_for_all ? all.as_array().front() : all;
   }
 
   Json schema() const override {
-    const Json integer = schema::of_type("integer");
+    const Json integer = schema::reference("size");
     return schema_of_elements(may_be_none_ ? schema::any_of(integer, schema::of_type("null")) : integer, length_);
   }
 
@@ -39,7 +40,7 @@ class IntegersKind : public AttributeKind {
     return describe_elements("integer", length_) + (may_be_none_ ? " (each may be null)" : "");
   }
 
-  bool agree(const AttributeValue& a, const AttributeValue& b, std::int64_t rank) const override {
+  bool numbers_agree(const AttributeValue& a, const AttributeValue& b, std::int64_t rank) const override {
     return lists_agree<std::int64_t>(a, b, [&](std::int64_t x, std::int64_t y) { return integers_agree(x, y, rank); });
   }
 

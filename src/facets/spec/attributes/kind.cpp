@@ -16,9 +16,13 @@ struct ToJson {
     return result;
   }
   Json operator()(const std::vector<double>& values) const { return Json::array(values); }
+  Json operator()(const Size& size) const {
+    const auto number = size.value();
+    return !number ? Json(size.str()) : *number == kNone ? Json() : Json(*number);
+  }
   Json operator()(const SymbolicShape& sizes) const {
     Json::Array result;
-    for (const Size& size : sizes) result.push_back(size.value() ? Json(*size.value()) : Json(size.str()));
+    for (const Size& size : sizes) result.push_back((*this)(size));
     return result;
   }
   Json operator()(const Tensor& elements) const { return elements_to_json(elements); }
@@ -41,6 +45,7 @@ struct TypeName {
   std::string operator()(const SymbolicShape&) const { return "SymbolicShape"; }
   std::string operator()(const Tensor&) const { return "Tensor"; }
   std::string operator()(DType) const { return "DType"; }
+  std::string operator()(const Size&) const { return "Size"; }
 };
 
 }  // namespace

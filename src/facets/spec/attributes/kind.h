@@ -35,6 +35,9 @@ class AttributeKind {
   /// Whether layers that have one or the other compute the same. `rank`: how many axes their input has, among which an
   /// integer may count from the end.
   virtual bool agree(const AttributeValue& a, const AttributeValue& b, std::int64_t rank) const;
+  /// Whether it is an integer that is open, which has to be a number for whoever does not expect it. Sizes are open by
+  /// nature, and expected.
+  virtual bool is_open(const AttributeValue&) const { return false; }
   /// The first version of the JSON form that can say the value.
   virtual std::int64_t since(const AttributeValue&) const { return 1; }
   virtual bool takes_none() const { return false; }

@@ -29,6 +29,7 @@ class OrNoneKind : public AttributeKind {
   bool agree(const AttributeValue& a, const AttributeValue& b, std::int64_t rank) const override {
     return is_none(a) || is_none(b) ? a == b : other_->agree(a, b, rank);
   }
+  bool is_open(const AttributeValue& value) const override { return other_->is_open(value); }
   std::int64_t since(const AttributeValue& value) const override { return is_none(value) ? 1 : other_->since(value); }
   bool takes_none() const override { return true; }
   bool takes_array() const override { return other_->takes_array(); }

@@ -1,6 +1,7 @@
 #include "facets/spec/attributes/scalar.h"
 
 #include "facets/spec/attributes/agreement.h"
+#include "facets/spec/attributes/open.h"
 #include "facets/spec/attributes/schema_parts.h"
 
 namespace h5bridge {
@@ -11,16 +12,16 @@ double as_double(const AttributeValue& value) {
   return std::get<double>(value);
 }
 
-class ScalarKind : public AttributeKind {
+class ScalarKind : public OpenKind {
   AttributeValue read(const Json& json) const override {
-    return json.is_integer() ? AttributeValue(json.as_integer()) : AttributeValue(json.as_float());
+    return json.is_integer() || json.is_string() ? integer_of(size_from(json)) : AttributeValue(json.as_float());
   }
-  Json schema() const override { return schema::of_type("number"); }
+  Json schema() const override { return schema::any_of(schema::of_type("number"), schema::reference("size")); }
   std::string describe() const override { return "number"; }
-  bool agree(const AttributeValue& a, const AttributeValue& b, std::int64_t rank) const override {
+  bool numbers_agree(const AttributeValue& a, const AttributeValue& b, std::int64_t rank) const override {
     const auto* x = std::get_if<std::int64_t>(&a);
     const auto* y = std::get_if<std::int64_t>(&b);
-    return x && y ? integers_agree(*x, *y, rank) : numbers_agree(as_double(a), as_double(b));
+    return x && y ? integers_agree(*x, *y, rank) : h5bridge::numbers_agree(as_double(a), as_double(b));
   }
 };
 

@@ -2,12 +2,11 @@
 
 #include "facets/spec/attributes/agreement.h"
 #include "facets/spec/attributes/elements.h"
+#include "facets/spec/attributes/open.h"
 #include "facets/spec/attributes/schema_parts.h"
 
 namespace h5bridge {
 namespace {
-
-Size size_from(const Json& json) { return json.is_string() ? Size::parse(json.as_string()) : Size(json.as_integer()); }
 
 class SizesKind : public AttributeKind {
  public:
