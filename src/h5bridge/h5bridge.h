@@ -62,6 +62,23 @@ Model load(const Path& source, const LoadOptions& options = {}) {
 /// MalformedFile or Unsupported where the graph cannot be had with channels first.
 Model in_torch_layout(const Model& model);
 
+struct Signature {
+  /// A tensor that a model takes or gives.
+  struct Port {
+    std::string name;
+    SymbolicShape shape;  // with the batch axis
+    DType dtype = DType::Float32;
+    bool operator==(const Port&) const = default;
+  };
+  std::vector<Port> inputs;   // in the architecture's order
+  std::vector<Port> outputs;  // likewise; named by the dict's keys, else by Keras's layers, or output, output_1, ...
+};
+
+/// What the model takes and gives, as the framework that it came from has it: a channels_last model of Keras's takes
+/// (batch, height, width, channels). Element types follow from those of the inputs and of the weights. Throws
+/// UsageError if the model has no architecture, MalformedFile naming the layer whose input does not fit.
+Signature signature_of(const Model& model);
+
 struct SaveOptions {
   std::string format{};                     // what `h5bridge convert --to` takes; empty: the path's suffix tells
   std::optional<DataFormat> data_format{};  // of Keras destinations
