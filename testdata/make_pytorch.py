@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Makes the PyTorch half of testdata/: .venv/bin/python testdata/make_pytorch.py
 
-Each folder holds what a user of that network has (model.json and model.pth), and inputs.npz with PyTorch's own answers
-in outputs.npz, by the names that h5bridge uses. Weights are random, batch norm's statistics among them.
+Each folder holds what a user of that network has (model.json and model.pth, in some model.pt2, too), and inputs.npz with
+PyTorch's own answers in outputs.npz, by the names that h5bridge uses. Weights are random, batch norm's statistics among them.
 """
 
 import sys
@@ -47,6 +47,15 @@ def write(name, module, inputs, state=None):
     np.savez(folder / "outputs.npz", **{f"output_{i}" if i else "output": y.numpy() for i, y in enumerate(outputs)})
 
 
+def write_exported(name, module, inputs, open_axes):
+    """model.pt2 of a network that has been written."""
+    sizes = {axis: torch.export.Dim.AUTO for axis in open_axes}
+    program = torch.export.export(module.eval(), (inputs,), dynamic_shapes=(sizes,))
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # it names folders of the machine that it was made on
+    torch.export.save(program, HERE / name / "model.pt2")
+
+
 def make_my_model():
     write("my_model", networks.MyModel(), torch.randn(16, 10))
 
@@ -73,12 +82,14 @@ def make_face_net():
     model = networks.FaceNet()
     randomise(model)
     write("face_net", model, torch.randn(4, 3, 24, 24))
+    write_exported("face_net", model, torch.randn(4, 3, 24, 24), [0])
 
 
 def make_scan_net():
     model = networks.ScanNet()
     randomise(model)
     write("scan_net", model, torch.randn(2, 3, 25, 38))
+    write_exported("scan_net", model, torch.randn(2, 3, 25, 38), [0, 2, 3])
 
 
 def make_digits():

@@ -278,7 +278,7 @@ UncheckedModel put_together(Parts parts, const LoadOptions& options) {
       model = std::move(*parts.torch);
       if (renames(options)) in_file(parts.weights_file, [&] { rename_tensors(model, options); });
     }
-    model.architecture = std::move(parts.architecture);
+    if (parts.architecture) model.architecture = std::move(parts.architecture);
     if (model.architecture && parts.keras_config) {
       // A .pth holds PyTorch's layout, with flattens folded; Keras's own format stays noted in the architecture.
       if (parts.torch)

@@ -1,6 +1,6 @@
 // What is generated from the definitions, so that there is one truth: the contract of the architecture JSON and
-// the tables of layers and optimizers. h5bridge_generate writes them into the repository, and a test compares the
-// committed copies.
+// the tables of layers, optimizers and operators. h5bridge_generate writes them into the repository, and a test
+// compares the committed copies.
 #pragma once
 
 #include <string>
@@ -20,5 +20,8 @@ std::string layers_table(const Registry& registry);
 
 /// docs/optimizers.md: every optimizer with its settings and slots in PyTorch and Keras.
 std::string optimizers_table();
+
+/// docs/aten.md: every operator of ATen that is known, and the layer that it is.
+std::string aten_table();
 
 }  // namespace h5bridge

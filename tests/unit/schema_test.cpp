@@ -33,6 +33,11 @@ TEST_CASE("docs/optimizers.md is up to date (else run h5bridge_generate)") {
   CHECK(same);
 }
 
+TEST_CASE("docs/aten.md is up to date (else run h5bridge_generate)") {
+  const bool same = committed("docs/aten.md") == aten_table();
+  CHECK(same);
+}
+
 TEST_CASE("the schema has an entry for every type") {
   const Json schema = architecture_schema(Registry::instance());
   for (const Family& family : Registry::instance().families())

@@ -1,4 +1,4 @@
-// Writes what is generated from the layer definitions: `h5bridge_generate ROOT` the schema and the table of layers into
+// Writes what is generated from the layer definitions: `h5bridge_generate ROOT` the schema and the tables into
 // the repository at ROOT. For the tests, `--samples` prints every sample of every layer type as a model, and
 // `--keras-samples` every sample of every Keras class that is read, as a constructor call; `--keras-classes` those
 // classes.
@@ -147,6 +147,7 @@ void generate(const std::string& argument) {
   write(root / "schemas" / "architecture.schema.json", architecture_schema(registry).dump(2) + "\n");
   write(root / "docs" / "layers.md", layers_table(registry));
   write(root / "docs" / "optimizers.md", optimizers_table());
+  write(root / "docs" / "aten.md", aten_table());
 }
 
 }  // namespace

@@ -1,20 +1,36 @@
-// What torch.export.save writes.
-#include <algorithm>
-
+// What torch.export.save writes: architecture and weights in one.
 #include "convert/formats/format.h"
+#include "convert/inspection_parts.h"
+#include "pytorch/exported_model.h"
 
 namespace h5bridge {
+namespace {
+
+// Also of a program whose graph cannot be read.
+FilePart inspect_program(const SourceFile& file, const LoadOptions& options) {
+  Model model = weights_of_exported_program(*file.zip(), options.key);
+  FilePart part;
+  for (const NamedTensor& named : model.weights) {
+    const auto trainable = model.trainable.find(named.name);
+    part.tensors.push_back({named.name, named.tensor,
+                            trainable == model.trainable.end() ? std::nullopt : std::optional(trainable->second)});
+  }
+  part.metadata = std::move(model.metadata);
+  part.states_architecture = true;
+  return part;
+}
+
+}  // namespace
 
 Format pt2_format() {
   return {
       .name = "pt2",
-      .looks_like =
-          [](const SourceFile& file) {
-            return file.zip() && std::ranges::any_of(file.zip()->entries(), [](const ZipEntry& entry) {
-                     return entry.name.ends_with("models/model.json");
-                   });
+      .looks_like = [](const SourceFile& file) { return file.zip() && is_exported_program(*file.zip()); },
+      .read =
+          [](const SourceFile& file, const LoadOptions& options) {
+            return FileContent{.torch = model_from_exported_program(*file.zip(), options.key)};
           },
-      .described = "an archive of torch.export.save (.pt2)",
+      .inspect = inspect_program,
   };
 }
 

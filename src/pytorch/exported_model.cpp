@@ -1,0 +1,127 @@
+#include "pytorch/exported_model.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "files/pt2_archive.h"
+#include "model/quoted.h"
+#include "passes/shapes.h"
+#include "pytorch/exported_call.h"
+#include "pytorch/exported_graph.h"
+#include "pytorch/exported_layers.h"
+#include "pytorch/exported_older.h"
+
+namespace h5bridge {
+namespace {
+
+std::string owner_of(const std::string& key) {
+  const std::size_t dot = key.rfind('.');
+  return dot == std::string::npos ? "" : key.substr(0, dot);
+}
+
+// As state_dict() has them: module by module in the order of registration, parameters before buffers. The archive has
+// all parameters first.
+std::vector<Pt2Tensor> in_order(std::vector<Pt2Tensor> tensors, const std::vector<std::string>& modules) {
+  std::map<std::string, std::size_t> places;
+  for (std::size_t i = 0; i < modules.size(); ++i) places.emplace(modules[i], i);
+  const auto place = [&](const Pt2Tensor& tensor) {
+    const auto found = places.find(owner_of(tensor.name));
+    return std::pair(found == places.end() ? modules.size() : found->second, !tensor.is_parameter);
+  };
+  std::ranges::stable_sort(tensors, {}, place);
+  return tensors;
+}
+
+// What the identity of tensors says, as tools/h5bridge_export.py has it of a module.
+void add_registered(Architecture& architecture, const std::vector<Pt2Tensor>& tensors) {
+  std::set<std::string> own;
+  for (const NamedParameter& parameter : parameters_of(architecture)) own.insert(parameter.name);
+  const auto first_of = [&](const Pt2Tensor& tensor) {
+    return std::ranges::find_if(
+        tensors, [&](const Pt2Tensor& other) { return own.contains(other.name) && are_one(other, tensor); });
+  };
+  std::set<std::string> aliases;
+  std::vector<const Pt2Tensor*> parameters;
+  for (const Pt2Tensor& tensor : tensors) {
+    architecture.state_dict.push_back(tensor.name);
+    if (!tensor.is_parameter) architecture.buffers.push_back(tensor.name);
+    if (tensor.is_parameter && !tensor.requires_grad) architecture.frozen.push_back(tensor.name);
+    if (own.contains(tensor.name)) {
+      if (tensor.is_parameter) parameters.push_back(&tensor);
+    } else if (const auto first = first_of(tensor); first != tensors.end()) {
+      architecture.aliases.emplace_back(tensor.name, first->name);
+    } else {
+      architecture.unused.push_back(tensor.name);
+    }
+  }
+  std::vector<std::vector<const Pt2Tensor*>> groups;
+  for (const Pt2Tensor* parameter : parameters) {
+    const auto group = std::ranges::find_if(groups, [&](const auto& g) { return are_one(*g[0], *parameter); });
+    if (group == groups.end())
+      groups.push_back({parameter});
+    else
+      group->push_back(parameter);
+  }
+  for (const auto& group : groups) {
+    if (group.size() < 2) continue;
+    std::vector<std::string> names;
+    for (const Pt2Tensor* parameter : group) names.push_back(parameter->name);
+    architecture.ties.push_back(std::move(names));
+  }
+}
+
+// An export without dynamic_shapes knows the sizes of its example alone.
+void note_fixed_batch(Architecture& architecture) {
+  const SymbolicShape& shape = architecture.inputs[0].shape;
+  const bool has_open = std::ranges::any_of(architecture.inputs, [](const Input& input) {
+    return std::ranges::any_of(input.shape, [](const Size& size) { return size.is_open(); });
+  });
+  if (shape.size() < 2 || has_open) return;
+  architecture.notes.push_back("all sizes are those of the example that was exported, the batch of " + shape[0].str() +
+                               " among them; torch.export.export(..., dynamic_shapes=...) leaves them open");
+}
+
+Model with_tensors(const std::vector<Pt2Tensor>& tensors, const Json& program) {
+  Model model;
+  model.format = "pt2";
+  for (const Pt2Tensor& tensor : tensors) {
+    model.weights.add(tensor.name, tensor.tensor);
+    if (tensor.is_parameter) model.trainable.emplace(tensor.name, tensor.requires_grad);
+  }
+  if (const Json* version = program.find("torch_version")) model.metadata.set("torch_version", *version);
+  return model;
+}
+
+Pt2Model archive_in(const ZipReader& file, const std::string& key) {
+  return is_older_program(file) ? read_older_program(file) : read_pt2_model(file, key);
+}
+
+}  // namespace
+
+bool is_exported_program(const ZipReader& file) { return is_pt2_archive(file) || is_older_program(file); }
+
+Model model_from_exported_program(const ZipReader& file, const std::string& key) {
+  const Pt2Model archive = archive_in(file, key);
+  const aten::Graph graph = graph_of_program(archive.program);
+  const std::vector<Pt2Tensor> tensors = in_order(archive.weights, graph.modules);
+  Model model = with_tensors(tensors, archive.program);
+  model.architecture = architecture_of_graph(graph, archive);
+  for (const std::string& changed : graph.changed)
+    if (!changed.ends_with("num_batches_tracked"))
+      model.architecture->notes.push_back("forward changes " + changed + ", which no layer does");
+  add_registered(*model.architecture, tensors);
+  note_fixed_batch(*model.architecture);
+  model.architecture = checked(std::move(*model.architecture));
+  return model;
+}
+
+Model weights_of_exported_program(const ZipReader& file, const std::string& key) {
+  const Pt2Model archive = archive_in(file, key);
+  std::vector<std::string> modules;
+  for (const Json& entry : archive.program.at("graph_module").at("module_call_graph").as_array())
+    modules.push_back(entry.at("fqn").as_string());
+  return with_tensors(in_order(archive.weights, modules), archive.program);
+}
+
+}  // namespace h5bridge

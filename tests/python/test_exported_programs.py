@@ -1,0 +1,187 @@
+"""What torch.export.save writes (.pt2) becomes the architecture that tools/h5bridge_export.py gives the same network, and every
+tensor comes along."""
+
+import json
+import re
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch._export.serde.schema import SCHEMA_VERSION
+from torch._export.serde.serialize import serialize
+
+import torchvision_networks
+from exported_programs import both_architectures, exported_with_open_sizes, normal_form, save_both
+from layer_samples import SAMPLES
+from open_size_networks import CODE
+from program import ROOT, h5bridge, needs_libtorch, needs_program
+from registry_samples import each, needs_registry
+from torch_helpers import exporter
+from torch_networks import NETWORKS, inputs_of
+
+pytestmark = needs_program
+
+
+# Inputs whose sizes the exporter found to be multiples, without which skip connections do not fit; the graph does not say it.
+MULTIPLES = {"UNet": [(["batch", 3, "height", "width"], "float32")]}
+
+
+def assert_alike(module, inputs, folder, own_inputs=None):
+    save_both(module, inputs, folder)
+    by_exporter, by_program = map(normal_form, both_architectures(folder))
+    if own_inputs:
+        by_exporter["inputs"] = own_inputs
+    for key in by_exporter:
+        assert by_program[key] == by_exporter[key], key
+    h5bridge("convert", folder / "m.pt2", "-o", folder / "p.pth")
+    found, expected = torch.load(folder / "p.pth"), module.state_dict()
+    assert list(found) == list(expected)
+    for name, tensor in expected.items():
+        assert found[name].dtype == tensor.dtype and torch.equal(found[name], tensor), name
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.name)
+def test_it_is_the_network_that_the_exporter_describes(network, tmp_path):
+    assert_alike(network.module(), inputs_of(network.shapes), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["ResNet50", "MobileNetV2", "UNet"])
+def test_networks_of_torchvision_are_those_that_the_exporter_describes(name, tmp_path):
+    torch.manual_seed(1)
+    assert_alike(getattr(torchvision_networks, name)().eval(), (torch.randn(2, 3, 64, 64),), tmp_path, MULTIPLES.get(name))
+
+
+def known_operators():
+    """By docs/aten.md, whose rows are those of the program."""
+    rows = re.findall(r"^\| (`.*?) \| ", (ROOT / "docs" / "aten.md").read_text(), re.M)
+    return {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+
+
+# Of PyTorch's core operators, those that no layer is, by why.
+NO_LAYER = {
+    "they are of training": "_adaptive_avg_pool2d_backward avg_pool2d_backward convolution_backward embedding_dense_backward max_pool2d_with_indices_backward "
+    "native_group_norm_backward native_layer_norm_backward",
+    "they give sizes, which are read with the graph": "sym_is_contiguous sym_numel sym_size sym_storage_offset sym_stride",
+    "they read a tensor's values, or their result has a size that hangs on them": "_local_scalar_dense nonzero",
+    "they are random": "rand randn randperm",
+    "they look at how memory is laid out, or write into it": "as_strided copy empty empty_strided index_put masked_scatter resize_ scatter_reduce select_scatter slice_scatter",
+    "no layer of h5bridge's does that": "_cdist_forward _embedding_bag _fft_c2r _fft_r2c _pdist_forward col2im grid_sampler_2d",
+}
+
+
+def test_every_core_operator_of_pytorch_is_known_or_has_a_reason():
+    names = {name.removeprefix("aten::").partition(".")[::2] for name in torch._C._dispatch_get_all_op_names() if name.startswith("aten::")}
+    core = {name for name, overload in names if torch.Tag.core in getattr(getattr(torch.ops.aten, name), overload or "default", torch.ops.aten.add.Tensor).tags}
+    left_out = {name for names in NO_LAYER.values() for name in names.split()}
+    assert len(core) > 150
+    assert core - known_operators() - left_out - {"add"} == set()
+    assert left_out & known_operators() == set() and left_out - core == set()
+
+
+class Refused(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Linear(4, 4), nn.Sequential(nn.Fold((4, 5), (2, 2)))
+
+    def forward(self, x):
+        y = torch.fft.fft(self.first(x)).real
+        return y + self.second(x.unsqueeze(-1).expand(-1, -1, 12)).sum((1, 2, 3), keepdim=True)[..., 0, 0]
+
+
+def test_all_that_no_layer_is_is_named_at_once(tmp_path):
+    torch.export.save(torch.export.export(Refused().eval(), (torch.randn(2, 4),)), tmp_path / "m.pt2")
+    message = h5bridge("convert", tmp_path / "m.pt2", "-o", tmp_path / "m.json", status=4)
+    assert message.count("\n") == 1 and "m.pt2: operator aten." in message
+    assert "fft" in message and "operator aten.col2im.default in second.0 (Fold): no layer is known that it is" in message
+    assert not (tmp_path / "m.json").exists()
+
+
+class Various(nn.Module):
+    """What the example of a module that people export has, and what it may have besides."""
+
+    def __init__(self):
+        super().__init__()
+        self.tokens = nn.Embedding(11, 8)
+        self.norm = nn.LayerNorm(8)
+        self.shared = nn.Linear(8, 8)
+        self.head = nn.Linear(8, 11, bias=False)
+        self.head.weight = self.tokens.weight
+        self.frozen = nn.Linear(8, 8).requires_grad_(False)
+        self.scale = nn.Parameter(torch.rand(8))
+        self.unused = nn.Parameter(torch.rand(3))
+        self.register_buffer("offset", torch.rand(8))
+        self.register_buffer("places", torch.arange(8.0), persistent=False)
+
+    def forward(self, ids):
+        x = self.norm(self.tokens(ids))
+        x = self.shared(F.relu(self.shared(x), inplace=True)) * self.scale + self.offset
+        x += self.places * torch.tensor([1.0, 2.0] * 4)
+        with torch.no_grad():
+            y = torch.sin(x) * x.shape[1]
+        x = self.norm(self.frozen(y) + x)
+        return {"logits": self.head(x), "states": [x.mean(1), x[:, -1]]}
+
+
+def test_ties_shared_modules_constants_and_results_come_along(tmp_path):
+    torch.manual_seed(1)
+    assert_alike(Various().eval(), (torch.randint(11, (2, 5)),), tmp_path)
+
+
+class UnderTwoNames(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.LayerNorm(8)
+        self.again = self.norm
+        self.dense = nn.Linear(8, 8)
+
+    def forward(self, x):
+        return self.again(self.dense(self.norm(x)))
+
+
+@needs_libtorch
+def test_a_module_under_two_names_is_two_that_are_tied(tmp_path):
+    """Which of them was called is in the graph; the exporter, which has the module, takes it for one with an alias."""
+    torch.manual_seed(1)
+    module, x = UnderTwoNames().eval(), torch.randn(2, 5, 8)
+    nn.init.normal_(module.norm.weight)
+    torch.export.save(torch.export.export(module, (x,)), tmp_path / "m.pt2")
+    h5bridge("convert", tmp_path / "m.pt2", "-o", tmp_path / "p.json", "-o", tmp_path / "p.pth")
+    assert json.loads((tmp_path / "p.json").read_text())["tied"] == [["norm.weight", "again.weight"], ["norm.bias", "again.bias"]]
+    assert list(torch.load(tmp_path / "p.pth")) == list(module.state_dict())
+    np.save(tmp_path / "x.npy", x.numpy())
+    h5bridge("run", tmp_path / "m.pt2", "--input", tmp_path / "x.npy", "-o", tmp_path / "y.npy")
+    assert np.array_equal(np.load(tmp_path / "y.npy"), module(x).detach().numpy())
+
+
+@needs_libtorch
+def test_a_decomposed_program_computes_the_same(tmp_path):
+    torch.manual_seed(1)
+    network = next(network for network in NETWORKS if network.name == "resnet")
+    module, inputs = network.module(), inputs_of(network.shapes)
+    program = exported_with_open_sizes(module, inputs, exporter.describe(module, inputs)).run_decompositions()
+    torch.export.save(program, tmp_path / "m.pt2")
+    h5bridge("convert", tmp_path / "m.pt2", "-o", tmp_path / "m.h5", "-o", tmp_path / "p.pth")
+    assert list(torch.load(tmp_path / "p.pth")) == list(module.state_dict())
+    with torch.no_grad():
+        np.savez(tmp_path / "y.npz", output=module(*inputs).numpy())
+    np.savez(tmp_path / "x.npz", x=inputs[0].numpy())
+    h5bridge("verify", tmp_path / "m.h5", "--input", tmp_path / "x.npz", "--input-layout", "torch", "--expect", tmp_path / "y.npz")
+
+
+def test_the_form_of_before_pytorch_2_8_is_read(tmp_path):
+    """As torch.export.save had it, and torch.export.load still reads it."""
+    torch.manual_seed(1)
+    module, inputs = Various().eval(), (torch.randint(11, (2, 5)),)
+    save_both(module, inputs, tmp_path)
+    artifact = serialize(torch.export.load(tmp_path / "m.pt2"))
+    with zipfile.ZipFile(tmp_path / "m.pt2", "w") as archive:
+        archive.writestr("version", ".".join(map(str, SCHEMA_VERSION)))
+        for name, content in (("exported_program.json", artifact.exported_program), ("state_dict.pt", artifact.state_dict),
+                              ("constants.pt", artifact.constants), ("example_inputs.pt", artifact.example_inputs)):  # fmt: skip
+            archive.writestr(f"serialized_{name}", content)
+    torch.export.load(tmp_path / "m.pt2")
+    by_exporter, by_program = map(normal_form, both_architectures(tmp_path))
+    assert by_program == by_exporter
