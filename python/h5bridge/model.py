@@ -8,11 +8,12 @@ import warnings
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from . import _core
 from .errors import SystemFailure, Unsupported, calling, with_keywords
 from .options import Paths, loading, paths_of, saving
+from .source import module_from_source
 from .tensors import Tensors, read
 
 if TYPE_CHECKING:
@@ -106,12 +107,24 @@ class Model:
                 warnings.warn(note.removeprefix(path + ": "), stacklevel=2)
             return keras.saving.load_model(path, compile=False)
 
-    def to_torch(self, device: str = "cpu") -> NoReturn:
-        """Not there yet: raises Unsupported. `state_dict()` has the weights for a module that is there."""
-        raise Unsupported(
-            "to_torch: not in the Python package yet, as PyTorch source is not written; state_dict() has the weights"
-            " for a module of yours"
-        )
+    def to_torch(self, device: str | torch.device = "cpu") -> torch.nn.Module:
+        """The model as a torch.nn.Module with its weights on `device`: the class that `save("model.py")` writes, executed
+        in memory. Names are those of `state_dict()`, inputs and outputs are laid out as PyTorch has them (channels
+        first). It is in train() mode, as PyTorch's modules start; what was frozen asks for no gradients.
+
+        >>> module = h5bridge.load("model.h5").to_torch()
+        >>> module.eval()(torch.rand(1, 3, 32, 32))
+
+        Raises SystemFailure without PyTorch, Unsupported naming the layers that have no PyTorch source."""
+        torch = installed("torch", "PyTorch")
+        with tempfile.TemporaryDirectory(prefix="h5bridge-") as folder:
+            path = os.path.join(folder, "model.py")
+            with calling({path: "the PyTorch source"}):
+                self.save(path, optimizer=False)
+            with open(path, encoding="ascii") as file:
+                source = file.read()
+        frozen = (self.architecture or {}).get("frozen", ())
+        return module_from_source(torch, source, self.state_dict(), frozen, device)
 
     def __repr__(self) -> str:
         name = (self.architecture or {}).get("name")

@@ -34,7 +34,8 @@ bool is_pt2_archive(const ZipReader& archive);
 std::vector<std::string> pt2_models(const ZipReader& archive);
 
 /// Reads one of them, no tensor's bytes. `name` may be empty where there is one. Throws UsageError where there are
-/// several, or none of that name; Unsupported for archives of compiled code alone, and, naming them, for tensors that are pickled or no dense ones; MalformedFile for what does not hold together.
+/// several, or none of that name; Unsupported for archives of compiled code alone, and, naming them, for tensors that
+/// are pickled or no dense ones; MalformedFile for what does not hold together.
 Pt2Model read_pt2_model(const ZipReader& archive, const std::string& name);
 
 /// The element type that a number stands for in an exported program; throws Unsupported for others.

@@ -30,7 +30,8 @@ ARROWS = {
 }
 
 # The same within src/facets/.
-FACETS = {"spec": {"spec"}, "keras": {"spec", "keras"}, "aten": {"spec", "aten"}, "libtorch": {"spec", "libtorch"}}
+FACETS = {"spec": {"spec"}, "keras": {"spec", "keras"}, "aten": {"spec", "aten"}, "libtorch": {"spec", "libtorch"},
+          "torch_source": {"spec", "torch_source"}}
 
 # The header of the whole library is for those who are above reading and writing; others include what they use of it.
 FACADE = "h5bridge/h5bridge.h"

@@ -1,8 +1,22 @@
 // The source of a PyTorch module.
 #include "convert/formats/format.h"
+#include "convert/formats/torch_destination.h"
+#include "convert/layout_conversion.h"
+#include "pytorch/source.h"
 
 namespace h5bridge {
+namespace {
 
-Format python_format() { return {.name = "python", .suffixes = {".py"}}; }
+// In the layout of the state_dict beside it.
+void write_python(const Model& model, const std::string& path, const SaveOptions&, Notes&) {
+  const std::string source = python_source(to_data_format(model, DataFormat::ChannelsFirst));
+  write_stream(path, [&](std::ostream& out) { out << source; });
+}
+
+}  // namespace
+
+Format python_format() {
+  return {.name = "python", .suffixes = {".py"}, .holds = Holds::Architecture, .write = write_python};
+}
 
 }  // namespace h5bridge

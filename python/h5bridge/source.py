@@ -1,0 +1,58 @@
+"""PyTorch source that is executed in memory."""
+
+from __future__ import annotations
+
+import itertools
+import linecache
+from collections.abc import Iterable, Mapping
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+_numbers = itertools.count(1)
+
+
+def module_from_source(
+    torch: ModuleType, source: str, state: Mapping[str, torch.Tensor], frozen: Iterable[str], device: Any
+) -> torch.nn.Module:
+    """The network of a file that h5bridge wrote, its last class, with the tensors of `state` for its own: they are handed
+    over, and copied only where they lie otherwise than PyTorch's own, which its kernels' last bits depend on. Raises
+    RuntimeError where names or shapes are not the same."""
+    state = _aligned(state)
+    # Made without memory of its own; what is one parameter stays one.
+    with torch.device("meta"):
+        module = _last_class(source)()
+    tied: dict[int, list[str]] = {}
+    for name, parameter in module.named_parameters(remove_duplicate=False):
+        tied.setdefault(id(parameter), []).append(name)
+    module.load_state_dict(state, strict=True, assign=True)
+    for first, *others in tied.values():
+        for name in others:
+            holder, _, own = name.rpartition(".")
+            setattr(module.get_submodule(holder), own, module.get_parameter(first))
+    for name in frozen:
+        module.get_parameter(name).requires_grad_(False)
+    return module.to(device)
+
+
+def _aligned(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Tensors that share their memory still do."""
+    copies: dict[Any, torch.Tensor] = {}
+    return {
+        name: tensor
+        if tensor.data_ptr() % 64 == 0
+        else copies.setdefault((tensor.data_ptr(), tensor.shape, tensor.dtype), tensor.clone())
+        for name, tensor in state.items()
+    }
+
+
+def _last_class(source: str) -> type:
+    """Tracebacks show the lines of the source, as if it stood in a file."""
+    name = f"<h5bridge.to_torch {next(_numbers)}>"
+    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+    space: dict[str, Any] = {"__name__": "h5bridge.to_torch"}
+    exec(compile(source, name, "exec"), space)
+    own = [each for each in space.values() if isinstance(each, type) and each.__module__ == "h5bridge.to_torch"]
+    return own[-1]

@@ -1,0 +1,50 @@
+#include "facets/torch_source/resampling.h"
+
+namespace h5bridge {
+namespace {
+
+constexpr PythonHelper kCubic{"cubic", R"py(def cubic(distance):
+    """Keys's, with a = -0.5; PyTorch's has a = -0.75."""
+    if distance >= 2:
+        return 0.0
+    if distance >= 1:
+        return ((-0.5 * distance + 2.5) * distance - 4) * distance + 2
+    return (1.5 * distance - 2.5) * distance * distance + 1)py"};
+
+constexpr PythonHelper kLanczos3{"lanczos3", R"py(def lanczos3(distance, radius=3):
+    if distance <= 1e-3:
+        return 1.0
+    angle = math.pi * distance
+    wave = radius * math.sin(angle) * math.sin(angle / radius)
+    return 0.0 if distance > radius else wave / (angle * angle))py"};
+
+constexpr PythonHelper kLanczos5{"lanczos5",
+                                 R"py(def lanczos5(distance):
+    return lanczos3(distance, 5))py",
+                                 {&kLanczos3}};
+
+constexpr PythonHelper kResample{"resample", R"py(def resample(x, size, weight, antialias=False):
+    """Images of another size, by a filter that weighs elements by their distance."""
+    for dim, target in zip((2, 3), size):
+        source = x.shape[dim]
+        if source == target:
+            continue
+        step = source / target
+        widening = max(step, 1.0) if antialias else 1.0
+        places = [(i + 0.5) * step - 0.5 for i in range(target)]
+        rows = [[weight(abs(p - i) / widening) for i in range(source)] for p in places]
+        weights = torch.tensor(rows, dtype=torch.float64)
+        weights = (weights / weights.sum(1, keepdim=True)).to(x)
+        x = weights @ x if dim == 2 else x @ weights.T
+    return x)py"};
+
+}  // namespace
+
+Python resampled(const SourceCall& call, const std::string& x, const std::string& size, const std::string& filter) {
+  const PythonHelper& weight = filter == "cubic" ? kCubic : filter == "lanczos3" ? kLanczos3 : kLanczos5;
+  const std::string name = call.helper(weight);
+  return call.helper(kResample) + "(" + x + ", " + size + ", " + name +
+         (call.attributes().boolean("antialias") ? ", antialias=True)" : ")");
+}
+
+}  // namespace h5bridge

@@ -1,0 +1,40 @@
+#include "facets/torch_source/signature.h"
+
+namespace h5bridge::group_normalization {
+namespace {
+
+constexpr PythonHelper kAxis{"GroupNormOver", R"py(class GroupNormOver(nn.GroupNorm):
+    """Group normalization along any axis, with a weight or a bias alone if so asked."""
+
+    def __init__(
+        self, num_groups, num_channels, eps=1e-5, axis=1, scale=True, bias=True
+    ):
+        super().__init__(num_groups, num_channels, eps, affine=scale or bias)
+        self.axis = axis
+        if not scale:
+            self.weight = None
+        if not bias:
+            self.bias = None
+
+    def forward(self, x):
+        return super().forward(x.movedim(self.axis, 1)).movedim(1, self.axis))py"};
+
+TorchSource over_axis() {
+  TorchSource result = of_helper(kAxis, "GroupNorm(num_groups, num_channels, *, eps, axis, scale, bias)");
+  result.constructor = [inner = result.constructor](const Layer& layer) {
+    Constructor made = inner(layer);
+    for (ConstructorArgument& argument : made.arguments)
+      if (argument.name == "axis" && argument.text == "None") argument.is_default = true;
+    return made;
+  };
+  return result;
+}
+
+}  // namespace
+
+std::vector<TorchSource> torch_sources() {
+  return {torch_module("nn.GroupNorm(num_groups, num_channels, *, eps, affine)"), over_axis(),
+          torch_function("F.group_norm(input, num_groups, weight, bias, *, eps)")};
+}
+
+}  // namespace h5bridge::group_normalization

@@ -1,0 +1,228 @@
+#include "facets/torch_source/signature.h"
+
+namespace h5bridge::multihead_attention {
+namespace {
+
+constexpr PythonHelper kHeads{"KerasMultiHeadAttention", R"py(class KerasMultiHeadAttention(nn.Module):
+    """Keras's; its weights have the names of nn.MultiheadAttention, and its inputs are (batch, steps, features)."""
+
+    def __init__(
+        self,
+        embed_dim,
+        num_heads,
+        dropout=0.0,
+        bias=True,
+        kdim=None,
+        vdim=None,
+        key_dim=None,
+        value_dim=None,
+        output_dim=None,
+        use_gate=False,
+        sliding_window=None,
+    ):
+        super().__init__()
+        self.num_heads = num_heads
+        self.dropout = dropout
+        self.key_dim = key_dim or embed_dim // num_heads
+        self.value_dim = value_dim or embed_dim // num_heads
+        self.sliding_window = sliding_window
+        keys, values = num_heads * self.key_dim, num_heads * self.value_dim
+        shapes = {"q": (keys, embed_dim), "k": (keys, kdim or embed_dim)}
+        if use_gate:
+            shapes["g"] = (values, embed_dim)
+        shapes["v"] = (values, vdim or embed_dim)
+        self.rows = {name: rows for name, (rows, _) in shapes.items()}
+        self.packed = not use_gate and set(shapes.values()) == {(embed_dim, embed_dim)}
+        if self.packed:
+            self.in_proj_weight = nn.Parameter(torch.empty(3 * embed_dim, embed_dim))
+        else:
+            for name, shape in shapes.items():
+                setattr(self, name + "_proj_weight", nn.Parameter(torch.empty(shape)))
+        self.in_proj_bias = None
+        if bias:
+            self.in_proj_bias = nn.Parameter(torch.zeros(sum(self.rows.values())))
+        self.out_proj = nn.Linear(values, output_dim or embed_dim, bias)
+
+    def together(self, x, first, count):
+        """Projections of one input at once, from in_proj_weight."""
+        size = x.shape[-1]
+        rows = slice(first * size, (first + count) * size)
+        bias = None if self.in_proj_bias is None else self.in_proj_bias[rows]
+        y = F.linear(x, self.in_proj_weight[rows], bias)
+        if count == 1:
+            return [y]
+        y = y.unflatten(-1, (count, size)).unsqueeze(0).transpose(0, -2)
+        return y.squeeze(-2).contiguous()
+
+    def project(self, query, key, value, one_key, one_input):
+        if self.packed and one_input:
+            return [*self.together(query, 0, 3), None]
+        if self.packed:
+            (q,) = self.together(query, 0, 1)
+            if one_key:
+                return [q, *self.together(key, 1, 2), None]
+            return [q, *self.together(key, 1, 1), *self.together(value, 2, 1), None]
+        biases = dict.fromkeys(self.rows)
+        if self.in_proj_bias is not None:
+            sizes = list(self.rows.values())
+            biases = dict(zip(self.rows, self.in_proj_bias.split(sizes)))
+        inputs = {"q": query, "k": key, "v": value, "g": query}
+        parts = {
+            name: F.linear(inputs[name], getattr(self, name + "_proj_weight"), bias)
+            for name, bias in biases.items()
+        }
+        gate = torch.sigmoid(parts["g"]) if "g" in parts else None
+        return [parts["q"], parts["k"], parts["v"], gate]
+
+    def heads(self, x, size):
+        """(batch * heads, steps, size)"""
+        batch, steps = x.shape[1], x.shape[0]
+        return x.view(steps, batch * self.num_heads, size).transpose(0, 1)
+
+    def mask(self, batch, queries, keys, masks, causal, device):
+        """What counts, (batch, heads, queries, keys) or what broadcasts to it."""
+        query_mask, value_mask, key_mask, attention_mask = masks
+        parts = []
+        if query_mask is not None:
+            parts.append(query_mask.bool().view(batch, 1, queries, 1))
+        for mask in (value_mask, key_mask):
+            if mask is not None:
+                parts.append(mask.bool().view(batch, 1, 1, keys))
+        pairs = torch.ones(queries, keys, dtype=torch.bool, device=device)
+        if causal:
+            parts.append(pairs.tril())
+        if self.sliding_window is not None:
+            width = self.sliding_window
+            parts.append(pairs.tril(width - 1).triu(1 - width))
+        if attention_mask is not None:
+            mask = attention_mask.bool()
+            parts.append(mask.unsqueeze(1) if mask.ndim == 3 else mask)
+        result = parts[0] if parts else None
+        for mask in parts[1:]:
+            result = result & mask
+        return result
+
+    def attend(self, q, k, v, added, batch, need_weights):
+        """As nn.MultiheadAttention does."""
+        rate = self.dropout if self.training else 0.0
+        if need_weights:
+            scaled = q * (1.0 / self.key_dim) ** 0.5
+            k = k.transpose(-2, -1)
+            scores = torch.bmm(scaled, k)
+            if added is not None:
+                scores = torch.baddbmm(added, scaled, k)
+            weights = F.dropout(torch.softmax(scores, -1), rate)
+            x = torch.bmm(weights, v).transpose(0, 1)
+            return x, weights.view(batch, self.num_heads, *weights.shape[1:])
+        q, k, v = (x.view(batch, self.num_heads, *x.shape[1:]) for x in (q, k, v))
+        added = added if added is None else added.unsqueeze(0)
+        x = F.scaled_dot_product_attention(q, k, v, added, rate)
+        return x.permute(2, 0, 1, 3), None
+
+    def attend_where(self, q, k, v, mask, batch, need_weights):
+        """As Keras does: a query that may attend to nothing gets the mean of all."""
+        scores = torch.bmm(q * (1.0 / self.key_dim) ** 0.5, k.transpose(-2, -1))
+        scores = scores.view(batch, self.num_heads, *scores.shape[1:])
+        hidden = -3e4 if scores.dtype == torch.half else -1e9
+        weights = torch.softmax(torch.where(mask, scores, hidden), -1)
+        if need_weights or self.dropout > 0:
+            weights = torch.where(mask, weights, 0.0)
+        shares = F.dropout(weights, self.dropout, self.training)
+        return torch.bmm(shares.flatten(0, 1), v).transpose(0, 1), weights
+
+    def forward(
+        self,
+        query,
+        key,
+        value,
+        query_mask=None,
+        value_mask=None,
+        key_mask=None,
+        attention_mask=None,
+        causal=False,
+        need_weights=True,
+        average_attn_weights=True,
+    ):
+        one_key, one_input = key is value, query is key and key is value
+        query = query.transpose(0, 1)
+        key = query if one_input else key.transpose(0, 1)
+        value = key if one_key else value.transpose(0, 1)
+        (queries, batch), keys = query.shape[:2], key.shape[0]
+        q, k, v, gate = self.project(query, key, value, one_key, one_input)
+        q, k = self.heads(q, self.key_dim), self.heads(k, self.key_dim)
+        v = self.heads(v, self.value_dim)
+        masks = (query_mask, value_mask, key_mask, attention_mask)
+        is_plain = self.sliding_window is None and all(mask is None for mask in masks)
+        if is_plain:
+            added = None
+            if causal:
+                added = q.new_zeros(1, queries, keys)
+                later = torch.ones_like(added, dtype=torch.bool).triu(1)
+                added = added.masked_fill(later, -torch.inf)
+            x, weights = self.attend(q, k, v, added, batch, need_weights)
+        else:
+            mask = self.mask(batch, queries, keys, masks, causal, query.device)
+            x, weights = self.attend_where(q, k, v, mask, batch, need_weights)
+        x = x.reshape(queries * batch, self.num_heads * self.value_dim)
+        if gate is not None:
+            x = x * gate.reshape(x.shape)
+        x = self.out_proj(x).view(queries, batch, -1).transpose(0, 1)
+        if not need_weights:
+            return x, None
+        return x, weights.mean(1) if average_attn_weights else weights)py"};
+
+// Keras's layer, whose masks say what counts.
+TorchSource of_keras() {
+  TorchSource result = of_helper(kHeads,
+                                 "MultiheadAttention(embed_dim, num_heads, *, dropout, bias, kdim, vdim, key_dim, "
+                                 "value_dim, output_dim, use_gate, sliding_window)",
+                                 {"batch_first", "use_causal_mask", "need_weights", "average_attn_weights"});
+  result.misfit = [inner = result.misfit](const Layer& layer) {
+    return layer.attributes.boolean("batch_first") ? inner(layer) : std::string("batch_first");
+  };
+  result.takes_no = {"key_padding_mask", "attn_mask"};
+  result.call = [](const SourceCall& call) -> Python {
+    const Attributes& a = call.attributes();
+    std::vector<std::string> arguments{call.input(0).text, call.input(1).text, call.input(2).text};
+    for (const char* mask : {"query_mask", "value_mask", "key_mask", "attention_mask"})
+      if (const auto given = call.operand(mask)) arguments.push_back(std::string(mask) + "=" + given->text);
+    if (a.boolean("use_causal_mask")) arguments.push_back("causal=True");
+    if (!a.boolean("need_weights")) arguments.push_back("need_weights=False");
+    if (!a.boolean("average_attn_weights")) arguments.push_back("average_attn_weights=False");
+    return call.self + "(" + joined(arguments) + ")" + (a.boolean("need_weights") ? "" : "[0]");
+  };
+  result.output_names = {"x", "weights"};
+  result.calls_module_plainly = false;
+  return result;
+}
+
+TorchSource module() {
+  TorchSource result = torch_module(
+      "nn.MultiheadAttention(embed_dim, num_heads, *, dropout, bias, add_bias_kv, add_zero_attn, kdim, vdim, "
+      "batch_first)");
+  // Settings of the call.
+  const std::string said =
+      "nn.MultiheadAttention(embed_dim, num_heads, dropout, bias, add_bias_kv, add_zero_attn, kdim, "
+      "vdim, batch_first, is_causal, need_weights, average_attn_weights)";
+  result.misfit = [said](const Layer& layer) { return unnamed_settings(said, layer); };
+  result.takes_no = {"query_mask", "value_mask", "key_mask", "attention_mask"};
+  result.call = [](const SourceCall& call) -> Python {
+    const Attributes& a = call.attributes();
+    std::vector<std::string> arguments{call.input(0).text, call.input(1).text, call.input(2).text};
+    for (const char* mask : {"key_padding_mask", "attn_mask"})
+      if (const auto given = call.operand(mask)) arguments.push_back(std::string(mask) + "=" + given->text);
+    if (!a.boolean("need_weights")) arguments.push_back("need_weights=False");
+    if (!a.boolean("average_attn_weights")) arguments.push_back("average_attn_weights=False");
+    if (a.boolean("is_causal")) arguments.push_back("is_causal=True");
+    return call.self + "(" + joined(arguments) + ")" + (a.boolean("need_weights") ? "" : "[0]");
+  };
+  result.output_names = {"x", "weights"};
+  result.calls_module_plainly = false;
+  return result;
+}
+
+}  // namespace
+
+std::vector<TorchSource> torch_sources() { return {module(), of_keras()}; }
+
+}  // namespace h5bridge::multihead_attention

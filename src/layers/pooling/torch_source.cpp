@@ -1,0 +1,138 @@
+#include <cmath>
+
+#include "facets/torch_source/integers.h"
+#include "facets/torch_source/padding.h"
+#include "facets/torch_source/signature.h"
+
+namespace h5bridge::pooling {
+namespace {
+
+// The word "valid" is a padding of 0.
+std::string word(const Layer& layer) {
+  return has_padding_word(layer.attributes, "same") || has_padding_word(layer.attributes, "valid") ? "padding" : "";
+}
+
+TorchSource numbers_alone(TorchSource source) {
+  source.misfit = [inner = source.misfit](const Layer& layer) {
+    const std::string why = word(layer);
+    return why.empty() ? inner(layer) : why;
+  };
+  return source;
+}
+
+constexpr PythonHelper kMeanOverSame{"avg_pool_same",
+                                     R"py(def avg_pool_same(x, pool, kernel_size, stride):
+    """The mean of the elements that are there, as Keras's average pooling has it."""
+    dilation = [1] * len(kernel_size)
+    ones = torch.ones(1, 1, *x.shape[2:], dtype=x.dtype, device=x.device)
+    present = pool(pad_same(ones, kernel_size, stride, dilation))
+    return pool(pad_same(x, kernel_size, stride, dilation)) / present)py",
+                                     {&kPadSame}};
+
+std::string windows(const SourceCall& call) {
+  std::vector<std::string> kernel, stride;
+  for (const Window& window : windows_of(call.attributes())) {
+    kernel.push_back(std::to_string(window.kernel));
+    stride.push_back(std::to_string(window.stride));
+  }
+  return python_tuple(kernel) + ", " + python_tuple(stride);
+}
+
+// By a word, which the module does not know: its input is padded before.
+TorchSource by_word(const std::string& signature, std::function<Python(const SourceCall&)> of_same) {
+  TorchSource result = torch_module(signature);
+  result.misfit = [](const Layer& layer) {
+    const Attributes& a = layer.attributes;
+    return word(layer).empty() ? "padding" : a.boolean("ceil_mode") ? "ceil_mode" : "";
+  };
+  result.call = [of_same](const SourceCall& call) {
+    return wrapped(call, [&](const SourceCall& inner) -> Python {
+      if (has_padding_word(inner.attributes(), "same")) return of_same(inner);
+      return inner.self + "(" + inner.input().text + ")";
+    });
+  };
+  result.calls_module_plainly = false;
+  return result;
+}
+
+Python max_same(const SourceCall& call) {
+  return call.self + "(" + padded_same(call, call.input(), "constant", "-float(\"inf\")").text + ")";
+}
+
+Python mean_same(const SourceCall& call) {
+  return call.helper(kMeanOverSame) + "(" + call.input().text + ", " + call.self + ", " + windows(call) + ")";
+}
+
+// Without the axes of size 1 that are left.
+TorchSource without_axes(const std::string& name) {
+  TorchSource result = torch_module("nn." + name + "(output_size)");
+  result.misfit = [](const Layer& layer) { return layer.attributes.boolean("keepdims") ? "keepdims" : std::string(); };
+  result.call = [](const SourceCall& call) {
+    return wrapped(
+        call, [](const SourceCall& inner) -> Python { return inner.self + "(" + inner.input().text + ").flatten(1)"; });
+  };
+  result.calls_module_plainly = false;
+  return result;
+}
+
+// Keras's mean over the steps that a mask lets count.
+constexpr PythonHelper kMaskedMean{"masked_mean", R"py(def masked_mean(x, mask, keepdim):
+    """The mean over the steps, (batch, channels, steps), that a mask lets count."""
+    mask = mask.bool().unsqueeze(1)
+    total = torch.where(mask, x, 0).sum(2, keepdim=keepdim)
+    return total / mask.to(total.dtype).sum(2, keepdim=keepdim))py"};
+
+TorchSource masked_mean() {
+  return torch_code(
+      "AdaptiveAvgPool1d",
+      [](const Layer& layer) {
+        return layer.attributes.integers("output_size") == std::vector<std::int64_t>{1} ? std::string()
+                                                                                        : std::string("output_size");
+      },
+      [](const SourceCall& call) -> Python {
+        const bool keeps = call.attributes().boolean("keepdims");
+        return call.helper(kMaskedMean) + "(" + call.input().text + ", " + call.operand("mask").value().text +
+               (keeps ? ", True)" : ", False)");
+      });
+}
+
+TorchSource unmasked(TorchSource source) {
+  source.takes_no = {"mask"};
+  return source;
+}
+
+}  // namespace
+
+std::vector<TorchSource> torch_sources() {
+  std::vector<TorchSource> result;
+  for (const char* axes : {"1d", "2d", "3d"}) {
+    const std::string end = axes;
+    const std::string override = end == "1d" ? "" : ", divisor_override";
+    const std::string max = "(kernel_size, stride, *, padding, dilation, return_indices, ceil_mode)";
+    const std::string mean = "(kernel_size, stride, *, padding, ceil_mode, count_include_pad" + override + ")";
+    const std::string given = "(input, kernel_size, stride, *, padding, ceil_mode";
+    result.push_back(of_integers_too(numbers_alone(torch_module(
+        "nn.MaxPool" + end + max,
+        "F.max_pool" + end + "(input, kernel_size, stride, *, padding, dilation, ceil_mode, return_indices)"))));
+    result.push_back(of_integers_too(by_word("nn.MaxPool" + end + "(kernel_size, stride, *, dilation)", max_same)));
+    result.push_back(numbers_alone(
+        torch_module("nn.AvgPool" + end + mean, "F.avg_pool" + end + given + ", count_include_pad" + override + ")")));
+    result.push_back(by_word("nn.AvgPool" + end + "(kernel_size, stride)", mean_same));
+    result.push_back(torch_module("nn.LPPool" + end + "(norm_type, kernel_size, stride, *, ceil_mode)",
+                                  "F.lp_pool" + end + "(input, norm_type, kernel_size, stride, *, ceil_mode)"));
+    for (const char* kind : {"Avg", "Max"}) {
+      const bool is_mean = kind == std::string("Avg");
+      const std::string name = "Adaptive" + std::string(kind) + "Pool" + end;
+      const std::string indices = is_mean ? "" : ", *, return_indices";
+      const std::string function = "F.adaptive_" + std::string(is_mean ? "avg" : "max") + "_pool" + end;
+      for (const TorchSource& source : {torch_module("nn." + name + "(output_size" + indices + ")",
+                                                     function + "(input, output_size" + indices + ")"),
+                                        without_axes(name)})
+        result.push_back(is_mean ? unmasked(source) : of_integers_too(source));
+    }
+  }
+  result.push_back(masked_mean());
+  return result;
+}
+
+}  // namespace h5bridge::pooling

@@ -1,0 +1,33 @@
+#include "facets/torch_source/signature.h"
+
+namespace h5bridge::repetition {
+namespace {
+
+Python repeat_vector(const SourceCall& call) {
+  const std::string n = std::to_string(call.attributes().integer("n"));
+  return call.input().receiver() + ".unsqueeze(1).repeat(1, " + n + ", 1)";
+}
+
+Python repeat_interleave(const SourceCall& call) {
+  const Attributes& a = call.attributes();
+  return call.input().receiver() + ".repeat_interleave(" + std::to_string(a.integer("repeats")) +
+         (a.is_none("dim") ? "" : ", dim=" + std::to_string(a.integer("dim"))) + ")";
+}
+
+}  // namespace
+
+std::vector<TorchSource> torch_sources() {
+  return {torch_function("input.expand(*size)"),
+          torch_function_as("broadcast_to", "input.expand(*size)"),
+          torch_function("input.expand_as(other)"),
+          torch_function("input.repeat(*repeats)"),
+          torch_function("input.tile(*dims)"),
+          torch_code("repeat_interleave", repeat_interleave),
+          torch_code("RepeatVector", repeat_vector),
+          torch_function("input.flip(*dims)"),
+          torch_function("torch.roll(input, shifts, dims)"),
+          torch_function("torch.tril(input, diagonal)"),
+          torch_function("torch.triu(input, diagonal)")};
+}
+
+}  // namespace h5bridge::repetition

@@ -1,0 +1,449 @@
+#include "pytorch/source/forward.h"
+
+#include <algorithm>
+
+#include "facets/registry.h"
+#include "pytorch/source/names.h"
+#include "pytorch/source/paths.h"
+#include "pytorch/source/variables.h"
+
+namespace h5bridge::torch_source {
+namespace {
+
+constexpr std::size_t kLine = 88 - 8;  // black's, less the indentation of a method's body
+constexpr std::size_t kDeepest = 4;    // calls within calls that are read at a glance
+
+// An expression that is written where it is used, if it is used once and briefly.
+struct Pending {
+  Python code;
+  std::vector<std::string> variables;
+  std::size_t depth;
+  std::vector<std::string> names;  // what a variable of it would be called
+  bool keeps_name;                 // rather those than the name of what it is made of
+  bool is_weighty;                 // a layer with a matrix is in it
+};
+
+class ForwardWriter : public SourcePlace {
+ public:
+  ForwardWriter(const ModuleTree& tree, const Calls& calls, const SourceModule& module, Helpers& helpers)
+      : tree_(tree), calls_(calls), module_(module), helpers_(helpers), items_(calls.items_of(module)) {
+    for (const char* name : {"self", "torch", "nn", "F", "next"}) variables_.reserve(name);
+    for (const PythonHelper* helper : helpers.all()) variables_.reserve(helper->name);
+  }
+
+  Forward write() {
+    count_uses();
+    take_parameters();
+    for (const SourceItem& item : items_) item.module ? call_module(*item.module, item.call) : call_node(item.node);
+    give_results();
+    result_.statements.insert(result_.statements.begin(), prologue_.begin(), prologue_.end());
+    return std::move(result_);
+  }
+
+  Python size(const Size& size) override;
+  std::string helper(const PythonHelper& helper) override {
+    helpers_.need(helper);
+    variables_.reserve(helper.name);
+    return helper.name;
+  }
+  std::string device() override {
+    for (const auto& [name, value] : variables_.latest()) {
+      note(name);
+      return name + ".device";
+    }
+    return "next(self.parameters()).device";
+  }
+
+ private:
+  bool is_root() const { return !module_.parent; }
+  std::vector<Value> parameters() const;
+  void count_uses();
+  void take_parameters();
+  void call_node(std::size_t number);
+  void call_module(const SourceModule& called, std::size_t call);
+  void give_results();
+
+  Python read(const Value& value);
+  void note(const std::string& variable) {
+    if (std::ranges::find(read_, variable) == read_.end()) read_.push_back(variable);
+  }
+  void done_with(const std::vector<Value>& values);
+  void finish(const std::vector<Value>& made, const Python& code, const std::vector<Value>& taken,
+              const std::vector<std::string>& names, bool keeps_name, bool may_wait);
+  std::string name_for(const std::vector<std::string>& names, bool keeps_name,
+                       const std::vector<std::string>& variables);
+  void assign(const Value& value, const Pending& pending);
+  void flush(const Value& value);
+  void flush_all(const std::vector<Value>& values);
+  void flush_weighty(const std::vector<Value>& values);
+  void flush_readers_of(const std::string& variable);
+  std::size_t module_users_of(const Value& value) const;
+  std::optional<Python> size_at(const Size& size);
+  SourceCall call_of_node(const Node& node, const Layer& layer, const LayerType& type);
+
+  const ModuleTree& tree_;
+  const Calls& calls_;
+  const SourceModule& module_;
+  Helpers& helpers_;
+  const std::vector<SourceItem> items_;
+  Forward result_;
+  Variables variables_;
+  std::map<Value, std::size_t> uses_;  // that are still to come
+  std::map<Value, std::size_t> module_users_;
+  std::map<Value, Pending> pending_;
+  std::map<Value, Python> own_tensors_;  // of modules, which are read wherever they are used
+  std::vector<std::string> read_;        // variables in the expression that is being written
+  std::size_t depth_ = 0;                // of that expression
+  bool is_weighty_ = false;              // likewise
+  std::vector<Value> sized_by_;          // the operands of the call that is being written
+  std::vector<std::string> prologue_;
+  std::map<std::string, std::string> sizes_;  // symbols that the prologue reads
+};
+
+std::vector<Value> ForwardWriter::parameters() const {
+  if (!is_root()) return calls_.inputs_of(module_);
+  std::vector<Value> result;
+  for (const Input& input : tree_.architecture().inputs) result.push_back({input.name});
+  return result;
+}
+
+void ForwardWriter::count_uses() {
+  for (const SourceItem& item : items_) {
+    const std::vector<Value> values =
+        item.module ? calls_.inputs_of(*item.module, item.call) : tree_.architecture().nodes[item.node].values();
+    const bool is_module = item.module || tree_.module_of(tree_.layer_of(item.node));
+    for (const Value& value : values) {
+      ++uses_[value];
+      if (is_module) ++module_users_[value];
+    }
+  }
+  if (is_root())
+    for (const Output& output : tree_.architecture().outputs) ++uses_[output.value];
+  else
+    for (const Value& value : calls_.outputs_of(module_)) ++uses_[value];
+}
+
+void ForwardWriter::take_parameters() {
+  for (const Value& value : parameters()) {
+    const std::string wanted =
+        is_root() ? input_name(tree_.architecture(), value.node) : operand_name(tree_, calls_, module_, value);
+    const std::string name = variables_.fresh({wanted, "x"});
+    result_.parameters.push_back(name);
+    variables_.hold(name, value);
+    if (uses_[value] == 0) variables_.release(name);
+  }
+}
+
+std::size_t ForwardWriter::module_users_of(const Value& value) const {
+  const auto found = module_users_.find(value);
+  return found == module_users_.end() ? 0 : found->second;
+}
+
+Python ForwardWriter::read(const Value& value) {
+  if (const auto own = own_tensors_.find(value); own != own_tensors_.end()) return own->second;
+  if (const auto waiting = pending_.find(value); waiting != pending_.end()) {
+    for (const std::string& variable : waiting->second.variables) note(variable);
+    depth_ = std::max(depth_, waiting->second.depth);
+    is_weighty_ = is_weighty_ || waiting->second.is_weighty;
+    return waiting->second.code;
+  }
+  const auto name = variables_.of(value);
+  if (!name) throw std::logic_error("no variable holds output " + std::to_string(value.output) + " of " + value.node);
+  note(*name);
+  return *name;
+}
+
+// A variable whose value has no use left is free.
+void ForwardWriter::done_with(const std::vector<Value>& values) {
+  for (const Value& value : values) {
+    if (--uses_[value] > 0) continue;
+    if (const auto waiting = pending_.find(value); waiting != pending_.end()) {
+      for (const std::string& variable : waiting->second.variables) variables_.unpin(variable);
+      pending_.erase(waiting);
+    } else if (const auto name = variables_.of(value)) {
+      variables_.release(*name);
+    }
+  }
+}
+
+std::string ForwardWriter::name_for(const std::vector<std::string>& names, bool keeps_name,
+                                    const std::vector<std::string>& variables) {
+  if (!keeps_name)
+    for (const std::string& variable : variables)
+      if (is_flow_name(variable) && !variables_.is_taken(variable)) return variable;
+  std::vector<std::string> wanted = names;
+  if (!keeps_name) wanted.insert(wanted.begin(), "x");
+  return variables_.fresh(wanted);
+}
+
+void ForwardWriter::flush_readers_of(const std::string& variable) {
+  for (bool found = true; found;) {
+    found = false;
+    for (const auto& [value, waiting] : pending_)
+      if (std::ranges::find(waiting.variables, variable) != waiting.variables.end()) {
+        flush(Value(value));
+        found = true;
+        break;
+      }
+  }
+}
+
+void ForwardWriter::assign(const Value& value, const Pending& pending) {
+  const std::string name = name_for(pending.names, pending.keeps_name, pending.variables);
+  flush_readers_of(name);
+  result_.statements.push_back(name + " = " + pending.code.text);
+  variables_.hold(name, value);
+}
+
+void ForwardWriter::flush(const Value& value) {
+  const auto waiting = pending_.find(value);
+  if (waiting == pending_.end()) return;
+  const Pending pending = waiting->second;
+  pending_.erase(waiting);
+  for (const std::string& variable : pending.variables) variables_.unpin(variable);
+  assign(value, pending);
+}
+
+void ForwardWriter::flush_all(const std::vector<Value>& values) {
+  for (const Value& value : values) flush(value);
+}
+
+// What a statement of its own begins with; what is light may stand within.
+void ForwardWriter::flush_weighty(const std::vector<Value>& values) {
+  for (const Value& value : values)
+    if (const auto waiting = pending_.find(value);
+        waiting != pending_.end() && (waiting->second.is_weighty || waiting->second.depth > 2))
+      flush(value);
+}
+
+// The values that a call made, whose code reads the variables of read_.
+void ForwardWriter::finish(const std::vector<Value>& made, const Python& code, const std::vector<Value>& taken,
+                           const std::vector<std::string>& names, bool keeps_name, bool may_wait) {
+  done_with(taken);
+  const Pending pending{code, read_, depth_ + 1, names, keeps_name, is_weighty_};
+  if (made.size() == 1 && may_wait && uses_[made[0]] == 1) {
+    for (const std::string& variable : pending.variables) variables_.pin(variable);
+    pending_.emplace(made[0], pending);
+    return;
+  }
+  if (uses_[made.at(0)] == 0)
+    result_.statements.push_back(code.text);  // a module's: it may count its calls
+  else
+    assign(made[0], pending);
+}
+
+SourceCall ForwardWriter::call_of_node(const Node& node, const Layer& layer, const LayerType& type) {
+  read_.clear();
+  depth_ = 0;
+  is_weighty_ = false;
+  sized_by_ = node.values();
+  const SourceModule* own = tree_.module_of(layer);
+  SourceCall call{layer, type, own ? path_from(module_, *own) : "", {}, {}, tree_.types().outputs_of(node.name), *this};
+  for (const Node::Argument& argument : node.arguments) {
+    std::vector<std::optional<Python>> given;
+    std::vector<TensorType> types;
+    const auto add = [&](const std::optional<Value>& value) {
+      given.push_back(value ? std::optional(read(*value)) : std::nullopt);
+      types.push_back(value ? tree_.types().of(*value) : TensorType{});
+    };
+    if (const auto* value = std::get_if<Value>(&argument)) add(*value);
+    if (const auto* list = std::get_if<Node::List>(&argument))
+      for (const std::optional<Value>& value : *list) add(value);
+    call.operands.push_back(std::move(given));
+    call.input_types.push_back(std::move(types));
+  }
+  call.operands.resize(type.operands.size());
+  call.input_types.resize(type.operands.size());
+  return call;
+}
+
+// A layer with a matrix begins a statement; what is lighter may follow in it.
+bool is_weighty(const LayerType& type, const Layer& layer) {
+  return std::ranges::any_of(type.parameters(layer.attributes), [](const ParameterSpec& parameter) {
+    return !parameter.name.empty() && parameter.shape.size() > 1;
+  });
+}
+
+void ForwardWriter::call_node(std::size_t number) {
+  const Node& node = tree_.architecture().nodes[number];
+  const Layer& layer = tree_.layer_of(number);
+  const LayerType& type = Registry::instance().type_of(layer);
+  const TorchSource& source = tree_.source_of(layer);
+  const std::vector<Value> taken = node.values();
+  const SourceModule* own = tree_.module_of(layer);
+  if (own && taken.empty()) {
+    own_tensors_.emplace(Value{node.name}, path_from(module_, *own));
+    return;
+  }
+  const bool is_weight = is_weighty(type, layer);
+  if (is_weight) flush_weighty(taken);
+  if (type.operands.size() > 2) flush_all(taken);
+
+  std::vector<Value> made;
+  for (std::size_t i = 0; i < tree_.types().outputs_of(node.name).size(); ++i)
+    made.push_back({node.name, static_cast<std::int64_t>(i)});
+  const bool first_alone = made.size() > 1 && source.first && std::ranges::all_of(made, [&](const Value& value) {
+                             return value == made[0] || uses_[value] == 0;
+                           });
+  const bool as_function = !own && source.constructor;
+  const auto& way = as_function ? source.function : first_alone ? source.first : source.call;
+  if (first_alone) made.resize(1);
+  const auto write = [&] {
+    const SourceCall call = call_of_node(node, layer, type);
+    return in_file(describe(layer), [&] { return way(call); });
+  };
+  Python code = write();
+  if (depth_ >= kDeepest || code.text.size() + 4 > kLine) {
+    flush_all(taken);
+    code = write();
+  }
+  is_weighty_ = is_weighty_ || is_weight;
+  const std::vector<std::string> names = value_names(tree_, layer, own);
+  const bool branches = own && !taken.empty() && module_users_of(taken[0]) > 1;
+  if (made.size() == 1) {
+    if (uses_[made[0]] == 0 && !own) return done_with(taken);
+    return finish(made, code, taken, names, branches, true);
+  }
+
+  done_with(taken);
+  const bool of_attention =
+      module_.path.find("attn") != std::string::npos || module_.path.find("attention") != std::string::npos;
+  std::vector<std::string> targets;
+  for (std::size_t i = 0; i < made.size(); ++i) {
+    if (uses_[made[i]] == 0) {
+      targets.push_back("_");
+      continue;
+    }
+    const std::string wanted = i < source.output_names.size()     ? source.output_names[i]
+                               : of_attention && made.size() == 3 ? std::string(1, "qkv"[i])
+                               : names.empty() && i < 20          ? std::string(1, static_cast<char>('a' + i))
+                                                                  : "y" + std::to_string(i + 1);
+    const std::string name = i == 0 && wanted == "x" ? name_for({wanted}, false, read_) : variables_.fresh({wanted});
+    flush_readers_of(name);
+    variables_.hold(name, made[i]);
+    targets.push_back(name);
+  }
+  result_.statements.push_back((source.targets ? source.targets(targets) : joined(targets)) + " = " + code.text);
+}
+
+void ForwardWriter::call_module(const SourceModule& called, std::size_t call) {
+  const std::vector<Value> taken = calls_.inputs_of(called, call), made = calls_.outputs_of(called, call);
+  flush_weighty(taken);
+  const auto write = [&] {
+    read_.clear();
+    depth_ = 0;
+    std::vector<std::string> arguments;
+    for (const Value& value : taken) arguments.push_back(read(value).text);
+    return path_from(module_, called) + "(" + joined(arguments) + ")";
+  };
+  std::string code = write();
+  if (code.size() + 4 > kLine) {
+    flush_all(taken);
+    code = write();
+  }
+  is_weighty_ = true;
+  const bool branches = !taken.empty() && module_users_of(taken[0]) > 1;
+  const std::vector<std::string> names = module_names(called);
+  if (made.size() == 1) return finish(made, code, taken, names, branches, true);
+  done_with(taken);
+  std::vector<std::string> targets;
+  for (std::size_t i = 0; i < made.size(); ++i) {
+    const std::string name = uses_[made[i]] == 0 ? "_"
+                             : i == 0            ? name_for(names, branches, read_)
+                                                 : variables_.fresh({});
+    if (name != "_") {
+      flush_readers_of(name);
+      variables_.hold(name, made[i]);
+    }
+    targets.push_back(name);
+  }
+  result_.statements.push_back(joined(targets) + " = " + code);
+}
+
+void ForwardWriter::give_results() {
+  std::vector<Value> values;
+  std::vector<std::string> keys;
+  if (is_root()) {
+    for (const Output& output : tree_.architecture().outputs) {
+      values.push_back(output.value);
+      if (!output.name.empty()) keys.push_back(output.name);
+    }
+  } else {
+    values = calls_.outputs_of(module_);
+  }
+  const auto write = [&] {
+    std::vector<std::string> texts;
+    for (const Value& value : values) texts.push_back(read(value).text);
+    if (keys.size() != texts.size()) return joined(texts);
+    for (std::size_t i = 0; i < texts.size(); ++i) texts[i] = python_string(keys[i]) + ": " + texts[i];
+    return "{" + joined(texts) + "}";
+  };
+  if (("return " + write()).size() > kLine) flush_all(values);
+  result_.statements.push_back("return " + write());
+}
+
+// An axis of a tensor at hand that has the size, or a multiple of it.
+std::optional<Python> ForwardWriter::size_at(const Size& size) {
+  const auto within = [&](const std::string& name, const Value& value) -> std::optional<Python> {
+    const SymbolicShape& shape = tree_.types().of(value).shape;
+    for (std::size_t axis = 0; axis < shape.size(); ++axis)
+      if (shape[axis] == size) {
+        note(name);
+        return Python(name + ".shape[" + std::to_string(axis) + "]");
+      }
+    for (std::size_t axis = 0; axis < shape.size(); ++axis)
+      for (const std::int64_t factor : {2, 3, 4, 5, 6, 7, 8, 16, 32, 64})
+        if (shape[axis] == size * Size(factor)) {
+          note(name);
+          return Python(name + ".shape[" + std::to_string(axis) + "] // " + std::to_string(factor), Binding::Product);
+        }
+    return std::nullopt;
+  };
+  for (const Value& value : sized_by_)
+    if (const auto name = variables_.of(value))
+      if (auto found = within(*name, value)) return found;
+  for (const auto& [name, value] : variables_.latest())
+    if (auto found = within(name, value)) return found;
+  return std::nullopt;
+}
+
+Python ForwardWriter::size(const Size& size) {
+  if (const auto value = size.value()) return python_number(std::to_string(*value));
+  if (auto found = size_at(size)) return *found;
+  const std::string text = size.str();
+  const std::vector<std::string> symbols = size.symbols();
+  const auto is_part_of_name = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; };
+  std::string result;
+  for (std::size_t i = 0; i < text.size();) {
+    std::size_t end = i;
+    while (end < text.size() && is_part_of_name(text[end])) ++end;
+    if (end > i) {
+      const std::string word = text.substr(i, end - i);
+      if (std::ranges::find(symbols, word) == symbols.end()) {
+        result += word;
+      } else {
+        const auto found = size_at(Size::symbol(word));
+        if (!found) throw SizeOutOfReach{&module_, word};
+        result += found->receiver();
+      }
+      i = end;
+      continue;
+    }
+    if (text.compare(i, 2, "//") == 0) {
+      result += " // ";
+      i += 2;
+    } else {
+      result += text[i] == '*' ? std::string(" * ") : std::string(1, text[i]);
+      ++i;
+    }
+  }
+  return {result, Binding::Sum};
+}
+
+}  // namespace
+
+Forward forward_of(const ModuleTree& tree, const Calls& calls, const SourceModule& module, Helpers& helpers) {
+  return ForwardWriter(tree, calls, module, helpers).write();
+}
+
+}  // namespace h5bridge::torch_source

@@ -1,0 +1,72 @@
+// The modules of a PyTorch source by the dotted names of a state_dict: "layer1.0.conv1" is conv1 in 0 in layer1.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "facets/torch_source/source.h"
+#include "h5bridge/model.h"
+#include "model/architecture_index.h"
+#include "passes/types.h"
+
+namespace h5bridge::torch_source {
+
+/// A tensor that a module holds itself.
+struct OwnTensor {
+  Shape shape;
+  DType dtype = DType::Float32;
+  bool is_parameter = true;
+};
+
+struct SourceModule {
+  std::string name;  // the last part of its path; empty: the network itself
+  std::string path;
+  SourceModule* parent = nullptr;
+  std::vector<std::unique_ptr<SourceModule>> children = {};  // in the order in which they are first named
+  const Layer* layer = nullptr;                              // what it is, if its class is no one's here
+  std::optional<OwnTensor> tensor = {};                      // it is no module, but a tensor
+  std::vector<std::size_t> nodes = {};                       // by number, in order: the calls that it makes itself
+  bool is_called = false;  // it has a forward; otherwise its parts are called by others
+
+  bool is_leaf() const { return layer || tensor; }
+  SourceModule* find(const std::string& child) const;
+};
+
+/// The tree, and what there is to know of the calls.
+class ModuleTree {
+ public:
+  /// Throws Unsupported naming all layers that have no Python source. The model stays where and as it is.
+  explicit ModuleTree(const Model& model);
+  ModuleTree(const ModuleTree&) = delete;
+
+  const Architecture& architecture() const { return architecture_; }
+  const ArchitectureIndex& index() const { return index_; }
+  const Types& types() const { return types_; }
+  SourceModule& root() { return root_; }
+  const SourceModule& root() const { return root_; }
+
+  /// The way to write a layer, as it is defined.
+  const TorchSource& source_of(const Layer& layer) const { return *sources_.at(layer.name); }
+  /// Where a layer stands that is a module or a tensor; nullptr for a function.
+  SourceModule* module_of(const Layer& layer) const;
+  const Layer& layer_of(std::size_t node) const { return index_.layer_of(architecture_.nodes[node]); }
+
+ private:
+  SourceModule& insert(const std::string& path);
+  std::set<std::string> operands_given_to(const Layer& layer) const;
+  void add_layers(const Model& model);
+  static void sort_numbered(SourceModule& module);
+  void add_tensors(const Model& model);
+
+  const Architecture& architecture_;
+  ArchitectureIndex index_;
+  Types types_;
+  SourceModule root_;
+  std::map<std::string, const TorchSource*> sources_;
+  std::map<std::string, SourceModule*> modules_;  // by the layer's name
+};
+
+}  // namespace h5bridge::torch_source

@@ -1,0 +1,171 @@
+#include "pytorch/source/names.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include "facets/registry.h"
+
+namespace h5bridge::torch_source {
+namespace {
+
+bool is_number(const std::string& text) {
+  return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+// "conv2d_3" and "conv3" without what counts them.
+std::string without_count(std::string name) {
+  while (!name.empty() && ((name.back() >= '0' && name.back() <= '9') || name.back() == '_')) name.pop_back();
+  return name;
+}
+
+std::string lower(std::string text) {
+  std::ranges::transform(text, text.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  std::erase(text, '_');
+  return text;
+}
+
+// Names that say what kind of layer it is, and nothing of what comes out.
+bool says_nothing(const std::string& name, const Layer* layer) {
+  static constexpr std::array kWords{"conv",
+                                     "bn",
+                                     "fc",
+                                     "lin",
+                                     "linear",
+                                     "dense",
+                                     "norm",
+                                     "ln",
+                                     "relu",
+                                     "act",
+                                     "pool",
+                                     "layer",
+                                     "block",
+                                     "module",
+                                     "activation",
+                                     "batchnorm",
+                                     "batchnormalization",
+                                     "dropout",
+                                     "drop",
+                                     "flatten",
+                                     "conv1d",
+                                     "conv2d",
+                                     "conv3d",
+                                     "prelu",
+                                     "proj"};
+  const std::string bare = lower(without_count(name));
+  if (bare.empty() || bare.size() > 20 || bare.starts_with("batchnorm")) return true;
+  if (layer && lower(layer->type).starts_with(bare)) return true;
+  return std::ranges::any_of(kWords, [&](const char* word) { return bare == word; });
+}
+
+std::string singular(const std::string& name) {
+  if (name.size() > 3 && name.ends_with("ies")) return name.substr(0, name.size() - 3) + "y";
+  if (name.size() > 2 && name.ends_with("s") && !name.ends_with("ss")) return name.substr(0, name.size() - 1);
+  return name;
+}
+
+}  // namespace
+
+std::string input_name(const Architecture& architecture, const std::string& input) {
+  const std::string bare = lower(without_count(input));
+  const bool says_little =
+      bare.empty() || bare == "input" || bare == "inputlayer" || bare.starts_with("kerastensor") || bare == "inputs";
+  if (architecture.inputs.size() == 1 && says_little) return "x";
+  return variable_name(input, "x");
+}
+
+std::string operand_name(const ModuleTree& tree, const Calls& calls, const SourceModule& module, const Value& value) {
+  const std::vector<Value> all = calls.inputs_of(module);
+  if (all.size() == 1) return "x";
+  for (const std::size_t user : calls.users_of(value)) {
+    if (!calls.is_within(user, module)) continue;
+    const Node& node = tree.architecture().nodes[user];
+    const std::vector<Operand>& operands = Registry::instance().type_of(tree.layer_of(user)).operands;
+    for (std::size_t i = 0; i < std::min(node.arguments.size(), operands.size()); ++i) {
+      const auto* given = std::get_if<Value>(&node.arguments[i]);
+      if (!given || *given != value) continue;
+      const std::string& name = operands[i].name;
+      if (name == "key" || name == "value" || name == "query" || name.find("mask") != std::string::npos) return name;
+    }
+    break;
+  }
+  return "x";
+}
+
+std::vector<std::string> value_names(const ModuleTree&, const Layer& layer, const SourceModule* module) {
+  if (module) return module_names(*module);
+  const std::size_t dot = layer.name.rfind('.');
+  const std::string name = without_count(dot == std::string::npos ? layer.name : layer.name.substr(dot + 1));
+  // A function's name is a verb as often as not.
+  static constexpr std::array kNouns{"mean", "var", "std", "norm", "softmax", "mask"};
+  if (std::ranges::any_of(kNouns, [&](const char* noun) { return name == noun; })) return {name};
+  return {};
+}
+
+std::vector<std::string> module_names(const SourceModule& module) {
+  const SourceModule* named = &module;
+  while (named->parent && is_number(named->name)) named = named->parent;
+  if (!named->parent || says_nothing(named->name, named->layer)) return {};
+  const std::string name =
+      variable_name(lower(named->name) == named->name ? named->name : without_count(named->name), "y");
+  return {named == &module ? name : singular(name)};
+}
+
+bool is_flow_name(const std::string& name) {
+  return name == "x" || name == "y" || name == "z" || name == "w" ||
+         (name.size() > 1 && name[0] == 'y' && is_number(name.substr(1)));
+}
+
+// Words that are short in the names of modules, and not in those of classes.
+std::string spelled_out(const std::string& name) {
+  static const std::map<std::string, std::string> words{
+      {"attn", "attention"}, {"mlp", "MLP"},   {"ffn", "FFN"}, {"cnn", "CNN"},      {"rnn", "RNN"},
+      {"lstm", "LSTM"},      {"gru", "GRU"},   {"vit", "ViT"}, {"conv", "conv"},    {"fpn", "FPN"},
+      {"rpn", "RPN"},        {"aspp", "ASPP"}, {"se", "SE"},   {"emb", "embedding"}};
+  std::string result;
+  for (std::size_t begin = 0; begin <= name.size();) {
+    const std::size_t end = std::min(name.find('_', begin), name.size());
+    const std::string word = name.substr(begin, end - begin);
+    const auto found = words.find(word);
+    result += (result.empty() ? "" : "_") + (found == words.end() ? word : found->second);
+    begin = end + 1;
+  }
+  return result;
+}
+
+std::string class_for(const SourceModule& module) {
+  if (!is_number(module.name)) {
+    const std::string bare = without_count(module.name);
+    return class_name(spelled_out(bare.empty() ? module.name : bare), "Block");
+  }
+  const SourceModule* named = module.parent;
+  while (named->parent && is_number(named->name)) named = named->parent;
+  const std::string one = class_name(singular(without_count(named->name)), "Block");
+  const SourceModule* around = named->parent;
+  const bool is_plain = one == "Layer" || one == "Block" || one.size() < 3;
+  if (is_plain && around && around->parent && !is_number(around->name))
+    return class_name(spelled_out(around->name), "") + (one.size() < 3 ? "Block" : one);
+  return is_plain ? "Block" : one.ends_with("Block") || one.ends_with("Layer") ? one : one + "Block";
+}
+
+std::string class_of_chain(const SourceModule& module) {
+  if (module.children.size() > 3) return class_for(module);
+  std::string result;
+  for (const auto& child : module.children) {
+    if (!child->layer) return class_for(module);
+    std::string kind = child->layer->type;
+    if (kind.ends_with("d") && kind.size() > 2 && kind[kind.size() - 2] >= '1' && kind[kind.size() - 2] <= '3')
+      kind.resize(kind.size() - 2);
+    result += kind == "BatchNorm" ? "BN" : kind;
+  }
+  return result;
+}
+
+std::string class_of_network(const Architecture& architecture) {
+  const std::string name = class_name(architecture.name, "Network");
+  const std::string bare = lower(without_count(name));
+  return bare.empty() || bare == "functional" || bare == "sequential" || bare == "model" ? "Network" : name;
+}
+
+}  // namespace h5bridge::torch_source

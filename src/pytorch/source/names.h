@@ -1,0 +1,26 @@
+// What people would call things: variables, parameters and classes of a PyTorch source.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "pytorch/source/calls.h"
+
+namespace h5bridge::torch_source {
+
+/// An input of the network; "x" where its name says nothing.
+std::string input_name(const Architecture& architecture, const std::string& input);
+/// What a module takes from outside: by the operand that it is for the first who uses it.
+std::string operand_name(const ModuleTree& tree, const Calls& calls, const SourceModule& module, const Value& value);
+/// What a layer makes; none where its name says nothing.
+std::vector<std::string> value_names(const ModuleTree& tree, const Layer& layer, const SourceModule* module);
+std::vector<std::string> module_names(const SourceModule& module);
+/// A name under which one value after the other flows on.
+bool is_flow_name(const std::string& name);
+/// The class of a module: "Layer" for layer1.0, "EncoderLayer" for encoder.layers.3.
+std::string class_for(const SourceModule& module);
+/// A chain of layers by these: "ConvBNReLU".
+std::string class_of_chain(const SourceModule& module);
+std::string class_of_network(const Architecture& architecture);
+
+}  // namespace h5bridge::torch_source

@@ -1,0 +1,218 @@
+"""PyTorch source: what is written for every sample of the registry and for whole networks is imported, takes the state_dict strictly,
+and computes the bits of LibTorch's module, which are PyTorch's."""
+
+import ast
+import importlib.util
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from keras_networks import KERAS_NETWORKS
+from layer_samples import SAMPLES, flattened
+from program import PACKAGE, ROOT, h5bridge, needs_libtorch, needs_program, package, run_program
+from registry_samples import each, needs_registry
+from test_layers_live import assert_same_output
+from torch_helpers import export_architecture
+from torch_networks import NETWORKS, inputs_of
+from torchvision_networks import TORCHVISION_NETWORKS
+
+if package is None:
+    pytest.skip("the Python package is not built", allow_module_level=True)
+pytestmark = [needs_program, needs_registry]
+
+
+def network_in(path):
+    """The network of a file: its last class, made."""
+    tree = ast.parse(path.read_text())
+    name = [node.name for node in tree.body if isinstance(node, ast.ClassDef)][-1]
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return getattr(module, name)()
+
+
+def converted(folder, *sources):
+    """The network of a source in `folder`, with its weights."""
+    package.convert(list(sources), [folder / "network.py", folder / "network.pth"])
+    network = network_in(folder / "network.py").eval()
+    network.load_state_dict(torch.load(folder / "network.pth"), strict=True)
+    return network
+
+
+def run(network, inputs):
+    with torch.no_grad():
+        outputs = network(*inputs)
+    return [y.detach().numpy() for y in flattened(list(outputs.values()) if isinstance(outputs, dict) else outputs)]
+
+
+@each(SAMPLES)
+def test_a_sample_computes_its_bits(sample, tmp_path):
+    sample.write(tmp_path)
+    sources = [tmp_path / "m.json", tmp_path / "m.pth"]
+    network = converted(tmp_path, *sources)
+    assert_same_output(sample, run(network, sample.inputs))
+
+
+@pytest.fixture(scope="module", params=NETWORKS + TORCHVISION_NETWORKS, ids=lambda network: network.name)
+def written(request, tmp_path_factory):
+    """A network, the folder of what was written for it, and that as a module."""
+    folder = tmp_path_factory.mktemp(request.param.name)
+    module = request.param.module()
+    inputs = inputs_of(request.param.shapes)
+    torch.save(module.state_dict(), folder / "m.pth")
+    export_architecture(module, inputs, folder / "m.json")
+    return module, inputs, folder, converted(folder, folder / "m.json", folder / "m.pth")
+
+
+def test_a_network_computes_its_bits(written):
+    module, inputs, _, network = written
+    assert set(network.state_dict()) == set(module.state_dict())
+    expected = run(module, inputs)
+    assert [y.tobytes() for y in run(network, inputs)] == [y.tobytes() for y in expected]
+
+
+def test_a_network_is_laid_out_as_black_does(written):
+    text = (written[2] / "network.py").read_text()
+    assert text.isascii() and "\t" not in text and text.endswith("\n") and not text.endswith("\n\n")
+    assert all(len(line) <= 88 and line == line.rstrip() for line in text.splitlines())
+    imports = [line for line in text.splitlines() if "import" in line]
+    assert all(line in ("import torch", "import torch.nn.functional as F", "from torch import nn") for line in imports)
+
+
+def as_torch_has_it(array, shape):
+    """`array`, or with its channels first: what fits."""
+    moved = np.ascontiguousarray(np.moveaxis(array, -1, 1))
+    fits = lambda x: all(isinstance(size, str) or size == own for size, own in zip(shape, x.shape))
+    return array if fits(array) else moved
+
+
+@needs_libtorch
+@pytest.mark.parametrize("network", KERAS_NETWORKS, ids=lambda network: network.name)
+def test_a_keras_model_computes_the_bits_of_libtorch(network, tmp_path):
+    model = network.model()
+    model.save(tmp_path / "k.h5")
+    package.convert(tmp_path / "k.h5", [tmp_path / "k.json", tmp_path / "k.pth"])
+    module = converted(tmp_path, tmp_path / "k.h5")
+    described = json.loads((tmp_path / "k.json").read_text())["inputs"]
+    inputs = [as_torch_has_it(x, own["shape"]) for x, own in zip(network.inputs(), described)]
+    np.savez(tmp_path / "x.npz", **{own["name"]: x for x, own in zip(inputs, described)})
+    h5bridge("run", tmp_path / "k.json", tmp_path / "k.pth", "--input", tmp_path / "x.npz", "-o", tmp_path / "y.npz")
+    found = run(module, [torch.from_numpy(x) for x in inputs])
+    assert [y.tobytes() for y in found] == [y.tobytes() for y in np.load(tmp_path / "y.npz").values()]
+
+
+NAMES = ["1_conv", "lambda", "a-b", "quo\"te", "it's", "back\\slash", "new\nline", "type", "train", "_modules", "__init__", "__x", "self",
+         "x", "\u00e9", "\U0001f600", '"""', "#", "'); import os", "torch", "nn", "F", "forward", "None", "{name}", "%s"]  # fmt: skip
+
+
+def test_any_name_is_escaped(tmp_path):
+    """A stranger's names: of the network, its inputs, its layers, within nested ones as well."""
+    layers, state, last = [], {}, NAMES[0]
+    for i, name in enumerate(NAMES):
+        for path in (name, f"nested.{name}", f"{name}.inner" if i % 2 else f"deep.{i}.{name}"):
+            if any(layer["name"] == path.split(".")[0] for layer in layers) and "." in path and path.split(".")[0] in NAMES:
+                continue
+            layers.append({"name": path, "type": "Linear", "attributes": {"in_features": 3, "out_features": 3}, "inputs": [last]})
+            state[f"{path}.weight"], state[f"{path}.bias"] = torch.randn(3, 3), torch.randn(3)
+            last = path
+    inputs = [{"name": NAMES[0], "shape": ["batch", 3], "dtype": "float32"}]
+    layers[0]["name"] = "first"
+    layers[1]["inputs"] = ["first"]
+    state["first.weight"], state["first.bias"] = state.pop("1_conv.weight"), state.pop("1_conv.bias")
+    architecture = {"h5bridge": 1, "name": '"); import os #', "inputs": inputs, "layers": layers, "outputs": {"a\"b'": last}}
+    (tmp_path / "m.json").write_text(json.dumps(architecture))
+    torch.save(state, tmp_path / "m.pth")
+    network = converted(tmp_path, tmp_path / "m.json", tmp_path / "m.pth")
+    assert set(network.state_dict()) == set(state)
+    names = {node.id for node in ast.walk(ast.parse((tmp_path / "network.py").read_text())) if isinstance(node, ast.Name)}
+    assert "os" not in names
+    x = torch.randn(2, 3)
+    expected = x
+    for layer in layers:
+        expected = torch.nn.functional.linear(expected, state[f"{layer['name']}.weight"], state[f"{layer['name']}.bias"])
+    with torch.no_grad():
+        assert torch.equal(network(x)["a\"b'"], expected)
+
+
+def test_what_nn_module_has_is_known():
+    source = (ROOT / "src/facets/torch_source/python.cpp").read_text()
+    for name in dir(torch.nn.Module):
+        assert name.startswith("_") or f'"{name}"' in source, name
+
+
+def test_all_that_has_no_source_is_named(tmp_path):
+    layers = [{"name": name, "type": "NoSuchType"} for name in "ab"]
+    architecture = {"h5bridge": 1, "name": "m", "inputs": [{"name": "x", "shape": ["batch", 3], "dtype": "float32"}], "layers": layers, "outputs": ["b"]}
+    (tmp_path / "m.json").write_text(json.dumps(architecture))
+    message = run_program("convert", tmp_path / "m.json", "-o", tmp_path / "m.py", status=4)
+    assert "a" in message and "b" in message and "NoSuchType" in message
+    assert not (tmp_path / "m.py").exists()
+
+
+# --- to_torch -----------------------------------------------------------------------------------------------------------------
+
+DIGITS = [ROOT / "testdata/digits/model.json", ROOT / "testdata/digits/model.pth"]
+
+
+def test_to_torch_is_a_live_module():
+    model = package.load(DIGITS)
+    module = model.to_torch()
+    assert module.training and all(p.requires_grad for p in module.parameters())
+    assert list(module.state_dict()) == list(torch.load(DIGITS[1]))
+    x = np.load(ROOT / "testdata/digits/inputs.npz")
+    expected = np.load(ROOT / "testdata/digits/outputs.npz")
+    found = run(module.eval(), [torch.from_numpy(array) for array in x.values()])
+    assert [y.tobytes() for y in found] == [y.tobytes() for y in expected.values()]
+    assert {p.device.type for p in model.to_torch(device="meta").parameters()} == {"meta"}
+
+
+def test_to_torch_trains_and_comes_home():
+    """As any module: gradients, a step, and back."""
+    module = package.load(DIGITS).to_torch()
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    optimizer = torch.optim.SGD(module.parameters(), 0.1)
+    module(torch.rand(4, 1, 8, 8)).square().sum().backward()
+    optimizer.step()
+    assert all(not torch.equal(before[name], parameter) for name, parameter in module.named_parameters())
+    home = package.from_torch(module, torch.rand(2, 1, 8, 8)).state_dict()
+    assert all(torch.equal(tensor, home[name]) for name, tensor in module.state_dict().items())
+
+
+def test_to_torch_keeps_ties_and_what_is_frozen(tmp_path):
+    class Tied(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.tok = torch.nn.Embedding(7, 4)
+            self.norm = torch.nn.LayerNorm(4)
+            self.head = torch.nn.Linear(4, 7, bias=False)
+            self.head.weight = self.tok.weight
+            self.norm.bias.requires_grad_(False)
+
+        def forward(self, ids):
+            return self.head(self.norm(self.tok(ids)))
+
+    original = Tied()
+    ids = torch.randint(7, (3, 5))
+    module = package.from_torch(original, ids).to_torch()
+    assert module.head.weight is module.tok.weight
+    assert [name for name, p in module.named_parameters() if not p.requires_grad] == ["norm.bias"]
+    assert torch.equal(module(ids), original(ids))
+
+
+def test_without_pytorch_to_torch_is_a_system_failure(tmp_path):
+    script = f"""
+import sys
+sys.modules["torch"] = None
+sys.path.insert(0, {str(PACKAGE)!r})
+import h5bridge
+try:
+    h5bridge.load({[str(path) for path in DIGITS]}).to_torch()
+except h5bridge.SystemFailure as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0 and "PyTorch is not installed" in done.stdout, done.stderr
