@@ -119,12 +119,19 @@ bool Calls::keeps_shape(std::size_t node) const {
   return values.size() == 1 && outputs.size() == 1 && tree_.types().of(values[0]).shape == outputs[0].shape;
 }
 
-std::vector<Value> Calls::taken_by(const Nodes& nodes) const {
+// Made of nothing, and reached from within a module: its own tensors are, those of others are not.
+bool Calls::is_at_hand(std::size_t node, const SourceModule& module) const {
+  if (!is_free(node)) return false;
+  const SourceModule* tensor = tree_.module_of(tree_.layer_of(node));
+  return !tensor || contains(module, tensor);
+}
+
+std::vector<Value> Calls::taken_by(const SourceModule& module, const Nodes& nodes) const {
   std::vector<Value> result;
   for (const std::size_t node : nodes)
     for (const Value& value : tree_.architecture().nodes[node].values()) {
       const auto maker = maker_of(value);
-      if (maker && (nodes.contains(*maker) || is_free(*maker))) continue;
+      if (maker && (nodes.contains(*maker) || is_at_hand(*maker, module))) continue;
       if (std::ranges::find(result, value) == result.end()) result.push_back(value);
     }
   return result;
@@ -199,8 +206,8 @@ void Calls::visit(SourceModule& module) {
     }
     bool fits = all == together.size();
     for (std::size_t call = 0; fits && call < count; ++call)
-      fits = numbered ? is_chain(module, call, groups) : is_whole(groups[call]);
-    for (const Nodes& group : groups) fits = fits && signature(group) == signature(groups[0]);
+      fits = numbered ? is_chain(module, call, groups) : is_whole(module, groups[call]);
+    for (const Nodes& group : groups) fits = fits && signature(module, group) == signature(module, groups[0]);
     if (!fits) continue;
     if (numbered) sequential_.insert(&module);
     take(module, std::move(groups));
@@ -225,7 +232,7 @@ std::optional<Value> Calls::step_of_chain(const SourceModule& child, std::size_t
     if (!child.is_called || calls_.at(&child).size() != count) return std::nullopt;
     nodes = calls_.at(&child)[call];
   }
-  const std::vector<Value> inputs = taken_by(nodes), outputs = given_by(nodes);
+  const std::vector<Value> inputs = taken_by(child, nodes), outputs = given_by(nodes);
   if (inputs.size() != 1 || outputs.size() != 1 || (last && inputs[0] != *last)) return std::nullopt;
   // What came before is for this part alone.
   if (last && (times_given(*last) > 0 ||
@@ -249,15 +256,15 @@ bool Calls::is_chain(const SourceModule& module, std::size_t call, const std::ve
 }
 
 // What a call does, whatever its nodes are called: two of one module are alike.
-std::string Calls::signature(const Nodes& nodes) const {
+std::string Calls::signature(const SourceModule& module, const Nodes& nodes) const {
   std::map<std::size_t, std::size_t> places;
   for (const std::size_t node : nodes) places.emplace(node, places.size());
-  const std::vector<Value> inputs = taken_by(nodes);
+  const std::vector<Value> inputs = taken_by(module, nodes);
   const auto text_of = [&](const Value& value) {
     const auto maker = maker_of(value);
     if (maker && places.contains(*maker))
       return "n" + std::to_string(places[*maker]) + ":" + std::to_string(value.output);
-    if (maker && is_free(*maker)) {
+    if (maker && is_at_hand(*maker, module)) {
       const Layer& layer = tree_.layer_of(*maker);
       return "f" + (tree_.module_of(layer)
                         ? layer.name
@@ -338,11 +345,11 @@ void Calls::absorb_joints(Nodes& nodes) const {
 
 // A function that joins what the module gives and takes (x + block(x)) is a part of it, and so is what then follows
 // element by element.
-void Calls::absorb_behind(Nodes& nodes) const {
+void Calls::absorb_behind(const SourceModule& module, Nodes& nodes) const {
   absorb_joints(nodes);
   for (bool changed = true; changed;) {
     changed = false;
-    const std::vector<Value> given = given_by(nodes), taken = taken_by(nodes);
+    const std::vector<Value> given = given_by(nodes), taken = taken_by(module, nodes);
     const auto is_known = [&](const Value& value, const std::vector<Value>& among) {
       return std::ranges::find(among, value) != among.end();
     };
@@ -371,11 +378,11 @@ void Calls::absorb_behind(Nodes& nodes) const {
 
 // What is made for the module alone, if the module then takes less: x + conv(relu(x)), a mask that is made of its
 // buffer.
-void Calls::absorb_before(Nodes& nodes) const {
+void Calls::absorb_before(const SourceModule& module, Nodes& nodes) const {
   for (bool changed = true; changed;) {
     changed = false;
-    const std::size_t most = taken_by(nodes).size();
-    for (const Value& value : taken_by(nodes)) {
+    const std::size_t most = taken_by(module, nodes).size();
+    for (const Value& value : taken_by(module, nodes)) {
       Nodes more = nodes;
       Value next = value;
       // Along the way that leads to it, as far as nothing else is needed.
@@ -383,8 +390,8 @@ void Calls::absorb_before(Nodes& nodes) const {
         const auto maker = maker_of(next);
         if (!maker || !is_free_function(*maker) || more.contains(*maker) || times_given(next) > 0) break;
         more.insert(*maker);
-        if (given_by(more).size() > given_by(nodes).size() || taken_by(more).size() > most) break;
-        if (taken_by(more).size() < most) {
+        if (given_by(more).size() > given_by(nodes).size() || taken_by(module, more).size() > most) break;
+        if (taken_by(module, more).size() < most) {
           changed = complete(more);
           break;
         }
@@ -399,12 +406,12 @@ void Calls::absorb_before(Nodes& nodes) const {
   }
 }
 
-bool Calls::is_whole(Nodes& own) const {
+bool Calls::is_whole(const SourceModule& module, Nodes& own) const {
   if (own.empty() || !complete(own)) return false;
-  absorb_before(own);
-  absorb_behind(own);
+  absorb_before(module, own);
+  absorb_behind(module, own);
   const std::size_t outputs = given_by(own).size();
-  return outputs > 0 && outputs <= kMostInputs && taken_by(own).size() <= kMostInputs;
+  return outputs > 0 && outputs <= kMostInputs && taken_by(module, own).size() <= kMostInputs;
 }
 
 // What no module has taken is the network's; what is made of nothing goes to those who use it, as far up as the tensors
@@ -504,7 +511,7 @@ const SourceModule* Calls::knot_in(const SourceModule& module) const {
 
 std::vector<SourceItem> Calls::items_of(const SourceModule& module) const { return ordered(module); }
 std::vector<Value> Calls::inputs_of(const SourceModule& module, std::size_t call) const {
-  return taken_by(calls_.at(&module)[call]);
+  return taken_by(module, calls_.at(&module)[call]);
 }
 std::vector<Value> Calls::outputs_of(const SourceModule& module, std::size_t call) const {
   return given_by(calls_.at(&module)[call]);

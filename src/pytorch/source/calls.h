@@ -52,17 +52,18 @@ class Calls {
   bool is_chain(const SourceModule& module, std::size_t call, const std::vector<Nodes>& own) const;
   std::optional<Value> step_of_chain(const SourceModule& child, std::size_t call, std::size_t count,
                                      const std::optional<Value>& last, Nodes& seen) const;
-  bool is_whole(Nodes& own) const;
-  std::string signature(const Nodes& nodes) const;
+  bool is_whole(const SourceModule& module, Nodes& own) const;
+  std::string signature(const SourceModule& module, const Nodes& nodes) const;
   void take(SourceModule& module, std::vector<Nodes> calls);
   bool complete(Nodes& nodes) const;
   void absorb_joints(Nodes& nodes) const;
-  void absorb_behind(Nodes& nodes) const;
-  void absorb_before(Nodes& nodes) const;
+  void absorb_behind(const SourceModule& module, Nodes& nodes) const;
+  void absorb_before(const SourceModule& module, Nodes& nodes) const;
   bool is_free(std::size_t node) const;
   bool is_free_function(std::size_t node) const;
   bool keeps_shape(std::size_t node) const;
-  std::vector<Value> taken_by(const Nodes& nodes) const;
+  bool is_at_hand(std::size_t node, const SourceModule& module) const;
+  std::vector<Value> taken_by(const SourceModule& module, const Nodes& nodes) const;
   std::vector<Value> given_by(const Nodes& nodes) const;
   void place_the_rest();
   bool is_in_later_call(const SourceModule& module, std::size_t node) const;

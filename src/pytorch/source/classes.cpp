@@ -281,7 +281,7 @@ std::string ClassBuilder::unique_class(const Instance& instance) {
   std::vector<std::string> candidates{wanted};
   for (const auto& child : module.children)
     if (const auto known = parts_.find(wanted); known != parts_.end() && !known->second.contains(child->name))
-      if (is_attribute_name(child->name)) candidates.push_back(class_name(child->name, "") + wanted);
+      if (is_attribute_name(child->name)) candidates.push_back(class_name(without_count(child->name), "") + wanted);
   const std::vector<std::string>& statements = instance.forward.statements;
   if (!statements.empty() && (statements.back().ends_with(" + x") || statements.back().starts_with("return x + ")))
     candidates.push_back("Residual" + wanted);

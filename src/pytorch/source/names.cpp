@@ -13,12 +13,6 @@ bool is_number(const std::string& text) {
   return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
 }
 
-// "conv2d_3" and "conv3" without what counts them.
-std::string without_count(std::string name) {
-  while (!name.empty() && ((name.back() >= '0' && name.back() <= '9') || name.back() == '_')) name.pop_back();
-  return name;
-}
-
 std::string lower(std::string text) {
   std::ranges::transform(text, text.begin(),
                          [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
@@ -66,6 +60,11 @@ std::string singular(const std::string& name) {
 }
 
 }  // namespace
+
+std::string without_count(std::string name) {
+  while (!name.empty() && ((name.back() >= '0' && name.back() <= '9') || name.back() == '_')) name.pop_back();
+  return name;
+}
 
 std::string input_name(const Architecture& architecture, const std::string& input) {
   const std::string bare = lower(without_count(input));

@@ -15,6 +15,8 @@ std::string operand_name(const ModuleTree& tree, const Calls& calls, const Sourc
 /// What a layer makes; none where its name says nothing.
 std::vector<std::string> value_names(const ModuleTree& tree, const Layer& layer, const SourceModule* module);
 std::vector<std::string> module_names(const SourceModule& module);
+/// "conv2d_3" and "conv3" without what counts them.
+std::string without_count(std::string name);
 /// A name under which one value after the other flows on.
 bool is_flow_name(const std::string& name);
 /// The class of a module: "Layer" for layer1.0, "EncoderLayer" for encoder.layers.3.
