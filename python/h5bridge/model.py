@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 import warnings
@@ -118,12 +119,13 @@ class Model:
         Raises SystemFailure without PyTorch, Unsupported naming the layers that have no PyTorch source."""
         torch = installed("torch", "PyTorch")
         with tempfile.TemporaryDirectory(prefix="h5bridge-") as folder:
-            path = os.path.join(folder, "model.py")
-            with calling({path: "the PyTorch source"}):
-                self.save(path, optimizer=False)
+            path, described = (os.path.join(folder, name) for name in ("model.py", "model.json"))
+            with calling({path: "the PyTorch source", described: "the architecture"}):
+                self.save([path, described], optimizer=False)
             with open(path, encoding="ascii") as file:
                 source = file.read()
-        frozen = (self.architecture or {}).get("frozen", ())
+            with open(described, encoding="utf-8") as file:
+                frozen = json.load(file).get("frozen", ())
         return module_from_source(torch, source, self.state_dict(), frozen, device)
 
     def __repr__(self) -> str:

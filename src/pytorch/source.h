@@ -12,7 +12,4 @@ namespace h5bridge {
 /// an architecture, and Unsupported naming all layers that have no Python source.
 std::string python_source(const Model& model);
 
-/// The name of the network's class in it.
-std::string python_class_of(const Model& model);
-
 }  // namespace h5bridge

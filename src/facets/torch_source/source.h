@@ -96,9 +96,10 @@ struct TorchSource {
   bool calls_module_plainly = false;           // `call` is the module called with all that is given, in order
 };
 
-/// The way to write a layer whose calls give these operands. Throws Unsupported naming the layer, its type and what
-/// there is no way for.
-const TorchSource& torch_source_of(const Layer& layer, const std::set<std::string>& given = {});
+/// The way to write a layer whose calls give these operands; `as_called`: the layer as calls have it that set
+/// attributes of their own. Throws Unsupported naming the layer, its type and what there is no way for.
+const TorchSource& torch_source_of(const Layer& layer, const std::set<std::string>& given = {},
+                                   const std::vector<Layer>& as_called = {});
 
 /// An attribute's value as Python has it. Sizes are for SourcePlace.
 Python python_value(const AttributeValue& value);

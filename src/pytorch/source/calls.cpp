@@ -1,6 +1,7 @@
 #include "pytorch/source/calls.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "facets/registry.h"
 
@@ -30,6 +31,17 @@ SourceModule* common(SourceModule* a, SourceModule* b) {
 SourceModule* runner_of(SourceModule* place) {
   while (place->parent && !place->is_called) place = place->parent;
   return place;
+}
+
+// No node is in two of them.
+bool are_apart(const std::vector<std::set<std::size_t>>& groups) {
+  std::size_t count = 0;
+  std::set<std::size_t> together;
+  for (const auto& group : groups) {
+    count += group.size();
+    together.insert(group.begin(), group.end());
+  }
+  return count == together.size();
 }
 
 void reset(SourceModule& module) {
@@ -194,20 +206,16 @@ void Calls::visit(SourceModule& module) {
     return std::ranges::all_of(child->name, [](char c) { return c >= '0' && c <= '9'; });
   });
   const std::size_t times = times_called(module);
-  for (const std::size_t count : {times, std::size_t{1}}) {
-    if (count == 0) return;
+  for (const std::size_t count : std::set<std::size_t, std::greater<>>{times, 1}) {
+    if (times == 0) return;
     std::vector<Nodes> groups;
     for (std::size_t call = 0; call < count; ++call) groups.push_back(nodes_in(module, call, count));
-    std::size_t all = 0;
-    Nodes together;
-    for (const Nodes& group : groups) {
-      all += group.size();
-      together.insert(group.begin(), group.end());
-    }
-    bool fits = all == together.size();
+    bool fits = are_apart(groups);
     for (std::size_t call = 0; fits && call < count; ++call)
       fits = numbered ? is_chain(module, call, groups) : is_whole(module, groups[call]);
-    for (const Nodes& group : groups) fits = fits && signature(module, group) == signature(module, groups[0]);
+    fits = fits && are_apart(groups);
+    for (std::size_t call = 1; fits && call < count; ++call)
+      fits = signature(module, groups[call]) == signature(module, groups[0]);
     if (!fits) continue;
     if (numbered) sequential_.insert(&module);
     take(module, std::move(groups));
@@ -470,23 +478,27 @@ std::vector<SourceItem> Calls::ordered(const SourceModule& module) const {
       for (const std::size_t node : groups[call]) item_of[node] = first;
     }
   }
-  std::map<std::size_t, std::set<std::size_t>> needs;
+  std::map<std::size_t, std::set<std::size_t>> needs, needed_by;
   for (const auto& [node, item] : item_of)
     for (const std::size_t earlier : before_[node])
-      if (const auto found = item_of.find(earlier); found != item_of.end() && found->second != item)
+      if (const auto found = item_of.find(earlier); found != item_of.end() && found->second != item) {
         needs[item].insert(found->second);
+        needed_by[found->second].insert(item);
+      }
+  std::set<std::size_t> ready;
+  for (const auto& [first, item] : items)
+    if (!needs.contains(first)) ready.insert(first);
   std::vector<SourceItem> result;
-  std::set<std::size_t> done;
-  while (result.size() < items.size()) {
-    const auto next = std::ranges::find_if(items, [&](const auto& item) {
-      return !done.contains(item.first) &&
-             std::ranges::all_of(needs[item.first], [&](std::size_t need) { return done.contains(need); });
-    });
-    if (next == items.end()) return {};
-    done.insert(next->first);
-    result.push_back(next->second);
+  while (!ready.empty()) {
+    const std::size_t next = *ready.begin();
+    ready.erase(ready.begin());
+    result.push_back(items.at(next));
+    for (const std::size_t later : needed_by[next]) {
+      needs[later].erase(next);
+      if (needs[later].empty()) ready.insert(later);
+    }
   }
-  return result;
+  return result.size() == items.size() ? result : std::vector<SourceItem>{};
 }
 
 // A called part of a module whose own parts have no order; nullptr where all have one.

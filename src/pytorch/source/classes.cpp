@@ -274,7 +274,7 @@ std::string ClassBuilder::unique_class(const Instance& instance) {
                              : calls_.is_sequential(module) ? class_of_chain(module)
                                                             : class_for(module);
   const auto is_taken = [&](const std::string& name) {
-    return name == "Module" || std::ranges::find(classes_, name, &SourceClass::name) != classes_.end() ||
+    return name == "F" || name == "Module" || std::ranges::find(classes_, name, &SourceClass::name) != classes_.end() ||
            std::ranges::any_of(helpers_.all(), [&](const PythonHelper* helper) { return name == helper->name; }) ||
            (module.parent && name == class_of_network(tree_.architecture()));
   };

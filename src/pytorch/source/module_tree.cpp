@@ -60,6 +60,13 @@ std::set<std::string> ModuleTree::operands_given_to(const Layer& layer) const {
   return result;
 }
 
+std::vector<Layer> ModuleTree::as_called(const Layer& layer) const {
+  std::vector<Layer> result;
+  for (const Node* call : index_.calls_of(layer.name))
+    if (!call->attributes.empty()) result.push_back(index_.layer_of(*call));
+  return result;
+}
+
 // Parts that are numbered stand in the order of their numbers.
 void ModuleTree::sort_numbered(SourceModule& module) {
   const auto is_number = [](const auto& child) {
@@ -98,7 +105,7 @@ void ModuleTree::add_layers(const Model& model) {
   std::string problems;
   for (const Layer& layer : architecture_.layers) {
     try {
-      sources_[layer.name] = &torch_source_of(layer, operands_given_to(layer));
+      sources_[layer.name] = &torch_source_of(layer, operands_given_to(layer), as_called(layer));
     } catch (const Unsupported& error) {
       problems += (problems.empty() ? "" : "; ") + std::string(error.what());
     }

@@ -57,6 +57,7 @@ class ModuleTree {
  private:
   SourceModule& insert(const std::string& path);
   std::set<std::string> operands_given_to(const Layer& layer) const;
+  std::vector<Layer> as_called(const Layer& layer) const;
   void add_layers(const Model& model);
   static void sort_numbered(SourceModule& module);
   void add_tensors(const Model& model);

@@ -2,7 +2,6 @@
 
 #include "pytorch/source/classes.h"
 #include "pytorch/source/format.h"
-#include "pytorch/source/names.h"
 
 namespace h5bridge {
 namespace {
@@ -80,7 +79,5 @@ std::string python_source(const Model& model) {
   ModuleTree tree(model);
   return written(tree, model);
 }
-
-std::string python_class_of(const Model& model) { return class_of_network(*model.architecture); }
 
 }  // namespace h5bridge
