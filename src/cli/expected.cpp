@@ -14,7 +14,8 @@ namespace {
 std::vector<std::string> names_in_keras(Model model) {
   std::vector<std::string> names;
   try {
-    name_keras_outputs(*model.architecture);
+    if (model.framework != Framework::Keras)
+      name_keras_outputs(*model.architecture);  // others were read with their names
     model.framework = Framework::Keras;
     for (const Presentation::Port& output : presentation_of(model).outputs) names.push_back(output.name);
   } catch (const Unsupported&) {  // Keras has no such model

@@ -15,7 +15,10 @@ namespace {
 
 FloatTypes types_in(const KerasFile& file, const KerasPlan& plan) {
   FloatTypes result;
-  const std::vector<KerasLayerWeights> weights = file.objects.empty() ? file.layers : weights_of_objects(file, plan);
+  const std::vector<KerasLayerWeights> weights =
+      file.objects.empty()
+          ? file.layers
+          : weights_of_objects(file, plan, file.model_config.is_object() ? file.model_config : Json(plan.model_config));
   for (const KerasBinding& binding : plan.bindings) {
     const std::string& group = file.objects.empty() ? binding.group : binding.layer;
     const auto layer = std::ranges::find(weights, group, &KerasLayerWeights::layer);

@@ -27,10 +27,10 @@ std::string without_number(const std::string& path) {
 
 std::string last_part(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
-// What the plan has in the group of each inner model, in the order in which Keras saves it.
-std::map<std::string, std::vector<Planned>> planned_by_group(const KerasPlan& plan) {
+// What there is in the group of each inner model, in the order in which Keras saves it.
+std::map<std::string, std::vector<Planned>> planned_by_group(const KerasBindings& bound) {
   std::map<std::string, std::vector<Planned>> result;
-  for (const KerasBinding& binding : plan.bindings)
+  for (const KerasBinding& binding : bound.bindings)
     if (binding.layer != binding.group)
       for (const std::string& variable : binding.variables)
         result[binding.group].push_back(
@@ -73,8 +73,9 @@ std::vector<std::size_t> by_place(const KerasLayerWeights& weights, const std::v
 
 }  // namespace
 
-std::vector<KerasLayerWeights> weights_by_layer(const std::vector<KerasLayerWeights>& layers, const KerasPlan& plan) {
-  const std::map<std::string, std::vector<Planned>> inner = planned_by_group(plan);
+std::vector<KerasLayerWeights> weights_by_layer(const std::vector<KerasLayerWeights>& layers,
+                                                const KerasBindings& bound) {
+  const std::map<std::string, std::vector<Planned>> inner = planned_by_group(bound);
   std::vector<KerasLayerWeights> result;
   for (const KerasLayerWeights& weights : layers) {
     const auto group = inner.find(weights.layer);
@@ -126,10 +127,10 @@ void take_activations_apart(const Json& model_config, std::vector<KerasLayerWeig
 }  // namespace
 
 std::vector<KerasLayerWeights> weights_by_layer(const KerasFile& file, std::vector<KerasLayerWeights> layers,
-                                                const KerasPlan& plan) {
-  if (!file.objects.empty()) return weights_of_objects(file, plan);
+                                                const KerasBindings& bound, const Json& model_config) {
+  if (!file.objects.empty()) return weights_of_objects(file, bound, model_config);
   if (file.model_config.is_object()) take_activations_apart(file.model_config, layers);
-  return weights_by_layer(layers, plan);
+  return weights_by_layer(layers, bound);
 }
 
 }  // namespace h5bridge

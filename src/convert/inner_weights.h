@@ -8,14 +8,15 @@
 
 namespace h5bridge {
 
-/// `layers` with each inner model's variables under the layers that `plan` has in it ("encoder/dense"): as their paths
+/// `layers` with each inner model's variables under the layers that `bound` has in it ("encoder/dense"): as their paths
 /// say, or where those name other layers, by their place, as Keras itself loads them. Throws MalformedFile for an inner
 /// model with another number of variables, or of other names.
-std::vector<KerasLayerWeights> weights_by_layer(const std::vector<KerasLayerWeights>& layers, const KerasPlan& plan);
+std::vector<KerasLayerWeights> weights_by_layer(const std::vector<KerasLayerWeights>& layers,
+                                                const KerasBindings& bound);
 
-/// The variables of `file` by the layers that `plan` has, be they kept by objects or by layers: these are `layers`, the
-/// file's by the architecture's names.
+/// The variables of `file` by the layers that `bound` has, be they kept by objects or by layers: these are `layers`,
+/// the file's by the architecture's names. `model_config` is what they are layers of.
 std::vector<KerasLayerWeights> weights_by_layer(const KerasFile& file, std::vector<KerasLayerWeights> layers,
-                                                const KerasPlan& plan);
+                                                const KerasBindings& bound, const Json& model_config);
 
 }  // namespace h5bridge

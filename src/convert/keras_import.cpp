@@ -18,6 +18,7 @@
 #include "keras/inline_models.h"
 #include "keras/output_names.h"
 #include "keras/plan.h"
+#include "keras/read_bindings.h"
 #include "keras/shared_uses.h"
 #include "keras/wrappers.h"
 #include "model/quoted.h"
@@ -82,10 +83,20 @@ bool averages_all(const Layer& layer) {
   return a.contains("track_running_stats") && a.boolean("track_running_stats") && a.is_none("momentum");
 }
 
+// In Keras's order.
+LayerOrder layers_in_order(const Json& model) {
+  LayerOrder names;
+  if (!model.is_object()) return names;
+  for (const Json& layer : model.at("config").at("layers").as_array())
+    if (const Json* name = layer.at("config").find("name"); name && name->is_string())
+      names.push_back(name->as_string());
+  return names;
+}
+
 class KerasReader {
  public:
   KerasReader(const KerasFile& file, const std::optional<Architecture>& architecture, const LoadOptions& options,
-              const LayerOrder& order)
+              const Json& beside)
       : file_(file), options_(options), is_alone_(!architecture), stored_(file.layers) {
     const Json* own = file.extra.find("architecture");
     if (architecture)
@@ -109,10 +120,11 @@ class KerasReader {
     if (format == DataFormat::ChannelsFirst) model_.architecture->keras.data_format = format;
     const LayoutChange change =
         is_files ? same_layout(*model_.architecture) : change_layout(*model_.architecture, format, Framework::Keras);
-    plan_ = plan_for_file(change);
+    bind(change, beside);
     if (!file.has_model_config && file.objects.empty() && architecture)
-      stored_ = matched_to_plan(file, plan_, *model_.architecture, order, options.match, model_.notes);
-    name_keras_outputs(*model_.architecture, plan_);
+      stored_ =
+          matched_to_plan(file, bound_, *model_.architecture, layers_in_order(beside), options.match, model_.notes);
+    name_keras_outputs(*model_.architecture, bound_.output_names);
     freeze_as_stated(file.model_config, architecture.has_value());
   }
 
@@ -126,7 +138,7 @@ class KerasReader {
     read_residuals();
     tie_weights();
     untied_ = settle_ties(model_, options_.untie);
-    for (const auto& [name, other] : plan_.tied)
+    for (const auto& [name, other] : bound_.tied)
       if (const auto said = model_.trainable.find(other); said != model_.trainable.end())
         model_.trainable[name] = said->second;
     order_weights();
@@ -143,6 +155,19 @@ class KerasReader {
   }
 
  private:
+  // By the rows that read the layers of the file's configuration, or of the one beside it. Where that is none of this
+  // architecture's, or there is none, it takes what would be written.
+  void bind(const LayoutChange& change, const Json& beside) {
+    model_config_ = file_.model_config.is_object() ? file_.model_config : beside;
+    if (auto read = read_bindings(model_config_, change.architecture, change.weights)) {
+      bound_ = *std::move(read);
+      return;
+    }
+    KerasPlan plan = plan_for_file(change);
+    if (!model_config_.is_object()) model_config_ = plan.model_config;
+    bound_ = std::move(plan);
+  }
+
   // Tied layers may be one in the file, or have a copy each.
   KerasPlan plan_for_file(const LayoutChange& change) const {
     if (change.architecture.ties.empty()) return plan_keras(change.architecture, change.weights);
@@ -154,7 +179,8 @@ class KerasReader {
 
   bool has_all_layers(const KerasPlan& plan) const {
     if (!file_.objects.empty()) {
-      const std::vector<KerasLayerWeights> weights = weights_of_objects(file_, plan);
+      const std::vector<KerasLayerWeights> weights = weights_of_objects(
+          file_, plan, file_.model_config.is_object() ? file_.model_config : Json(plan.model_config));
       return std::ranges::all_of(plan.bindings, [&](const KerasBinding& binding) {
         return !std::ranges::find(weights, binding.layer, &KerasLayerWeights::layer)->variables.empty();
       });
@@ -174,7 +200,7 @@ class KerasReader {
         frozen[name] = is_in_frozen || *trainable == Json(false);
     });
     if (has_other) note_frozen(frozen);
-    for (KerasBinding& binding : plan_.bindings)
+    for (KerasBinding& binding : bound_.bindings)
       if (const auto stated = frozen.find(binding.layer); stated != frozen.end()) binding.frozen = stated->second;
   }
 
@@ -183,7 +209,7 @@ class KerasReader {
     const std::vector<std::string> frozen = frozen_parameters(*model_.architecture);
     std::map<std::string, bool> before;
     std::vector<std::string> layers;
-    for (const KerasBinding& binding : plan_.bindings) {
+    for (const KerasBinding& binding : bound_.bindings) {
       if (!binding.trainable || !stated.contains(binding.layer)) continue;
       const bool is_frozen = std::ranges::all_of(binding.torch, [&](const KerasBinding::Source& source) {
         return std::ranges::count(frozen, source.name) > 0;
@@ -218,11 +244,11 @@ class KerasReader {
   // Keras itself loads by place (legacy/saving/legacy_h5_format.py). That is followed where names are others altogether
   // than Keras 3's (depthwise_kernel:0, a wrapper's of Keras 2); elsewhere they are a check on the order.
   void find_layers() {
-    for (const KerasBinding& binding : plan_.bindings) {
+    for (const KerasBinding& binding : bound_.bindings) {
       std::vector<std::string>& planned = layers_[binding.layer].planned;
       planned.insert(planned.end(), binding.variables.begin(), binding.variables.end());
     }
-    weights_ = weights_by_layer(file_, stored_, plan_);
+    weights_ = weights_by_layer(file_, stored_, bound_, model_config_);
     note_variable_paths();
     one_path_ = layers_of_one_path(weights_);
     share_slot_paths();
@@ -238,7 +264,7 @@ class KerasReader {
 
   // A Sequential model that another one built has variables whose paths begin with that one's name.
   void note_variable_paths() {
-    for (KerasBinding& binding : plan_.bindings) {
+    for (KerasBinding& binding : bound_.bindings) {
       if (binding.scope.empty()) continue;
       const auto scope = std::ranges::find(model_.architecture->scopes, binding.scope, &Scope::name);
       const auto layer = std::ranges::find(weights_, binding.layer, &KerasLayerWeights::layer);
@@ -258,9 +284,9 @@ class KerasReader {
   void share_slot_paths() {
     if (one_path_.empty()) return;
     std::map<std::string, std::string> paths;
-    for (const KerasBinding& binding : plan_.bindings) paths.emplace(binding.layer, binding.slot_path);
+    for (const KerasBinding& binding : bound_.bindings) paths.emplace(binding.layer, binding.slot_path);
     for (const auto& [first, other] : one_path_)
-      for (KerasBinding& binding : plan_.bindings)
+      for (KerasBinding& binding : bound_.bindings)
         if (binding.layer == other) binding.slot_path = paths.at(first);
   }
 
@@ -268,7 +294,7 @@ class KerasReader {
   void tie_shared_layers() {
     if (!is_alone_) return;
     for (const auto& pair : shared_layers(one_path_, file_, weights_)) {
-      for (const auto& [one, other] : tensors_of_both(pair, plan_)) add_tie(*model_.architecture, {one, other});
+      for (const auto& [one, other] : tensors_of_both(pair, bound_)) add_tie(*model_.architecture, {one, other});
       model_.notes.push_back("the layers \"" + shortened(pair.first) + "\" and \"" + shortened(pair.second) +
                              "\" were one when Keras saved them, as the paths of their variables say: their "
                              "parameters are tied. Keras itself loads two, which train apart");
@@ -301,7 +327,7 @@ class KerasReader {
   void read_variables() {
     // Those that take tensors of others come after these.
     for (const bool takes_others : {false, true})
-      for (const KerasBinding& binding : plan_.bindings)
+      for (const KerasBinding& binding : bound_.bindings)
         if (binding.given.empty() != takes_others) read_variables(binding);
     for (const KerasLayerWeights& layer : weights_)
       for (const KerasVariable& variable : layer.variables)
@@ -373,7 +399,7 @@ class KerasReader {
                                " is 0, because Keras did not keep it: the next batch in PyTorch's training "
                                "replaces the averages of all before it");
     note_lost_counters();
-    for (const auto& [name, fallback] : plan_.residuals)
+    for (const auto& [name, fallback] : bound_.residuals)
       if (!model_.weights.find(name)) model_.weights.add(name, fallback);
     for (NamedTensor& tensor : unexpected_) model_.weights.set(tensor.name, tensor.tensor);
   }
@@ -442,7 +468,7 @@ class KerasReader {
   bool lists_layers_as_planned() const {
     std::vector<std::string> in_file, planned;
     if (!file_.objects.empty()) {
-      for (const KerasBinding& binding : plan_.bindings)
+      for (const KerasBinding& binding : bound_.bindings)
         if (planned.empty() || planned.back() != binding.layer) planned.push_back(binding.layer);
       for (std::string& layer : layers_with_objects(file_))
         if (std::ranges::count(planned, layer) > 0) in_file.push_back(std::move(layer));
@@ -450,7 +476,7 @@ class KerasReader {
     }
     for (const KerasLayerWeights& layer : file_.layers)
       if (!layer.variables.empty()) in_file.push_back(layer.layer);
-    for (const KerasBinding& binding : plan_.bindings)
+    for (const KerasBinding& binding : bound_.bindings)
       if (planned.empty() || planned.back() != binding.group) planned.push_back(binding.group);
     return in_file == planned;
   }
@@ -469,8 +495,8 @@ class KerasReader {
         for (const KerasVariable& variable : file_.optimizer) variables.push_back({variable.path, variable.tensor});
         try {
           KerasOptimizer found{*config, std::move(variables), lists_layers_as_planned()};
-          if (!file_.objects.empty()) name_by_place(found, plan_);
-          training.optimizer = optimizer_from_keras(found, plan_, model_.weights);
+          if (!file_.objects.empty()) name_by_place(found, bound_);
+          training.optimizer = optimizer_from_keras(found, bound_, model_.weights);
           make_state_one(*training.optimizer, model_.architecture->ties);
           if (own)
             if (const Json* settings = own->find("optimizer")) restore_optimizer(*settings, *training.optimizer);
@@ -542,7 +568,8 @@ class KerasReader {
   const bool is_alone_;  // without an architecture beside it
   Model model_;
   Ties untied_;
-  KerasPlan plan_;
+  Json model_config_;  // whose layers the bindings have
+  KerasBindings bound_;
   std::vector<KerasLayerWeights> stored_;         // the file's, by the architecture's names
   std::vector<KerasLayerWeights> weights_;        // those of inner models by their layers
   SharedLayers one_path_;                         // of them
@@ -561,8 +588,8 @@ DataFormat format_of(const KerasFile& file, const Architecture& architecture) {
 }
 
 KerasModel model_from_keras(const KerasFile& file, const std::optional<Architecture>& architecture,
-                            const LoadOptions& options, const LayerOrder& order) {
-  return KerasReader(file, architecture, options, order).run();
+                            const LoadOptions& options, const Json& beside) {
+  return KerasReader(file, architecture, options, beside).run();
 }
 
 }  // namespace h5bridge

@@ -18,11 +18,12 @@ struct KerasModel {
 };
 
 /// The model in a Keras file. With an `architecture` of the caller's, the file's weights are matched to that: by layer
-/// names, and in a file without a configuration as match_weights.h says. Otherwise it is the one that h5bridge left in
+/// names, and in a file without a configuration as match_weights.h says; `beside` is the configuration that the
+/// architecture was read from, if it is Keras's. Otherwise it is the one that h5bridge left in
 /// the file, or else what its configuration describes. Tensors that are not there are left out: check_weights tells.
 /// Throws UsageError for a file of weights alone without `architecture`.
 KerasModel model_from_keras(const KerasFile& file, const std::optional<Architecture>& architecture,
-                            const LoadOptions& options = {}, const LayerOrder& order = {});
+                            const LoadOptions& options = {}, const Json& beside = {});
 
 /// The data format in which a file has a network: as it says itself, else as its configuration or `architecture` does.
 DataFormat format_of(const KerasFile& file, const Architecture& architecture);

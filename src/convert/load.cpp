@@ -21,6 +21,7 @@
 #include "keras/dialects/weights.h"
 #include "keras/output_names.h"
 #include "keras/plan.h"
+#include "keras/read_bindings.h"
 #include "passes/fix_sizes.h"
 #include "passes/frozen.h"
 #include "passes/shapes.h"
@@ -212,38 +213,25 @@ std::string compare_architectures(const Parts& parts, std::vector<std::string>& 
   return disagreement;
 }
 
-// In Keras's order.
-LayerOrder layer_names(const Json& model) {
-  LayerOrder names;
-  for (const Json& layer : model.at("config").at("layers").as_array())
-    if (const Json* name = layer.at("config").find("name"); name && name->is_string())
-      names.push_back(name->as_string());
-  return names;
-}
-
 // Where weights fit no layer because two architectures differ, it is the latter that is to be said.
 KerasModel matched(const Parts& parts, const LoadOptions& options, const std::string& disagreement) {
   LoadOptions reading = options;
-  LayerOrder order;
-  if (parts.keras_config) {
-    order = layer_names(parts.keras_config->configuration.model);
-    if (!parts.keras_config->configuration.old_layers.empty()) reading.match = LayerMatch::Name;  // they are so by now
-  }
+  const bool is_translated = parts.keras_config && !parts.keras_config->configuration.old_layers.empty();
+  if (is_translated) reading.match = LayerMatch::Name;  // they are called so by now
   try {
-    return model_from_keras(*parts.keras, parts.architecture, reading, order);
+    return model_from_keras(*parts.keras, parts.architecture, reading,
+                            parts.keras_config ? parts.keras_config->configuration.model : Json());
   } catch (const Error&) {
     if (disagreement.empty()) throw;
     throw Disagreement(disagreement);
   }
 }
 
-// The model is Keras's, and its outputs are called as Keras calls them, if it can still say the whole of it.
-void take_keras_names(Model& model) {
+// The model is Keras's, and its outputs are called as there.
+void take_keras_names(Model& model, const Json& model_config) {
   model.framework = Framework::Keras;
-  try {
-    name_keras_outputs(*model.architecture);
-  } catch (const Unsupported&) {
-  }
+  if (const auto names = output_names_in(model_config, *model.architecture))
+    name_keras_outputs(*model.architecture, *names);
 }
 
 UncheckedModel put_together(Parts parts, const LoadOptions& options) {
@@ -284,7 +272,7 @@ UncheckedModel put_together(Parts parts, const LoadOptions& options) {
       if (parts.torch)
         model.architecture = architecture_for_torch(*model.architecture);
       else
-        take_keras_names(model);
+        take_keras_names(model, parts.keras_config->configuration.model);
     }
     if (model.format.empty()) model.format = parts.keras_config ? "keras-config" : "architecture";
     if (model.architecture && parts.torch) {

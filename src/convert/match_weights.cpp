@@ -18,27 +18,27 @@ using VariableShapes = std::vector<Shape>;
 
 class Expected {
  public:
-  Expected(const KerasPlan& plan, const Architecture& architecture) : plan_(plan) {
+  Expected(const KerasBindings& bound, const Architecture& architecture) : bound_(bound) {
     for (const NamedParameter& parameter : parameters_of(architecture)) specs_[parameter.name] = parameter.spec;
   }
 
   // The groups that hold weights, in Keras's order.
   std::vector<std::string> names(const LayerOrder& order) const {
     std::set<std::string_view> left;
-    for (const KerasBinding& binding : plan_.bindings) left.insert(binding.group);
+    for (const KerasBinding& binding : bound_.bindings) left.insert(binding.group);
     std::vector<std::string> result;
     const auto take = [&](const std::string& name) {
       if (left.erase(name) > 0) result.push_back(name);
     };
     std::ranges::for_each(order, take);
-    std::ranges::for_each(plan_.bindings, take, &KerasBinding::group);
+    std::ranges::for_each(bound_.bindings, take, &KerasBinding::group);
     return result;
   }
 
   // Those of a group's variables, sorted; nullopt where they are not known. All are found when one is asked for first.
   const std::optional<VariableShapes>& shapes(const std::string& group) {
     if (shapes_.empty())
-      for (const KerasBinding& binding : plan_.bindings) add_shapes(binding);
+      for (const KerasBinding& binding : bound_.bindings) add_shapes(binding);
     return shapes_.at(group);
   }
 
@@ -66,7 +66,7 @@ class Expected {
     return result;
   }
 
-  const KerasPlan& plan_;
+  const KerasBindings& bound_;
   std::map<std::string, ParameterSpec> specs_;
   std::map<std::string, std::optional<VariableShapes>> shapes_;  // by group
 };
@@ -80,10 +80,10 @@ VariableShapes shapes_of(const KerasLayerWeights& layer) {
 
 }  // namespace
 
-std::vector<KerasLayerWeights> matched_to_plan(const KerasFile& file, const KerasPlan& plan,
+std::vector<KerasLayerWeights> matched_to_plan(const KerasFile& file, const KerasBindings& bound,
                                                const Architecture& architecture, const LayerOrder& order,
                                                std::optional<LayerMatch> asked, Notes& notes) {
-  Expected expected(plan, architecture);
+  Expected expected(bound, architecture);
   const std::vector<std::string> names = expected.names(order);
   std::vector<std::size_t> places;  // of the file's layers that hold weights
   std::vector<std::string> found;

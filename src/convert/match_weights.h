@@ -16,9 +16,9 @@ namespace h5bridge {
 /// What the architecture's own configuration says of its layers: their names in Keras's order. Empty: as planned.
 using LayerOrder = std::vector<std::string>;
 
-/// The file's layers under the architecture's names (keras/match_layers.h), which `plan` is of. A note tells where
+/// The file's layers under the architecture's names (keras/match_layers.h), which `bound` is of. A note tells where
 /// names are others. Throws MalformedFile where names and order do not agree and nobody decided between them.
-std::vector<KerasLayerWeights> matched_to_plan(const KerasFile& file, const KerasPlan& plan,
+std::vector<KerasLayerWeights> matched_to_plan(const KerasFile& file, const KerasBindings& bound,
                                                const Architecture& architecture, const LayerOrder& order,
                                                std::optional<LayerMatch> asked, Notes& notes);
 

@@ -9,12 +9,13 @@
 
 namespace h5bridge {
 
-std::vector<std::vector<std::optional<ObjectPlace>>> object_places(const KerasPlan& plan, const Json& model_config) {
+std::vector<std::vector<std::optional<ObjectPlace>>> object_places(const KerasBindings& bound,
+                                                                   const Json& model_config) {
   const ObjectPaths paths = object_paths(model_config);
   const std::map<std::string, std::string> by_layer(paths.begin(), paths.end());
   std::map<std::string, std::size_t> counts;
   std::vector<std::vector<std::optional<ObjectPlace>>> result;
-  for (const KerasBinding& binding : plan.bindings) {
+  for (const KerasBinding& binding : bound.bindings) {
     auto& places = result.emplace_back();
     const auto layer = by_layer.find(binding.layer);
     for (std::size_t i = 0; i < binding.variables.size(); ++i) {
@@ -49,15 +50,16 @@ void add_shared(const Json& model_config, std::vector<KerasLayerWeights>& weight
 
 }  // namespace
 
-std::vector<KerasLayerWeights> weights_of_objects(const KerasFile& file, const KerasPlan& plan) {
+std::vector<KerasLayerWeights> weights_of_objects(const KerasFile& file, const KerasBindings& bound,
+                                                  const Json& model_config) {
   std::map<std::string, const KerasObject*> objects;
   for (const KerasObject& object : file.objects) objects.emplace(object.path, &object);
-  const auto places = object_places(plan, file.model_config.is_object() ? file.model_config : Json(plan.model_config));
+  const auto places = object_places(bound, model_config);
   std::map<std::string, std::size_t> made;
   std::set<const Tensor*> taken;
   std::vector<KerasLayerWeights> result;
   for (std::size_t b = 0; b < places.size(); ++b) {
-    const KerasBinding& binding = plan.bindings[b];
+    const KerasBinding& binding = bound.bindings[b];
     const auto [group, is_new] = made.emplace(binding.layer, result.size());
     if (is_new) result.push_back({binding.layer, {}});
     for (std::size_t i = 0; i < places[b].size(); ++i) {
@@ -68,7 +70,7 @@ std::vector<KerasLayerWeights> weights_of_objects(const KerasFile& file, const K
       result[group->second].variables.push_back({binding.path + binding.variables[i], tensor});
     }
   }
-  add_shared(file.model_config, result);
+  add_shared(model_config, result);
   for (const KerasObject& object : file.objects)
     for (std::size_t i = 0; i < object.variables.size(); ++i)
       if (!taken.contains(&object.variables[i])) {

@@ -10,10 +10,10 @@
 
 namespace h5bridge {
 
-/// The variables of `file`'s objects under the layers and the names that `plan` has for them. Layers are found as the
-/// file's own configuration has them, or, where it has none, as the plan's has. What the plan does not name stands at
-/// the end, by its path in the file.
-std::vector<KerasLayerWeights> weights_of_objects(const KerasFile& file, const KerasPlan& plan);
+/// The variables of `file`'s objects under the layers and the names that `bound` has for them. Layers are found as
+/// `model_config` has them. What has no name stands at the end, by its path in the file.
+std::vector<KerasLayerWeights> weights_of_objects(const KerasFile& file, const KerasBindings& bound,
+                                                  const Json& model_config);
 
 /// The layers of the file's configuration, in its order ("encoder/dense").
 std::vector<std::string> layers_with_objects(const KerasFile& file);
@@ -21,12 +21,13 @@ std::vector<std::string> layers_with_objects(const KerasFile& file);
 /// The model itself and its layers, as objects without variables yet; and what has those of a layer, its cell for one.
 std::vector<KerasObject> objects_of(const KerasPlan& plan);
 
-/// Where Keras has each variable of `plan`, in the order of its bindings and their variables: an object and a number.
+/// Where Keras has each variable of `bound`, in the order of its bindings and their variables: an object and a number.
 struct ObjectPlace {
   std::string object;  // "layers/lstm/cell"
   std::size_t number = 0;
 };
 /// None for a layer that is not in the configuration.
-std::vector<std::vector<std::optional<ObjectPlace>>> object_places(const KerasPlan& plan, const Json& model_config);
+std::vector<std::vector<std::optional<ObjectPlace>>> object_places(const KerasBindings& bound,
+                                                                   const Json& model_config);
 
 }  // namespace h5bridge

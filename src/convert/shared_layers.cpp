@@ -84,10 +84,10 @@ SharedLayers shared_layers(const SharedLayers& pairs, const KerasFile& file,
 }
 
 std::vector<std::pair<std::string, std::string>> tensors_of_both(const std::pair<std::string, std::string>& layers,
-                                                                 const KerasPlan& plan) {
+                                                                 const KerasBindings& bound) {
   const auto tensors_of = [&](const std::string& layer) {
     std::vector<std::string> names;
-    for (const KerasBinding& binding : plan.bindings)
+    for (const KerasBinding& binding : bound.bindings)
       if (binding.layer == layer)
         for (const KerasBinding::Source& source : binding.torch) names.push_back(source.name);
     return names;

@@ -35,8 +35,8 @@ class ConfiguredLayers {
 SharedLayers shared_layers(const SharedLayers& pairs, const KerasFile& file,
                            const std::vector<KerasLayerWeights>& weights);
 
-/// The tensors of PyTorch's that two layers of `plan` make the same variables of.
+/// The tensors of PyTorch's that two layers of `bound` make the same variables of.
 std::vector<std::pair<std::string, std::string>> tensors_of_both(const std::pair<std::string, std::string>& layers,
-                                                                 const KerasPlan& plan);
+                                                                 const KerasBindings& bound);
 
 }  // namespace h5bridge

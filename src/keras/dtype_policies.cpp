@@ -1,5 +1,6 @@
 #include "keras/dtype_policies.h"
 
+#include "facets/registry.h"
 #include "model/architecture_index.h"
 #include "model/promotion.h"
 #include "passes/mixed_precision.h"

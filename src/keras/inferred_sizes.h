@@ -6,6 +6,7 @@
 #include <set>
 #include <vector>
 
+#include "facets/registry.h"
 #include "keras/emitter.h"
 
 namespace h5bridge {

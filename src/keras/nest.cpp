@@ -6,17 +6,11 @@
 #include <optional>
 #include <set>
 
-#include "facets/keras/plan.h"
+#include "keras/stated_graph.h"
 #include "keras/wrappers.h"
 
 namespace h5bridge {
 namespace {
-
-// The part of a scope's name behind that of the scope that it is in.
-std::string name_within(const std::string& scope, const std::string& outer) {
-  const bool is_within = !outer.empty() && scope.starts_with(outer + ".");
-  return keras_name(is_within ? scope.substr(outer.size() + 1) : scope);
-}
 
 bool same_call(const PlannedCall& a, const PlannedCall& b) {
   const auto same = [](const PlannedCall::Argument& x, const PlannedCall::Argument& y) {
@@ -111,7 +105,7 @@ class Region {
                        .class_name = {},
                        .config = {},
                        .calls = {},
-                       .keras_name = scope_.keras.name.value_or(name_within(scope_.name, outer)),
+                       .keras_name = scope_.keras.name.value_or(scope_name_within(scope_.name, outer)),
                        .model = std::move(model)};
     for (const PlannedScopeCall* call : calls_) {
       PlannedCall made;
@@ -335,7 +329,7 @@ class Nester {
 
   void dissolve(const Scope& scope) {
     const Region::Calls calls = calls_of(scope);
-    const std::string name = name_within(scope.name, outer_scope(calls).value_or(""));
+    const std::string name = scope_name_within(scope.name, outer_scope(calls).value_or(""));
     for (PlannedLayer& layer : model_.layers) {
       bool was_in = false;
       for (PlannedCall& call : layer.calls)

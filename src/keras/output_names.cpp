@@ -6,15 +6,14 @@
 
 namespace h5bridge {
 
-void name_keras_outputs(Architecture& architecture, const KerasPlan& plan) {
-  for (std::size_t i = 0; i < architecture.outputs.size(); ++i)
-    architecture.outputs[i].keras_layer = plan.output_names[i];
+void name_keras_outputs(Architecture& architecture, const std::vector<std::string>& names) {
+  for (std::size_t i = 0; i < architecture.outputs.size(); ++i) architecture.outputs[i].keras_layer = names[i];
 }
 
 void name_keras_outputs(Architecture& architecture) {
   const LayoutChange change =
       change_layout(architecture, presented_format(architecture, Framework::Keras), Framework::Keras);
-  name_keras_outputs(architecture, plan_keras(change.architecture, change.weights));
+  name_keras_outputs(architecture, plan_keras(change.architecture, change.weights).output_names);
 }
 
 }  // namespace h5bridge

@@ -4,7 +4,6 @@
 #include <iterator>
 #include <optional>
 #include <set>
-#include <sstream>
 #include <string_view>
 #include <variant>
 
@@ -12,69 +11,30 @@
 #include "facets/registry.h"
 #include "h5bridge/error.h"
 #include "keras/activations.h"
+#include "keras/bindings.h"
 #include "keras/build_configs.h"
 #include "keras/dtype_policies.h"
 #include "keras/emitter.h"
 #include "keras/inferred_sizes.h"
 #include "keras/nest.h"
-#include "keras/object_paths.h"
 #include "keras/planned_model.h"
 #include "keras/spelling.h"
+#include "keras/stated_graph.h"
 #include "keras/ties.h"
 #include "keras/wrappers.h"
 #include "model/architecture_index.h"
 #include "model/promotion.h"
-#include "passes/frozen.h"
+#include "model/work.h"
 #include "passes/shapes.h"
 #include "passes/types.h"
 
 namespace h5bridge {
 namespace {
 
-// A layer that only gives a value another identity: that of what an inner model takes or gives.
-bool tells_apart(const Layer& layer) { return layer.keras.implied && layer.type == "Identity"; }
-
 // What was a wrapper's cannot be written as one.
 struct NoWrapper : Unsupported {
   using Unsupported::Unsupported;
 };
-
-// What Keras implies, and planning has to see nevertheless.
-bool is_seen(const Layer& layer) { return tells_apart(layer) || is_wrappers_own(layer); }
-
-// Without the masks that Keras makes and hands on, and the casts of integers that it does, by itself.
-Architecture without_implied(Architecture architecture) {
-  const ArchitectureIndex index(architecture);
-  std::set<std::string> implied;
-  std::map<std::string, Value> casts;  // what stands in for each of them as an input
-  for (const Node& node : architecture.nodes)
-    if (const Layer& layer = index.layer_of(node); layer.keras.implied && !is_seen(layer)) {
-      implied.insert(node.name);
-      const Value source = node.values().at(0);
-      const auto before = casts.find(source.node);  // a cast of a cast
-      casts.emplace(node.name, before == casts.end() ? source : before->second);
-    }
-  const auto uncast = [&](Value& value) {
-    if (const auto cast = casts.find(value.node); cast != casts.end()) value = cast->second;
-  };
-  for (Output& output : architecture.outputs) uncast(output.value);
-  for (ScopeCall& call : architecture.scope_calls) {
-    std::ranges::for_each(call.arguments, uncast);
-    std::ranges::for_each(call.results, uncast);
-    for (std::optional<Value>& mask : call.masks)
-      if (mask) uncast(*mask);
-  }
-  std::erase_if(architecture.nodes, [&](const Node& node) { return implied.contains(node.name); });
-  for (Node& node : architecture.nodes) {
-    const Layer& layer = index.layer_of(node);
-    PlainCall call = plain_call(layer, node);
-    std::erase_if(call.named, [&](const auto& named) { return implied.contains(named.second.node); });
-    std::ranges::for_each(call.inputs, uncast);
-    node.arguments = node_of(node.name, layer, call).arguments;
-  }
-  std::erase_if(architecture.layers, [](const Layer& layer) { return layer.keras.implied && !is_seen(layer); });
-  return architecture;
-}
 
 class Planner {
  public:
@@ -82,20 +42,21 @@ class Planner {
           const FloatTypes& floats, KerasTies ties)
       : architecture_(without_implied(architecture)),
         index_(architecture_),
-        weight_steps_(weight_steps),
         policies_(architecture, floats),
         types_(infer_types(architecture_)),
         shapes_(infer_shapes(architecture_)),
-        ties_(std::move(ties)) {
+        ties_(std::move(ties)),
+        names_(architecture_),
+        maker_(weight_steps) {
     for (const ScopeCall& call : architecture_.scope_calls) scope_calls_.emplace(call.name, &call);
   }
 
   KerasPlan run() {
+    ++work().models_planned;
     plan_.tied = ties_.tied;
-    name_layers();
     for (const Input& input : architecture_.inputs) add_input(input);
     std::string problems;
-    const std::set<std::string> needed = needed_nodes();
+    const std::set<std::string> needed = needed_nodes(architecture_);
     find_used_outputs(needed);
     for (const Node& node : architecture_.nodes) {
       if (!needed.contains(node.name)) continue;
@@ -125,13 +86,6 @@ class Planner {
   }
 
  private:
-  // Names are those of one Keras model: layers of inner ones have the scope's before theirs.
-  std::string unique(const std::string& wanted) {
-    std::string name = unique_name(wanted, [&](const std::string& candidate) { return names_.contains(candidate); });
-    names_.insert(name);
-    return name;
-  }
-
   const ScopeCall* find_scope_call(const std::string& name) const {
     const auto call = scope_calls_.find(name);
     return call == scope_calls_.end() ? nullptr : call->second;
@@ -140,24 +94,6 @@ class Planner {
   std::string scope_of(const Node& node) const {
     const ScopeCall* call = find_scope_call(node.scope_call);
     return call ? call->scope : "";
-  }
-
-  // The nodes that an output depends on; a Keras model has no others. Of a model within it all belong to it.
-  std::set<std::string> needed_nodes() const {
-    std::set<std::string> result;
-    std::set<std::string_view> calls;
-    for (const Output& output : architecture_.outputs) result.insert(output.value.node);
-    for (std::size_t known = 0; known != result.size();) {
-      known = result.size();
-      for (auto node = architecture_.nodes.rbegin(); node != architecture_.nodes.rend(); ++node) {
-        if (!result.contains(node->name)) continue;
-        for (const Value& value : node->values()) result.insert(value.node);
-        for (const ScopeCall* call = find_scope_call(node->scope_call); call && calls.insert(call->name).second;
-             call = find_scope_call(call->parent))
-          for (const Value& value : call->values()) result.insert(value.node);
-      }
-    }
-    return result;
   }
 
   void find_used_outputs(const std::set<std::string>& needed) {
@@ -172,54 +108,12 @@ class Planner {
       if (needed.contains(node.name)) std::ranges::for_each(node.values(), use);
   }
 
-  // Inputs and layers get their names before any helper layer does.
-  void name_layers() {
-    for (const Input& input : architecture_.inputs) input_names_[input.name] = unique(keras_name(input.name));
-    std::map<std::string_view, std::string> scopes;  // of layers, by their first calls
-    for (const Node& node : architecture_.nodes) scopes.try_emplace(node.layer, scope_of(node));
-    for (const bool is_inner : {false, true})
-      for (const Layer& layer : architecture_.layers) {
-        const std::string& scope = scopes[layer.name];
-        if (scope.empty() == is_inner) continue;
-        const bool is_named_so = is_inner && layer.name.starts_with(scope + ".");
-        const std::string own = is_named_so ? layer.name.substr(scope.size() + 1) : layer.name;
-        layer_names_[layer.name] =
-            unique((is_inner ? scope + "/" : "") + (layer.keras.name ? *layer.keras.name : keras_name(own)));
-      }
-  }
-
   void add_input(const Input& input) {
-    const std::string& name = input_names_[input.name];
+    const std::string& name = names_.of_input(input.name);
     values_[{input.name, 0}] = {name, 0, 0, input.shape, input.dtype};
     layers_.push_back(input_layer(name, name, input.shape, input.dtype));
     inferred_.set_input(input);
     note_sizes(input.name);
-  }
-
-  // The mapping that a layer came from, or else the first of its type that can say it.
-  const KerasMapping& mapping_of(const Layer& layer, const std::vector<SymbolicShape>& inputs) const {
-    const auto mappings = Registry::instance().keras_of(layer.type);
-    if (mappings.empty()) throw Unsupported("there is no Keras layer for it");
-    if (const KerasOrigin& said = layer.keras; said.class_name) {
-      const auto is_that = [&](const KerasMapping& mapping) {
-        if (said.variant && !said.variant->empty()) return mapping.variant == *said.variant;
-        return mapping.variant.empty() == !said.variant;
-      };
-      const KerasMapping* same_class = nullptr;
-      for (const KerasMapping* mapping : mappings) {
-        if (mapping->class_name != *said.class_name || mapping->module != said.module.value_or("keras.layers"))
-          continue;
-        const bool is_the_one = is_that(*mapping);
-        const bool fits = said.unfit || can_write(*mapping, layer.attributes, inputs);
-        if ((is_the_one || !same_class) && fits) same_class = mapping;
-        if (is_the_one && same_class) break;
-      }
-      if (same_class) return *same_class;
-    }
-    const auto found = std::find_if(mappings.begin(), mappings.end(), [&](const KerasMapping* mapping) {
-      return can_write(*mapping, layer.attributes, inputs);
-    });
-    return found == mappings.end() ? *mappings[0] : **found;
   }
 
   void add_node(const Node& node) {
@@ -253,6 +147,7 @@ class Planner {
       handles.push_back(values_.at(value));
     }
     const KerasMapping& mapping = mapping_of(layer, inputs);
+    ++work().calls_lowered;
     RecordingEmitter emitter(inputs, shapes_.outputs_of(node.name), mapping, used_outputs_[layer.name], named,
                              [&](const Size& size) { return axis_of_size(size); });
     emitter.note_values(call.inputs);
@@ -284,7 +179,7 @@ class Planner {
       }
       KerasTensor made = add_call(node, layer, emitted, std::move(planned), has_weights);
       made.dtype = policy;
-      if (has_weights) bind(layer, emitted, made.layer, rules);
+      if (has_weights) maker_.bind(layer, emitted.suffix, emitted.config, made.layer, rules, plan_);
       std::vector<KerasTensor> outputs(emitted.outputs.size(), made);
       for (std::size_t i = 0; i < outputs.size(); ++i) {
         outputs[i].shape = emitted.outputs[i];
@@ -295,13 +190,7 @@ class Planner {
     handles = emitter.replay(
         std::move(handles), [&](const RecordingEmitter::Axis& borrowed) { return values_.at(borrowed.value); },
         perform);
-    for (const ResidualRule& residual : rules.residuals) {
-      const std::string name = tensor_name(layer.name, residual.torch);
-      const auto steps = weight_steps_.find(name);
-      plan_.residuals[name] =
-          steps == weight_steps_.end() ? residual.fallback : to_torch(steps->second, {residual.fallback}).at(0);
-      if (residual.is_constant) plan_.constants.insert(name);
-    }
+    maker_.add_residuals(layer, rules, plan_);
     for (std::size_t i = 0; i < results.values.size(); ++i)
       values_[{node.name, static_cast<std::int64_t>(i)}] = handles.at(results.values[i]);
     inferred_.note(node.name, layer, call, to_state, emitter, results);
@@ -478,7 +367,7 @@ class Planner {
     const auto key = std::pair(layer.name, emitted.suffix);
     PlannedLayer planned{{}, emitted.module, emitted.class_name, emitted.config, {}};
     if (const auto& host = layer.keras.fused_into; host && emitted.suffix.empty())
-      if (const auto name = layer_names_.find(*host); name != layer_names_.end()) planned.fused_into = name->second;
+      if (const std::string* name = names_.find_layer(*host)) planned.fused_into = *name;
     planned.fused_as = layer.keras.fused_as.value_or("");
     if (const auto known = made_.find(key); known != made_.end()) {
       PlannedLayer& first = layers_[known->second];
@@ -494,8 +383,9 @@ class Planner {
     }
     const bool is_first = !made_.contains(key);
     const std::string scope = scope_of(node).empty() ? "" : scope_of(node) + "/";
-    const std::string base = is_first ? layer_names_.at(layer.name) : scope + keras_name(node.name);
-    planned.name = emitted.suffix.empty() ? (is_first ? base : unique(base)) : unique(base + "_" + emitted.suffix);
+    const std::string base = is_first ? names_.of_layer(layer.name) : scope + keras_name(node.name);
+    planned.name =
+        emitted.suffix.empty() ? (is_first ? base : names_.unique(base)) : names_.unique(base + "_" + emitted.suffix);
     planned.keras_name = planned.name.starts_with(scope) ? planned.name.substr(scope.size()) : planned.name;
     Json::Object config{{"name", planned.keras_name}};
     for (const auto& [name, value] : planned.config)
@@ -512,61 +402,6 @@ class Planner {
              const Json* twin = b.find(member.first);
              return twin && *twin == member.second;
            });
-  }
-
-  // "{layer/cell}/kernel" is "forward_rnn/lstm_cell/kernel" where the configuration's member "layer" is a layer of that
-  // name, and "cell" in its own is another. What is not there has no name.
-  static std::string path_of(const std::string& variable, const Json::Object& config) {
-    const std::size_t end = variable.find('}');
-    if (!variable.starts_with('{') || end == std::string::npos) return variable;
-    std::string path;
-    const Json* place = nullptr;
-    std::istringstream members(variable.substr(1, end - 1));
-    for (std::string member; std::getline(members, member, '/');) {
-      const Json* next = place && place->is_array() ? &place->as_array().at(std::stoul(member))
-                         : place                    ? place->find(member)
-                                                    : config.find(member);
-      if (!next) break;
-      const Json* own = next->is_object() ? next->find("config") : nullptr;
-      if (own) path += (path.empty() ? "" : "/") + own->at("name").as_string();
-      place = own ? own : next;
-    }
-    return path + variable.substr(end + 1);
-  }
-
-  // The variables of the Keras layer that is a part of `layer`.
-  void bind(const Layer& layer, const KerasEmitter::Call& part, const std::string& keras_layer,
-            const WeightRules& rules) {
-    std::vector<std::vector<std::string>> tensors;
-    for (const WeightRule& rule : rules.rules)
-      if (rule.part == part.suffix) tensors.push_back(rule.torch);
-    if (const auto [known, is_new] = bound_.emplace(std::pair(layer.name, part.suffix), tensors); !is_new) {
-      if (known->second != tensors) throw Unsupported("it is called twice in ways that one Keras layer cannot serve");
-      return;
-    }
-    for (const WeightRule& rule : rules.rules) {
-      if (rule.part != part.suffix) continue;
-      KerasBinding binding;
-      binding.layer = keras_layer;
-      binding.steps = rule.steps;
-      binding.trainable = rule.trainable;
-      binding.frozen = is_frozen_in_keras(layer);
-      binding.object = object_within(rule.object, part.config);
-      for (const std::string& object : rule.objects) binding.objects.push_back(object_within(object, part.config));
-      for (const std::string& variable : rule.keras) binding.variables.push_back(path_of(variable, part.config));
-      const auto source = [&](const std::string& tensor) {
-        const std::string name = tensor_name(layer.name, tensor);
-        const auto steps = weight_steps_.find(name);
-        // Several layers may have a tensor (a decoder that uses its embedding's), but then all as it is.
-        const bool is_shared = owners_.emplace(name, layer.name).first->second != layer.name;
-        if (is_shared && steps != weight_steps_.end())
-          throw Unsupported("its tensor " + name + ", which another layer has as well, would need another layout");
-        return KerasBinding::Source{name, steps == weight_steps_.end() ? std::vector<WeightStep>{} : steps->second};
-      };
-      std::ranges::transform(rule.torch, std::back_inserter(binding.torch), source);
-      std::ranges::transform(rule.given, std::back_inserter(binding.given), source);
-      plan_.bindings.push_back(std::move(binding));
-    }
   }
 
   // What a layer emitted for outputs that nobody uses. An input that nobody uses stays.
@@ -650,80 +485,27 @@ class Planner {
     return model;
   }
 
-  // Where Keras has the variables of each layer, in its order: that of the layers, those of inner models in their
-  // place.
+  // Where Keras has the variables of each layer: those of inner models in their place.
   void place_bindings(const PlannedModel& model) {
-    struct Place {
-      std::size_t number;
-      std::string layer, group, scope, path, keras_name;
-      bool in_frozen_group;
-      Json build;  // unsaid in a model within the model, where sizes may be open that are known to its callers
-    };
-    std::map<std::string, Place> places;
+    std::map<std::string, KerasPlace> places;
+    std::map<std::string, Json> builds;
     for_each_layer(model, [&](const PlannedLayer& layer, const std::vector<const PlannedModel*>& within) {
-      Place place{places.size(),
-                  layer.keras_name,
-                  within.size() > 1 ? within[1]->name : layer.keras_name,
-                  within.back()->scope,
-                  variable_path(within) + layer.keras_name + "/",
-                  layer.keras_name,
-                  within.size() > 1 && !within[1]->trainable,
-                  layer.calls.empty() || within.size() > 1 ? Json() : build_config(layer)};
+      KerasPlace place{places.size(),
+                       layer.keras_name,
+                       within.size() > 1 ? within[1]->name : layer.keras_name,
+                       within.back()->scope,
+                       variable_path(within) + layer.keras_name + "/",
+                       layer.keras_name,
+                       within.size() > 1 && !within[1]->trainable};
       for (std::size_t i = within.size() - 1; i > 0; --i) place.layer = within[i]->name + "/" + place.layer;
+      // Unsaid in a model within the model, where sizes may be open that are known to its callers.
+      if (!layer.calls.empty() && within.size() == 1) builds.emplace(place.layer, build_config(layer));
       places.emplace(layer.name, std::move(place));
     });
-    std::ranges::stable_sort(plan_.bindings, {}, [&](const KerasBinding& binding) {
-      return std::pair(places.at(binding.layer).number, !binding.trainable);
-    });
-    // Names may repeat from model to model, which Keras itself cannot save: such have the whole path. But one layer of
-    // several models has one path in all of them.
-    const std::map<std::string, std::string> shared = shared_layers(
-        [&](const std::string& layer) { return std::pair(places.at(layer).group, places.at(layer).keras_name); });
-    std::map<std::string, std::string> in_group, in_all;  // the layers that have each path
-    for (KerasBinding& binding : plan_.bindings) {
-      Place place = places.at(binding.layer);
-      if (const auto first = shared.find(binding.layer); first != shared.end()) {
-        place.path = places.at(first->second).path;
-        in_all.insert_or_assign(place.path, place.layer);
-      }
-      binding.group = place.group;
-      binding.scope = place.scope;
-      binding.in_frozen_group = place.in_frozen_group;
-      binding.layer = place.layer;
-      if (!place.build.is_null()) plan_.builds.emplace(place.layer, place.build);
-      const bool is_first_in_group =
-          in_group.emplace(place.group + "/" + place.path, place.layer).first->second == place.layer;
-      const bool is_first_in_all = in_all.emplace(place.path, place.layer).first->second == place.layer;
-      binding.path = is_first_in_group ? place.path : place.layer + "/";
-      binding.slot_path = is_first_in_all ? place.path : place.layer + "/";
-    }
-  }
-
-  // Those that have one name and the same parameters as an earlier one of another group, by that one's name.
-  template <typename PlaceOf>
-  std::map<std::string, std::string> shared_layers(PlaceOf&& place_of) const {
-    std::map<std::string, std::string> first_names;
-    for (const auto& group : architecture_.ties)
-      for (const std::string& name : group) first_names.emplace(name, group.front());
-    std::map<std::string, std::vector<std::string>> tensors;
-    std::vector<std::string> order;
-    for (const KerasBinding& binding : plan_.bindings) {
-      if (!tensors.contains(binding.layer)) order.push_back(binding.layer);
-      for (const KerasBinding::Source& source : binding.torch)
-        if (const auto tied = first_names.find(source.name); tied != first_names.end() && binding.trainable)
-          tensors[binding.layer].push_back(tied->second);
-        else if (binding.trainable)
-          tensors[binding.layer].push_back(source.name);
-    }
-    std::map<std::pair<std::string, std::vector<std::string>>, std::string> first;
-    std::map<std::string, std::string> result;
-    for (const std::string& layer : order) {
-      const auto& [group, name] = place_of(layer);
-      if (tensors[layer].empty()) continue;
-      const auto [known, is_new] = first.emplace(std::pair(name, tensors[layer]), layer);
-      if (!is_new && place_of(known->second).first != group) result.emplace(layer, known->second);
-    }
-    return result;
+    place(plan_.bindings, places, architecture_.ties);
+    for (const KerasBinding& binding : plan_.bindings)
+      if (const auto build = builds.find(binding.layer); build != builds.end() && !build->second.is_null())
+        plan_.builds.emplace(*build);
   }
 
   void name_outputs(const PlannedModel& model) {
@@ -733,24 +515,19 @@ class Planner {
 
   const Architecture architecture_;
   const ArchitectureIndex index_;
-  const std::map<std::string, std::vector<WeightStep>>& weight_steps_;
   const DTypePolicies policies_;
   const Types types_;
   const Shapes shapes_;
   const KerasTies ties_;
   std::map<std::string_view, const ScopeCall*> scope_calls_;
   std::map<std::string, std::set<std::int64_t>> used_outputs_;  // by our layer, over all of its calls
-  std::set<std::string> names_;
-  std::map<std::string, std::string> input_names_;
-  std::map<std::string, std::string> layer_names_;
+  KerasNames names_;
+  BindingMaker maker_;
   std::map<Value, KerasTensor> values_;
   std::map<std::string, std::pair<Value, std::int64_t>> sizes_;  // by their spelling: a value and its axis
   InferredSizes inferred_;
   std::vector<PlannedLayer> layers_;
   std::map<std::pair<std::string, std::string>, std::size_t> made_;  // by our layer and suffix
-  std::map<std::pair<std::string, std::string>, std::vector<std::vector<std::string>>>
-      bound_;                                  // likewise: the tensors of the rules
-  std::map<std::string, std::string> owners_;  // of each tensor, the layer that was the first to have it
   KerasPlan plan_;
 };
 

@@ -8,6 +8,8 @@ namespace h5bridge {
 struct Work {
   std::int64_t names_compared = 0;  // in looking for layers, nodes and inputs one by one
   std::int64_t hdf5_uses = 0;       // of the library, each with its lock
+  std::int64_t models_planned = 0;  // for Keras, as if to be written
+  std::int64_t calls_lowered = 0;   // of layers, in those plans
 };
 
 /// What this thread has done since it began.

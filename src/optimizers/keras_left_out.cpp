@@ -101,9 +101,9 @@ struct DecayedVariables {
   std::set<std::string> spared_names, decayed_names;
 };
 
-DecayedVariables decayed_variables(const std::map<std::string, double>& decays, const KerasPlan& plan) {
+DecayedVariables decayed_variables(const std::map<std::string, double>& decays, const KerasBindings& bound) {
   DecayedVariables result;
-  for (const KerasBinding& binding : plan.bindings) {
+  for (const KerasBinding& binding : bound.bindings) {
     if (!binding.is_trained()) continue;
     std::set<bool> decayed;
     for (const KerasBinding::Source& source : binding.torch)
@@ -138,7 +138,7 @@ std::string excluding(const DecayedVariables& variables) {
   return "var_names=[" + list_of(names) + "]";
 }
 
-void note_weight_decay(const OptimizerMapping& mapping, const Optimizer& optimizer, const KerasPlan& plan,
+void note_weight_decay(const OptimizerMapping& mapping, const Optimizer& optimizer, const KerasBindings& bound,
                        std::vector<std::string>& notes) {
   std::set<double> different;
   const std::map<std::string, double> decays = decays_of(optimizer);
@@ -154,7 +154,7 @@ void note_weight_decay(const OptimizerMapping& mapping, const Optimizer& optimiz
   }
   if (different.size() > 1)
     refuse("the optimizer " + optimizer.kind + " has groups that differ in weight_decay, and Keras's has one");
-  const DecayedVariables variables = decayed_variables(decays, plan);
+  const DecayedVariables variables = decayed_variables(decays, bound);
   if (!variables.spared_paths.empty())
     notes.push_back(
         "the optimizer's groups without weight_decay are left out: Keras decays all variables until you call "
@@ -210,11 +210,11 @@ std::string why_not_in_keras(const Optimizer& optimizer) {
 }
 
 std::vector<std::string> left_out_by_keras(const OptimizerMapping& mapping, const Optimizer& optimizer,
-                                           const KerasSettings& settings, const KerasPlan& plan) {
+                                           const KerasSettings& settings, const KerasBindings& bound) {
   std::vector<std::string> notes;
   if (const std::string why = why_not_in_keras(optimizer); !why.empty()) refuse(why);
   note_settings(mapping, optimizer, notes);
-  note_weight_decay(mapping, optimizer, plan, notes);
+  note_weight_decay(mapping, optimizer, bound, notes);
   const Json* epsilon = settings.config.find("epsilon");
   const Json* before = settings.own ? travelling_keras(optimizer)->at("config").find("epsilon") : nullptr;
   if (epsilon && !(before && same_value(*before, *epsilon))) note_epsilon(mapping, *epsilon, notes);

@@ -22,22 +22,22 @@ std::string flat_path(const KerasBinding& binding, const std::string& variable);
 
 /// Calls visit(binding, slot) for each slot of each trainable binding, in Keras's order where each has one variable.
 template <typename Visit>
-void for_each_slot(const KerasPlan& plan, const std::vector<SlotMapping>& slots, Visit&& visit) {
+void for_each_slot(const KerasBindings& bound, const std::vector<SlotMapping>& slots, Visit&& visit) {
   std::size_t last = 0;
   for (const SlotMapping& slot : slots) last = std::max(last, slot.round);
   for (std::size_t round = 0; round <= last; ++round)
-    for (const KerasBinding& binding : plan.bindings)
+    for (const KerasBinding& binding : bound.bindings)
       for (const SlotMapping& slot : slots)
         if (binding.is_trained() && slot.round == round) visit(binding, slot);
 }
 
 /// Calls visit(binding, variable, slot) for each slot of each trainable variable, in Keras's order.
 template <typename Visit>
-void for_each_variable_slot(const KerasPlan& plan, const std::vector<SlotMapping>& slots, Visit&& visit) {
+void for_each_variable_slot(const KerasBindings& bound, const std::vector<SlotMapping>& slots, Visit&& visit) {
   std::size_t last = 0;
   for (const SlotMapping& slot : slots) last = std::max(last, slot.round);
   for (std::size_t round = 0; round <= last; ++round)
-    for (const KerasBinding& binding : plan.bindings)
+    for (const KerasBinding& binding : bound.bindings)
       for (const std::string& variable : binding.variables)
         for (const SlotMapping& slot : slots)
           if (binding.is_trained() && slot.round == round) visit(binding, variable, slot);

@@ -12,8 +12,8 @@ namespace {
 // Keras's variables, by their names or else by their place.
 class FoundVariables {
  public:
-  FoundVariables(const KerasOptimizer& keras, const KerasPlan& plan, const std::vector<SlotMapping>& slots)
-      : plan_(plan) {
+  FoundVariables(const KerasOptimizer& keras, const KerasBindings& bound, const std::vector<SlotMapping>& slots)
+      : bound_(bound) {
     for (const NamedTensor& variable : keras.variables)
       if (!is_of_all_optimizers(variable.name)) slots_.push_back(&variable);
     are_named_ = has_all(slots);
@@ -71,14 +71,14 @@ class FoundVariables {
     std::set<std::string> names;
     for (const NamedTensor* variable : slots_) names.insert(without_optimizer(variable->name));
     bool result = true;
-    for_each_slot(plan_, slots, [&](const KerasBinding& binding, const SlotMapping& slot) {
+    for_each_slot(bound_, slots, [&](const KerasBinding& binding, const SlotMapping& slot) {
       for (const std::string& variable : binding.variables)
         result = result && names.contains(flat_path(binding, variable) + "_" + slot.keras);
     });
     return result;
   }
 
-  const KerasPlan& plan_;
+  const KerasBindings& bound_;
   std::vector<const NamedTensor*> slots_;
   bool are_named_ = false;
   std::map<std::string, std::size_t> next_;
@@ -87,8 +87,8 @@ class FoundVariables {
 // An optimizer of Keras's as PyTorch has it.
 class TorchOptimizer {
  public:
-  TorchOptimizer(const KerasOptimizer& keras, const KerasPlan& plan, const Weights& weights)
-      : keras_(keras), plan_(plan), weights_(weights) {
+  TorchOptimizer(const KerasOptimizer& keras, const KerasBindings& bound, const Weights& weights)
+      : keras_(keras), bound_(bound), weights_(weights) {
     result_.kind = keras.config.at("class_name").as_string();
     result_.keras = keras.config.at("config").as_object();
     result_.keras_variables = keras.variables;
@@ -140,14 +140,14 @@ class TorchOptimizer {
 
   // What Keras has for a product has no counterpart in PyTorch.
   bool has_slots_of_products() const {
-    return !FoundVariables(keras_, plan_, {}).empty() &&
-           std::ranges::any_of(plan_.bindings, [](const KerasBinding& binding) { return has_product(binding.steps); });
+    return !FoundVariables(keras_, bound_, {}).empty() &&
+           std::ranges::any_of(bound_.bindings, [](const KerasBinding& binding) { return has_product(binding.steps); });
   }
 
   // Once where layers share it.
   Json::Array parameters() const {
     Json::Array names;
-    for (const KerasBinding& binding : plan_.bindings)
+    for (const KerasBinding& binding : bound_.bindings)
       if (binding.is_trained())
         for (const KerasBinding::Source& source : binding.torch)
           if (std::ranges::find(names, Json(source.name)) == names.end()) names.push_back(source.name);
@@ -156,7 +156,7 @@ class TorchOptimizer {
 
   void set_slots() {
     const std::vector<SlotMapping> slots = slots_in_use(*mapping_, result_.hyperparameters);
-    FoundVariables found(keras_, plan_, slots);
+    FoundVariables found(keras_, bound_, slots);
     if (found.empty() && !mapping_->starts_with_state) return;
     const auto take = [&](const KerasBinding& binding, const SlotMapping& slot) {
       const std::vector<Tensor> tensors = found.empty() ? std::vector<Tensor>{} : from_variables(binding, slot, found);
@@ -167,10 +167,10 @@ class TorchOptimizer {
                                : to_torch(source.steps, {tensors[i]}).at(0));
       }
     };
-    for_each_slot(plan_, slots, take);
+    for_each_slot(bound_, slots, take);
     found.require_all_taken();
     // What was trained before it was frozen has state in PyTorch, too.
-    for (const KerasBinding& binding : plan_.bindings)
+    for (const KerasBinding& binding : bound_.bindings)
       if (binding.trainable && binding.frozen && found.has(binding, slots))
         for (const SlotMapping& slot : slots) take(binding, slot);
   }
@@ -198,7 +198,7 @@ class TorchOptimizer {
   }
 
   const KerasOptimizer& keras_;
-  const KerasPlan& plan_;
+  const KerasBindings& bound_;
   const Weights& weights_;
   const OptimizerMapping* mapping_ = nullptr;
   std::int64_t iterations_ = 0;
@@ -207,8 +207,8 @@ class TorchOptimizer {
 
 }  // namespace
 
-Optimizer optimizer_from_keras(const KerasOptimizer& keras, const KerasPlan& plan, const Weights& weights) {
-  return TorchOptimizer(keras, plan, weights).run();
+Optimizer optimizer_from_keras(const KerasOptimizer& keras, const KerasBindings& bound, const Weights& weights) {
+  return TorchOptimizer(keras, bound, weights).run();
 }
 
 KerasOptimizer as_keras_had_it(const Optimizer& optimizer) {
@@ -217,9 +217,9 @@ KerasOptimizer as_keras_had_it(const Optimizer& optimizer) {
   return {Json::Object{{"class_name", class_name}, {"config", optimizer.keras}}, optimizer.keras_variables};
 }
 
-bool has_settings_of(const KerasOptimizer& keras, const Optimizer& optimizer, const KerasPlan& plan,
+bool has_settings_of(const KerasOptimizer& keras, const Optimizer& optimizer, const KerasBindings& bound,
                      const Weights& weights) {
-  const std::optional<Json::Object> read = TorchOptimizer(keras, plan, weights).find_settings();
+  const std::optional<Json::Object> read = TorchOptimizer(keras, bound, weights).find_settings();
   return !read || std::ranges::all_of(optimizer.groups, [&](const Json::Object& group) {
     return std::ranges::all_of(*read, [&](const auto& setting) {
       const Json* stated = group.find(setting.first);

@@ -91,11 +91,11 @@ void refuse_products(const Optimizer& optimizer, const KerasBinding& binding, co
 // An optimizer of PyTorch's as Keras's variables.
 class KerasVariables {
  public:
-  KerasVariables(const OptimizerMapping& mapping, const Optimizer& optimizer, const KerasPlan& plan,
+  KerasVariables(const OptimizerMapping& mapping, const Optimizer& optimizer, const KerasBindings& bound,
                  const Weights& weights, const KerasSettings& settings)
       : mapping_(mapping),
         optimizer_(optimizer),
-        plan_(plan),
+        bound_(bound),
         weights_(weights),
         config_(settings.config),
         prefix_(settings.config.at("name").as_string() + "/"),
@@ -108,12 +108,12 @@ class KerasVariables {
       result_.push_back({prefix_ + "learning_rate", tensor_of<float>(DType::Float32, {}, {static_cast<float>(lr_)})});
     if (is_on(config_, "use_ema")) {
       notes.push_back("the optimizer's moving averages (use_ema) start again, at the weights");
-      for_each_slot(plan_, {{"", "average"}}, [&](const KerasBinding& binding, const SlotMapping& slot) {
+      for_each_slot(bound_, {{"", "average"}}, [&](const KerasBinding& binding, const SlotMapping& slot) {
         add(binding, slot, to_keras(binding.steps, weights_of(binding.torch), weights_of(binding.given)));
       });
     }
     if (is_on(config_, "gradient_accumulation_steps"))
-      for_each_slot(plan_, {{"", "gradient_accumulator"}}, [&](const KerasBinding& binding, const SlotMapping& slot) {
+      for_each_slot(bound_, {{"", "gradient_accumulator"}}, [&](const KerasBinding& binding, const SlotMapping& slot) {
         std::vector<Tensor> tensors = to_keras(binding.steps, weights_of(binding.torch), weights_of(binding.given));
         for (Tensor& tensor : tensors) tensor = zeros(DType::Float32, tensor.shape());
         add(binding, slot, std::move(tensors));
@@ -129,9 +129,9 @@ class KerasVariables {
           to_keras(without_sums(binding.steps), shared_by_summands(binding, slot, slots_of(binding.torch, slot)),
                    slots_of(binding.given, slot)));
     };
-    for_each_slot(plan_, slots, add_state);
+    for_each_slot(bound_, slots, add_state);
     // Keras's own has variables of what was trained before it was frozen, too.
-    for (const KerasBinding& binding : plan_.bindings)
+    for (const KerasBinding& binding : bound_.bindings)
       if (!optimizer_.keras.empty() && binding.trainable && binding.frozen && has_state(binding))
         for (const SlotMapping& slot : slots) add_state(binding, slot);
     return std::move(result_);
@@ -181,7 +181,7 @@ class KerasVariables {
 
   const OptimizerMapping& mapping_;
   const Optimizer& optimizer_;
-  const KerasPlan& plan_;
+  const KerasBindings& bound_;
   const Weights& weights_;
   const Json::Object& config_;
   std::string prefix_;
@@ -196,7 +196,7 @@ class KerasVariables {
 
 }  // namespace
 
-KerasOptimizer optimizer_to_keras(const Optimizer& optimizer, const KerasPlan& plan, const Weights& weights,
+KerasOptimizer optimizer_to_keras(const Optimizer& optimizer, const KerasBindings& bound, const Weights& weights,
                                   std::vector<std::string>& notes) {
   const OptimizerMapping* mapping = optimizer_mapping(optimizer.kind);
   if (!mapping) throw Unsupported(why_not_in_keras(optimizer) + "; SaveOptions::optimizer = false leaves it out");
@@ -205,18 +205,18 @@ KerasOptimizer optimizer_to_keras(const Optimizer& optimizer, const KerasPlan& p
       throw Unsupported("the optimizer trains only some of the parameters, and does not say which (state " + parameter +
                         "); SaveOptions::optimizer = false leaves it out");
   const KerasSettings settings = settings_to_keras(*mapping, optimizer);
-  for (std::string& note : left_out_by_keras(*mapping, optimizer, settings, plan)) notes.push_back(std::move(note));
+  for (std::string& note : left_out_by_keras(*mapping, optimizer, settings, bound)) notes.push_back(std::move(note));
   const std::int64_t iterations = iterations_of(optimizer, settings, notes);
   return {Json::Object{{"class_name", settings.class_name}, {"config", settings.config}},
-          KerasVariables(*mapping, optimizer, plan, weights, settings).run(iterations, notes)};
+          KerasVariables(*mapping, optimizer, bound, weights, settings).run(iterations, notes)};
 }
 
-std::map<std::string, std::string> rounded_slots(const Optimizer& optimizer, const KerasPlan& plan) {
+std::map<std::string, std::string> rounded_slots(const Optimizer& optimizer, const KerasBindings& bound) {
   std::map<std::string, std::string> result;
   const OptimizerMapping* mapping = optimizer_mapping(optimizer.kind);
   if (!mapping) return result;
   const std::string prefix = settings_to_keras(*mapping, optimizer).config.at("name").as_string() + "/";
-  for_each_slot(plan, slots_in_use(*mapping, optimizer.hyperparameters),
+  for_each_slot(bound, slots_in_use(*mapping, optimizer.hyperparameters),
                 [&](const KerasBinding& binding, const SlotMapping& slot) {
                   if (slot.times_lr == 0 && !is_lossy(binding.steps)) return;
                   for (const KerasBinding::Source& source : binding.torch)

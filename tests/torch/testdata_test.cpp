@@ -2,6 +2,7 @@
 #include "facets/libtorch/tensors.h"
 #include "files/npy.h"
 #include "h5bridge/h5bridge.h"
+#include "model/work.h"
 #include "torch/catch.h"
 #include "torch/model_builder.h"
 #include "unit/temporary_folder.h"
@@ -74,6 +75,16 @@ TEST_CASE("LibTorch gives the framework's own answers") {
   for (const Network& network : all_networks()) {
     INFO(network.name);
     CHECK(error(run(network.model(), network.inputs()), network.expected()) < kTolerance);
+  }
+}
+
+TEST_CASE("to run a Keras file, nothing is planned as if to be written") {
+  for (const Network& network : kKerasNetworks) {
+    INFO(network.name);
+    const Work before = work();
+    run(network.model(), network.inputs());
+    CHECK(work().models_planned == before.models_planned);
+    CHECK(work().calls_lowered == before.calls_lowered);
   }
 }
 

@@ -2,10 +2,12 @@
 #include "model/work.h"
 
 #include <catch2/catch.hpp>
+#include <fstream>
 #include <string>
 
 #include "convert/architecture_json.h"
 #include "h5bridge/h5bridge.h"
+#include "passes/shapes.h"
 #include "random_tensors.h"
 #include "temporary_folder.h"
 
@@ -45,24 +47,99 @@ Model chain(int count) {
   return model;
 }
 
-// From PyTorch's files to Keras's and back.
-Work work_of(int count) {
+Json dense(const std::string& name) {
+  return Json::Object{
+      {"module", "keras.layers"},
+      {"class_name", "Dense"},
+      {"config", Json::Object{{"name", name}, {"units", 3}, {"activation", "linear"}, {"use_bias", true}}}};
+}
+
+Json sequential(const std::string& name, Json::Array layers) {
+  layers.insert(
+      layers.begin(),
+      Json::Object{{"module", "keras.layers"},
+                   {"class_name", "InputLayer"},
+                   {"config", Json::Object{{"name", name + "_in"}, {"batch_shape", Json::Array{nullptr, 4, 3}}}}});
+  return Json::Object{{"module", "keras"},
+                      {"class_name", "Sequential"},
+                      {"config", Json::Object{{"name", name}, {"layers", std::move(layers)}}}};
+}
+
+// A Keras model of `count` blocks: a model with another in it, and a wrapper.
+Model nested(int count) {
+  Json::Array layers;
+  for (int i = 0; i < count; ++i) {
+    const std::string number = std::to_string(i);
+    layers.push_back(sequential("block" + number, {dense("a"), sequential("inner", {dense("b")})}));
+    layers.push_back(Json::Object{{"module", "keras.layers"},
+                                  {"class_name", "TimeDistributed"},
+                                  {"config", Json::Object{{"name", "steps" + number}, {"layer", dense("c")}}}});
+  }
+  const TemporaryFolder folder;
+  const std::string path = folder / "nested.json";
+  std::ofstream(path) << sequential("nested", std::move(layers)).dump();
+  Model model = load(path);
+  for (const NamedParameter& parameter : parameters_of(*model.architecture))
+    model.weights.add(parameter.name, random_tensor(DType::Float32, parameter.spec.shape));
+  return model;
+}
+
+Work since(const Work& before) {
+  const Work& now = work();
+  return {now.names_compared - before.names_compared, now.hdf5_uses - before.hdf5_uses,
+          now.models_planned - before.models_planned, now.calls_lowered - before.calls_lowered};
+}
+
+// From PyTorch's files to Keras's, of this suffix, and back.
+Work work_of(const Model& model, const std::string& suffix) {
   const TemporaryFolder folder;
   const Work before = work();
-  const std::string json = folder / "model.json", pth = folder / "model.pth", h5 = folder / "model.h5";
-  save(chain(count), {json, pth});
-  save(load({json, pth}), h5);
-  save(load(h5), {json, pth});
-  return {work().names_compared - before.names_compared, work().hdf5_uses - before.hdf5_uses};
+  const std::string json = folder / "model.json", pth = folder / "model.pth", keras = folder / ("model" + suffix);
+  save(model, {json, pth});
+  save(load({json, pth}), keras);
+  save(load(keras), {json, pth});
+  return since(before);
+}
+
+void check_growth(Model make(int), const std::string& suffix) {
+  const Work small = work_of(make(60), suffix), large = work_of(make(120), suffix);
+  INFO(small.names_compared << " and " << large.names_compared << " names, " << small.hdf5_uses << " and "
+                            << large.hdf5_uses << " uses of HDF5");
+  CHECK(small.hdf5_uses > 60);
+  CHECK(small.calls_lowered >= 60);
+  CHECK(large.names_compared <= 2 * small.names_compared + 100);
+  CHECK(large.hdf5_uses <= 2 * small.hdf5_uses + 100);
+  CHECK(large.calls_lowered <= 2 * small.calls_lowered);
+}
+
+void check_plans_nothing(const std::vector<std::string>& sources) {
+  INFO(sources.back());
+  const Work before = work();
+  const Model model = load(sources);
+  const Work read = since(before);
+  CHECK(!model.weights.empty());
+  CHECK(read.models_planned == 0);
+  CHECK(read.calls_lowered == 0);
 }
 
 }  // namespace
 
 TEST_CASE("the work of a conversion grows as its model does", "[work]") {
-  const Work small = work_of(60), large = work_of(120);
-  INFO(small.names_compared << " and " << large.names_compared << " names, " << small.hdf5_uses << " and "
-                            << large.hdf5_uses << " uses of HDF5");
-  CHECK(small.hdf5_uses > 60);
-  CHECK(large.names_compared <= 2 * small.names_compared + 100);
-  CHECK(large.hdf5_uses <= 2 * small.hdf5_uses + 100);
+  for (const char* suffix : {".h5", ".keras"}) {
+    check_growth(chain, suffix);
+    check_growth(nested, suffix);
+  }
+}
+
+TEST_CASE("what is read of Keras is not planned as if to be written", "[work]") {
+  const TemporaryFolder folder;
+  for (const auto& model : {chain(3), nested(3)}) {
+    for (const char* suffix : {".h5", ".keras"}) {
+      const std::string ours = folder / (std::string("ours") + suffix);
+      save(model, {ours});
+      check_plans_nothing({ours});  // with the architecture that we left in it
+    }
+  }
+  for (const char* network : {"my_keras_model", "mosaic", "dialects/keras_2_0", "dialects/tf_keras_2_15"})
+    check_plans_nothing({std::string(TESTDATA) + "/" + network + "/model.h5"});
 }

@@ -1,5 +1,5 @@
-// A model as Keras has it: configuration, and which variables hold which tensors. One plan serves both directions: the
-// exporter reads its bindings forwards, the importer backwards.
+// A model as Keras has it: configuration, and which variables hold which tensors. The exporter reads the bindings of
+// what it plans forwards, the importer those of what it has read backwards.
 #pragma once
 
 #include <map>
@@ -39,16 +39,21 @@ struct KerasBinding {
   bool is_saved_last() const { return group != layer && !in_frozen_group && !is_trained(); }
 };
 
-struct KerasPlan {
-  Json::Object model_config;                // {"class_name": "Functional", "config": {...}}
-  std::vector<std::string> layer_names;     // of all layers, not of operations, in order
-  std::vector<KerasBinding> bindings;       // in the order of layer_names; within a layer, trainable ones first
+/// Which variables of a Keras model hold which tensors: all that reading its file takes.
+struct KerasBindings {
+  std::vector<KerasBinding> bindings;       // in Keras's order of layers; within a layer, trainable ones first
   std::map<std::string, Tensor> residuals;  // tensors that Keras has no place for, with what stands in for them
   std::set<std::string> constants;          // those of them that are constants of the Keras model
   std::vector<std::string> output_names;    // the Keras layer that makes each output
-  std::vector<std::string> notes;           // what Keras computes otherwise, a line each
-  std::map<std::string, Json> builds;       // what Keras's archives say of how layers with weights were built
   std::map<std::string, std::string> tied;  // tensors whose variable is that of another, by that one's name
+};
+
+/// A model as it is to be written.
+struct KerasPlan : KerasBindings {
+  Json::Object model_config;             // {"class_name": "Functional", "config": {...}}
+  std::vector<std::string> layer_names;  // of all layers, not of operations, in order
+  std::vector<std::string> notes;        // what Keras computes otherwise, a line each
+  std::map<std::string, Json> builds;    // what Keras's archives say of how layers with weights were built
 };
 
 /// The Keras name of a PyTorch path: without '.' and '/', which Keras cannot have in names.
