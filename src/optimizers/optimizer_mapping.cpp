@@ -9,7 +9,9 @@ namespace optimizers {
   namespace name {                                \
   std::vector<OptimizerMapping> keras_mappings(); \
   }
+#define H5BRIDGE_LIBTORCH_OPTIMIZER(name)
 #include "optimizers/kinds.def"
+#undef H5BRIDGE_LIBTORCH_OPTIMIZER
 #undef H5BRIDGE_OPTIMIZER
 }  // namespace optimizers
 
@@ -18,7 +20,9 @@ const std::vector<OptimizerMapping>& optimizer_mappings() {
     std::vector<OptimizerMapping> result;
 #define H5BRIDGE_OPTIMIZER(name) \
   for (OptimizerMapping & mapping : optimizers::name::keras_mappings()) result.push_back(std::move(mapping));
+#define H5BRIDGE_LIBTORCH_OPTIMIZER(name)
 #include "optimizers/kinds.def"
+#undef H5BRIDGE_LIBTORCH_OPTIMIZER
 #undef H5BRIDGE_OPTIMIZER
     return result;
   }();

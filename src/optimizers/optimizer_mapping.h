@@ -34,8 +34,17 @@ struct EpsilonMeaning {
   double negligible = 0;  // up to here, steps are the same but for rounding
 };
 
+/// What tells one optimizer of torch.optim from the others by its state_dict, of any version of PyTorch.
+struct TorchKeys {
+  std::vector<std::string> has;           // settings that it has
+  std::vector<std::string> has_not = {};  // and those that it has not
+  std::string slot = {};                  // of its state, where settings do not tell
+  Json::Object states = {};               // booleans that, where they are stated, are these
+};
+
 struct OptimizerMapping {
-  std::string kind;        // in torch.optim
+  std::string kind;  // in torch.optim
+  TorchKeys told_by;
   std::string class_name;  // in keras.optimizers
   std::string name;        // which Keras gives to the first of that class
   std::vector<Correspondence> hyperparameters;

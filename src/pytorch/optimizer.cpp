@@ -6,61 +6,13 @@
 #include <set>
 
 #include "h5bridge/error.h"
+#include "optimizers/told_apart.h"
 
 namespace h5bridge {
 namespace {
 
 using pickle::Dict;
 using pickle::Ref;
-
-/// What tells one optimizer of torch.optim from the others: a state_dict names no class.
-struct Kind {
-  std::string_view name;
-  std::vector<std::string_view> has;
-  std::vector<std::string_view> has_not;
-};
-
-const std::vector<Kind>& kinds() {
-  static const std::vector<Kind> table = {
-      {"SGD", {"momentum", "dampening", "nesterov"}, {}},
-      {"Adam", {"betas", "eps", "weight_decay", "amsgrad"}, {}},
-      {"NAdam", {"betas", "momentum_decay"}, {}},
-      {"RAdam", {"betas", "eps", "weight_decay", "decoupled_weight_decay"}, {"amsgrad", "momentum_decay"}},
-      {"SparseAdam", {"betas", "eps"}, {"weight_decay"}},
-      {"RMSprop", {"alpha", "centered"}, {}},
-      {"Adagrad", {"lr_decay", "initial_accumulator_value"}, {}},
-      {"Adadelta", {"rho", "eps"}, {}},
-      {"ASGD", {"lambd", "alpha", "t0"}, {}},
-      {"Rprop", {"etas", "step_sizes"}, {}},
-      {"Adafactor", {"beta2_decay", "d"}, {}},
-      {"Muon", {"ns_coefficients", "ns_steps"}, {}},
-  };
-  return table;
-}
-
-bool has_slot(const Optimizer& optimizer, std::string_view name) {
-  return std::ranges::any_of(optimizer.slots, [&](const auto& slots) {
-    return std::ranges::any_of(slots.second, [&](const NamedTensor& slot) { return slot.name == name; });
-  });
-}
-
-std::string kind_of(const Optimizer& optimizer) {
-  const Json::Object& settings = optimizer.hyperparameters;
-  // Adamax states nothing of its own, but keeps an infinity norm; Adam before PyTorch 2.6 says no more than AdamW,
-  // which is the same thing only without weight decay.
-  if (has_slot(optimizer, "exp_inf")) return "Adamax";
-  const auto fits = [&](const Kind& kind) {
-    const auto set = [&](std::string_view name) { return settings.contains(name); };
-    return std::ranges::all_of(kind.has, set) && std::ranges::none_of(kind.has_not, set);
-  };
-  const auto found = std::ranges::find_if(kinds(), fits);
-  if (found == kinds().end()) return "unknown";
-  if (found->name != "Adam") return std::string(found->name);
-  const Json* decoupled = settings.find("decoupled_weight_decay");
-  if (decoupled && decoupled->is_bool()) return decoupled->as_bool() ? "AdamW" : "Adam";
-  const Json* decay = settings.find("weight_decay");
-  return decay && decay->is_number() && decay->as_float() == 0.0 ? "Adam" : "unknown";
-}
 
 std::optional<double> single_number(const TorchFile& file, const pickle::Value& value, const std::string& name) {
   if (!is_tensor(value)) return pickle::number(value);
@@ -189,7 +141,7 @@ std::optional<Optimizer> read_optimizer(const TorchFile& file, const pickle::Val
   if (!optimizer.groups.empty()) optimizer.hyperparameters = optimizer.groups.front();
   optimizer.hyperparameters.erase("params");
   optimizer.hyperparameters.erase("param_names");
-  optimizer.kind = kind_of(optimizer);
+  optimizer.kind = told_by_keys(optimizer);
   return optimizer;
 }
 

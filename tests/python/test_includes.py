@@ -38,7 +38,7 @@ FACADE = "h5bridge/h5bridge.h"
 ABOVE = {"convert", "cli", "python"}
 
 # What is to be included behind a wrapper alone: by the beginning of a header's name, the files that may.
-LIBTORCH = r"runtime/.*|layers/(\w+/)?libtorch\w*\.(cpp|h)|facets/libtorch/.*"
+LIBTORCH = r"runtime/.*|layers/(\w+/)?libtorch\w*\.(cpp|h)|optimizers/\w+/libtorch\.cpp|facets/libtorch/.*"
 BEHIND_WRAPPERS = {
     "H5": r"files/hdf5\w*\.(cpp|h)",
     "hdf5.h": r"files/hdf5\w*\.(cpp|h)",

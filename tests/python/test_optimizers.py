@@ -130,6 +130,8 @@ FROM_TORCH = {
     "rmsprop": lambda p: T.RMSprop(p, lr=0.002, alpha=0.9, eps=TINY),
     "rmsprop_centered": lambda p: T.RMSprop(p, lr=0.002, alpha=0.8, eps=TINY, momentum=0.7, centered=True),
     "adagrad": lambda p: T.Adagrad(p, lr=0.02, initial_accumulator_value=0.2, eps=TINY),
+    "adadelta": lambda p: T.Adadelta(p, lr=0.5, rho=0.8, eps=1e-5),
+    "adamax": lambda p: T.Adamax(p, lr=0.01, betas=(0.8, 0.95)),
 }
 
 
@@ -201,6 +203,8 @@ FROM_KERAS = {
     "rmsprop": lambda: O.RMSprop(0.002, epsilon=TINY),
     "rmsprop_centered": lambda: O.RMSprop(0.002, rho=0.8, momentum=0.7, centered=True, epsilon=TINY),
     "adagrad": lambda: O.Adagrad(0.02, initial_accumulator_value=0.3, epsilon=TINY),
+    "adadelta": lambda: O.Adadelta(0.5, rho=0.8, epsilon=1e-5),
+    "adamax": lambda: O.Adamax(0.01, beta_1=0.8),
 }
 
 
@@ -210,7 +214,7 @@ def resume_in_torch(folder):
     module = Net()
     module.load_state_dict(checkpoint["model_state_dict"])
     group = checkpoint["optimizer_state_dict"]["param_groups"][0]
-    kinds = {"decoupled_weight_decay": T.AdamW if group.get("decoupled_weight_decay") else T.Adam, "alpha": T.RMSprop, "lr_decay": T.Adagrad}
+    kinds = {"decoupled_weight_decay": T.AdamW if group.get("decoupled_weight_decay") else T.Adam, "alpha": T.RMSprop, "lr_decay": T.Adagrad, "rho": T.Adadelta, "betas": T.Adamax}
     kind = next((kind for key, kind in kinds.items() if key in group), T.SGD)
     optimizer = kind(module.parameters())
     optimizer.load_state_dict(checkpoint["optimizer_state_dict"])

@@ -5,6 +5,7 @@ namespace h5bridge::optimizers::adagrad {
 
 std::vector<OptimizerMapping> keras_mappings() {
   return {{.kind = "Adagrad",
+           .told_by = {.has = {"lr_decay", "initial_accumulator_value"}},
            .class_name = "Adagrad",
            .name = "adagrad",
            .hyperparameters = {{"lr", "learning_rate", spelling::number()},

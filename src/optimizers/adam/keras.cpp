@@ -7,6 +7,8 @@ namespace {
 OptimizerMapping mapping(const std::string& kind, const std::string& name, bool is_decoupled) {
   return {
       .kind = kind,
+      .told_by = {.has = {"betas", "eps", "weight_decay", "amsgrad"},
+                  .states = {{"decoupled_weight_decay", is_decoupled}}},
       .class_name = kind,
       .name = name,
       .hyperparameters = {{"lr", "learning_rate", spelling::number()},

@@ -5,6 +5,7 @@ namespace h5bridge::optimizers::rmsprop {
 
 std::vector<OptimizerMapping> keras_mappings() {
   return {{.kind = "RMSprop",
+           .told_by = {.has = {"alpha", "centered"}},
            .class_name = "RMSprop",
            .name = "rm_sprop",
            .hyperparameters = {{"lr", "learning_rate", spelling::number()},

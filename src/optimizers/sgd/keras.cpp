@@ -5,6 +5,7 @@ namespace h5bridge::optimizers::sgd {
 
 std::vector<OptimizerMapping> keras_mappings() {
   return {{.kind = "SGD",
+           .told_by = {.has = {"momentum", "dampening", "nesterov"}},
            .class_name = "SGD",
            .name = "sgd",
            .hyperparameters = {{"lr", "learning_rate", spelling::number()},
