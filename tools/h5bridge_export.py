@@ -982,6 +982,8 @@ def find_symbols(probe: Probe, tensors: dict[str, Tensor]) -> list[Symbol]:
     # What stays closed although smaller sizes are taken has a limit, as of a table of positions.
     for group in _closed_groups(closed, set(groups), size_of):
         size = size_of[group[0]]
+        if all(index == 1 and probe.call.tensors[name].ndim > 3 for name, index in group):
+            continue  # channels of pictures: that one is stretched to three is no size that anybody meant to leave open
         if size > 1 and takes(group, size // 2):
             probe.notes.append(f"in forward: the size {size} of {_axes(group)} is fixed: it may be {size // 2}, but not "
                                f"{_other_sizes(size)[0]}; an example of a smaller size may leave it open")  # fmt: skip

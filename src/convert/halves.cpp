@@ -1,6 +1,9 @@
 #include "convert/halves.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
+#include <string_view>
 
 #include "convert/architecture_json.h"
 #include "convert/layout_conversion.h"
@@ -41,6 +44,26 @@ Json keras_configuration(const Architecture& architecture, DataFormat format, co
   return file ? plan_keras(change.architecture, change.weights, types_in(*file, plan)).model_config : plan.model_config;
 }
 
+// What stands in a model within the model here, and by itself there, is called as it is there.
+Architecture named_as_there(Architecture here, const Architecture& there) {
+  std::map<std::string, std::string> renamed;
+  std::set<std::string> taken;
+  for (const Layer& layer : here.layers) {
+    std::string_view within;  // the innermost model
+    for (const Scope& scope : here.scopes)
+      if (layer.name.starts_with(scope.name + ".") && scope.name.size() > within.size()) within = scope.name;
+    if (within.empty() || there.find_layer(layer.name)) continue;
+    const std::string own = layer.name.substr(within.size() + 1);
+    if (there.find_layer(own) && !here.find_layer(own) && taken.insert(own).second) renamed.emplace(layer.name, own);
+  }
+  const auto rename = [&](std::string& name) {
+    if (const auto other = renamed.find(name); other != renamed.end()) name = other->second;
+  };
+  for (Layer& layer : here.layers) rename(layer.name);
+  for (Node& node : here.nodes) rename(node.layer);
+  return here;
+}
+
 }  // namespace
 
 std::vector<NetworkDifference> differences_of_halves(const KerasFile& file, const Architecture& given) {
@@ -63,7 +86,7 @@ std::vector<NetworkDifference> differences_of_halves(const KerasFile& file, cons
     // Not all that we write is read, and a file may have layers that are not known: those are compared by their names.
     return configuration_differences(there, here);
   }
-  return network_differences(*network_there, *network_here);
+  return network_differences(*network_there, named_as_there(*std::move(network_here), *network_there));
 }
 
 }  // namespace h5bridge

@@ -18,6 +18,7 @@
 #include "keras/plan.h"
 #include "model/quoted.h"
 #include "model/tensor_view.h"
+#include "optimizers/keras_loss_scale.h"
 #include "optimizers/keras_optimizer.h"
 #include "optimizers/keras_settings.h"
 #include "passes/frozen.h"
@@ -241,15 +242,20 @@ class KerasWriter {
     if (training.loss) own.set("loss", *training.loss);
     if (training.optimizer) {
       KerasOptimizer optimizer = write_optimizer(*training.optimizer);
-      if (form_ == KerasForm::Objects) order_by_place(optimizer, plan_);
+      const bool is_numbered = form_ == KerasForm::Objects;
+      if (is_numbered) order_by_place(optimizer, plan_);
+      if (const Json::Object* scale = travelling_loss_scale(*training.optimizer))
+        put_on_loss_scale(optimizer, *scale, is_numbered ? WrappedForm::Numbered : WrappedForm::Named);
       Json::Object config = compile_of(training);
       if (Json* losses = config.find("loss"); losses && form_ == KerasForm::Layers) spell_out_losses(*losses);
+      if (training.optimizer->keras.empty()) note_loss(config);
       config.set("optimizer_config", optimizer.config);
       file_.training_config = std::move(config);
       for (const NamedTensor& variable : optimizer.variables)
         file_.optimizer.push_back({variable.name, variable.tensor});
       if (training.optimizer->keras.empty()) {
         note_untrained(*training.optimizer);
+        note_scheduler(*training.optimizer);
         own.set("optimizer", torch_settings(*training.optimizer, optimizer));
         std::ranges::move(unlike_in_training(*model_.architecture, model_.trainable), std::back_inserter(notes_));
       }
@@ -308,6 +314,24 @@ class KerasWriter {
       notes_.push_back("the optimizer trains a part of the parameters in PyTorch, without " + some_of(others) +
                        ", and all of them in Keras, from which it comes home over all: trainable = False of their "
                        "layers leaves them alone");
+  }
+
+  // Of what is lost once Keras saves the file, and not before, so that SaveOptions::lossless has nothing to refuse.
+  void note_scheduler(const Optimizer& optimizer) {
+    const auto has_initial_rate = [](const Json::Object& group) { return group.contains("initial_lr"); };
+    if (!options_.lossless && std::ranges::any_of(optimizer.groups, has_initial_rate))
+      notes_.push_back(
+          "what a learning rate scheduler left in PyTorch's checkpoint, its state and the groups' initial_lr, is kept "
+          "where Keras does not read it: it comes home from this file, and not from one that Keras has saved");
+  }
+
+  // PyTorch's files know no loss; nothing is lost by that.
+  void note_loss(const Json::Object& compile) {
+    const Json* loss = compile.find("loss");
+    if (form_ == KerasForm::Objects && !options_.lossless && (!loss || loss->is_null()))
+      notes_.push_back(
+          "PyTorch states no loss, and fit() asks for one: model.compile(model.optimizer, loss=...) in Keras gives it "
+          "one, and keeps all of the optimizer's state");
   }
 
   // State that Keras has no variables for.

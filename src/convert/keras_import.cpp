@@ -16,12 +16,14 @@
 #include "files/digest.h"
 #include "h5bridge/error.h"
 #include "keras/inline_models.h"
+#include "keras/only_model.h"
 #include "keras/output_names.h"
 #include "keras/plan.h"
 #include "keras/read_bindings.h"
 #include "keras/shared_uses.h"
 #include "keras/wrappers.h"
 #include "model/quoted.h"
+#include "optimizers/keras_loss_scale.h"
 #include "optimizers/keras_optimizer.h"
 #include "passes/frozen.h"
 #include "passes/layout.h"
@@ -111,6 +113,7 @@ class KerasReader {
     else
       throw UsageError("holds weights only; give its architecture beside it");
     add_noted_ties();
+    if (architecture) wrapping_ = only_model_in(file.model_config);
     if (file.model_config.is_object()) learn_ties(file.model_config, *model_.architecture);
     // Keras's own architecture is the file's; any other, maybe PyTorch's, is the file's in the format that the file
     // states.
@@ -143,6 +146,7 @@ class KerasReader {
         model_.trainable[name] = said->second;
     order_weights();
     read_training();
+    note_inner_optimizers();
     for (const char* member : {"torch", "digests", "carried"})
       if (const Json* kept = file_.extra.find(member)) model_.metadata.set(member, *kept);
     if (const Json* reference = file_.extra.find("reference"))
@@ -170,11 +174,17 @@ class KerasReader {
 
   // Tied layers may be one in the file, or have a copy each.
   KerasPlan plan_for_file(const LayoutChange& change) const {
-    if (change.architecture.ties.empty()) return plan_keras(change.architecture, change.weights);
+    if (change.architecture.ties.empty()) return wrapped(plan_keras(change.architecture, change.weights));
     Architecture apart = change.architecture;
     apart.ties.clear();
-    KerasPlan plan = plan_keras(apart, change.weights);
-    return has_all_layers(plan) ? plan : plan_keras(change.architecture, change.weights);
+    KerasPlan plan = wrapped(plan_keras(apart, change.weights));
+    return has_all_layers(plan) ? plan : wrapped(plan_keras(change.architecture, change.weights));
+  }
+
+  // The file's model may be nothing but a call of the one that the architecture beside it describes.
+  KerasPlan wrapped(KerasPlan plan) const {
+    if (wrapping_.empty() || !only_model_in(plan.model_config).empty()) return plan;
+    return within_model(std::move(plan), file_.model_config, wrapping_);
   }
 
   bool has_all_layers(const KerasPlan& plan) const {
@@ -488,6 +498,7 @@ class KerasReader {
       if (const Json* epoch = own->find("epoch"); epoch && epoch->is_integer()) training.epoch = epoch->as_integer();
       if (const Json* loss = own->find("loss"); loss && loss->is_number()) training.loss = loss->as_float();
     }
+    if (options_.optimizer) model_.optimizer_left_out = file_.optimizer_left_out;
     if (file_.training_config.is_object() && options_.optimizer) {
       Json compile = file_.training_config;
       if (const Json* config = compile.find("optimizer_config"); config && config->is_object()) {
@@ -495,8 +506,10 @@ class KerasReader {
         for (const KerasVariable& variable : file_.optimizer) variables.push_back({variable.path, variable.tensor});
         try {
           KerasOptimizer found{*config, std::move(variables), lists_layers_as_planned()};
+          std::optional<Json::Object> scale = take_off_loss_scale(found);
           if (!file_.objects.empty()) name_by_place(found, bound_);
           training.optimizer = optimizer_from_keras(found, bound_, model_.weights);
+          if (scale) keep_loss_scale(*std::move(scale), *training.optimizer);
           make_state_one(*training.optimizer, model_.architecture->ties);
           if (own)
             if (const Json* settings = own->find("optimizer")) restore_optimizer(*settings, *training.optimizer);
@@ -510,6 +523,13 @@ class KerasReader {
     }
     if (training.epoch || training.loss || training.optimizer || training.compile)
       model_.training = std::move(training);
+  }
+
+  void note_inner_optimizers() {
+    if (!options_.optimizer) return;
+    for (const std::string& model : file_.inner_optimizers)
+      model_.notes.push_back("the optimizer with which the model \"" + shortened(model) +
+                             "\" within the model was compiled itself is left out: the whole model's trains it now");
   }
 
   // State that Keras has no variables for.
@@ -565,7 +585,8 @@ class KerasReader {
 
   const KerasFile& file_;
   const LoadOptions& options_;
-  const bool is_alone_;  // without an architecture beside it
+  std::string wrapping_;  // the path of the model that is all of the file's; empty: there is more to it
+  const bool is_alone_;   // without an architecture beside it
   Model model_;
   Ties untied_;
   Json model_config_;  // whose layers the bindings have

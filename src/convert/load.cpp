@@ -16,12 +16,16 @@
 #include "convert/rename.h"
 #include "convert/slot_check.h"
 #include "convert/ties.h"
+#include "facets/keras/quantised.h"
 #include "keras/dialects/configuration.h"
 #include "keras/dialects/training.h"
 #include "keras/dialects/weights.h"
+#include "keras/inline_models.h"
+#include "keras/lora.h"
 #include "keras/output_names.h"
 #include "keras/plan.h"
 #include "keras/read_bindings.h"
+#include "keras/wrappers.h"
 #include "passes/fix_sizes.h"
 #include "passes/frozen.h"
 #include "passes/shapes.h"
@@ -51,6 +55,8 @@ struct Parts {
   std::optional<KerasFile> keras;
   std::optional<Model> torch;
   std::string weights_file;
+  std::optional<OptimizerFile> optimizer;  // where it is a file of its own
+  std::string optimizer_file;
 
   void claim_architecture(const std::string& path) {
     if (!architecture_file.empty()) throw UsageError(path + ": is a second architecture, besides " + architecture_file);
@@ -59,6 +65,10 @@ struct Parts {
   void claim_weights(const std::string& path) {
     if (!weights_file.empty()) throw UsageError(path + ": is a second file of weights, besides " + weights_file);
     weights_file = path;
+  }
+  void claim_optimizer(const std::string& path) {
+    if (!optimizer_file.empty()) throw UsageError(path + ": is a second optimizer, besides " + optimizer_file);
+    optimizer_file = path;
   }
 };
 
@@ -102,6 +112,10 @@ void read_source(const std::string& path, const LoadOptions& options, Parts& par
   if (content.keras_json) parts.keras_json = {path, *std::move(content.keras_json)};
   if (content.keras) parts.keras = std::move(content.keras);
   if (content.torch) parts.torch = std::move(content.torch);
+  if (content.optimizer) {
+    parts.claim_optimizer(path);
+    parts.optimizer = std::move(content.optimizer);
+  }
 }
 
 std::set<std::string> state_dict_names(const Architecture& architecture) {
@@ -171,6 +185,13 @@ void refuse_factors(const KerasFile& file, const KerasConfiguration& configurati
         "the model as .h5 there");
 }
 
+// An architecture beside the file does not say it, and would only find that tensors do not fit.
+void refuse_quantised_layers(const Json& model) {
+  for_each_entry(model, [](const std::string&, const Json& layer, bool) {
+    in_file(describe_entry(layer), [&] { refuse_quantised(layer.at("config").as_object()); });
+  });
+}
+
 // The file as Keras 3.15 would have written it. Weights without a configuration are read as the one beside them says.
 Translation translate(KerasFile& file, const std::optional<StatedConfiguration>& stated, const LoadOptions& options) {
   if (!file.model_config.is_object() && stated) {
@@ -189,6 +210,8 @@ Translation translate(KerasFile& file, const std::optional<StatedConfiguration>&
   if (!file.keras_version.empty())
     std::ranges::move(training_in_keras_3(file, keras_version_of(file.keras_version)), std::back_inserter(own.notes));
   file.model_config = std::move(own.model);
+  refuse_quantised_layers(file.model_config);
+  std::ranges::move(merge_lora(file), std::back_inserter(own.notes));
   return {std::move(own.notes), std::move(residuals)};
 }
 
@@ -225,6 +248,22 @@ KerasModel matched(const Parts& parts, const LoadOptions& options, const std::st
     if (disagreement.empty()) throw;
     throw Disagreement(disagreement);
   }
+}
+
+// An optimizer whose state_dict is a file of its own (Trainer, accelerate).
+void add_optimizer(Parts& parts, const LoadOptions& options) {
+  if (!parts.optimizer) return;
+  if (!parts.torch)
+    throw UsageError(parts.optimizer_file +
+                     ": is the state_dict of an optimizer of PyTorch's; give the state_dict of its model beside it");
+  if (!options.optimizer) return;
+  Model& model = *parts.torch;
+  if ((model.training && model.training->optimizer) || !model.optimizer_left_out.empty())
+    throw UsageError(parts.optimizer_file + ": is a second optimizer, besides that in " + parts.weights_file);
+  model.optimizer_left_out = parts.optimizer->left_out;
+  if (!parts.optimizer->optimizer) return;
+  if (!model.training) model.training.emplace();
+  model.training->optimizer = std::move(parts.optimizer->optimizer);
 }
 
 // The model is Keras's, and its outputs are called as there.
@@ -291,6 +330,7 @@ Parts read_sources(const std::vector<std::string>& sources, const LoadOptions& o
   if (sources.empty()) throw UsageError("no source is given");
   Parts parts;
   for (const std::string& path : sources) read_source(path, options, parts);
+  add_optimizer(parts, options);
   if (!parts.keras_json) return parts;
   try {
     read_keras_config(parts, options);
@@ -306,6 +346,7 @@ Parts read_sources(const std::vector<std::string>& sources, const LoadOptions& o
 Model load_whole(const std::vector<std::string>& sources, const LoadOptions& options) {
   Parts parts = read_sources(sources, options);
   const std::string weights_file = parts.weights_file;
+  const std::string state_file = parts.optimizer_file.empty() ? weights_file : parts.optimizer_file;
   try {
     UncheckedModel read = put_together(std::move(parts), options);
     // Before the optimizer, because one of weights that do not fit would only hide why.
@@ -315,7 +356,7 @@ Model load_whole(const std::vector<std::string>& sources, const LoadOptions& opt
         check_weights(read.model, options.allow_unexpected);
       });
     name_optimizer(read.model, options, read.untied);
-    if (!weights_file.empty()) in_file(weights_file, [&] { check_slots(read.model); });
+    if (!state_file.empty()) in_file(state_file, [&] { check_slots(read.model); });
     return std::move(read.model);
   } catch (const Disagreement& error) {  // of a source's halves, which makes it one that is no good
     throw MalformedFile(error.what());

@@ -85,13 +85,7 @@ void note_training(const Model& model, const SaveOptions& options, const std::st
 }
 
 void note_training_run(const Model& model, Notes& notes) {
-  const Optimizer& optimizer = *model.training->optimizer;
-  const bool was_torch = model.architecture && !model.architecture->state_dict.empty();
-  if (was_torch && !optimizer.keras.empty())
-    notes.push_back(
-        "Keras saved the file, and keeps none of what a learning rate scheduler leaves in PyTorch's checkpoint: its "
-        "state, and the groups' initial_lr, which one that is made with last_epoch=... asks for");
-  std::ranges::move(left_out_by_torch(optimizer), std::back_inserter(notes));
+  std::ranges::move(left_out_by_torch(*model.training->optimizer), std::back_inserter(notes));
   std::ranges::move(unlike_run_of_keras(model), std::back_inserter(notes));
 }
 

@@ -37,7 +37,9 @@ struct KerasFile {
   std::vector<KerasVariable> top_level;
   std::vector<KerasObject> objects;
   std::vector<KerasVariable> optimizer;
-  Json extra;  // null if the file does not come from h5bridge
+  std::string optimizer_left_out;             // why it is not here, though the file has one
+  std::vector<std::string> inner_optimizers;  // the models within the model that have one of their own, by their names
+  Json extra;                                 // null if the file does not come from h5bridge
   std::vector<NamedTensor> extra_tensors;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "files/keras_parts.h"
@@ -105,7 +106,38 @@ std::vector<Tensor> in_order(const std::string& path, std::map<std::size_t, Tens
   return result;
 }
 
+// "layers/sequential" for "layers/sequential/optimizer": a model within the model was compiled, too. A list of objects
+// ("layers") may have one of that name.
+std::optional<std::string> owner_of_optimizer(const std::string& path) {
+  const std::string inner = std::string("/") + kOptimizer;
+  for (std::size_t at = path.find(inner); at != std::string::npos; at = path.find(inner, at + 1)) {
+    const std::size_t end = at + inner.size();
+    const std::string owner = path.substr(0, at);
+    if ((end == path.size() || path[end] == '/') && owner != "layers" && !owner.ends_with("/layers")) return owner;
+  }
+  return std::nullopt;
+}
+
+// Keras goes on with the optimizer of the whole model; an inner one belongs to nothing that is trained now.
+void take_out_inner_optimizers(FoundObjects& objects, KerasFile& file) {
+  std::set<std::string> owners;
+  std::erase_if(objects, [&](const auto& object) {
+    const std::optional<std::string> owner = owner_of_optimizer(object.first);
+    if (owner) owners.insert(*owner);
+    return owner.has_value();
+  });
+  for (const std::string& owner : owners) {
+    const auto model = objects.find(owner);
+    const bool is_named = model != objects.end() && !model->second.name.empty();
+    file.inner_optimizers.push_back(is_named ? model->second.name : owner);
+  }
+}
+
 }  // namespace
+
+bool is_of_optimizer(const std::string& path) {
+  return path == kOptimizer || path.starts_with(std::string(kOptimizer) + "/") || owner_of_optimizer(path);
+}
 
 bool has_keras_objects(const hdf5::Group& root) {
   const std::vector<std::string> names = root.names();
@@ -121,6 +153,7 @@ void read_keras_objects(std::span<const hdf5::Group> roots, KerasFile& file) {
     Walk(objects).visit(root, "", 0);
     read_extra(root, file);
   }
+  take_out_inner_optimizers(objects, file);
   const std::string optimizers = std::string(kOptimizer) + "/";
   for (auto& [path, found] : objects) {
     KerasObject object{path, found.name, in_order(path, std::move(found.variables))};

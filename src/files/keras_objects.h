@@ -3,7 +3,7 @@
 //
 //   /layers/dense/vars         attribute name; data sets 0, 1, ...: the variables that are trained, then the others
 //   /layers/lstm/cell/vars     what a layer has in an attribute; "layers" is the list that the model has in one
-//   /optimizer/vars
+//   /optimizer/vars             and /layers/sequential/optimizer/vars of a model within that was compiled, too
 //   /vars                      of the model itself
 //   /h5bridge                  ours, ignored by Keras, as in files/keras_h5.h
 #pragma once
@@ -18,6 +18,9 @@ namespace h5bridge {
 
 /// Whether the file has variables in this way.
 bool has_keras_objects(const hdf5::Group& root);
+
+/// Whether the object at `path` is an optimizer, the model's or that of a model within it, or a part of one.
+bool is_of_optimizer(const std::string& path);
 
 /// Fills in `file`'s objects, its optimizer's variables ("vars/0", in their order) and what is ours. Several files are
 /// the shards of one, over which an object's variables may be spread. Throws MalformedFile for what is not as above,

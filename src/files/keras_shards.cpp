@@ -53,8 +53,7 @@ KerasFile read_keras_shards(const std::string& path, const Json& index) {
   for (const KerasObject& object : file.objects) found.insert(object.path);
   for (const auto& [entry, files] : index.at("weight_map").as_object()) {
     const std::string object = object_of_entry(entry);
-    const bool is_optimizers = object == "optimizer" || object.starts_with("optimizer/");
-    if (!is_optimizers && !found.contains(object))
+    if (!is_of_optimizer(object) && !found.contains(object))
       throw MalformedFile("the variables at " + shortened(entry) + " are in no shard");
   }
   return file;

@@ -6,6 +6,7 @@
 #include "h5bridge/error.h"
 #include "model/quoted.h"
 #include "model/same_value.h"
+#include "optimizers/keras_loss_scale.h"
 #include "optimizers/keras_optimizer.h"
 #include "optimizers/keras_schedules.h"
 #include "optimizers/keras_settings.h"
@@ -198,6 +199,18 @@ void note_decay_of_keras(const Json::Object& config, const Optimizer& optimizer,
     notes.push_back(becomes + " the parameters of its groups");
 }
 
+void note_loss_scale(const Optimizer& optimizer, std::vector<std::string>& notes) {
+  const Json::Object* wrapper = travelling_loss_scale(optimizer);
+  if (!wrapper) return;
+  const Json* now = wrapper->find("dynamic_scale");
+  const Json *initial = wrapper->at("config").find("initial_scale"),
+             *interval = wrapper->at("config").find("dynamic_growth_steps");
+  const Json* scale = now ? now : initial;
+  notes.push_back("the loss scale" + (scale ? " " + scale->dump() : "") +
+                  " of Keras's LossScaleOptimizer is left out: in PyTorch, that is torch.amp.GradScaler(init_scale=" +
+                  (scale ? scale->dump() : "...") + (interval ? ", growth_interval=" + interval->dump() : "") + ")");
+}
+
 }  // namespace
 
 std::string why_not_in_keras(const Optimizer& optimizer) {
@@ -245,6 +258,7 @@ std::vector<std::string> left_out_by_torch(const Optimizer& optimizer) {
       notes.push_back("the optimizer's " + says(config, only.name) + " is left out: in PyTorch, that is " +
                       only.instead);
   if (const Json* epsilon = config.find("epsilon")) note_epsilon(*mapping, *epsilon, notes);
+  note_loss_scale(optimizer, notes);
   return notes;
 }
 

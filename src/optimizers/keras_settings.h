@@ -1,7 +1,8 @@
 // An optimizer's settings between PyTorch's param_groups and Keras's configuration, and what of them either has no
 // place for. Keras's own configuration travels in a member "keras" of the first group, which PyTorch keeps as it is:
 //   {"class_name": "Adam", "config": {...}, "iteration": 8, "learning_rate": 0.05, "compile": {...}}
-// iteration and learning_rate are what PyTorch went on from; compile is there where Keras's training_config was.
+// iteration and learning_rate are what PyTorch went on from; compile is there where Keras's training_config was, and
+// loss_scale where a LossScaleOptimizer was round the optimizer (keras_loss_scale.h).
 #pragma once
 
 #include <cstdint>
@@ -17,6 +18,7 @@ struct KerasBindings;
 
 inline constexpr const char* kKerasMember = "keras";
 inline constexpr const char* kCompileMember = "compile";
+inline constexpr const char* kLossScaleMember = "loss_scale";
 
 /// Keras's configuration as it travels with the optimizer; nullptr if it does not.
 const Json::Object* travelling_keras(const Optimizer& optimizer);

@@ -18,6 +18,8 @@ using pickle::Ref;
 
 constexpr int kDeepestSearch = 4;
 constexpr std::string_view kExtraState = "_extra_state";
+constexpr const char* kNoNumbers =
+    "keeps what is neither a tensor nor a number; LoadOptions::optimizer = false leaves it out";
 
 /// An entry of a checkpoint, and the key, "a.b" for nested ones, that leads to it.
 struct Entry {
@@ -218,13 +220,10 @@ class CheckpointReader {
 
   void read_into(Model& model, bool with_optimizer) {
     Training training;
-    if (const std::vector<Entry> found = find_optimizers(file_.root()); found.size() == 1) {
+    if (const std::vector<Entry> found = chosen_optimizers(model, with_optimizer); found.size() == 1) {
       if (with_optimizer) training.optimizer = read_optimizer(file_, *found[0].value);
       if (training.optimizer || !with_optimizer) take("optimizer", found[0].key);
-      if (!training.optimizer && with_optimizer)
-        model.optimizer_left_out =
-            "'" + found[0].key +
-            "' keeps what is neither a tensor nor a number; LoadOptions::optimizer = false leaves it out";
+      if (!training.optimizer && with_optimizer) model.optimizer_left_out = "'" + found[0].key + "' " + kNoNumbers;
     } else if (found.size() > 1 && with_optimizer) {
       model.optimizer_left_out =
           "there are several, " + quoted(found) + "; LoadOptions::optimizer = false leaves them out";
@@ -255,6 +254,22 @@ class CheckpointReader {
   }
 
  private:
+  // Of several, the one whose parameters alone may be those of the state_dict: of a generator and a discriminator, that
+  // of the one that was chosen.
+  std::vector<Entry> chosen_optimizers(Model& model, bool with_optimizer) const {
+    std::vector<Entry> found = find_optimizers(file_.root());
+    if (found.size() < 2 || !with_optimizer) return found;
+    std::vector<Entry> fitting;
+    for (const Entry& entry : found) {
+      const std::optional<Optimizer> optimizer = read_optimizer(file_, *entry.value);
+      if (!optimizer || fits_state_dict(*optimizer, model.weights)) fitting.push_back(entry);
+    }
+    if (fitting.size() != 1) return found;
+    model.notes.push_back("of the optimizers " + quoted(found) + " the state of '" + fitting[0].key +
+                          "' is taken, which alone fits the parameters of '" + state_dict_.key + "'");
+    return fitting;
+  }
+
   void take(const char* part, const std::string& key) {
     keys_.set(part, key);
     taken_.push_back(key);
@@ -268,8 +283,14 @@ class CheckpointReader {
 
 }  // namespace
 
-Model read_torch_file(const ByteSourcePtr& file, const TorchReadOptions& options) {
-  const TorchFile torch(file);
+std::optional<OptimizerFile> read_optimizer_file(const TorchFile& file) {
+  if (!is_optimizer_state(file.root())) return std::nullopt;
+  OptimizerFile result{read_optimizer(file, file.root()), ""};
+  if (!result.optimizer) result.left_out = std::string("its file ") + kNoNumbers;
+  return result;
+}
+
+Model read_torch_file(const TorchFile& torch, const TorchReadOptions& options) {
   const Entry entry = find_state_dict(torch.root(), options.key);
 
   Model model;

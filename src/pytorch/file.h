@@ -4,6 +4,7 @@
 
 #include <iosfwd>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -60,7 +61,18 @@ struct TorchReadOptions {
 /// names. An optimizer that cannot be read is left out, and Model::optimizer_left_out says why. Throws UsageError where
 /// several entries could be the state_dict, or options.key is none; Unsupported where there is none, naming the class
 /// of a pickled object that is no module.
-Model read_torch_file(const ByteSourcePtr& file, const TorchReadOptions& options = {});
+Model read_torch_file(const TorchFile& file, const TorchReadOptions& options = {});
+inline Model read_torch_file(const ByteSourcePtr& file, const TorchReadOptions& options = {}) {
+  return read_torch_file(TorchFile(file), options);
+}
+
+/// What a file that is an optimizer's state_dict and nothing else holds.
+struct OptimizerFile {
+  std::optional<Optimizer> optimizer;
+  std::string left_out;  // why there is none
+};
+/// nullopt for any other file.
+std::optional<OptimizerFile> read_optimizer_file(const TorchFile& file);
 
 /// The further entries of the checkpoint that was read, by name: those that can be written again, or the others.
 std::vector<std::pair<std::string, Json>> further_entries(const Model& model, bool plain);

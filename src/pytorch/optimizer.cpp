@@ -166,6 +166,28 @@ std::optional<Shape> state_shape(const Optimizer& optimizer, const Json& paramet
   return first ? std::optional(first->tensor.shape()) : std::nullopt;
 }
 
+bool fits_state_dict(const Optimizer& optimizer, const Weights& state_dict) {
+  std::vector<Shape> left;
+  for (const NamedTensor& tensor : state_dict) left.push_back(tensor.tensor.shape());
+  auto next = left.begin();
+  std::size_t count = 0;
+  for (const Json::Object& group : optimizer.groups)
+    for (const Json& parameter : group.find("params")->as_array()) {
+      ++count;
+      if (parameter.is_string()) {
+        if (!state_dict.find(parameter.as_string())) return false;
+        continue;
+      }
+      const std::optional<Shape> shape = state_shape(optimizer, parameter);
+      if (!shape) continue;
+      const bool is_ordered = optimizer.groups.size() == 1;
+      const auto found = std::find(is_ordered ? next : left.begin(), left.end(), *shape);
+      if (found == left.end()) return false;
+      next = is_ordered ? found + 1 : left.erase(found);
+    }
+  return count <= state_dict.size();
+}
+
 void name_optimizer_parameters(Optimizer& optimizer, const std::vector<std::string>& names) {
   std::map<std::string, std::vector<NamedTensor>> slots;
   auto name = names.begin();

@@ -27,6 +27,10 @@ bool is_whole_slot(std::string_view name);
 /// contradict each other.
 std::optional<Shape> state_shape(const Optimizer& optimizer, const Json& parameter);
 
+/// Whether its parameters may be among the tensors of a state_dict: by its names, or else by the shapes of their state,
+/// which come in the state_dict's order where there is but one group.
+bool fits_state_dict(const Optimizer& optimizer, const Weights& state_dict);
+
 /// Calls the parameters of all groups, first to last, by `names`, of which there are as many.
 void name_optimizer_parameters(Optimizer& optimizer, const std::vector<std::string>& names);
 

@@ -973,6 +973,23 @@ def test_why_a_size_is_fixed_is_told(export, function, why):
     assert export(Asking(function), torch.randn(2, 7, 4), [["batch", 7, 4]])["notes"] == [why]
 
 
+class Normalized(nn.Module):
+    """Takes a picture of one channel, too, which is stretched to the mean's three."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.register_buffer("mean", torch.rand(3, 1, 1))
+
+    def forward(self, x):
+        return self.conv(x - self.mean)
+
+
+def test_channels_of_pictures_are_what_they_are():
+    described = h5bridge_export.describe(Normalized(), torch.randn(2, 3, 8, 6))
+    assert described["inputs"][0]["shape"] == ["batch", 3, "height", "width"] and not described.get("notes")
+
+
 class Combining(nn.Module):
     def __init__(self, function):
         super().__init__()

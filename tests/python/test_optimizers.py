@@ -468,7 +468,7 @@ def test_what_pytorch_alone_has_is_said_and_comes_back(case, tmp_path):
 def test_unknown_settings_are_said_and_settings_of_speed_are_not(tmp_path):
     small_torch(tmp_path, lambda m: T.SGD(m.parameters(), lr=0.1, foreach=True), lambda groups: groups[0].update(wobble=3, initial_lr=0.5))
     notes = notes_of(tmp_path / "net.json", tmp_path / "ck.pth", "-o", tmp_path / "ck.h5")
-    assert len(notes) == 1 and "wobble = 3 is left out" in notes[0]
+    assert len(notes) == 2 and "wobble = 3 is left out" in notes[0] and "initial_lr" in notes[1]
 
 
 def test_steps_that_differ_are_said(tmp_path):

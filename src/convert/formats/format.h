@@ -7,6 +7,7 @@
 
 #include "convert/formats/source_file.h"
 #include "convert/save.h"
+#include "pytorch/file.h"
 
 namespace h5bridge {
 
@@ -15,9 +16,10 @@ struct FilePart;
 /// What a file holds of a model; of these, what it has.
 struct FileContent {
   std::optional<Architecture> architecture = {};
-  std::optional<Json> keras_json = {};  // an architecture, as model.to_json() gives it
-  std::optional<KerasFile> keras = {};  // Keras's variables and, in most files, its configuration
-  std::optional<Model> torch = {};      // tensors by PyTorch's names, and the training state
+  std::optional<Json> keras_json = {};          // an architecture, as model.to_json() gives it
+  std::optional<KerasFile> keras = {};          // Keras's variables and, in most files, its configuration
+  std::optional<Model> torch = {};              // tensors by PyTorch's names, and the training state
+  std::optional<OptimizerFile> optimizer = {};  // PyTorch's, alone
 
   bool has_weights() const { return keras || torch; }
 };

@@ -27,7 +27,9 @@ void require_numbers(const Optimizer& optimizer, const Architecture& architectur
 
 void require_checkpoint(const Model& model, const SaveOptions& options) {
   if (!options.optimizer)
-    throw UsageError("a checkpoint without optimizer is a plain state_dict: leave SaveOptions::checkpoint out");
+    throw Unsupported(
+        "a checkpoint needs the optimizer's state, which SaveOptions::optimizer = false leaves out: without it, a "
+        "checkpoint is a plain state_dict, which is written where SaveOptions::checkpoint is not given");
   if (!model.training || !model.training->optimizer)
     throw Unsupported("a checkpoint needs the optimizer's state, and " +
                       (model.optimizer_left_out.empty() ? "the sources have none"
@@ -73,7 +75,9 @@ Format torch_format() {
       .looks_like = is_torch_file,
       .read =
           [](const SourceFile& file, const LoadOptions& options) {
-            return FileContent{.torch = read_torch_file(file.bytes(), {options.key, options.optimizer})};
+            const TorchFile torch(file.bytes());
+            if (auto optimizer = read_optimizer_file(torch)) return FileContent{.optimizer = std::move(optimizer)};
+            return FileContent{.torch = read_torch_file(torch, {options.key, options.optimizer})};
           },
       .inspect = [](const SourceFile& file,
                     const LoadOptions& options) { return inspect_torch_file(file.bytes(), options); },

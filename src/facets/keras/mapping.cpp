@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "facets/keras/quantised.h"
 #include "facets/registry.h"
 #include "h5bridge/error.h"
 #include "model/keras_origin.h"
@@ -282,14 +283,6 @@ Json::Object config_of(const KerasMapping& mapping, const Layer& layer) {
 }
 
 namespace {
-
-// Quantised weights are not what the layer's other settings say of them.
-void refuse_quantised(const Json::Object& config) {
-  const Json* quantised = config.find("quantization_config");
-  const Json* dtype = config.find("dtype");
-  const bool has_policy = dtype && dtype->dump().find("_from_") != std::string::npos;  // "int8_from_float32"
-  if ((quantised && !quantised->is_null()) || has_policy) throw Unsupported("it is quantised, which is not known yet");
-}
 
 // Keras may take what the type does not: another dtype, another word.
 void require_known(const AttributeKind& kind, const AttributeValue& value) {

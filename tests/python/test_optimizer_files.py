@@ -1,0 +1,99 @@
+"""Optimizers whose state_dict is a file of its own, as Trainer and accelerate leave it, and checkpoints of several optimizers."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from program import h5bridge, needs_program, run_program
+from torch_helpers import export_architecture
+
+pytestmark = needs_program
+
+
+def network(size=5):
+    torch.manual_seed(size)
+    module = nn.Sequential(nn.Linear(6, size), nn.Tanh(), nn.Linear(size, 3))
+    optimizer = torch.optim.Adam(module.parameters(), 1e-2)
+    for _ in range(3):
+        optimizer.zero_grad()
+        module(torch.randn(4, 6)).square().mean().backward()
+        optimizer.step()
+    return module, optimizer
+
+
+@pytest.fixture
+def apart(tmp_path):
+    module, optimizer = network()
+    export_architecture(module, torch.zeros(2, 6), tmp_path / "net.json")
+    state = module.state_dict()
+    torch.save(state, tmp_path / "net.pth")
+    save_file(state, tmp_path / "net.safetensors")
+    torch.save(optimizer.state_dict(), tmp_path / "optimizer.pth")
+    torch.save({"epoch": None, "model_state_dict": state, "optimizer_state_dict": optimizer.state_dict(), "loss": None}, tmp_path / "whole.pth")
+    return tmp_path
+
+
+def same_state(folder, expected, names=("home.pth",)):
+    for name in names:
+        found = torch.load(folder / name, weights_only=True)["optimizer_state_dict"]
+        assert found["state"].keys() == expected["state"].keys()
+        for number, slots in expected["state"].items():
+            assert all(torch.equal(found["state"][number][slot], value) for slot, value in slots.items())
+
+
+@pytest.mark.parametrize("weights", ["net.pth", "net.safetensors"])
+def test_an_optimizer_in_a_file_of_its_own(weights, apart):
+    sources = [apart / "net.json", apart / weights, apart / "optimizer.pth"]
+    h5bridge("convert", *sources, "-o", apart / "z.keras")
+    h5bridge("convert", apart / "z.keras", "-o", apart / "home.pth", "--checkpoint")
+    h5bridge("convert", *reversed(sources), "-o", apart / "direct.pth", "--checkpoint")
+    same_state(apart, torch.load(apart / "optimizer.pth", weights_only=True), ["home.pth", "direct.pth"])
+    h5bridge("convert", *sources, "-o", apart / "none.keras", "--no-optimizer")
+    h5bridge("convert", apart / "net.json", apart / weights, "-o", apart / "weights.keras")
+    assert "no" in h5bridge("convert", apart / "none.keras", "-o", apart / "x.pth", "--checkpoint", status=4)
+
+
+def test_an_optimizer_s_file_needs_its_model_and_no_other_optimizer(apart):
+    message = h5bridge("convert", apart / "net.json", apart / "optimizer.pth", "-o", apart / "z.keras", status=2)
+    assert "optimizer.pth: is the state_dict of an optimizer" in message
+    message = h5bridge("convert", apart / "net.json", apart / "whole.pth", apart / "optimizer.pth", "-o", apart / "z.keras", status=2)
+    assert "optimizer.pth: is a second optimizer, besides that in" in message
+    message = h5bridge("convert", apart / "net.json", apart / "net.pth", *[apart / "optimizer.pth"] * 2, "-o", apart / "z.keras", status=2)
+    assert "is a second optimizer" in message
+
+
+def test_an_optimizer_s_file_that_does_not_fit_is_named(apart):
+    state = torch.load(apart / "optimizer.pth", weights_only=True)
+    state["state"][0]["exp_avg"] = torch.zeros(2, 2)
+    state["state"][0]["exp_avg_sq"] = torch.zeros(2, 2)
+    torch.save(state, apart / "optimizer.pth")
+    message = h5bridge("convert", apart / "net.json", apart / "net.pth", apart / "optimizer.pth", "-o", apart / "z.pth", "--checkpoint", status=4)
+    assert "optimizer" in message and "--no-optimizer" in message
+
+
+def test_a_checkpoint_without_an_optimizer_s_state_is_none(apart):
+    message = h5bridge("convert", apart / "whole.pth", "-o", apart / "z.pth", "--checkpoint", "--no-optimizer", status=4)
+    assert "--checkpoint" in message and "--no-optimizer" in message and not (apart / "z.pth").exists()
+
+
+def test_of_several_optimizers_the_one_that_fits_is_taken(tmp_path):
+    (one, its), (other, others) = network(5), network(4)
+    export_architecture(one, torch.zeros(2, 6), tmp_path / "net.json")
+    checkpoint = {"G": one.state_dict(), "D": other.state_dict(), "optD": others.state_dict(), "optG": its.state_dict()}
+    torch.save(checkpoint, tmp_path / "gan.pth")
+    command = ["convert", tmp_path / "net.json", tmp_path / "gan.pth", "--key", "G", "-o"]
+    notes = json.loads(run_program(*command, tmp_path / "z.keras", "--json"))["notes"]
+    assert any("'optG' is taken" in note for note in notes), notes
+    h5bridge(*command, tmp_path / "home.pth", "--checkpoint")
+    same_state(tmp_path, its.state_dict())
+
+
+def test_optimizers_that_fit_alike_are_refused(tmp_path):
+    (one, its), (other, others) = network(5), network(5)
+    export_architecture(one, torch.zeros(2, 6), tmp_path / "net.json")
+    torch.save({"G": one.state_dict(), "D": other.state_dict(), "optD": others.state_dict(), "optG": its.state_dict()}, tmp_path / "gan.pth")
+    message = h5bridge("convert", tmp_path / "net.json", tmp_path / "gan.pth", "--key", "G", "-o", tmp_path / "z.keras", status=4)
+    assert "there are several, 'optD', 'optG'" in message and "--no-optimizer" in message
