@@ -239,7 +239,8 @@ void add_convert(CLI::App& program, Action& action) {
       .add_option_function<std::string>(
           "--shard-size",
           [&options](const std::string& size) { options.save.shard_size = bytes_of("--shard-size", size); },
-          "Keras's sharded weights (.weights.json): bytes of tensors in a file at most, 5GiB by default")
+          "sharded sets (.safetensors.index.json, Keras's .weights.json): bytes of tensors in a file at most, 5 GB by "
+          "default")
       ->type_name("5GB");
   command.add_option("--keras", options.save.keras, "whose .h5: 3 (by default), or 2 for tf.keras of TensorFlow 2")
       ->type_name("2|3");

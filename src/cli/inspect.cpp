@@ -110,6 +110,18 @@ void print_training(const Json& training) {
   }
 }
 
+/// Of a file that has modules: their names, classes and settings.
+void print_modules(const Json& modules) {
+  Rows rows;
+  for (const Json& module : modules.as_array()) {
+    std::string settings;
+    for (const auto& [name, value] : module.at("settings").as_object())
+      settings += (settings.empty() ? "" : ", ") + name + "=" + value.dump();
+    rows.push_back({module.at("name").as_string(), module.at("class").as_string(), shortened(Json(settings))});
+  }
+  print_table("modules:", rows);
+}
+
 void print_inspection(const Inspection& inspection) {
   print_line("format: " + inspection.format);
   if (inspection.architecture) {
@@ -122,8 +134,10 @@ void print_inspection(const Inspection& inspection) {
   }
   print_tensors(inspection.tensors, inspection.framework);
   print_training(inspection.training);
+  if (const Json* modules = inspection.metadata.find("modules")) print_modules(*modules);
   Rows metadata;
-  for (const auto& [name, value] : inspection.metadata) metadata.push_back({name, shortened(value)});
+  for (const auto& [name, value] : inspection.metadata)
+    if (name != "modules") metadata.push_back({name, shortened(value)});
   print_table("metadata:", metadata);
 }
 

@@ -9,6 +9,7 @@
 namespace h5bridge {
 
 struct KerasFile;
+class TorchFile;
 
 struct FilePart {
   std::string format = {};  // where it takes a look into the file to tell
@@ -24,7 +25,7 @@ FilePart inspect_keras_file(const KerasFile& file);
 
 /// Also of files without a state_dict, such as pickled modules: their tensors go by the path that leads to them, and
 /// metadata "contents" shows the records that are in the pickle.
-FilePart inspect_torch_file(const ByteSourcePtr& file, const LoadOptions& options);
+FilePart inspect_torch_file(const TorchFile& file, const LoadOptions& options);
 
 /// Of a state_dict: its tensors and what else came with them.
 FilePart inspect_state_dict(Model model);

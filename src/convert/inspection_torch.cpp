@@ -89,10 +89,18 @@ class TensorFinder {
   std::set<Ref> seen_;
 };
 
-FilePart inspect_contents(const ByteSourcePtr& bytes) {
-  const TorchFile file(bytes);
+/// What --key may be, and how many tensors it takes, where there is a choice.
+void add_keys(const TorchFile& file, FilePart& part) {
+  Json::Object keys;
+  for (const auto& [key, tensors] : state_dict_keys(file))
+    if (!key.empty()) keys.set(key, tensors);
+  if (keys.size() > 1) part.metadata.set("keys", std::move(keys));
+}
+
+FilePart inspect_contents(const TorchFile& file) {
   FilePart part;
   TensorFinder(file, part).find();
+  add_keys(file, part);
   try {
     part.metadata.set("contents", file.to_json(file.root()));
   } catch (const MalformedFile& error) {  // a cycle
@@ -143,10 +151,10 @@ FilePart inspect_state_dict(Model model) {
   return part;
 }
 
-FilePart inspect_torch_file(const ByteSourcePtr& file, const LoadOptions& options) {
+FilePart inspect_torch_file(const TorchFile& file, const LoadOptions& options) {
   Model model;
   try {
-    model = read_torch_file(file, {options.key, options.optimizer});
+    model = read_torch_file(file, {options.key, options.optimizer, options.fix_sizes});
   } catch (const Unsupported&) {
     return inspect_contents(file);
   } catch (const UsageError&) {
@@ -156,10 +164,13 @@ FilePart inspect_torch_file(const ByteSourcePtr& file, const LoadOptions& option
   // A whole module's settings and tree are in no state_dict.
   if (const Json* torch = model.metadata.find("torch"); torch && torch->find("module")) {
     FilePart part = inspect_contents(file);
+    part.metadata.set("modules", *model.metadata.find("modules"));
     part.notes.insert(part.notes.end(), model.notes.begin(), model.notes.end());
     return part;
   }
-  return inspect_state_dict(std::move(model));
+  FilePart part = inspect_state_dict(std::move(model));
+  if (options.key.empty()) add_keys(file, part);
+  return part;
 }
 
 }  // namespace h5bridge

@@ -31,16 +31,6 @@ namespace {
 
 constexpr const char* kKerasVersion = "3.15.1";
 
-void require_architecture(const Model& model) {
-  if (model.architecture) return;
-  const Json* torch = model.metadata.find("torch");
-  if (const Json* module = torch ? torch->find("module") : nullptr)
-    throw Unsupported("needs an architecture, which the pickled module " + quoted(*module) +
-                      " has in its code, which is not run: export it with tools/h5bridge_export.py, and give that JSON "
-                      "beside the file");
-  throw UsageError("needs an architecture; give the architecture JSON beside the weights");
-}
-
 class KerasWriter {
  public:
   KerasWriter(const Model& model, KerasForm form, const SaveOptions& options, Notes& notes)

@@ -26,6 +26,7 @@
 #include "keras/plan.h"
 #include "keras/read_bindings.h"
 #include "keras/wrappers.h"
+#include "model/quoted.h"
 #include "passes/fix_sizes.h"
 #include "passes/frozen.h"
 #include "passes/shapes.h"
@@ -139,6 +140,7 @@ void strip_wrappers(Model& model) {
       model.notes.push_back("left out: " + tensor.name + ", which is no part of the network but of what wraps it");
     else
       stripped.add(tensor.name.substr(prefix.size()), tensor.tensor);
+  model.notes.push_back("the names are read without their prefix \"" + shortened(prefix) + "\"");
   model.weights = std::move(stripped);
   if (Json* torch = model.metadata.find("torch")) torch->as_object().erase("state_dict_metadata");
 }
@@ -273,6 +275,14 @@ void take_keras_names(Model& model, const Json& model_config) {
     name_keras_outputs(*model.architecture, *names);
 }
 
+// A whole module's own counts where no source states another one.
+void take_module_architecture(Parts& parts) {
+  if (!parts.torch || !parts.torch->architecture || parts.architecture) return;
+  parts.architecture = std::move(parts.torch->architecture);
+  parts.torch->notes.push_back("the pickled module does not say what shape its input has: " +
+                               to_string(parts.architecture->inputs.at(0).shape) + " is taken");
+}
+
 UncheckedModel put_together(Parts parts, const LoadOptions& options) {
   const auto fix = [&](std::optional<Architecture>& architecture) {
     if (!architecture) throw UsageError("sizes can be fixed only where there is an architecture");
@@ -283,6 +293,7 @@ UncheckedModel put_together(Parts parts, const LoadOptions& options) {
       throw UsageError(std::string("with these fixed sizes, ") + error.what());
     }
   };
+  take_module_architecture(parts);
   // Before weights of Keras are matched to it, which some architectures allow only then.
   const bool is_fixed = parts.architecture && !options.fix_sizes.empty();
   if (is_fixed) fix(parts.architecture);

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <set>
 
+#include "convert/nearest_names.h"
 #include "files/digest.h"
 #include "h5bridge/error.h"
+#include "model/quoted.h"
 #include "model/tensor_view.h"
 #include "passes/shapes.h"
 
@@ -45,8 +47,21 @@ std::vector<WeightProblem> changed_tensors(const Model& model) {
   return result;
 }
 
+void require_architecture(const Model& model) {
+  if (model.architecture) return;
+  const Json* torch = model.metadata.find("torch");
+  const Json* module = torch ? torch->find("module") : nullptr;
+  const Json* reason = torch ? torch->find("no_architecture") : nullptr;
+  if (module && reason && reason->is_string())
+    throw Unsupported("needs an architecture, and that of the module " + quoted(*module) +
+                      " cannot be read: " + reason->as_string() +
+                      "; export it with tools/h5bridge_export.py, and give that JSON beside the file");
+  throw UsageError("needs an architecture; give the architecture JSON beside the weights");
+}
+
 void check_weights(const Model& model, bool allow_unexpected) {
   std::vector<WeightProblem> problems = weight_problems(model);
+  if (!problems.empty()) add_nearest_names(model, problems);
   if (allow_unexpected)
     std::erase_if(problems,
                   [](const WeightProblem& problem) { return problem.kind == WeightProblem::Kind::Unexpected; });

@@ -8,6 +8,10 @@
 
 namespace h5bridge {
 
+/// Throws Unsupported where a pickled module is all that there is, saying why it gives no architecture, and UsageError
+/// for any other model without one.
+void require_architecture(const Model& model);
+
 /// All problems, in the order of the architecture. A model that lacks one of its halves has none.
 std::vector<WeightProblem> weight_problems(const Model& model);
 

@@ -1,6 +1,7 @@
 // What the values in a torch.save file mean: state_dicts, checkpoints, training state.
 #include <algorithm>
 #include <array>
+#include <map>
 #include <set>
 
 #include "h5bridge/error.h"
@@ -8,6 +9,8 @@
 #include "model/quoted.h"
 #include "pytorch/file.h"
 #include "pytorch/module.h"
+#include "pytorch/module_architecture.h"
+#include "pytorch/module_description.h"
 #include "pytorch/optimizer.h"
 
 namespace h5bridge {
@@ -25,7 +28,8 @@ constexpr const char* kNoNumbers =
 struct Entry {
   std::string key;
   Ref value = nullptr;
-  int depth = 0;  // of nesting; the whole file's is 0
+  int depth = 0;            // of nesting; the whole file's is 0
+  std::string prefix = {};  // with which the names begin that are meant, where several networks are in one state_dict
 };
 
 bool has_metadata(const Dict& dict) {
@@ -120,9 +124,31 @@ Ref follow(const pickle::Value& value, std::string_view key) {
                     (entries.empty() ? "" : " (its entries: " + quoted(entries) + ")"));
 }
 
+/// The names and tensors of a state_dict, or of what a module's would be.
+NamedRefs state_of(const pickle::Value& value) {
+  const auto* dict = value.as<Dict>();
+  if (!dict) return state_of_module(value);
+  NamedRefs state;
+  for (const auto& [key, item] : dict->items) state.emplace_back(*key->as<std::string>(), item);
+  return state;
+}
+
+/// The part of the file's one state_dict whose names begin with `key` and a dot: one of several networks in it.
+std::optional<Entry> part_named(const pickle::Value& root, const std::string& key) {
+  std::vector<Entry> found;
+  find_state_dicts({"", &root}, found);
+  drop_lookalikes(found);
+  if (found.size() != 1 || !found[0].value->as<Dict>()) return std::nullopt;
+  found[0].prefix = key + ".";
+  const NamedRefs state = state_of(*found[0].value);
+  const auto is_meant = [&](const auto& item) { return item.first.starts_with(found[0].prefix); };
+  return std::ranges::any_of(state, is_meant) ? std::optional(found[0]) : std::nullopt;
+}
+
 Entry find_state_dict(const pickle::Value& root, const std::string& key) {
   if (!key.empty()) {
     const Ref value = follow(root, key);
+    if (std::optional<Entry> part = value ? std::nullopt : part_named(root, key)) return *std::move(part);
     if (!value)
       throw UsageError("there is no entry '" + key + "' (LoadOptions::key); there are " + quoted(entries_of(root)) +
                        did_you_mean(key, names_of(entries_of(root))));
@@ -177,22 +203,14 @@ std::optional<double> loss_of(const TorchFile& file, const pickle::Value& value)
   return cast(tensor, DType::Float64).values<double>()[0];
 }
 
-/// The names and tensors of a state_dict, or of what a module's would be.
-std::vector<std::pair<std::string, Ref>> state_of(const pickle::Value& value) {
-  const auto* dict = value.as<Dict>();
-  if (!dict) return state_of_module(value);
-  std::vector<std::pair<std::string, Ref>> state;
-  for (const auto& [key, item] : dict->items) state.emplace_back(*key->as<std::string>(), item);
-  return state;
-}
-
-Weights read_weights(const TorchFile& file, const pickle::Value& holder) {
+Weights read_weights(const TorchFile& file, const Entry& holder) {
   Weights weights;
-  for (const auto& [name, value] : state_of(holder)) {
+  for (const auto& [name, value] : state_of(*holder.value)) {
+    if (!name.starts_with(holder.prefix)) continue;
     if (!is_tensor(*value))
       throw Unsupported("'" + name + "' is " + pickle::describe(*value) +
                         ", the extra state of a module, and no tensor");
-    weights.add(name, file.tensor(*value, name));
+    weights.add(name.substr(holder.prefix.size()), file.tensor(*value, name));
   }
   return weights;
 }
@@ -290,13 +308,29 @@ std::optional<OptimizerFile> read_optimizer_file(const TorchFile& file) {
   return result;
 }
 
+std::map<std::string, std::size_t> state_dict_keys(const TorchFile& file) {
+  constexpr std::size_t kMostParts = 8;
+  std::vector<Entry> found;
+  find_state_dicts({"", &file.root()}, found);
+  std::map<std::string, std::size_t> keys;
+  for (const Entry& entry : found) keys[entry.key] = state_of(*entry.value).size();
+  if (found.size() != 1 || !found[0].value->as<Dict>()) return keys;
+  // Several networks in one state_dict have a first name each.
+  std::map<std::string, std::size_t> parts;
+  for (const auto& [name, value] : state_of(*found[0].value)) ++parts[name.substr(0, name.find('.'))];
+  if (parts.size() > 1 && parts.size() <= kMostParts)
+    for (const auto& [name, count] : parts)
+      if (!follow(file.root(), name) && part_named(file.root(), name)) keys.emplace(name, count);
+  return keys;
+}
+
 Model read_torch_file(const TorchFile& torch, const TorchReadOptions& options) {
   const Entry entry = find_state_dict(torch.root(), options.key);
 
   Model model;
   model.framework = Framework::Torch;
   model.format = "torch";
-  model.weights = read_weights(torch, *entry.value);
+  model.weights = read_weights(torch, entry);
   if (!entry.key.empty()) CheckpointReader(torch, entry).read_into(model, options.optimizer);
   const auto note = [&](const char* member, Json value) {
     if (!model.metadata.contains("torch")) model.metadata.set("torch", Json::Object{});
@@ -304,9 +338,16 @@ Model read_torch_file(const TorchFile& torch, const TorchReadOptions& options) {
   };
   if (const auto* state_dict = entry.value->as<Dict>(); !state_dict) {
     note("module", module_class(*entry.value));
-    model.notes.push_back("of the pickled module " + shortened(module_class(*entry.value)) +
-                          " the tensors are read; its code is not run, and its settings are left out");
-  } else if (has_metadata(*state_dict)) {
+    model.metadata.set("modules", describe_modules(torch, *entry.value));
+    try {
+      model.architecture = architecture_of_module(torch, *entry.value, options.fix_sizes);
+    } catch (const Unsupported& error) {
+      note("no_architecture", error.what());
+      model.notes.push_back(
+          "of the pickled module " + shortened(module_class(*entry.value)) +
+          " the tensors are read; its code is not run, and its settings are left out: " + error.what());
+    }
+  } else if (has_metadata(*state_dict) && entry.prefix.empty()) {
     note("state_dict_metadata", torch.to_json(*pickle::find(*state_dict->state->as<Dict>(), "_metadata")));
   }
   return model;

@@ -11,16 +11,18 @@ namespace h5bridge {
 
 struct TorchContent {
   pickle::Document document;
-  /// The bytes of the storage of that key. Throws MalformedFile if there is none.
-  std::function<ByteSourcePtr(const std::string& key)> open_storage;
+  /// The bytes of the storage of that key, in little-endian order; `number_size` is that of the numbers in it (a
+  /// complex element is two). Throws MalformedFile if there is none.
+  std::function<ByteSourcePtr(const std::string& key, std::size_t number_size)> open_storage;
 };
 
 /// A zip archive, as of PyTorch 1.6: data.pkl, and an entry a storage.
 TorchContent open_torch_zip(const ByteSourcePtr& file);
 
 /// Before that: five pickles in a row (a magic number, a version, what machine wrote it, the object, the storages'
-/// keys), then each storage's length in elements and its bytes (torch/serialization.py, _legacy_load). Throws
-/// Unsupported for files of big-endian machines and for storages whose element type is not known.
+/// keys), then each storage's length in elements and its bytes (torch/serialization.py, _legacy_load). The
+/// bytes are in little-endian order, whatever machine wrote them (torch/csrc/serialization.cpp). Throws Unsupported for
+/// storages whose elements' size is not known.
 TorchContent open_legacy_torch(const ByteSourcePtr& file);
 
 }  // namespace h5bridge

@@ -70,7 +70,7 @@ const LayerType& type_of(const Call& call) {
   return *type;
 }
 
-Attributes settings_of(const Call& call) { return settings_of_type(type_of(call), call.attributes); }
+Attributes call_settings(const Call& call) { return settings_of_type(type_of(call), call.attributes); }
 
 // An open size where a tensor may stand as well: as many ones, added up.
 void count_sizes(Call& call) {
@@ -143,7 +143,7 @@ class ModuleFinder {
 
   // A class of somebody else's may use its tensors otherwise as well.
   bool holds_all(const Call& made, const std::string& path, bool is_torchs) const {
-    const Attributes settings = settings_of(made);
+    const Attributes settings = call_settings(made);
     const auto is_used_once = [&](const ParameterSpec& spec) { return state_.uses(tensor_name(path, spec.name)) <= 1; };
     return holds_parameters(state_, type_of(made), settings, path) &&
            (is_torchs || std::ranges::all_of(type_of(made).parameters(settings), is_used_once));
@@ -227,7 +227,7 @@ ExportedCall call_by_row(const aten::Graph& graph, const aten::Operation& operat
   cast_first(call);
   if (call.before.empty())
     if (const auto path = ModuleFinder(row, state).find(call)) result.module = *path;
-  result.attributes = settings_of(call);
+  result.attributes = call_settings(call);
   // A module without parameters that does just this.
   const bool is_module = call.before.empty() && !call.module_class().empty() && call.module_class() == call.type;
   if (is_module && result.module.empty()) result.module = operation.modules.back().path;

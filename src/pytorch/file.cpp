@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "files/byte_order.h"
 #include "files/pickle_json.h"
 #include "h5bridge/error.h"
 #include "pytorch/tensor.h"
@@ -34,15 +35,17 @@ const ZipEntry& pickle_entry(const ZipReader& archive) {
   return entry;
 }
 
-void check_byte_order(const ZipReader& archive, const std::string& folder) {
+/// Archives of before PyTorch 2.1 do not say, and are little-endian.
+bool is_big_endian(const ZipReader& archive, const std::string& folder) {
   const ZipEntry* byte_order = archive.find(folder + "byteorder");
-  if (!byte_order) return;
+  if (!byte_order) return false;
   if (byte_order->size > 16)
     throw MalformedFile("byteorder: " + std::to_string(byte_order->size) + " bytes, expected 'little' or 'big'");
   const std::vector<std::byte> bytes = archive.read(*byte_order);
   const std::string order(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (order == "big") throw Unsupported("the file was written on a big-endian machine");
-  if (order != "little") throw MalformedFile("byteorder: found '" + order + "', expected 'little' or 'big'");
+  if (order != "big" && order != "little")
+    throw MalformedFile("byteorder: found '" + order + "', expected 'little' or 'big'");
+  return order == "big";
 }
 
 }  // namespace
@@ -57,25 +60,27 @@ TorchContent open_torch_zip(const ByteSourcePtr& file) {
   const auto archive = std::make_shared<const ZipReader>(file);
   const std::string folder = folder_of(*archive);
   pickle::Document document = pickle::read(archive->read(pickle_entry(*archive)));
-  check_byte_order(*archive, folder);
-  return {std::move(document), [archive, folder](const std::string& key) {
+  const bool is_big = is_big_endian(*archive, folder);
+  return {std::move(document), [archive, folder, is_big](const std::string& key, std::size_t number_size) {
             const ZipEntry* entry = archive->find(folder + "data/" + key);
             if (!entry) throw MalformedFile("the storage data/" + key + " is not in the archive");
-            return archive->open(*entry);
+            ByteSourcePtr bytes = archive->open(*entry);
+            return is_big ? with_reversed_numbers(std::move(bytes), number_size) : bytes;
           }};
 }
 
 TorchFile::TorchFile(const ByteSourcePtr& file)
     : content_(is_legacy_torch_file(*file) ? open_legacy_torch(file) : open_torch_zip(file)) {}
 
-ByteSourcePtr TorchFile::storage(const std::string& key) const {
-  if (const auto known = storages_.find(key); known != storages_.end()) return known->second;
-  return storages_.emplace(key, content_.open_storage(key)).first->second;
+ByteSourcePtr TorchFile::storage(const std::string& key, std::size_t number_size) const {
+  const std::pair wanted(key, number_size);
+  if (const auto known = storages_.find(wanted); known != storages_.end()) return known->second;
+  return storages_.emplace(wanted, content_.open_storage(key, number_size)).first->second;
 }
 
 Tensor TorchFile::tensor(const pickle::Value& value, const std::string& name) const {
   try {
-    return rebuild_tensor(value, [this](const std::string& key) { return storage(key); });
+    return rebuild_tensor(value, [this](const std::string& key, std::size_t size) { return storage(key, size); });
   } catch (const Error& error) {
     rethrow_in_file(error, "tensor '" + name + "'");
   }

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "files/pickle.h"
@@ -20,6 +21,8 @@ bool is_torch_archive(const ZipReader& archive);
 bool is_torchscript_archive(const ZipReader& archive);
 /// Whether a file begins with the magic pickle of torch.save before PyTorch 1.6.
 bool is_legacy_torch_file(const ByteSource& file);
+/// Whether it is a tar archive of the first versions of PyTorch 0.1, which is not read.
+bool is_torch_tar(const ByteSource& file);
 
 /// Whether a pickled value is what torch would rebuild a tensor from. Not every such tensor is one that we can read.
 bool is_tensor(const pickle::Value& value);
@@ -27,8 +30,10 @@ bool is_tensor(const pickle::Value& value);
 /// An opened file of torch.save. Not to be used by several threads at once; the tensors may be.
 class TorchFile {
  public:
-  /// Reads the pickle, no tensor. Throws MalformedFile, and Unsupported for big-endian files.
+  /// Reads the pickle, no tensor. Throws MalformedFile.
   explicit TorchFile(const ByteSourcePtr& file);
+  /// What has been opened already.
+  explicit TorchFile(TorchContent content) : content_(std::move(content)) {}
 
   const pickle::Value& root() const { return content_.document.root(); }
 
@@ -41,26 +46,29 @@ class TorchFile {
   Json to_json(const pickle::Value& value) const;
 
  private:
-  ByteSourcePtr storage(const std::string& key) const;
+  ByteSourcePtr storage(const std::string& key, std::size_t number_size) const;
 
   TorchContent content_;
-  mutable std::map<std::string, ByteSourcePtr> storages_;
+  mutable std::map<std::pair<std::string, std::size_t>, ByteSourcePtr> storages_;
 };
 
 struct TorchReadOptions {
-  std::string key{};      // the entry of a checkpoint that holds the state_dict: "ema", "a.b"
-  bool optimizer = true;  // read the state of the optimizer
+  std::string key{};                                // the entry of a checkpoint that holds the state_dict: "ema", "a.b"
+  bool optimizer = true;                            // read the state of the optimizer
+  std::map<std::string, std::int64_t> fix_sizes{};  // open sizes of a whole module's input
 };
 
 /// Reads a state_dict, or a checkpoint that holds one, into weights, training state and metadata["torch"]:
 ///   "state_dict_metadata": its _metadata;  "checkpoint": the entries that have no other place;  "described": the names
 ///   of those that are more than JSON can hold (tensors, tuples, objects);
 ///   "keys": {"state_dict", "optimizer", "epoch", "loss"}: the entries' names where they were found;
-///   "module": the class of a whole module, whose tensors are read as its state_dict would have them.
+///   "module": the class of a whole module, whose tensors are read as its state_dict would have them; its architecture
+///   is read where no code is needed to know it, and "no_architecture" says why not otherwise.
+/// and of a whole module metadata["modules"]: [{"name", "class", "settings"}], itself first.
 /// Parameters of the optimizer that the file does not name go by their number: convert/optimizer_names.h has their
 /// names. An optimizer that cannot be read is left out, and Model::optimizer_left_out says why. Throws UsageError where
-/// several entries could be the state_dict, or options.key is none; Unsupported where there is none, naming the class
-/// of a pickled object that is no module.
+/// several entries could be the state_dict, or options.key is none of them nor the first name of tensors in the one;
+/// Unsupported where there is none, naming the class of a pickled object that is no module.
 Model read_torch_file(const TorchFile& file, const TorchReadOptions& options = {});
 inline Model read_torch_file(const ByteSourcePtr& file, const TorchReadOptions& options = {}) {
   return read_torch_file(TorchFile(file), options);
@@ -73,6 +81,10 @@ struct OptimizerFile {
 };
 /// nullopt for any other file.
 std::optional<OptimizerFile> read_optimizer_file(const TorchFile& file);
+
+/// What TorchReadOptions::key may be for that file, and how many tensors it takes: entries that are state_dicts or
+/// modules, "" for the whole file, and the first names in a state_dict of several networks.
+std::map<std::string, std::size_t> state_dict_keys(const TorchFile& file);
 
 /// The further entries of the checkpoint that was read, by name: those that can be written again, or the others.
 std::vector<std::pair<std::string, Json>> further_entries(const Model& model, bool plain);

@@ -9,7 +9,7 @@
 #include "h5bridge/error.h"
 #include "model/tensor_view.h"
 #include "pytorch/file.h"
-#include "pytorch/types.h"
+#include "pytorch/tensor_code.h"
 
 namespace h5bridge {
 namespace {
@@ -78,40 +78,13 @@ class CheckpointWriter {
  private:
   /// A tensor as torch.save pickles it: contiguous, on the CPU, in a storage of its own or that of its twin.
   void tensor(const Tensor& tensor) {
-    const std::string_view storage_class = storage_class_of(tensor.dtype());
-    const bool untyped = storage_class.empty();
-    code_.global("torch._utils", untyped ? "_rebuild_tensor_v3" : "_rebuild_tensor_v2");
-    code_.mark();
-
-    code_.mark();
-    code_.text("storage");
-    untyped ? code_.global("torch.storage", "UntypedStorage") : code_.global("torch", storage_class);
-    code_.text(std::to_string(storage_number(tensor)));
-    code_.text("cpu");
-    code_.integer(untyped ? static_cast<std::int64_t>(tensor.byte_count()) : tensor.element_count());
-    code_.tuple();
-    code_.persistent_id();
-
-    code_.integer(0);
-    integers(tensor.shape());
-    integers(contiguous_strides(tensor.shape()));
-    code_.boolean(false);
-    code_.ordered_dict();
-    if (untyped) code_.global("torch", name_of(tensor.dtype()));
-    code_.tuple();
-    code_.reduce();
+    put_tensor(code_, tensor.dtype(), tensor.shape(), std::to_string(storage_number(tensor)));
   }
 
   std::size_t storage_number(const Tensor& tensor) {
     const auto [known, is_new] = storages_.emplace(view_of(tensor), tensors_.size());
     if (is_new) tensors_.push_back(tensor);
     return known->second;
-  }
-
-  void integers(const std::vector<std::int64_t>& values) {
-    code_.mark();
-    for (const std::int64_t value : values) code_.integer(value);
-    code_.tuple();
   }
 
   void optimizer(const Optimizer& optimizer) {

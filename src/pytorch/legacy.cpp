@@ -1,6 +1,8 @@
 // torch.save before PyTorch 1.6, and with _use_new_zipfile_serialization=False ever since.
 #include <algorithm>
+#include <array>
 #include <map>
+#include <optional>
 
 #include "files/little_endian.h"
 #include "h5bridge/error.h"
@@ -16,6 +18,7 @@ namespace {
 constexpr std::string_view kLegacyMagic =
     "\x8a\nl\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";  // LONG1 0x1950a86a20f9469cfc6c
 constexpr std::int64_t kLegacyVersion = 1001;
+constexpr std::uint64_t kTarMagicAt = 257;
 constexpr std::uint64_t kFirstWindow = std::uint64_t{1} << 16;
 constexpr std::uint64_t kLargestWindow = std::uint64_t{1} << 28;
 
@@ -55,14 +58,6 @@ void check_version(const pickle::Value& value) {
                       ", expected " + std::to_string(kLegacyVersion));
 }
 
-void check_machine(const pickle::Value& value) {
-  const auto* machine = value.as<pickle::Dict>();
-  const pickle::Ref order = machine ? pickle::find(*machine, "little_endian") : nullptr;
-  const bool* is_little = order ? order->as<bool>() : nullptr;
-  if (!is_little) throw MalformedFile("it does not say on what machine it was written");
-  if (!*is_little) throw Unsupported("the file was written on a big-endian machine");
-}
-
 /// Bytes of an element, by the key of a storage: the object's persistent ids ('storage', class, key, ...) state it.
 std::map<std::string, std::uint64_t> widths_in(const pickle::Document& object) {
   std::map<std::string, std::uint64_t> widths;
@@ -74,13 +69,11 @@ std::map<std::string, std::uint64_t> widths_in(const pickle::Document& object) {
     const auto* type = id->items[1]->as<pickle::Global>();
     const auto* key = id->items[2]->as<std::string>();
     if (!kind || *kind != "storage" || !type || !key) continue;
-    const bool is_bytes = type->name == "UntypedStorage";
-    const auto element = dtype_of_storage_class(type->name);
-    if (!is_bytes && !element)
+    const std::optional<std::size_t> width = element_size_of_storage_class(type->name);
+    if (!width)
       throw Unsupported("the storage " + shortened(*key) + " has elements of " + type->path() +
-                        ", which have no equivalent here");
-    const std::uint64_t width = is_bytes ? 1 : size_of(*element);
-    if (widths.emplace(*key, width).first->second != width)
+                        ", whose size is not known");
+    if (widths.emplace(*key, *width).first->second != *width)
       throw MalformedFile("the storage " + shortened(*key) + " is stated with elements of two sizes");
   }
   return widths;
@@ -126,15 +119,25 @@ bool is_legacy_torch_file(const ByteSource& file) {
   return start[0] == '\x80' && start.ends_with(kLegacyMagic);
 }
 
+bool is_torch_tar(const ByteSource& file) {
+  constexpr std::string_view kMagic = "ustar";
+  constexpr std::array<std::string_view, 4> kParts{"sys_info", "pickle", "tensors", "storages"};
+  if (file.size() < kTarMagicAt + kMagic.size()) return false;
+  std::string header(kTarMagicAt + kMagic.size(), '\0');
+  file.read_at(0, std::as_writable_bytes(std::span(header)));
+  const std::string_view first = header.c_str();
+  return header.ends_with(kMagic) && std::ranges::count(kParts, first) > 0;
+}
+
 TorchContent open_legacy_torch(const ByteSourcePtr& file) {
   PickleRow pickles(file);
   pickles.next();  // the magic number
   check_version(pickles.next().root());
-  check_machine(pickles.next().root());
+  pickles.next();  // what machine wrote it
   pickle::Document object = pickles.next();
   const pickle::Document keys = pickles.next();
   auto storages = storages_behind(file, pickles.position(), keys.root(), widths_in(object));
-  return {std::move(object), [storages = std::move(storages)](const std::string& key) {
+  return {std::move(object), [storages = std::move(storages)](const std::string& key, std::size_t) {
             const auto found = storages.find(key);
             if (found == storages.end()) throw MalformedFile("the storage " + shortened(key) + " is not in the file");
             return found->second;

@@ -1,6 +1,7 @@
 #include "pytorch/module.h"
 
 #include <algorithm>
+#include <array>
 
 #include "h5bridge/error.h"
 
@@ -27,9 +28,23 @@ const pickle::Global* class_with_source(const pickle::Value& callable) {
 }
 
 /// A member of a module that is a dict of names; nullptr otherwise.
-const Dict* members(const Dict& attributes, const char* name) {
+const Dict* members(const Dict& attributes, std::string_view name) {
   const Ref found = pickle::find(attributes, name);
   return found ? found->as<Dict>() : nullptr;
+}
+
+/// What such a member holds, without what is None: a layer goes without a parameter so (bias=False).
+NamedRefs named_members(const pickle::Value& module, std::string_view name) {
+  NamedRefs result;
+  const Dict* attributes = attributes_of(module);
+  const Dict* dict = attributes ? members(*attributes, name) : nullptr;
+  if (!dict) return result;
+  for (const auto& [key, value] : dict->items) {
+    const auto* text = key->as<std::string>();
+    if (!text) throw MalformedFile("a module has a member whose name is " + pickle::describe(*key));
+    if (!value->as<pickle::None>()) result.emplace_back(*text, value);
+  }
+  return result;
 }
 
 bool is_in_set(const Dict& attributes, const char* name, const std::string& wanted) {
@@ -48,46 +63,20 @@ bool is_in_set(const Dict& attributes, const char* name, const std::string& want
   return items && std::ranges::any_of(*items, holds);
 }
 
-class StateCollector {
+/// Module by module. One that is held twice counts twice.
+class ModuleWalk {
  public:
-  std::vector<std::pair<std::string, Ref>> found;
+  NamedRefs found;
 
-  void collect(const pickle::Value& module, const std::string& prefix, int depth) {
-    if (++modules_ > kMostOfModule)
+  void walk(const pickle::Value& module, const std::string& name, int depth) {
+    if (found.size() == kMostOfModule)
       throw MalformedFile("there are more than " + std::to_string(kMostOfModule) + " modules");
     if (depth == kDeepestModule)
       throw MalformedFile("modules are nested more than " + std::to_string(kDeepestModule) + " deep");
-    const Dict& attributes = *attributes_of(module);
-    for_each(members(attributes, "_parameters"),
-             [&](const std::string& name, Ref value) { add(prefix + name, value); });
-    for_each(members(attributes, "_buffers"), [&](const std::string& name, Ref value) {
-      if (!is_in_set(attributes, "_non_persistent_buffers_set", name)) add(prefix + name, value);
-    });
-    for_each(members(attributes, "_modules"), [&](const std::string& name, Ref value) {
-      if (is_module(*value)) collect(*value, prefix + name + ".", depth + 1);
-    });
+    found.emplace_back(name, &module);
+    for (const auto& [child, value] : children_of(module))
+      walk(*value, name.empty() ? child : name + "." + child, depth + 1);
   }
-
- private:
-  template <typename Visit>
-  static void for_each(const Dict* dict, Visit&& visit) {
-    if (!dict) return;
-    for (const auto& [key, value] : dict->items) {
-      const auto* name = key->template as<std::string>();
-      if (!name) throw MalformedFile("a module has a member whose name is " + pickle::describe(*key));
-      visit(*name, value);
-    }
-  }
-
-  /// A parameter that a layer goes without (bias=False) is None.
-  void add(const std::string& name, Ref value) {
-    if (value->as<pickle::None>()) return;
-    if (found.size() == kMostOfModule)
-      throw MalformedFile("the module has more than " + std::to_string(kMostOfModule) + " tensors");
-    found.emplace_back(name, value);
-  }
-
-  std::size_t modules_ = 0;  // a module that is held twice counts twice
 };
 
 }  // namespace
@@ -105,10 +94,66 @@ std::string module_class(const pickle::Value& module) {
   return global ? global->path() : pickle::class_of(module);
 }
 
-std::vector<std::pair<std::string, Ref>> state_of_module(const pickle::Value& module) {
-  StateCollector collector;
-  collector.collect(module, "", 0);
-  return std::move(collector.found);
+std::string torch_nn_class(const pickle::Value& module) {
+  const std::string path = module_class(module);
+  return path.starts_with("torch.nn.modules.") ? path.substr(path.rfind('.') + 1) : "";
+}
+
+NamedRefs modules_in(const pickle::Value& module) {
+  ModuleWalk walk;
+  walk.walk(module, "", 0);
+  return std::move(walk.found);
+}
+
+NamedRefs children_of(const pickle::Value& module) {
+  NamedRefs result = named_members(module, "_modules");
+  std::erase_if(result, [](const auto& member) { return !is_module(*member.second); });
+  return result;
+}
+
+NamedRefs own_parameters(const pickle::Value& module) { return named_members(module, "_parameters"); }
+
+NamedRefs own_buffers(const pickle::Value& module) {
+  NamedRefs result = named_members(module, "_buffers");
+  std::erase_if(result, [&](const auto& member) {
+    return is_in_set(*attributes_of(module), "_non_persistent_buffers_set", member.first);
+  });
+  return result;
+}
+
+NamedRefs state_of_module(const pickle::Value& module) {
+  NamedRefs state;
+  for (const auto& [name, inner] : modules_in(module))
+    for (const NamedRefs& tensors : {own_parameters(*inner), own_buffers(*inner)})
+      for (const auto& [tensor, value] : tensors) {
+        if (state.size() == kMostOfModule)
+          throw MalformedFile("the module has more than " + std::to_string(kMostOfModule) + " tensors");
+        state.emplace_back(name.empty() ? tensor : name + "." + tensor, value);
+      }
+  return state;
+}
+
+Ref attribute_of(const pickle::Value& module, std::string_view name) {
+  const Dict* attributes = attributes_of(module);
+  return attributes ? pickle::find(*attributes, name) : nullptr;
+}
+
+bool declares_parameter(const pickle::Value& module, std::string_view name) {
+  const Dict* attributes = attributes_of(module);
+  const Dict* parameters = attributes ? members(*attributes, "_parameters") : nullptr;
+  return parameters && pickle::find(*parameters, name);
+}
+
+NamedRefs settings_of(const pickle::Value& module) {
+  constexpr std::array<std::string_view, 3> kOfEveryModule{"training", "call_super_init", "dump_patches"};
+  NamedRefs result;
+  const Dict* attributes = attributes_of(module);
+  if (!attributes) return result;
+  for (const auto& [key, value] : attributes->items)
+    if (const auto* name = key->as<std::string>();
+        name && !name->starts_with("_") && std::ranges::count(kOfEveryModule, *name) == 0)
+      result.emplace_back(*name, value);
+  return result;
 }
 
 }  // namespace h5bridge

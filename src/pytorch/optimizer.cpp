@@ -34,8 +34,8 @@ Json parameters_of(const Dict& group) {
   const Ref names = pickle::find(group, "param_names");
   Json::Array result;
   for (const Ref item : *pickle::sequence(names ? *names : numbers)) {
-    if (const auto* name = item->as<std::string>(); names && name)
-      result.emplace_back(*name);
+    if (const auto* name = item->as<std::string>())
+      result.emplace_back(*name);  // in place of numbers, too: as torch.distributed has them
     else if (const auto* number = item->as<std::int64_t>(); !names && number)
       result.emplace_back(*number);
     else
@@ -73,9 +73,16 @@ std::optional<std::vector<NamedTensor>> read_slots(const TorchFile& file, const 
   return slots;
 }
 
-/// The names under which the optimizer knows its parameters: from number to name.
-std::map<std::int64_t, std::string> parameter_keys(const std::vector<Ref>& groups) {
-  std::map<std::int64_t, std::string> keys;
+/// What "params" and "state" call a parameter, as a text: its number, or its name.
+std::optional<std::string> stated_key(const pickle::Value& value) {
+  if (const auto* number = value.as<std::int64_t>()) return std::to_string(*number);
+  const auto* name = value.as<std::string>();
+  return name ? std::optional(*name) : std::nullopt;
+}
+
+/// The names under which the optimizer knows its parameters, by what the file calls them.
+std::map<std::string, std::string> parameter_keys(const std::vector<Ref>& groups) {
+  std::map<std::string, std::string> keys;
   for (const Ref item : groups) {
     const auto& group = *item->as<Dict>();
     const auto& numbers = *pickle::sequence(*pickle::find(group, "params"));
@@ -83,11 +90,11 @@ std::map<std::int64_t, std::string> parameter_keys(const std::vector<Ref>& group
     if (names.as_array().size() != numbers.size())
       throw MalformedFile("optimizer: a group has more parameters than names, or fewer");
     for (std::size_t i = 0; i < numbers.size(); ++i) {
-      const auto* number = numbers[i]->as<std::int64_t>();
-      if (!number) throw MalformedFile("optimizer: a parameter group lists " + pickle::describe(*numbers[i]));
+      const std::optional<std::string> key = stated_key(*numbers[i]);
+      if (!key) throw MalformedFile("optimizer: a parameter group lists " + pickle::describe(*numbers[i]));
       const Json& name = names.as_array()[i];
-      if (!keys.emplace(*number, name.is_string() ? name.as_string() : std::to_string(*number)).second)
-        throw MalformedFile("optimizer: parameter " + std::to_string(*number) + " is listed twice");
+      if (!keys.emplace(*key, name.is_string() ? name.as_string() : *key).second)
+        throw MalformedFile("optimizer: parameter " + *key + " is listed twice");
     }
   }
   return keys;
@@ -125,13 +132,13 @@ bool is_optimizer_state(const pickle::Value& value) {
 std::optional<Optimizer> read_optimizer(const TorchFile& file, const pickle::Value& value) {
   const auto& dict = *value.as<Dict>();
   const auto& groups = *pickle::sequence(*pickle::find(dict, "param_groups"));
-  const std::map<std::int64_t, std::string> keys = parameter_keys(groups);
+  const std::map<std::string, std::string> keys = parameter_keys(groups);
 
   Optimizer optimizer;
   for (const Ref group : groups) optimizer.groups.push_back(read_group(file, *group->as<Dict>()));
   for (const auto& [key, state] : pickle::find(dict, "state")->as<Dict>()->items) {
-    const auto* number = key->as<std::int64_t>();
-    const auto known = number ? keys.find(*number) : keys.end();
+    const std::optional<std::string> stated = stated_key(*key);
+    const auto known = stated ? keys.find(*stated) : keys.end();
     const auto* slots = state->as<Dict>();
     if (known == keys.end() || !slots) return std::nullopt;
     std::optional<std::vector<NamedTensor>> read = read_slots(file, *slots);

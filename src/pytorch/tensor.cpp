@@ -52,6 +52,26 @@ DType dtype(const pickle::Value& value) {
   throw Unsupported("its dtype is " + global->path() + ", which has no equivalent here");
 }
 
+/// The first versions of PyTorch 0.1 pickle a tensor as an object of its class, "torch.cuda.FloatTensor", whose state
+/// is (storage, offset, shape, strides). nullptr for anything else.
+const Arguments* state_of_tensor_object(const pickle::Value& value) {
+  const auto* object = value.as<Object>();
+  const auto* type = object && object->state ? object->callable->as<Global>() : nullptr;
+  if (!type || (type->module != "torch" && type->module != "torch.cuda")) return nullptr;
+  constexpr std::string_view kTensor = "Tensor";
+  if (!type->name.ends_with(kTensor)) return nullptr;
+  const std::string element = type->name.substr(0, type->name.size() - kTensor.size());
+  if (!dtype_of_storage_class(element + "Storage")) return nullptr;
+  const auto* state = pickle::sequence(*object->state);
+  return state && state->size() == 4 ? state : nullptr;
+}
+
+/// Bytes of the numbers that elements are made of: what is turned around in another byte order.
+std::size_t number_size(DType dtype) {
+  const bool is_complex = dtype == DType::Complex64 || dtype == DType::Complex128;
+  return is_complex ? size_of(dtype) / 2 : size_of(dtype);
+}
+
 /// Bytes, and their type where the storage has one.
 struct Storage {
   ByteSourcePtr bytes;
@@ -60,7 +80,6 @@ struct Storage {
 
 class Rebuilder {
  public:
-  using FindStorage = std::function<ByteSourcePtr(const std::string&)>;
   explicit Rebuilder(const FindStorage& find_storage) : find_storage_(find_storage) {}
 
   Tensor call(const pickle::Value& callable, const Arguments& arguments);
@@ -73,7 +92,7 @@ class Rebuilder {
   }
   Tensor tensor_v3(const Arguments& arguments) const {
     if (arguments.size() > 7) refuse_marks(*arguments[7]);
-    return strided(arguments, {storage(*arguments[0]).bytes, dtype(*arguments[6])});
+    return strided(arguments, storage(*arguments[0], dtype(*arguments[6])));
   }
   Tensor inner(const Arguments& arguments) { return rebuild(*arguments[0]); }
   Tensor from_type(const Arguments& arguments) {
@@ -88,13 +107,14 @@ class Rebuilder {
   }
 
   Tensor rebuild(const pickle::Value& value) {
+    if (const auto* state = state_of_tensor_object(value)) return tensor(*state);
     const auto* object = value.as<Object>();
     if (!object || !is_tensor(value)) throw_expected("a tensor", value);
     return call(*object->callable, *pickle::sequence(*object->arguments));
   }
 
  private:
-  Storage storage(const pickle::Value& value) const;
+  Storage storage(const pickle::Value& value, std::optional<DType> stated = {}) const;
   static void refuse_marks(const pickle::Value& metadata);
   static Tensor strided(const Arguments& arguments, Storage storage);
 
@@ -116,6 +136,9 @@ constexpr std::array kFunctions = {
     Function{"torch._utils._rebuild_parameter", 1, [](Rebuilder& r, const Arguments& a) { return r.inner(a); }, ""},
     Function{"torch._utils._rebuild_parameter_with_state", 1,
              [](Rebuilder& r, const Arguments& a) { return r.inner(a); }, ""},
+    // Before PyTorch 0.4 a parameter, or a variable of autograd, was a call with the tensor.
+    Function{"torch.nn.parameter.Parameter", 1, [](Rebuilder& r, const Arguments& a) { return r.inner(a); }, ""},
+    Function{"torch.autograd.variable.Variable", 1, [](Rebuilder& r, const Arguments& a) { return r.inner(a); }, ""},
     Function{"torch._utils._rebuild_device_tensor_from_cpu_tensor", 1,
              [](Rebuilder& r, const Arguments& a) { return r.inner(a); }, ""},
     Function{"torch._tensor._rebuild_from_type_v2", 4, [](Rebuilder& r, const Arguments& a) { return r.from_type(a); },
@@ -161,8 +184,9 @@ ByteSourcePtr viewed(ByteSourcePtr bytes, const pickle::Value& view, std::uint64
   return part_of(std::move(bytes), in_bytes(*(*items)[1]), in_bytes(*(*items)[2]));
 }
 
-/// ('storage', the storage's class, key, where it was, its length in elements, the part of it that is meant or None)
-Storage Rebuilder::storage(const pickle::Value& value) const {
+/// ('storage', the storage's class, key, where it was, its length in elements, the part of it that is meant or None).
+/// `stated` is the type where the storage has none.
+Storage Rebuilder::storage(const pickle::Value& value, std::optional<DType> stated) const {
   const auto* persistent = value.as<pickle::Persistent>();
   const auto* id = persistent ? persistent->id->as<Tuple>() : nullptr;
   if (!id || id->items.size() < 5) throw_expected("a storage", value);
@@ -174,15 +198,16 @@ Storage Rebuilder::storage(const pickle::Value& value) const {
 
   const bool untyped = type->name == "UntypedStorage";
   const std::optional<DType> element = dtype_of_storage_class(type->name);
+  const std::optional<DType> meant = stated ? stated : element;
   if (!untyped && !element)
     throw Unsupported("its elements are those of " + type->path() + ", which have no equivalent here");
   const std::uint64_t width = element ? size_of(*element) : 1;
-  ByteSourcePtr bytes = find_storage_(*key);
+  ByteSourcePtr bytes = find_storage_(*key, meant ? number_size(*meant) : 1);
   if (static_cast<std::uint64_t>(length) != bytes->size() / width)
     throw MalformedFile("the storage data/" + *key + " has " + std::to_string(bytes->size()) + " bytes, expected " +
                         std::to_string(length) + " elements of " + std::to_string(width));
   if (id->items.size() > 5) bytes = viewed(std::move(bytes), *id->items[5], width);
-  return {std::move(bytes), element};
+  return {std::move(bytes), meant};
 }
 
 /// The last argument of a tensor is a dict of {"conj", "neg"}, None, or not there.
@@ -201,11 +226,34 @@ Tensor Rebuilder::strided(const Arguments& arguments, Storage storage) {
   });
 }
 
+/// The number of the argument that says whether it is trained, by the function that makes a parameter.
+constexpr std::array<std::pair<std::string_view, std::size_t>, 2> kRequiresGrad{{
+    {"torch._utils._rebuild_parameter", 1},
+    {"torch._utils._rebuild_parameter_with_state", 1},
+}};
+
 }  // namespace
 
-bool is_tensor(const pickle::Value& value) { return value.as<Object>() && function_named(pickle::class_of(value)); }
+bool requires_grad(const pickle::Value& parameter) {
+  const auto* object = parameter.as<Object>();
+  if (!object) return true;
+  // A parameter of before PyTorch 0.4 has it first in its state.
+  const auto* stated = object->state ? pickle::sequence(*object->state) : nullptr;
+  std::size_t place = 0;
+  for (const auto& [function, argument] : kRequiresGrad)
+    if (pickle::class_of(parameter) == function) {
+      stated = pickle::sequence(*object->arguments);
+      place = argument;
+    }
+  const bool* trained = stated && stated->size() > place ? (*stated)[place]->as<bool>() : nullptr;
+  return !trained || *trained;
+}
 
-Tensor rebuild_tensor(const pickle::Value& value, const std::function<ByteSourcePtr(const std::string& key)>& storage) {
+bool is_tensor(const pickle::Value& value) {
+  return value.as<Object>() && (function_named(pickle::class_of(value)) || state_of_tensor_object(value));
+}
+
+Tensor rebuild_tensor(const pickle::Value& value, const FindStorage& storage) {
   return Rebuilder(storage).rebuild(value);
 }
 

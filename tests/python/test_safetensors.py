@@ -141,6 +141,42 @@ def test_sharded_sets(vgg, tmp_path, kind):
     assert "none.bin" in h5bridge("convert", index, "-o", tmp_path / "wrong.pth", status=5)
 
 
+def test_sets_are_written(vgg, tmp_path):
+    """Beside their index, in the state_dict's order, as many bytes in each as are asked for; real readers take them."""
+    module, folder = vgg
+    state = dict(module.state_dict())
+    torch.save(state, folder / "state.pth")
+    h5bridge("convert", folder / "state.pth", "-o", tmp_path / "net.safetensors.index.json", "--shard-size", "10KB")
+    index = json.loads((tmp_path / "net.safetensors.index.json").read_text())
+    assert index["metadata"]["total_size"] == sum(tensor.nbytes for tensor in state.values())
+    files = list(dict.fromkeys(index["weight_map"].values()))
+    assert len(files) > 2 and files == [f"net-{i + 1:05d}-of-{len(files):05d}.safetensors" for i in range(len(files))]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*files, "net.safetensors.index.json"])
+    found = {}
+    for file in files:
+        part = safetensors.torch.load_file(tmp_path / file)
+        assert len(part) == 1 or sum(tensor.nbytes for tensor in part.values()) <= 10_000
+        assert {index["weight_map"][name] for name in part} == {file}
+        with safetensors.safe_open(tmp_path / file, framework="np") as opened:
+            assert opened.metadata() == {"format": "pt"}
+        found |= part
+    assert list(index["weight_map"]) == list(state)
+    assert_same_tensors({name: found[name] for name in state}, state)
+    h5bridge("convert", tmp_path / "net.safetensors.index.json", "-o", tmp_path / "home.pth")
+    assert_same_tensors(torch.load(tmp_path / "home.pth"), state)
+    message = h5bridge("convert", folder / "net.safetensors", "-o", tmp_path / "no.safetensors", "--shard-size", "10KB", status=2)
+    assert "NAME.safetensors.index.json" in message and not (tmp_path / "no.safetensors").exists()
+
+
+def test_ties_over_shards(tmp_path):
+    module = randomised(Tied())
+    torch.save(module.state_dict(), tmp_path / "tied.pth")
+    h5bridge("convert", tmp_path / "tied.pth", "-o", tmp_path / "tied.safetensors.index.json", "--shard-size", "1KB")
+    h5bridge("convert", tmp_path / "tied.safetensors.index.json", "-o", tmp_path / "home.pth")
+    home = torch.load(tmp_path / "home.pth")
+    assert home.keys() == module.state_dict().keys() and home["head.weight"].data_ptr() == home["tokens.weight"].data_ptr()
+
+
 def test_inspect(vgg):
     module, folder = vgg
     shown = json.loads(h5bridge("inspect", folder / "net.safetensors", "--json"))
@@ -148,3 +184,31 @@ def test_inspect(vgg):
     assert {t["name"]: (t["shape"], t["dtype"]) for t in shown["tensors"]} == {
         name: (list(tensor.shape), str(tensor.dtype).removeprefix("torch.")) for name, tensor in module.state_dict().items()}  # fmt: skip
     assert shown["metadata"] == {"safetensors": {"format": "pt", "made by": "us"}}
+
+
+def test_a_tie_to_a_tensor_of_another_shard(tmp_path):
+    """As huggingface_hub writes them: every shard has all ties, and the index only names what is stored."""
+    tensors = {"a.weight": torch.ones(2, 3), "b.weight": torch.zeros(4)}
+    for i, name in enumerate(tensors):
+        safetensors.torch.save_file({name: tensors[name]}, tmp_path / f"{i}.safetensors", metadata={"format": "pt", "tied.weight": "a.weight"})
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"metadata": {}, "weight_map": {name: f"{i}.safetensors" for i, name in enumerate(tensors)}}))
+    h5bridge("convert", index, "-o", tmp_path / "whole.pth")
+    whole = torch.load(tmp_path / "whole.pth")
+    assert list(whole) == ["a.weight", "b.weight", "tied.weight"]
+    assert whole["tied.weight"].data_ptr() == whole["a.weight"].data_ptr()
+
+
+def test_inspecting_a_set_reads_headers_alone(tmp_path):
+    """Of 40 GiB, which are holes in their files."""
+    weight_map = {}
+    for i in range(4):
+        rows = (10 << 30) // 4096
+        header = json.dumps({f"{i}.weight": {"dtype": "F32", "shape": [rows, 1024], "data_offsets": [0, rows * 4096]}}).encode()
+        with open(tmp_path / f"{i}.safetensors", "wb") as out:
+            out.write(len(header).to_bytes(8, "little") + header)
+            out.truncate(8 + len(header) + rows * 4096)
+        weight_map[f"{i}.weight"] = f"{i}.safetensors"
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
+    shown = json.loads(h5bridge("inspect", tmp_path / "model.safetensors.index.json", "--json"))
+    assert [(tensor["name"], tensor["shape"]) for tensor in shown["tensors"]] == [(f"{i}.weight", [(10 << 30) // 4096, 1024]) for i in range(4)]

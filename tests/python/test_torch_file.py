@@ -290,3 +290,57 @@ def test_a_whole_module_that_somebody_made(tmp_path):
     convert(source, "-o", tmp_path / "out.pth")
     found = torch.load(tmp_path / "out.pth", weights_only=True)
     assert found and all(tensor.isfinite().all() for tensor in found.values())
+
+
+# ---- checkpoints as people write them ----
+
+
+def inspected(file, *options):
+    return json.loads(subprocess.run([PROGRAM, "inspect", file, "--json", *options], capture_output=True, text=True, check=True).stdout)
+
+
+def test_two_networks_in_one_state_dict(tmp_path):
+    class Agent(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.actor, self.critic = torch.nn.Sequential(torch.nn.Linear(3, 2)), torch.nn.Sequential(torch.nn.Linear(3, 1), torch.nn.Tanh())
+
+    agent = Agent()
+    torch.save({"model": agent.state_dict(), "step": 5}, tmp_path / "in.pth")
+    assert inspected(tmp_path / "in.pth")["metadata"]["keys"] == {"actor": 2, "critic": 2, "model": 4}
+    for key, part in (("actor", agent.actor), ("critic", agent.critic), ("model", agent)):
+        convert(tmp_path / "in.pth", "-o", tmp_path / "out.pth", "--key", key)
+        assert_same_tensors(part.state_dict(), torch.load(tmp_path / "out.pth", weights_only=True))
+    assert "there is no entry 'act'" in convert(tmp_path / "in.pth", "-o", tmp_path / "out.pth", "--key", "act", status=2)
+
+
+def test_what_may_be_meant_is_shown_with_its_key(tmp_path):
+    first, second = torch.nn.Linear(2, 2).state_dict(), torch.nn.Linear(3, 3, bias=False).state_dict()
+    torch.save({"model": first, "ema": {"shadow": second}, "args": argparse.Namespace(lr=0.1)}, tmp_path / "in.pth")
+    assert inspected(tmp_path / "in.pth")["metadata"]["keys"] == {"ema.shadow": 1, "model": 2}
+
+
+def test_names_that_do_not_fit_are_listed_with_the_nearest(tmp_path):
+    module = torch.nn.Sequential(OrderedDict(body=torch.nn.Linear(4, 3), head=torch.nn.Linear(3, 2)))
+    (tmp_path / "net.json").write_text(json.dumps({
+        "h5bridge": 1, "name": "Net", "inputs": [{"name": "x", "shape": ["batch", 4], "dtype": "float32"}],
+        "layers": [{"name": "backbone", "type": "Linear", "attributes": {"in_features": 4, "out_features": 3}},
+                   {"name": "headx", "type": "Linear", "attributes": {"in_features": 3, "out_features": 2}}],
+        "outputs": ["headx"]}))  # fmt: skip
+    torch.save(module.state_dict(), tmp_path / "net.pth")
+    message = convert(tmp_path / "net.json", tmp_path / "net.pth", "-o", tmp_path / "net.h5", status=3)
+    for theirs, ours in (("body.weight", "backbone.weight"), ("head.bias", "headx.bias")):
+        assert f"{ours} (perhaps {theirs})" in message
+    assert "unexpected: body.weight, body.bias, head.weight, head.bias" in message and message.count("\n") == 1
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "model.", "module._orig_mod."])
+def test_a_common_prefix_is_taken_off_and_said(tmp_path, prefix):
+    (tmp_path / "net.json").write_text(json.dumps({
+        "h5bridge": 1, "name": "Net", "inputs": [{"name": "x", "shape": ["batch", 4], "dtype": "float32"}],
+        "layers": [{"name": "fc", "type": "Linear", "attributes": {"in_features": 4, "out_features": 3}}], "outputs": ["fc"]}))  # fmt: skip
+    state = torch.nn.Sequential(OrderedDict(fc=torch.nn.Linear(4, 3))).state_dict()
+    torch.save({"state_dict": {prefix + name: tensor for name, tensor in state.items()}}, tmp_path / "net.pth")
+    said = convert(tmp_path / "net.json", tmp_path / "net.pth", "-o", tmp_path / "home.pth")
+    assert f'without their prefix "{prefix}"' in said
+    assert_same_tensors(state, torch.load(tmp_path / "home.pth", weights_only=True))

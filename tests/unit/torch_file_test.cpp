@@ -350,7 +350,7 @@ TEST_CASE("torch file: what is no torch.save archive is told apart") {
     return source_of(out.str());
   };
   CHECK_NOTHROW(TorchFile(with_order("little")));
-  CHECK_THROWS_AS(TorchFile(with_order("big")), Unsupported);
+  CHECK_NOTHROW(TorchFile(with_order("big")));
   CHECK_THROWS_WITH(TorchFile(with_order("middle")), "byteorder: found 'middle', expected 'little' or 'big'");
 }
 

@@ -110,6 +110,10 @@ TEST_CASE("legacy torch file: tensors, and parts of storages as tensors' storage
   CHECK(values_of(part) == std::vector<std::int16_t>{0x0706, 0x0908});
 }
 
+TEST_CASE("legacy torch file: numbers are little-endian whatever machine wrote them", "[torch_legacy]") {
+  CHECK(values_of({.little_endian = false}) == std::vector<std::int16_t>{0x0302, 0x0504});
+}
+
 TEST_CASE("legacy torch file: what does not fit is refused by name", "[torch_legacy]") {
   const auto refused = [](LegacyFile file, const std::string& words) {
     INFO(words);
@@ -117,8 +121,9 @@ TEST_CASE("legacy torch file: what does not fit is refused by name", "[torch_leg
     CHECK_THROWS_AS(read(file.str()), Error);
   };
   refused({.version = 1000}, "its protocol is 1000, expected 1001");
-  refused({.little_endian = false}, "big-endian");
-  refused({.storage_class = "QInt8Storage"}, "elements of torch.QInt8Storage");
+  refused({.storage_class = "QInt16Storage"}, "elements of torch.QInt16Storage, whose size is not known");
+  refused({.storage_class = "QInt8Storage", .stored = 6, .bytes = 6},
+          "tensor 'w': its elements are those of torch.QInt8Storage");
   refused({.length = 5}, "has 12 bytes, expected 5 elements of 2");
   refused({.keys = {"9"}}, "no tensor uses the storage 9");
   refused({.keys = {}}, "the storage 7 is not in the file");

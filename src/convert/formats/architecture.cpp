@@ -4,6 +4,7 @@
 #include "convert/formats/torch_destination.h"
 #include "convert/inspection_parts.h"
 #include "convert/layout_conversion.h"
+#include "convert/model_check.h"
 #include "h5bridge/error.h"
 #include "passes/frozen.h"
 #include "passes/shapes.h"
@@ -12,7 +13,7 @@ namespace h5bridge {
 namespace {
 
 void write_architecture(const Model& model, const std::string& path, const SaveOptions&, Notes&) {
-  if (!model.architecture) throw UsageError("needs an architecture, and the sources have none");
+  require_architecture(model);
   const Json json =
       architecture_to_json(with_frozen_names(architecture_for_torch(*model.architecture), model.trainable));
   write_stream(path, [&](std::ostream& out) { out << json.dump(2) << '\n'; });

@@ -2,24 +2,26 @@
 // ({"head.weight": "tokens.weight"}: the first is not stored, and is the second).
 #include "files/safetensors.h"
 
+#include <filesystem>
 #include <map>
+#include <ostream>
+#include <span>
+#include <string_view>
 
 #include "convert/formats/format.h"
 #include "convert/formats/torch_destination.h"
 #include "convert/inspection_parts.h"
+#include "convert/safetensors_ties.h"
 #include "convert/torch_notes.h"
+#include "h5bridge/error.h"
 #include "model/tensor_view.h"
 
 namespace h5bridge {
 namespace {
 
-constexpr const char* kMember = "safetensors";
-
-// A name that stands for a tensor of the file is one more name of it; all else in the metadata is for its reader.
-void add_ties(const safetensors::Metadata& metadata, Weights& weights) {
-  for (const auto& [name, stored] : metadata)
-    if (const Tensor* tensor = weights.find(stored); tensor && !weights.find(name)) weights.add(name, Tensor(*tensor));
-}
+constexpr std::string_view kSuffix = ".safetensors";
+constexpr std::string_view kSafetensorsIndex = ".safetensors.index.json";
+constexpr std::uint64_t kSafetensorsShardSize = 5'000'000'000;  // as Hugging Face's libraries have it
 
 // Ties included; metadata["safetensors"] has the file's own texts.
 Model read_safetensors(const ByteSourcePtr& file) {
@@ -28,40 +30,107 @@ Model read_safetensors(const ByteSourcePtr& file) {
   model.framework = Framework::Torch;
   model.format = "safetensors";
   for (NamedTensor& tensor : content.tensors) model.weights.add(std::move(tensor.name), std::move(tensor.tensor));
-  add_ties(content.metadata, model.weights);
   if (!content.metadata.empty())
-    model.metadata.set(kMember,
+    model.metadata.set(kSafetensorsMember,
                        Json::Object(std::vector<Json::Member>(content.metadata.begin(), content.metadata.end())));
+  add_safetensors_ties(model);
   return model;
 }
 
-// In their order; tensors that are the same view of the same bytes are stored once.
-void write_tensors(const Model& model, std::ostream& out) {
-  safetensors::Metadata metadata;
+// What a file has of a model: tensors in their order, of which those that are the same view of the same bytes are
+// stored once, and texts.
+struct Content {
   std::vector<NamedTensor> tensors;
+  safetensors::Metadata metadata;
+  std::map<std::string, std::vector<std::string>> ties;  // by the name that is stored
+};
+
+Content content_of(const Model& model) {
+  Content content;
   std::map<TensorView, std::string> stored;
-  std::vector<std::pair<std::string, std::string>> ties;
   for (const NamedTensor& item : model.weights) {
     const auto [view, is_new] = stored.emplace(view_of(item.tensor), item.name);
     if (is_new || item.tensor.element_count() == 0)
-      tensors.push_back(item);
+      content.tensors.push_back(item);
     else
-      ties.emplace_back(item.name, view->second);
+      content.ties[view->second].push_back(item.name);
   }
-  if (const Json* kept = model.metadata.find(kMember))
+  if (const Json* kept = model.metadata.find(kSafetensorsMember))
     for (const auto& [name, text] : kept->as_object())
-      if (!model.weights.find(name)) metadata.emplace_back(name, text.as_string());
+      if (!model.weights.find(name)) content.metadata.emplace_back(name, text.as_string());
   // Without it, Hugging Face's libraries do not take the file for one of PyTorch's.
-  if (metadata.empty()) metadata.emplace_back("format", "pt");
-  metadata.insert(metadata.end(), ties.begin(), ties.end());
-  safetensors::write(tensors, metadata, out);
+  if (content.metadata.empty()) content.metadata.emplace_back("format", "pt");
+  return content;
+}
+
+// With the names that stand for them.
+void write_tensors(std::span<const NamedTensor> tensors, const Content& content, const std::string& path) {
+  safetensors::Metadata metadata = content.metadata;
+  for (const NamedTensor& tensor : tensors)
+    if (const auto ties = content.ties.find(tensor.name); ties != content.ties.end())
+      for (const std::string& name : ties->second) metadata.emplace_back(name, tensor.name);
+  write_stream(path, [&](std::ostream& out) { safetensors::write(tensors, metadata, out); });
 }
 
 void write_safetensors(const Model& model, const std::string& path, const SaveOptions& options, Notes& notes) {
   require_weights(model);
   const Model torch = torch_destination(model, notes);
   note_training(torch, options, "", notes);
-  write_stream(path, [&](std::ostream& out) { write_tensors(torch, out); });
+  const Content content = content_of(torch);
+  write_tensors(content.tensors, content, path);
+}
+
+// Runs of at most so many bytes; a tensor that is larger is one by itself.
+std::vector<std::span<const NamedTensor>> in_runs(std::span<const NamedTensor> tensors, std::uint64_t most) {
+  std::vector<std::span<const NamedTensor>> runs;
+  std::size_t first = 0;
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const std::uint64_t size = tensors[i].tensor.byte_count();
+    if (i > first && (size > most || bytes > most - size)) {
+      runs.push_back(tensors.subspan(first, i - first));
+      first = i;
+      bytes = 0;
+    }
+    bytes += size;
+  }
+  if (first < tensors.size() || runs.empty()) runs.push_back(tensors.subspan(first));
+  return runs;
+}
+
+// "model-00001-of-00003.safetensors", as Hugging Face's libraries call them.
+std::string shard_name(const std::string& stem, std::size_t number, std::size_t count) {
+  const auto digits = [](std::size_t value) {
+    const std::string text = std::to_string(value);
+    return std::string(text.size() < 5 ? 5 - text.size() : 0, '0') + text;
+  };
+  return stem + "-" + digits(number) + "-of-" + digits(count) + std::string(kSuffix);
+}
+
+void write_safetensors_shards(const Model& model, const Destination& destination, const SaveOptions& options,
+                              Notes& notes) {
+  const std::string file = std::filesystem::path(destination.name).filename().string();
+  if (!file.ends_with(kSafetensorsIndex))
+    throw UsageError("SaveOptions::shard_size: a set of several files goes by its index, called NAME" +
+                     std::string(kSafetensorsIndex));
+  require_weights(model);
+  const Model torch = torch_destination(model, notes);
+  note_training(torch, options, "", notes);
+  const Content content = content_of(torch);
+  const auto runs = in_runs(content.tensors, options.shard_size > 0 ? options.shard_size : kSafetensorsShardSize);
+  std::vector<Json::Member> weight_map;
+  std::uint64_t total = 0;
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    const std::string name = shard_name(file.substr(0, file.size() - kSafetensorsIndex.size()), i + 1, runs.size());
+    for (const NamedTensor& tensor : runs[i]) {
+      weight_map.emplace_back(tensor.name, name);
+      total += tensor.tensor.byte_count();
+    }
+    write_tensors(runs[i], content, destination.beside(name));
+  }
+  const Json index = Json::Object{{"metadata", Json::Object{{"total_size", total}}},
+                                  {"weight_map", Json::Object(std::move(weight_map))}};
+  write_stream(destination.path, [&](std::ostream& out) { out << index.dump(2) << '\n'; });
 }
 
 }  // namespace
@@ -69,7 +138,7 @@ void write_safetensors(const Model& model, const std::string& path, const SaveOp
 Format safetensors_format() {
   return {
       .name = "safetensors",
-      .suffixes = {".safetensors"},
+      .suffixes = {".safetensors", ".safetensors.index.json"},
       .holds = Holds::Weights,
       .looks_like = [](const SourceFile& file) { return safetensors::looks_like(*file.bytes()); },
       .read = [](const SourceFile& file,
@@ -77,6 +146,8 @@ Format safetensors_format() {
       .inspect = [](const SourceFile& file,
                     const LoadOptions&) { return inspect_state_dict(read_safetensors(file.bytes())); },
       .write = write_safetensors,
+      .write_shards = write_safetensors_shards,
+      .shard_suffixes = {".safetensors.index.json"},
   };
 }
 

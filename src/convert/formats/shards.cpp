@@ -5,6 +5,7 @@
 
 #include "convert/formats/format.h"
 #include "convert/inspection_parts.h"
+#include "convert/safetensors_ties.h"
 #include "h5bridge/error.h"
 #include "model/quoted.h"
 
@@ -34,6 +35,12 @@ Model read_shard(const std::string& path, const LoadOptions& options) {
   return *std::move(shard);
 }
 
+// Whether it only stands for another tensor, as one shard's metadata has it.
+bool is_tie(const Model& shard, const std::string& name) {
+  const Json* texts = shard.metadata.find(kSafetensorsMember);
+  return texts && texts->find(name);
+}
+
 // Throws MalformedFile where a name is not in its shard, and where a shard has names that the index lacks.
 Model read_shards(const SourceFile& file, const LoadOptions& options) {
   const Json& index = *file.json();
@@ -46,6 +53,7 @@ Model read_shards(const SourceFile& file, const LoadOptions& options) {
     model.framework = shard.framework;
     model.format = shard.format;
     for (const NamedTensor& tensor : shard.weights) {
+      if (is_tie(shard, tensor.name)) continue;
       if (!expected.contains(tensor.name))
         throw MalformedFile("the tensor \"" + shortened(tensor.name) + "\" of " + name + " is not in the index");
       found.emplace(tensor.name, tensor.tensor);
@@ -58,6 +66,7 @@ Model read_shards(const SourceFile& file, const LoadOptions& options) {
       throw MalformedFile("the tensor \"" + shortened(name) + "\" is not in " + shard.as_string());
     model.weights.add(name, tensor->second);
   }
+  add_safetensors_ties(model);  // of any shard, to a tensor of any shard
   return model;
 }
 

@@ -1,0 +1,19 @@
+// Folders of DeepSpeed's save_checkpoint with ZeRO: a file a rank, which has its part of the parameters in float32, all
+// in a row (deepspeed/utils/zero_to_fp32.py).
+#pragma once
+
+#include <string>
+
+#include "pytorch/content.h"
+
+namespace h5bridge {
+
+/// Whether a folder is one, or its file "latest" names one within it.
+bool is_deepspeed_checkpoint(const std::string& folder);
+
+/// The state_dict, parameters in float32 and whole, of any ZeRO stage. No tensor is read. The optimizer's state is not
+/// in it. Throws MalformedFile where the ranks' parts do not make the parameters, and Unsupported for tensors that are
+/// cut over ranks of another kind (tensor parallelism), and frozen ones in pieces.
+TorchContent open_deepspeed_checkpoint(const std::string& folder);
+
+}  // namespace h5bridge

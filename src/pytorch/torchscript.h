@@ -1,0 +1,14 @@
+// TorchScript archives, of torch.jit.save: their tensors and modules, as data. Their code is text, of which only the
+// lists of parameters and buffers are looked at; none of it is run.
+#pragma once
+
+#include "h5bridge/model.h"
+
+namespace h5bridge {
+
+/// The state_dict that torch.jit.load would give: of each module its parameters, its buffers (all of them, since such
+/// an archive does not say which are not persistent), and its submodules. metadata["modules"] has the tree:
+/// {"name", "class", "settings"} each. Throws MalformedFile, and Unsupported for a tensor that is no plain one.
+Model read_torchscript_file(const ByteSourcePtr& file);
+
+}  // namespace h5bridge

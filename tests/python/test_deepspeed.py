@@ -1,0 +1,83 @@
+"""Folders of DeepSpeed's save_checkpoint, put together here as its zero_to_fp32.py takes them apart: DeepSpeed itself is not installed."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from program import h5bridge, needs_program, run_program
+
+pytestmark = needs_program
+RANKS = 3
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.norm, self.last = nn.Linear(5, 7), nn.BatchNorm1d(7), nn.Linear(7, 2)
+        self.again = self.first
+
+
+def rows_by_group(groups):
+    """Stages 1 and 2: all of a group in a row, filled up and cut into as many parts as there are ranks."""
+    rows = []
+    for group in groups:
+        row = torch.cat([parameter.detach().flatten() for _, parameter in group])
+        row = torch.cat([row, torch.full((-len(row) % (2 * RANKS),), math.nan)])
+        rows.append(row.chunk(RANKS))
+    return [[parts[rank].clone() for parts in rows] for rank in range(RANKS)]
+
+
+def rows_by_parameter(groups):
+    """Stage 3: each parameter filled up and cut; a rank has its parts in a row, a group behind the other."""
+    rows = [[] for _ in range(RANKS)]
+    for group in groups:
+        for rank in range(RANKS):
+            parts = []
+            for _, parameter in group:
+                flat = parameter.detach().flatten()
+                parts.append(torch.cat([flat, torch.full((-len(flat) % RANKS,), math.nan)]).chunk(RANKS)[rank])
+            rows[rank].append(torch.cat(parts))
+    return rows
+
+
+def save(module, folder, stage):
+    named = list(module.named_parameters())
+    groups = [named[:3], named[3:]]
+    rows = rows_by_group(groups) if stage < 3 else rows_by_parameter(groups)
+    key = "single_partition_of_fp32_groups" if stage < 3 else "fp32_flat_groups"
+    (folder / "global_step7").mkdir(parents=True)
+    (folder / "latest").write_text("global_step7")
+    for rank in range(RANKS):
+        state = {"zero_stage": stage, "partition_count": [RANKS, RANKS], key: rows[rank], "base_optimizer_state": {"state": {}}}
+        torch.save({"optimizer_state_dict": state}, folder / "global_step7" / f"zero_pp_rank_{rank}_mp_rank_00_optim_states.pt")
+    buffers = [name for name, _ in module.named_buffers()]
+    halves = {name: tensor.half() if name not in buffers else tensor for name, tensor in module.state_dict().items()}
+    states = {"module": halves, "buffer_names": buffers, "param_shapes": [{name: parameter.shape for name, parameter in group} for group in groups],
+              "shared_params": {"again.weight": "first.weight", "again.bias": "first.bias"}, "frozen_param_shapes": None, "frozen_param_fragments": None,
+              "ds_version": "0.16.0", "global_steps": 7}  # fmt: skip
+    torch.save(states, folder / "global_step7" / ("mp_rank_00_model_states.pt" if stage < 3 else "zero_pp_rank_0_mp_rank_00_model_states.pt"))
+
+
+@pytest.mark.parametrize("at", ["", "global_step7"])
+@pytest.mark.parametrize("stage", [1, 2, 3])
+def test_parameters_are_whole_and_in_float32(stage, at, tmp_path):
+    torch.manual_seed(1)
+    module = Net()
+    save(module, tmp_path / "ck", stage)
+    h5bridge("convert", tmp_path / "ck" / at, "-o", tmp_path / "out.pth", "--no-optimizer")
+    found, expected = torch.load(tmp_path / "out.pth", weights_only=True), module.state_dict()
+    assert list(found) == list(expected)
+    assert all(found[name].dtype == tensor.dtype and torch.equal(found[name], tensor) for name, tensor in expected.items())
+    assert found["again.weight"].data_ptr() == found["first.weight"].data_ptr()
+
+
+def test_what_is_missing_is_said(tmp_path):
+    save(Net(), tmp_path / "ck", 2)
+    folder = tmp_path / "ck" / "global_step7"
+    (folder / "zero_pp_rank_1_mp_rank_00_optim_states.pt").unlink()
+    run_program("convert", tmp_path / "ck", "-o", tmp_path / "out.pth", status=3)
+    (folder / "zero_pp_rank_1_mp_rank_01_optim_states.pt").write_bytes(b"")
+    assert "tensor parallelism" in run_program("convert", tmp_path / "ck", "-o", tmp_path / "out.pth", status=4)
+    assert not (tmp_path / "out.pth").exists()
