@@ -32,12 +32,23 @@ KerasEmitter::Results lower_cosine_similarity(const Attributes& a, Json::Object,
   Composition steps(emitter);
   const std::int64_t rank = static_cast<std::int64_t>(emitter.output_shape().size()) + 1;
   const std::int64_t axis = resolve_axis(a.integer("dim"), rank);
-  const auto directed = [&](Handle x) {
+  const auto of_rank = [&](Handle x) {
     while (steps.rank(x) < rank) x = steps.expand(x, 0);
-    const Handle norm = steps.elementwise("Maximum", {emit_norm(steps, x, 2, axis, true), Json(a.number("eps"))});
-    return steps.elementwise("Divide", {x, norm});
+    return x;
   };
-  const Handle product = steps.elementwise("Multiply", {directed(emitter.input(0)), directed(emitter.input(1))});
+  const Handle first = of_rank(emitter.input(0)), second = of_rank(emitter.input(1));
+  const auto along = [&](Handle x) { return steps.shape(x).at(static_cast<std::size_t>(axis)); };
+  const auto directed = [&](Handle x, Handle other) {
+    Handle norm = emit_norm(steps, x, 2, axis, true);
+    // One element stands for as many as the other has.
+    if (along(x) == Size(1) && along(other) != Size(1)) {
+      const auto count = along(other).value();
+      if (!count) throw Unsupported("one element along axis " + std::to_string(axis) + " stands for an open number");
+      norm = steps.elementwise("Multiply", {norm, Json(std::sqrt(static_cast<double>(*count)))});
+    }
+    return steps.elementwise("Divide", {x, steps.elementwise("Maximum", {norm, Json(a.number("eps"))})});
+  };
+  const Handle product = steps.elementwise("Multiply", {directed(first, second), directed(second, first)});
   return last_call(emitter, kNumpy, "Sum", {{"axis", axis}, {"keepdims", false}}, {product});
 }
 
