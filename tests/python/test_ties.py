@@ -275,7 +275,7 @@ def test_settings_of_a_reversible_embedding_that_are_not_known_are_refused(setti
     layer = keras.layers.ReversibleEmbedding(WORDS, WIDTH, name="tok", **settings)
     inputs = keras.Input((LENGTH,), dtype="int64")
     keras.Model(inputs, layer(layer(inputs), reverse=True)).save(tmp_path / "net.h5")
-    refused = h5bridge("convert", tmp_path / "net.h5", "-o", tmp_path / "net.pth", status=4)
+    refused = h5bridge("convert", tmp_path / "net.h5", "-o", tmp_path / "net.json", "-o", tmp_path / "net.pth", status=4)
     assert '"tok" (ReversibleEmbedding)' in refused
 
 

@@ -132,12 +132,20 @@ def test_attention_is_called_so_in_keras(written, tmp_path):
     assert_same_state(torch.load(tmp_path / "back.pth"), module.state_dict())
 
 
-def test_keras_has_no_size_of_a_call(written, tmp_path):
+def test_keras_has_no_open_size_of_a_call(written, tmp_path):
     written(Upwards)
     said = h5bridge("convert", "m.json", "m.pth", "-o", "m.h5", folder=tmp_path, status=4)
     assert 'layer "up" (ConvTranspose2d): "output_padding" is open (["-2*((height' in said
-    said = h5bridge("convert", "m.json", "m.pth", "-o", "m.h5", "--fix-size", "height=8", "--fix-size", "width=11", folder=tmp_path, status=4)
-    assert 'layer "up" (ConvTranspose2d): it is called twice in ways that one Keras layer cannot serve' in said
+
+
+def test_keras_has_two_calls_whose_sizes_are_fixed(written, tmp_path):
+    """One layer of Keras's without its margins, and a cropping a call."""
+    module = written(Upwards)
+    h5bridge("convert", "m.json", "m.pth", "-o", "m.h5", "--fix-size", "height=8", "--fix-size", "width=11", folder=tmp_path)
+    x = torch.randn(2, 3, 8, 11)
+    model = keras.models.load_model(tmp_path / "m.h5", compile=False)
+    for found, expected in zip(model.predict(x.permute(0, 2, 3, 1).numpy(), verbose=0), answers(module, x), strict=True):
+        assert_close(found.transpose(0, 3, 1, 2), expected, 1e-5)
 
 
 def test_keras_has_a_size_that_is_fixed(written, tmp_path):
