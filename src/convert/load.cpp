@@ -275,10 +275,12 @@ void take_keras_names(Model& model, const Json& model_config) {
     name_keras_outputs(*model.architecture, *names);
 }
 
-// A whole module's own counts where no source states another one.
-void take_module_architecture(Parts& parts) {
+// A whole module's own, or an exported program's, counts where no source states another one.
+void take_own_architecture(Parts& parts) {
   if (!parts.torch || !parts.torch->architecture || parts.architecture) return;
   parts.architecture = std::move(parts.torch->architecture);
+  const Json* torch = parts.torch->metadata.find("torch");
+  if (!torch || !torch->find("module")) return;  // an exported program says it
   parts.torch->notes.push_back("the pickled module does not say what shape its input has: " +
                                to_string(parts.architecture->inputs.at(0).shape) + " is taken");
 }
@@ -293,7 +295,7 @@ UncheckedModel put_together(Parts parts, const LoadOptions& options) {
       throw UsageError(std::string("with these fixed sizes, ") + error.what());
     }
   };
-  take_module_architecture(parts);
+  take_own_architecture(parts);
   // Before weights of Keras are matched to it, which some architectures allow only then.
   const bool is_fixed = parts.architecture && !options.fix_sizes.empty();
   if (is_fixed) fix(parts.architecture);

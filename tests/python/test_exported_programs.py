@@ -148,7 +148,7 @@ def test_a_module_under_two_names_is_two_that_are_tied(tmp_path):
     module, x = UnderTwoNames().eval(), torch.randn(2, 5, 8)
     nn.init.normal_(module.norm.weight)
     torch.export.save(torch.export.export(module, (x,)), tmp_path / "m.pt2")
-    h5bridge("convert", tmp_path / "m.pt2", "-o", tmp_path / "p.json", "-o", tmp_path / "p.pth")
+    assert "note" not in h5bridge("convert", tmp_path / "m.pt2", "-o", tmp_path / "p.json", "-o", tmp_path / "p.pth")
     assert json.loads((tmp_path / "p.json").read_text())["tied"] == [["norm.weight", "again.weight"], ["norm.bias", "again.bias"]]
     assert list(torch.load(tmp_path / "p.pth")) == list(module.state_dict())
     np.save(tmp_path / "x.npy", x.numpy())
