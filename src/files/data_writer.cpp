@@ -1,39 +1,15 @@
 #include "files/data_writer.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <span>
-
 #include "files/blocks.h"
-#include "h5bridge/error.h"
 
 namespace h5bridge {
 namespace {
 
 constexpr std::uint64_t kBatchSize = std::uint64_t{1} << 20;
 
-[[noreturn]] void throw_system(const std::string& what) { throw SystemFailure(what + ": " + std::strerror(errno)); }
-
-void write_all(int descriptor, std::span<const std::byte> bytes, std::uint64_t offset) {
-  while (!bytes.empty()) {
-    const ssize_t put = ::pwrite(descriptor, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) throw_system("writing failed");
-    bytes = bytes.subspan(static_cast<std::size_t>(put));
-    offset += static_cast<std::uint64_t>(put);
-  }
-}
-
 }  // namespace
 
-DataWriter::DataWriter(const std::string& path, std::uint64_t offset)
-    : descriptor_(::open(path.c_str(), O_WRONLY | O_CLOEXEC)), offset_(offset) {
-  if (descriptor_ < 0) throw_system("opening it failed");
-}
+DataWriter::DataWriter(const std::string& path, std::uint64_t offset) : file_(path), offset_(offset) {}
 
 DataWriter::~DataWriter() {
   {
@@ -43,7 +19,6 @@ DataWriter::~DataWriter() {
   }
   changed_.notify_all();
   if (helper_) helper_->join();
-  ::close(descriptor_);
 }
 
 void DataWriter::write(const Tensor& tensor, std::uint64_t place) {
@@ -111,7 +86,7 @@ void DataWriter::work(std::unique_lock<std::mutex>& lock, std::vector<std::byte>
 void DataWriter::write_now(const Part& part, std::vector<std::byte>& block) const {
   block.resize(part.tensor.byte_count());
   part.tensor.read(block);
-  write_all(descriptor_, block, offset_ + part.place);
+  file_.write(block, offset_ + part.place);
 }
 
 }  // namespace h5bridge

@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "files/output_file.h"
 #include "h5bridge/tensor.h"
 
 namespace h5bridge {
@@ -43,7 +44,7 @@ class DataWriter {
   void write_now(const Part& part, std::vector<std::byte>& block) const;
   void work_until_stopped();
 
-  int descriptor_;
+  OutputFile file_;
   std::uint64_t offset_;
   Batch gathered_;  // too little so far to be worth a thread's waking up
   std::uint64_t gathered_bytes_ = 0;

@@ -1,19 +1,16 @@
 #include "files/hdf5_region.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <memory>
 
 #include "files/hdf5_driver.h"
+#include "files/output_file.h"
 
 namespace h5bridge::hdf5 {
 namespace {
-
-[[noreturn]] void throw_system(const std::string& what) { throw SystemFailure(what + ": " + std::strerror(errno)); }
 
 // Set with the driver on the list of properties that the file is made with.
 struct RegionSettings {
@@ -22,20 +19,14 @@ struct RegionSettings {
 };
 
 struct Region : DriverFile {
-  Region(const std::string& path, std::uint64_t from)
-      : descriptor(::open(path.c_str(), O_RDWR | O_CLOEXEC)), offset(from) {
-    if (descriptor < 0) throw_system("opening it failed");
-  }
-  ~Region() { ::close(descriptor); }
-  Region(const Region&) = delete;
-  Region& operator=(const Region&) = delete;
+  Region(const std::string& path, std::uint64_t from) : file(path), offset(from) {}
 
   void resize(haddr_t size) {
-    if (::ftruncate(descriptor, static_cast<off_t>(offset + size)) != 0) throw_system("writing failed");
+    if (::ftruncate(file.descriptor(), static_cast<off_t>(offset + size)) != 0) throw_system("writing failed");
     end_of_bytes = size;
   }
 
-  int descriptor;
+  OutputFile file;
   std::uint64_t offset;
   haddr_t end_of_bytes = 0;
 };
@@ -69,7 +60,7 @@ herr_t read_region(H5FD_t* file, H5FD_mem_t, hid_t, haddr_t address, std::size_t
     auto* next = static_cast<char*>(into);
     while (size > 0) {
       const ssize_t got =
-          ::pread(region_of(file).descriptor, next, size, static_cast<off_t>(region_of(file).offset + address));
+          ::pread(region_of(file).file.descriptor(), next, size, static_cast<off_t>(region_of(file).offset + address));
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) throw_system("reading failed");
       if (got == 0) {  // behind the end are zeros
@@ -85,17 +76,9 @@ herr_t read_region(H5FD_t* file, H5FD_mem_t, hid_t, haddr_t address, std::size_t
 
 herr_t write_region(H5FD_t* file, H5FD_mem_t, hid_t, haddr_t address, std::size_t size, const void* bytes) {
   return guarded([&] {
-    const auto* next = static_cast<const char*>(bytes);
-    while (size > 0) {
-      const ssize_t put =
-          ::pwrite(region_of(file).descriptor, next, size, static_cast<off_t>(region_of(file).offset + address));
-      if (put < 0 && errno == EINTR) continue;
-      if (put < 0) throw_system("writing failed");
-      next += put;
-      size -= static_cast<std::size_t>(put);
-      address += static_cast<haddr_t>(put);
-    }
-    region_of(file).end_of_bytes = std::max(region_of(file).end_of_bytes, address);
+    Region& region = region_of(file);
+    region.file.write({static_cast<const std::byte*>(bytes), size}, region.offset + address);
+    region.end_of_bytes = std::max<haddr_t>(region.end_of_bytes, address + size);
   });
 }
 

@@ -1,6 +1,5 @@
 #include "h5bridge/byte_source.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,43 +9,23 @@
 
 #include "h5bridge/error.h"
 #include "model/mapped_file.h"
-#include "model/nearest.h"
+#include "model/regular_file.h"
 
 namespace h5bridge {
-
-void refuse_file(const std::string& path, int error) {
-  throw SystemFailure(path + ": " + std::strerror(error) + (error == ENOENT ? did_you_mean_file(path) : ""));
-}
 
 namespace {
 
 class File final : public ByteSource {
  public:
-  explicit File(const std::string& path) : descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
-    if (descriptor_ < 0) refuse_file(path, errno);
-    struct stat status{};
-    const bool known = ::fstat(descriptor_, &status) == 0;
-    if (!known || !S_ISREG(status.st_mode)) {
-      const std::string reason = !known                    ? std::strerror(errno)
-                                 : S_ISDIR(status.st_mode) ? "is a directory"
-                                                           : "is not a regular file";
-      ::close(descriptor_);
-      throw SystemFailure(path + ": " + reason);
-    }
-    size_ = static_cast<std::uint64_t>(status.st_size);
-    written_ = status.st_mtim;
-  }
-  ~File() override { ::close(descriptor_); }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
+  explicit File(const std::string& path) : file_(path) {}
 
-  std::uint64_t size() const override { return size_; }
+  std::uint64_t size() const override { return file_.size(); }
 
  protected:
   void read_range(std::uint64_t offset, std::span<std::byte> into) const override {
     check_unchanged();
     while (!into.empty()) {
-      const ssize_t got = ::pread(descriptor_, into.data(), into.size(), static_cast<off_t>(offset));
+      const ssize_t got = ::pread(file_.descriptor(), into.data(), into.size(), static_cast<off_t>(offset));
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) throw SystemFailure(std::string("reading failed: ") + std::strerror(errno));
       if (got == 0) throw MalformedFile("the file became shorter while it was read");
@@ -59,15 +38,15 @@ class File final : public ByteSource {
   // Tensors are read when they are used, and somebody may have saved another model under the name since.
   void check_unchanged() const {
     struct stat now{};
-    if (::fstat(descriptor_, &now) != 0) throw SystemFailure(std::string("reading failed: ") + std::strerror(errno));
-    if (now.st_mtim.tv_sec != written_.tv_sec || now.st_mtim.tv_nsec != written_.tv_nsec ||
-        static_cast<std::uint64_t>(now.st_size) != size_)
+    if (::fstat(file_.descriptor(), &now) != 0)
+      throw SystemFailure(std::string("reading failed: ") + std::strerror(errno));
+    const timespec& before = file_.written();
+    if (now.st_mtim.tv_sec != before.tv_sec || now.st_mtim.tv_nsec != before.tv_nsec ||
+        static_cast<std::uint64_t>(now.st_size) != file_.size())
       throw MalformedFile("the file was written again since it was opened; load it anew");
   }
 
-  int descriptor_;
-  std::uint64_t size_ = 0;
-  timespec written_{};
+  RegularFile file_;
 };
 
 class Memory final : public ByteSource {

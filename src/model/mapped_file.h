@@ -26,9 +26,6 @@ class MappedBytes final : public ByteSource {
   std::uint64_t size_;
 };
 
-/// Throws the SystemFailure of a file that cannot be opened, with the name that may have been meant.
-[[noreturn]] void refuse_file(const std::string& path, int error);
-
 /// The bytes of the file at `path`, mapped. Nothing is read until it is used, and what is used in place takes no memory
 /// of the process's own. WHOEVER TRUNCATES THE FILE MEANWHILE KILLS THE PROCESS (SIGBUS), and whoever writes it again
 /// in place changes the numbers. Throws SystemFailure if it cannot be opened or mapped, or is no regular file.

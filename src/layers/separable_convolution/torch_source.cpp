@@ -1,3 +1,6 @@
+#include <regex>
+#include <string>
+
 #include "facets/torch_source/padding.h"
 #include "facets/torch_source/signature.h"
 
@@ -33,34 +36,12 @@ constexpr PythonHelper kOne{"SeparableConv1d", R"py(class SeparableConv1d(nn.Mod
     def forward(self, x):
         return self.pointwise(self.depthwise(x)))py"};
 
-constexpr PythonHelper kTwo{"SeparableConv2d", R"py(class SeparableConv2d(nn.Module):
-    """A convolution of each channel by itself, then one of kernel size 1."""
-
-    def __init__(
-        self,
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride=1,
-        dilation=1,
-        depth_multiplier=1,
-        bias=True,
-    ):
-        super().__init__()
-        channels = in_channels * depth_multiplier
-        self.depthwise = nn.Conv2d(
-            in_channels,
-            channels,
-            kernel_size,
-            stride=stride,
-            dilation=dilation,
-            groups=in_channels,
-            bias=False,
-        )
-        self.pointwise = nn.Conv2d(channels, out_channels, 1, bias=bias)
-
-    def forward(self, x):
-        return self.pointwise(self.depthwise(x)))py"};
+// The same of two axes.
+const PythonHelper& two() {
+  static const std::string source = std::regex_replace(kOne.source, std::regex("(SeparableConv|nn\\.Conv)1d"), "$012d");
+  static const PythonHelper helper{"SeparableConv2d", source.c_str()};
+  return helper;
+}
 
 TorchSource module(const PythonHelper& helper, const std::string& type) {
   TorchSource result =
@@ -79,6 +60,6 @@ TorchSource module(const PythonHelper& helper, const std::string& type) {
 
 }  // namespace
 
-std::vector<TorchSource> torch_sources() { return {module(kOne, "SeparableConv1D"), module(kTwo, "SeparableConv2D")}; }
+std::vector<TorchSource> torch_sources() { return {module(kOne, "SeparableConv1D"), module(two(), "SeparableConv2D")}; }
 
 }  // namespace h5bridge::separable_convolution
