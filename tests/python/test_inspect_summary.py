@@ -14,14 +14,11 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from program import PROGRAM, ROOT, needs_program, run_program
+from digits import SOURCES, DigitsNet
+from program import PROGRAM, needs_program, run_program
 from torch_helpers import export_architecture
 
-sys.path.insert(0, str(ROOT / "testdata"))
-from networks import DigitsNet  # noqa: E402
-
 pytestmark = needs_program
-DIGITS = ROOT / "testdata" / "digits"
 
 
 class Mixed(torch.nn.Module):
@@ -87,9 +84,6 @@ def on_a_terminal(*arguments, columns=1000, **variables):
     os.close(ours)
     assert process.wait() == 0
     return written.decode().replace("\r\n", "\n")
-
-
-SOURCES = [DIGITS / "model.json", DIGITS / "model.pth"]
 
 
 def test_a_terminal_has_colours_and_a_width():

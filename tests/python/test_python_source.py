@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from digits import DIGITS, SOURCES, digits
 from keras_networks import KERAS_NETWORKS
 from layer_samples import SAMPLES, flattened
 from program import PACKAGE, ROOT, h5bridge, needs_libtorch, needs_program, package, run_program
@@ -182,31 +183,19 @@ def test_all_that_has_no_source_is_named(tmp_path):
 
 # --- to_torch -----------------------------------------------------------------------------------------------------------------
 
-DIGITS = [ROOT / "testdata/digits/model.json", ROOT / "testdata/digits/model.pth"]
-
-
-def testdata_networks():
-    specification = importlib.util.spec_from_file_location("testdata_networks", ROOT / "testdata/networks.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
-
-
 def test_to_torch_is_a_live_module():
-    model = package.load(DIGITS)
+    model = package.load(SOURCES)
     module = model.to_torch()
     assert module.training and all(p.requires_grad for p in module.parameters())
-    assert list(module.state_dict()) == list(torch.load(DIGITS[1]))
-    inputs = [torch.from_numpy(array) for array in np.load(ROOT / "testdata/digits/inputs.npz").values()]
-    original = testdata_networks().DigitsNet().eval()
-    original.load_state_dict(torch.load(DIGITS[1]))
-    assert [y.tobytes() for y in run(module.eval(), inputs)] == [y.tobytes() for y in run(original, inputs)]
+    assert list(module.state_dict()) == list(torch.load(SOURCES[1]))
+    inputs = [torch.from_numpy(array) for array in np.load(DIGITS / "inputs.npz").values()]
+    assert [y.tobytes() for y in run(module.eval(), inputs)] == [y.tobytes() for y in run(digits(), inputs)]
     assert {p.device.type for p in model.to_torch(device="meta").parameters()} == {"meta"}
 
 
 def test_to_torch_trains_and_comes_home():
     """As any module: gradients, a step, and back."""
-    module = package.load(DIGITS).to_torch()
+    module = package.load(SOURCES).to_torch()
     before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
     optimizer = torch.optim.SGD(module.parameters(), 0.1)
     module(torch.rand(4, 1, 8, 8)).square().sum().backward()
@@ -244,7 +233,7 @@ sys.modules["torch"] = None
 sys.path.insert(0, {str(PACKAGE)!r})
 import h5bridge
 try:
-    h5bridge.load({[str(path) for path in DIGITS]}).to_torch()
+    h5bridge.load({[str(path) for path in SOURCES]}).to_torch()
 except h5bridge.SystemFailure as error:
     print(error)
 """

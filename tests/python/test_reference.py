@@ -1,28 +1,17 @@
 """Inputs and outputs that a file keeps of its model: written by `convert`, replayed by `verify`, carried from file to file."""
 
 import json
-import sys
 
 import h5py
 import numpy as np
 import pytest
 import torch
 
+from digits import DIGITS, SOURCES, digits
 from keras_helpers import keras
-from program import ROOT, needs_libtorch, needs_program, run_program
-
-sys.path.insert(0, str(ROOT / "testdata"))
-from networks import DigitsNet  # noqa: E402
+from program import needs_libtorch, needs_program, run_program
 
 pytestmark = [needs_program, needs_libtorch]
-DIGITS = ROOT / "testdata" / "digits"
-SOURCES = [DIGITS / "model.json", DIGITS / "model.pth"]
-
-
-def digits():
-    module = DigitsNet()
-    module.load_state_dict(torch.load(DIGITS / "model.pth"))
-    return module.eval()
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from digits import DIGITS, SOURCES
 from keras_helpers import keras
-from program import ROOT, needs_program, run_program
+from program import needs_program, run_program
 
 pytestmark = needs_program
-DIGITS = ROOT / "testdata" / "digits"
-SOURCES = [DIGITS / "model.json", DIGITS / "model.pth"]
 
 
 def convert(folder, *arguments, status=0):

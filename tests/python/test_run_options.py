@@ -1,26 +1,15 @@
 """What `run` can be asked for: eager PyTorch's bits, other types to compute in, files that are mapped."""
 
-import sys
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from program import ROOT, needs_libtorch, needs_program, run_program
-
-sys.path.insert(0, str(ROOT / "testdata"))
-from networks import DigitsNet  # noqa: E402
+from digits import DIGITS, SOURCES, digits
+from program import needs_libtorch, needs_program, run_program
 
 pytestmark = [needs_program, needs_libtorch]
-DIGITS = ROOT / "testdata" / "digits"
-SOURCES = [DIGITS / "model.json", DIGITS / "model.pth"]
-
-
-def digits():
-    module = DigitsNet()
-    module.load_state_dict(torch.load(DIGITS / "model.pth"))
-    return module.eval()
 
 
 def images():
