@@ -1,5 +1,7 @@
 # What `cmake --install` puts where, and the package that find_package(h5bridge) reads.
+# Two components: core, which knows no LibTorch, and torch; a Debian package each (`cpack -G DEB` in the build folder).
 include(CMakePackageConfigHelpers)
+set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME core)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/h5bridge)
 
 install(TARGETS h5bridge_program)
@@ -9,15 +11,21 @@ install(DIRECTORY src/h5bridge DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} PATTERN t
 
 # A set of targets of its own, so that who wants conversion alone needs no LibTorch.
 if(H5BRIDGE_TORCH)
+  set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME torch)
   install(TARGETS h5bridge_torch EXPORT h5bridge-torch-targets)
   install(EXPORT h5bridge-torch-targets NAMESPACE h5bridge:: DESTINATION ${package_dir})
   install(FILES src/h5bridge/torch.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/h5bridge)
   install(FILES cmake/h5bridge-libtorch.cmake DESTINATION ${package_dir})
+  set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME core)
 endif()
 
 configure_package_config_file(cmake/h5bridge-config.cmake.in h5bridge-config.cmake INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file(h5bridge-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/h5bridge-config.cmake ${PROJECT_BINARY_DIR}/h5bridge-config-version.cmake DESTINATION ${package_dir})
+# Where it lies tells where the rest does, so that `cmake --install --prefix` may still choose.
+file(RELATIVE_PATH pkgconfig_to_prefix /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
+configure_file(cmake/h5bridge.pc.in h5bridge.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/h5bridge.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 install(FILES tools/h5bridge_export.py DESTINATION ${CMAKE_INSTALL_DATADIR}/h5bridge)
 
 # Shells and `man` are told of commands and options by the program itself.
@@ -33,3 +41,22 @@ foreach(completion IN LISTS completions)
   install(CODE "execute_process(COMMAND \"$<TARGET_FILE:h5bridge_program>\" completion ${kind} OUTPUT_FILE \"${file}\" COMMAND_ERROR_IS_FATAL ANY)")
   install(FILES ${file} DESTINATION ${folder})
 endforeach()
+
+if(PROJECT_IS_TOP_LEVEL)
+  set(CPACK_PACKAGE_NAME h5bridge)
+  set(CPACK_PACKAGE_CONTACT "the authors of h5bridge")
+  set(CPACK_COMPONENTS_ALL core)
+  set(CPACK_DEB_COMPONENT_INSTALL ON)
+  set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+  set(CPACK_DEBIAN_CORE_PACKAGE_NAME h5bridge)
+  set(CPACK_DEBIAN_CORE_DESCRIPTION "${PROJECT_DESCRIPTION}\n The program, and the C++ library that reads, converts and writes.")
+  set(CPACK_DEBIAN_CORE_PACKAGE_SHLIBDEPS ON)
+  if(H5BRIDGE_TORCH)
+    # LibTorch is no package of Debian's: it stays where it was when this was built.
+    list(APPEND CPACK_COMPONENTS_ALL torch)
+    set(CPACK_DEBIAN_TORCH_PACKAGE_NAME h5bridge-torch)
+    set(CPACK_DEBIAN_TORCH_DESCRIPTION "${PROJECT_DESCRIPTION}\n What rebuilds and runs models with LibTorch.")
+    set(CPACK_DEBIAN_TORCH_PACKAGE_DEPENDS "h5bridge (= ${PROJECT_VERSION})")
+  endif()
+  include(CPack)
+endif()

@@ -1,5 +1,6 @@
 # Installs BUILD to a fresh prefix, builds examples/ against it as a stranger would, and runs them:
-# cmake -DSOURCE=... -DBUILD=... -DTORCH=... -DLAUNCHER=... -P check.cmake. TORCH is LibTorch's place, empty without it.
+# cmake -DSOURCE=... -DBUILD=... -DTORCH=... -DLAUNCHER=... -DCXX=... -DLIBDIR=... -P check.cmake. TORCH is LibTorch's place,
+# empty without it; LIBDIR that of libraries in a prefix.
 set(here ${BUILD}/package-test)
 file(REMOVE_RECURSE ${here})
 
@@ -27,6 +28,11 @@ if(TORCH)
   run(${here}/build/resume ${checkpoint}/model.json ${here}/resumed.pth ${here}/resumed.pth)
   run(${here}/prefix/bin/h5bridge verify ${digits}/model.json ${digits}/model.pth --input ${digits}/inputs.npz --expect ${digits}/outputs.npz)
 endif()
+
+# Without CMake.
+run(${CMAKE_COMMAND} -E env PKG_CONFIG_PATH=${here}/prefix/${LIBDIR}/pkgconfig sh -c
+    "${CXX} ${SOURCE}/examples/convert.cpp $(pkg-config --cflags --libs h5bridge) -Wl,-rpath,$(pkg-config --variable=libdir h5bridge) -o ${here}/by_pkg_config")
+run(${here}/by_pkg_config ${digits}/model.json ${digits}/model.pth ${here}/by_pkg_config.h5)
 
 # Projects of a few lines. Each finds the package twice, as one does whose parts each say what they need.
 function(configure name prefix)
@@ -57,6 +63,13 @@ expect_refused(built_without_torch ${here}/without_torch "this h5bridge was buil
 if(TORCH)
   expect_refused(without_libtorch ${here}/prefix "LibTorch 2.4 or newer is not found" -DCMAKE_DISABLE_FIND_PACKAGE_Torch=ON)
 endif()
+
+# A project that has the sources: FetchContent would bring them. What h5bridge tests is not built with it.
+file(WRITE ${here}/within/CMakeLists.txt "cmake_minimum_required(VERSION 3.25)\nproject(within LANGUAGES CXX)\ninclude(FetchContent)\n"
+  "set(H5BRIDGE_TORCH OFF)\nFetchContent_Declare(h5bridge SOURCE_DIR ${SOURCE})\nFetchContent_MakeAvailable(h5bridge)\n"
+  "add_executable(convert ${SOURCE}/examples/convert.cpp)\ntarget_link_libraries(convert PRIVATE h5bridge::h5bridge)\n"
+  "if(TARGET h5bridge_tests OR TARGET h5bridge_python)\n  message(FATAL_ERROR \"what is h5bridge's own is built, too\")\nendif()\n")
+run(${CMAKE_COMMAND} -G Ninja -S ${here}/within -B ${here}/within/build)
 
 # Each public header compiles by itself.
 file(GLOB headers RELATIVE ${here}/prefix/include ${here}/prefix/include/h5bridge/*.h)

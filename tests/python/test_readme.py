@@ -1,4 +1,4 @@
-"""What the README tells its readers to type does what it says."""
+"""What the README and the tutorials tell their readers to type does what it says."""
 
 import os
 import re
@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
+TUTORIALS = sorted((ROOT / "docs/tutorials").glob("*.md"))
 PROGRAM = Path(os.environ.get("H5BRIDGE", ROOT / "build" / "h5bridge")).resolve()
 PACKAGE = PROGRAM.parent / "python"
 
@@ -21,8 +22,13 @@ def blocks(language, before=""):
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory):
-    """A folder that has what a reader has: the sources' files, and the program and Python on the PATH."""
-    folder = tmp_path_factory.mktemp("reader")
+    """The folder of the README's reader."""
+    return folder_of_a_reader(tmp_path_factory.mktemp("reader"))
+
+
+def folder_of_a_reader(folder):
+    """Makes it one that has what a reader has: the sources' files, and the program and Python on the PATH. Gives what runs
+    a command there."""
     for name in ("testdata", "tools"):
         (folder / name).symlink_to(ROOT / name)
     environment = {
@@ -66,6 +72,19 @@ def test_the_python_package(reader):
     assert "conv1.weight (" in said and said.splitlines()[-1].startswith("5 no_such_file.h5: ")
 
 
+@pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
+def test_tutorials(page, program, has_libtorch, tmp_path):
+    """All that a page shows as tested, from its first line to its last."""
+    reader = folder_of_a_reader(tmp_path)
+    scripts = re.findall(r"^<!-- tested -->\n```(sh|python)\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+    for language, script in scripts:
+        if "import h5bridge\n" in script and not list(PACKAGE.glob("h5bridge/_core*.so")):
+            pytest.skip("the Python package is not built")
+        if re.search(r"--check|--reference|h5bridge (run|verify)", script) and not has_libtorch:
+            pytest.skip("the program is built without LibTorch")
+        reader(*(["bash", "-euo", "pipefail", "-c"] if language == "sh" else [sys.executable, "-c"]), script)
+
+
 @pytest.mark.parametrize("name", ["convert", "predict", "resume"])
 def test_cpp_is_what_the_build_compiles(name):
     [shown] = blocks("cpp", before=f"(examples/{name}.cpp):")
@@ -84,6 +103,13 @@ def test_every_source_folder_is_explained():
             assert f"`src/{folder.name}/`" in README
 
 
-def test_links_lead_somewhere():
-    for target in re.findall(r"\]\((?!https?://)([^)#]+)\)", README):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("page", [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda page: page.stem)
+def test_links_lead_somewhere(page):
+    prose = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    for target in re.findall(r"\]\((?!https?://)([^)#\s]+)(?:#[^)]*)?\)", prose):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_site_has_every_page():
+    listed = set(re.findall(r"- (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE))
+    assert listed == {"index.md", *(str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md"))}

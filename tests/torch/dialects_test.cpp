@@ -5,6 +5,7 @@
 #include "facets/libtorch/tensors.h"
 #include "files/npy.h"
 #include "h5bridge/h5bridge.h"
+#include "paths.h"
 #include "torch/catch.h"
 #include "torch/model_builder.h"
 #include "unit/temporary_folder.h"

@@ -3,6 +3,7 @@
 #include "files/npy.h"
 #include "h5bridge/h5bridge.h"
 #include "model/work.h"
+#include "paths.h"
 #include "torch/catch.h"
 #include "torch/model_builder.h"
 #include "unit/temporary_folder.h"

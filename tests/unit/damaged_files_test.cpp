@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "h5bridge/h5bridge.h"
+#include "paths.h"
 #include "temporary_folder.h"
 
 using namespace h5bridge;

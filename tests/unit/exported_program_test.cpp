@@ -10,6 +10,7 @@
 #include "facets/registry.h"
 #include "files/pt2_archive.h"
 #include "h5bridge/h5bridge.h"
+#include "paths.h"
 #include "pytorch/exported_expression.h"
 #include "pytorch/exported_memory.h"
 #include "pytorch/exported_tree.h"

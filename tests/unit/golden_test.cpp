@@ -9,6 +9,7 @@
 #include "convert/architecture_json.h"
 #include "convert/model_check.h"
 #include "h5bridge/h5bridge.h"
+#include "paths.h"
 #include "temporary_folder.h"
 #include "unit/h5_differences.h"
 

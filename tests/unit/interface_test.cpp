@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "h5bridge/h5bridge.h"
+#include "paths.h"
 #include "temporary_folder.h"
 
 using namespace h5bridge;

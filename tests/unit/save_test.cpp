@@ -8,6 +8,7 @@
 #include "files/keras_h5.h"
 #include "h5bridge/h5bridge.h"
 #include "passes/shapes.h"
+#include "paths.h"
 #include "pytorch/file.h"
 #include "temporary_folder.h"
 

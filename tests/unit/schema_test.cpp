@@ -5,6 +5,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "paths.h"
+
 namespace h5bridge::testing {
 namespace {
 

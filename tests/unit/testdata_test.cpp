@@ -7,6 +7,7 @@
 
 #include "files/keras_h5.h"
 #include "h5bridge/h5bridge.h"
+#include "paths.h"
 #include "temporary_folder.h"
 
 using namespace h5bridge;
