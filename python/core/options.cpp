@@ -51,6 +51,7 @@ void add_options(nanobind::module_& module) {
   nanobind::class_<LoadOptions>(module, "LoadOptions")
       .def(nanobind::init<>())
       .def_rw("key", &LoadOptions::key)
+      .def_rw("optimizer_key", &LoadOptions::optimizer_key)
       .def_rw("allow_unexpected", &LoadOptions::allow_unexpected)
       .def_rw("fix_size", &LoadOptions::fix_sizes)
       .def_rw("optimizer", &LoadOptions::optimizer)

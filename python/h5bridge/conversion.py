@@ -23,6 +23,7 @@ def convert(
     written_by: str | None = None,
     map: Mapping[str, str] | None = None,
     rename: Sequence[str] = (),
+    optimizer_key: str = "",
     to: str = "",
     data_format: str | None = None,
     keras: int = 3,
@@ -43,6 +44,8 @@ def convert(
     - `allow_unexpected`: tensors that the architecture does not name are carried along beside the model.
     - `fix_size`: open sizes bound to numbers, `{"length": 128}`.
     - `optimizer=False`: training state is left out.
+    - `optimizer_key`: the entry of a checkpoint that holds the optimizer, where several could: "optD", or
+      "optimizer_states.1" of a list.
     - `param_order`: the names of an optimizer's parameters as its groups list them; a list, or one a group.
     - `untie`: tied tensors that differ in the file become two.
     - `match`: how the weights of a Keras file without an architecture find their layers: "order", as Keras loads them,
@@ -72,7 +75,7 @@ def convert(
     """
     if (epoch is not None or loss is not None) and not checkpoint:
         raise UsageError("epoch and loss are those of a checkpoint: give checkpoint=True, too")
-    load_options = loading(key, allow_unexpected, fix_size, optimizer, param_order, untie, match, written_by, map, rename)
+    load_options = loading(key, allow_unexpected, fix_size, optimizer, param_order, untie, match, written_by, map, rename, optimizer_key)
     save_options = saving(to, data_format, keras, optimizer, checkpoint, dtype, lossless)
     destinations = paths_of(destination, "destination")
     model = _core.load(paths_of(sources, "sources"), load_options)

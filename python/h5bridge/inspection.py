@@ -21,6 +21,7 @@ def inspect(
     written_by: str | None = None,
     map: Mapping[str, str] | None = None,
     rename: Sequence[str] = (),
+    optimizer_key: str = "",
 ) -> dict[str, Any]:
     """What is in a model's files, in their own terms: also of those that cannot be converted.
 
@@ -32,5 +33,5 @@ def inspect(
     Raises MalformedFile where a file is damaged, Unsupported for a format that is not read, UsageError where the files
     make no one model or have no `key`, or for an argument of a wrong type, and SystemFailure. The arguments are those of `load`.
     """
-    options = loading(key, allow_unexpected, fix_size, True, param_order, untie, match, written_by, map, rename)
+    options = loading(key, allow_unexpected, fix_size, True, param_order, untie, match, written_by, map, rename, optimizer_key)
     return _core.inspect(paths_of(sources, "sources"), options)

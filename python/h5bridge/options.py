@@ -76,6 +76,7 @@ def loading(
     written_by: str | None = None,
     map: Mapping[str, str] | None = None,
     rename: Sequence[str] = (),
+    optimizer_key: str = "",
 ) -> _core.LoadOptions:
     """How sources are read."""
     options = _core.LoadOptions()
@@ -89,6 +90,7 @@ def loading(
     options.written_by = text_or_none("written_by", written_by)
     options.map = _names(map)
     options.rename = _renames(rename)
+    options.optimizer_key = text("optimizer_key", optimizer_key)
     return options
 
 

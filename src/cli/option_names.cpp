@@ -14,6 +14,7 @@ constexpr std::pair<std::string_view, std::string_view> kNames[]{
     {"LoadOptions::match", "--match"},
     {"LoadOptions::names", "--map"},
     {"LoadOptions::optimizer = false", "--no-optimizer"},
+    {"LoadOptions::optimizer_key", "--optimizer-key"},
     {"LoadOptions::param_order", "--param-order"},
     {"LoadOptions::renames", "--rename"},
     {"LoadOptions::untie", "--untie"},

@@ -137,6 +137,10 @@ void add_common(CLI::App& command, CommonOptions& options) {
 void add_load_options(CLI::App& command, LoadOptions& options) {
   command.add_option("--key", options.key, "the entry of a checkpoint that holds the state_dict: NAME or a.b")
       ->type_name("NAME");
+  command
+      .add_option("--optimizer-key", options.optimizer_key,
+                  "the entry of a checkpoint that holds the optimizer, where several could: NAME, or NAME.1 of a list")
+      ->type_name("NAME");
   command.add_flag("--allow-unexpected,--no-strict", options.allow_unexpected,
                    "carry tensors that the architecture does not name along beside the model");
   add_repeatable(command, "--fix-size", "NAME=N", "bind an open size", [&options](const std::string& text) {

@@ -154,7 +154,7 @@ FilePart inspect_state_dict(Model model) {
 FilePart inspect_torch_file(const TorchFile& file, const LoadOptions& options) {
   Model model;
   try {
-    model = read_torch_file(file, {options.key, options.optimizer, options.fix_sizes});
+    model = read_torch_file(file, {options.key, options.optimizer, options.fix_sizes, options.optimizer_key});
   } catch (const Unsupported&) {
     return inspect_contents(file);
   } catch (const UsageError&) {

@@ -26,6 +26,8 @@ struct LoadOptions {
   bool allow_unexpected = false;                    // carry along tensors that the architecture does not name
   std::map<std::string, std::int64_t> fix_sizes{};  // symbols bound to numbers
   bool optimizer = true;                            // read the state of the optimizer
+  /// Which entry of a checkpoint holds it, where several could: "optD", or "optimizer_states.1" of a list.
+  std::string optimizer_key{};
   /// The names of an optimizer's parameters as its groups list them, a list a group, where the file does not say.
   std::vector<std::vector<std::string>> param_order{};
   bool untie = false;  // tied parameters that differ in the file become two

@@ -30,6 +30,7 @@ struct Entry {
   Ref value = nullptr;
   int depth = 0;            // of nesting; the whole file's is 0
   std::string prefix = {};  // with which the names begin that are meant, where several networks are in one state_dict
+  std::string place = {};   // "key.1", of one in a list of several; otherwise empty
 };
 
 bool has_metadata(const Dict& dict) {
@@ -73,16 +74,16 @@ void drop_lookalikes(std::vector<Entry>& found) {
     });
 }
 
-std::string quoted(const std::vector<Entry>& entries) {
-  std::string text;
-  for (const Entry& entry : entries) text += (text.empty() ? "'" : ", '") + entry.key + "'";
-  return text;
-}
-
 std::vector<std::string> names_of(const std::vector<Entry>& entries) {
   std::vector<std::string> names;
   for (const Entry& entry : entries) names.push_back(entry.key);
   return names;
+}
+
+std::string quoted(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "'" : ", '") + name + "'";
+  return text;
 }
 
 std::vector<Entry> entries_of(const pickle::Value& value) {
@@ -121,7 +122,7 @@ Ref follow(const pickle::Value& value, std::string_view key) {
   const std::vector<Entry> entries = entries_of(root);
   throw Unsupported("it holds " + pickle::describe(root) +
                     " and no state_dict, which would be a dict of names to tensors" +
-                    (entries.empty() ? "" : " (its entries: " + quoted(entries) + ")"));
+                    (entries.empty() ? "" : " (its entries: " + quoted(names_of(entries)) + ")"));
 }
 
 /// The names and tensors of a state_dict, or of what a module's would be.
@@ -150,8 +151,8 @@ Entry find_state_dict(const pickle::Value& root, const std::string& key) {
     const Ref value = follow(root, key);
     if (std::optional<Entry> part = value ? std::nullopt : part_named(root, key)) return *std::move(part);
     if (!value)
-      throw UsageError("there is no entry '" + key + "' (LoadOptions::key); there are " + quoted(entries_of(root)) +
-                       did_you_mean(key, names_of(entries_of(root))));
+      throw UsageError("there is no entry '" + key + "' (LoadOptions::key); there are " +
+                       quoted(names_of(entries_of(root))) + did_you_mean(key, names_of(entries_of(root))));
     if (!holds_state(*value))
       throw UsageError("the entry '" + key + "' (LoadOptions::key) is " + pickle::describe(*value) +
                        ", not a dict of names to tensors");
@@ -164,26 +165,73 @@ Entry find_state_dict(const pickle::Value& root, const std::string& key) {
     return {"", &root};  // of a model without weights
   if (found.empty()) throw_no_state_dict(root);
   if (found.size() > 1)
-    throw UsageError("several entries could be the state_dict: " + quoted(found) +
+    throw UsageError("several entries could be the state_dict: " + quoted(names_of(found)) +
                      "; choose one with LoadOptions::key");
   return found.front();
 }
 
-/// The entries that have the form of an optimizer; the one with a usual name, where there is one among several.
-std::vector<Entry> find_optimizers(const pickle::Value& root) {
-  constexpr std::array<std::string_view, 3> kUsualNames{"optimizer_state_dict", "optimizer", "optim"};
-  std::vector<Entry> found;
-  for (const Entry& entry : entries_of(root)) {
-    if (is_optimizer_state(*entry.value)) found.push_back(entry);
-    // Lightning keeps a list of them.
-    if (const auto* list = pickle::sequence(*entry.value))
-      for (const Ref item : *list)
-        if (is_optimizer_state(*item)) found.push_back({entry.key, item});
+/// The entries below one that have the form of an optimizer.
+void find_optimizers(const Entry& entry, std::vector<Entry>& found) {
+  if (entry.depth == kDeepestSearch || is_state_dict(*entry.value)) return;
+  for (const Entry& item : entries_of(*entry.value)) {
+    const Entry inner{entry.key.empty() ? item.key : entry.key + "." + item.key, item.value, entry.depth + 1};
+    if (is_optimizer_state(*inner.value)) {
+      found.push_back(inner);
+    } else if (const auto* list = pickle::sequence(*inner.value)) {
+      // Lightning keeps a list of them.
+      for (std::size_t i = 0; i < list->size(); ++i)
+        if (is_optimizer_state(*(*list)[i])) {
+          found.push_back({inner.key, (*list)[i], inner.depth});
+          if (list->size() > 1) found.back().place = inner.key + "." + std::to_string(i);
+        }
+    } else {
+      find_optimizers(inner, found);
+    }
   }
-  if (found.size() > 1)
-    for (const std::string_view name : kUsualNames)
-      if (const auto usual = std::ranges::find(found, name, &Entry::key); usual != found.end()) return {*usual};
-  return found;
+}
+
+/// What holds an entry: "gen" of "gen.model".
+std::string_view holder_of(std::string_view key) {
+  const std::size_t dot = key.rfind('.');
+  return dot == std::string_view::npos ? std::string_view() : key.substr(0, dot);
+}
+
+/// What an optimizer is chosen by.
+std::string place_of(const Entry& optimizer) { return optimizer.place.empty() ? optimizer.key : optimizer.place; }
+
+std::vector<std::string> places_of(const std::vector<Entry>& optimizers) {
+  std::vector<std::string> places;
+  for (const Entry& entry : optimizers) places.push_back(place_of(entry));
+  return places;
+}
+
+/// The one that is asked for; or else those that could be a state_dict's: of what lies beside it or, failing that,
+/// beside what it lies in, and so on. There one of a usual name is taken before others.
+std::vector<Entry> optimizers_for(const Entry& state_dict, const pickle::Value& root, const std::string& key) {
+  constexpr std::array<std::string_view, 3> kUsualNames{"optimizer_state_dict", "optimizer", "optim"};
+  std::vector<Entry> all;
+  find_optimizers({"", &root}, all);
+  if (!key.empty()) {
+    const auto chosen = std::ranges::find(all, key, place_of);
+    if (chosen != all.end()) return {*chosen};
+    const std::vector<std::string> places = places_of(all);
+    throw UsageError("there is no optimizer '" + key + "' (LoadOptions::optimizer_key); " +
+                     (places.empty() ? std::string("there is none") : "there are " + quoted(places)) +
+                     did_you_mean(key, places));
+  }
+  for (std::string_view at = state_dict.key; !at.empty();) {
+    at = holder_of(at);
+    std::vector<Entry> beside;
+    std::ranges::copy_if(all, std::back_inserter(beside),
+                         [&](const Entry& entry) { return holder_of(entry.key) == at; });
+    if (beside.size() > 1)
+      for (const std::string_view name : kUsualNames) {
+        const std::string usual = at.empty() ? std::string(name) : std::string(at) + "." + std::string(name);
+        if (const auto found = std::ranges::find(beside, usual, &Entry::key); found != beside.end()) return {*found};
+      }
+    if (!beside.empty()) return beside;
+  }
+  return {};
 }
 
 // An integer, or a tensor of one.
@@ -236,15 +284,17 @@ class CheckpointReader {
  public:
   CheckpointReader(const TorchFile& file, const Entry& state_dict) : file_(file), state_dict_(state_dict) {}
 
-  void read_into(Model& model, bool with_optimizer) {
+  void read_into(Model& model, const TorchReadOptions& options) {
+    const bool with_optimizer = options.optimizer;
     Training training;
-    if (const std::vector<Entry> found = chosen_optimizers(model, with_optimizer); found.size() == 1) {
+    if (const std::vector<Entry> found = chosen_optimizers(model, options); found.size() == 1) {
       if (with_optimizer) training.optimizer = read_optimizer(file_, *found[0].value);
       if (training.optimizer || !with_optimizer) take("optimizer", found[0].key);
       if (!training.optimizer && with_optimizer) model.optimizer_left_out = "'" + found[0].key + "' " + kNoNumbers;
     } else if (found.size() > 1 && with_optimizer) {
       model.optimizer_left_out =
-          "there are several, " + quoted(found) + "; LoadOptions::optimizer = false leaves them out";
+          "there are several, " + quoted(places_of(found)) +
+          "; LoadOptions::optimizer_key chooses one, LoadOptions::optimizer = false leaves them out";
     }
     for (const Entry& entry : entries_of(file_.root())) {
       if (entry.key == "epoch") {
@@ -274,16 +324,16 @@ class CheckpointReader {
  private:
   // Of several, the one whose parameters alone may be those of the state_dict: of a generator and a discriminator, that
   // of the one that was chosen.
-  std::vector<Entry> chosen_optimizers(Model& model, bool with_optimizer) const {
-    std::vector<Entry> found = find_optimizers(file_.root());
-    if (found.size() < 2 || !with_optimizer) return found;
+  std::vector<Entry> chosen_optimizers(Model& model, const TorchReadOptions& options) const {
+    std::vector<Entry> found = optimizers_for(state_dict_, file_.root(), options.optimizer_key);
+    if (found.size() < 2 || !options.optimizer) return found;
     std::vector<Entry> fitting;
     for (const Entry& entry : found) {
       const std::optional<Optimizer> optimizer = read_optimizer(file_, *entry.value);
       if (!optimizer || fits_state_dict(*optimizer, model.weights)) fitting.push_back(entry);
     }
     if (fitting.size() != 1) return found;
-    model.notes.push_back("of the optimizers " + quoted(found) + " the state of '" + fitting[0].key +
+    model.notes.push_back("of the optimizers " + quoted(places_of(found)) + " the state of '" + place_of(fitting[0]) +
                           "' is taken, which alone fits the parameters of '" + state_dict_.key + "'");
     return fitting;
   }
@@ -331,7 +381,7 @@ Model read_torch_file(const TorchFile& torch, const TorchReadOptions& options) {
   model.framework = Framework::Torch;
   model.format = "torch";
   model.weights = read_weights(torch, entry);
-  if (!entry.key.empty()) CheckpointReader(torch, entry).read_into(model, options.optimizer);
+  if (!entry.key.empty()) CheckpointReader(torch, entry).read_into(model, options);
   const auto note = [&](const char* member, Json value) {
     if (!model.metadata.contains("torch")) model.metadata.set("torch", Json::Object{});
     model.metadata.find("torch")->as_object().set(member, std::move(value));

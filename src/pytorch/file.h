@@ -56,6 +56,7 @@ struct TorchReadOptions {
   std::string key{};                                // the entry of a checkpoint that holds the state_dict: "ema", "a.b"
   bool optimizer = true;                            // read the state of the optimizer
   std::map<std::string, std::int64_t> fix_sizes{};  // open sizes of a whole module's input
+  std::string optimizer_key{};                      // the entry that holds the optimizer, where several could
 };
 
 /// Reads a state_dict, or a checkpoint that holds one, into weights, training state and metadata["torch"]:
@@ -67,7 +68,8 @@ struct TorchReadOptions {
 /// and of a whole module metadata["modules"]: [{"name", "class", "settings"}], itself first.
 /// Parameters of the optimizer that the file does not name go by their number: convert/optimizer_names.h has their
 /// names. An optimizer that cannot be read is left out, and Model::optimizer_left_out says why. Throws UsageError where
-/// several entries could be the state_dict, or options.key is none of them nor the first name of tensors in the one;
+/// several entries could be the state_dict, or options.key is none of them nor the first name of tensors in the one, or
+/// options.optimizer_key is no optimizer's;
 /// Unsupported where there is none, naming the class of a pickled object that is no module.
 Model read_torch_file(const TorchFile& file, const TorchReadOptions& options = {});
 inline Model read_torch_file(const ByteSourcePtr& file, const TorchReadOptions& options = {}) {

@@ -97,3 +97,30 @@ def test_optimizers_that_fit_alike_are_refused(tmp_path):
     torch.save({"G": one.state_dict(), "D": other.state_dict(), "optD": others.state_dict(), "optG": its.state_dict()}, tmp_path / "gan.pth")
     message = h5bridge("convert", tmp_path / "net.json", tmp_path / "gan.pth", "--key", "G", "-o", tmp_path / "z.keras", status=4)
     assert "there are several, 'optD', 'optG'" in message and "--no-optimizer" in message
+
+
+def test_of_optimizers_that_fit_alike_one_is_chosen(tmp_path):
+    """By its name, or by its number in a list, as Lightning keeps them."""
+    (one, its), (other, others) = network(5), network(5)
+    others.param_groups[0]["lr"] = 0.5
+    export_architecture(one, torch.zeros(2, 6), tmp_path / "net.json")
+    torch.save({"G": one.state_dict(), "D": other.state_dict(), "optD": others.state_dict(), "optG": its.state_dict()}, tmp_path / "gan.pth")
+    torch.save({"state_dict": one.state_dict(), "optimizer_states": [others.state_dict(), its.state_dict()]}, tmp_path / "lightning.ckpt")
+    for sources, chosen in ((["gan.pth", "--key", "G"], "optG"), (["lightning.ckpt"], "optimizer_states.1")):
+        command = ["convert", tmp_path / "net.json", tmp_path / sources[0], *sources[1:], "-o", tmp_path / "home.pth", "--checkpoint"]
+        h5bridge(*command, "--optimizer-key", chosen)
+        same_state(tmp_path, its.state_dict())
+        assert torch.load(tmp_path / "home.pth")["optimizer_state_dict"]["param_groups"][0]["lr"] == 1e-2
+        message = h5bridge(*command, "--optimizer-key", "optH", status=2)
+        assert "there is no optimizer 'optH' (--optimizer-key)" in message and chosen in message
+        assert "--optimizer-key chooses one" in h5bridge(*command, status=4)
+
+
+def test_an_optimizer_beside_its_network_is_found(tmp_path):
+    """Of networks that a checkpoint holds with an optimizer each, that which lies beside the one that is meant."""
+    (one, its), (other, others) = network(5), network(5)
+    export_architecture(one, torch.zeros(2, 6), tmp_path / "net.json")
+    parts = {name: {"model": module.state_dict(), "optimizer": of.state_dict()} for name, module, of in (("D", other, others), ("G", one, its))}
+    torch.save(parts, tmp_path / "gan.pth")
+    h5bridge("convert", tmp_path / "net.json", tmp_path / "gan.pth", "--key", "G.model", "-o", tmp_path / "home.pth", "--checkpoint")
+    same_state(tmp_path, its.state_dict())

@@ -16,7 +16,8 @@ Format distributed_format() {
       .read =
           [](const SourceFile& file, const LoadOptions& options) {
             const TorchFile torch(open_distributed_checkpoint(file.path()));
-            return FileContent{.torch = read_torch_file(torch, {options.key, options.optimizer, options.fix_sizes})};
+            return FileContent{.torch = read_torch_file(
+                                   torch, {options.key, options.optimizer, options.fix_sizes, options.optimizer_key})};
           },
       .inspect =
           [](const SourceFile& file, const LoadOptions& options) {

@@ -77,7 +77,8 @@ Format torch_format() {
           [](const SourceFile& file, const LoadOptions& options) {
             const TorchFile torch(file.bytes());
             if (auto optimizer = read_optimizer_file(torch)) return FileContent{.optimizer = std::move(optimizer)};
-            return FileContent{.torch = read_torch_file(torch, {options.key, options.optimizer, options.fix_sizes})};
+            return FileContent{.torch = read_torch_file(
+                                   torch, {options.key, options.optimizer, options.fix_sizes, options.optimizer_key})};
           },
       .inspect = [](const SourceFile& file,
                     const LoadOptions& options) { return inspect_torch_file(TorchFile(file.bytes()), options); },
