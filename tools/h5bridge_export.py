@@ -276,9 +276,8 @@ ARITHMETIC = {"add", "sub", "rsub", "mul", "div", "floor_divide", "remainder", "
 # Functions that cut an axis into parts, where what they say need not hold for all sizes of it.
 CUTS = {"split", "split_with_sizes", "chunk"}
 
-# Methods that give the tensor itself, or a copy with the same values: no entry.
+# Methods that give the tensor itself, or a copy with the same values: no entry, but for these, of floats.
 SAME_VALUE = {"contiguous", "detach", "detach_", "clone", "requires_grad_", "data", "alias"}
-# Of these, what matters to training.
 STOPS_GRADIENTS = {"detach", "detach_", "data"}
 # Contexts that matter to training, or to precision.
 CONTEXTS = {
@@ -1337,7 +1336,7 @@ class Recorder(TorchFunctionMode):
             if name == "__getitem__" and isinstance(args[0], Tensor):
                 return self._index(args[0], args[1])
             if name in STOPS_GRADIENTS and made[0].is_floating_point():
-                self.note(f"{name}: gradients stop there in PyTorch, and do not in Keras")
+                return self._detach(args[0], result)
             if name in SAME_VALUE or name in CASTS and made[0].dtype == args[0].dtype:
                 if made[0] is not args[0]:
                     self.track(made[0], self.value_of(args[0]))
@@ -1390,11 +1389,22 @@ class Recorder(TorchFunctionMode):
         if entry:
             self.entries.append(entry)
         if isinstance(result, Tensor) and not changed and any(result is t for t, _ in before):
-            result = result.detach()  # Dropout in evaluation gives its input itself, but is another value
+            with torch._C.DisableTorchFunction():  # it is no detach of the network's
+                result = result.detach()  # Dropout in evaluation gives its input itself, but is another value
         for tensor in changed:
             self._mark_changed(tensor)
         for i, tensor in enumerate(tensors_in(result)):
             self.track(tensor, Value(entry, i) if entry else None)
+        return result
+
+    def _detach(self, tensor: Tensor, result: Tensor) -> Tensor:
+        """A constant has no gradient anyhow. In place, the tensor itself has none from there on."""
+        value = self.value_of(tensor)
+        if value and not (value.entry and value.entry.type == "new_tensor"):
+            entry = Entry("detach", "detach", inputs=[value])
+            self.entries.append(entry)
+            value = Value(entry)
+        self.track(result, value)
         return result
 
     def _count(self, e: sympy.Expr) -> Tensor | int:

@@ -37,7 +37,8 @@ nanobind::dict compared(const Model& a, const Model& b, double absolute, double 
     with_errors([&] {
       const Tolerance tolerance{absolute, relative, equal_nan};
       const Model one = comparable(a), other = comparable(b);
-      json = to_json(compare_weights(one, other, tolerance), compare_training(one, other, tolerance), {});
+      json = to_json(compare_architectures(a, b), compare_weights(one, other, tolerance),
+                     compare_training(one, other, tolerance), {});
     });
   }
   return to_python(json);

@@ -68,15 +68,19 @@ ExitStatus compare_models(const CompareCommand& options) {
   const Model b = load(files_b, options.sources.load);
   const Model comparable_a = comparable(a);
   const Model comparable_b = comparable(b);
+  const ArchitectureComparison architectures = compare_architectures(a, b);
   const WeightComparison weights = compare_weights(comparable_a, comparable_b, options.tolerance);
   const TrainingComparison training = compare_training(comparable_a, comparable_b, options.tolerance);
   const std::optional<OutputComparison> outputs = outputs_of(a, b, options);
-  const bool agrees = weights.agrees() && training.differences.empty() && (!outputs || outputs->agrees());
+  const bool agrees = architectures.differences.empty() && weights.agrees() && training.differences.empty() &&
+                      (!outputs || outputs->agrees());
   if (options.common.json) {
-    print_json(to_json(weights, training, outputs));
+    print_json(to_json(architectures, weights, training, outputs));
   } else {
+    for (const std::string& difference : architectures.differences) print_line(difference);
     print_weights(weights);
     for (const std::string& difference : training.differences) print_line(difference);
+    print_notes(options.common, architectures.notes);
     print_notes(options.common, training.notes);
     if (outputs) print_outputs(*outputs);
   }

@@ -190,15 +190,19 @@ Json::Object to_json(const OutputComparison& comparison) {
                       {"first_layer", comparison.first_layer ? Json(to_json(*comparison.first_layer)) : Json()}};
 }
 
-Json::Object to_json(const WeightComparison& weights, const TrainingComparison& training,
-                     const std::optional<OutputComparison>& outputs) {
-  const bool agrees = weights.agrees() && training.differences.empty() && (!outputs || outputs->agrees());
+Json::Object to_json(const ArchitectureComparison& architectures, const WeightComparison& weights,
+                     const TrainingComparison& training, const std::optional<OutputComparison>& outputs) {
+  std::vector<std::string> notes = architectures.notes;
+  notes.insert(notes.end(), training.notes.begin(), training.notes.end());
+  const bool agrees = architectures.differences.empty() && weights.agrees() && training.differences.empty() &&
+                      (!outputs || outputs->agrees());
   return Json::Object{{"agrees", agrees},
+                      {"architecture", Json::array(architectures.differences)},
                       {"only_in_a", Json::array(weights.only_in_a)},
                       {"only_in_b", Json::array(weights.only_in_b)},
                       {"tensors", to_json(weights.tensors)},
                       {"training", Json::array(training.differences)},
-                      {"notes", Json::array(training.notes)},
+                      {"notes", Json::array(notes)},
                       {"run", outputs ? Json(to_json(*outputs)) : Json()}};
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "convert/agreement.h"
+#include "convert/architecture_comparison.h"
 #include "convert/training_comparison.h"
 #include "h5bridge/model.h"
 #include "runner/runner.h"
@@ -49,7 +50,7 @@ Json to_json(const std::vector<NamedAgreement>& items);
 Json::Object to_json(const OutputComparison& comparison);
 
 /// What a comparison of two models found, as `h5bridge compare --json` prints it.
-Json::Object to_json(const WeightComparison& weights, const TrainingComparison& training,
-                     const std::optional<OutputComparison>& outputs);
+Json::Object to_json(const ArchitectureComparison& architectures, const WeightComparison& weights,
+                     const TrainingComparison& training, const std::optional<OutputComparison>& outputs);
 
 }  // namespace h5bridge

@@ -64,6 +64,19 @@ Architecture named_as_there(Architecture here, const Architecture& there) {
   return here;
 }
 
+// As network_differences() has them, of two configurations of Keras's.
+std::vector<NetworkDifference> differences(const Json& there, const Json& here) {
+  std::optional<Architecture> network_here, network_there;
+  try {
+    network_here = architecture_from_keras(here);
+    network_there = architecture_from_keras(there);
+  } catch (const Error&) {
+    // Not all that we write is read, and a file may have layers that are not known: those are compared by their names.
+    return configuration_differences(there, here);
+  }
+  return network_differences(*network_there, named_as_there(*std::move(network_here), *network_there));
+}
+
 }  // namespace
 
 std::vector<NetworkDifference> differences_of_halves(const KerasFile& file, const Architecture& given) {
@@ -77,16 +90,13 @@ std::vector<NetworkDifference> differences_of_halves(const KerasFile& file, cons
     if (architecture_to_json(own) == architecture_to_json(given)) return {};
     here = keras_configuration(own, format);
   }
-  const Json there = keras_configuration(given, format, is_ours ? nullptr : &file);
-  std::optional<Architecture> network_here, network_there;
-  try {
-    network_here = architecture_from_keras(here);
-    network_there = architecture_from_keras(there);
-  } catch (const Error&) {
-    // Not all that we write is read, and a file may have layers that are not known: those are compared by their names.
-    return configuration_differences(there, here);
-  }
-  return network_differences(*network_there, named_as_there(*std::move(network_here), *network_there));
+  return differences(keras_configuration(given, format, is_ours ? nullptr : &file), here);
+}
+
+std::vector<NetworkDifference> network_differences_of(const Architecture& there, const Architecture& here) {
+  if (architecture_to_json(there) == architecture_to_json(here)) return {};
+  return differences(keras_configuration(there, DataFormat::ChannelsLast),
+                     keras_configuration(here, DataFormat::ChannelsLast));
 }
 
 }  // namespace h5bridge

@@ -1,17 +1,47 @@
 #include "model/mapped_file.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 
 #include "h5bridge/error.h"
-#include "model/regular_file.h"
 
 namespace h5bridge {
+namespace {
+
+// A map of `size` bytes of the file from `offset` on, which need not be a page's beginning.
+std::shared_ptr<std::byte> mapped(const RegularFile& file, std::uint64_t offset, std::uint64_t size, int protection) {
+  static const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  const std::uint64_t before = offset % page;
+  const auto length = static_cast<std::size_t>(before + size);
+  void* begin = ::mmap(nullptr, length, protection, MAP_PRIVATE | MAP_NORESERVE, file.descriptor(),
+                       static_cast<off_t>(offset - before));
+  if (begin == MAP_FAILED) throw SystemFailure(std::string("cannot be mapped: ") + std::strerror(errno));
+  const std::shared_ptr<std::byte> pages(static_cast<std::byte*>(begin),
+                                         [length](std::byte* first) { ::munmap(first, length); });
+  return {pages, pages.get() + before};
+}
+
+}  // namespace
+
+MappedBytes::MappedBytes(std::shared_ptr<const RegularFile> file)
+    : file_(std::move(file)), begin_(mapped(*file_, 0, file_->size(), PROT_READ)), size_(file_->size()) {}
+
+MappedBytes::MappedBytes(const MappedBytes& whole, std::uint64_t offset, std::uint64_t size)
+    : file_(whole.file_),
+      begin_(whole.begin_, whole.begin_.get() + offset),
+      offset_(whole.offset_ + offset),
+      size_(size) {}
+
 ByteSourcePtr MappedBytes::part(std::uint64_t offset, std::uint64_t size) const {
-  return std::make_shared<MappedBytes>(std::shared_ptr<std::byte>(begin_, begin_.get() + offset), size);
+  return ByteSourcePtr(new MappedBytes(*this, offset, size));
+}
+
+std::shared_ptr<std::byte> MappedBytes::to_write(std::uint64_t offset, std::uint64_t size) const {
+  return mapped(*file_, offset_ + offset, size, PROT_READ | PROT_WRITE);
 }
 
 void MappedBytes::read_range(std::uint64_t offset, std::span<std::byte> into) const {
@@ -19,15 +49,13 @@ void MappedBytes::read_range(std::uint64_t offset, std::span<std::byte> into) co
 }
 
 ByteSourcePtr map_file(const std::string& path) {
-  const RegularFile file(path);
-  const auto size = static_cast<std::size_t>(file.size());
-  if (size == 0) return bytes_in_memory({});
-  // Writable, since LibTorch may train what it is given; private, so that the file stays as it is.
-  void* begin = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, file.descriptor(), 0);
-  if (begin == MAP_FAILED) throw SystemFailure(path + ": cannot be mapped: " + std::strerror(errno));
-  const std::shared_ptr<std::byte> bytes(static_cast<std::byte*>(begin),
-                                         [size](std::byte* mapped) { ::munmap(mapped, size); });
-  return std::make_shared<MappedBytes>(bytes, size);
+  auto file = std::make_shared<const RegularFile>(path);
+  if (file->size() == 0) return bytes_in_memory({});
+  try {
+    return std::make_shared<MappedBytes>(std::move(file));
+  } catch (const SystemFailure& error) {
+    throw SystemFailure(path + ": " + error.what());
+  }
 }
 
 }  // namespace h5bridge

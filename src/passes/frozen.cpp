@@ -26,8 +26,24 @@ std::vector<std::string> parameter_names(const Layer& layer) {
 
 bool is_frozen_in_keras(const Layer& layer) { return layer.keras.trainable == false; }
 
+void thaw(Architecture& architecture, const std::map<std::string, bool>& trainable) {
+  const auto is_trained = [&](const std::string& name) {
+    const auto said = trainable.find(name);
+    return said != trainable.end() && said->second;
+  };
+  for (Layer& layer : architecture.layers) {
+    if (!is_frozen_in_keras(layer) || !std::ranges::any_of(parameter_names(layer), is_trained)) continue;
+    layer.keras.trainable = true;
+    // Keras freezes all that is in a frozen model.
+    if (architecture.keras.trainable == false) architecture.keras.trainable = true;
+    for (Scope& scope : architecture.scopes)
+      if (scope.keras.trainable == false && layer.name.starts_with(scope.name + ".")) scope.keras.trainable = true;
+  }
+}
+
 Architecture with_frozen_layers(Architecture architecture, const std::map<std::string, bool>& trainable,
                                 std::vector<std::string>& notes) {
+  thaw(architecture, trainable);
   const auto is_frozen = [&](const std::string& name) {
     const auto said = trainable.find(name);
     return said != trainable.end() && !said->second;
@@ -79,6 +95,7 @@ std::vector<std::string> partly_frozen(const Architecture& architecture) {
 }
 
 Architecture with_frozen_names(Architecture architecture, const std::map<std::string, bool>& trainable) {
+  thaw(architecture, trainable);
   std::vector<std::string> frozen;
   std::set<std::string> known;
   for (const Layer& layer : architecture.layers)

@@ -9,9 +9,13 @@
 
 namespace h5bridge {
 
-/// The architecture with "trainable": false among what Keras says of each layer whose parameters `trainable` (by their
-/// state_dict names) all has as false; one that is frozen in part stays, as Keras cannot say it. `notes` gets a line
-/// for each batch normalisation, which in Keras then keeps to its running statistics in training, too.
+/// What Keras says is frozen and `trainable` has as trained, a parameter of it at least, is so no more: layers, and the
+/// model that holds them.
+void thaw(Architecture& architecture, const std::map<std::string, bool>& trainable);
+
+/// The architecture, thawed, with "trainable": false among what Keras says of each layer whose parameters `trainable`
+/// (by their state_dict names) all has as false; one that is frozen in part stays, as Keras cannot say it. `notes` gets
+/// a line for each batch normalisation, which in Keras then keeps to its running statistics in training, too.
 Architecture with_frozen_layers(Architecture architecture, const std::map<std::string, bool>& trainable,
                                 std::vector<std::string>& notes);
 

@@ -26,11 +26,14 @@ void set_trained(Model& model, const std::map<std::string, bool>& requires_grad)
                 [&](const std::string& name) { return requires_grad.contains(name) && requires_grad.at(name); });
   for (const auto& [name, trained] : requires_grad)
     if (!trained && std::ranges::find(frozen, name) == frozen.end()) frozen.push_back(name);
-  for (Layer& layer : model.architecture->layers) {
-    const auto is_trained = [&](const std::string& name) { return requires_grad.at(name); };
-    if (layer.keras.trainable == false && std::ranges::any_of(parameter_names(layer), is_trained))
-      layer.keras.trainable = true;
-  }
+  thaw(*model.architecture, requires_grad);
+}
+
+bool same_weights(const Model& a, const Model& b) {
+  return std::ranges::all_of(a.weights, [&](const NamedTensor& item) {
+    const Tensor* other = b.weights.find(item.name);
+    return other && bit_equal(item.tensor, *other);
+  });
 }
 
 // (further name, name) of the same tensors.
@@ -58,6 +61,10 @@ Model captured(const Module::Implementation& implementation) {
   }
   set_trained(result, requires_grad);
   result.format = "torch";
+  if (result.reference && !same_weights(result, implementation.model)) {
+    result.reference.reset();
+    result.notes.push_back("left out: the reference inputs and outputs, which are those of the weights before");
+  }
   // Where training stood is known no more; how the model was compiled is.
   if (result.training) {
     std::optional<Json> compile = std::move(result.training->compile);

@@ -133,6 +133,9 @@ class Stops(nn.Module):
             return y.detach() + x
         if self.what == "data":
             return y.data + x
+        if self.what == "detach_":
+            y.detach_()
+            return y + x
         if self.what == "decorated":
             return self.silent(y)
         if self.what == "no_grad":
@@ -144,7 +147,7 @@ class Stops(nn.Module):
         return y
 
 
-@pytest.mark.parametrize("what, words", [("detach", "in forward: detach:"), ("data", "in forward: data:"),
+@pytest.mark.parametrize("what, words", [("detach", None), ("data", None), ("detach_", None),
                                          ("decorated", "in silent (Silent): torch.no_grad:"), ("no_grad", "in forward: torch.no_grad:"),
                                          ("autocast", "in forward: torch.autocast:"), ("nothing", None)])  # fmt: skip
 def test_what_forward_does_beside_computing(what, words, tmp_path):

@@ -35,14 +35,15 @@ constexpr std::array<TypePair, 17> kTypes{{
 }};
 
 // LibTorch's own memory has it, and sums may come out otherwise, in their last bits, where memory has less.
-constexpr std::uintptr_t kAlignment = 64;
+constexpr std::uint64_t kAlignment = 64;
 
-// Where the elements lie in a mapped file as LibTorch's own would, or nullptr.
-std::byte* in_place(const Tensor& tensor) {
+// The elements where they lie in a mapped file, if they lie there as LibTorch's own would; or nullptr.
+std::shared_ptr<std::byte> in_place(const Tensor& tensor) {
   const auto* mapped = dynamic_cast<const MappedBytes*>(tensor.source().get());
   if (!mapped || tensor.element_count() == 0 || !tensor.is_contiguous()) return nullptr;
-  std::byte* begin = mapped->data() + static_cast<std::uint64_t>(tensor.offset()) * size_of(tensor.dtype());
-  return reinterpret_cast<std::uintptr_t>(begin) % kAlignment == 0 ? begin : nullptr;
+  const std::uint64_t offset = static_cast<std::uint64_t>(tensor.offset()) * size_of(tensor.dtype());
+  if (!mapped->is_aligned(offset, kAlignment)) return nullptr;
+  return mapped->to_write(offset, tensor.byte_count());
 }
 
 }  // namespace
@@ -56,10 +57,8 @@ DType dtype_of(torch::ScalarType type) {
 }
 
 torch::Tensor to_torch(const Tensor& tensor, torch::Device device) {
-  if (std::byte* begin = in_place(tensor))
-    return torch::from_blob(
-               begin, tensor.shape(), [kept = tensor.source()](void*) {}, scalar_type_of(tensor.dtype()))
-        .to(device);
+  if (const std::shared_ptr<std::byte> bytes = in_place(tensor))
+    return torch::from_blob(bytes.get(), tensor.shape(), [bytes](void*) {}, scalar_type_of(tensor.dtype())).to(device);
   const torch::Tensor result = torch::empty(tensor.shape(), scalar_type_of(tensor.dtype()));
   tensor.read({static_cast<std::byte*>(result.data_ptr()), result.nbytes()});
   return result.to(device);

@@ -25,6 +25,12 @@ void bounded(Call& call) {
   call.operands.at(1).name = "other";
 }
 
+// What is made of a constant, and what is no float, has no gradient anyhow.
+void detached(Call& call) {
+  const aten::Operation* maker = call.maker_of(call.name_of("self"));
+  call.is_same_value = !is_floating_point(call.dtype()) || (maker && maker->plain_name() == "lift_fresh_copy");
+}
+
 void filled(Call& call) {
   if (call.has("value")) throw Unsupported("fills with a value that is computed");
   call.rename("value", "fill_value");
@@ -51,6 +57,7 @@ std::vector<Row> aten_rows() {
   rows.push_back(aten::plain({"sgn"}, "sign"));
   rows.push_back({.operators = {"clamp", "clip", "clamp_min", "clamp_max"}, .type = "clamp", .adjust = bounded});
   rows.push_back({.operators = {"fill"}, .type = "full_like", .adjust = filled});
+  rows.push_back({.operators = {"detach"}, .type = "detach", .adjust = detached, .is_view = true});
   rows.push_back({.operators = {"zero"}, .type = "zeros_like"});
   rows.push_back({.operators = {"to", "_to_copy", "type_as"}, .type = "to", .adjust = cast, .is_view = true});
   return rows;

@@ -96,6 +96,7 @@ std::vector<KerasMapping> keras_mappings() {
   plain("abs", "Abs");
   mappings.push_back(giving(keeps().at_least_float(), operation("abs", "Fabs")));
   plain("neg", "Negative");
+  mappings.push_back(operation("detach", "StopGradient", {}, {"variable"}, kCore));
   mappings.push_back({.type = "exp", .class_name = "Activation", .fixed = {{"activation", "exponential"}}});
   plain("exp", "Exp");
   plain("exp2", "Exp2");

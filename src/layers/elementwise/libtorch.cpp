@@ -58,6 +58,7 @@ std::vector<TorchLayer> torch_layers() {
   return {
       plain("abs", torch::abs),
       plain("neg", torch::neg),
+      plain("detach", torch::detach),
       plain("exp", torch::exp),
       plain("exp2", torch::exp2),
       plain("expm1", torch::expm1),

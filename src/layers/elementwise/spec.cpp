@@ -95,6 +95,7 @@ std::vector<LayerType> layer_types() {
   std::vector<LayerType> types{
       function("abs", "|x|"),
       function("neg", "-x"),
+      function("detach", "x, without a gradient"),
       of_floats(function("exp", "exp(x)")),
       of_floats(function("exp2", "2 to the power of x")),
       of_floats(function("expm1", "exp(x) - 1")),

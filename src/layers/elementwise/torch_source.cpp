@@ -27,6 +27,7 @@ std::vector<TorchSource> torch_sources() {
        torch_code(
            "bitwise_not",
            [](const SourceCall& call) -> Python { return {"~" + call.input().within(Binding::Sign), Binding::Sign}; }),
+       torch_code("detach", [](const SourceCall& call) -> Python { return call.input().receiver() + ".detach()"; }),
        calling(kCbrt, "Cbrt(input)"), torch_function("torch.round(input, *, decimals)"),
        torch_function("torch.nan_to_num(input, *, nan, posinf, neginf)"), torch_code("clamp", clamp),
        torch_function("torch.logit(input, *, eps)"), torch_function("torch.zeros_like(input, *, dtype)"),

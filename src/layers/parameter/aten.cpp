@@ -5,13 +5,6 @@ namespace {
 
 using aten::Call;
 
-// What is made of a constant has no gradients either.
-void note_gradients(Call& call) {
-  const aten::Operation* maker = call.maker_of(call.name_of("self"));
-  if (maker && maker->plain_name() != "lift_fresh_copy" && is_floating_point(call.dtype()))
-    call.notes.push_back("gradients stop there in PyTorch, and do not in Keras");
-}
-
 // g v / |v|, the norm along all axes but `dim`, or along all of them.
 void weight_normalised(Call& call) {
   const Json dim = call.take("dim");
@@ -30,12 +23,9 @@ void weight_normalised(Call& call) {
 
 // What takes a tensor of the module's own or a constant finds it without an operator; these hand one on.
 std::vector<aten::Row> aten_rows() {
-  aten::Row detached = aten::same_value({"detach"});
-  detached.adjust = note_gradients;
   aten::Row copied = aten::same_value({"clone", "lift_fresh_copy"});
   copied.is_view = false;
-  return {std::move(detached),
-          std::move(copied),
+  return {std::move(copied),
           aten::same_value({"contiguous", "alias", "lift_fresh", "lift", "positive", "resolve_conj", "resolve_neg"}),
           {.operators = {"_weight_norm", "_weight_norm_interface"}, .type = "div", .adjust = weight_normalised}};
 }
