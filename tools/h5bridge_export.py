@@ -46,6 +46,8 @@ from torch._dynamo.source import ConstantSource
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake_temporarily
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv
 from torch.nn.utils import parametrize
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 from torch.overrides import TorchFunctionMode
 from torch.utils._sympy.functions import FloorDiv, Max, Min
 from torch.utils._sympy.numbers import int_oo
@@ -101,7 +103,7 @@ SYNONYMS = {
     "subtract": "sub", "negative": "neg", "clip": "clamp", "greater": "gt", "greater_equal": "ge", "less": "lt",
     "less_equal": "le", "not_equal": "ne", "swapaxes": "transpose", "swapdims": "transpose", "moveaxis": "movedim",
     "upsample": "interpolate", "_threshold": "threshold", "fix": "trunc", "sgn": "sign", "mm": "matmul", "mv": "matmul",
-    "dot": "matmul", "unsafe_chunk": "chunk", "unsafe_split": "split", "special_expit": "sigmoid",
+    "dot": "matmul", "vdot": "matmul", "unsafe_chunk": "chunk", "unsafe_split": "split", "special_expit": "sigmoid",
 }  # fmt: skip
 SYNONYMS |= {f"arc{name}": f"a{name}" for name in ("cos", "sin", "tan", "tan2", "cosh", "sinh", "tanh")}
 SYNONYMS |= {f"special_{name}": name for name in
@@ -261,6 +263,15 @@ def _diff(func: Callable, x: Tensor, n: int = 1, dim: int = -1, prepend: Tensor 
     return torch.diff(torch.cat([part for part in (prepend, x, append) if part is not None], dim), n, dim)
 
 
+def _weight_normed(func: Callable, v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
+    """g v / |v|, the norm along all axes but `dim`, or along all of them."""
+    others = [axis for axis in range(v.dim()) if axis != dim] if dim != -1 else None
+    return v * g / torch.norm(v, 2, dim=others, keepdim=True)
+
+
+# What computes a module's weights before each of its calls (torch.nn.utils.weight_norm; parametrizations are no hooks).
+WEIGHT_HOOKS = (WeightNorm, SpectralNorm)
+
 # Functions that call others instead, which are recorded; or give NotImplemented, and are recorded themselves.
 IN_OTHER_WORDS: dict[str, Callable[..., Any]] = {
     "clamp": _in_bounds,
@@ -268,6 +279,7 @@ IN_OTHER_WORDS: dict[str, Callable[..., Any]] = {
     "clamp_min": _in_bounds,
     "clamp_max": lambda func, x, max: _in_bounds(func, x, None, max),
     "diff": _diff,
+    "_weight_norm": _weight_normed,
     "aminmax": lambda func, x, dim=None, keepdim=False: (torch.amin(x, () if dim is None else dim, keepdim), torch.amax(x, () if dim is None else dim, keepdim)),
 } | dict.fromkeys("sum mean prod cumsum cumprod nansum nanmean softmax log_softmax softmin".split(), _cast_first)  # fmt: skip
 
@@ -682,6 +694,14 @@ def leaf_type(module: nn.Module) -> type | None:
     else:
         return None
     return None if kind in CONTAINERS else kind
+
+
+def makes_its_weights(module: nn.Module) -> bool:
+    """Whether it computes its weights from other parameters in each call (weight_norm, spectral_norm), so that it is written as
+    the functions that do so. PyTorch's recurrent kernels take no computed weights, and its attention checks its own."""
+    if isinstance(module, (nn.RNNBase, nn.MultiheadAttention)):
+        return False
+    return parametrize.is_parametrized(module) or any(isinstance(hook, WEIGHT_HOOKS) for hook in module._forward_pre_hooks.values())
 
 
 @functools.cache
@@ -1679,7 +1699,9 @@ class Recorder(TorchFunctionMode):
         self._stack.append(module)
         try:
             kind = leaf_type(module)
-            if kind is None and not parametrize.is_parametrized(module):
+            # The model itself, whose parameters have no module's name, is the function of them that its forward calls.
+            is_model = self.paths.get(id(module)) == "" and not isinstance(module, (nn.RNNBase, nn.RNNCellBase, nn.MultiheadAttention))
+            if kind is None or makes_its_weights(module) or is_model and any(True for _ in module.parameters()):
                 return call(module, *args, **kwargs)
             with self.sizes.ignoring_conditions():
                 return self._call_leaf(kind, module, args, kwargs)
@@ -1720,7 +1742,7 @@ class Recorder(TorchFunctionMode):
 
     def _leaf_entry(self, kind: type | None, module: nn.Module, args: tuple, kwargs: dict) -> Entry:
         if parametrize.is_parametrized(module):
-            raise ValueError("has a parametrization; torch.nn.utils.parametrize.remove_parametrizations makes it plain")
+            raise ValueError("has a parametrization, which only modules of one weight may have; torch.nn.utils.parametrize.remove_parametrizations makes it plain")
         hooks = [*module._forward_pre_hooks.values(), *module._forward_hooks.values()]
         if hooks:
             hook = type(hooks[0]).__name__
@@ -1728,12 +1750,12 @@ class Recorder(TorchFunctionMode):
                 f"; torch.nn.utils.remove_{'weight' if hook == 'WeightNorm' else 'spectral'}_norm makes it plain"
                 if hook in ("WeightNorm", "SpectralNorm") else ""))  # fmt: skip
         path = self.paths.get(id(module))
-        if path == "":
-            raise ValueError("is itself a module of torch.nn, so that its parameters have no layer's name; wrap it in nn.Sequential")
+        if path == "" and any(True for _ in module.parameters()):
+            raise ValueError("is the model itself, so that its parameters have no module's name, and no function takes them; wrap it in nn.Sequential")
         if path is None and any(True for _ in module.parameters()):
             raise ValueError("has parameters that are not in the model's state_dict")
         arguments = {name: self.json(value) for name, value in module_arguments(kind, module).items()}
-        entry = Entry(path or kind.__name__.lower(), kind.__name__, module=path is not None)
+        entry = Entry(path or kind.__name__.lower(), kind.__name__, module=bool(path))
         call_arguments, defaults = {}, {}
         for argument in bind_signature(inspect.signature(module.forward), args, kwargs):
             if kind is nn.MultiheadAttention and argument.name in ("attn_mask", "key_padding_mask"):

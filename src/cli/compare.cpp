@@ -97,7 +97,7 @@ void add_compare(CLI::App& program, Action& action) {
   add_inputs(command, options.running);
   command.add_option("--random-inputs", options.rows, "run both on random inputs, N rows of them")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check(positive_integer);
   add_random_inputs(command, options.random);
   add_tolerance(command, options.tolerance);
   add_equal_nan(command, options.tolerance);

@@ -100,6 +100,11 @@ CLI::Option* add_repeatable(CLI::App& command, const std::string& name, const st
 
 }  // namespace
 
+std::string positive_integer(const std::string& text) {
+  const auto number = parse_integer(text);
+  return number && *number > 0 ? "" : text + ": expected a number from 1 on";
+}
+
 std::uint64_t bytes_of(const std::string& option, const std::string& text) {
   constexpr std::uint64_t kKilo = 1000, kKibi = 1024;
   static const std::map<std::string, std::uint64_t> units{{"", 1},

@@ -39,6 +39,9 @@ struct SourceOptions {
 void add_sources(CLI::App& command, SourceOptions& options);
 /// --map, which is another option where models are run.
 void add_names(CLI::App& command, LoadOptions& options);
+/// For an option whose argument is a number from 1 on.
+std::string positive_integer(const std::string& text);
+
 void add_load_options(CLI::App& command, LoadOptions& options);
 
 /// How a model is run.

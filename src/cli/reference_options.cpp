@@ -17,7 +17,7 @@ void add_reference(CLI::App& command, ReferenceOptions& options) {
       .add_option("--reference", options.rows,
                   "keep N random inputs and LibTorch's outputs in the file, for verify to replay")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check(positive_integer);
   add_inputs(command, options.given);
   add_expected(command, options.expected);
   command.get_option("--input")->description("keep these inputs, and --expect as their outputs, for verify to replay");

@@ -21,8 +21,8 @@ ArchitectureComparison compare_architectures(const Model& a, const Model& b) {
       (differs ? result.differences : result.notes).push_back(text);
     }
   } catch (const Unsupported& error) {
-    (have_weights ? result.notes : result.differences).push_back(
-        "the architectures differ, and cannot be compared layer by layer: " + std::string(error.what()));
+    (have_weights ? result.notes : result.differences)
+        .push_back("the architectures differ, and cannot be compared layer by layer: " + std::string(error.what()));
   }
   return result;
 }

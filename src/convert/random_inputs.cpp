@@ -96,6 +96,18 @@ Shape bound_shape(const Port& port, const Symbols& symbols, const RandomInputs& 
   return shape;
 }
 
+/// How many rows the table has that a call looks indices up in: the layer's own, or a tensor that is given; nullopt
+/// where it is none of the state_dict's.
+std::optional<std::int64_t> rows_of_table(const ArchitectureIndex& index, const Node& node) {
+  const Layer& layer = index.layer_of(node);
+  if (layer.attributes.contains("num_embeddings")) return layer.attributes.integer("num_embeddings");
+  const std::vector<Value> values = node.values();
+  const Node* table = values.size() > 1 ? index.find_node(values[1].node) : nullptr;
+  if (!table || !index.layer_of(*table).attributes.contains("shape")) return std::nullopt;
+  const std::vector<std::int64_t> shape = index.layer_of(*table).attributes.integers("shape");
+  return shape.empty() ? std::nullopt : std::optional(shape[0]);
+}
+
 /// One more than the largest index for the smallest table that `input` is looked up in, or for integers anything made
 /// of it; nullopt if there is none. What changes values (weights, means) makes no indices of numbers.
 std::optional<std::int64_t> table_size(const Architecture& architecture, const Port& input) {
@@ -107,9 +119,9 @@ std::optional<std::int64_t> table_size(const Architecture& architecture, const P
     if (std::ranges::none_of(node.values(), [&](const Value& value) { return reached.contains(value.node); })) continue;
     const Layer& layer = index.layer_of(node);
     const LayerType& type = Registry::instance().type_of(layer);
-    if (type.integers == Integers::AreIndices && layer.attributes.contains("num_embeddings"))
-      size =
-          std::min(size.value_or(std::numeric_limits<std::int64_t>::max()), layer.attributes.integer("num_embeddings"));
+    if (type.integers == Integers::AreIndices)
+      if (const auto rows = rows_of_table(index, node))
+        size = std::min(size.value_or(std::numeric_limits<std::int64_t>::max()), *rows);
     if (!is_number || (type.integers == Integers::Stay && type.parameters(layer.attributes).empty()))
       reached.insert(node.name);
   }

@@ -4,12 +4,23 @@
 
 namespace h5bridge {
 
+namespace {
+
+template <typename Number>
+Tensor scaled_as(DType dtype, const Tensor& tensor, double factor) {
+  std::vector<Number> values = cast(tensor, dtype).values<Number>();
+  for (Number& value : values) value *= static_cast<Number>(factor);
+  return cast(tensor_of(dtype, tensor.shape(), values), tensor.dtype());
+}
+
+}  // namespace
+
 Tensor scaled(const Tensor& tensor, double factor) {
-  if (tensor.dtype() != DType::Float32)
-    throw Unsupported("the optimizer's state is " + std::string(name_of(tensor.dtype())) + ", expected float32");
-  auto values = tensor.values<float>();
-  for (float& value : values) value *= static_cast<float>(factor);
-  return tensor_of(DType::Float32, tensor.shape(), values);
+  if (!is_floating_point(tensor.dtype()))
+    throw Unsupported("the optimizer's state is " + std::string(name_of(tensor.dtype())) +
+                      ", expected numbers of a floating-point type");
+  return tensor.dtype() == DType::Float64 ? scaled_as<double>(DType::Float64, tensor, factor)
+                                          : scaled_as<float>(DType::Float32, tensor, factor);
 }
 
 double number_in(const Tensor& tensor) {

@@ -8,7 +8,8 @@
 
 namespace h5bridge {
 
-/// `tensor` times `factor` in float32, as both frameworks compute. Throws Unsupported for another type.
+/// `tensor` times `factor`, of its own type; computed in float64 where it is of that, else in float32. Throws
+/// Unsupported where it is of none with a floating point.
 Tensor scaled(const Tensor& tensor, double factor);
 
 /// The one number in a tensor, of whatever type: TensorFlow counts in int64, Keras's other backends in int32.

@@ -6,6 +6,7 @@
 #include "facets/libtorch/tensors.h"
 #include "h5bridge/error.h"
 #include "h5bridge/torch.h"
+#include "passes/first_axis.h"
 #include "passes/presentation.h"
 #include "runtime/device.h"
 #include "runtime/input_check.h"
@@ -58,6 +59,7 @@ class TorchRunner : public Runner {
     presentation_.inputs = in_dtype(std::move(presentation_.inputs), dtype);
     for (const Presentation::Port& port : presentation_.inputs)
       if (!batch_ && !port.shape.empty() && port.shape[0].is_open()) batch_ = port.shape[0];
+    if (batch_size_ > 0) time_first_ = layer_with_time_first(*model.architecture);
   }
 
   std::string engine() const override { return "LibTorch " TORCH_VERSION; }
@@ -114,10 +116,12 @@ class TorchRunner : public Runner {
   }
 
   void check_splittable() const {
+    if (time_first_)
+      throw UsageError("the batch cannot be split along the first axis, which is time for " + *time_first_);
     for (const Presentation::Port& port : presentation_.outputs)
-      if (!is_batched(port, batch_))
+      if (!is_batched(port, batch_) || std::ranges::count(port.shape, *batch_) > 1)
         throw UsageError("output \"" + port.name + "\" of shape " + to_string(port.shape) +
-                         " has no batch axis, so the batch cannot be split");
+                         " has not one batch axis, so the batch cannot be split");
   }
 
   std::vector<torch::Tensor> batch_of(const std::vector<torch::Tensor>& inputs, std::int64_t begin,
@@ -140,7 +144,8 @@ class TorchRunner : public Runner {
   Presentation presentation_;
   Framework framework_;  // whose model it was first
   std::int64_t batch_size_;
-  std::optional<Size> batch_;  // the size of the batch axis
+  std::optional<Size> batch_;              // the size of the batch axis
+  std::optional<std::string> time_first_;  // the layer for which that is time
 };
 
 }  // namespace

@@ -177,6 +177,7 @@ LayerType embedding_function() {
     if (spec.name == "padding_idx" || spec.name == "scale_grad_by_freq" || spec.name == "sparse")
       type.attributes.push_back(std::move(spec));
   type.operands = {required("input"), required("weight")};
+  type.integers = Integers::AreIndices;
   type.dtypes = keeps(1);
   type.shapes = [](const Attributes&, const std::vector<SymbolicShape>& inputs) {
     if (inputs.at(1).size() != 2)
