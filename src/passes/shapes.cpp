@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <string_view>
 
 #include "facets/registry.h"
 #include "h5bridge/error.h"
+#include "model/nearest.h"
 #include "model/quoted.h"
 #include "passes/scopes.h"
 #include "passes/types.h"
@@ -47,6 +49,25 @@ void check_open_integers(const Architecture& architecture) {
   for (const Layer& layer : architecture.layers) check(layer, layer.attributes);
   for (const Node& node : architecture.nodes)
     if (!node.attributes.empty()) check(*architecture.find_layer(node.layer), node.attributes);
+}
+
+// That what is said of tensors is said of some that there are.
+void check_tensor_names(const Architecture& architecture) {
+  std::vector<std::string> known = architecture.unused;
+  for (const NamedParameter& parameter : parameters_of(architecture)) known.push_back(parameter.name);
+  for (const auto& [alias, name] : architecture.aliases) known.push_back(alias);
+  const std::set<std::string_view> names(known.begin(), known.end());
+  const auto check = [&](const std::string& name, const char* member) {
+    if (!names.contains(name))
+      throw MalformedFile(std::string("\"") + member + "\" has \"" + shortened(name) +
+                          "\", which is no tensor of the network" + did_you_mean(name, known));
+  };
+  for (const std::string& name : architecture.frozen) check(name, "frozen");
+  for (const std::string& name : architecture.state_dict) check(name, "state_dict");
+  for (const std::string& name : architecture.buffers) check(name, "buffers");
+  for (const auto& [alias, name] : architecture.aliases) check(name, "aliases");
+  for (const std::vector<std::string>& group : architecture.ties)
+    for (const std::string& name : group) check(name, "tied");
 }
 
 }  // namespace
@@ -103,6 +124,7 @@ Shapes infer_shapes(const Architecture& architecture) {
 
 Architecture checked(Architecture architecture) {
   check_graph(architecture);
+  check_tensor_names(architecture);
   infer_shapes(architecture);
   return architecture;
 }

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "facets/registry.h"
 #include "files/pt2_archive.h"
 #include "model/quoted.h"
 #include "passes/shapes.h"
@@ -31,6 +32,38 @@ std::vector<Pt2Tensor> in_order(std::vector<Pt2Tensor> tensors, const std::vecto
   };
   std::ranges::stable_sort(tensors, {}, place);
   return tensors;
+}
+
+// A module that is registered under two names is one layer, called from both: two would keep running statistics of
+// their own, which no tie holds together. (Parameters alone may be tied as well.)
+void join_registered_twice(Architecture& architecture, const std::vector<Pt2Tensor>& tensors) {
+  std::map<std::string, const Pt2Tensor*> by_name;
+  for (const Pt2Tensor& tensor : tensors) by_name.emplace(tensor.name, &tensor);
+  const auto tensors_of = [&](const Layer& layer) {
+    std::vector<const Pt2Tensor*> own;
+    for (const ParameterSpec& spec : Registry::instance().type_of(layer).parameters(layer.attributes))
+      if (const auto found = by_name.find(tensor_name(layer.name, spec.name)); found != by_name.end())
+        own.push_back(found->second);
+    return own;
+  };
+  std::map<std::string, std::string> first_names;
+  std::vector<Layer> distinct;
+  for (Layer& layer : architecture.layers) {
+    const std::vector<const Pt2Tensor*> own = tensors_of(layer);
+    const bool has_buffer = std::ranges::any_of(own, [](const Pt2Tensor* tensor) { return !tensor->is_parameter; });
+    const auto first = std::ranges::find_if(distinct, [&](const Layer& other) {
+      return has_buffer && other.type == layer.type && other.attributes == layer.attributes &&
+             std::ranges::equal(own, tensors_of(other),
+                                [](const Pt2Tensor* a, const Pt2Tensor* b) { return are_one(*a, *b); });
+    });
+    if (first == distinct.end())
+      distinct.push_back(std::move(layer));
+    else
+      first_names.emplace(layer.name, first->name);
+  }
+  architecture.layers = std::move(distinct);
+  for (Node& node : architecture.nodes)
+    if (const auto first = first_names.find(node.layer); first != first_names.end()) node.layer = first->second;
 }
 
 // What the identity of tensors says, as tools/h5bridge_export.py has it of a module.
@@ -110,6 +143,7 @@ Model model_from_exported_program(const ZipReader& file, const std::string& key)
   for (const std::string& changed : graph.changed)
     if (!changed.ends_with("num_batches_tracked"))
       model.architecture->notes.push_back("forward changes " + changed + ", which no layer does");
+  join_registered_twice(*model.architecture, tensors);
   add_registered(*model.architecture, tensors);
   note_fixed_batch(*model.architecture);
   model.architecture = checked(std::move(*model.architecture));
