@@ -34,7 +34,7 @@ import tempfile
 import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Iterable, Iterator
 from unittest import mock
 
 import sympy
@@ -1866,6 +1866,7 @@ class Call:
             raise ExportError(f"the example inputs don't fit {type(module).__name__}.forward{signature}: {error}") from None
         self.module = module
         self.tensors: dict[str, Tensor] = {}
+        self.kept: list[str] = []  # notes on what forward keeps
         for name, value in bound.arguments.items():
             bound.arguments[name] = self._named(value, name)
         self._bound = bound
@@ -1890,6 +1891,15 @@ class Call:
         return value
 
     def __call__(self, tensors: dict[str, Tensor]) -> Any:
+        with self._each_call_anew():
+            return self._call(tensors)
+
+    def heeds_earlier_calls(self) -> bool:
+        """Whether what forward keeps makes the example's second call another than its first."""
+        first, second = (list(tensors_in(self._call(self.tensors))) for _ in range(2))
+        return len(first) != len(second) or any(a.shape != b.shape or not torch.allclose(a, b, equal_nan=True) for a, b in zip(first, second))
+
+    def _call(self, tensors: dict[str, Tensor]) -> Any:
         def filled(value: Any) -> Any:
             if isinstance(value, Call.Place):
                 return tensors[value.name]
@@ -1901,6 +1911,33 @@ class Call:
             return value
 
         return self.module(*map(filled, self._bound.args), **{name: filled(value) for name, value in self._bound.kwargs.items()})
+
+    @contextlib.contextmanager
+    def _each_call_anew(self) -> Iterator[None]:
+        """What forward keeps of one call for the next one is forgotten, and noted."""
+        named = list(self.module.named_modules())
+        before = [(vars(module).copy(), module._buffers.copy()) for _, module in named]
+        versions = [(name, buffer, buffer._version) for name, buffer in self.module.named_buffers() if not buffer.is_inference()]
+        try:
+            yield
+        finally:
+            for (path, module), (attributes, buffers) in zip(named, before):
+                kept = [] if makes_its_weights(module) else [
+                    name for name, value in vars(module).items()
+                    if value is not attributes.get(name) and not name.startswith("_") and any(True for _ in tensors_in(value))]  # fmt: skip
+                kept += [name for name, buffer in module._buffers.items() if buffer is not buffers.get(name)]
+                self._note_kept(f"{path}.{name}" if path else name for name in kept)
+                vars(module).clear()
+                vars(module).update(attributes)
+                module._buffers.clear()
+                module._buffers.update(buffers)
+            self._note_kept(name for name, buffer, version in versions if buffer._version != version)
+
+    def _note_kept(self, names: Iterable[str]) -> None:
+        for name in names:
+            line = f"in forward: keeps {name} for its next call, and here each call begins as the first one does"
+            if line not in self.kept:
+                self.kept.append(line)
 
 
 def _shape(name: str, example: Tensor, symbols: list[Symbol], size_of: Callable[[Symbol], Any]) -> list[Any]:
@@ -2050,7 +2087,7 @@ def describe(module: nn.Module, example_inputs: Any) -> dict[str, Any]:
         except Exception as error:
             raise ExportError(f"{type(module).__name__} fails on the example inputs: {type(error).__name__}: {str(error).splitlines()[0]}") from error
         recorder, inputs, result, symbols = _traced(call, symbols)
-        recorder.notes += probe.notes
+        recorder.notes += probe.notes + (call.kept if call.kept and call.heeds_earlier_calls() else [])
         try:
             outputs = _outputs(recorder, result)
         except ValueError as error:

@@ -129,7 +129,10 @@ void rename_tensors(Model& model, const LoadOptions& options) {
                           "\" are both renamed to \"" + shortened(name) + "\"");
     renamed.add(name, tensor.tensor);
   }
-  if (!is_changed) return;
+  if (!is_changed) {
+    if (!options.renames.empty()) model.notes.push_back("LoadOptions::renames changes no name");
+    return;
+  }
   model.weights = std::move(renamed);
   if (Json* torch = model.metadata.find("torch")) torch->as_object().erase("state_dict_metadata");
   if (model.training && model.training->optimizer) rename_optimizer(*model.training->optimizer, names);

@@ -89,7 +89,10 @@ void complete_training(Model& model, std::optional<std::int64_t> epoch, std::opt
 
 Model prepared(const Model& model, const SaveOptions& options) {
   Model result = options.dtype ? cast_weights(model, *options.dtype) : model;
-  if (result.architecture) result.architecture = with_all_attributes(*std::move(result.architecture));
+  if (result.architecture) {
+    result.architecture = with_all_attributes(*std::move(result.architecture));
+    check_graph(*result.architecture);
+  }
   if (options.optimizer && result.training && result.training->optimizer) {
     settle_settings(*result.training->optimizer);
     check_slots(result);

@@ -1,5 +1,6 @@
 #include "h5bridge/h5bridge.h"
 #include "passes/presentation.h"
+#include "passes/shapes.h"
 
 namespace h5bridge {
 namespace {
@@ -13,7 +14,9 @@ std::vector<Signature::Port> ports_of(const std::vector<Presentation::Port>& pre
 }  // namespace
 
 Signature signature_of(const Model& model) {
-  const Presentation presentation = presentation_of(model);
+  Model whole = model;
+  if (whole.architecture) whole.architecture = with_all_attributes(*std::move(whole.architecture));
+  const Presentation presentation = presentation_of(whole);
   return {ports_of(presentation.inputs), ports_of(presentation.outputs)};
 }
 

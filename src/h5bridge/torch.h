@@ -76,7 +76,7 @@ std::shared_ptr<Module> to_module(const Model& model, torch::Device device = tor
 /// groups hold what the saved ones did, less what nothing computes with. `notes` gets what only Keras's had (clipnorm,
 /// a schedule), a line each. Throws UsageError if the model has none, Unsupported for another kind, a setting that
 /// LibTorch lacks, and one that was left out (Model::optimizer_left_out); UsageError where its settings contradict each
-/// other (see Optimizer).
+/// other (see Optimizer), MalformedFile where it has state of parameters that the model does not.
 std::unique_ptr<torch::optim::Optimizer> to_optimizer(const Model& model, Module& module,
                                                       std::vector<std::string>* notes = nullptr);
 

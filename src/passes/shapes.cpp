@@ -51,6 +51,18 @@ void check_open_integers(const Architecture& architecture) {
     if (!node.attributes.empty()) check(*architecture.find_layer(node.layer), node.attributes);
 }
 
+// All of them have a key, each its own, or none has.
+void check_outputs(const std::vector<Output>& outputs) {
+  if (outputs.empty()) throw MalformedFile("the architecture has no outputs");
+  std::set<std::string_view> keys;
+  for (const Output& output : outputs) {
+    if (output.name.empty() != outputs[0].name.empty())
+      throw MalformedFile("some of the outputs have a key, and others have none");
+    if (!output.name.empty() && !keys.insert(output.name).second)
+      throw MalformedFile("two outputs have the key \"" + shortened(output.name) + "\"");
+  }
+}
+
 // That what is said of tensors is said of some that there are.
 void check_tensor_names(const Architecture& architecture) {
   std::vector<std::string> known = architecture.unused;
@@ -86,7 +98,12 @@ void check_graph(const Architecture& architecture) {
       throw MalformedFile(by + " uses \"" + shortened(value.node) + "\", which no input or earlier layer makes");
   };
   if (architecture.inputs.empty()) throw MalformedFile("the architecture has no inputs");
-  for (const Input& input : architecture.inputs) declare(input.name, "input");
+  for (const Input& input : architecture.inputs) {
+    declare(input.name, "input");
+    for (const Size& size : input.shape)
+      if (size.value().value_or(0) < 0)
+        throw MalformedFile("the input \"" + shortened(input.name) + "\" has a size of " + size.str());
+  }
   std::map<std::string_view, const Layer*> layers;
   for (const Layer& layer : architecture.layers)
     if (!layers.emplace(layer.name, &layer).second)
@@ -104,7 +121,7 @@ void check_graph(const Architecture& architecture) {
     declare(node.name, "layer");
   }
   check_open_integers(architecture);
-  if (architecture.outputs.empty()) throw MalformedFile("the architecture has no outputs");
+  check_outputs(architecture.outputs);
   for (const Output& output : architecture.outputs) use(output.value, "the list of outputs");
   check_scopes(architecture);
 }
