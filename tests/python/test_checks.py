@@ -304,3 +304,30 @@ def test_the_code_of_a_lambda_is_not_printed(tmp_path):
         done = h5bridge(*command, folder=tmp_path, status=4)
         assert '"plus" (Lambda)' in done.stderr
         assert json.dumps(code)[:60] not in done.stdout + done.stderr and "code" not in done.stdout + done.stderr
+
+
+def test_two_networks_without_weights_are_compared(two):
+    """Their tensors agree, as there are none; beside tensors, another network is a note."""
+    other = json.loads(json.dumps(TWO_OUTPUTS))
+    other["layers"][1]["type"] = "GELU"
+    (two / "other.json").write_text(json.dumps(other))
+    assert h5bridge("compare", two / "net.json", two / "net.json").returncode == 0
+    told = h5bridge("compare", two / "net.json", two / "other.json", status=1)
+    assert 'layer "b" has GELU here, ReLU there' in told.stdout
+    found = strict(h5bridge("compare", two / "net.json", two / "other.json", "--json", status=1).stdout)
+    assert not found["agrees"] and len(found["architecture"]) == 1
+    sides = [two / "net.json", two / "net.pth", "--with", two / "other.json", two / "net.pth"]
+    assert "is another" in h5bridge("compare", *sides).stderr
+
+
+def test_source_beside_what_is_checked(two):
+    h5bridge("convert", two / "net.json", two / "net.pth", "-o", two / "net.py", "-o", two / "net.h5", "--check")
+    assert (two / "net.py").exists() and (two / "net.h5").exists()
+
+
+@pytest.mark.parametrize("option", ["--reference", "--random-inputs"])
+@pytest.mark.parametrize("number", ["0", "-1", "x", "1.5"])
+def test_numbers_of_rows_are_from_one_on(option, number, two):
+    command = ["convert", "net.json", "net.pth", "-o", "n.h5"] if option == "--reference" else ["compare", "net.json", "net.json"]
+    message = h5bridge(*command, option, number, folder=two, status=2).stderr
+    assert "expected a number from 1 on" in message and len(message) < 150

@@ -1427,3 +1427,37 @@ def test_program_says_what_is_wrong(tmp_path):
     done = program("nets:Net", "-o", "net.json", "--input-shape", "2,x", cwd=tmp_path)
     assert done.returncode == 2 and "expected sizes as in" in done.stderr
     assert not (tmp_path / "net.json").exists()
+
+
+class Keeps(nn.Module):
+    """What it keeps matters to the next call, or is there to be looked at."""
+
+    def __init__(self, matters):
+        super().__init__()
+        self.matters, self.state, self.cell = matters, None, nn.GRUCell(3, 4)
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, x):
+        first = x.new_zeros(x.shape[0], 4)
+        state = self.cell(x, first if self.state is None or not self.matters else self.state)
+        self.state = state
+        if self.matters:
+            self.calls += 1
+        return state
+
+
+@pytest.mark.parametrize("matters", [True, False])
+def test_each_call_begins_as_the_first(matters, tmp_path):
+    module = Keeps(matters).eval()
+    notes = h5bridge_export.export_architecture(module, torch.zeros(2, 3), tmp_path / "m.json")
+    described = json.loads((tmp_path / "m.json").read_text())
+    assert [layer["type"] for layer in described["layers"] if layer["type"] != "Buffer"] == ["GRUCell"]
+    assert described["inputs"][0]["shape"] == ["batch", 3]
+    assert module.state is None and module.calls == 0
+    assert [note.split()[3] for note in notes] == (["state", "calls"] if matters else [])
+
+
+def test_dropouts_stop_no_gradient(tmp_path):
+    """In evaluation they give the tensor itself, which the exporter tells apart by a detach of its own."""
+    module = nn.Sequential(nn.Linear(3, 4), nn.Identity(), nn.Dropout(inplace=True), nn.Dropout1d(), nn.AlphaDropout(), nn.FeatureAlphaDropout())
+    assert h5bridge_export.export_architecture(module.eval(), torch.zeros(2, 3), tmp_path / "m.json") == []

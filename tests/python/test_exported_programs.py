@@ -185,3 +185,26 @@ def test_the_form_of_before_pytorch_2_8_is_read(tmp_path):
     torch.export.load(tmp_path / "m.pt2")
     by_exporter, by_program = map(normal_form, both_architectures(tmp_path))
     assert by_program == by_exporter
+
+
+class NormUnderTwoNames(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm1d(4)
+        self.again = self.norm
+
+    def forward(self, x):
+        return self.again(torch.tanh(self.norm(x)))
+
+
+def test_statistics_of_a_module_under_two_names_are_one(tmp_path):
+    """Ties hold parameters together, and no buffers."""
+    module = NormUnderTwoNames().eval()
+    module.norm.running_mean.uniform_()
+    torch.export.save(torch.export.export(module, (torch.randn(3, 4),)), tmp_path / "m.pt2")
+    h5bridge("convert", tmp_path / "m.pt2", "-o", tmp_path / "p.json", "-o", tmp_path / "p.pth")
+    described = json.loads((tmp_path / "p.json").read_text())
+    assert [layer["type"] for layer in described["layers"] if "type" in layer] == ["BatchNorm1d", "Tanh"]
+    assert described["aliases"]["again.running_mean"] == "norm.running_mean" and "tied" not in described
+    found = torch.load(tmp_path / "p.pth")
+    assert list(found) == list(module.state_dict()) and torch.equal(found["again.running_mean"], module.norm.running_mean)

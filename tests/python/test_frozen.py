@@ -165,6 +165,16 @@ def test_what_forward_does_beside_computing(what, words, tmp_path):
     with torch.no_grad():
         expected = module(x).float().numpy()
     assert np.abs(found - expected).max() <= (0.02 if what == "autocast" else 1e-6) * np.abs(expected).max()
+    if what in ("detach", "data", "detach_"):
+        assert not trains_its_kernel(keras.models.load_model(tmp_path / "net.h5"), x)
+        h5bridge("convert", *sources, "-o", tmp_path / "net.py")
+        assert ".detach()" in (tmp_path / "net.py").read_text()
+
+
+def trains_its_kernel(model, x):
+    model(x).sum().backward()
+    gradients = [variable.value.grad for variable in model.trainable_variables]
+    return any(gradient is not None and gradient.abs().max() > 0 for gradient in gradients)
 
 
 class Recurrent(nn.Module):

@@ -573,3 +573,29 @@ def test_training_state_that_is_left_out_is_said(suffix, tmp_path):
     small_torch(tmp_path, lambda m: T.SGD(m.parameters(), lr=0.1, momentum=0.9))
     notes = notes_of(tmp_path / "net.json", tmp_path / "ck.pth", "-o", plain)
     assert len(notes) == 1 and all(part in notes[0] for part in ("the optimizer's state", "the epoch", "the loss"))
+
+
+@pytest.mark.parametrize("kind", ["SGD", "RMSprop"])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16], ids=str)
+def test_momentum_of_other_types_comes_home(dtype, kind, tmp_path):
+    """In Keras it is in units of the learning rate, so that it is multiplied, in its own type."""
+    torch.manual_seed(6)
+    module = nn.Linear(3, 4).to(dtype)
+    module = nn.Sequential(module)
+    optimizer = getattr(torch.optim, kind)(module.parameters(), lr=0.25, momentum=0.5)
+    for _ in range(2):
+        optimizer.zero_grad()
+        module(torch.randn(5, 3, dtype=dtype)).square().sum().backward()
+        optimizer.step()
+    export_architecture(module, torch.zeros(2, 3, dtype=dtype), tmp_path / "m.json")
+    save_checkpoint(module, optimizer, tmp_path / "m.pth")
+    h5bridge("convert", tmp_path / "m.json", tmp_path / "m.pth", "-o", tmp_path / "m.keras")
+    h5bridge("convert", tmp_path / "m.keras", "-o", tmp_path / "home.pth", "--checkpoint")
+    found, expected = (torch.load(tmp_path / name)["optimizer_state_dict"]["state"] for name in ("home.pth", "m.pth"))
+    for number, slots in expected.items():
+        assert all(torch.equal(torch.as_tensor(found[number][slot]), torch.as_tensor(value)) for slot, value in slots.items())
+    if dtype == torch.float64:
+        loaded = keras.saving.load_model(tmp_path / "m.keras")
+        (momentum,) = (variable for variable in loaded.optimizer.variables if "kernel_momentum" in variable.path)
+        buffer = "momentum_buffer"
+        assert_close(keras.ops.convert_to_numpy(momentum).T, -0.25 * expected[0][buffer].numpy(), 1e-15, "momentum")

@@ -106,3 +106,9 @@ def test_the_package_takes_both(files):
     assert_same(folder / "home.pth", state)
     with pytest.raises(package.UsageError, match="rename"):
         package.load(folder / "own.pth", rename="a=b")
+
+
+def test_an_expression_that_fits_no_name_is_noted(files):
+    folder, _ = files
+    done = run("convert", folder / "net.json", folder / "own.pth", "--rename", "^encoder=", "-o", folder / "out.pth")
+    assert "--rename changes no name" in done.stderr

@@ -6,8 +6,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from torch import nn
+
 from digits import DIGITS, SOURCES, digits
-from program import needs_libtorch, needs_program, run_program
+from program import h5bridge, needs_libtorch, needs_program, run_program
+from torch_helpers import export_architecture
 
 pytestmark = [needs_program, needs_libtorch]
 
@@ -71,3 +74,25 @@ def test_what_cannot_be_mapped_is_said(tmp_path):
     for path, status in ((tmp_path / "none.pth", 5), (tmp_path, 5), (tmp_path / "empty.pth", 3)):
         message = run_program("run", SOURCES[0], path, "--input", DIGITS / "inputs.npz", "--map", status=status)
         assert str(path) in message and message.count("\n") == 1
+
+
+@pytest.mark.parametrize("name, words", [("time", "is time for layer \"0\" (GRU)"), ("pairs", "has not one batch axis")])
+def test_only_a_batch_is_split(name, words, tmp_path):
+    module = (nn.Sequential(nn.GRU(5, 4)) if name == "time" else Pairs()).eval()
+    x = torch.randn(6, 3, 5) if name == "time" else torch.randn(6, 5)
+    export_architecture(module, x, tmp_path / "m.json")
+    torch.save(module.state_dict(), tmp_path / "m.pth")
+    np.save(tmp_path / "x.npy", x.numpy())
+    command = ["run", tmp_path / "m.json", tmp_path / "m.pth", "--input", tmp_path / "x.npy", "-o", tmp_path / "y.npz"]
+    h5bridge(*command)
+    assert words in h5bridge(*command, "--batch-size", 2, status=2)
+
+
+class Pairs(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.dense = nn.Linear(5, 3)
+
+    def forward(self, x):
+        x = self.dense(x)
+        return x @ x.T

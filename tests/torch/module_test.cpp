@@ -145,6 +145,35 @@ TEST_CASE("capture says of every parameter whether it is trained") {
       CHECK(item.value().requires_grad() == captured.trainable.at(item.key()));
 }
 
+TEST_CASE("what is thawed is so in Keras, too, where the whole model was frozen") {
+  Model model = small_model();
+  model.architecture->keras.class_name = "Functional";
+  model.architecture->keras.trainable = false;
+  for (Layer& layer : model.architecture->layers) layer.keras.trainable = false;
+  const auto module = to_module(model);
+  CHECK_FALSE(module->named_parameters()["fc.weight"].requires_grad());
+  module->named_parameters()["fc.weight"].requires_grad_(true);
+  const Model captured = capture(*module);
+  CHECK(captured.architecture->keras.trainable == true);
+  CHECK(captured.architecture->find_layer("fc")->keras.trainable == true);
+  CHECK(captured.architecture->find_layer("layer1.0.conv1")->keras.trainable == false);
+}
+
+TEST_CASE("a reference goes with the weights that it was made with") {
+  Model model = small_model();
+  model.reference = Reference{.by = "LibTorch", .dtype = {}, .inputs = {}, .outputs = {}, .layers = {}};
+  const auto module = to_module(model);
+  CHECK(capture(*module).reference);
+  {
+    const torch::NoGradGuard no_grad;
+    module->named_parameters()["fc.weight"].add_(1);
+  }
+  const Model captured = capture(*module);
+  CHECK_FALSE(captured.reference);
+  REQUIRE(captured.notes.size() == 1);
+  CHECK(captured.notes[0].starts_with("left out: the reference"));
+}
+
 TEST_CASE("capture gives every name of a tensor what it holds now") {
   Model model = small_model();
   model.architecture->aliases = {{"head.weight", "fc.weight"}};

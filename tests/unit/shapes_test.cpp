@@ -2,6 +2,7 @@
 #include "passes/shapes.h"
 
 #include <catch2/catch.hpp>
+#include <functional>
 
 #include "h5bridge/error.h"
 #include "passes/fix_sizes.h"
@@ -179,3 +180,36 @@ TEST_CASE("parameters are named by their layer's path, in order") {
 }
 
 }  // namespace h5bridge::testing
+
+TEST_CASE("what is said of tensors is said of some that there are") {
+  const auto with = [](const std::function<void(Architecture&)>& change) {
+    Architecture architecture = lenet();
+    change(architecture);
+    return architecture;
+  };
+  CHECK_NOTHROW(checked(with([](Architecture& a) {
+    a.frozen = {"fc.weight"};
+    a.ties = {{"fc.weight", "conv1.weight"}};
+    a.aliases = {{"head.weight", "fc.weight"}};
+    a.unused = {"spare"};
+    a.buffers = {"spare"};
+    a.state_dict = {"fc.weight", "head.weight", "spare"};
+  })));
+  CHECK_THROWS_WITH(checked(with([](Architecture& a) { a.frozen = {"fc.wieght"}; })),
+                    "\"frozen\" has \"fc.wieght\", which is no tensor of the network; did you mean fc.weight?");
+  CHECK_THROWS_AS(checked(with([](Architecture& a) { a.ties = {{"fc.weight", "fc.x"}}; })), MalformedFile);
+  CHECK_THROWS_AS(checked(with([](Architecture& a) { a.aliases = {{"other", "fc.x"}}; })), MalformedFile);
+  CHECK_THROWS_AS(checked(with([](Architecture& a) { a.buffers = {"fc.x"}; })), MalformedFile);
+  CHECK_THROWS_AS(checked(with([](Architecture& a) { a.state_dict = {"fc.x"}; })), MalformedFile);
+}
+
+TEST_CASE("outputs have keys of their own, or none, and inputs have sizes") {
+  Architecture architecture = lenet();
+  architecture.outputs = {{"a", {"relu"}}, {"", {"fc"}}};
+  CHECK_THROWS_WITH(check_graph(architecture), "some of the outputs have a key, and others have none");
+  architecture.outputs = {{"a", {"relu"}}, {"a", {"fc"}}};
+  CHECK_THROWS_WITH(check_graph(architecture), "two outputs have the key \"a\"");
+  architecture = lenet();
+  architecture.inputs[0].shape[0] = Size(-1);
+  CHECK_THROWS_WITH(check_graph(architecture), "the input \"x\" has a size of -1");
+}
