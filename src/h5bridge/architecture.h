@@ -158,7 +158,7 @@ struct Architecture {
   std::vector<std::string> buffers;     // those of them that are buffers
   std::vector<std::string> frozen;      // parameters with requires_grad=False, unless Model::trainable has them
   std::vector<std::vector<std::string>> ties;  // parameters that are one; named_parameters() gives the first name
-  std::vector<std::string> notes;              // what forward does and no layer says (a detach), a line each
+  std::vector<std::string> notes;              // what forward does and no layer says (no_grad), a line each
   KerasModelOrigin keras;                      // what Keras says of the model itself: its class, its name, ...
   std::vector<Scope> scopes;
   std::vector<ScopeCall> scope_calls;

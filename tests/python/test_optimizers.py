@@ -576,12 +576,11 @@ def test_training_state_that_is_left_out_is_said(suffix, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["SGD", "RMSprop"])
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16], ids=str)
 def test_momentum_of_other_types_comes_home(dtype, kind, tmp_path):
     """In Keras it is in units of the learning rate, so that it is multiplied, in its own type."""
     torch.manual_seed(6)
-    module = nn.Linear(3, 4).to(dtype)
-    module = nn.Sequential(module)
+    module = nn.Sequential(nn.Linear(3, 4)).to(dtype)
     optimizer = getattr(torch.optim, kind)(module.parameters(), lr=0.25, momentum=0.5)
     for _ in range(2):
         optimizer.zero_grad()
@@ -594,8 +593,8 @@ def test_momentum_of_other_types_comes_home(dtype, kind, tmp_path):
     found, expected = (torch.load(tmp_path / name)["optimizer_state_dict"]["state"] for name in ("home.pth", "m.pth"))
     for number, slots in expected.items():
         assert all(torch.equal(torch.as_tensor(found[number][slot]), torch.as_tensor(value)) for slot, value in slots.items())
-    if dtype == torch.float64:
+    if dtype == torch.float64 and kind == "SGD":
         loaded = keras.saving.load_model(tmp_path / "m.keras")
         (momentum,) = (variable for variable in loaded.optimizer.variables if "kernel_momentum" in variable.path)
-        buffer = "momentum_buffer"
-        assert_close(keras.ops.convert_to_numpy(momentum).T, -0.25 * expected[0][buffer].numpy(), 1e-15, "momentum")
+        in_units_of_the_rate = -0.25 * expected[0]["momentum_buffer"].numpy()
+        assert_close(keras.ops.convert_to_numpy(momentum).T, in_units_of_the_rate, 1e-15, "momentum")
