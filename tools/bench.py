@@ -20,6 +20,7 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
+from bench_prediction import compare_prediction  # noqa: E402
 from h5bridge_export import export_architecture  # noqa: E402
 
 TURNS = 7
@@ -163,6 +164,7 @@ def main():
             lambda: run_plain("to-h5", most[1], "most.list", "b.h5"), "a plain C++ program with HDF5")  # fmt: skip
     compare("convert to .h5, 3,000 small layers", lambda: program("convert", *many, "-o", "a.h5"), lambda: program("convert", *few, "-o", "b.h5"), "1,000 of them")
     compare_inference()
+    RESULTS.extend(compare_prediction("."))
     if len(sys.argv) > 1:
         Path(sys.argv[1]).write_text(json.dumps({"threads": torch.get_num_threads(), "turns": TURNS, "results": RESULTS}, indent=1))
 

@@ -221,9 +221,8 @@ void add_running(CLI::App& command, RunningOptions& options) {
       });
   add_choice(command, "--dtype", options.dtype, rounding_dtypes(),
              "compute in this type: floating-point weights and inputs are rounded to it");
-  // There is nothing else yet that would be less so.
-  command.add_flag("--exact")->description(
-      "the plain modules, which equal eager PyTorch bit for bit; so do they without it");
+  command.add_flag("--exact", options.exact,
+                   "the plain modules, which equal eager PyTorch bit for bit, in place of the compiled plan");
 }
 
 void add_map(CLI::App& command, LoadOptions& options) {

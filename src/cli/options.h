@@ -50,6 +50,7 @@ struct RunningOptions {
   std::optional<Framework> layout;
   std::int64_t batch_size = 0;
   std::optional<DType> dtype;
+  bool exact = false;  // said so; what compares always is
 
   RunOptions run_options(const CommonOptions& common) const;
 };

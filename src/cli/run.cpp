@@ -70,7 +70,9 @@ ExitStatus run_model(const RunCommand& options) {
   print_notes(options.common, mixed_precision_left_out(*model.architecture));
   if (!options.output.empty()) check_array_path(options.output, looks.outputs.size());
   const std::vector<NamedTensor> inputs = named_for(read_arrays(options.running.inputs), looks.inputs, "input");
-  const std::vector<NamedTensor> outputs = make_runner(model, options.running.run_options(options.common))->run(inputs);
+  RunOptions running = options.running.run_options(options.common);
+  running.exact = options.running.exact;
+  const std::vector<NamedTensor> outputs = make_runner(model, running)->run(inputs);
   if (!options.output.empty()) write_arrays(outputs, options.output);
   if (options.common.json) {
     Json::Array items;

@@ -61,6 +61,7 @@ class Module : public torch::nn::Module {
   explicit Module(std::unique_ptr<Implementation> implementation);
 
  private:
+  friend class Plan;
   friend Model capture(const Module& module);
   friend Model capture(const Module& module, const torch::optim::Optimizer& optimizer, const Progress& progress);
   std::unique_ptr<Implementation> implementation_;
@@ -71,6 +72,38 @@ class Module : public torch::nn::Module {
 /// missing or misshapen weights, UsageError naming a layer and its attribute, SystemFailure if there is no such device.
 std::shared_ptr<Module> to_module(const Model& model, torch::Device device = torch::kCPU,
                                   const ModuleOptions& options = {});
+
+/// A module as it is to predict with, made by compile(). Its outputs are the module's but for rounding: 1e-5 of an
+/// output's largest value is what tests allow.
+///
+/// The first call is the module's own, and costs no more. The second makes a snapshot of the weights as they are then,
+/// which later training does not change, for inputs of the devices and types that the first had. On the CPU, what is
+/// computed in float32 is joined: batch normalisation goes into the weights before it, activations and sums into
+/// convolutions by oneDNN, whose memory has its channels last throughout (and whose ReLU makes 0 of a NaN). All else is
+/// computed as the module does. A model whose layers keep something from call to call (a stateful LSTM), and inputs of
+/// other devices or types, are the module's own to the end. Calls from several threads at once are right.
+///
+/// forward() takes, gives and throws what the module's does, and gives no gradients.
+class Plan {
+ public:
+  ~Plan();
+  /// Of a model with one input; the first output.
+  torch::Tensor forward(const torch::Tensor& input);
+  /// Inputs in the architecture's order; all outputs.
+  std::vector<torch::Tensor> forward(const std::vector<torch::Tensor>& inputs);
+  /// Inputs by name; outputs by name.
+  std::map<std::string, torch::Tensor> forward(const std::map<std::string, torch::Tensor>& inputs);
+
+  class Implementation;
+  explicit Plan(std::shared_ptr<Module> module);
+
+ private:
+  std::shared_ptr<Module> module_;
+  std::unique_ptr<Implementation> implementation_;
+};
+
+/// Throws UsageError if the module is in training mode, as the plan's first two calls do.
+std::shared_ptr<Plan> compile(std::shared_ptr<Module> module);
 
 /// The optimizer that `model` was trained with, resuming where it stopped: SGD, Adam, AdamW, RMSprop or Adagrad. Its
 /// groups hold what the saved ones did, less what nothing computes with. `notes` gets what only Keras's had (clipnorm,

@@ -45,4 +45,9 @@ TorchInstance build_layer(const Layer& layer) {
   return in_file(where, [&] { return facet->build(layer); });
 }
 
+plan::Operation operation_of(const Layer& layer, const torch::nn::Module* module) {
+  const TorchLayer* facet = find_torch_layer(layer.type);
+  return facet && facet->operation ? facet->operation(layer, module) : plan::Opaque{};
+}
+
 }  // namespace h5bridge

@@ -18,6 +18,7 @@ struct RunOptions {
   std::optional<Framework> layout;  // of inputs and outputs; by default the model's own
   std::int64_t batch_size = 0;      // split the batch axis; 0: do not
   std::optional<DType> dtype{};     // of floating-point weights and inputs; by default the model's own
+  bool exact = true;                // the plain modules; else the compiled plan, from the second part of a batch on
 };
 
 /// A layer refuses the inputs that a model is run on, though they have the shapes and types that the model states.

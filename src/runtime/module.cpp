@@ -1,10 +1,7 @@
-#include <algorithm>
-
 #include "h5bridge/error.h"
 #include "passes/shapes.h"
 #include "passes/weight_check.h"
 #include "runtime/device.h"
-#include "runtime/input_check.h"
 #include "runtime/module_implementation.h"
 #include "runtime/module_tree.h"
 #include "runtime/torch_error.h"
@@ -45,22 +42,7 @@ std::vector<torch::Tensor> Module::forward(const std::vector<torch::Tensor>& inp
 }
 
 std::map<std::string, torch::Tensor> Module::forward(const std::map<std::string, torch::Tensor>& inputs) {
-  const std::vector<Presentation::Port>& ports = implementation_->presentation.inputs;
-  for (const auto& [name, tensor] : inputs)
-    if (std::ranges::find(ports, name, &Presentation::Port::name) == ports.end())
-      throw UsageError("the model has no input \"" + name + "\", only " + listed(ports));
-  TorchValues ordered;
-  for (const Presentation::Port& port : ports) {
-    const auto found = inputs.find(port.name);
-    if (found == inputs.end())
-      throw UsageError("input \"" + port.name + "\" is missing, expected shape " + to_string(port.shape));
-    ordered.push_back(found->second);
-  }
-  const TorchValues outputs = forward(ordered);
-  std::map<std::string, torch::Tensor> result;
-  for (std::size_t i = 0; i < outputs.size(); ++i)
-    result.emplace(implementation_->presentation.outputs[i].name, outputs[i]);
-  return result;
+  return implementation_->by_name(forward(implementation_->in_order(inputs)));
 }
 
 std::shared_ptr<torch::nn::Module> Module::clone(const std::optional<torch::Device>& device) const {

@@ -131,27 +131,64 @@ std::string Module::Implementation::wrong_types(const TorchValues& inputs) const
   return result;
 }
 
-TorchValues Module::Implementation::run(const TorchValues& inputs) const {
-  check(inputs);
-  TorchValues kept = inputs;
-  for (std::size_t i = 0; i < kept.size(); ++i) {
+TorchValues Module::Implementation::kept(const TorchValues& inputs) const {
+  TorchValues result = inputs;
+  for (std::size_t i = 0; i < result.size(); ++i) {
     const Presentation::Port& port = presentation.inputs[i];
     if (!is_identity(port.axes))
-      kept[i] = torch_call("input \"" + port.name + "\"", [&] { return kept_from(inputs[i], port.axes); });
+      result[i] = torch_call("input \"" + port.name + "\"", [&] { return kept_from(inputs[i], port.axes); });
   }
+  return result;
+}
+
+TorchValues Module::Implementation::presented(TorchValues outputs) const {
+  for (std::size_t i = 0; i < outputs.size(); ++i)
+    if (const auto& axes = presentation.outputs[i].axes; !is_identity(axes)) outputs[i] = outputs[i].permute(axes);
+  return outputs;
+}
+
+TorchValues Module::Implementation::in_order(const std::map<std::string, torch::Tensor>& inputs) const {
+  const std::vector<Presentation::Port>& ports = presentation.inputs;
+  for (const auto& [name, tensor] : inputs)
+    if (std::ranges::find(ports, name, &Presentation::Port::name) == ports.end())
+      throw UsageError("the model has no input \"" + name + "\", only " + listed(ports));
+  TorchValues result;
+  for (const Presentation::Port& port : ports) {
+    const auto found = inputs.find(port.name);
+    if (found == inputs.end())
+      throw UsageError("input \"" + port.name + "\" is missing, expected shape " + to_string(port.shape));
+    result.push_back(found->second);
+  }
+  return result;
+}
+
+std::map<std::string, torch::Tensor> Module::Implementation::by_name(const TorchValues& outputs) const {
+  std::map<std::string, torch::Tensor> result;
+  for (std::size_t i = 0; i < outputs.size(); ++i) result.emplace(presentation.outputs[i].name, outputs[i]);
+  return result;
+}
+
+TorchValues Module::Implementation::run(const TorchValues& inputs, const Observer& observing) const {
+  check(inputs);
   for (Tie& tie : ties) tie.renew();
-  TorchValues outputs;
   try {
-    outputs = program.run(std::move(kept), observer);
+    return presented(program.run(kept(inputs), observing));
   } catch (const Error& error) {
     const bool refused = error.status() == ExitStatus::Usage || error.status() == ExitStatus::Unsupported;
     const std::string wrong = refused ? wrong_types(inputs) : "";
     if (wrong.empty()) throw;
     throw UsageError(wrong + error.what());
   }
-  for (std::size_t i = 0; i < outputs.size(); ++i)
-    if (const auto& axes = presentation.outputs[i].axes; !is_identity(axes)) outputs[i] = outputs[i].permute(axes);
-  return outputs;
+}
+
+std::unique_ptr<Module::Implementation> Module::Implementation::alias() const {
+  const torch::NoGradGuard no_grad;
+  auto result = std::make_unique<Implementation>(model, layout);
+  std::map<std::string, torch::Tensor> originals;
+  for (const auto& [name, tensor] : tensors_of(instances)) originals.emplace(name, tensor);
+  for (const Tie& tie : ties) originals.emplace(tie.own_name(), originals.at(tie.shared_name()));
+  for (const auto& [name, tensor] : tensors_of(result->instances)) tensor.set_data(originals.at(name).detach());
+  return result;
 }
 
 std::unique_ptr<Module::Implementation> Module::Implementation::clone(

@@ -37,8 +37,13 @@ Program::Program(const Architecture& architecture, const Instances& instances) {
   for (const Node& node : architecture.nodes) {
     const auto& [layer, instance] = *instance_of.at(node.layer);
     const std::string where = "node \"" + node.name + "\" (" + layer->type + ")";
-    Step step{
-        .node = node.name, .where = where, .forward = instance.forward, .layer = layer, .attributes = node.attributes};
+    Step step{.node = node.name,
+              .where = where,
+              .forward = instance.forward,
+              .layer = layer,
+              .module = instance.module.get(),
+              .attributes = node.attributes,
+              .is_open = !open_integers(Registry::instance().type_of(*layer), node.attributes).empty()};
     const PlainCall call = plain_call(*layer, node);
     for (const Value& value : call.inputs) step.inputs.push_back(slot_of(value, where));
     for (const auto& [name, value] : call.named) step.named_inputs.emplace_back(name, slot_of(value, where));
@@ -63,7 +68,7 @@ Program::Program(const Architecture& architecture, const Instances& instances) {
 TorchValues Program::computed(const Step& step, TorchCall& call) {
   try {
     return torch_call(step.where, [&] {
-      call.attributes = settings_in_call(*step.layer, step.attributes, call.symbols);
+      call.attributes = step.is_open ? settings_in_call(*step.layer, step.attributes, call.symbols) : step.attributes;
       return step.forward(call);
     });
   } catch (const UsageError& error) {
@@ -71,10 +76,16 @@ TorchValues Program::computed(const Step& step, TorchCall& call) {
   }
 }
 
+Symbols Program::symbols_of(const TorchValues& inputs) const {
+  Symbols result;
+  for (std::size_t i = 0; i < inputs.size(); ++i) bind_symbols(input_shapes_[i], inputs[i].sizes(), result);
+  return result;
+}
+
 TorchValues Program::run(TorchValues inputs, const Observer& observer) const {
   TorchCall call;
   if (!inputs.empty()) call.device = inputs[0].device();
-  for (std::size_t i = 0; i < inputs.size(); ++i) bind_symbols(input_shapes_[i], inputs[i].sizes(), call.symbols);
+  call.symbols = symbols_of(inputs);
   TorchValues values = std::move(inputs);
   values.resize(slot_count_);
   for (const Step& step : steps_) {

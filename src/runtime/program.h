@@ -21,15 +21,11 @@ class Program {
   /// layout. An error of LibTorch's becomes one of ours that names the node.
   TorchValues run(TorchValues inputs, const Observer& observer) const;
 
- private:
   using Slot = std::size_t;
   struct Made {
     std::size_t output;
     Slot slot;
   };
-  struct Step;
-  static TorchValues computed(const Step& step, TorchCall& call);
-
   struct Step {
     std::string node;
     std::string where;  // for messages
@@ -37,11 +33,23 @@ class Program {
     std::vector<Slot> inputs = {};
     std::vector<std::pair<std::string, Slot>> named_inputs = {};
     const Layer* layer = nullptr;
-    Attributes attributes = {};
-    std::vector<Made> outputs = {};    // those that somebody uses
-    std::vector<Slot> last_used = {};  // free after this step
+    const torch::nn::Module* module = nullptr;  // of the layer's instance
+    Attributes attributes = {};                 // of this call
+    bool is_open = false;                       // some of them hang on open sizes
+    std::vector<Made> outputs = {};             // those that somebody uses
+    std::vector<Slot> last_used = {};           // free after this step
   };
 
+  /// The inputs have the first slots.
+  const std::vector<Step>& steps() const { return steps_; }
+  const std::vector<Slot>& outputs() const { return outputs_; }
+  std::size_t slot_count() const { return slot_count_; }
+  /// What the symbols of the inputs' shapes stand for in a call with these.
+  Symbols symbols_of(const TorchValues& inputs) const;
+  /// One step; `call` has its operands.
+  static TorchValues computed(const Step& step, TorchCall& call);
+
+ private:
   std::vector<SymbolicShape> input_shapes_;
   std::vector<Step> steps_;
   std::vector<Slot> outputs_;

@@ -57,6 +57,7 @@ class TorchRunner : public Runner {
     if (options.dtype) convert_to(*module_, scalar_type_of(*options.dtype));
     const auto dtype = options.dtype ? options.dtype : parameter_dtype(*module_);
     presentation_.inputs = in_dtype(std::move(presentation_.inputs), dtype);
+    if (!options.exact) plan_ = compile(module_);
     for (const Presentation::Port& port : presentation_.inputs)
       if (!batch_ && !port.shape.empty() && port.shape[0].is_open()) batch_ = port.shape[0];
     if (batch_size_ > 0) time_first_ = layer_with_time_first(*model.architecture);
@@ -77,13 +78,12 @@ class TorchRunner : public Runner {
     const torch::InferenceMode inference;
     const std::vector<torch::Tensor> all = on_device(inputs);
     const std::int64_t rows = rows_of(all);
-    if (batch_size_ <= 0 || rows <= batch_size_) return named(module_->forward(all));
+    if (batch_size_ <= 0 || rows <= batch_size_) return named(predicted(all));
 
     check_splittable();
     std::vector<std::vector<torch::Tensor>> parts(presentation_.outputs.size());
     for (std::int64_t row = 0; row < rows; row += batch_size_) {
-      const std::vector<torch::Tensor> outputs =
-          module_->forward(batch_of(all, row, std::min(row + batch_size_, rows)));
+      const std::vector<torch::Tensor> outputs = predicted(batch_of(all, row, std::min(row + batch_size_, rows)));
       for (std::size_t i = 0; i < outputs.size(); ++i) parts[i].push_back(outputs[i].to(torch::kCPU));
     }
     std::vector<torch::Tensor> outputs;
@@ -100,6 +100,10 @@ class TorchRunner : public Runner {
     });
     const auto stop_observing = std::shared_ptr<void>(nullptr, [this](void*) { module_->observe({}); });
     return named(module_->forward(on_device(inputs)));
+  }
+
+  std::vector<torch::Tensor> predicted(const std::vector<torch::Tensor>& inputs) const {
+    return plan_ ? plan_->forward(inputs) : module_->forward(inputs);
   }
 
   std::vector<torch::Tensor> on_device(const std::vector<NamedTensor>& inputs) const {
@@ -141,6 +145,7 @@ class TorchRunner : public Runner {
 
   torch::Device device_;
   std::shared_ptr<Module> module_;
+  std::shared_ptr<Plan> plan_;  // nullptr: the module predicts
   Presentation presentation_;
   Framework framework_;  // whose model it was first
   std::int64_t batch_size_;

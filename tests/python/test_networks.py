@@ -116,3 +116,16 @@ def test_jax_predicts_what_pytorch_does(conversions):
     run_jax([network.folder for network in networks])
     for network in networks:
         network.assert_keras_agrees(jax_outputs(network.folder), network.expected)
+
+
+@needs_libtorch
+def test_the_plan_computes_the_same(converted):
+    """From the second row on, which is the second part of the batch."""
+    files = ["m.json", "m.pth"] if converted.network in TORCHVISION_NETWORKS else ["m.h5"]
+    inputs, rows = converted.folder / ("torch_inputs.npz" if len(files) == 2 else "keras_inputs.npz"), len(converted.inputs[0])
+    if rows == 1 or any(len(each) != rows for each in [*converted.inputs, *converted.expected.values()]):
+        pytest.skip("it has no batch that can be split")
+    h5bridge("run", *[converted.folder / file for file in files], "--input", inputs, "--batch-size", 1, "-o", converted.folder / "plan.npz")
+    for found, y in zip(np.load(converted.folder / "plan.npz").values(), converted.expected.values(), strict=True):
+        y = y if len(files) == 2 else keras_layout(y)
+        assert found.shape == y.shape and np.abs(found - y).max() <= 1e-5 * np.abs(y).max()

@@ -124,6 +124,19 @@ TEST_CASE("a layer gives the shapes that its type predicts") {
   });
 }
 
+TEST_CASE("a plan computes what each layer does") {
+  for_each_sample([](const SampleCase& each) {
+    const auto module = to_module(model_of(each));
+    module->eval();
+    const auto plan = compile(module);
+    for (int call = 0; call < 2; ++call) {
+      const std::vector<torch::Tensor> inputs = random_inputs(each.sample);
+      const torch::NoGradGuard no_grad;
+      CHECK(relative_difference(plan->forward(inputs), module->forward(inputs)) <= 1e-5);
+    }
+  });
+}
+
 TEST_CASE("a layer's tensors have the names and shapes that its type declares") {
   for_each_sample([](const SampleCase& each) {
     const Model model = model_of(each);

@@ -58,6 +58,24 @@ double difference(const torch::Tensor& a, const torch::Tensor& b) {
   return a.numel() == 0 ? 0.0 : (a - b).abs().max().item<double>();
 }
 
+double relative_difference(const std::vector<torch::Tensor>& found, const std::vector<torch::Tensor>& expected) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  if (found.size() != expected.size()) return kInfinity;
+  double result = 0;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (found[i].sizes() != expected[i].sizes() || found[i].scalar_type() != expected[i].scalar_type())
+      return kInfinity;
+    if (found[i].numel() == 0) continue;
+    const torch::Tensor a = found[i].to(torch::kDouble), b = expected[i].to(torch::kDouble);
+    if (!a.isfinite().equal(b.isfinite())) return kInfinity;
+    const torch::Tensor finite = b.isfinite();
+    const double largest = torch::where(finite, b, 0).abs().max().item<double>();
+    const double different = torch::where(finite, a - b, 0).abs().max().item<double>();
+    result = std::max(result, different == 0 ? 0 : different / largest);
+  }
+  return result;
+}
+
 bool same_bits(const torch::Tensor& a, const torch::Tensor& b) { return bit_equal(from_torch(a), from_torch(b)); }
 
 std::vector<std::string> parameter_names(const torch::nn::Module& module) { return module.named_parameters().keys(); }

@@ -34,6 +34,9 @@ class ModelBuilder {
 
 /// The largest difference of two tensors; infinity if they have other shapes.
 double difference(const torch::Tensor& a, const torch::Tensor& b);
+/// The largest of all outputs, in units of the expected one's largest value; infinity where types, shapes or what is
+/// not finite differ.
+double relative_difference(const std::vector<torch::Tensor>& found, const std::vector<torch::Tensor>& expected);
 bool same_bits(const torch::Tensor& a, const torch::Tensor& b);
 
 std::vector<std::string> parameter_names(const torch::nn::Module& module);

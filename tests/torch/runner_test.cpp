@@ -50,6 +50,27 @@ TEST_CASE("a runner takes inputs by name and runs in evaluation mode") {
   CHECK(bit_equal(outputs[0].tensor, from_torch(to_torch(x) + to_torch(y))));
 }
 
+TEST_CASE("from the second part of a batch on a runner predicts by the plan, unless exact results are asked for") {
+  Model model = ModelBuilder()
+                    .input("x", {kBatch, 3, 20, 20})
+                    .layer("a", "Conv2d", {{"in_channels", 3}, {"out_channels", 8}, {"kernel_size", 3}}, {{"x"}})
+                    .layer("b", "BatchNorm2d", {{"num_features", 8}}, {{"a"}})
+                    .layer("c", "Conv2d", {{"in_channels", 8}, {"out_channels", 8}, {"kernel_size", 3}}, {{"b"}})
+                    .output({"c"})
+                    .build();
+  const std::vector<NamedTensor> inputs{{"x", random_tensor({5, 3, 20, 20})}};
+  const auto run = [&](bool exact) {
+    RunOptions options;
+    options.batch_size = 2;
+    options.exact = exact;
+    return to_torch(runner_of(model, options)->run(inputs)[0].tensor);
+  };
+  const torch::Tensor planned = run(false), exact = run(true);
+  CHECK(same_bits(planned.slice(0, 0, 2), exact.slice(0, 0, 2)));
+  CHECK(!same_bits(planned.slice(0, 2), exact.slice(0, 2)));
+  CHECK(relative_difference({planned}, {exact}) <= 1e-5);
+}
+
 TEST_CASE("inputs that do not fit are refused, saying what is expected") {
   const auto runner = runner_of(two_inputs());
   const Tensor x = random_tensor({2, 5, 3});

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "facets/libtorch/operation.h"
 #include "h5bridge/architecture.h"
 
 namespace h5bridge {
@@ -51,6 +52,9 @@ struct TorchLayer {
   /// Makes an instance. Parameters and buffers get their tensors afterwards (runtime/weights.h): they need the right
   /// names here, but neither their values nor, where that saves memory and time, their sizes.
   std::function<TorchInstance(const Layer&)> build;
+  /// What an instance computes in evaluation mode, where the inference plan has words for it. Its tensors are those of
+  /// `module`, which is the instance's.
+  std::function<plan::Operation(const Layer&, const torch::nn::Module* module)> operation{};
 };
 
 /// An attribute that is a number, as PyTorch takes it.

@@ -138,6 +138,37 @@ TorchInstance build_softmax_over_axes(const Layer& layer) {
   });
 }
 
+// What each is called where LibTorch joins it with what comes before, by oneDNN.
+// Source: aten/src/ATen/native/mkldnn/Utils.cpp, fusion_unary_attr_map.
+template <Tensor& (*in_place)(Tensor&)>
+auto joined(const char* name) {
+  return [name](const Layer&, const torch::nn::Module*) -> plan::Operation {
+    return plan::Activation{name, {}, "", [](Tensor& x) { in_place(x); }};
+  };
+}
+
+plan::Operation joined_hardtanh(double low, double high) {
+  return plan::Activation{"hardtanh", {low, high}, "", [=](Tensor& x) { torch::hardtanh_(x, low, high); }};
+}
+
+plan::Operation joined_leaky_relu(double slope) {
+  return plan::Activation{"leaky_relu", {slope}, "", [=](Tensor& x) { torch::leaky_relu_(x, slope); }};
+}
+
+plan::Operation joined_relu(const Layer& layer, const torch::nn::Module*) {
+  const Attributes& a = layer.attributes;
+  const double slope = a.number("negative_slope");
+  if (a.number("threshold") != 0 || (slope != 0 && !a.is_none("max_value"))) return plan::Opaque{};
+  if (slope != 0) return joined_leaky_relu(slope);
+  if (!a.is_none("max_value")) return joined_hardtanh(0, a.number("max_value"));
+  return plan::Activation{"relu", {}, "", [](Tensor& x) { torch::relu_(x); }};
+}
+
+plan::Operation joined_gelu(const Layer& layer, const torch::nn::Module*) {
+  const std::string& approximate = layer.attributes.text("approximate");
+  return plan::Activation{"gelu", {}, approximate, [approximate](Tensor& x) { at::gelu_(x, approximate); }};
+}
+
 // What Keras's mask hides is a large negative number before the softmax, and nothing behind it.
 TorchInstance with_mask(TorchInstance instance) {
   instance.forward = [forward = instance.forward](const TorchCall& call) {
@@ -155,9 +186,12 @@ TorchInstance with_mask(TorchInstance instance) {
 
 std::vector<TorchLayer> torch_layers() {
   return {
-      {"ReLU", build_relu},
-      {"ReLU6", plain<ReLU6>},
-      {"LeakyReLU", build_leaky_relu},
+      {"ReLU", build_relu, joined_relu},
+      {"ReLU6", plain<ReLU6>, [](const Layer&, const torch::nn::Module*) { return joined_hardtanh(0, 6); }},
+      {"LeakyReLU", build_leaky_relu,
+       [](const Layer& layer, const torch::nn::Module*) {
+         return joined_leaky_relu(layer.attributes.number("negative_slope"));
+       }},
       {"PReLU", build_prelu},
       {"prelu",
        [](const Layer& layer) {
@@ -167,21 +201,25 @@ std::vector<TorchLayer> torch_layers() {
       {"ELU", build_elu},
       {"SELU", plain<SELU>},
       {"CELU", build_celu},
-      {"GELU", build_gelu},
-      {"SiLU", plain<SiLU>},
+      {"GELU", build_gelu, joined_gelu},
+      {"SiLU", plain<SiLU>, joined<torch::silu_>("swish")},
       {"Mish", plain<Mish>},
-      {"Sigmoid", plain<Sigmoid>},
+      {"Sigmoid", plain<Sigmoid>, joined<torch::sigmoid_>("sigmoid")},
       {"LogSigmoid", plain<LogSigmoid>},
-      {"Hardsigmoid", function_alone<hardsigmoid>},
-      {"Hardswish", function_alone<hardswish>},
-      {"Tanh", plain<Tanh>},
-      {"Hardtanh", build_hardtanh},
+      {"Hardsigmoid", function_alone<hardsigmoid>, joined<torch::hardsigmoid_>("hardsigmoid")},
+      {"Hardswish", function_alone<hardswish>, joined<torch::hardswish_>("hardswish")},
+      {"Tanh", plain<Tanh>, joined<torch::tanh_>("tanh")},
+      {"Hardtanh", build_hardtanh,
+       [](const Layer& layer, const torch::nn::Module*) {
+         return joined_hardtanh(layer.attributes.number("min_val"), layer.attributes.number("max_val"));
+       }},
       {"Tanhshrink", plain<Tanhshrink>},
       {"Softplus", build_softplus},
       {"Softsign", plain<Softsign>},
       {"Softshrink", with_number<Softshrink, SoftshrinkOptions>("lambd")},
       {"Hardshrink", with_number<Hardshrink, HardshrinkOptions>("lambd")},
-      {"Identity", plain<Identity>},
+      {"Identity", plain<Identity>,
+       [](const Layer&, const torch::nn::Module*) -> plan::Operation { return plan::Identity{}; }},
       {"Threshold", build_threshold},
       {"RReLU", build_rrelu},
       {"Squareplus", build_squareplus},

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "facets/libtorch/functional.h"
 #include "facets/libtorch/layer.h"
 #include "facets/libtorch/padding.h"
@@ -53,6 +55,38 @@ TorchInstance build(const Layer& layer) {
   return unary(module.ptr(), with_activation(a, in_data_format(a, forward)));
 }
 
+// Numbers of padding are the convolution's own; for a word the input is lengthened before, as long as zeros do that.
+template <typename Implementation>
+plan::Operation operation(const Layer& layer, const torch::nn::Module* module) {
+  const Attributes& a = layer.attributes;
+  const bool is_same = has_padding_word(a, "same");
+  if (a.text("padding_mode") != "zeros" && !pads_before(a)) return plan::Opaque{};
+  const auto& own = dynamic_cast<const Implementation&>(*module);
+  plan::Convolution result{.weight = own.weight,
+                           .bias = own.bias,
+                           .lengthened = {},
+                           .stride = a.integers("stride"),
+                           .padding = std::vector<std::int64_t>(a.integers("stride").size()),
+                           .dilation = a.integers("dilation"),
+                           .groups = a.integer("groups"),
+                           .channels_last = a.text("data_format") == "channels_last",
+                           .afterwards = plan::afterwards_of(a)};
+  if (pads_before(a) || is_same)
+    result.lengthened = [a](const torch::Tensor& input) { return padded(input, a); };
+  else if (!has_padding_word(a, "valid"))
+    result.padding = a.integers("padding");
+  // Without strides `same` needs the input's size no more than numbers do.
+  if (is_same && !has_strides(a) && a.text("padding_mode") == "zeros") {
+    const std::vector<Window> windows = windows_of(a);
+    const auto is_even = [](const Window& window) { return window.extent() % 2 == 1; };
+    if (std::ranges::all_of(windows, is_even)) {
+      result.lengthened = {};
+      for (std::size_t axis = 0; axis < windows.size(); ++axis) result.padding[axis] = windows[axis].extent() / 2;
+    }
+  }
+  return result;
+}
+
 // ATen has one for numbers of padding and one for its words.
 template <typename OfNumbers, typename OfWord>
 TorchLayer build_function(std::size_t axes, OfNumbers of_numbers, OfWord of_word) {
@@ -85,9 +119,9 @@ std::vector<TorchLayer> torch_layers() {
   return {build_function<OfNumbers*, OfWord*>(1, torch::conv1d, torch::conv1d),
           build_function<OfNumbers*, OfWord*>(2, torch::conv2d, torch::conv2d),
           build_function<OfNumbers*, OfWord*>(3, torch::conv3d, torch::conv3d),
-          {"Conv1d", build<Conv1d, Conv1dOptions>},
-          {"Conv2d", build<Conv2d, Conv2dOptions>},
-          {"Conv3d", build<Conv3d, Conv3dOptions>}};
+          {"Conv1d", build<Conv1d, Conv1dOptions>, operation<Conv1dImpl>},
+          {"Conv2d", build<Conv2d, Conv2dOptions>, operation<Conv2dImpl>},
+          {"Conv3d", build<Conv3d, Conv3dOptions>, operation<Conv3dImpl>}};
 }
 
 }  // namespace h5bridge::convolution

@@ -84,19 +84,22 @@ TorchInstance identity(const Layer&) {
   return unary([](const Tensor& input) { return input; });
 }
 
+// In evaluation mode.
+plan::Operation nothing(const Layer&, const torch::nn::Module*) { return plan::Identity{}; }
+
 }  // namespace
 
 std::vector<TorchLayer> torch_layers() {
   return {
-      {"Dropout", dropout},
-      {"Dropout1d", dropout1d},
-      {"Dropout2d", build_spatial<torch::nn::Dropout2d>},
-      {"Dropout3d", build_spatial<torch::nn::Dropout3d>},
-      {"AlphaDropout", alpha_dropout},
-      {"FeatureAlphaDropout", build_spatial<torch::nn::FeatureAlphaDropout>},
-      {"GaussianDropout", gaussian_dropout},
-      {"GaussianNoise", gaussian_noise},
-      {"ActivityRegularization", identity},
+      {"Dropout", dropout, nothing},
+      {"Dropout1d", dropout1d, nothing},
+      {"Dropout2d", build_spatial<torch::nn::Dropout2d>, nothing},
+      {"Dropout3d", build_spatial<torch::nn::Dropout3d>, nothing},
+      {"AlphaDropout", alpha_dropout, nothing},
+      {"FeatureAlphaDropout", build_spatial<torch::nn::FeatureAlphaDropout>, nothing},
+      {"GaussianDropout", gaussian_dropout, nothing},
+      {"GaussianNoise", gaussian_noise, nothing},
+      {"ActivityRegularization", identity, nothing},
   };
 }
 

@@ -14,6 +14,10 @@ std::vector<TorchLayer> torch_layers() {
                    return torch::linear(input, module->weight, module->bias);
                  }));
   };
+  const auto linear_operation = [](const Layer& layer, const torch::nn::Module* module) -> plan::Operation {
+    const auto& own = dynamic_cast<const torch::nn::LinearImpl&>(*module);
+    return plan::Linear{own.weight, own.bias, plan::afterwards_of(layer.attributes)};
+  };
   const auto bilinear = [](const Layer& layer) {
     const Attributes& a = layer.attributes;
     torch::nn::Bilinear module(torch::nn::BilinearOptions(1, 1, 1).bias(a.boolean("bias")));
@@ -46,7 +50,7 @@ std::vector<TorchLayer> torch_layers() {
   };
   return {{"linear", linear_of_values},
           {"bilinear", bilinear_of_values},
-          {"Linear", linear},
+          {"Linear", linear, linear_operation},
           {"Bilinear", bilinear},
           {"EinsumDense", einsum_dense}};
 }

@@ -108,6 +108,13 @@ TorchInstance build_division(const Layer& layer) {
   return with_numbers("div", "other", divide).build(layer);
 }
 
+plan::Operation add_operation(const Layer& layer, const torch::nn::Module*) {
+  const Attributes& a = layer.attributes;
+  if (has_number(a, "other") || is_aligned_at_batch(a) || scalar_of(a.at("alpha")).toDouble() != 1)
+    return plan::Opaque{};
+  return plan::Sum{};
+}
+
 TorchInstance build_average(const Layer& layer) {
   const TorchInstance sum = of_tensors(layer, [](const Tensor& a, const Tensor& b) { return a + b; });
   return {nullptr, [sum](const TorchCall& call) {
@@ -166,7 +173,9 @@ TorchInstance build_lerp(const Layer& layer) {
 
 std::vector<TorchLayer> torch_layers() {
   return {
-      scaled("add", [](const Tensor& a, const auto& b, const Scalar& alpha) { return torch::add(a, b, alpha); }),
+      {"add",
+       scaled("add", [](const Tensor& a, const auto& b, const Scalar& alpha) { return torch::add(a, b, alpha); }).build,
+       add_operation},
       scaled("sub", [](const Tensor& a, const auto& b, const Scalar& alpha) { return torch::sub(a, b, alpha); }),
       scaled("rsub", [](const Tensor& a, const auto& b, const Scalar& alpha) { return torch::rsub(a, b, alpha); }),
       with_numbers("mul", "other", [](const Tensor& a, const auto& b) { return torch::mul(a, b); }),

@@ -75,6 +75,21 @@ TorchInstance build(const Layer& layer) {
   return instance;
 }
 
+// As it is with the running statistics; in float64, since what it is joined with is multiplied by it.
+template <typename Implementation>
+plan::Operation operation(const Layer& layer, const torch::nn::Module* module) {
+  const Attributes& a = layer.attributes;
+  const auto& own = dynamic_cast<const Implementation&>(*module);
+  const bool on_last_axis = has_axis(a) ? a.integer("axis") == -1 : a.text("data_format") == "channels_last";
+  const bool on_axis_1 = has_axis(a) ? a.integer("axis") == 1 : !on_last_axis;
+  if (!a.boolean("track_running_stats") || !(on_last_axis || on_axis_1)) return plan::Opaque{};
+  torch::Tensor scale = (own.running_var.detach().to(torch::kDouble) + a.number("eps")).rsqrt();
+  if (own.weight.defined()) scale = scale * own.weight.detach();
+  torch::Tensor shift = -own.running_mean.detach() * scale;
+  if (own.bias.defined()) shift = shift + own.bias.detach();
+  return plan::ChannelAffine{scale, shift, on_last_axis};
+}
+
 // What ATen takes behind the input: weight, bias and the running statistics, whether these of the input are used,
 // momentum and eps.
 using Normalise = torch::Tensor (*)(const torch::Tensor&, const std::optional<torch::Tensor>&,
@@ -99,10 +114,14 @@ TorchLayer build_function(const std::string& name, Normalise normalise) {
 std::vector<TorchLayer> torch_layers() {
   using namespace torch::nn;
   return {
-      build_function("batch_norm", torch::batch_norm), build_function("instance_norm", torch::instance_norm),
-      {"BatchNorm1d", build<BatchNorm1dImpl>},         {"BatchNorm2d", build<BatchNorm2dImpl>},
-      {"BatchNorm3d", build<BatchNorm3dImpl>},         {"SyncBatchNorm", build<SyncBatchNormImpl>},
-      {"InstanceNorm1d", build<InstanceNorm1dImpl>},   {"InstanceNorm2d", build<InstanceNorm2dImpl>},
+      build_function("batch_norm", torch::batch_norm),
+      build_function("instance_norm", torch::instance_norm),
+      {"BatchNorm1d", build<BatchNorm1dImpl>, operation<BatchNorm1dImpl>},
+      {"BatchNorm2d", build<BatchNorm2dImpl>, operation<BatchNorm2dImpl>},
+      {"BatchNorm3d", build<BatchNorm3dImpl>, operation<BatchNorm3dImpl>},
+      {"SyncBatchNorm", build<SyncBatchNormImpl>, operation<SyncBatchNormImpl>},
+      {"InstanceNorm1d", build<InstanceNorm1dImpl>},
+      {"InstanceNorm2d", build<InstanceNorm2dImpl>},
       {"InstanceNorm3d", build<InstanceNorm3dImpl>},
   };
 }

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "facets/libtorch/layer.h"
+#include "facets/spec/window.h"
 #include "h5bridge/error.h"
 
 namespace h5bridge::padding {
@@ -18,6 +19,11 @@ TorchInstance build(const Layer& layer) {
       return Padding(Options(a.integers("padding")));
   }();
   return unary(module.ptr(), in_data_format(a, module_call(module)));
+}
+
+plan::Operation zeros(const Layer& layer, const torch::nn::Module*) {
+  const Attributes& a = layer.attributes;
+  return plan::ZeroPadding{margins_from(a.integers("padding")), a.text("data_format") == "channels_last"};
 }
 
 // LibTorch has no module for it.
@@ -89,9 +95,9 @@ TorchInstance build_pad(const Layer& layer) {
 std::vector<TorchLayer> torch_layers() {
   using namespace torch::nn;
   return {
-      {"ZeroPad1d", build<ZeroPad1d, ZeroPad1dOptions>},
-      {"ZeroPad2d", build<ZeroPad2d, ZeroPad2dOptions>},
-      {"ZeroPad3d", build<ZeroPad3d, ZeroPad3dOptions>},
+      {"ZeroPad1d", build<ZeroPad1d, ZeroPad1dOptions>, zeros},
+      {"ZeroPad2d", build<ZeroPad2d, ZeroPad2dOptions>, zeros},
+      {"ZeroPad3d", build<ZeroPad3d, ZeroPad3dOptions>, zeros},
       {"ConstantPad1d", build<ConstantPad1d, ConstantPad1dOptions>},
       {"ConstantPad2d", build<ConstantPad2d, ConstantPad2dOptions>},
       {"ConstantPad3d", build<ConstantPad3d, ConstantPad3dOptions>},

@@ -1,4 +1,4 @@
-#include "layers/recurrent/libtorch_network.h"
+#include "layers/recurrent/libtorch_packed.h"
 
 namespace h5bridge::recurrent {
 namespace {
@@ -41,17 +41,21 @@ Made made(Module module, const Attributes& a, Run run) {
   return {module.ptr(), std::move(run)};
 }
 
+Run run_of_lstm(torch::nn::LSTM module, const Attributes& a) {
+  return [module, a](const Tensor& input, const TorchValues& initial) mutable {
+    const auto [sequence, states] =
+        initial.empty() ? module->forward(input) : module->forward(input, std::tuple(initial[0], initial[1]));
+    return outputs_of(a, sequence, {std::get<0>(states), std::get<1>(states)});
+  };
+}
+
 Made lstm(const Attributes& a) {
   auto options = small_options<torch::nn::LSTMOptions>(a);
   if (a.integer("proj_size") > 0) options.proj_size(1);
   torch::nn::LSTM module(options);
   module->options.proj_size(a.integer("proj_size"));
   module->options_base.proj_size(a.integer("proj_size"));
-  return made(module, a, [module, a](const Tensor& input, const TorchValues& initial) mutable {
-    const auto [sequence, states] =
-        initial.empty() ? module->forward(input) : module->forward(input, std::tuple(initial[0], initial[1]));
-    return outputs_of(a, sequence, {std::get<0>(states), std::get<1>(states)});
-  });
+  return made(module, a, run_of_lstm(module, a));
 }
 
 template <typename Module>
@@ -142,14 +146,11 @@ TorchValues presented(const Attributes& a, const NetworkOutputs& results) {
   return outputs;
 }
 
-TorchInstance sequence(const Layer& layer) {
-  const Kind& kind = kind_of(layer.type);
-  const Attributes& a = layer.attributes;
-  Made made = make(kind, a);
+std::function<TorchValues(const TorchCall&)> forward_of(const Kind& kind, const Attributes& a, const Made& made) {
   const auto kept = std::make_shared<TorchValues>();  // the states that the last call ended with
   // LibTorch's own modules know no masks.
-  const auto forward = [a, kept, states = static_cast<std::size_t>(kind.states), run = made.run, module = made.module,
-                        steps = Steps(kind, a)](const TorchCall& call) {
+  return [a, kept, states = static_cast<std::size_t>(kind.states), run = made.run, module = made.module,
+          steps = Steps(kind, a)](const TorchCall& call) {
     Tensor input = call.inputs.at(0), mask = call.input("mask");
     if (a.boolean("go_backwards")) {
       input = input.flip(a.boolean("batch_first") ? 1 : 0);
@@ -164,7 +165,36 @@ TorchInstance sequence(const Layer& layer) {
     }
     return presented(a, results);
   };
-  return {made.module, forward};
+}
+
+TorchInstance sequence(const Layer& layer) {
+  const Kind& kind = kind_of(layer.type);
+  const Made made = make(kind, layer.attributes);
+  return {made.module, forward_of(kind, layer.attributes, made)};
+}
+
+// The states that a stateful layer ends with are its own.
+plan::Operation sequence_operation(const Layer& layer, const torch::nn::Module*) {
+  if (layer.attributes.boolean("stateful")) return plan::Remembers{};
+  return plan::Opaque{};
+}
+
+plan::Operation lstm_operation(const Layer& layer, const torch::nn::Module* module) {
+  const Attributes& a = layer.attributes;
+  const auto* own = dynamic_cast<const torch::nn::LSTMImpl*>(module);
+  if (a.boolean("stateful") || !own) return sequence_operation(layer, module);
+  return plan::Prepared{[a, own](const std::vector<std::int64_t>& sizes) -> plan::Prepared::Forward {
+    const PackedLSTM packed = pack_lstm(a, *own, sizes);
+    if (!packed) return {};
+    const auto holder = std::static_pointer_cast<torch::nn::LSTMImpl>(
+        std::const_pointer_cast<torch::nn::Module>(own->shared_from_this()));
+    const Run plain = run_of_lstm(torch::nn::LSTM(holder), a);
+    const Run run = [a, packed, plain](const Tensor& input, const TorchValues& initial) {
+      const auto made = packed(input, initial);
+      return made ? outputs_of(a, made->first, made->second) : plain(input, initial);
+    };
+    return forward_of(kind_of("LSTM"), a, {holder, run});
+  }};
 }
 
 template <typename Module, typename Options>
@@ -205,8 +235,12 @@ TorchInstance simple_cell(const Layer& layer) {
 }  // namespace
 
 std::vector<TorchLayer> torch_layers() {
-  return {{"LSTM", sequence},      {"GRU", sequence},     {"RNN", sequence},
-          {"LSTMCell", lstm_cell}, {"GRUCell", gru_cell}, {"RNNCell", simple_cell}};
+  return {{"LSTM", sequence, lstm_operation},
+          {"GRU", sequence, sequence_operation},
+          {"RNN", sequence, sequence_operation},
+          {"LSTMCell", lstm_cell},
+          {"GRUCell", gru_cell},
+          {"RNNCell", simple_cell}};
 }
 
 }  // namespace h5bridge::recurrent
