@@ -151,7 +151,7 @@ class Planner {
     RecordingEmitter emitter(inputs, shapes_.outputs_of(node.name), mapping, used_outputs_[layer.name], named,
                              [&](const Size& size) { return axis_of_size(size); });
     emitter.note_values(call.inputs);
-    for (const auto& [name, value] : call.named) emitter.set_named_dtype(name, types_.of(value).dtype);
+    note_dtypes(layer, call, emitter);
     const WeightRules rules = mapping.weights(layer.attributes, inputs);
     const std::vector<std::size_t> to_state =
         rules.rules.empty() || is_from_keras() ? std::vector<std::size_t>{} : inferred_.to_state(layer, call.inputs);
@@ -229,6 +229,14 @@ class Planner {
   bool is_from_keras() const { return architecture_.keras.class_name.has_value(); }
 
   using KerasTypes = std::vector<DType>;
+
+  // By the operands' names, whether they are given by these or in order.
+  void note_dtypes(const Layer& layer, const PlainCall& call, RecordingEmitter& emitter) {
+    const std::vector<Operand>& operands = Registry::instance().type_of(layer).operands;
+    for (std::size_t i = 0; i < std::min(operands.size(), call.inputs.size()) && !operands[i].is_list(); ++i)
+      emitter.set_named_dtype(operands[i].name, types_.of(call.inputs[i]).dtype);
+    for (const auto& [name, value] : call.named) emitter.set_named_dtype(name, types_.of(value).dtype);
+  }
 
   // What Keras makes of integers, where it is for us to see to it that they stay what they are in PyTorch. What it
   // computes in the type of its input is given a larger one.

@@ -135,6 +135,25 @@ class LayoutPass {
       result_.weights[tensor_name(layer.name, parameter)] = {PermuteAxes{wanted.axes}};
   }
 
+  // As it lies now.
+  SymbolicShape stored_shape(const Value& value) const {
+    const SymbolicShape& shape = shapes_.of(value);
+    SymbolicShape result;
+    for (const std::int64_t axis : stored_.at(value).arrangement.axes) result.push_back(shape[axis]);
+    return result;
+  }
+
+  // Whether axes of size 1 alone are moved; a reshape says that, where it has not to tell several open sizes.
+  static bool keeps_elements_in_order(const SymbolicShape& shape, const std::vector<std::int64_t>& dims) {
+    std::int64_t last = -1;
+    for (const std::int64_t axis : dims) {
+      if (shape[axis] == Size(1)) continue;
+      if (axis < last) return false;
+      last = axis;
+    }
+    return std::ranges::count_if(shape, &Size::is_open) <= 1;
+  }
+
   // The value of `stored` arranged as `wanted`, by a permute if need be.
   Value arranged(Stored stored, const Arrangement& wanted) {
     if (Layer* tensor = tensor_behind(stored.value)) {
@@ -155,6 +174,13 @@ class LayoutPass {
     // It vanishes again; a Keras model's own do not.
     Layer permute{.name = name, .type = "permute", .attributes = {}, .keras = {.inserted = true}};
     permute.attributes.set("dims", dims);
+    if (const SymbolicShape shape = stored_shape(stored.value); keras_ && keeps_elements_in_order(shape, dims)) {
+      SymbolicShape wanted_shape;
+      for (const std::int64_t axis : dims) wanted_shape.push_back(shape[axis]);
+      permute.type = "reshape";
+      permute.attributes = {};
+      permute.attributes.set("shape", std::move(wanted_shape));
+    }
     result_.architecture.layers.push_back(std::move(permute));
     result_.architecture.nodes.push_back({name, name, {stored.value}, {}, part_of_});
     permute_names_.insert(name);
@@ -372,9 +398,17 @@ bool is_mixed(const Architecture& architecture, DataFormat own) {
                       own == DataFormat::ChannelsLast ? DataFormat::ChannelsFirst : DataFormat::ChannelsLast);
 }
 
+// Whether attention is given heads that a network of PyTorch's moved before the steps; to Keras it is written without.
+bool moves_heads(const Architecture& architecture) {
+  return !architecture.keras.class_name && std::ranges::any_of(architecture.layers, [](const Layer& layer) {
+    return layer.attributes.contains("steps_first") && !layer.attributes.boolean("steps_first");
+  });
+}
+
 // Keras's channels_first flatten is folded away on the way to PyTorch, and unfolded on the way back.
 bool needs_change(const Architecture& architecture, DataFormat wanted, Framework framework) {
   if (differs_from(architecture, wanted)) return framework == Framework::Torch || !is_mixed(architecture, wanted);
+  if (framework == Framework::Keras && moves_heads(architecture)) return true;
   return wanted == DataFormat::ChannelsFirst &&
          std::any_of(architecture.layers.begin(), architecture.layers.end(), [&](const Layer& layer) {
            if (!layer.attributes.contains("channels_last_order")) return false;

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "facets/aten/write_back.h"
 #include "facets/registry.h"
 #include "h5bridge/error.h"
 #include "model/quoted.h"
@@ -41,6 +42,12 @@ bool is_assertion(const Operation& operation) {
   const std::string_view name = operation.plain_name();
   return operation.outputs.empty() && (name.starts_with("_assert") || name.starts_with("sym_constrain_range"));
 }
+
+// How a tensor that is a view was made, and of what.
+struct View {
+  const Operation* operation;  // never null
+  std::string base;
+};
 
 class LayerMaker {
  public:
@@ -118,7 +125,7 @@ class LayerMaker {
     for (const std::string& result : group.results())
       if (std::ranges::find(form.outputs, result) == form.outputs.end()) return false;
     for (const Operation* operation : group.operations())
-      if (aten::is_in_place(operation->plain_name())) return false;
+      if (aten::is_in_place(operation->plain_name()) && !changes_what_it_made(group, *operation)) return false;
     const LayerType& type = *Registry::instance().find(form.type);
     const Attributes settings = settings_of_type(type, form.attributes);
     if (!holds_parameters(state_, type, settings, group.path())) return false;
@@ -129,6 +136,12 @@ class LayerMaker {
     for (std::size_t i = 0; i < form.outputs.size(); ++i)
       if (form.outputs[i]) values_[*form.outputs[i]] = Value{value.node, static_cast<std::int64_t>(i)};
     return true;
+  }
+
+  static bool changes_what_it_made(const aten::ModuleGroup& group, const Operation& operation) {
+    const std::string* target = aten::tensor_of(operation, "self");
+    const Operation* maker = target ? group.maker_of(*target) : nullptr;
+    return maker && maker->plain_name() == "zeros_like";
   }
 
   void forget_outputs(const Operation& operation) {
@@ -156,8 +169,7 @@ class LayerMaker {
     if (in_place)
       change_in_place(operation);
     else if (row->is_view && !taken.empty())
-      for (const auto& name : operation.outputs)
-        if (name) memory_.share(*name, taken[0]);
+      note_views(operation, taken[0]);
   }
 
   // All that the call takes of the graph's.
@@ -197,8 +209,51 @@ class LayerMaker {
     const auto* target = std::get_if<std::string>(&operation.arguments.at(0).value);
     if (!target || operation.outputs.empty() || !operation.outputs[0])
       throw Unsupported("changes a tensor in place that it does not give");
-    memory_.change(*target, *operation.outputs[0]);
-    values_[*target] = values_[*operation.outputs[0]];
+    const std::string& result = *operation.outputs[0];
+    const std::vector<View> views = views_around(*target);
+    memory_.change(*target, result);
+    values_[*target] = values_[result];
+    if (const auto view = views_.find(*target); result != *target && view != views_.end())
+      views_.insert_or_assign(result, view->second);
+    std::string changed = *target;
+    for (const View& view : views) {
+      const auto made = aten::written_back(graph_, *view.operation, view.base, changed);
+      if (!made) return;
+      memory_.renew(changed = view.base);  // what it held is still known, and part of what it holds now
+      write_back(*made, view.base);
+    }
+  }
+
+  void note_views(const Operation& operation, const std::string& base) {
+    for (const auto& name : operation.outputs)
+      if (name) memory_.share(*name, base);
+    if (operation.outputs.size() == 1 && operation.outputs[0])
+      views_.insert_or_assign(*operation.outputs[0], View{&operation, base});
+  }
+
+  // What a tensor is a view of, from the innermost on, as far as it is known what these hold.
+  std::vector<View> views_around(std::string name) const {
+    std::vector<View> result;
+    for (auto view = views_.find(name); view != views_.end(); view = views_.find(name)) {
+      name = view->second.base;
+      if (state_.is_in_state(name))
+        throw Unsupported("changes the module's own tensor " + state_.own(name)->name + " in place");
+      if (memory_.is_stale(name)) break;
+      result.push_back(view->second);
+    }
+    return result;
+  }
+
+  void write_back(const aten::Call& call, const std::string& base) {
+    add_steps(call);
+    if (call.is_same_value) {
+      values_[base] = value_of(*call.operands.at(0).tensors.at(0));
+      return;
+    }
+    const LayerType& type = *Registry::instance().find(call.type);
+    const std::string name = unique(in_lower_case(call.type));
+    values_[base] = add_node({name, type.name, settings_of_type(type, call.attributes), {}}, name,
+                             arguments_of(type, call.attributes, call.operands));
   }
 
   void set_value(const Operation& operation, std::size_t output, Value value) {
@@ -245,13 +300,17 @@ class LayerMaker {
     }
   }
 
-  void add_layer(const Operation& operation, const ExportedCall& made) {
-    for (const aten::Step& step : made.call.before) {
+  void add_steps(const aten::Call& call) {
+    for (const aten::Step& step : call.before) {
       const LayerType& type = *Registry::instance().find(step.type);
       const std::string name = unique(in_lower_case(step.type));
       values_[step.result] = add_node({name, type.name, settings_of_type(type, step.attributes), {}}, name,
                                       arguments_of(type, step.attributes, step.operands));
     }
+  }
+
+  void add_layer(const Operation& operation, const ExportedCall& made) {
+    add_steps(made.call);
     const LayerType& type = *Registry::instance().find(made.call.type);
     std::vector<Node::Argument> arguments = arguments_of(type, made.call.attributes, made.call.operands);
     Layer layer = layer_of(operation, made);
@@ -367,6 +426,7 @@ class LayerMaker {
   std::set<std::string> taken_;
   std::vector<std::string> problems_;
   ExportedMemory memory_;
+  std::map<std::string, View> views_;
   std::string node_name_;
 };
 

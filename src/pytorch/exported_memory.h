@@ -14,6 +14,8 @@ class ExportedMemory {
   void share(const std::string& name, const std::string& of);
   /// `target` was written over, and is now called `result`, too; nothing is known any more of other views.
   void change(const std::string& target, const std::string& result);
+  /// What a tensor holds now is known after all.
+  void renew(const std::string& name) { stale_.erase(name); }
   /// Whether a tensor may hold other values than it was made with.
   bool is_stale(const std::string& name) const { return stale_.contains(name); }
 

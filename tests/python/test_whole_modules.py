@@ -25,7 +25,7 @@ WHOLE_MODULES_LEFT_OUT = {
     "CosineSimilarity": HAS_SEVERAL_INPUTS,
     "CrossMapLRN2d": "an old form of LocalResponseNorm that PyTorch does not document",
     "DataParallel": "runs a module on several devices",
-    "Fold": "is not known yet",
+    "Fold": "does not say how many channels its input has",
     "FractionalMaxPool2d": "draws its windows at random in evaluation, too",
     "FractionalMaxPool3d": "draws its windows at random in evaluation, too",
     "MaxUnpool1d": HAS_SEVERAL_INPUTS,
@@ -45,7 +45,6 @@ WHOLE_MODULES_LEFT_OUT = {
     "TransformerDecoderLayer": IS_COMPOSED,
     "TransformerEncoder": IS_COMPOSED,
     "TransformerEncoderLayer": IS_COMPOSED,
-    "Unfold": "is not known yet",
 }
 
 

@@ -130,6 +130,12 @@ def product(x, dim=None, keepdim=False):
     return reduce(lambda y, axis: y.prod(axis, keepdim=keepdim), axes, x) if axes else x.prod()
 
 
+def attended(query, key, value, mask=None, steps_first=False, **settings):
+    """PyTorch's, or with steps before heads, as Keras has them."""
+    order = (lambda x: x.transpose(-3, -2)) if steps_first else (lambda x: x)
+    return order(F.scaled_dot_product_attention(order(query), order(key), order(value), mask, **settings))
+
+
 FUNCTIONS = {name: operator(getattr(torch, name)) for name in """add sub rsub mul div floor_divide remainder fmod pow maximum
     minimum fmax fmin atan2 hypot logaddexp eq ne lt le gt ge logical_and logical_or logical_xor bitwise_and bitwise_or
     bitwise_xor""".split()}  # fmt: skip
@@ -189,6 +195,7 @@ FUNCTIONS |= {
     "to": lambda x, dtype="float32": x.to(getattr(torch, dtype)),
     "meshgrid": lambda *xs, indexing="ij": torch.meshgrid(*xs, indexing=indexing),
     "one_hot": lambda x, num_classes, dtype="int64": F.one_hot(x, num_classes).to(getattr(torch, dtype)),
+    "scaled_dot_product_attention": attended,
     "scatter": lambda x, index, *src, dim, value=None: torch.scatter(x, dim, index, *src or [value]),
     "scatter_add": lambda x, index, src, dim: torch.scatter_add(x, dim, index, src),
     "unfold": lambda x, dimension, size, step: x.unfold(dimension, size, step),
@@ -599,7 +606,7 @@ class Lookup(Reference):
 
 # What is put together here, or cannot be exported, since it takes constant tensors.
 COMPOSED = {"Dot", "SoftmaxOverAxes", "SparsePlus", "SparseSigmoid", "Sparsemax", "Squareplus", "Average", "Cbrt", "RepeatVector", "getitem", "index_select", "masked_fill", "take_along_dim", "where"}
-COMPOSED_ARGUMENTS = {"aligned_at_batch", "initial"}
+COMPOSED_ARGUMENTS = {"aligned_at_batch", "initial", "steps_first"}
 
 
 # What is put together here in another order of sums and products than it is computed in. All else has its bits.
@@ -706,7 +713,7 @@ def of_module(kind, a):
     dropped = [] if a.pop("scale", True) else ["weight"]
     channels = a.pop("axis", None)
     axes = a.pop("axes", None)
-    module, exact = windowed(kind, a) if "kernel_size" in a else (Reference(getattr(nn, kind)(**a)), True)
+    module, exact = windowed(kind, a) if "kernel_size" in a and kind not in ("Unfold", "Fold") else (Reference(getattr(nn, kind)(**a)), True)
     for name in dropped:
         setattr(module.layer, name, None)
     if channels:

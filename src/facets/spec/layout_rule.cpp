@@ -51,13 +51,18 @@ std::optional<Arrangement> at_end_of(const Arrangement& common, std::size_t rank
 }
 
 // The arrangement that an elementwise layer's inputs can share: the first one that is not original, so that a residual
-// branch costs no permute. Those of the inputs go to `wanted`.
+// branch costs no permute; what is stretched is small, and moves. Those of the inputs go to `wanted`.
 std::optional<Arrangement> shared_arrangement(const LayoutCall& call, std::vector<Arrangement>& wanted) {
   std::size_t rank = 0;
   for (std::size_t i = 0; i < call.input_count(); ++i) rank = std::max(rank, call.input_shape(i).size());
+  const auto stretched = [&](std::size_t i) { return std::ranges::count(call.input_shape(i), Size(1)); };
+  auto least = static_cast<std::ptrdiff_t>(rank);
+  for (std::size_t i = 0; i < call.input_count(); ++i)
+    if (call.input_shape(i).size() == rank) least = std::min(least, stretched(i));
   std::optional<Arrangement> common;
   for (std::size_t i = 0; i < call.input_count(); ++i)
-    if (call.input_shape(i).size() == rank && (!common || common->is_original())) common = call.input(i);
+    if (call.input_shape(i).size() == rank && stretched(i) == least && (!common || common->is_original()))
+      common = call.input(i);
   for (std::size_t i = 0; i < call.input_count(); ++i) {
     const SymbolicShape& shape = call.input_shape(i);
     std::optional<Arrangement> own = at_end_of(*common, shape.size());

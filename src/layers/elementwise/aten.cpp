@@ -31,9 +31,16 @@ void detached(Call& call) {
   call.is_same_value = !is_floating_point(call.dtype()) || (maker && maker->plain_name() == "lift_fresh_copy");
 }
 
+// With a number, or a tensor that is one.
 void filled(Call& call) {
-  if (call.has("value")) throw Unsupported("fills with a value that is computed");
   call.rename("value", "fill_value");
+  if (!call.has("value")) return;
+  std::string number = call.name_of("value");
+  const std::string target = call.name_of("self");
+  if (call.operand_dtype("value") != call.operand_dtype("self"))
+    number = call.step("to", {{"dtype", std::string(name_of(call.operand_dtype("self")))}}, {number});
+  call.type = "expand_as";
+  call.operands = {{"input", {number}, false}, {"other", {target}, false}};
 }
 
 }  // namespace

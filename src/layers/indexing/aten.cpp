@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <limits>
 
 #include "facets/aten/row.h"
@@ -23,26 +22,41 @@ void settle_slice(Call& call) {
   call.is_same_value = !call.attribute("start") && !call.attribute("end") && !call.attribute("step");
 }
 
-// x[:, index]: rows of a table where the index has several axes.
-void by_tensor(Call& call) {
+// x[:, index], and x[i, j] of several axes together, whose numbers broadcast.
+void by_tensors(Call& call) {
   const Given* indices = call.find("indices");
   const aten::Names found = indices ? indices->tensors : aten::Names{};
-  const auto given = std::ranges::find_if(found, [](const auto& name) { return name.has_value(); });
-  if (given == found.end() || std::count_if(given, found.end(), [](const auto& name) { return name.has_value(); }) > 1)
-    throw Unsupported("indexes several axes together");
-  const std::int64_t axis = given - found.begin();
   call.drop("indices");
   const std::int64_t rank = call.rank();
-  call.operands.push_back({"index", {*given}, false});
-  const std::size_t axes = call.shape("index").size();
-  if (call.operand_dtype("index") == DType::Bool) throw Unsupported("indexes by truth values");
-  if (axes == 1) {
-    call.attributes.set("dim", axis);
-  } else if (axis == 0 && rank == 2) {
+  Json::Array axes;
+  Given given{"indices", {}, true};
+  for (std::size_t axis = 0; axis < found.size(); ++axis) {
+    if (!found[axis]) continue;
+    axes.emplace_back(static_cast<std::int64_t>(axis));
+    given.tensors.push_back(found[axis]);
+  }
+  for (const auto& index : given.tensors) {
+    call.operands.push_back({"index", {index}, false});
+    if (call.operand_dtype("index") == DType::Bool) throw Unsupported("indexes by truth values");
+    call.drop("index");
+  }
+  call.operands.push_back(given);
+  if (axes.size() > 1) {
+    call.type = "index_by_tensors";
+    call.attributes.set("dims", std::move(axes));
+    return;
+  }
+  if (axes.empty()) throw MalformedFile("indexes no axis");
+  const std::size_t index_rank = call.shape("indices").size();
+  if (index_rank == 1) {
+    call.operands.back() = {"index", given.tensors, false};
+    call.attributes.set("dim", axes[0]);
+  } else if (axes[0] == Json(0) && rank == 2) {
     call.type = "embedding";
-    call.operands = {{"input", {*given}, false}, {"weight", call.operands[0].tensors, false}};
+    call.operands = {{"input", given.tensors, false}, {"weight", call.operands[0].tensors, false}};
   } else {
-    throw Unsupported("indexes by a tensor of " + std::to_string(axes) + " axes");
+    call.type = "index_by_tensors";
+    call.attributes.set("dims", std::move(axes));
   }
 }
 
@@ -55,7 +69,7 @@ std::vector<Row> aten_rows() {
           aten::plain({"index_select"}, "index_select"),
           {.operators = {"gather"}, .type = "gather", .ignored = {"sparse_grad"}},
           aten::plain({"take_along_dim"}, "take_along_dim"),
-          {.operators = {"index"}, .type = "index_select", .adjust = by_tensor}};
+          {.operators = {"index"}, .type = "index_select", .adjust = by_tensors}};
 }
 
 }  // namespace h5bridge::indexing

@@ -1,79 +1,11 @@
 #include <algorithm>
-#include <cmath>
 #include <limits>
 
 #include "facets/aten/row.h"
-#include "h5bridge/error.h"
+#include "layers/multihead_attention/heads.h"
 
 namespace h5bridge::multihead_attention {
 namespace {
-
-using aten::Call;
-
-Json as_json(const Size& size) { return size.value() ? Json(*size.value()) : Json(size.str()); }
-
-// True for keys that come later than the query.
-std::string later_keys(Call& call) {
-  const SymbolicShape& query = call.shape("query");
-  const SymbolicShape& key = call.shape("key");
-  const Json::Array size{as_json(query.at(query.size() - 2)), as_json(key.at(key.size() - 2))};
-  const std::string ones = call.step("ones", {{"size", size}, {"dtype", "bool"}}, {});
-  return call.step("triu", {{"diagonal", 1}}, {ones});
-}
-
-Json scale_of(Call& call) {
-  if (Json stated = call.take("scale"); !stated.is_null()) return stated;
-  const auto width = call.shape("query").back().value();
-  if (!width || *width < 1) throw Unsupported("the size of its heads is open");
-  return 1.0 / std::sqrt(static_cast<double>(*width));
-}
-
-// Of groups of queries that share keys and values, one for each query.
-void repeat_for_queries(Call& call) {
-  if (call.take("enable_gqa") != Json(true)) return;
-  const SymbolicShape& query = call.shape("query");
-  for (const char* name : {"key", "value"}) {
-    const SymbolicShape& shape = call.shape(name);
-    const auto heads = query.at(query.size() - 3).value();
-    const auto own = shape.at(shape.size() - 3).value();
-    if (!heads || !own || *own < 1 || *heads % *own != 0) throw Unsupported("the number of its heads is open");
-    if (*heads == *own) continue;
-    const std::string repeated =
-        call.step("repeat_interleave", {{"repeats", *heads / *own}, {"dim", -3}}, {call.name_of(name)});
-    for (aten::Given& given : call.operands)
-      if (given.name == name) given.tensors = {repeated};
-  }
-}
-
-// softmax(query key^T scale + mask) value, step by step.
-void in_steps(Call& call) {
-  if (const Json share = call.take("dropout_p"); !share.is_null() && share.as_float() != 0)
-    throw Unsupported("drops scores in evaluation, too (dropout_p)");
-  const bool is_causal = call.take("is_causal") == Json(true);
-  const std::string later = is_causal ? later_keys(call) : "";
-  const Json scale = scale_of(call);
-  const bool has_mask = call.has("attn_mask");
-  const bool is_truth = has_mask && call.operand_dtype("attn_mask") == DType::Bool;
-  const double none = -std::numeric_limits<double>::infinity();
-  repeat_for_queries(call);
-  const std::string keys = call.step("transpose", {{"dim0", -2}, {"dim1", -1}}, {call.name_of("key")});
-  std::string scores = call.step("matmul", {}, {call.name_of("query"), keys});
-  scores = call.step("mul", {{"other", scale}}, {scores});
-  if (is_causal) scores = call.step("masked_fill", {{"value", none}}, {scores, later});
-  std::string left_out;
-  if (is_truth) {
-    left_out = call.step("logical_not", {}, {call.name_of("attn_mask")});
-    scores = call.step("masked_fill", {{"value", none}}, {scores, left_out});
-  } else if (has_mask) {
-    scores = call.step("add", {}, {scores, call.name_of("attn_mask")});
-    left_out = call.step("isneginf", {}, {scores});
-  }
-  std::string weights = call.step("Softmax", {{"dim", -1}}, {scores});
-  // A query that may attend to nothing gets zeros.
-  if (has_mask) weights = call.step("masked_fill", {{"value", 0.0}}, {weights, left_out});
-  const std::string value = call.name_of("value");
-  call.operands = {{"input", {weights}, false}, {"other", {value}, false}};
-}
 
 // One of the projections, and what it is a projection of.
 struct Projected {
@@ -94,15 +26,94 @@ std::optional<Projected> projected(const aten::ModuleGroup& group, const aten::O
 
 // What the heads' scores are computed of has their size.
 std::optional<std::int64_t> size_of_head(const aten::ModuleGroup& group) {
-  for (const auto& [name, argument] : {std::pair("scaled_dot_product_attention", "query"), std::pair("bmm", "self")})
+  for (const auto& [name, argument] :
+       {std::pair("scaled_dot_product_attention", "query"), std::pair("baddbmm", "batch1"), std::pair("bmm", "self")})
     for (const aten::Operation* operation : group.all(name))
       if (const std::string* scored = aten::tensor_of(*operation, argument)) return group.last_size(*scored);
   return {};
 }
 
-// As nn.MultiheadAttention computes it without masks and further steps; with those it stays what it is made of.
+// Back from what makes the mask of each head's scores to the masks that the module was given.
+class MaskFinder {
+ public:
+  explicit MaskFinder(const aten::ModuleGroup& group) : group_(group) {}
+
+  /// As operands; nothing where a mask is made otherwise.
+  std::optional<std::vector<aten::Given>> find(const std::string& of_scores) const {
+    std::string whole = through("view", of_scores);
+    if (whole == of_scores) whole = through("unsqueeze", whole);
+    if (const auto padding = padding_of(whole)) return operands("", *padding);
+    if (const aten::Operation* sum = maker(whole, "add")) {
+      const std::string *mask = aten::tensor_of(*sum, "self"), *other = aten::tensor_of(*sum, "other");
+      const auto padding = other ? padding_of(*other) : std::nullopt;
+      return mask && padding ? operands(through("unsqueeze", *mask), *padding) : std::nullopt;
+    }
+    return operands(through("unsqueeze", whole), "");
+  }
+
+ private:
+  const aten::Operation* maker(const std::string& tensor, std::string_view name) const {
+    const aten::Operation* found = group_.maker_of(tensor);
+    return found && found->plain_name() == name ? found : nullptr;
+  }
+
+  std::string through(std::string_view name, const std::string& tensor) const {
+    const aten::Operation* found = maker(tensor, name);
+    const std::string* before = found ? aten::tensor_of(*found, "self") : nullptr;
+    return before ? *before : tensor;
+  }
+
+  // One for all heads.
+  std::optional<std::string> padding_of(const std::string& tensor) const {
+    std::string name = tensor;
+    for (const char* step : {"reshape", "expand", "view"}) {
+      const std::string before = through(step, name);
+      if (before == name) return {};
+      name = before;
+    }
+    return name;
+  }
+
+  // Truth values became numbers; nothing for other numbers that the module made.
+  std::optional<std::string> as_given(const std::string& tensor) const {
+    if (!group_.maker_of(tensor)) return tensor;
+    for (const char* name : {"masked_fill_", "masked_fill"}) {
+      const aten::Operation* filled = maker(tensor, name);
+      const std::string* zeros = filled ? aten::tensor_of(*filled, "self") : nullptr;
+      const std::string* mask = filled ? aten::tensor_of(*filled, "mask") : nullptr;
+      const Json value = filled ? aten::value_of(*filled, "value") : Json();
+      if (zeros && mask && through("zeros_like", *zeros) == *mask && value.is_number() &&
+          value.as_float() == -std::numeric_limits<double>::infinity() && !group_.maker_of(*mask))
+        return *mask;
+    }
+    return {};
+  }
+
+  std::optional<std::vector<aten::Given>> operands(const std::string& mask, const std::string& padding) const {
+    std::vector<aten::Given> result;
+    for (const auto& [name, tensor] : {std::pair(kMask, mask), std::pair(kPaddingMask, padding)}) {
+      if (tensor.empty()) continue;
+      const auto given = as_given(tensor);
+      if (!given) return {};
+      result.push_back({name, {*given}, false});
+    }
+    return result;
+  }
+
+  const aten::ModuleGroup& group_;
+};
+
+std::optional<std::vector<aten::Given>> masks_of(const aten::ModuleGroup& group) {
+  for (const auto& [name, argument] :
+       {std::pair("scaled_dot_product_attention", "attn_mask"), std::pair("baddbmm", "self")})
+    for (const aten::Operation* operation : group.all(name))
+      if (const std::string* mask = aten::tensor_of(*operation, argument)) return MaskFinder(group).find(*mask);
+  return std::vector<aten::Given>{};
+}
+
+// As nn.MultiheadAttention computes it without further steps; with those it stays what it is made of.
 std::optional<aten::ModuleForm> whole_attention(const aten::ModuleGroup& group) {
-  for (const char* other : {"cat", "zeros", "repeat", "pad", "baddbmm", "masked_fill"})
+  for (const char* other : {"cat", "zeros", "repeat", "pad"})
     if (group.has(other)) return {};
   const std::vector<const aten::Operation*> linears = group.all("linear");
   const std::size_t scored = group.all("scaled_dot_product_attention").size() + group.all("softmax").size();
@@ -117,8 +128,12 @@ std::optional<aten::ModuleForm> whole_attention(const aten::ModuleGroup& group) 
     of.push_back(*one);
   }
   while (of.size() < 3) of.push_back(of.back());
+  const auto masks = masks_of(group);
+  if (!masks) return {};
   for (const std::string& given : group.given())
-    if (std::ranges::none_of(of, [&](const Projected& one) { return one.of == given; })) return {};
+    if (std::ranges::none_of(of, [&](const Projected& one) { return one.of == given; }) &&
+        std::ranges::none_of(*masks, [&](const aten::Given& mask) { return mask.tensors[0] == given; }))
+      return {};
   const auto out = group.sizes(*out_weight);
   const auto head = size_of_head(group);
   if (!out || !head || *head < 1 || out->at(1) % *head != 0) return {};
@@ -131,6 +146,7 @@ std::optional<aten::ModuleForm> whole_attention(const aten::ModuleGroup& group) 
                      {"batch_first", of[0].is_transposed}},
       .operands = {{"query", {of[0].of}, false}, {"key", {of[1].of}, false}, {"value", {of[2].of}, false}},
       .outputs = {}};
+  form.operands.insert(form.operands.end(), masks->begin(), masks->end());
   if (!needs_weights) form.attributes.set("need_weights", false);
   for (const aten::Operation* attention : group.all("scaled_dot_product_attention"))
     if (aten::value_of(*attention, "is_causal") == Json(true)) form.attributes.set("use_causal_mask", true);
@@ -151,9 +167,6 @@ std::optional<aten::ModuleForm> whole_attention(const aten::ModuleGroup& group) 
 
 }  // namespace
 
-std::vector<aten::Row> aten_rows() {
-  return {{.operators = {"scaled_dot_product_attention"}, .type = "matmul", .adjust = in_steps},
-          aten::whole_module("MultiheadAttention", whole_attention)};
-}
+std::vector<aten::Row> aten_rows() { return {aten::whole_module("MultiheadAttention", whole_attention)}; }
 
 }  // namespace h5bridge::multihead_attention

@@ -40,6 +40,8 @@ void expect_rank(const SymbolicShape& input, std::size_t rank) {
     throw MalformedFile("its input has shape " + to_string(input) + ", expected " + std::to_string(rank) + " axes");
 }
 
+void matrices_layout(LayoutCall& call);
+
 // `rank`: that of both inputs, where the function takes no other.
 LayerType matrices(const std::string& name, const std::string& summary, std::optional<std::size_t> rank,
                    std::vector<Sample> samples) {
@@ -49,6 +51,7 @@ LayerType matrices(const std::string& name, const std::string& summary, std::opt
       if (rank) expect_rank(input, *rank);
     return {multiplied(inputs.at(0), inputs.at(1))};
   };
+  type.layout = {LayoutWish::Neutral, matrices_layout};
   type.samples = std::move(samples);
   return type;
 }
@@ -176,6 +179,33 @@ bool sums_up_alone(const std::string& text) {
       return !is_in(letter)(equation.output) && std::ranges::count_if(equation.inputs, is_in(letter)) == 1;
     });
   });
+}
+
+// Matrices whose axes others have moved are multiplied by an equation, which moves none. Values that lie (..., steps,
+// heads, features) give their product so, too: heads are joined again behind it.
+void matrices_layout(LayoutCall& call) {
+  const Arrangement first = call.input(0), second = call.input(1);
+  if (first.is_original() && second.is_original()) return;
+  const SymbolicShape &a = call.input_shape(0), &b = call.input_shape(1);
+  const std::size_t rank = a.size();
+  if (rank < 3 || rank > 20 || first.flattened || second.flattened || b.size() != rank ||
+      !std::equal(a.begin(), a.end() - 2, b.begin()))
+    return keeps_original_layout().apply(call);
+  std::string leading;
+  for (std::size_t axis = 0; axis + 2 < rank; ++axis) leading += static_cast<char>('a' + axis);
+  const auto stored = [](const std::string& letters, const Arrangement& arrangement) {
+    std::string result;
+    for (const std::int64_t axis : arrangement.axes) result += letters[axis];
+    return result;
+  };
+  Arrangement exchanged = Arrangement::original(rank);
+  std::swap(exchanged.axes[rank - 2], exchanged.axes[rank - 3]);
+  const Arrangement output = second == exchanged ? exchanged : Arrangement::original(rank);
+  Attributes attributes;
+  attributes.set("equation", stored(leading + "xy", first) + "," + stored(leading + "yz", second) + "->" +
+                                 stored(leading + "xz", output));
+  call.become("einsum", std::move(attributes));
+  call.set_output(0, output);
 }
 
 LayerType einsum() {

@@ -22,6 +22,19 @@ void moment(Call& call) {
     call.attributes.set("correction", unbiased.as_bool() ? 1 : 0);
 }
 
+// Of what is joined to its ends first.
+void differences(Call& call) {
+  if (!call.has("prepend") && !call.has("append")) return;
+  aten::Names parts;
+  for (const char* name : {"prepend", "self", "append"}) {
+    if (const aten::Given* given = call.find(name)) parts.push_back(given->tensors.at(0));
+  }
+  const std::string whole = call.operation().name + "%whole";
+  call.before.push_back(
+      {whole, "cat", {{"dim", call.integer("dim", -1)}}, {aten::Given{"tensors", std::move(parts), true}}});
+  call.operands = {{"input", {whole}, false}};
+}
+
 Row over_axes(std::vector<std::string> operators, const std::string& type) {
   return {.operators = std::move(operators), .type = type, .adjust = settle_axes};
 }
@@ -29,7 +42,8 @@ Row over_axes(std::vector<std::string> operators, const std::string& type) {
 }  // namespace
 
 std::vector<Row> aten_rows() {
-  std::vector<Row> rows = aten::plain_rows({"cumsum", "cumprod", "count_nonzero", "diff", "argmax", "argmin"});
+  std::vector<Row> rows = aten::plain_rows({"cumsum", "cumprod", "count_nonzero", "argmax", "argmin"});
+  rows.push_back({.operators = {"diff"}, .type = "diff", .adjust = differences});
   for (const char* name : {"mean", "sum", "nanmean", "nansum", "prod", "amax", "amin", "all", "any"})
     rows.push_back(over_axes({name}, name));
   rows.push_back(over_axes({"logsumexp", "special_logsumexp"}, "logsumexp"));

@@ -246,7 +246,7 @@ LayerType axes_moved(const std::string& name, const std::string& summary, std::v
                    const Arrangement input = call.input(0);
                    const auto rank = static_cast<std::int64_t>(input.axes.size());
                    const std::vector<std::int64_t> dims = order(call.attributes(), rank);
-                   if (input.flattened || dims[0] != 0) return keeps_original_layout().apply(call);
+                   if (input.flattened) return keeps_original_layout().apply(call);
                    if (call.is_keras_own()) {
                      std::vector<std::int64_t> stored;
                      for (const std::int64_t axis : dims) stored.push_back(input.stored_axis(axis));
