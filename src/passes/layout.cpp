@@ -157,9 +157,14 @@ class LayoutPass {
   // The value of `stored` arranged as `wanted`, by a permute if need be.
   Value arranged(Stored stored, const Arrangement& wanted) {
     if (Layer* tensor = tensor_behind(stored.value)) {
-      const auto [kept, is_first] = tensors_.try_emplace(stored.value, wanted);
-      if (is_first) keep_as(wanted, *tensor);
-      stored.arrangement = kept->second;
+      // What is wanted of it may be wanted of its axes in another order.
+      Arrangement own = wanted;
+      for (std::int64_t& axis : own.axes) axis = stored.arrangement.stored_axis(axis);
+      const auto [kept, is_first] = tensors_.try_emplace(stored.value, own);
+      if (is_first) keep_as(own, *tensor);
+      Arrangement now = kept->second;
+      for (std::int64_t& axis : now.axes) axis = stored.arrangement.axes[axis];
+      stored.arrangement = now;
     }
     if (stored.arrangement == wanted) return stored.value;
     if (stored.arrangement.flattened != wanted.flattened) throw OrderNeeded{stored.reordered_by};

@@ -7,6 +7,7 @@ import torch
 import attention_networks
 from keras_helpers import as_keras_has_it, assert_close, keras
 from program import h5bridge, needs_libtorch, needs_program
+from test_exported_programs import assert_alike
 
 pytestmark = needs_program
 
@@ -58,3 +59,9 @@ def test_python_source_gives_the_same_bits(converted):
     made.load_state_dict(torch.load(folder / "m.pth"))
     for given in (inputs, smaller(inputs)):
         assert torch.equal(made.eval()(*given), module(*given))
+
+
+@pytest.mark.parametrize("name", ["rotary decoder", "overlapping patches"])
+def test_the_exporter_describes_the_same(name, tmp_path):
+    module, inputs = attention_networks.network(name)
+    assert_alike(module, inputs, tmp_path)

@@ -44,17 +44,17 @@ def main():
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "published_networks")
     arguments = parser.parse_args()
     began = time.monotonic()
-    rows = table.read()
     for name in networks.names():
         if arguments.names and not name.startswith(tuple(arguments.names)):
             continue
-        if name in rows and not (arguments.again and rows[name]["result"] != "passes"):
+        known = table.read().get(name)
+        if known and not (arguments.again and known["result"] != "passes"):
             continue
         if time.monotonic() - began > arguments.seconds:
             break
-        rows[name] = run(name, arguments.work / name, arguments.program, arguments.limit)
-        table.write(rows)
-        print(name, rows[name]["result"], rows[name].get("message", ""), flush=True)
+        row = run(name, arguments.work / name, arguments.program, arguments.limit)
+        table.write(table.read() | {name: row})  # another process may have written meanwhile
+        print(name, row["result"], row.get("message", ""), flush=True)
 
 
 if __name__ == "__main__":

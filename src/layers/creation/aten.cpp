@@ -32,10 +32,24 @@ void filled(Call& call) {
     call.attributes.set("fill_value", value->as_bool() ? 1 : 0);
 }
 
+// Ones where the number of the row is that of the column.
+void diagonal_ones(Call& call) {
+  const SymbolicShape& shape = call.output_shape();
+  const auto count = [&](std::size_t axis) {
+    const Size& size = shape.at(axis);
+    return call.step("arange", {{"end", size.value() ? Json(*size.value()) : Json(size.str())}}, {});
+  };
+  const std::string rows = call.step("unsqueeze", {{"dim", 1}}, {count(0)});
+  const std::string is_diagonal = call.step("eq", {}, {rows, count(1)});
+  call.attributes = {{"dtype", std::string(name_of(call.output_dtype()))}};
+  call.operands = {{"input", {is_diagonal}, false}};
+}
+
 }  // namespace
 
 std::vector<Row> aten_rows() {
   return {{.operators = {"arange"}, .type = "arange", .adjust = counted},
+          {.operators = {"eye"}, .type = "to", .adjust = diagonal_ones},
           {.operators = {"zeros", "new_zeros"}, .type = "zeros", .adjust = dtype_of_result},
           {.operators = {"ones", "new_ones"}, .type = "ones", .adjust = dtype_of_result},
           {.operators = {"full", "new_full"}, .type = "full", .adjust = filled},
