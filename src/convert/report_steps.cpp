@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <functional>
+
 #include "convert/report.h"
 #include "facets/spec/weight_rule.h"
 
@@ -16,7 +19,10 @@ struct StepText {
     return "cut along axis " + std::to_string(step.axis) + " into parts of " + to_string(Shape(step.extents));
   }
   std::string operator()(const HeadsLast& step) const {
-    return "the " + std::to_string(step.heads) + " heads as axes of their own, last";
+    Shape heads = step.heads;
+    if (std::ranges::adjacent_find(heads, std::not_equal_to()) == heads.end()) heads.resize(1);
+    const std::string counts = heads.size() == 1 ? std::to_string(heads[0]) : to_string(heads);
+    return "the " + counts + " heads as axes of their own, last";
   }
   std::string operator()(const ReorderBlocks& step) const {
     return "blocks of axis " + std::to_string(step.axis) + " in the order " + to_string(Shape(step.order));

@@ -21,9 +21,6 @@ Json attribute_schema(const AttributeSpec& spec) {
   return result;
 }
 
-// Types have a prefix, so that none is taken for one of the form's own definitions.
-std::string definition_of(const LayerType& type) { return "layer." + type.name; }
-
 Array required_attributes(const LayerType& type) {
   Array result;
   for (const AttributeSpec& spec : type.attributes)
@@ -42,21 +39,12 @@ Json attributes_schema(const LayerType& type) {
   return result;
 }
 
-// "If the type is this one, then its attributes are those": so that a validator names the attribute that is wrong.
-Json attributes_of(const LayerType& type) {
-  Object then{{"properties", Object{{"attributes", reference(definition_of(type))}}}};
-  if (!required_attributes(type).empty()) then.set("required", Array{"attributes"});
-  return Object{
-      {"if", Object{{"properties", Object{{"type", Object{{"const", type.name}}}}}, {"required", Array{"type"}}}},
-      {"then", std::move(then)}};
-}
-
 Json entry_schema(const std::vector<const LayerType*>& types) {
   Array names;
   Array conditions;
   for (const LayerType* type : types) {
     names.push_back(type->name);
-    conditions.push_back(attributes_of(*type));
+    conditions.push_back(schema::attributes_of_layer(type->name, !required_attributes(*type).empty()));
   }
   return Object{
       {"description",
@@ -154,7 +142,8 @@ Json architecture_schema(const Registry& registry) {
       {"scope", scope_schema()},
       {"entry", entry_schema(types)},
   };
-  for (const LayerType* type : types) definitions.set(definition_of(*type), attributes_schema(*type));
+  for (const LayerType* type : types)
+    definitions.set(schema::definition_of_layer(type->name), attributes_schema(*type));
   return Object{
       {"$schema", "https://json-schema.org/draft/2020-12/schema"},
       {"title", "h5bridge architecture"},

@@ -24,7 +24,9 @@ Registry::Registry(std::vector<Family> families) : families_(std::move(families)
                                family.name);
     for (const KerasMapping& mapping : family.keras) {
       keras_of_[mapping.type].push_back(&mapping);
-      if (!mapping.written_only) keras_classes_[mapping.class_name].push_back(&mapping);
+      if (mapping.written_only) continue;
+      keras_classes_[mapping.class_name].push_back(&mapping);
+      if (!mapping.python_name.empty()) keras_classes_[mapping.python_name].push_back(&mapping);
     }
   }
 }
@@ -48,6 +50,12 @@ const Registry::Mappings& Registry::keras_of(std::string_view type) const { retu
 
 const Registry::Mappings& Registry::keras_class(std::string_view class_name) const {
   return found_in(keras_classes_, class_name);
+}
+
+const std::string& Registry::python_name_of(const std::string& class_name) const {
+  for (const KerasMapping* mapping : keras_class(class_name))
+    if (!mapping->python_name.empty()) return mapping->python_name;
+  return class_name;
 }
 
 PlainCall plain_call(const Layer& layer, const Node& node) {

@@ -35,6 +35,8 @@ class Registry {
   const Mappings& keras_of(std::string_view type) const;
   /// The mappings that may have written a Keras class.
   const Mappings& keras_class(std::string_view class_name) const;
+  /// What Python calls a class of Keras's, which names its objects in files: mostly what keras.layers calls it.
+  const std::string& python_name_of(const std::string& class_name) const;
 
  private:
   const std::vector<Family> families_;

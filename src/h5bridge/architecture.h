@@ -19,10 +19,13 @@
 
 namespace h5bridge {
 
+struct Layer;
+
 /// None, or a value of one of the kinds that an attribute can have.
 /// An integer that is open until the model runs is a Size, and integers of which one is open are a SymbolicShape.
+/// Layers that another one steps through time are a value of its own, and have no place in the graph.
 using AttributeValue = std::variant<std::monostate, bool, std::int64_t, double, std::string, std::vector<std::int64_t>,
-                                    std::vector<double>, SymbolicShape, Tensor, DType, Size>;
+                                    std::vector<double>, SymbolicShape, Tensor, DType, Size, std::vector<Layer>>;
 
 /// The settings of a layer (docs/layers.md lists them). load() gives all that its type declares; of an architecture
 /// that was made or changed in C++, save(), in_torch_layout() and to_module() check them, and take what is not set at
@@ -49,6 +52,7 @@ class Attributes {
   SymbolicShape open_integers(std::string_view name) const;
   const Tensor& tensor(std::string_view name) const { return get<Tensor>(name); }
   DType dtype(std::string_view name) const { return get<DType>(name); }
+  const std::vector<Layer>& layers(std::string_view name) const { return get<std::vector<Layer>>(name); }
 
   bool empty() const { return values_.empty(); }
   auto begin() const { return values_.begin(); }

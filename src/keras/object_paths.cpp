@@ -4,6 +4,7 @@
 #include <map>
 #include <sstream>
 
+#include "facets/registry.h"
 #include "keras/inline_models.h"
 #include "keras/wrappers.h"
 
@@ -14,7 +15,7 @@ namespace {
 class ListNames {
  public:
   std::string next(const std::string& class_name) {
-    const std::string name = snake_case(class_name);
+    const std::string name = snake_case(Registry::instance().python_name_of(class_name));
     const std::size_t number = used_[name]++;
     return number == 0 ? name : name + "_" + std::to_string(number);
   }

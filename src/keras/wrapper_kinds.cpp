@@ -4,6 +4,7 @@
 #include <array>
 #include <set>
 
+#include "facets/registry.h"
 #include "h5bridge/error.h"
 #include "keras/dialects/inserted.h"
 #include "keras/dialects/nodes.h"
@@ -119,19 +120,32 @@ bool same_layer(const Json& a, const Json& b) {
   return same_in(a.as_object(), b.as_object()) && same_in(b.as_object(), a.as_object());
 }
 
-bool halves_differ(const Json::Object& config) {
+// Whether a row of the registry reads the wrapper as one layer of two directions.
+bool is_one_layer(const Json::Object& config) {
+  return std::ranges::any_of(Registry::instance().keras_class("Bidirectional"),
+                             [&](const KerasMapping* mapping) { return mapping->reads(config); });
+}
+
+bool are_two_layers(const Json::Object& config) {
   const Json* backward = config.find("backward_layer");
   if (!backward || !backward->is_object() || !backward->find("class_name") || !backward->find("config")) return false;
   const Json& forward = config.at("layer");
   return backward->at("class_name") != forward.at("class_name") ||
-         !same_layer(forward.at("config"), backward->at("config"));
+         !same_layer(forward.at("config"), backward->at("config")) || !is_one_layer(config);
 }
 
 std::size_t states_of(const Json& layer) {
   const Json& class_name = layer.at("class_name");
-  if (class_name == Json("LSTM")) return 2;
-  if (class_name == Json("GRU") || class_name == Json("SimpleRNN")) return 1;
-  throw Unsupported("how many states its " + shortened(class_name.as_string()) + " gives is not known yet");
+  for (const char* one : {"GRU", "SimpleRNN", "GRUCell", "SimpleRNNCell"})
+    if (class_name == Json(one)) return 1;
+  for (const char* two : {"LSTM", "LSTMCell"})
+    if (class_name == Json(two)) return 2;
+  if (class_name == Json("RNN")) return states_of(layer.at("config").at("cell"));
+  if (class_name != Json("StackedRNNCells"))
+    throw Unsupported("how many states its " + shortened(class_name.as_string()) + " gives is not known yet");
+  std::size_t states = 0;
+  for (const Json& cell : layer.at("config").at("cells").as_array()) states += states_of(cell);
+  return states;
 }
 
 // Keras's layers that merge: class and configuration.
@@ -218,7 +232,7 @@ const std::vector<WrapperKind>& wrapper_kinds() {
        {{"layer", "forward_layer", ".forward"}, {"backward_layer", "backward_layer", ".backward"}},
        {"merge_mode"},
        false,
-       halves_differ,
+       are_two_layers,
        halves_graph,
        wrapped_halves},
   };

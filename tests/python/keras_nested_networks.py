@@ -217,6 +217,22 @@ def two_ways_with_states():
     return keras.Model(x, [L.Add(name="sum")([y, y_back]), L.Concatenate(name="states")(states), other(x)], name="stated")
 
 
+def stacked_cells():
+    """Stacks of cells of several kinds, sizes and settings, masked, in both directions and over time."""
+    both = L.RNN([L.LSTMCell(4, name="one"), L.GRUCell(3, reset_after=False, name="two")], return_sequences=True, name="stack")
+    return keras.Sequential(
+        [
+            keras.Input((None,), dtype="int32"),
+            L.Embedding(9, 5, mask_zero=True, name="table"),
+            L.RNN([L.GRUCell(4, name="g"), L.SimpleRNNCell(3, activation="relu", name="s"), L.LSTMCell(5, name="l")], return_sequences=True, name="rnn"),
+            L.Bidirectional(both, name="both"),
+            L.TimeDistributed(L.Dense(4, name="dense"), name="td"),
+            L.Bidirectional(L.RNN([L.GRUCell(2, name="a"), L.GRUCell(3, use_bias=False, name="b")], name="last"), merge_mode="ave", name="ends"),
+        ],
+        name="stacked_cells",
+    )
+
+
 def layer_of_two_levels():
     """A layer that is called within a model and beside it."""
     shared = L.Dense(4, activation="tanh", name="shared")

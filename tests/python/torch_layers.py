@@ -205,6 +205,9 @@ FUNCTIONS |= {
 # What nn.Module has no class for, and does nothing in evaluation: Keras's noise.
 NOISE = ("GaussianDropout", "GaussianNoise", "ActivityRegularization")
 NOISE += ("RandomFlip", "RandomGrayscale", "RandomPerspective", "RandomRotation", "RandomTranslation", "RandomZoom")
+NOISE += ("AugMix", "CutMix", "MixUp", "RandAugment", "RandomBrightness", "RandomColorDegeneration", "RandomColorJitter",
+          "RandomContrast", "RandomElasticTransform", "RandomErasing", "RandomGaussianBlur", "RandomHue", "RandomInvert",
+          "RandomPosterization", "RandomSaturation", "RandomSharpness", "Solarization")  # fmt: skip
 ACTIVATIONS = {"relu": F.relu, "sigmoid": torch.sigmoid}
 
 
@@ -518,6 +521,42 @@ class Attention(nn.Module):
         return (result, weights) if self.with_scores else result
 
 
+class ConvLSTM(nn.Module):
+    """Keras's, a gate at a time."""
+
+    def __init__(self, kind, in_channels, out_channels, kernel_size, stride=1, padding="valid", dilation=1, channels_last=False, bias=True,
+                 activation="tanh", recurrent_activation="sigmoid", return_sequences=True, return_state=False, go_backwards=False,
+                 dropout=0, recurrent_dropout=0):  # fmt: skip
+        super().__init__()
+        axes = int(kind[-2])
+        self.kernel, self.stride, self.dilation = (spatial(value, axes) for value in (kernel_size, stride, dilation))
+        self.weight_ih = nn.Parameter(torch.empty(4 * out_channels, in_channels, *self.kernel))
+        self.weight_hh = nn.Parameter(torch.empty(4 * out_channels, out_channels, *self.kernel))
+        self.bias = nn.Parameter(torch.empty(4 * out_channels)) if bias else None
+        self.same, self.last, self.sequences, self.state, self.backwards = padding == "same", channels_last, return_sequences, return_state, go_backwards
+        self.activation, self.gate = torch_recurrent.ACTIVATIONS[activation], torch_recurrent.ACTIVATIONS[recurrent_activation]
+        self.convolution = getattr(F, f"conv{axes}d")
+
+    def products(self, x, weight, bias, stride, dilation, same):
+        if same:
+            x = F.pad(x, same_margins(x, self.kernel, stride, dilation))
+        return [self.convolution(x, w, b, stride, 0, dilation) for w, b in zip(weight.chunk(4), [None] * 4 if bias is None else bias.chunk(4))]
+
+    def forward(self, x, *states):
+        film = x.movedim(-1, 2) if self.last else x
+        once, outputs = [1] * len(self.kernel), []
+        for step in film.flip(1).unbind(1) if self.backwards else film.unbind(1):
+            given = self.products(step, self.weight_ih, self.bias, self.stride, self.dilation, self.same)
+            h, c = states or [torch.zeros_like(given[0])] * 2
+            i, f, g, o = (a + b for a, b in zip(given, self.products(h, self.weight_hh, None, once, once, True)))
+            c = self.gate(f) * c + self.gate(i) * self.activation(g)
+            states = (self.gate(o) * self.activation(c), c)
+            outputs.append(states[0])
+        results = [torch.stack(outputs, 1) if self.sequences else outputs[-1], *(states if self.state else ())]
+        channels = [2 if self.sequences else 1, 1, 1]
+        return [y.movedim(axis, -1) if self.last else y for y, axis in zip(results, channels)]
+
+
 class Projection(nn.Module):
     """A place for a weight and a bias."""
 
@@ -531,12 +570,14 @@ class MultiheadAttention(nn.Module):
     """With what Keras's layer has besides, a head at a time. Batches stand first."""
 
     def __init__(self, embed_dim, num_heads, bias=True, kdim=None, vdim=None, key_dim=None, value_dim=None, output_dim=None, use_gate=False,
-                 sliding_window=None, use_causal_mask=False, need_weights=True, average_attn_weights=True, dropout=0, batch_first=True):  # fmt: skip
+                 num_key_value_heads=None, sliding_window=None, use_causal_mask=False, need_weights=True, average_attn_weights=True, dropout=0, batch_first=True):  # fmt: skip
         super().__init__()
         self.heads, self.need_weights, self.average = num_heads, need_weights, average_attn_weights
         self.causal, self.window = use_causal_mask, sliding_window
         size = embed_dim // num_heads
-        self.rows = [(key_dim or size) * num_heads] * 2 + [(value_dim or size) * num_heads] * (1 + use_gate)
+        self.own = num_key_value_heads or num_heads  # of keys and values
+        queries, values = (key_dim or size) * num_heads, (value_dim or size) * num_heads
+        self.rows = [queries, queries * self.own // num_heads] + [values] * use_gate + [values * self.own // num_heads]
         columns = [embed_dim, kdim or embed_dim, embed_dim, vdim or embed_dim] if use_gate else [embed_dim, kdim or embed_dim, vdim or embed_dim]
         self.packed = not use_gate and {*self.rows, *columns} == {embed_dim}
         names = ["q", "k", "g", "v"] if use_gate else ["q", "k", "v"]
@@ -548,17 +589,19 @@ class MultiheadAttention(nn.Module):
                     setattr(self, f"{name}_proj_weight", nn.Parameter(torch.empty(self.rows[names.index(name)], columns[names.index(name)])))
         self.names = names
         self.in_proj_bias = nn.Parameter(torch.empty(sum(self.rows))) if bias else None
-        self.out_proj = Projection(output_dim or embed_dim, self.rows[-1], bias)
+        self.out_proj = Projection(output_dim or embed_dim, values, bias)
 
     def forward(self, query, key, value):
         weights = self.in_proj_weight.split(self.rows) if self.packed else [getattr(self, f"{name}_proj_weight") for name in self.names]
         biases = [0] * len(weights) if self.in_proj_bias is None else self.in_proj_bias.split(self.rows)
         inputs = {"q": query, "k": key, "v": value, "g": query}
-        q, k, v, *g = ([head for head in (inputs[name] @ w.T + b).chunk(self.heads, -1)]
+        count = {"k": self.own, "v": self.own}
+        q, k, v, *g = ([head for head in (inputs[name] @ w.T + b).chunk(count.get(name, self.heads), -1)]
                        for name, w, b in sorted(zip(self.names, weights, biases), key=lambda part: "qkvg".index(part[0])))  # fmt: skip
         i, j = torch.arange(query.shape[1])[:, None], torch.arange(key.shape[1])
         seen = (j <= i if self.causal else torch.tensor(True)) & ((i - j).abs() < self.window if self.window else torch.tensor(True))
         shares = []
+        k, v = ([part[head * self.own // self.heads] for head in range(self.heads)] for part in (k, v))
         for head in range(self.heads):
             scores = torch.einsum("bqf,bkf->bqk", q[head], k[head]) / q[head].shape[-1] ** 0.5
             shares.append(torch.softmax(scores.masked_fill(~seen, -torch.inf), -1))
@@ -583,7 +626,7 @@ class Attending(Reference):
         return result if weights is None else (result, weights)
 
 
-KERAS_ATTENTION = {"key_dim", "value_dim", "output_dim", "use_gate", "sliding_window", "use_causal_mask"}
+KERAS_ATTENTION = {"key_dim", "value_dim", "output_dim", "num_key_value_heads", "use_gate", "sliding_window", "use_causal_mask"}
 
 
 def multihead_attention(kind, a):
@@ -615,8 +658,9 @@ INEXACT = ("LSTM", "GRU", "RNN", "ConvTranspose*", "Resizing", "CenterCrop", "ei
 
 def is_inexact(kind, attributes):
     own_cubic = attributes.get("mode") == "cubic"  # Keras's, which the reference adds up in an order of its own
+    own_convolution = kind.startswith("ConvLSTM")  # a gate at a time
     own_attention = kind == "MultiheadAttention" and KERAS_ATTENTION & set(attributes)
-    return own_cubic or own_attention or any(fnmatch.fnmatchcase(kind, pattern) for pattern in INEXACT)
+    return own_cubic or own_convolution or own_attention or any(fnmatch.fnmatchcase(kind, pattern) for pattern in INEXACT)
 
 
 def is_alone(kind, a):
@@ -671,6 +715,7 @@ COMPOSITIONS = [
     ("Pixel*", "blocks_first", shuffled, always(False)),
     ("MaxUnpool*", None, lambda kind, a: Unpool(kind, **a), always(True)),
     ("EinsumDense", None, einsum_dense, always(False)),
+    ("ConvLSTM*", None, lambda kind, a: Reference(ConvLSTM(kind, **a)), always(False)),
     ("MultiheadAttention", None, multihead_attention, lambda a: not KERAS_ATTENTION & set(a)),
     ("*Attention", None, lambda kind, a: Reference(Attention(kind, **a)), always(False)),
     ("Parameter", None, lambda kind, a: OwnTensor(kind, **a), always(True)),
@@ -687,7 +732,7 @@ COMPOSITIONS = [
     ("CenterCrop", None, lambda kind, a: Function(center_crop(**a)), always(False)),
     ("*", "rms_scaling", scaled_by_deviation, always(False)),
 ]
-RECURRENT = ("LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell")
+RECURRENT = ("LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell", "StackedRNNCells")
 
 
 def reference(kind, attributes):

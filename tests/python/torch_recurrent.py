@@ -22,6 +22,55 @@ class Cell(nn.Module):
         return self.layer(x, *([states] if len(states) == 2 else states))
 
 
+class KerasCell(nn.Module):
+    """A cell with settings that PyTorch's do not have: a layer of one step."""
+
+    def __init__(self, kind, a):
+        super().__init__()
+        self.inner = [Recurrent(kind.removesuffix("Cell"), a | {"return_state": True})]  # whose parameters are the cell's own
+        for name, parameter in self.inner[0].layer.named_parameters():
+            self.register_parameter(name.removesuffix("_l0"), parameter)
+
+    def forward(self, x, *states):
+        states = states[0] if states and isinstance(states[0], tuple) else states
+        _, *after = self.inner[0](x.unsqueeze(0), *states)
+        return tuple(after) if len(after) == 2 else after[0]
+
+
+def cell_of(kind, a):
+    """PyTorch's cell, or what does the same."""
+    if all(a.get(name, default) == default for name, default in KERAS.items()) and a.get("nonlinearity") in (None, "tanh", "relu"):
+        return getattr(nn, kind)(**{name: value for name, value in a.items() if name not in KERAS})
+    return KerasCell(kind, a)
+
+
+class Stack(nn.Module):
+    """The cells, one after the other in each step; dropout is none."""
+
+    def __init__(self, cells, return_sequences=True, return_state=False, go_backwards=False):
+        super().__init__()
+        self.layer = nn.Module()
+        self.layer.cells = nn.ModuleList(cell_of(cell["type"], cell["attributes"]) for cell in cells)
+        self.kinds = [cell["type"] for cell in cells]
+        self.sizes = [cell["attributes"]["hidden_size"] for cell in cells]
+        self.return_sequences, self.return_state, self.go_backwards = return_sequences, return_state, go_backwards
+
+    def forward(self, x, *given):
+        given = list(given)
+        states = []
+        for kind, size in zip(self.kinds, self.sizes):
+            own = [given.pop(0) if given else x.new_zeros(len(x), size) for _ in range(2 if kind == "LSTMCell" else 1)]
+            states.append(tuple(own) if len(own) == 2 else own[0])
+        steps = []
+        for step in (x.flip(1) if self.go_backwards else x).unbind(1):
+            for i, cell in enumerate(self.layer.cells):
+                states[i] = cell(step, states[i])
+                step = states[i][0] if isinstance(states[i], tuple) else states[i]
+            steps.append(step)
+        flat = [state for own in states for state in (own if isinstance(own, tuple) else [own])]
+        return [torch.stack(steps, 1) if self.return_sequences else steps[-1], *(flat if self.return_state else [])]
+
+
 class Recurrent(nn.Module):
     def __init__(self, kind, a):
         super().__init__()
@@ -106,7 +155,10 @@ class Recurrent(nn.Module):
 
 def reference(kind, attributes):
     """The module, and whether PyTorch says it by one of its own."""
+    if kind == "StackedRNNCells":
+        return Stack(**attributes), False
     if kind.endswith("Cell"):
-        return Cell(getattr(nn, kind)(**attributes)), True
+        cell = cell_of(kind, attributes)
+        return Cell(cell), not isinstance(cell, KerasCell)
     module = Recurrent(kind, attributes)
     return module, module.is_torchs

@@ -3,6 +3,7 @@
 #include <complex>
 
 #include "facets/spec/attributes/vocabulary.h"
+#include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
 
 namespace h5bridge::testing {
@@ -370,6 +371,78 @@ TEST_CASE("values agree where layers that have them compute the same") {
   CHECK(agree(data, integer(10000001), integer(10000001)));
   CHECK_FALSE(agree(data, integer(10000001), integer(10000000)));
   CHECK_FALSE(agree(required_text("equation", "Keras's"), word("ab->a"), word("ab->b")));
+}
+
+namespace {
+
+// A cell with weights of its own, and another that has none.
+std::vector<LayerType> two_types() {
+  LayerType cell, other;
+  cell.name = "Cell";
+  cell.attributes = {required_integer("size", "of its state"), boolean("bias", true, "whether there is one"),
+                     deciding(Decides::Training, number("dropout", 0, "in training"))};
+  cell.parameters = [](const Attributes& a) { return std::vector<ParameterSpec>{{"weight", {a.integer("size")}}}; };
+  other.name = "Other";
+  return {cell, other};
+}
+
+Json held(const char* type, const Json::Object& attributes) {
+  return Json::Object{{"type", type}, {"attributes", attributes}};
+}
+
+}  // namespace
+
+TEST_CASE("layers that a layer holds have types, attributes, and what Keras says") {
+  const AttributeSpec spec = required_layers("cells", two_types(), "stepped through time");
+  const Json json = List{held("Cell", {{"size", 3}, {"bias", false}}), Json::Object{{"type", "Other"}}};
+  const AttributeValue value = read(spec, json);
+  const auto& layers = std::get<std::vector<Layer>>(value);
+  REQUIRE(layers.size() == 2);
+  CHECK(layers[0].attributes.integer("size") == 3);
+  CHECK_FALSE(layers[0].attributes.boolean("bias"));
+  CHECK(layers[0].attributes.number("dropout") == 0);
+  check_both_ways(spec, json, value);
+  CHECK(spec.kind->since(value) == 2);
+
+  const Json said =
+      List{Json::Object{{"type", "Other"}, {"keras", Json::Object{{"name", "mine"}, {"trainable", false}}}}};
+  check_both_ways(spec, said, read(spec, said));
+
+  std::vector<std::string> names;
+  for (const ParameterSpec& parameter : parameters_of_held("cells", two_types(), layers))
+    names.push_back(parameter.name);
+  CHECK(names == std::vector<std::string>{"cells.0.weight"});
+}
+
+TEST_CASE("layers that a layer holds are refused where they are none of its types") {
+  const AttributeSpec spec = required_layers("cells", two_types(), "stepped through time");
+  refuses(spec, List{}, "is empty, expected a layer or more");
+  refuses(spec, "Cell", "expected an array, found a string");
+  refuses(spec, List{held("Conv", {})}, "number 0: is a layer of type \"Conv\", expected one of Cell, Other");
+  refuses(spec, List{held("Other", {}), held("Cell", {})}, "number 1: Cell: Cell needs the attribute \"size\"");
+  refuses(spec, List{held("Cell", {{"size", "x"}, {"sizes", 1}})}, "number 0: Cell: Cell has no attribute \"sizes\"");
+  refuses(spec, List{Json::Object{{"type", "Other"}, {"name", "a"}}},
+          "number 0: has a member \"name\", expected type, attributes and keras");
+  refuses_to_set(spec, word("Cell"), "expected an array, found a string");
+}
+
+TEST_CASE("layers that a program sets are completed, and symbols in them become numbers") {
+  const AttributeSpec spec = required_layers("cells", two_types(), "stepped through time");
+  Layer cell{.name = "", .type = "Cell", .attributes = {}, .keras = {}};
+  CHECK_THROWS_AS(spec.kind->complete(std::vector<Layer>{cell}), UsageError);
+  cell.attributes.set("size", std::int64_t{4});
+  const AttributeValue whole = spec.kind->complete(std::vector<Layer>{cell});
+  CHECK(whole == read(spec, List{held("Cell", {{"size", 4}})}));
+
+  const AttributeValue open = read(spec, List{held("Cell", {{"size", "width"}})});
+  CHECK(spec.kind->is_open(open));
+  CHECK_FALSE(spec.kind->is_open(whole));
+  CHECK(spec.kind->bind(open, {{"width", 4}}) == whole);
+
+  const AttributeValue dropped = read(spec, List{held("Cell", {{"size", 4}, {"dropout", 0.5}})});
+  CHECK(spec.kind->agree(whole, dropped, 3));  // in evaluation
+  CHECK_FALSE(spec.kind->agree(whole, read(spec, List{held("Cell", {{"size", 5}})}), 3));
+  CHECK_FALSE(spec.kind->agree(whole, read(spec, List{held("Other", {})}), 3));
 }
 
 }  // namespace h5bridge::testing

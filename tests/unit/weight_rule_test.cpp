@@ -86,7 +86,7 @@ TEST_CASE("Split leaves the parts of a tensor that is cut already as they are") 
 }
 
 TEST_CASE("HeadsLast makes two last axes of the first one") {
-  const std::vector<WeightStep> steps{HeadsLast{2}};
+  const std::vector<WeightStep> steps{HeadsLast{{2}}};
   const Tensor keras = to_keras(steps, {counting_tensor({6, 4})}).at(0);
   REQUIRE(keras.shape() == Shape{4, 2, 3});
   const auto values = elements(keras);

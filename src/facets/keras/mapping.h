@@ -172,6 +172,8 @@ enum class OfIntegers {
 struct KerasMapping {
   std::string type;        // ours
   std::string class_name;  // in keras.layers
+  /// What Python calls the class, where keras.layers has another name for it: so do .h5 files, and paths of objects.
+  std::string python_name = {};
   /// What tells it from the other one of its class for its type. It stands in files: it stays as it is.
   std::string variant = {};
   std::vector<Correspondence> attributes = {};

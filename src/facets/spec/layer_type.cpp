@@ -12,8 +12,7 @@ namespace {
 AttributeValue read_value(const AttributeSpec& spec, const Json& json) { return spec.kind->read(json); }
 
 AttributeValue checked_value(const AttributeSpec& spec, const AttributeValue& value) {
-  spec.kind->check(value);
-  return value;
+  return spec.kind->complete(value);
 }
 
 // What hangs on an integer that is open is checked where it is a number.

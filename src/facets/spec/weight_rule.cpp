@@ -103,26 +103,27 @@ std::vector<std::int64_t> first_axes_last(std::int64_t rank, std::int64_t count)
   return axes;
 }
 Tensors forward(const HeadsLast& step, const Tensors& tensors) {
-  return each(tensors, [&](const Tensor& t) {
+  return each(tensors, [&, next = std::size_t{0}](const Tensor& t) mutable {
+    const std::int64_t heads = step.of(next++);
     Shape shape = t.shape();
-    if (shape.at(0) % step.heads != 0)
-      throw MalformedFile("has shape " + to_string(shape) + ", expected " + std::to_string(step.heads) +
+    if (shape.at(0) % heads != 0)
+      throw MalformedFile("has shape " + to_string(shape) + ", expected " + std::to_string(heads) +
                           " equal blocks on its first axis");
-    shape.at(0) /= step.heads;
-    shape.insert(shape.begin(), step.heads);
+    shape.at(0) /= heads;
+    shape.insert(shape.begin(), heads);
     return t.reshape(shape).permute(first_axes_last(static_cast<std::int64_t>(shape.size()), 2));
   });
 }
 Tensors backward(const HeadsLast& step, const Tensors& tensors) {
-  return each(tensors, [&](const Tensor& t) {
-    const std::int64_t rank = t.rank();
-    if (rank < 2 || t.shape().at(static_cast<std::size_t>(rank) - 2) != step.heads)
-      throw MalformedFile("has shape " + to_string(t.shape()) + ", expected " + std::to_string(step.heads) +
+  return each(tensors, [&, next = std::size_t{0}](const Tensor& t) mutable {
+    const std::int64_t rank = t.rank(), heads = step.of(next++);
+    if (rank < 2 || t.shape().at(static_cast<std::size_t>(rank) - 2) != heads)
+      throw MalformedFile("has shape " + to_string(t.shape()) + ", expected " + std::to_string(heads) +
                           " as the last size but one");
     const Tensor first = t.permute(first_axes_last(rank, rank - 2));
     Shape shape = first.shape();
     shape.erase(shape.begin());
-    shape.at(0) *= step.heads;
+    shape.at(0) *= heads;
     return first.reshape(shape);
   });
 }

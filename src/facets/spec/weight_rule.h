@@ -2,6 +2,7 @@
 // other by the importer, so that the two cannot drift apart.
 #pragma once
 
+#include <algorithm>
 #include <span>
 #include <string>
 #include <variant>
@@ -37,9 +38,11 @@ struct Split {
   bool first_is_cut = false;
 };
 
-/// The blocks of axis 0, one for each of attention's heads, become two axes: the last ones of the Keras side.
+/// The blocks of axis 0, one for each of attention's heads, become two axes: the last ones of the Keras side. Each
+/// tensor may have heads of its own number.
 struct HeadsLast {
-  std::int64_t heads;
+  std::vector<std::int64_t> heads;  // of each tensor in turn; one for all that follow
+  std::int64_t of(std::size_t tensor) const { return heads.at(std::min(tensor, heads.size() - 1)); }
 };
 
 /// Cuts `axis` into order.size() equal blocks; block i of the Keras side is block order[i] of the PyTorch side.

@@ -92,6 +92,9 @@ struct ToPython {
     if (const auto value = size.value()) return python_number(std::to_string(*value));
     throw Unsupported("the size " + size.str() + " is open, which the constructor of a module cannot know");
   }
+  Python operator()(const std::vector<Layer>&) const {
+    throw Unsupported("the layers that it holds are for its own row to write");
+  }
 };
 
 bool takes(const AttributeKind& kind, const AttributeValue& value) {

@@ -14,10 +14,12 @@ struct Projection {
   std::string keras;   // what Keras calls it: "query"
   std::int64_t inputs;
   std::int64_t outputs;  // of all heads
+  std::int64_t heads;
 };
 
 struct Heads {
   std::int64_t count;
+  std::int64_t key_value_count;     // of keys and values, each for as many queries' in a row
   std::int64_t key_dim, value_dim;  // of each
   std::int64_t output_dim;
   bool is_packed;  // as PyTorch's module is where all inputs and projections have one size

@@ -13,18 +13,23 @@ namespace {
 using Handle = KerasEmitter::Handle;
 
 // Each projection is a layer of Keras's own in this one, whose variables stand in the order in which it builds them.
-WeightRules weights(const Attributes& a, const std::vector<SymbolicShape>&) {
+// `has_properties`: whether they give out the attributes that have the layers.
+WeightRules weights(const Attributes& a, bool has_properties) {
   const Heads heads = heads_of(a);
   const bool has_bias = a.boolean("bias");
-  WeightRule in{.torch = {}, .keras = {}, .steps = {Split{0, heads.rows(), !heads.is_packed}, HeadsLast{heads.count}}};
+  HeadsLast counts;
+  for (const Projection& projection : heads.projections)
+    counts.heads.insert(counts.heads.end(), has_bias ? 2 : 1, projection.heads);
+  const std::string ahead = has_properties ? "" : "_";
+  WeightRule in{.torch = {}, .keras = {}, .steps = {Split{0, heads.rows(), !heads.is_packed}, std::move(counts)}};
   if (heads.is_packed) in.torch.push_back("in_proj_weight");
   for (const Projection& projection : heads.projections) {
     if (!heads.is_packed) in.torch.push_back(projection.tensor);
     for (const char* variable : {"kernel", "bias"}) {
       if (variable == std::string("bias") && !has_bias) continue;
       in.keras.push_back(projection.keras + "/" + variable);
-      // The attribute of the gate's layer alone has no property that gives it out.
-      in.objects.push_back((projection.keras == "gate" ? "_" : "") + projection.keras + "_dense");
+      // That of the gate's layer never has one.
+      in.objects.push_back((projection.keras == "gate" ? "_" : ahead) + projection.keras + "_dense");
     }
   }
   if (has_bias) in.torch.push_back("in_proj_bias");
@@ -34,9 +39,10 @@ WeightRules weights(const Attributes& a, const std::vector<SymbolicShape>&) {
                           .keras = {"attention_output/kernel"},
                           .steps = {PermuteAxes{{1, 0}}, ChangeShape{{values, heads.output_dim},
                                                                      {heads.count, heads.value_dim, heads.output_dim}}},
-                          .object = "output_dense"});
+                          .object = ahead + "output_dense"});
   if (has_bias)
-    result.rules.push_back({.torch = {"out_proj.bias"}, .keras = {"attention_output/bias"}, .object = "output_dense"});
+    result.rules.push_back(
+        {.torch = {"out_proj.bias"}, .keras = {"attention_output/bias"}, .object = ahead + "output_dense"});
   return result;
 }
 
@@ -106,11 +112,9 @@ void refuse_pytorch_s_own(const Attributes& a) {
     if (a.boolean(name)) throw Unsupported(std::string(name) + " is on, which Keras's MultiHeadAttention has not");
 }
 
-KerasEmitter::Results lower(const Attributes& a, Json::Object config, KerasEmitter& emitter) {
+KerasEmitter::Results lower(const char* class_name, const Attributes& a, Json::Object config, KerasEmitter& emitter) {
   refuse_pytorch_s_own(a);
   const Heads heads = heads_of(a);
-  config.set("key_dim", heads.key_dim);
-  config.set("value_dim", heads.value_dim);
   for (const char* constant : {"return_attention_scores", "use_causal_mask", "training"}) config.erase(constant);
 
   Composition operations(emitter);
@@ -121,7 +125,7 @@ KerasEmitter::Results lower(const Attributes& a, Json::Object config, KerasEmitt
   const SymbolicShape query = emitter.shape(inputs.query());  // a copy: shapes move as operations are added
   const Size queries = query[1], keys = emitter.shape(inputs.key())[1];
 
-  KerasEmitter::Call call{.class_name = "MultiHeadAttention",
+  KerasEmitter::Call call{.class_name = class_name,
                           .config = std::move(config),
                           .arguments = {inputs.query(), inputs.value()},
                           .outputs = {{query[0], queries, heads.output_dim}}};
@@ -180,24 +184,46 @@ std::vector<KerasSample> samples() {
   };
 }
 
-}  // namespace
+std::vector<KerasSample> grouped_samples() {
+  const std::vector<Shape> alike{{2, 5, 6}, {2, 5, 6}}, crossed{{2, 4, 6}, {2, 5, 6}};
+  const Json::Object sizes{{"head_dim", 3}, {"num_query_heads", 4}, {"num_key_value_heads", 2}};
+  const auto with = [&](Json::Object more) {
+    Json::Object all = sizes;
+    for (const auto& [name, value] : more) all.set(name, value);
+    return all;
+  };
+  Json::Object objects = with({{"dropout", 0.3}, {"seed", 7}});
+  for (const char* weight : {"kernel", "bias"}) {
+    objects.set(std::string(weight) + "_initializer", object("initializers", "HeNormal", {{"seed", 3}}));
+    objects.set(std::string(weight) + "_regularizer", object("regularizers", "L2", {{"l2", 0.01}}));
+    objects.set(std::string(weight) + "_constraint", object("constraints", "NonNeg", {}));
+  }
+  objects.set("activity_regularizer", object("regularizers", "L1", {{"l1", 0.01}}));
+  return {
+      {"groups", sizes, crossed},
+      {"groups of one, without bias", with({{"num_key_value_heads", 1}, {"use_bias", false}}), alike},
+      {"as many heads of keys", with({{"num_key_value_heads", 4}}), alike},
+      {"groups, gate and window", with({{"use_gate", true}, {"sliding_window", 2}}), alike},
+      {"groups, objects", std::move(objects), alike},
+      {"groups, causal", sizes, alike, {{"use_causal_mask", true}}},
+      {"groups, scores", sizes, crossed, {{"return_attention_scores", true}}},
+  };
+}
 
-std::vector<KerasMapping> keras_mappings() {
-  KerasMapping mapping{.type = "MultiheadAttention", .class_name = "MultiHeadAttention"};
+bool is_grouped(const Attributes& a) { return !a.is_none("num_key_value_heads"); }
+
+// What both of Keras's layers have.
+KerasMapping attention(const char* class_name, bool has_properties) {
+  KerasMapping mapping{.type = "MultiheadAttention", .class_name = class_name};
   mapping.attributes = {
-      {"num_heads", "num_heads", spelling::integer()},
-      {"key_dim", "key_dim", spelling::integer()},
-      {"value_dim", "value_dim", spelling::or_none(spelling::integer())},
       {"dropout", "dropout", spelling::number()},
       {"bias", "use_bias", spelling::boolean()},
       {"use_gate", "use_gate", spelling::boolean(), false},
-      {"output_dim", "output_shape", one_axis(), std::monostate{}},
       {"sliding_window", "sliding_window", spelling::or_none(spelling::integer()), std::monostate{}},
       {"need_weights", "return_attention_scores", spelling::boolean(), false},
       {"use_causal_mask", "use_causal_mask", spelling::boolean(), false},
   };
   mapping.carried = carried_for({{"kernel", "GlorotUniform"}, {"bias", "Zeros"}});
-  mapping.carried.set("attention_axes", Json::Array{1});
   mapping.carried.set("seed", nullptr);
   mapping.call = {"query",    "value",          "key",          kQueryMask,
                   kValueMask, kKeyMask,         kAttentionMask, "return_attention_scores",
@@ -207,12 +233,65 @@ std::vector<KerasMapping> keras_mappings() {
   };
   mapping.takes_masks_unsaid = true;
   take_training(mapping);
-  mapping.lift = refuse_axes;
   mapping.derive = derive;
-  mapping.weights = weights;
-  mapping.lower = lower;
-  mapping.samples = samples();
-  return {std::move(mapping)};
+  mapping.weights = [has_properties](const Attributes& a, const std::vector<SymbolicShape>&) {
+    return weights(a, has_properties);
+  };
+  mapping.lower = [class_name](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
+    return lower(class_name, a, std::move(config), emitter);
+  };
+  return mapping;
 }
+
+KerasMapping of_heads() {
+  KerasMapping mapping = attention("MultiHeadAttention", true);
+  for (Correspondence row : std::vector<Correspondence>{
+           {"num_heads", "num_heads", spelling::integer()},
+           {"key_dim", "key_dim", spelling::integer()},
+           {"value_dim", "value_dim", spelling::or_none(spelling::integer())},
+           {"output_dim", "output_shape", one_axis(), std::monostate{}},
+       })
+    mapping.attributes.push_back(std::move(row));
+  mapping.carried.set("attention_axes", Json::Array{1});
+  mapping.fits = [](const Attributes& a, const std::vector<SymbolicShape>&) { return !is_grouped(a); };
+  mapping.lift = refuse_axes;
+  mapping.lower = [inner = mapping.lower](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
+    const Heads heads = heads_of(a);
+    config.set("key_dim", heads.key_dim);
+    config.set("value_dim", heads.value_dim);
+    return inner(a, std::move(config), emitter);
+  };
+  mapping.samples = samples();
+  return mapping;
+}
+
+KerasMapping of_groups() {
+  KerasMapping mapping = attention("GroupQueryAttention", false);
+  mapping.python_name = "GroupedQueryAttention";
+  for (Correspondence row : std::vector<Correspondence>{
+           {"num_heads", "num_query_heads", spelling::integer()},
+           {"num_key_value_heads", "num_key_value_heads", spelling::integer()},
+           {"key_dim", "head_dim", spelling::integer()},
+       })
+    mapping.attributes.push_back(std::move(row));
+  mapping.fits = [](const Attributes& a, const std::vector<SymbolicShape>&) {
+    const Heads heads = heads_of(a);
+    return is_grouped(a) && heads.key_dim == heads.value_dim && heads.output_dim == a.integer("embed_dim");
+  };
+  mapping.lift = [](Json::Object&, Attributes& attributes, const std::vector<SymbolicShape>&) {
+    attributes.set("batch_first", true);
+    attributes.set("average_attn_weights", false);
+  };
+  mapping.lower = [inner = mapping.lower](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
+    config.set("head_dim", heads_of(a).key_dim);
+    return inner(a, std::move(config), emitter);
+  };
+  mapping.samples = grouped_samples();
+  return mapping;
+}
+
+}  // namespace
+
+std::vector<KerasMapping> keras_mappings() { return {of_heads(), of_groups()}; }
 
 }  // namespace h5bridge::multihead_attention

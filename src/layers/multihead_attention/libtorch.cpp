@@ -144,8 +144,8 @@ class Call {
       value = torch::cat({value, parameters_["bias_v"].repeat({1, batch_, 1})});
       one_more();
     }
-    key = by_heads(key, heads_.key_dim);
-    value = by_heads(value, heads_.value_dim);
+    key = for_all_heads(key, heads_.key_dim);
+    value = for_all_heads(value, heads_.value_dim);
     if (a_.boolean("add_zero_attn")) {
       for (Tensor* each : {&key, &value})
         *each = torch::cat({*each, torch::zeros({each->size(0), 1, each->size(2)}, each->options())}, 1);
@@ -155,7 +155,14 @@ class Call {
   }
 
   Tensor by_heads(const Tensor& projection, std::int64_t size) const {
-    return projection.view({projection.size(0), batch_ * heads_.count, size}).transpose(0, 1);
+    return projection.reshape({projection.size(0), batch_ * heads_.count, size}).transpose(0, 1);
+  }
+
+  // Each head of keys and values serves as many queries' in a row.
+  Tensor for_all_heads(const Tensor& projection, std::int64_t size) const {
+    if (heads_.key_value_count == heads_.count) return by_heads(projection, size);
+    const Tensor own = projection.view({projection.size(0), batch_, heads_.key_value_count, size});
+    return by_heads(own.repeat_interleave(heads_.count / heads_.key_value_count, 2), size);
   }
 
   // Truth values of PyTorch's say what is left out.

@@ -15,8 +15,8 @@ constexpr std::int64_t kMost = 1 << 24;  // of anything: more than a file can fi
 bool differ(const Size& a, const Size& b) { return a.value() && b.value() && a != b; }
 
 void check(const Attributes& a) {
-  for (const char* name :
-       {"embed_dim", "num_heads", "kdim", "vdim", "key_dim", "value_dim", "output_dim", "sliding_window"})
+  for (const char* name : {"embed_dim", "num_heads", "num_key_value_heads", "kdim", "vdim", "key_dim", "value_dim",
+                           "output_dim", "sliding_window"})
     if (!a.is_none(name) && (a.integer(name) < 1 || a.integer(name) > kMost))
       throw MalformedFile("\"" + std::string(name) + "\" is " + std::to_string(a.integer(name)) + ", expected 1 to " +
                           std::to_string(kMost));
@@ -25,8 +25,12 @@ void check(const Attributes& a) {
   if ((a.is_none("key_dim") || a.is_none("value_dim")) && a.integer("embed_dim") % a.integer("num_heads") != 0)
     throw MalformedFile("\"embed_dim\" is " + std::to_string(a.integer("embed_dim")) + ", expected a multiple of " +
                         std::to_string(a.integer("num_heads")) + ", that of its heads");
+  if (!a.is_none("num_key_value_heads") && a.integer("num_heads") % a.integer("num_key_value_heads") != 0)
+    throw MalformedFile("\"num_heads\" is " + std::to_string(a.integer("num_heads")) + ", expected a multiple of " +
+                        std::to_string(a.integer("num_key_value_heads")) + ", the number of keys' and values'");
   if ((a.boolean("add_bias_kv") || a.boolean("add_zero_attn")) &&
-      (!a.is_none("key_dim") || !a.is_none("value_dim") || a.boolean("use_gate") || !a.is_none("sliding_window")))
+      (!a.is_none("num_key_value_heads") || !a.is_none("key_dim") || !a.is_none("value_dim") || a.boolean("use_gate") ||
+       !a.is_none("sliding_window")))
     throw MalformedFile("\"add_bias_kv\" and \"add_zero_attn\" are for layers with nothing of Keras's own");
 }
 
@@ -99,6 +103,9 @@ std::vector<AttributeSpec> attributes() {
       size("key_dim", "size of each head's query and key; None: embed_dim / num_heads, as in PyTorch"),
       size("value_dim", "size of each head's value; None: embed_dim / num_heads, as in PyTorch"),
       size("output_dim", "size of the last axis of the output (Keras's output_shape); None: embed_dim"),
+      size("num_key_value_heads",
+           "number of heads of keys and values, each for as many of the queries' (Keras's GroupQueryAttention); None: "
+           "num_heads"),
       boolean("use_gate", false, "whether Keras's gate, a projection of the query, multiplies what heads give"),
       size("sliding_window", "within how many steps keys have to be of a query, itself counted; None: any"),
       of_call(boolean("use_causal_mask", false, "whether a query attends to no later step than its own (Keras's)")),
@@ -144,6 +151,17 @@ void add_samples(LayerType& type) {
   sample("causal", {{"use_causal_mask", true}, {"need_weights", false}}, crossed);
   sample("causal, with weights", {{"use_causal_mask", true}, {"average_attn_weights", false}}, alike);
   sample("sliding window", {{"sliding_window", 2}, {"use_causal_mask", true}, {"need_weights", false}}, alike);
+  sample("groups of heads", {{"num_key_value_heads", 2}, {"key_dim", 3}, {"value_dim", 3}, {"need_weights", false}},
+         crossed, true, 6, 4);
+  sample("groups of heads, weights and gate",
+         {{"num_key_value_heads", 1},
+          {"key_dim", 4},
+          {"value_dim", 4},
+          {"use_gate", true},
+          {"bias", false},
+          {"use_causal_mask", true},
+          {"average_attn_weights", false}},
+         alike);
   sample("gate", {{"use_gate", true}, {"value_dim", 2}, {"need_weights", false}}, crossed);
 }
 

@@ -17,6 +17,7 @@ constexpr PythonHelper kHeads{"KerasMultiHeadAttention", R"py(class KerasMultiHe
         key_dim=None,
         value_dim=None,
         output_dim=None,
+        num_key_value_heads=None,
         use_gate=False,
         sliding_window=None,
     ):
@@ -26,11 +27,14 @@ constexpr PythonHelper kHeads{"KerasMultiHeadAttention", R"py(class KerasMultiHe
         self.key_dim = key_dim or embed_dim // num_heads
         self.value_dim = value_dim or embed_dim // num_heads
         self.sliding_window = sliding_window
-        keys, values = num_heads * self.key_dim, num_heads * self.value_dim
-        shapes = {"q": (keys, embed_dim), "k": (keys, kdim or embed_dim)}
+        own = num_key_value_heads or num_heads
+        self.queries_each = num_heads // own  # of each head of keys and values
+        values = num_heads * self.value_dim
+        shapes = {"q": (num_heads * self.key_dim, embed_dim)}
+        shapes["k"] = (own * self.key_dim, kdim or embed_dim)
         if use_gate:
             shapes["g"] = (values, embed_dim)
-        shapes["v"] = (values, vdim or embed_dim)
+        shapes["v"] = (own * self.value_dim, vdim or embed_dim)
         self.rows = {name: rows for name, (rows, _) in shapes.items()}
         self.packed = not use_gate and set(shapes.values()) == {(embed_dim, embed_dim)}
         if self.packed:
@@ -77,6 +81,9 @@ constexpr PythonHelper kHeads{"KerasMultiHeadAttention", R"py(class KerasMultiHe
     def heads(self, x, size):
         """(batch * heads, steps, size)"""
         batch, steps = x.shape[1], x.shape[0]
+        if x.shape[2] != self.num_heads * size:
+            x = x.unflatten(2, (-1, size)).repeat_interleave(self.queries_each, 2)
+            x = x.flatten(2)
         return x.view(steps, batch * self.num_heads, size).transpose(0, 1)
 
     def mask(self, batch, queries, keys, masks, causal, device):
@@ -175,7 +182,7 @@ constexpr PythonHelper kHeads{"KerasMultiHeadAttention", R"py(class KerasMultiHe
 TorchSource of_keras() {
   TorchSource result = of_helper(kHeads,
                                  "MultiheadAttention(embed_dim, num_heads, *, dropout, bias, kdim, vdim, key_dim, "
-                                 "value_dim, output_dim, use_gate, sliding_window)",
+                                 "value_dim, output_dim, num_key_value_heads, use_gate, sliding_window)",
                                  {"batch_first", "use_causal_mask", "need_weights", "average_attn_weights"});
   result.misfit = [inner = result.misfit](const Layer& layer) {
     return layer.attributes.boolean("batch_first") ? inner(layer) : std::string("batch_first");

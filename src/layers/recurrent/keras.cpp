@@ -6,22 +6,15 @@
 #include "h5bridge/error.h"
 #include "layers/recurrent/keras_cells.h"
 #include "layers/recurrent/keras_projection.h"
+#include "layers/recurrent/keras_weights.h"
 #include "layers/recurrent/keras_writer.h"
-#include "layers/recurrent/kinds.h"
+#include "layers/recurrent/stacked_cells.h"
 #include "model/keras_origin.h"
 
 namespace h5bridge::recurrent {
 namespace {
 
 using Shapes = std::vector<SymbolicShape>;
-
-// Where a Keras layer keeps the weights of a direction: "lstm_cell/kernel", "forward_rnn/lstm_cell/kernel"; and which
-// of its attributes that is.
-struct Place {
-  std::string part;
-  std::string cell;
-  std::string object = "cell";
-};
 
 // Keras's two ways to say a direction: a layer of its own, as "LSTM", or an RNN of cells.
 enum class Form { Layer, Cells };
@@ -36,41 +29,10 @@ Place place_of(const Kind& kind, Form form, const Attributes& a, std::int64_t la
   return {keras_part(layer), (wrapped.empty() ? "" : "{" + wrapped + "}/") + kind.keras_cell, ahead + inside + "cell"};
 }
 
-// Whether PyTorch's two biases are but added up, and one in Keras. GRU's reset gate comes between the two.
-bool adds_biases(const Kind& kind, const Attributes& a) { return has_second_bias(a) && kind.type != "GRU"; }
-
-// The rules of one layer and direction, whose tensors' names end in `suffix`.
-void add_rules(WeightRules& rules, const Kind& kind, const Attributes& a, const std::string& suffix,
-               const Place& place) {
-  std::vector<WeightStep> gates;
-  if (kind.type == "GRU") gates.push_back(ReorderBlocks{0, kind.keras_gates});
-  const auto add = [&](std::vector<std::string> torch, const std::string& variable, std::vector<WeightStep> more) {
-    for (std::string& name : torch) name += suffix;
-    WeightRule rule{.torch = std::move(torch),
-                    .keras = {place.cell + "/" + variable},
-                    .steps = gates,
-                    .part = place.part,
-                    .object = place.object};
-    rule.steps.insert(rule.steps.end(), more.begin(), more.end());
-    rules.rules.push_back(std::move(rule));
-  };
-  add({"weight_ih"}, "kernel", {PermuteAxes{{1, 0}}});
-  add({"weight_hh"}, "recurrent_kernel", {PermuteAxes{{1, 0}}});
-  if (!a.boolean("bias")) return;
-  const std::int64_t rows = kind.gates * a.integer("hidden_size");
-  if (!has_second_bias(a))
-    add({"bias_ih"}, "bias", {});
-  else if (adds_biases(kind, a))
-    add({"bias_ih", "bias_hh"}, "bias", {Sum{2}});
-  else
-    add({"bias_ih", "bias_hh"}, "bias", {ChangeShape{{rows}, {1, rows}}, Join{0, {1, 1}}});
-}
-
-// Two parameters that move make their sum move twice as far.
 UnsaidSetting summed_biases(const Kind& kind) {
   return {.attribute = "bias",
           .is_on = [&kind](const Attributes& a) { return a.boolean("bias") && adds_biases(kind, a); },
-          .becomes = "PyTorch trains two biases, whose sum a step moves twice as far as Keras's one",
+          .becomes = kSummedBiases,
           .matters = Matters::ToATrainingRun};
 }
 
@@ -83,7 +45,7 @@ WeightRules weights(const Kind& kind, Form form, const Attributes& a, const Shap
                           std::back_inserter(rules.rules));
         continue;
       }
-      add_rules(rules, kind, a, tensor_suffix(layer, direction), place_of(kind, form, a, layer, direction));
+      add_cell_rules(rules, kind, a, "", tensor_suffix(layer, direction), place_of(kind, form, a, layer, direction));
     }
   return rules;
 }
@@ -177,16 +139,7 @@ Configurations configurations_of_cells(const Kind& kind) {
 
 // What both forms have.
 KerasMapping any_form(const Kind& kind, Form form) {
-  KerasMapping mapping{.type = kind.type, .class_name = form == Form::Layer ? kind.keras_class : kRnn};
-  mapping.attributes = {
-      {"return_sequences", "return_sequences", spelling::boolean()},
-      {"return_state", "return_state", spelling::boolean()},
-      {"go_backwards", "go_backwards", spelling::boolean()},
-      {"stateful", "stateful", spelling::boolean()},
-      {"zero_output_for_mask", "zero_output_for_mask", spelling::boolean(), false},
-  };
-  mapping.carried = {{"unroll", false}, {"activity_regularizer", nullptr}};
-  mapping.call = {"sequences", "initial_state", "mask"};
+  KerasMapping mapping = sequence_mapping(kind.type, form == Form::Layer ? kind.keras_class : kRnn);
   mapping.derive = [](Attributes& attributes, const Shapes& inputs) {
     const auto features = inputs.at(0).empty() ? std::nullopt : inputs[0].back().value();
     if (!features) throw MalformedFile("the last size of its input is open");
@@ -194,7 +147,6 @@ KerasMapping any_form(const Kind& kind, Form form) {
   };
   mapping.weights = [&kind, form](const Attributes& a, const Shapes& inputs) { return weights(kind, form, a, inputs); };
   mapping.unsaid = {summed_biases(kind)};
-  take_training(mapping);
   return mapping;
 }
 
@@ -345,12 +297,11 @@ KerasMapping two_directions(const Kind& kind, Form form) {
 // A single step is a sequence of length 1.
 KerasMapping single_step(const Kind& kind) {
   KerasMapping mapping{.type = kind.type + "Cell", .class_name = kind.keras_class};
-  mapping.attributes = {{"hidden_size", "units", spelling::integer()}, {"bias", "use_bias", spelling::boolean()}};
-  if (kind.type == "RNN") mapping.attributes.push_back({"nonlinearity", "activation", spelling::text()});
+  mapping.attributes = cell_rows(kind);
   mapping.written_only = true;  // Keras's layer is a sequence's
   mapping.weights = [&kind](const Attributes& a, const Shapes&) {
     WeightRules rules;
-    add_rules(rules, kind, a, "", {"", kind.keras_cell});
+    add_cell_rules(rules, kind, a, "", "", {"", kind.keras_cell});
     return rules;
   };
   mapping.unsaid = {summed_biases(kind)};
@@ -371,6 +322,7 @@ std::vector<KerasMapping> keras_mappings() {
     }
     result.push_back(single_step(kind));
   }
+  result.push_back(stacked_cells_mapping());
   return result;
 }
 

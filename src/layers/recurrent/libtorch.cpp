@@ -1,4 +1,7 @@
+#include "layers/recurrent/libtorch_cells.h"
+#include "layers/recurrent/libtorch_network.h"
 #include "layers/recurrent/libtorch_packed.h"
+#include "layers/recurrent/stacked_cells.h"
 
 namespace h5bridge::recurrent {
 namespace {
@@ -197,50 +200,16 @@ plan::Operation lstm_operation(const Layer& layer, const torch::nn::Module* modu
   }};
 }
 
-template <typename Module, typename Options>
-Module cell_module(const Attributes& a, Options options) {
-  Module module(options.bias(a.boolean("bias")));
-  module->options.input_size(a.integer("input_size")).hidden_size(a.integer("hidden_size"));
-  module->options_base.input_size(a.integer("input_size")).hidden_size(a.integer("hidden_size"));
-  return module;
-}
-
-template <typename Module>
-TorchInstance cell(Module module) {
-  return {module.ptr(), [module](const TorchCall& call) mutable {
-            return TorchValues{module->forward(call.inputs.at(0), call.inputs.size() > 1 ? call.inputs[1] : Tensor())};
-          }};
-}
-
-TorchInstance lstm_cell(const Layer& layer) {
-  auto module = cell_module<torch::nn::LSTMCell>(layer.attributes, torch::nn::LSTMCellOptions(1, 1));
-  return {module.ptr(), [module](const TorchCall& call) mutable {
-            const auto [hidden, cell] =
-                call.inputs.size() > 1 ? module->forward(call.inputs[0], std::tuple(call.inputs[1], call.inputs[2]))
-                                       : module->forward(call.inputs.at(0));
-            return TorchValues{hidden, cell};
-          }};
-}
-
-TorchInstance gru_cell(const Layer& layer) {
-  return cell(cell_module<torch::nn::GRUCell>(layer.attributes, torch::nn::GRUCellOptions(1, 1)));
-}
-
-TorchInstance simple_cell(const Layer& layer) {
-  torch::nn::RNNCellOptions options(1, 1);
-  if (layer.attributes.text("nonlinearity") == "relu") options.nonlinearity(torch::kReLU);
-  return cell(cell_module<torch::nn::RNNCell>(layer.attributes, options));
-}
-
 }  // namespace
 
 std::vector<TorchLayer> torch_layers() {
   return {{"LSTM", sequence, lstm_operation},
           {"GRU", sequence, sequence_operation},
           {"RNN", sequence, sequence_operation},
-          {"LSTMCell", lstm_cell},
-          {"GRUCell", gru_cell},
-          {"RNNCell", simple_cell}};
+          {"LSTMCell", cell_instance},
+          {"GRUCell", cell_instance},
+          {"RNNCell", cell_instance},
+          {kStackedCells, stacked_cells_instance, sequence_operation}};
 }
 
 }  // namespace h5bridge::recurrent

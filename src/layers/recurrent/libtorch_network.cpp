@@ -69,14 +69,50 @@ TorchValues dropout_masks(const Tensor& like, double rate, std::int64_t count) {
   return masks;
 }
 
+// Keras takes one mask a gate wherever the hidden state is dropped out, too.
+std::int64_t masks_of_dropout(const Kind& kind, const Attributes& a) {
+  return a.number("recurrent_dropout") > 0 ? kind.gates : 1;
+}
+
+TorchFunction activation_of(const Kind& kind, const Attributes& a) {
+  return keras_activation(a.text(kind.type == "RNN" ? "nonlinearity" : "activation"));
+}
+
+TorchFunction recurrent_activation_of(const Kind& kind, const Attributes& a) {
+  return kind.type == "RNN" ? activation_of(kind, a) : keras_activation(a.text("recurrent_activation"));
+}
+
 }  // namespace
 
 Steps::Steps(const Kind& kind, const Attributes& attributes)
     : kind_(kind),
       attributes_(attributes),
-      activation_(keras_activation(attributes.text(kind.type == "RNN" ? "nonlinearity" : "activation"))),
-      recurrent_activation_(kind.type == "RNN" ? activation_
-                                               : keras_activation(attributes.text("recurrent_activation"))) {}
+      activation_(activation_of(kind, attributes)),
+      recurrent_activation_(recurrent_activation_of(kind, attributes)) {}
+
+CellStep::CellStep(const Kind& kind, const Attributes& attributes)
+    : kind_(kind),
+      attributes_(attributes),
+      activation_(activation_of(kind, attributes)),
+      recurrent_activation_(recurrent_activation_of(kind, attributes)) {}
+
+TorchValues CellStep::run(const torch::nn::Module& module, const Tensor& input, const TorchValues& states,
+                          DropoutMasks& masks) const {
+  if (module.is_training() && !masks.are_drawn) {
+    const std::int64_t count = masks_of_dropout(kind_, attributes_);
+    masks = {dropout_masks(input, attributes_.number("input_dropout"), count),
+             dropout_masks(states.at(0), attributes_.number("recurrent_dropout"), count), true};
+  }
+  const auto parameters = module.named_parameters(/*recurse=*/false);
+  const auto find = [&](const char* name) {
+    const Tensor* found = parameters.find(name);
+    return found ? *found : Tensor();
+  };
+  const Direction d{
+      find("weight_ih"), find("weight_hh"), find("bias_ih"), find("bias_hh"),       Tensor(),
+      masks.input,       masks.hidden,      activation_,     recurrent_activation_, has_second_bias(attributes_)};
+  return kSteps.at(kind_.type)(d, product(input, d.weight_ih, d.bias_ih, d.input_masks), states);
+}
 
 NetworkOutputs Steps::run(const torch::nn::Module& module, const Tensor& input, const TorchValues& initial,
                           const Tensor& mask) const {
@@ -115,8 +151,7 @@ NetworkOutputs Steps::run(const torch::nn::Module& module, const Tensor& input, 
       Tensor last = states[0];
       for (std::size_t i = 0; i < initial.size(); ++i) states[i] = initial[i][layer * directions(a) + direction];
       if (module.is_training()) {
-        // Keras takes one mask a gate wherever the hidden state is dropped out, too.
-        const std::int64_t count = a.number("recurrent_dropout") > 0 ? kind_.gates : 1;
+        const std::int64_t count = masks_of_dropout(kind_, a);
         d.input_masks = dropout_masks(sequence[0], a.number("input_dropout"), count);
         d.hidden_masks = dropout_masks(states[0], a.number("recurrent_dropout"), count);
       }

@@ -30,6 +30,27 @@ class Steps {
   TorchFunction recurrent_activation_;
 };
 
+/// Of dropout: the same in every step of a call. None, one for all gates, or one a gate.
+struct DropoutMasks {
+  TorchValues input, hidden;
+  bool are_drawn = false;
+};
+
+/// One step of one cell, for the parameters of whichever module has them.
+class CellStep {
+ public:
+  CellStep(const Kind& kind, const Attributes& attributes);
+  /// The states after it. In training `masks` are drawn where they are not yet.
+  TorchValues run(const torch::nn::Module& module, const torch::Tensor& input, const TorchValues& states,
+                  DropoutMasks& masks) const;
+
+ private:
+  const Kind& kind_;
+  Attributes attributes_;
+  TorchFunction activation_;
+  TorchFunction recurrent_activation_;
+};
+
 /// A module with the parameters of torch::nn::LSTM, GRU or RNN, under the same names.
 class NetworkImpl : public torch::nn::Module {
  public:

@@ -3,7 +3,7 @@
 
 #include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
-#include "layers/recurrent/kinds.h"
+#include "layers/recurrent/stacked_cells.h"
 
 namespace h5bridge::recurrent {
 namespace {
@@ -102,6 +102,10 @@ void append(std::vector<AttributeSpec>& to, std::vector<AttributeSpec> more) {
   std::ranges::move(more, std::back_inserter(to));
 }
 
+AttributeSpec reset_after() {
+  return boolean("reset_after", true, "whether the reset gate acts after the matrix product, as in PyTorch");
+}
+
 std::vector<AttributeSpec> attributes(const Kind& kind) {
   AttributeSpec merge_mode = nullable(text("merge_mode", "concat", {"concat", "sum", "mul", "ave"},
                                            "what Keras makes of the two directions; None: an output each"));
@@ -118,9 +122,7 @@ std::vector<AttributeSpec> attributes(const Kind& kind) {
   if (kind.type == "LSTM")
     result.push_back(integer("proj_size", 0, "size that the hidden state is projected to; 0 for none"));
   append(result, nonlinearities(kind));
-  if (kind.type == "GRU")
-    result.push_back(
-        boolean("reset_after", true, "whether the reset gate acts after the matrix product, as in PyTorch"));
+  if (kind.type == "GRU") result.push_back(reset_after());
   append(result,
          {
              boolean("return_sequences", true,
@@ -245,7 +247,9 @@ LayerType sequence(const Kind& kind) {
   return type;
 }
 
-LayerType cell(const Kind& kind) {
+}  // namespace
+
+LayerType cell_type(const Kind& kind) {
   LayerType type;
   type.name = kind.type + "Cell";
   type.summary = "one step of " + kind.type + "; inputs: the features and, maybe, " +
@@ -256,15 +260,21 @@ LayerType cell(const Kind& kind) {
       required_integer("hidden_size", "size of the hidden state"),
       boolean("bias", true, "whether biases are added"),
   };
-  if (kind.type == "RNN")
-    type.attributes.push_back(text("nonlinearity", "tanh", {"tanh", "relu"}, "the function of the new values"));
+  append(type.attributes, nonlinearities(kind));
+  if (kind.type == "GRU") type.attributes.push_back(reset_after());
+  type.attributes.push_back(
+      deciding(Decides::Training,
+               number("input_dropout", 0, "Keras's dropout of the input, in training, the same in every step")));
+  type.attributes.push_back(deciding(
+      Decides::Training,
+      number("recurrent_dropout", 0, "Keras's dropout of the hidden state, in training, the same in every step")));
   type.operands = {required("input"), list("hx", 0, static_cast<std::size_t>(kind.states))};
   type.parameters = [&kind](const Attributes& a) {
     const std::int64_t rows = kind.gates * a.integer("hidden_size");
     std::vector<ParameterSpec> result{{"weight_ih", {rows, a.integer("input_size")}},
                                       {"weight_hh", {rows, a.integer("hidden_size")}}};
-    if (a.boolean("bias"))
-      for (const char* bias : {"bias_ih", "bias_hh"}) result.push_back({bias, {rows}});
+    if (a.boolean("bias")) result.push_back({"bias_ih", {rows}});
+    if (a.boolean("bias") && has_second_bias(a)) result.push_back({"bias_hh", {rows}});
     return result;
   };
   type.shapes = [&kind](const Attributes& a, const Shapes& inputs) {
@@ -290,17 +300,27 @@ LayerType cell(const Kind& kind) {
       {"with states", sizes, with_states},
       {"without bias", {{"input_size", 4}, {"hidden_size", 4}, {"bias", false}}, {{1, 4}}},
   };
-  if (kind.type == "RNN")
-    type.samples.push_back({"relu", {{"input_size", 5}, {"hidden_size", 4}, {"nonlinearity", "relu"}}, with_states});
+  const auto sample = [&](const char* what, Json::Object more) {
+    Json::Object all = sizes;
+    for (const auto& [name, value] : more) all.set(name, value);
+    type.samples.push_back({what, std::move(all), with_states});
+  };
+  if (kind.type == "RNN") {
+    sample("relu", {{"nonlinearity", "relu"}});
+    sample("another activation", {{"nonlinearity", "softsign"}});
+  } else {
+    sample("other activations", {{"activation", "softsign"}, {"recurrent_activation", "hard_sigmoid"}});
+  }
+  if (kind.type == "GRU") sample("reset before", {{"reset_after", false}});
+  sample("dropout in training", {{"input_dropout", 0.3}, {"recurrent_dropout", 0.2}});
   return type;
 }
-
-}  // namespace
 
 std::vector<LayerType> layer_types() {
   std::vector<LayerType> result;
   for (const Kind& kind : kinds()) result.push_back(sequence(kind));
-  for (const Kind& kind : kinds()) result.push_back(cell(kind));
+  for (const Kind& kind : kinds()) result.push_back(cell_type(kind));
+  result.push_back(stacked_cells_type());
   return result;
 }
 

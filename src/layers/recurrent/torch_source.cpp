@@ -1,6 +1,6 @@
 #include "facets/torch_source/activation.h"
 #include "facets/torch_source/signature.h"
-#include "layers/recurrent/kinds.h"
+#include "layers/recurrent/stacked_cells.h"
 
 namespace h5bridge::recurrent {
 namespace {
@@ -153,8 +153,45 @@ constexpr PythonHelper kOutputs{"KerasOutputs", R"py(class KerasOutputs:
                 outputs += [state[layer * count + direction] for state in states]
         return tuple(outputs))py"};
 
+constexpr PythonHelper kSteps{"KerasSteps", R"py(class KerasSteps:
+    """What Keras's recurrent layers compute in a step, with its dropout."""
+
+    def masks(self, like, rate):
+        """Dropout that is the same in every step; a mask for each gate, or one for all."""
+        count = self.gates if self.recurrent_dropout > 0 else 1
+        if not self.training or rate == 0:
+            return []
+        return [F.dropout(torch.ones_like(like), rate) for _ in range(count)]
+
+    def product(self, x, weight, bias, masks):
+        if len(masks) <= 1:
+            return F.linear(x * masks[0] if masks else x, weight, bias)
+        weights = weight.chunk(len(masks))
+        biases = [None] * len(masks) if bias is None else bias.chunk(len(masks))
+        parts = zip(masks, weights, biases)
+        return torch.cat([F.linear(x * mask, w, b) for mask, w, b in parts], -1)
+
+    def step(self, x, states, weight, bias, masks):
+        h = states[0]
+        act, gate = self.activation, self.recurrent_activation
+        if self.mode == "RNN":
+            return [act(x + self.product(h, weight, bias, masks))]
+        if self.mode == "LSTM":
+            i, f, g, o = (x + self.product(h, weight, bias, masks)).chunk(4, -1)
+            c = gate(f) * states[1] + gate(i) * act(g)
+            return [gate(o) * act(c), c]
+        x = x.chunk(3, -1)
+        y = self.product(h, weight, bias, masks).chunk(3, -1)
+        r, z = gate(x[0] + y[0]), gate(x[1] + y[1])
+        if self.reset_after:
+            n = r * y[2]
+        else:
+            h_masked = h * masks[-1] if masks else h
+            n = F.linear(r * h_masked, weight.chunk(3)[2])
+        return [z * h + (1 - z) * act(x[2] + n)])py"};
+
 constexpr PythonHelper kStepwise{"KerasRecurrent",
-                                 R"py(class KerasRecurrent(KerasOutputs, nn.Module):
+                                 R"py(class KerasRecurrent(KerasOutputs, KerasSteps, nn.Module):
     """A recurrent layer of Keras's, step by step; its weights have PyTorch's names."""
 
     def __init__(
@@ -213,40 +250,6 @@ constexpr PythonHelper kStepwise{"KerasRecurrent",
     def suffix(self, layer, direction):
         return f"_l{layer}" + ("_reverse" if direction else "")
 
-    def masks(self, like, rate):
-        """Dropout that is the same in every step; a mask for each gate, or one for all."""
-        count = self.gates if self.recurrent_dropout > 0 else 1
-        if not self.training or rate == 0:
-            return []
-        return [F.dropout(torch.ones_like(like), rate) for _ in range(count)]
-
-    def product(self, x, weight, bias, masks):
-        if len(masks) <= 1:
-            return F.linear(x * masks[0] if masks else x, weight, bias)
-        weights = weight.chunk(len(masks))
-        biases = [None] * len(masks) if bias is None else bias.chunk(len(masks))
-        parts = zip(masks, weights, biases)
-        return torch.cat([F.linear(x * mask, w, b) for mask, w, b in parts], -1)
-
-    def step(self, x, states, weight, bias, masks):
-        h = states[0]
-        act, gate = self.activation, self.recurrent_activation
-        if self.mode == "RNN":
-            return [act(x + self.product(h, weight, bias, masks))]
-        if self.mode == "LSTM":
-            i, f, g, o = (x + self.product(h, weight, bias, masks)).chunk(4, -1)
-            c = gate(f) * states[1] + gate(i) * act(g)
-            return [gate(o) * act(c), c]
-        x = x.chunk(3, -1)
-        y = self.product(h, weight, bias, masks).chunk(3, -1)
-        r, z = gate(x[0] + y[0]), gate(x[1] + y[1])
-        if self.reset_after:
-            n = r * y[2]
-        else:
-            h_masked = h * masks[-1] if masks else h
-            n = F.linear(r * h_masked, weight.chunk(3)[2])
-        return [z * h + (1 - z) * act(x[2] + n)]
-
     def direction(self, x, layer, direction, states, valid):
         """One layer in one direction: its outputs, its states, its last output."""
         suffix = self.suffix(layer, direction)
@@ -302,7 +305,126 @@ constexpr PythonHelper kStepwise{"KerasRecurrent",
         y = y.transpose(0, 1) if self.batch_first else y
         states = [torch.stack(kind) for kind in zip(*finals)]
         return y, states, torch.stack(lasts))py",
-                                 {&kOutputs}};
+                                 {&kOutputs, &kSteps}};
+
+constexpr PythonHelper kCell{"KerasCell",
+                             R"py(class KerasCell(KerasSteps, nn.Module):
+    """A cell of Keras's; called as PyTorch's are, and its weights have their names."""
+
+    def __init__(
+        self,
+        mode,
+        input_size,
+        hidden_size,
+        bias=True,
+        activation=torch.tanh,
+        recurrent_activation=torch.sigmoid,
+        reset_after=True,
+        input_dropout=0.0,
+        recurrent_dropout=0.0,
+    ):
+        super().__init__()
+        self.mode = mode
+        self.gates = {"LSTM": 4, "GRU": 3, "RNN": 1}[mode]
+        self.hidden_size = hidden_size
+        self.activation = activation
+        self.recurrent_activation = recurrent_activation
+        self.reset_after = reset_after
+        self.input_dropout = input_dropout
+        self.recurrent_dropout = recurrent_dropout
+        rows = self.gates * hidden_size
+        shapes = {"weight_ih": (rows, input_size), "weight_hh": (rows, hidden_size)}
+        if bias:
+            shapes["bias_ih"] = (rows,)
+        if bias and reset_after:
+            shapes["bias_hh"] = (rows,)
+        for name, shape in shapes.items():
+            parameter = nn.Parameter(torch.empty(shape).uniform_(-0.1, 0.1))
+            setattr(self, name, parameter)
+
+    def draw(self, x):
+        """Dropout's masks, which are the same in every step of a call."""
+        hidden = x.new_ones(x.shape[0], self.hidden_size)
+        masks = self.masks(x, self.input_dropout)
+        return masks, self.masks(hidden, self.recurrent_dropout)
+
+    def forward(self, x, states=None, masks=None):
+        if states is None:
+            zeros = x.new_zeros(x.shape[0], self.hidden_size)
+            states = (zeros, zeros) if self.mode == "LSTM" else zeros
+        states = states if self.mode == "LSTM" else (states,)
+        b_ih, b_hh = (getattr(self, name, None) for name in ("bias_ih", "bias_hh"))
+        from_input, from_hidden = masks or self.draw(x)
+        y = self.product(x, self.weight_ih, b_ih, from_input)
+        states = self.step(y, states, self.weight_hh, b_hh, from_hidden)
+        return tuple(states) if self.mode == "LSTM" else states[0])py",
+                             {&kSteps}};
+
+constexpr PythonHelper kStacked{"StackedRNNCells", R"py(class StackedRNNCells(nn.Module):
+    """Keras's RNN of several cells, each of which reads what the one before it gives."""
+
+    def __init__(
+        self,
+        cells,
+        return_sequences=True,
+        return_state=False,
+        go_backwards=False,
+        stateful=False,
+        zero_output_for_mask=False,
+    ):
+        super().__init__()
+        self.cells = nn.ModuleList(cells)
+        self.return_sequences = return_sequences
+        self.return_state = return_state
+        self.go_backwards = go_backwards
+        self.stateful = stateful
+        self.zero_output_for_mask = zero_output_for_mask
+        self.kept = ()
+
+    def first(self, x, given):
+        """The states that each cell begins with: given in turn, or zeros."""
+        given = list(given)
+        result = []
+        for cell in self.cells:
+            is_lstm = cell.weight_ih.shape[0] == 4 * cell.hidden_size
+            zeros = x.new_zeros(x.shape[0], cell.hidden_size)
+            count = 2 if is_lstm else 1
+            result.append([given.pop(0) if given else zeros for _ in range(count)])
+        return result
+
+    def forward(self, x, *states, mask=None):
+        if self.go_backwards:
+            x = x.flip(1)
+            mask = mask if mask is None else mask.flip(1)
+        states = self.first(x, states or self.kept)
+        masks = [None] * len(self.cells)
+        last = zeros = x.new_zeros(x.shape[0], self.cells[-1].hidden_size)
+        outputs = []
+        for t in range(x.shape[1]):
+            y = x[:, t]
+            valid = None if mask is None else mask[:, t].bool().unsqueeze(-1)
+            for i, cell in enumerate(self.cells):
+                given = tuple(states[i]) if len(states[i]) == 2 else states[i][0]
+                if hasattr(cell, "draw"):
+                    masks[i] = masks[i] or cell.draw(y)
+                    following = cell(y, given, masks[i])
+                else:
+                    following = cell(y, given)
+                following = [*following] if len(states[i]) == 2 else [following]
+                y = following[0]
+                if valid is not None:
+                    pairs = zip(following, states[i])
+                    following = [torch.where(valid, new, old) for new, old in pairs]
+                states[i] = following
+            if valid is not None:
+                y = torch.where(valid, y, zeros if self.zero_output_for_mask else last)
+            last = y
+            outputs.append(y)
+        states = [state for own in states for state in own]
+        if self.stateful:
+            self.kept = [state.detach() for state in states]
+        y = torch.stack(outputs, 1) if self.return_sequences else last
+        return (y, *states) if self.return_state else (y,))py"};
 
 constexpr PythonHelper kLstm{"KerasLSTM",
                              R"py(class KerasLSTM(KerasOutputs, nn.LSTM):
@@ -334,6 +456,19 @@ TorchSource of_keras(const PythonHelper& helper, const std::string& type) {
   return result;
 }
 
+// What the arguments of KerasRecurrent and of KerasCell have in common.
+Constructor with_functions(Constructor made, const Layer& layer) {
+  const bool is_simple = layer.attributes.contains("nonlinearity");
+  made.arguments.insert(made.arguments.begin(), {"mode", python_string(kind_of(layer.type).type), false});
+  const auto activation = [&](const char* attribute, const char* argument, const char* fallback) {
+    const Python function = keras_activation_function(layer.attributes.text(attribute), made.helpers);
+    made.arguments.push_back({argument, function.text, true, function.text == fallback});
+  };
+  activation(is_simple ? "nonlinearity" : "activation", "activation", "torch.tanh");
+  if (!is_simple) activation("recurrent_activation", "recurrent_activation", "torch.sigmoid");
+  return made;
+}
+
 // With other activations, masks, dropout in its steps.
 TorchSource step_by_step(const std::string& type) {
   std::string settings = settings_of(type);
@@ -343,17 +478,7 @@ TorchSource step_by_step(const std::string& type) {
                                ", separate_directions, zero_output_for_mask, input_dropout, recurrent_dropout, "
                                "return_sequences, return_state, go_backwards, merge_mode, stateful)");
   result.misfit = [](const Layer&) { return std::string(); };
-  result.constructor = [inner = result.constructor, type](const Layer& layer) {
-    Constructor made = inner(layer);
-    made.arguments.insert(made.arguments.begin(), {"mode", python_string(type), false});
-    const auto activation = [&](const char* attribute, const char* argument, const char* fallback) {
-      const Python function = keras_activation_function(layer.attributes.text(attribute), made.helpers);
-      made.arguments.push_back({argument, function.text, true, function.text == fallback});
-    };
-    activation(type == "RNN" ? "nonlinearity" : "activation", "activation", "torch.tanh");
-    if (type != "RNN") activation("recurrent_activation", "recurrent_activation", "torch.sigmoid");
-    return made;
-  };
+  result.constructor = [inner = result.constructor](const Layer& layer) { return with_functions(inner(layer), layer); };
   result.call = [](const SourceCall& call) -> Python {
     std::vector<std::string> arguments{call.input().text};
     for (std::string& state : states_of(call)) arguments.push_back(std::move(state));
@@ -366,8 +491,7 @@ TorchSource step_by_step(const std::string& type) {
   return result;
 }
 
-TorchSource cell(const std::string& type, const std::string& settings) {
-  TorchSource result = torch_module("nn." + type + "(input_size, hidden_size, *, bias" + settings + ")");
+TorchSource as_cell(TorchSource result) {
   result.call = [](const SourceCall& call) -> Python {
     return call.self + "(" + call.input().text + behind_input(call) + ")";
   };
@@ -376,12 +500,84 @@ TorchSource cell(const std::string& type, const std::string& settings) {
   return result;
 }
 
+// What nn.LSTMCell and its kin compute: with tanh, or with a ReLU where there is one function alone.
+TorchSource cell(const std::string& type, const std::string& settings) {
+  TorchSource result = as_cell(torch_module("nn." + type + "(input_size, hidden_size, *, bias" + settings + ")"));
+  result.misfit = [inner = result.misfit](const Layer& layer) {
+    const Attributes& a = layer.attributes;
+    if (a.contains("activation")) return a.text("activation") == "tanh" ? inner(layer) : std::string("activation");
+    const std::string& function = a.text("nonlinearity");
+    return function == "tanh" || function == "relu" ? inner(layer) : std::string("nonlinearity");
+  };
+  return result;
+}
+
+TorchSource cell_step_by_step(const std::string& type) {
+  const std::string reset = type == "GRUCell" ? ", reset_after" : "";
+  TorchSource result = as_cell(
+      of_helper(kCell, type + "(input_size, hidden_size, *, bias" + reset + ", input_dropout, recurrent_dropout)"));
+  result.misfit = [](const Layer&) { return std::string(); };
+  result.constructor = [inner = result.constructor](const Layer& layer) { return with_functions(inner(layer), layer); };
+  return result;
+}
+
+std::string written(const Constructor& made) {
+  std::vector<std::string> arguments;
+  for (const ConstructorArgument& argument : made.arguments)
+    if (!argument.is_default) arguments.push_back((argument.by_name ? argument.name + "=" : "") + argument.text);
+  return made.callee + "(" + joined(arguments) + ")";
+}
+
+// The cells are modules of a list.
+TorchSource stacked_cells() {
+  TorchSource result = of_helper(kStacked, std::string(kStackedCells) +
+                                               "(*, return_sequences, return_state, go_backwards, stateful, "
+                                               "zero_output_for_mask)");
+  result.misfit = [](const Layer&) { return std::string(); };
+  result.constructor = [inner = result.constructor](const Layer& layer) {
+    Constructor made = inner(layer);
+    std::vector<std::string> cells;
+    for (const Layer& held : layer.attributes.layers("cells")) {
+      const Constructor cell = torch_source_of(held).constructor(held);
+      cells.push_back(written(cell));
+      made.helpers.insert(made.helpers.end(), cell.helpers.begin(), cell.helpers.end());
+    }
+    made.arguments.insert(made.arguments.begin(), {"cells", python_list(cells), false});
+    return made;
+  };
+  result.call = [](const SourceCall& call) -> Python {
+    std::vector<std::string> arguments{call.input().text};
+    for (std::string& state : states_of(call)) arguments.push_back(std::move(state));
+    if (const auto mask = call.operand("mask")) arguments.push_back("mask=" + mask->text);
+    return call.self + "(" + joined(arguments) + ")" + (call.outputs.size() == 1 ? "[0]" : "");
+  };
+  result.first = [all = result.call](const SourceCall& call) -> Python {
+    return all(call).text + (call.outputs.size() == 1 ? "" : "[0]");
+  };
+  result.output_names = {"x", "state"};
+  result.calls_module_plainly = false;
+  return result;
+}
+
 }  // namespace
 
 std::vector<TorchSource> torch_sources() {
-  return {plain("LSTM"),         plain("GRU"),          plain("RNN"),         of_keras(kLstm, "LSTM"),
-          of_keras(kGru, "GRU"), of_keras(kRnn, "RNN"), step_by_step("LSTM"), step_by_step("GRU"),
-          step_by_step("RNN"),   cell("LSTMCell", ""),  cell("GRUCell", ""),  cell("RNNCell", ", nonlinearity")};
+  return {plain("LSTM"),
+          plain("GRU"),
+          plain("RNN"),
+          of_keras(kLstm, "LSTM"),
+          of_keras(kGru, "GRU"),
+          of_keras(kRnn, "RNN"),
+          step_by_step("LSTM"),
+          step_by_step("GRU"),
+          step_by_step("RNN"),
+          cell("LSTMCell", ""),
+          cell("GRUCell", ""),
+          cell("RNNCell", ", nonlinearity"),
+          cell_step_by_step("LSTMCell"),
+          cell_step_by_step("GRUCell"),
+          cell_step_by_step("RNNCell"),
+          stacked_cells()};
 }
 
 }  // namespace h5bridge::recurrent

@@ -1,6 +1,7 @@
 #include "facets/spec/attributes/kind.h"
 
 #include "facets/spec/attributes/integers.h"
+#include "facets/spec/attributes/layers.h"
 #include "facets/spec/attributes/tensor.h"
 #include "h5bridge/error.h"
 #include "model/quoted.h"
@@ -27,6 +28,7 @@ struct ToJson {
   }
   Json operator()(const Tensor& elements) const { return elements_to_json(elements); }
   Json operator()(DType dtype) const { return name_of(dtype); }
+  Json operator()(const std::vector<Layer>& layers) const { return layers_to_json(layers); }
   template <typename Scalar>
   Json operator()(const Scalar& value) const {
     return value;
@@ -46,6 +48,7 @@ struct TypeName {
   std::string operator()(const Tensor&) const { return "Tensor"; }
   std::string operator()(DType) const { return "DType"; }
   std::string operator()(const Size&) const { return "Size"; }
+  std::string operator()(const std::vector<Layer>&) const { return "std::vector<Layer>"; }
 };
 
 }  // namespace
@@ -55,6 +58,11 @@ Json attribute_to_json(const AttributeValue& value) { return std::visit(ToJson{}
 Json AttributeKind::write(const AttributeValue& value) const { return attribute_to_json(value); }
 
 AttributeValue AttributeKind::bind(const AttributeValue& value, const std::map<std::string, std::int64_t>&) const {
+  return value;
+}
+
+AttributeValue AttributeKind::complete(const AttributeValue& value) const {
+  check(value);
   return value;
 }
 

@@ -32,6 +32,8 @@ class AttributeKind {
   virtual AttributeValue bind(const AttributeValue& value, const std::map<std::string, std::int64_t>& sizes) const;
   /// Throws MalformedFile for a value that read() would not give: of another type, or not allowed.
   virtual void check(const AttributeValue& value) const;
+  /// The value that a program set, with what it left to defaults. Throws as check() does.
+  virtual AttributeValue complete(const AttributeValue& value) const;
   /// Whether layers that have one or the other compute the same. `rank`: how many axes their input has, among which an
   /// integer may count from the end.
   virtual bool agree(const AttributeValue& a, const AttributeValue& b, std::int64_t rank) const;

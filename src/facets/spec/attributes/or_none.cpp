@@ -26,6 +26,9 @@ class OrNoneKind : public AttributeKind {
   void check(const AttributeValue& value) const override {
     if (!is_none(value)) other_->check(value);
   }
+  AttributeValue complete(const AttributeValue& value) const override {
+    return is_none(value) ? value : other_->complete(value);
+  }
   bool agree(const AttributeValue& a, const AttributeValue& b, std::int64_t rank) const override {
     return is_none(a) || is_none(b) ? a == b : other_->agree(a, b, rank);
   }

@@ -20,6 +20,18 @@ inline Json reference(std::string_view definition) {
   return Json::Object{{"$ref", "#/$defs/" + std::string(definition)}};
 }
 
+/// The definition of a type's attributes; types have a prefix, so that none is taken for one of the form's own.
+inline std::string definition_of_layer(const std::string& type) { return "layer." + type; }
+
+/// "If the type is this one, then its attributes are those": so that a validator names the attribute that is wrong.
+inline Json attributes_of_layer(const std::string& type, bool needs_some) {
+  Json::Object then{{"properties", Json::Object{{"attributes", reference(definition_of_layer(type))}}}};
+  if (needs_some) then.set("required", Json::Array{"attributes"});
+  return Json::Object{{"if", Json::Object{{"properties", Json::Object{{"type", Json::Object{{"const", type}}}}},
+                                          {"required", Json::Array{"type"}}}},
+                      {"then", std::move(then)}};
+}
+
 /// The names of all element types.
 inline Json::Array dtypes() {
   Json::Array names;

@@ -5,6 +5,7 @@
 #include "facets/spec/attributes/dtype.h"
 #include "facets/spec/attributes/integer.h"
 #include "facets/spec/attributes/integers.h"
+#include "facets/spec/attributes/layers.h"
 #include "facets/spec/attributes/number.h"
 #include "facets/spec/attributes/numbers.h"
 #include "facets/spec/attributes/or_none.h"
