@@ -28,7 +28,7 @@ std::string name_of(const Json& layer) { return layer.at("config").at("name").as
 const Json* recurrent(const Json& layer) {
   const std::string& class_name = layer.at("class_name").as_string();
   if (class_name == "LSTM" || class_name == "GRU" || class_name == "SimpleRNN" || class_name == "LSTMCell" ||
-      class_name == "GRUCell" || class_name == "SimpleRNNCell" || class_name == "ConvLSTM2D")
+      class_name == "GRUCell" || class_name == "SimpleRNNCell" || class_name.starts_with("ConvLSTM"))
     return &layer;
   for (const char* inner : {"layer", "cell"})
     if (const Json* wrapped = layer.at("config").find(inner);
@@ -47,13 +47,15 @@ bool mentions(const Json& json) {
   });
 }
 
-[[noreturn]] void refuse(const Json& layer) {
-  throw Unsupported(
-      "layer \"" + name_of(layer) + "\" (" + layer.at("class_name").as_string() +
-      "): its hard_sigmoid is that of Keras 2 (0.2 x + 0.5), which cannot be said here in terms of Keras 3's");
+[[noreturn]] void refuse(const Json& layer, HardSigmoid meant) {
+  const std::string which = meant == HardSigmoid::OfKeras2
+                                ? "that of Keras 2 (0.2 x + 0.5), which cannot be said here in terms of Keras 3's"
+                                : "that of Keras 3 (x / 6 + 0.5), which cannot be said here in terms of Keras 2's";
+  throw Unsupported("layer \"" + name_of(layer) + "\" (" + layer.at("class_name").as_string() +
+                    "): its hard_sigmoid is " + which);
 }
 
-std::optional<GateFactors> factors_of(const Json& layer) {
+std::optional<GateFactors> factors_of(const Json& layer, HardSigmoid meant) {
   const Json* inner = recurrent(layer);
   if (!inner) return std::nullopt;
   const Json::Object& config = inner->at("config").as_object();
@@ -63,7 +65,7 @@ std::optional<GateFactors> factors_of(const Json& layer) {
   const bool candidate = is_old(config, "activation");
   if (!gates && !candidate) return std::nullopt;
   // An LSTM's activation is applied to its state as well, which no weight stands before.
-  if (class_name == "ConvLSTM2D" || (candidate && class_name == "LSTM")) refuse(layer);
+  if (candidate && class_name.find("LSTM") != std::string::npos) refuse(layer, meant);
   return GateFactors{name_of(layer), class_name, gates, candidate};
 }
 
@@ -83,7 +85,9 @@ void redirect(Json& json, const std::map<std::string, std::string>& renamed) {
 
 }  // namespace
 
-void mend_hard_sigmoids(Json::Array& layers, Json& outputs, std::vector<GateFactors>& factors) {
+void mend_hard_sigmoids(Json::Array& layers, Json& outputs, std::vector<GateFactors>& factors, HardSigmoid meant,
+                        const std::set<std::string>& mended) {
+  const double scale = meant == HardSigmoid::OfKeras2 ? kOldHardSigmoidFactor : 1 / kOldHardSigmoidFactor;
   std::set<std::string> names;
   for (const Json& layer : layers) names.insert(name_of(layer));
   const auto unused = [&](const std::string& wanted) {
@@ -96,23 +100,22 @@ void mend_hard_sigmoids(Json::Array& layers, Json& outputs, std::vector<GateFact
   std::set<std::string> own;  // layers that take what is put in, and nothing else
   Json::Array result;
   for (Json& layer : layers) {
-    if (!mentions(layer.at("config"))) {
+    if (mended.contains(name_of(layer)) || !mentions(layer.at("config"))) {
       result.push_back(std::move(layer));
       continue;
     }
-    if (auto found = factors_of(layer)) {
+    if (auto found = factors_of(layer, meant)) {
       factors.push_back(std::move(*found));
       result.push_back(std::move(layer));
       continue;
     }
     Json::Object changed = layer.as_object();
     Json::Object config = layer.at("config").as_object();
-    if (!is_old(config, "activation") || recurrent(layer)) refuse(layer);
+    if (!is_old(config, "activation") || recurrent(layer)) refuse(layer, meant);
     const std::string name = name_of(layer);
     const Json* nodes = layer.find("inbound_nodes");
     const std::size_t calls = nodes ? nodes->as_array().size() : 0;
-    Json factor =
-        inserted_layer("Rescaling", {{"scale", kOldHardSigmoidFactor}, {"offset", 0.0}}, unused(name + "_factor"));
+    Json factor = inserted_layer("Rescaling", {{"scale", scale}, {"offset", 0.0}}, unused(name + "_factor"));
     if (layer.at("class_name") == Json("Activation")) {  // the factor, and the function itself
       if (nodes) {
         factor.as_object().set("inbound_nodes", *nodes);
@@ -126,7 +129,7 @@ void mend_hard_sigmoids(Json::Array& layers, Json& outputs, std::vector<GateFact
     // The layer without its function, the factor, and the function.
     config.set("activation", "linear");
     changed.set("config", std::move(config));
-    if (mentions(changed.at("config"))) refuse(layer);
+    if (mentions(changed.at("config"))) refuse(layer, meant);
     Json function = inserted_layer("Activation", {{"activation", kFunction}}, unused(name + "_hard_sigmoid"));
     if (nodes) {
       factor.as_object().set("inbound_nodes", calls_behind(name, calls));

@@ -4,6 +4,8 @@
 // keras 3.15, src/activations/activations.py.
 #pragma once
 
+#include <set>
+#include <string>
 #include <vector>
 
 #include "h5bridge/json.h"
@@ -17,6 +19,10 @@ inline constexpr double kOldHardSigmoidFactor = 1.2;
 /// function can stand alone, and in recurrent layers by multiplying weights, which `factors` then tells. `outputs` are
 /// the model's output_layers, null in a Sequential model. Throws Unsupported where neither is possible, naming the
 /// layer.
-void mend_hard_sigmoids(Json::Array& layers, Json& outputs, std::vector<GateFactors>& factors);
+///
+/// Likewise for the way back, with the opposite factor; then those of `mended` have their factor already.
+enum class HardSigmoid { OfKeras2, OfKeras3 };
+void mend_hard_sigmoids(Json::Array& layers, Json& outputs, std::vector<GateFactors>& factors,
+                        HardSigmoid meant = HardSigmoid::OfKeras2, const std::set<std::string>& mended = {});
 
 }  // namespace h5bridge

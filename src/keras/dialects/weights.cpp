@@ -23,8 +23,11 @@ struct Gates {
 };
 
 // keras 2.3.1, layers/recurrent.py: gates i, f, c, o and z, r, h.
-constexpr std::array<Gates, 3> kGates{{
+constexpr std::array<Gates, 6> kGates{{
     {"LSTM", 4, {0, 1, 3}, -1},
+    {"ConvLSTM1D", 4, {0, 1, 3}, -1},
+    {"ConvLSTM2D", 4, {0, 1, 3}, -1},
+    {"ConvLSTM3D", 4, {0, 1, 3}, -1},
     {"GRU", 3, {0, 1, -1}, 2},
     {"SimpleRNN", 1, {-1, -1, -1}, 0},
 }};
@@ -42,24 +45,6 @@ Tensor with_factor(const Tensor& tensor, std::int64_t blocks, const std::set<std
     if (multiplied.contains(static_cast<std::int64_t>(i % width / block)))
       values[i] = static_cast<Real>(factor * static_cast<double>(values[i]));
   return tensor_of(tensor.dtype(), tensor.shape(), values);
-}
-
-Tensor scaled(const KerasVariable& variable, const GateFactors& factors) {
-  const auto gates = std::ranges::find(kGates, factors.class_name, &Gates::class_name);
-  if (gates == kGates.end()) throw Unsupported("the gates of a " + factors.class_name + " are not known");
-  const Tensor& tensor = variable.tensor;
-  if (tensor.shape().empty() || tensor.shape().back() % gates->count != 0)
-    throw MalformedFile(variable.path + " has shape " + to_string(tensor.shape()) + ", expected " +
-                        std::to_string(gates->count) + " equal blocks along its last axis");
-  std::set<std::int64_t> multiplied;
-  if (factors.gates) multiplied.insert(gates->recurrent.begin(), gates->recurrent.end());
-  if (factors.candidate) multiplied.insert(gates->candidate);
-  if (tensor.dtype() == DType::Float32)
-    return with_factor<float>(tensor, gates->count, multiplied, kOldHardSigmoidFactor);
-  if (tensor.dtype() == DType::Float64)
-    return with_factor<double>(tensor, gates->count, multiplied, kOldHardSigmoidFactor);
-  throw Unsupported(variable.path + " is of type " + std::string(name_of(tensor.dtype())) +
-                    ", whose gates h5bridge does not multiply");
 }
 
 // The classes of all layers, by their names.
@@ -85,6 +70,22 @@ bool has_inner_convolutions(const Json& model, bool is_inner = false) {
 }
 
 }  // namespace
+
+Tensor with_gates_multiplied(const KerasVariable& variable, const GateFactors& factors, double factor) {
+  const auto gates = std::ranges::find(kGates, factors.class_name, &Gates::class_name);
+  if (gates == kGates.end()) throw Unsupported("the gates of a " + factors.class_name + " are not known");
+  const Tensor& tensor = variable.tensor;
+  if (tensor.shape().empty() || tensor.shape().back() % gates->count != 0)
+    throw MalformedFile(variable.path + " has shape " + to_string(tensor.shape()) + ", expected " +
+                        std::to_string(gates->count) + " equal blocks along its last axis");
+  std::set<std::int64_t> multiplied;
+  if (factors.gates) multiplied.insert(gates->recurrent.begin(), gates->recurrent.end());
+  if (factors.candidate) multiplied.insert(gates->candidate);
+  if (tensor.dtype() == DType::Float32) return with_factor<float>(tensor, gates->count, multiplied, factor);
+  if (tensor.dtype() == DType::Float64) return with_factor<double>(tensor, gates->count, multiplied, factor);
+  throw Unsupported(variable.path + " is of type " + std::string(name_of(tensor.dtype())) +
+                    ", whose gates h5bridge does not multiply");
+}
 
 std::vector<NamedTensor> weights_in_keras_3(std::vector<KerasLayerWeights>& layers,
                                             const KerasConfiguration& configuration, const std::string& stated_version,
@@ -112,7 +113,7 @@ std::vector<NamedTensor> weights_in_keras_3(std::vector<KerasLayerWeights>& laye
     if (factors != configuration.factors.end())
       for (KerasVariable& variable : layer.variables) {
         unscaled.push_back({"unscaled/" + layer.layer + "/" + variable.path, variable.tensor});
-        variable.tensor = scaled(variable, *factors);
+        variable.tensor = with_gates_multiplied(variable, *factors, kOldHardSigmoidFactor);
       }
     const bool is_flipped = is_theano && std::ranges::find(kConvolve, classes[layer.layer]) != kConvolve.end();
     if (is_flipped)

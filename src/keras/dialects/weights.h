@@ -16,4 +16,7 @@ std::vector<NamedTensor> weights_in_keras_3(std::vector<KerasLayerWeights>& laye
                                             const KerasConfiguration& configuration, const std::string& stated_version,
                                             const std::string& backend);
 
+/// A variable of a recurrent layer whose gates' blocks that see an old hard_sigmoid are multiplied.
+Tensor with_gates_multiplied(const KerasVariable& variable, const GateFactors& factors, double factor);
+
 }  // namespace h5bridge

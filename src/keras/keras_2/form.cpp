@@ -10,6 +10,7 @@
 #include "h5bridge/error.h"
 #include "keras/dialects/table.h"
 #include "keras/keras_2/calls.h"
+#include "keras/keras_2/hard_sigmoid.h"
 #include "keras/keras_2/needs.h"
 #include "keras/keras_2/operations.h"
 #include "keras/keras_2/since.h"
@@ -245,8 +246,6 @@ class Form {
     if (value == Json("silu")) return activation("swish");  // as Keras 2 calls it
     if (!value.is_string()) throw Unsupported("its activation is a layer, which Keras 2 does not keep in a file");
     const std::string& name = value.as_string();
-    if (name == "hard_sigmoid")
-      throw Unsupported("hard_sigmoid is x / 6 + 0.5 in Keras 3 and 0.2 x + 0.5 in Keras 2, which has no other");
     const auto since = class_since("activations.", name);
     if (!since) throw Unsupported("its activation is " + quoted(value) + ", which Keras 2 does not have");
     needs_.need(*since, described() + " with " + name);
@@ -380,6 +379,7 @@ std::vector<std::string> into_keras_2(KerasFile& file) {
   Form form;
   KerasNeeds& needs = form.needs();
   needs.need(kPromised, "");
+  needs.notes = hard_sigmoids_of_keras_2(file);
   file.model_config = form.model(file.model_config, true);
   if (!needs.missing.empty()) throw Unsupported("Keras 2 cannot have it: " + joined(needs.missing, "; "));
   form.note_small_epsilons();
