@@ -46,6 +46,8 @@ TorchInstance build_layer(const Layer& layer) {
 }
 
 plan::Operation operation_of(const Layer& layer, const torch::nn::Module* module) {
+  constexpr const char* kStateful = "stateful";
+  if (layer.attributes.contains(kStateful) && layer.attributes.boolean(kStateful)) return plan::Remembers{};
   const TorchLayer* facet = find_torch_layer(layer.type);
   return facet && facet->operation ? facet->operation(layer, module) : plan::Opaque{};
 }

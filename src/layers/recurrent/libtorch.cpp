@@ -176,16 +176,10 @@ TorchInstance sequence(const Layer& layer) {
   return {made.module, forward_of(kind, layer.attributes, made)};
 }
 
-// The states that a stateful layer ends with are its own.
-plan::Operation sequence_operation(const Layer& layer, const torch::nn::Module*) {
-  if (layer.attributes.boolean("stateful")) return plan::Remembers{};
-  return plan::Opaque{};
-}
-
 plan::Operation lstm_operation(const Layer& layer, const torch::nn::Module* module) {
   const Attributes& a = layer.attributes;
   const auto* own = dynamic_cast<const torch::nn::LSTMImpl*>(module);
-  if (a.boolean("stateful") || !own) return sequence_operation(layer, module);
+  if (!own) return plan::Opaque{};
   return plan::Prepared{[a, own](const std::vector<std::int64_t>& sizes) -> plan::Prepared::Forward {
     const PackedLSTM packed = pack_lstm(a, *own, sizes);
     if (!packed) return {};
@@ -204,12 +198,12 @@ plan::Operation lstm_operation(const Layer& layer, const torch::nn::Module* modu
 
 std::vector<TorchLayer> torch_layers() {
   return {{"LSTM", sequence, lstm_operation},
-          {"GRU", sequence, sequence_operation},
-          {"RNN", sequence, sequence_operation},
+          {"GRU", sequence},
+          {"RNN", sequence},
           {"LSTMCell", cell_instance},
           {"GRUCell", cell_instance},
           {"RNNCell", cell_instance},
-          {kStackedCells, stacked_cells_instance, sequence_operation}};
+          {kStackedCells, stacked_cells_instance}};
 }
 
 }  // namespace h5bridge::recurrent
