@@ -1501,6 +1501,8 @@ class Recorder(TorchFunctionMode):
             raise ValueError("it writes into `out`")
         if plain.endswith("dropout") and (given.get("training") or given.get("train")):
             raise ValueError("it stays active in evaluation mode (training=True)")
+        if given.get("dropout_p"):
+            raise ValueError("it drops scores in evaluation, too (dropout_p)")
         entry = Entry(plain, plain)
         form = MODULE_FORMS.get(plain)
         if plain in OPERANDS and not self._is_without_operands(form, given):

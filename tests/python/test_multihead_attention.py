@@ -5,11 +5,12 @@ import json
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from keras_helpers import assert_close, by_name, differences, keras, predict
 from program import h5bridge, needs_libtorch, needs_program, run_keras_model
-from torch_helpers import assert_same_state, export_architecture
+from torch_helpers import assert_same_state, export_architecture, exporter
 
 pytestmark = [needs_program]
 layers = keras.layers
@@ -161,6 +162,44 @@ class Bert(nn.Module):
     def forward(self, ids, padding):
         x = self.words(ids) + self.places.weight[: ids.shape[1]]
         return self.head(self.encoder(x, src_key_padding_mask=padding))
+
+
+class Scored(nn.Module):
+    """The function of attention in all that it can be told."""
+
+    def __init__(self):
+        super().__init__()
+        self.queries, self.keys = nn.Linear(8, 12), nn.Linear(8, 6)
+
+    def forward(self, x):
+        q, k = (part.unflatten(-1, (-1, 3)).transpose(1, 2) for part in (self.queries(x), self.keys(x)))
+        k4, v4 = k.repeat_interleave(2, 1), k.tanh().repeat_interleave(2, 1)
+        keep = x[:, None, :, :5] > 0.2
+        few = torch.where(keep, x[:, None, :, :5], -torch.inf)
+        attend = F.scaled_dot_product_attention
+        return (attend(q, k4, v4), attend(q, k4[:, :, :4], v4[:, :, :4], is_causal=True), attend(q, k4, v4, keep),
+                attend(q, k4, v4, attn_mask=few, scale=0.7), attend(q, k, k.tanh(), enable_gqa=True, is_causal=True, dropout_p=0.0))  # fmt: skip
+
+
+@needs_libtorch
+def test_the_function_of_attention_goes_both_ways(tmp_path):
+    module, x = weighted(Scored()), torch.randn(3, 5, 8)
+    x[1, 2] = -1  # a query that may attend to nothing
+    assert_goes_both_ways(module, {"x": x}, tmp_path)
+    torch.export.save(torch.export.export(module, (x,)), tmp_path / "m.pt2")
+    h5bridge("convert", tmp_path / "m.pt2", "-o", tmp_path / "pt2.json")
+    steps = [[entry["type"] for entry in json.loads((tmp_path / name).read_text())["layers"]] for name in ("m.json", "pt2.json")]
+    ours, exported = (each.count("scaled_dot_product_attention") for each in steps)
+    assert ours == exported == 5
+
+
+def test_scores_that_are_dropped_in_evaluation_are_refused_by_name(tmp_path):
+    class Drops(nn.Module):
+        def forward(self, x):
+            return F.scaled_dot_product_attention(x, x, x, dropout_p=0.1)
+
+    with pytest.raises(exporter.ExportError, match=r"scaled_dot_product_attention: it drops scores in evaluation, too \(dropout_p\)"):
+        export_architecture(Drops(), torch.zeros(2, 3, 4), tmp_path / "m.json")
 
 
 @pytest.mark.parametrize("norm_first", [False, True])
