@@ -53,7 +53,7 @@ class Predictor:
     """The program, which computes when it is told to."""
 
     def __init__(self, threads, *arguments):
-        environment = os.environ | {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "passive"}
+        environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
         self.process = subprocess.Popen([PREDICT, str(threads), *map(str, arguments)], env=environment, text=True,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # fmt: skip
 
