@@ -11,6 +11,7 @@
 #include "convert/inspection_parts.h"
 #include "core/parts.h"
 #include "h5bridge/h5bridge.h"
+#include "passes/frozen.h"
 
 namespace h5bridge::python {
 namespace {
@@ -59,6 +60,11 @@ void add_model(nanobind::module_& module) {
            })
       .def("training",
            [](const Model& model) { return to_python(model.training ? training_to_json(*model.training) : Json()); })
+      .def("frozen",
+           [](const Model& model) {
+             return model.architecture ? frozen_parameters(*model.architecture, model.trainable)
+                                       : std::vector<std::string>();
+           })
       .def("metadata", [](const Model& model) { return to_python(model.metadata); })
       .def("tensor_names", tensor_names)
       .def("tensor", tensor_named);

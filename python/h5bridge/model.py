@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 import warnings
@@ -111,7 +110,8 @@ class Model:
     def to_torch(self, device: str | torch.device = "cpu") -> torch.nn.Module:
         """The model as a torch.nn.Module with its weights on `device`: the class that `save("model.py")` writes, executed
         in memory. Names are those of `state_dict()`, inputs and outputs are laid out as PyTorch has them (channels
-        first). It is in train() mode, as PyTorch's modules start; what was frozen asks for no gradients.
+        first). It is in train() mode, as PyTorch's modules start; what was frozen asks for no gradients. A batch
+        normalisation that Keras froze follows the batch in train() all the same, until eval() of it is called.
 
         >>> module = h5bridge.load("model.h5").to_torch()
         >>> module.eval()(torch.rand(1, 3, 32, 32))
@@ -119,14 +119,12 @@ class Model:
         Raises SystemFailure without PyTorch, Unsupported naming the layers that have no PyTorch source."""
         torch = installed("torch", "PyTorch")
         with tempfile.TemporaryDirectory(prefix="h5bridge-") as folder:
-            path, described = (os.path.join(folder, name) for name in ("model.py", "model.json"))
-            with calling({path: "the PyTorch source", described: "the architecture"}):
-                self.save([path, described], optimizer=False)
+            path = os.path.join(folder, "model.py")
+            with calling({path: "the PyTorch source"}):
+                self.save(path, optimizer=False)
             with open(path, encoding="ascii") as file:
                 source = file.read()
-            with open(described, encoding="utf-8") as file:
-                frozen = json.load(file).get("frozen", ())
-        return module_from_source(torch, source, self.state_dict(), frozen, device)
+        return module_from_source(torch, source, self.state_dict(), self._core.frozen(), device)
 
     def __repr__(self) -> str:
         name = (self.architecture or {}).get("name")

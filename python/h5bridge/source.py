@@ -32,8 +32,9 @@ def module_from_source(
         for name in others:
             holder, _, own = name.rpartition(".")
             setattr(module.get_submodule(holder), own, module.get_parameter(first))
-    for name in frozen:
-        module.get_parameter(name).requires_grad_(False)
+    parameters = dict(module.named_parameters(remove_duplicate=False))
+    for name in parameters.keys() & set(frozen):
+        parameters[name].requires_grad_(False)
     return module.to(device)
 
 

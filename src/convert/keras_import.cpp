@@ -210,8 +210,14 @@ class KerasReader {
         frozen[name] = is_in_frozen || *trainable == Json(false);
     });
     if (has_other) note_frozen(frozen);
+    const Json* config = model.find("config");
+    const Json* trainable = config ? config->find("trainable") : nullptr;
+    const bool is_frozen_as_a_whole = trainable && *trainable == Json(false);
     for (KerasBinding& binding : bound_.bindings)
-      if (const auto stated = frozen.find(binding.layer); stated != frozen.end()) binding.frozen = stated->second;
+      if (is_frozen_as_a_whole)
+        binding.frozen = true;
+      else if (const auto stated = frozen.find(binding.layer); stated != frozen.end())
+        binding.frozen = stated->second;
   }
 
   // Of layers that are frozen as a whole; what is frozen in part, no file of Keras's says.

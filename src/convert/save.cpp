@@ -117,9 +117,10 @@ void write_view(const Model& model, const std::string& path, const std::string& 
     else
       format.write(model, path, options, own);
     const bool has_architecture = std::ranges::any_of(destinations, [&](const std::string& other) {
-      return format_for(other, options.format).holds == Holds::Architecture;
+      const Format& beside_it = format_for(other, options.format);
+      return beside_it.holds == Holds::Architecture && !beside_it.is_code;
     });
-    if (format.holds == Holds::Weights && !has_architecture) note_frozen(model, own);
+    if ((format.holds == Holds::Weights || format.is_code) && !has_architecture) note_frozen(model, own);
     const bool has_reference = std::ranges::any_of(
         destinations, [&](const std::string& other) { return format_for(other, options.format).has_reference; });
     if (model.reference && !has_reference && !format.is_shown)

@@ -84,7 +84,23 @@ void note_training(const Model& model, const SaveOptions& options, const std::st
   if (!parts.empty()) notes.push_back("left out: " + joined(parts) + (training.optimizer ? advice : ""));
 }
 
+// Of layers that Keras froze: there, batch normalisation then is as in evaluation.
+void note_frozen_statistics(const Architecture& architecture, Notes& notes) {
+  std::vector<std::string> names;
+  for (const Layer& layer : architecture.layers)
+    if (is_frozen_in_keras(layer) && layer.attributes.contains("track_running_stats") &&
+        layer.attributes.boolean("track_running_stats"))
+      names.push_back('"' + shortened(layer.name) + '"');
+  if (!names.empty())
+    notes.push_back(
+        "frozen in Keras, batch normalisation keeps to its running statistics in training there, and follows "
+        "the batch's in PyTorch unless eval() of it is called: " +
+        joined(names));
+}
+
 void note_training_run(const Model& model, Notes& notes) {
+  if (model.architecture && travelling_keras(*model.training->optimizer))
+    note_frozen_statistics(*model.architecture, notes);
   std::ranges::move(left_out_by_torch(*model.training->optimizer), std::back_inserter(notes));
   std::ranges::move(unlike_run_of_keras(model), std::back_inserter(notes));
 }

@@ -15,6 +15,9 @@ bool keeps_statistics(const Layer& layer) {
   return layer.attributes.contains("track_running_stats") && layer.attributes.boolean("track_running_stats");
 }
 
+// Of a model within the model, its layers alone say it: they may be trained again.
+bool is_frozen_as_a_whole(const Architecture& architecture) { return architecture.keras.trainable == false; }
+
 }  // namespace
 
 std::vector<std::string> parameter_names(const Layer& layer) {
@@ -44,6 +47,7 @@ void thaw(Architecture& architecture, const std::map<std::string, bool>& trainab
 Architecture with_frozen_layers(Architecture architecture, const std::map<std::string, bool>& trainable,
                                 std::vector<std::string>& notes) {
   thaw(architecture, trainable);
+  if (is_frozen_as_a_whole(architecture)) return architecture;
   const auto is_frozen = [&](const std::string& name) {
     const auto said = trainable.find(name);
     return said != trainable.end() && !said->second;
@@ -66,7 +70,8 @@ Architecture with_frozen_layers(Architecture architecture, const std::map<std::s
 std::vector<std::string> frozen_parameters(const Architecture& architecture) {
   std::vector<std::string> names = architecture.frozen;
   for (const Layer& layer : architecture.layers)
-    if (is_frozen_in_keras(layer)) std::ranges::move(parameter_names(layer), std::back_inserter(names));
+    if (is_frozen_in_keras(layer) || is_frozen_as_a_whole(architecture))
+      std::ranges::move(parameter_names(layer), std::back_inserter(names));
   return names;
 }
 
@@ -102,7 +107,8 @@ Architecture with_frozen_names(Architecture architecture, const std::map<std::st
     for (std::string& name : parameter_names(layer)) {
       const auto said = trainable.find(name);
       if (said == trainable.end() || !known.insert(name).second) continue;
-      if (!said->second && !is_frozen_in_keras(layer)) frozen.push_back(std::move(name));
+      if (!said->second && !is_frozen_in_keras(layer) && !is_frozen_as_a_whole(architecture))
+        frozen.push_back(std::move(name));
     }
   // Parameters that nothing computes with are as they were.
   std::ranges::copy_if(architecture.frozen, std::back_inserter(frozen),

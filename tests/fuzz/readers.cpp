@@ -12,6 +12,7 @@
 #include "files/safetensors.h"
 #include "files/zip.h"
 #include "h5bridge/h5bridge.h"
+#include "paths.h"
 #include "unit/temporary_folder.h"
 
 namespace h5bridge::fuzz {

@@ -5,6 +5,7 @@
 
 #include "fuzz/readers.h"
 #include "h5bridge/byte_source.h"
+#include "paths.h"
 
 using namespace h5bridge;
 

@@ -44,6 +44,7 @@ struct Format {
   Framework framework = Framework::Torch;  // whose names its tensors and settings have
   Holds holds = Holds::Model;
   bool is_shown = false;       // to people or to Python: nothing reads it as a model
+  bool is_code = false;        // what computes, and nothing of what is trained
   bool has_reference = false;  // whether there is a place for Model::reference
   /// Whether a file, or for `is_folder` a folder, is of this format; told by its content, never by its name. Null where
   /// the row of another reads these files. What two rows would take is the first one's.

@@ -16,7 +16,12 @@ void write_python(const Model& model, const std::string& path, const SaveOptions
 }  // namespace
 
 Format python_format() {
-  return {.name = "python", .suffixes = {".py"}, .holds = Holds::Architecture, .is_shown = true, .write = write_python};
+  return {.name = "python",
+          .suffixes = {".py"},
+          .holds = Holds::Architecture,
+          .is_shown = true,
+          .is_code = true,
+          .write = write_python};
 }
 
 }  // namespace h5bridge

@@ -11,6 +11,18 @@
 namespace h5bridge::torch_source {
 namespace {
 
+constexpr const char* kMode = "training";
+
+// nn.Module assigns its mode to an attribute, and refuses to where a part has that name.
+constexpr PythonHelper kHoldsTraining{"HoldsTraining", R"py(class HoldsTraining(nn.Module):
+    """A module with a part called "training", as nn.Module calls its mode."""
+
+    def train(self, mode=True):
+        self.__dict__["training"] = mode
+        for child in self.children():
+            child.train(mode)
+        return self)py"};
+
 // How a module of a class is made: the class, and its arguments.
 struct Made {
   std::string class_name;
@@ -63,6 +75,7 @@ class ClassBuilder {
   std::vector<Code> members_of(const SourceModule& module);
   void add_children(const std::string& holder, const SourceModule& module, std::vector<Code>& members);
   Code expression(const SourceModule& module);
+  std::string base_of(const SourceModule& module);
   Code layer_expression(const Layer& layer);
   std::string tensor_expression(const OwnTensor& tensor) const;
   void add_ties(std::vector<Code>& members) const;
@@ -178,6 +191,14 @@ Code ClassBuilder::layer_expression(const Layer& layer) {
   return code;
 }
 
+// The class that a module with these parts is derived from.
+std::string ClassBuilder::base_of(const SourceModule& module) {
+  if (calls_.is_sequential(module)) return "nn.Sequential";
+  if (!module.find(kMode)) return "nn.Module";
+  helpers_.need(kHoldsTraining);
+  return kHoldsTraining.name;
+}
+
 // A module as it is made where its holder is.
 Code ClassBuilder::expression(const SourceModule& module) {
   if (module.layer) return layer_expression(*module.layer);
@@ -187,7 +208,7 @@ Code ClassBuilder::expression(const SourceModule& module) {
     return code;
   }
   const bool in_turn = calls_.is_sequential(module);
-  if (!in_turn && !is_list(module)) return Code("nn.Module()");
+  if (!in_turn && !is_list(module)) return Code(base_of(module) + "()");
   Code::Elements elements;
   for (const auto& child : module.children) elements.push_back(expression(*child));
   Code code(in_turn ? "nn.Sequential(" : "nn.ModuleList([");
@@ -337,7 +358,7 @@ void ClassBuilder::finish(std::vector<Instance>& instances) {
       own.arguments.push_back({names[p], values[p][i], defaults[p].has_value(), defaults[p] == values[p][i]});
   }
   for (const std::size_t p : order) made.parameters.push_back(names[p] + (defaults[p] ? "=" + *defaults[p] : ""));
-  if (calls_.is_sequential(*instances[0].module)) made.base = "nn.Sequential";
+  made.base = base_of(*instances[0].module);
   made.docstring = docstring_of(instances, values, names);
   for (const Code& member : instances[0].members) made.members.push_back(member.text());
   made.forward = std::move(instances[0].forward);

@@ -59,6 +59,8 @@ class ForwardWriter : public SourcePlace {
   std::vector<Value> parameters() const;
   void count_uses();
   void take_parameters();
+  void cast_input(const std::string& name, const Value& input);
+  std::optional<Python> size_at_start(const std::string& symbol);
   void call_node(std::size_t number);
   void call_module(const SourceModule& called, std::size_t call);
   void give_results();
@@ -97,7 +99,7 @@ class ForwardWriter : public SourcePlace {
   bool is_weighty_ = false;              // likewise
   std::vector<Value> sized_by_;          // the operands of the call that is being written
   std::vector<std::string> prologue_;
-  std::map<std::string, std::string> sizes_;  // symbols that the prologue reads
+  std::map<std::string, std::string> sizes_;  // symbols that the prologue reads, and the variables that hold them
 };
 
 std::vector<Value> ForwardWriter::parameters() const {
@@ -131,7 +133,33 @@ void ForwardWriter::take_parameters() {
     result_.parameters.push_back(name);
     variables_.hold(name, value);
     if (uses_[value] == 0) variables_.release(name);
+    if (is_root()) cast_input(name, value);
   }
+}
+
+// A model of Keras's takes any type of floating-point numbers, and computes in its own.
+void ForwardWriter::cast_input(const std::string& name, const Value& input) {
+  const auto stated = std::ranges::find(tree_.architecture().inputs, input.node, &Input::name);
+  const DType computed = tree_.types().of(input).dtype;
+  if (!tree_.architecture().keras.class_name || uses_[input] == 0 || stated->dtype == computed ||
+      !is_floating_point(stated->dtype))
+    return;
+  result_.statements.push_back(name + " = " + name + ".to(" + python_value(AttributeValue(computed)).text + ")");
+}
+
+// A size that no tensor at hand has any more is read at the beginning.
+std::optional<Python> ForwardWriter::size_at_start(const std::string& symbol) {
+  if (const auto known = sizes_.find(symbol); known != sizes_.end()) return Python(known->second);
+  const std::vector<Value> values = parameters();
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const SymbolicShape& shape = tree_.types().of(values[i]).shape;
+    const auto axis = std::ranges::find(shape, Size::symbol(symbol));
+    if (axis == shape.end()) continue;
+    const std::string name = variables_.unused(variable_name(symbol, "size"));
+    prologue_.push_back(name + " = " + result_.parameters[i] + ".shape[" + std::to_string(axis - shape.begin()) + "]");
+    return Python(sizes_[symbol] = name);
+  }
+  return std::nullopt;
 }
 
 std::size_t ForwardWriter::module_users_of(const Value& value) const {
@@ -422,7 +450,8 @@ Python ForwardWriter::size(const Size& size) {
       if (std::ranges::find(symbols, word) == symbols.end()) {
         result += word;
       } else {
-        const auto found = size_at(Size::symbol(word));
+        auto found = size_at(Size::symbol(word));
+        if (!found) found = size_at_start(word);
         if (!found) throw SizeOutOfReach{&module_, word};
         result += found->receiver();
       }

@@ -25,6 +25,13 @@ std::string Variables::fresh(const std::vector<std::string>& wanted) {
     if (const std::string name = "y" + std::to_string(number); !is_taken(name)) return name;
 }
 
+std::string Variables::unused(const std::string& wanted) {
+  std::string name = wanted;
+  while (held_.contains(name) || reserved_.contains(name) || !is_python_name(name)) name += "_";
+  reserve(name);
+  return name;
+}
+
 void Variables::hold(const std::string& name, const Value& value) {
   held_.insert_or_assign(name, value);
   released_.erase(name);

@@ -15,6 +15,8 @@ class Variables {
  public:
   /// A name that no variable has yet, and which now is one: of `wanted` the first that is free.
   std::string fresh(const std::vector<std::string>& wanted);
+  /// A name that no variable ever had, and none will have; `wanted`, if it is one.
+  std::string unused(const std::string& wanted);
   /// Keeps a name from being given to a variable.
   void reserve(const std::string& name) { reserved_.insert(name); }
   /// `name` now holds `value`, and no longer what it held.
