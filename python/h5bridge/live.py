@@ -6,10 +6,11 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from .arguments import wrong_type
-from .errors import Unsupported, calling
+from .errors import SystemFailure, Unsupported, calling
 from .model import Model, installed, load
 from .options import Path
 
@@ -65,12 +66,39 @@ def from_keras(
     if not isinstance(architecture, (str, os.PathLike, Mapping, type(None))):
         raise wrong_type("architecture", architecture, "the path of an architecture JSON, a dict or None")
     with tempfile.TemporaryDirectory(prefix="h5bridge-") as folder:
-        path, described = (os.path.join(folder, name) for name in ("model.h5", "model.json"))
+        path, described = (os.path.join(folder, name) for name in ("model.keras", "model.json"))
         if isinstance(architecture, Mapping):
             with open(described, "w", encoding="utf-8") as file:
                 json.dump(dict(architecture), file)
             architecture = described
-        model.save(path)
+        _refuse_repeated_layers(keras, model)
+        _save(model, path)
         beside = [] if architecture is None else [architecture]
         with calling({path: "the Keras model", described: "the architecture"}):
             return load([*beside, path], param_order=param_order, untie=untie)
+
+
+def _refuse_repeated_layers(keras: ModuleType, layer: Any) -> None:
+    """Of a Sequential, at any depth: its configuration has each layer once (keras/src/models/sequential.py, get_config),
+    so that what Keras saves, and loads again, is another network."""
+    inner = [*getattr(layer, "layers", ()), *filter(None, [getattr(layer, "layer", None)])]
+    if isinstance(layer, keras.Sequential):
+        for each in inner:
+            if sum(each is other for other in inner) > 1:
+                raise Unsupported(
+                    f'the Sequential model "{layer.name}" has the layer "{each.name}" several times, of which Keras '
+                    "saves one; as a Functional model it can be kept"
+                )
+    for each in inner:
+        _refuse_repeated_layers(keras, each)
+
+
+def _save(model: keras.Model, path: str) -> None:
+    """As .keras: to save one as .h5 takes the optimizer out of what the live model was compiled with
+    (keras/src/legacy/saving/saving_utils.py), and a .h5 has no place for two variables of one name."""
+    try:
+        model.save(path)
+    except OSError as error:
+        raise SystemFailure(f"the Keras model cannot be saved: {error}") from error
+    except (AttributeError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+        raise Unsupported(f"Keras cannot save the model: {' '.join(str(error).split())}") from error

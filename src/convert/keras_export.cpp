@@ -243,6 +243,7 @@ class KerasWriter {
       file_.training_config = std::move(config);
       for (const NamedTensor& variable : optimizer.variables)
         file_.optimizer.push_back({variable.name, variable.tensor});
+      note_numbers(optimizer);
       if (training.optimizer->keras.empty()) {
         note_untrained(*training.optimizer);
         note_scheduler(*training.optimizer);
@@ -253,6 +254,15 @@ class KerasWriter {
       notes_.push_back("what the model was compiled with (loss, metrics) is left out, as there is no optimizer");
     }
     if (!own.empty()) extra_.set("training", std::move(own));
+  }
+
+  // Of an optimizer that Keras alone has, a .keras does not say what its variables are called in a .h5.
+  void note_numbers(const KerasOptimizer& optimizer) {
+    const auto is_number = [](const NamedTensor& variable) { return variable.name.starts_with("vars/"); };
+    if (form_ == KerasForm::Layers && std::ranges::any_of(optimizer.variables, is_number))
+      notes_.push_back("the variables of the optimizer " + optimizer.config.at("class_name").as_string() +
+                       " have no names in it, and stand by number in Keras's order (optimizer.variables): a .keras is "
+                       "what Keras goes on from");
   }
 
   // What the model was compiled with, as it is known or as it travelled with the optimizer.

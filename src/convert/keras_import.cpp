@@ -486,7 +486,7 @@ class KerasReader {
     if (!file_.objects.empty()) {
       for (const KerasBinding& binding : bound_.bindings)
         if (planned.empty() || planned.back() != binding.layer) planned.push_back(binding.layer);
-      for (std::string& layer : layers_with_objects(file_))
+      for (std::string& layer : layers_with_objects(model_config_))
         if (std::ranges::count(planned, layer) > 0) in_file.push_back(std::move(layer));
       return in_file == planned;
     }
@@ -527,6 +527,9 @@ class KerasReader {
       compile.as_object().erase("optimizer_config");
       if (!own) training.compile = std::move(compile);
     }
+    if (options_.optimizer && !file_.training_config.is_object() && !file_.optimizer.empty() &&
+        model_.optimizer_left_out.empty())
+      model_.optimizer_left_out = "the file has its variables, and nothing says which optimizer it is";
     if (training.epoch || training.loss || training.optimizer || training.compile)
       model_.training = std::move(training);
   }

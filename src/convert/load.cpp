@@ -17,6 +17,7 @@
 #include "convert/slot_check.h"
 #include "convert/ties.h"
 #include "facets/keras/quantised.h"
+#include "files/keras_archive.h"
 #include "keras/dialects/configuration.h"
 #include "keras/dialects/training.h"
 #include "keras/dialects/weights.h"
@@ -100,6 +101,10 @@ void read_keras_config(Parts& parts, const LoadOptions& options) {
       keras_3_configuration(json, version, beside(weights, parts.weights_file, backend, options)), version, backend};
   parts.architecture = architecture_from_keras(stated.configuration.model);
   parts.keras_config = std::move(stated);
+  // Of a compiled model, save_weights() writes the optimizer's variables, and to_json() which optimizer it is.
+  if (const Json* compile = json.find("compile_config");
+      has_weights && compile && parts.keras->training_config.is_null())
+    parts.keras->training_config = training_config_of(*compile);
 }
 
 void read_source(const std::string& path, const LoadOptions& options, Parts& parts) {

@@ -80,9 +80,9 @@ std::vector<KerasLayerWeights> weights_of_objects(const KerasFile& file, const K
   return result;
 }
 
-std::vector<std::string> layers_with_objects(const KerasFile& file) {
+std::vector<std::string> layers_with_objects(const Json& model_config) {
   std::vector<std::string> result;
-  for (const auto& [layer, path] : object_paths(file.model_config)) result.push_back(layer);
+  for (const auto& [layer, path] : object_paths(model_config)) result.push_back(layer);
   return result;
 }
 

@@ -15,8 +15,8 @@ namespace h5bridge {
 std::vector<KerasLayerWeights> weights_of_objects(const KerasFile& file, const KerasBindings& bound,
                                                   const Json& model_config);
 
-/// The layers of the file's configuration, in its order ("encoder/dense").
-std::vector<std::string> layers_with_objects(const KerasFile& file);
+/// The layers of a configuration, in its order ("encoder/dense").
+std::vector<std::string> layers_with_objects(const Json& model_config);
 
 /// The model itself and its layers, as objects without variables yet; and what has those of a layer, its cell for one.
 std::vector<KerasObject> objects_of(const KerasPlan& plan);

@@ -37,8 +37,9 @@ Json read_json(const ZipReader& archive, const ZipEntry& entry) {
   return Json::parse({reinterpret_cast<const char*>(text.data()), text.size()}, entry.name);
 }
 
-// What compile() was given, as a .h5 file has it.
-Json training_config(const Json& compile) {
+}  // namespace
+
+Json training_config_of(const Json& compile) {
   if (!compile.is_object() || compile.as_object().empty()) return {};
   Json::Object result;
   for (const auto& [name, value] : compile.as_object())
@@ -47,8 +48,6 @@ Json training_config(const Json& compile) {
     result.set("optimizer_config", *optimizer);
   return result;
 }
-
-}  // namespace
 
 bool is_keras_archive(const ZipReader& archive) {
   return archive.find(kConfigFile) &&
@@ -65,7 +64,8 @@ KerasFile file_of_documents(Json config, const Json& metadata) {
     file.keras_version = version->as_string();
   file.model_config = std::move(config);
   file.has_model_config = true;
-  if (const Json* compile = file.model_config.find("compile_config")) file.training_config = training_config(*compile);
+  if (const Json* compile = file.model_config.find("compile_config"))
+    file.training_config = training_config_of(*compile);
   if (file.model_config.is_object()) file.model_config.as_object().erase("compile_config");
   return file;
 }

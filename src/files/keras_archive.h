@@ -11,6 +11,9 @@
 
 namespace h5bridge {
 
+/// What compile() was given, of Keras 3's "compile_config", as a .h5 file has it; null where it was given nothing.
+Json training_config_of(const Json& compile);
+
 bool is_keras_archive(const ZipReader& archive);
 
 /// Reads what the archive holds; tensors stay in it until they are used, unless the weights are deflated. The training

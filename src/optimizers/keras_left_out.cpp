@@ -199,6 +199,14 @@ void note_decay_of_keras(const Json::Object& config, const Optimizer& optimizer,
     notes.push_back(becomes + " the parameters of its groups");
 }
 
+// Gradients that Keras has summed up for a step that is still to come.
+void note_accumulators(const Json::Object& config, const Optimizer& optimizer, std::vector<std::string>& notes) {
+  const Json* iteration = travelling_keras(optimizer)->find("iteration");
+  if (const std::int64_t summed = summed_since_step(config, iteration ? iteration->as_integer() : 0))
+    notes.push_back("the optimizer's gradients of the last " + batches(summed) +
+                    ", which Keras has summed up for its next step, are left out");
+}
+
 void note_loss_scale(const Optimizer& optimizer, std::vector<std::string>& notes) {
   const Json::Object* wrapper = travelling_loss_scale(optimizer);
   if (!wrapper) return;
@@ -257,6 +265,7 @@ std::vector<std::string> left_out_by_torch(const Optimizer& optimizer) {
     if (is_on(config, only.name))
       notes.push_back("the optimizer's " + says(config, only.name) + " is left out: in PyTorch, that is " +
                       only.instead);
+  note_accumulators(config, optimizer, notes);
   if (const Json* epsilon = config.find("epsilon")) note_epsilon(*mapping, *epsilon, notes);
   note_loss_scale(optimizer, notes);
   return notes;

@@ -26,8 +26,8 @@ KerasOptimizer optimizer_to_keras(const Optimizer& optimizer, const KerasBinding
 Optimizer optimizer_from_keras(const KerasOptimizer& keras, const KerasBindings& bound, const Weights& weights);
 
 /// Names the variables of one that has them by number, as Keras 3's own formats do, in Keras's order. Those of an
-/// optimizer without a mapping keep their numbers. Throws Unsupported where there are more or less than the trained
-/// weights of `bound` need.
+/// optimizer without a mapping keep their numbers, where its slots are not known. Throws Unsupported where there are
+/// more or less than the trained weights of `bound` need.
 void name_by_place(KerasOptimizer& keras, const KerasBindings& bound);
 
 /// The way back: leaves the variables that Keras counts, in its order. Those of an optimizer without a mapping stay as

@@ -82,6 +82,12 @@ const Json::Object* travelling_keras(const Optimizer& optimizer) {
   return fits ? &keras->as_object() : nullptr;
 }
 
+std::int64_t summed_since_step(const Json::Object& config, std::int64_t iteration) {
+  return iteration % accumulations_of(config);
+}
+
+std::string batches(std::int64_t count) { return count == 1 ? "batch" : std::to_string(count) + " batches"; }
+
 std::int64_t accumulations_of(const Json::Object& config) {
   const Json* steps = config.find("gradient_accumulation_steps");
   return steps && steps->is_integer() ? std::max<std::int64_t>(steps->as_integer(), 1) : 1;

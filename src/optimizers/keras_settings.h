@@ -54,5 +54,9 @@ std::string why_not_in_torch(const Optimizer& optimizer);
 
 /// The members of Keras's configuration that say what one step is the sum of.
 std::int64_t accumulations_of(const Json::Object& config);
+/// How many gradients have gone into that sum since the last step, where `iteration` of them were computed.
+std::int64_t summed_since_step(const Json::Object& config, std::int64_t iteration);
+/// "batch", "2 batches": for messages.
+std::string batches(std::int64_t count);
 
 }  // namespace h5bridge

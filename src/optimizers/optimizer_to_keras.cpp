@@ -112,6 +112,11 @@ class KerasVariables {
         add(binding, slot, to_keras(binding.steps, weights_of(binding.torch), weights_of(binding.given)));
       });
     }
+    if (const std::int64_t summed = summed_since_step(config_, iterations))
+      notes.push_back(
+          "the optimizer's sum of gradients (gradient_accumulation_steps) starts again at 0, without those "
+          "of the last " +
+          batches(summed) + " that Keras had");
     if (is_on(config_, "gradient_accumulation_steps"))
       for_each_slot(bound_, {{"", "gradient_accumulator"}}, [&](const KerasBinding& binding, const SlotMapping& slot) {
         std::vector<Tensor> tensors = to_keras(binding.steps, weights_of(binding.torch), weights_of(binding.given));

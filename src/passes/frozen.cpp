@@ -34,11 +34,16 @@ void thaw(Architecture& architecture, const std::map<std::string, bool>& trainab
     const auto said = trainable.find(name);
     return said != trainable.end() && said->second;
   };
+  const auto is_thawed = [&](const Layer& layer) { return std::ranges::any_of(parameter_names(layer), is_trained); };
+  // Keras freezes all that is in a frozen model: once it is none, each layer that stays frozen has to say so.
+  if (is_frozen_as_a_whole(architecture) && std::ranges::any_of(architecture.layers, is_thawed)) {
+    architecture.keras.trainable = true;
+    for (Layer& layer : architecture.layers)
+      if (!is_thawed(layer) && !parameter_names(layer).empty()) layer.keras.trainable = false;
+  }
   for (Layer& layer : architecture.layers) {
-    if (!is_frozen_in_keras(layer) || !std::ranges::any_of(parameter_names(layer), is_trained)) continue;
+    if (!is_frozen_in_keras(layer) || !is_thawed(layer)) continue;
     layer.keras.trainable = true;
-    // Keras freezes all that is in a frozen model.
-    if (architecture.keras.trainable == false) architecture.keras.trainable = true;
     for (Scope& scope : architecture.scopes)
       if (scope.keras.trainable == false && layer.name.starts_with(scope.name + ".")) scope.keras.trainable = true;
   }

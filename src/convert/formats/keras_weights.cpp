@@ -13,8 +13,20 @@
 namespace h5bridge {
 namespace {
 
+// Of ours, in which a file of weights says to what the optimizer's variables belong.
+constexpr const char* kTrainingConfig = "training_config";
+
 KerasFile read_either(const SourceFile& file) {
-  return file.hdf5() ? *file.hdf5() : read_keras_shards(file.path(), *file.json());
+  KerasFile result = file.hdf5() ? *file.hdf5() : read_keras_shards(file.path(), *file.json());
+  if (const Json* compiled = result.extra.find(kTrainingConfig); compiled && result.training_config.is_null())
+    result.training_config = *compiled;
+  return result;
+}
+
+KerasFile weights_of(const Model& model, const SaveOptions& options, Notes& notes) {
+  KerasFile file = keras_destination(model, KerasForm::Objects, options, notes);
+  if (!file.training_config.is_null()) file.extra.as_object().set(kTrainingConfig, file.training_config);
+  return file;
 }
 
 constexpr std::string_view kIndex = ".weights.json";
@@ -25,8 +37,7 @@ void write_shards(const Model& model, const Destination& destination, const Save
   if (!file.ends_with(kIndex))
     throw UsageError(
         "SaveOptions::shard_size: Keras has several files of weights by an index called NAME.weights.json");
-  const Json index = write_keras_shards(keras_destination(model, KerasForm::Objects, options, notes),
-                                        file.substr(0, file.size() - kIndex.size()),
+  const Json index = write_keras_shards(weights_of(model, options, notes), file.substr(0, file.size() - kIndex.size()),
                                         options.shard_size > 0 ? options.shard_size : kShardSize, destination.beside);
   write_stream(destination.path, [&](std::ostream& out) { out << index.dump(2) << '\n'; });
 }
@@ -44,10 +55,8 @@ Format keras_weights_format() {
           [](const SourceFile& file) { return file.hdf5() || (file.json() && is_keras_shard_index(*file.json())); },
       .read = [](const SourceFile& file, const LoadOptions&) { return FileContent{.keras = read_either(file)}; },
       .inspect = [](const SourceFile& file, const LoadOptions&) { return inspect_keras_file(read_either(file)); },
-      .write =
-          [](const Model& model, const std::string& path, const SaveOptions& options, Notes& notes) {
-            write_keras_weights(keras_destination(model, KerasForm::Objects, options, notes), path);
-          },
+      .write = [](const Model& model, const std::string& path, const SaveOptions& options,
+                  Notes& notes) { write_keras_weights(weights_of(model, options, notes), path); },
       .write_shards = write_shards,
       .shard_suffixes = {".weights.json"},
   };

@@ -359,8 +359,12 @@ std::vector<std::string> unsaid_settings(const Layer& layer, Matters matters) {
   if (mappings.empty()) return lines;
   for (const UnsaidSetting& setting : mappings.front()->unsaid)
     if (setting.matters == matters && setting.is_on(layer.attributes))
-      lines.push_back(describe(layer) + ": " + setting.attribute + " = " +
-                      quoted(attribute_to_json(layer.attributes.at(setting.attribute))) + ": " + setting.becomes);
+      lines.push_back(
+          describe(layer) + ": " +
+          (setting.attribute.empty()
+               ? ""
+               : setting.attribute + " = " + quoted(attribute_to_json(layer.attributes.at(setting.attribute))) + ": ") +
+          setting.becomes);
   return lines;
 }
 

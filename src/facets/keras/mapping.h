@@ -138,7 +138,7 @@ enum class Matters {
 
 /// What a setting means in training, where one framework has no word for it. It is written without, and said.
 struct UnsaidSetting {
-  std::string attribute;
+  std::string attribute;  // empty: it is what the class does
   std::function<bool(const Attributes&)> is_on;
   std::string becomes;  // "PyTorch leaves that row alone in training, Keras trains it"
   Matters matters = Matters::Always;

@@ -18,6 +18,11 @@ KerasMapping mapping_of(const Kind& kind) {
                        .attributes = {{"data_format", "data_format", spelling::text(), std::string("channels_last")},
                                       training_unless_told()},
                        .carried = kind.settings};
+  mapping.unsaid = {{.attribute = "",
+                     .is_on = [](const Attributes&) { return true; },
+                     .becomes = std::string("Keras ") + kind.change +
+                                " at random in training, in PyTorch that is yours to do (torchvision.transforms)",
+                     .matters = Matters::InPyTorch}};
   mapping.call = {"inputs", "training"};
   const Shape input{2, 5, 4, 3};
   Json::Object first = kind.sample;
