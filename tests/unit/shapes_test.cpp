@@ -179,7 +179,6 @@ TEST_CASE("parameters are named by their layer's path, in order") {
                                           "fc.bias (10,)"});
 }
 
-}  // namespace h5bridge::testing
 
 TEST_CASE("what is said of tensors is said of some that there are") {
   const auto with = [](const std::function<void(Architecture&)>& change) {
@@ -213,3 +212,5 @@ TEST_CASE("outputs have keys of their own, or none, and inputs have sizes") {
   architecture.inputs[0].shape[0] = Size(-1);
   CHECK_THROWS_WITH(check_graph(architecture), "the input \"x\" has a size of -1");
 }
+
+}  // namespace h5bridge::testing
