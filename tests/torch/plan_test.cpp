@@ -230,6 +230,19 @@ TEST_CASE("an addend that is broadcast in one call and not in another is added a
   }
 }
 
+TEST_CASE("what is too small for a kernel is refused in a later call, and nothing at all is computed") {
+  const auto module = evaluated(ModelBuilder()
+                                    .input("x", {kBatch, 3, Size::symbol("height"), Size::symbol("width")})
+                                    .layer("conv", "Conv2d", convolution(3, 4, 5, 0), {{"x"}})
+                                    .layer("relu", "ReLU", {}, {{"conv"}})
+                                    .output({"relu"})
+                                    .build());
+  const torch::NoGradGuard no_grad;
+  const auto plan = called(module, {random({1, 3, 6, 7})});
+  CHECK(plan->forward(random({0, 3, 6, 7})).sizes() == torch::IntArrayRef({0, 4, 2, 3}));
+  CHECK_THROWS_WITH(plan->forward(random({1, 3, 3, 7})), Catch::Contains("\"conv\"") && Catch::Contains("Kernel size"));
+}
+
 TEST_CASE("a plan is a snapshot of its second call") {
   const auto module = evaluated(residual("channels_first"));
   const torch::NoGradGuard no_grad;
