@@ -127,6 +127,23 @@ def test_a_hard_sigmoid_of_keras_3_is_that_of_keras_2_of_less(tmp_path):
     assert_close(predict(lstm, [x])[0][:, -1], h, 1e-5)
 
 
+@needs_libtorch
+def test_gates_that_are_pictures_have_keras_2_s_hard_sigmoid(tmp_path):
+    x = keras.Input((3, 5, 4, 2), name="x")
+    model = keras.Model(x, L.ConvLSTM2D(3, 2, recurrent_activation="hard_sigmoid", name="film")(x))
+    model.save(tmp_path / "k.h5")
+    run_program("convert", tmp_path / "k.h5", "-o", tmp_path / "k2.h5", "--keras", "2")
+    film = np.random.default_rng(4).normal(size=(2, 3, 5, 4, 2)).astype("float32")
+    np.savez(tmp_path / "x.npz", x=film)
+    run_program("run", without_ours(tmp_path / "k2.h5"), "--input", tmp_path / "x.npz", "-o", tmp_path / "y.npz")
+    assert_close(next(iter(np.load(tmp_path / "y.npz").values())), predict(model, [film])[0], 1e-5)
+    with h5py.File(tmp_path / "k2.h5") as file:
+        group = file["model_weights/film"]
+        kernel = np.split(group[group.attrs["weight_names"][0]][()], 4, -1)
+    for gate, (found, own) in enumerate(zip(kernel, np.split(model.get_weights()[0], 4, -1))):
+        assert_close(found, own if gate == 2 else own / 1.2, 1e-6)  # i, f, c, o
+
+
 @pytest.mark.parametrize("name", ["keras_2_0", "keras_2_2"])
 def test_weights_before_an_old_hard_sigmoid_go_home_to_the_bit(name, tmp_path):
     source = ROOT / "testdata" / "dialects" / name / "model.h5"
