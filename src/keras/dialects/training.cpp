@@ -8,6 +8,7 @@
 
 #include "h5bridge/error.h"
 #include "keras/dialects/table.h"
+#include "model/quoted.h"
 
 namespace h5bridge {
 namespace {
@@ -52,6 +53,7 @@ class Optimizer3 {
 
   // Throws Unsupported for variables that could be another's.
   std::vector<KerasVariable> variables() {
+    if (!file_.objects.empty()) return variables_by_number();
     std::vector<KerasVariable> result;
     const std::string prefix = config_.at("name").as_string() + "/";
     std::vector<KerasVariable> rest;
@@ -65,15 +67,29 @@ class Optimizer3 {
     }
     if (result.empty()) result.push_back({prefix + "iteration", tensor_of<std::int32_t>(DType::Int32, {}, {0})});
     const Json& rate = config_.at("learning_rate");
-    if (rate.is_number())
-      result.push_back(
-          {prefix + "learning_rate", tensor_of<float>(DType::Float32, {}, {static_cast<float>(rate.as_float())})});
+    if (rate.is_number()) result.push_back({prefix + "learning_rate", as_variable(rate)});
     for (KerasVariable& variable : slots(std::move(rest)))
       result.push_back({prefix + variable.path, std::move(variable.tensor)});
     return result;
   }
 
  private:
+  static Tensor as_variable(const Json& number) {
+    return tensor_of<float>(DType::Float32, {}, {static_cast<float>(number.as_float())});
+  }
+
+  // In archives they have numbers alone: the count, and slots in the order in which Keras 3 has them, too; the rate is
+  // no variable there (tf_keras 2.12 and 2.21, optimizers/optimizer.py, adam.py, sgd.py).
+  std::vector<KerasVariable> variables_by_number() const {
+    if (class_name_ != "Adam" && class_name_ != "AdamW" && class_name_ != "SGD")
+      throw Unsupported("the variables of its " + class_name_ + " have no names in archives of Keras 2");
+    std::vector<KerasVariable> result = file_.optimizer;
+    result.at(0).tensor = tensor_of<std::int32_t>(DType::Int32, {}, {count_of(result[0])});
+    if (const Json& rate = config_.at("learning_rate"); rate.is_number())
+      result.insert(result.begin() + 1, {"vars/rate", as_variable(rate)});
+    return result;
+  }
+
   std::vector<KerasVariable> slots(std::vector<KerasVariable> old) const {
     if (old.empty()) return old;
     for (KerasVariable& variable : old) {
@@ -153,7 +169,31 @@ Json::Object optimizer_settings(const KerasVersion& version, const std::string& 
   return settings;
 }
 
-void translate_optimizer(KerasFile& file, const KerasVersion& version, const Json& old) {
+// What tf.keras makes of a name alone (keras 2.12, optimizers/optimizer_experimental/).
+struct Named {
+  std::string_view name;
+  const char* class_name;
+  const char* settings;
+};
+constexpr std::array<Named, 3> kNamed{{
+    {"adam", "Adam", R"({"learning_rate": 0.001, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-07, "amsgrad": false})"},
+    {"rmsprop", "RMSprop",
+     R"({"learning_rate": 0.001, "rho": 0.9, "momentum": 0.0, "epsilon": 1e-07, "centered": false})"},
+    {"sgd", "SGD", R"({"learning_rate": 0.01, "momentum": 0.0, "nesterov": false})"},
+}};
+
+// Archives say it as compile() was told.
+Json optimizer_of_name(const std::string& name) {
+  std::string lower = name;
+  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const auto found = std::ranges::find(kNamed, std::string_view(lower), &Named::name);
+  if (found == kNamed.end()) throw Unsupported("what \"" + shortened(name) + "\" stands for is not known");
+  return Json::Object{{"class_name", found->class_name}, {"config", Json::parse(found->settings)}};
+}
+
+void translate_optimizer(KerasFile& file, const KerasVersion& version, const Json& said) {
+  const Json old = said.is_string() ? optimizer_of_name(said.as_string()) : said;
+
   const std::string class_name = class_in_keras_3(version, "optimizers.", old.at("class_name").as_string());
   Json::Object settings = optimizer_settings(version, class_name, old.at("config"));
   std::vector<KerasVariable> variables;
@@ -213,7 +253,7 @@ std::vector<std::string> training_in_keras_3(KerasFile& file, const KerasVersion
     }
   training.erase("sample_weight_mode");
   const Json* optimizer = training.find("optimizer_config");
-  if (!optimizer || !optimizer->is_object()) return notes;
+  if (!optimizer || (!optimizer->is_object() && !optimizer->is_string())) return notes;
   if (version.is_before_2()) {
     notes.push_back("the optimizer is left out: its state is that of the weights as Keras 1 had them");
     training.erase("optimizer_config");
