@@ -13,6 +13,7 @@ from .arguments import wrong_type
 from .errors import SystemFailure, Unsupported, calling
 from .model import Model, installed, load
 from .options import Path
+from .users_classes import refuse_users_classes
 
 if TYPE_CHECKING:
     import keras
@@ -57,14 +58,16 @@ def from_keras(
     Keras, `architecture` is its architecture JSON, a path or what `Model.architecture` gives; it counts, as it does for
     `load`, which has the other options, too.
 
-    Raises Unsupported naming a layer that is not known, MalformedFile where the architecture is that of another
-    network, UsageError for what is no model of Keras 3's, SystemFailure without Keras, or where there is no room for a
-    temporary file."""
+    Raises Unsupported naming a layer that is not known, or of a class that is not Keras's own, MalformedFile where the
+    architecture is that of another network, UsageError for what is no model of Keras 3's, SystemFailure without Keras,
+    or where there is no room for a temporary file."""
     keras = installed("keras", "Keras")
     if not isinstance(model, keras.Model):
         raise wrong_type("model", model, "a keras.Model")
     if not isinstance(architecture, (str, os.PathLike, Mapping, type(None))):
         raise wrong_type("architecture", architecture, "the path of an architecture JSON, a dict or None")
+    if architecture is None:
+        refuse_users_classes(model)
     with tempfile.TemporaryDirectory(prefix="h5bridge-") as folder:
         path, described = (os.path.join(folder, name) for name in ("model.keras", "model.json"))
         if isinstance(architecture, Mapping):

@@ -20,6 +20,7 @@
 #include "files/keras_archive.h"
 #include "keras/dialects/configuration.h"
 #include "keras/dialects/training.h"
+#include "keras/dialects/users_classes.h"
 #include "keras/dialects/weights.h"
 #include "keras/inline_models.h"
 #include "keras/lora.h"
@@ -214,6 +215,9 @@ Translation translate(KerasFile& file, const std::optional<StatedConfiguration>&
   refuse_factors(file, own);
   std::vector<NamedTensor> residuals = weights_in_keras_3(file.layers, own, file.keras_version, file.backend);
   leave_out_optimizer(file, own);
+  if (file.training_config.is_object())
+    if (Json* optimizer = file.training_config.as_object().find("optimizer_config"))
+      *optimizer = with_users_optimizer(std::move(*optimizer));
   if (!file.keras_version.empty())
     std::ranges::move(training_in_keras_3(file, keras_version_of(file.keras_version)), std::back_inserter(own.notes));
   file.model_config = std::move(own.model);

@@ -67,6 +67,8 @@ struct KerasModelOrigin {
   // How inputs and outputs are nested, as Keras's configuration has them, if it is in more than one list.
   std::optional<Json> input_layers = {};
   std::optional<Json> output_layers = {};
+  /// Inputs, by name, in whose place Keras's call takes None, too.
+  std::vector<std::string> optional_inputs = {};
 
   std::optional<DataFormat> data_format = {};  // that it goes back to; unsaid: channels_last
   /// The graph as Keras has it, in the JSON form of an architecture, where the layout pass would not find it again.

@@ -73,6 +73,17 @@ std::optional<Layer> array_layer(const Json& constant) {
   return in_file("an array among its arguments", [&] { return tensor_layer(elements, *dtype, shape); });
 }
 
+std::optional<Layer> table_layer(const Json& constant) {
+  if (std::optional<Layer> layer = array_layer(constant))
+    return std::get<Shape>(layer->attributes.at("shape")).size() == 1 ? std::nullopt : std::move(layer);
+  if (!constant.is_array() || constant.as_array().empty() || !constant.as_array()[0].is_array()) return std::nullopt;
+  Shape shape;
+  Json::Array elements;
+  collect(constant, 0, shape, elements);
+  if (!std::ranges::all_of(elements, &Json::is_integer)) return std::nullopt;
+  return in_file("a list among its arguments", [&] { return tensor_layer(elements, DType::Int64, shape); });
+}
+
 // A number without axes promotes as little as Python's does in Keras.
 std::optional<Layer> number_layer(const Json& number) {
   DType dtype = DType::Float32;

@@ -10,6 +10,8 @@ namespace h5bridge {
 /// The layer that makes an array which Keras has serialised ("__numpy__", "__tensor__"); without a name. nullopt for
 /// what is none. Throws MalformedFile, and Unsupported for elements of a type that such a layer has not.
 std::optional<Layer> array_layer(const Json& constant);
+/// Likewise a table of integers: lists within a list, or an array of Keras's with several axes or none.
+std::optional<Layer> table_layer(const Json& constant);
 /// Likewise a number or a truth value, as a tensor without axes.
 std::optional<Layer> number_layer(const Json& constant);
 

@@ -455,12 +455,14 @@ namespace {
 
 // "Odd" of a user's is "mine>Odd" where it was registered so, or else says the module that has it.
 std::string class_with_package(const Json& layer) {
-  const std::string& class_name = layer.at("class_name").as_string();
+  std::string class_name = layer.at("class_name").as_string();
   const auto text_of = [&](const char* key) {
     const Json* value = layer.find(key);
     return value && value->is_string() ? value->as_string() : "";
   };
   const std::string registered = text_of("registered_name"), module = text_of("module");
+  if (class_name == registered) return registered;
+  if (!module.empty() && class_name.starts_with(module + ">")) class_name = class_name.substr(module.size() + 1);
   if (registered.ends_with(">" + class_name)) return registered;
   const bool is_users = !module.empty() && !module.starts_with("keras.") && module != "builtins";
   return is_users ? class_name + " of " + module : class_name;

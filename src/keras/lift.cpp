@@ -20,6 +20,7 @@
 #include "keras/plan.h"
 #include "keras/shared_uses.h"
 #include "keras/spelling.h"
+#include "keras/uncounted.h"
 #include "keras/wrappers.h"
 #include "model/promotion.h"
 #include "model/quoted.h"
@@ -71,7 +72,10 @@ class Lifter {
       lift_functional(config);
     else
       throw Unsupported("a model of class " + shortened(class_name) +
-                        " does not describe its layers; only Sequential and Functional models do");
+                        (config.find("layers") ? " may compute something else than its layers do: if it does not, save "
+                                                 "keras.Model(model.inputs, model.outputs) instead"
+                                               : " does not describe its layers; only Sequential and Functional "
+                                                 "models do"));
     if (!problems_.empty()) throw Unsupported(problems_ + (is_operation_unknown_ ? kWhoKnowsOperations : ""));
     note_scopes();
     check_graph(architecture_);
@@ -190,6 +194,12 @@ class Lifter {
   void add_input(const Json& layer) {
     const auto [shape, dtype] = declared_by(layer);
     add_input(entry_name(layer), *shape, dtype);
+    if (is_optional(layer)) architecture_.keras.optional_inputs.push_back(entry_name(layer));
+  }
+
+  static bool is_optional(const Json& input_layer) {
+    const Json* optional = input_layer.at("config").find("optional");
+    return optional && *optional == Json(true);
   }
 
   // The shape and the type that an InputLayer declares.
@@ -292,11 +302,12 @@ class Lifter {
       for (const auto& [name, value] : made.named)
         if (cast_by_keras(value, call.name, Integers::Stay) != value)
           throw Unsupported("Keras casts its " + name + " to its dtype policy, which is not known yet");
-      follow_masks(call.arguments, layer, node, made);
+      const std::vector<std::optional<Value>> counted = follow_masks(call.arguments, layer, node, made);
       made_node.arguments = node_of(node, layer, made).arguments;
       add_node(std::move(made_node));
       give_keras_types(call, node, wanted);
       if (rounded_to) values_[{call.name, call.call, 0}] = rounded({node, 0}, *rounded_to);
+      give_what_counts(call, layer, counted);
     } catch (const Unsupported& error) {
       problems_ += (problems_.empty() ? "" : "; ") + described + ": " + error.what();
       is_operation_unknown_ = is_operation_unknown_ || is_operation(*call.layer);
@@ -393,6 +404,7 @@ class Lifter {
         if (const auto layer = input_layers_.find(input); layer != input_layers_.end()) {
           const auto [shape, dtype] = declared_by(*layer->second);
           scope.inputs.push_back({inner_.names.at(input), declared_shape(*shape), dtype});
+          if (is_optional(*layer->second)) scope.keras.optional_inputs.push_back(inner_.names.at(input));
         } else {  // a wrapper's, which declares nothing
           const TensorType& given = types_.of(values_.at({input, 0, 0}));
           scope.inputs.push_back({inner_.names.at(input), given.shape, given.dtype});
@@ -423,10 +435,6 @@ class Lifter {
     return inner == inner_.names.end() ? name : inner->second;
   }
 
-  bool has_models_within() const {
-    return std::ranges::any_of(inner_.models, [](const InlinedModel& model) { return !is_wrapper(model.origin); });
-  }
-
   // A layer that takes masks when it runs heeds no mask of its query that it is told; up to Keras 2, which of them it
   // heeds hangs on the version.
   void refuse_unheeded_masks(const CallArguments& arguments, const PlainCall& call) const {
@@ -450,15 +458,16 @@ class Lifter {
   }
 
   // Gives the call the masks that Keras would, and notes what becomes of them. An operation takes none and has none.
-  void follow_masks(const CallArguments& arguments, const Layer& layer, const std::string& node, PlainCall& call) {
+  // Gives where each of the inputs counts, if that matters to what the layer makes of them.
+  std::vector<std::optional<Value>> follow_masks(const CallArguments& arguments, const Layer& layer,
+                                                 const std::string& node, PlainCall& call) {
     const KerasMapping& mapping = *mapping_of_.at(layer.name);
-    if (mapping.is_operation()) return;
+    if (mapping.is_operation()) return {};
     const LayerType& type = Registry::instance().type_of(layer);
     const bool when_run = mapping.takes_masks_unsaid && arguments.is_keras_3;
     const Masks::Handing handing{.by_itself = when_run || arguments.takes_implied_mask(),
                                  .by_itself_in_keras_3 = when_run || arguments.hands_mask_to_keras_3(),
                                  .joins = !arguments.is_keras_3,
-                                 .joins_unseen = arguments.is_keras_3 && has_models_within(),
                                  .joins_when_run = arguments.is_keras_3,
                                  .takes_away = when_run};
     if (mapping.takes_masks_unsaid) refuse_unheeded_masks(arguments, call);
@@ -470,6 +479,19 @@ class Lifter {
     const auto rank = static_cast<std::int64_t>(types_.of(output).shape.size());
     const bool keeps_rank = types_.of(call.inputs.at(0)).shape.size() == types_.of(output).shape.size();
     masks_.follow(layer, type, call.inputs, output, rank, keeps_rank, handing);
+    if (!arguments.is_keras_3) return {};
+    std::vector<std::optional<Value>> counted = uncounted_.counted(type.mask, call.inputs);
+    call.inputs = uncounted_.replaced(type.mask, call.inputs, counted);
+    return counted;
+  }
+
+  void give_what_counts(const PendingCall& call, const Layer& layer, const std::vector<std::optional<Value>>& counted) {
+    if (std::ranges::none_of(counted, &std::optional<Value>::has_value)) return;
+    const Value merged = values_.at({call.name, call.call, 0});
+    const Value result = uncounted_.result(Registry::instance().type_of(layer).mask, merged, counted);
+    if (result == merged) return;
+    masks_.hand_on(merged, result);
+    values_[{call.name, call.call, 0}] = result;
   }
 
   // `floats`: what the layer's floating-point tensors have, where it is not what its type declares.
@@ -576,26 +598,31 @@ class Lifter {
   }
 
   // Arrays among the arguments become values that a layer makes, but for lists that are settings of the layer's type.
+  // Where such a list stands in place of a tensor, one that is a table is that tensor.
   void make_arrays(PendingCall& call) {
     const auto mappings = mappings_of(*call.layer);
-    const auto is_setting = [&](std::size_t position, const std::string& name) {
-      return std::ranges::any_of(mappings, [&](const KerasMapping* mapping) {
-        const std::string& parameter = position < mapping->call.size() ? mapping->call[position] : name;
-        return std::ranges::any_of(mapping->attributes, [&](const Correspondence& row) {
-          return row.keras == parameter &&
-                 Registry::instance().find(mapping->type)->find_attribute(row.attribute)->kind->takes_array();
-        });
-      });
-    };
-    const auto make = [&](CallArguments::Argument& argument) {
+    const auto make = [&](std::size_t position, const std::string& name, CallArguments::Argument& argument) {
       const Json* constant = std::get_if<Json>(&argument);
-      if (std::optional<Layer> layer = constant ? array_layer(*constant) : std::nullopt)
+      if (!constant) return;
+      bool is_setting = false;
+      bool is_operand = false;
+      for (const KerasMapping* mapping : mappings) {
+        const std::string& parameter = position < mapping->call.size() ? mapping->call[position] : name;
+        const LayerType& type = *Registry::instance().find(mapping->type);
+        for (const Correspondence& row : mapping->attributes) {
+          if (row.keras != parameter || !type.find_attribute(row.attribute)->kind->takes_array()) continue;
+          is_setting = true;
+          is_operand =
+              is_operand || std::ranges::find(type.operands, row.attribute, &Operand::attribute) != type.operands.end();
+        }
+      }
+      if (is_setting && !is_operand) return;
+      if (std::optional<Layer> layer = is_setting ? table_layer(*constant) : array_layer(*constant))
         argument = constant_value(call.name, std::move(*layer));
     };
-    for (std::size_t i = 0; i < call.arguments.positional.size(); ++i)
-      if (!is_setting(i, "")) make(call.arguments.positional[i]);
+    for (std::size_t i = 0; i < call.arguments.positional.size(); ++i) make(i, "", call.arguments.positional[i]);
     for (auto& [name, argument] : call.arguments.keywords)
-      if (!is_setting(std::numeric_limits<std::size_t>::max(), name)) make(argument);
+      make(std::numeric_limits<std::size_t>::max(), name, argument);
   }
 
   CallArguments::Tensors constant_value(const std::string& user, Layer layer) {
@@ -673,7 +700,10 @@ class Lifter {
 
   void add_layer(const PendingCall& call) {
     const auto mappings = mappings_of(*call.layer);
-    if (mappings.empty()) throw Unsupported("there is no layer type for it yet");
+    if (mappings.empty()) {
+      const std::string why = why_not_shared(*call.layer);
+      throw Unsupported(why.empty() ? "there is no layer type for it yet" : why);
+    }
     std::string refusal;
     std::string misfit;
     bool takes_inputs = false;
@@ -825,6 +855,11 @@ class Lifter {
                  return add_own_layer(std::move(layer), of + "_mask", std::move(inputs));
                },
                [this](const Value& value, const std::string& node) { return is_made_from(value, node); }};
+  Uncounted uncounted_{masks_,
+                       [this](Layer layer, const std::string& name, std::vector<Value> inputs) {
+                         return add_own_layer(std::move(layer), name, std::move(inputs));
+                       },
+                       [this](const Value& value) { return types_.of(value).shape.size(); }};
   std::map<std::string, DType> policies_;  // of layers, in which they have their tensors and take floats
   std::set<DType> different_policies_;
   std::map<std::pair<Value, DType>, Value> casts_;

@@ -14,11 +14,12 @@ struct Masks::Mask {
   std::vector<Layer> steps = {};    // one after the other
   std::vector<MaskPtr> parts = {};  // what it joins
   std::optional<Layer> joint = {};
+  bool is_keras_3s = false;  // joined as Keras 3 does
   std::string problem = {};  // why it cannot be made
   std::optional<Value> implied = {};
   std::optional<Value> stated = {};
 
-  bool is_joined() const { return !parts.empty(); }
+  bool is_made_by_keras_3() const { return parts.empty() || is_keras_3s; }
 };
 
 void Masks::hand_to(PlainCall& call, const LayerType& type, const std::vector<std::string>& takes,
@@ -51,13 +52,7 @@ void Masks::follow(const Layer& layer, const LayerType& type, const std::vector<
       break;
     case MaskRule::Kind::Joins:
       if (handing.joins) mask = joined(layer, type, inputs, rank);
-      if (handing.joins_unseen && std::ranges::any_of(inputs, [&](const Value& input) { return of(input) != nullptr; }))
-        mask = std::make_shared<Mask>(
-            Mask{.of = layer.name,
-                 .input = inputs.at(0),
-                 .problem = "what Keras makes of masks of its inputs, in a model with models in it, is not known yet"});
-      else if (handing.joins_when_run)
-        mask = joined_when_run(type, inputs, output);
+      if (handing.joins_when_run) mask = joined_when_run(type, inputs, output);
       break;
   }
   if (mask) masks_[output] = std::move(mask);
@@ -78,6 +73,12 @@ bool Masks::hand_on(const Value& from, const Value& to) {
 
 void Masks::refuse_if_masked(const Value& from, const Value& to, std::string problem) {
   if (of(from)) masks_[to] = std::make_shared<Mask>(Mask{.of = to.node, .input = from, .problem = std::move(problem)});
+}
+
+std::optional<Value> Masks::implied_of(const Value& value, const std::vector<Value>& asking) {
+  asking_ = asking;
+  const MaskPtr mask = of(value);
+  return mask ? std::optional(made(*mask, /*by_keras_3=*/true)) : std::nullopt;
 }
 
 void Masks::give(const Value& mask, const Value& to) {
@@ -109,18 +110,25 @@ void Masks::take_away(const std::vector<Value>& inputs, const std::string& node)
   }
 }
 
-// Where all inputs have the same one, that is what Keras makes of them.
+// As compute_mask of keras/src/layers/merging/base_merge.py does.
 Masks::MaskPtr Masks::joined_when_run(const LayerType& type, const std::vector<Value>& inputs,
                                       const Value& output) const {
   std::vector<MaskPtr> parts;
   for (const Value& input : inputs)
-    if (MaskPtr mask = of(input)) parts.push_back(std::move(mask));
-  if (parts.empty() || (parts.size() < inputs.size() && type.mask.needs_all_in_keras_3)) return nullptr;
-  const bool is_one = std::ranges::all_of(parts, [&](const MaskPtr& mask) { return mask == parts.front(); });
-  if (is_one && parts.size() == inputs.size() && type.mask.needs_all_in_keras_3) return parts.front();
+    if (MaskPtr mask = of(input); mask && std::ranges::find(parts, mask) == parts.end())
+      parts.push_back(std::move(mask));
+  const bool all_have_one = std::ranges::all_of(inputs, [&](const Value& input) { return of(input) != nullptr; });
+  if (parts.empty() || (!all_have_one && type.mask.joint_in_keras_3)) return nullptr;
+  if (!type.mask.joint_in_keras_3)
+    return std::make_shared<Mask>(Mask{.of = output.node,
+                                       .input = inputs.at(0),
+                                       .problem = "what Keras makes of the masks of its inputs is not known yet"});
+  if (parts.size() == 1) return parts.front();
   return std::make_shared<Mask>(Mask{.of = output.node,
                                      .input = inputs.at(0),
-                                     .problem = "what Keras makes of the masks of its inputs is not known yet"});
+                                     .parts = std::move(parts),
+                                     .joint = type.mask.joint_in_keras_3(),
+                                     .is_keras_3s = true});
 }
 
 Masks::MaskPtr Masks::joined(const Layer& layer, const LayerType& type, const std::vector<Value>& inputs,
@@ -142,8 +150,8 @@ Masks::MaskPtr Masks::joined(const Layer& layer, const LayerType& type, const st
 
 Value Masks::made(Mask& mask, bool by_keras_3) {
   if (!mask.problem.empty()) throw Unsupported("takes the mask of \"" + mask.of + "\": " + mask.problem);
-  // Keras 3 joins masks otherwise, so it is told.
-  const bool is_implied = by_keras_3 && !mask.is_joined();
+  // Keras 3 joins masks otherwise than those before it, so it is told.
+  const bool is_implied = by_keras_3 && mask.is_made_by_keras_3();
   std::optional<Value>& known = is_implied ? mask.implied : mask.stated;
   if (known) return *known;
   const auto add = [&](Layer step, std::vector<Value> inputs) {

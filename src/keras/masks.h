@@ -23,7 +23,6 @@ class Masks {
     bool by_itself = false;             // it does
     bool by_itself_in_keras_3 = false;  // Keras 3 would, too
     bool joins = false;                 // it makes one mask of several, without saying so: Keras 1 and 2
-    bool joins_unseen = false;          // likewise Keras 3, of masks that come out of models within the model
     bool joins_when_run = false;        // Keras 3 joins them when the model runs, which matters to what takes them then
     bool takes_away = false;            // the layer takes the masks of its inputs when it runs, and they are gone then
   };
@@ -38,6 +37,9 @@ class Masks {
   bool hand_on(const Value& from, const Value& to);
   /// Notes that what takes the mask of `to` is refused, if `from` has one.
   void refuse_if_masked(const Value& from, const Value& to, std::string problem);
+  /// The mask of what `asking`, a call's inputs, have among them, as Keras 3 makes it by itself; none where that has
+  /// none.
+  std::optional<Value> implied_of(const Value& value, const std::vector<Value>& asking);
   /// Whether a value has one.
   bool has(const Value& value) const { return masks_.contains(value); }
   /// Notes that a value has the mask `mask`, which something makes.

@@ -145,7 +145,7 @@ class Region {
     std::vector<const SymbolicShape*> given;
     for (const PlannedScopeCall* call : calls_) given.push_back(&call->arguments.at(i).shape);
     const SymbolicShape shape = shape_of_input(input.shape, given);
-    model.layers.push_back(input_layer(input_name(i), input.name, shape, input.dtype));
+    model.layers.push_back(input_layer(input_name(i), input.name, input, shape, scope_.keras));
     model.inputs.push_back({input_name(i), 0, 0, shape, input.dtype, {}});
   }
 

@@ -111,7 +111,7 @@ class Planner {
   void add_input(const Input& input) {
     const std::string& name = names_.of_input(input.name);
     values_[{input.name, 0}] = {name, 0, 0, input.shape, input.dtype};
-    layers_.push_back(input_layer(name, name, input.shape, input.dtype));
+    layers_.push_back(input_layer(name, name, input, input.shape, architecture_.keras));
     inferred_.set_input(input);
     note_sizes(input.name);
   }

@@ -34,17 +34,17 @@ Json shape_config(const SymbolicShape& shape) {
   return result;
 }
 
-PlannedLayer input_layer(const std::string& name, const std::string& keras_name, const SymbolicShape& shape,
-                         DType dtype) {
+PlannedLayer input_layer(const std::string& name, const std::string& keras_name, const Input& input,
+                         const SymbolicShape& shape, const KerasModelOrigin& model) {
   return {.name = name,
           .module = "keras.layers",
           .class_name = "InputLayer",
           .config = {{"batch_shape", shape_config(shape)},
-                     {"dtype", name_of(dtype)},
+                     {"dtype", name_of(input.dtype)},
                      {"sparse", false},
                      {"ragged", false},
                      {"name", keras_name},
-                     {"optional", false}},
+                     {"optional", std::ranges::count(model.optional_inputs, input.name) > 0}},
           .calls = {},
           .keras_name = keras_name};
 }

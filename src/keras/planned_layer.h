@@ -65,8 +65,9 @@ struct PlannedLayer {
   bool is_operation() const { return !model && module != "keras.layers"; }
 };
 
-PlannedLayer input_layer(const std::string& name, const std::string& keras_name, const SymbolicShape& shape,
-                         DType dtype);
+/// An input of the model of which Keras says that.
+PlannedLayer input_layer(const std::string& name, const std::string& keras_name, const Input& input,
+                         const SymbolicShape& shape, const KerasModelOrigin& model);
 
 /// Makes the layers that are another's activation a part of that one's configuration, where nothing stands against it.
 /// A tensor of theirs is then that layer's, which `result` says.

@@ -7,6 +7,7 @@
 #include "facets/registry.h"
 #include "keras/call.h"
 #include "keras/plan.h"
+#include "model/quoted.h"
 
 namespace h5bridge {
 namespace {
@@ -141,6 +142,17 @@ std::vector<ParameterSpec> parameters_of(const Layer& layer) {
 }  // namespace
 
 SplitConfiguration split_shared_uses(Json model_config) { return Splitter().run(std::move(model_config)); }
+
+std::string why_not_shared(const Json& layer) {
+  const std::optional<Use> use = use_of(layer);
+  if (!use) return "";
+  for (const auto& [key, known] : use->use->config)
+    if (const Json* value = layer.at("config").find(key); !value || *value != known)
+      return "with " + key + "=" + (value ? quoted(*value) : "nothing") + ", there is no layer type for it yet; with " +
+             key + "=" + known.dump() + ", there is";
+  return "it is called with " + use->use->call.begin()->first + "=" + use->use->call.begin()->second.dump() +
+         " alone, for which there is no layer type yet";
+}
 
 void tie_pairs(const std::vector<std::pair<std::string, std::string>>& pairs, Architecture& architecture) {
   for (const auto& [one, other] : pairs) {

@@ -17,6 +17,9 @@ struct SplitConfiguration {
 /// `model_config` is of the form of Keras 3.15. What is called in one way only stays as it is.
 SplitConfiguration split_shared_uses(Json model_config);
 
+/// Why an entry is of a class that stands for two layers, and none of theirs; empty where it is of no such class.
+std::string why_not_shared(const Json& layer);
+
 /// Notes in the architecture that the tensors of those pairs are one.
 void tie_pairs(const std::vector<std::pair<std::string, std::string>>& pairs, Architecture& architecture);
 

@@ -32,7 +32,7 @@ Architecture without_implied(Architecture architecture) {
   for (const Node& node : architecture.nodes)
     if (const Layer& layer = index.layer_of(node); layer.keras.implied && !is_seen(layer)) {
       implied.insert(node.name);
-      const Value source = node.values().at(0);
+      const Value source = node.values().back();    // in front of it stands what chooses it
       const auto before = casts.find(source.node);  // a cast of a cast
       casts.emplace(node.name, before == casts.end() ? source : before->second);
     }

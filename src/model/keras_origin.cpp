@@ -53,6 +53,14 @@ std::optional<Json> written(const Json::Object& object) {
   return object.empty() ? std::nullopt : std::optional<Json>(object);
 }
 
+bool read(const Json& json, std::vector<std::string>& names) {
+  for (const Json& name : json.as_array()) names.push_back(name.as_string());
+  return true;
+}
+std::optional<Json> written(const std::vector<std::string>& names) {
+  return names.empty() ? std::nullopt : std::optional<Json>(Json::array(names));
+}
+
 bool read(const Json& json, std::optional<Json>& whole) {
   whole = json;
   return true;
@@ -144,6 +152,7 @@ constexpr std::array kModelRows{
     origin_row<&KerasModelOrigin::variable_path>("variable_path"),
     origin_row<&KerasModelOrigin::input_layers>("input_layers"),
     origin_row<&KerasModelOrigin::output_layers>("output_layers"),
+    origin_row<&KerasModelOrigin::optional_inputs>("optional_inputs"),
     origin_row<&KerasModelOrigin::data_format>("data_format"),
     origin_row<&KerasModelOrigin::original>("original"),
     origin_row<&KerasModelOrigin::presented>("presented"),

@@ -4,9 +4,11 @@
 #include <array>
 #include <cmath>
 #include <iterator>
+#include <set>
 #include <string_view>
 
 #include "facets/keras/mapping.h"
+#include "facets/registry.h"
 #include "model/quoted.h"
 #include "passes/frozen.h"
 
@@ -35,6 +37,34 @@ void collect(const Json::Object& config, const std::string& prefix, std::map<std
         if (item.is_object()) collect(item.as_object(), prefix + key + "/", found);
     }
   }
+}
+
+// Keras calls what it wraps for each step by itself (keras/src/layers/rnn/time_distributed.py).
+constexpr const char* kStepByStep = "TimeDistributed";
+
+// The layers that are called so and keep what they have seen in training: means, variances.
+std::vector<std::string> unlike_step_by_step(const Architecture& architecture) {
+  std::set<std::string_view> scopes, calls;
+  for (const Scope& scope : architecture.scopes)
+    if (scope.keras.class_name == kStepByStep) scopes.insert(scope.name);
+  for (bool is_new = true; is_new;) {
+    is_new = false;
+    for (const ScopeCall& call : architecture.scope_calls)
+      if (scopes.contains(call.scope) || calls.contains(call.parent)) is_new |= calls.insert(call.name).second;
+  }
+  std::set<std::string_view> within;
+  for (const Node& node : architecture.nodes)
+    if (calls.contains(node.scope_call)) within.insert(node.layer);
+  std::vector<std::string> notes;
+  for (const Layer& layer : architecture.layers) {
+    if (!within.contains(layer.name) || is_frozen_in_keras(layer)) continue;
+    const std::vector<ParameterSpec> tensors = Registry::instance().type_of(layer).parameters(layer.attributes);
+    if (std::ranges::find(tensors, Role::Buffer, &ParameterSpec::role) == tensors.end()) continue;
+    notes.push_back("layer \"" + shortened(layer.name) + "\" (" + layer.type +
+                    "), which Keras's TimeDistributed wraps: in training, Keras calls it for each step by itself, with "
+                    "statistics of that step, and PyTorch once for all steps together");
+  }
+  return notes;
 }
 
 }  // namespace
@@ -92,7 +122,7 @@ std::vector<std::string> regularisation_left_out(const Architecture& architectur
 
 std::vector<std::string> unlike_in_training(const Architecture& architecture,
                                             const std::map<std::string, bool>& trainable) {
-  std::vector<std::string> notes;
+  std::vector<std::string> notes = unlike_step_by_step(architecture);
   for (const Layer& layer : architecture.layers)
     if (is_trained(layer, trainable))
       std::ranges::move(unsaid_settings(layer, Matters::ToATrainingRun), std::back_inserter(notes));

@@ -525,3 +525,16 @@ def test_a_layer_that_inner_models_share_is_read_as_the_h5_has_it(build, tmp_pat
         assert_same_tensors(found[parameter], slots)
     h5bridge("convert", tmp_path / "k.keras", "-o", tmp_path / "back.keras")
     assert len(keras.models.load_model(tmp_path / "back.keras").variables) >= len(model.variables)
+
+
+def test_inputs_that_may_be_left_out_stay_so(tmp_path):
+    inner_in = keras.Input((3,), name="given", optional=True)
+    inner = keras.Model(inner_in, keras.layers.Dense(2)(inner_in), name="inner")
+    x, y = keras.Input((3,), name="x"), keras.Input((3,), name="y", optional=True)
+    keras.Model([x, y], [inner(x), keras.layers.Dense(2)(y)]).save(tmp_path / "k.keras")
+    h5bridge("convert", tmp_path / "k.keras", "-o", tmp_path / "k.json", "-o", tmp_path / "k.pth", "-o", tmp_path / "same.keras")
+    h5bridge("convert", tmp_path / "k.json", tmp_path / "k.pth", "-o", tmp_path / "home.keras")
+    for name in ("same", "home"):
+        model = keras.saving.load_model(tmp_path / f"{name}.keras")
+        assert [model.get_layer(layer).optional for layer in "xy"] == [False, True]
+        assert model.get_layer("inner").get_layer("given").optional

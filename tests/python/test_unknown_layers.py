@@ -92,3 +92,37 @@ def test_a_class_that_was_not_registered_says_its_module(tmp_path):
     Odd.__module__ = "models.layers"
     keras.Sequential([keras.Input((4,)), L.Dense(2), Odd(name="odd")]).save(tmp_path / "k.keras")
     assert 'layer "odd" (Odd of models.layers)' in run_program("convert", tmp_path / "k.keras", "-o", tmp_path / "x.json", status=4)
+
+
+@keras.saving.register_keras_serializable(package="mine")
+def odd(x):
+    return x * 2
+
+
+def plain(x):
+    return x * 3
+
+
+ACTIVATED = {
+    "mine>odd": lambda: L.Dense(2, activation=odd),
+    "plain": lambda: L.Dense(2, activation=plain),
+    "sin": lambda: L.Conv1D(2, 1, activation=keras.ops.sin),
+    "odd": lambda: L.LSTM(2, recurrent_activation=odd),
+    "cos": lambda: L.TimeDistributed(L.Dense(2, activation=keras.ops.cos)),
+}
+
+
+@pytest.mark.parametrize("name", ACTIVATED)
+def test_an_activation_that_is_none_of_keras_s_is_refused(name, tmp_path):
+    keras.Sequential([keras.Input((4, 3)), ACTIVATED[name]()]).save(tmp_path / "k.keras")
+    error = run_program("convert", tmp_path / "k.keras", "-o", tmp_path / "k.json", "-o", tmp_path / "k.pth", status=4)
+    assert f'{name}" is none of keras.activations' in error, error
+
+
+@pytest.mark.parametrize("setting", [{"mask_zero": True}, {"tie_weights": False}, {"logit_soft_cap": 3.0}, {"reverse_dtype": "float16"}], ids=list)
+def test_the_setting_of_a_layer_that_stands_for_two_is_named(setting, tmp_path):
+    x = keras.Input((4,), dtype="int32")
+    layer = L.ReversibleEmbedding(9, 3, **setting)
+    keras.Model(x, layer(layer(x), reverse=True)).save(tmp_path / "k.keras")
+    error = run_program("convert", tmp_path / "k.keras", "-o", tmp_path / "k.json", status=4)
+    assert f"with {next(iter(setting))}=" in error and "there is" in error, error

@@ -9,7 +9,7 @@ import torch
 
 import keras_nested_networks as nested
 from keras_helpers import assert_close, keras, predict
-from program import h5bridge, needs_libtorch, needs_program
+from program import h5bridge, needs_libtorch, needs_program, run_program
 
 L = keras.layers
 pytestmark = needs_program
@@ -92,3 +92,17 @@ def test_a_tensor_without_steps_is_malformed(tmp_path):
     with h5py.File(tmp_path / "k.h5", "r+") as file:
         file.attrs["model_config"] = file.attrs["model_config"].replace("[null, 3, 4]", "[null, 4]")
     assert "expected at least 3: batch, steps" in h5bridge("convert", tmp_path / "k.h5", "-o", tmp_path / "k.pth", status=3)
+
+
+@pytest.mark.parametrize("wrapped", ["alone", "in a model", "frozen"])
+def test_that_keras_normalises_each_step_by_itself_is_said(wrapped, tmp_path):
+    norm = L.BatchNormalization(name="norm", trainable=wrapped != "frozen")
+    inner = keras.Sequential([L.Dense(5), norm], name="inner") if wrapped == "in a model" else norm
+    model = keras.Sequential([keras.Input((6, 5)), L.TimeDistributed(inner, name="td"), L.Dense(2)])
+    model.compile("sgd", "mse")
+    x = np.random.default_rng(5).normal(size=(7, 6, 5)).astype("float32")
+    model.train_on_batch(x, x[..., :2])
+    model.save(tmp_path / "k.keras")
+    destinations = ["-o", tmp_path / "k.json", "-o", tmp_path / "k.pth"]
+    notes = json.loads(run_program("convert", tmp_path / "k.keras", *destinations, "--checkpoint", "--epoch", "1", "--loss", "0", "--json"))["notes"]
+    assert any("TimeDistributed" in note and "step by itself" in note and "BatchNorm" in note for note in notes) == (wrapped != "frozen")

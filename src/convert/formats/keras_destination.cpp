@@ -6,6 +6,7 @@
 #include "convert/torch_notes.h"
 #include "h5bridge/error.h"
 #include "keras/keras_2/form.h"
+#include "keras/uncounted.h"
 
 namespace h5bridge {
 
@@ -20,6 +21,7 @@ KerasFile keras_destination(const Model& model, KerasForm form, const SaveOption
   if (options.optimizer) note_entries(model, Entries::NotPlain, notes);  // others ride along
   if (options.keras == 2 && form == KerasForm::Objects)
     throw UsageError("SaveOptions::keras 2 is for .h5: Keras 2 has neither .keras nor this form of weights");
+  if (options.keras == 2 && model.architecture) refuse_merging_by_masks(*model.architecture);
   KerasFile file = keras_from_model(model, form, options, notes);
   if (options.keras == 2) std::ranges::move(into_keras_2(file), std::back_inserter(notes));
   return file;

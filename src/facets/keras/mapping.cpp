@@ -22,6 +22,17 @@ Spelling plain(Read read) {
           [read](const Json& json) { return json.is_null() ? AttributeValue() : AttributeValue(read(json)); }};
 }
 
+// One of keras.activations, as there is a mapping of a layer for each.
+std::string known_activation(const std::string& name) {
+  const std::vector<const KerasMapping*> mappings = Registry::instance().keras_class("Activation");
+  if (std::ranges::any_of(mappings, [&](const KerasMapping* mapping) {
+        const Json* fixed = mapping->fixed.find("activation");
+        return fixed && *fixed == Json(name);
+      }))
+    return name;
+  throw Unsupported("the activation \"" + shortened(name) + "\" is none of keras.activations");
+}
+
 }  // namespace
 
 Spelling boolean() {
@@ -114,12 +125,12 @@ Spelling activation() {
   return {[](const AttributeValue& value) { return Json(std::get<std::string>(value)); },
           [](const Json& json) -> AttributeValue {
             if (json.is_null()) return std::string("linear");
-            if (json.is_string()) return json.as_string();
+            if (json.is_string()) return known_activation(json.as_string());
             // Keras 3 writes some functions as {"class_name": "function", "config": "relu"}.
             const Json* class_name = json.find("class_name");
             const Json* config = json.find("config");
             if (class_name && config && *class_name == Json("function") && config->is_string())
-              return config->as_string();
+              return known_activation(config->as_string());
             throw Unsupported("the activation is an object of class " + quoted(class_name ? *class_name : json) +
                               ", not a named function");
           }};

@@ -24,14 +24,21 @@ struct MaskRule {
     Layer step;
     bool needs_all = false;
   };
+  /// What Keras 3 computes with where an element of an input does not count.
+  enum class Uncounted {
+    Itself,
+    One,    // and gives 0 where it counts in no input
+    Others  // those of the other inputs that count; the first input's where none does
+  };
 
   Kind kind = Kind::Drops;
   /// Of Makes: the layers that make the mask from the input, one after the other; none where this layer makes no mask.
   std::function<std::vector<Layer>(const Layer&)> steps = {};
   /// Of Joins, given the rank of the output; nullopt where there is no layer for it.
   std::function<std::optional<Joint>(const Layer&, std::int64_t rank)> joint = {};
-  /// Of Joins: Keras 3 makes one only where all inputs have one.
-  bool needs_all_in_keras_3 = false;
+  /// Of Joins: the layer that makes Keras 3's one of two; it makes one only where all inputs have one. None: not known.
+  std::function<Layer()> joint_in_keras_3 = {};
+  Uncounted uncounted = Uncounted::Itself;
 };
 
 inline MaskRule drops_mask() { return {}; }
@@ -40,8 +47,12 @@ inline MaskRule makes_mask(std::function<std::vector<Layer>(const Layer&)> steps
   return {.kind = MaskRule::Kind::Makes, .steps = std::move(steps)};
 }
 inline MaskRule joins_masks(std::function<std::optional<MaskRule::Joint>(const Layer&, std::int64_t rank)> joint,
-                            bool needs_all_in_keras_3 = false) {
-  return {.kind = MaskRule::Kind::Joins, .joint = std::move(joint), .needs_all_in_keras_3 = needs_all_in_keras_3};
+                            std::function<Layer()> joint_in_keras_3 = {},
+                            MaskRule::Uncounted uncounted = MaskRule::Uncounted::Itself) {
+  return {.kind = MaskRule::Kind::Joins,
+          .joint = std::move(joint),
+          .joint_in_keras_3 = std::move(joint_in_keras_3),
+          .uncounted = uncounted};
 }
 
 }  // namespace h5bridge

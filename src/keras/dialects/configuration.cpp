@@ -14,6 +14,7 @@
 #include "keras/dialects/table.h"
 #include "keras/dialects/tensorflow_operations.h"
 #include "keras/dialects/theano_padding.h"
+#include "keras/dialects/users_classes.h"
 #include "model/quoted.h"
 
 namespace h5bridge {
@@ -277,8 +278,9 @@ KerasConfiguration keras_3_configuration(const Json& model_config, const std::st
   const KerasVersion version = !stated_version.empty()             ? keras_version_of(stated_version)
                                : has_form_of_keras_3(model_config) ? kNewest
                                                                    : kLastBefore3;
-  if (version.number >= kTarget || !is_model(model_config.at("class_name").as_string())) return {model_config, {}, {}};
-  return Translator(version, beside.backend == "theano").run(model_config);
+  const Json named = with_users_classes(model_config);
+  if (version.number >= kTarget || !is_model(named.at("class_name").as_string())) return {named, {}, {}};
+  return Translator(version, beside.backend == "theano").run(named);
 }
 
 }  // namespace h5bridge

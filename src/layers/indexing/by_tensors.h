@@ -13,4 +13,7 @@ std::int64_t place_of_indices(const std::vector<std::int64_t>& axes);
 LayerType index_by_tensors();
 KerasMapping index_by_tensors_in_keras();
 
+/// The axis of Keras's Take. Throws Unsupported for none, by which it takes elements of all axes as if they were one.
+Spelling taken_axis();
+
 }  // namespace h5bridge::indexing

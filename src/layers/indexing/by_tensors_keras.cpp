@@ -12,6 +12,7 @@ namespace h5bridge::indexing {
 namespace {
 
 using Handle = KerasEmitter::Handle;
+using Shapes = std::vector<SymbolicShape>;
 
 // x with the axes that are indexed beside each other, from `place` on.
 Handle gathered(Composition& steps, Handle x, const std::vector<std::int64_t>& axes, std::int64_t place) {
@@ -65,7 +66,12 @@ KerasEmitter::Results lower(const Attributes& a, Json::Object, KerasEmitter& emi
 }  // namespace
 
 KerasMapping index_by_tensors_in_keras() {
-  KerasMapping mapping = write_only(operation("index_by_tensors", "Take"));
+  const Spelling axis = taken_axis();
+  const Spelling axes{spelling::axes().to_keras, [axis](const Json& json) -> AttributeValue {
+                        return std::vector{std::get<std::int64_t>(axis.from_keras(json))};
+                      }};
+  KerasMapping mapping = operation("index_by_tensors", "Take", {{"dims", "axis", axes}}, {"x", "indices"});
+  mapping.accepts = [](const Shapes& inputs) { return inputs.size() == 2 && inputs[1].size() != 1; };
   mapping.lower = lower;
   return mapping;
 }

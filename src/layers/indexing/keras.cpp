@@ -10,6 +10,17 @@
 #include "model/quoted.h"
 
 namespace h5bridge::indexing {
+
+Spelling taken_axis() {
+  Spelling result = spelling::integer();
+  result.from_keras = [of_number = result.from_keras](const Json& json) {
+    if (json.is_null())
+      throw Unsupported("it takes elements of all axes together (axis=None), which has no layer type");
+    return of_number(json);
+  };
+  return result;
+}
+
 namespace {
 
 using Handle = KerasEmitter::Handle;
@@ -162,15 +173,9 @@ KerasMapping part(const std::string& type) {
   return mapping;
 }
 
-// Without an axis it takes elements of all axes as if they were one.
-Spelling taken_axis() {
-  Spelling result = spelling::integer();
-  result.from_keras = [of_number = result.from_keras](const Json& json) {
-    if (json.is_null())
-      throw Unsupported("it takes elements of all axes together (axis=None), which has no layer type");
-    return of_number(json);
-  };
-  return result;
+bool is_one_index(const Json::Object& config) {
+  const Json* indices = config.find("indices");
+  return indices && (indices->is_number() || indices->is_bool());
 }
 
 KerasMapping take() {
@@ -178,6 +183,22 @@ KerasMapping take() {
       operation("index_select", "Take", {{"dim", "axis", taken_axis()}, {"index", "indices", spelling::integer_list()}},
                 {"x", "indices"});
   mapping.accepts = [](const Shapes& inputs) { return inputs.size() == 1 || inputs.at(1).size() == 1; };
+  mapping.reads = [](const Json::Object& config) { return !is_one_index(config); };
+  return mapping;
+}
+
+// By one number, which leaves no axis behind (compute_output_spec of Take, keras/src/ops/numpy.py).
+KerasMapping take_one() {
+  Spelling index{[](const AttributeValue& value) {
+                   const auto fixed = std::get<SymbolicShape>(value).at(0).value();
+                   return fixed ? Json(*fixed) : Json();
+                 },
+                 [](const Json& json) -> AttributeValue {
+                   return SymbolicShape{json.is_bool() ? std::int64_t{json.as_bool()} : json.as_integer()};
+                 }};
+  KerasMapping mapping = operation(
+      "select", "Take", {{"dim", "axis", taken_axis()}, {"index", "indices", std::move(index)}}, {"x", "indices"});
+  mapping.reads = is_one_index;
   return mapping;
 }
 
@@ -203,6 +224,7 @@ std::vector<KerasMapping> keras_mappings() {
       part("select"),
       part("narrow"),
       take(),
+      take_one(),
       index_by_tensors_in_keras(),
       gather(),
       operation("take_along_dim", "TakeAlongAxis", {{"dim", "axis", spelling::integer()}}, {"x", "indices"}),

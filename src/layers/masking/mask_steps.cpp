@@ -21,6 +21,8 @@ Layer unequal(AttributeValue value) { return step("ne", "other", std::move(value
 
 Layer both() { return plain("logical_and"); }
 
+Layer either() { return plain("logical_or"); }
+
 Layer one_behind_the_other() { return step("cat", "dim", std::int64_t{1}); }
 
 Layer any_of_last_axis() { return step("any", "dim", std::vector<std::int64_t>{-1}); }

@@ -9,6 +9,8 @@ namespace h5bridge::masking {
 Layer unequal(AttributeValue value);
 /// Whether an element of two masks is true in both.
 Layer both();
+/// Whether an element of two masks is true in either.
+Layer either();
 /// Masks joined along their steps.
 Layer one_behind_the_other();
 /// Whether any element along the last axis is true.

@@ -15,6 +15,7 @@ struct Operator {
   std::string second = {};     // of the second one
   bool takes_several = false;  // more than two inputs
   bool merges = false;         // Keras has a layer for it
+  MaskRule::Uncounted uncounted = MaskRule::Uncounted::Itself;
   std::vector<AttributeSpec> others = {};
   std::optional<std::pair<double, double>> domain = {};
   std::int64_t ids_below = 0;
@@ -56,7 +57,7 @@ LayerType make(const Operator& op) {
     if (!number_in_place.empty())
       type.attributes.push_back(or_none(scalar(number_in_place, std::int64_t{0}, "a number in place of an input")));
   if (op.merges) type.choice = {"merge", op.name};
-  if (op.merges) type.mask = joins_masks(where_all_count, /*needs_all_in_keras_3=*/true);
+  if (op.merges) type.mask = joins_masks(where_all_count, masking::either, op.uncounted);
   if (op.merges)
     type.attributes.push_back(
         boolean(kAlignedAtBatch, false,
@@ -223,7 +224,12 @@ std::vector<LayerType> layer_types() {
             .second = "other",
             .others = {alpha},
             .settings = {{{"alpha", 0.3}}, {{"alpha", 2}, {"other", 1.7}}}},
-           {.name = "mul", .summary = "product", .second = "other", .takes_several = true, .merges = true},
+           {.name = "mul",
+            .summary = "product",
+            .second = "other",
+            .takes_several = true,
+            .merges = true,
+            .uncounted = MaskRule::Uncounted::One},
            {.name = "div",
             .summary = "quotient",
             .first = "self",
@@ -256,8 +262,16 @@ std::vector<LayerType> layer_types() {
             .second = "exponent",
             .domain = positive,
             .settings = {{{"exponent", 2}}}},
-           {.name = "maximum", .summary = "larger elements", .takes_several = true, .merges = true},
-           {.name = "minimum", .summary = "smaller elements", .takes_several = true, .merges = true},
+           {.name = "maximum",
+            .summary = "larger elements",
+            .takes_several = true,
+            .merges = true,
+            .uncounted = MaskRule::Uncounted::Others},
+           {.name = "minimum",
+            .summary = "smaller elements",
+            .takes_several = true,
+            .merges = true,
+            .uncounted = MaskRule::Uncounted::Others},
            {.name = "fmax", .summary = "larger elements, or the one that is a number"},
            {.name = "fmin", .summary = "smaller elements, or the one that is a number"},
            {.name = "Average",

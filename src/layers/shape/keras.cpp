@@ -29,6 +29,20 @@ KerasMapping flatten() {
     return rank_of(inputs) > 1 && resolve_axis(a.integer("start_dim"), rank_of(inputs)) == 1 &&
            resolve_axis(a.integer("end_dim"), rank_of(inputs)) == rank_of(inputs) - 1;
   };
+  mapping.accepts = [](const Shapes& inputs) { return rank_of(inputs) > 1; };
+  return mapping;
+}
+
+// Of a number for each of the batch Keras's Flatten makes an axis of one (compute_output_shape,
+// keras/src/layers/reshaping/flatten.py).
+KerasMapping flattened_numbers() {
+  KerasMapping mapping{.type = "unsqueeze", .class_name = "Flatten"};
+  mapping.carried = {{"data_format", "channels_last"}};
+  mapping.derive = [](Attributes& a, const Shapes&) { a.set("dim", std::int64_t{1}); };
+  mapping.accepts = [](const Shapes& inputs) { return rank_of(inputs) == 1; };
+  mapping.fits = [](const Attributes& a, const Shapes& inputs) {
+    return rank_of(inputs) == 1 && resolve_axis(a.integer("dim"), 2) == 1;
+  };
   return mapping;
 }
 
@@ -163,6 +177,7 @@ std::vector<KerasMapping> keras_mappings() {
       write_only(reshape_operation("Unflatten")),
       squeeze(),
       operation("unsqueeze", "ExpandDims", {{"dim", "axis", spelling::integer()}}),
+      flattened_numbers(),
       permute_layer("permute"),
       transpose_operation("permute"),
       write_only(permute_layer("transpose")),
