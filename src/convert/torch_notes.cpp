@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "facets/keras/mapping.h"
 #include "model/architecture_index.h"
 #include "model/quoted.h"
 #include "optimizers/keras_settings.h"
@@ -69,6 +70,11 @@ void note_frozen(const Model& model, Notes& notes) {
   const std::string more = frozen.size() > kMost ? " and " + std::to_string(frozen.size() - kMost) + " more" : "";
   notes.push_back("left out: requires_grad=False of " + joined(shown) + more +
                   "; an architecture (.json) beside it says so");
+}
+
+void note_training_alone(const Model& model, Notes& notes) {
+  for (const Layer& layer : model.architecture->layers)
+    std::ranges::move(unsaid_settings(layer, Matters::InPyTorch), std::back_inserter(notes));
 }
 
 void note_training(const Model& model, const SaveOptions& options, const std::string& advice, Notes& notes) {

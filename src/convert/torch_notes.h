@@ -22,6 +22,9 @@ void note_entries(const Model& model, Entries which, Notes& notes);
 /// Parameters with requires_grad=False, of which a state_dict says nothing.
 void note_frozen(const Model& model, Notes& notes);
 
+/// What layers do in Keras's training alone, and those of a module written in Python do not.
+void note_training_alone(const Model& model, Notes& notes);
+
 /// Where training stood, which a file of weights alone has no place for. `advice` follows where there is an optimizer.
 void note_training(const Model& model, const SaveOptions& options, const std::string& advice, Notes& notes);
 

@@ -101,6 +101,8 @@ def test_random_changes_of_pictures_are_said_where_training_goes_on(tmp_path):
     model.save(tmp_path / "k.keras")
     message = notes(tmp_path / "k.keras", tmp_path / "k.pth", tmp_path / "k.json", checkpoint=True)
     assert 'layer "flip" (RandomFlip): Keras mirrors pictures at random' in message
+    # Source is to be trained, too.
+    assert 'layer "flip" (RandomFlip): Keras mirrors pictures at random' in notes(tmp_path / "k.keras", tmp_path / "k.py")
 
 
 # --- by number ----------------------------------------------------------------------------------------------------------------

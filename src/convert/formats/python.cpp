@@ -2,14 +2,16 @@
 #include "convert/formats/format.h"
 #include "convert/formats/torch_destination.h"
 #include "convert/layout_conversion.h"
+#include "convert/torch_notes.h"
 #include "pytorch/source.h"
 
 namespace h5bridge {
 namespace {
 
 // In the layout of the state_dict beside it.
-void write_python(const Model& model, const std::string& path, const SaveOptions&, Notes&) {
+void write_python(const Model& model, const std::string& path, const SaveOptions&, Notes& notes) {
   const std::string source = python_source(to_data_format(model, DataFormat::ChannelsFirst));
+  note_training_alone(model, notes);
   write_stream(path, [&](std::ostream& out) { out << source; });
 }
 
