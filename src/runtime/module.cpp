@@ -25,8 +25,11 @@ std::map<std::string, bool> trained_in(const Model& model) {
 }  // namespace
 
 Module::Module(std::unique_ptr<Implementation> implementation) : implementation_(std::move(implementation)) {
-  plant(*this, implementation_->instances);
-  implementation_->ties = tie_parameters(*this, implementation_->model.architecture->ties);
+  implementation_->stand_ins = plant(*this, implementation_->instances);
+  // Those of several names come first: what has one name takes what that name then has.
+  const std::vector<Tie> named = tie_parameters(*this, implementation_->model.architecture->ties);
+  std::vector<Tie>& ties = implementation_->ties;
+  ties.insert(ties.begin(), named.begin(), named.end());
 }
 
 Module::~Module() = default;

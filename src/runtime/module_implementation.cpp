@@ -86,7 +86,8 @@ Module::Implementation::Implementation(const Model& source, Framework shown)
       layout(shown),
       presentation(presentation_of(model, layout)),
       instances(build_all(*model.architecture)),
-      program(*model.architecture, instances) {}
+      program(*model.architecture, instances),
+      ties(tie_same_names(instances)) {}
 
 void Module::Implementation::check(const TorchValues& inputs) const {
   const std::vector<Presentation::Port>& ports = presentation.inputs;
@@ -171,6 +172,7 @@ std::map<std::string, torch::Tensor> Module::Implementation::by_name(const Torch
 TorchValues Module::Implementation::run(const TorchValues& inputs, const Observer& observing) const {
   check(inputs);
   for (Tie& tie : ties) tie.renew();
+  for (const auto& [module, in_tree] : stand_ins) module->train(in_tree->is_training());
   try {
     return presented(program.run(kept(inputs), observing));
   } catch (const Error& error) {

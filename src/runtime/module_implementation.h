@@ -3,6 +3,7 @@
 
 #include "h5bridge/torch.h"
 #include "passes/presentation.h"
+#include "runtime/module_tree.h"
 #include "runtime/program.h"
 #include "runtime/ties.h"
 #include "runtime/weights.h"
@@ -40,6 +41,7 @@ class Module::Implementation {
   const Program program;
   Observer observer;
   mutable std::vector<Tie> ties;
+  std::vector<StandIn> stand_ins;
 
  private:
   std::string wrong_devices(const TorchValues& inputs) const;

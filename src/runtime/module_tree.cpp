@@ -25,12 +25,10 @@ const TorchModulePtr& module_at(const std::string& path, const ModulesByPath& la
 }
 
 // The tensor that `holder` holds, under `name`. Where a layer has one of that name (an embedding's weight, which the
-// decoder uses as well), it is the same.
-void register_tensor(torch::nn::Module& parent, const std::string& name, OwnTensor& holder) {
-  const auto tensors = holder.is_parameter() ? parent.named_parameters(false) : parent.named_buffers(false);
-  if (const torch::Tensor* known = tensors.find(name))
-    holder.tie_to(*known);
-  else if (holder.is_parameter())
+// decoder uses as well), it is the same (runtime/ties.h).
+void register_tensor(torch::nn::Module& parent, const std::string& name, const OwnTensor& holder) {
+  if (parent.named_parameters(false).contains(name) || parent.named_buffers(false).contains(name)) return;
+  if (holder.is_parameter())
     parent.register_parameter(name, holder.value(), holder.value().requires_grad());
   else
     parent.register_buffer(name, holder.value());
@@ -38,7 +36,7 @@ void register_tensor(torch::nn::Module& parent, const std::string& name, OwnTens
 
 }  // namespace
 
-void plant(torch::nn::Module& root, const Instances& instances) {
+std::vector<StandIn> plant(torch::nn::Module& root, const Instances& instances) {
   ModulesByPath layers;
   for (const auto& [layer, instance] : instances) {
     check_name(layer->name);
@@ -46,6 +44,7 @@ void plant(torch::nn::Module& root, const Instances& instances) {
       throw MalformedFile("two layers are called \"" + layer->name + "\"");
   }
 
+  std::vector<StandIn> result;
   ModulesByPath containers;
   for (const auto& [layer, instance] : instances) {
     if (!instance.module) continue;
@@ -57,12 +56,16 @@ void plant(torch::nn::Module& root, const Instances& instances) {
         register_tensor(*parent, part, dynamic_cast<OwnTensor&>(*instance.module));
         break;
       }
-      const TorchModulePtr& child = module_at(layer->name.substr(0, end), layers, containers);
-      if (!parent->named_children().contains(part)) parent->register_module(part, child);
+      const auto children = parent->named_children();
+      const TorchModulePtr* known = children.find(part);
+      const TorchModulePtr child = known ? *known : module_at(layer->name.substr(0, end), layers, containers);
+      if (!known) parent->register_module(part, child);
       parent = child.get();
       begin = end + 1;
+      if (end == layer->name.size() && instance.module != child) result.push_back({instance.module, child});
     }
   }
+  return result;
 }
 
 }  // namespace h5bridge

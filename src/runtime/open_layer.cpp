@@ -1,6 +1,8 @@
 #include "runtime/open_layer.h"
 
 #include <algorithm>
+#include <map>
+#include <stdexcept>
 
 #include "facets/libtorch/registry.h"
 #include "facets/registry.h"
@@ -35,17 +37,24 @@ TorchModulePtr holder_of(const Layer& layer) {
   return holder;
 }
 
-// Gives the module the holder's tensors, by name, and its mode. They hand gradients on as long as the ties live.
-std::vector<Tie> lend(const torch::nn::Module& holder, torch::nn::Module& module) {
+using NamedTensors = std::map<std::string, torch::Tensor>;
+
+NamedTensors tensors_in(const torch::nn::Module& module) {
+  NamedTensors result;
+  for (const auto& tensors : {module.named_parameters(), module.named_buffers()})
+    for (const auto& tensor : tensors) result.emplace(tensor.key(), tensor.value());
+  return result;
+}
+
+// Gives the module those tensors, by name, and the mode. They hand gradients on as long as the ties live.
+std::vector<Tie> lend(const NamedTensors& held, bool training, torch::nn::Module& module) {
   std::vector<Tie> result;
-  const auto lend_all = [&](const auto& from, const auto& to) {
-    for (const auto& item : from)
-      result.emplace_back(Tie::NamedParameter{item.key(), item.value()},
-                          Tie::NamedParameter{item.key(), *to.find(item.key())});
-  };
-  module.train(holder.is_training());
-  lend_all(holder.named_parameters(), module.named_parameters());
-  lend_all(holder.named_buffers(), module.named_buffers());
+  module.train(training);
+  for (const auto& [name, tensor] : tensors_in(module)) {
+    const auto found = held.find(name);
+    if (found == held.end()) throw std::logic_error("nothing loads the tensor \"" + name + "\"");
+    result.emplace_back(Tie::NamedParameter{name, found->second}, Tie::NamedParameter{name, tensor});
+  }
   for (Tie& tie : result) tie.renew();
   return result;
 }
@@ -74,7 +83,8 @@ Attributes settings_in_call(const Layer& layer, const Attributes& settings, cons
 
 TorchInstance build_open_layer(const Layer& layer) {
   const TorchModulePtr holder = holder_of(layer);
-  return {holder, [layer, holder](const TorchCall& call) {
+  // Its tables lose those that are tied to others' (runtime/ties.h).
+  return {holder, [layer, holder, held = tensors_in(*holder)](const TorchCall& call) {
             Layer known = layer;
             for (const auto& [name, value] : call.attributes) known.attributes.set(name, value);
             known.attributes =
@@ -85,7 +95,7 @@ TorchInstance build_open_layer(const Layer& layer) {
             {
               const c10::InferenceMode as_usual(false);  // what is made in it takes no other memory
               instance = build_layer(known);
-              if (instance.module) lent = lend(*holder, *instance.module);
+              if (instance.module) lent = lend(held, holder->is_training(), *instance.module);
             }
             return instance.forward(call);
           }};

@@ -1,5 +1,11 @@
 #include "runtime/ties.h"
 
+#include <algorithm>
+#include <map>
+
+#include "facets/libtorch/own_tensor.h"
+#include "facets/registry.h"
+
 namespace h5bridge {
 namespace {
 
@@ -27,6 +33,19 @@ void hand_gradients_to(void (*set)(const torch::Tensor&, Weak), const torch::Ten
   set(tensor, Weak(node));
 }
 
+struct Holder {
+  const Layer* layer;
+  const TorchInstance* instance;
+  torch::Tensor tensor;
+  std::string key;  // in the instance's module
+};
+
+// A module before what is a tensor alone, an outer one before those that it has within.
+bool is_outer(const Holder& a, const Holder& b) {
+  return std::pair(a.instance->is_tensor, a.layer->name.size()) <
+         std::pair(b.instance->is_tensor, b.layer->name.size());
+}
+
 }  // namespace
 
 void Tie::renew() {
@@ -38,6 +57,30 @@ void Tie::renew() {
   own.requires_grad_(shared.requires_grad());
   gradients_ = torch::autograd::impl::grad_accumulator(shared);
   if (gradients_) hand_gradients_to(torch::autograd::impl::set_grad_accumulator, own, gradients_);
+}
+
+std::vector<Tie> tie_same_names(const Instances& instances) {
+  std::map<std::string, std::vector<Holder>> holders;
+  for_each_held(instances, [&](const Layer& layer, const TorchInstance& instance, const ParameterSpec& spec,
+                               const torch::Tensor& tensor) {
+    holders[tensor_name(layer.name, spec.name)].push_back({&layer, &instance, tensor, spec.name});
+  });
+  std::vector<Tie> result;
+  for (auto& [name, all] : holders) {
+    std::ranges::stable_sort(all, is_outer);
+    const torch::Tensor& shared = all.front().tensor;
+    for (std::size_t i = 1; i < all.size(); ++i) {
+      torch::nn::Module& module = *all[i].instance->module;
+      if (all[i].instance->is_tensor) {
+        dynamic_cast<OwnTensor&>(module).tie_to(shared);
+        continue;
+      }
+      // A module of LibTorch's computes with a tensor that it knows without its table.
+      result.emplace_back(Tie::NamedParameter{name, shared}, Tie::NamedParameter{name, all[i].tensor});
+      if (torch::Tensor* place = find_parameter(module, all[i].key)) *place = torch::Tensor();
+    }
+  }
+  return result;
 }
 
 std::vector<Tie> tie_parameters(torch::nn::Module& root, const std::vector<std::vector<std::string>>& groups) {

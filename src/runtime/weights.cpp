@@ -25,17 +25,37 @@ torch::Tensor tensor_in(const torch::nn::Module& module, const ParameterSpec& wa
   return found ? *found : torch::Tensor();
 }
 
-/// Calls `visit(name, tensor)` for every parameter and buffer, once for one that several layers have.
+/// Calls `visit(name, tensor)` for every parameter and buffer that a module lists, once for one that several have.
 template <typename Visit>
 void for_each_tensor(const Instances& instances, Visit&& visit) {
   std::set<std::string> visited;
-  for (const auto& [layer, instance] : instances)
-    for (const ParameterSpec& wanted : parameters_of(*layer))
-      if (const std::string name = full_name(*layer, wanted); visited.insert(name).second)
-        visit(name, tensor_in(*instance.module, wanted));
+  for_each_held(instances,
+                [&](const Layer& layer, const TorchInstance&, const ParameterSpec& spec, const torch::Tensor& tensor) {
+                  if (const std::string name = full_name(layer, spec); visited.insert(name).second) visit(name, tensor);
+                });
+}
+
+using TensorSet = std::set<const c10::TensorImpl*>;
+
+// A tensor that nobody loaded has the numbers that it was made with.
+void check_loaded(const Instances& instances, const TensorSet& loaded) {
+  for (const auto& [layer, instance] : instances) {
+    if (!instance.module) continue;
+    for (const auto& tensors : {instance.module->named_parameters(), instance.module->named_buffers()})
+      for (const auto& tensor : tensors)
+        if (tensor.value().defined() && !loaded.contains(tensor.value().unsafeGetTensorImpl()))
+          throw std::logic_error(describe(*layer) + ": nothing loads its tensor \"" + tensor.key() + "\"");
+  }
 }
 
 }  // namespace
+
+void for_each_held(const Instances& instances, const HeldVisitor& visit) {
+  for (const auto& [layer, instance] : instances)
+    for (const ParameterSpec& wanted : parameters_of(*layer))
+      if (const torch::Tensor tensor = tensor_in(*instance.module, wanted); tensor.defined())
+        visit(*layer, instance, wanted, tensor);
+}
 
 std::set<std::string> tensor_names(const Architecture& architecture) {
   std::set<std::string> result;
@@ -46,9 +66,8 @@ std::set<std::string> tensor_names(const Architecture& architecture) {
 
 std::vector<std::pair<std::string, torch::Tensor>> tensors_of(const Instances& instances) {
   std::vector<std::pair<std::string, torch::Tensor>> result;
-  for_each_tensor(instances, [&](std::string name, torch::Tensor tensor) {
-    if (tensor.defined()) result.emplace_back(std::move(name), std::move(tensor));
-  });
+  for_each_tensor(instances,
+                  [&](const std::string& name, const torch::Tensor& tensor) { result.emplace_back(name, tensor); });
   return result;
 }
 
@@ -65,11 +84,18 @@ std::map<std::string, bool> requires_grad_of(const Instances& instances) {
 void load_weights(const Instances& instances, const Weights& weights, const std::map<std::string, bool>& trainable,
                   torch::Device device) {
   const torch::NoGradGuard no_grad;
-  for_each_tensor(instances, [&](const std::string& name, torch::Tensor tensor) {
-    if (!tensor.defined()) throw std::logic_error("no LibTorch module has the tensor \"" + name + "\"");
+  TensorSet loaded;
+  std::set<std::string> missing;
+  for (const auto& [layer, instance] : instances)
+    for (const ParameterSpec& wanted : parameters_of(*layer)) missing.insert(full_name(*layer, wanted));
+  for_each_tensor(instances, [&](const std::string& name, const torch::Tensor& tensor) {
+    missing.erase(name);
+    loaded.insert(tensor.unsafeGetTensorImpl());
     tensor.set_data(to_torch(*weights.find(name), device));
     if (const auto said = trainable.find(name); said != trainable.end() && !said->second) tensor.requires_grad_(false);
   });
+  if (!missing.empty()) throw std::logic_error("no LibTorch module has the tensor \"" + *missing.begin() + "\"");
+  check_loaded(instances, loaded);
 }
 
 }  // namespace h5bridge
