@@ -33,6 +33,21 @@ Json::Object carried_objects() {
   return result;
 }
 
+// Keras's layer wants two axes at least (keras/src/layers/core/dense.py), so that a vector is a row of one.
+KerasEmitter::Results lower_dense(const Attributes& a, Json::Object config, KerasEmitter& emitter) {
+  const SymbolicShape& input = emitter.input_shapes()[0];
+  if (input.size() != 1) return KerasMapping::emit_main(a, std::move(config), emitter);
+  const Handle row =
+      emitter.operation("row", kNumpy, "ExpandDims", {{"axis", 0}}, {emitter.input(0)}, {}, {1, input[0]});
+  const Handle product = emitter
+                             .call({.class_name = "Dense",
+                                    .config = std::move(config),
+                                    .arguments = {row},
+                                    .outputs = {{1, emitter.output_shape()[0]}}})
+                             .at(0);
+  return emitter.operation("vector", kNumpy, "Squeeze", {{"axis", 0}}, {product}, {}, emitter.output_shape());
+}
+
 KerasMapping dense() {
   KerasMapping mapping{.type = "Linear", .class_name = "Dense"};
   mapping.attributes = {
@@ -42,6 +57,7 @@ KerasMapping dense() {
   };
   mapping.carried = carried_for({{"kernel", "GlorotUniform"}, {"bias", "Zeros"}});
   mapping.carried.set("quantization_config", nullptr);
+  mapping.lower = lower_dense;
   mapping.derive = [](Attributes& attributes, const Shapes& inputs) {
     const auto features = inputs.at(0).back().value();
     if (!features) throw MalformedFile("the last size of its input is open");

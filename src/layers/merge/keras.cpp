@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 
 #include "facets/keras/composition.h"
 #include "facets/spec/axes.h"
@@ -17,6 +18,14 @@ bool same_ranks(const Shapes& inputs) {
                      [&](const SymbolicShape& input) { return input.size() == inputs[0].size() && !input.empty(); });
 }
 
+// Keras's layers refuse batches of two sizes, one of which may be 1 (keras/src/layers/merging/base_merge.py).
+bool same_batches(const Shapes& inputs) {
+  std::set<std::int64_t> sizes;
+  for (const SymbolicShape& input : inputs)
+    if (const auto size = input.at(0).value()) sizes.insert(*size);
+  return sizes.size() < 2;
+}
+
 bool is_one(const AttributeValue& value) {
   return value == AttributeValue(std::int64_t{1}) || value == AttributeValue(1.0);
 }
@@ -27,7 +36,8 @@ KerasMapping layer(const std::string& type, const std::string& class_name) {
   mapping.inputs_as_list = true;
   mapping.fits = [](const Attributes& a, const Shapes& inputs) {
     const bool plain = inputs.size() > 1 && (!a.contains("alpha") || is_one(a.at("alpha")));
-    return plain && (same_ranks(inputs) || a.boolean(kAlignedAtBatch));
+    if (a.boolean(kAlignedAtBatch)) return plain;
+    return plain && same_ranks(inputs) && same_batches(inputs);
   };
   mapping.lift = [](Json::Object& config, Attributes& attributes, const Shapes& inputs) {
     expect_layer(config);
