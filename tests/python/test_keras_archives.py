@@ -538,3 +538,21 @@ def test_inputs_that_may_be_left_out_stay_so(tmp_path):
         model = keras.saving.load_model(tmp_path / f"{name}.keras")
         assert [model.get_layer(layer).optional for layer in "xy"] == [False, True]
         assert model.get_layer("inner").get_layer("given").optional
+
+
+def test_an_archive_is_one_wherever_its_weights_begin(tmp_path):
+    """HDF5 looks for its signature at 512, 1024, 2048, ... as well, and the weights within an archive are HDF5."""
+    architecture = {"h5bridge": 1, "name": "N", "inputs": [{"name": "x", "shape": ["batch", 3]}], "outputs": ["fc"]}
+    architecture["layers"] = [{"name": "fc", "type": "Linear", "attributes": {"in_features": 3, "out_features": 2}}]
+    state = {"fc.weight": torch.randn(2, 3), "fc.bias": torch.randn(2)}
+    torch.save(state, tmp_path / "m.pth")
+
+    def begin_of_weights(name):
+        (tmp_path / "m.json").write_text(json.dumps(architecture | {"name": name}))
+        h5bridge("convert", tmp_path / "m.json", tmp_path / "m.pth", "-o", tmp_path / "m.keras")
+        return (tmp_path / "m.keras").read_bytes().index(b"\x89HDF")
+
+    longer = begin_of_weights("N")
+    assert begin_of_weights("N" * (1 + 8192 - longer)) == 8192
+    h5bridge("convert", tmp_path / "m.keras", "-o", tmp_path / "home.pth")
+    assert_same_tensors(torch.load(tmp_path / "home.pth", weights_only=True), state)

@@ -60,10 +60,12 @@ bool SourceFile::begins_with(std::uint64_t offset, std::string_view magic) const
   return found == magic;
 }
 
-// HDF5's signature stands at 0, 512, 1024, 2048, ...: a user block of any length may come before.
+// HDF5's signature stands at 0, 512, 1024, 2048, ...: a user block of any length may come before. A zip is none, but
+// a .keras has a whole HDF5 file in it, which may start at such a place.
 bool SourceFile::looks_like_hdf5() const {
   constexpr std::string_view signature("\x89HDF\r\n\x1a\n", 8);
   if (begins_with(0, signature)) return true;
+  if (looks_like_zip(*bytes())) return false;
   for (std::uint64_t offset = 512; offset < bytes()->size(); offset *= 2)
     if (begins_with(offset, signature)) return true;
   return false;
