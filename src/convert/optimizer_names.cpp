@@ -85,9 +85,10 @@ std::vector<std::string> stated_order(const Optimizer& optimizer, const LoadOpti
 
 // The names that fit the numbers. Throws Unsupported where none do, or several.
 std::vector<std::string> found_order(const Optimizer& optimizer, const std::vector<Json>& listed,
-                                     const std::vector<ParameterList>& lists) {
+                                     const std::vector<ParameterList>& lists,
+                                     const std::vector<ParameterList>& modules) {
   const std::vector<std::optional<Shape>> shapes = state_shapes(optimizer, listed);
-  const std::vector<ParameterOrder> orders = parameter_orders(shapes, optimizer.groups.size(), lists);
+  const std::vector<ParameterOrder> orders = parameter_orders(shapes, optimizer.groups.size(), lists, modules);
   if (orders.size() == 1) return orders[0];
   if (orders.empty()) {
     const std::size_t known = lists.front().size();
@@ -144,7 +145,7 @@ void bind_names(Optimizer& optimizer, const Registration& registration, const st
   } else if (!stated.empty()) {
     names = stated;
   } else {
-    names = found_order(optimizer, listed, lists);
+    names = found_order(optimizer, listed, lists, registration.modules());
   }
   name_optimizer_parameters(optimizer, names);
   set_kept_names(optimizer);

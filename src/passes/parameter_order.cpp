@@ -84,6 +84,60 @@ Orders in_any_order(const StateShapes& states, const ParameterList& list) {
   return one == other ? Orders{std::move(one)} : Orders{std::move(one), std::move(other)};
 }
 
+// Which modules, whole and in their order, have just the parameters that the states are of.
+class ModuleSelections {
+ public:
+  ModuleSelections(const StateShapes& states, const std::vector<ParameterList>& modules)
+      : states_(states), modules_(modules), is_possible_(modules.size() + 1) {
+    for (auto& row : is_possible_) row.assign(states.size() + 1, false);
+    is_possible_[modules.size()][states.size()] = true;
+    for (std::size_t module = modules.size(); module-- > 0;)
+      for (std::size_t state = 0; state <= states.size(); ++state)
+        is_possible_[module][state] = may_skip(module, state) || may_take(module, state);
+  }
+
+  /// None, the only one, or two.
+  Orders orders() const {
+    if (!is_possible_[0][0]) return {};
+    ParameterOrder eager = walk(true), late = walk(false);
+    return eager == late ? Orders{std::move(eager)} : Orders{std::move(eager), std::move(late)};
+  }
+
+ private:
+  bool may_skip(std::size_t module, std::size_t state) const { return is_possible_[module + 1][state]; }
+  bool may_take(std::size_t module, std::size_t state) const {
+    const ParameterList& list = modules_[module];
+    if (list.size() > states_.size() - state || !is_possible_[module + 1][state + list.size()]) return false;
+    const auto first = states_.begin() + static_cast<std::ptrdiff_t>(state);
+    return std::equal(list.begin(), list.end(), first,
+                      [](const CountedParameter& parameter, const auto& shape) { return fits(shape, parameter); });
+  }
+
+  ParameterOrder walk(bool takes_early) const {
+    ParameterOrder result;
+    for (std::size_t module = 0, state = 0; module < modules_.size(); ++module) {
+      if (takes_early ? !may_take(module, state) : may_skip(module, state)) continue;
+      std::ranges::copy(names_of(modules_[module]), std::back_inserter(result));
+      state += modules_[module].size();
+    }
+    return result;
+  }
+
+  const StateShapes& states_;
+  const std::vector<ParameterList>& modules_;
+  std::vector<std::vector<bool>> is_possible_;  // from this module on, for the states from this one on
+};
+
+// What modules of the file, those that are not the model's among them, may have been given to the optimizer.
+Orders in_modules(const StateShapes& states, std::size_t group_count, const std::vector<ParameterList>& modules) {
+  constexpr std::size_t kLargestSearch = std::size_t{1} << 24;
+  ParameterList all;
+  for (const ParameterList& module : modules) all.insert(all.end(), module.begin(), module.end());
+  if (group_count > 1) return in_any_order(states, all);
+  if (modules.size() > kLargestSearch / (states.size() + 1)) return selections(states, all);
+  return ModuleSelections(states, modules).orders();
+}
+
 template <typename Search>
 Orders in_all(const std::vector<ParameterList>& lists, Search&& search) {
   Orders found;
@@ -96,7 +150,8 @@ Orders in_all(const std::vector<ParameterList>& lists, Search&& search) {
 }  // namespace
 
 std::vector<ParameterOrder> parameter_orders(const StateShapes& state_shapes, std::size_t group_count,
-                                             const std::vector<ParameterList>& lists) {
+                                             const std::vector<ParameterList>& lists,
+                                             const std::vector<ParameterList>& modules) {
   const auto usual = [&](const ParameterList& list) {
     if (list.size() != state_shapes.size()) return Orders{};
     return group_count == 1 ? as_listed(state_shapes, list) : in_any_order(state_shapes, list);
@@ -105,6 +160,9 @@ std::vector<ParameterOrder> parameter_orders(const StateShapes& state_shapes, st
   if (found.empty() && group_count == 1)
     found = in_all(lists, [&](const ParameterList& list) { return selections(state_shapes, list); });
   if (found.empty()) found = in_all(lists, [&](const ParameterList& list) { return in_any_order(state_shapes, list); });
+  if (modules.empty() || found.size() != 1) return found;
+  for (ParameterOrder& order : in_modules(state_shapes, group_count, modules))
+    if (found.size() < 2 && order != found.front()) found.push_back(std::move(order));
   return found;
 }
 

@@ -31,7 +31,12 @@ using ParameterOrder = std::vector<std::string>;
 /// of one. Several groups have no such order: the head may come before the body, biases after all weights. Then, and
 /// where a single group fits no list, shapes alone tell. The search takes a time that grows as the lists do, not as the
 /// number of ways.
+///
+/// `modules`, where it is not empty, is all that the file has, module after module, with tensors that are not the
+/// model's: an optimizer that was given some of these modules is as good as one of the model's own. Several groups may
+/// have any of the parameters.
 std::vector<ParameterOrder> parameter_orders(const std::vector<std::optional<Shape>>& state_shapes,
-                                             std::size_t group_count, const std::vector<ParameterList>& lists);
+                                             std::size_t group_count, const std::vector<ParameterList>& lists,
+                                             const std::vector<ParameterList>& modules = {});
 
 }  // namespace h5bridge

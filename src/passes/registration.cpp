@@ -1,6 +1,7 @@
 #include "passes/registration.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "model/tensor_view.h"
 #include "passes/frozen.h"
@@ -97,6 +98,24 @@ std::vector<ParameterList> Registration::lists() const {
               list.push_back(entry.parameter);
           if (!std::ranges::count(result, list)) result.push_back(std::move(list));
         }
+  return result;
+}
+
+std::vector<ParameterList> Registration::modules() const {
+  const std::vector<Entry>& order = orders_.back();
+  if (parameters_.empty() || std::ranges::all_of(order, &Entry::is_certain)) return {};
+  const auto module_of = [](const Entry& entry) {
+    const std::string& name = entry.parameter.name;
+    return std::tuple(name.substr(0, name.rfind('.') + 1), entry.is_frozen);
+  };
+  const auto are_one = [&](const Entry& a, const Entry& b) {
+    return a.is_certain && b.is_certain && module_of(a) == module_of(b);
+  };
+  std::vector<ParameterList> result;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    if (i == 0 || !are_one(order[i - 1], order[i])) result.emplace_back();
+    result.back().push_back(order[i].parameter);
+  }
   return result;
 }
 

@@ -29,6 +29,10 @@ class Registration {
   /// first one has all.
   std::vector<ParameterList> lists() const;
 
+  /// All that the file has, module after module, where it has tensors that are not the architecture's: each of these
+  /// alone, for it may be a buffer. Empty otherwise.
+  std::vector<ParameterList> modules() const;
+
   /// The parameters' shapes, for all that are in lists().
   std::map<std::string, std::optional<Shape>> shapes() const;
 

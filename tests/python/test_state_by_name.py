@@ -346,6 +346,20 @@ def test_a_network_within_a_module(tmp_path, prefix, named):
     trained.assert_keras_has("first", "second", "out")
 
 
+@pytest.mark.parametrize("owner", ["gen.", "disc."])
+def test_the_state_of_a_module_that_is_carried_along_is_not_taken(tmp_path, owner):
+    """Of two networks alike, which have one file: the optimizer may be that of either."""
+    trained = Trained(tmp_path, Shuffled, lambda m: adam(m.parameters()))
+    both = lightning(trained.module, trained.optimizer, "gen.")
+    both["state_dict"] |= lightning(Shuffled(), trained.optimizer, "disc.")["state_dict"]
+    torch.save(both, trained.checkpoint)
+    taken = ["--rename", f"^{owner.replace('.', chr(92) + '.')}=", "--allow-unexpected"]
+    refused = trained.to_keras(*taken, status=4)
+    assert "the file does not say which of the model's parameters it has: number 0 could be" in refused
+    assert "--param-order" in refused and "--no-optimizer" in refused
+    trained.to_keras(*taken, "--no-optimizer")
+
+
 @pytest.mark.parametrize("wrap", [lambda model: model, nn.DataParallel], ids=["alone", "in parallel"])
 def test_averages_of_a_network(tmp_path, wrap):
     """Their counter is no tensor of the network's."""

@@ -72,6 +72,19 @@ TEST_CASE("parameter order: a parameter of unknown shape is counted, but no shap
   CHECK(parameter_orders({kC, kA}, 2, {list}).empty());
 }
 
+TEST_CASE("parameter order: modules beside the model's are as good as its own") {
+  const ParameterList other{{"other.weight", kA}, {"other.bias", kB}}, neck{{"neck.weight", kA}};
+  const Orders of_any = parameter_orders({kA, kB}, 1, {kBody}, {kBody, other, neck});
+  CHECK(of_any == Orders{{"body.weight", "body.bias"}, {"other.weight", "other.bias"}});
+  CHECK(parameter_orders({kA, kB}, 1, {kBody}, {other, kBody}).size() == 2);
+  CHECK(parameter_orders({kUntold, kUntold}, 1, {kBody}, {kBody, other}).size() == 2);
+  // A module is given whole, and so a weight of the loss's takes nobody's place.
+  CHECK(parameter_orders({kA, kB}, 1, {kBody}, {kBody, {{"loss.weight", kB}}}) == Orders{{"body.weight", "body.bias"}});
+  CHECK(parameter_orders({kA, kB}, 1, {kBody}, {kBody, {{"other.weight", kC}}}).size() == 1);
+  CHECK(parameter_orders({kA, kB}, 2, {kBody}, {kBody, other}).size() == 2);
+  CHECK(parameter_orders({kC}, 1, {kBody}, {kBody, other}).empty());
+}
+
 TEST_CASE("parameter order: many parameters of a shape take no longer than others") {
   ParameterList many;
   States states;
@@ -79,6 +92,10 @@ TEST_CASE("parameter order: many parameters of a shape take no longer than other
   for (int i = 0; i < 10000; ++i) states.emplace_back(kA);
   CHECK(parameter_orders(states, 1, {many}).size() == 2);
   CHECK(parameter_orders(states, 2, {many}).size() == 2);
+  std::vector<ParameterList> modules;
+  for (const CountedParameter& parameter : many) modules.push_back({parameter});
+  states.resize(many.size(), kA);
+  CHECK(parameter_orders(states, 1, {many}, modules).size() == 1);
 }
 
 TEST_CASE("name prefix: what all names begin with goes where the rest is known") {
