@@ -72,6 +72,7 @@ class KerasWriter {
       write_objects();
     if (options_.optimizer && model_.training) write_training(*model_.training);
     note_copies();
+    note_products();
     write_extra();
     return std::move(file_);
   }
@@ -223,6 +224,18 @@ class KerasWriter {
       notes_.push_back(joined(found.names) + (has_names ? " are" : " is") + " one tensor in PyTorch and " +
                        (found.count == 2 ? "two" : std::to_string(found.count)) + " in Keras" +
                        (has_names ? "" : ", in the layers " + joined(found.layers)) + ", which will train apart");
+    }
+  }
+
+  // Keras trains what is made of several tensors as it stands.
+  void note_products() {
+    for (const KerasBinding& binding : plan_.bindings) {
+      if (binding.given.empty() || !binding.is_trained()) continue;
+      std::vector<std::string> names;
+      for (const auto* sources : {&binding.torch, &binding.given})
+        for (const KerasBinding::Source& source : *sources) names.push_back(source.name);
+      notes_.push_back(joined(names) + " are one variable in Keras, " + binding.layer + "/" + binding.variables.at(0) +
+                       ": trained there, it is their product no more, which PyTorch's layer cannot say");
     }
   }
 

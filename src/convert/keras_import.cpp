@@ -351,12 +351,13 @@ class KerasReader {
   }
 
   // For messages.
-  static std::string place_of(const KerasBinding& binding) {
+  std::string place_of(const KerasBinding& binding) const {
     std::string factors;
     for (const auto* sources : {&binding.torch, &binding.given})
       for (const KerasBinding::Source& source : *sources)
         factors += (factors.empty() ? ", made of " : " and ") + source.name;
-    return "/model_weights/" + binding.layer + "/" + binding.variables[0] + (binding.given.empty() ? "" : factors);
+    const std::string group = file_.objects.empty() ? "/model_weights/" : "";
+    return group + binding.layer + "/" + binding.variables[0] + (binding.given.empty() ? "" : factors);
   }
 
   void read_variables(const KerasBinding& binding) {
@@ -384,7 +385,17 @@ class KerasReader {
     const Tensor* known = model_.weights.find(name);
     if (!known) return model_.weights.add(name, tensor);
     if (!bit_equal(*known, tensor))
-      throw Unsupported("the tensor " + name + " stands in several layers of the Keras model, which differ now");
+      throw Unsupported("the one tensor " + name + " is that of the layers " + layers_with(name) +
+                        " in Keras, which differ now; it has no second name in PyTorch to be two by " +
+                        "(LoadOptions::untie), so give them one value in Keras");
+  }
+
+  std::string layers_with(const std::string& tensor) const {
+    std::string result;
+    for (const KerasBinding& binding : bound_.bindings)
+      if (std::ranges::count(binding.torch, tensor, &KerasBinding::Source::name))
+        result += (result.empty() ? "" : " and ") + binding.layer;
+    return result;
   }
 
   // What a lossy binding was made of, if it was kept and Keras's variables are still what it makes.

@@ -89,6 +89,29 @@ def test_equal_copies_come_home_tied(tmp_path):
     assert torch.equal(home["tok.weight"], module.tok.weight)
 
 
+class UsedTwice(nn.Module):
+    """An autoencoder that has one matrix, for both of its halves."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = nn.Linear(WIDTH, 2, bias=False)
+
+    def forward(self, x):
+        return torch.tanh(self.encoder(x)) @ self.encoder.weight
+
+
+def test_one_name_is_no_two_parameters(tmp_path):
+    export_architecture(UsedTwice(), torch.zeros(2, WIDTH), tmp_path / "net.json")
+    torch.save(UsedTwice().state_dict(), tmp_path / "net.pth")
+    h5bridge("convert", tmp_path / "net.json", tmp_path / "net.pth", "-o", tmp_path / "net.keras")
+    model = keras.models.load_model(tmp_path / "net.keras")
+    model.get_layer("encoder").kernel.assign_add(np.ones((WIDTH, 2)))
+    model.save(tmp_path / "torn.keras")
+    message = h5bridge("convert", tmp_path / "torn.keras", tmp_path / "net.json", "-o", tmp_path / "home.pth", "--untie", status=4)
+    assert "/kernel: the one tensor encoder.weight is that of the layers encoder and encoder_weight in Keras" in message
+    assert "no second name in PyTorch" in message and "/model_weights" not in message
+
+
 @pytest.mark.parametrize("command", ["convert {} -o home.pth", "validate {}"])
 def test_copies_that_differ_are_refused(command, tmp_path):
     architecture, trained = torn(tmp_path)
