@@ -6,6 +6,7 @@
 #include "h5bridge/error.h"
 #include "model/quoted.h"
 #include "model/same_value.h"
+#include "optimizers/decayed_variables.h"
 #include "optimizers/keras_loss_scale.h"
 #include "optimizers/keras_optimizer.h"
 #include "optimizers/keras_schedules.h"
@@ -96,35 +97,6 @@ std::string list_of(const std::vector<std::string>& texts) {
   return result;
 }
 
-// The variables that PyTorch does not decay, and the names of those that it does.
-struct DecayedVariables {
-  std::vector<std::string> spared_paths;
-  std::set<std::string> spared_names, decayed_names;
-};
-
-DecayedVariables decayed_variables(const std::map<std::string, double>& decays, const KerasBindings& bound) {
-  DecayedVariables result;
-  for (const KerasBinding& binding : bound.bindings) {
-    if (!binding.is_trained()) continue;
-    std::set<bool> decayed;
-    for (const KerasBinding::Source& source : binding.torch)
-      if (const auto decay = decays.find(source.name); decay != decays.end()) decayed.insert(decay->second != 0);
-    if (decayed.size() > 1)
-      refuse("the optimizer decays some of the parameters that are Keras's one variable " + binding.layer + "/" +
-             binding.variables.at(0));
-    for (const std::string& variable : binding.variables) {
-      const std::string name = variable.substr(variable.rfind('/') + 1);
-      if (decayed.contains(false)) {
-        result.spared_names.insert(name);
-        result.spared_paths.push_back(binding.path + variable);
-      } else {
-        result.decayed_names.insert(name);
-      }
-    }
-  }
-  return result;
-}
-
 // The arguments of Keras's exclude_from_weight_decay. It looks for each of var_names, regular expressions, in a
 // variable's name, which is without that of its layer; where those do not part the variables, their paths do.
 std::string excluding(const DecayedVariables& variables) {
@@ -140,7 +112,7 @@ std::string excluding(const DecayedVariables& variables) {
 }
 
 void note_weight_decay(const OptimizerMapping& mapping, const Optimizer& optimizer, const KerasBindings& bound,
-                       std::vector<std::string>& notes) {
+                       const Weights& weights, std::vector<std::string>& notes) {
   std::set<double> different;
   const std::map<std::string, double> decays = decays_of(optimizer);
   for (const auto& [parameter, decay] : decays)
@@ -155,7 +127,7 @@ void note_weight_decay(const OptimizerMapping& mapping, const Optimizer& optimiz
   }
   if (different.size() > 1)
     refuse("the optimizer " + optimizer.kind + " has groups that differ in weight_decay, and Keras's has one");
-  const DecayedVariables variables = decayed_variables(decays, bound);
+  const DecayedVariables variables = decayed_variables(decays, bound, weights);
   if (!variables.spared_paths.empty())
     notes.push_back(
         "the optimizer's groups without weight_decay are left out: Keras decays all variables until you call "
@@ -231,11 +203,12 @@ std::string why_not_in_keras(const Optimizer& optimizer) {
 }
 
 std::vector<std::string> left_out_by_keras(const OptimizerMapping& mapping, const Optimizer& optimizer,
-                                           const KerasSettings& settings, const KerasBindings& bound) {
+                                           const KerasSettings& settings, const KerasBindings& bound,
+                                           const Weights& weights) {
   std::vector<std::string> notes;
   if (const std::string why = why_not_in_keras(optimizer); !why.empty()) refuse(why);
   note_settings(mapping, optimizer, notes);
-  note_weight_decay(mapping, optimizer, bound, notes);
+  note_weight_decay(mapping, optimizer, bound, weights, notes);
   const Json* epsilon = settings.config.find("epsilon");
   const Json* before = settings.own ? travelling_keras(optimizer)->at("config").find("epsilon") : nullptr;
   if (epsilon && !(before && same_value(*before, *epsilon))) note_epsilon(mapping, *epsilon, notes);

@@ -43,7 +43,8 @@ std::string why_not_in_keras(const Optimizer& optimizer);
 /// The settings that Keras has no place for, a line each. Throws Unsupported where groups differ in what Keras's state
 /// depends on.
 std::vector<std::string> left_out_by_keras(const OptimizerMapping& mapping, const Optimizer& optimizer,
-                                           const KerasSettings& settings, const KerasBindings& bound);
+                                           const KerasSettings& settings, const KerasBindings& bound,
+                                           const Weights& weights);
 
 /// Of an optimizer that came from Keras: the settings that PyTorch has no place for, a line each.
 std::vector<std::string> left_out_by_torch(const Optimizer& optimizer);

@@ -210,7 +210,8 @@ KerasOptimizer optimizer_to_keras(const Optimizer& optimizer, const KerasBinding
       throw Unsupported("the optimizer trains only some of the parameters, and does not say which (state " + parameter +
                         "); SaveOptions::optimizer = false leaves it out");
   const KerasSettings settings = settings_to_keras(*mapping, optimizer);
-  for (std::string& note : left_out_by_keras(*mapping, optimizer, settings, bound)) notes.push_back(std::move(note));
+  for (std::string& note : left_out_by_keras(*mapping, optimizer, settings, bound, weights))
+    notes.push_back(std::move(note));
   const std::int64_t iterations = iterations_of(optimizer, settings, notes);
   return {Json::Object{{"class_name", settings.class_name}, {"config", settings.config}},
           KerasVariables(*mapping, optimizer, bound, weights, settings).run(iterations, notes)};

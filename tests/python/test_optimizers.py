@@ -545,6 +545,58 @@ def test_groups_without_decay_are_said_as_keras_says_them(groups, kind, tmp_path
     assert back == torch.load(tmp_path / "ck.pth", weights_only=True)["optimizer_state_dict"]["param_groups"]
 
 
+class Attends(nn.Module):
+    """A layer whose weights and whose biases are one tensor each for PyTorch, or apart, and three variables each for Keras."""
+
+    def __init__(self, **sizes):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(6, 2, batch_first=True, **sizes)
+
+    def forward(self, x):
+        keys = x[..., : self.attention.kdim]
+        return self.attention(x, keys, keys)[0]
+
+
+def attending(folder, spared, **sizes):
+    torch.manual_seed(8)
+    module = Attends(**sizes)
+    optimizer = grouped(DECAYING["adamw"], spared)(module)
+    module(torch.randn(3, 4, 6)).square().mean().backward()
+    optimizer.step()
+    save_checkpoint(module, optimizer, folder / "ck.pth")
+    export_architecture(module, torch.zeros(2, 4, 6), folder / "net.json")
+
+
+SPARED = {
+    "biases": (lambda n: n.endswith("bias"), {}, ("query", "key", "value", "attention_output")),
+    "biases, weights apart": (lambda n: n.endswith("bias"), {"kdim": 5, "vdim": 5}, ("query", "key", "value", "attention_output")),
+    "some biases": (lambda n: n.endswith("in_proj_bias"), {}, ("query", "key", "value")),
+}
+
+
+@pytest.mark.parametrize("case", SPARED)
+def test_weights_of_attention_decay_and_biases_do_not(case, tmp_path):
+    spared, sizes, parts = SPARED[case]
+    attending(tmp_path, spared, **sizes)
+    notes = notes_of(tmp_path / "net.json", tmp_path / "ck.pth", "-o", tmp_path / "ck.keras")
+    [note] = [note for note in notes if "exclude_from_weight_decay" in note]
+    model = keras.models.load_model(tmp_path / "ck.keras")
+    optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
+    eval(note[note.index("optimizer.exclude_from_weight_decay") :], {"optimizer": optimizer, "model": model})
+    optimizer.build(model.trainable_variables)
+    excluded = {v.path for v in model.trainable_variables if not optimizer._use_weight_decay(v)}
+    assert excluded == {f"attention/{part}/bias" for part in parts}
+
+
+def test_a_variable_some_of_which_decays_is_named(tmp_path):
+    module = nn.Sequential(nn.LSTM(4, 3))
+    optimizer = grouped(DECAYING["adamw"], lambda n: "bias_ih" in n)(module)
+    save_checkpoint(module, optimizer, tmp_path / "lstm.pth")
+    export_architecture(module, torch.zeros(5, 2, 4), tmp_path / "lstm.json")
+    message = h5bridge("convert", tmp_path / "lstm.json", tmp_path / "lstm.pth", "-o", tmp_path / "no.h5", status=4)
+    assert re.search("decays some of the parameters that are Keras's one variable 0/.*bias", message)
+
+
 @pytest.mark.parametrize("settings", [{"lr": 0.5}, {"weight_decay": 0.3}, {"betas": (0.5, 0.6)}], ids=lambda settings: next(iter(settings)))
 def test_groups_that_differ_otherwise_are_refused(settings, tmp_path):
     def change(groups):
