@@ -847,6 +847,17 @@ def unwrapped(module: nn.Module) -> nn.Module:
             return module
 
 
+def refuse_without_python(module: nn.Module) -> None:
+    """What has a graph already, and no Python that could be traced, is read from its own file."""
+    name = type(module).__name__
+    if isinstance(module, torch.jit.ScriptModule):
+        raise ExportError(f"{name}: is TorchScript; export the class it was made from")
+    for path, inner in module.named_modules():
+        if "eval" in vars(inner):  # torch.export's own, which raises
+            where = f"{path} ({type(inner).__name__})" if path else name
+            raise ExportError(f"{where}: is of a program of torch.export; h5bridge reads what torch.export.save writes of that")
+
+
 @contextlib.contextmanager
 def left_as_it_was(module: nn.Module) -> Iterator[None]:
     """Evaluation mode inside; afterwards the attributes, buffers and modes are those from before."""
@@ -2079,6 +2090,7 @@ def _version(layers: list[dict]) -> int:
 def describe(module: nn.Module, example_inputs: Any) -> dict[str, Any]:
     """The architecture of a module as the JSON's object. Raises ExportError."""
     module = unwrapped(module)
+    refuse_without_python(module)
     call = Call(module, example_inputs)
     with left_as_it_was(module):
         try:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 
 # Messages of the library name its own options, most of which are keywords here by the same name.
 OPTION = re.compile(r"(?:LoadOptions|SaveOptions|Tolerance)::(\w+)( = false)?")
@@ -58,6 +59,29 @@ class SystemFailure(Error):
 
 
 BY_STATUS: dict[int, type[Error]] = {each.status: each for each in Error.__subclasses__()}
+
+
+@contextmanager
+def turned(what: str, into: type[Error]) -> Iterator[None]:
+    """Within it, what another package raises becomes an error of h5bridge's: `what` failed, and the first line of why.
+    Where the system said no, that is a SystemFailure."""
+    try:
+        yield
+    except Error:
+        raise
+    except Exception as error:
+        kind = SystemFailure if isinstance(error, (OSError, MemoryError)) else into
+        why = [type(error).__name__, *str(error).strip().splitlines()[:1]]
+        raise kind(f"{what}: {': '.join(why)}") from error
+
+
+@contextmanager
+def temporary_folder() -> Iterator[str]:
+    """The path of a folder that is there within it."""
+    with turned("no temporary folder", SystemFailure):
+        folder = TemporaryDirectory(prefix="h5bridge-")
+    with folder as path:
+        yield path
 
 
 @contextmanager

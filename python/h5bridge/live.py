@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from .arguments import wrong_type
-from .errors import SystemFailure, Unsupported, calling
+from .errors import Unsupported, calling, temporary_folder, turned
 from .model import Model, installed, load
 from .options import Path
 from .users_classes import refuse_users_classes
@@ -25,8 +24,8 @@ def from_torch(module: torch.nn.Module, example_inputs: Any) -> Model:
     the names of forward's parameters; their batch, and other sizes that the module leaves open, stay open. The module
     is not changed.
 
-    Raises Unsupported naming what the module does that has no layer, SystemFailure without PyTorch, or where there is
-    no room for a temporary file."""
+    Raises Unsupported naming what the module does that has no layer, or what PyTorch cannot do with it, SystemFailure
+    without PyTorch, or where there is no room for a temporary file."""
     torch = installed("torch", "PyTorch")
     if not isinstance(module, torch.nn.Module):
         raise wrong_type("module", module, "a torch.nn.Module")
@@ -34,13 +33,15 @@ def from_torch(module: torch.nn.Module, example_inputs: Any) -> Model:
         raise wrong_type("example_inputs", example_inputs, "a tensor, a tuple or list of them, or a dict")
     from .h5bridge_export import ExportError, export_architecture
 
-    with tempfile.TemporaryDirectory(prefix="h5bridge-") as folder:
+    with temporary_folder() as folder:
         architecture, weights = (os.path.join(folder, name) for name in ("model.json", "model.pth"))
-        try:
-            export_architecture(module, example_inputs, architecture)
-        except ExportError as error:
-            raise Unsupported("; ".join(str(error).splitlines())) from error
-        torch.save(module.state_dict(), weights)
+        with turned("PyTorch cannot trace the module", Unsupported):
+            try:
+                export_architecture(module, example_inputs, architecture)
+            except ExportError as error:
+                raise Unsupported("; ".join(str(error).splitlines())) from error
+        with turned("PyTorch cannot save the module's weights", Unsupported):
+            torch.save(module.state_dict(), weights)
         with calling({architecture: "the module's architecture", weights: "the module's state_dict"}):
             return load([architecture, weights])
 
@@ -58,9 +59,9 @@ def from_keras(
     Keras, `architecture` is its architecture JSON, a path or what `Model.architecture` gives; it counts, as it does for
     `load`, which has the other options, too.
 
-    Raises Unsupported naming a layer that is not known, or of a class that is not Keras's own, MalformedFile where the
-    architecture is that of another network, UsageError for what is no model of Keras 3's, SystemFailure without Keras,
-    or where there is no room for a temporary file."""
+    Raises Unsupported naming a layer that is not known, or of a class that is not Keras's own, or what Keras itself cannot
+    save, MalformedFile where the architecture is that of another network, UsageError for what is no model of Keras 3's,
+    SystemFailure without Keras, or where there is no room for a temporary file."""
     keras = installed("keras", "Keras")
     if not isinstance(model, keras.Model):
         raise wrong_type("model", model, "a keras.Model")
@@ -68,14 +69,17 @@ def from_keras(
         raise wrong_type("architecture", architecture, "the path of an architecture JSON, a dict or None")
     if architecture is None:
         refuse_users_classes(model)
-    with tempfile.TemporaryDirectory(prefix="h5bridge-") as folder:
+    with temporary_folder() as folder:
         path, described = (os.path.join(folder, name) for name in ("model.keras", "model.json"))
         if isinstance(architecture, Mapping):
             with open(described, "w", encoding="utf-8") as file:
                 json.dump(dict(architecture), file)
             architecture = described
         _refuse_repeated_layers(keras, model)
-        _save(model, path)
+        # As .keras: to save one as .h5 takes the optimizer out of what the live model was compiled with
+        # (keras/src/legacy/saving/saving_utils.py), and a .h5 has no place for two variables of one name.
+        with turned("Keras cannot save the model", Unsupported):
+            model.save(path)
         beside = [] if architecture is None else [architecture]
         with calling({path: "the Keras model", described: "the architecture"}):
             return load([*beside, path], param_order=param_order, untie=untie)
@@ -94,14 +98,3 @@ def _refuse_repeated_layers(keras: ModuleType, layer: Any) -> None:
                 )
     for each in inner:
         _refuse_repeated_layers(keras, each)
-
-
-def _save(model: keras.Model, path: str) -> None:
-    """As .keras: to save one as .h5 takes the optimizer out of what the live model was compiled with
-    (keras/src/legacy/saving/saving_utils.py), and a .h5 has no place for two variables of one name."""
-    try:
-        model.save(path)
-    except OSError as error:
-        raise SystemFailure(f"the Keras model cannot be saved: {error}") from error
-    except (AttributeError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
-        raise Unsupported(f"Keras cannot save the model: {' '.join(str(error).split())}") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -11,7 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from . import _core
-from .errors import SystemFailure, Unsupported, calling, with_keywords
+from .errors import SystemFailure, Unsupported, calling, temporary_folder, turned, with_keywords
 from .options import Paths, loading, paths_of, saving
 from .source import module_from_source
 from .tensors import Tensors, read
@@ -56,7 +55,7 @@ class Model:
     @property
     def notes(self) -> list[str]:
         """What reading the sources left out or changed, a line each."""
-        return self._core.notes
+        return [with_keywords(note) for note in self._core.notes]
 
     @property
     def format(self) -> str:
@@ -97,15 +96,17 @@ class Model:
         It takes and gives Keras's layout. What Keras has no place for is a warning, as it is a note of `save`.
         `dtype`: floating-point weights are rounded to "float32" (which rounds no bfloat16) or "float16".
 
-        Raises SystemFailure without Keras 3, Unsupported naming a layer that Keras cannot say."""
+        Raises SystemFailure without Keras 3, Unsupported naming a layer that Keras cannot say, UsageError without an
+        architecture or weights."""
         keras = installed("keras", "Keras")
-        with tempfile.TemporaryDirectory(prefix="h5bridge-") as folder:
+        with temporary_folder() as folder:
             path = os.path.join(folder, "model.h5")
             with calling({path: "the Keras model"}):
                 notes = self.save(path, optimizer=False, dtype=dtype)
             for note in notes:
                 warnings.warn(note.removeprefix(path + ": "), stacklevel=2)
-            return keras.saving.load_model(path, compile=False)
+            with turned("Keras cannot load the model", Unsupported):
+                return keras.saving.load_model(path, compile=False)
 
     def to_torch(self, device: str | torch.device = "cpu") -> torch.nn.Module:
         """The model as a torch.nn.Module with its weights on `device`: the class that `save("model.py")` writes, executed
@@ -116,9 +117,10 @@ class Model:
         >>> module = h5bridge.load("model.h5").to_torch()
         >>> module.eval()(torch.rand(1, 3, 32, 32))
 
-        Raises SystemFailure without PyTorch, Unsupported naming the layers that have no PyTorch source."""
+        Raises SystemFailure without PyTorch or such a device, Unsupported naming the layers that have no PyTorch source,
+        UsageError without an architecture or weights, or for what is no device."""
         torch = installed("torch", "PyTorch")
-        with tempfile.TemporaryDirectory(prefix="h5bridge-") as folder:
+        with temporary_folder() as folder:
             path = os.path.join(folder, "model.py")
             with calling({path: "the PyTorch source"}):
                 self.save(path, optimizer=False)

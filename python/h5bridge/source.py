@@ -8,6 +8,9 @@ from collections.abc import Iterable, Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from .arguments import wrong_type
+from .errors import MalformedFile, SystemFailure, UsageError, turned
+
 if TYPE_CHECKING:
     import torch
 
@@ -19,15 +22,20 @@ def module_from_source(
 ) -> torch.nn.Module:
     """The network of a file that h5bridge wrote, its last class, with the tensors of `state` for its own: they are handed
     over, and copied only where they lie otherwise than PyTorch's own, which its kernels' last bits depend on. Raises
-    RuntimeError where names or shapes are not the same."""
+    UsageError where there are none or `device` is no device, SystemFailure where there is none such, MalformedFile
+    where names or shapes are not the same."""
+    device = _device(torch, device)
     state = _aligned(state)
     # Made without memory of its own; what is one parameter stays one.
     with torch.device("meta"):
         module = _last_class(source)()
+    if not state and module.state_dict():
+        raise UsageError("the PyTorch module: needs weights; give them beside the architecture")
     tied: dict[int, list[str]] = {}
     for name, parameter in module.named_parameters(remove_duplicate=False):
         tied.setdefault(id(parameter), []).append(name)
-    module.load_state_dict(state, strict=True, assign=True)
+    with turned("the tensors do not fit the PyTorch source", MalformedFile):
+        module.load_state_dict(state, strict=True, assign=True)
     for first, *others in tied.values():
         for name in others:
             holder, _, own = name.rpartition(".")
@@ -35,7 +43,17 @@ def module_from_source(
     parameters = dict(module.named_parameters(remove_duplicate=False))
     for name in parameters.keys() & set(frozen):
         parameters[name].requires_grad_(False)
-    return module.to(device)
+    with turned(f"the device {device}", SystemFailure):
+        return module.to(device)
+
+
+def _device(torch: ModuleType, device: Any) -> torch.device:
+    try:
+        return torch.device(device)
+    except TypeError:
+        raise wrong_type("device", device, "a torch.device or the name of one") from None
+    except RuntimeError as error:
+        raise UsageError(f"device is {device!r}: {str(error).splitlines()[0]}") from None
 
 
 def _aligned(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

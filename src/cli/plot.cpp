@@ -1,6 +1,7 @@
 // h5bridge plot SOURCE... -o PICTURE
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "convert/model_check.h"
 #include "convert/picture_file.h"
 
 namespace h5bridge::cli {
@@ -16,6 +17,7 @@ ExitStatus plot_model(const PlotCommand& options) {
   check_picture_path(options.output);
   const Model model = load(options.sources.sources, options.sources.load);
   print_notes(options.common, model.notes);
+  require_architecture(model);
   const Picture picture = picture_of(model);
   print_notes(options.common, write_picture(picture, options.output));
   if (options.common.json)

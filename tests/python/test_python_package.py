@@ -5,6 +5,7 @@ import pickle
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -303,6 +304,67 @@ def test_what_a_live_module_does_that_no_layer_says_is_named():
     with pytest.raises(package.Unsupported) as raised:
         package.from_torch(Module(), torch.zeros(2, 3))
     assert "Module" in str(raised.value) and "\n" not in str(raised.value)
+
+
+def plain():
+    return torch.nn.Sequential(torch.nn.Linear(3, 2))
+
+
+EXAMPLE = torch.zeros(2, 3)
+OF_OTHERS = {
+    "traced": (lambda: package.from_torch(torch.jit.trace(plain(), EXAMPLE), EXAMPLE), "Unsupported", "is TorchScript"),
+    "scripted": (lambda: package.from_torch(torch.jit.script(plain()), EXAMPLE), "Unsupported", "is TorchScript"),
+    "exported": (lambda: package.from_torch(torch.export.export(plain(), (EXAMPLE,)).module(), EXAMPLE), "Unsupported", "torch.export.save"),
+    "no such device": (lambda: package.load(DIGITS).to_torch("bogus"), "UsageError", "device is 'bogus'"),
+    "no such type": (lambda: package.load(DIGITS).to_torch(0.5), "UsageError", "device is 0.5 (float)"),
+    "no weights": (lambda: package.load(DIGITS[0]).to_torch(), "UsageError", "needs weights"),
+}
+
+
+@pytest.mark.parametrize("case", OF_OTHERS)
+def test_what_other_packages_raise_is_an_error_of_this_one(case):
+    call, kind, message = OF_OTHERS[case]
+    with pytest.raises(getattr(package, kind)) as raised:
+        call()
+    assert message in str(raised.value) and "\n" not in str(raised.value)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is CUDA")
+def test_a_device_that_is_not_there():
+    with pytest.raises(package.SystemFailure, match="^the device cuda: "):
+        package.load(DIGITS).to_torch("cuda")
+
+
+def test_what_keras_itself_cannot_load_or_save(monkeypatch):
+    def fails(*arguments, **options):
+        raise ValueError("not so\nor so")
+
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    monkeypatch.setattr(keras.saving, "load_model", fails)
+    with pytest.raises(package.Unsupported, match="^Keras cannot load the model: ValueError: not so$"):
+        package.load(DIGITS).to_keras()
+    monkeypatch.setattr(model, "save", fails)
+    with pytest.raises(package.Unsupported, match="^Keras cannot save the model: ValueError: not so$"):
+        package.from_keras(model)
+
+
+def test_there_is_no_room_for_a_temporary_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nothing"))
+    with pytest.raises(package.SystemFailure, match="^no temporary folder: FileNotFoundError: "):
+        package.load(DIGITS).to_torch()
+
+
+def test_why_a_whole_module_gives_no_architecture_is_said_in_this_package_s_words(tmp_path):
+    torch.save(torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Linear(5, 2)), tmp_path / "whole.pt")
+    model = package.load(tmp_path / "whole.pt")
+    [note] = model.notes
+    messages = [note]
+    for call in (model.to_keras, model.to_torch, lambda: model.save(tmp_path / "m.html")):
+        with pytest.raises(package.Unsupported) as raised:
+            call()
+        messages.append(str(raised.value))
+    assert all("expected 5 as the last size; bind open sizes (fix_size)" in message for message in messages), messages
+    assert "expected 5 as the last size" in run_program("plot", tmp_path / "whole.pt", "-o", tmp_path / "m.dot", status=4)
 
 
 WRONG = [

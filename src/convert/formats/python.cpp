@@ -2,6 +2,7 @@
 #include "convert/formats/format.h"
 #include "convert/formats/torch_destination.h"
 #include "convert/layout_conversion.h"
+#include "convert/model_check.h"
 #include "convert/torch_notes.h"
 #include "pytorch/source.h"
 
@@ -10,6 +11,7 @@ namespace {
 
 // In the layout of the state_dict beside it.
 void write_python(const Model& model, const std::string& path, const SaveOptions&, Notes& notes) {
+  require_architecture(model);
   const std::string source = python_source(to_data_format(model, DataFormat::ChannelsFirst));
   note_training_alone(model, notes);
   write_stream(path, [&](std::ostream& out) { out << source; });
