@@ -242,19 +242,46 @@ except h5bridge.SystemFailure as error:
 
 
 @needs_libtorch
-def test_a_call_has_its_own_settings(tmp_path):
-    """One attention, called twice: with the causal mask and without, with weights and without."""
-    attention = {"type": "MultiheadAttention", "attributes": {"embed_dim": 4, "num_heads": 2, "batch_first": True}}
+@pytest.mark.parametrize("masks", [{}, {"attn_mask": "bool"}, {"attn_mask": "float32", "key_padding_mask": "float32"}], ids="+".join)
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_a_call_has_its_own_settings(batch_first, masks, tmp_path):
+    """One attention, called twice: with the causal mask, and what else is masked, and without, with weights and without."""
+    settings = {"embed_dim": 4, "num_heads": 2, "batch_first": batch_first}
     layers = [
-        {"name": "attention", **attention, "attributes": attention["attributes"] | {"need_weights": False}, "inputs": ["x", "x", "x"]},
+        {"name": "attention", "type": "MultiheadAttention", "attributes": settings | {"need_weights": False}, "inputs": ["x", "x", "x"]},
         {"name": "again", "call": "attention", "attributes": {"use_causal_mask": True}, "inputs": ["attention"] * 3},
     ]
+    if masks:
+        layers[1]["named_inputs"] = {name: name for name in masks}
     architecture = {"h5bridge": 2, "name": "m", "layers": layers, "outputs": ["attention", "again"]}
-    architecture["inputs"] = [{"name": "x", "shape": ["batch", 5, 4], "dtype": "float32"}]
+    inputs = {"x": torch.randn(3, 3, 4), **{name: torch.randn(3, 3) for name in masks}}
+    inputs = {name: value > 0.5 if masks.get(name) == "bool" else value for name, value in inputs.items()}
+    for name in masks:
+        inputs[name].fill_diagonal_(0)  # each query attends to something
+    architecture["inputs"] = [{"name": name, "shape": list(value.shape), "dtype": masks.get(name, "float32")} for name, value in inputs.items()]
     (tmp_path / "m.json").write_text(json.dumps(architecture))
-    torch.save(torch.nn.ModuleDict({"attention": torch.nn.MultiheadAttention(4, 2, batch_first=True)}).state_dict(), tmp_path / "m.pth")
+    torch.save(torch.nn.ModuleDict({"attention": torch.nn.MultiheadAttention(4, 2)}).state_dict(), tmp_path / "m.pth")
     network = converted(tmp_path, tmp_path / "m.json", tmp_path / "m.pth")
-    x = torch.randn(2, 5, 4)
-    np.save(tmp_path / "x.npy", x.numpy())
-    h5bridge("run", tmp_path / "m.json", tmp_path / "m.pth", "--input", tmp_path / "x.npy", "-o", tmp_path / "y.npz")
-    assert [y.tobytes() for y in run(network, [x])] == [y.tobytes() for y in np.load(tmp_path / "y.npz").values()]
+    np.savez(tmp_path / "x.npz", **{name: value.numpy() for name, value in inputs.items()})
+    h5bridge("run", tmp_path / "m.json", tmp_path / "m.pth", "--input", tmp_path / "x.npz", "--exact", "-o", tmp_path / "y.npz")
+    torch.backends.mha.set_fastpath_enabled(False)  # whose bits are others
+    try:
+        outputs = run(network, list(inputs.values()))
+    finally:
+        torch.backends.mha.set_fastpath_enabled(True)
+    assert [y.tobytes() for y in outputs] == [y.tobytes() for y in np.load(tmp_path / "y.npz").values()]
+
+
+class Tempered(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.temperature = torch.nn.Parameter(torch.tensor(1.5))
+
+    def forward(self, x):
+        return x * self.temperature
+
+
+def test_a_tensor_without_axes_comes_back_from_keras(tmp_path):
+    package.from_torch(Tempered(), torch.zeros(2, 3)).to_keras().save(tmp_path / "m.keras")
+    network, x = package.load(tmp_path / "m.keras").to_torch(), torch.randn(4, 3)
+    assert torch.equal(network(x), x * 1.5)

@@ -93,6 +93,7 @@ std::optional<std::string> argument_text(const SourceCall& call, const std::stri
   return std::nullopt;
 }
 
+// PyTorch takes sizes or axes one by one, but not if there are none.
 std::vector<std::string> spread_texts(const SourceCall& call, const std::string& name) {
   std::vector<std::string> result;
   if (call.index_of(name)) {
@@ -105,6 +106,7 @@ std::vector<std::string> spread_texts(const SourceCall& call, const std::string&
   else
     for (const std::int64_t element : std::get<std::vector<std::int64_t>>(value))
       result.push_back(std::to_string(element));
+  if (result.empty()) result.emplace_back("()");
   return result;
 }
 

@@ -203,21 +203,37 @@ TorchSource of_keras() {
   return result;
 }
 
-TorchSource module() {
+// What a causal call leaves out, which PyTorch's module has to be told, with the mask that is given besides.
+Python causal_mask(const SourceCall& call) {
+  const std::size_t steps = call.attributes().boolean("batch_first") ? 1 : 0;
+  const auto size = [&](std::size_t input) { return call.place.size(call.input_shape(input).at(steps)).text; };
+  const std::string later =
+      "torch.ones(" + size(0) + ", " + size(1) + ", dtype=torch.bool, device=" + call.place.device() + ").triu(1)";
+  const auto given = call.operand("attn_mask");
+  if (!given) return later;
+  if (call.input_types.at(*call.index_of("attn_mask")).at(0).dtype == DType::Bool)
+    return {given->within(Binding::BitOr) + " | " + later, Binding::BitOr};
+  return given->receiver() + ".masked_fill(" + later + ", -torch.inf)";
+}
+
+TorchSource module(const std::string& causal = "") {
   TorchSource result = torch_module(
       "nn.MultiheadAttention(embed_dim, num_heads, *, dropout, bias, add_bias_kv, add_zero_attn, kdim, vdim, "
       "batch_first)");
   // Settings of the call.
   const std::string said =
       "nn.MultiheadAttention(embed_dim, num_heads, dropout, bias, add_bias_kv, add_zero_attn, kdim, "
-      "vdim, batch_first, is_causal, need_weights, average_attn_weights)";
+      "vdim, batch_first, is_causal, need_weights, average_attn_weights" +
+      causal + ")";
   result.misfit = [said](const Layer& layer) { return unnamed_settings(said, layer); };
   result.takes_no = {"query_mask", "value_mask", "key_mask", "attention_mask"};
   result.call = [](const SourceCall& call) -> Python {
     const Attributes& a = call.attributes();
     std::vector<std::string> arguments{call.input(0).text, call.input(1).text, call.input(2).text};
-    for (const char* mask : {"key_padding_mask", "attn_mask"})
-      if (const auto given = call.operand(mask)) arguments.push_back(std::string(mask) + "=" + given->text);
+    if (const auto given = call.operand("key_padding_mask")) arguments.push_back("key_padding_mask=" + given->text);
+    const bool is_causal = a.boolean("use_causal_mask");
+    if (const auto mask = is_causal ? causal_mask(call) : call.operand("attn_mask"))
+      arguments.push_back("attn_mask=" + mask->text);
     if (!a.boolean("need_weights")) arguments.push_back("need_weights=False");
     if (!a.boolean("average_attn_weights")) arguments.push_back("average_attn_weights=False");
     if (a.boolean("is_causal")) arguments.push_back("is_causal=True");
@@ -230,6 +246,7 @@ TorchSource module() {
 
 }  // namespace
 
-std::vector<TorchSource> torch_sources() { return {module(), of_keras()}; }
+// PyTorch's module computes other bits with a mask than Keras's layer, whose causal calls have none.
+std::vector<TorchSource> torch_sources() { return {module(), of_keras(), module(", use_causal_mask")}; }
 
 }  // namespace h5bridge::multihead_attention
