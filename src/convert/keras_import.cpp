@@ -56,6 +56,7 @@ std::optional<DataFormat> stated_format(const Json& config) {
 }
 
 // The one format in which the inputs of `architecture` are as the configuration has them; nullopt if both are, or none.
+// A size that is open on one side alone counts against a format only where it tells the two apart.
 std::optional<DataFormat> fitting_format(const Json& model_config, const Architecture& architecture) {
   std::map<std::string, const Json*> shapes;
   if (const Json* config = model_config.find("config"); config && config->find("layers"))
@@ -63,20 +64,24 @@ std::optional<DataFormat> fitting_format(const Json& model_config, const Archite
       if (layer.at("class_name") == Json("InputLayer"))
         if (const Json* shape = layer.at("config").find("batch_shape"))
           shapes[layer.at("config").at("name").as_string()] = shape;
-  const auto fits = [&](DataFormat format) {
+  const auto fits = [&](DataFormat format, bool exactly) {
     const LayoutChange change = change_layout(architecture, format, Framework::Keras);
     return std::ranges::all_of(change.architecture.inputs, [&](const Input& input) {
       const auto shape = shapes.find(keras_name(input.name));
       if (shape == shapes.end() || !shape->second->is_array()) return true;
-      const auto may_be = [](const Size& size, const Json& found) {
-        return size.is_open() || found.is_null() || Json(*size.value()) == found;
+      const auto may_be = [&](const Size& size, const Json& found) {
+        if (size.is_open() || found.is_null()) return !exactly || size.is_open() == found.is_null();
+        return Json(*size.value()) == found;
       };
       return std::ranges::equal(input.shape, shape->second->as_array(), may_be);
     });
   };
-  const bool is_last = fits(DataFormat::ChannelsLast);
-  if (is_last == fits(DataFormat::ChannelsFirst)) return std::nullopt;
-  return is_last ? DataFormat::ChannelsLast : DataFormat::ChannelsFirst;
+  for (const bool exactly : {true, false}) {
+    const bool is_last = fits(DataFormat::ChannelsLast, exactly);
+    if (is_last != fits(DataFormat::ChannelsFirst, exactly))
+      return is_last ? DataFormat::ChannelsLast : DataFormat::ChannelsFirst;
+  }
+  return std::nullopt;
 }
 
 // Batch normalisation that weighs all batches alike, which takes their count.

@@ -62,19 +62,13 @@ class LayoutPass {
     Value value;
     Arrangement arrangement;
     std::string reordered_by;  // the flatten that put its elements into another order
+    bool is_image = false;     // with channels and at least two more axes, stored one way or the other
   };
 
   // The values that are better moved: some layer behind them, with none in between that minds, has the other data
   // format, or works on them together with one that is moved. What is moved follows from what is wished, so both grow
   // until they settle.
   void find_wishes() {
-    const std::string wanted = channels_last_ ? "channels_last" : "channels_first";
-    const auto wish_of = [&](const Node& node) {
-      const Layer& layer = index_.layer_of(node);
-      const LayoutWish wish = Registry::instance().type_of(layer).layout.wish;
-      return wish == LayoutWish::ChannelsLast && layer.attributes.text("data_format") == wanted ? LayoutWish::Neutral
-                                                                                                : wish;
-    };
     for (std::size_t known = 1; known != wishes_.size() + moved_.size();) {
       known = wishes_.size() + moved_.size();
       for (auto node = source_.nodes.rbegin(); node != source_.nodes.rend(); ++node) {
@@ -96,6 +90,14 @@ class LayoutPass {
     }
   }
 
+  LayoutWish wish_of(const Node& node) const {
+    const Layer& layer = index_.layer_of(node);
+    const LayoutWish wish = Registry::instance().type_of(layer).layout.wish;
+    const std::string wanted = channels_last_ ? "channels_last" : "channels_first";
+    return wish == LayoutWish::ChannelsLast && layer.attributes.text("data_format") == wanted ? LayoutWish::Neutral
+                                                                                              : wish;
+  }
+
   std::vector<Value> inputs_of(const Node& node) const { return plain_call(index_.layer_of(node), node).inputs; }
 
   bool meets_moved(const Node& node) const {
@@ -111,7 +113,12 @@ class LayoutPass {
                                    [&](const Input& i) { return i.name == input.name; });
     for (std::size_t i = 0; i < changed.shape.size(); ++i) changed.shape[i] = input.shape[arrangement.axes[i]];
     result_.inputs[input.name] = arrangement.axes;
-    stored_[value] = {value, arrangement, {}};
+    stored_[value] = {value, arrangement, {}, is_moved_image(arrangement)};
+  }
+
+  bool is_moved_image(const Arrangement& arrangement) const {
+    const std::size_t rank = arrangement.axes.size();
+    return rank > 3 && arrangement == channels_moved(rank, channels_last_);
   }
 
   void visit(const Node& node);
@@ -196,9 +203,11 @@ class LayoutPass {
     const Stored& stored = stored_.at(output.value);
     const std::size_t rank = stored.arrangement.axes.size();
     Arrangement wanted = Arrangement::original(rank);
+    const Arrangement moved = channels_moved(rank, channels_last_);
+    // Of Keras's, channels are last in whatever became of an image, also where a layer on the way had to have them so.
+    const bool is_to_move = !channels_last_ && stored.is_image && stored.arrangement == wanted;
     // Where no image is moved, axes that look moved are what the model itself has moved.
-    if (const Arrangement moved = channels_moved(rank, channels_last_); moves_images_ && stored.arrangement == moved)
-      wanted = moved;
+    if (moves_images_ && (stored.arrangement == moved || is_to_move)) wanted = moved;
     output.value = arranged(stored, wanted);
     result_.outputs.push_back(wanted.axes);
   }
@@ -306,6 +315,7 @@ class NodeCall final : public LayoutCall {
   bool activation_works_along_axis() const override { return works_along_axis(layer_.attributes.text("activation")); }
   bool is_keras_own() const override { return pass_.source_.keras.class_name && !layer_.keras.inserted; }
   KerasOrigin& keras() override { return keras_; }
+  void keep_image() override { keeps_image_ = true; }
   void set_output(std::size_t i, Arrangement arrangement) override { outputs_.at(i) = std::move(arrangement); }
 
   void commit() {
@@ -314,7 +324,8 @@ class NodeCall final : public LayoutCall {
     const std::string flatten = reordering_flatten();
     for (std::size_t i = 0; i < outputs_.size(); ++i) {
       const Value value{node_.name, static_cast<std::int64_t>(i)};
-      pass_.stored_[value] = {vanishes_ ? call.inputs.at(0) : value, outputs_[i], outputs_[i].flattened ? flatten : ""};
+      pass_.stored_[value] = {vanishes_ ? call.inputs.at(0) : value, outputs_[i], outputs_[i].flattened ? flatten : "",
+                              is_image(outputs_[i])};
     }
     if (vanishes_) return;
     for (const auto& [name, value] : call_.named)
@@ -326,6 +337,15 @@ class NodeCall final : public LayoutCall {
   }
 
  private:
+  // Moved channels tell; else it is one where an input is, and nothing but the elements is changed.
+  bool is_image(const Arrangement& output) const {
+    if (pass_.is_moved_image(output)) return true;
+    if (!keeps_image_ && pass_.wish_of(node_) != LayoutWish::PassesOn) return false;
+    return std::ranges::any_of(inputs_, [&](const LayoutPass::Stored& input) {
+      return input.is_image && input.arrangement.axes.size() == output.axes.size();
+    });
+  }
+
   // What is given by name for each element of the first input lies as that one does.
   Arrangement arrangement_by_name(const Value& value) const {
     const std::size_t rank = pass_.shapes_.of(value).size();
@@ -385,6 +405,7 @@ class NodeCall final : public LayoutCall {
   std::vector<Arrangement> outputs_;
   std::vector<Reorder> reorders_;
   bool vanishes_ = false;
+  bool keeps_image_ = false;
 };
 
 void LayoutPass::visit(const Node& node) {

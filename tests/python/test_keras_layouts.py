@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
 
 from keras_helpers import assert_close, assert_same_weights, by_name, keras, weights_of
 from program import h5bridge, needs_libtorch, needs_program
+from torch_helpers import export_architecture
 
 pytestmark = [needs_program, needs_libtorch]
 layers = keras.layers
@@ -76,3 +80,52 @@ def test_outputs_have_keras_layout_over_pytorch(make, tmp_path):
     for back in ("back.h5", "twice.h5"):
         assert_same_weights(weights_of(tmp_path / back), weights_of(tmp_path / "m.h5"))
         assert keras.models.load_model(tmp_path / back).get_config() == model.get_config()
+
+
+class Images(nn.Module):
+    """Outputs that Keras makes by operations that say nothing of channels, or by layers that have them last alone."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.fc, self.norm = nn.Conv2d(3, 4, 3, padding=1), nn.Linear(4, 5), nn.LayerNorm(5)
+
+    def forward(self, x):
+        y = self.conv(x)
+        z = self.fc(y.permute(0, 2, 3, 1))
+        return (F.interpolate(y, size=(7, 9)), F.interpolate(y, scale_factor=1.5), F.interpolate(y, (7, 9), mode="bilinear", align_corners=True),
+                F.interpolate(y, size=(7, 9), mode="bicubic"), F.interpolate(y, size=(7, 9), mode="area"),
+                F.adaptive_avg_pool2d(y, (3, None)), z.permute(0, 3, 1, 2), torch.tanh(self.norm(z)).permute(0, 3, 1, 2))  # fmt: skip
+
+
+def test_images_of_a_file_that_keras_saved_again_are_as_pytorch_has_them(tmp_path):
+    torch.manual_seed(5)
+    module, x = Images().eval(), torch.randn(2, 3, 5, 6)
+    with torch.no_grad():
+        expected = [y.numpy() for y in module(x)]
+    export_architecture(module, x, tmp_path / "m.json")
+    torch.save(module.state_dict(), tmp_path / "m.pth")
+    h5bridge("convert", "m.json", "m.pth", "-o", "m.keras", folder=tmp_path)
+    model = keras.saving.load_model(tmp_path / "m.keras", compile=False)
+    model.save(tmp_path / "again.keras")
+    np.save(tmp_path / "x.npy", x.numpy())
+    h5bridge("convert", "again.keras", "-o", "again.json", "-o", "again.pth", folder=tmp_path)
+    h5bridge("convert", "again.json", "again.pth", "-o", "back.keras", folder=tmp_path)
+    for sources in (["again.keras"], ["again.json", "again.pth"], ["back.keras"]):
+        h5bridge("run", *sources, "--input", "x.npy", "--input-layout", "torch", "-o", "y.npz", folder=tmp_path)
+        for found, wanted in zip(np.load(tmp_path / "y.npz").values(), expected, strict=True):
+            assert_close(found, wanted, 1e-5, sources)
+    back = keras.saving.load_model(tmp_path / "back.keras", compile=False)
+    for found, wanted in zip(back(np.moveaxis(x.numpy(), 1, -1)), expected, strict=True):
+        assert_close(np.moveaxis(keras.ops.convert_to_numpy(found), -1, 1), wanted, 1e-5)
+
+
+def test_a_file_that_says_no_data_format_tells_it_by_its_input(tmp_path):
+    module = nn.Sequential(nn.BatchNorm2d(6, track_running_stats=False))
+    nn.init.normal_(module[0].weight)
+    export_architecture(module, torch.randn(2, 6, 5, 7), tmp_path / "m.json")
+    torch.save(module.state_dict(), tmp_path / "m.pth")
+    h5bridge("convert", "m.json", "m.pth", "--data-format", "channels_first", "-o", "m.keras", folder=tmp_path)
+    keras.saving.load_model(tmp_path / "m.keras", compile=False).save(tmp_path / "again.keras")
+    h5bridge("convert", "again.keras", "m.json", "-o", "home.pth", folder=tmp_path)
+    home = torch.load(tmp_path / "home.pth")
+    assert {name: tensor.tolist() for name, tensor in home.items()} == {name: tensor.tolist() for name, tensor in module.state_dict().items()}

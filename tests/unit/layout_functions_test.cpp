@@ -144,4 +144,35 @@ TEST_CASE("an equation takes its letters in the stored order") {
   CHECK(attributes_of(change, "gram").text("equation") == "bhwc,bhwd->bcd");
 }
 
+TEST_CASE("what an equation makes of an image's rows is an image") {
+  ArchitectureBuilder builder = image();
+  builder.input("weights", {5, 8});
+  const LayoutChange change =
+      moved(builder.layer("rows", "einsum", {{"equation", "bchw,zh->bczw"}}, {"conv", "weights"}).build());
+  CHECK(attributes_of(change, "rows").text("equation") == "bhwc,zh->bzwc");
+  CHECK(change.outputs.at(0) == Axes{0, 2, 3, 1});
+}
+
+TEST_CASE("rows are picked by their numbers where they are stored") {
+  ArchitectureBuilder builder = image();
+  builder.input("numbers", {5});
+  const LayoutChange change = moved(builder.layer("rows", "index_select", {{"dim", 2}}, {"conv", "numbers"}).build());
+  CHECK(attributes_of(change, "rows").integer("dim") == 1);
+  CHECK(change.outputs.at(0) == Axes{0, 2, 3, 1});
+}
+
+TEST_CASE("of Keras's image the channels come first behind layers that have them last") {
+  Json::Object settings = conv(3, 4);
+  settings.set("data_format", "channels_last");
+  const Architecture keras = ArchitectureBuilder(batch_of({8, 9, 3}))
+                                 .layer("conv", "Conv2d", settings)
+                                 .layer("fc", "Linear", linear(4, 5))
+                                 .layer("tanh", "Tanh")
+                                 .build();
+  const LayoutChange change = change_layout(keras, DataFormat::ChannelsFirst);
+  CHECK(change.outputs.at(0) == Axes{0, 3, 1, 2});
+  CHECK(infer_shapes(change.architecture).of(change.architecture.outputs[0].value) == SymbolicShape{batch, 5, 8, 9});
+  CHECK(change_layout(change.architecture, DataFormat::ChannelsLast, Framework::Keras).architecture == keras);
+}
+
 }  // namespace h5bridge::testing

@@ -69,6 +69,8 @@ class LayoutCall {
   virtual bool activation_works_along_axis() const = 0;
   /// What Keras says of the layer beyond its attributes.
   virtual KerasOrigin& keras() = 0;
+  /// Says that what works on the last axis makes an image of an image that has its channels there.
+  virtual void keep_image() = 0;
   /// How output `i` is arranged; left unsaid, in the original way.
   virtual void set_output(std::size_t i, Arrangement arrangement) = 0;
 };

@@ -108,6 +108,17 @@ LayerType narrow() {
 }
 
 // Elements of an axis by their numbers: a second input, or a list.
+// The axis is counted anew, whatever number of elements the second input asks for.
+void index_select_layout(LayoutCall& call) {
+  if (call.input_count() > 1) call.require(1, Arrangement::original(call.input_shape(1).size()));
+  const auto rank = static_cast<std::int64_t>(call.input_shape(0).size());
+  const std::int64_t axis = resolve_axis(call.attributes().integer("dim"), rank);
+  if (call.input(0).flattened && axis == rank - 1) call.require(0, Arrangement::original(call.input_shape(0).size()));
+  const Arrangement& input = call.input(0);
+  if (!input.is_original()) call.attributes().set("dim", input.stored_axis(axis));
+  call.set_output(0, input);
+}
+
 LayerType index_select() {
   LayerType type = function_type("index_select", "elements of an axis by their numbers",
                                  {required_integer("dim", "the axis"),
@@ -129,10 +140,7 @@ LayerType index_select() {
     result[axis] = a.is_none("index") ? inputs[1][0] : Size(static_cast<std::int64_t>(a.integers("index").size()));
     return {result};
   };
-  type.layout = {LayoutWish::PassesOn, [](LayoutCall& call) {
-                   const bool is_fixed = call.input_count() == 1;
-                   (is_fixed ? counts_axis("dim") : keeps_original_layout()).apply(call);
-                 }};
+  type.layout = {LayoutWish::PassesOn, index_select_layout};
   type.samples = {
       {"a list", {{"dim", 1}, {"index", Json::Array{2, 0, -1}}}, {{2, 3, 4, 5}}},
       {"another axis", {{"dim", -1}, {"index", Json::Array{1}}}, {{3, 7}}},

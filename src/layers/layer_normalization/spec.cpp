@@ -40,6 +40,7 @@ void layout(LayoutCall& call, const std::vector<ParameterSpec>& parameters) {
   const Arrangement input = call.input(0);
   const auto rank = static_cast<std::int64_t>(input.axes.size());
   call.set_output(0, input);
+  call.keep_image();
   if (input.is_original()) return;
   const auto axes = normalised_axes(call.attributes(), rank);
   if (input.flattened) {

@@ -17,6 +17,7 @@ void layout(LayoutCall& call) {
   if (output.flattened) call.reorder_parameter("weight", 1, *output.flattened);
   output.flattened.reset();
   call.set_output(0, output);
+  call.keep_image();
 }
 
 std::vector<SymbolicShape> shapes(const Attributes& attributes, const std::vector<SymbolicShape>& inputs) {

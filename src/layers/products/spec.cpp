@@ -148,20 +148,42 @@ LayerType cross(const std::string& name, AttributeSpec dim) {
   return type;
 }
 
+// Whether the output has the axes of an input where that has them, `channels` among them: an image with other rows or
+// columns.
+bool keeps_image(const std::string& input, const std::string& output, std::size_t channels) {
+  const auto holds = [](const std::string& letters, char letter) { return letters.find(letter) != std::string::npos; };
+  if (input.size() != output.size() || input.size() < 3 || input[channels] != output[channels]) return false;
+  for (std::size_t i = 0; i < output.size(); ++i)
+    if (input[i] != output[i] && (holds(input, output[i]) || holds(output, input[i]))) return false;
+  return true;
+}
+
 // An equation names axes, so that they may come in any order.
 void einsum_layout(LayoutCall& call) {
   Equation equation = parse_equation(call.attributes().text("equation"), call.input_count());
+  const std::string output = equation.output;
   bool changes = false;
   for (std::size_t i = 0; i < call.input_count(); ++i) {
     const Arrangement input = call.input(i);
+    const std::size_t channels = call.wants_channels_last() ? 1 : input.axes.size() - 1;
+    const bool is_image = equation.output == output && keeps_image(equation.inputs[i], output, channels);
+    if (is_image) call.keep_image();
     if (input.is_original()) continue;
-    if (input.flattened || equation.inputs[i].size() != input.axes.size()) {
+    const bool names_all = equation.inputs[i].find('.') == std::string::npos;
+    if (input.flattened || !names_all || equation.inputs[i].size() != input.axes.size()) {
       call.require(i, Arrangement::original(input.axes.size()));
       continue;
     }
-    std::string letters;
-    for (const std::int64_t axis : input.axes) letters += equation.inputs[i][axis];
-    equation.inputs[i] = letters;
+    const auto arranged = [&](const std::string& letters) {
+      std::string result;
+      for (const std::int64_t axis : input.axes) result += letters[axis];
+      return result;
+    };
+    if (is_image) {
+      equation.output = arranged(output);
+      call.set_output(0, input);
+    }
+    equation.inputs[i] = arranged(equation.inputs[i]);
     changes = true;
   }
   if (changes) call.attributes().set("equation", to_text(equation));
