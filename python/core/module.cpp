@@ -10,4 +10,5 @@ NB_MODULE(_core, module) {
   add_options(module);
   add_model(module);
   add_work(module);
+  add_outputs(module);
 }

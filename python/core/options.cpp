@@ -68,6 +68,7 @@ void add_options(nanobind::module_& module) {
       .def_rw("checkpoint", &SaveOptions::checkpoint)
       .def_rw("lossless", &SaveOptions::lossless)
       .def_rw("keras", &SaveOptions::keras)
+      .def_rw("shard_size", &SaveOptions::shard_size)
       .def_prop_rw(
           "data_format", [](const SaveOptions& options) { return name_of_option(options.data_format); },
           [](SaveOptions& options, const Word& word) {

@@ -19,6 +19,9 @@ void add_model(nanobind::module_& module);
 /// load, save, inspect and what else does work; Python's other threads go on meanwhile.
 void add_work(nanobind::module_& module);
 
+/// What computing through PyTorch needs: how inputs and outputs look, random inputs, outputs compared.
+void add_outputs(nanobind::module_& module);
+
 /// None, bool, int, float, str, list and dict.
 nanobind::object to_python(const Json& json);
 nanobind::dict to_python(const Json::Object& object);

@@ -23,8 +23,8 @@ from .errors import Disagreement, Error, MalformedFile, SystemFailure, Unsupport
 from .inspection import inspect
 from .live import from_keras, from_torch
 from .model import Model, load
-from .not_yet import verify
 from .tensors import Tensors
+from .verification import verify
 
 __version__ = _version()
 

@@ -32,6 +32,7 @@ def convert(
     epoch: int | None = None,
     loss: float | None = None,
     lossless: bool = False,
+    shard_size: int | str | None = None,
 ) -> list[str]:
     """Writes other views of a model, as `h5bridge convert` does.
 
@@ -56,13 +57,14 @@ def convert(
 
     How the destinations are written:
     - `to`: their format, where the suffix does not tell: "keras-h5", "keras-h5-weights", "keras", "keras-weights",
-      "torch", "safetensors", "architecture".
+      "torch", "safetensors", "architecture", "python", "torchscript", "html".
     - `data_format`: of Keras destinations, "channels_last" or "channels_first".
     - `keras=2`: a .h5 is one that tf.keras of TensorFlow 2 loads (TensorFlow before 2.16, or tf_keras).
     - `dtype`: floating-point weights are rounded to "float32", "float16" or "bfloat16".
     - `checkpoint`: PyTorch destinations are {epoch, model_state_dict, optimizer_state_dict, loss}; `epoch` and `loss`
       are stated where the sources have none.
     - `lossless`: what a destination has no place for is an error, and no note.
+    - `shard_size`: bytes of tensors in a file of a sharded set at most, or "5GB".
 
     Returns notes, a line each, on what reading or writing left out or changed.
 
@@ -76,7 +78,7 @@ def convert(
     if (epoch is not None or loss is not None) and not checkpoint:
         raise UsageError("epoch and loss are those of a checkpoint: give checkpoint=True, too")
     load_options = loading(key, allow_unexpected, fix_size, optimizer, param_order, untie, match, written_by, map, rename, optimizer_key)
-    save_options = saving(to, data_format, keras, optimizer, checkpoint, dtype, lossless)
+    save_options = saving(to, data_format, keras, optimizer, checkpoint, dtype, lossless, shard_size)
     destinations = paths_of(destination, "destination")
     model = _core.load(paths_of(sources, "sources"), load_options)
     _core.complete_training(model, epoch_of(epoch), loss_of(loss))

@@ -73,13 +73,14 @@ class Model:
         checkpoint: bool = False,
         dtype: str | None = None,
         lossless: bool = False,
+        shard_size: int | str | None = None,
     ) -> list[str]:
         """Writes one view of the model, or several together; returns notes on what they have no place for, a line each.
         The options are those of `convert`.
 
         Raises MalformedFile naming tensors that do not fit the architecture, Unsupported naming what the destination
         cannot say, UsageError, SystemFailure. No destination is touched then."""
-        options = saving(to, data_format, keras, optimizer, checkpoint, dtype, lossless)
+        options = saving(to, data_format, keras, optimizer, checkpoint, dtype, lossless, shard_size)
         return [with_keywords(note) for note in _core.save(self._core, paths_of(path, "path"), options)]
 
     def state_dict(self) -> dict[str, torch.Tensor]:

@@ -9,6 +9,7 @@ from typing import Any, Union
 
 from . import _core
 from .arguments import expect, flag, listed, text, text_or_none, wrong_type
+from .errors import UsageError
 
 Path = Union[str, "os.PathLike[str]"]
 Paths = Union[Path, Iterable[Path]]
@@ -65,6 +66,20 @@ def loss_of(loss: Any) -> float | None:
     return None if loss is None else float(expect("loss", loss, Real, "a number or None"))
 
 
+UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+
+
+def bytes_of(name: str, size: Any) -> int:
+    """A number of bytes, or a text that has one: "5GB"."""
+    expected = 'a number of bytes, or a text as "5GB" and "512MiB"'
+    given = str(size) if isinstance(size, Integral) and not isinstance(size, bool) else expect(name, size, str, expected)
+    digits = given[: len(given) - len(given.lstrip("0123456789"))]
+    bytes_in = int(digits or 0) * UNITS.get(given[len(digits) :], 0)
+    if not 0 < bytes_in < 2**64:
+        raise UsageError(f"{name} is {size!r}, expected {expected}")
+    return bytes_in
+
+
 def loading(
     key: str = "",
     allow_unexpected: bool = False,
@@ -102,6 +117,7 @@ def saving(
     checkpoint: bool = False,
     dtype: str | None = None,
     lossless: bool = False,
+    shard_size: int | str | None = None,
 ) -> _core.SaveOptions:
     """How destinations are written."""
     options = _core.SaveOptions()
@@ -112,4 +128,5 @@ def saving(
     options.checkpoint = flag("checkpoint", checkpoint)
     options.dtype = text_or_none("dtype", dtype)
     options.lossless = flag("lossless", lossless)
+    options.shard_size = 0 if shard_size is None else bytes_of("shard_size", shard_size)
     return options

@@ -51,16 +51,28 @@ void Writer::ordered_dict() {
   reduce();
 }
 
-void Writer::shared(const std::string& code) {
-  const auto index = static_cast<std::uint32_t>(memo_.size());
-  const auto [known, is_new] = memo_.emplace(code, index);
-  if (is_new) code_ += code;
-  const bool is_short = known->second <= std::numeric_limits<std::uint8_t>::max();
+void Writer::memo_operation(bool is_new, std::uint32_t place) {
+  const bool is_short = place <= std::numeric_limits<std::uint8_t>::max();
   code_ += is_new ? (is_short ? 'q' : 'r') : (is_short ? 'h' : 'j');
   if (is_short)
-    append_little_endian(code_, static_cast<std::uint8_t>(known->second));
+    append_little_endian(code_, static_cast<std::uint8_t>(place));
   else
-    append_little_endian(code_, known->second);
+    append_little_endian(code_, place);
+}
+
+void Writer::shared(const std::string& code) {
+  const auto [known, is_new] = memo_.emplace(code, static_cast<std::uint32_t>(memo_.size()));
+  if (is_new) code_ += code;
+  memo_operation(is_new, known->second);
+}
+
+// No opcode begins like the key.
+void Writer::object(const std::string& name, const std::function<void()>& write) {
+  const std::string key = "\xFF" + name;
+  const auto known = memo_.find(key);
+  if (known == memo_.end()) write();
+  const std::uint32_t place = memo_.emplace(key, static_cast<std::uint32_t>(memo_.size())).first->second;
+  memo_operation(known == memo_.end(), place);
 }
 
 std::string Writer::finish() { return code_ + '.'; }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -32,11 +33,15 @@ class Writer {
   void set_items() { code_ += 'u'; }  // a dict, mark, keys and values -> the dict
 
   void reduce() { code_ += 'R'; }         // a function, a tuple -> the result
+  void new_object() { code_ += '\x81'; }  // a class, a tuple -> an object of it
   void build() { code_ += 'b'; }          // an object, its state -> the object
   void persistent_id() { code_ += 'Q'; }  // an id -> what it stands for
 
   /// collections.OrderedDict()
   void ordered_dict();
+
+  /// A value that `write` leaves: the one of this name, if there has been one.
+  void object(const std::string& name, const std::function<void()>& write);
 
   /// The pickle of what is on the stack.
   std::string finish();
@@ -44,6 +49,7 @@ class Writer {
  private:
   /// Emits `code`, which makes a value, and memoises that; or gets it from the memo if it was emitted before.
   void shared(const std::string& code);
+  void memo_operation(bool is_new, std::uint32_t place);
 
   std::string code_;
   std::map<std::string, std::uint32_t> memo_;

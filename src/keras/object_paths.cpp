@@ -16,7 +16,8 @@ class ListNames {
  public:
   std::string next(const std::string& class_name) {
     // Without a user's package.
-    const std::string name = snake_case(Registry::instance().python_name_of(class_name.substr(class_name.rfind('>') + 1)));
+    const std::string name =
+        snake_case(Registry::instance().python_name_of(class_name.substr(class_name.rfind('>') + 1)));
     const std::size_t number = used_[name]++;
     return number == 0 ? name : name + "_" + std::to_string(number);
   }

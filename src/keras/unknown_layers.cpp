@@ -23,10 +23,16 @@ bool is_unknown(const Json& layer) {
          !is_operation_entry(layer) && Registry::instance().keras_class(class_name).empty();
 }
 
+// A class of somebody's own states settings alone: a backbone of keras-hub, a subclassed model.
+bool describes_none(const Json& model_config) {
+  const Json* config = model_config.find("config");
+  return config && config->is_object() && !config->find("layers");
+}
+
 }  // namespace
 
 bool has_unknown_layers(const Json& model_config) {
-  bool found = false;
+  bool found = describes_none(model_config);
   for_each_entry(model_config,
                  [&](const std::string&, const Json& layer, bool) { found = found || is_unknown(layer); });
   return found;

@@ -13,7 +13,8 @@ void put_integers(pickle::Writer& code, const std::vector<std::int64_t>& values)
 
 }  // namespace
 
-void put_tensor(pickle::Writer& code, DType dtype, const Shape& shape, std::string_view storage_key) {
+void put_tensor(pickle::Writer& code, DType dtype, const Shape& shape, std::string_view storage_key,
+                bool requires_grad) {
   const std::string_view storage_class = storage_class_of(dtype);
   const bool untyped = storage_class.empty();
   const std::int64_t elements = element_count(shape);
@@ -32,7 +33,7 @@ void put_tensor(pickle::Writer& code, DType dtype, const Shape& shape, std::stri
   code.integer(0);
   put_integers(code, shape);
   put_integers(code, contiguous_strides(shape));
-  code.boolean(false);
+  code.boolean(requires_grad);
   code.ordered_dict();
   if (untyped) code.global("torch", name_of(dtype));
   code.tuple();

@@ -35,14 +35,33 @@ struct Declared {
   std::set<std::string, std::less<>> buffers;
 };
 
-/// `["weight", "bias", ]`: the texts in it. Names of attributes, which need no escapes.
+/// The text of a literal; `at` is behind its first quote, and then behind its last.
+std::string text_of_literal(std::string_view code, std::size_t& at) {
+  const auto is_octal = [&](std::size_t place) {
+    return place < code.size() && code[place] >= '0' && code[place] <= '7';
+  };
+  std::string result;
+  for (; at < code.size() && code[at] != '"'; ++at) {
+    if (code[at] != '\\' || at + 1 == code.size()) {
+      result += code[at];
+    } else if (is_octal(at + 1) && is_octal(at + 2) && is_octal(at + 3)) {
+      result += static_cast<char>((code[at + 1] - '0') * 64 + (code[at + 2] - '0') * 8 + code[at + 3] - '0');
+      at += 3;
+    } else {
+      ++at;
+      result += code[at] == 'n' ? '\n' : code[at] == 't' ? '\t' : code[at];
+    }
+  }
+  ++at;
+  return result;
+}
+
+/// `["weight", "bias", ]`: the texts in it.
 std::set<std::string, std::less<>> names_in(std::string_view list) {
   std::set<std::string, std::less<>> names;
-  for (std::size_t open = list.find('"'); open != std::string_view::npos; open = list.find('"', open)) {
-    const std::size_t close = list.find('"', open + 1);
-    if (close == std::string_view::npos) break;
-    names.emplace(list.substr(open + 1, close - open - 1));
-    open = close + 1;
+  for (std::size_t open = list.find('"'); open < list.size(); open = list.find('"', open)) {
+    ++open;
+    names.insert(text_of_literal(list, open));
   }
   return names;
 }
@@ -167,6 +186,16 @@ Model read_torchscript_file(const ByteSourcePtr& file) {
   model.metadata.set("modules", reader.take_modules());
   model.notes.push_back("of the TorchScript module " + shortened(path) + " the tensors are read; its code is not run");
   return model;
+}
+
+std::optional<Json> torchscript_architecture(const ByteSourcePtr& file) {
+  const ZipReader archive(file);
+  for (const ZipEntry& entry : archive.entries())
+    if (entry.name.ends_with("/extra/h5bridge.json") && entry.size <= kLargestCode) {
+      const std::vector<std::byte> bytes = archive.read(entry);
+      return Json::parse(text_of(bytes));
+    }
+  return std::nullopt;
 }
 
 }  // namespace h5bridge

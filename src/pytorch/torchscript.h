@@ -2,6 +2,9 @@
 // lists of parameters and buffers are looked at; none of it is run.
 #pragma once
 
+#include <optional>
+
+#include "h5bridge/json.h"
 #include "h5bridge/model.h"
 
 namespace h5bridge {
@@ -10,5 +13,9 @@ namespace h5bridge {
 /// an archive does not say which are not persistent), and its submodules. metadata["modules"] has the tree:
 /// {"name", "class", "settings"} each. Throws MalformedFile, and Unsupported for a tensor that is no plain one.
 Model read_torchscript_file(const ByteSourcePtr& file);
+
+/// The architecture JSON that write_torchscript_file put beside the code; nothing in another program's archive. Throws
+/// MalformedFile.
+std::optional<Json> torchscript_architecture(const ByteSourcePtr& file);
 
 }  // namespace h5bridge

@@ -490,9 +490,46 @@ def test_no_libtorch_is_loaded():
     assert "libh5bridge.so" in needed and "torch" not in needed
 
 
-def test_what_is_not_there_yet_is_named():
-    with pytest.raises(package.Unsupported, match="not in the Python package yet"):
-        package.verify("a", input="x")
+# --- outputs, through PyTorch -------------------------------------------------------------------------------------------------
+
+
+def test_verify_says_what_the_program_says(tmp_path):
+    """Of a PyTorch network, and of its .h5, whose images are laid out as Keras has them."""
+    folder = DIGITS[0].parent
+    inputs, expected = (dict(np.load(folder / name)) for name in ("inputs.npz", "outputs.npz"))
+    found = package.verify(DIGITS, inputs, expected)
+    assert found["agrees"] and [output["agrees"] for output in found["outputs"]] == [True] * len(expected)
+    package.convert(DIGITS, tmp_path / "m.h5")
+    as_keras = [x.transpose(0, 2, 3, 1) for x in inputs.values()]
+    assert package.verify(tmp_path / "m.h5", as_keras, list(expected.values()))["agrees"]
+    assert package.verify(tmp_path / "m.h5", inputs, list(expected.values()), layout="torch")["agrees"]
+    wrong = {name: y + 1 for name, y in expected.items()}
+    found = package.verify(DIGITS, inputs, wrong)
+    np.savez(tmp_path / "wrong.npz", **wrong)
+    said = json.loads(run_program("verify", *DIGITS, "--input", folder / "inputs.npz", "--expect", tmp_path / "wrong.npz", "--json", status=1))
+    assert not found["agrees"] and [set(output) for output in found["outputs"]] == [set(output) for output in said["outputs"]]
+    with pytest.raises(package.UsageError, match="there is no input"):
+        package.verify(DIGITS, {"nobody": np.zeros(1)}, expected)
+
+
+def test_compare_runs_both_models(tmp_path):
+    package.convert(DIGITS, tmp_path / "m.h5")
+    found = package.compare(tmp_path / "m.h5", DIGITS, random_inputs=3, seed=1)
+    assert found["agrees"] and found["run"]["agrees"] and found["run"]["outputs"]
+    state = torch.load(DIGITS[1])
+    torch.save({name: tensor * 1.5 if tensor.is_floating_point() else tensor for name, tensor in state.items()}, tmp_path / "other.pth")
+    found = package.compare(DIGITS, [DIGITS[0], tmp_path / "other.pth"], random_inputs=2)
+    assert not found["agrees"] and not found["run"]["agrees"]
+    with pytest.raises(package.UsageError, match="exclude each other"):
+        package.compare(DIGITS, DIGITS, inputs=[], random_inputs=2)
+
+
+def test_shards_are_as_large_as_they_are_asked_for(tmp_path):
+    for size in (4096, "4KiB"):
+        package.convert(DIGITS, tmp_path / "m.safetensors.index.json", shard_size=size)
+        assert len(list(tmp_path.glob("m-*.safetensors"))) > 1
+    with pytest.raises(package.UsageError, match="shard_size"):
+        package.convert(DIGITS, tmp_path / "m.safetensors.index.json", shard_size="5 apples")
 
 
 # --- what its readers see -----------------------------------------------------------------------------------------------------

@@ -103,6 +103,24 @@ def test_a_network_computes_its_bits(written):
     assert [y.tobytes() for y in run(network, inputs)] == [y.tobytes() for y in expected]
 
 
+def test_its_torchscript_computes_its_bits(written):
+    """As torch.jit.load has it, with another batch, too; at home it is the same architecture."""
+    module, inputs, folder, _ = written
+    package.convert([folder / "m.json", folder / "m.pth"], folder / "network.ts")
+    network = torch.jit.load(folder / "network.ts")
+    expected = module.state_dict()
+    assert {name: (x.dtype, x.shape) for name, x in network.state_dict().items()} == {name: (x.dtype, x.shape) for name, x in expected.items()}
+    assert all(torch.equal(x, expected[name]) for name, x in network.state_dict().items())
+    assert {name for name, _ in network.named_parameters()} == {name for name, _ in module.named_parameters()}
+    assert {name for name, p in network.named_parameters() if p.requires_grad} == {name for name, p in module.named_parameters() if p.requires_grad}
+    one = [x[:1] for x in inputs]
+    for given in (inputs, one, inputs):
+        assert [y.tobytes() for y in run(network, given)] == [y.tobytes() for y in run(module, given)]
+    home = package.load(folder / "network.ts")
+    assert home.architecture == package.load([folder / "m.json", folder / "m.pth"]).architecture
+    assert all(torch.equal(x, expected[name]) for name, x in home.state_dict().items())
+
+
 def test_a_network_is_laid_out_as_black_does(written):
     text = (written[2] / "network.py").read_text()
     assert text.isascii() and "\t" not in text and text.endswith("\n") and not text.endswith("\n\n")
@@ -129,8 +147,10 @@ def test_a_keras_model_computes_the_bits_of_libtorch(network, tmp_path):
     inputs = [as_torch_has_it(x, own["shape"]) for x, own in zip(network.inputs(), described)]
     np.savez(tmp_path / "x.npz", **{own["name"]: x for x, own in zip(inputs, described)})
     h5bridge("run", tmp_path / "k.json", tmp_path / "k.pth", "--input", tmp_path / "x.npz", "-o", tmp_path / "y.npz")
-    found = run(module, [torch.from_numpy(x) for x in inputs])
-    assert [y.tobytes() for y in found] == [y.tobytes() for y in np.load(tmp_path / "y.npz").values()]
+    expected = [y.tobytes() for y in np.load(tmp_path / "y.npz").values()]
+    assert [y.tobytes() for y in run(module, [torch.from_numpy(x) for x in inputs])] == expected
+    package.convert(tmp_path / "k.h5", tmp_path / "k.ts")
+    assert [y.tobytes() for y in run(torch.jit.load(tmp_path / "k.ts"), [torch.from_numpy(x) for x in inputs])] == expected
 
 
 NAMES = ["1_conv", "lambda", "a-b", "quo\"te", "it's", "back\\slash", "new\nline", "type", "train", "_modules", "__init__", "__x", "self",

@@ -126,3 +126,30 @@ def test_the_setting_of_a_layer_that_stands_for_two_is_named(setting, tmp_path):
     keras.Model(x, layer(layer(x), reverse=True)).save(tmp_path / "k.keras")
     error = run_program("convert", tmp_path / "k.keras", "-o", tmp_path / "k.json", status=4)
     assert f"with {next(iter(setting))}=" in error and "there is" in error, error
+
+
+def preset(folder):
+    """A folder as keras-hub saves it: the settings of a backbone, which no layers are told of, beside its weights."""
+    model = unknown()
+    folder.mkdir()
+    model.save_weights(folder / "model.weights.h5")
+    config = {"name": "backbone", "trainable": True, "vocabulary_size": 10, "hidden_dim": 4}
+    config = {"module": "keras_hub.src.models.bert.bert_backbone", "class_name": "BertBackbone", "config": config,
+              "registered_name": "keras_hub>BertBackbone"}  # fmt: skip
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "metadata.json").write_text(json.dumps({"keras_version": "3.5.0", "keras_hub_version": "0.17.0"}))
+    return model.get_weights()
+
+
+def test_a_preset_is_inspected_and_its_weights_can_be_had(tmp_path):
+    weights = preset(tmp_path / "preset")
+    shown = json.loads(run_program("inspect", tmp_path / "preset", "--json", status=4))
+    assert {tensor["name"] for tensor in shown["tensors"]} == set(OBJECT_NAMES)
+    printed = json.loads(run_program("convert", tmp_path / "preset", "-o", tmp_path / "x.pth", "--json"))
+    found = torch.load(tmp_path / "x.pth", weights_only=True)
+    assert set(found) == set(OBJECT_NAMES)
+    for name, place in KNOWN_AS["keras"].items():
+        assert np.array_equal(found[name].numpy(), weights[place]), name
+    (said,) = [note for note in printed["notes"] if "own names" in note]
+    assert "BertBackbone" in said
+    assert "BertBackbone" in run_program("convert", tmp_path / "preset", "-o", tmp_path / "x.h5", status=4)

@@ -179,7 +179,6 @@ TEST_CASE("parameters are named by their layer's path, in order") {
                                           "fc.bias (10,)"});
 }
 
-
 TEST_CASE("what is said of tensors is said of some that there are") {
   const auto with = [](const std::function<void(Architecture&)>& change) {
     Architecture architecture = lenet();

@@ -1,22 +1,56 @@
-// What torch.jit.save writes: its tensors are read, and its code is not run.
+// TorchScript archives, as torch.jit.save writes them. Their tensors are read, and their code is not run.
 #include "pytorch/torchscript.h"
 
+#include "convert/architecture_json.h"
 #include "convert/formats/format.h"
+#include "convert/formats/torch_destination.h"
 #include "convert/inspection_parts.h"
+#include "convert/layout_conversion.h"
+#include "convert/model_check.h"
+#include "passes/frozen.h"
+#include "passes/shapes.h"
 #include "pytorch/file.h"
+#include "pytorch/torchscript_writer.h"
 
 namespace h5bridge {
+namespace {
+
+// One of ours has its architecture beside its code.
+FileContent read_torchscript(const SourceFile& file, const LoadOptions&) {
+  FileContent content{.torch = read_torchscript_file(file.bytes())};
+  if (const auto architecture = torchscript_architecture(file.bytes())) {
+    content.architecture = checked(architecture_from_json(*architecture));
+    content.torch->notes.clear();  // that its graph is not known
+  }
+  return content;
+}
+
+FilePart inspect_torchscript(const SourceFile& file, const LoadOptions&) {
+  FilePart part = inspect_state_dict(read_torchscript_file(file.bytes()));
+  part.states_architecture = torchscript_architecture(file.bytes()).has_value();
+  return part;
+}
+
+// In the layout of the state_dict.
+void write_torchscript(const Model& model, const std::string& path, const SaveOptions&, Notes& notes) {
+  require_weights(model);
+  const Model torch = torch_destination(model, notes);
+  require_architecture(torch);
+  const Json json =
+      architecture_to_json(with_frozen_names(architecture_for_torch(*model.architecture), model.trainable));
+  write_stream(path, [&](std::ostream& out) { write_torchscript_file(torch, json.dump(2) + "\n", out); });
+}
+
+}  // namespace
 
 Format torchscript_format() {
   return {
       .name = "torchscript",
       .suffixes = {".ts"},
-      .holds = Holds::Weights,
       .looks_like = [](const SourceFile& file) { return file.zip() && is_torchscript_archive(*file.zip()); },
-      .read = [](const SourceFile& file,
-                 const LoadOptions&) { return FileContent{.torch = read_torchscript_file(file.bytes())}; },
-      .inspect = [](const SourceFile& file,
-                    const LoadOptions&) { return inspect_state_dict(read_torchscript_file(file.bytes())); },
+      .read = read_torchscript,
+      .inspect = inspect_torchscript,
+      .write = write_torchscript,
   };
 }
 

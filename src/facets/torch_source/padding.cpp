@@ -29,14 +29,28 @@ std::string settings(const std::string& mode, const std::string& value) {
 
 }  // namespace
 
-const PythonHelper kPadSame{"pad_same",
-                            R"py(def pad_same(x, kernel_size, stride, dilation, mode="constant", value=0):
+const PythonHelper kPadSame{
+    "pad_same",
+    R"py(def pad_same(x, kernel_size, stride, dilation, mode="constant", value=0):
     """Spatial dimensions lengthened as Keras and TensorFlow do: the odd one at the end."""
     pad = []
     for n, k, s, d in zip(x.shape[2:], kernel_size, stride, dilation):
         total = max(0, (-(-n // s) - 1) * s + d * (k - 1) + 1 - n)
         pad = [total // 2, total - total // 2] + pad
-    return F.pad(x, pad, mode, value if mode == "constant" else None))py"};
+    return F.pad(x, pad, mode, value if mode == "constant" else None))py",
+    {},
+    R"ts(def pad_same(x: Tensor, kernel_size: List[int], stride: List[int], dilation: List[int], mode: str="constant",
+    value: float=0.0) -> Tensor:
+  pad: List[int] = []
+  for i in range(len(kernel_size)):
+    n = x.shape[i + 2]
+    steps = (n + stride[i] - 1) // stride[i]
+    total = max(0, (steps - 1) * stride[i] + dilation[i] * (kernel_size[i] - 1) + 1 - n)
+    pad = [total // 2, total - total // 2] + pad
+  if mode == "constant":
+    return torch.pad(x, pad, mode, value)
+  return torch.pad(x, pad, mode)
+)ts"};
 
 Python padded_same(const SourceCall& call, const Python& x, const std::string& mode, const std::string& value) {
   const std::vector<Window> windows = windows_of(call.attributes());

@@ -146,6 +146,7 @@ Python python_value(const SourceCall& call, std::string_view name) {
   const AttributeValue& value = call.attributes().at(name);
   if (const auto* size = std::get_if<Size>(&value)) return call.place.size(*size);
   const auto* sizes = std::get_if<SymbolicShape>(&value);
+  if (!sizes && call.place.is_script()) return python_value(value);
   if (!sizes) return python_value(call.type, call.attributes(), name);
   return python_tuple(each(*sizes, [&](const Size& size) { return call.place.size(size).text; }));
 }

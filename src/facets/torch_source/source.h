@@ -22,6 +22,10 @@ struct PythonHelper {
   const char* name;
   const char* source;                             // its definition, formatted, without an empty line at its ends
   std::array<const PythonHelper*, 2> needs = {};  // those that it calls
+  /// The same in TorchScript, where `source` is none: a function, or the forward of a class, in which "{name}" is what
+  /// its constructor is given, "{[name]}" a tuple of that as a list, "{name=None}" what stands for one that it is not
+  /// given.
+  const char* script = nullptr;
 };
 
 /// What a layer's row asks of the place where its call is written.
@@ -34,6 +38,8 @@ class SourcePlace {
   virtual Python size(const Size& size) = 0;
   /// Has the helper written, and gives its name.
   virtual std::string helper(const PythonHelper& helper) = 0;
+  /// Whether it is TorchScript's, where one number does not stand for a list of them.
+  virtual bool is_script() const { return false; }
   /// Code of the device that the model computes on, for what makes tensors of numbers alone.
   virtual std::string device() = 0;
 };
@@ -83,6 +89,9 @@ struct TorchSource {
   std::vector<std::string> takes_no = {};  // operands that no call may give it
   /// What makes the module; empty for a function.
   std::function<Constructor(const Layer&)> constructor = {};
+  /// What TorchScript has for the module's class, where neither its name nor its helper says it; empty for a layer that
+  /// has none.
+  std::function<std::string(const Layer&)> script = {};
   /// The call. A layer with several outputs gives a tuple of them.
   std::function<Python(const SourceCall&)> call;
   /// The first output by itself, where the others are not used; empty: it is taken out of all of them.

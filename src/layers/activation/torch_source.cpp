@@ -9,10 +9,28 @@ constexpr PythonHelper kGeneralRelu{"general_relu",
     y = F.relu(x) if threshold == 0 else torch.where(x > threshold, x, 0.0)
     if max_value is not None:
         y = torch.clamp(y, 0, max_value)
-    return y if negative_slope == 0 else y - negative_slope * F.relu(threshold - x))py"};
+    return y if negative_slope == 0 else y - negative_slope * F.relu(threshold - x))py",
+                                    {},
+                                    R"ts(def general_relu(x: Tensor, negative_slope: float=0.0, threshold: float=0.0,
+    max_value: Optional[float]=None) -> Tensor:
+  if threshold == 0.0:
+    y = torch.relu(x)
+  else:
+    y = torch.where(x > threshold, x, 0.0)
+  if max_value is not None:
+    y = torch.clamp(y, 0, max_value)
+  if negative_slope == 0.0:
+    return y
+  return y - negative_slope * torch.relu(threshold - x)
+)ts"};
 
-constexpr PythonHelper kSquareplus{"squareplus", R"py(def squareplus(x, b=4.0):
-    return (x + torch.sqrt(x**2 + b)) / 2)py"};
+constexpr PythonHelper kSquareplus{"squareplus",
+                                   R"py(def squareplus(x, b=4.0):
+    return (x + torch.sqrt(x**2 + b)) / 2)py",
+                                   {},
+                                   R"ts(def squareplus(x: Tensor, b: float=4.0) -> Tensor:
+  return (x + torch.sqrt(x**2 + b)) / 2
+)ts"};
 
 constexpr PythonHelper kSparsePlus{"sparse_plus", R"py(def sparse_plus(x):
     y = torch.where(x < 1, 0.25 * (x + 1) ** 2, x)
@@ -22,7 +40,8 @@ constexpr PythonHelper kSparseSigmoid{"sparse_sigmoid", R"py(def sparse_sigmoid(
     y = torch.where(x >= 1, 1.0, 0.5 * (x + 1))
     return torch.where(x <= -1, 0.0, y))py"};
 
-constexpr PythonHelper kSparsemax{"sparsemax", R"py(def sparsemax(x, dim=-1):
+constexpr PythonHelper kSparsemax{"sparsemax",
+                                  R"py(def sparsemax(x, dim=-1):
     """As Keras has it: the threshold adds up all partial sums of the support."""
     ordered = x.sort(dim, descending=True).values
     sums = ordered.cumsum(dim)
@@ -32,11 +51,28 @@ constexpr PythonHelper kSparsemax{"sparsemax", R"py(def sparsemax(x, dim=-1):
     support = ordered - (sums - 1) / ranks.view(shape) > 0
     total = torch.where(support, sums, 0.0).sum(dim, keepdim=True)
     threshold = (total - 1) / support.sum(dim, keepdim=True)
-    return torch.clamp_min(x - threshold, 0))py"};
+    return torch.clamp_min(x - threshold, 0))py",
+                                  {},
+                                  R"ts(def sparsemax(x: Tensor, dim: int=-1) -> Tensor:
+  ordered = torch.sort(x, dim=dim, descending=True)[0]
+  sums = ordered.cumsum(dim)
+  shape = [1 for i in range(x.ndim)]
+  shape[dim] = -1
+  ranks = torch.arange(1, x.shape[dim] + 1, dtype=x.dtype, device=x.device)
+  support = ordered - (sums - 1) / ranks.view(shape) > 0
+  total = torch.where(support, sums, 0.0).sum(dim, keepdim=True)
+  threshold = (total - 1) / support.sum(dim, keepdim=True)
+  return torch.clamp_min(x - threshold, 0)
+)ts"};
 
-constexpr PythonHelper kSoftmaxOver{"softmax_over", R"py(def softmax_over(x, dims):
+constexpr PythonHelper kSoftmaxOver{"softmax_over",
+                                    R"py(def softmax_over(x, dims):
     """A softmax over several axes."""
-    return torch.exp(x - torch.logsumexp(x, dims, keepdim=True)))py"};
+    return torch.exp(x - torch.logsumexp(x, dims, keepdim=True)))py",
+                                    {},
+                                    R"ts(def softmax_over(x: Tensor, dims: List[int]) -> Tensor:
+  return torch.exp(x - torch.logsumexp(x, dims, keepdim=True))
+)ts"};
 
 // A module without settings and the function that does the same.
 TorchSource plain(const std::string& module, const std::string& function) {
@@ -49,7 +85,8 @@ std::string slope_alone(const Layer& layer) {
 }
 
 // What Keras's mask hides is a large negative number before the softmax, and nothing behind it.
-constexpr PythonHelper kMasked{"masked_softmax", R"py(def masked_softmax(x, mask, dim):
+constexpr PythonHelper kMasked{"masked_softmax",
+                               R"py(def masked_softmax(x, mask, dim):
     """Keras's: what the mask leaves out gets nothing."""
     mask = mask if mask.dtype == torch.bool else mask > 0.5
     hidden = torch.where(mask, x, -3e4 if x.dtype == torch.half else -1e9)
@@ -57,7 +94,22 @@ constexpr PythonHelper kMasked{"masked_softmax", R"py(def masked_softmax(x, mask
         shares = torch.softmax(hidden, dim)
     else:
         shares = torch.exp(hidden - torch.logsumexp(hidden, dim, keepdim=True))
-    return torch.where(mask, shares, 0.0))py"};
+    return torch.where(mask, shares, 0.0))py",
+                               {},
+                               R"ts(def masked_softmax(x: Tensor, mask: Tensor, dim: BroadcastingList1[int]) -> Tensor:
+  kept = mask
+  if mask.dtype != torch.bool:
+    kept = mask > 0.5
+  least = -1e9
+  if x.dtype == torch.half:
+    least = -3e4
+  hidden = torch.where(kept, x, least)
+  if len(dim) == 1:
+    shares = torch.softmax(hidden, dim[0])
+  else:
+    shares = torch.exp(hidden - torch.logsumexp(hidden, dim, keepdim=True))
+  return torch.where(kept, shares, 0.0)
+)ts"};
 
 TorchSource without_mask(TorchSource source) {
   source.takes_no = {"mask"};
@@ -65,7 +117,8 @@ TorchSource without_mask(TorchSource source) {
 }
 
 TorchSource shaped_prelu() {
-  static constexpr PythonHelper kClass{"ShapedPReLU", R"py(class ShapedPReLU(nn.Module):
+  static constexpr PythonHelper kClass{"ShapedPReLU",
+                                       R"py(class ShapedPReLU(nn.Module):
     """Keras's PReLU, whose slopes have a shape without the batch."""
 
     def __init__(self, shape, init=0.25):
@@ -73,7 +126,11 @@ TorchSource shaped_prelu() {
         self.weight = nn.Parameter(torch.full(shape, init))
 
     def forward(self, x):
-        return torch.where(x > 0, x, self.weight * x))py"};
+        return torch.where(x > 0, x, self.weight * x))py",
+                                       {},
+                                       R"ts(def forward(self, x: Tensor) -> Tensor:
+  return torch.where(x > 0, x, self.weight * x)
+)ts"};
   return of_helper(kClass, "PReLU(weight_shape, *, init)", {"num_parameters"});
 }
 

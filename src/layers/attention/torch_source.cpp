@@ -3,7 +3,8 @@
 namespace h5bridge::attention {
 namespace {
 
-constexpr PythonHelper kAttention{"KerasAttention", R"py(class KerasAttention(nn.Module):
+constexpr PythonHelper kAttention{"KerasAttention",
+                                  R"py(class KerasAttention(nn.Module):
     """Keras's Attention and AdditiveAttention; gives the result and the scores."""
 
     def __init__(self, features=None, use_scale=False, score_mode="dot", dropout=0.0):
@@ -45,7 +46,52 @@ constexpr PythonHelper kAttention{"KerasAttention", R"py(class KerasAttention(nn
         result = weights @ value
         if query_mask is not None:
             result = result.masked_fill(~query_mask.unsqueeze(-1), 0)
-        return result, weights)py"};
+        return result, weights)py",
+                                  {},
+                                  R"ts(def scores(self, query: Tensor, key: Tensor) -> Tensor:
+  if {features=None} is None and {score_mode="dot"} == "dot":
+    product = query @ key.transpose(-2, -1)
+    if self.scale is not None:
+      product = product * self.scale
+    return product
+  total = query.unsqueeze(-2) + key.unsqueeze(-3)
+  if {features=None} is not None:
+    total = torch.tanh(total)
+    if self.scale is not None:
+      total = self.scale * total
+    return total.sum(-1)
+  if self.scale is not None:
+    total = self.scale * total
+  result = torch.tanh(total).sum(-1)
+  if self.concat_score_weight is not None:
+    result = self.concat_score_weight * result
+  return result
+def forward(self, query: Tensor, value: Tensor, key: Optional[Tensor]=None, query_mask: Optional[Tensor]=None,
+    value_mask: Optional[Tensor]=None, causal: bool=False) -> Tuple[Tensor, Tensor]:
+  keys = value
+  if key is not None:
+    keys = key
+  scores = self.scores(query, keys)
+  mask: Optional[Tensor] = None
+  if value_mask is not None:
+    mask = value_mask.unsqueeze(-2)
+  if causal:
+    earlier = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
+    if mask is None:
+      mask = earlier
+    else:
+      mask = mask & earlier
+  if mask is not None:
+    hidden = 1e9
+    if scores.dtype == torch.half:
+      hidden = 65504.0
+    scores = torch.where(mask, scores, scores - hidden)
+  weights = torch.dropout(torch.softmax(scores, -1), {dropout}, self.training)
+  result = weights @ value
+  if query_mask is not None:
+    result = result.masked_fill(~query_mask.unsqueeze(-1), 0)
+  return result, weights
+)ts"};
 
 TorchSource module(const std::string& signature) {
   TorchSource result = of_helper(kAttention, signature);

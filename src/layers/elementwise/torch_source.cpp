@@ -3,8 +3,13 @@
 namespace h5bridge::elementwise {
 namespace {
 
-constexpr PythonHelper kCbrt{"cbrt", R"py(def cbrt(x):
-    return torch.copysign(torch.abs(x) ** (1 / 3), x))py"};
+constexpr PythonHelper kCbrt{"cbrt",
+                             R"py(def cbrt(x):
+    return torch.copysign(torch.abs(x) ** (1 / 3), x))py",
+                             {},
+                             R"ts(def cbrt(x: Tensor) -> Tensor:
+  return torch.copysign(torch.abs(x) ** (1 / 3), x)
+)ts"};
 
 Python clamp(const SourceCall& call) {
   const Attributes& a = call.attributes();

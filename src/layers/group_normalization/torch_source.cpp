@@ -3,7 +3,8 @@
 namespace h5bridge::group_normalization {
 namespace {
 
-constexpr PythonHelper kAxis{"GroupNormOver", R"py(class GroupNormOver(nn.GroupNorm):
+constexpr PythonHelper kAxis{"GroupNormOver",
+                             R"py(class GroupNormOver(nn.GroupNorm):
     """Group normalization along any axis, with a weight or a bias alone if so asked."""
 
     def __init__(
@@ -17,14 +18,22 @@ constexpr PythonHelper kAxis{"GroupNormOver", R"py(class GroupNormOver(nn.GroupN
             self.bias = None
 
     def forward(self, x):
-        return super().forward(x.movedim(self.axis, 1)).movedim(1, self.axis))py"};
+        return super().forward(x.movedim(self.axis, 1)).movedim(1, self.axis))py",
+                             {},
+                             R"ts(def forward(self, x: Tensor) -> Tensor:
+  y = torch.group_norm(x.movedim({axis}, 1), {num_groups}, self.weight, self.bias, {eps})
+  return y.movedim(1, {axis})
+)ts"};
 
 TorchSource over_axis() {
   TorchSource result = of_helper(kAxis, "GroupNorm(num_groups, num_channels, *, eps, axis, scale, bias)");
   result.constructor = [inner = result.constructor](const Layer& layer) {
     Constructor made = inner(layer);
     for (ConstructorArgument& argument : made.arguments)
-      if (argument.name == "axis" && argument.text == "None") argument.is_default = true;
+      if (argument.name == "axis" && argument.text == "None") {
+        argument.text = "1";
+        argument.is_default = true;
+      }
     return made;
   };
   return result;

@@ -4,20 +4,40 @@
 namespace h5bridge::image_fitting {
 namespace {
 
-constexpr PythonHelper kCropped{"crop_to_ratio", R"py(def crop_to_ratio(x, size):
+constexpr PythonHelper kCropped{"crop_to_ratio",
+                                R"py(def crop_to_ratio(x, size):
     """The largest part of the images, from their middle, with the aspect ratio of a size."""
     (h, w), (height, width) = x.shape[-2:], size
     rows = max(min(h, int(float(w * height) / width)), 1)
     columns = max(min(w, int(float(h * width) / height)), 1)
     top, left = int((h - rows) / 2), int((w - columns) / 2)
-    return x[..., top : top + rows, left : left + columns])py"};
+    return x[..., top : top + rows, left : left + columns])py",
+                                {},
+                                R"ts(def crop_to_ratio(x: Tensor, size: List[int]) -> Tensor:
+  h = x.shape[-2]
+  w = x.shape[-1]
+  rows = max(min(h, int(float(w * size[0]) / size[1])), 1)
+  columns = max(min(w, int(float(h * size[1]) / size[0])), 1)
+  top = int((h - rows) / 2)
+  left = int((w - columns) / 2)
+  return x[..., top : top + rows, left : left + columns]
+)ts"};
 
-constexpr PythonHelper kFramed{"pad_to_ratio", R"py(def pad_to_ratio(x, size, value=0.0):
+constexpr PythonHelper kFramed{"pad_to_ratio",
+                               R"py(def pad_to_ratio(x, size, value=0.0):
     """The images in the middle of the smallest frame with the aspect ratio of a size."""
     (h, w), (height, width) = x.shape[-2:], size
     rows = (max(h, int(float(w * height) / width)) - h) // 2
     columns = (max(w, int(float(h * width) / height)) - w) // 2
-    return F.pad(x, (columns, columns, rows, rows), value=value))py"};
+    return F.pad(x, (columns, columns, rows, rows), value=value))py",
+                               {},
+                               R"ts(def pad_to_ratio(x: Tensor, size: List[int], value: float=0.0) -> Tensor:
+  h = x.shape[-2]
+  w = x.shape[-1]
+  rows = (max(h, int(float(w * size[0]) / size[1])) - h) // 2
+  columns = (max(w, int(float(h * size[1]) / size[0])) - w) // 2
+  return torch.pad(x, [columns, columns, rows, rows], value=value)
+)ts"};
 
 constexpr PythonHelper kCenterCrop{"center_crop",
                                    R"py(def center_crop(x, size):
@@ -27,7 +47,16 @@ constexpr PythonHelper kCenterCrop{"center_crop",
         return F.interpolate(crop_to_ratio(x, size), size, mode="bilinear")
     top, left = (h - height) // 2, (w - width) // 2
     return x[..., top : top + height, left : left + width])py",
-                                   {&kCropped}};
+                                   {&kCropped},
+                                   R"ts(def center_crop(x: Tensor, size: List[int]) -> Tensor:
+  h = x.shape[-2]
+  w = x.shape[-1]
+  if h < size[0] or w < size[1]:
+    return F.interpolate(crop_to_ratio(x, size), size, mode="bilinear")
+  top = (h - size[0]) // 2
+  left = (w - size[1]) // 2
+  return x[..., top : top + size[0], left : left + size[1]]
+)ts"};
 
 Python resized(const SourceCall& call) {
   const Attributes& a = call.attributes();

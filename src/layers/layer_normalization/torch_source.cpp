@@ -3,7 +3,8 @@
 namespace h5bridge::layer_normalization {
 namespace {
 
-constexpr PythonHelper kAxes{"LayerNormOver", R"py(class LayerNormOver(nn.LayerNorm):
+constexpr PythonHelper kAxes{"LayerNormOver",
+                             R"py(class LayerNormOver(nn.LayerNorm):
     """Layer normalization over any axes, with a weight or a bias alone if so asked."""
 
     def __init__(self, normalized_shape, axes=None, eps=1e-5, scale=True, bias=True):
@@ -18,9 +19,19 @@ constexpr PythonHelper kAxes{"LayerNormOver", R"py(class LayerNormOver(nn.LayerN
         if self.axes is None:
             return super().forward(x)
         last = tuple(range(-len(self.axes), 0))
-        return super().forward(x.movedim(self.axes, last)).movedim(last, self.axes))py"};
+        return super().forward(x.movedim(self.axes, last)).movedim(last, self.axes))py",
+                             {},
+                             R"ts(def forward(self, x: Tensor) -> Tensor:
+  axes: Optional[List[int]] = {[axes]}
+  if axes is None:
+    return torch.layer_norm(x, {normalized_shape}, self.weight, self.bias, {eps})
+  last = [i - len(axes) for i in range(len(axes))]
+  y = torch.layer_norm(x.movedim(axes, last), {normalized_shape}, self.weight, self.bias, {eps})
+  return y.movedim(last, axes)
+)ts"};
 
-constexpr PythonHelper kRmsScaling{"DeviationNorm", R"py(class DeviationNorm(nn.Module):
+constexpr PythonHelper kRmsScaling{"DeviationNorm",
+                                   R"py(class DeviationNorm(nn.Module):
     """Keras's rms_scaling: divided by the deviation, but without taking the mean off."""
 
     def __init__(self, normalized_shape, eps=1e-5):
@@ -31,7 +42,13 @@ constexpr PythonHelper kRmsScaling{"DeviationNorm", R"py(class DeviationNorm(nn.
 
     def forward(self, x):
         variance = x.var(self.dims, correction=0, keepdim=True)
-        return x * torch.rsqrt(variance + self.eps) * self.weight)py"};
+        return x * torch.rsqrt(variance + self.eps) * self.weight)py",
+                                   {},
+                                   R"ts(def forward(self, x: Tensor) -> Tensor:
+  dims = [i - self.weight.ndim for i in range(self.weight.ndim)]
+  variance = x.var(dims, correction=0, keepdim=True)
+  return x * torch.rsqrt(variance + {eps}) * self.weight
+)ts"};
 
 // Of a list of sizes, which the attribute states even where there is one.
 Constructor with_list(Constructor made, const Layer& layer) {

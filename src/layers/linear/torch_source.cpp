@@ -3,7 +3,8 @@
 namespace h5bridge::linear {
 namespace {
 
-constexpr PythonHelper kEinsumDense{"EinsumDense", R"py(class EinsumDense(nn.Module):
+constexpr PythonHelper kEinsumDense{"EinsumDense",
+                                    R"py(class EinsumDense(nn.Module):
     """An einsum of the input and a weight, plus a bias, as Keras has it."""
 
     def __init__(self, equation, weight_shape, bias_shape=None):
@@ -16,7 +17,14 @@ constexpr PythonHelper kEinsumDense{"EinsumDense", R"py(class EinsumDense(nn.Mod
 
     def forward(self, x):
         x = torch.einsum(self.equation, x, self.weight)
-        return x if self.bias is None else x + self.bias)py"};
+        return x if self.bias is None else x + self.bias)py",
+                                    {},
+                                    R"ts(def forward(self, x: Tensor) -> Tensor:
+  y = torch.einsum({equation}, [x, self.weight])
+  if self.bias is not None:
+    y = y + self.bias
+  return y
+)ts"};
 
 }  // namespace
 

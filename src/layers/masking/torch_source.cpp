@@ -3,9 +3,14 @@
 namespace h5bridge::masking {
 namespace {
 
-constexpr PythonHelper kMasked{"masked", R"py(def masked(x, value=0.0):
+constexpr PythonHelper kMasked{"masked",
+                               R"py(def masked(x, value=0.0):
     """With zeros for the steps whose features all have a value."""
-    return x * (x != value).any(-1, keepdim=True).to(x.dtype))py"};
+    return x * (x != value).any(-1, keepdim=True).to(x.dtype))py",
+                               {},
+                               R"ts(def masked(x: Tensor, value: float=0.0) -> Tensor:
+  return x * (x != value).any(-1, keepdim=True).to(x.dtype)
+)ts"};
 
 }  // namespace
 

@@ -3,7 +3,9 @@
 namespace h5bridge::multihead_attention {
 namespace {
 
-constexpr PythonHelper kHeads{"KerasMultiHeadAttention", R"py(class KerasMultiHeadAttention(nn.Module):
+constexpr PythonHelper kHeads{
+    "KerasMultiHeadAttention",
+    R"py(class KerasMultiHeadAttention(nn.Module):
     """Keras's; its weights have the names of nn.MultiheadAttention, and its inputs are (batch, steps, features)."""
 
     def __init__(
@@ -176,7 +178,110 @@ constexpr PythonHelper kHeads{"KerasMultiHeadAttention", R"py(class KerasMultiHe
         x = self.out_proj(x).view(queries, batch, -1).transpose(0, 1)
         if not need_weights:
             return x, None
-        return x, weights.mean(1) if average_attn_weights else weights)py"};
+        return x, weights.mean(1) if average_attn_weights else weights)py",
+    {},
+    R"ts(def mask(self, batch: int, queries: int, keys: int, query_mask: Optional[Tensor], value_mask: Optional[Tensor],
+    key_mask: Optional[Tensor], attention_mask: Optional[Tensor], causal: bool, like: Tensor) -> Tensor:
+  pairs = torch.ones([queries, keys], dtype=torch.bool, device=like.device)
+  parts: List[Tensor] = []
+  if query_mask is not None:
+    parts.append(query_mask.bool().view([batch, 1, queries, 1]))
+  if value_mask is not None:
+    parts.append(value_mask.bool().view([batch, 1, 1, keys]))
+  if key_mask is not None:
+    parts.append(key_mask.bool().view([batch, 1, 1, keys]))
+  if causal:
+    parts.append(pairs.tril())
+  if {sliding_window} is not None:
+    parts.append(pairs.tril({sliding_window} - 1).triu(1 - {sliding_window}))
+  if attention_mask is not None:
+    mask = attention_mask.bool()
+    if mask.ndim == 3:
+      mask = mask.unsqueeze(1)
+    parts.append(mask)
+  result = parts[0]
+  for part in parts[1:]:
+    result = result & part
+  return result
+def forward(self, query: Tensor, key: Tensor, value: Tensor, query_mask: Optional[Tensor]=None,
+    value_mask: Optional[Tensor]=None, key_mask: Optional[Tensor]=None, attention_mask: Optional[Tensor]=None,
+    causal: bool=False, need_weights: bool=True, average_attn_weights: bool=True) -> Tuple[Tensor, Tensor]:
+  one_key = key is value
+  one_input = one_key and query is key
+  a = query.transpose(0, 1)
+  b = key.transpose(0, 1)
+  c = value.transpose(0, 1)
+  queries = a.shape[0]
+  batch = a.shape[1]
+  keys = b.shape[0]
+  gate: Optional[Tensor] = None
+  if self.in_proj_weight is not None:
+    q, k, v = F.packed_projections(a, b, c, self.in_proj_weight, self.in_proj_bias, one_input, one_key)
+  else:
+    first = self.q_proj_weight.shape[0]
+    second = first + self.k_proj_weight.shape[0]
+    rows = self.v_proj_weight.shape[0]
+    q = torch.linear(a, self.q_proj_weight, F.part_of_bias(self.in_proj_bias, 0, first))
+    k = torch.linear(b, self.k_proj_weight, F.part_of_bias(self.in_proj_bias, first, second))
+    if self.g_proj_weight is not None:
+      gate = torch.sigmoid(torch.linear(a, self.g_proj_weight,
+        F.part_of_bias(self.in_proj_bias, second, second + rows)))
+      second = second + rows
+    v = torch.linear(c, self.v_proj_weight, F.part_of_bias(self.in_proj_bias, second, second + rows))
+  size = q.shape[-1] // {num_heads}
+  width = v.shape[-1] // {num_heads}
+  q = q.view([queries, batch * {num_heads}, size]).transpose(0, 1)
+  k = k.view([keys, batch * {num_heads}, size]).transpose(0, 1)
+  v = v.view([keys, batch * {num_heads}, width]).transpose(0, 1)
+  weights = torch.zeros([0], dtype=q.dtype, device=q.device)
+  masked = query_mask is not None or value_mask is not None or key_mask is not None or attention_mask is not None
+  if {sliding_window} is not None:
+    masked = True
+  rate = 0.0
+  if self.training:
+    rate = {dropout}
+  scale = (1.0 / float(size)) ** 0.5
+  if masked:
+    mask = self.mask(batch, queries, keys, query_mask, value_mask, key_mask, attention_mask, causal, query)
+    scores = torch.bmm(q * scale, k.transpose(-2, -1)).view([batch, {num_heads}, queries, keys])
+    hidden = -1e9
+    if scores.dtype == torch.half:
+      hidden = -3e4
+    weights = torch.softmax(torch.where(mask, scores, hidden), -1)
+    if need_weights or {dropout} > 0:
+      weights = torch.where(mask, weights, 0.0)
+    shares = torch.dropout(weights, {dropout}, self.training)
+    x = torch.bmm(shares.flatten(0, 1), v).transpose(0, 1)
+  else:
+    added: Optional[Tensor] = None
+    if causal:
+      later = torch.ones([1, queries, keys], dtype=torch.bool, device=q.device).triu(1)
+      added = torch.zeros([1, queries, keys], dtype=q.dtype, device=q.device).masked_fill(later, -inf)
+    if need_weights:
+      scaled = q * scale
+      if added is not None:
+        scores = torch.baddbmm(added, scaled, k.transpose(-2, -1))
+      else:
+        scores = torch.bmm(scaled, k.transpose(-2, -1))
+      weights = torch.softmax(scores, -1)
+      if rate > 0.0:
+        weights = torch.dropout(weights, rate, True)
+      x = torch.bmm(weights, v).transpose(0, 1)
+      weights = weights.view([batch, {num_heads}, queries, keys])
+    else:
+      if added is not None:
+        added = added.unsqueeze(0)
+      y = torch.scaled_dot_product_attention(q.view([batch, {num_heads}, queries, size]),
+        k.view([batch, {num_heads}, keys, size]), v.view([batch, {num_heads}, keys, width]), added, rate)
+      x = y.permute([2, 0, 1, 3])
+  x = x.reshape([queries * batch, {num_heads} * width])
+  if gate is not None:
+    x = x * gate.reshape(x.shape)
+  x = torch.linear(x, self.out_proj.weight, self.out_proj.bias).view([queries, batch, -1]).transpose(0, 1)
+  if need_weights and average_attn_weights:
+    weights = weights.mean(1)
+  return x, weights
+)ts"};
 
 // Keras's layer, whose masks say what counts.
 TorchSource of_keras() {

@@ -51,7 +51,25 @@ constexpr PythonHelper kPartialBatchNorm{"PartialBatchNorm",
         pass
 
     def forward(self, x):
-        return super().forward(x.movedim(self.axis, 1)).movedim(1, self.axis))py"};
+        return super().forward(x.movedim(self.axis, 1)).movedim(1, self.axis))py",
+                                         {},
+                                         R"ts(def normalized(self, x: Tensor) -> Tensor:
+  y = x.movedim({axis}, 1)
+  if self.training and self.num_batches_tracked is not None:
+    added = self.num_batches_tracked.add_(1)
+  share = 0.0
+  if {momentum} is not None:
+    share = {momentum}
+  elif self.training and self.num_batches_tracked is not None:
+    share = 1.0 / float(self.num_batches_tracked)
+  own = self.training
+  if self.running_mean is None:
+    own = True
+  y = F.batch_norm(y, self.running_mean, self.running_var, self.weight, self.bias, own, share, {eps})
+  return y.movedim(1, {axis})
+def forward(self, x: Tensor) -> Tensor:
+  return self.normalized(x)
+)ts"};
 
 constexpr PythonHelper kMaskedBatchNorm{"MaskedBatchNorm",
                                         R"py(class MaskedBatchNorm(PartialBatchNorm):
@@ -73,7 +91,39 @@ constexpr PythonHelper kMaskedBatchNorm{"MaskedBatchNorm",
         y = y if self.weight is None else y * self.weight
         y = y if self.bias is None else y + self.bias
         return y.movedim(-1, self.axis))py",
-                                        {&kPartialBatchNorm}};
+                                        {&kPartialBatchNorm},
+                                        R"ts(def normalized(self, x: Tensor) -> Tensor:
+  y = x.movedim({axis}, 1)
+  if self.training and self.num_batches_tracked is not None:
+    added = self.num_batches_tracked.add_(1)
+  share = 0.0
+  if {momentum} is not None:
+    share = {momentum}
+  elif self.training and self.num_batches_tracked is not None:
+    share = 1.0 / float(self.num_batches_tracked)
+  own = self.training
+  if self.running_mean is None:
+    own = True
+  y = F.batch_norm(y, self.running_mean, self.running_var, self.weight, self.bias, own, share, {eps})
+  return y.movedim(1, {axis})
+def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+  if not self.training:
+    return self.normalized(x)
+  a = x.movedim({axis}, 1)
+  shares = mask.to(x.dtype).unsqueeze(1)
+  shares = shares / shares.sum()
+  dims = [0] + [i + 2 for i in range(a.ndim - 2)]
+  mean = (a * shares).sum(dims, keepdim=True)
+  variance = ((a - mean) ** 2 * shares).sum(dims, keepdim=True)
+  kept = self.running_mean.lerp_(mean.flatten().detach(), {momentum})
+  kept = self.running_var.lerp_(variance.flatten().detach(), {momentum})
+  y = ((a - mean) * torch.rsqrt(variance + {eps})).movedim(1, -1)
+  if self.weight is not None:
+    y = y * self.weight
+  if self.bias is not None:
+    y = y + self.bias
+  return y.movedim(-1, {axis})
+)ts"};
 
 TorchSource partial(const PythonHelper& helper, const std::string& type) {
   TorchSource result =
@@ -81,7 +131,10 @@ TorchSource partial(const PythonHelper& helper, const std::string& type) {
   result.constructor = [inner = result.constructor](const Layer& layer) {
     Constructor made = inner(layer);
     for (ConstructorArgument& argument : made.arguments)
-      if (argument.name == "axis" && argument.text == "None") argument.is_default = true;
+      if (argument.name == "axis" && argument.text == "None") {
+        argument.text = "1";
+        argument.is_default = true;
+      }
     return made;
   };
   return result;
@@ -96,7 +149,14 @@ constexpr PythonHelper kPartialInstanceNorm{"WeightedInstanceNorm",
         self.bias = None
 
     def forward(self, x):
-        return self._apply_instance_norm(x))py"};
+        return self._apply_instance_norm(x))py",
+                                            {},
+                                            R"ts(def forward(self, x: Tensor) -> Tensor:
+  own = True
+  if self.running_mean is not None:
+    own = self.training
+  return F.instance_norm(x, self.running_mean, self.running_var, self.weight, None, own, {momentum}, {eps})
+)ts"};
 
 TorchSource without_bias(const std::string& type) {
   return of_helper(kPartialInstanceNorm, type + "(num_features, *, eps, momentum, track_running_stats)",

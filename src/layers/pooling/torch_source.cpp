@@ -20,14 +20,28 @@ TorchSource numbers_alone(TorchSource source) {
   return source;
 }
 
-constexpr PythonHelper kMeanOverSame{"avg_pool_same",
-                                     R"py(def avg_pool_same(x, pool, kernel_size, stride):
+constexpr PythonHelper kMeanOverSame{
+    "avg_pool_same",
+    R"py(def avg_pool_same(x, kernel_size, stride):
     """The mean of the elements that are there, as Keras's average pooling has it."""
+    pool = [F.avg_pool1d, F.avg_pool2d, F.avg_pool3d][x.ndim - 3]
     dilation = [1] * len(kernel_size)
     ones = torch.ones(1, 1, *x.shape[2:], dtype=x.dtype, device=x.device)
-    present = pool(pad_same(ones, kernel_size, stride, dilation))
-    return pool(pad_same(x, kernel_size, stride, dilation)) / present)py",
-                                     {&kPadSame}};
+    present = pool(pad_same(ones, kernel_size, stride, dilation), kernel_size, stride)
+    total = pool(pad_same(x, kernel_size, stride, dilation), kernel_size, stride)
+    return total / present)py",
+    {&kPadSame},
+    R"ts(def avg_pool_same(x: Tensor, kernel_size: List[int], stride: List[int]) -> Tensor:
+  dilation = [1 for i in range(len(kernel_size))]
+  ones = torch.ones([1, 1] + x.shape[2:], dtype=x.dtype, device=x.device)
+  present = pad_same(ones, kernel_size, stride, dilation)
+  padded = pad_same(x, kernel_size, stride, dilation)
+  if len(stride) == 1:
+    return torch.avg_pool1d(padded, kernel_size, stride) / torch.avg_pool1d(present, kernel_size, stride)
+  if len(stride) == 2:
+    return torch.avg_pool2d(padded, kernel_size, stride) / torch.avg_pool2d(present, kernel_size, stride)
+  return torch.avg_pool3d(padded, kernel_size, stride) / torch.avg_pool3d(present, kernel_size, stride)
+)ts"};
 
 std::string windows(const SourceCall& call) {
   std::vector<std::string> kernel, stride;
@@ -60,7 +74,12 @@ Python max_same(const SourceCall& call) {
 }
 
 Python mean_same(const SourceCall& call) {
-  return call.helper(kMeanOverSame) + "(" + call.input().text + ", " + call.self + ", " + windows(call) + ")";
+  return call.helper(kMeanOverSame) + "(" + call.input().text + ", " + windows(call) + ")";
+}
+
+std::string not_same(const Layer& layer) {
+  const Attributes& a = layer.attributes;
+  return !has_padding_word(a, "same") ? "padding" : a.boolean("ceil_mode") ? "ceil_mode" : "";
 }
 
 // Without the axes of size 1 that are left.
@@ -76,11 +95,18 @@ TorchSource without_axes(const std::string& name) {
 }
 
 // Keras's mean over the steps that a mask lets count.
-constexpr PythonHelper kMaskedMean{"masked_mean", R"py(def masked_mean(x, mask, keepdim):
+constexpr PythonHelper kMaskedMean{"masked_mean",
+                                   R"py(def masked_mean(x, mask, keepdim):
     """The mean over the steps, (batch, channels, steps), that a mask lets count."""
     mask = mask.bool().unsqueeze(1)
     total = torch.where(mask, x, 0).sum(2, keepdim=keepdim)
-    return total / mask.to(total.dtype).sum(2, keepdim=keepdim))py"};
+    return total / mask.to(total.dtype).sum(2, keepdim=keepdim))py",
+                                   {},
+                                   R"ts(def masked_mean(x: Tensor, mask: Tensor, keepdim: bool) -> Tensor:
+  kept = mask.bool().unsqueeze(1)
+  total = torch.where(kept, x, 0).sum(2, keepdim=keepdim)
+  return total / kept.to(total.dtype).sum(2, keepdim=keepdim)
+)ts"};
 
 TorchSource masked_mean() {
   return torch_code(
@@ -117,6 +143,7 @@ std::vector<TorchSource> torch_sources() {
     result.push_back(of_integers_too(by_word("nn.MaxPool" + end + "(kernel_size, stride, *, dilation)", max_same)));
     result.push_back(numbers_alone(
         torch_module("nn.AvgPool" + end + mean, "F.avg_pool" + end + given + ", count_include_pad" + override + ")")));
+    result.push_back(torch_code("AvgPool" + end, not_same, mean_same));
     result.push_back(by_word("nn.AvgPool" + end + "(kernel_size, stride)", mean_same));
     result.push_back(torch_module("nn.LPPool" + end + "(norm_type, kernel_size, stride, *, ceil_mode)",
                                   "F.lp_pool" + end + "(input, norm_type, kernel_size, stride, *, ceil_mode)"));

@@ -27,7 +27,8 @@ Python rescaling(const SourceCall& call) {
   return {product + " + " + along(call, a.numbers("offset"), a.integer("axis")), Binding::Sum};
 }
 
-constexpr PythonHelper kNormalization{"Normalization", R"py(class Normalization(nn.Module):
+constexpr PythonHelper kNormalization{"Normalization",
+                                      R"py(class Normalization(nn.Module):
     """Keras's: with the mean and the variance of the data it was adapted to."""
 
     def __init__(self, dims, sizes, invert=False):
@@ -47,10 +48,27 @@ constexpr PythonHelper kNormalization{"Normalization", R"py(class Normalization(
     def forward(self, x):
         mean = self.along(self.mean, x)
         deviation = self.along(self.variance, x).sqrt().clamp_min(1e-7)
-        return mean + x * deviation if self.invert else (x - mean) / deviation)py"};
+        return mean + x * deviation if self.invert else (x - mean) / deviation)py",
+                                      {},
+                                      R"ts(def along(self, values: Tensor, x: Tensor) -> Tensor:
+  if values.numel() == 1:
+    return values.reshape([])
+  shape = [1 for i in range(x.ndim)]
+  for dim in {dims}:
+    shape[dim] = x.shape[dim]
+  return values.reshape(shape)
+def forward(self, x: Tensor) -> Tensor:
+  mean = self.along(self.mean, x)
+  deviation = self.along(self.variance, x).sqrt().clamp_min(1e-7)
+  if {invert}:
+    return mean + x * deviation
+  return (x - mean) / deviation
+)ts"};
 
 // Numbers of its own, which are in no state_dict.
-constexpr PythonHelper kNormalized{"normalized", R"py(def normalized(x, dims, sizes, mean, variance, invert=False):
+constexpr PythonHelper kNormalized{
+    "normalized",
+    R"py(def normalized(x, dims, sizes, mean, variance, invert=False):
     """Keras's Normalization, with these numbers along some dimensions."""
     kept = [dim % x.ndim for dim in dims]
     shape = [x.shape[i] if i in kept else 1 for i in range(x.ndim)]
@@ -59,7 +77,24 @@ constexpr PythonHelper kNormalized{"normalized", R"py(def normalized(x, dims, si
     options = {"dtype": dtype, "device": x.device}
     mean = torch.tensor(mean, **options).reshape(shape)
     deviation = torch.tensor(variance, **options).reshape(shape).sqrt().clamp_min(1e-7)
-    return mean + x * deviation if invert else (x - mean) / deviation)py"};
+    return mean + x * deviation if invert else (x - mean) / deviation)py",
+    {},
+    R"ts(def normalized(x: Tensor, dims: List[int], sizes: List[int], mean: List[float], variance: List[float],
+    invert: bool=False) -> Tensor:
+  shape = [1 for i in range(x.ndim)]
+  for dim in dims:
+    shape[dim] = x.shape[dim]
+  if len(mean) == 1:
+    shape = shape[:0]
+  dtype = x.dtype
+  if not x.is_floating_point():
+    dtype = torch.float32
+  center = torch.tensor(mean, dtype=dtype, device=x.device).reshape(shape)
+  deviation = torch.tensor(variance, dtype=dtype, device=x.device).reshape(shape).sqrt().clamp_min(1e-7)
+  if invert:
+    return center + x * deviation
+  return (x - center) / deviation
+)ts"};
 
 }  // namespace
 

@@ -5,17 +5,33 @@
 namespace h5bridge::products {
 namespace {
 
-constexpr PythonHelper kNormalize{"l2_normalized", R"py(def l2_normalized(x, dim):
+constexpr PythonHelper kNormalize{"l2_normalized",
+                                  R"py(def l2_normalized(x, dim):
     """As Keras normalizes."""
-    return x * torch.clamp_max(torch.rsqrt(torch.sum(torch.square(x), dim, True)), 1e7))py"};
+    return x * torch.clamp_max(torch.rsqrt(torch.sum(torch.square(x), dim, True)), 1e7))py",
+                                  {},
+                                  R"ts(def l2_normalized(x: Tensor, dim: int) -> Tensor:
+  return x * torch.clamp_max(torch.rsqrt(torch.sum(torch.square(x), dim, True)), 1e7)
+)ts"};
 
-constexpr PythonHelper kDot{"batch_dot", R"py(def batch_dot(x, y, dims):
+constexpr PythonHelper kDot{"batch_dot",
+                            R"py(def batch_dot(x, y, dims):
     """Keras's Dot: sums of products along a dimension of each, element by element of the batch."""
     x, y = x.movedim(dims[0], -1), y.movedim(dims[1], 1)
     shape = [*x.shape[:-1], *y.shape[2:]]
     x = x.reshape(x.shape[0], -1, x.shape[-1])
     y = y.reshape(*y.shape[:2], -1)
-    return torch.bmm(x, y).reshape(shape if len(shape) > 1 else [*shape, 1]))py"};
+    return torch.bmm(x, y).reshape(shape if len(shape) > 1 else [*shape, 1]))py",
+                            {},
+                            R"ts(def batch_dot(x: Tensor, y: Tensor, dims: List[int]) -> Tensor:
+  a = x.movedim(dims[0], -1)
+  b = y.movedim(dims[1], 1)
+  shape = a.shape[:-1] + b.shape[2:]
+  if len(shape) == 1:
+    shape = shape + [1]
+  product = torch.bmm(a.reshape([a.shape[0], -1, a.shape[-1]]), b.reshape([b.shape[0], b.shape[1], -1]))
+  return product.reshape(shape)
+)ts"};
 
 Python dot(const SourceCall& call) {
   const Attributes& a = call.attributes();

@@ -3,9 +3,14 @@
 namespace h5bridge::rearrangement {
 namespace {
 
-constexpr PythonHelper kRegroup{"regroup", R"py(def regroup(x, groups):
+constexpr PythonHelper kRegroup{"regroup",
+                                R"py(def regroup(x, groups):
     """The same channels, counted by their place in a group first, as Keras does."""
-    return x.unflatten(1, (groups, -1)).transpose(1, 2).flatten(1, 2))py"};
+    return x.unflatten(1, (groups, -1)).transpose(1, 2).flatten(1, 2))py",
+                                {},
+                                R"ts(def regroup(x: Tensor, groups: int) -> Tensor:
+  return x.unflatten(1, [groups, -1]).transpose(1, 2).flatten(1, 2)
+)ts"};
 
 Python shuffle(const SourceCall& call) {
   const std::int64_t factor = call.attributes().integer("upscale_factor");

@@ -1,6 +1,8 @@
 #include "facets/torch_source/activation.h"
 #include "facets/torch_source/signature.h"
+#include "layers/recurrent/kinds.h"
 #include "layers/recurrent/stacked_cells.h"
+#include "layers/recurrent/torch_script.h"
 
 namespace h5bridge::recurrent {
 namespace {
@@ -445,6 +447,7 @@ TorchSource of_keras(const PythonHelper& helper, const std::string& type) {
       helper, type + settings_of(type) + ", return_sequences, return_state, go_backwards, merge_mode, stateful)");
   result.misfit = inner_misfit;
   result.takes_no = {"mask"};
+  result.script = script_at_once;
   result.call = [](const SourceCall& call) -> Python {
     std::vector<std::string> arguments{call.input().text};
     for (std::string& state : states_of(call)) arguments.push_back(std::move(state));
@@ -479,6 +482,7 @@ TorchSource step_by_step(const std::string& type) {
                                "return_sequences, return_state, go_backwards, merge_mode, stateful)");
   result.misfit = [](const Layer&) { return std::string(); };
   result.constructor = [inner = result.constructor](const Layer& layer) { return with_functions(inner(layer), layer); };
+  result.script = [made = result.constructor](const Layer& layer) { return script_of_steps(layer, made(layer)); };
   result.call = [](const SourceCall& call) -> Python {
     std::vector<std::string> arguments{call.input().text};
     for (std::string& state : states_of(call)) arguments.push_back(std::move(state));

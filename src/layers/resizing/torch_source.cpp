@@ -20,7 +20,8 @@ TorchSource by_function(const std::string& type, const std::vector<std::string>&
         for (const std::string& name : settings) {
           const AttributeSpec& spec = *call.type.find_attribute(name);
           if (spec.fallback && call.attributes().at(name) == *spec.fallback) continue;
-          arguments.push_back(name + "=" + one_for_all(python_value(call, name).text));
+          const std::string text = python_value(call, name).text;
+          arguments.push_back(name + "=" + (call.place.is_script() ? text : one_for_all(text)));
         }
         return "F.interpolate(" + joined(arguments) + ")";
       });

@@ -7,7 +7,8 @@
 namespace h5bridge::separable_convolution {
 namespace {
 
-constexpr PythonHelper kOne{"SeparableConv1d", R"py(class SeparableConv1d(nn.Module):
+constexpr PythonHelper kOne{"SeparableConv1d",
+                            R"py(class SeparableConv1d(nn.Module):
     """A convolution of each channel by itself, then one of kernel size 1."""
 
     def __init__(
@@ -34,12 +35,18 @@ constexpr PythonHelper kOne{"SeparableConv1d", R"py(class SeparableConv1d(nn.Mod
         self.pointwise = nn.Conv1d(channels, out_channels, 1, bias=bias)
 
     def forward(self, x):
-        return self.pointwise(self.depthwise(x)))py"};
+        return self.pointwise(self.depthwise(x)))py",
+                            {},
+                            R"ts(def forward(self, x: Tensor) -> Tensor:
+  y = torch.conv1d(x, self.depthwise.weight, None, {stride}, 0, {dilation}, {in_channels})
+  return torch.conv1d(y, self.pointwise.weight, self.pointwise.bias)
+)ts"};
 
 // The same of two axes.
 const PythonHelper& two() {
   static const std::string source = std::regex_replace(kOne.source, std::regex("(SeparableConv|nn\\.Conv)1d"), "$012d");
-  static const PythonHelper helper{"SeparableConv2d", source.c_str()};
+  static const std::string script = std::regex_replace(kOne.script, std::regex("conv1d"), "conv2d");
+  static const PythonHelper helper{"SeparableConv2d", source.c_str(), {}, script.c_str()};
   return helper;
 }
 

@@ -1,6 +1,7 @@
 #include "pytorch/source/forward.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "facets/registry.h"
 #include "pytorch/source/names.h"
@@ -29,6 +30,9 @@ class ForwardWriter : public SourcePlace {
       : tree_(tree), calls_(calls), module_(module), helpers_(helpers), items_(calls.items_of(module)) {
     for (const char* name : {"self", "torch", "nn", "F", "next"}) variables_.reserve(name);
     for (const PythonHelper* helper : helpers.all()) variables_.reserve(helper->name);
+    if (is_script())
+      for (const char* name : {"__torch__", "getattr", "len", "range", "int", "float", "bool", "inf", "nan", "ops"})
+        variables_.reserve(name);
   }
 
   Forward write() {
@@ -46,16 +50,21 @@ class ForwardWriter : public SourcePlace {
     variables_.reserve(helper.name);
     return helper.name;
   }
+  bool is_script() const override { return tree_.language() == Language::TorchScript; }
   std::string device() override {
     for (const auto& [name, value] : variables_.latest()) {
       note(name);
       return name + ".device";
     }
-    return "next(self.parameters()).device";
+    return is_script() ? first_tensor() + ".device" : "next(self.parameters()).device";
   }
 
  private:
   bool is_root() const { return !module_.parent; }
+  std::string path(const SourceModule& module) const { return path_from(module_, module, tree_.language()); }
+  /// What calls a module.
+  std::string callee(const SourceModule& module) const { return path(module) + (is_script() ? ".forward" : ""); }
+  std::string first_tensor() const;
   std::vector<Value> parameters() const;
   void count_uses();
   void take_parameters();
@@ -162,6 +171,22 @@ std::optional<Python> ForwardWriter::size_at_start(const std::string& symbol) {
   return std::nullopt;
 }
 
+// Of those that the module or one within it has.
+std::string ForwardWriter::first_tensor() const {
+  const std::function<std::string(const SourceModule&)> in = [&](const SourceModule& module) -> std::string {
+    if (module.tensor) return path(module);
+    if (module.layer)
+      for (const ParameterSpec& own : Registry::instance().type_of(*module.layer).parameters(module.layer->attributes))
+        return path(module) + "." + own.name;
+    for (const auto& child : module.children)
+      if (std::string found = in(*child); !found.empty()) return found;
+    return "";
+  };
+  const std::string found = in(module_);
+  if (found.empty()) throw Unsupported("it makes tensors on the device of others, and there are none");
+  return found;
+}
+
 std::size_t ForwardWriter::module_users_of(const Value& value) const {
   const auto found = module_users_.find(value);
   return found == module_users_.end() ? 0 : found->second;
@@ -266,7 +291,7 @@ SourceCall ForwardWriter::call_of_node(const Node& node, const Layer& layer, con
   is_weighty_ = false;
   sized_by_ = node.values();
   const SourceModule* own = tree_.module_of(layer);
-  SourceCall call{layer, type, own ? path_from(module_, *own) : "", {}, {}, tree_.types().outputs_of(node.name), *this};
+  SourceCall call{layer, type, own ? callee(*own) : "", {}, {}, tree_.types().outputs_of(node.name), *this};
   for (const Node::Argument& argument : node.arguments) {
     std::vector<std::optional<Python>> given;
     std::vector<TensorType> types;
@@ -300,7 +325,7 @@ void ForwardWriter::call_node(std::size_t number) {
   const std::vector<Value> taken = node.values();
   const SourceModule* own = tree_.module_of(layer);
   if (own && taken.empty()) {
-    own_tensors_.emplace(Value{node.name}, path_from(module_, *own));
+    own_tensors_.emplace(Value{node.name}, path(*own));
     return;
   }
   const bool is_weight = is_weighty(type, layer);
@@ -362,7 +387,7 @@ void ForwardWriter::call_module(const SourceModule& called, std::size_t call) {
     depth_ = 0;
     std::vector<std::string> arguments;
     for (const Value& value : taken) arguments.push_back(read(value).text);
-    return path_from(module_, called) + "(" + joined(arguments) + ")";
+    return callee(called) + "(" + joined(arguments) + ")";
   };
   std::string code = write();
   if (code.size() + 4 > kLine) {

@@ -17,8 +17,9 @@ std::string without_number(const std::string& name) {
 }
 
 // A function that has a module's type, as F.relu has: one of PyTorch's by its name, one of Keras's if nothing is lost.
-bool is_function(const TorchSource& source, const Layer& layer, bool from_keras) {
+bool is_function(const TorchSource& source, const Layer& layer, bool from_keras, Language language) {
   if (!source.constructor) return true;
+  if (source.function && language == Language::TorchScript) return true;
   if (!source.function || layer.name.find('.') != std::string::npos) return false;
   return from_keras || without_number(layer.name) == source.function_name;
 }
@@ -41,8 +42,9 @@ SourceModule* SourceModule::find(const std::string& child) const {
   return nullptr;
 }
 
-ModuleTree::ModuleTree(const Model& model)
-    : architecture_(*model.architecture),
+ModuleTree::ModuleTree(const Model& model, Language language)
+    : language_(language),
+      architecture_(*model.architecture),
       index_(architecture_),
       types_(infer_types(architecture_, FloatTypes(model.weights))) {
   add_layers(model);
@@ -115,7 +117,7 @@ void ModuleTree::add_layers(const Model& model) {
   std::set<std::string> held;
   for (const Layer& layer : architecture_.layers) {
     const auto parameters = Registry::instance().type_of(layer).parameters(layer.attributes);
-    if (own_tensor(parameters) || is_function(source_of(layer), layer, from_keras)) continue;
+    if (own_tensor(parameters) || is_function(source_of(layer), layer, from_keras, language_)) continue;
     SourceModule& module = insert(layer.name);
     module.layer = &layer;
     modules_[layer.name] = &module;

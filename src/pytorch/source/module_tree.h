@@ -14,6 +14,10 @@
 
 namespace h5bridge::torch_source {
 
+/// What is written of the tree: a Python file, or the code of a TorchScript archive, in which what has no state and is
+/// a function as well is one.
+enum class Language { Python, TorchScript };
+
 /// A tensor that a module holds itself.
 struct OwnTensor {
   Shape shape;
@@ -39,9 +43,10 @@ struct SourceModule {
 class ModuleTree {
  public:
   /// Throws Unsupported naming all layers that have no Python source. The model stays where and as it is.
-  explicit ModuleTree(const Model& model);
+  explicit ModuleTree(const Model& model, Language language = Language::Python);
   ModuleTree(const ModuleTree&) = delete;
 
+  Language language() const { return language_; }
   const Architecture& architecture() const { return architecture_; }
   const ArchitectureIndex& index() const { return index_; }
   const Types& types() const { return types_; }
@@ -62,6 +67,7 @@ class ModuleTree {
   static void sort_numbered(SourceModule& module);
   void add_tensors(const Model& model);
 
+  Language language_;
   const Architecture& architecture_;
   ArchitectureIndex index_;
   Types types_;

@@ -21,16 +21,19 @@ bool is_list(const SourceModule& module) {
   return true;
 }
 
-std::string child_of(const std::string& holder, const SourceModule& child) {
+std::string child_of(const std::string& holder, const SourceModule& child, Language language) {
+  if (language == Language::TorchScript)  // which has no lists of modules
+    return is_python_name(child.name) ? holder + "." + child.name
+                                      : "getattr(" + holder + ", " + python_string(child.name) + ")";
   if (child.parent && child.parent->parent && is_list(*child.parent)) return holder + "[" + child.name + "]";
   if (is_attribute_name(child.name)) return holder + "." + child.name;
   if (is_reserved(child.name)) return holder + "." + table_of(child) + "[" + python_string(child.name) + "]";
   return "getattr(" + holder + ", " + python_string(child.name) + ")";
 }
 
-std::string path_from(const SourceModule& from, const SourceModule& module) {
+std::string path_from(const SourceModule& from, const SourceModule& module, Language language) {
   if (&from == &module) return "self";
-  return child_of(path_from(from, *module.parent), module);
+  return child_of(path_from(from, *module.parent, language), module, language);
 }
 
 std::pair<std::string, std::string> around_assignment(const std::string& holder, const SourceModule& child) {

@@ -11,9 +11,9 @@ namespace h5bridge::torch_source {
 bool is_list(const SourceModule& module);
 
 /// Code that reads `module` from a method of the class of `from`, which holds it.
-std::string path_from(const SourceModule& from, const SourceModule& module);
+std::string path_from(const SourceModule& from, const SourceModule& module, Language language = Language::Python);
 /// Code of a child of what `holder` is the code of.
-std::string child_of(const std::string& holder, const SourceModule& child);
+std::string child_of(const std::string& holder, const SourceModule& child, Language language = Language::Python);
 /// A statement that makes `value` a child of what `holder` is the code of.
 std::string assignment(const std::string& holder, const SourceModule& child, const std::string& value);
 /// What stands before and behind the value in such a statement.

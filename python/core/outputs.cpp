@@ -1,0 +1,80 @@
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/map.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include "convert/agreement.h"
+#include "convert/compare.h"
+#include "convert/random_inputs.h"
+#include "core/parts.h"
+#include "h5bridge/h5bridge.h"
+#include "passes/presentation.h"
+
+namespace h5bridge::python {
+namespace {
+
+Presentation presented(const Model& model, const std::optional<std::string>& layout) {
+  if (!layout) return presentation_of(model);
+  if (*layout != "keras" && *layout != "torch")
+    throw UsageError("layout=\"" + *layout + "\": expected \"keras\" or \"torch\"");
+  return presentation_of(model, *layout == "keras" ? Framework::Keras : Framework::Torch);
+}
+
+nanobind::list described(const std::vector<Presentation::Port>& ports) {
+  nanobind::list result;
+  for (const Presentation::Port& port : ports) {
+    nanobind::dict each;
+    each["name"] = port.name;
+    each["axes"] = port.axes;
+    each["dtype"] = std::string(name_of(port.dtype));
+    result.append(each);
+  }
+  return result;
+}
+
+/// {"inputs", "outputs"}: [{"name", "axes", "dtype"}]; presented = PyTorch's own, permuted by the axes. `model` has
+/// PyTorch's layout.
+nanobind::dict ports(const Model& model, const std::optional<std::string>& layout) {
+  const Presentation looks = presented(model, layout);
+  nanobind::dict result;
+  result["inputs"] = described(looks.inputs);
+  result["outputs"] = described(looks.outputs);
+  return result;
+}
+
+std::vector<std::pair<std::string, Tensor>> random_arrays(const Model& model, const std::optional<std::string>& layout,
+                                                          std::int64_t rows, std::uint64_t seed,
+                                                          const std::map<std::string, Shape>& shapes) {
+  std::vector<std::pair<std::string, Tensor>> result;
+  for (const NamedTensor& input :
+       random_inputs(*model.architecture, presented(model, layout), {.rows = rows, .seed = seed, .shapes = shapes}))
+    result.emplace_back(input.name, input.tensor);
+  return result;
+}
+
+Tensor tensor_of(const nanobind::bytes& elements, const std::string& dtype, const Shape& shape) {
+  const auto known = dtype_named(dtype);
+  if (!known) throw UsageError("elements of type " + dtype + " are none that a model has");
+  const auto* begin = static_cast<const std::byte*>(elements.data());
+  return Tensor(*known, shape, bytes_in_memory(std::vector<std::byte>(begin, begin + elements.size())));
+}
+
+/// What `h5bridge verify --json` says of an output.
+nanobind::dict output_compared(const std::string& name, const Tensor& found, const Tensor& expected, double absolute,
+                               double relative, bool equal_nan) {
+  return to_python(to_json(NamedAgreement{name, compare_tensors(found, expected, {absolute, relative, equal_nan})}));
+}
+
+}  // namespace
+
+void add_outputs(nanobind::module_& module) {
+  module.def("tensor_of", tensor_of);
+  module.def("ports", ports, nanobind::arg("model"), nanobind::arg("layout").none());
+  module.def("random_inputs", random_arrays, nanobind::arg("model"), nanobind::arg("layout").none(),
+             nanobind::arg("rows"), nanobind::arg("seed"), nanobind::arg("shapes"));
+  module.def("compare_outputs", output_compared);
+}
+
+}  // namespace h5bridge::python
