@@ -70,7 +70,7 @@ CONTAINERS = {nn.Module, nn.Sequential, nn.ModuleList, nn.ModuleDict,
               nn.TransformerDecoderLayer}  # fmt: skip
 
 # What changes no result: where tensors live, how memory is laid out, what training does.
-NO_ATTRIBUTES = {"device", "layout", "pin_memory", "memory_format", "requires_grad", "non_blocking", "copy", "inplace",
+NO_ATTRIBUTES = {"device", "dropout_p", "layout", "pin_memory", "memory_format", "requires_grad", "non_blocking", "copy", "inplace",
                  "training", "train", "_stacklevel", "sparse_grad"}  # fmt: skip
 
 # Tensors that a module's call may go without, and which are inputs by their place all the same.

@@ -24,7 +24,8 @@ class Ports:
 
     def __init__(self, model: Model, layout: str | None) -> None:
         self.model = _core.in_torch_layout(model._core)
-        self.layout = text_or_none("layout", layout)
+        own = "keras" if model.format.startswith("keras") else "torch"
+        self.layout = text_or_none("layout", layout) or own
         described = _core.ports(self.model, self.layout)
         self.inputs, self.outputs = described["inputs"], described["outputs"]
 

@@ -51,13 +51,11 @@ void check_open_integers(const Architecture& architecture) {
     if (!node.attributes.empty()) check(*architecture.find_layer(node.layer), node.attributes);
 }
 
-// All of them have a key, each its own, or none has.
+// No two have the same key.
 void check_outputs(const std::vector<Output>& outputs) {
   if (outputs.empty()) throw MalformedFile("the architecture has no outputs");
   std::set<std::string_view> keys;
   for (const Output& output : outputs) {
-    if (output.name.empty() != outputs[0].name.empty())
-      throw MalformedFile("some of the outputs have a key, and others have none");
     if (!output.name.empty() && !keys.insert(output.name).second)
       throw MalformedFile("two outputs have the key \"" + shortened(output.name) + "\"");
   }

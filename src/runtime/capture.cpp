@@ -29,13 +29,6 @@ void set_trained(Model& model, const std::map<std::string, bool>& requires_grad)
   thaw(*model.architecture, requires_grad);
 }
 
-bool same_weights(const Model& a, const Model& b) {
-  return std::ranges::all_of(a.weights, [&](const NamedTensor& item) {
-    const Tensor* other = b.weights.find(item.name);
-    return other && bit_equal(item.tensor, *other);
-  });
-}
-
 // (further name, name) of the same tensors.
 std::vector<std::pair<std::string, std::string>> further_names(const Module::Implementation& implementation) {
   std::vector<std::pair<std::string, std::string>> result;
@@ -61,9 +54,10 @@ Model captured(const Module::Implementation& implementation) {
   }
   set_trained(result, requires_grad);
   result.format = "torch";
-  if (result.reference && !same_weights(result, implementation.model)) {
+  if (result.reference) {
     result.reference.reset();
-    result.notes.push_back("left out: the reference inputs and outputs, which are those of the weights before");
+    result.notes.push_back(
+        "left out: the reference inputs and outputs, which are those of the weights that were loaded");
   }
   // Where training stood is known no more; how the model was compiled is.
   if (result.training) {

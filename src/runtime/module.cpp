@@ -1,4 +1,5 @@
 #include "h5bridge/error.h"
+#include "passes/frozen.h"
 #include "passes/shapes.h"
 #include "passes/weight_check.h"
 #include "runtime/device.h"
@@ -18,7 +19,7 @@ std::vector<std::string> names_of(const std::vector<Presentation::Port>& ports) 
 // What a source says of the weights themselves counts before what the architecture was exported with.
 std::map<std::string, bool> trained_in(const Model& model) {
   std::map<std::string, bool> result = model.trainable;
-  for (const std::string& name : model.architecture->frozen) result.emplace(name, false);
+  for (const std::string& name : frozen_parameters(*model.architecture)) result.emplace(name, false);
   return result;
 }
 

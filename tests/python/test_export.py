@@ -1364,17 +1364,6 @@ def test_constant_tensors_are_entries_with_their_elements():
     ]
 
 
-def test_weight_norm_is_refused():
-    model = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(4, 4)))
-    with pytest.raises(ExportError, match="0 .ParametrizedLinear.: has a parametrization"):
-        h5bridge_export.describe(model, torch.randn(2, 4))
-
-
-def test_a_bare_layer_has_no_name():
-    with pytest.raises(ExportError, match="wrap it in nn.Sequential"):
-        h5bridge_export.describe(nn.Linear(4, 4), torch.randn(2, 4))
-
-
 def test_failing_example():
     with pytest.raises(ExportError, match="MyModel fails on the example inputs: RuntimeError: mat1 and mat2"):
         h5bridge_export.describe(MyModel(), torch.randn(2, 5))

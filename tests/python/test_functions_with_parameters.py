@@ -134,4 +134,4 @@ def test_a_weight_that_two_layers_share(tmp_path):
     model.get_layer("embed").set_weights([network.embed.weight.detach().numpy() + 1])
     model.save(tmp_path / "trained.h5")
     message = h5bridge("convert", tmp_path / "m.json", tmp_path / "trained.h5", "-o", tmp_path / "home.pth", status=4)
-    assert "embed.weight stands in several layers" in message
+    assert "it has no second name in PyTorch to be two by (--untie)" in message

@@ -60,7 +60,7 @@ def objects_of(path):
 def backbone():
     """A model whose first part was compiled and trained itself."""
     keras.utils.set_random_seed(3)
-    inner = keras.Sequential([keras.Input((6,)), L.Dense(5), L.BatchNormalization()], name="bb")
+    inner = keras.Sequential([keras.Input((6,)), L.Dense(5, name="dense"), L.BatchNormalization(name="batch_normalization")], name="bb")
     inner.compile("adam", "mse")
     inner.train_on_batch(X, np.zeros((8, 5), "float32"))
     inner.trainable = False

@@ -24,7 +24,7 @@ def model():
     free = L.Dense(3, name="free")(steps)  # of no mask
     inner_in = [keras.Input((None, 3)), keras.Input((None, 3))]
     inner = keras.Model(inner_in, L.Minimum(name="least")(inner_in), name="inner")
-    flat = L.Conv1D(2, 1, name="flat")  # which has no masks
+    flat = L.Dense(2, name="flat")
     outputs = []
     for kind in (L.Multiply, L.Maximum, L.Minimum):
         name = kind.__name__.lower()

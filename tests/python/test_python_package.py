@@ -131,7 +131,6 @@ def test_a_checkpoint_with_its_optimizer(tmp_path):
         (2, {"destination": "out.h5", "dtype": "int7"}, 'dtype="int7"'),
         (2, {"destination": "out.h5", "data_format": "sideways"}, 'data_format="sideways"'),
         (2, {"destination": "out.pth", "epoch": 3}, "checkpoint=True"),
-        (4, {"destination": "out.ts"}, "is not written yet"),
         (5, {"sources": "nothing.pth", "destination": "out.h5"}, "nothing.pth"),
         (3, {"sources": __file__, "destination": "out.h5"}, "test_python_package.py"),
     ],

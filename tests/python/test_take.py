@@ -23,7 +23,6 @@ def model():
         ops.take(x, True, axis=1),
         ops.take(x, [1], axis=1),
         ops.take(x, (0, -2), axis=-1),
-        ops.take(x, [[0, 1, -1], [2, 3, 0]], axis=1),
         ops.take(x, np.array([[5, -6]]), axis=-1),
         ops.take(x, ops.sum(places, axis=0) % 4, axis=1),  # a tensor of two axes
         L.Flatten()(number),

@@ -159,16 +159,10 @@ TEST_CASE("what is thawed is so in Keras, too, where the whole model was frozen"
   CHECK(captured.architecture->find_layer("layer1.0.conv1")->keras.trainable == false);
 }
 
-TEST_CASE("a reference goes with the weights that it was made with") {
+TEST_CASE("a reference is not that of weights that may have changed") {
   Model model = small_model();
   model.reference = Reference{.by = "LibTorch", .dtype = {}, .inputs = {}, .outputs = {}, .layers = {}};
-  const auto module = to_module(model);
-  CHECK(capture(*module).reference);
-  {
-    const torch::NoGradGuard no_grad;
-    module->named_parameters()["fc.weight"].add_(1);
-  }
-  const Model captured = capture(*module);
+  const Model captured = capture(*to_module(model));
   CHECK_FALSE(captured.reference);
   REQUIRE(captured.notes.size() == 1);
   CHECK(captured.notes[0].starts_with("left out: the reference"));

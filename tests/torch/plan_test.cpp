@@ -75,7 +75,7 @@ Model residual(const std::string& data_format) {
 
 TEST_CASE("what a plan joins computes the same") {
   check_images(residual("channels_first"), {3, 3, 9, 7});
-  check_images(residual("channels_last"), {3, 9, 7, 3});
+  check_images(residual("channels_last"), {3, 3, 9, 7});  // shown as PyTorch has it
 }
 
 TEST_CASE("each activation is joined to a convolution and to a linear layer") {
@@ -166,7 +166,7 @@ TEST_CASE("padding by a word is done before the convolution where it has to be")
                      .layer("c", "Softmax", {{"dim", -1}}, {{"b"}})
                      .output({"c"})
                      .build(),
-                 {2, 9, 8, 3});
+                 {2, 3, 9, 8});
   }
   check_images(ModelBuilder()
                    .input("x", {kBatch, 3, 9})

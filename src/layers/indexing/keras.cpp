@@ -173,6 +173,11 @@ KerasMapping part(const std::string& type) {
   return mapping;
 }
 
+bool is_table(const Json::Object& config) {
+  const Json* indices = config.find("indices");
+  return indices && indices->is_array() && !indices->as_array().empty() && indices->as_array()[0].is_array();
+}
+
 bool is_one_index(const Json::Object& config) {
   const Json* indices = config.find("indices");
   return indices && (indices->is_number() || indices->is_bool());
@@ -183,7 +188,7 @@ KerasMapping take() {
       operation("index_select", "Take", {{"dim", "axis", taken_axis()}, {"index", "indices", spelling::integer_list()}},
                 {"x", "indices"});
   mapping.accepts = [](const Shapes& inputs) { return inputs.size() == 1 || inputs.at(1).size() == 1; };
-  mapping.reads = [](const Json::Object& config) { return !is_one_index(config); };
+  mapping.reads = [](const Json::Object& config) { return !is_one_index(config) && !is_table(config); };
   return mapping;
 }
 

@@ -37,7 +37,7 @@ KerasMapping flatten() {
 // keras/src/layers/reshaping/flatten.py).
 KerasMapping flattened_numbers() {
   KerasMapping mapping{.type = "unsqueeze", .class_name = "Flatten"};
-  mapping.carried = {{"data_format", "channels_last"}};
+  mapping.fixed = {{"data_format", "channels_last"}};
   mapping.derive = [](Attributes& a, const Shapes&) { a.set("dim", std::int64_t{1}); };
   mapping.accepts = [](const Shapes& inputs) { return rank_of(inputs) == 1; };
   mapping.fits = [](const Attributes& a, const Shapes& inputs) {
