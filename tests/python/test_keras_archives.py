@@ -398,7 +398,7 @@ def test_every_layer_with_weights_stands_in_an_archive(tmp_path):
     """All samples of Keras's layers in one model."""
     inputs, outputs = [], []
     for i, sample in enumerate(samples()):
-        if sample.is_operation:
+        if sample.is_operation or sample.suffix != ".h5":
             continue
         own = sample.keras_inputs(f"s{i}x", fixed=True)
         layer = sample.operation(f"layer{i}")

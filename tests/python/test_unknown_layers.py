@@ -1,6 +1,7 @@
 """Models with layers of classes that h5bridge does not know: named all at once, and their weights can still be had."""
 
 import json
+import subprocess
 
 import numpy as np
 import pytest
