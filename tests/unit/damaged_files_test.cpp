@@ -78,13 +78,17 @@ TEST_CASE("damaged files are read or refused", "[damaged]") {
   damage(kModel, {TESTDATA "/my_model/model.pth"});
   damage(TESTDATA "/my_model/model.pth", {kModel});
   damage(TESTDATA "/golden/checkpoint/model.pth");
+  damage(folder / "model.safetensors", {kModel});
+#ifndef __SANITIZE_ADDRESS__
+  // The HDF5 library itself reads past its buffers in some such files (docs/threats.md), for which the sanitizer ends
+  // the process, depending on what was allocated before.
   damage(folder / "model.h5");
   damage(folder / "model.keras");
   damage(folder / "model.weights.h5", {kModel});
-  damage(folder / "model.safetensors", {kModel});
   damage(TESTDATA "/mosaic/model.h5");
   damage(TESTDATA "/dialects/tf_keras_2_4/model.h5");
   damage(TESTDATA "/golden/recurrent/model.h5");
+#endif
 }
 
 TEST_CASE("damaged JSON is parsed or refused", "[damaged]") {
