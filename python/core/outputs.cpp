@@ -5,9 +5,9 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include "convert/agreement.h"
 #include "convert/compare.h"
 #include "convert/random_inputs.h"
+#include "convert/tensor_agreement.h"
 #include "core/parts.h"
 #include "h5bridge/h5bridge.h"
 #include "passes/presentation.h"

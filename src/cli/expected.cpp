@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "convert/arrays.h"
-#include "facets/keras/plan.h"
+#include "facets/keras/keras_plan.h"
 #include "h5bridge/error.h"
 #include "keras/output_names.h"
 

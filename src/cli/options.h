@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "cli/progress.h"
-#include "convert/agreement.h"
 #include "convert/random_inputs.h"
+#include "convert/tensor_agreement.h"
 #include "h5bridge/h5bridge.h"
 #include "runner/runner.h"
 

@@ -4,13 +4,13 @@
 #include <set>
 
 #include "cli/output.h"
-#include "convert/agreement.h"
+#include "convert/tensor_agreement.h"
 #include "facets/registry.h"
 #include "model/checked.h"
 #include "passes/frozen.h"
+#include "passes/infer_shapes.h"
+#include "passes/infer_types.h"
 #include "passes/multiply_adds.h"
-#include "passes/shapes.h"
-#include "passes/types.h"
 #include "picture/picture.h"
 
 namespace h5bridge::cli {

@@ -4,7 +4,7 @@
 #include "convert/load.h"
 #include "convert/model_check.h"
 #include "h5bridge/error.h"
-#include "passes/shapes.h"
+#include "passes/infer_shapes.h"
 
 namespace h5bridge::cli {
 namespace {

@@ -1,6 +1,6 @@
 #include "convert/architecture_comparison.h"
 
-#include "convert/halves.h"
+#include "convert/architecture_beside_file.h"
 #include "h5bridge/error.h"
 
 namespace h5bridge {

@@ -6,7 +6,7 @@
 
 #include "facets/registry.h"
 #include "h5bridge/error.h"
-#include "keras/keras_1/keras_0.h"
+#include "keras/from_keras_1/keras_0.h"
 #include "model/architecture_index.h"
 #include "model/keras_origin.h"
 #include "model/quoted.h"

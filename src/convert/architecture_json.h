@@ -10,8 +10,8 @@ bool looks_like_architecture(const Json& json);
 /// Whether it is what Keras's model.to_json() gives.
 bool looks_like_keras_config(const Json& json);
 
-/// Throws MalformedFile, saying where, for what is not of that form. Whether the graph is sound is for passes/shapes.h
-/// to check.
+/// Throws MalformedFile, saying where, for what is not of that form. Whether the graph is sound is for
+/// passes/infer_shapes.h to check.
 Architecture architecture_from_json(const Json& json);
 Json architecture_to_json(const Architecture& architecture);
 

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "convert/agreement.h"
 #include "convert/architecture_comparison.h"
+#include "convert/tensor_agreement.h"
 #include "convert/training_comparison.h"
 #include "h5bridge/model.h"
 #include "runner/runner.h"

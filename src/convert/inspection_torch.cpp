@@ -3,8 +3,8 @@
 #include <array>
 #include <set>
 
-#include "convert/agreement.h"
 #include "convert/inspection_parts.h"
+#include "convert/tensor_agreement.h"
 #include "h5bridge/error.h"
 #include "model/numbers.h"
 #include "pytorch/file.h"

@@ -14,7 +14,8 @@
 #include "files/digest.h"
 #include "h5bridge/error.h"
 #include "keras/build_configs.h"
-#include "keras/dialects/training.h"
+#include "keras/from_older/training.h"
+#include "keras/lift.h"
 #include "keras/plan.h"
 #include "model/quoted.h"
 #include "model/tensor_view.h"
@@ -22,8 +23,8 @@
 #include "optimizers/keras_optimizer.h"
 #include "optimizers/keras_settings.h"
 #include "passes/frozen.h"
+#include "passes/infer_shapes.h"
 #include "passes/presentation.h"
-#include "passes/shapes.h"
 #include "passes/training_notes.h"
 
 namespace h5bridge {

@@ -9,13 +9,14 @@
 #include "convert/keras_model.h"
 #include "convert/object_weights.h"
 #include "convert/reference.h"
+#include "convert/settle_ties.h"
 #include "convert/shared_layers.h"
 #include "convert/tied_state.h"
-#include "convert/ties.h"
 #include "facets/spec/layer_type.h"
 #include "files/digest.h"
 #include "h5bridge/error.h"
 #include "keras/inline_models.h"
+#include "keras/lift.h"
 #include "keras/only_model.h"
 #include "keras/output_names.h"
 #include "keras/plan.h"
@@ -26,9 +27,9 @@
 #include "optimizers/keras_loss_scale.h"
 #include "optimizers/keras_optimizer.h"
 #include "passes/frozen.h"
+#include "passes/infer_shapes.h"
 #include "passes/layout.h"
 #include "passes/presentation.h"
-#include "passes/shapes.h"
 
 namespace h5bridge {
 namespace {

@@ -3,8 +3,8 @@
 #include "convert/architecture_json.h"
 #include "h5bridge/error.h"
 #include "keras/output_names.h"
+#include "passes/infer_shapes.h"
 #include "passes/presentation.h"
-#include "passes/shapes.h"
 
 namespace h5bridge {
 namespace {

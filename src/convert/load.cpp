@@ -5,8 +5,8 @@
 #include <optional>
 #include <set>
 
+#include "convert/architecture_beside_file.h"
 #include "convert/formats/format.h"
-#include "convert/halves.h"
 #include "convert/keras_model.h"
 #include "convert/layout_conversion.h"
 #include "convert/model_check.h"
@@ -14,24 +14,24 @@
 #include "convert/named_weights.h"
 #include "convert/optimizer_names.h"
 #include "convert/rename.h"
+#include "convert/settle_ties.h"
 #include "convert/slot_check.h"
-#include "convert/ties.h"
 #include "facets/keras/quantised.h"
 #include "files/keras_archive.h"
-#include "keras/dialects/configuration.h"
-#include "keras/dialects/training.h"
-#include "keras/dialects/users_classes.h"
-#include "keras/dialects/weights.h"
+#include "keras/from_older/configuration.h"
+#include "keras/from_older/training.h"
+#include "keras/from_older/users_classes.h"
+#include "keras/from_older/weights.h"
 #include "keras/inline_models.h"
+#include "keras/lift.h"
 #include "keras/lora.h"
 #include "keras/output_names.h"
-#include "keras/plan.h"
 #include "keras/read_bindings.h"
 #include "keras/wrappers.h"
 #include "model/quoted.h"
 #include "passes/fix_sizes.h"
 #include "passes/frozen.h"
-#include "passes/shapes.h"
+#include "passes/infer_shapes.h"
 
 namespace h5bridge {
 namespace {
@@ -137,12 +137,12 @@ std::set<std::string> state_dict_names(const Architecture& architecture) {
 void strip_wrappers(Model& model) {
   std::vector<std::string> names;
   for (const NamedTensor& tensor : model.weights)
-    if (!is_wrappers_own(tensor.name)) names.push_back(tensor.name);
+    if (!is_averages_counter(tensor.name)) names.push_back(tensor.name);
   const std::string prefix = wrapper_prefix(names, state_dict_names(*model.architecture));
   if (prefix.empty()) return;
   Weights stripped;
   for (const NamedTensor& tensor : model.weights)
-    if (is_wrappers_own(tensor.name) && !tensor.name.starts_with(prefix))
+    if (is_averages_counter(tensor.name) && !tensor.name.starts_with(prefix))
       model.notes.push_back("left out: " + tensor.name + ", which is no part of the network but of what wraps it");
     else
       stripped.add(tensor.name.substr(prefix.size()), tensor.tensor);
@@ -229,7 +229,7 @@ Translation translate(KerasFile& file, const std::optional<StatedConfiguration>&
 // Two architectures have to be one network; whatever else they differ in is noted.
 std::string compare_architectures(const Parts& parts, std::vector<std::string>& notes) {
   std::string disagreement;
-  for (const NetworkDifference& difference : differences_of_halves(*parts.keras, *parts.architecture)) {
+  for (const NetworkDifference& difference : differences_beside_file(*parts.keras, *parts.architecture)) {
     const std::string& given = parts.architecture_file;
     switch (difference.certainty) {
       case Certainty::Certain:

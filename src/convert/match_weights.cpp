@@ -9,7 +9,7 @@
 #include "h5bridge/error.h"
 #include "keras/match_layers.h"
 #include "model/quoted.h"
-#include "passes/shapes.h"
+#include "passes/infer_shapes.h"
 
 namespace h5bridge {
 namespace {

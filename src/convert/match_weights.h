@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "convert/save.h"
-#include "facets/keras/plan.h"
+#include "facets/keras/keras_plan.h"
 #include "files/keras_h5.h"
 #include "h5bridge/architecture.h"
 #include "h5bridge/keras_files.h"

@@ -8,7 +8,7 @@
 #include "h5bridge/error.h"
 #include "model/quoted.h"
 #include "model/tensor_view.h"
-#include "passes/shapes.h"
+#include "passes/infer_shapes.h"
 
 namespace h5bridge {
 

@@ -35,6 +35,8 @@ std::string wrapper_prefix(const std::vector<std::string>& names, const std::set
 }
 
 // The counter of a model within another wrapper has that one's prefix.
-bool is_wrappers_own(const std::string& name) { return ('.' + name).ends_with(std::string(".") + kAveragesCounter); }
+bool is_averages_counter(const std::string& name) {
+  return ('.' + name).ends_with(std::string(".") + kAveragesCounter);
+}
 
 }  // namespace h5bridge

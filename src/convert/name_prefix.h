@@ -13,6 +13,6 @@ std::string wrapper_prefix(const std::vector<std::string>& names, const std::set
 
 /// Whether a wrapper calls a tensor of its own so, beside those of the network: the "n_averaged" of
 /// torch.optim.swa_utils.AveragedModel.
-bool is_wrappers_own(const std::string& name);
+bool is_averages_counter(const std::string& name);
 
 }  // namespace h5bridge

@@ -8,7 +8,7 @@
 #include <tuple>
 
 #include "model/quoted.h"
-#include "passes/shapes.h"
+#include "passes/infer_shapes.h"
 
 namespace h5bridge {
 namespace {

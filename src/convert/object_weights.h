@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "facets/keras/plan.h"
+#include "facets/keras/keras_plan.h"
 #include "files/keras_file.h"
 
 namespace h5bridge {

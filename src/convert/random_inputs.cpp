@@ -6,7 +6,7 @@
 #include <random>
 #include <set>
 
-#include "convert/agreement.h"
+#include "convert/tensor_agreement.h"
 #include "facets/registry.h"
 #include "h5bridge/error.h"
 #include "model/architecture_index.h"

@@ -7,12 +7,12 @@
 
 #include "convert/keras_extra.h"
 #include "convert/save.h"
-#include "facets/keras/plan.h"
+#include "facets/keras/keras_plan.h"
 #include "h5bridge/error.h"
 #include "model/numbers.h"
 #include "model/quoted.h"
+#include "passes/infer_shapes.h"
 #include "passes/presentation.h"
-#include "passes/shapes.h"
 
 namespace h5bridge {
 namespace {

@@ -7,11 +7,11 @@
 
 #include "convert/formats/format.h"
 #include "convert/keras_model.h"
-#include "facets/keras/plan.h"
+#include "facets/keras/keras_plan.h"
 #include "facets/registry.h"
 #include "h5bridge/error.h"
+#include "passes/infer_shapes.h"
 #include "passes/layout.h"
-#include "passes/shapes.h"
 
 namespace h5bridge {
 namespace {

@@ -11,7 +11,7 @@
 #include "h5bridge/error.h"
 #include "model/tensor_view.h"
 #include "optimizers/stated_twice.h"
-#include "passes/shapes.h"
+#include "passes/infer_shapes.h"
 #include "passes/weight_check.h"
 
 namespace h5bridge {

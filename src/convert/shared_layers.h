@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "facets/keras/plan.h"
+#include "facets/keras/keras_plan.h"
 #include "files/keras_h5.h"
 
 namespace h5bridge {

@@ -1,6 +1,6 @@
 #include "h5bridge/h5bridge.h"
+#include "passes/infer_shapes.h"
 #include "passes/presentation.h"
-#include "passes/shapes.h"
 
 namespace h5bridge {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "convert/agreement.h"
+#include "convert/tensor_agreement.h"
 #include "h5bridge/model.h"
 
 namespace h5bridge {

@@ -8,7 +8,7 @@
 
 #include "facets/registry.h"
 #include "h5bridge/architecture.h"
-#include "keras/dialects/nodes.h"
+#include "keras/from_older/nodes.h"
 #include "keras/inline_models.h"
 
 namespace h5bridge {

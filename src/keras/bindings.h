@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "facets/keras/keras_plan.h"
 #include "facets/keras/mapping.h"
-#include "facets/keras/plan.h"
 #include "h5bridge/architecture.h"
 
 namespace h5bridge {

@@ -3,8 +3,8 @@
 #include "facets/registry.h"
 #include "model/architecture_index.h"
 #include "model/promotion.h"
+#include "passes/infer_types.h"
 #include "passes/mixed_precision.h"
-#include "passes/types.h"
 
 namespace h5bridge {
 namespace {

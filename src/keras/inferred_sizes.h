@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "facets/registry.h"
-#include "keras/emitter.h"
+#include "keras/recording_emitter.h"
 
 namespace h5bridge {
 

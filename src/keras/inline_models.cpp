@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "h5bridge/error.h"
-#include "keras/dialects/nodes.h"
+#include "keras/from_older/nodes.h"
 #include "keras/wrappers.h"
 #include "model/quoted.h"
 
@@ -370,7 +370,7 @@ class Inliner {
     std::map<std::string, std::string> renamed;
     for (const Graph::Entry& entry : inner.entries) {
       const std::string& before = entry_name(entry.layer);
-      renamed[before] = unique(model + (is_wrappers_own(entry.layer) ? "_" : ".") + before);
+      renamed[before] = unique(model + (is_of_a_wrapper(entry.layer) ? "_" : ".") + before);
       if (entry.layer.at("class_name") != Json(kPassedOn)) inner.names.emplace(before, before);
     }
     rename(inner, renamed);

@@ -1,4 +1,6 @@
 // From a Keras configuration to an architecture.
+#include "keras/lift.h"
+
 #include <algorithm>
 #include <array>
 #include <deque>
@@ -15,18 +17,17 @@
 #include "keras/call.h"
 #include "keras/constants.h"
 #include "keras/dtype_policies.h"
+#include "keras/implied_masks.h"
 #include "keras/inline_models.h"
-#include "keras/masks.h"
-#include "keras/plan.h"
 #include "keras/shared_uses.h"
 #include "keras/spelling.h"
 #include "keras/uncounted.h"
 #include "keras/wrappers.h"
 #include "model/promotion.h"
 #include "model/quoted.h"
+#include "passes/infer_shapes.h"
+#include "passes/infer_types.h"
 #include "passes/layout.h"
-#include "passes/shapes.h"
-#include "passes/types.h"
 
 namespace h5bridge {
 namespace {
@@ -263,16 +264,16 @@ class Lifter {
     };
     // Of a layer that its first call could not make nothing more is to be said.
     const bool is_port = is_port_of_model(*call.layer);
-    if (call.call > 0 && !is_port && !is_wrappers_own(*call.layer) && !mapping_of_.contains(call.name))
+    if (call.call > 0 && !is_port && !is_of_a_wrapper(*call.layer) && !mapping_of_.contains(call.name))
       return give_up();
     try {
       // What comes after a layer that is not known cannot be checked; all such layers are reported together.
       const bool known_inputs = std::ranges::none_of(
           call.arguments.tensors(), [&](const History& input) { return unknown_.contains(find_value(input)->node); });
-      if (!known_inputs && (is_port || is_wrappers_own(*call.layer) || !mappings_of(*call.layer).empty()))
+      if (!known_inputs && (is_port || is_of_a_wrapper(*call.layer) || !mappings_of(*call.layer).empty()))
         return give_up();
       if (is_port) return add_port(call);
-      if (is_wrappers_own(*call.layer)) return add_wrappers_own(call);
+      if (is_of_a_wrapper(*call.layer)) return add_wrappers_own(call);
       make_arrays(call);
       Node made_node{node, call.name, {}};
       if (call.call == 0) {
@@ -465,11 +466,11 @@ class Lifter {
     if (mapping.is_operation()) return {};
     const LayerType& type = Registry::instance().type_of(layer);
     const bool when_run = mapping.takes_masks_unsaid && arguments.is_keras_3;
-    const Masks::Handing handing{.by_itself = when_run || arguments.takes_implied_mask(),
-                                 .by_itself_in_keras_3 = when_run || arguments.hands_mask_to_keras_3(),
-                                 .joins = !arguments.is_keras_3,
-                                 .joins_when_run = arguments.is_keras_3,
-                                 .takes_away = when_run};
+    const ImpliedMasks::Handing handing{.by_itself = when_run || arguments.takes_implied_mask(),
+                                        .by_itself_in_keras_3 = when_run || arguments.hands_mask_to_keras_3(),
+                                        .joins = !arguments.is_keras_3,
+                                        .joins_when_run = arguments.is_keras_3,
+                                        .takes_away = when_run};
     if (mapping.takes_masks_unsaid) refuse_unheeded_masks(arguments, call);
     std::vector<std::string> takes = mapping.call;
     for (const ListParameter& list : mapping.lists)
@@ -851,10 +852,10 @@ class Lifter {
   std::set<std::string> taken_names_;                      // of inputs, layers and nodes
   std::set<std::string> unknown_;                          // nodes of layers that are not known
   std::map<std::string, std::string> given_up_;            // by the layers' names, the first of these
-  Masks masks_{[this](Layer layer, const std::string& of, std::vector<Value> inputs) {
-                 return add_own_layer(std::move(layer), of + "_mask", std::move(inputs));
-               },
-               [this](const Value& value, const std::string& node) { return is_made_from(value, node); }};
+  ImpliedMasks masks_{[this](Layer layer, const std::string& of, std::vector<Value> inputs) {
+                        return add_own_layer(std::move(layer), of + "_mask", std::move(inputs));
+                      },
+                      [this](const Value& value, const std::string& node) { return is_made_from(value, node); }};
   Uncounted uncounted_{masks_,
                        [this](Layer layer, const std::string& name, std::vector<Value> inputs) {
                          return add_own_layer(std::move(layer), name, std::move(inputs));

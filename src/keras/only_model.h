@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "facets/keras/plan.h"
+#include "facets/keras/keras_plan.h"
 
 namespace h5bridge {
 

@@ -14,19 +14,19 @@
 #include "keras/bindings.h"
 #include "keras/build_configs.h"
 #include "keras/dtype_policies.h"
-#include "keras/emitter.h"
 #include "keras/inferred_sizes.h"
 #include "keras/nest.h"
 #include "keras/planned_model.h"
+#include "keras/recording_emitter.h"
 #include "keras/spelling.h"
 #include "keras/stated_graph.h"
-#include "keras/ties.h"
+#include "keras/tied_layers.h"
 #include "keras/wrappers.h"
 #include "model/architecture_index.h"
 #include "model/promotion.h"
 #include "model/work.h"
-#include "passes/shapes.h"
-#include "passes/types.h"
+#include "passes/infer_shapes.h"
+#include "passes/infer_types.h"
 
 namespace h5bridge {
 namespace {
@@ -39,7 +39,7 @@ struct NoWrapper : Unsupported {
 class Planner {
  public:
   Planner(const Architecture& architecture, const std::map<std::string, std::vector<WeightStep>>& weight_steps,
-          const FloatTypes& floats, KerasTies ties)
+          const FloatTypes& floats, TiedLayers ties)
       : architecture_(without_implied(architecture)),
         index_(architecture_),
         policies_(architecture, floats),
@@ -123,7 +123,7 @@ class Planner {
       inferred_.note_outputs(node.name, shapes_.outputs_of(node.name));
       return note_sizes(node.name);
     }
-    if (is_wrappers_own(index_.layer_of(node))) return add_wrappers_own(node);
+    if (is_of_a_wrapper(index_.layer_of(node))) return add_wrappers_own(node);
     const auto stand = ties_.stands.find(node.layer);
     const bool has_host = stand != ties_.stands.end();
     const SharedUse* use = has_host ? stand->second.use : nullptr;
@@ -526,7 +526,7 @@ class Planner {
   const DTypePolicies policies_;
   const Types types_;
   const Shapes shapes_;
-  const KerasTies ties_;
+  const TiedLayers ties_;
   std::map<std::string_view, const ScopeCall*> scope_calls_;
   std::map<std::string, std::set<std::int64_t>> used_outputs_;  // by our layer, over all of its calls
   KerasNames names_;
@@ -544,7 +544,7 @@ KerasPlan planned(const Architecture& architecture, const std::map<std::string, 
                   const FloatTypes& floats) {
   std::set<std::string> moved;
   for (const auto& [name, steps] : weight_steps) moved.insert(name);
-  KerasTies ties = keras_ties(architecture, moved);
+  TiedLayers ties = tied_layers(architecture, moved);
   const bool is_untied = ties.stands.empty();
   try {
     return Planner(architecture, weight_steps, floats, std::move(ties)).run();

@@ -1,11 +1,11 @@
-// Between architectures and the configurations of Keras models.
+// From architectures to the configurations of Keras models.
 #pragma once
 
 #include <map>
 #include <string>
 #include <vector>
 
-#include "facets/keras/plan.h"
+#include "facets/keras/keras_plan.h"
 #include "h5bridge/architecture.h"
 #include "passes/float_types.h"
 
@@ -16,10 +16,5 @@ namespace h5bridge {
 KerasPlan plan_keras(const Architecture& architecture,
                      const std::map<std::string, std::vector<WeightStep>>& weight_steps = {},
                      const FloatTypes& floats = {});
-
-/// The architecture that a Keras configuration describes: {"class_name": "Sequential", "config": {...}}, as in a .h5
-/// file's model_config or in model.to_json(). Throws Unsupported naming every layer that is not known, MalformedFile
-/// otherwise.
-Architecture architecture_from_keras(const Json& model_config);
 
 }  // namespace h5bridge

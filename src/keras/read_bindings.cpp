@@ -11,10 +11,10 @@
 #include "h5bridge/error.h"
 #include "keras/inline_models.h"
 #include "keras/stated_graph.h"
-#include "keras/ties.h"
+#include "keras/tied_layers.h"
 #include "keras/wrappers.h"
 #include "model/architecture_index.h"
-#include "passes/shapes.h"
+#include "passes/infer_shapes.h"
 
 namespace h5bridge {
 namespace {
@@ -117,7 +117,7 @@ class Reader {
   }
 
   /// nullopt where a layer is missing.
-  std::optional<KerasBindings> run(const KerasTies& ties) const {
+  std::optional<KerasBindings> run(const TiedLayers& ties) const {
     KerasBindings result;
     result.tied = ties.tied;
     BindingMaker maker(weight_steps_);
@@ -125,7 +125,7 @@ class Reader {
     std::set<std::string> known;
     for (const Node& node : architecture_.nodes) {
       const Layer& own = index_.layer_of(node);
-      if (!needed_.contains(node.name) || tells_apart(own) || is_wrappers_own(own)) continue;
+      if (!needed_.contains(node.name) || tells_apart(own) || is_of_a_wrapper(own)) continue;
       const auto stand = ties.stands.find(node.layer);
       const Layer& layer = stand == ties.stands.end() ? own : *index_.find_layer(stand->second.host);
       if (!known.insert(layer.name).second || !has_tensors(layer)) continue;
@@ -211,7 +211,7 @@ std::optional<KerasBindings> read_bindings(const Json& model_config, const Archi
     if (!result && !architecture.ties.empty()) {
       std::set<std::string> moved;
       for (const auto& [name, steps] : weight_steps) moved.insert(name);
-      result = reader.run(keras_ties(architecture, moved));
+      result = reader.run(tied_layers(architecture, moved));
     }
   } catch (const Unsupported&) {  // an architecture that is not what the configuration was made of
     return std::nullopt;

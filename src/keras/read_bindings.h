@@ -4,7 +4,7 @@
 
 #include <optional>
 
-#include "facets/keras/plan.h"
+#include "facets/keras/keras_plan.h"
 #include "h5bridge/architecture.h"
 #include "keras/bindings.h"
 

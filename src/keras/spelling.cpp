@@ -4,7 +4,7 @@
 
 #include "facets/registry.h"
 #include "h5bridge/error.h"
-#include "keras/emitter.h"
+#include "keras/recording_emitter.h"
 #include "model/same_value.h"
 
 namespace h5bridge {

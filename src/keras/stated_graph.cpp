@@ -4,7 +4,7 @@
 #include <optional>
 #include <string_view>
 
-#include "facets/keras/plan.h"
+#include "facets/keras/keras_plan.h"
 #include "facets/registry.h"
 #include "keras/wrappers.h"
 #include "model/architecture_index.h"
@@ -13,7 +13,7 @@ namespace h5bridge {
 namespace {
 
 // What Keras implies, and planning has to see nevertheless.
-bool is_seen(const Layer& layer) { return tells_apart(layer) || is_wrappers_own(layer); }
+bool is_seen(const Layer& layer) { return tells_apart(layer) || is_of_a_wrapper(layer); }
 
 std::map<std::string_view, const ScopeCall*> scope_calls_of(const Architecture& architecture) {
   std::map<std::string_view, const ScopeCall*> calls;

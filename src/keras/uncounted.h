@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "facets/spec/mask_rule.h"
-#include "keras/masks.h"
+#include "keras/implied_masks.h"
 
 namespace h5bridge {
 
@@ -20,7 +20,7 @@ class Uncounted {
   using AddLayer = std::function<Value(Layer layer, const std::string& name, std::vector<Value> inputs)>;
   using RankOf = std::function<std::size_t(const Value& value)>;
 
-  Uncounted(Masks& masks, AddLayer add, RankOf rank_of)
+  Uncounted(ImpliedMasks& masks, AddLayer add, RankOf rank_of)
       : masks_(masks), add_(std::move(add)), rank_of_(std::move(rank_of)) {}
 
   /// Where each of a call's inputs counts, (batch, steps, 1) of (batch, steps, features); none where all of it does.
@@ -41,7 +41,7 @@ class Uncounted {
   Value where(const Value& condition, const Value& value, std::int64_t other);
   Value unless(const Value& condition, const Value& value, const Value& other);
 
-  Masks& masks_;
+  ImpliedMasks& masks_;
   AddLayer add_;
   RankOf rank_of_;
   std::map<Value, Value> columns_;   // by their masks

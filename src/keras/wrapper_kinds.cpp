@@ -6,8 +6,8 @@
 
 #include "facets/registry.h"
 #include "h5bridge/error.h"
-#include "keras/dialects/inserted.h"
-#include "keras/dialects/nodes.h"
+#include "keras/from_older/inserted.h"
+#include "keras/from_older/nodes.h"
 #include "keras/inline_models.h"
 #include "keras/wrappers.h"
 #include "model/quoted.h"

@@ -55,7 +55,7 @@ void for_each_entry(const Json& model_config, const Visit& visit) { visit_model(
 
 bool is_wrapper(const KerasModelOrigin& origin) { return origin.class_name && find_kind(*origin.class_name); }
 
-bool is_wrappers_own(const Layer& layer) {
+bool is_of_a_wrapper(const Layer& layer) {
   return layer.keras.implied && (layer.keras.variant == kMergesSteps || layer.keras.variant == kTakesStepsApart);
 }
 
@@ -74,7 +74,7 @@ Architecture without_wrappers(Architecture architecture) {
   for (ScopeCall& call : architecture.scope_calls) leave(call.parent);
   for (Node& node : architecture.nodes) leave(node.scope_call);
   for (Layer& layer : architecture.layers)
-    if (is_wrappers_own(layer)) layer.keras = {};
+    if (is_of_a_wrapper(layer)) layer.keras = {};
   return architecture;
 }
 
@@ -85,7 +85,7 @@ bool is_wrapper_entry(const Json& layer) {
   return kind && is_layer(config.find("layer")) && kind->takes_apart(config);
 }
 
-bool is_wrappers_own(const Json& layer) {
+bool is_of_a_wrapper(const Json& layer) {
   const Json& class_name = layer.at("class_name");
   return std::ranges::any_of(std::array{kWrapperInput, kWrapperResult, kStepsMerged, kStepsApart},
                              [&](const char* own) { return class_name == Json(own); });

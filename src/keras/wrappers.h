@@ -28,7 +28,7 @@ inline constexpr const char* kMergesSteps = "merges_steps";
 inline constexpr const char* kTakesStepsApart = "takes_steps_apart";
 
 /// Whether a layer of the architecture is what a wrapper of Keras does by itself.
-bool is_wrappers_own(const Layer& layer);
+bool is_of_a_wrapper(const Layer& layer);
 
 /// The architecture without its wrappers: their layers are layers like others.
 Architecture without_wrappers(Architecture architecture);
@@ -39,7 +39,7 @@ bool is_wrapper(const KerasModelOrigin& origin);
 bool is_wrapper_entry(const Json& layer);
 
 /// Whether it is what a wrapper does itself.
-bool is_wrappers_own(const Json& layer);
+bool is_of_a_wrapper(const Json& layer);
 
 /// The entries of the layers that a wrapper's entry wraps, by the attributes of the wrapper's object that they are.
 std::vector<std::pair<std::string, const Json*>> wrapped_objects(const Json& wrapper);

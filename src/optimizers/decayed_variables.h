@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "facets/keras/plan.h"
+#include "facets/keras/keras_plan.h"
 #include "h5bridge/model.h"
 
 namespace h5bridge {

@@ -1,7 +1,7 @@
 #include "passes/first_axis.h"
 
 #include "model/architecture_index.h"
-#include "passes/shapes.h"
+#include "passes/infer_shapes.h"
 
 namespace h5bridge {
 

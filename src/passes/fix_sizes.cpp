@@ -7,7 +7,7 @@
 #include "model/architecture_index.h"
 #include "model/nearest.h"
 #include "model/quoted.h"
-#include "passes/shapes.h"
+#include "passes/infer_shapes.h"
 
 namespace h5bridge {
 

@@ -6,7 +6,7 @@
 
 #include "facets/registry.h"
 #include "facets/spec/layer_type.h"
-#include "passes/shapes.h"
+#include "passes/infer_shapes.h"
 
 namespace h5bridge {
 namespace {

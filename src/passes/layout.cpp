@@ -9,7 +9,7 @@
 #include "facets/registry.h"
 #include "h5bridge/error.h"
 #include "model/architecture_index.h"
-#include "passes/shapes.h"
+#include "passes/infer_shapes.h"
 
 namespace h5bridge {
 namespace {

@@ -4,8 +4,8 @@
 
 #include "facets/registry.h"
 #include "model/checked.h"
-#include "passes/shapes.h"
-#include "passes/types.h"
+#include "passes/infer_shapes.h"
+#include "passes/infer_types.h"
 
 namespace h5bridge {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "h5bridge/architecture.h"
 #include "model/architecture_index.h"
-#include "passes/shapes.h"
+#include "passes/infer_shapes.h"
 
 namespace h5bridge {
 

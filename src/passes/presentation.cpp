@@ -5,7 +5,7 @@
 
 #include "h5bridge/error.h"
 #include "model/quoted.h"
-#include "passes/types.h"
+#include "passes/infer_types.h"
 
 namespace h5bridge {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "model/tensor_view.h"
 #include "passes/frozen.h"
-#include "passes/shapes.h"
+#include "passes/infer_shapes.h"
 
 namespace h5bridge {
 namespace {

@@ -3,7 +3,7 @@
 #include <optional>
 
 #include "h5bridge/error.h"
-#include "passes/shapes.h"
+#include "passes/infer_shapes.h"
 
 namespace h5bridge {
 namespace {

@@ -10,10 +10,10 @@
 #include "model/one_line.h"
 #include "model/quoted.h"
 #include "passes/frozen.h"
+#include "passes/infer_shapes.h"
+#include "passes/infer_types.h"
 #include "passes/layout.h"
 #include "passes/presentation.h"
-#include "passes/shapes.h"
-#include "passes/types.h"
 #include "picture/groups.h"
 
 namespace h5bridge {

@@ -8,7 +8,7 @@
 #include "facets/registry.h"
 #include "h5bridge/error.h"
 #include "model/quoted.h"
-#include "passes/shapes.h"
+#include "passes/infer_shapes.h"
 #include "pytorch/exported_call.h"
 #include "pytorch/exported_memory.h"
 

@@ -7,7 +7,7 @@
 #include "facets/registry.h"
 #include "files/pt2_archive.h"
 #include "model/quoted.h"
-#include "passes/shapes.h"
+#include "passes/infer_shapes.h"
 #include "pytorch/exported_call.h"
 #include "pytorch/exported_graph.h"
 #include "pytorch/exported_layers.h"

@@ -9,8 +9,8 @@
 #include "model/checked.h"
 #include "model/quoted.h"
 #include "pytorch/content.h"
+#include "pytorch/dtype_names.h"
 #include "pytorch/file.h"
-#include "pytorch/types.h"
 
 namespace h5bridge {
 namespace {

@@ -6,7 +6,7 @@
 #include <set>
 
 #include "h5bridge/error.h"
-#include "optimizers/told_apart.h"
+#include "optimizers/torch_kind.h"
 
 namespace h5bridge {
 namespace {

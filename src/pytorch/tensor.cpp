@@ -7,8 +7,8 @@
 
 #include "h5bridge/error.h"
 #include "model/checked.h"
+#include "pytorch/dtype_names.h"
 #include "pytorch/file.h"
-#include "pytorch/types.h"
 
 namespace h5bridge {
 namespace {

@@ -1,6 +1,6 @@
 #include "pytorch/tensor_code.h"
 
-#include "pytorch/types.h"
+#include "pytorch/dtype_names.h"
 
 namespace h5bridge {
 namespace {

@@ -1,6 +1,6 @@
 #include "h5bridge/error.h"
 #include "passes/frozen.h"
-#include "passes/shapes.h"
+#include "passes/infer_shapes.h"
 #include "passes/weight_check.h"
 #include "runtime/device.h"
 #include "runtime/module_implementation.h"

@@ -5,7 +5,7 @@
 #include "passes/presentation.h"
 #include "runtime/module_tree.h"
 #include "runtime/program.h"
-#include "runtime/ties.h"
+#include "runtime/shared_parameters.h"
 #include "runtime/weights.h"
 
 namespace h5bridge {

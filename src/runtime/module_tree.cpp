@@ -25,7 +25,7 @@ const TorchModulePtr& module_at(const std::string& path, const ModulesByPath& la
 }
 
 // The tensor that `holder` holds, under `name`. Where a layer has one of that name (an embedding's weight, which the
-// decoder uses as well), it is the same (runtime/ties.h).
+// decoder uses as well), it is the same (runtime/shared_parameters.h).
 void register_tensor(torch::nn::Module& parent, const std::string& name, const OwnTensor& holder) {
   if (parent.named_parameters(false).contains(name) || parent.named_buffers(false).contains(name)) return;
   if (holder.is_parameter())

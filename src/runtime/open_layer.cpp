@@ -7,7 +7,7 @@
 #include "facets/libtorch/registry.h"
 #include "facets/registry.h"
 #include "h5bridge/error.h"
-#include "runtime/ties.h"
+#include "runtime/shared_parameters.h"
 
 namespace h5bridge {
 namespace {
@@ -83,7 +83,7 @@ Attributes settings_in_call(const Layer& layer, const Attributes& settings, cons
 
 TorchInstance build_open_layer(const Layer& layer) {
   const TorchModulePtr holder = holder_of(layer);
-  // Its tables lose those that are tied to others' (runtime/ties.h).
+  // Its tables lose those that are tied to others' (runtime/shared_parameters.h).
   return {holder, [layer, holder, held = tensors_in(*holder)](const TorchCall& call) {
             Layer known = layer;
             for (const auto& [name, value] : call.attributes) known.attributes.set(name, value);

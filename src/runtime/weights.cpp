@@ -18,7 +18,7 @@ std::string full_name(const Layer& layer, const ParameterSpec& parameter) {
   return tensor_name(layer.name, parameter.name);
 }
 
-// Undefined where the module lists it no more: its layer has another one's parameter (runtime/ties.h).
+// Undefined where the module lists it no more: its layer has another one's parameter (runtime/shared_parameters.h).
 torch::Tensor tensor_in(const torch::nn::Module& module, const ParameterSpec& wanted) {
   const auto tensors = wanted.role == Role::Parameter ? module.named_parameters() : module.named_buffers();
   const torch::Tensor* found = tensors.find(wanted.name.empty() ? kOwnTensor : wanted.name);

@@ -3,7 +3,7 @@
 #include "facets/registry.h"
 #include "h5bridge/error.h"
 #include "model/promotion.h"
-#include "passes/types.h"
+#include "passes/infer_types.h"
 #include "torch/catch.h"
 #include "torch/model_builder.h"
 #include "unit/architectures.h"

@@ -1,8 +1,8 @@
-#include "convert/agreement.h"
-
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
+
+#include "convert/tensor_agreement.h"
 
 using namespace h5bridge;
 

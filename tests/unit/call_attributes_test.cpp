@@ -5,8 +5,8 @@
 #include "convert/architecture_json.h"
 #include "h5bridge/error.h"
 #include "model/architecture_index.h"
+#include "passes/infer_shapes.h"
 #include "passes/network_difference.h"
-#include "passes/shapes.h"
 #include "unit/architectures.h"
 
 namespace h5bridge::testing {

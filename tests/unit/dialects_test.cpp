@@ -3,12 +3,12 @@
 #include <catch2/catch.hpp>
 
 #include "h5bridge/error.h"
-#include "keras/dialects/configuration.h"
-#include "keras/dialects/nodes.h"
-#include "keras/dialects/table.h"
-#include "keras/dialects/training.h"
-#include "keras/dialects/version.h"
-#include "keras/dialects/weights.h"
+#include "keras/from_older/configuration.h"
+#include "keras/from_older/nodes.h"
+#include "keras/from_older/table.h"
+#include "keras/from_older/training.h"
+#include "keras/from_older/version.h"
+#include "keras/from_older/weights.h"
 
 using namespace h5bridge;
 using Catch::Matchers::Contains;

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "h5bridge/error.h"
+#include "keras/lift.h"
 #include "keras/plan.h"
 #include "model/keras_origin.h"
 

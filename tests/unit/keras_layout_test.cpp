@@ -1,8 +1,8 @@
 // What the layout pass keeps of a Keras model, so that it finds all its layers again.
 #include <catch2/catch.hpp>
 
+#include "passes/infer_shapes.h"
 #include "passes/layout.h"
-#include "passes/shapes.h"
 #include "unit/architectures.h"
 #include "unit/random_tensors.h"
 

@@ -5,9 +5,10 @@
 #include <set>
 
 #include "h5bridge/error.h"
+#include "keras/lift.h"
 #include "keras/plan.h"
+#include "passes/infer_shapes.h"
 #include "passes/layout.h"
-#include "passes/shapes.h"
 #include "unit/architectures.h"
 
 namespace h5bridge::testing {

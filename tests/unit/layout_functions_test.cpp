@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 
+#include "passes/infer_shapes.h"
 #include "passes/layout.h"
-#include "passes/shapes.h"
 #include "unit/architectures.h"
 
 namespace h5bridge::testing {

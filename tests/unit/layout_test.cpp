@@ -6,7 +6,7 @@
 #include <catch2/catch.hpp>
 
 #include "h5bridge/error.h"
-#include "passes/shapes.h"
+#include "passes/infer_shapes.h"
 #include "unit/architectures.h"
 #include "unit/random_tensors.h"
 

@@ -4,7 +4,7 @@
 #include "convert/architecture_json.h"
 #include "h5bridge/error.h"
 #include "passes/fix_sizes.h"
-#include "passes/shapes.h"
+#include "passes/infer_shapes.h"
 #include "unit/architectures.h"
 
 namespace h5bridge::testing {

@@ -111,8 +111,8 @@ TEST_CASE("name prefix: what all names begin with goes where the rest is known")
 }
 
 TEST_CASE("name prefix: a counter of averages is the wrapper's own") {
-  CHECK(is_wrappers_own("n_averaged"));
-  CHECK(is_wrappers_own("module.n_averaged"));
-  CHECK_FALSE(is_wrappers_own("n_averaged.weight"));
-  CHECK_FALSE(is_wrappers_own("run_averaged"));
+  CHECK(is_averages_counter("n_averaged"));
+  CHECK(is_averages_counter("module.n_averaged"));
+  CHECK_FALSE(is_averages_counter("n_averaged.weight"));
+  CHECK_FALSE(is_averages_counter("run_averaged"));
 }

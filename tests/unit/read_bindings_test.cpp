@@ -6,7 +6,7 @@
 #include "convert/architecture_json.h"
 #include "files/keras_h5.h"
 #include "h5bridge/h5bridge.h"
-#include "passes/shapes.h"
+#include "passes/infer_shapes.h"
 #include "random_tensors.h"
 #include "temporary_folder.h"
 

@@ -7,7 +7,7 @@
 
 #include "files/keras_h5.h"
 #include "h5bridge/h5bridge.h"
-#include "passes/shapes.h"
+#include "passes/infer_shapes.h"
 #include "paths.h"
 #include "pytorch/file.h"
 #include "temporary_folder.h"

@@ -1,11 +1,10 @@
 // Graphs that are not sound, and the shapes of those that are.
-#include "passes/shapes.h"
-
 #include <catch2/catch.hpp>
 #include <functional>
 
 #include "h5bridge/error.h"
 #include "passes/fix_sizes.h"
+#include "passes/infer_shapes.h"
 #include "unit/architectures.h"
 
 namespace h5bridge::testing {

@@ -7,7 +7,7 @@
 
 #include "convert/architecture_json.h"
 #include "h5bridge/h5bridge.h"
-#include "passes/shapes.h"
+#include "passes/infer_shapes.h"
 #include "paths.h"
 #include "random_tensors.h"
 #include "temporary_folder.h"

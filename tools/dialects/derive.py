@@ -1,4 +1,4 @@
-"""Derives the tables of src/keras/dialects/ from the sources of each Keras that may have written a file (README.md)."""
+"""Derives the tables of src/keras/from_older/ from the sources of each Keras that wrote files (README.md)."""
 
 import argparse
 import sys

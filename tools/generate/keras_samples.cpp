@@ -5,7 +5,7 @@
 
 #include "facets/registry.h"
 #include "h5bridge/error.h"
-#include "keras/emitter.h"
+#include "keras/recording_emitter.h"
 
 namespace h5bridge {
 namespace {

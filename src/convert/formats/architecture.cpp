@@ -7,7 +7,7 @@
 #include "convert/model_check.h"
 #include "h5bridge/error.h"
 #include "passes/frozen.h"
-#include "passes/shapes.h"
+#include "passes/infer_shapes.h"
 
 namespace h5bridge {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "convert/torch_notes.h"
 #include "h5bridge/error.h"
-#include "keras/keras_2/form.h"
+#include "keras/to_keras_2/form.h"
 #include "keras/uncounted.h"
 
 namespace h5bridge {

@@ -7,7 +7,7 @@
 #include "convert/layout_conversion.h"
 #include "convert/torch_notes.h"
 #include "h5bridge/error.h"
-#include "passes/shapes.h"
+#include "passes/infer_shapes.h"
 
 namespace h5bridge {
 

@@ -8,7 +8,7 @@
 #include "convert/layout_conversion.h"
 #include "convert/model_check.h"
 #include "passes/frozen.h"
-#include "passes/shapes.h"
+#include "passes/infer_shapes.h"
 #include "pytorch/file.h"
 #include "pytorch/torchscript_writer.h"
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "facets/keras/emit_ops.h"
 #include "facets/keras/operation.h"
-#include "facets/keras/ops.h"
 
 namespace h5bridge {
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "facets/keras/emit_ops.h"
 #include "facets/keras/operation.h"
-#include "facets/keras/ops.h"
 
 namespace h5bridge {
 

@@ -1,7 +1,7 @@
 #include "facets/keras/kernel.h"
 
+#include "facets/keras/emit_ops.h"
 #include "facets/keras/operation.h"
-#include "facets/keras/ops.h"
 #include "facets/keras/padding.h"
 #include "facets/spec/kernel.h"
 #include "facets/spec/layer_type.h"

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "facets/keras/emit_ops.h"
 #include "facets/keras/operation.h"
-#include "facets/keras/ops.h"
 #include "facets/spec/axes.h"
 #include "h5bridge/error.h"
 #include "model/size_terms.h"

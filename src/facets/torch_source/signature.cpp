@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "facets/registry.h"
-#include "facets/torch_source/activation.h"
+#include "facets/torch_source/fused_activation.h"
 
 namespace h5bridge {
 namespace {

@@ -1,8 +1,8 @@
 #include <cmath>
 #include <optional>
 
+#include "facets/keras/emit_ops.h"
 #include "facets/keras/mapping.h"
-#include "facets/keras/ops.h"
 #include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
 

@@ -1,5 +1,5 @@
+#include "facets/keras/emit_ops.h"
 #include "facets/keras/mapping.h"
-#include "facets/keras/ops.h"
 
 namespace h5bridge::parameter {
 namespace {

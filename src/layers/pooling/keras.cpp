@@ -4,9 +4,9 @@
 #include <limits>
 #include <numeric>
 
+#include "facets/keras/emit_ops.h"
 #include "facets/keras/mapping.h"
 #include "facets/keras/open_windows.h"
-#include "facets/keras/ops.h"
 #include "facets/keras/padding.h"
 #include "facets/registry.h"
 #include "facets/spec/layer_type.h"

@@ -1,7 +1,7 @@
 #include <algorithm>
 
+#include "facets/keras/emit_ops.h"
 #include "facets/keras/mapping.h"
-#include "facets/keras/ops.h"
 #include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
 

@@ -7,7 +7,7 @@
 #include "layers/recurrent/keras_cells.h"
 #include "layers/recurrent/keras_projection.h"
 #include "layers/recurrent/keras_weights.h"
-#include "layers/recurrent/keras_writer.h"
+#include "layers/recurrent/recurrent_emitter.h"
 #include "layers/recurrent/stacked_cells.h"
 #include "model/keras_origin.h"
 
@@ -167,7 +167,7 @@ KerasMapping one_direction(const Kind& kind) {
   mapping.fits = [](const Attributes& a, const Shapes&) { return !a.boolean("bidirectional") || is_projected(a); };
   mapping.lift = [](Json::Object&, Attributes& attributes, const Shapes&) { attributes.set("batch_first", true); };
   mapping.lower = [&kind](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
-    return KerasWriter(kind, kind.keras_class, a, std::move(config), emitter).run();
+    return RecurrentEmitter(kind, kind.keras_class, a, std::move(config), emitter).run();
   };
   add_samples(mapping, kind, configurations(kind));
   return mapping;
@@ -187,7 +187,7 @@ KerasMapping of_cells(const Kind& kind) {
     config.set("cell", take_cells(kind, Json(config.at("cell")), attributes));
   };
   mapping.lower = [&kind](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
-    return KerasWriter(kind, kRnn, a, std::move(config), emitter).run();
+    return RecurrentEmitter(kind, kRnn, a, std::move(config), emitter).run();
   };
   add_samples(mapping, kind, configurations_of_cells(kind));
   if (kind.states == 1)
@@ -254,7 +254,7 @@ KerasMapping two_directions(const Kind& kind, Form form) {
   };
   mapping.derive = [](Attributes&, const Shapes&) {};
   mapping.lower = [&kind, wrapped = inner.class_name](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
-    return KerasWriter(kind, wrapped, a, std::move(config), emitter).run();
+    return RecurrentEmitter(kind, wrapped, a, std::move(config), emitter).run();
   };
 
   mapping.samples.clear();

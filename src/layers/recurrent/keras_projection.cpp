@@ -1,6 +1,6 @@
 #include "layers/recurrent/keras_projection.h"
 
-#include "facets/keras/ops.h"
+#include "facets/keras/emit_ops.h"
 #include "facets/registry.h"
 #include "h5bridge/error.h"
 

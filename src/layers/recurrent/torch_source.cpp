@@ -1,4 +1,4 @@
-#include "facets/torch_source/activation.h"
+#include "facets/torch_source/fused_activation.h"
 #include "facets/torch_source/signature.h"
 #include "layers/recurrent/kinds.h"
 #include "layers/recurrent/stacked_cells.h"

@@ -4,7 +4,7 @@
 
 #include "facets/registry.h"
 #include "passes/float_types.h"
-#include "passes/shapes.h"
+#include "passes/infer_shapes.h"
 #include "pytorch/source/names.h"
 #include "pytorch/source/paths.h"
 

@@ -5,7 +5,7 @@
 
 #include "facets/registry.h"
 #include "passes/float_types.h"
-#include "passes/shapes.h"
+#include "passes/infer_shapes.h"
 
 namespace h5bridge::torch_source {
 namespace {

@@ -10,7 +10,7 @@
 #include "facets/torch_source/source.h"
 #include "h5bridge/model.h"
 #include "model/architecture_index.h"
-#include "passes/types.h"
+#include "passes/infer_types.h"
 
 namespace h5bridge::torch_source {
 

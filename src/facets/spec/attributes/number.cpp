@@ -1,6 +1,6 @@
 #include "facets/spec/attributes/number.h"
 
-#include "facets/spec/attributes/agreement.h"
+#include "facets/spec/attributes/same_numbers.h"
 #include "facets/spec/attributes/schema_parts.h"
 
 namespace h5bridge {

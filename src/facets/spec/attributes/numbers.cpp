@@ -1,7 +1,7 @@
 #include "facets/spec/attributes/numbers.h"
 
-#include "facets/spec/attributes/agreement.h"
 #include "facets/spec/attributes/elements.h"
+#include "facets/spec/attributes/same_numbers.h"
 #include "facets/spec/attributes/schema_parts.h"
 
 namespace h5bridge {

@@ -1,8 +1,8 @@
 #include "facets/spec/attributes/sizes.h"
 
-#include "facets/spec/attributes/agreement.h"
 #include "facets/spec/attributes/elements.h"
 #include "facets/spec/attributes/open.h"
+#include "facets/spec/attributes/same_numbers.h"
 #include "facets/spec/attributes/schema_parts.h"
 
 namespace h5bridge {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "facets/spec/attributes/agreement.h"
 #include "facets/spec/attributes/elements.h"
+#include "facets/spec/attributes/same_numbers.h"
 #include "facets/spec/attributes/schema_parts.h"
 #include "h5bridge/error.h"
 #include "model/base64.h"

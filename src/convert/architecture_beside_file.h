@@ -1,0 +1,21 @@
+// Two architectures of what should be one network: one that is given beside a Keras file which has one of its own, or
+// any two.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "convert/keras_model.h"
+#include "passes/network_difference.h"
+
+namespace h5bridge {
+
+/// In what the network of `file`, already in the form of Keras 3 ("here"), and the one given beside it ("there")
+/// differ; nothing where the file has weights alone. Throws Unsupported where Keras cannot say the one that is given.
+std::vector<NetworkDifference> differences_beside_file(const KerasFile& file, const Architecture& given);
+
+/// In what two networks differ, `here` being the second; nothing where they are the same to the letter. Both are
+/// compared as Keras has them: throws Unsupported where it cannot say one.
+std::vector<NetworkDifference> network_differences_of(const Architecture& there, const Architecture& here);
+
+}  // namespace h5bridge

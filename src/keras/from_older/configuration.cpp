@@ -1,0 +1,286 @@
+#include "keras/from_older/configuration.h"
+
+#include <algorithm>
+#include <iterator>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "h5bridge/error.h"
+#include "keras/from_older/cudnn.h"
+#include "keras/from_older/hard_sigmoid.h"
+#include "keras/from_older/meanings.h"
+#include "keras/from_older/nodes.h"
+#include "keras/from_older/table.h"
+#include "keras/from_older/tensorflow_operations.h"
+#include "keras/from_older/theano_padding.h"
+#include "keras/from_older/users_classes.h"
+#include "model/quoted.h"
+
+namespace h5bridge {
+namespace {
+
+// From this version on nothing differs from the form that the rest of the program reads.
+constexpr int kTarget = 31501;
+constexpr double kLeastEpsilon = 1.001e-5;
+// What a file is taken for that states no version: the last before Keras 3, if its form is not that of Keras 3.
+constexpr KerasVersion kLastBefore3{KerasLine::TensorFlow, 21500};
+constexpr KerasVersion kNewest{KerasLine::Keras3, kTarget};
+// The form that files of Keras 0 and 1 are brought into first.
+constexpr KerasVersion kFirst2{KerasLine::Standalone, 20000};
+
+bool is_model(const std::string& class_name) {
+  return class_name == "Sequential" || class_name == "Functional" || class_name == "Model";
+}
+
+// Keras 3 names the module of every object, Keras 2 that of none (of initialisers alone, from 2.12 on).
+bool has_form_of_keras_3(const Json& model) {
+  if (model.find("module")) return true;
+  const Json* config = model.find("config");
+  const Json* layers = config && config->is_object() ? config->find("layers") : nullptr;
+  return layers && layers->is_array() &&
+         std::ranges::any_of(layers->as_array(), [](const Json& layer) { return layer.find("module") != nullptr; });
+}
+
+class Translator {
+ public:
+  explicit Translator(KerasVersion version, bool is_theano = false)
+      : version_(version), is_theano_(is_theano && version.is_before_3()) {}
+
+  KerasConfiguration run(const Json& model) {
+    KerasConfiguration result;
+    result.model = this->model(model);
+    if (version_.is_before_3()) note_factors();
+    result.factors = std::move(factors_);
+    result.cudnn = std::move(cudnn_);
+    result.notes = std::move(notes_);
+    return result;
+  }
+
+ private:
+  Json model(const Json& model) {
+    Json::Object result = model.as_object();
+    const std::string class_name = class_in_keras_3(version_, "", model.at("class_name").as_string());
+    result.set("class_name", class_name);
+    const Json& config = model.at("config");
+    // Up to 2.2.2 the configuration of a Sequential model is the list of its layers.
+    Json::Object settings =
+        config.is_array() ? Json::Object{{"name", "sequential"}, {"layers", config}} : config.as_object();
+    Json::Array layers;
+    for (const Json& layer : settings.at("layers").as_array()) layers.push_back(this->layer(layer));
+    if (class_name == "Sequential") add_input(layers, settings);
+    Json* outputs = settings.find("output_layers");
+    Json none;
+    if (is_theano_) mend_theano_padding(layers);
+    if (version_.is_before_3()) {
+      std::ranges::move(changed_meanings(version_, layers), std::back_inserter(notes_));
+      mend_hard_sigmoids(layers, outputs ? *outputs : none, factors_);
+    }
+    settings.set("layers", std::move(layers));
+    result.set("config", std::move(settings));
+    return result;
+  }
+
+  // An entry in a model's list of layers, or a layer that another one wraps.
+  Json layer(const Json& entry) {
+    const std::string& old_class = entry.at("class_name").as_string();
+    if (is_model(old_class)) {
+      const std::size_t known = factors_.size(), known_cudnn = cudnn_.size();
+      Json inner = model(entry);
+      if (cudnn_.size() > known_cudnn)
+        throw Unsupported("layer \"" + cudnn_.back().layer +
+                          "\" of a model within the model is one of CuDNN's, whose weights h5bridge turns into others "
+                          "in the model's own layers alone");
+      if (factors_.size() > known)
+        throw Unsupported(
+            "layer \"" + factors_.back().layer + "\" (" + factors_.back().class_name +
+            ") of a model within the model has the hard_sigmoid of before Keras 3, whose weights h5bridge "
+            "multiplies in the model's own layers alone");
+      return with_calls(std::move(inner.as_object()), old_class);
+    }
+    if (const Json* module = entry.find("module"); module && module->is_string() && !is_layer(module->as_string()))
+      return entry;
+    if (is_cudnn(old_class)) return layer_of_cudnn(entry);
+    if (is_tensorflow_operation(entry)) {
+      try {
+        return operation_in_keras_3(entry);
+      } catch (const Error& error) {
+        rethrow_in_file(error, "layer " + quoted(entry.at("config").at("name")) + " (" + old_class + ")");
+      }
+    }
+    Json::Object result = entry.as_object();
+    const std::string class_name = class_in_keras_3(version_, "", old_class);
+    const Json::Object& config = entry.at("config").as_object();
+    // A wrapper is the layer whose group has the weights.
+    const bool is_outer = outer_.empty();
+    if (const Json* name = config.find("name"); is_outer && name && name->is_string()) outer_ = name->as_string();
+    try {
+      result.set("class_name", class_name);
+      result.set("config", settings(class_name, config));
+    } catch (const Error& error) {
+      const Json* name = config.find("name");
+      rethrow_in_file(error, "layer " + (name ? name->dump() : std::string("without a name")) + " (" + old_class + ")");
+    }
+    if (is_outer) outer_.clear();
+    return with_calls(std::move(result), class_name);
+  }
+
+  Json layer_of_cudnn(const Json& entry) {
+    const std::string& name = entry.at("config").at("name").as_string();
+    cudnn_.push_back({outer_.empty() ? name : outer_, entry.at("class_name") == Json("CuDNNLSTM")});
+    return layer(without_cudnn(entry.as_object()));
+  }
+
+  static bool is_layer(const std::string& module) { return module.starts_with("keras.layers"); }
+
+  static Json with_calls(Json::Object layer, const std::string& class_name) {
+    if (const Json* nodes = layer.find("inbound_nodes"); nodes && nodes->is_array())
+      layer.set("inbound_nodes", nodes_in_keras_3(*nodes, class_name));
+    return layer;
+  }
+
+  Json::Object settings(const std::string& class_name, const Json::Object& config) {
+    Json::Object given = config;
+    if (version_.is_before_3()) take_input_shape(class_name, given);
+    Json::Object result = settings_in_keras_3(version_, "", class_name, given);
+    for (auto& [key, value] : result) value = setting(class_name, key, value);
+    if (class_name == "BatchNormalization") take_least_epsilon(result);
+    return result;
+  }
+
+  // For images, tf.keras computed with what cuDNN takes at least, whatever was asked for (tensorflow 2.4,
+  // ops/nn_impl.py, fused_batch_norm). That there are images an axis 3 tells.
+  void take_least_epsilon(Json::Object& settings) {
+    const Json* axis = settings.find("axis");
+    const Json* epsilon = settings.find("epsilon");
+    const bool is_small = epsilon && epsilon->is_number() && epsilon->as_float() < kLeastEpsilon;
+    if (version_.line != KerasLine::TensorFlow || !axis || *axis != Json(3) || !is_small) return;
+    notes_.push_back("layer " + quoted(settings.at("name")) + " (BatchNormalization): its epsilon " + epsilon->dump() +
+                     " is less than the least with which TensorFlow computed, 1.001e-5, which is taken");
+    settings.set("epsilon", kLeastEpsilon);
+  }
+
+  // What only a first layer means is remembered for add_input, and is no setting of the layer.
+  void take_input_shape(const std::string& class_name, Json::Object& config) {
+    if (class_name == "InputLayer") return;
+    if (const Json* shape = config.find("batch_input_shape")) {
+      const Json* dtype = config.find("dtype");
+      if (!first_) first_ = {*shape, dtype ? *dtype : Json()};
+      config.erase("batch_input_shape");
+    }
+  }
+
+  Json setting(const std::string& class_name, const std::string& key, const Json& value) {
+    if (key == "layer" || key == "backward_layer" || key == "forward_layer" || key == "cell")
+      return value.is_object() && value.find("class_name") ? layer(value) : value;
+    if (key == "cells") return each(value, [&](const Json& cell) { return layer(cell); });
+    if (!version_.is_before_3()) return value;
+    if (key.ends_with("_initializer")) return object("initializers", value);
+    if (key.ends_with("_regularizer")) return object("regularizers", value);
+    if (key.ends_with("_constraint")) return object("constraints", value);
+    if (key == "dtype" && class_name != "InputLayer") return policy(value);
+    // A list of one axis means that axis (tensorflow 2.4, normalization.py).
+    if (key == "axis" && class_name == "BatchNormalization" && value.is_array() && value.as_array().size() == 1)
+      return value.as_array()[0];
+    return value;
+  }
+
+  template <typename Change>
+  static Json each(const Json& list, Change&& change) {
+    if (!list.is_array()) return list;
+    Json::Array result;
+    for (const Json& element : list.as_array()) result.push_back(change(element));
+    return result;
+  }
+
+  // {"class_name": "Zeros", "config": {}} with what Keras 3 says besides; None and functions by their name stay.
+  Json object(const std::string& kind, const Json& value) {
+    const Json* old_class = value.is_object() ? value.find("class_name") : nullptr;
+    const Json* config = value.is_object() ? value.find("config") : nullptr;
+    if (!old_class || !old_class->is_string() || !config || !config->is_object()) return value;
+    const std::string class_name = class_in_keras_3(version_, kind + ".", old_class->as_string());
+    return Json::Object{{"module", "keras." + kind},
+                        {"class_name", class_name},
+                        {"config", settings_in_keras_3(version_, kind + ".", class_name, config->as_object())},
+                        {"registered_name", nullptr}};
+  }
+
+  // "float32", or {"class_name": "Policy", "config": {"name": "mixed_float16"}}.
+  static Json policy(const Json& value) {
+    const Json* config = value.is_object() ? value.find("config") : nullptr;
+    const Json* name = config ? config->find("name") : value.is_string() ? &value : nullptr;
+    if (!name || !name->is_string()) return value;
+    return Json::Object{{"module", "keras"},
+                        {"class_name", "DTypePolicy"},
+                        {"config", Json::Object{{"name", *name}}},
+                        {"registered_name", nullptr}};
+  }
+
+  // Any first layer could say the shape of its input; Keras 3 has an InputLayer for it.
+  void add_input(Json::Array& layers, const Json::Object& model) {
+    const std::optional<FirstLayer> first = std::exchange(first_, std::nullopt);
+    if (!version_.is_before_3() || layers.empty() || layers[0].at("class_name") == Json("InputLayer")) return;
+    const Json* built = model.find("build_input_shape");
+    const Json shape = first ? first->shape : built ? *built : Json();
+    if (!shape.is_array()) return;
+    const Json* own_name = layers[0].at("config").find("name");
+    const std::string name = (own_name && own_name->is_string() ? own_name->as_string() : "sequential") + "_input";
+    const Json dtype = first && first->dtype.is_string() ? first->dtype : Json("float32");
+    layers.insert(layers.begin(), Json::Object{{"module", "keras.layers"},
+                                               {"class_name", "InputLayer"},
+                                               {"config", Json::Object{{"batch_shape", shape},
+                                                                       {"dtype", dtype},
+                                                                       {"sparse", false},
+                                                                       {"ragged", false},
+                                                                       {"name", name},
+                                                                       {"optional", false}}},
+                                               {"registered_name", nullptr}});
+  }
+
+  void note_factors() {
+    if (factors_.empty()) return;
+    std::string layers;
+    for (const GateFactors& factor : factors_) layers += (layers.empty() ? "" : ", ") + factor.layer;
+    notes_.push_back(
+        "hard_sigmoid was 0.2 x + 0.5 before Keras 3, and is x / 6 + 0.5 there and in PyTorch: the weights of "
+        "the gates in " +
+        layers + " are multiplied by 1.2, which computes the same; an .h5 keeps the original ones beside them");
+  }
+
+  struct FirstLayer {
+    Json shape;
+    Json dtype;
+  };
+
+  KerasVersion version_;
+  bool is_theano_;
+  std::optional<FirstLayer> first_;
+  std::string outer_;  // the layer of the model that is being translated
+  std::vector<GateFactors> factors_;
+  std::vector<CudnnLayer> cudnn_;
+  std::vector<std::string> notes_;
+};
+
+}  // namespace
+
+KerasConfiguration keras_3_configuration(const Json& model_config, const std::string& stated_version,
+                                         const Beside& beside) {
+  if (is_before_keras_2(model_config, stated_version)) {
+    Keras1Model old = keras_2_form(model_config, stated_version, beside);
+    KerasConfiguration result = Translator(kFirst2).run(old.model);
+    result.notes.insert(result.notes.begin(), old.notes.begin(), old.notes.end());
+    result.old_layers = std::move(old.layers);
+    result.ordering = std::move(old.ordering);
+    return result;
+  }
+  if (!model_config.is_object() || !model_config.find("class_name") || !model_config.find("config"))
+    throw MalformedFile("the model's configuration has no \"class_name\" and \"config\"");
+  const KerasVersion version = !stated_version.empty()             ? keras_version_of(stated_version)
+                               : has_form_of_keras_3(model_config) ? kNewest
+                                                                   : kLastBefore3;
+  const Json named = with_users_classes(model_config);
+  if (version.number >= kTarget || !is_model(named.at("class_name").as_string())) return {named, {}, {}};
+  return Translator(version, beside.backend == "theano").run(named);
+}
+
+}  // namespace h5bridge
