@@ -27,6 +27,8 @@ file(RELATIVE_PATH pkgconfig_to_prefix /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig
 configure_file(cmake/h5bridge.pc.in h5bridge.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/h5bridge.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 install(FILES tools/h5bridge_export.py DESTINATION ${CMAKE_INSTALL_DATADIR}/h5bridge)
+install(DIRECTORY python/h5bridge/exporter DESTINATION ${CMAKE_INSTALL_DATADIR}/h5bridge FILES_MATCHING
+  PATTERN "*.py" PATTERN __pycache__ EXCLUDE)
 
 # Shells and `man` are told of commands and options by the program itself.
 set(completions "bash|${CMAKE_INSTALL_DATADIR}/bash-completion/completions|h5bridge" "zsh|${CMAKE_INSTALL_DATADIR}/zsh/site-functions|_h5bridge"

@@ -31,7 +31,7 @@ def from_torch(module: torch.nn.Module, example_inputs: Any) -> Model:
         raise wrong_type("module", module, "a torch.nn.Module")
     if not isinstance(example_inputs, (torch.Tensor, tuple, list, Mapping)):
         raise wrong_type("example_inputs", example_inputs, "a tensor, a tuple or list of them, or a dict")
-    from .h5bridge_export import ExportError, export_architecture
+    from .exporter import ExportError, export_architecture
 
     with temporary_folder() as folder:
         architecture, weights = (os.path.join(folder, name) for name in ("model.json", "model.pth"))

@@ -82,13 +82,30 @@ class GraphReader {
   }
   std::string tensor_name(const Json& json) const { return own_name(json.at("name").as_string()); }
 
-  // Of a part that is only computed in another mode: torch.no_grad(), torch.autocast().
+  // Of a part that is only computed in another mode: torch.no_grad(), torch.autocast() that is off.
   static const Json* graph_within(const Json& node) {
     const std::string& target = node.at("target").as_string();
-    if (!target.ends_with("higher_order.wrap_with_set_grad_enabled")) return nullptr;
-    for (const Json& input : node.at("inputs").as_array())
-      if (const Json* graph = input.at("arg").find("as_graph")) return &graph->at("graph");
-    return nullptr;
+    const bool is_autocast = target.ends_with("higher_order.wrap_with_autocast");
+    if (!is_autocast && !target.ends_with("higher_order.wrap_with_set_grad_enabled")) return nullptr;
+    const Json::Array& inputs = node.at("inputs").as_array();
+    const auto graph = std::ranges::find_if(inputs, [](const Json& input) { return input.at("arg").find("as_graph"); });
+    if (graph == inputs.end() || (is_autocast && may_cast(inputs, graph->at("arg").at("as_graph").at("graph"))))
+      return nullptr;
+    return &graph->at("arg").at("as_graph").at("graph");
+  }
+
+  // Whether torch.autocast(device_type, dtype, enabled, cache_enabled) casts in `graph`: it is on, and something there
+  // is on its device (torch/_higher_order_ops/wrap.py, WrapWithAutocast).
+  static bool may_cast(const Json::Array& given, const Json& graph) {
+    const auto setting = [&](std::size_t place, const char* kind) {
+      return place < given.size() ? given[place].at("arg").find(kind) : nullptr;
+    };
+    const Json* device = setting(0, "as_string");
+    const Json* enabled = setting(2, "as_bool");
+    if (!device || !enabled) return true;
+    return enabled->as_bool() && std::ranges::any_of(graph.at("tensor_values").as_object(), [&](const auto& value) {
+      return value.second.at("device").at("type") == *device;
+    });
   }
 
   void inline_graph(const Json& node, const Json& graph) {

@@ -17,13 +17,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from torch_helpers import exporter
+
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = ROOT / "tools" / "h5bridge_export.py"
-spec = importlib.util.spec_from_file_location("h5bridge_export", TOOL)
-h5bridge_export = importlib.util.module_from_spec(spec)
-sys.modules["h5bridge_export"] = h5bridge_export
-spec.loader.exec_module(h5bridge_export)
-ExportError = h5bridge_export.ExportError
+ExportError = exporter.ExportError
 
 
 # --- An interpreter of the architecture JSON --------------------------------------------------------------------------------
@@ -175,7 +173,7 @@ def export(tmp_path):
         was = [(m, m.training) for m in module.modules()]
         state = {k: v.clone() for k, v in module.state_dict().items()}
         attributes = [dict(vars(m)) for m in module.modules()]
-        h5bridge_export.export_architecture(module, example, tmp_path / "model.json")
+        exporter.export_architecture(module, example, tmp_path / "model.json")
         assert all(m.training == mode for m, mode in was)
         assert all(torch.equal(v, state[k]) for k, v in module.state_dict().items())
         assert [dict(vars(m)) for m in module.modules()] == attributes
@@ -184,7 +182,7 @@ def export(tmp_path):
         if expected is not None:
             assert [x["shape"] for x in architecture["inputs"]] == expected
         open_sizes = {symbol_in(s)[1] for x in architecture["inputs"] for s in x["shape"] if isinstance(s, str)}
-        plain = h5bridge_export.unwrapped(module).eval()
+        plain = exporter.modules.unwrapped(module).eval()
         torch.backends.mha.set_fastpath_enabled(False)
         for trial, base in enumerate((2, 3, 7)):
             bound = {s: base + (0 if s == "batch" else 60 + 3 * trial + i) for i, s in enumerate(sorted(open_sizes))}
@@ -934,19 +932,19 @@ ASKED += [
 
 @pytest.mark.parametrize("function, asked", ASKED)
 def test_what_python_asks_of_open_sizes_is_told(function, asked):
-    described = h5bridge_export.describe(Asking(function), torch.randn(2, 20, 4))
+    described = exporter.describe(Asking(function), torch.randn(2, 20, 4))
     assert described["inputs"][0]["shape"] == ["batch", "length", 4]
     assert described.get("notes", []) == [f"in forward: {line}" for line in asked]
 
 
 def test_what_is_told_of_another_size_than_the_examples_says_so():
-    described = h5bridge_export.describe(Asking(lambda l, x: l(x) if x.shape[0] > 1 else x), torch.randn(1, 20, 4))
+    described = exporter.describe(Asking(lambda l, x: l(x) if x.shape[0] > 1 else x), torch.randn(1, 20, 4))
     assert described["notes"] == ["in forward: asks whether batch > 1, and goes on as for sizes other than the example's: yes"]
 
 
 def test_modules_that_ask_are_named_and_many_questions_counted():
     module = Inner(lambda x: x * sum(x.shape[2] < 500 * i * i for i in range(20, 0, -1)))
-    notes = h5bridge_export.describe(module, torch.randn(2, 4, 12, 12))["notes"]
+    notes = exporter.describe(module, torch.randn(2, 4, 12, 12))["notes"]
     assert len(notes) == 11 and notes[0] == "in inner (Function): asks whether height < 200000, and goes on as for the example: yes"
     assert notes[-1] == "in forward: asks 10 more such questions of open sizes"
 
@@ -986,7 +984,7 @@ class Normalized(nn.Module):
 
 
 def test_channels_of_pictures_are_what_they_are():
-    described = h5bridge_export.describe(Normalized(), torch.randn(2, 3, 8, 6))
+    described = exporter.describe(Normalized(), torch.randn(2, 3, 8, 6))
     assert described["inputs"][0]["shape"] == ["batch", 3, "height", "width"] and not described.get("notes")
 
 
@@ -1021,7 +1019,7 @@ PARTS = [lambda x: torch.tensor_split(x, 3, 1), lambda x: torch.tensor_split(x, 
 
 @pytest.mark.parametrize("parts", PARTS)
 def test_the_size_of_a_part_is_right_at_every_length(parts):
-    described = h5bridge_export.describe(Asking(lambda l, x: tuple(l(part).sum(1, keepdim=True).expand(-1, part.shape[1], -1) for part in parts(x))), torch.randn(2, 20, 4))
+    described = exporter.describe(Asking(lambda l, x: tuple(l(part).sum(1, keepdim=True).expand(-1, part.shape[1], -1) for part in parts(x))), torch.randn(2, 20, 4))
     by_name = {entry["name"]: entry for entry in described["layers"]}
     written = [by_name[name]["attributes"]["size"][1] for name in described["outputs"]]
     assert described["inputs"][0]["shape"] == ["batch", "length", 4]
@@ -1068,16 +1066,16 @@ def test_numpys_scalars_are_numbers(export, function, kind, attributes):
 @pytest.mark.filterwarnings("ignore:__array_wrap__")
 def test_what_numpy_computes_is_refused_with_advice(function, why):
     with pytest.raises(ExportError, match=why):
-        h5bridge_export.describe(Asking(lambda l, x: function(x)), torch.randn(2, 7, 4))
+        exporter.describe(Asking(lambda l, x: function(x)), torch.randn(2, 7, 4))
 
 
 def test_a_smaller_example_leaves_a_limited_size_open():
-    described = h5bridge_export.describe(Asking(attends_to_those_before), torch.randn(2, 3, 4))
+    described = exporter.describe(Asking(attends_to_those_before), torch.randn(2, 3, 4))
     assert described["inputs"][0]["shape"] == ["batch", "length", 4] and "notes" not in described
 
 
 def test_sizes_that_the_layers_decide_are_no_news():
-    described = h5bridge_export.describe(TheModelClass(), torch.randn(2, 3, 32, 32))
+    described = exporter.describe(TheModelClass(), torch.randn(2, 3, 32, 32))
     assert described["inputs"][0]["shape"] == ["batch", 3, 32, 32] and "notes" not in described
 
 
@@ -1101,7 +1099,7 @@ def test_a_batch_written_into_the_code_stays():
         def forward(self, x):
             return x.view(1, 3, 4) * 2
 
-    a = h5bridge_export.describe(Net(), torch.randn(1, 12))
+    a = exporter.describe(Net(), torch.randn(1, 12))
     assert a["inputs"][0]["shape"] == [1, 12]
 
 
@@ -1111,7 +1109,7 @@ def test_a_batch_that_python_loops_over_is_refused():
             return torch.stack([x[i] for i in range(x.size(0))])
 
     with pytest.raises(ExportError, match="Net: forward depends on the batch size in Python"):
-        h5bridge_export.describe(Net(), torch.randn(2, 4))
+        exporter.describe(Net(), torch.randn(2, 4))
 
 
 def test_wrappers_are_looked_through(export):
@@ -1123,7 +1121,7 @@ def test_wrappers_are_looked_through(export):
 def test_large_modules_need_no_weights():
     with torch.device("meta"):
         model = nn.Sequential(*[nn.Linear(20000, 20000) for _ in range(19)], nn.BatchNorm1d(20000))
-        a = h5bridge_export.describe(model, torch.empty(1, 20000))
+        a = exporter.describe(model, torch.empty(1, 20000))
     assert len(a["layers"]) == 20 and a["inputs"][0]["shape"] == ["batch", 20000]
 
 
@@ -1180,7 +1178,7 @@ MEAN = torch.tensor([0.1, -2, 3, 4]).view(4, 1, 1)
 @pytest.mark.parametrize("function, message", PROBLEMS)
 def test_problems(function, message, tmp_path):
     with pytest.raises(ExportError) as error:
-        h5bridge_export.export_architecture(Inner(function), torch.randn(2, 4, 12, 12), tmp_path / "x.json")
+        exporter.export_architecture(Inner(function), torch.randn(2, 4, 12, 12), tmp_path / "x.json")
     assert message in str(error.value)
     assert not list(tmp_path.iterdir())
 
@@ -1188,14 +1186,14 @@ def test_problems(function, message, tmp_path):
 def test_all_problems_at_once(tmp_path):
     model = Inner(lambda x: (x + HALVES, x + PAIRS))
     with pytest.raises(ExportError) as error:
-        h5bridge_export.export_architecture(model, torch.randn(2, 4, 12, 12), tmp_path / "x.json")
+        exporter.export_architecture(model, torch.randn(2, 4, 12, 12), tmp_path / "x.json")
     problems = str(error.value).splitlines()
     assert len(problems) == 2 and all(p.startswith("Inner: in inner (Function): ") for p in problems)
     assert "float16" in problems[0] and "complex64" in problems[1]
 
 
 def test_buffers_that_are_no_weights_have_their_elements():
-    described = h5bridge_export.describe(Bare(torch.int32, False), torch.randn(2, 4))
+    described = exporter.describe(Bare(torch.int32, False), torch.randn(2, 4))
     found = {entry["name"]: (entry["type"], entry["attributes"]) for entry in described["layers"] if "data" in entry.get("attributes", {})}
     assert found == {
         "shift": ("Buffer", {"shape": [4], "dtype": "int32", "data": [1, 1, 1, 1]}),
@@ -1205,7 +1203,7 @@ def test_buffers_that_are_no_weights_have_their_elements():
 
 def constant_of(tensor):
     """The attributes of the constant in a network that takes a tensor, in a document of the version that can say it."""
-    document = h5bridge_export.describe(Inner(lambda x: x + tensor.sum()), torch.randn(2, 4, 5, 3))
+    document = exporter.describe(Inner(lambda x: x + tensor.sum()), torch.randn(2, 4, 5, 3))
     (attributes,) = [entry["attributes"] for entry in document["layers"] if entry["type"] == "new_tensor"]
     assert document["h5bridge"] == (2 if isinstance(attributes["data"], dict) else 1)
     return attributes
@@ -1230,7 +1228,7 @@ def test_constants_of_as_many_elements_as_a_list_has_are_numbers():
 
 
 def test_what_is_made_of_numbers_alone_is_a_constant():
-    described = h5bridge_export.describe(Inner(lambda x: x + torch.arange(3.0) * torch.full((3,), 2.5)), torch.randn(2, 4, 5, 3))
+    described = exporter.describe(Inner(lambda x: x + torch.arange(3.0) * torch.full((3,), 2.5)), torch.randn(2, 4, 5, 3))
     constants = [entry["attributes"] for entry in described["layers"] if entry["type"] == "new_tensor"]
     assert constants == [{"data": [0, 1, 2], "shape": [3]}, {"data": [2.5, 2.5, 2.5], "shape": [3]}]
 
@@ -1260,7 +1258,7 @@ FILLED = [
 
 @pytest.mark.parametrize("function, kind, attributes", FILLED)
 def test_one_number_in_an_open_shape(function, kind, attributes):
-    described = h5bridge_export.describe(Inner(lambda x: x.flatten(1) * function(x)), torch.randn(2, 4, 5, 3))
+    described = exporter.describe(Inner(lambda x: x.flatten(1) * function(x)), torch.randn(2, 4, 5, 3))
     (found,) = [entry for entry in described["layers"] if entry["type"] == kind]
     assert (found["attributes"], found["inputs"]) == (attributes, [])
 
@@ -1281,7 +1279,7 @@ class Others(nn.Module):
 
 def test_other_names_and_inputs_in_dicts_and_lists():
     left, right, *more = torch.randn(4, 3, 4)
-    described = h5bridge_export.describe(Others(), ({"left": left, "right": right}, *more))
+    described = exporter.describe(Others(), ({"left": left, "right": right}, *more))
     assert [x["name"] for x in described["inputs"]] == ["left", "right", "more_0", "more_1"]
     assert described["aliases"] == {"net.0.weight": "fc.weight", "net.0.bias": "fc.bias"}
     assert described["unused"] == ["seen", "auxiliary.weight", "auxiliary.bias"]
@@ -1304,12 +1302,12 @@ class Registered(nn.Module):
 
 def test_the_order_of_registration_buffers_frozen_and_tied_parameters_are_stated():
     module = Registered()
-    described = h5bridge_export.describe(module, torch.zeros(2, 6, dtype=torch.long))
+    described = exporter.describe(module, torch.zeros(2, 6, dtype=torch.long))
     assert described["state_dict"] == list(module.state_dict())
     assert described["buffers"] == [name for name, _ in module.named_buffers()]
     assert described["frozen"] == ["norm.weight"]
     assert described["tied"] == [["head.weight", "tokens.weight"]]
-    plain = h5bridge_export.describe(nn.Sequential(nn.Linear(2, 3)), torch.randn(2, 2))
+    plain = exporter.describe(nn.Sequential(nn.Linear(2, 3)), torch.randn(2, 2))
     assert plain["state_dict"] == ["0.weight", "0.bias"] and not {"buffers", "frozen", "tied"} & set(plain)
 
 
@@ -1339,7 +1337,7 @@ def test_several_axes_are_indexed_together(export):
 
 
 def test_tensors_that_a_module_uses_itself_are_entries_with_their_names():
-    described = h5bridge_export.describe(nn.Sequential(Bare()), torch.randn(2, 4))
+    described = exporter.describe(nn.Sequential(Bare()), torch.randn(2, 4))
     found = [(entry["name"], entry["type"], entry.get("attributes"), entry.get("inputs")) for entry in described["layers"]]
     assert found == [
         ("0.scale", "Parameter", {"shape": [4]}, []),
@@ -1355,7 +1353,7 @@ def test_tensors_that_a_module_uses_itself_are_entries_with_their_names():
 
 def test_constant_tensors_are_entries_with_their_elements():
     model = Inner(lambda x: (x - MEAN) * torch.tensor(2.5, dtype=torch.float64) + x.new_tensor([[1, 2, 3]]))
-    described = h5bridge_export.describe(model, torch.randn(2, 4, 5, 3))
+    described = exporter.describe(model, torch.randn(2, 4, 5, 3))
     found = [(entry["name"], entry.get("attributes"), entry.get("inputs")) for entry in described["layers"] if entry["type"] == "new_tensor"]
     assert found == [
         ("constant", {"data": MEAN.flatten().tolist(), "shape": [4, 1, 1]}, ["x"]),
@@ -1366,9 +1364,9 @@ def test_constant_tensors_are_entries_with_their_elements():
 
 def test_failing_example():
     with pytest.raises(ExportError, match="MyModel fails on the example inputs: RuntimeError: mat1 and mat2"):
-        h5bridge_export.describe(MyModel(), torch.randn(2, 5))
+        exporter.describe(MyModel(), torch.randn(2, 5))
     with pytest.raises(ExportError, match="the example inputs don't fit MyModel.forward"):
-        h5bridge_export.describe(MyModel(), (torch.randn(2, 4), torch.randn(2, 4)))
+        exporter.describe(MyModel(), (torch.randn(2, 4), torch.randn(2, 4)))
 
 
 # --- The program -------------------------------------------------------------------------------------------------------------
@@ -1438,7 +1436,7 @@ class Keeps(nn.Module):
 @pytest.mark.parametrize("matters", [True, False])
 def test_each_call_begins_as_the_first(matters, tmp_path):
     module = Keeps(matters).eval()
-    notes = h5bridge_export.export_architecture(module, torch.zeros(2, 3), tmp_path / "m.json")
+    notes = exporter.export_architecture(module, torch.zeros(2, 3), tmp_path / "m.json")
     described = json.loads((tmp_path / "m.json").read_text())
     assert [layer["type"] for layer in described["layers"] if layer["type"] != "Buffer"] == ["GRUCell"]
     assert described["inputs"][0]["shape"] == ["batch", 3]
@@ -1449,4 +1447,4 @@ def test_each_call_begins_as_the_first(matters, tmp_path):
 def test_dropouts_stop_no_gradient(tmp_path):
     """In evaluation they give the tensor itself, which the exporter tells apart by a detach of its own."""
     module = nn.Sequential(nn.Linear(3, 4), nn.Identity(), nn.Dropout(inplace=True), nn.Dropout1d(), nn.AlphaDropout(), nn.FeatureAlphaDropout())
-    assert h5bridge_export.export_architecture(module.eval(), torch.zeros(2, 3), tmp_path / "m.json") == []
+    assert exporter.export_architecture(module.eval(), torch.zeros(2, 3), tmp_path / "m.json") == []

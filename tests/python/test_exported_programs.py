@@ -241,6 +241,32 @@ def test_attention_with_masks_is_the_module_again(tmp_path):
         assert found.tobytes() == array.detach().numpy().tobytes()
 
 
+class PartlyCast(nn.Module):
+    def __init__(self, enabled):
+        super().__init__()
+        self.enabled = enabled
+        self.before, self.within = nn.Linear(5, 4), nn.Linear(4, 3)
+
+    def forward(self, x):
+        y = self.before(x)
+        with torch.autocast("cpu", enabled=self.enabled):
+            z = torch.tanh(self.within(y))
+        return z - y.sum()
+
+
+@needs_libtorch
+def test_a_part_without_autocast_is_as_the_rest(tmp_path):
+    """What networks say around parts that need their precision. Where it is on, the numbers are others, and it is refused."""
+    torch.manual_seed(1)
+    module, x = PartlyCast(False), torch.randn(3, 5)
+    torch.export.save(torch.export.export(module, (x,)), tmp_path / "m.pt2")
+    np.save(tmp_path / "x.npy", x.numpy())
+    h5bridge("run", tmp_path / "m.pt2", "--exact", "--input", tmp_path / "x.npy", "-o", tmp_path / "y.npy")
+    assert np.load(tmp_path / "y.npy").tobytes() == module(x).detach().numpy().tobytes()
+    torch.export.save(torch.export.export(PartlyCast(True), (x,)), tmp_path / "m.pt2")
+    assert "wrap_with_autocast" in h5bridge("convert", tmp_path / "m.pt2", "-o", tmp_path / "m.json", status=4)
+
+
 class Written(nn.Module):
     """In place, through views, and views of views."""
 

@@ -63,7 +63,7 @@ def test_the_exporter_writes_the_sample_s_module(sample):
     layer, *_ = exported(sample)
     assert layer["type"] == sample.type
     written, meant = (settings(sample.type, attributes) for attributes in (layer.get("attributes", {}), sample.attributes))
-    own = exporter.constructor(getattr(torch.nn, sample.type))
+    own = exporter.modules.constructor(getattr(torch.nn, sample.type))
     assert {name: written[name] for name in own if name in written} == {name: meant[name] for name in own if name in meant}
 
 

@@ -90,9 +90,9 @@ def torch_arguments(samples):
     wanted, covered = [], set()
     for name, attributes in samples.items():
         if kind := getattr(torch.nn, name, None):
-            for argument, default in exporter.constructor(kind).items():
+            for argument, default in exporter.modules.constructor(kind).items():
                 wanted.append(f"{name}.{argument}")
-                if any(argument in a and not exporter.is_default(a[argument], default) for a in attributes):
+                if any(argument in a and not exporter.modules.is_default(a[argument], default) for a in attributes):
                     covered.add(wanted[-1])
     return wanted, covered
 
@@ -100,12 +100,12 @@ def torch_arguments(samples):
 def function_arguments(name):
     """The arguments of a function or a method of tensors that are no tensors, by the names that the exporter writes."""
     for home in (torch.nn.functional, torch, torch.Tensor):
-        signature = exporter._python_signature(getattr(home, name)) if hasattr(home, name) else None
+        signature = exporter.arguments.python_signature(getattr(home, name)) if hasattr(home, name) else None
         if signature and "__torch_function__" not in str(signature):
             tensors = ("input", "tensor", "tensors", "self", "out", "x", "other", "x1", "x2") if home is not torch.Tensor else ("self",)
-            tensors += exporter.OPERANDS.get(name, ())
+            tensors += exporter.tables.OPERANDS.get(name, ())
             yield from (p for p in signature.parameters if p not in tensors and not p.startswith("_"))
-    for schema in exporter._schemas(name):
+    for schema in exporter.arguments.schemas(name):
         first, *others = schema.arguments
         kinds = [str(a.type) for a in schema.arguments]
         if "Tensor" in str(first.type) and not any(a.is_out for a in others) and not any("Dimname" in kind for kind in kinds):
@@ -116,8 +116,8 @@ def torch_function_arguments(samples):
     wanted, covered = [], set()
     for name, attributes in samples.items():
         if name == name.lower():
-            named = (exporter.DOCUMENTED_ARGUMENT.get((name, argument), argument) for argument in function_arguments(name))
-            names = dict.fromkeys(argument for argument in named if argument not in exporter.NO_ATTRIBUTES)
+            named = (exporter.tables.DOCUMENTED_ARGUMENT.get((name, argument), argument) for argument in function_arguments(name))
+            names = dict.fromkeys(argument for argument in named if argument not in exporter.tables.NO_ATTRIBUTES)
             wanted += [f"{name}.{argument}" for argument in names]
             covered |= {f"{name}.{argument}" for argument in names if any(argument in a for a in attributes)}
     return wanted, covered

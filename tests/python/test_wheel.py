@@ -40,7 +40,7 @@ def of_the_wheel(wheel, arguments, folder):
 def test_the_wheel_holds_the_package_alone(wheel):
     names = zipfile.ZipFile(wheel[0]).namelist()
     assert {name.split("/")[0].split("-")[0] for name in names} == {"h5bridge"}
-    assert {"h5bridge/py.typed", "h5bridge/_core.pyi", "h5bridge/h5bridge_export.py", "h5bridge/bin/h5bridge"} <= set(names)
+    assert {"h5bridge/py.typed", "h5bridge/_core.pyi", "h5bridge/exporter/__init__.py", "h5bridge/bin/h5bridge"} <= set(names)
     assert not [name for name in names if "torch" in Path(name).name and name.endswith(".so")]
 
 

@@ -75,7 +75,7 @@ def is_pytorchs(sample):
     words_of_keras = attributes.get("padding") in ("valid", "same", "causal") or attributes.get("nonlinearity", "tanh") not in ("tanh", "relu")
     windows = [attributes.get(name) for name in ("kernel_size", "stride", "output_size")]
     open_sizes = any(isinstance(size, str) for value in [*attributes.values(), windows] if isinstance(value, list) for size in value)
-    return set(attributes) <= set(exporter.constructor(getattr(nn, sample["type"]))) and not words_of_keras and not open_sizes
+    return set(attributes) <= set(exporter.modules.constructor(getattr(nn, sample["type"]))) and not words_of_keras and not open_sizes
 
 
 def samples_of(kind):

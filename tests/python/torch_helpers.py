@@ -10,12 +10,13 @@ from program import ROOT
 
 
 def _exporter():
-    spec = importlib.util.spec_from_file_location("h5bridge_export", ROOT / "tools" / "h5bridge_export.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(spec.name, module)
-    if sys.modules[spec.name] is module:
-        spec.loader.exec_module(module)
-    return sys.modules[spec.name]
+    """The package behind the script, which is loaded as a user's code loads it."""
+    name = "h5bridge_export"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / "h5bridge_export.py")
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name].exporter
 
 
 exporter = _exporter()

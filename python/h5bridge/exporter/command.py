@@ -1,0 +1,89 @@
+"""The command line: h5bridge_export.py package.module:Class -o model.json."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import importlib
+import importlib.util
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .description import export_architecture
+from .errors import ExportError
+
+
+def load_model(where: str, arguments: dict[str, Any]) -> nn.Module:
+    """`package.module:Class` or `path/to/file.py:Class`: a class or a function to be called, or a module itself."""
+    source, _, name = where.rpartition(":")
+    if not source or not name:
+        raise ValueError(f"{where}: expected package.module:Class or file.py:Class")
+    if source.endswith(".py"):
+        if not Path(source).is_file():
+            raise ValueError(f"{source}: no such file")
+        sys.path.insert(0, str(Path(source).resolve().parent))
+        spec = importlib.util.spec_from_file_location(Path(source).stem, source)
+        python = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = python
+        spec.loader.exec_module(python)
+    else:
+        sys.path.insert(0, os.getcwd())
+        python = importlib.import_module(source)
+    try:
+        found = functools.reduce(getattr, name.split("."), python)
+    except AttributeError:
+        raise ValueError(f"{source} has no {name}") from None
+    model = found if isinstance(found, nn.Module) else found(**arguments)
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"{where} is not an nn.Module")
+    return model
+
+
+def parse_input(text: str) -> tuple[str | None, Tensor]:
+    """`2,3,32,32`, `ids=2,128:int64`: an example of that shape."""
+    match = re.fullmatch(r"(?:(\w+)=)?([0-9]+(?:,[0-9]+)*)?(?::(\w+))?", text.replace(" ", ""))
+    dtype = getattr(torch, match[3] or "float32", None) if match else None
+    if not isinstance(dtype, torch.dtype):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected sizes as in 2,3,32,32 or ids=2,128:int64")
+    shape = [int(size) for size in (match[2] or "").split(",") if size]
+    return match[1], torch.rand(shape).to(dtype) if dtype.is_floating_point else torch.zeros(shape, dtype=dtype)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Writes the architecture JSON of a PyTorch module.")
+    parser.add_argument("model", help="package.module:Class or path/to/file.py:Class")
+    parser.add_argument("-o", "--output", required=True, help="the JSON file to write")
+    parser.add_argument("--input-shape", required=True, action="append", type=parse_input, metavar="[NAME=]SIZES[:DTYPE]",
+                        help="an input, such as 2,3,32,32 or ids=2,128:int64; once for each")  # fmt: skip
+    parser.add_argument("--arguments", default={}, type=json.loads, help="the constructor's arguments as a JSON object")
+    options = parser.parse_args()
+    names = [name for name, _ in options.input_shape]
+    if any(names) and not all(names):
+        parser.error("--input-shape: name all inputs or none")
+    if any(names):
+        inputs = dict(options.input_shape)
+    else:
+        inputs = tuple(x for _, x in options.input_shape)
+    try:
+        model = load_model(options.model, options.arguments)
+    except Exception as error:  # whatever a stranger's constructor raises
+        print(f"h5bridge_export: {options.model}: {str(error) or type(error).__name__}", file=sys.stderr)
+        return 2
+    try:
+        for note in export_architecture(model, inputs, options.output):
+            print(f"h5bridge_export: note: {note}", file=sys.stderr)
+    except ExportError as error:
+        for line in str(error).splitlines():
+            print(f"h5bridge_export: {line}", file=sys.stderr)
+        return 4
+    except OSError as error:
+        print(f"h5bridge_export: {options.output}: {error.strerror}", file=sys.stderr)
+        return 5
+    return 0

@@ -1,0 +1,200 @@
+"""From what was recorded to the architecture JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from .entries import Entry, Value
+from .errors import ExportError
+from .modules import left_as_it_was, refuse_without_python, unwrapped
+from .open_axes import Probe, Symbol, find_symbols, unique
+from .recorder import Recorder
+from .sizes import OpenText
+from .tensors import leaves
+from .tracing import Call, shape_of_input, trace_again
+
+
+def _outputs(recorder: Recorder, result: Any, where: str = "") -> Any:
+    """The values forward returned: a list, or a flat object where it is a dict."""
+    if isinstance(result, dict):
+        keyed: dict[str, Value] = {}
+        for key, item in result.items():
+            values = _outputs(recorder, item)
+            nested = values.items() if isinstance(values, dict) else enumerate(values)
+            keyed |= {str(key): values[0]} if isinstance(item, Tensor) else {f"{key}.{k}": v for k, v in nested}
+        return keyed
+    if isinstance(result, Tensor):
+        return [recorder.value_of(result)]
+    if isinstance(result, (list, tuple)):
+        values = [_outputs(recorder, item) for item in result]
+        return [v for item in values for v in (item.values() if isinstance(item, dict) else item)]
+    if result is None:
+        return []
+    raise ValueError(f"forward returns a {type(result).__name__}")
+
+
+def _values(outputs: list[Value] | dict[str, Value]) -> list[Value]:
+    return list(outputs.values() if isinstance(outputs, dict) else outputs)
+
+
+def _used(entries: list[Entry], outputs: list[Value]) -> list[Entry]:
+    """Without functions whose result nobody takes."""
+    wanted = {id(value.entry) for value in outputs}
+    kept = []
+    for entry in reversed(entries):
+        if entry.module or id(entry) in wanted:
+            wanted |= {id(value.entry) for value in [*entry.inputs, *entry.named_inputs.values()]}
+            kept.append(entry)
+    return kept[::-1]
+
+
+# Attributes that version 1 of the form has as sizes, which may be open; other integers may be since version 2.
+SIZES = set("""view.shape reshape.shape Unflatten.unflattened_size expand.size broadcast_to.size repeat.repeats tile.dims pad.pad
+    arange.start arange.end zeros.size ones.size full.size Upsample.size layer_norm.normalized_shape rms_norm.normalized_shape
+    select.index slice.start slice.end narrow.start narrow.length MaxUnpool1d.output_size MaxUnpool2d.output_size
+    MaxUnpool3d.output_size""".split())  # fmt: skip
+
+
+def _needs_version_2(layer: dict) -> bool:
+    """It has settings of a call, bytes, or an open integer."""
+    attributes = layer.get("attributes", {})
+    if "call" in layer and attributes or any(isinstance(value, dict) for value in attributes.values()):
+        return True
+    return any(isinstance(value, OpenText) for name, value in attributes.items() if f"{layer['type']}.{name}" not in SIZES for value in leaves(value))
+
+
+def _version(layers: list[dict]) -> int:
+    """The lowest version of the form that can say the layers."""
+    return 2 if any(map(_needs_version_2, layers)) else 1
+
+
+def describe(module: nn.Module, example_inputs: Any) -> dict[str, Any]:
+    """The architecture of a module as the JSON's object. Raises ExportError."""
+    module = unwrapped(module)
+    refuse_without_python(module)
+    call = Call(module, example_inputs)
+    with left_as_it_was(module):
+        try:
+            probe = Probe(call)
+            symbols = find_symbols(probe, call.tensors)
+        except ExportError:
+            raise
+        except Exception as error:
+            raise ExportError(f"{type(module).__name__} fails on the example inputs: {type(error).__name__}: {str(error).splitlines()[0]}") from error
+        recorder, inputs, result, symbols = trace_again(call, symbols)
+        recorder.notes += probe.notes + (call.kept if call.kept and call.heeds_earlier_calls() else [])
+        try:
+            outputs = _outputs(recorder, result)
+        except ValueError as error:
+            raise ExportError(f"{type(module).__name__}: forward's result: {error}") from None
+    if not outputs:
+        raise ExportError(f"{type(module).__name__}: forward returns no tensor")
+    entries = _used(recorder.entries, _values(outputs))
+
+    paths = set(recorder.paths.values())
+    taken: set[str] = set()
+    for entry in [*inputs.values(), *entries]:
+        own_path = entry.module and entry.call is None
+        entry.name = entry.wanted if own_path else unique(entry.wanted, taken | paths)
+        taken.add(entry.name)
+    previous = next(iter(inputs.values()))
+    layers = []
+    for entry in entries:
+        layer: dict[str, Any] = {"name": entry.name}
+        if entry.call:
+            layer["call"] = entry.call.name
+        else:
+            layer["type"] = entry.type
+        if entry.attributes:
+            layer["attributes"] = entry.attributes
+        if entry.inputs != [Value(previous)]:
+            layer["inputs"] = [value.written() for value in entry.inputs]
+        if entry.named_inputs:
+            layer["named_inputs"] = {name: value.written() for name, value in entry.named_inputs.items()}
+        layers.append(layer)
+        previous = entry
+
+    def written(symbol: Symbol) -> str:
+        return symbol.name if symbol.factor == 1 else f"{symbol.factor}*{symbol.name}"
+
+    aliases, unused = other_names(module, entries)
+    return {
+        "h5bridge": _version(layers),
+        "name": type(module).__name__,
+        "inputs": [{"name": entry.name, "shape": shape_of_input(name, call.tensors[name], symbols, written), "dtype": recorder.json(call.tensors[name].dtype)}
+                   for name, entry in inputs.items()],
+        "layers": layers,
+        "outputs": {key: value.written() for key, value in outputs.items()} if isinstance(outputs, dict)
+                   else [value.written() for value in outputs],
+    } | {key: value for key, value in ({"aliases": aliases, "unused": unused} | registered(module, aliases) | {"notes": recorder.notes}).items() if value}  # fmt: skip
+
+
+def other_names(module: nn.Module, entries: list[Entry]) -> tuple[dict[str, str], list[str]]:
+    """The names in the state_dict that are no layer's: further names of tensors that have one, and tensors that nothing takes."""
+    modules = dict(module.named_modules())
+    tensors = {name: tensor for name, tensor in module.state_dict(keep_vars=True).items() if isinstance(tensor, Tensor)}
+    own = set()
+    for entry in entries:
+        if entry.module and entry.call is None:
+            held = modules.get(entry.name)
+            own |= {entry.name} if held is None else {f"{entry.name}.{name}" for name in held.state_dict()}
+    first = {id(tensors[name]): name for name in tensors if name in own}
+    others = [name for name in tensors if name not in own]
+    aliases = {name: first[id(tensors[name])] for name in others if id(tensors[name]) in first}
+    return aliases, [name for name in others if name not in aliases]
+
+
+def registered(module: nn.Module, aliases: dict[str, str]) -> dict[str, Any]:
+    """What the order of registration and the identity of parameters say: an optimizer counts by it."""
+    tensors = {name: tensor for name, tensor in module.state_dict(keep_vars=True).items() if isinstance(tensor, Tensor)}
+    parameters = {name: tensor for name, tensor in tensors.items() if isinstance(tensor, nn.Parameter)}
+    ties: dict[int, list[str]] = {}
+    for name, parameter in parameters.items():
+        if name not in aliases:
+            ties.setdefault(id(parameter), []).append(name)
+    return {
+        "state_dict": list(tensors),
+        "buffers": [name for name in tensors if name not in parameters],
+        "frozen": [name for name, parameter in parameters.items() if not parameter.requires_grad],
+        "tied": [names for names in ties.values() if len(names) > 1],
+    }
+
+
+def dumps(architecture: dict[str, Any]) -> str:
+    """The JSON with a line for every input and layer."""
+    members = []
+    for key, value in architecture.items():
+        if key in ("inputs", "layers") and value:
+            lines = ",\n".join(f"    {json.dumps(item)}" for item in value)
+            members.append(f"  {json.dumps(key)}: [\n{lines}\n  ]")
+        else:
+            members.append(f"  {json.dumps(key)}: {json.dumps(value)}")
+    return "{\n" + ",\n".join(members) + "\n}\n"
+
+
+def export_architecture(module: nn.Module, example_inputs: Any, path: str | os.PathLike) -> list[str]:
+    """Writes the architecture JSON of `module`: `example_inputs` is a tensor, a tuple of tensors, or a dict of them by
+    the names of forward's parameters. Their batch size, and other sizes the module leaves open, become symbols. Returns
+    notes, which the JSON has, too: what forward does and no layer says. Raises ExportError, and then leaves `path` as it
+    was."""
+    description = describe(module, example_inputs)
+    text = dumps(description)
+    path = Path(path)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    return description.get("notes", [])

@@ -1,0 +1,157 @@
+"""What PyTorch's own definitions don't tell, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Callable
+
+import torch
+from torch import nn
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
+
+MOST_NUMBERS = 65536  # elements of a constant tensor that stand in the JSON as a list
+MOST_CONDITIONS = 10  # on open sizes that are noted one by one
+FACTORS = (2, 4, 8, 16, 32, 64)  # that a size may have to be a multiple of
+
+# Modules of torch.nn that are entered: their own forward says nothing that their parts don't.
+CONTAINERS = {nn.Module, nn.Sequential, nn.ModuleList, nn.ModuleDict,
+              nn.Transformer, nn.TransformerEncoder, nn.TransformerDecoder, nn.TransformerEncoderLayer,
+              nn.TransformerDecoderLayer}  # fmt: skip
+
+# What changes no result: where tensors live, how memory is laid out, what training does.
+NO_ATTRIBUTES = {"device", "dropout_p", "layout", "pin_memory", "memory_format", "requires_grad", "non_blocking", "copy", "inplace",
+                 "training", "train", "_stacklevel", "sparse_grad"}  # fmt: skip
+
+# Tensors that a module's call may go without, and which are inputs by their place all the same.
+INPUTS_BY_PLACE = {nn.EmbeddingBag: {"offsets", "per_sample_weights"}}
+
+# Functions that make tensors of numbers alone; where these are known, the result is a constant.
+FACTORIES = {"arange", "linspace", "eye", "ones", "full"}
+
+# Types that are one number in a shape of their own.
+FILLED = {"zeros", "ones", "full"}
+
+# Functions that make tensors of zeros.
+ZEROS = {"zeros", "new_zeros", "zeros_like"}
+
+# How to read a constructor's argument off a module that does not keep it as an attribute of the same name.
+READ_ARGUMENT: dict[type, dict[str, Callable[[nn.Module], Any]]] = {
+    nn.MultiheadAttention: {
+        "bias": lambda m: m.in_proj_bias is not None,
+        "add_bias_kv": lambda m: m.bias_k is not None,
+        "kdim": lambda m: None if m.kdim == m.embed_dim else m.kdim,
+        "vdim": lambda m: None if m.vdim == m.embed_dim else m.vdim,
+    },
+    nn.PairwiseDistance: {"p": lambda m: m.norm},
+}
+
+# Names of one function in PyTorch that mean the same.
+SYNONYMS = {
+    "concat": "cat", "concatenate": "cat", "absolute": "abs", "multiply": "mul", "divide": "div", "true_divide": "div",
+    "subtract": "sub", "negative": "neg", "clip": "clamp", "greater": "gt", "greater_equal": "ge", "less": "lt",
+    "less_equal": "le", "not_equal": "ne", "swapaxes": "transpose", "swapdims": "transpose", "moveaxis": "movedim",
+    "upsample": "interpolate", "_threshold": "threshold", "fix": "trunc", "sgn": "sign", "mm": "matmul", "mv": "matmul",
+    "dot": "matmul", "vdot": "matmul", "unsafe_chunk": "chunk", "unsafe_split": "split", "special_expit": "sigmoid",
+}  # fmt: skip
+SYNONYMS |= {f"arc{name}": f"a{name}" for name in ("cos", "sin", "tan", "tan2", "cosh", "sinh", "tanh")}
+SYNONYMS |= {f"special_{name}": name for name in
+             "erf erfc erfinv exp2 expm1 log1p round sinc i0 logit logsumexp softmax log_softmax".split()}  # fmt: skip
+
+# Python's operators; the in-place ones (__iadd__) are their plain ones.
+OPERATORS = {
+    "radd": "add", "rmul": "mul", "truediv": "div", "floordiv": "floor_divide", "mod": "remainder", "invert": "bitwise_not",
+    "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor", "rand": "bitwise_and", "ror": "bitwise_or", "rxor": "bitwise_xor",
+}  # fmt: skip
+
+# Other spellings of an argument, which PyTorch's functions take, too.
+ARGUMENT_SYNONYMS = {"input": "self", "axis": "dim", "axes": "dim", "keepdims": "keepdim", "axis0": "dim0", "axis1": "dim1",
+                     "split_size_or_sections": "split_size", "shape": "size", "x1": "self", "x2": "other"}  # fmt: skip
+
+# The one name of an argument that PyTorch names in two ways: the schema and the documentation, or a function and a method.
+DOCUMENTED_ARGUMENT = {("view", "size"): "shape", ("split", "split_size_or_sections"): "split_size"}
+
+
+@dataclass(frozen=True)
+class ModuleForm:
+    """A function that does what a module of torch.nn does is written as that module."""
+
+    type: str
+    rename: dict[str, str] = field(default_factory=dict)  # an argument of the function -> of the module's constructor
+    fixed: dict[str, Any] = field(default_factory=dict)
+    own: frozenset[str] = frozenset()  # arguments that the module has not, but h5bridge's layer of its name
+
+
+def _module_forms() -> dict[str, ModuleForm]:
+    same_arguments = """relu ReLU, relu6 ReLU6, sigmoid Sigmoid, tanh Tanh, softmax Softmax, log_softmax LogSoftmax, softmin Softmin,
+        gelu GELU, leaky_relu LeakyReLU, elu ELU, selu SELU, celu CELU, silu SiLU, mish Mish, softplus Softplus, softsign Softsign,
+        hardtanh Hardtanh, hardswish Hardswish, hardsigmoid Hardsigmoid, log_sigmoid LogSigmoid, tanhshrink Tanhshrink,
+        hardshrink Hardshrink, softshrink Softshrink, threshold Threshold, glu GLU, rrelu RReLU, dropout Dropout,
+        dropout1d Dropout1d, dropout2d Dropout2d, dropout3d Dropout3d, alpha_dropout AlphaDropout,
+        feature_alpha_dropout FeatureAlphaDropout, flatten Flatten, pixel_shuffle PixelShuffle, pixel_unshuffle PixelUnshuffle,
+        channel_shuffle ChannelShuffle, local_response_norm LocalResponseNorm, fold Fold"""
+    forms = {name: ModuleForm(type) for name, type in (pair.split() for pair in same_arguments.split(","))}
+    forms |= {"cosine_similarity": ModuleForm("CosineSimilarity"), "pairwise_distance": ModuleForm("PairwiseDistance")}
+    forms["softshrink"] = ModuleForm("Softshrink", {"lambda": "lambd"})
+    forms["interpolate"] = ModuleForm("Upsample", own=frozenset({"antialias"}))
+    forms["unflatten"] = ModuleForm("Unflatten", {"sizes": "unflattened_size"})
+    forms["layer_norm"] = ModuleForm("LayerNorm", fixed={"elementwise_affine": False})
+    forms["rms_norm"] = ModuleForm("RMSNorm", fixed={"elementwise_affine": False})
+    for n in "123":
+        forms |= {f"{kind}_pool{n}d": ModuleForm(f"{type}Pool{n}d") for kind, type in
+                  (("max", "Max"), ("avg", "Avg"), ("lp", "LP"), ("adaptive_avg", "AdaptiveAvg"), ("adaptive_max", "AdaptiveMax"))}  # fmt: skip
+        for kind in ("max", "adaptive_max"):
+            forms[f"{kind}_pool{n}d_with_indices"] = ModuleForm(forms[f"{kind}_pool{n}d"].type, fixed={"return_indices": True})
+        forms[f"max_unpool{n}d"] = ModuleForm(f"MaxUnpool{n}d", own=frozenset({"output_size"}))
+    return forms
+
+
+MODULE_FORMS = _module_forms()
+
+# Functions that do what a module does with its parameters as inputs, and what these are called, in the function's order. They
+# are written under their own names.
+OPERANDS = {name: ("weight", "bias") for name in "linear bilinear layer_norm group_norm".split()}
+OPERANDS |= {f"{kind}{n}d": ("weight", "bias") for kind in ("conv", "conv_transpose") for n in "123"}
+OPERANDS |= {name: ("weight",) for name in ("rms_norm", "embedding", "prelu")}
+OPERANDS |= {name: ("running_mean", "running_var", "weight", "bias") for name in ("batch_norm", "instance_norm")}
+
+# Of these, what says whether the input's own statistics are used.
+OWN_STATISTICS = {"batch_norm": "training", "instance_norm": "use_input_stats"}
+
+# How open sizes are named, by the number of axes.
+AXIS_NAMES = {2: ("length", "length"), 3: ("length", "length", "length"), 4: ("size", "channels", "height", "width"),
+              5: ("size", "channels", "depth", "height", "width")}  # fmt: skip
+
+# What computes a module's weights before each of its calls (torch.nn.utils.weight_norm; parametrizations are no hooks).
+WEIGHT_HOOKS = (WeightNorm, SpectralNorm)
+
+# Functions of numbers, among which a size may stand: a tensor does as well.
+ARITHMETIC = {"add", "sub", "rsub", "mul", "div", "floor_divide", "remainder", "eq", "ne", "gt", "ge", "lt", "le"}
+
+# Functions that cut an axis into parts, where what they say need not hold for all sizes of it.
+CUTS = {"split", "split_with_sizes", "chunk"}
+
+# Methods that give the tensor itself, or a copy with the same values: no entry, but for these, of floats.
+SAME_VALUE = {"contiguous", "detach", "detach_", "clone", "requires_grad_", "data", "alias"}
+STOPS_GRADIENTS = {"detach", "detach_", "data"}
+
+# Contexts that matter to training, or to precision.
+CONTEXTS = {
+    torch.no_grad: "torch.no_grad: what is computed there has no gradients in PyTorch, and has some in Keras",
+    torch.inference_mode: "torch.inference_mode: what is computed there has no gradients in PyTorch, and has some in Keras",
+    torch.autocast: "torch.autocast: PyTorch may compute in lower precision there, which the description does not say",
+}
+
+# These, too, unless the element type changes: then it is `to` with a dtype.
+CASTS = {"to", "type", "type_as", "float", "double", "half", "bfloat16", "int", "long", "short", "byte", "char", "bool", "cpu", "cuda"}
+
+# These give Python a number that depends on data.
+READS_DATA = {"item", "tolist", "numpy", "__bool__", "__int__", "__float__", "__index__", "__complex__", "__contains__", "nonzero",
+              "__array__", "equal", "allclose", "is_nonzero", "masked_select", "unique", "unique_consecutive"}  # fmt: skip
+
+# NumPy's functions that, of what is no number of NumPy's, call the method of their name. As math's, they take a size for a number.
+OF_OBJECTS = ("sqrt cbrt exp exp2 expm1 log log2 log10 log1p sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh "
+              "arctanh").split()  # fmt: skip
+
+# Python-written operators that are other operators: recorded as those.
+COMPOSED = {"__rdiv__", "__rtruediv__", "__rpow__", "__rfloordiv__", "__rsub__", "__rmod__", "__rmatmul__"}
