@@ -104,8 +104,8 @@ class GraphReader {
     const Json* enabled = setting(2, "as_bool");
     if (!device || !enabled) return true;
     return enabled->as_bool() && std::ranges::any_of(graph.at("tensor_values").as_object(), [&](const auto& value) {
-      return value.second.at("device").at("type") == *device;
-    });
+             return value.second.at("device").at("type") == *device;
+           });
   }
 
   void inline_graph(const Json& node, const Json& graph) {

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -64,11 +65,13 @@ def prepare(name, folder):
     torch.export.save(program, folder / "m.pt2")
     torch.save(module.state_dict(), folder / "m.pth")
     with torch.no_grad():
-        outputs = tensors_of(module(*inputs, **named_inputs))
+        result = module(*inputs, **named_inputs)
+    outputs = tensors_of(result)
+    keys = [key for key, value in result.items() if isinstance(value, torch.Tensor)] if isinstance(result, Mapping) else []
     given = dict(zip(program.graph_signature.user_inputs, [*inputs, *named_inputs.values()]))
     np.savez(folder / "x.npz", **{key: value.numpy() for key, value in given.items()})
     np.savez(folder / "y.npz", *[output.float().numpy() if output.dtype == torch.bfloat16 else output.numpy() for output in outputs])
-    (folder / "prepared.json").write_text(json.dumps({"open": is_open, "parameters": sum(p.numel() for p in module.parameters())}))
+    (folder / "prepared.json").write_text(json.dumps({"open": is_open, "outputs": keys, "parameters": sum(p.numel() for p in module.parameters())}))
 
 
 def h5bridge(program, *arguments):
@@ -98,13 +101,16 @@ def as_shaped(array, shape):
     return last if fits(last) else array
 
 
-def keras_error(path, inputs, expected):
+def keras_error(path, inputs, expected, keys):
+    """`keys`: the outputs' in PyTorch's order, where they are a dict; Keras goes through one by its sorted keys."""
     import keras
 
     model = keras.saving.load_model(path, compile=False)
     given = {tensor._keras_history.operation.name: tensor for tensor in model.inputs}
     arrays = [as_shaped(inputs[name], tensor.shape) for name, tensor in given.items()]
-    found = [keras.ops.convert_to_numpy(value) for value in keras.tree.flatten(model(arrays if len(arrays) > 1 else arrays[0], training=False))]
+    result = model(arrays if len(arrays) > 1 else arrays[0], training=False)
+    values = [result[key] for key in keys] if isinstance(result, dict) else keras.tree.flatten(result)
+    found = [keras.ops.convert_to_numpy(value) for value in values]
     if len(found) != len(expected):
         raise Stop("failed", f"Keras gives {len(found)} outputs, PyTorch {len(expected)}")
     kinds = [type(operation).__name__ for operation in model.operations]
@@ -133,7 +139,7 @@ def check(folder, program, steps):
         row["home"] = same_state(torch.load(folder / "home.pth"), torch.load(folder / "m.pth"))
     if "keras" in steps:
         try:
-            row["keras"], row["moves"] = keras_error(folder / "m.h5", inputs, outputs)
+            row["keras"], row["moves"] = keras_error(folder / "m.h5", inputs, outputs, row.pop("outputs", []))
         except Stop:
             raise
         except Exception as error:

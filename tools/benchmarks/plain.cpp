@@ -3,9 +3,11 @@
 //
 //   h5bridge_plain to-h5 SOURCE LIST DEST.h5     SOURCE's bytes at known places become data sets
 //   h5bridge_plain to-zip SOURCE.h5 LIST DEST    data sets become stored entries with their checksums
+//   h5bridge_plain dlopen LIBRARY                loads it, and ends
 //
 // LIST has a line a tensor: its place in SOURCE (a number, or a data set's path), its name in DEST, the axes of
 // SOURCE's that DEST's are, and SOURCE's extents: "1024 /dense/kernel 1,0 10,20". All are float32.
+#include <dlfcn.h>
 #include <hdf5.h>
 #include <zlib.h>
 
@@ -179,8 +181,13 @@ void to_zip(const char* source, const std::vector<Item>& items, const char* dest
 
 int main(int count, char** arguments) {
   const std::vector<std::string> words(arguments, arguments + count);
+  if (count == 3 && words[1] == "dlopen") {
+    if (dlopen(arguments[2], RTLD_NOW | RTLD_GLOBAL)) return 0;
+    std::cerr << dlerror() << "\n";
+    return 1;
+  }
   if (count != 5 || (words[1] != "to-h5" && words[1] != "to-zip")) {
-    std::cerr << "h5bridge_plain to-h5|to-zip SOURCE LIST DEST\n";
+    std::cerr << "h5bridge_plain to-h5|to-zip SOURCE LIST DEST, or dlopen LIBRARY\n";
     return 2;
   }
   (words[1] == "to-h5" ? to_h5 : to_zip)(arguments[2], read_list(arguments[3]), arguments[4]);

@@ -1,0 +1,71 @@
+"""Sides that take turns: times of one run alone can be compared, and what they are is their ratio."""
+
+import os
+import platform
+import statistics
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build"
+TURNS = 7
+
+
+@dataclass
+class Row:
+    """The median time of what h5bridge does, as a ratio to that of another who does the same."""
+
+    part: str
+    what: str
+    ms: float
+    to: str
+    ratio: float
+    most: float | None = None  # that the ratio may be
+    is_aim: bool = False       # which is then what is aimed at, not what has to be
+
+    def holds(self):
+        return self.most is None or self.ratio <= self.most
+
+
+@dataclass
+class Report:
+    rows: list[Row] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # what could not be measured
+
+    def add(self, row):
+        self.rows.append(row)
+        most = "" if row.most is None else f"   {'aim' if row.is_aim else 'most'} {row.most:g}" + ("" if row.holds() else "  <-- over")
+        print(f"{row.what:48} {row.ms:10.2f} ms {row.ratio:7.3f} to {row.to}{most}", flush=True)
+
+    def note(self, text):
+        self.notes.append(text)
+        print(f"({text})", flush=True)
+
+    def compare(self, part, what, ours, others, most=None, is_aim=False):
+        """Runs `ours` and each of `others`, {name: work}, in turns. `most`: of the ratio, for all of them or {name: ratio}."""
+        times = medians({"": ours, **others})
+        for name in others:
+            limit = most.get(name) if isinstance(most, dict) else most
+            self.add(Row(part, what, times[""] * 1000, name, times[""] / times[name], limit, is_aim))
+
+    def as_json(self):
+        return {"machine": machine(), "turns": TURNS, "rows": [asdict(row) for row in self.rows], "notes": self.notes}
+
+
+def medians(sides):
+    """The median seconds of each side's work."""
+    times = {name: [] for name in sides}
+    for _ in range(TURNS):
+        for name, work in sides.items():
+            start = time.perf_counter()
+            work()
+            times[name].append(time.perf_counter() - start)
+    return {name: statistics.median(each) for name, each in times.items()}
+
+
+def machine():
+    """What the figures hold for."""
+    models = {line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")}
+    return {"processor": ", ".join(sorted(models)), "cores": len(os.sched_getaffinity(0)), "system": platform.platform(terse=True),
+            "busy": os.getloadavg()[0]}  # fmt: skip
