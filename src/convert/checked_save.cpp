@@ -12,6 +12,7 @@
 #include "convert/save.h"
 #include "convert/temporaries.h"
 #include "h5bridge/error.h"
+#include "passes/infer_shapes.h"
 #include "passes/presentation.h"
 
 namespace h5bridge {
@@ -58,7 +59,7 @@ Model load_for(const std::string& destination, const std::string& path) {
 /// What was written, completed with the half of the original that it does not hold.
 Model read_back(const std::string& path, const std::string& destination, const Model& original) {
   Model view = load_for(destination, path);
-  if (view.architecture && !view.weights.empty()) return view;
+  if (view.architecture && (!view.weights.empty() || parameters_of(*view.architecture).empty())) return view;
   // Architecture and weights are written in PyTorch's layout each.
   Model other = comparable(original);
   other.framework = Framework::Torch;
@@ -68,7 +69,7 @@ Model read_back(const std::string& path, const std::string& destination, const M
 }
 
 void require_whole(const Model& model) {
-  if (!model.architecture || model.weights.empty())
+  if (!model.architecture || (model.weights.empty() && !parameters_of(*model.architecture).empty()))
     throw UsageError("the check needs architecture and weights to run the model");
 }
 

@@ -102,7 +102,7 @@ class Plan {
   std::unique_ptr<Implementation> implementation_;
 };
 
-/// Throws UsageError if the module is in training mode, as the plan's first two calls do.
+/// Throws UsageError for a null pointer, and if the module is in training mode, as the plan's first two calls do.
 std::shared_ptr<Plan> compile(std::shared_ptr<Module> module);
 
 /// The optimizer that `model` was trained with, resuming where it stopped: SGD, Adam, AdamW, RMSprop or Adagrad. Its

@@ -10,6 +10,7 @@
 #include "h5bridge/error.h"
 #include "model/tensor_view.h"
 #include "passes/frozen.h"
+#include "passes/infer_shapes.h"
 #include "pytorch/script/modules.h"
 #include "pytorch/tensor_code.h"
 
@@ -18,14 +19,20 @@ namespace {
 
 using torch_script::ScriptModule;
 
+// Of the tensors in the state_dict those that no optimizer has: frozen parameters, and buffers.
+std::set<std::string> without_gradients(const Model& model) {
+  const std::vector<std::string> frozen = frozen_parameters(*model.architecture, model.trainable);
+  std::set<std::string> result(frozen.begin(), frozen.end());
+  result.insert(model.architecture->buffers.begin(), model.architecture->buffers.end());
+  for (const NamedParameter& tensor : parameters_of(*model.architecture))
+    if (tensor.spec.role != Role::Parameter) result.insert(tensor.name);
+  return result;
+}
+
 /// Builds the pickle of the modules; number i of the tensors that it refers to goes to the entry data/i.
 class ModulePickle {
  public:
-  explicit ModulePickle(const Model& model)
-      : model_(model), frozen_([&] {
-          const std::vector<std::string> names = frozen_parameters(*model.architecture, model.trainable);
-          return std::set<std::string>(names.begin(), names.end());
-        }()) {}
+  explicit ModulePickle(const Model& model) : model_(model), without_gradients_(without_gradients(model)) {}
 
   void module(const ScriptModule& module) {
     const std::size_t dot = module.class_name.rfind('.');
@@ -57,7 +64,7 @@ class ModulePickle {
   void tensor(const std::string& name) {
     const Tensor* tensor = model_.weights.find(name);
     if (!tensor) throw MalformedFile("tensor \"" + name + "\" is missing");
-    const bool trains = is_floating_point(tensor->dtype()) && !frozen_.contains(name);
+    const bool trains = is_floating_point(tensor->dtype()) && !without_gradients_.contains(name);
     const auto [known, is_new] = storages_.emplace(view_of(*tensor), tensors_.size());
     if (is_new) tensors_.push_back(*tensor);
     code_.object("tensor " + std::to_string(known->second) + (trains ? "" : " frozen"),
@@ -65,7 +72,7 @@ class ModulePickle {
   }
 
   const Model& model_;
-  const std::set<std::string> frozen_;
+  const std::set<std::string> without_gradients_;
   pickle::Writer code_;
   std::vector<Tensor> tensors_;
   std::map<TensorView, std::size_t> storages_;

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <set>
 
 #include "facets/libtorch/tensors.h"
@@ -85,9 +87,43 @@ class TorchRunner : public Runner {
       const std::vector<torch::Tensor> outputs = predicted(batch_of(all, row, std::min(row + batch_size_, rows)));
       for (std::size_t i = 0; i < outputs.size(); ++i) parts[i].push_back(outputs[i].to(torch::kCPU));
     }
+    check_rows_alone(all, parts);
     std::vector<torch::Tensor> outputs;
     for (const auto& part : parts) outputs.push_back(torch::cat(part));
     return named(outputs);
+  }
+
+  // The first rows of the first two parts have to give together what they give among others.
+  void check_rows_alone(const std::vector<torch::Tensor>& all,
+                        const std::vector<std::vector<torch::Tensor>>& parts) const {
+    std::vector<torch::Tensor> pair = all;
+    for (std::size_t i = 0; i < all.size(); ++i)
+      if (is_batched(presentation_.inputs[i], batch_)) pair[i] = torch::stack({all[i][0], all[i][batch_size_]});
+    const std::vector<torch::Tensor> together = module_->forward(pair);
+    for (std::size_t i = 0; i < together.size(); ++i) {
+      const torch::Tensor apart = torch::stack({parts[i][0][0], parts[i][1][0]});
+      if (!are_close(together[i].to(torch::kCPU), apart))
+        throw UsageError("output \"" + presentation_.outputs[i].name +
+                         "\" of a row depends on the other rows of the batch, so the batch cannot be split");
+    }
+  }
+
+  // But for rounding, which other numbers of rows bring.
+  static bool are_close(const torch::Tensor& found, const torch::Tensor& expected) {
+    if (!expected.is_floating_point() || expected.numel() == 0) return found.equal(expected);
+    const double rounding = std::sqrt(eps_of(expected.scalar_type()));
+    const torch::Tensor wanted = expected.to(torch::kDouble);
+    const double largest = wanted.abs().nan_to_num(0, 0, 0).amax().item<double>();
+    return torch::allclose(found.to(torch::kDouble), wanted, 0, rounding * largest, true);
+  }
+
+  static double eps_of(torch::ScalarType type) {
+    switch (type) {
+      case torch::kDouble: return std::numeric_limits<double>::epsilon();
+      case torch::kHalf: return 0x1p-10;
+      case torch::kBFloat16: return 0x1p-7;
+      default: return std::numeric_limits<float>::epsilon();
+    }
   }
 
   std::vector<NamedTensor> computed(const std::vector<NamedTensor>& inputs, const Observer& observe) const {

@@ -54,6 +54,19 @@ def two(tmp_path):
     return tmp_path
 
 
+def test_a_network_without_tensors_is_checked(tmp_path):
+    """A slope below 0, which no layer of Keras's takes, and axes that Keras has last."""
+    layers = [{"name": "leaky", "type": "LeakyReLU", "attributes": {"negative_slope": -0.3}}, {"name": "pool", "type": "MaxPool2d", "attributes": {"kernel_size": 2}}]
+    net = {"h5bridge": 1, "name": "N", "inputs": [{"name": "x", "shape": ["batch", 3, 6, 4]}], "layers": layers, "outputs": ["pool"]}
+    (tmp_path / "net.json").write_text(json.dumps(net))
+    for destination in ("net.keras", "net.h5", "again.json"):
+        assert "agrees" in h5bridge("convert", "net.json", "-o", destination, "--check", folder=tmp_path).stdout
+    x = np.random.default_rng(0).normal(size=(3, 6, 4, 3)).astype(np.float32)
+    y = keras.ops.convert_to_numpy(keras.saving.load_model(tmp_path / "net.keras")(x))
+    expected = torch.nn.functional.max_pool2d(torch.nn.functional.leaky_relu(torch.from_numpy(x).permute(0, 3, 1, 2), -0.3), 2)
+    assert np.allclose(y, expected.permute(0, 2, 3, 1), atol=1e-6)
+
+
 VERIFY = ["verify", "net.json", "net.pth", "--input", "x.npy", "--expect"]
 
 

@@ -2,6 +2,7 @@
 and computes the bits of LibTorch's module, which are PyTorch's."""
 
 import ast
+import copy
 import importlib.util
 import json
 import subprocess
@@ -98,7 +99,7 @@ def written(request, tmp_path_factory):
 
 def test_a_network_computes_its_bits(written):
     module, inputs, _, network = written
-    assert set(network.state_dict()) == set(module.state_dict())
+    assert list(network.state_dict()) == list(module.state_dict())
     expected = run(module, inputs)
     assert [y.tobytes() for y in run(network, inputs)] == [y.tobytes() for y in expected]
 
@@ -111,7 +112,7 @@ def test_its_torchscript_computes_its_bits(written):
     expected = module.state_dict()
     assert {name: (x.dtype, x.shape) for name, x in network.state_dict().items()} == {name: (x.dtype, x.shape) for name, x in expected.items()}
     assert all(torch.equal(x, expected[name]) for name, x in network.state_dict().items())
-    assert {name for name, _ in network.named_parameters()} == {name for name, _ in module.named_parameters()}
+    assert [name for name, _ in network.named_parameters()] == [name for name, _ in module.named_parameters()]
     assert {name for name, p in network.named_parameters() if p.requires_grad} == {name for name, p in module.named_parameters() if p.requires_grad}
     one = [x[:1] for x in inputs]
     for given in (inputs, one, inputs):
@@ -127,6 +128,54 @@ def test_a_network_is_laid_out_as_black_does(written):
     assert all(len(line) <= 88 and line == line.rstrip() for line in text.splitlines())
     imports = [line for line in text.splitlines() if "import" in line]
     assert all(line in ("import torch", "import torch.nn.functional as F", "from torch import nn") for line in imports)
+
+
+class Shuffled(torch.nn.Module):
+    """Registered in another order than called; its optimizer counts by the order of registration."""
+
+    def __init__(self):
+        super().__init__()
+        self.out = torch.nn.Linear(5, 5)
+        self.blocks = torch.nn.ModuleList(torch.nn.ModuleDict({"last": torch.nn.Linear(5, 5), "first": torch.nn.Linear(5, 5)}) for _ in range(2))
+        self.scale = torch.nn.Parameter(torch.rand(5))
+        self.act = torch.nn.ReLU()
+        self.shift = torch.nn.Parameter(torch.rand(5))
+        self.norm = torch.nn.LayerNorm(5)
+
+    def forward(self, x):
+        x = self.norm(x) + self.shift
+        for block in reversed(self.blocks):
+            x = block["last"](self.act(block["first"](x)))
+        return self.out(x * self.scale)
+
+
+def test_an_optimizer_goes_on_with_what_is_written(tmp_path):
+    """The same next step, of the same state_dict of an optimizer, in the class and in the TorchScript that were written."""
+    torch.manual_seed(1)
+    module, x = Shuffled(), torch.randn(3, 5)
+
+    def step(network, optimizer):
+        optimizer.zero_grad()
+        network(x).square().mean().backward()
+        optimizer.step()
+
+    optimizer = torch.optim.Adam(module.parameters(), lr=0.01)
+    for _ in range(2):
+        step(module, optimizer)
+    export_architecture(module, x, tmp_path / "m.json")
+    torch.save(module.state_dict(), tmp_path / "m.pth")
+    networks = [converted(tmp_path, tmp_path / "m.json", tmp_path / "m.pth")]
+    package.convert([tmp_path / "m.json", tmp_path / "m.pth"], tmp_path / "network.ts")
+    networks.append(torch.jit.load(tmp_path / "network.ts"))
+    saved = copy.deepcopy(optimizer.state_dict())
+    step(module, optimizer)
+    for network in networks:
+        assert list(network.state_dict()) == list(module.state_dict())
+        resumed = torch.optim.Adam(network.parameters())
+        resumed.load_state_dict(copy.deepcopy(saved))
+        step(network, resumed)
+        found = dict(network.named_parameters())
+        assert all(torch.equal(parameter, found[name]) for name, parameter in module.named_parameters())
 
 
 def as_torch_has_it(array, shape):

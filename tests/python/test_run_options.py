@@ -88,6 +88,29 @@ def test_only_a_batch_is_split(name, words, tmp_path):
     assert words in h5bridge(*command, "--batch-size", 2, status=2)
 
 
+class Among(nn.Module):
+    """A row's result depends on the other rows."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.dense = nn.Linear(5, 3)
+        self.function = function
+
+    def forward(self, x):
+        return self.function(self.dense(x))
+
+
+@pytest.mark.parametrize("function", [lambda x: x - x.mean(0), lambda x: torch.softmax(x, 0), lambda x: x.cumsum(0), lambda x: x.flip(0),
+                                      lambda x: x + x[0]], ids=["mean", "softmax", "cumsum", "flip", "first"])  # fmt: skip
+def test_rows_that_depend_on_each_other_are_not_split(function, tmp_path):
+    module, x = Among(function).eval(), torch.randn(5, 5)
+    export_architecture(module, x, tmp_path / "m.json")
+    torch.save(module.state_dict(), tmp_path / "m.pth")
+    np.save(tmp_path / "x.npy", x.numpy())
+    command = ["run", tmp_path / "m.json", tmp_path / "m.pth", "--input", tmp_path / "x.npy", "-o", tmp_path / "y.npz"]
+    assert "depends on the other rows" in h5bridge(*command, "--batch-size", 2, status=2)
+
+
 class Pairs(nn.Module):
     def __init__(self):
         super().__init__()

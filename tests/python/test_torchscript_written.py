@@ -55,7 +55,7 @@ def test_a_sample_goes_there_and_back(sample, tmp_path):
         return
     package.convert(sources, tmp_path / "m.ts")
     network = torch.jit.load(tmp_path / "m.ts")
-    assert not network.training
+    assert not network.training and not any(buffer.requires_grad for buffer in network.buffers())
     assert_same_state(network.state_dict(), sample.state())
     for _ in range(2):  # the second call is of the graph that the first one was watched for
         found = run(network, sample.inputs)

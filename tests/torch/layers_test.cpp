@@ -155,6 +155,22 @@ TEST_CASE("a layer's tensors have the names and shapes that its type declares") 
   });
 }
 
+TEST_CASE("a group normalisation trains, whatever its input's axes look like in memory") {
+  const auto module = to_module(ModelBuilder()
+                                    .input("x", {Size::symbol("batch"), 4, 5, 3})
+                                    .layer("norm", "GroupNorm", {{"num_groups", 2}, {"num_channels", 4}}, {{"x"}})
+                                    .output({"norm"})
+                                    .build());
+  const torch::Tensor x = random({2, 4, 5, 3});
+  const auto gradient = [&](const torch::Tensor& input) {
+    module->zero_grad();
+    module->forward(std::vector{input})[0].square().sum().backward();
+    return module->named_parameters()["norm.weight"].grad().clone();
+  };
+  const torch::Tensor last = x.permute({0, 2, 3, 1}).contiguous().permute({0, 3, 1, 2});
+  CHECK(difference(gradient(last), gradient(x)) < 1e-4);
+}
+
 TEST_CASE("channels_last gives what channels_first gives") {
   for_each_sample([](const SampleCase& each) {
     if (!follows_data_format(each.type, each.sample) || each.sample.inputs[0].size() < 3) return;

@@ -78,6 +78,8 @@ TEST_CASE("what a plan joins computes the same") {
   check_images(residual("channels_last"), {3, 3, 9, 7});  // shown as PyTorch has it
 }
 
+TEST_CASE("there is no plan of no module") { CHECK_THROWS_AS(compile(nullptr), UsageError); }
+
 TEST_CASE("each activation is joined to a convolution and to a linear layer") {
   const std::vector<std::pair<std::string, Json::Object>> activations{{"ReLU", {}},
                                                                       {"ReLU6", {}},

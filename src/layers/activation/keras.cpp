@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 
 #include "facets/keras/operation.h"
 #include "h5bridge/error.h"
@@ -95,11 +96,24 @@ KerasMapping sharp_softplus() {
   return mapping;
 }
 
+// Keras's layers take no negative numbers, its operations do (layers/activations/relu.py, leaky_relu.py).
+KerasMapping of_positive(KerasMapping layer) {
+  layer.fits = [](const Attributes& a, const Shapes&) {
+    return std::ranges::none_of(std::array{"max_value", "negative_slope", "threshold"}, [&](const char* name) {
+      const double* number = a.contains(name) ? std::get_if<double>(&a.at(name)) : nullptr;
+      return number && *number < 0;
+    });
+  };
+  return layer;
+}
+
 // In inference the slope is the mean of its limits.
 KerasMapping rrelu() {
   KerasMapping mapping = write_only(layer("RReLU", "LeakyReLU", {}));
-  mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
-    config.set("negative_slope", (a.number("lower") + a.number("upper")) / 2);
+  mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
+    const double slope = (a.number("lower") + a.number("upper")) / 2;
+    if (slope < 0) return last_call(emitter, kNN, "LeakyRelu", {{"negative_slope", slope}}, {emitter.input(0)});
+    config.set("negative_slope", slope);
     return emitter.main(std::move(config), emitter.inputs());
   };
   return mapping;
@@ -160,13 +174,13 @@ std::vector<KerasMapping> keras_mappings() {
   const Rows lambd{{"lambd", "threshold", spelling::number()}};
   const Rows over_axis{{"dim", "axis", axis()}};
   return {
-      layer("ReLU", "ReLU", relu),
+      of_positive(layer("ReLU", "ReLU", relu)),
       named("ReLU", "relu", plain_relu),
       function("ReLU", "Relu", {}, plain_relu),
       in_activations(operation("ReLU", "ReLU", relu)),
       named("ReLU6", "relu6"),
       function("ReLU6", "Relu6"),
-      layer("LeakyReLU", "LeakyReLU", slope),
+      of_positive(layer("LeakyReLU", "LeakyReLU", slope)),
       named("LeakyReLU", "leaky_relu", {{"negative_slope", 0.2}}),
       function("LeakyReLU", "LeakyRelu", slope),
       prelu_mapping(),

@@ -8,7 +8,7 @@ namespace h5bridge::activation {
 namespace {
 
 LayerType elementwise(const std::string& name, const std::string& summary, std::vector<AttributeSpec> attributes = {},
-                      Json::Object other = {}, bool in_keras = true) {
+                      Json::Object other = {}, bool in_keras = true, Json::Object negative = {}) {
   LayerType type;
   type.name = name;
   type.summary = summary;
@@ -17,6 +17,7 @@ LayerType elementwise(const std::string& name, const std::string& summary, std::
   type.layout = any_layout();
   type.samples = {{"plain", {}, {{3, 7}}}, {"image", {}, {{1, 3, 4, 5}}}};
   if (!other.empty()) type.samples.push_back({"other settings", std::move(other), {{3, 7}}, in_keras});
+  if (!negative.empty()) type.samples.push_back({"negative settings", std::move(negative), {{3, 7}}});
   return type;
 }
 
@@ -138,7 +139,8 @@ std::vector<LayerType> layer_types() {
                   {{"max_value", 1.5}, {"negative_slope", 0.2}, {"threshold", 0.1}}),
       elementwise("ReLU6", "min(max(0, x), 6)"),
       elementwise("LeakyReLU", "x where positive, negative_slope x elsewhere",
-                  {number("negative_slope", 0.01, "slope of the negative part")}, {{"negative_slope", 0.3}}),
+                  {number("negative_slope", 0.01, "slope of the negative part")}, {{"negative_slope", 0.3}}, true,
+                  {{"negative_slope", -0.3}}),
       prelu(),
       function_of(prelu(), prelu_function()),
       elementwise("ELU", "x where positive, alpha (exp(x) - 1) elsewhere",
@@ -170,7 +172,7 @@ std::vector<LayerType> layer_types() {
       elementwise("RReLU",
                   "x where positive, a slope's share elsewhere: random in training, else the mean of its limits",
                   {number("lower", 1.0 / 8, "the smallest slope"), number("upper", 1.0 / 3, "the largest slope")},
-                  {{"lower", 0.2}, {"upper", 0.6}}),
+                  {{"lower", 0.2}, {"upper", 0.6}}, true, {{"lower", -0.4}, {"upper", -0.1}}),
       elementwise("Squareplus", "(x + sqrt(x x + b)) / 2 (Keras's)", {number("b", 4, "smoothness")}, {{"b", 2}}),
       elementwise("SparsePlus", "0 up to -1, x from 1 on, a parabola between (Keras's)"),
       elementwise("SparseSigmoid", "0 up to -1, 1 from 1 on, a line between (Keras's)"),

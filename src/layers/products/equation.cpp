@@ -84,6 +84,43 @@ Equation parse_equation(const std::string& text, std::size_t inputs) {
   return result;
 }
 
+std::string plain_equation(const std::string& text) {
+  Equation equation = parse_equation(text, static_cast<std::size_t>(std::ranges::count(text, ',')) + 1);
+  std::map<char, char> letters;
+  for (const std::string& input : equation.inputs)
+    for (const char letter : input)
+      if (is_letter(letter)) letters[letter] = letter;
+  const bool is_small = std::ranges::all_of(letters, [](const auto& letter) { return letter.first >= 'a'; });
+  if (is_small || letters.size() > 26) return to_text(equation);
+  char next = 'a';
+  for (auto& [before, after] : letters) after = next++;
+  const auto rename = [&](std::string& named) {
+    for (char& letter : named)
+      if (const auto found = letters.find(letter); found != letters.end()) letter = found->second;
+  };
+  std::ranges::for_each(equation.inputs, rename);
+  rename(equation.output);
+  return to_text(equation);
+}
+
+namespace {
+
+class EquationKind : public AttributeKind {
+ public:
+  AttributeValue read(const Json& json) const override { return json.as_string(); }
+  Json schema() const override { return Json::Object{{"type", "string"}}; }
+  std::string describe() const override { return "text"; }
+  bool agree(const AttributeValue& a, const AttributeValue& b, std::int64_t) const override {
+    return plain_equation(std::get<std::string>(a)) == plain_equation(std::get<std::string>(b));
+  }
+};
+
+}  // namespace
+
+AttributeSpec required_equation(std::string name, std::string meaning) {
+  return {std::move(name), std::make_shared<EquationKind>(), std::move(meaning)};
+}
+
 std::string to_text(const Equation& equation) {
   std::string result;
   for (const std::string& input : equation.inputs) result += (&input == &equation.inputs[0] ? "" : ",") + input;

@@ -20,6 +20,13 @@ struct Equation {
 Equation parse_equation(const std::string& text, std::size_t inputs);
 std::string to_text(const Equation& equation);
 
+/// The same equation as Keras takes it: without spaces, with an output, in small letters, which come in the order of
+/// the letters that there were (upper case before lower): in that order are sums added up. Throws MalformedFile.
+std::string plain_equation(const std::string& text);
+
+/// An attribute that is an equation.
+AttributeSpec required_equation(std::string name, std::string meaning);
+
 /// The shape of what it makes of these inputs. Throws MalformedFile where they do not fit.
 SymbolicShape contracted(const Equation& equation, const std::vector<SymbolicShape>& inputs);
 

@@ -58,12 +58,18 @@ KerasMapping matmul(KerasMapping mapping) {
   return keeping_integers(computing_in(promotes().widening_int8().at_most_int32(), std::move(mapping)));
 }
 
+Spelling equation_spelling() {
+  Spelling result = spelling::text();
+  result.to_keras = [](const AttributeValue& value) { return Json(plain_equation(std::get<std::string>(value))); };
+  return result;
+}
+
 KerasMapping einsum() {
   const DTypeRules dtypes = DTypeRules::Choice([](const Attributes& a) -> std::vector<DTypeRule> {
     const std::vector<DTypeRule> own = Registry::instance().find("einsum")->dtypes.of(a);
     return {own.at(0).widening_int8()};
   });
-  return computing_in(dtypes, operation("einsum", "Einsum", {{"equation", "subscripts", spelling::text()}}, {}));
+  return computing_in(dtypes, operation("einsum", "Einsum", {{"equation", "subscripts", equation_spelling()}}, {}));
 }
 
 Handle emit_matmul(Composition& steps, Handle x, Handle y) {

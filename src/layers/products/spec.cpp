@@ -233,7 +233,7 @@ void matrices_layout(LayoutCall& call) {
 LayerType einsum() {
   LayerType type = product("einsum", "sums of products along the axes that an equation names");
   type.attributes = {
-      required_text("equation", "letters for the axes of each input and of the output: \"bij,bjk->bik\"")};
+      required_equation("equation", "letters for the axes of each input and of the output: \"bij,bjk->bik\"")};
   type.operands = {list("operands", 1, 26)};
   type.dtypes = DTypeRules::Choice([](const Attributes& a) -> std::vector<DTypeRule> {
     return {sums_up_alone(a.text("equation")) ? promotes().at_least_int64() : promotes()};
@@ -246,6 +246,9 @@ LayerType einsum() {
       {"matrices", {{"equation", "bij,bjk->bik"}}, {{2, 3, 4}, {2, 4, 5}}},
       {"attention", {{"equation", "bhqd,bhkd->bhqk"}}, {{1, 2, 3, 4}, {1, 2, 5, 4}}},
       {"one input", {{"equation", "bij->bj"}}, {{3, 4, 5}}},
+      {"spaces", {{"equation", "b i j, b j k -> b i k"}}, {{2, 3, 4}, {2, 4, 5}}},
+      {"capitals", {{"equation", "bTC,bDC->bTD"}}, {{2, 3, 4}, {2, 5, 4}}},
+      {"no output", {{"equation", "bji"}}, {{3, 4, 5}}},
       {"three inputs", {{"equation", "bi,bij,bj->b"}}, {{3, 4}, {3, 4, 5}, {3, 5}}},
       {"leading axes", {{"equation", "...ij,...jk->...ik"}}, {{2, 3, 4, 5}, {2, 3, 5, 2}}},
   };

@@ -50,6 +50,7 @@ ModuleTree::ModuleTree(const Model& model, Language language)
   add_layers(model);
   add_tensors(model);
   sort_numbered(root_);
+  sort_registered();
 }
 
 // In any of its calls.
@@ -77,6 +78,31 @@ void ModuleTree::sort_numbered(SourceModule& module) {
   if (!module.children.empty() && std::ranges::all_of(module.children, is_number))
     std::ranges::stable_sort(module.children, {}, [](const auto& child) { return std::stol(child->name); });
   for (const auto& child : module.children) sort_numbered(*child);
+}
+
+// As PyTorch's own module has them, where the architecture says: an optimizer counts parameters in this order. A part
+// without tensors stays behind the one before it.
+void ModuleTree::sort_registered() {
+  std::map<std::string_view, std::size_t> places;  // of paths, where the first tensor below stands
+  for (std::size_t i = 0; i < architecture_.state_dict.size(); ++i) {
+    const std::string_view name = architecture_.state_dict[i];
+    for (std::size_t end = name.find('.'); end != std::string_view::npos; end = name.find('.', end + 1))
+      places.emplace(name.substr(0, end), i);
+    places.emplace(name, i);
+  }
+  if (!places.empty()) sort_by_places(root_, places);
+}
+
+void ModuleTree::sort_by_places(SourceModule& module, const std::map<std::string_view, std::size_t>& places) {
+  std::vector<std::pair<std::size_t, std::unique_ptr<SourceModule>>> placed;
+  std::size_t last = 0;
+  for (auto& child : module.children) {
+    if (const auto found = places.find(child->path); found != places.end()) last = found->second;
+    sort_by_places(*child, places);
+    placed.emplace_back(last, std::move(child));
+  }
+  std::ranges::stable_sort(placed, {}, [](const auto& child) { return child.first; });
+  for (std::size_t i = 0; i < placed.size(); ++i) module.children[i] = std::move(placed[i].second);
 }
 
 SourceModule* ModuleTree::module_of(const Layer& layer) const {

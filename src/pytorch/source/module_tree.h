@@ -4,7 +4,10 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "facets/torch_source/source.h"
@@ -29,11 +32,12 @@ struct SourceModule {
   std::string name;  // the last part of its path; empty: the network itself
   std::string path;
   SourceModule* parent = nullptr;
-  std::vector<std::unique_ptr<SourceModule>> children = {};  // in the order in which they are first named
-  const Layer* layer = nullptr;                              // what it is, if its class is no one's here
-  std::optional<OwnTensor> tensor = {};                      // it is no module, but a tensor
-  std::vector<std::size_t> nodes = {};                       // by number, in order: the calls that it makes itself
-  bool is_called = false;  // it has a forward; otherwise its parts are called by others
+  std::vector<std::unique_ptr<SourceModule>> children =
+      {};                                // in PyTorch's order of registration, as far as it is known
+  const Layer* layer = nullptr;          // what it is, if its class is no one's here
+  std::optional<OwnTensor> tensor = {};  // it is no module, but a tensor
+  std::vector<std::size_t> nodes = {};   // by number, in order: the calls that it makes itself
+  bool is_called = false;                // it has a forward; otherwise its parts are called by others
 
   bool is_leaf() const { return layer || tensor; }
   SourceModule* find(const std::string& child) const;
@@ -65,6 +69,8 @@ class ModuleTree {
   std::vector<Layer> as_called(const Layer& layer) const;
   void add_layers(const Model& model);
   static void sort_numbered(SourceModule& module);
+  void sort_registered();
+  static void sort_by_places(SourceModule& module, const std::map<std::string_view, std::size_t>& places);
   void add_tensors(const Model& model);
 
   Language language_;

@@ -124,6 +124,7 @@ std::map<std::string, torch::Tensor> Plan::forward(const std::map<std::string, t
 }
 
 std::shared_ptr<Plan> compile(std::shared_ptr<Module> module) {
+  if (!module) throw UsageError("there is no module to compile: the pointer is null");
   check_mode(*module);
   return std::make_shared<Plan>(std::move(module));
 }
