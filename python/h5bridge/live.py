@@ -85,16 +85,22 @@ def from_keras(
             return load([*beside, path], param_order=param_order, untie=untie)
 
 
-def _refuse_repeated_layers(keras: ModuleType, layer: Any) -> None:
+def _refuse_repeated_layers(keras: ModuleType, model: keras.Model) -> None:
     """Of a Sequential, at any depth: its configuration has each layer once (keras/src/models/sequential.py, get_config),
     so that what Keras saves, and loads again, is another network."""
-    inner = [*getattr(layer, "layers", ()), *filter(None, [getattr(layer, "layer", None)])]
-    if isinstance(layer, keras.Sequential):
+    waiting: list[Any] = [model]
+    seen = {id(model)}
+    while waiting:
+        layer = waiting.pop()
+        inner = [*getattr(layer, "layers", ()), *filter(None, [getattr(layer, "layer", None)])]
+        here: set[int] = set()
         for each in inner:
-            if sum(each is other for other in inner) > 1:
+            if id(each) in here and isinstance(layer, keras.Sequential):
                 raise Unsupported(
                     f'the Sequential model "{layer.name}" has the layer "{each.name}" several times, of which Keras '
                     "saves one; as a Functional model it can be kept"
                 )
-    for each in inner:
-        _refuse_repeated_layers(keras, each)
+            here.add(id(each))
+            if id(each) not in seen:
+                seen.add(id(each))
+                waiting.append(each)

@@ -6,7 +6,12 @@
 #include <set>
 
 #include "convert/inspection_parts.h"
+#include "convert/object_weights.h"
 #include "files/keras_file.h"
+#include "h5bridge/error.h"
+#include "keras/lift.h"
+#include "keras/read_bindings.h"
+#include "passes/layout.h"
 
 namespace h5bridge {
 namespace {
@@ -84,6 +89,26 @@ class Trainability {
   std::map<std::string, Names> frozen_;  // by the layer whose group a variable is in
 };
 
+/// By an object and a variable's number.
+using TrainedObjects = std::map<std::pair<std::string, std::size_t>, bool>;
+
+/// Likewise of the variables of objects, which have no names: known where all of the model's layers are.
+TrainedObjects trained_objects(const Json& model_config) {
+  TrainedObjects result;
+  if (!model_config.is_object()) return result;
+  try {
+    const LayoutChange same = same_layout(architecture_from_keras(model_config));
+    const std::optional<KerasBindings> bound = read_bindings(model_config, same.architecture, same.weights);
+    if (!bound) return result;
+    const auto places = object_places(*bound, model_config);
+    for (std::size_t i = 0; i < places.size(); ++i)
+      for (const std::optional<ObjectPlace>& place : places[i])
+        if (place) result.emplace(std::pair(place->object, place->number), bound->bindings[i].is_trained());
+  } catch (const Error&) {  // which the inspection of the whole model says
+  }
+  return result;
+}
+
 /// The optimizer among what compile() was given; its variables are the file's.
 Json training_of(const KerasFile& file) {
   if (file.training_config.is_null() && file.optimizer.empty()) return {};
@@ -112,10 +137,14 @@ FilePart inspect_keras_file(const KerasFile& file) {
   for (const KerasLayerWeights& layer : file.layers)
     for (const KerasVariable& variable : layer.variables)
       part.tensors.push_back({variable.path, variable.tensor, trainability.of(layer.layer, variable.path)});
+  const TrainedObjects trained = file.objects.empty() ? TrainedObjects() : trained_objects(file.model_config);
   for (const KerasObject& object : file.objects)
-    for (std::size_t i = 0; i < object.variables.size(); ++i)
+    for (std::size_t i = 0; i < object.variables.size(); ++i) {
+      const auto stated = trained.find({object.path, i});
       part.tensors.push_back({(object.path.empty() ? "" : object.path + "/") + "vars/" + std::to_string(i),
-                              object.variables[i], std::nullopt});
+                              object.variables[i],
+                              stated == trained.end() ? std::nullopt : std::optional(stated->second)});
+    }
   for (const KerasVariable& variable : file.top_level)
     part.tensors.push_back({variable.path, variable.tensor, std::nullopt});
   part.states_architecture = file.has_model_config;

@@ -120,7 +120,10 @@ void write_view(const Model& model, const std::string& path, const std::string& 
       const Format& beside_it = format_for(other, options.format);
       return beside_it.holds == Holds::Architecture && !beside_it.is_code;
     });
-    if ((format.holds == Holds::Weights || format.is_code) && !has_architecture) note_frozen(model, own);
+    if ((format.holds == Holds::Weights || format.is_code) && !has_architecture) {
+      note_frozen(model, own);
+      if (format.framework == Framework::Torch) note_regularisation(model, own);
+    }
     const bool has_reference = std::ranges::any_of(
         destinations, [&](const std::string& other) { return format_for(other, options.format).has_reference; });
     if (model.reference && !has_reference && !format.is_shown)

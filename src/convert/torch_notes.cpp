@@ -13,6 +13,7 @@
 #include "pytorch/file.h"
 
 namespace h5bridge {
+
 void note_missing_unused(const Model& model, Notes& notes) {
   if (!model.architecture) return;
   std::vector<std::string> missing;
@@ -70,6 +71,12 @@ void note_frozen(const Model& model, Notes& notes) {
   const std::string more = frozen.size() > kMost ? " and " + std::to_string(frozen.size() - kMost) + " more" : "";
   notes.push_back("left out: requires_grad=False of " + joined(shown) + more +
                   "; an architecture (.json) beside it says so");
+}
+
+void note_regularisation(const Model& model, Notes& notes) {
+  if (!model.architecture) return;
+  auto note = regularisation_left_out(*model.architecture, model.trainable);
+  if (note && std::ranges::find(notes, *note) == notes.end()) notes.push_back(*std::move(note));
 }
 
 void note_training_alone(const Model& model, Notes& notes) {

@@ -27,6 +27,26 @@ void collect(const Json& value, std::size_t axis, Shape& shape, Json::Array& ele
   for (const Json& element : value.as_array()) collect(element, axis + 1, shape, elements);
 }
 
+// What Keras makes of a number, or nothing of what is none.
+std::optional<DType> type_of(const Json& element) {
+  if (element.is_bool()) return DType::Bool;
+  if (element.is_integer()) return std::in_range<std::int32_t>(element.as_integer()) ? DType::Int32 : DType::Int64;
+  if (element.is_number()) return DType::Float32;
+  return std::nullopt;
+}
+
+// The widest type of the elements of nested lists; of truth values among numbers, and of what is no number, none.
+std::optional<DType> type_of_all(const Json& list) {
+  if (!list.is_array()) return type_of(list);
+  std::optional<DType> result;
+  for (const Json& element : list.as_array()) {
+    const std::optional<DType> own = type_of_all(element);
+    if (!own || (result && (*own == DType::Bool) != (*result == DType::Bool))) return std::nullopt;
+    if (!result || is_floating_point(*own) || (*own == DType::Int64 && !is_floating_point(*result))) result = own;
+  }
+  return result;
+}
+
 // Lists of Keras's have numbers as its NumPy has them, each exactly.
 Tensor tensor_from(const Json::Array& elements, DType dtype, const Shape& shape) {
   const auto all = [&](auto read) {
@@ -84,16 +104,21 @@ std::optional<Layer> table_layer(const Json& constant) {
   return in_file("a list among its arguments", [&] { return tensor_layer(elements, DType::Int64, shape); });
 }
 
+std::optional<Layer> list_layer(const Json& constant) {
+  if (!constant.is_array() || constant.as_array().empty()) return std::nullopt;
+  const std::optional<DType> dtype = type_of_all(constant);
+  if (!dtype) return std::nullopt;
+  Shape shape;
+  Json::Array elements;
+  collect(constant, 0, shape, elements);
+  return in_file("a list among its arguments", [&] { return tensor_layer(elements, *dtype, shape); });
+}
+
 // A number without axes promotes as little as Python's does in Keras.
 std::optional<Layer> number_layer(const Json& number) {
-  DType dtype = DType::Float32;
-  if (number.is_bool())
-    dtype = DType::Bool;
-  else if (number.is_integer())
-    dtype = std::in_range<std::int32_t>(number.as_integer()) ? DType::Int32 : DType::Int64;
-  else if (!number.is_number())
-    return std::nullopt;
-  return in_file("a number among its arguments", [&] { return tensor_layer({element_of(number)}, dtype, {}); });
+  const std::optional<DType> dtype = type_of(number);
+  if (!dtype) return std::nullopt;
+  return in_file("a number among its arguments", [&] { return tensor_layer({element_of(number)}, *dtype, {}); });
 }
 
 }  // namespace h5bridge

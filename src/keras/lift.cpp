@@ -11,6 +11,7 @@
 #include <set>
 #include <variant>
 
+#include "facets/keras/keras_plan.h"
 #include "facets/registry.h"
 #include "h5bridge/error.h"
 #include "keras/activations.h"
@@ -599,27 +600,35 @@ class Lifter {
   }
 
   // Arrays among the arguments become values that a layer makes, but for lists that are settings of the layer's type.
-  // Where such a list stands in place of a tensor, one that is a table is that tensor.
+  // Where such a list stands in place of a tensor, one that is a table is that tensor; where only a tensor can stand,
+  // every list is.
   void make_arrays(PendingCall& call) {
     const auto mappings = mappings_of(*call.layer);
     const auto make = [&](std::size_t position, const std::string& name, CallArguments::Argument& argument) {
       const Json* constant = std::get_if<Json>(&argument);
       if (!constant) return;
       bool is_setting = false;
+      bool takes_array = false;
       bool is_operand = false;
+      bool is_known = false;
       for (const KerasMapping* mapping : mappings) {
         const std::string& parameter = position < mapping->call.size() ? mapping->call[position] : name;
         const LayerType& type = *Registry::instance().find(mapping->type);
+        is_known = is_known || std::ranges::find(mapping->call, parameter) != mapping->call.end();
         for (const Correspondence& row : mapping->attributes) {
-          if (row.keras != parameter || !type.find_attribute(row.attribute)->kind->takes_array()) continue;
+          if (row.keras != parameter) continue;
           is_setting = true;
+          takes_array = takes_array || type.find_attribute(row.attribute)->kind->takes_array();
           is_operand =
               is_operand || std::ranges::find(type.operands, row.attribute, &Operand::attribute) != type.operands.end();
         }
       }
-      if (is_setting && !is_operand) return;
-      if (std::optional<Layer> layer = is_setting ? table_layer(*constant) : array_layer(*constant))
-        argument = constant_value(call.name, std::move(*layer));
+      if (takes_array && !is_operand) return;
+      std::optional<Layer> layer;
+      if (!takes_array) layer = array_layer(*constant);
+      if (!layer && is_operand) layer = table_layer(*constant);
+      if (!layer && is_known && !is_setting) layer = list_layer(*constant);
+      if (layer) argument = constant_value(call.name, std::move(*layer));
     };
     for (std::size_t i = 0; i < call.arguments.positional.size(); ++i) make(i, "", call.arguments.positional[i]);
     for (auto& [name, argument] : call.arguments.keywords)

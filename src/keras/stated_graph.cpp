@@ -21,6 +21,26 @@ std::map<std::string_view, const ScopeCall*> scope_calls_of(const Architecture& 
   return calls;
 }
 
+// What a change of layout put in for layers that are gone has nobody left to take it.
+void drop_unused_permutes(Architecture& architecture) {
+  std::set<std::string> used;
+  for (const Output& output : architecture.outputs) used.insert(output.value.node);
+  for (const ScopeCall& call : architecture.scope_calls)
+    for (const Value& value : call.values()) used.insert(value.node);
+  std::set<std::string_view> inserted;
+  for (const Layer& layer : architecture.layers)
+    if (layer.keras.inserted) inserted.insert(layer.name);
+  std::set<std::string> dropped;
+  for (auto node = architecture.nodes.rbegin(); node != architecture.nodes.rend(); ++node) {
+    if (inserted.contains(node->layer) && !used.contains(node->name))
+      dropped.insert(node->name);
+    else
+      for (const Value& value : node->values()) used.insert(value.node);
+  }
+  std::erase_if(architecture.nodes, [&](const Node& node) { return dropped.contains(node.name); });
+  std::erase_if(architecture.layers, [&](const Layer& layer) { return dropped.contains(layer.name); });
+}
+
 }  // namespace
 
 bool tells_apart(const Layer& layer) { return layer.keras.implied && layer.type == "Identity"; }
@@ -55,6 +75,7 @@ Architecture without_implied(Architecture architecture) {
     node.arguments = node_of(node.name, layer, call).arguments;
   }
   std::erase_if(architecture.layers, [](const Layer& layer) { return layer.keras.implied && !is_seen(layer); });
+  drop_unused_permutes(architecture);
   return architecture;
 }
 

@@ -74,6 +74,23 @@ void note_settings(const OptimizerMapping& mapping, const Optimizer& optimizer, 
   for (const Json::Object& group : optimizer.groups) look_at(group);
 }
 
+// State that Keras's class does not keep, of what Keras trains; that of other parameters goes beside.
+void note_slots(const OptimizerMapping& mapping, const Optimizer& optimizer, const KerasBindings& bound,
+                std::vector<std::string>& notes) {
+  std::set<std::string> known{"step"};
+  for (const SlotMapping& slot : slots_in_use(mapping, optimizer.hyperparameters)) known.insert(slot.torch);
+  std::map<std::string, std::vector<std::string>> others;  // slots, by the parameters that have them
+  for (const KerasBinding& binding : bound.bindings)
+    for (const KerasBinding::Source& source : binding.torch)
+      if (const auto slots = optimizer.slots.find(source.name); binding.is_trained() && slots != optimizer.slots.end())
+        for (const NamedTensor& slot : slots->second)
+          if (!known.contains(slot.name)) others[slot.name].push_back(source.name);
+  for (const auto& [slot, parameters] : others)
+    notes.push_back("the optimizer's " + shortened(slot) + " of " + shortened(parameters.front()) +
+                    (parameters.size() > 1 ? " and other parameters" : "") + " is left out: Keras's " +
+                    mapping.class_name + " keeps nothing like it");
+}
+
 // By parameter.
 std::map<std::string, double> decays_of(const Optimizer& optimizer) {
   std::map<std::string, double> result;
@@ -208,6 +225,7 @@ std::vector<std::string> left_out_by_keras(const OptimizerMapping& mapping, cons
   std::vector<std::string> notes;
   if (const std::string why = why_not_in_keras(optimizer); !why.empty()) refuse(why);
   note_settings(mapping, optimizer, notes);
+  note_slots(mapping, optimizer, bound, notes);
   note_weight_decay(mapping, optimizer, bound, weights, notes);
   const Json* epsilon = settings.config.find("epsilon");
   const Json* before = settings.own ? travelling_keras(optimizer)->at("config").find("epsilon") : nullptr;

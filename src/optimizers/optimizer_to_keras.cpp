@@ -5,6 +5,7 @@
 #include <set>
 
 #include "h5bridge/error.h"
+#include "model/quoted.h"
 #include "optimizers/keras_settings.h"
 #include "optimizers/keras_slots.h"
 
@@ -44,6 +45,38 @@ std::int64_t iterations_of(const Optimizer& optimizer, const KerasSettings& sett
                     ", as Keras had it, and its schedule goes on from there: PyTorch's " + optimizer.kind +
                     " does not count steps");
   return settings.iteration;
+}
+
+// Names of the parameters that an optimizer lists; none where it counts them, or has all.
+std::set<std::string> listed_parameters(const Optimizer& optimizer) {
+  std::set<std::string> names;
+  for (const Json::Object& group : optimizer.groups)
+    if (const Json* params = group.find("params"))
+      for (const Json& name : params->as_array())
+        if (name.is_string()) names.insert(name.as_string());
+  return names;
+}
+
+// What never had a gradient has no state in PyTorch, and begins with its own first step there.
+void note_never_stepped(const OptimizerMapping& mapping, const Optimizer& optimizer, const KerasBindings& bound,
+                        std::int64_t iterations, std::vector<std::string>& notes) {
+  constexpr std::size_t kMost = 8;
+  if (!mapping.counts_steps || optimizer.slots.empty() || iterations == 0) return;
+  const std::set<std::string> listed = listed_parameters(optimizer);
+  std::vector<std::string> names;
+  for (const KerasBinding& binding : bound.bindings)
+    if (binding.is_trained())
+      for (const KerasBinding::Source& source : binding.torch)
+        if ((listed.empty() || listed.contains(source.name)) && !optimizer.slots.contains(source.name) &&
+            std::ranges::find(names, source.name) == names.end())
+          names.push_back(source.name);
+  if (names.empty()) return;
+  const std::size_t more = names.size() - std::min(names.size(), kMost);
+  names.resize(names.size() - more);
+  if (more > 0) names.push_back(std::to_string(more) + " more");
+  notes.push_back("the optimizer has taken no step of " + joined(names) +
+                  " yet, of which PyTorch counts the first as the first; Keras counts the " +
+                  std::to_string(iterations) + " of the others for all");
 }
 
 double learning_rate_of(const Json::Object& settings, const OptimizerMapping& mapping) {
@@ -213,6 +246,7 @@ KerasOptimizer optimizer_to_keras(const Optimizer& optimizer, const KerasBinding
   for (std::string& note : left_out_by_keras(*mapping, optimizer, settings, bound, weights))
     notes.push_back(std::move(note));
   const std::int64_t iterations = iterations_of(optimizer, settings, notes);
+  note_never_stepped(*mapping, optimizer, bound, iterations, notes);
   return {Json::Object{{"class_name", settings.class_name}, {"config", settings.config}},
           KerasVariables(*mapping, optimizer, bound, weights, settings).run(iterations, notes)};
 }

@@ -97,8 +97,8 @@ bool is_same_regularisation(const Json& a, const Json& b) {
   return a == b;
 }
 
-std::vector<std::string> regularisation_left_out(const Architecture& architecture,
-                                                 const std::map<std::string, bool>& trainable) {
+std::optional<std::string> regularisation_left_out(const Architecture& architecture,
+                                                   const std::map<std::string, bool>& trainable) {
   std::map<std::string, std::string> layers;
   for (const Layer& layer : architecture.layers)
     for (const auto& [path, value] : regularisation_of(layer)) {
@@ -108,16 +108,11 @@ std::vector<std::string> regularisation_left_out(const Architecture& architectur
       const std::string name = '"' + shortened(layer.name) + '"';
       if (names.find(name) == std::string::npos) names += (names.empty() ? "" : ", ") + name;
     }
-  std::vector<std::string> notes;
-  for (const Layer& layer : architecture.layers)
-    std::ranges::move(unsaid_settings(layer, Matters::InPyTorch), std::back_inserter(notes));
   std::string all;
   for (const auto& [key, names] : layers) all += (all.empty() ? "" : ", ") + key + " of " + names;
-  if (!all.empty())
-    notes.push_back("what Keras's layers add to the loss or do after a step is left out: " + all +
-                    "; in PyTorch, a regularizer is a term of the loss, a constraint what is done to a weight after "
-                    "step()");
-  return notes;
+  if (all.empty()) return std::nullopt;
+  return "what Keras's layers add to the loss or do after a step is left out: " + all +
+         "; in PyTorch, a regularizer is a term of the loss, a constraint what is done to a weight after step()";
 }
 
 std::vector<std::string> unlike_in_training(const Architecture& architecture,
@@ -133,7 +128,10 @@ std::vector<std::string> unlike_run_of_keras(const Model& model) {
   const bool is_keras_run = model.training && model.training->optimizer && !model.training->optimizer->keras.empty();
   if (!is_keras_run || !model.architecture) return {};
   std::vector<std::string> notes = unlike_in_training(*model.architecture, model.trainable);
-  std::ranges::move(regularisation_left_out(*model.architecture, model.trainable), std::back_inserter(notes));
+  for (const Layer& layer : model.architecture->layers)
+    std::ranges::move(unsaid_settings(layer, Matters::InPyTorch), std::back_inserter(notes));
+  if (auto left_out = regularisation_left_out(*model.architecture, model.trainable))
+    notes.push_back(*std::move(left_out));
   return notes;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,12 +22,13 @@ std::map<std::string, Json> regularisation_of(const Layer& layer);
 /// Whether two of their values are one, however the versions of Keras spell it.
 bool is_same_regularisation(const Json& a, const Json& b);
 
-/// A line that names all of it, with the layers that have it, and one for each layer that does nothing else; none where
-/// there is none.
-std::vector<std::string> regularisation_left_out(const Architecture& architecture,
-                                                 const std::map<std::string, bool>& trainable);
+/// A line that names all of it, with the layers that have it; none where there is none. Weights that are frozen by
+/// `trainable` have none.
+std::optional<std::string> regularisation_left_out(const Architecture& architecture,
+                                                   const std::map<std::string, bool>& trainable);
 
-/// Both, of a model that Keras trained and PyTorch trains on; none of any other.
+/// Both, and a line for each layer that does nothing else, of a model that Keras trained and PyTorch trains on; none of
+/// any other.
 std::vector<std::string> unlike_run_of_keras(const Model& model);
 
 }  // namespace h5bridge

@@ -193,11 +193,12 @@ std::size_t ExportedState::uses(const std::string& key) const {
   return found == uses_.end() ? 0 : found->second;
 }
 
-bool are_one(const Pt2Tensor& a, const Pt2Tensor& b) {
-  return &a == &b ||
-         (a.storage == b.storage && a.tensor.dtype() == b.tensor.dtype() && a.tensor.shape() == b.tensor.shape() &&
-          a.tensor.strides() == b.tensor.strides() && a.tensor.offset() == b.tensor.offset());
+Pt2View view_of(const Pt2Tensor& tensor) {
+  const Tensor& t = tensor.tensor;
+  return {tensor.storage, t.dtype(), t.offset(), t.shape(), t.strides()};
 }
+
+bool are_one(const Pt2Tensor& a, const Pt2Tensor& b) { return &a == &b || view_of(a) == view_of(b); }
 
 Attributes settings_of_type(const LayerType& type, const Json::Object& attributes) {
   for (const auto& [name, value] : attributes)

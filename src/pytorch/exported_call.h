@@ -3,6 +3,9 @@
 
 #include <map>
 #include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
 
 #include "facets/aten/row.h"
 #include "facets/spec/layer_type.h"
@@ -36,7 +39,11 @@ class ExportedState {
   std::map<std::string, std::size_t> uses_;
 };
 
-/// Whether both are the same view of the same bytes.
+/// What tells whether two tensors are the same view of the same bytes.
+using Pt2View = std::tuple<std::string_view, DType, std::int64_t, Shape, std::vector<std::int64_t>>;
+/// It lasts as long as the tensor.
+Pt2View view_of(const Pt2Tensor& tensor);
+/// Whether both are that.
 bool are_one(const Pt2Tensor& a, const Pt2Tensor& b);
 
 /// Complete attributes of a type; throws Unsupported for those that it does not have, or not with such a value.

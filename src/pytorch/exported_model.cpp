@@ -39,27 +39,31 @@ std::vector<Pt2Tensor> in_order(std::vector<Pt2Tensor> tensors, const std::vecto
 void join_registered_twice(Architecture& architecture, const std::vector<Pt2Tensor>& tensors) {
   std::map<std::string, const Pt2Tensor*> by_name;
   for (const Pt2Tensor& tensor : tensors) by_name.emplace(tensor.name, &tensor);
-  const auto tensors_of = [&](const Layer& layer) {
-    std::vector<const Pt2Tensor*> own;
+  // Its tensors, if buffers are among them; else nothing.
+  const auto views_of = [&](const Layer& layer) {
+    std::vector<Pt2View> own;
+    bool has_buffer = false;
     for (const ParameterSpec& spec : Registry::instance().type_of(layer).parameters(layer.attributes))
-      if (const auto found = by_name.find(tensor_name(layer.name, spec.name)); found != by_name.end())
-        own.push_back(found->second);
-    return own;
+      if (const auto found = by_name.find(tensor_name(layer.name, spec.name)); found != by_name.end()) {
+        own.push_back(view_of(*found->second));
+        has_buffer = has_buffer || !found->second->is_parameter;
+      }
+    return has_buffer ? own : std::vector<Pt2View>();
   };
   std::map<std::string, std::string> first_names;
   std::vector<Layer> distinct;
+  std::multimap<std::pair<std::string, std::vector<Pt2View>>, std::size_t> known;  // places in `distinct`
   for (Layer& layer : architecture.layers) {
-    const std::vector<const Pt2Tensor*> own = tensors_of(layer);
-    const bool has_buffer = std::ranges::any_of(own, [](const Pt2Tensor* tensor) { return !tensor->is_parameter; });
-    const auto first = std::ranges::find_if(distinct, [&](const Layer& other) {
-      return has_buffer && other.type == layer.type && other.attributes == layer.attributes &&
-             std::ranges::equal(own, tensors_of(other),
-                                [](const Pt2Tensor* a, const Pt2Tensor* b) { return are_one(*a, *b); });
-    });
-    if (first == distinct.end())
-      distinct.push_back(std::move(layer));
-    else
-      first_names.emplace(layer.name, first->name);
+    std::pair key(layer.type, views_of(layer));
+    const auto [begin, end] = known.equal_range(key);
+    const auto first = std::find_if(
+        begin, end, [&](const auto& other) { return distinct[other.second].attributes == layer.attributes; });
+    if (first != end) {
+      first_names.emplace(layer.name, distinct[first->second].name);
+      continue;
+    }
+    if (!key.second.empty()) known.emplace(std::move(key), distinct.size());
+    distinct.push_back(std::move(layer));
   }
   architecture.layers = std::move(distinct);
   for (Node& node : architecture.nodes)
@@ -70,11 +74,9 @@ void join_registered_twice(Architecture& architecture, const std::vector<Pt2Tens
 void add_registered(Architecture& architecture, const std::vector<Pt2Tensor>& tensors) {
   std::set<std::string> own;
   for (const NamedParameter& parameter : parameters_of(architecture)) own.insert(parameter.name);
-  const auto first_of = [&](const Pt2Tensor& tensor) {
-    return std::ranges::find_if(
-        tensors, [&](const Pt2Tensor& other) { return own.contains(other.name) && are_one(other, tensor); });
-  };
-  std::set<std::string> aliases;
+  std::map<Pt2View, std::string> first_names;  // of the tensors that layers have
+  for (const Pt2Tensor& tensor : tensors)
+    if (own.contains(tensor.name)) first_names.emplace(view_of(tensor), tensor.name);
   std::vector<const Pt2Tensor*> parameters;
   for (const Pt2Tensor& tensor : tensors) {
     architecture.state_dict.push_back(tensor.name);
@@ -82,26 +84,21 @@ void add_registered(Architecture& architecture, const std::vector<Pt2Tensor>& te
     if (tensor.is_parameter && !tensor.requires_grad) architecture.frozen.push_back(tensor.name);
     if (own.contains(tensor.name)) {
       if (tensor.is_parameter) parameters.push_back(&tensor);
-    } else if (const auto first = first_of(tensor); first != tensors.end()) {
-      architecture.aliases.emplace_back(tensor.name, first->name);
+    } else if (const auto first = first_names.find(view_of(tensor)); first != first_names.end()) {
+      architecture.aliases.emplace_back(tensor.name, first->second);
     } else {
       architecture.unused.push_back(tensor.name);
     }
   }
-  std::vector<std::vector<const Pt2Tensor*>> groups;
+  std::vector<std::vector<std::string>> groups;
+  std::map<Pt2View, std::size_t> places;  // in `groups`
   for (const Pt2Tensor* parameter : parameters) {
-    const auto group = std::ranges::find_if(groups, [&](const auto& g) { return are_one(*g[0], *parameter); });
-    if (group == groups.end())
-      groups.push_back({parameter});
-    else
-      group->push_back(parameter);
+    const auto [place, is_new] = places.emplace(view_of(*parameter), groups.size());
+    if (is_new) groups.emplace_back();
+    groups[place->second].push_back(parameter->name);
   }
-  for (const auto& group : groups) {
-    if (group.size() < 2) continue;
-    std::vector<std::string> names;
-    for (const Pt2Tensor* parameter : group) names.push_back(parameter->name);
-    architecture.ties.push_back(std::move(names));
-  }
+  for (std::vector<std::string>& names : groups)
+    if (names.size() > 1) architecture.ties.push_back(std::move(names));
 }
 
 // An export without dynamic_shapes knows the sizes of its example alone.

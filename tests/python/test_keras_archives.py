@@ -250,6 +250,19 @@ def test_an_archive_is_inspected_and_valid(tmp_path):
         assert np.array_equal(loaded.tensors["a.weight"], kernel.T) and np.array_equal(loaded.tensors["a.bias"], bias)
 
 
+@pytest.mark.parametrize("make", [nested.chain_of_models, nested.frozen_backbone, nested.recurrent_parts])
+def test_an_archive_says_what_is_trained_as_the_h5_does(make, tmp_path):
+    """Keras's archives have numbers in place of the variables' names."""
+    model = make()
+    trained = {}
+    for name in ["k.keras", "k.h5"]:
+        model.save(tmp_path / name)
+        tensors = json.loads(h5bridge("inspect", tmp_path / name, "--json"))["tensors"]
+        trained[name] = sorted((tensor["shape"], tensor["trainable"]) for tensor in tensors)
+    assert trained["k.keras"] == trained["k.h5"]
+    assert sum(is_trained for _, is_trained in trained["k.keras"]) == len(model.trainable_variables)
+
+
 def contents(path):
     """What is in an archive, but for the date: its configuration, and every attribute and data set."""
     with zipfile.ZipFile(path) as archive:

@@ -1,5 +1,5 @@
-"""ops.take by one number, by a list and by a table of them, and a Flatten of numbers, in one Keras model of all: the
-axes that they leave, in LibTorch, in PyTorch and at home."""
+"""ops.take by one number, by a list and by tables of them, ops.where by a list, and a Flatten of numbers, in one Keras
+model of all: the axes that they leave, in LibTorch, in PyTorch and at home."""
 
 import numpy as np
 import pytest
@@ -24,6 +24,10 @@ def model():
         ops.take(x, [1], axis=1),
         ops.take(x, (0, -2), axis=-1),
         ops.take(x, np.array([[5, -6]]), axis=-1),
+        ops.take(x, [[0, 2, 1], [-1, 3, 3]], axis=1),
+        ops.take(x, (((5,), (0,)),), axis=-1),
+        ops.where([[True], [False], [False], [True]], x, 0.0),
+        ops.where([True, False, False, True, True, False], x, -1.0),
         ops.take(x, ops.sum(places, axis=0) % 4, axis=1),  # a tensor of two axes
         L.Flatten()(number),
         L.Dense(2)(L.Flatten()(number)),

@@ -355,8 +355,43 @@ def test_regularizers_and_constraints_are_left_out_aloud(frozen, tmp_path):
     assert notes_of(tmp_path / "net.h5", tmp_path / "net.json", "-o", tmp_path / "again.h5", "--lossless") == []  # as it is
     assert notes_of(tmp_path / "net.json", tmp_path / "net.pth", "-o", tmp_path / "back.h5") == []
     back, before = (keras.models.load_model(tmp_path / name, compile=False) for name in ["back.h5", "net.h5"])
+    for alone in ["alone.pth", "alone.py", "alone.safetensors", "alone.ts"]:  # of an architecture that keeps them
+        notes = notes_of(tmp_path / "net.h5", "-o", tmp_path / alone)
+        assert any('activity_regularizer of "b"' in note for note in notes) == (alone != "alone.ts"), alone
     assert back.get_layer("core").forward_layer.get_config() == before.get_layer("core").forward_layer.get_config()
     assert all(back.get_layer(name).get_config() == before.get_layer(name).get_config() for name in "ab")
+
+
+class Slopes(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.slope, self.fixed = nn.RReLU(), nn.RReLU(0.2, 0.2)
+        self.used, self.spared = nn.Linear(IN, IN), nn.Linear(IN, IN)
+
+    def forward(self, x):
+        return self.spared(self.fixed(self.slope(self.used(x))))
+
+
+def test_slopes_at_random_and_steps_that_were_not_taken_are_said(tmp_path):
+    """A parameter without a gradient has no state in PyTorch, whose first step of it is then its first; state of another's
+    making has no place in Keras."""
+    torch.manual_seed(2)
+    module = Slopes()
+    optimizer = torch.optim.Adam(module.parameters(), lr=RATE)
+    for _ in range(4):
+        optimizer.zero_grad()
+        module.used(torch.from_numpy(inputs())).square().mean().backward()
+        optimizer.step()
+    for state in optimizer.state.values():
+        state["foo"] = torch.ones_like(state["exp_avg"])
+    export_architecture(module, torch.zeros(2, IN), tmp_path / "net.json")
+    torch.save({"model": module.state_dict(), "optimizer": optimizer.state_dict()}, tmp_path / "net.pth")
+    notes = notes_of(tmp_path / "net.json", tmp_path / "net.pth", "-o", tmp_path / "net.h5")
+    (slope,) = [note for note in notes if "RReLU" in note]
+    assert '"slope" (RReLU): PyTorch draws' in slope
+    (steps,) = [note for note in notes if "no step of" in note]
+    assert "no step of spared.weight, spared.bias yet" in steps and "Keras counts the 4" in steps
+    assert any("foo of used.weight and other parameters is left out" in note for note in notes) and len(notes) == 3, notes
 
 
 def test_a_json_without_the_file_s_regularizers_trains_otherwise(tmp_path):

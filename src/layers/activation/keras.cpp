@@ -116,6 +116,10 @@ KerasMapping rrelu() {
     config.set("negative_slope", slope);
     return emitter.main(std::move(config), emitter.inputs());
   };
+  mapping.unsaid = {{.attribute = "",
+                     .is_on = [](const Attributes& a) { return a.number("lower") != a.number("upper"); },
+                     .becomes = "PyTorch draws each negative element's slope at random in training, Keras has the mean "
+                                "of its limits then, too"}};
   return mapping;
 }
 
