@@ -2,8 +2,10 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "convert/arrays.h"
+#include "convert/comparison_page.h"
 #include "convert/training_comparison.h"
 #include "h5bridge/error.h"
+#include "model/quoted.h"
 #include "passes/presentation.h"
 
 namespace h5bridge::cli {
@@ -17,6 +19,7 @@ struct CompareCommand {
   std::optional<std::int64_t> rows;  // of random inputs
   RandomInputs random;
   Tolerance tolerance;
+  std::string page;
 };
 
 /// The files of A and those of B.
@@ -39,7 +42,7 @@ std::optional<OutputComparison> outputs_of(const Model& a, const Model& b, const
   RandomInputs random = options.random;
   random.rows = options.rows.value_or(0);
   const auto compared = [&](const std::vector<NamedTensor>& inputs) {
-    return compare_outputs(a, b, inputs, run, options.tolerance);
+    return compare_outputs(a, b, inputs, run, options.tolerance, !options.page.empty());
   };
   if (!options.rows) return compared(named_for(read_arrays(options.running.inputs), looks.inputs, "input"));
   return on_random_inputs([&] { return compared(random_inputs(*a.architecture, looks, random)); });
@@ -64,6 +67,7 @@ void print_weights(const WeightComparison& weights) {
 
 ExitStatus compare_models(const CompareCommand& options) {
   const auto [files_a, files_b] = two_sides(options);
+  if (!options.page.empty()) check_page_path(options.page);
   const Model a = load(files_a, options.sources.load);
   const Model b = load(files_b, options.sources.load);
   const Model comparable_a = comparable(a);
@@ -74,6 +78,10 @@ ExitStatus compare_models(const CompareCommand& options) {
   const std::optional<OutputComparison> outputs = outputs_of(a, b, options);
   const bool agrees = architectures.differences.empty() && weights.agrees() && training.differences.empty() &&
                       (!outputs || outputs->agrees());
+  if (!options.page.empty()) {
+    write_comparison_page(comparable_a, joined(files_b), {architectures, weights, training, outputs}, options.page);
+    print_message(options.common, "wrote " + options.page);
+  }
   if (options.common.json) {
     print_json(to_json(architectures, weights, training, outputs));
   } else {
@@ -99,6 +107,9 @@ void add_compare(CLI::App& program, Action& action) {
       ->type_name("N")
       ->check(positive_integer);
   add_random_inputs(command, options.random);
+  command
+      .add_option("-o,--output", options.page, "a page that shows the first model, coloured by what differs (.html)")
+      ->type_name("PAGE");
   add_tolerance(command, options.tolerance);
   add_equal_nan(command, options.tolerance);
 }

@@ -121,6 +121,7 @@ void print_outputs(const OutputComparison& comparison) {
   if (comparison.first_layer)
     print_line("the first layer that differs is \"" + comparison.first_layer->name +
                "\": " + describe(comparison.first_layer->agreement));
+  if (comparison.cause) print_line(describe(*comparison.cause));
 }
 
 ExitStatus status_of(bool agrees) { return agrees ? ExitStatus::Done : ExitStatus::Disagrees; }

@@ -4,7 +4,6 @@
 
 #include "cli/expected.h"
 #include "convert/arrays.h"
-#include "convert/formats/format.h"
 #include "convert/reference.h"
 #include "convert/save.h"
 #include "h5bridge/error.h"
@@ -30,12 +29,12 @@ void check_reference(const ReferenceOptions& options, const std::vector<std::str
   if (options.rows && !options.expected.empty())
     throw UsageError("--reference makes inputs up, and --input gives them: one of the two");
   if (!options.is_wanted()) return;
-  const bool has_place = std::ranges::any_of(
-      destinations, [&](const std::string& path) { return format_for(path, save.format).has_reference; });
+  const bool has_place =
+      std::ranges::any_of(destinations, [&](const std::string& path) { return has_place_for_reference(path, save); });
   if (!has_place)
     throw Unsupported(destinations[0] +
-                      ": has no place for a reference, which only files of Keras's have (.h5, .keras); another -o may "
-                      "be one");
+                      ": has no place for a reference, which files of weights have (.h5, .keras, .pth, .ts, "
+                      ".safetensors); another -o may be one");
 }
 
 Reference made_reference(const ReferenceOptions& options, const Model& model, const RandomInputs& random,

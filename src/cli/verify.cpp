@@ -29,9 +29,10 @@ Agreement not_compared(const std::string& problem) {
 
 void print_replay(const Replay& replay) {
   print_line("the reference by " + replay.by + (replay.agrees() ? ": agrees" : ": does not agree"));
-  print_outputs({replay.outputs, {}});
+  print_outputs({replay.outputs, {}, {}, {}});
   if (replay.first_layer)
     print_line("the first layer that differs is \"" + replay.first_layer->name + "\": " + replay.first_layer->what);
+  if (replay.cause) print_line(describe(*replay.cause));
 }
 
 // What the file was seen to give.
@@ -48,6 +49,18 @@ ExitStatus verify_reference(const VerifyCommand& options, const Model& model) {
   else
     print_replay(replayed);
   return status_of(replayed.agrees());
+}
+
+// Which layer is to blame, nobody says: inputs and all layers are suspected.
+std::optional<LikelyCause> cause_of(const Model& model, const Presentation& looks,
+                                    const std::vector<NamedTensor>& inputs, const std::vector<NamedTensor>& expected,
+                                    const VerifyCommand& options) {
+  try {
+    return likely_cause_of(model, given_reference(model, looks, inputs, expected), std::nullopt,
+                           options.running.run_options(options.common), options.tolerance);
+  } catch (const UsageError&) {  // an output of another shape: that is what is wrong
+    return std::nullopt;
+  }
 }
 
 ExitStatus verify_model(const VerifyCommand& options) {
@@ -75,8 +88,11 @@ ExitStatus verify_model(const VerifyCommand& options) {
     comparison.outputs.push_back(
         {array.name, not_compared(array.name.empty() ? "is expected without a name, and there are no more outputs"
                                                      : "is expected, and the model has no such output")});
+  if (!comparison.agrees() && others.empty()) comparison.cause = cause_of(model, looks, inputs, expected, options);
   if (options.common.json)
-    print_json(Json::Object{{"agrees", comparison.agrees()}, {"outputs", to_json(comparison.outputs)}});
+    print_json(Json::Object{{"agrees", comparison.agrees()},
+                            {"outputs", to_json(comparison.outputs)},
+                            {"likely_cause", to_json(comparison.cause)}});
   else
     print_outputs(comparison);
   return status_of(comparison.agrees());

@@ -44,6 +44,14 @@ std::vector<NamedTensor> renamed(std::vector<NamedTensor> arrays, const Presenta
   return arrays;
 }
 
+std::vector<NamedTensor> in_order(const std::vector<NamedTensor>& arrays, const Presentation& looks) {
+  std::vector<NamedTensor> result;
+  for (const Presentation::Port& port : looks.inputs)
+    if (const auto found = std::ranges::find(arrays, port.name, &NamedTensor::name); found != arrays.end())
+      result.push_back(*found);
+  return result;
+}
+
 using LayerOutputs = std::map<std::string, std::vector<Tensor>>;
 
 /// That of the first output that does not agree, or of the first.
@@ -52,6 +60,13 @@ Agreement compare_all(const std::vector<Tensor>& found, const std::vector<Tensor
   Agreement result;
   for (std::size_t i = 0; i < std::min(found.size(), expected.size()) && result.agrees(); ++i)
     result = compare_tensors(found[i], expected[i], tolerance);
+  return result;
+}
+
+bool agree(const std::vector<Tensor>& found, const std::vector<NamedTensor>& expected, const Tolerance& tolerance) {
+  bool result = found.size() == expected.size();
+  for (std::size_t i = 0; result && i < found.size(); ++i)
+    result = compare_tensors(found[i], expected[i].tensor, tolerance).agrees();
   return result;
 }
 
@@ -79,35 +94,36 @@ class SideBySide {
     return run_in_own_layout(b_, common_b_, renamed(inputs, common_a_, common_b_));
   }
 
-  /// In the order of the first model; both are brought to one layout for it.
-  std::optional<NamedAgreement> first_differing_layer(const std::vector<NamedTensor>& inputs,
-                                                      const Tolerance& tolerance) const {
+  /// Those that both have, in the order of the first model; both are brought to one layout for it. Where one differs,
+  /// why.
+  void compare_layers(const std::vector<NamedTensor>& inputs, const std::vector<NamedTensor>& outputs,
+                      const Tolerance& tolerance, OutputComparison& result) const {
     const RunOptions options = in_layout(Framework::Torch);
-    const auto in_one_layout = [](const Model& model) {
-      Model result = comparable(model);
-      result.framework = Framework::Torch;
-      return result;
-    };
+    const Model a = in_one_layout(a_), b = in_one_layout(b_);
     std::vector<std::string> order;
     LayerOutputs layers;
-    make_runner(in_one_layout(a_), options)
-        ->run(inputs, [&](const std::string& node, const std::vector<Tensor>& outputs) {
-          order.push_back(node);
-          layers.emplace(keras_name(node), outputs);
-        });
+    make_runner(a, options)->run(inputs, [&](const std::string& node, const std::vector<Tensor>& made) {
+      order.push_back(node);
+      layers.emplace(keras_name(node), made);
+    });
     // The second model may run its layers in another order, so all are compared before one is called the first.
-    std::map<std::string, Agreement> differing;
-    make_runner(in_one_layout(b_), options)
-        ->run(renamed(inputs, common_a_, common_b_), [&](const std::string& node, const auto& outputs) {
-          const auto match = layers.find(keras_name(node));
-          if (match == layers.end()) return;
-          Agreement agreement = compare_all(outputs, match->second, tolerance);
-          if (!agreement.agrees()) differing.emplace(match->first, std::move(agreement));
-        });
+    std::map<std::string, std::pair<std::string, Agreement>> compared;  // with the second model's name
+    const std::vector<NamedTensor> inputs_of_b = renamed(inputs, common_a_, common_b_);
+    make_runner(b, options)->run(inputs_of_b, [&](const std::string& node, const std::vector<Tensor>& made) {
+      if (const auto match = layers.find(keras_name(node)); match != layers.end())
+        compared.emplace(match->first, std::pair(node, compare_all(made, match->second, tolerance)));
+    });
     for (const std::string& node : order)
-      if (const auto found = differing.find(keras_name(node)); found != differing.end())
-        return NamedAgreement{node, found->second};
-    return std::nullopt;
+      if (const auto found = compared.find(keras_name(node)); found != compared.end())
+        result.layers.push_back({node, found->second.second});
+    const auto first = std::ranges::find_if(result.layers, [](const auto& layer) { return !layer.agreement.agrees(); });
+    if (first == result.layers.end()) return;
+    result.first_layer = *first;
+    const std::vector<Tensor>& expected = layers.at(keras_name(first->name));
+    result.cause = likely_cause_in(
+        compared.at(keras_name(first->name)).first, {b, in_order(inputs_of_b, common_b_), options},
+        [&](const auto& found) { return compare_all(found, expected, tolerance).agrees(); },
+        [&](const auto& found) { return agree(found, outputs, tolerance); }, call_in(a, first->name));
   }
 
  private:
@@ -135,6 +151,12 @@ class SideBySide {
 
 }  // namespace
 
+Model in_one_layout(const Model& model) {
+  Model result = comparable(model);
+  result.framework = Framework::Torch;
+  return result;
+}
+
 bool WeightComparison::agrees() const { return only_in_a.empty() && only_in_b.empty() && all_agree(tensors); }
 
 bool OutputComparison::agrees() const { return all_agree(outputs); }
@@ -160,7 +182,7 @@ WeightComparison compare_weights(const Model& a, const Model& b, const Tolerance
 }
 
 OutputComparison compare_outputs(const Model& a, const Model& b, const std::vector<NamedTensor>& inputs,
-                                 const RunOptions& options, const Tolerance& tolerance) {
+                                 const RunOptions& options, const Tolerance& tolerance, bool every_layer) {
   const SideBySide sides(a, b, options);
   const std::vector<NamedTensor> common = sides.common_inputs(inputs);
   const std::vector<NamedTensor> outputs_a = sides.outputs_of_a(common);
@@ -168,7 +190,7 @@ OutputComparison compare_outputs(const Model& a, const Model& b, const std::vect
   OutputComparison result;
   for (std::size_t i = 0; i < outputs_a.size(); ++i)
     result.outputs.push_back({outputs_a[i].name, compare_tensors(outputs_b[i].tensor, outputs_a[i].tensor, tolerance)});
-  if (!result.agrees()) result.first_layer = sides.first_differing_layer(common, tolerance);
+  if (every_layer || !result.agrees()) sides.compare_layers(common, outputs_a, tolerance, result);
   return result;
 }
 
@@ -187,7 +209,8 @@ Json to_json(const std::vector<NamedAgreement>& items) {
 Json::Object to_json(const OutputComparison& comparison) {
   return Json::Object{{"agrees", comparison.agrees()},
                       {"outputs", to_json(comparison.outputs)},
-                      {"first_layer", comparison.first_layer ? Json(to_json(*comparison.first_layer)) : Json()}};
+                      {"first_layer", comparison.first_layer ? Json(to_json(*comparison.first_layer)) : Json()},
+                      {"likely_cause", to_json(comparison.cause)}};
 }
 
 Json::Object to_json(const ArchitectureComparison& architectures, const WeightComparison& weights,

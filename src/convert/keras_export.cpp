@@ -459,11 +459,8 @@ class KerasWriter {
   }
 
   void write_reference() {
-    if (!model_.reference) return;
-    if (options_.dtype && model_.reference->dtype != options_.dtype)
-      notes_.push_back("left out: the reference, which is of weights that were not yet rounded");
-    else
-      extra_.set("reference", reference_to_json(*model_.reference, file_.extra_tensors));
+    if (const auto reference = kept_reference(model_, options_.dtype, notes_))
+      extra_.set("reference", reference_to_json(*reference, file_.extra_tensors));
   }
 
   const Model& model_;

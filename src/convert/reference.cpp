@@ -4,10 +4,12 @@
 #include <array>
 #include <cmath>
 #include <map>
+#include <sstream>
 
 #include "convert/keras_extra.h"
 #include "convert/save.h"
 #include "facets/keras/keras_plan.h"
+#include "files/safetensors.h"
 #include "h5bridge/error.h"
 #include "model/numbers.h"
 #include "model/quoted.h"
@@ -18,6 +20,8 @@ namespace h5bridge {
 namespace {
 
 using Ports = std::vector<Presentation::Port>;
+
+constexpr const char* kReferenceText = "h5bridge.reference";  // of the metadata of reference_bytes
 
 // The same of a tensor however its axes are ordered.
 struct Measure {
@@ -182,11 +186,40 @@ Replay replay(const Model& model, const RunOptions& options, const Tolerance& to
   const std::vector<NamedTensor> inputs = renamed(model.reference->inputs, looks.inputs, "inputs");
   const std::vector<NamedTensor> expected = renamed(model.reference->outputs, looks.outputs, "outputs");
   const std::vector<NamedTensor> outputs = make_runner(model, run)->run(inputs);
-  Replay result{model.reference->by, {}, {}};
+  Replay result{model.reference->by, {}, {}, {}};
   for (std::size_t i = 0; i < outputs.size(); ++i)
     result.outputs.push_back({outputs[i].name, compare_tensors(outputs[i].tensor, expected[i].tensor, tolerance)});
-  if (!result.agrees()) result.first_layer = first_difference(model, inputs, run, tolerance);
+  if (result.agrees()) return result;
+  result.first_layer = first_difference(model, inputs, run, tolerance);
+  const auto layer = result.first_layer ? std::optional(result.first_layer->name) : std::nullopt;
+  result.cause = likely_cause_of(model, *model.reference, layer, run, tolerance);
   return result;
+}
+
+std::optional<LikelyCause> likely_cause_of(const Model& model, const Reference& reference,
+                                           const std::optional<std::string>& first_layer, const RunOptions& options,
+                                           const Tolerance& tolerance) {
+  try {
+    const Model common = in_one_layout(model);
+    const Presentation looks = presentation_of(common, Framework::Torch);
+    const FedModel fed{common, renamed(reference.inputs, looks.inputs, "inputs"), as_torch_has_it(options)};
+    const Judge outputs_are_right = [&](const std::vector<Tensor>& outputs) {
+      bool agree = outputs.size() == reference.outputs.size();
+      for (std::size_t i = 0; agree && i < outputs.size(); ++i)
+        agree = compare_tensors(outputs[i], reference.outputs[i].tensor, tolerance).agrees();
+      return agree;
+    };
+    if (!first_layer) return likely_cause_anywhere(fed, outputs_are_right);
+    const auto known = std::ranges::find(reference.layers, keras_name(*first_layer),
+                                         [](const auto& layer) { return keras_name(layer.first); });
+    const Judge layer_is_right = [&](const std::vector<Tensor>& outputs) {
+      return is_measured(outputs) && !difference(measured(outputs.front()), known->second, tolerance);
+    };
+    return known == reference.layers.end() ? std::nullopt
+                                           : likely_cause_in(*first_layer, fed, layer_is_right, outputs_are_right);
+  } catch (const Error&) {  // not every model has a form in which layers can be looked at
+    return std::nullopt;
+  }
 }
 
 Json::Object to_json(const Replay& replay) {
@@ -195,7 +228,8 @@ Json::Object to_json(const Replay& replay) {
                       {"outputs", to_json(replay.outputs)},
                       {"first_layer", replay.first_layer ? Json(Json::Object{{"name", replay.first_layer->name},
                                                                              {"problem", replay.first_layer->what}})
-                                                         : Json()}};
+                                                         : Json()},
+                      {"likely_cause", to_json(replay.cause)}};
 }
 
 Json reference_to_json(const Reference& reference, std::vector<NamedTensor>& tensors) {
@@ -206,6 +240,28 @@ Json reference_to_json(const Reference& reference, std::vector<NamedTensor>& ten
                       {"inputs", names_of(reference.inputs, "inputs", tensors)},
                       {"outputs", names_of(reference.outputs, "outputs", tensors)},
                       {"layers", std::move(layers)}};
+}
+
+std::string reference_bytes(const Reference& reference) {
+  std::vector<NamedTensor> tensors;
+  const std::string json = reference_to_json(reference, tensors).dump();
+  std::ostringstream out;
+  safetensors::write(tensors, {{kReferenceText, json}}, out);
+  return std::move(out).str();
+}
+
+Reference reference_from_bytes(const ByteSourcePtr& bytes) {
+  const safetensors::File file = safetensors::read(bytes);
+  for (const auto& [name, text] : file.metadata)
+    if (name == kReferenceText) return reference_from_json(Json::parse(text), file.tensors);
+  throw MalformedFile("the reference in it has no \"" + std::string(kReferenceText) + "\"");
+}
+
+std::optional<Reference> kept_reference(const Model& model, const std::optional<DType>& rounded_to,
+                                        std::vector<std::string>& notes) {
+  if (!model.reference || !rounded_to || model.reference->dtype == rounded_to) return model.reference;
+  notes.push_back("left out: the reference, which is of weights that were not yet rounded");
+  return std::nullopt;
 }
 
 Reference reference_from_json(const Json& json, const std::vector<NamedTensor>& tensors) {

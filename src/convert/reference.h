@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "convert/compare.h"
+#include "convert/likely_cause.h"
 #include "convert/random_inputs.h"
 #include "h5bridge/h5bridge.h"
 #include "runner/runner.h"
@@ -30,6 +31,7 @@ struct Replay {
   std::string by;  // who made the outputs
   std::vector<NamedAgreement> outputs;
   std::optional<DifferingLayer> first_layer;  // whose output differs, where the reference has been told of layers
+  std::optional<LikelyCause> cause;           // of what differs, where one is found
   bool agrees() const;
 };
 
@@ -38,10 +40,26 @@ struct Replay {
 Replay replay(const Model& model, const RunOptions& options, const Tolerance& tolerance);
 Json::Object to_json(const Replay& replay);
 
+/// Why the model does not give the reference's outputs: tried with the first layer that differs where that is known,
+/// or else with inputs and all layers. Nothing where no cause is found, or the model cannot be run so.
+std::optional<LikelyCause> likely_cause_of(const Model& model, const Reference& reference,
+                                           const std::optional<std::string>& first_layer, const RunOptions& options,
+                                           const Tolerance& tolerance);
+
 /// As our part of a Keras file has it: {"by", "dtype", "inputs": [names], "outputs", "layers"}, and the tensors
 /// "reference/inputs/0", ...
 Json reference_to_json(const Reference& reference, std::vector<NamedTensor>& tensors);
 /// Throws MalformedFile.
 Reference reference_from_json(const Json& json, const std::vector<NamedTensor>& tensors);
+
+/// As PyTorch's files have it, in a record of the archive or as a text: the same tensors and JSON in the form of a
+/// .safetensors, whose metadata has the JSON.
+std::string reference_bytes(const Reference& reference);
+/// Throws MalformedFile.
+Reference reference_from_bytes(const ByteSourcePtr& bytes);
+
+/// The model's reference, unless it is of weights that are rounded now, of which a note tells.
+std::optional<Reference> kept_reference(const Model& model, const std::optional<DType>& rounded_to,
+                                        std::vector<std::string>& notes);
 
 }  // namespace h5bridge

@@ -74,6 +74,11 @@ std::optional<DType> rounding_dtype_named(const std::string& name) {
   return found == rounding_dtypes().end() ? std::nullopt : std::optional(found->second);
 }
 
+bool has_place_for_reference(const std::string& destination, const SaveOptions& options) {
+  const Format& format = format_for(destination, options.format);
+  return format.has_reference && !(format.framework == Framework::Torch && is_in_shards(format, destination, options));
+}
+
 bool hold_weights_alone(const std::vector<std::string>& destinations, const SaveOptions& options) {
   return std::ranges::all_of(destinations, [&](const std::string& destination) {
     return format_for(destination, options.format).holds == Holds::Weights;
@@ -125,9 +130,9 @@ void write_view(const Model& model, const std::string& path, const std::string& 
       if (format.framework == Framework::Torch) note_regularisation(model, own);
     }
     const bool has_reference = std::ranges::any_of(
-        destinations, [&](const std::string& other) { return format_for(other, options.format).has_reference; });
+        destinations, [&](const std::string& other) { return has_place_for_reference(other, options); });
     if (model.reference && !has_reference && !format.is_shown)
-      own.push_back("left out: the reference inputs and outputs, which only files of Keras's have a place for");
+      own.push_back("left out: the reference inputs and outputs, which it has no place for");
     refuse(own);
     for (const std::string& note : own) notes.push_back(destination + ": " + note);
   });

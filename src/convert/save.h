@@ -37,6 +37,9 @@ Model prepared(const Model& model, const SaveOptions& options);
 /// Where to write a file that is to lie beside a destination, by its name, until all is done.
 using PlaceBeside = std::function<std::string(const std::string& name)>;
 
+/// Whether a file there keeps Model::reference.
+bool has_place_for_reference(const std::string& destination, const SaveOptions& options);
+
 /// Whether all destinations are of formats that hold weights and nothing else.
 bool hold_weights_alone(const std::vector<std::string>& destinations, const SaveOptions& options);
 

@@ -70,7 +70,7 @@ class DotText {
 
   std::string written() {
     line("digraph {");
-    line("  graph [fontname=\"Helvetica,Arial,sans-serif\", fontsize=10, ranksep=0.35, nodesep=0.3, bgcolor=white" +
+    line("  graph [fontname=\"Helvetica,Arial,sans-serif\", fontsize=18, ranksep=0.35, nodesep=0.3, bgcolor=white" +
          (picture_.name.empty() ? "" : ", labelloc=t, label=<<B>" + escaped(picture_.name) + "</B>>") + "];");
     line("  node [shape=plain, fontname=\"Helvetica,Arial,sans-serif\", fontsize=11];");
     line("  edge [fontname=\"Helvetica,Arial,sans-serif\", fontsize=9, color=\"#4a5568\", arrowsize=0.7];");
@@ -94,9 +94,9 @@ class DotText {
 
   void add_group(std::size_t number) {
     line("  subgraph cluster_" + std::to_string(number) + " {");
-    line(
-        "  label=<" + escaped(picture_.groups[number].name) +
-        ">; labeljust=l; style=\"rounded,filled\"; color=\"#cbd5e0\"; fillcolor=\"#00000008\"; fontcolor=\"#4a5568\";");
+    line("  label=<" + escaped(picture_.groups[number].name) +
+         ">; labeljust=l; style=\"rounded,filled\"; color=\"#cbd5e0\"; fillcolor=\"#00000008\"; fontcolor=\"#4a5568\"; "
+         "fontsize=10;");
     for (std::size_t i = 0; i < picture_.groups.size(); ++i)
       if (picture_.groups[i].parent == number) add_group(i);
     for (const std::size_t box : in_group_[number]) add_box(box);

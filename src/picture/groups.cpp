@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
+#include <utility>
 
 namespace h5bridge {
 namespace {
@@ -31,6 +33,23 @@ std::optional<Path> path_of(const std::string& layer) {
 // Narrowed to what both have in common.
 void meet(std::optional<Path>& known, const Path& other) { known = known ? common(*known, other) : other; }
 
+// The paths that lead to a node; a few tell as much as all.
+using Paths = std::set<Path>;
+constexpr std::size_t kMostPaths = 8;
+
+void add(Paths& to, const Paths& more) {
+  for (const Path& path : more)
+    if (to.size() < kMostPaths) to.insert(path);
+}
+
+// As deep in what it leads to as something is that leads to it: the sum of a residual block belongs to the block.
+Path innermost(const Paths& before, const Path& led_to) {
+  Path best;
+  for (const Path& path : before)
+    if (Path both = common(path, led_to); both.size() > best.size()) best = std::move(both);
+  return best;
+}
+
 // Groups of paths that several nodes have.
 class Groups {
  public:
@@ -59,18 +78,20 @@ class Groups {
   std::map<Path, std::size_t> numbers_;
 };
 
-// What has no path is within whatever has both what leads to it and what it leads to.
+// What has no path is within whatever has all that it leads to, and something that leads to it.
 std::vector<Path> paths_of(const Architecture& architecture) {
   const std::vector<Node>& nodes = architecture.nodes;
   std::map<std::string, std::size_t> number;
-  std::vector<std::optional<Path>> before(nodes.size()), after(nodes.size());
+  std::vector<Paths> before(nodes.size());
+  std::vector<std::optional<Path>> after(nodes.size());
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     number[nodes[i].name] = i;
-    if ((before[i] = path_of(nodes[i].layer))) continue;
-    for (const Value& value : nodes[i].values()) {
-      const auto made = number.find(value.node);
-      meet(before[i], made == number.end() ? Path() : before[made->second].value_or(Path()));
+    if (const std::optional<Path> own = path_of(nodes[i].layer)) {
+      before[i] = {*own};
+      continue;
     }
+    for (const Value& value : nodes[i].values())
+      if (const auto made = number.find(value.node); made != number.end()) add(before[i], before[made->second]);
   }
   for (const Output& output : architecture.outputs)
     if (const auto made = number.find(output.value.node); made != number.end()) meet(after[made->second], {});
@@ -78,7 +99,8 @@ std::vector<Path> paths_of(const Architecture& architecture) {
   for (std::size_t i = nodes.size(); i-- > 0;) {
     const std::optional<Path> own = path_of(nodes[i].layer);
     const Path led_to = own ? *own : after[i].value_or(Path());
-    result[i] = own ? *own : before[i] ? common(*before[i], led_to) : led_to;
+    const bool begins = nodes[i].values().empty();  // a constant stands where it is used
+    result[i] = own ? *own : begins ? led_to : innermost(before[i], led_to);
     for (const Value& value : nodes[i].values())
       if (const auto made = number.find(value.node); made != number.end()) meet(after[made->second], led_to);
   }

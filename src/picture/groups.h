@@ -17,7 +17,8 @@ struct NodeGroups {
 };
 
 /// The calls of scopes, where there are any. Otherwise modules by their paths, "layer1.0" in "layer1", if they have
-/// several calls; what has no path (a function) is where those are that it takes its values from and gives them to.
+/// several calls; what has no path (a function) is where all are that it gives its values to, and one that it takes
+/// a value from.
 NodeGroups groups_of(const Architecture& architecture);
 
 }  // namespace h5bridge

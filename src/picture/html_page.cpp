@@ -18,11 +18,46 @@ Json lists_of(const std::vector<std::pair<std::string, std::string>>& pairs) {
   return list;
 }
 
-Json box_to_json(const Picture::Box& box) {
+using Findings = std::map<std::string, PageComparison::Finding>;
+
+// By the names that a picture shows.
+Findings shown(const Findings& findings) {
+  Findings result;
+  for (const auto& [name, finding] : findings) result.emplace(shown_name(name), finding);
+  return result;
+}
+
+const PageComparison::Finding* finding_of(const Findings& findings, const std::string& name) {
+  const auto found = findings.find(name);
+  return found == findings.end() ? nullptr : &found->second;
+}
+
+Json finding_to_json(const PageComparison::Finding* finding) {
+  return finding ? Json(Json::Object{{"agrees", finding->agrees}, {"text", finding->text}}) : Json();
+}
+
+// What there is to say of a box as a whole: what differs in it counts before what it gives.
+Json state_of(const Picture::Box& box, const Findings& tensors, const PageComparison::Finding* output) {
+  bool is_compared = output != nullptr;
+  for (const Picture::WeightTensor& tensor : box.tensors)
+    if (const PageComparison::Finding* finding = finding_of(tensors, tensor.name)) {
+      if (!finding->agrees) return "weights";
+      is_compared = true;
+    }
+  if (output && !output->agrees) return "output";
+  return is_compared ? Json("agrees") : Json();
+}
+
+Json box_to_json(const Picture::Box& box, const PageComparison& compared) {
   Json::Array tensors;
   for (const Picture::WeightTensor& tensor : box.tensors)
-    tensors.push_back(
-        Json::Object{{"name", tensor.name}, {"shape", tensor.shape}, {"dtype", tensor.dtype}, {"word", tensor.word}});
+    tensors.push_back(Json::Object{{"name", tensor.name},
+                                   {"shape", tensor.shape},
+                                   {"dtype", tensor.dtype},
+                                   {"word", tensor.word},
+                                   {"compared", finding_to_json(finding_of(compared.tensors, tensor.name))}});
+  const bool is_call = box.kind != Picture::Kind::Input && box.kind != Picture::Kind::Output;
+  const PageComparison::Finding* output = is_call ? finding_of(compared.outputs, box.name) : nullptr;
   return Json::Object{{"name", box.name},
                       {"type", box.type},
                       {"layer", box.layer},
@@ -32,6 +67,8 @@ Json box_to_json(const Picture::Box& box) {
                       {"torch", Json::array(box.torch_shapes)},
                       {"keras", Json::array(box.keras_shapes)},
                       {"parameters", box.parameters},
+                      {"state", state_of(box, compared.tensors, output)},
+                      {"compared", finding_to_json(output)},
                       {"settings", lists_of(box.settings)},
                       {"tensors", std::move(tensors)}};
 }
@@ -68,7 +105,15 @@ Totals totals_of(const Picture& picture) {
   return totals;
 }
 
-Json page_model(const Model& model) {
+Json comparison_to_json(const PageComparison& comparison) {
+  Json::Array differences;
+  for (const std::string& line : comparison.differences) differences.push_back(one_line(line));
+  return Json::Object{{"other", shown_name(comparison.other)},
+                      {"has_outputs", !comparison.outputs.empty()},
+                      {"differences", std::move(differences)}};
+}
+
+Json page_model(const Model& model, const PageComparison* comparison) {
   const Picture picture = picture_of(model);
   const Totals totals = totals_of(picture);
   const std::string layers = with_commas(totals.layers) + " layers";
@@ -79,17 +124,24 @@ Json page_model(const Model& model) {
       {"layers", with_commas(totals.layers)},
       {"parameters", with_commas(totals.parameters)},
       {"trainable", with_commas(totals.parameters - totals.frozen)}};
+  PageComparison compared;
+  if (comparison) compared = {comparison->other, shown(comparison->tensors), shown(comparison->outputs), {}};
   Json::Array boxes, arrows, groups, notes;
-  for (const Picture::Box& box : picture.boxes) boxes.push_back(box_to_json(box));
+  for (const Picture::Box& box : picture.boxes) boxes.push_back(box_to_json(box, compared));
   for (const Picture::Arrow& arrow : picture.arrows)
     arrows.push_back(Json::Object{{"from", arrow.from}, {"to", arrow.to}, {"label", arrow.label}});
   for (const Picture::Group& group : picture.groups)
     groups.push_back(Json::Object{{"name", group.name}, {"parent", group.parent ? Json(*group.parent) : Json()}});
   for (const std::string& note : model.notes) notes.push_back(one_line(note));
-  return Json::Object{{"name", picture.name},        {"summary", layers + ", " + parameters},
-                      {"facts", lists_of(facts)},    {"notes", std::move(notes)},
-                      {"boxes", std::move(boxes)},   {"arrows", std::move(arrows)},
-                      {"groups", std::move(groups)}, {"statistics", statistics_by_name(picture, model.weights)}};
+  return Json::Object{{"name", picture.name},
+                      {"summary", layers + ", " + parameters},
+                      {"facts", lists_of(facts)},
+                      {"notes", std::move(notes)},
+                      {"boxes", std::move(boxes)},
+                      {"arrows", std::move(arrows)},
+                      {"groups", std::move(groups)},
+                      {"statistics", statistics_by_name(picture, model.weights)},
+                      {"comparison", comparison ? comparison_to_json(*comparison) : Json()}};
 }
 
 // Nothing in it ends the element that it stands in, or begins another.
@@ -106,9 +158,9 @@ std::string within_script(const Json& json) {
 
 }  // namespace
 
-void write_html(const Model& model, std::ostream& out) {
+void write_html(const Model& model, std::ostream& out, const PageComparison* comparison) {
   const std::map<std::string_view, std::string> parts{
-      {"STYLE", kPageStyle}, {"MODEL", within_script(page_model(model))}, {"SCRIPT", kPageScript}};
+      {"STYLE", kPageStyle}, {"MODEL", within_script(page_model(model, comparison))}, {"SCRIPT", kPageScript}};
   for (std::string_view rest = kPageText; !rest.empty();) {
     const std::size_t begin = rest.find('@');
     out << rest.substr(0, begin);

@@ -13,6 +13,7 @@
 #include "files/zip.h"
 #include "h5bridge/model.h"
 #include "pytorch/content.h"
+#include "pytorch/record.h"
 
 namespace h5bridge {
 
@@ -92,8 +93,9 @@ std::map<std::string, std::size_t> state_dict_keys(const TorchFile& file);
 std::vector<std::pair<std::string, Json>> further_entries(const Model& model, bool plain);
 
 struct TorchWriteOptions {
-  bool checkpoint = false;  // the dict {epoch, model_state_dict, optimizer_state_dict, loss} around the state_dict
-  bool optimizer = true;    // with optimizer_state_dict in it
+  bool checkpoint = false;      // the dict {epoch, model_state_dict, optimizer_state_dict, loss} around the state_dict
+  bool optimizer = true;        // with optimizer_state_dict in it
+  ArchiveRecords records = {};  // further ones
 };
 
 /// Writes what torch.save would write for the state_dict, with its _metadata if the model has it, or for a checkpoint;

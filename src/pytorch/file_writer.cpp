@@ -239,6 +239,7 @@ void write_torch_file(const Model& model, std::ostream& out, const TorchWriteOpt
     const std::uint64_t size = checkpoint.tensors()[i].byte_count();
     zip.add(folder + "data/" + std::to_string(i), size, [&](const ZipWriter::Sink& sink) { data.pass(size, sink); });
   }
+  for (const auto& [name, content] : options.records) zip.add(folder + name, content);
   zip.add(folder + "version", "3\n");
   zip.add(folder + ".data/serialization_id", serialization_id(zip.entries()));
   zip.finish();

@@ -80,7 +80,8 @@ class ModulePickle {
 
 }  // namespace
 
-void write_torchscript_file(const Model& model, const std::string& architecture, std::ostream& out) {
+void write_torchscript_file(const Model& model, const std::string& architecture, const ArchiveRecords& records,
+                            std::ostream& out) {
   if (!model.architecture) throw UsageError("needs an architecture, and the sources have none");
   const torch_script::Script script = torch_script::script_of(model);
   ModulePickle pickle(model);
@@ -89,6 +90,7 @@ void write_torchscript_file(const Model& model, const std::string& architecture,
   const std::string folder = "archive/";
   ZipWriter zip(out);
   zip.add(folder + "extra/h5bridge.json", architecture);
+  for (const auto& [name, content] : records) zip.add(folder + name, content);
   ReadAhead data(pickle.tensors());
   for (std::size_t i = 0; i < pickle.tensors().size(); ++i) {
     const std::uint64_t size = pickle.tensors()[i].byte_count();

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from program import ROOT, needs_program, run_program
+from program import PROGRAM, ROOT, needs_program, run_program
 from test_plot import HOSTILE, hostile_architecture
 
 pytestmark = needs_program
 DIGITS = ROOT / "testdata" / "digits"
 SOURCES = [DIGITS / "model.json", DIGITS / "model.pth"]
+HAS_LIBTORCH = (PROGRAM.parent / "libh5bridge_torch.so").exists()
 BROWSER = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "google-chrome"))), None)
 
 
@@ -111,10 +112,40 @@ def test_strange_names_are_data(tmp_path):
     assert "innerHTML" not in page.scripts[1] and "insertAdjacentHTML" not in page.scripts[1] and "document.write" not in page.scripts[1]
 
 
+@pytest.fixture(scope="module")
+def difference(tmp_path_factory):
+    """A page of the network beside one whose first batch normalisation has other numbers."""
+    folder = tmp_path_factory.mktemp("difference")
+    state = torch.load(DIGITS / "model.pth")
+    state["bn1.weight"] = state["bn1.weight"] * 2
+    torch.save(state, folder / "b.pth")
+    compared = ["compare", *SOURCES, "--with", SOURCES[0], folder / "b.pth", "-o", folder / "difference.html"]
+    run_program(*compared, *(["--random-inputs", 2] if HAS_LIBTORCH else []), status=1)
+    return folder / "difference.html"
+
+
+def test_what_compare_finds_colours_the_page(difference):
+    model = Page(difference).model
+    states = {box["name"]: box["state"] for box in model["boxes"]}
+    assert states["conv1"] == "agrees" and states["bn1"] == "weights" and states["x"] is None
+    assert states["relu"] == ("output" if HAS_LIBTORCH else None)
+    [changed] = [tensor for box in model["boxes"] for tensor in box["tensors"] if tensor["name"] == "bn1.weight"]
+    assert not changed["compared"]["agrees"] and "16 of 16 elements differ" in changed["compared"]["text"]
+    assert model["comparison"]["other"].endswith("b.pth") and model["comparison"]["has_outputs"] == HAS_LIBTORCH
+    if HAS_LIBTORCH:
+        assert any('first layer that differs is "bn1"' in line for line in model["comparison"]["differences"])
+
+
+def test_a_comparison_is_no_picture(tmp_path):
+    assert ".html" in run_program("compare", *SOURCES[1:] * 2, "-o", tmp_path / "x.svg", status=2)
+    assert "architecture" in run_program("compare", *SOURCES[1:] * 2, "-o", tmp_path / "x.html", status=2)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.skipif(BROWSER is None, reason="no browser at hand")
-@pytest.mark.parametrize("name", ["digits", "hostile"])
-def test_a_browser_runs_it(name, digits, tmp_path):
-    path = digits if name == "digits" else tmp_path / "hostile.html"
+@pytest.mark.parametrize("name", ["digits", "hostile", "difference"])
+def test_a_browser_runs_it(name, digits, difference, tmp_path):
+    path = {"digits": digits, "hostile": tmp_path / "hostile.html", "difference": difference}[name]
     if name == "hostile":
         run_program("convert", hostile_architecture(tmp_path), "-o", path)
     # What goes wrong in it, or what a name might do, shows in the title.

@@ -26,6 +26,6 @@ def test_the_program_has_a_name_for_each_option_that_messages_name():
     named = {option for _, text in literals() for option in OPTION.findall(text)}
     known = dict(re.findall(r'\{"((?:LoadOptions|SaveOptions|Tolerance)::[^"]+)", "(--[a-z-]+)"\}', (SRC / "cli" / "option_names.cpp").read_text()))
     assert len(known) > 5 and named == set(known)
-    header = (SRC / "h5bridge" / "h5bridge.h").read_text() + (SRC / "convert" / "agreement.h").read_text()
+    header = (SRC / "h5bridge" / "h5bridge.h").read_text() + (SRC / "convert" / "tensor_agreement.h").read_text()
     for option in known:
         assert re.search(rf"\b{option.split('::')[1].split(' ')[0]}\b", header), option

@@ -52,7 +52,7 @@ def test_commands(reader):
     assert len(scripts) == 4
     for script in scripts:
         reader("bash", "-euo", "pipefail", "-c", script)
-    for name in ("digits.h5", "scores.npy", "home.pth", "digits.dot", "digits.html", "digits.keras", "report.json", "mosaic.json", "mosaic.pth", "scan_net.h5"):
+    for name in ("digits.h5", "scores.npy", "home.pth", "digits.dot", "digits.html", "difference.html", "digits.keras", "report.json", "mosaic.json", "mosaic.pth", "scan_net.h5"):
         assert (reader.folder / name).stat().st_size > 0
 
 

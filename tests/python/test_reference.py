@@ -1,10 +1,12 @@
 """Inputs and outputs that a file keeps of its model: written by `convert`, replayed by `verify`, carried from file to file."""
 
+import base64
 import json
 
 import h5py
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 
 from digits import DIGITS, SOURCES, digits
@@ -109,10 +111,49 @@ def test_what_has_no_reference_says_how_to_make_one(tmp_path):
         assert "--expect" in run_program("verify", *SOURCES, *half, status=2)
 
 
+@pytest.mark.parametrize("suffix", ["pth", "ts", "safetensors"])
+def test_files_of_pytorch_keep_it_out_of_the_way(suffix, kept, tmp_path):
+    path = tmp_path / f"x.{suffix}"
+    run_program("convert", kept, "-o", path)
+    beside = [] if suffix == "ts" else [DIGITS / "model.json"]
+    assert "the reference by LibTorch" in run_program("verify", *beside, path)
+    run_program("convert", *beside, path, "-o", tmp_path / "again.h5", *(["-o", tmp_path / "again.safetensors"] if suffix == "pth" else []))
+    assert {name: array.tobytes() for name, array in arrays_in(tmp_path / "again.h5").items()} == {
+        name: array.tobytes() for name, array in arrays_in(kept).items()
+    }
+    # PyTorch and safetensors find the file that they would find without it.
+    expected, x = digits(), torch.from_numpy(arrays_in(kept)["reference/inputs/0"])
+    if suffix == "pth":
+        assert list(torch.load(path)) == list(expected.state_dict())
+        expected.load_state_dict(torch.load(path, mmap=True), strict=True)
+    elif suffix == "ts":
+        with torch.no_grad():
+            assert torch.equal(torch.jit.load(path)(x), expected(x))
+    else:
+        assert set(safetensors.torch.load_file(path)) == set(expected.state_dict())
+        assert safetensors.torch.load_model(expected, path) == (set(), [])
+    # Another model's numbers under it: what was kept does not belong to them.
+    state = {name: tensor + 0.5 if tensor.is_floating_point() else tensor for name, tensor in expected.state_dict().items()}
+    torch.save(state, tmp_path / "other.pth")
+    if suffix == "safetensors":
+        with safetensors.safe_open(path, "pt") as file:
+            safetensors.torch.save_file(state, tmp_path / "other.safetensors", metadata=file.metadata())
+        assert "does not agree" in run_program("verify", *beside, tmp_path / "other.safetensors", status=1)
+
+
+def test_a_damaged_one_is_an_error(tmp_path):
+    state = {name: tensor.contiguous() for name, tensor in digits().state_dict().items()}
+    for text in ("no base64", base64.b64encode(b"no tensors").decode()):
+        safetensors.torch.save_file(state, tmp_path / "x.safetensors", metadata={"h5bridge.reference": text})
+        run_program("verify", DIGITS / "model.json", tmp_path / "x.safetensors", status=3)
+
+
 def test_a_destination_without_a_place_says_so(kept, tmp_path):
-    message = run_program("convert", *SOURCES, "-o", tmp_path / "x.safetensors", "--reference", 2, status=4)
-    assert "reference" in message and not (tmp_path / "x.safetensors").exists()
-    lossless = run_program("convert", kept, "-o", tmp_path / "x.pth", "--lossless", status=4)
+    message = run_program("convert", *SOURCES, "-o", tmp_path / "x.py", "--reference", 2, status=4)
+    assert "reference" in message and not (tmp_path / "x.py").exists()
+    shards = run_program("convert", *SOURCES, "-o", tmp_path / "x.safetensors.index.json", "--reference", 2, status=4)
+    assert "reference" in shards and not list(tmp_path.glob("x*"))
+    lossless = run_program("convert", kept, "-o", tmp_path / "x.json", "--lossless", status=4)
     assert "reference" in lossless
-    run_program("convert", kept, "-o", tmp_path / "x.pth", "-o", tmp_path / "x.keras", "--lossless")
+    run_program("convert", kept, "-o", tmp_path / "x.json", "-o", tmp_path / "x.pth", "--lossless")
     run_program("convert", *SOURCES, "-o", tmp_path / "y.h5", "--reference", 2, "--input", DIGITS / "inputs.npz", status=2)

@@ -28,6 +28,17 @@ constexpr const char* kBlocks = R"({
     {"name": "alone.a", "type": "Linear", "attributes": {"in_features": 3, "out_features": 3}}
   ], "outputs": ["alone.a"]})";
 
+// Two blocks that add their input to what they make of it; one goes on with a layer of its own.
+constexpr const char* kResidual = R"({
+  "h5bridge": 1, "name": "Residual", "inputs": [{"name": "x", "shape": ["batch", 3]}],
+  "layers": [
+    {"name": "block.0.a", "type": "Linear", "attributes": {"in_features": 3, "out_features": 3}},
+    {"name": "add", "type": "add", "inputs": ["block.0.a", "x"]},
+    {"name": "block.0.b", "type": "Linear", "attributes": {"in_features": 3, "out_features": 3}},
+    {"name": "block.1.a", "type": "Linear", "attributes": {"in_features": 3, "out_features": 3}},
+    {"name": "add_1", "type": "add", "inputs": ["block.1.a", "block.0.b"]}
+  ], "outputs": ["add_1"]})";
+
 Model model_of(const std::string& json) {
   Model model;
   model.architecture = architecture_from_json(Json::parse(json));
@@ -48,6 +59,14 @@ TEST_CASE("modules are groups, and a function is where its neighbours are", "[pi
   CHECK(groups.parents == std::vector<std::optional<std::size_t>>{std::nullopt, 0});
   const std::optional<std::size_t> none;
   CHECK(groups.of_nodes == std::vector<std::optional<std::size_t>>{none, 1, 1, 1, none, none});
+}
+
+TEST_CASE("the sum of a residual block is in it", "[picture]") {
+  const NodeGroups groups = groups_of(*model_of(kResidual).architecture);
+  CHECK(groups.names == std::vector<std::string>{"block", "block.0"});
+  const std::optional<std::size_t> none;
+  // What follows the second sum is outside, so that nobody knows whether that is.
+  CHECK(groups.of_nodes == std::vector<std::optional<std::size_t>>{1, 1, 1, 0, none});
 }
 
 TEST_CASE("a picture has a box for each call, and arrows between them", "[picture]") {

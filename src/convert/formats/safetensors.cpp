@@ -2,6 +2,7 @@
 // ({"head.weight": "tokens.weight"}: the first is not stored, and is the second).
 #include "files/safetensors.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <ostream>
@@ -11,9 +12,11 @@
 #include "convert/formats/format.h"
 #include "convert/formats/torch_destination.h"
 #include "convert/inspection_parts.h"
+#include "convert/reference.h"
 #include "convert/safetensors_ties.h"
 #include "convert/torch_notes.h"
 #include "h5bridge/error.h"
+#include "model/base64.h"
 #include "model/tensor_view.h"
 
 namespace h5bridge {
@@ -21,6 +24,8 @@ namespace {
 
 constexpr std::string_view kSuffix = ".safetensors";
 constexpr std::string_view kSafetensorsIndex = ".safetensors.index.json";
+constexpr std::string_view kReferenceMember = "h5bridge.reference";  // of the metadata: reference_bytes in base64
+constexpr std::size_t kMostReference = 32 << 20;  // its characters: the format wants headers of no more than 100 MB
 constexpr std::uint64_t kSafetensorsShardSize = 5'000'000'000;  // as Hugging Face's libraries have it
 
 // Ties included; metadata["safetensors"] has the file's own texts.
@@ -30,6 +35,12 @@ Model read_safetensors(const ByteSourcePtr& file) {
   model.framework = Framework::Torch;
   model.format = "safetensors";
   for (NamedTensor& tensor : content.tensors) model.weights.add(std::move(tensor.name), std::move(tensor.tensor));
+  if (const auto kept =
+          std::ranges::find(content.metadata, kReferenceMember, &safetensors::Metadata::value_type::first);
+      kept != content.metadata.end()) {
+    model.reference = reference_from_bytes(bytes_in_memory(from_base64(kept->second)));
+    content.metadata.erase(kept);
+  }
   if (!content.metadata.empty())
     model.metadata.set(kSafetensorsMember,
                        Json::Object(std::vector<Json::Member>(content.metadata.begin(), content.metadata.end())));
@@ -76,7 +87,15 @@ void write_safetensors(const Model& model, const std::string& path, const SaveOp
   require_weights(model);
   const Model torch = torch_destination(model, notes);
   note_training(torch, options, "", notes);
-  const Content content = content_of(torch);
+  Content content = content_of(torch);
+  if (const auto reference = kept_reference(torch, options.dtype, notes)) {
+    const std::string bytes = reference_bytes(*reference);
+    std::string text = to_base64(std::as_bytes(std::span(bytes)));
+    if (text.size() <= kMostReference)
+      content.metadata.emplace_back(kReferenceMember, std::move(text));
+    else
+      notes.push_back("left out: the reference, which is larger than the header of a .safetensors may be");
+  }
   write_tensors(content.tensors, content, path);
 }
 
@@ -140,6 +159,7 @@ Format safetensors_format() {
       .name = "safetensors",
       .suffixes = {".safetensors", ".safetensors.index.json"},
       .holds = Holds::Weights,
+      .has_reference = true,
       .looks_like = [](const SourceFile& file) { return safetensors::looks_like(*file.bytes()); },
       .read = [](const SourceFile& file,
                  const LoadOptions&) { return FileContent{.torch = read_safetensors(file.bytes())}; },

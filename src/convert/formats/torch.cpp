@@ -1,5 +1,6 @@
 // What torch.save writes: a state_dict, a checkpoint, a whole module; in a zip archive or as before PyTorch 1.6.
 #include "convert/formats/format.h"
+#include "convert/formats/reference_record.h"
 #include "convert/formats/torch_destination.h"
 #include "convert/inspection_parts.h"
 #include "convert/torch_notes.h"
@@ -60,9 +61,10 @@ void write_torch(const Model& model, const std::string& path, const SaveOptions&
   } else {
     note_training(torch, options, "; SaveOptions::checkpoint keeps the optimizer", notes);
   }
-  write_stream(path, [&](std::ostream& out) {
-    write_torch_file(torch, out, {.checkpoint = options.checkpoint, .optimizer = options.optimizer});
-  });
+  const TorchWriteOptions writing{.checkpoint = options.checkpoint,
+                                  .optimizer = options.optimizer,
+                                  .records = reference_records(torch, options, notes)};
+  write_stream(path, [&](std::ostream& out) { write_torch_file(torch, out, writing); });
 }
 
 }  // namespace
@@ -72,13 +74,16 @@ Format torch_format() {
       .name = "torch",
       .suffixes = {".pth", ".pt", ".bin", ".ckpt"},
       .holds = Holds::Weights,
+      .has_reference = true,
       .looks_like = is_torch_file,
       .read =
           [](const SourceFile& file, const LoadOptions& options) {
             const TorchFile torch(file.bytes());
             if (auto optimizer = read_optimizer_file(torch)) return FileContent{.optimizer = std::move(optimizer)};
-            return FileContent{.torch = read_torch_file(
-                                   torch, {options.key, options.optimizer, options.fix_sizes, options.optimizer_key})};
+            FileContent content{.torch = read_torch_file(
+                                    torch, {options.key, options.optimizer, options.fix_sizes, options.optimizer_key})};
+            if (file.zip()) content.torch->reference = reference_in(*file.zip());
+            return content;
           },
       .inspect = [](const SourceFile& file,
                     const LoadOptions& options) { return inspect_torch_file(TorchFile(file.bytes()), options); },

@@ -3,6 +3,7 @@
 
 #include "convert/architecture_json.h"
 #include "convert/formats/format.h"
+#include "convert/formats/reference_record.h"
 #include "convert/formats/torch_destination.h"
 #include "convert/inspection_parts.h"
 #include "convert/layout_conversion.h"
@@ -22,6 +23,7 @@ FileContent read_torchscript(const SourceFile& file, const LoadOptions&) {
     content.architecture = checked(architecture_from_json(*architecture));
     content.torch->notes.clear();  // that its graph is not known
   }
+  content.torch->reference = reference_in(*file.zip());
   return content;
 }
 
@@ -32,13 +34,14 @@ FilePart inspect_torchscript(const SourceFile& file, const LoadOptions&) {
 }
 
 // In the layout of the state_dict.
-void write_torchscript(const Model& model, const std::string& path, const SaveOptions&, Notes& notes) {
+void write_torchscript(const Model& model, const std::string& path, const SaveOptions& options, Notes& notes) {
   require_weights(model);
   const Model torch = torch_destination(model, notes);
   require_architecture(torch);
   const Json json =
       architecture_to_json(with_frozen_names(architecture_for_torch(*model.architecture), model.trainable));
-  write_stream(path, [&](std::ostream& out) { write_torchscript_file(torch, json.dump(2) + "\n", out); });
+  const ArchiveRecords records = reference_records(torch, options, notes);
+  write_stream(path, [&](std::ostream& out) { write_torchscript_file(torch, json.dump(2) + "\n", records, out); });
 }
 
 }  // namespace
@@ -47,6 +50,7 @@ Format torchscript_format() {
   return {
       .name = "torchscript",
       .suffixes = {".ts"},
+      .has_reference = true,
       .looks_like = [](const SourceFile& file) { return file.zip() && is_torchscript_archive(*file.zip()); },
       .read = read_torchscript,
       .inspect = inspect_torchscript,

@@ -1,7 +1,8 @@
-// Where boxes stand: in rows by how far they are from the inputs, each row in an order that crosses few arrows, each
-// box as near to what it is joined with as the order lets it be.
+// Where boxes stand. Each unfolded group is laid out by itself, and is one large box to what surrounds it, so that frames
+// never overlap. Within one: rows by how far they are from the beginning, each row in an order that crosses few arrows,
+// each box as near to what it is joined with as the order lets it be.
 
-const GAP_X = 28, GAP_Y = 42, MARGIN = 8, TITLE = 22, BAR = 24;
+const GAP_X = 28, GAP_Y = 42, GAP_PORT = 12, MARGIN = 10, TITLE = 22, BAR = 24;
 
 // What is seen: boxes, and folded groups in place of what is in them.
 function visibleGraph(model, folded) {
@@ -19,11 +20,13 @@ function visibleGraph(model, folded) {
     } else {
       if (!ofGroup.has(group)) {
         ofGroup.set(group, items.length);
-        items.push({folded: group, group: model.groups[group].parent, count: 0, parameters: 0});
+        items.push({folded: group, group: model.groups[group].parent, count: 0, parameters: 0, members: []});
       }
       ofBox.push(ofGroup.get(group));
-      items[ofGroup.get(group)].count += 1;
-      items[ofGroup.get(group)].parameters += box.parameters;
+      const item = items[ofGroup.get(group)];
+      item.count += 1;
+      item.parameters += box.parameters;
+      item.members.push(box);
     }
   });
   const seen = new Set(), arrows = [];
@@ -50,29 +53,30 @@ function ranksOf(count, arrows) {
   return ranks.map((rank) => rank - least);
 }
 
-// Rows of places; an arrow that passes a row has a place there, and those from one box share it.
-function rowsOf(items, arrows, ranks) {
-  const places = items.map((item, number) => ({item: number, rank: ranks[number], width: item.width, height: item.height, up: [], down: []}));
+// Rows of places; an arrow that passes a row has a place there, and those from one box share it. `fromX` and `toX` of an
+// arrow: how far from the middles of its ends it begins and stops.
+function rowsOf(units, arrows, ranks) {
+  const places = units.map((unit, number) => ({unit, rank: ranks[number], width: unit.width, height: unit.height, up: [], down: []}));
   const passing = new Map();
-  const join = (a, b) => { places[a].down.push(b); places[b].up.push(a); };
+  const join = (a, b, aX, bX) => { places[a].down.push([b, bX - aX]); places[b].up.push([a, aX - bX]); };
   for (const arrow of arrows) {
-    arrow.way = [arrow.from];
+    arrow.way = [];
     const step = ranks[arrow.to] > ranks[arrow.from] ? 1 : -1;
-    let last = arrow.from;
+    let last = arrow.from, lastX = arrow.fromX;
     for (let rank = ranks[arrow.from] + step; step * (ranks[arrow.to] - rank) > 0; rank += step) {
-      const key = arrow.from + ":" + step + ":" + rank;
+      const key = arrow.from + ":" + arrow.fromX + ":" + step + ":" + rank;
       let place = passing.get(key);
       if (place === undefined) {
         place = places.length;
         passing.set(key, place);
-        places.push({item: null, rank, width: 8, height: 0, up: [], down: []});
-        step > 0 ? join(last, place) : join(place, last);
+        places.push({unit: null, rank, width: 8, height: 0, up: [], down: []});
+        step > 0 ? join(last, place, lastX, 0) : join(place, last, 0, lastX);
       }
       arrow.way.push(place);
       last = place;
+      lastX = 0;
     }
-    if (ranks[arrow.to] !== ranks[arrow.from]) step > 0 ? join(last, arrow.to) : join(arrow.to, last);
-    arrow.way.push(arrow.to);
+    if (ranks[arrow.to] !== ranks[arrow.from]) step > 0 ? join(last, arrow.to, lastX, arrow.toX) : join(arrow.to, last, arrow.toX, lastX);
   }
   const rows = [];
   places.forEach((place, number) => (rows[place.rank] = rows[place.rank] || []).push(number));
@@ -86,7 +90,7 @@ function orderRows(places, rows) {
   const sweep = (row, side) => {
     const weight = new Map(row.map((number) => {
       const others = places[number][side];
-      const mean = others.reduce((sum, other) => sum + position[other], 0) / others.length;
+      const mean = others.reduce((sum, [other]) => sum + position[other], 0) / others.length;
       return [number, others.length ? mean : position[number]];
     }));
     row.sort((a, b) => weight.get(a) - weight.get(b) || position[a] - position[b]);
@@ -115,16 +119,15 @@ function spread(row, places, wanted, weight) {
   for (const pool of pools) for (const [number, shift] of pool.members) places[number].x = pool.sum / pool.weight + shift;
 }
 
-// `room`: what each row has to leave free above it, for the titles of frames that begin there.
-function placeRows(places, rows, room) {
+function placeRows(places, rows) {
   for (const row of rows) spread(row, places, row.map(() => 0), row.map(() => 1));
   const pull = (row, side) => {
     const wanted = [], weight = [];
     for (const number of row) {
       const others = places[number][side];
-      wanted.push(others.length ? others.reduce((sum, other) => sum + places[other].x, 0) / others.length : places[number].x);
+      wanted.push(others.length ? others.reduce((sum, [other, shift]) => sum + places[other].x + shift, 0) / others.length : places[number].x);
       // What an arrow passes through stays straight before a box is in the middle.
-      weight.push(others.length ? (places[number].item === null ? 4 : 1) : 0.01);
+      weight.push(others.length ? (places[number].unit === null ? 4 : 1) : 0.01);
     }
     spread(row, places, wanted, weight);
   };
@@ -134,70 +137,124 @@ function placeRows(places, rows, room) {
     for (let i = 1; i < rows.length; ++i) pull(rows[i], "up");
   }
   let y = 0;
-  for (const [i, row] of rows.entries()) {
-    y += room[i];
+  const isOfPorts = (row) => row !== undefined && row.every((number) => places[number].unit?.isPort);
+  rows.forEach((row, i) => {
     const height = Math.max(0, ...row.map((number) => places[number].height));
     for (const number of row) places[number].y = y + height / 2;
-    y += height + GAP_Y;
-  }
-}
-
-// How many frames begin in each row, one in the other, and the room that their titles take.
-function roomAbove(model, items, ranks, rows) {
-  const first = new Map();
-  items.forEach((item, number) => {
-    for (let at = item.group; at !== null; at = model.groups[at].parent) first.set(at, Math.min(first.get(at) ?? Infinity, ranks[number]));
+    y += height + (isOfPorts(row) || isOfPorts(rows[i + 1]) ? GAP_PORT : GAP_Y);
   });
-  const begun = (group, rank) => { let count = 0; for (let at = group; at !== null; at = model.groups[at].parent) count += first.get(at) === rank; return count; };
-  const room = rows.map(() => 0);
-  items.forEach((item, number) => (room[ranks[number]] = Math.max(room[ranks[number]], begun(item.group, ranks[number]) * TITLE)));
-  return room;
 }
 
-// The frames of unfolded groups, outer ones first, around what is in them.
-function framesOf(model, items) {
-  const frames = new Map();
-  const grow = (group, left, top, right, bottom) => {
-    for (let at = group; at !== null; at = model.groups[at].parent) {
-      const frame = frames.get(at) || {group: at, left: Infinity, top: Infinity, right: -Infinity, bottom: -Infinity};
-      frame.left = Math.min(frame.left, left); frame.top = Math.min(frame.top, top);
-      frame.right = Math.max(frame.right, right); frame.bottom = Math.max(frame.bottom, bottom);
-      frames.set(at, frame);
+// The groups that are open and have something in them, each with its units: items, and open groups in it.
+function scopesOf(model, items, titleWidth) {
+  const scopes = new Map();
+  const scopeOf = (group) => {
+    if (!scopes.has(group)) {
+      const scope = {group, units: [], unitOf: new Map(), parent: null, leastWidth: group === null ? 0 : titleWidth(group)};
+      scopes.set(group, scope);
+      if (group !== null) {
+        scope.parent = scopeOf(model.groups[group].parent);
+        scope.unit = {scope};
+        scope.parent.units.push(scope.unit);
+      }
     }
+    return scopes.get(group);
   };
-  for (const item of items)
-    grow(item.group, item.x - item.width / 2, item.y - item.height / 2, item.x + item.width / 2, item.y + item.height / 2);
-  const inside = (group) => Math.max(0, ...[...frames.keys()].filter((other) => model.groups[other].parent === group).map((other) => inside(other) + 1));
-  const result = [...frames.values()];
-  for (const frame of result) {
-    const depth = inside(frame.group), margin = MARGIN * (depth + 1);
-    frame.left -= margin; frame.right += margin; frame.bottom += margin;
-    frame.top -= TITLE * (depth + 1);
-  }
-  return result.sort((a, b) => a.group - b.group);
+  scopeOf(null);
+  items.forEach((item, number) => {
+    const scope = scopeOf(item.group), unit = {item};
+    scope.units.push(unit);
+    scope.unitOf.set(number, unit);
+    // To what surrounds it the item is the group that it is in.
+    for (let at = scope; at.parent !== null; at = at.parent) at.parent.unitOf.set(number, at.unit);
+  });
+  return scopes;
 }
 
-// `measure(item)` gives width and height.
-function layOut(model, folded, measure) {
+// Lays one scope out, what is in it first: its size, where its units stand in it, and the ways of arrows through it.
+function layOutScope(scope, arrows) {
+  for (const unit of scope.units) {
+    if (unit.scope === undefined) { Object.assign(unit, {width: unit.item.width, height: unit.item.height}); continue; }
+    layOutScope(unit.scope, arrows);
+    Object.assign(unit, {width: unit.scope.width, height: unit.scope.height});
+  }
+  const numbers = new Map(scope.units.map((unit, number) => [unit, number])), local = new Map(), entries = new Map(), exits = new Map();
+  const portX = (unit, ports, key) => unit.scope === undefined ? 0 : unit.scope[ports].get(key).x;
+  const port = (ports, key) => { if (!ports.has(key)) ports.set(key, {isPort: true, width: 8, height: 0}); return ports.get(key); };
+  for (const arrow of arrows) {
+    const from = scope.unitOf.get(arrow.from), to = scope.unitOf.get(arrow.to);
+    if (from === to) continue;  // beside the scope, or within one of its units
+    const one = {from: from ?? port(entries, arrow.from), to: to ?? port(exits, arrow.from),
+      fromX: from ? portX(from, "exits", arrow.from) : 0, toX: to ? portX(to, "entries", arrow.from) : 0};
+    local.set(arrow, one);
+  }
+  const units = [...scope.units, ...entries.values(), ...exits.values()];
+  units.forEach((unit, number) => numbers.set(unit, number));
+  const joined = [...new Map([...local.values()].map((one) => {
+    const ends = {from: numbers.get(one.from), to: numbers.get(one.to), fromX: one.fromX, toX: one.toX};
+    return [ends.from + ":" + ends.to + ":" + ends.fromX + ":" + ends.toX, ends];
+  })).values()];
+  const inner = ranksOf(scope.units.length, joined.filter(({from, to}) => Math.max(from, to) < scope.units.length));
+  const first = entries.size ? 1 : 0, last = Math.max(0, ...inner) + first + 1;
+  const ranks = units.map((unit, number) => number < scope.units.length ? inner[number] + first : number < scope.units.length + entries.size ? 0 : last);
+  const {places, rows} = rowsOf(units, joined, ranks);
+  orderRows(places, rows);
+  placeRows(places, rows);
+  const edges = places.map((place) => [place.x - place.width / 2, place.y - place.height / 2, place.x + place.width / 2, place.y + place.height / 2]);
+  const reduce = (pick, index) => edges.reduce((best, one) => pick(best, one[index]), edges.length ? edges[0][index] : 0);
+  const left = reduce(Math.min, 0), right = reduce(Math.max, 2), bottom = reduce(Math.max, 3);
+  const isFrame = scope.group !== null, above = isFrame ? TITLE : 0, around = isFrame ? MARGIN : 0;
+  scope.width = Math.max(scope.leastWidth, right - left + 2 * around);
+  scope.height = bottom + above + (exits.size ? 0 : around);
+  // From the middle of its upper edge on.
+  const middle = (left + right) / 2;
+  const moved = (place) => [place.x - middle, place.y + above];
+  places.forEach((place) => { if (place.unit !== null) [place.unit.x, place.unit.y] = moved(place); });
+  const ways = new Map(joined.map((ends) => [ends.from + ":" + ends.to + ":" + ends.fromX + ":" + ends.toX, ends.way.map((number) => moved(places[number]))]));
+  scope.ways = new Map([...local].map(([arrow, one]) =>
+    [arrow, ways.get(numbers.get(one.from) + ":" + numbers.get(one.to) + ":" + one.fromX + ":" + one.toX)]));
+  scope.entries = entries;
+  scope.exits = exits;
+}
+
+// From places within scopes to places in the whole.
+function settle(scope, x, y, frames) {
+  Object.assign(scope, {x, y});
+  if (scope.group !== null) frames.push({group: scope.group, left: x - scope.width / 2, right: x + scope.width / 2, top: y, bottom: y + scope.height});
+  for (const unit of scope.units)
+    if (unit.scope === undefined) Object.assign(unit.item, {x: x + unit.x, y: y + unit.y});
+    else settle(unit.scope, x + unit.x, y + unit.y - unit.height / 2, frames);
+}
+
+// The whole way of an arrow: out of the groups that it leaves, past what stands between, into those that it enters.
+function pointsOf(arrow, items, scopes) {
+  const from = items[arrow.from], to = items[arrow.to];
+  const chain = (item) => { const all = []; for (let at = scopes.get(item.group); at !== null; at = at.parent) all.push(at); return all; };
+  const leaving = chain(from).filter((scope) => !scope.unitOf.has(arrow.to)), entering = chain(to).filter((scope) => !scope.unitOf.has(arrow.from)).reverse();
+  const meeting = leaving.length ? leaving[leaving.length - 1].parent : scopes.get(from.group);
+  const placed = (scope) => ([x, y]) => [scope.x + x, scope.y + y];
+  const end = (scope, ports) => { const port = scope[ports].get(arrow.from); return placed(scope)([port.x, ports === "entries" ? 0 : scope.height]); };
+  const points = [];
+  for (const scope of leaving) points.push(...(scope.ways.get(arrow) ?? []).map(placed(scope)), end(scope, "exits"));
+  points.push(...(meeting.ways.get(arrow) ?? []).map(placed(meeting)));
+  for (const scope of entering) points.push(end(scope, "entries"), ...(scope.ways.get(arrow) ?? []).map(placed(scope)));
+  const down = (points[0]?.[1] ?? to.y) >= from.y, downThere = to.y >= (points[points.length - 1]?.[1] ?? from.y);
+  return [[from.x, from.y + (down ? from.height / 2 : -from.height / 2)], ...points, [to.x, to.y - (downThere ? to.height / 2 : -to.height / 2)]];
+}
+
+// `measure(item)` gives width and height, `titleWidth(group)` what the title of a frame takes.
+function layOut(model, folded, measure, titleWidth) {
   const graph = visibleGraph(model, folded);
   for (const item of graph.items) Object.assign(item, measure(item));
-  const ranks = ranksOf(graph.items.length, graph.arrows);
-  const {places, rows} = rowsOf(graph.items, graph.arrows, ranks);
-  orderRows(places, rows);
-  placeRows(places, rows, roomAbove(model, graph.items, ranks, rows));
-  places.forEach((place) => { if (place.item !== null) Object.assign(graph.items[place.item], {x: place.x, y: place.y}); });
+  const scopes = scopesOf(model, graph.items, titleWidth), whole = scopes.get(null);
+  layOutScope(whole, graph.arrows);
+  graph.frames = [];
+  settle(whole, 0, 0, graph.frames);
   for (const arrow of graph.arrows) {
-    const from = graph.items[arrow.from], to = graph.items[arrow.to], down = to.y >= from.y;
-    arrow.points = arrow.way.map((number) => [places[number].x, places[number].y]);
-    arrow.points[0] = [from.x, from.y + (down ? from.height / 2 : -from.height / 2)];
-    arrow.points[arrow.points.length - 1] = [to.x, to.y - (down ? to.height / 2 : -to.height / 2)];
+    arrow.points = pointsOf(arrow, graph.items, scopes);
     const ys = arrow.points.map((point) => point[1]), xs = arrow.points.map((point) => point[0]);
     Object.assign(arrow, {left: Math.min(...xs), right: Math.max(...xs), top: Math.min(...ys), bottom: Math.max(...ys)});
   }
-  graph.frames = framesOf(model, graph.items);
-  const all = [...graph.items.map((item) => [item.x - item.width / 2, item.y - item.height / 2, item.x + item.width / 2, item.y + item.height / 2]),
-    ...graph.frames.map((frame) => [frame.left, frame.top, frame.right, frame.bottom])];
-  const reduce = (pick, index) => all.reduce((best, edges) => pick(best, edges[index]), all.length ? all[0][index] : 0);
-  graph.bounds = {left: reduce(Math.min, 0), top: reduce(Math.min, 1), right: reduce(Math.max, 2), bottom: reduce(Math.max, 3)};
+  graph.bounds = {left: -whole.width / 2, top: 0, right: whole.width / 2, bottom: whole.height};
   return graph;
 }

@@ -7,6 +7,12 @@ const panel = new Panel(model, document.getElementById("panel"), (box) => view.g
 const view = new View(model, document.getElementById("graph"), (what) => panel.show(what));
 panel.show(null);
 
+document.getElementById("legend").append(...legendOf(model).map(([colour, text]) => {
+  const mark = element("i");
+  mark.style.setProperty("--colour", "var(--" + colour + ")");
+  return element("li", {}, mark, text);
+}));
+
 const on = (id, action) => document.getElementById(id).addEventListener("click", action);
 on("fold", () => { view.setFolded(new Set(model.groups.map((_, index) => index).filter((index) => model.groups[index].parent === null))); view.fit(); });
 on("unfold", () => { view.setFolded(new Set()); view.fit(); });

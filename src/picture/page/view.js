@@ -24,7 +24,7 @@ class View {
     const style = getComputedStyle(document.documentElement);
     this.colour = (name) => style.getPropertyValue("--" + name).trim();
     this.colours = Object.fromEntries(["paper", "ink", "faint", "line", "panel", "arrow", "group", "accent", "input", "output", "weighted",
-      "elementwise", "joining", "reshaping"].map((name) => [name, this.colour(name)]));
+      "elementwise", "joining", "reshaping", "agrees", "differing-output", "differing-weights", "not-compared"].map((name) => [name, this.colour(name)]));
   }
 
   linesOf(item) {
@@ -32,10 +32,18 @@ class View {
     const lines = isFolded ? [this.model.groups[item.folded].name, item.count + (item.count === 1 ? " layer" : " layers")] : [box.name, ...box.shapes];
     const parameters = isFolded ? item.parameters : box.parameters;
     if (parameters) lines.push(parameters.toLocaleString("en") + " parameters");
-    return lines.map((line) => line.length > 44 ? line.slice(0, 42) + "\u2026" : line);
+    return lines.map((line) => line.length > 60 ? line.slice(0, 58) + "\u2026" : line);
   }
 
   headOf(item) { return item.folded !== undefined ? "\u25b8 group" : this.model.boxes[item.box].type; }
+
+  titleOf(group) { return "\u25be " + this.model.groups[group].name; }
+
+  headColour(item) {
+    const {model, colours} = this;
+    if (item.folded === undefined) return colours[colourOf(model, model.boxes[item.box])];
+    return model.comparison === null ? colours.faint : colours[colourOfState(worstState(item.members))];
+  }
 
   layOut() {
     const context = this.context;
@@ -46,6 +54,9 @@ class View {
       context.font = "12px system-ui, sans-serif";
       for (const line of item.lines) width = Math.max(width, context.measureText(line).width);
       return {width: Math.max(84, width + 22), height: BAR + item.lines.length * 16 + 8};
+    }, (group) => {
+      context.font = "12px system-ui, sans-serif";
+      return context.measureText(this.titleOf(group)).width + 18;
     });
   }
 
@@ -118,7 +129,7 @@ class View {
     context.font = "12px system-ui, sans-serif";
     context.textAlign = "left";
     context.textBaseline = "top";
-    context.fillText("\u25be " + this.model.groups[frame.group].name, frame.left + 8, frame.top + 4, frame.right - frame.left - 16);
+    context.fillText(this.titleOf(frame.group), frame.left + 8, frame.top + 4, frame.right - frame.left - 16);
   }
 
   paintArrow(arrow) {
@@ -148,7 +159,7 @@ class View {
 
   paintItem(item) {
     const {context, colours, scale} = this, left = item.x - item.width / 2, top = item.y - item.height / 2;
-    const head = item.folded !== undefined ? colours.faint : colours[this.model.boxes[item.box].kind];
+    const head = this.headColour(item);
     context.fillStyle = colours.panel;
     context.beginPath();
     context.roundRect(left, top, item.width, item.height, 6);
