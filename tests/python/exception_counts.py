@@ -18,8 +18,6 @@ COUNTS = {
     "test_keras_layers_live.TRAINING_ALONE": 3,
     "test_layers_live.CONSTANT": 3,
     "layer_samples.JAX_ONLY": 9,
-    "test_python_source.OPEN": 18,
-    "test_python_source.NOT_SCRIPTED_NETWORKS": 5,
     "test_signatures.BASE_ARGUMENTS_LEFT_OUT": 3,
     "test_signatures.KERAS_ARGUMENTS_LEFT_OUT": 14,
     "test_signatures.KERAS_CLASSES_LEFT_OUT": 5,
@@ -29,6 +27,5 @@ COUNTS = {
     "test_signatures.TORCH_CLASSES_LEFT_OUT": 5,
     "test_signatures.TORCH_FUNCTION_ARGUMENTS_LEFT_OUT": 19,
     "test_torchscript_written.INEXACT_SCRIPTS": 2,
-    "test_torchscript_written.NOT_SCRIPTED": 27,
     "test_whole_modules.WHOLE_MODULES_LEFT_OUT": 26,
 }

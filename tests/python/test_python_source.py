@@ -51,37 +51,10 @@ def run(network, inputs):
     return [y.detach().numpy() for y in flattened(list(outputs.values()) if isinstance(outputs, dict) else outputs)]
 
 
-# Settings that are open until the network runs, which a constructor cannot be told and these functions are not told yet.
-OPEN = {
-    "AdaptiveAvgPool1d: to an open size",
-    "AdaptiveAvgPool2d: to an open size",
-    "AdaptiveAvgPool3d: to an open size",
-    "AdaptiveMaxPool1d: to an open size",
-    "AdaptiveMaxPool2d: to an open size",
-    "AdaptiveMaxPool3d: to an open size",
-    "AvgPool1d: a window of open size",
-    "AvgPool2d: a window of open size",
-    "AvgPool3d: a window of open size",
-    "LPPool1d: a window of open size",
-    "LPPool2d: a window of open size",
-    "LPPool3d: a window of open size",
-    "MaxPool1d: a window of open size",
-    "MaxPool2d: a window of open size",
-    "MaxPool3d: a window of open size",
-    "RepeatVector: an open number",
-    "one_hot: an open number of classes",
-    "repeat_interleave: an open number",
-}
-
-
 @each(SAMPLES)
 def test_a_sample_computes_its_bits(sample, tmp_path):
     sample.write(tmp_path)
     sources = [tmp_path / "m.json", tmp_path / "m.pth"]
-    if sample.name in OPEN:
-        with pytest.raises(package.Unsupported, match="is open|there is no Python source for its"):
-            converted(tmp_path, *sources)
-        return
     network = converted(tmp_path, *sources)
     assert_same_output(sample, run(network, sample.inputs))
 
@@ -198,22 +171,8 @@ def test_a_keras_model_computes_the_bits_of_libtorch(network, tmp_path):
     h5bridge("run", tmp_path / "k.json", tmp_path / "k.pth", "--input", tmp_path / "x.npz", "-o", tmp_path / "y.npz")
     expected = [y.tobytes() for y in np.load(tmp_path / "y.npz").values()]
     assert [y.tobytes() for y in run(module, [torch.from_numpy(x) for x in inputs])] == expected
-    if words := NOT_SCRIPTED_NETWORKS.get(network.name):
-        with pytest.raises(package.Unsupported, match=words):
-            package.convert(tmp_path / "k.h5", tmp_path / "k.ts")
-        return
     package.convert(tmp_path / "k.h5", tmp_path / "k.ts")
     assert [y.tobytes() for y in run(torch.jit.load(tmp_path / "k.ts"), [torch.from_numpy(x) for x in inputs])] == expected
-
-
-# What these have that TorchScript has no words for (yet).
-NOT_SCRIPTED_NETWORKS = {
-    "residual": "AvgPool2d",
-    "residual_first": "AvgPool2d",
-    "stacked_cells": "StackedRNNCells",
-    "two_ways": 'no place for a member named "forward"',
-    "two_ways_with_states": 'no place for a member named "forward"',
-}
 
 
 NAMES = ["1_conv", "lambda", "a-b", "quo\"te", "it's", "back\\slash", "new\nline", "type", "train", "_modules", "__init__", "__x", "self",

@@ -11,29 +11,14 @@ from layer_samples import SAMPLES
 from program import h5bridge, needs_program, package, run_program
 from registry_samples import each, needs_registry
 from test_layers_live import assert_same_output
-from test_python_source import OPEN, run
+from test_python_source import network_in, run
 
 if package is None:
     pytest.skip("the Python package is not built", allow_module_level=True)
 pytestmark = [needs_program, needs_registry]
 
-# What has no TorchScript (yet): types, or samples of types that otherwise have; what test_python_source.OPEN has, besides.
-NOT_SCRIPTED = {
-    "AdaptiveAvgPool2d: one axis kept", "AdaptiveAvgPool3d: one axis kept", "AdaptiveMaxPool2d", "AdaptiveMaxPool3d",
-    "AvgPool2d: same", "AvgPool3d: same", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "Fold",
-    "GRUCell: dropout in training", "GRUCell: other activations", "GRUCell: reset before",
-    "LSTMCell: dropout in training", "LSTMCell: other activations",
-    "MultiheadAttention: groups of heads", "MultiheadAttention: groups of heads, weights and gate", "Normalization",
-    "RNNCell: another activation", "RNNCell: dropout in training", "StackedRNNCells", "Unfold",
-    "Upsample: antialias, lanczos", "Upsample: antialias by a scale, lanczos",
-    "normalize: another norm", "normalize: the largest", "normalize: a power over several axes",
-}  # fmt: skip
 # TorchScript adds the product and what is added to it in one go.
 INEXACT_SCRIPTS = {"addmm: plain", "addmm: broadcast"}
-
-
-def is_refused(sample):
-    return sample.name in NOT_SCRIPTED | OPEN or sample.name.split(":")[0] in NOT_SCRIPTED
 
 
 def bits(tensor):
@@ -49,10 +34,6 @@ def assert_same_state(found, expected):
 def test_a_sample_goes_there_and_back(sample, tmp_path):
     sample.write(tmp_path)
     sources = [tmp_path / "m.json", tmp_path / "m.pth"]
-    if is_refused(sample):
-        with pytest.raises(package.Unsupported):
-            package.convert(sources, tmp_path / "m.ts")
-        return
     package.convert(sources, tmp_path / "m.ts")
     network = torch.jit.load(tmp_path / "m.ts")
     assert not network.training and not any(buffer.requires_grad for buffer in network.buffers())
@@ -70,7 +51,7 @@ def test_a_sample_goes_there_and_back(sample, tmp_path):
 
 
 NAMES = ["1_conv", "lambda", "a-b", "quo\"te", "it's", "back\\slash", "new\nline", "type", "train", "self", "x", 
-         '"""', "#", "'); import os", "torch", "nn", "F", "None", "{name}", "%s", "save", "code", "graph", "T", "tab\t", "\x7f"]  # fmt: skip
+         '"""', "#", "'); import os", "torch", "nn", "F", "None", "{name}", "%s", "save", "code", "graph", "deep.forward", "T", "tab\t", "\x7f", "\u00e9", "\U0001f600"]  # fmt: skip
 
 
 def chain(names, tmp_path):
@@ -100,9 +81,43 @@ def test_any_name_is_escaped(tmp_path):
     assert_same_state(home.state_dict(), state)
 
 
-@pytest.mark.parametrize("name", ["forward", "training", "_is_full_backward_hook", "__init__", "a.forward", "_modules", "\u00e9"])
+@pytest.mark.parametrize("name", ["forward", "training", "_is_full_backward_hook", "__init__", "a.__init__", "_modules"])
 def test_a_name_of_torchscripts_own_is_refused(name, tmp_path):
     chain(["first", name], tmp_path)
     message = run_program("convert", tmp_path / "m.json", tmp_path / "m.pth", "-o", tmp_path / "m.ts", status=4)
-    assert "TorchScript's modules have no place" in message and (not name.isascii() or name.split(".")[-1] in message)
+    assert "TorchScript's modules have no place" in message and name.split(".")[-1] in message
     assert not (tmp_path / "m.ts").exists()
+
+
+RECURRENT = {"input_size": 3, "hidden_size": 4, "batch_first": True, "stateful": True}
+CONV_LSTM = {"in_channels": 2, "out_channels": 3, "kernel_size": [3, 2], "stateful": True}
+CELLS = [
+    {"type": "LSTMCell", "attributes": {"input_size": 3, "hidden_size": 4}},
+    {"type": "GRUCell", "attributes": {"input_size": 4, "hidden_size": 2, "reset_after": False}},
+]  # fmt: skip
+STATEFUL = {
+    "LSTM": ("LSTM", RECURRENT | {"bidirectional": True, "num_layers": 2}, (3, 5, 3)),
+    "GRU, step by step": ("GRU", RECURRENT | {"activation": "relu"}, (3, 5, 3)),
+    "ConvLSTM2D": ("ConvLSTM2D", CONV_LSTM, (3, 4, 2, 5, 6)),
+    "StackedRNNCells": ("StackedRNNCells", {"cells": CELLS, "stateful": True}, (3, 5, 3)),
+}
+
+
+@pytest.mark.parametrize("name", STATEFUL)
+def test_a_state_is_kept_from_call_to_call(name, tmp_path):
+    """As the module of PyTorch source keeps it."""
+    kind, attributes, shape = STATEFUL[name]
+    inputs = [{"name": "x", "shape": list(shape), "dtype": "float32"}]
+    layers = [{"name": "rnn", "type": kind, "attributes": attributes}]
+    (tmp_path / "m.json").write_text(json.dumps({"h5bridge": 2, "name": "m", "inputs": inputs, "layers": layers, "outputs": ["rnn"]}))
+    package.convert(tmp_path / "m.json", tmp_path / "m.py")
+    module = network_in(tmp_path / "m.py").eval()
+    torch.save(module.state_dict(), tmp_path / "m.pth")
+    package.convert([tmp_path / "m.json", tmp_path / "m.pth"], tmp_path / "m.ts")
+    script = torch.jit.load(tmp_path / "m.ts")
+    x, outputs = torch.randn(shape), []
+    for _ in range(3):
+        (expected,), (found,) = run(module, [x]), run(script, [x])
+        assert found.tobytes() == expected.tobytes()
+        outputs.append(found.tobytes())
+    assert len(set(outputs)) == 3

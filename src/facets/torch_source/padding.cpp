@@ -42,8 +42,9 @@ const PythonHelper kPadSame{
     R"ts(def pad_same(x: Tensor, kernel_size: List[int], stride: List[int], dilation: List[int], mode: str="constant",
     value: float=0.0) -> Tensor:
   pad: List[int] = []
+  sizes = x.shape
   for i in range(len(kernel_size)):
-    n = x.shape[i + 2]
+    n = sizes[i + 2]
     steps = (n + stride[i] - 1) // stride[i]
     total = max(0, (steps - 1) * stride[i] + dilation[i] * (kernel_size[i] - 1) + 1 - n)
     pad = [total // 2, total - total // 2] + pad

@@ -106,6 +106,14 @@ bool takes(const AttributeKind& kind, const AttributeValue& value) {
   }
 }
 
+// Whether an attribute with these values may be said as one for all; a list of any length stays one.
+template <typename List>
+bool is_one_for_all(const AttributeSpec* spec, const List& list) {
+  if (!spec || list.empty()) return false;
+  if (list.size() == 1 && takes(*spec->kind, AttributeValue(List(2, list.front())))) return false;
+  return !spec->kind->write_short(AttributeValue(list)).is_array();
+}
+
 }  // namespace
 
 std::optional<std::size_t> SourceCall::index_of(std::string_view operand) const {
@@ -129,17 +137,12 @@ std::vector<Python> SourceCall::list(std::string_view name) const {
 
 Python python_value(const AttributeValue& value) { return std::visit(ToPython{}, value); }
 
-// Where the attribute may be said as one value for all, Python takes that, too; a list of any length stays one.
+// Where the attribute may be said as one value for all, Python takes that, too.
 Python python_value(const LayerType& type, const Attributes& attributes, std::string_view name) {
   const AttributeValue& value = attributes.at(name);
-  const AttributeSpec* spec = type.find_attribute(name);
   const auto* list = std::get_if<std::vector<std::int64_t>>(&value);
-  if (!list || !spec || list->empty()) return python_value(value);
-  if (list->size() == 1 && takes(*spec->kind, AttributeValue(std::vector<std::int64_t>(2, list->front()))))
-    return python_value(value);
-  const Json shortest = spec->kind->write_short(value);
-  if (shortest.is_array()) return python_value(value);
-  return python_value(AttributeValue(list->front()));
+  const bool is_one = list && is_one_for_all(type.find_attribute(name), *list);
+  return python_value(is_one ? AttributeValue(list->front()) : value);
 }
 
 Python python_value(const SourceCall& call, std::string_view name) {
@@ -148,6 +151,8 @@ Python python_value(const SourceCall& call, std::string_view name) {
   const auto* sizes = std::get_if<SymbolicShape>(&value);
   if (!sizes && call.place.is_script()) return python_value(value);
   if (!sizes) return python_value(call.type, call.attributes(), name);
+  if (!call.place.is_script() && is_one_for_all(call.type.find_attribute(name), *sizes))
+    return call.place.size(sizes->front());
   return python_tuple(each(*sizes, [&](const Size& size) { return call.place.size(size).text; }));
 }
 

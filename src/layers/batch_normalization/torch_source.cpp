@@ -92,21 +92,7 @@ constexpr PythonHelper kMaskedBatchNorm{"MaskedBatchNorm",
         y = y if self.bias is None else y + self.bias
         return y.movedim(-1, self.axis))py",
                                         {&kPartialBatchNorm},
-                                        R"ts(def normalized(self, x: Tensor) -> Tensor:
-  y = x.movedim({axis}, 1)
-  if self.training and self.num_batches_tracked is not None:
-    added = self.num_batches_tracked.add_(1)
-  share = 0.0
-  if {momentum} is not None:
-    share = {momentum}
-  elif self.training and self.num_batches_tracked is not None:
-    share = 1.0 / float(self.num_batches_tracked)
-  own = self.training
-  if self.running_mean is None:
-    own = True
-  y = F.batch_norm(y, self.running_mean, self.running_var, self.weight, self.bias, own, share, {eps})
-  return y.movedim(1, {axis})
-def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+                                        R"ts(def forward(self, x: Tensor, mask: Tensor) -> Tensor:
   if not self.training:
     return self.normalized(x)
   a = x.movedim({axis}, 1)

@@ -1,10 +1,13 @@
 #include "facets/torch_source/fused_activation.h"
+#include "facets/torch_source/padding.h"
 #include "facets/torch_source/signature.h"
+#include "layers/conv_lstm/torch_script.h"
 
 namespace h5bridge::conv_lstm {
 namespace {
 
-constexpr PythonHelper kConvLstm{"ConvLSTM", R"py(class ConvLSTM(nn.Module):
+const PythonHelper kConvLstm{"ConvLSTM",
+                             R"py(class ConvLSTM(nn.Module):
     """Keras's LSTM of pictures, whose products are convolutions."""
 
     def __init__(
@@ -50,20 +53,13 @@ constexpr PythonHelper kConvLstm{"ConvLSTM", R"py(class ConvLSTM(nn.Module):
         self.recurrent_dropout = recurrent_dropout
         self.kept = ()
 
-    def padded(self, x, stride, dilation):
-        """Keras's `same`: the odd element at the end."""
-        margins = []
-        for n, k, s, d in zip(x.shape[2:], self.kernel_size, stride, dilation):
-            total = max((-(-n // s) - 1) * s + (k - 1) * d + 1 - n, 0)
-            margins = [total // 2, total - total // 2] + margins
-        return F.pad(x, margins)
-
     def convolved(self, x, weight, bias, same, stride, dilation, masks):
         """All gates side by side; each has a mask of its own."""
         function = (F.conv1d, F.conv2d, F.conv3d)[len(self.kernel_size) - 1]
 
         def of(x, weight, bias):
-            x = self.padded(x, stride, dilation) if same else x
+            if same:
+                x = pad_same(x, self.kernel_size, stride, dilation)
             return function(x, weight, bias, stride, 0, dilation)
 
         if not masks:
@@ -121,7 +117,8 @@ constexpr PythonHelper kConvLstm{"ConvLSTM", R"py(class ConvLSTM(nn.Module):
         if self.channels_last:
             axes = [2 if self.return_sequences else 1, 1, 1]
             results = [y.movedim(axis, -1) for y, axis in zip(results, axes)]
-        return tuple(results))py"};
+        return tuple(results))py",
+                             {&kPadSame}};
 
 TorchSource conv_lstm(const std::string& type) {
   TorchSource result =
@@ -142,6 +139,7 @@ TorchSource conv_lstm(const std::string& type) {
     activation("recurrent_activation", "torch.sigmoid");
     return made;
   };
+  result.script = [made = result.constructor](const Layer& layer) { return script_of(layer, made(layer)); };
   result.call = [](const SourceCall& call) -> Python {
     std::vector<std::string> arguments{call.input().text};
     for (const Python& state : call.list("hx")) arguments.push_back(state.text);

@@ -86,15 +86,7 @@ constexpr PythonHelper kSharedAlphaDropout{"SharedAlphaDropout",
         scale = 1 / ((1 - p) * (1 + p * lowest**2)) ** 0.5
         return scale * (x * kept + lowest * (1 - kept)) - scale * lowest * p)py",
                                            {&kSharedDropout},
-                                           R"ts(def kept(self, x: Tensor) -> Tensor:
-  noise_shape: List[Optional[int]] = {[noise_shape]}
-  shape = x.shape
-  for i in range(len(noise_shape)):
-    own = noise_shape[i]
-    if own is not None:
-      shape[i] = own
-  return torch.empty(shape, dtype=x.dtype, device=x.device).bernoulli_(1.0 - {p})
-def forward(self, x: Tensor) -> Tensor:
+                                           R"ts(def forward(self, x: Tensor) -> Tensor:
   if not self.training:
     return x
   p = {p}

@@ -3,9 +3,8 @@
 namespace h5bridge::multihead_attention {
 namespace {
 
-constexpr PythonHelper kHeads{
-    "KerasMultiHeadAttention",
-    R"py(class KerasMultiHeadAttention(nn.Module):
+constexpr PythonHelper kHeads{"KerasMultiHeadAttention",
+                              R"py(class KerasMultiHeadAttention(nn.Module):
     """Keras's; its weights have the names of nn.MultiheadAttention, and its inputs are (batch, steps, features)."""
 
     def __init__(
@@ -179,8 +178,15 @@ constexpr PythonHelper kHeads{
         if not need_weights:
             return x, None
         return x, weights.mean(1) if average_attn_weights else weights)py",
-    {},
-    R"ts(def mask(self, batch: int, queries: int, keys: int, query_mask: Optional[Tensor], value_mask: Optional[Tensor],
+                              {},
+                              R"ts(def heads(self, x: Tensor, size: int) -> Tensor:
+  steps = x.shape[0]
+  batch = x.shape[1]
+  own = x.shape[2] // size
+  if own != {num_heads}:
+    x = x.unflatten(2, [own, size]).repeat_interleave({num_heads} // own, 2).flatten(2)
+  return x.view([steps, batch * {num_heads}, size]).transpose(0, 1)
+def mask(self, batch: int, queries: int, keys: int, query_mask: Optional[Tensor], value_mask: Optional[Tensor],
     key_mask: Optional[Tensor], attention_mask: Optional[Tensor], causal: bool, like: Tensor) -> Tensor:
   pairs = torch.ones([queries, keys], dtype=torch.bool, device=like.device)
   parts: List[Tensor] = []
@@ -224,15 +230,15 @@ def forward(self, query: Tensor, key: Tensor, value: Tensor, query_mask: Optiona
     q = torch.linear(a, self.q_proj_weight, F.part_of_bias(self.in_proj_bias, 0, first))
     k = torch.linear(b, self.k_proj_weight, F.part_of_bias(self.in_proj_bias, first, second))
     if self.g_proj_weight is not None:
-      gate = torch.sigmoid(torch.linear(a, self.g_proj_weight,
-        F.part_of_bias(self.in_proj_bias, second, second + rows)))
-      second = second + rows
+      gates = second + self.g_proj_weight.shape[0]
+      gate = torch.sigmoid(torch.linear(a, self.g_proj_weight, F.part_of_bias(self.in_proj_bias, second, gates)))
+      second = gates
     v = torch.linear(c, self.v_proj_weight, F.part_of_bias(self.in_proj_bias, second, second + rows))
   size = q.shape[-1] // {num_heads}
-  width = v.shape[-1] // {num_heads}
-  q = q.view([queries, batch * {num_heads}, size]).transpose(0, 1)
-  k = k.view([keys, batch * {num_heads}, size]).transpose(0, 1)
-  v = v.view([keys, batch * {num_heads}, width]).transpose(0, 1)
+  width = v.shape[-1] // (k.shape[-1] // size)
+  q = self.heads(q, size)
+  k = self.heads(k, size)
+  v = self.heads(v, width)
   weights = torch.zeros([0], dtype=q.dtype, device=q.device)
   masked = query_mask is not None or value_mask is not None or key_mask is not None or attention_mask is not None
   if {sliding_window} is not None:
@@ -258,15 +264,7 @@ def forward(self, query: Tensor, key: Tensor, value: Tensor, query_mask: Optiona
       later = torch.ones([1, queries, keys], dtype=torch.bool, device=q.device).triu(1)
       added = torch.zeros([1, queries, keys], dtype=q.dtype, device=q.device).masked_fill(later, -inf)
     if need_weights:
-      scaled = q * scale
-      if added is not None:
-        scores = torch.baddbmm(added, scaled, k.transpose(-2, -1))
-      else:
-        scores = torch.bmm(scaled, k.transpose(-2, -1))
-      weights = torch.softmax(scores, -1)
-      if rate > 0.0:
-        weights = torch.dropout(weights, rate, True)
-      x = torch.bmm(weights, v).transpose(0, 1)
+      x, weights = F.weighted(q, k, v, added, rate)
       weights = weights.view([batch, {num_heads}, queries, keys])
     else:
       if added is not None:

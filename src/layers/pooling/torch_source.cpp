@@ -43,6 +43,22 @@ constexpr PythonHelper kMeanOverSame{
   return torch.avg_pool3d(padded, kernel_size, stride) / torch.avg_pool3d(present, kernel_size, stride)
 )ts"};
 
+// The function of a module's row, for settings that are open until it is called.
+TorchSource by_function(TorchSource module, const std::string& signature) {
+  module.misfit = [signature](const Layer& layer) { return unnamed_settings(signature, layer); };
+  module.call = std::move(module.function);
+  module.constructor = {};
+  module.function = {};
+  module.calls_module_plainly = false;
+  return module;
+}
+
+// The module, and its function alone.
+std::vector<TorchSource> both_ways(const std::string& module, const std::string& function) {
+  const TorchSource source = torch_module(module, function);
+  return {source, by_function(source, function)};
+}
+
 std::string windows(const SourceCall& call) {
   std::vector<std::string> kernel, stride;
   for (const Window& window : windows_of(call.attributes())) {
@@ -137,25 +153,29 @@ std::vector<TorchSource> torch_sources() {
     const std::string max = "(kernel_size, stride, *, padding, dilation, return_indices, ceil_mode)";
     const std::string mean = "(kernel_size, stride, *, padding, ceil_mode, count_include_pad" + override + ")";
     const std::string given = "(input, kernel_size, stride, *, padding, ceil_mode";
-    result.push_back(of_integers_too(numbers_alone(torch_module(
-        "nn.MaxPool" + end + max,
-        "F.max_pool" + end + "(input, kernel_size, stride, *, padding, dilation, ceil_mode, return_indices)"))));
+    for (const TorchSource& source : both_ways(
+             "nn.MaxPool" + end + max,
+             "F.max_pool" + end + "(input, kernel_size, stride, *, padding, dilation, ceil_mode, return_indices)"))
+      result.push_back(of_integers_too(numbers_alone(source)));
     result.push_back(of_integers_too(by_word("nn.MaxPool" + end + "(kernel_size, stride, *, dilation)", max_same)));
-    result.push_back(numbers_alone(
-        torch_module("nn.AvgPool" + end + mean, "F.avg_pool" + end + given + ", count_include_pad" + override + ")")));
+    for (const TorchSource& source :
+         both_ways("nn.AvgPool" + end + mean, "F.avg_pool" + end + given + ", count_include_pad" + override + ")"))
+      result.push_back(numbers_alone(source));
     result.push_back(torch_code("AvgPool" + end, not_same, mean_same));
     result.push_back(by_word("nn.AvgPool" + end + "(kernel_size, stride)", mean_same));
-    result.push_back(torch_module("nn.LPPool" + end + "(norm_type, kernel_size, stride, *, ceil_mode)",
-                                  "F.lp_pool" + end + "(input, norm_type, kernel_size, stride, *, ceil_mode)"));
+    for (const TorchSource& source :
+         both_ways("nn.LPPool" + end + "(norm_type, kernel_size, stride, *, ceil_mode)",
+                   "F.lp_pool" + end + "(input, norm_type, kernel_size, stride, *, ceil_mode)"))
+      result.push_back(source);
     for (const char* kind : {"Avg", "Max"}) {
       const bool is_mean = kind == std::string("Avg");
       const std::string name = "Adaptive" + std::string(kind) + "Pool" + end;
       const std::string indices = is_mean ? "" : ", *, return_indices";
       const std::string function = "F.adaptive_" + std::string(is_mean ? "avg" : "max") + "_pool" + end;
-      for (const TorchSource& source : {torch_module("nn." + name + "(output_size" + indices + ")",
-                                                     function + "(input, output_size" + indices + ")"),
-                                        without_axes(name)})
-        result.push_back(is_mean ? unmasked(source) : of_integers_too(source));
+      const std::string settings = "output_size" + indices + ")";
+      std::vector<TorchSource> sources = both_ways("nn." + name + "(" + settings, function + "(input, " + settings);
+      sources.push_back(without_axes(name));
+      for (const TorchSource& source : sources) result.push_back(is_mean ? unmasked(source) : of_integers_too(source));
     }
   }
   result.push_back(masked_mean());

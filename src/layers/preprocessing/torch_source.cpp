@@ -51,11 +51,12 @@ constexpr PythonHelper kNormalization{"Normalization",
         return mean + x * deviation if self.invert else (x - mean) / deviation)py",
                                       {},
                                       R"ts(def along(self, values: Tensor, x: Tensor) -> Tensor:
-  if values.numel() == 1:
-    return values.reshape([])
   shape = [1 for i in range(x.ndim)]
+  if values.numel() == 1:
+    return values.reshape(shape[:0])
+  sizes = x.shape
   for dim in {dims}:
-    shape[dim] = x.shape[dim]
+    shape[dim] = sizes[dim]
   return values.reshape(shape)
 def forward(self, x: Tensor) -> Tensor:
   mean = self.along(self.mean, x)
@@ -82,8 +83,9 @@ constexpr PythonHelper kNormalized{
     R"ts(def normalized(x: Tensor, dims: List[int], sizes: List[int], mean: List[float], variance: List[float],
     invert: bool=False) -> Tensor:
   shape = [1 for i in range(x.ndim)]
+  all = x.shape
   for dim in dims:
-    shape[dim] = x.shape[dim]
+    shape[dim] = all[dim]
   if len(mean) == 1:
     shape = shape[:0]
   dtype = x.dtype
@@ -99,7 +101,7 @@ constexpr PythonHelper kNormalized{
 }  // namespace
 
 std::vector<TorchSource> torch_sources() {
-  return {torch_code("Rescaling", rescaling), of_helper(kNormalization, "Normalization(axes, sizes, *, invert)"),
+  return {torch_code("Rescaling", rescaling), of_helper(kNormalization, "Normalization(dims=axes, sizes, *, invert)"),
           calling(kNormalized, "Normalization(input, axes, sizes, mean, variance, *, invert)")};
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "layers/recurrent/kinds.h"
+
 namespace h5bridge::recurrent {
 namespace {
 
@@ -10,13 +12,13 @@ namespace {
 struct Settings {
   explicit Settings(const Layer& layer)
       : attributes(layer.attributes),
-        type(layer.type),
-        kinds(layer.type == "LSTM" ? 2 : 1),
-        layers(layer.attributes.integer("num_layers")),
-        directions(layer.attributes.boolean("bidirectional") ? 2 : 1),
-        hidden(layer.attributes.integer("hidden_size")),
-        projected(type == "LSTM" && attributes.integer("proj_size") > 0 ? attributes.integer("proj_size") : hidden),
-        first(attributes.boolean("batch_first")) {}
+        type(kind_of(layer.type).type),
+        kinds(static_cast<std::int64_t>(kind_of(layer.type).states)),
+        layers(attributes.contains("num_layers") ? attributes.integer("num_layers") : 1),
+        directions(is_on("bidirectional") ? 2 : 1),
+        hidden(attributes.integer("hidden_size")),
+        projected(has("proj_size") && attributes.integer("proj_size") > 0 ? attributes.integer("proj_size") : hidden),
+        first(is_on("batch_first")) {}
 
   const Attributes& attributes;
   std::string type;
@@ -24,7 +26,11 @@ struct Settings {
   bool first;
   std::int64_t places() const { return layers * directions; }
   std::string size(std::int64_t kind) const { return std::to_string(kind == 0 ? projected : hidden); }
-  bool is_on(const char* name) const { return attributes.contains(name) && attributes.boolean(name); }
+  bool has(const char* name) const { return attributes.contains(name); }
+  bool is_on(const char* name) const { return has(name) && attributes.boolean(name); }
+  std::string gates() const { return type == "LSTM" ? "4" : type == "GRU" ? "3" : "1"; }
+  /// How many masks dropout draws for one tensor.
+  std::string masks() const { return attributes.number("recurrent_dropout") > 0 ? gates() : "1"; }
 };
 
 std::string suffix(std::int64_t layer, std::int64_t direction) {
@@ -33,6 +39,9 @@ std::string suffix(std::int64_t layer, std::int64_t direction) {
 
 // "h0" is the hidden state of place 0, "c0" the cell's.
 std::string state(std::int64_t kind, std::int64_t place) { return (kind ? "c" : "h") + std::to_string(place); }
+
+// What a stateful layer has of the call before.
+std::string kept(std::int64_t kind) { return kind ? "kept_c" : "kept_h"; }
 
 std::string given(std::int64_t number) { return "state" + std::to_string(number); }
 
@@ -63,12 +72,17 @@ std::string head(const Settings& s) {
     result +=
         "  x = x.flip(" + std::string(s.first ? "1" : "0") + ")\n  if mask is not None:\n    mask = mask.flip(1)\n";
   result += "  batch = x.shape[" + std::string(s.first ? "0" : "1") + "]\n";
+  if (s.is_on("stateful"))
+    for (std::int64_t kind = 0; kind < s.kinds; ++kind) result += "  " + kept(kind) + " = self." + kept(kind) + "\n";
   // Of three axes they are PyTorch's, one for all places.
   for (std::int64_t place = 0; place < s.places(); ++place)
     for (std::int64_t kind = 0; kind < s.kinds; ++kind) {
       const std::string name = state(kind, place);
       result += "  " + name + " = torch.zeros([batch, " + s.size(kind) + "], dtype=x.dtype, device=x.device)\n";
       const std::int64_t keras = ((place % s.directions) * s.layers + place / s.directions) * s.kinds + kind;
+      if (s.is_on("stateful"))
+        result += "  if " + kept(kind) + " is not None:\n    " + name + " = " + kept(kind) + "[" +
+                  std::to_string(place) + "]\n";
       result += "  if " + given(0) + " is not None:\n    if " + given(0) + ".ndim == 3:\n      assert " + given(kind) +
                 " is not None\n      " + name + " = " + given(kind) + "[" + std::to_string(place) + "]\n";
       result += "    else:\n      assert " + given(keras) + " is not None\n      " + name + " = " + given(keras) + "\n";
@@ -78,6 +92,15 @@ std::string head(const Settings& s) {
 
 // `y` has all steps, `last` what each direction gives last, h0, c0, ... the states.
 std::string tail(const Settings& s, const std::vector<std::string>& halves, const std::vector<std::string>& last) {
+  const auto all_of = [&](std::int64_t kind) {
+    std::vector<std::string> places;
+    for (std::int64_t place = 0; place < s.places(); ++place) places.push_back(state(kind, place));
+    return "torch.stack([" + joined(places) + "])";
+  };
+  std::string keeps;
+  if (s.is_on("stateful"))
+    for (std::int64_t kind = 0; kind < s.kinds; ++kind)
+      keeps += "  self." + kept(kind) + " = " + all_of(kind) + ".detach()\n";
   std::vector<std::string> outputs;
   if (!s.attributes.boolean("return_sequences"))
     outputs = merged(s, last);
@@ -90,13 +113,9 @@ std::string tail(const Settings& s, const std::vector<std::string>& halves, cons
         for (std::int64_t kind = 0; kind < s.kinds; ++kind)
           outputs.push_back(state(kind, layer * s.directions + direction));
   } else {
-    for (std::int64_t kind = 0; kind < s.kinds; ++kind) {
-      std::vector<std::string> places;
-      for (std::int64_t place = 0; place < s.places(); ++place) places.push_back(state(kind, place));
-      outputs.push_back("torch.stack([" + joined(places) + "])");
-    }
+    for (std::int64_t kind = 0; kind < s.kinds; ++kind) outputs.push_back(all_of(kind));
   }
-  return "  return " + (outputs.size() == 1 ? "(" + outputs[0] + ",)" : joined(outputs)) + "\n";
+  return keeps + "  return " + (outputs.size() == 1 ? "(" + outputs[0] + ",)" : joined(outputs)) + "\n";
 }
 
 std::vector<std::string> halves_of_y(const Settings& s) {
@@ -148,8 +167,7 @@ std::string step(const Settings& s, const std::string& act, const std::string& g
 
 // One layer in one direction.
 std::string direction(const Settings& s) {
-  const std::string gates = s.type == "LSTM" ? "4" : s.type == "GRU" ? "3" : "1";
-  const std::string count = s.attributes.number("recurrent_dropout") > 0 ? gates : "1";
+  const std::string count = s.masks();
   return "def direction(self, input: Tensor, h: Tensor, c: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: "
          "Optional[Tensor],\n"
          "    b_hh: Optional[Tensor], w_hr: Optional[Tensor], valid: Optional[Tensor], backwards: bool) -> "
@@ -195,7 +213,6 @@ std::string applied(const Constructor& made, const std::string& argument) {
 
 std::string script_at_once(const Layer& layer) {
   const Settings s(layer);
-  if (s.is_on("stateful")) return "";
   std::vector<std::string> weights;
   for (std::int64_t i = 0; i < s.layers; ++i)
     for (std::int64_t d = 0; d < s.directions; ++d) {
@@ -230,7 +247,6 @@ std::string script_at_once(const Layer& layer) {
 
 std::string script_of_steps(const Layer& layer, const Constructor& made) {
   const Settings s(layer);
-  if (s.is_on("stateful")) return "";
   const bool apart = s.is_on("separate_directions");
   std::string result =
       kDropped + step(s, applied(made, "activation"), applied(made, "recurrent_activation")) + direction(s) + head(s);
@@ -262,6 +278,80 @@ std::string script_of_steps(const Layer& layer, const Constructor& made) {
   result += "  y = " + (apart && s.directions == 2 ? "torch.cat([" + joined(reads) + "], -1)" : reads[0]) + "\n";
   if (s.first) result += "  y = y.transpose(0, 1)\n";
   return result + tail(s, halves_of_y(s), last);
+}
+
+std::string script_of_cell(const Layer& layer, const Constructor& made) {
+  const Settings s(layer);
+  const std::string states = s.kinds == 2 ? "Tuple[Tensor, Tensor]" : "Tensor";
+  const auto draws = [&](const char* like, const char* rate) {
+    return "self.dropped(" + std::string(like) + ", " + python_float(s.attributes.number(rate)) + ", " + s.masks() +
+           ")";
+  };
+  const std::string zeros =
+      "torch.zeros([x.shape[0], " + std::to_string(s.hidden) + "], dtype=x.dtype, device=x.device)";
+  std::string result = kDropped + step(s, applied(made, "activation"), applied(made, "recurrent_activation"));
+  result += "def draw(self, x: Tensor) -> Tuple[List[Tensor], List[Tensor]]:\n  return " + draws("x", "input_dropout") +
+            ", " + draws(zeros.c_str(), "recurrent_dropout") + "\n";
+  result += "def forward(self, x: Tensor, states: Optional[" + states +
+            "]=None, masks: Optional[Tuple[List[Tensor],\n    List[Tensor]]]=None) -> " + states + ":\n";
+  result += "  if states is None:\n    h = " + zeros + "\n    c = h\n  else:\n";
+  result += s.kinds == 2 ? "    h, c = states\n" : "    h = states\n    c = h\n";
+  return result +
+         "  if masks is None:\n    masks = self.draw(x)\n"
+         "  y = self.product(x, self.weight_ih, self.bias_ih, masks[0])\n"
+         "  h, c = self.step(y, h, c, self.weight_hh, self.bias_hh, masks[1])\n  return " +
+         (s.kinds == 2 ? "h, c\n" : "h\n");
+}
+
+std::string script_of_stack(const Layer& layer, const std::vector<bool>& draws) {
+  const Attributes& a = layer.attributes;
+  const std::vector<Layer>& cells = a.layers("cells");
+  const auto is_lstm = [&](std::size_t i) { return kind_of(cells[i].type).states == 2; };
+  std::vector<std::string> states;
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    states.push_back("h" + std::to_string(i));
+    if (is_lstm(i)) states.push_back("c" + std::to_string(i));
+  }
+  std::string result = "def forward(self, input: Tensor", outputs = "Tensor";
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    result += ", state" + std::to_string(i) + ": Optional[Tensor]=None";
+    if (a.boolean("return_state")) outputs += ", Tensor";
+  }
+  result += ", mask: Optional[Tensor]=None) -> Tuple[" + outputs + "]:\n  x = input\n";
+  if (a.boolean("go_backwards")) result += "  x = x.flip(1)\n  if mask is not None:\n    mask = mask.flip(1)\n";
+  for (std::size_t i = 0, at = 0; i < cells.size(); ++i)
+    for (int kind = 0; kind <= (is_lstm(i) ? 1 : 0); ++kind, ++at) {
+      const std::string number = std::to_string(at), size = std::to_string(cells[i].attributes.integer("hidden_size"));
+      result += "  " + states[at] + " = torch.zeros([x.shape[0], " + size + "], dtype=x.dtype, device=x.device)\n";
+      if (a.boolean("stateful"))
+        result += "  kept" + number + " = self.kept" + number + "\n  if kept" + number + " is not None:\n    " +
+                  states[at] + " = kept" + number + "\n";
+      result += "  if state" + number + " is not None:\n    " + states[at] + " = state" + number + "\n";
+    }
+  for (std::size_t i = 0; i < cells.size(); ++i)
+    if (draws[i]) result += "  masks" + std::to_string(i) + ": Optional[Tuple[List[Tensor], List[Tensor]]] = None\n";
+  result += "  last = torch.zeros_like(h" + std::to_string(cells.size() - 1) +
+            ")\n  outputs: List[Tensor] = []\n  for t in range(x.shape[1]):\n    y = x[:, t]\n";
+  const std::string where = "    if mask is not None:\n      valid = mask[:, t].bool().unsqueeze(-1)\n";
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    const std::string number = std::to_string(i), cell = "getattr(self.cells, \"" + number + "\")";
+    if (draws[i]) result += "    if masks" + number + " is None:\n      masks" + number + " = " + cell + ".draw(y)\n";
+    const std::string more = draws[i] ? ", masks" + number + ")\n" : ")\n";
+    result += is_lstm(i) ? "    new_h, new_c = " + cell + ".forward(y, (h" + number + ", c" + number + ")" + more
+                         : "    new_h = " + cell + ".forward(y, h" + number + more;
+    result += "    y = new_h\n" + where + "      new_h = torch.where(valid, new_h, h" + number + ")\n";
+    if (is_lstm(i)) result += "      new_c = torch.where(valid, new_c, c" + number + ")\n";
+    result += "    h" + number + " = new_h\n";
+    if (is_lstm(i)) result += "    c" + number + " = new_c\n";
+  }
+  result += where + "      y = torch.where(valid, y, " +
+            (a.boolean("zero_output_for_mask") ? "torch.zeros_like(last)" : "last") +
+            ")\n    last = y\n    outputs.append(y)\n";
+  if (a.boolean("stateful"))
+    for (std::size_t i = 0; i < states.size(); ++i)
+      result += "  self.kept" + std::to_string(i) + " = " + states[i] + ".detach()\n";
+  const std::string y = a.boolean("return_sequences") ? "torch.stack(outputs, 1)" : "last";
+  return result + "  return (" + y + ", " + (a.boolean("return_state") ? joined(states) : "") + ")\n";
 }
 
 }  // namespace h5bridge::recurrent

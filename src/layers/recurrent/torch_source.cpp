@@ -522,6 +522,7 @@ TorchSource cell_step_by_step(const std::string& type) {
       of_helper(kCell, type + "(input_size, hidden_size, *, bias" + reset + ", input_dropout, recurrent_dropout)"));
   result.misfit = [](const Layer&) { return std::string(); };
   result.constructor = [inner = result.constructor](const Layer& layer) { return with_functions(inner(layer), layer); };
+  result.script = [made = result.constructor](const Layer& layer) { return script_of_cell(layer, made(layer)); };
   return result;
 }
 
@@ -557,6 +558,12 @@ TorchSource stacked_cells() {
   };
   result.first = [all = result.call](const SourceCall& call) -> Python {
     return all(call).text + (call.outputs.size() == 1 ? "" : "[0]");
+  };
+  result.script = [](const Layer& layer) {
+    std::vector<bool> draws;
+    for (const Layer& held : layer.attributes.layers("cells"))
+      draws.push_back(torch_source_of(held).constructor(held).callee == kCell.name);
+    return script_of_stack(layer, draws);
   };
   result.output_names = {"x", "state"};
   result.calls_module_plainly = false;

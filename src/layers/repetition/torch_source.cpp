@@ -4,13 +4,12 @@ namespace h5bridge::repetition {
 namespace {
 
 Python repeat_vector(const SourceCall& call) {
-  const std::string n = std::to_string(call.attributes().integer("n"));
-  return call.input().receiver() + ".unsqueeze(1).repeat(1, " + n + ", 1)";
+  return call.input().receiver() + ".unsqueeze(1).repeat(1, " + python_value(call, "n").text + ", 1)";
 }
 
 Python repeat_interleave(const SourceCall& call) {
   const Attributes& a = call.attributes();
-  return call.input().receiver() + ".repeat_interleave(" + std::to_string(a.integer("repeats")) +
+  return call.input().receiver() + ".repeat_interleave(" + python_value(call, "repeats").text +
          (a.is_none("dim") ? "" : ", dim=" + std::to_string(a.integer("dim"))) + ")";
 }
 

@@ -17,13 +17,17 @@ TorchSource by_function(const std::string& type, const std::vector<std::string>&
       [settings](const Layer& layer) { return unnamed_settings("F.interpolate(" + joined(settings) + ")", layer); },
       [settings](const SourceCall& call) -> Python {
         std::vector<std::string> arguments{call.input().text};
+        // A function of its own in TorchScript, which older PyTorch need not know.
+        const bool is_lanczos =
+            call.place.is_script() && call.attributes().contains("mode") && call.attributes().text("mode") == "lanczos";
         for (const std::string& name : settings) {
+          if (is_lanczos && (name == "mode" || name == "antialias" || name == "align_corners")) continue;
           const AttributeSpec& spec = *call.type.find_attribute(name);
           if (spec.fallback && call.attributes().at(name) == *spec.fallback) continue;
           const std::string text = python_value(call, name).text;
           arguments.push_back(name + "=" + (call.place.is_script() ? text : one_for_all(text)));
         }
-        return "F.interpolate(" + joined(arguments) + ")";
+        return (is_lanczos ? "F.lanczos(" : "F.interpolate(") + joined(arguments) + ")";
       });
 }
 

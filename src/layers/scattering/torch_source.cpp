@@ -7,7 +7,7 @@ Python one_hot(const SourceCall& call) {
   const Attributes& a = call.attributes();
   const bool is_long = call.input_types.at(0).at(0).dtype == DType::Int64;
   const std::string ids = is_long ? call.input().text : call.input().receiver() + ".long()";
-  const std::string result = "F.one_hot(" + ids + ", " + std::to_string(a.integer("num_classes")) + ")";
+  const std::string result = "F.one_hot(" + ids + ", " + python_value(call, "num_classes").text + ")";
   return a.dtype("dtype") == DType::Int64 ? result : result + ".to(" + python_value(a.at("dtype")).text + ")";
 }
 

@@ -129,6 +129,18 @@ const std::map<std::string_view, const char*>& attention_functions() {
   value = torch.linear(v, v_weight, F.part_of_bias(bias, 2 * size, 3 * size))
   return query, key, value
 )"},
+      {"weighted", R"(def weighted(query: Tensor, key: Tensor, value: Tensor, added: Optional[Tensor],
+    dropout: float) -> Tuple[Tensor, Tensor]:
+  scaled = query * ((1.0 / float(query.shape[-1])) ** 0.5)
+  if added is not None:
+    scores = torch.baddbmm(added, scaled, key.transpose(-2, -1))
+  else:
+    scores = torch.bmm(scaled, key.transpose(-2, -1))
+  weights = torch.softmax(scores, -1)
+  if dropout > 0.0:
+    weights = torch.dropout(weights, dropout, True)
+  return torch.bmm(weights, value).transpose(0, 1), weights
+)"},
       {"attended", R"(def attended(q: Tensor, k: Tensor, v: Tensor, heads: int, weight: Tensor, bias: Optional[Tensor],
     padding: Optional[Tensor], mask: Optional[Tensor], is_causal: bool, add_zero: bool, dropout: float,
     need_weights: bool, average: bool) -> Tuple[Tensor, Tensor]:
@@ -159,16 +171,8 @@ const std::map<std::string_view, const char*>& attention_functions() {
     else:
       mask = mask + hidden
   if need_weights:
-    scaled = query * ((1.0 / float(size)) ** 0.5)
-    if mask is not None:
-      scores = torch.baddbmm(mask, scaled, key.transpose(-2, -1))
-    else:
-      scores = torch.bmm(scaled, key.transpose(-2, -1))
-    weights = torch.softmax(scores, -1)
-    if dropout > 0.0:
-      weights = torch.dropout(weights, dropout, True)
-    x = torch.bmm(weights, value).transpose(0, 1).reshape([steps * batch, width])
-    x = torch.linear(x, weight, bias).view([steps, batch, -1])
+    x, weights = F.weighted(query, key, value, mask, dropout)
+    x = torch.linear(x.reshape([steps * batch, width]), weight, bias).view([steps, batch, -1])
     weights = weights.view([batch, heads, steps, keys])
     if average:
       weights = weights.mean(1)

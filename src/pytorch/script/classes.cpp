@@ -27,6 +27,12 @@ const std::map<std::string_view, const char*> kForwards{
     {"nn.ChannelShuffle", R"(def forward(self, input: Tensor) -> Tensor:
   return torch.channel_shuffle(input, {groups})
 )"},
+    {"nn.Unfold", R"(def forward(self, input: Tensor) -> Tensor:
+  return torch.im2col(input, {kernel_size}, {dilation}, {padding}, {stride})
+)"},
+    {"nn.Fold", R"(def forward(self, input: Tensor) -> Tensor:
+  return torch.col2im(input, {output_size}, {kernel_size}, {dilation}, {padding}, {stride})
+)"},
     {"nn.Unflatten", R"(def forward(self, input: Tensor) -> Tensor:
   return input.unflatten({dim}, {unflattened_size})
 )"},

@@ -18,6 +18,37 @@ const std::map<std::string_view, const char*> kSources{
     {"relu6", R"(def relu6(input: Tensor) -> Tensor:
   return torch.hardtanh(input, 0.0, 6.0)
 )"},
+    {"own_sizes", R"(def own_sizes(input: Tensor, size: List[Optional[int]]) -> List[int]:
+  sizes: List[int] = []
+  given = input.shape[input.ndim - len(size):]
+  for i in range(len(size)):
+    own = size[i]
+    if own is None:
+      sizes.append(given[i])
+    else:
+      sizes.append(own)
+  return sizes
+)"},
+    {"adaptive_avg_pool2d", R"(def adaptive_avg_pool2d(input: Tensor, output_size: List[Optional[int]]) -> Tensor:
+  return torch.adaptive_avg_pool2d(input, F.own_sizes(input, output_size))
+)"},
+    {"adaptive_avg_pool3d", R"(def adaptive_avg_pool3d(input: Tensor, output_size: List[Optional[int]]) -> Tensor:
+  return torch.adaptive_avg_pool3d(input, F.own_sizes(input, output_size))
+)"},
+    {"adaptive_max_pool2d", R"(def adaptive_max_pool2d(input: Tensor, output_size: List[Optional[int]]) -> Tensor:
+  return torch.adaptive_max_pool2d(input, F.own_sizes(input, output_size))[0]
+)"},
+    {"adaptive_max_pool3d", R"(def adaptive_max_pool3d(input: Tensor, output_size: List[Optional[int]]) -> Tensor:
+  return torch.adaptive_max_pool3d(input, F.own_sizes(input, output_size))[0]
+)"},
+    {"adaptive_max_pool2d_with_indices",
+     R"(def adaptive_max_pool2d_with_indices(input: Tensor, output_size: List[Optional[int]]) -> Tuple[Tensor, Tensor]:
+  return torch.adaptive_max_pool2d(input, F.own_sizes(input, output_size))
+)"},
+    {"adaptive_max_pool3d_with_indices",
+     R"(def adaptive_max_pool3d_with_indices(input: Tensor, output_size: List[Optional[int]]) -> Tuple[Tensor, Tensor]:
+  return torch.adaptive_max_pool3d(input, F.own_sizes(input, output_size))
+)"},
     {"adaptive_max_pool1d", R"(def adaptive_max_pool1d(input: Tensor, output_size: List[int]) -> Tensor:
   return torch.adaptive_max_pool1d(input, output_size)[0]
 )"},
@@ -115,6 +146,10 @@ const std::map<std::string_view, const char*> kSources{
     return [scales[0] for i in range(input.ndim - 2)]
   return scales
 )"},
+    {"scaled_sizes", R"(def scaled_sizes(input: Tensor, scales: List[float]) -> List[int]:
+  sizes = input.shape[2:]
+  return [int(sizes[i] * scales[i]) for i in range(len(scales))]
+)"},
     {"interpolate",
      R"(def interpolate(input: Tensor, size: Optional[List[int]]=None, scale_factor: Optional[List[float]]=None,
     mode: str="nearest", align_corners: Optional[bool]=None,
@@ -122,7 +157,7 @@ const std::map<std::string_view, const char*> kSources{
   sizes = F.repeated_sizes(input, size)
   scales = F.repeated_scales(input, scale_factor)
   if recompute_scale_factor is not None and recompute_scale_factor and scales is not None:
-    sizes = [int(input.shape[i + 2] * scales[i]) for i in range(len(scales))]
+    sizes = F.scaled_sizes(input, scales)
     scales = None
   aligned = False
   if align_corners is not None:
@@ -143,7 +178,7 @@ const std::map<std::string_view, const char*> kSources{
   if mode == "area":
     if sizes is None:
       assert scales is not None
-      sizes = [int(input.shape[i + 2] * scales[i]) for i in range(len(scales))]
+      sizes = F.scaled_sizes(input, scales)
     if axes == 1:
       return torch.adaptive_avg_pool1d(input, sizes)
     if axes == 2:
@@ -161,6 +196,15 @@ const std::map<std::string_view, const char*> kSources{
   if antialias:
     return torch._upsample_bicubic2d_aa(input, sizes, aligned, scales)
   return torch.upsample_bicubic2d(input, sizes, aligned, scales)
+)"},
+    {"lanczos", R"(def lanczos(input: Tensor, size: Optional[List[int]]=None, scale_factor: Optional[List[float]]=None,
+    recompute_scale_factor: Optional[bool]=None) -> Tensor:
+  sizes = F.repeated_sizes(input, size)
+  scales = F.repeated_scales(input, scale_factor)
+  if recompute_scale_factor is not None and recompute_scale_factor and scales is not None:
+    sizes = F.scaled_sizes(input, scales)
+    scales = None
+  return torch._upsample_lanczos2d_aa(input, sizes, False, scales)
 )"},
     {"max_unpool", R"(def max_unpool(input: Tensor, indices: Tensor, kernel_size: List[int], stride: List[int],
     padding: List[int], output_size: Optional[List[int]]) -> Tensor:
@@ -185,8 +229,6 @@ const std::map<std::string_view, std::string_view> kAtenNames{
     {"logsigmoid", "log_sigmoid"},
     {"max_pool1d_with_indices", "max_pool1d_with_indices"},
     {"adaptive_max_pool1d_with_indices", "adaptive_max_pool1d"},
-    {"adaptive_max_pool2d_with_indices", "adaptive_max_pool2d"},
-    {"adaptive_max_pool3d_with_indices", "adaptive_max_pool3d"},
 };
 
 }  // namespace

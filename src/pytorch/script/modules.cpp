@@ -35,15 +35,38 @@ struct OwnedTensor {
   bool is_parameter;
 };
 
-// The forward of a layer's class; empty where there is none.
-std::string forward_of_layer(const ModuleTree& tree, const Layer& layer) {
-  const TorchSource& source = tree.source_of(layer);
+// The definition of a method among those of a class; empty where it is not there.
+std::string method_of(const std::string& methods, const std::string& name) {
+  const std::size_t begin = ("\n" + methods).find("\ndef " + name + "(");
+  if (begin == std::string::npos) return "";
+  const std::size_t end = methods.find("\ndef ", begin);
+  return end == std::string::npos ? methods.substr(begin) : methods.substr(begin, end + 1 - begin);
+}
+
+// The methods of a helper's class, before them those of the classes that it needs, which it calls and does not have.
+std::string methods_of(const PythonHelper& helper) {
+  if (!helper.script) return "";
+  static const std::regex kCalled("self\\.([A-Za-z_][A-Za-z0-9_]*)\\(");
+  std::string result = helper.script;
+  for (const PythonHelper* other : helper.needs) {
+    if (!other) continue;
+    const std::string theirs = methods_of(*other), ours = result;
+    std::set<std::string> called;
+    for (std::sregex_iterator at(ours.begin(), ours.end(), kCalled), end; at != end; ++at) called.insert((*at)[1]);
+    for (const std::string& name : called)
+      if (method_of(ours, name).empty()) result.insert(0, method_of(theirs, name));
+  }
+  return result;
+}
+
+// The methods of a layer's class; empty where there are none.
+std::string forward_of_layer(const TorchSource& source, const Layer& layer) {
   if (source.script) return source.script(layer);
   const Constructor made = source.constructor(layer);
   Arguments arguments;
   for (const ConstructorArgument& argument : made.arguments) arguments[argument.name] = argument.text;
   for (const PythonHelper* helper : made.helpers)
-    if (made.callee == helper->name) return helper->script ? filled(helper->script, arguments) : "";
+    if (made.callee == helper->name) return filled(methods_of(*helper), arguments);
   return forward_of_class(made.callee, arguments);
 }
 
@@ -65,6 +88,10 @@ class ScriptBuilder {
 
  private:
   std::unique_ptr<ScriptModule> module(const SourceModule& source);
+  std::unique_ptr<ScriptModule> held_module(const std::string& path, const Layer& layer);
+  std::unique_ptr<ScriptModule> layer_module(
+      const std::string& path, const Layer& layer, const TorchSource& source, std::vector<OwnedTensor> more,
+      std::vector<std::pair<std::string, std::unique_ptr<ScriptModule>>> more_children);
   std::unique_ptr<ScriptModule> holder(const std::string& path, const std::string& file, const std::string& name,
                                        const std::vector<OwnedTensor>& tensors, const std::string& forward,
                                        const std::string& reads,
@@ -97,12 +124,10 @@ std::string ScriptBuilder::class_named(const std::string& file, const std::strin
 }
 
 // A member has to be none that torch.jit's modules have themselves.
-void check_member(const std::string& path, const std::string& name) {
-  static constexpr std::array kOwn{"forward",  "training", "_is_full_backward_hook", "_modules", "_parameters",
+void check_member(const std::string& path, const std::string& name, bool has_forward) {
+  static constexpr std::array kOwn{"training", "_is_full_backward_hook", "_modules", "_parameters",
                                    "_buffers", "_c"};
-  const bool is_ascii =
-      std::ranges::all_of(name, [](char letter) { return static_cast<unsigned char>(letter) < 0x80; });
-  if (!is_ascii || name.starts_with("__") || std::ranges::find(kOwn, name) != kOwn.end())
+  if ((has_forward && name == "forward") || name.starts_with("__") || std::ranges::find(kOwn, name) != kOwn.end())
     throw Unsupported("layer \"" + plain_text(path) + "\": TorchScript's modules have no place for a member named \"" +
                       plain_text(name) + "\"");
 }
@@ -144,7 +169,7 @@ std::unique_ptr<ScriptModule> ScriptBuilder::holder(
         found->second.push_back({tensor.name.substr(dot + 1), tensor.is_parameter});
         continue;
       }
-      check_member(prefix + tensor.name, tensor.name);
+      check_member(prefix + tensor.name, tensor.name, !forward.empty());
       lists[parameters ? 0 : 1] += literal(tensor.name) + ", ";
       declared += declaration(tensor.name, "Tensor");
       needs_annotations = needs_annotations || !is_python_name(tensor.name);
@@ -159,19 +184,20 @@ std::unique_ptr<ScriptModule> ScriptBuilder::holder(
   result->attributes.emplace_back("training", false);
   result->attributes.emplace_back("_is_full_backward_hook", std::monostate{});
   for (auto& [child, made] : children) {
-    check_member(prefix + child, child);
+    check_member(prefix + child, child, !forward.empty());
     declared += declaration(child, made->class_name);
     needs_annotations = needs_annotations || !is_python_name(child);
     members.insert(child);
     result->attributes.emplace_back(child, std::move(made));
   }
-  // What the code reads and the module lacks: a bias that there is not.
+  // What the code reads and the module lacks: a bias that there is not. What it sets is kept for the next call.
   static const std::regex kMember("self\\.([A-Za-z_][A-Za-z0-9_]*)");
   if (file == "layers")
     for (std::sregex_iterator at(reads.begin(), reads.end(), kMember), end; at != end; ++at)
       if (const std::string read = (*at)[1];
           read != "training" && reads.find("def " + read + "(") == std::string::npos && members.insert(read).second) {
-        declared += declaration(read, "NoneType");
+        const bool is_kept = reads.find("self." + read + " = ") != std::string::npos;
+        declared += declaration(read, is_kept ? "Optional[Tensor]" : "NoneType");
         result->attributes.emplace_back(read, std::monostate{});
       }
   std::string body = "  __parameters__ = [" + lists[0] + "]\n  __buffers__ = [" + lists[1] + "]\n";
@@ -206,11 +232,39 @@ std::string ScriptBuilder::forward_of(const SourceModule& source) const {
   return result;
 }
 
+// A layer that another one holds, as an element of a list.
+std::unique_ptr<ScriptModule> ScriptBuilder::held_module(const std::string& path, const Layer& layer) {
+  return layer_module(path, layer, torch_source_of(layer), {}, {});
+}
+
+// `more`: tensors and modules that stand within it beside its own.
+std::unique_ptr<ScriptModule> ScriptBuilder::layer_module(
+    const std::string& path, const Layer& layer, const TorchSource& source, std::vector<OwnedTensor> more,
+    std::vector<std::pair<std::string, std::unique_ptr<ScriptModule>>> more_children) {
+  std::vector<std::string> lists;
+  for (const auto& [name, value] : layer.attributes) {
+    const auto* held = std::get_if<std::vector<Layer>>(&value);
+    if (!held) continue;
+    std::vector<std::pair<std::string, std::unique_ptr<ScriptModule>>> elements;
+    for (std::size_t i = 0; i < held->size(); ++i) {
+      const std::string number = std::to_string(i);
+      elements.emplace_back(number, held_module(path + "." + name + "." + number, (*held)[i]));
+    }
+    more_children.emplace_back(name, holder(path + "." + name, "layers", "Module", {}, "", "", std::move(elements)));
+    lists.push_back(name + ".");
+  }
+  std::vector<OwnedTensor> tensors;
+  for (const ParameterSpec& own : Registry::instance().type_of(layer).parameters(layer.attributes))
+    if (std::ranges::none_of(lists, [&](const std::string& list) { return own.name.starts_with(list); }))
+      tensors.push_back({own.name, own.role == Role::Parameter});
+  tensors.insert(tensors.end(), more.begin(), more.end());
+  const std::string forward = text_.translated(forward_of_layer(source, layer));
+  return holder(path, "layers", last_part(source.constructor(layer).callee), tensors, forward, forward,
+                std::move(more_children));
+}
+
 std::unique_ptr<ScriptModule> ScriptBuilder::module(const SourceModule& source) {
   std::vector<OwnedTensor> tensors;
-  if (source.layer)
-    for (const ParameterSpec& own : Registry::instance().type_of(*source.layer).parameters(source.layer->attributes))
-      tensors.push_back({own.name, own.role == Role::Parameter});
   std::vector<std::pair<std::string, std::unique_ptr<ScriptModule>>> children;
   for (const auto& child : source.children) {
     if (child->tensor) {
@@ -220,11 +274,9 @@ std::unique_ptr<ScriptModule> ScriptBuilder::module(const SourceModule& source) 
     if (!child->layer && child->children.empty()) continue;  // a layer's own tensor, which another layer reads
     children.emplace_back(child->name, module(*child));
   }
-  if (source.layer) {
-    const Constructor made = tree_.source_of(*source.layer).constructor(*source.layer);
-    const std::string forward = text_.translated(forward_of_layer(tree_, *source.layer));
-    return holder(source.path, "layers", last_part(made.callee), tensors, forward, forward, std::move(children));
-  }
+  if (source.layer)
+    return layer_module(source.path, *source.layer, tree_.source_of(*source.layer), std::move(tensors),
+                        std::move(children));
   const std::string name = source.parent ? class_for(source) : class_of_network(tree_.architecture());
   return holder(source.path, source.parent ? "modules" : "", name, tensors, text_.translated(forward_of(source)), "",
                 std::move(children));
@@ -241,35 +293,10 @@ void collect_forwards(const ModuleTree& tree, const Calls& calls, const SourceMo
     forwards[&module] = torch_source::forward_of(tree, calls, module, helpers);
 }
 
-// What TorchScript has other words for, which are not written yet.
-struct NotYet {
-  std::string_view type;
-  bool (*is_meant)(const Attributes&);
-};
-
-bool is_padded_as_keras_does(const Attributes& a) {
-  const auto* word = std::get_if<std::string>(&a.at("padding"));
-  return word && *word == "same";
-}
-
-bool keeps_an_axis(const Attributes& a) { return std::ranges::count(a.open_integers("output_size"), Size(kNone)) > 0; }
-
-constexpr NotYet kNotYet[]{
-    {"AdaptiveAvgPool2d", keeps_an_axis},
-    {"AdaptiveAvgPool3d", keeps_an_axis},
-    {"AvgPool2d", is_padded_as_keras_does},
-    {"AvgPool3d", is_padded_as_keras_does},
-    {"AdaptiveMaxPool2d", [](const Attributes&) { return true; }},
-    {"AdaptiveMaxPool3d", [](const Attributes&) { return true; }},
-    {"MultiheadAttention", [](const Attributes& a) { return !a.is_none("num_key_value_heads"); }},
-    {"Normalization", [](const Attributes&) { return true; }},
-    {"Upsample", [](const Attributes& a) { return a.text("mode").starts_with("lanczos"); }},
-    {"normalize", [](const Attributes& a) { return a.number("p") != 2; }},
-};
-
-bool is_not_yet(const Layer& layer) {
-  return std::ranges::any_of(
-      kNotYet, [&](const NotYet& each) { return each.type == layer.type && each.is_meant(layer.attributes); });
+// What has a member of that name can have no method of it: its parts are called by whoever holds it.
+void dissolve_those_with_forward(const SourceModule& module, Calls& calls) {
+  for (const auto& child : module.children) dissolve_those_with_forward(*child, calls);
+  if (module.parent && module.is_called && !module.is_leaf() && module.find("forward")) calls.dissolve(module);
 }
 
 // All layers without TorchScript are named at once.
@@ -277,8 +304,7 @@ void check_layers(const ModuleTree& tree) {
   std::string problems;
   for (const Layer& layer : tree.architecture().layers) {
     const SourceModule* own = tree.module_of(layer);
-    const bool is_module = own && own->layer;
-    if (is_not_yet(layer) || (is_module && forward_of_layer(tree, layer).empty()))
+    if (own && own->layer && forward_of_layer(tree.source_of(layer), layer).empty())
       problems += (problems.empty() ? "" : "; ") + describe(layer) + " has no TorchScript";
   }
   if (!problems.empty()) throw Unsupported(problems);
@@ -290,6 +316,7 @@ Script script_of(const Model& model) {
   ModuleTree tree(model, Language::TorchScript);
   check_layers(tree);
   Calls calls(tree);
+  dissolve_those_with_forward(tree.root(), calls);
   for (;;) {
     try {
       Helpers helpers;

@@ -47,7 +47,7 @@ void append_utf8(std::string& out, std::uint32_t code) {
   const auto put = [&](std::uint32_t byte) { out += static_cast<char>(byte); };
   if (code < 0x80) return put(code);
   const int more = code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
-  put((0xF00U >> more & 0xFFU) | code >> 6 * more);
+  put((0xF00U >> (more + 1) & 0xFFU) | code >> 6 * more);
   for (int i = more - 1; i >= 0; --i) put(0x80 | (code >> 6 * i & 0x3F));
 }
 
