@@ -425,12 +425,12 @@ class KerasWriter {
       extra_.set("architecture", architecture_to_json(with_frozen_names(*model_.architecture, model_.trainable)));
     extra_.set("data_format", name_of(format_));
     Json::Array names;
-    Json::Object digests;
+    std::vector<Json::Member> digests;
     std::map<TensorView, std::size_t> views;
     std::vector<Json::Array> groups;
     for (const NamedTensor& tensor : model_.weights) {
       names.push_back(tensor.name);
-      digests.set(tensor.name, digest(tensor.tensor));
+      digests.emplace_back(tensor.name, digest(tensor.tensor));
       const Tensor& t = tensor.tensor;
       if (t.element_count() > 0) {
         const auto [view, is_new] = views.emplace(view_of(t), groups.size());
@@ -441,7 +441,7 @@ class KerasWriter {
     }
     std::ranges::copy(model_.residuals, std::back_inserter(file_.extra_tensors));
     extra_.set("names", std::move(names));
-    extra_.set("digests", std::move(digests));
+    extra_.set("digests", Json::Object(std::move(digests)));
     Json::Array tied;
     for (Json::Array& group : groups)
       if (group.size() > 1) tied.push_back(std::move(group));

@@ -454,9 +454,10 @@ class Planner {
     for (const KerasBinding& binding : plan_.bindings) bound.insert(binding.layer);
     for (PlannedLayer& layer : layers_)
       if (bound.contains(layer.name)) layer.fused_into.clear();
-    for (const auto& [activation, host] : fuse_activations(layers_, outputs))
-      for (auto& [value, tensor] : values_)
-        if (tensor.layer == activation) tensor.layer = host;
+    const auto fused = fuse_activations(layers_, outputs);
+    const std::map<std::string, std::string> hosts(fused.begin(), fused.end());
+    for (auto& [value, tensor] : values_)
+      if (const auto host = hosts.find(tensor.layer); host != hosts.end()) tensor.layer = host->second;
   }
 
   // The model with those within it.

@@ -1,13 +1,27 @@
 #include "keras/planned_layer.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
+#include <string_view>
 
 namespace h5bridge {
 namespace {
 
+// Who takes the outputs of each layer; "" stands for the model.
+using Takers = std::map<std::string, std::set<std::string>, std::less<>>;
+
+Takers takers_in(const std::vector<PlannedLayer>& layers, const std::vector<KerasTensor>& outputs) {
+  Takers result;
+  for (const PlannedLayer& layer : layers)
+    for (const PlannedCall& call : layer.calls)
+      for (const KerasTensor& tensor : call.tensors()) result[tensor.layer].insert(layer.name);
+  for (const KerasTensor& output : outputs) result[output.layer].insert("");
+  return result;
+}
+
 // Whether every call of `activation` takes the like call of `host`, whose outputs nothing else takes.
-bool can_fuse(const PlannedLayer& activation, const PlannedLayer& host, const std::vector<PlannedLayer>& layers,
-              const std::vector<KerasTensor>& outputs) {
+bool can_fuse(const PlannedLayer& activation, const PlannedLayer& host, const Takers& takers) {
   const Json* own = host.config.find("activation");
   if (!own || *own != Json("linear") || activation.is_operation() || activation.calls.size() != host.calls.size())
     return false;
@@ -16,14 +30,8 @@ bool can_fuse(const PlannedLayer& activation, const PlannedLayer& host, const st
     if (inputs.size() != 1 || inputs[0].layer != host.name || inputs[0].call != static_cast<std::int64_t>(i))
       return false;
   }
-  const auto takes_host = [&](const PlannedLayer& layer) {
-    return layer.name != activation.name && std::ranges::any_of(layer.calls, [&](const PlannedCall& call) {
-             const std::vector<KerasTensor> tensors = call.tensors();
-             return std::ranges::find(tensors, host.name, &KerasTensor::layer) != tensors.end();
-           });
-  };
-  return std::ranges::none_of(layers, takes_host) &&
-         std::ranges::find(outputs, host.name, &KerasTensor::layer) == outputs.end();
+  const auto found = takers.find(host.name);
+  return found == takers.end() || found->second == std::set{activation.name};
 }
 
 }  // namespace
@@ -58,26 +66,28 @@ std::vector<KerasTensor> PlannedCall::tensors() const {
 std::vector<std::pair<std::string, std::string>> fuse_activations(std::vector<PlannedLayer>& layers,
                                                                   const std::vector<KerasTensor>& outputs) {
   std::vector<std::pair<std::string, std::string>> fused;
+  std::map<std::string_view, PlannedLayer*> by_name;
+  for (PlannedLayer& layer : layers)
+    if (!layer.name.empty()) by_name.emplace(layer.name, &layer);
+  const Takers takers = takers_in(layers, outputs);
   for (const PlannedLayer& activation : layers) {
-    const auto host = std::ranges::find(layers, activation.fused_into, &PlannedLayer::name);
-    if (activation.fused_into.empty() || host == layers.end() || !can_fuse(activation, *host, layers, outputs))
-      continue;
+    const auto found = by_name.find(activation.fused_into);
+    if (found == by_name.end() || !can_fuse(activation, *found->second, takers)) continue;
     Json::Object config = activation.config;
     if (!activation.fused_as.empty()) config.set("name", activation.fused_as);
-    host->config.set("activation", Json::Object{{"module", activation.module},
-                                                {"class_name", activation.class_name},
-                                                {"config", std::move(config)},
-                                                {"registered_name", nullptr}});
-    fused.emplace_back(activation.name, host->name);
+    found->second->config.set("activation", Json::Object{{"module", activation.module},
+                                                         {"class_name", activation.class_name},
+                                                         {"config", std::move(config)},
+                                                         {"registered_name", nullptr}});
+    fused.emplace_back(activation.name, found->second->name);
   }
-  for (const auto& [activation, host] : fused) {
-    std::erase_if(layers, [&](const PlannedLayer& layer) { return layer.name == activation; });
-    for (PlannedLayer& layer : layers)
-      for (PlannedCall& call : layer.calls)
-        PlannedCall::for_each_tensor(call, [&](KerasTensor& tensor) {
-          if (tensor.layer == activation) tensor.layer = host;
-        });
-  }
+  const std::map<std::string, std::string> hosts(fused.begin(), fused.end());
+  std::erase_if(layers, [&](const PlannedLayer& layer) { return hosts.contains(layer.name); });
+  for (PlannedLayer& layer : layers)
+    for (PlannedCall& call : layer.calls)
+      PlannedCall::for_each_tensor(call, [&](KerasTensor& tensor) {
+        if (const auto host = hosts.find(tensor.layer); host != hosts.end()) tensor.layer = host->second;
+      });
   return fused;
 }
 

@@ -241,6 +241,31 @@ def test_attention_with_masks_is_the_module_again(tmp_path):
         assert found.tobytes() == array.detach().numpy().tobytes()
 
 
+class Encoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+        self.encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+
+    def forward(self, x, padding):
+        return self.encoder(x, src_key_padding_mask=padding)
+
+
+@needs_libtorch
+def test_truth_values_that_a_transformer_made_numbers_of_are_its_masks(tmp_path):
+    """Keras's attention takes no numbers."""
+    torch.manual_seed(1)
+    module, inputs = Encoder().eval(), (torch.randn(3, 5, 8), torch.arange(5) >= torch.tensor([[5], [3], [1]]))
+    torch.export.save(torch.export.export(module, inputs, dynamic_shapes=({0: torch.export.Dim.AUTO}, {0: torch.export.Dim.AUTO})), tmp_path / "m.pt2")
+    h5bridge("convert", tmp_path / "m.pt2", "-o", tmp_path / "m.json", "-o", tmp_path / "m.keras")
+    layers = json.loads((tmp_path / "m.json").read_text())["layers"]
+    masks = [layer["named_inputs"]["key_padding_mask"] for layer in layers if layer.get("type") == "MultiheadAttention"]
+    assert masks == ["padding", "padding"]
+    np.savez(tmp_path / "x.npz", x=inputs[0].numpy(), padding=inputs[1].numpy())
+    h5bridge("run", tmp_path / "m.keras", "--input", tmp_path / "x.npz", "-o", tmp_path / "y.npy")
+    assert np.abs(np.load(tmp_path / "y.npy") - module(*inputs).detach().numpy()).max() < 1e-5
+
+
 class PartlyCast(nn.Module):
     def __init__(self, enabled):
         super().__init__()

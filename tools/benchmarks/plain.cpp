@@ -1,16 +1,19 @@
 // What somebody writes who converts one network's tensors by hand: read each, put it in the other order, write it.
 // Nothing is checked, named or described. tools/bench measures h5bridge beside it.
 //
-//   h5bridge_plain to-h5 SOURCE LIST DEST.h5     SOURCE's bytes at known places become data sets
+//   h5bridge_plain to-h5 SOURCE LIST DEST.h5 [SHAPE]   SOURCE's bytes at known places become data sets
 //   h5bridge_plain to-zip SOURCE.h5 LIST DEST    data sets become stored entries with their checksums
 //   h5bridge_plain dlopen LIBRARY                loads it, and ends
 //
-// LIST has a line a tensor: its place in SOURCE (a number, or a data set's path), its name in DEST, the axes of
-// SOURCE's that DEST's are, and SOURCE's extents: "1024 /dense/kernel 1,0 10,20". All are float32.
+// SHAPE has the groups and attributes of DEST, a line each: "group /dense", "attribute /dense weight_names kernel
+// bias", or "file / model_config PATH" for an attribute that is the text of a file. LIST has a line a tensor: its place
+// in SOURCE (a number, or a data set's path), its name in DEST, the axes of SOURCE's that DEST's are, and SOURCE's
+// extents: "1024 /dense/kernel 1,0 10,20". All are float32.
 #include <dlfcn.h>
 #include <hdf5.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <fstream>
@@ -84,9 +87,56 @@ bool in_order(const Item& item) {
   return true;
 }
 
-void to_h5(const char* source, const std::vector<Item>& items, const char* destination) {
+void write_attribute(hid_t file, const std::string& object, const std::string& name,
+                     const std::vector<std::string>& texts, hid_t space) {
+  const hid_t type = H5Tcopy(H5T_C_S1);
+  const bool is_long = texts.size() > 1000;  // an attribute has 64 KB at most
+  std::size_t width = 1;
+  for (const std::string& text : texts) width = std::max(width, text.size());
+  H5Tset_size(type, is_long ? width : H5T_VARIABLE);
+  if (!is_long) H5Tset_cset(type, H5T_CSET_UTF8);
+  std::vector<const char*> values;
+  std::string fixed;
+  for (const std::string& text : texts) {
+    values.push_back(text.c_str());
+    fixed += text + std::string(width - text.size(), '\0');
+  }
+  const hid_t on = H5Oopen(file, object.c_str(), H5P_DEFAULT);
+  const hid_t attribute = H5Acreate2(on, name.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT);
+  H5Awrite(attribute, type, is_long ? static_cast<const void*>(fixed.data()) : values.data());
+  H5Aclose(attribute);
+  H5Oclose(on);
+  H5Sclose(space);
+  H5Tclose(type);
+}
+
+void write_shape(hid_t file, const char* path) {
+  std::ifstream in(path);
+  for (std::string line; std::getline(in, line);) {
+    std::istringstream words(line);
+    std::string what, object, name;
+    words >> what >> object >> name;
+    if (what == "group") {
+      H5Gclose(H5Gcreate2(file, object.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+    } else if (what == "file") {
+      std::string source;
+      words >> source;
+      std::ostringstream text;
+      text << std::ifstream(source, std::ios::binary).rdbuf();
+      write_attribute(file, object, name, {text.str()}, H5Screate(H5S_SCALAR));
+    } else {
+      std::vector<std::string> texts;
+      for (std::string text; words >> text;) texts.push_back(text);
+      const hsize_t size = texts.size();
+      write_attribute(file, object, name, texts, H5Screate_simple(1, &size, nullptr));
+    }
+  }
+}
+
+void to_h5(const char* source, const std::vector<Item>& items, const char* destination, const char* shape) {
   std::FILE* const in = std::fopen(source, "rb");
   const hid_t file = H5Fcreate(destination, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  if (shape) write_shape(file, shape);
   const hid_t links = H5Pcreate(H5P_LINK_CREATE);
   H5Pset_create_intermediate_group(links, 1);
   for (const Item& item : items) {
@@ -186,10 +236,13 @@ int main(int count, char** arguments) {
     std::cerr << dlerror() << "\n";
     return 1;
   }
-  if (count != 5 || (words[1] != "to-h5" && words[1] != "to-zip")) {
-    std::cerr << "h5bridge_plain to-h5|to-zip SOURCE LIST DEST, or dlopen LIBRARY\n";
+  if (count == 5 && words[1] == "to-zip") {
+    to_zip(arguments[2], read_list(arguments[3]), arguments[4]);
+  } else if ((count == 5 || count == 6) && words[1] == "to-h5") {
+    to_h5(arguments[2], read_list(arguments[3]), arguments[4], count == 6 ? arguments[5] : nullptr);
+  } else {
+    std::cerr << "h5bridge_plain to-h5 SOURCE LIST DEST [SHAPE], to-zip SOURCE LIST DEST, or dlopen LIBRARY\n";
     return 2;
   }
-  (words[1] == "to-h5" ? to_h5 : to_zip)(arguments[2], read_list(arguments[3]), arguments[4]);
   return 0;
 }

@@ -50,10 +50,13 @@ bool ModuleGroup::are(const std::vector<std::string>& names) const {
 }
 
 const Operation* ModuleGroup::maker_of(const std::string& tensor) const {
-  const auto found = graph_.makers.find(tensor);
-  if (found == graph_.makers.end()) return nullptr;
-  const Operation* operation = &graph_.operations[found->second];
+  const Operation* operation = maker_anywhere(tensor);
   return std::ranges::count(operations_, operation) ? operation : nullptr;
+}
+
+const Operation* ModuleGroup::maker_anywhere(const std::string& tensor) const {
+  const auto found = graph_.makers.find(tensor);
+  return found == graph_.makers.end() ? nullptr : &graph_.operations[found->second];
 }
 
 std::string ModuleGroup::own_name(const std::string& tensor) const {

@@ -34,6 +34,8 @@ class ModuleGroup {
   std::vector<std::string> results() const;
   /// The operation of its own that makes a tensor; nullptr where none does.
   const Operation* maker_of(const std::string& tensor) const;
+  /// The one that makes it, of its own or not; nullptr for an input.
+  const Operation* maker_anywhere(const std::string& tensor) const;
   /// The name below the module of a tensor that the module owns: "in_proj_weight"; empty for others.
   std::string own_name(const std::string& tensor) const;
   /// The sizes of a tensor; nothing where they are open or not known.

@@ -10,7 +10,7 @@ Python normalize(const SourceCall& call) {
   if (a.number("p") != 2) settings += ", p=" + python_float(a.number("p"));
   if (dims != std::vector<std::int64_t>{1})
     settings += ", dim=" + (dims.size() == 1 && !call.place.is_script() ? std::to_string(dims[0])
-                                                                         : python_value(a.at("dim")).text);
+                                                                        : python_value(a.at("dim")).text);
   if (a.number("eps") != 1e-12) settings += ", eps=" + python_float(a.number("eps"));
   return "F.normalize(" + call.input().text + settings + ")";
 }

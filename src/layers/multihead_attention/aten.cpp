@@ -33,6 +33,24 @@ std::optional<std::int64_t> size_of_head(const aten::ModuleGroup& group) {
   return {};
 }
 
+// The truth values that became numbers, 0 and -inf, by `masked_fill` (torch/nn/functional.py, _canonical_mask); nothing
+// for other numbers.
+std::optional<std::string> truth_of(const aten::Operation& filled, const aten::Operation* zeros) {
+  const std::string* mask = aten::tensor_of(filled, "mask");
+  const std::string* like = zeros && zeros->plain_name() == "zeros_like" ? aten::tensor_of(*zeros, "self") : nullptr;
+  const Json value = aten::value_of(filled, "value");
+  const bool is_filled = filled.plain_name() == "masked_fill" || filled.plain_name() == "masked_fill_";
+  const bool is_left_out = value.is_number() && value.as_float() == -std::numeric_limits<double>::infinity();
+  return is_filled && is_left_out && mask && like && *like == *mask ? std::optional(*mask) : std::nullopt;
+}
+
+// A mask as whoever called made it of truth values, as nn.TransformerEncoder does; otherwise as it is.
+std::string truth_before(const aten::ModuleGroup& group, const std::string& mask) {
+  const aten::Operation* filled = group.maker_anywhere(mask);
+  const std::string* zeros = filled ? aten::tensor_of(*filled, "self") : nullptr;
+  return zeros ? truth_of(*filled, group.maker_anywhere(*zeros)).value_or(mask) : mask;
+}
+
 // Back from what makes the mask of each head's scores to the masks that the module was given.
 class MaskFinder {
  public:
@@ -77,16 +95,10 @@ class MaskFinder {
   // Truth values became numbers; nothing for other numbers that the module made.
   std::optional<std::string> as_given(const std::string& tensor) const {
     if (!group_.maker_of(tensor)) return tensor;
-    for (const char* name : {"masked_fill_", "masked_fill"}) {
-      const aten::Operation* filled = maker(tensor, name);
-      const std::string* zeros = filled ? aten::tensor_of(*filled, "self") : nullptr;
-      const std::string* mask = filled ? aten::tensor_of(*filled, "mask") : nullptr;
-      const Json value = filled ? aten::value_of(*filled, "value") : Json();
-      if (zeros && mask && through("zeros_like", *zeros) == *mask && value.is_number() &&
-          value.as_float() == -std::numeric_limits<double>::infinity() && !group_.maker_of(*mask))
-        return *mask;
-    }
-    return {};
+    const aten::Operation& filled = *group_.maker_of(tensor);
+    const std::string* zeros = aten::tensor_of(filled, "self");
+    const auto mask = zeros ? truth_of(filled, group_.maker_of(*zeros)) : std::nullopt;
+    return mask && !group_.maker_of(*mask) ? mask : std::nullopt;
   }
 
   std::optional<std::vector<aten::Given>> operands(const std::string& mask, const std::string& padding) const {
@@ -146,7 +158,8 @@ std::optional<aten::ModuleForm> whole_attention(const aten::ModuleGroup& group) 
                      {"batch_first", of[0].is_transposed}},
       .operands = {{"query", {of[0].of}, false}, {"key", {of[1].of}, false}, {"value", {of[2].of}, false}},
       .outputs = {}};
-  form.operands.insert(form.operands.end(), masks->begin(), masks->end());
+  for (const aten::Given& mask : *masks)
+    form.operands.push_back({mask.name, {truth_before(group, *mask.tensors[0])}, mask.is_list});
   if (!needs_weights) form.attributes.set("need_weights", false);
   for (const aten::Operation* attention : group.all("scaled_dot_product_attention"))
     if (aten::value_of(*attention, "is_causal") == Json(true)) form.attributes.set("use_causal_mask", true);

@@ -125,8 +125,7 @@ std::string ScriptBuilder::class_named(const std::string& file, const std::strin
 
 // A member has to be none that torch.jit's modules have themselves.
 void check_member(const std::string& path, const std::string& name, bool has_forward) {
-  static constexpr std::array kOwn{"training", "_is_full_backward_hook", "_modules", "_parameters",
-                                   "_buffers", "_c"};
+  static constexpr std::array kOwn{"training", "_is_full_backward_hook", "_modules", "_parameters", "_buffers", "_c"};
   if ((has_forward && name == "forward") || name.starts_with("__") || std::ranges::find(kOwn, name) != kOwn.end())
     throw Unsupported("layer \"" + plain_text(path) + "\": TorchScript's modules have no place for a member named \"" +
                       plain_text(name) + "\"");
