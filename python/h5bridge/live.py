@@ -9,9 +9,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from .arguments import wrong_type
-from .errors import Unsupported, calling, temporary_folder, turned
+from .errors import Unsupported, UsageError, calling, temporary_folder, turned
 from .model import Model, installed, load
-from .options import Path
+from .options import Path, sizes_of
 from .users_classes import refuse_users_classes
 
 if TYPE_CHECKING:
@@ -19,25 +19,28 @@ if TYPE_CHECKING:
     import torch
 
 
-def from_torch(module: torch.nn.Module, example_inputs: Any) -> Model:
+def from_torch(module: torch.nn.Module, example_inputs: Any, *, fix_size: Mapping[str, int] | None = None) -> Model:
     """A live PyTorch module and its weights as they are now. `example_inputs` is a tensor, a tuple of them, or a dict by
-    the names of forward's parameters; their batch, and other sizes that the module leaves open, stay open. The module
-    is not changed.
+    the names of forward's parameters; their batch, and other sizes that the module leaves open, stay open, but for
+    those that `fix_size` binds to numbers, `{"length": 128}`. The module is not changed.
 
-    Raises Unsupported naming what the module does that has no layer, or what PyTorch cannot do with it, SystemFailure
-    without PyTorch, or where there is no room for a temporary file."""
+    Raises UsageError where no size has a name of `fix_size`, Unsupported naming what the module does that has no layer,
+    or what PyTorch cannot do with it, SystemFailure without PyTorch, or where there is no room for a temporary file."""
     torch = installed("torch", "PyTorch")
     if not isinstance(module, torch.nn.Module):
         raise wrong_type("module", module, "a torch.nn.Module")
     if not isinstance(example_inputs, (torch.Tensor, tuple, list, Mapping)):
         raise wrong_type("example_inputs", example_inputs, "a tensor, a tuple or list of them, or a dict")
-    from .exporter import ExportError, export_architecture
+    sizes = sizes_of(fix_size)
+    from .exporter import ExportError, SizeError, export_architecture
 
     with temporary_folder() as folder:
         architecture, weights = (os.path.join(folder, name) for name in ("model.json", "model.pth"))
         with turned("PyTorch cannot trace the module", Unsupported):
             try:
-                export_architecture(module, example_inputs, architecture)
+                export_architecture(module, example_inputs, architecture, fix_size=sizes)
+            except SizeError as error:
+                raise UsageError(str(error)) from error
             except ExportError as error:
                 raise Unsupported("; ".join(str(error).splitlines())) from error
         with turned("PyTorch cannot save the module's weights", Unsupported):

@@ -54,8 +54,10 @@ class Model:
 
     @property
     def notes(self) -> list[str]:
-        """What reading the sources left out or changed, a line each."""
-        return [with_keywords(note) for note in self._core.notes]
+        """What reading the sources left out or changed, and what forward does and no layer says (the architecture's
+        "notes"), a line each."""
+        found = [with_keywords(note) for note in self._core.notes]
+        return found + [note for note in (self.architecture or {}).get("notes", ()) if note not in found]
 
     @property
     def format(self) -> str:

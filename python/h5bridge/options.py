@@ -28,7 +28,8 @@ def _path(path: Any, name: str) -> str:
     return spelled
 
 
-def _sizes(fix_size: Any) -> dict[str, int]:
+def sizes_of(fix_size: Any) -> dict[str, int]:
+    """Open sizes bound to numbers."""
     expected = 'None or a dict of names and numbers, {"length": 128}'
     sizes = {} if fix_size is None else expect("fix_size", fix_size, Mapping, expected)
     for name, size in sizes.items():
@@ -97,7 +98,7 @@ def loading(
     options = _core.LoadOptions()
     options.key = text("key", key)
     options.allow_unexpected = flag("allow_unexpected", allow_unexpected)
-    options.fix_size = _sizes(fix_size)
+    options.fix_size = sizes_of(fix_size)
     options.optimizer = flag("optimizer", optimizer)
     options.param_order = _groups(param_order)
     options.untie = flag("untie", untie)

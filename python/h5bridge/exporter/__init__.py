@@ -7,6 +7,6 @@ are entered; between modules, functions and methods of tensors are recorded unde
 changed. It wants PyTorch alone, and none of the rest of the package."""
 
 from .description import describe, dumps, export_architecture
-from .errors import ExportError
+from .errors import ExportError, SizeError
 
-__all__ = ["ExportError", "describe", "dumps", "export_architecture"]
+__all__ = ["ExportError", "SizeError", "describe", "dumps", "export_architecture"]

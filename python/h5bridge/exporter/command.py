@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from .description import export_architecture
-from .errors import ExportError
+from .errors import ExportError, SizeError
 
 
 def load_model(where: str, arguments: dict[str, Any]) -> nn.Module:
@@ -56,12 +56,22 @@ def parse_input(text: str) -> tuple[str | None, Tensor]:
     return match[1], torch.rand(shape).to(dtype) if dtype.is_floating_point else torch.zeros(shape, dtype=dtype)
 
 
+def parse_size(text: str) -> tuple[str, int]:
+    """`length=128`"""
+    match = re.fullmatch(r"(\w+)=([0-9]+)", text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected NAME=N as in length=128")
+    return match[1], int(match[2])
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Writes the architecture JSON of a PyTorch module.")
     parser.add_argument("model", help="package.module:Class or path/to/file.py:Class")
     parser.add_argument("-o", "--output", required=True, help="the JSON file to write")
     parser.add_argument("--input-shape", required=True, action="append", type=parse_input, metavar="[NAME=]SIZES[:DTYPE]",
                         help="an input, such as 2,3,32,32 or ids=2,128:int64; once for each")  # fmt: skip
+    parser.add_argument("--fix-size", default=[], action="append", type=parse_size, metavar="NAME=N",
+                        help="bind an open size to a number, such as length=128; once for each")  # fmt: skip
     parser.add_argument("--arguments", default={}, type=json.loads, help="the constructor's arguments as a JSON object")
     options = parser.parse_args()
     names = [name for name, _ in options.input_shape]
@@ -77,12 +87,12 @@ def main() -> int:
         print(f"h5bridge_export: {options.model}: {str(error) or type(error).__name__}", file=sys.stderr)
         return 2
     try:
-        for note in export_architecture(model, inputs, options.output):
+        for note in export_architecture(model, inputs, options.output, fix_size=dict(options.fix_size)):
             print(f"h5bridge_export: note: {note}", file=sys.stderr)
     except ExportError as error:
         for line in str(error).splitlines():
             print(f"h5bridge_export: {line}", file=sys.stderr)
-        return 4
+        return 2 if isinstance(error, SizeError) else 4
     except OSError as error:
         print(f"h5bridge_export: {options.output}: {error.strerror}", file=sys.stderr)
         return 5

@@ -6,37 +6,20 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Mapping
 
 from torch import Tensor, nn
 
 from .entries import Entry, Value
 from .errors import ExportError
-from .modules import left_as_it_was, refuse_without_python, unwrapped
-from .open_axes import Probe, Symbol, find_symbols, unique
-from .recorder import Recorder
+from .modules import refuse_uninitialized, refuse_without_python, unwrapped
+from .open_axes import Probe, Symbol, find_symbols, unique, with_fixed
+from .outputs import notes_on_form, outputs_of
 from .sizes import OpenText
 from .tensors import leaves
 from .tracing import Call, shape_of_input, trace_again
-
-
-def _outputs(recorder: Recorder, result: Any, where: str = "") -> Any:
-    """The values forward returned: a list, or a flat object where it is a dict."""
-    if isinstance(result, dict):
-        keyed: dict[str, Value] = {}
-        for key, item in result.items():
-            values = _outputs(recorder, item)
-            nested = values.items() if isinstance(values, dict) else enumerate(values)
-            keyed |= {str(key): values[0]} if isinstance(item, Tensor) else {f"{key}.{k}": v for k, v in nested}
-        return keyed
-    if isinstance(result, Tensor):
-        return [recorder.value_of(result)]
-    if isinstance(result, (list, tuple)):
-        values = [_outputs(recorder, item) for item in result]
-        return [v for item in values for v in (item.values() if isinstance(item, dict) else item)]
-    if result is None:
-        return []
-    raise ValueError(f"forward returns a {type(result).__name__}")
+from .training import notes_on_training
+from .untouched import left_as_it_was
 
 
 def _values(outputs: list[Value] | dict[str, Value]) -> list[Value]:
@@ -74,27 +57,30 @@ def _version(layers: list[dict]) -> int:
     return 2 if any(map(_needs_version_2, layers)) else 1
 
 
-def describe(module: nn.Module, example_inputs: Any) -> dict[str, Any]:
-    """The architecture of a module as the JSON's object. Raises ExportError."""
+def describe(module: nn.Module, example_inputs: Any, *, fix_size: Mapping[str, int] | None = None) -> dict[str, Any]:
+    """The architecture of a module as the JSON's object; arguments as of export_architecture. Raises ExportError."""
     module = unwrapped(module)
     refuse_without_python(module)
+    refuse_uninitialized(module)
     call = Call(module, example_inputs)
-    with left_as_it_was(module):
+    with left_as_it_was(module) as call.keeping:
         try:
             probe = Probe(call)
-            symbols = find_symbols(probe, call.tensors)
+            symbols = with_fixed(probe, find_symbols(probe, call.tensors), fix_size or {})
         except ExportError:
             raise
         except Exception as error:
             raise ExportError(f"{type(module).__name__} fails on the example inputs: {type(error).__name__}: {str(error).splitlines()[0]}") from error
         recorder, inputs, result, symbols = trace_again(call, symbols)
+        recorder.notes += notes_on_training(call, symbols, recorder.asking)
         recorder.notes += probe.notes + (call.kept if call.kept and call.heeds_earlier_calls() else [])
         try:
-            outputs = _outputs(recorder, result)
+            outputs = outputs_of(recorder, result)
         except ValueError as error:
             raise ExportError(f"{type(module).__name__}: forward's result: {error}") from None
     if not outputs:
         raise ExportError(f"{type(module).__name__}: forward returns no tensor")
+    recorder.notes += notes_on_form(result, outputs)
     entries = _used(recorder.entries, _values(outputs))
 
     paths = set(recorder.paths.values())
@@ -178,12 +164,15 @@ def dumps(architecture: dict[str, Any]) -> str:
     return "{\n" + ",\n".join(members) + "\n}\n"
 
 
-def export_architecture(module: nn.Module, example_inputs: Any, path: str | os.PathLike) -> list[str]:
+def export_architecture(
+    module: nn.Module, example_inputs: Any, path: str | os.PathLike, *, fix_size: Mapping[str, int] | None = None
+) -> list[str]:
     """Writes the architecture JSON of `module`: `example_inputs` is a tensor, a tuple of tensors, or a dict of them by
-    the names of forward's parameters. Their batch size, and other sizes the module leaves open, become symbols. Returns
-    notes, which the JSON has, too: what forward does and no layer says. Raises ExportError, and then leaves `path` as it
-    was."""
-    description = describe(module, example_inputs)
+    the names of forward's parameters. Their batch size, and other sizes the module leaves open, become symbols, but for
+    those that `fix_size` binds to numbers by their names, {"length": 128}. Returns notes, which the JSON has, too: what
+    forward does and no layer says. Raises ExportError (SizeError where `fix_size` does not fit), and then leaves `path`
+    as it was."""
+    description = describe(module, example_inputs, fix_size=fix_size)
     text = dumps(description)
     path = Path(path)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)

@@ -33,7 +33,7 @@ class FunctionEntries(Values):
         given = {argument.name: argument.value for argument in bound}
         if given.get("out") is not None:
             raise ValueError("it writes into `out`")
-        if plain.endswith("dropout") and (given.get("training") or given.get("train")):
+        if plain.endswith("dropout") and (given.get("training") or given.get("train")) and not self.in_training:
             raise ValueError("it stays active in evaluation mode (training=True)")
         if given.get("dropout_p"):
             raise ValueError("it drops scores in evaluation, too (dropout_p)")
@@ -68,6 +68,7 @@ class FunctionEntries(Values):
                 raise ValueError(f"{form.type} has no argument {unknown[0]}")
             entry.attributes = {n: entry.attributes[n] for n in defaults
                                 if n in entry.attributes and not is_default(entry.attributes[n], defaults[n])}  # fmt: skip
+        self._fix_sizes_of_numbers(entry, next(tensors_in(args), None))
         return entry
 
     def _fix_counted_sizes(self, entry: Entry, x: Tensor) -> None:
@@ -92,6 +93,7 @@ class FunctionEntries(Values):
         if given.get("max_norm") is not None:
             raise ValueError("it changes its table in place (max_norm)")
         entry = Entry(kind, kind)
+        self._fix_sizes_of_numbers(entry, given["input"])
         missing = False
         for argument in bound:
             name, value = argument.name, argument.value
@@ -118,7 +120,7 @@ class FunctionEntries(Values):
                 entry.inputs += [self.value_of(t) for t in found]
             else:
                 entry.named_inputs[name] = self.value_of(value)
-        elif name in NO_ATTRIBUTES or name in ("out", "generator") and value is None:
+        elif name in NO_ATTRIBUTES or value is None and name in ("out", "generator", *OPERANDS.get(entry.type, ())):
             pass
         elif form:
             # The function's default may differ from the module's: all are looked at, and the module's decides.

@@ -115,6 +115,7 @@ class ModuleEntries(Values):
             call_arguments = {name: simplified(kind, name, self.json(value)) for name, value in output_padding_of(module, *args, **kwargs).items()}
             call_arguments = {name: value for name, value in (defaults | call_arguments).items() if value != 0}
         entry.attributes = arguments | call_arguments
+        self._fix_sizes_of_numbers(entry, next(tensors_in([args, kwargs]), None))
         if path is not None:
             first, its_arguments = self._defined.setdefault(id(module), (entry, call_arguments))
             if first is not entry:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import inspect
-import warnings
-from typing import Any, Callable, Iterator
+from typing import Any, Callable
 
 import sympy
 import torch
@@ -195,31 +193,11 @@ def refuse_without_python(module: nn.Module) -> None:
             raise ExportError(f"{where}: is of a program of torch.export; h5bridge reads what torch.export.save writes of that")
 
 
-@contextlib.contextmanager
-def left_as_it_was(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode inside; afterwards the attributes, buffers and modes are those from before."""
-    modules = list(module.modules())
-    attributes = [dict(vars(m)) for m in modules]
-    tables = [{name: dict(table) for name, table in vars(m).items() if name in ("_parameters", "_buffers", "_modules")} for m in modules]
-    buffers = [(buffer, buffer.clone()) for buffer in module.buffers() if not buffer.is_meta]
-    fast_path = torch.backends.mha.get_fastpath_enabled()
-    random = torch.get_rng_state()
-    try:
-        torch.backends.mha.set_fastpath_enabled(False)
-        module.eval()
-        with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast_path)
-        torch.set_rng_state(random)
-        for m, before, table in zip(modules, attributes, tables):
-            vars(m).clear()
-            vars(m).update(before)
-            for name, entries in table.items():
-                vars(m)[name].clear()
-                vars(m)[name].update(entries)
-        with torch.no_grad():
-            for buffer, before in buffers:
-                if not torch.equal(buffer, before):
-                    buffer.copy_(before)
+def refuse_uninitialized(module: nn.Module) -> None:
+    """Lazy modules whose sizes no input has told yet."""
+    for path, inner in module.named_modules():
+        tensors = [*inner._parameters.values(), *inner._buffers.values()]
+        if any(isinstance(tensor, nn.parameter.UninitializedTensorMixin) for tensor in tensors):
+            where = f"{path} ({type(inner).__name__})" if path else type(inner).__name__
+            raise ExportError(f"{where}: is not initialised: it has no weights before its first call; "
+                              "call the module once with the example inputs")  # fmt: skip

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
-from typing import Callable, Iterator
+from typing import Callable, Iterator, Mapping
 
 import torch
 from torch import Tensor
 
+from .errors import SizeError
 from .tables import AXIS_NAMES, FACTORS
 from .tensors import tensors_in
 
@@ -35,12 +36,17 @@ class Probe:
         self._leading: dict[tuple, list[int] | None] = {}
         self.notes: list[str] = []  # on sizes that are fixed although the module takes others
 
-    def run(self, sizes: dict[Axis, int]) -> list[torch.Size]:
+    def resized(self, sizes: dict[Axis, int]) -> dict[str, Tensor]:
         inputs = dict(self.call.tensors)
         for (name, axis), size in sizes.items():
             x = inputs[name]
             inputs[name] = x.index_select(axis, torch.arange(size, device=x.device) % x.shape[axis])
-        return [y.shape for y in tensors_in(self.call({name: x.clone() for name, x in inputs.items()}))]
+        return inputs
+
+    def run(self, sizes: dict[Axis, int]) -> list[torch.Size]:
+        inputs = {name: x.clone() for name, x in self.resized(sizes).items()}
+        with self.call.keeping:
+            return [y.shape for y in tensors_in(self.call(inputs))]
 
     def leading(self, sizes: dict[Axis, int]) -> list[int] | None:
         """The outputs' first sizes; None where the module refuses the input."""
@@ -164,6 +170,27 @@ def find_symbols(probe: Probe, tensors: dict[str, Tensor]) -> list[Symbol]:
             probe.notes.append(f"in forward: the size {size} of {axes_text(symbol.axes)} is fixed: it may be "
                                "another by itself, but not together with the other open sizes")  # fmt: skip
     return chosen
+
+
+def with_fixed(probe: Probe, symbols: list[Symbol], numbers: Mapping[str, int]) -> list[Symbol]:
+    """The symbols that stay open where the others are bound to numbers, which the examples get. Raises SizeError."""
+    by_name = {symbol.name: symbol for symbol in symbols}
+    sizes: dict[Axis, int] = {}
+    for name, number in numbers.items():
+        if name not in by_name:
+            raise SizeError(f'no size is called "{name}"; the open sizes are: {", ".join(sorted(by_name)) or "none"}')
+        if number < 1:
+            raise SizeError(f'the size "{name}" is {number}, expected at least 1')
+        sizes |= by_name[name].sizes(number)
+    if sizes:
+        probe.call.tensors = probe.resized(sizes)
+        try:
+            probe.run({})
+        except Exception as error:  # whatever a stranger's forward raises
+            given = ", ".join(f"{name}={number}" for name, number in numbers.items())
+            why = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
+            raise SizeError(f"{type(probe.call.module).__name__} fails with {given}: {why}") from error
+    return [symbol for symbol in symbols if symbol.name not in numbers]
 
 
 def _joined(symbol: Symbol, alike: list[Symbol], chosen: list[Symbol], together: Callable[[list[Symbol]], bool]) -> list[Symbol] | None:

@@ -38,6 +38,22 @@ def _of_number(name: str, number: type) -> Callable:
     return lambda size: getattr(sys.modules["numpy"], name)(number(size))
 
 
+class _Training:
+    """nn.Module.training as it is, and who asks for it."""
+
+    def __init__(self, recorder: Recorder):
+        self._recorder = recorder
+
+    def __get__(self, module: nn.Module | None, kind: type) -> bool:
+        if module is None or "training" not in vars(module):
+            raise AttributeError("training")
+        self._recorder.note_question(module)
+        return vars(module)["training"]
+
+    def __set__(self, module: nn.Module, value: bool) -> None:
+        vars(module)["training"] = value
+
+
 @contextlib.contextmanager
 def recording(recorder: Recorder) -> Iterator[None]:
     """Every module's call goes through the recorder; len(tensor) is a size and not a number."""
@@ -60,6 +76,7 @@ def recording(recorder: Recorder) -> Iterator[None]:
                 patches.enter_context(mock.patch.object(place, name, _outside_of_leaves(getattr(place, name), plain, recorder)))
             for context, what in CONTEXTS.items():
                 patches.enter_context(mock.patch.object(context, "__enter__", _noted(context.__enter__, what, recorder)))
+            patches.enter_context(mock.patch.object(nn.Module, "training", _Training(recorder), create=True))
             with recorder:
                 yield
     finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Callable
+from typing import Any, Callable, Iterable
 
 import torch
 from torch import nn
@@ -117,6 +117,20 @@ OPERANDS |= {name: ("running_mean", "running_var", "weight", "bias") for name in
 
 # Of these, what says whether the input's own statistics are used.
 OWN_STATISTICS = {"batch_norm": "training", "instance_norm": "use_input_stats"}
+
+# Of what a layer takes for numbers, whatever it is called with: which axes, of how many there are.
+CHANNELS = lambda entry, axes: [1]  # noqa: E731
+AXES_OF_NUMBERS: dict[str, Callable[[Any, int], Iterable[int]]] = {
+    "instance_norm": CHANNELS, "group_norm": CHANNELS, "Fold": lambda entry, axes: [axes - 2],
+    "Upsample": lambda entry, axes: range(2, axes) if _is_odd_scale(entry.attributes.get("scale_factor")) else [],
+}  # fmt: skip
+
+
+def _is_odd_scale(scale: Any) -> bool:
+    """Whether an open size times the scale, or one of them, is no expression with whole numbers."""
+    scales = scale if isinstance(scale, (list, tuple)) else [scale]
+    return any(isinstance(each, float) and not (each * 2**20).is_integer() for each in scales)
+
 
 # How open sizes are named, by the number of axes.
 AXIS_NAMES = {2: ("length", "length"), 3: ("length", "length", "length"), 4: ("size", "channels", "height", "width"),

@@ -6,7 +6,7 @@ import contextlib
 import inspect
 import re
 from dataclasses import dataclass
-from typing import Any, Callable, Iterable, Iterator
+from typing import Any, Callable, ContextManager, Iterable, Iterator
 from unittest import mock
 
 import torch
@@ -39,6 +39,7 @@ class Call:
         except TypeError as error:
             raise ExportError(f"the example inputs don't fit {type(module).__name__}.forward{signature}: {error}") from None
         self.module = module
+        self.keeping: ContextManager = contextlib.nullcontext()  # around calls that compute
         self.tensors: dict[str, Tensor] = {}
         self.kept: list[str] = []  # notes on what forward keeps
         for name, value in bound.arguments.items():
@@ -70,7 +71,8 @@ class Call:
 
     def heeds_earlier_calls(self) -> bool:
         """Whether what forward keeps makes the example's second call another than its first."""
-        first, second = (list(tensors_in(self._call(self.tensors))) for _ in range(2))
+        with self.keeping:
+            first, second = (list(tensors_in(self._call(self.tensors))) for _ in range(2))
         return len(first) != len(second) or any(a.shape != b.shape or not torch.allclose(a, b, equal_nan=True) for a, b in zip(first, second))
 
     def _call(self, tensors: dict[str, Tensor]) -> Any:
@@ -129,11 +131,13 @@ class _WithoutData(FakeTensorMode):
         return super().__torch_dispatch__(func, types, args, kwargs or {})
 
 
-def trace(call: Call, symbols: list[Symbol]) -> tuple[Recorder, dict[str, Entry], Any]:
+def trace(
+    call: Call, symbols: list[Symbol], new_recorder: Callable[[nn.Module, Sizes], Recorder] = Recorder
+) -> tuple[Recorder, dict[str, Entry], Any]:
     """Runs forward on tensors without data. The recorder, the inputs' entries, and what forward returned."""
     module = call.module
     sizes = Sizes({symbol.name: symbol.hint for symbol in symbols})
-    recorder = Recorder(module, sizes)
+    recorder = new_recorder(module, sizes)
     entries = {name: Entry(name) for name in call.tensors}
     in_given_order = mock.patch.object(torch.backends.opt_einsum, "enabled", False)  # else sizes choose the order of products
     with in_given_order, enable_python_dispatcher(), _WithoutData(shape_env=sizes.environment, allow_non_fake_inputs=True):

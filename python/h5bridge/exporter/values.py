@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 from .conditions import Condition
 from .entries import Entry, Stop, Value
 from .sizes import Sizes
-from .tables import MOST_NUMBERS
+from .tables import AXES_OF_NUMBERS, CONTAINERS, MOST_NUMBERS
 from .tensors import tensors_in
 
 
@@ -40,6 +40,8 @@ class Values(TorchFunctionMode):
         self._defined: dict[int, tuple[Entry, dict]] = {}
         self._stack: list[nn.Module] = []
         self._inside_leaf = False
+        self.in_training = False  # a module that asks for it is told so, to be compared
+        self.asking: dict[int, set[int]] = {}  # in whose forward which modules are asked whether they are training
         self.notes: list[str] = []  # what no entry says
         self.conditions: list[Condition] = []
         sizes.on_condition = lambda condition: self.conditions.append(replace(condition, where=self.where()))
@@ -67,7 +69,8 @@ class Values(TorchFunctionMode):
         if name not in self._kept:
             return self._constant(tensor)  # a buffer that is not persistent
         attributes = {"shape": list(tensor.shape)}
-        if not tensor.is_floating_point():
+        if not tensor.is_floating_point():  # also a parameter, which has no gradient then
+            kind = "Buffer"
             attributes |= {"dtype": self.json(tensor.dtype), "data": self._elements(tensor, f"it takes the {kind.lower()} {name}")}
         entry = Entry(name, kind, attributes, module=True)
         self.entries.append(entry)
@@ -140,6 +143,12 @@ class Values(TorchFunctionMode):
         if not self._inside_leaf and line not in self.notes:
             self.notes.append(line)
 
+    def note_question(self, asked: nn.Module) -> None:
+        """That a forward asks whether a module is training."""
+        asking = self._stack[-1] if self._stack and not self._inside_leaf else None
+        if asking and type(asking) not in CONTAINERS and {id(asking), id(asked)} <= self.paths.keys():
+            self.asking.setdefault(id(asking), set()).add(id(asked))
+
     def stop(self, what: str) -> None:
         self.problem(what)
         raise Stop
@@ -165,6 +174,12 @@ class Values(TorchFunctionMode):
         if isinstance(value, (list, tuple)):
             return [self._hinted(item) for item in value]
         return {key: self._hinted(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+    def _fix_sizes_of_numbers(self, entry: Entry, x: Any) -> None:
+        """A layer that takes some sizes for numbers makes them fixed ones."""
+        if isinstance(x, Tensor) and entry.type in AXES_OF_NUMBERS:
+            for axis in AXES_OF_NUMBERS[entry.type](entry, x.dim()):
+                self.sizes.number(x.shape[axis])
 
     def _refuse_open_ceil_mode(self, name: str, given: dict[str, Any]) -> None:
         if given.get("ceil_mode"):
