@@ -12,6 +12,7 @@ from .arguments import wrong_type
 from .errors import Unsupported, UsageError, calling, temporary_folder, turned
 from .model import Model, installed, load
 from .options import Path, sizes_of
+from .unsaid import unsaid_when_saved
 from .users_classes import refuse_users_classes
 
 if TYPE_CHECKING:
@@ -85,7 +86,8 @@ def from_keras(
             model.save(path)
         beside = [] if architecture is None else [architecture]
         with calling({path: "the Keras model", described: "the architecture"}):
-            return load([*beside, path], param_order=param_order, untie=untie)
+            loaded = load([*beside, path], param_order=param_order, untie=untie)
+    return Model(loaded._core, unsaid_when_saved(keras, model))
 
 
 def _refuse_repeated_layers(keras: ModuleType, model: keras.Model) -> None:

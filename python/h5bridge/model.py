@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -19,13 +19,17 @@ if TYPE_CHECKING:
     import keras
     import torch
 
+# Of a note that holds for a file, and not for a live model, of which to_keras() sees to it.
+_THAWED = "trains what it is made of again once it has loaded the file"
+
 
 class Model:
     """What `load`, `from_keras` and `from_torch` give: an architecture, its weights and its training state, or those of
     them that the sources had."""
 
-    def __init__(self, core: _core.Model) -> None:
+    def __init__(self, core: _core.Model, notes: Iterable[str] = ()) -> None:
         self._core = core
+        self._notes = list(notes)  # on what was not in the sources, but in the object that was saved to them
 
     @property
     def architecture(self) -> dict[str, Any] | None:
@@ -56,7 +60,7 @@ class Model:
     def notes(self) -> list[str]:
         """What reading the sources left out or changed, and what forward does and no layer says (the architecture's
         "notes"), a line each."""
-        found = [with_keywords(note) for note in self._core.notes]
+        found = [*self._notes, *(with_keywords(note) for note in self._core.notes)]
         return found + [note for note in (self.architecture or {}).get("notes", ()) if note not in found]
 
     @property
@@ -107,9 +111,15 @@ class Model:
             with calling({path: "the Keras model"}):
                 notes = self.save(path, optimizer=False, dtype=dtype)
             for note in notes:
-                warnings.warn(note.removeprefix(path + ": "), stacklevel=2)
+                if _THAWED not in note:
+                    warnings.warn(note.removeprefix(path + ": "), stacklevel=2)
             with turned("Keras cannot load the model", Unsupported):
-                return keras.saving.load_model(path, compile=False)
+                model = keras.saving.load_model(path, compile=False)
+        # What a layer makes when it is built does not know that the layer is frozen.
+        for layer in model._flatten_layers(include_self=False):
+            if not layer.trainable and not isinstance(layer, keras.Model):
+                layer.trainable = False
+        return model
 
     def to_torch(self, device: str | torch.device = "cpu") -> torch.nn.Module:
         """The model as a torch.nn.Module with its weights on `device`: the class that `save("model.py")` writes, executed

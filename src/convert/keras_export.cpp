@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <set>
+#include <string_view>
 
 #include "convert/architecture_json.h"
 #include "convert/keras_extra.h"
@@ -46,6 +48,7 @@ class KerasWriter {
     plan_ = plan_keras(change.architecture, change.weights, floats);
     note_types(architecture, floats);
     note_frozen_parts(architecture);
+    note_parts_made_later();
     std::ranges::copy(plan_.notes, std::back_inserter(notes));
     for (const auto& [name, other] : plan_.tied)
       if (!bit_equal(weight(name), weight(other)))
@@ -105,11 +108,15 @@ class KerasWriter {
       if (is_lossy(binding.steps) && !has_product(binding.steps) && std::ranges::any_of(binding.torch, is_trained))
         for (const KerasBinding::Source& source : binding.torch) sums.emplace(source.name, &binding);
     }
+    std::set<std::string_view> said;  // what a part of a layer that Keras freezes by itself has
+    for (const KerasBinding& binding : plan_.bindings)
+      if (binding.frozen)
+        for (const KerasBinding::Source& source : binding.torch) said.insert(source.name);
     for (const Layer& layer : architecture.layers) {
       if (is_frozen_in_keras(layer)) continue;
       bool is_said = false;
       for (const std::string& name : parameter_names(layer)) {
-        if (!is_frozen(name)) continue;
+        if (!is_frozen(name) || said.contains(name)) continue;
         if (const auto sum = sums.find(name); sum != sums.end()) {
           std::vector<std::string> summands;
           for (const KerasBinding::Source& source : sum->second->torch) summands.push_back(source.name);
@@ -122,6 +129,24 @@ class KerasWriter {
         }
       }
     }
+  }
+
+  // A layer hands its `trainable` on to what it makes with itself (a cell, what it wraps), and not to what it makes
+  // when it is built: attention's projections (keras/src/layers/attention/multi_head_attention.py, build).
+  void note_parts_made_later() {
+    const auto is_made_later = [](const std::string& object) {
+      constexpr std::array<std::string_view, 3> kMadeWithIt{"cell", "forward_layer", "backward_layer"};
+      return !object.empty() && std::ranges::find(kMadeWithIt, object.substr(0, object.find('/'))) == kMadeWithIt.end();
+    };
+    std::set<std::string> said;
+    for (const KerasBinding& binding : plan_.bindings)
+      if (binding.trainable && binding.frozen &&
+          (is_made_later(binding.object) || std::ranges::any_of(binding.objects, is_made_later)) &&
+          said.insert(binding.layer).second)
+        notes_.push_back(
+            "layer \"" + shortened(binding.layer) +
+            "\" is frozen, and Keras trains what it is made of again once it has loaded the file, so that an "
+            "optimizer's state no longer fits: set its trainable = False anew");
   }
 
   // Whether the file's reader finds the model in what Keras is told of it, so that it need not be said twice. Of one of

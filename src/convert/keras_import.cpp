@@ -17,6 +17,7 @@
 #include "h5bridge/error.h"
 #include "keras/inline_models.h"
 #include "keras/lift.h"
+#include "keras/object_paths.h"
 #include "keras/only_model.h"
 #include "keras/output_names.h"
 #include "keras/plan.h"
@@ -210,10 +211,12 @@ class KerasReader {
   // stands beside it, somebody may go on training by it.
   void freeze_as_stated(const Json& model, bool has_other) {
     std::map<std::string, bool> frozen;
+    std::map<std::string, const Json*> entries;
     // In a frozen model within the model, layers may be trained again.
     for_each_entry(model, [&](const std::string& name, const Json& entry, bool is_in_frozen) {
       if (const Json* trainable = entry.at("config").find("trainable"))
         frozen[name] = is_in_frozen || *trainable == Json(false);
+      entries[name] = &entry.at("config");
     });
     if (has_other) note_frozen(frozen);
     const Json* config = model.find("config");
@@ -223,7 +226,7 @@ class KerasReader {
       if (is_frozen_as_a_whole)
         binding.frozen = true;
       else if (const auto stated = frozen.find(binding.layer); stated != frozen.end())
-        binding.frozen = stated->second;
+        binding.frozen = stated->second || is_frozen_within(binding.object, entries.at(binding.layer)->as_object());
   }
 
   // Of layers that are frozen as a whole; what is frozen in part, no file of Keras's says.

@@ -41,6 +41,7 @@ struct StatedConfiguration {
   KerasConfiguration configuration;
   std::string keras_version;
   std::string backend;
+  LoraScales lora;  // that it had
 };
 
 // What model.to_json() gave, before it is known which weights stand beside it.
@@ -99,7 +100,11 @@ void read_keras_config(Parts& parts, const LoadOptions& options) {
   if (backend.empty() && has_weights) backend = parts.keras->backend;
   const KerasFile* weights = has_weights ? &*parts.keras : nullptr;
   StatedConfiguration stated{
-      keras_3_configuration(json, version, beside(weights, parts.weights_file, backend, options)), version, backend};
+      keras_3_configuration(json, version, beside(weights, parts.weights_file, backend, options)),
+      version,
+      backend,
+      {}};
+  stated.lora = take_lora(stated.configuration.model);
   parts.architecture = architecture_from_keras(stated.configuration.model);
   parts.keras_config = std::move(stated);
   // Of a compiled model, save_weights() writes the optimizer's variables, and to_json() which optimizer it is.
@@ -205,9 +210,12 @@ Translation translate(KerasFile& file, const std::optional<StatedConfiguration>&
   if (!file.model_config.is_object() && stated) {
     refuse_factors(file, stated->configuration);
     const auto or_beside = [](const std::string& own, const std::string& other) { return own.empty() ? other : own; };
-    return {stated->configuration.notes,
-            weights_in_keras_3(file.layers, stated->configuration, or_beside(file.keras_version, stated->keras_version),
-                               or_beside(file.backend, stated->backend))};
+    Translation result{
+        stated->configuration.notes,
+        weights_in_keras_3(file.layers, stated->configuration, or_beside(file.keras_version, stated->keras_version),
+                           or_beside(file.backend, stated->backend))};
+    std::ranges::move(merge_lora(file, stated->lora), std::back_inserter(result.notes));
+    return result;
   }
   if (!file.model_config.is_object()) return {};
   KerasConfiguration own =
@@ -222,7 +230,7 @@ Translation translate(KerasFile& file, const std::optional<StatedConfiguration>&
     std::ranges::move(training_in_keras_3(file, keras_version_of(file.keras_version)), std::back_inserter(own.notes));
   file.model_config = std::move(own.model);
   refuse_quantised_layers(file.model_config);
-  std::ranges::move(merge_lora(file), std::back_inserter(own.notes));
+  std::ranges::move(merge_lora(file, take_lora(file.model_config)), std::back_inserter(own.notes));
   return {std::move(own.notes), std::move(residuals)};
 }
 

@@ -107,8 +107,8 @@ void BindingMaker::bind(const Layer& layer, const std::string& suffix, const Jso
     binding.layer = keras_layer;
     binding.steps = rule.steps;
     binding.trainable = rule.trainable;
-    binding.frozen = is_frozen_in_keras(layer);
     binding.object = object_within(rule.object, config);
+    binding.frozen = is_frozen_in_keras(layer) || is_frozen_within(binding.object, config);
     for (const std::string& object : rule.objects) binding.objects.push_back(object_within(object, config));
     for (const std::string& variable : rule.keras) binding.variables.push_back(path_of(variable, config));
     const auto source = [&](const std::string& tensor) {

@@ -58,20 +58,30 @@ bool is_model_entry(const Json& layer);
 /// What Keras says of a model: its class, name, settings, and how its inputs and outputs are nested.
 KerasModelOrigin model_origin(const Json& model_config);
 
-/// Calls `visit` with each tensor in input_layers or output_layers, as Keras walks through them, and with its key where
-/// they are a dict.
+/// `path`: what leads to `ports` in a dict; nullptr: they are in none, or in a list.
+template <typename Visit>
+void visit_ports(const Json& ports, const std::string* path, Visit&& visit) {
+  const auto visit_within = [&](const std::string& own, const Json& port) {
+    const std::string name = path && !path->empty() ? *path + "." + own : own;
+    visit_ports(port, path ? &name : nullptr, visit);
+  };
+  const bool is_list = ports.is_array() && !(!ports.as_array().empty() && ports.as_array()[0].is_string());
+  if (ports.is_object()) {
+    for (const auto& [name, port] : ports.as_object()) visit_within(name, port);
+  } else if (is_list) {
+    for (std::size_t i = 0; i < ports.as_array().size(); ++i) visit_within(std::to_string(i), ports.as_array()[i]);
+  } else {
+    visit(path ? *path : std::string(), history_of(ports));
+  }
+}
+
+/// Calls `visit` with each tensor in input_layers or output_layers, in the order of the file. Where they are a dict, it
+/// has its key there, "a"; what is nested in that has all keys and places that lead to it, "b.0". In a list it has
+/// none.
 template <typename Visit>
 void for_each_port(const Json& ports, Visit&& visit) {
-  if (is_history(ports)) return visit(std::string(), history_of(ports));
-  if (ports.is_object()) {
-    for (const auto& [name, port] : ports.as_object()) visit(name, history_of(port));
-    return;
-  }
-  for (const Json& port : ports.as_array())
-    if (is_history(port))
-      visit(std::string(), history_of(port));
-    else  // lists in lists
-      for_each_port(port, visit);
+  const std::string outermost;
+  visit_ports(ports, ports.is_object() ? &outermost : nullptr, visit);
 }
 
 }  // namespace h5bridge

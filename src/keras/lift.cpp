@@ -63,6 +63,9 @@ class Lifter {
       for (const Json& layer : layers->as_array()) {
         if (!taken_names_.insert(entry_name(layer)).second)
           throw MalformedFile("two layers are called \"" + shortened(entry_name(layer)) + "\"");
+        if (entry_name(layer).find(':') != std::string::npos)  // which parts a layer from the number of its output
+          throw Unsupported(describe_entry(layer) +
+                            ": a name with a ':' in it cannot be kept; give it another in Keras");
         note_policy(layer);
       }
     architecture_.keras = model_origin(model_config);
@@ -173,6 +176,8 @@ class Lifter {
     for_each_port(config.at("output_layers"), [&](const std::string& name, const History& output) {
       const std::optional<Value> value = find_value(output);
       if (!value) throw MalformedFile("the model's output " + shortened(output.layer) + " is made by no layer");
+      if (!name.empty() && std::ranges::count(architecture_.outputs, name, &Output::name) > 0)
+        throw Unsupported("two outputs of the model would be called \"" + shortened(name) + '"');
       architecture_.outputs.push_back({name, *value});
     });
   }
@@ -737,6 +742,10 @@ class Lifter {
     };
     if (!takes_inputs && std::ranges::any_of(call.arguments.positional, is_number))
       throw Unsupported(misfit + ", and a number among its arguments has no layer type");
+    // An operation may take more than is known of it; and a .h5 does not say whether it is one.
+    const bool may_be_operation =
+        std::ranges::any_of(mappings, &KerasMapping::is_operation) || is_operation(*call.layer);
+    if (!takes_inputs && may_be_operation) throw Unsupported(misfit + ", in what is known of it");
     if (!takes_inputs) throw MalformedFile(misfit);
     throw Unsupported("its configuration " + quoted(call.layer->at("config")) + " has no layer type yet");
   }

@@ -10,10 +10,7 @@
 namespace h5bridge {
 namespace {
 
-// The factors that products get, by the layers' names: lora_alpha / lora_rank.
-using Scales = std::map<std::string, double>;
-
-void take_out(Json& json, Scales& scales) {
+void take_out(Json& json, LoraScales& scales) {
   if (json.is_array())
     for (Json& element : json.as_array()) take_out(element, scales);
   if (!json.is_object()) return;
@@ -63,7 +60,7 @@ Tensor merged(const KerasVariable& kernel, const KerasVariable& a, const KerasVa
 }
 
 // "a/lora_kernel_a" and "a/lora_kernel_b" go into "a/kernel".
-void merge(KerasLayerWeights& layer, const Scales& scales) {
+void merge(KerasLayerWeights& layer, const LoraScales& scales) {
   constexpr std::string_view kBegin = "lora_", kEnd = "_a";
   std::map<std::string, KerasVariable*> by_path;
   for (KerasVariable& variable : layer.variables) by_path.emplace(without_number(variable.path), &variable);
@@ -84,9 +81,13 @@ void merge(KerasLayerWeights& layer, const Scales& scales) {
 
 }  // namespace
 
-std::vector<std::string> merge_lora(KerasFile& file) {
-  Scales scales;
-  take_out(file.model_config, scales);
+LoraScales take_lora(Json& model_config) {
+  LoraScales scales;
+  take_out(model_config, scales);
+  return scales;
+}
+
+std::vector<std::string> merge_lora(KerasFile& file, const LoraScales& scales) {
   if (scales.empty()) return {};
   for (KerasLayerWeights& layer : file.layers) merge(layer, scales);
   std::vector<std::string> names;

@@ -2,6 +2,7 @@
 // for its kernel computes the same, and is what Keras's own archives hold.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -9,9 +10,16 @@
 
 namespace h5bridge {
 
-/// Adds the products to their kernels where `file` has them apart (a .h5 does), and takes LoRA out of its
-/// configuration, and its optimizer, whose state is that of the factors. Returns what there is to say, a line each.
-/// Throws MalformedFile where factors do not fit a kernel.
-std::vector<std::string> merge_lora(KerasFile& file);
+/// The factors that products get, by the layers' names: lora_alpha / lora_rank.
+using LoraScales = std::map<std::string, double>;
+
+/// Takes LoRA out of a configuration. Throws MalformedFile for a rank that is none, Unsupported where two layers of one
+/// name have other factors.
+LoraScales take_lora(Json& model_config);
+
+/// Adds the products to their kernels where `file` has them apart (a .h5 does), and leaves its optimizer out, whose
+/// state is that of the factors. Returns what there is to say, a line each. Throws MalformedFile where factors do not
+/// fit a kernel.
+std::vector<std::string> merge_lora(KerasFile& file, const LoraScales& scales);
 
 }  // namespace h5bridge

@@ -69,6 +69,13 @@ std::string name_in_list(const Json::Array& list, std::size_t index) {
   return name;
 }
 
+// nullptr for an object that the list has not.
+const Json* find_in_list(const Json::Array& list, const std::string& object) {
+  for (std::size_t i = 0; i < list.size(); ++i)
+    if (name_in_list(list, i) == object) return &list[i];
+  return nullptr;
+}
+
 }  // namespace
 
 std::string snake_case(const std::string& class_name) {
@@ -108,6 +115,25 @@ std::string object_within(const std::string& object, const Json::Object& config)
     if (!own && !list) break;
   }
   return object.substr(0, begin) + path + object.substr(end + 1);
+}
+
+bool is_frozen_within(const std::string& object, const Json::Object& config) {
+  const Json::Object* place = &config;
+  const Json::Array* list = nullptr;
+  std::istringstream attributes(object);
+  for (std::string attribute; std::getline(attributes, attribute, '/');) {
+    // Bidirectional's first argument has another name than its attribute (keras/src/layers/rnn/bidirectional.py).
+    const Json* next = list ? find_in_list(*list, attribute)
+                            : place->find(attribute == "forward_layer" ? std::string("layer") : attribute);
+    if (!next) return false;
+    list = next->is_array() ? &next->as_array() : nullptr;
+    if (list) continue;
+    const Json* own = next->is_object() ? next->find("config") : nullptr;
+    if (!own || !own->is_object()) return false;
+    place = &own->as_object();
+    if (const Json* trainable = place->find("trainable"); trainable && *trainable == Json(false)) return true;
+  }
+  return false;
 }
 
 }  // namespace h5bridge

@@ -23,4 +23,8 @@ ObjectPaths object_paths(const Json& model_config);
 /// not there add nothing.
 std::string object_within(const std::string& object, const Json::Object& config);
 
+/// Whether something within a layer with this configuration that leads to `object`, which is one that object_within
+/// gives, is said to be frozen: one direction of a Bidirectional.
+bool is_frozen_within(const std::string& object, const Json::Object& config);
+
 }  // namespace h5bridge

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <string_view>
 
 #include "keras/order.h"
 #include "keras/wrappers.h"
@@ -14,7 +15,7 @@ namespace {
 
 // {"a": x, "b": y} for named things, [x, y] for several, x alone for one: how Keras nests inputs and outputs.
 Json nested(const std::vector<Json>& things, const std::vector<std::string>& names) {
-  if (!names.empty()) {
+  if (!names.empty() && names.size() == things.size()) {
     Json::Object result;
     for (std::size_t i = 0; i < things.size(); ++i) result.set(names.at(i), things[i]);
     return result;
@@ -43,6 +44,17 @@ Json nested(const std::vector<Json>& things, const std::vector<std::string>& nam
   if (!structure) return nested(things, names);
   Json result = nested_as(*structure, things, count);
   return count == things.size() ? result : nested(things, names);
+}
+
+// The numbers that are nested, as Keras walks through them: a dict by its sorted keys.
+void walk(const Json& numbers, std::vector<std::size_t>& order) {
+  if (numbers.is_integer()) return order.push_back(static_cast<std::size_t>(numbers.as_integer()));
+  if (numbers.is_array())
+    for (const Json& element : numbers.as_array()) walk(element, order);
+  if (!numbers.is_object()) return;
+  std::map<std::string_view, const Json*> members;
+  for (const auto& [key, member] : numbers.as_object()) members.emplace(key, &member);
+  for (const auto& [key, member] : members) walk(*member, order);
 }
 
 // What a model's configuration says of its layers and their calls.
@@ -213,10 +225,10 @@ std::string variable_path(const std::vector<const PlannedModel*>& within) {
 }
 
 void PlannedModel::settle() {
-  // Keras walks through the outputs of a dict by their sorted keys.
-  std::vector<std::size_t> order(outputs.size());
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-  if (!output_names.empty()) std::ranges::stable_sort(order, {}, [&](std::size_t i) { return output_names.at(i); });
+  std::vector<Json> numbers;
+  for (std::size_t i = 0; i < outputs.size(); ++i) numbers.emplace_back(i);
+  std::vector<std::size_t> order;
+  walk(nested(numbers, output_names, said.output_layers), order);
   std::vector<KerasTensor> walked;
   for (const std::size_t i : order) walked.push_back(outputs[i]);
   layers = in_keras_order(std::move(layers), std::move(walked));

@@ -63,7 +63,9 @@ void name_by_place(KerasOptimizer& keras, const KerasBindings& bound) {
   if (!fits && is_kept_as_it_is) return;
   if (!fits)
     throw Unsupported("it has " + std::to_string(keras.variables.size()) +
-                      " variables, and those that are trained need " + std::to_string(names.size()));
+                      " variables, and those that are trained need " + std::to_string(names.size()) +
+                      ": where layers were frozen or thawed since compile(), compile the model again before it is "
+                      "saved, or leave the optimizer out (LoadOptions::optimizer = false)");
   for (std::size_t i = 0; i < keras.variables.size(); ++i) keras.variables[i].name = names[i];
 }
 

@@ -85,7 +85,14 @@ constexpr Schedule kSchedules[]{{"ExponentialDecay", exponential},
                                 {"CosineDecay", cosine},
                                 {"CosineDecayRestarts", cosine_restarts}};
 
+const Schedule* find_schedule(std::string_view class_name) {
+  const auto* const found = std::ranges::find(kSchedules, class_name, &Schedule::class_name);
+  return found == std::end(kSchedules) ? nullptr : found;
+}
+
 }  // namespace
+
+bool is_schedule(std::string_view class_name) { return find_schedule(class_name) != nullptr; }
 
 std::optional<double> scheduled_rate(const Json& schedule, std::int64_t iteration) {
   const Json* class_name = schedule.find("class_name");
@@ -94,8 +101,8 @@ std::optional<double> scheduled_rate(const Json& schedule, std::int64_t iteratio
   if (const Json* registered = schedule.find("registered_name"); registered && !registered->is_null())
     return std::nullopt;
   if (!class_name || !class_name->is_string() || !config || !config->is_object()) return std::nullopt;
-  const auto found = std::ranges::find(kSchedules, std::string_view(class_name->as_string()), &Schedule::class_name);
-  if (found == std::end(kSchedules)) return std::nullopt;
+  const Schedule* found = find_schedule(class_name->as_string());
+  if (!found) return std::nullopt;
   return found->rate(*config, static_cast<float>(iteration));
 }
 

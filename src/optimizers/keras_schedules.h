@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "h5bridge/json.h"
 
@@ -11,5 +12,8 @@ namespace h5bridge {
 /// The learning rate after `iteration` steps, in float32 as Keras computes it; nullopt for a schedule that is not known
 /// (a function of the user's).
 std::optional<double> scheduled_rate(const Json& schedule, std::int64_t iteration);
+
+/// Whether Keras has a schedule of that class.
+bool is_schedule(std::string_view class_name);
 
 }  // namespace h5bridge

@@ -18,6 +18,16 @@ bool keeps_statistics(const Layer& layer) {
 // Of a model within the model, its layers alone say it: they may be trained again.
 bool is_frozen_as_a_whole(const Architecture& architecture) { return architecture.keras.trainable == false; }
 
+// Of what Keras has within a layer: the directions of a Bidirectional.
+void thaw_parts(Json::Object& config) {
+  for (auto& [key, value] : config)
+    if (value.is_object()) {
+      if (Json* trainable = value.as_object().find("trainable"); trainable && *trainable == Json(false))
+        *trainable = true;
+      thaw_parts(value.as_object());
+    }
+}
+
 }  // namespace
 
 std::vector<std::string> parameter_names(const Layer& layer) {
@@ -42,7 +52,9 @@ void thaw(Architecture& architecture, const std::map<std::string, bool>& trainab
       if (!is_thawed(layer) && !parameter_names(layer).empty()) layer.keras.trainable = false;
   }
   for (Layer& layer : architecture.layers) {
-    if (!is_frozen_in_keras(layer) || !is_thawed(layer)) continue;
+    if (!is_thawed(layer)) continue;
+    if (std::ranges::all_of(parameter_names(layer), is_trained)) thaw_parts(layer.keras.config);
+    if (!is_frozen_in_keras(layer)) continue;
     layer.keras.trainable = true;
     for (Scope& scope : architecture.scopes)
       if (scope.keras.trainable == false && layer.name.starts_with(scope.name + ".")) scope.keras.trainable = true;

@@ -13,7 +13,7 @@ using ModulesByPath = std::map<std::string, TorchModulePtr>;
 void check_name(const std::string& name) {
   const bool empty_part =
       name.empty() || name.front() == '.' || name.back() == '.' || name.find("..") != std::string::npos;
-  if (empty_part) throw MalformedFile("layer \"" + name + "\": its name has an empty part");
+  if (empty_part) throw Unsupported("layer \"" + name + "\": its name has an empty part");
 }
 
 /// The module at `path`: a layer's own, or a container made on the way.

@@ -9,6 +9,7 @@
 #include "h5bridge/error.h"
 #include "keras/from_older/table.h"
 #include "model/quoted.h"
+#include "optimizers/keras_schedules.h"
 
 namespace h5bridge {
 namespace {
@@ -156,6 +157,18 @@ class Optimizer3 {
   Json::Object config_;
 };
 
+// Keras 3 finds a class by its module, which tf.keras's .h5 does not state.
+void state_module(Json& schedule) {
+  const Json* class_name = schedule.is_object() ? schedule.find("class_name") : nullptr;
+  if (!class_name || !class_name->is_string() || schedule.find("module") || !is_schedule(class_name->as_string()))
+    return;
+  const Json config = schedule.at("config");
+  schedule = Json::Object{{"module", "keras.optimizers.schedules"},
+                          {"class_name", class_name->as_string()},
+                          {"config", config},
+                          {"registered_name", nullptr}};
+}
+
 Json::Object optimizer_settings(const KerasVersion& version, const std::string& class_name, const Json& config) {
   Json::Object settings = settings_in_keras_3(version, "optimizers.", class_name, config.as_object());
   if (const Json* epsilon = settings.find("epsilon"); epsilon && epsilon->is_null()) settings.set("epsilon", 1e-7);
@@ -164,6 +177,7 @@ Json::Object optimizer_settings(const KerasVersion& version, const std::string& 
     std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     settings.set("name", name);
   }
+  if (Json* rate = settings.find("learning_rate")) state_module(*rate);
   if (const Json* decay = settings.find("decay"))
     throw Unsupported("its decay (" + decay->dump() + ") is a schedule that Keras 3 has not");
   return settings;

@@ -48,7 +48,26 @@ Json without_modules(const Json& json) {
   return result;
 }
 
-Json::Object settings_of(const std::string& class_name, const Json::Object& config) {
+// From this TensorFlow on the schedule CosineDecay may begin with a warm-up.
+constexpr int kWarmUp = 21300;
+
+// A schedule of the learning rate. A warm-up that there is none of says nothing.
+Json schedule_of(const Json& rate, KerasNeeds& needs) {
+  if (!rate.is_object() || !rate.find("config") || !rate.at("config").is_object()) return rate;
+  Json result = rate;
+  Json::Object& config = result.as_object().find("config")->as_object();
+  const Json* target = config.find("warmup_target");
+  if (!target) return result;
+  if (!target->is_null()) {
+    needs.need(kWarmUp, "the warm-up of the learning rate's schedule");
+    return result;
+  }
+  config.erase("warmup_target");
+  config.erase("warmup_steps");
+  return result;
+}
+
+Json::Object settings_of(const std::string& class_name, const Json::Object& config, KerasNeeds& needs) {
   Json::Object result;
   for (const auto& [key, value] : config) {
     const auto since = key_since("optimizers.", class_name, key);
@@ -57,7 +76,8 @@ Json::Object settings_of(const std::string& class_name, const Json::Object& conf
     const bool is_default = key == "ema_momentum" && config.find("use_ema") && *config.find("use_ema") == Json(false);
     if (is_later && !is_idle && !is_default)
       throw Unsupported("its " + key + " is " + quoted(value) + ", which optimizers of TensorFlow 2.0 do not have");
-    if (!is_later && !(since && is_idle)) result.set(key, without_modules(value));
+    if (is_later || (since && is_idle)) continue;
+    result.set(key, without_modules(key == "learning_rate" ? schedule_of(value, needs) : value));
   }
   result.set("decay", 0.0);
   return result;
@@ -116,9 +136,11 @@ class Variables {
 void translate(KerasFile& file, const Json& optimizer, Json::Object& training, KerasNeeds& needs) {
   const std::string& class_name = optimizer.at("class_name").as_string();
   const auto since = class_since("optimizers.", class_name);
-  if (!since || *since >= kNewOptimizers)
-    throw Unsupported("optimizers of TensorFlow 2.0 are not called " + quoted(class_name));
-  Json::Object settings = settings_of(class_name, optimizer.at("config").as_object());
+  if (!since) throw Unsupported("no TensorFlow's Keras 2 has " + quoted(class_name));
+  if (*since >= kNewOptimizers)
+    throw Unsupported("TensorFlow has " + quoted(class_name) + " from " + release_text(*since) +
+                      " on, among optimizers of another form than that which is written, TensorFlow 2.0's");
+  Json::Object settings = settings_of(class_name, optimizer.at("config").as_object(), needs);
   try {
     file.optimizer = Variables(file, class_name, settings.at("name").as_string()).run();
   } catch (const Unsupported& error) {
@@ -148,7 +170,15 @@ void training_into_keras_2(KerasFile& file, KerasNeeds& needs) {
     translate(file, *optimizer, training, needs);
     file.training_config = std::move(training);
   } catch (const Unsupported& error) {
-    needs.notes.push_back(std::string("the optimizer is left out: ") + error.what());
+    const auto is_said = [&](const char* key) { return training.find(key) && !training.find(key)->is_null(); };
+    std::vector<std::string> others;
+    for (const char* key : {"loss", "metrics", "weighted_metrics", "loss_weights"})
+      if (is_said(key)) others.emplace_back(key);
+    // tf.keras reads none of it without the optimizer (tf_keras 2.21, saving/legacy/saving_utils.py).
+    const std::string with_it =
+        others.empty() ? ""
+                       : ", and with it the training's " + joined(others) + ", which tf.keras reads beside it alone";
+    needs.notes.push_back("the optimizer is left out" + with_it + ": " + error.what());
     file.training_config = Json();
     file.optimizer.clear();
   }

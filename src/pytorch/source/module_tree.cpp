@@ -29,9 +29,23 @@ const ParameterSpec* own_tensor(const std::vector<ParameterSpec>& parameters) {
   return parameters.size() == 1 && parameters[0].name.empty() ? &parameters[0] : nullptr;
 }
 
+// Keras may have a layer "a" and one "a.weight"; a module cannot have a tensor and a module of one name.
+void refuse_two_of_one_name(const SourceModule& module) {
+  if (!module.layer) return;
+  const Layer& layer = *module.layer;
+  for (const ParameterSpec& parameter : Registry::instance().type_of(layer).parameters(layer.attributes)) {
+    const SourceModule* child = module.find(parameter.name);
+    if (child && (child->layer || !child->children.empty()))
+      throw Unsupported(describe(layer) + " has a tensor \"" + parameter.name + "\", and " +
+                        (child->layer ? describe(*child->layer) : "a layer within \"" + child->path + "\"") +
+                        " would be a part of it by that name, which no module can have both of: give one of them "
+                        "another name");
+  }
+}
+
 void check_path(const std::string& path) {
   if (path.empty() || path.front() == '.' || path.back() == '.' || path.find("..") != std::string::npos)
-    throw MalformedFile("layer \"" + plain_text(path) + "\": its name has an empty part");
+    throw Unsupported("layer \"" + plain_text(path) + "\": its name has an empty part");
 }
 
 }  // namespace
@@ -49,6 +63,7 @@ ModuleTree::ModuleTree(const Model& model, Language language)
       types_(infer_types(architecture_, FloatTypes(model.weights))) {
   add_layers(model);
   add_tensors(model);
+  for (const auto& [name, module] : modules_) refuse_two_of_one_name(*module);
   sort_numbered(root_);
   sort_registered();
 }
