@@ -5,8 +5,11 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
+
 #include "convert/compare.h"
 #include "convert/random_inputs.h"
+#include "convert/reference.h"
 #include "convert/tensor_agreement.h"
 #include "core/parts.h"
 #include "h5bridge/h5bridge.h"
@@ -61,6 +64,45 @@ Tensor tensor_of(const nanobind::bytes& elements, const std::string& dtype, cons
   return Tensor(*known, shape, bytes_in_memory(std::vector<std::byte>(begin, begin + elements.size())));
 }
 
+using Arrays = std::vector<std::pair<std::string, Tensor>>;
+
+/// Under the names of the ports, in whose order they are.
+std::vector<NamedTensor> named(const std::vector<Tensor>& tensors, const std::vector<Presentation::Port>& ports) {
+  std::vector<NamedTensor> result;
+  for (std::size_t i = 0; i < std::min(tensors.size(), ports.size()); ++i)
+    result.push_back({ports[i].name, tensors[i]});
+  return result;
+}
+
+Arrays arrays_of(const std::vector<NamedTensor>& tensors) {
+  Arrays result;
+  for (const NamedTensor& tensor : tensors) result.emplace_back(tensor.name, tensor.tensor);
+  return result;
+}
+
+/// Arrays in the model's order, laid out as `layout` says, which are kept in PyTorch's layout.
+void keep_reference(Model& model, const std::optional<std::string>& layout, const std::vector<Tensor>& inputs,
+                    const std::vector<Tensor>& outputs, const std::string& by) {
+  with_errors([&] {
+    const Presentation looks = presented(model, layout);
+    model.reference = given_reference(model, looks, named(inputs, looks.inputs), named(outputs, looks.outputs));
+    model.reference->by = by;
+  });
+}
+
+/// The same the other way round: (by, inputs, outputs); None where the model keeps none.
+nanobind::object reference_of(const Model& model, const std::optional<std::string>& layout) {
+  if (!model.reference) return nanobind::none();
+  const Presentation kept = presentation_of(model, Framework::Torch), looks = presented(model, layout);
+  const auto shown = [](std::vector<NamedTensor> arrays, const auto& from, const auto& to) {
+    if (arrays.size() != from.size()) throw UsageError("the reference is of another number of inputs or outputs");
+    for (std::size_t i = 0; i < arrays.size(); ++i) arrays[i].name = from[i].name;
+    return arrays_of(presented_anew(std::move(arrays), from, to));
+  };
+  return nanobind::make_tuple(model.reference->by, shown(model.reference->inputs, kept.inputs, looks.inputs),
+                              shown(model.reference->outputs, kept.outputs, looks.outputs));
+}
+
 /// What `h5bridge verify --json` says of an output.
 nanobind::dict output_compared(const std::string& name, const Tensor& found, const Tensor& expected, double absolute,
                                double relative, bool equal_nan) {
@@ -75,6 +117,9 @@ void add_outputs(nanobind::module_& module) {
   module.def("random_inputs", random_arrays, nanobind::arg("model"), nanobind::arg("layout").none(),
              nanobind::arg("rows"), nanobind::arg("seed"), nanobind::arg("shapes"));
   module.def("compare_outputs", output_compared);
+  module.def("keep_reference", keep_reference, nanobind::arg("model"), nanobind::arg("layout").none(),
+             nanobind::arg("inputs"), nanobind::arg("outputs"), nanobind::arg("by"));
+  module.def("reference", reference_of, nanobind::arg("model"), nanobind::arg("layout").none());
 }
 
 }  // namespace h5bridge::python

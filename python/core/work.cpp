@@ -6,6 +6,7 @@
 #include "convert/compare.h"
 #include "convert/inspection.h"
 #include "convert/save.h"
+#include "convert/temporaries.h"
 #include "core/parts.h"
 #include "h5bridge/h5bridge.h"
 
@@ -57,6 +58,7 @@ void add_work(nanobind::module_& module) {
   module.def("in_torch_layout", in_torch_layout, OthersGoOn());
   module.def("complete_training", complete_training, nanobind::arg("model"), nanobind::arg("epoch").none(),
              nanobind::arg("loss").none());
+  module.def("bytes_written", bytes_in_temporaries);
   module.def("inspect", inspected);
   module.def("compare", compared);
 }

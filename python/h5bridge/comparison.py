@@ -44,6 +44,9 @@ def compare(
     ones, both are run, too, by `Model.to_torch()`, and their outputs compared in order. Inputs look as `a`'s framework
     has them, or as `layout`, "keras" or "torch", says; `input_shapes` are shapes of random ones by name.
 
+    >>> h5bridge.compare("digits.pth", "digits.pth")["agrees"]
+    True
+
     Gives what `h5bridge compare --json` prints: `{"agrees": bool, "only_in_a": [name], "only_in_b": [name], "tensors":
     [{"name", "agrees", "largest_absolute", ...}], "training": [what differs, a line each], "notes": [what was not
     compared], "run": None or {"agrees": bool, "outputs": [...]}}`.

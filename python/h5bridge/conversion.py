@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from . import _core
 from .errors import UsageError, with_keywords
 from .options import Paths, epoch_of, loading, loss_of, paths_of, saving
+from .progress import shown
 
 
 def convert(
@@ -72,7 +73,7 @@ def convert(
     what has no equivalent, naming the layer; UsageError where the files make no one model; SystemFailure. No
     destination is touched then.
 
-    >>> h5bridge.convert(["lenet.json", "lenet.pth"], "lenet.h5")
+    >>> h5bridge.convert(["digits.json", "digits.pth"], "digits.h5")
     []
     """
     if (epoch is not None or loss is not None) and not checkpoint:
@@ -82,5 +83,6 @@ def convert(
     destinations = paths_of(destination, "destination")
     model = _core.load(paths_of(sources, "sources"), load_options)
     _core.complete_training(model, epoch_of(epoch), loss_of(loss))
-    notes = _core.save(model, destinations, save_options)
+    with shown("convert"):
+        notes = _core.save(model, destinations, save_options)
     return [with_keywords(note) for note in (*model.notes, *notes)]

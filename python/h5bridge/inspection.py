@@ -30,6 +30,9 @@ def inspect(
     ...} or None, "metadata"}`. Names and shapes are the files' own. Where they state an architecture that cannot be
     read, "error" says why, and the rest is there.
 
+    >>> h5bridge.inspect("digits.pth")["tensors"][0]["name"]
+    'conv1.weight'
+
     Raises MalformedFile where a file is damaged, Unsupported for a format that is not read, UsageError where the files
     make no one model or have no `key`, or for an argument of a wrong type, and SystemFailure. The arguments are those of `load`.
     """

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from .arguments import wrong_type
+from .arguments import flag, wrong_type
 from .errors import Unsupported, UsageError, calling, temporary_folder, turned
 from .model import Model, installed, load
 from .options import Path, sizes_of
+from .outputs import keep_reference
 from .unsaid import unsaid_when_saved
 from .users_classes import refuse_users_classes
 
@@ -20,10 +21,22 @@ if TYPE_CHECKING:
     import torch
 
 
-def from_torch(module: torch.nn.Module, example_inputs: Any, *, fix_size: Mapping[str, int] | None = None) -> Model:
+def from_torch(
+    module: torch.nn.Module,
+    example_inputs: Any,
+    *,
+    fix_size: Mapping[str, int] | None = None,
+    reference: bool = False,
+) -> Model:
     """A live PyTorch module and its weights as they are now. `example_inputs` is a tensor, a tuple of them, or a dict by
     the names of forward's parameters; their batch, and other sizes that the module leaves open, stay open, but for
-    those that `fix_size` binds to numbers, `{"length": 128}`. The module is not changed.
+    those that `fix_size` binds to numbers, `{"length": 128}`. The module is not changed. `reference`: the model keeps
+    the example and what the module makes of it in evaluation mode (`Model.reference`), and so do the files that are
+    written of it: a test of whoever reads them later.
+
+    >>> module = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU())
+    >>> h5bridge.from_torch(module, torch.rand(2, 3)).to_keras().output_shape
+    (None, 4)
 
     Raises UsageError where no size has a name of `fix_size`, Unsupported naming what the module does that has no layer,
     or what PyTorch cannot do with it, SystemFailure without PyTorch, or where there is no room for a temporary file."""
@@ -47,7 +60,36 @@ def from_torch(module: torch.nn.Module, example_inputs: Any, *, fix_size: Mappin
         with turned("PyTorch cannot save the module's weights", Unsupported):
             torch.save(module.state_dict(), weights)
         with calling({architecture: "the module's architecture", weights: "the module's state_dict"}):
-            return load([architecture, weights])
+            model = load([architecture, weights])
+    if flag("reference", reference):
+        with turned("PyTorch cannot run the module", Unsupported):
+            inputs, outputs = _run_module(torch, module, example_inputs)
+        keep_reference(model, inputs, outputs, f"PyTorch {torch.__version__}", "torch")
+    return model
+
+
+def _run_module(torch: ModuleType, module: torch.nn.Module, example: Any) -> list[Any]:
+    """The tensors of the example, and those that the module makes of them in evaluation mode: by name where there are
+    names, else in order."""
+    from torch.utils._pytree import tree_leaves
+
+    def arrays(tree: Any) -> Any:
+        if isinstance(tree, Mapping) and all(isinstance(each, torch.Tensor) for each in tree.values()):
+            return {name: each.detach().cpu().numpy() for name, each in tree.items()}
+        return [leaf.detach().cpu().numpy() for leaf in tree_leaves(tree) if isinstance(leaf, torch.Tensor)]
+
+    modes = [(each, each.training) for each in module.modules()]
+    try:
+        module.eval()
+        with torch.no_grad():
+            if isinstance(example, Mapping):
+                made = module(**example)
+            else:
+                made = module(*example) if isinstance(example, (tuple, list)) else module(example)
+    finally:
+        for each, mode in modes:
+            each.training = mode
+    return [arrays(example), arrays(made)]
 
 
 def from_keras(
@@ -56,8 +98,16 @@ def from_keras(
     *,
     param_order: Sequence[str] | Sequence[Sequence[str]] = (),
     untie: bool = False,
+    reference: Any = None,
 ) -> Model:
     """A live Keras model, its weights and, if it was compiled, its training state as they are now.
+
+    `reference`: inputs (an array, a list of them in order) that the model keeps with what Keras makes of them
+    (`Model.reference`), and so do the files that are written of it.
+
+    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, name="out")])
+    >>> list(h5bridge.from_keras(model).state_dict())
+    ['out.weight', 'out.bias']
 
     Keras keeps neither PyTorch's names nor all that a network of PyTorch's is made of: for one that goes home from
     Keras, `architecture` is its architecture JSON, a path or what `Model.architecture` gives; it counts, as it does for
@@ -87,6 +137,12 @@ def from_keras(
         beside = [] if architecture is None else [architecture]
         with calling({path: "the Keras model", described: "the architecture"}):
             loaded = load([*beside, path], param_order=param_order, untie=untie)
+    if reference is not None:
+        inputs = list(reference) if isinstance(reference, (list, tuple)) else [reference]
+        with turned("Keras cannot run the model", Unsupported):
+            made = model(inputs if len(inputs) > 1 else inputs[0], training=False)
+            outputs = keras.tree.map_structure(keras.ops.convert_to_numpy, made)
+        keep_reference(loaded, inputs, outputs, f"Keras {keras.__version__} on {keras.backend.backend()}", "keras")
     return Model(loaded._core, unsaid_when_saved(keras, model))
 
 

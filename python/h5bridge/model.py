@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from . import _core
 from .errors import SystemFailure, Unsupported, calling, temporary_folder, turned, with_keywords
 from .options import Paths, loading, paths_of, saving
+from .progress import shown
 from .source import module_from_source
+from .summary import html_of
 from .tensors import Tensors, read
 
 if TYPE_CHECKING:
@@ -84,14 +86,22 @@ class Model:
         """Writes one view of the model, or several together; returns notes on what they have no place for, a line each.
         The options are those of `convert`.
 
+        >>> h5bridge.load(["digits.json", "digits.pth"]).save(["copy.keras", "copy.json"])
+        []
+
         Raises MalformedFile naming tensors that do not fit the architecture, Unsupported naming what the destination
         cannot say, UsageError, SystemFailure. No destination is touched then."""
         options = saving(to, data_format, keras, optimizer, checkpoint, dtype, lossless, shard_size)
-        return [with_keywords(note) for note in _core.save(self._core, paths_of(path, "path"), options)]
+        with shown("save"):
+            notes = _core.save(self._core, paths_of(path, "path"), options)
+        return [with_keywords(note) for note in notes]
 
     def state_dict(self) -> dict[str, torch.Tensor]:
         """The weights as PyTorch has them, for `module.load_state_dict()`: names, order, layout and bits are those of
         the .pth that `save` writes. The tensors are the caller's own, on the CPU; each call reads them anew.
+
+        >>> list(h5bridge.load("digits.pth").state_dict())[:2]
+        ['conv1.weight', 'conv1.bias']
 
         Raises SystemFailure without PyTorch, and what `save` raises for a graph that PyTorch's layout cannot say."""
         torch = installed("torch", "PyTorch")
@@ -102,6 +112,9 @@ class Model:
         """The model in Keras, on the backend in use, with its weights and without its training state (`compile=False`).
         It takes and gives Keras's layout. What Keras has no place for is a warning, as it is a note of `save`.
         `dtype`: floating-point weights are rounded to "float32" (which rounds no bfloat16) or "float16".
+
+        >>> h5bridge.load(["digits.json", "digits.pth"]).to_keras().input_shape
+        (None, 8, 8, 1)
 
         Raises SystemFailure without Keras 3, Unsupported naming a layer that Keras cannot say, UsageError without an
         architecture or weights."""
@@ -127,8 +140,9 @@ class Model:
         first). It is in train() mode, as PyTorch's modules start; what was frozen asks for no gradients. A batch
         normalisation that Keras froze follows the batch in train() all the same, until eval() of it is called.
 
-        >>> module = h5bridge.load("model.h5").to_torch()
-        >>> module.eval()(torch.rand(1, 3, 32, 32))
+        >>> module = h5bridge.load(["digits.json", "digits.pth"]).to_torch()
+        >>> module.eval()(torch.rand(2, 1, 8, 8)).shape
+        torch.Size([2, 10])
 
         Raises SystemFailure without PyTorch or such a device, Unsupported naming the layers that have no PyTorch source,
         UsageError without an architecture or weights, or for what is no device."""
@@ -140,6 +154,21 @@ class Model:
             with open(path, encoding="ascii") as file:
                 source = file.read()
         return module_from_source(torch, source, self.state_dict(), self._core.frozen(), device)
+
+    @property
+    def reference(self) -> dict[str, Any] | None:
+        """{"by", "inputs", "outputs"}: inputs, and what was made of them by whoever is named, as `h5bridge verify` replays
+        them; arrays by name, laid out as the framework has them that the model came from. None where the sources keep
+        none."""
+        kept = _core.reference(self._core, "keras" if self.format.startswith("keras") else "torch")
+        if kept is None:
+            return None
+        by, *arrays = kept
+        inputs, outputs = ({name: read(tensor, name) for name, tensor in each} for each in arrays)
+        return {"by": by, "inputs": inputs, "outputs": outputs}
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
     def __repr__(self) -> str:
         name = (self.architecture or {}).get("name")
@@ -163,6 +192,9 @@ def load(
 ) -> Model:
     """Reads the files that together make one model, in any order, each recognised by its content. Weights stay in their
     files until they are asked for. The options are those of `convert`.
+
+    >>> h5bridge.load(["digits.json", "digits.pth"]).tensors["conv1.weight"].shape
+    (16, 1, 3, 3)
 
     Raises MalformedFile where a file is damaged or its tensors do not fit the architecture, Unsupported for what has no
     equivalent, UsageError where two files state the same half of a model, SystemFailure."""

@@ -75,6 +75,19 @@ def computed(model: Model, ports: Ports, inputs: Mapping[str, numpy.ndarray], de
     return outputs
 
 
+def keep_reference(model: Model, inputs: Arrays, outputs: Arrays, by: str, layout: str) -> None:
+    """The model keeps them as what `by` made. Raises UsageError where they are not those that the model takes and gives."""
+    ports = Ports(model, layout)
+    kept = []
+    for arrays, known, what in ((inputs, ports.inputs, "input"), (outputs, ports.outputs, "output")):
+        by_name = named(arrays, known, what)
+        missing = [port["name"] for port in known if port["name"] not in by_name]
+        if missing:
+            raise UsageError(f"{what} {missing[0]!r} of the reference is missing")
+        kept.append([tensor_of(by_name[port["name"]]) for port in known])
+    _core.keep_reference(model._core, layout, *kept, by)
+
+
 def tensor_of(array: numpy.ndarray) -> _core.Tensor:
     return _core.tensor_of(array.tobytes(), array.dtype.name, list(array.shape))
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from .arguments import flag
 from .comparison import tolerances
+from .errors import UsageError
 from .model import Model, load
 from .options import Paths, paths_of
 from .outputs import Arrays, Ports, agreements, computed, named
@@ -13,8 +14,8 @@ from .outputs import Arrays, Ports, agreements, computed, named
 
 def verify(
     model: Model | Paths,
-    inputs: Arrays,
-    expected: Arrays,
+    inputs: Arrays | None = None,
+    expected: Arrays | None = None,
     *,
     layout: str | None = None,
     device: str = "cpu",
@@ -27,14 +28,31 @@ def verify(
     order, or a dict by name. They are laid out as the framework has them that the model came from (images of a Keras
     model NHWC), or as `layout`, "keras" or "torch", says.
 
-    Gives `{"agrees": bool, "outputs": [{"name", "agrees", "largest_absolute", ...}]}`.
+    Without inputs and expected outputs, those that the model keeps are replayed (`Model.reference`).
 
-    Raises what `load` raises; SystemFailure without PyTorch; UsageError for inputs that the model does not have;
+    >>> import numpy
+    >>> x, y = (dict(numpy.load(name)) for name in ("inputs.npz", "outputs.npz"))
+    >>> h5bridge.verify(["digits.json", "digits.pth"], x, y)["agrees"]
+    True
+
+    Gives `{"agrees": bool, "outputs": [{"name", "agrees", "largest_absolute", ...}]}`; of a replay, "reference_by", too.
+
+    Raises what `load` raises; SystemFailure without PyTorch; UsageError for inputs that the model does not have, and where
+    there are none and it keeps none;
     Unsupported naming the layers that have no PyTorch source."""
     limits = tolerances(atol, rtol)
     opened = model if isinstance(model, Model) else load(paths_of(model, "model"))
+    if (inputs is None) != (expected is None):
+        raise UsageError("verify takes inputs and expected together, or neither to replay what the model keeps")
+    kept = None
+    if inputs is None or expected is None:
+        kept = opened.reference
+        if kept is None:
+            raise UsageError("the model keeps no reference to replay; give inputs and expected")
+        inputs, expected, layout = list(kept["inputs"].values()), list(kept["outputs"].values()), None
     ports = Ports(opened, layout)
     wanted = named(expected, ports.outputs, "output")
     found = computed(opened, ports, named(inputs, ports.inputs, "input"), device)
     outputs = agreements(found, wanted, *limits, flag("equal_nan", equal_nan))
-    return {"agrees": all(output["agrees"] for output in outputs), "outputs": outputs}
+    by = {} if kept is None else {"reference_by": kept["by"]}
+    return {"agrees": all(output["agrees"] for output in outputs), **by, "outputs": outputs}

@@ -5,8 +5,10 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "h5bridge/error.h"
+#include "model/nearest.h"
 
 namespace h5bridge::cli {
 
@@ -21,7 +23,11 @@ void add_choice(CLI::App& command, const std::string& name, std::optional<T>& va
           name,
           [&value, &words, name, known](const std::string& word) {
             const auto found = words.find(word);
-            if (found == words.end()) throw UsageError(name + " " + word + ": expected " + known);
+            if (found == words.end()) {
+              std::vector<std::string> names;
+              for (const auto& [each, meaning] : words) names.push_back(each);
+              throw UsageError(name + " " + word + ": expected " + known + did_you_mean(word, names));
+            }
             value = found->second;
           },
           description)

@@ -7,7 +7,9 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/examples.h"
 #include "h5bridge/error.h"
+#include "model/nearest.h"
 #include "model/quoted.h"
 
 namespace h5bridge::cli {
@@ -178,6 +180,10 @@ std::string as_man_page(const CLI::App& program) {
               (takes_argument(*option) ? " " + roff(option->get_type_name()) : "") + "\n" +
               roff(option->get_description()) + "\n";
   }
+  page += ".SH EXAMPLES\n";
+  for (const CLI::App* command : commands_of(program))
+    for (const auto& [what, line] : examples_of(command->get_name()))
+      page += ".TP\n.B " + roff(line) + "\n" + roff(what) + "\n";
   page += ".SH \"EXIT STATUS\"\n";
   for (const auto& [status, meaning] : std::map<int, std::string>{
            {0, "done; for verify, compare, validate: agrees"},
@@ -207,13 +213,15 @@ std::string completion_script(const CLI::App& program, const std::string& shell)
 void add_completion(CLI::App& program, Action& action) {
   CLI::App* command =
       program.add_subcommand("completion", "print a script that completes commands in a shell, or the man page");
+  command->footer(examples_text("completion"));
   auto shell = std::make_shared<std::string>();
   std::vector<std::string> known;
   for (const auto& [name, script] : scripts()) known.push_back(name);
   command->add_option("SHELL", *shell, joined(known, ", "))->required()->type_name("");
   command->set_version_flag("--version", "h5bridge " + std::string(version()), "print the version and leave");
   command->callback([&program, &action, shell, known] {
-    if (!scripts().contains(*shell)) throw UsageError("completion " + *shell + ": expected " + joined(known, ", "));
+    if (!scripts().contains(*shell))
+      throw UsageError("completion " + *shell + ": expected " + joined(known, ", ") + did_you_mean(*shell, known));
     action = [&program, shell] {
       std::cout << completion_script(program, *shell);
       return ExitStatus::Done;

@@ -19,6 +19,8 @@ constexpr std::pair<std::string_view, std::string_view> kNames[]{
     {"LoadOptions::renames", "--rename"},
     {"LoadOptions::untie", "--untie"},
     {"LoadOptions::written_by", "--written-by"},
+    {"RunOptions::layout = keras", "--input-layout keras"},
+    {"RunOptions::layout = torch", "--input-layout torch"},
     {"SaveOptions::checkpoint", "--checkpoint"},
     {"SaveOptions::dtype", "--dtype"},
     {"SaveOptions::format", "--to"},

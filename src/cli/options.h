@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "cli/examples.h"
 #include "cli/progress.h"
 #include "convert/random_inputs.h"
 #include "convert/tensor_agreement.h"
@@ -73,6 +74,7 @@ std::pair<CLI::App&, Options&> add_command(CLI::App& program, const std::string&
                                            Action& action, ExitStatus (*run)(const Options&)) {
   auto options = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand(name, description);
+  command->footer(examples_text(name));
   command->callback([&action, options, run, name] {
     action = [options, run, name] {
       const Progress progress(name, options->common.quiet);

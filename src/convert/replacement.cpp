@@ -57,6 +57,8 @@ std::string Replacement::temporary_for(const std::string& path) {
   std::string temporary = destination + ".XXXXXX";
   const auto undisturbed = keep_temporaries();  // what is made is noted
   const int descriptor = ::mkstemp(temporary.data());
+  if (descriptor < 0 && errno == ENOENT)
+    throw SystemFailure(path + ": there is no folder " + std::filesystem::path(destination).parent_path().string());
   if (descriptor < 0) fail(path);
   note_temporary(temporary);
   pending_.push_back({temporary, destination});

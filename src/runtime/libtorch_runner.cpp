@@ -46,18 +46,30 @@ bool is_batched(const Presentation::Port& port, const std::optional<Size>& batch
   return batch && !port.shape.empty() && port.shape[0] == *batch;
 }
 
+/// The inputs as the other framework has them; none where it cannot have the model.
+Ports inputs_otherwise(const Model& model, Framework layout) {
+  try {
+    return presentation_of(model, layout == Framework::Keras ? Framework::Torch : Framework::Keras).inputs;
+  } catch (const Error&) {
+    return {};
+  }
+}
+
 class TorchRunner : public Runner {
  public:
   TorchRunner(const Model& model, const RunOptions& options)
       : device_(parse_device(options.device)),
         module_(to_module(model, device_, {.layout = options.layout})),
-        presentation_(presentation_of(model, options.layout.value_or(model.framework))),
+        layout_(options.layout.value_or(model.framework)),
+        presentation_(presentation_of(model, layout_)),
+        otherwise_(inputs_otherwise(model, layout_)),
         framework_(model.architecture->keras.class_name ? Framework::Keras : model.framework),
         batch_size_(options.batch_size) {
     module_->eval();
     if (options.dtype) convert_to(*module_, scalar_type_of(*options.dtype));
     const auto dtype = options.dtype ? options.dtype : parameter_dtype(*module_);
     presentation_.inputs = in_dtype(std::move(presentation_.inputs), dtype);
+    otherwise_ = in_dtype(std::move(otherwise_), dtype);
     if (!options.exact) plan_ = compile(module_);
     for (const Presentation::Port& port : presentation_.inputs)
       if (!batch_ && !port.shape.empty() && port.shape[0].is_open()) batch_ = port.shape[0];
@@ -143,9 +155,28 @@ class TorchRunner : public Runner {
 
   std::vector<torch::Tensor> on_device(const std::vector<NamedTensor>& inputs) const {
     std::vector<torch::Tensor> result;
-    for (const Tensor& input : checked_inputs(presentation_.inputs, inputs, framework_))
-      result.push_back(to_torch(input, device_));
+    for (const Tensor& input : fitting(inputs)) result.push_back(to_torch(input, device_));
     return result;
+  }
+
+  bool fits_otherwise(const std::vector<NamedTensor>& inputs) const {
+    try {
+      return !otherwise_.empty() && !checked_inputs(otherwise_, inputs, framework_).empty();
+    } catch (const Error&) {
+      return false;
+    }
+  }
+
+  /// Where they do not fit, but do in the other framework's layout, the message says so.
+  std::vector<Tensor> fitting(const std::vector<NamedTensor>& inputs) const {
+    try {
+      return checked_inputs(presentation_.inputs, inputs, framework_);
+    } catch (const UsageError& error) {
+      if (!fits_otherwise(inputs)) throw;
+      const bool is_keras = layout_ == Framework::Keras;
+      throw UsageError(std::string(error.what()) + "; it fits as " + (is_keras ? "PyTorch" : "Keras") +
+                       " lays it out (RunOptions::layout = " + (is_keras ? "torch)" : "keras)"));
+    }
   }
 
   std::int64_t rows_of(const std::vector<torch::Tensor>& inputs) const {
@@ -181,7 +212,9 @@ class TorchRunner : public Runner {
   torch::Device device_;
   std::shared_ptr<Module> module_;
   std::shared_ptr<Plan> plan_;  // nullptr: the module predicts
+  Framework layout_;
   Presentation presentation_;
+  Ports otherwise_;      // the inputs as the other framework has them
   Framework framework_;  // whose model it was first
   std::int64_t batch_size_;
   std::optional<Size> batch_;              // the size of the batch axis

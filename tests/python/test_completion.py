@@ -1,12 +1,14 @@
 """What shells and `man` are told, which the program makes of its own commands and options."""
 
+import os
 import re
 import shutil
 import subprocess
 
+import numpy as np
 import pytest
 
-from program import needs_program, run_program
+from program import PROGRAM, ROOT, needs_libtorch, needs_program, run_program
 
 pytestmark = needs_program
 COMMANDS = {"convert", "inspect", "validate", "run", "verify", "compare", "plot", "completion"}
@@ -45,6 +47,37 @@ def test_the_manual_page_is_one():
         done = subprocess.run(["groff", "-man", "-ww", "-Tutf8"], input=page, capture_output=True, text=True, check=True)
         plain = re.sub(".\b", "", done.stdout).replace("\u2010", "-").replace("\u2212", "-")  # bold letters are struck twice
         assert done.stderr == "" and "--reference" in plain
+
+
+@needs_libtorch
+def test_each_command_has_examples_that_do_what_they_say(tmp_path):
+    page = run_program("completion", "man").replace("\\-", "-")
+    for name in ("json", "pth"):
+        shutil.copy(ROOT / f"testdata/digits/model.{name}", tmp_path / f"net.{name}")
+    np.save(tmp_path / "x.npy", np.moveaxis(np.load(ROOT / "testdata/digits/inputs.npz")["x"], 1, -1))
+    for name in sorted(COMMANDS, key=["convert", "inspect", "validate", "run", "verify", "compare", "plot", "completion"].index):
+        lines = re.findall(r"^  ((?:source <\()?h5bridge .*)$", run_program(name, "--help").split("Examples:")[1], re.MULTILINE)
+        assert lines
+        for line in lines:
+            assert f".B {line}\n" in page
+            if name == "plot" and not shutil.which("dot"):
+                continue
+            environment = os.environ | {"PATH": f"{PROGRAM.parent}:{os.environ['PATH']}"}
+            done = subprocess.run(["bash", "-c", line], cwd=tmp_path, env=environment, capture_output=True, text=True)
+            assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+    assert {"net.keras", "home.pth", "net.py", "guarded.keras", "y.npy", "difference.html"} <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_what_is_misspelled_is_guessed(tmp_path):
+    sources = [ROOT / "testdata/digits/model.json", ROOT / "testdata/digits/model.pth"]
+    for arguments, meant in (
+        (["completion", "bsh"], "bash"),
+        (["convert", *sources, "-o", tmp_path / "x.kers"], ".keras"),
+        (["convert", *sources, "-o", tmp_path / "x", "--to", "keras-h"], "keras-h5"),
+        (["convert", *sources, "-o", tmp_path / "x.h5", "--data-format", "chanels_last"], "channels_last"),
+    ):
+        assert f"did you mean {meant}?" in run_program(*arguments, status=2)
+    assert "there is no folder" in run_program("convert", *sources, "-o", tmp_path / "none/x.h5", status=5)
 
 
 def test_another_shell_is_refused():

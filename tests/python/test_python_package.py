@@ -1,8 +1,11 @@
 """The package h5bridge for Python, built beside the program: the same as the program does, in one process."""
 
+import doctest
+import io
 import json
 import pickle
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -548,3 +551,75 @@ def test_the_package_has_types():
     stub = (PACKAGE / "h5bridge/_core.pyi").read_text()
     for name in ("def load(", "def save(", "class Model", "class LoadOptions"):
         assert name in stub
+
+
+def test_a_live_model_is_its_own_witness(tmp_path):
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 3), torch.nn.BatchNorm2d(3), torch.nn.ReLU()).train()
+    example = torch.rand(3, 2, 5, 6)
+    model = package.from_torch(module, example, reference=True)
+    assert module.training and module[1].training and int(module[1].num_batches_tracked) == 0
+    kept = model.reference
+    assert kept["by"] == f"PyTorch {torch.__version__}"
+    with torch.no_grad():
+        expected = module.eval()(example).numpy()
+    [found], [x] = kept["outputs"].values(), kept["inputs"].values()
+    assert np.array_equal(found, expected) and np.array_equal(x, example.numpy())
+    assert model.save([tmp_path / "x.keras", tmp_path / "x.pth"]) == []
+    again = package.load(tmp_path / "x.keras")
+    assert np.array_equal(again.reference["outputs"].popitem()[1], np.moveaxis(expected, 1, -1))
+    told = package.verify(again)
+    assert told["agrees"] and told["reference_by"] == kept["by"]
+    with pytest.raises(package.UsageError, match="no reference"):
+        package.verify(package.from_torch(module, example))
+    assert package.from_torch(module, example).reference is None
+
+    keras_model = model.to_keras()
+    theirs = package.from_keras(keras_model, reference=np.moveaxis(example.numpy(), 1, -1))
+    assert theirs.reference["by"].startswith(f"Keras {keras.__version__} on ")
+    assert np.allclose(theirs.reference["outputs"].popitem()[1], np.moveaxis(expected, 1, -1), atol=1e-5)
+    assert package.verify(theirs)["agrees"]
+
+
+def test_a_notebook_shows_layers_and_no_markup_of_a_stranger():
+    model = package.load(DIGITS)
+    shown = model._repr_html_()
+    assert "conv1" in shown and "weight (16, 1, 3, 3)" in shown and "DigitsNet" in shown
+    assert "conv1.weight" in package.load(DIGITS[1])._repr_html_()
+    described = dict(model.architecture, name="<script>alert(1)</script>")
+    strange = package.from_keras(model.to_keras(), described)
+    assert "<script>" not in strange._repr_html_() and "&lt;script&gt;" in strange._repr_html_()
+
+
+def test_a_terminal_shows_how_far_long_work_is(monkeypatch):
+    from h5bridge import progress
+
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr(progress, "_PATIENCE", 0.01)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with progress.shown("convert"):
+        while "convert" not in sys.stderr.getvalue():
+            time.sleep(0.01)
+    assert sys.stderr.getvalue().startswith("\r\x1b[Kh5bridge: convert, 0 s") and sys.stderr.getvalue().endswith("\r\x1b[K")
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    with progress.shown("convert"):
+        time.sleep(0.05)
+    assert sys.stderr.getvalue() == ""
+
+
+def test_examples_in_docstrings_are_right(tmp_path, monkeypatch):
+    for name in ("model.json", "model.pth", "inputs.npz", "outputs.npz"):
+        shutil.copy(DIGITS[0].parent / name, tmp_path / name.replace("model", "digits"))
+    monkeypatch.chdir(tmp_path)
+    tried = 0
+    for name in ("convert", "load", "inspect", "compare", "verify", "from_torch", "from_keras", "Model"):
+        finder = doctest.DocTestFinder(exclude_empty=True)
+        for test in finder.find(getattr(package, name), globs={"h5bridge": package, "torch": torch, "keras": keras}):
+            runner = doctest.DocTestRunner(optionflags=doctest.REPORT_ONLY_FIRST_FAILURE)
+            runner.run(test)
+            assert runner.summarize(verbose=False).failed == 0, test.name
+            tried += bool(test.examples)
+    assert tried >= 11

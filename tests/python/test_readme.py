@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -47,37 +48,29 @@ def folder_of_a_reader(folder):
     return run
 
 
-def test_commands(reader):
-    scripts = blocks("sh", before="<!-- tested -->")
-    assert len(scripts) == 4
-    for script in scripts:
-        reader("bash", "-euo", "pipefail", "-c", script)
-    for name in ("digits.h5", "scores.npy", "home.pth", "digits.dot", "digits.html", "difference.html", "digits.keras", "report.json", "mosaic.json", "mosaic.pth", "scan_net.h5"):
+def shown_as_tested(text):
+    """(language, script), from the first line to the last."""
+    return re.findall(r"^<!-- tested -->\n```(sh|python)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def test_what_readers_type(reader, has_libtorch):
+    if not has_libtorch or not list(PACKAGE.glob("h5bridge/_core*.so")):
+        pytest.skip("not all of it is built")
+    scripts = shown_as_tested(README)
+    assert [language for language, _ in scripts].count("sh") == 7 and len(scripts) == 10
+    said = [reader(*(["bash", "-euo", "pipefail", "-c"] if language == "sh" else [sys.executable, "-c"]), script) for language, script in scripts]
+    made = ("net.keras", "digits.h5", "scores.npy", "home.pth", "digits.dot", "digits.html", "difference.html", "digits.keras", "report.json", "mosaic.json")
+    for name in (*made, "mosaic.pth", "mosaic_net.py", "scan_net.h5", "finetuned.pth"):
         assert (reader.folder / name).stat().st_size > 0
-
-
-def test_python(reader):
-    scripts = [script for script in blocks("python", before="<!-- tested -->") if "import h5bridge\n" not in script]
-    assert len(scripts) == 2
-    for script in scripts:
-        reader(sys.executable, "-c", script)
     reader("h5bridge", "validate", "my_model.json", "my_model.pth")
-
-
-def test_the_python_package(reader):
-    if not list(PACKAGE.glob("h5bridge/_core*.so")):
-        pytest.skip("the Python package is not built")
-    [script] = [script for script in blocks("python", before="<!-- tested -->") if "import h5bridge\n" in script]
-    said = reader(sys.executable, "-c", script)
-    assert "conv1.weight (" in said and said.splitlines()[-1].startswith("5 no_such_file.h5: ")
+    assert "conv1.weight (" in said[-1] and said[-1].splitlines()[-1].startswith("5 no_such_file.h5: ")
 
 
 @pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
 def test_tutorials(page, program, has_libtorch, tmp_path):
     """All that a page shows as tested, from its first line to its last."""
     reader = folder_of_a_reader(tmp_path)
-    scripts = re.findall(r"^<!-- tested -->\n```(sh|python)\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
-    for language, script in scripts:
+    for language, script in shown_as_tested(page.read_text()):
         if "import h5bridge\n" in script and not list(PACKAGE.glob("h5bridge/_core*.so")):
             pytest.skip("the Python package is not built")
         if re.search(r"--check|--reference|h5bridge (run|verify)", script) and not has_libtorch:
@@ -113,3 +106,12 @@ def test_links_lead_somewhere(page):
 def test_the_site_has_every_page():
     listed = set(re.findall(r"- (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE))
     assert listed == {"index.md", *(str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md"))}
+
+
+@pytest.mark.skipif(shutil.which("doxygen") is None, reason="Doxygen is not installed")
+def test_the_headers_make_a_reference(tmp_path):
+    settings = (ROOT / "docs/Doxyfile").read_text() + f"OUTPUT_DIRECTORY = {tmp_path}\n"
+    done = subprocess.run(["doxygen", "-"], cwd=ROOT, input=settings, capture_output=True, text=True)
+    assert done.returncode == 0 and "warning" not in done.stderr, done.stderr
+    pages = "".join(page.read_text() for page in (tmp_path / "html").glob("*.html"))
+    assert "in_torch_layout" in pages and "to_optimizer" in pages

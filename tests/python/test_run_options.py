@@ -119,3 +119,13 @@ class Pairs(nn.Module):
     def forward(self, x):
         x = self.dense(x)
         return x @ x.T
+
+
+def test_an_input_in_the_other_frameworks_layout_is_told(tmp_path):
+    run_program("convert", *SOURCES, "-o", tmp_path / "digits.h5")
+    message = run_program("run", tmp_path / "digits.h5", "--input", DIGITS / "inputs.npz", status=2)
+    assert "expected (batch, 8, 8, 1)" in message and "--input-layout torch" in message
+    np.save(tmp_path / "last.npy", images().movedim(1, -1).numpy())
+    assert "--input-layout keras" in run_program("run", *SOURCES, "--input", tmp_path / "last.npy", status=2)
+    np.save(tmp_path / "none.npy", np.zeros((2, 5, 8, 8), np.float32))
+    assert "layout" not in run_program("run", *SOURCES, "--input", tmp_path / "none.npy", status=2)

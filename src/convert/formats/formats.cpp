@@ -1,8 +1,11 @@
 // The rows together, and how one is found.
 #include <algorithm>
+#include <filesystem>
 
 #include "convert/formats/format.h"
 #include "h5bridge/error.h"
+#include "model/nearest.h"
+#include "model/quoted.h"
 
 namespace h5bridge {
 
@@ -17,6 +20,20 @@ namespace {
   if (file.json())
     throw MalformedFile("is JSON, but no architecture: it has neither \"h5bridge\" nor \"class_name\" and \"config\"");
   throw MalformedFile("is neither HDF5, nor what torch.save writes, nor safetensors, nor JSON");
+}
+
+std::vector<std::string> destination_names() {
+  std::vector<std::string> names;
+  for (const Format& format : formats())
+    if (format.write) names.push_back(format.name);
+  return names;
+}
+
+std::vector<std::string> destination_suffixes() {
+  std::vector<std::string> suffixes;
+  for (const Format& format : formats())
+    if (format.write) suffixes.insert(suffixes.end(), format.suffixes.begin(), format.suffixes.end());
+  return suffixes;
 }
 
 }  // namespace
@@ -43,12 +60,7 @@ const Format& recognise(const SourceFile& file) {
   refuse_unknown_content(file);
 }
 
-std::string format_names() {
-  std::string names;
-  for (const Format& format : formats())
-    if (format.write) names += (names.empty() ? "" : ", ") + format.name;
-  return names;
-}
+std::string format_names() { return joined(destination_names()); }
 
 std::pair<const Format*, std::string> format_by_suffix(const std::string& path) {
   std::pair<const Format*, std::string> best{nullptr, ""};
@@ -65,10 +77,13 @@ const Format& format_for(const std::string& path, const std::string& wanted) {
         formats(), [&](const Format& format) { return format.name == wanted && format.is_destination(); });
     best = named == formats().end() ? nullptr : &*named;
   }
-  if (!best && !wanted.empty()) throw UsageError("no format is called \"" + wanted + "\"; there are " + format_names());
+  if (!best && !wanted.empty())
+    throw UsageError("no format is called \"" + wanted + "\"; there are " + format_names() +
+                     did_you_mean(wanted, destination_names()));
   if (!best)
     throw UsageError(path + ": its suffix does not tell the format; say SaveOptions::format with one of " +
-                     format_names());
+                     format_names() +
+                     did_you_mean(std::filesystem::path(path).extension().string(), destination_suffixes()));
   if (!best->write) throw Unsupported(path + ": the format " + best->name + " is not written yet");
   return *best;
 }

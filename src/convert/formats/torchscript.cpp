@@ -49,7 +49,7 @@ void write_torchscript(const Model& model, const std::string& path, const SaveOp
 Format torchscript_format() {
   return {
       .name = "torchscript",
-      .suffixes = {".ts"},
+      .suffixes = {".ts", ".torchscript"},
       .has_reference = true,
       .looks_like = [](const SourceFile& file) { return file.zip() && is_torchscript_archive(*file.zip()); },
       .read = read_torchscript,
