@@ -56,7 +56,9 @@ void add_model(nanobind::module_& module) {
       .def_ro("notes", &Model::notes)
       .def("architecture",
            [](const Model& model) {
-             return to_python(model.architecture ? architecture_to_json(*model.architecture) : Json());
+             return to_python(model.architecture
+                                  ? architecture_to_json(with_frozen_names(*model.architecture, model.trainable))
+                                  : Json());
            })
       .def("training",
            [](const Model& model) { return to_python(model.training ? training_to_json(*model.training) : Json()); })

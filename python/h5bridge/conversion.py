@@ -46,8 +46,8 @@ def convert(
     - `allow_unexpected`: tensors that the architecture does not name are carried along beside the model.
     - `fix_size`: open sizes bound to numbers, `{"length": 128}`.
     - `optimizer=False`: training state is left out.
-    - `optimizer_key`: the entry of a checkpoint that holds the optimizer, where several could: "optD", or
-      "optimizer_states.1" of a list.
+    - `optimizer_key`: the entry of a checkpoint that holds the optimizer, where several could: "optD",
+      "optimizers.net" of a dict in it, or "optimizer_states.1" of a list.
     - `param_order`: the names of an optimizer's parameters as its groups list them; a list, or one a group.
     - `untie`: tied tensors that differ in the file become two.
     - `match`: how the weights of a Keras file without an architecture find their layers: "order", as Keras loads them,

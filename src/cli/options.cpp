@@ -144,7 +144,9 @@ void add_load_options(CLI::App& command, LoadOptions& options) {
       ->type_name("NAME");
   command
       .add_option("--optimizer-key", options.optimizer_key,
-                  "the entry of a checkpoint that holds the optimizer, where several could: NAME, or NAME.1 of a list")
+                  "the entry of a checkpoint that holds the optimizer, where several could: NAME, a.b of a dict in it, "
+                  "or NAME.1 of a "
+                  "list")
       ->type_name("NAME");
   command.add_flag("--allow-unexpected,--no-strict", options.allow_unexpected,
                    "carry tensors that the architecture does not name along beside the model");

@@ -3,6 +3,7 @@
 #include "cli/output.h"
 #include "convert/load.h"
 #include "convert/model_check.h"
+#include "convert/unread_bytes.h"
 #include "h5bridge/error.h"
 #include "passes/infer_shapes.h"
 
@@ -40,6 +41,7 @@ std::vector<std::string> problems_of(const Model& model, bool allow_unexpected) 
 
 ExitStatus validate_model(const ValidateCommand& options) {
   const auto [model, untied, disagreement] = load_unchecked(options.sources.sources, options.sources.load);
+  check_unread(model);
   print_notes(options.common, model.notes);
   std::vector<std::string> problems = problems_of(model, options.sources.load.allow_unexpected);
   if (!disagreement.empty()) problems.insert(problems.begin(), disagreement);

@@ -94,6 +94,23 @@ std::vector<NetworkDifference> differences_beside_file(const KerasFile& file, co
   return differences(keras_configuration(given, format, is_ours ? nullptr : &file), here);
 }
 
+std::optional<DataFormat> format_by_layers(const KerasFile& file, const Architecture& given) {
+  std::optional<DataFormat> result;
+  const bool has_layout =
+      differs_from(given, DataFormat::ChannelsLast) || differs_from(given, DataFormat::ChannelsFirst);
+  if (!has_layout || !file.model_config.is_object()) return result;
+  for (const DataFormat format : {DataFormat::ChannelsLast, DataFormat::ChannelsFirst}) {
+    try {
+      if (!differences(keras_configuration(given, format, &file), file.model_config).empty()) continue;
+    } catch (const Error&) {  // not to be written so
+      continue;
+    }
+    if (result) return std::nullopt;
+    result = format;
+  }
+  return result;
+}
+
 std::vector<NetworkDifference> network_differences_of(const Architecture& there, const Architecture& here) {
   if (architecture_to_json(there) == architecture_to_json(here)) return {};
   return differences(keras_configuration(there, DataFormat::ChannelsLast),

@@ -2,6 +2,7 @@
 // any two.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,10 @@ namespace h5bridge {
 /// In what the network of `file`, already in the form of Keras 3 ("here"), and the one given beside it ("there")
 /// differ; nothing where the file has weights alone. Throws Unsupported where Keras cannot say the one that is given.
 std::vector<NetworkDifference> differences_beside_file(const KerasFile& file, const Architecture& given);
+
+/// The one data format in which the network given beside a Keras file is that file's, where no layer there says it by
+/// itself; nullopt where both are, or none.
+std::optional<DataFormat> format_by_layers(const KerasFile& file, const Architecture& given);
 
 /// In what two networks differ, `here` being the second; nothing where they are the same to the letter. Both are
 /// compared as Keras has them: throws Unsupported where it cannot say one.

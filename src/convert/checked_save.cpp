@@ -11,6 +11,7 @@
 #include "convert/replacement.h"
 #include "convert/save.h"
 #include "convert/temporaries.h"
+#include "convert/unread_bytes.h"
 #include "h5bridge/error.h"
 #include "passes/infer_shapes.h"
 #include "passes/presentation.h"
@@ -106,6 +107,7 @@ CheckedSave checked_save(const Model& model, const std::vector<std::string>& pat
     result.views.push_back(
         {path, on_random_inputs([&] { return compare_outputs(model, view, inputs, run, check.tolerance); })});
   }
+  check_unread(model);
   if (!result.agrees()) return result;
   for (const auto& [from, to] : renames) fs::rename(from, to);
   replacement.commit();

@@ -150,9 +150,11 @@ class KerasWriter {
   }
 
   // Whether the file's reader finds the model in what Keras is told of it, so that it need not be said twice. Of one of
-  // Keras's that somebody has changed, Keras may need other layers, and the tensors are theirs then.
+  // Keras's that somebody has changed, Keras may need other layers, and the tensors are theirs then; and Keras freezes
+  // no part of a layer.
   bool describes_itself(const Architecture& architecture) const {
     if (model_.framework != Framework::Keras || !architecture.keras.class_name) return false;
+    if (!with_frozen_names(architecture, model_.trainable).frozen.empty()) return false;
     const auto names_of = [](const Architecture& of) {
       std::vector<std::string> names;
       for (const NamedParameter& parameter : parameters_of(of)) names.push_back(parameter.name);

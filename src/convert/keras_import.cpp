@@ -3,6 +3,7 @@
 #include <map>
 #include <set>
 
+#include "convert/architecture_beside_file.h"
 #include "convert/architecture_json.h"
 #include "convert/inner_weights.h"
 #include "convert/keras_extra.h"
@@ -634,6 +635,7 @@ DataFormat format_of(const KerasFile& file, const Architecture& architecture) {
   const Json* noted = file.extra.find("data_format");
   auto stated = noted ? format_named(*noted) : stated_format(file.model_config);
   if (!stated && file.model_config.is_object()) stated = fitting_format(file.model_config, architecture);
+  if (!stated && !noted && !architecture.keras.class_name) stated = format_by_layers(file, architecture);
   return stated.value_or(presented_format(architecture, Framework::Keras));
 }
 

@@ -8,6 +8,7 @@
 #include "convert/replacement.h"
 #include "convert/slot_check.h"
 #include "convert/torch_notes.h"
+#include "convert/unread_bytes.h"
 #include "h5bridge/error.h"
 #include "model/tensor_view.h"
 #include "optimizers/stated_twice.h"
@@ -46,6 +47,7 @@ Notes write_all(const Model& model, const std::vector<std::string>& paths, const
     };
     write_view(source, replacement.temporary_for(path), path, paths, options, beside, notes);
   }
+  check_unread(model);
   return notes;
 }
 
@@ -98,6 +100,7 @@ Model prepared(const Model& model, const SaveOptions& options) {
     result.architecture = with_all_attributes(*std::move(result.architecture));
     check_graph(*result.architecture);
   }
+  check_names(result);
   if (options.optimizer && result.training && result.training->optimizer) {
     settle_settings(*result.training->optimizer);
     check_slots(result);

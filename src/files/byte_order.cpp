@@ -3,14 +3,17 @@
 #include <algorithm>
 #include <utility>
 
+#include "model/checked_bytes.h"
+
 namespace h5bridge {
 namespace {
 
-class Reversed final : public ByteSource {
+class Reversed final : public ByteSource, public CheckedBytes {
  public:
   Reversed(ByteSourcePtr bytes, std::size_t size)
       : bytes_(std::move(bytes)), number_(size), whole_(bytes_->size() - bytes_->size() % size) {}
   std::uint64_t size() const override { return bytes_->size(); }
+  void check_rest() const override { h5bridge::check_rest(*bytes_); }
 
  protected:
   void read_range(std::uint64_t offset, std::span<std::byte> into) const override {

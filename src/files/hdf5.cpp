@@ -9,6 +9,7 @@
 #include "files/little_endian.h"
 #include "files/unpacked_source.h"
 #include "model/checked.h"
+#include "model/checked_bytes.h"
 
 namespace h5bridge::hdf5 {
 namespace {
@@ -103,17 +104,20 @@ std::vector<hsize_t> extents_of(hid_t space, const std::string& what) {
 }
 
 /// The elements of a data set that the library has to unpack or convert, as row-major little-endian bytes.
-class UnpackedDataSet final : public UnpackedSource {
+class UnpackedDataSet final : public UnpackedSource, public CheckedBytes {
  public:
-  UnpackedDataSet(Handle data_set, DType dtype, std::vector<hsize_t> extents, std::uint64_t size, std::string what)
+  UnpackedDataSet(Handle data_set, DType dtype, std::vector<hsize_t> extents, std::uint64_t size, ByteSourcePtr file,
+                  std::string what)
       : data_set_(std::move(data_set)),
         type_(type_of(dtype)),
         extents_(std::move(extents)),
         width_(size_of(dtype)),
         size_(size),
+        file_(std::move(file)),
         what_(std::move(what)) {}
 
   std::uint64_t size() const override { return size_; }
+  void check_rest() const override { h5bridge::check_rest(*file_); }
 
  protected:
   void read_range(std::uint64_t offset, std::span<std::byte> into) const override {
@@ -141,6 +145,7 @@ class UnpackedDataSet final : public UnpackedSource {
   std::vector<hsize_t> extents_;
   std::size_t width_;
   std::uint64_t size_;
+  ByteSourcePtr file_;
   std::string what_;
 };
 
@@ -314,7 +319,7 @@ Tensor DataSet::tensor() const {
   check_expansion(properties.id(), layout, declared, stored, width, what);
   check(H5Iinc_ref(handle_.id()), what);
   Handle kept(handle_.id());
-  auto bytes = std::make_shared<UnpackedDataSet>(std::move(kept), element->dtype, std::move(extents), declared,
+  auto bytes = std::make_shared<UnpackedDataSet>(std::move(kept), element->dtype, std::move(extents), declared, file_,
                                                  "reading " + what);
   return Tensor(element->dtype, std::move(shape), std::move(bytes));
 }

@@ -7,6 +7,7 @@
 #include <ostream>
 
 #include "files/blocks.h"
+#include "files/byte_order.h"
 #include "files/little_endian.h"
 #include "h5bridge/error.h"
 #include "model/checked.h"
@@ -54,6 +55,12 @@ std::string_view description_of(DType dtype) {
   return found->description;
 }
 
+// Complex elements are two.
+std::size_t size_of_number(DType dtype) {
+  const bool is_pair = dtype == DType::Complex64 || dtype == DType::Complex128;
+  return size_of(dtype) / (is_pair ? 2 : 1);
+}
+
 /// The header is a Python dict literal with three keys in any order.
 class HeaderParser {
  public:
@@ -65,7 +72,7 @@ class HeaderParser {
       const std::string key = string();
       expect(':');
       if (key == "descr")
-        dtype_ = dtype_described(string());
+        describe(string());
       else if (key == "fortran_order")
         fortran_order_ = boolean();
       else if (key == "shape")
@@ -82,12 +89,18 @@ class HeaderParser {
   }
 
   DType dtype() const { return *dtype_; }
+  bool is_big_endian() const { return is_big_endian_; }
   bool fortran_order() const { return *fortran_order_; }
   const Shape& shape_found() const { return *shape_; }
 
  private:
   [[noreturn]] void fail(const std::string& what) const {
     throw MalformedFile("npy: header, character " + std::to_string(position_) + ": " + what);
+  }
+  void describe(std::string description) {
+    is_big_endian_ = description.starts_with('>');
+    if (is_big_endian_) description[0] = '<';
+    dtype_ = dtype_described(description);
   }
   char peek() {
     while (position_ < text_.size() && (text_[position_] == ' ' || text_[position_] == '\n')) ++position_;
@@ -142,6 +155,7 @@ class HeaderParser {
   std::string_view text_;
   std::size_t position_ = 0;
   std::optional<DType> dtype_;
+  bool is_big_endian_ = false;
   std::optional<bool> fortran_order_;
   std::optional<Shape> shape_;
 };
@@ -191,7 +205,8 @@ Tensor read_npy(const ByteSourcePtr& file) {
   header.parse();
 
   const std::uint64_t data_offset = header_offset + length;
-  const ByteSourcePtr data = part_of(file, data_offset, file->size() - data_offset);
+  ByteSourcePtr data = part_of(file, data_offset, file->size() - data_offset);
+  if (header.is_big_endian()) data = with_reversed_numbers(std::move(data), size_of_number(header.dtype()));
   const auto tensor = [&](Shape shape) {
     return as_file_says([&] { return Tensor(header.dtype(), std::move(shape), data); });
   };

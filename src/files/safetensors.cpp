@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::uint64_t kLengthSize = 8;
 constexpr std::uint64_t kLongestHeader = 100'000'000;  // the format's own limit
-constexpr std::size_t kAlignment = 8;
+constexpr std::size_t kAlignment = 64;                 // as LibTorch has tensors in memory
 constexpr const char* kMetadata = "__metadata__";
 
 struct TypeRow {
@@ -108,11 +108,15 @@ std::string_view type_name(const NamedTensor& item) {
   return row->name;
 }
 
-/// The tensors' numbers, the larger elements first: readers look at the data in place.
+/// The tensors' numbers, for readers that look at the data in place: those first that leave the next one aligned, and
+/// the larger elements before others.
 std::vector<std::size_t> data_order(std::span<const NamedTensor> tensors) {
   std::vector<std::size_t> order(tensors.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::ranges::stable_sort(order, std::greater(), [&](std::size_t i) { return size_of(tensors[i].tensor.dtype()); });
+  std::ranges::stable_sort(order, std::greater(), [&](std::size_t i) {
+    const Tensor& tensor = tensors[i].tensor;
+    return std::pair(tensor.byte_count() % kAlignment == 0, size_of(tensor.dtype()));
+  });
   return order;
 }
 
@@ -136,7 +140,8 @@ std::string header_of(std::span<const NamedTensor> tensors, const Metadata& meta
                      {"shape", Json::array(tensors[i].tensor.shape())},
                      {"data_offsets", Json::Array{begins[i], begins[i] + tensors[i].tensor.byte_count()}}});
   std::string text = Json(Json::Object(std::move(members))).dump();
-  text.append((kAlignment - text.size() % kAlignment) % kAlignment, ' ');
+  const std::size_t end = sizeof(std::uint64_t) + text.size();  // behind the header's length
+  text.append((kAlignment - end % kAlignment) % kAlignment, ' ');
   return text;
 }
 

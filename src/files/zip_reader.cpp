@@ -1,11 +1,13 @@
 #include <algorithm>
 #include <optional>
 
+#include "files/checksummed.h"
 #include "files/inflate.h"
 #include "files/little_endian.h"
 #include "files/zip.h"
 #include "files/zip_format.h"
 #include "h5bridge/error.h"
+#include "model/mapped_file.h"
 
 namespace h5bridge {
 namespace {
@@ -284,11 +286,15 @@ const ZipEntry* ZipReader::find(std::string_view name) const {
 
 ByteSourcePtr ZipReader::open(const ZipEntry& entry) const {
   ByteSourcePtr stored = part_of(file_, entry.data_offset, entry.stored_size);
-  return entry.deflated ? inflate_when_read(std::move(stored), entry.size, entry.crc32, entry.name) : stored;
+  if (entry.deflated) return inflate_when_read(std::move(stored), entry.size, entry.crc32, entry.name);
+  // What is mapped is used where it lies, and nothing passes.
+  const bool is_mapped = dynamic_cast<const MappedBytes*>(file_.get()) != nullptr;
+  return entry.crc32 == 0 || is_mapped ? stored : with_checksum(std::move(stored), entry.crc32, entry.name);
 }
 
 std::vector<std::byte> ZipReader::read(const ZipEntry& entry) const {
-  std::vector<std::byte> content = read_all(*open(entry));
+  const ByteSourcePtr stored = part_of(file_, entry.data_offset, entry.stored_size);
+  std::vector<std::byte> content = read_all(*(entry.deflated ? open(entry) : stored));
   if (has_checksums_ && checksum(content) != entry.crc32)
     throw_bad_entry(entry.name, "its checksum is wrong (damaged?)");
   return content;

@@ -42,9 +42,19 @@ class Module : public torch::nn::Module {
   /// Inputs by name; outputs by name (input_names(), output_names()).
   std::map<std::string, torch::Tensor> forward(const std::map<std::string, torch::Tensor>& inputs);
 
-  /// A module of its own with copies of all tensors, on `device` if one is given. Throws SystemFailure if there is no
-  /// such device.
+  /// A module of its own with copies of all tensors, and of the states that stateful layers have kept, on `device` if
+  /// one is given. Throws SystemFailure if there is no such device.
   std::shared_ptr<torch::nn::Module> clone(const std::optional<torch::Device>& device = std::nullopt) const override;
+
+  /// As of any module; a tied parameter that a submodule has under a further name goes along. Throws SystemFailure if
+  /// there is no such device.
+  void to(torch::Device device, torch::Dtype dtype, bool non_blocking = false) override;
+  void to(torch::Dtype dtype, bool non_blocking = false) override;
+  void to(torch::Device device, bool non_blocking = false) override;
+
+  /// Has layers that Keras calls stateful begin with zeros again, as Keras's reset_states() does: each call of theirs
+  /// goes on from the states that the one before ended with. They belong to the batch that they were of.
+  void reset_states();
 
   std::vector<std::string> input_names() const;
   /// What forward() takes, in the layout that the caller chose, with open sizes as symbols.
@@ -64,6 +74,8 @@ class Module : public torch::nn::Module {
   friend class Plan;
   friend Model capture(const Module& module);
   friend Model capture(const Module& module, const torch::optim::Optimizer& optimizer, const Progress& progress);
+  template <typename Move>
+  void moved(Move&& move);
   std::unique_ptr<Implementation> implementation_;
 };
 
@@ -81,7 +93,8 @@ std::shared_ptr<Module> to_module(const Model& model, torch::Device device = tor
 /// computed in float32 is joined: batch normalisation goes into the weights before it, activations and sums into
 /// convolutions by oneDNN, whose memory has its channels last throughout (and whose ReLU makes 0 of a NaN). All else is
 /// computed as the module does. A model whose layers keep something from call to call (a stateful LSTM), and inputs of
-/// other devices or types, are the module's own to the end. Calls from several threads at once are right.
+/// other devices or types, are the module's own to the end; so is a model of which LibTorch refuses to make a snapshot.
+/// Calls from several threads at once are right.
 ///
 /// forward() takes, gives and throws what the module's does, and gives no gradients.
 class Plan {

@@ -1,5 +1,7 @@
 #include "keras/dtype_policies.h"
 
+#include <set>
+
 #include "facets/registry.h"
 #include "model/architecture_index.h"
 #include "model/promotion.h"
@@ -30,6 +32,10 @@ DTypePolicies::DTypePolicies(const Architecture& architecture, const FloatTypes&
     if (!own) own = type_of_inputs(types, layer, node);
     of_nodes_[node.name] = own.value_or(model_);
   }
+  std::set<std::optional<DType>> stated;
+  for (const Layer& layer : architecture.layers)
+    if (layer.keras.config.contains("dtype")) stated.insert(stated_policy(layer.keras.config));
+  is_cast_as_a_whole_ = stated.size() == 1 && *stated.begin() && floats.common() && **stated.begin() != model_;
 }
 
 bool DTypePolicies::casts_tensors(const Json::Object& said, const Layer& layer) const {

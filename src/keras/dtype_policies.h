@@ -21,12 +21,16 @@ class DTypePolicies {
   /// That of the layer that a node calls: its tensors' type; where it has none, what its floating-point inputs give
   /// together.
   DType of_node(const std::string& node) const { return of_nodes_.at(node); }
+  /// Whether all layers were said to be of one type, and the tensors are all of another one now, as of a module after
+  /// to(dtype): the layers without tensors are then of that, too.
+  bool is_cast_as_a_whole() const { return is_cast_as_a_whole_; }
   /// Whether Keras would cast the tensors of `layer` by the policy that stands in `said`, Keras's own settings of it.
   bool casts_tensors(const Json::Object& said, const Layer& layer) const;
 
  private:
   FloatTypes floats_;
   DType model_;
+  bool is_cast_as_a_whole_ = false;
   std::map<std::string, DType> of_nodes_;
 };
 

@@ -326,7 +326,9 @@ class Planner {
     if (is_operation && emitted.suffix.empty() && layer.attributes.contains("dtype"))
       return;  // what it is told to give
     const bool is_said = layer.keras.config.contains("dtype");
-    if (is_said ? policies_.casts_tensors(layer.keras.config, layer) : policy != DType::Float32)
+    if (is_said && policies_.is_cast_as_a_whole())
+      set_dtype(emitted.config, policies_.of_model());
+    else if (is_said ? policies_.casts_tensors(layer.keras.config, layer) : policy != DType::Float32)
       set_dtype(emitted.config, policy);
   }
 

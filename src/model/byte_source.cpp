@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "h5bridge/error.h"
+#include "model/checked_bytes.h"
 #include "model/mapped_file.h"
 #include "model/regular_file.h"
 
@@ -63,11 +64,12 @@ class Memory final : public ByteSource {
   std::vector<std::byte> bytes_;
 };
 
-class Part final : public ByteSource {
+class Part final : public ByteSource, public CheckedBytes {
  public:
   Part(ByteSourcePtr whole, std::uint64_t offset, std::uint64_t size)
       : whole_(std::move(whole)), offset_(offset), size_(size) {}
   std::uint64_t size() const override { return size_; }
+  void check_rest() const override { h5bridge::check_rest(*whole_); }
 
  protected:
   void read_range(std::uint64_t offset, std::span<std::byte> into) const override {

@@ -61,25 +61,6 @@ void check_outputs(const std::vector<Output>& outputs) {
   }
 }
 
-// That what is said of tensors is said of some that there are.
-void check_tensor_names(const Architecture& architecture) {
-  std::vector<std::string> known = architecture.unused;
-  for (const NamedParameter& parameter : parameters_of(architecture)) known.push_back(parameter.name);
-  for (const auto& [alias, name] : architecture.aliases) known.push_back(alias);
-  const std::set<std::string_view> names(known.begin(), known.end());
-  const auto check = [&](const std::string& name, const char* member) {
-    if (!names.contains(name))
-      throw MalformedFile(std::string("\"") + member + "\" has \"" + shortened(name) +
-                          "\", which is no tensor of the network" + did_you_mean(name, known));
-  };
-  for (const std::string& name : architecture.frozen) check(name, "frozen");
-  for (const std::string& name : architecture.state_dict) check(name, "state_dict");
-  for (const std::string& name : architecture.buffers) check(name, "buffers");
-  for (const auto& [alias, name] : architecture.aliases) check(name, "aliases");
-  for (const std::vector<std::string>& group : architecture.ties)
-    for (const std::string& name : group) check(name, "tied");
-}
-
 }  // namespace
 
 void check_graph(const Architecture& architecture) {
@@ -135,6 +116,24 @@ Shapes infer_shapes(const Architecture& architecture) {
   for (const Input& input : architecture.inputs) take(input.name);
   for (const Node& node : architecture.nodes) take(node.name);
   return shapes;
+}
+
+void check_tensor_names(const Architecture& architecture) {
+  std::vector<std::string> known = architecture.unused;
+  for (const NamedParameter& parameter : parameters_of(architecture)) known.push_back(parameter.name);
+  for (const auto& [alias, name] : architecture.aliases) known.push_back(alias);
+  const std::set<std::string_view> names(known.begin(), known.end());
+  const auto check = [&](const std::string& name, const char* member) {
+    if (!names.contains(name))
+      throw MalformedFile(std::string("\"") + member + "\" has \"" + shortened(name) +
+                          "\", which is no tensor of the network" + did_you_mean(name, known));
+  };
+  for (const std::string& name : architecture.frozen) check(name, "frozen");
+  for (const std::string& name : architecture.state_dict) check(name, "state_dict");
+  for (const std::string& name : architecture.buffers) check(name, "buffers");
+  for (const auto& [alias, name] : architecture.aliases) check(name, "aliases");
+  for (const std::vector<std::string>& group : architecture.ties)
+    for (const std::string& name : group) check(name, "tied");
 }
 
 Architecture checked(Architecture architecture) {

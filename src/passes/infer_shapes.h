@@ -15,6 +15,9 @@ namespace h5bridge {
 /// number of inputs, and there is an output. Throws Unsupported naming all layers of an unknown type.
 void check_graph(const Architecture& architecture);
 
+/// Throws MalformedFile where what is said of tensors (frozen, tied, ...) is said of one that there is not.
+void check_tensor_names(const Architecture& architecture);
+
 using Shapes = ValueTable<SymbolicShape>;
 
 /// Those of infer_types (passes/infer_types.h): throws MalformedFile naming the layer whose input does not fit.

@@ -1,8 +1,11 @@
 #include "passes/weight_check.h"
 
 #include <optional>
+#include <set>
 
 #include "h5bridge/error.h"
+#include "model/nearest.h"
+#include "model/quoted.h"
 #include "passes/infer_shapes.h"
 
 namespace h5bridge {
@@ -53,6 +56,36 @@ std::vector<WeightProblem> misfits(const Architecture& architecture, const Weigh
 void check_fit(const Architecture& architecture, const Weights& weights) {
   const std::vector<WeightProblem> problems = misfits(architecture, weights);
   if (!problems.empty()) throw MalformedFile("the tensors do not fit the architecture: " + summary(problems));
+}
+
+void check_names(const Model& model) {
+  std::set<std::string> known, buffers;
+  for (const NamedTensor& tensor : model.weights) known.insert(tensor.name);
+  if (model.architecture) {
+    check_tensor_names(*model.architecture);
+    for (const NamedParameter& parameter : parameters_of(*model.architecture)) {
+      known.insert(parameter.name);
+      if (parameter.spec.role == Role::Buffer) buffers.insert(parameter.name);
+    }
+    known.insert(model.architecture->unused.begin(), model.architecture->unused.end());
+    for (const auto& [alias, name] : model.architecture->aliases) known.insert(alias);
+  }
+  const auto check = [&](const std::string& name, const char* what) {
+    if (!known.contains(name))
+      throw UsageError(std::string(what) + " has \"" + shortened(name) + "\", which is no tensor of the model" +
+                       did_you_mean(name, {known.begin(), known.end()}));
+  };
+  for (const auto& [name, is_trained] : model.trainable) {
+    check(name, "trainable");
+    if (is_trained && buffers.contains(name))
+      throw UsageError("trainable has \"" + shortened(name) + "\" as trained, which is a buffer");
+  }
+  if (!model.training || !model.training->optimizer) return;
+  const auto is_number = [](const std::string& name) {
+    return name.find_first_not_of("0123456789") == std::string::npos;  // as a file has it that does not tell names
+  };
+  for (const auto& [name, slots] : model.training->optimizer->slots)
+    if (!is_number(name)) check(name, "the optimizer's state");
 }
 
 std::string summary(const std::vector<WeightProblem>& problems) {

@@ -205,20 +205,44 @@ std::vector<std::string> places_of(const std::vector<Entry>& optimizers) {
   return places;
 }
 
-/// The one that is asked for; or else those that could be a state_dict's: of what lies beside it or, failing that,
-/// beside what it lies in, and so on. There one of a usual name is taken before others.
+Entry optimizer_called(const std::string& key, const std::vector<Entry>& all) {
+  const auto chosen = std::ranges::find(all, key, place_of);
+  if (chosen != all.end()) return *chosen;
+  const std::vector<std::string> places = places_of(all);
+  throw UsageError("there is no optimizer '" + key + "' (LoadOptions::optimizer_key); " +
+                   (places.empty() ? std::string("there is none") : "there are " + quoted(places)) +
+                   did_you_mean(key, places));
+}
+
+/// Whether an entry holds optimizers and nothing else: {"net": ..., "head": ...}.
+bool holds_optimizers(const pickle::Value& root, std::string_view key) {
+  const Ref holder = key.empty() ? nullptr : follow(root, key);
+  if (!holder) return false;
+  const std::vector<Entry> entries = entries_of(*holder);
+  return std::ranges::all_of(entries, [](const Entry& entry) { return is_optimizer_state(*entry.value); });
+}
+
+/// Of the dicts of optimizers at `at`: that of the state_dict's own name, where there is one.
+std::vector<Entry> in_dicts(const std::vector<Entry>& all, std::string_view at, const Entry& state_dict,
+                            const pickle::Value& root) {
+  const auto name_of = [](std::string_view key) { return key.substr(key.rfind('.') + 1); };
+  std::vector<Entry> found;
+  std::ranges::copy_if(all, std::back_inserter(found), [&](const Entry& entry) {
+    const std::string_view holder = holder_of(entry.key);
+    return !holder.empty() && holder_of(holder) == at && holds_optimizers(root, holder);
+  });
+  const auto is_namesake = [&](const Entry& entry) { return name_of(entry.key) == name_of(state_dict.key); };
+  if (std::ranges::count_if(found, is_namesake) == 1) return {*std::ranges::find_if(found, is_namesake)};
+  return found;
+}
+
+/// The one that is asked for; or else those that could be a state_dict's: of what lies beside it, by itself or in a
+/// dict of such, or, failing that, beside what it lies in, and so on. There one of a usual name is taken before others.
 std::vector<Entry> optimizers_for(const Entry& state_dict, const pickle::Value& root, const std::string& key) {
   constexpr std::array<std::string_view, 3> kUsualNames{"optimizer_state_dict", "optimizer", "optim"};
   std::vector<Entry> all;
   find_optimizers({"", &root}, all);
-  if (!key.empty()) {
-    const auto chosen = std::ranges::find(all, key, place_of);
-    if (chosen != all.end()) return {*chosen};
-    const std::vector<std::string> places = places_of(all);
-    throw UsageError("there is no optimizer '" + key + "' (LoadOptions::optimizer_key); " +
-                     (places.empty() ? std::string("there is none") : "there are " + quoted(places)) +
-                     did_you_mean(key, places));
-  }
+  if (!key.empty()) return {optimizer_called(key, all)};
   for (std::string_view at = state_dict.key; !at.empty();) {
     at = holder_of(at);
     std::vector<Entry> beside;
@@ -229,6 +253,7 @@ std::vector<Entry> optimizers_for(const Entry& state_dict, const pickle::Value& 
         const std::string usual = at.empty() ? std::string(name) : std::string(at) + "." + std::string(name);
         if (const auto found = std::ranges::find(beside, usual, &Entry::key); found != beside.end()) return {*found};
       }
+    if (beside.empty()) beside = in_dicts(all, at, state_dict, root);
     if (!beside.empty()) return beside;
   }
   return {};
@@ -351,9 +376,21 @@ class CheckpointReader {
 
 }  // namespace
 
-std::optional<OptimizerFile> read_optimizer_file(const TorchFile& file) {
-  if (!is_optimizer_state(file.root())) return std::nullopt;
-  OptimizerFile result{read_optimizer(file, file.root()), ""};
+std::optional<OptimizerFile> read_optimizer_file(const TorchFile& file, const std::string& key) {
+  std::vector<Entry> found{{"", &file.root()}};
+  if (!is_optimizer_state(file.root())) {
+    std::vector<Entry> state_dicts;
+    find_state_dicts(found[0], state_dicts);
+    if (!state_dicts.empty()) return std::nullopt;
+    found.clear();
+    find_optimizers({"", &file.root()}, found);
+    if (found.empty()) return std::nullopt;
+    if (!key.empty()) found = {optimizer_called(key, found)};
+  }
+  if (found.size() > 1)
+    throw UsageError("several entries could be the optimizer: " + quoted(places_of(found)) +
+                     "; choose one with LoadOptions::optimizer_key");
+  OptimizerFile result{read_optimizer(file, *found[0].value), ""};
   if (!result.optimizer) result.left_out = std::string("its file ") + kNoNumbers;
   return result;
 }

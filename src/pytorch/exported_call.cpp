@@ -228,6 +228,10 @@ ExportedCall call_by_row(const aten::Graph& graph, const aten::Operation& operat
   cast_first(call);
   if (call.before.empty())
     if (const auto path = ModuleFinder(row, state).find(call)) result.module = *path;
+  if (row.listed && result.module.empty())
+    throw Unsupported(
+        "the weights that it takes are not all parameters of a module's own, as where a parametrization computes one: "
+        "torch.nn.utils.parametrize.remove_parametrizations, before the export, makes them so");
   result.attributes = call_settings(call);
   // A module without parameters that does just this.
   const bool is_module = call.before.empty() && !call.module_class().empty() && call.module_class() == call.type;

@@ -77,13 +77,13 @@ inline Model read_torch_file(const ByteSourcePtr& file, const TorchReadOptions& 
   return read_torch_file(TorchFile(file), options);
 }
 
-/// What a file that is an optimizer's state_dict and nothing else holds.
+/// What a file holds that has an optimizer's state_dict, by itself or as an entry, and no weights.
 struct OptimizerFile {
   std::optional<Optimizer> optimizer;
   std::string left_out;  // why there is none
 };
-/// nullopt for any other file.
-std::optional<OptimizerFile> read_optimizer_file(const TorchFile& file);
+/// nullopt for any other file. Of several, that of the entry `key`; throws UsageError where none is of that name.
+std::optional<OptimizerFile> read_optimizer_file(const TorchFile& file, const std::string& key);
 
 /// What TorchReadOptions::key may be for that file, and how many tensors it takes: entries that are state_dicts or
 /// modules, "" for the whole file, and the first names in a state_dict of several networks.

@@ -1,3 +1,4 @@
+#include "facets/libtorch/kept_states.h"
 #include "h5bridge/error.h"
 #include "passes/frozen.h"
 #include "passes/infer_shapes.h"
@@ -58,6 +59,37 @@ std::shared_ptr<torch::nn::Module> Module::clone(const std::optional<torch::Devi
   return result;
 }
 
+template <typename Move>
+void Module::moved(Move&& move) {
+  with_torch_errors([&] {
+    move();
+    for (Tie& tie : implementation_->ties) tie.renew();
+  });
+}
+
+void Module::to(torch::Device device, torch::Dtype dtype, bool non_blocking) {
+  moved([&] {
+    check_device(device);
+    torch::nn::Module::to(device, dtype, non_blocking);
+  });
+}
+
+void Module::to(torch::Dtype dtype, bool non_blocking) {
+  moved([&] { torch::nn::Module::to(dtype, non_blocking); });
+}
+
+void Module::to(torch::Device device, bool non_blocking) {
+  moved([&] {
+    check_device(device);
+    torch::nn::Module::to(device, non_blocking);
+  });
+}
+
+void Module::reset_states() {
+  for (const auto& [layer, instance] : implementation_->instances)
+    if (instance.kept) instance.kept->keep({});
+}
+
 std::vector<SymbolicShape> Module::input_shapes() const {
   std::vector<SymbolicShape> result;
   for (const Presentation::Port& port : implementation_->presentation.inputs) result.push_back(port.shape);
@@ -87,6 +119,7 @@ std::shared_ptr<Module> to_module(const Model& given, torch::Device device, cons
     Model model = given;
     model.architecture = with_all_attributes(*given.architecture);
     check_fit(*model.architecture, model.weights);
+    check_names(model);
     auto implementation = std::make_unique<Module::Implementation>(model, options.layout.value_or(model.framework));
     torch_call("loading the weights",
                [&] { load_weights(implementation->instances, model.weights, trained_in(model), device); });

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "facets/libtorch/kept_states.h"
 #include "facets/libtorch/registry.h"
 #include "facets/libtorch/tensors.h"
 #include "h5bridge/error.h"
@@ -205,6 +206,8 @@ std::unique_ptr<Module::Implementation> Module::Implementation::clone(
     copy.set_data(original.detach().clone().to(device.value_or(original.device())));
     copy.requires_grad_(original.requires_grad());
   }
+  for (std::size_t i = 0; i < instances.size(); ++i)
+    if (const auto& kept = instances[i].second.kept) result->instances[i].second.kept->copy(*kept, device);
   return result;
 }
 

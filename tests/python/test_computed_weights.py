@@ -64,6 +64,9 @@ def test_a_recurrent_module_takes_no_computed_weights(tmp_path):
     module = nn.Sequential(parametrizations.weight_norm(nn.LSTM(3, 4, batch_first=True), "weight_hh_l0"))
     with pytest.raises(exporter.ExportError, match="0 .*has a parametrization.*remove_parametrizations"):
         export_architecture(module, torch.zeros(2, 5, 3), tmp_path / "m.json")
+    torch.export.save(torch.export.export(module.eval(), (torch.zeros(2, 5, 3),)), tmp_path / "m.pt2")
+    message = h5bridge("convert", tmp_path / "m.pt2", "-o", tmp_path / "m.pth", "-o", tmp_path / "m.json", status=4)
+    assert "aten.lstm.input in 0 (ParametrizedLSTM)" in message and "as where a parametrization computes one" in message
 
 
 ALONE = {

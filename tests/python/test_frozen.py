@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from keras_helpers import keras
-from program import h5bridge, needs_program
+from program import h5bridge, needs_program, package
 from torch_helpers import export_architecture
 
 pytestmark = needs_program
@@ -217,3 +217,16 @@ def test_a_layer_that_layouts_would_change_in_two_ways_has_a_way_out(tmp_path):
     torch.save(module.state_dict(), tmp_path / "net.pth")
     said = h5bridge("convert", tmp_path / "net.json", tmp_path / "net.pth", "-o", tmp_path / "net.h5", status=4)
     assert 'layer "norm" (BatchNorm1d) is called twice' in said and "a layer for each call can be written" in said
+
+
+@pytest.mark.skipif(package is None, reason="the Python package is not built")
+def test_a_live_model_of_keras_says_what_is_frozen_now(tmp_path):
+    module = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    module[0].requires_grad_(False)
+    model = package.from_torch(module, torch.zeros(2, 3))
+    live = model.to_keras()
+    live.layers[1].trainable, live.layers[2].trainable = True, False
+    home = package.from_keras(live, model.architecture)
+    home.save([tmp_path / "home.json", tmp_path / "home.pth"])
+    saved = json.loads((tmp_path / "home.json").read_text())["frozen"]
+    assert home.architecture["frozen"] == saved == ["1.weight", "1.bias"]

@@ -6,6 +6,7 @@ import subprocess
 import h5py
 import pytest
 import torch
+from torch import nn
 
 from keras_helpers import keras
 from program import PROGRAM, needs_program
@@ -283,3 +284,24 @@ def test_a_layer_that_is_not_known_is_none_of_ours(tmp_path):
     model = keras.Sequential([keras.Input((4,)), keras.layers.Lambda(lambda x: x * 2)])
     model.save(tmp_path / "net.h5")
     assert ADVICE not in h5bridge("convert", tmp_path / "net.h5", "-o", tmp_path / "home.pth", status=4).stderr
+
+
+class Resized(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.mix = nn.Linear(8, 8)
+
+    def forward(self, x):
+        return nn.functional.interpolate(self.mix(x), size=(7, 5), mode="bilinear", align_corners=True)
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_a_data_format_that_no_layer_of_keras_s_says_is_the_one_that_fits(data_format, tmp_path):
+    module = Resized()
+    export_architecture(module, torch.zeros(2, 3, 9, 8), tmp_path / "net.json")
+    torch.save(module.state_dict(), tmp_path / "net.pth")
+    h5bridge("convert", tmp_path / "net.json", tmp_path / "net.pth", "-o", tmp_path / "net.keras", "--data-format", data_format)
+    keras.saving.load_model(tmp_path / "net.keras").save(tmp_path / "again.keras")
+    h5bridge("convert", tmp_path / "again.keras", tmp_path / "net.json", "-o", tmp_path / "home.pth")
+    home = torch.load(tmp_path / "home.pth")
+    assert all(torch.equal(home[name], tensor) for name, tensor in module.state_dict().items())

@@ -250,6 +250,27 @@ def test_an_archive_is_inspected_and_valid(tmp_path):
         assert np.array_equal(loaded.tensors["a.weight"], kernel.T) and np.array_equal(loaded.tensors["a.bias"], bias)
 
 
+def test_a_bit_that_flipped_in_an_archive_is_seen(tmp_path):
+    """Keras says BadZipFile then; PyTorch does not look."""
+    small(tmp_path)
+    torch.save({"weight": torch.rand(40, 30), "bias": torch.rand(40)}, tmp_path / "k.pth")
+    for name, member, place in [("k.keras", "model.weights.h5", b"\0\0\0\0"), ("k.pth", "data/1", b"")]:
+        with zipfile.ZipFile(tmp_path / name) as archive:
+            info = next(info for info in archive.infolist() if info.filename.endswith(member))
+            content = archive.read(info)
+        whole = bytearray((tmp_path / name).read_bytes())
+        begin = whole.index(content)
+        # In a number of the weights, or where nobody has a use for it.
+        for at in {len(content) - 3, content.rindex(place) if place else 1}:
+            damaged = whole.copy()
+            damaged[begin + at] ^= 16
+            (tmp_path / f"damaged{name}").write_bytes(damaged)
+            for command in [["validate"], ["convert", "-o", tmp_path / "x.safetensors"], ["convert", "-o", tmp_path / "x.h5"]][: 3 if name == "k.keras" else 2]:
+                message = h5bridge(command[0], tmp_path / f"damaged{name}", *command[1:], status=3)
+                assert f"{member}' is damaged: its checksum is wrong" in message
+        assert not list(tmp_path.glob("x.*"))
+
+
 @pytest.mark.parametrize("make", [nested.chain_of_models, nested.frozen_backbone, nested.recurrent_parts])
 def test_an_archive_says_what_is_trained_as_the_h5_does(make, tmp_path):
     """Keras's archives have numbers in place of the variables' names."""

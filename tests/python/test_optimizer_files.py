@@ -56,6 +56,20 @@ def test_an_optimizer_in_a_file_of_its_own(weights, apart):
     assert "no" in h5bridge("convert", apart / "none.keras", "-o", apart / "x.pth", "--checkpoint", status=4)
 
 
+def test_an_optimizer_s_file_may_hold_it_as_an_entry(apart):
+    state = torch.load(apart / "optimizer.pth", weights_only=True)
+    other = state | {"param_groups": [group | {"lr": 0.5} for group in state["param_groups"]]}
+    torch.save({"optimizer": state, "step": 3}, apart / "one.pth")
+    torch.save({"optimizers": {"net": state, "head": other}}, apart / "two.pth")
+    for name, options in ("one.pth", []), ("one.pth", ["--optimizer-key", "optimizer"]), ("two.pth", ["--optimizer-key", "optimizers.net"]):
+        h5bridge("convert", apart / "net.json", apart / "net.pth", apart / name, "-o", apart / "home.pth", "--checkpoint", *options)
+        same_state(apart, state)
+        assert torch.load(apart / "home.pth")["optimizer_state_dict"]["param_groups"][0]["lr"] == 1e-2
+    command = ["convert", apart / "net.json", apart / "net.pth", apart / "two.pth", "-o", apart / "home.pth"]
+    assert "'optimizers.net', 'optimizers.head'; choose one with --optimizer-key" in h5bridge(*command, status=2)
+    assert "there is no optimizer 'net' (--optimizer-key)" in h5bridge(*command, "--optimizer-key", "net", status=2)
+
+
 def test_an_optimizer_s_file_needs_its_model_and_no_other_optimizer(apart):
     message = h5bridge("convert", apart / "net.json", apart / "optimizer.pth", "-o", apart / "z.keras", status=2)
     assert "optimizer.pth: is the state_dict of an optimizer" in message
@@ -114,6 +128,18 @@ def test_of_optimizers_that_fit_alike_one_is_chosen(tmp_path):
         message = h5bridge(*command, "--optimizer-key", "optH", status=2)
         assert "there is no optimizer 'optH' (--optimizer-key)" in message and chosen in message
         assert "--optimizer-key chooses one" in h5bridge(*command, status=4)
+
+
+def test_an_optimizer_in_a_dict_of_optimizers_is_found(tmp_path):
+    """The only one, or that of the network's name."""
+    (one, its), (other, others) = network(5), network(5)
+    export_architecture(one, torch.zeros(2, 6), tmp_path / "net.json")
+    torch.save({"models": {"G": one.state_dict()}, "optimizers": {"main": its.state_dict()}}, tmp_path / "one.pth")
+    several = {"models": {"D": other.state_dict(), "G": one.state_dict()}, "optimizers": {"D": others.state_dict(), "G": its.state_dict()}}
+    torch.save(several, tmp_path / "two.pth")
+    for name, options in ("one.pth", []), ("two.pth", ["--key", "models.G"]):
+        h5bridge("convert", tmp_path / "net.json", tmp_path / name, "-o", tmp_path / "home.pth", "--checkpoint", *options)
+        same_state(tmp_path, its.state_dict())
 
 
 def test_an_optimizer_beside_its_network_is_found(tmp_path):

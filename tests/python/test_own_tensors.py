@@ -179,6 +179,22 @@ def test_own_weights_are_keras_s_weights(tmp_path):
     assert "blocks_0_shift" in [w.path.split("/")[0] for w in model.non_trainable_weights]
 
 
+class Nothing(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.none, self.dense = nn.Parameter(torch.zeros(0)), nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.dense(x) + self.none.sum()
+
+
+def test_a_weight_of_no_elements_is_none_of_keras_s(tmp_path):
+    export_architecture(Nothing(), torch.zeros(2, 4), tmp_path / "m.json")
+    torch.save(Nothing().state_dict(), tmp_path / "m.pth")
+    message = h5bridge("convert", tmp_path / "m.json", tmp_path / "m.pth", "-o", tmp_path / "m.h5", status=4)
+    assert '"none" (Parameter)' in message and "has no elements" in message
+
+
 def test_a_constant_that_is_another_in_the_state_dict_is_refused(tmp_path):
     network = Indices().eval()
     export_architecture(network, torch.randn(3, 2, 6), tmp_path / "m.json")

@@ -4,9 +4,12 @@
 
 #include "facets/libtorch/tensors.h"
 #include "h5bridge/error.h"
+#include "h5bridge/h5bridge.h"
+#include "paths.h"
 #include "runtime/device.h"
 #include "torch/catch.h"
 #include "torch/model_builder.h"
+#include "unit/temporary_folder.h"
 
 namespace h5bridge::testing {
 namespace {
@@ -421,6 +424,41 @@ TEST_CASE("a clone has tensors of its own") {
   }
   CHECK(same_bits(module->forward(x), before));
   CHECK_FALSE(same_bits(copy->forward(x), before));
+}
+
+TEST_CASE("a clone goes on from the states that a layer has kept, and to() takes them along") {
+  const Json::Object lstm{{"input_size", 3}, {"hidden_size", 4}, {"batch_first", true}, {"stateful", true}};
+  const auto module =
+      to_module(ModelBuilder().input("x", {2, 5, 3}).layer("lstm", "LSTM", lstm, {{"x"}}).output({"lstm"}).build());
+  const torch::NoGradGuard no_grad;
+  const Tensor x = random({2, 5, 3});
+  const Tensor first = module->forward(x);
+  const auto copy = std::dynamic_pointer_cast<Module>(module->clone());
+  const Tensor second = module->forward(x);
+  module->forward(x);
+  CHECK_FALSE(same_bits(first, second));
+  CHECK(same_bits(copy->forward(x), second));
+  module->reset_states();
+  CHECK(same_bits(module->forward(x), first));
+  const Tensor third = copy->clone()->as<Module>()->forward(x);
+  copy->to(torch::kFloat64);
+  CHECK(relative_difference({copy->forward(x.to(torch::kFloat64)).to(torch::kFloat32)}, {third}) < 1e-6);
+}
+
+TEST_CASE("a model of Keras's that was cast as a whole is so in Keras, too") {
+  Model model = load(TESTDATA "/mosaic/model.h5");
+  const auto module = to_module(model);
+  module->to(torch::kFloat64);
+  module->eval();
+  const TemporaryFolder folder;
+  save(capture(*module), folder / "double.keras");
+  const auto back = to_module(load(folder / "double.keras"));
+  back->eval();
+  const SymbolicShape shape = module->input_shapes().at(0);
+  std::vector<std::int64_t> sizes;
+  for (const Size& size : shape) sizes.push_back(size.value().value_or(16));
+  const Tensor x = torch::rand(sizes, torch::kFloat64);
+  CHECK(same_bits(back->forward(x), module->forward(x)));
 }
 
 TEST_CASE("to(dtype) reaches everything") {

@@ -1,4 +1,7 @@
 // The inference plan against the module that it is made of.
+#include <torch/library.h>
+
+#include <stdexcept>
 #include <thread>
 
 #include "h5bridge/error.h"
@@ -70,6 +73,9 @@ Model residual(const std::string& data_format) {
       .output({"swish"})
       .build();
 }
+
+// In place of what LibTorch's compilers prepare weights by.
+void refuse(const c10::OperatorHandle&, torch::jit::Stack*) { throw std::runtime_error("refused"); }
 
 }  // namespace
 
@@ -318,6 +324,23 @@ TEST_CASE("what keeps something from call to call is the module's own") {
     const Tensor x = random({2, 5, 3});
     CHECK(same_bits(plan->forward(x), same->forward(x)));
   }
+}
+
+TEST_CASE("what LibTorch refuses to prepare is computed all the same") {
+  torch::Library refusing(torch::Library::IMPL, "mkldnn", c10::DispatchKey::CPU, __FILE__, __LINE__);
+  for (const char* preparing : {"_reorder_convolution_weight", "_reorder_mkldnn_rnn_layer_weight"})
+    refusing.impl(preparing, torch::CppFunction::makeFromBoxedFunction<&refuse>());
+  check_images(residual("channels_first"), {3, 3, 9, 7});
+  const auto module = evaluated(ModelBuilder()
+                                    .input("x", {kBatch, 7, 3})
+                                    .layer("lstm", "LSTM", {{"input_size", 3}, {"hidden_size", 5}}, {{"x"}})
+                                    .output({"lstm"})
+                                    .build());
+  const torch::NoGradGuard no_grad;
+  const Tensor x = random({2, 7, 3});
+  const auto plan = called(module, {x});
+  CHECK(same_bits(plan->forward(x), module->forward(x)));
+  CHECK(same_bits(plan->forward(x), module->forward(x)));
 }
 
 TEST_CASE("inputs of other types than the first call's are the module's own") {

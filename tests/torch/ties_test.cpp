@@ -75,6 +75,10 @@ TEST_CASE("ties outlive clone, to and a frozen parameter") {
   const auto module = to_module(model);
   const auto copy = std::dynamic_pointer_cast<Module>(module->clone());
   copy->to(torch::kFloat64);
+  // Also for who calls a submodule by itself, before the whole.
+  const Tensor& own = copy->named_modules()["head"]->as<torch::nn::Linear>()->weight;
+  CHECK(own.scalar_type() == torch::kFloat64);
+  CHECK(own.is_alias_of(copy->named_parameters()["tokens_in.weight"]));
   for (Tensor& parameter : copy->parameters()) parameter.requires_grad_(false);
   CHECK_FALSE(copy->forward(tokens).requires_grad());
   for (Tensor& parameter : copy->parameters()) parameter.requires_grad_(true);

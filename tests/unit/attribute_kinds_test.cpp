@@ -1,7 +1,9 @@
 // The kinds of attributes: what each reads, writes, takes from a program, says of itself, and makes of symbols.
 #include <catch2/catch.hpp>
 #include <complex>
+#include <limits>
 
+#include "facets/spec/attributes/epsilon.h"
 #include "facets/spec/attributes/vocabulary.h"
 #include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
@@ -84,6 +86,17 @@ TEST_CASE("a number is a float, whichever way JSON has it") {
   refuses_to_set(spec, std::int64_t{2}, "is 2 as a std::int64_t, expected a double");
   CHECK(spec.kind->schema() == Json(Json::Object{{"type", "number"}}));
   CHECK(spec.kind->describe() == "number");
+}
+
+TEST_CASE("an epsilon is finite and not negative") {
+  const AttributeSpec spec = epsilon("eps", 1e-5, "added to the variance");
+  check_both_ways(spec, 0.0, 0.0);
+  check_both_ways(spec, 0.25, 0.25);
+  refuses(spec, -1e-5, "expected a finite number that is not negative, found -1e-05");
+  refuses(spec, std::numeric_limits<double>::quiet_NaN(), "expected a finite number that is not negative, found NaN");
+  refuses_to_set(spec, -1.0, "expected a finite number that is not negative, found -1.0");
+  CHECK(spec.kind->schema() == Json(Json::Object{{"type", "number"}, {"minimum", 0}}));
+  CHECK(spec.kind->describe() == "number, not negative");
 }
 
 TEST_CASE("a scalar stays the integer or the float that it is") {

@@ -75,6 +75,15 @@ TEST_CASE("npy: every version, and Fortran order") {
   }
 }
 
+TEST_CASE("npy: big-endian numbers") {
+  const std::string header = "{'descr': '>i2', 'fortran_order': False, 'shape': (2,), }\n";
+  CHECK(read_npy(source_of(crafted(header, "\x01\x02\xff\xfe"))).values<std::int16_t>() ==
+        std::vector<std::int16_t>{258, -2});
+  const std::string pairs = "{'descr': '>c8', 'fortran_order': False, 'shape': (1,), }\n";
+  const Tensor pair = read_npy(source_of(crafted(pairs, "\x3f\x80\x00\x00\xc0\x00\x00\x00"s)));
+  CHECK(bit_equal(pair, Tensor(DType::Complex64, {1}, source_of("\x00\x00\x80\x3f\x00\x00\x00\xc0"s))));
+}
+
 TEST_CASE("npy: malformed and unsupported files") {
   const auto header = [](const std::string& type, const std::string& shape) {
     return "{'descr': " + type + ", 'fortran_order': False, 'shape': " + shape + ", }";
@@ -97,7 +106,7 @@ TEST_CASE("npy: malformed and unsupported files") {
 
   CHECK_THROWS_WITH(read_npy(source_of(crafted(header("'<U2'", "(1,)"), "abcdefgh"))),
                     "npy: elements of type '<U2' have no equivalent here");
-  CHECK_THROWS_AS(read_npy(source_of(crafted(header("'>f4'", "(1,)"), "abcd"))), Unsupported);
+  CHECK_THROWS_AS(read_npy(source_of(crafted(header("'<U1'", "(1,)"), "abcd"))), Unsupported);
   CHECK_THROWS_WITH(read_npy(source_of(crafted(header("[('a', '<f4')]", "(1,)"), "abcd"))),
                     "npy: arrays of records have no equivalent here");
   CHECK_THROWS_WITH(written(zeros(DType::BFloat16, {1})), "npy: NumPy has no type bfloat16");

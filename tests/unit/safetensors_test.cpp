@@ -64,6 +64,18 @@ TEST_CASE("safetensors: what is written is read back, in its order", "[safetenso
                   Unsupported);
 }
 
+TEST_CASE("safetensors: tensors lie aligned, as far as their sizes let them", "[safetensors]") {
+  std::vector<NamedTensor> tensors;
+  for (const std::int64_t size : {3, 64, 5, 128, 192})
+    tensors.push_back(
+        {std::to_string(size), Tensor(size == 64 ? DType::Float32 : DType::UInt8, {size == 64 ? 16 : size},
+                                      bytes_in_memory(std::vector<std::byte>(static_cast<std::size_t>(size),
+                                                                             static_cast<std::byte>(size))))});
+  const std::string file = written(tensors, {{"format", "pt"}});
+  for (const std::size_t size : {64, 128, 192}) CHECK(file.find(std::string(size, static_cast<char>(size))) % 64 == 0);
+  CHECK(bit_equal(read(file).tensors.at(0).tensor, tensors[0].tensor));
+}
+
 TEST_CASE("safetensors: headers as others write them", "[safetensors]") {
   const std::string a = R"("a": {"dtype": "U8", "shape": [2], "data_offsets": [0, 2]})";
   CHECK(read(crafted(R"({"__metadata__": null, )" + a + "}", 2)).metadata.empty());

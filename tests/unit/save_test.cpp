@@ -72,6 +72,40 @@ TEST_CASE("save refuses integers where floating-point numbers belong", "[save]")
   check_refused(model, "misshapen: " + name + " has dtype int64, expected a floating-point one");
 }
 
+TEST_CASE("save refuses names of tensors that there are not", "[save]") {
+  const auto is_refused = [](const Model& model, const std::string& problem) {
+    const TemporaryFolder folder;
+    for (const std::string& name : kDestinations)
+      CHECK_THROWS_WITH(save(model, folder / name), Catch::Contains(problem));
+  };
+  Model model = small_model();
+  const std::string last = std::prev(model.weights.end())->name;
+  model.trainable[last + "t"] = false;
+  is_refused(model, "trainable has \"" + last + "t\", which is no tensor of the model");
+  model.trainable.erase(last + "t");
+  model.architecture->frozen = {"typo"};
+  is_refused(model, "\"frozen\" has \"typo\", which is no tensor of the network");
+  model.architecture->frozen.clear();
+  model.training.emplace().optimizer.emplace().kind = "SGD";
+  model.training->optimizer->slots["typo"] = {{"momentum_buffer", zeros(DType::Float32, {1})}};
+  is_refused(model, "the optimizer's state has \"typo\", which is no tensor of the model");
+}
+
+TEST_CASE("what is frozen in part of a layer of Keras's comes back from its files", "[save]") {
+  for (const std::string name : {"model.keras", "model.h5"}) {
+    const TemporaryFolder folder;
+    Model model = load(TESTDATA "/mosaic/model.h5");
+    const auto bias = std::ranges::find_if(
+        model.weights, [&](const NamedTensor& t) { return t.name.ends_with(".bias") && model.trainable.at(t.name); });
+    REQUIRE(bias != model.weights.end());
+    model.trainable[bias->name] = false;
+    save(model, folder / name);
+    const Model back = load(folder / name);
+    CHECK(back.trainable == model.trainable);
+    CHECK(back.framework == Framework::Keras);
+  }
+}
+
 TEST_CASE("save names the layer of a made architecture that lacks an attribute", "[save]") {
   const TemporaryFolder folder;
   Model model = small_model();

@@ -8,6 +8,7 @@
 
 #include "files/little_endian.h"
 #include "h5bridge/error.h"
+#include "model/checked_bytes.h"
 
 using namespace h5bridge;
 using Catch::Matchers::Contains;
@@ -176,6 +177,40 @@ TEST_CASE("zip: damaged content") {
     const ZipReader other(source_of(Crafted{{wrong_size}}.bytes()));
     CHECK_THROWS_WITH(other.read(other.entries()[0]),
                       Contains("its deflated content is damaged, or not the " + std::to_string(1000 + change)));
+  }
+}
+
+TEST_CASE("zip: what is opened is compared with its checksum, in whatever order it is read") {
+  const std::string text = random_text(70'001);
+  for (const bool is_damaged : {false, true}) {
+    Crafted::Entry entry = stored("s", text);
+    if (is_damaged) entry.stored[40'000] = static_cast<char>(entry.stored[40'000] ^ 4);
+    const ZipReader archive(source_of(Crafted{{entry}}.bytes()));
+    const auto read = [](const ByteSource& source, std::uint64_t begin, std::uint64_t end) {
+      std::vector<std::byte> bytes(end - begin);
+      source.read_at(begin, bytes);
+    };
+    // Pieces that overlap and leave gaps, with the last of them at the end, in the middle and at the beginning.
+    for (const std::vector<std::uint64_t>& order :
+         {std::vector<std::uint64_t>{0, 1, 2, 3, 4, 5, 6}, {6, 5, 4, 3, 2, 1, 0}, {2, 0, 6, 4, 4, 1, 5, 3}}) {
+      const ByteSourcePtr source = archive.open(archive.entries()[0]);
+      for (std::size_t i = 0; i < order.size(); ++i) {
+        const auto piece = [&] {
+          read(*source, order[i] * 10'000, std::min<std::uint64_t>(70'001, order[i] * 10'000 + 10'500));
+        };
+        if (is_damaged && i + 1 == order.size())
+          CHECK_THROWS_WITH(piece(), "the source's zip entry 's' is damaged: its checksum is wrong");
+        else
+          CHECK_NOTHROW(piece());
+      }
+    }
+    const ByteSourcePtr source = archive.open(archive.entries()[0]);
+    for (const std::uint64_t begin : {5, 300, 60'000}) read(*source, begin, begin + 250);
+    const ByteSourcePtr part = part_of(source, 100, 50);
+    if (is_damaged)
+      for (int i = 0; i < 2; ++i) CHECK_THROWS_AS(check_rest(*part), MalformedFile);
+    else
+      CHECK_NOTHROW(check_rest(*part));
   }
 }
 

@@ -19,8 +19,12 @@ const T* pointer_to(const std::optional<T>& value) {
   return value ? &*value : nullptr;
 }
 
+// Editors of Windows begin a text with it.
+constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+
 Json read_document(const ByteSource& file) {
-  Json json = Json::parse(read_text(file));
+  const std::string text = read_text(file);
+  Json json = Json::parse(text.starts_with(kByteOrderMark) ? text.substr(kByteOrderMark.size()) : text);
   return json.is_string() ? Json::parse(json.as_string()) : json;
 }
 
@@ -75,8 +79,9 @@ bool SourceFile::looks_like_json() const {
   std::array<char, 64> head{};
   const std::size_t count = std::min<std::uint64_t>(head.size(), bytes()->size());
   bytes()->read_at(0, std::as_writable_bytes(std::span(head).first(count)));
-  const auto* first =
-      std::find_if(head.data(), head.data() + count, [](char c) { return !std::strchr(" \t\r\n", c) || c == '\0'; });
+  const bool has_mark = std::string_view(head.data(), count).starts_with(kByteOrderMark);
+  const auto* first = std::find_if(head.data() + (has_mark ? kByteOrderMark.size() : 0), head.data() + count,
+                                   [](char c) { return !std::strchr(" \t\r\n", c) || c == '\0'; });
   const std::string_view rest(first, head.data() + count);
   // The length that a safetensors file begins with may look like a brace; it has zeros, and text has none.
   if (rest.find('\0') != std::string_view::npos) return false;

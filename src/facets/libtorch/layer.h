@@ -37,11 +37,14 @@ struct TorchCall {
   bool is_on(std::string_view name, const Attributes& of_layer) const;
 };
 
-/// A layer that can be called. Its state is all in `module`, so that to(), train(), eval() reach it.
+class KeptStates;
+
+/// A layer that can be called. Its tensors and its mode are in `module`, so that to(), train(), eval() reach them.
 struct TorchInstance {
   TorchModulePtr module;  // nullptr for a function without parameters, whether or not it trains
   std::function<TorchValues(const TorchCall&)> forward;
   bool is_tensor = false;  // the layer is a tensor of its parent's; `module` just holds it, as kOwnTensor
+  std::shared_ptr<KeptStates> kept = {};  // of a layer that keeps something of a call for its next one
 };
 
 /// What the tensor of a layer that is one is called in its instance's module.

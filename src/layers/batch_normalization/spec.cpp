@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "facets/spec/affine.h"
+#include "facets/spec/attributes/epsilon.h"
 #include "facets/spec/layer_type.h"
 #include "facets/spec/named_axis.h"
 #include "facets/spec/window.h"
@@ -45,7 +46,7 @@ LayerType statistics(const std::string& name, const std::vector<std::size_t>& ra
   type.mask = passes_mask();
   type.attributes = {
       required_integer("num_features", "channels"),
-      number("eps", 1e-5, "added to the variance"),
+      epsilon("eps", 1e-5, "added to the variance"),
       deciding(Decides::Training, or_none(number("momentum", 0.1,
                                                  "weight of a new batch in the running statistics; None: cumulative "
                                                  "average"))),

@@ -1,4 +1,5 @@
 // Source: keras/src/layers/rnn/conv_lstm.py.
+#include "facets/libtorch/kept_states.h"
 #include "facets/libtorch/layer.h"
 #include "facets/libtorch/padding.h"
 #include "facets/spec/window.h"
@@ -36,6 +37,7 @@ class ConvLstm {
   }
 
   const TorchModulePtr& module() const { return module_; }
+  const std::shared_ptr<KeptStates>& kept() const { return kept_; }
 
   TorchValues forward(const TorchCall& call) const {
     Tensor input = channels_third(call.inputs.at(0)), mask = call.input("mask");
@@ -45,7 +47,7 @@ class ConvLstm {
     }
     TorchValues states;
     for (std::size_t i = 1; i < call.inputs.size(); ++i) states.push_back(channels_second(call.inputs[i]));
-    if (states.empty()) states = *kept_;
+    if (states.empty()) states = kept_->states_for(input);
 
     TorchValues outputs, input_masks, state_masks;
     Tensor last;
@@ -116,10 +118,7 @@ class ConvLstm {
                                                                : as_given(last, 1)};
     if (attributes_.boolean("return_state"))
       for (const Tensor& state : states) result.push_back(as_given(state, 1));
-    if (attributes_.boolean("stateful")) {
-      kept_->clear();
-      for (const Tensor& state : states) kept_->push_back(state.detach());
-    }
+    if (attributes_.boolean("stateful")) kept_->keep(states);
     return result;
   }
 
@@ -127,12 +126,14 @@ class ConvLstm {
   std::vector<Window> windows_, of_state_;
   TorchFunction activation_, recurrent_activation_;
   TorchModulePtr module_ = std::make_shared<torch::nn::Module>("ConvLSTM");
-  std::shared_ptr<TorchValues> kept_ = std::make_shared<TorchValues>();  // the states that the last call ended with
+  std::shared_ptr<KeptStates> kept_ = std::make_shared<KeptStates>();  // those that the last call ended with
 };
 
 TorchInstance build(const Layer& layer) {
   const ConvLstm made(layer.attributes);
-  return {made.module(), [made](const TorchCall& call) { return made.forward(call); }};
+  return {.module = made.module(),
+          .forward = [made](const TorchCall& call) { return made.forward(call); },
+          .kept = made.kept()};
 }
 
 }  // namespace

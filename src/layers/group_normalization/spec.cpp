@@ -1,4 +1,5 @@
 #include "facets/spec/affine.h"
+#include "facets/spec/attributes/epsilon.h"
 #include "facets/spec/layer_type.h"
 #include "facets/spec/named_axis.h"
 #include "facets/spec/window.h"
@@ -19,7 +20,7 @@ LayerType group_norm() {
   type.attributes = {
       required_integer("num_groups", "groups of channels"),
       required_integer("num_channels", "channels"),
-      number("eps", 1e-5, "added to the variance"),
+      epsilon("eps", 1e-5, "added to the variance"),
       boolean("affine", true, "whether there are a weight and a bias"),
       boolean("bias", true, "of an affine one, whether there is a bias"),
       boolean("scale", true, "Keras's: of an affine one, whether there is a weight"),

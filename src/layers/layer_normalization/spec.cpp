@@ -2,6 +2,7 @@
 #include <numeric>
 
 #include "facets/spec/affine.h"
+#include "facets/spec/attributes/epsilon.h"
 #include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
 #include "layers/layer_normalization/function.h"
@@ -103,7 +104,7 @@ LayerType layer_norm() {
       "LayerNorm", "normalises each example by the mean and variance over some axes",
       "Ba et al. 2016; torch/nn/modules/normalization.py; keras/src/layers/batch_normalization/layer_normalization.py");
   type.mask = passes_mask();
-  type.attributes.push_back(number("eps", 1e-5, "added to the variance"));
+  type.attributes.push_back(epsilon("eps", 1e-5, "added to the variance"));
   type.attributes.push_back(boolean("elementwise_affine", true, "whether there are a weight and a bias"));
   type.attributes.push_back(boolean("bias", true, "of an affine one, whether there is a bias"));
   type.attributes.push_back(boolean("scale", true, "Keras's: of an affine one, whether there is a weight"));
@@ -136,7 +137,7 @@ LayerType rms_norm() {
                              "Zhang and Sennrich 2019; torch/nn/modules/normalization.py; "
                              "keras/src/layers/batch_normalization/rms_normalization.py");
   type.attributes.push_back(
-      or_none(number("eps", 1e-6, "added to the mean square; None: the smallest that makes a difference to 1")));
+      or_none(epsilon("eps", 1e-6, "added to the mean square; None: the smallest that makes a difference to 1")));
   type.attributes.push_back(boolean("elementwise_affine", true, "whether there is a weight"));
   type.parameters = [](const Attributes& a) -> std::vector<ParameterSpec> {
     if (!a.boolean("elementwise_affine")) return {};

@@ -1,5 +1,6 @@
 #include "facets/keras/emit_ops.h"
 #include "facets/keras/mapping.h"
+#include "h5bridge/error.h"
 
 namespace h5bridge::parameter {
 namespace {
@@ -15,6 +16,8 @@ KerasEmitter::Handle emit_zero(DType dtype, KerasEmitter& emitter) {
 
 // Keras has weights in layers only: a Dense layer of a single one gives its kernel.
 KerasEmitter::Results lower(const Attributes& a, Json::Object config, KerasEmitter& emitter) {
+  if (element_count(a.integers("shape")) == 0)
+    throw Unsupported("has no elements, and a weight of Keras's layers has at least one");
   const KerasEmitter::Handle zero = emit_zero(DType::Float32, emitter);
   const KerasEmitter::Handle one = emitter.operation("one", numpy, "Exp", {}, {zero}, {}, {});
   const KerasEmitter::Handle row =

@@ -1,3 +1,4 @@
+#include "facets/libtorch/kept_states.h"
 #include "layers/recurrent/libtorch_cells.h"
 #include "layers/recurrent/libtorch_network.h"
 #include "layers/recurrent/libtorch_packed.h"
@@ -149,8 +150,9 @@ TorchValues presented(const Attributes& a, const NetworkOutputs& results) {
   return outputs;
 }
 
-std::function<TorchValues(const TorchCall&)> forward_of(const Kind& kind, const Attributes& a, const Made& made) {
-  const auto kept = std::make_shared<TorchValues>();  // the states that the last call ended with
+// `kept`: the states that the last call ended with.
+std::function<TorchValues(const TorchCall&)> forward_of(const Kind& kind, const Attributes& a, const Made& made,
+                                                        const std::shared_ptr<KeptStates>& kept) {
   // LibTorch's own modules know no masks.
   return [a, kept, states = static_cast<std::size_t>(kind.states), run = made.run, module = made.module,
           steps = Steps(kind, a)](const TorchCall& call) {
@@ -160,12 +162,9 @@ std::function<TorchValues(const TorchCall&)> forward_of(const Kind& kind, const 
       if (mask.defined()) mask = mask.flip(1);
     }
     TorchValues initial = stacked(a, {call.inputs.begin() + 1, call.inputs.end()}, states);
-    if (initial.empty()) initial = *kept;
+    if (initial.empty()) initial = kept->states_for(input);
     const NetworkOutputs results = mask.defined() ? steps.run(*module, input, initial, mask) : run(input, initial);
-    if (a.boolean("stateful")) {
-      kept->clear();
-      for (const Tensor& state : results.states) kept->push_back(state.detach());
-    }
+    if (a.boolean("stateful")) kept->keep(results.states);
     return presented(a, results);
   };
 }
@@ -173,7 +172,8 @@ std::function<TorchValues(const TorchCall&)> forward_of(const Kind& kind, const 
 TorchInstance sequence(const Layer& layer) {
   const Kind& kind = kind_of(layer.type);
   const Made made = make(kind, layer.attributes);
-  return {made.module, forward_of(kind, layer.attributes, made)};
+  const auto kept = std::make_shared<KeptStates>();
+  return {.module = made.module, .forward = forward_of(kind, layer.attributes, made, kept), .kept = kept};
 }
 
 plan::Operation lstm_operation(const Layer& layer, const torch::nn::Module* module) {
@@ -190,7 +190,7 @@ plan::Operation lstm_operation(const Layer& layer, const torch::nn::Module* modu
       const auto made = packed(input, initial);
       return made ? outputs_of(a, made->first, made->second) : plain(input, initial);
     };
-    return forward_of(kind_of("LSTM"), a, {holder, run});
+    return forward_of(kind_of("LSTM"), a, {holder, run}, std::make_shared<KeptStates>());
   }};
 }
 

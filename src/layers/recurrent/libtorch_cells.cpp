@@ -1,5 +1,6 @@
 #include "layers/recurrent/libtorch_cells.h"
 
+#include "facets/libtorch/kept_states.h"
 #include "layers/recurrent/stacked_cells.h"
 
 namespace h5bridge::recurrent {
@@ -89,6 +90,7 @@ class StackedCells {
   }
 
   const TorchModulePtr& module() const { return module_; }
+  const std::shared_ptr<KeptStates>& kept() const { return kept_; }
 
   TorchValues forward(const TorchCall& call) const {
     Tensor input = call.inputs.at(0), mask = call.input("mask");
@@ -98,7 +100,7 @@ class StackedCells {
     }
     if (mask.defined()) mask = mask.to(torch::kBool).unsqueeze(-1);
     TorchValues initial(call.inputs.begin() + 1, call.inputs.end());
-    if (initial.empty()) initial = *kept_;
+    if (initial.empty()) initial = kept_->states_for(input);
     std::vector<Stepped> stack = begin(input, initial);
 
     TorchValues outputs;
@@ -139,17 +141,14 @@ class StackedCells {
     TorchValues states;
     for (const Stepped& one : stack) states.insert(states.end(), one.states.begin(), one.states.end());
     if (attributes_.boolean("return_state")) result.insert(result.end(), states.begin(), states.end());
-    if (attributes_.boolean("stateful")) {
-      kept_->clear();
-      for (const Tensor& state : states) kept_->push_back(state.detach());
-    }
+    if (attributes_.boolean("stateful")) kept_->keep(states);
     return result;
   }
 
   Attributes attributes_;
   std::vector<Cell> cells_;
   TorchModulePtr module_ = std::make_shared<torch::nn::Module>(kStackedCells);
-  std::shared_ptr<TorchValues> kept_ = std::make_shared<TorchValues>();  // the states that the last call ended with
+  std::shared_ptr<KeptStates> kept_ = std::make_shared<KeptStates>();  // those that the last call ended with
 };
 
 }  // namespace
@@ -181,7 +180,9 @@ TorchInstance cell_instance(const Layer& layer) {
 
 TorchInstance stacked_cells_instance(const Layer& layer) {
   const StackedCells stack(layer.attributes);
-  return {stack.module(), [stack](const TorchCall& call) { return stack.forward(call); }};
+  return {.module = stack.module(),
+          .forward = [stack](const TorchCall& call) { return stack.forward(call); },
+          .kept = stack.kept()};
 }
 
 }  // namespace h5bridge::recurrent

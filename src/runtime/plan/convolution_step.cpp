@@ -70,7 +70,9 @@ class ConvolutionStep : public Step {
       std::vector<std::int64_t> sizes = graph.values[input_].sizes;
       for (std::int64_t& size : sizes) size = std::max(size, std::int64_t{1});
       weight_ = packed_weight(convolution_, planes_.of(torch::empty(sizes), convolution_.lengthened).sizes().vec());
-    } else {
+    }
+    if (!weight_.defined()) {
+      is_packed_ = is_joined_ = false;
       weight_ = copies.of(convolution_.weight);
     }
     convolution_.weight = Tensor();

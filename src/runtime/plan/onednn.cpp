@@ -101,9 +101,14 @@ bool joins(const Activation& activation) {
 
 Tensor packed_weight(const Convolution& c, const std::vector<std::int64_t>& input_sizes) {
   const Tensor weight = c.weight.detach().contiguous();
-  if (c.stride.size() == 3)
-    return at::mkldnn_reorder_conv3d_weight(weight.to_mkldnn(), c.padding, c.stride, c.dilation, c.groups, input_sizes);
-  return operators().pack->call(weight, c.padding, c.stride, c.dilation, c.groups, input_sizes);
+  try {
+    if (c.stride.size() == 3)
+      return at::mkldnn_reorder_conv3d_weight(weight.to_mkldnn(), c.padding, c.stride, c.dilation, c.groups,
+                                              input_sizes);
+    return operators().pack->call(weight, c.padding, c.stride, c.dilation, c.groups, input_sizes);
+  } catch (const std::exception&) {
+    return {};
+  }
 }
 
 Tensor convolve(const Tensor& input, const Tensor& weight, const Convolution& c, const Activation* activation) {

@@ -13,7 +13,7 @@ bool has_onednn();
 bool joins(const Activation& activation);
 
 /// A convolution's weight of two or three spatial axes in the order that oneDNN prefers for an input of these sizes.
-/// Other sizes are right, too.
+/// Other sizes are right, too. Undefined where oneDNN refuses it.
 torch::Tensor packed_weight(const Convolution& convolution, const std::vector<std::int64_t>& input_sizes);
 
 /// The convolution with a packed weight, and the activation, if any.

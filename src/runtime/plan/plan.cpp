@@ -65,7 +65,12 @@ class Plan::Implementation {
     if (is_modules_own_ || !kinds_ || !takes(inputs)) return nullptr;
     if (!compiled_) {
       check_mode(module_);
-      compiled_ = std::make_unique<plan::Compiled>(own_, values_);
+      // Whatever LibTorch refuses to prepare, the module still computes.
+      try {
+        compiled_ = std::make_unique<plan::Compiled>(own_, values_);
+      } catch (const std::exception&) {
+        is_modules_own_ = true;
+      }
     }
     return compiled_.get();
   }
@@ -95,7 +100,7 @@ class Plan::Implementation {
 
   const Module& module_;
   const Module::Implementation& own_;
-  const bool is_modules_own_;
+  bool is_modules_own_;
   std::mutex guard_;
   std::optional<std::vector<Kind>> kinds_;  // of the first call's inputs
   std::vector<Seen> values_;                // that it made
