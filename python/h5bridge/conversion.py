@@ -25,6 +25,7 @@ def convert(
     map: Mapping[str, str] | None = None,
     rename: Sequence[str] = (),
     optimizer_key: str = "",
+    trust_torchscript: bool = False,
     to: str = "",
     data_format: str | None = None,
     keras: int = 3,
@@ -55,6 +56,8 @@ def convert(
     - `written_by`: "theano" or "tensorflow", where a file of Keras 0 or 1 does not say.
     - `map`: other names for the state_dict's tensors, `{"theirs": "ours"}`; then `rename`, "OLD=NEW" each, a regular
       expression on the names and what its matches become.
+    - `trust_torchscript`: a TorchScript archive's graph is read, too, by LibTorch, which runs code of the archive's while
+      it loads it; for builds with LibTorch.
 
     How the destinations are written:
     - `to`: their format, where the suffix does not tell: "keras-h5", "keras-h5-weights", "keras", "keras-weights",
@@ -78,7 +81,7 @@ def convert(
     """
     if (epoch is not None or loss is not None) and not checkpoint:
         raise UsageError("epoch and loss are those of a checkpoint: give checkpoint=True, too")
-    load_options = loading(key, allow_unexpected, fix_size, optimizer, param_order, untie, match, written_by, map, rename, optimizer_key)
+    load_options = loading(key, allow_unexpected, fix_size, optimizer, param_order, untie, match, written_by, map, rename, optimizer_key, trust_torchscript)
     save_options = saving(to, data_format, keras, optimizer, checkpoint, dtype, lossless, shard_size)
     destinations = paths_of(destination, "destination")
     model = _core.load(paths_of(sources, "sources"), load_options)

@@ -22,6 +22,7 @@ def inspect(
     map: Mapping[str, str] | None = None,
     rename: Sequence[str] = (),
     optimizer_key: str = "",
+    trust_torchscript: bool = False,
 ) -> dict[str, Any]:
     """What is in a model's files, in their own terms: also of those that cannot be converted.
 
@@ -36,5 +37,5 @@ def inspect(
     Raises MalformedFile where a file is damaged, Unsupported for a format that is not read, UsageError where the files
     make no one model or have no `key`, or for an argument of a wrong type, and SystemFailure. The arguments are those of `load`.
     """
-    options = loading(key, allow_unexpected, fix_size, True, param_order, untie, match, written_by, map, rename, optimizer_key)
+    options = loading(key, allow_unexpected, fix_size, True, param_order, untie, match, written_by, map, rename, optimizer_key, trust_torchscript)
     return _core.inspect(paths_of(sources, "sources"), options)

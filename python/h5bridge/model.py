@@ -189,6 +189,7 @@ def load(
     map: Mapping[str, str] | None = None,
     rename: Sequence[str] = (),
     optimizer_key: str = "",
+    trust_torchscript: bool = False,
 ) -> Model:
     """Reads the files that together make one model, in any order, each recognised by its content. Weights stay in their
     files until they are asked for. The options are those of `convert`.
@@ -198,7 +199,7 @@ def load(
 
     Raises MalformedFile where a file is damaged or its tensors do not fit the architecture, Unsupported for what has no
     equivalent, UsageError where two files state the same half of a model, SystemFailure."""
-    options = loading(key, allow_unexpected, fix_size, optimizer, param_order, untie, match, written_by, map, rename, optimizer_key)
+    options = loading(key, allow_unexpected, fix_size, optimizer, param_order, untie, match, written_by, map, rename, optimizer_key, trust_torchscript)
     return Model(_core.load(paths_of(paths, "paths"), options))
 
 

@@ -93,6 +93,7 @@ def loading(
     map: Mapping[str, str] | None = None,
     rename: Sequence[str] = (),
     optimizer_key: str = "",
+    trust_torchscript: bool = False,
 ) -> _core.LoadOptions:
     """How sources are read."""
     options = _core.LoadOptions()
@@ -107,6 +108,7 @@ def loading(
     options.map = _names(map)
     options.rename = _renames(rename)
     options.optimizer_key = text("optimizer_key", optimizer_key)
+    options.trust_torchscript = flag("trust_torchscript", trust_torchscript)
     return options
 
 

@@ -17,6 +17,7 @@ constexpr std::pair<std::string_view, std::string_view> kNames[]{
     {"LoadOptions::optimizer_key", "--optimizer-key"},
     {"LoadOptions::param_order", "--param-order"},
     {"LoadOptions::renames", "--rename"},
+    {"LoadOptions::trust_torchscript", "--trust-torchscript"},
     {"LoadOptions::untie", "--untie"},
     {"LoadOptions::written_by", "--written-by"},
     {"RunOptions::layout = keras", "--input-layout keras"},

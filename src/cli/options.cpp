@@ -168,9 +168,8 @@ void add_load_options(CLI::App& command, LoadOptions& options) {
                  "a regular expression on the state_dict's names and what its matches become",
                  [&options](const std::string& text) { options.renames.push_back(text); });
   command.add_flag("--untie", options.untie, "tied tensors that differ in the file become two");
-  // A TorchScript archive's graph is not read, so there is nothing to trust.
-  command.add_flag_callback("--trust-torchscript", [] { throw UsageError("--trust-torchscript is not supported"); })
-      ->group("");
+  command.add_flag("--trust-torchscript", options.trust_torchscript,
+                   "read a TorchScript archive's graph by LibTorch, which runs code of the file's while loading it");
 }
 
 void add_names(CLI::App& command, LoadOptions& options) {

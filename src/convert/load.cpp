@@ -298,7 +298,7 @@ void take_own_architecture(Parts& parts) {
   parts.architecture = std::move(parts.torch->architecture);
   const Json* torch = parts.torch->metadata.find("torch");
   if (!torch || !torch->find("module")) return;  // an exported program says it
-  parts.torch->notes.push_back("the pickled module does not say what shape its input has: " +
+  parts.torch->notes.push_back("the file does not say what shape its input has: " +
                                to_string(parts.architecture->inputs.at(0).shape) + " is taken");
 }
 

@@ -44,6 +44,9 @@ struct LoadOptions {
   /// Files of weights are mapped: a module uses numbers in place where they lie there as it wants them (contiguous, and
   /// aligned to 64 bytes), the rest is read. Whoever truncates such a file meanwhile kills the process.
   bool memory_map = false;
+  /// The graph of a TorchScript archive, too, by LibTorch, which runs code of the archive's while it loads it: for
+  /// files that are trusted.
+  bool trust_torchscript = false;
 };
 
 /// Reads the files that together make one model, in any order, each recognised by its content. Weights stay on disk

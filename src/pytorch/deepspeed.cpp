@@ -105,6 +105,99 @@ ByteSourcePtr bytes_of_tensor(const Tensor& tensor) {
                  tensor.byte_count());
 }
 
+/// By rank and group.
+using Rows = std::vector<std::vector<Tensor>>;
+
+/// What a rank has of its optimizer: slots as rows, like the parameters', and what is the same for all parameters.
+struct RankOptimizer {
+  std::map<std::string, std::vector<Tensor>> rows;
+  std::vector<std::pair<std::string, Json>> numbers;  // "step"
+  std::vector<Json::Object> groups;                   // hyperparameters
+  std::string missing;                                // why there is none
+};
+
+/// The state_dict of the optimizer whose parameters are a rank's rows.
+class RankOptimizerReader {
+ public:
+  RankOptimizerReader(const TorchFile& file, const std::vector<Tensor>& rows) : file_(file), rows_(rows) {}
+
+  RankOptimizer read(Ref state_dict) {
+    const auto* dict = state_dict ? state_dict->as<Dict>() : nullptr;
+    if (state_dict && pickle::sequence(*state_dict))
+      return without("its ranks have the optimizer's state without padding (elastic_checkpoint), which is not read");
+    const Ref state = dict ? pickle::find(*dict, "state") : nullptr;
+    const Ref groups = dict ? pickle::find(*dict, "param_groups") : nullptr;
+    if (!state || !state->as<Dict>() || state->as<Dict>()->items.empty() || !groups || !pickle::sequence(*groups))
+      return without("its ranks have no state of the optimizer (\"state\" and \"param_groups\")");
+    std::size_t row = 0;
+    for (const Ref group : *pickle::sequence(*groups)) {
+      const Dict& settings = dict_of(group, "param_groups");
+      add_group(settings);
+      const Ref numbers = pickle::find(settings, "params");
+      const auto* list = numbers ? pickle::sequence(*numbers) : nullptr;
+      if (!list) throw MalformedFile("a group of its optimizer lists no parameters");
+      for (const Ref number : *list) {
+        const auto found = std::ranges::find_if(state->as<Dict>()->items, [&](const auto& item) {
+          const auto *own = item.first->template as<std::int64_t>(), *wanted = number->as<std::int64_t>();
+          return own && wanted && *own == *wanted;
+        });
+        if (found == state->as<Dict>()->items.end())
+          return without("its optimizer has no state of row " + std::to_string(row));
+        add_row(dict_of(found->second, "state"), row);
+        if (!result_.missing.empty()) return std::move(result_);
+        ++row;
+      }
+    }
+    if (row != rows_.size())
+      return without("its optimizer has " + std::to_string(row) + " rows of parameters, expected " +
+                     std::to_string(rows_.size()));
+    for (const auto& [name, rows] : result_.rows)
+      if (rows.size() != row) return without("its optimizer has \"" + shortened(name) + "\" of some rows alone");
+    return std::move(result_);
+  }
+
+ private:
+  static RankOptimizer without(std::string why) { return {{}, {}, {}, std::move(why)}; }
+
+  void add_group(const Dict& group) {
+    Json::Object settings;
+    for (const auto& [key, value] : group.items)
+      if (const auto* name = key->as<std::string>(); name && *name != "params")
+        settings.set(*name, file_.to_json(*value));
+    result_.groups.push_back(std::move(settings));
+  }
+
+  void add_row(const Dict& slots, std::size_t row) {
+    for (const auto& [key, value] : slots.items) {
+      const auto* name = key->as<std::string>();
+      if (!name) throw MalformedFile("a slot of its optimizer is named by " + pickle::describe(*key));
+      std::optional<double> number = pickle::number(*value);
+      if (is_tensor(*value)) {
+        const Tensor slot = file_.tensor(*value, *name);
+        if (slot.rank() == 1 && slot.is_contiguous() && slot.shape() == rows_.at(row).shape()) {
+          result_.rows[*name].push_back(slot);
+          continue;
+        }
+        if (slot.element_count() == 1) number = cast(slot, DType::Float64).values<double>()[0];
+      }
+      if (!number) {
+        result_.missing = "its slot \"" + shortened(*name) + "\" is " + pickle::describe(*value) +
+                          ", which is no row of numbers like the parameters'";
+        return;
+      }
+      const auto known = std::ranges::find(result_.numbers, *name, &std::pair<std::string, Json>::first);
+      if (known == result_.numbers.end())
+        result_.numbers.emplace_back(*name, Json(*number));
+      else if (known->second != Json(*number))
+        result_.missing = "its \"" + shortened(*name) + "\" differs from group to group";
+    }
+  }
+
+  const TorchFile& file_;
+  const std::vector<Tensor>& rows_;
+  RankOptimizer result_;
+};
+
 class DeepspeedReader {
  public:
   explicit DeepspeedReader(const fs::path& folder) : folder_(folder) {
@@ -113,12 +206,13 @@ class DeepspeedReader {
       if (rank.size() != rows_[0].size()) throw MalformedFile("its ranks have different numbers of groups");
   }
 
-  TorchContent read() {
+  DeepspeedContent read() {
     const fs::path path = model_states();
     in_file(path.filename().string(), [&] { read_model(TorchFile(open_file(path.string()))); });
     const std::string code = nested_.pickled();
-    return {pickle::read(std::as_bytes(std::span(code))),
-            [storages = std::move(storages_)](const std::string& key, std::size_t) { return storages.at(key); }};
+    return {{pickle::read(std::as_bytes(std::span(code))),
+             [storages = std::move(storages_)](const std::string& key, std::size_t) { return storages.at(key); }},
+            optimizer_left_out_};
   }
 
  private:
@@ -132,6 +226,9 @@ class DeepspeedReader {
     is_cut_by_parameter_ = *number == 3;
     rows_.push_back(
         rows_of(file, state, is_cut_by_parameter_ ? "fp32_flat_groups" : "single_partition_of_fp32_groups"));
+    RankOptimizerReader reader(file, rows_.back());
+    optimizers_.push_back(
+        reader.read(pickle::find(state, is_cut_by_parameter_ ? "optimizer_state_dict" : "base_optimizer_state")));
   }
 
   fs::path model_states() const {
@@ -145,17 +242,79 @@ class DeepspeedReader {
     const auto* groups =
         pickle::find(root, "param_shapes") ? pickle::sequence(*pickle::find(root, "param_shapes")) : nullptr;
     if (!groups) throw MalformedFile("has no list \"param_shapes\"");
-    std::map<std::string, Tensor> tensors;
-    is_cut_by_parameter_ ? take_parts(*groups, tensors) : take_runs(*groups, tensors);
+    std::map<std::string, Tensor> tensors = taken(*groups, rows_);
     add_others(file, root, tensors);
+    const bool has_optimizer = add_optimizer(*groups);
     std::vector<std::string> order = names_in_order(root, tensors);
     std::map<TensorView, std::string> stored;  // what is one tensor stays one
     for (const std::string& name : order) {
       const Tensor& tensor = tensors.at(name);
       const std::string& key = stored.emplace(view_of(tensor), name).first->second;
       if (key == name) storages_[name] = bytes_of_tensor(tensor.is_contiguous() ? tensor : tensor.contiguous());
-      nested_.add({name}, StoredTensor{tensor.dtype(), tensor.shape(), key});
+      std::vector<PathStep> path{name};
+      if (has_optimizer) path.insert(path.begin(), "model_state_dict");
+      nested_.add(path, StoredTensor{tensor.dtype(), tensor.shape(), key});
     }
+  }
+
+  /// Why there is no optimizer in the ranks, or none that could be told.
+  std::string missing_of_optimizer(std::size_t groups) const {
+    for (const RankOptimizer& rank : optimizers_) {
+      if (!rank.missing.empty()) return rank.missing;
+      if (rank.numbers != optimizers_[0].numbers || rank.groups != optimizers_[0].groups)
+        return "its ranks state different steps or hyperparameters";
+      const auto names = [](const RankOptimizer& of) {
+        std::set<std::string> result;
+        for (const auto& [name, rows] : of.rows) result.insert(name);
+        return result;
+      };
+      if (names(rank) != names(optimizers_[0])) return "its ranks have different slots";
+    }
+    if (optimizers_[0].groups.size() != groups)
+      return "its optimizer has " + std::to_string(optimizers_[0].groups.size()) + " groups, and the model's states " +
+             std::to_string(groups);
+    // DeepSpeed's own Adam does not say whether it is AdamW.
+    for (const Json::Object& group : optimizers_[0].groups)
+      if (const Json* decay = group.find("weight_decay");
+          group.contains("bias_correction") && decay && decay->is_number() && decay->as_float() != 0)
+        return "its optimizer is DeepSpeed's own Adam with a weight_decay, which does not say whether that is AdamW's";
+    return "";
+  }
+
+  /// Slots are cut as the parameters are. Whether there are any.
+  bool add_optimizer(const std::vector<Ref>& groups) {
+    optimizer_left_out_ = missing_of_optimizer(groups.size());
+    if (!optimizer_left_out_.empty()) return false;
+    const std::string root = "optimizer_state_dict";
+    const RankOptimizer& first = optimizers_[0];
+    std::map<std::string, std::map<std::string, Tensor>> slots;
+    for (const auto& [name, own] : first.rows) {
+      Rows rows;
+      for (const RankOptimizer& rank : optimizers_) rows.push_back(rank.rows.at(name));
+      slots.emplace(name, taken(groups, rows));
+    }
+    for (std::size_t i = 0; i < groups.size(); ++i) {
+      Json::Array names;
+      for_each_shape(dict_of(groups[i], "param_shapes"), [&](const std::string& name, const Shape&) {
+        names.emplace_back(name);
+        for (const auto& [number, value] : first.numbers) nested_.add({root, "state", name, number}, value);
+        for (const auto& [slot, tensors] : slots) {
+          const Tensor& tensor = tensors.at(name);
+          const std::string key = "optimizer/" + slot + "/" + name;
+          storages_[key] = bytes_of_tensor(tensor);
+          nested_.add({root, "state", name, slot}, StoredTensor{tensor.dtype(), tensor.shape(), key});
+        }
+      });
+      const auto place = static_cast<std::int64_t>(i);
+      for (const auto& [name, value] : first.groups[i])
+        if (name != "bias_correction") nested_.add({root, "param_groups", place, name}, value);
+      nested_.add({root, "param_groups", place, "params"}, Json(std::move(names)));
+    }
+    return true;
+  }
+
+  std::map<std::string, Tensor> taken(const std::vector<Ref>& groups, const Rows& rows) const {
+    return is_cut_by_parameter_ ? take_parts(groups, rows) : take_runs(groups, rows);
   }
 
   template <typename Visit>
@@ -168,11 +327,12 @@ class DeepspeedReader {
   }
 
   /// Stages 1 and 2: the ranks' rows of a group, one behind the other, are its parameters, one behind the other.
-  void take_runs(const std::vector<Ref>& groups, std::map<std::string, Tensor>& tensors) const {
-    if (groups.size() != rows_[0].size()) throw MalformedFile("its groups are not those of the ranks");
+  static std::map<std::string, Tensor> take_runs(const std::vector<Ref>& groups, const Rows& by_rank) {
+    if (groups.size() != by_rank[0].size()) throw MalformedFile("its groups are not those of the ranks");
+    std::map<std::string, Tensor> tensors;
     for (std::size_t group = 0; group < groups.size(); ++group) {
       std::vector<Tensor> rows;
-      for (const std::vector<Tensor>& rank : rows_) rows.push_back(rank[group]);
+      for (const std::vector<Tensor>& rank : by_rank) rows.push_back(rank[group]);
       const DType dtype = rows[0].dtype();
       const ByteSourcePtr whole = joined(rows);
       std::int64_t position = 0;
@@ -185,15 +345,17 @@ class DeepspeedReader {
         position += count;
       });
     }
+    return tensors;
   }
 
   /// Stage 3: each parameter is cut into as many parts as there are ranks, filled up at the end. A rank's groups are
   /// one row of such parts.
-  void take_parts(const std::vector<Ref>& groups, std::map<std::string, Tensor>& tensors) const {
-    const DType dtype = rows_[0].at(0).dtype();
+  static std::map<std::string, Tensor> take_parts(const std::vector<Ref>& groups, const Rows& by_rank) {
+    std::map<std::string, Tensor> tensors;
+    const DType dtype = by_rank[0].at(0).dtype();
     const auto width = static_cast<std::int64_t>(size_of(dtype));
     std::vector<ByteSourcePtr> ranks;
-    for (const std::vector<Tensor>& rows : rows_) ranks.push_back(joined(rows));
+    for (const std::vector<Tensor>& rows : by_rank) ranks.push_back(joined(rows));
     const auto cut = static_cast<std::int64_t>(ranks.size());
     std::int64_t position = 0;
     for (const Ref shapes : groups)
@@ -212,6 +374,7 @@ class DeepspeedReader {
                                  Tensor(dtype, shape, part_of(whole, 0, static_cast<std::uint64_t>(count * width))));
         position = checked_add(position, part, "a rank's row");
       });
+    return tensors;
   }
 
   /// The rows one behind the other.
@@ -273,7 +436,9 @@ class DeepspeedReader {
 
   fs::path folder_;
   bool is_cut_by_parameter_ = false;
-  std::vector<std::vector<Tensor>> rows_;  // by rank and group
+  Rows rows_;
+  std::vector<RankOptimizer> optimizers_;  // by rank
+  std::string optimizer_left_out_;
   Nested nested_;
   std::map<std::string, ByteSourcePtr> storages_;
 };
@@ -282,7 +447,7 @@ class DeepspeedReader {
 
 bool is_deepspeed_checkpoint(const std::string& folder) { return checkpoint_in(folder).has_value(); }
 
-TorchContent open_deepspeed_checkpoint(const std::string& folder) {
+DeepspeedContent open_deepspeed_checkpoint(const std::string& folder) {
   const std::optional<fs::path> found = checkpoint_in(folder);
   if (!found) throw MalformedFile("is no checkpoint of DeepSpeed");
   return DeepspeedReader(*found).read();

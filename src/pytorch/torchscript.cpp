@@ -180,9 +180,11 @@ Model read_torchscript_file(const ByteSourcePtr& file) {
   ScriptReader reader(torch, classes, model);
   reader.read(torch.root(), "", 0);
   const std::string path = own_class(pickle::class_of(torch.root()));
-  model.metadata.set(
-      "torch",
-      Json::Object{{"module", path}, {"no_architecture", "a TorchScript archive's graph is code, which is not run"}});
+  model.metadata.set("torch",
+                     Json::Object{{"module", path},
+                                  {"no_architecture",
+                                   "a TorchScript archive's graph is code, which LibTorch reads where the file is "
+                                   "trusted (LoadOptions::trust_torchscript)"}});
   model.metadata.set("modules", reader.take_modules());
   model.notes.push_back("of the TorchScript module " + shortened(path) + " the tensors are read; its code is not run");
   return model;

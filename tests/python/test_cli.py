@@ -109,7 +109,6 @@ def assert_refuses(h5bridge, tmp_path, sources, status, *parts):
         (["convert", "net.json", "net.pth", "-o", "a.h5", "--fix-size", "length=3"], "length"),
         (["convert", "net.json", "net.pth", "-o", "a.h5", "--fix-size", "batch=3", "--fix-size", "batch=4"], "given twice"),
         (["run", "net.json", "net.pth", "--input", "inputs.npz", "--batch-size", "0"], "at least 1"),
-        (["convert", "net.json", "net.pth", "-o", "a.h5", "--trust-torchscript"], "--trust-torchscript is not supported"),
         (["convert", "net.json", "net.pth", "-o", "a.h5", "-o", "a.h5"], "a.h5"),
         (["convert", "net.pth", "-o", "a.h5"], "architecture"),
         (["convert", "net.json", "net.json", "-o", "a.h5"], "net.json"),

@@ -27,7 +27,7 @@ def test_bash_offers_commands_options_and_words(tmp_path):
     assert {"--data-format", "--dtype", "--dry-run", "--device"} == completed("h5bridge", "convert", "--d")
     assert completed("h5bridge", "run", "--exact") == {"--exact"} and "--exact" not in completed("h5bridge", "inspect", "--")
     assert completed("h5bridge", "convert", "--data-format", "") == {"channels_first", "channels_last"}
-    assert "--trust-torchscript" not in completed("h5bridge", "inspect", "--t")
+    assert completed("h5bridge", "inspect", "--t") == {"--trust-torchscript"}
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])

@@ -42,15 +42,25 @@ def rows_by_parameter(groups):
     return rows
 
 
-def save(module, folder, stage):
+def groups_of(module):
     named = list(module.named_parameters())
-    groups = [named[:3], named[3:]]
-    rows = rows_by_group(groups) if stage < 3 else rows_by_parameter(groups)
+    return [named[:3], named[3:]]
+
+
+def cut(groups, stage):
+    return rows_by_group(groups) if stage < 3 else rows_by_parameter(groups)
+
+
+def save(module, folder, stage, optimizers=None):
+    """`optimizers`: of each rank the state_dict of the one that it has for its rows."""
+    groups = groups_of(module)
+    rows = cut(groups, stage)
     key = "single_partition_of_fp32_groups" if stage < 3 else "fp32_flat_groups"
     (folder / "global_step7").mkdir(parents=True)
     (folder / "latest").write_text("global_step7")
     for rank in range(RANKS):
-        state = {"zero_stage": stage, "partition_count": [RANKS, RANKS], key: rows[rank], "base_optimizer_state": {"state": {}}}
+        state = {"zero_stage": stage, "partition_count": [RANKS, RANKS], key: rows[rank]}
+        state["base_optimizer_state" if stage < 3 else "optimizer_state_dict"] = optimizers[rank] if optimizers else {"state": {}}
         torch.save({"optimizer_state_dict": state}, folder / "global_step7" / f"zero_pp_rank_{rank}_mp_rank_00_optim_states.pt")
     buffers = [name for name, _ in module.named_buffers()]
     halves = {name: tensor.half() if name not in buffers else tensor for name, tensor in module.state_dict().items()}
@@ -71,6 +81,74 @@ def test_parameters_are_whole_and_in_float32(stage, at, tmp_path):
     assert list(found) == list(expected)
     assert all(found[name].dtype == tensor.dtype and torch.equal(found[name], tensor) for name, tensor in expected.items())
     assert found["again.weight"].data_ptr() == found["first.weight"].data_ptr()
+
+
+SETTINGS = [{"lr": 0.01}, {"lr": 0.03, "weight_decay": 0.2}]
+
+
+def trained(module, stage, make):
+    """`module` after some steps of an optimizer of two groups, which is given back, with the state_dicts of those that ranks have for their
+    rows, which take the same steps on their own."""
+    groups = groups_of(module)
+    optimizer = make([{"params": [p for _, p in group], **own} for group, own in zip(groups, SETTINGS)])
+    rows = [[nn.Parameter(row.nan_to_num()) for row in rank] for rank in cut(groups, stage)]
+    of_ranks = [make([{"params": [row], **own} for row, own in zip(rank, SETTINGS)]) for rank in rows]
+    for _ in range(3):
+        optimizer.zero_grad()
+        module(torch.randn(4, 5)).square().sum().backward()
+        gradients = cut([[(name, p.grad) for name, p in group] for group in groups], stage)
+        for rank, own, parts in zip(rows, of_ranks, gradients):
+            for row, part in zip(rank, parts):
+                row.grad = part.nan_to_num()
+            own.step()
+        optimizer.step()
+    return optimizer, [own.state_dict() for own in of_ranks]
+
+
+class Called(Net):
+    def forward(self, x):
+        return self.last(self.norm(self.first(x)).tanh())
+
+
+OPTIMIZERS = {
+    "AdamW": torch.optim.AdamW,
+    "Adam, amsgrad": lambda groups: torch.optim.Adam(groups, amsgrad=True, betas=(0.8, 0.9)),
+    "SGD": lambda groups: torch.optim.SGD(groups, momentum=0.9),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("stage", [2, 3])
+def test_the_optimizer_is_whole(stage, name, tmp_path):
+    torch.manual_seed(2)
+    module = Called()
+    optimizer, of_ranks = trained(module, stage, OPTIMIZERS[name])
+    save(module, tmp_path / "ck", stage, of_ranks)
+    h5bridge("convert", tmp_path / "ck", "-o", tmp_path / "out.pth", "--checkpoint")
+    found = torch.load(tmp_path / "out.pth", weights_only=True)
+    assert all(torch.equal(found["model_state_dict"][key], tensor) for key, tensor in module.state_dict().items())
+    state, expected = found["optimizer_state_dict"], optimizer.state_dict()
+    assert state["param_groups"] == expected["param_groups"]
+    assert state["state"].keys() == expected["state"].keys()
+    for number, slots in expected["state"].items():
+        assert state["state"][number].keys() == slots.keys()
+        assert all(torch.equal(torch.as_tensor(state["state"][number][slot]), torch.as_tensor(value)) for slot, value in slots.items())
+
+
+def test_an_optimizer_that_cannot_be_told_is_left_out_and_why(tmp_path):
+    torch.manual_seed(3)
+    module = Called()
+    _, of_ranks = trained(module, 2, torch.optim.Adam)
+    for own in of_ranks:  # as DeepSpeed's own Adam has it, whose weight_decay may be AdamW's
+        for group in own["param_groups"]:
+            group["bias_correction"] = True
+    save(module, tmp_path / "own", 2, of_ranks)
+    assert "does not say whether that is AdamW's" in run_program("convert", tmp_path / "own", "-o", tmp_path / "out.pth", "--checkpoint", status=4)
+    of_ranks[1]["state"][0]["exp_avg"] = of_ranks[1]["state"][0]["exp_avg"][:-1]
+    save(module, tmp_path / "short", 2, of_ranks)
+    assert 'its slot "exp_avg"' in run_program("convert", tmp_path / "short", "-o", tmp_path / "out.pth", "--checkpoint", status=4)
+    save(module, tmp_path / "none", 2)
+    assert "no state of the optimizer" in run_program("convert", tmp_path / "none", "-o", tmp_path / "out.pth", "--checkpoint", status=4)
 
 
 def test_what_is_missing_is_said(tmp_path):

@@ -175,6 +175,23 @@ def test_a_keras_model_computes_the_bits_of_libtorch(network, tmp_path):
     assert [y.tobytes() for y in run(torch.jit.load(tmp_path / "k.ts"), [torch.from_numpy(x) for x in inputs])] == expected
 
 
+def test_values_are_called_what_they_are(tmp_path):
+    """A mask is a mask, results have their keys' names, and what Keras's wrappers leave is no module."""
+    networks = {network.name: network for network in KERAS_NETWORKS}
+    for name in ("masked_tagger", "two_ways"):
+        networks[name].model().save(tmp_path / "k.keras")
+        package.convert(tmp_path / "k.keras", tmp_path / f"{name}.py")
+    tagger, two_ways = ((tmp_path / f"{name}.py").read_text() for name in ("masked_tagger", "two_ways"))
+    assert "mask = words != 0" in tagger and "mask=mask" in tagger and "nn.Identity" not in two_ways
+    layers = [{"name": name, "type": "Linear", "attributes": {"in_features": 3, "out_features": 2}, "inputs": ["x"]} for name in ("a", "b")]
+    layers += [{"name": f"t{name}", "type": "Tanh", "inputs": [name]} for name in ("a", "b")]
+    inputs = [{"name": "x", "shape": ["batch", 3], "dtype": "float32"}]
+    outputs = {"first_of_the_scores_of_this_network": "ta", "second_of_the_scores_of_this_network": "tb"}
+    (tmp_path / "m.json").write_text(json.dumps({"h5bridge": 1, "name": "m", "inputs": inputs, "layers": layers, "outputs": outputs}))
+    package.convert(tmp_path / "m.json", tmp_path / "m.py")
+    assert all(f"{name} = " in (tmp_path / "m.py").read_text() for name in outputs)
+
+
 NAMES = ["1_conv", "lambda", "a-b", "quo\"te", "it's", "back\\slash", "new\nline", "type", "train", "_modules", "__init__", "__x", "self",
          "x", "\u00e9", "\U0001f600", '"""', "#", "'); import os", "torch", "nn", "F", "forward", "None", "{name}", "%s"]  # fmt: skip
 

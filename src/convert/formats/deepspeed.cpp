@@ -9,11 +9,17 @@ namespace h5bridge {
 namespace {
 
 Model read_deepspeed(const SourceFile& file, const LoadOptions& options) {
-  Model model = read_torch_file(TorchFile(open_deepspeed_checkpoint(file.path())));
-  if (options.optimizer)
+  DeepspeedContent opened = open_deepspeed_checkpoint(file.path());
+  Model model = read_torch_file(TorchFile(std::move(opened.content)),
+                                {options.key, options.optimizer, options.fix_sizes, options.optimizer_key});
+  if (options.optimizer && !opened.optimizer_left_out.empty())
     model.optimizer_left_out =
-        "DeepSpeed's ranks have it in pieces, which are not read; LoadOptions::optimizer = false leaves it out";
+        "of DeepSpeed's checkpoint " + opened.optimizer_left_out + "; LoadOptions::optimizer = false leaves it out";
   return model;
+}
+
+FilePart inspect_deepspeed(const SourceFile& file, const LoadOptions& options) {
+  return inspect_torch_file(TorchFile(open_deepspeed_checkpoint(file.path()).content), options);
 }
 
 }  // namespace
@@ -26,8 +32,7 @@ Format deepspeed_format() {
       .is_folder = true,
       .read = [](const SourceFile& file,
                  const LoadOptions& options) { return FileContent{.torch = read_deepspeed(file, options)}; },
-      .inspect = [](const SourceFile& file,
-                    const LoadOptions& options) { return inspect_state_dict(read_deepspeed(file, options)); },
+      .inspect = inspect_deepspeed,
   };
 }
 

@@ -1,4 +1,5 @@
-// TorchScript archives, as torch.jit.save writes them. Their tensors are read, and their code is not run.
+// TorchScript archives, as torch.jit.save writes them. Their tensors are read, and their code is not run, unless the
+// file is trusted.
 #include "pytorch/torchscript.h"
 
 #include "convert/architecture_json.h"
@@ -11,25 +12,31 @@
 #include "passes/frozen.h"
 #include "passes/infer_shapes.h"
 #include "pytorch/file.h"
+#include "pytorch/script_graph.h"
 #include "pytorch/torchscript_writer.h"
+#include "runner/script.h"
 
 namespace h5bridge {
 namespace {
 
 // One of ours has its architecture beside its code.
-FileContent read_torchscript(const SourceFile& file, const LoadOptions&) {
+FileContent read_torchscript(const SourceFile& file, const LoadOptions& options) {
   FileContent content{.torch = read_torchscript_file(file.bytes())};
   if (const auto architecture = torchscript_architecture(file.bytes())) {
     content.architecture = checked(architecture_from_json(*architecture));
     content.torch->notes.clear();  // that its graph is not known
+  } else if (options.trust_torchscript) {
+    add_architecture_of_script(*content.torch, script_graph(file.path()), options.fix_sizes);
+    content.torch->notes.clear();
+    if (Json* torch = content.torch->metadata.find("torch")) torch->as_object().erase("no_architecture");
   }
   content.torch->reference = reference_in(*file.zip());
   return content;
 }
 
-FilePart inspect_torchscript(const SourceFile& file, const LoadOptions&) {
+FilePart inspect_torchscript(const SourceFile& file, const LoadOptions& options) {
   FilePart part = inspect_state_dict(read_torchscript_file(file.bytes()));
-  part.states_architecture = torchscript_architecture(file.bytes()).has_value();
+  part.states_architecture = options.trust_torchscript || torchscript_architecture(file.bytes()).has_value();
   return part;
 }
 

@@ -134,6 +134,14 @@ TorchSource shaped_prelu() {
   return of_helper(kClass, "PReLU(weight_shape, *, init)", {"num_parameters"});
 }
 
+// Keras's wrappers leave some, which are nothing in a forward.
+TorchSource identity() {
+  TorchSource result = torch_module("nn.Identity()");
+  result.function = [](const SourceCall& call) { return call.input(); };
+  result.function_name = "identity";
+  return result;
+}
+
 }  // namespace
 
 std::vector<TorchSource> torch_sources() {
@@ -167,7 +175,7 @@ std::vector<TorchSource> torch_sources() {
       plain("Softsign", "F.softsign"),
       torch_module("nn.Softshrink(lambd)", "F.softshrink(input, lambd)"),
       torch_module("nn.Hardshrink(lambd)", "F.hardshrink(input, lambd)"),
-      torch_module("nn.Identity()"),
+      identity(),
       torch_module("nn.Threshold(threshold, value)", "F.threshold(input, threshold, value)"),
       torch_module("nn.RReLU(lower, upper)"),
       calling(kSquareplus, "Squareplus(input, b)"),

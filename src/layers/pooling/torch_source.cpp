@@ -86,7 +86,7 @@ TorchSource by_word(const std::string& signature, std::function<Python(const Sou
 }
 
 Python max_same(const SourceCall& call) {
-  return call.self + "(" + padded_same(call, call.input(), "constant", "-float(\"inf\")").text + ")";
+  return call.self + "(" + padded_same(call, call.input(), "constant", "float(\"-inf\")").text + ")";
 }
 
 Python mean_same(const SourceCall& call) {
@@ -112,13 +112,13 @@ TorchSource without_axes(const std::string& name) {
 
 // Keras's mean over the steps that a mask lets count.
 constexpr PythonHelper kMaskedMean{"masked_mean",
-                                   R"py(def masked_mean(x, mask, keepdim):
+                                   R"py(def masked_mean(x, mask, keepdim=False):
     """The mean over the steps, (batch, channels, steps), that a mask lets count."""
     mask = mask.bool().unsqueeze(1)
     total = torch.where(mask, x, 0).sum(2, keepdim=keepdim)
     return total / mask.to(total.dtype).sum(2, keepdim=keepdim))py",
                                    {},
-                                   R"ts(def masked_mean(x: Tensor, mask: Tensor, keepdim: bool) -> Tensor:
+                                   R"ts(def masked_mean(x: Tensor, mask: Tensor, keepdim: bool=False) -> Tensor:
   kept = mask.bool().unsqueeze(1)
   total = torch.where(kept, x, 0).sum(2, keepdim=keepdim)
   return total / kept.to(total.dtype).sum(2, keepdim=keepdim)
@@ -134,7 +134,7 @@ TorchSource masked_mean() {
       [](const SourceCall& call) -> Python {
         const bool keeps = call.attributes().boolean("keepdims");
         return call.helper(kMaskedMean) + "(" + call.input().text + ", " + call.operand("mask").value().text +
-               (keeps ? ", True)" : ", False)");
+               (keeps ? ", keepdim=True)" : ")");
       });
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <set>
 
 #include "facets/registry.h"
 #include "pytorch/source/names.h"
@@ -89,6 +90,7 @@ class ForwardWriter : public SourcePlace {
   void flush_weighty(const std::vector<Value>& values);
   void flush_readers_of(const std::string& variable);
   std::size_t module_users_of(const Value& value) const;
+  std::string own_name_of(const Value& value) const;
   std::optional<Python> size_at(const Size& size);
   SourceCall call_of_node(const Node& node, const Layer& layer, const LayerType& type);
 
@@ -351,11 +353,15 @@ void ForwardWriter::call_node(std::size_t number) {
     code = write();
   }
   is_weighty_ = is_weighty_ || is_weight;
-  const std::vector<std::string> names = value_names(tree_, layer, own);
-  const bool branches = own && !taken.empty() && module_users_of(taken[0]) > 1;
+  std::vector<std::string> names = value_names(tree_, layer, own);
+  bool keeps_name = own && !taken.empty() && module_users_of(taken[0]) > 1;
   if (made.size() == 1) {
     if (uses_[made[0]] == 0 && !own) return done_with(taken);
-    return finish(made, code, taken, names, branches, true);
+    if (const std::string wanted = own_name_of(made[0]); !wanted.empty()) {
+      names.insert(names.begin(), wanted);
+      keeps_name = true;
+    }
+    return finish(made, code, taken, names, keeps_name, true);
   }
 
   done_with(taken);
@@ -377,6 +383,18 @@ void ForwardWriter::call_node(std::size_t number) {
     targets.push_back(name);
   }
   result_.statements.push_back((source.targets ? source.targets(targets) : joined(targets)) + " = " + code.text);
+}
+
+// What people call a value for what it is: a mask, or one of several results by its key.
+std::string ForwardWriter::own_name_of(const Value& value) const {
+  static const std::set<std::string> kBuiltIn{"all",  "any",   "bool", "dict", "dir",  "float", "format", "hash",
+                                              "id",   "int",   "iter", "len",  "list", "map",   "max",    "min",
+                                              "next", "range", "set",  "str",  "sum",  "type",  "input",  "object"};
+  const std::vector<Output>& outputs = tree_.architecture().outputs;
+  const auto given = std::ranges::find(outputs, value, &Output::value);
+  if (is_root() && outputs.size() > 1 && given != outputs.end())
+    return is_python_name(given->name) && !kBuiltIn.contains(given->name) ? given->name : "";
+  return tree_.types().of(value).dtype == DType::Bool && tree_.types().of(value).shape.size() > 1 ? "mask" : "";
 }
 
 void ForwardWriter::call_module(const SourceModule& called, std::size_t call) {

@@ -1,0 +1,45 @@
+#include "runner/library.h"
+
+#include <dlfcn.h>
+
+#include <filesystem>
+#include <string>
+
+#include "h5bridge/error.h"
+
+namespace h5bridge {
+namespace {
+
+constexpr const char* kLibrary = "libh5bridge_torch.so";
+
+/// The directory of the library (or the program) that this code is in; empty if the system does not tell.
+std::filesystem::path own_directory() {
+  Dl_info info{};
+  if (dladdr(reinterpret_cast<const void*>(&torch_function_named), &info) == 0 || !info.dli_fname) return {};
+  return std::filesystem::path(info.dli_fname).parent_path();
+}
+
+std::string last_error() {
+  const char* message = dlerror();
+  return message ? message : "unknown error";
+}
+
+void* open_library() {
+  const std::filesystem::path beside = own_directory() / kLibrary;
+  std::error_code ignored;
+  const bool is_there = std::filesystem::exists(beside, ignored);
+  if (void* library = dlopen(is_there ? beside.c_str() : kLibrary, RTLD_NOW | RTLD_LOCAL)) return library;
+  if (is_there) throw SystemFailure("cannot load " + last_error());
+  throw SystemFailure("this h5bridge is built without LibTorch (configure with -DH5BRIDGE_TORCH=ON)");
+}
+
+}  // namespace
+
+void* torch_function_named(const char* name) {
+  static void* const library = open_library();  // stays loaded to the end: LibTorch cannot be unloaded
+  void* symbol = dlsym(library, name);
+  if (!symbol) throw SystemFailure("cannot use " + last_error());
+  return symbol;
+}
+
+}  // namespace h5bridge
