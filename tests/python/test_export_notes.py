@@ -78,6 +78,10 @@ def fails_in_training(module, x):
     return x * 2
 
 
+def turns_what_it_is_given(module, x):
+    return x.t_() if module.training else x * 2
+
+
 @pytest.mark.parametrize("function", [
     lambda module, x: x if module.training else x.softmax(-1),
     lambda module, x: x.relu() if module.training else x,
@@ -86,13 +90,35 @@ def fails_in_training(module, x):
     lambda module, x: F.scaled_dot_product_attention(x, x, x, dropout_p=0.5 if module.training else 0.0),
     lambda module, x: F.batch_norm(x, module.mean, module.mean + 1, training=module.training),
     lambda module, x: x * x.mean().item() if module.training else x,
-    update_in_training, auxiliary_in_training, fails_in_training,
+    update_in_training, auxiliary_in_training, fails_in_training, turns_what_it_is_given,
 ])  # fmt: skip
 def test_what_forward_does_in_training_alone_is_noted(function):
     module = nn.Sequential(Forward(function))
     notes = exporter.describe(module, torch.rand(2, 4))["notes"]
     assert notes[:1] == [f"in 0 (Forward): asks whether it is training; {EVALUATION}"]
     assert notes[1:] == [] and torch.equal(module[0].mean, torch.zeros(4))
+
+
+class Turned(nn.Module):
+    """Whose first part turns its own input in training, so that evaluation cannot go on from there."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.last = DropPath(0.5)
+
+    def forward(self, x):
+        if self.training:
+            x.t_()
+        return self.last(self.fc(x + 1))
+
+
+def test_what_could_not_be_compared_is_named_as_well():
+    notes = exporter.describe(nn.Sequential(nn.Linear(4, 4), Turned()), torch.rand(3, 4))["notes"]
+    assert notes == [
+        f"in 1 (Turned): asks whether it is training; {EVALUATION}",
+        f"in 1.last (DropPath): asks whether it is training; {EVALUATION}",
+    ]
 
 
 def cached(module, x):

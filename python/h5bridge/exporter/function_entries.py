@@ -93,7 +93,7 @@ class FunctionEntries(Values):
         if given.get("max_norm") is not None:
             raise ValueError("it changes its table in place (max_norm)")
         entry = Entry(kind, kind)
-        self._fix_sizes_of_numbers(entry, given["input"])
+        self._fix_sizes_of_numbers(entry, bound[0].value)
         missing = False
         for argument in bound:
             name, value = argument.name, argument.value

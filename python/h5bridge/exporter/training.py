@@ -32,8 +32,10 @@ def notes_on_training(call: Call, symbols: list[Symbol], asking: dict[int, set[i
     kept = list(call.kept)
     try:
         trace(call, symbols, comparing)
-    except ExportError:  # what training does stands in the way of what comes after it
-        pass
+    except ExportError:  # of what training did to tensors; what was not compared then may be another, too
+        for module in call.module.modules():
+            if id(module) in asking.keys() - compared[0].known:
+                compared[0].note_difference(module)
     call.kept = kept
     lines = []
     for kind, places in compared[0].differing.items():
@@ -48,6 +50,7 @@ class _Comparing(Recorder):
     def __init__(self, module: nn.Module, sizes: Sizes, asking: dict[int, set[int]]):
         super().__init__(module, sizes)
         self.differing: dict[str, list[str]] = {}  # by class
+        self.known: set[int] = set()  # modules that were compared
         self._asking = asking
 
     def call_module(self, call: Any, module: nn.Module, args: tuple, kwargs: dict) -> Any:
@@ -60,28 +63,26 @@ class _Comparing(Recorder):
         self.in_training = True
         try:
             with with_its_attributes(module):
-                self._set_training(asked, True)
+                for inner in asked:
+                    inner.training = True
                 result = super().call_module(call, module, args, kwargs)
                 trained = None if self.problems != before["problems"] else self._account(start, result)
         except Exception:  # whatever a stranger's forward raises; it is none of evaluation's
             trained = None
         finally:
-            self._set_training(asked, False)
             self.in_training, self._inside_leaf, self._stack = False, False, stack
             vars(self).update(before)
         result = super().call_module(call, module, args, kwargs)
+        self.known.add(id(module))
         if trained != self._account(start, result):
-            self._stack.append(module)
-            kind = type(module)
-            places = self.differing.setdefault(f"{kind.__module__}.{kind.__qualname__}", [])
-            places += [where for where in [self.where()] if where not in places]
-            self._stack.pop()
+            self.note_difference(module)
         return result
 
-    @staticmethod
-    def _set_training(modules: list[nn.Module], training: bool) -> None:
-        for module in modules:
-            module.training = training
+    def note_difference(self, module: nn.Module) -> None:
+        kind, path = type(module), self.paths[id(module)]
+        where = f"in {path} ({kind.__name__})" if path else "in forward"
+        places = self.differing.setdefault(f"{kind.__module__}.{kind.__qualname__}", [])
+        places += [where] if where not in places else []
 
     def _account(self, start: int, result: Any) -> Any:
         """What was recorded from an entry on, and what came of it, so that it can be compared."""

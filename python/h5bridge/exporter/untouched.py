@@ -25,6 +25,8 @@ class KeptParameters(TorchDispatchMode):
     """Copies parameters before an operator changes them in place, as an Embedding with max_norm does in each call: only
     those, as a copy of all would take their memory once more."""
 
+    supports_higher_order_operators = True  # flex_attention, which PyTorch else refuses to run
+
     def __init__(self, module: nn.Module):
         super().__init__()
         self._parameters: dict[int, list[nn.Parameter]] = {}  # by their memory, which those of an RNN on a GPU share
@@ -36,8 +38,9 @@ class KeptParameters(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         kwargs = kwargs or {}
-        if func._schema.is_mutable:
-            for i, argument in enumerate(func._schema.arguments):
+        schema = getattr(func, "_schema", None)
+        if schema and schema.is_mutable:
+            for i, argument in enumerate(schema.arguments):
                 if argument.alias_info and argument.alias_info.is_write:
                     self._keep(args[i] if i < len(args) else kwargs.get(argument.name))
         return func(*args, **kwargs)
