@@ -8,8 +8,8 @@ from typing import Any
 
 
 def unsaid_when_saved(keras: ModuleType, model: Any) -> list[str]:
-    """A line for each thing that is lost when the `keras.Model` is saved: what is frozen in a layer that is not, and the
-    variables that its optimizer does not decay."""
+    """A line for each thing that is lost when the `keras.Model` is saved: what is frozen in a layer that is not, and
+    the variables that its optimizer does not decay."""
     return [*_frozen_parts(keras, model), *_spared_by_decay(model)]
 
 
@@ -27,8 +27,8 @@ def _frozen_parts(keras: ModuleType, model: Any) -> Iterator[str]:
             said = said or set(_named_with_trainable(keras.saving.serialize_keras_object(layer)["config"]))
             if part.name not in said:
                 yield (
-                    f'layer "{layer.name}" is not frozen, and its part "{part.name}" is ({", ".join(frozen)}), which Keras '
-                    "does not save: it is trained in what is read"
+                    f'layer "{layer.name}" is not frozen, and its part "{part.name}" is ({", ".join(frozen)}), '
+                    "which Keras does not save: it is trained in what is read"
                 )
 
 
@@ -51,6 +51,6 @@ def _spared_by_decay(model: Any) -> Iterator[str]:
     spared = [variable.path for variable in model.trainable_variables if not optimizer._use_weight_decay(variable)]
     if spared:
         yield (
-            f"the optimizer's exclude_from_weight_decay spares {', '.join(spared)}, which Keras does not save: what is read "
-            "of it decays all parameters"
+            f"the optimizer's exclude_from_weight_decay spares {', '.join(spared)}, which Keras does not save: "
+            "what is read of it decays all parameters"
         )

@@ -438,10 +438,11 @@ class Inliner {
   std::size_t& calls_made_;                     // over all levels
 };
 
-// Whether it is a dict, or more than one list.
+// Whether it is a dict, more than one list, or a list of one, which Keras 3 tells from what is in it.
 bool is_nested(const Json& ports) {
-  return ports.is_object() ||
-         (ports.is_array() && !is_history(ports) && !std::ranges::all_of(ports.as_array(), is_history));
+  if (ports.is_object()) return true;
+  if (!ports.is_array() || is_history(ports)) return false;
+  return ports.as_array().size() == 1 || !std::ranges::all_of(ports.as_array(), is_history);
 }
 
 }  // namespace

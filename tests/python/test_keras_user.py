@@ -1,5 +1,5 @@
-"""What somebody who works in Keras meets on the way to PyTorch and back: parts of a layer that are frozen, nested inputs and
-outputs, LoRA beside its weights, names that no module can have, schedules that go by way of tf.keras."""
+"""What somebody who works in Keras meets on the way to PyTorch and back: parts of a layer that are frozen, nested
+inputs and outputs, LoRA beside its weights, names that no module can have, schedules that go by way of tf.keras."""
 
 import json
 
@@ -143,6 +143,22 @@ def test_nested_outputs(what, tmp_path):
         np.testing.assert_allclose(tensor.detach(), keras.ops.convert_to_numpy(theirs), rtol=1e-5, atol=1e-6)
 
 
+def test_a_list_of_one_stays_a_list(tmp_path):
+    x, given = keras.Input((3,)), keras.Input((3,))
+    inner = keras.Model([x], [L.Dense(2)(x)])
+    model = keras.Model([given], L.Concatenate()([*inner([given]), given]))
+    model.save(tmp_path / "net.keras")
+    h5bridge("convert", tmp_path / "net.keras", "-o", tmp_path / "net.json", "-o", tmp_path / "net.pth")
+    h5bridge("convert", tmp_path / "net.json", tmp_path / "net.pth", "-o", tmp_path / "back.keras")
+    back = keras.saving.load_model(tmp_path / "back.keras")
+    assert isinstance(back.input, list) and not isinstance(back.output, list)
+    (found,) = [layer for layer in back.layers if isinstance(layer, keras.Model)]
+    assert isinstance(found.input, list) and isinstance(found.output, list)
+    value = inputs(3, 3)
+    expected, again = (keras.ops.convert_to_numpy(each([value])) for each in (model, back))
+    np.testing.assert_array_equal(again, expected)
+
+
 def test_nested_inputs(tmp_path):
     one, two, three = (keras.Input((size,), name=name) for size, name in ((3, "i"), (4, "j"), (2, "k")))
     model = keras.Model({"x": [one, two], "w": {"k": three}}, L.Dense(2)(L.Concatenate()([one, two, three])))
@@ -150,7 +166,8 @@ def test_nested_inputs(tmp_path):
     h5bridge("convert", tmp_path / "net.keras", "-o", tmp_path / "net.json", "-o", tmp_path / "net.pth")
     h5bridge("convert", tmp_path / "net.json", tmp_path / "net.pth", "-o", tmp_path / "back.keras")
     value = {"x": [inputs(3, 3), inputs(3, 4)], "w": {"k": inputs(3, 2)}}
-    expected, found = (keras.ops.convert_to_numpy(each(value)) for each in (model, keras.saving.load_model(tmp_path / "back.keras")))
+    back = keras.saving.load_model(tmp_path / "back.keras")
+    expected, found = (keras.ops.convert_to_numpy(each(value)) for each in (model, back))
     np.testing.assert_array_equal(found, expected)
     module = package.load([tmp_path / "net.json", tmp_path / "net.pth"]).to_torch()
     by_name = {"i": value["x"][0], "j": value["x"][1], "k": value["w"]["k"]}
@@ -186,8 +203,8 @@ def test_a_schedule_goes_by_way_of_tf_keras(what, plain):
     assert any("warm-up" in note and "2.13" in note for note in notes) == (what == "warm-up")
     for name in ("home.keras", "home.h5"):
         h5bridge("convert", folder / "old.h5", "-o", folder / name)
-        found = keras.saving.load_model(folder / name).optimizer
-        assert type(found._learning_rate) is type(schedule) and found._learning_rate.get_config() == schedule.get_config()
+        found = keras.saving.load_model(folder / name).optimizer._learning_rate
+        assert type(found) is type(schedule) and found.get_config() == schedule.get_config()
 
 
 def test_what_tf_keras_cannot_have_takes_the_loss_with_it(plain):

@@ -42,6 +42,12 @@ bool has_form_of_keras_3(const Json& model) {
          std::ranges::any_of(layers->as_array(), [](const Json& layer) { return layer.find("module") != nullptr; });
 }
 
+// Keras 2 has a list around one input, or output, whether or not the model has.
+void take_out_of_list(Json& ports) {
+  if (ports.is_array() && ports.as_array().size() == 1 && ports.as_array()[0].is_array())
+    ports = Json(ports.as_array()[0]);
+}
+
 class Translator {
  public:
   explicit Translator(KerasVersion version, bool is_theano = false)
@@ -76,6 +82,9 @@ class Translator {
       std::ranges::move(changed_meanings(version_, layers), std::back_inserter(notes_));
       mend_hard_sigmoids(layers, outputs ? *outputs : none, factors_);
     }
+    if (version_.is_before_3())
+      for (const char* key : {"input_layers", "output_layers"})
+        if (Json* ports = settings.find(key)) take_out_of_list(*ports);
     settings.set("layers", std::move(layers));
     result.set("config", std::move(settings));
     return result;
