@@ -58,6 +58,14 @@ def tensors_of(result):
     return [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
 
 
+def keys_of(result):
+    """Of all tensors, those of a dict in a dict behind its own: "text_model_output.pooler_output"."""
+    if isinstance(result, torch.Tensor):
+        return [""]
+    items = result.items() if isinstance(result, Mapping) else enumerate(result) if isinstance(result, (list, tuple)) else ()
+    return [f"{key}.{below}" if below else str(key) for key, value in items for below in keys_of(value)]
+
+
 def prepare(name, folder):
     """m.pt2, m.pth, x.npz and the outputs, made once."""
     module, inputs, named_inputs = networks.build(name)
@@ -67,7 +75,7 @@ def prepare(name, folder):
     with torch.no_grad():
         result = module(*inputs, **named_inputs)
     outputs = tensors_of(result)
-    keys = [key for key, value in result.items() if isinstance(value, torch.Tensor)] if isinstance(result, Mapping) else []
+    keys = keys_of(result) if isinstance(result, Mapping) else []
     given = dict(zip(program.graph_signature.user_inputs, [*inputs, *named_inputs.values()]))
     np.savez(folder / "x.npz", **{key: value.numpy() for key, value in given.items()})
     np.savez(folder / "y.npz", *[output.float().numpy() if output.dtype == torch.bfloat16 else output.numpy() for output in outputs])

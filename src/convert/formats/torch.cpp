@@ -79,12 +79,12 @@ Format torch_format() {
       .read =
           [](const SourceFile& file, const LoadOptions& options) {
             const TorchFile torch(file.bytes());
-             if (auto optimizer = read_optimizer_file(torch, options.optimizer_key))
-               return FileContent{.optimizer = std::move(optimizer)};
-             FileContent content{.torch = read_torch_file(
+            if (auto optimizer = read_optimizer_file(torch, options.optimizer_key))
+              return FileContent{.optimizer = std::move(optimizer)};
+            FileContent content{.torch = read_torch_file(
                                     torch, {options.key, options.optimizer, options.fix_sizes, options.optimizer_key})};
-             if (file.zip()) content.torch->reference = reference_in(*file.zip());
-             return content;
+            if (file.zip()) content.torch->reference = reference_in(*file.zip());
+            return content;
           },
       .inspect = [](const SourceFile& file,
                     const LoadOptions& options) { return inspect_torch_file(TorchFile(file.bytes()), options); },
