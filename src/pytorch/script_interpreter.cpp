@@ -49,6 +49,8 @@ class Interpreter {
     } catch (const Error& error) {
       result_.problem = error.what();
       if (result_.problem.empty()) result_.problem = "it cannot be followed";
+      if (!result_.problem.starts_with("operator ") && !modules_.back().path.empty())  // the one that was entered last
+        result_.problem = "in " + described(modules_.back()) + ": " + result_.problem;
     }
     note_uses();
     return std::move(result_);
@@ -107,6 +109,8 @@ class Interpreter {
     if (kind == "prim::Uninitialized") return give(node, 0, Unknown{"a value that is never set"});
     if (kind == "prim::Print" || kind == "aten::warn" || kind == "prim::profile") return;
     if (kind == "aten::is_grad_enabled") return give(node, 0, Json(true));  // no shorter ways for evaluation alone
+    if (kind == "aten::is_autocast_enabled" || kind == "aten::is_autocast_cpu_enabled")
+      return give(node, 0, Json(false));
     if (kind == "aten::format") return give(node, 0, Unknown{"a text"});
     if (kind == "aten::__is__" || kind == "aten::__isnot__") return compare_identity(node, given);
     if (kind == "aten::append") return append(node, given);
@@ -298,12 +302,14 @@ class Interpreter {
            (json->is_number() && schema.fallback->is_number() && json->as_float() == schema.fallback->as_float());
   }
 
+  static std::string described(const aten::ModuleCall& module) {
+    return shortened(module.path) + " (" + shortened(module.type.substr(module.type.rfind('.') + 1)) + ")";
+  }
+
   [[noreturn]] void refuse(const std::string& target, const std::string& why) const {
     const aten::ModuleCall& module = modules_.back();
-    std::string place = "operator " + shortened(target);
-    if (!module.path.empty())
-      place += " in " + shortened(module.path) + " (" + shortened(module.type.substr(module.type.rfind('.') + 1)) + ")";
-    throw Unsupported(place + ": " + why);
+    throw Unsupported("operator " + shortened(target) + (module.path.empty() ? "" : " in " + described(module)) + ": " +
+                      why);
   }
 
   void operate(const ScriptNode& node, const Given& given) {

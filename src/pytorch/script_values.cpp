@@ -147,6 +147,14 @@ const std::map<std::string, Compute>& computations() {
        [](const Given& given) -> ScriptValue { return Json(given.at(0).truth() && given.at(1).truth()); }},
       {"aten::__or__",
        [](const Given& given) -> ScriptValue { return Json(given.at(0).truth() || given.at(1).truth()); }},
+      {"aten::any",
+       [](const Given& given) -> ScriptValue {
+         return Json(std::ranges::any_of(list_of(given.at(0)), &ScriptValue::truth));
+       }},
+      {"aten::all",
+       [](const Given& given) -> ScriptValue {
+         return Json(std::ranges::all_of(list_of(given.at(0)), &ScriptValue::truth));
+       }},
       {"aten::__contains__",
        [](const Given& given) -> ScriptValue {
          return Json(std::ranges::any_of(list_of(given.at(0)),
