@@ -101,6 +101,7 @@ Model prepared(const Model& model, const SaveOptions& options) {
     check_graph(*result.architecture);
   }
   check_names(result);
+  check_state_names(result);
   if (options.optimizer && result.training && result.training->optimizer) {
     settle_settings(*result.training->optimizer);
     check_slots(result);

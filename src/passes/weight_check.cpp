@@ -43,6 +43,23 @@ void add_untied(const Architecture& architecture, const Weights& weights, std::v
   }
 }
 
+// Of weights, whether the architecture names them or not, and of what the architecture has.
+std::set<std::string> names_in(const Model& model) {
+  std::set<std::string> known;
+  for (const NamedTensor& tensor : model.weights) known.insert(tensor.name);
+  if (!model.architecture) return known;
+  for (const NamedParameter& parameter : parameters_of(*model.architecture)) known.insert(parameter.name);
+  known.insert(model.architecture->unused.begin(), model.architecture->unused.end());
+  for (const auto& [alias, name] : model.architecture->aliases) known.insert(alias);
+  return known;
+}
+
+void require_known(const std::string& name, const std::set<std::string>& known, const char* what) {
+  if (!known.contains(name))
+    throw UsageError(std::string(what) + " has \"" + shortened(name) + "\", which is no tensor of the model" +
+                     did_you_mean(name, {known.begin(), known.end()}));
+}
+
 }  // namespace
 
 std::vector<WeightProblem> misfits(const Architecture& architecture, const Weights& weights) {
@@ -59,33 +76,27 @@ void check_fit(const Architecture& architecture, const Weights& weights) {
 }
 
 void check_names(const Model& model) {
-  std::set<std::string> known, buffers;
-  for (const NamedTensor& tensor : model.weights) known.insert(tensor.name);
-  if (model.architecture) {
-    check_tensor_names(*model.architecture);
-    for (const NamedParameter& parameter : parameters_of(*model.architecture)) {
-      known.insert(parameter.name);
+  if (model.architecture) check_tensor_names(*model.architecture);
+  const std::set<std::string> known = names_in(model);
+  std::set<std::string> buffers;
+  if (model.architecture)
+    for (const NamedParameter& parameter : parameters_of(*model.architecture))
       if (parameter.spec.role == Role::Buffer) buffers.insert(parameter.name);
-    }
-    known.insert(model.architecture->unused.begin(), model.architecture->unused.end());
-    for (const auto& [alias, name] : model.architecture->aliases) known.insert(alias);
-  }
-  const auto check = [&](const std::string& name, const char* what) {
-    if (!known.contains(name))
-      throw UsageError(std::string(what) + " has \"" + shortened(name) + "\", which is no tensor of the model" +
-                       did_you_mean(name, {known.begin(), known.end()}));
-  };
   for (const auto& [name, is_trained] : model.trainable) {
-    check(name, "trainable");
+    require_known(name, known, "trainable");
     if (is_trained && buffers.contains(name))
       throw UsageError("trainable has \"" + shortened(name) + "\" as trained, which is a buffer");
   }
+}
+
+void check_state_names(const Model& model) {
   if (!model.training || !model.training->optimizer) return;
+  const std::set<std::string> known = names_in(model);
   const auto is_number = [](const std::string& name) {
     return name.find_first_not_of("0123456789") == std::string::npos;  // as a file has it that does not tell names
   };
   for (const auto& [name, slots] : model.training->optimizer->slots)
-    if (!is_number(name)) check(name, "the optimizer's state");
+    if (!is_number(name)) require_known(name, known, "the optimizer's state");
 }
 
 std::string summary(const std::vector<WeightProblem>& problems) {

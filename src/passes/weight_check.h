@@ -23,9 +23,12 @@ std::vector<WeightProblem> misfits(const Architecture& architecture, const Weigh
 /// Throws MalformedFile naming all misfits.
 void check_fit(const Architecture& architecture, const Weights& weights);
 
-/// Throws UsageError where a model that was made or changed in C++ speaks of tensors that it does not have: as trained
-/// (or where that is a buffer's), or with state of an optimizer; MalformedFile where its architecture does.
+/// Throws UsageError where a model that was made or changed in C++ says of tensors whether they are trained that it
+/// does not have, or that a buffer is; MalformedFile where its architecture speaks of such.
 void check_names(const Model& model);
+
+/// Throws UsageError where its optimizer has state of tensors that the model does not have.
+void check_state_names(const Model& model);
 
 /// "missing: a, b; unexpected: c; misshapen: d has shape ...".
 std::string summary(const std::vector<WeightProblem>& problems);
