@@ -109,7 +109,9 @@ class View {
     const isSeen = (area) => area.left <= right && area.right >= left && area.top <= bottom && area.bottom >= top;
     for (const frame of graph.frames) if (isSeen(frame)) this.paintFrame(frame);
     context.lineWidth = 1.3;
-    for (const arrow of graph.arrows) if (isSeen(arrow)) this.paintArrow(arrow);
+    const seen = graph.arrows.filter(isSeen), isChosen = (arrow) => this.isSelected(graph.items[arrow.from]) || this.isSelected(graph.items[arrow.to]);
+    this.paintArrows(seen.filter((arrow) => !isChosen(arrow)), colours.arrow);
+    this.paintArrows(seen.filter(isChosen), colours.accent);
     for (const item of graph.items)
       if (isSeen({left: item.x - item.width / 2, right: item.x + item.width / 2, top: item.y - item.height / 2, bottom: item.y + item.height / 2}))
         this.paintItem(item);
@@ -132,23 +134,28 @@ class View {
     context.fillText(this.titleOf(frame.group), frame.left + 8, frame.top + 4, frame.right - frame.left - 16);
   }
 
-  paintArrow(arrow) {
-    const {context, colours, scale} = this, points = arrow.points;
-    const isChosen = this.isSelected(this.graph.items[arrow.from]) || this.isSelected(this.graph.items[arrow.to]);
-    context.strokeStyle = context.fillStyle = isChosen ? colours.accent : colours.arrow;
+  // All of one colour at once, which is what takes time.
+  paintArrows(arrows, colour) {
+    const {context, scale} = this;
+    context.strokeStyle = context.fillStyle = colour;
     context.beginPath();
-    context.moveTo(...points[0]);
-    for (let i = 1; i < points.length; ++i) {
-      const [x0, y0] = points[i - 1], [x1, y1] = points[i], middle = (y0 + y1) / 2;
-      context.bezierCurveTo(x0, middle, x1, middle, x1, y1);
+    for (const {points} of arrows) {
+      context.moveTo(...points[0]);
+      for (let i = 1; i < points.length; ++i) {
+        const [x0, y0] = points[i - 1], [x1, y1] = points[i], middle = (y0 + y1) / 2;
+        if (x0 === x1 || scale < 0.1) context.lineTo(x1, y1);
+        else context.bezierCurveTo(x0, middle, x1, middle, x1, y1);
+      }
     }
     context.stroke();
     if (scale < 0.2) return;
-    const [x, y] = points[points.length - 1], step = points[points.length - 2][1] <= y ? -1 : 1;
     context.beginPath();
-    context.moveTo(x, y);
-    context.lineTo(x - 4, y + step * 8);
-    context.lineTo(x + 4, y + step * 8);
+    for (const {points} of arrows) {
+      const [x, y] = points[points.length - 1], step = points[points.length - 2][1] <= y ? -1 : 1;
+      context.moveTo(x, y);
+      context.lineTo(x - 4, y + step * 8);
+      context.lineTo(x + 4, y + step * 8);
+    }
     context.fill();
   }
 
@@ -160,6 +167,11 @@ class View {
   paintItem(item) {
     const {context, colours, scale} = this, left = item.x - item.width / 2, top = item.y - item.height / 2;
     const head = this.headColour(item);
+    if (scale < 0.1 && !this.isSelected(item)) {  // a few pixels
+      context.fillStyle = head;
+      context.fillRect(left, top, item.width, item.height);
+      return;
+    }
     context.fillStyle = colours.panel;
     context.beginPath();
     context.roundRect(left, top, item.width, item.height, 6);
