@@ -135,9 +135,12 @@ void print_inspection(const Inspection& inspection) {
   print_tensors(inspection.tensors, inspection.framework);
   print_training(inspection.training);
   if (const Json* modules = inspection.metadata.find("modules")) print_modules(*modules);
+  if (const Json* reference = inspection.metadata.find("reference"))
+    print_line("reference: by " + shortened(reference->at("by").as_string()) + " of inputs " +
+               shortened(reference->at("inputs")) + ", as PyTorch lays them out; verify replays it");
   Rows metadata;
   for (const auto& [name, value] : inspection.metadata)
-    if (name != "modules") metadata.push_back({name, shortened(value)});
+    if (name != "modules" && name != "reference") metadata.push_back({name, shortened(value)});
   print_table("metadata:", metadata);
 }
 

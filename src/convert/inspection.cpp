@@ -33,12 +33,22 @@ bool add_source(const std::string& path, const LoadOptions& options, Inspection&
   return part.states_architecture;
 }
 
+Json shapes_of(const std::vector<NamedTensor>& arrays) {
+  Json::Object shapes;
+  for (const NamedTensor& array : arrays) shapes.set(array.name, Json::array(array.tensor.shape()));
+  return shapes;
+}
+
 /// What only shows when the sources are put together: the architecture, and whose parameters the optimizer's slots are.
 void add_whole(Model model, Inspection& inspection) {
   const bool is_in_torchs_terms = inspection.framework == Framework::Torch;
   inspection.framework = model.framework;
   inspection.architecture = std::move(model.architecture);
   if (inspection.architecture) inspection.metadata.erase("model_config");
+  if (const auto& reference = model.reference)
+    inspection.metadata.set("reference", Json::Object{{"by", reference->by},
+                                                      {"inputs", shapes_of(reference->inputs)},
+                                                      {"outputs", shapes_of(reference->outputs)}});
   // The numbers in the file stay where names could not be found.
   if (!model.optimizer_left_out.empty()) add_note(inspection, "the optimizer: " + model.optimizer_left_out);
   if (!model.training) return;

@@ -191,7 +191,8 @@ Json to_json(const std::optional<LikelyCause>& cause) {
 }
 
 std::optional<LikelyCause> likely_cause_in(const std::string& name, const FedModel& fed, const Judge& layer_is_right,
-                                           const Judge& outputs_are_right, const std::optional<SupposedCall>& other) {
+                                           const Judge& outputs_are_right,
+                                           const std::optional<SupposedCall>& other) try {
   const Node* node = fed.model.architecture->find_node(name);
   if (!node) return std::nullopt;
   const Trials trials(fed);
@@ -205,9 +206,11 @@ std::optional<LikelyCause> likely_cause_in(const std::string& name, const FedMod
     return LikelyCause{name, supposition.kind, supposition.text, explains_all};
   }
   return std::nullopt;
+} catch (const std::exception&) {  // what cannot be tried is no reason to say nothing of the difference
+  return std::nullopt;
 }
 
-std::optional<LikelyCause> likely_cause_anywhere(const FedModel& fed, const Judge& outputs_are_right) {
+std::optional<LikelyCause> likely_cause_anywhere(const FedModel& fed, const Judge& outputs_are_right) try {
   if (auto cause = cause_in_inputs(fed, outputs_are_right)) return cause;
   const Trials trials(fed);
   std::vector<Supposition> all;
@@ -229,6 +232,8 @@ std::optional<LikelyCause> likely_cause_anywhere(const FedModel& fed, const Judg
       return LikelyCause{supposition.call.node.name, supposition.kind,
                          "in the layer \"" + supposition.call.node.name + "\", " + supposition.text, true};
   }
+  return std::nullopt;
+} catch (const std::exception&) {
   return std::nullopt;
 }
 

@@ -16,12 +16,19 @@ namespace h5bridge {
 namespace {
 
 void check_types(const Architecture& architecture) {
-  std::vector<std::string> unknown;
+  std::vector<std::string> unknown, types;
   for (const Layer& layer : architecture.layers)
-    if (!Registry::instance().find(layer.type))
+    if (!Registry::instance().find(layer.type)) {
       unknown.push_back(layer.name == layer.type ? shortened(layer.type)
                                                  : shortened(layer.type) + " (\"" + shortened(layer.name) + "\")");
-  if (!unknown.empty()) throw Unsupported("there is no layer type yet for " + joined(unknown));
+      types.push_back(layer.type);
+    }
+  if (unknown.empty()) return;
+  std::vector<std::string> known;
+  if (types.size() == 1)
+    for (const Family& family : Registry::instance().families())
+      for (const LayerType& type : family.types) known.push_back(type.name);
+  throw Unsupported("there is no layer type yet for " + joined(unknown) + did_you_mean(types[0], known));
 }
 
 std::vector<std::string> symbols_in(const AttributeValue& value) {
@@ -74,7 +81,8 @@ void check_graph(const Architecture& architecture) {
   };
   const auto use = [&](const Value& value, const std::string& by) {
     if (!names.contains(value.node))
-      throw MalformedFile(by + " uses \"" + shortened(value.node) + "\", which no input or earlier layer makes");
+      throw MalformedFile(by + " uses \"" + shortened(value.node) + "\", which no input or earlier layer makes" +
+                          did_you_mean(value.node, {names.begin(), names.end()}));
   };
   if (architecture.inputs.empty()) throw MalformedFile("the architecture has no inputs");
   for (const Input& input : architecture.inputs) {

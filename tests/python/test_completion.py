@@ -1,5 +1,6 @@
 """What shells and `man` are told, which the program makes of its own commands and options."""
 
+import json
 import os
 import re
 import shutil
@@ -77,6 +78,15 @@ def test_what_is_misspelled_is_guessed(tmp_path):
         (["convert", *sources, "-o", tmp_path / "x.h5", "--data-format", "chanels_last"], "channels_last"),
     ):
         assert f"did you mean {meant}?" in run_program(*arguments, status=2)
+    right = json.loads(sources[0].read_text())
+    for change, meant, status in (
+        ({"inputs": ["conv11"]}, "conv1", 3),
+        ({"type": "BatchNom2d"}, "BatchNorm2d", 4),
+        ({"attributes": {"num_feature": 16}}, "num_features", 3),
+    ):
+        wrong = {**right, "layers": [right["layers"][0], right["layers"][1] | change, *right["layers"][2:]]}
+        (tmp_path / "wrong.json").write_text(json.dumps(wrong))
+        assert f"did you mean {meant}?" in run_program("validate", tmp_path / "wrong.json", status=status)
     assert "there is no folder" in run_program("convert", *sources, "-o", tmp_path / "none/x.h5", status=5)
 
 

@@ -29,6 +29,14 @@ def arrays_in(path):
         return {tensor.attrs["name"]: tensor[()] for tensor in tensors if tensor.attrs["name"].startswith("reference/")}
 
 
+def test_inspect_says_whose_it_is(kept, tmp_path):
+    run_program("convert", kept, "-o", tmp_path / "x.pth")
+    for path in (kept, tmp_path / "x.pth"):
+        reference = json.loads(run_program("inspect", "--json", path))["metadata"]["reference"]
+        assert reference["by"].startswith("LibTorch 2") and reference["inputs"] == {"x": [3, 1, 8, 8]}
+        assert "reference: by LibTorch 2" in run_program("inspect", path)
+
+
 def test_what_is_kept_is_what_pytorch_computes(kept):
     arrays = arrays_in(kept)
     assert arrays["reference/inputs/0"].shape[0] == 3

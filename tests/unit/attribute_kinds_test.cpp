@@ -433,7 +433,8 @@ TEST_CASE("layers that a layer holds are refused where they are none of its type
   refuses(spec, "Cell", "expected an array, found a string");
   refuses(spec, List{held("Conv", {})}, "number 0: is a layer of type \"Conv\", expected one of Cell, Other");
   refuses(spec, List{held("Other", {}), held("Cell", {})}, "number 1: Cell: Cell needs the attribute \"size\"");
-  refuses(spec, List{held("Cell", {{"size", "x"}, {"sizes", 1}})}, "number 0: Cell: Cell has no attribute \"sizes\"");
+  refuses(spec, List{held("Cell", {{"size", "x"}, {"sizes", 1}})},
+          "number 0: Cell: Cell has no attribute \"sizes\"; did you mean size?");
   refuses(spec, List{Json::Object{{"type", "Other"}, {"name", "a"}}},
           "number 0: has a member \"name\", expected type, attributes and keras");
   refuses_to_set(spec, word("Cell"), "expected an array, found a string");

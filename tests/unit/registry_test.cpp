@@ -151,8 +151,9 @@ TEST_CASE("an unknown attribute is refused by name") {
     attributes.set("kernal_size", 3);
     INFO(type.name);
     CHECK_THROWS_AS(attributes_from_json(type, attributes, "layer \"a\""), MalformedFile);
+    const std::string meant = type.find_attribute("kernel_size") ? "; did you mean kernel_size?" : "";
     CHECK_THROWS_WITH(attributes_from_json(type, attributes, "layer \"a\""),
-                      "layer \"a\": " + type.name + " has no attribute \"kernal_size\"");
+                      "layer \"a\": " + type.name + " has no attribute \"kernal_size\"" + meant);
   });
 }
 

@@ -133,7 +133,7 @@ TEST_CASE("check_graph says what is not sound") {
   };
   broken("the architecture has no inputs", [](Architecture& a) { a.inputs.clear(); });
   broken("the architecture has no outputs", [](Architecture& a) { a.outputs.clear(); });
-  broken("the list of outputs uses \"fc9\", which no input or earlier layer makes",
+  broken("the list of outputs uses \"fc9\", which no input or earlier layer makes; did you mean fc?",
          [](Architecture& a) { a.outputs[0].value.node = "fc9"; });
   broken("layer \"conv1\" (Conv2d) uses \"fc\", which no input or earlier layer makes",
          [](Architecture& a) { a.nodes[0].arguments = {Value{"fc"}}; });

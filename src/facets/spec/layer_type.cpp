@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "h5bridge/error.h"
+#include "model/nearest.h"
 #include "model/open_integer.h"
 #include "model/quoted.h"
 
@@ -24,11 +25,17 @@ void as_far_as_known(Check&& check) {
   }
 }
 
+[[noreturn]] void refuse_attribute(const LayerType& type, const std::string& name) {
+  std::vector<std::string> known;
+  for (const AttributeSpec& spec : type.attributes) known.push_back(spec.name);
+  throw MalformedFile(type.name + " has no attribute \"" + shortened(name) + "\"" + did_you_mean(name, known));
+}
+
 // All that `type` declares, of `given` pairs of names and values or by default.
 template <typename Given, typename Read>
 Attributes completed(const LayerType& type, const Given& given, Read&& read) {
   for (const auto& [name, value] : given)
-    if (!type.find_attribute(name)) throw MalformedFile(type.name + " has no attribute \"" + shortened(name) + "\"");
+    if (!type.find_attribute(name)) refuse_attribute(type, name);
   Attributes result;
   for (const AttributeSpec& spec : type.attributes) {
     const auto found =
@@ -54,7 +61,7 @@ Attributes called(const LayerType& type, const Given& given, const Attributes& o
   Attributes all = of_layer;
   for (const auto& [name, value] : given) {
     const AttributeSpec* spec = type.find_attribute(name);
-    if (!spec) throw MalformedFile(type.name + " has no attribute \"" + shortened(name) + "\"");
+    if (!spec) refuse_attribute(type, name);
     if (!spec->of_call)
       throw MalformedFile("attribute \"" + spec->name + "\" of " + type.name + " is the layer's, and no call's");
     const AttributeValue own = in_file("attribute \"" + spec->name + "\"", [&] { return read(*spec, value); });

@@ -191,10 +191,13 @@ std::string batch_norm(const Arguments& arguments) {
   const bool tracks = argument(arguments, "track_running_stats") != "False";
   const std::string momentum = argument(arguments, "momentum");
   std::string result = "def forward(self, input: Tensor) -> Tensor:\n";
-  if (tracks) result += "  if self.training:\n    added = torch.add_(self.num_batches_tracked, 1)\n";
-  result += momentum != "None" ? "  share = " + momentum + "\n"
-            : tracks ? "  share = 0.0\n  if self.training:\n    share = 1.0 / float(self.num_batches_tracked)\n"
-                     : "  share = 0.0\n";
+  // In the words that Netron knows: a function for the method, and an else.
+  if (tracks) result += "  if self.training:\n    added = torch.add_(self.num_batches_tracked, 1)\n  else:\n    pass\n";
+  result +=
+      momentum != "None" ? "  share = " + momentum + "\n"
+      : tracks
+          ? "  share = 0.0\n  if self.training:\n    share = 1.0 / float(self.num_batches_tracked)\n  else:\n    pass\n"
+          : "  share = 0.0\n";
   return result + "  return F.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, " +
          (tracks ? "self.training" : "True") + ", share, {eps})\n";
 }
