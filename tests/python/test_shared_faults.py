@@ -197,6 +197,7 @@ def test_groups_of_one_shape_whose_order_is_stated(tmp_path):
 def test_the_order_of_registration_on_the_way_home(tmp_path, monkeypatch):
     folder = folder_of("optimizer_order")
     monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(sys.modules, "net", raising=False)
     module = importlib.import_module("net").Net()
     monkeypatch.delitem(sys.modules, "net")
     export_architecture(module, torch.zeros(2, 4), tmp_path / "model.json")

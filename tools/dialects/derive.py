@@ -12,7 +12,7 @@ import since
 import tables
 
 HERE = Path(__file__).resolve().parent
-TABLE = HERE.parent.parent / "src" / "keras" / "dialects" / "keras_2.def"
+TABLE = HERE.parent.parent / "src" / "keras" / "from_older" / "keras_2.def"
 SINCE = "keras_2_since.def"  # beside it
 
 HEADER = """\
