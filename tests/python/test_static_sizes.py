@@ -53,6 +53,28 @@ def test_keras_adds_what_has_batches_of_two_sizes(tmp_path):
     assert_all_agree(*converted(Positions(), torch.randn(2, 7, 4), tmp_path, "--fix-size", "batch=2"))
 
 
+class Folded(nn.Module):
+    """Parts of a row as rows of their own, as TNT has it (Han et al. 2021), beside a tensor whose first size is 1."""
+
+    def __init__(self):
+        super().__init__()
+        self.positions = nn.Parameter(torch.randn(1, 2, 4))
+
+    def forward(self, x):
+        return torch.tanh(x.reshape(-1, 2, 4) + self.positions).reshape(-1, 3, 8)
+
+
+def test_keras_keeps_a_batch_open_beside_a_first_size_of_1(tmp_path):
+    torch.manual_seed(3)
+    module, x = Folded(), torch.randn(2, 3, 8)
+    export_architecture(module, x, tmp_path / "net.json")
+    torch.save(module.state_dict(), tmp_path / "net.pth")
+    h5bridge("convert", tmp_path / "net.json", tmp_path / "net.pth", "-o", tmp_path / "net.keras")
+    model = keras.models.load_model(tmp_path / "net.keras")
+    assert model.output_shape == (None, 3, 8)
+    assert_close(next(iter(predict(model, [x.numpy()]).values())), module(x).detach().numpy(), 1e-5)
+
+
 def test_a_layer_may_have_a_vector_for_its_input(tmp_path):
     module = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
     assert_all_agree(*converted(module, torch.randn(4), tmp_path))

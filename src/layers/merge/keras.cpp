@@ -18,12 +18,20 @@ bool same_ranks(const Shapes& inputs) {
                      [&](const SymbolicShape& input) { return input.size() == inputs[0].size() && !input.empty(); });
 }
 
-// Keras's layers refuse batches of two sizes, one of which may be 1 (keras/src/layers/merging/base_merge.py).
+// Keras's layers refuse batches of two sizes, one of which may be 1, and take a number beside an open size for the
+// batch that they give (keras/src/layers/merging/base_merge.py): of one that is no batch but several in one
+// (196*batch), a reshape behind would be refused.
 bool same_batches(const Shapes& inputs) {
-  std::set<std::int64_t> sizes;
-  for (const SymbolicShape& input : inputs)
-    if (const auto size = input.at(0).value()) sizes.insert(*size);
-  return sizes.size() < 2;
+  std::set<std::int64_t> numbers;
+  bool has_merged = false;
+  for (const SymbolicShape& input : inputs) {
+    const Size& size = input.at(0);
+    if (size.value())
+      numbers.insert(*size.value());
+    else
+      has_merged = has_merged || size.symbols().size() != 1 || size != Size::symbol(size.symbols()[0]);
+  }
+  return numbers.size() < (has_merged ? 1u : 2u);
 }
 
 bool is_one(const AttributeValue& value) {
