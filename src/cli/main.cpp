@@ -11,6 +11,10 @@
 #include "model/nearest.h"
 #include "model/quoted.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 namespace h5bridge::cli {
 namespace {
 
@@ -84,6 +88,10 @@ int fail(ExitStatus status, const char* message) {
 
 int main(int argc, char** argv) {
   using namespace h5bridge;
+#ifdef __GLIBC__
+  // A model of many layers is many small pieces of memory, which glibc would look through at every large request.
+  mallopt(M_MXFAST, 0);
+#endif
   if (std::ranges::count(argv, argv + argc, std::string_view("--json")) > 0) cli::print_errors_as_json();
   cli::clean_up_when_interrupted();
   try {

@@ -21,7 +21,7 @@ def of(report):
         x = _place(2.0**power)
         stroke = "#333" if power == 0 else "#ddd"
         lines.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 8}" y2="{height - 24}" stroke="{stroke}"/>'
-                     f'<text x="{x:.1f}" y="{TOP - 12}" text-anchor="middle" fill="#666">{2.0**power:g}</text>')  # fmt: skip
+                     f'<text x="{x:.1f}" y="{TOP - 12}" text-anchor="middle" fill="#666">{2**power if power >= 0 else f"1/{2**-power}"}</text>')  # fmt: skip
     for i, row in enumerate(report.rows):
         y = TOP + ROW * i
         x = _place(row.ratio)

@@ -67,5 +67,5 @@ def medians(sides):
 def machine():
     """What the figures hold for."""
     models = {line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")}
-    return {"processor": ", ".join(sorted(models)), "cores": len(os.sched_getaffinity(0)), "system": platform.platform(terse=True),
+    return {"processor": ", ".join(sorted(models)), "cores": len(os.sched_getaffinity(0)), "system": f"{platform.system()} on {platform.machine()}",
             "busy": os.getloadavg()[0]}  # fmt: skip
