@@ -303,6 +303,19 @@ TorchSource of_helper(const PythonHelper& helper, std::string_view text, std::ve
   return result;
 }
 
+TorchSource with_axis_1_by_default(TorchSource source) {
+  source.constructor = [inner = source.constructor](const Layer& layer) {
+    Constructor made = inner(layer);
+    for (ConstructorArgument& argument : made.arguments)
+      if (argument.name == "axis" && argument.text == "None") {
+        argument.text = "1";
+        argument.is_default = true;
+      }
+    return made;
+  };
+  return source;
+}
+
 TorchSource torch_code(std::string type, std::function<Python(const SourceCall&)> call) {
   return torch_code(std::move(type), [](const Layer&) { return std::string(); }, std::move(call));
 }

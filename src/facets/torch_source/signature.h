@@ -43,6 +43,9 @@ TorchSource calling(const PythonHelper& helper, std::string_view signature);
 /// follow from these.
 TorchSource of_helper(const PythonHelper& helper, std::string_view signature, std::vector<std::string> implied = {});
 
+/// A class of ours whose `axis` is 1 where it is not given, as that of PyTorch's channels is.
+TorchSource with_axis_1_by_default(TorchSource source);
+
 /// A function whose call no signature says.
 TorchSource torch_code(std::string type, std::function<Python(const SourceCall&)> call);
 /// One with conditions: `misfit` says what it cannot say of a layer.

@@ -112,18 +112,8 @@ constexpr PythonHelper kMaskedBatchNorm{"MaskedBatchNorm",
 )ts"};
 
 TorchSource partial(const PythonHelper& helper, const std::string& type) {
-  TorchSource result =
-      of_helper(helper, type + "(num_features, *, eps, momentum, affine, track_running_stats, axis, scale, bias)");
-  result.constructor = [inner = result.constructor](const Layer& layer) {
-    Constructor made = inner(layer);
-    for (ConstructorArgument& argument : made.arguments)
-      if (argument.name == "axis" && argument.text == "None") {
-        argument.text = "1";
-        argument.is_default = true;
-      }
-    return made;
-  };
-  return result;
+  return with_axis_1_by_default(
+      of_helper(helper, type + "(num_features, *, eps, momentum, affine, track_running_stats, axis, scale, bias)"));
 }
 
 constexpr PythonHelper kPartialInstanceNorm{"WeightedInstanceNorm",

@@ -26,17 +26,7 @@ constexpr PythonHelper kAxis{"GroupNormOver",
 )ts"};
 
 TorchSource over_axis() {
-  TorchSource result = of_helper(kAxis, "GroupNorm(num_groups, num_channels, *, eps, axis, scale, bias)");
-  result.constructor = [inner = result.constructor](const Layer& layer) {
-    Constructor made = inner(layer);
-    for (ConstructorArgument& argument : made.arguments)
-      if (argument.name == "axis" && argument.text == "None") {
-        argument.text = "1";
-        argument.is_default = true;
-      }
-    return made;
-  };
-  return result;
+  return with_axis_1_by_default(of_helper(kAxis, "GroupNorm(num_groups, num_channels, *, eps, axis, scale, bias)"));
 }
 
 }  // namespace
