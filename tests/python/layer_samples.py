@@ -9,6 +9,7 @@ import torch
 from keras_helpers import as_keras_has_it, keras
 from program import h5bridge
 from registry_samples import layer_samples
+from sampled import in_turn
 from torch_layers import is_inexact, randomised, reference
 
 
@@ -84,11 +85,13 @@ def _samples():
         yield Sample(sample | {"first": i == 0 or described[i - 1]["type"] != sample["type"]})
 
 
-SAMPLES = list(_samples())
+ALL_SAMPLES = list(_samples())
+ALL_WITH_KERAS = [sample for sample in ALL_SAMPLES if sample.in_keras]
+SAMPLES = in_turn(ALL_SAMPLES)
 WITH_KERAS = [sample for sample in SAMPLES if sample.in_keras]
 
 # Keras's torch backend repeats the border where `same` is uneven; JAX, like TensorFlow, leaves what is added out of the mean. It has
 # no Lanczos filter, and a bicubic of its own.
 JAX_ONLY = {"AvgPool2d: same", "AvgPool3d: same"} | {
-    sample.name for sample in WITH_KERAS if sample.attributes.get("interpolation", "").startswith(("lanczos", "bicubic"))
+    sample.name for sample in ALL_WITH_KERAS if sample.attributes.get("interpolation", "").startswith(("lanczos", "bicubic"))
 }

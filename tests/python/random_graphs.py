@@ -14,7 +14,7 @@ from functools import cache
 
 import torch
 
-from layer_samples import JAX_ONLY, WITH_KERAS, flattened
+from layer_samples import ALL_WITH_KERAS, JAX_ONLY, flattened
 from torch_layers import is_inexact, randomised, reference
 
 BATCH, OTHER_BATCH = 4, 7
@@ -253,4 +253,4 @@ def usable_samples():
         shapes = [described["shape"] for described in sample.architecture["inputs"]]
         return shapes[0][:1] == ["batch"] and all("batch" not in shape[1:] for shape in shapes)
 
-    return [sample for sample in WITH_KERAS if fits(sample)]
+    return [sample for sample in ALL_WITH_KERAS if fits(sample)]

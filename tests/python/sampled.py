@@ -1,10 +1,13 @@
 """What is too dear for every commit: each has its turn by the commit's hash, so that all of it is run again and again."""
 
+import functools
 import os
 import subprocess
+import zlib
 from pathlib import Path
 
 
+@functools.cache
 def turn(of):
     """The number of this commit's part, among so many."""
     done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True)
@@ -14,3 +17,11 @@ def turn(of):
 def has_its_turn(variable, of):
     """Whether it is run now: where the environment asks for it, and at one commit in so many."""
     return bool(os.environ.get(variable)) or turn(of) == 0
+
+
+def in_turn(samples, of=3):
+    """Those that are run at this commit: the first sample of each type, and of the others one in `of`. Every sample has its turn at one
+    commit in so many; all have with H5BRIDGE_ALL_SAMPLES=1 in the environment."""
+    if os.environ.get("H5BRIDGE_ALL_SAMPLES"):
+        return list(samples)
+    return [sample for sample in samples if sample.first or zlib.crc32(sample.name.encode()) % of == turn(of)]

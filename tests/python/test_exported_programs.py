@@ -15,7 +15,6 @@ from torch._export.serde.serialize import serialize
 
 import torchvision_networks
 from exported_programs import both_architectures, exported_with_open_sizes, normal_form, save_both
-from layer_samples import SAMPLES
 from open_size_networks import CODE
 from program import ROOT, h5bridge, needs_libtorch, needs_program
 from registry_samples import each, needs_registry

@@ -21,6 +21,7 @@ from keras_helpers import as_keras_has_it, assert_close, assert_same_weights, di
 from program import h5bridge, needs_libtorch, needs_program
 from registry_samples import each, keras_samples, needs_registry
 from run_together import result_of, run_together
+from sampled import in_turn
 
 pytestmark = [needs_program, needs_registry]
 TOLERANCE = 1e-5
@@ -35,8 +36,9 @@ def constant_of(value):
 
 
 class KerasSample:
-    def __init__(self, described, nth):
+    def __init__(self, described, nth, first):
         self.class_name = described["class_name"]
+        self.first = first  # of its class
         self.name = f"{self.class_name}: {described['sample']}" + (f", {nth}" if nth > 1 else "")
         self.module = described["module"]
         self.config = described["config"]
@@ -115,8 +117,9 @@ def samples():
     seen = collections.Counter()
     for described in keras_samples():
         what = (described["class_name"], described["sample"])
-        seen[what] += 1
-        yield KerasSample(described, seen[what])
+        of_class = (described["module"], described["class_name"])
+        seen.update([what, of_class])
+        yield KerasSample(described, seen[what], seen[of_class] == 1)
 
 
 def predict_on_jax(models):
@@ -161,7 +164,7 @@ OTHERWISE |= {f"ArraySplit: {what}": "as Split" for what in ("uneven parts", "la
 COMMUTATIVE = {"Add", "Multiply", "Equal", "NotEqual"}
 # Give the same elements whatever the input.
 CONSTANT = {"ZerosLike", "OnesLike", "FullLike"}
-SAMPLES = list(samples())
+SAMPLES = in_turn(samples())
 LAYERS = [sample for sample in SAMPLES if not sample.is_operation]
 ON_JAX = [sample for sample in SAMPLES if sample.on_jax]
 IN_SEQUENCE = [sample for sample in LAYERS if len(sample.input_shapes) == 1 and not sample.config.get("return_state")]
