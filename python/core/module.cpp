@@ -11,4 +11,5 @@ NB_MODULE(_core, module) {
   add_model(module);
   add_work(module);
   add_outputs(module);
+  add_runner(module);
 }

@@ -103,10 +103,58 @@ nanobind::object reference_of(const Model& model, const std::optional<std::strin
                               shown(model.reference->outputs, kept.outputs, looks.outputs));
 }
 
-/// What `h5bridge verify --json` says of an output.
-nanobind::dict output_compared(const std::string& name, const Tensor& found, const Tensor& expected, double absolute,
-                               double relative, bool equal_nan) {
-  return to_python(to_json(NamedAgreement{name, compare_tensors(found, expected, {absolute, relative, equal_nan})}));
+std::vector<NamedTensor> named(const Arrays& arrays) {
+  std::vector<NamedTensor> result;
+  for (const auto& [name, tensor] : arrays) result.push_back({name, tensor});
+  return result;
+}
+
+using Layout = std::optional<std::string>;
+
+RunOptions running(const Model& model, const Layout& layout, const std::string& device) {
+  RunOptions options{.device = device, .layout = model.framework};
+  if (layout) options.layout = *layout == "keras" ? Framework::Keras : Framework::Torch;
+  return options;
+}
+
+/// What `work` finds, as JSON; Python's other threads go on meanwhile.
+template <typename Work>
+nanobind::dict found_by(Work&& work) {
+  Json::Object json;
+  {
+    const nanobind::gil_scoped_release others_go_on;
+    json = with_errors(work);
+  }
+  return to_python(json);
+}
+
+/// What `h5bridge verify --json` says. Arrays by name, as `layout` has them.
+nanobind::dict verified(const Model& model, const Layout& layout, const std::string& device, const Arrays& inputs,
+                        const Arrays& expected, double absolute, double relative, bool equal_nan) {
+  return found_by([&] {
+    const OutputComparison comparison =
+        compare_with_expected(model, presented(model, layout), named(inputs), named(expected),
+                              running(model, layout, device), {absolute, relative, equal_nan});
+    return Json::Object{{"agrees", comparison.agrees()},
+                        {"outputs", to_json(comparison.outputs)},
+                        {"likely_cause", to_json(comparison.cause)}};
+  });
+}
+
+/// The same of what the model keeps.
+nanobind::dict replayed(const Model& model, const std::string& device, double absolute, double relative,
+                        bool equal_nan) {
+  return found_by([&] {
+    return to_json(replay(model, running(model, std::nullopt, device), {absolute, relative, equal_nan}));
+  });
+}
+
+/// "run" of what `h5bridge compare --json` says. Inputs are those of `a`.
+nanobind::dict outputs_compared(const Model& a, const Model& b, const Layout& layout, const Arrays& inputs,
+                                double absolute, double relative, bool equal_nan) {
+  return found_by([&] {
+    return to_json(compare_outputs(a, b, named(inputs), running(a, layout, "cpu"), {absolute, relative, equal_nan}));
+  });
 }
 
 }  // namespace
@@ -116,7 +164,13 @@ void add_outputs(nanobind::module_& module) {
   module.def("ports", ports, nanobind::arg("model"), nanobind::arg("layout").none());
   module.def("random_inputs", random_arrays, nanobind::arg("model"), nanobind::arg("layout").none(),
              nanobind::arg("rows"), nanobind::arg("seed"), nanobind::arg("shapes"));
-  module.def("compare_outputs", output_compared);
+  module.def("verify", verified, nanobind::arg("model"), nanobind::arg("layout").none(), nanobind::arg("device"),
+             nanobind::arg("inputs"), nanobind::arg("expected"), nanobind::arg("atol"), nanobind::arg("rtol"),
+             nanobind::arg("equal_nan"));
+  module.def("replay", replayed);
+  module.def("compare_outputs", outputs_compared, nanobind::arg("a"), nanobind::arg("b"),
+             nanobind::arg("layout").none(), nanobind::arg("inputs"), nanobind::arg("atol"), nanobind::arg("rtol"),
+             nanobind::arg("equal_nan"));
   module.def("keep_reference", keep_reference, nanobind::arg("model"), nanobind::arg("layout").none(),
              nanobind::arg("inputs"), nanobind::arg("outputs"), nanobind::arg("by"));
   module.def("reference", reference_of, nanobind::arg("model"), nanobind::arg("layout").none());

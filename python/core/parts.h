@@ -22,6 +22,9 @@ void add_work(nanobind::module_& module);
 /// What computing through PyTorch needs: how inputs and outputs look, random inputs, outputs compared.
 void add_outputs(nanobind::module_& module);
 
+/// Models that the library runs are run by what Python computes with.
+void add_runner(nanobind::module_& module);
+
 /// None, bool, int, float, str, list and dict.
 nanobind::object to_python(const Json& json);
 nanobind::dict to_python(const Json::Object& object);

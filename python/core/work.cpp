@@ -3,8 +3,10 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include "convert/checked_save.h"
 #include "convert/compare.h"
 #include "convert/inspection.h"
+#include "convert/reference.h"
 #include "convert/save.h"
 #include "convert/temporaries.h"
 #include "core/parts.h"
@@ -45,6 +47,33 @@ nanobind::dict compared(const Model& a, const Model& b, double absolute, double 
   return to_python(json);
 }
 
+/// What `h5bridge convert --check --json` says of "check", and the notes: nothing is written unless all agrees.
+nanobind::dict saved_checked(const Model& model, const Paths& paths, const SaveOptions& options) {
+  Json::Object json;
+  {
+    const nanobind::gil_scoped_release others_go_on;
+    with_errors([&] {
+      const CheckedSave saved = checked_save(model, paths, options, {});
+      Json::Object views;
+      for (const CheckedView& view : saved.views) views.set(view.path, to_json(view.comparison));
+      json = {{"agrees", saved.agrees()}, {"views", std::move(views)}, {"notes", Json::array(saved.notes)}};
+    });
+  }
+  return to_python(json);
+}
+
+/// Of so many rows of random inputs, for files that are written with `options`.
+void keep_random_reference(Model& model, const Paths& paths, const SaveOptions& options, std::int64_t rows) {
+  const nanobind::gil_scoped_release others_go_on;
+  with_errors([&] {
+    require_place_for_reference(paths, options);
+    RandomInputs wanted;
+    wanted.rows = rows;
+    model.reference = random_reference(prepared(model, options), wanted, {});
+    model.reference->dtype = options.dtype;
+  });
+}
+
 }  // namespace
 
 void add_work(nanobind::module_& module) {
@@ -55,6 +84,8 @@ void add_work(nanobind::module_& module) {
       "save",
       [](const Model& model, const Paths& paths, const SaveOptions& options) { return save(model, paths, options); },
       OthersGoOn());
+  module.def("save_checked", saved_checked);
+  module.def("keep_random_reference", keep_random_reference);
   module.def("in_torch_layout", in_torch_layout, OthersGoOn());
   module.def("complete_training", complete_training, nanobind::arg("model"), nanobind::arg("epoch").none(),
              nanobind::arg("loss").none());

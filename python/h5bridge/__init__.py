@@ -16,17 +16,20 @@ Neither PyTorch nor Keras has to be installed, but for what gives their objects.
 released.
 """
 
-from ._core import version as _version
+from . import _core
 from .comparison import compare
 from .conversion import convert
 from .errors import Disagreement, Error, MalformedFile, SystemFailure, Unsupported, UsageError
 from .inspection import inspect
 from .live import from_keras, from_torch
 from .model import Model, load
+from .running import engine as _engine
+from .running import forward_of as _forward_of
 from .tensors import Tensors
 from .verification import verify
 
-__version__ = _version()
+__version__ = _core.version()
+_core.run_with(_engine, _forward_of)
 
 __all__ = [
     "Disagreement",

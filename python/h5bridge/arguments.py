@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from numbers import Integral
 from typing import Any
 
 from .errors import UsageError
@@ -40,6 +41,14 @@ def listed(name: str, value: Any, expected: str) -> list[Any]:
 def flag(name: str, value: Any) -> bool:
     """True or False."""
     return expect(name, value, bool, "True or False")
+
+
+def positive(name: str, value: Any) -> int:
+    """A whole number from 1 on. Raises UsageError for a smaller one."""
+    number = int(expect(name, value, Integral, "a whole number"))
+    if number < 1:
+        raise UsageError(f"{name} is {number}, expected a whole number from 1 on")
+    return number
 
 
 def text(name: str, value: Any) -> str:

@@ -11,7 +11,7 @@ from .arguments import expect, flag
 from .errors import UsageError, with_keywords
 from .model import Model, load
 from .options import Paths, paths_of
-from .outputs import Arrays, Ports, agreements, computed, count, named
+from .outputs import Arrays, Ports, count, named, tensors
 
 
 def tolerances(atol: Any, rtol: Any) -> list[float]:
@@ -49,7 +49,8 @@ def compare(
 
     Gives what `h5bridge compare --json` prints: `{"agrees": bool, "only_in_a": [name], "only_in_b": [name], "tensors":
     [{"name", "agrees", "largest_absolute", ...}], "training": [what differs, a line each], "notes": [what was not
-    compared], "run": None or {"agrees": bool, "outputs": [...]}}`.
+    compared], "run": None or {"agrees": bool, "outputs": [...], "first_layer", "likely_cause"}}`: of outputs that differ, the
+    first layer that does and why, where that is found.
 
     Raises what `load` raises, and UsageError for a tolerance that is negative or no number; where outputs are compared,
     SystemFailure without PyTorch and Unsupported naming the layers that have no PyTorch source."""
@@ -78,12 +79,6 @@ def _outputs(
     limits: list[float],
     equal_nan: bool,
 ) -> dict[str, Any]:
-    one = Ports(models[0], layout)
-    other = Ports(models[1], layout)
-    if (len(one.inputs), len(one.outputs)) != (len(other.inputs), len(other.outputs)):
-        raise UsageError("the models do not have equally many inputs and outputs")
-    taken = one.random(rows, seed, shapes) if rows is not None else named(inputs, one.inputs, "input")
-    made = computed(models[0], one, taken, "cpu")
-    # Both compute in PyTorch's layout, and look as the first one does.
-    outputs = agreements(computed(models[1], one, taken, "cpu"), made, *limits, equal_nan)
-    return {"agrees": all(output["agrees"] for output in outputs), "outputs": outputs}
+    ports = Ports(models[0], layout)
+    given = ports.random(rows, seed, shapes) if rows is not None else tensors(named(inputs, ports.inputs, "input"))
+    return _core.compare_outputs(*(model._core for model in models), ports.layout, given, *limits, equal_nan)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from . import _core
-from .errors import UsageError, with_keywords
+from .arguments import flag, positive
+from .errors import Disagreement, UsageError, with_keywords
 from .options import Paths, epoch_of, loading, loss_of, paths_of, saving
 from .progress import shown
 
@@ -35,6 +36,8 @@ def convert(
     loss: float | None = None,
     lossless: bool = False,
     shard_size: int | str | None = None,
+    check: bool = False,
+    reference: int | None = None,
 ) -> list[str]:
     """Writes other views of a model, as `h5bridge convert` does.
 
@@ -69,12 +72,16 @@ def convert(
       are stated where the sources have none.
     - `lossless`: what a destination has no place for is an error, and no note.
     - `shard_size`: bytes of tensors in a file of a sharded set at most, or "5GB".
+    - `check=True`: what was written is read back, and it and the sources' model are run on random inputs, by
+      `Model.to_torch()`; nothing is written unless they agree.
+    - `reference`: so many rows of random inputs, and what PyTorch makes of them, are kept in the files, as a test that
+      `verify` replays.
 
     Returns notes, a line each, on what reading or writing left out or changed.
 
     Raises MalformedFile where a source is damaged, or tensors are missing, unexpected or misshapen; Unsupported for
-    what has no equivalent, naming the layer; UsageError where the files make no one model; SystemFailure. No
-    destination is touched then.
+    what has no equivalent, naming the layer; UsageError where the files make no one model; SystemFailure; with `check`,
+    Disagreement naming the first layer that differs. No destination is touched then.
 
     >>> h5bridge.convert(["digits.json", "digits.pth"], "digits.h5")
     []
@@ -86,6 +93,19 @@ def convert(
     destinations = paths_of(destination, "destination")
     model = _core.load(paths_of(sources, "sources"), load_options)
     _core.complete_training(model, epoch_of(epoch), loss_of(loss))
+    if reference is not None:
+        _core.keep_random_reference(model, destinations, save_options, positive("reference", reference))
     with shown("convert"):
-        notes = _core.save(model, destinations, save_options)
+        notes = _checked(model, destinations, save_options) if flag("check", check) else _core.save(model, destinations, save_options)
     return [with_keywords(note) for note in (*model.notes, *notes)]
+
+
+def _checked(model: _core.Model, destinations: list[str], options: _core.SaveOptions) -> list[str]:
+    saved = _core.save_checked(model, destinations, options)
+    for path, view in saved["views"].items():
+        if not view["agrees"]:
+            layer, cause = view["first_layer"], view["likely_cause"]
+            where = f' from the layer "{layer["name"]}" on' if layer else ""
+            why = f"; likely cause, {cause['kind']}: {cause['what']}" if cause else ""
+            raise Disagreement(f"{path}: computes something else{where}{why}; nothing is written")
+    return saved["notes"]

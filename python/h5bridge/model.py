@@ -106,7 +106,7 @@ class Model:
         Raises SystemFailure without PyTorch, and what `save` raises for a graph that PyTorch's layout cannot say."""
         torch = installed("torch", "PyTorch")
         model = _core.in_torch_layout(self._core)
-        return {name: _torch_tensor(torch, model.tensor(name), name) for name in model.tensor_names()}
+        return {name: torch_tensor(torch, model.tensor(name), name) for name in model.tensor_names()}
 
     def to_keras(self, *, dtype: str | None = None) -> keras.Model:
         """The model in Keras, on the backend in use, with its weights and without its training state (`compile=False`).
@@ -210,7 +210,7 @@ def installed(name: str, called: str) -> ModuleType:
         raise SystemFailure(f"{called} is not installed ({error}); pip install {name}") from None
 
 
-def _torch_tensor(torch: ModuleType, tensor: _core.Tensor, name: str) -> torch.Tensor:
+def torch_tensor(torch: ModuleType, tensor: _core.Tensor, name: str) -> torch.Tensor:
     dtype = getattr(torch, tensor.dtype, None)
     if dtype is None:
         raise Unsupported(f'tensor "{name}": this PyTorch has no {tensor.dtype}')

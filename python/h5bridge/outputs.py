@@ -1,4 +1,4 @@
-"""What a model makes of inputs, computed by PyTorch."""
+"""Arrays that a model takes and gives, under the names that it has for them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Union
 from . import _core
 from .arguments import expect, text_or_none
 from .errors import UsageError
-from .model import Model, installed
-from .tensors import read
+from .model import Model
 
 if TYPE_CHECKING:
     import numpy
@@ -29,10 +28,9 @@ class Ports:
         described = _core.ports(self.model, self.layout)
         self.inputs, self.outputs = described["inputs"], described["outputs"]
 
-    def random(self, rows: int, seed: int, shapes: Mapping[str, Sequence[int]]) -> dict[str, numpy.ndarray]:
+    def random(self, rows: int, seed: int, shapes: Mapping[str, Sequence[int]]) -> list[tuple[str, _core.Tensor]]:
         given = {name: [int(size) for size in shape] for name, shape in shapes.items()}
-        made = _core.random_inputs(self.model, self.layout, rows, seed, given)
-        return {name: read(tensor, name) for name, tensor in made}
+        return _core.random_inputs(self.model, self.layout, rows, seed, given)
 
 
 def named(given: Arrays, ports: list[dict[str, Any]], what: str) -> dict[str, numpy.ndarray]:
@@ -51,28 +49,8 @@ def named(given: Arrays, ports: list[dict[str, Any]], what: str) -> dict[str, nu
     return {name: numpy.asarray(array) for name, array in zip(names, arrays)}
 
 
-def computed(model: Model, ports: Ports, inputs: Mapping[str, numpy.ndarray], device: str) -> dict[str, numpy.ndarray]:
-    """The outputs by name, in evaluation mode. Raises SystemFailure without PyTorch, UsageError for missing inputs."""
-    import numpy
-
-    torch = installed("torch", "PyTorch")
-    given = []
-    for port in ports.inputs:
-        if port["name"] not in inputs:
-            raise UsageError(f"input {port['name']!r} is missing")
-        array = inputs[port["name"]]
-        if array.ndim != len(port["axes"]):
-            raise UsageError(f"input {port['name']!r} has {array.ndim} axes, expected {len(port['axes'])}")
-        kept = numpy.ascontiguousarray(array.transpose(numpy.argsort(port["axes"])))
-        given.append(torch.from_numpy(kept).to(device=device, dtype=getattr(torch, port["dtype"])))
-    with torch.no_grad():
-        made = model.to_torch(device).eval()(*given)
-    values = list(made.values()) if isinstance(made, dict) else list(made) if isinstance(made, tuple) else [made]
-    outputs = {}
-    for port, value in zip(ports.outputs, values):
-        value = value.float() if value.dtype == torch.bfloat16 else value  # which NumPy lacks
-        outputs[port["name"]] = value.cpu().numpy().transpose(port["axes"])
-    return outputs
+def tensors(arrays: Mapping[str, numpy.ndarray]) -> list[tuple[str, _core.Tensor]]:
+    return [(name, tensor_of(array)) for name, array in arrays.items()]
 
 
 def keep_reference(model: Model, inputs: Arrays, outputs: Arrays, by: str, layout: str) -> None:
@@ -90,20 +68,6 @@ def keep_reference(model: Model, inputs: Arrays, outputs: Arrays, by: str, layou
 
 def tensor_of(array: numpy.ndarray) -> _core.Tensor:
     return _core.tensor_of(array.tobytes(), array.dtype.name, list(array.shape))
-
-
-def agreements(
-    found: Mapping[str, numpy.ndarray], expected: Mapping[str, numpy.ndarray], atol: float, rtol: float, equal_nan: bool
-) -> list[dict[str, Any]]:
-    """A line for each output, as `h5bridge verify --json` has them."""
-    result = []
-    for name, array in found.items():
-        if name in expected:
-            pair = (tensor_of(array), tensor_of(expected[name]))
-            result.append(_core.compare_outputs(name, *pair, atol, rtol, equal_nan))
-        else:
-            result.append({"name": name, "agrees": False, "problem": "is not among the expected arrays"})
-    return result
 
 
 def count(name: str, value: Any) -> int:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import _core
 from .arguments import flag
 from .comparison import tolerances
 from .errors import UsageError
 from .model import Model, load
 from .options import Paths, paths_of
-from .outputs import Arrays, Ports, agreements, computed, named
+from .outputs import Arrays, Ports, named, tensors
 
 
 def verify(
@@ -35,7 +36,9 @@ def verify(
     >>> h5bridge.verify(["digits.json", "digits.pth"], x, y)["agrees"]
     True
 
-    Gives `{"agrees": bool, "outputs": [{"name", "agrees", "largest_absolute", ...}]}`; of a replay, "reference_by", too.
+    Gives `{"agrees": bool, "outputs": [{"name", "agrees", "largest_absolute", ...}], "likely_cause": None or {"kind",
+    "what", "layer", "all_outputs_agree"}}`; of a replay, "reference_by", and "first_layer", the first that differs, too.
+    The causes that are tried are those of docs/when_numbers_differ.md.
 
     Raises what `load` raises; SystemFailure without PyTorch; UsageError for inputs that the model does not have, and where
     there are none and it keeps none;
@@ -44,15 +47,11 @@ def verify(
     opened = model if isinstance(model, Model) else load(paths_of(model, "model"))
     if (inputs is None) != (expected is None):
         raise UsageError("verify takes inputs and expected together, or neither to replay what the model keeps")
-    kept = None
+    tolerated = (*limits, flag("equal_nan", equal_nan))
     if inputs is None or expected is None:
-        kept = opened.reference
-        if kept is None:
+        if opened.reference is None:
             raise UsageError("the model keeps no reference to replay; give inputs and expected")
-        inputs, expected, layout = list(kept["inputs"].values()), list(kept["outputs"].values()), None
+        return _core.replay(opened._core, device, *tolerated)
     ports = Ports(opened, layout)
-    wanted = named(expected, ports.outputs, "output")
-    found = computed(opened, ports, named(inputs, ports.inputs, "input"), device)
-    outputs = agreements(found, wanted, *limits, flag("equal_nan", equal_nan))
-    by = {} if kept is None else {"reference_by": kept["by"]}
-    return {"agrees": all(output["agrees"] for output in outputs), **by, "outputs": outputs}
+    given = tensors(named(inputs, ports.inputs, "input")), tensors(named(expected, ports.outputs, "output"))
+    return _core.verify(opened._core, ports.layout, device, *given, *tolerated)

@@ -82,6 +82,7 @@ std::uint64_t byte_count(const Model& model) {
 Conversion convert_sources(const ConvertCommand& options) {
   LoadOptions load_options = options.sources.load;
   load_options.optimizer = !options.no_optimizer;
+  load_options.input_shapes = options.checking.inputs.shapes;
   load_options.weights_alone = !options.save.checkpoint && hold_weights_alone(options.destinations, options.save);
   Conversion done{load(options.sources.sources, load_options), {}};
   Progress::expect(byte_count(done.model) * options.destinations.size());
@@ -264,6 +265,8 @@ void add_convert(CLI::App& program, Action& action) {
       ->type_name("FILE.json");
   add_tolerance(command, options.checking.tolerance);
   add_random_inputs(command, options.checking.inputs);
+  command.get_option("--input-shape")
+      ->description("the shape of a random input, or of an input of a TorchScript archive, which does not say it");
 }
 
 }  // namespace h5bridge::cli

@@ -10,6 +10,7 @@ constexpr std::pair<std::string_view, std::string_view> kNames[]{
     {"(LoadOptions::param_order)", "(--param-order names.json)"},  // where it is advised
     {"LoadOptions::allow_unexpected", "--allow-unexpected"},
     {"LoadOptions::fix_sizes", "--fix-size"},
+    {"LoadOptions::input_shapes", "--input-shape"},
     {"LoadOptions::key", "--key"},
     {"LoadOptions::match", "--match"},
     {"LoadOptions::names", "--map"},

@@ -1,7 +1,5 @@
 #include "cli/reference_options.h"
 
-#include <algorithm>
-
 #include "cli/expected.h"
 #include "convert/arrays.h"
 #include "convert/reference.h"
@@ -29,12 +27,7 @@ void check_reference(const ReferenceOptions& options, const std::vector<std::str
   if (options.rows && !options.expected.empty())
     throw UsageError("--reference makes inputs up, and --input gives them: one of the two");
   if (!options.is_wanted()) return;
-  const bool has_place =
-      std::ranges::any_of(destinations, [&](const std::string& path) { return has_place_for_reference(path, save); });
-  if (!has_place)
-    throw Unsupported(destinations[0] +
-                      ": has no place for a reference, which files of weights have (.h5, .keras, .pth, .ts, "
-                      ".safetensors); another -o may be one");
+  require_place_for_reference(destinations, save);
 }
 
 Reference made_reference(const ReferenceOptions& options, const Model& model, const RandomInputs& random,

@@ -51,18 +51,6 @@ ExitStatus verify_reference(const VerifyCommand& options, const Model& model) {
   return status_of(replayed.agrees());
 }
 
-// Which layer is to blame, nobody says: inputs and all layers are suspected.
-std::optional<LikelyCause> cause_of(const Model& model, const Presentation& looks,
-                                    const std::vector<NamedTensor>& inputs, const std::vector<NamedTensor>& expected,
-                                    const VerifyCommand& options) {
-  try {
-    return likely_cause_of(model, given_reference(model, looks, inputs, expected), std::nullopt,
-                           options.running.run_options(options.common), options.tolerance);
-  } catch (const UsageError&) {  // an output of another shape: that is what is wrong
-    return std::nullopt;
-  }
-}
-
 ExitStatus verify_model(const VerifyCommand& options) {
   if (options.running.inputs.empty() != options.expected.empty())
     throw UsageError(
@@ -75,20 +63,13 @@ ExitStatus verify_model(const VerifyCommand& options) {
   const std::vector<NamedTensor> inputs = named_for(read_arrays(options.running.inputs), looks.inputs, "input");
   std::vector<NamedTensor> others;
   const std::vector<NamedTensor> expected = read_expected(options.expected, model, looks, others);
-  const std::vector<NamedTensor> outputs = make_runner(model, options.running.run_options(options.common))->run(inputs);
 
-  OutputComparison comparison;
-  for (const NamedTensor& output : outputs) {
-    const auto array = std::ranges::find(expected, output.name, &NamedTensor::name);
-    comparison.outputs.push_back({output.name, array == expected.end()
-                                                   ? not_compared("is not among the expected arrays")
-                                                   : compare_tensors(output.tensor, array->tensor, options.tolerance)});
-  }
+  OutputComparison comparison = compare_with_expected(
+      model, looks, inputs, expected, options.running.run_options(options.common), options.tolerance);
   for (const NamedTensor& array : others)
     comparison.outputs.push_back(
         {array.name, not_compared(array.name.empty() ? "is expected without a name, and there are no more outputs"
                                                      : "is expected, and the model has no such output")});
-  if (!comparison.agrees() && others.empty()) comparison.cause = cause_of(model, looks, inputs, expected, options);
   if (options.common.json)
     print_json(Json::Object{{"agrees", comparison.agrees()},
                             {"outputs", to_json(comparison.outputs)},

@@ -293,13 +293,20 @@ void take_keras_names(Model& model, const Json& model_config) {
 }
 
 // A whole module's own, or an exported program's, counts where no source states another one.
-void take_own_architecture(Parts& parts) {
-  if (!parts.torch || !parts.torch->architecture || parts.architecture) return;
+// Whether what it says of its inputs is no more than what fits.
+bool take_own_architecture(Parts& parts) {
+  if (!parts.torch || !parts.torch->architecture || parts.architecture) return false;
   parts.architecture = std::move(parts.torch->architecture);
   const Json* torch = parts.torch->metadata.find("torch");
-  if (!torch || !torch->find("module")) return;  // an exported program says it
-  parts.torch->notes.push_back("the file does not say what shape its input has: " +
-                               to_string(parts.architecture->inputs.at(0).shape) + " is taken");
+  return torch && torch->find("module");  // an exported program says it
+}
+
+std::string supposed_shapes(const std::vector<Input>& inputs) {
+  if (inputs.size() == 1)
+    return "the file does not say what shape its input has: " + to_string(inputs[0].shape) + " is taken";
+  std::string shapes;
+  for (const Input& input : inputs) shapes += (shapes.empty() ? "" : ", ") + input.name + " " + to_string(input.shape);
+  return "the file does not say what shapes its inputs have: " + shapes + " are taken";
 }
 
 UncheckedModel put_together(Parts parts, const LoadOptions& options) {
@@ -312,10 +319,11 @@ UncheckedModel put_together(Parts parts, const LoadOptions& options) {
       throw UsageError(std::string("with these fixed sizes, ") + error.what());
     }
   };
-  take_own_architecture(parts);
+  const bool is_supposed = take_own_architecture(parts);
   // Before weights of Keras are matched to it, which some architectures allow only then.
   const bool is_fixed = parts.architecture && !options.fix_sizes.empty();
   if (is_fixed) fix(parts.architecture);
+  if (is_supposed) parts.torch->notes.push_back(supposed_shapes(parts.architecture->inputs));
   UncheckedModel result;
   Model& model = result.model;
   if (renames(options) && !parts.torch)

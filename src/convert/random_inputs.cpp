@@ -11,6 +11,8 @@
 #include "h5bridge/error.h"
 #include "model/architecture_index.h"
 #include "model/numbers.h"
+#include "passes/fix_sizes.h"
+#include "passes/infer_shapes.h"
 
 namespace h5bridge {
 namespace {
@@ -53,19 +55,30 @@ std::vector<std::pair<Size, std::int64_t>> counted_positions(const Architecture&
   return result;
 }
 
-/// A number for all open sizes, or the largest below it with which positions stay within their tables.
-std::int64_t open_size(const Architecture& architecture) {
+/// Whether all values have shapes with these sizes, where a table of positions may be shorter than what is added to it.
+bool have_shapes(const Architecture& architecture, const Symbols& symbols) {
+  try {
+    infer_shapes(fix_sizes(architecture, symbols));
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+/// A number for all sizes in `open`, or the largest below it with which positions stay within their tables; `known`
+/// are the sizes that have numbers.
+std::int64_t open_size(const Architecture& architecture, const std::set<std::string>& open, const Symbols& known) {
   const auto positions = counted_positions(architecture);
   const auto fits = [&](std::int64_t size) {
-    return std::ranges::all_of(positions, [&](const auto& counted) {
-      Symbols symbols;
-      for (const std::string& symbol : counted.first.symbols()) symbols[symbol] = size;
-      return counted.first.bind(symbols).value().value_or(0) <= counted.second;
-    });
+    Symbols symbols = known;
+    for (const std::string& symbol : open) symbols[symbol] = size;
+    return have_shapes(architecture, symbols) && std::ranges::all_of(positions, [&](const auto& counted) {
+             return counted.first.bind(symbols).value().value_or(0) <= counted.second;
+           });
   };
-  std::int64_t size = kOpenSize;
-  while (size > 1 && !fits(size)) --size;
-  return size;
+  for (std::int64_t size = kOpenSize; size > 0; --size)
+    if (fits(size)) return size;
+  return kOpenSize;  // whose problem is the one to be told
 }
 
 /// Symbols that the given shapes bind, then the batch, then all others.
@@ -79,10 +92,14 @@ Symbols bound_symbols(const Architecture& architecture, const Presentation& pres
   for (const Port& port : presentation.inputs)
     if (!port.shape.empty())
       if (const auto symbol = symbol_of(port.shape[0])) symbols.emplace(*symbol, wanted.rows);
-  const std::int64_t others = open_size(architecture);
+  std::set<std::string> open;
   for (const Port& port : presentation.inputs)
     for (const Size& size : port.shape)
-      for (const std::string& symbol : size.symbols()) symbols.emplace(symbol, others);
+      for (const std::string& symbol : size.symbols())
+        if (!symbols.contains(symbol)) open.insert(symbol);
+  if (open.empty()) return symbols;
+  const std::int64_t others = open_size(architecture, open, symbols);
+  for (const std::string& symbol : open) symbols.emplace(symbol, others);
   return symbols;
 }
 

@@ -119,6 +119,18 @@ std::optional<DifferingLayer> first_difference(const Model& model, const std::ve
   return first;
 }
 
+// Which layer is to blame, nobody says: inputs and all layers are suspected.
+std::optional<LikelyCause> cause_anywhere(const Model& model, const Presentation& looks,
+                                          const std::vector<NamedTensor>& inputs,
+                                          const std::vector<NamedTensor>& expected, const RunOptions& options,
+                                          const Tolerance& tolerance) {
+  try {
+    return likely_cause_of(model, given_reference(model, looks, inputs, expected), std::nullopt, options, tolerance);
+  } catch (const UsageError&) {  // an output of another shape: that is what is wrong
+    return std::nullopt;
+  }
+}
+
 std::string stored_name(const char* what, std::size_t number) {
   return kReferenceFolder + what + "/" + std::to_string(number);
 }
@@ -177,6 +189,22 @@ Reference given_reference(const Model& model, const Presentation& looks, const s
   for (auto* arrays : {&reference.inputs, &reference.outputs})
     for (NamedTensor& array : *arrays) array.tensor = array.tensor.contiguous();
   return reference;
+}
+
+OutputComparison compare_with_expected(const Model& model, const Presentation& looks,
+                                       const std::vector<NamedTensor>& inputs, const std::vector<NamedTensor>& expected,
+                                       const RunOptions& options, const Tolerance& tolerance) {
+  OutputComparison result;
+  for (const NamedTensor& output : make_runner(model, options)->run(inputs)) {
+    const auto array = std::ranges::find(expected, output.name, &NamedTensor::name);
+    NamedAgreement& compared = result.outputs.emplace_back(output.name, Agreement());
+    if (array == expected.end())
+      compared.agreement.problem = "is not among the expected arrays";
+    else
+      compared.agreement = compare_tensors(output.tensor, array->tensor, tolerance);
+  }
+  if (!result.agrees()) result.cause = cause_anywhere(model, looks, inputs, expected, options, tolerance);
+  return result;
 }
 
 Replay replay(const Model& model, const RunOptions& options, const Tolerance& tolerance) {

@@ -27,6 +27,13 @@ struct DifferingLayer {
   std::string what;
 };
 
+/// Runs the model on `inputs` and compares what it gives with `expected`, both under the names and in the layout that
+/// `looks` has; `options.layout` is that layout. Where an output differs, with the likely cause, if one is found.
+/// Throws what make_runner and its run throw.
+OutputComparison compare_with_expected(const Model& model, const Presentation& looks,
+                                       const std::vector<NamedTensor>& inputs, const std::vector<NamedTensor>& expected,
+                                       const RunOptions& options, const Tolerance& tolerance);
+
 struct Replay {
   std::string by;  // who made the outputs
   std::vector<NamedAgreement> outputs;

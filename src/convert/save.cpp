@@ -81,6 +81,15 @@ bool has_place_for_reference(const std::string& destination, const SaveOptions& 
   return format.has_reference && !(format.framework == Framework::Torch && is_in_shards(format, destination, options));
 }
 
+void require_place_for_reference(const std::vector<std::string>& destinations, const SaveOptions& options) {
+  const bool has_place = std::ranges::any_of(
+      destinations, [&](const std::string& path) { return has_place_for_reference(path, options); });
+  if (!has_place)
+    throw Unsupported(destinations.at(0) +
+                      ": has no place for a reference, which files of weights have (.h5, .keras, .pth, .ts, "
+                      ".safetensors); another destination may be one");
+}
+
 bool hold_weights_alone(const std::vector<std::string>& destinations, const SaveOptions& options) {
   return std::ranges::all_of(destinations, [&](const std::string& destination) {
     return format_for(destination, options.format).holds == Holds::Weights;

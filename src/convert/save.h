@@ -40,6 +40,9 @@ using PlaceBeside = std::function<std::string(const std::string& name)>;
 /// Whether a file there keeps Model::reference.
 bool has_place_for_reference(const std::string& destination, const SaveOptions& options);
 
+/// Throws Unsupported where none of them does.
+void require_place_for_reference(const std::vector<std::string>& destinations, const SaveOptions& options);
+
 /// Whether all destinations are of formats that hold weights and nothing else.
 bool hold_weights_alone(const std::vector<std::string>& destinations, const SaveOptions& options);
 

@@ -55,7 +55,10 @@ Agreement compare_tensors(const Tensor& found_tensor, const Tensor& expected_ten
       if (are_nan && tolerance.equal_nan) continue;
       const double error = a[i] == b[i] ? 0 : std::abs(a[i] - b[i]);
       raise(result.largest_absolute, error);
-      if (b[i] != 0) raise(result.largest_relative, error == 0 ? 0 : error / std::abs(b[i]));
+      if (b[i] != 0) {
+        if (!result.largest_relative) result.largest_relative = 0;
+        raise(*result.largest_relative, error == 0 ? 0 : error / std::abs(b[i]));
+      }
       if (close(a[i], b[i], tolerance)) continue;
       ++result.mismatches;
       if (!result.first) result.first = {index_of(start + static_cast<std::int64_t>(i), found.shape()), a[i], b[i]};
@@ -82,8 +85,8 @@ std::string short_number(double value) {
 std::string describe(const Agreement& agreement) {
   if (!agreement.problem.empty()) return agreement.problem;
   std::string text = agreement.dtypes + (agreement.dtypes.empty() ? "" : "; ") + "largest absolute error " +
-                     short_number(agreement.largest_absolute) + ", relative " +
-                     short_number(agreement.largest_relative);
+                     short_number(agreement.largest_absolute);
+  if (agreement.largest_relative) text += ", relative " + short_number(*agreement.largest_relative);
   if (agreement.first)
     text += "; " + std::to_string(agreement.mismatches) + " of " + std::to_string(agreement.elements) +
             " elements differ, the first at " + to_string(agreement.first->index) + ": found " +
@@ -105,7 +108,7 @@ Json::Object to_json(const Agreement& agreement) {
   json.set("mismatches", agreement.mismatches);
   json.set("nans", agreement.nans);
   json.set("largest_absolute", agreement.largest_absolute);
-  json.set("largest_relative", agreement.largest_relative);
+  json.set("largest_relative", agreement.largest_relative ? Json(*agreement.largest_relative) : Json());
   if (const auto& first = agreement.first)
     json.set(
         "first_mismatch",

@@ -29,7 +29,7 @@ struct Agreement {
   std::int64_t nans = 0;        // elements that are NaN on both sides
   bool equal_nan = false;       // whether these agree
   double largest_absolute = 0;  // NaN as soon as either side has one that does not agree
-  double largest_relative = 0;  // among the elements whose expected value is not zero
+  std::optional<double> largest_relative;  // among the elements whose expected value is not zero, if there are any
   std::optional<Mismatch> first;
 
   bool agrees() const { return problem.empty() && dtypes.empty() && mismatches == 0; }

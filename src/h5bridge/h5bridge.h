@@ -47,6 +47,9 @@ struct LoadOptions {
   /// The graph of a TorchScript archive, too, by LibTorch, which runs code of the archive's while it loads it: for
   /// files that are trusted.
   bool trust_torchscript = false;
+  /// Examples of the shapes of a TorchScript archive's inputs, by their names, which it does not say: as many axes are
+  /// taken, the sizes only where it has to know them.
+  std::map<std::string, Shape> input_shapes{};
 };
 
 /// Reads the files that together make one model, in any order, each recognised by its content. Weights stay on disk

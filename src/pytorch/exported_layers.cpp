@@ -78,7 +78,11 @@ class LayerMaker {
     if (!type.dtype) throw Unsupported("input \"" + shortened(name) + "\" has a dtype that is not known here");
     if (!type.shape) throw Unsupported("input \"" + shortened(name) + "\" has a size that no architecture can say");
     result_.inputs.push_back({unique(name), *type.shape, *type.dtype});
-    values_[name] = Value{result_.inputs.back().name, 0};
+    const std::string& own = result_.inputs.back().name;
+    if (own != name)
+      result_.notes.push_back("the input \"" + name + "\" is called \"" + own + "\" here, since a module is called \"" +
+                              name + "\"");
+    values_[name] = Value{own, 0};
   }
 
   void add_output(const aten::GraphOutput& output) {

@@ -6,6 +6,8 @@
 
 #include "facets/aten/row.h"
 #include "h5bridge/error.h"
+#include "model/nearest.h"
+#include "model/quoted.h"
 #include "passes/infer_shapes.h"
 #include "pytorch/exported_layers.h"
 #include "pytorch/exported_registered.h"
@@ -18,38 +20,87 @@ namespace {
 using aten::ScriptBlock;
 using aten::ScriptNode;
 using Sizes = std::map<std::string, std::int64_t>;
+using Shapes = std::map<std::string, Shape>;  // of inputs, by name
 
 constexpr std::size_t kMostAxes = 5;
 constexpr std::size_t kMostInputs = 3;  // whose shapes are searched for
 
-/// The first operator that takes a tensor of the module's own, and the axes of that one.
+/// An operator that takes a tensor of the module's own, and the axes of that one.
 struct FirstWeight {
   std::string kind;
   std::size_t axes = 0;
 };
 
-std::optional<FirstWeight> first_weight(const ScriptBlock& block, const std::map<std::string, const Tensor*>& own,
-                                        std::map<std::size_t, std::size_t>& weights) {
-  for (const ScriptNode& node : block.nodes) {
-    if (node.kind == "tensors") weights[node.outputs.at(0)] = 1;
-    if (node.kind == "tensor")
-      if (const auto found = own.find(node.text); found != own.end() && found->second->rank() > 0)
-        weights[node.outputs.at(0)] = static_cast<std::size_t>(found->second->rank());
+/// Finds, of each input of a forward, the first operator with a weight that takes what is made of that input alone.
+class FirstWeights {
+ public:
+  FirstWeights(const ScriptBlock& forward, const std::map<std::string, const Tensor*>& own) : own_(own) {
+    for (std::size_t i = 0; i < forward.inputs.size(); ++i) makers_[forward.inputs[i]] = {i};
+    follow(forward);
+  }
+
+  const FirstWeight* of(std::size_t input) const {
+    const auto found = found_.find(input);
+    return found == found_.end() ? nullptr : &found->second;
+  }
+
+ private:
+  void follow(const ScriptBlock& block) {
+    for (const ScriptNode& node : block.nodes) {
+      if (node.kind == "tensors") weights_[node.outputs.at(0)] = 1;
+      if (node.kind == "tensor")
+        if (const auto found = own_.find(node.text); found != own_.end() && found->second->rank() > 0)
+          weights_[node.outputs.at(0)] = static_cast<std::size_t>(found->second->rank());
+      note(node);
+      pass_on(node);
+    }
+  }
+
+  void note(const ScriptNode& node) {
     constexpr std::string_view kAten = "aten::";
     const aten::Row* row =
         node.kind.starts_with(kAten) ? aten::find_row(std::string_view(node.kind).substr(kAten.size())) : nullptr;
-    if (row && !row->parameters.empty())
-      for (const std::size_t input : node.inputs)
-        if (const auto found = weights.find(input); found != weights.end())
-          return FirstWeight{node.kind, found->second};
-    if (node.kind == "call")
-      for (std::size_t i = 0; i < node.inputs.size(); ++i)
-        if (const auto found = weights.find(node.inputs[i]); found != weights.end())
-          weights[node.blocks.at(0).inputs.at(i)] = found->second;
-    for (const ScriptBlock& inner : node.blocks)
-      if (auto found = first_weight(inner, own, weights)) return found;
+    if (!row || row->parameters.empty()) return;
+    const auto weight = std::ranges::find_if(node.inputs, [&](std::size_t input) { return weights_.contains(input); });
+    if (weight == node.inputs.end()) return;
+    const std::set<std::size_t> makers = makers_of(node);
+    if (makers.size() == 1) found_.try_emplace(*makers.begin(), node.kind, weights_.at(*weight));
   }
-  return std::nullopt;
+
+  void pass_on(const ScriptNode& node) {
+    const std::set<std::size_t> makers = makers_of(node);
+    for (const ScriptBlock& inner : node.blocks) {
+      // The body of a call takes what the call does, in order.
+      for (std::size_t i = 0; node.kind == "call" && i < std::min(node.inputs.size(), inner.inputs.size()); ++i) {
+        if (const auto found = weights_.find(node.inputs[i]); found != weights_.end())
+          weights_[inner.inputs[i]] = found->second;
+        if (const auto found = makers_.find(node.inputs[i]); found != makers_.end())
+          makers_[inner.inputs[i]] = found->second;
+      }
+      follow(inner);
+    }
+    for (const std::size_t output : node.outputs) makers_[output] = makers;
+  }
+
+  std::set<std::size_t> makers_of(const ScriptNode& node) const {
+    std::set<std::size_t> result;
+    for (const std::size_t input : node.inputs)
+      if (const auto found = makers_.find(input); found != makers_.end())
+        result.insert(found->second.begin(), found->second.end());
+    return result;
+  }
+
+  const std::map<std::string, const Tensor*>& own_;
+  std::map<std::size_t, std::size_t> weights_;           // by value: the axes of a tensor of the module's own
+  std::map<std::size_t, std::set<std::size_t>> makers_;  // by value: the inputs that it is made of
+  std::map<std::size_t, FirstWeight> found_;             // by input
+};
+
+/// How many axes an input may have, the likeliest number first.
+std::vector<std::size_t> ranks_for(const FirstWeight* first) {
+  if (first && first->kind.find("conv") != std::string::npos) return {first->axes};
+  if (first && (first->kind == "aten::lstm" || first->kind == "aten::gru")) return {3, 2};
+  return {2, 3, 4, 5, 1};
 }
 
 /// How open sizes are called, by the number of axes; as the exporter calls them.
@@ -68,38 +119,43 @@ SymbolicShape open_shape(std::size_t rank, std::size_t input) {
 }
 
 /// What the inputs may be, the likeliest first.
-std::vector<std::vector<Input>> candidates(const aten::ScriptGraph& script, const Pt2Model& state) {
+std::vector<std::vector<Input>> candidates(const aten::ScriptGraph& script, const Pt2Model& state,
+                                           const Shapes& shapes) {
   std::map<std::string, const Tensor*> own;
+  std::set<std::string> names;
   for (const auto* tensors : {&state.weights, &state.constants})
-    for (const Pt2Tensor& tensor : *tensors) own.emplace(tensor.name, &tensor.tensor);
-  std::map<std::size_t, std::size_t> weights;
-  const auto first = first_weight(script.forward, own, weights);
-  const bool is_index = first && first->kind.starts_with("aten::embedding");
-  std::vector<std::size_t> ranks{2, 3, 4, 5, 1};
-  if (first && first->kind.find("conv") != std::string::npos) ranks = {first->axes};
-  if (first && (first->kind == "aten::lstm" || first->kind == "aten::gru")) ranks = {3, 2};
-  std::vector<std::vector<Input>> result;
+    for (const Pt2Tensor& tensor : *tensors) {
+      own.emplace(tensor.name, &tensor.tensor);
+      names.insert(tensor.name);
+    }
   const std::size_t count = script.forward.inputs.size();
   if (count == 0) throw Unsupported("its forward takes no tensor");
+  const FirstWeights first(script.forward, own);
+  std::vector<Input> inputs;
+  std::vector<std::vector<std::size_t>> ranks;
+  for (std::size_t i = 0; i < count; ++i) {
+    std::string name = i < script.input_names.size() ? script.input_names[i] : "input";
+    name = name.substr(0, name.find('.'));
+    if (name.empty()) name = "input";
+    while (!names.insert(name).second) name += "_in";
+    const bool is_index = first.of(i) && first.of(i)->kind.starts_with("aten::embedding");
+    inputs.push_back({name, {}, is_index ? DType::Int64 : DType::Float32});
+    const auto stated = shapes.find(name);
+    ranks.push_back(stated == shapes.end() ? ranks_for(first.of(i)) : std::vector{stated->second.size()});
+  }
+  std::vector<std::vector<Input>> result;
+  // As far as they are searched for; those behind are as the last of these.
   std::vector<std::size_t> places(std::min(count, kMostInputs), 0);
   for (bool more = true; more;) {
-    std::vector<Input> inputs;
-    std::set<std::string> names;
-    for (const auto& [tensor, known] : own) names.insert(tensor);
     for (std::size_t i = 0; i < count; ++i) {
-      std::string name = i < script.input_names.size() ? script.input_names[i] : "input";
-      name = name.substr(0, name.find('.'));
-      if (name.empty()) name = "input";
-      while (!names.insert(name).second) name += "_in";
-      const std::size_t rank = ranks[places[std::min(i, places.size() - 1)]];
-      inputs.push_back({name, open_shape(rank, i), is_index ? DType::Int64 : DType::Float32});
+      const std::size_t place = i < places.size() ? places[i] : std::min(places.back(), ranks[i].size() - 1);
+      inputs[i].shape = open_shape(ranks[i][place], i);
     }
-    result.push_back(std::move(inputs));
+    result.push_back(inputs);
     more = false;
-    for (std::size_t& place : places) {
-      more = ++place < ranks.size();
-      if (more) break;
-      place = 0;
+    for (std::size_t i = 0; i < places.size() && !more; ++i) {
+      more = ++places[i] < ranks[i].size();
+      if (!more) places[i] = 0;
     }
   }
   return result;
@@ -136,15 +192,83 @@ Passage fitted(const aten::ScriptGraph& script, const Pt2Model& state, std::vect
   return passage;
 }
 
-Passage passed(const aten::ScriptGraph& script, const Pt2Model& state, const Sizes& sizes) {
+/// Throws UsageError for a size that no open size of any candidate is called.
+void check_names(const Sizes& sizes, const std::vector<std::vector<Input>>& all) {
+  std::set<std::string> known;
+  for (const std::vector<Input>& inputs : all)
+    for (const Input& input : inputs)
+      for (const Size& size : input.shape)
+        for (const std::string& symbol : size.symbols()) known.insert(symbol);
+  const std::vector<std::string> names(known.begin(), known.end());
+  for (const auto& [name, size] : sizes)
+    if (!known.contains(name))
+      throw UsageError("no size is called \"" + name + "\"; what may be open is called: " + joined(names) +
+                       did_you_mean(name, names));
+}
+
+std::string described(const std::vector<Input>& inputs) {
+  std::string result;
+  for (const Input& input : inputs)
+    result += (result.empty() ? "" : ", ") + input.name + " " + to_string(input.shape);
+  return result;
+}
+
+/// Throws UsageError for a shape of no input, or of more axes than any has.
+void check_shapes(const Shapes& shapes, const aten::ScriptGraph& script) {
+  std::vector<std::string> names;
+  for (const std::string& name : script.input_names) names.push_back(name.substr(0, name.find('.')));
+  for (const auto& [name, shape] : shapes) {
+    if (std::ranges::count(names, name) == 0)
+      throw UsageError("no input is called \"" + name + "\"; the inputs are: " + joined(names) +
+                       did_you_mean(name, names));
+    if (shape.empty() || shape.size() > kMostAxes)
+      throw UsageError("the shape of the input \"" + name + "\" has " + std::to_string(shape.size()) +
+                       " axes, expected 1 to " + std::to_string(kMostAxes));
+  }
+}
+
+/// With the sizes that are stated, where any is: but for the batch, or all.
+std::vector<Input> as_stated(std::vector<Input> inputs, const Shapes& shapes, bool with_batch) {
+  for (Input& input : inputs)
+    if (const auto stated = shapes.find(input.name); stated != shapes.end())
+      for (std::size_t axis = with_batch ? 0 : 1; axis < input.shape.size(); ++axis)
+        input.shape[axis] = stated->second[axis];
+  return inputs;
+}
+
+std::vector<std::vector<Input>> all_candidates(const aten::ScriptGraph& script, const Pt2Model& state,
+                                               const Shapes& shapes) {
+  std::vector<std::vector<Input>> all = candidates(script, state, shapes);
+  const std::size_t open = all.size();
+  for (const bool with_batch : {false, true})
+    for (std::size_t i = 0; i < open && !shapes.empty(); ++i) all.push_back(as_stated(all[i], shapes, with_batch));
+  return all;
+}
+
+void check_stated(const std::vector<Input>& inputs, const Shapes& shapes) {
+  for (const Input& input : inputs)
+    if (const auto stated = shapes.find(input.name); stated != shapes.end())
+      for (std::size_t axis = 0; axis < input.shape.size(); ++axis)
+        if (const auto number = input.shape[axis].value(); number && *number != stated->second[axis])
+          throw UsageError("the input \"" + input.name + "\" has shape " + to_string(input.shape) +
+                           ", which does not go with " + to_string(stated->second));
+}
+
+Passage passed(const aten::ScriptGraph& script, const Pt2Model& state, const Sizes& sizes, const Shapes& shapes) {
+  check_shapes(shapes, script);
+  const std::vector<std::vector<Input>> all = all_candidates(script, state, shapes);
+  check_names(sizes, all);
   std::optional<Passage> furthest;
-  for (const std::vector<Input>& inputs : candidates(script, state)) {
+  for (const std::vector<Input>& inputs : all) {
     Passage passage = fitted(script, state, inputs, sizes);
-    if (passage.problem.empty()) return passage;
+    if (passage.problem.empty()) {
+      check_stated(passage.inputs, shapes);
+      return passage;
+    }
     if (!furthest || passage.steps > furthest->steps) furthest = std::move(passage);
   }
-  throw Unsupported(furthest->problem +
-                    " (an archive does not say what its inputs are; LoadOptions::fix_sizes binds open sizes)");
+  throw Unsupported(furthest->problem + " (an archive does not say what its inputs are; tried was " +
+                    described(bound(furthest->inputs, sizes)) + "; LoadOptions::input_shapes says it, and LoadOptions::fix_sizes binds open sizes)");
 }
 
 Pt2Model state_of(const Model& model, const aten::ScriptGraph& graph) {
@@ -168,9 +292,10 @@ Pt2Model state_of(const Model& model, const aten::ScriptGraph& graph) {
 }  // namespace script
 
 void add_architecture_of_script(Model& model, const aten::ScriptGraph& graph,
-                                const std::map<std::string, std::int64_t>& sizes) {
+                                const std::map<std::string, std::int64_t>& sizes,
+                                const std::map<std::string, Shape>& shapes) {
   Pt2Model state = script::state_of(model, graph);
-  const script::Passage passage = script::passed(graph, state, sizes);
+  const script::Passage passage = script::passed(graph, state, sizes, shapes);
   for (const auto& [constant, name] : passage.named) {
     const auto found = std::ranges::find(state.constants, constant, &Pt2Tensor::name);
     const bool is_parameter = !name.ends_with("running_mean") && !name.ends_with("running_var");

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "h5bridge/error.h"
+#include "model/size_terms.h"
 
 namespace h5bridge::script {
 namespace {
@@ -52,16 +53,38 @@ Compute arithmetic(Size (*of_sizes)(const Size&, const Size&), double (*of_numbe
   };
 }
 
-// The least that a sum of sizes, which are at least 1, and a number may be; nothing for other expressions.
+std::optional<std::int64_t> least(const Size& size);
+
+// The least that what is multiplied in a size may be: a size is at least 1, and a quotient of sizes at least what it is
+// of the least.
+std::optional<std::int64_t> least_of_atom(const Size& atom) {
+  const auto quotient = quotient_of(atom);
+  if (!quotient) return 1;
+  const auto dividend = least(quotient->first);
+  const auto divisor = quotient->second.value();
+  if (!dividend || *dividend < 0 || !divisor || *divisor < 1) return std::nullopt;
+  return *dividend / *divisor;
+}
+
+// The least that a size may be which grows with all that is open in it; nothing for other expressions.
 std::optional<std::int64_t> least(const Size& size) {
-  Size rest = size;
-  std::int64_t count = 0;
-  for (const std::string& symbol : size.symbols()) {
-    rest = rest - Size::symbol(symbol);
-    ++count;
+  Size sum = 0;
+  for (const SizeTerm& term : terms_of(size)) {
+    Size product = term.coefficient;
+    for (const Size& atom : term.atoms) {
+      const auto factor = least_of_atom(atom);
+      if (!factor || term.coefficient < 0) return std::nullopt;
+      product = product * Size(*factor);
+    }
+    sum = sum + product;
   }
-  const auto number = rest.value();
-  return number ? std::optional(*number + count) : std::nullopt;
+  return sum.value();
+}
+
+[[noreturn]] void throw_open_condition(const Size& size) {
+  std::string names;
+  for (const std::string& symbol : size.symbols()) names += (names.empty() ? "" : ", ") + symbol;
+  throw Unsupported("a condition depends on open sizes: " + names);
 }
 
 // Of two sizes, what holds of their difference: `is_above`, that it is more than a number.
@@ -73,7 +96,7 @@ Compute comparison(bool (*holds)(double, double), bool is_above) {
     const auto lowest = least(difference), highest = least(Size(0) - difference);
     if (lowest && holds(static_cast<double>(*lowest), 0) == is_above) return Json(is_above);
     if (highest && holds(-static_cast<double>(*highest), 0) != is_above) return Json(!is_above);
-    throw Unsupported("a condition depends on an open size");
+    throw_open_condition(difference);
   };
 }
 
@@ -83,7 +106,7 @@ bool are_equal(const ScriptValue& a, const ScriptValue& b) {
     if (!difference.is_open()) return difference == Size(0);
     const auto lowest = least(difference), highest = least(Size(0) - difference);
     if (lowest.value_or(0) > 0 || highest.value_or(0) > 0) return false;
-    throw Unsupported("a condition depends on an open size");
+    throw_open_condition(difference);
   }
   if (a.list() && b.list()) return std::ranges::equal(*a.list(), *b.list(), are_equal);
   const Json *x = std::get_if<Json>(&a.held), *y = std::get_if<Json>(&b.held);

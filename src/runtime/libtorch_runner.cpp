@@ -10,7 +10,7 @@
 #include "passes/presentation.h"
 #include "runner/runner.h"
 #include "runtime/device.h"
-#include "runtime/input_check.h"
+#include "passes/input_check.h"
 #include "runtime/torch_error.h"
 
 namespace h5bridge {

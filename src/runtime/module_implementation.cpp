@@ -9,7 +9,7 @@
 #include "facets/libtorch/tensors.h"
 #include "h5bridge/error.h"
 #include "runtime/device.h"
-#include "runtime/input_check.h"
+#include "passes/input_check.h"
 #include "runtime/open_layer.h"
 #include "runtime/torch_error.h"
 

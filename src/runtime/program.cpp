@@ -7,7 +7,7 @@
 #include "h5bridge/error.h"
 #include "runner/runner.h"
 #include "runtime/open_layer.h"
-#include "runtime/symbols.h"
+#include "passes/bind_symbols.h"
 #include "runtime/torch_error.h"
 
 namespace h5bridge {

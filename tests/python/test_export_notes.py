@@ -351,3 +351,20 @@ def test_sizes_that_a_layer_takes_for_numbers_are_fixed(name):
 def test_open_sizes_times_an_even_scale_stay_open():
     model = package.from_torch(Forward(lambda module, x: F.interpolate(x, scale_factor=1.75)), torch.rand(2, 3, 5, 4))
     assert model.architecture["inputs"][0]["shape"] == ["batch", "channels", "height", 4] and model.notes == []
+
+
+# --- How inputs are called -------------------------------------------------------------------------------------------
+
+
+def test_an_input_that_cannot_keep_its_name_is_named():
+    class Named(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.x, self.y = nn.Linear(4, 4), nn.Linear(4, 4)
+
+        def forward(self, x, z):
+            return self.x(x) + self.y(z)
+
+    described = exporter.describe(Named(), (torch.zeros(2, 4), torch.zeros(2, 4)))
+    assert [entry["name"] for entry in described["inputs"]] == ["x_1", "z"]
+    assert described["notes"] == ['the input "x" is called "x_1" here, since a module is called "x"']

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from program import ROOT, needs_libtorch, needs_program, run_program
+from program import ROOT, needs_libtorch, needs_program, package, run_program
 from torch_helpers import export_architecture
 
 pytestmark = [needs_program, needs_libtorch]
@@ -147,6 +147,42 @@ def test_of_a_reference_that_the_file_keeps(fault, right, faulty):
     found = json.loads(run_program("verify", architecture, right / f"{name}.safetensors", "--json", status=1))
     assert_found(found, fault)
     assert found["first_layer"]["name"] == found["likely_cause"]["layer"]
+
+
+def the_same_in_python(mine, theirs):
+    """But for rounding, which another PyTorch may do otherwise."""
+    said = ("agrees", "likely_cause", "first_layer")
+    mine, theirs = ({name: found.get(name) for name in said} for found in (mine, theirs))
+    for found in (mine, theirs):
+        if found["first_layer"]:
+            found["first_layer"] = found["first_layer"]["name"]
+    return mine == theirs
+
+
+@pytest.mark.parametrize("fault", ["epsilon", "gates"])
+def test_python_finds_what_the_program_finds(fault, right, faulty):
+    name, sources = faulty[fault]
+    whole = [right / f"{name}.json", right / f"{name}.pth"]
+    x, y = (dict(np.load(right / f"{name}_{what}.npz")) for what in "xy")
+    found = package.verify(sources, x, y)
+    assert_found(found, fault)
+    files = ["--input", right / f"{name}_x.npz", "--expect", right / f"{name}_y.npz"]
+    assert the_same_in_python(found, json.loads(run_program("verify", *sources, *files, "--json", status=1)))
+
+    found = package.compare(whole, sources, inputs=x)["run"]
+    assert_found(found, fault)
+    compared = ["compare", *whole, "--with", *sources, "--input", right / f"{name}_x.npz", "--json"]
+    assert the_same_in_python(found, json.loads(run_program(*compared, status=1))["run"])
+
+
+@pytest.mark.parametrize("fault", ["epsilon", "mask"])
+def test_python_replays_a_reference_as_the_program_does(fault, right, faulty):
+    name, (architecture, _) = faulty[fault]
+    kept = [architecture, right / f"{name}.safetensors"]
+    found = package.verify(kept)
+    assert_found(found, fault)
+    assert the_same_in_python(found, json.loads(run_program("verify", *kept, "--json", status=1)))
+    assert package.verify([right / f"{name}.json", kept[1]])["agrees"]
 
 
 def test_inputs_are_suspected(right, tmp_path):

@@ -514,6 +514,44 @@ def test_verify_says_what_the_program_says(tmp_path):
         package.verify(DIGITS, {"nobody": np.zeros(1)}, expected)
 
 
+def test_what_is_written_is_checked_first(tmp_path):
+    """By the PyTorch of this process; a Disagreement is none of the program's own making, so one is made up."""
+    notes = package.convert(DIGITS, [tmp_path / "m.keras", tmp_path / "m.pth"], check=True, reference=3)
+    assert notes == [] and package.load(tmp_path / "m.keras").reference["by"] == f"PyTorch {torch.__version__}"
+    assert [len(x) for x in package.load(tmp_path / "m.pth").reference["inputs"].values()] == [3]
+    assert package.verify(tmp_path / "m.keras")["agrees"]
+    run_program("verify", tmp_path / "m.keras")
+    state = torch.load(DIGITS[1])
+    state["bn1.running_var"] = -state["bn1.running_var"] - 1  # NaN on both sides agrees
+    torch.save(state, tmp_path / "nan.pth")
+    package.convert([DIGITS[0], tmp_path / "nan.pth"], tmp_path / "nan.h5", check=True)
+    with pytest.raises(package.Unsupported, match="has no place for a reference"):
+        package.convert(DIGITS, tmp_path / "m.json", reference=2)
+    with pytest.raises(package.UsageError, match="^reference is 0, expected a whole number from 1 on$"):
+        package.convert(DIGITS, tmp_path / "n.h5", reference=0)
+    assert not (tmp_path / "n.h5").exists()
+
+
+def test_what_computes_something_else_is_not_written(tmp_path):
+    """A PyTorch that gives other numbers whenever a model comes from Keras stands for a fault of ours."""
+
+    from h5bridge.running import core_tensor
+    from h5bridge.tensors import read
+
+    def faulty(core, device, dtype):
+        run = package._forward_of(core, device, dtype)
+        shift = float(core.format == "keras-h5")
+        return lambda inputs: [core_tensor(torch, torch.from_numpy(read(made, "made")) + shift) for made in run(inputs)]
+
+    package._core.run_with(package._engine, faulty)
+    try:
+        with pytest.raises(package.Disagreement, match='m.h5: computes something else from the layer "conv1" on.*nothing is written'):
+            package.convert(DIGITS, tmp_path / "m.h5", check=True)
+    finally:
+        package._core.run_with(package._engine, package._forward_of)
+    assert not (tmp_path / "m.h5").exists()
+
+
 def test_compare_runs_both_models(tmp_path):
     package.convert(DIGITS, tmp_path / "m.h5")
     found = package.compare(tmp_path / "m.h5", DIGITS, random_inputs=3, seed=1)

@@ -168,6 +168,44 @@ def test_open_sizes_may_be_bound(tmp_path):
     assert json.loads((tmp_path / "net.json").read_text())["inputs"][0]["shape"] == ["batch", 1, 8, 6]
 
 
+class PicturesAndNumbers(nn.Module):
+    """Inputs of different ranks, the numbers' first by no weight of the pictures'; a GroupNorm, which asks for sizes; an input that is
+    called as a module is."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm, self.numbers = nn.Conv2d(3, 8, 3), nn.GroupNorm(2, 8), nn.Linear(4, 8)
+
+    def forward(self, x, numbers):
+        return self.norm(self.conv(x)).mean((2, 3)) + self.numbers(numbers)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("how", ["script", "trace"])
+def test_each_input_has_its_own_rank_and_is_told(how, tmp_path):
+    module, inputs = randomised(PicturesAndNumbers()), [torch.randn(3, 3, 9, 7), torch.randn(3, 4)]
+    archive = torch.jit.script(module) if how == "script" else torch.jit.trace(module, tuple(inputs))
+    torch.jit.save(archive, tmp_path / "net.ts")
+    said = run_program("convert", tmp_path / "net.ts", "--trust-torchscript", "-o", tmp_path / "net.keras", "--check")
+    assert "x (batch, 3, height, width), numbers_1 (batch, 4) are taken" in said
+    assert 'the input "numbers" is called "numbers_1" here, since a module is called "numbers"' in said
+    (found,) = predict(keras.models.load_model(tmp_path / "net.keras"), [inputs[0].numpy().transpose(0, 2, 3, 1), inputs[1].numpy()]).values()
+    assert_close(found, outputs_of(module, inputs)[0].numpy(), 1e-5)
+
+
+def test_a_shape_that_is_stated_counts(tmp_path):
+    torch.jit.save(torch.jit.script(randomised(nn.Sequential(nn.Linear(4, 3), nn.Tanh()))), tmp_path / "net.ts")
+    convert = ["convert", tmp_path / "net.ts", "--trust-torchscript", "-o", tmp_path / "net.json"]
+    for shape, expected in (((2, 5, 4), ["batch", "length", 4]), ((2, 4), ["batch", 4])):
+        said = run_program(*convert, "--input-shape", f"input={','.join(map(str, shape))}")
+        assert json.loads((tmp_path / "net.json").read_text())["inputs"][0]["shape"] == expected and "is taken" in said
+    assert "which does not go with (2, 5)" in run_program(*convert, "--input-shape", "input=2,5", status=2)
+    assert 'did you mean "input"' in run_program(*convert, "--input-shape", "inputs=2,4", status=2)
+    assert 'no size is called "bach"' in run_program(*convert, "--fix-size", "bach=2", status=2)
+    bound = run_program(*convert, "--fix-size", "batch=2")
+    assert "(2, 4) is taken" in bound
+
+
 class Branches(nn.Module):
     def forward(self, x):
         if bool(x.sum() > 0):

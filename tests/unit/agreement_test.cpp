@@ -52,10 +52,19 @@ TEST_CASE("agreement: the first mismatch and the largest errors") {
   CHECK(agreement.first->found == 5);
   CHECK(agreement.first->expected == 4);
   CHECK(agreement.largest_absolute == 2);
-  CHECK(agreement.largest_relative == Approx(1.0 / 3));
+  CHECK(agreement.largest_relative.value() == Approx(1.0 / 3));
   CHECK(
       describe(agreement) ==
       "largest absolute error 2, relative 0.333333; 3 of 6 elements differ, the first at (0, 2): found 5, expected 4");
+}
+
+TEST_CASE("agreement: where all that is expected is zero, no error is relative") {
+  const Agreement agreement = compare_tensors(doubles({0, 3}), doubles({0, 0}), {});
+  CHECK(agreement.mismatches == 1);
+  CHECK_FALSE(agreement.largest_relative);
+  CHECK(to_json(agreement).at("largest_relative").is_null());
+  CHECK(describe(agreement) ==
+        "largest absolute error 3; 1 of 2 elements differ, the first at (1): found 3, expected 0");
 }
 
 TEST_CASE("agreement: a NaN shows in the largest error") {

@@ -89,6 +89,8 @@ def describe(module: nn.Module, example_inputs: Any, *, fix_size: Mapping[str, i
         own_path = entry.module and entry.call is None
         entry.name = entry.wanted if own_path else unique(entry.wanted, taken | paths)
         taken.add(entry.name)
+    recorder.notes += [f'the input "{entry.wanted}" is called "{entry.name}" here, since a module is called "{entry.wanted}"'
+                       for entry in inputs.values() if entry.name != entry.wanted]  # fmt: skip
     previous = next(iter(inputs.values()))
     layers = []
     for entry in entries:

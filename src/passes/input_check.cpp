@@ -1,10 +1,10 @@
-#include "runtime/input_check.h"
+#include "passes/input_check.h"
 
 #include <algorithm>
 
 #include "h5bridge/error.h"
 #include "model/numbers.h"
-#include "runtime/symbols.h"
+#include "passes/bind_symbols.h"
 
 namespace h5bridge {
 namespace {
@@ -19,7 +19,7 @@ const Tensor& input_for(const Port& port, const std::vector<NamedTensor>& given)
 }
 
 /// " where batch is 3" for the symbols in `shape`.
-std::string known_symbols(const SymbolicShape& shape, const Symbols& symbols) {
+std::string known_symbols(const SymbolicShape& shape, const std::map<std::string, std::int64_t>& symbols) {
   std::string result;
   for (const auto& [name, value] : symbols) {
     const auto has_symbol = [&name = name](const Size& size) { return std::ranges::count(size.symbols(), name) > 0; };
@@ -29,7 +29,7 @@ std::string known_symbols(const SymbolicShape& shape, const Symbols& symbols) {
   return result;
 }
 
-void check_shape(const Port& port, const Shape& shape, const Symbols& symbols) {
+void check_shape(const Port& port, const Shape& shape, const std::map<std::string, std::int64_t>& symbols) {
   bool fits = shape.size() == port.shape.size();
   for (std::size_t i = 0; fits && i < shape.size(); ++i) {
     const auto expected = port.shape[i].bind(symbols).value();
@@ -72,7 +72,7 @@ std::string listed(const std::vector<Port>& ports) {
 }
 
 void check_shapes(const std::vector<Port>& ports, const std::vector<Shape>& shapes) {
-  Symbols symbols;
+  std::map<std::string, std::int64_t> symbols;
   for (std::size_t i = 0; i < ports.size(); ++i) {
     bind_symbols(ports[i].shape, shapes[i], symbols);
     check_shape(ports[i], shapes[i], symbols);

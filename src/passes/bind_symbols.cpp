@@ -1,10 +1,11 @@
-#include "runtime/symbols.h"
+#include "passes/bind_symbols.h"
 
 #include <algorithm>
 
 namespace h5bridge {
 
-void bind_symbols(const SymbolicShape& shape, std::span<const std::int64_t> sizes, Symbols& symbols) {
+void bind_symbols(const SymbolicShape& shape, std::span<const std::int64_t> sizes,
+                  std::map<std::string, std::int64_t>& symbols) {
   for (std::size_t i = 0; i < std::min(shape.size(), sizes.size()); ++i) {
     const std::vector<std::string> names = shape[i].symbols();
     if (names.size() != 1) continue;
