@@ -2,24 +2,21 @@
 
 #include <cmath>
 
-#include "facets/spec/attributes/same_numbers.h"
+#include "facets/spec/attributes/number_kind.h"
 #include "h5bridge/error.h"
 
 namespace h5bridge {
 namespace {
 
-class EpsilonKind : public AttributeKind {
+class EpsilonKind : public NumberKind {
   AttributeValue read(const Json& json) const override {
-    const double value = json.as_float();
-    if (!std::isfinite(value) || value < 0)
+    AttributeValue result = NumberKind::read(json);
+    if (const double value = std::get<double>(result); !std::isfinite(value) || value < 0)
       throw MalformedFile("expected a finite number that is not negative, found " + json.dump());
-    return value;
+    return result;
   }
   Json schema() const override { return Json::Object{{"type", "number"}, {"minimum", 0}}; }
-  std::string describe() const override { return "number, not negative"; }
-  bool agree(const AttributeValue& a, const AttributeValue& b, std::int64_t) const override {
-    return numbers_agree(std::get<double>(a), std::get<double>(b));
-  }
+  std::string describe() const override { return NumberKind::describe() + ", not negative"; }
 };
 
 }  // namespace

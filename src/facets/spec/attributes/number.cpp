@@ -1,21 +1,16 @@
 #include "facets/spec/attributes/number.h"
 
+#include "facets/spec/attributes/number_kind.h"
 #include "facets/spec/attributes/same_numbers.h"
 #include "facets/spec/attributes/schema_parts.h"
 
 namespace h5bridge {
-namespace {
 
-class NumberKind : public AttributeKind {
-  AttributeValue read(const Json& json) const override { return json.as_float(); }
-  Json schema() const override { return schema::of_type("number"); }
-  std::string describe() const override { return "number"; }
-  bool agree(const AttributeValue& a, const AttributeValue& b, std::int64_t) const override {
-    return numbers_agree(std::get<double>(a), std::get<double>(b));
-  }
-};
+Json NumberKind::schema() const { return schema::of_type("number"); }
 
-}  // namespace
+bool NumberKind::agree(const AttributeValue& a, const AttributeValue& b, std::int64_t) const {
+  return numbers_agree(std::get<double>(a), std::get<double>(b));
+}
 
 AttributeSpec required_number(std::string name, std::string meaning) {
   return {std::move(name), std::make_shared<NumberKind>(), std::move(meaning)};

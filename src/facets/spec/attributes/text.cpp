@@ -3,38 +3,28 @@
 #include <algorithm>
 
 #include "facets/spec/attributes/schema_parts.h"
+#include "facets/spec/attributes/text_kind.h"
 #include "h5bridge/error.h"
 #include "model/quoted.h"
 
 namespace h5bridge {
-namespace {
 
-class TextKind : public AttributeKind {
- public:
-  explicit TextKind(std::vector<std::string> choices) : choices_(std::move(choices)) {}
+AttributeValue TextKind::read(const Json& json) const {
+  const std::string& word = json.as_string();
+  if (!choices_.empty() && std::ranges::find(choices_, word) == choices_.end())
+    throw MalformedFile("is \"" + shortened(word) + "\", expected one of " + joined(choices_));
+  return word;
+}
 
-  AttributeValue read(const Json& json) const override {
-    const std::string& word = json.as_string();
-    if (!choices_.empty() && std::ranges::find(choices_, word) == choices_.end())
-      throw MalformedFile("is \"" + shortened(word) + "\", expected one of " + joined(choices_));
-    return word;
-  }
+Json TextKind::schema() const {
+  return choices_.empty() ? schema::of_type("string") : Json(Json::Object{{"enum", Json::array(choices_)}});
+}
 
-  Json schema() const override {
-    return choices_.empty() ? schema::of_type("string") : Json(Json::Object{{"enum", Json::array(choices_)}});
-  }
-
-  std::string describe() const override {
-    std::vector<std::string> words;
-    for (const std::string& choice : choices_) words.push_back(schema::code('"' + choice + '"'));
-    return words.empty() ? "text" : joined(words, ", ");
-  }
-
- private:
-  std::vector<std::string> choices_;
-};
-
-}  // namespace
+std::string TextKind::describe() const {
+  std::vector<std::string> words;
+  for (const std::string& choice : choices_) words.push_back(schema::code('"' + choice + '"'));
+  return words.empty() ? "text" : joined(words, ", ");
+}
 
 AttributeKindPtr text_kind(std::vector<std::string> choices) { return std::make_shared<TextKind>(std::move(choices)); }
 
