@@ -1,6 +1,6 @@
-// What is generated from the definitions, so that there is one truth: the contract of the architecture JSON and
-// the tables of layers, optimizers and operators. h5bridge_generate writes them into the repository, and a test
-// compares the committed copies.
+// What is generated from the definitions, so that there is one truth: the contract of the architecture JSON, the
+// tables of layers, optimizers and operators, and the exporter's. h5bridge_generate writes them into the repository,
+// and a test compares the committed copies.
 #pragma once
 
 #include <string>
@@ -23,5 +23,8 @@ std::string optimizers_table();
 
 /// docs/aten.md: every operator of ATen that is known, and the layer that it is.
 std::string aten_table();
+
+/// python/h5bridge/exporter/registry.py: the layers that functions are, and the tensors that functions take.
+std::string exporter_table(const Registry& registry);
 
 }  // namespace h5bridge

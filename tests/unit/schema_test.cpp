@@ -35,6 +35,11 @@ TEST_CASE("docs/optimizers.md is up to date (else run h5bridge_generate)") {
   CHECK(same);
 }
 
+TEST_CASE("the exporter's table is up to date (else run h5bridge_generate)") {
+  const bool same = committed("python/h5bridge/exporter/registry.py") == exporter_table(Registry::instance());
+  CHECK(same);
+}
+
 TEST_CASE("docs/aten.md is up to date (else run h5bridge_generate)") {
   const bool same = committed("docs/aten.md") == aten_table();
   CHECK(same);

@@ -148,6 +148,7 @@ void generate(const std::string& argument) {
   write(root / "docs" / "layers.md", layers_table(registry));
   write(root / "docs" / "optimizers.md", optimizers_table());
   write(root / "docs" / "aten.md", aten_table());
+  write(root / "python" / "h5bridge" / "exporter" / "registry.py", exporter_table(registry));
 }
 
 }  // namespace

@@ -1,7 +1,8 @@
-"""What PyTorch's own definitions don't tell, as data."""
+"""What neither PyTorch's own definitions nor the registry of layers tell, as data."""
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass, field
 from typing import Any, Callable, Iterable
 
@@ -9,6 +10,9 @@ import torch
 from torch import nn
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
+
+from . import registry
+from .registry import MODULES
 
 MOST_NUMBERS = 65536  # elements of a constant tensor that stand in the JSON as a list
 MOST_CONDITIONS = 10  # on open sizes that are noted one by one
@@ -82,38 +86,40 @@ class ModuleForm:
     own: frozenset[str] = frozenset()  # arguments that the module has not, but h5bridge's layer of its name
 
 
+# What h5bridge's layers say otherwise than PyTorch's functions: names of arguments.
+RENAMED = {"Softshrink": {"lambda": "lambd"}, "Unflatten": {"sizes": "unflattened_size"}}
+
+# Functions that are a module of another name, and what this is set to besides.
+OTHERWISE_NAMED: dict[str, tuple[str, dict[str, Any]]] = {"interpolate": ("Upsample", {}), "log_sigmoid": ("LogSigmoid", {})}
+OTHERWISE_NAMED |= {f"{kind}max_pool{n}d_with_indices": (f"{type}MaxPool{n}d", {"return_indices": True})
+                    for kind, type in (("", ""), ("adaptive_", "Adaptive")) for n in "123"}  # fmt: skip
+
+# What has the name of a module and is another function: Tensor.unfold.
+HOMONYMS = {"unfold"}
+
+
+def _form(type: str, fixed: dict[str, Any] | None = None) -> ModuleForm:
+    attributes = MODULES[type].split()
+    without_tensors = {"elementwise_affine": False} if "elementwise_affine" in attributes else {}
+    own = set(attributes) - set(inspect.signature(getattr(nn, type)).parameters)
+    return ModuleForm(type, RENAMED.get(type, {}), without_tensors | (fixed or {}), frozenset(own))
+
+
 def _module_forms() -> dict[str, ModuleForm]:
-    same_arguments = """relu ReLU, relu6 ReLU6, sigmoid Sigmoid, tanh Tanh, softmax Softmax, log_softmax LogSoftmax, softmin Softmin,
-        gelu GELU, leaky_relu LeakyReLU, elu ELU, selu SELU, celu CELU, silu SiLU, mish Mish, softplus Softplus, softsign Softsign,
-        hardtanh Hardtanh, hardswish Hardswish, hardsigmoid Hardsigmoid, log_sigmoid LogSigmoid, tanhshrink Tanhshrink,
-        hardshrink Hardshrink, softshrink Softshrink, threshold Threshold, glu GLU, rrelu RReLU, dropout Dropout,
-        dropout1d Dropout1d, dropout2d Dropout2d, dropout3d Dropout3d, alpha_dropout AlphaDropout,
-        feature_alpha_dropout FeatureAlphaDropout, flatten Flatten, pixel_shuffle PixelShuffle, pixel_unshuffle PixelUnshuffle,
-        channel_shuffle ChannelShuffle, local_response_norm LocalResponseNorm, fold Fold"""
-    forms = {name: ModuleForm(type) for name, type in (pair.split() for pair in same_arguments.split(","))}
-    forms |= {"cosine_similarity": ModuleForm("CosineSimilarity"), "pairwise_distance": ModuleForm("PairwiseDistance")}
-    forms["softshrink"] = ModuleForm("Softshrink", {"lambda": "lambd"})
-    forms["interpolate"] = ModuleForm("Upsample", own=frozenset({"antialias"}))
-    forms["unflatten"] = ModuleForm("Unflatten", {"sizes": "unflattened_size"})
-    forms["layer_norm"] = ModuleForm("LayerNorm", fixed={"elementwise_affine": False})
-    forms["rms_norm"] = ModuleForm("RMSNorm", fixed={"elementwise_affine": False})
-    for n in "123":
-        forms |= {f"{kind}_pool{n}d": ModuleForm(f"{type}Pool{n}d") for kind, type in
-                  (("max", "Max"), ("avg", "Avg"), ("lp", "LP"), ("adaptive_avg", "AdaptiveAvg"), ("adaptive_max", "AdaptiveMax"))}  # fmt: skip
-        for kind in ("max", "adaptive_max"):
-            forms[f"{kind}_pool{n}d_with_indices"] = ModuleForm(forms[f"{kind}_pool{n}d"].type, fixed={"return_indices": True})
-        forms[f"max_unpool{n}d"] = ModuleForm(f"MaxUnpool{n}d", own=frozenset({"output_size"}))
-    return forms
+    """By the functions' names: PyTorch calls a function as the module that does the same, but for its spelling."""
+    squashed = lambda name: name.replace("_", "").lower()  # noqa: E731
+    modules = {squashed(type): type for type in MODULES if hasattr(nn, type)}
+    functions = {name for name in {*dir(nn.functional), *dir(torch), *dir(torch.Tensor)}
+                 if name.islower() and not name.startswith("_") and not name.endswith("_")} - HOMONYMS  # fmt: skip
+    forms = {name: _form(modules[squashed(name)]) for name in sorted(functions) if squashed(name) in modules}
+    return forms | {name: _form(*form) for name, form in OTHERWISE_NAMED.items()}
 
 
 MODULE_FORMS = _module_forms()
 
 # Functions that do what a module does with its parameters as inputs, and what these are called, in the function's order. They
 # are written under their own names.
-OPERANDS = {name: ("weight", "bias") for name in "linear bilinear layer_norm group_norm".split()}
-OPERANDS |= {f"{kind}{n}d": ("weight", "bias") for kind in ("conv", "conv_transpose") for n in "123"}
-OPERANDS |= {name: ("weight",) for name in ("rms_norm", "embedding", "prelu")}
-OPERANDS |= {name: ("running_mean", "running_var", "weight", "bias") for name in ("batch_norm", "instance_norm")}
+OPERANDS = {function: tuple(names.split()) for function, names in registry.OPERANDS.items()}
 
 # Of these, what says whether the input's own statistics are used.
 OWN_STATISTICS = {"batch_norm": "training", "instance_norm": "use_input_stats"}
