@@ -6,15 +6,16 @@
 #include "convert/architecture_beside_file.h"
 #include "convert/architecture_json.h"
 #include "convert/inner_weights.h"
+#include "convert/kept_optimizer.h"
 #include "convert/keras_extra.h"
 #include "convert/keras_model.h"
+#include "convert/lost_counters.h"
 #include "convert/object_weights.h"
 #include "convert/reference.h"
 #include "convert/settle_ties.h"
 #include "convert/shared_layers.h"
 #include "convert/tied_state.h"
 #include "facets/spec/layer_type.h"
-#include "files/digest.h"
 #include "h5bridge/error.h"
 #include "keras/inline_models.h"
 #include "keras/lift.h"
@@ -39,58 +40,6 @@ namespace {
 std::string last_component(const std::string& path) {
   const std::string name = path.substr(path.rfind('/') + 1);
   return name.ends_with(":0") ? name.substr(0, name.size() - 2) : name;
-}
-
-std::optional<DataFormat> format_named(const Json& name) {
-  return name.is_string() ? data_format_named(name.as_string()) : std::nullopt;
-}
-
-// The first data format that a configuration mentions; layers that do not care mention none. A Flatten's is not the
-// model's.
-std::optional<DataFormat> stated_format(const Json& config) {
-  if (config.is_array())
-    for (const Json& element : config.as_array())
-      if (const auto format = stated_format(element)) return format;
-  if (config.is_object() && !(config.find("class_name") && *config.find("class_name") == Json("Flatten")))
-    for (const auto& [name, value] : config.as_object()) {
-      if (const auto format = name == "data_format" ? format_named(value) : stated_format(value)) return format;
-    }
-  return std::nullopt;
-}
-
-// The one format in which the inputs of `architecture` are as the configuration has them; nullopt if both are, or none.
-// A size that is open on one side alone counts against a format only where it tells the two apart.
-std::optional<DataFormat> fitting_format(const Json& model_config, const Architecture& architecture) {
-  std::map<std::string, const Json*> shapes;
-  if (const Json* config = model_config.find("config"); config && config->find("layers"))
-    for (const Json& layer : config->at("layers").as_array())
-      if (layer.at("class_name") == Json("InputLayer"))
-        if (const Json* shape = layer.at("config").find("batch_shape"))
-          shapes[layer.at("config").at("name").as_string()] = shape;
-  const auto fits = [&](DataFormat format, bool exactly) {
-    const LayoutChange change = change_layout(architecture, format, Framework::Keras);
-    return std::ranges::all_of(change.architecture.inputs, [&](const Input& input) {
-      const auto shape = shapes.find(keras_name(input.name));
-      if (shape == shapes.end() || !shape->second->is_array()) return true;
-      const auto may_be = [&](const Size& size, const Json& found) {
-        if (size.is_open() || found.is_null()) return !exactly || size.is_open() == found.is_null();
-        return Json(*size.value()) == found;
-      };
-      return std::ranges::equal(input.shape, shape->second->as_array(), may_be);
-    });
-  };
-  for (const bool exactly : {true, false}) {
-    const bool is_last = fits(DataFormat::ChannelsLast, exactly);
-    if (is_last != fits(DataFormat::ChannelsFirst, exactly))
-      return is_last ? DataFormat::ChannelsLast : DataFormat::ChannelsFirst;
-  }
-  return std::nullopt;
-}
-
-// Batch normalisation that weighs all batches alike, which takes their count.
-bool averages_all(const Layer& layer) {
-  const Attributes& a = layer.attributes;
-  return a.contains("track_running_stats") && a.boolean("track_running_stats") && a.is_none("momentum");
 }
 
 // In Keras's order.
@@ -429,34 +378,10 @@ class KerasReader {
       else if (!tensor.name.starts_with(kOptimizerFolder) && !tensor.name.starts_with(kReferenceFolder) &&
                !model_.weights.find(tensor.name))
         model_.weights.add(tensor.name, tensor.tensor);
-    for (const Layer& layer : model_.architecture->layers)
-      if (const std::string counter = tensor_name(layer.name, "num_batches_tracked");
-          averages_all(layer) && !model_.weights.find(counter))
-        model_.notes.push_back(counter +
-                               " is 0, because Keras did not keep it: the next batch in PyTorch's training "
-                               "replaces the averages of all before it");
-    note_lost_counters();
+    note_lost_counters(model_);
     for (const auto& [name, fallback] : bound_.residuals)
       if (!model_.weights.find(name)) model_.weights.add(name, fallback);
     for (NamedTensor& tensor : unexpected_) model_.weights.set(tensor.name, tensor.tensor);
-  }
-
-  // Of a network that PyTorch has trained, and Keras has saved.
-  void note_lost_counters() {
-    const std::set<std::string_view> names(model_.architecture->state_dict.begin(),
-                                           model_.architecture->state_dict.end());
-    std::vector<std::string> lost;
-    for (const Layer& layer : model_.architecture->layers)
-      if (const std::string counter = tensor_name(layer.name, "num_batches_tracked");
-          !averages_all(layer) && names.contains(counter) && !model_.weights.find(counter))
-        lost.push_back(counter);
-    if (lost.empty()) return;
-    const std::string more =
-        lost.size() > 1 ? " and " + std::to_string(lost.size() - 1) + " more like it are 0" : " is 0";
-    model_.notes.push_back(
-        lost[0] + more +
-        ": Keras did not keep the count of batches, with which nothing computes where a BatchNorm has "
-        "a momentum");
   }
 
   void order_weights() {
@@ -539,7 +464,8 @@ class KerasReader {
           if (scale) keep_loss_scale(*std::move(scale), *training.optimizer);
           make_state_one(*training.optimizer, model_.architecture->ties);
           if (own)
-            if (const Json* settings = own->find("optimizer")) restore_optimizer(*settings, *training.optimizer);
+            if (const Json* settings = own->find("optimizer"))
+              restore_optimizer(*settings, file_.extra_tensors, untied_, *training.optimizer);
         } catch (const Error& error) {
           training.optimizer.reset();
           model_.optimizer_left_out = error.what();
@@ -562,57 +488,6 @@ class KerasReader {
                              "\" within the model was compiled itself is left out: the whole model's trains it now");
   }
 
-  // State that Keras has no variables for.
-  std::vector<NamedTensor> kept_slots(const std::string& parameter) const {
-    const std::string folder = kOptimizerFolder + parameter + "/";
-    std::vector<NamedTensor> result;
-    for (const NamedTensor& tensor : file_.extra_tensors)
-      if (tensor.name.starts_with(folder)) result.push_back({tensor.name.substr(folder.size()), tensor.tensor});
-    return result;
-  }
-
-  // Those that PyTorch had; and what it had as one and is untied now, as Keras has it.
-  std::set<std::string> parameters_with_state(const Json& settings) const {
-    std::set<std::string> result;
-    for (const Json& name : settings.at("parameters_with_state").as_array()) result.insert(name.as_string());
-    for (const std::vector<std::string>& group : untied_)
-      if (std::ranges::any_of(group, [&](const std::string& name) { return result.contains(name); }))
-        result.insert(group.begin(), group.end());
-    return result;
-  }
-
-  // The optimizer as PyTorch had it: its settings to the letter, and the state that Keras holds rounded.
-  void restore_optimizer(const Json& settings, Optimizer& optimizer) {
-    optimizer.kind = settings.at("kind").as_string();
-    optimizer.hyperparameters = settings.at("hyperparameters").as_object();
-    optimizer.groups.clear();
-    for (const Json& group : settings.at("groups").as_array()) optimizer.groups.push_back(group.as_object());
-    optimizer.keras = {};
-    const std::vector<NamedTensor> variables = std::move(optimizer.keras_variables);
-    optimizer.keras_variables.clear();
-    // Slots that PyTorch never made are zeros in Keras.
-    std::map<std::string, std::vector<NamedTensor>> slots;
-    for (const std::string& name : parameters_with_state(settings))
-      if (auto found = optimizer.slots.find(name); found != optimizer.slots.end())
-        slots.insert(std::move(*found));
-      else if (std::vector<NamedTensor> kept = kept_slots(name); !kept.empty())
-        slots.emplace(name, std::move(kept));
-    optimizer.slots = std::move(slots);
-    for (auto& [parameter, kept] : optimizer.slots)
-      for (NamedTensor& slot : kept) {
-        const std::string name = parameter + "/" + slot.name;
-        const NamedTensor* exact = find_tensor(file_.extra_tensors, kOptimizerFolder + name);
-        if (!exact) continue;
-        if (exact->tensor.shape() != slot.tensor.shape())
-          throw MalformedFile("/h5bridge/tensors: " + exact->name + " has shape " + to_string(exact->tensor.shape()) +
-                              ", expected " + to_string(slot.tensor.shape()));
-        const Json* recorded = settings.at("digests").find(name);
-        const NamedTensor* variable = recorded ? find_tensor(variables, recorded->at("variable").as_string()) : nullptr;
-        if (!recorded || (variable && has_digest(variable->tensor, recorded->at("digest").as_string())))
-          slot.tensor = exact->tensor;
-      }
-  }
-
   const KerasFile& file_;
   const LoadOptions& options_;
   std::string wrapping_;  // the path of the model that is all of the file's; empty: there is more to it
@@ -630,14 +505,6 @@ class KerasReader {
 };
 
 }  // namespace
-
-DataFormat format_of(const KerasFile& file, const Architecture& architecture) {
-  const Json* noted = file.extra.find("data_format");
-  auto stated = noted ? format_named(*noted) : stated_format(file.model_config);
-  if (!stated && file.model_config.is_object()) stated = fitting_format(file.model_config, architecture);
-  if (!stated && !noted && !architecture.keras.class_name) stated = format_by_layers(file, architecture);
-  return stated.value_or(presented_format(architecture, Framework::Keras));
-}
 
 KerasModel model_from_keras(const KerasFile& file, const std::optional<Architecture>& architecture,
                             const LoadOptions& options, const Json& beside) {
