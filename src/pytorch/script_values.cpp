@@ -284,4 +284,14 @@ std::optional<ScriptValue> computed(const std::string& kind, const std::vector<S
   return found->second(given);
 }
 
+Json json_of(const ScriptValue& value) {
+  if (const Size* size = std::get_if<Size>(&value.held)) return Json(size->str());
+  if (const Json* json = std::get_if<Json>(&value.held)) return *json;
+  const ScriptList* list = value.list();
+  if (!list) throw Unsupported("takes a value that is not known");
+  Json::Array elements;
+  for (const ScriptValue& element : *list) elements.push_back(json_of(element));
+  return elements;
+}
+
 }  // namespace h5bridge::script

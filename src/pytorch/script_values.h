@@ -54,4 +54,7 @@ bool has_tensor(const ScriptValue& value);
 /// not known here. Throws Unsupported where a condition depends on an open size.
 std::optional<ScriptValue> computed(const std::string& kind, const std::vector<ScriptValue>& given);
 
+/// Numbers, texts and sizes, and lists of these. Throws Unsupported for other values.
+Json json_of(const ScriptValue& value);
+
 }  // namespace h5bridge::script
