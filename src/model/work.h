@@ -10,6 +10,7 @@ struct Work {
   std::int64_t hdf5_uses = 0;       // of the library, each with its lock
   std::int64_t models_planned = 0;  // for Keras, as if to be written
   std::int64_t calls_lowered = 0;   // of layers, in those plans
+  std::int64_t rows_checked = 0;    // times that a split batch's rows were computed again, together
 };
 
 /// What this thread has done since it began.

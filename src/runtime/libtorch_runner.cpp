@@ -6,8 +6,10 @@
 #include "facets/libtorch/tensors.h"
 #include "h5bridge/error.h"
 #include "h5bridge/torch.h"
+#include "model/work.h"
 #include "passes/first_axis.h"
 #include "passes/presentation.h"
+#include "passes/rows.h"
 #include "runner/runner.h"
 #include "runtime/device.h"
 #include "passes/input_check.h"
@@ -46,6 +48,14 @@ bool is_batched(const Presentation::Port& port, const std::optional<Size>& batch
   return batch && !port.shape.empty() && port.shape[0] == *batch;
 }
 
+/// The model without its tensors.
+Model bare(const Model& model) {
+  Model result;
+  result.architecture = model.architecture;
+  result.framework = model.framework;
+  return result;
+}
+
 /// The inputs as the other framework has them; none where it cannot have the model.
 Ports inputs_otherwise(const Model& model, Framework layout) {
   try {
@@ -62,18 +72,18 @@ class TorchRunner : public Runner {
         module_(to_module(model, device_, {.layout = options.layout})),
         layout_(options.layout.value_or(model.framework)),
         presentation_(presentation_of(model, layout_)),
-        otherwise_(inputs_otherwise(model, layout_)),
+        model_(bare(model)),
         framework_(model.architecture->keras.class_name ? Framework::Keras : model.framework),
         batch_size_(options.batch_size) {
     module_->eval();
     if (options.dtype) convert_to(*module_, scalar_type_of(*options.dtype));
-    const auto dtype = options.dtype ? options.dtype : parameter_dtype(*module_);
-    presentation_.inputs = in_dtype(std::move(presentation_.inputs), dtype);
-    otherwise_ = in_dtype(std::move(otherwise_), dtype);
+    dtype_ = options.dtype ? options.dtype : parameter_dtype(*module_);
+    presentation_.inputs = in_dtype(std::move(presentation_.inputs), dtype_);
     if (!options.exact) plan_ = compile(module_);
     for (const Presentation::Port& port : presentation_.inputs)
       if (!batch_ && !port.shape.empty() && port.shape[0].is_open()) batch_ = port.shape[0];
     if (batch_size_ > 0) time_first_ = layer_with_time_first(*model.architecture);
+    rows_apart_ = batch_size_ > 0 && batch_ && keeps_rows_apart(*model.architecture, *batch_);
   }
 
   std::string engine() const override { return "LibTorch " TORCH_VERSION; }
@@ -99,15 +109,17 @@ class TorchRunner : public Runner {
       const std::vector<torch::Tensor> outputs = predicted(batch_of(all, row, std::min(row + batch_size_, rows)));
       for (std::size_t i = 0; i < outputs.size(); ++i) parts[i].push_back(outputs[i].to(torch::kCPU));
     }
-    check_rows_alone(all, parts);
+    if (!rows_apart_) check_rows_alone(all, parts);
     std::vector<torch::Tensor> outputs;
     for (const auto& part : parts) outputs.push_back(torch::cat(part));
     return named(outputs);
   }
 
-  // The first rows of the first two parts have to give together what they give among others.
+  // Where layers do not say that they keep rows apart: the first rows of the first two parts have to give together what
+  // they give among others.
   void check_rows_alone(const std::vector<torch::Tensor>& all,
                         const std::vector<std::vector<torch::Tensor>>& parts) const {
+    ++work().rows_checked;
     std::vector<torch::Tensor> pair = all;
     for (std::size_t i = 0; i < all.size(); ++i)
       if (is_batched(presentation_.inputs[i], batch_)) pair[i] = torch::stack({all[i][0], all[i][batch_size_]});
@@ -161,7 +173,8 @@ class TorchRunner : public Runner {
 
   bool fits_otherwise(const std::vector<NamedTensor>& inputs) const {
     try {
-      return !otherwise_.empty() && !checked_inputs(otherwise_, inputs, framework_).empty();
+      const Ports otherwise = in_dtype(inputs_otherwise(model_, layout_), dtype_);
+      return !otherwise.empty() && !checked_inputs(otherwise, inputs, framework_).empty();
     } catch (const Error&) {
       return false;
     }
@@ -214,11 +227,13 @@ class TorchRunner : public Runner {
   std::shared_ptr<Plan> plan_;  // nullptr: the module predicts
   Framework layout_;
   Presentation presentation_;
-  Ports otherwise_;      // the inputs as the other framework has them
-  Framework framework_;  // whose model it was first
+  Model model_;                 // without its tensors
+  std::optional<DType> dtype_;  // of floating-point inputs
+  Framework framework_;         // whose model it was first
   std::int64_t batch_size_;
   std::optional<Size> batch_;              // the size of the batch axis
   std::optional<std::string> time_first_;  // the layer for which that is time
+  bool rows_apart_ = false;                // by what its layers say
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "facets/libtorch/registry.h"
 #include "facets/registry.h"
 #include "passes/presentation.h"
+#include "passes/rows.h"
 #include "torch/catch.h"
 #include "torch/model_builder.h"
 #include "unit/architectures.h"
@@ -122,6 +123,27 @@ TEST_CASE("a layer gives the shapes that its type predicts") {
       CHECK(outputs[i].isfinite().all().item<bool>());
     }
   });
+}
+
+TEST_CASE("what says that it keeps the rows of a batch apart gives each the same by itself") {
+  int kept = 0;
+  for_each_sample([&](const SampleCase& each) {
+    const Model model = model_of(each);
+    if (!each.sample.integers.empty() || !keeps_rows_apart(*model.architecture, Size::symbol("batch"))) return;
+    ++kept;
+    Sample three = each.sample;
+    for (std::size_t i = 0; i < three.inputs.size(); ++i)
+      if (three.batch_axis(i) == 0) three.inputs[i][0] = 3;
+    const std::vector<torch::Tensor> inputs = random_inputs(three), together = run_as_kept(model, inputs);
+    for (std::int64_t row = 0; row < 3; row += 2) {
+      std::vector<torch::Tensor> alone, expected;
+      for (std::size_t i = 0; i < inputs.size(); ++i)
+        alone.push_back(three.batch_axis(i) == 0 ? inputs[i].slice(0, row, row + 1) : inputs[i]);
+      for (const torch::Tensor& output : together) expected.push_back(output.slice(0, row, row + 1));
+      CHECK(relative_difference(run_as_kept(model, alone), expected) <= 1e-5);
+    }
+  });
+  CHECK(kept > 200);
 }
 
 // Two modules, since some keep something from call to call.

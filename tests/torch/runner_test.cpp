@@ -3,6 +3,7 @@
 
 #include "facets/libtorch/tensors.h"
 #include "h5bridge/error.h"
+#include "model/work.h"
 #include "torch/catch.h"
 #include "torch/model_builder.h"
 
@@ -128,6 +129,25 @@ TEST_CASE("a batch can be split") {
     const auto split = runner_of(model, {.device = "cpu", .layout = {}, .batch_size = size})->run({{"x", x}});
     CHECK(difference(to_torch(split[0].tensor), whole) < 1e-5);
   }
+}
+
+TEST_CASE("rows are computed again only where a layer does not say that it keeps them apart") {
+  const Tensor x = random_tensor({5, 4});
+  const auto checked = [&](const Model& model) {
+    const std::int64_t before = work().rows_checked;
+    runner_of(model, {.device = "cpu", .layout = {}, .batch_size = 2})->run({{"x", x}});
+    return work().rows_checked - before;
+  };
+  CHECK(checked(dense()) == 0);
+  const auto softmax = [](std::int64_t axis) {
+    return ModelBuilder()
+        .input("x", {kBatch, 4})
+        .layer("softmax", "Softmax", {{"dim", axis}}, {{"x"}})
+        .output({"softmax"})
+        .build();
+  };
+  CHECK(checked(softmax(1)) == 1);
+  CHECK_THROWS_AS(checked(softmax(0)), UsageError);
 }
 
 TEST_CASE("every node can be observed") {

@@ -99,6 +99,9 @@ class LayerType {
   Integers integers = Integers::Stay;
   MaskRule mask = drops_mask();
   bool is_identity = false;  // in evaluation, whatever its attributes say
+  /// Whether it computes each row of a batch by itself in evaluation: along the first axis of all inputs and outputs
+  /// that have the batch. What nothing is said of may mix rows (passes/rows.h).
+  std::function<bool(const Attributes&)> keeps_rows_apart = [](const Attributes&) { return false; };
   Choice choice = {};
   /// The same said by a more general type, where there is one: ReLU6 by ReLU.
   std::function<std::optional<Layer>(const Attributes&)> general = [](const Attributes&) { return std::nullopt; };
@@ -118,6 +121,7 @@ class LayerType {
   std::vector<TensorType> outputs(const Attributes& settings, const std::vector<TensorType>& inputs,
                                   std::optional<DType> floats = {}) const;
 
+  static bool always(const Attributes&) { return true; }
   static std::vector<SymbolicShape> same_shape(const Attributes&, const std::vector<SymbolicShape>& inputs) {
     return {inputs.at(0)};
   }

@@ -187,6 +187,9 @@ std::vector<LayerType> layer_types() {
   for (LayerType& type : types) {
     type.mask = passes_mask();
     type.is_identity = type.name == "Identity";
+    // Of an axis that is said, or of channels, nothing is: it may be the batch.
+    const bool is_along_axis = type.find_attribute("dim") || type.name == "Softmax2d";
+    if (!is_along_axis) type.keeps_rows_apart = LayerType::always;
     if (type.name != "GLU" && type.name != "prelu") type.choice = {"function", type.name};
     if (const auto general = kAsReLU.find(type.name); general != kAsReLU.end()) type.general = general->second;
     // All but those that only choose between x and a number.

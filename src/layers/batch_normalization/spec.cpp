@@ -43,6 +43,7 @@ LayerType statistics(const std::string& name, const std::vector<std::size_t>& ra
   LayerType type;
   type.name = name;
   type.integers = Integers::BecomeFloats;
+  type.keeps_rows_apart = [](const Attributes& a) { return a.boolean("track_running_stats"); };
   type.mask = passes_mask();
   type.attributes = {
       required_integer("num_features", "channels"),

@@ -71,6 +71,7 @@ void add_samples(LayerType& type, std::size_t axes) {
 LayerType convolution(std::size_t axes) {
   LayerType type;
   type.name = "Conv" + torch_suffix(axes);
+  type.keeps_rows_apart = LayerType::always;
   type.integers = Integers::BecomeFloats;
   type.summary = "convolution over " + std::to_string(axes) + (axes == 1 ? " spatial axis" : " spatial axes");
   type.source = "torch/nn/modules/conv.py; keras/src/layers/convolutional/base_conv.py";

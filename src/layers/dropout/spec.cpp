@@ -42,6 +42,7 @@ LayerType noise(const std::string& name, const std::string& summary, const std::
                 AttributeSpec strength) {
   LayerType type;
   type.name = name;
+  type.keeps_rows_apart = LayerType::always;
   type.summary = summary;
   type.source = source;
   type.layout = any_layout();

@@ -15,6 +15,7 @@ LayerType function(const std::string& name, const std::string& summary, Range do
                    std::vector<AttributeSpec> attributes = {}, std::vector<Json::Object> settings = {}) {
   LayerType type;
   type.name = name;
+  type.keeps_rows_apart = LayerType::always;
   type.summary = summary;
   type.source = "torch/_torch_docs.py; keras/src/ops/numpy.py";
   type.attributes = std::move(attributes);

@@ -48,6 +48,7 @@ std::vector<Layer> steps_of_mask(const Layer& layer) {
 LayerType embedding() {
   LayerType type;
   type.name = "Embedding";
+  type.keeps_rows_apart = LayerType::always;
   type.integers = Integers::AreIndices;
   type.mask = makes_mask(steps_of_mask);
   type.summary = "rows of a table, looked up by their index";

@@ -33,6 +33,7 @@ std::vector<SymbolicShape> shapes(const Attributes& attributes, const std::vecto
 LayerType linear() {
   LayerType linear;
   linear.name = "Linear";
+  linear.keeps_rows_apart = LayerType::always;
   linear.integers = Integers::BecomeFloats;
   linear.mask = passes_mask();
   linear.summary = "y = x W^T + b over the last axis";

@@ -49,6 +49,7 @@ std::vector<Operand> operands(const Operator& op) {
 LayerType make(const Operator& op) {
   LayerType type;
   type.name = op.name;
+  type.keeps_rows_apart = LayerType::always;
   type.integers = op.integers;
   type.summary = op.summary;
   type.source = "torch/_torch_docs.py; keras/src/layers/merging/; keras/src/ops/numpy.py";

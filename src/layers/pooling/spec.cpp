@@ -73,6 +73,7 @@ Choice choice_of(const std::string& name) {
 LayerType windowed(const std::string& name, std::size_t axes, const std::string& summary) {
   LayerType type;
   type.name = name + torch_suffix(axes);
+  type.keeps_rows_apart = LayerType::always;
   if (name.find("Avg") != std::string::npos) type.integers = Integers::BecomeFloats;
   type.choice = choice_of(name);
   type.summary = summary;
@@ -231,6 +232,7 @@ LayerType power_pooling(std::size_t axes) {
 LayerType adaptive_pooling(const std::string& name, std::size_t axes) {
   LayerType type;
   type.name = name + torch_suffix(axes);
+  type.keeps_rows_apart = LayerType::always;
   if (name.find("Avg") != std::string::npos) type.integers = Integers::BecomeFloats;
   type.choice = choice_of(name);
   type.summary = "pooling to a given size, whatever the input's";

@@ -66,6 +66,7 @@ void flatten_layout(LayoutCall& call) {
 LayerType flatten() {
   LayerType type;
   type.name = "Flatten";
+  type.keeps_rows_apart = [](const Attributes& a) { return a.integer("start_dim") > 0; };
   type.summary = "joins axes into one";
   type.source = "torch/nn/modules/flatten.py; keras/src/layers/reshaping/flatten.py";
   type.attributes = {

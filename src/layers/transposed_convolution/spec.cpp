@@ -106,6 +106,7 @@ AttributeSpec output_padding(std::size_t axes) {
 LayerType transposed(std::size_t axes) {
   LayerType type;
   type.name = "ConvTranspose" + torch_suffix(axes);
+  type.keeps_rows_apart = LayerType::always;
   type.integers = Integers::BecomeFloats;
   type.summary =
       "transposed convolution over " + std::to_string(axes) + (axes == 1 ? " spatial axis" : " spatial axes");
