@@ -5,6 +5,7 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "convert/arrays.h"
+#include "convert/reference.h"
 #include "model/numbers.h"
 #include "passes/mixed_precision.h"
 #include "passes/presentation.h"
@@ -63,13 +64,21 @@ std::string describe(const NamedTensor& output) {
          short_number(statistics.mean);
 }
 
+// Without any, what an exported program was traced with.
+std::vector<NamedTensor> inputs_of(const RunCommand& options, const Model& model, const Presentation& looks) {
+  if (!options.running.inputs.empty()) return named_for(read_arrays(options.running.inputs), looks.inputs, "input");
+  std::vector<NamedTensor> samples = sample_inputs(model, looks);
+  if (samples.empty()) throw UsageError("--input is required: the model has no inputs that it was exported with");
+  return samples;
+}
+
 ExitStatus run_model(const RunCommand& options) {
   const Model model = load(options.sources.sources, options.sources.load);
   print_notes(options.common, model.notes);
   const Presentation looks = presentation_of(model, options.running.layout.value_or(model.framework));
   print_notes(options.common, mixed_precision_left_out(*model.architecture));
   if (!options.output.empty()) check_array_path(options.output, looks.outputs.size());
-  const std::vector<NamedTensor> inputs = named_for(read_arrays(options.running.inputs), looks.inputs, "input");
+  const std::vector<NamedTensor> inputs = inputs_of(options, model, looks);
   RunOptions running = options.running.run_options(options.common);
   running.exact = options.running.exact;
   const std::vector<NamedTensor> outputs = make_runner(model, running)->run(inputs);
@@ -95,7 +104,6 @@ void add_run(CLI::App& program, Action& action) {
   add_sources(command, options.sources);
   add_running(command, options.running);
   add_map(command, options.sources.load);
-  command.get_option("--input")->required();
   command
       .add_option("-o,--output", options.output,
                   "where the outputs go: a .npy or .npz file; without it, a summary is printed")

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "convert/formats/format.h"
+#include "convert/reference.h"
 #include "convert/replacement.h"
 #include "convert/save.h"
 #include "convert/temporaries.h"
@@ -74,6 +75,14 @@ void require_whole(const Model& model) {
     throw UsageError("the check needs architecture and weights to run the model");
 }
 
+// What an exported program was traced with is sure to make sense, unless somebody asks for inputs of a kind.
+std::vector<NamedTensor> inputs_for(const Model& model, const RandomInputs& wanted) {
+  const Presentation looks = presentation_of(model);
+  if (wanted == RandomInputs{})
+    if (std::vector<NamedTensor> samples = sample_inputs(model, looks); !samples.empty()) return samples;
+  return random_inputs(*model.architecture, looks, wanted);
+}
+
 }  // namespace
 
 bool CheckedSave::agrees() const {
@@ -83,7 +92,7 @@ bool CheckedSave::agrees() const {
 CheckedSave checked_save(const Model& model, const std::vector<std::string>& paths, const SaveOptions& options,
                          const CheckOptions& check) {
   require_whole(model);
-  const std::vector<NamedTensor> inputs = random_inputs(*model.architecture, presentation_of(model), check.inputs);
+  const std::vector<NamedTensor> inputs = inputs_for(model, check.inputs);
   const Model source = prepared(model, options);
   Replacement replacement;
   std::vector<std::pair<std::string, std::string>> renames;

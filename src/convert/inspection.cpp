@@ -45,7 +45,9 @@ void add_whole(Model model, Inspection& inspection) {
   inspection.framework = model.framework;
   inspection.architecture = std::move(model.architecture);
   if (inspection.architecture) inspection.metadata.erase("model_config");
-  if (const auto& reference = model.reference)
+  if (const auto& reference = model.reference; reference && reference->outputs.empty())
+    inspection.metadata.set("sample_inputs", shapes_of(reference->inputs));
+  else if (reference)
     inspection.metadata.set("reference", Json::Object{{"by", reference->by},
                                                       {"inputs", shapes_of(reference->inputs)},
                                                       {"outputs", shapes_of(reference->outputs)}});

@@ -16,6 +16,7 @@ struct RandomInputs {
   std::int64_t rows = 2;  // of the batch axis, where it is open
   std::uint64_t seed = 0;
   std::map<std::string, Shape> shapes;  // of inputs by name, as presented
+  bool operator==(const RandomInputs&) const = default;
 };
 
 /// Normally distributed numbers; small integers for integers, and for whatever is looked up in a table, within which

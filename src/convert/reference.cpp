@@ -207,8 +207,22 @@ OutputComparison compare_with_expected(const Model& model, const Presentation& l
   return result;
 }
 
+std::vector<NamedTensor> sample_inputs(const Model& model, const Presentation& looks) {
+  const Presentation kept = presentation_of(model, Framework::Torch);
+  if (!model.reference || !model.reference->outputs.empty() || model.reference->inputs.size() != kept.inputs.size())
+    return {};
+  std::vector<NamedTensor> inputs = renamed(model.reference->inputs, kept.inputs, "inputs");
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    for (std::size_t axis = 0; axis < kept.inputs[i].shape.size(); ++axis) {
+      const Shape& shape = inputs[i].tensor.shape();
+      const auto size = kept.inputs[i].shape[axis].value();
+      if (axis >= shape.size() || (size && *size != shape[axis])) return {};
+    }
+  return presented_anew(std::move(inputs), kept.inputs, looks.inputs);
+}
+
 Replay replay(const Model& model, const RunOptions& options, const Tolerance& tolerance) {
-  if (!model.reference) throw UsageError("holds no reference");
+  if (!model.reference || model.reference->outputs.empty()) throw UsageError("holds no reference");
   const Presentation looks = presentation_of(model, Framework::Torch);
   const RunOptions run = as_torch_has_it(options);
   const std::vector<NamedTensor> inputs = renamed(model.reference->inputs, looks.inputs, "inputs");
@@ -287,7 +301,8 @@ Reference reference_from_bytes(const ByteSourcePtr& bytes) {
 
 std::optional<Reference> kept_reference(const Model& model, const std::optional<DType>& rounded_to,
                                         std::vector<std::string>& notes) {
-  if (!model.reference || !rounded_to || model.reference->dtype == rounded_to) return model.reference;
+  if (!model.reference || model.reference->outputs.empty()) return std::nullopt;
+  if (!rounded_to || model.reference->dtype == rounded_to) return model.reference;
   notes.push_back("left out: the reference, which is of weights that were not yet rounded");
   return std::nullopt;
 }

@@ -34,6 +34,10 @@ OutputComparison compare_with_expected(const Model& model, const Presentation& l
                                        const std::vector<NamedTensor>& inputs, const std::vector<NamedTensor>& expected,
                                        const RunOptions& options, const Tolerance& tolerance);
 
+/// What an exported program was traced with, as `looks` presents it: a reference without outputs. None where there is
+/// none, or none that fits.
+std::vector<NamedTensor> sample_inputs(const Model& model, const Presentation& looks);
+
 struct Replay {
   std::string by;  // who made the outputs
   std::vector<NamedAgreement> outputs;

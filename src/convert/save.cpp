@@ -144,7 +144,7 @@ void write_view(const Model& model, const std::string& path, const std::string& 
     }
     const bool has_reference = std::ranges::any_of(
         destinations, [&](const std::string& other) { return has_place_for_reference(other, options); });
-    if (model.reference && !has_reference && !format.is_shown)
+    if (model.reference && !model.reference->outputs.empty() && !has_reference && !format.is_shown)
       own.push_back("left out: the reference inputs and outputs, which it has no place for");
     refuse(own);
     for (const std::string& note : own) notes.push_back(destination + ": " + note);

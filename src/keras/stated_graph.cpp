@@ -15,6 +15,13 @@ namespace {
 // What Keras implies, and planning has to see nevertheless.
 bool is_seen(const Layer& layer) { return tells_apart(layer) || is_of_a_wrapper(layer); }
 
+// What Keras implies, or has no words for and no use: it changes no value.
+bool vanishes(const Layer& layer) {
+  if (is_seen(layer)) return false;
+  const LayerType* type = Registry::instance().find(layer.type);
+  return layer.keras.implied || (type && type->is_identity && Registry::instance().keras_of(layer.type).empty());
+}
+
 std::map<std::string_view, const ScopeCall*> scope_calls_of(const Architecture& architecture) {
   std::map<std::string_view, const ScopeCall*> calls;
   for (const ScopeCall& call : architecture.scope_calls) calls.emplace(call.name, &call);
@@ -50,7 +57,7 @@ Architecture without_implied(Architecture architecture) {
   std::set<std::string> implied;
   std::map<std::string, Value> casts;  // what stands in for each of them as an input
   for (const Node& node : architecture.nodes)
-    if (const Layer& layer = index.layer_of(node); layer.keras.implied && !is_seen(layer)) {
+    if (const Layer& layer = index.layer_of(node); vanishes(layer)) {
       implied.insert(node.name);
       const Value source = node.values().back();    // in front of it stands what chooses it
       const auto before = casts.find(source.node);  // a cast of a cast
@@ -74,7 +81,7 @@ Architecture without_implied(Architecture architecture) {
     std::ranges::for_each(call.inputs, uncast);
     node.arguments = node_of(node.name, layer, call).arguments;
   }
-  std::erase_if(architecture.layers, [](const Layer& layer) { return layer.keras.implied && !is_seen(layer); });
+  std::erase_if(architecture.layers, vanishes);
   drop_unused_permutes(architecture);
   return architecture;
 }

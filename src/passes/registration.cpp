@@ -40,11 +40,16 @@ Registration::Registration(const Model& model) {
 }
 
 void Registration::find_names(const Architecture& architecture) {
+  // One of integers, which no layer trains, is a parameter all the same where the state_dict has it among these.
+  const auto is_buffer = [&](const NamedParameter& one) {
+    const bool is_told = !architecture.state_dict.empty() && one.spec.name.empty();
+    return one.spec.role == Role::Buffer && !(is_told && std::ranges::count(architecture.buffers, one.name) == 0);
+  };
   for (const Layer& layer : architecture.layers) {
     Architecture single;
     single.layers = {layer};
     for (const NamedParameter& parameter : parameters_of(single)) {
-      (parameter.spec.role == Role::Buffer ? buffers_ : parameters_).insert(parameter.name);
+      (is_buffer(parameter) ? buffers_ : parameters_).insert(parameter.name);
       if (is_frozen_in_keras(layer)) frozen_.insert(parameter.name);
     }
   }

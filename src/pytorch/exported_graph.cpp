@@ -154,9 +154,22 @@ class GraphReader {
       SymbolicShape shape;
       for (const Json& size : value.at("sizes").as_array()) shape.push_back(symbols_.size(size));
       result.shape = std::move(shape);
+      if (const Json* strides = value.find("strides"); strides && strides->is_array())
+        result.is_contiguous = lies_in_order(*result.shape, strides->as_array());
     } catch (const Unsupported&) {
     }
     return result;
+  }
+
+  // Along an axis of one element no stride matters.
+  bool lies_in_order(const SymbolicShape& shape, const Json::Array& strides) const {
+    if (strides.size() != shape.size()) return true;
+    Size expected(1);
+    for (std::size_t axis = shape.size(); axis-- > 0;) {
+      if (shape[axis] != Size(1) && symbols_.size(strides[axis]) != expected) return false;
+      expected = expected * shape[axis];
+    }
+    return true;
   }
 
   void read_own() {

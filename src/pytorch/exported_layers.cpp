@@ -4,10 +4,12 @@
 #include <map>
 #include <set>
 
+#include "facets/aten/folding.h"
 #include "facets/aten/write_back.h"
 #include "facets/registry.h"
 #include "h5bridge/error.h"
 #include "model/quoted.h"
+#include "model/unique_names.h"
 #include "passes/infer_shapes.h"
 #include "pytorch/exported_call.h"
 #include "pytorch/exported_memory.h"
@@ -43,6 +45,16 @@ bool is_assertion(const Operation& operation) {
   return operation.outputs.empty() && (name.starts_with("_assert") || name.starts_with("sym_constrain_range"));
 }
 
+void note_known_tensors(aten::Graph& graph, const ExportedState& state) {
+  for (const aten::OwnTensor& own : graph.own) {
+    const Pt2Tensor& tensor = *state.own(own.name);
+    if (!own.in_state)
+      graph.constants.emplace(own.name, tensor.tensor);
+    else if (!tensor.is_parameter)
+      graph.buffers.emplace(own.name, tensor.tensor);
+  }
+}
+
 // How a tensor that is a view was made, and of what.
 struct View {
   const Operation* operation;  // never null
@@ -62,7 +74,7 @@ class LayerMaker {
     for (const std::string& name : graph_.inputs) add_input(name);
     for (std::size_t i = 0; i < graph_.operations.size();) {
       const std::size_t behind = add_module(i);
-      if (behind == i) add_or_note(graph_.operations[i]);
+      if (behind == i && !graph_.folded.contains(i)) add_or_note(graph_.operations[i]);
       i = std::max(behind, i + 1);
     }
     for (const aten::GraphOutput& output : graph_.outputs) add_output(output);
@@ -133,6 +145,8 @@ class LayerMaker {
     const LayerType& type = *Registry::instance().find(form.type);
     const Attributes settings = settings_of_type(type, form.attributes);
     if (!holds_parameters(state_, type, settings, group.path())) return false;
+    for (const auto& [name, tensor] : form.constants)
+      if (!values_.contains(name)) values_[name] = constant(tensor);
     for (const Given& given : form.operands)
       if (!value_of(*given.tensors.at(0))) return false;
     const Layer layer = layer_of_module({group.path(), form.type, settings, {}});
@@ -270,23 +284,27 @@ class LayerMaker {
     if (memory_.is_stale(name))
       throw Unsupported("takes a tensor whose memory was changed in place through another tensor");
     if (const auto found = values_.find(name); found != values_.end()) return found->second;
+    if (const auto known = graph_.elements.find(name); known != graph_.elements.end() && !state_.own(name))
+      return values_[name] = constant(known->second.tensor());
     const Pt2Tensor* own = state_.own(name);
     if (!own) throw MalformedFile("takes \"" + shortened(name) + "\", which nothing makes");
-    return values_[name] = state_.is_in_state(name) ? own_layer(*own) : constant(*own);
+    return values_[name] = state_.is_in_state(name) ? own_layer(*own) : constant(own->tensor);
   }
 
   // A parameter or buffer that a module uses itself is a layer of its own, which has the tensor's name.
   Value own_layer(const Pt2Tensor& own) {
     Attributes attributes;
     attributes.set("shape", own.tensor.shape());
-    if (!own.is_parameter && !is_floating_point(own.tensor.dtype())) add_elements(attributes, own.tensor);
-    return add_node(tensor_layer(own.name, own.is_parameter ? "Parameter" : "Buffer", attributes), own.name, {});
+    const bool is_real = is_floating_point(own.tensor.dtype());
+    if (!is_real) add_elements(attributes, own.tensor);
+    const char* type = own.is_parameter && is_real ? "Parameter" : "Buffer";
+    return add_node(tensor_layer(own.name, type, attributes), own.name, {});
   }
 
-  Value constant(const Pt2Tensor& own) {
+  Value constant(const Tensor& tensor) {
     Attributes attributes;
-    attributes.set("shape", own.tensor.shape());
-    add_elements(attributes, own.tensor);
+    attributes.set("shape", tensor.shape());
+    add_elements(attributes, tensor);
     const std::string name = unique("constant");
     return add_node(tensor_layer(name, "new_tensor", attributes), name, {Value{result_.inputs[0].name, 0}});
   }
@@ -399,11 +417,7 @@ class LayerMaker {
     return {name, 0};
   }
 
-  std::string unique(const std::string& wanted) {
-    std::string name = unique_name(wanted, [&](const std::string& taken) { return taken_.contains(taken); });
-    taken_.insert(name);
-    return name;
-  }
+  std::string unique(const std::string& wanted) { return taken_.unique(wanted); }
 
   // Functions whose results nobody takes.
   void drop_unused() {
@@ -427,7 +441,7 @@ class LayerMaker {
   Architecture result_;
   std::map<std::string, std::optional<Value>> values_;
   std::map<std::string, std::size_t> modules_;  // places among the layers
-  std::set<std::string> taken_;
+  UniqueNames taken_;
   std::vector<std::string> problems_;
   ExportedMemory memory_;
   std::map<std::string, View> views_;
@@ -438,6 +452,11 @@ class LayerMaker {
 
 Architecture architecture_of_graph(const aten::Graph& graph, const Pt2Model& model) {
   return LayerMaker(graph, model).make();
+}
+
+void fold_constants(aten::Graph& graph, const Pt2Model& model) {
+  note_known_tensors(graph, ExportedState(graph, model));
+  aten::fold_constants(graph);
 }
 
 }  // namespace h5bridge

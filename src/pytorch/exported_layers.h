@@ -12,4 +12,7 @@ namespace h5bridge {
 /// the modules that call them, that no row can make a layer of.
 Architecture architecture_of_graph(const aten::Graph& graph, const Pt2Model& model);
 
+/// Carries out what takes constants alone.
+void fold_constants(aten::Graph& graph, const Pt2Model& model);
+
 }  // namespace h5bridge

@@ -10,6 +10,7 @@
 #include "pytorch/exported_layers.h"
 #include "pytorch/exported_older.h"
 #include "pytorch/exported_registered.h"
+#include "pytorch/exported_samples.h"
 
 namespace h5bridge {
 namespace {
@@ -64,7 +65,8 @@ bool is_exported_program(const ZipReader& file) { return is_pt2_archive(file) ||
 
 Model model_from_exported_program(const ZipReader& file, const std::string& key) {
   const Pt2Model archive = archive_in(file, key);
-  const aten::Graph graph = graph_of_program(archive.program);
+  aten::Graph graph = graph_of_program(archive.program);
+  fold_constants(graph, archive);
   const std::vector<Pt2Tensor> tensors = in_order(archive.weights, graph.modules);
   Model model = with_tensors(tensors, archive.program);
   model.architecture = architecture_of_graph(graph, archive);
@@ -75,6 +77,8 @@ Model model_from_exported_program(const ZipReader& file, const std::string& key)
   add_registered(*model.architecture, tensors);
   note_fixed_batch(*model.architecture);
   model.architecture = checked(std::move(*model.architecture));
+  if (auto samples = sample_inputs(file, archive.name, model.architecture->inputs); !samples.empty())
+    model.reference = Reference{.by = "", .dtype = {}, .inputs = std::move(samples), .outputs = {}, .layers = {}};
   return model;
 }
 

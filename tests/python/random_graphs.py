@@ -99,6 +99,8 @@ class Graph:
         if sample.integers[index] is not None:
             rows = torch.tensor(sample.integers[index]).view(shape)
             tensors = [rows[torch.arange(batch) % len(rows)] for batch in (BATCH, OTHER_BATCH)]
+            if rows.dim() == 1 and bool((rows.diff() >= 0).all()):  # the offsets of bags, which PyTorch wants in order
+                tensors = [numbers.sort().values for numbers in tensors]
         elif sample.ids_below:
             tensors = [torch.randint(sample.ids_below, (batch, *shape[1:])) for batch in (BATCH, OTHER_BATCH)]
         else:

@@ -67,7 +67,7 @@ NO_LAYER = {
     "they read a tensor's values, or their result has a size that hangs on them": "_local_scalar_dense nonzero",
     "they are random": "rand randn randperm",
     "they look at how memory is laid out, or write into it": "as_strided empty empty_strided index_put masked_scatter resize_ scatter_reduce",
-    "no layer of h5bridge's does that": "_cdist_forward _embedding_bag _fft_c2r _fft_r2c _pdist_forward grid_sampler_2d",
+    "no layer of h5bridge's does that": "_cdist_forward _embedding_bag _fft_c2r _fft_r2c _pdist_forward",
 }
 
 

@@ -647,8 +647,9 @@ class Lookup(Reference):
         return y
 
 
-# What is put together here, or cannot be exported, since it takes constant tensors.
-COMPOSED = {"Dot", "SoftmaxOverAxes", "SparsePlus", "SparseSigmoid", "Sparsemax", "Squareplus", "Average", "Cbrt", "RepeatVector", "getitem", "index_select", "masked_fill", "take_along_dim", "where"}
+# What is put together here, or cannot be exported: it takes constant tensors, or PyTorch reads beyond inputs of sizes that do not
+# fit, which the exporter tries, or it does nothing to a tensor that is in order.
+COMPOSED = {"_weight_norm", "contiguous", "Dot", "SoftmaxOverAxes", "SparsePlus", "SparseSigmoid", "Sparsemax", "Squareplus", "Average", "Cbrt", "RepeatVector", "getitem", "index_select", "masked_fill", "take_along_dim", "where"}
 COMPOSED_ARGUMENTS = {"aligned_at_batch", "initial", "steps_first"}
 
 
@@ -666,7 +667,7 @@ def is_inexact(kind, attributes):
 def is_alone(kind, a):
     """Whether PyTorch says it by a function of its own."""
     of_a_constant = kind in ("div", "floor_divide") and "self" in a or "boundaries" in a
-    of_numbers = kind in ("arange", "ones", "full") and not any("batch" in str(value) for value in a.values())  # a constant
+    of_numbers = kind in ("arange", "zeros", "ones", "full") and not any("batch" in str(value) for value in a.values())  # a constant
     reordered = kind == "einsum" and a["equation"].count(",") > 1  # PyTorch's Python chooses the order of the products
     of_sizes = kind == "cross" and "dim" not in a  # the first axis of three elements may be the batch
     of_keras = of_sizes or kind == "one_hot" and "dtype" in a or kind == "prod" and isinstance(a.get("dim"), list) or kind.startswith("cum") and a["dim"] is None

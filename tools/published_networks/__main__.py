@@ -3,12 +3,13 @@
     python tools/published_networks [NAME...] [--seconds N] [--again]
 
 NAMEs are beginnings ("timm/", "transformers/bert"); without any, all are meant. What has a row already is left out, so that it
-may be stopped and started again; `--again` takes what did not pass once more. PyTorch's program and inputs stay in a folder of
-temporary files. It wants torchvision, timm and transformers beside what .venv has, and no network: weights are random."""
+may be stopped and started again; `--again` takes what did not pass once more, whose program and inputs stay in a folder of
+temporary files till then. It wants torchvision, timm and transformers beside what .venv has, and no network: weights are random."""
 
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -53,6 +54,8 @@ def main():
         if time.monotonic() - began > arguments.seconds:
             break
         row = run(name, arguments.work / name, arguments.program, arguments.limit)
+        if row["result"] == "passes":  # what others left serves to look why
+            shutil.rmtree(arguments.work / name, ignore_errors=True)
         table.write(table.read() | {name: row})  # another process may have written meanwhile
         print(name, row["result"], row.get("message", ""), flush=True)
 

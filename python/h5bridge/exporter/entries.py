@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor, unset_fake_temporarily
 
+from .tables import ZEROS
+
 
 @dataclass(eq=False)
 class Entry:
@@ -42,24 +44,36 @@ def truth_of_mask(mask: Any) -> Any:
         return left_out if bool((left_out | (mask == 0)).all()) else mask
 
 
-def is_causal_mask(value: "Value | None") -> bool:
-    """Whether a mask of PyTorch's attention is true, or -inf, above the diagonal, and false, or 0, elsewhere."""
-    entry = value and value.entry
-    if not entry:
+def is_causal_tensor(mask: Any) -> bool:
+    """Whether truth values that are known are true above the diagonal, and false elsewhere."""
+    if not isinstance(mask, Tensor) or isinstance(mask, FakeTensor) or mask.dtype != torch.bool or mask.dim() != 2:
         return False
-    if entry.type == "new_tensor" and isinstance(data := entry.attributes["data"], list):
-        rows, columns = (*entry.attributes["shape"], 0, 0)[:2]
-        wanted = [int(column > row) for row in range(rows) for column in range(columns)]
-        return entry.attributes.get("dtype") == "bool" and len(entry.attributes["shape"]) == 2 and data == wanted
-    is_truth = False
-    while entry.type == "to" and entry.attributes == {"dtype": "bool"}:
+    with unset_fake_temporarily(), torch._C.DisableTorchFunction():
+        return bool(mask.equal(torch.ones_like(mask).triu(1)))
+
+
+def is_causal_mask(value: "Value | None") -> bool:
+    """Whether a mask of PyTorch's attention that is computed for any length is true, or -inf, above the diagonal, and false, or 0,
+    elsewhere."""
+    entry, is_truth, is_turned = value and value.entry, False, False
+    while entry and entry.type == "to" and entry.attributes == {"dtype": "bool"}:
         entry, is_truth = entry.inputs[0].entry, True
-    if entry.type != "triu" or entry.attributes.get("diagonal") != 1:
+    while entry and entry.type in ("logical_not", "bitwise_not"):
+        entry, is_turned = entry.inputs[0].entry, not is_turned
+    if not entry or (entry.type, entry.attributes.get("diagonal", 0)) != (("tril", 0) if is_turned else ("triu", 1)):
         return False
     made = entry.inputs[0].entry
-    if made.type == "full" and not is_truth:
+    if made.type == "full" and not is_truth and not is_turned:
         return made.attributes.get("fill_value") == -torch.inf
     return made.type == "ones" and (is_truth or made.attributes.get("dtype") == "bool")
+
+
+def is_zero(value: "Value | None") -> bool:
+    """Whether all that a value is are zeros."""
+    if not value or value.entry.type in ZEROS:
+        return bool(value)
+    data = value.entry.attributes.get("data")
+    return value.entry.type == "new_tensor" and isinstance(data, list) and not any(data)
 
 
 class Stop(Exception):

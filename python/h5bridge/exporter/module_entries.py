@@ -11,12 +11,12 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from .arguments import bind_signature
-from .entries import Entry, is_causal_mask, truth_of_mask
+from .entries import Entry, is_causal_mask, is_causal_tensor, is_zero, truth_of_mask
 from .modules import (
     SET_BY_CALLS, TRACED_WITH_NUMBERS, UPWARDS, constructor, is_default, leaf_type, makes_its_weights,
     module_arguments, output_padding_of, run_leaf, simplified, unwrapped,
 )  # fmt: skip
-from .tables import INPUTS_BY_PLACE, MODULE_FORMS, ZEROS
+from .tables import INPUTS_BY_PLACE, MODULE_FORMS
 from .tensors import leaves, tensors_in, with_sizes
 from .values import Values
 
@@ -95,10 +95,13 @@ class ModuleEntries(Values):
         for argument in bind_signature(inspect.signature(module.forward), args, kwargs):
             if kind is nn.MultiheadAttention and argument.name in ("attn_mask", "key_padding_mask"):
                 argument.value = truth_of_mask(argument.value)
+                if argument.name == "attn_mask" and is_causal_tensor(argument.value):
+                    call_arguments["use_causal_mask"] = True
+                    continue
             found = list(tensors_in(argument.value))
             if found and argument.name == "hx":  # of recurrent modules: h_0 and c_0, which are zeros where they are left out
                 states = [self.value_of(t) for t in found]
-                if not all(state and state.entry.type in ZEROS for state in states):
+                if not all(is_zero(state) for state in states):
                     entry.inputs += states
             elif argument.required or found and (isinstance(argument.value, (list, tuple)) or argument.name in INPUTS_BY_PLACE.get(kind, ())):
                 entry.inputs += [self.value_of(t) for t in found]

@@ -12,18 +12,21 @@ from torch._subclasses.fake_tensor import unset_fake_temporarily
 
 from .arguments import bind, function_name
 from .counting import Counting
-from .entries import Stop
+from .entries import Entry, Stop
 from .errors import ExportError
+from .folding import Folding
 from .function_entries import FunctionEntries
 from .indexing import Indexing
 from .module_entries import ModuleEntries
 from .modules import TRACED_WITH_NUMBERS, max_pool1d
 from .rewrites import IN_OTHER_WORDS
-from .tables import ARITHMETIC, CASTS, COMPOSED, CUTS, FACTORIES, READS_DATA, SAME_VALUE, STOPS_GRADIENTS
-from .tensors import leaves, tensors_in, with_sizes
+from .tables import (
+    ARITHMETIC, CASTS, COMPOSED, CUTS, FACTORIES, MOST_NUMBERS, NUMBERS_ALONE, READS_DATA, SAME_VALUE, STOPS_GRADIENTS,
+)  # fmt: skip
+from .tensors import leaves, puts_in_order, tensors_in, with_sizes
 
 
-class Recorder(Counting, FunctionEntries, Indexing, ModuleEntries):
+class Recorder(Counting, Folding, FunctionEntries, Indexing, ModuleEntries):
     """Notes what a forward calls: functions through PyTorch's mode, modules through `call_module`."""
 
     def __torch_function__(self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
@@ -82,7 +85,11 @@ class Recorder(Counting, FunctionEntries, Indexing, ModuleEntries):
                 return torch.tensor(args[-1], dtype=dtype)  # noted where it is used
         if name in FACTORIES and not any(isinstance(v, (torch.SymInt, torch.SymFloat)) for v in leaves([args, kwargs])):
             with unset_fake_temporarily():
-                return func(*args, **kwargs)  # likewise
+                made = func(*args, **kwargs)  # likewise
+            if name in NUMBERS_ALONE or made.numel() <= MOST_NUMBERS:
+                return made
+        if (folded := self._folded(name, func, args, kwargs)) is not NotImplemented:
+            return folded
         before = [(t, t._version) for t in tensors_in([args, kwargs])]
         result = self._run(name, func, args, kwargs)
         changed = [t for t, version in before if t._version != version]
@@ -99,6 +106,8 @@ class Recorder(Counting, FunctionEntries, Indexing, ModuleEntries):
                 return self._index(args[0], args[1])
             if name in STOPS_GRADIENTS and made[0].is_floating_point():
                 return self._detach(args[0], result)
+            if puts_in_order(name, args, kwargs):
+                return self._add(Entry("contiguous", "contiguous", inputs=[self.value_of(args[0])]), result, changed, before)
             if name in SAME_VALUE or name in CASTS and made[0].dtype == args[0].dtype:
                 if made[0] is not args[0]:
                     self.track(made[0], self.value_of(args[0]))

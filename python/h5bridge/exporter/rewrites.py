@@ -198,12 +198,6 @@ def _norm_of_matrices(func: Callable, x: Tensor, ord: Any = None, dim: Any = Non
     return _matrix_norm(func, x, ord, axes, keepdim, dtype)
 
 
-def _weight_normed(func: Callable, v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
-    """g v / |v|, the norm along all axes but `dim`, or along all of them."""
-    others = [axis for axis in range(v.dim()) if axis != dim] if dim != -1 else None
-    return v * g / torch.norm(v, 2, dim=others, keepdim=True)
-
-
 # Functions that call others instead, which are recorded; or give NotImplemented, and are recorded themselves.
 IN_OTHER_WORDS: dict[str, Callable[..., Any]] = {
     "clamp": _in_bounds,
@@ -211,7 +205,6 @@ IN_OTHER_WORDS: dict[str, Callable[..., Any]] = {
     "clamp_min": _in_bounds,
     "clamp_max": lambda func, x, max: _in_bounds(func, x, None, max),
     "diff": _diff,
-    "_weight_norm": _weight_normed,
     "take_along_dim": _take_along_dim,
     "rot90": _rot90,
     "diag_embed": _diag_embed,

@@ -31,7 +31,10 @@ NO_ATTRIBUTES = {"device", "dropout_p", "layout", "pin_memory", "memory_format",
 INPUTS_BY_PLACE = {nn.EmbeddingBag: {"offsets", "per_sample_weights"}}
 
 # Functions that make tensors of numbers alone; where these are known, the result is a constant.
-FACTORIES = {"arange", "linspace", "eye", "ones", "full"}
+FACTORIES = {"arange", "linspace", "eye", "zeros", "ones", "full"}
+
+# Of these, those that no layer is.
+NUMBERS_ALONE = {"linspace", "eye"}
 
 # Types that are one number in a shape of their own.
 FILLED = {"zeros", "ones", "full"}

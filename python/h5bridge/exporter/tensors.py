@@ -41,3 +41,11 @@ def leaves(value: Any) -> Iterator[Any]:
             yield from leaves(item)
     else:
         yield value
+
+
+def puts_in_order(name: str, args: tuple, kwargs: dict[str, Any]) -> bool:
+    """Whether a call has elements lie in memory in the order of the axes that did not before."""
+    if name not in ("contiguous", "clone") or not args or not isinstance(args[0], Tensor):
+        return False
+    wanted = kwargs.get("memory_format", args[1] if len(args) > 1 else torch.contiguous_format if name == "contiguous" else None)
+    return wanted is torch.contiguous_format and not args[0].is_contiguous()

@@ -73,6 +73,10 @@ const SymbolicShape& Call::shape() const { return shape_of(first()); }
 const SymbolicShape& Call::shape(std::string_view operand) const { return shape_of(name_of(operand)); }
 DType Call::dtype() const { return dtype_of(first()); }
 DType Call::operand_dtype(std::string_view operand) const { return dtype_of(name_of(operand)); }
+bool Call::is_contiguous(std::string_view operand) const {
+  const auto found = graph_->values.find(name_of(operand));
+  return found == graph_->values.end() || found->second.is_contiguous;
+}
 const SymbolicShape& Call::output_shape(std::size_t number) const { return shape_of(output(number)); }
 DType Call::output_dtype(std::size_t number) const { return dtype_of(output(number)); }
 

@@ -60,6 +60,8 @@ class Call {
   const SymbolicShape& shape(std::string_view operand) const;
   DType dtype() const;
   DType operand_dtype(std::string_view operand) const;
+  /// Whether its elements lie in memory in the order of its axes.
+  bool is_contiguous(std::string_view operand) const;
   std::int64_t rank() const { return static_cast<std::int64_t>(shape().size()); }
   /// The sizes of an operand that is a weight. Throws Unsupported where they are open.
   Shape weight_shape(std::string_view operand) const;

@@ -3,12 +3,14 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "facets/aten/known_numbers.h"
 #include "h5bridge/dtype.h"
 #include "h5bridge/json.h"
 #include "h5bridge/size.h"
@@ -19,6 +21,7 @@ namespace h5bridge::aten {
 struct ValueType {
   std::optional<DType> dtype;
   std::optional<SymbolicShape> shape;
+  bool is_contiguous = true;  // as far as its strides tell
 };
 
 /// The names of tensors; none where an operator is given None for one.
@@ -83,6 +86,10 @@ struct Graph {
       own_keys;                      // of the module's own tensors in the state_dict, by their names
   std::vector<std::string> changed;  // tensors of the state_dict that a call leaves with other values
   std::vector<std::string> modules;  // the paths of all, in the order of registration
+  /// The constants, which stand in no state_dict; and buffers of it, whose values a file may change.
+  std::map<std::string, Tensor, std::less<>> constants, buffers;
+  std::set<std::size_t> folded;                               // operations that were carried out
+  std::map<std::string, KnownNumbers, std::less<>> elements;  // what they took and gave
 };
 
 }  // namespace h5bridge::aten

@@ -89,6 +89,16 @@ std::optional<Shape> ModuleGroup::sizes(const std::string& tensor) const {
   return found != graph_.values.end() && found->second.shape ? fixed(*found->second.shape) : std::nullopt;
 }
 
+std::optional<KnownNumbers> ModuleGroup::elements(const std::string& tensor) const {
+  constexpr std::int64_t kFew = std::int64_t{1} << 22;
+  if (const auto found = graph_.elements.find(tensor); found != graph_.elements.end()) return found->second;
+  for (const auto* tensors : {&graph_.constants, &graph_.buffers})
+    if (const auto found = tensors->find(tensor); found != tensors->end())
+      if (is_foldable(found->second.dtype()) && found->second.element_count() <= kFew)
+        return KnownNumbers::of(found->second, 0);
+  return std::nullopt;
+}
+
 std::optional<std::int64_t> ModuleGroup::last_size(const std::string& tensor) const {
   const auto found = graph_.values.find(tensor);
   if (found == graph_.values.end() || !found->second.shape || found->second.shape->empty()) return {};

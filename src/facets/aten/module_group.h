@@ -40,6 +40,8 @@ class ModuleGroup {
   std::string own_name(const std::string& tensor) const;
   /// The sizes of a tensor; nothing where they are open or not known.
   std::optional<Shape> sizes(const std::string& tensor) const;
+  /// The elements of a constant or a buffer, which are few; nothing for others.
+  std::optional<KnownNumbers> elements(const std::string& tensor) const;
   /// That of its last axis.
   std::optional<std::int64_t> last_size(const std::string& tensor) const;
 
@@ -63,7 +65,8 @@ struct ModuleForm {
   std::string type;
   Json::Object attributes;
   std::vector<Given> operands;
-  Names outputs;  // in the order of the type's
+  Names outputs;                                               // in the order of the type's
+  std::vector<std::pair<std::string, Tensor>> constants = {};  // that operands name and the graph does not
 };
 
 }  // namespace h5bridge::aten

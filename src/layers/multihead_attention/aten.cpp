@@ -51,6 +51,71 @@ std::string truth_before(const aten::ModuleGroup& group, const std::string& mask
   return zeros ? truth_of(*filled, group.maker_anywhere(*zeros)).value_or(mask) : mask;
 }
 
+// Truth values, or numbers that stand for these: 0, and -inf where a score is left out. Nothing for other numbers.
+std::optional<aten::KnownNumbers> left_out(const aten::KnownNumbers& mask) {
+  if (mask.dtype() == DType::Bool) return mask;
+  if (!is_floating_point(mask.dtype())) return {};
+  aten::KnownNumbers result(DType::Bool, mask.shape(), 0);
+  bool are_truth = true;
+  aten::for_each_place(mask.shape(), [&](const auto& place) {
+    const double number = mask.at(place).real;
+    const bool is_left_out = number == -std::numeric_limits<double>::infinity();
+    are_truth = are_truth && (is_left_out || number == 0);
+    result.set(place, {false, is_left_out ? 1 : 0, 0});
+  });
+  return are_truth ? std::optional(result) : std::nullopt;
+}
+
+// Whether each query may attend to no later step than its own.
+bool is_causal(const aten::KnownNumbers& truth) {
+  if (truth.rank() != 2) return false;
+  bool result = true;
+  aten::for_each_place(
+      truth.shape(), [&](const auto& place) { result = result && truth.at(place).is_true() == (place[1] > place[0]); });
+  return result;
+}
+
+// The same of what is computed for any length.
+bool is_made_causal(const aten::ModuleGroup& group, const std::string& mask) {
+  const aten::Operation* maker = group.maker_anywhere(mask);
+  const auto behind = [&] {
+    const std::string* self = maker ? aten::tensor_of(*maker, "self") : nullptr;
+    return self ? group.maker_anywhere(*self) : nullptr;
+  };
+  const auto is = [&](std::string_view name) { return maker && maker->plain_name() == name; };
+  bool is_truth = false, is_turned = false;
+  for (; is("to") || is("_to_copy"); maker = behind(), is_truth = true)
+    if (aten::value_of(*maker, "dtype") != Json(std::string(name_of(DType::Bool)))) return false;
+  for (; is("logical_not") || is("bitwise_not"); maker = behind()) is_turned = !is_turned;
+  const Json diagonal = maker ? aten::value_of(*maker, "diagonal") : Json();
+  const bool is_above = is("triu") && !is_turned && diagonal == Json(1);
+  const bool is_below = is("tril") && is_turned && (diagonal.is_null() || diagonal == Json(0));
+  if (!is_above && !is_below) return false;
+  maker = behind();
+  if (is("full") && !is_truth && is_above) {
+    const Json number = aten::value_of(*maker, "fill_value");
+    return number.is_number() && number.as_float() == -std::numeric_limits<double>::infinity();
+  }
+  return is("ones") && (is_truth || aten::value_of(*maker, "dtype") == Json(std::string(name_of(DType::Bool))));
+}
+
+// Gives the module its mask: as a setting, as truth values, or as it is.
+void set_mask(aten::ModuleForm& form, const aten::ModuleGroup& group, aten::Given mask) {
+  const std::string name = truth_before(group, *mask.tensors.at(0));
+  const auto known = group.elements(name);
+  const auto truth = known ? left_out(*known) : std::nullopt;
+  if (mask.name == kMask && (truth ? is_causal(*truth) : is_made_causal(group, name))) {
+    form.attributes.set("use_causal_mask", true);
+    return;
+  }
+  mask.tensors = {name};
+  if (truth && known->dtype() != DType::Bool) {
+    mask.tensors = {name + "%truth"};
+    form.constants.emplace_back(name + "%truth", truth->tensor());
+  }
+  form.operands.push_back(std::move(mask));
+}
+
 // Back from what makes the mask of each head's scores to the masks that the module was given.
 class MaskFinder {
  public:
@@ -158,8 +223,7 @@ std::optional<aten::ModuleForm> whole_attention(const aten::ModuleGroup& group) 
                      {"batch_first", of[0].is_transposed}},
       .operands = {{"query", {of[0].of}, false}, {"key", {of[1].of}, false}, {"value", {of[2].of}, false}},
       .outputs = {}};
-  for (const aten::Given& mask : *masks)
-    form.operands.push_back({mask.name, {truth_before(group, *mask.tensors[0])}, mask.is_list});
+  for (const aten::Given& mask : *masks) set_mask(form, group, mask);
   if (!needs_weights) form.attributes.set("need_weights", false);
   for (const aten::Operation* attention : group.all("scaled_dot_product_attention"))
     if (aten::value_of(*attention, "is_causal") == Json(true)) form.attributes.set("use_causal_mask", true);
