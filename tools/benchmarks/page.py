@@ -7,9 +7,18 @@ TITLES = {
 }
 
 
+def digits(row):
+    """The ratio, with as many digits as tell it from what it may be."""
+    for places in range(2, 6):
+        text = f"{row.ratio:.{places}f}"
+        if row.most is None or (float(text) <= row.most) == row.holds():
+            break
+    return text
+
+
 def _cell(row):
     limit = "" if row.most is None else f" ({'aim' if row.is_aim else 'at most'} {row.most:g})"
-    return f"{row.to} {'' if row.holds() else '**'}{row.ratio:.2f}{'' if row.holds() else '**'}{limit}"
+    return f"{row.to} {'' if row.holds() else '**'}{digits(row)}{'' if row.holds() else '**'}{limit}"
 
 
 def of(report):
@@ -17,7 +26,7 @@ def of(report):
     machine = report.as_json()["machine"]
     lines = ["# Benchmarks", "",
              "What one run of `tools/bench` found: medians of turns that the sides take with each other, as ratios of h5bridge's time to theirs. Below 1 it is",
-             f"faster; bold is what is over its limit or its aim. On {machine['cores']} cores of {machine['processor']}, {machine['system']}; "
+             f"faster (beside itself at other work, as `.h5 to .h5`, it says how much longer that takes); bold is what is over its limit or its aim. On {machine['cores']} cores of {machine['processor']}, {machine['system']}; "
              f"the load of the machine when it ended was {machine['busy']:.1f}.", "",
              "![ratios](benchmarks.svg)", ""]  # fmt: skip
     for part, title in TITLES.items():

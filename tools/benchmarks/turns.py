@@ -10,6 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
 TURNS = 7
+BESIDE_ITSELF = {".h5 to .h5", ".json + .pth to .h5", "1,000 of them", "3,000 of them", "4 GiB of them", "the plain module"}
 
 
 @dataclass
@@ -23,6 +24,10 @@ class Row:
     ratio: float
     most: float | None = None  # that the ratio may be
     is_aim: bool = False       # which is then what is aimed at, not what has to be
+
+    def is_beside_itself(self):
+        """Whether the other side is h5bridge, too, at other work: which of the two takes longer says nothing of others."""
+        return self.to in BESIDE_ITSELF
 
     def holds(self):
         return self.most is None or self.ratio <= self.most

@@ -155,6 +155,16 @@ def check(folder, program, steps):
     return row
 
 
+def differences_of(row):
+    """What keeps a network that runs from passing."""
+    if not row.get("bits", True):
+        yield f"LibTorch's outputs have other bits than PyTorch's, by up to {row['libtorch']:.1e} of the largest value"
+    if not row.get("home", True):
+        yield "what comes home is not the .pth"
+    if row.get("keras", 0) > TOLERANCE:
+        yield f"Keras differs by {row['keras']:.1e} of the largest value"
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("name")
@@ -173,6 +183,8 @@ def main():
             row = check(arguments.folder, arguments.program, arguments.steps.split(","))
         good = row.get("bits", True) and row.get("home", True) and row.get("keras", 0) <= TOLERANCE
         row["result"] = "passes" if good else "differs"
+        if not good:
+            row["message"] = "; ".join(differences_of(row))
     except Stop as stop:
         row |= {"result": stop.kind, "message": str(stop)}
     except Exception as error:
