@@ -323,6 +323,32 @@ def test_the_program_binds_sizes(tmp_path, monkeypatch, capsys):
     assert "expected NAME=N" in capsys.readouterr().err
 
 
+def test_the_program_names_arguments_and_lines_of_the_user(tmp_path, monkeypatch, capsys):
+    (tmp_path / "user_net.py").write_text(
+        "from torch import nn\n\n\nclass Net(nn.Module):\n    def __init__(self, classes, decides=False):\n        super().__init__()\n"
+        "        self.fc = nn.Linear(4, classes)\n        self.decides = decides\n\n    def forward(self, x):\n"
+        "        if self.decides and x.sum() > 0:\n            x = -x\n        return self.fc(x)\n"
+    )
+    main = importlib.import_module(f"{exporter.__name__}.command").main
+
+    def run(*arguments):
+        given = [f"{tmp_path / 'user_net.py'}:Net", "--input-shape", "2,4", "-o", str(tmp_path / "net.json"), *arguments]
+        monkeypatch.setattr(sys, "argv", ["h5bridge_export", *given])
+        monkeypatch.setattr(sys, "path", list(sys.path))
+        return main(), capsys.readouterr().err
+
+    status, said = run()
+    assert status == 2 and "Net(classes, decides=False): missing a required argument: 'classes'; --arguments" in said
+    assert run("--arguments", '{"classes": 3}')[0] == 0 and (tmp_path / "net.json").exists()
+    assert run("--arguments", '{"clases": 3}')[0] == 2
+    status, said = run("--arguments", '{"classes": 3, "decides": true}')
+    assert status == 4 and "__bool__ makes the graph depend on a tensor's values (user_net.py, line 11)" in said
+    for wrong in ("17", "{"):
+        with pytest.raises(SystemExit):
+            run("--arguments", wrong)
+        assert "expected a JSON object of the constructor's arguments" in capsys.readouterr().err
+
+
 FIXED = {
     "instance_norm": (lambda x: F.instance_norm(x), (2, 3, 4), ["batch", 3, 4]),
     "group_norm": (lambda x: F.group_norm(x, 1), (2, 3, 4), ["batch", 3, 4]),

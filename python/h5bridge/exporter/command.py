@@ -6,6 +6,7 @@ import argparse
 import functools
 import importlib
 import importlib.util
+import inspect
 import json
 import os
 import re
@@ -40,10 +41,33 @@ def load_model(where: str, arguments: dict[str, Any]) -> nn.Module:
         found = functools.reduce(getattr, name.split("."), python)
     except AttributeError:
         raise ValueError(f"{source} has no {name}") from None
-    model = found if isinstance(found, nn.Module) else found(**arguments)
+    model = found if isinstance(found, nn.Module) else made(found, arguments)
     if not isinstance(model, nn.Module):
         raise ValueError(f"{where} is not an nn.Module")
     return model
+
+
+def made(found: Any, arguments: dict[str, Any]) -> Any:
+    """What the class or function gives. Raises ValueError where it takes other arguments, and whatever it raises itself."""
+    try:
+        inspect.signature(found).bind(**arguments)
+    except TypeError as error:
+        given = "" if arguments else "; --arguments gives a constructor what it takes, as a JSON object: --arguments '{\"NAME\": 17}'"
+        raise ValueError(f"{found.__name__}{inspect.signature(found)}: {error}{given}") from None
+    except ValueError:  # no signature is known
+        pass
+    return found(**arguments)
+
+
+def parse_arguments(text: str) -> dict[str, Any]:
+    """`{"classes": 17}`"""
+    try:
+        arguments = json.loads(text)
+    except ValueError:
+        arguments = None
+    if not isinstance(arguments, dict):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a JSON object of the constructor's arguments by name, as in '{{\"classes\": 17}}'")
+    return arguments
 
 
 def parse_input(text: str) -> tuple[str | None, Tensor]:
@@ -72,7 +96,8 @@ def main() -> int:
                         help="an input, such as 2,3,32,32 or ids=2,128:int64; once for each")  # fmt: skip
     parser.add_argument("--fix-size", default=[], action="append", type=parse_size, metavar="NAME=N",
                         help="bind an open size to a number, such as length=128; once for each")  # fmt: skip
-    parser.add_argument("--arguments", default={}, type=json.loads, help="the constructor's arguments as a JSON object")
+    parser.add_argument("--arguments", default={}, type=parse_arguments, metavar="JSON",
+                        help="""the constructor's arguments by name, as a JSON object: '{"classes": 17}'""")  # fmt: skip
     options = parser.parse_args()
     names = [name for name, _ in options.input_shape]
     if any(names) and not all(names):

@@ -19,6 +19,7 @@ from .function_entries import FunctionEntries
 from .indexing import Indexing
 from .module_entries import ModuleEntries
 from .modules import TRACED_WITH_NUMBERS, max_pool1d
+from .places import line_of_the_user
 from .rewrites import IN_OTHER_WORDS
 from .tables import (
     ARITHMETIC, CASTS, COMPOSED, CUTS, FACTORIES, MOST_NUMBERS, NUMBERS_ALONE, READS_DATA, SAME_VALUE, STOPS_GRADIENTS,
@@ -59,7 +60,7 @@ class Recorder(Counting, Folding, FunctionEntries, Indexing, ModuleEntries):
             name = func.__self__.__name__
         if name in READS_DATA:
             advice = "; beside a tensor, torch.from_numpy(array) can be written, and an array cannot" if name == "__array__" else ""
-            self.stop(f"{self.where()}: {name} makes the graph depend on a tensor's values{advice}")
+            self.stop(f"{self.where()}: {name} makes the graph depend on a tensor's values{advice}{line_of_the_user()}")
         if name in COMPOSED and hasattr(func, "__wrapped__"):
             with self:
                 return func.__wrapped__(*args, **kwargs)
@@ -132,7 +133,7 @@ class Recorder(Counting, Folding, FunctionEntries, Indexing, ModuleEntries):
         except Exception as error:
             kind = type(error).__name__
             if kind in ("DataDependentOutputException", "DynamicOutputShapeException", "GuardOnDataDependentSymNode"):
-                self.stop(f"{self.where()}: {name} makes the graph depend on a tensor's values")
+                self.stop(f"{self.where()}: {name} makes the graph depend on a tensor's values{line_of_the_user()}")
             raise
 
     def _run_with_numbers(self, name: str, func: Callable, args: tuple, kwargs: dict) -> Any:
