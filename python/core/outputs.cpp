@@ -92,7 +92,7 @@ void keep_reference(Model& model, const std::optional<std::string>& layout, cons
 
 /// The same the other way round: (by, inputs, outputs); None where the model keeps none.
 nanobind::object reference_of(const Model& model, const std::optional<std::string>& layout) {
-  if (!model.reference) return nanobind::none();
+  if (!model.reference || model.reference->outputs.empty()) return nanobind::none();
   const Presentation kept = presentation_of(model, Framework::Torch), looks = presented(model, layout);
   const auto shown = [](std::vector<NamedTensor> arrays, const auto& from, const auto& to) {
     if (arrays.size() != from.size()) throw UsageError("the reference is of another number of inputs or outputs");
