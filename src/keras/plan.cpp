@@ -18,6 +18,7 @@
 #include "keras/nest.h"
 #include "keras/planned_model.h"
 #include "keras/recording_emitter.h"
+#include "keras/result_types.h"
 #include "keras/spelling.h"
 #include "keras/stated_graph.h"
 #include "keras/tied_layers.h"
@@ -43,7 +44,7 @@ class Planner {
       : architecture_(without_implied(architecture)),
         index_(architecture_),
         policies_(architecture, floats),
-        types_(infer_types(architecture_)),
+        types_(infer_types(architecture_, floats)),
         shapes_(infer_shapes(architecture_)),
         ties_(std::move(ties)),
         names_(architecture_),
@@ -136,22 +137,23 @@ class Planner {
       call.inputs.push_back(part ? part->arguments.at(0) : Value{architecture_.inputs.at(0).name});
     }
     std::vector<SymbolicShape> inputs;
+    std::vector<TensorType> types;
     std::vector<KerasTensor> handles;
     for (const Value& value : call.inputs) {
       inputs.push_back(shapes_.of(value));
+      types.push_back(types_.of(value));
       handles.push_back(values_.at(value));
     }
-    RecordingEmitter::NamedShapes named;
+    RecordingEmitter::NamedTypes named;
     for (const auto& [name, value] : call.named) {
-      named.emplace_back(name, shapes_.of(value));
+      named.emplace_back(name, types_.of(value));
       handles.push_back(values_.at(value));
     }
     const KerasMapping& mapping = mapping_of(layer, inputs);
     ++work().calls_lowered;
-    RecordingEmitter emitter(inputs, shapes_.outputs_of(node.name), mapping, used_outputs_[layer.name], named,
+    RecordingEmitter emitter(types, shapes_.outputs_of(node.name), mapping, used_outputs_[layer.name], named,
                              [&](const Size& size) { return axis_of_size(size); });
     emitter.note_values(call.inputs);
-    note_dtypes(layer, call, emitter);
     const WeightRules rules = mapping.weights(layer.attributes, inputs);
     const std::vector<std::size_t> to_state =
         rules.rules.empty() || is_from_keras() ? std::vector<std::size_t>{} : inferred_.to_state(layer, call.inputs);
@@ -178,11 +180,14 @@ class Planner {
         for (const auto& [key, value] : host->second->config) emitted.config.set(key, value);
       }
       KerasTensor made = add_call(node, layer, emitted, std::move(planned), has_weights);
-      made.dtype = policy;
+      made.dtype = policy;  // as Keras notes it of what a layer gives, whatever comes of integers when it runs
       if (has_weights) maker_.bind(layer, emitted.suffix, emitted.config, made.layer, rules, plan_);
       std::vector<KerasTensor> outputs(emitted.outputs.size(), made);
       for (std::size_t i = 0; i < outputs.size(); ++i) {
         outputs[i].shape = emitted.outputs[i];
+        const DType own = emitter.dtype(known.size() + i);
+        const bool is_cast = emitted.module == "keras.layers" && is_floating_point(own);  // by the policy
+        if (is_stated(emitted) && !is_cast) outputs[i].dtype = own;
         outputs[i].tensor = static_cast<std::int64_t>(i);
       }
       return outputs;
@@ -229,14 +234,6 @@ class Planner {
   bool is_from_keras() const { return architecture_.keras.class_name.has_value(); }
 
   using KerasTypes = std::vector<DType>;
-
-  // By the operands' names, whether they are given by these or in order.
-  void note_dtypes(const Layer& layer, const PlainCall& call, RecordingEmitter& emitter) {
-    const std::vector<Operand>& operands = Registry::instance().type_of(layer).operands;
-    for (std::size_t i = 0; i < std::min(operands.size(), call.inputs.size()) && !operands[i].is_list(); ++i)
-      emitter.set_named_dtype(operands[i].name, types_.of(call.inputs[i]).dtype);
-    for (const auto& [name, value] : call.named) emitter.set_named_dtype(name, types_.of(value).dtype);
-  }
 
   // What Keras makes of integers, where it is for us to see to it that they stay what they are in PyTorch. What it
   // computes in the type of its input is given a larger one.
@@ -317,7 +314,7 @@ class Planner {
     const auto found = sizes_.find(size.str());
     if (found == sizes_.end()) return std::nullopt;
     const auto& [value, axis] = found->second;
-    return RecordingEmitter::Axis{value, axis, shapes_.of(value)};
+    return RecordingEmitter::Axis{value, axis, types_.of(value)};
   }
 
   // Where Keras has said one of the layer, it stays, unless it would cast the tensors.

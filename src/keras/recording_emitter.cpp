@@ -5,27 +5,23 @@
 
 #include "facets/registry.h"
 #include "h5bridge/error.h"
+#include "keras/result_types.h"
 
 namespace h5bridge {
 
-RecordingEmitter::RecordingEmitter(std::vector<SymbolicShape> inputs, std::vector<SymbolicShape> outputs,
-                                   const KerasMapping& mapping, std::set<std::int64_t> used, const NamedShapes& named,
+RecordingEmitter::RecordingEmitter(const std::vector<TensorType>& inputs, std::vector<SymbolicShape> outputs,
+                                   const KerasMapping& mapping, std::set<std::int64_t> used, const NamedTypes& named,
                                    FindAxis find_axis)
-    : inputs_(std::move(inputs)),
-      outputs_(std::move(outputs)),
+    : outputs_(std::move(outputs)),
       mapping_(mapping),
       used_(std::move(used)),
-      shapes_(inputs_),
+      types_(inputs.begin(), inputs.end()),
       find_axis_(std::move(find_axis)) {
-  for (const auto& [name, shape] : named) {
-    named_.emplace_back(name, shapes_.size());
-    shapes_.push_back(shape);
+  for (const TensorType& input : inputs) inputs_.push_back(input.shape);
+  for (const auto& [name, type] : named) {
+    named_.emplace_back(name, types_.size());
+    types_.push_back(type);
   }
-}
-
-DType RecordingEmitter::named_dtype(std::string_view name) const {
-  const auto found = named_dtypes_.find(name);
-  return found == named_dtypes_.end() ? DType::Float32 : found->second;
 }
 
 void RecordingEmitter::note_values(const std::vector<Value>& inputs) {
@@ -43,20 +39,22 @@ std::optional<std::pair<KerasEmitter::Handle, std::int64_t>> RecordingEmitter::a
   for (Handle i = 0; i < inputs_.size(); ++i)
     if (const auto axis = axis_in(inputs_[i])) return std::pair(i, *axis);
   for (const auto& [handle, borrowed] : borrowed_)
-    if (const auto axis = axis_in(borrowed.shape)) return std::pair(handle, *axis);
+    if (const auto axis = axis_in(borrowed.type.shape)) return std::pair(handle, *axis);
   std::optional<Axis> found = find_axis_ ? find_axis_(size) : std::nullopt;
   if (!found) return std::nullopt;
-  const auto result = std::pair(Handle(shapes_.size()), found->axis);
-  shapes_.push_back(found->shape);
+  const auto result = std::pair(Handle(types_.size()), found->axis);
+  types_.push_back(found->type);
   borrowed_.emplace_back(result.first, std::move(*found));
   return result;
 }
 
 std::vector<KerasEmitter::Handle> RecordingEmitter::call(Call call) {
+  const std::vector<DType> dtypes =
+      dtypes_of_results(call, [&](Handle value) -> const TensorType& { return types_.at(value); });
   std::vector<Handle> result;
-  for (const SymbolicShape& output : call.outputs) {
-    result.push_back(shapes_.size());
-    shapes_.push_back(output);
+  for (std::size_t i = 0; i < call.outputs.size(); ++i) {
+    result.push_back(types_.size());
+    types_.push_back({dtypes[i], call.outputs[i]});
   }
   emitted_.push_back(std::move(call));
   return result;
@@ -106,12 +104,11 @@ KerasEmitter::Handle RecordingEmitter::layer(const std::string& suffix, const st
   const auto find_axis = [&](const Size& size) -> std::optional<Axis> {
     const auto place = axis_of_size(size);
     if (!place) return std::nullopt;
-    return Axis{{"", static_cast<std::int64_t>(place->first)},
-                place->second,
-                this->shape(place->first)};  // a handle of this one
+    return Axis{
+        {"", static_cast<std::int64_t>(place->first)}, place->second, types_.at(place->first)};  // a handle of this one
   };
-  RecordingEmitter inner(inputs, Registry::instance().find(type)->shapes(attributes, inputs), mapping, {}, {},
-                         find_axis);
+  RecordingEmitter inner({types_.at(input)}, Registry::instance().find(type)->shapes(attributes, inputs), mapping, {},
+                         {}, find_axis);
   const Results results = mapping.lower(attributes, config_of(mapping, Layer{"", type, attributes, {}}), inner);
 
   const auto handles = inner.replay(

@@ -1,6 +1,7 @@
 // Notes what a mapping emits for one call of a layer.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <set>
@@ -8,32 +9,34 @@
 #include <vector>
 
 #include "facets/keras/mapping.h"
+#include "model/tensor_type.h"
 
 namespace h5bridge {
 
 class RecordingEmitter final : public KerasEmitter {
  public:
-  using NamedShapes = std::vector<std::pair<std::string, SymbolicShape>>;
+  using NamedTypes = std::vector<std::pair<std::string, TensorType>>;
   /// An axis of a value that something before this call made.
   struct Axis {
     Value value;
     std::int64_t axis;
-    SymbolicShape shape;  // the value's
+    TensorType type;  // the value's
   };
   using FindAxis = std::function<std::optional<Axis>(const Size&)>;
 
   /// `used`: the outputs that something uses. `named`: the inputs that the call gives by name. `find_axis`: where among
   /// all that is made already an axis of some size is.
-  RecordingEmitter(std::vector<SymbolicShape> inputs, std::vector<SymbolicShape> outputs, const KerasMapping& mapping,
-                   std::set<std::int64_t> used = {}, const NamedShapes& named = {}, FindAxis find_axis = {});
+  RecordingEmitter(const std::vector<TensorType>& inputs, std::vector<SymbolicShape> outputs,
+                   const KerasMapping& mapping, std::set<std::int64_t> used = {}, const NamedTypes& named = {},
+                   FindAxis find_axis = {});
 
   const std::vector<SymbolicShape>& input_shapes() const override { return inputs_; }
   const std::vector<SymbolicShape>& output_shapes() const override { return outputs_; }
   Handle input(std::size_t i) const override { return given_.contains(i) ? given_.at(i) : i; }
   const std::vector<std::pair<std::string, Argument>>& named_inputs() const override { return named_; }
-  DType named_dtype(std::string_view name) const override;
   bool are_one(std::size_t i, std::size_t j) const override { return i == j || same_.contains({i, j}); }
-  const SymbolicShape& shape(Handle value) const override { return shapes_.at(value); }
+  const SymbolicShape& shape(Handle value) const override { return types_.at(value).shape; }
+  DType dtype(Handle value) const override { return types_.at(value).dtype; }
   std::optional<std::pair<Handle, std::int64_t>> axis_of_size(const Size& size) override;
   std::optional<DType> integers() const override { return integers_; }
   bool is_used(std::size_t output) const override { return used_.contains(static_cast<std::int64_t>(output)); }
@@ -41,8 +44,7 @@ class RecordingEmitter final : public KerasEmitter {
   Handle layer(const std::string& suffix, const std::string& type, const Attributes& attributes, Handle input) override;
   Results main(Json::Object config, std::vector<Handle> inputs) override;
 
-  /// What named_dtype() and are_one() tell.
-  void set_named_dtype(const std::string& name, DType dtype) { named_dtypes_[name] = dtype; }
+  /// What are_one() tells.
   void note_values(const std::vector<Value>& inputs);
 
   /// What is emitted from now on takes input `i` from a Reshape that tells Keras its sizes. Throws Unsupported if more
@@ -84,9 +86,8 @@ class RecordingEmitter final : public KerasEmitter {
   std::vector<SymbolicShape> outputs_;
   const KerasMapping& mapping_;
   std::set<std::int64_t> used_;
-  std::vector<SymbolicShape> shapes_;  // of all handles
+  std::deque<TensorType> types_;  // of all handles, which whoever composes holds shapes of
   std::vector<std::pair<std::string, Argument>> named_;
-  std::map<std::string, DType, std::less<>> named_dtypes_;
   std::set<std::pair<std::size_t, std::size_t>> same_;  // inputs that are one value
   std::vector<Call> emitted_;
   std::map<std::size_t, Handle> given_;  // in place of inputs

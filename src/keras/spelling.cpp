@@ -22,7 +22,9 @@ const Json::Object* written_config(const RecordingEmitter& emitter, const KerasM
 
 void keep_spelling(const KerasMapping& mapping, Layer& layer, const Json::Object& config,
                    const std::vector<SymbolicShape>& inputs, const std::vector<SymbolicShape>& outputs) {
-  RecordingEmitter emitter(inputs, outputs, mapping);
+  std::vector<TensorType> types;
+  for (const SymbolicShape& shape : inputs) types.push_back({DType::Float32, shape});
+  RecordingEmitter emitter(types, outputs, mapping);
   try {
     mapping.lower(layer.attributes, config_of(mapping, layer), emitter);
   } catch (const Error&) {

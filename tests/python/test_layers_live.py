@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from keras_helpers import assert_close, jax_outputs, predict, run_jax
+from keras_helpers import assert_close, h5py, jax_outputs, predict, run_jax
 from layer_samples import JAX_ONLY, SAMPLES, WITH_KERAS
 from program import h5bridge, needs_libtorch, needs_program
 from registry_samples import each, needs_registry
@@ -47,6 +47,27 @@ def test_the_registry_knows_the_tensors_that_pytorch_has(sample):
 def test_keras_predicts_what_pytorch_does(sample, conversions):
     model = conversions(sample).model
     assert_all_close(sample, predict(model, sample.keras_inputs(model)).values(), sample.keras_expected(model), TOLERANCE)
+
+
+def tensor_types(described):
+    """The element types that a configuration states of Keras's tensors, by what makes them."""
+    if isinstance(described, dict) and described.get("class_name") == "__keras_tensor__":
+        return {tuple(described["config"]["keras_history"]): described["config"]["dtype"]}
+    members = described.values() if isinstance(described, dict) else described if isinstance(described, (list, tuple)) else ()
+    return {tensor: dtype for member in members for tensor, dtype in tensor_types(member).items()}
+
+
+def of_any_width(types):
+    """Keras infers int32 of two int64, and its torch backend gives int64."""
+    return {tensor: dtype.replace("int64", "int32") for tensor, dtype in types.items()}
+
+
+@each([sample for sample in WITH_KERAS if sample.name not in JAX_ONLY])
+def test_the_file_states_the_types_that_keras_infers(sample, conversions):
+    conversion = conversions(sample)
+    with h5py.File(conversion.folder / "m.h5") as file:
+        stated = tensor_types(json.loads(file.attrs["model_config"]))
+    assert of_any_width(stated) == of_any_width(tensor_types(conversion.model.get_config()))
 
 
 @each([sample for sample in WITH_KERAS if sample.first and len(sample.input_shapes[0]) > 2])

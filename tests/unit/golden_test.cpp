@@ -125,6 +125,11 @@ TEST_CASE("the Keras files of version 0.1.0 are written as they were from the fi
     std::erase_if(differences, [](const std::string& difference) {
       return difference.find("/digests/") != std::string::npos && difference.find("\"xxh3:") != std::string::npos;
     });
+    // So are the element types of what operations give: they are stated as Keras does in source.h5.
+    std::erase_if(differences, [](const std::string& difference) {
+      return difference.find("/inbound_nodes/") != std::string::npos &&
+             difference.ends_with("/config/dtype: \"bool\", expected \"float32\"");
+    });
     CHECK(changed_tensors(load((folder / "model.h5").string())).empty());
     CHECK(changed_tensors(load(out / "model.h5")).empty());
     INFO(joined(differences));

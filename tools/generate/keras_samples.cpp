@@ -34,7 +34,9 @@ std::optional<KerasSample> sample_of(const KerasMapping& mapping, const KerasEmi
 std::optional<KerasSample> written(const KerasMapping& mapping, const LayerType& type, const Sample& sample) {
   const Attributes attributes = attributes_from_json(type, sample.attributes, type.name);
   const std::vector<SymbolicShape> inputs = sample.open_inputs();
-  RecordingEmitter emitter(inputs, type.shapes(attributes, inputs), mapping);
+  std::vector<TensorType> types;
+  for (const SymbolicShape& shape : inputs) types.push_back({DType::Float32, shape});
+  RecordingEmitter emitter(types, type.shapes(attributes, inputs), mapping);
   try {
     mapping.lower(attributes, config_of(mapping, Layer{"layer", type.name, attributes, {}}), emitter);
   } catch (const Unsupported&) {

@@ -2,8 +2,7 @@
 
 #include <algorithm>
 
-#include "facets/keras/emit_ops.h"
-#include "facets/keras/operation.h"
+#include "facets/keras/composition.h"
 
 namespace h5bridge {
 
@@ -27,7 +26,7 @@ Handle along_channels(KerasEmitter& emitter, const std::string& suffix, Handle v
   shape[0] = own.at(0);
   Json::Array sizes;
   for (const Size& size : shape) sizes.push_back(size.value() ? Json(*size.value()) : Json(-1));
-  return helper(emitter, suffix, "Reshape", {vector}, shape, {{"newshape", std::move(sizes)}});
+  return named(emitter, suffix).apply("Reshape", {vector}, shape, {{"newshape", std::move(sizes)}});
 }
 
 Handle emit_normalised(KerasEmitter& emitter, const Functional& row, const std::string& type, Attributes settings) {
@@ -42,8 +41,8 @@ Handle emit_normalised(KerasEmitter& emitter, const Functional& row, const std::
 }
 
 Handle LastNamed::affine(Handle x, const std::optional<Handle>& weight, const std::optional<Handle>& bias) {
-  if (weight) x = keras_ops::elementwise(emitter_, next("scaled"), "Multiply", x, *weight);
-  if (bias) x = keras_ops::elementwise(emitter_, next("biased"), "Add", x, *bias);
+  if (weight) x = named(emitter_, next("scaled")).elementwise("Multiply", {x, *weight});
+  if (bias) x = named(emitter_, next("biased")).elementwise("Add", {x, *bias});
   return x;
 }
 

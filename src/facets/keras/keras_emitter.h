@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -39,7 +38,7 @@ class KerasEmitter {
     Json::Object config = {};
     std::vector<Argument> arguments;
     std::vector<std::pair<std::string, Argument>> keywords = {};
-    std::vector<SymbolicShape> outputs;  // their shapes
+    std::vector<SymbolicShape> outputs;  // their shapes; their element types follow
   };
 
   virtual ~KerasEmitter() = default;
@@ -50,11 +49,11 @@ class KerasEmitter {
   std::vector<Handle> inputs() const;
   /// What the call gives by name besides ("mask"). The layer itself gets them as keywords; helpers do not.
   virtual const std::vector<std::pair<std::string, Argument>>& named_inputs() const = 0;
-  /// The element type of what is given by this name.
-  virtual DType named_dtype(std::string_view name) const = 0;
   /// Whether two inputs are one value.
   virtual bool are_one(std::size_t i, std::size_t j) const = 0;
   virtual const SymbolicShape& shape(Handle value) const = 0;
+  /// As Keras has it when it runs; of what a layer gives that computes in floats, as of float32.
+  virtual DType dtype(Handle value) const = 0;
   /// A value that has an axis of this size, and that axis: what tells an open size when the model runs. None if nothing
   /// has one.
   virtual std::optional<std::pair<Handle, std::int64_t>> axis_of_size(const Size& size) = 0;
@@ -72,10 +71,6 @@ class KerasEmitter {
   /// A helper layer before or after the main one, named after it with `suffix`: one of our own types, without weights.
   virtual Handle layer(const std::string& suffix, const std::string& type, const Attributes& attributes,
                        Handle input) = 0;
-  /// A keras.ops operation with one output: `kwargs` are constants of its call, `shape` that of its result.
-  Handle operation(const std::string& suffix, const std::string& module, const std::string& class_name,
-                   Json::Object config, const std::vector<Handle>& inputs, const Json::Object& kwargs,
-                   SymbolicShape shape);
 };
 
 }  // namespace h5bridge

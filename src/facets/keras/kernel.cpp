@@ -1,7 +1,6 @@
 #include "facets/keras/kernel.h"
 
-#include "facets/keras/emit_ops.h"
-#include "facets/keras/operation.h"
+#include "facets/keras/composition.h"
 #include "facets/keras/padding.h"
 #include "facets/spec/kernel.h"
 #include "facets/spec/layer_type.h"
@@ -97,20 +96,20 @@ Handle emit_ungrouped(KerasEmitter& emitter, Handle kernel, std::int64_t groups)
   shape[inner] = shape[inner] * Size(groups);
   const std::int64_t in = *shape[inner].value();
   const std::int64_t out = *shape[inner + 1].value();
-  const Handle tiled = helper(emitter, "tiled", "Tile", {kernel}, shape, {{"repeats", std::move(repeats)}});
-  const Handle zeros = helper(emitter, "zeros", "ZerosLike", {tiled}, shape);
+  const Handle tiled = named(emitter, "tiled").apply("Tile", {kernel}, shape, {{"repeats", std::move(repeats)}});
+  const Handle zeros = named(emitter, "zeros").elementwise("ZerosLike", {tiled});
   const Handle from =
-      helper(emitter, "from", "Add", {zeros, keras_ops::constant({in, 1}, groups_of(in, groups))}, shape);
+      named(emitter, "from").elementwise("Add", {zeros, keras_ops::constant({in, 1}, groups_of(in, groups))});
   const Handle within =
-      helper(emitter, "within", "Equal", {from, keras_ops::constant({1, out}, groups_of(out, groups))}, shape);
-  return helper(emitter, "ungrouped", "Where", {within, tiled, Json(0.0)}, shape);
+      named(emitter, "within").elementwise("Equal", {from, keras_ops::constant({1, out}, groups_of(out, groups))});
+  return named(emitter, "ungrouped").elementwise("Where", {within, tiled, Json(0.0)});
 }
 
 Handle emit_kernel(KerasEmitter& emitter, Handle weight) {
   const std::vector<std::int64_t> axes = keras_kernel_axes(emitter.shape(weight).size() - 2);
   SymbolicShape shape;
   for (const std::int64_t axis : axes) shape.push_back(emitter.shape(weight)[axis]);
-  return helper(emitter, "kernel", "Transpose", {weight}, shape, {{"axes", Json::array(axes)}});
+  return named(emitter, "kernel").apply("Transpose", {weight}, shape, {{"axes", Json::array(axes)}});
 }
 
 }  // namespace h5bridge

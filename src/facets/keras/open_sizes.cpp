@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "facets/keras/emit_ops.h"
-#include "facets/keras/operation.h"
 #include "facets/spec/axes.h"
 #include "h5bridge/error.h"
 #include "model/size_terms.h"
@@ -15,24 +13,14 @@ namespace {
   throw Unsupported("nothing in a Keras model tells the open size " + size.str() + "; LoadOptions::fix_sizes may help");
 }
 
-std::string lower_case(std::string text) {
-  std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
-
-Json slice(const Json& start, const Json& stop, const Json& step) {
-  return Json::Object{{"class_name", "__slice__"},
-                      {"config", Json::Object{{"start", start}, {"stop", stop}, {"step", step}}}};
-}
-
 }  // namespace
 
 OpenSizes::Operand OpenSizes::count(const Size& size) {
   if (const auto number = size.value()) return Json(*number);
   if (const auto known = counts_.find(size.str()); known != counts_.end()) return known->second;
-  const auto sum = [&] { return emit("Sum", {ones(size)}, {}, {{"axis", nullptr}, {"keepdims", false}}); };
+  const auto sum = [&] { return apply("Sum", {ones(size)}, {}, {{"axis", nullptr}, {"keepdims", false}}); };
   const auto computed = [&]() -> Operand {
-    if (ones_.contains(size.str()) || emitter_.axis_of_size(size)) return sum();
+    if (ones_.contains(size.str()) || emitter().axis_of_size(size)) return sum();
     std::optional<Operand> total;
     for (const SizeTerm& term : terms_of(size)) {
       Operand value = Json(term.coefficient);
@@ -40,11 +28,12 @@ OpenSizes::Operand OpenSizes::count(const Size& size) {
         const auto quotient = atom == size ? quotient_of(atom) : std::nullopt;
         if (atom == size && !quotient) throw_untold(size);
         const Operand factor =
-            quotient ? Operand(apply("FloorDivide", count(quotient->first), count(quotient->second))) : count(atom);
+            quotient ? Operand(elementwise("FloorDivide", {count(quotient->first), count(quotient->second)}))
+                     : count(atom);
         const auto* number = std::get_if<Json>(&value);
-        value = number && *number == Json(1) ? factor : apply("Multiply", factor, value);
+        value = number && *number == Json(1) ? factor : elementwise("Multiply", {factor, value});
       }
-      total = total ? apply("Add", *total, value) : value;
+      total = total ? elementwise("Add", {*total, value}) : value;
     }
     return *total;
   };
@@ -56,7 +45,7 @@ OpenSizes::Handle OpenSizes::ones(const Size& size) {
   Handle made;
   if (const auto number = size.value())
     made = fixed_ones(*number);
-  else if (const auto axis = emitter_.axis_of_size(size))
+  else if (const auto axis = emitter().axis_of_size(size))
     made = line_of_ones(axis->first, axis->second);
   else
     made = composed(size);
@@ -65,79 +54,43 @@ OpenSizes::Handle OpenSizes::ones(const Size& size) {
 
 OpenSizes::Handle OpenSizes::range(const Size& size) {
   if (const auto known = ranges_.find(size.str()); known != ranges_.end()) return known->second;
-  const Handle ends = emit("Cumsum", {ones(size)}, {size}, {{"axis", 0}, {"dtype", nullptr}});
-  return ranges_[size.str()] = apply("Subtract", ends, Json(1));
-}
-
-OpenSizes::Handle OpenSizes::apply(const std::string& operation, const Operand& x) {
-  return emit(operation, {x}, shape_of(x));
-}
-
-OpenSizes::Handle OpenSizes::apply(const std::string& operation, const Operand& a, const Operand& b) {
-  return emit(operation, {a, b}, broadcast(shape_of(a), shape_of(b)));
-}
-
-OpenSizes::Handle OpenSizes::cast(Handle x, const std::string& dtype) {
-  return helper(emitter_, prefix_ + "cast", "Cast", {x}, emitter_.shape(x), {{"dtype", dtype}}, kCore);
-}
-
-OpenSizes::Handle OpenSizes::expanded(Handle x, std::int64_t axis) {
-  SymbolicShape shape = emitter_.shape(x);
-  shape.insert(shape.begin() + resolve_axis(axis, static_cast<std::int64_t>(shape.size()) + 1), Size(1));
-  return emit("ExpandDims", {x}, std::move(shape), {{"axis", axis}});
-}
-
-OpenSizes::Handle OpenSizes::take(const std::string& suffix, Handle x, std::int64_t axis, Handle indices) {
-  SymbolicShape shape = emitter_.shape(x);
-  const SymbolicShape taken = emitter_.shape(indices);
-  shape.erase(shape.begin() + axis);
-  shape.insert(shape.begin() + axis, taken.begin(), taken.end());
-  return helper(emitter_, suffix, "Take", {x, indices}, std::move(shape), {{"axis", axis}});
+  const Handle ends = apply("Cumsum", {ones(size)}, {size}, {{"axis", 0}, {"dtype", nullptr}});
+  return ranges_[size.str()] = elementwise("Subtract", {ends, Json(1)});
 }
 
 OpenSizes::Handle OpenSizes::part(const std::string& suffix, Handle x, std::int64_t axis, const Size& start,
                                   const Size& length, std::int64_t step) {
   Handle indices = range(length);
-  if (step != 1) indices = apply("Multiply", indices, Json(step));
-  if (start != Size(0)) indices = apply("Add", indices, count(start));
-  return take(suffix, x, axis, indices);
+  if (step != 1) indices = elementwise("Multiply", {indices, Json(step)});
+  if (start != Size(0)) indices = elementwise("Add", {indices, count(start)});
+  return named(emitter(), suffix).take(x, axis, indices);
 }
 
 OpenSizes::Handle OpenSizes::along(Handle vector, std::int64_t axis, std::int64_t rank) {
-  for (++axis; axis < rank; ++axis) vector = expanded(vector, -1);
+  for (++axis; axis < rank; ++axis) vector = expand(vector, -1);
   return vector;
 }
 
 OpenSizes::Handle OpenSizes::clamped(Handle indices, const Size& size) {
-  return apply("Minimum", apply("Maximum", indices, Json(0)), count(size - Size(1)));
-}
-
-SymbolicShape OpenSizes::shape_of(const Operand& operand) const {
-  const auto* handle = std::get_if<Handle>(&operand);
-  return handle ? emitter_.shape(*handle) : SymbolicShape{};
-}
-
-OpenSizes::Handle OpenSizes::emit(const std::string& operation, const std::vector<Operand>& operands,
-                                  SymbolicShape shape, Json::Object config) {
-  return helper(emitter_, prefix_ + lower_case(operation), operation, operands, std::move(shape), std::move(config));
+  return elementwise("Minimum", {elementwise("Maximum", {indices, Json(0)}), count(size - Size(1))});
 }
 
 // The first elements of all other axes are as good as any.
 OpenSizes::Handle OpenSizes::line_of_ones(Handle value, std::int64_t axis) {
-  const SymbolicShape shape = emitter_.shape(value);
-  Json::Array key(shape.size(), Json(0));
-  key[axis] = slice(nullptr, nullptr, nullptr);
-  const Handle line = shape.size() == 1 ? value : emit("GetItem", {value, key}, {shape[axis]});
-  return emit("OnesLike", {line}, {shape[axis]}, {{"dtype", "int32"}});
+  const SymbolicShape sizes = shape(value);
+  Json::Array key(sizes.size(), Json(0));
+  key[axis] = keras_ops::slice({});
+  const Handle line = sizes.size() == 1 ? value : apply("GetItem", {value, key}, {sizes[axis]});
+  return apply("OnesLike", {line}, {sizes[axis]}, {{"dtype", "int32"}});
 }
 
 // A constant by itself is no node; it takes some tensor to hang on.
 OpenSizes::Handle OpenSizes::fixed_ones(std::int64_t count) {
-  const Handle x = emitter_.input(0);
-  const std::size_t rank = emitter_.shape(x).size();
-  const Handle one = emit("GetItem", {x, Json::Array(rank, Json(0))}, {});
-  const Handle zero = emit("ZerosLike", {one}, {}, {{"dtype", "int32"}});
-  return emit("Add", {zero, keras_ops::constant({count}, std::vector<std::int64_t>(count, 1))}, {count});
+  const Handle x = emitter().input(0);
+  const std::size_t rank = shape(x).size();
+  const Handle one = apply("GetItem", {x, Json::Array(rank, Json(0))}, {});
+  const Handle zero = apply("ZerosLike", {one}, {}, {{"dtype", "int32"}});
+  return apply("Add", {zero, keras_ops::constant({count}, std::vector<std::int64_t>(count, 1))}, {count});
 }
 
 // Vectors of the terms, one after the other.
@@ -168,8 +121,8 @@ OpenSizes::Handle OpenSizes::composed(const Size& size) {
   const Handle all = joined(parts);
   if (constant == 0) return all;
   if (constant < 0) return without_first(all, -constant);
-  return emit("Pad", {all, Json(1)}, {size},
-              {{"pad_width", Json::Array{Json::Array{0, constant}}}, {"mode", "constant"}});
+  return apply("Pad", {all, Json(1)}, {size},
+               {{"pad_width", Json::Array{Json::Array{0, constant}}}, {"mode", "constant"}});
 }
 
 OpenSizes::Handle OpenSizes::product(std::int64_t coefficient, const std::vector<Size>& atoms) {
@@ -177,41 +130,38 @@ OpenSizes::Handle OpenSizes::product(std::int64_t coefficient, const std::vector
   Size size(1);
   for (const Size& atom : atoms) {
     Handle factor;
-    if (const auto quotient = quotient_of(atom); quotient && !emitter_.axis_of_size(atom)) {
+    if (const auto quotient = quotient_of(atom); quotient && !emitter().axis_of_size(atom)) {
       const auto divisor = quotient->second.value();
       if (!divisor) throw_untold(atom);
       factor = strided(ones(quotient->first), *divisor - 1, *divisor);
-    } else if (quotient || emitter_.axis_of_size(atom)) {
+    } else if (quotient || emitter().axis_of_size(atom)) {
       factor = ones(atom);
     } else {
       throw_untold(atom);
     }
     const Size both = size * atom;
-    result = result ? emit("Reshape", {emit("Outer", {*result, factor}, {size, atom})}, {both},
-                           {{"newshape", Json::Array{-1}}})
+    result = result ? apply("Reshape", {apply("Outer", {*result, factor}, {size, atom})}, {both},
+                            {{"newshape", Json::Array{-1}}})
                     : factor;
     size = both;
   }
   if (coefficient == 1) return *result;
-  return emit("Repeat", {*result}, {size * Size(coefficient)}, {{"repeats", coefficient}, {"axis", 0}});
+  return apply("Repeat", {*result}, {size * Size(coefficient)}, {{"repeats", coefficient}, {"axis", 0}});
 }
 
 OpenSizes::Handle OpenSizes::strided(Handle vector, std::int64_t start, std::int64_t step) {
-  const Size length = (emitter_.shape(vector).at(0) + Size(step - 1 - start)).floor_divide(step);
-  return emit("GetItem", {vector, Json::Array{slice(start, nullptr, step)}}, {length});
+  const Size length = (shape(vector).at(0) + Size(step - 1 - start)).floor_divide(step);
+  return apply("GetItem", {vector, Json::Array{keras_ops::slice({.start = start, .step = step})}}, {length});
 }
 
 OpenSizes::Handle OpenSizes::without_first(Handle vector, std::int64_t count) {
   if (count <= 0) return vector;
-  return emit("GetItem", {vector, Json::Array{slice(count, nullptr, nullptr)}},
-              {emitter_.shape(vector).at(0) - Size(count)});
+  return apply("GetItem", {vector, Json::Array{keras_ops::slice({.start = count})}},
+               {shape(vector).at(0) - Size(count)});
 }
 
 OpenSizes::Handle OpenSizes::joined(const std::vector<Handle>& vectors) {
-  if (vectors.size() == 1) return vectors[0];
-  Size length(0);
-  for (const Handle vector : vectors) length = length + emitter_.shape(vector).at(0);
-  return emit("Concatenate", {vectors}, {length}, {{"axis", 0}});
+  return vectors.size() == 1 ? vectors[0] : concatenate(vectors, 0);
 }
 
 }  // namespace h5bridge

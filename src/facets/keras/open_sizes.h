@@ -5,18 +5,19 @@
 #include <map>
 #include <string>
 
-#include "facets/keras/mapping.h"
+#include "facets/keras/composition.h"
 
 namespace h5bridge {
 
-class OpenSizes {
+/// Composes operations as any other; each is named after its class.
+class OpenSizes : public Composition {
  public:
-  using Handle = KerasEmitter::Handle;
   /// A tensor, or a number.
   using Operand = KerasEmitter::Argument;
 
   /// Names what it emits with `prefix`.
-  explicit OpenSizes(KerasEmitter& emitter, std::string prefix = "") : emitter_(emitter), prefix_(std::move(prefix)) {}
+  explicit OpenSizes(KerasEmitter& emitter, std::string prefix = "")
+      : Composition(emitter, std::move(prefix), Names::Classes) {}
 
   // All are 32-bit integers, and throw Unsupported where nothing in the model tells a size.
 
@@ -27,14 +28,6 @@ class OpenSizes {
   /// 0, 1, ..., size - 1.
   Handle range(const Size& size);
 
-  /// An elementwise operation, of which at least one operand is a tensor: "Multiply", "Floor".
-  Handle apply(const std::string& operation, const Operand& x);
-  Handle apply(const std::string& operation, const Operand& a, const Operand& b);
-  Handle cast(Handle x, const std::string& dtype);
-  /// With a new axis of size 1.
-  Handle expanded(Handle x, std::int64_t axis);
-  /// The elements of `x` along an axis that `indices` names; its axes take that one's place.
-  Handle take(const std::string& suffix, Handle x, std::int64_t axis, Handle indices);
   /// `length` elements from `start` on, each `step` behind the one before.
   Handle part(const std::string& suffix, Handle x, std::int64_t axis, const Size& start, const Size& length,
               std::int64_t step = 1);
@@ -44,9 +37,6 @@ class OpenSizes {
   Handle clamped(Handle indices, const Size& size);
 
  private:
-  SymbolicShape shape_of(const Operand& operand) const;
-  Handle emit(const std::string& operation, const std::vector<Operand>& operands, SymbolicShape shape,
-              Json::Object config = {});
   Handle line_of_ones(Handle value, std::int64_t axis);
   Handle fixed_ones(std::int64_t count);
   Handle composed(const Size& size);
@@ -55,8 +45,6 @@ class OpenSizes {
   Handle without_first(Handle vector, std::int64_t count);
   Handle joined(const std::vector<Handle>& vectors);
 
-  KerasEmitter& emitter_;
-  std::string prefix_;
   std::map<std::string, Operand> counts_;
   std::map<std::string, Handle> ones_;
   std::map<std::string, Handle> ranges_;

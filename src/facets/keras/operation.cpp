@@ -41,28 +41,4 @@ void expect_layer(const Json::Object& config) {
   if (!config.contains("trainable")) throw Unsupported("it is an operation, not a layer");
 }
 
-KerasEmitter::Handle last_call(KerasEmitter& emitter, const std::string& module, const std::string& class_name,
-                               Json::Object config, std::vector<KerasEmitter::Argument> arguments) {
-  return emitter
-      .call({.module = module,
-             .class_name = class_name,
-             .config = std::move(config),
-             .arguments = std::move(arguments),
-             .outputs = {emitter.output_shape()}})
-      .at(0);
-}
-
-KerasEmitter::Handle helper(KerasEmitter& emitter, const std::string& suffix, const std::string& class_name,
-                            std::vector<KerasEmitter::Argument> arguments, SymbolicShape shape, Json::Object config,
-                            const std::string& module) {
-  return emitter
-      .call({.suffix = suffix,
-             .module = module,
-             .class_name = class_name,
-             .config = std::move(config),
-             .arguments = std::move(arguments),
-             .outputs = {std::move(shape)}})
-      .at(0);
-}
-
 }  // namespace h5bridge

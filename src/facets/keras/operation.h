@@ -36,13 +36,4 @@ KerasMapping keeping_integers(KerasMapping mapping);
 /// Throws Unsupported if `config` is that of an operation: layers have more in theirs than their own settings.
 void expect_layer(const Json::Object& config);
 
-/// The layer's own call of an operation, at the end of others that prepare its inputs.
-KerasEmitter::Handle last_call(KerasEmitter& emitter, const std::string& module, const std::string& class_name,
-                               Json::Object config, std::vector<KerasEmitter::Argument> arguments);
-
-/// The output of an elementwise helper operation, named after the layer with `suffix`.
-KerasEmitter::Handle helper(KerasEmitter& emitter, const std::string& suffix, const std::string& class_name,
-                            std::vector<KerasEmitter::Argument> arguments, SymbolicShape shape,
-                            Json::Object config = {}, const std::string& module = kNumpy);
-
 }  // namespace h5bridge

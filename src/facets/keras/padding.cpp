@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "facets/keras/composition.h"
 #include "facets/registry.h"
 #include "h5bridge/error.h"
 #include "model/quoted.h"
@@ -10,7 +11,6 @@ namespace h5bridge {
 namespace {
 
 using Handle = KerasEmitter::Handle;
-constexpr const char* kNumpy = "keras.src.ops.numpy";
 
 bool has_any(const Margins& axis) { return axis.before != 0 || axis.after != 0; }
 
@@ -64,7 +64,7 @@ Handle emit_slices(const std::vector<Margins>& margins, KerasEmitter& emitter, H
                                {"config", Json::Object{{"start", start}, {"stop", stop}, {"step", nullptr}}}});
     shape[i] = shape[i] - Size(margins[i].before) - Size(margins[i].after);
   }
-  return emitter.operation(suffix, kNumpy, "GetItem", {}, {input}, {{"key", key}}, shape);
+  return named(emitter, suffix).with("key", key).apply("GetItem", {input}, shape);
 }
 
 // keras.ops.pad's name for a mode, if all backends pad alike with it. On PyTorch's it takes the last one to three axes
@@ -103,22 +103,15 @@ Handle emit_joined_borders(const std::string& mode, const std::vector<Margins>& 
     const auto take = [&](std::int64_t count, bool is_before) {
       SymbolicShape shape = emitter.shape(input);
       shape[axis] = count;
-      return emitter.operation(own + (is_before ? "_before" : "_after"), kNumpy, "Take", {{"axis", axis}}, {input},
-                               {{"indices", border(mode, count, is_before)}}, shape);
+      return named(emitter, own + (is_before ? "_before" : "_after"))
+          .with("indices", border(mode, count, is_before))
+          .apply("Take", {input}, shape, {{"axis", axis}});
     };
     std::vector<Handle> parts{input};
     if (margins[axis].before) parts.insert(parts.begin(), take(margins[axis].before, true));
     if (margins[axis].after) parts.push_back(take(margins[axis].after, false));
-    SymbolicShape shape = emitter.shape(input);
-    shape[axis] = shape[axis] + Size(margins[axis].before + margins[axis].after);
-    input = emitter
-                .call({.suffix = margins.begin() + static_cast<std::ptrdiff_t>(axis) + 1 == end ? suffix : own,
-                       .module = kNumpy,
-                       .class_name = "Concatenate",
-                       .config = {{"axis", axis}},
-                       .arguments = {parts},
-                       .outputs = {shape}})
-                .at(0);
+    const bool is_last = margins.begin() + static_cast<std::ptrdiff_t>(axis) + 1 == end;
+    input = named(emitter, is_last ? suffix : own).concatenate(parts, static_cast<std::int64_t>(axis));
   }
   return input;
 }
@@ -129,14 +122,9 @@ Handle emit_added(const PaddingMode& mode, const std::vector<Margins>& margins, 
   if (keras_mode.empty()) return emit_joined_borders(mode.mode, margins, emitter, input, suffix);
   std::vector<KerasEmitter::Argument> arguments{input};
   if (keras_mode == "constant" && mode.value != 0) arguments.push_back(Json(mode.value));
-  return emitter
-      .call({.suffix = suffix,
-             .module = kNumpy,
-             .class_name = "Pad",
-             .config = {{"pad_width", pairs(margins)}, {"mode", keras_mode}},
-             .arguments = std::move(arguments),
-             .outputs = {widened(emitter.shape(input), margins)}})
-      .at(0);
+  return named(emitter, suffix)
+      .apply("Pad", std::move(arguments), widened(emitter.shape(input), margins),
+             {{"pad_width", pairs(margins)}, {"mode", keras_mode}});
 }
 
 // Adds and takes away. A reflection may reach elements that are taken away; what goes around in a circle does not.

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <array>
 
-#include "facets/keras/operation.h"
+#include "facets/keras/composition.h"
 #include "h5bridge/error.h"
 #include "layers/activation/activation.h"
 #include "model/quoted.h"
@@ -85,13 +85,12 @@ KerasMapping clip() {
 KerasMapping sharp_softplus() {
   KerasMapping mapping = write_only(operation("Softplus", "Where"));
   mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
-    const SymbolicShape& shape = emitter.output_shape();
     const Handle x = emitter.input(0);
-    const Handle scaled = helper(emitter, "scaled", "Multiply", {x, Json(a.number("beta"))}, shape);
-    const Handle soft = helper(emitter, "softplus", "Softplus", {scaled}, shape, {}, kNN);
-    const Handle result = helper(emitter, "quotient", "TrueDivide", {soft, Json(a.number("beta"))}, shape);
-    const Handle above = helper(emitter, "above", "Greater", {scaled, Json(a.number("threshold"))}, shape);
-    return last_call(emitter, kNumpy, "Where", {}, {above, x, result});
+    const Handle scaled = named(emitter, "scaled").elementwise("Multiply", {x, Json(a.number("beta"))});
+    const Handle soft = named(emitter, "softplus").elementwise("Softplus", {scaled}, {}, kNN);
+    const Handle result = named(emitter, "quotient").elementwise("TrueDivide", {soft, Json(a.number("beta"))});
+    const Handle above = named(emitter, "above").elementwise("Greater", {scaled, Json(a.number("threshold"))});
+    return Composition(emitter).last("Where", {above, x, result});
   };
   return mapping;
 }
@@ -112,7 +111,7 @@ KerasMapping rrelu() {
   KerasMapping mapping = write_only(layer("RReLU", "LeakyReLU", {}));
   mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
     const double slope = (a.number("lower") + a.number("upper")) / 2;
-    if (slope < 0) return last_call(emitter, kNN, "LeakyRelu", {{"negative_slope", slope}}, {emitter.input(0)});
+    if (slope < 0) return Composition(emitter).last("LeakyRelu", {emitter.input(0)}, {{"negative_slope", slope}}, kNN);
     config.set("negative_slope", slope);
     return emitter.main(std::move(config), emitter.inputs());
   };
@@ -126,8 +125,7 @@ KerasMapping rrelu() {
 KerasMapping softmin() {
   KerasMapping mapping = write_only(layer("Softmin", "Softmax", {{"dim", "axis", axis()}}));
   mapping.lower = [](const Attributes&, Json::Object config, KerasEmitter& emitter) {
-    return emitter.main(std::move(config),
-                        {helper(emitter, "negative", "Negative", {emitter.input(0)}, emitter.output_shape())});
+    return emitter.main(std::move(config), {named(emitter, "negative").elementwise("Negative", {emitter.input(0)})});
   };
   return mapping;
 }

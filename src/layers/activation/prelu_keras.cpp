@@ -1,7 +1,7 @@
 #include <algorithm>
 
+#include "facets/keras/composition.h"
 #include "facets/keras/functional.h"
-#include "facets/keras/operation.h"
 #include "h5bridge/error.h"
 #include "layers/activation/activation.h"
 
@@ -86,10 +86,9 @@ KerasMapping prelu_function_mapping() {
     const SymbolicShape& shape = emitter.output_shape();
     const KerasEmitter::Handle x = emitter.input(0);
     const KerasEmitter::Handle weight = along_channels(emitter, "weight", emitter.input(1), a, shape.size());
-    const KerasEmitter::Handle above = helper(emitter, "above", "Maximum", {x, Json(0.0)}, shape);
-    const KerasEmitter::Handle below = helper(emitter, "below", "Minimum", {x, Json(0.0)}, shape);
-    return last_call(emitter, kNumpy, "Add", {},
-                     {above, helper(emitter, "scaled", "Multiply", {below, weight}, shape)});
+    const KerasEmitter::Handle above = named(emitter, "above").elementwise("Maximum", {x, Json(0.0)});
+    const KerasEmitter::Handle below = named(emitter, "below").elementwise("Minimum", {x, Json(0.0)});
+    return Composition(emitter).last("Add", {above, named(emitter, "scaled").elementwise("Multiply", {below, weight})});
   };
   return mapping;
 }

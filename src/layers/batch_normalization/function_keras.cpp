@@ -1,5 +1,5 @@
+#include "facets/keras/composition.h"
 #include "facets/keras/functional.h"
-#include "facets/keras/operation.h"
 #include "facets/registry.h"
 #include "layers/batch_normalization/function.h"
 
@@ -14,7 +14,7 @@ Argument or_like(KerasEmitter& emitter, const std::optional<Handle>& value, cons
                  const char* class_name) {
   if (value) return *value;
   if (!other) return Json();
-  return helper(emitter, "neutral", class_name, {*other}, emitter.shape(*other));
+  return named(emitter, "neutral").apply(class_name, {*other}, emitter.shape(*other));
 }
 
 }  // namespace
@@ -33,8 +33,8 @@ KerasMapping function_mapping(const std::string& name) {
     const Argument scale = or_like(emitter, weight, bias, "OnesLike");
     const Argument offset = or_like(emitter, bias, weight, "ZerosLike");
     const std::int64_t axis = channel_axis(a, static_cast<std::int64_t>(inputs[0].size()));
-    return last_call(emitter, kNN, "BatchNorm", {{"axis", axis}, {"epsilon", a.number("eps")}},
-                     {emitter.input(0), emitter.input(1), emitter.input(2), offset, scale});
+    return Composition(emitter).last("BatchNorm", {emitter.input(0), emitter.input(1), emitter.input(2), offset, scale},
+                                     {{"axis", axis}, {"epsilon", a.number("eps")}}, kNN);
   };
   return mapping;
 }

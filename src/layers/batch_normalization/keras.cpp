@@ -1,5 +1,5 @@
 #include "facets/keras/affine.h"
-#include "facets/keras/emit_ops.h"
+#include "facets/keras/composition.h"
 #include "facets/keras/mapping.h"
 #include "facets/spec/layer_type.h"
 #include "facets/spec/named_axis.h"
@@ -133,13 +133,14 @@ KerasMapping batch_statistics(const std::string& type) {
     const Affine affine = affine_of(a);
     const bool any = affine.weight || affine.bias;
     const Handle x = emitter.input(0);
-    const Handle centred = keras_ops::elementwise(emitter, "centred", "Subtract", x,
-                                                  keras_ops::reduce(emitter, "mean", "Mean", x, others));
-    const Handle variance = keras_ops::reduce(emitter, "variance", "Mean",
-                                              keras_ops::elementwise(emitter, "square", "Square", centred), others);
-    const Handle deviation = keras_ops::elementwise(
-        emitter, "deviation", "Sqrt", keras_ops::elementwise(emitter, "eps", "Add", variance, a.number("eps")));
-    const Handle normalised = keras_ops::elementwise(emitter, any ? "normalised" : "", "Divide", centred, deviation);
+    const Handle centred =
+        named(emitter, "centred").elementwise("Subtract", {x, named(emitter, "mean").reduce("Mean", x, others)});
+    const Handle variance =
+        named(emitter, "variance").reduce("Mean", named(emitter, "square").elementwise("Square", {centred}), others);
+    const Handle deviation =
+        named(emitter, "deviation")
+            .elementwise("Sqrt", {named(emitter, "eps").with("x2", a.number("eps")).elementwise("Add", {variance})});
+    const Handle normalised = named(emitter, any ? "normalised" : "").elementwise("Divide", {centred, deviation});
     if (!any) return normalised;
     for (auto& [key, value] : einsum_affine(a, emitter.input_shapes()[0], {channels})) config.set(key, value);
     return emitter.main(std::move(config), {normalised});

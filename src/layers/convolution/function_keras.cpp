@@ -1,6 +1,6 @@
+#include "facets/keras/composition.h"
 #include "facets/keras/functional.h"
 #include "facets/keras/kernel.h"
-#include "facets/keras/operation.h"
 #include "facets/registry.h"
 #include "facets/spec/kernel.h"
 #include "layers/convolution/function.h"
@@ -22,7 +22,7 @@ Handle emit_depthwise_kernel(KerasEmitter& emitter, Handle kernel, std::int64_t 
   SymbolicShape shape = emitter.shape(kernel);
   shape.back() = shape.back().floor_divide(channels);
   shape[shape.size() - 2] = channels;
-  return helper(emitter, "depthwise", "Reshape", {kernel}, shape, {{"newshape", Json::array(*fixed(shape))}});
+  return named(emitter, "depthwise").apply("Reshape", {kernel}, shape, {{"newshape", Json::array(*fixed(shape))}});
 }
 
 }  // namespace
@@ -46,8 +46,9 @@ KerasMapping function_mapping(std::size_t axes) {
                               {"padding", padded.word},
                               {"data_format", a.text("data_format")},
                               {"dilation_rate", Json::array(a.integers("dilation"))}};
-    const Handle output = helper(emitter, calls.next("convolution"), depthwise ? "DepthwiseConv" : "Conv",
-                                 {padded.input, kernel}, emitter.output_shape(), config, kNN);
+    const Handle output =
+        named(emitter, calls.next("convolution"))
+            .apply(depthwise ? "DepthwiseConv" : "Conv", {padded.input, kernel}, emitter.output_shape(), config, kNN);
     return calls.affine(output, std::nullopt, added);
   };
   return mapping;

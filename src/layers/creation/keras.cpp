@@ -1,7 +1,7 @@
 #include <optional>
 
+#include "facets/keras/composition.h"
 #include "facets/keras/open_sizes.h"
-#include "facets/keras/operation.h"
 
 namespace h5bridge::creation {
 namespace {
@@ -27,10 +27,10 @@ KerasMapping arange() {
   mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
     OpenSizes sizes(emitter, "size_");
     KerasEmitter::Handle numbers = sizes.range(emitter.output_shape().at(0));
-    if (a.integer("step") != 1) numbers = sizes.apply("Multiply", numbers, Json(a.integer("step")));
+    if (a.integer("step") != 1) numbers = sizes.elementwise("Multiply", {numbers, Json(a.integer("step"))});
     if (const Size& start = a.sizes("start").at(0); start != Size(0))
-      numbers = sizes.apply("Add", numbers, sizes.count(start));
-    return last_call(emitter, kCore, "Cast", {{"dtype", name_of(a.dtype("dtype"))}}, {numbers});
+      numbers = sizes.elementwise("Add", {numbers, sizes.count(start)});
+    return sizes.last("Cast", {numbers}, {{"dtype", name_of(a.dtype("dtype"))}}, kCore);
   };
   return mapping;
 }
@@ -48,15 +48,16 @@ Handle ones_in_shape(KerasEmitter& emitter, const SymbolicShape& shape) {
       continue;
     }
     along[axis] = shape[axis];
-    const Handle line = helper(emitter, "line" + std::to_string(axis), "Reshape", {sizes.ones(shape[axis])},
-                               line_along(shape[axis], axis, rank), {{"newshape", unknown_along(axis, rank)}});
-    ones = ones ? sizes.apply("Multiply", *ones, line) : line;
+    const Handle line = named(emitter, "line" + std::to_string(axis))
+                            .apply("Reshape", {sizes.ones(shape[axis])}, line_along(shape[axis], axis, rank),
+                                   {{"newshape", unknown_along(axis, rank)}});
+    ones = ones ? sizes.elementwise("Multiply", {*ones, line}) : line;
   }
   if (!ones)
-    ones = helper(emitter, "one", "Reshape", {sizes.ones(Size(1))}, along,
-                  {{"newshape", Json::Array(shape.size(), Json(1))}});
+    ones = named(emitter, "one")
+               .apply("Reshape", {sizes.ones(Size(1))}, along, {{"newshape", Json::Array(shape.size(), Json(1))}});
   if (along == shape) return *ones;
-  return helper(emitter, "repeated", "Tile", {*ones}, shape, {{"repeats", repeats}});
+  return named(emitter, "repeated").apply("Tile", {*ones}, shape, {{"repeats", repeats}});
 }
 
 KerasMapping filled(const std::string& type, const std::string& class_name) {
@@ -64,7 +65,7 @@ KerasMapping filled(const std::string& type, const std::string& class_name) {
   mapping.lower = [class_name](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
     std::vector<KerasEmitter::Argument> arguments{ones_in_shape(emitter, emitter.output_shape())};
     if (a.contains("fill_value")) arguments.emplace_back(spelling::scalar().to_keras(a.at("fill_value")));
-    return last_call(emitter, kNumpy, class_name, {{"dtype", name_of(a.dtype("dtype"))}}, std::move(arguments));
+    return Composition(emitter).last(class_name, std::move(arguments), {{"dtype", name_of(a.dtype("dtype"))}});
   };
   return mapping;
 }

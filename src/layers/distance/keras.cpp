@@ -49,7 +49,7 @@ KerasEmitter::Results lower_cosine_similarity(const Attributes& a, Json::Object,
     return steps.elementwise("Divide", {x, steps.elementwise("Maximum", {norm, Json(a.number("eps"))})});
   };
   const Handle product = steps.elementwise("Multiply", {directed(first, second), directed(second, first)});
-  return last_call(emitter, kNumpy, "Sum", {{"axis", axis}, {"keepdims", false}}, {product});
+  return steps.last("Sum", {product}, {{"axis", axis}, {"keepdims", false}});
 }
 
 KerasEmitter::Results lower_pairwise_distance(const Attributes& a, Json::Object, KerasEmitter& emitter) {

@@ -36,8 +36,8 @@ class Attention {
     if (counts) scores = steps_.where(*counts, scores, Json(has_mask() && !is_truth() ? -kInfinity : kNone));
     Handle weights = steps_.apply("Softmax", {scores}, steps_.shape(scores), {{"axis", -1}}, kNN);
     if (has_mask()) weights = steps_.where(*counts, weights, Json(0.0));
-    return last_call(emitter_, kNumpy, "Einsum",
-                     {{"subscripts", steps_first_ ? "...hqk,...khd->...qhd" : "...qk,...kd->...qd"}}, {weights, value});
+    return Composition(emitter_).last("Einsum", {weights, value},
+                                      {{"subscripts", steps_first_ ? "...hqk,...khd->...qhd" : "...qk,...kd->...qd"}});
   }
 
  private:
@@ -71,7 +71,7 @@ class Attention {
   }
 
   bool has_mask() const { return emitter_.inputs().size() > 3; }
-  bool is_truth() const { return emitter_.named_dtype("attn_mask") == DType::Bool; }
+  bool is_truth() const { return emitter_.dtype(emitter_.input(3)) == DType::Bool; }
 
   // Which scores count; a mask of numbers is added to them.
   Handle masked(Handle& scores, std::optional<Handle> counts) {

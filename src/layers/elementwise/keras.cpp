@@ -1,4 +1,4 @@
-#include "facets/keras/operation.h"
+#include "facets/keras/composition.h"
 #include "facets/spec/layer_type.h"
 
 namespace h5bridge::elementwise {
@@ -29,8 +29,8 @@ KerasMapping one_bound(const char* bound, const char* class_name, const char* be
     if (!emitter.has_int64()) return KerasMapping::emit_main(a, std::move(config), emitter);
     const Json number = attribute_to_json(a.at(bound));
     const Handle x = emitter.input(0);
-    const Handle is_beyond = helper(emitter, "beyond", beyond, {x, number}, emitter.output_shape());
-    return last_call(emitter, kNumpy, "Where", {}, {is_beyond, number, x});
+    const Handle is_beyond = named(emitter, "beyond").apply(beyond, {x, number}, emitter.output_shape());
+    return Composition(emitter).last("Where", {is_beyond, number, x});
   };
   return keeping_integers(computing_in(promotes().with_keras_numbers({bound}).at_most_int32(), std::move(mapping)));
 }
@@ -40,7 +40,7 @@ KerasMapping rounded(const char* type, const char* class_name) {
   KerasMapping mapping = operation(type, class_name);
   mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
     if (!emitter.integers()) return KerasMapping::emit_main(a, std::move(config), emitter);
-    return last_call(emitter, kNumpy, "Copy", {}, {emitter.input(0)});
+    return Composition(emitter).last("Copy", {emitter.input(0)});
   };
   return keeping_integers(giving(keeps().at_least_float(), std::move(mapping)));
 }
@@ -51,8 +51,7 @@ KerasMapping fraction() {
   KerasMapping mapping = write_only(operation("frac", "Subtract"));
   mapping.lower = [](const Attributes&, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
     const Handle x = emitter.input(0);
-    return last_call(emitter, kNumpy, "Subtract", {},
-                     {x, helper(emitter, "trunc", "Trunc", {x}, emitter.output_shape())});
+    return Composition(emitter).last("Subtract", {x, named(emitter, "trunc").elementwise("Trunc", {x})});
   };
   return mapping;
 }
@@ -60,12 +59,11 @@ KerasMapping fraction() {
 KerasMapping logit() {
   KerasMapping mapping = write_only(operation("logit", "Log"));
   mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
-    const SymbolicShape& shape = emitter.output_shape();
     Handle x = emitter.input(0);
     if (!a.is_none("eps"))
-      x = helper(emitter, "clip", "Clip", {x}, shape, {{"x_min", a.number("eps")}, {"x_max", 1 - a.number("eps")}});
-    const Handle rest = helper(emitter, "rest", "Subtract", {Json(1), x}, shape);
-    return last_call(emitter, kNumpy, "Log", {}, {helper(emitter, "odds", "TrueDivide", {x, rest}, shape)});
+      x = named(emitter, "clip").elementwise("Clip", {x}, {{"x_min", a.number("eps")}, {"x_max", 1 - a.number("eps")}});
+    const Handle rest = named(emitter, "rest").elementwise("Subtract", {Json(1), x});
+    return Composition(emitter).last("Log", {named(emitter, "odds").elementwise("TrueDivide", {x, rest})});
   };
   return mapping;
 }

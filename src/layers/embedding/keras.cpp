@@ -3,7 +3,6 @@
 
 #include "facets/keras/composition.h"
 #include "facets/keras/mapping.h"
-#include "facets/keras/operation.h"
 #include "h5bridge/error.h"
 
 namespace h5bridge::embedding {
@@ -185,7 +184,7 @@ std::vector<KerasMapping> keras_mappings() {
   bag.shared_uses = {};
   KerasMapping function = write_only(operation("embedding", "Take", {}, {"x", "indices"}));
   function.lower = [](const Attributes&, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
-    return last_call(emitter, kNumpy, "Take", {{"axis", 0}}, {emitter.input(1), emitter.input(0)});
+    return Composition(emitter).last("Take", {emitter.input(1), emitter.input(0)}, {{"axis", 0}});
   };
   return {embedding, bag, function};
 }

@@ -3,7 +3,6 @@
 
 #include "facets/keras/composition.h"
 #include "facets/keras/open_sizes.h"
-#include "facets/keras/operation.h"
 #include "facets/spec/axes.h"
 #include "h5bridge/error.h"
 #include "layers/indexing/by_tensors.h"
@@ -60,7 +59,7 @@ KerasEmitter::Results lower(const Attributes& a, Json::Object, KerasEmitter& emi
       places = steps.elementwise("Add", {whole, from_start(i)});
     }
   }
-  return last_call(emitter, kNumpy, "Take", {{"axis", place}}, {x, places});
+  return steps.last("Take", {x, places}, {{"axis", place}});
 }
 
 }  // namespace

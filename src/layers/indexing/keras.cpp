@@ -2,8 +2,8 @@
 #include <map>
 #include <utility>
 
+#include "facets/keras/composition.h"
 #include "facets/keras/open_sizes.h"
-#include "facets/keras/operation.h"
 #include "h5bridge/error.h"
 #include "layers/indexing/by_tensors.h"
 #include "layers/indexing/index.h"
@@ -109,7 +109,7 @@ Handle emit_open_items(KerasEmitter& emitter, Handle x, const std::map<std::int6
     const auto& [axis, item] = *entry;
     const std::string suffix = std::next(entry) == open.rend() ? "" : "axis" + std::to_string(axis);
     if (item.kind == Kind::Integer) {
-      x = sizes.take(suffix, x, axis, std::get<Handle>(sizes.count(*item.start)));
+      x = named(sizes.emitter(), suffix).take(x, axis, std::get<Handle>(sizes.count(*item.start)));
       continue;
     }
     const Size extent = emitter.shape(x)[axis];
@@ -126,11 +126,11 @@ KerasEmitter::Results emit_items(KerasEmitter& emitter, const std::vector<Item>&
   const std::vector<Item> fixed = with_numbers(items, input, open);
   Index index{fixed, true};
   while (index.items.size() > 1 && index.items.back() == Item{}) index.items.pop_back();
-  if (open.empty()) return last_call(emitter, kNumpy, "GetItem", {}, {emitter.input(0), to_keras(index)});
+  if (open.empty()) return Composition(emitter).last("GetItem", {emitter.input(0), to_keras(index)});
   const bool takes_all = std::ranges::all_of(fixed, [](const Item& item) { return item == Item{}; });
-  const Handle x = takes_all
-                       ? emitter.input(0)
-                       : helper(emitter, "part", "GetItem", {emitter.input(0), to_keras(index)}, indexed(fixed, input));
+  const Handle x =
+      takes_all ? emitter.input(0)
+                : named(emitter, "part").apply("GetItem", {emitter.input(0), to_keras(index)}, indexed(fixed, input));
   return emit_open_items(emitter, x, open);
 }
 

@@ -1,7 +1,7 @@
 #include <limits>
 
+#include "facets/keras/composition.h"
 #include "facets/keras/functional.h"
-#include "facets/keras/operation.h"
 #include "layers/layer_normalization/function.h"
 
 namespace h5bridge::layer_normalization {
@@ -23,7 +23,8 @@ KerasMapping function(const Functional& row, const std::string& class_name) {
       arguments.push_back(given ? Argument(*given) : Argument(Json()));
     }
     const double eps = a.is_none("eps") ? static_cast<double>(std::numeric_limits<float>::epsilon()) : a.number("eps");
-    return last_call(emitter, kNN, class_name, {{"axis", std::move(axes)}, {"epsilon", eps}}, std::move(arguments));
+    return Composition(emitter).last(class_name, std::move(arguments), {{"axis", std::move(axes)}, {"epsilon", eps}},
+                                     kNN);
   };
   return mapping;
 }

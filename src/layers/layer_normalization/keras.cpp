@@ -2,7 +2,7 @@
 #include <limits>
 
 #include "facets/keras/affine.h"
-#include "facets/keras/mapping.h"
+#include "facets/keras/composition.h"
 #include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
 #include "layers/layer_normalization/function.h"
@@ -122,11 +122,7 @@ KerasMapping rms_norm_alone() {
   mapping.call = {"x", "scale"};
   mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
     config.set("axis", axes_of(a, emitter));
-    return emitter.call({.module = "keras.src.ops.nn",
-                         .class_name = "RMSNorm",
-                         .config = std::move(config),
-                         .arguments = {emitter.input(0), Json()},
-                         .outputs = emitter.output_shapes()});
+    return Composition(emitter).last("RMSNorm", {emitter.input(0), Json()}, std::move(config), kNN);
   };
   mapping.samples = {{"plain", {{"axis", -1}, {"epsilon", 0.01}}, {{3, 4, 5}}, {{"scale", nullptr}}},
                      {"axes", {{"axis", Json::Array{1, 2}}}, {{3, 4, 5}}, {{"scale", nullptr}}}};

@@ -1,5 +1,5 @@
+#include "facets/keras/composition.h"
 #include "facets/keras/functional.h"
-#include "facets/keras/operation.h"
 #include "layers/linear/function.h"
 
 namespace h5bridge::linear {
@@ -14,10 +14,11 @@ KerasMapping linear_of_values() {
     const SymbolicShape& weight = emitter.input_shapes()[1];
     const auto bias = operand(emitter, row, "bias");
     LastNamed calls(emitter, bias ? 2 : 1);
-    const Handle kernel = helper(emitter, "kernel", "Transpose", {emitter.input(1)}, {weight[1], weight[0]},
-                                 {{"axes", Json::Array{1, 0}}});
+    const Handle kernel =
+        named(emitter, "kernel")
+            .apply("Transpose", {emitter.input(1)}, {weight[1], weight[0]}, {{"axes", Json::Array{1, 0}}});
     return calls.affine(
-        helper(emitter, calls.next("product"), "Matmul", {emitter.input(0), kernel}, emitter.output_shape()),
+        named(emitter, calls.next("product")).apply("Matmul", {emitter.input(0), kernel}, emitter.output_shape()),
         std::nullopt, bias);
   };
   return mapping;
@@ -35,11 +36,12 @@ KerasMapping bilinear_of_values() {
     shape.push_back(weight[2]);
     const auto bias = operand(emitter, row, "bias");
     LastNamed calls(emitter, bias ? 2 : 1);
-    const Handle first = helper(emitter, "first", "Einsum", {emitter.input(0), emitter.input(2)}, shape,
-                                {{"subscripts", outer + "i,oij->" + outer + "oj"}});
-    const Handle product =
-        helper(emitter, calls.next("product"), "Einsum", {first, emitter.input(1)}, emitter.output_shape(),
-               {{"subscripts", outer + "oj," + outer + "j->" + outer + "o"}});
+    const Handle first = named(emitter, "first")
+                             .apply("Einsum", {emitter.input(0), emitter.input(2)}, shape,
+                                    {{"subscripts", outer + "i,oij->" + outer + "oj"}});
+    const Handle product = named(emitter, calls.next("product"))
+                               .apply("Einsum", {first, emitter.input(1)}, emitter.output_shape(),
+                                      {{"subscripts", outer + "oj," + outer + "j->" + outer + "o"}});
     return calls.affine(product, std::nullopt, bias);
   };
   return mapping;

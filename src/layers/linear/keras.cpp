@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "facets/keras/mapping.h"
+#include "facets/keras/composition.h"
 #include "h5bridge/error.h"
 #include "layers/linear/einsum.h"
 #include "layers/linear/function.h"
@@ -37,15 +37,14 @@ Json::Object carried_objects() {
 KerasEmitter::Results lower_dense(const Attributes& a, Json::Object config, KerasEmitter& emitter) {
   const SymbolicShape& input = emitter.input_shapes()[0];
   if (input.size() != 1) return KerasMapping::emit_main(a, std::move(config), emitter);
-  const Handle row =
-      emitter.operation("row", kNumpy, "ExpandDims", {{"axis", 0}}, {emitter.input(0)}, {}, {1, input[0]});
+  const Handle row = named(emitter, "row").apply("ExpandDims", {emitter.input(0)}, {1, input[0]}, {{"axis", 0}});
   const Handle product = emitter
                              .call({.class_name = "Dense",
                                     .config = std::move(config),
                                     .arguments = {row},
                                     .outputs = {{1, emitter.output_shape()[0]}}})
                              .at(0);
-  return emitter.operation("vector", kNumpy, "Squeeze", {{"axis", 0}}, {product}, {}, emitter.output_shape());
+  return named(emitter, "vector").apply("Squeeze", {product}, emitter.output_shape(), {{"axis", 0}});
 }
 
 KerasMapping dense() {
@@ -123,15 +122,14 @@ KerasMapping bilinear() {
                                     .arguments = {emitter.input(0)},
                                     .outputs = {shape}})
                              .at(0);
-    const Handle product =
-        emitter.operation("product", kNumpy, "Einsum", {{"subscripts", outer + "jo," + outer + "j->" + outer + "o"}},
-                          {first, emitter.input(1)}, {}, emitter.output_shape());
+    const Handle product = named(emitter, "product")
+                               .apply("Einsum", {first, emitter.input(1)}, emitter.output_shape(),
+                                      {{"subscripts", outer + "jo," + outer + "j->" + outer + "o"}});
     if (!a.boolean("bias")) return product;
     SymbolicShape one = emitter.output_shape();
     one.back() = 1;
-    const Handle column =
-        emitter.operation("column", kNumpy, "Max", {{"axis", -1}, {"keepdims", true}}, {product}, {}, one);
-    const Handle ones = emitter.operation("ones", kNumpy, "OnesLike", {}, {column}, {}, one);
+    const Handle column = named(emitter, "column").apply("Max", {product}, one, {{"axis", -1}, {"keepdims", true}});
+    const Handle ones = named(emitter, "ones").apply("OnesLike", {column}, one);
     Json::Object units = config;
     units.set("units", out);
     units.set("use_bias", false);
@@ -142,7 +140,7 @@ KerasMapping bilinear() {
                                    .arguments = {ones},
                                    .outputs = {emitter.output_shape()}})
                             .at(0);
-    return emitter.operation("sum", kNumpy, "Add", {}, {product, bias}, {}, emitter.output_shape());
+    return named(emitter, "sum").apply("Add", {product, bias}, emitter.output_shape());
   };
   return mapping;
 }

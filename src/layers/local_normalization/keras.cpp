@@ -1,7 +1,7 @@
 #include <cmath>
 #include <optional>
 
-#include "facets/keras/emit_ops.h"
+#include "facets/keras/composition.h"
 #include "facets/keras/mapping.h"
 #include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
@@ -23,22 +23,23 @@ KerasMapping local_response_norm() {
     Json::Array widths(padded.size(), Json::Array{0, 0});
     widths[channels] = Json::Array{size / 2, (size - 1) / 2};
     padded[channels] = padded[channels] + Size(size - 1);
-    const Handle squares = keras_ops::elementwise(emitter, "squares", "Square", x);
-    const Handle with_margin =
-        emitter.operation("pad", "keras.src.ops.numpy", "Pad", {{"pad_width", widths}, {"mode", "constant"}}, {squares},
-                          {{"constant_values", 0.0}}, padded);
+    const Handle squares = named(emitter, "squares").elementwise("Square", {x});
+    const Handle with_margin = named(emitter, "pad")
+                                   .with("constant_values", 0.0)
+                                   .apply("Pad", {squares}, padded, {{"pad_width", widths}, {"mode", "constant"}});
     std::optional<Handle> sum;
     for (std::int64_t i = 0; i < size; ++i) {
       const std::int64_t stop = i + 1 - size;
-      const Handle neighbour = keras_ops::cut(emitter, "neighbour", with_margin,
-                                              {{channels, {i, stop == 0 ? std::nullopt : std::optional(stop)}}});
-      sum = sum ? keras_ops::elementwise(emitter, "sum", "Add", *sum, neighbour) : neighbour;
+      const Handle neighbour = named(emitter, "neighbour")
+                                   .cut(with_margin, {{channels, {i, stop == 0 ? std::nullopt : std::optional(stop)}}});
+      sum = sum ? named(emitter, "sum").elementwise("Add", {*sum, neighbour}) : neighbour;
     }
-    const Handle scaled = keras_ops::scaled(emitter, "scaled", *sum, a.number("alpha") / static_cast<double>(size));
+    const Handle scaled = named(emitter, "scaled").scaled(*sum, a.number("alpha") / static_cast<double>(size));
     const Handle divisor =
-        keras_ops::elementwise(emitter, "divisor", "Power",
-                               keras_ops::elementwise(emitter, "k", "Add", scaled, a.number("k")), a.number("beta"));
-    return keras_ops::elementwise(emitter, "", "Divide", x, divisor);
+        named(emitter, "divisor")
+            .with("x2", a.number("beta"))
+            .elementwise("Power", {named(emitter, "k").with("x2", a.number("k")).elementwise("Add", {scaled})});
+    return named(emitter, "").elementwise("Divide", {x, divisor});
   };
   return mapping;
 }
@@ -91,15 +92,16 @@ KerasMapping composition() {
     const auto axes = axes_of(a, emitter);
     if (p == 0) throw Unsupported("the norm 0, which counts elements, has no Keras operation");
     const Handle x = emitter.input(0);
-    const Handle sizes = keras_ops::elementwise(emitter, "absolute", "Absolute", x);
+    const Handle sizes = named(emitter, "absolute").elementwise("Absolute", {x});
     const auto norm = [&] {
-      if (std::isinf(p)) return keras_ops::reduce(emitter, "norm", p > 0 ? "Max" : "Min", sizes, axes);
-      const Handle powers = keras_ops::elementwise(emitter, "power", "Power", sizes, p);
-      return keras_ops::elementwise(emitter, "norm", "Power", keras_ops::reduce(emitter, "sum", "Sum", powers, axes),
-                                    1 / p);
+      if (std::isinf(p)) return named(emitter, "norm").reduce(p > 0 ? "Max" : "Min", sizes, axes);
+      const Handle powers = named(emitter, "power").with("x2", p).elementwise("Power", {sizes});
+      return named(emitter, "norm")
+          .with("x2", 1 / p)
+          .elementwise("Power", {named(emitter, "sum").reduce("Sum", powers, axes)});
     };
-    return keras_ops::elementwise(emitter, "", "Divide", x,
-                                  keras_ops::elementwise(emitter, "eps", "Maximum", norm(), a.number("eps")));
+    return named(emitter, "")
+        .elementwise("Divide", {x, named(emitter, "eps").with("x2", a.number("eps")).elementwise("Maximum", {norm()})});
   };
   return mapping;
 }

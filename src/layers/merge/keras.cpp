@@ -70,16 +70,16 @@ KerasEmitter::Results fold(const std::string& class_name, const std::string& fir
     if (const auto* number = std::get_if<Json>(&right))
       right = Json(alpha.as_float() * number->as_float());
     else
-      right = helper(emitter, "scaled", "Multiply", {right, alpha}, emitter.shape(std::get<Handle>(right)));
+      right = named(emitter, "scaled").elementwise("Multiply", {right, alpha});
   }
   const std::size_t count = emitter.input_shapes().size();
   for (; next < count; ++next) {
     const SymbolicShape shape =
         broadcast({emitter.input_shapes().begin(), emitter.input_shapes().begin() + static_cast<std::ptrdiff_t>(next)});
-    left = helper(emitter, "part" + std::to_string(next - 1), class_name, {left, right}, shape);
+    left = named(emitter, "part" + std::to_string(next - 1)).apply(class_name, {left, right}, shape);
     right = emitter.input(next);
   }
-  return last_call(emitter, kNumpy, class_name, {}, {std::move(left), std::move(right)});
+  return Composition(emitter).last(class_name, {std::move(left), std::move(right)});
 }
 
 std::vector<Correspondence> rows(const std::string& first, const std::string& second,
@@ -105,10 +105,9 @@ KerasMapping reversed(const std::string& type, const std::string& class_name) {
   mapping.lower = [class_name](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
     Argument subtracted = emitter.input(0);
     if (a.contains("alpha") && !is_one(a.at("alpha")))
-      subtracted = helper(emitter, "scaled", "Multiply", {subtracted, attribute_to_json(a.at("alpha"))},
-                          emitter.input_shapes()[0]);
+      subtracted = named(emitter, "scaled").elementwise("Multiply", {subtracted, attribute_to_json(a.at("alpha"))});
     std::size_t next = 1;
-    return last_call(emitter, kNumpy, class_name, {}, {operand(a, "other", emitter, next), subtracted});
+    return Composition(emitter).last(class_name, {operand(a, "other", emitter, next), subtracted});
   };
   mapping.accepts = [](const Shapes& inputs) { return inputs.size() == 1; };
   return mapping;
@@ -129,9 +128,8 @@ KerasMapping mean() {
     const Shapes& inputs = emitter.input_shapes();
     Handle sum = emitter.input(0);
     for (std::size_t i = 1; i < inputs.size(); ++i)
-      sum = helper(emitter, "sum" + std::to_string(i), "Add", {sum, emitter.input(i)},
-                   broadcast({inputs.begin(), inputs.begin() + static_cast<std::ptrdiff_t>(i) + 1}));
-    return last_call(emitter, kNumpy, "TrueDivide", {}, {sum, Json(static_cast<std::int64_t>(inputs.size()))});
+      sum = named(emitter, "sum" + std::to_string(i)).elementwise("Add", {sum, emitter.input(i)});
+    return Composition(emitter).last("TrueDivide", {sum, Json(static_cast<std::int64_t>(inputs.size()))});
   };
   return mapping;
 }
@@ -146,8 +144,7 @@ KerasMapping chosen(const char* comparison, KerasMapping mapping) {
     const std::size_t last = emitter.input_shapes().size() - 1;
     for (std::size_t i = 1; i < last; ++i)
       best = steps.where(steps.elementwise(comparison, {best, emitter.input(i)}), best, emitter.input(i));
-    return last_call(emitter, kNumpy, "Where", {},
-                     {steps.elementwise(comparison, {best, emitter.input(last)}), best, emitter.input(last)});
+    return steps.last("Where", {steps.elementwise(comparison, {best, emitter.input(last)}), best, emitter.input(last)});
   };
   return keeping_integers(computing_in(promotes().at_most_int32(), std::move(mapping)));
 }
@@ -162,14 +159,14 @@ KerasEmitter::Results emit_floor_quotient(const Argument& x, const Argument& y, 
   };
   const Handle about = steps.cast(steps.elementwise("TrueDivide", {as_float(x), as_float(y)}), "int64");
   const Handle rest = steps.elementwise("Subtract", {x, steps.elementwise("Multiply", {about, y})});
-  return last_call(emitter, kNumpy, "Add", {}, {about, steps.elementwise("FloorDivide", {rest, y})});
+  return steps.last("Add", {about, steps.elementwise("FloorDivide", {rest, y})});
 }
 
 KerasEmitter::Results lower_floor_quotient(const Attributes& a, Json::Object, KerasEmitter& emitter) {
   std::size_t next = 0;
   const Argument x = operand(a, "self", emitter, next);
   const Argument y = operand(a, "other", emitter, next);
-  if (!emitter.has_int64()) return last_call(emitter, kNumpy, "FloorDivide", {}, {x, y});
+  if (!emitter.has_int64()) return Composition(emitter).last("FloorDivide", {x, y});
   return emit_floor_quotient(x, y, emitter);
 }
 
@@ -183,7 +180,7 @@ KerasEmitter::Results emit_truncated_quotient(const Argument& x, const Argument&
   Composition steps(emitter, "divisible");
   const Handle divisible = steps.elementwise("Subtract", {x, steps.elementwise("Fmod", {x, y})});
   if (emitter.has_int64()) return emit_floor_quotient(divisible, y, emitter);
-  return last_call(emitter, kNumpy, "FloorDivide", {}, {divisible, y});
+  return steps.last("FloorDivide", {divisible, y});
 }
 
 KerasMapping truncated() {
@@ -193,8 +190,7 @@ KerasMapping truncated() {
     const Argument left = operand(a, "self", emitter, next);
     const Argument right = operand(a, "other", emitter, next);
     if (emitter.integers()) return emit_truncated_quotient(left, right, emitter);
-    return last_call(emitter, kNumpy, "Trunc", {},
-                     {helper(emitter, "quotient", "TrueDivide", {left, right}, emitter.output_shape())});
+    return Composition(emitter).last("Trunc", {named(emitter, "quotient").elementwise("TrueDivide", {left, right})});
   };
   return keeping_integers(std::move(mapping));
 }
@@ -204,10 +200,10 @@ KerasMapping heaviside() {
   mapping.lower = [](const Attributes&, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
     const Handle x = emitter.input(0);
     const Handle at_zero = emitter.input(1);
-    if (!emitter.integers()) return last_call(emitter, kNumpy, "Heaviside", {}, {x, at_zero});
+    if (!emitter.integers()) return Composition(emitter).last("Heaviside", {x, at_zero});
     Composition steps(emitter);
     const Handle below = steps.where(steps.elementwise("Less", {x, Json(0)}), Json(0), at_zero);
-    return last_call(emitter, kNumpy, "Where", {}, {steps.elementwise("Greater", {x, Json(0)}), Json(1), below});
+    return steps.last("Where", {steps.elementwise("Greater", {x, Json(0)}), Json(1), below});
   };
   return keeping_integers(giving(promotes().at_least_float(), std::move(mapping)));
 }
@@ -220,8 +216,7 @@ KerasMapping beside_numbers(const std::vector<std::string>& numbers, KerasMappin
 KerasMapping masked_fill() {
   KerasMapping mapping = write_only(operation("masked_fill", "Where"));
   mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
-    return last_call(emitter, kNumpy, "Where", {},
-                     {emitter.input(1), attribute_to_json(a.at("value")), emitter.input(0)});
+    return Composition(emitter).last("Where", {emitter.input(1), attribute_to_json(a.at("value")), emitter.input(0)});
   };
   return mapping;
 }
@@ -238,8 +233,8 @@ KerasMapping bitwise_by_number(const std::string& type, const std::string& class
   mapping.lower = [class_name](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
     const auto* number = std::get_if<std::int64_t>(&a.at("other"));
     if (!number) throw MalformedFile("its number " + attribute_to_json(a.at("other")).dump() + " is no integer");
-    return last_call(emitter, kNumpy, class_name, {},
-                     {emitter.input(0), keras_ops::constant({1}, std::vector<std::int64_t>{*number})});
+    return Composition(emitter).last(class_name,
+                                     {emitter.input(0), keras_ops::constant({1}, std::vector<std::int64_t>{*number})});
   };
   return mapping;
 }
@@ -261,8 +256,8 @@ KerasMapping isclose() {
       equal = steps.elementwise(
           "LogicalOr",
           {equal, steps.elementwise("LogicalAnd", {steps.elementwise("Isnan", {x}), steps.elementwise("Isnan", {y})})});
-    return last_call(emitter, kNumpy, "LogicalOr", {},
-                     {equal, steps.elementwise("LogicalAnd", {steps.elementwise("Isfinite", {distance}), tolerated})});
+    return steps.last("LogicalOr",
+                      {equal, steps.elementwise("LogicalAnd", {steps.elementwise("Isfinite", {distance}), tolerated})});
   };
   return mapping;
 }
@@ -274,7 +269,7 @@ KerasMapping added(const std::string& type, const std::string& class_name) {
     Composition steps(emitter);
     Handle result = steps.elementwise(class_name, {emitter.input(1), emitter.input(2)});
     if (!is_one(a.at("value"))) result = steps.elementwise("Multiply", {result, attribute_to_json(a.at("value"))});
-    return last_call(emitter, kNumpy, "Add", {}, {emitter.input(0), result});
+    return steps.last("Add", {emitter.input(0), result});
   };
   return mapping;
 }
@@ -286,7 +281,7 @@ KerasMapping lerp() {
     const Argument weight =
         a.is_none("weight") ? Argument(emitter.input(2)) : Argument(attribute_to_json(a.at("weight")));
     const Handle way = steps.elementwise("Subtract", {emitter.input(1), emitter.input(0)});
-    return last_call(emitter, kNumpy, "Add", {}, {emitter.input(0), steps.elementwise("Multiply", {way, weight})});
+    return steps.last("Add", {emitter.input(0), steps.elementwise("Multiply", {way, weight})});
   };
   return mapping;
 }

@@ -19,7 +19,7 @@ std::map<std::string, Handle> named_of(const KerasEmitter& emitter) {
 
 // PyTorch's truth values say what is left out, Keras's what counts.
 Handle counting(const std::string& name, Handle mask, Composition& operations) {
-  if (const DType dtype = operations.emitter().named_dtype(name); dtype != DType::Bool)
+  if (const DType dtype = operations.emitter().dtype(mask); dtype != DType::Bool)
     throw Unsupported("its " + name + " is " + std::string(name_of(dtype)) +
                       ", numbers that are added to scores, and Keras's layer takes truth values (bool) alone");
   return operations.elementwise("LogicalNot", {mask});

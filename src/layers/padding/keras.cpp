@@ -1,8 +1,8 @@
 #include <algorithm>
 
+#include "facets/keras/composition.h"
 #include "facets/keras/mapping.h"
 #include "facets/keras/open_sizes.h"
-#include "facets/keras/operation.h"
 #include "facets/keras/padding.h"
 #include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
@@ -86,21 +86,23 @@ Handle emit_open_padding(const PaddingMode& mode, KerasEmitter& emitter, OpenSiz
                          const Size& before, const Size& output, const std::string& suffix) {
   const SymbolicShape shape = emitter.shape(x);
   const Size last = shape[axis] - Size(1);
-  const Handle place = sizes.apply("Subtract", sizes.range(output), sizes.count(before));
-  if (mode.mode == "circular") return sizes.take(suffix, x, axis, sizes.apply("Mod", place, sizes.count(shape[axis])));
-  if (mode.mode == "replicate") return sizes.take(suffix, x, axis, sizes.clamped(place, shape[axis]));
+  const Handle place = sizes.elementwise("Subtract", {sizes.range(output), sizes.count(before)});
+  if (mode.mode == "circular")
+    return named(sizes.emitter(), suffix).take(x, axis, sizes.elementwise("Mod", {place, sizes.count(shape[axis])}));
+  if (mode.mode == "replicate") return named(sizes.emitter(), suffix).take(x, axis, sizes.clamped(place, shape[axis]));
   if (mode.mode == "reflect") {
-    const Handle back =
-        sizes.apply("Absolute", sizes.apply("Subtract", sizes.apply("Absolute", place), sizes.count(last)));
-    return sizes.take(suffix, x, axis, sizes.apply("Negative", sizes.apply("Subtract", back, sizes.count(last))));
+    const Handle back = sizes.elementwise(
+        "Absolute", {sizes.elementwise("Subtract", {sizes.elementwise("Absolute", {place}), sizes.count(last)})});
+    return named(sizes.emitter(), suffix)
+        .take(x, axis, sizes.elementwise("Negative", {sizes.elementwise("Subtract", {back, sizes.count(last)})}));
   }
   if (mode.mode != "constant")
     throw Unsupported("open padding has no mode \"" + mode.mode + "\"; LoadOptions::fix_sizes may help");
   const Handle nearest = sizes.clamped(place, shape[axis]);
   const Handle inside =
-      sizes.along(sizes.apply("Equal", place, nearest), axis, static_cast<std::int64_t>(shape.size()));
-  const Handle taken = sizes.take("inside", x, axis, nearest);
-  return helper(emitter, suffix, "Where", {inside, taken, Json(mode.value)}, emitter.shape(taken));
+      sizes.along(sizes.elementwise("Equal", {place, nearest}), axis, static_cast<std::int64_t>(shape.size()));
+  const Handle taken = named(sizes.emitter(), "inside").take(x, axis, nearest);
+  return named(emitter, suffix).elementwise("Where", {inside, taken, Json(mode.value)});
 }
 
 Results lower_pad(const Attributes& a, Json::Object, KerasEmitter& emitter) {

@@ -1,17 +1,16 @@
-#include "facets/keras/emit_ops.h"
+#include "facets/keras/composition.h"
 #include "facets/keras/mapping.h"
 #include "h5bridge/error.h"
 
 namespace h5bridge::parameter {
 namespace {
 
-constexpr const char* numpy = "keras.src.ops.numpy";
-
 // A zero, whatever the input: every value in a Keras model is made of an input.
 KerasEmitter::Handle emit_zero(DType dtype, KerasEmitter& emitter) {
-  const KerasEmitter::Handle zeros = emitter.operation("zeros", numpy, "ZerosLike", {{"dtype", name_of(dtype)}},
-                                                       {emitter.input(0)}, {}, emitter.input_shapes().at(0));
-  return emitter.operation("zero", numpy, "Sum", {{"axis", nullptr}, {"keepdims", false}}, {zeros}, {}, {});
+  const KerasEmitter::Handle zeros =
+      named(emitter, "zeros")
+          .apply("ZerosLike", {emitter.input(0)}, emitter.input_shapes().at(0), {{"dtype", name_of(dtype)}});
+  return named(emitter, "zero").apply("Sum", {zeros}, {}, {{"axis", nullptr}, {"keepdims", false}});
 }
 
 // Keras has weights in layers only: a Dense layer of a single one gives its kernel.
@@ -19,17 +18,16 @@ KerasEmitter::Results lower(const Attributes& a, Json::Object config, KerasEmitt
   if (element_count(a.integers("shape")) == 0)
     throw Unsupported("has no elements, and a weight of Keras's layers has at least one");
   const KerasEmitter::Handle zero = emit_zero(DType::Float32, emitter);
-  const KerasEmitter::Handle one = emitter.operation("one", numpy, "Exp", {}, {zero}, {}, {});
+  const KerasEmitter::Handle one = named(emitter, "one").apply("Exp", {zero}, {});
   const KerasEmitter::Handle row =
-      emitter.operation("row", numpy, "Reshape", {{"newshape", Json::Array{1, 1}}}, {one}, {}, {1, 1});
+      named(emitter, "row").apply("Reshape", {one}, {1, 1}, {{"newshape", Json::Array{1, 1}}});
   const Shape& shape = a.integers("shape");
   const std::int64_t count = element_count(shape);
   config.set("units", count);
   const KerasEmitter::Handle kernel =
       emitter.call({.class_name = "Dense", .config = std::move(config), .arguments = {row}, .outputs = {{1, count}}})
           .at(0);
-  return emitter.operation("value", numpy, "Reshape", {{"newshape", Json::array(shape)}}, {kernel}, {},
-                           emitter.output_shape());
+  return named(emitter, "value").apply("Reshape", {kernel}, emitter.output_shape(), {{"newshape", Json::array(shape)}});
 }
 
 KerasMapping tensor(const std::string& type, bool trainable) {
@@ -54,10 +52,8 @@ KerasMapping tensor(const std::string& type, bool trainable) {
 KerasEmitter::Results lower_constant(const Attributes& a, Json::Object, KerasEmitter& emitter) {
   const DType dtype = a.dtype("dtype");
   const KerasEmitter::Handle zero = emit_zero(dtype, emitter);
-  return emitter.call({.module = numpy,
-                       .class_name = dtype == DType::Bool ? "LogicalOr" : "Add",
-                       .arguments = {zero, keras_ops::constant(a.tensor("data"))},
-                       .outputs = emitter.output_shapes()});
+  return Composition(emitter).last(dtype == DType::Bool ? "LogicalOr" : "Add",
+                                   {zero, keras_ops::constant(a.tensor("data"))});
 }
 
 KerasMapping constant(const std::string& type) {
@@ -65,7 +61,7 @@ KerasMapping constant(const std::string& type) {
                        .class_name = "Add",
                        .lower = lower_constant,
                        .written_only = true,
-                       .module = numpy};  // an Add that is read is one
+                       .module = kNumpy};  // an Add that is read is one
   return mapping;
 }
 

@@ -4,7 +4,7 @@
 #include <limits>
 #include <numeric>
 
-#include "facets/keras/emit_ops.h"
+#include "facets/keras/composition.h"
 #include "facets/keras/mapping.h"
 #include "facets/keras/open_windows.h"
 #include "facets/keras/padding.h"
@@ -71,9 +71,9 @@ Handle maximum_of_slices(const Pooling& pooling, Handle input) {
     for (std::int64_t start = 0; start < window.extent(); start += window.dilation) {
       const std::int64_t stop = start + 1 - window.extent();
       const Handle slice =
-          keras_ops::cut(emitter, "slice", input,
-                         {{pooling.axis(i), {start, stop == 0 ? std::nullopt : std::optional(stop), window.stride}}});
-      largest = largest ? keras_ops::elementwise(emitter, "maximum", "Maximum", *largest, slice) : slice;
+          named(emitter, "slice")
+              .cut(input, {{pooling.axis(i), {start, stop == 0 ? std::nullopt : std::optional(stop), window.stride}}});
+      largest = largest ? named(emitter, "maximum").elementwise("Maximum", {*largest, slice}) : slice;
     }
     input = *largest;
   }
@@ -99,8 +99,8 @@ Handle mean_over_windows(const Pooling& pooling, Handle input) {
     return any_margin(margins) ? emit_zero_padding(margins, a, emitter, value) : value;
   };
   if (a.contains("divisor_override") && !a.is_none("divisor_override"))
-    return keras_ops::scaled(emitter, "scaled", pooling.pool(pad(input, all)),
-                             pooling.elements() / static_cast<double>(a.integer("divisor_override")));
+    return named(emitter, "scaled")
+        .scaled(pooling.pool(pad(input, all)), pooling.elements() / static_cast<double>(a.integer("divisor_override")));
 
   std::vector<Margins> counted = margins_of(a);
   if (a.contains("count_include_pad") && !a.boolean("count_include_pad")) counted.assign(counted.size(), {0, 0});
@@ -111,10 +111,10 @@ Handle mean_over_windows(const Pooling& pooling, Handle input) {
   if (!any_margin(uncounted)) return pooling.pool(known);
   // Zeros that do not count: the mean with them is divided by the part that the others have in each window.
   const Handle mean = pooling.pool(pad(known, uncounted));
-  const Handle one_image = keras_ops::cut(emitter, "image", known, {{0, {0, 1}}, {pooling.channels(), {0, 1}}});
-  const Handle part = pooling.helper("count", "AvgPool",
-                                     pad(keras_ops::elementwise(emitter, "ones", "OnesLike", one_image), uncounted));
-  return keras_ops::elementwise(emitter, "mean", "Divide", mean, part);
+  const Handle one_image = named(emitter, "image").cut(known, {{0, {0, 1}}, {pooling.channels(), {0, 1}}});
+  const Handle part =
+      pooling.helper("count", "AvgPool", pad(named(emitter, "ones").elementwise("OnesLike", {one_image}), uncounted));
+  return named(emitter, "mean").elementwise("Divide", {mean, part});
 }
 
 bool wants_places(const Attributes& a, const KerasEmitter& emitter) {
@@ -144,16 +144,17 @@ KerasEmitter::Results lower_power(const Attributes& a, Json::Object, KerasEmitte
   Pooling pooling{a, emitter, {}};
   if (std::isinf(power)) {  // the largest or the smallest of the absolute values
     pooling.pool = [&](Handle input) { return pooling.helper("pool", "MaxPool", input); };
-    const Handle sizes = keras_ops::elementwise(emitter, "absolute", "Absolute", x);
+    const Handle sizes = named(emitter, "absolute").elementwise("Absolute", {x});
     if (power > 0) return maximum_over_windows(pooling, sizes);
-    return keras_ops::elementwise(
-        emitter, "", "Negative",
-        maximum_over_windows(pooling, keras_ops::elementwise(emitter, "negative", "Negative", sizes)));
+    return named(emitter, "")
+        .elementwise("Negative",
+                     {maximum_over_windows(pooling, named(emitter, "negative").elementwise("Negative", {sizes}))});
   }
   pooling.pool = [&](Handle input) { return pooling.helper("pool", "AvgPool", input); };
-  const Handle mean = mean_over_windows(pooling, keras_ops::elementwise(emitter, "power", "Power", x, power));
-  return keras_ops::elementwise(emitter, "", "Power", keras_ops::scaled(emitter, "sum", mean, pooling.elements()),
-                                1 / power);
+  const Handle mean = mean_over_windows(pooling, named(emitter, "power").with("x2", power).elementwise("Power", {x}));
+  return named(emitter, "")
+      .with("x2", 1 / power)
+      .elementwise("Power", {named(emitter, "sum").scaled(mean, pooling.elements())});
 }
 
 // Sizes that None leaves open: the other axes one element each, or the sizes as they are.
@@ -176,7 +177,7 @@ Handle emit_adaptive(const Attributes& a, Json::Object config, KerasEmitter& emi
   for (std::size_t i = 0; i < sizes.size(); ++i)
     if (sizes[i] != spatial[i]) changed.push_back(i);
   if (std::ranges::all_of(changed, [&](std::size_t i) { return sizes[i] == Size(1); }))
-    return keras_ops::reduce(emitter, "", reduction, emitter.input(0), reduced);
+    return named(emitter, "").reduce(reduction, emitter.input(0), reduced);
   // One axis after the other; the order makes no difference to means and maxima.
   OpenSizes open(emitter, "window_");
   Handle x = emitter.input(0);
@@ -306,7 +307,7 @@ KerasMapping over_whole_axes(const std::string& type, std::size_t axes, const st
                           spatial[i].str() + "; LoadOptions::fix_sizes may help");
       whole.push_back(static_cast<std::int64_t>(i) + first);
     }
-    return keras_ops::reduce(emitter, "", reduction, emitter.input(0), whole);
+    return named(emitter, "").reduce(reduction, emitter.input(0), whole);
   };
   return mapping;
 }

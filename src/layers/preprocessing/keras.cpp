@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "facets/keras/emit_ops.h"
+#include "facets/keras/composition.h"
 #include "facets/keras/mapping.h"
 #include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
@@ -61,8 +61,7 @@ KerasMapping rescaling_along_axis() {
     const auto step = [&](const char* suffix, const char* operation, Handle x, const std::vector<double>& values) {
       std::vector<std::int64_t> extents(shape.size(), 1);
       extents[axis] = static_cast<std::int64_t>(values.size());
-      return emitter.operation(suffix, "keras.src.ops.numpy", operation, {}, {x},
-                               {{"x2", keras_ops::constant(extents, values)}}, shape);
+      return named(emitter, suffix).with("x2", keras_ops::constant(extents, values)).apply(operation, {x}, shape);
     };
     return step("", "Add", step("scale", "Multiply", emitter.input(0), a.numbers("scale")), a.numbers("offset"));
   };

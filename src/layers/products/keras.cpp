@@ -45,12 +45,12 @@ std::string equation_of_matmul(std::size_t first_rank, std::size_t second_rank) 
 KerasEmitter::Results lower_matmul(const Attributes& a, Json::Object config, KerasEmitter& emitter) {
   if (emitter.integers() == DType::Int8) {
     const Handle product =
-        helper(emitter, "product", "Matmul", {emitter.input(0), emitter.input(1)}, emitter.output_shape());
-    return last_call(emitter, kCore, "Cast", {{"dtype", "int8"}}, {product});
+        named(emitter, "product").apply("Matmul", {emitter.input(0), emitter.input(1)}, emitter.output_shape());
+    return Composition(emitter).last("Cast", {product}, {{"dtype", "int8"}}, kCore);
   }
   if (!emitter.has_int64()) return KerasMapping::emit_main(a, std::move(config), emitter);
   const std::string equation = equation_of_matmul(emitter.input_shapes()[0].size(), emitter.input_shapes()[1].size());
-  return last_call(emitter, kNumpy, "Einsum", {{"subscripts", equation}}, {emitter.input(0), emitter.input(1)});
+  return Composition(emitter).last("Einsum", {emitter.input(0), emitter.input(1)}, {{"subscripts", equation}});
 }
 
 KerasMapping matmul(KerasMapping mapping) {
@@ -100,7 +100,7 @@ KerasMapping added(const std::string& type, EmitProduct emit_product) {
       return number == Json(1) ? x : steps.elementwise("Multiply", {x, number});
     };
     const Handle product = emit_product(steps, emitter.input(1), emitter.input(2));
-    return last_call(emitter, kNumpy, "Add", {}, {scaled("beta", emitter.input(0)), scaled("alpha", product)});
+    return steps.last("Add", {scaled("beta", emitter.input(0)), scaled("alpha", product)});
   };
   return mapping;
 }
@@ -146,7 +146,7 @@ KerasMapping emitted_cross(const std::string& type) {
       return steps.elementwise("Multiply",
                                {steps.take(emitter.input(0), axis, first), steps.take(emitter.input(1), axis, second)});
     };
-    return last_call(emitter, kNumpy, "Subtract", {}, {product({1, 2, 0}, {2, 0, 1}), product({2, 0, 1}, {1, 2, 0})});
+    return steps.last("Subtract", {product({1, 2, 0}, {2, 0, 1}), product({2, 0, 1}, {1, 2, 0})});
   };
   return mapping;
 }

@@ -77,7 +77,7 @@ KerasMapping unfold() {
     for (std::int64_t k = 0; k < size; ++k)
       elements.push_back(steps.cut(emitter.input(0), axis,
                                    {k, k + 1 == size ? std::nullopt : std::optional(k + 1 - size), a.integer("step")}));
-    return last_call(emitter, kNumpy, "Stack", {{"axis", -1}}, {elements});
+    return steps.last("Stack", {elements}, {{"axis", -1}});
   };
   return mapping;
 }

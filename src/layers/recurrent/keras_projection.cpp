@@ -1,31 +1,15 @@
 #include "layers/recurrent/keras_projection.h"
 
-#include "facets/keras/emit_ops.h"
+#include "facets/keras/composition.h"
 #include "facets/registry.h"
 #include "h5bridge/error.h"
 
 namespace h5bridge::recurrent {
 namespace {
 
-constexpr const char* kNumpy = "keras.src.ops.numpy";
-
 using Handle = KerasEmitter::Handle;
 
 std::string joined(const std::string& part, const std::string& what) { return part.empty() ? what : part + "_" + what; }
-
-Handle concatenated(KerasEmitter& emitter, const std::string& suffix, const std::vector<Handle>& values,
-                    std::int64_t axis) {
-  SymbolicShape shape = emitter.shape(values.at(0));
-  for (std::size_t i = 1; i < values.size(); ++i) shape.at(axis) = shape[axis] + emitter.shape(values[i])[axis];
-  return emitter
-      .call({.suffix = suffix,
-             .module = kNumpy,
-             .class_name = "Concatenate",
-             .config = {{"axis", axis}},
-             .arguments = {values},
-             .outputs = {shape}})
-      .at(0);
-}
 
 class Writer {
  public:
@@ -79,15 +63,14 @@ class Writer {
       const Handle h = layer_.initial_states.at(2 * direction), c = layer_.initial_states.at(2 * direction + 1);
       call.arguments = {with_first_step(part, h, backwards)};
       call.keywords.emplace_back(
-          "initial_state",
-          std::vector<Handle>{keras_ops::elementwise(emitter_, joined(part, "m_0"), "ZerosLike", c), c});
+          "initial_state", std::vector<Handle>{named(emitter_, joined(part, "m_0")).elementwise("ZerosLike", {c}), c});
     }
     call.keywords.insert(call.keywords.end(), emitter_.named_inputs().begin(), emitter_.named_inputs().end());
     std::vector<Handle> outputs = emitter_.call(std::move(call));
     for (std::size_t i = 0; i < outputs.size() && i < 2; ++i) outputs[i] = projected(direction, outputs[i]);
     if (direction == 1 && has_sequences())
-      outputs[0] = emitter_.operation(joined(part, "flip"), kNumpy, "Flip", {{"axis", 1}}, {outputs[0]}, {},
-                                      emitter_.shape(outputs[0]));
+      outputs[0] =
+          named(emitter_, joined(part, "flip")).apply("Flip", {outputs[0]}, emitter_.shape(outputs[0]), {{"axis", 1}});
     return outputs;
   }
 
@@ -96,18 +79,17 @@ class Writer {
   Handle with_first_step(const std::string& part, Handle h, bool backwards) {
     const std::int64_t size = output_size(a_);
     const SymbolicShape& hidden = emitter_.shape(h);
-    const Handle first = emitter_.operation(joined(part, "h_0"), kNumpy, "ExpandDims", {{"axis", 1}}, {h}, {},
-                                            {hidden[0], 1, hidden[1]});
-    const Handle others =
-        keras_ops::cut(emitter_, joined(part, "others"), input_, {{1, {.start = 1}}, {2, {.stop = 1}}});
-    const Handle zero = keras_ops::elementwise(emitter_, joined(part, "zero"), "ZerosLike", others);
+    const Handle first =
+        named(emitter_, joined(part, "h_0")).apply("ExpandDims", {h}, {hidden[0], 1, hidden[1]}, {{"axis", 1}});
+    const Handle others = named(emitter_, joined(part, "others")).cut(input_, {{1, {.start = 1}}, {2, {.stop = 1}}});
+    const Handle zero = named(emitter_, joined(part, "zero")).elementwise("ZerosLike", {others});
     SymbolicShape shape = emitter_.shape(zero);
     shape[2] = size;
-    const Handle zeros = emitter_.operation(joined(part, "zeros"), kNumpy, "Repeat", {{"repeats", size}, {"axis", 2}},
-                                            {zero}, {}, std::move(shape));
-    const Handle steps = concatenated(emitter_, joined(part, "steps"),
-                                      backwards ? std::vector{zeros, first} : std::vector{first, zeros}, 1);
-    return concatenated(emitter_, joined(part, "input"), {input_, steps}, 2);
+    const Handle zeros = named(emitter_, joined(part, "zeros"))
+                             .apply("Repeat", {zero}, std::move(shape), {{"repeats", size}, {"axis", 2}});
+    const Handle steps = named(emitter_, joined(part, "steps"))
+                             .concatenate(backwards ? std::vector{zeros, first} : std::vector{first, zeros}, 1);
+    return named(emitter_, joined(part, "input")).concatenate({input_, steps}, 2);
   }
 
   Handle projected(std::int64_t direction, Handle value) {
@@ -131,7 +113,8 @@ class Writer {
     if (parts.size() == 1) return parts[0];
     const std::string suffix = joined(projected_part(layer_.layer, 0), "merge");
     const std::string mode = is_last_ ? a_.text("merge_mode") : "concat";
-    if (mode == "concat") return concatenated(emitter_, suffix, parts, emitter_.shape(parts[0]).size() - 1);
+    if (mode == "concat")
+      return named(emitter_, suffix).concatenate(parts, static_cast<std::int64_t>(emitter_.shape(parts[0]).size()) - 1);
     static const std::map<std::string, std::string> layers{{"sum", "Add"}, {"mul", "Multiply"}, {"ave", "Average"}};
     return emitter_
         .call({.suffix = suffix,

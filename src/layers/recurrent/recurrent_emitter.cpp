@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "facets/keras/composition.h"
 #include "facets/registry.h"
 #include "h5bridge/error.h"
 #include "layers/recurrent/keras_cells.h"
@@ -10,8 +11,6 @@
 
 namespace h5bridge::recurrent {
 namespace {
-
-constexpr const char* kOperations = "keras.src.ops.numpy";
 
 using Argument = KerasEmitter::Argument;
 using Handle = KerasEmitter::Handle;
@@ -57,8 +56,7 @@ bool RecurrentEmitter::is_last(std::int64_t layer) const {
 Handle RecurrentEmitter::time_and_batch_swapped(const std::string& suffix, Handle value) {
   SymbolicShape shape = emitter_.shape(value);
   std::swap(shape[0], shape[1]);
-  return emitter_.operation(suffix, kOperations, "Transpose", {{"axes", Json::Array{1, 0, 2}}}, {value}, {},
-                            std::move(shape));
+  return named(emitter_, suffix).apply("Transpose", {value}, std::move(shape), {{"axes", Json::Array{1, 0, 2}}});
 }
 
 std::vector<Handle> RecurrentEmitter::initial_states(std::int64_t layer) {
@@ -79,13 +77,8 @@ std::vector<Handle> RecurrentEmitter::initial_states(std::int64_t layer) {
 Handle RecurrentEmitter::one_state(std::int64_t state, std::int64_t layer, std::int64_t direction) {
   const Handle stacked = emitter_.input(static_cast<std::size_t>(state) + 1);
   const SymbolicShape& shape = emitter_.shape(stacked);
-  return emitter_
-      .call({.suffix = "state" + std::to_string(state) + tensor_suffix(layer, direction),
-             .module = kOperations,
-             .class_name = "GetItem",
-             .arguments = {stacked, Json(layer * directions(attributes_) + direction)},
-             .outputs = {{shape[1], shape[2]}}})
-      .at(0);
+  return named(emitter_, "state" + std::to_string(state) + tensor_suffix(layer, direction))
+      .apply("GetItem", {stacked, Json(layer * directions(attributes_) + direction)}, {shape[1], shape[2]});
 }
 
 void RecurrentEmitter::write_cells(Json::Object& inner_config) const {
@@ -193,14 +186,8 @@ KerasEmitter::Results RecurrentEmitter::run() {
   for (std::size_t state = 0; state < finals.size(); ++state) {
     const SymbolicShape& each = emitter_.shape(finals[state][0]);
     SymbolicShape shape{static_cast<std::int64_t>(finals[state].size()), each[0], each[1]};
-    outputs.push_back(emitter_
-                          .call({.suffix = state == 0 ? "h_n" : "c_n",
-                                 .module = kOperations,
-                                 .class_name = "Stack",
-                                 .config = {{"axis", 0}},
-                                 .arguments = {finals[state]},
-                                 .outputs = {std::move(shape)}})
-                          .at(0));
+    outputs.push_back(
+        named(emitter_, state == 0 ? "h_n" : "c_n").apply("Stack", {finals[state]}, std::move(shape), {{"axis", 0}}));
   }
   return outputs;
 }
@@ -208,8 +195,8 @@ KerasEmitter::Results RecurrentEmitter::run() {
 KerasEmitter::Results write_step(const Kind& kind, const Attributes& attributes, Json::Object config,
                                  KerasEmitter& emitter) {
   const SymbolicShape& shape = emitter.input_shapes().at(0);
-  const Handle sequence = emitter.operation("step", kOperations, "ExpandDims", {{"axis", 1}}, {emitter.input(0)}, {},
-                                            {shape[0], 1, shape[1]});
+  const Handle sequence =
+      named(emitter, "step").apply("ExpandDims", {emitter.input(0)}, {shape[0], 1, shape[1]}, {{"axis", 1}});
   const SymbolicShape state{shape[0], attributes.integer("hidden_size")};
   const bool needs_cell_state = kind.states == 2 && emitter.is_used(1);
   config.set("return_state", needs_cell_state);

@@ -1,7 +1,7 @@
 #include <cmath>
 
+#include "facets/keras/composition.h"
 #include "facets/keras/open_sizes.h"
-#include "facets/keras/operation.h"
 #include "facets/spec/axes.h"
 #include "h5bridge/error.h"
 #include "model/quoted.h"
@@ -29,11 +29,10 @@ KerasMapping count_nonzero() {
 KerasMapping count() {
   KerasMapping mapping = write_only(operation("count_nonzero", "Sum", {{"dim", "axis", spelling::axes()}}));
   mapping.lower = [](const Attributes&, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
-    const SymbolicShape& input = emitter.input_shapes()[0];
-    const Handle some = helper(emitter, "some", "NotEqual", {emitter.input(0), Json(0)}, input);
+    const Handle some = named(emitter, "some").elementwise("NotEqual", {emitter.input(0), Json(0)});
     config.set("keepdims", false);
-    return last_call(emitter, kNumpy, "Sum", std::move(config),
-                     {helper(emitter, "cast", "Cast", {some}, input, {{"dtype", "int32"}}, kCore)});
+    return Composition(emitter).last(
+        "Sum", {named(emitter, "cast").elementwise("Cast", {some}, {{"dtype", "int32"}}, kCore)}, std::move(config));
   };
   return mapping;
 }
@@ -62,10 +61,11 @@ KerasMapping extreme(const std::string& type, const std::string& values, const s
   mapping.lower = [values, places](const Attributes& a, Json::Object config,
                                    KerasEmitter& emitter) -> KerasEmitter::Results {
     const Handle x = emitter.input(0);
-    if (a.is_none("dim")) return last_call(emitter, kNumpy, values, std::move(config), {x});
-    const Handle where = helper(emitter, "places", places, {x}, emitter.output_shape(),
-                                {{"axis", config.at("axis")}, {"keepdims", config.at("keepdims")}});
-    return std::vector<Handle>{last_call(emitter, kNumpy, values, std::move(config), {x}), where};
+    if (a.is_none("dim")) return Composition(emitter).last(values, {x}, std::move(config));
+    const Handle where = named(emitter, "places")
+                             .apply(places, {x}, emitter.output_shape(),
+                                    {{"axis", config.at("axis")}, {"keepdims", config.at("keepdims")}});
+    return std::vector<Handle>{Composition(emitter).last(values, {x}, std::move(config)), where};
   };
   return mapping;
 }
@@ -79,9 +79,10 @@ KerasEmitter::Argument bessel_factor(KerasEmitter& emitter, const Size& count, d
   }
   OpenSizes sizes(emitter, "count_");
   const Handle number = sizes.cast(std::get<Handle>(sizes.count(count)), "float32");
-  const Handle factor = sizes.apply(
-      "Divide", number, sizes.apply("Maximum", sizes.apply("Subtract", number, Json(correction)), Json(0.0)));
-  return root ? sizes.apply("Sqrt", factor) : factor;
+  const Handle factor = sizes.elementwise(
+      "Divide",
+      {number, sizes.elementwise("Maximum", {sizes.elementwise("Subtract", {number, Json(correction)}), Json(0.0)})});
+  return root ? sizes.elementwise("Sqrt", {factor}) : factor;
 }
 
 // Keras divides by the number of elements; another divisor is a factor.
@@ -96,10 +97,11 @@ KerasMapping moment(const std::string& type, const std::string& class_name) {
     Size count(1);
     for (const std::int64_t axis : axes_in(a, "dim", static_cast<std::int64_t>(input.size())))
       count = count * input[axis];
-    const Handle plain = helper(emitter, type, class_name, {x}, emitter.output_shape(),
-                                {{"axis", config.at("axis")}, {"keepdims", config.at("keepdims")}});
-    return last_call(emitter, kNumpy, "Multiply", {},
-                     {plain, bessel_factor(emitter, count, a.number("correction"), type == "std")});
+    const Handle plain = named(emitter, type)
+                             .apply(class_name, {x}, emitter.output_shape(),
+                                    {{"axis", config.at("axis")}, {"keepdims", config.at("keepdims")}});
+    return Composition(emitter).last("Multiply",
+                                     {plain, bessel_factor(emitter, count, a.number("correction"), type == "std")});
   };
   return mapping;
 }
@@ -107,25 +109,26 @@ KerasMapping moment(const std::string& type, const std::string& class_name) {
 // Norms as Keras has them: sums of powers, or extremes of absolute values.
 Handle emit_norm(KerasEmitter& emitter, double p, const Json& axis, bool keepdims, const SymbolicShape& shape,
                  const std::string& last_suffix) {
-  const SymbolicShape& input = emitter.input_shapes()[0];
   const Handle x = emitter.input(0);
   const Json::Object over{{"axis", axis}, {"keepdims", keepdims}};
   const auto end = [&](const std::string& class_name, std::vector<KerasEmitter::Argument> arguments,
                        Json::Object config) {
-    return helper(emitter, last_suffix, class_name, std::move(arguments), shape, std::move(config));
+    return named(emitter, last_suffix).apply(class_name, std::move(arguments), shape, std::move(config));
   };
   if (p == 2)
-    return end("Sqrt", {helper(emitter, "sum", "Sum", {helper(emitter, "square", "Square", {x}, input)}, shape, over)},
+    return end("Sqrt",
+               {named(emitter, "sum").apply("Sum", {named(emitter, "square").elementwise("Square", {x})}, shape, over)},
                {});
   if (p == 0) {
-    const Handle some = helper(emitter, "some", "NotEqual", {x, Json(0)}, input);
-    return end("Sum", {helper(emitter, "cast", "Cast", {some}, input, {{"dtype", "float32"}}, kCore)}, over);
+    const Handle some = named(emitter, "some").elementwise("NotEqual", {x, Json(0)});
+    return end("Sum", {named(emitter, "cast").elementwise("Cast", {some}, {{"dtype", "float32"}}, kCore)}, over);
   }
-  const Handle absolute = helper(emitter, "abs", "Absolute", {x}, input);
+  const Handle absolute = named(emitter, "abs").elementwise("Absolute", {x});
   if (std::isinf(p)) return end(p > 0 ? "Max" : "Min", {absolute}, over);
   if (p == 1) return end("Sum", {absolute}, over);
   const Handle sum =
-      helper(emitter, "sum", "Sum", {helper(emitter, "power", "Power", {absolute, Json(p)}, input)}, shape, over);
+      named(emitter, "sum")
+          .apply("Sum", {named(emitter, "power").elementwise("Power", {absolute, Json(p)})}, shape, over);
   return end("Power", {sum, Json(1 / p)}, {});
 }
 

@@ -1,5 +1,5 @@
+#include "facets/keras/composition.h"
 #include "facets/keras/open_sizes.h"
-#include "facets/keras/operation.h"
 #include "facets/spec/axes.h"
 #include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
@@ -14,7 +14,7 @@ Handle with_rank(KerasEmitter& emitter, Handle x, std::size_t rank) {
   SymbolicShape shape = emitter.shape(x);
   for (int added = 1; shape.size() < rank; ++added) {
     shape.insert(shape.begin(), Size(1));
-    x = helper(emitter, "axis" + std::to_string(added), "ExpandDims", {x}, shape, {{"axis", 0}});
+    x = named(emitter, "axis" + std::to_string(added)).apply("ExpandDims", {x}, shape, {{"axis", 0}});
   }
   return x;
 }
@@ -25,9 +25,9 @@ Handle repeated_along_open(KerasEmitter& emitter, Handle x, const SymbolicShape&
   for (std::size_t i = 0; i < counts.size(); ++i) {
     if (counts[i].value()) continue;
     const Size own = emitter.shape(x)[i];
-    const Handle indices = own == Size(1) ? sizes.apply("Subtract", sizes.ones(counts[i]), Json(1))
-                                          : sizes.apply("Mod", sizes.range(own * counts[i]), sizes.count(own));
-    x = sizes.take("repeated" + std::to_string(i), x, static_cast<std::int64_t>(i), indices);
+    const Handle indices = own == Size(1) ? sizes.elementwise("Subtract", {sizes.ones(counts[i]), Json(1)})
+                                          : sizes.elementwise("Mod", {sizes.range(own * counts[i]), sizes.count(own)});
+    x = named(sizes.emitter(), "repeated" + std::to_string(i)).take(x, static_cast<std::int64_t>(i), indices);
   }
   return x;
 }
@@ -49,8 +49,8 @@ KerasMapping expand(const std::string& type) {
     SymbolicShape counts;
     for (std::size_t i = 0; i < shape.size(); ++i)
       counts.push_back(shape[i] == output[i] || shape[i] != Size(1) ? Size(1) : output[i]);
-    return last_call(emitter, kNumpy, "Tile", {{"repeats", known_counts(counts)}},
-                     {repeated_along_open(emitter, x, counts)});
+    return Composition(emitter).last("Tile", {repeated_along_open(emitter, x, counts)},
+                                     {{"repeats", known_counts(counts)}});
   };
   return mapping;
 }
@@ -79,8 +79,8 @@ KerasMapping tile(const std::string& type, const std::string& attribute) {
 KerasMapping expand_as() {
   KerasMapping mapping = write_only(operation("expand_as", "Multiply"));
   mapping.lower = [](const Attributes&, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
-    const Handle ones = helper(emitter, "ones", "OnesLike", {emitter.input(1)}, emitter.input_shapes()[1]);
-    return last_call(emitter, kNumpy, "Multiply", {}, {emitter.input(0), ones});
+    const Handle ones = named(emitter, "ones").elementwise("OnesLike", {emitter.input(1)});
+    return Composition(emitter).last("Multiply", {emitter.input(0), ones});
   };
   return mapping;
 }
@@ -88,7 +88,7 @@ KerasMapping expand_as() {
 Handle flat(KerasEmitter& emitter, Handle x) {
   const SymbolicShape shape = emitter.shape(x);
   if (shape.size() == 1) return x;
-  return helper(emitter, "flat", "Reshape", {x}, {element_count(shape)}, {{"newshape", Json::Array{-1}}});
+  return named(emitter, "flat").apply("Reshape", {x}, {element_count(shape)}, {{"newshape", Json::Array{-1}}});
 }
 
 // Each element is taken as often as an open size tells.
@@ -103,7 +103,7 @@ KerasMapping repeat_interleave_openly() {
     const std::int64_t axis = is_flat ? 0 : resolve_axis(a.integer("dim"), rank);
     const Size count = a.open_integer("repeats");
     const Handle places = sizes.range(emitter.shape(x)[axis] * count);
-    return sizes.take("", x, axis, sizes.apply("FloorDivide", places, sizes.count(count)));
+    return named(sizes.emitter(), "").take(x, axis, sizes.elementwise("FloorDivide", {places, sizes.count(count)}));
   };
   return mapping;
 }
@@ -113,8 +113,8 @@ KerasMapping repeat_vector_openly() {
   mapping.open = {"n"};
   mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
     OpenSizes sizes(emitter, "size_");
-    const Handle zeros = sizes.apply("Subtract", sizes.ones(a.open_integer("n")), Json(1));
-    return sizes.take("", sizes.expanded(emitter.input(0), 1), 1, zeros);
+    const Handle zeros = sizes.elementwise("Subtract", {sizes.ones(a.open_integer("n")), Json(1)});
+    return named(sizes.emitter(), "").take(sizes.expand(emitter.input(0), 1), 1, zeros);
   };
   return mapping;
 }
@@ -131,9 +131,9 @@ KerasMapping roll_openly() {
     const SymbolicShape shifts = a.open_integers("shifts");
     for (std::size_t i = 0; i < axes.size(); ++i) {
       const Size size = emitter.shape(x)[axes[i]];
-      const Handle from = sizes.apply("Subtract", sizes.range(size), sizes.count(shifts[i]));
+      const Handle from = sizes.elementwise("Subtract", {sizes.range(size), sizes.count(shifts[i])});
       const std::string suffix = i + 1 == axes.size() ? "" : "axis" + std::to_string(i);
-      x = sizes.take(suffix, x, axes[i], sizes.apply("Mod", from, sizes.count(size)));
+      x = named(sizes.emitter(), suffix).take(x, axes[i], sizes.elementwise("Mod", {from, sizes.count(size)}));
     }
     return x;
   };
@@ -148,10 +148,10 @@ KerasMapping triangle_openly(const std::string& type, const std::string& keeps) 
     OpenSizes sizes(emitter, "size_");
     const Handle x = emitter.input(0);
     const SymbolicShape shape = emitter.shape(x);
-    const Handle rows = sizes.expanded(sizes.range(shape.at(shape.size() - 2)), -1);
-    const Handle border = sizes.apply("Add", rows, sizes.count(a.open_integer("diagonal")));
-    const Handle kept = sizes.apply(keeps, sizes.range(shape.back()), border);
-    return last_call(emitter, kNumpy, "Where", {}, {kept, x, Json(0)});
+    const Handle rows = sizes.expand(sizes.range(shape.at(shape.size() - 2)), -1);
+    const Handle border = sizes.elementwise("Add", {rows, sizes.count(a.open_integer("diagonal"))});
+    const Handle kept = sizes.elementwise(keeps, {sizes.range(shape.back()), border});
+    return sizes.last("Where", {kept, x, Json(0)});
   };
   return mapping;
 }

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "facets/keras/emit_ops.h"
+#include "facets/keras/composition.h"
 #include "facets/keras/mapping.h"
 #include "facets/spec/layer_type.h"
 #include "facets/spec/window.h"
@@ -184,21 +184,17 @@ Handle along_axis(KerasEmitter& emitter, Handle x, std::int64_t axis, const Taps
   const std::vector<std::int64_t> extents = count == 1 ? std::vector{outputs} : std::vector{outputs, count};
   SymbolicShape taken = shape;
   if (count > 1) taken.insert(taken.begin() + axis + 1, count);
-  x = emitter.operation(count == 1 ? suffix : "take", "keras.src.ops.numpy", "Take", {{"axis", axis}}, {x},
-                        {{"indices", keras_ops::constant(extents, taps.indices)}}, taken);
+  x = named(emitter, count == 1 ? suffix : "take")
+          .with("indices", keras_ops::constant(extents, taps.indices))
+          .apply("Take", {x}, taken, {{"axis", axis}});
   if (count == 1) return x;
   std::string letters;
   for (std::size_t i = 0; i < taken.size(); ++i) letters += static_cast<char>('a' + i);
   std::string result = letters;
   result.erase(axis + 1, 1);
-  return emitter
-      .call({.suffix = suffix,
-             .module = "keras.src.ops.numpy",
-             .class_name = "Einsum",
-             .config = {{"subscripts", letters + "," + letters.substr(axis, 2) + "->" + result}},
-             .arguments = {x, keras_ops::constant(extents, taps.weights)},
-             .outputs = {shape}})
-      .at(0);
+  return named(emitter, suffix)
+      .apply("Einsum", {x, keras_ops::constant(extents, taps.weights)}, shape,
+             {{"subscripts", letters + "," + letters.substr(axis, 2) + "->" + result}});
 }
 
 // What no Keras layer does, one axis after the other.
@@ -219,7 +215,7 @@ KerasMapping by_axes(const std::string& type) {
         changed.push_back(i);
 
     Handle x = emitter.input(0);
-    if (changed.empty()) return emitter.operation("", "keras.src.ops.numpy", "Copy", {}, {x}, {}, emitter.shape(x));
+    if (changed.empty()) return named(emitter, "").apply("Copy", {x}, emitter.shape(x));
     OpenSizes sizes(emitter, "place_");
     for (const std::size_t i : changed) {
       const std::int64_t axis = first + static_cast<std::int64_t>(i);

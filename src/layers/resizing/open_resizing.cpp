@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <concepts>
 
+#include "facets/keras/composition.h"
 #include "facets/keras/open_windows.h"
-#include "facets/keras/operation.h"
 #include "h5bridge/error.h"
 #include "layers/resizing/interpolation.h"
 
@@ -35,20 +35,21 @@ class OpenAxis {
     if (mode == "area") return window_means(emitter_, sizes_, x_, axis_, output_, suffix_);
     const bool antialias = attributes_.contains("antialias") && attributes_.boolean("antialias");
     if (antialias || mode == "cubic") return filtered(mode, antialias);
-    if (mode == "nearest") return sizes_.take(suffix_, x_, axis_, index(apply("Multiply", places(), scale_)));
+    if (mode == "nearest")
+      return named(sizes_.emitter(), suffix_).take(x_, axis_, index(apply("Multiply", places(), scale_)));
     if (mode == "nearest-exact")
-      return sizes_.take(suffix_, x_, axis_, index(apply("Multiply", apply("Add", places(), 0.5), scale_)));
+      return named(sizes_.emitter(), suffix_)
+          .take(x_, axis_, index(apply("Multiply", apply("Add", places(), 0.5), scale_)));
     return mode == "bicubic" ? cubic() : linear();
   }
 
  private:
-  Handle apply(const std::string& operation, const Operand& a) { return sizes_.apply(operation, a); }
-  Handle apply(const std::string& operation, const Operand& a, const Operand& b) {
-    return sizes_.apply(operation, a, b);
+  template <typename... Operands>
+  Handle apply(const std::string& operation, const Operands&... operands) {
+    return sizes_.elementwise(operation, {operand(operands)...});
   }
-  Handle apply(const std::string& operation, const Operand& a, std::same_as<double> auto b) {
-    return sizes_.apply(operation, a, Json(b));
-  }
+  static Operand operand(const Operand& value) { return value; }
+  static Operand operand(std::same_as<double> auto number) { return Json(number); }
 
   Operand real(const Size& size) {
     if (const auto number = size.value()) return Json(static_cast<double>(*number));
@@ -86,16 +87,14 @@ class OpenAxis {
 
   // `weight`, one for each element of the output, times the input's elements of that index.
   Handle weighted(Handle weight, Handle indices, const std::string& name) {
-    const Handle taken = sizes_.take(name, x_, axis_, indices);
+    const Handle taken = named(sizes_.emitter(), name).take(x_, axis_, indices);
     return apply("Multiply", taken, sizes_.along(weight, axis_, static_cast<std::int64_t>(emitter_.shape(x_).size())));
   }
 
   Handle total(const std::vector<Handle>& parts) {
     Handle sum = parts.at(0);
-    for (std::size_t i = 1; i < parts.size(); ++i) {
-      const SymbolicShape shape = emitter_.shape(sum);
-      sum = helper(emitter_, i + 1 == parts.size() ? suffix_ : "sum", "Add", {sum, parts[i]}, shape);
-    }
+    for (std::size_t i = 1; i < parts.size(); ++i)
+      sum = named(emitter_, i + 1 == parts.size() ? suffix_ : "sum").elementwise("Add", {sum, parts[i]});
     return sum;
   }
 
@@ -155,21 +154,20 @@ class OpenAxis {
     const Handle elements = sizes_.cast(sizes_.range(input_), "float32");
     const Handle distance =
         apply("Absolute",
-              apply("Divide", apply("Add", apply("Subtract", elements, sizes_.expanded(centre, -1)), 0.5), widening));
+              apply("Divide", apply("Add", apply("Subtract", elements, sizes_.expand(centre, -1)), 0.5), widening));
     const Handle inside = sizes_.cast(membership(sizes_, window, input_), "float32");
     const Handle weight = apply(
         "Multiply", is_cubic ? keys(distance) : apply("Maximum", apply("Add", apply("Negative", distance), 1.0), 0.0),
         inside);
     const Handle sum =
-        helper(emitter_, "weights", "Sum", {weight}, {output_, 1}, {{"axis", Json::Array{1}}, {"keepdims", true}});
+        named(emitter_, "weights").apply("Sum", {weight}, {output_, 1}, {{"axis", Json::Array{1}}, {"keepdims", true}});
     return weighted_sums(emitter_, x_, axis_, apply("Divide", weight, sum), suffix_);
   }
 
   Handle keys(Handle distance) {
     constexpr double a = -0.5;
-    const SymbolicShape shape = emitter_.shape(distance);
     const auto where = [&](Handle condition, Handle yes, const Operand& no) {
-      return helper(emitter_, "piece", "Where", {condition, yes, no}, shape);
+      return named(emitter_, "piece").elementwise("Where", {condition, yes, no});
     };
     const Handle outside = where(apply("Less", distance, 2.0), cubic_outside(distance, a), Json(0.0));
     return where(apply("Less", distance, 1.0), cubic_inside(distance, a), outside);

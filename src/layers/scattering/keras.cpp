@@ -1,6 +1,5 @@
 #include "facets/keras/composition.h"
 #include "facets/keras/open_sizes.h"
-#include "facets/keras/operation.h"
 #include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
 
@@ -25,8 +24,8 @@ KerasMapping one_hot_openly() {
   mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
     OpenSizes sizes(emitter, "size_");
     const Handle classes = sizes.range(a.open_integer("num_classes"));
-    const Handle is_own = sizes.apply("Equal", sizes.expanded(emitter.input(0), -1), classes);
-    return last_call(emitter, kCore, "Cast", {{"dtype", name_of(a.dtype("dtype"))}}, {is_own});
+    const Handle is_own = sizes.elementwise("Equal", {sizes.expand(emitter.input(0), -1), classes});
+    return sizes.last("Cast", {is_own}, {{"dtype", name_of(a.dtype("dtype"))}}, kCore);
   };
   return mapping;
 }
@@ -72,7 +71,7 @@ KerasMapping scatter() {
     const KerasEmitter::Argument elements = a.is_none("value")
                                                 ? KerasEmitter::Argument(emit_sum(steps, places))
                                                 : KerasEmitter::Argument(attribute_to_json(a.at("value")));
-    return last_call(emitter, kNumpy, "Where", {}, {is_place, elements, emitter.input(0)});
+    return steps.last("Where", {is_place, elements, emitter.input(0)});
   };
   return mapping;
 }
@@ -81,7 +80,7 @@ KerasMapping scatter_add() {
   KerasMapping mapping = write_only(operation("scatter_add", "Add"));
   mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
     Composition steps(emitter);
-    return last_call(emitter, kNumpy, "Add", {}, {emitter.input(0), emit_sum(steps, emit_places(a, steps))});
+    return steps.last("Add", {emitter.input(0), emit_sum(steps, emit_places(a, steps))});
   };
   return mapping;
 }

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "facets/keras/operation.h"
+#include "facets/keras/composition.h"
 #include "facets/registry.h"
 #include "facets/spec/axes.h"
 #include "h5bridge/error.h"
@@ -155,7 +155,7 @@ KerasMapping squeeze() {
   KerasMapping mapping = operation("squeeze", "Squeeze", {{"dim", "axis", spelling::axes()}});
   mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
     const std::vector<std::int64_t> axes = squeezed_axes(a, emitter.input_shapes()[0]);
-    if (axes.empty()) return last_call(emitter, kNumpy, "Copy", {}, {emitter.input(0)});
+    if (axes.empty()) return Composition(emitter).last("Copy", {emitter.input(0)});
     config.set("axis", axes.size() == 1 ? Json(axes[0]) : Json::array(axes));
     return emitter.main(std::move(config), emitter.inputs());
   };

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "facets/keras/composition.h"
 #include "facets/keras/open_sizes.h"
-#include "facets/keras/operation.h"
 #include "facets/spec/axes.h"
 
 namespace h5bridge::shape {
@@ -22,14 +22,14 @@ KerasEmitter::Handle emit_open_reshape(KerasEmitter& emitter) {
   if (emitter.shape(rows) != flat) {
     Json::Array sizes{-1};
     for (auto size = grid_end; size != output.end(); ++size) sizes.push_back(*size->value());
-    rows = helper(emitter, "rows", "Reshape", {rows}, flat, {{"newshape", std::move(sizes)}});
+    rows = named(emitter, "rows").apply("Reshape", {rows}, flat, {{"newshape", std::move(sizes)}});
   }
   OpenSizes sizes(emitter, "row_");
   Handle numbers = sizes.range(output[0]);
   for (auto size = output.begin() + 1; size != grid_end; ++size)
-    numbers = sizes.apply("Add", sizes.apply("Multiply", sizes.expanded(numbers, -1), sizes.count(*size)),
-                          sizes.range(*size));
-  return sizes.take("", rows, 0, numbers);
+    numbers = sizes.elementwise(
+        "Add", {sizes.elementwise("Multiply", {sizes.expand(numbers, -1), sizes.count(*size)}), sizes.range(*size)});
+  return named(sizes.emitter(), "").take(rows, 0, numbers);
 }
 
 }  // namespace h5bridge::shape

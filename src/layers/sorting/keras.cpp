@@ -59,7 +59,7 @@ KerasMapping argsort() {
   KerasMapping mapping = operation("argsort", "Argsort", axis_row());
   mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> Results {
     Handle x = emitter.input(0);
-    if (a.boolean("descending")) x = helper(emitter, "negative", "Negative", {x}, emitter.output_shape());
+    if (a.boolean("descending")) x = named(emitter, "negative").elementwise("Negative", {x});
     return emitter.main(std::move(config), {x});
   };
   return mapping;
@@ -205,8 +205,8 @@ KerasMapping bucketize() {
   KerasMapping mapping = write_only(operation("bucketize", "SearchSorted"));
   mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> Results {
     if (emitter.input_shapes().size() == 2)
-      return last_call(emitter, kNumpy, "SearchSorted", {{"side", goes_behind(a) ? "right" : "left"}},
-                       {emitter.input(1), emitter.input(0)});
+      return Composition(emitter).last("SearchSorted", {emitter.input(1), emitter.input(0)},
+                                       {{"side", goes_behind(a) ? "right" : "left"}});
     Composition steps(emitter);
     const Handle x = steps.expand(emitter.input(0), -1);
     SymbolicShape shape = emitter.input_shapes()[0];

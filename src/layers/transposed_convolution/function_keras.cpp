@@ -2,9 +2,9 @@
 // between its elements, by the kernel the other way round.
 #include <numeric>
 
+#include "facets/keras/composition.h"
 #include "facets/keras/functional.h"
 #include "facets/keras/kernel.h"
-#include "facets/keras/operation.h"
 #include "facets/registry.h"
 #include "facets/spec/kernel.h"
 #include "layers/transposed_convolution/function.h"
@@ -22,19 +22,19 @@ Handle emit_turned_kernel(KerasEmitter& emitter, Handle weight, std::int64_t gro
   const auto axes = static_cast<std::int64_t>(apart.size()) - 2;
   apart[0] = apart[0].floor_divide(groups);
   apart.insert(apart.begin(), Size(groups));
-  Handle kernel = helper(emitter, "groups", "Reshape", {weight}, apart, {{"newshape", sizes_config(apart)}});
+  Handle kernel = named(emitter, "groups").apply("Reshape", {weight}, apart, {{"newshape", sizes_config(apart)}});
   std::vector<std::int64_t> order(axes);
   std::iota(order.begin(), order.end(), 3);
   order.insert(order.end(), {1, 0, 2});
   SymbolicShape turned;
   for (const std::int64_t axis : order) turned.push_back(apart[axis]);
-  kernel = helper(emitter, "transposed", "Transpose", {kernel}, turned, {{"axes", Json::array(order)}});
+  kernel = named(emitter, "transposed").apply("Transpose", {kernel}, turned, {{"axes", Json::array(order)}});
   SymbolicShape joined(turned.begin(), turned.end() - 1);
   joined.back() = turned[turned.size() - 2] * turned.back();
-  kernel = helper(emitter, "joined", "Reshape", {kernel}, joined, {{"newshape", sizes_config(joined)}});
+  kernel = named(emitter, "joined").apply("Reshape", {kernel}, joined, {{"newshape", sizes_config(joined)}});
   order.resize(axes);
   std::iota(order.begin(), order.end(), 0);
-  return helper(emitter, "kernel", "Flip", {kernel}, joined, {{"axis", Json::array(order)}});
+  return named(emitter, "kernel").apply("Flip", {kernel}, joined, {{"axis", Json::array(order)}});
 }
 
 }  // namespace
@@ -57,7 +57,7 @@ KerasMapping function_mapping(std::size_t axes) {
                               {"data_format", a.text("data_format")},
                               {"dilation_rate", Json::array(a.integers("dilation"))}};
     const Handle output =
-        helper(emitter, calls.next("convolution"), "Conv", {input, kernel}, emitter.output_shape(), config, kNN);
+        named(emitter, calls.next("convolution")).apply("Conv", {input, kernel}, emitter.output_shape(), config, kNN);
     return calls.affine(output, std::nullopt, added);
   };
   return mapping;

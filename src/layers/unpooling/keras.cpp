@@ -88,7 +88,7 @@ KerasEmitter::Results lower(const Attributes& a, Json::Object, KerasEmitter& emi
   const Handle candidate = steps.take_along(order, before, rows.axis);
   const Handle found = steps.elementwise("Equal", {steps.take_along(keys, candidate, rows.axis), wanted});
   const Handle elements = steps.take_along(values, steps.where(found, candidate, Json(0)), rows.axis);
-  if (in_a_row) return last_call(emitter, kNumpy, "Where", {}, {found, elements, Json(0.0)});
+  if (in_a_row) return steps.last("Where", {found, elements, Json(0.0)});
   return rows.reshape("", steps.where(found, elements, Json(0.0)), emitter.output_shape());
 }
 
