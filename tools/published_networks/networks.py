@@ -49,6 +49,9 @@ class Torchvision:
 
 
 class Timm:
+    # As many parameters, and pictures that leave memory for the rest.
+    SMALLER_PICTURES = {"samvit_base_patch16": "samvit_base_patch16_224"}
+
     def names(self):
         """Of each of its files, the first network of the fewest parameters that its names promise: no weights are made for it."""
         _torchvision()
@@ -57,7 +60,8 @@ class Timm:
         for file in timm.list_modules():
             networks = timm.list_models(module=file)
             if networks:
-                found.append(min(networks, key=_size_by_name))
+                smallest = min(networks, key=_size_by_name)
+                found.append(self.SMALLER_PICTURES.get(smallest, smallest))
         return [f"timm/{name}" for name in found]
 
     def build(self, name):

@@ -506,7 +506,7 @@ Folded index_selected(const FoldedCall& call) {
 Folded flipped(const FoldedCall& call) {
   const KnownNumbers* of = tensor(call, "self");
   const auto dims = integers(call, "dims");
-  if (!of || !dims) return std::nullopt;
+  if (!of || !dims || of->shape() != call.shape) return std::nullopt;
   std::vector<std::size_t> axes;
   for (const std::int64_t dim : *dims) {
     const auto axis = axis_of(dim, of->rank());

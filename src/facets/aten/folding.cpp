@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <set>
+#include <stdexcept>
 
 #include "facets/aten/folded_operators.h"
 #include "facets/aten/row.h"
@@ -11,11 +12,13 @@ namespace h5bridge::aten {
 namespace {
 
 constexpr int kMostAttempts = 64;
+constexpr std::int64_t kMostElements = std::int64_t{1} << 24;  // of all results, so that no file takes long or much
 
 // One attempt; it fails where memory turns out to be no constant.
 class Attempt {
  public:
-  Attempt(const Graph& graph, const std::set<std::size_t>& refused) : graph_(graph), refused_(refused) {
+  Attempt(const Graph& graph, const std::set<std::size_t>& refused, std::int64_t& left)
+      : graph_(graph), refused_(refused), left_(left) {
     std::size_t root = graph.operations.size();
     for (const auto& [name, tensor] : graph.constants) roots_.emplace(name, root++);
   }
@@ -45,7 +48,8 @@ class Attempt {
     if (target) {
       KnownNumbers into = *known(*target);
       // The module's own constants have what a call writes for the next one.
-      if (into.block().is_read || into.block().root >= graph_.operations.size()) return into.block().root;
+      if (into.shape() != made->shape() || into.block().is_read || into.block().root >= graph_.operations.size())
+        return into.block().root;
       for_each_place(into.shape(), [&](const auto& place) { into.set(place, made->at(place)); });
       values.insert_or_assign(*operation.outputs[0], into);
     } else {
@@ -64,9 +68,21 @@ class Attempt {
     if (type == graph_.values.end() || !type->second.dtype || !type->second.shape) return std::nullopt;
     const auto shape = fixed(*type->second.shape);
     if (!shape || !is_foldable(*type->second.dtype) || !is_small(*shape)) return std::nullopt;
-    auto made = (*row)(
-        {operation, *shape, *type->second.dtype, number, [this](const std::string& name) { return known(name); }});
-    return made && made->shape() == *shape && made->dtype() == *type->second.dtype ? made : std::nullopt;
+    const std::int64_t count = element_count(*shape);
+    if (count > left_) return std::nullopt;
+    left_ -= count + 1;
+    return carried_out(*row, {operation, *shape, *type->second.dtype, number,
+                              [this](const std::string& name) { return known(name); }});
+  }
+
+  // A file may state sizes that do not fit together, which is told where layers are made of it.
+  static std::optional<KnownNumbers> carried_out(const FoldedOperator& row, const FoldedCall& call) {
+    try {
+      auto made = row(call);
+      return made && made->shape() == call.shape && made->dtype() == call.dtype ? made : std::nullopt;
+    } catch (const std::out_of_range&) {
+      return std::nullopt;
+    }
   }
 
   static bool is_small(const Shape& shape) {
@@ -126,6 +142,7 @@ class Attempt {
 
   const Graph& graph_;
   const std::set<std::size_t>& refused_;
+  std::int64_t& left_;                        // elements that may still be computed
   std::map<std::string, std::size_t> roots_;  // of the graph's constants, behind those of the operations
   std::map<std::string, std::size_t> views_;  // what is not carried out, and may share the memory of that root
 };
@@ -134,8 +151,9 @@ class Attempt {
 
 void fold_constants(Graph& graph) {
   std::set<std::size_t> refused;
+  std::int64_t left = kMostElements;
   for (int attempts = 0; attempts < kMostAttempts; ++attempts) {
-    Attempt attempt(graph, refused);
+    Attempt attempt(graph, refused, left);
     if (const auto trouble = attempt.run()) {
       refused.insert(*trouble);
       continue;

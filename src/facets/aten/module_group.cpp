@@ -90,7 +90,7 @@ std::optional<Shape> ModuleGroup::sizes(const std::string& tensor) const {
 }
 
 std::optional<KnownNumbers> ModuleGroup::elements(const std::string& tensor) const {
-  constexpr std::int64_t kFew = std::int64_t{1} << 22;
+  constexpr std::int64_t kFew = std::int64_t{1} << 20;
   if (const auto found = graph_.elements.find(tensor); found != graph_.elements.end()) return found->second;
   for (const auto* tensors : {&graph_.constants, &graph_.buffers})
     if (const auto found = tensors->find(tensor); found != tensors->end())
