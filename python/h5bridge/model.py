@@ -138,7 +138,8 @@ class Model:
         """The model as a torch.nn.Module with its weights on `device`: the class that `save("model.py")` writes, executed
         in memory. Names are those of `state_dict()`, inputs and outputs are laid out as PyTorch has them (channels
         first). It is in train() mode, as PyTorch's modules start; what was frozen asks for no gradients. A batch
-        normalisation that Keras froze follows the batch in train() all the same, until eval() of it is called.
+        normalisation that Keras froze follows the batch in train() all the same, until eval() of it is called. What
+        torch.save(module) writes has the source in it, and needs h5bridge, and weights_only=False, to be loaded.
 
         >>> module = h5bridge.load(["digits.json", "digits.pth"]).to_torch()
         >>> module.eval()(torch.rand(2, 1, 8, 8)).shape

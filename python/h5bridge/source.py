@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import linecache
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ from .errors import MalformedFile, SystemFailure, UsageError, turned
 if TYPE_CHECKING:
     import torch
 
+_PREFIX = "h5bridge.to_torch_"
 _numbers = itertools.count(1)
 
 
@@ -68,10 +71,42 @@ def _aligned(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def _last_class(source: str) -> type:
-    """Tracebacks show the lines of the source, as if it stood in a file."""
-    name = f"<h5bridge.to_torch {next(_numbers)}>"
-    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-    space: dict[str, Any] = {"__name__": "h5bridge.to_torch"}
-    exec(compile(source, name, "exec"), space)
-    own = [each for each in space.values() if isinstance(each, type) and each.__module__ == "h5bridge.to_torch"]
-    return own[-1]
+    digest = hashlib.sha256(source.encode()).hexdigest()[:16]
+    return _classes(_executed(source, f"{_PREFIX}{digest}_{next(_numbers)}"))[-1]
+
+
+def _executed(source: str, name: str) -> ModuleType:
+    """The source as a module. Tracebacks show its lines, as if it stood in a file. Python finds it under its name, but
+    no other process does, so that a pickle of its classes has the source."""
+    module = ModuleType(name)
+    module.__file__ = f"<{name}>"
+    linecache.cache[module.__file__] = (len(source), None, source.splitlines(keepends=True), module.__file__)
+    exec(compile(source, module.__file__, "exec"), vars(module))
+    for each in _classes(module):
+        each.__reduce_ex__ = _reduced(each, source)
+    sys.modules[name] = module
+    return module
+
+
+def _classes(module: ModuleType) -> list[type]:
+    return [each for each in vars(module).values() if isinstance(each, type) and each.__module__ == module.__name__]
+
+
+def _reduced(own: type, source: str) -> Callable[[Any, Any], Any]:
+    plain = own.__reduce_ex__
+
+    def reduce_ex(self: Any, protocol: Any) -> Any:
+        if type(self) is not own:  # of a class that is derived from it, which others can import
+            return plain(self, protocol)
+        state = self.__getstate__() if hasattr(self, "__getstate__") else self.__dict__
+        return instance_of, (source, own.__module__, own.__name__), state
+
+    return reduce_ex
+
+
+def instance_of(source: str, module: str, name: str) -> Any:
+    """What a pickle of a module of `to_torch()` is made of: an instance of the class `name` of that source, without its
+    state. Its functions are found under the name of `module` from then on."""
+    found = sys.modules.get(module)
+    kind = getattr(found or _executed(source, module), name)
+    return kind.__new__(kind)

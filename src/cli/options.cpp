@@ -161,7 +161,8 @@ void add_load_options(CLI::App& command, LoadOptions& options) {
                  "the names of an optimizer's parameters, as its groups list them",
                  [&options](const std::string& path) { options.param_order = read_param_order(path); });
   add_choice(command, "--match", options.match, layer_matches(),
-             "how weights find the layers of a Keras file without architecture");
+             "how weights find the layers of a Keras file without architecture; \"order\" also for a state_dict of "
+             "other names");
   add_choice(command, "--written-by", options.written_by, keras_backends(),
              "who wrote a file of Keras 0 or 1, where it does not say");
   add_repeatable(command, "--rename", "OLD=NEW",

@@ -13,6 +13,7 @@
 #include "convert/name_prefix.h"
 #include "convert/named_weights.h"
 #include "convert/optimizer_names.h"
+#include "convert/other_names.h"
 #include "convert/rename.h"
 #include "convert/settle_ties.h"
 #include "convert/slot_check.h"
@@ -355,6 +356,7 @@ UncheckedModel put_together(Parts parts, const LoadOptions& options) {
     if (model.architecture && parts.torch) {
       for (const std::string& name : frozen_parameters(*model.architecture)) model.trainable.emplace(name, false);
       strip_wrappers(model);
+      take_other_names(model, options);
       add_missing_counters(model);
     }
   }

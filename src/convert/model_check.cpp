@@ -4,6 +4,7 @@
 #include <set>
 
 #include "convert/nearest_names.h"
+#include "convert/other_names.h"
 #include "files/digest.h"
 #include "h5bridge/error.h"
 #include "model/quoted.h"
@@ -69,7 +70,9 @@ void check_weights(const Model& model, bool allow_unexpected) {
   const bool all_unexpected = std::ranges::all_of(
       problems, [](const WeightProblem& problem) { return problem.kind == WeightProblem::Kind::Unexpected; });
   throw MalformedFile("the tensors do not fit the architecture: " + summary(problems) +
-                      (all_unexpected ? " (LoadOptions::allow_unexpected carries them along)" : ""));
+                      (all_unexpected        ? " (LoadOptions::allow_unexpected carries them along)"
+                       : fit_in_order(model) ? "; in their order all shapes fit: LoadOptions::match order takes them so"
+                                             : ""));
 }
 
 }  // namespace h5bridge

@@ -7,6 +7,7 @@
 
 #include "facets/registry.h"
 #include "h5bridge/error.h"
+#include "model/model_itself.h"
 #include "model/nearest.h"
 #include "model/quoted.h"
 #include "passes/infer_types.h"
@@ -92,9 +93,17 @@ void check_graph(const Architecture& architecture) {
         throw MalformedFile("the input \"" + shortened(input.name) + "\" has a size of " + size.str());
   }
   std::map<std::string_view, const Layer*> layers;
-  for (const Layer& layer : architecture.layers)
+  const Layer* itself = nullptr;
+  for (const Layer& layer : architecture.layers) {
+    if (is_model_itself(layer.name)) {
+      if (itself)
+        throw MalformedFile(describe(*itself) + " and " + describe(layer) +
+                            " both begin with a dot, as the one layer does that is the model itself");
+      itself = &layer;
+    }
     if (!layers.emplace(layer.name, &layer).second)
       throw MalformedFile("the layer \"" + shortened(layer.name) + "\" is defined twice");
+  }
   for (const Node& node : architecture.nodes) {
     const auto found = layers.find(node.layer);
     if (found == layers.end())

@@ -280,6 +280,10 @@ Weights read_weights(const TorchFile& file, const Entry& holder) {
   Weights weights;
   for (const auto& [name, value] : state_of(*holder.value)) {
     if (!name.starts_with(holder.prefix)) continue;
+    if (is_uninitialised(*value))
+      throw Unsupported("'" + name +
+                        "' is of a module that is lazy, and has no size before that was called once: call "
+                        "it and save it again");
     if (!is_tensor(*value))
       throw Unsupported("'" + name + "' is " + pickle::describe(*value) +
                         ", the extra state of a module, and no tensor");

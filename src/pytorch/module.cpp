@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "h5bridge/error.h"
 
@@ -13,6 +14,25 @@ using pickle::Ref;
 
 constexpr int kDeepestModule = 64;
 constexpr std::size_t kMostOfModule = 1'000'000;
+// A few modules that are held again and again make a tree without end, and names of any length.
+constexpr std::size_t kMostUses = 64;             // of each module, on average
+constexpr std::size_t kMostRepeated = 10'000;     // modules, before the average counts
+constexpr std::size_t kMostOfNames = 16'000'000;  // characters
+
+/// The names of a tree, dotted.
+class Paths {
+ public:
+  std::string within(const std::string& path, const std::string& name) {
+    used_ += path.size() + name.size() + 1;
+    if (used_ > kMostOfNames)
+      throw MalformedFile("the names of modules and tensors have more than " + std::to_string(kMostOfNames) +
+                          " characters together");
+    return path.empty() ? name : path + "." + name;
+  }
+
+ private:
+  std::size_t used_ = 0;
+};
 
 /// The object's attributes; nullptr if it has none.
 const Dict* attributes_of(const pickle::Value& value) {
@@ -71,12 +91,19 @@ class ModuleWalk {
   void walk(const pickle::Value& module, const std::string& name, int depth) {
     if (found.size() == kMostOfModule)
       throw MalformedFile("there are more than " + std::to_string(kMostOfModule) + " modules");
+    distinct_.insert(&module);
+    if (found.size() > kMostRepeated && found.size() / kMostUses > distinct_.size())
+      throw MalformedFile("there are " + std::to_string(distinct_.size()) + " modules, which are held more than " +
+                          std::to_string(found.size()) + " times");
     if (depth == kDeepestModule)
       throw MalformedFile("modules are nested more than " + std::to_string(kDeepestModule) + " deep");
     found.emplace_back(name, &module);
-    for (const auto& [child, value] : children_of(module))
-      walk(*value, name.empty() ? child : name + "." + child, depth + 1);
+    for (const auto& [child, value] : children_of(module)) walk(*value, paths_.within(name, child), depth + 1);
   }
+
+ private:
+  std::set<Ref> distinct_;
+  Paths paths_;
 };
 
 }  // namespace
@@ -123,12 +150,13 @@ NamedRefs own_buffers(const pickle::Value& module) {
 
 NamedRefs state_of_module(const pickle::Value& module) {
   NamedRefs state;
+  Paths paths;
   for (const auto& [name, inner] : modules_in(module))
     for (const NamedRefs& tensors : {own_parameters(*inner), own_buffers(*inner)})
       for (const auto& [tensor, value] : tensors) {
         if (state.size() == kMostOfModule)
           throw MalformedFile("the module has more than " + std::to_string(kMostOfModule) + " tensors");
-        state.emplace_back(name.empty() ? tensor : name + "." + tensor, value);
+        state.emplace_back(paths.within(name, tensor), value);
       }
   return state;
 }
@@ -142,6 +170,11 @@ bool declares_parameter(const pickle::Value& module, std::string_view name) {
   const Dict* attributes = attributes_of(module);
   const Dict* parameters = attributes ? members(*attributes, "_parameters") : nullptr;
   return parameters && pickle::find(*parameters, name);
+}
+
+bool is_uninitialised(const pickle::Value& tensor) {
+  const std::string made_by = pickle::class_of(tensor);
+  return made_by == "torch.nn.parameter.UninitializedParameter" || made_by == "torch.nn.parameter.UninitializedBuffer";
 }
 
 NamedRefs settings_of(const pickle::Value& module) {

@@ -42,6 +42,9 @@ pickle::Ref attribute_of(const pickle::Value& module, std::string_view name);
 /// Whether it lists a parameter of that name, if only as one that it goes without.
 bool declares_parameter(const pickle::Value& module, std::string_view name);
 
+/// Whether a parameter or buffer is one of a lazy module, which gets its shape with the first input.
+bool is_uninitialised(const pickle::Value& tensor);
+
 /// Its settings: all attributes but those that every module has, and private ones.
 NamedRefs settings_of(const pickle::Value& module);
 

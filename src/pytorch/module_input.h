@@ -1,4 +1,4 @@
-// What a chain of layers takes, of which a pickled module says nothing.
+// What the calls of pickled modules take, of which a pickle says nothing.
 #pragma once
 
 #include <cstdint>
@@ -7,16 +7,18 @@
 #include <vector>
 
 #include "h5bridge/architecture.h"
+#include "pytorch/module_graph.h"
 
 namespace h5bridge {
 
-/// The input of layers of which each takes what the one before it gives: as many axes as its first layers with settings
-/// of their own are made for, and open sizes but where a layer asks for a number. `sizes` binds open ones. Throws
-/// Unsupported, saying where it does not fit, if no shape goes through.
-Input input_of_chain(const std::vector<const Layer*>& layers, const std::map<std::string, std::int64_t>& sizes);
+/// The inputs of a graph that takes these operands: as many axes as its first layers with settings of their own are
+/// made for, and open sizes but where a layer asks for a number. `sizes` binds open ones. Throws Unsupported, saying
+/// where they do not fit, if no shapes go through.
+std::vector<Input> inputs_of_graph(const Architecture& graph, const ModuleOperands& operands,
+                                   const std::map<std::string, std::int64_t>& sizes);
 
-/// How many outputs the last of them has for that input.
-std::size_t outputs_of_chain(const std::vector<const Layer*>& layers, const Input& input,
-                             const std::map<std::string, std::int64_t>& sizes);
+/// How many outputs the node has for the graph's inputs.
+std::size_t outputs_of_node(const Architecture& graph, const std::string& node,
+                            const std::map<std::string, std::int64_t>& sizes);
 
 }  // namespace h5bridge

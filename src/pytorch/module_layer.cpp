@@ -35,25 +35,26 @@ class ModuleSettings {
     return false;
   }
 
- private:
   bool has_parameter(std::string_view name) const {
     const NamedRefs parameters = own_parameters(module_);
     return std::ranges::any_of(parameters, [&](const auto& parameter) { return parameter.first == name; });
   }
 
+ private:
   const TorchFile& file_;
   const pickle::Value& module_;
 };
 
-/// What a setting was in versions of PyTorch whose modules do not state it, where that is not its default.
+/// What a setting is that modules do not state under its name, or did not in old versions, where that is not its
+/// default.
 struct UnstatedRow {
   std::string_view type;
   std::string_view attribute;
   std::optional<Json> (*meaning)(const ModuleSettings&);
 };
 
-const std::array<UnstatedRow, 2>& unstated_rows() {
-  static const std::array<UnstatedRow, 2> table{{
+const std::array<UnstatedRow, 5>& unstated_rows() {
+  static const std::array<UnstatedRow, 5> table{{
       // Before 0.4 linear modes aligned the corners, and there was no setting.
       {"Upsample", "align_corners",
        [](const ModuleSettings& settings) -> std::optional<Json> {
@@ -67,12 +68,38 @@ const std::array<UnstatedRow, 2>& unstated_rows() {
          const std::optional<Json> mode = settings.find("mode");
          return mode && *mode == Json("RNN_RELU") ? std::optional<Json>("relu") : std::nullopt;
        }},
+      // Its parameters tell what it was made with.
+      {"MultiheadAttention", "bias",
+       [](const ModuleSettings& settings) { return std::optional<Json>(settings.has_parameter("in_proj_bias")); }},
+      {"MultiheadAttention", "add_bias_kv",
+       [](const ModuleSettings& settings) { return std::optional<Json>(settings.has_parameter("bias_k")); }},
+      {"PairwiseDistance", "p", [](const ModuleSettings& settings) { return settings.find("norm"); }},
   }};
   return table;
 }
 
+/// Settings that a module states, and that mean nothing where they are those of another one.
+struct RestatedRow {
+  std::string_view type;
+  std::string_view attribute;
+  std::string_view other;
+};
+
+constexpr std::array<RestatedRow, 2> kRestated{{
+    {"MultiheadAttention", "kdim", "embed_dim"},
+    {"MultiheadAttention", "vdim", "embed_dim"},
+}};
+
+bool is_restated(const ModuleSettings& settings, const LayerType& type, const AttributeSpec& attribute) {
+  return std::ranges::any_of(kRestated, [&](const RestatedRow& row) {
+    return row.type == type.name && row.attribute == attribute.name &&
+           settings.find(row.attribute) == settings.find(row.other);
+  });
+}
+
 std::optional<Json> setting(const ModuleSettings& settings, const LayerType& type, const AttributeSpec& attribute) {
   if (attribute.name == "training") return std::nullopt;  // Keras's is another thing than the mode of a module
+  if (is_restated(settings, type, attribute)) return std::nullopt;
   const bool is_truth = attribute.fallback && std::holds_alternative<bool>(*attribute.fallback);
   if (auto stated = is_truth ? settings.uses(attribute.name) : settings.find(attribute.name)) return stated;
   for (const UnstatedRow& row : unstated_rows())
@@ -80,8 +107,17 @@ std::optional<Json> setting(const ModuleSettings& settings, const LayerType& typ
   return std::nullopt;
 }
 
-/// Hooks are called around forward, and are code: spectral_norm, and weight_norm of before parametrizations.
-void refuse_hooks(const pickle::Value& module, const std::string& described) {
+}  // namespace
+
+std::string describe_module(const pickle::Value& module, const std::string& path) {
+  return (path.empty() ? "the module" : "module \"" + shortened(path) + "\"") + " (" + shortened(module_class(module)) +
+         ")";
+}
+
+// Spectral_norm, and weight_norm of before parametrizations, are hooks.
+void refuse_own_code(const pickle::Value& module, const std::string& path) {
+  const std::string described = describe_module(module, path);
+  if (attribute_of(module, "forward")) throw Unsupported(described + " has a forward of its own, which is code");
   for (const char* hooks : {"_forward_hooks", "_forward_pre_hooks"}) {
     const pickle::Ref found = attribute_of(module, hooks);
     const auto* dict = found ? found->as<pickle::Dict>() : nullptr;
@@ -91,19 +127,19 @@ void refuse_hooks(const pickle::Value& module, const std::string& described) {
   }
 }
 
-}  // namespace
-
-Layer layer_of_module(const TorchFile& file, const pickle::Value& module, const std::string& name) {
-  const std::string described = "module \"" + shortened(name) + "\" (" + shortened(module_class(module)) + ")";
+Layer layer_of_module(const TorchFile& file, const pickle::Value& module, const std::string& name,
+                      const Json::Object& more) {
+  const std::string described = describe_module(module, name);
   const std::string type_name = torch_nn_class(module);
   const LayerType* type = type_name.empty() ? nullptr : Registry::instance().find(type_name);
   if (!type) throw Unsupported(described + " has a forward that is code, and none that is known");
-  refuse_hooks(module, described);
+  refuse_own_code(module, name);
 
   const ModuleSettings settings(file, module);
   Json::Object stated;
   for (const AttributeSpec& attribute : type->attributes)
     if (std::optional<Json> value = setting(settings, *type, attribute)) stated.set(attribute.name, *std::move(value));
+  for (const auto& [attribute, value] : more) stated.set(attribute, value);
   try {
     return {name, type_name, attributes_from_json(*type, stated, described), {}};
   } catch (const MalformedFile& error) {

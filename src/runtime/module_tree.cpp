@@ -4,6 +4,7 @@
 
 #include "facets/libtorch/own_tensor.h"
 #include "h5bridge/error.h"
+#include "model/model_itself.h"
 
 namespace h5bridge {
 namespace {
@@ -34,11 +35,27 @@ void register_tensor(torch::nn::Module& parent, const std::string& name, const O
     parent.register_buffer(name, holder.value());
 }
 
+/// Registers in `root` all that the module of a layer holds which is the model itself. The result is `root`, owned by
+/// whoever owns it now.
+TorchModulePtr become(torch::nn::Module& root, const torch::nn::Module& module) {
+  const auto is_new = [&](const std::string& name) {
+    return !root.named_parameters(false).contains(name) && !root.named_buffers(false).contains(name);
+  };
+  for (const auto& parameter : module.named_parameters(false))
+    if (is_new(parameter.key()))
+      root.register_parameter(parameter.key(), parameter.value(), parameter.value().requires_grad());
+  for (const auto& buffer : module.named_buffers(false))
+    if (is_new(buffer.key())) root.register_buffer(buffer.key(), buffer.value());
+  for (const auto& child : module.named_children()) root.register_module(child.key(), child.value());
+  return {TorchModulePtr(), &root};
+}
+
 }  // namespace
 
 std::vector<StandIn> plant(torch::nn::Module& root, const Instances& instances) {
   ModulesByPath layers;
   for (const auto& [layer, instance] : instances) {
+    if (instance.module && !instance.is_tensor && is_model_itself(layer->name)) continue;
     check_name(layer->name);
     if (instance.module && !instance.is_tensor && !layers.emplace(layer->name, instance.module).second)
       throw MalformedFile("two layers are called \"" + layer->name + "\"");
@@ -48,6 +65,10 @@ std::vector<StandIn> plant(torch::nn::Module& root, const Instances& instances) 
   ModulesByPath containers;
   for (const auto& [layer, instance] : instances) {
     if (!instance.module) continue;
+    if (is_model_itself(layer->name)) {
+      result.push_back({instance.module, become(root, *instance.module)});
+      continue;
+    }
     torch::nn::Module* parent = &root;
     for (std::size_t begin = 0; begin < layer->name.size();) {
       const std::size_t end = std::min(layer->name.find('.', begin), layer->name.size());

@@ -13,8 +13,8 @@ struct StandIn {
 };
 
 /// Registers the layers' modules in `root` so that "layer1.0.conv1" is the child conv1 of the child 0 of the child
-/// layer1. Modules that only hold others are plain torch::nn::Modules. Throws MalformedFile for a name that cannot be
-/// one.
+/// layer1. Modules that only hold others are plain torch::nn::Modules; of a layer that is the model itself `root` holds
+/// the tensors. Throws MalformedFile for a name that cannot be one.
 std::vector<StandIn> plant(torch::nn::Module& root, const Instances& instances);
 
 }  // namespace h5bridge

@@ -214,6 +214,21 @@ def big_endian_legacy():
     legacy("big_endian_legacy.pth", ordered([("weight", tensor)], 3), {"91": WEIGHT}, python=3, little_endian=False)
 
 
+def of_today():
+    """What the torch beside this writes: a whole module, TorchScript, and a folder of torch.distributed.checkpoint."""
+    import torch
+    import torch.distributed.checkpoint as checkpoint
+
+    torch.manual_seed(1)
+    written = io.BytesIO()
+    torch.save(torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.TransformerEncoderLayer(2, 1, 2)).eval(), written)
+    with zipfile.ZipFile(written) as archive, zipfile.ZipFile(FOLDER / "torch_2_module.pth", "w", zipfile.ZIP_DEFLATED) as small:
+        for entry in archive.infolist():
+            small.writestr(zipfile.ZipInfo(entry.filename), archive.read(entry), zipfile.ZIP_DEFLATED)
+    torch.jit.script(torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.ReLU())).save(FOLDER / "torch_2_script.pt")
+    checkpoint.save({"model": {"weight": torch.tensor(WEIGHT).reshape(2, 3)}, "epoch": 3}, checkpoint_id=FOLDER / "torch_2_distributed", no_dist=True)
+
+
 if __name__ == "__main__":
-    for make in (torch_0_1_objects, torch_0_1_12, torch_0_4, torch_0_3_module, torch_0_1_tar, big_endian, big_endian_legacy):
+    for make in (torch_0_1_objects, torch_0_1_12, torch_0_4, torch_0_3_module, torch_0_1_tar, big_endian, big_endian_legacy, of_today):
         make()

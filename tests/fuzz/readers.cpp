@@ -100,6 +100,16 @@ std::function<void(Bytes)> whole(const std::string& name) {
   return [name](Bytes bytes) { load_and_use(bytes, name); };
 }
 
+// A folder of testdata/ with other bytes in one of its files.
+std::function<void(Bytes)> within_folder(const std::string& name, const std::string& file) {
+  return [name, file](Bytes bytes) {
+    const TemporaryFolder folder;
+    fs::copy(testdata(name), folder / "copy", fs::copy_options::recursive);
+    written(folder, bytes, "copy/" + file);
+    expecting_errors([&] { use(load(folder / "copy"), folder, bytes.size()); });
+  };
+}
+
 std::function<void(Bytes)> within(const std::string& archive, const std::string& ending) {
   return [archive, ending](Bytes bytes) { load_and_use(with_entry(archive, ending, bytes), "file"); };
 }
@@ -119,7 +129,7 @@ std::vector<std::byte> seed(const std::string& name) {
 
 const std::vector<Reader>& readers() {
   static const std::string checkpoint = "golden/checkpoint/model.pth", program = "face_net/model.pt2",
-                           archive = "tf_keras_archives/tf_keras_2_21.keras";
+                           script = "torch_files/torch_2_script.pt", archive = "tf_keras_archives/tf_keras_2_21.keras";
   static const std::vector<Reader> table{
       {"json",
        [](Bytes bytes) {
@@ -144,10 +154,16 @@ const std::vector<Reader>& readers() {
       {"torch_file",
        whole("model.pth"),
        {"my_model/model.pth", checkpoint, "torch_files/big_endian.pth", "torch_files/torch_0_1_12.pth",
-        "torch_files/torch_0_4.pth", "torch_files/torch_0_3_module.pth", "torch_files/torch_0_1.tar"}},
+        "torch_files/torch_0_4.pth", "torch_files/torch_0_3_module.pth", "torch_files/torch_2_module.pth",
+        "torch_files/torch_0_1.tar"}},
       {"torch_pickle",
        within("my_model/model.pth", "data.pkl"),
        {"my_model/model.pth:data.pkl", checkpoint + ":data.pkl", "golden/recurrent/model.pth:data.pkl"}},
+      {"torchscript", whole("model.pt"), {script}},
+      {"torchscript_pickle", within(script, "data.pkl"), {script + ":data.pkl"}},
+      {"distributed",
+       within_folder("torch_files/torch_2_distributed", ".metadata"),
+       {"torch_files/torch_2_distributed/.metadata"}},
       {"exported_program", within(program, "models/model.json"), {program + ":models/model.json"}},
       {"exported_weights", within(program, "model_weights_config.json"), {program + ":model_weights_config.json"}},
       {"keras_json",

@@ -1,5 +1,7 @@
 """Modules that make their weights in each call (weight_norm, spectral_norm), and modules of torch.nn that are the whole network."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from torch import nn
 from torch.nn.utils import parametrizations, spectral_norm, weight_norm
 
 from keras_helpers import assert_close, keras, keras_layout
+from layer_samples import flattened
 from program import h5bridge, needs_libtorch, needs_program
 from torch_helpers import export_architecture, exporter
 
@@ -42,16 +45,21 @@ def computes_the_same_everywhere(module, inputs, folder):
     h5bridge("convert", folder / "m.keras", "-o", folder / "home.pth")
     home, state = torch.load(folder / "home.pth"), module.state_dict()
     assert list(home) == list(state) and all(torch.equal(home[name], tensor) for name, tensor in state.items())
-    expected = module(*inputs).detach().numpy()
+    expected = flattened(module(*inputs))
     np.save(folder / "x.npy", inputs[0].numpy())
-    h5bridge("run", folder / "m.json", folder / "m.pth", "--exact", "--input", folder / "x.npy", "-o", folder / "y.npy")
+    h5bridge("run", folder / "m.json", folder / "m.pth", "--exact", "--input", folder / "x.npy", "-o", folder / "y.npz")
     # PyTorch's own kernel sums up the norm of weights in another order.
-    np.testing.assert_allclose(np.load(folder / "y.npy"), expected, rtol=1e-5)
+    found = list(np.load(folder / "y.npz").values())
+    assert len(found) == len(expected)
+    for array, y in zip(found, expected):
+        np.testing.assert_allclose(array, y.detach().numpy(), rtol=1e-5, atol=1e-6)
     (x,) = inputs
     model = keras.saving.load_model(folder / "m.keras", compile=False)
     is_moved = x.dim() > 2 and model.input_shape[-1] == x.shape[1]
-    found = keras.ops.convert_to_numpy(model(keras_layout(x.numpy()) if is_moved else x.numpy()))
-    assert_close(found, keras_layout(expected) if is_moved else expected, 1e-5, "output")
+    found = keras.tree.flatten(model(keras_layout(x.numpy()) if is_moved else x.numpy()))
+    for array, y in zip(found, expected, strict=True):
+        y = y.detach().numpy()
+        assert_close(keras.ops.convert_to_numpy(array), keras_layout(y) if is_moved else y, 1e-5, "output")
 
 
 @pytest.mark.parametrize("made", MADE.values(), ids=MADE)
@@ -77,6 +85,8 @@ ALONE = {
     "LayerNorm": (nn.LayerNorm(5), (2, 3, 5)),
     "PReLU": (nn.PReLU(3), (2, 3, 5)),
     "Embedding": (nn.Embedding(9, 4), 9),
+    "LSTMCell": (nn.LSTMCell(3, 4), (2, 3)),
+    "GRU": (nn.GRU(3, 4, batch_first=True, bidirectional=True), (2, 5, 3)),
     "ReLU": (nn.ReLU(), (2, 3)),
 }
 
@@ -94,6 +104,20 @@ def test_a_module_of_torch_nn_alone(name, tmp_path):
         computes_the_same_everywhere(module.eval(), (x,), tmp_path)
 
 
-def test_a_recurrent_module_alone_is_refused(tmp_path):
-    with pytest.raises(exporter.ExportError, match="is the model itself.*nn.Sequential"):
-        export_architecture(nn.LSTM(3, 4), torch.zeros(5, 2, 3), tmp_path / "m.json")
+class Last(nn.GRU):
+    def forward(self, x):
+        return super().forward(x)[0][:, -1]
+
+
+class Attending(nn.MultiheadAttention):
+    def forward(self, x):
+        return x + super().forward(x, x, x, need_weights=False)[0]
+
+
+@pytest.mark.parametrize("module", [Last(4, 3, batch_first=True), Attending(4, 2, batch_first=True)], ids=["GRU", "attention"])
+@pytest.mark.parametrize("around", [False, True], ids=["alone", "within another"])
+def test_a_class_derived_from_one_that_no_function_stands_for(module, around, tmp_path):
+    """Its forward calls that of PyTorch's class, which is a layer."""
+    computes_the_same_everywhere(nn.Sequential(module, nn.ReLU()).eval() if around else module.eval(), (torch.rand(2, 5, 4),), tmp_path)
+    (kind,) = [layer["type"] for layer in json.loads((tmp_path / "m.json").read_text())["layers"] if layer["type"] in ("GRU", "MultiheadAttention")]
+    assert issubclass(type(module), getattr(nn, kind))

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from digits import DIGITS, SOURCES, digits
+from keras_helpers import keras
 from keras_networks import KERAS_NETWORKS
 from layer_samples import SAMPLES, flattened
 from program import PACKAGE, ROOT, h5bridge, needs_libtorch, needs_program, package, run_program
@@ -283,6 +284,52 @@ def test_to_torch_keeps_ties_and_what_is_frozen(tmp_path):
     assert module.head.weight is module.tok.weight
     assert [name for name, p in module.named_parameters() if not p.requires_grad] == ["norm.bias"]
     assert torch.equal(module(ids), original(ids))
+
+
+def test_to_torch_is_saved_whole_with_its_source(tmp_path):
+    """Its class is in no module that another process could import."""
+    model = keras.Sequential([keras.Input((5, 4)), keras.layers.LSTM(3, activation="gelu"), keras.layers.Dense(2)])
+    module = package.from_keras(model).to_torch().eval()
+    x = torch.rand(2, 5, 4)
+    y = module(x)
+    torch.save((module, x, y), tmp_path / "whole.pth")
+    again = torch.load(tmp_path / "whole.pth", weights_only=False)[0]
+    assert type(again) is type(module) and torch.equal(again(x), y) and torch.equal(copy.deepcopy(module)(x), y)
+    script = f"""
+import sys
+sys.path.insert(0, {str(PACKAGE)!r})
+import torch
+module, x, y = torch.load({str(tmp_path / "whole.pth")!r}, weights_only=False)
+assert torch.equal(module(x), y)
+torch.save(module, {str(tmp_path / "twice.pth")!r})
+assert torch.equal(torch.load({str(tmp_path / "twice.pth")!r}, weights_only=False)(x), y)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    message = run_program("convert", tmp_path / "twice.pth", "-o", tmp_path / "net.h5", status=4)
+    assert "is code" in message
+
+
+RECURRENT = {
+    "LSTM": lambda L: [L.LSTM(3)],
+    "GRU, backwards": lambda L: [L.GRU(3, go_backwards=True)],
+    "both directions": lambda L: [L.Bidirectional(L.SimpleRNN(3), merge_mode="sum"), L.Dense(2)],
+}
+
+
+@pytest.mark.parametrize("layers", RECURRENT.values(), ids=RECURRENT)
+def test_recurrent_layers_of_to_torch_go_on(layers):
+    """As layers, whose classes are derived from PyTorch's own, and with an open length."""
+    model = keras.Sequential([keras.Input((None, 4)), *layers(keras.layers)])
+    module = package.from_keras(model).to_torch().eval()
+    x = torch.rand(2, 5, 4)
+    again = package.from_torch(module, x)
+    assert [layer["type"] for layer in again.architecture["layers"] if layer["type"] in ("LSTM", "GRU", "RNN")]
+    assert again.architecture["inputs"][0]["shape"] == ["batch", "length", 4]
+    longer = torch.rand(3, 7, 4)
+    assert torch.equal(again.to_torch().eval()(longer), module(longer))
+    found = keras.ops.convert_to_numpy(again.to_keras()(longer.numpy()))
+    np.testing.assert_allclose(found, module(longer).detach().numpy(), atol=1e-6)
 
 
 def test_without_pytorch_to_torch_is_a_system_failure(tmp_path):

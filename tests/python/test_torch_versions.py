@@ -45,6 +45,7 @@ CRAFTED_FILES = {
     "torch_0_3_module.pth": {"trusted": True},
     "big_endian.pth": {},
     "big_endian_legacy.pth": {},
+    "torch_2_module.pth": {"trusted": True},
 }
 REFUSED_FILES = {"torch_0_1.tar": (4, "a tar archive of PyTorch 0.1")}
 

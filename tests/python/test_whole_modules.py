@@ -1,5 +1,6 @@
 """torch.save(module): what of it needs no code becomes an architecture, and what does is said; the tensors are read in any case."""
 
+import inspect
 import json
 
 import numpy as np
@@ -10,48 +11,29 @@ from torch import nn
 from keras_helpers import assert_close, keras, predict
 from program import ROOT, h5bridge, needs_libtorch, needs_program, run_program
 from registry_samples import layer_samples, needs_registry
+from test_every_torch_module import LAZY, LEFT_OUT
+from test_every_torch_module import classes as every_class
 from torch_helpers import exporter
 
 pytestmark = needs_program
 CRAFTED = ROOT / "testdata" / "torch_files"
 
-HAS_SEVERAL_INPUTS = "takes several tensors, and nn.Sequential hands on one"
-IS_A_CONTAINER = "has no forward, or one of its parts alone"
-IS_COMPOSED = "is several layers, which the exporter enters"
+IS_COMPOSED = "is several layers"
 WHOLE_MODULES_LEFT_OUT = {
-    "AdaptiveLogSoftmaxWithLoss": "is a loss",
-    "Bilinear": HAS_SEVERAL_INPUTS,
-    "Container": IS_A_CONTAINER,
-    "CosineSimilarity": HAS_SEVERAL_INPUTS,
-    "CrossMapLRN2d": "an old form of LocalResponseNorm that PyTorch does not document",
-    "DataParallel": "runs a module on several devices",
-    "Fold": "does not say how many channels its input has",
-    "FractionalMaxPool2d": "draws its windows at random in evaluation, too",
-    "FractionalMaxPool3d": "draws its windows at random in evaluation, too",
-    "MaxUnpool1d": HAS_SEVERAL_INPUTS,
-    "MaxUnpool2d": HAS_SEVERAL_INPUTS,
-    "MaxUnpool3d": HAS_SEVERAL_INPUTS,
-    "Module": IS_A_CONTAINER,
-    "ModuleDict": IS_A_CONTAINER,
-    "ModuleList": IS_A_CONTAINER,
-    "MultiheadAttention": HAS_SEVERAL_INPUTS,
-    "PairwiseDistance": HAS_SEVERAL_INPUTS,
-    "ParameterDict": IS_A_CONTAINER,
-    "ParameterList": IS_A_CONTAINER,
-    "RNNBase": IS_A_CONTAINER,
-    "RNNCellBase": IS_A_CONTAINER,
-    "Transformer": IS_COMPOSED,
-    "TransformerDecoder": IS_COMPOSED,
-    "TransformerDecoderLayer": IS_COMPOSED,
     "TransformerEncoder": IS_COMPOSED,
     "TransformerEncoderLayer": IS_COMPOSED,
 }
 
 
+def takes_one_value(kind):
+    given = [p for p in inspect.signature(kind.forward).parameters.values() if p.default is p.empty]
+    return len(given) == 2  # self beside it
+
+
 def classes():
-    """Every module of torch.nn that is no loss; a lazy one becomes another class with its first input."""
-    own = [value for value in vars(nn).values() if isinstance(value, type) and issubclass(value, nn.Module)]
-    return sorted({kind.__name__ for kind in own if kind.__module__ != "torch.nn.modules.loss" and not kind.__name__.startswith("Lazy")} - {"Sequential"})
+    """What may stand in an nn.Sequential; a lazy module becomes another class with its first input."""
+    there = {name: kind for name, kind in every_class().items() if name not in (*LEFT_OUT, *LAZY, "Sequential")}
+    return [name for name, kind in there.items() if takes_one_value(kind)]
 
 
 def bits(tensor):
@@ -222,11 +204,10 @@ class Own(nn.Module):
         (Own(), "the forward of test_whole_modules.Own is code"),
         (nn.Sequential(nn.Linear(3, 3), Own()), 'module "1" (test_whole_modules.Own) has a forward that is code'),
         (nn.Sequential(nn.MultiheadAttention(4, 2)), "takes query, key, value"),
-        (nn.Linear(3, 3), "a single torch.nn.Linear"),
         (nn.ModuleList([nn.Linear(3, 3)]), "the forward of torch.nn.modules.container.ModuleList is code"),
         (nn.Sequential(torch.nn.utils.spectral_norm(nn.Linear(3, 3))), 'module "0" (torch.nn.modules.linear.Linear) has hooks'),
     ],
-    ids=["own class", "own class inside", "several inputs", "single", "list", "hooks"],
+    ids=["own class", "own class inside", "several inputs", "list", "hooks"],
 )
 def test_what_needs_code_is_said_and_its_tensors_are_read(module, words, tmp_path):
     torch.save(module, tmp_path / "whole.pth")

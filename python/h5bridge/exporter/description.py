@@ -10,7 +10,7 @@ from typing import Any, Mapping
 
 from torch import Tensor, nn
 
-from .entries import Entry, Value
+from .entries import OF_THE_MODEL, Entry, Value
 from .errors import ExportError
 from .modules import refuse_uninitialized, refuse_without_python, unwrapped
 from .open_axes import Probe, Symbol, find_symbols, unique, with_fixed
@@ -130,8 +130,9 @@ def other_names(module: nn.Module, entries: list[Entry]) -> tuple[dict[str, str]
     own = set()
     for entry in entries:
         if entry.module and entry.call is None:
-            held = modules.get(entry.name)
-            own |= {entry.name} if held is None else {f"{entry.name}.{name}" for name in held.state_dict()}
+            path = "" if entry.name.startswith(OF_THE_MODEL) else entry.name
+            held = modules.get(path)
+            own |= {entry.name} if held is None else {f"{path}.{name}" if path else name for name in held.state_dict()}
     first = {id(tensors[name]): name for name in tensors if name in own}
     others = [name for name in tensors if name not in own]
     aliases = {name: first[id(tensors[name])] for name in others if id(tensors[name]) in first}

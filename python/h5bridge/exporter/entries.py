@@ -12,6 +12,9 @@ from torch._subclasses.fake_tensor import FakeTensor, unset_fake_temporarily
 from .tables import ZEROS
 
 
+OF_THE_MODEL = "."  # before the name of a layer that is the model itself, whose tensors have no module's name
+
+
 @dataclass(eq=False)
 class Entry:
     """A call. `wanted` is the name it gets if that is free; a module's path is."""

@@ -11,9 +11,9 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from .arguments import bind_signature
-from .entries import Entry, is_causal_mask, is_causal_tensor, is_zero, truth_of_mask
+from .entries import OF_THE_MODEL, Entry, is_causal_mask, is_causal_tensor, is_zero, truth_of_mask
 from .modules import (
-    SET_BY_CALLS, TRACED_WITH_NUMBERS, UPWARDS, constructor, is_default, leaf_type, makes_its_weights,
+    SET_BY_CALLS, TRACED_WITH_NUMBERS, UPWARDS, constructor, forward_of, is_default, leaf_type, makes_its_weights,
     module_arguments, output_padding_of, run_leaf, simplified, unwrapped,
 )  # fmt: skip
 from .tables import INPUTS_BY_PLACE, MODULE_FORMS
@@ -34,7 +34,7 @@ class ModuleEntries(Values):
         self._stack.append(module)
         try:
             kind = leaf_type(module)
-            # The model itself, whose parameters have no module's name, is the function of them that its forward calls.
+            # The model itself, whose parameters have no module's name, is the function of them that its forward calls, if there is one.
             is_model = self.paths.get(id(module)) == "" and not isinstance(module, (nn.RNNBase, nn.RNNCellBase, nn.MultiheadAttention))
             if kind is None or makes_its_weights(module) or is_model and any(True for _ in module.parameters()):
                 return call(module, *args, **kwargs)
@@ -42,6 +42,13 @@ class ModuleEntries(Values):
                 return self._call_leaf(kind, module, args, kwargs)
         finally:
             self._stack.pop()
+
+    def call_base(self, kind: type, forward: Callable, module: nn.Module, args: tuple, kwargs: dict) -> Any:
+        """`super().forward(...)` in a class derived from one that no function stands for."""
+        if self._inside_leaf or leaf_type(module) is kind:
+            return forward(module, *args, **kwargs)
+        with self.sizes.ignoring_conditions():
+            return self._call_leaf(kind, module, args, kwargs)
 
     def _module_name(self, module: nn.Module) -> str:
         return f"{self.paths.get(id(module)) or 'an unregistered module'} ({type(module).__name__})"
@@ -67,13 +74,13 @@ class ModuleEntries(Values):
         function = next((name for name, form in MODULE_FORMS.items() if form.type == kind.__name__ and name in TRACED_WITH_NUMBERS), None)
         own = {name: getattr(module, name) for name in constructor(kind) if hasattr(module, name)} if function else {}
         if not any(isinstance(value, torch.SymInt) for value in leaves(own)):
-            return run_leaf(module, args, kwargs)
+            return run_leaf(kind, module, args, kwargs)
         self._refuse_open_ceil_mode(function, own)
         module = copy.copy(module)
         for name, value in own.items():
             setattr(module, name, self._hinted(value))
         x = args[0] if args else kwargs["input"]
-        return with_sizes(run_leaf(module, args, kwargs), TRACED_WITH_NUMBERS[function](x, own))
+        return with_sizes(run_leaf(kind, module, args, kwargs), TRACED_WITH_NUMBERS[function](x, own))
 
     def _leaf_entry(self, kind: type | None, module: nn.Module, args: tuple, kwargs: dict) -> Entry:
         if parametrize.is_parametrized(module):
@@ -85,14 +92,13 @@ class ModuleEntries(Values):
                 f"; torch.nn.utils.remove_{'weight' if hook == 'WeightNorm' else 'spectral'}_norm makes it plain"
                 if hook in ("WeightNorm", "SpectralNorm") else ""))  # fmt: skip
         path = self.paths.get(id(module))
-        if path == "" and any(True for _ in module.parameters()):
-            raise ValueError("is the model itself, so that its parameters have no module's name, and no function takes them; wrap it in nn.Sequential")
         if path is None and any(True for _ in module.parameters()):
             raise ValueError("has parameters that are not in the model's state_dict")
         arguments = {name: self.json(value) for name, value in module_arguments(kind, module).items()}
-        entry = Entry(path or kind.__name__.lower(), kind.__name__, module=bool(path))
+        is_model = path == "" and any(True for _ in module.parameters())
+        entry = Entry(path or OF_THE_MODEL * is_model + kind.__name__.lower(), kind.__name__, module=bool(path) or is_model)
         call_arguments, defaults = {}, {}
-        for argument in bind_signature(inspect.signature(module.forward), args, kwargs):
+        for argument in bind_signature(inspect.signature(forward_of(kind, module)), args, kwargs):
             if kind is nn.MultiheadAttention and argument.name in ("attn_mask", "key_padding_mask"):
                 argument.value = truth_of_mask(argument.value)
                 if argument.name == "attn_mask" and is_causal_tensor(argument.value):

@@ -159,7 +159,12 @@ def output_padding_of(module: nn.Module, input: Tensor, output_size: Any = None)
     return {"output_padding": [size - ((own - 1) * s - 2 * p + d * (k - 1) + 1) for own, size, s, p, d, k in window]}
 
 
-def run_leaf(module: nn.Module, args: tuple, kwargs: dict) -> Any:
+def forward_of(kind: type, module: nn.Module) -> Callable:
+    """The module's own, or that of the class which it is called as, where its own class has another one."""
+    return module.forward if leaf_type(module) is kind else kind.forward.__get__(module)
+
+
+def run_leaf(kind: type, module: nn.Module, args: tuple, kwargs: dict) -> Any:
     if isinstance(module, nn.RNNBase):
         x = args[0] if args else kwargs["input"]
         if not isinstance(x, Tensor):
@@ -168,7 +173,7 @@ def run_leaf(module: nn.Module, args: tuple, kwargs: dict) -> Any:
     if isinstance(module, nn.MaxPool1d):
         return max_pool1d(*args, *kwargs.values(), module.kernel_size, module.stride, module.padding, module.dilation,
                            module.ceil_mode, module.return_indices)  # fmt: skip
-    return module.forward(*args, **kwargs)
+    return forward_of(kind, module)(*args, **kwargs)
 
 
 def unwrapped(module: nn.Module) -> nn.Module:

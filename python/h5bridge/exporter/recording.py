@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import functools
 import sys
 from typing import Any, Callable, Iterator
 from unittest import mock
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from .recorder import Recorder
-from .tables import CONTEXTS, OF_OBJECTS
+from .tables import CONTEXTS, OF_OBJECTS, WHOLE
 
 
 def _noted(enter: Callable, what: str, recorder: Recorder) -> Callable:
@@ -36,6 +37,16 @@ def _outside_of_leaves(function: Callable, plain: Callable, recorder: Recorder) 
 
 def _of_number(name: str, number: type) -> Callable:
     return lambda size: getattr(sys.modules["numpy"], name)(number(size))
+
+
+def _of_base(kind: type, forward: Callable, recorder: Recorder) -> Callable:
+    """The forward of a class of torch.nn, called by the forward of a class that is derived from it."""
+
+    @functools.wraps(forward)
+    def patched_forward(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        return recorder.call_base(kind, forward, self, args, kwargs)
+
+    return patched_forward
 
 
 class _Training:
@@ -74,6 +85,8 @@ def recording(recorder: Recorder) -> Iterator[None]:
             for place, name, plain in ((nn.functional, "_canonical_mask", lambda mask, *args, **kwargs: mask),
                                        (nn.modules.transformer, "_detect_is_causal_mask", lambda mask, is_causal, size: is_causal is True)):  # fmt: skip
                 patches.enter_context(mock.patch.object(place, name, _outside_of_leaves(getattr(place, name), plain, recorder)))
+            for kind in WHOLE:
+                patches.enter_context(mock.patch.object(kind, "forward", _of_base(kind, kind.forward, recorder)))
             for context, what in CONTEXTS.items():
                 patches.enter_context(mock.patch.object(context, "__enter__", _noted(context.__enter__, what, recorder)))
             patches.enter_context(mock.patch.object(nn.Module, "training", _Training(recorder), create=True))

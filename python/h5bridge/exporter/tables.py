@@ -40,6 +40,9 @@ NUMBERS_ALONE = {"linspace", "eye"}
 FILLED = {"zeros", "ones", "full"}
 
 # Functions that make tensors of zeros.
+# Modules that no function stands for, which are kept whole also where a class that is derived from one calls its forward.
+WHOLE = (nn.RNN, nn.LSTM, nn.GRU, nn.RNNCell, nn.LSTMCell, nn.GRUCell, nn.MultiheadAttention)
+
 ZEROS = {"zeros", "new_zeros", "zeros_like"}
 
 # How to read a constructor's argument off a module that does not keep it as an attribute of the same name.

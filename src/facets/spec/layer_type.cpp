@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "h5bridge/error.h"
+#include "model/model_itself.h"
 #include "model/nearest.h"
 #include "model/open_integer.h"
 #include "model/quoted.h"
@@ -124,7 +125,8 @@ Json::Object attributes_to_json(const LayerType& type, const Attributes& attribu
 }
 
 std::string tensor_name(const std::string& layer, const std::string& parameter) {
-  return parameter.empty() ? layer : layer + "." + parameter;
+  if (parameter.empty()) return layer;
+  return is_model_itself(layer) ? parameter : layer + "." + parameter;
 }
 
 std::vector<SymbolicShape> Sample::open_inputs() const {

@@ -22,16 +22,25 @@ TorchSource tensor_split(const std::string& what, const std::string& other) {
       [what](const SourceCall& call) { return call_of("torch.tensor_split(input, " + what + ", dim)", call); });
 }
 
+// A single part is in a tuple, too.
+TorchSource parts(TorchSource source) {
+  source.call = [all = std::move(source.call)](const SourceCall& call) -> Python {
+    Python made = all(call);
+    return call.outputs.size() == 1 ? Python(made.receiver() + "[0]") : made;
+  };
+  return source;
+}
+
 }  // namespace
 
 std::vector<TorchSource> torch_sources() {
   return {torch_function("torch.cat(tensors, *, dim)"),
           torch_function("torch.stack(tensors, *, dim)"),
-          torch_code("split", split),
-          torch_function("input.chunk(chunks, *, dim)"),
-          tensor_split("sections", "indices"),
-          tensor_split("indices", "sections"),
-          torch_function("input.unbind(dim)")};
+          parts(torch_code("split", split)),
+          parts(torch_function("input.chunk(chunks, *, dim)")),
+          parts(tensor_split("sections", "indices")),
+          parts(tensor_split("indices", "sections")),
+          parts(torch_function("input.unbind(dim)"))};
 }
 
 }  // namespace h5bridge::joining

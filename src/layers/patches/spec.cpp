@@ -79,14 +79,14 @@ LayerType fold() {
     const SymbolicShape& input = inputs.at(0);
     expect_rank(input, 3);
     const auto &size = a.integers("output_size"), &kernel = a.integers("kernel_size");
-    const auto channels = input[1].value();
-    if (!channels || *channels % (kernel[0] * kernel[1]) != 0)
+    const Size window(kernel[0] * kernel[1]), channels = input[1].floor_divide(window);
+    if (channels * window != input[1])
       throw MalformedFile("its input of shape " + to_string(input) + " has no windows of " +
                           std::to_string(kernel[0] * kernel[1]) + " elements");
     const Size count = window_count(a, size[0], size[1]);
     if (input[2].value() && input[2] != count)
       throw MalformedFile("its input has " + input[2].str() + " columns, expected " + count.str());
-    return {{input[0], *channels / (kernel[0] * kernel[1]), size[0], size[1]}};
+    return {{input[0], channels, size[0], size[1]}};
   };
   type.samples = {{"overlapping", {{"output_size", Json::Array{5, 4}}, {"kernel_size", 3}}, {{2, 18, 6}}},
                   {"all settings",

@@ -70,6 +70,14 @@ std::string forward_of_layer(const TorchSource& source, const Layer& layer) {
   return forward_of_class(made.callee, arguments);
 }
 
+using Children = std::vector<std::pair<std::string, std::unique_ptr<ScriptModule>>>;
+
+// The methods of a layer, of which those of the network have its forward under another name.
+std::string as_base(const std::string& methods) {
+  static const std::regex kForward("(def |self\\.)forward\\(");
+  return std::regex_replace(methods, kForward, std::string("$1") + kForwardOfBase + "(");
+}
+
 class ScriptBuilder {
  public:
   ScriptBuilder(const ModuleTree& tree, const Calls& calls, const Model& model, const Helpers& helpers,
@@ -89,13 +97,13 @@ class ScriptBuilder {
  private:
   std::unique_ptr<ScriptModule> module(const SourceModule& source);
   std::unique_ptr<ScriptModule> held_module(const std::string& path, const Layer& layer);
-  std::unique_ptr<ScriptModule> layer_module(
-      const std::string& path, const Layer& layer, const TorchSource& source, std::vector<OwnedTensor> more,
-      std::vector<std::pair<std::string, std::unique_ptr<ScriptModule>>> more_children);
+  std::unique_ptr<ScriptModule> layer_module(const std::string& path, const Layer& layer, const TorchSource& source,
+                                             std::vector<OwnedTensor> more, Children more_children);
+  std::string take_layer(const std::string& path, const Layer& layer, const TorchSource& source,
+                         std::vector<OwnedTensor>& tensors, Children& children);
   std::unique_ptr<ScriptModule> holder(const std::string& path, const std::string& file, const std::string& name,
                                        const std::vector<OwnedTensor>& tensors, const std::string& forward,
-                                       const std::string& reads,
-                                       std::vector<std::pair<std::string, std::unique_ptr<ScriptModule>>> children);
+                                       const std::string& reads, Children children);
   std::string class_named(const std::string& file, const std::string& wanted, const std::string& body);
   std::string forward_of(const SourceModule& source) const;
 
@@ -147,10 +155,10 @@ std::string declaration(const std::string& name, const std::string& type) {
                               : "  __annotations__[" + literal(name) + "] = " + type + "\n";
 }
 
-std::unique_ptr<ScriptModule> ScriptBuilder::holder(
-    const std::string& path, const std::string& file, const std::string& name, const std::vector<OwnedTensor>& tensors,
-    const std::string& forward, const std::string& reads,
-    std::vector<std::pair<std::string, std::unique_ptr<ScriptModule>>> children) {
+std::unique_ptr<ScriptModule> ScriptBuilder::holder(const std::string& path, const std::string& file,
+                                                    const std::string& name, const std::vector<OwnedTensor>& tensors,
+                                                    const std::string& forward, const std::string& reads,
+                                                    Children children) {
   auto result = std::make_unique<ScriptModule>();
   const std::string prefix = path.empty() ? "" : path + ".";
   std::string lists[2], declared;
@@ -191,7 +199,7 @@ std::unique_ptr<ScriptModule> ScriptBuilder::holder(
   }
   // What the code reads and the module lacks: a bias that there is not. What it sets is kept for the next call.
   static const std::regex kMember("self\\.([A-Za-z_][A-Za-z0-9_]*)");
-  if (file == "layers")
+  if (!reads.empty())
     for (std::sregex_iterator at(reads.begin(), reads.end(), kMember), end; at != end; ++at)
       if (const std::string read = (*at)[1];
           read != "training" && reads.find("def " + read + "(") == std::string::npos && members.insert(read).second) {
@@ -236,29 +244,36 @@ std::unique_ptr<ScriptModule> ScriptBuilder::held_module(const std::string& path
   return layer_module(path, layer, torch_source_of(layer), {}, {});
 }
 
-// `more`: tensors and modules that stand within it beside its own.
-std::unique_ptr<ScriptModule> ScriptBuilder::layer_module(
-    const std::string& path, const Layer& layer, const TorchSource& source, std::vector<OwnedTensor> more,
-    std::vector<std::pair<std::string, std::unique_ptr<ScriptModule>>> more_children) {
+// Puts what a layer holds before what there is, and gives its methods.
+std::string ScriptBuilder::take_layer(const std::string& path, const Layer& layer, const TorchSource& source,
+                                      std::vector<OwnedTensor>& tensors, Children& children) {
+  const std::string prefix = path.empty() ? "" : path + ".";
   std::vector<std::string> lists;
   for (const auto& [name, value] : layer.attributes) {
     const auto* held = std::get_if<std::vector<Layer>>(&value);
     if (!held) continue;
-    std::vector<std::pair<std::string, std::unique_ptr<ScriptModule>>> elements;
+    Children elements;
     for (std::size_t i = 0; i < held->size(); ++i) {
       const std::string number = std::to_string(i);
-      elements.emplace_back(number, held_module(path + "." + name + "." + number, (*held)[i]));
+      elements.emplace_back(number, held_module(prefix + name + "." + number, (*held)[i]));
     }
-    more_children.emplace_back(name, holder(path + "." + name, "layers", "Module", {}, "", "", std::move(elements)));
+    children.emplace_back(name, holder(prefix + name, "layers", "Module", {}, "", "", std::move(elements)));
     lists.push_back(name + ".");
   }
-  std::vector<OwnedTensor> tensors;
+  std::vector<OwnedTensor> own_tensors;
   for (const ParameterSpec& own : Registry::instance().type_of(layer).parameters(layer.attributes))
     if (std::ranges::none_of(lists, [&](const std::string& list) { return own.name.starts_with(list); }))
-      tensors.push_back({own.name, own.role == Role::Parameter});
-  tensors.insert(tensors.end(), more.begin(), more.end());
-  const std::string forward = text_.translated(forward_of_layer(source, layer));
-  return holder(path, "layers", last_part(source.constructor(layer).callee), tensors, forward, forward,
+      own_tensors.push_back({own.name, own.role == Role::Parameter});
+  tensors.insert(tensors.begin(), own_tensors.begin(), own_tensors.end());
+  return text_.translated(forward_of_layer(source, layer));
+}
+
+// `more`: tensors and modules that stand within it beside its own.
+std::unique_ptr<ScriptModule> ScriptBuilder::layer_module(const std::string& path, const Layer& layer,
+                                                          const TorchSource& source, std::vector<OwnedTensor> more,
+                                                          Children more_children) {
+  const std::string methods = take_layer(path, layer, source, more, more_children);
+  return holder(path, "layers", last_part(source.constructor(layer).callee), more, methods, methods,
                 std::move(more_children));
 }
 
@@ -266,6 +281,7 @@ std::unique_ptr<ScriptModule> ScriptBuilder::module(const SourceModule& source) 
   std::vector<OwnedTensor> tensors;
   std::vector<std::pair<std::string, std::unique_ptr<ScriptModule>>> children;
   for (const auto& child : source.children) {
+    if (child->is_base()) continue;
     if (child->tensor) {
       tensors.push_back({child->name, child->tensor->is_parameter});
       continue;
@@ -277,8 +293,11 @@ std::unique_ptr<ScriptModule> ScriptBuilder::module(const SourceModule& source) 
     return layer_module(source.path, *source.layer, tree_.source_of(*source.layer), std::move(tensors),
                         std::move(children));
   const std::string name = source.parent ? class_for(source) : class_of_network(tree_.architecture());
-  return holder(source.path, source.parent ? "modules" : "", name, tensors, text_.translated(forward_of(source)), "",
-                std::move(children));
+  std::string methods;
+  if (const SourceModule* base = source.base())
+    methods = as_base(take_layer("", *base->layer, tree_.source_of(*base->layer), tensors, children));
+  return holder(source.path, source.parent ? "modules" : "", name, tensors,
+                methods + text_.translated(forward_of(source)), methods, std::move(children));
 }
 
 void collect_forwards(const ModuleTree& tree, const Calls& calls, const SourceModule& module, Helpers& helpers,

@@ -1,6 +1,7 @@
 #include "pytorch/source/classes.h"
 
 #include <algorithm>
+#include <regex>
 
 #include "facets/registry.h"
 #include "passes/float_types.h"
@@ -77,6 +78,7 @@ class ClassBuilder {
   Code expression(const SourceModule& module);
   std::string base_of(const SourceModule& module);
   Code layer_expression(const Layer& layer);
+  Code base_expression(const Layer& layer);
   std::string tensor_expression(const OwnTensor& tensor) const;
   void add_ties(std::vector<Code>& members) const;
   const SourceModule* tensor_at(const std::string& name, std::string& holder, std::string& last) const;
@@ -191,8 +193,22 @@ Code ClassBuilder::layer_expression(const Layer& layer) {
   return code;
 }
 
+// A network that is one layer makes itself as that.
+Code ClassBuilder::base_expression(const Layer& layer) {
+  if (floats_.of(layer) != std::set<DType>{DType::Float32} && !floats_.common())
+    throw Unsupported(describe(layer) + " is the model itself, and its tensors are of several types");
+  Code code("super().__init__(");
+  code << tree_.source_of(layer).constructor(layer).arguments << std::string(")");
+  return code;
+}
+
 // The class that a module with these parts is derived from.
 std::string ClassBuilder::base_of(const SourceModule& module) {
+  if (const SourceModule* base = module.base()) {
+    const Constructor made = tree_.source_of(*base->layer).constructor(*base->layer);
+    for (const PythonHelper* helper : made.helpers) helpers_.need(*helper);
+    return made.callee;
+  }
   if (calls_.is_sequential(module)) return "nn.Sequential";
   if (!module.find(kMode)) return "nn.Module";
   helpers_.need(kHoldsTraining);
@@ -223,6 +239,7 @@ void ClassBuilder::add_children(const std::string& holder, const SourceModule& m
   for (const auto& child : module.children) children.push_back(child.get());
   std::ranges::stable_partition(children, [](const SourceModule* child) { return child->tensor.has_value(); });
   for (const SourceModule* child : children) {
+    if (child->is_base()) continue;
     const std::string path = child_of(holder, *child);
     if (!in_list) {
       const bool is_layers_own = child->is_leaf() == false && child->children.empty();
@@ -255,7 +272,7 @@ std::string ClassBuilder::tensor_path(const std::string& name) const {
     const std::size_t end = std::min(name.find('.', begin), name.size());
     const SourceModule* child = module->find(name.substr(begin, end - begin));
     if (!child) {
-      if (!module->layer) return "";
+      if (!module->layer && !module->base()) return "";
       for (const NamedParameter& parameter : parameters_of(tree_.architecture()))
         if (parameter.name == name) return path + "." + name.substr(begin);
       return "";
@@ -276,7 +293,8 @@ std::vector<Code> ClassBuilder::members_of(const SourceModule& module) {
     code << std::move(elements) << std::string(")");
     members.push_back(std::move(code));
   } else {
-    members.emplace_back("super().__init__()");
+    const SourceModule* base = module.base();
+    members.push_back(base ? base_expression(*base->layer) : Code("super().__init__()"));
     add_children("self", module, members);
   }
   if (module.parent) return members;
@@ -371,6 +389,19 @@ std::string spatial_name(std::size_t rank, std::size_t axis) {
   return rank == 3 && axis > 0 ? "length" : "...";
 }
 
+// "height" for "8*height_by_8", and the sentence that says so. A size that is another part of it stays as it is.
+std::pair<std::string, std::string> without_factors(const std::string& shapes) {
+  static const std::regex kMultiple("([0-9]+)\\*([A-Za-z_]+)_by_\\1(?![0-9A-Za-z_])");
+  const std::string plain = std::regex_replace(shapes, kMultiple, "$2");
+  std::vector<std::string> words;
+  for (std::sregex_iterator at(shapes.begin(), shapes.end(), kMultiple), end; at != end; ++at) {
+    const std::string word = (*at)[2].str() + " of " + (*at)[1].str();
+    if (std::ranges::find(words, word) == words.end()) words.push_back(word);
+  }
+  if (words.empty() || plain.find("_by_") != std::string::npos) return {shapes, ""};
+  return {plain, "Multiples: " + joined(words) + "."};
+}
+
 // The shapes that it takes and gives; a size that is not the same in all modules of the class by the name of the
 // argument that is it.
 std::string ClassBuilder::docstring_of(const std::vector<Instance>& instances,
@@ -406,8 +437,8 @@ std::string ClassBuilder::docstring_of(const std::vector<Instance>& instances,
   std::vector<std::string> taken, given;
   for (std::size_t i = 0; i < parameters.size(); ++i) taken.push_back(parameters[i] + ": " + shape(inputs, i));
   for (std::size_t i = 0; i < outputs[0].size(); ++i) given.push_back(shape(outputs, i));
-  const std::string line = joined(taken) + " -> " + joined(given);
-  if (line.size() <= 88 - 10) return line;
+  const auto [line, multiples] = without_factors(joined(taken) + " -> " + joined(given));
+  if (line.size() <= 88 - 10) return multiples.empty() ? line : line + "\n\n    " + multiples + "\n    ";
   return "\n    Takes:\n        " + joined(taken, "\n        ") + "\n    Gives:\n        " +
          joined(given, "\n        ") + "\n    ";
 }

@@ -64,7 +64,10 @@ class ForwardWriter : public SourcePlace {
   bool is_root() const { return !module_.parent; }
   std::string path(const SourceModule& module) const { return path_from(module_, module, tree_.language()); }
   /// What calls a module.
-  std::string callee(const SourceModule& module) const { return path(module) + (is_script() ? ".forward" : ""); }
+  std::string callee(const SourceModule& module) const {
+    const std::string method = module.is_base() && is_script() ? kForwardOfBase : "forward";
+    return path(module) + (module.is_base() || is_script() ? "." + method : "");
+  }
   std::string first_tensor() const;
   std::vector<Value> parameters() const;
   void count_uses();
@@ -471,6 +474,10 @@ std::optional<Python> ForwardWriter::size_at(const Size& size) {
     return std::nullopt;
   };
   for (const Value& value : sized_by_)
+    if (const auto name = variables_.of(value))
+      if (auto found = within(*name, value)) return found;
+  // Rather what the module is given than what lies there by chance.
+  for (const Value& value : parameters())
     if (const auto name = variables_.of(value))
       if (auto found = within(*name, value)) return found;
   for (const auto& [name, value] : variables_.latest())

@@ -9,6 +9,10 @@
 
 namespace h5bridge::torch_source {
 
+/// What TorchScript, which derives no class from another one, calls the forward of the layer that the network itself
+/// is.
+constexpr const char* kForwardOfBase = "forward_of_layer";
+
 struct Forward {
   std::vector<std::string> parameters;  // behind self
   std::vector<std::string> statements;  // each in one line; the last one returns

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "facets/registry.h"
+#include "model/model_itself.h"
 #include "passes/float_types.h"
 #include "passes/infer_shapes.h"
 
@@ -143,6 +144,11 @@ SourceModule& ModuleTree::insert(const std::string& path) {
   return *module;
 }
 
+SourceModule& ModuleTree::insert_base() {
+  root_.children.push_back(std::make_unique<SourceModule>(SourceModule{.name = "", .path = "", .parent = &root_}));
+  return *root_.children.back();
+}
+
 void ModuleTree::add_layers(const Model& model) {
   const bool from_keras = architecture_.keras.class_name.has_value();
   std::string problems;
@@ -159,7 +165,7 @@ void ModuleTree::add_layers(const Model& model) {
   for (const Layer& layer : architecture_.layers) {
     const auto parameters = Registry::instance().type_of(layer).parameters(layer.attributes);
     if (own_tensor(parameters) || is_function(source_of(layer), layer, from_keras, language_)) continue;
-    SourceModule& module = insert(layer.name);
+    SourceModule& module = is_model_itself(layer.name) ? insert_base() : insert(layer.name);
     module.layer = &layer;
     modules_[layer.name] = &module;
     for (const ParameterSpec& parameter : parameters) held.insert(tensor_name(layer.name, parameter.name));

@@ -40,7 +40,10 @@ struct SourceModule {
   bool is_called = false;                // it has a forward; otherwise its parts are called by others
 
   bool is_leaf() const { return layer || tensor; }
+  /// It is the layer that the network itself is, whose class is derived from that layer's.
+  bool is_base() const { return parent && !parent->parent && name.empty(); }
   SourceModule* find(const std::string& child) const;
+  const SourceModule* base() const { return find(""); }
 };
 
 /// The tree, and what there is to know of the calls.
@@ -65,6 +68,7 @@ class ModuleTree {
 
  private:
   SourceModule& insert(const std::string& path);
+  SourceModule& insert_base();
   std::set<std::string> operands_given_to(const Layer& layer) const;
   std::vector<Layer> as_called(const Layer& layer) const;
   void add_layers(const Model& model);

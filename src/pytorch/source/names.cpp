@@ -148,8 +148,24 @@ std::string class_for(const SourceModule& module) {
   return is_plain ? "Block" : one.ends_with("Block") || one.ends_with("Layer") ? one : one + "Block";
 }
 
+// "DoubleConv" of convolutions that come twice with the same kinds of layers behind them; empty for any other chain.
+std::string repeated_convolution(const SourceModule& module) {
+  std::vector<std::string> kinds;
+  for (const auto& child : module.children) kinds.push_back(child->layer ? child->layer->type : "");
+  for (const auto& [times, word] : {std::pair<std::size_t, const char*>{2, "Double"}, {3, "Triple"}}) {
+    const std::size_t period = kinds.size() / times;
+    if (period < 2 || kinds.size() % times != 0 || !kinds[0].starts_with("Conv")) continue;
+    if (std::equal(kinds.begin() + static_cast<std::ptrdiff_t>(period), kinds.end(), kinds.begin()))
+      return std::string(word) + "Conv";
+  }
+  return "";
+}
+
 std::string class_of_chain(const SourceModule& module) {
-  if (module.children.size() > 3) return class_for(module);
+  if (module.children.size() > 3) {
+    const std::string repeated = repeated_convolution(module);
+    return repeated.empty() ? class_for(module) : repeated;
+  }
   std::string result;
   for (const auto& child : module.children) {
     if (!child->layer) return class_for(module);

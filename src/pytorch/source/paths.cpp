@@ -22,6 +22,7 @@ bool is_list(const SourceModule& module) {
 }
 
 std::string child_of(const std::string& holder, const SourceModule& child, Language language) {
+  if (child.is_base()) return language == Language::TorchScript ? holder : "super()";
   if (language == Language::TorchScript)  // which has no lists of modules
     return is_python_name(child.name) ? holder + "." + child.name
                                       : "getattr(" + holder + ", " + python_string(child.name) + ")";
