@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "h5bridge/error.h"
-#include "model/nearest.h"
+#include "model/did_you_mean.h"
 
 namespace h5bridge::cli {
 

@@ -9,7 +9,7 @@
 #include "cli/commands.h"
 #include "cli/examples.h"
 #include "h5bridge/error.h"
-#include "model/nearest.h"
+#include "model/did_you_mean.h"
 #include "model/quoted.h"
 
 namespace h5bridge::cli {

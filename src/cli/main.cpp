@@ -8,7 +8,7 @@
 #include "cli/interruption.h"
 #include "cli/output.h"
 #include "h5bridge/error.h"
-#include "model/nearest.h"
+#include "model/did_you_mean.h"
 #include "model/quoted.h"
 
 #ifdef __GLIBC__

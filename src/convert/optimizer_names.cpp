@@ -10,7 +10,7 @@
 #include "model/quoted.h"
 #include "optimizers/keras_settings.h"
 #include "passes/parameter_order.h"
-#include "passes/registration.h"
+#include "passes/registration_order.h"
 #include "pytorch/optimizer.h"
 
 namespace h5bridge {

@@ -5,7 +5,7 @@
 #include <regex>
 
 #include "h5bridge/error.h"
-#include "model/nearest.h"
+#include "model/did_you_mean.h"
 #include "model/quoted.h"
 
 namespace h5bridge {

@@ -11,7 +11,7 @@
 #include "convert/unread_bytes.h"
 #include "h5bridge/error.h"
 #include "model/tensor_view.h"
-#include "optimizers/stated_twice.h"
+#include "optimizers/settle_settings.h"
 #include "passes/infer_shapes.h"
 #include "passes/weight_check.h"
 

@@ -5,7 +5,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "model/work.h"
+#include "model/work_counts.h"
 
 namespace h5bridge::hdf5 {
 namespace {

@@ -41,7 +41,7 @@ class ZipReader {
   const ZipEntry* find(std::string_view name) const;
 
   /// The content without reading it now: a part of the file where it is stored, otherwise inflated when first read (and
-  /// kept). Its checksum is compared when all of it has been read (files/checksummed.h), unless it is 0, which
+  /// kept). Its checksum is compared when all of it has been read (files/crc_checked.h), unless it is 0, which
   /// torch.save writes where it is told to take none, or the file is mapped.
   ByteSourcePtr open(const ZipEntry& entry) const;
   /// The content, its checksum verified unless the archive has none (0 for every entry). Throws MalformedFile if it

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "files/checksummed.h"
+#include "files/crc_checked.h"
 #include "files/inflate.h"
 #include "files/little_endian.h"
 #include "files/zip.h"

@@ -22,7 +22,7 @@
 #include "keras/lifted_graph.h"
 #include "keras/read_layer.h"
 #include "keras/shared_uses.h"
-#include "keras/uncounted.h"
+#include "keras/masked_merges.h"
 #include "keras/wrappers.h"
 #include "model/quoted.h"
 #include "passes/infer_shapes.h"

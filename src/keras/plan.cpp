@@ -15,7 +15,7 @@
 #include "keras/build_configs.h"
 #include "keras/dtype_policies.h"
 #include "keras/inferred_sizes.h"
-#include "keras/nest.h"
+#include "keras/nest_models.h"
 #include "keras/planned_model.h"
 #include "keras/recording_emitter.h"
 #include "keras/result_types.h"
@@ -25,7 +25,7 @@
 #include "keras/wrappers.h"
 #include "model/architecture_index.h"
 #include "model/promotion.h"
-#include "model/work.h"
+#include "model/work_counts.h"
 #include "passes/infer_shapes.h"
 #include "passes/infer_types.h"
 

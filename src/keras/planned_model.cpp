@@ -7,7 +7,7 @@
 #include <set>
 #include <string_view>
 
-#include "keras/order.h"
+#include "keras/layer_order.h"
 #include "keras/wrappers.h"
 
 namespace h5bridge {

@@ -4,7 +4,7 @@
 
 #include "h5bridge/error.h"
 #include "model/open_integer.h"
-#include "model/work.h"
+#include "model/work_counts.h"
 
 namespace h5bridge {
 namespace {

@@ -7,7 +7,7 @@
 #include <cstring>
 
 #include "h5bridge/error.h"
-#include "model/nearest.h"
+#include "model/did_you_mean.h"
 
 namespace h5bridge {
 

@@ -5,7 +5,7 @@
 #include "facets/registry.h"
 #include "h5bridge/error.h"
 #include "model/architecture_index.h"
-#include "model/nearest.h"
+#include "model/did_you_mean.h"
 #include "model/quoted.h"
 #include "passes/infer_shapes.h"
 

@@ -4,7 +4,7 @@
 #include <set>
 
 #include "h5bridge/error.h"
-#include "model/nearest.h"
+#include "model/did_you_mean.h"
 #include "model/quoted.h"
 #include "passes/infer_shapes.h"
 

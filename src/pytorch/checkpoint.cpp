@@ -5,7 +5,7 @@
 #include <set>
 
 #include "h5bridge/error.h"
-#include "model/nearest.h"
+#include "model/did_you_mean.h"
 #include "model/quoted.h"
 #include "pytorch/file.h"
 #include "pytorch/module.h"

@@ -6,7 +6,7 @@
 
 #include "facets/aten/row.h"
 #include "h5bridge/error.h"
-#include "model/nearest.h"
+#include "model/did_you_mean.h"
 #include "model/quoted.h"
 #include "passes/infer_shapes.h"
 #include "pytorch/exported_layers.h"

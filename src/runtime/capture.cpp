@@ -4,7 +4,7 @@
 #include "facets/libtorch/tensors.h"
 #include "passes/frozen.h"
 #include "passes/infer_shapes.h"
-#include "passes/registration.h"
+#include "passes/registration_order.h"
 #include "runtime/capture_optimizer.h"
 #include "runtime/module_implementation.h"
 #include "runtime/torch_error.h"

@@ -6,7 +6,7 @@
 #include "facets/libtorch/tensors.h"
 #include "h5bridge/error.h"
 #include "h5bridge/torch.h"
-#include "model/work.h"
+#include "model/work_counts.h"
 #include "passes/first_axis.h"
 #include "passes/presentation.h"
 #include "passes/rows.h"

@@ -6,7 +6,7 @@
 #include "h5bridge/torch.h"
 #include "model/quoted.h"
 #include "optimizers/keras_settings.h"
-#include "optimizers/stated_twice.h"
+#include "optimizers/settle_settings.h"
 #include "passes/training_notes.h"
 #include "runtime/capture_optimizer.h"
 #include "runtime/optimizer_kinds.h"

@@ -3,7 +3,7 @@
 
 #include "facets/libtorch/tensors.h"
 #include "h5bridge/error.h"
-#include "model/work.h"
+#include "model/work_counts.h"
 #include "torch/catch.h"
 #include "torch/model_builder.h"
 

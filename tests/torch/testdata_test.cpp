@@ -2,7 +2,7 @@
 #include "facets/libtorch/tensors.h"
 #include "files/npy.h"
 #include "h5bridge/h5bridge.h"
-#include "model/work.h"
+#include "model/work_counts.h"
 #include "paths.h"
 #include "torch/catch.h"
 #include "torch/model_builder.h"

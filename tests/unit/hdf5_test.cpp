@@ -11,7 +11,7 @@
 #include <thread>
 
 #include "h5bridge/error.h"
-#include "model/work.h"
+#include "model/work_counts.h"
 #include "temporary_folder.h"
 
 using namespace h5bridge;

@@ -11,7 +11,7 @@
 #include "files/keras_h5.h"
 #include "files/keras_objects.h"
 #include "h5bridge/error.h"
-#include "model/work.h"
+#include "model/work_counts.h"
 #include "temporary_folder.h"
 
 using namespace h5bridge;

@@ -1,7 +1,7 @@
 // The order of layers is Keras's own: the expected ones were printed by keras.Model(...).layers.
 #include <catch2/catch.hpp>
 
-#include "keras/order.h"
+#include "keras/layer_order.h"
 #include "keras/plan.h"
 #include "unit/architectures.h"
 

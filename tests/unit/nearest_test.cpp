@@ -1,5 +1,5 @@
 // Names that were meant.
-#include "model/nearest.h"
+#include "model/did_you_mean.h"
 
 #include <catch2/catch.hpp>
 #include <fstream>

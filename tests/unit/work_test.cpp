@@ -1,5 +1,5 @@
 // How the work of a conversion grows with the model: counted at two sizes, never timed.
-#include "model/work.h"
+#include "model/work_counts.h"
 
 #include <catch2/catch.hpp>
 #include <fstream>

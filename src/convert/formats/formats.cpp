@@ -4,7 +4,7 @@
 
 #include "convert/formats/format.h"
 #include "h5bridge/error.h"
-#include "model/nearest.h"
+#include "model/did_you_mean.h"
 #include "model/quoted.h"
 
 namespace h5bridge {

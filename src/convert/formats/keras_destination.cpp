@@ -6,7 +6,7 @@
 #include "convert/torch_notes.h"
 #include "h5bridge/error.h"
 #include "keras/to_keras_2/form.h"
-#include "keras/uncounted.h"
+#include "keras/masked_merges.h"
 
 namespace h5bridge {
 

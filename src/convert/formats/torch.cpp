@@ -6,8 +6,8 @@
 #include "convert/torch_notes.h"
 #include "h5bridge/error.h"
 #include "optimizers/keras_settings.h"
-#include "optimizers/stated_twice.h"
-#include "passes/registration.h"
+#include "optimizers/settle_settings.h"
+#include "passes/registration_order.h"
 #include "pytorch/file.h"
 
 namespace h5bridge {

@@ -4,7 +4,7 @@
 
 #include "h5bridge/error.h"
 #include "model/model_itself.h"
-#include "model/nearest.h"
+#include "model/did_you_mean.h"
 #include "model/open_integer.h"
 #include "model/quoted.h"
 

@@ -9,7 +9,7 @@
 #include "h5bridge/error.h"
 #include "keras/from_older/cudnn.h"
 #include "keras/from_older/hard_sigmoid.h"
-#include "keras/from_older/turned_round.h"
+#include "keras/from_older/theano_kernel.h"
 
 namespace h5bridge {
 namespace {

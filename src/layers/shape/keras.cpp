@@ -5,7 +5,7 @@
 #include "facets/spec/axes.h"
 #include "h5bridge/error.h"
 #include "layers/shape/open_reshape.h"
-#include "layers/shape/order.h"
+#include "layers/shape/axis_order.h"
 
 namespace h5bridge::shape {
 namespace {

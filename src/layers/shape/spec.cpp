@@ -3,7 +3,7 @@
 
 #include "facets/spec/axes.h"
 #include "h5bridge/error.h"
-#include "layers/shape/order.h"
+#include "layers/shape/axis_order.h"
 
 namespace h5bridge::shape {
 namespace {

@@ -1,4 +1,4 @@
-#include "keras/order.h"
+#include "keras/layer_order.h"
 
 #include <algorithm>
 #include <map>

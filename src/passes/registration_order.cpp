@@ -1,4 +1,4 @@
-#include "passes/registration.h"
+#include "passes/registration_order.h"
 
 #include <algorithm>
 #include <tuple>

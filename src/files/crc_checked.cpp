@@ -1,4 +1,4 @@
-#include "files/checksummed.h"
+#include "files/crc_checked.h"
 
 #include <algorithm>
 #include <iterator>

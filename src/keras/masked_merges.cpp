@@ -1,4 +1,4 @@
-#include "keras/uncounted.h"
+#include "keras/masked_merges.h"
 
 #include <algorithm>
 #include <set>

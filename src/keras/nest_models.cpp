@@ -1,4 +1,4 @@
-#include "keras/nest.h"
+#include "keras/nest_models.h"
 
 #include <algorithm>
 #include <map>

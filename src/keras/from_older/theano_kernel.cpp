@@ -1,4 +1,4 @@
-#include "keras/from_older/turned_round.h"
+#include "keras/from_older/theano_kernel.h"
 
 #include <algorithm>
 #include <vector>

@@ -1,4 +1,4 @@
-#include "model/work.h"
+#include "model/work_counts.h"
 
 namespace h5bridge {
 

@@ -1,4 +1,4 @@
-#include "optimizers/stated_twice.h"
+#include "optimizers/settle_settings.h"
 
 #include "h5bridge/error.h"
 #include "model/quoted.h"

@@ -1,4 +1,4 @@
-#include "layers/shape/order.h"
+#include "layers/shape/axis_order.h"
 
 #include <algorithm>
 #include <numeric>

@@ -1,4 +1,4 @@
-#include "model/nearest.h"
+#include "model/did_you_mean.h"
 
 #include <algorithm>
 #include <filesystem>
