@@ -31,7 +31,7 @@ std::string last_part(const std::string& path) { return path.substr(path.rfind('
 std::map<std::string, std::vector<Planned>> planned_by_group(const KerasBindings& bound) {
   std::map<std::string, std::vector<Planned>> result;
   for (const KerasBinding& binding : bound.bindings)
-    if (binding.layer != binding.group)
+    if (binding.is_within())
       for (const std::string& variable : binding.variables)
         result[binding.group].push_back(
             {binding.layer, last_part(binding.layer) + "/" + variable, binding.is_saved_last()});

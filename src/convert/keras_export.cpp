@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <functional>
 #include <iterator>
 #include <set>
 #include <string_view>
@@ -19,6 +21,7 @@
 #include "keras/from_older/training.h"
 #include "keras/lift.h"
 #include "keras/plan.h"
+#include "keras/wrappers.h"
 #include "model/quoted.h"
 #include "model/tensor_view.h"
 #include "optimizers/keras_loss_scale.h"
@@ -181,7 +184,37 @@ class KerasWriter {
     return result;
   }
 
+  // The variable that a wrapper has itself: as the architecture has it, else one whose elements are alike. Training
+  // has it follow the kernel, whatever it begins with.
+  Tensor wrappers_own(const KerasBinding& binding) const {
+    const auto wrapped = std::ranges::find_if(plan_.bindings, [&](const KerasBinding& other) {
+      return !other.is_wrappers_own && other.layer.starts_with(binding.layer + "/");
+    });
+    const Tensor kernel = to_keras(wrapped->steps, tensors_of(wrapped->torch), tensors_of(wrapped->given)).at(0);
+    const std::int64_t elements = kernel.shape().back();
+    const auto scope = std::ranges::find(model_.architecture->scopes, binding.scope, &Scope::name);
+    const auto value = scope == model_.architecture->scopes.end()
+                           ? std::nullopt
+                           : in_file(describe_wrapper(*scope), [&] { return own_value(scope->keras); });
+    if (value && value->element_count() == elements) return cast(*value, kernel.dtype());
+    const std::vector<float> alike(static_cast<std::size_t>(elements),
+                                   1 / std::sqrt(static_cast<float>(std::max<std::int64_t>(elements, 1))));
+    return cast(tensor_of(DType::Float32, {1, elements}, alike), kernel.dtype());
+  }
+
+  // In Keras's own formats, a wrapper that has a variable itself has the kernel once more, before that.
+  static void add_kernels_of_wrappers(const std::vector<std::string>& wrappers,
+                                      std::map<std::string, KerasObject*>& objects) {
+    std::vector<std::string> inner_first = wrappers;
+    std::ranges::sort(inner_first, std::greater(), &std::string::size);
+    for (const std::string& path : inner_first) {
+      std::vector<Tensor>& variables = objects.at(path)->variables;
+      variables.insert(variables.begin(), objects.at(path + "/layer")->variables.at(0));
+    }
+  }
+
   std::vector<Tensor> variables_of(const KerasBinding& binding) {
+    if (binding.is_wrappers_own) return {wrappers_own(binding)};
     if (!is_lossy(binding.steps))
       for (const KerasBinding::Source& source : binding.torch) written_.insert(source.name);
     return to_keras(binding.steps, tensors_of(binding.torch), tensors_of(binding.given));
@@ -192,11 +225,14 @@ class KerasWriter {
     std::map<std::string, KerasObject*> objects;
     for (KerasObject& object : file_.objects) objects.emplace(object.path, &object);
     const auto places = object_places(plan_, plan_.model_config);
+    std::vector<std::string> wrappers;
     for (std::size_t i = 0; i < places.size(); ++i) {
       std::vector<Tensor> tensors = variables_of(plan_.bindings[i]);
       for (std::size_t j = 0; j < tensors.size(); ++j)
         objects.at(places[i][j].value().object)->variables.push_back(std::move(tensors[j]));
+      if (plan_.bindings[i].is_wrappers_own) wrappers.push_back(places[i][0]->object);
     }
+    add_kernels_of_wrappers(wrappers, objects);
   }
 
   void write_variables() {

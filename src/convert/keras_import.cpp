@@ -18,9 +18,9 @@
 #include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
 #include "keras/inline_models.h"
+#include "keras/inner_places.h"
 #include "keras/lift.h"
 #include "keras/object_paths.h"
-#include "keras/only_model.h"
 #include "keras/output_names.h"
 #include "keras/plan.h"
 #include "keras/read_bindings.h"
@@ -70,7 +70,6 @@ class KerasReader {
     else
       throw UsageError("holds weights only; give its architecture beside it");
     add_noted_ties();
-    if (architecture) wrapping_ = only_model_in(file.model_config);
     if (file.model_config.is_object()) learn_ties(file.model_config, *model_.architecture);
     // Keras's own architecture is the file's; any other, maybe PyTorch's, is the file's in the format that the file
     // states.
@@ -138,10 +137,10 @@ class KerasReader {
     return has_all_layers(plan) ? plan : wrapped(plan_keras(change.architecture, change.weights));
   }
 
-  // The file's model may be nothing but a call of the one that the architecture beside it describes.
+  // The model that the architecture beside the file describes may be one within the file's.
   KerasPlan wrapped(KerasPlan plan) const {
-    if (wrapping_.empty() || !only_model_in(plan.model_config).empty()) return plan;
-    return within_model(std::move(plan), file_.model_config, wrapping_);
+    if (is_alone_ || !file_.model_config.is_object()) return plan;
+    return within_inner_models(std::move(plan), file_.model_config);
   }
 
   bool has_all_layers(const KerasPlan& plan) const {
@@ -235,6 +234,26 @@ class KerasReader {
       for (const KerasVariable& variable : weights.variables) found.insert(last_component(variable.path));
       layer.is_by_place = expected != found && expected.size() == found.size();
     }
+    require_names();
+  }
+
+  // Layers are found by their names, of which a network that was built anew in Keras may have none.
+  void require_names() const {
+    const auto is_found = [](const auto& layer) {
+      return !layer.second.planned.empty() && layer.second.found && !layer.second.found->variables.empty();
+    };
+    if (is_alone_ || !file_.model_config.is_object() || bound_.bindings.empty() ||
+        std::ranges::any_of(layers_, is_found))
+      return;
+    std::vector<std::string> wanted;
+    for (const KerasBinding& binding : bound_.bindings)
+      if (std::ranges::find(wanted, binding.layer) == wanted.end()) wanted.push_back(binding.layer);
+    constexpr std::size_t kMost = 4;
+    const std::string more = wanted.size() > kMost ? " and " + std::to_string(wanted.size() - kMost) + " more" : "";
+    wanted.resize(std::min(wanted.size(), kMost));
+    throw MalformedFile("none of its layers with weights is called as those of the architecture beside it, " +
+                        listed(wanted) + more +
+                        ": they are found by their names, so that a network which is built anew has to call them so");
   }
 
   // A Sequential model that another one built has variables whose paths begin with that one's name.
@@ -319,7 +338,15 @@ class KerasReader {
     return group + binding.layer + "/" + binding.variables[0] + (binding.given.empty() ? "" : factors);
   }
 
+  // A variable that no tensor of PyTorch's holds, for the way back.
+  void read_wrappers_own(const KerasBinding& binding) {
+    const Tensor* found = find_variable(binding, binding.variables.at(0));
+    const auto scope = std::ranges::find(model_.architecture->scopes, binding.scope, &Scope::name);
+    if (found && scope != model_.architecture->scopes.end()) set_own_value(scope->keras, *found);
+  }
+
   void read_variables(const KerasBinding& binding) {
+    if (binding.is_wrappers_own) return read_wrappers_own(binding);
     std::vector<Tensor> variables;
     for (const std::string& name : binding.variables)
       if (const Tensor* tensor = find_variable(binding, name)) variables.push_back(*tensor);
@@ -431,7 +458,8 @@ class KerasReader {
     std::vector<std::string> in_file, planned;
     if (!file_.objects.empty()) {
       for (const KerasBinding& binding : bound_.bindings)
-        if (planned.empty() || planned.back() != binding.layer) planned.push_back(binding.layer);
+        if (!binding.is_wrappers_own && (planned.empty() || planned.back() != binding.layer))
+          planned.push_back(binding.layer);
       for (std::string& layer : layers_with_objects(model_config_))
         if (std::ranges::count(planned, layer) > 0) in_file.push_back(std::move(layer));
       return in_file == planned;
@@ -490,8 +518,7 @@ class KerasReader {
 
   const KerasFile& file_;
   const LoadOptions& options_;
-  std::string wrapping_;  // the path of the model that is all of the file's; empty: there is more to it
-  const bool is_alone_;   // without an architecture beside it
+  const bool is_alone_;  // without an architecture beside it
   Model model_;
   Ties untied_;
   Json model_config_;  // whose layers the bindings have

@@ -45,6 +45,7 @@ class Expected {
  private:
   void add_shapes(const KerasBinding& binding) {
     std::optional<VariableShapes>& shapes = shapes_.try_emplace(binding.group, VariableShapes{}).first->second;
+    if (binding.is_wrappers_own) shapes.reset();  // no parameter says them
     if (!shapes) return;
     try {
       for (const Tensor& variable : to_keras(binding.steps, tensors(binding.torch), tensors(binding.given)))

@@ -25,6 +25,8 @@ std::vector<std::vector<std::optional<ObjectPlace>>> object_places(const KerasBi
       }
       const std::string& within = binding.objects.empty() ? binding.object : binding.objects[i];
       const std::string object = layer->second + (within.empty() ? "" : "/" + within);
+      // Behind the kernel, which it has once more.
+      if (binding.is_wrappers_own) counts.try_emplace(object, 1);
       places.emplace_back(ObjectPlace{object, counts[object]++});
     }
   }
@@ -67,6 +69,7 @@ std::vector<KerasLayerWeights> weights_of_objects(const KerasFile& file, const K
       if (object == objects.end() || places[b][i]->number >= object->second->variables.size()) continue;
       const Tensor& tensor = object->second->variables[places[b][i]->number];
       taken.insert(&tensor);
+      if (binding.is_wrappers_own) taken.insert(&object->second->variables[0]);
       result[group->second].variables.push_back({binding.path + binding.variables[i], tensor});
     }
   }

@@ -140,7 +140,10 @@ void write_view(const Model& model, const std::string& path, const std::string& 
     });
     if ((format.holds == Holds::Weights || format.is_code) && !has_architecture) {
       note_frozen(model, own);
-      if (format.framework == Framework::Torch) note_regularisation(model, own);
+      if (format.framework == Framework::Torch) {
+        note_regularisation(model, own);
+        note_wrappers(model, own);
+      }
     }
     const bool has_reference = std::ranges::any_of(
         destinations, [&](const std::string& other) { return has_place_for_reference(other, options); });

@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "facets/keras/mapping.h"
+#include "keras/wrappers.h"
 #include "model/architecture_index.h"
 #include "model/quoted.h"
 #include "optimizers/keras_settings.h"
@@ -77,6 +78,14 @@ void note_regularisation(const Model& model, Notes& notes) {
   if (!model.architecture) return;
   auto note = regularisation_left_out(*model.architecture, model.trainable);
   if (note && std::ranges::find(notes, *note) == notes.end()) notes.push_back(*std::move(note));
+}
+
+void note_wrappers(const Model& model, Notes& notes) {
+  if (!model.architecture) return;
+  for (const Scope& scope : model.architecture->scopes)
+    if (const std::string does = only_in_training(scope.keras); !does.empty())
+      notes.push_back(describe_wrapper(scope) + ": Keras " + does +
+                      ", and PyTorch's layer does not; what they predict is the same");
 }
 
 void note_training_alone(const Model& model, Notes& notes) {

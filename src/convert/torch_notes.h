@@ -22,6 +22,9 @@ void note_entries(const Model& model, Entries which, Notes& notes);
 /// Parameters with requires_grad=False, of which a state_dict says nothing.
 void note_frozen(const Model& model, Notes& notes);
 
+/// What wrappers of Keras's do in training alone (SpectralNormalization).
+void note_wrappers(const Model& model, Notes& notes);
+
 /// Keras's regularizers and constraints, of which neither a state_dict nor a module written in Python says anything;
 /// unless `notes` have that line already.
 void note_regularisation(const Model& model, Notes& notes);

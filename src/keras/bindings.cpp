@@ -136,6 +136,15 @@ void BindingMaker::add_residuals(const Layer& layer, const WeightRules& rules, K
   }
 }
 
+KerasBinding wrappers_binding(const std::string& layer, const std::string& variable) {
+  KerasBinding binding;
+  binding.layer = layer;
+  binding.variables = {variable};
+  binding.trainable = false;
+  binding.is_wrappers_own = true;
+  return binding;
+}
+
 void place(std::vector<KerasBinding>& bindings, const std::map<std::string, KerasPlace>& places,
            const std::vector<std::vector<std::string>>& ties) {
   std::ranges::stable_sort(bindings, {}, [&](const KerasBinding& binding) {

@@ -38,6 +38,9 @@ class BindingMaker {
   std::map<std::string, std::string> owners_;  // of each tensor, the layer that was the first to have it
 };
 
+/// Of `variable`, which the wrapper at `layer` has itself.
+KerasBinding wrappers_binding(const std::string& layer, const std::string& variable);
+
 /// Where Keras has a layer.
 struct KerasPlace {
   std::size_t number = 0;  // among all layers, in Keras's order

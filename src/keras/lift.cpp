@@ -269,6 +269,10 @@ class Lifter {
         mask = graph_.value_of(*tensors->elements.at(0));
     if (class_name == Json(kWrapperInput)) {
       is_told_apart = mask.has_value();
+    } else if (class_name == Json(kWrapperTyped)) {
+      const DType wanted = graph_.types.of(graph_.value_of(call.arguments.tensors().at(1))).dtype;
+      if (graph_.types.of(value).dtype != wanted && is_integral(wanted))
+        value = casts_.cast(value, wanted, std::string(name_of(wanted)));
     } else if (!is_told_apart) {
       const auto& [shape, dtype, is_optional] = declared_by(*call.layer);
       if (graph_.types.of(value).shape.size() != shape.as_array().size())

@@ -39,11 +39,11 @@ void add_layer(const Json& layer, const std::string& within, const std::string& 
   const std::string name = within + entry_name(layer);
   if (is_model_entry(layer))
     add_paths(layer, name + "/", own + "/", paths);
-  else if (is_wrapper_entry(layer))
+  else if (!is_wrapper_entry(layer) || !own_variable(layer).empty())
+    paths.emplace_back(name, own);
+  if (is_wrapper_entry(layer))
     for (const auto& [object, wrapped] : wrapped_objects(layer))
       add_layer(*wrapped, name + "/", own + "/" + object, paths);
-  else
-    paths.emplace_back(name, own);
   // An activation that is a layer object: what is read has it as a layer behind its host.
   const Json* activation = layer.at("config").find("activation");
   const Json* settings = activation && activation->find("class_name") ? activation->find("config") : nullptr;

@@ -15,7 +15,8 @@ namespace h5bridge {
 std::string snake_case(const std::string& class_name);
 
 /// Every layer of a model with this configuration, in the form of Keras 3, and of the models within it, with its path:
-/// by KerasBinding::layer, "encoder/dense" is at "layers/functional/layers/dense". In the configuration's order.
+/// by KerasBinding::layer, "encoder/dense" is at "layers/functional/layers/dense". Wrappers that have a variable
+/// themselves are among them. In the configuration's order.
 using ObjectPaths = std::vector<std::pair<std::string, std::string>>;
 ObjectPaths object_paths(const Json& model_config);
 

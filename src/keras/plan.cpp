@@ -508,12 +508,34 @@ class Planner {
       for (std::size_t i = within.size() - 1; i > 0; --i) place.layer = within[i]->name + "/" + place.layer;
       // Unsaid in a model within the model, where sizes may be open that are known to its callers.
       if (!layer.calls.empty() && within.size() == 1) builds.emplace(place.layer, build_config(layer));
-      places.emplace(layer.name, std::move(place));
+      places.emplace(layer.name, place);
+      add_wrappers_own(layer.name, place, within, places);
     });
     place(plan_.bindings, places, architecture_.ties);
     for (const KerasBinding& binding : plan_.bindings)
       if (const auto build = builds.find(binding.layer); build != builds.end() && !build->second.is_null())
         plan_.builds.emplace(*build);
+  }
+
+  // The variables that the wrappers around a layer have themselves. In Keras they stand behind its first one, but that
+  // all trained ones come before (a wrapper has the kernel that it works on as its own, too).
+  void add_wrappers_own(const std::string& layer, const KerasPlace& of_layer,
+                        const std::vector<const PlannedModel*>& within, std::map<std::string, KerasPlace>& places) {
+    for (std::size_t i = within.size() - 1; i > 0; --i) {
+      const std::string variable = own_variable(within[i]->said);
+      const auto first = std::ranges::find(plan_.bindings, layer, &KerasBinding::layer);
+      if (variable.empty() || first == plan_.bindings.end()) continue;
+      KerasPlace place = of_layer;
+      place.keras_name = within[i]->name;
+      place.scope = within[i]->scope;
+      place.path = variable_path({within.begin(), within.begin() + static_cast<std::ptrdiff_t>(i) + 1});
+      place.layer = within[1]->name;
+      for (std::size_t j = 2; j <= i; ++j) place.layer += "/" + within[j]->name;
+      KerasBinding own = wrappers_binding(place.scope + "//" + variable, variable);
+      own.trainable = own.frozen = first->frozen || place.in_frozen_group;
+      places.emplace(own.layer, std::move(place));
+      plan_.bindings.insert(std::next(first), std::move(own));
+    }
   }
 
   void name_outputs(const PlannedModel& model) {

@@ -142,6 +142,8 @@ class Reader {
       }
       maker.add_residuals(layer, rules, result);
     }
+    for (const Scope& scope : architecture_.scopes)
+      if (!add_wrappers_own(scope, places, result)) return std::nullopt;
     place(result.bindings, places, architecture_.ties);
     return result;
   }
@@ -150,6 +152,19 @@ class Reader {
   const ScopeCall* find_scope_call(const std::string& name) const {
     const auto call = scope_calls_.find(name);
     return call == scope_calls_.end() ? nullptr : call->second;
+  }
+
+  // A variable that a wrapper has itself. False where the wrapper is missing.
+  bool add_wrappers_own(const Scope& scope, std::map<std::string, KerasPlace>& places, KerasBindings& result) const {
+    const std::string variable = own_variable(scope.keras);
+    if (variable.empty() || !first_calls_.contains(scope.name)) return true;
+    std::string path = path_of_scope(scope.name);
+    path.pop_back();
+    const auto entry = entries_.all().find(path);
+    if (entry == entries_.all().end()) return false;
+    places.emplace(path, entry->second.place).first->second.scope = scope.name;
+    result.bindings.push_back(wrappers_binding(path, variable));
+    return true;
   }
 
   // What has none need not be anything that Keras could say.

@@ -94,7 +94,7 @@ std::vector<const KerasMapping*> mappings_of_entry(const Json& entry) {
 
 bool is_port_of_model(const Json& entry) {
   const Json& class_name = entry.at("class_name");
-  return std::ranges::any_of(std::array{"InputLayer", kPassedOn, kWrapperInput, kWrapperResult},
+  return std::ranges::any_of(std::array{"InputLayer", kPassedOn, kWrapperInput, kWrapperResult, kWrapperTyped},
                              [&](const char* port) { return class_name == Json(port); });
 }
 
@@ -136,7 +136,7 @@ ReadLayer read_layer(const EntryCall& call, const LiftedGraph& graph) {
     throw Unsupported(misfit + ", and a number among its arguments has no layer type");
   // An operation may take more than is known of it; and a .h5 does not say whether it is one.
   const bool is_maybe_operation =
-      std::ranges::any_of(mappings, &KerasMapping::is_operation) || may_be_operation(call.entry);
+      !call.entry.at("config").find("trainable") || std::ranges::any_of(mappings, &KerasMapping::is_operation);
   if (!takes_inputs && is_maybe_operation) throw Unsupported(misfit + ", in what is known of it");
   if (!takes_inputs) throw MalformedFile(misfit);
   throw Unsupported("its configuration " + quoted(call.entry.at("config")) + " has no layer type yet");

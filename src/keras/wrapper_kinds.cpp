@@ -10,6 +10,7 @@
 #include "keras/from_older/nodes.h"
 #include "keras/inline_models.h"
 #include "keras/wrappers.h"
+#include "model/promotion.h"
 #include "model/quoted.h"
 
 namespace h5bridge {
@@ -223,18 +224,57 @@ Wrapped wrapped_halves(const PlannedModel& model) {
   return halves;
 }
 
+// --- SpectralNormalization (keras/src/layers/normalization/spectral_normalization.py): in training it writes what its
+// kernel is divided by the largest singular value over the kernel; elsewhere it calls its layer. ---
+
+Json::Object called_alone_graph(const Json::Object& config) {
+  const Json wrapped = frozen_with(config, config.at("layer"));
+  const std::string& name = entry_name(wrapped);
+  const std::string given = own_name("given", {name});
+  const std::string result = own_name("result", {name});
+  Json::Array layers{entry(kWrapperInput, given, {}), called(wrapped, {tensor(given)})};
+  const bool is_typed = !config.contains(kGivesFloats);
+  if (is_typed) layers.push_back(entry(kWrapperTyped, result, {tensor(name), tensor(given)}));
+  return {{"layers", std::move(layers)},
+          {"input_layers", history(given)},
+          {"output_layers", history(is_typed ? result : name)}};
+}
+
+Wrapped wrapped_alone(const PlannedModel& model) {
+  const PlannedLayer* given = maker_of(model.inputs.at(0), model);
+  if (model.layers.size() != 2 || !given || model.outputs.size() != 1) return {};
+  if (model.said.config.contains(kGivesFloats) && is_integral(model.inputs[0].dtype)) return {};  // Keras 3 cuts off
+  const PlannedLayer& wrapped = model.layers[0].name == given->name ? model.layers[1] : model.layers[0];
+  const bool is_whole =
+      !wrapped.is_operation() && takes(wrapped, {given}) && maker_of(model.outputs[0], model) == &wrapped;
+  return is_whole ? Wrapped{&wrapped} : Wrapped{};
+}
+
 }  // namespace
 
 const std::vector<WrapperKind>& wrapper_kinds() {
   static const std::vector<WrapperKind> kinds{
-      {"TimeDistributed", {{"layer", "layer", ""}}, {}, true, always, steps_graph, wrapped_by_steps},
-      {"Bidirectional",
-       {{"layer", "forward_layer", ".forward"}, {"backward_layer", "backward_layer", ".backward"}},
-       {"merge_mode"},
-       false,
-       are_two_layers,
-       halves_graph,
-       wrapped_halves},
+      {.class_name = "TimeDistributed",
+       .members = {{"layer", "layer", ""}},
+       .settings = {},
+       .takes_steps_apart = true,
+       .takes_apart = always,
+       .graph = steps_graph,
+       .wrapped = wrapped_by_steps},
+      {.class_name = "Bidirectional",
+       .members = {{"layer", "forward_layer", ".forward"}, {"backward_layer", "backward_layer", ".backward"}},
+       .settings = {"merge_mode"},
+       .takes_apart = are_two_layers,
+       .graph = halves_graph,
+       .wrapped = wrapped_halves},
+      {.class_name = "SpectralNormalization",
+       .members = {{"layer", "layer", ""}},
+       .settings = {"power_iterations"},
+       .own_variable = "vector_u",
+       .in_training = "divides its kernel by the largest singular value in each step of training",
+       .takes_apart = always,
+       .graph = called_alone_graph,
+       .wrapped = wrapped_alone},
   };
   return kinds;
 }

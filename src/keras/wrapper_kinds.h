@@ -21,6 +21,10 @@ struct WrapperKind {
   std::vector<WrappedMember> members;
   std::vector<std::string> settings;  // besides those that all layers have
   bool takes_steps_apart = false;     // each wrapped layer is built for what there is at one step
+  /// A variable of the wrapper's own, with an element for each of the last axis of the wrapped layer's kernel. PyTorch
+  /// has no place for it. Keras's own formats have the kernel before it once more.
+  std::string own_variable = {};
+  std::string in_training = {};  // what it does there alone, of which PyTorch's layers know nothing
   /// Whether a wrapper with this configuration is taken apart.
   bool (*takes_apart)(const Json::Object& config);
   /// The layers, inputs and outputs of a Functional model that computes the same, of the wrapped layers as they are and

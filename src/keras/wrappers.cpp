@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "facets/spec/attributes/tensor.h"
 #include "h5bridge/error.h"
 #include "keras/inline_models.h"
 #include "keras/wrapper_kinds.h"
@@ -87,7 +88,7 @@ bool is_wrapper_entry(const Json& layer) {
 
 bool is_of_a_wrapper(const Json& layer) {
   const Json& class_name = layer.at("class_name");
-  return std::ranges::any_of(std::array{kWrapperInput, kWrapperResult, kStepsMerged, kStepsApart},
+  return std::ranges::any_of(std::array{kWrapperInput, kWrapperResult, kWrapperTyped, kStepsMerged, kStepsApart},
                              [&](const char* own) { return class_name == Json(own); });
 }
 
@@ -101,7 +102,7 @@ std::vector<std::pair<std::string, const Json*>> wrapped_objects(const Json& wra
 Json functional_of_wrapper(const Json& wrapper) {
   const WrapperKind& kind = kind_of(wrapper);
   const Json::Object& config = wrapper.at("config").as_object();
-  std::set<std::string> known{"name", "trainable", "dtype"};
+  std::set<std::string> known{"name", "trainable", "dtype", kGivesFloats};
   known.insert(kind.settings.begin(), kind.settings.end());
   Json::Object names;
   for (const WrappedMember& member : kind.members) {
@@ -116,10 +117,41 @@ Json functional_of_wrapper(const Json& wrapper) {
   return Json::Object{{"class_name", "Functional"}, {"config", std::move(graph)}};
 }
 
+std::string own_variable(const KerasModelOrigin& origin) {
+  const WrapperKind* kind = origin.class_name ? find_kind(*origin.class_name) : nullptr;
+  return kind ? kind->own_variable : "";
+}
+
+std::string own_variable(const Json& wrapper) { return kind_of(wrapper).own_variable; }
+
+std::optional<Tensor> own_value(const KerasModelOrigin& origin) {
+  const std::string name = own_variable(origin);
+  const Json* found = name.empty() ? nullptr : origin.config.find(name);
+  if (!found) return std::nullopt;
+  return in_file(name, [&] {
+    const Tensor elements = elements_from_json(*found);
+    return Tensor(elements.dtype(), {1, elements.element_count()}, bytes_in_memory(elements.read()));
+  });
+}
+
+void set_own_value(KerasModelOrigin& origin, const Tensor& value) {
+  origin.config.set(own_variable(origin), bytes_to_json(value));
+}
+
+std::string describe_wrapper(const Scope& wrapper) {
+  return "layer \"" + shortened(wrapper.name) + "\" (" + shortened(wrapper.keras.class_name.value_or("")) + ")";
+}
+
+std::string only_in_training(const KerasModelOrigin& origin) {
+  const WrapperKind* kind = origin.class_name ? find_kind(*origin.class_name) : nullptr;
+  return kind ? kind->in_training : "";
+}
+
 KerasModelOrigin wrapper_origin(const Json& wrapper) {
   KerasModelOrigin origin = model_origin(wrapper);
   for (const std::string& key : kind_of(wrapper).settings)
     if (const Json* value = wrapper.at("config").find(key)) origin.config.set(key, *value);
+  if (const Json* floats = wrapper.at("config").find(kGivesFloats)) origin.config.set(kGivesFloats, *floats);
   return origin;
 }
 

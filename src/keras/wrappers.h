@@ -1,13 +1,15 @@
-// Keras's wrappers of other layers (TimeDistributed, Bidirectional), as models within the model: on the way in each is
-// the graph that it computes, of the layer that it wraps and of what it does to tensors itself; on the way out the
-// wrapper again.
+// Keras's wrappers of other layers (TimeDistributed, Bidirectional, SpectralNormalization), as models within the model:
+// on the way in each is the graph that it computes, of the layer that it wraps and of what it does to tensors itself;
+// on the way out the wrapper again.
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "h5bridge/json.h"
+#include "h5bridge/tensor.h"
 #include "keras/planned_model.h"
 
 namespace h5bridge {
@@ -18,6 +20,11 @@ namespace h5bridge {
 inline constexpr const char* kWrapperInput = "h5bridge>Given";
 /// What it gives, its first argument, with the mask of the second.
 inline constexpr const char* kWrapperResult = "h5bridge>Result";
+/// What it gives, its first argument, as integers where the second has such.
+inline constexpr const char* kWrapperTyped = "h5bridge>Typed";
+/// A setting that is true where what a wrapper gives stays floats, whatever it is given: of Keras 2's
+/// SpectralNormalization. It is in no file of theirs.
+inline constexpr const char* kGivesFloats = "h5bridge>gives_floats";
 /// The batch and the steps of a tensor, (batch, steps, ...), as one axis.
 inline constexpr const char* kStepsMerged = "h5bridge>StepsMerged";
 /// Takes them apart again: (batch * steps, ...) to (batch, steps, ...) as its second argument has them.
@@ -52,6 +59,20 @@ void for_each_entry(const Json& model_config, const std::function<void(const std
 /// The wrapper as a Functional model's configuration, in which the wrapped layers have their own names; "wrapped" there
 /// has what stands behind the wrapper's name in theirs in PyTorch. Throws Unsupported for settings that are not known.
 Json functional_of_wrapper(const Json& wrapper);
+
+/// The variable that a wrapper has itself, "vector_u"; empty: none.
+std::string own_variable(const KerasModelOrigin& origin);
+std::string own_variable(const Json& wrapper);
+/// Its value as the architecture has it, of the shape (1, elements); nullopt where it has none.
+/// Throws MalformedFile for what is no such tensor.
+std::optional<Tensor> own_value(const KerasModelOrigin& origin);
+void set_own_value(KerasModelOrigin& origin, const Tensor& value);
+
+/// For messages: layer "norm" (SpectralNormalization).
+std::string describe_wrapper(const Scope& wrapper);
+
+/// What a wrapper does in training alone, of which PyTorch's layers know nothing; empty: nothing.
+std::string only_in_training(const KerasModelOrigin& origin);
 
 /// What Keras says of the wrapper itself.
 KerasModelOrigin wrapper_origin(const Json& wrapper);

@@ -249,3 +249,20 @@ def layer_of_two_chains():
     b = keras.Sequential([keras.Input((4,)), shared, L.Dense(4, name="two")], name="b")
     u = keras.Input((4,), name="u")
     return keras.Model(u, L.Dense(3, name="head")(b(a(u))), name="chains")
+
+
+def bounded():
+    """SpectralNormalization of pictures' layers, over time, frozen, in a model within, and around itself."""
+    x = keras.Input((8,), name="x")
+    h = L.SpectralNormalization(L.Dense(5, activation="tanh", name="dense"), power_iterations=3, name="norm")(x)
+    critic = keras.Model(x, L.SpectralNormalization(L.Dense(3, name="last"), name="bound")(L.LeakyReLU(name="leaky")(h)), name="critic")
+    critic.get_layer("bound").trainable = False
+    picture = keras.Input((9, 7, 3), name="picture")
+    h = L.SpectralNormalization(L.Conv2D(6, 3, strides=2, activation="relu", name="conv"), name="norm")(picture)
+    still = L.SpectralNormalization(L.Conv2D(6, 1, name="conv"), name="still")
+    h = L.Reshape((12, 6), name="steps")(still(h))
+    still.trainable = False
+    h = L.TimeDistributed(L.SpectralNormalization(L.Dense(8, use_bias=False, name="dense"), name="within"), name="each")(h)
+    h = critic(L.GlobalAveragePooling1D(name="mean")(h))
+    twice = L.SpectralNormalization(L.SpectralNormalization(L.Dense(2, name="dense"), name="inner"), name="outer")
+    return keras.Model(picture, twice(h), name="bounded")

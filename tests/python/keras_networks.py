@@ -289,6 +289,7 @@ KERAS_NETWORKS = [
     KerasNetwork("tagged_steps", nested.tagged_steps, ((3, 6, 5),), has_data_format=False),
     KerasNetwork("two_ways", nested.two_ways, ((3, 6),), ids_below=9, has_data_format=False),
     KerasNetwork("stacked_cells", nested.stacked_cells, ((3, 6),), ids_below=9, has_data_format=False),
+    KerasNetwork("bounded", nested.bounded, ((2, 9, 7, 3),), has_data_format=False),
     KerasNetwork("two_ways_with_states", nested.two_ways_with_states, ((3, 6, 5),), has_data_format=False),
     KerasNetwork("integers_into_floats", nested.integers_into_floats, ((3, 5),), ids_below=9, has_data_format=False),
 ]

@@ -199,6 +199,7 @@ def test_all_that_keras_2_lacks_is_named_at_once(tmp_path):
         (lambda: L.GlobalAveragePooling1D(keepdims=True, name="x"), "TensorFlow 2.6 or newer loads it, as it has \"x\" (GlobalAveragePooling1D) with keepdims"),
         (lambda: L.Activation("gelu", name="x"), "TensorFlow 2.4 or newer loads it, as it has \"x\" (Activation) with gelu"),
         (lambda: L.UnitNormalization(name="x"), "TensorFlow 2.9 or newer"),
+        (lambda: L.SpectralNormalization(L.Dense(3, name="dense"), name="x"), "TensorFlow 2.13 or newer"),
     ],
 )
 def test_the_least_version_is_said(layer, least, tmp_path):

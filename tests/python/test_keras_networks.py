@@ -68,11 +68,22 @@ def test_keras_s_own_json_is_an_architecture(converted):
     folder = converted.folder
     (folder / "theirs.json").write_text(converted.model.to_json())
     h5bridge("convert", folder / "theirs.json", folder / "k.pth", "-o", folder / "mine.h5")
-    assert_same_weights(weights_of(folder / "mine.h5"), weights_of(folder / "k.h5"))
+    assert_same_weights(in_pytorch(weights_of(folder / "mine.h5")), in_pytorch(weights_of(folder / "k.h5")))
+
+
+# What only Keras's training works with: no .pth holds it, and no output depends on it.
+def of_training(path):
+    return path.endswith("/vector_u")
+
+
+def in_pytorch(weights):
+    return {layer: {path: array for path, array in own.items() if not of_training(path)} for layer, own in weights.items()}
 
 
 def test_the_outputs_depend_on_every_weight(converted):
     for variable in converted.model.weights:
+        if of_training(variable.path):
+            continue
         kept = variable.numpy().copy()
         variable.assign(kept * 1.1 + 0.05)
         changed = converted.predict(converted.model)

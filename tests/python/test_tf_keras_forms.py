@@ -8,7 +8,7 @@ import pytest
 
 from keras_1_formulas import ACTIVATIONS, convolved
 from keras_helpers import assert_close, h5py, keras, predict
-from program import h5bridge, needs_libtorch, needs_program
+from program import h5bridge, needs_libtorch, needs_program, run_program
 
 pytestmark = [needs_program, needs_libtorch]
 TOLERANCE = 1e-6  # of the largest value
@@ -298,3 +298,86 @@ def test_text_in_a_text_and_a_configuration_of_more_than_64_kilobytes(tmp_path):
     with h5py.File(path) as file:
         assert len(file.attrs["model_config"]) > 64 * 1024
     check(tmp_path, path, {layers[0][1]["name"] + "_input": x}, [expected])
+
+
+# --- what is nested
+
+
+def test_an_activation_that_is_a_layer(tmp_path):
+    leaky = {"class_name": "LeakyReLU", "config": {"name": "leaky", "trainable": True, "dtype": "float32", "alpha": 0.25}}
+    arrays, x = {"kernel": array(4, 4), "bias": array(4)}, array(5, 4)
+    model = functional([given("x", 4), ("Dense", "d", {**DENSE, "activation": leaky}, [[["x", 0, 0, {}]]])], ["x"], ["d"])
+    made = x.astype("f8") @ arrays["kernel"] + arrays["bias"]
+    check(tmp_path, write(tmp_path / "m.h5", model, {"d": arrays}), {"x": x}, [np.where(made > 0, made, 0.25 * made)])
+
+
+def test_a_model_that_is_called_with_a_dict(tmp_path):
+    inner = functional([given("p", 4), given("q", 4), ("Subtract", "s", {"trainable": True}, [[["q", 0, 0, {}], ["p", 0, 0, {}]]])], ["p", "q"], ["s"])
+    config = {**inner["config"], "input_layers": {"q": ["q", 0, 0], "p": ["p", 0, 0]}}
+    call = {"q": ["x", 0, 0, {}], "p": ["y", 0, 0, {}]}
+    model = functional([given("x", 4), given("y", 4), ("Functional", "m", config, [call])], ["x", "y"], [])
+    model["config"]["output_layers"] = [["m", 1, 0]]
+    x, y = array(5, 4), array(5, 4)
+    check(tmp_path, write(tmp_path / "m.h5", model, {}), {"x": x, "y": y}, [x - y])
+
+
+def test_a_function_that_says_its_module(tmp_path):
+    """As tf.keras of 2.13 and later has it in .keras and in to_json()."""
+    model = functional([given("x", 4), lambda_layer("math.subtract", [*X, {"y": 1.5, "name": None}], "f")], ["x"], ["f"])
+    for layer, module in zip(model["config"]["layers"], ("keras.layers", "keras.src.layers.core.tf_op_layer")):
+        layer |= {"module": module, "registered_name": None if module == "keras.layers" else layer["class_name"]}
+    x = array(5, 4)
+    check(tmp_path, write(tmp_path / "m.h5", model, {}, "2.15.0"), {"x": x}, [x - 1.5])
+
+
+def test_both_directions_of_a_stack_of_cells(tmp_path):
+    """Keras 2 tells of the backward layer only where it is another one."""
+
+    def cell(name, units):
+        return {"class_name": "SimpleRNNCell", "config": {"name": name, "units": units, "activation": "tanh", "use_bias": False, "dropout": 0.0, "recurrent_dropout": 0.0,
+                                                          **{key: value for key, value in RECURRENT.items() if "bias" not in key and "return" not in key and key not in ("go_backwards", "stateful", "activity_regularizer")}}}  # fmt: skip
+
+    stack = {"class_name": "StackedRNNCells", "config": {"name": "stack", "trainable": True, "cells": [cell("a", 3), cell("b", 2)]}}
+    rnn = {"name": "rnn", "trainable": True, "return_sequences": True, "return_state": False, "go_backwards": False, "stateful": False, "unroll": False, "cell": stack}
+    both = {"trainable": True, "merge_mode": "concat", "layer": {"class_name": "RNN", "config": rnn}}
+    arrays = {f"{way}_rnn/stack/{cell}/{name}": array(*shape) for way in ("forward", "backward")
+              for cell, name, shape in (("a", "kernel", (4, 3)), ("a", "recurrent_kernel", (3, 3)), ("b", "kernel", (3, 2)), ("b", "recurrent_kernel", (2, 2)))}  # fmt: skip
+
+    def steps(x, way):
+        w = [arrays[f"{way}_rnn/stack/{name}"].astype("f8") for name in ("a/kernel", "a/recurrent_kernel", "b/kernel", "b/recurrent_kernel")]
+        a, b, outputs = np.zeros((len(x), 3)), np.zeros((len(x), 2)), []
+        for t in range(x.shape[1]):
+            a = np.tanh(x[:, t] @ w[0] + a @ w[1])
+            b = np.tanh(a @ w[2] + b @ w[3])
+            outputs.append(b)
+        return np.stack(outputs, 1)
+
+    model = functional([given("x", 5, 4), ("Bidirectional", "both", both, [[["x", 0, 0, {}]]])], ["x"], ["both"])
+    x = array(3, 5, 4)
+    expected = np.concatenate([steps(x, "forward"), steps(x[:, ::-1], "backward")[:, ::-1]], -1)
+    check(tmp_path, write(tmp_path / "m.h5", model, {"both": arrays}), {"x": x}, [expected])
+
+
+def test_shares_of_nothing_are_said(tmp_path):
+    call = [[["x", 0, 0, {"mask": ["y", 0, 0]}]]]
+    model = functional([given("x", 4), given("y", 4), ("Softmax", "shares", {"trainable": True, "axis": -1}, call)], ["x", "y"], ["shares"])
+    printed = json.loads(run_program("convert", write(tmp_path / "m.h5", model, {}), "-o", tmp_path / "k.json", "--json"))
+    assert any('"shares" (Softmax)' in note and "equal shares, and Keras 3 zeros" in note for note in printed["notes"])
+
+
+def test_a_number_may_say_that_nothing_is_trained(tmp_path):
+    model = functional([given("x", 4), ("Dropout", "drop", {"trainable": True, "rate": 0.5, "noise_shape": None, "seed": None},
+                                        [[["x", 0, 0, {"training": 0}]]])], ["x"], ["drop"])  # fmt: skip
+    x = array(5, 4)
+    check(tmp_path, write(tmp_path / "m.h5", model, {}), {"x": x}, [x])
+
+
+@pytest.mark.parametrize("class_name", ["RandomHeight", "RandomWidth"])
+def test_sizes_that_are_random_in_training(class_name, tmp_path):
+    """Keras 3 has neither, and says so."""
+    config = {"trainable": True, "dtype": "float32", "factor": 0.2, "interpolation": "bilinear", "seed": None, "batch_input_shape": [None, 3, 5, 2]}
+    path = write(tmp_path / "m.h5", sequential((class_name, {"name": "random", **config}), ("Flatten", {"name": "flat", "trainable": True, "data_format": "channels_last"})), {})
+    x = array(3, 3, 5, 2)
+    check(tmp_path, path, {"random_input": x}, [x.reshape(3, -1)])
+    printed = json.loads(run_program("convert", path, "-o", tmp_path / "k.json", "--json"))
+    assert any(f'"random" ({class_name}): acts in training alone' in note for note in printed["notes"])

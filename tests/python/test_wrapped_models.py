@@ -111,6 +111,25 @@ def test_a_model_with_more_in_it_is_another_network(suffix, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", SAVED)
+def test_a_layer_without_weights_before_it_is_said(suffix, tmp_path):
+    """As where the layers are the model's own: the network is taken, which may be another."""
+    inputs = keras.Input((6,))
+    network = in_keras(tmp_path)
+    keras.Model(inputs, L.Dropout(0.5, name="drop")(network(L.Rescaling(0.5, name="half")(inputs)))).save(tmp_path / f"tuned.{suffix}")
+    note = run_program("convert", tmp_path / "net.json", tmp_path / f"tuned.{suffix}", "-o", tmp_path / "home.pth", "--json")
+    assert any("may be another" in text and "half" in text for text in json.loads(note)["notes"]), note
+    same_home(tmp_path, network)
+
+
+@pytest.mark.parametrize("suffix", SAVED)
+def test_a_network_that_was_built_anew_is_told_its_names(suffix, tmp_path):
+    in_keras(tmp_path)
+    keras.Sequential([keras.Input((6,)), L.Dense(5), L.BatchNormalization(), L.Dense(3)]).save(tmp_path / f"anew.{suffix}")
+    message = h5bridge("convert", tmp_path / "net.json", tmp_path / f"anew.{suffix}", "-o", tmp_path / "home.pth", status=3)
+    assert 'none of its layers with weights is called as those of the architecture beside it, layer "body"' in message, message
+
+
+@pytest.mark.parametrize("suffix", SAVED)
 def test_its_own_architecture_stays_one_of_two_models(suffix, tmp_path):
     """A JSON that was made of the whole has names with the inner model's, as before."""
     model = functional(in_keras(tmp_path))

@@ -1,4 +1,4 @@
-"""Keras's TimeDistributed: what keras_networks.py does not ask of every network."""
+"""Keras's TimeDistributed and SpectralNormalization: what keras_networks.py does not ask of every network."""
 
 import json
 
@@ -106,3 +106,31 @@ def test_that_keras_normalises_each_step_by_itself_is_said(wrapped, tmp_path):
     destinations = ["-o", tmp_path / "k.json", "-o", tmp_path / "k.pth"]
     notes = json.loads(run_program("convert", tmp_path / "k.keras", *destinations, "--checkpoint", "--epoch", "1", "--loss", "0", "--json"))["notes"]
     assert any("TimeDistributed" in note and "step by itself" in note and "BatchNorm" in note for note in notes) == (wrapped != "frozen")
+
+
+@needs_libtorch
+def test_a_mask_goes_past_a_spectral_normalization(tmp_path):
+    """Keras says that it ends there, and hands it on."""
+    x = keras.Input((6,), dtype="int32", name="x")
+    h = L.SpectralNormalization(L.Dense(4, name="dense"), name="norm")(L.Embedding(9, 5, mask_zero=True, name="table")(x))
+    model = keras.Model(x, L.LSTM(3, name="lstm")(h))
+    model.save(tmp_path / "k.keras")
+    data = np.array([[1, 2, 3, 0, 0, 0], [4, 5, 6, 7, 8, 2], [3, 0, 0, 0, 0, 0]], "int32")
+    assert_close(run(tmp_path / "k.keras", data, tmp_path), predict(model, [data])[0], 1e-6)
+
+
+def test_the_vector_of_a_spectral_normalization_that_never_was_in_keras(tmp_path):
+    """PyTorch has a plain layer, and is told what Keras's training does; training goes on in Keras from any vector but zeros."""
+    model = keras.Sequential([keras.Input((6,)), L.SpectralNormalization(L.Dense(4, name="dense"), power_iterations=40, name="norm")])
+    (tmp_path / "k.json").write_text(model.to_json())
+    weight = np.random.default_rng(3).normal(size=(4, 6)).astype("float32")
+    torch.save({"norm.weight": torch.from_numpy(weight), "norm.bias": torch.zeros(4)}, tmp_path / "k.pth")
+    h5bridge("convert", tmp_path / "k.json", tmp_path / "k.pth", "-o", tmp_path / "home.keras", "-o", tmp_path / "home.h5")
+    for suffix in ("keras", "h5"):
+        home = keras.models.load_model(tmp_path / f"home.{suffix}", compile=False)
+        assert np.array_equal(home.layers[0].layer.kernel.numpy(), weight.T)
+        home.compile(keras.optimizers.SGD(0.0), "mse")
+        home.train_on_batch(np.ones((2, 6), "float32"), np.ones((2, 4), "float32"))
+        assert_close(home.layers[0].layer.kernel.numpy(), weight.T / np.linalg.norm(weight, 2), 1e-4)
+    notes = json.loads(run_program("convert", tmp_path / "home.keras", "-o", tmp_path / "again.pth", "--json"))["notes"]
+    assert [note for note in notes if 'layer "norm" (SpectralNormalization): Keras divides its kernel' in note]

@@ -32,11 +32,14 @@ struct KerasBinding {
   std::vector<std::string> variables;  // "kernel"
   std::vector<WeightStep> steps;
   bool trainable = true;
-  bool frozen = false;  // the layer's `trainable` is off: optimizers pass it by
+  bool frozen = false;           // the layer's `trainable` is off: optimizers pass it by
+  bool is_wrappers_own = false;  // a variable of the layer that `scope` is in Keras, which no tensor of PyTorch's holds
   bool is_trained() const { return trainable && !frozen; }
+  /// Whether the group is a model or a wrapper, of whose layers it has all variables.
+  bool is_within() const { return group != layer || is_wrappers_own; }
   /// Whether it stands behind the trained variables of the inner model that it is in
   /// (legacy/saving/legacy_h5_format.py, _legacy_weights).
-  bool is_saved_last() const { return group != layer && !in_frozen_group && !is_trained(); }
+  bool is_saved_last() const { return is_within() && !in_frozen_group && !is_trained(); }
 };
 
 /// Which variables of a Keras model hold which tensors: all that reading its file takes.

@@ -144,7 +144,8 @@ const ListParameter* KerasMapping::find_list(std::string_view parameter) const {
 }
 
 bool KerasMapping::says_nothing(std::string_view parameter, const Json& constant) const {
-  if (constant.is_null() || (parameter == "training" && constant == Json(false))) return true;
+  if (constant.is_null()) return true;
+  if (parameter == "training" && (constant == Json(false) || constant == Json(0))) return true;
   if (is_operation()) return false;
   const auto row = std::ranges::find(attributes, parameter, &Correspondence::keras);
   return row != attributes.end() && row->when_absent && row->spelling.to_keras(*row->when_absent) == constant;

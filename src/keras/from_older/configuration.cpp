@@ -1,6 +1,7 @@
 #include "keras/from_older/configuration.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <optional>
 #include <string_view>
@@ -15,6 +16,7 @@
 #include "keras/from_older/tensorflow_operations.h"
 #include "keras/from_older/theano_padding.h"
 #include "keras/from_older/users_classes.h"
+#include "keras/wrappers.h"
 #include "model/quoted.h"
 
 namespace h5bridge {
@@ -28,6 +30,10 @@ constexpr KerasVersion kLastBefore3{KerasLine::TensorFlow, 21500};
 constexpr KerasVersion kNewest{KerasLine::Keras3, kTarget};
 // The form that files of Keras 0 and 1 are brought into first.
 constexpr KerasVersion kFirst2{KerasLine::Standalone, 20000};
+
+// Layers that Keras 3 has no more, and that hand on what they are given when they do not train (tensorflow 2.12
+// keras/layers/preprocessing/image_preprocessing.py).
+constexpr std::array<std::string_view, 2> kActInTrainingAlone{"RandomHeight", "RandomWidth"};
 
 bool is_model(const std::string& class_name) {
   return class_name == "Sequential" || class_name == "Functional" || class_name == "Model";
@@ -107,9 +113,11 @@ class Translator {
             "multiplies in the model's own layers alone");
       return with_calls(std::move(inner.as_object()), old_class);
     }
-    if (const Json* module = entry.find("module"); module && module->is_string() && !is_layer(module->as_string()))
+    const Json* module = entry.find("module");
+    if (module && module->is_string() && !is_layer(module->as_string()) && !is_tensorflow_operation(entry))
       return entry;
     if (is_cudnn(old_class)) return layer_of_cudnn(entry);
+    if (std::ranges::find(kActInTrainingAlone, old_class) != kActInTrainingAlone.end()) return layer_of_training(entry);
     if (is_tensorflow_operation(entry)) {
       try {
         return operation_in_keras_3(entry);
@@ -134,6 +142,19 @@ class Translator {
     return with_calls(std::move(result), class_name);
   }
 
+  Json layer_of_training(const Json& entry) {
+    const Json::Object& given = entry.at("config").as_object();
+    Json::Object config;
+    for (const char* key : {"name", "trainable", "dtype", "batch_input_shape"})
+      if (const Json* value = given.find(key)) config.set(key, *value);
+    notes_.push_back("layer " + quoted(given.at("name")) + " (" + entry.at("class_name").as_string() +
+                     "): acts in training alone, and Keras 3 has no such layer: it is an Identity there");
+    Json::Object result = entry.as_object();
+    result.set("class_name", "Identity");
+    result.set("config", std::move(config));
+    return layer(result);
+  }
+
   Json layer_of_cudnn(const Json& entry) {
     const std::string& name = entry.at("config").at("name").as_string();
     cudnn_.push_back({outer_.empty() ? name : outer_, entry.at("class_name") == Json("CuDNNLSTM")});
@@ -141,6 +162,13 @@ class Translator {
   }
 
   static bool is_layer(const std::string& module) { return module.starts_with("keras.layers"); }
+
+  // An activation that is a layer; a function has its name for a configuration.
+  static bool is_layer_object(const Json& value) {
+    const Json* class_name = value.is_object() ? value.find("class_name") : nullptr;
+    const Json* config = class_name ? value.find("config") : nullptr;
+    return config && config->is_object() && class_name->is_string();
+  }
 
   static Json with_calls(Json::Object layer, const std::string& class_name) {
     if (const Json* nodes = layer.find("inbound_nodes"); nodes && nodes->is_array())
@@ -154,7 +182,29 @@ class Translator {
     Json::Object result = settings_in_keras_3(version_, "", class_name, given);
     for (auto& [key, value] : result) value = setting(class_name, key, value);
     if (class_name == "BatchNormalization") take_least_epsilon(result);
+    if (class_name == "Bidirectional") add_backward_layer(result);
+    if (class_name == "SpectralNormalization" && version_.is_before_3()) result.set(kGivesFloats, true);
     return result;
+  }
+
+  // Keras 2 tells of the second direction only where it is another layer. As Keras 3 makes it
+  // (keras/src/layers/rnn/bidirectional.py), where cells have to be told for each of them.
+  static void add_backward_layer(Json::Object& settings) {
+    const Json* layer = settings.find("layer");
+    if (settings.contains("backward_layer") || !layer || !is_layer_object(*layer) ||
+        layer->at("class_name") != Json("RNN"))
+      return;
+    Json::Object forward = layer->at("config").as_object(), backward = forward;
+    const std::string name = forward.at("name").as_string();
+    const Json* turned = forward.find("go_backwards");
+    forward.set("name", "forward_" + name);
+    backward.set("name", "backward_" + name);
+    backward.set("go_backwards", !(turned && *turned == Json(true)));
+    std::array<Json::Object, 2> halves{layer->as_object(), layer->as_object()};
+    halves[0].set("config", std::move(forward));
+    halves[1].set("config", std::move(backward));
+    settings.set("layer", std::move(halves[0]));
+    settings.set("backward_layer", std::move(halves[1]));
   }
 
   // For images, tf.keras computed with what cuDNN takes at least, whatever was asked for (tensorflow 2.4,
@@ -182,6 +232,7 @@ class Translator {
   Json setting(const std::string& class_name, const std::string& key, const Json& value) {
     if (key == "layer" || key == "backward_layer" || key == "forward_layer" || key == "cell")
       return value.is_object() && value.find("class_name") ? layer(value) : value;
+    if (key.ends_with("activation") && is_layer_object(value)) return layer(value);
     if (key == "cells") return each(value, [&](const Json& cell) { return layer(cell); });
     if (!version_.is_before_3()) return value;
     if (key.ends_with("_initializer")) return object("initializers", value);

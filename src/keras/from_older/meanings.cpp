@@ -22,15 +22,21 @@ struct Change {
 };
 
 constexpr std::string_view kBilinear = "places samples at the corners of pixels, Keras 3 in their middle";
+constexpr std::string_view kEqualShares = "where a mask leaves nothing, it gives equal shares, and Keras 3 zeros";
+constexpr std::string_view kAttendsToAll =
+    "where a mask leaves nothing, it attends to all alike, and Keras 3 to nothing";
 constexpr std::string_view kRepeats = "at masked steps it repeats its last output, where Keras 3 gives zeros";
 
 // Sources: keras 2.3.1 backend/tensorflow_backend.py and tensorflow 1.14 python/keras/backend.py, resize_images;
-// tensorflow 1.12 python/keras/layers/wrappers.py, where Bidirectional has no force_zero_output_for_mask.
-constexpr std::array<Change, 4> kChanges{{
+// tensorflow 1.12 python/keras/layers/wrappers.py, where Bidirectional has no force_zero_output_for_mask; tf_keras 2.21
+// layers/activation/softmax.py.
+constexpr std::array<Change, 6> kChanges{{
     {KerasLine::Standalone, 20000, 20399, "UpSampling2D", "interpolation", R"("bilinear")", false, true, kBilinear},
     {KerasLine::TensorFlow, 20000, 20204, "UpSampling2D", "interpolation", R"("bilinear")", false, false, kBilinear},
     {KerasLine::Standalone, 20000, 20399, "Bidirectional", "", "", true, true, kRepeats},
     {KerasLine::TensorFlow, 20000, 20203, "Bidirectional", "", "", true, true, kRepeats},
+    {KerasLine::TensorFlow, 20400, 29999, "Softmax", "", "", true, true, kEqualShares},
+    {KerasLine::TensorFlow, 20400, 29999, "MultiHeadAttention", "", "", true, true, kAttendsToAll},
 }};
 
 bool is_true(const Json& config, const char* key) {
@@ -38,9 +44,18 @@ bool is_true(const Json& config, const char* key) {
   return value && *value == Json(true);
 }
 
-bool makes_mask(const Json& layer) {
+bool is_masking(const Json& layer) {
   return layer.at("class_name") == Json("Masking") ||
          (layer.at("class_name") == Json("Embedding") && is_true(layer.at("config"), "mask_zero"));
+}
+
+bool is_given_mask(const Json& layer) {
+  const Json* nodes = layer.find("inbound_nodes");
+  return nodes && nodes->is_array() && std::ranges::any_of(nodes->as_array(), [](const Json& node) {
+           return std::ranges::any_of(node.at("kwargs").as_object(), [](const Json::Member& argument) {
+             return argument.first.ends_with("mask") && (argument.second.is_object() || argument.second.is_array());
+           });
+         });
 }
 
 bool applies(const Change& change, const Json& layer) {
@@ -56,7 +71,7 @@ bool applies(const Change& change, const Json& layer) {
 }  // namespace
 
 std::vector<std::string> changed_meanings(const KerasVersion& version, const Json::Array& layers) {
-  const bool has_masks = std::ranges::any_of(layers, makes_mask);
+  const bool has_masks = std::ranges::any_of(layers, is_masking) || std::ranges::any_of(layers, is_given_mask);
   std::vector<std::string> notes;
   std::string refused;
   for (const Change& change : kChanges) {

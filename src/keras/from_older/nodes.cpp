@@ -38,18 +38,30 @@ Json keyword(const Json& value) {
   return tensors;
 }
 
-Json call_in_keras_3(const Json& node, const std::string& class_name) {
-  const Json::Array tensors = is_tensor(node) ? Json::Array{node} : node.as_array();
-  if (tensors.empty()) throw MalformedFile("one of its inbound_nodes has no tensors");
-  Json::Array arguments;
-  Json::Object keywords;
-  for (const Json& tensor : tensors) {
-    if (!is_tensor(tensor))
-      throw Unsupported("one of its calls takes tensors that are nested otherwise than in a list");
-    arguments.push_back(argument(tensor));
-    if (tensor.as_array().size() > 3)  // every tensor repeats those of the call
-      for (const auto& [name, value] : tensor.as_array()[3].as_object()) keywords.set(name, keyword(value));
+// What a call takes, nested as tf.keras had it. Every tensor repeats the keyword arguments of the call.
+Json argument_of(const Json& tensors, Json::Object& keywords) {
+  if (is_tensor(tensors)) {
+    if (tensors.as_array().size() > 3)
+      for (const auto& [name, value] : tensors.as_array()[3].as_object()) keywords.set(name, keyword(value));
+    return argument(tensors);
   }
+  if (tensors.is_object()) {
+    Json::Object result;
+    for (const auto& [key, tensor] : tensors.as_object()) result.set(key, argument_of(tensor, keywords));
+    return result;
+  }
+  Json::Array result;
+  for (const Json& tensor : tensors.as_array()) result.push_back(argument_of(tensor, keywords));
+  return result;
+}
+
+Json call_in_keras_3(const Json& node, const std::string& class_name) {
+  Json::Object keywords;
+  const Json given = argument_of(node, keywords);
+  if (given.is_object() && !is_tensor(node))
+    return Json::Object{{"args", Json::Array{given}}, {"kwargs", keywords}, {kHandsMaskOn, true}};
+  const Json::Array arguments = given.is_array() ? given.as_array() : Json::Array{given};
+  if (arguments.empty()) throw MalformedFile("one of its inbound_nodes has no tensors");
   const bool takes_states = std::ranges::find(kTakeStates, class_name) != kTakeStates.end();
   Json::Array positional;
   if (arguments.size() > 1 && takes_states) {
@@ -63,6 +75,11 @@ Json call_in_keras_3(const Json& node, const std::string& class_name) {
   return Json::Object{{"args", positional}, {"kwargs", keywords}, {kHandsMaskOn, true}};
 }
 
+bool is_call_of_keras_3(const Json& node) {
+  const Json* arguments = node.is_object() ? node.find("args") : nullptr;
+  return arguments && arguments->is_array() && node.find("kwargs");
+}
+
 }  // namespace
 
 Json keras_tensor(const Json& history) {
@@ -72,7 +89,7 @@ Json keras_tensor(const Json& history) {
 Json nodes_in_keras_3(const Json& inbound_nodes, const std::string& class_name) {
   Json::Array calls;
   for (const Json& node : inbound_nodes.as_array())
-    calls.push_back(node.is_object() ? node : call_in_keras_3(node, class_name));
+    calls.push_back(is_call_of_keras_3(node) ? node : call_in_keras_3(node, class_name));
   return calls;
 }
 

@@ -40,8 +40,8 @@ class Sampling {
     for (std::size_t axis = 0; axis < spatial_.size(); ++axis) taps.push_back(taps_along(axis));
     std::optional<Handle> sum;
     add_up(sum, taps, rows, image_numbers(), {}, 0);
-    if (moves) return last_call(emitter_, kNumpy, "Transpose", {{"axes", Json::array(to_first)}}, {*sum});
-    return last_call(emitter_, kNumpy, "Copy", {}, {*sum});
+    if (moves) return steps_.last("Transpose", {*sum}, {{"axes", Json::array(to_first)}});
+    return steps_.last("Copy", {*sum});
   }
 
  private:

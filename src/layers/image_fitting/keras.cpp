@@ -1,4 +1,5 @@
 #include "facets/keras/mapping.h"
+#include "facets/keras/resize_function.h"
 
 namespace h5bridge::image_fitting {
 namespace {
@@ -53,6 +54,15 @@ KerasMapping resizing() {
   return mapping;
 }
 
+KerasMapping resize_function() {
+  KerasMapping mapping = as_resize_function(resizing());
+  mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
+    config.set("size", Json::array(a.integers("size")));
+    return emitter.main(std::move(config), {emitter.input(0)});
+  };
+  return mapping;
+}
+
 KerasMapping center_crop() {
   KerasMapping mapping = fitting("CenterCrop");
   mapping.samples = {
@@ -64,6 +74,6 @@ KerasMapping center_crop() {
 
 }  // namespace
 
-std::vector<KerasMapping> keras_mappings() { return {resizing(), center_crop()}; }
+std::vector<KerasMapping> keras_mappings() { return {resizing(), resize_function(), center_crop()}; }
 
 }  // namespace h5bridge::image_fitting

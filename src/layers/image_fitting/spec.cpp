@@ -75,6 +75,7 @@ LayerType center_crop() {
       {"as high", {{"size", Json::Array{9, 3}}}, {{1, 3, 9, 8}}},
       {"larger", {{"size", Json::Array{12, 10}}}, {{2, 3, 9, 7}}},
       {"wider", {{"size", Json::Array{4, 10}}}, {{2, 3, 9, 7}}},
+      {"a square", {{"size", Json::Array{5, 5}}}, {{1, 3, 9, 7}}},
   };
   return type;
 }

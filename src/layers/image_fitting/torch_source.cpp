@@ -75,10 +75,16 @@ Python resized(const SourceCall& call) {
          (antialiases ? ", antialias=True)" : ")");
 }
 
+// With both sizes, even where they are one.
+Python center_cropped(const SourceCall& call) {
+  return call.helper(kCenterCrop) + "(" + call.input().text + ", " + python_value(call.attributes().at("size")).text +
+         ")";
+}
+
 }  // namespace
 
 std::vector<TorchSource> torch_sources() {
-  return {torch_code("Resizing", resized), calling(kCenterCrop, "CenterCrop(input, size)")};
+  return {torch_code("Resizing", resized), torch_code("CenterCrop", center_cropped)};
 }
 
 }  // namespace h5bridge::image_fitting

@@ -29,6 +29,24 @@ KerasMapping of_list(const std::string& type, const std::string& class_name) {
   return mapping;
 }
 
+// Keras's functions that join along an axis of their own, which these tensors have.
+KerasMapping of_own_axis(const std::string& class_name, std::int64_t axis, std::size_t least_rank) {
+  KerasMapping mapping = read_only(operation("cat", class_name, {}, {"xs"}));
+  mapping.inputs_as_list = true;
+  // Another layout may have moved the axis.
+  mapping.lower = [axis](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
+    const std::int64_t dim = resolve_axis(a.integer("dim"), static_cast<std::int64_t>(emitter.output_shape().size()));
+    if (dim == axis) return emitter.main(std::move(config), emitter.inputs());
+    return last_call(emitter, kNumpy, "Concatenate", {{"axis", dim}}, {emitter.inputs()});
+  };
+  mapping.lift = [axis, least_rank](Json::Object&, Attributes& attributes, const Shapes& inputs) {
+    if (inputs.at(0).size() < least_rank)
+      throw Unsupported("it gives its inputs, of shape " + to_string(inputs[0]) + ", more axes");
+    attributes.set("dim", axis);
+  };
+  return mapping;
+}
+
 // Keras cuts at indices, or into so many parts.
 KerasMapping split(const std::string& type, const std::string& class_name) {
   KerasMapping mapping = operation(type, class_name, {{"dim", "axis", spelling::integer()}});
@@ -92,6 +110,9 @@ std::vector<KerasMapping> keras_mappings() {
       concatenation_layer(),
       of_list("cat", "Concatenate"),
       of_list("stack", "Stack"),
+      of_own_axis("Vstack", 0, 2),
+      of_own_axis("Hstack", 1, 2),
+      of_own_axis("Dstack", 2, 3),
       write_only(split("split", "Split")),
       write_only(split("chunk", "Split")),
       split("tensor_split", "Split"),

@@ -107,32 +107,61 @@ KerasMapping rms_norm() {
   return mapping;
 }
 
-KerasMapping rms_norm_alone() {
-  KerasMapping mapping{.type = "RMSNorm", .class_name = "RMSNorm"};
+// The operation of keras.ops, with x alone, whose call takes the parameters `call`.
+KerasMapping without_weights(const std::string& type, const std::string& class_name,
+                             const std::vector<std::string>& call) {
+  KerasMapping mapping{.type = type, .class_name = class_name};
   mapping.module = "keras.src.ops.nn";
   mapping.attributes = {{"eps", "epsilon", epsilon_or_none()}};
-  mapping.fits = [](const Attributes& a, const std::vector<SymbolicShape>&) {
-    return !a.boolean("elementwise_affine");
-  };
   mapping.lift = [](Json::Object& config, Attributes& attributes, const std::vector<SymbolicShape>& inputs) {
     attributes.set("elementwise_affine", false);
     lift_axis(config, attributes, inputs);
   };
-  // Without the None, Keras 3.15's operation cannot tell its output's shape.
-  mapping.call = {"x", "scale"};
-  mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
+  mapping.call = call;
+  mapping.lower = [class_name, operands = call.size()](const Attributes& a, Json::Object config,
+                                                       KerasEmitter& emitter) -> KerasEmitter::Results {
     config.set("axis", axes_of(a, emitter));
-    return Composition(emitter).last("RMSNorm", {emitter.input(0), Json()}, std::move(config), kNN);
+    // Without the None, Keras 3.15's operations cannot tell their output's shape.
+    std::vector<KerasEmitter::Argument> arguments{emitter.input(0)};
+    arguments.resize(operands, Json());
+    return Composition(emitter).last(class_name, std::move(arguments), std::move(config), kNN);
+  };
+  return mapping;
+}
+
+KerasMapping rms_norm_alone() {
+  KerasMapping mapping = without_weights("RMSNorm", "RMSNorm", {"x", "scale"});
+  mapping.fits = [](const Attributes& a, const std::vector<SymbolicShape>&) {
+    return !a.boolean("elementwise_affine");
   };
   mapping.samples = {{"plain", {{"axis", -1}, {"epsilon", 0.01}}, {{3, 4, 5}}, {{"scale", nullptr}}},
                      {"axes", {{"axis", Json::Array{1, 2}}}, {{3, 4, 5}}, {{"scale", nullptr}}}};
   return mapping;
 }
 
+// What the function layer_norm does not do.
+KerasMapping deviation_norm_alone() {
+  KerasMapping mapping = without_weights("LayerNorm", "LayerNorm", {"x", "gamma", "beta"});
+  mapping.attributes.push_back({"rms_scaling", "rms_scaling", spelling::boolean()});
+  mapping.reads = [](const Json::Object& config) {
+    const Json* scaling = config.find("rms_scaling");
+    return scaling && *scaling == Json(true);
+  };
+  mapping.accepts = [](const std::vector<SymbolicShape>& inputs) { return inputs.size() == 1; };
+  mapping.fits = [](const Attributes& a, const std::vector<SymbolicShape>&) {
+    return a.boolean("rms_scaling") && !a.boolean("elementwise_affine");
+  };
+  mapping.samples = {{"rms_scaling",
+                      {{"axis", Json::Array{1, 2}}, {"epsilon", 0.01}, {"rms_scaling", true}},
+                      {{3, 4, 5}},
+                      {{"gamma", nullptr}, {"beta", nullptr}}}};
+  return mapping;
+}
+
 }  // namespace
 
 std::vector<KerasMapping> keras_mappings() {
-  std::vector<KerasMapping> result{layer_norm(), rms_norm(), rms_norm_alone()};
+  std::vector<KerasMapping> result{deviation_norm_alone(), layer_norm(), rms_norm(), rms_norm_alone()};
   // Keras cuts off what comes of them.
   for (KerasMapping& mapping : result)
     mapping.of_integers = [](const Attributes&, DType) { return OfIntegers::NotKnown; };

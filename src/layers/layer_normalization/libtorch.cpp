@@ -31,8 +31,9 @@ TorchInstance layer_norm(const Layer& layer) {
                                        eps = a.number("eps")](const torch::Tensor& input) {
                    std::vector<std::int64_t> last(axes);
                    std::iota(last.begin(), last.end(), -axes);
-                   return input * torch::rsqrt(input.var(last, /*unbiased=*/false, /*keepdim=*/true) + eps) *
-                          module->weight;
+                   const torch::Tensor scaled =
+                       input * torch::rsqrt(input.var(last, /*unbiased=*/false, /*keepdim=*/true) + eps);
+                   return module->weight.defined() ? scaled * module->weight : scaled;
                  }));
   return unary(module, over_axes(a, [module, shape = a.integers("normalized_shape"),
                                      eps = a.number("eps")](const torch::Tensor& input) {

@@ -113,7 +113,8 @@ LayerType layer_norm() {
               "Keras's, deprecated: divides by the deviation without taking the mean off; has a weight alone"));
   type.check = [check = type.check](const Attributes& a) {
     check(a);
-    if (const Affine affine = affine_of(a); a.boolean("rms_scaling") && (!affine.weight || affine.bias))
+    const Affine affine = affine_of(a);
+    if (a.boolean("rms_scaling") && a.boolean("elementwise_affine") && (!affine.weight || affine.bias))
       throw MalformedFile("\"rms_scaling\" is true, which goes with a weight and without a bias");
   };
   type.parameters = [](const Attributes& a) { return affine_parameters(a, a.integers("normalized_shape")); };
@@ -129,6 +130,10 @@ LayerType layer_norm() {
   type.samples.push_back({"rms_scaling",
                           {{"normalized_shape", features}, {"rms_scaling", true}, {"bias", false}, {"eps", 0.01}},
                           {{3, 4, 5}}});
+  type.samples.push_back(
+      {"rms_scaling, not affine",
+       {{"normalized_shape", Json::Array{4, 5}}, {"rms_scaling", true}, {"elementwise_affine", false}},
+       {{3, 4, 5}}});
   return type;
 }
 

@@ -34,20 +34,26 @@ constexpr PythonHelper kRmsScaling{"DeviationNorm",
                                    R"py(class DeviationNorm(nn.Module):
     """Keras's rms_scaling: divided by the deviation, but without taking the mean off."""
 
-    def __init__(self, normalized_shape, eps=1e-5):
+    def __init__(self, normalized_shape, eps=1e-5, elementwise_affine=True):
         super().__init__()
         self.eps = eps
         self.dims = tuple(range(-len(normalized_shape), 0))
-        self.weight = nn.Parameter(torch.ones(normalized_shape))
+        self.register_parameter("weight", nn.Parameter(torch.ones(normalized_shape)) if elementwise_affine else None)
 
     def forward(self, x):
         variance = x.var(self.dims, correction=0, keepdim=True)
-        return x * torch.rsqrt(variance + self.eps) * self.weight)py",
+        scaled = x * torch.rsqrt(variance + self.eps)
+        return scaled if self.weight is None else scaled * self.weight)py",
                                    {},
                                    R"ts(def forward(self, x: Tensor) -> Tensor:
-  dims = [i - self.weight.ndim for i in range(self.weight.ndim)]
+  sizes: List[int] = {normalized_shape}
+  dims = [i - len(sizes) for i in range(len(sizes))]
   variance = x.var(dims, correction=0, keepdim=True)
-  return x * torch.rsqrt(variance + {eps}) * self.weight
+  scaled = x * torch.rsqrt(variance + {eps})
+  weight = self.weight
+  if weight is None:
+    return scaled
+  return scaled * weight
 )ts"};
 
 // Of a list of sizes, which the attribute states even where there is one.
@@ -67,7 +73,8 @@ TorchSource one_size(TorchSource source) {
 }
 
 TorchSource scaled_by_deviation() {
-  TorchSource result = of_helper(kRmsScaling, "LayerNorm(normalized_shape, *, eps)", {"rms_scaling", "bias"});
+  TorchSource result =
+      of_helper(kRmsScaling, "LayerNorm(normalized_shape, *, eps, elementwise_affine)", {"rms_scaling", "bias"});
   const auto axes = result.misfit;
   result.misfit = [axes](const Layer& layer) {
     return layer.attributes.boolean("rms_scaling") ? axes(layer) : std::string("rms_scaling");

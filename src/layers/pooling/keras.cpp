@@ -7,6 +7,7 @@
 #include "facets/keras/composition.h"
 #include "facets/keras/mapping.h"
 #include "facets/keras/open_windows.h"
+#include "facets/keras/operation.h"
 #include "facets/keras/padding.h"
 #include "facets/registry.h"
 #include "facets/spec/layer_type.h"
@@ -252,6 +253,23 @@ KerasMapping pooling(const std::string& type, const std::string& class_name, std
   return mapping;
 }
 
+// The same as a function, whose None for the layout is Keras's own.
+KerasMapping pooling_function(const std::string& type, const std::string& class_name, std::size_t axes,
+                              OverWindows over_windows) {
+  KerasMapping mapping = read_only(pooling(type, "", axes, over_windows));
+  mapping.class_name = class_name;
+  mapping.module = kNN;
+  mapping.call = {"inputs"};
+  mapping.accepts = [axes](const std::vector<SymbolicShape>& inputs) { return inputs.at(0).size() == axes + 2; };
+  mapping.lift = [](Json::Object& config, Attributes& attributes, const std::vector<SymbolicShape>& inputs) {
+    if (const Json* format = config.find("data_format"); !format || format->is_null())
+      config.set("data_format", "channels_last");
+    lift(config, attributes, inputs);
+  };
+  for (KerasSample& sample : mapping.samples) sample.what += ", " + std::to_string(axes) + " axes";
+  return mapping;
+}
+
 KerasMapping global_pooling(const std::string& type, const std::string& class_name, std::size_t axes) {
   KerasMapping mapping{.type = type + torch_suffix(axes), .class_name = "Global" + class_name + keras_suffix(axes)};
   mapping.attributes = {
@@ -319,6 +337,8 @@ std::vector<KerasMapping> keras_mappings() {
   for (std::size_t axes = 1; axes <= 3; ++axes) {
     result.push_back(pooling("MaxPool", "MaxPooling", axes, maximum_over_windows));
     result.push_back(pooling("AvgPool", "AveragePooling", axes, mean_over_windows));
+    result.push_back(pooling_function("MaxPool", "MaxPool", axes, maximum_over_windows));
+    result.push_back(pooling_function("AvgPool", "AveragePool", axes, mean_over_windows));
     result.push_back(over_whole_axes("MaxPool", axes, "Max"));
     result.push_back(over_whole_axes("AvgPool", axes, "Mean"));
     result.push_back(

@@ -1,3 +1,7 @@
+#include <functional>
+#include <optional>
+#include <set>
+
 #include "facets/keras/composition.h"
 #include "facets/registry.h"
 #include "facets/spec/layer_type.h"
@@ -70,6 +74,124 @@ KerasMapping einsum() {
     return {own.at(0).widening_int8()};
   });
   return computing_in(dtypes, operation("einsum", "Einsum", {{"equation", "subscripts", equation_spelling()}}, {}));
+}
+
+// The axes of both along which Keras's Tensordot sums: the last ones of the first and the first of the second, if it
+// says how many, or those that it lists.
+std::pair<std::vector<std::int64_t>, std::vector<std::int64_t>> summed_axes(const Json& axes, std::int64_t first_rank,
+                                                                            std::int64_t second_rank) {
+  std::pair<std::vector<std::int64_t>, std::vector<std::int64_t>> result;
+  if (axes.is_integer()) {
+    const std::int64_t count = axes.as_integer();
+    if (count < 0 || count > first_rank || count > second_rank)
+      throw MalformedFile("it sums over " + axes.dump() + " axes, which its inputs do not have");
+    for (std::int64_t i = 0; i < count; ++i) {
+      result.first.push_back(first_rank - count + i);
+      result.second.push_back(i);
+    }
+    return result;
+  }
+  const auto listed = [](const Json& side, std::int64_t rank) {
+    std::vector<std::int64_t> found;
+    for (const Json& axis : side.is_array() ? side.as_array() : Json::Array{side})
+      found.push_back(resolve_axis(axis.as_integer(), rank));
+    return found;
+  };
+  if (axes.as_array().size() != 2)
+    throw MalformedFile("its axes are " + axes.dump() + ", expected those of two inputs");
+  result = {listed(axes.as_array()[0], first_rank), listed(axes.as_array()[1], second_rank)};
+  if (result.first.size() != result.second.size())
+    throw MalformedFile("its axes are " + axes.dump() + ", expected equally many of both inputs");
+  return result;
+}
+
+// The other way round: the axes of both that an equation sums over, where it does nothing else; nullopt where it does.
+std::optional<Json> axes_summed_by(const Equation& equation) {
+  if (equation.inputs.size() != 2) return std::nullopt;
+  const std::string &first = equation.inputs[0], &second = equation.inputs[1];
+  Json::Array first_axes, second_axes;
+  std::string rest;
+  for (std::size_t i = 0; i < first.size(); ++i)
+    if (const std::size_t place = second.find(first[i]); place == std::string::npos) {
+      rest += first[i];
+    } else {
+      first_axes.push_back(i);
+      second_axes.push_back(place);
+    }
+  for (const char letter : second)
+    if (first.find(letter) == std::string::npos) rest += letter;
+  const bool has_ellipsis = (first + second).find('.') != std::string::npos;
+  const std::set<char> letters(rest.begin(), rest.end());
+  if (has_ellipsis || rest != equation.output || letters.size() != rest.size()) return std::nullopt;
+  return Json::Array{std::move(first_axes), std::move(second_axes)};
+}
+
+// What Keras sums along axes of two tensors, as an equation. `set_axes` has the configuration say them; it gives false
+// where it cannot.
+KerasMapping contraction(const std::string& class_name,
+                         const std::function<Json(const Json::Object&, const std::vector<SymbolicShape>&)>& axes_of,
+                         const std::function<bool(Json::Object&, Json axes, KerasEmitter&)>& set_axes) {
+  KerasMapping mapping = read_only(operation("einsum", class_name, {}, {"x1", "x2"}));
+  // Another layout may have moved the axes.
+  mapping.lower = [set_axes](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
+    const std::optional<Json> axes = axes_summed_by(parse_equation(a.text("equation"), emitter.inputs().size()));
+    if (axes && set_axes(config, *axes, emitter)) return emitter.main(std::move(config), emitter.inputs());
+    return last_call(emitter, kNumpy, "Einsum", {{"subscripts", plain_equation(a.text("equation"))}},
+                     {emitter.input(0), emitter.input(1)});
+  };
+  mapping.lift = [axes_of](Json::Object& config, Attributes& attributes, const std::vector<SymbolicShape>& inputs) {
+    const std::size_t first_rank = inputs.at(0).size(), second_rank = inputs.at(1).size();
+    constexpr std::size_t kLetters = 26;
+    if (first_rank + second_rank > kLetters) throw Unsupported("its inputs have more axes than there are letters");
+    const auto [first_axes, second_axes] = summed_axes(axes_of(config, inputs), static_cast<std::int64_t>(first_rank),
+                                                       static_cast<std::int64_t>(second_rank));
+    std::string first, second, result;
+    for (std::size_t i = 0; i < first_rank; ++i) first += static_cast<char>('a' + i);
+    for (std::size_t i = 0; i < second_rank; ++i) second += static_cast<char>('a' + first_rank + i);
+    for (std::size_t i = 0; i < first_axes.size(); ++i) second.at(second_axes[i]) = first.at(first_axes[i]);
+    for (const char letter : first)
+      if (second.find(letter) == std::string::npos) result += letter;
+    for (const char letter : second)
+      if (first.find(letter) == std::string::npos) result += letter;
+    attributes.set("equation", first + "," + second + "->" + result);
+    config.erase("axes");
+  };
+  return mapping;
+}
+
+KerasMapping tensordot() {
+  KerasMapping mapping = contraction(
+      "Tensordot",
+      [](const Json::Object& config, const auto&) {
+        const Json* axes = config.find("axes");
+        return axes ? *axes : Json(2);
+      },
+      [](Json::Object& config, Json axes, KerasEmitter&) {
+        config.set("axes", std::move(axes));
+        return true;
+      });
+  mapping.samples = {
+      {"one axis", {{"axes", 1}}, {{2, 3, 4}, {4, 5}}},
+      {"two axes", {}, {{2, 3, 4}, {3, 4, 5}}},
+      {"axes of both", {{"axes", Json::Array{Json::Array{2, 1}, Json::Array{0, -1}}}}, {{2, 3, 4}, {4, 5, 3}}},
+      {"an axis of each", {{"axes", Json::Array{1, 0}}}, {{2, 3, 4}, {3, 5}}},
+  };
+  return mapping;
+}
+
+KerasMapping inner() {
+  KerasMapping mapping = contraction(
+      "Inner",
+      [](const Json::Object&, const std::vector<SymbolicShape>& inputs) -> Json {
+        if (inputs[0].empty() || inputs[1].empty()) throw Unsupported("one of its inputs is a number");
+        return Json::Array{Json::Array{-1}, Json::Array{-1}};
+      },
+      [](Json::Object&, const Json& axes, KerasEmitter& emitter) {
+        const auto last = [&](std::size_t input) { return Json::Array{emitter.input_shapes()[input].size() - 1}; };
+        return axes == Json(Json::Array{last(0), last(1)});
+      });
+  mapping.samples = {{"last axes", {}, {{2, 3, 4}, {5, 4}}}};
+  return mapping;
 }
 
 Handle emit_matmul(Composition& steps, Handle x, Handle y) {
@@ -167,6 +289,8 @@ std::vector<KerasMapping> keras_mappings() {
       emitted_cross("linalg_cross"),
       emitted_cross("cross"),
       einsum(),
+      tensordot(),
+      inner(),
       computing_in(DTypeRules::Choice(of_dot), dot()),
   };
 }

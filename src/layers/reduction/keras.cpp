@@ -37,6 +37,19 @@ KerasMapping count() {
   return mapping;
 }
 
+// Keras's of one tensor; its layer of that name is of several.
+KerasMapping average() {
+  KerasMapping mapping = read_only(operation("mean", "Average", {{"dim", "axis", spelling::axes()}}, {"x", "weights"}));
+  mapping.lift = [](Json::Object& config, Attributes&, const std::vector<SymbolicShape>&) {
+    if (config.contains("trainable")) throw Unsupported("it is a layer, not an operation");
+    if (const Json* weights = config.find("weights"); weights && !weights->is_null())
+      throw Unsupported("its weights have no layer type");
+    config.erase("weights");
+  };
+  mapping.samples = {{.what = "one axis", .config = {{"axis", 1}}, .inputs = {{2, 3, 4}}}};
+  return mapping;
+}
+
 KerasMapping bounded(const std::string& type, const std::string& class_name) {
   KerasMapping mapping = over(type, class_name, spelling::axes());
   mapping.attributes.push_back({"initial", "initial", spelling::number()});
@@ -150,6 +163,7 @@ std::vector<KerasMapping> keras_mappings() {
   const DTypeRule places = gives(DType::Int32);  // and numbers of them
   return {
       over("mean", "Mean", spelling::axes()),
+      average(),
       giving(keeps().at_least_int32(), over("sum", "Sum", spelling::axes())),
       over("nanmean", "Nanmean", spelling::axes()),
       giving(keeps().at_least_int32(), over("nansum", "Nansum", spelling::axes())),

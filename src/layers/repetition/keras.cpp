@@ -166,6 +166,20 @@ KerasMapping flip() {
   return mapping;
 }
 
+KerasMapping flip_of(const std::string& class_name, std::int64_t axis) {
+  KerasMapping mapping = read_only(operation("flip", class_name));
+  // Another layout may have moved the axis.
+  mapping.lower = [axis](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
+    const auto axes = axes_in(a, "dims", static_cast<std::int64_t>(emitter.output_shape().size()));
+    if (axes == std::vector{axis}) return emitter.main(std::move(config), emitter.inputs());
+    return last_call(emitter, kNumpy, "Flip", {{"axis", Json::array(axes)}}, {emitter.input(0)});
+  };
+  mapping.lift = [axis](Json::Object&, Attributes& attributes, const std::vector<SymbolicShape>&) {
+    attributes.set("dims", std::vector<std::int64_t>{axis});
+  };
+  return mapping;
+}
+
 }  // namespace
 
 std::vector<KerasMapping> keras_mappings() {
@@ -181,6 +195,8 @@ std::vector<KerasMapping> keras_mappings() {
       {.type = "RepeatVector", .class_name = "RepeatVector", .attributes = {{"n", "n", spelling::integer()}}},
       repeat_vector_openly(),
       flip(),
+      flip_of("Flipud", 0),
+      flip_of("Fliplr", 1),
       operation("roll", "Roll", {{"shifts", "shift", spelling::axes()}, {"dims", "axis", spelling::axes()}}),
       roll_openly(),
       operation("tril", "Tril", {{"diagonal", "k", spelling::integer()}}),

@@ -3,6 +3,7 @@
 
 #include "facets/keras/composition.h"
 #include "facets/keras/mapping.h"
+#include "facets/keras/resize_function.h"
 #include "facets/spec/layer_type.h"
 #include "facets/spec/window.h"
 #include "h5bridge/error.h"
@@ -175,6 +176,18 @@ KerasMapping resizing(const std::string& type) {
   return mapping;
 }
 
+KerasMapping resize_function() {
+  KerasMapping mapping = as_resize_function(resizing("Upsample"));
+  mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) {
+    const auto sizes = fixed(resized(a, spatial_sizes(a, emitter.input_shapes()[0], 2)));
+    if (!sizes) throw Unsupported("the size of its output is open; LoadOptions::fix_sizes may help");
+    config.set("size", Json::array(*sizes));
+    config.set("antialias", is_antialiased(a));
+    return emitter.main(std::move(config), {emitter.input(0)});
+  };
+  return mapping;
+}
+
 // One axis: the elements that each output takes, side by side on an axis of their own, and their weighted sum.
 Handle along_axis(KerasEmitter& emitter, Handle x, std::int64_t axis, const Taps& taps, const std::string& suffix) {
   const auto count = static_cast<std::int64_t>(taps.count);
@@ -234,6 +247,7 @@ std::vector<KerasMapping> keras_mappings() {
   std::vector<KerasMapping> result;
   for (std::size_t axes = 1; axes <= 3; ++axes) result.push_back(up_sampling("Upsample", axes));
   result.push_back(resizing("Upsample"));
+  result.push_back(resize_function());
   result.push_back(by_axes("Upsample"));
   for (const char* type : {"UpsamplingNearest2d", "UpsamplingBilinear2d"}) {
     if (type == std::string("UpsamplingNearest2d")) result.push_back(up_sampling(type, 2));

@@ -151,6 +151,56 @@ KerasMapping transpose_operation(const std::string& type) {
   return mapping;
 }
 
+// Keras's takes several axes, too, which make another shape of it.
+bool has_several_axes(const Json::Object& config) { return config.contains("axis") && config.at("axis").is_array(); }
+
+KerasMapping expand_dims() {
+  KerasMapping mapping = operation("unsqueeze", "ExpandDims", {{"dim", "axis", spelling::integer()}});
+  mapping.reads = [](const Json::Object& config) { return !has_several_axes(config); };
+  return mapping;
+}
+
+KerasMapping expand_several_dims() {
+  KerasMapping mapping = read_only(operation("reshape", "ExpandDims"));
+  mapping.reads = has_several_axes;
+  mapping.lift = [](Json::Object& config, Attributes& attributes, const Shapes& inputs) {
+    const Json::Array& added = config.at("axis").as_array();
+    const std::size_t rank = inputs.at(0).size() + added.size();
+    std::vector<bool> is_added(rank);
+    for (const Json& axis : added) {
+      const auto place = static_cast<std::size_t>(resolve_axis(axis.as_integer(), static_cast<std::int64_t>(rank)));
+      if (is_added[place]) throw MalformedFile("its axis " + axis.dump() + " is there twice");
+      is_added[place] = true;
+    }
+    SymbolicShape shape;
+    for (auto size = inputs[0].begin(); const bool is_new : is_added) shape.push_back(is_new ? Size(1) : *size++);
+    attributes.set("shape", shape);
+    config.erase("axis");
+  };
+  mapping.lower = [](const Attributes&, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
+    const SymbolicShape& input = emitter.input_shapes()[0];
+    auto next = input.begin();
+    Json::Array added;
+    for (std::size_t i = 0; i < emitter.output_shape().size(); ++i)
+      if (next != input.end() && *next == emitter.output_shape()[i])
+        ++next;
+      else
+        added.push_back(i);
+    config.set("axis", std::move(added));
+    return emitter.main(std::move(config), emitter.inputs());
+  };
+  mapping.samples = {{.what = "several axes", .config = {{"axis", Json::Array{1, -1}}}, .inputs = {{2, 3, 4}}}};
+  return mapping;
+}
+
+KerasMapping ravel() {
+  KerasMapping mapping = read_only(operation("reshape", "Ravel"));
+  mapping.lift = [](Json::Object&, Attributes& attributes, const Shapes&) {
+    attributes.set("shape", SymbolicShape{-1});
+  };
+  return mapping;
+}
+
 KerasMapping squeeze() {
   KerasMapping mapping = operation("squeeze", "Squeeze", {{"dim", "axis", spelling::axes()}});
   mapping.lower = [](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
@@ -176,7 +226,9 @@ std::vector<KerasMapping> keras_mappings() {
       write_only(reshape_layer("Unflatten")),
       write_only(reshape_operation("Unflatten")),
       squeeze(),
-      operation("unsqueeze", "ExpandDims", {{"dim", "axis", spelling::integer()}}),
+      expand_dims(),
+      expand_several_dims(),
+      ravel(),
       flattened_numbers(),
       permute_layer("permute"),
       transpose_operation("permute"),

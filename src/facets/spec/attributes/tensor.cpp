@@ -59,9 +59,7 @@ bool fits_a_list(const Tensor& tensor) {
 }
 
 class TensorKind : public AttributeKind {
-  AttributeValue read(const Json& json) const override {
-    return json.is_object() ? from_bytes(json.as_object()) : from_numbers(json);
-  }
+  AttributeValue read(const Json& json) const override { return elements_from_json(json); }
 
   Json schema() const override {
     const Json number = schema::of_type("number");
@@ -96,7 +94,15 @@ class TensorKind : public AttributeKind {
 
 Json elements_to_json(const Tensor& tensor) {
   if (fits_a_list(tensor)) return Json::array(as_doubles(tensor));
+  return bytes_to_json(tensor);
+}
+
+Json bytes_to_json(const Tensor& tensor) {
   return Json::Object{{kDtype, name_of(tensor.dtype())}, {kBytes, to_base64(tensor.read())}};
+}
+
+Tensor elements_from_json(const Json& json) {
+  return json.is_object() ? from_bytes(json.as_object()) : from_numbers(json);
 }
 
 AttributeSpec required_elements(std::string name, std::string meaning) {

@@ -12,5 +12,9 @@ AttributeSpec required_elements(std::string name, std::string meaning);
 
 /// What an attribute of this kind reads as the same elements: a list, where it is short and exact.
 Json elements_to_json(const Tensor& tensor);
+/// Likewise, always with the dtype.
+Json bytes_to_json(const Tensor& tensor);
+/// What any of them says, as a row. Throws MalformedFile.
+Tensor elements_from_json(const Json& json);
 
 }  // namespace h5bridge
