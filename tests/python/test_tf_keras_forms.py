@@ -330,34 +330,6 @@ def test_a_function_that_says_its_module(tmp_path):
     check(tmp_path, write(tmp_path / "m.h5", model, {}, "2.15.0"), {"x": x}, [x - 1.5])
 
 
-def test_both_directions_of_a_stack_of_cells(tmp_path):
-    """Keras 2 tells of the backward layer only where it is another one."""
-
-    def cell(name, units):
-        return {"class_name": "SimpleRNNCell", "config": {"name": name, "units": units, "activation": "tanh", "use_bias": False, "dropout": 0.0, "recurrent_dropout": 0.0,
-                                                          **{key: value for key, value in RECURRENT.items() if "bias" not in key and "return" not in key and key not in ("go_backwards", "stateful", "activity_regularizer")}}}  # fmt: skip
-
-    stack = {"class_name": "StackedRNNCells", "config": {"name": "stack", "trainable": True, "cells": [cell("a", 3), cell("b", 2)]}}
-    rnn = {"name": "rnn", "trainable": True, "return_sequences": True, "return_state": False, "go_backwards": False, "stateful": False, "unroll": False, "cell": stack}
-    both = {"trainable": True, "merge_mode": "concat", "layer": {"class_name": "RNN", "config": rnn}}
-    arrays = {f"{way}_rnn/stack/{cell}/{name}": array(*shape) for way in ("forward", "backward")
-              for cell, name, shape in (("a", "kernel", (4, 3)), ("a", "recurrent_kernel", (3, 3)), ("b", "kernel", (3, 2)), ("b", "recurrent_kernel", (2, 2)))}  # fmt: skip
-
-    def steps(x, way):
-        w = [arrays[f"{way}_rnn/stack/{name}"].astype("f8") for name in ("a/kernel", "a/recurrent_kernel", "b/kernel", "b/recurrent_kernel")]
-        a, b, outputs = np.zeros((len(x), 3)), np.zeros((len(x), 2)), []
-        for t in range(x.shape[1]):
-            a = np.tanh(x[:, t] @ w[0] + a @ w[1])
-            b = np.tanh(a @ w[2] + b @ w[3])
-            outputs.append(b)
-        return np.stack(outputs, 1)
-
-    model = functional([given("x", 5, 4), ("Bidirectional", "both", both, [[["x", 0, 0, {}]]])], ["x"], ["both"])
-    x = array(3, 5, 4)
-    expected = np.concatenate([steps(x, "forward"), steps(x[:, ::-1], "backward")[:, ::-1]], -1)
-    check(tmp_path, write(tmp_path / "m.h5", model, {"both": arrays}), {"x": x}, [expected])
-
-
 def test_shares_of_nothing_are_said(tmp_path):
     call = [[["x", 0, 0, {"mask": ["y", 0, 0]}]]]
     model = functional([given("x", 4), given("y", 4), ("Softmax", "shares", {"trainable": True, "axis": -1}, call)], ["x", "y"], ["shares"])

@@ -182,29 +182,8 @@ class Translator {
     Json::Object result = settings_in_keras_3(version_, "", class_name, given);
     for (auto& [key, value] : result) value = setting(class_name, key, value);
     if (class_name == "BatchNormalization") take_least_epsilon(result);
-    if (class_name == "Bidirectional") add_backward_layer(result);
     if (class_name == "SpectralNormalization" && version_.is_before_3()) result.set(kGivesFloats, true);
     return result;
-  }
-
-  // Keras 2 tells of the second direction only where it is another layer. As Keras 3 makes it
-  // (keras/src/layers/rnn/bidirectional.py), where cells have to be told for each of them.
-  static void add_backward_layer(Json::Object& settings) {
-    const Json* layer = settings.find("layer");
-    if (settings.contains("backward_layer") || !layer || !is_layer_object(*layer) ||
-        layer->at("class_name") != Json("RNN"))
-      return;
-    Json::Object forward = layer->at("config").as_object(), backward = forward;
-    const std::string name = forward.at("name").as_string();
-    const Json* turned = forward.find("go_backwards");
-    forward.set("name", "forward_" + name);
-    backward.set("name", "backward_" + name);
-    backward.set("go_backwards", !(turned && *turned == Json(true)));
-    std::array<Json::Object, 2> halves{layer->as_object(), layer->as_object()};
-    halves[0].set("config", std::move(forward));
-    halves[1].set("config", std::move(backward));
-    settings.set("layer", std::move(halves[0]));
-    settings.set("backward_layer", std::move(halves[1]));
   }
 
   // For images, tf.keras computed with what cuDNN takes at least, whatever was asked for (tensorflow 2.4,
