@@ -144,9 +144,8 @@ nanobind::dict verified(const Model& model, const Layout& layout, const std::str
 /// The same of what the model keeps.
 nanobind::dict replayed(const Model& model, const std::string& device, double absolute, double relative,
                         bool equal_nan) {
-  return found_by([&] {
-    return to_json(replay(model, running(model, std::nullopt, device), {absolute, relative, equal_nan}));
-  });
+  return found_by(
+      [&] { return to_json(replay(model, running(model, std::nullopt, device), {absolute, relative, equal_nan})); });
 }
 
 /// "run" of what `h5bridge compare --json` says. Inputs are those of `a`.

@@ -124,8 +124,8 @@ class PythonRunner : public Runner {
     const std::vector<Tensor> made = Forward(model, options_)(in_order(inputs));
     for (std::size_t begin = 0, end = 0; begin < made.size(); begin = end) {
       while (end < made.size() && calls.at(end) == calls.at(begin)) ++end;
-      observe(calls[begin], {made.begin() + static_cast<std::ptrdiff_t>(begin),
-                             made.begin() + static_cast<std::ptrdiff_t>(end)});
+      observe(calls[begin],
+              {made.begin() + static_cast<std::ptrdiff_t>(begin), made.begin() + static_cast<std::ptrdiff_t>(end)});
     }
     return run(inputs);
   }

@@ -64,8 +64,8 @@ ExitStatus verify_model(const VerifyCommand& options) {
   std::vector<NamedTensor> others;
   const std::vector<NamedTensor> expected = read_expected(options.expected, model, looks, others);
 
-  OutputComparison comparison = compare_with_expected(
-      model, looks, inputs, expected, options.running.run_options(options.common), options.tolerance);
+  OutputComparison comparison = compare_with_expected(model, looks, inputs, expected,
+                                                      options.running.run_options(options.common), options.tolerance);
   for (const NamedTensor& array : others)
     comparison.outputs.push_back(
         {array.name, not_compared(array.name.empty() ? "is expected without a name, and there are no more outputs"

@@ -26,9 +26,9 @@ struct Agreement {
   std::string dtypes;   // "has dtype float16, expected float32", where it is asked for and they differ
   std::int64_t elements = 0;
   std::int64_t mismatches = 0;
-  std::int64_t nans = 0;        // elements that are NaN on both sides
-  bool equal_nan = false;       // whether these agree
-  double largest_absolute = 0;  // NaN as soon as either side has one that does not agree
+  std::int64_t nans = 0;                   // elements that are NaN on both sides
+  bool equal_nan = false;                  // whether these agree
+  double largest_absolute = 0;             // NaN as soon as either side has one that does not agree
   std::optional<double> largest_relative;  // among the elements whose expected value is not zero, if there are any
   std::optional<Mismatch> first;
 

@@ -7,8 +7,8 @@
 
 #include "facets/registry.h"
 #include "h5bridge/error.h"
-#include "model/model_itself.h"
 #include "model/did_you_mean.h"
+#include "model/model_itself.h"
 #include "model/quoted.h"
 #include "passes/infer_types.h"
 #include "passes/scopes.h"

@@ -208,8 +208,7 @@ void check_names(const Sizes& sizes, const std::vector<std::vector<Input>>& all)
 
 std::string described(const std::vector<Input>& inputs) {
   std::string result;
-  for (const Input& input : inputs)
-    result += (result.empty() ? "" : ", ") + input.name + " " + to_string(input.shape);
+  for (const Input& input : inputs) result += (result.empty() ? "" : ", ") + input.name + " " + to_string(input.shape);
   return result;
 }
 
@@ -268,7 +267,8 @@ Passage passed(const aten::ScriptGraph& script, const Pt2Model& state, const Siz
     if (!furthest || passage.steps > furthest->steps) furthest = std::move(passage);
   }
   throw Unsupported(furthest->problem + " (an archive does not say what its inputs are; tried was " +
-                    described(bound(furthest->inputs, sizes)) + "; LoadOptions::input_shapes says it, and LoadOptions::fix_sizes binds open sizes)");
+                    described(bound(furthest->inputs, sizes)) +
+                    "; LoadOptions::input_shapes says it, and LoadOptions::fix_sizes binds open sizes)");
 }
 
 Pt2Model state_of(const Model& model, const aten::ScriptGraph& graph) {

@@ -41,8 +41,8 @@ class Runner {
   virtual std::vector<NamedTensor> run(const std::vector<NamedTensor>& inputs, const Observer& observe) = 0;
 };
 
-/// Loads LibTorch and builds the model, unless set_runner_factory() says otherwise. Throws SystemFailure if the program was built without LibTorch or has no such
-/// device.
+/// Loads LibTorch and builds the model, unless set_runner_factory() says otherwise. Throws SystemFailure if the program
+/// was built without LibTorch or has no such device.
 std::unique_ptr<Runner> make_runner(const Model& model, const RunOptions& options);
 
 /// What makes runners in this process from now on. A process that has a PyTorch of its own, as Python's does, runs

@@ -8,11 +8,11 @@
 #include "h5bridge/torch.h"
 #include "model/work_counts.h"
 #include "passes/first_axis.h"
+#include "passes/input_check.h"
 #include "passes/presentation.h"
 #include "passes/rows.h"
 #include "runner/runner.h"
 #include "runtime/device.h"
-#include "passes/input_check.h"
 #include "runtime/torch_error.h"
 
 namespace h5bridge {

@@ -8,8 +8,8 @@
 #include "facets/libtorch/registry.h"
 #include "facets/libtorch/tensors.h"
 #include "h5bridge/error.h"
-#include "runtime/device.h"
 #include "passes/input_check.h"
+#include "runtime/device.h"
 #include "runtime/open_layer.h"
 #include "runtime/torch_error.h"
 

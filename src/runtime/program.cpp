@@ -5,9 +5,9 @@
 
 #include "facets/registry.h"
 #include "h5bridge/error.h"
+#include "passes/bind_symbols.h"
 #include "runner/runner.h"
 #include "runtime/open_layer.h"
-#include "passes/bind_symbols.h"
 #include "runtime/torch_error.h"
 
 namespace h5bridge {

@@ -1,9 +1,8 @@
 // Names that were meant.
-#include "model/did_you_mean.h"
-
 #include <catch2/catch.hpp>
 #include <fstream>
 
+#include "model/did_you_mean.h"
 #include "temporary_folder.h"
 
 using namespace h5bridge;

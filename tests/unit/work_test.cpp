@@ -1,12 +1,11 @@
 // How the work of a conversion grows with the model: counted at two sizes, never timed.
-#include "model/work_counts.h"
-
 #include <catch2/catch.hpp>
 #include <fstream>
 #include <string>
 
 #include "convert/architecture_json.h"
 #include "h5bridge/h5bridge.h"
+#include "model/work_counts.h"
 #include "passes/infer_shapes.h"
 #include "paths.h"
 #include "random_tensors.h"

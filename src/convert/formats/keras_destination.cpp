@@ -5,8 +5,8 @@
 
 #include "convert/torch_notes.h"
 #include "h5bridge/error.h"
-#include "keras/to_keras_2/form.h"
 #include "keras/masked_merges.h"
+#include "keras/to_keras_2/form.h"
 
 namespace h5bridge {
 

@@ -26,8 +26,7 @@ FileContent read_torchscript(const SourceFile& file, const LoadOptions& options)
     content.architecture = checked(architecture_from_json(*architecture));
     content.torch->notes.clear();  // that its graph is not known
   } else if (options.trust_torchscript) {
-    add_architecture_of_script(*content.torch, script_graph(file.path()), options.fix_sizes,
-                               options.input_shapes);
+    add_architecture_of_script(*content.torch, script_graph(file.path()), options.fix_sizes, options.input_shapes);
     content.torch->notes.clear();
     if (Json* torch = content.torch->metadata.find("torch")) torch->as_object().erase("no_architecture");
   }

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "h5bridge/error.h"
-#include "model/model_itself.h"
 #include "model/did_you_mean.h"
+#include "model/model_itself.h"
 #include "model/open_integer.h"
 #include "model/quoted.h"
 

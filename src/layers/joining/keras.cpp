@@ -1,7 +1,7 @@
 #include <algorithm>
 
+#include "facets/keras/composition.h"
 #include "facets/keras/open_sizes.h"
-#include "facets/keras/operation.h"
 #include "h5bridge/error.h"
 #include "layers/joining/parts.h"
 
@@ -37,7 +37,7 @@ KerasMapping of_own_axis(const std::string& class_name, std::int64_t axis, std::
   mapping.lower = [axis](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
     const std::int64_t dim = resolve_axis(a.integer("dim"), static_cast<std::int64_t>(emitter.output_shape().size()));
     if (dim == axis) return emitter.main(std::move(config), emitter.inputs());
-    return last_call(emitter, kNumpy, "Concatenate", {{"axis", dim}}, {emitter.inputs()});
+    return Composition(emitter).last("Concatenate", {emitter.inputs()}, {{"axis", dim}});
   };
   mapping.lift = [axis, least_rank](Json::Object&, Attributes& attributes, const Shapes& inputs) {
     if (inputs.at(0).size() < least_rank)

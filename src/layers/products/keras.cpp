@@ -136,8 +136,8 @@ KerasMapping contraction(const std::string& class_name,
   mapping.lower = [set_axes](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
     const std::optional<Json> axes = axes_summed_by(parse_equation(a.text("equation"), emitter.inputs().size()));
     if (axes && set_axes(config, *axes, emitter)) return emitter.main(std::move(config), emitter.inputs());
-    return last_call(emitter, kNumpy, "Einsum", {{"subscripts", plain_equation(a.text("equation"))}},
-                     {emitter.input(0), emitter.input(1)});
+    return Composition(emitter).last("Einsum", {emitter.input(0), emitter.input(1)},
+                                     {{"subscripts", plain_equation(a.text("equation"))}});
   };
   mapping.lift = [axes_of](Json::Object& config, Attributes& attributes, const std::vector<SymbolicShape>& inputs) {
     const std::size_t first_rank = inputs.at(0).size(), second_rank = inputs.at(1).size();

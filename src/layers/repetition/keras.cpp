@@ -172,7 +172,7 @@ KerasMapping flip_of(const std::string& class_name, std::int64_t axis) {
   mapping.lower = [axis](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
     const auto axes = axes_in(a, "dims", static_cast<std::int64_t>(emitter.output_shape().size()));
     if (axes == std::vector{axis}) return emitter.main(std::move(config), emitter.inputs());
-    return last_call(emitter, kNumpy, "Flip", {{"axis", Json::array(axes)}}, {emitter.input(0)});
+    return Composition(emitter).last("Flip", {emitter.input(0)}, {{"axis", Json::array(axes)}});
   };
   mapping.lift = [axis](Json::Object&, Attributes& attributes, const std::vector<SymbolicShape>&) {
     attributes.set("dims", std::vector<std::int64_t>{axis});

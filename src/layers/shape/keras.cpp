@@ -4,8 +4,8 @@
 #include "facets/registry.h"
 #include "facets/spec/axes.h"
 #include "h5bridge/error.h"
-#include "layers/shape/open_reshape.h"
 #include "layers/shape/axis_order.h"
+#include "layers/shape/open_reshape.h"
 
 namespace h5bridge::shape {
 namespace {

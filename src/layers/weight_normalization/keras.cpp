@@ -19,7 +19,7 @@ KerasEmitter::Results lower(const Attributes& a, Json::Object, KerasEmitter& emi
   const Handle norm = steps.elementwise(
       "Sqrt", {steps.apply("Sum", {squares}, std::move(shape), {{"axis", std::move(others)}, {"keepdims", true}})});
   const Handle scaled = steps.elementwise("Multiply", {v, emitter.input(1)});
-  return last_call(emitter, kNumpy, "Divide", {}, {scaled, norm});
+  return steps.last("Divide", {scaled, norm});
 }
 
 }  // namespace
