@@ -24,6 +24,11 @@ KerasMapping as_resize_function(KerasMapping layer) {
       config.set("data_format", "channels_last");
     of_layer(config, attributes, inputs);
   };
+  // On JAX alone, which is asked by an .h5, and of that Keras loads no operations.
+  std::erase_if(mapping.samples, [](const KerasSample& sample) {
+    const Json* filter = sample.config.find("interpolation");
+    return filter && *filter != Json("nearest") && *filter != Json("bilinear");
+  });
   for (KerasSample& sample : mapping.samples) {
     sample.config.set("size", Json::Array{sample.config.at("height"), sample.config.at("width")});
     for (const char* key : {"height", "width"}) sample.config.erase(key);
