@@ -1,4 +1,6 @@
 // h5bridge compare A B, h5bridge compare A... --with B...
+#include <exception>
+
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "convert/arrays.h"
@@ -31,6 +33,27 @@ std::pair<std::vector<std::string>, std::vector<std::string>> two_sides(const Co
   return {{files[0]}, {files[1]}};
 }
 
+// Names that --map has for one of the two may be unknown to the other, which then keeps its own.
+std::pair<Model, Model> both_sides(const CompareCommand& options) {
+  const auto [files_a, files_b] = two_sides(options);
+  LoadOptions plain = options.sources.load;
+  plain.names.clear();
+  std::exception_ptr unknown;
+  const auto loaded = [&](const std::vector<std::string>& files) {
+    if (options.sources.load.names.empty()) return load(files, plain);
+    try {
+      return load(files, options.sources.load);
+    } catch (const UsageError&) {
+      Model model = load(files, plain);
+      if (unknown) std::rethrow_exception(unknown);  // to both
+      unknown = std::current_exception();
+      return model;
+    }
+  };
+  Model a = loaded(files_a);
+  return {std::move(a), loaded(files_b)};
+}
+
 std::optional<OutputComparison> outputs_of(const Model& a, const Model& b, const CompareCommand& options) {
   if (!options.rows && options.running.inputs.empty()) return std::nullopt;
   if (options.rows && !options.running.inputs.empty())
@@ -61,15 +84,17 @@ void print_weights(const WeightComparison& weights) {
     ++agreeing;
     largest = std::max(largest, tensor.agreement.largest_absolute);
   }
-  print_line(std::to_string(agreeing) + " of " + std::to_string(weights.tensors.size()) +
-             " tensors agree, largest absolute error among them " + short_number(largest));
+  const std::size_t in_a = weights.tensors.size() + weights.only_in_a.size();
+  const std::size_t in_b = weights.tensors.size() + weights.only_in_b.size();
+  print_line((in_a == in_b ? std::to_string(agreeing) + " of " + std::to_string(in_a) + " tensors agree"
+                           : std::to_string(agreeing) + " tensors agree, of " + std::to_string(in_a) +
+                                 " in the first and " + std::to_string(in_b) + " in the second") +
+             (agreeing == 0 ? "" : ", largest absolute error among them " + short_number(largest)));
 }
 
 ExitStatus compare_models(const CompareCommand& options) {
-  const auto [files_a, files_b] = two_sides(options);
   if (!options.page.empty()) check_page_path(options.page);
-  const Model a = load(files_a, options.sources.load);
-  const Model b = load(files_b, options.sources.load);
+  const auto [a, b] = both_sides(options);
   const Model comparable_a = comparable(a);
   const Model comparable_b = comparable(b);
   const ArchitectureComparison architectures = compare_architectures(a, b);
@@ -79,12 +104,14 @@ ExitStatus compare_models(const CompareCommand& options) {
   const bool agrees = architectures.differences.empty() && weights.agrees() && training.differences.empty() &&
                       (!outputs || outputs->agrees());
   if (!options.page.empty()) {
-    write_comparison_page(comparable_a, joined(files_b), {architectures, weights, training, outputs}, options.page);
+    write_comparison_page(comparable_a, comparable_b, joined(two_sides(options).second),
+                          {architectures, weights, training, outputs}, options.page);
     print_message(options.common, "wrote " + options.page);
   }
   if (options.common.json) {
     print_json(to_json(architectures, weights, training, outputs));
   } else {
+    if (!agrees) print_line("A, the first, is what is expected; B, the second, is what is found");
     for (const std::string& difference : architectures.differences) print_line(difference);
     print_weights(weights);
     for (const std::string& difference : training.differences) print_line(difference);
@@ -101,6 +128,8 @@ void add_compare(CLI::App& program, Action& action) {
   auto [command, options] = add_command<CompareCommand>(
       program, "compare", "compare two models, tensor by tensor and output by output", action, compare_models);
   add_sources(command, options.sources);
+  command.get_option("SOURCE")->description("A and B, a file each; or, before --with, the files of A");
+  add_names(command, options.sources.load);
   command.add_option("--with", options.others, "the files of the second model")->type_name("B...");
   add_inputs(command, options.running);
   command.add_option("--random-inputs", options.rows, "run both on random inputs, N rows of them")

@@ -8,6 +8,7 @@
 
 #include "cli/commands.h"
 #include "cli/examples.h"
+#include "convert/formats/format.h"
 #include "h5bridge/error.h"
 #include "model/did_you_mean.h"
 #include "model/quoted.h"
@@ -36,9 +37,12 @@ bool takes_argument(const CLI::Option& option) {
   return option.get_type_size_max() > 0 && option.get_items_expected_max() > 0;
 }
 
-// What an argument may be, where its type lists the words: "channels_first|channels_last".
+// What an argument may be, where its type lists the words ("channels_first|channels_last") or is one of the program's
+// own.
 std::vector<std::string> words_of(const CLI::Option& option) {
   const std::string type = option.get_type_name();
+  if (type == "FORMAT") return destination_names();
+  if (type == "DEVICE") return {"cpu", "cuda", "cuda:0"};
   if (type.find('|') == std::string::npos) return {};
   std::vector<std::string> words;
   for (std::size_t begin = 0; begin <= type.size();) {
@@ -47,6 +51,13 @@ std::vector<std::string> words_of(const CLI::Option& option) {
     begin = end + 1;
   }
   return words;
+}
+
+// What a command's own arguments may be, where they are no files.
+std::vector<std::string> words_of_arguments(const CLI::App& command) {
+  for (const CLI::Option* option : command.get_options([](const CLI::Option* o) { return o->get_positional(); }))
+    if (auto words = words_of(*option); !words.empty()) return words;
+  return {};
 }
 
 std::string single_quoted(const std::string& text) {
@@ -65,6 +76,9 @@ std::string for_bash(const CLI::App& program) {
   std::string options, words;
   for (const CLI::App* command : commands_of(program)) {
     std::vector<std::string> all;
+    if (const auto values = words_of_arguments(*command); !values.empty())
+      words += "    " + command->get_name() + ":" + command->get_name() + ") COMPREPLY=($(compgen -W '" +
+               joined(values, " ") + "' -- \"$word\")); return ;;\n";
     for (const CLI::Option* option : options_of(*command)) {
       const std::vector<std::string> spellings = spellings_of(*option);
       all.insert(all.end(), spellings.begin(), spellings.end());
@@ -121,7 +135,9 @@ std::string for_zsh(const CLI::App& program) {
         cases += " \\\n        " +
                  single_quoted("*" + spelling + "[" + zsh_text(option->get_description()) + "]" + argument);
       }
-    cases += " \\\n        '*:file:_files' ;;\n";
+    const auto arguments = words_of_arguments(*command);
+    cases += arguments.empty() ? " \\\n        '*:file:_files' ;;\n"
+                               : " \\\n        '*:word:(" + joined(arguments, " ") + ")' ;;\n";
   }
   return "#compdef h5bridge\n"
          "local -a commands\n"
@@ -146,6 +162,9 @@ std::string for_fish(const CLI::App& program) {
   for (const CLI::App* command : commands_of(program)) {
     result += "complete -c h5bridge -n " + single_quoted(no_command) + " -f -a " + command->get_name() + " -d " +
               single_quoted(command->get_description()) + "\n";
+    if (const auto arguments = words_of_arguments(*command); !arguments.empty())
+      result += "complete -c h5bridge -n " + single_quoted("__fish_seen_subcommand_from " + command->get_name()) +
+                " -f -a " + single_quoted(joined(arguments, " ")) + "\n";
     for (const CLI::Option* option : options_of(*command)) {
       result += "complete -c h5bridge -n " + single_quoted("__fish_seen_subcommand_from " + command->get_name());
       for (const std::string& name : option->get_snames()) result += " -s " + name;
@@ -217,7 +236,7 @@ void add_completion(CLI::App& program, Action& action) {
   auto shell = std::make_shared<std::string>();
   std::vector<std::string> known;
   for (const auto& [name, script] : scripts()) known.push_back(name);
-  command->add_option("SHELL", *shell, joined(known, ", "))->required()->type_name("");
+  command->add_option("SHELL", *shell, joined(known, ", "))->required()->type_name(joined(known, "|"));
   command->set_version_flag("--version", "h5bridge " + std::string(version()), "print the version and leave");
   command->callback([&program, &action, shell, known] {
     if (!scripts().contains(*shell))

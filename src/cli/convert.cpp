@@ -68,6 +68,9 @@ void print_checks(const std::vector<CheckedView>& checks) {
   }
 }
 
+// Whether its numbers are coarser than the tolerances that are there by default.
+bool is_rounding(DType dtype) { return dtype == DType::Float16 || dtype == DType::BFloat16; }
+
 struct Conversion {
   Model model;
   CheckedSave saved;
@@ -107,6 +110,24 @@ Conversion convert_sources(const ConvertCommand& options) {
   return done;
 }
 
+// What is said of several destinations alike is said once: "a.pth, b.pth: left out: ...".
+std::vector<std::string> said_once(const std::vector<std::string>& notes,
+                                   const std::vector<std::string>& destinations) {
+  std::vector<std::pair<std::string, std::string>> parts;  // what is said, and of which
+  for (const std::string& note : notes) {
+    const auto of = std::ranges::find_if(destinations, [&](const auto& path) { return note.starts_with(path + ": "); });
+    const std::string text = of == destinations.end() ? note : note.substr(of->size());
+    const auto known = std::ranges::find(parts, text, &std::pair<std::string, std::string>::first);
+    if (of == destinations.end() || known == parts.end())
+      parts.emplace_back(text, of == destinations.end() ? "" : *of);
+    else
+      known->second += ", " + *of;
+  }
+  std::vector<std::string> result;
+  for (const auto& [text, of] : parts) result.push_back(of + text);
+  return result;
+}
+
 std::string outcome(const ConvertCommand& options, bool agrees) {
   if (options.dry_run) return "would write ";
   return agrees ? "wrote " : "did not write ";
@@ -131,14 +152,44 @@ Conversion reported_conversion(const ConvertCommand& options) {
 ExitStatus convert_model(const ConvertCommand& options) {
   const auto [model, saved] = reported_conversion(options);
   print_notes(options.common, model.notes);
-  print_notes(options.common, saved.notes);
+  print_notes(options.common, said_once(saved.notes, options.destinations));
   if (options.common.json)
     print_json(summary(model, options, saved));
   else
     print_checks(saved.views);
+  if (!saved.agrees() && options.save.dtype && is_rounding(*options.save.dtype))
+    print_message(options.common,
+                  "weights rounded to " + std::string(name_of(*options.save.dtype)) +
+                      " have two or three digits left: --atol 0.01 --rtol 0.01 allow for that in most networks");
   for (const std::string& path : options.destinations)
     print_message(options.common, outcome(options, saved.agrees()) + path);
   return status_of(saved.agrees());
+}
+
+// Where each source goes. Sources of one name keep the folders that they are in, as far as these differ.
+std::vector<std::string> destinations_of(const ConvertCommand& options) {
+  namespace fs = std::filesystem;
+  const std::string& folder = options.destinations[0];
+  std::vector<std::string> result;
+  std::map<std::string, std::vector<std::size_t>> alike;
+  for (const std::string& source : options.sources.sources) {
+    result.push_back(destination_in(folder, source, options.save.format));
+    alike[result.back()].push_back(result.size() - 1);
+  }
+  for (const auto& [destination, members] : alike) {
+    if (members.size() < 2) continue;
+    std::vector<fs::path> parents;  // absolute and without "..", so that what is left of them stays in the folder
+    for (const std::size_t member : members)
+      parents.push_back(fs::absolute(options.sources.sources[member]).lexically_normal().parent_path());
+    fs::path common = parents[0];
+    for (const fs::path& parent : parents)
+      while (std::mismatch(common.begin(), common.end(), parent.begin(), parent.end()).first != common.end())
+        common = common.parent_path();
+    for (std::size_t i = 0; i < members.size(); ++i)
+      result[members[i]] = destination_in((fs::path(folder) / parents[i].lexically_relative(common)).lexically_normal(),
+                                          options.sources.sources[members[i]], options.save.format);
+  }
+  return result;
 }
 
 // The command for each source as a model of its own. Throws UsageError where two would be one file.
@@ -150,10 +201,11 @@ std::vector<ConvertCommand> one_by_one(const ConvertCommand& options) {
   without_sources.sources.sources.clear();
   std::vector<ConvertCommand> commands;
   std::map<std::string, std::string> sources;  // by destination
+  const std::vector<std::string> destinations = destinations_of(options);
   for (const std::string& source : options.sources.sources) {
     ConvertCommand& one = commands.emplace_back(without_sources);
     one.sources.sources = {source};
-    one.destinations = {destination_in(options.destinations[0], source, options.save.format)};
+    one.destinations = {destinations[commands.size() - 1]};
     const auto [first, is_new] = sources.emplace(one.destinations[0], source);
     if (!is_new)
       throw UsageError(source + ": would be written to " + first->first + ", as " + first->second + " would");
@@ -161,30 +213,38 @@ std::vector<ConvertCommand> one_by_one(const ConvertCommand& options) {
   return commands;
 }
 
-// The folder that the models go to; one that a dry run made is gone again.
-class Folder {
+// The folders that the models go to; those that a dry run made are gone again.
+class Folders {
  public:
-  Folder(const std::string& path, bool is_kept) : path_(path), is_kept_(is_kept) {
-    std::error_code error;
-    is_kept_ = !std::filesystem::create_directories(path, error) || is_kept_;
-    if (error) throw SystemFailure(path + ": " + error.message());
-  }
-  ~Folder() {
+  explicit Folders(bool are_kept) : are_kept_(are_kept) {}
+  ~Folders() {
     std::error_code ignored;
-    if (!is_kept_) std::filesystem::remove(path_, ignored);
+    for (std::size_t i = made_.size(); !are_kept_ && i-- > 0;) std::filesystem::remove(made_[i], ignored);
   }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
+  Folders(const Folders&) = delete;
+  Folders& operator=(const Folders&) = delete;
+
+  /// With those that it is in.
+  void make(const std::filesystem::path& path) {
+    std::error_code error;
+    if (path.empty() || std::filesystem::is_directory(path, error)) return;
+    make(path.parent_path());
+    error.clear();
+    if (std::filesystem::create_directory(path, error)) made_.push_back(path);
+    if (error) throw SystemFailure(path.string() + ": " + error.message());
+  }
 
  private:
-  std::string path_;
-  bool is_kept_;
+  std::vector<std::filesystem::path> made_;
+  bool are_kept_;
 };
 
 // A line each on standard output; a failure stops nobody. The status is that of the first that failed.
 ExitStatus convert_each(const ConvertCommand& options) {
   const std::vector<ConvertCommand> commands = one_by_one(options);
-  const Folder folder(options.destinations[0], !options.dry_run);
+  Folders folders(!options.dry_run);
+  folders.make(options.destinations[0]);
+  for (const ConvertCommand& one : commands) folders.make(std::filesystem::path(one.destinations[0]).parent_path());
   ExitStatus status = ExitStatus::Done;
   Json::Array models;
   for (const ConvertCommand& one : commands) {
@@ -227,7 +287,9 @@ void add_convert(CLI::App& program, Action& action) {
       add_command<ConvertCommand>(program, "convert", "write other views of a model", action, convert);
   add_sources(command, options.sources);
   add_names(command, options.sources.load);
-  command.add_option("-o,--output", options.destinations, "a destination; its suffix tells the format")
+  command
+      .add_option("-o,--output", options.destinations,
+                  "a destination; its suffix tells the format: " + format_suffixes())
       ->required()
       ->type_name("DEST")
       ->allow_extra_args(false);

@@ -1,6 +1,8 @@
 // h5bridge inspect SOURCE...
 #include <algorithm>
 #include <map>
+#include <optional>
+#include <utility>
 
 #include "cli/commands.h"
 #include "cli/output.h"
@@ -9,6 +11,7 @@
 #include "h5bridge/error.h"
 #include "passes/layout.h"
 #include "passes/presentation.h"
+#include "picture/picture.h"
 
 namespace h5bridge::cli {
 namespace {
@@ -48,7 +51,8 @@ Rows port_rows(const std::vector<Presentation::Port>& ports) {
 }
 
 /// Inputs and outputs as the files' own framework has them, then every call with the shapes of its outputs.
-void print_architecture(const Inspection& inspection) {
+/// Returns how many elements PyTorch's modules have.
+std::int64_t print_architecture(const Inspection& inspection) {
   const DataFormat format = presented_format(*inspection.architecture, inspection.framework);
   const Architecture architecture = change_layout(*inspection.architecture, format, inspection.framework).architecture;
   Model model;
@@ -64,10 +68,12 @@ void print_architecture(const Inspection& inspection) {
   if (inspection.framework == Framework::Torch)
     for (const InspectedTensor& item : inspection.tensors)
       if (item.trainable) trainable.emplace(item.name, *item.trainable);
-  print_summary(architecture, trainable);
+  return print_summary(architecture, trainable);
 }
 
-void print_tensors(const std::vector<InspectedTensor>& tensors, Framework framework) {
+/// `held_by_modules`: the elements of the model as PyTorch has it, where that is known.
+void print_tensors(const std::vector<InspectedTensor>& tensors, Framework framework,
+                   const std::optional<std::int64_t>& held_by_modules) {
   Rows rows;
   std::int64_t total = 0;
   std::int64_t frozen = 0;
@@ -82,21 +88,38 @@ void print_tensors(const std::vector<InspectedTensor>& tensors, Framework framew
   if (rows.empty()) return;
   const bool stated =
       std::ranges::all_of(tensors, [](const InspectedTensor& item) { return item.trainable.has_value(); });
-  print_line("parameters: " + std::to_string(total) +
-             (stated ? " (" + std::to_string(total - frozen) + " trainable, " + std::to_string(frozen) + " not)"
-                     : " in all tensors"));
+  print_wrapped(
+      "in all, as these tensors have them: " + with_commas(total) + " elements" +
+      (stated ? ": " + with_commas(total - frozen) + " trainable, " + with_commas(frozen) + " not" : "") +
+      (framework == Framework::Keras && held_by_modules && *held_by_modules != total
+           ? "; PyTorch's modules have other ones besides (num_batches_tracked, two biases of a recurrent layer)"
+           : ""));
+}
+
+bool is_number(const std::string& text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+}
+
+// Numbers in their order, then what is none as it comes.
+bool comes_before(const std::string& a, const std::string& b) {
+  if (!is_number(a) || !is_number(b)) return is_number(a) && !is_number(b);
+  return std::pair(a.size(), a) < std::pair(b.size(), b);
 }
 
 void print_optimizer(const Json& optimizer) {
-  print_line("optimizer: " + shortened(optimizer.at("name")) + " " + shortened(optimizer.at("config")));
+  print_wrapped("optimizer: " + shortened(optimizer.at("name")) + " " + shortened(optimizer.at("config")));
   Rows rows;
   for (const Json& slot : optimizer.at("slots").as_array()) {
     const Json& parameter = slot.at("parameter");
     const Json* value = slot.find("value");
-    rows.push_back({parameter.is_null() ? "" : parameter.as_string(), slot.at("name").as_string(),
-                    slot.at("shape").dump(), slot.at("dtype").as_string(), value ? "= " + value->dump() : ""});
+    Shape shape;
+    for (const Json& size : slot.at("shape").as_array()) shape.push_back(size.as_integer());
+    rows.push_back({parameter.is_null() ? "" : parameter.as_string(), slot.at("name").as_string(), to_string(shape),
+                    slot.at("dtype").as_string(), value ? "= " + value->dump() : ""});
   }
-  print_table("optimizer state:", rows);
+  // PyTorch numbers parameters, and they were sorted as words.
+  std::ranges::stable_sort(rows, [](const auto& a, const auto& b) { return comes_before(a[0], b[0]); });
+  print_table("optimizer state:", rows, 4);
 }
 
 void print_training(const Json& training) {
@@ -106,7 +129,7 @@ void print_training(const Json& training) {
     if (name == "optimizer")
       print_optimizer(value);
     else
-      print_line(name + ": " + shortened(value));
+      print_wrapped(name + ": " + shortened(value));
   }
 }
 
@@ -119,29 +142,36 @@ void print_modules(const Json& modules) {
       settings += (settings.empty() ? "" : ", ") + name + "=" + value.dump();
     rows.push_back({module.at("name").as_string(), module.at("class").as_string(), shortened(Json(settings))});
   }
-  print_table("modules:", rows);
+  print_table("modules:", rows, 2);
+}
+
+/// What stands at the beginning, and on standard error, is not said a third time.
+bool is_failure_alone(const Inspection& inspection, const Json& notes) {
+  return inspection.failure && notes == Json(Json::Array{Json(inspection.failure->what())});
 }
 
 void print_inspection(const Inspection& inspection) {
   print_line("format: " + inspection.format);
+  std::optional<std::int64_t> held_by_modules;
   if (inspection.architecture) {
     if (!inspection.architecture->name.empty()) print_line("model: " + inspection.architecture->name);
     try {
-      print_architecture(inspection);
+      held_by_modules = print_architecture(inspection);
     } catch (const Error& error) {  // its shapes do not fit, or Keras has no word for it
       print_line(std::string("note: ") + error.what());
     }
   }
-  print_tensors(inspection.tensors, inspection.framework);
+  print_tensors(inspection.tensors, inspection.framework, held_by_modules);
   print_training(inspection.training);
   if (const Json* modules = inspection.metadata.find("modules")) print_modules(*modules);
   if (const Json* reference = inspection.metadata.find("reference"))
-    print_line("reference: by " + shortened(reference->at("by").as_string()) + " of inputs " +
-               shortened(reference->at("inputs")) + ", as PyTorch lays them out; verify replays it");
+    print_wrapped("reference: by " + shortened(reference->at("by").as_string()) + " of inputs " +
+                  shortened(reference->at("inputs")) + ", as PyTorch lays them out; verify replays it");
   Rows metadata;
   for (const auto& [name, value] : inspection.metadata)
-    if (name != "modules" && name != "reference") metadata.push_back({name, shortened(value)});
-  print_table("metadata:", metadata);
+    if (name != "modules" && name != "reference" && !(name == "notes" && is_failure_alone(inspection, value)))
+      metadata.push_back({name, shortened(value)});
+  print_table("metadata:", metadata, 1);
 }
 
 ExitStatus inspect_model(const InspectCommand& options) {
@@ -165,6 +195,7 @@ void add_inspect(CLI::App& program, Action& action) {
   auto [command, options] =
       add_command<InspectCommand>(program, "inspect", "show what is in a model's files", action, inspect_model);
   add_sources(command, options.sources);
+  add_names(command, options.sources.load);
 }
 
 }  // namespace h5bridge::cli

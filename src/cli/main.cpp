@@ -38,7 +38,7 @@ void check_command(const CLI::App& program) {
   const std::vector<std::string> extras = program.remaining();
   if (extras.empty() && !program.get_subcommands().empty()) return;
   const std::string names = joined(command_names(program));
-  throw UsageError(extras.empty() ? "no command is given; there are " + names
+  throw UsageError(extras.empty() ? "no command is given; there are " + names + " (h5bridge --help says what each does)"
                                   : "there is no command \"" + extras.front() + "\"; there are " + names +
                                         did_you_mean(extras.front(), command_names(program)));
 }
@@ -57,20 +57,37 @@ void check_options(const CLI::App& program) {
     }
 }
 
+// CLI11's own words for what is missing or wrong do not say where to look.
+std::string with_help(const CLI::App& program, const std::string& message) {
+  const auto commands = program.get_subcommands();
+  return message + " (h5bridge " + (commands.empty() ? "" : commands.front()->get_name() + " ") + "--help)";
+}
+
+// "help convert" is "convert --help".
+std::vector<std::string> arguments_of(int argc, char** argv) {
+  std::vector<std::string> arguments(argv + 1, argv + std::max(argc, 1));
+  if (arguments.empty() || arguments.front() != "help") return arguments;
+  arguments.erase(arguments.begin());
+  if (arguments.size() < 2) arguments.push_back("--help");
+  return arguments;
+}
+
 ExitStatus run(int argc, char** argv) {
   CLI::App program("Neural networks between PyTorch and Keras, both ways, without losing a bit.", "h5bridge");
   Action action;
   declare(program, action);
   ExitStatus status = ExitStatus::Done;
   try {
-    program.parse(argc, argv);
+    std::vector<std::string> arguments = arguments_of(argc, argv);
+    std::ranges::reverse(arguments);  // as CLI11 takes them
+    program.parse(std::move(arguments));
     check_command(program);
     status = action();
   } catch (const CLI::ParseError& error) {
     // Help and version are errors to CLI11, too.
     if (error.get_exit_code() != static_cast<int>(CLI::ExitCodes::Success)) {
       check_options(program);
-      throw UsageError(error.what());
+      throw UsageError(with_help(program, error.what()));
     }
     program.exit(error);
   }

@@ -13,7 +13,7 @@ constexpr std::pair<std::string_view, std::string_view> kNames[]{
     {"LoadOptions::input_shapes", "--input-shape"},
     {"LoadOptions::key", "--key"},
     {"LoadOptions::match", "--match"},
-    {"LoadOptions::names", "--map"},
+    {"LoadOptions::names", "--names"},
     {"LoadOptions::optimizer = false", "--no-optimizer"},
     {"LoadOptions::optimizer_key", "--optimizer-key"},
     {"LoadOptions::param_order", "--param-order"},

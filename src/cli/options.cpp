@@ -173,10 +173,10 @@ void add_load_options(CLI::App& command, LoadOptions& options) {
                    "read a TorchScript archive's graph by LibTorch, which runs code of the file's while loading it");
 }
 
-void add_names(CLI::App& command, LoadOptions& options) {
+void add_names(CLI::App& command, LoadOptions& options, const std::string& spellings) {
   command
       .add_option_function<std::string>(
-          "--map", [&options](const std::string& path) { options.names = read_names(path); },
+          spellings, [&options](const std::string& path) { options.names = read_names(path); },
           "other names for the state_dict's tensors, {\"theirs\": \"ours\"}, before --rename")
       ->type_name("names.json");
 }
@@ -228,7 +228,7 @@ void add_running(CLI::App& command, RunningOptions& options) {
 }
 
 void add_map(CLI::App& command, LoadOptions& options) {
-  command.add_flag("--map", options.memory_map,
+  command.add_flag("--map,--mmap", options.memory_map,
                    "map files of weights instead of reading them; truncating one meanwhile kills the process");
 }
 

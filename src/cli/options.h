@@ -38,8 +38,8 @@ struct SourceOptions {
   LoadOptions load;
 };
 void add_sources(CLI::App& command, SourceOptions& options);
-/// --map, which is another option where models are run.
-void add_names(CLI::App& command, LoadOptions& options);
+/// --map with a file of names, which is another option where models are run: there, --names alone.
+void add_names(CLI::App& command, LoadOptions& options, const std::string& spellings = "--map,--names");
 /// For an option whose argument is a number from 1 on.
 std::string positive_integer(const std::string& text);
 
@@ -56,7 +56,7 @@ struct RunningOptions {
   RunOptions run_options(const CommonOptions& common) const;
 };
 void add_running(CLI::App& command, RunningOptions& options);
-/// --map, which is another option where models are converted.
+/// --map without a file of names, which is another option where models are converted; also --mmap.
 void add_map(CLI::App& command, LoadOptions& options);
 void add_inputs(CLI::App& command, RunningOptions& options);
 /// --expect.

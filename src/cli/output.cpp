@@ -44,23 +44,40 @@ std::string first_characters(const std::string& text, std::size_t count) {
   return text.substr(0, end);
 }
 
-// A name, what kind of thing it is, and what there is to say of it. What the terminal has no room for is cut off.
+std::string shortened_to(const std::string& text, std::size_t width) {
+  return width_of(text) <= width ? text : width == 0 ? "" : first_characters(text, width - 1) + "\u2026";
+}
+
+constexpr std::size_t kLeastWidth = 8;  // of a column that gives way
+constexpr std::size_t kIndentation = 6;
+
+// A name, what kind of thing it is, and what there is to say of it.
 void print_row(const std::vector<std::string>& row, const std::vector<std::size_t>& widths, std::size_t room) {
   std::size_t last = row.size();
   while (last > 0 && row[last - 1].empty()) --last;
+  std::size_t left = room;
+  std::size_t gap = 0;  // up to where the next column begins
   for (std::size_t column = 0; column < last; ++column) {
-    std::string cell = "  " + row[column];
-    const std::size_t width = width_of(cell);
-    const bool is_cut = width > room;
-    if (is_cut) cell = room > 0 ? first_characters(cell, room - 1) + "\u2026" : "";
-    std::cout << (column == 1 ? coloured(Colour::Cyan, cell) : cell);
-    if (is_cut) break;
-    room -= width;
-    const std::size_t gap = column + 1 < last ? std::min(widths[column] - width_of(row[column]), room) : 0;
-    std::cout << std::string(gap, ' ');
-    room -= gap;
+    std::string cell = "  " + shortened_to(row[column], widths[column]);
+    if (gap + width_of(cell) > left && column > 0) {
+      std::cout << '\n' << std::string(kIndentation, ' ');
+      left = room - std::min(room, kIndentation);
+      gap = 0;
+    }
+    cell = shortened_to(cell, left);
+    std::cout << std::string(gap, ' ') << (column == 1 ? coloured(Colour::Cyan, cell) : cell);
+    left -= gap + width_of(cell);
+    gap = widths[column] + 2 - std::min(widths[column] + 2, width_of(cell));
   }
   std::cout << '\n';
+}
+
+// Where a line may end: behind a space or a comma.
+std::size_t end_of_line(const std::string& text, std::size_t begin, std::size_t width) {
+  const std::size_t most = begin + first_characters(text.substr(begin), width).size();
+  if (most >= text.size()) return text.size();
+  const std::size_t at = text.find_last_of(" ,", most - 1);
+  return at == std::string::npos || at <= begin ? most : at + 1;
 }
 
 }  // namespace
@@ -99,7 +116,21 @@ void finish_output() {
   if (!std::cout) throw SystemFailure("cannot write to standard output");
 }
 
-void print_table(const std::string& title, const std::vector<std::vector<std::string>>& given) {
+void print_wrapped(const std::string& line) {
+  const std::string text = printable(line);
+  const std::size_t width = std::max(terminal_width().value_or(std::string::npos), 2 * kIndentation);
+  Progress::erase();
+  std::size_t end = end_of_line(text, 0, width);
+  std::cout << text.substr(0, end) << '\n';
+  while (end < text.size()) {
+    const std::size_t begin = end;
+    end = end_of_line(text, begin, width - kIndentation);
+    std::cout << std::string(kIndentation, ' ') << text.substr(begin, end - begin) << '\n';
+  }
+}
+
+void print_table(const std::string& title, const std::vector<std::vector<std::string>>& given,
+                 std::optional<std::size_t> shortened) {
   if (given.empty()) return;
   std::vector<std::vector<std::string>> rows = given;
   std::vector<std::size_t> widths;
@@ -112,12 +143,19 @@ void print_table(const std::string& title, const std::vector<std::vector<std::st
   Progress::erase();
   std::cout << coloured(Colour::Bold, printable(title)) << '\n';
   const std::size_t width = terminal_width().value_or(std::string::npos);
+  std::size_t wanted = 0;
+  for (const std::size_t column : widths) wanted += column + 2;
+  if (shortened && *shortened < widths.size() && wanted > width) {
+    std::size_t& gives_way = widths[*shortened];
+    gives_way -= std::min(wanted - width, gives_way - std::min(gives_way, kLeastWidth));
+  }
   for (const auto& row : rows) print_row(row, widths, width);
 }
 
 void print_outputs(const OutputComparison& comparison) {
   for (const NamedAgreement& output : comparison.outputs)
-    print_line("output \"" + output.name + "\": " + describe(output.agreement));
+    print_line("output \"" + output.name + (output.agreement.agrees() ? "\" agrees: " : "\" differs: ") +
+               describe(output.agreement));
   if (comparison.first_layer)
     print_line("the first layer that differs is \"" + comparison.first_layer->name +
                "\": " + describe(comparison.first_layer->agreement));

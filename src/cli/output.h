@@ -1,6 +1,7 @@
 // What commands print.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,8 +27,13 @@ void print_notes(const CommonOptions& common, const std::vector<std::string>& no
 /// Throws SystemFailure if standard output did not take everything.
 void finish_output();
 
-/// Left-aligned columns, under a title; nothing if there are no rows. On a terminal, lines are no longer than its own.
-void print_table(const std::string& title, const std::vector<std::vector<std::string>>& rows);
+/// Left-aligned columns, under a title; nothing if there are no rows. On a terminal, lines are no longer than its own:
+/// the column `shortened` gives way first, and what then has no room stands on a line of its own.
+void print_table(const std::string& title, const std::vector<std::vector<std::string>>& rows,
+                 std::optional<std::size_t> shortened = {});
+
+/// A line on standard output, which a terminal that is narrower has as several.
+void print_wrapped(const std::string& line);
 
 /// A line per output, then the first layer that differs.
 void print_outputs(const OutputComparison& comparison);

@@ -35,6 +35,7 @@ Reference made_reference(const ReferenceOptions& options, const Model& model, co
   if (options.rows) {
     RandomInputs wanted = random;
     wanted.rows = *options.rows;
+    wanted.rows_asked_by = "--reference " + std::to_string(wanted.rows);
     RunOptions run;
     run.device = common.device;
     return random_reference(model, wanted, run);

@@ -104,6 +104,7 @@ void add_run(CLI::App& program, Action& action) {
   add_sources(command, options.sources);
   add_running(command, options.running);
   add_map(command, options.sources.load);
+  add_names(command, options.sources.load, "--names");
   command
       .add_option("-o,--output", options.output,
                   "where the outputs go: a .npy or .npz file; without it, a summary is printed")

@@ -53,10 +53,20 @@ Held held_by(const Layer& layer, const std::set<std::string>& frozen) {
 
 std::string words_for(const Held& held) {
   if (held.all() == 0) return "";
-  return with_commas(held.all()) + " elements" +
-         (held.frozen > 0 && held.trainable == 0 ? ", frozen"
-          : held.frozen > 0                      ? ", " + with_commas(held.frozen) + " frozen"
-                                                 : "");
+  return with_commas(held.all()) + (held.frozen > 0 && held.trainable == 0 ? ", frozen"
+                                    : held.frozen > 0                      ? ", " + with_commas(held.frozen) + " frozen"
+                                                                           : "");
+}
+
+// What --fix-size may bind: all but the batch.
+std::string open_sizes(const Architecture& architecture) {
+  std::set<std::string> names;
+  for (const Input& input : architecture.inputs)
+    for (std::size_t axis = 1; axis < input.shape.size(); ++axis)
+      for (const std::string& name : input.shape[axis].symbols()) names.insert(name);
+  std::string result;
+  for (const std::string& name : names) result += (result.empty() ? " (--fix-size " : " --fix-size ") + name + "=N";
+  return result.empty() ? "" : result + " binds sizes)";
 }
 
 }  // namespace
@@ -69,13 +79,13 @@ std::string bytes_text(std::uint64_t bytes) {
   return short_number(value) + " " + kUnits[unit];
 }
 
-void print_summary(const Architecture& architecture, const std::map<std::string, bool>& trainable) {
+std::int64_t print_summary(const Architecture& architecture, const std::map<std::string, bool>& trainable) {
   const std::vector<std::string> names = frozen_parameters(architecture, trainable);
   const std::set<std::string> frozen(names.begin(), names.end());
   const Types types = infer_types(architecture);
   const auto computed = multiply_adds(architecture);
   std::set<std::string> seen;
-  std::vector<std::vector<std::string>> rows;
+  std::vector<std::vector<std::string>> rows{{"call", "type", "output", "elements", "multiply-adds"}};
   Held total;
   std::int64_t products = 0, untold = 0;
   for (const Node& node : architecture.nodes) {
@@ -85,18 +95,27 @@ void print_summary(const Architecture& architecture, const std::map<std::string,
     const std::optional<std::int64_t>& count = computed.at(node.name);
     products += count.value_or(0);
     untold += !count;
-    const std::string work = !count ? "?" : *count == 0 ? "" : with_commas(*count) + " multiply-adds";
-    rows.push_back({node.name, layer.type, listed(types.outputs_of(node.name)), words_for(held), work});
+    const std::string work = !count ? "?" : *count == 0 ? "" : with_commas(*count);
+    rows.push_back(
+        {node.name, shown_type(as_called(layer, node)), listed(types.outputs_of(node.name)), words_for(held), work});
   }
-  print_table("layers, with the shapes of their outputs:", rows);
-  if (total.all() == 0) return;
-  print_line("in all: " + with_commas(total.all()) + " elements of " + bytes_text(total.bytes) + ": " +
-             with_commas(total.trainable) + " trainable, " + with_commas(total.frozen) + " frozen, " +
-             with_commas(total.buffers) + " in buffers");
+  if (rows.size() == 1) return 0;
+  const std::size_t calls = architecture.nodes.size();
+  print_table("layers, with the shapes of their outputs" +
+                  (seen.size() == calls ? std::string(":")
+                                        : ": " + with_commas(static_cast<std::int64_t>(calls)) + " calls of " +
+                                              with_commas(static_cast<std::int64_t>(seen.size())) + " layers"),
+              rows, 2);
+  if (total.all() == 0) return 0;
+  print_wrapped("in all, as PyTorch's modules have them: " + with_commas(total.all()) + " elements of " +
+                bytes_text(total.bytes) + ": " + with_commas(total.trainable) + " trainable, " +
+                with_commas(total.frozen) + " frozen, " + with_commas(total.buffers) + " in buffers");
   if (products > 0 || untold > 0)
-    print_line(
-        "multiply-adds with weights, of one example: " + with_commas(products) +
-        (untold == 0 ? "" : ", without " + std::to_string(untold) + " calls (?) whose sizes or settings do not tell"));
+    print_wrapped("multiply-adds with weights, of one example: " + with_commas(products) +
+                  (untold == 0 ? ""
+                               : ", without " + std::to_string(untold) + (untold == 1 ? " call" : " calls") +
+                                     " (?) whose sizes or settings do not tell" + open_sizes(architecture)));
+  return total.all();
 }
 
 }  // namespace h5bridge::cli

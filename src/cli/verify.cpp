@@ -21,6 +21,13 @@ struct VerifyCommand {
   Tolerance tolerance;
 };
 
+// What agreeing means stands beside the word, as the largest errors alone may look like too much or too little.
+void print_verdict(bool agrees, const Tolerance& tolerance) {
+  print_line(std::string(agrees ? "agrees" : "does not agree") +
+             ": |found - expected| <= " + short_number(tolerance.absolute) + " + " + short_number(tolerance.relative) +
+             " |expected| (--atol, --rtol) " + (agrees ? "everywhere" : "is not so everywhere"));
+}
+
 Agreement not_compared(const std::string& problem) {
   Agreement agreement;
   agreement.problem = problem;
@@ -70,12 +77,14 @@ ExitStatus verify_model(const VerifyCommand& options) {
     comparison.outputs.push_back(
         {array.name, not_compared(array.name.empty() ? "is expected without a name, and there are no more outputs"
                                                      : "is expected, and the model has no such output")});
-  if (options.common.json)
+  if (options.common.json) {
     print_json(Json::Object{{"agrees", comparison.agrees()},
                             {"outputs", to_json(comparison.outputs)},
                             {"likely_cause", to_json(comparison.cause)}});
-  else
+  } else {
+    print_verdict(comparison.agrees(), options.tolerance);
     print_outputs(comparison);
+  }
   return status_of(comparison.agrees());
 }
 
@@ -87,6 +96,7 @@ void add_verify(CLI::App& program, Action& action) {
   add_sources(command, options.sources);
   add_running(command, options.running);
   add_map(command, options.sources.load);
+  add_names(command, options.sources.load, "--names");
   add_expected(command, options.expected);
   add_tolerance(command, options.tolerance);
   add_equal_nan(command, options.tolerance);

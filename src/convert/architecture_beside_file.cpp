@@ -66,16 +66,16 @@ Architecture named_as_there(Architecture here, const Architecture& there) {
 }
 
 // As network_differences() has them, of two configurations of Keras's.
-std::vector<NetworkDifference> differences(const Json& there, const Json& here) {
+std::vector<NetworkDifference> differences(const Json& there, const Json& here, const NetworkNames& names = {}) {
   std::optional<Architecture> network_here, network_there;
   try {
     network_here = architecture_from_keras(here);
     network_there = architecture_from_keras(there);
   } catch (const Error&) {
     // Not all that we write is read, and a file may have layers that are not known: those are compared by their names.
-    return configuration_differences(there, here);
+    return configuration_differences(there, here, names);
   }
-  return network_differences(*network_there, named_as_there(*std::move(network_here), *network_there));
+  return network_differences(*network_there, named_as_there(*std::move(network_here), *network_there), names);
 }
 
 }  // namespace
@@ -111,10 +111,11 @@ std::optional<DataFormat> format_by_layers(const KerasFile& file, const Architec
   return result;
 }
 
-std::vector<NetworkDifference> network_differences_of(const Architecture& there, const Architecture& here) {
+std::vector<NetworkDifference> network_differences_of(const Architecture& there, const Architecture& here,
+                                                      const NetworkNames& names) {
   if (architecture_to_json(there) == architecture_to_json(here)) return {};
   return differences(keras_configuration(there, DataFormat::ChannelsLast),
-                     keras_configuration(here, DataFormat::ChannelsLast));
+                     keras_configuration(here, DataFormat::ChannelsLast), names);
 }
 
 }  // namespace h5bridge

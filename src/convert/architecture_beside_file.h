@@ -20,7 +20,8 @@ std::vector<NetworkDifference> differences_beside_file(const KerasFile& file, co
 std::optional<DataFormat> format_by_layers(const KerasFile& file, const Architecture& given);
 
 /// In what two networks differ, `here` being the second; nothing where they are the same to the letter. Both are
-/// compared as Keras has them: throws Unsupported where it cannot say one.
-std::vector<NetworkDifference> network_differences_of(const Architecture& there, const Architecture& here);
+/// compared as Keras has them, whose names layers have then: throws Unsupported where it cannot say one.
+std::vector<NetworkDifference> network_differences_of(const Architecture& there, const Architecture& here,
+                                                      const NetworkNames& names);
 
 }  // namespace h5bridge

@@ -18,9 +18,9 @@ struct FoundDifferences {
 /// Throws UsageError for a path that does not end in ".html".
 void check_page_path(const std::string& path);
 
-/// `a`, as it was compared, coloured by what it has otherwise than the model called `other`. Throws UsageError where
-/// `a` has no architecture.
-void write_comparison_page(const Model& a, const std::string& other, const FoundDifferences& found,
+/// `a`, as it was compared, coloured by what it has otherwise than `b`, which is called `other`. Throws UsageError
+/// where `a` has no architecture.
+void write_comparison_page(const Model& a, const Model& b, const std::string& other, const FoundDifferences& found,
                            const std::string& path);
 
 }  // namespace h5bridge

@@ -77,7 +77,9 @@ Inspection inspect(const std::vector<std::string>& sources, const LoadOptions& o
     add_whole(std::move(whole.model), result);
   } catch (const UsageError& error) {
     // Of one file it only says that the file does not tell all.
-    if (sources.size() > 1 || !options.key.empty() || !options.fix_sizes.empty() || !options.param_order.empty()) throw;
+    if (sources.size() > 1 || !options.key.empty() || !options.fix_sizes.empty() || !options.param_order.empty() ||
+        !options.names.empty())
+      throw;
     add_note(result, error.what());
   } catch (const SystemFailure&) {
     throw;

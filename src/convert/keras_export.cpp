@@ -407,7 +407,8 @@ class KerasWriter {
     const Json* loss = compile.find("loss");
     if (form_ == KerasForm::Objects && !options_.lossless && (!loss || loss->is_null()))
       notes_.push_back(
-          "PyTorch states no loss, and fit() asks for one: model.compile(model.optimizer, loss=...) in Keras gives it "
+          "PyTorch's files name no loss function, and fit() asks for one: model.compile(model.optimizer, loss=...) in "
+          "Keras gives it "
           "one, and keeps all of the optimizer's state");
   }
 

@@ -196,9 +196,10 @@ class KerasReader {
     for (const std::string& layer : layers)
       if (stated.at(layer) != before.at(layer)) changed[stated.at(layer)].push_back(layer);
     for (const auto& [is_frozen, names] : changed)
-      model_.notes.push_back((is_frozen ? "frozen in it, and not in" : "trained in it, and frozen in") +
-                             std::string(" the architecture beside it, is ") + listed(names) +
-                             ": what the file says counts, and stands in a JSON that is written, not in a .pth");
+      model_.notes.push_back(
+          "Keras " + std::string(is_frozen ? "froze " : "trains ") + listed(names) +
+          (is_frozen ? ", which the architecture beside it trains" : ", frozen in the architecture beside it") +
+          "; a .pth cannot say so: write a .json, too");
   }
 
   static std::string listed(const std::vector<std::string>& layers) {

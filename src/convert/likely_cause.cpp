@@ -175,6 +175,59 @@ std::string without_names(const Supposition& supposition) {
   return text;
 }
 
+// What the layer is called, without where it stands and the number that makes it one of several: "bn" of
+// "block.1.bn_2".
+std::string kind_of_name(const std::string& name) {
+  std::string last = name.substr(name.rfind('.') + 1);
+  last.erase(last.find_last_not_of("0123456789") + 1);
+  return last.ends_with('_') ? last.substr(0, last.size() - 1) : last;
+}
+
+using Members = std::vector<const Supposition*>;
+
+// What is done alike to several layers: to all of them, and to those that go by one name.
+std::vector<std::pair<std::string, Members>> alike_in(const std::vector<Supposition>& all) {
+  std::map<std::string, Members> everywhere;
+  std::map<std::pair<std::string, std::string>, Members> by_name;
+  for (const Supposition& supposition : all) {
+    const std::string text = without_names(supposition);
+    everywhere[text].push_back(&supposition);
+    by_name[{text, kind_of_name(supposition.call.layer.name)}].push_back(&supposition);
+  }
+  std::vector<std::pair<std::string, Members>> result;
+  for (const auto& [text, members] : everywhere)
+    if (members.size() > 1) result.emplace_back(text, members);
+  for (const auto& [key, members] : by_name)
+    if (members.size() > 1 && members.size() < everywhere.at(key.first).size()) result.emplace_back(key.first, members);
+  return result;
+}
+
+std::optional<LikelyCause> cause_in_several(const FedModel& fed, const Trials& trials, const Members& members,
+                                            const std::string& text, const Judge& outputs_are_right) {
+  Model changed = fed.model;
+  for (const Supposition* member : members) changed = with_call(std::move(changed), member->call);
+  if (!is_right(outputs_are_right, [&] { return trials.outputs_of(changed); })) return std::nullopt;
+  return LikelyCause{"", members[0]->kind, text + ", in " + std::to_string(members.size()) + " layers,", true};
+}
+
+// What makes one layer right, done to all that are like it.
+std::optional<LikelyCause> cause_in_all_alike(const FedModel& fed, const Trials& trials, const Supposition& right,
+                                              const std::optional<SupposedCall>& other,
+                                              const Judge& outputs_are_right) {
+  const std::string wanted = without_names(right);
+  std::vector<Supposition> all;
+  for (const Node& node : fed.model.architecture->nodes) {
+    std::vector<Supposition> of_node;
+    if (other) of_node = suppositions_of_another(call_in(fed.model, node), *other);
+    std::ranges::move(trials.suppositions_of(node), std::back_inserter(of_node));
+    const auto same = std::ranges::find(of_node, wanted, without_names);
+    if (same != of_node.end()) all.push_back(std::move(*same));
+  }
+  for (const auto& [text, members] : alike_in(all))
+    if (auto cause = cause_in_several(fed, trials, members, text, outputs_are_right)) return cause;
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::string describe(const LikelyCause& cause) {
@@ -203,6 +256,8 @@ std::optional<LikelyCause> likely_cause_in(const std::string& name, const FedMod
     if (!is_right(layer_is_right, [&] { return trials.outputs_alone(supposition.call); })) continue;
     const bool explains_all =
         is_right(outputs_are_right, [&] { return trials.outputs_of(with_call(fed.model, supposition.call)); });
+    if (!explains_all)
+      if (auto cause = cause_in_all_alike(fed, trials, supposition, other, outputs_are_right)) return cause;
     return LikelyCause{name, supposition.kind, supposition.text, explains_all};
   }
   return std::nullopt;
@@ -217,14 +272,9 @@ std::optional<LikelyCause> likely_cause_anywhere(const FedModel& fed, const Judg
   for (const Node& node : fed.model.architecture->nodes)
     std::ranges::move(trials.suppositions_of(node), std::back_inserter(all));
   std::int64_t runs = runs_for(fed.model);
-  std::map<std::string, std::vector<const Supposition*>> alike;
-  for (const Supposition& supposition : all) alike[without_names(supposition)].push_back(&supposition);
-  for (const auto& [text, members] : alike) {
-    if (members.size() < 2 || runs-- <= 0) continue;
-    Model changed = fed.model;
-    for (const Supposition* member : members) changed = with_call(std::move(changed), member->call);
-    if (is_right(outputs_are_right, [&] { return trials.outputs_of(changed); }))
-      return LikelyCause{"", members[0]->kind, text + ", in " + std::to_string(members.size()) + " layers,", true};
+  for (const auto& [text, members] : alike_in(all)) {
+    if (runs-- <= 0) break;
+    if (auto cause = cause_in_several(fed, trials, members, text, outputs_are_right)) return cause;
   }
   for (const Supposition& supposition : all) {
     if (runs-- <= 0) break;

@@ -36,7 +36,7 @@ void note_unneeded(Model& model) {
   const std::string more =
       lost.size() > 1 ? " and " + std::to_string(lost.size() - 1) + " more like it are 0" : " is 0";
   model.notes.push_back(lost[0] + more +
-                        ": Keras did not keep the count of batches, with which nothing computes where a BatchNorm has "
+                        ": Keras did not keep the count of batches, which is only used by a BatchNorm with "
                         "a momentum");
 }
 

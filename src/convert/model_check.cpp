@@ -48,6 +48,12 @@ std::vector<WeightProblem> changed_tensors(const Model& model) {
   return result;
 }
 
+std::string ways_to_architecture(const std::string& source) {
+  return "tools/h5bridge_export.py " + source +
+         " writes the architecture JSON that is given beside the weights, and what torch.export.save writes (.pt2) has "
+         "both";
+}
+
 void require_architecture(const Model& model) {
   if (model.architecture) return;
   const Json* torch = model.metadata.find("torch");
@@ -55,9 +61,8 @@ void require_architecture(const Model& model) {
   const Json* reason = torch ? torch->find("no_architecture") : nullptr;
   if (module && reason && reason->is_string())
     throw Unsupported("needs an architecture, and that of the module " + quoted(*module) +
-                      " cannot be read: " + reason->as_string() +
-                      "; export it with tools/h5bridge_export.py, and give that JSON beside the file");
-  throw UsageError("needs an architecture; give the architecture JSON beside the weights");
+                      " cannot be read: " + reason->as_string() + "; " + ways_to_architecture());
+  throw UsageError("needs an architecture, which weights alone do not have; " + ways_to_architecture());
 }
 
 void check_weights(const Model& model, bool allow_unexpected) {

@@ -1,6 +1,7 @@
 // Whether a model's tensors are those that its architecture names.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "h5bridge/model.h"
@@ -11,6 +12,9 @@ namespace h5bridge {
 /// Throws Unsupported where a pickled module is all that there is, saying why it gives no architecture, and UsageError
 /// for any other model without one.
 void require_architecture(const Model& model);
+
+/// How somebody who has the network as Python comes by an architecture, for messages. `source`: "FILE.py:CLASS".
+std::string ways_to_architecture(const std::string& source = "FILE.py:CLASS");
 
 /// All problems, in the order of the architecture. A model that lacks one of its halves has none.
 std::vector<WeightProblem> weight_problems(const Model& model);

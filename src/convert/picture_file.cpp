@@ -34,9 +34,15 @@ struct PictureFormat {
 constexpr std::array<PictureFormat, 5> kFormats{
     {{".svg", "svg"}, {".png", "png:cairo"}, {".pdf", "pdf:cairo"}, {".dot", nullptr}, {".gv", nullptr}}};
 
-const PictureFormat& picture_format(const std::string& path) {
+const PictureFormat* format_of_suffix(const std::string& path) {
   const auto found = std::ranges::find_if(kFormats, [&](const auto& format) { return path.ends_with(format.suffix); });
-  if (found != kFormats.end()) return *found;
+  return found == kFormats.end() ? nullptr : &*found;
+}
+
+const PictureFormat& picture_format(const std::string& path) {
+  if (const PictureFormat* found = format_of_suffix(path)) return *found;
+  if (path.ends_with(".html"))
+    throw UsageError(path + ": a page that shows a model is written by h5bridge convert: convert SOURCE... -o " + path);
   std::string known;
   for (const PictureFormat& format : kFormats) known.append(known.empty() ? "" : ", ").append(format.suffix);
   throw UsageError(path + ": its suffix tells no format of pictures; there are " + known);
@@ -157,6 +163,8 @@ void write_text(const std::string& text, const std::string& path) {
 }  // namespace
 
 void check_picture_path(const std::string& path) { picture_format(path); }
+
+bool is_picture_path(const std::string& path) { return format_of_suffix(path) != nullptr; }
 
 std::vector<std::string> write_picture(const Picture& picture, const std::string& path) {
   const PictureFormat& format = picture_format(path);

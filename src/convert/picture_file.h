@@ -12,6 +12,9 @@ namespace h5bridge {
 /// Throws UsageError for a path that has none of them.
 void check_picture_path(const std::string& path);
 
+/// Whether a path has one of them.
+bool is_picture_path(const std::string& path);
+
 /// Writes a picture of a model; its suffix tells the format. All but Graphviz's own are drawn by its program `dot`,
 /// which has to be installed. Returns what that has to say. Throws SystemFailure where there is no such program or it
 /// fails.

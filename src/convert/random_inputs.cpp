@@ -91,7 +91,13 @@ Symbols bound_symbols(const Architecture& architecture, const Presentation& pres
         if (const auto symbol = symbol_of(port.shape[i])) symbols.emplace(*symbol, given->second[i]);
   for (const Port& port : presentation.inputs)
     if (!port.shape.empty())
-      if (const auto symbol = symbol_of(port.shape[0])) symbols.emplace(*symbol, wanted.rows);
+      if (const auto symbol = symbol_of(port.shape[0])) {
+        const std::int64_t rows = symbols.emplace(*symbol, wanted.rows).first->second;
+        if (rows != wanted.rows && !wanted.rows_asked_by.empty())
+          throw UsageError(wanted.rows_asked_by + " asks for " + std::to_string(wanted.rows) +
+                           " rows, and the shape given for an input has " + std::to_string(rows) +
+                           ": the two have to be one number");
+      }
   std::set<std::string> open;
   for (const Port& port : presentation.inputs)
     for (const Size& size : port.shape)

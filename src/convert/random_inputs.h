@@ -13,7 +13,8 @@
 namespace h5bridge {
 
 struct RandomInputs {
-  std::int64_t rows = 2;  // of the batch axis, where it is open
+  std::int64_t rows = 2;           // of the batch axis, where it is open
+  std::string rows_asked_by = {};  // "--reference 4": who asked for so many, where somebody did
   std::uint64_t seed = 0;
   std::map<std::string, Shape> shapes;  // of inputs by name, as presented
   bool operator==(const RandomInputs&) const = default;
@@ -22,7 +23,7 @@ struct RandomInputs {
 /// Normally distributed numbers; small integers for integers, and for whatever is looked up in a table, within which
 /// they stay. Other integers are not 0, as they may be divided by.
 /// Open sizes other than the batch get one small number, with which counted positions stay within their table. Throws
-/// UsageError for a shape of no input, or one that does not fit.
+/// UsageError for a shape of no input, or one that does not fit the model, or the rows that were asked for.
 std::vector<NamedTensor> random_inputs(const Architecture& architecture, const Presentation& presentation,
                                        const RandomInputs& wanted);
 

@@ -1,6 +1,7 @@
 #include "convert/suppositions.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <functional>
 #include <numeric>
@@ -49,6 +50,21 @@ const std::vector<CommonValues>& common_values() {
   return table;
 }
 
+// Layers that are a function each, as networks have them with their defaults.
+constexpr std::array kCommonFunctions{"ReLU", "GELU", "SiLU", "LeakyReLU", "ELU", "Tanh", "Sigmoid", "Hardswish"};
+
+bool is_function(const LayerType& type) { return type.choice.group == "function"; }
+
+std::string with_function(const std::string& type, const std::string& own) {
+  return "with " + type + " in place of " + own;
+}
+
+void set_function(SupposedCall& call, const Layer& function, const Attributes& settings) {
+  call.layer.type = function.type;
+  call.layer.attributes = settings;
+  call.node.attributes = {};
+}
+
 std::string text_of(const AttributeValue& value) {
   if (const auto* truth = std::get_if<bool>(&value)) return *truth ? "true" : "false";
   if (const auto* integer = std::get_if<std::int64_t>(&value)) return std::to_string(*integer);
@@ -95,6 +111,7 @@ class Suppositions {
         type_(Registry::instance().type_of(call.layer)),
         settings_(as_called(call.layer, call.node).attributes) {
     add_settings();
+    add_functions();
     add_masks();
     if (unflattened) add_columns(*unflattened);
     add_gates();
@@ -138,6 +155,13 @@ class Suppositions {
         for (std::int64_t& size : half) size /= 2;
         set_attribute(add("padding", with_setting("padding", half, settings_.at("padding"))), "padding", half);
       }
+  }
+
+  void add_functions() {
+    if (!is_function(type_)) return;
+    for (const char* name : kCommonFunctions)
+      if (name != type_.name)
+        set_function(add("activation", with_function(name, type_.name)), Layer{{}, name, {}, {}}, {});
   }
 
   void add_masks() {
@@ -289,7 +313,13 @@ std::vector<Supposition> suppositions(const SupposedCall& call, const std::optio
 
 std::vector<Supposition> suppositions_of_another(const SupposedCall& call, const SupposedCall& other) {
   std::vector<Supposition> found;
-  if (call.layer.type != other.layer.type) return found;
+  if (call.layer.type != other.layer.type) {
+    const Registry& registry = Registry::instance();
+    if (!is_function(registry.type_of(call.layer)) || !is_function(registry.type_of(other.layer))) return found;
+    found.push_back({"activation", with_function(other.layer.type, call.layer.type), call});
+    set_function(found.back().call, other.layer, as_called(other.layer, other.node).attributes);
+    return found;
+  }
   const Attributes own = as_called(call.layer, call.node).attributes;
   for (const auto& [attribute, value] : as_called(other.layer, other.node).attributes) {
     if (!own.contains(attribute) || own.at(attribute) == value) continue;

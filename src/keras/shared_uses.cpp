@@ -148,7 +148,7 @@ std::string why_not_shared(const Json& layer) {
   if (!use) return "";
   for (const auto& [key, known] : use->use->config)
     if (const Json* value = layer.at("config").find(key); !value || *value != known)
-      return "with " + key + "=" + (value ? quoted(*value) : "nothing") + ", there is no layer type for it yet; with " +
+      return "with " + key + "=" + (value ? quoted(*value) : "nothing") + ", there is no layer type for it; with " +
              key + "=" + known.dump() + ", there is";
   return "it is called with " + use->use->call.begin()->first + "=" + use->use->call.begin()->second.dump() +
          " alone, for which there is no layer type yet";

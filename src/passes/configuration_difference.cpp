@@ -71,42 +71,44 @@ void add(std::vector<NetworkDifference>& differences, Certainty certainty, const
     differences.push_back({certainty, text});
 }
 
-void compare_layers(const std::string& name, const Json& there, const Json& here,
+void compare_layers(const std::string& name, const Json& there, const Json& here, const NetworkNames& names,
                     std::vector<NetworkDifference>& differences) {
   const std::string layer = "layer \"" + shortened(name) + "\" ";
   const Json* class_there = there.find("class_name");
   const Json* class_here = here.find("class_name");
   if (class_there && class_here && *class_there != *class_here)
-    return add(differences, Certainty::Certain,
-               layer + "is " + quoted(*class_here) + " here, " + quoted(*class_there) + " there");
+    return add(
+        differences, Certainty::Certain,
+        layer + "is " + quoted(*class_here) + " " + names.here + ", " + quoted(*class_there) + " " + names.there);
   for (const auto& [key, value] : there.at("config").as_object()) {
     const Json* other = here.at("config").find(key);
     if (!other || std::ranges::count(kSilent, key) > 0 || !is_plain(value) || !is_plain(*other)) continue;
     if (may_be_same(value, *other)) continue;
     const bool is_of_training = std::ranges::count(kOfTraining, key) > 0;
     add(differences, is_of_training ? Certainty::InTraining : Certainty::Certain,
-        layer + "has " + key + " " + quoted(*other) + " here, " + quoted(value) + " there");
+        layer + "has " + key + " " + quoted(*other) + " " + names.here + ", " + quoted(value) + " " + names.there);
   }
   if (taken_by(there) != taken_by(here))
-    add(differences, Certainty::Certain, layer + "takes other layers' outputs here than there");
+    add(differences, Certainty::Certain, layer + "takes other layers' outputs " + names.here + " than " + names.there);
 }
 
 }  // namespace
 
-std::vector<NetworkDifference> configuration_differences(const Json& there, const Json& here) {
+std::vector<NetworkDifference> configuration_differences(const Json& there, const Json& here,
+                                                         const NetworkNames& names) {
   const auto layers_there = layers_of(there);
   const auto layers_here = layers_of(here);
   std::vector<NetworkDifference> differences;
   for (const auto& [name, layer] : layers_there) {
     const auto twin = layers_here.find(name);
     if (twin == layers_here.end())
-      add(differences, Certainty::Possible, "layer \"" + shortened(name) + "\" is only there");
+      add(differences, Certainty::Possible, "layer \"" + shortened(name) + "\" is only " + names.there);
     else
-      compare_layers(name, *layer, *twin->second, differences);
+      compare_layers(name, *layer, *twin->second, names, differences);
   }
   for (const auto& [name, layer] : layers_here)
     if (!layers_there.contains(name))
-      add(differences, Certainty::Possible, "layer \"" + shortened(name) + "\" is only here");
+      add(differences, Certainty::Possible, "layer \"" + shortened(name) + "\" is only " + names.here);
   std::ranges::stable_sort(differences, {}, &NetworkDifference::certainty);
   return differences;
 }

@@ -11,6 +11,7 @@ namespace h5bridge {
 
 /// Compares model configurations of Keras 3 layer by layer, by their names: classes, settings that are plain values,
 /// and which layers' outputs each takes. A layer that only one of them names is a possible difference.
-std::vector<NetworkDifference> configuration_differences(const Json& there, const Json& here);
+std::vector<NetworkDifference> configuration_differences(const Json& there, const Json& here,
+                                                         const NetworkNames& names = {});
 
 }  // namespace h5bridge

@@ -54,8 +54,8 @@ std::optional<std::int64_t> of_call(const Layer& layer, const SymbolicShape* inp
   for (const ParameterSpec& spec : type.parameters(layer.attributes))
     if (spec.role == Role::Parameter && spec.shape.size() > 1)
       weights += as_file_says([&] { return element_count(spec.shape); });
-  // What is looked up is not multiplied.
-  if (weights == 0 || type.integers == Integers::AreIndices) return 0;
+  // What is looked up is not multiplied, nor is a parameter that stands by itself.
+  if (weights == 0 || !input || type.integers == Integers::AreIndices) return 0;
   const std::optional<Places> places = places_of(layer.attributes);
   const SymbolicShape* shape = !places ? nullptr : places->of_input ? input : output;
   const std::optional<std::int64_t> elements = shape ? elements_of(*shape, symbols) : std::nullopt;

@@ -23,7 +23,7 @@ bool takes_any_order(const Layer& layer) {
 
 class Comparison {
  public:
-  Comparison(const Architecture& a, const Architecture& b) : a_(a), b_(b) {}
+  Comparison(const Architecture& a, const Architecture& b, const NetworkNames& names) : a_(a), b_(b), names_(names) {}
 
   std::vector<NetworkDifference> run() {
     compare_inputs();
@@ -50,7 +50,9 @@ class Comparison {
     if (!is_new && place < known->second.first) known->second = {place, text};
   }
 
-  static std::string in_both(const std::string& a, const std::string& b) { return b + " here, " + a + " there"; }
+  std::string in_both(const std::string& a, const std::string& b) const {
+    return b + " " + names_.here + ", " + a + " " + names_.there;
+  }
 
   void report(const LayerDifference& difference, std::size_t place, const std::string& name) {
     const std::string what = difference.attribute.empty() ? "" : difference.attribute + " ";
@@ -79,7 +81,7 @@ class Comparison {
     }
   }
 
-  static std::string counted(std::size_t a, std::size_t b, const std::string& what) {
+  std::string counted(std::size_t a, std::size_t b, const std::string& what) const {
     return "it has " + in_both(std::to_string(a), std::to_string(b) + " " + what + (b == 1 ? "" : "s"));
   }
 
@@ -197,8 +199,8 @@ class Comparison {
       for (const auto& [name, value] : call->named)
         if (takes(a, name) != takes(b, name))
           report(Certainty::Certain, place,
-                 called + (call == &b ? " takes a " + name + " here, none there (mask_zero, Masking?)"
-                                      : " takes no " + name + " here, one there (mask_zero, Masking?)"));
+                 called + (call == &b ? " takes a " : " takes no ") + name + " " + names_.here +
+                     (call == &b ? ", none " : ", one ") + names_.there + " (mask_zero, Masking?)");
   }
 
   // Puts what begins alike beside each other.
@@ -258,8 +260,8 @@ class Comparison {
     const bool is_only_in_b = is_in_b(node_b) && !is_in_a(node_b);
     // Of layers that go by other names their weights tell.
     if (is_only_in_a && is_only_in_b) return;
-    if (is_only_in_a) return report(Certainty::Certain, a_.place_of(a.node), called_a + " is only there");
-    if (is_only_in_b) return report(Certainty::Certain, taker.place, called_b + " is only here");
+    if (is_only_in_a) return report(Certainty::Certain, a_.place_of(a.node), called_a + " is only " + names_.there);
+    if (is_only_in_b) return report(Certainty::Certain, taker.place, called_b + " is only " + names_.here);
     const bool are_known = (!node_a || is_in_a(node_a)) && (!node_b || is_in_b(node_b));
     if (node_a && node_b && !is_in_a(node_a) && !is_in_b(node_b) &&
         node_a->values().size() == node_b->values().size()) {
@@ -289,7 +291,7 @@ class Comparison {
     const auto function = std::ranges::find_if(more, [](const Step& s) { return !choice_of(s.layer).group.empty(); });
     const Step& step = function == more.end() ? more[0] : *function;
     report(function == more.end() ? Certainty::Possible : Certainty::Certain, left_a.empty() ? place : step.place,
-           describe(step.layer) + " is only " + (left_a.empty() ? "here" : "there"));
+           describe(step.layer) + " is only " + (left_a.empty() ? names_.here : names_.there));
   }
 
   // For certain only where each of them is another setting of the same, or another one of a group.
@@ -314,6 +316,7 @@ class Comparison {
 
   const NetworkSide a_;
   const NetworkSide b_;
+  const NetworkNames& names_;
   std::map<std::string, std::string> twin_;  // the inputs of b, by those of a
   std::set<std::pair<Value, Value>> seen_;
   std::map<Certainty, std::pair<std::size_t, std::string>> first_;
@@ -321,8 +324,9 @@ class Comparison {
 
 }  // namespace
 
-std::vector<NetworkDifference> network_differences(const Architecture& there, const Architecture& here) {
-  return Comparison(there, here).run();
+std::vector<NetworkDifference> network_differences(const Architecture& there, const Architecture& here,
+                                                   const NetworkNames& names) {
+  return Comparison(there, here, names).run();
 }
 
 }  // namespace h5bridge

@@ -20,8 +20,15 @@ struct NetworkDifference {
   std::string text;  // `layer "act" has GELU here, ReLU there`
 };
 
+/// What the two are called in these texts.
+struct NetworkNames {
+  std::string there = "there";
+  std::string here = "here";
+};
+
 /// The first difference of each certainty, in the order of the network `there`, what is certain first. Both are as
 /// architecture_from_keras gives them.
-std::vector<NetworkDifference> network_differences(const Architecture& there, const Architecture& here);
+std::vector<NetworkDifference> network_differences(const Architecture& there, const Architecture& here,
+                                                   const NetworkNames& names = {});
 
 }  // namespace h5bridge

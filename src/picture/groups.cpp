@@ -78,6 +78,28 @@ class Groups {
   std::map<Path, std::size_t> numbers_;
 };
 
+// Where a function without a path joins values that one module's layers make, it ends that module's work, as a residual
+// block's sum does; and so does what follows it directly, which in a block is its last function.
+std::vector<Path> joined_paths(const std::vector<Node>& nodes, const std::map<std::string, std::size_t>& number) {
+  std::vector<Path> result(nodes.size());
+  std::vector<bool> joins(nodes.size());
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    if (const std::optional<Path> own = path_of(nodes[i].layer)) {
+      result[i] = *own;
+      continue;
+    }
+    std::set<std::size_t> makers;
+    for (const Value& value : nodes[i].values())
+      makers.insert(number.contains(value.node) ? number.at(value.node) : nodes.size());
+    if (makers.contains(nodes.size())) continue;
+    joins[i] = makers.size() > 1;
+    if (!joins[i] && (makers.empty() || !joins[*makers.begin()])) continue;
+    const Path& path = result[*makers.begin()];
+    if (std::ranges::all_of(makers, [&](std::size_t maker) { return result[maker] == path; })) result[i] = path;
+  }
+  return result;
+}
+
 // What has no path is within whatever has all that it leads to, and something that leads to it.
 std::vector<Path> paths_of(const Architecture& architecture) {
   const std::vector<Node>& nodes = architecture.nodes;
@@ -95,12 +117,14 @@ std::vector<Path> paths_of(const Architecture& architecture) {
   }
   for (const Output& output : architecture.outputs)
     if (const auto made = number.find(output.value.node); made != number.end()) meet(after[made->second], {});
+  const std::vector<Path> joined = joined_paths(nodes, number);
   std::vector<Path> result(nodes.size());
   for (std::size_t i = nodes.size(); i-- > 0;) {
     const std::optional<Path> own = path_of(nodes[i].layer);
     const Path led_to = own ? *own : after[i].value_or(Path());
     const bool begins = nodes[i].values().empty();  // a constant stands where it is used
     result[i] = own ? *own : begins ? led_to : innermost(before[i], led_to);
+    if (joined[i].size() > result[i].size()) result[i] = joined[i];
     for (const Value& value : nodes[i].values())
       if (const auto made = number.find(value.node); made != number.end()) meet(after[made->second], led_to);
   }

@@ -1,6 +1,7 @@
 #include "picture/html_page.h"
 
 #include <map>
+#include <set>
 #include <string_view>
 
 #include "h5bridge/error.h"
@@ -48,6 +49,14 @@ Json state_of(const Picture::Box& box, const Findings& tensors, const PageCompar
   return is_compared ? Json("agrees") : Json();
 }
 
+// Those of a box, then what the other model has in place of them.
+Json settings_of(const Picture::Box& box, const PageComparison& compared) {
+  std::vector<std::pair<std::string, std::string>> settings = box.settings;
+  const auto other = compared.settings.find(box.name);
+  if (other != compared.settings.end()) settings.insert(settings.end(), other->second.begin(), other->second.end());
+  return lists_of(settings);
+}
+
 Json box_to_json(const Picture::Box& box, const PageComparison& compared) {
   Json::Array tensors;
   for (const Picture::WeightTensor& tensor : box.tensors)
@@ -69,7 +78,7 @@ Json box_to_json(const Picture::Box& box, const PageComparison& compared) {
                       {"parameters", box.parameters},
                       {"state", state_of(box, compared.tensors, output)},
                       {"compared", finding_to_json(output)},
-                      {"settings", lists_of(box.settings)},
+                      {"settings", settings_of(box, compared)},
                       {"tensors", std::move(tensors)}};
 }
 
@@ -91,17 +100,23 @@ Json statistics_by_name(const Picture& picture, const Weights& weights) {
 
 struct Totals {
   std::int64_t layers = 0;
+  std::int64_t calls = 0;
   std::int64_t parameters = 0;
   std::int64_t frozen = 0;
 };
 
 Totals totals_of(const Picture& picture) {
   Totals totals;
+  std::set<std::string> layers;
   for (const Picture::Box& box : picture.boxes) {
-    totals.layers += box.kind != Picture::Kind::Input && box.kind != Picture::Kind::Output;
+    if (box.kind != Picture::Kind::Input && box.kind != Picture::Kind::Output) {
+      ++totals.calls;
+      layers.insert(box.layer.empty() ? box.name : box.layer);
+    }
     totals.parameters += box.parameters;
     totals.frozen += box.frozen_parameters;
   }
+  totals.layers = static_cast<std::int64_t>(layers.size());
   return totals;
 }
 
@@ -116,16 +131,20 @@ Json comparison_to_json(const PageComparison& comparison) {
 Json page_model(const Model& model, const PageComparison* comparison) {
   const Picture picture = picture_of(model);
   const Totals totals = totals_of(picture);
-  const std::string layers = with_commas(totals.layers) + " layers";
+  const std::string count = with_commas(totals.layers);
+  const std::string layers =
+      count + " layers" + (totals.calls == totals.layers ? "" : " (" + with_commas(totals.calls) + " calls)");
   const std::string parameters = with_commas(totals.parameters) + " parameters";
   std::vector<std::pair<std::string, std::string>> facts{
       {"format", model.format},
       {"from", model.framework == Framework::Keras ? "Keras" : "PyTorch"},
-      {"layers", with_commas(totals.layers)},
-      {"parameters", with_commas(totals.parameters)},
+      {"layers", totals.calls == totals.layers ? count : count + ", called " + with_commas(totals.calls) + " times"},
+      {"parameters, without buffers", with_commas(totals.parameters)},
       {"trainable", with_commas(totals.parameters - totals.frozen)}};
   PageComparison compared;
-  if (comparison) compared = {comparison->other, shown(comparison->tensors), shown(comparison->outputs), {}};
+  if (comparison) compared = {comparison->other, shown(comparison->tensors), shown(comparison->outputs), {}, {}};
+  if (comparison)
+    for (const auto& [name, settings] : comparison->settings) compared.settings.emplace(shown_name(name), settings);
   Json::Array boxes, arrows, groups, notes;
   for (const Picture::Box& box : picture.boxes) boxes.push_back(box_to_json(box, compared));
   for (const Picture::Arrow& arrow : picture.arrows)

@@ -4,6 +4,7 @@
 #include <map>
 #include <ostream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "h5bridge/model.h"
@@ -20,7 +21,9 @@ struct PageComparison {
   std::string other;                       // what the other model is called
   std::map<std::string, Finding> tensors;  // by the names of the model that is shown
   std::map<std::string, Finding> outputs;  // of calls, by their names, where both models were run
-  std::vector<std::string> differences;    // what belongs to no layer, a line each
+  /// Of calls, what is set otherwise in the other model, and how.
+  std::map<std::string, std::vector<std::pair<std::string, std::string>>> settings;
+  std::vector<std::string> differences;  // what belongs to no layer, a line each
 };
 
 /// Graph, settings, shapes and, where the model has weights, what these are like. Names are a stranger's: the page has

@@ -89,7 +89,7 @@ class Drawing {
     const Layer& layer = architecture_.layer_of(node);
     const LayerType& type = Registry::instance().type_of(layer);
     boxes_[node.name] = picture_.boxes.size();
-    Picture::Box& box = add_box(node.name, layer.type, Picture::Kind::Reshaping);
+    Picture::Box& box = add_box(node.name, shown_type(as_called(layer, node)), Picture::Kind::Reshaping);
     box.group = group;
     box.torch_shapes = found(torch_, node.name);
     box.keras_shapes = found(keras_, node.name);
@@ -99,8 +99,10 @@ class Drawing {
           name, shortened(one_line(value.is_string() ? value.as_string() : value.dump()), kLongestSetting));
     add_tensors(layer, type, box);
     box.kind = kind_of(node, box, !type.parameters(layer.attributes).empty());
+    // What is added up in any order has no parts to tell from each other.
+    const bool in_any_order = type.choice.group == "merge" && most_inputs(type.operands) > 2;
     for (std::size_t i = 0; i < node.arguments.size(); ++i)
-      add_arrows(node, i, i < type.operands.size() ? type.operands[i].name : "");
+      add_arrows(node, i, i < type.operands.size() && !in_any_order ? type.operands[i].name : "");
   }
 
   Picture::Kind kind_of(const Node& node, const Picture::Box& box, bool has_tensors) const {
@@ -185,6 +187,16 @@ std::string name_of(Picture::Kind kind) {
 }
 
 std::string shown_name(const std::string& name) { return shortened(one_line(name), kLongestName); }
+
+std::string shown_type(const Layer& layer) {
+  const LayerType& type = Registry::instance().type_of(layer);
+  if (!type.find_attribute("activation") || !layer.attributes.contains("activation")) return layer.type;
+  const AttributeValue& own = layer.attributes.at("activation");
+  const Attributes defaults = type.defaults();
+  const auto* name = std::get_if<std::string>(&own);
+  const bool is_default = defaults.contains("activation") && defaults.at("activation") == own;
+  return name && !is_default ? layer.type + ", " + shown_name(*name) : layer.type;
+}
 
 std::string with_commas(std::int64_t number) {
   std::string digits = std::to_string(number);

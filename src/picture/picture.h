@@ -71,6 +71,9 @@ std::string name_of(Picture::Kind kind);
 /// A stranger's name as pictures have it: on one line, of bounded length.
 std::string shown_name(const std::string& name);
 
+/// A layer's type, with the activation that Keras has within it: "Linear, softmax".
+std::string shown_type(const Layer& layer);
+
 /// "1,234,567".
 std::string with_commas(std::int64_t number);
 

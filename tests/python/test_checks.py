@@ -328,7 +328,7 @@ def test_two_networks_without_weights_are_compared(two):
     (two / "other.json").write_text(json.dumps(other))
     assert h5bridge("compare", two / "net.json", two / "net.json").returncode == 0
     told = h5bridge("compare", two / "net.json", two / "other.json", status=1)
-    assert 'layer "b" has GELU here, ReLU there' in told.stdout
+    assert 'layer "b" has GELU in the second, ReLU in the first' in told.stdout
     found = strict(h5bridge("compare", two / "net.json", two / "other.json", "--json", status=1).stdout)
     assert not found["agrees"] and len(found["architecture"]) == 1
     sides = [two / "net.json", two / "net.pth", "--with", two / "other.json", two / "net.pth"]

@@ -91,11 +91,13 @@ def assert_refuses(h5bridge, tmp_path, sources, status, *parts):
 @pytest.mark.parametrize(
     "arguments, part",
     [
-        ([], "no command is given"),
+        ([], "(h5bridge --help says what each does)"),
         (["frobnicate"], 'no command "frobnicate"'),
         (["plott", "net.json", "-o", "net.dot"], 'no command "plott"; there are convert, inspect, validate, run, verify, compare, plot, completion; did you mean plot?'),
         (["frobnicate", "inspect", "net.json"], 'no command "frobnicate"'),
-        (["convert"], "SOURCE"),
+        (["convert"], "SOURCE is required (h5bridge convert --help)"),
+        (["convert", "net.json", "net.pth", "-o", "out.svg"], "h5bridge plot"),
+        (["plot", "net.json", "-o", "out.html"], "h5bridge convert"),
         (["convert", "net.json", "net.pth"], "-o"),
         (["convert", "net.json", "net.pth", "-o", "a.h5", "--frobnicate"], "--frobnicate"),
         (["convert", "net.json", "net.pth", "-o", "a.h5", "--dtpye", "float16"], "did you mean --dtype?"),
@@ -110,7 +112,7 @@ def assert_refuses(h5bridge, tmp_path, sources, status, *parts):
         (["convert", "net.json", "net.pth", "-o", "a.h5", "--fix-size", "batch=3", "--fix-size", "batch=4"], "given twice"),
         (["run", "net.json", "net.pth", "--input", "inputs.npz", "--batch-size", "0"], "at least 1"),
         (["convert", "net.json", "net.pth", "-o", "a.h5", "-o", "a.h5"], "a.h5"),
-        (["convert", "net.pth", "-o", "a.h5"], "architecture"),
+        (["convert", "net.pth", "-o", "a.h5"], "h5bridge_export.py FILE.py:CLASS"),
         (["convert", "net.json", "net.json", "-o", "a.h5"], "net.json"),
         (["convert", "net.json", "checkpoint.tar", "-o", "a.h5", "--key", "weights"], "weights"),
         (["convert", "net.json", "checkpoint.tar", "-o", "a.h5", "--key", "model_state"], "did you mean model_state_dict?"),
@@ -129,6 +131,23 @@ def test_wrong_usage(h5bridge, net, tmp_path, arguments, part):
     before = sorted(os.listdir(tmp_path))
     assert_fails(h5bridge(*arguments), 2, part)
     assert sorted(os.listdir(tmp_path)) == before
+
+
+def test_source_code_of_a_network_has_to_be_exported(h5bridge, net, tmp_path):
+    (tmp_path / "net.py").write_text("from torch import nn\n")
+    assert_fails(h5bridge("convert", "net.py", "net.pth", "-o", "a.h5"), 3, "net.py: is Python source", "h5bridge_export.py net.py:CLASS", ".pt2")
+
+
+def test_help_is_a_command_and_lists_suffixes(h5bridge):
+    whole = h5bridge("help")
+    assert whole.returncode == 0 and whole.stdout == h5bridge("--help").stdout
+    text = h5bridge("help", "convert").stdout
+    assert text == h5bridge("convert", "--help").stdout and ".keras" in text and ".pth.tar" in text
+
+
+def test_a_checkpoint_may_be_called_pth_tar(h5bridge, net, tmp_path):
+    assert h5bridge("convert", "net.json", "net.pth", "-o", "a.pth.tar").returncode == 0
+    assert list(torch.load(tmp_path / "a.pth.tar")) == list(torch.load(tmp_path / "net.pth"))
 
 
 def test_a_misspelled_file_has_neighbours(h5bridge, net):
@@ -597,7 +616,8 @@ def test_run_with_bad_input(h5bridge, net, tmp_path):
 def test_verify(h5bridge, net, tmp_path):
     command = ["verify", "net.json", "net.pth", "--input", "x.npy", "--expect"]
     done = h5bridge(*command, "y.npy")
-    assert done.returncode == 0 and "largest absolute error" in done.stdout
+    assert done.returncode == 0 and done.stdout.startswith("agrees: |found - expected| <= 1e-05 + 0.0001 |expected|")
+    assert 'output "output" agrees: largest absolute error' in done.stdout
     y = np.load(tmp_path / "y.npy")
     np.savez(tmp_path / "y.npz", output=y)
     assert h5bridge(*command, "y.npz").returncode == 0
@@ -606,6 +626,7 @@ def test_verify(h5bridge, net, tmp_path):
     wrong[1, 3] += 0.5
     np.save(tmp_path / "wrong.npy", wrong)
     done = h5bridge(*command, "wrong.npy")
+    assert done.stdout.startswith("does not agree: ") and 'output "output" differs: ' in done.stdout
     assert done.returncode == 1 and "the first at (1, 3)" in done.stdout and "1 of 10 elements differ" in done.stdout and done.stderr == ""
     assert h5bridge(*command, "wrong.npy", "--atol", 0.6).returncode == 0
     document = json.loads(h5bridge(*command, "wrong.npy", "--json").stdout)
@@ -640,7 +661,11 @@ def test_compare_tensors(h5bridge, net_h5, tmp_path):
     assert h5bridge("compare", "plain.pth", "other.pth", "--atol", 1.01).returncode == 0
     del state["fc.bias"]
     torch.save(state, tmp_path / "other.pth")
-    assert "only in the first: fc.bias" in h5bridge("compare", "plain.pth", "other.pth").stdout
+    lines = h5bridge("compare", "plain.pth", "other.pth").stdout.splitlines()
+    assert lines[0] == "A, the first, is what is expected; B, the second, is what is found" and lines[1] == "only in the first: fc.bias"
+    assert lines[-1].startswith("6 tensors agree, of 8 in the first and 7 in the second, largest")
+    torch.save({f"net.{name}": tensor for name, tensor in state.items()}, tmp_path / "renamed.pth")
+    assert h5bridge("compare", "other.pth", "renamed.pth").stdout.splitlines()[-1] == "0 of 7 tensors agree"
 
 
 @pytest.mark.usefixtures("needs_libtorch")
@@ -673,7 +698,7 @@ def test_convert_with_check(h5bridge, net, tmp_path):
     # Rounded weights do not compute the same.
     before = sorted(os.listdir(tmp_path))
     done = h5bridge("convert", "net.json", "net.pth", "-o", "half.h5", "--dtype", "float16", "--check", "--atol", 0, "--rtol", 0)
-    assert done.returncode == 1 and "half.h5: does not agree" in done.stdout
+    assert done.returncode == 1 and "half.h5: does not agree" in done.stdout and "--atol 0.01" in done.stderr
     assert sorted(os.listdir(tmp_path)) == before
 
 

@@ -29,6 +29,8 @@ def test_bash_offers_commands_options_and_words(tmp_path):
     assert completed("h5bridge", "run", "--exact") == {"--exact"} and "--exact" not in completed("h5bridge", "inspect", "--")
     assert completed("h5bridge", "convert", "--data-format", "") == {"channels_first", "channels_last"}
     assert completed("h5bridge", "inspect", "--t") == {"--trust-torchscript"}
+    assert {"keras", "torch"} <= completed("h5bridge", "convert", "x.h5", "--to", "") and completed("h5bridge", "convert", "--to", "sa") == {"safetensors"}
+    assert completed("h5bridge", "run", "--device", "cu") == {"cuda", "cuda:0"} and completed("h5bridge", "completion", "") == {"bash", "fish", "man", "zsh"}
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])

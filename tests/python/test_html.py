@@ -119,7 +119,10 @@ def difference(tmp_path_factory):
     state = torch.load(DIGITS / "model.pth")
     state["bn1.weight"] = state["bn1.weight"] * 2
     torch.save(state, folder / "b.pth")
-    compared = ["compare", *SOURCES, "--with", SOURCES[0], folder / "b.pth", "-o", folder / "difference.html"]
+    architecture = json.loads(SOURCES[0].read_text())
+    next(layer for layer in architecture["layers"] if layer["name"] == "bn1").setdefault("attributes", {})["eps"] = 0.01
+    (folder / "b.json").write_text(json.dumps(architecture))
+    compared = ["compare", *SOURCES, "--with", folder / "b.json", folder / "b.pth", "-o", folder / "difference.html"]
     run_program(*compared, *(["--random-inputs", 2] if HAS_LIBTORCH else []), status=1)
     return folder / "difference.html"
 
@@ -129,6 +132,8 @@ def test_what_compare_finds_colours_the_page(difference):
     states = {box["name"]: box["state"] for box in model["boxes"]}
     assert states["conv1"] == "agrees" and states["bn1"] == "weights" and states["x"] is None
     assert states["relu"] == ("output" if HAS_LIBTORCH else None)
+    settings = {box["name"]: dict(map(tuple, box["settings"])) for box in model["boxes"]}
+    assert settings["bn1"]["eps in the other model"] == "0.01" and not [name for name in settings["bn2"] if "other model" in name]
     [changed] = [tensor for box in model["boxes"] for tensor in box["tensors"] if tensor["name"] == "bn1.weight"]
     assert not changed["compared"]["agrees"] and "16 of 16 elements differ" in changed["compared"]["text"]
     assert model["comparison"]["other"].endswith("b.pth") and model["comparison"]["has_outputs"] == HAS_LIBTORCH

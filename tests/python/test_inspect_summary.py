@@ -15,6 +15,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from digits import SOURCES, DigitsNet
+from keras_helpers import keras
 from program import PROGRAM, needs_program, run_program
 from torch_helpers import export_architecture
 
@@ -59,7 +60,7 @@ def test_sums_are_pytorchs(make, shape, tmp_path):
 
 def test_what_is_not_known_is_not_counted(tmp_path):
     layers = [{"name": "rnn", "type": "LSTM", "attributes": {"input_size": 3, "hidden_size": 4, "batch_first": True}}]
-    for length, said in ((5, f"of one example: {5 * (4 * 4 * (3 + 4)):,}\n"), ("length", "without 1 calls")):
+    for length, said in ((5, f"of one example: {5 * (4 * 4 * (3 + 4)):,}\n"), ("length", "without 1 call (?) whose sizes or settings do not tell (--fix-size length=N binds sizes)")):
         document = {"h5bridge": 1, "inputs": [{"name": "x", "shape": ["batch", length, 3]}], "layers": layers, "outputs": ["rnn"]}
         (tmp_path / "m.json").write_text(json.dumps(document))
         assert said in run_program("inspect", tmp_path / "m.json")
@@ -94,5 +95,37 @@ def test_a_terminal_has_colours_and_a_width():
     assert re.sub(r"\x1b\[\d*m", "", coloured) == plain
     assert on_a_terminal("inspect", *SOURCES, NO_COLOR="1") == plain
     assert on_a_terminal("inspect", *SOURCES, TERM="dumb") == plain
-    tables = [line for line in on_a_terminal("inspect", *SOURCES, columns=40, NO_COLOR="1").splitlines() if line.startswith("  ")]
-    assert max(map(len, tables)) == 40 and any(line.endswith("…") for line in tables)
+    for columns in (50, 60, 80):
+        narrow = on_a_terminal("inspect", *SOURCES, columns=columns, NO_COLOR="1")
+        summary = narrow[narrow.index("layers, with") : narrow.index("multiply-adds with")]
+        assert max(map(len, narrow.splitlines())) <= columns and ("…" in summary) == (columns < 80)
+        assert {"24,624", "294,912", "4,640", "30,108"} <= set(summary.replace(":", " ").split())  # shapes are cut, and numbers are not
+
+
+def test_activations_of_keras_are_shown(tmp_path):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation="softmax", name="d"), keras.layers.Dense(2, name="e")])
+    model.save(tmp_path / "m.keras")
+    printed = run_program("inspect", tmp_path / "m.keras")
+    assert re.search(r"^  d +Linear, softmax +\(batch, 3\) +15 +12$", printed, re.MULTILINE) and re.search(r"^  e +Linear +\(", printed, re.MULTILINE)
+    run_program("plot", tmp_path / "m.keras", "-o", tmp_path / "m.dot")
+    assert "Linear, softmax" in (tmp_path / "m.dot").read_text()
+
+
+def test_the_two_countings_say_what_they_count(tmp_path):
+    run_program("convert", *SOURCES, "-o", tmp_path / "m.h5")
+    printed = run_program("inspect", tmp_path / "m.h5")
+    state = torch.load(SOURCES[1]).values()
+    assert f"as PyTorch's modules have them: {sum(tensor.numel() for tensor in state):,} elements" in printed
+    assert f"as these tensors have them: {sum(tensor.numel() for tensor in state if tensor.dim()):,} elements" in printed
+    assert "num_batches_tracked" in printed.split("as these tensors")[1].splitlines()[0]
+
+
+def test_parameters_of_an_optimizer_are_in_their_order(tmp_path):
+    module = torch.nn.Sequential(*[torch.nn.Linear(2, 2) for _ in range(6)])
+    optimizer = torch.optim.Adam(module.parameters())
+    module(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    torch.save({"model_state_dict": module.state_dict(), "optimizer_state_dict": optimizer.state_dict()}, tmp_path / "m.pth")
+    table = run_program("inspect", tmp_path / "m.pth").split("optimizer state:")[1]
+    numbers = [int(number) for number in re.findall(r"^  (\d+) +exp_avg ", table, re.MULTILINE)]
+    assert numbers == list(range(12)) and "(2, 2)" in table and "[" not in table.splitlines()[1]

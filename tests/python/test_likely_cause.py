@@ -39,7 +39,23 @@ class Sequences(torch.nn.Module):
         return self.head(values)
 
 
-NETWORKS = {"pictures": (Pictures, (3, 2, 6, 6)), "sequences": (Sequences, (3, 7, 5))}
+class Blocks(torch.nn.Module):
+    """Two blocks that are alike, with functions of two kinds."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolutions = torch.nn.ModuleList([torch.nn.Conv2d(2, 4, 3), torch.nn.Conv2d(4, 4, 3)])
+        self.norms = torch.nn.ModuleList([torch.nn.BatchNorm2d(4), torch.nn.BatchNorm2d(4)])
+        for norm in self.norms:
+            torch.nn.init.uniform_(norm.running_var, 0.01, 0.05)
+
+    def forward(self, x):
+        for convolution, norm in zip(self.convolutions, self.norms):
+            x = torch.relu(torch.nn.functional.silu(norm(convolution(x))) - 0.1)
+        return x
+
+
+NETWORKS = {"pictures": (Pictures, (3, 2, 6, 6)), "sequences": (Sequences, (3, 7, 5)), "blocks": (Blocks, (3, 2, 7, 7))}
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +155,26 @@ def test_beside_the_first_layer_that_differs(fault, right, faulty):
     assert found["first_layer"]["name"].split("_1")[0] == found["likely_cause"]["layer"].split("_1")[0]
     printed = run_program(*compared, status=1)
     assert f"likely cause, {FAULTS[fault][3]}: " in printed and "all outputs agree" in printed
+
+
+@pytest.mark.parametrize("kind, said, change", [
+    ("epsilon", '"eps" 1e-05 in place of 0.001', lambda layer: layer["type"] == "BatchNorm2d" and layer.setdefault("attributes", {}).update(eps=1e-3)),
+    ("activation", "SiLU in place of ReLU", lambda layer: layer["type"] == "SiLU" and layer.update(type="ReLU")),
+])  # fmt: skip
+def test_what_is_done_to_several_layers(kind, said, change, right, tmp_path):
+    """Beside other layers of the type that are right: ReLUs."""
+    architecture = json.loads((right / "blocks.json").read_text())
+    assert sum(bool(layer["type"] in ("BatchNorm2d", "SiLU") and change(layer) is None) for layer in architecture["layers"]) == 2
+    (tmp_path / "wrong.json").write_text(json.dumps(architecture))
+    sources = [right / "blocks.json", right / "blocks.pth"]
+    wrong = [tmp_path / "wrong.json", right / "blocks.pth"]
+    verified = json.loads(run_program("verify", *wrong, "--input", right / "blocks_x.npz", "--expect", right / "blocks_y.npz", "--json", status=1))
+    compared = json.loads(run_program("compare", *sources, "--with", *wrong, "--random-inputs", 3, "--json", status=1))
+    for found in (verified, compared["run"]):
+        cause = found["likely_cause"]
+        assert cause["kind"] == kind and said in cause["what"] and "in 2 layers" in cause["what"] and cause["all_outputs_agree"], found
+    [note] = [line for line in compared["notes"] if "is another" in line]
+    assert '"norms.0" has eps 0.001 in the second, 1e-05 in the first' in note if kind == "epsilon" else "ReLU in the second, SiLU in the first" in note
 
 
 @pytest.mark.parametrize("fault", ["epsilon", "mask"])

@@ -51,9 +51,24 @@ def test_each_as_json(tmp_path):
 
 def test_two_sources_of_each_are_never_one_file(tmp_path):
     files = some_files(tmp_path)
-    (tmp_path / "a.hdf5").write_bytes((tmp_path / files[0]).read_bytes())
-    done = h5bridge("convert", "--each", files[0], "a.hdf5", "--to", "torch", "-o", "out", folder=tmp_path, status=2)
-    assert "a.hdf5: would be written to out/a.pth, as in/a.h5 would" in done.stderr and not (tmp_path / "out").exists()
+    (tmp_path / "in" / "a.hdf5").write_bytes((tmp_path / files[0]).read_bytes())
+    done = h5bridge("convert", "--each", files[0], "in/a.hdf5", "--to", "torch", "-o", "out", folder=tmp_path, status=2)
+    assert "in/a.hdf5: would be written to out/a.pth, as in/a.h5 would" in done.stderr and not (tmp_path / "out").exists()
+
+
+def test_sources_of_one_name_keep_their_folders(tmp_path):
+    files = some_files(tmp_path)
+    for folder in ("one/x", "two"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "model.h5").write_bytes((tmp_path / files[0]).read_bytes())
+    sources = ["in/../one/x/model.h5", tmp_path / "two/model.h5", files[0]]
+    command = ["convert", "--each", *sources, "--to", "torch", "-o", "a/out"]
+    h5bridge(*command, "--dry-run", folder=tmp_path)
+    assert not (tmp_path / "a").exists()
+    done = h5bridge(*command, folder=tmp_path)
+    assert done.stdout.splitlines()[0] == "in/../one/x/model.h5: wrote a/out/one/x/model.pth"
+    written = sorted(path.relative_to(tmp_path / "a/out").as_posix() for path in (tmp_path / "a").rglob("*.pth"))
+    assert written == ["a.pth", "one/x/model.pth", "two/model.pth"]
 
 
 def test_each_needs_a_format_and_one_folder(tmp_path):

@@ -74,6 +74,19 @@ def test_modules_are_clusters(tmp_path):
     assert "relu" in inner and "block.0.b" in inner and "block.1.a" not in inner and "head" not in inner
 
 
+def test_the_last_functions_of_a_block_are_in_it(tmp_path):
+    linear = {"type": "Linear", "attributes": {"in_features": 3, "out_features": 3}}
+    layers = []
+    for block, before in (("block.0", "x"), ("block.1", "relu")):
+        layers += [{"name": f"{block}.{name}", "inputs": [before], **linear} for name in ("main", "skip")]
+        layers += [{"name": "add" + "_1" * (block == "block.1"), "type": "add", "inputs": [f"{block}.main", f"{block}.skip"]}, {"name": "relu" + "_1" * (block == "block.1"), "type": "ReLU"}]
+    (tmp_path / "m.json").write_text(json.dumps({"h5bridge": 1, "inputs": [{"name": "x", "shape": ["batch", 3]}], "layers": layers, "outputs": ["relu_1"]}))
+    text = dot_of(tmp_path / "m.json", folder=tmp_path)
+    for block, ends in (("block.0", ("add", "relu")), ("block.1", ("add_1", "relu_1"))):
+        inner = re.search(rf"label=<{block}>.*?^  \}}", text, re.S | re.M).group(0)
+        assert all(f"<B>{name}</B>" in inner or f">{name}<" in inner for name in ends)
+
+
 @needs_graphviz
 @pytest.mark.parametrize("suffix, begins", [(".png", b"\x89PNG"), (".pdf", b"%PDF"), (".svg", b"<?xml")])
 def test_graphviz_draws(suffix, begins, tmp_path):

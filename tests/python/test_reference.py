@@ -12,6 +12,7 @@ import torch
 from digits import DIGITS, SOURCES, digits
 from keras_helpers import keras
 from program import needs_libtorch, needs_program, run_program
+from test_checks import h5bridge as run
 
 pytestmark = [needs_program, needs_libtorch]
 
@@ -62,6 +63,18 @@ def test_it_goes_on_to_other_files(kept, tmp_path, options):
     assert {name: array.tobytes() for name, array in arrays_in(tmp_path / "again.h5").items()} == {
         name: array.tobytes() for name, array in arrays_in(kept).items()
     }
+
+
+def test_what_is_left_out_of_several_is_said_once(kept, tmp_path):
+    said = run("convert", kept, "-o", "a.json", "-o", "b.json", folder=tmp_path).stderr
+    assert "note: a.json, b.json: left out: the reference" in said and said.count("left out: the reference") == 1
+
+
+def test_rows_that_contradict_each_other_are_refused(tmp_path):
+    command = ["convert", *SOURCES, "-o", tmp_path / "x.h5", "--reference", 4, "--input-shape"]
+    assert "--reference 4 asks for 4 rows, and the shape given for an input has 2" in run_program(*command, "x=2,1,8,8", status=2)
+    assert not list(tmp_path.iterdir())
+    run_program(*command, "x=4,1,8,8")
 
 
 def test_keras_loads_the_file_as_ever(kept):

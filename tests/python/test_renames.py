@@ -2,11 +2,12 @@
 
 import json
 
+import numpy
 import pytest
 import torch
 from torch import nn
 
-from program import h5bridge, needs_program, package
+from program import h5bridge, needs_libtorch, needs_program, package
 from test_checks import h5bridge as run
 from torch_helpers import export_architecture
 
@@ -51,6 +52,30 @@ def test_names_from_a_file_and_by_expressions_in_turn(files):
              "--map", folder / "names.json", "--rename", r"^model\.blocks\.=", "--rename", r"(\w+)/(\w+)=\1.\2")  # fmt: skip
     h5bridge("convert", folder / "net.h5", "-o", folder / "home.pth")
     assert_same(folder / "home.pth", state)
+
+
+def test_names_are_for_every_command(files):
+    """`run` and `verify` have another --map."""
+    folder, state = files
+    torch.save({name.replace("first", "fc_in"): tensor for name, tensor in state.items()}, folder / "one.pth")
+    sources = [folder / "net.json", folder / "one.pth"]
+    h5bridge("compare", *sources, "--with", folder / "net.json", folder / "own.pth", "--map", folder / "names.json")
+    h5bridge("validate", *sources, "--names", folder / "names.json")
+    assert "first.weight" in h5bridge("inspect", "--json", *sources, "--map", folder / "names.json")
+    message = run("run", *sources, "--map", folder / "names.json", "--input", "x.npy", status=3).stderr
+    assert "it is a map of names, for --names" in message
+    message = run("compare", folder / "one.pth", folder / "own.pth", "--map", folder / "wrong.json", status=5).stderr
+    assert "No such file" in message
+
+
+@needs_libtorch
+def test_a_model_is_run_under_other_names(files):
+    folder, state = files
+    torch.save({name.replace("first", "fc_in"): tensor for name, tensor in state.items()}, folder / "one.pth")
+    numpy.save(folder / "x.npy", numpy.ones((3, 4), "float32"))
+    names = ["--names", folder / "names.json", "--mmap"]
+    h5bridge("run", folder / "net.json", folder / "own.pth", "--input", folder / "x.npy", "-o", folder / "y.npy")
+    h5bridge("verify", folder / "net.json", folder / "one.pth", *names, "--input", folder / "x.npy", "--expect", folder / "y.npy")
 
 
 def test_without_an_architecture_names_are_those_that_are_written(files):

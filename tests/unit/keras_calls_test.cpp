@@ -209,7 +209,7 @@ TEST_CASE("layers that are not known are all named once, however often they are 
   const Json after = dense("after", {call_with({tensor("base", 1)}), call_with({tensor("x")})});
   const Json mystery = layer("Mystery", "m", {call_with({Json::Object{{"a", tensor("after", 1)}}})});
   CHECK(refusal_of(model_of({input("x"), unknown, after, mystery})) ==
-        "layer \"base\" (Enigma): there is no layer type for it yet; layer \"m\" (Mystery): there is no layer type "
+        "layer \"base\" (Enigma): there is no layer type for it; layer \"m\" (Mystery): there is no layer type "
         "for it yet");
 }
 

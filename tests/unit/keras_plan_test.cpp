@@ -324,9 +324,9 @@ TEST_CASE("Keras configurations that are malformed or not known are refused by l
   };
   CHECK_NOTHROW(architecture_from_keras(model(layer("Dropout", R"({"name": "out", "rate": 0.5})", call("in")))));
   CHECK_THROWS_WITH(architecture_from_keras(model(layer("Mystery", R"({"trainable": true})", call("in")))),
-                    "layer \"out\" (Mystery): there is no layer type for it yet");
+                    "layer \"out\" (Mystery): there is no layer type for it");
   CHECK_THROWS_WITH(architecture_from_keras(model(layer("Mystery", "{}", call("in")))),
-                    "layer \"out\" (Mystery): there is no layer type for it yet; if the network was PyTorch's, its "
+                    "layer \"out\" (Mystery): there is no layer type for it; if the network was PyTorch's, its "
                     "architecture JSON beside the file says what its operations are");
   CHECK_THROWS_AS(architecture_from_keras(model(layer("Mystery", "{}", call("in")))), Unsupported);
   CHECK_THROWS_WITH(architecture_from_keras(model(layer("Dropout", R"({"rate": "x"})", call("in")))),

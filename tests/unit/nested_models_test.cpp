@@ -215,7 +215,7 @@ TEST_CASE("layers that are not known are named within their models") {
                            graph("block", layers, Json::Array{"x", 0, 0}, Json::Array{"q", 0, 0}));
   const Json other = entry("Enigma", "last", {call_of(tensor("block", 1))}, {{"trainable", true}});
   CHECK(refusal_of(model({inner, other}, Json::Array{"last", 0, 0}), ExitStatus::Unsupported) ==
-        "layer \"block.q\" (Mystery): there is no layer type for it yet; layer \"last\" (Enigma): there is no layer "
+        "layer \"block.q\" (Mystery): there is no layer type for it; layer \"last\" (Enigma): there is no layer "
         "type for it yet");
 }
 

@@ -68,8 +68,12 @@ const std::vector<Format>& formats();
 /// The format of a file. Throws Unsupported, naming it, for one that is not read yet; MalformedFile for anything else.
 const Format& recognise(const SourceFile& file);
 
-/// Those that are written, for messages: "keras-h5, torch, ...".
+/// Those that are written.
+std::vector<std::string> destination_names();
+/// The same for messages: "keras-h5, torch, ...".
 std::string format_names();
+/// Likewise the suffixes of what is written: ".h5 .hdf5 .keras ...".
+std::string format_suffixes();
 
 /// The format whose suffix fits a path, the longest that does, and that suffix; nullptr if none fits.
 std::pair<const Format*, std::string> format_by_suffix(const std::string& path);

@@ -3,6 +3,8 @@
 #include <filesystem>
 
 #include "convert/formats/format.h"
+#include "convert/model_check.h"
+#include "convert/picture_file.h"
 #include "h5bridge/error.h"
 #include "model/did_you_mean.h"
 #include "model/quoted.h"
@@ -15,18 +17,21 @@ namespace h5bridge {
 
 namespace {
 
+// {"theirs": "ours"}, as LoadOptions::names has it.
+bool is_map_of_names(const Json& json) {
+  const Json::Object& members = json.as_object();
+  return !members.empty() && std::ranges::all_of(members, [](const auto& member) { return member.second.is_string(); });
+}
+
 [[noreturn]] void refuse_unknown_content(const SourceFile& file) {
   if (file.zip()) throw MalformedFile("is a zip archive without a model in it");
+  if (file.path().ends_with(".py"))
+    throw MalformedFile("is Python source, which is not run; " + ways_to_architecture(file.path() + ":CLASS"));
+  if (file.json() && is_map_of_names(*file.json()))
+    throw MalformedFile("is JSON, but no architecture: it is a map of names, for LoadOptions::names");
   if (file.json())
     throw MalformedFile("is JSON, but no architecture: it has neither \"h5bridge\" nor \"class_name\" and \"config\"");
   throw MalformedFile("is neither HDF5, nor what torch.save writes, nor safetensors, nor JSON");
-}
-
-std::vector<std::string> destination_names() {
-  std::vector<std::string> names;
-  for (const Format& format : formats())
-    if (format.write) names.push_back(format.name);
-  return names;
 }
 
 std::vector<std::string> destination_suffixes() {
@@ -60,7 +65,16 @@ const Format& recognise(const SourceFile& file) {
   refuse_unknown_content(file);
 }
 
+std::vector<std::string> destination_names() {
+  std::vector<std::string> names;
+  for (const Format& format : formats())
+    if (format.write) names.push_back(format.name);
+  return names;
+}
+
 std::string format_names() { return joined(destination_names()); }
+
+std::string format_suffixes() { return joined(destination_suffixes(), " "); }
 
 std::pair<const Format*, std::string> format_by_suffix(const std::string& path) {
   std::pair<const Format*, std::string> best{nullptr, ""};
@@ -80,9 +94,11 @@ const Format& format_for(const std::string& path, const std::string& wanted) {
   if (!best && !wanted.empty())
     throw UsageError("no format is called \"" + wanted + "\"; there are " + format_names() +
                      did_you_mean(wanted, destination_names()));
+  if (!best && is_picture_path(path))
+    throw UsageError(path + ": pictures are drawn by h5bridge plot: plot SOURCE... -o " + path);
   if (!best)
     throw UsageError(path + ": its suffix does not tell the format; say SaveOptions::format with one of " +
-                     format_names() +
+                     format_names() + "; suffixes that do are " + format_suffixes() +
                      did_you_mean(std::filesystem::path(path).extension().string(), destination_suffixes()));
   if (!best->write) throw Unsupported(path + ": the format " + best->name + " is not written yet");
   return *best;

@@ -72,7 +72,7 @@ void write_torch(const Model& model, const std::string& path, const SaveOptions&
 Format torch_format() {
   return {
       .name = "torch",
-      .suffixes = {".pth", ".pt", ".bin", ".ckpt"},
+      .suffixes = {".pth", ".pt", ".bin", ".ckpt", ".pth.tar"},
       .holds = Holds::Weights,
       .has_reference = true,
       .looks_like = is_torch_file,

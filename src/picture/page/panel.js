@@ -93,7 +93,7 @@ class Panel {
     const {model} = this, {comparison} = model;
     if (comparison === null) return [];
     const differing = (state) => model.boxes.map((box, i) => [box, i]).filter(([box]) => box.state === state).map(([box, i]) => [i, box.type]);
-    const counts = STATES.map(([state, , text]) => [state, text, model.boxes.filter((box) => box.state === state).length]).filter(([, , count]) => count);
+    const counts = STATES.map(([state, , text]) => [state, text, model.boxes.filter((box) => box.state === state && box.kind !== "input" && box.kind !== "output").length]).filter(([, , count]) => count);
     return [...section("Compared with", element("p", {class: "note"}, comparison.other), ...counts.map(([state, text, count]) => stateLine(state, text + ": " + number(count))),
       ...(comparison.has_outputs ? [] : [element("p", {class: "note"}, "Tensors alone are compared; inputs (--input, --random-inputs) compare outputs, too.")]),
       ...comparison.differences.map((line) => element("p", {class: "note"}, line))),

@@ -72,7 +72,7 @@ class View {
     const bounds = this.graph.bounds, [width, height] = this.size;
     const wanted = Math.min((width - 60) / (bounds.right - bounds.left || 1), (height - 60) / (bounds.bottom - bounds.top || 1), 1.2);
     // A tall graph is shown from its beginning, at a size that can be read.
-    this.scale = Math.max(wanted, 0.55);
+    this.scale = Math.max(wanted, 0.8);
     const tall = wanted < this.scale;
     this.offset = [width / 2 - (bounds.left + bounds.right) / 2 * this.scale,
       tall ? 40 - bounds.top * this.scale : height / 2 - (bounds.top + bounds.bottom) / 2 * this.scale];
