@@ -37,7 +37,7 @@ void note_unneeded(Model& model) {
       lost.size() > 1 ? " and " + std::to_string(lost.size() - 1) + " more like it are 0" : " is 0";
   model.notes.push_back(lost[0] + more +
                         ": Keras did not keep the count of batches, which is only used by a BatchNorm with "
-                        "a momentum");
+                        "momentum=None");
 }
 
 }  // namespace

@@ -109,7 +109,7 @@ ReadLayer read_layer(const EntryCall& call, const LiftedGraph& graph) {
   const auto mappings = mappings_of_entry(call.entry);
   if (mappings.empty()) {
     const std::string why = why_not_shared(call.entry);
-    throw Unsupported(why.empty() ? "there is no layer type for it yet" : why);
+    throw Unsupported(why.empty() ? "there is no layer type for it" : why);
   }
   std::string refusal;
   std::string misfit;

@@ -216,7 +216,7 @@ TEST_CASE("layers that are not known are named within their models") {
   const Json other = entry("Enigma", "last", {call_of(tensor("block", 1))}, {{"trainable", true}});
   CHECK(refusal_of(model({inner, other}, Json::Array{"last", 0, 0}), ExitStatus::Unsupported) ==
         "layer \"block.q\" (Mystery): there is no layer type for it; layer \"last\" (Enigma): there is no layer "
-        "type for it yet");
+        "type for it");
 }
 
 TEST_CASE("what older versions meant otherwise is refused in models within the model, where weights would change") {
