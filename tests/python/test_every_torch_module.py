@@ -254,7 +254,7 @@ def test_lazy_modules_without_tensors_are_refused(tmp_path):
 
 
 # One that has tensors of its own, parts of its own, buffers, several inputs, and outputs.
-THEMSELVES = ["LSTM", "MultiheadAttention", "BatchNorm2d", "Bilinear"]
+THEMSELVES = ["GRU", "MultiheadAttention", "BatchNorm2d", "Bilinear"]
 
 
 @needs_libtorch
