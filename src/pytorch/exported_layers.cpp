@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <set>
 
 #include "facets/aten/folding.h"
@@ -301,12 +302,34 @@ class LayerMaker {
     return add_node(tensor_layer(own.name, type, attributes), own.name, {});
   }
 
+  // Where floats lie in another order of axes, on which the last bits of a product depend, a permute comes behind.
   Value constant(const Tensor& tensor) {
+    const std::vector<std::int64_t> axes = axes_in_memory(tensor);
+    const Tensor kept = axes.empty() ? tensor : tensor.permute(axes);
     Attributes attributes;
-    attributes.set("shape", tensor.shape());
-    add_elements(attributes, tensor);
+    attributes.set("shape", kept.shape());
+    add_elements(attributes, kept);
     const std::string name = unique("constant");
-    return add_node(tensor_layer(name, "new_tensor", attributes), name, {Value{result_.inputs[0].name, 0}});
+    const Value value =
+        add_node(tensor_layer(name, "new_tensor", attributes), name, {Value{result_.inputs[0].name, 0}});
+    if (axes.empty()) return value;
+    Attributes order;
+    std::vector<std::int64_t> back(axes.size());
+    for (std::size_t i = 0; i < axes.size(); ++i)
+      back[static_cast<std::size_t>(axes[i])] = static_cast<std::int64_t>(i);
+    order.set("dims", back);
+    const std::string permute = unique("permute");
+    return add_node({permute, "permute", order, {}}, permute, {value});
+  }
+
+  // Of floats that lie in another order of their axes, the outermost first; none for other tensors.
+  static std::vector<std::int64_t> axes_in_memory(const Tensor& tensor) {
+    if (!is_floating_point(tensor.dtype()) || tensor.is_contiguous()) return {};
+    std::vector<std::int64_t> axes(static_cast<std::size_t>(tensor.rank()));
+    std::iota(axes.begin(), axes.end(), 0);
+    std::ranges::stable_sort(axes, std::ranges::greater(),
+                             [&](std::int64_t axis) { return tensor.strides()[static_cast<std::size_t>(axis)]; });
+    return tensor.permute(axes).is_contiguous() ? axes : std::vector<std::int64_t>();
   }
 
   static void add_elements(Attributes& attributes, const Tensor& tensor) {

@@ -35,8 +35,9 @@ struct FirstWeight {
 class FirstWeights {
  public:
   FirstWeights(const ScriptBlock& forward, const std::map<std::string, const Tensor*>& own) : own_(own) {
-    for (std::size_t i = 0; i < forward.inputs.size(); ++i) makers_[forward.inputs[i]] = {i};
-    follow(forward);
+    Known known;
+    for (std::size_t i = 0; i < forward.inputs.size(); ++i) known.makers[forward.inputs[i]] = {i};
+    follow(forward, known);
   }
 
   const FirstWeight* of(std::size_t input) const {
@@ -45,55 +46,61 @@ class FirstWeights {
   }
 
  private:
-  void follow(const ScriptBlock& block) {
+  /// Of the values that a block has, or reads of the blocks around it.
+  struct Known {
+    std::map<std::size_t, std::size_t> weights;           // the axes of a tensor of the module's own
+    std::map<std::size_t, std::set<std::size_t>> makers;  // the inputs that a value is made of
+  };
+
+  void follow(const ScriptBlock& block, Known& known) {
     for (const ScriptNode& node : block.nodes) {
-      if (node.kind == "tensors") weights_[node.outputs.at(0)] = 1;
+      if (node.kind == "tensors") known.weights[node.outputs.at(0)] = 1;
       if (node.kind == "tensor")
         if (const auto found = own_.find(node.text); found != own_.end() && found->second->rank() > 0)
-          weights_[node.outputs.at(0)] = static_cast<std::size_t>(found->second->rank());
-      note(node);
-      pass_on(node);
+          known.weights[node.outputs.at(0)] = static_cast<std::size_t>(found->second->rank());
+      note(node, known);
+      std::set<std::size_t> makers = makers_of(node.inputs, known);
+      for (const ScriptBlock& inner : node.blocks) makers.merge(makers_within(node, inner, known));
+      for (const std::size_t output : node.outputs) known.makers[output] = makers;
     }
   }
 
-  void note(const ScriptNode& node) {
+  // Of what the block gives. The body of a call knows what the call takes, in order; other blocks what is around them.
+  std::set<std::size_t> makers_within(const ScriptNode& node, const ScriptBlock& inner, const Known& known) {
+    Known within;
+    if (node.kind != "call") within = known;
+    for (std::size_t i = 0; i < std::min(node.inputs.size(), inner.inputs.size()); ++i) {
+      if (const auto found = known.weights.find(node.inputs[i]); found != known.weights.end())
+        within.weights[inner.inputs[i]] = found->second;
+      if (const auto found = known.makers.find(node.inputs[i]); found != known.makers.end())
+        within.makers[inner.inputs[i]] = found->second;
+    }
+    follow(inner, within);
+    return makers_of(inner.outputs, within);
+  }
+
+  void note(const ScriptNode& node, const Known& known) {
     constexpr std::string_view kAten = "aten::";
     const aten::Row* row =
         node.kind.starts_with(kAten) ? aten::find_row(std::string_view(node.kind).substr(kAten.size())) : nullptr;
     if (!row || row->parameters.empty()) return;
-    const auto weight = std::ranges::find_if(node.inputs, [&](std::size_t input) { return weights_.contains(input); });
-    if (weight == node.inputs.end()) return;
-    const std::set<std::size_t> makers = makers_of(node);
-    if (makers.size() == 1) found_.try_emplace(*makers.begin(), node.kind, weights_.at(*weight));
+    const auto is_weight = [&](std::size_t input) { return known.weights.contains(input); };
+    const auto weight = std::ranges::find_if(node.inputs, is_weight);
+    const std::set<std::size_t> makers = makers_of(node.inputs, known);
+    if (weight != node.inputs.end() && makers.size() == 1)
+      found_.try_emplace(*makers.begin(), node.kind, known.weights.at(*weight));
   }
 
-  void pass_on(const ScriptNode& node) {
-    const std::set<std::size_t> makers = makers_of(node);
-    for (const ScriptBlock& inner : node.blocks) {
-      // The body of a call takes what the call does, in order.
-      for (std::size_t i = 0; node.kind == "call" && i < std::min(node.inputs.size(), inner.inputs.size()); ++i) {
-        if (const auto found = weights_.find(node.inputs[i]); found != weights_.end())
-          weights_[inner.inputs[i]] = found->second;
-        if (const auto found = makers_.find(node.inputs[i]); found != makers_.end())
-          makers_[inner.inputs[i]] = found->second;
-      }
-      follow(inner);
-    }
-    for (const std::size_t output : node.outputs) makers_[output] = makers;
-  }
-
-  std::set<std::size_t> makers_of(const ScriptNode& node) const {
+  static std::set<std::size_t> makers_of(const std::vector<std::size_t>& values, const Known& known) {
     std::set<std::size_t> result;
-    for (const std::size_t input : node.inputs)
-      if (const auto found = makers_.find(input); found != makers_.end())
+    for (const std::size_t value : values)
+      if (const auto found = known.makers.find(value); found != known.makers.end())
         result.insert(found->second.begin(), found->second.end());
     return result;
   }
 
   const std::map<std::string, const Tensor*>& own_;
-  std::map<std::size_t, std::size_t> weights_;           // by value: the axes of a tensor of the module's own
-  std::map<std::size_t, std::set<std::size_t>> makers_;  // by value: the inputs that it is made of
-  std::map<std::size_t, FirstWeight> found_;             // by input
+  std::map<std::size_t, FirstWeight> found_;  // by input
 };
 
 /// How many axes an input may have, the likeliest number first.

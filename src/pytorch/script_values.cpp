@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 #include <map>
+#include <numeric>
 
 #include "h5bridge/error.h"
 #include "model/size_terms.h"
@@ -81,6 +82,17 @@ std::optional<std::int64_t> least(const Size& size) {
   return sum.value();
 }
 
+// Whether it cannot be 0, since all that is open in it has a factor that the number beside has not.
+bool leaves_a_remainder(const Size& size) {
+  std::int64_t factor = 0, number = 0;
+  for (const SizeTerm& term : terms_of(size))
+    if (term.atoms.empty())
+      number += term.coefficient;
+    else
+      factor = std::gcd(factor, term.coefficient);
+  return factor > 1 && number % factor != 0;
+}
+
 [[noreturn]] void throw_open_condition(const Size& size) {
   std::string names;
   for (const std::string& symbol : size.symbols()) names += (names.empty() ? "" : ", ") + symbol;
@@ -105,7 +117,7 @@ bool are_equal(const ScriptValue& a, const ScriptValue& b) {
     const Size difference = *a.size() - *b.size();
     if (!difference.is_open()) return difference == Size(0);
     const auto lowest = least(difference), highest = least(Size(0) - difference);
-    if (lowest.value_or(0) > 0 || highest.value_or(0) > 0) return false;
+    if (lowest.value_or(0) > 0 || highest.value_or(0) > 0 || leaves_a_remainder(difference)) return false;
     throw_open_condition(difference);
   }
   if (a.list() && b.list()) return std::ranges::equal(*a.list(), *b.list(), are_equal);

@@ -8,7 +8,7 @@ COUNTS = {
     "test_every_torch_module.LEFT_OUT": 12,
     "test_keras_applications.NOT_OF_PYTORCH": 4,
     "test_keras_integers.AS_ON_JAX": 10,
-    "test_keras_integers.OF_FLOATS": 3,
+    "test_keras_integers.OF_FLOATS": 2,
     "test_keras_integers.OTHERWISE": 7,
     "test_keras_integers.REFLECTED": 2,
     "test_keras_integers.REFUSED": 16,

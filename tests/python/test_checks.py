@@ -72,8 +72,8 @@ VERIFY = ["verify", "net.json", "net.pth", "--input", "x.npy", "--expect"]
 
 def test_outputs_that_are_missing_on_either_side_disagree(two):
     h5bridge(*VERIFY, "both.npz", folder=two)
-    assert '"output_1": is not among the expected arrays' in h5bridge(*VERIFY, "one.npz", folder=two, status=1).stdout
-    assert '"third": is expected' in h5bridge(*VERIFY, "more.npz", folder=two, status=1).stdout
+    assert '"output_1" differs: is not among the expected arrays' in h5bridge(*VERIFY, "one.npz", folder=two, status=1).stdout
+    assert '"third" differs: is expected' in h5bridge(*VERIFY, "more.npz", folder=two, status=1).stdout
     printed = strict(h5bridge(*VERIFY, "one.npz", "--json", folder=two, status=1).stdout)
     assert [output["agrees"] for output in printed["outputs"]] == [True, False]
 

@@ -212,3 +212,25 @@ def test_an_optimizer_counts_parameters_of_integers(tmp_path):
     for one, other in zip(again.parameters(), module.parameters()):
         assert resumed.state[one].keys() == optimizer.state[other].keys()
         assert all(torch.equal(resumed.state[one][slot], value) for slot, value in optimizer.state[other].items())
+
+
+class Transposed(nn.Module):
+    """Products with tables that lie in memory in another order of axes, of which the last bits depend on it."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("table", torch.randn(33, 65), persistent=False)
+
+    def forward(self, x):
+        return x @ self.table.t() + x.tanh() @ (self.table * 2).permute(1, 0).reshape(65, 33)
+
+
+@needs_libtorch
+def test_a_table_lies_in_memory_as_it_did(tmp_path):
+    torch.manual_seed(2)
+    module, x = Transposed().eval(), torch.randn(17, 65)
+    save_both(module, (x,), tmp_path)
+    by_exporter, by_program = map(normal_form, both_architectures(tmp_path))
+    assert by_program == by_exporter
+    assert kinds(tmp_path / "by_program.json").count("permute") == 2
+    assert_exact(tmp_path, {"x": x}, module(x))

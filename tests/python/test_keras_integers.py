@@ -219,7 +219,7 @@ REFUSED = {
     **dict.fromkeys(("Abs", "Absolute", "Fabs", "Cbrt", "Ceil", "Floor", "Trunc", "Argmax", "Argmin", "Digitize"), ("bool",)),
 }  # fmt: skip
 # Keras computes in the integers' own type what is no integer, or reflects them as float32.
-OF_FLOATS = ("Squareplus", "SparseSigmoid", "RMSNorm")
+OF_FLOATS = ("Squareplus", "SparseSigmoid")
 REFLECTED = ("Pad: reflect", "Pad: symmetric")
 # Keras's backends differ, and it is JAX's type that is given.
 AS_ON_JAX = {("Cbrt", "int64"), ("Deg2rad", "int64"), ("Rad2deg", "int64"), ("I0", "int64"), ("Heaviside", "bool")} | {("Relu6", dtype) for dtype in INTEGERS}
@@ -261,6 +261,7 @@ ON_INTEGERS = [
     if (sample.is_operation or sample.class_name in MERGING) and sample.class_name not in OF_FLOATS
     if sample.name not in REFLECTED and not sample.config.get("normalize")
     for dtype in INTEGERS
+    if dtype not in sample.integers_not_known
 ]  # fmt: skip
 
 

@@ -47,6 +47,7 @@ class KerasSample:
         self.input_shapes = described["input_shapes"]
         self.ids_below = described["ids_below"]
         self.between = described["between"]
+        self.integers_not_known = described["integers_not_known"]
 
     is_operation = property(lambda self: self.module != "keras.layers")
     # Keras 3.15 cannot save a layer that has a range of values as .h5 ("cannot pickle 'module' object").

@@ -262,6 +262,6 @@ def test_a_layer_within_another_s_tensor(tmp_path):
     error = h5bridge("convert", path, "-o", tmp_path / "net.py", status=4)
     assert '"a" (Linear)' in error and '"a.weight" (Linear)' in error
     renamed(path, {"a.weight": ".c"})
-    assert "empty part" in h5bridge("convert", path, "-o", tmp_path / "net.py", status=4)
+    assert "is the model itself" in h5bridge("convert", path, "-o", tmp_path / "net.py", status=4)
     renamed(path, {".c": "c:1"})
     assert '"c:1" (Dense)' in h5bridge("convert", path, "-o", tmp_path / "home.json", status=4)

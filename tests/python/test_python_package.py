@@ -518,7 +518,7 @@ def test_what_is_written_is_checked_first(tmp_path):
     """By the PyTorch of this process; a Disagreement is none of the program's own making, so one is made up."""
     notes = package.convert(DIGITS, [tmp_path / "m.keras", tmp_path / "m.pth"], check=True, reference=3)
     assert notes == [] and package.load(tmp_path / "m.keras").reference["by"] == f"PyTorch {torch.__version__}"
-    assert [len(x) for x in package.load(tmp_path / "m.pth").reference["inputs"].values()] == [3]
+    assert [len(x) for x in package.load([DIGITS[0], tmp_path / "m.pth"]).reference["inputs"].values()] == [3]
     assert package.verify(tmp_path / "m.keras")["agrees"]
     run_program("verify", tmp_path / "m.keras")
     state = torch.load(DIGITS[1])

@@ -321,11 +321,12 @@ def test_what_may_be_meant_is_shown_with_its_key(tmp_path):
 
 
 def test_names_that_do_not_fit_are_listed_with_the_nearest(tmp_path):
-    module = torch.nn.Sequential(OrderedDict(body=torch.nn.Linear(4, 3), head=torch.nn.Linear(3, 2)))
+    """Their shapes do not tell them apart."""
+    module = torch.nn.Sequential(OrderedDict(body=torch.nn.Linear(4, 4), head=torch.nn.Linear(4, 4)))
     (tmp_path / "net.json").write_text(json.dumps({
         "h5bridge": 1, "name": "Net", "inputs": [{"name": "x", "shape": ["batch", 4], "dtype": "float32"}],
-        "layers": [{"name": "backbone", "type": "Linear", "attributes": {"in_features": 4, "out_features": 3}},
-                   {"name": "headx", "type": "Linear", "attributes": {"in_features": 3, "out_features": 2}}],
+        "layers": [{"name": "backbone", "type": "Linear", "attributes": {"in_features": 4, "out_features": 4}},
+                   {"name": "headx", "type": "Linear", "attributes": {"in_features": 4, "out_features": 4}}],
         "outputs": ["headx"]}))  # fmt: skip
     torch.save(module.state_dict(), tmp_path / "net.pth")
     message = convert(tmp_path / "net.json", tmp_path / "net.pth", "-o", tmp_path / "net.h5", status=3)

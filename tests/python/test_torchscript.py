@@ -73,7 +73,7 @@ def test_with_an_architecture_it_becomes_a_keras_file(archive, tmp_path):
     h5bridge("convert", tmp_path / "net.h5", "-o", tmp_path / "home.pth")
     home = torch.load(tmp_path / "home.pth", weights_only=True)
     assert all(bits(home[name]) == bits(tensor) for name, tensor in module.state_dict().items())
-    assert "export it with tools/h5bridge_export.py" in run_program("convert", file, "-o", tmp_path / "no.h5", status=4)
+    assert "tools/h5bridge_export.py" in run_program("convert", file, "-o", tmp_path / "no.h5", status=4)
 
 
 def test_code_that_is_no_code_changes_nothing(archive, tmp_path):

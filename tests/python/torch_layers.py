@@ -692,7 +692,9 @@ def rescaling(kind, a):
 
 
 def scaled_by_deviation(kind, a):
-    return Reference(Scaled(a["normalized_shape"], lambda x: x * torch.rsqrt(x.var(-1, correction=0, keepdim=True) + a["eps"])))
+    dims, eps = tuple(range(-len(a["normalized_shape"]), 0)), a.get("eps", 1e-5)
+    scaled = lambda x: x * torch.rsqrt(x.var(dims, correction=0, keepdim=True) + eps)
+    return Reference(Scaled(a["normalized_shape"], scaled)) if a.get("elementwise_affine", True) else Function(scaled)
 
 
 def shuffled(kind, a):

@@ -64,7 +64,7 @@ TEST_CASE("agreement: where all that is expected is zero, no error is relative")
   CHECK_FALSE(agreement.largest_relative);
   CHECK(to_json(agreement).at("largest_relative").is_null());
   CHECK(describe(agreement) ==
-        "largest absolute error 3; 1 of 2 elements differ, the first at (1): found 3, expected 0");
+        "largest absolute error 3; 1 of 2 elements differ, the first at (1,): found 3, expected 0");
 }
 
 TEST_CASE("agreement: a NaN shows in the largest error") {

@@ -139,12 +139,14 @@ TEST_CASE("tensors and constants among a call's arguments", "[dialects]") {
   CHECK(states.at("kwargs").at("initial_state").as_array()[1] == keras_tensor(json(R"(["c", 0, 0])")));
   const Json constant = nodes_in_keras_3(json(R"([[["x", 0, 0, {}], ["_CONSTANT_VALUE", -1, 2.5, {}]]])"), "Add");
   CHECK(constant.as_array()[0].at("args").as_array()[0].as_array()[1] == Json(2.5));
+  const Json named = nodes_in_keras_3(json(R"([[{"a": ["x", 0, 0, {}]}]])"), "Functional");
+  CHECK(named.as_array()[0].at("args").as_array()[0].at("a") == keras_tensor(json(R"(["x", 0, 0])")));
 }
 
 TEST_CASE("what is no call is refused", "[dialects]") {
   CHECK_THROWS_MATCHES(nodes_in_keras_3(json("[[]]"), "Dense"), MalformedFile,
                        Message("one of its inbound_nodes has no tensors"));
-  CHECK_THROWS_AS(nodes_in_keras_3(json(R"([[{"a": ["x", 0, 0, {}]}]])"), "Dense"), Unsupported);
+  CHECK_THROWS_AS(nodes_in_keras_3(json(R"([[{"a": "x"}]])"), "Dense"), MalformedFile);
 }
 
 TEST_CASE("settings get Keras 3's names", "[dialects]") {

@@ -79,7 +79,9 @@ TEST_CASE("an exported program is the network of its architecture and state_dict
     CHECK(exported.format == "pt2");
     CHECK(exported.framework == Framework::Torch);
     REQUIRE(exported.architecture);
-    CHECK(layers_of(*exported.architecture) == layers_of(*model.architecture));
+    std::vector<std::string> layers = layers_of(*exported.architecture);
+    std::erase(layers, "contiguous");  // which the exporter that wrote these JSONs did not have
+    CHECK(layers == layers_of(*model.architecture));
     for (const Layer& layer : model.architecture->layers)
       if (const Layer* found = exported.architecture->find_layer(layer.name))
         CHECK(found->attributes == layer.attributes);

@@ -210,7 +210,7 @@ TEST_CASE("layers that are not known are all named once, however often they are 
   const Json mystery = layer("Mystery", "m", {call_with({Json::Object{{"a", tensor("after", 1)}}})});
   CHECK(refusal_of(model_of({input("x"), unknown, after, mystery})) ==
         "layer \"base\" (Enigma): there is no layer type for it; layer \"m\" (Mystery): there is no layer type "
-        "for it yet");
+        "for it");
 }
 
 TEST_CASE("configurations that make no model are malformed") {

@@ -106,6 +106,15 @@ Json samples_of(const Registry& registry) {
   return result;
 }
 
+/// The types of integers with which Keras computes something that is not known here.
+Json integers_not_known(const KerasMapping& mapping) {
+  Json::Array result;
+  for (const DType dtype : {DType::Int64, DType::Int32, DType::Int8, DType::UInt8, DType::Bool})
+    if (mapping.of_integers(Registry::instance().find(mapping.type)->defaults(), dtype) == OfIntegers::NotKnown)
+      result.push_back(name_of(dtype));
+  return result;
+}
+
 Json keras_samples_of(const Registry& registry) {
   Json::Array result;
   for (const Family& family : registry.families())
@@ -120,7 +129,8 @@ Json keras_samples_of(const Registry& registry) {
                                       {"inputs_as_list", mapping.inputs_as_list},
                                       {"input_shapes", shapes_to_json(sample.inputs)},
                                       {"ids_below", sample.ids_below},
-                                      {"between", range_to_json(sample.between)}});
+                                      {"between", range_to_json(sample.between)},
+                                      {"integers_not_known", integers_not_known(mapping)}});
   return result;
 }
 

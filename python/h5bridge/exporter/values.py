@@ -78,10 +78,17 @@ class Values(TorchFunctionMode):
         return Value(entry)
 
     def _constant(self, tensor: Tensor) -> Value:
-        """A tensor that is no input and in no state_dict: an entry that has its elements, on the device of the first input."""
-        attributes = {"data": self._elements(tensor, "it takes a constant tensor"), "shape": list(tensor.shape), "dtype": self.json(tensor.dtype)}
+        """A tensor that is no input and in no state_dict: an entry that has its elements, on the device of the first input. Where
+        floats lie in another order of axes, on which the last bits of a product depend, a permute comes behind."""
+        axes = _axes_in_memory(tensor)
+        with unset_fake_temporarily(), torch._C.DisableTorchFunction():
+            kept = tensor if axes is None else tensor.permute(axes)
+        attributes = {"data": self._elements(kept, "it takes a constant tensor"), "shape": list(kept.shape), "dtype": self.json(kept.dtype)}
         entry = Entry("constant", "new_tensor", {k: v for k, v in attributes.items() if v != "float32"}, inputs=[self.first])
         self.entries.append(entry)
+        if axes is not None:
+            entry = Entry("permute", "permute", {"dims": [axes.index(axis) for axis in range(tensor.dim())]}, inputs=[Value(entry)])
+            self.entries.append(entry)
         self.track(tensor, Value(entry))
         return Value(entry)
 
@@ -184,3 +191,12 @@ class Values(TorchFunctionMode):
     def _refuse_open_ceil_mode(self, name: str, given: dict[str, Any]) -> None:
         if given.get("ceil_mode"):
             self.stop(f"{self.where()}: {name}: ceil_mode with windows of open sizes is not known; int() of the size fixes it")
+
+
+def _axes_in_memory(tensor: Tensor) -> list[int] | None:
+    """The axes of floats that lie in another order of them, the outermost first; None for other tensors."""
+    with unset_fake_temporarily(), torch._C.DisableTorchFunction():
+        if isinstance(tensor, FakeTensor) or not tensor.is_floating_point() or tensor.is_contiguous():
+            return None
+        axes = sorted(range(tensor.dim()), key=lambda axis: -tensor.stride(axis))
+        return axes if tensor.permute(axes).is_contiguous() else None

@@ -311,6 +311,7 @@ FoldedOperator reshaped(bool may_copy) {
   return [may_copy](const FoldedCall& call) -> Folded {
     const KnownNumbers* of = tensor(call, "self");
     if (!of || of->count() != element_count(call.shape)) return std::nullopt;
+    if (of->shape() == call.shape) return *of;
     if (of->is_contiguous()) return of->as_view(call.shape, contiguous_strides(call.shape), of->offset());
     if (!may_copy) return std::nullopt;
     const KnownNumbers copy = of->copy(of->dtype(), call.root);

@@ -1,7 +1,10 @@
 #include "facets/aten/known_numbers.h"
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
+#include <numeric>
 
 #include "model/numbers.h"
 
@@ -120,6 +123,21 @@ KnownNumbers KnownNumbers::copy(DType dtype, std::size_t root) const {
 }
 
 Tensor KnownNumbers::tensor() const {
+  std::vector<std::int64_t> axes(shape_.size()), back(shape_.size());  // as they lie in memory, the outermost first
+  std::iota(axes.begin(), axes.end(), 0);
+  std::ranges::stable_sort(axes, std::ranges::greater(),
+                           [&](std::int64_t axis) { return strides_[static_cast<std::size_t>(axis)]; });
+  std::int64_t expected = 1;
+  for (std::size_t i = axes.size(); i-- > 0;) {
+    const auto axis = static_cast<std::size_t>(axes[i]);
+    back[axis] = static_cast<std::int64_t>(i);
+    if (shape_[axis] != 1 && strides_[axis] != expected) return in_order();  // a part of it, or stretched
+    expected *= shape_[axis];
+  }
+  return in_order().permute(axes).contiguous().permute(back);
+}
+
+Tensor KnownNumbers::in_order() const {
   std::vector<Number> numbers;
   numbers.reserve(static_cast<std::size_t>(count()));
   for_each_place(shape_, [&](const auto& place) { numbers.push_back(at(place)); });

@@ -61,9 +61,11 @@ class KnownNumbers {
 
   /// In memory of its own, with elements of `dtype`.
   KnownNumbers copy(DType dtype, std::size_t root) const;
+  /// With the axes in memory in the order that they have here.
   Tensor tensor() const;
 
  private:
+  Tensor in_order() const;
   KnownNumbers() = default;
   std::size_t memory_index(const std::vector<std::int64_t>& place) const;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "facets/keras/not_of_integers.h"
 #include "facets/keras/operation.h"
 #include "h5bridge/error.h"
 
@@ -12,6 +13,7 @@ KerasMapping as_resize_function(KerasMapping layer) {
   mapping.class_name = "Resize";
   mapping.module = "keras.src.ops.image";
   mapping.call = {"images"};
+  mapping.of_integers = not_of_integers;
   mapping.accepts = [](const std::vector<SymbolicShape>& inputs) { return inputs.at(0).size() == 4; };
   mapping.lift = [of_layer = mapping.lift](Json::Object& config, Attributes& attributes,
                                            const std::vector<SymbolicShape>& inputs) {

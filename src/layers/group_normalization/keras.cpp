@@ -1,6 +1,7 @@
 #include "facets/keras/affine.h"
 #include "facets/keras/functional.h"
 #include "facets/keras/mapping.h"
+#include "facets/keras/not_of_integers.h"
 #include "facets/keras/operation.h"
 #include "facets/registry.h"
 #include "facets/spec/layer_type.h"
@@ -29,7 +30,7 @@ void lift(Json::Object& config, Attributes& attributes, const std::vector<Symbol
 
 std::vector<KerasMapping> keras_mappings() {
   KerasMapping mapping{.type = "GroupNorm", .class_name = "GroupNormalization"};
-  mapping.of_integers = [](const Attributes&, DType) { return OfIntegers::NotKnown; };  // cut off
+  mapping.of_integers = not_of_integers;  // cut off
   mapping.attributes = {{"eps", "epsilon", spelling::number()},
                         {"bias", "center", spelling::boolean()},
                         {"scale", "scale", spelling::boolean()}};

@@ -3,6 +3,7 @@
 
 #include "facets/keras/composition.h"
 #include "facets/keras/functional.h"
+#include "facets/keras/not_of_integers.h"
 #include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
 #include "layers/layer_normalization/function.h"
@@ -38,6 +39,7 @@ Spelling epsilon() {
 KerasMapping function(const Functional& row, const std::string& class_name, const std::vector<std::string>& call,
                       bool is_layer) {
   KerasMapping mapping = operation(row.name, class_name, {{"eps", "epsilon", epsilon(), 1e-7}}, call, kNN);
+  mapping.of_integers = not_of_integers;
   mapping.accepts = [is_layer](const std::vector<SymbolicShape>& inputs) { return !is_layer || inputs.size() > 1; };
   mapping.lower = [row, class_name](const Attributes& a, Json::Object config,
                                     KerasEmitter& emitter) -> KerasEmitter::Results {

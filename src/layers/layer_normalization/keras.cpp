@@ -3,6 +3,7 @@
 
 #include "facets/keras/affine.h"
 #include "facets/keras/composition.h"
+#include "facets/keras/not_of_integers.h"
 #include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
 #include "layers/layer_normalization/function.h"
@@ -163,8 +164,7 @@ KerasMapping deviation_norm_alone() {
 std::vector<KerasMapping> keras_mappings() {
   std::vector<KerasMapping> result{deviation_norm_alone(), layer_norm(), rms_norm(), rms_norm_alone()};
   // Keras cuts off what comes of them.
-  for (KerasMapping& mapping : result)
-    mapping.of_integers = [](const Attributes&, DType) { return OfIntegers::NotKnown; };
+  for (KerasMapping& mapping : result) mapping.of_integers = not_of_integers;
   for (KerasMapping& mapping : function_mappings()) result.push_back(std::move(mapping));
   return result;
 }

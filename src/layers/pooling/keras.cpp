@@ -6,6 +6,7 @@
 
 #include "facets/keras/composition.h"
 #include "facets/keras/mapping.h"
+#include "facets/keras/not_of_integers.h"
 #include "facets/keras/open_windows.h"
 #include "facets/keras/operation.h"
 #include "facets/keras/padding.h"
@@ -260,6 +261,7 @@ KerasMapping pooling_function(const std::string& type, const std::string& class_
   mapping.class_name = class_name;
   mapping.module = kNN;
   mapping.call = {"inputs"};
+  mapping.of_integers = not_of_integers;
   mapping.accepts = [axes](const std::vector<SymbolicShape>& inputs) { return inputs.at(0).size() == axes + 2; };
   mapping.lift = [](Json::Object& config, Attributes& attributes, const std::vector<SymbolicShape>& inputs) {
     if (const Json* format = config.find("data_format"); !format || format->is_null())

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "facets/keras/composition.h"
+#include "facets/keras/not_of_integers.h"
 #include "facets/registry.h"
 #include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
@@ -132,6 +133,7 @@ KerasMapping contraction(const std::string& class_name,
                          const std::function<Json(const Json::Object&, const std::vector<SymbolicShape>&)>& axes_of,
                          const std::function<bool(Json::Object&, Json axes, KerasEmitter&)>& set_axes) {
   KerasMapping mapping = read_only(operation("einsum", class_name, {}, {"x1", "x2"}));
+  mapping.of_integers = not_of_integers;
   // Another layout may have moved the axes.
   mapping.lower = [set_axes](const Attributes& a, Json::Object config, KerasEmitter& emitter) -> KerasEmitter::Results {
     const std::optional<Json> axes = axes_summed_by(parse_equation(a.text("equation"), emitter.inputs().size()));

@@ -172,8 +172,16 @@ KerasMapping expand_several_dims() {
       if (is_added[place]) throw MalformedFile("its axis " + axis.dump() + " is there twice");
       is_added[place] = true;
     }
+    const bool is_told = std::ranges::count_if(inputs[0], &Size::is_open) == 1;  // by the others
     SymbolicShape shape;
-    for (auto size = inputs[0].begin(); const bool is_new : is_added) shape.push_back(is_new ? Size(1) : *size++);
+    for (auto size = inputs[0].begin(); const bool is_new : is_added) {
+      if (is_new)
+        shape.push_back(1);
+      else if (const Size& own = *size++; own.is_open() && is_told)
+        shape.push_back(-1);
+      else
+        shape.push_back(own);
+    }
     attributes.set("shape", shape);
     config.erase("axis");
   };

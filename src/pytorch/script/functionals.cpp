@@ -66,6 +66,20 @@ const std::map<std::string_view, const char*> kSources{
     use_input_stats: bool=True, momentum: float=0.1, eps: float=1e-05) -> Tensor:
   return torch.instance_norm(input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps, True)
 )"},
+    {"grid_sample", R"(def grid_sample(input: Tensor, grid: Tensor, mode: str="bilinear", padding_mode: str="zeros",
+    align_corners: bool=False) -> Tensor:
+  interpolation = 0
+  if mode == "nearest":
+    interpolation = 1
+  if mode == "bicubic":
+    interpolation = 2
+  padding = 0
+  if padding_mode == "border":
+    padding = 1
+  if padding_mode == "reflection":
+    padding = 2
+  return torch.grid_sampler(input, grid, interpolation, padding, align_corners)
+)"},
     {"normalize", R"(def normalize(input: Tensor, p: float=2.0, dim: List[int]=[1], eps: float=1e-12) -> Tensor:
   norm = torch.linalg_vector_norm(input, p, dim, True)
   return input / norm.clamp_min(eps).expand_as(input)
