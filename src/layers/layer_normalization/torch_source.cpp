@@ -46,7 +46,7 @@ constexpr PythonHelper kRmsScaling{"DeviationNorm",
         return scaled if self.weight is None else scaled * self.weight)py",
                                    {},
                                    R"ts(def forward(self, x: Tensor) -> Tensor:
-  sizes: List[int] = {normalized_shape}
+  sizes: List[int] = {[normalized_shape]}
   dims = [i - len(sizes) for i in range(len(sizes))]
   variance = x.var(dims, correction=0, keepdim=True)
   scaled = x * torch.rsqrt(variance + {eps})
