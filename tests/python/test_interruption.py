@@ -30,8 +30,11 @@ def large(tmp_path_factory):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminate"])
 def test_an_interrupted_conversion_leaves_nothing(number, large, tmp_path):
     (tmp_path / "old.h5").write_bytes(b"old")
-    arguments = [*large, "-o", tmp_path / "new.pth", "-o", tmp_path / "old.h5", "--report", tmp_path / "report.json"]
-    process = subprocess.Popen([PROGRAM, "convert", *arguments], stderr=subprocess.PIPE)
+    # Several, so that there is much to do yet when the first is seen, however busy the machine is.
+    more = [argument for name in ("new.pth", "1.h5", "2.h5", "3.h5") for argument in ("-o", tmp_path / name)]
+    arguments = [*large, *more, "-o", tmp_path / "old.h5", "--report", tmp_path / "report.json"]
+    heed = lambda: signal.signal(number, signal.SIG_DFL)  # which these tests may be run without
+    process = subprocess.Popen([PROGRAM, "convert", *arguments], stderr=subprocess.PIPE, preexec_fn=heed)
     while process.poll() is None and not any(path.stat().st_size > 1_000_000 for path in tmp_path.iterdir()):
         time.sleep(0.001)
     process.send_signal(number)
