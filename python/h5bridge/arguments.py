@@ -43,9 +43,14 @@ def flag(name: str, value: Any) -> bool:
     return expect(name, value, bool, "True or False")
 
 
+def count(name: str, value: Any) -> int:
+    """A whole number."""
+    return int(expect(name, value, Integral, "a whole number"))
+
+
 def positive(name: str, value: Any) -> int:
     """A whole number from 1 on. Raises UsageError for a smaller one."""
-    number = int(expect(name, value, Integral, "a whole number"))
+    number = count(name, value)
     if number < 1:
         raise UsageError(f"{name} is {number}, expected a whole number from 1 on")
     return number

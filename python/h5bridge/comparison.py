@@ -7,11 +7,11 @@ from numbers import Real
 from typing import Any
 
 from . import _core
-from .arguments import expect, flag
+from .arguments import count, expect, flag
 from .errors import UsageError, with_keywords
 from .model import Model, load
 from .options import Paths, paths_of
-from .outputs import Arrays, Ports, count, named, tensors
+from .outputs import Arrays, Ports, named, tensors
 
 
 def tolerances(atol: Any, rtol: Any) -> list[float]:

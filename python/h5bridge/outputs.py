@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from numbers import Integral
 from typing import TYPE_CHECKING, Any, Union
 
 from . import _core
-from .arguments import expect, text_or_none
+from .arguments import text_or_none
 from .errors import UsageError
 from .model import Model
 
@@ -68,7 +67,3 @@ def keep_reference(model: Model, inputs: Arrays, outputs: Arrays, by: str, layou
 
 def tensor_of(array: numpy.ndarray) -> _core.Tensor:
     return _core.tensor_of(array.tobytes(), array.dtype.name, list(array.shape))
-
-
-def count(name: str, value: Any) -> int:
-    return int(expect(name, value, Integral, "a whole number"))
