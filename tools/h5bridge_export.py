@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the architecture JSON (docs/architecture.md) of a PyTorch module, with PyTorch alone.
+"""Writes the architecture JSON (docs/architecture_json.md) of a PyTorch module, with PyTorch alone.
 
     from h5bridge_export import export_architecture
     export_architecture(model, torch.zeros(2, 3, 32, 32), "model.json")
@@ -27,7 +27,13 @@ def _exporter():
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, folder / "__init__.py", submodule_search_locations=[str(folder)])
         sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
+        try:
+            spec.loader.exec_module(sys.modules[name])
+        except ModuleNotFoundError as error:
+            if error.name != "torch" or __name__ != "__main__":
+                raise
+            print(f"h5bridge_export: PyTorch is not installed for {sys.executable}, which runs this; pip install torch", file=sys.stderr)
+            sys.exit(5)
     return sys.modules[name]
 
 

@@ -2,6 +2,9 @@
 """Takes random graphs of the layers through PyTorch, the program, real Keras and LibTorch, and says which answers differ.
 
 .venv/bin/python tools/random_graphs.py --count 1000 --seed 0     (seeds 0 to 999; the tests take the first 60)
+
+With --networks the graphs are modules of PyTorch, which torch.export writes (.pt2) and the exporter describes; both are to be the
+same layers.
 """
 
 import argparse
@@ -14,7 +17,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "python"))
 
-from random_graph_checks import faults_of  # noqa: E402
+import random_graph_checks  # noqa: E402
+import random_networks  # noqa: E402
 
 AT_ONCE = 50  # graphs of one LibTorch model
 
@@ -23,7 +27,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=1000, help="how many graphs (default 1000)")
     parser.add_argument("--seed", type=int, default=0, help="the first one's seed (default 0)")
+    parser.add_argument("--networks", action="store_true", help="as modules, by torch.export and the exporter")
     options = parser.parse_args()
+    faults_of = (random_networks if options.networks else random_graph_checks).faults_of
     warnings.simplefilter("ignore")
     begun, bad, refusals = time.monotonic(), 0, 0
     for first in range(options.seed, options.seed + options.count, AT_ONCE):

@@ -58,6 +58,7 @@ void add_options(nanobind::module_& module) {
       .def_rw("param_order", &LoadOptions::param_order)
       .def_rw("untie", &LoadOptions::untie)
       .def_rw("trust_torchscript", &LoadOptions::trust_torchscript)
+      .def_rw("input_shapes", &LoadOptions::input_shapes)
       .def_rw("map", &LoadOptions::names)
       .def_rw("rename", &LoadOptions::renames)
       .def_prop_rw("match", match.first, match.second, nanobind::arg("word").none())

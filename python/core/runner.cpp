@@ -5,6 +5,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <map>
 #include <utility>
 
 #include "core/parts.h"
@@ -110,7 +111,29 @@ class PythonRunner : public Runner {
   }
 
   std::vector<NamedTensor> run(const std::vector<NamedTensor>& inputs) override {
-    const std::vector<Tensor> made = forward_(in_order(inputs));
+    return presented(forward_(in_order(inputs)));
+  }
+
+  std::vector<NamedTensor> run(const std::vector<NamedTensor>& inputs, const Observer& observe) override {
+    const auto [model, calls] = with_all_outputs(model_);
+    const std::vector<Tensor> given = in_order(inputs);
+    const std::vector<Tensor> made = Forward(model, options_)(given);
+    std::map<Value, Tensor> values;
+    for (std::size_t i = 0; i < given.size(); ++i) values[{model_.architecture->inputs[i].name, 0}] = given[i];
+    for (std::size_t i = 0; i < made.size(); ++i) values[model.architecture->outputs[i].value] = made[i];
+    for (std::size_t begin = 0, end = 0; begin < made.size(); begin = end) {
+      while (end < made.size() && calls.at(end) == calls.at(begin)) ++end;
+      observe(calls[begin],
+              {made.begin() + static_cast<std::ptrdiff_t>(begin), made.begin() + static_cast<std::ptrdiff_t>(end)});
+    }
+    std::vector<Tensor> outputs;
+    for (const Output& output : model_.architecture->outputs) outputs.push_back(values.at(output.value));
+    return presented(outputs);
+  }
+
+ private:
+  // Under the names and in the layout that they have outside.
+  std::vector<NamedTensor> presented(const std::vector<Tensor>& made) const {
     if (made.size() != kept_.outputs.size()) throw SystemFailure("PyTorch gives another number of outputs than it has");
     std::vector<NamedTensor> outputs;
     for (std::size_t i = 0; i < made.size(); ++i) outputs.push_back({kept_.outputs[i].name, made[i]});
@@ -119,18 +142,6 @@ class PythonRunner : public Runner {
     return outputs;
   }
 
-  std::vector<NamedTensor> run(const std::vector<NamedTensor>& inputs, const Observer& observe) override {
-    const auto [model, calls] = with_all_outputs(model_);
-    const std::vector<Tensor> made = Forward(model, options_)(in_order(inputs));
-    for (std::size_t begin = 0, end = 0; begin < made.size(); begin = end) {
-      while (end < made.size() && calls.at(end) == calls.at(begin)) ++end;
-      observe(calls[begin],
-              {made.begin() + static_cast<std::ptrdiff_t>(begin), made.begin() + static_cast<std::ptrdiff_t>(end)});
-    }
-    return run(inputs);
-  }
-
- private:
   std::vector<Tensor> in_order(const std::vector<NamedTensor>& inputs) const {
     const std::vector<Tensor> checked = checked_inputs(looks_.inputs, inputs, framework_);
     std::vector<NamedTensor> named;

@@ -24,9 +24,10 @@ nanobind::dict inspected(const Paths& sources, const LoadOptions& options) {
   {
     const nanobind::gil_scoped_release others_go_on;
     with_errors([&] {
-      const Inspection inspection = inspect(sources, options);
-      json = to_json(inspection);
-      if (inspection.failure) json.as_object().set("error", inspection.failure->what());
+      Inspection inspection = inspect(sources, options);
+      const std::optional<Error> failure = inspection.failure;
+      json = to_json(std::move(inspection));
+      if (failure) json.as_object().set("error", failure->what());
     });
   }
   return to_python(json.as_object());

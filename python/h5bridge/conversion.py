@@ -27,6 +27,7 @@ def convert(
     rename: Sequence[str] = (),
     optimizer_key: str = "",
     trust_torchscript: bool = False,
+    input_shapes: Mapping[str, Sequence[int]] | None = None,
     to: str = "",
     data_format: str | None = None,
     keras: int = 3,
@@ -60,7 +61,8 @@ def convert(
     - `map`: other names for the state_dict's tensors, `{"theirs": "ours"}`; then `rename`, "OLD=NEW" each, a regular
       expression on the names and what its matches become.
     - `trust_torchscript`: a TorchScript archive's graph is read, too, by LibTorch, which runs code of the archive's while
-      it loads it; for builds with LibTorch.
+      it loads it; for builds with LibTorch. `input_shapes`: examples of the shapes of its inputs, by their names, which it
+      does not say, `{"input": (1, 3, 32, 32)}`: as many axes are taken, the sizes only where they have to be known.
 
     How the destinations are written:
     - `to`: their format, where the suffix does not tell: "keras-h5", "keras-h5-weights", "keras", "keras-weights",
@@ -88,7 +90,9 @@ def convert(
     """
     if (epoch is not None or loss is not None) and not checkpoint:
         raise UsageError("epoch and loss are those of a checkpoint: give checkpoint=True, too")
-    load_options = loading(key, allow_unexpected, fix_size, optimizer, param_order, untie, match, written_by, map, rename, optimizer_key, trust_torchscript)
+    load_options = loading(
+        key, allow_unexpected, fix_size, optimizer, param_order, untie, match, written_by, map, rename, optimizer_key, trust_torchscript, input_shapes
+    )
     save_options = saving(to, data_format, keras, optimizer, checkpoint, dtype, lossless, shard_size)
     destinations = paths_of(destination, "destination")
     model = _core.load(paths_of(sources, "sources"), load_options)

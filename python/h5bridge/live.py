@@ -46,6 +46,12 @@ def from_torch(
     if not isinstance(example_inputs, (torch.Tensor, tuple, list, Mapping)):
         raise wrong_type("example_inputs", example_inputs, "a tensor, a tuple or list of them, or a dict")
     sizes = sizes_of(fix_size)
+    with torch.inference_mode(False):
+        return _of_module(torch, module, example_inputs, sizes, flag("reference", reference))
+
+
+def _of_module(torch: ModuleType, module: torch.nn.Module, example_inputs: Any, sizes: dict[str, int], reference: bool) -> Model:
+    example_inputs = _out_of_inference_mode(torch, example_inputs)
     from .exporter import ExportError, SizeError, export_architecture
 
     with temporary_folder() as folder:
@@ -61,11 +67,18 @@ def from_torch(
             torch.save(module.state_dict(), weights)
         with calling({architecture: "the module's architecture", weights: "the module's state_dict"}):
             model = load([architecture, weights])
-    if flag("reference", reference):
+    if reference:
         with turned("PyTorch cannot run the module", Unsupported):
             inputs, outputs = _run_module(torch, module, example_inputs)
         keep_reference(model, inputs, outputs, f"PyTorch {torch.__version__}", "torch")
     return model
+
+
+def _out_of_inference_mode(torch: ModuleType, inputs: Any) -> Any:
+    """Tensors that were made in inference_mode have no version, which tells what forward changes: copies of them have."""
+    from torch.utils._pytree import tree_map_only
+
+    return tree_map_only(torch.Tensor, lambda tensor: tensor.clone() if tensor.is_inference() else tensor, inputs)
 
 
 def _run_module(torch: ModuleType, module: torch.nn.Module, example: Any) -> list[Any]:

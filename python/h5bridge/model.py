@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -35,7 +37,7 @@ class Model:
 
     @property
     def architecture(self) -> dict[str, Any] | None:
-        """The architecture as its JSON has it (docs/architecture.md), or None. Shapes have the batch axis; open sizes
+        """The architecture as its JSON has it (docs/architecture_json.md), or None. Shapes have the batch axis; open sizes
         are symbols. It is a copy: what is changed in it does not change the model."""
         return self._core.architecture()
 
@@ -126,7 +128,7 @@ class Model:
             for note in notes:
                 if _THAWED not in note:
                     warnings.warn(note.removeprefix(path + ": "), stacklevel=2)
-            with turned("Keras cannot load the model", Unsupported):
+            with turned("Keras cannot load the model", Unsupported), _outside_inference_mode():
                 model = keras.saving.load_model(path, compile=False)
         # What a layer makes when it is built does not know that the layer is frozen.
         for layer in model._flatten_layers(include_self=False):
@@ -154,7 +156,8 @@ class Model:
                 self.save(path, optimizer=False)
             with open(path, encoding="ascii") as file:
                 source = file.read()
-        return module_from_source(torch, source, self.state_dict(), self._core.frozen(), device)
+        with _outside_inference_mode():
+            return module_from_source(torch, source, self.state_dict(), self._core.frozen(), device)
 
     @property
     def reference(self) -> dict[str, Any] | None:
@@ -191,6 +194,7 @@ def load(
     rename: Sequence[str] = (),
     optimizer_key: str = "",
     trust_torchscript: bool = False,
+    input_shapes: Mapping[str, Sequence[int]] | None = None,
 ) -> Model:
     """Reads the files that together make one model, in any order, each recognised by its content. Weights stay in their
     files until they are asked for. The options are those of `convert`.
@@ -200,7 +204,9 @@ def load(
 
     Raises MalformedFile where a file is damaged or its tensors do not fit the architecture, Unsupported for what has no
     equivalent, UsageError where two files state the same half of a model, SystemFailure."""
-    options = loading(key, allow_unexpected, fix_size, optimizer, param_order, untie, match, written_by, map, rename, optimizer_key, trust_torchscript)
+    options = loading(
+        key, allow_unexpected, fix_size, optimizer, param_order, untie, match, written_by, map, rename, optimizer_key, trust_torchscript, input_shapes
+    )
     return Model(_core.load(paths_of(paths, "paths"), options))
 
 
@@ -209,6 +215,12 @@ def installed(name: str, called: str) -> ModuleType:
         return __import__(name)
     except ImportError as error:
         raise SystemFailure(f"{called} is not installed ({error}); pip install {name}") from None
+
+
+def _outside_inference_mode() -> AbstractContextManager[Any]:
+    """What is made within it can be trained, wherever it is asked for."""
+    torch = sys.modules.get("torch")
+    return torch.inference_mode(False) if torch else nullcontext()
 
 
 def torch_tensor(torch: ModuleType, tensor: _core.Tensor, name: str) -> torch.Tensor:

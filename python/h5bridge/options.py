@@ -38,6 +38,20 @@ def sizes_of(fix_size: Any) -> dict[str, int]:
     return {name: int(size) for name, size in sizes.items()}
 
 
+def _shapes(input_shapes: Any) -> dict[str, list[int]]:
+    expected = 'None or a dict of names and shapes, {"input": (1, 3, 32, 32)}'
+    given = {} if input_shapes is None else expect("input_shapes", input_shapes, Mapping, expected)
+    return {expect("input_shapes", name, str, expected): _shape(f"input_shapes[{name!r}]", shape) for name, shape in given.items()}
+
+
+def _shape(name: str, shape: Any) -> list[int]:
+    expected = "a list of whole numbers, none of them negative"
+    sizes = [int(expect(name, size, Integral, expected)) for size in listed(name, shape, expected)]
+    if any(not 0 <= size < 2**63 for size in sizes):
+        raise UsageError(f"{name} is {shape!r}, expected {expected}")
+    return sizes
+
+
 def _names(names: Any) -> dict[str, str]:
     expected = 'None or a dict of names, {"theirs": "ours"}'
     given = {} if names is None else expect("map", names, Mapping, expected)
@@ -94,6 +108,7 @@ def loading(
     rename: Sequence[str] = (),
     optimizer_key: str = "",
     trust_torchscript: bool = False,
+    input_shapes: Mapping[str, Sequence[int]] | None = None,
 ) -> _core.LoadOptions:
     """How sources are read."""
     options = _core.LoadOptions()
@@ -109,6 +124,7 @@ def loading(
     options.rename = _renames(rename)
     options.optimizer_key = text("optimizer_key", optimizer_key)
     options.trust_torchscript = flag("trust_torchscript", trust_torchscript)
+    options.input_shapes = _shapes(input_shapes)
     return options
 
 

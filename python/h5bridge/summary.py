@@ -28,7 +28,7 @@ def html_of(model: Model) -> str:
     if "layers" in architecture:
         rows = []
         for layer in architecture["layers"]:
-            name = layer["name"]
+            name = layer.get("layer", layer["name"])
             own = [f"{tensor[len(name) + 1 :]} {tuple(shape)}" for tensor, shape in shapes.items() if tensor.startswith(name + ".")]
             rows.append((name, layer.get("type", f"calls {layer.get('call', '')}"), ", ".join(own)))
         table = _table(("layer", "type", "tensors"), rows, "layers")

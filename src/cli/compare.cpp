@@ -9,6 +9,7 @@
 #include "h5bridge/error.h"
 #include "model/quoted.h"
 #include "passes/presentation.h"
+#include "runner/library.h"
 
 namespace h5bridge::cli {
 namespace {
@@ -94,6 +95,7 @@ void print_weights(const WeightComparison& weights) {
 
 ExitStatus compare_models(const CompareCommand& options) {
   if (!options.page.empty()) check_page_path(options.page);
+  if (options.rows || !options.running.inputs.empty()) load_torch_ahead();
   const auto [a, b] = both_sides(options);
   const Model comparable_a = comparable(a);
   const Model comparable_b = comparable(b);

@@ -15,6 +15,7 @@
 #include "convert/formats/format.h"
 #include "convert/save.h"
 #include "h5bridge/error.h"
+#include "runner/library.h"
 
 namespace h5bridge::cli {
 namespace {
@@ -87,6 +88,7 @@ Conversion convert_sources(const ConvertCommand& options) {
   load_options.optimizer = !options.no_optimizer;
   load_options.input_shapes = options.checking.inputs.shapes;
   load_options.weights_alone = !options.save.checkpoint && hold_weights_alone(options.destinations, options.save);
+  if (options.check || options.reference.is_wanted()) load_torch_ahead();
   Conversion done{load(options.sources.sources, load_options), {}};
   Progress::expect(byte_count(done.model) * options.destinations.size());
   check_reference(options.reference, options.destinations, options.save);

@@ -175,18 +175,19 @@ void print_inspection(const Inspection& inspection) {
 }
 
 ExitStatus inspect_model(const InspectCommand& options) {
-  const Inspection inspection = inspect(options.sources.sources, options.sources.load);
+  Inspection inspection = inspect(options.sources.sources, options.sources.load);
+  const std::optional<Error> failure = inspection.failure;
   if (options.common.json) {
-    Json json = to_json(inspection);
-    if (inspection.failure) json.as_object().set("error", inspection.failure->what());
-    print_json(json);
+    Json json = to_json(std::move(inspection));
+    if (failure) json.as_object().set("error", failure->what());
+    print_json(std::move(json));
   } else {
-    if (inspection.failure) print_line(std::string("cannot be converted: ") + inspection.failure->what());
+    if (failure) print_line(std::string("cannot be converted: ") + failure->what());
     print_inspection(inspection);
   }
-  if (!inspection.failure) return ExitStatus::Done;
+  if (!failure) return ExitStatus::Done;
   finish_output();
-  throw *inspection.failure;
+  throw *failure;
 }
 
 }  // namespace

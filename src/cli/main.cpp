@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <iostream>
 #include <new>
@@ -10,10 +12,7 @@
 #include "h5bridge/error.h"
 #include "model/did_you_mean.h"
 #include "model/quoted.h"
-
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
+#include "runner/library.h"
 
 namespace h5bridge::cli {
 namespace {
@@ -100,24 +99,31 @@ int fail(ExitStatus status, const char* message) {
   return static_cast<int>(status);
 }
 
+int run_or_fail(int argc, char** argv) {
+  try {
+    return static_cast<int>(run(argc, argv));
+  } catch (const Error& error) {
+    return fail(error.status(), error.what());
+  } catch (const std::bad_alloc&) {
+    return fail(ExitStatus::System, "out of memory");
+  } catch (const std::exception& error) {
+    return fail(ExitStatus::System, SystemFailure(std::string("internal error: ") + error.what()).what());
+  }
+}
+
 }  // namespace
 }  // namespace h5bridge::cli
 
 int main(int argc, char** argv) {
   using namespace h5bridge;
-#ifdef __GLIBC__
-  // A model of many layers is many small pieces of memory, which glibc would look through at every large request.
-  mallopt(M_MXFAST, 0);
-#endif
   if (std::ranges::count(argv, argv + argc, std::string_view("--json")) > 0) cli::print_errors_as_json();
   cli::clean_up_when_interrupted();
-  try {
-    return static_cast<int>(cli::run(argc, argv));
-  } catch (const Error& error) {
-    return cli::fail(error.status(), error.what());
-  } catch (const std::bad_alloc&) {
-    return cli::fail(ExitStatus::System, "out of memory");
-  } catch (const std::exception& error) {
-    return cli::fail(ExitStatus::System, SystemFailure(std::string("internal error: ") + error.what()).what());
+  const int status = cli::run_or_fail(argc, argv);
+  // All is written. LibTorch takes itself apart for longer than a small network takes to run, or is still being loaded.
+  if (is_torch_asked_for()) {
+    std::cout.flush();
+    std::fflush(nullptr);
+    std::_Exit(status);
   }
+  return status;
 }

@@ -87,9 +87,9 @@ void print_line(const std::string& line) {
   std::cout << printable(line) << '\n';
 }
 
-void print_json(const Json& json) {
+void print_json(Json json) {
   Progress::erase();
-  std::cout << presentable(json).dump(2) << '\n';
+  std::cout << presentable(std::move(json)).dump(2) << '\n';
   json_is_printed = true;
 }
 

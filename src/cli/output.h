@@ -15,7 +15,7 @@ namespace h5bridge::cli {
 void print_line(const std::string& line);
 /// One JSON document on standard output, valid for every reader: NaN and infinities are the strings "NaN", "Infinity"
 /// and "-Infinity".
-void print_json(const Json& json);
+void print_json(Json json);
 /// A line on standard error and, with --json, {"error", "status"} on standard output, unless a document is there.
 void print_error(ExitStatus status, const std::string& message);
 /// Makes print_error do so: --json is among the arguments, which may be wrong themselves.

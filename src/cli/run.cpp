@@ -9,6 +9,7 @@
 #include "model/numbers.h"
 #include "passes/mixed_precision.h"
 #include "passes/presentation.h"
+#include "runner/library.h"
 
 namespace h5bridge::cli {
 namespace {
@@ -73,6 +74,7 @@ std::vector<NamedTensor> inputs_of(const RunCommand& options, const Model& model
 }
 
 ExitStatus run_model(const RunCommand& options) {
+  load_torch_ahead();
   const Model model = load(options.sources.sources, options.sources.load);
   print_notes(options.common, model.notes);
   const Presentation looks = presentation_of(model, options.running.layout.value_or(model.framework));

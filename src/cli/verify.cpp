@@ -9,6 +9,7 @@
 #include "h5bridge/error.h"
 #include "passes/mixed_precision.h"
 #include "passes/presentation.h"
+#include "runner/library.h"
 
 namespace h5bridge::cli {
 namespace {
@@ -62,6 +63,7 @@ ExitStatus verify_model(const VerifyCommand& options) {
   if (options.running.inputs.empty() != options.expected.empty())
     throw UsageError(
         "verify takes --input and --expect together, or neither to replay the reference that a file holds");
+  load_torch_ahead();
   const Model model = load(options.sources.sources, options.sources.load);
   print_notes(options.common, model.notes);
   if (options.expected.empty()) return verify_reference(options, model);

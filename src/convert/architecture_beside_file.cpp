@@ -9,9 +9,11 @@
 #include "convert/layout_conversion.h"
 #include "convert/object_weights.h"
 #include "h5bridge/error.h"
+#include "keras/configuration_difference.h"
 #include "keras/lift.h"
+#include "keras/parse_tree.h"
 #include "keras/plan.h"
-#include "passes/configuration_difference.h"
+#include "model/architecture_index.h"
 #include "passes/infer_shapes.h"
 
 namespace h5bridge {
@@ -22,7 +24,8 @@ FloatTypes types_in(const KerasFile& file, const KerasPlan& plan) {
   const std::vector<KerasLayerWeights> weights =
       file.objects.empty()
           ? file.layers
-          : weights_of_objects(file, plan, file.model_config.is_object() ? file.model_config : Json(plan.model_config));
+          : weights_of_objects(
+                file, plan, parse_layers(file.model_config.is_object() ? file.model_config : Json(plan.model_config)));
   for (const KerasBinding& binding : plan.bindings) {
     const std::string& group = file.objects.empty() ? binding.group : binding.layer;
     const auto layer = std::ranges::find(weights, group, &KerasLayerWeights::layer);
@@ -47,15 +50,17 @@ Json keras_configuration(const Architecture& architecture, DataFormat format, co
 
 // What stands in a model within the model here, and by itself there, is called as it is there.
 Architecture named_as_there(Architecture here, const Architecture& there) {
+  const ArchitectureIndex names_here(here), names_there(there);
   std::map<std::string, std::string> renamed;
   std::set<std::string> taken;
   for (const Layer& layer : here.layers) {
     std::string_view within;  // the innermost model
     for (const Scope& scope : here.scopes)
       if (layer.name.starts_with(scope.name + ".") && scope.name.size() > within.size()) within = scope.name;
-    if (within.empty() || there.find_layer(layer.name)) continue;
+    if (within.empty() || names_there.find_layer(layer.name)) continue;
     const std::string own = layer.name.substr(within.size() + 1);
-    if (there.find_layer(own) && !here.find_layer(own) && taken.insert(own).second) renamed.emplace(layer.name, own);
+    if (names_there.find_layer(own) && !names_here.find_layer(own) && taken.insert(own).second)
+      renamed.emplace(layer.name, own);
   }
   const auto rename = [&](std::string& name) {
     if (const auto other = renamed.find(name); other != renamed.end()) name = other->second;

@@ -99,16 +99,20 @@ class EntryReader {
 
   void add(const Json& entry) {
     refuse_unknown(entry.as_object(),
-                   {"name", "type", "call", "attributes", "inputs", "named_inputs", "part_of", "keras"}, "a layer");
+                   {"name", "type", "layer", "call", "attributes", "inputs", "named_inputs", "part_of", "keras"},
+                   "a layer");
     const std::string& name = entry.at("name").as_string();
     const Json* call = entry.find("call");
     if (call && entry.find("type"))
       throw MalformedFile("\"" + shortened(name) + "\" has both a \"type\" and a \"call\"");
+    const Json* own = entry.find("layer");
+    if (call && own) throw MalformedFile("\"" + shortened(name) + "\" has both a \"layer\" and a \"call\"");
+    const std::string& layer = call ? call->as_string() : own ? own->as_string() : name;
     if (!call) {
-      places_.try_emplace(name, architecture_.layers.size());
-      architecture_.layers.push_back(layer_from(entry, name));
+      places_.try_emplace(layer, architecture_.layers.size());
+      architecture_.layers.push_back(layer_from(entry, layer));
     }
-    architecture_.nodes.push_back(node_from(name, call ? call->as_string() : name, taken(entry)));
+    architecture_.nodes.push_back(node_from(name, layer, taken(entry)));
     if (const Json* part_of = entry.find("part_of")) architecture_.nodes.back().scope_call = part_of->as_string();
     if (const Json* attributes = entry.find("attributes"); call && attributes)
       set_attributes(architecture_.nodes.back(), attributes->as_object());
@@ -225,10 +229,14 @@ void set_texts(Json::Object& object, const char* member, const std::vector<std::
   if (!texts.empty()) object.set(member, Json::Array(texts.begin(), texts.end()));
 }
 
+// The first call of a layer defines it.
+bool is_definition(const ArchitectureIndex& index, const Node& node) {
+  return index.calls_of(node.layer).front() == &node;
+}
+
 // What a call has otherwise than the one that defines its layer.
 Json::Object own_attributes(const ArchitectureIndex& index, const Node& node) {
-  const Node* first = index.find_node(node.layer);
-  const Layer& defined = first ? index.layer_of(*first) : *index.find_layer(node.layer);
+  const Layer& defined = index.layer_of(*index.calls_of(node.layer).front());
   const Layer& called = index.layer_of(node);
   Json::Object result;
   for (const AttributeSpec& spec : Registry::instance().type_of(called).attributes)
@@ -240,11 +248,10 @@ Json::Object own_attributes(const ArchitectureIndex& index, const Node& node) {
 // `index` is that of the architecture.
 Json entry_of(const ArchitectureIndex& index, const Node& node) {
   Json::Object entry{{"name", node.name}};
-  // The call that defines a layer has its name; a layer whose first call is named otherwise cannot be said in this
-  // form.
-  if (node.name == node.layer) {
+  if (is_definition(index, node)) {
     const Layer& layer = index.layer_of(node);
     entry.set("type", layer.type);
+    if (node.name != layer.name) entry.set("layer", layer.name);
     Json::Object attributes = attributes_to_json(Registry::instance().type_of(layer), layer.attributes);
     if (!attributes.empty()) entry.set("attributes", std::move(attributes));
     if (Json::Object keras = keras_origin_to_json(layer.keras); !keras.empty()) entry.set("keras", std::move(keras));
@@ -271,8 +278,11 @@ std::int64_t lowest_version(const Architecture& architecture) {
     for (const AttributeSpec& spec : Registry::instance().type_of(layer).attributes)
       if (layer.attributes.contains(spec.name))
         version = std::max(version, spec.kind->since(layer.attributes.at(spec.name)));
-  const auto has_settings = [](const Node& node) { return !node.attributes.empty(); };
-  if (std::ranges::any_of(architecture.nodes, has_settings)) version = std::max<std::int64_t>(version, 2);
+  const ArchitectureIndex index(architecture);
+  const auto wants_more = [&](const Node& node) {
+    return !node.attributes.empty() || (is_definition(index, node) && node.name != node.layer);
+  };
+  if (std::ranges::any_of(architecture.nodes, wants_more)) version = std::max<std::int64_t>(version, 2);
   return version;
 }
 

@@ -1,4 +1,4 @@
-// The JSON form of an architecture: docs/architecture.md.
+// The JSON form of an architecture: docs/architecture_json.md.
 #pragma once
 
 #include "h5bridge/architecture.h"

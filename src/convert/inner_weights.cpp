@@ -25,6 +25,13 @@ std::string without_number(const std::string& path) {
   return path.ends_with(":0") ? path.substr(0, path.size() - 2) : path;
 }
 
+// "kernel" of "kernel_1", as TensorFlow 1 called the second of a scope: of cells in a stack, say.
+std::string without_count(const std::string& name) {
+  const std::size_t end = name.find_last_not_of("0123456789");
+  const bool is_counted = end != std::string::npos && end + 1 < name.size() && name[end] == '_';
+  return is_counted ? name.substr(0, end) : name;
+}
+
 std::string last_part(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 // What there is in the group of each inner model, in the order in which Keras saves it.
@@ -63,7 +70,8 @@ std::vector<std::size_t> by_place(const KerasLayerWeights& weights, const std::v
   std::vector<std::size_t> result;
   for (std::size_t i = 0; i < planned.size(); ++i) {
     const std::string& path = weights.variables[i].path;
-    if (last_part(without_number(path)) != last_part(planned[i].path))
+    const std::string name = last_part(without_number(path)), wanted = last_part(planned[i].path);
+    if (name != wanted && without_count(name) != wanted)
       throw MalformedFile("/model_weights/" + weights.layer + " holds " + shortened(path) + " where " +
                           planned[i].path + " is expected");
     result.push_back(i);
@@ -103,8 +111,8 @@ std::vector<KerasLayerWeights> weights_by_layer(const std::vector<KerasLayerWeig
 namespace {
 
 // An activation that is a layer object has its variables in the group of its host: "dense/inner/alpha".
-void take_activations_apart(const Json& model_config, std::vector<KerasLayerWeights>& layers) {
-  const ObjectPaths objects = object_paths(model_config);
+void take_activations_apart(const KerasModel& model, std::vector<KerasLayerWeights>& layers) {
+  const ObjectPaths objects = object_paths(model);
   for (const auto& [activation, path] : objects) {
     constexpr std::string_view kEnd = "/activation";
     if (!path.ends_with(kEnd)) continue;
@@ -127,9 +135,9 @@ void take_activations_apart(const Json& model_config, std::vector<KerasLayerWeig
 }  // namespace
 
 std::vector<KerasLayerWeights> weights_by_layer(const KerasFile& file, std::vector<KerasLayerWeights> layers,
-                                                const KerasBindings& bound, const Json& model_config) {
-  if (!file.objects.empty()) return weights_of_objects(file, bound, model_config);
-  if (file.model_config.is_object()) take_activations_apart(file.model_config, layers);
+                                                const KerasBindings& bound, const KerasModel& model) {
+  if (!file.objects.empty()) return weights_of_objects(file, bound, model);
+  if (file.model_config.is_object()) take_activations_apart(model, layers);
   return weights_by_layer(layers, bound);
 }
 

@@ -5,6 +5,7 @@
 
 #include "facets/keras/keras_plan.h"
 #include "files/keras_h5.h"
+#include "keras/tree.h"
 
 namespace h5bridge {
 
@@ -15,8 +16,8 @@ std::vector<KerasLayerWeights> weights_by_layer(const std::vector<KerasLayerWeig
                                                 const KerasBindings& bound);
 
 /// The variables of `file` by the layers that `bound` has, be they kept by objects or by layers: these are `layers`,
-/// the file's by the architecture's names. `model_config` is what they are layers of.
+/// the file's by the architecture's names. `model` is what they are layers of.
 std::vector<KerasLayerWeights> weights_by_layer(const KerasFile& file, std::vector<KerasLayerWeights> layers,
-                                                const KerasBindings& bound, const Json& model_config);
+                                                const KerasBindings& bound, const KerasModel& model);
 
 }  // namespace h5bridge

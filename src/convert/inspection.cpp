@@ -90,19 +90,19 @@ Inspection inspect(const std::vector<std::string>& sources, const LoadOptions& o
   return result;
 }
 
-Json to_json(const Inspection& inspection) {
+Json to_json(Inspection inspection) {
   Json::Array tensors;
   for (const InspectedTensor& item : inspection.tensors)
     tensors.push_back(Json::Object{{"name", item.name},
                                    {"shape", Json::array(item.tensor.shape())},
                                    {"dtype", name_of(item.tensor.dtype())},
                                    {"trainable", item.trainable ? Json(*item.trainable) : Json()}});
-  return Json::Object{
-      {"format", inspection.format},
-      {"architecture", inspection.architecture ? architecture_to_json(*inspection.architecture) : Json()},
-      {"tensors", std::move(tensors)},
-      {"training", inspection.training},
-      {"metadata", inspection.metadata}};
+  Json::Object result{{"format", inspection.format}};
+  result.set("architecture", inspection.architecture ? architecture_to_json(*inspection.architecture) : Json());
+  result.set("tensors", std::move(tensors));
+  result.set("training", std::move(inspection.training));
+  result.set("metadata", std::move(inspection.metadata));
+  return result;
 }
 
 }  // namespace h5bridge

@@ -32,6 +32,6 @@ struct Inspection {
 Inspection inspect(const std::vector<std::string>& sources, const LoadOptions& options = {});
 
 /// As `inspect --json` prints it.
-Json to_json(const Inspection& inspection);
+Json to_json(Inspection inspection);
 
 }  // namespace h5bridge

@@ -9,8 +9,11 @@
 #include "convert/object_weights.h"
 #include "files/keras_file.h"
 #include "h5bridge/error.h"
+#include "keras/from_older/version.h"
 #include "keras/lift.h"
+#include "keras/parse_tree.h"
 #include "keras/read_bindings.h"
+#include "passes/frozen.h"
 #include "passes/layout.h"
 
 namespace h5bridge {
@@ -32,14 +35,30 @@ std::vector<std::string> components_of(const std::string& path) {
   return result;
 }
 
-/// Which variables a configuration says are trained.
+/// The layers that a configuration states; nullopt where there is none, or one whose wrappers cannot be read.
+std::optional<KerasModel> stated_layers(const Json& model_config) {
+  if (model_config.is_null()) return std::nullopt;
+  try {
+    const Json* config = model_config.find("config");
+    if (!config || !config->is_array()) return parse_layers(model_config);
+    // Of a Sequential model up to Keras 2.2.2.
+    return parse_layers(Json::Object{{"class_name", "Sequential"}, {"config", Json::Object{{"layers", *config}}}});
+  } catch (const Error&) {  // the file is shown all the same
+    return std::nullopt;
+  }
+}
+
+/// Which variables the layers say are trained.
 class Trainability {
  public:
-  explicit Trainability(const Json& model_config) : stated_(!model_config.is_null()) {
-    const Json* config = model_config.find("config");
-    if (!config) return;
-    for_each_inner(*config,
-                   [&](const Json& layer) { collect(layer, is_frozen(*config), frozen_[name_of_layer(layer)]); });
+  /// `is_old`: of Keras 1 or 2, in which nothing within what is frozen trains.
+  Trainability(const std::optional<KerasModel>& model, bool is_old) : stated_(model.has_value()), is_old_(is_old) {
+    if (!model) return;
+    for (const KerasLayer& layer : model->layers) {
+      Names& frozen = frozen_[layer.name];
+      if (!model->trainable) frozen.insert(layer.name);
+      collect(layer, !model->trainable, frozen);
+    }
   }
 
   /// Of a variable in the group of `layer`.
@@ -57,35 +76,62 @@ class Trainability {
  private:
   using Names = std::set<std::string>;
 
-  static bool is_frozen(const Json& config) {
+  static bool is_frozen(const Json::Object& config) {
     const Json* trainable = config.find("trainable");
     return trainable && *trainable == Json(false);
   }
 
-  static std::string name_of_layer(const Json& layer) {
-    const Json* config = layer.find("config");
-    const Json* name = config ? config->find("name") : nullptr;
-    return name && name->is_string() ? name->as_string() : "";
+  /// What has variables of its own, or tells the cell that it makes.
+  static bool heeds_its_flag(const std::string& class_name) {
+    static const std::set<std::string_view> kMadeOfLayers{"Functional",
+                                                          "Sequential",
+                                                          "Model",
+                                                          "TimeDistributed",
+                                                          "Bidirectional",
+                                                          "RNN",
+                                                          "StackedRNNCells",
+                                                          "SpectralNormalization",
+                                                          "MultiHeadAttention",
+                                                          "GroupQueryAttention",
+                                                          "GroupedQueryAttention"};
+    return !kMadeOfLayers.contains(class_name) && !class_name.starts_with("ConvLSTM");
   }
 
-  /// The layers of a model, or those that a wrapper wraps.
-  template <typename Visit>
-  static void for_each_inner(const Json& config, Visit&& visit) {
-    if (const Json* layers = config.find("layers"); layers && layers->is_array())
-      for (const Json& layer : layers->as_array()) visit(layer);
-    for (const char* wrapped : {"layer", "forward_layer", "backward_layer"})
-      if (const Json* layer = config.find(wrapped); layer && layer->is_object()) visit(*layer);
+  /// Whether what is frozen itself is so within, where that is for the layer to say.
+  bool collect_one(const std::string& name, const std::string& class_name, bool is_model, const Json::Object& config,
+                   bool in_frozen, Names& frozen) const {
+    const bool heeds = is_old_ || (!is_model && heeds_its_flag(class_name));
+    const bool is_this_frozen = (is_old_ && in_frozen) || (heeds && is_frozen(config));
+    if (is_this_frozen) frozen.insert(name);
+    return is_this_frozen;
   }
 
-  void collect(const Json& layer, bool outer_frozen, Names& frozen) {
-    const Json* config = layer.find("config");
-    if (!config) return;
-    const bool is_this_frozen = outer_frozen || is_frozen(*config);
-    if (is_this_frozen) frozen.insert(name_of_layer(layer));
-    for_each_inner(*config, [&](const Json& inner) { collect(inner, is_this_frozen, frozen); });
+  void collect(const KerasLayer& layer, bool in_frozen, Names& frozen) const {
+    const bool is_model = layer.model != nullptr;
+    const bool is_this_frozen = collect_one(layer.name, layer.class_name, is_model, layer.config, in_frozen, frozen);
+    if (!is_model) return collect_within(layer.config, is_this_frozen, frozen);
+    for (const KerasLayer& inner : layer.model->layers) collect(inner, is_this_frozen, frozen);
+  }
+
+  /// Of what stands in a layer's own configuration: the layers that a wrapper wraps, a model's, the cells of an RNN.
+  void collect_within(const Json::Object& config, bool in_frozen, Names& frozen) const {
+    const auto collect_inner = [&](const Json& layer) {
+      const Json *name = layer.find("class_name"), *own = layer.find("config");
+      if (!name || !name->is_string() || !own || !own->is_object()) return;
+      const Json* called = own->find("name");
+      const std::string inner = called && called->is_string() ? called->as_string() : "";
+      const bool is_frozen = collect_one(inner, name->as_string(), false, own->as_object(), in_frozen, frozen);
+      collect_within(own->as_object(), is_frozen, frozen);
+    };
+    for (const char* list : {"layers", "cells"})
+      if (const Json* layers = config.find(list); layers && layers->is_array())
+        for (const Json& layer : layers->as_array()) collect_inner(layer);
+    for (const char* wrapped : {"layer", "forward_layer", "backward_layer", "cell"})
+      if (const Json* layer = config.find(wrapped)) collect_inner(*layer);
   }
 
   bool stated_;
+  bool is_old_;
   std::map<std::string, Names> frozen_;  // by the layer whose group a variable is in
 };
 
@@ -93,17 +139,19 @@ class Trainability {
 using TrainedObjects = std::map<std::pair<std::string, std::size_t>, bool>;
 
 /// Likewise of the variables of objects, which have no names: known where all of the model's layers are.
-TrainedObjects trained_objects(const Json& model_config) {
+TrainedObjects trained_objects(const Json& model_config, const std::optional<KerasModel>& model) {
   TrainedObjects result;
-  if (!model_config.is_object()) return result;
+  if (!model || !model_config.is_object()) return result;
   try {
     const LayoutChange same = same_layout(architecture_from_keras(model_config));
-    const std::optional<KerasBindings> bound = read_bindings(model_config, same.architecture, same.weights);
+    const std::optional<KerasBindings> bound = read_bindings(*model, same.architecture, same.weights);
     if (!bound) return result;
-    const auto places = object_places(*bound, model_config);
+    const auto places = object_places(*bound, *model);
+    const bool is_frozen = is_frozen_as_a_whole(same.architecture);
     for (std::size_t i = 0; i < places.size(); ++i)
       for (const std::optional<ObjectPlace>& place : places[i])
-        if (place) result.emplace(std::pair(place->object, place->number), bound->bindings[i].is_trained());
+        if (place)
+          result.emplace(std::pair(place->object, place->number), !is_frozen && bound->bindings[i].is_trained());
   } catch (const Error&) {  // which the inspection of the whole model says
   }
   return result;
@@ -131,13 +179,15 @@ Json training_of(const KerasFile& file) {
 }  // namespace
 
 FilePart inspect_keras_file(const KerasFile& file) {
-  const Trainability trainability(file.model_config);
+  const bool is_old = states_before_3(file.keras_version);
+  const std::optional<KerasModel> model = stated_layers(file.model_config);
+  const Trainability trainability(model, is_old);
   FilePart part;
   part.format = file.format;
   for (const KerasLayerWeights& layer : file.layers)
     for (const KerasVariable& variable : layer.variables)
       part.tensors.push_back({variable.path, variable.tensor, trainability.of(layer.layer, variable.path)});
-  const TrainedObjects trained = file.objects.empty() ? TrainedObjects() : trained_objects(file.model_config);
+  const TrainedObjects trained = file.objects.empty() ? TrainedObjects() : trained_objects(file.model_config, model);
   for (const KerasObject& object : file.objects)
     for (std::size_t i = 0; i < object.variables.size(); ++i) {
       const auto stated = trained.find({object.path, i});

@@ -1,7 +1,6 @@
 // What `inspect` shows of torch.save files.
 #include <algorithm>
 #include <array>
-#include <set>
 
 #include "convert/inspection_parts.h"
 #include "convert/tensor_agreement.h"
@@ -12,7 +11,6 @@
 namespace h5bridge {
 namespace {
 
-constexpr std::size_t kMostValues = 1'000'000;
 constexpr std::size_t kLongestPath = 100;
 
 /// The members of a pickled module that a state_dict's names pass over.
@@ -23,61 +21,43 @@ using pickle::Ref;
 /// Every tensor that can be reached, under the path that leads to it.
 class TensorFinder {
  public:
-  TensorFinder(const TorchFile& file, FilePart& part) : file_(file), part_(part) {}
+  TensorFinder(const TorchFile& file, FilePart& part) : file_(file), part_(part), seen_(file.count()) {}
 
-  void find() {
-    pending_.push_back({"", &file_.root(), 0});
-    // A stack, so that depth costs no recursion; its order is turned around to be the file's.
-    while (!pending_.empty()) {
-      const Pending next = pending_.back();
-      pending_.pop_back();
-      if (!seen_.insert(next.value).second) continue;
-      if (seen_.size() > kMostValues)
-        throw MalformedFile("the pickle has more than " + std::to_string(kMostValues) + " values");
-      visit(next);
-    }
-  }
+  void find() { visit(file_.root(), 0); }
 
  private:
-  struct Pending {
-    std::string path;
-    Ref value;
-    std::size_t depth;
-  };
-
-  void visit(const Pending& item) {
-    if (is_tensor(*item.value)) return add(item);
-    if (item.depth == kLongestPath)
+  void visit(const pickle::Value& value, std::size_t depth) {
+    if (seen_[value.number()]) return;
+    seen_[value.number()] = true;
+    if (is_tensor(value)) return add(value);
+    if (depth == kLongestPath)
       throw MalformedFile("the pickle nests more than " + std::to_string(kLongestPath) + " levels");
-    const std::size_t first = pending_.size();
-    if (const auto* dict = item.value->as<pickle::Dict>()) push_items(item, dict->items);
-    if (const auto* items = pickle::sequence(*item.value)) push_sequence(item, *items);
-    if (const auto* object = item.value->as<pickle::Object>()) {
-      push_items(item, object->dict_items);
-      push_sequence(item, object->list_items);
-      if (object->state) pending_.push_back({item.path, object->state, item.depth + 1});
+    if (const auto* dict = value.as<pickle::Dict>()) visit_items(dict->items, depth);
+    if (const auto* items = pickle::sequence(value)) visit_sequence(*items, depth);
+    if (const auto* object = value.as<pickle::Object>()) {
+      visit_items(object->dict_items(), depth);
+      visit_sequence(object->list_items(), depth);
+      if (object->state) visit(*object->state, depth + 1);
     }
-    std::reverse(pending_.begin() + static_cast<std::ptrdiff_t>(first), pending_.end());
   }
 
-  void push_items(const Pending& from, const pickle::Items& items) {
+  void visit_items(const pickle::Items& items, std::size_t depth) {
     for (const auto& [key, value] : items)
-      if (const auto* name = key->as<std::string>()) push(from, *name, value);
+      if (const auto* name = key->as<std::string>()) visit_member(*name, *value, depth);
   }
-  void push_sequence(const Pending& from, const std::vector<Ref>& items) {
-    for (std::size_t i = 0; i < items.size(); ++i) push(from, std::to_string(i), items[i]);
+  void visit_sequence(const std::vector<Ref>& items, std::size_t depth) {
+    for (std::size_t i = 0; i < items.size(); ++i) visit_member(std::to_string(i), *items[i], depth);
   }
-  void push(const Pending& from, const std::string& name, Ref value) {
-    const bool is_member = std::ranges::count(kModuleMembers, name) > 0;
-    pending_.push_back({is_member           ? from.path
-                        : from.path.empty() ? name
-                                            : from.path + "." + name,
-                        value, from.depth + 1});
+  void visit_member(const std::string& name, const pickle::Value& value, std::size_t depth) {
+    const std::size_t length = path_.size();
+    if (std::ranges::count(kModuleMembers, name) == 0) path_ += (path_.empty() ? "" : ".") + name;
+    visit(value, depth + 1);
+    path_.resize(length);
   }
 
-  void add(const Pending& item) {
+  void add(const pickle::Value& value) {
     try {
-      part_.tensors.push_back({item.path, file_.tensor(*item.value, item.path), std::nullopt});
+      part_.tensors.push_back({path_, file_.tensor(value, path_), std::nullopt});
     } catch (const Unsupported& error) {
       part_.notes.emplace_back(error.what());
     }
@@ -85,8 +65,8 @@ class TensorFinder {
 
   const TorchFile& file_;
   FilePart& part_;
-  std::vector<Pending> pending_;
-  std::set<Ref> seen_;
+  std::vector<bool> seen_;  // by the values' numbers
+  std::string path_;
 };
 
 /// What --key may be, and how many tensors it takes, where there is a choice.

@@ -6,6 +6,7 @@
 
 #include "convert/architecture_beside_file.h"
 #include "convert/keras_model.h"
+#include "keras/parse_tree.h"
 #include "passes/layout.h"
 #include "passes/presentation.h"
 
@@ -16,8 +17,8 @@ std::optional<DataFormat> format_named(const Json& name) {
   return name.is_string() ? data_format_named(name.as_string()) : std::nullopt;
 }
 
-// The first data format that a configuration mentions; layers that do not care mention none. A Flatten's is not the
-// model's.
+// The first data format that a configuration mentions, anywhere, since a layer may hold others that the tree does not
+// take apart (an RNN's cell); layers that do not care mention none. A Flatten's is not the model's.
 std::optional<DataFormat> stated_format(const Json& config) {
   if (config.is_array())
     for (const Json& element : config.as_array())
@@ -32,12 +33,11 @@ std::optional<DataFormat> stated_format(const Json& config) {
 // The one format in which the inputs of `architecture` are as the configuration has them; nullopt if both are, or none.
 // A size that is open on one side alone counts against a format only where it tells the two apart.
 std::optional<DataFormat> fitting_format(const Json& model_config, const Architecture& architecture) {
+  const KerasModel model = parse_layers(model_config);
   std::map<std::string, const Json*> shapes;
-  if (const Json* config = model_config.find("config"); config && config->find("layers"))
-    for (const Json& layer : config->at("layers").as_array())
-      if (layer.at("class_name") == Json("InputLayer"))
-        if (const Json* shape = layer.at("config").find("batch_shape"))
-          shapes[layer.at("config").at("name").as_string()] = shape;
+  for (const KerasLayer& layer : model.layers)
+    if (layer.class_name == "InputLayer")
+      if (const Json* shape = layer.find("batch_shape")) shapes[layer.keras_name] = shape;
   const auto fits = [&](DataFormat format, bool exactly) {
     const LayoutChange change = change_layout(architecture, format, Framework::Keras);
     return std::ranges::all_of(change.architecture.inputs, [&](const Input& input) {

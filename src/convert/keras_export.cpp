@@ -20,6 +20,7 @@
 #include "keras/build_configs.h"
 #include "keras/from_older/training.h"
 #include "keras/lift.h"
+#include "keras/parse_tree.h"
 #include "keras/plan.h"
 #include "keras/wrappers.h"
 #include "model/quoted.h"
@@ -45,13 +46,14 @@ class KerasWriter {
     if (model.weights.empty() && !parameters_of(*model.architecture).empty())
       throw UsageError("needs weights; give them beside the architecture");
     format_ = options.data_format ? *options.data_format : presented_format(*model.architecture, Framework::Keras);
-    const Architecture architecture = with_frozen_layers(*model.architecture, model.trainable, notes);
+    Architecture architecture = with_frozen_layers(*model.architecture, model.trainable, notes);
+    if (options.keras == 2) forget_unheeded_flags(architecture);
     const LayoutChange change = change_layout(architecture, format_, Framework::Keras);
     const FloatTypes floats(model.weights);
     plan_ = plan_keras(change.architecture, change.weights, floats);
     note_types(architecture, floats);
     note_frozen_parts(architecture);
-    note_parts_made_later();
+    note_parts_made_later(architecture);
     std::ranges::copy(plan_.notes, std::back_inserter(notes));
     for (const auto& [name, other] : plan_.tied)
       if (!bit_equal(weight(name), weight(other)))
@@ -77,6 +79,7 @@ class KerasWriter {
       write_variables();
     else
       write_objects();
+    leave_frozen_out_of_the_optimizer();
     if (options_.optimizer && model_.training) write_training(*model_.training);
     note_copies();
     note_products();
@@ -87,6 +90,12 @@ class KerasWriter {
   KerasPlan plan() { return std::move(plan_); }
 
  private:
+  // In Keras 2 nothing trains in what is frozen: there what is within says it alone.
+  static void forget_unheeded_flags(Architecture& architecture) {
+    for (Layer& layer : architecture.layers) layer.keras.spelling.erase("trainable");
+    for (Scope& scope : architecture.scopes) scope.keras.trainable.reset();
+  }
+
   // A Keras layer has one type for all of its variables.
   void note_types(const Architecture& architecture, const FloatTypes& floats) {
     for (const Layer& layer : architecture.layers)
@@ -134,22 +143,30 @@ class KerasWriter {
     }
   }
 
-  // A layer hands its `trainable` on to what it makes with itself (a cell, what it wraps), and not to what it makes
-  // when it is built: attention's projections (keras/src/layers/attention/multi_head_attention.py, build).
-  void note_parts_made_later() {
-    const auto is_made_later = [](const std::string& object) {
-      constexpr std::array<std::string_view, 3> kMadeWithIt{"cell", "forward_layer", "backward_layer"};
-      return !object.empty() && std::ranges::find(kMadeWithIt, object.substr(0, object.find('/'))) == kMadeWithIt.end();
-    };
-    std::set<std::string> said;
+  // Of layers whose flag Keras does not hand on to what they make when they are built: attention's projections
+  // (keras/src/layers/attention/multi_head_attention.py, build).
+  void note_parts_made_later(const Architecture& architecture) {
+    std::set<std::string_view> trained;
     for (const KerasBinding& binding : plan_.bindings)
-      if (binding.trainable && binding.frozen &&
-          (is_made_later(binding.object) || std::ranges::any_of(binding.objects, is_made_later)) &&
-          said.insert(binding.layer).second)
-        notes_.push_back(
-            "layer \"" + shortened(binding.layer) +
-            "\" is frozen, and Keras trains what it is made of again once it has loaded the file, so that an "
-            "optimizer's state no longer fits: set its trainable = False anew");
+      if (binding.is_trained())
+        for (const KerasBinding::Source& source : binding.torch) trained.insert(source.name);
+    for (const Layer& layer : architecture.layers) {
+      const auto is_trained = [&](const std::string& name) { return trained.contains(name); };
+      const std::vector<std::string> names = parameter_names(layer);
+      if (!is_frozen_in_keras(layer) || !std::ranges::any_of(names, is_trained)) continue;
+      made_later_.insert(names.begin(), names.end());
+      notes_.push_back(
+          "layer \"" + shortened(layer.keras.name.value_or(layer.name)) +
+          "\" is frozen, and Keras trains what it is made of again once it has loaded the file, so that an "
+          "optimizer's state no longer fits: set its trainable = False anew");
+    }
+  }
+
+  // The optimizer is that of the model before Keras loads it, without what is frozen of such layers, either.
+  void leave_frozen_out_of_the_optimizer() {
+    const auto is_made_later = [&](const KerasBinding::Source& source) { return made_later_.contains(source.name); };
+    for (KerasBinding& binding : plan_.bindings)
+      if (!binding.torch.empty() && std::ranges::all_of(binding.torch, is_made_later)) binding.frozen = true;
   }
 
   // Whether the file's reader finds the model in what Keras is told of it, so that it need not be said twice. Of one of
@@ -221,10 +238,11 @@ class KerasWriter {
   }
 
   void write_objects() {
-    file_.objects = objects_of(plan_);
+    const KerasModel model = parse_layers(plan_.model_config);
+    file_.objects = objects_of(plan_, model);
     std::map<std::string, KerasObject*> objects;
     for (KerasObject& object : file_.objects) objects.emplace(object.path, &object);
-    const auto places = object_places(plan_, plan_.model_config);
+    const auto places = object_places(plan_, model);
     std::vector<std::string> wrappers;
     for (std::size_t i = 0; i < places.size(); ++i) {
       std::vector<Tensor> tensors = variables_of(plan_.bindings[i]);
@@ -534,6 +552,7 @@ class KerasWriter {
   DataFormat format_ = DataFormat::ChannelsLast;
   KerasPlan plan_;
   bool describes_itself_ = false;
+  std::set<std::string> made_later_;  // parameters that are frozen, and trained once Keras has loaded the file
   KerasFile file_;
   Json::Object extra_;
   std::set<std::string> written_;

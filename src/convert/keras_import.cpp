@@ -17,11 +17,13 @@
 #include "convert/tied_state.h"
 #include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
-#include "keras/inline_models.h"
+#include "keras/bindings.h"
+#include "keras/from_older/version.h"
 #include "keras/inner_places.h"
 #include "keras/lift.h"
 #include "keras/object_paths.h"
 #include "keras/output_names.h"
+#include "keras/parse_tree.h"
 #include "keras/plan.h"
 #include "keras/read_bindings.h"
 #include "keras/shared_uses.h"
@@ -43,12 +45,9 @@ std::string last_component(const std::string& path) {
 }
 
 // In Keras's order.
-LayerOrder layers_in_order(const Json& model) {
+LayerOrder layers_in_order(const KerasModel& model) {
   LayerOrder names;
-  if (!model.is_object()) return names;
-  for (const Json& layer : model.at("config").at("layers").as_array())
-    if (const Json* name = layer.at("config").find("name"); name && name->is_string())
-      names.push_back(name->as_string());
+  for (const KerasLayer& layer : model.layers) names.push_back(layer.keras_name);
   return names;
 }
 
@@ -56,7 +55,11 @@ class KerasReader {
  public:
   KerasReader(const KerasFile& file, const std::optional<Architecture>& architecture, const LoadOptions& options,
               const Json& beside)
-      : file_(file), options_(options), is_alone_(!architecture), stored_(file.layers) {
+      : file_(file),
+        options_(options),
+        is_alone_(!architecture),
+        stored_(file.layers),
+        stated_(parse_layers(file.model_config)) {
     const Json* own = file.extra.find("architecture");
     if (architecture)
       model_.architecture = architecture;
@@ -70,7 +73,7 @@ class KerasReader {
     else
       throw UsageError("holds weights only; give its architecture beside it");
     add_noted_ties();
-    if (file.model_config.is_object()) learn_ties(file.model_config, *model_.architecture);
+    if (file.model_config.is_object()) learn_ties(file.model_config, stated_, *model_.architecture);
     // Keras's own architecture is the file's; any other, maybe PyTorch's, is the file's in the format that the file
     // states.
     const bool is_files = !architecture && !(own && own->is_object());
@@ -81,13 +84,13 @@ class KerasReader {
         is_files ? same_layout(*model_.architecture) : change_layout(*model_.architecture, format, Framework::Keras);
     bind(change, beside);
     if (!file.has_model_config && file.objects.empty() && architecture)
-      stored_ =
-          matched_to_plan(file, bound_, *model_.architecture, layers_in_order(beside), options.match, model_.notes);
+      stored_ = matched_to_plan(file, bound_, *model_.architecture, layers_in_order(parse_layers(beside)),
+                                options.match, model_.notes);
     name_keras_outputs(*model_.architecture, bound_.output_names);
-    freeze_as_stated(file.model_config, architecture.has_value());
+    freeze_as_stated(architecture.has_value());
   }
 
-  KerasModel run() {
+  ReadKerasFile run() {
     model_.framework = Framework::Keras;
     model_.format = file_.format;
     find_layers();
@@ -102,6 +105,7 @@ class KerasReader {
         model_.trainable[name] = said->second;
     order_weights();
     read_training();
+    note_unheeded();
     note_inner_optimizers();
     for (const char* member : {"torch", "digests", "carried"})
       if (const Json* kept = file_.extra.find(member)) model_.metadata.set(member, *kept);
@@ -118,15 +122,21 @@ class KerasReader {
   // By the rows that read the layers of the file's configuration, or of the one beside it. Where that is none of this
   // architecture's, or there is none, it takes what would be written.
   void bind(const LayoutChange& change, const Json& beside) {
-    model_config_ = file_.model_config.is_object() ? file_.model_config : beside;
-    if (auto read = read_bindings(model_config_, change.architecture, change.weights)) {
-      bound_ = *std::move(read);
-      return;
-    }
+    const bool is_stated = file_.model_config.is_object();
+    if (!is_stated) described_ = parse_layers(beside);
+    if (auto names = output_names_in(is_stated ? file_.model_config : beside, change.architecture))
+      if (auto read = read_bindings(described(), change.architecture, change.weights)) {
+        bound_ = *std::move(read);
+        bound_.output_names = *std::move(names);
+        return;
+      }
     KerasPlan plan = plan_for_file(change);
-    if (!model_config_.is_object()) model_config_ = plan.model_config;
+    if (!is_stated && !beside.is_object()) described_ = parse_layers(plan.model_config);
     bound_ = std::move(plan);
   }
+
+  // The model whose layers the bindings have.
+  const KerasModel& described() const { return described_ ? *described_ : stated_; }
 
   // Tied layers may be one in the file, or have a copy each.
   KerasPlan plan_for_file(const LayoutChange& change) const {
@@ -140,13 +150,13 @@ class KerasReader {
   // The model that the architecture beside the file describes may be one within the file's.
   KerasPlan wrapped(KerasPlan plan) const {
     if (is_alone_ || !file_.model_config.is_object()) return plan;
-    return within_inner_models(std::move(plan), file_.model_config);
+    return within_inner_models(std::move(plan), stated_);
   }
 
   bool has_all_layers(const KerasPlan& plan) const {
     if (!file_.objects.empty()) {
-      const std::vector<KerasLayerWeights> weights = weights_of_objects(
-          file_, plan, file_.model_config.is_object() ? file_.model_config : Json(plan.model_config));
+      const std::vector<KerasLayerWeights> weights =
+          weights_of_objects(file_, plan, file_.model_config.is_object() ? stated_ : parse_layers(plan.model_config));
       return std::ranges::all_of(plan.bindings, [&](const KerasBinding& binding) {
         return !std::ranges::find(weights, binding.layer, &KerasLayerWeights::layer)->variables.empty();
       });
@@ -158,48 +168,76 @@ class KerasReader {
 
   // What the file says of its layers counts, whatever the architecture said of them before Keras trained it. If that
   // stands beside it, somebody may go on training by it.
-  void freeze_as_stated(const Json& model, bool has_other) {
-    std::map<std::string, bool> frozen;
-    std::map<std::string, const Json*> entries;
-    // In a frozen model within the model, layers may be trained again.
-    for_each_entry(model, [&](const std::string& name, const Json& entry, bool is_in_frozen) {
-      if (const Json* trainable = entry.at("config").find("trainable"))
-        frozen[name] = is_in_frozen || *trainable == Json(false);
-      entries[name] = &entry.at("config");
+  void freeze_as_stated(bool has_other) {
+    std::map<std::string, const KerasLayer*> layers;
+    visit_layers(stated_, [&](const std::string& name, const KerasLayer& layer) {
+      if (layer.find("trainable")) layers[name] = &layer;
     });
-    if (has_other) note_frozen(frozen);
-    const Json* config = model.find("config");
-    const Json* trainable = config ? config->find("trainable") : nullptr;
-    const bool is_frozen_as_a_whole = trainable && *trainable == Json(false);
-    for (KerasBinding& binding : bound_.bindings)
-      if (is_frozen_as_a_whole)
-        binding.frozen = true;
-      else if (const auto stated = frozen.find(binding.layer); stated != frozen.end())
-        binding.frozen = stated->second || is_frozen_within(binding.object, entries.at(binding.layer)->as_object());
+    const std::vector<std::string> frozen_before = frozen_parameters(*model_.architecture);
+    const auto was_frozen = [&](const KerasBinding& binding) {
+      return std::ranges::all_of(binding.torch, [&](const KerasBinding::Source& source) {
+        return std::ranges::count(frozen_before, source.name) > 0;
+      });
+    };
+    const bool is_old = states_before_3(file_.keras_version);
+    const bool is_frozen_as_a_whole = !stated_.trainable;
+    for (std::size_t i = 0; i < bound_.bindings.size(); ++i) {
+      KerasBinding& binding = bound_.bindings[i];
+      const auto stated = layers.find(binding.layer);
+      if (is_frozen_as_a_whole) binding.frozen = true;
+      if (is_frozen_as_a_whole || stated == layers.end()) continue;
+      const Said said = said_of(binding, stated->second->class_name, stated->second->config);
+      const bool is_unheeded = said == Said::Unheeded && binding.trainable && !is_old;
+      binding.frozen = is_unheeded ? was_frozen(binding) : said != Said::Trained;
+      if (is_unheeded && !binding.frozen) unheeded_.push_back(i);
+    }
+    if (has_other) note_frozen(layers, frozen_before);
   }
 
   // Of layers that are frozen as a whole; what is frozen in part, no file of Keras's says.
-  void note_frozen(const std::map<std::string, bool>& stated) {
-    const std::vector<std::string> frozen = frozen_parameters(*model_.architecture);
-    std::map<std::string, bool> before;
+  void note_frozen(const std::map<std::string, const KerasLayer*>& stated, const std::vector<std::string>& before) {
+    struct Frozen {
+      bool before = true;
+      bool now = true;
+    };
+    std::map<std::string, Frozen> found;
     std::vector<std::string> layers;
     for (const KerasBinding& binding : bound_.bindings) {
       if (!binding.trainable || !stated.contains(binding.layer)) continue;
-      const bool is_frozen = std::ranges::all_of(binding.torch, [&](const KerasBinding::Source& source) {
-        return std::ranges::count(frozen, source.name) > 0;
-      });
-      const auto [known, is_new] = before.try_emplace(binding.layer, true);
+      const auto [known, is_new] = found.try_emplace(binding.layer);
       if (is_new) layers.push_back(binding.layer);
-      known->second = known->second && is_frozen;
+      for (const KerasBinding::Source& source : binding.torch)
+        known->second.before = known->second.before && std::ranges::count(before, source.name) > 0;
+      known->second.now = known->second.now && binding.frozen;
     }
     std::map<bool, std::vector<std::string>> changed;
     for (const std::string& layer : layers)
-      if (stated.at(layer) != before.at(layer)) changed[stated.at(layer)].push_back(layer);
+      if (const Frozen& frozen = found.at(layer); frozen.now != frozen.before) changed[frozen.now].push_back(layer);
     for (const auto& [is_frozen, names] : changed)
       model_.notes.push_back(
           "Keras " + std::string(is_frozen ? "froze " : "trains ") + listed(names) +
           (is_frozen ? ", which the architecture beside it trains" : ", frozen in the architecture beside it") +
           "; a .pth cannot say so: write a .json, too");
+  }
+
+  // A layer whose own flag Keras does not hand on to what it makes when it is built: attention's projections. Whether
+  // they were trained when the file was saved, an optimizer's state tells.
+  void note_unheeded() {
+    std::vector<std::string> layers;
+    for (const std::size_t i : unheeded_)
+      if (const std::string& layer = bound_.bindings[i].layer; std::ranges::find(layers, layer) == layers.end())
+        layers.push_back(layer);
+    if (!layers.empty())
+      model_.notes.push_back(listed(layers) +
+                             ": its trainable = False says nothing to what it is made of: Keras trains it once it has "
+                             "loaded the file, and so it is trained here");
+  }
+
+  void freeze_unheeded(bool frozen) {
+    for (const std::size_t i : unheeded_) {
+      bound_.bindings[i].frozen = frozen;
+      for (const KerasBinding::Source& source : bound_.bindings[i].torch) model_.trainable[source.name] = !frozen;
+    }
   }
 
   static std::string listed(const std::vector<std::string>& layers) {
@@ -223,7 +261,7 @@ class KerasReader {
       std::vector<std::string>& planned = layers_[binding.layer].planned;
       planned.insert(planned.end(), binding.variables.begin(), binding.variables.end());
     }
-    weights_ = weights_by_layer(file_, stored_, bound_, model_config_);
+    weights_ = weights_by_layer(file_, stored_, bound_, described());
     note_variable_paths();
     one_path_ = layers_of_one_path(weights_);
     share_slot_paths();
@@ -288,7 +326,7 @@ class KerasReader {
   // An architecture beside the file says itself what is tied.
   void tie_shared_layers() {
     if (!is_alone_) return;
-    for (const auto& pair : shared_layers(one_path_, file_, weights_)) {
+    for (const auto& pair : shared_layers(one_path_, file_, stated_, weights_)) {
       for (const auto& [one, other] : tensors_of_both(pair, bound_)) add_tie(*model_.architecture, {one, other});
       model_.notes.push_back("the layers \"" + shortened(pair.first) + "\" and \"" + shortened(pair.second) +
                              "\" were one when Keras saved them, as the paths of their variables say: their "
@@ -461,7 +499,7 @@ class KerasReader {
       for (const KerasBinding& binding : bound_.bindings)
         if (!binding.is_wrappers_own && (planned.empty() || planned.back() != binding.layer))
           planned.push_back(binding.layer);
-      for (std::string& layer : layers_with_objects(model_config_))
+      for (std::string& layer : layers_with_objects(described()))
         if (std::ranges::count(planned, layer) > 0) in_file.push_back(std::move(layer));
       return in_file == planned;
     }
@@ -470,6 +508,34 @@ class KerasReader {
     for (const KerasBinding& binding : bound_.bindings)
       if (planned.empty() || planned.back() != binding.group) planned.push_back(binding.group);
     return in_file == planned;
+  }
+
+  Optimizer read_bound_optimizer(KerasOptimizer found) const {
+    std::optional<Json::Object> scale = take_off_loss_scale(found);
+    if (!file_.objects.empty()) name_by_place(found, bound_);
+    Optimizer result = optimizer_from_keras(found, bound_, model_.weights);
+    if (scale) keep_loss_scale(*std::move(scale), result);
+    make_state_one(result, model_.architecture->ties);
+    return result;
+  }
+
+  // Where the state is not that of what Keras trains once it has loaded the file, it may be that of what it trained
+  // when it saved it.
+  Optimizer read_optimizer(const KerasOptimizer& found) {
+    try {
+      return read_bound_optimizer(found);
+    } catch (const Error&) {
+      if (unheeded_.empty()) throw;
+    }
+    freeze_unheeded(true);
+    try {
+      Optimizer result = read_bound_optimizer(found);
+      unheeded_.clear();
+      return result;
+    } catch (const Error&) {
+      freeze_unheeded(false);
+    }
+    return read_bound_optimizer(found);
   }
 
   void read_training() {
@@ -486,12 +552,7 @@ class KerasReader {
         std::vector<NamedTensor> variables;
         for (const KerasVariable& variable : file_.optimizer) variables.push_back({variable.path, variable.tensor});
         try {
-          KerasOptimizer found{*config, std::move(variables), lists_layers_as_planned()};
-          std::optional<Json::Object> scale = take_off_loss_scale(found);
-          if (!file_.objects.empty()) name_by_place(found, bound_);
-          training.optimizer = optimizer_from_keras(found, bound_, model_.weights);
-          if (scale) keep_loss_scale(*std::move(scale), *training.optimizer);
-          make_state_one(*training.optimizer, model_.architecture->ties);
+          training.optimizer = read_optimizer({*config, std::move(variables), lists_layers_as_planned()});
           if (own)
             if (const Json* settings = own->find("optimizer"))
               restore_optimizer(*settings, file_.extra_tensors, untied_, *training.optimizer);
@@ -522,20 +583,22 @@ class KerasReader {
   const bool is_alone_;  // without an architecture beside it
   Model model_;
   Ties untied_;
-  Json model_config_;  // whose layers the bindings have
   KerasBindings bound_;
-  std::vector<KerasLayerWeights> stored_;         // the file's, by the architecture's names
-  std::vector<KerasLayerWeights> weights_;        // those of inner models by their layers
-  SharedLayers one_path_;                         // of them
+  std::vector<KerasLayerWeights> stored_;   // the file's, by the architecture's names
+  const KerasModel stated_;                 // of the file's configuration, where it has one
+  std::optional<KerasModel> described_;     // where it has none: of the one beside it, or of what would be written
+  std::vector<KerasLayerWeights> weights_;  // those of inner models by their layers
+  SharedLayers one_path_;                   // of them
   std::map<std::string, LayerVariables> layers_;  // by Keras's name
+  std::vector<std::size_t> unheeded_;             // of the bindings, those whose layer is frozen, and they are not
   std::set<const KerasVariable*> used_;
   std::vector<NamedTensor> unexpected_;
 };
 
 }  // namespace
 
-KerasModel model_from_keras(const KerasFile& file, const std::optional<Architecture>& architecture,
-                            const LoadOptions& options, const Json& beside) {
+ReadKerasFile model_from_keras(const KerasFile& file, const std::optional<Architecture>& architecture,
+                               const LoadOptions& options, const Json& beside) {
   return KerasReader(file, architecture, options, beside).run();
 }
 

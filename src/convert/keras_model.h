@@ -12,7 +12,7 @@
 namespace h5bridge {
 
 /// What is read of a Keras file.
-struct KerasModel {
+struct ReadKerasFile {
   Model model;
   Ties untied;  // what settle_ties untied
 };
@@ -22,8 +22,8 @@ struct KerasModel {
 /// architecture was read from, if it is Keras's. Otherwise it is the one that h5bridge left in
 /// the file, or else what its configuration describes. Tensors that are not there are left out: check_weights tells.
 /// Throws UsageError for a file of weights alone without `architecture`.
-KerasModel model_from_keras(const KerasFile& file, const std::optional<Architecture>& architecture,
-                            const LoadOptions& options = {}, const Json& beside = {});
+ReadKerasFile model_from_keras(const KerasFile& file, const std::optional<Architecture>& architecture,
+                               const LoadOptions& options = {}, const Json& beside = {});
 
 /// The data format in which a file has a network: as it says itself, else as its configuration or `architecture` does.
 DataFormat format_of(const KerasFile& file, const Architecture& architecture);

@@ -70,7 +70,7 @@ std::string section_of(const Registry& registry, const LayerType& type) {
 std::string layers_table(const Registry& registry) {
   std::string result =
       "# Layers\n\n"
-      "All layer types of the [architecture JSON](architecture.md). Generated from the layer definitions in "
+      "All layer types of the [architecture JSON](architecture_json.md). Generated from the layer definitions in "
       "`src/layers/` by\n"
       "`h5bridge_generate`; a test compares this copy. Attributes are those of PyTorch's constructor or function; the "
       "meaning says where one\n"

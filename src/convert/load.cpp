@@ -23,10 +23,10 @@
 #include "keras/from_older/training.h"
 #include "keras/from_older/users_classes.h"
 #include "keras/from_older/weights.h"
-#include "keras/inline_models.h"
 #include "keras/lift.h"
 #include "keras/lora.h"
 #include "keras/output_names.h"
+#include "keras/parse_tree.h"
 #include "keras/read_bindings.h"
 #include "keras/wrappers.h"
 #include "model/quoted.h"
@@ -68,7 +68,12 @@ struct Parts {
     architecture_file = path;
   }
   void claim_weights(const std::string& path) {
-    if (!weights_file.empty()) throw UsageError(path + ": is a second file of weights, besides " + weights_file);
+    if (!weights_file.empty())
+      throw UsageError(path + ": is a second file of weights, besides " + weights_file +
+                       ((weights_file == architecture_file || (keras && keras->has_model_config))
+                            ? " (h5bridge convert " + weights_file +
+                                  " -o net.json writes its architecture alone, for " + path + " to stand beside)"
+                            : ""));
     weights_file = path;
   }
   void claim_optimizer(const std::string& path) {
@@ -175,12 +180,13 @@ void add_aliases(Model& model) {
   }
 }
 
-// Moments belong to the weights as they were before they got a factor.
+// Moments belong to the weights as they were before they were computed anew.
 void leave_out_optimizer(KerasFile& file, KerasConfiguration& configuration) {
-  if (configuration.factors.empty() || !file.training_config.is_object()) return;
+  const bool are_other = !configuration.cudnn.empty() || !configuration.local.empty();
+  if ((configuration.factors.empty() && !are_other) || !file.training_config.is_object()) return;
   if (file.training_config.as_object().erase("optimizer_config"))
-    configuration.notes.push_back(
-        "the optimizer is left out: its state is that of the weights before they were multiplied");
+    configuration.notes.push_back("the optimizer is left out: its state is that of the weights before they were " +
+                                  std::string(are_other ? "brought into Keras 3's form" : "multiplied"));
   file.optimizer.clear();
 }
 
@@ -201,8 +207,8 @@ void refuse_factors(const KerasFile& file, const KerasConfiguration& configurati
 
 // An architecture beside the file does not say it, and would only find that tensors do not fit.
 void refuse_quantised_layers(const Json& model) {
-  for_each_entry(model, [](const std::string&, const Json& layer, bool) {
-    in_file(describe_entry(layer), [&] { refuse_quantised(layer.at("config").as_object()); });
+  visit_layers(parse_layers(model), [](const std::string&, const KerasLayer& layer) {
+    in_file(describe(layer), [&] { refuse_quantised(layer.config); });
   });
 }
 
@@ -257,7 +263,7 @@ std::string compare_architectures(const Parts& parts, std::vector<std::string>& 
 }
 
 // Where weights fit no layer because two architectures differ, it is the latter that is to be said.
-KerasModel matched(const Parts& parts, const LoadOptions& options, const std::string& disagreement) {
+ReadKerasFile matched(const Parts& parts, const LoadOptions& options, const std::string& disagreement) {
   LoadOptions reading = options;
   const bool is_translated = parts.keras_config && !parts.keras_config->configuration.old_layers.empty();
   if (is_translated) reading.match = LayerMatch::Name;  // they are called so by now
@@ -383,9 +389,25 @@ Parts read_sources(const std::vector<std::string>& sources, const LoadOptions& o
   return parts;
 }
 
+/// Of a Keras file whose tensors are not those of the architecture given beside it: the layer that it lacks.
+void check_weights_beside(const std::string& architecture_file, const Model& model, bool allow_unexpected) {
+  try {
+    check_weights(model, allow_unexpected);
+  } catch (const MalformedFile& error) {
+    const std::vector<WeightProblem> problems = weight_problems(model);
+    const auto lacking = std::ranges::find(problems, WeightProblem::Kind::Missing, &WeightProblem::kind);
+    if (lacking == problems.end()) throw;
+    throw MalformedFile(std::string(error.what()) + "; its network is not that of " + architecture_file +
+                        ": it has no layer \"" + shortened(lacking->tensor.substr(0, lacking->tensor.rfind('.'))) +
+                        "\"; read it without " + architecture_file +
+                        ", or with the architecture of the network as it is now");
+  }
+}
+
 Model load_whole(const std::vector<std::string>& sources, const LoadOptions& options) {
   Parts parts = read_sources(sources, options);
   const std::string weights_file = parts.weights_file;
+  const std::string beside_keras = parts.keras && parts.architecture ? parts.architecture_file : "";
   const std::string state_file = parts.optimizer_file.empty() ? weights_file : parts.optimizer_file;
   try {
     UncheckedModel read = put_together(std::move(parts), options);
@@ -393,7 +415,8 @@ Model load_whole(const std::vector<std::string>& sources, const LoadOptions& opt
     if (!weights_file.empty())
       in_file(weights_file, [&] {
         if (!read.disagreement.empty()) throw Disagreement(read.disagreement);
-        check_weights(read.model, options.allow_unexpected);
+        if (beside_keras.empty()) return check_weights(read.model, options.allow_unexpected);
+        check_weights_beside(beside_keras, read.model, options.allow_unexpected);
       });
     name_optimizer(read.model, options, read.untied);
     if (!state_file.empty()) in_file(state_file, [&] { check_slots(read.model); });

@@ -12,6 +12,72 @@
 #include "passes/infer_shapes.h"
 
 namespace h5bridge {
+namespace {
+
+/// What names the architecture knows begin with in a file that has further tensors, too; empty where that is not all
+/// that is wrong.
+std::string common_prefix(const Model& model, const std::vector<WeightProblem>& problems) {
+  const std::vector<NamedParameter> parameters = parameters_of(*model.architecture);
+  const auto missing = std::ranges::count(problems, WeightProblem::Kind::Missing, &WeightProblem::kind);
+  const auto unexpected = std::ranges::count(problems, WeightProblem::Kind::Unexpected, &WeightProblem::kind);
+  if (missing == 0 || unexpected <= missing || missing + unexpected != std::ssize(problems)) return "";
+  const auto first = std::ranges::find(problems, WeightProblem::Kind::Missing, &WeightProblem::kind);
+  for (const WeightProblem& problem : problems) {
+    if (problem.kind != WeightProblem::Kind::Unexpected || !problem.tensor.ends_with("." + first->tensor)) continue;
+    const std::string prefix = problem.tensor.substr(0, problem.tensor.size() - first->tensor.size());
+    if (std::ranges::all_of(parameters, [&](const NamedParameter& parameter) {
+          const Tensor* tensor = model.weights.find(prefix + parameter.name);
+          return tensor && tensor->shape() == parameter.spec.shape;
+        }))
+      return prefix;
+  }
+  return "";
+}
+
+bool is_part_of(const std::string& tensor, const std::string& layer) {
+  return tensor.starts_with(layer + ".") || ("/" + tensor).find("/" + layer + "/") != std::string::npos;
+}
+
+/// Where nothing is wrong but that a layer says it has a bias and the weights have none, or the other way round.
+std::string advice_on_bias(const Model& model, const std::vector<WeightProblem>& problems) {
+  const WeightProblem::Kind kind = problems.front().kind;
+  const bool says_bias = kind == WeightProblem::Kind::Missing;
+  if (!says_bias && kind != WeightProblem::Kind::Unexpected) return "";
+  std::vector<std::string> layers;
+  for (const WeightProblem& problem : problems) {
+    const auto has_it = [&](const Layer& layer) {
+      return is_part_of(problem.tensor, layer.name) && layer.attributes.contains("bias") &&
+             layer.attributes.boolean("bias") == says_bias;
+    };
+    const auto layer = std::ranges::find_if(model.architecture->layers, has_it);
+    const std::string variable = problem.tensor.substr(problem.tensor.find_last_of("./") + 1);
+    if (problem.kind != kind || layer == model.architecture->layers.end() || !variable.starts_with("bias")) return "";
+    if (std::ranges::find(layers, describe(*layer)) == layers.end()) layers.push_back(describe(*layer));
+  }
+  const std::string in_file = says_bias ? "false" : "true", in_architecture = says_bias ? "true" : "false";
+  return "; the architecture says bias = " + in_architecture + " of " + joined(layers) + ", and the weights have " +
+         (says_bias ? "none" : "one") + ": if they are this network's, say " + in_file +
+         " there (\"bias\", Keras's \"use_bias\"), or export the architecture again";
+}
+
+std::string advice(const Model& model, const std::vector<WeightProblem>& problems) {
+  if (std::ranges::all_of(problems, [](const auto& each) { return each.kind == WeightProblem::Kind::Unexpected; }))
+    return " (LoadOptions::allow_unexpected carries them along)" + advice_on_bias(model, problems);
+  if (const std::string on_bias = advice_on_bias(model, problems); !on_bias.empty()) return on_bias;
+  if (const std::string prefix = common_prefix(model, problems); !prefix.empty()) {
+    std::string expression;
+    for (const char c : prefix) {
+      if (std::string_view(R"(.[]{}()*+?^$|\=)").find(c) != std::string_view::npos) expression += '\\';
+      expression += c;
+    }
+    return "; without the prefix \"" + shortened(prefix) +
+           "\" all that the architecture names is there: LoadOptions::renames '^" + shortened(expression) +
+           "=' takes it off, and LoadOptions::allow_unexpected carries the others along";
+  }
+  return fit_in_order(model) ? "; in their order all shapes fit: LoadOptions::match order takes them so" : "";
+}
+
+}  // namespace
 
 std::vector<WeightProblem> weight_problems(const Model& model) {
   std::vector<WeightProblem> result;
@@ -68,16 +134,12 @@ void require_architecture(const Model& model) {
 void check_weights(const Model& model, bool allow_unexpected) {
   std::vector<WeightProblem> problems = weight_problems(model);
   if (!problems.empty()) add_nearest_names(model, problems);
+  const std::vector<WeightProblem> all = problems;
   if (allow_unexpected)
     std::erase_if(problems,
                   [](const WeightProblem& problem) { return problem.kind == WeightProblem::Kind::Unexpected; });
   if (problems.empty()) return;
-  const bool all_unexpected = std::ranges::all_of(
-      problems, [](const WeightProblem& problem) { return problem.kind == WeightProblem::Kind::Unexpected; });
-  throw MalformedFile("the tensors do not fit the architecture: " + summary(problems) +
-                      (all_unexpected        ? " (LoadOptions::allow_unexpected carries them along)"
-                       : fit_in_order(model) ? "; in their order all shapes fit: LoadOptions::match order takes them so"
-                                             : ""));
+  throw MalformedFile("the tensors do not fit the architecture: " + summary(problems) + advice(model, all));
 }
 
 }  // namespace h5bridge

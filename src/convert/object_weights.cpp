@@ -10,8 +10,8 @@
 namespace h5bridge {
 
 std::vector<std::vector<std::optional<ObjectPlace>>> object_places(const KerasBindings& bound,
-                                                                   const Json& model_config) {
-  const ObjectPaths paths = object_paths(model_config);
+                                                                   const KerasModel& model) {
+  const ObjectPaths paths = object_paths(model);
   const std::map<std::string, std::string> by_layer(paths.begin(), paths.end());
   std::map<std::string, std::size_t> counts;
   std::vector<std::vector<std::optional<ObjectPlace>>> result;
@@ -37,9 +37,9 @@ namespace {
 
 // A layer that models within the model share stands at its first place alone. The others get its variables, by its
 // paths, which tell that it is one.
-void add_shared(const Json& model_config, std::vector<KerasLayerWeights>& weights) {
+void add_shared(const KerasModel& model, std::vector<KerasLayerWeights>& weights) {
   const auto name_of = [](const std::string& layer) { return layer.substr(layer.rfind('/') + 1); };
-  const ConfiguredLayers configured(model_config);
+  const ConfiguredLayers configured(model);
   for (KerasLayerWeights& layer : weights) {
     if (!layer.variables.empty()) continue;
     const auto first = std::ranges::find_if(weights, [&](const KerasLayerWeights& other) {
@@ -53,10 +53,10 @@ void add_shared(const Json& model_config, std::vector<KerasLayerWeights>& weight
 }  // namespace
 
 std::vector<KerasLayerWeights> weights_of_objects(const KerasFile& file, const KerasBindings& bound,
-                                                  const Json& model_config) {
+                                                  const KerasModel& model) {
   std::map<std::string, const KerasObject*> objects;
   for (const KerasObject& object : file.objects) objects.emplace(object.path, &object);
-  const auto places = object_places(bound, model_config);
+  const auto places = object_places(bound, model);
   std::map<std::string, std::size_t> made;
   std::set<const Tensor*> taken;
   std::vector<KerasLayerWeights> result;
@@ -73,7 +73,7 @@ std::vector<KerasLayerWeights> weights_of_objects(const KerasFile& file, const K
       result[group->second].variables.push_back({binding.path + binding.variables[i], tensor});
     }
   }
-  add_shared(model_config, result);
+  add_shared(model, result);
   for (const KerasObject& object : file.objects)
     for (std::size_t i = 0; i < object.variables.size(); ++i)
       if (!taken.contains(&object.variables[i])) {
@@ -83,21 +83,20 @@ std::vector<KerasLayerWeights> weights_of_objects(const KerasFile& file, const K
   return result;
 }
 
-std::vector<std::string> layers_with_objects(const Json& model_config) {
+std::vector<std::string> layers_with_objects(const KerasModel& model) {
   std::vector<std::string> result;
-  for (const auto& [layer, path] : object_paths(model_config)) result.push_back(layer);
+  for (const auto& [layer, path] : object_paths(model)) result.push_back(layer);
   return result;
 }
 
-std::vector<KerasObject> objects_of(const KerasPlan& plan) {
-  const Json* name = plan.model_config.at("config").find("name");
-  std::vector<KerasObject> result{{"", name && name->is_string() ? name->as_string() : "", {}}};
+std::vector<KerasObject> objects_of(const KerasPlan& plan, const KerasModel& model) {
+  std::vector<KerasObject> result{{"", model.name, {}}};
   std::set<std::string> known{""};
-  for (const auto& [layer, path] : object_paths(plan.model_config)) {
+  for (const auto& [layer, path] : object_paths(model)) {
     result.push_back({path, layer.substr(layer.rfind('/') + 1), {}});
     known.insert(path);
   }
-  const auto places = object_places(plan, plan.model_config);
+  const auto places = object_places(plan, model);
   for (std::size_t i = 0; i < places.size(); ++i)
     for (std::size_t j = 0; j < places[i].size(); ++j)
       if (const std::string& object = places[i][j].value().object; known.insert(object).second) {

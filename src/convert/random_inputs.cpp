@@ -72,9 +72,10 @@ std::int64_t open_size(const Architecture& architecture, const std::set<std::str
   const auto fits = [&](std::int64_t size) {
     Symbols symbols = known;
     for (const std::string& symbol : open) symbols[symbol] = size;
-    return have_shapes(architecture, symbols) && std::ranges::all_of(positions, [&](const auto& counted) {
-             return counted.first.bind(symbols).value().value_or(0) <= counted.second;
-           });
+    const auto are_in_table = [&](const auto& counted) {
+      return counted.first.bind(symbols).value().value_or(0) <= counted.second;
+    };
+    return std::ranges::all_of(positions, are_in_table) && have_shapes(architecture, symbols);  // which takes longer
   };
   for (std::int64_t size = kOpenSize; size > 0; --size)
     if (fits(size)) return size;

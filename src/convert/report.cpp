@@ -10,6 +10,7 @@
 #include "facets/keras/keras_plan.h"
 #include "facets/registry.h"
 #include "h5bridge/error.h"
+#include "keras/parse_tree.h"
 #include "passes/infer_shapes.h"
 #include "passes/layout.h"
 
@@ -36,24 +37,18 @@ struct FileNames {
   bool is_keras = false;
 };
 
-void collect_layers(const Json& model, const std::string& prefix, std::vector<NamedLayer>& layers) {
-  const Json* config = model.find("config");
-  const Json* inner = config ? config->find("layers") : nullptr;
-  if (!inner || !inner->is_array()) return;
-  for (const Json& layer : inner->as_array()) {
-    const Json* own = layer.find("config");
-    const Json* name = own ? own->find("name") : nullptr;
-    const Json* type = layer.find("class_name");
-    if (!name || !name->is_string() || !type || !type->is_string()) continue;
-    layers.push_back({prefix + name->as_string(), type->as_string()});
-    collect_layers(layer, prefix + name->as_string() + "/", layers);
+void collect_layers(const KerasModel& model, const std::string& prefix, std::vector<NamedLayer>& layers) {
+  for (const KerasLayer& layer : model.layers) {
+    const std::string name = prefix + layer.keras_name;
+    layers.push_back({name, layer.class_name});
+    if (layer.model) collect_layers(*layer.model, name + "/", layers);
   }
 }
 
 FileNames keras_names(const KerasPlan& plan) {
   FileNames result;
   result.is_keras = true;
-  collect_layers(plan.model_config, "", result.layers);
+  collect_layers(parse_layers(plan.model_config), "", result.layers);
   for (const KerasBinding& binding : plan.bindings)
     for (const KerasBinding::Source& source : binding.torch) {
       Place& place = result.places[source.name];

@@ -99,8 +99,15 @@ bool hold_weights_alone(const std::vector<std::string>& destinations, const Save
 void complete_training(Model& model, std::optional<std::int64_t> epoch, std::optional<double> loss) {
   if (!epoch && !loss) return;
   if (!model.training) model.training.emplace();
-  if (!model.training->epoch) model.training->epoch = epoch;
-  if (!model.training->loss) model.training->loss = loss;
+  const auto complete = [&](auto& own, const auto& stated, const std::string& name) {
+    if (!own)
+      own = stated;
+    else if (stated && *own != *stated)
+      model.notes.push_back("the source has the " + name + " " + Json(*own).dump() + ", which stays: --" + name +
+                            " is for one that has none");
+  };
+  complete(model.training->epoch, epoch, "epoch");
+  complete(model.training->loss, loss, "loss");
 }
 
 Model prepared(const Model& model, const SaveOptions& options) {

@@ -55,10 +55,12 @@ Json entry_schema(const std::vector<const LayerType*>& types) {
            {"name", described(reference("name"),
                               "With type: the module's path in the state_dict. It names the entry's values.")},
            {"type", Object{{"enum", std::move(names)}}},
+           {"layer", described(reference("name"),
+                               "With type: the module's path, where an input or another call has that name.")},
            {"attributes", described(of_type("object"),
                                     "With call: of those that are a call's, what it has in place of "
                                     "the layer's.")},
-           {"call", described(reference("name"), "The name of the entry that defines the layer.")},
+           {"call", described(reference("name"), "The name of a layer that an entry before defines.")},
            {"inputs", described(array_of(reference("value")), "Left out, it is the output of the entry before.")},
            {"named_inputs", Object{{"type", "object"}, {"additionalProperties", reference("value")}}},
            {"part_of", described(of_type("string"), "The call of a scope that it belongs to.")},
@@ -67,7 +69,7 @@ Json entry_schema(const std::vector<const LayerType*>& types) {
       {"required", Array{"name"}},
       {"additionalProperties", false},
       {"oneOf", Array{Object{{"required", Array{"type"}}},
-                      Object{{"required", Array{"call"}}, {"properties", Object{{"keras", false}}}}}},
+                      Object{{"required", Array{"call"}}, {"properties", Object{{"keras", false}, {"layer", false}}}}}},
       {"allOf", std::move(conditions)},
   };
 }
@@ -148,7 +150,8 @@ Json architecture_schema(const Registry& registry) {
       {"$schema", "https://json-schema.org/draft/2020-12/schema"},
       {"title", "h5bridge architecture"},
       {"description",
-       "A model's architecture as a typed graph of layers. Generated from the layer definitions; docs/architecture.md "
+       "A model's architecture as a typed graph of layers. Generated from the layer definitions; "
+       "docs/architecture_json.md "
        "explains it."},
       {"type", "object"},
       {"properties",

@@ -10,9 +10,9 @@
 
 namespace h5bridge {
 
-/// The JSON Schema (draft 2020-12) of docs/architecture.md's form. It is closed: an unknown member, type or attribute
-/// is an error. What a schema cannot say (names that are used before they are made, shapes that do not fit) it leaves
-/// to the reader.
+/// The JSON Schema (draft 2020-12) of docs/architecture_json.md's form. It is closed: an unknown member, type or
+/// attribute is an error. What a schema cannot say (names that are used before they are made, shapes that do not fit)
+/// it leaves to the reader.
 Json architecture_schema(const Registry& registry);
 
 /// docs/layers.md: every type with its attributes, tensors and Keras classes.

@@ -4,7 +4,7 @@
 #include <iterator>
 #include <map>
 
-#include "keras/wrappers.h"
+#include "keras/parse_tree.h"
 
 namespace h5bridge {
 namespace {
@@ -52,22 +52,20 @@ SharedLayers layers_of_one_path(const std::vector<KerasLayerWeights>& weights) {
   return pairs;
 }
 
-ConfiguredLayers::ConfiguredLayers(const Json& model_config) {
-  for_each_entry(model_config,
-                 [&](const std::string& name, const Json& entry, bool) { entries_.emplace(name, &entry); });
+ConfiguredLayers::ConfiguredLayers(const KerasModel& model) {
+  visit_layers(model, [&](const std::string& name, const KerasLayer& layer) { layers_.emplace(name, layer); });
 }
 
 bool ConfiguredLayers::are_alike(const std::string& layer, const std::string& other) const {
-  const auto one = entries_.find(layer), two = entries_.find(other);
-  return one != entries_.end() && two != entries_.end() &&
-         one->second->at("class_name") == two->second->at("class_name") &&
-         without_ids(one->second->at("config")) == without_ids(two->second->at("config"));
+  const auto one = layers_.find(layer), two = layers_.find(other);
+  return one != layers_.end() && two != layers_.end() && one->second.class_name == two->second.class_name &&
+         without_ids(one->second.config) == without_ids(two->second.config);
 }
 
-SharedLayers shared_layers(const SharedLayers& pairs, const KerasFile& file,
+SharedLayers shared_layers(const SharedLayers& pairs, const KerasFile& file, const KerasModel& model,
                            const std::vector<KerasLayerWeights>& weights) {
   if (pairs.empty()) return {};
-  const ConfiguredLayers configured(file.model_config);
+  const ConfiguredLayers configured(model);
   SharedLayers result;
   std::ranges::copy_if(pairs, std::back_inserter(result), [&](const auto& pair) {
     const auto one = std::ranges::find(weights, pair.first, &KerasLayerWeights::layer);

@@ -9,6 +9,7 @@
 
 #include "facets/keras/keras_plan.h"
 #include "files/keras_h5.h"
+#include "keras/tree.h"
 
 namespace h5bridge {
 
@@ -19,20 +20,21 @@ using SharedLayers = std::vector<std::pair<std::string, std::string>>;
 /// to an optimizer. `weights`: what the file has, by layer.
 SharedLayers layers_of_one_path(const std::vector<KerasLayerWeights>& weights);
 
-/// The layers of a model with this configuration, which outlives it, by their names.
+/// The layers of a model, by their names.
 class ConfiguredLayers {
  public:
-  explicit ConfiguredLayers(const Json& model_config);
+  explicit ConfiguredLayers(const KerasModel& model);
   /// Whether two have the same class and the same settings.
   bool are_alike(const std::string& layer, const std::string& other) const;
 
  private:
-  std::map<std::string, const Json*> entries_;
+  std::map<std::string, KerasLayer> layers_;
 };
 
-/// Those of `pairs` that were one layer in Keras: they are configured alike, and their variables are equal; besides,
-/// the optimizer has variables for them, or they are no numbers that Keras starts with (all alike), which say nothing.
-SharedLayers shared_layers(const SharedLayers& pairs, const KerasFile& file,
+/// Those of `pairs` that were one layer in Keras, in the `model` of `file`: they are configured alike, and their
+/// variables are equal; besides, the optimizer has variables for them, or they are no numbers that Keras starts with
+/// (all alike), which say nothing.
+SharedLayers shared_layers(const SharedLayers& pairs, const KerasFile& file, const KerasModel& model,
                            const std::vector<KerasLayerWeights>& weights);
 
 /// The tensors of PyTorch's that two layers of `bound` make the same variables of.

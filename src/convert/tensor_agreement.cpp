@@ -87,13 +87,18 @@ std::string describe(const Agreement& agreement) {
   std::string text = agreement.dtypes + (agreement.dtypes.empty() ? "" : "; ") + "largest absolute error " +
                      short_number(agreement.largest_absolute);
   if (agreement.largest_relative) text += ", relative " + short_number(*agreement.largest_relative);
+  const bool is_one = agreement.elements == 1;
+  const auto count_of = [&](std::size_t count) {
+    return is_one ? "; its one element"
+                  : "; " + std::to_string(count) + " of " + std::to_string(agreement.elements) + " elements";
+  };
   if (agreement.first)
-    text += "; " + std::to_string(agreement.mismatches) + " of " + std::to_string(agreement.elements) +
-            " elements differ, the first at " + to_string(agreement.first->index) + ": found " +
+    text += count_of(agreement.mismatches) +
+            (is_one ? " differs" : " differ, the first at " + to_string(agreement.first->index)) + ": found " +
             short_number(agreement.first->found) + ", expected " + short_number(agreement.first->expected);
   if (agreement.nans > 0)
-    text += "; " + std::to_string(agreement.nans) + " of " + std::to_string(agreement.elements) +
-            " elements are NaN on both sides" + (agreement.equal_nan ? "" : ", which agree with Tolerance::equal_nan");
+    text += count_of(agreement.nans) + (is_one ? " is" : " are") + " NaN on both sides" +
+            (agreement.equal_nan ? "" : ", which agree with Tolerance::equal_nan");
   return text;
 }
 

@@ -17,8 +17,9 @@ using ObjectToJson = std::function<std::optional<Json>(const Value&)>;
 ///   {"$class": "argparse.Namespace", "args": [...], "state": {...}, "items": [...], "entries": {...}}  an object
 ///   {"$dict": [[key, value], ...]}  {"$set": [...]}  {"$bytes": COUNT}  {"$int": "DIGITS"}
 ///   {"$global": "module.name"}  {"$persistent": id}
-/// Throws MalformedFile for nesting (or a cycle) of more than 100 levels, or more than a million values, which a small
-/// pickle of shared references can stand for.
-Json to_json(const Value& value, const ObjectToJson& object_to_json = {});
+/// Throws MalformedFile for nesting (or a cycle) of more than 100 levels, for more than a million values, which a small
+/// pickle of shared references can stand for, and where the JSON and its text would take more than `spare` bytes of
+/// memory; what it takes is taken from there.
+Json to_json(const Value& value, const ObjectToJson& object_to_json, std::size_t& spare);
 
 }  // namespace h5bridge::pickle

@@ -33,7 +33,9 @@ const Opcode& opcode(std::byte code);
 /// Runs one pickle. Every fault throws MalformedFile with the offset and the name of the opcode.
 class Machine {
  public:
-  Machine(std::span<const std::byte> bytes, std::deque<Value>& values) : bytes_(bytes), values_(values) {}
+  /// All that it keeps may take `most` bytes.
+  Machine(std::span<const std::byte> bytes, Values& values, std::size_t most)
+      : bytes_(bytes), values_(values), most_(most) {}
 
   /// Runs up to the STOP; returns the value that is left.
   Ref run() {
@@ -48,6 +50,10 @@ class Machine {
     }
   }
   std::size_t position() const { return position_; }
+  /// Values that were made, and one more.
+  std::size_t count() const { return count_; }
+  /// What they take, once the stack and the memo are gone.
+  std::size_t held() const { return held_; }
 
   // Opcodes, in the order of the table below.
   void proto() {
@@ -56,7 +62,10 @@ class Machine {
   }
   void frame() { take<std::uint64_t>(); }  // frames only help readers that buffer
   void stop() { stopped_ = true; }
-  void mark() { marks_.push_back(stack_.size()); }
+  void mark() {
+    make_room(marks_, 1);
+    marks_.push_back(stack_.size());
+  }
   void pop_one() {
     if (!marks_.empty() && marks_.back() == stack_.size())
       marks_.pop_back();
@@ -79,16 +88,16 @@ class Machine {
     if (line.ends_with('L')) line.remove_suffix(1);
     decimal(line);
   }
-  void binary_integer() { make(static_cast<std::int64_t>(static_cast<std::int32_t>(take<std::uint32_t>()))); }
+  void binary_integer() { integer(static_cast<std::int32_t>(take<std::uint32_t>())); }
   template <typename T>
   void small_integer() {
-    make(static_cast<std::int64_t>(take<T>()));
+    integer(take<T>());
   }
   template <typename T>
   void binary_long() {
     const auto content = take_counted<T>();
     if (content.size() > kLargestInteger) fail("an integer of " + std::to_string(content.size()) + " bytes");
-    if (content.size() <= sizeof(std::int64_t)) return make(small_twos_complement(content));
+    if (content.size() <= sizeof(std::int64_t)) return integer(small_twos_complement(content));
     make(BigInteger{decimal_digits(content)});
   }
   void text_float() {
@@ -127,7 +136,13 @@ class Machine {
   void tuple() { make(Tuple{take_marked()}); }
   void list() { make(List{take_marked()}); }
   void frozen_set() { make(Set{take_marked()}); }
-  void dict() { make(Dict{pairs(take_marked())}); }
+  void dict() {
+    const std::size_t start = take_mark();
+    Dict made;
+    add_pairs(made.items, above(start));
+    stack_.resize(start);
+    push(make_held(std::move(made)));
+  }
   template <std::size_t count>
   void short_tuple() {
     if (depth() < count) fail("the stack holds too few values");
@@ -137,21 +152,31 @@ class Machine {
   }
   void append() {
     const Ref item = pop();
-    extend({item});
+    extend(mutable_top(), {&item, 1});
   }
-  void appends() { extend(take_marked()); }
+  void appends() {
+    const std::size_t start = take_mark();
+    extend(mutable_below(start), above(start));
+    stack_.resize(start);
+  }
   void add_items() {
-    const std::vector<Ref> items = take_marked();
-    auto* set = std::get_if<Set>(&mutable_top().data);
-    if (!set) fail("items are added to " + describe(*top()));
-    set->items.insert(set->items.end(), items.begin(), items.end());
+    const std::size_t start = take_mark();
+    Value& target = mutable_below(start);
+    auto* set = target.as<Set>();
+    if (!set) fail("items are added to " + describe(target));
+    add_all(set->items, above(start));
+    stack_.resize(start);
   }
   void set_item() {
     const Ref value = pop();
-    const Ref key = pop();
-    set_items({{key, value}});
+    const std::array pair{pop(), value};
+    set_items(mutable_top(), pair);
   }
-  void set_many() { set_items(pairs(take_marked())); }
+  void set_many() {
+    const std::size_t start = take_mark();
+    set_items(mutable_below(start), above(start));
+    stack_.resize(start);
+  }
   void global() {
     const std::string_view module = take_line();
     const std::string_view name = take_line();
@@ -189,9 +214,9 @@ class Machine {
   void build() {
     const Ref state = pop();
     Value& target = mutable_top();
-    if (auto* object = std::get_if<Object>(&target.data))
+    if (auto* object = target.as<Object>())
       object->state = state;
-    else if (auto* dict = std::get_if<Dict>(&target.data); dict && dict->ordered)
+    else if (auto* dict = target.as<Dict>(); dict && dict->ordered)
       dict->state = state;
     else
       fail("a state is set on " + describe(target));
@@ -209,12 +234,12 @@ class Machine {
   void get() {
     push_memoised(take<T>());
   }
-  void text_put() { memo_[take_index()] = top(); }
+  void text_put() { put_at(take_index()); }
   template <typename T>
   void put() {
-    memo_[take<T>()] = top();
+    put_at(take<T>());
   }
-  void memoise() { memo_[memo_.size()] = top(); }
+  void memoise() { put_at(memo_.size() + far_memo_.size()); }
   void extension() { fail("extension codes stand for names that only their writer knows"); }
   void buffer() { fail("the pickle refers to buffers outside of it"); }
 
@@ -264,20 +289,105 @@ class Machine {
   }
   /// Everything on the stack is ours and mutable, but for the constants, which no opcode changes.
   Value& mutable_top() { return const_cast<Value&>(*top()); }
+  /// Below a mark that was taken.
+  Value& mutable_below(std::size_t start) {
+    if (start == (marks_.empty() ? 0 : marks_.back())) fail("the stack is empty");
+    return const_cast<Value&>(*stack_[start - 1]);
+  }
+  std::span<const Ref> above(std::size_t start) const { return std::span(stack_).subspan(start); }
   Ref pop() {
     const Ref value = top();
     stack_.pop_back();
     return value;
   }
-  void push(Ref value) { stack_.push_back(value); }
+  void push(Ref value) {
+    make_room(stack_, 1);
+    stack_.push_back(value);
+  }
+
+  /// What is kept for good; the stacks and the memo are kept for now.
+  void hold(std::size_t bytes) {
+    held_ += bytes;
+    check();
+  }
+  void keep(std::size_t bytes) {
+    kept_ += bytes;
+    check();
+  }
+  void check() const {
+    if (held_ + kept_ > most_)
+      fail("its values take more than " + std::to_string(most_ >> 20) +
+           " MiB, which is too much for a file this small");
+  }
+  /// So that a vector takes `more`, whose growth counts: both buffers are there while one is copied.
+  template <typename Item>
+  std::size_t grown(const std::vector<Item>& items, std::size_t more) const {
+    if (items.size() + more <= items.capacity()) return 0;
+    return std::max(items.size() + more, items.size() + items.size() / 2 + 2);
+  }
+  template <typename Item>
+  void make_room(std::vector<Item>& items, std::size_t more) {
+    const std::size_t capacity = grown(items, more);
+    if (capacity == 0) return;
+    keep(capacity * sizeof(Item));
+    kept_ -= items.capacity() * sizeof(Item);
+    items.reserve(capacity);
+  }
+  template <typename Item>
+  void make_room_in_value(std::vector<Item>& items, std::size_t more) {
+    const std::size_t capacity = grown(items, more);
+    if (capacity == 0) return;
+    hold(allocated(capacity * sizeof(Item)));
+    held_ -= of_items(items);
+    items.reserve(capacity);
+  }
+
+  /// What the allocator makes of it.
+  static std::size_t allocated(std::size_t bytes) { return std::max<std::size_t>(32, (bytes + 8 + 15) / 16 * 16); }
+  static std::size_t beside(const std::string& text) {
+    return text.capacity() > std::string().capacity() ? allocated(text.capacity() + 1) : 0;
+  }
+  static std::size_t beside(const BigInteger& integer) { return beside(integer.digits); }
+  static std::size_t beside(const Bytes& bytes) { return beside(bytes.content); }
+  static std::size_t beside(const Global& global) { return beside(global.module) + beside(global.name); }
+  static std::size_t beside(const Object& object) {
+    return object.additions ? allocated(sizeof(Object::Additions)) : 0;
+  }
+  static std::size_t beside(const Dict& dict) { return of_items(dict.items); }
+  static std::size_t beside(const List& list) { return of_items(list.items); }
+  static std::size_t beside(const Tuple& tuple) { return of_items(tuple.items); }
+  static std::size_t beside(const Set& set) { return of_items(set.items); }
   template <typename T>
-  Ref make_value(T&& data) {
-    if (values_.size() == kMostValues) fail("more than " + std::to_string(kMostValues) + " values");
-    return &values_.emplace_back(Value{std::forward<T>(data)});
+  static std::size_t beside(const T&) {
+    return 0;
+  }
+  template <typename Item>
+  static std::size_t of_items(const std::vector<Item>& items) {
+    return items.capacity() > 0 ? allocated(items.capacity() * sizeof(Item)) : 0;
+  }
+
+  /// Of content whose memory beside it counts already.
+  template <typename T>
+  Ref make_held(T data) {
+    if (count_ > kMostValues) fail("more than " + std::to_string(kMostValues) + " values");
+    hold(sizeof(ValueOf<T>));
+    return &std::get<std::deque<ValueOf<T>>>(values_.rows).emplace_back(std::move(data), count_++);
   }
   template <typename T>
-  void make(T&& data) {
-    push(make_value(std::forward<T>(data)));
+  Ref make_value(T data) {
+    hold(beside(data));
+    return make_held(std::move(data));
+  }
+  template <typename T>
+  void make(T data) {
+    push(make_value(std::move(data)));
+  }
+  void integer(std::int64_t value) {
+    if (value < 0 || value >= static_cast<std::int64_t>(kSmall)) return make(value);
+    if (small_.empty()) small_.resize(kSmall);
+    Ref& shared = small_[static_cast<std::size_t>(value)];
+    if (!shared) shared = make_value(value);
+    push(shared);
   }
   std::size_t take_mark() {
     if (marks_.empty()) fail("no mark is set");
@@ -291,12 +401,14 @@ class Machine {
     stack_.resize(start);
     return items;
   }
-  Items pairs(const std::vector<Ref>& flat) const {
+  void add_pairs(Items& items, std::span<const Ref> flat) {
     if (flat.size() % 2 != 0) fail("a key has no value");
-    Items items;
-    items.reserve(flat.size() / 2);
+    make_room_in_value(items, flat.size() / 2);
     for (std::size_t i = 0; i < flat.size(); i += 2) items.emplace_back(flat[i], flat[i + 1]);
-    return items;
+  }
+  void add_all(std::vector<Ref>& items, std::span<const Ref> more) {
+    make_room_in_value(items, more.size());
+    items.insert(items.end(), more.begin(), more.end());
   }
 
   void decimal(std::string_view line) {
@@ -304,7 +416,7 @@ class Machine {
     const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), value);
     if (end != line.data() + line.size() || error == std::errc::invalid_argument)
       fail("'" + std::string(line.substr(0, 40)) + "' is no integer");
-    if (error == std::errc{}) return make(value);
+    if (error == std::errc{}) return integer(value);
     if (line.size() > 2 * kLargestInteger) fail("an integer of " + std::to_string(line.size()) + " digits");
     make(BigInteger{std::string(line)});
   }
@@ -322,25 +434,37 @@ class Machine {
     make(Bytes{std::move(*content)});
   }
 
-  void extend(const std::vector<Ref>& items) {
-    Value& target = mutable_top();
-    std::vector<Ref>* into = nullptr;
-    if (auto* list = std::get_if<List>(&target.data)) into = &list->items;
-    if (auto* object = std::get_if<Object>(&target.data)) into = &object->list_items;
-    if (!into) fail("items are appended to " + describe(target));
-    into->insert(into->end(), items.begin(), items.end());
+  Object::Additions& additions_of(Object& object) {
+    if (!object.additions) hold(allocated(sizeof(Object::Additions)));
+    return object.to_add_to();
   }
-  void set_items(const Items& items) {
-    Value& target = mutable_top();
-    Items* into = nullptr;
-    if (auto* dict = std::get_if<Dict>(&target.data)) into = &dict->items;
-    if (auto* object = std::get_if<Object>(&target.data)) into = &object->dict_items;
-    if (!into) fail("items are set on " + describe(target));
-    into->insert(into->end(), items.begin(), items.end());
+  void extend(Value& target, std::span<const Ref> items) {
+    if (auto* list = target.as<List>()) return add_all(list->items, items);
+    if (auto* object = target.as<Object>()) return add_all(additions_of(*object).list_items, items);
+    fail("items are appended to " + describe(target));
+  }
+  void set_items(Value& target, std::span<const Ref> flat) {
+    if (auto* dict = target.as<Dict>()) return add_pairs(dict->items, flat);
+    if (auto* object = target.as<Object>()) return add_pairs(additions_of(*object).dict_items, flat);
+    fail("items are set on " + describe(target));
+  }
+
+  /// Writers count from 0 on; what is far from there is kept apart.
+  void put_at(std::uint64_t index) {
+    const Ref value = top();
+    if (index < memo_.size()) {
+      memo_[index] = value;
+    } else if (index == memo_.size()) {
+      make_room(memo_, 1);
+      memo_.push_back(value);
+    } else if (far_memo_.insert_or_assign(index, value).second) {
+      keep(kOfFarMemo);
+    }
   }
   void push_memoised(std::uint64_t index) {
-    const auto found = memo_.find(index);
-    if (found == memo_.end()) fail("nothing is memoised under " + std::to_string(index));
+    if (index < memo_.size()) return push(memo_[index]);
+    const auto found = far_memo_.find(index);
+    if (found == far_memo_.end()) fail("nothing is memoised under " + std::to_string(index));
     push(found->second);
   }
 
@@ -349,24 +473,33 @@ class Machine {
     const auto* items = arguments->as<Tuple>();
     if (!items) fail("arguments are " + describe(*arguments) + ", not a tuple");
     const auto* name = callable->as<Global>();
-    std::optional<Value> builtin = name && !keywords ? construct_builtin(*name, items->items) : std::nullopt;
-    make(builtin ? std::move(builtin->data) : Object{callable, arguments, keywords, nullptr, {}, {}});
+    if (std::optional<Content> builtin = name && !keywords ? construct_builtin(*name, items->items) : std::nullopt)
+      return std::visit([this](auto&& content) { make(std::move(content)); }, *std::move(builtin));
+    Object made{callable, arguments};
+    if (keywords) made.to_add_to().keywords = keywords;
+    make(std::move(made));
   }
 
-  static const Value kNone;
-  static const Value kTrue;
-  static const Value kFalse;
-  static const Value kEmptyTuple;
+  static const ValueOf<None> kNone;
+  static const ValueOf<bool> kTrue;
+  static const ValueOf<bool> kFalse;
+  static const ValueOf<Tuple> kEmptyTuple;
+  static constexpr std::size_t kSmall = 256;
+  static constexpr std::size_t kOfFarMemo = 64;  // a node of a hash table, and its place there
 
   std::span<const std::byte> bytes_;
-  std::deque<Value>& values_;
+  Values& values_;
+  std::size_t most_;
+  std::size_t count_ = 1, held_ = 0, kept_ = 0;
   std::size_t position_ = 0;
   std::size_t opcode_at_ = 0;
   const Opcode* current_ = nullptr;
   bool stopped_ = false;
   std::vector<Ref> stack_;
   std::vector<std::size_t> marks_;
-  std::unordered_map<std::uint64_t, Ref> memo_;
+  std::vector<Ref> memo_;
+  std::vector<Ref> small_;  // integers that many values share, as Python's do
+  std::unordered_map<std::uint64_t, Ref> far_memo_;
 };
 
 }  // namespace h5bridge::pickle

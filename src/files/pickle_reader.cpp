@@ -2,10 +2,10 @@
 
 namespace h5bridge::pickle {
 
-const Value Machine::kNone{None{}};
-const Value Machine::kTrue{true};
-const Value Machine::kFalse{false};
-const Value Machine::kEmptyTuple{Tuple{}};
+const ValueOf<None> Machine::kNone{None{}};
+const ValueOf<bool> Machine::kTrue{true};
+const ValueOf<bool> Machine::kFalse{false};
+const ValueOf<Tuple> Machine::kEmptyTuple{Tuple{}};
 
 namespace {
 
@@ -103,11 +103,15 @@ const std::array<Opcode, 256>& opcodes() {
 
 const Opcode& opcode(std::byte code) { return opcodes()[static_cast<std::size_t>(code)]; }
 
-Document read(std::span<const std::byte> bytes) {
+Document read(std::span<const std::byte> bytes, std::uint64_t file_size) {
+  constexpr std::uint64_t kAlways = std::uint64_t{40} << 20;
+  const std::uint64_t most = kAlways + 4 * std::max<std::uint64_t>(file_size, bytes.size());
   Document document;
-  Machine machine(bytes, document.values_);
+  Machine machine(bytes, document.values_, most - bytes.size());
   document.root_ = machine.run();
   document.size_ = machine.position();
+  document.count_ = machine.count();
+  document.spare_ = most - machine.held();
   return document;
 }
 

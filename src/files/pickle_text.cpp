@@ -45,29 +45,29 @@ std::optional<std::string> latin1(std::string_view text) {
   return bytes;
 }
 
-std::optional<Value> encoded(const std::vector<Ref>& arguments) {
+std::optional<Content> encoded(const std::vector<Ref>& arguments) {
   if (arguments.size() != 2) return std::nullopt;
   const auto* text = arguments[0]->as<std::string>();
   const auto* encoding = arguments[1]->as<std::string>();
   if (!text || !encoding || *encoding != "latin1") return std::nullopt;
   std::optional<std::string> content = latin1(*text);
-  return content ? std::optional<Value>(Value{Bytes{std::move(*content)}}) : std::nullopt;
+  return content ? std::optional<Content>(Content{Bytes{std::move(*content)}}) : std::nullopt;
 }
 
-std::optional<Value> byte_content(const std::vector<Ref>& arguments) {
-  if (arguments.empty()) return Value{Bytes{}};
+std::optional<Content> byte_content(const std::vector<Ref>& arguments) {
+  if (arguments.empty()) return Content{Bytes{}};
   const auto* content = arguments.size() == 1 ? arguments[0]->as<Bytes>() : nullptr;
-  return content ? std::optional<Value>(Value{*content}) : std::nullopt;
+  return content ? std::optional<Content>(Content{*content}) : std::nullopt;
 }
 
-std::optional<Value> set_of(const std::vector<Ref>& arguments) {
-  if (arguments.empty()) return Value{Set{}};
+std::optional<Content> set_of(const std::vector<Ref>& arguments) {
+  if (arguments.empty()) return Content{Set{}};
   const auto* items = arguments.size() == 1 ? sequence(*arguments[0]) : nullptr;
-  return items ? std::optional<Value>(Value{Set{*items}}) : std::nullopt;
+  return items ? std::optional<Content>(Content{Set{*items}}) : std::nullopt;
 }
 
-std::optional<Value> ordered_dict(const std::vector<Ref>& arguments) {
-  if (arguments.empty()) return Value{Dict{{}, true}};
+std::optional<Content> ordered_dict(const std::vector<Ref>& arguments) {
+  if (arguments.empty()) return Content{Dict{{}, true}};
   const auto* pairs = arguments.size() == 1 ? sequence(*arguments[0]) : nullptr;
   if (!pairs) return std::nullopt;
   Dict dict{{}, true};
@@ -76,7 +76,7 @@ std::optional<Value> ordered_dict(const std::vector<Ref>& arguments) {
     if (!both || both->size() != 2) return std::nullopt;
     dict.items.emplace_back((*both)[0], (*both)[1]);
   }
-  return Value{std::move(dict)};
+  return Content{std::move(dict)};
 }
 
 }  // namespace
@@ -183,8 +183,8 @@ std::string decimal_digits(std::span<const std::byte> bytes) {
   return digits;
 }
 
-std::optional<Value> construct_builtin(const Global& callable, const std::vector<Ref>& arguments) {
-  using Construct = std::optional<Value> (*)(const std::vector<Ref>&);
+std::optional<Content> construct_builtin(const Global& callable, const std::vector<Ref>& arguments) {
+  using Construct = std::optional<Content> (*)(const std::vector<Ref>&);
   static const std::map<std::string, Construct, std::less<>> table = {
       {"collections.OrderedDict", ordered_dict},
       {"_codecs.encode", encoded},

@@ -25,6 +25,6 @@ std::int64_t small_twos_complement(std::span<const std::byte> bytes);
 std::string decimal_digits(std::span<const std::byte> bytes);
 
 /// The value of a call that makes one of Python's own containers (OrderedDict, set, bytes); nullopt for any other call.
-std::optional<Value> construct_builtin(const Global& callable, const std::vector<Ref>& arguments);
+std::optional<Content> construct_builtin(const Global& callable, const std::vector<Ref>& arguments);
 
 }  // namespace h5bridge::pickle

@@ -64,7 +64,22 @@ std::optional<double> numpy_scalar(const Value& value) {
 
 }  // namespace
 
-std::string describe(const Value& value) { return std::visit(Describe{}, value.data); }
+std::string describe(const Value& value) { return visit(Describe{}, value); }
+
+Object::Additions& Object::to_add_to() {
+  if (!additions) additions = std::make_unique<Additions>();
+  return *additions;
+}
+
+const std::vector<Ref>& Object::list_items() const {
+  static const std::vector<Ref> none;
+  return additions ? additions->list_items : none;
+}
+
+const Items& Object::dict_items() const {
+  static const Items none;
+  return additions ? additions->dict_items : none;
+}
 
 Ref find(const Dict& dict, std::string_view key) {
   for (auto item = dict.items.rbegin(); item != dict.items.rend(); ++item)

@@ -64,31 +64,44 @@ class TensorReader {
  public:
   TensorReader(const ZipReader& archive, std::string folder) : archive_(archive), folder_(std::move(folder)) {}
 
-  std::vector<Pt2Tensor> read(const std::string& configuration) {
-    std::vector<Pt2Tensor> result;
-    const Json json = read_json(archive_, folder_ + configuration);
+  /// Those of a model, by the suffix of what describes them.
+  void read(const std::string& model, const char* configuration) {
+    // As PyTorch 2.8 has it, and the later ones read it.
+    if (const ZipEntry* all = archive_.find(folder_ + model + ".pt")) {
+      if (all->size > 0) pickled.push_back({all->name});
+      return;
+    }
+    const Json json = read_json(archive_, folder_ + model + configuration);
     for (const auto& [name, entry] : json.at("config").as_object())
-      result.push_back(in_file("tensor \"" + shortened(name) + "\"", [&] { return tensor(name, entry); }));
-    return result;
+      in_file("tensor \"" + shortened(name) + "\"", [&] { add(name, entry); });
   }
 
+  std::vector<Pt2Tensor> tensors;
+  std::vector<Pt2Pickled> pickled;
+
  private:
-  Pt2Tensor tensor(const std::string& name, const Json& entry) {
+  void add(const std::string& name, const Json& entry) {
     const Json* meta = entry.find("tensor_meta");
     if (!meta || meta->is_null()) throw Unsupported("is an object of a class of its own, which is not known here");
     if (entry.at("use_pickle").as_bool())
-      throw Unsupported("is pickled, as tensors of a class of their own are (quantized ones): export the plain model");
-    if (const std::int64_t layout = meta->at("layout").as_integer(); layout != kStrided)
+      pickled.push_back({folder_ + entry.at("path_name").as_string(), name, entry.at("is_param").as_bool(),
+                         meta->at("requires_grad").as_bool(), tensors.size() + pickled.size()});
+    else
+      tensors.push_back(tensor(name, entry, *meta));
+  }
+
+  Pt2Tensor tensor(const std::string& name, const Json& entry, const Json& meta) {
+    if (const std::int64_t layout = meta.at("layout").as_integer(); layout != kStrided)
       throw Unsupported("has layout " + std::to_string(layout) + ", which is none of dense tensors");
     const std::string storage = folder_ + entry.at("path_name").as_string();
-    const Shape shape = numbers_in(meta->at("sizes"));
-    const Shape strides = numbers_in(meta->at("strides"));
+    const Shape shape = numbers_in(meta.at("sizes"));
+    const Shape strides = numbers_in(meta.at("strides"));
     if (shape.size() != strides.size()) throw MalformedFile("has other numbers of sizes and of strides");
     try {
-      return {name, storage,
-              Tensor(pt2_dtype(meta->at("dtype")), shape, strides, number_in(meta->at("storage_offset")),
-                     bytes_of(storage)),
-              entry.at("is_param").as_bool(), meta->at("requires_grad").as_bool()};
+      return {
+          name, storage,
+          Tensor(pt2_dtype(meta.at("dtype")), shape, strides, number_in(meta.at("storage_offset")), bytes_of(storage)),
+          entry.at("is_param").as_bool(), meta.at("requires_grad").as_bool()};
     } catch (const UsageError& error) {  // it leaves its bytes
       throw MalformedFile(error.what());
     }
@@ -148,8 +161,13 @@ Pt2Model read_pt2_model(const ZipReader& archive, const std::string& name) {
   Pt2Model model;
   model.name = wanted_model(pt2_models(archive), name);
   model.program = read_json(archive, root + std::string(kModels) + model.name + ".json");
-  model.weights = TensorReader(archive, root + std::string(kWeights)).read(model.name + "_weights_config.json");
-  model.constants = TensorReader(archive, root + std::string(kConstants)).read(model.name + "_constants_config.json");
+  TensorReader weights(archive, root + std::string(kWeights)), constants(archive, root + std::string(kConstants));
+  weights.read(model.name, "_weights_config.json");
+  constants.read(model.name, "_constants_config.json");
+  model.weights = std::move(weights.tensors);
+  model.pickled_weights = std::move(weights.pickled);
+  model.constants = std::move(constants.tensors);
+  model.pickled_constants = std::move(constants.pickled);
   return model;
 }
 

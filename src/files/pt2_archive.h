@@ -20,11 +20,23 @@ struct Pt2Tensor {
   bool requires_grad = false;
 };
 
+/// What lies in the archive as a file of torch.save, which is not read here: a tensor of a class of its own or, as
+/// PyTorch 2.8 has them, a dict of all tensors.
+struct Pt2Pickled {
+  std::string entry;
+  std::string name = {};  // as a Pt2Tensor's; empty for a dict
+  bool is_parameter = false;
+  bool requires_grad = false;
+  std::size_t place = 0;  // among the tensors
+};
+
 struct Pt2Model {
   std::string name;
   Json program;                    // the ExportedProgram of torch/_export/serde/schema.py
   std::vector<Pt2Tensor> weights;  // the state_dict, as the archive orders it
   std::vector<Pt2Tensor> constants;
+  std::vector<Pt2Pickled> pickled_weights = {};  // of these, those that are to be read yet
+  std::vector<Pt2Pickled> pickled_constants = {};
 };
 
 /// Whether an archive is of that form, of an exported program or of what was compiled from one.
@@ -34,8 +46,8 @@ bool is_pt2_archive(const ZipReader& archive);
 std::vector<std::string> pt2_models(const ZipReader& archive);
 
 /// Reads one of them, no tensor's bytes. `name` may be empty where there is one. Throws UsageError where there are
-/// several, or none of that name; Unsupported for archives of compiled code alone, and, naming them, for tensors that
-/// are pickled or no dense ones; MalformedFile for what does not hold together.
+/// several, or none of that name; Unsupported for archives of compiled code alone, and, naming them, for objects and
+/// for tensors that are no dense ones; MalformedFile for what does not hold together.
 Pt2Model read_pt2_model(const ZipReader& archive, const std::string& name);
 
 /// The element type that a number stands for in an exported program; throws Unsupported for others.

@@ -1,4 +1,4 @@
-// The architecture half of a model: a typed graph of layers. docs/architecture.md explains its JSON form.
+// The architecture half of a model: a typed graph of layers. docs/architecture_json.md explains its JSON form.
 #pragma once
 
 #include <cstdint>

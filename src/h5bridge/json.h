@@ -19,11 +19,13 @@ class Json {
   using Array = std::vector<Json>;
   using Member = std::pair<std::string, Json>;
 
+  class Listed;
+
   /// Members in the order they were added; names are unique.
   class Object {
    public:
     Object() = default;
-    Object(std::initializer_list<Member> members) : Object(std::vector<Member>(members)) {}
+    Object(std::initializer_list<Listed> members);
     /// Throws MalformedFile naming a name that two members have.
     explicit Object(std::vector<Member> members);
     bool empty() const { return members_.empty(); }
@@ -107,6 +109,18 @@ class Json {
   const T& get(std::string_view wanted) const;
 
   std::variant<std::monostate, bool, std::int64_t, double, std::string, Array, Object> value_;
+};
+
+/// A member that is listed in braces, {"name", value}: the object takes it, where the language would have it copied,
+/// with all that is in it, at each level of braces.
+class Json::Listed {
+ public:
+  Listed(std::string name, Json value) : member_(std::move(name), std::move(value)) {}
+  Listed(Member member) : member_(std::move(member)) {}
+  Member take() const { return std::move(member_); }
+
+ private:
+  mutable Member member_;
 };
 
 }  // namespace h5bridge

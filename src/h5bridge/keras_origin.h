@@ -1,5 +1,5 @@
 // What Keras says of a layer or a model beyond what it computes, and what was noted on the way from Keras: with both,
-// the way back is exact. PyTorch has no use for it. docs/architecture.md has its JSON form.
+// the way back is exact. PyTorch has no use for it. docs/architecture_json.md has its JSON form.
 #pragma once
 
 #include <cstdint>
@@ -69,6 +69,8 @@ struct KerasModelOrigin {
   std::optional<Json> output_layers = {};
   /// Inputs, by name, in whose place Keras's call takes None, too.
   std::vector<std::string> optional_inputs = {};
+  /// The layers that make outputs which have a mask: what is masked is not in the mean that is their loss.
+  std::vector<std::string> masked_outputs = {};
 
   std::optional<DataFormat> data_format = {};  // that it goes back to; unsaid: channels_last
   /// The graph as Keras has it, in the JSON form of an architecture, where the layout pass would not find it again.

@@ -3,8 +3,9 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
-#include "h5bridge/json.h"
+#include "keras/expand.h"
 
 namespace h5bridge {
 
@@ -14,11 +15,8 @@ struct ActivationApart {
   std::string name;  // its name there, which several may share
 };
 
-struct ActivationsApart {
-  Json model;                                          // the same network, with such activations behind their layers
-  std::map<std::string, ActivationApart> activations;  // by the names of the layers that they became
-};
-
-ActivationsApart with_activations_apart(Json model_config);
+/// Puts such activations behind their layers, as layers of their own; `result` has them by their names. `inner`: the
+/// calls of models within the model, whose tensors follow.
+std::map<std::string, ActivationApart> take_activations_apart(KerasModel& model, std::vector<ExpandedCall>& inner);
 
 }  // namespace h5bridge

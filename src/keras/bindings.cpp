@@ -7,8 +7,6 @@
 
 #include "facets/registry.h"
 #include "h5bridge/error.h"
-#include "keras/object_paths.h"
-#include "passes/frozen.h"
 
 namespace h5bridge {
 namespace {
@@ -92,8 +90,9 @@ const KerasMapping& mapping_of(const Layer& layer, const std::vector<SymbolicSha
   return found == mappings.end() ? *mappings[0] : **found;
 }
 
-void BindingMaker::bind(const Layer& layer, const std::string& suffix, const Json::Object& config,
-                        const std::string& keras_layer, const WeightRules& rules, KerasBindings& result) {
+void BindingMaker::bind(const Layer& layer, const std::string& suffix, const Made& made, const WeightRules& rules,
+                        KerasBindings& result) {
+  const Json::Object& config = made.config;
   std::vector<std::vector<std::string>> tensors;
   for (const WeightRule& rule : rules.rules)
     if (rule.part == suffix) tensors.push_back(rule.torch);
@@ -104,12 +103,13 @@ void BindingMaker::bind(const Layer& layer, const std::string& suffix, const Jso
   for (const WeightRule& rule : rules.rules) {
     if (rule.part != suffix) continue;
     KerasBinding binding;
-    binding.layer = keras_layer;
+    binding.layer = made.layer;
     binding.steps = rule.steps;
     binding.trainable = rule.trainable;
     binding.object = object_within(rule.object, config);
-    binding.frozen = is_frozen_in_keras(layer) || is_frozen_within(binding.object, config);
     for (const std::string& object : rule.objects) binding.objects.push_back(object_within(object, config));
+    binding.frozen = said_of(binding, made.class_name, config) == Said::Frozen;
+    binding.in_frozen_group = trained_within(made.class_name, config, "") == Said::Frozen;
     for (const std::string& variable : rule.keras) binding.variables.push_back(path_of(variable, config));
     const auto source = [&](const std::string& tensor) {
       const std::string name = tensor_name(layer.name, tensor);
@@ -134,6 +134,10 @@ void BindingMaker::add_residuals(const Layer& layer, const WeightRules& rules, K
         steps == weight_steps_.end() ? residual.fallback : to_torch(steps->second, {residual.fallback}).at(0);
     if (residual.is_constant) result.constants.insert(name);
   }
+}
+
+Said said_of(const KerasBinding& binding, const std::string& class_name, const Json::Object& config) {
+  return trained_within(class_name, config, binding.objects.empty() ? binding.object : binding.objects.front());
 }
 
 KerasBinding wrappers_binding(const std::string& layer, const std::string& variable) {
@@ -164,7 +168,8 @@ void place(std::vector<KerasBinding>& bindings, const std::map<std::string, Kera
     }
     binding.group = place.group;
     binding.scope = place.scope;
-    binding.in_frozen_group = place.in_frozen_group;
+    // A layer that is made of others is a group of its own.
+    binding.in_frozen_group = place.in_frozen_group || (binding.in_frozen_group && binding.group == binding.layer);
     binding.layer = place.layer;
     const bool is_first_in_group =
         in_group.emplace(place.group + "/" + place.path, place.layer).first->second == place.layer;

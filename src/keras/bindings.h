@@ -9,6 +9,7 @@
 #include "facets/keras/keras_plan.h"
 #include "facets/keras/mapping.h"
 #include "h5bridge/architecture.h"
+#include "keras/object_paths.h"
 
 namespace h5bridge {
 
@@ -24,10 +25,17 @@ class BindingMaker {
   /// `weight_steps`: those of the layout pass, by tensor; they outlive this.
   explicit BindingMaker(const WeightSteps& weight_steps) : weight_steps_(weight_steps) {}
 
-  /// The variables of `keras_layer`, which has this configuration and is that part of `layer` that `suffix` names.
-  /// Throws Unsupported where another call of the layer has others.
-  void bind(const Layer& layer, const std::string& suffix, const Json::Object& config, const std::string& keras_layer,
-            const WeightRules& rules, KerasBindings& result);
+  /// A layer of Keras's: KerasBinding::layer, and what it is made of.
+  struct Made {
+    const std::string& layer;
+    const std::string& class_name;
+    const Json::Object& config;
+  };
+
+  /// The variables of `made`, which is that part of `layer` that `suffix` names. Throws Unsupported where another call
+  /// of the layer has others.
+  void bind(const Layer& layer, const std::string& suffix, const Made& made, const WeightRules& rules,
+            KerasBindings& result);
   /// The tensors of the layer that Keras has no place for.
   void add_residuals(const Layer& layer, const WeightRules& rules, KerasBindings& result) const;
 
@@ -37,6 +45,9 @@ class BindingMaker {
   std::map<std::pair<std::string, std::string>, std::vector<std::vector<std::string>>> bound_;
   std::map<std::string, std::string> owners_;  // of each tensor, the layer that was the first to have it
 };
+
+/// Whether what a binding binds is trained, of a layer of this class and with this configuration.
+Said said_of(const KerasBinding& binding, const std::string& class_name, const Json::Object& config);
 
 /// Of `variable`, which the wrapper at `layer` has itself.
 KerasBinding wrappers_binding(const std::string& layer, const std::string& variable);

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "keras/inline_models.h"
+#include "keras/print_tree.h"
 
 namespace h5bridge {
 namespace {
@@ -24,12 +24,13 @@ Json::Object of_model(const Json& model) {
   return {{"build_config", Json::Object{{"input_shape", shape ? *shape : Json()}}}, {"compile_config", Json::Object{}}};
 }
 
+// In what was printed: a plan is one for all formats, of which archives alone say this.
 Json with_layers(Json model, const std::string& within, const std::map<std::string, Json>& layers) {
   Json::Object config = model.at("config").as_object();
   Json::Array entries;
   for (const Json& entry : config.at("layers").as_array()) {
-    const std::string name = within + entry_name(entry);
-    if (is_model_entry(entry)) {
+    const std::string name = within + entry.at("config").at("name").as_string();
+    if (entry.at("config").find("layers")) {
       entries.push_back(with_members(with_layers(entry, name + "/", layers), of_model(entry)));
     } else {
       const auto built = layers.find(name);
@@ -43,18 +44,16 @@ Json with_layers(Json model, const std::string& within, const std::map<std::stri
 
 }  // namespace
 
-Json build_config(const PlannedLayer& layer) {
-  const PlannedCall& call = layer.calls.at(0);
-  const bool has_other_tensors = std::ranges::any_of(call.keywords, [](const auto& keyword) {
-    return keyword.first != "mask" && !std::holds_alternative<Json>(keyword.second);
-  });
+Json build_config(const KerasLayer& layer) {
+  const KerasCall& call = layer.calls.at(0);
+  const bool has_other_tensors = std::ranges::any_of(
+      call.keywords, [](const auto& keyword) { return keyword.first != "mask" && keyword.second.has_tensors(); });
   if (call.arguments.size() != 1 || has_other_tensors) return {};
-  if (const auto* tensor = std::get_if<KerasTensor>(&call.arguments[0]))
-    return Json::Object{{"input_shape", shape_config(tensor->shape)}};
-  const auto* list = std::get_if<std::vector<KerasTensor>>(&call.arguments[0]);
-  if (!list) return {};
+  const KerasArgument& argument = call.arguments[0];
+  if (const KerasTensor* tensor = argument.tensor()) return Json::Object{{"input_shape", shape_config(tensor->shape)}};
+  if (!argument.list() || !std::ranges::all_of(*argument.list(), &KerasArgument::tensor)) return {};
   Json::Array shapes;
-  for (const KerasTensor& tensor : *list) shapes.push_back(shape_config(tensor.shape));
+  for (const KerasArgument& element : *argument.list()) shapes.push_back(shape_config(element.tensor()->shape));
   return Json::Object{{"input_shape", std::move(shapes)}};
 }
 

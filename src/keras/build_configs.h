@@ -5,12 +5,12 @@
 #include <map>
 #include <string>
 
-#include "keras/planned_layer.h"
+#include "keras/tree.h"
 
 namespace h5bridge {
 
 /// {"input_shape": [null, 3]} of a layer by its first call; null where that takes more than one tensor or list.
-Json build_config(const PlannedLayer& layer);
+Json build_config(const KerasLayer& layer);
 
 /// A model's configuration with those of its layers, by KerasBinding::layer, with its own and with those of the models
 /// within it. None of the models is compiled.

@@ -3,30 +3,25 @@
 #include <algorithm>
 #include <set>
 
-#include "keras/inline_models.h"
-#include "keras/wrappers.h"
+#include "keras/parse_tree.h"
 
 namespace h5bridge {
 namespace {
 
 // The models of this one that are frozen, whatever their layers are.
-std::set<std::string> frozen_models(const Json& model_config) {
+std::set<std::string> frozen_models(const KerasModel& model) {
   std::set<std::string> result;
-  const Json* layers = model_config.at("config").find("layers");
-  if (!layers || !layers->is_array()) return result;
-  for (const Json& layer : layers->as_array()) {
-    const Json* trainable = layer.at("config").find("trainable");
-    if (is_model_entry(layer) && trainable && *trainable == Json(false)) result.insert(entry_name(layer));
-  }
+  for (const KerasLayer& layer : model.layers)
+    if (layer.model && !layer.model->trainable) result.insert(layer.name);
   return result;
 }
 
 }  // namespace
 
-KerasPlan within_inner_models(KerasPlan plan, const Json& model_config) {
+KerasPlan within_inner_models(KerasPlan plan, const KerasModel& model) {
   std::vector<std::string> layers;
-  for_each_entry(model_config, [&](const std::string& layer, const Json&, bool) { layers.push_back(layer); });
-  const std::set<std::string> frozen = frozen_models(model_config);
+  visit_layers(model, [&](const std::string& layer, const KerasLayer&) { layers.push_back(layer); });
+  const std::set<std::string> frozen = frozen_models(model);
   for (KerasBinding& binding : plan.bindings) {
     if (std::ranges::find(layers, binding.layer) != layers.end()) continue;
     const std::string end = "/" + binding.layer;

@@ -2,11 +2,12 @@
 #pragma once
 
 #include "facets/keras/keras_plan.h"
+#include "keras/tree.h"
 
 namespace h5bridge {
 
-/// `plan` with each layer that the model with this configuration does not have itself where a model within it has it,
-/// if there is one alone of that name.
-KerasPlan within_inner_models(KerasPlan plan, const Json& model_config);
+/// `plan` with each layer that `model` does not have itself where a model within it has it, if there is one alone of
+/// that name.
+KerasPlan within_inner_models(KerasPlan plan, const KerasModel& model);
 
 }  // namespace h5bridge

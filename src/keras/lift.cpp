@@ -6,7 +6,6 @@
 #include <exception>
 #include <optional>
 #include <set>
-#include <variant>
 
 #include "facets/keras/keras_plan.h"
 #include "facets/registry.h"
@@ -15,12 +14,14 @@
 #include "keras/argument_tensors.h"
 #include "keras/call.h"
 #include "keras/dtype_policies.h"
+#include "keras/expand.h"
 #include "keras/implied_casts.h"
 #include "keras/implied_masks.h"
-#include "keras/inline_models.h"
 #include "keras/lift_scopes.h"
 #include "keras/lifted_graph.h"
 #include "keras/masked_merges.h"
+#include "keras/parse_tree.h"
+#include "keras/print_tree.h"
 #include "keras/read_layer.h"
 #include "keras/shared_uses.h"
 #include "keras/wrappers.h"
@@ -33,11 +34,9 @@ namespace h5bridge {
 namespace {
 
 struct PendingCall {
-  const Json* layer;
-  std::string name;
-  std::int64_t call;
-  CallArguments arguments;
-  std::optional<std::size_t> part_of = {};  // of the calls of inner models
+  const KerasLayer* layer;
+  std::int64_t number;
+  KerasCall call;
 };
 
 // Of what a layer of PyTorch's became in Keras, the operations do not tell which layer it was.
@@ -46,36 +45,28 @@ constexpr const char* kWhoKnowsOperations =
 
 class Lifter {
  public:
-  Lifter(const std::map<std::string, ActivationApart>& activations, const InlinedModels& inner)
+  Lifter(const std::map<std::string, ActivationApart>& activations, const ExpandedModel& inner)
       : activations_(activations), inner_(inner), scope_calls_(scope_call_names(inner)) {}
 
-  Architecture run(const Json& model_config) {
-    const std::string& class_name = model_config.at("class_name").as_string();
-    const Json& config = model_config.at("config");
-    if (const Json* layers = config.find("layers"))
-      for (const Json& layer : layers->as_array()) {
-        if (!graph_.take_name(entry_name(layer)))
-          throw MalformedFile("two layers are called \"" + shortened(entry_name(layer)) + "\"");
-        if (entry_name(layer).find(':') != std::string::npos)  // which parts a layer from the number of its output
-          throw Unsupported(describe_entry(layer) +
-                            ": a name with a ':' in it cannot be kept; give it another in Keras");
-        note_policy(layer);
-      }
-    graph_.architecture.keras = model_origin(model_config);
-    graph_.architecture.keras.config.erase("dtype");  // its layers say
-    graph_.architecture.name = graph_.architecture.keras.name.value_or("");
-    if (class_name == "Sequential" && !config.find("input_layers"))
-      lift_sequential(config);
-    else if (class_name == "Functional" || class_name == "Model" || class_name == "Sequential")
-      lift_functional(config);
-    else
-      throw Unsupported("a model of class " + shortened(class_name) +
-                        (config.find("layers") ? " may compute something else than its layers do: if it does not, save "
-                                                 "keras.Model(model.inputs, model.outputs) instead"
-                                               : " does not describe its layers; only Sequential and Functional "
-                                                 "models do"));
+  Architecture run() {
+    const KerasModel& model = inner_.model;
+    for (const KerasLayer& layer : model.layers) {
+      layers_[layer.name] = &layer;
+      if (!graph_.take_name(layer.name)) throw MalformedFile("two layers are called \"" + shortened(layer.name) + "\"");
+      if (layer.name.find(':') != std::string::npos)  // which parts a layer from the number of its output
+        throw Unsupported(describe(layer) + ": a name with a ':' in it cannot be kept; give it another in Keras");
+      note_policy(layer);
+    }
+    KerasModelOrigin& origin = graph_.architecture.keras = model.said;
+    origin.config.erase("dtype");  // its layers say
+    if (origin.input_layers) origin.input_layers = nested(histories(model.inputs), {}, origin.input_layers);
+    if (origin.output_layers) origin.output_layers = nested(histories(model.outputs), {}, origin.output_layers);
+    graph_.architecture.name = origin.name.value_or("");
+    add_inputs(model);
+    add_calls(model);
+    add_outputs(model);
     if (!problems_.empty()) throw Unsupported(problems_ + (is_operation_unknown_ ? kWhoKnowsOperations : ""));
-    note_scopes(inner_, scope_calls_, input_layers_, graph_);
+    note_scopes(inner_, scope_calls_, layers_, graph_);
     check_graph(graph_.architecture);
     if (differs_from(graph_.architecture, DataFormat::ChannelsFirst))
       graph_.architecture.keras.data_format = DataFormat::ChannelsLast;
@@ -85,100 +76,82 @@ class Lifter {
   }
 
  private:
+  static std::vector<Json> histories(const std::vector<KerasTensor>& tensors) {
+    std::vector<Json> result;
+    for (const KerasTensor& tensor : tensors) result.push_back(print_history(tensor));
+    return result;
+  }
+
   // Of an operation there is none.
-  void note_policy(const Json& layer) {
-    const auto mappings = mappings_of_entry(layer);
-    if (layer.at("class_name") == Json("InputLayer") || std::ranges::all_of(mappings, &KerasMapping::is_operation))
-      return;
-    const Json& config = layer.at("config");
-    if (const auto policy = config.is_object() ? stated_policy(config.as_object()) : std::nullopt)
-      casts_.note_policy(entry_name(layer), *policy);
+  void note_policy(const KerasLayer& layer) {
+    const auto mappings = mappings_of(layer);
+    if (layer.class_name == "InputLayer" || std::ranges::all_of(mappings, &KerasMapping::is_operation)) return;
+    if (const auto policy = stated_policy(layer.config)) casts_.note_policy(layer.name, *policy);
   }
 
-  void lift_sequential(const Json& config) {
-    const Json::Array& layers = config.at("layers").as_array();
-    std::string last;
-    for (const Json& layer : layers) {
-      if (layer.at("class_name") == Json("InputLayer")) {
-        if (!last.empty())
-          throw MalformedFile("the input layer \"" + shortened(entry_name(layer)) + "\" is not the first");
-        add_input(layer);
-      } else {
-        if (last.empty()) add_built_input(layer, config);
-        add_call({&layer,
-                  entry_name(layer),
-                  0,
-                  {.positional = {CallArguments::Tensors{
-                       {History{last.empty() ? graph_.architecture.inputs[0].name : last, 0, 0}}}},
-                   .keywords = {}}});
-      }
-      last = entry_name(layer);
-    }
-    if (last.empty()) throw MalformedFile("the model has no layers");
-    graph_.architecture.outputs.push_back({"", graph_.value_of({last, 0, 0})});
-  }
-
-  // A Sequential model without an InputLayer: the shape it was built with.
-  void add_built_input(const Json& first, const Json& config) {
-    const Json* shape = first.at("config").find("batch_input_shape");
-    if (!shape) shape = config.find("build_input_shape");
-    if (!shape || !shape->is_array())
-      throw Unsupported("the Sequential model was never built, so that its input's shape is not known");
-    graph_.add_input(graph_.new_name("input"), graph_.declared_shape(*shape), DType::Float32);
-  }
-
-  void lift_functional(const Json& config) {
-    std::deque<PendingCall> pending;
-    for (const Json& layer : config.at("layers").as_array()) {
-      if (layer.at("class_name") == Json("InputLayer")) input_layers_[entry_name(layer)] = &layer;
-      const Json* nodes = layer.find("inbound_nodes");
-      if (!nodes) throw MalformedFile(describe_entry(layer) + " has no \"inbound_nodes\"");
-      std::int64_t count = 0;
-      for (const Json& node : nodes->as_array()) {
-        const Json* part = node.find(kScopeCall);
-        pending.push_back({&layer, entry_name(layer), count++, arguments_of_entry(layer, node),
-                           part ? std::optional(static_cast<std::size_t>(part->as_integer())) : std::nullopt});
-      }
-    }
-    for_each_port(config.at("input_layers"), [&](const std::string&, const History& input) {
-      const auto layer = input_layers_.find(input.layer);
-      if (layer == input_layers_.end())
+  void add_inputs(const KerasModel& model) {
+    for (const KerasTensor& input : model.inputs) {
+      const KerasLayer& layer = *layers_.at(input.layer);
+      if (layer.class_name != "InputLayer")
         throw MalformedFile("the model's input \"" + shortened(input.layer) + "\" is no InputLayer");
-      add_input(*layer->second);
-    });
+      const DeclaredInput declared = declared_by(layer);
+      graph_.add_input(layer.name, graph_.declared_shape(declared.shape), declared.dtype);
+      if (declared.is_optional) graph_.architecture.keras.optional_inputs.push_back(layer.name);
+    }
     if (graph_.architecture.inputs.empty()) throw MalformedFile("the model has no inputs");
-    // Layers come in no promised order; a layer that is called twice may wait for one that stands behind it. Its calls
-    // keep theirs, as in Keras: the first defines it.
+  }
+
+  // Layers come in no promised order; a layer that is called twice may wait for one that stands behind it. Its calls
+  // keep theirs, as in Keras: the first defines it.
+  void add_calls(const KerasModel& model) {
+    std::deque<PendingCall> pending;
+    for (const KerasLayer& layer : model.layers)
+      for (std::size_t i = 0; i < layer.calls.size(); ++i)
+        pending.push_back({&layer, static_cast<std::int64_t>(i), layer.calls[i]});
     std::size_t waiting = 0;
     while (!pending.empty()) {
-      PendingCall call = std::move(pending.front());
+      PendingCall made = std::move(pending.front());
       pending.pop_front();
-      const bool ready =
-          call.call == calls_made_[call.name] &&
-          std::ranges::all_of(call.arguments.tensors(), [&](const History& h) { return find_value(h).has_value(); });
-      if (ready) {
-        add_call(call);
+      const std::string& name = made.layer->name;
+      const bool is_ready = made.number == calls_made_[name] &&
+                            std::ranges::all_of(made.call.tensors(),
+                                                [&](const History& tensor) { return find_value(tensor).has_value(); });
+      if (is_ready) {
+        add_call(std::move(made));
         waiting = 0;
       } else {
-        pending.push_back(std::move(call));
+        pending.push_back(std::move(made));
         if (++waiting > pending.size())
-          throw MalformedFile("the layer \"" + shortened(pending.front().name) +
+          throw MalformedFile("the layer \"" + shortened(pending.front().layer->name) +
                               "\" is called with tensors that no layer makes");
       }
     }
-    for_each_port(config.at("output_layers"), [&](const std::string& name, const History& output) {
+  }
+
+  void add_outputs(const KerasModel& model) {
+    for (std::size_t i = 0; i < model.outputs.size(); ++i) {
+      const KerasTensor& output = model.outputs[i];
+      const std::string name = model.output_names.empty() ? "" : model.output_names.at(i);
       const std::optional<Value> value = find_value(output);
       if (!value) throw MalformedFile("the model's output " + shortened(output.layer) + " is made by no layer");
       if (!name.empty() && std::ranges::count(graph_.architecture.outputs, name, &Output::name) > 0)
         throw Unsupported("two outputs of the model would be called \"" + shortened(name) + '"');
       graph_.architecture.outputs.push_back({name, *value});
-    });
+      std::vector<std::string>& masked = graph_.architecture.keras.masked_outputs;
+      const std::string maker = keras_maker_of(output.layer);
+      if (masks_.has(*value) && std::ranges::find(masked, maker) == masked.end()) masked.push_back(maker);
+    }
   }
 
-  void add_input(const Json& layer) {
-    const DeclaredInput declared = declared_by(layer);
-    graph_.add_input(entry_name(layer), graph_.declared_shape(declared.shape), declared.dtype);
-    if (declared.is_optional) graph_.architecture.keras.optional_inputs.push_back(entry_name(layer));
+  // The layer of the model itself, of one that is in a model or a wrapper within it.
+  std::string keras_maker_of(const std::string& layer) const {
+    std::string maker = layer;
+    for (const ExpandedScope& scope : inner_.models)
+      if (layer.starts_with(scope.name) && layer.size() > scope.name.size() &&
+          (layer[scope.name.size()] == '.' || layers_.at(layer)->class_name.starts_with("h5bridge>")) &&
+          scope.name.size() < maker.size())
+        maker = scope.name;
+    return maker;
   }
 
   // What a call has made. Of a layer that is not known, that is any number of outputs; and how its calls are counted is
@@ -189,41 +162,42 @@ class Lifter {
     return given_up == given_up_.end() ? std::nullopt : std::optional(Value{given_up->second, history.tensor});
   }
 
-  void add_call(PendingCall call) {
-    const std::string described = describe_entry(*call.layer);
-    graph_.enter(call.part_of ? scope_calls_.at(*call.part_of) : "");
+  void add_call(PendingCall pending) {
+    const KerasLayer& called = *pending.layer;
+    KerasCall& call = pending.call;
+    const std::string described = describe(called);
+    graph_.enter(call.within_call ? scope_calls_.at(*call.within_call) : "");
     // The first call has its layer's name, which is taken from the beginning.
-    const std::string node = call.call == 0 ? call.name : graph_.new_name(call.name);
-    ++calls_made_[call.name];
+    const std::string node = pending.number == 0 ? called.name : graph_.new_name(called.name);
+    ++calls_made_[called.name];
     const auto give_up = [&] {
       unknown_.insert(node);
-      given_up_.emplace(call.name, node);
-      graph_.give({call.name, call.call, 0}, {node, 0});
+      given_up_.emplace(called.name, node);
+      graph_.give({called.name, pending.number, 0}, {node, 0});
     };
     // Of a layer that its first call could not make nothing more is to be said.
-    const bool is_port = is_port_of_model(*call.layer);
-    if (call.call > 0 && !is_port && !is_of_a_wrapper(*call.layer) && !read_.contains(call.name)) return give_up();
+    const bool is_port = is_port_of_model(called);
+    if (pending.number > 0 && !is_port && !is_of_a_wrapper(called) && !read_.contains(called.name)) return give_up();
     try {
       // What comes after a layer that is not known cannot be checked; all such layers are reported together.
       const bool known_inputs = std::ranges::none_of(
-          call.arguments.tensors(), [&](const History& input) { return unknown_.contains(find_value(input)->node); });
-      if (!known_inputs && (is_port || is_of_a_wrapper(*call.layer) || !mappings_of_entry(*call.layer).empty()))
-        return give_up();
-      if (is_port) return add_port(call);
-      if (is_of_a_wrapper(*call.layer)) return add_wrappers_own(call);
-      make_arrays(*call.layer, call.arguments, constants_for(call.name));
-      Node made_node{node, call.name, {}};
-      if (call.call == 0) {
-        add_layer_with_constants(call);
+          call.tensors(), [&](const History& input) { return unknown_.contains(find_value(input)->node); });
+      if (!known_inputs && (is_port || is_of_a_wrapper(called) || !mappings_of(called).empty())) return give_up();
+      if (is_port) return add_port(pending);
+      if (is_of_a_wrapper(called)) return add_wrappers_own(pending);
+      make_arrays(called, call, constants_for(called.name));
+      Node made_node{node, called.name, {}};
+      if (pending.number == 0) {
+        add_layer_with_constants(pending);
       } else {
-        if (with_constants_.contains(call.name))
-          call.arguments = numbers_as_tensors(std::move(call.arguments), constants_for(call.name));
-        made_node.attributes = attributes_of_further({*call.layer, call.name, call.call, call.arguments},
-                                                     read_.at(call.name), layer_called(call.name), graph_);
+        if (with_constants_.contains(called.name))
+          call = numbers_as_tensors(std::move(call), constants_for(called.name));
+        made_node.attributes = attributes_of_further({called, pending.number, call}, read_.at(called.name),
+                                                     layer_called(called.name), graph_);
       }
-      const Layer layer = as_called(layer_called(call.name), made_node);  // a copy: casts and masks come beside it
-      const KerasMapping& mapping = *read_.at(call.name).mapping;
-      const BoundCall arguments = bound(call.arguments, mapping);
+      const Layer layer = as_called(layer_called(called.name), made_node);  // a copy: casts and masks come beside it
+      const KerasMapping& mapping = *read_.at(called.name).mapping;
+      const BoundCall arguments = bound(call, mapping);
       std::vector<Value> inputs;
       for (const History& input : arguments.inputs) inputs.push_back(graph_.value_of(input));
       const std::vector<DType> wanted = casts_.keras_types(mapping, layer, inputs);
@@ -231,27 +205,27 @@ class Lifter {
       for (Value& input : inputs) {
         if (rounded_to) input = casts_.cast(input, DType::Float32, "float");
         if (mapping.casts_inputs) input = casts_.integers_as(input, wanted.at(0));
-        input = casts_.taken(input, call.name, Registry::instance().type_of(layer).integers);
+        input = casts_.taken(input, called.name, Registry::instance().type_of(layer).integers);
       }
-      graph_.set_types(node, layer, inputs, casts_.policy_of(call.name));
+      graph_.set_types(node, layer, inputs, casts_.policy_of(called.name));
       for (std::size_t i = 0; i < graph_.types.outputs_of(node).size(); ++i) {
         const auto output = static_cast<std::int64_t>(i);
-        graph_.give({call.name, call.call, output}, {node, output});
+        graph_.give({called.name, pending.number, output}, {node, output});
       }
       PlainCall made{std::move(inputs)};
       for (const auto& [name, input] : arguments.named) made.named.emplace_back(name, graph_.value_of(input));
       for (const auto& [name, value] : made.named)
-        if (casts_.taken(value, call.name, Integers::Stay) != value)
+        if (casts_.taken(value, called.name, Integers::Stay) != value)
           throw Unsupported("Keras casts its " + name + " to its dtype policy, which is not known yet");
-      const std::vector<std::optional<Value>> counted = follow_masks(call.arguments, layer, node, made);
+      const std::vector<std::optional<Value>> counted = follow_masks(call, layer, node, made);
       made_node.arguments = node_of(node, layer, made).arguments;
       graph_.add_node(std::move(made_node));
-      casts_.give_keras_types(call.name, call.call, node, wanted);
-      if (rounded_to) graph_.give({call.name, call.call, 0}, casts_.rounded({node, 0}, *rounded_to));
-      give_what_counts(call, layer, counted);
+      casts_.give_keras_types(called.name, pending.number, node, wanted);
+      if (rounded_to) graph_.give({called.name, pending.number, 0}, casts_.rounded({node, 0}, *rounded_to));
+      give_what_counts(pending, layer, counted);
     } catch (const Unsupported& error) {
       problems_ += (problems_.empty() ? "" : "; ") + described + ": " + error.what();
-      is_operation_unknown_ = is_operation_unknown_ || may_be_operation(*call.layer);
+      is_operation_unknown_ = is_operation_unknown_ || may_be_operation(called);
       give_up();
     } catch (const Error& error) {
       rethrow_in_file(error, described);
@@ -260,48 +234,51 @@ class Lifter {
 
   // What comes into a model within the model is what its call is given, of the type that it declares. Where that is
   // given to two of its inputs, or with a mask, and for what it gives out as it came, a layer tells whose it is.
-  void add_port(const PendingCall& call) {
-    Value value = graph_.value_of(call.arguments.tensors().at(0));
-    const Json& class_name = call.layer->at("class_name");
-    bool is_told_apart = class_name == Json(kPassedOn) || class_name == Json(kWrapperResult);
+  void add_port(const PendingCall& pending) {
+    const KerasLayer& called = *pending.layer;
+    const KerasCall& call = pending.call;
+    Value value = graph_.value_of(call.tensors().at(0));
+    const std::string& class_name = called.class_name;
+    bool is_told_apart = class_name == kPassedOn || class_name == kWrapperResult;
     std::optional<Value> mask;
-    for (const auto& [name, argument] : call.arguments.keywords)
-      if (const auto* tensors = std::get_if<CallArguments::Tensors>(&argument))
-        mask = graph_.value_of(*tensors->elements.at(0));
-    if (class_name == Json(kWrapperInput)) {
+    for (const auto& [name, argument] : call.keywords)
+      if (const KerasTensor* tensor = argument.tensor()) mask = graph_.value_of(*tensor);
+    if (class_name == kWrapperInput) {
       is_told_apart = mask.has_value();
-    } else if (class_name == Json(kWrapperTyped)) {
-      const DType wanted = graph_.types.of(graph_.value_of(call.arguments.tensors().at(1))).dtype;
+    } else if (class_name == kWrapperTyped) {
+      const DType wanted = graph_.types.of(graph_.value_of(call.tensors().at(1))).dtype;
       if (graph_.types.of(value).dtype != wanted && is_integral(wanted))
         value = casts_.cast(value, wanted, std::string(name_of(wanted)));
     } else if (!is_told_apart) {
-      const auto& [shape, dtype, is_optional] = declared_by(*call.layer);
+      if (!call.within_call) throw MalformedFile("an input of the model is called");
+      const auto& [shape, dtype, is_optional] = declared_by(called);
       if (graph_.types.of(value).shape.size() != shape.as_array().size())
         throw Unsupported("it is given a tensor of another rank than its shape " + quoted(shape) + " has");
       const DType given = graph_.types.of(value).dtype;
       if (given != dtype && !(is_floating_point(given) && is_floating_point(dtype)))
         value = casts_.cast(value, dtype, std::string(name_of(dtype)));
-      is_told_apart = !given_to_.emplace(*call.part_of, value).second || mask;
+      is_told_apart = !given_to_.emplace(*call.within_call, value).second || mask;
     }
     if (is_told_apart) {
       Layer told_apart{{}, "Identity", Registry::instance().find("Identity")->defaults(), {}};
       told_apart.keras.implied = true;
-      const Value result = graph_.add_own_layer(std::move(told_apart), call.name, {value});
+      const Value result = graph_.add_own_layer(std::move(told_apart), called.name, {value});
       if (mask)
         masks_.give(*mask, result);
       else
-        masks_.hand_on(class_name == Json(kWrapperResult) ? graph_.value_of(call.arguments.tensors().at(1)) : value,
-                       result);
+        masks_.hand_on(class_name == kWrapperResult ? graph_.value_of(call.tensors().at(1)) : value, result);
       value = result;
     }
-    graph_.give({call.name, call.call, 0}, value);
+    graph_.give({called.name, pending.number, 0}, value);
   }
 
   // What a wrapper does to the tensors that it and its layer take and give.
-  void add_wrappers_own(const PendingCall& call) {
-    const std::vector<History> given = call.arguments.tensors();
+  void add_wrappers_own(const PendingCall& pending) {
+    const KerasLayer& called = *pending.layer;
+    const KerasCall& call = pending.call;
+    const std::vector<KerasTensor> given = call.tensors();
     const Value value = graph_.value_of(given.at(0));
-    const bool merges = call.layer->at("class_name") == Json(kStepsMerged);
+    const bool merges = called.class_name == kStepsMerged;
     Layer layer{{}, merges ? "Flatten" : "Unflatten", {}, {}};
     if (merges) {
       if (graph_.types.of(value).shape.size() < 3)
@@ -318,47 +295,41 @@ class Lifter {
     layer.keras.implied = true;
     layer.keras.class_name = "TimeDistributed";
     layer.keras.variant = merges ? kMergesSteps : kTakesStepsApart;
-    const std::string name = call.call == 0 ? call.name : graph_.new_name(call.name);
+    const std::string name = pending.number == 0 ? called.name : graph_.new_name(called.name);
     const Value result = graph_.add_layer(std::move(layer), name, {value});
     if (merges)
       masks_.refuse_if_masked(value, result,
                               "TimeDistributed hands each step's part of a mask to the layer that it "
                               "wraps, which is not known yet");
-    else if (!masks_.hand_on(graph_.value_of(given.at(1)), result) && !call.arguments.is_keras_3)
+    else if (!masks_.hand_on(graph_.value_of(given.at(1)), result) && call.hands_mask_on)
       masks_.refuse_if_masked(value, result,
                               "Keras 2 gives it that of the layer that is wrapped, which is not known yet");
-    graph_.give({call.name, call.call, 0}, result);
-  }
-
-  // What Keras calls a layer, in its own model.
-  const std::string& name_in_keras(const std::string& name) const {
-    const auto inner = inner_.names.find(name);
-    return inner == inner_.names.end() ? name : inner->second;
+    graph_.give({called.name, pending.number, 0}, result);
   }
 
   // A layer that takes masks when it runs heeds no mask of its query that it is told; up to Keras 2, which of them it
   // heeds hangs on the version.
-  void refuse_unheeded_masks(const CallArguments& arguments, const PlainCall& call) const {
+  void refuse_unheeded_masks(const KerasCall& said, const PlainCall& call) const {
     for (const auto& [name, value] : call.named)
       if (name == "query_mask") throw Unsupported("is called with query_mask, which Keras does not heed");
-    if (!arguments.is_keras_3 && std::ranges::any_of(call.inputs, [&](const Value& v) { return masks_.has(v); }))
+    if (said.hands_mask_on && std::ranges::any_of(call.inputs, [&](const Value& v) { return masks_.has(v); }))
       throw Unsupported("its inputs have masks, and whether Keras 2 heeds them hangs on its version");
   }
 
   // Gives the call the masks that Keras would, and notes what becomes of them. An operation takes none and has none.
   // Gives where each of the inputs counts, if that matters to what the layer makes of them.
-  std::vector<std::optional<Value>> follow_masks(const CallArguments& arguments, const Layer& layer,
-                                                 const std::string& node, PlainCall& call) {
+  std::vector<std::optional<Value>> follow_masks(const KerasCall& said, const Layer& layer, const std::string& node,
+                                                 PlainCall& call) {
     const KerasMapping& mapping = *read_.at(layer.name).mapping;
     if (mapping.is_operation()) return {};
     const LayerType& type = Registry::instance().type_of(layer);
-    const bool when_run = mapping.takes_masks_unsaid && arguments.is_keras_3;
-    const ImpliedMasks::Handing handing{.by_itself = when_run || arguments.takes_implied_mask(),
-                                        .by_itself_in_keras_3 = when_run || arguments.hands_mask_to_keras_3(),
-                                        .joins = !arguments.is_keras_3,
-                                        .joins_when_run = arguments.is_keras_3,
+    const bool when_run = mapping.takes_masks_unsaid && !said.hands_mask_on;
+    const ImpliedMasks::Handing handing{.by_itself = when_run || takes_implied_mask(said),
+                                        .by_itself_in_keras_3 = when_run || hands_mask_to_keras_3(said),
+                                        .joins = said.hands_mask_on,
+                                        .joins_when_run = !said.hands_mask_on,
                                         .takes_away = when_run};
-    if (mapping.takes_masks_unsaid) refuse_unheeded_masks(arguments, call);
+    if (mapping.takes_masks_unsaid) refuse_unheeded_masks(said, call);
     std::vector<std::string> takes = mapping.call;
     for (const ListParameter& list : mapping.lists)
       takes.insert(takes.end(), list.operands.begin(), list.operands.end());
@@ -367,28 +338,29 @@ class Lifter {
     const auto rank = static_cast<std::int64_t>(graph_.types.of(output).shape.size());
     const bool keeps_rank = graph_.types.of(call.inputs.at(0)).shape.size() == graph_.types.of(output).shape.size();
     masks_.follow(layer, type, call.inputs, output, rank, keeps_rank, handing);
-    if (!arguments.is_keras_3) return {};
+    if (said.hands_mask_on) return {};
     std::vector<std::optional<Value>> counted = uncounted_.counted(type.mask, call.inputs);
     call.inputs = uncounted_.replaced(type.mask, call.inputs, counted);
     return counted;
   }
 
-  void give_what_counts(const PendingCall& call, const Layer& layer, const std::vector<std::optional<Value>>& counted) {
+  void give_what_counts(const PendingCall& pending, const Layer& layer,
+                        const std::vector<std::optional<Value>>& counted) {
     if (std::ranges::none_of(counted, &std::optional<Value>::has_value)) return;
-    const Value merged = graph_.value_of({call.name, call.call, 0});
+    const Value merged = graph_.value_of({pending.layer->name, pending.number, 0});
     const Value result = uncounted_.result(Registry::instance().type_of(layer).mask, merged, counted);
     if (result == merged) return;
     masks_.hand_on(merged, result);
-    graph_.give({call.name, call.call, 0}, result);
+    graph_.give({pending.layer->name, pending.number, 0}, result);
   }
 
   // Layers that make constants for the layer `user`.
   MakeTensor constants_for(const std::string& user) {
-    return [this, user](Layer layer) -> CallArguments::Tensors {
+    return [this, user](Layer layer) {
       const std::vector<Value> hung_on{{graph_.architecture.inputs.at(0).name}};
       const Value value = graph_.add_own_layer(std::move(layer), user + "_constant", hung_on);
       graph_.give({value.node, 0, 0}, value);
-      return {{History{value.node, 0, 0}}};
+      return History{value.node, 0, 0};
     };
   }
 
@@ -401,52 +373,54 @@ class Lifter {
       refusal = std::current_exception();
     }
     PendingCall other = call;
-    other.arguments = numbers_as_tensors(call.arguments, constants_for(call.name));
-    if (other.arguments.tensors().size() == call.arguments.tensors().size()) std::rethrow_exception(refusal);
+    other.call = numbers_as_tensors(call.call, constants_for(call.layer->name));
+    if (other.call.tensors().size() == call.call.tensors().size()) std::rethrow_exception(refusal);
     try {
       add_layer(other);
     } catch (const Error&) {
       std::rethrow_exception(refusal);
     }
     call = std::move(other);
-    with_constants_.insert(call.name);
+    with_constants_.insert(call.layer->name);
   }
 
   void add_layer(const PendingCall& call) {
-    ReadLayer read = read_layer({*call.layer, call.name, call.call, call.arguments}, graph_);
+    const std::string& layer = call.layer->name;
+    ReadLayer read = read_layer({*call.layer, call.number, call.call}, graph_);
     name(read.layer, call);
-    places_[call.name] = graph_.architecture.layers.size();
+    places_[layer] = graph_.architecture.layers.size();
     graph_.architecture.layers.push_back(std::move(read.layer));
-    read_.insert_or_assign(call.name, std::move(read));
+    read_.insert_or_assign(layer, std::move(read));
   }
 
   const Layer& layer_called(const std::string& name) const { return graph_.architecture.layers[places_.at(name)]; }
 
   // What the layer is called, and what Keras calls it where that does not follow.
   void name(Layer& layer, const PendingCall& call) const {
-    layer.name = call.name;
-    const std::string& said = name_in_keras(call.name);
-    const std::string scope = call.part_of ? inner_.calls.at(*call.part_of).model + "." : "";
-    const std::string usual = call.name.starts_with(scope) ? call.name.substr(scope.size()) : call.name;
+    layer.name = call.layer->name;
+    const std::string& said = call.layer->keras_name;
+    const auto& within_call = call.call.within_call;
+    const std::string scope = within_call ? inner_.calls.at(*within_call).model + "." : "";
+    const std::string usual = layer.name.starts_with(scope) ? layer.name.substr(scope.size()) : layer.name;
     if (keras_name(usual) != said) layer.keras.name = said;  // with a '.', as JAX lets it have
-    if (const auto activation = activations_.find(call.name); activation != activations_.end()) {
+    if (const auto activation = activations_.find(layer.name); activation != activations_.end()) {
       layer.keras.fused_into = activation->second.host;
       layer.keras.fused_as = activation->second.name;
     }
   }
 
   const std::map<std::string, ActivationApart>& activations_;
-  const InlinedModels& inner_;
+  const ExpandedModel& inner_;
   std::vector<std::string> scope_calls_;              // their names
   std::set<std::pair<std::size_t, Value>> given_to_;  // what each of them takes
   LiftedGraph graph_;
-  std::map<std::string, const Json*> input_layers_;
-  std::map<std::string, std::size_t> places_;       // of the layers in the architecture
-  std::map<std::string, ReadLayer> read_;           // what each layer was read by
-  std::set<std::string> with_constants_;            // layers that are given tensors for numbers
-  std::map<std::string, std::int64_t> calls_made_;  // of each layer
-  std::set<std::string> unknown_;                   // nodes of layers that are not known
-  std::map<std::string, std::string> given_up_;     // by the layers' names, the first of these
+  std::map<std::string, const KerasLayer*> layers_;  // of the flat model
+  std::map<std::string, std::size_t> places_;        // of the layers in the architecture
+  std::map<std::string, ReadLayer> read_;            // what each layer was read by
+  std::set<std::string> with_constants_;             // layers that are given tensors for numbers
+  std::map<std::string, std::int64_t> calls_made_;   // of each layer
+  std::set<std::string> unknown_;                    // nodes of layers that are not known
+  std::map<std::string, std::string> given_up_;      // by the layers' names, the first of these
   ImpliedMasks masks_{[this](Layer layer, const std::string& of, std::vector<Value> inputs) {
                         return graph_.add_own_layer(std::move(layer), of + "_mask", std::move(inputs));
                       },
@@ -464,11 +438,11 @@ class Lifter {
 }  // namespace
 
 Architecture architecture_from_keras(const Json& model_config) {
-  InlinedModels inlined = inline_models(model_config);
-  ActivationsApart apart = with_activations_apart(std::move(inlined.model));
-  const SplitConfiguration split = split_shared_uses(std::move(apart.model));
-  Architecture result = Lifter(apart.activations, inlined).run(split.model);
-  tie_pairs(split.pairs, result);
+  ExpandedModel expanded = expand(parse_model(model_config));
+  const auto activations = take_activations_apart(expanded.model, expanded.calls);
+  const SharedPairs pairs = split_shared_uses(expanded.model, expanded.calls);
+  Architecture result = Lifter(activations, expanded).run();
+  tie_pairs(pairs, result);
   return result;
 }
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "keras/inline_models.h"
+#include "keras/expand.h"
 #include "keras/lifted_graph.h"
 
 namespace h5bridge {
@@ -17,12 +17,12 @@ struct DeclaredInput {
   bool is_optional;
 };
 /// Throws MalformedFile for one without a shape, Unsupported for an element type that no tensor has.
-DeclaredInput declared_by(const Json& input_layer);
+DeclaredInput declared_by(const KerasLayer& input_layer);
 
 /// A name for each of the calls.
-std::vector<std::string> scope_call_names(const InlinedModels& inner);
-/// Notes in the graph which layers and calls were an inner model's. `input_layers`: the entries, by their names.
-void note_scopes(const InlinedModels& inner, const std::vector<std::string>& scope_calls,
-                 const std::map<std::string, const Json*>& input_layers, LiftedGraph& graph);
+std::vector<std::string> scope_call_names(const ExpandedModel& inner);
+/// Notes in the graph which layers and calls were an inner model's. `layers`: those of the flat model, by their names.
+void note_scopes(const ExpandedModel& inner, const std::vector<std::string>& scope_calls,
+                 const std::map<std::string, const KerasLayer*>& layers, LiftedGraph& graph);
 
 }  // namespace h5bridge

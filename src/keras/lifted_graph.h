@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "h5bridge/architecture.h"
-#include "keras/call.h"
+#include "keras/tree.h"
 #include "passes/infer_types.h"
 
 namespace h5bridge {

@@ -10,6 +10,7 @@
 namespace h5bridge {
 namespace {
 
+// Out of the configuration itself, before it is a tree: nothing that reads layers knows of LoRA.
 void take_out(Json& json, LoraScales& scales) {
   if (json.is_array())
     for (Json& element : json.as_array()) take_out(element, scales);

@@ -6,27 +6,17 @@
 #include <optional>
 #include <set>
 
+#include "keras/planned_layer.h"
 #include "keras/stated_graph.h"
 #include "keras/wrappers.h"
 
 namespace h5bridge {
 namespace {
 
-bool same_call(const PlannedCall& a, const PlannedCall& b) {
-  const auto same = [](const PlannedCall::Argument& x, const PlannedCall::Argument& y) {
-    if (x.index() != y.index()) return false;
-    if (const auto* constant = std::get_if<Json>(&x)) return *constant == std::get<Json>(y);
-    if (const auto* tensor = std::get_if<KerasTensor>(&x)) return tensor->is_same(std::get<KerasTensor>(y));
-    if (const auto* tensors = std::get_if<std::vector<KerasTensor>>(&x))
-      return std::ranges::equal(*tensors, std::get<std::vector<KerasTensor>>(y), &KerasTensor::is_same);
-    return std::ranges::equal(std::get<PlannedCall::List>(x), std::get<PlannedCall::List>(y),
-                              [](const std::optional<KerasTensor>& s, const std::optional<KerasTensor>& t) {
-                                return s.has_value() == t.has_value() && (!s || s->is_same(*t));
-                              });
-  };
-  return std::ranges::equal(a.arguments, b.arguments, same) &&
-         std::ranges::equal(a.keywords, b.keywords, [&](const auto& x, const auto& y) {
-           return x.first == y.first && same(x.second, y.second);
+bool same_call(const KerasCall& a, const KerasCall& b) {
+  return std::ranges::equal(a.arguments, b.arguments, &KerasArgument::is_same) &&
+         std::ranges::equal(a.keywords, b.keywords, [](const auto& x, const auto& y) {
+           return x.first == y.first && x.second.is_same(y.second);
          });
 }
 
@@ -50,7 +40,7 @@ class Region {
  public:
   using Calls = std::vector<PlannedScopeCall*>;
 
-  Region(const PlannedModel& whole, const Scope& scope, Calls calls)
+  Region(const KerasModel& whole, const Scope& scope, Calls calls)
       : whole_(whole), scope_(scope), calls_(std::move(calls)) {
     find_members();
   }
@@ -62,16 +52,16 @@ class Region {
   /// The model that all of its calls are calls of; nullptr if they are not. `masks_around`: the masks that are handed
   /// to what a call holds.
   template <typename MasksAround>
-  std::shared_ptr<PlannedModel> model(const MasksAround& masks_around) const {
-    auto model = std::make_shared<PlannedModel>();
+  std::shared_ptr<KerasModel> model(const MasksAround& masks_around) const {
+    auto model = std::make_shared<KerasModel>();
     model->scope = scope_.name;
     model->said = scope_.keras;
     model->trainable = scope_.keras.trainable.value_or(true);
     model->dtype = whole_.dtype;
     for (std::size_t i = 0; i < scope_.inputs.size(); ++i) add_input(i, *model);
-    for (const PlannedLayer& layer : whole_.layers) {
+    for (const KerasLayer& layer : whole_.layers) {
       if (!holds(layer.name)) continue;
-      std::optional<PlannedLayer> member = member_of_model(layer, masks_around);
+      std::optional<KerasLayer> member = member_of_model(layer, masks_around);
       if (!member) return nullptr;
       model->layers.push_back(std::move(*member));
     }
@@ -99,16 +89,16 @@ class Region {
   }
 
   /// The layer that `model` is in the scope `outer`.
-  PlannedLayer layer(std::shared_ptr<PlannedModel> model, const std::string& outer) const {
-    PlannedLayer layer{.name = scope_.name,
-                       .module = {},
-                       .class_name = {},
-                       .config = {},
-                       .calls = {},
-                       .keras_name = scope_.keras.name.value_or(scope_name_within(scope_.name, outer)),
-                       .model = std::move(model)};
+  KerasLayer layer(std::shared_ptr<KerasModel> model, const std::string& outer) const {
+    KerasLayer layer{.name = scope_.name,
+                     .module = {},
+                     .class_name = {},
+                     .config = {},
+                     .calls = {},
+                     .keras_name = scope_.keras.name.value_or(scope_name_within(scope_.name, outer)),
+                     .model = std::move(model)};
     for (const PlannedScopeCall* call : calls_) {
-      PlannedCall made;
+      KerasCall made;
       made.arguments.assign(call->arguments.begin(), call->arguments.end());
       if (!call->masks.empty()) made.keywords.emplace_back("mask", mask_argument(*call));
       for (const auto& [name, value] : call->keywords) made.keywords.emplace_back(name, value);
@@ -122,7 +112,7 @@ class Region {
   using Numbers = std::vector<std::vector<std::int64_t>>;  // for each call of the scope, those of a layer's calls
 
   void find_members() {
-    for (const PlannedLayer& layer : whole_.layers) {
+    for (const KerasLayer& layer : whole_.layers) {
       Numbers numbers(calls_.size());
       std::size_t inside = 0;
       for (std::size_t call = 0; call < layer.calls.size(); ++call) {
@@ -140,7 +130,7 @@ class Region {
 
   std::string input_name(std::size_t input) const { return scope_.name + "//" + scope_.inputs.at(input).name; }
 
-  void add_input(std::size_t i, PlannedModel& model) const {
+  void add_input(std::size_t i, KerasModel& model) const {
     const Input& input = scope_.inputs[i];
     std::vector<const SymbolicShape*> given;
     for (const PlannedScopeCall* call : calls_) given.push_back(&call->arguments.at(i).shape);
@@ -174,17 +164,17 @@ class Region {
 
   // With the calls that each call of the scope makes of it; nullopt if these differ, or take what comes from elsewhere.
   template <typename MasksAround>
-  std::optional<PlannedLayer> member_of_model(const PlannedLayer& layer, const MasksAround& masks_around) const {
-    PlannedLayer result = layer;
+  std::optional<KerasLayer> member_of_model(const KerasLayer& layer, const MasksAround& masks_around) const {
+    KerasLayer result = layer;
     result.calls.clear();
     const Numbers& numbers = members_.at(layer.name);
     for (std::size_t call = 0; call < calls_.size(); ++call)
       for (std::size_t i = 0; i < numbers[call].size(); ++i) {
-        PlannedCall made = layer.calls[static_cast<std::size_t>(numbers[call][i])];
+        KerasCall made = layer.calls[static_cast<std::size_t>(numbers[call][i])];
         made.part_of.clear();
         drop_masks(made, masks_around(*calls_[call]));
         bool is_inside = true;
-        PlannedCall::for_each_tensor(made, [&](KerasTensor& tensor) {
+        KerasCall::for_each_tensor(made, [&](KerasTensor& tensor) {
           const std::optional<KerasTensor> known = within(tensor, call);
           is_inside = is_inside && known;
           if (known) tensor = *known;
@@ -195,7 +185,7 @@ class Region {
     return result;
   }
 
-  bool add_outputs(PlannedModel& model) const {
+  bool add_outputs(KerasModel& model) const {
     for (std::size_t call = 0; call < calls_.size(); ++call)
       for (std::size_t i = 0; i < calls_[call]->results.size(); ++i) {
         const std::optional<KerasTensor> result = within(calls_[call]->results[i], call);
@@ -206,20 +196,20 @@ class Region {
   }
 
   // Masks that the model's call is given come with its inputs, and are handed on within.
-  static void drop_masks(PlannedCall& call, const PlannedCall::List& masks) {
+  static void drop_masks(KerasCall& call, const std::vector<std::optional<KerasTensor>>& masks) {
     std::erase_if(call.keywords, [&](const auto& keyword) {
-      const auto* tensor = std::get_if<KerasTensor>(&keyword.second);
+      const KerasTensor* tensor = keyword.second.tensor();
       return keyword.first == "mask" && tensor &&
              std::ranges::any_of(masks, [&](const auto& mask) { return mask && mask->is_same(*tensor); });
     });
   }
 
-  static PlannedCall::Argument mask_argument(const PlannedScopeCall& call) {
+  static KerasArgument mask_argument(const PlannedScopeCall& call) {
     if (call.arguments.size() == 1 && call.masks[0]) return *call.masks[0];
-    return call.masks;
+    return argument_of(call.masks);
   }
 
-  const PlannedModel& whole_;
+  const KerasModel& whole_;
   const Scope& scope_;
   Calls calls_;
   std::map<std::string, Numbers> members_;  // by the layers' names
@@ -228,7 +218,7 @@ class Region {
 
 class Nester {
  public:
-  Nester(PlannedModel& model, const std::vector<Scope>& scopes, std::vector<PlannedScopeCall> calls)
+  Nester(KerasModel& model, const std::vector<Scope>& scopes, std::vector<PlannedScopeCall> calls)
       : model_(model), scopes_(scopes), calls_(std::move(calls)) {
     for (const PlannedScopeCall& call : calls_) by_name_.emplace(call.name, &call);
   }
@@ -284,8 +274,7 @@ class Nester {
     const std::optional<std::string> outer = outer_scope(calls);
     const Region region(model_, scope, calls);
     if (!outer || !region.is_closed()) return false;
-    std::shared_ptr<PlannedModel> inner =
-        region.model([&](const PlannedScopeCall& call) { return masks_around(call); });
+    std::shared_ptr<KerasModel> inner = region.model([&](const PlannedScopeCall& call) { return masks_around(call); });
     if (!inner || (is_wrapper(scope.keras) && wrapped_layers(*inner).empty())) return false;
     // From outside nothing but the results may be seen.
     const std::vector<KerasTensor*> outside = tensors_outside(scope, region);
@@ -295,15 +284,15 @@ class Nester {
     if (std::ranges::any_of(outside, is_hidden)) return false;
     for (KerasTensor* tensor : outside)
       if (const std::optional<KerasTensor> result = region.result_for(*tensor)) *tensor = *result;
-    PlannedLayer layer = region.layer(std::move(inner), *outer);
-    std::erase_if(model_.layers, [&](const PlannedLayer& each) { return region.holds(each.name); });
+    KerasLayer layer = region.layer(std::move(inner), *outer);
+    std::erase_if(model_.layers, [&](const KerasLayer& each) { return region.holds(each.name); });
     model_.layers.push_back(std::move(layer));
     return true;
   }
 
   // Those that the call is given, and the calls that it lies within.
-  PlannedCall::List masks_around(const PlannedScopeCall& call) const {
-    PlannedCall::List result;
+  std::vector<std::optional<KerasTensor>> masks_around(const PlannedScopeCall& call) const {
+    std::vector<std::optional<KerasTensor>> result;
     for (const PlannedScopeCall* each = &call; each; each = outer_call(*each))
       result.insert(result.end(), each->masks.begin(), each->masks.end());
     return result;
@@ -313,9 +302,9 @@ class Nester {
   std::vector<KerasTensor*> tensors_outside(const Scope& scope, const Region& region) {
     std::vector<KerasTensor*> result;
     const auto add = [&](KerasTensor& tensor) { result.push_back(&tensor); };
-    for (PlannedLayer& layer : model_.layers)
+    for (KerasLayer& layer : model_.layers)
       if (!region.holds(layer.name))
-        for (PlannedCall& call : layer.calls) PlannedCall::for_each_tensor(call, add);
+        for (KerasCall& call : layer.calls) KerasCall::for_each_tensor(call, add);
     for (PlannedScopeCall& call : calls_) {
       if (done_.contains(call.scope)) continue;
       std::ranges::for_each(call.arguments, add);
@@ -330,9 +319,9 @@ class Nester {
   void dissolve(const Scope& scope) {
     const Region::Calls calls = calls_of(scope);
     const std::string name = scope_name_within(scope.name, outer_scope(calls).value_or(""));
-    for (PlannedLayer& layer : model_.layers) {
+    for (KerasLayer& layer : model_.layers) {
       bool was_in = false;
-      for (PlannedCall& call : layer.calls)
+      for (KerasCall& call : layer.calls)
         if (const auto part = std::ranges::find(calls, call.part_of, &PlannedScopeCall::name); part != calls.end()) {
           call.part_of = (*part)->parent;
           was_in = true;
@@ -341,7 +330,7 @@ class Nester {
     }
   }
 
-  PlannedModel& model_;
+  KerasModel& model_;
   const std::vector<Scope>& scopes_;
   std::vector<PlannedScopeCall> calls_;
   std::map<std::string, const PlannedScopeCall*> by_name_;
@@ -350,7 +339,7 @@ class Nester {
 
 }  // namespace
 
-void nest(PlannedModel& model, const std::vector<Scope>& scopes, std::vector<PlannedScopeCall> calls) {
+void nest(KerasModel& model, const std::vector<Scope>& scopes, std::vector<PlannedScopeCall> calls) {
   Nester(model, scopes, std::move(calls)).run();
 }
 

@@ -1,11 +1,15 @@
 #include "keras/object_paths.h"
 
+#include <algorithm>
+#include <array>
 #include <cctype>
 #include <map>
+#include <optional>
 #include <sstream>
+#include <string_view>
 
 #include "facets/registry.h"
-#include "keras/inline_models.h"
+#include "keras/parse_tree.h"
 #include "keras/wrappers.h"
 
 namespace h5bridge {
@@ -27,39 +31,27 @@ class ListNames {
 };
 
 // Operations stand among the layers, and in no list of objects.
-bool is_operation(const Json& entry) {
-  const Json* module = entry.find("module");
-  return module && module->is_string() && module->as_string().starts_with("keras.src.ops");
-}
+bool is_operation(const KerasLayer& layer) { return layer.module.starts_with("keras.src.ops"); }
 
-void add_paths(const Json& model, const std::string& within, const std::string& path, ObjectPaths& paths);
+void add_paths(const KerasModel& model, const std::string& within, const std::string& path, ObjectPaths& paths);
 
 // `within`: the models and wrappers that the layer is in; `own`: the path of its object.
-void add_layer(const Json& layer, const std::string& within, const std::string& own, ObjectPaths& paths) {
-  const std::string name = within + entry_name(layer);
-  if (is_model_entry(layer))
-    add_paths(layer, name + "/", own + "/", paths);
-  else if (!is_wrapper_entry(layer) || !own_variable(layer).empty())
+void add_layer(const KerasLayer& layer, const std::string& within, const std::string& own, ObjectPaths& paths) {
+  const std::string name = within + layer.name;
+  if (layer.model)
+    add_paths(*layer.model, name + "/", own + "/", paths);
+  else if (layer.wrapped.empty() || !own_variable(layer).empty())
     paths.emplace_back(name, own);
-  if (is_wrapper_entry(layer))
-    for (const auto& [object, wrapped] : wrapped_objects(layer))
-      add_layer(*wrapped, name + "/", own + "/" + object, paths);
-  // An activation that is a layer object: what is read has it as a layer behind its host.
-  const Json* activation = layer.at("config").find("activation");
-  const Json* settings = activation && activation->find("class_name") ? activation->find("config") : nullptr;
-  if (const Json* own_name = settings ? settings->find("name") : nullptr; own_name && own_name->is_string())
-    paths.emplace_back(within + own_name->as_string(), own + "/activation");
+  for (const auto& [object, wrapped] : layer.wrapped) add_layer(wrapped, name + "/", own + "/" + object, paths);
+  // What is read has an activation that is a layer object as a layer behind its host.
+  if (const std::optional<KerasLayer> activation = parse_activation(layer))
+    paths.emplace_back(within + activation->name, own + "/activation");
 }
 
-void add_paths(const Json& model, const std::string& within, const std::string& path, ObjectPaths& paths) {
-  const Json* config = model.find("config");
-  const Json* layers = config && config->is_object() ? config->find("layers") : nullptr;
-  if (!layers || !layers->is_array()) return;
+void add_paths(const KerasModel& model, const std::string& within, const std::string& path, ObjectPaths& paths) {
   ListNames names;
-  for (const Json& layer : layers->as_array()) {
-    if (is_operation(layer)) continue;
-    add_layer(layer, within, path + "layers/" + names.next(layer.at("class_name").as_string()), paths);
-  }
+  for (const KerasLayer& layer : model.layers)
+    if (!is_operation(layer)) add_layer(layer, within, path + "layers/" + names.next(layer.class_name), paths);
 }
 
 std::string name_in_list(const Json::Array& list, std::size_t index) {
@@ -67,6 +59,25 @@ std::string name_in_list(const Json::Array& list, std::size_t index) {
   std::string name;
   for (std::size_t i = 0; i <= index; ++i) name = names.next(list.at(i).at("class_name").as_string());
   return name;
+}
+
+bool is_off(const Json::Object& config) {
+  const Json* trainable = config.find("trainable");
+  return trainable && *trainable == Json(false);
+}
+
+// Layers that make their cell with their own `trainable` (keras 3.15, layers/rnn/lstm.py, gru.py, simple_rnn.py).
+bool tells_its_cell(const std::string& class_name) {
+  constexpr std::array<std::string_view, 3> kTelling{"LSTM", "GRU", "SimpleRNN"};
+  return std::ranges::find(kTelling, class_name) != kTelling.end();
+}
+
+// The argument that is an attribute of Bidirectional by another name, or stands for one that is not given
+// (layers/rnn/bidirectional.py).
+const Json* find_member(const Json::Object& config, const std::string& attribute) {
+  if (attribute == "forward_layer") return config.find("layer");
+  const Json* member = config.find(attribute);
+  return attribute == "backward_layer" && (!member || member->is_null()) ? config.find("layer") : member;
 }
 
 // nullptr for an object that the list has not.
@@ -92,9 +103,9 @@ std::string snake_case(const std::string& class_name) {
   return result;
 }
 
-ObjectPaths object_paths(const Json& model_config) {
+ObjectPaths object_paths(const KerasModel& model) {
   ObjectPaths paths;
-  add_paths(model_config, "", "", paths);
+  add_paths(model, "", "", paths);
   return paths;
 }
 
@@ -117,23 +128,37 @@ std::string object_within(const std::string& object, const Json::Object& config)
   return object.substr(0, begin) + path + object.substr(end + 1);
 }
 
-bool is_frozen_within(const std::string& object, const Json::Object& config) {
+Said trained_within(const std::string& class_name, const Json::Object& config, const std::string& object) {
+  std::string owner = class_name;
   const Json::Object* place = &config;
   const Json::Array* list = nullptr;
   std::istringstream attributes(object);
   for (std::string attribute; std::getline(attributes, attribute, '/');) {
-    // Bidirectional's first argument has another name than its attribute (keras/src/layers/rnn/bidirectional.py).
-    const Json* next = list ? find_in_list(*list, attribute)
-                            : place->find(attribute == "forward_layer" ? std::string("layer") : attribute);
-    if (!next) return false;
-    list = next->is_array() ? &next->as_array() : nullptr;
+    const Json* next = list ? find_in_list(*list, attribute) : find_member(*place, attribute);
+    list = next && next->is_array() ? &next->as_array() : nullptr;
     if (list) continue;
-    const Json* own = next->is_object() ? next->find("config") : nullptr;
-    if (!own || !own->is_object()) return false;
+    const Json* own = next && next->is_object() ? next->find("config") : nullptr;
+    if (!own || !own->is_object())  // the layer makes it
+      return !is_off(*place) ? Said::Trained : tells_its_cell(owner) ? Said::Frozen : Said::Unheeded;
+    const Json* class_of = next->find("class_name");
+    owner = class_of && class_of->is_string() ? class_of->as_string() : "";
     place = &own->as_object();
-    if (const Json* trainable = place->find("trainable"); trainable && *trainable == Json(false)) return true;
   }
-  return false;
+  return is_off(*place) ? Said::Frozen : Said::Trained;
+}
+
+void freeze_within(Json::Object& config) {
+  const auto freeze = [](Json& layer) {
+    Json* own = layer.is_object() ? layer.as_object().find("config") : nullptr;
+    if (!own || !own->is_object()) return;
+    own->as_object().set("trainable", false);
+    freeze_within(own->as_object());
+  };
+  for (const char* member : {"layer", "backward_layer", "cell"})
+    if (Json* layer = config.find(member)) freeze(*layer);
+  for (const char* member : {"cells", "layers"})
+    if (Json* layers = config.find(member); layers && layers->is_array())
+      for (Json& layer : layers->as_array()) freeze(layer);
 }
 
 }  // namespace h5bridge

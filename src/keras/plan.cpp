@@ -16,7 +16,10 @@
 #include "keras/dtype_policies.h"
 #include "keras/inferred_sizes.h"
 #include "keras/nest_models.h"
+#include "keras/object_paths.h"
+#include "keras/planned_layer.h"
 #include "keras/planned_model.h"
+#include "keras/print_tree.h"
 #include "keras/recording_emitter.h"
 #include "keras/result_types.h"
 #include "keras/spelling.h"
@@ -74,14 +77,14 @@ class Planner {
     if (!problems.empty()) throw Unsupported(problems);
     drop_unused();
     fuse();
-    PlannedModel model = nested();
-    model.settle();
+    KerasModel model = nested();
+    settle(model);
     // A Sequential model does not count its input among its layers.
     for (const auto& layer : model.layers)
       if (!layer.is_operation() && !(model.is_sequential() && layer.class_name == "InputLayer"))
         plan_.layer_names.push_back(layer.keras_name);
     place_bindings(model);
-    plan_.model_config = model.configuration();
+    plan_.model_config = print_model(model);
     name_outputs(model);
     return std::move(plan_);
   }
@@ -165,9 +168,10 @@ class Planner {
 
     const DType policy = policies_.of_node(node.name);
     const auto perform = [&](KerasEmitter::Call emitted, const std::vector<KerasTensor>& known) {
+      if (layer.keras.trainable == false) freeze_within(emitted.config);
       if (emitted.suffix.empty()) restore_spelling(mapping, layer, inputs, emitted.config);
       apply_policy(policy, layer, emitted);
-      PlannedCall planned;
+      KerasCall planned;
       for (const auto& argument : emitted.arguments) planned.arguments.push_back(resolved(argument, known));
       for (const auto& [name, argument] : emitted.keywords)
         planned.keywords.emplace_back(name, resolved(argument, known));
@@ -181,7 +185,8 @@ class Planner {
       }
       KerasTensor made = add_call(node, layer, emitted, std::move(planned), has_weights);
       made.dtype = policy;  // as Keras notes it of what a layer gives, whatever comes of integers when it runs
-      if (has_weights) maker_.bind(layer, emitted.suffix, emitted.config, made.layer, rules, plan_);
+      if (has_weights)
+        maker_.bind(layer, emitted.suffix, {made.layer, emitted.class_name, emitted.config}, rules, plan_);
       std::vector<KerasTensor> outputs(emitted.outputs.size(), made);
       for (std::size_t i = 0; i < outputs.size(); ++i) {
         outputs[i].shape = emitted.outputs[i];
@@ -213,9 +218,9 @@ class Planner {
                          .config = {{"name", name}},
                          .calls = {},
                          .keras_name = name});
-    PlannedLayer& layer = layers_[place->second];
+    KerasLayer& layer = layers_[place->second];
     KerasTensor made = values_.at(node.values().at(0));
-    PlannedCall call{{made}, {}, node.scope_call};
+    KerasCall call{.arguments = {made}, .part_of = node.scope_call};
     // Where the steps are taken apart, it is as in what the wrapper was given.
     if (layer.class_name == kTakesStepsApart)
       call.arguments.emplace_back(values_.at(find_scope_call(node.scope_call)->arguments.at(0)));
@@ -289,7 +294,7 @@ class Planner {
     return emitter.call(std::move(call)).at(0);
   }
 
-  static void restore_silent_arguments(const KerasMapping& mapping, const Layer& layer, PlannedCall& call) {
+  static void restore_silent_arguments(const KerasMapping& mapping, const Layer& layer, KerasCall& call) {
     const auto by_position = static_cast<std::ptrdiff_t>(std::min(call.arguments.size(), mapping.call.size()));
     const auto is_given = [&](const std::string& name) {
       return std::find(mapping.call.begin(), mapping.call.begin() + by_position, name) !=
@@ -352,32 +357,30 @@ class Planner {
     layer.as_object().set("config", std::move(config));
   }
 
-  static PlannedCall::Argument resolved(const KerasEmitter::Argument& argument,
-                                        const std::vector<KerasTensor>& handles) {
+  static KerasArgument resolved(const KerasEmitter::Argument& argument, const std::vector<KerasTensor>& handles) {
     if (const auto* handle = std::get_if<KerasEmitter::Handle>(&argument)) return handles.at(*handle);
     if (const auto* constant = std::get_if<Json>(&argument)) return *constant;
+    KerasArgument::List list;
     if (const auto* values = std::get_if<std::vector<KerasEmitter::Handle>>(&argument)) {
-      std::vector<KerasTensor> list;
-      for (const KerasEmitter::Handle handle : *values) list.push_back(handles.at(handle));
+      for (const KerasEmitter::Handle handle : *values) list.emplace_back(handles.at(handle));
       return list;
     }
-    PlannedCall::List list;
     for (const std::optional<KerasEmitter::Handle>& handle : std::get<KerasEmitter::List>(argument))
-      list.push_back(handle ? std::optional(handles.at(*handle)) : std::nullopt);
+      list.push_back(handle ? KerasArgument(handles.at(*handle)) : KerasArgument(Json()));
     return list;
   }
 
   // Calls a layer again if this is the same one; operations and layers that differ between calls get a name of their
   // own.
-  KerasTensor add_call(const Node& node, const Layer& layer, const KerasEmitter::Call& emitted, PlannedCall call,
+  KerasTensor add_call(const Node& node, const Layer& layer, const KerasEmitter::Call& emitted, KerasCall call,
                        bool has_weights) {
     const auto key = std::pair(layer.name, emitted.suffix);
-    PlannedLayer planned{{}, emitted.module, emitted.class_name, emitted.config, {}};
+    KerasLayer planned{{}, emitted.module, emitted.class_name, emitted.config, {}};
     if (const auto& host = layer.keras.fused_into; host && emitted.suffix.empty())
       if (const std::string* name = names_.find_layer(*host)) planned.fused_into = *name;
     planned.fused_as = layer.keras.fused_as.value_or("");
     if (const auto known = made_.find(key); known != made_.end()) {
-      PlannedLayer& first = layers_[known->second];
+      KerasLayer& first = layers_[known->second];
       Json::Object config = emitted.config;
       config.set("name", first.keras_name);
       // Of an inner model's operations each call of the model makes the same.
@@ -413,8 +416,8 @@ class Planner {
 
   // What a layer emitted for outputs that nobody uses. An input that nobody uses stays.
   void drop_unused() {
-    std::map<std::string, const PlannedLayer*> by_name;
-    for (const PlannedLayer& layer : layers_) by_name[layer.name] = &layer;
+    std::map<std::string, const KerasLayer*> by_name;
+    for (const KerasLayer& layer : layers_) by_name[layer.name] = &layer;
     std::vector<KerasTensor> open;
     for (const Output& output : architecture_.outputs) open.push_back(values_.at(output.value));
     std::set<std::string_view> calls;
@@ -430,12 +433,12 @@ class Planner {
       open.pop_back();
       for (const std::string& node : tensor.told_apart) use_call(index_.find_node(node)->scope_call);
       if (!used.insert(tensor.layer).second) continue;
-      for (const PlannedCall& call : by_name.at(tensor.layer)->calls) {
+      for (const KerasCall& call : by_name.at(tensor.layer)->calls) {
         for (const KerasTensor& input : call.tensors()) open.push_back(input);
         use_call(call.part_of);
       }
     }
-    std::erase_if(layers_, [&](const PlannedLayer& layer) {
+    std::erase_if(layers_, [&](const KerasLayer& layer) {
       return !used.contains(layer.name) && layer.class_name != "InputLayer";
     });
     std::erase_if(plan_.bindings, [&](const KerasBinding& binding) { return !used.contains(binding.layer); });
@@ -451,7 +454,7 @@ class Planner {
     // with numbers. A layer behind it says the same, and has them from the beginning.
     std::set<std::string_view> bound;
     for (const KerasBinding& binding : plan_.bindings) bound.insert(binding.layer);
-    for (PlannedLayer& layer : layers_)
+    for (KerasLayer& layer : layers_)
       if (bound.contains(layer.name)) layer.fused_into.clear();
     const auto fused = fuse_activations(layers_, outputs);
     const std::map<std::string, std::string> hosts(fused.begin(), fused.end());
@@ -460,9 +463,9 @@ class Planner {
   }
 
   // The model with those within it.
-  PlannedModel nested() {
+  KerasModel nested() {
     const KerasModelOrigin& said = architecture_.keras;
-    PlannedModel model{
+    KerasModel model{
         .name = said.name ? *said.name : keras_name(architecture_.name.empty() ? "model" : architecture_.name),
         .said = said,
         .trainable = said.trainable.value_or(true),
@@ -486,25 +489,28 @@ class Planner {
       calls.push_back(std::move(planned));
     }
     nest(model, architecture_.scopes, std::move(calls));
-    for (const PlannedLayer& layer : model.layers)
+    for (const KerasLayer& layer : model.layers)
       if (layer.class_name == kMergesSteps || layer.class_name == kTakesStepsApart)
         throw NoWrapper("what is in the TimeDistributed \"" + layer.name.substr(0, layer.name.find("//")) +
                         "\" is no longer one layer");
     return model;
   }
 
+  // Keras loads a .h5 in the order of the model that it has made, in which a Sequential one forgets that it is frozen.
+  static bool heeds_its_flag(const KerasModel& model) { return !model.trainable && !model.is_sequential(); }
+
   // Where Keras has the variables of each layer: those of inner models in their place.
-  void place_bindings(const PlannedModel& model) {
+  void place_bindings(const KerasModel& model) {
     std::map<std::string, KerasPlace> places;
     std::map<std::string, Json> builds;
-    for_each_layer(model, [&](const PlannedLayer& layer, const std::vector<const PlannedModel*>& within) {
+    for_each_layer(model, [&](const KerasLayer& layer, const std::vector<const KerasModel*>& within) {
       KerasPlace place{places.size(),
                        layer.keras_name,
                        within.size() > 1 ? within[1]->name : layer.keras_name,
                        within.back()->scope,
                        variable_path(within) + layer.keras_name + "/",
                        layer.keras_name,
-                       within.size() > 1 && !within[1]->trainable};
+                       within.size() > 1 && heeds_its_flag(*within[1])};
       for (std::size_t i = within.size() - 1; i > 0; --i) place.layer = within[i]->name + "/" + place.layer;
       // Unsaid in a model within the model, where sizes may be open that are known to its callers.
       if (!layer.calls.empty() && within.size() == 1) builds.emplace(place.layer, build_config(layer));
@@ -520,7 +526,7 @@ class Planner {
   // The variables that the wrappers around a layer have themselves. In Keras they stand behind its first one, but that
   // all trained ones come before (a wrapper has the kernel that it works on as its own, too).
   void add_wrappers_own(const std::string& layer, const KerasPlace& of_layer,
-                        const std::vector<const PlannedModel*>& within, std::map<std::string, KerasPlace>& places) {
+                        const std::vector<const KerasModel*>& within, std::map<std::string, KerasPlace>& places) {
     for (std::size_t i = within.size() - 1; i > 0; --i) {
       const std::string variable = own_variable(within[i]->said);
       const auto first = std::ranges::find(plan_.bindings, layer, &KerasBinding::layer);
@@ -538,9 +544,9 @@ class Planner {
     }
   }
 
-  void name_outputs(const PlannedModel& model) {
+  void name_outputs(const KerasModel& model) {
     for (const KerasTensor& output : model.outputs)
-      plan_.output_names.push_back(std::ranges::find(model.layers, output.layer, &PlannedLayer::name)->keras_name);
+      plan_.output_names.push_back(std::ranges::find(model.layers, output.layer, &KerasLayer::name)->keras_name);
   }
 
   const Architecture architecture_;
@@ -556,7 +562,7 @@ class Planner {
   std::map<Value, KerasTensor> values_;
   std::map<std::string, std::pair<Value, std::int64_t>> sizes_;  // by their spelling: a value and its axis
   InferredSizes inferred_;
-  std::vector<PlannedLayer> layers_;
+  std::vector<KerasLayer> layers_;
   std::map<std::pair<std::string, std::string>, std::size_t> made_;  // by our layer and suffix
   KerasPlan plan_;
 };

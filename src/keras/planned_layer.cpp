@@ -5,23 +5,25 @@
 #include <set>
 #include <string_view>
 
+#include "keras/print_tree.h"
+
 namespace h5bridge {
 namespace {
 
 // Who takes the outputs of each layer; "" stands for the model.
 using Takers = std::map<std::string, std::set<std::string>, std::less<>>;
 
-Takers takers_in(const std::vector<PlannedLayer>& layers, const std::vector<KerasTensor>& outputs) {
+Takers takers_in(const std::vector<KerasLayer>& layers, const std::vector<KerasTensor>& outputs) {
   Takers result;
-  for (const PlannedLayer& layer : layers)
-    for (const PlannedCall& call : layer.calls)
+  for (const KerasLayer& layer : layers)
+    for (const KerasCall& call : layer.calls)
       for (const KerasTensor& tensor : call.tensors()) result[tensor.layer].insert(layer.name);
   for (const KerasTensor& output : outputs) result[output.layer].insert("");
   return result;
 }
 
 // Whether every call of `activation` takes the like call of `host`, whose outputs nothing else takes.
-bool can_fuse(const PlannedLayer& activation, const PlannedLayer& host, const Takers& takers) {
+bool can_fuse(const KerasLayer& activation, const KerasLayer& host, const Takers& takers) {
   const Json* own = host.config.find("activation");
   if (!own || *own != Json("linear") || activation.is_operation() || activation.calls.size() != host.calls.size())
     return false;
@@ -36,14 +38,8 @@ bool can_fuse(const PlannedLayer& activation, const PlannedLayer& host, const Ta
 
 }  // namespace
 
-Json shape_config(const SymbolicShape& shape) {
-  Json::Array result;
-  for (const Size& size : shape) result.push_back(size.value() ? Json(*size.value()) : Json());
-  return result;
-}
-
-PlannedLayer input_layer(const std::string& name, const std::string& keras_name, const Input& input,
-                         const SymbolicShape& shape, const KerasModelOrigin& model) {
+KerasLayer input_layer(const std::string& name, const std::string& keras_name, const Input& input,
+                       const SymbolicShape& shape, const KerasModelOrigin& model) {
   return {.name = name,
           .module = "keras.layers",
           .class_name = "InputLayer",
@@ -57,20 +53,14 @@ PlannedLayer input_layer(const std::string& name, const std::string& keras_name,
           .keras_name = keras_name};
 }
 
-std::vector<KerasTensor> PlannedCall::tensors() const {
-  std::vector<KerasTensor> result;
-  for_each_tensor(*this, [&](const KerasTensor& tensor) { result.push_back(tensor); });
-  return result;
-}
-
-std::vector<std::pair<std::string, std::string>> fuse_activations(std::vector<PlannedLayer>& layers,
+std::vector<std::pair<std::string, std::string>> fuse_activations(std::vector<KerasLayer>& layers,
                                                                   const std::vector<KerasTensor>& outputs) {
   std::vector<std::pair<std::string, std::string>> fused;
-  std::map<std::string_view, PlannedLayer*> by_name;
-  for (PlannedLayer& layer : layers)
+  std::map<std::string_view, KerasLayer*> by_name;
+  for (KerasLayer& layer : layers)
     if (!layer.name.empty()) by_name.emplace(layer.name, &layer);
   const Takers takers = takers_in(layers, outputs);
-  for (const PlannedLayer& activation : layers) {
+  for (const KerasLayer& activation : layers) {
     const auto found = by_name.find(activation.fused_into);
     if (found == by_name.end() || !can_fuse(activation, *found->second, takers)) continue;
     Json::Object config = activation.config;
@@ -82,10 +72,10 @@ std::vector<std::pair<std::string, std::string>> fuse_activations(std::vector<Pl
     fused.emplace_back(activation.name, found->second->name);
   }
   const std::map<std::string, std::string> hosts(fused.begin(), fused.end());
-  std::erase_if(layers, [&](const PlannedLayer& layer) { return hosts.contains(layer.name); });
-  for (PlannedLayer& layer : layers)
-    for (PlannedCall& call : layer.calls)
-      PlannedCall::for_each_tensor(call, [&](KerasTensor& tensor) {
+  std::erase_if(layers, [&](const KerasLayer& layer) { return hosts.contains(layer.name); });
+  for (KerasLayer& layer : layers)
+    for (KerasCall& call : layer.calls)
+      KerasCall::for_each_tensor(call, [&](KerasTensor& tensor) {
         if (const auto host = hosts.find(tensor.layer); host != hosts.end()) tensor.layer = host->second;
       });
   return fused;

@@ -9,7 +9,7 @@
 
 #include "facets/registry.h"
 #include "h5bridge/error.h"
-#include "keras/inline_models.h"
+#include "keras/parse_tree.h"
 #include "keras/stated_graph.h"
 #include "keras/tied_layers.h"
 #include "keras/wrappers.h"
@@ -22,21 +22,14 @@ namespace {
 // A layer that the configuration has, be it in a model within the model, and where.
 struct Entry {
   KerasPlace place;
-  const Json::Object* config;
+  std::string class_name;
+  Json::Object config;
 };
-
-std::string text_of(const Json* json) { return json && json->is_string() ? json->as_string() : ""; }
-
-const Json* layers_of(const Json& model) {
-  const Json* config = model.find("config");
-  const Json* layers = config ? config->find("layers") : nullptr;
-  return layers && layers->is_array() ? layers : nullptr;
-}
 
 // All layers of a configuration, in its order, by KerasBinding::layer.
 class Entries {
  public:
-  explicit Entries(const Json& model_config) { add_model(model_config, {}); }
+  explicit Entries(const KerasModel& model) { add_model(model, {}); }
 
   const std::map<std::string, Entry>& all() const { return entries_; }
 
@@ -50,36 +43,29 @@ class Entries {
   };
 
   // A Sequential model builds its layers, which have its name before theirs.
-  void add_model(const Json& model, Within within) {
-    const bool is_sequential = text_of(model.find("class_name")) == "Sequential";
-    const Json* config = model.find("config");
-    within.path = is_sequential && config ? text_of(config->find("name")) + "/" : "";
-    if (const Json* layers = layers_of(model))
-      for (const Json& layer : layers->as_array()) add_layer(layer, within);
+  void add_model(const KerasModel& model, Within within) {
+    within.path = model.said.class_name == "Sequential" ? model.name + "/" : "";
+    for (const KerasLayer& layer : model.layers) add_layer(layer, within);
   }
 
-  void add_layer(const Json& layer, const Within& within) {
-    const Json* config = layer.find("config");
-    const std::string name = config ? text_of(config->find("name")) : "";
-    if (name.empty()) return;
-    const bool is_model = is_model_entry(layer);
+  void add_layer(const KerasLayer& layer, const Within& within) {
     // A wrapper may be what one layer of PyTorch's is written as, which has its name.
-    if (!is_model) add(layer, name, within);
-    if (!is_model && !is_wrapper_entry(layer)) return;
+    if (!layer.model) add(layer, within);
+    if (!layer.model && layer.wrapped.empty()) return;
     Within inner = within;
-    inner.models += name + "/";
+    inner.models += layer.keras_name + "/";
     if (within.group.empty()) {
-      inner.group = name;
-      const Json* trainable = config->find("trainable");
+      inner.group = layer.keras_name;
+      const Json* trainable = layer.find("trainable");
       inner.is_frozen = trainable && *trainable == Json(false);
     }
-    if (is_model) return add_model(layer, std::move(inner));
-    inner.path += name + "/";  // a wrapper builds its layer where it is itself built
-    for (const auto& [object, wrapped] : wrapped_objects(layer)) add_layer(*wrapped, inner);
+    if (layer.model) return add_model(*layer.model, std::move(inner));
+    inner.path += layer.keras_name + "/";  // a wrapper builds its layer where it is itself built
+    for (const auto& [object, wrapped] : layer.wrapped) add_layer(wrapped, inner);
   }
 
-  void add(const Json& layer, const std::string& name, const Within& within) {
-    const Json& config = layer.at("config");
+  void add(const KerasLayer& layer, const Within& within) {
+    const std::string& name = layer.keras_name;
     KerasPlace place{entries_.size(),
                      within.models + name,
                      within.group.empty() ? name : within.group,
@@ -88,12 +74,9 @@ class Entries {
                      name,
                      within.is_frozen};
     const std::string path = place.layer;
-    entries_.try_emplace(path, Entry{std::move(place), &config.as_object()});
+    entries_.try_emplace(path, Entry{std::move(place), layer.class_name, layer.config});
     // What is read has an activation that is a layer object as a layer behind its host.
-    const Json* activation = config.find("activation");
-    if (const Json* own = activation ? activation->find("config") : nullptr; own && activation->find("class_name"))
-      if (const std::string own_name = text_of(own->find("name")); !own_name.empty())
-        add(*activation, own_name, within);
+    if (const std::optional<KerasLayer> activation = parse_activation(layer)) add(*activation, within);
   }
 
   std::map<std::string, Entry> entries_;
@@ -138,7 +121,7 @@ class Reader {
         if (!entry) return std::nullopt;
         KerasPlace& place = places.emplace(entry->place.layer, entry->place).first->second;
         if (const ScopeCall* call = find_scope_call(node.scope_call)) place.scope = call->scope;
-        maker.bind(layer, rule.part, *entry->config, entry->place.layer, rules, result);
+        maker.bind(layer, rule.part, {entry->place.layer, entry->class_name, entry->config}, rules, result);
       }
       maker.add_residuals(layer, rules, result);
     }
@@ -214,11 +197,9 @@ class Reader {
 
 }  // namespace
 
-std::optional<KerasBindings> read_bindings(const Json& model_config, const Architecture& architecture,
+std::optional<KerasBindings> read_bindings(const KerasModel& model, const Architecture& architecture,
                                            const BindingMaker::WeightSteps& weight_steps) {
-  const auto names = output_names_in(model_config, architecture);
-  if (!names) return std::nullopt;
-  const Entries entries(model_config);
+  const Entries entries(model);
   const Reader reader(entries, architecture, weight_steps);
   std::optional<KerasBindings> result;
   try {
@@ -231,19 +212,11 @@ std::optional<KerasBindings> read_bindings(const Json& model_config, const Archi
   } catch (const Unsupported&) {  // an architecture that is not what the configuration was made of
     return std::nullopt;
   }
-  if (result) result->output_names = *names;
   return result;
 }
 
 std::optional<std::vector<std::string>> output_names_in(const Json& model_config, const Architecture& architecture) {
-  std::vector<std::pair<std::string, std::string>> found;  // with their keys, where they are a dict
-  const Json* config = model_config.find("config");
-  if (const Json* ports = config ? config->find("output_layers") : nullptr) {
-    for_each_port(*ports, [&](const std::string& key, const History& port) { found.emplace_back(key, port.layer); });
-  } else if (const Json* layers = layers_of(model_config); layers && !layers->as_array().empty()) {
-    const Json* last = layers->as_array().back().find("config");
-    found.emplace_back("", last ? text_of(last->find("name")) : "");
-  }
+  const std::vector<std::pair<std::string, std::string>> found = parse_output_layers(model_config);
   if (found.size() != architecture.outputs.size()) return std::nullopt;
   std::vector<std::string> result;
   for (std::size_t i = 0; i < found.size(); ++i) {

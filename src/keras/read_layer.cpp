@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <optional>
-#include <variant>
 
 #include "facets/registry.h"
 #include "h5bridge/error.h"
+#include "keras/call.h"
 #include "keras/constants.h"
-#include "keras/inline_models.h"
+#include "keras/expand.h"
 #include "keras/shared_uses.h"
 #include "keras/spelling.h"
 #include "keras/wrappers.h"
@@ -24,41 +24,38 @@ std::string wrong_count(const BoundCall& arguments, const KerasMapping& mapping)
   return h5bridge::wrong_count(operands, arguments.inputs.size());
 }
 
-Json::Object config_with_constants(const EntryCall& call, const BoundCall& arguments) {
-  Json::Object config = call.entry.at("config").as_object();
+Json::Object config_with_constants(const LayerCall& call, const BoundCall& arguments) {
+  Json::Object config = call.layer.config;
   for (const auto& [name, constant] : arguments.constants) config.set(name, constant);
   return config;
 }
 
 // Arguments that say nothing come back where they stand in every call of the layer that says nothing else by them.
-void keep_silent_arguments(const KerasMapping& mapping, const EntryCall& call, Layer& layer) {
-  const Json* nodes = call.entry.find("inbound_nodes");
-  if (!nodes) return;
-  for (const auto& [name, argument] : call.arguments.keywords) {
-    const Json* constant = std::get_if<Json>(&argument);
+void keep_silent_arguments(const KerasMapping& mapping, const LayerCall& call, Layer& layer) {
+  for (const auto& [name, argument] : call.call.keywords) {
+    const Json* constant = argument.constant();
     if (!constant || !mapping.says_nothing(name, *constant)) continue;
-    const bool is_in_all = std::ranges::all_of(nodes->as_array(), [&](const Json& node) {
-      const CallArguments other = arguments_of_entry(call.entry, node);
-      const auto given =
-          std::ranges::find(other.keywords, name, &std::pair<std::string, CallArguments::Argument>::first);
+    const bool is_in_all = std::ranges::all_of(call.layer.calls, [&](const KerasCall& other) {
+      const auto given = std::ranges::find(other.keywords, name, &std::pair<std::string, KerasArgument>::first);
       if (given == other.keywords.end()) return false;
-      const Json* value = std::get_if<Json>(&given->second);
+      const Json* value = given->second.constant();
       return !value || *value == *constant || !mapping.says_nothing(name, *value);
     });
     if (is_in_all) layer.keras.silent_arguments.set(name, *constant);
   }
 }
 
-std::optional<ReadLayer> read_as(const KerasMapping& mapping, const EntryCall& call, const BoundCall& arguments,
+std::optional<ReadLayer> read_as(const KerasMapping& mapping, const LayerCall& call, const BoundCall& arguments,
                                  const LiftedGraph& graph) {
   const std::vector<SymbolicShape> shapes = graph.shapes_of(arguments.inputs);
   const Json::Object config = config_with_constants(call, arguments);
   std::optional<Layer> layer = layer_from_config(mapping, config, shapes);
   if (!layer) return std::nullopt;
-  layer->name = call.name;
+  layer->name = call.layer.name;
   keep_silent_arguments(mapping, call, *layer);
   keep_spelling(mapping, *layer, config, shapes,
                 Registry::instance().type_of(*layer).shapes(layer->attributes, shapes));
+  keep_trainable(mapping, *layer, config, shapes);
   const auto all = Registry::instance().keras_of(layer->type);
   const auto preferred = std::ranges::find_if(
       all, [&](const KerasMapping* candidate) { return candidate->fits(layer->attributes, shapes); });
@@ -73,42 +70,30 @@ std::optional<ReadLayer> read_as(const KerasMapping& mapping, const EntryCall& c
 
 }  // namespace
 
-CallArguments arguments_of_entry(const Json& entry, const Json& node) {
-  try {
-    return CallArguments::from_node(node);
-  } catch (const Error& error) {
-    rethrow_in_file(error, describe_entry(entry));
-  }
-}
-
-std::vector<const KerasMapping*> mappings_of_entry(const Json& entry) {
-  auto mappings = Registry::instance().keras_class(entry.at("class_name").as_string());
-  const Json* module = entry.find("module");
-  if (!module || !module->is_string()) return mappings;
-  const auto is_in = [&](const char* package) { return module->as_string().starts_with(package); };
+std::vector<const KerasMapping*> mappings_of(const KerasLayer& layer) {
+  auto mappings = Registry::instance().keras_class(layer.class_name);
+  const auto is_in = [&](const char* package) { return layer.module.starts_with(package); };
   const bool is_operation = is_in("keras.src.ops") || is_in("keras.ops") || is_in("keras.src.activations");
   if (is_operation || is_in("keras.layers"))
     std::erase_if(mappings, [&](const KerasMapping* mapping) { return mapping->is_operation() != is_operation; });
   return mappings;
 }
 
-bool is_port_of_model(const Json& entry) {
-  const Json& class_name = entry.at("class_name");
+bool is_port_of_model(const KerasLayer& layer) {
   return std::ranges::any_of(std::array{"InputLayer", kPassedOn, kWrapperInput, kWrapperResult, kWrapperTyped},
-                             [&](const char* port) { return class_name == Json(port); });
+                             [&](const char* port) { return layer.class_name == port; });
 }
 
-bool may_be_operation(const Json& entry) {
-  const Json& config = entry.at("config");
-  const auto mappings = mappings_of_entry(entry);
-  return config.is_object() && !config.find("trainable") && !is_port_of_model(entry) &&
+bool may_be_operation(const KerasLayer& layer) {
+  const auto mappings = mappings_of(layer);
+  return !layer.find("trainable") && !is_port_of_model(layer) &&
          (mappings.empty() || std::ranges::any_of(mappings, &KerasMapping::is_operation));
 }
 
-ReadLayer read_layer(const EntryCall& call, const LiftedGraph& graph) {
-  const auto mappings = mappings_of_entry(call.entry);
+ReadLayer read_layer(const LayerCall& call, const LiftedGraph& graph) {
+  const auto mappings = mappings_of(call.layer);
   if (mappings.empty()) {
-    const std::string why = why_not_shared(call.entry);
+    const std::string why = why_not_shared(call.layer);
     throw Unsupported(why.empty() ? "there is no layer type for it" : why);
   }
   std::string refusal;
@@ -116,7 +101,7 @@ ReadLayer read_layer(const EntryCall& call, const LiftedGraph& graph) {
   bool takes_inputs = false;
   for (const KerasMapping* mapping : mappings) {
     try {
-      const BoundCall arguments = bound(call.arguments, *mapping);
+      const BoundCall arguments = bound(call.call, *mapping);
       if (const std::string wrong = wrong_count(arguments, *mapping); !wrong.empty()) {
         misfit = wrong;
         continue;
@@ -128,24 +113,23 @@ ReadLayer read_layer(const EntryCall& call, const LiftedGraph& graph) {
     }
   }
   if (!refusal.empty()) throw Unsupported(refusal);
-  const auto is_number = [](const CallArguments::Argument& argument) {
-    const Json* constant = std::get_if<Json>(&argument);
-    return constant && number_layer(*constant);
+  const auto is_number = [](const KerasArgument& argument) {
+    return argument.constant() && number_layer(*argument.constant());
   };
-  if (!takes_inputs && std::ranges::any_of(call.arguments.positional, is_number))
+  if (!takes_inputs && std::ranges::any_of(call.call.arguments, is_number))
     throw Unsupported(misfit + ", and a number among its arguments has no layer type");
   // An operation may take more than is known of it; and a .h5 does not say whether it is one.
   const bool is_maybe_operation =
-      !call.entry.at("config").find("trainable") || std::ranges::any_of(mappings, &KerasMapping::is_operation);
+      !call.layer.find("trainable") || std::ranges::any_of(mappings, &KerasMapping::is_operation);
   if (!takes_inputs && is_maybe_operation) throw Unsupported(misfit + ", in what is known of it");
   if (!takes_inputs) throw MalformedFile(misfit);
-  throw Unsupported("its configuration " + quoted(call.entry.at("config")) + " has no layer type yet");
+  throw Unsupported("its configuration " + quoted(Json(call.layer.config)) + " has no layer type yet");
 }
 
-Attributes attributes_of_further(const EntryCall& call, const ReadLayer& read, const Layer& layer,
+Attributes attributes_of_further(const LayerCall& call, const ReadLayer& read, const Layer& layer,
                                  const LiftedGraph& graph) {
   const KerasMapping& mapping = *read.mapping;
-  const BoundCall arguments = bound(call.arguments, mapping);
+  const BoundCall arguments = bound(call.call, mapping);
   if (const std::string wrong = wrong_count(arguments, mapping); !wrong.empty()) throw MalformedFile(wrong);
   const std::string which = "its call number " + std::to_string(call.number + 1);
   const LayerType& type = Registry::instance().type_of(layer);

@@ -1,4 +1,4 @@
-// From an entry among a Keras model's layers, and its first call, to the layer that it is.
+// From a layer of Keras's, and its first call, to the layer of the architecture that it is.
 #pragma once
 
 #include <string>
@@ -7,24 +7,24 @@
 #include "facets/keras/mapping.h"
 #include "h5bridge/architecture.h"
 #include "keras/lifted_graph.h"
+#include "keras/tree.h"
 
 namespace h5bridge {
 
-/// A call of an entry among a Keras model's layers.
-struct EntryCall {
-  const Json& entry;
-  const std::string& name;
+/// A call of a layer.
+struct LayerCall {
+  const KerasLayer& layer;
   std::int64_t number;
-  const CallArguments& arguments;
+  const KerasCall& call;
 };
 
-/// The mappings of the class of an entry. Keras's .h5 writer leaves out where a class lives, so that an operation and a
+/// The mappings of the class of a layer. Keras's .h5 writer leaves out where a class lives, so that an operation and a
 /// layer may look alike there.
-std::vector<const KerasMapping*> mappings_of_entry(const Json& entry);
+std::vector<const KerasMapping*> mappings_of(const KerasLayer& layer);
 /// Whether it stands for what an inner model or a wrapper takes or gives, and is no layer.
-bool is_port_of_model(const Json& entry);
+bool is_port_of_model(const KerasLayer& layer);
 /// Whether it may be an operation of keras.ops: a layer says whether it is trainable, whatever its class.
-bool may_be_operation(const Json& entry);
+bool may_be_operation(const KerasLayer& layer);
 
 /// What a layer was read by.
 struct ReadLayer {
@@ -34,12 +34,9 @@ struct ReadLayer {
 };
 
 /// Throws Unsupported for a class, settings or arguments that are not known, MalformedFile for what cannot be a call.
-ReadLayer read_layer(const EntryCall& first, const LiftedGraph& graph);
+ReadLayer read_layer(const LayerCall& first, const LiftedGraph& graph);
 /// What a further call of that layer sets for itself. It has to make the same of the layer as the first did.
-Attributes attributes_of_further(const EntryCall& call, const ReadLayer& read, const Layer& layer,
+Attributes attributes_of_further(const LayerCall& call, const ReadLayer& read, const Layer& layer,
                                  const LiftedGraph& graph);
-
-/// As CallArguments::from_node; errors name the entry.
-CallArguments arguments_of_entry(const Json& entry, const Json& node);
 
 }  // namespace h5bridge

@@ -6,25 +6,25 @@
 #include <vector>
 
 #include "h5bridge/architecture.h"
+#include "keras/expand.h"
 
 namespace h5bridge {
 
-struct SplitConfiguration {
-  Json model;                                              // the same network, in which each layer stands for one
-  std::vector<std::pair<std::string, std::string>> pairs;  // the names of two layers whose tensors are the same
-};
+/// The names of two layers whose tensors are the same.
+using SharedPairs = std::vector<std::pair<std::string, std::string>>;
 
-/// `model_config` is of the form of Keras 3.15. What is called in one way only stays as it is.
-SplitConfiguration split_shared_uses(Json model_config);
+/// Makes each layer of the model stand for one of PyTorch's. What is called in one way only stays as it is. `inner`:
+/// the calls of models within it, whose tensors follow.
+SharedPairs split_shared_uses(KerasModel& model, std::vector<ExpandedCall>& inner);
 
-/// Why an entry is of a class that stands for two layers, and none of theirs; empty where it is of no such class.
-std::string why_not_shared(const Json& layer);
+/// Why a layer is of a class that stands for two layers, and none of theirs; empty where it is of no such class.
+std::string why_not_shared(const KerasLayer& layer);
 
 /// Notes in the architecture that the tensors of those pairs are one.
-void tie_pairs(const std::vector<std::pair<std::string, std::string>>& pairs, Architecture& architecture);
+void tie_pairs(const SharedPairs& pairs, Architecture& architecture);
 
 /// Notes the ties that a configuration tells of an architecture that knows nothing of them: of a layer that stands for
-/// two there, and of one that it lacks.
-void learn_ties(const Json& model_config, Architecture& architecture);
+/// two there, and of one that it lacks. `stated` has its layers.
+void learn_ties(const Json& model_config, const KerasModel& stated, Architecture& architecture);
 
 }  // namespace h5bridge

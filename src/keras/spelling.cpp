@@ -4,6 +4,7 @@
 
 #include "facets/registry.h"
 #include "h5bridge/error.h"
+#include "keras/object_paths.h"
 #include "keras/recording_emitter.h"
 #include "model/same_value.h"
 
@@ -39,6 +40,22 @@ void keep_spelling(const KerasMapping& mapping, Layer& layer, const Json::Object
     if (said && !carried && !same_value(*said, value)) spelling.set(key, *said);
   }
   layer.keras.spelling = std::move(spelling);
+}
+
+void keep_trainable(const KerasMapping& mapping, Layer& layer, const Json::Object& config,
+                    const std::vector<SymbolicShape>& inputs) {
+  const Json* own = config.find("trainable");
+  if (!own || !own->is_bool()) return;
+  bool is_made_of_layers = false, is_frozen = true;
+  for (const WeightRule& rule : mapping.weights(layer.attributes, inputs).rules) {
+    if (!rule.trainable) continue;
+    const std::string object = object_within(rule.objects.empty() ? rule.object : rule.objects.front(), config);
+    is_made_of_layers = is_made_of_layers || !object.empty();
+    is_frozen = is_frozen && trained_within(mapping.class_name, config, object) == Said::Frozen;
+  }
+  if (!is_made_of_layers || is_frozen == (*own == Json(false))) return;
+  layer.keras.trainable = is_frozen ? std::optional(false) : std::nullopt;
+  layer.keras.spelling.set("trainable", *own);
 }
 
 void restore_spelling(const KerasMapping& mapping, const Layer& layer, const std::vector<SymbolicShape>& inputs,

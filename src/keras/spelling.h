@@ -12,6 +12,11 @@ namespace h5bridge {
 void keep_spelling(const KerasMapping& mapping, Layer& layer, const Json::Object& config,
                    const std::vector<SymbolicShape>& inputs, const std::vector<SymbolicShape>& outputs);
 
+/// Where the layer's own `trainable` is not what its variables follow, brings layer.keras.trainable to what they do,
+/// and notes the other as its spelling.
+void keep_trainable(const KerasMapping& mapping, Layer& layer, const Json::Object& config,
+                    const std::vector<SymbolicShape>& inputs);
+
 /// Puts what was noted into a configuration that is to be written, if it still means this layer.
 void restore_spelling(const KerasMapping& mapping, const Layer& layer, const std::vector<SymbolicShape>& inputs,
                       Json::Object& config);

@@ -4,26 +4,24 @@
 #include <string>
 
 #include "facets/registry.h"
-#include "keras/inline_models.h"
-#include "keras/wrappers.h"
+#include "keras/parse_tree.h"
 
 namespace h5bridge {
 namespace {
 
 // Keras's .h5 drops where a class lives; of an operation there is a name, and no "trainable".
-bool is_operation_entry(const Json& layer) {
-  const Json* module = layer.find("module");
-  if (!module || !module->is_string()) return !layer.at("config").find("trainable");
-  return module->as_string().starts_with("keras.") && !module->as_string().starts_with("keras.layers");
+bool may_be_function(const KerasLayer& layer) {
+  if (layer.module.empty()) return !layer.find("trainable");
+  return layer.module.starts_with("keras.") && !layer.module.starts_with("keras.layers");
 }
 
-bool is_unknown(const Json& layer) {
-  const std::string& class_name = layer.at("class_name").as_string();
-  return class_name != "InputLayer" && !is_model_entry(layer) && !is_wrapper_entry(layer) &&
-         !is_operation_entry(layer) && Registry::instance().keras_class(class_name).empty();
+bool is_unknown(const KerasLayer& layer) {
+  return layer.class_name != "InputLayer" && !may_be_function(layer) &&
+         Registry::instance().keras_class(layer.class_name).empty();
 }
 
-// A class of somebody's own states settings alone: a backbone of keras-hub, a subclassed model.
+// A class of somebody's own states settings alone: a backbone of keras-hub, a subclassed model. A tree without layers
+// does not tell that from a model that is said to have none.
 bool describes_none(const Json& model_config) {
   const Json* config = model_config.find("config");
   return config && config->is_object() && !config->find("layers");
@@ -33,8 +31,8 @@ bool describes_none(const Json& model_config) {
 
 bool has_unknown_layers(const Json& model_config) {
   bool found = describes_none(model_config);
-  for_each_entry(model_config,
-                 [&](const std::string&, const Json& layer, bool) { found = found || is_unknown(layer); });
+  visit_layers(parse_layers(model_config),
+               [&](const std::string&, const KerasLayer& layer) { found = found || is_unknown(layer); });
   return found;
 }
 

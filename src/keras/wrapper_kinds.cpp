@@ -6,9 +6,6 @@
 
 #include "facets/registry.h"
 #include "h5bridge/error.h"
-#include "keras/from_older/inserted.h"
-#include "keras/from_older/nodes.h"
-#include "keras/inline_models.h"
 #include "keras/wrappers.h"
 #include "model/promotion.h"
 #include "model/quoted.h"
@@ -16,33 +13,30 @@
 namespace h5bridge {
 namespace {
 
-using Wrapped = std::vector<const PlannedLayer*>;
+using Wrapped = std::vector<const KerasLayer*>;
 
-Json history(const std::string& layer, std::int64_t tensor = 0) { return Json::Array{layer, 0, tensor}; }
+KerasTensor tensor(const std::string& layer, std::int64_t number = 0) { return {History{layer, 0, number}}; }
 
-Json tensor(const std::string& layer) { return keras_tensor(history(layer)); }
-
-Json called(Json layer, Json::Array arguments) {
-  Json::Array nodes;
-  if (!arguments.empty()) nodes.push_back(Json::Object{{"args", std::move(arguments)}, {"kwargs", Json::Object{}}});
-  layer.as_object().set("name", entry_name(layer));
-  layer.as_object().set("inbound_nodes", std::move(nodes));
+KerasLayer called(KerasLayer layer, std::vector<KerasArgument> arguments) {
+  layer.calls.clear();
+  if (!arguments.empty()) layer.calls.push_back({.arguments = std::move(arguments)});
   return layer;
 }
 
-Json entry(const std::string& class_name, const std::string& name, Json::Array arguments, Json::Object config = {}) {
-  return called(inserted_layer(class_name, std::move(config), name), std::move(arguments));
+KerasLayer own_layer(const std::string& class_name, const std::string& name, std::vector<KerasArgument> arguments,
+                     Json::Object config = {}) {
+  config.set("name", name);
+  return called({.name = name,
+                 .module = "keras.layers",
+                 .class_name = class_name,
+                 .config = std::move(config),
+                 .keras_name = name},
+                std::move(arguments));
 }
 
 bool is(const Json::Object& config, const char* key, const Json& value) {
   const Json* found = config.find(key);
   return found && *found == value;
-}
-
-// As Keras freezes what it wraps with the wrapper.
-Json frozen_with(const Json::Object& wrapper, Json wrapped) {
-  if (is(wrapper, "trainable", false)) wrapped.as_object().find("config")->as_object().set("trainable", false);
-  return wrapped;
 }
 
 // A name for what the wrapper does, which none of the wrapped layers has.
@@ -51,22 +45,21 @@ std::string own_name(std::string wanted, const std::vector<std::string>& wrapped
   return wanted;
 }
 
-bool takes(const PlannedLayer& layer, const std::vector<const PlannedLayer*>& sources) {
+bool takes(const KerasLayer& layer, const std::vector<const KerasLayer*>& sources) {
   return layer.calls.size() == 1 && layer.calls[0].keywords.empty() &&
-         std::ranges::equal(layer.calls[0].tensors(), sources,
-                            [](const KerasTensor& value, const PlannedLayer* source) {
-                              return value.layer == source->name && value.tensor == 0;
-                            });
+         std::ranges::equal(layer.calls[0].tensors(), sources, [](const KerasTensor& value, const KerasLayer* source) {
+           return value.layer == source->name && value.tensor == 0;
+         });
 }
 
-const PlannedLayer* maker_of(const KerasTensor& value, const PlannedModel& model) {
-  const auto found = std::ranges::find(model.layers, value.layer, &PlannedLayer::name);
+const KerasLayer* maker_of(const KerasTensor& value, const KerasModel& model) {
+  const auto found = std::ranges::find(model.layers, value.layer, &KerasLayer::name);
   return found == model.layers.end() ? nullptr : &*found;
 }
 
 // The only one of a class, not counting the input.
-const PlannedLayer* find_class(const PlannedModel& model, std::string_view class_name) {
-  const auto found = std::ranges::find(model.layers, class_name, &PlannedLayer::class_name);
+const KerasLayer* find_class(const KerasModel& model, std::string_view class_name) {
+  const auto found = std::ranges::find(model.layers, class_name, &KerasLayer::class_name);
   return found == model.layers.end() ? nullptr : &*found;
 }
 
@@ -75,26 +68,25 @@ const PlannedLayer* find_class(const PlannedModel& model, std::string_view class
 
 bool always(const Json::Object&) { return true; }
 
-Json::Object steps_graph(const Json::Object& config) {
-  const Json wrapped = frozen_with(config, config.at("layer"));
-  const std::string& name = entry_name(wrapped);
+KerasModel steps_graph(const KerasLayer& wrapper) {
+  const KerasLayer& wrapped = wrapper.wrapped.at(0).second;
+  const std::string& name = wrapped.name;
   const std::string given = own_name("given", {name});
   const std::string merged = own_name("merged", {name});
   const std::string apart = own_name("apart", {name});
-  return {{"layers",
-           Json::Array{entry(kWrapperInput, given, {}), entry(kStepsMerged, merged, {tensor(given)}),
-                       called(wrapped, {tensor(merged)}), entry(kStepsApart, apart, {tensor(name), tensor(given)})}},
-          {"input_layers", history(given)},
-          {"output_layers", history(apart)}};
+  return {.layers = {own_layer(kWrapperInput, given, {}), own_layer(kStepsMerged, merged, {tensor(given)}),
+                     called(wrapped, {tensor(merged)}), own_layer(kStepsApart, apart, {tensor(name), tensor(given)})},
+          .inputs = {tensor(given)},
+          .outputs = {tensor(apart)}};
 }
 
-Wrapped wrapped_by_steps(const PlannedModel& model) {
-  const PlannedLayer* given = maker_of(model.inputs.at(0), model);
-  const PlannedLayer* merged = find_class(model, kMergesSteps);
-  const PlannedLayer* apart = find_class(model, kTakesStepsApart);
+Wrapped wrapped_by_steps(const KerasModel& model) {
+  const KerasLayer* given = maker_of(model.inputs.at(0), model);
+  const KerasLayer* merged = find_class(model, kMergesSteps);
+  const KerasLayer* apart = find_class(model, kTakesStepsApart);
   if (model.layers.size() != 4 || !given || !merged || !apart || model.outputs.size() != 1) return {};
   const auto wrapped = std::ranges::find_if(
-      model.layers, [&](const PlannedLayer& layer) { return &layer != given && &layer != merged && &layer != apart; });
+      model.layers, [&](const KerasLayer& layer) { return &layer != given && &layer != merged && &layer != apart; });
   const bool is_whole = !wrapped->is_operation() && takes(*merged, {given}) && takes(*wrapped, {merged}) &&
                         takes(*apart, {&*wrapped, given}) && maker_of(model.outputs[0], model) == apart;
   return is_whole ? Wrapped{&*wrapped} : Wrapped{};
@@ -135,17 +127,22 @@ bool are_two_layers(const Json::Object& config) {
          !same_layer(forward.at("config"), backward->at("config")) || !is_one_layer(config);
 }
 
-std::size_t states_of(const Json& layer) {
-  const Json& class_name = layer.at("class_name");
+std::size_t states_of(const std::string& class_name, const Json::Object& config);
+
+std::size_t states_of(const Json& cell) {
+  return states_of(cell.at("class_name").as_string(), cell.at("config").as_object());
+}
+
+std::size_t states_of(const std::string& class_name, const Json::Object& config) {
   for (const char* one : {"GRU", "SimpleRNN", "GRUCell", "SimpleRNNCell"})
-    if (class_name == Json(one)) return 1;
+    if (class_name == one) return 1;
   for (const char* two : {"LSTM", "LSTMCell"})
-    if (class_name == Json(two)) return 2;
-  if (class_name == Json("RNN")) return states_of(layer.at("config").at("cell"));
-  if (class_name != Json("StackedRNNCells"))
-    throw Unsupported("how many states its " + shortened(class_name.as_string()) + " gives is not known yet");
+    if (class_name == two) return 2;
+  if (class_name == "RNN") return states_of(config.at("cell"));
+  if (class_name != "StackedRNNCells")
+    throw Unsupported("how many states its " + shortened(class_name) + " gives is not known yet");
   std::size_t states = 0;
-  for (const Json& cell : layer.at("config").at("cells").as_array()) states += states_of(cell);
+  for (const Json& cell : config.at("cells").as_array()) states += states_of(cell);
   return states;
 }
 
@@ -158,68 +155,67 @@ std::pair<std::string, Json::Object> merging(const Json& mode) {
   throw Unsupported("its setting merge_mode (" + quoted(mode) + ") is not known");
 }
 
-Json::Object halves_graph(const Json::Object& config) {
-  std::array<Json, 2> halves{frozen_with(config, config.at("layer")), frozen_with(config, config.at("backward_layer"))};
+KerasModel halves_graph(const KerasLayer& wrapper) {
+  std::vector<KerasLayer> halves;
   std::vector<std::string> names;
-  for (Json& half : halves) {
-    Json::Object& own = half.as_object().find("config")->as_object();
-    own.set("zero_output_for_mask", is(own, "return_sequences", true));  // as Bidirectional sets it
-    names.push_back(entry_name(half));
+  for (const auto& [object, wrapped] : wrapper.wrapped) {
+    KerasLayer& half = halves.emplace_back(wrapped);
+    half.config.set("zero_output_for_mask", is(half.config, "return_sequences", true));  // as Bidirectional sets it
+    names.push_back(half.name);
   }
   if (names[0] == names[1]) throw MalformedFile("both of its layers are called \"" + shortened(names[0]) + "\"");
-  const Json::Object& forward = halves[0].at("config").as_object();
+  const Json::Object& forward = halves[0].config;
   const std::string given = own_name("given", names);
-  Json::Array layers{entry(kWrapperInput, given, {}), called(halves[0], {tensor(given)}),
-                     called(halves[1], {tensor(given)})};
+  KerasModel model{.layers = {own_layer(kWrapperInput, given, {}), called(halves[0], {tensor(given)}),
+                              called(halves[1], {tensor(given)})},
+                   .inputs = {tensor(given)}};
   std::array<std::string, 2> sides{names[0], names[1]};
   if (is(forward, "return_sequences", true)) {
     sides[1] = own_name("flip", names);
-    Json flip = entry("Flip", sides[1], {tensor(names[1])}, {{"axis", 1}});
-    flip.as_object().set("module", "keras.src.ops.numpy");
-    layers.push_back(std::move(flip));
+    KerasLayer flip = own_layer("Flip", sides[1], {tensor(names[1])}, {{"axis", 1}});
+    flip.module = "keras.src.ops.numpy";
+    model.layers.push_back(std::move(flip));
   }
-  Json::Array outputs;
   const auto give = [&](const std::string& layer) {  // with the mask of what was given
-    const std::string name = own_name("result_" + std::to_string(outputs.size()), names);
-    layers.push_back(entry(kWrapperResult, name, {tensor(layer), tensor(given)}));
-    outputs.push_back(history(name));
+    const std::string name = own_name("result_" + std::to_string(model.outputs.size()), names);
+    model.layers.push_back(own_layer(kWrapperResult, name, {tensor(layer), tensor(given)}));
+    model.outputs.push_back(tensor(name));
   };
-  const Json* mode = config.find("merge_mode");
+  const Json* mode = wrapper.find("merge_mode");
   if (mode && !mode->is_null()) {
     auto [class_name, settings] = merging(*mode);
     const std::string merge = own_name("merge", names);
     settings.set("trainable", true);
-    layers.push_back(entry(class_name, merge, {Json::Array{tensor(sides[0]), tensor(sides[1])}}, settings));
+    model.layers.push_back(
+        own_layer(class_name, merge, {KerasArgument::List{tensor(sides[0]), tensor(sides[1])}}, settings));
     give(merge);
   } else {
     for (const std::string& side : sides) give(side);
   }
   if (is(forward, "return_state", true))
-    for (std::size_t i = 0; i < halves.size(); ++i)
-      for (std::size_t state = 1; state <= states_of(halves[i]); ++state)
-        outputs.push_back(history(names[i], static_cast<std::int64_t>(state)));
-  return {{"layers", std::move(layers)},
-          {"input_layers", history(given)},
-          {"output_layers", outputs.size() == 1 ? outputs[0] : Json(std::move(outputs))}};
+    for (const KerasLayer& half : halves)
+      for (std::size_t state = 1; state <= states_of(half.class_name, half.config); ++state)
+        model.outputs.push_back(tensor(half.name, static_cast<std::int64_t>(state)));
+  return model;
 }
 
-Wrapped wrapped_halves(const PlannedModel& model) {
-  const PlannedLayer* given = maker_of(model.inputs.at(0), model);
+Wrapped wrapped_halves(const KerasModel& model) {
+  const KerasLayer* given = maker_of(model.inputs.at(0), model);
   if (!given || model.outputs.empty()) return {};
-  const PlannedLayer* first = maker_of(model.outputs[0], model);  // merges, or is the forward one
+  const KerasLayer* first = maker_of(model.outputs[0], model);  // merges, or is the forward one
   const Json* mode = model.said.config.find("merge_mode");
   const bool merges = mode && !mode->is_null();
-  const PlannedLayer* flip = find_class(model, "Flip");
-  const auto takes_given = [&](const PlannedLayer& layer) { return !layer.is_operation() && takes(layer, {given}); };
-  std::vector<const PlannedLayer*> halves;
-  for (const PlannedLayer& layer : model.layers)
+  const KerasLayer* flip = find_class(model, "Flip");
+  const auto takes_given = [&](const KerasLayer& layer) { return !layer.is_operation() && takes(layer, {given}); };
+  std::vector<const KerasLayer*> halves;
+  for (const KerasLayer& layer : model.layers)
     if (takes_given(layer)) halves.push_back(&layer);
   if (halves.size() != 2 || model.layers.size() != 3u + (merges ? 1 : 0) + (flip ? 1 : 0)) return {};
-  const PlannedLayer* forward =
+  const KerasLayer* forward =
       merges && !first->calls[0].tensors().empty() ? maker_of(first->calls[0].tensors()[0], model) : first;
   if (forward == halves[1]) std::swap(halves[0], halves[1]);
   if (forward != halves[0] || (flip && !takes(*flip, {halves[1]}))) return {};
-  const PlannedLayer* behind = flip ? flip : halves[1];
+  const KerasLayer* behind = flip ? flip : halves[1];
   if (merges && (first->class_name != merging(*mode).first || !takes(*first, {forward, behind}))) return {};
   return halves;
 }
@@ -227,24 +223,24 @@ Wrapped wrapped_halves(const PlannedModel& model) {
 // --- SpectralNormalization (keras/src/layers/normalization/spectral_normalization.py): in training it writes what its
 // kernel is divided by the largest singular value over the kernel; elsewhere it calls its layer. ---
 
-Json::Object called_alone_graph(const Json::Object& config) {
-  const Json wrapped = frozen_with(config, config.at("layer"));
-  const std::string& name = entry_name(wrapped);
+KerasModel called_alone_graph(const KerasLayer& wrapper) {
+  const KerasLayer& wrapped = wrapper.wrapped.at(0).second;
+  const std::string& name = wrapped.name;
   const std::string given = own_name("given", {name});
   const std::string result = own_name("result", {name});
-  Json::Array layers{entry(kWrapperInput, given, {}), called(wrapped, {tensor(given)})};
-  const bool is_typed = !config.contains(kGivesFloats);
-  if (is_typed) layers.push_back(entry(kWrapperTyped, result, {tensor(name), tensor(given)}));
-  return {{"layers", std::move(layers)},
-          {"input_layers", history(given)},
-          {"output_layers", history(is_typed ? result : name)}};
+  KerasModel model{.layers = {own_layer(kWrapperInput, given, {}), called(wrapped, {tensor(given)})},
+                   .inputs = {tensor(given)}};
+  const bool is_typed = !wrapper.config.contains(kGivesFloats);
+  if (is_typed) model.layers.push_back(own_layer(kWrapperTyped, result, {tensor(name), tensor(given)}));
+  model.outputs = {tensor(is_typed ? result : name)};
+  return model;
 }
 
-Wrapped wrapped_alone(const PlannedModel& model) {
-  const PlannedLayer* given = maker_of(model.inputs.at(0), model);
+Wrapped wrapped_alone(const KerasModel& model) {
+  const KerasLayer* given = maker_of(model.inputs.at(0), model);
   if (model.layers.size() != 2 || !given || model.outputs.size() != 1) return {};
   if (model.said.config.contains(kGivesFloats) && is_integral(model.inputs[0].dtype)) return {};  // Keras 3 cuts off
-  const PlannedLayer& wrapped = model.layers[0].name == given->name ? model.layers[1] : model.layers[0];
+  const KerasLayer& wrapped = model.layers[0].name == given->name ? model.layers[1] : model.layers[0];
   const bool is_whole =
       !wrapped.is_operation() && takes(wrapped, {given}) && maker_of(model.outputs[0], model) == &wrapped;
   return is_whole ? Wrapped{&wrapped} : Wrapped{};

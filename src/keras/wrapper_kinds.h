@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "h5bridge/json.h"
-#include "keras/planned_model.h"
+#include "keras/tree.h"
 
 namespace h5bridge {
 
@@ -27,11 +27,11 @@ struct WrapperKind {
   std::string in_training = {};  // what it does there alone, of which PyTorch's layers know nothing
   /// Whether a wrapper with this configuration is taken apart.
   bool (*takes_apart)(const Json::Object& config);
-  /// The layers, inputs and outputs of a Functional model that computes the same, of the wrapped layers as they are and
-  /// what the wrapper does itself. Throws Unsupported where it does something that is not known.
-  Json::Object (*graph)(const Json::Object& config);
+  /// A model that computes the same, of the wrapped layers as they are and what the wrapper does itself. Throws
+  /// Unsupported where it does something that is not known.
+  KerasModel (*graph)(const KerasLayer& wrapper);
   /// The wrapped layers in the order of `members`; none unless `model` still is that graph and nothing else.
-  std::vector<const PlannedLayer*> (*wrapped)(const PlannedModel& model);
+  std::vector<const KerasLayer*> (*wrapped)(const KerasModel& model);
 };
 
 const std::vector<WrapperKind>& wrapper_kinds();

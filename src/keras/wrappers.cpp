@@ -7,7 +7,8 @@
 
 #include "facets/spec/attributes/tensor.h"
 #include "h5bridge/error.h"
-#include "keras/inline_models.h"
+#include "keras/parse_tree.h"
+#include "keras/print_tree.h"
 #include "keras/wrapper_kinds.h"
 #include "model/quoted.h"
 
@@ -19,7 +20,7 @@ const WrapperKind* find_kind(std::string_view class_name) {
   return found == wrapper_kinds().end() ? nullptr : &*found;
 }
 
-const WrapperKind& kind_of(const Json& wrapper) { return *find_kind(wrapper.at("class_name").as_string()); }
+const WrapperKind& kind_of(const KerasLayer& wrapper) { return *find_kind(wrapper.class_name); }
 
 bool is_layer(const Json* entry) {
   const Json* class_name = entry && entry->is_object() ? entry->find("class_name") : nullptr;
@@ -27,32 +28,7 @@ bool is_layer(const Json* entry) {
   return config && class_name->is_string() && config->is_object();
 }
 
-using Visit = std::function<void(const std::string&, const Json&, bool)>;
-
-void visit_entry(const Json& layer, const std::string& within, bool is_in_frozen, const Visit& visit);
-
-void visit_model(const Json& model, const std::string& within, const Visit& visit) {
-  const Json* config = model.is_object() ? model.find("config") : nullptr;
-  const Json* layers = config && config->is_object() ? config->find("layers") : nullptr;
-  if (!layers || !layers->is_array()) return;
-  for (const Json& layer : layers->as_array()) visit_entry(layer, within, false, visit);
-}
-
-void visit_entry(const Json& layer, const std::string& within, bool is_in_frozen, const Visit& visit) {
-  const Json* config = layer.find("config");
-  const Json* name = config && config->is_object() ? config->find("name") : nullptr;
-  if (!name || !name->is_string()) return;
-  const std::string path = within + name->as_string();
-  if (is_model_entry(layer)) return visit_model(layer, path + "/", visit);
-  if (!is_wrapper_entry(layer)) return visit(path, layer, is_in_frozen);
-  const Json* trainable = config->find("trainable");
-  const bool is_frozen = is_in_frozen || (trainable && *trainable == Json(false));
-  for (const auto& [object, wrapped] : wrapped_objects(layer)) visit_entry(*wrapped, path + "/", is_frozen, visit);
-}
-
 }  // namespace
-
-void for_each_entry(const Json& model_config, const Visit& visit) { visit_model(model_config, "", visit); }
 
 bool is_wrapper(const KerasModelOrigin& origin) { return origin.class_name && find_kind(*origin.class_name); }
 
@@ -79,42 +55,36 @@ Architecture without_wrappers(Architecture architecture) {
   return architecture;
 }
 
-bool is_wrapper_entry(const Json& layer) {
-  if (!is_layer(&layer)) return false;
-  const Json::Object& config = layer.at("config").as_object();
-  const WrapperKind* kind = find_kind(layer.at("class_name").as_string());
-  return kind && is_layer(config.find("layer")) && kind->takes_apart(config);
-}
-
-bool is_of_a_wrapper(const Json& layer) {
-  const Json& class_name = layer.at("class_name");
+bool is_of_a_wrapper(const KerasLayer& layer) {
   return std::ranges::any_of(std::array{kWrapperInput, kWrapperResult, kWrapperTyped, kStepsMerged, kStepsApart},
-                             [&](const char* own) { return class_name == Json(own); });
+                             [&](const char* own) { return layer.class_name == own; });
 }
 
-std::vector<std::pair<std::string, const Json*>> wrapped_objects(const Json& wrapper) {
+std::vector<std::pair<std::string, const Json*>> wrapped_members(const std::string& class_name,
+                                                                 const Json::Object& config) {
+  const WrapperKind* kind = find_kind(class_name);
+  if (!kind || !is_layer(config.find("layer")) || !kind->takes_apart(config)) return {};
   std::vector<std::pair<std::string, const Json*>> result;
-  for (const WrappedMember& member : kind_of(wrapper).members)
-    result.emplace_back(member.object, &wrapper.at("config").at(member.key));
+  for (const WrappedMember& member : kind->members) result.emplace_back(member.object, &config.at(member.key));
   return result;
 }
 
-Json functional_of_wrapper(const Json& wrapper) {
+KerasModel graph_of_wrapper(const KerasLayer& wrapper) {
   const WrapperKind& kind = kind_of(wrapper);
-  const Json::Object& config = wrapper.at("config").as_object();
   std::set<std::string> known{"name", "trainable", "dtype", kGivesFloats};
   known.insert(kind.settings.begin(), kind.settings.end());
-  Json::Object names;
-  for (const WrappedMember& member : kind.members) {
-    known.insert(member.key);
-    names.set(entry_name(config.at(member.key)), member.name_behind);
-  }
-  for (const auto& [key, value] : config)
+  for (const WrappedMember& member : kind.members) known.insert(member.key);
+  for (const auto& [key, value] : wrapper.config)
     if (!known.contains(key))
       throw Unsupported("its setting \"" + shortened(key) + "\" (" + quoted(value) + ") is not known");
-  Json::Object graph = kind.graph(config);
-  graph.set("wrapped", std::move(names));
-  return Json::Object{{"class_name", "Functional"}, {"config", std::move(graph)}};
+  return kind.graph(wrapper);
+}
+
+std::map<std::string, std::string> names_behind(const KerasLayer& wrapper) {
+  std::map<std::string, std::string> result;
+  const std::vector<WrappedMember>& members = kind_of(wrapper).members;
+  for (std::size_t i = 0; i < members.size(); ++i) result[wrapper.wrapped.at(i).second.name] = members[i].name_behind;
+  return result;
 }
 
 std::string own_variable(const KerasModelOrigin& origin) {
@@ -122,7 +92,7 @@ std::string own_variable(const KerasModelOrigin& origin) {
   return kind ? kind->own_variable : "";
 }
 
-std::string own_variable(const Json& wrapper) { return kind_of(wrapper).own_variable; }
+std::string own_variable(const KerasLayer& wrapper) { return kind_of(wrapper).own_variable; }
 
 std::optional<Tensor> own_value(const KerasModelOrigin& origin) {
   const std::string name = own_variable(origin);
@@ -147,19 +117,19 @@ std::string only_in_training(const KerasModelOrigin& origin) {
   return kind ? kind->in_training : "";
 }
 
-KerasModelOrigin wrapper_origin(const Json& wrapper) {
-  KerasModelOrigin origin = model_origin(wrapper);
+KerasModelOrigin wrapper_origin(const KerasLayer& wrapper) {
+  KerasModelOrigin origin = parse_origin(wrapper.class_name, wrapper.config);
   for (const std::string& key : kind_of(wrapper).settings)
-    if (const Json* value = wrapper.at("config").find(key)) origin.config.set(key, *value);
-  if (const Json* floats = wrapper.at("config").find(kGivesFloats)) origin.config.set(kGivesFloats, *floats);
+    if (const Json* value = wrapper.find(key)) origin.config.set(key, *value);
+  if (const Json* floats = wrapper.find(kGivesFloats)) origin.config.set(kGivesFloats, *floats);
   return origin;
 }
 
-std::vector<const PlannedLayer*> wrapped_layers(const PlannedModel& model) {
+std::vector<const KerasLayer*> wrapped_layers(const KerasModel& model) {
   return find_kind(*model.said.class_name)->wrapped(model);
 }
 
-Json::Object wrapper_entry(const PlannedModel& model, std::vector<Json::Object> wrapped) {
+Json::Object print_wrapper(const KerasModel& model, std::vector<Json::Object> wrapped) {
   const WrapperKind& kind = *find_kind(*model.said.class_name);
   Json::Array built = shape_config(model.inputs.at(0).shape).as_array();
   if (kind.takes_steps_apart) built.erase(built.begin() + 1);

@@ -3,14 +3,15 @@
 // on the way out the wrapper again.
 #pragma once
 
-#include <functional>
+#include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "h5bridge/json.h"
 #include "h5bridge/tensor.h"
-#include "keras/planned_model.h"
+#include "keras/tree.h"
 
 namespace h5bridge {
 
@@ -42,27 +43,24 @@ Architecture without_wrappers(Architecture architecture);
 /// Whether a scope is a wrapper in Keras.
 bool is_wrapper(const KerasModelOrigin& origin);
 
-/// Whether an entry among a model's layers is a wrapper that is taken apart.
-bool is_wrapper_entry(const Json& layer);
+/// Whether a layer of what is read is what a wrapper does itself.
+bool is_of_a_wrapper(const KerasLayer& layer);
 
-/// Whether it is what a wrapper does itself.
-bool is_of_a_wrapper(const Json& layer);
+/// The members of a configuration of that class that are layers, by the attributes of the wrapper's object that they
+/// are; none where it is no wrapper that is taken apart.
+std::vector<std::pair<std::string, const Json*>> wrapped_members(const std::string& class_name,
+                                                                 const Json::Object& config);
 
-/// The entries of the layers that a wrapper's entry wraps, by the attributes of the wrapper's object that they are.
-std::vector<std::pair<std::string, const Json*>> wrapped_objects(const Json& wrapper);
+/// What a wrapper computes, of the layers that it wraps, which have their own names. Throws Unsupported for settings
+/// that are not known.
+KerasModel graph_of_wrapper(const KerasLayer& wrapper);
 
-/// Calls `visit(name, entry, is_in_frozen)` with each layer of a model and of the models and wrappers within it, which
-/// are no layers of their own: by KerasBinding::layer ("encoder/dense"), with whether a wrapper around it is frozen.
-/// What is no entry is passed over.
-void for_each_entry(const Json& model_config, const std::function<void(const std::string&, const Json&, bool)>& visit);
-
-/// The wrapper as a Functional model's configuration, in which the wrapped layers have their own names; "wrapped" there
-/// has what stands behind the wrapper's name in theirs in PyTorch. Throws Unsupported for settings that are not known.
-Json functional_of_wrapper(const Json& wrapper);
+/// What stands behind the wrapper's name in PyTorch in the names of the layers that it wraps, by these.
+std::map<std::string, std::string> names_behind(const KerasLayer& wrapper);
 
 /// The variable that a wrapper has itself, "vector_u"; empty: none.
 std::string own_variable(const KerasModelOrigin& origin);
-std::string own_variable(const Json& wrapper);
+std::string own_variable(const KerasLayer& wrapper);
 /// Its value as the architecture has it, of the shape (1, elements); nullopt where it has none.
 /// Throws MalformedFile for what is no such tensor.
 std::optional<Tensor> own_value(const KerasModelOrigin& origin);
@@ -75,12 +73,12 @@ std::string describe_wrapper(const Scope& wrapper);
 std::string only_in_training(const KerasModelOrigin& origin);
 
 /// What Keras says of the wrapper itself.
-KerasModelOrigin wrapper_origin(const Json& wrapper);
+KerasModelOrigin wrapper_origin(const KerasLayer& wrapper);
 
 /// The layers that a wrapper wraps; none unless `model`, which came as one, still is that and nothing else.
-std::vector<const PlannedLayer*> wrapped_layers(const PlannedModel& model);
+std::vector<const KerasLayer*> wrapped_layers(const KerasModel& model);
 
 /// The wrapper's entry among a model's layers, given those of the wrapped ones.
-Json::Object wrapper_entry(const PlannedModel& model, std::vector<Json::Object> wrapped);
+Json::Object print_wrapper(const KerasModel& model, std::vector<Json::Object> wrapped);
 
 }  // namespace h5bridge

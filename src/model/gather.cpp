@@ -2,19 +2,41 @@
 
 #include <algorithm>
 #include <memory>
+#include <mutex>
+#include <utility>
 
 namespace h5bridge {
 namespace {
 
-constexpr std::uint64_t kLargestBlock = std::uint64_t{1} << 24;  // bytes read at once and kept in memory
+constexpr std::uint64_t kLargestBlock = std::uint64_t{1} << 22;  // bytes read at once and kept in memory
 constexpr std::uint64_t kSmallBlock = std::uint64_t{1} << 16;    // bytes that cost little more to read than one
 constexpr std::uint64_t kSmallGap = std::uint64_t{1} << 12;      // bytes that are read sooner than passed over
+
+/// Not cleared: a source fills it.
+struct Buffer {
+  std::unique_ptr<std::byte[]> bytes;
+  std::uint64_t size = 0;
+};
+
+// One is kept for the next tensor, as fresh pages for each would take as long as to read it. A thread that finds none,
+// or a source that gathers itself, has its own. No thread_local: that of a thread's first use waits for a dlopen.
+Buffer exchange_kept(Buffer buffer) {
+  static std::mutex mutex;
+  static Buffer kept;
+  const std::scoped_lock lock(mutex);
+  return std::exchange(kept, std::move(buffer));
+}
 
 /// Cuts a view into pieces that are runs in file and memory, or that fit a buffer, and reads each.
 class Gatherer {
  public:
   Gatherer(const ByteSource& source, std::size_t element_size, std::span<std::byte> into)
-      : source_(source), element_size_(element_size), into_(into) {}
+      : source_(source), element_size_(element_size), into_(into), buffer_(exchange_kept({})) {}
+  ~Gatherer() {
+    if (buffer_.size > 0) exchange_kept(std::move(buffer_));
+  }
+  Gatherer(const Gatherer&) = delete;
+  Gatherer& operator=(const Gatherer&) = delete;
 
   // As deep as the extents' logarithms, which add up to less than 64.
   void gather(std::vector<Axis> axes, std::int64_t from, std::int64_t to) {
@@ -81,17 +103,18 @@ class Gatherer {
     gather(std::move(axes), from + half * whole.from_stride, to + half * whole.to_stride);
   }
 
-  // Not cleared: the source fills it.
   std::span<std::byte> buffer_of(std::uint64_t size) {
-    if (size > capacity_) buffer_ = std::make_unique_for_overwrite<std::byte[]>(capacity_ = size);
-    return {buffer_.get(), size};
+    if (size > buffer_.size) {
+      buffer_ = {};
+      buffer_ = {std::make_unique_for_overwrite<std::byte[]>(size), size};
+    }
+    return {buffer_.bytes.get(), size};
   }
 
   const ByteSource& source_;
   std::uint64_t element_size_;
   std::span<std::byte> into_;
-  std::unique_ptr<std::byte[]> buffer_;
-  std::uint64_t capacity_ = 0;
+  Buffer buffer_;
 };
 
 }  // namespace

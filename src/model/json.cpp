@@ -101,6 +101,14 @@ class Writer {
 
 }  // namespace
 
+Json::Object::Object(std::initializer_list<Listed> members)
+    : Object([&] {
+        std::vector<Member> taken;
+        taken.reserve(members.size());
+        for (const Listed& member : members) taken.push_back(member.take());
+        return taken;
+      }()) {}
+
 Json::Object::Object(std::vector<Member> members) : members_(std::move(members)) {
   const std::vector<const Member*> by_name = sorted(*this);
   const auto same_name = [](const Member* a, const Member* b) { return a->first == b->first; };

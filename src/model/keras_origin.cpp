@@ -153,6 +153,7 @@ constexpr std::array kModelRows{
     origin_row<&KerasModelOrigin::input_layers>("input_layers"),
     origin_row<&KerasModelOrigin::output_layers>("output_layers"),
     origin_row<&KerasModelOrigin::optional_inputs>("optional_inputs"),
+    origin_row<&KerasModelOrigin::masked_outputs>("masked_outputs"),
     origin_row<&KerasModelOrigin::data_format>("data_format"),
     origin_row<&KerasModelOrigin::original>("original"),
     origin_row<&KerasModelOrigin::presented>("presented"),

@@ -15,6 +15,7 @@ RegularFile::RegularFile(const std::string& path)
     : descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
   if (descriptor_ < 0) {
     const int error = errno;
+    if (path.empty()) throw SystemFailure("the name of a file is empty");
     throw SystemFailure(path + ": " + std::strerror(error) + (error == ENOENT ? did_you_mean_file(path) : ""));
   }
   const bool known = ::fstat(descriptor_, &status_) == 0;

@@ -10,7 +10,7 @@ namespace optimizers {
   std::vector<OptimizerMapping> keras_mappings(); \
   }
 #define H5BRIDGE_LIBTORCH_OPTIMIZER(name)
-#include "optimizers/kinds.def"
+#include "optimizers/optimizers.def"
 #undef H5BRIDGE_LIBTORCH_OPTIMIZER
 #undef H5BRIDGE_OPTIMIZER
 }  // namespace optimizers
@@ -21,7 +21,7 @@ const std::vector<OptimizerMapping>& optimizer_mappings() {
 #define H5BRIDGE_OPTIMIZER(name) \
   for (OptimizerMapping & mapping : optimizers::name::keras_mappings()) result.push_back(std::move(mapping));
 #define H5BRIDGE_LIBTORCH_OPTIMIZER(name)
-#include "optimizers/kinds.def"
+#include "optimizers/optimizers.def"
 #undef H5BRIDGE_LIBTORCH_OPTIMIZER
 #undef H5BRIDGE_OPTIMIZER
     return result;

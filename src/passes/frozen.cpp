@@ -15,9 +15,6 @@ bool keeps_statistics(const Layer& layer) {
   return layer.attributes.contains("track_running_stats") && layer.attributes.boolean("track_running_stats");
 }
 
-// Of a model within the model, its layers alone say it: they may be trained again.
-bool is_frozen_as_a_whole(const Architecture& architecture) { return architecture.keras.trainable == false; }
-
 // Of what Keras has within a layer: the directions of a Bidirectional.
 void thaw_parts(Json::Object& config) {
   for (auto& [key, value] : config)
@@ -28,6 +25,14 @@ void thaw_parts(Json::Object& config) {
     }
 }
 
+// Likewise of cells that differ, which are layers within the layer.
+void thaw_cells(Layer& layer) {
+  if (!layer.attributes.contains("cells")) return;
+  std::vector<Layer> cells = layer.attributes.layers("cells");
+  for (Layer& cell : cells) cell.keras.trainable.reset();
+  layer.attributes.set("cells", std::move(cells));
+}
+
 }  // namespace
 
 std::vector<std::string> parameter_names(const Layer& layer) {
@@ -36,6 +41,9 @@ std::vector<std::string> parameter_names(const Layer& layer) {
     if (spec.role == Role::Parameter) names.push_back(tensor_name(layer.name, spec.name));
   return names;
 }
+
+// Of a model within the model, its layers alone say it: they may be trained again.
+bool is_frozen_as_a_whole(const Architecture& architecture) { return architecture.keras.trainable == false; }
 
 bool is_frozen_in_keras(const Layer& layer) { return layer.keras.trainable == false; }
 
@@ -53,7 +61,10 @@ void thaw(Architecture& architecture, const std::map<std::string, bool>& trainab
   }
   for (Layer& layer : architecture.layers) {
     if (!is_thawed(layer)) continue;
-    if (std::ranges::all_of(parameter_names(layer), is_trained)) thaw_parts(layer.keras.config);
+    if (std::ranges::all_of(parameter_names(layer), is_trained)) {
+      thaw_parts(layer.keras.config);
+      thaw_cells(layer);
+    }
     if (!is_frozen_in_keras(layer)) continue;
     layer.keras.trainable = true;
     for (Scope& scope : architecture.scopes)

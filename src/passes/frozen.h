@@ -22,8 +22,9 @@ Architecture with_frozen_layers(Architecture architecture, const std::map<std::s
 /// The names of a layer's own parameters, buffers left out.
 std::vector<std::string> parameter_names(const Layer& layer);
 
-/// Whether Keras says of the layer that it is not trained.
+/// Whether Keras says of the layer, or of the whole model, that it is not trained.
 bool is_frozen_in_keras(const Layer& layer);
+bool is_frozen_as_a_whole(const Architecture& architecture);
 
 /// The names of all parameters that the architecture has as frozen, by name or as a layer of Keras's.
 std::vector<std::string> frozen_parameters(const Architecture& architecture);

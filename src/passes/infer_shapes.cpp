@@ -7,6 +7,7 @@
 
 #include "facets/registry.h"
 #include "h5bridge/error.h"
+#include "model/architecture_index.h"
 #include "model/did_you_mean.h"
 #include "model/model_itself.h"
 #include "model/quoted.h"
@@ -43,6 +44,7 @@ std::vector<std::string> symbols_in(const AttributeValue& value) {
 
 // That the inputs tell every integer that is open.
 void check_open_integers(const Architecture& architecture) {
+  const ArchitectureIndex index(architecture);
   std::set<std::string> known;
   for (const Input& input : architecture.inputs)
     for (const Size& size : input.shape)
@@ -56,7 +58,7 @@ void check_open_integers(const Architecture& architecture) {
   };
   for (const Layer& layer : architecture.layers) check(layer, layer.attributes);
   for (const Node& node : architecture.nodes)
-    if (!node.attributes.empty()) check(*architecture.find_layer(node.layer), node.attributes);
+    if (!node.attributes.empty()) check(*index.find_layer(node.layer), node.attributes);
 }
 
 // No two have the same key.

@@ -28,17 +28,27 @@ struct Reorder {
   bool operator==(const Reorder&) const = default;
 };
 
+// A layer whose calls would change it in two ways.
+struct CallsDiffer {
+  std::string layer;
+};
+
+// What earlier rounds found out.
+struct Learned {
+  std::set<std::string> keep_order;  // flattens whose reordering somebody cannot take
+  std::set<std::string> unmoved;     // layers that get their inputs as the source has them, so that their calls agree
+};
+
 class LayoutPass {
  public:
-  LayoutPass(const Architecture& source, DataFormat wanted, Framework framework,
-             const std::set<std::string>& keep_order)
+  LayoutPass(const Architecture& source, DataFormat wanted, Framework framework, const Learned& learned)
       : source_(source),
         index_(source),
         shapes_(infer_shapes(source)),
         channels_last_(wanted == DataFormat::ChannelsLast),
         moves_images_(differs_from(source, wanted)),
         keras_(framework == Framework::Keras),
-        keep_order_(keep_order) {
+        learned_(learned) {
     find_wishes();
   }
 
@@ -244,7 +254,7 @@ class LayoutPass {
   const bool channels_last_;
   const bool moves_images_;
   const bool keras_;
-  const std::set<std::string>& keep_order_;
+  const Learned& learned_;
   std::set<Value> wishes_;
   std::set<std::string> moved_;  // nodes whose outputs have their channels moved
   std::map<Value, Stored> stored_;
@@ -274,10 +284,12 @@ class NodeCall final : public LayoutCall {
         call_(plain_call(layer_, node)),
         type_(layer_.type),
         attributes_(layer_.attributes),
-        keras_(layer_.keras) {
+        keras_(layer_.keras),
+        unmoved_(pass.learned_.unmoved.contains(node.layer)) {
     for (const Value& value : call_.inputs) {
       inputs_.push_back(pass.stored_.at(value));
       wanted_.push_back(inputs_.back().arrangement);
+      if (unmoved_) require(inputs_.size() - 1, Arrangement::original(wanted_.back().axes.size()));
     }
     for (const SymbolicShape& shape : pass.shapes_.outputs_of(node.name))
       outputs_.push_back(Arrangement::original(shape.size()));
@@ -306,9 +318,9 @@ class NodeCall final : public LayoutCall {
   void permute_parameter(const std::string& parameter, const std::vector<std::int64_t>& axes) override {
     reorders_.push_back({.parameter = parameter, .permutation = axes});
   }
-  bool may_reorder() const override { return !pass_.keep_order_.contains(node_.name); }
+  bool may_reorder() const override { return !pass_.learned_.keep_order.contains(node_.name); }
   bool is_wished(std::size_t i) const override {
-    return pass_.wishes_.contains({node_.name, static_cast<std::int64_t>(i)});
+    return !unmoved_ && pass_.wishes_.contains({node_.name, static_cast<std::int64_t>(i)});
   }
   bool wants_channels_last() const override { return pass_.channels_last_; }
   bool wants_keras() const override { return pass_.keras_; }
@@ -361,11 +373,13 @@ class NodeCall final : public LayoutCall {
   // A layer that is called twice must be changed alike by both calls.
   const Layer& change_layer() {
     const LayoutPass::ChangedLayer changed{type_, attributes_, keras_, reorders_};
-    if (pass_.changed_layers_.try_emplace(layer_.name, changed).first->second != changed)
+    if (pass_.changed_layers_.try_emplace(layer_.name, changed).first->second != changed) {
+      if (!unmoved_) throw CallsDiffer{layer_.name};
       throw Unsupported(
           describe(layer_) +
           " is called twice, with inputs whose axes would move in two ways, and one layer cannot serve both; a "
           "layer for each call can be written");
+    }
     Layer& layer = pass_.changed(layer_);
     layer.type = type_;
     layer.attributes = attributes_;
@@ -404,6 +418,7 @@ class NodeCall final : public LayoutCall {
   std::vector<Arrangement> wanted_;
   std::vector<Arrangement> outputs_;
   std::vector<Reorder> reorders_;
+  bool unmoved_ = false;
   bool vanishes_ = false;
   bool keeps_image_ = false;
 };
@@ -471,14 +486,16 @@ LayoutChange same_layout(const Architecture& architecture) {
 LayoutChange change_layout(const Architecture& architecture, DataFormat wanted, Framework framework) {
   check_graph(architecture);
   if (!needs_change(architecture, wanted, framework)) return same_layout(architecture);
-  // Each round learns of one flatten whose reordering somebody cannot take; in the end none is left.
-  std::set<std::string> keep_order;
+  // Each round learns of one flatten or layer more; in the end there is nothing left to learn.
+  Learned learned;
   while (true) {
     try {
-      return LayoutPass(architecture, wanted, framework, keep_order).run();
+      return LayoutPass(architecture, wanted, framework, learned).run();
     } catch (const OrderNeeded& needed) {
-      if (!keep_order.insert(needed.name).second)
+      if (!learned.keep_order.insert(needed.name).second)
         throw std::logic_error("the layout pass does not settle at " + needed.name);
+    } catch (const CallsDiffer& differ) {
+      learned.unmoved.insert(differ.layer);
     }
   }
 }

@@ -123,9 +123,9 @@ class Comparison {
   // What Keras's training does for layers of one name, which no attribute says.
   void compare_regularisation() {
     for (const Node& node : a_.architecture().nodes) {
-      const Layer* other = b_.architecture().find_layer(node.layer);
+      const Layer* other = b_.index().find_layer(node.layer);
       if (!other) continue;
-      auto there = regularisation_of(*a_.architecture().find_layer(node.layer)), here = regularisation_of(*other);
+      auto there = regularisation_of(*a_.index().find_layer(node.layer)), here = regularisation_of(*other);
       std::set<std::string> keys;
       for (const auto* side : {&there, &here})
         for (const auto& [key, value] : *side) keys.insert(key);

@@ -83,7 +83,7 @@ KerasPorts presentation_record(const Presentation& keras, const LayoutChange& ch
 }
 
 Presentation presentation_of(const Model& model, Framework framework) {
-  if (!model.architecture) throw UsageError("the model has no architecture");
+  if (!model.architecture) throw UsageError("the model has no architecture: give it beside the weights");
   const Architecture& architecture = *model.architecture;
   const bool keras = framework == Framework::Keras;
   if (const std::optional<KerasPorts>& record = architecture.keras.presented; record && keras)

@@ -132,6 +132,9 @@ std::vector<std::string> unlike_run_of_keras(const Model& model) {
     std::ranges::move(unsaid_settings(layer, Matters::InPyTorch), std::back_inserter(notes));
   if (auto left_out = regularisation_left_out(*model.architecture, model.trainable))
     notes.push_back(*std::move(left_out));
+  if (const std::vector<std::string>& masked = model.architecture->keras.masked_outputs; !masked.empty())
+    notes.push_back("Keras's loss and metrics pass by what is masked in the outputs of " + joined(masked) +
+                    ", and PyTorch's do not: there, take the mean of the loss of the other places alone");
   return notes;
 }
 

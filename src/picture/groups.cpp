@@ -9,6 +9,7 @@ namespace h5bridge {
 namespace {
 
 using Path = std::vector<std::string>;
+using KeepsShape = std::function<bool(const Node&)>;
 
 std::string text_of(const Path& path) {
   std::string text;
@@ -78,30 +79,49 @@ class Groups {
   std::map<Path, std::size_t> numbers_;
 };
 
-// Where a function without a path joins values that one module's layers make, it ends that module's work, as a residual
-// block's sum does; and so does what follows it directly, which in a block is its last function.
-std::vector<Path> joined_paths(const std::vector<Node>& nodes, const std::map<std::string, std::size_t>& number) {
+// The deepest path that has both `path` and either where a value is made or where an earlier layer takes it.
+Path common_with_value(const Path& path, const Path& made, const Paths& taken) {
+  const Path both = common(path, made);
+  const Path used = innermost(taken, path);
+  return used.size() > both.size() ? used : both;
+}
+
+// Where a function without a path joins values that one module's layers make, or what the module was given with what it
+// made of it, as a residual block's sum does, it ends that module's work; and so does what follows it directly and
+// keeps its shape, which in a block is its last function.
+std::vector<Path> joined_paths(const std::vector<Node>& nodes, const std::map<std::string, std::size_t>& number,
+                               const KeepsShape& keeps_shape) {
   std::vector<Path> result(nodes.size());
   std::vector<bool> joins(nodes.size());
+  std::map<std::string, Paths> takers;  // of each node's or input's values
   for (std::size_t i = 0; i < nodes.size(); ++i) {
+    std::map<std::string, Path> makers;
+    for (const Value& value : nodes[i].values())
+      makers.emplace(value.node, number.contains(value.node) ? result[number.at(value.node)] : Path());
     if (const std::optional<Path> own = path_of(nodes[i].layer)) {
       result[i] = *own;
+      for (const auto& [maker, path] : makers) add(takers[maker], {*own});
       continue;
     }
-    std::set<std::size_t> makers;
-    for (const Value& value : nodes[i].values())
-      makers.insert(number.contains(value.node) ? number.at(value.node) : nodes.size());
-    if (makers.contains(nodes.size())) continue;
     joins[i] = makers.size() > 1;
-    if (!joins[i] && (makers.empty() || !joins[*makers.begin()])) continue;
-    const Path& path = result[*makers.begin()];
-    if (std::ranges::all_of(makers, [&](std::size_t maker) { return result[maker] == path; })) result[i] = path;
+    if (makers.empty()) continue;
+    const auto before = number.find(makers.begin()->first);
+    if (!joins[i]) {
+      if (before != number.end() && joins[before->second] && keeps_shape(nodes[i])) result[i] = result[before->second];
+      continue;
+    }
+    for (const auto& [maker, path] : makers) {
+      Path whole = path;
+      for (const auto& [other, made] : makers)
+        if (other != maker) whole = common_with_value(whole, made, takers[other]);
+      if (whole.size() > result[i].size()) result[i] = std::move(whole);
+    }
   }
   return result;
 }
 
 // What has no path is within whatever has all that it leads to, and something that leads to it.
-std::vector<Path> paths_of(const Architecture& architecture) {
+std::vector<Path> paths_of(const Architecture& architecture, const KeepsShape& keeps_shape) {
   const std::vector<Node>& nodes = architecture.nodes;
   std::map<std::string, std::size_t> number;
   std::vector<Paths> before(nodes.size());
@@ -117,7 +137,7 @@ std::vector<Path> paths_of(const Architecture& architecture) {
   }
   for (const Output& output : architecture.outputs)
     if (const auto made = number.find(output.value.node); made != number.end()) meet(after[made->second], {});
-  const std::vector<Path> joined = joined_paths(nodes, number);
+  const std::vector<Path> joined = joined_paths(nodes, number, keeps_shape);
   std::vector<Path> result(nodes.size());
   for (std::size_t i = nodes.size(); i-- > 0;) {
     const std::optional<Path> own = path_of(nodes[i].layer);
@@ -153,8 +173,9 @@ NodeGroups scope_groups(const Architecture& architecture) {
 
 }  // namespace
 
-NodeGroups groups_of(const Architecture& architecture) {
-  return architecture.scope_calls.empty() ? Groups(paths_of(architecture)).take() : scope_groups(architecture);
+NodeGroups groups_of(const Architecture& architecture, const KeepsShape& keeps_shape) {
+  return architecture.scope_calls.empty() ? Groups(paths_of(architecture, keeps_shape)).take()
+                                          : scope_groups(architecture);
 }
 
 }  // namespace h5bridge

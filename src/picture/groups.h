@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,7 +19,8 @@ struct NodeGroups {
 
 /// The calls of scopes, where there are any. Otherwise modules by their paths, "layer1.0" in "layer1", if they have
 /// several calls; what has no path (a function) is where all are that it gives its values to, and one that it takes
-/// a value from.
-NodeGroups groups_of(const Architecture& architecture);
+/// a value from. A sum of what a module was given and what it made of it is in that module, and so is the function
+/// behind it, if that `keeps_shape`.
+NodeGroups groups_of(const Architecture& architecture, const std::function<bool(const Node&)>& keeps_shape);
 
 }  // namespace h5bridge

@@ -56,7 +56,7 @@ class Drawing {
   Picture drawn() {
     picture_.name = shown_name(architecture_.name);
     for (const Input& input : architecture_.inputs) add_input(input);
-    const NodeGroups groups = groups_of(architecture_);
+    const NodeGroups groups = groups_of(architecture_, [this](const Node& node) { return keeps_shape(node); });
     for (const std::string& name : groups.names) picture_.groups.push_back({shown_name(name), {}});
     for (std::size_t i = 0; i < groups.parents.size(); ++i) picture_.groups[i].parent = groups.parents[i];
     for (std::size_t i = 0; i < architecture_.nodes.size(); ++i) add_call(architecture_.nodes[i], groups.of_nodes[i]);
@@ -98,20 +98,24 @@ class Drawing {
       box.settings.emplace_back(
           name, shortened(one_line(value.is_string() ? value.as_string() : value.dump()), kLongestSetting));
     add_tensors(layer, type, box);
-    box.kind = kind_of(node, box, !type.parameters(layer.attributes).empty());
+    box.kind = kind_of(node, !type.parameters(layer.attributes).empty());
     // What is added up in any order has no parts to tell from each other.
     const bool in_any_order = type.choice.group == "merge" && most_inputs(type.operands) > 2;
     for (std::size_t i = 0; i < node.arguments.size(); ++i)
       add_arrows(node, i, i < type.operands.size() && !in_any_order ? type.operands[i].name : "");
   }
 
-  Picture::Kind kind_of(const Node& node, const Picture::Box& box, bool has_tensors) const {
+  Picture::Kind kind_of(const Node& node, bool has_tensors) const {
     if (has_tensors) return Picture::Kind::Weighted;
+    if (node.values().size() > 1) return Picture::Kind::Joining;
+    return keeps_shape(node) ? Picture::Kind::Elementwise : Picture::Kind::Reshaping;
+  }
+
+  // Whether the call gives one value of the shape of the one that it takes.
+  bool keeps_shape(const Node& node) const {
     const std::vector<Value> values = node.values();
-    if (values.size() > 1) return Picture::Kind::Joining;
-    const bool keeps_shape =
-        values.size() == 1 && box.torch_shapes.size() == 1 && found(torch_, values[0].node) == box.torch_shapes;
-    return keeps_shape ? Picture::Kind::Elementwise : Picture::Kind::Reshaping;
+    const std::vector<std::string> made = found(torch_, node.name);
+    return values.size() == 1 && made.size() == 1 && found(torch_, values[0].node) == made;
   }
 
   void add_tensors(const Layer& layer, const LayerType& type, Picture::Box& box) {

@@ -60,13 +60,15 @@ void find_state_dicts(const Entry& entry, std::vector<Entry>& found) {
       find_state_dicts({entry.key.empty() ? *name : entry.key + "." + *name, value, entry.depth + 1}, found);
 }
 
+bool is_usual_name(std::string_view key) {
+  constexpr std::array<std::string_view, 3> kUsualNames{"state_dict", "model_state_dict", "model"};
+  return std::ranges::count(kUsualNames, key.substr(key.rfind('.') + 1)) > 0;
+}
+
 /// Beside an entry of a usual name, what is nested elsewhere and is no module's own only looks like a state_dict:
 /// Lightning's callbacks have a dict from a path to a tensor.
 void drop_lookalikes(std::vector<Entry>& found) {
-  constexpr std::array<std::string_view, 3> kUsualNames{"state_dict", "model_state_dict", "model"};
-  const auto is_usual = [&](const Entry& entry) {
-    return entry.depth == 1 && std::ranges::count(kUsualNames, entry.key) > 0;
-  };
+  const auto is_usual = [](const Entry& entry) { return entry.depth == 1 && is_usual_name(entry.key); };
   if (std::ranges::any_of(found, is_usual))
     std::erase_if(found, [](const Entry& entry) {
       const auto* dict = entry.value->as<Dict>();
@@ -80,17 +82,22 @@ std::vector<std::string> names_of(const std::vector<Entry>& entries) {
   return names;
 }
 
+/// As many as are read at a glance.
 std::string quoted(const std::vector<std::string>& names) {
+  constexpr std::size_t kMost = 20;
   std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "'" : ", '") + name + "'";
-  return text;
+  for (std::size_t i = 0; i < std::min(names.size(), kMost); ++i)
+    text += (text.empty() ? "'" : ", '") + shortened(names[i]) + "'";
+  return names.size() > kMost ? text + " and " + std::to_string(names.size() - kMost) + " more" : text;
 }
 
 std::vector<Entry> entries_of(const pickle::Value& value) {
   std::vector<Entry> entries;
-  if (const auto* dict = value.as<Dict>())
-    for (const auto& [key, item] : dict->items)
-      if (const auto* name = key->as<std::string>()) entries.push_back({*name, item});
+  const auto* dict = value.as<Dict>();
+  if (!dict) return entries;
+  entries.reserve(dict->items.size());
+  for (const auto& [key, item] : dict->items)
+    if (const auto* name = key->as<std::string>()) entries.push_back({*name, item});
   return entries;
 }
 
@@ -110,19 +117,26 @@ Ref follow(const pickle::Value& value, std::string_view key) {
   return nullptr;
 }
 
+/// A pickled module is an object with a state.
+void refuse_pickled_module(const std::string& what, const pickle::Value& value) {
+  if (const auto* object = value.as<pickle::Object>(); object && object->state && !is_tensor(value))
+    throw Unsupported(what + " a pickled object of class " + shortened(pickle::class_of(value)) +
+                      ", whose code is not run: save its state_dict() instead");
+}
+
 [[noreturn]] void throw_no_state_dict(const pickle::Value& root) {
-  // A pickled module is an object with a state; there may also be one in a checkpoint.
-  std::vector<Entry> candidates = entries_of(root);
-  candidates.insert(candidates.begin(), {"", &root});
-  for (const Entry& entry : candidates)
-    if (const auto* object = entry.value->as<pickle::Object>(); object && object->state && !is_tensor(*entry.value))
-      throw Unsupported((entry.key.empty() ? "it is" : "'" + entry.key + "' is") +
-                        std::string(" a pickled object of class ") + pickle::class_of(*entry.value) +
-                        ", whose code is not run: save its state_dict() instead");
-  const std::vector<Entry> entries = entries_of(root);
-  throw Unsupported("it holds " + pickle::describe(root) +
+  refuse_pickled_module("it is", root);
+  // There may also be one in a checkpoint.
+  std::vector<std::string> names;
+  if (const auto* dict = root.as<Dict>())
+    for (const auto& [key, value] : dict->items)
+      if (const auto* name = key->as<std::string>()) {
+        refuse_pickled_module("'" + shortened(*name) + "' is", *value);
+        names.push_back(*name);
+      }
+  throw Unsupported("it holds " + (is_tensor(root) ? "a tensor" : pickle::describe(root)) +
                     " and no state_dict, which would be a dict of names to tensors" +
-                    (entries.empty() ? "" : " (its entries: " + quoted(names_of(entries)) + ")"));
+                    (names.empty() ? "" : " (its entries: " + quoted(names) + ")"));
 }
 
 /// The names and tensors of a state_dict, or of what a module's would be.
@@ -173,8 +187,12 @@ Entry find_state_dict(const pickle::Value& root, const std::string& key) {
 /// The entries below one that have the form of an optimizer.
 void find_optimizers(const Entry& entry, std::vector<Entry>& found) {
   if (entry.depth == kDeepestSearch || is_state_dict(*entry.value)) return;
-  for (const Entry& item : entries_of(*entry.value)) {
-    const Entry inner{entry.key.empty() ? item.key : entry.key + "." + item.key, item.value, entry.depth + 1};
+  const auto* dict = entry.value->as<Dict>();
+  if (!dict) return;
+  for (const auto& [key, value] : dict->items) {
+    const auto* name = key->as<std::string>();
+    if (!name) continue;
+    const Entry inner{entry.key.empty() ? *name : entry.key + "." + *name, value, entry.depth + 1};
     if (is_optimizer_state(*inner.value)) {
       found.push_back(inner);
     } else if (const auto* list = pickle::sequence(*inner.value)) {
@@ -259,6 +277,32 @@ std::vector<Entry> optimizers_for(const Entry& state_dict, const pickle::Value& 
   return {};
 }
 
+/// What the name of a network or an optimizer says of whose it is: "g" of "optimizer_G", "netG" and
+/// "G.model_state_dict", nothing of "optimizer" and "model".
+std::string owner_in(std::string_view key) {
+  constexpr std::array<std::string_view, 15> kSaysNothing{
+      "state_dict", "optimizers", "optimizer", "optimiser", "optim",  "opt",    "models", "model",
+      "networks",   "network",    "nets",      "net",       "module", "states", "state"};
+  std::string name;
+  for (const char c : key.substr(key.rfind('.') + 1))
+    name += static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  for (const std::string_view word : kSaysNothing)
+    for (auto at = name.find(word); at != std::string::npos; at = name.find(word)) name.erase(at, word.size());
+  std::erase_if(name, [](char c) { return c == '_' || c == '-' || c == ' '; });
+  return name;
+}
+
+/// How much the names tell that an optimizer is a network's.
+int kinship(const Entry& network, const Entry& optimizer) {
+  constexpr std::array<std::string_view, 4> kAverages{"ema", "swa", "average", "avg"};
+  const std::string owner = owner_in(network.key);
+  if (!owner.empty() && owner == owner_in(optimizer.key)) return 4;
+  if (is_usual_name(network.key)) return 3;
+  if (owner.empty()) return 2;
+  const auto is_in_name = [&](std::string_view word) { return owner.find(word) != std::string::npos; };
+  return std::ranges::any_of(kAverages, is_in_name) ? 0 : 1;
+}
+
 // An integer, or a tensor of one.
 std::optional<std::int64_t> epoch_of(const TorchFile& file, const pickle::Value& value) {
   if (const auto* epoch = value.as<std::int64_t>()) return *epoch;
@@ -316,7 +360,12 @@ class CheckpointReader {
   void read_into(Model& model, const TorchReadOptions& options) {
     const bool with_optimizer = options.optimizer;
     Training training;
-    if (const std::vector<Entry> found = chosen_optimizers(model, options); found.size() == 1) {
+    const std::vector<Entry> found = chosen_optimizers(model, options);
+    if (const std::vector<Entry> owners = other_owners(found, options); !owners.empty()) {
+      model.notes.push_back("the optimizer is left out: '" + place_of(found[0]) + "' fits " + quoted(names_of(owners)) +
+                            ", too, and its name does not say that it is that of '" + state_dict_.key +
+                            "'; LoadOptions::optimizer_key takes it");
+    } else if (found.size() == 1) {
       if (with_optimizer) training.optimizer = read_optimizer(file_, *found[0].value);
       if (training.optimizer || !with_optimizer) take("optimizer", found[0].key);
       if (!training.optimizer && with_optimizer) model.optimizer_left_out = "'" + found[0].key + "' " + kNoNumbers;
@@ -337,20 +386,42 @@ class CheckpointReader {
     if (!keys_.empty()) model.training = std::move(training);
     take("state_dict", state_dict_.key);
 
-    Json::Object rest;
+    std::vector<Json::Member> rest;
     Json::Array described;
-    for (const Entry& entry : entries_of(file_.root())) {
-      if (std::ranges::count(taken_, entry.key)) continue;
-      rest.set(entry.key, file_.to_json(*entry.value));
-      if (!is_plain(*entry.value)) described.push_back(entry.key);
+    std::set<std::string> left_out;
+    for (const auto& [key, value] : entries_by_name()) {
+      try {
+        rest.emplace_back(key, file_.to_json(*value));
+        if (!is_plain(*value)) described.push_back(key);
+      } catch (const MalformedFile&) {
+        left_out.insert(key);
+      }
     }
+    for (const std::string& key : left_out)
+      model.notes.push_back("the entry '" + shortened(key) +
+                            "' holds more values, or nests them deeper, than are kept beside a model: it is left out");
     Json::Object metadata{{"keys", std::move(keys_)}};
-    if (!rest.empty()) metadata.set("checkpoint", std::move(rest));
+    if (!rest.empty()) metadata.set("checkpoint", Json::Object(std::move(rest)));
     if (!described.empty()) metadata.set("described", std::move(described));
     model.metadata.set("torch", std::move(metadata));
   }
 
  private:
+  // What no other place was found for; where a key comes twice the last one counts.
+  std::vector<std::pair<std::string, Ref>> entries_by_name() const {
+    std::vector<std::pair<std::string, Ref>> result;
+    std::map<std::string, std::size_t> places;
+    for (const Entry& entry : entries_of(file_.root())) {
+      if (std::ranges::count(taken_, entry.key)) continue;
+      const auto [place, is_new] = places.emplace(entry.key, result.size());
+      if (is_new)
+        result.emplace_back(entry.key, entry.value);
+      else
+        result[place->second].second = entry.value;
+    }
+    return result;
+  }
+
   // Of several, the one whose parameters alone may be those of the state_dict: of a generator and a discriminator, that
   // of the one that was chosen.
   std::vector<Entry> chosen_optimizers(Model& model, const TorchReadOptions& options) const {
@@ -361,10 +432,39 @@ class CheckpointReader {
       const std::optional<Optimizer> optimizer = read_optimizer(file_, *entry.value);
       if (!optimizer || fits_state_dict(*optimizer, model.weights)) fitting.push_back(entry);
     }
+    const auto is_namesake = [&](const Entry& entry) { return kinship(state_dict_, entry) == 4; };
+    const bool is_named = fitting.size() > 1 && std::ranges::count_if(fitting, is_namesake) == 1;
+    if (is_named) fitting = {*std::ranges::find_if(fitting, is_namesake)};
     if (fitting.size() != 1) return found;
     model.notes.push_back("of the optimizers " + quoted(places_of(found)) + " the state of '" + place_of(fitting[0]) +
-                          "' is taken, which alone fits the parameters of '" + state_dict_.key + "'");
+                          "' is taken, which " + (is_named ? "by its name is that" : "alone fits the parameters") +
+                          " of '" + state_dict_.key + "'");
     return fitting;
+  }
+
+  // The other networks of the file that an optimizer fits and may be that of, by the names as much as the chosen one.
+  std::vector<Entry> other_owners(const std::vector<Entry>& found, const TorchReadOptions& options) const {
+    if (found.size() != 1 || !options.optimizer || !options.optimizer_key.empty()) return {};
+    const Entry& entry = found[0];
+    const std::optional<Optimizer> optimizer = read_optimizer(file_, *entry.value);
+    if (!optimizer) return {};
+    std::vector<Entry> networks;
+    find_state_dicts({"", &file_.root()}, networks);
+    drop_lookalikes(networks);
+    std::erase_if(networks, [&](const Entry& network) {
+      if (network.value == state_dict_.value || kinship(network, entry) < kinship(state_dict_, entry)) return true;
+      const std::vector<Entry> near = optimizers_for(network, file_.root(), "");
+      return std::ranges::count(near, place_of(entry), place_of) == 0 || !fits(*optimizer, network);
+    });
+    return networks;
+  }
+
+  bool fits(const Optimizer& optimizer, const Entry& network) const {
+    try {
+      return fits_state_dict(optimizer, read_weights(file_, network));
+    } catch (const Unsupported&) {  // of a network that is not the one to be read
+      return false;
+    }
   }
 
   void take(const char* part, const std::string& key) {

@@ -1,6 +1,7 @@
 #include "pytorch/deepspeed.h"
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -27,6 +28,15 @@ constexpr const char* kLatest = "latest";
 constexpr std::string_view kOptimizerStates = "_optim_states.pt";
 constexpr std::uint64_t kLargestTag = 4096;
 
+/// Of "zero_pp_rank_12_mp_rank_00_optim_states.pt" 12.
+std::int64_t rank_number(std::string_view digits, const std::string& name) {
+  std::int64_t rank = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), rank);
+  if (error != std::errc() || end != digits.data() + digits.size())
+    throw MalformedFile("its file \"" + shortened(name) + "\" does not say by a number which rank's it is");
+  return rank;
+}
+
 /// The files of ranks in a folder, by their number. Empty where it is no checkpoint.
 std::map<std::int64_t, fs::path> ranks_in(const fs::path& folder) {
   constexpr std::string_view kRank = "zero_pp_rank_";
@@ -41,7 +51,8 @@ std::map<std::int64_t, fs::path> ranks_in(const fs::path& folder) {
     if (model_rank == std::string::npos) continue;
     if (name.compare(model_rank + kModelRank.size(), 2, "00") != 0)
       throw Unsupported("the model was cut over several ranks (tensor parallelism), which is not read");
-    ranks[std::atoll(name.c_str() + at + kRank.size())] = entry.path();
+    const std::size_t digits = at + kRank.size();
+    ranks[rank_number(std::string_view(name).substr(digits, model_rank - digits), name)] = entry.path();
   }
   return ranks;
 }
@@ -204,13 +215,14 @@ class DeepspeedReader {
     for (const auto& [rank, path] : ranks_in(folder)) in_file(path.filename().string(), [&] { add_rank(path); });
     for (const std::vector<Tensor>& rank : rows_)
       if (rank.size() != rows_[0].size()) throw MalformedFile("its ranks have different numbers of groups");
+    if (rows_.at(0).empty()) throw MalformedFile("its ranks have no parameters");
   }
 
   DeepspeedContent read() {
     const fs::path path = model_states();
     in_file(path.filename().string(), [&] { read_model(TorchFile(open_file(path.string()))); });
     const std::string code = nested_.pickled();
-    return {{pickle::read(std::as_bytes(std::span(code))),
+    return {{pickle::read(std::as_bytes(std::span(code)), size_of_folder(folder_.string())),
              [storages = std::move(storages_)](const std::string& key, std::size_t) { return storages.at(key); }},
             optimizer_left_out_};
   }
@@ -326,6 +338,15 @@ class DeepspeedReader {
     }
   }
 
+  /// `count` elements from the place `begin` of a row of them on. Shapes are what the file says, and may be anything.
+  static ByteSourcePtr elements(const ByteSourcePtr& row, std::int64_t begin, std::int64_t count, DType dtype) {
+    const auto bytes = [&](std::int64_t elements) {
+      return static_cast<std::uint64_t>(
+          checked_multiply(elements, static_cast<std::int64_t>(size_of(dtype)), "a parameter's size in bytes"));
+    };
+    return part_of(row, bytes(begin), bytes(count));
+  }
+
   /// Stages 1 and 2: the ranks' rows of a group, one behind the other, are its parameters, one behind the other.
   static std::map<std::string, Tensor> take_runs(const std::vector<Ref>& groups, const Rows& by_rank) {
     if (groups.size() != by_rank[0].size()) throw MalformedFile("its groups are not those of the ranks");
@@ -338,11 +359,8 @@ class DeepspeedReader {
       std::int64_t position = 0;
       for_each_shape(dict_of(groups[group], "param_shapes"), [&](const std::string& name, const Shape& shape) {
         const std::int64_t count = as_file_says([&] { return element_count(shape); });
-        const std::uint64_t width = size_of(dtype);
-        tensors.insert_or_assign(name, Tensor(dtype, shape,
-                                              part_of(whole, static_cast<std::uint64_t>(position) * width,
-                                                      static_cast<std::uint64_t>(count) * width)));
-        position += count;
+        tensors.insert_or_assign(name, Tensor(dtype, shape, elements(whole, position, count, dtype)));
+        position = checked_add(position, count, "a group's size");
       });
     }
     return tensors;
@@ -353,7 +371,6 @@ class DeepspeedReader {
   static std::map<std::string, Tensor> take_parts(const std::vector<Ref>& groups, const Rows& by_rank) {
     std::map<std::string, Tensor> tensors;
     const DType dtype = by_rank[0].at(0).dtype();
-    const auto width = static_cast<std::int64_t>(size_of(dtype));
     std::vector<ByteSourcePtr> ranks;
     for (const std::vector<Tensor>& rows : by_rank) ranks.push_back(joined(rows));
     const auto cut = static_cast<std::int64_t>(ranks.size());
@@ -364,14 +381,12 @@ class DeepspeedReader {
         const std::int64_t part = count / cut + (count % cut == 0 ? 0 : 1);
         std::vector<TensorPart> parts;
         for (std::int64_t rank = 0; rank < cut; ++rank) {
-          ByteSourcePtr bytes =
-              part_of(ranks[static_cast<std::size_t>(rank)], static_cast<std::uint64_t>(position * width),
-                      static_cast<std::uint64_t>(part * width));
+          ByteSourcePtr bytes = elements(ranks[static_cast<std::size_t>(rank)], position, part, dtype);
           parts.push_back({{rank * part}, {part}, [bytes = std::move(bytes)] { return bytes; }});
         }
-        const ByteSourcePtr whole = assembled({cut * part}, size_of(dtype), std::move(parts));
-        tensors.insert_or_assign(name,
-                                 Tensor(dtype, shape, part_of(whole, 0, static_cast<std::uint64_t>(count * width))));
+        const std::int64_t filled_up = checked_multiply(cut, part, "a parameter's size");
+        const ByteSourcePtr whole = assembled({filled_up}, size_of(dtype), std::move(parts));
+        tensors.insert_or_assign(name, Tensor(dtype, shape, elements(whole, 0, count, dtype)));
         position = checked_add(position, part, "a rank's row");
       });
     return tensors;

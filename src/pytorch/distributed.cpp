@@ -129,7 +129,10 @@ class Files {
 class DistributedReader {
  public:
   DistributedReader(const std::string& folder, const pickle::Value& metadata)
-      : files_(std::make_shared<const Files>(folder)), metadata_(metadata), extents_(extents_of(metadata)) {
+      : folder_(folder),
+        files_(std::make_shared<const Files>(folder)),
+        metadata_(metadata),
+        extents_(extents_of(metadata)) {
     const Ref plan = member(metadata, "planner_data");
     if (const auto* paths = plan ? plan->as<Dict>() : nullptr)
       for (const auto& [key, path] : paths->items)
@@ -150,7 +153,7 @@ class DistributedReader {
     for (const std::string& name : order) in_file("\"" + shortened(name) + "\"", [&] { add(name, *values.at(name)); });
     const std::string code = nested_.pickled();
     const auto bytes = std::as_bytes(std::span(code));
-    return {pickle::read(bytes),
+    return {pickle::read(bytes, size_of_folder(folder_)),
             [storages = std::move(storages_)](const std::string& key, std::size_t) { return storages.at(key); }};
   }
 
@@ -219,6 +222,7 @@ class DistributedReader {
     return result;
   }
 
+  const std::string& folder_;
   std::shared_ptr<const Files> files_;
   const pickle::Value& metadata_;
   Extents extents_;
@@ -241,7 +245,7 @@ TorchContent open_distributed_checkpoint(const std::string& folder) {
     if (file->size() > kLargestMetadata)
       throw MalformedFile("has " + std::to_string(file->size()) + " bytes; more than " +
                           std::to_string(kLargestMetadata) + " are not read");
-    const pickle::Document metadata = pickle::read(read_all(*file));
+    const pickle::Document metadata = pickle::read(read_all(*file), size_of_folder(folder));
     return DistributedReader(folder, metadata.root()).read();
   });
 }

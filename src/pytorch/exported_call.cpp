@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "facets/registry.h"
 #include "h5bridge/error.h"
@@ -96,12 +97,14 @@ void cast_first(Call& call) {
 // The operations of a graph as calls of modules.
 class ModuleFinder {
  public:
-  ModuleFinder(const Row& row, const ExportedState& state) : row_(row), state_(state) {}
+  ModuleFinder(const Row& row, const aten::Graph& graph, const ExportedState& state)
+      : row_(row), graph_(graph), state_(state) {}
 
   // Makes the call one of a module, and gives its path, where its tensors are all of one.
   std::optional<std::string> find(Call& call) const {
     if (row_.parameters.empty()) return {};
     const auto& modules = call.operation().modules;
+    if (modules.empty()) return find_by_names(call);
     for (auto module = modules.rbegin(); module != modules.rend(); ++module) {
       if (module->path.empty() || !holds_operands(call, module->path)) continue;
       Call made = call;
@@ -117,6 +120,49 @@ class ModuleFinder {
   }
 
  private:
+  // Of an operation in a branch, of which the graph does not say what module called it: that which has its parameters,
+  // where all who take one of them call it so.
+  std::optional<std::string> find_by_names(Call& call) const {
+    const std::string path = path_of_parameters(call);
+    if (path.empty() || !holds_operands(call, path)) return {};
+    std::set<std::string> taken;
+    for (const std::string& operand : row_.parameters)
+      if (const Given* given = call.find(operand))
+        for (const auto& name : given->tensors)
+          if (name) taken.insert(*name);
+    const auto calls_it = std::ranges::count_if(graph_.operations, [&](const aten::Operation& other) {
+      std::size_t found = 0;
+      for (const aten::Argument& argument : other.arguments)
+        if (const auto* name = std::get_if<std::string>(&argument.value)) found += taken.count(*name);
+      return other.target == call.operation().target && found == taken.size();
+    });
+    Call made = call;
+    row_.as_module(made);
+    for (const std::string& operand : row_.parameters) made.drop(operand);
+    const Attributes settings = call_settings(made);
+    const auto has_no_other_use = [&](const ParameterSpec& spec) {
+      const std::size_t uses = state_.uses(tensor_name(path, spec.name));
+      return uses == 0 || uses == static_cast<std::size_t>(calls_it);
+    };
+    if (!holds_parameters(state_, type_of(made), settings, path) ||
+        !std::ranges::all_of(type_of(made).parameters(settings), has_no_other_use))
+      return {};
+    call = std::move(made);
+    return path;
+  }
+
+  // "layer1.conv" of "layer1.conv.weight"; empty where the first of them is no parameter of a module's own.
+  std::string path_of_parameters(const Call& call) const {
+    for (const std::string& operand : row_.parameters) {
+      const Given* given = call.find(operand);
+      if (!given || given->tensors.size() != 1 || !given->tensors[0]) continue;
+      const Pt2Tensor* own = state_.is_in_state(*given->tensors[0]) ? state_.own(*given->tensors[0]) : nullptr;
+      if (!own || !own->name.ends_with("." + operand)) return {};
+      return own->name.substr(0, own->name.size() - operand.size() - 1);
+    }
+    return {};
+  }
+
   bool given(const Call& call) const {
     return std::ranges::any_of(row_.parameters, [&](const std::string& operand) { return call.has(operand); });
   }
@@ -150,6 +196,7 @@ class ModuleFinder {
   }
 
   const Row& row_;
+  const aten::Graph& graph_;
   const ExportedState& state_;
 };
 
@@ -227,7 +274,7 @@ ExportedCall call_by_row(const aten::Graph& graph, const aten::Operation& operat
   count_sizes(call);
   cast_first(call);
   if (call.before.empty())
-    if (const auto path = ModuleFinder(row, state).find(call)) result.module = *path;
+    if (const auto path = ModuleFinder(row, graph, state).find(call)) result.module = *path;
   if (row.listed && result.module.empty())
     throw Unsupported(
         "the weights that it takes are not all parameters of a module's own, as where a parametrization computes one: "

@@ -4,7 +4,9 @@
 #include <limits>
 #include <map>
 #include <tuple>
+#include <utility>
 
+#include "facets/aten/branch.h"
 #include "files/pt2_archive.h"
 #include "h5bridge/error.h"
 #include "model/quoted.h"
@@ -71,7 +73,9 @@ class GraphReader {
       graph_.values.emplace(own_name(name), type_of(value));
     for (const Json& node : json_->at("nodes").as_array())
       if (const Json* graph = graph_within(node))
-        inline_graph(node, *graph);
+        inline_part(node, *graph);
+      else if (is_choice(node))
+        inline_choice(node);
       else
         graph_.operations.push_back(operation(node));
   }
@@ -108,7 +112,7 @@ class GraphReader {
            });
   }
 
-  void inline_graph(const Json& node, const Json& graph) {
+  void inline_part(const Json& node, const Json& graph) {
     std::vector<std::string> given;
     bool behind = false;
     for (const Json& input : node.at("inputs").as_array()) {
@@ -116,6 +120,52 @@ class GraphReader {
       if (behind) given.push_back(kind == "as_tensor" ? tensor_name(value) : "");
       behind = behind || kind == "as_graph";
     }
+    Names outer;
+    add_outputs(node.at("outputs"), outer);
+    const Names inner = inlined(graph, given, outer.size());
+    for (std::size_t i = 0; i < inner.size(); ++i)
+      if (inner[i] && outer[i])
+        graph_.operations.push_back(
+            {*outer[i], "aten.alias.default", {{"self", *inner[i]}}, {outer[i]}, {}, false, false});
+  }
+
+  // torch.cond(pred, true_fn, false_fn, operands): of each pair of the two graphs' results one.
+  static bool is_choice(const Json& node) { return node.at("target").as_string().ends_with("higher_order.cond"); }
+
+  void inline_choice(const Json& node) {
+    std::vector<const Json*> graphs;
+    std::vector<std::string> given;
+    std::optional<Argument> predicate;
+    for (const Json& input : node.at("inputs").as_array()) {
+      const auto& [kind, value] = tagged(input.at("arg"));
+      if (kind == "as_graph")
+        graphs.push_back(&value.at("graph"));
+      else if (!predicate)
+        predicate = argument(input);
+      else if (kind == "as_tensors")
+        for (const Json& tensor : value.as_array()) given.push_back(tensor_name(tensor));
+    }
+    if (!predicate || graphs.size() != 2) throw MalformedFile("a torch.cond has no predicate and two graphs");
+    predicate->name = "pred";
+    Operation choice = operation(node);
+    const Names chosen = std::exchange(choice.outputs, {});
+    const std::size_t begin = graph_.operations.size();
+    const Names if_true = inlined(*graphs[0], given, chosen.size());
+    const Names if_false = inlined(*graphs[1], given, chosen.size());
+    aten::refuse_changes_outside(graph_.operations, begin);
+    for (std::size_t i = 0; i < chosen.size(); ++i) {
+      if (!chosen[i]) continue;
+      if (!if_true[i] || !if_false[i]) throw MalformedFile("the graphs of a torch.cond give no tensors");
+      choice.name = *chosen[i];
+      choice.arguments = {*predicate, {"input", *if_true[i]}, {"other", *if_false[i]}};
+      choice.outputs = {chosen[i]};
+      graph_.operations.push_back(choice);
+    }
+  }
+
+  // Puts the operations of a graph within the graph, which is given these tensors ("" for what is none), among the
+  // graph's own; gives the names of its results, of which there are so many.
+  Names inlined(const Json& graph, const std::vector<std::string>& given, std::size_t results) {
     std::map<std::string, std::string> names;
     const Json::Array& inputs = graph.at("inputs").as_array();
     if (inputs.size() != given.size())
@@ -123,8 +173,6 @@ class GraphReader {
     for (std::size_t i = 0; i < inputs.size(); ++i)
       if (const auto& [kind, value] = tagged(inputs[i]); kind == "as_tensor" && !given[i].empty())
         names.emplace(value.at("name").as_string(), given[i]);
-    Names outer;
-    add_outputs(node.at("outputs"), outer);
     if (depth_ == kMostNested)
       throw MalformedFile("graphs are nested more than " + std::to_string(kMostNested) + " levels");
     const auto before = std::tuple(json_, prefix_, names_);
@@ -137,11 +185,8 @@ class GraphReader {
     add_outputs(graph.at("outputs"), inner);
     --depth_;
     std::tie(json_, prefix_, names_) = before;
-    if (inner.size() != outer.size()) throw MalformedFile("a graph within the graph gives other results than it has");
-    for (std::size_t i = 0; i < inner.size(); ++i)
-      if (inner[i] && outer[i])
-        graph_.operations.push_back(
-            {*outer[i], "aten.alias.default", {{"self", *inner[i]}}, {outer[i]}, {}, false, false});
+    if (inner.size() != results) throw MalformedFile("a graph within the graph gives other results than it has");
+    return inner;
   }
 
   aten::ValueType type_of(const Json& value) const {

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <map>
-#include <numeric>
 #include <set>
 
 #include "facets/aten/folding.h"
 #include "facets/aten/write_back.h"
 #include "facets/registry.h"
 #include "h5bridge/error.h"
+#include "model/memory_order.h"
 #include "model/quoted.h"
 #include "model/unique_names.h"
 #include "passes/infer_shapes.h"
@@ -90,12 +90,9 @@ class LayerMaker {
     const auto& type = graph_.values.at(name);
     if (!type.dtype) throw Unsupported("input \"" + shortened(name) + "\" has a dtype that is not known here");
     if (!type.shape) throw Unsupported("input \"" + shortened(name) + "\" has a size that no architecture can say");
-    result_.inputs.push_back({unique(name), *type.shape, *type.dtype});
-    const std::string& own = result_.inputs.back().name;
-    if (own != name)
-      result_.notes.push_back("the input \"" + name + "\" is called \"" + own + "\" here, since a module is called \"" +
-                              name + "\"");
-    values_[name] = Value{own, 0};
+    result_.inputs.push_back({name, *type.shape, *type.dtype});
+    taken_.insert(name);
+    values_[name] = Value{name, 0};
   }
 
   void add_output(const aten::GraphOutput& output) {
@@ -173,6 +170,9 @@ class LayerMaker {
     if (operation.gives_sizes) return;
     const aten::Row* row = aten::find_row(operation.plain_name());
     if (!row && is_assertion(operation)) return;
+    // What run_decompositions() makes of what a module changes while it is trained.
+    if (!row && operation.plain_name().ends_with("_functional"))
+      throw Unsupported("was exported in training mode; export module.eval()");
     if (!row) throw Unsupported("no layer is known that it is");
     const bool in_place = aten::is_in_place(operation.plain_name()) && !row->type.empty();
     if (in_place && changes_own(operation)) return;
@@ -299,7 +299,7 @@ class LayerMaker {
     const bool is_real = is_floating_point(own.tensor.dtype());
     if (!is_real) add_elements(attributes, own.tensor);
     const char* type = own.is_parameter && is_real ? "Parameter" : "Buffer";
-    return add_node(tensor_layer(own.name, type, attributes), own.name, {});
+    return add_node(tensor_layer(own.name, type, attributes), unless_an_input(own.name), {});
   }
 
   // Where floats lie in another order of axes, on which the last bits of a product depend, a permute comes behind.
@@ -314,10 +314,7 @@ class LayerMaker {
         add_node(tensor_layer(name, "new_tensor", attributes), name, {Value{result_.inputs[0].name, 0}});
     if (axes.empty()) return value;
     Attributes order;
-    std::vector<std::int64_t> back(axes.size());
-    for (std::size_t i = 0; i < axes.size(); ++i)
-      back[static_cast<std::size_t>(axes[i])] = static_cast<std::int64_t>(i);
-    order.set("dims", back);
+    order.set("dims", inverse_order(axes));
     const std::string permute = unique("permute");
     return add_node({permute, "permute", order, {}}, permute, {value});
   }
@@ -325,11 +322,7 @@ class LayerMaker {
   // Of floats that lie in another order of their axes, the outermost first; none for other tensors.
   static std::vector<std::int64_t> axes_in_memory(const Tensor& tensor) {
     if (!is_floating_point(tensor.dtype()) || tensor.is_contiguous()) return {};
-    std::vector<std::int64_t> axes(static_cast<std::size_t>(tensor.rank()));
-    std::iota(axes.begin(), axes.end(), 0);
-    std::ranges::stable_sort(axes, std::ranges::greater(),
-                             [&](std::int64_t axis) { return tensor.strides()[static_cast<std::size_t>(axis)]; });
-    return tensor.permute(axes).is_contiguous() ? axes : std::vector<std::int64_t>();
+    return memory_order(tensor.shape(), tensor.strides()).value_or(std::vector<std::int64_t>());
   }
 
   static void add_elements(Attributes& attributes, const Tensor& tensor) {
@@ -382,7 +375,7 @@ class LayerMaker {
     const auto known = modules_.find(wanted.name);
     if (known == modules_.end()) {
       modules_.emplace(wanted.name, result_.layers.size());
-      node_name_ = wanted.name;
+      node_name_ = unless_an_input(wanted.name);
       return wanted;
     }
     const Layer& layer = result_.layers[known->second];
@@ -432,15 +425,19 @@ class LayerMaker {
     return *list[0];
   }
 
+  // The layer is new unless an earlier node has it.
   Value add_node(Layer layer, const std::string& name, std::vector<Node::Argument> arguments) {
     taken_.insert(name);
     Node node{name, layer.name, std::move(arguments)};
-    if (name == layer.name) result_.layers.push_back(std::move(layer));
+    if (defined_.insert(layer.name).second) result_.layers.push_back(std::move(layer));
     result_.nodes.push_back(std::move(node));
     return {name, 0};
   }
 
   std::string unique(const std::string& wanted) { return taken_.unique(wanted); }
+
+  // What the value of a layer of this name is called: inputs keep their names.
+  std::string unless_an_input(const std::string& layer) { return result_.find_input(layer) ? unique(layer) : layer; }
 
   // Functions whose results nobody takes.
   void drop_unused() {
@@ -464,6 +461,7 @@ class LayerMaker {
   Architecture result_;
   std::map<std::string, std::optional<Value>> values_;
   std::map<std::string, std::size_t> modules_;  // places among the layers
+  std::set<std::string> defined_;               // the layers' names
   UniqueNames taken_;
   std::vector<std::string> problems_;
   ExportedMemory memory_;

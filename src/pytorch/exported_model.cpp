@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "facets/aten/joined_functions.h"
 #include "files/pt2_archive.h"
 #include "model/quoted.h"
 #include "passes/infer_shapes.h"
@@ -56,7 +57,10 @@ Model with_tensors(const std::vector<Pt2Tensor>& tensors, const Json& program) {
 }
 
 Pt2Model archive_in(const ZipReader& file, const std::string& key) {
-  return is_older_program(file) ? read_older_program(file) : read_pt2_model(file, key);
+  if (is_older_program(file)) return read_older_program(file);
+  Pt2Model model = read_pt2_model(file, key);
+  read_pickled(file, model);
+  return model;
 }
 
 }  // namespace
@@ -66,6 +70,7 @@ bool is_exported_program(const ZipReader& file) { return is_pt2_archive(file) ||
 Model model_from_exported_program(const ZipReader& file, const std::string& key) {
   const Pt2Model archive = archive_in(file, key);
   aten::Graph graph = graph_of_program(archive.program);
+  aten::join_functions(graph);
   fold_constants(graph, archive);
   const std::vector<Pt2Tensor> tensors = in_order(archive.weights, graph.modules);
   Model model = with_tensors(tensors, archive.program);

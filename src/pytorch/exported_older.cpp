@@ -1,7 +1,8 @@
 #include "pytorch/exported_older.h"
 
+#include <algorithm>
 #include <map>
-#include <set>
+#include <utility>
 
 #include "h5bridge/error.h"
 #include "model/quoted.h"
@@ -37,16 +38,40 @@ std::map<std::string, bool> parameters_of(const Json& program) {
 }
 
 // A dict, or one that keeps its order.
-const pickle::Items& items_of(const pickle::Value& root, const char* file) {
+const pickle::Items& items_of(const pickle::Value& root, const std::string& file) {
   if (const auto* dict = root.as<pickle::Dict>()) return dict->items;
-  if (const auto* object = root.as<pickle::Object>()) return object->dict_items;
-  throw MalformedFile(std::string(file) + " is no dict");
+  if (const auto* object = root.as<pickle::Object>()) return object->dict_items();
+  throw MalformedFile(shortened(file) + " is no dict");
 }
 
-std::vector<Pt2Tensor> tensors_in(const ZipReader& archive, const char* file,
-                                  const std::map<std::string, bool>& parameters) {
+const ZipEntry& entry_of(const ZipReader& archive, const std::string& file) {
   const ZipEntry* entry = archive.find(file);
-  if (!entry) throw MalformedFile(std::string("has no entry ") + file);
+  if (!entry) throw MalformedFile("has no entry \"" + shortened(file) + "\"");
+  return *entry;
+}
+
+// Of parameters that are tied the program knows one name.
+void mark_tied(std::vector<Pt2Tensor>& tensors) {
+  const auto is_one = [](const Pt2Tensor& a, const Pt2Tensor& b) {
+    return a.storage == b.storage && a.tensor.offset() == b.tensor.offset() && a.tensor.shape() == b.tensor.shape() &&
+           a.tensor.strides() == b.tensor.strides();
+  };
+  std::multimap<std::string, const Pt2Tensor*> parameters;  // by their storages
+  for (const Pt2Tensor& tensor : tensors)
+    if (tensor.is_parameter) parameters.emplace(tensor.storage, &tensor);
+  for (Pt2Tensor& tensor : tensors) {
+    if (tensor.is_parameter) continue;
+    const auto [begin, end] = parameters.equal_range(tensor.storage);
+    const auto found = std::find_if(begin, end, [&](const auto& other) { return is_one(tensor, *other.second); });
+    if (found == end) continue;
+    tensor.is_parameter = true;
+    tensor.requires_grad = found->second->requires_grad;
+  }
+}
+
+std::vector<Pt2Tensor> tensors_in(const ZipReader& archive, const std::string& file,
+                                  const std::map<std::string, bool>& parameters) {
+  const ZipEntry* entry = &entry_of(archive, file);
   if (entry->size == 0) return {};
   const TorchFile content(archive.open(*entry));
   std::vector<Pt2Tensor> result;
@@ -60,10 +85,39 @@ std::vector<Pt2Tensor> tensors_in(const ZipReader& archive, const char* file,
     const bool is_parameter = parameter != parameters.end();
     result.push_back({*name, storage->second, std::move(tensor), is_parameter, is_parameter && parameter->second});
   }
+  mark_tied(result);
   return result;
 }
 
+// Of a class of its own, of which the numbers are what counts.
+Pt2Tensor tensor_in(const ZipReader& archive, const Pt2Pickled& pickled) {
+  const std::string where = "tensor \"" + shortened(pickled.name) + "\", which is pickled";
+  return in_file(where, [&]() -> Pt2Tensor {
+    const TorchFile content(archive.open(entry_of(archive, pickled.entry)));
+    if (!is_tensor(content.root())) throw Unsupported("is of a class that is not known here");
+    return {pickled.name, pickled.entry, content.tensor(content.root(), pickled.name), pickled.is_parameter,
+            pickled.requires_grad};
+  });
+}
+
+void add_pickled(const ZipReader& archive, const std::vector<Pt2Pickled>& all,
+                 const std::map<std::string, bool>& parameters, std::vector<Pt2Tensor>& tensors) {
+  for (const Pt2Pickled& pickled : all) {
+    if (pickled.name.empty()) {
+      tensors = tensors_in(archive, pickled.entry, parameters);
+      continue;
+    }
+    tensors.insert(tensors.begin() + static_cast<std::ptrdiff_t>(pickled.place), tensor_in(archive, pickled));
+  }
+}
+
 }  // namespace
+
+void read_pickled(const ZipReader& archive, Pt2Model& model) {
+  if (model.pickled_weights.empty() && model.pickled_constants.empty()) return;
+  add_pickled(archive, std::exchange(model.pickled_weights, {}), parameters_of(model.program), model.weights);
+  add_pickled(archive, std::exchange(model.pickled_constants, {}), {}, model.constants);
+}
 
 bool is_older_program(const ZipReader& archive) { return archive.find(kProgram) != nullptr; }
 

@@ -59,7 +59,7 @@ bool is_torch_archive(const ZipReader& archive) { return has_pickle(archive) && 
 TorchContent open_torch_zip(const ByteSourcePtr& file) {
   const auto archive = std::make_shared<const ZipReader>(file);
   const std::string folder = folder_of(*archive);
-  pickle::Document document = pickle::read(archive->read(pickle_entry(*archive)));
+  pickle::Document document = pickle::read(archive->read(pickle_entry(*archive)), file->size());
   const bool is_big = is_big_endian(*archive, folder);
   return {std::move(document), [archive, folder, is_big](const std::string& key, std::size_t number_size) {
             const ZipEntry* entry = archive->find(folder + "data/" + key);
@@ -70,7 +70,7 @@ TorchContent open_torch_zip(const ByteSourcePtr& file) {
 }
 
 TorchFile::TorchFile(const ByteSourcePtr& file)
-    : content_(is_legacy_torch_file(*file) ? open_legacy_torch(file) : open_torch_zip(file)) {}
+    : TorchFile(is_legacy_torch_file(*file) ? open_legacy_torch(file) : open_torch_zip(file)) {}
 
 ByteSourcePtr TorchFile::storage(const std::string& key, std::size_t number_size) const {
   const std::pair wanted(key, number_size);
@@ -87,7 +87,7 @@ Tensor TorchFile::tensor(const pickle::Value& value, const std::string& name) co
 }
 
 Json TorchFile::to_json(const pickle::Value& value) const {
-  return pickle::to_json(value, [this](const pickle::Value& object) -> std::optional<Json> {
+  const auto of_tensor = [this](const pickle::Value& object) -> std::optional<Json> {
     if (!is_tensor(object)) return std::nullopt;
     try {
       const Tensor found = tensor(object, "");
@@ -96,7 +96,8 @@ Json TorchFile::to_json(const pickle::Value& value) const {
     } catch (const Unsupported&) {
       return std::nullopt;  // shown as the record that it is
     }
-  });
+  };
+  return pickle::to_json(value, of_tensor, spare_);
 }
 
 }  // namespace h5bridge

@@ -34,22 +34,26 @@ class TorchFile {
   /// Reads the pickle, no tensor. Throws MalformedFile.
   explicit TorchFile(const ByteSourcePtr& file);
   /// What has been opened already.
-  explicit TorchFile(TorchContent content) : content_(std::move(content)) {}
+  explicit TorchFile(TorchContent content) : content_(std::move(content)), spare_(content_.document.spare()) {}
 
   const pickle::Value& root() const { return content_.document.root(); }
+  /// More than the number of any value.
+  std::size_t count() const { return content_.document.count(); }
 
   /// The tensor that a value stands for, wherever it was when it was saved. Its bytes stay in the file; tensors that
   /// share a storage share their source. Throws MalformedFile if it leaves its storage, or if the value is no tensor,
   /// and Unsupported, naming it, for what is no plain dense tensor. `name` is for messages.
   Tensor tensor(const pickle::Value& value, const std::string& name) const;
 
-  /// Any value as JSON (files/pickle_json.h); tensors are {"$tensor": {"shape": [...], "dtype": "..."}}.
+  /// Any value as JSON (files/pickle_json.h); tensors are {"$tensor": {"shape": [...], "dtype": "..."}}. Throws
+  /// MalformedFile for more than a file of its size may ask for, all that was made so far included.
   Json to_json(const pickle::Value& value) const;
 
  private:
   ByteSourcePtr storage(const std::string& key, std::size_t number_size) const;
 
   TorchContent content_;
+  mutable std::size_t spare_;
   mutable std::map<std::pair<std::string, std::size_t>, ByteSourcePtr> storages_;
 };
 

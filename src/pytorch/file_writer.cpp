@@ -48,23 +48,26 @@ class CheckpointWriter {
     code_.empty_dict();
     code_.mark();
     std::vector<std::pair<std::string, Json>> further = further_entries(model_, true);
-    // Of another kind than a number it stands among the further ones.
-    const auto further_or_none = [&](std::string_view name) {
+    // What the source has under that name, where it is another thing than a number, stands among the further entries.
+    const auto number_or_further = [&](std::string_view name, const auto& number, auto&& write) {
       const auto found = std::ranges::find(further, name, &std::pair<std::string, Json>::first);
-      if (found == further.end()) return code_.none();
-      plain(found->second);
-      further.erase(found);
+      code_.text(name);
+      if (number && (found == further.end() || found->second.is_null()))
+        write(*number);
+      else if (found != further.end())
+        plain(found->second);
+      else
+        code_.none();
+      if (found != further.end()) further.erase(found);
     };
-    code_.text("epoch");
-    training.epoch ? code_.integer(*training.epoch) : further_or_none("epoch");
+    number_or_further("epoch", training.epoch, [&](std::int64_t epoch) { code_.integer(epoch); });
     code_.text("model_state_dict");
     state_dict();
     if (with_optimizer) {
       code_.text("optimizer_state_dict");
       optimizer(*training.optimizer);
     }
-    code_.text("loss");
-    training.loss ? code_.real(*training.loss) : further_or_none("loss");
+    number_or_further("loss", training.loss, [&](double loss) { code_.real(loss); });
     for (const auto& [name, value] : further) {
       code_.text(name);
       plain(value);

@@ -35,7 +35,7 @@ class PickleRow {
       std::vector<std::byte> window(std::min({size, rest, kLargestWindow}));
       file_->read_at(position_, window);
       try {
-        pickle::Document document = pickle::read(window);
+        pickle::Document document = pickle::read(window, file_->size());
         position_ += document.size();
         return document;
       } catch (const MalformedFile& error) {
@@ -61,9 +61,8 @@ void check_version(const pickle::Value& value) {
 /// Bytes of an element, by the key of a storage: the object's persistent ids ('storage', class, key, ...) state it.
 std::map<std::string, std::uint64_t> widths_in(const pickle::Document& object) {
   std::map<std::string, std::uint64_t> widths;
-  for (const pickle::Value& value : object.values()) {
-    const auto* persistent = value.as<pickle::Persistent>();
-    const auto* id = persistent ? persistent->id->as<pickle::Tuple>() : nullptr;
+  for (const auto& persistent : object.persistent_ids()) {
+    const auto* id = persistent.data.id->as<pickle::Tuple>();
     if (!id || id->items.size() < 3) continue;
     const auto* kind = id->items[0]->as<std::string>();
     const auto* type = id->items[1]->as<pickle::Global>();

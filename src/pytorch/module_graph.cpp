@@ -73,8 +73,8 @@ Value ModuleGraph::call_part(const pickle::Value& module, const std::string& pat
 }
 
 Value ModuleGraph::call_function(const std::string& type, const std::string& name, const std::vector<Value>& given) {
-  const std::string layer = unique_name(name, [&](const std::string& taken) { return result_.find_layer(taken); });
-  result_.layers.push_back({layer, type, Registry::instance().find(type)->defaults(), {}});
+  const std::string layer = unique_name(name, [&](const std::string& taken) { return places_.contains(taken); });
+  add_layer({layer, type, Registry::instance().find(type)->defaults(), {}});
   return add_call(layer, given);
 }
 
@@ -90,14 +90,19 @@ Value ModuleGraph::call_layer(const pickle::Value& module, const std::string& pa
     if (takes_list || static_cast<std::size_t>(needed) != given.size())
       throw Unsupported(describe(layer) + " takes " + to_string(operands) + ", and is handed one value");
     known = layers_.emplace(&module, layer.name).first;
-    result_.layers.push_back(std::move(layer));
+    add_layer(std::move(layer));
   }
   return add_call(known->second, given);
 }
 
+void ModuleGraph::add_layer(Layer layer) {
+  places_.emplace(layer.name, result_.layers.size());
+  result_.layers.push_back(std::move(layer));
+}
+
 Value ModuleGraph::add_call(const std::string& layer, const std::vector<Value>& given) {
-  const std::string name = unique_name(layer, [&](const std::string& taken) { return result_.find_node(taken); });
-  result_.nodes.push_back(node_of(name, *result_.find_layer(layer), {given}));
+  const std::string name = node_names_.unique(layer);
+  result_.nodes.push_back(node_of(name, result_.layers[places_.at(layer)], {given}));
   return {name, 0};
 }
 

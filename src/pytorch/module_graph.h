@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "h5bridge/architecture.h"
+#include "model/unique_names.h"
 #include "pytorch/file.h"
 
 namespace h5bridge {
@@ -43,11 +44,14 @@ class ModuleGraph {
  private:
   Value call_layer(const pickle::Value& module, const std::string& path, const std::vector<Value>& given,
                    const Json::Object& settings);
+  void add_layer(Layer layer);
   Value add_call(const std::string& layer, const std::vector<Value>& given);
 
   const TorchFile& file_;
   Architecture result_;
   std::map<const pickle::Value*, std::string> layers_;
+  std::map<std::string, std::size_t> places_;  // among the layers, by their names; the first, should two have one
+  UniqueNames node_names_;
 };
 
 }  // namespace h5bridge

@@ -6,6 +6,7 @@
 
 #include "facets/registry.h"
 #include "h5bridge/error.h"
+#include "model/architecture_index.h"
 #include "model/checked.h"
 #include "model/tensor_type.h"
 
@@ -36,7 +37,8 @@ using Inputs = std::vector<Input>;
 /// A graph's calls, with their layers.
 struct Calls {
   explicit Calls(const Architecture& architecture) : nodes(architecture.nodes) {
-    for (const Node& node : nodes) layers.push_back(architecture.find_layer(node.layer));
+    const ArchitectureIndex index(architecture);
+    for (const Node& node : nodes) layers.push_back(index.find_layer(node.layer));
   }
   const std::vector<Node>& nodes;
   std::vector<const Layer*> layers;

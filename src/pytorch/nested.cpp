@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 
 #include "h5bridge/error.h"
 #include "model/quoted.h"
@@ -30,8 +31,11 @@ void Nested::add(const std::vector<PathStep>& path, NestedLeaf leaf) {
   for (const PathStep& step : path) {
     if (node->leaf) throw MalformedFile("\"" + text_of_step(step) + "\" is within what is no dict");
     const auto [known, is_new] = node->places.emplace(step, node->inner.size());
-    if (is_new) node->inner.emplace_back(step, Node{});
-    node = &node->inner[known->second].second;
+    if (is_new) {
+      node->steps.push_back(step);
+      node->inner.emplace_back();
+    }
+    node = &node->inner[known->second];
   }
   if (path.empty() || node->leaf || !node->inner.empty())
     throw MalformedFile("two values have the path to \"" + (path.empty() ? "" : text_of_step(path.back())) + "\"");
@@ -69,8 +73,8 @@ void Nested::put(pickle::Writer& code, const Node& node, bool are_numbers) {
     const auto& tensor = std::get<StoredTensor>(*node.leaf);
     return put_tensor(code, tensor.dtype, tensor.shape, tensor.storage_key);
   }
-  const bool is_list = !node.inner.empty() && std::ranges::all_of(node.inner, [&](const auto& item) {
-    const auto* place = std::get_if<std::int64_t>(&item.first);
+  const bool is_list = !node.inner.empty() && std::ranges::all_of(node.steps, [&](const PathStep& step) {
+    const auto* place = std::get_if<std::int64_t>(&step);
     return place && node.places.size() > static_cast<std::uint64_t>(*place);
   });
   const bool is_optimizer = node.places.contains(PathStep("state")) && node.places.contains(PathStep("param_groups"));
@@ -78,16 +82,25 @@ void Nested::put(pickle::Writer& code, const Node& node, bool are_numbers) {
   code.mark();
   if (is_list) {
     // The places are those below their number, each once.
-    for (const auto& [place, index] : node.places) put(code, node.inner[index].second, false);
+    for (const auto& [place, index] : node.places) put(code, node.inner[index], false);
     return code.append();
   }
-  for (const auto& [step, inner] : node.inner) {
+  for (std::size_t i = 0; i < node.inner.size(); ++i) {
+    const PathStep& step = node.steps[i];
     const auto* text = std::get_if<std::string>(&step);
     const std::optional<std::int64_t> number = !text || are_numbers ? number_in(step) : std::nullopt;
     number ? code.integer(*number) : code.text(*text);
-    put(code, inner, is_optimizer && step == PathStep("state"));
+    put(code, node.inner[i], is_optimizer && step == PathStep("state"));
   }
   code.set_items();
+}
+
+std::uint64_t size_of_folder(const std::string& folder) {
+  std::uint64_t bytes = 0;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error))
+    if (const std::uintmax_t size = entry.is_regular_file(error) ? entry.file_size(error) : 0; !error) bytes += size;
+  return bytes;
 }
 
 }  // namespace h5bridge

@@ -27,6 +27,9 @@ struct StoredTensor {
 
 using NestedLeaf = std::variant<StoredTensor, Json>;
 
+/// What the files of a folder have together.
+std::uint64_t size_of_folder(const std::string& folder);
+
 /// Collects leaves by their paths, and writes the dict that they were in.
 class Nested {
  public:
@@ -39,8 +42,9 @@ class Nested {
 
  private:
   struct Node {
-    std::vector<std::pair<PathStep, Node>> inner;  // in order
-    std::map<PathStep, std::size_t> places;        // in `inner`
+    std::vector<PathStep> steps;             // to each of `inner`, in order
+    std::vector<Node> inner;                 // in order
+    std::map<PathStep, std::size_t> places;  // in `inner`
     std::optional<NestedLeaf> leaf;
   };
 

@@ -302,7 +302,7 @@ void add_architecture_of_script(Model& model, const aten::ScriptGraph& graph,
                                 const std::map<std::string, std::int64_t>& sizes,
                                 const std::map<std::string, Shape>& shapes) {
   Pt2Model state = script::state_of(model, graph);
-  const script::Passage passage = script::passed(graph, state, sizes, shapes);
+  script::Passage passage = script::passed(graph, state, sizes, shapes);
   for (const auto& [constant, name] : passage.named) {
     const auto found = std::ranges::find(state.constants, constant, &Pt2Tensor::name);
     const bool is_parameter = !name.ends_with("running_mean") && !name.ends_with("running_var");
@@ -312,6 +312,7 @@ void add_architecture_of_script(Model& model, const aten::ScriptGraph& graph,
   }
   for (const auto& [name, trainable] : graph.parameters)
     if (model.weights.find(name)) model.trainable.emplace(name, trainable);
+  fold_constants(passage.graph, state);
   Architecture architecture = architecture_of_graph(passage.graph, state);
   join_registered_twice(architecture, state.weights);
   add_registered(architecture, state.weights);

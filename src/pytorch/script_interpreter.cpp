@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "facets/aten/branch.h"
 #include "facets/aten/row.h"
 #include "h5bridge/error.h"
 #include "model/quoted.h"
@@ -103,9 +104,11 @@ class Interpreter {
     if ((kind == "aten::__getitem__" || kind == "aten::add" || kind == "aten::slice" || kind == "aten::len") &&
         given.at(0).list())
       if (auto value = computed(kind, given)) return give(node, 0, *std::move(value));
-    static const std::set<std::string> kValues{"aten::Bool",        "aten::Int",           "aten::Float",
-                                               "aten::IntImplicit", "aten::item",          "aten::FloatImplicit",
-                                               "aten::is_nonzero",  "aten::ScalarImplicit"};
+    if (const std::string* asked = given.empty() ? nullptr : given[0].tensor();
+        asked && (kind == "aten::Bool" || kind == "aten::is_nonzero"))
+      return give(node, 0, TruthOf{*asked});
+    static const std::set<std::string> kValues{"aten::Int",  "aten::Float",         "aten::IntImplicit",
+                                               "aten::item", "aten::FloatImplicit", "aten::ScalarImplicit"};
     if (kValues.contains(kind)) refuse(kind, "makes the graph depend on a tensor's values");
     operate(node, given);
   }
@@ -134,9 +137,50 @@ class Interpreter {
   }
 
   void choose(const ScriptNode& node) {
-    const ScriptBlock& taken = node.blocks.at(given_to(node).at(0).truth() ? 0 : 1);
+    const ScriptValue condition = given_to(node).at(0);
+    if (const auto* decided = std::get_if<TruthOf>(&condition.held)) return choose_by(node, decided->tensor);
+    const ScriptBlock& taken = node.blocks.at(condition.truth() ? 0 : 1);
     run_block(taken);
     for (std::size_t i = 0; i < node.outputs.size(); ++i) give(node, i, value_of(taken.outputs.at(i)));
+  }
+
+  // Both ways are followed, and of what they give one is taken when the network runs.
+  void choose_by(const ScriptNode& node, const std::string& predicate) {
+    const std::size_t begin = made_.passage.graph.operations.size();
+    std::vector<ScriptList> given(2);
+    ++undecided_;
+    for (std::size_t way = 0; way < 2; ++way) {
+      const ScriptBlock& block = node.blocks.at(way);
+      run_block(block);
+      for (const std::size_t output : block.outputs) given[way].push_back(value_of(output));
+    }
+    --undecided_;
+    aten::refuse_changes_outside(made_.passage.graph.operations, begin);
+    for (std::size_t i = 0; i < node.outputs.size(); ++i)
+      give(node, i, one_of(predicate, given[0].at(i), given[1].at(i)));
+  }
+
+  ScriptValue one_of(const std::string& predicate, const ScriptValue& one, const ScriptValue& other) {
+    const std::string *a = one.tensor(), *b = other.tensor();
+    if (a && b && *a == *b) return one;
+    if (a && b) {
+      aten::Operation operation{.name = {},
+                                .target = "higher_order.cond",
+                                .arguments = {{"pred", predicate}, {"input", *a}, {"other", *b}},
+                                .outputs = {},
+                                .modules = modules_};
+      made_.add_output(operation, true);
+      operation.name = *operation.outputs[0];
+      made_.add(std::move(operation));
+      return TensorName{made_.passage.graph.operations.back().name};
+    }
+    const Json *constant = std::get_if<Json>(&one.held), *same = std::get_if<Json>(&other.held);
+    if (constant && same && *constant == *same) return one;
+    const ScriptList *list = one.list(), *others = other.list();
+    if (!list || !others || list->size() != others->size()) return Unknown{"what a tensor's values decide on"};
+    ScriptList result;
+    for (std::size_t i = 0; i < list->size(); ++i) result.push_back(one_of(predicate, (*list)[i], (*others)[i]));
+    return result;
   }
 
   ScriptValue value_of(std::size_t number) const {
@@ -177,6 +221,7 @@ class Interpreter {
   void append(const ScriptNode& node, const Given& given) {
     ScriptList* list = given.at(0).list();
     if (!list) throw Unsupported("appends to what is no list");
+    if (undecided_ > 0) throw Unsupported("appends to a list where a tensor's values decide whether");
     list->push_back(given.at(1));
     give(node, 0, given.at(0));
   }
@@ -315,6 +360,7 @@ class Interpreter {
   std::vector<aten::ModuleCall> modules_;
   std::set<std::size_t> doubles_;  // constants of one float64 that are numbers here
   std::size_t steps_ = 0;
+  std::size_t undecided_ = 0;  // of the choices that it is within
 };
 
 }  // namespace

@@ -215,6 +215,13 @@ aten::ValueType PassageBuilder::guessed(const aten::Operation& operation) const 
         makes && argument.name == "size" && sizes && sizes->is_array())
       result.shape = viewed({}, sizes->as_array());
   if (makes && !result.dtype) result.dtype = DType::Float32;
+  if (name == "arange" && !result.dtype) {
+    const bool of_floats = std::ranges::any_of(operation.arguments, [](const aten::Argument& argument) {
+      const Json* number = std::get_if<Json>(&argument.value);
+      return number && number->is_float();
+    });
+    result.dtype = of_floats ? DType::Float32 : DType::Int64;
+  }
   return result;
 }
 

@@ -22,19 +22,25 @@ struct Unknown {
   std::string why;
 };
 
+/// Whether a tensor of one element is true, which only a run of the network tells.
+struct TruthOf {
+  std::string tensor;
+};
+
 struct ScriptValue;
 using ScriptList = std::vector<ScriptValue>;
 
-/// A constant that is no list, an open size, a tensor, a list or tuple (the same one under all of its names), or what
-/// is not known.
+/// A constant that is no list, an open size, a tensor, a list or tuple (the same one under all of its names), a
+/// tensor's truth, or what is not known.
 struct ScriptValue {
-  std::variant<Json, Size, TensorName, std::shared_ptr<ScriptList>, Unknown> held = Json();
+  std::variant<Json, Size, TensorName, std::shared_ptr<ScriptList>, TruthOf, Unknown> held = Json();
 
   ScriptValue() = default;
   ScriptValue(Json constant);
   ScriptValue(Size size);
   ScriptValue(TensorName tensor) : held(std::move(tensor)) {}
   ScriptValue(ScriptList list);
+  ScriptValue(TruthOf truth) : held(std::move(truth)) {}
   ScriptValue(Unknown unknown) : held(std::move(unknown)) {}
 
   const std::string* tensor() const;

@@ -3,14 +3,16 @@
 #include <utility>
 
 #include "runner/library.h"
+#include "runner/weights_ahead.h"
 
 namespace h5bridge {
 namespace {
 
 std::unique_ptr<Runner> libtorch_runner(const Model& model, const RunOptions& options) {
   using Entry = Runner* (*)(const Model&, const RunOptions&);
+  WeightsAhead weights(model);
   static const Entry entry = reinterpret_cast<Entry>(torch_function_named("h5bridge_make_runner"));
-  return std::unique_ptr<Runner>(entry(model, options));
+  return std::unique_ptr<Runner>(entry(weights.model(), options));
 }
 
 RunnerFactory& factory_in_use() {

@@ -1,6 +1,9 @@
+#include <c10/util/Type.h>
+
 #include <algorithm>
 #include <iterator>
 #include <set>
+#include <typeinfo>
 
 #include "h5bridge/error.h"
 #include "h5bridge/torch.h"
@@ -125,7 +128,10 @@ const OptimizerOptions& options_for(const torch::Tensor& parameter, const torch:
 const OptimizerKind& kind_of(const torch::optim::Optimizer& optimizer) {
   for (const OptimizerKind& kind : optimizer_kinds())
     if (kind.matches(optimizer)) return kind;
-  throw Unsupported("the optimizer is of a class that cannot be captured");
+  std::vector<std::string> names;
+  for (const OptimizerKind& kind : optimizer_kinds()) names.push_back(kind.name);
+  throw Unsupported("the optimizer is a " + c10::demangle(typeid(optimizer).name()) +
+                    ", and those that are captured are " + joined(names));
 }
 
 /// What the model was read with, for the hyperparameters that only PyTorch has.

@@ -10,7 +10,7 @@ namespace optimizers {
   namespace name {                             \
   std::vector<OptimizerKind> libtorch_kinds(); \
   }
-#include "optimizers/kinds.def"
+#include "optimizers/optimizers.def"
 #undef H5BRIDGE_LIBTORCH_OPTIMIZER
 #undef H5BRIDGE_OPTIMIZER
 }  // namespace optimizers
@@ -21,7 +21,7 @@ const std::vector<OptimizerKind>& optimizer_kinds() {
 #define H5BRIDGE_OPTIMIZER(name)
 #define H5BRIDGE_LIBTORCH_OPTIMIZER(name) \
   for (OptimizerKind & kind : optimizers::name::libtorch_kinds()) result.push_back(std::move(kind));
-#include "optimizers/kinds.def"
+#include "optimizers/optimizers.def"
 #undef H5BRIDGE_LIBTORCH_OPTIMIZER
 #undef H5BRIDGE_OPTIMIZER
     return result;

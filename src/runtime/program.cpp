@@ -1,11 +1,13 @@
 #include "runtime/program.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 
 #include "facets/registry.h"
 #include "h5bridge/error.h"
 #include "passes/bind_symbols.h"
+#include "passes/branches.h"
 #include "runner/runner.h"
 #include "runtime/open_layer.h"
 #include "runtime/torch_error.h"
@@ -33,6 +35,7 @@ Program::Program(const Architecture& architecture, const Instances& instances) {
                         "\", which is not made before");
   };
 
+  const Branches branches(architecture);
   std::map<Slot, std::size_t> last_step;
   for (const Node& node : architecture.nodes) {
     const auto& [layer, instance] = *instance_of.at(node.layer);
@@ -48,6 +51,8 @@ Program::Program(const Architecture& architecture, const Instances& instances) {
     for (const Value& value : call.inputs) step.inputs.push_back(slot_of(value, where));
     for (const auto& [name, value] : call.named) step.named_inputs.emplace_back(name, slot_of(value, where));
     for (const Value& value : node.values()) last_step[slot_of(value, where)] = steps_.size();
+    for (const Branch& branch : branches.around(steps_.size()))
+      step.only_where.emplace_back(slot_of(branch.predicate, where), branch.when);
     for (const std::int64_t output : used[node.name]) {
       if (output < 0) throw MalformedFile(step.where + " has no output " + std::to_string(output));
       step.outputs.push_back({static_cast<std::size_t>(output), slot_count_});
@@ -82,13 +87,26 @@ Symbols Program::symbols_of(const TorchValues& inputs) const {
   return result;
 }
 
+bool Program::has_branches() const {
+  return std::ranges::any_of(steps_, [](const Step& step) { return !step.only_where.empty(); });
+}
+
 TorchValues Program::run(TorchValues inputs, const Observer& observer) const {
   TorchCall call;
   if (!inputs.empty()) call.device = inputs[0].device();
   call.symbols = symbols_of(inputs);
   TorchValues values = std::move(inputs);
   values.resize(slot_count_);
+  std::map<Slot, bool> decided;
+  const auto is_so = [&](const Step& step, const std::pair<Slot, bool>& condition) {
+    const auto found = decided.find(condition.first);
+    if (found != decided.end()) return found->second == condition.second;
+    const bool is = torch_call(step.where, [&] { return values[condition.first].is_nonzero(); });
+    decided.emplace(condition.first, is);
+    return is == condition.second;
+  };
   for (const Step& step : steps_) {
+    if (!std::ranges::all_of(step.only_where, [&](const auto& condition) { return is_so(step, condition); })) continue;
     call.inputs.clear();
     for (const Slot slot : step.inputs) call.inputs.push_back(values[slot]);
     call.named.clear();

@@ -38,6 +38,8 @@ class Program {
     bool is_open = false;                       // some of them hang on open sizes
     std::vector<Made> outputs = {};             // those that somebody uses
     std::vector<Slot> last_used = {};           // free after this step
+    /// Only where each of these truth values is so, the outermost first, is the step needed.
+    std::vector<std::pair<Slot, bool>> only_where = {};
   };
 
   /// The inputs have the first slots.
@@ -46,6 +48,8 @@ class Program {
   std::size_t slot_count() const { return slot_count_; }
   /// What the symbols of the inputs' shapes stand for in a call with these.
   Symbols symbols_of(const TorchValues& inputs) const;
+  /// Whether which steps are needed is for values to say.
+  bool has_branches() const;
   /// One step; `call` has its operands.
   static TorchValues computed(const Step& step, TorchCall& call);
 

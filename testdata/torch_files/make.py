@@ -229,6 +229,24 @@ def of_today():
     checkpoint.save({"model": {"weight": torch.tensor(WEIGHT).reshape(2, 3)}, "epoch": 3}, checkpoint_id=FOLDER / "torch_2_distributed", no_dist=True)
 
 
+def deepspeed():
+    """A folder as DeepSpeed's ZeRO of stage 2 leaves it, of two ranks: each has half of all parameters in a row."""
+    import torch
+
+    folder = FOLDER / "deepspeed" / "global_step3"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder.parent / "latest").write_text(folder.name)
+    for rank, half in enumerate(torch.tensor(WEIGHT).chunk(2)):
+        slots = {"step": torch.tensor(3.0), "exp_avg": half * 2, "exp_avg_sq": half * half}
+        adam = {"state": {0: slots}, "param_groups": [{"lr": 0.001, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0, "params": [0]}]}
+        state = {"zero_stage": 2, "partition_count": [2], "single_partition_of_fp32_groups": [half.clone()], "base_optimizer_state": adam}
+        torch.save({"optimizer_state_dict": state}, folder / f"zero_pp_rank_{rank}_mp_rank_00_optim_states.pt")
+    weight = torch.tensor(WEIGHT).reshape(2, 3)
+    states = {"module": {"weight": weight.half()}, "buffer_names": [], "param_shapes": [{"weight": weight.shape}], "shared_params": {"again": "weight"},
+              "frozen_param_shapes": None, "frozen_param_fragments": None, "ds_version": "0.16.0"}  # fmt: skip
+    torch.save(states, folder / "mp_rank_00_model_states.pt")
+
+
 if __name__ == "__main__":
-    for make in (torch_0_1_objects, torch_0_1_12, torch_0_4, torch_0_3_module, torch_0_1_tar, big_endian, big_endian_legacy, of_today):
+    for make in (torch_0_1_objects, torch_0_1_12, torch_0_4, torch_0_3_module, torch_0_1_tar, big_endian, big_endian_legacy, of_today, deepspeed):
         make()

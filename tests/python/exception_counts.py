@@ -21,7 +21,7 @@ COUNTS = {
     "test_signatures.BASE_ARGUMENTS_LEFT_OUT": 3,
     "test_signatures.KERAS_ARGUMENTS_LEFT_OUT": 14,
     "test_signatures.KERAS_CLASSES_LEFT_OUT": 4,
-    "test_signatures.KERAS_LAYERS_NOT_READ": 21,
+    "test_signatures.KERAS_LAYERS_NOT_READ": 20,
     "test_signatures.NO_ACTIVATIONS": 4,
     "test_signatures.TORCH_ARGUMENTS_LEFT_OUT": 8,
     "test_signatures.TORCH_CLASSES_LEFT_OUT": 5,

@@ -60,14 +60,15 @@ def normal_form(architecture):
         if entry.get("type") == "Identity":
             names[entry["name"]] = inputs[0]
             continue
-        kinds[entry["name"]] = kind = entry.get("type") or kinds[entry["call"]]
+        own_name = entry.get("layer", entry["name"])
+        kinds[own_name] = kind = entry.get("type") or kinds[entry["call"]]
         attributes = entry.get("attributes", {})
         if kind == "new_tensor":  # constants stand in the order of their names, which are others
             names[entry["name"]] = f"constant {attributes.get('data')}"
             continue
-        names[entry["name"]] = entry["name"] if entry["name"] in modules else f"function {len(layers)}"
+        names[entry["name"]] = own_name if own_name in modules else f"function {len(layers)}"
         layers.append({
-            "name": names[entry["name"]], "type": kind, "call": names[entry["call"]] if entry.get("call") in modules else None,
+            "name": names[entry["name"]], "type": kind, "call": entry["call"] if entry.get("call") in modules else None,
             "attributes": {name: setting(kind, name, value, attributes) for name, value in attributes.items()
                            if setting(kind, name, value, attributes) is not None},
             "inputs": inputs, "named_inputs": {key: value_name(value, names) for key, value in entry.get("named_inputs", {}).items()},

@@ -9,6 +9,8 @@ import traceback
 from pathlib import Path
 
 os.environ["KERAS_BACKEND"] = "jax"
+# What is compiled runs a few times: to optimise it takes longer than it runs.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
 
 import jax  # noqa: E402
 import keras  # noqa: E402

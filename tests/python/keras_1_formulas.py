@@ -173,12 +173,27 @@ class Network:
         t = ACTIVATIONS["sigmoid"](x @ carry + b_carry)
         return t * ACTIVATIONS[config["activation"]](x @ w + b) + (1 - t) * x
 
+    def LocallyConnected1D(self, config, x, arrays, mask):
+        length, step = config["filter_length"], config["subsample_length"]
+        columns = np.stack([x[:, i : i + length].reshape(len(x), -1) for i in range(0, x.shape[1] - length + 1, step)], 1)
+        return ACTIVATIONS[config["activation"]](np.einsum("bpk,pkf->bpf", columns, arrays[0]) + arrays[1])
+
+    def LocallyConnected2D(self, config, x, arrays, mask):
+        """Of "th"; the bias is read in another shape there, and not moved (keras 1.2.2, layers/local.py)."""
+        (rows, cols), (down, right) = (config["nb_row"], config["nb_col"]), config["subsample"]
+        tops, lefts = range(0, x.shape[2] - rows + 1, down), range(0, x.shape[3] - cols + 1, right)
+        columns = np.stack([x[:, :, i : i + rows, j : j + cols].reshape(len(x), -1) for i in tops for j in lefts], 1)
+        result = np.einsum("bpk,pkf->bfp", columns, arrays[0]).reshape(len(x), -1, len(tops), len(lefts))
+        return ACTIVATIONS[config.get("activation", "linear")](result + arrays[1].reshape(result.shape[1:]))
+
     def Merge(self, config, x, arrays, mask):
         mode = config["mode"]
         if mode == "concat":
             return np.concatenate(x, config["concat_axis"])
         if mode == "dot":
             return np.einsum("bi,bi->b", *x)[:, None]  # of two axes
+        if mode == "cos":
+            return (np.einsum("bi,bi->b", *x) / np.sqrt(np.prod([(side**2).sum(1) for side in x], 0)))[:, None, None]
         return {"sum": sum, "ave": lambda x: sum(x) / len(x), "mul": lambda x: np.prod(x, 0), "max": lambda x: np.max(x, 0)}[mode](x)
 
     # --- advanced activations, normalisation

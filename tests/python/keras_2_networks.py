@@ -16,7 +16,7 @@ from keras_helpers import keras, predict
 from keras_networks import KERAS_NETWORKS, KerasNetwork
 from program import run_program
 
-L = keras.layers
+L, ops = keras.layers, keras.ops
 
 
 def attention():
@@ -35,7 +35,29 @@ def pictures():
     return keras.Model(x, L.Dense(2, kernel_initializer="he_normal", name="classes")(L.Flatten(name="flat")(h)), name="pictures")
 
 
-OWN = [KerasNetwork("attention", attention, ((2, 6, 8),)), KerasNetwork("pictures", pictures, ((2, 8, 8, 4),))]
+def written_out():
+    """A block of a Transformer of operations alone: parts, products of matrices, a mask of what comes later, a shift."""
+    x = keras.Input((6, 8), name="steps")
+    query, key, value = ops.split(L.Dense(20, name="parts")(x), [6, 12], axis=-1)
+    scores = ops.einsum("bqd,bkd->bqk", query, key) * 0.4
+    earlier = ops.tril(ops.ones_like(scores)) > 0.5
+    h = ops.einsum("bqk,bkd->bqd", ops.softmax(ops.where(earlier, scores, -1e30)), value)
+    h = ops.flip(ops.roll(L.LayerNormalization(name="norm")(h + x), -2, axis=1), axis=1)
+    return keras.Model(x, ops.take(h, [0, 2, -1], axis=1) * np.linspace(0.5, 2, 8, dtype="float32"), name="written_out")
+
+
+def numbers():
+    """What is counted, sorted and told of numbers."""
+    x = keras.Input((5, 4), name="x")
+    places = ops.argsort(x, axis=1)
+    told = ops.logical_xor(ops.any(x > 1, axis=1), ops.all(x > 0, axis=1))
+    signs = ops.sign(x) + ops.ceil(x) - ops.round(x) + ops.mod(x, 0.7)
+    outputs = [ops.cumsum(ops.sort(x, axis=-1), axis=1), ops.repeat(signs, 2, axis=1), ops.one_hot(places, 5),
+               ops.where(told, x[:, 0], ops.zeros_like(x[:, 0])), ops.stack([ops.erf(x[:, -1, ::2])], axis=1)]  # fmt: skip
+    return keras.Model(x, outputs, name="numbers")
+
+
+OWN = [KerasNetwork("attention", attention, ((2, 6, 8),)), KerasNetwork("written_out", written_out, ((2, 6, 8),)), KerasNetwork("numbers", numbers, ((3, 5, 4),)), KerasNetwork("pictures", pictures, ((2, 8, 8, 4),))]
 NAMES = (
     "dense cnn residual shared masked_tagger masked_classifier siamese chain_of_models frozen_backbone "
     "three_deep recurrent_parts pictures_in_time two_ways number_of_all"

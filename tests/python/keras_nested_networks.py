@@ -81,6 +81,17 @@ def three_deep():
     return level(3)
 
 
+def of_levels(count):
+    """Functional models and Sequential ones, each in the next. Their layers' names differ: Keras's .h5 has them side by side."""
+    x = keras.Input((4,), name=f"x{count}")
+    if count == 0:
+        return keras.Model(x, L.Dense(4, name="dense0")(x), name="level0")
+    inner = of_levels(count - 1)
+    if count % 2:
+        return keras.Sequential([keras.Input((4,)), inner, L.Dense(4, activation="tanh", name=f"dense{count}")], name=f"level{count}")
+    return keras.Model(x, L.Add(name="add")([inner(L.Dense(4, name=f"dense{count}")(x)), x]), name=f"level{count}")
+
+
 def recurrent_parts():
     """Masks pass into models, and recurrent layers within them keep their weights."""
     tokens = keras.Input((None,), dtype="int32", name="tokens")
@@ -240,6 +251,17 @@ def layer_of_two_levels():
     inner = keras.Model(x, L.Dense(4, name="inside")(shared(x)), name="inner")
     u = keras.Input((4,), name="u")
     return keras.Model(u, L.Dense(3, name="head")(shared(inner(u))), name="levels")
+
+
+def ends_in_activation_objects():
+    """Models whose outputs are the activations of their last layers, as layers; one is called twice, one lies within."""
+    x = keras.Input((6,), name="x")
+    h = L.Dense(5, activation=L.LeakyReLU(negative_slope=0.2, name="leaky"), name="dense")(x)
+    part = keras.Model(x, h, name="part")
+    u = keras.Input((6,), name="u")
+    whole = keras.Model(u, L.Dense(4, activation=L.ELU(alpha=0.5, name="elu"), name="last")(part(u)), name="whole")
+    a, b = keras.Input((6,), name="a"), keras.Input((6,), name="b")
+    return keras.Model([a, b], L.Add(name="add")([whole(a), whole(b)]), name="ends")
 
 
 def layer_of_two_chains():

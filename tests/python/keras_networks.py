@@ -281,6 +281,7 @@ KERAS_NETWORKS = [
     KerasNetwork("recurrent_parts", nested.recurrent_parts, ((3, 8),), ids_below=5, has_data_format=False),
     KerasNetwork("mask_given_to_a_model", nested.mask_given_to_a_model, ((3, 8),), ids_below=5, has_data_format=False),
     KerasNetwork("operations_within", nested.operations_within, ((3, 4),), has_data_format=False),
+    KerasNetwork("ends_in_activation_objects", nested.ends_in_activation_objects, ((3, 6), (3, 6)), has_data_format=False),
     KerasNetwork("outputs_of_models", nested.outputs_of_models, ((3, 4), (3, 4))),
     KerasNetwork("pictures_in_time", nested.pictures_in_time, ((2, 4, 9, 7, 3),), has_data_format=False),
     KerasNetwork("pictures_in_time_first", lambda: nested.pictures_in_time("channels_first"), ((2, 4, 3, 9, 7),), has_data_format=False),

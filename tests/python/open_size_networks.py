@@ -270,6 +270,12 @@ def down_nearest(m, x):
     return F.interpolate(m.first(x), scale_factor=0.5)
 
 
+def barely_resized(m, x):
+    """Scales by which some sizes stay as they are, and some are doubled."""
+    y = F.interpolate(m.first(x), scale_factor=(1.125, 2.125))
+    return y + F.interpolate(m.first(x), scale_factor=(1.125, 2.125), mode="bilinear")
+
+
 def to_fixed(m, x):
     return F.interpolate(m.first(x), size=(6, 7), mode="bilinear", align_corners=True)
 
@@ -469,6 +475,7 @@ CODE = [
     Code(started, lambda: {"lstm": nn.LSTM(8, 5, batch_first=True), "first": nn.Linear(5, 3)}, SEQUENCE, SEQUENCES),
     Code(causal, lambda: {"first": nn.Linear(8, 3)}, SEQUENCE, SEQUENCES),
     Code(down_nearest, lambda: {"first": conv(3, 4)}, IMAGE, IMAGES),
+    Code(barely_resized, lambda: {"first": conv(3, 4)}, IMAGE, [(1, 3, 5, 7), (1, 3, 120, 4)]),
     Code(to_fixed, lambda: {"first": conv(3, 4)}, IMAGE, IMAGES),
     Code(padded_to_other, lambda: {"first": conv(3, 1)}, IMAGE, IMAGES),
     Code(unbiased, lambda: {"conv": conv(3, 4)}, IMAGE, IMAGES),

@@ -1,5 +1,6 @@
 """Takes random graphs through the program and real Keras, and says what differs from PyTorch."""
 
+import itertools
 import json
 
 import numpy as np
@@ -38,10 +39,15 @@ def convert(graph, folder):
         h5bridge("convert", folder / "m.json", folder / "m.pth", "-o", folder / "m.h5", "-o", folder / "said.json")
         h5bridge("convert", folder / "m.json", folder / "m.pth", "-o", folder / "first.h5", "--data-format", "channels_first")
     except AssertionError as error:
-        if ": 4\n" in str(error):
-            raise Refused(str(error).splitlines()[-1]) from None
-        raise
+        raise_refusal(error)
     h5bridge("convert", folder / "m.h5", "-o", folder / "home.json", "-o", folder / "home.pth")
+
+
+def raise_refusal(error):
+    """Of the program's errors, that something has no equivalent is a refusal."""
+    if ": 4\n" in str(error):
+        raise Refused(str(error).splitlines()[-1]) from None
+    raise error
 
 
 def check_way_home(graph, folder):
@@ -68,8 +74,9 @@ def renamed(graph, i):
         described["name"] = name(described["name"])
     for layer in own["layers"]:
         layer |= {"name": name(layer["name"]), "inputs": [name(value) for value in layer["inputs"]]}
-        if "call" in layer:
-            layer["call"] = name(layer["call"])
+        layer |= {key: name(layer[key]) for key in ("call", "layer") if key in layer}
+        if "named_inputs" in layer:
+            layer["named_inputs"] = {key: name(value) for key, value in layer["named_inputs"].items()}
     own["outputs"] = {name(key): name(value) for key, value in own["outputs"].items()}
     return own, {name(key): tensor for key, tensor in graph.state.items()}
 
@@ -109,6 +116,16 @@ def check_libtorch(graph, found):
 
 def faults_of(seeds, new_folder, with_libtorch=True):
     """What differs, by graph: {graph: [(where, what)]}; what is refused: {graph: message}; and how many graphs there are."""
+    checks = {
+        "the way home": check_way_home,
+        "Keras": lambda graph, folder: check_keras(graph, folder / "m.h5"),
+        "Keras, channels_first": lambda graph, folder: check_keras(graph, folder / "first.h5"),
+    }
+    return faults_in([Graph(seed) for seed in seeds], convert, checks, new_folder, (False, True) if with_libtorch else ())
+
+
+def faults_in(graphs, convert, checks, new_folder, by_keras_in_libtorch):
+    """As faults_of, of these graphs, which `convert(graph, folder)` makes files of and `checks` look at."""
     faults, refused, converted = {}, {}, []
 
     def noting(graph, where, check, *arguments):
@@ -119,7 +136,6 @@ def faults_of(seeds, new_folder, with_libtorch=True):
         except Exception as error:  # a fault of one graph is no reason to leave out the others
             faults.setdefault(graph, []).append((where, f"{type(error).__name__}: {error}"))
 
-    graphs = [Graph(seed) for seed in seeds]
     for graph in graphs:
         folder = new_folder(graph.seed)
         try:
@@ -130,10 +146,9 @@ def faults_of(seeds, new_folder, with_libtorch=True):
         if graph in faults:
             continue
         converted.append(graph)
-        noting(graph, "the way home", check_way_home, folder)
-        noting(graph, "Keras", check_keras, folder / "m.h5")
-        noting(graph, "Keras, channels_first", check_keras, folder / "first.h5")
-    for by_keras in (False, True) if with_libtorch else ():
+        for where, check in checks.items():
+            noting(graph, where, check, folder)
+    for by_keras in by_keras_in_libtorch:
         where = "LibTorch from .h5" if by_keras else "LibTorch"
         results = run_together(converted, lambda part: run_in_libtorch(part, new_folder("all"), by_keras))
         for graph in converted:
@@ -143,3 +158,10 @@ def faults_of(seeds, new_folder, with_libtorch=True):
             else:
                 noting(graph, where, check_libtorch, result)
     return faults, refused, len(graphs)
+
+
+def outcome_by_seed(faults_of, seeds, tmp_path_factory):
+    """What differs and what is refused of the graphs or networks of these seeds: {seed: which it is, and what was found} of each."""
+    counter = itertools.count()
+    faults, refused, _ = faults_of(seeds, lambda name: tmp_path_factory.mktemp(f"{next(counter)}_{name}"))
+    return [{graph.seed: f"{graph}: {found}" for graph, found in each.items()} for each in (faults, refused)]

@@ -22,7 +22,7 @@ MOST_INPUTS = 4
 MOST_ELEMENTS = 3000
 REFUSALS = (RuntimeError, ValueError, AssertionError, TypeError, IndexError)  # of PyTorch's
 # Arguments that say what an axis of the first input holds, by the axis.
-SIZES = {"in_channels": 1, "num_features": 1, "num_channels": 1, "in_features": -1, "input_size": -1}
+SIZES = {"in_channels": 1, "num_features": 1, "num_channels": 1, "in_features": -1, "input_size": -1, "features": -1}
 
 
 class Value:
@@ -73,8 +73,9 @@ class Layer:
 class Graph:
     """An architecture JSON with its state_dict, inputs and PyTorch's answers."""
 
-    def __init__(self, seed):
+    def __init__(self, seed, samples=None):
         self.seed = seed
+        samples = samples or usable_samples()
         self.name = f"graph {seed}"
         self.random = random.Random(seed)
         torch.manual_seed(seed)
@@ -86,7 +87,7 @@ class Graph:
         for _ in range(40 * wanted):
             if len(self.samples) == wanted:
                 break
-            self.add(self.random.choice(usable_samples()))
+            self.add(self.random.choice(samples))
         self.choose_outputs()
 
     # --- inputs of a layer --------------------------------------------------------------------------------------------------
@@ -201,6 +202,10 @@ class Graph:
         self.outputs = [value for value in self.unused] + self.random.sample(inner, min(len(inner), self.random.randint(0, 1)))
         for k, value in enumerate(self.outputs):
             self.architecture["outputs"][f"y{k}"] = value.name
+
+    def is_own(self, name):
+        """Whether a tensor of the state_dict is a layer by itself."""
+        return any(entry["name"] == name and entry.get("type") == "Parameter" for entry in self.architecture["layers"])
 
     def expected(self, other_batch=False):
         return [value.tensors[other_batch].numpy() for value in self.outputs]

@@ -108,24 +108,36 @@ def test_libtorch_gives_what_keras_does(make, by_pytorch, tmp_path):
         assert_close(value, answer, 1e-5)
 
 
+@pytest.fixture(scope="module")
+def at_home(tmp_path_factory):
+    """For each model the folder of its files, with what JAX makes of the one that came home, its inputs and what Keras computes."""
+    result = {}
+    for make in MODELS:
+        folder = tmp_path_factory.mktemp(make.__name__)
+        model, arrays, expected = made(make)
+        model.save(folder / "k.h5")
+        h5bridge("convert", folder / "k.h5", "-o", folder / "k.json", "-o", folder / "k.pth")
+        h5bridge("convert", folder / "k.json", folder / "k.pth", "-o", folder / "m.h5")
+        np.savez(folder / "keras_inputs.npz", **arrays)
+        result[make] = folder, arrays, expected
+    # JAX draws random numbers for calls with training=True, which is no part of a compiled call.
+    run_jax([folder for make, (folder, _, _) in result.items() if make is not training])
+    return result
+
+
 @pytest.mark.parametrize("make", MODELS)
-def test_calls_come_home_to_the_letter(make, tmp_path):
-    model, arrays, expected = made(make)
-    model.save(tmp_path / "k.h5")
-    h5bridge("convert", "k.h5", "-o", "k.json", "-o", "k.pth", folder=tmp_path)
-    h5bridge("convert", "k.json", "k.pth", "-o", "m.h5", folder=tmp_path)
-    own = calls_in(tmp_path / "k.h5")
-    assert calls_in(tmp_path / "m.h5") == own
+def test_calls_come_home_to_the_letter(make, at_home):
+    folder, arrays, expected = at_home[make]
+    own = calls_in(folder / "k.h5")
+    assert calls_in(folder / "m.h5") == own
     assert any(len(calls) > 1 and calls[0]["kwargs"] != calls[1]["kwargs"] for calls in own.values())
-    assert json.loads((tmp_path / "k.json").read_text())["h5bridge"] == 2
+    assert json.loads((folder / "k.json").read_text())["h5bridge"] == 2
     inputs = list(arrays.values())
-    found = by_name(keras.models.load_model(tmp_path / "m.h5", compile=False)(inputs if len(inputs) > 1 else inputs[0], training=False))
+    found = by_name(keras.models.load_model(folder / "m.h5", compile=False)(inputs if len(inputs) > 1 else inputs[0], training=False))
     for value, answer in zip(found.values(), expected.values(), strict=True):
         assert_close(value, answer, 1e-6)
-    if make is not training:  # JAX draws random numbers for calls with training=True, which is no part of a compiled call
-        np.savez(tmp_path / "keras_inputs.npz", **arrays)
-        run_jax([tmp_path])
-        for value, answer in zip(jax_outputs(tmp_path).values(), expected.values(), strict=True):
+    if make is not training:
+        for value, answer in zip(jax_outputs(folder).values(), expected.values(), strict=True):
             assert_close(value, answer, 1e-5)
 
 

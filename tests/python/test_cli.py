@@ -371,6 +371,26 @@ def test_epoch_and_loss_complete_a_checkpoint(h5bridge, net, tmp_path):
         assert done.returncode == 0, done.stderr
         written = torch.load(tmp_path / "out.pth")
         assert (written["epoch"], written["loss"]) == (epoch, loss)
+        stays = source == "checkpoint.tar"
+        assert ("the source has the epoch 3, which stays" in done.stderr) == stays
+        assert ("the source has the loss 0.5, which stays" in done.stderr) == stays
+
+
+@pytest.mark.parametrize("known", [{}, {"epoch": 7}, {"loss": 0.125}])
+def test_epoch_and_loss_take_the_place_of_none(h5bridge, net, tmp_path, known):
+    unknown = torch.load(tmp_path / "checkpoint.tar") | {"epoch": None, "loss": None} | known
+    torch.save(unknown, tmp_path / "unknown.tar")
+    h5bridge("convert", "net.json", "unknown.tar", "-o", "net.keras")
+    for source in ("unknown.tar", "net.keras"):
+        done = h5bridge("convert", "net.json", source, "-o", "out.pth", "--checkpoint", "--epoch", 5, "--loss", 0.25)
+        assert done.returncode == 0, done.stderr
+        written = torch.load(tmp_path / "out.pth")
+        assert (written["epoch"], written["loss"]) == (known.get("epoch", 5), known.get("loss", 0.25))
+
+
+def test_what_to_do_with_a_second_file_of_weights(h5bridge, net, tmp_path):
+    h5bridge("convert", "net.json", "net.pth", "-o", "net.keras")
+    assert_fails(h5bridge("convert", "net.keras", "net.pth", "-o", "x.keras"), 2, "second file of weights", "h5bridge convert net.keras -o net.json")
 
 
 def test_quiet_and_json(h5bridge, net, tmp_path):

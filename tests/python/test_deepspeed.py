@@ -159,3 +159,32 @@ def test_what_is_missing_is_said(tmp_path):
     (folder / "zero_pp_rank_1_mp_rank_01_optim_states.pt").write_bytes(b"")
     assert "tensor parallelism" in run_program("convert", tmp_path / "ck", "-o", tmp_path / "out.pth", status=4)
     assert not (tmp_path / "out.pth").exists()
+
+
+@pytest.mark.parametrize("shape", [[2**62], [2**61, 2], [2**63 - 1], [2**40, 2**40], [6]], ids=str)
+@pytest.mark.parametrize("stage", [2, 3])
+def test_parameters_that_are_larger_than_the_ranks_rows_are_refused(stage, shape, tmp_path):
+    save(Net(), tmp_path / "ck", stage)
+    (path,) = (tmp_path / "ck" / "global_step7").glob("*model_states.pt")
+    states = torch.load(path)
+    states["param_shapes"][1]["last.bias"] = shape
+    torch.save(states, path)
+    message = run_program("convert", tmp_path / "ck", "-o", tmp_path / "out.pth", status=3)
+    assert "last.bias" in message and "internal" not in message
+    assert not (tmp_path / "out.pth").exists()
+
+
+@pytest.mark.parametrize("stage", [2, 3])
+def test_ranks_that_have_nothing_or_are_not_numbered_are_refused(stage, tmp_path):
+    save(Net(), tmp_path / "ck", stage)
+    folder = tmp_path / "ck" / "global_step7"
+    first = folder / "zero_pp_rank_0_mp_rank_00_optim_states.pt"
+    for name in ("zero_pp_rank_99999999999999999999_mp_rank_00_optim_states.pt", "zero_pp_rank_x_mp_rank_00_optim_states.pt"):
+        first.rename(folder / name)
+        assert "which rank" in run_program("convert", tmp_path / "ck", "-o", tmp_path / "out.pth", status=3)
+        (folder / name).rename(first)
+    for path in folder.glob("*optim_states.pt"):
+        states = torch.load(path)
+        states["optimizer_state_dict"]["single_partition_of_fp32_groups" if stage < 3 else "fp32_flat_groups"] = []
+        torch.save(states, path)
+    assert "have no parameters" in run_program("convert", tmp_path / "ck", "-o", tmp_path / "out.pth", status=3)

@@ -290,6 +290,23 @@ def test_a_layer_that_is_the_model_in_every_format(name, tmp_path):
     assert list(home) == list(state) and all(bits(home[key]) == bits(state[key]) for key in state)
 
 
+def test_torchscript_of_transformers_takes_the_kernels_that_pytorch_takes(tmp_path):
+    """Those for all at once without gradients, and the parts' with them, bit for bit."""
+    torch.backends.mha.set_fastpath_enabled(True)
+    try:
+        for name in ("TransformerEncoderLayer", "TransformerEncoder", "Transformer"):
+            case = Case(name)
+            torch.save(case.module, tmp_path / "whole.pth")
+            h5bridge("convert", tmp_path / "whole.pth", "-o", tmp_path / "net.ts")
+            scripted = torch.jit.load(tmp_path / "net.ts").eval()
+            for gradients in (False, True):
+                with torch.set_grad_enabled(gradients):
+                    found, expected = (flattened(network(*case.inputs)) for network in (scripted, case.module))
+                assert [bits(y) for y in found] == [bits(y) for y in expected], (name, gradients)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(False)
+
+
 def hooked(module):
     module.register_forward_hook(print)
     return module

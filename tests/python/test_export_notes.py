@@ -2,6 +2,8 @@
 
 import importlib
 import json
+import os
+import subprocess
 import sys
 from collections import namedtuple
 
@@ -10,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from program import package
+from program import ROOT, package
 from torch_helpers import assert_same_state, exporter
 
 needs_package = pytest.mark.skipif(package is None, reason="the Python package is not built")
@@ -142,6 +144,35 @@ def test_modules_of_pytorchs_own_need_no_note():
     encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 8), 1, enable_nested_tensor=False)
     module = nn.Sequential(encoder, nn.BatchNorm1d(5), nn.Dropout())
     assert "notes" not in exporter.describe(module.train(), torch.rand(2, 5, 4))
+
+
+def test_a_normalisation_that_is_kept_in_evaluation_is_noted():
+    def notes(module):
+        return exporter.describe(module, torch.rand(2, 3)).get("notes", [])
+
+    module = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.BatchNorm1d(4))
+    assert not notes(module) and not notes(module.eval())
+    module.train()[1].eval()
+    assert any("in 1 (BatchNorm1d): is in eval() inside a module in train()" in note for note in notes(module))
+    module[1].requires_grad_(False)  # as Keras's, which then keeps its statistics
+    assert not notes(module)
+
+
+def test_a_part_that_is_assigned_is_refused_with_what_to_write_instead():
+    def assigned(module, y):
+        y[:, 0] = 0
+        return y
+
+    with pytest.raises(exporter.ExportError, match="__setitem__ changes a tensor in place: torch.where and torch.cat"):
+        exporter.describe(Forward(assigned), torch.rand(2, 4))
+
+
+@pytest.mark.parametrize("arguments", (["--help"], ["x.py:X", "-o", "x.json", "--input-shape", "2,3"]), ids=("help", "run"))
+def test_without_pytorch_the_program_says_so_in_a_line(arguments, tmp_path):
+    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')")
+    done = subprocess.run([sys.executable, ROOT / "tools/h5bridge_export.py", *arguments], cwd=tmp_path,
+                          env=os.environ | {"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True)  # fmt: skip
+    assert done.returncode == 5 and len(done.stderr.splitlines()) == 1 and "PyTorch is not installed" in done.stderr, done.stderr
 
 
 def test_a_spectral_norm_is_that_of_evaluation():
@@ -382,15 +413,16 @@ def test_open_sizes_times_an_even_scale_stay_open():
 # --- How inputs are called -------------------------------------------------------------------------------------------
 
 
-def test_an_input_that_cannot_keep_its_name_is_named():
+def test_an_input_keeps_its_name_whatever_layers_are_called():
     class Named(nn.Module):
         def __init__(self):
             super().__init__()
-            self.x, self.y = nn.Linear(4, 4), nn.Linear(4, 4)
+            self.x, self.y, self.z = nn.Linear(4, 4), nn.Linear(4, 4), nn.Parameter(torch.rand(4))
 
         def forward(self, x, z):
-            return self.x(x) + self.y(z)
+            return self.x(self.x(x)) + self.y(z) * self.z
 
     described = exporter.describe(Named(), (torch.zeros(2, 4), torch.zeros(2, 4)))
-    assert [entry["name"] for entry in described["inputs"]] == ["x_1", "z"]
-    assert described["notes"] == ['the input "x" is called "x_1" here, since a module is called "x"']
+    assert [entry["name"] for entry in described["inputs"]] == ["x", "z"] and "notes" not in described and described["h5bridge"] == 2
+    entries = [(entry["name"], entry.get("layer"), entry.get("call")) for entry in described["layers"]]
+    assert entries == [("x_1", "x", None), ("x_2", None, "x"), ("y", None, None), ("z_1", "z", None), ("mul", None, None), ("add", None, None)]

@@ -1,10 +1,12 @@
 """What torch.export.save writes (.pt2) becomes the architecture that tools/h5bridge_export.py gives the same network, and every
 tensor comes along."""
 
+import io
 import json
 import re
 import zipfile
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -18,6 +20,7 @@ from exported_programs import both_architectures, exported_with_open_sizes, norm
 from open_size_networks import CODE
 from program import ROOT, h5bridge, needs_libtorch, needs_program
 from registry_samples import each, needs_registry
+from sampled import one_in_turn
 from torch_helpers import exporter
 from torch_networks import NETWORKS, inputs_of
 
@@ -47,10 +50,45 @@ def test_it_is_the_network_that_the_exporter_describes(network, tmp_path):
     assert_alike(network.module(), inputs_of(network.shapes), tmp_path)
 
 
-@pytest.mark.parametrize("name", ["ResNet50", "MobileNetV2", "UNet"])
+@pytest.mark.parametrize("name", one_in_turn(["ResNet50", "MobileNetV2", "UNet"]))
 def test_networks_of_torchvision_are_those_that_the_exporter_describes(name, tmp_path):
     torch.manual_seed(1)
     assert_alike(getattr(torchvision_networks, name)().eval(), (torch.randn(2, 3, 64, 64),), tmp_path, MULTIPLES.get(name))
+
+
+class TenNodes(nn.Module):
+    """Ten operators of ATen, one after the other but for a sum."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)
+        self.fc1, self.fc2 = nn.Linear(16, 5), nn.Linear(5, 5)
+
+    def forward(self, x):
+        h = F.max_pool2d(torch.relu(self.norm(self.conv(x))), 2)
+        h = torch.tanh(self.fc1(torch.flatten(h, 1)))
+        return torch.softmax(self.fc2(h) + h, 1)
+
+
+@needs_libtorch
+def test_a_graph_of_ten_nodes(tmp_path):
+    """Node by node: a layer for each, in its order, with the module's tensors, that computes what PyTorch does."""
+    torch.manual_seed(1)
+    module, x = TenNodes().eval(), torch.randn(3, 3, 7, 6)
+    program = torch.export.export(module, (x,), dynamic_shapes=({0: torch.export.Dim.AUTO},))
+    nodes = [node.target.overloadpacket.__name__ for node in program.graph.nodes if node.op == "call_function"]
+    assert nodes == ["conv2d", "batch_norm", "relu", "max_pool2d", "flatten", "linear", "tanh", "linear", "add", "softmax"]
+    torch.export.save(program, tmp_path / "m.pt2")
+    h5bridge("convert", tmp_path / "m.pt2", "-o", tmp_path / "m.json", "-o", tmp_path / "m.pth")
+    layers = json.loads((tmp_path / "m.json").read_text())["layers"]
+    assert [layer["type"] for layer in layers] == ["Conv2d", "BatchNorm2d", "ReLU", "MaxPool2d", "Flatten", "Linear", "Tanh", "Linear", "add", "Softmax"]
+    assert [layer["name"] for layer in layers if layer["type"] in ("Conv2d", "BatchNorm2d", "Linear")] == ["conv", "norm", "fc1", "fc2"]
+    assert layers[8]["inputs"] == [layers[7]["name"], layers[6]["name"]]
+    found = torch.load(tmp_path / "m.pth")
+    assert list(found) == list(module.state_dict()) and all(torch.equal(found[name], tensor) for name, tensor in module.state_dict().items())
+    np.save(tmp_path / "x.npy", x.numpy())
+    h5bridge("run", tmp_path / "m.pt2", "--exact", "--input", tmp_path / "x.npy", "-o", tmp_path / "y.npy")
+    assert np.array_equal(np.load(tmp_path / "y.npy"), module(x).detach().numpy())
 
 
 def known_operators():
@@ -129,6 +167,42 @@ def test_ties_shared_modules_constants_and_results_come_along(tmp_path):
     assert_alike(Various().eval(), (torch.randint(11, (2, 5)),), tmp_path)
 
 
+class NamedAlike(nn.Module):
+    """Inputs called as a module, a parameter and a function are."""
+
+    def __init__(self):
+        super().__init__()
+        self.x, self.y, self.z = nn.Linear(4, 4), nn.Linear(4, 4), nn.Parameter(torch.rand(4))
+
+    def forward(self, x, z, add):
+        return self.x(self.x(x)) + self.y(z) * self.z + add
+
+
+@needs_libtorch
+def test_an_input_keeps_its_name_whatever_layers_are_called(tmp_path):
+    torch.manual_seed(1)
+    module, inputs = NamedAlike().eval(), {name: torch.randn(3, 4) for name in ("x", "z", "add")}
+    assert_alike(module, tuple(inputs.values()), tmp_path)
+    np.savez(tmp_path / "x.npz", **{name: x.numpy() for name, x in inputs.items()})
+    np.save(tmp_path / "y.npy", module(**inputs).detach().numpy())
+    for source in ("m.json", "m.pt2"):
+        sources = [tmp_path / source, *([tmp_path / "m.pth"] if source == "m.json" else [])]
+        h5bridge("convert", *sources, "-o", tmp_path / "m.h5", "-o", tmp_path / "m.py", "-o", tmp_path / "again.json")
+        config = json.loads(h5py.File(tmp_path / "m.h5").attrs["model_config"])
+        assert [layer["config"]["name"] for layer in config["config"]["layers"] if layer["class_name"] == "InputLayer"] == ["x", "z", "add"]
+        assert [entry["name"] for entry in json.loads((tmp_path / "again.json").read_text())["inputs"]] == ["x", "z", "add"]
+        for one in ([tmp_path / "m.h5"], [tmp_path / "again.json", tmp_path / "m.pth"]):
+            h5bridge("verify", *one, "--input", tmp_path / "x.npz", "--expect", tmp_path / "y.npy")
+        h5bridge("convert", tmp_path / "m.h5", "-o", tmp_path / "home.pth", "-o", tmp_path / "home.json")
+        assert list(torch.load(tmp_path / "home.pth")) == list(module.state_dict())
+        assert json.loads((tmp_path / "home.json").read_text())["layers"] == json.loads((tmp_path / "again.json").read_text())["layers"]
+    scope = {}
+    exec((tmp_path / "m.py").read_text(), scope)
+    written = scope["NamedAlike"]().eval()
+    written.load_state_dict(torch.load(tmp_path / "m.pth"))
+    assert torch.equal(written(**inputs), module(**inputs))
+
+
 class UnderTwoNames(nn.Module):
     def __init__(self):
         super().__init__()
@@ -186,6 +260,68 @@ def test_the_form_of_before_pytorch_2_8_is_read(tmp_path):
     assert by_program == by_exporter
 
 
+OF_OTHERS = ROOT / "testdata" / "exported_programs"
+
+
+def test_a_schema_of_before_is_refused_by_its_version(tmp_path):
+    """That of PyTorch 2.5, which this one does not load either."""
+    message = h5bridge("convert", OF_OTHERS / "torch_2_5.pt2", "-o", tmp_path / "m.h5", status=4)
+    assert "its exported program is of version 7, expected 8" in message
+
+
+@needs_libtorch
+@pytest.mark.parametrize("file", [OF_OTHERS / "torch_2_7.pt2", OF_OTHERS / "torch_2_8.pt2"], ids=lambda file: file.stem)
+def test_files_of_other_versions_are_read(file, tmp_path):
+    """Written by that PyTorch itself (testdata/exported_programs/make.py); this one reads it, too."""
+    program, ids = torch.export.load(file), torch.tensor([[3, 1, 4, 1, 5], [9, 2, 6, 5, 3], [0, 10, 7, 8, 2]])
+    np.save(tmp_path / "x.npy", ids.numpy())
+    h5bridge("convert", file, "-o", tmp_path / "m.json", "-o", tmp_path / "m.pth", "-o", tmp_path / "m.h5")
+    found = torch.load(tmp_path / "m.pth")
+    assert sorted(found) == sorted(program.state_dict)
+    assert all(torch.equal(found[name], tensor) for name, tensor in program.state_dict.items())
+    described = json.loads((tmp_path / "m.json").read_text())
+    assert described["tied"] == [["tokens.weight", "head.weight"]] and described["buffers"] == ["offset"]
+    with torch.no_grad():
+        expected = program.module()(ids)
+    for source, exact in ((file, ["--exact"]), (tmp_path / "m.h5", [])):
+        h5bridge("run", source, *exact, "--input", tmp_path / "x.npy", "-o", tmp_path / "y.npz")
+        given = np.load(tmp_path / "y.npz")
+        assert sorted(given) == sorted(expected)
+        for name, y in expected.items():
+            assert np.abs(given[name] - y.numpy()).max() < 1e-5 and (not exact or given[name].tobytes() == y.numpy().tobytes())
+
+
+class OfItsOwn(torch.Tensor):
+    """A class of tensors, whose weights torch.export.save pickles."""
+
+
+@pytest.mark.parametrize("of_its_own", [False, True], ids=["a parameter", "of its own"])
+def test_pickled_tensors_are_read_unless_their_class_means_something_else(of_its_own, tmp_path):
+    torch.manual_seed(1)
+    save_both(Various().eval(), (torch.randint(11, (2, 5)),), tmp_path)
+    weight = torch.rand(8, 8)
+    pickled = io.BytesIO()
+    torch.save(nn.Parameter(weight.as_subclass(OfItsOwn) if of_its_own else weight), pickled)
+    with zipfile.ZipFile(tmp_path / "m.pt2") as archive, zipfile.ZipFile(tmp_path / "p.pt2", "w") as changed:
+        contents = {name: archive.read(name) for name in archive.namelist()}
+        place = next(name for name in contents if name.endswith("model_weights_config.json"))
+        config = json.loads(contents[place])
+        entry = config["config"]["frozen.weight"]
+        entry["use_pickle"] = True
+        contents |= {place: json.dumps(config), f"{place.rpartition('/')[0]}/{entry['path_name']}": pickled.getvalue()}
+        for name, content in contents.items():
+            changed.writestr(name, content)
+    read = torch.export.load(tmp_path / "p.pt2").state_dict["frozen.weight"]
+    assert torch.equal(read.as_subclass(torch.Tensor), weight) and (type(read.data) is OfItsOwn) == of_its_own
+    message = h5bridge("convert", tmp_path / "p.pt2", "-o", tmp_path / "p.pth", status=4 if of_its_own else 0)
+    if of_its_own:
+        assert "frozen.weight" in message and "OfItsOwn" in message
+        return
+    h5bridge("convert", tmp_path / "m.pt2", "-o", tmp_path / "m.pth")
+    found, before = torch.load(tmp_path / "p.pth"), torch.load(tmp_path / "m.pth")
+    assert list(found) == list(before) and torch.equal(found["frozen.weight"], weight)
+
+
 class NormUnderTwoNames(nn.Module):
     def __init__(self):
         super().__init__()
@@ -207,6 +343,26 @@ def test_statistics_of_a_module_under_two_names_are_one(tmp_path):
     assert described["aliases"]["again.running_mean"] == "norm.running_mean" and "tied" not in described
     found = torch.load(tmp_path / "p.pth")
     assert list(found) == list(module.state_dict()) and torch.equal(found["again.running_mean"], module.norm.running_mean)
+
+
+@pytest.mark.parametrize("need_weights", [False, True])
+def test_what_attention_drops_in_training_is_known_of_a_module_exported_in_training(need_weights, tmp_path):
+    class Attending(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.attention = nn.MultiheadAttention(8, 2, dropout=0.25, batch_first=True)
+
+        def forward(self, x):
+            return self.attention(x, x, x, need_weights=need_weights)[0]
+
+    module = Attending()
+    torch.export.save(torch.export.export(module, (torch.randn(3, 5, 8),)), tmp_path / "m.pt2")
+    torch.save(module.state_dict(), tmp_path / "m.pth")
+    h5bridge("convert", tmp_path / "m.pt2", "-o", tmp_path / "m.json", "-o", tmp_path / "m.h5")
+    (layer,) = json.loads((tmp_path / "m.json").read_text())["layers"]
+    assert (layer["type"], layer["attributes"]["dropout"]) == ("MultiheadAttention", 0.25)
+    with h5py.File(tmp_path / "m.h5") as file:
+        assert '"dropout": 0.25' in file.attrs["model_config"]
 
 
 class Padded(nn.Module):
@@ -316,6 +472,13 @@ def test_writing_into_a_part_of_a_tensor_changes_the_whole(tmp_path):
         h5bridge("run", tmp_path / f"{name}.pt2", "--input", tmp_path / "x.npz", "-o", tmp_path / "y.npz")
         for found, array in zip(np.load(tmp_path / "y.npz").values(), Written()(x), strict=True):
             assert np.array_equal(found, array.numpy())
+
+
+def test_what_was_decomposed_in_training_mode_is_refused_with_what_to_do(tmp_path):
+    module = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3)).train()
+    torch.export.save(torch.export.export(module, (torch.randn(3, 4),)).run_decompositions(), tmp_path / "m.pt2")
+    message = h5bridge("convert", tmp_path / "m.pt2", "-o", tmp_path / "m.keras", status=4)
+    assert "in 1 (BatchNorm1d): was exported in training mode; export module.eval()" in message
 
 
 class WithDiagonal(nn.Module):

@@ -4,6 +4,7 @@ the way home where it can ride along."""
 
 import json
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -230,3 +231,156 @@ def test_a_live_model_of_keras_says_what_is_frozen_now(tmp_path):
     home.save([tmp_path / "home.json", tmp_path / "home.pth"])
     saved = json.loads((tmp_path / "home.json").read_text())["frozen"]
     assert home.architecture["frozen"] == saved == ["1.weight", "1.bias"]
+
+
+FROZEN = {"trainable": False}
+
+
+def chain(*layers, shape=(4, 5)):
+    return keras.Sequential([keras.Input(shape), *layers, keras.layers.Dense(2, name="head")])
+
+
+def attending(make):
+    x = keras.Input((4, 6))
+    return keras.Model(x, keras.layers.Dense(2, name="head")(make(x)))
+
+
+def holding(make, thaw=False):
+    x = keras.Input((4, 5))
+    inner = make(x)
+    return keras.Model(x, keras.layers.Dense(2, name="head")(inner(x)))
+
+
+def functional(trainable):
+    x = keras.Input((4, 5), name="within")
+    return keras.Model(x, keras.layers.Dense(3, name="d")(x), name="inner", trainable=trainable)
+
+
+def thawed_within():
+    inner = keras.Sequential([keras.Input((4, 5)), keras.layers.Dense(3, name="a"), keras.layers.Dense(3, name="b")], name="inner")
+    inner.trainable = False
+    inner.get_layer("b").trainable = True
+    return inner
+
+
+# What is made of layers, frozen by its own argument, by that of a layer within, or by both.
+layers = keras.layers
+COMPOSITES = {
+    "time_distributed": lambda: chain(layers.TimeDistributed(layers.Dense(3, name="d"), **FROZEN)),
+    "time_distributed, within": lambda: chain(layers.TimeDistributed(layers.Dense(3, name="d", **FROZEN))),
+    "time_distributed model": lambda: chain(layers.TimeDistributed(
+        keras.Sequential([keras.Input((5,)), layers.Dense(3, name="d")], name="inner"), **FROZEN)),
+    "bidirectional": lambda: chain(layers.Bidirectional(layers.LSTM(3, name="r"), name="both", **FROZEN)),
+    "bidirectional, within": lambda: chain(layers.Bidirectional(layers.LSTM(3, name="r", **FROZEN), name="both")),
+    "bidirectional, one": lambda: chain(layers.Bidirectional(
+        layers.LSTM(3, name="r", **FROZEN), backward_layer=layers.LSTM(3, go_backwards=True, name="s"), name="both")),
+    "bidirectional of two": lambda: chain(layers.Bidirectional(
+        layers.LSTM(3, name="r"), backward_layer=layers.GRU(3, go_backwards=True, name="s", **FROZEN), name="both", **FROZEN)),
+    "lstm": lambda: chain(layers.LSTM(3, name="r", **FROZEN)),
+    "rnn": lambda: chain(layers.RNN(layers.LSTMCell(3, name="c"), name="r", **FROZEN)),
+    "rnn, within": lambda: chain(layers.RNN(layers.LSTMCell(3, name="c", **FROZEN), name="r")),
+    "rnn of cells": lambda: chain(layers.RNN([layers.LSTMCell(3, name="c"), layers.LSTMCell(3, name="d")], name="r", **FROZEN)),
+    "rnn of cells, one": lambda: chain(layers.RNN([layers.LSTMCell(3, name="c"), layers.LSTMCell(3, name="d", **FROZEN)], name="r")),
+    "stacked": lambda: chain(layers.RNN(
+        layers.StackedRNNCells([layers.LSTMCell(3, name="c"), layers.GRUCell(3, name="d", **FROZEN)], name="s", **FROZEN), name="r")),
+    "conv_lstm": lambda: chain(layers.ConvLSTM1D(3, 2, name="r", **FROZEN), layers.Flatten(), shape=(4, 5, 3)),
+    "attention": lambda: attending(lambda x: layers.MultiHeadAttention(2, 3, name="m", **FROZEN)(x, x)),
+    "grouped attention": lambda: attending(lambda x: layers.GroupQueryAttention(2, 2, 1, name="m", **FROZEN)(x, x)),
+    "spectral": lambda: chain(layers.SpectralNormalization(layers.Dense(3, name="d"), name="s", **FROZEN)),
+    "sequential": lambda: holding(lambda x: keras.Sequential([keras.Input((4, 5)), layers.Dense(3, name="d")], name="inner", **FROZEN)),
+    "functional": lambda: holding(lambda x: functional(False)),
+    "thawed within": lambda: holding(lambda x: thawed_within()),
+    "whole functional": lambda: functional(False),
+}  # fmt: skip
+
+
+def places(paths):
+    """Of variables: Keras does not always have all that is around a layer in its variables' paths."""
+    return sorted("/".join(path.split("/")[-3 if "_cell/" in path else -2 :]) for path in paths)
+
+
+def trained_in(model):
+    return places(variable.path for variable in model.trainable_variables)
+
+
+@pytest.mark.parametrize("what", COMPOSITES)
+def test_layers_of_layers_train_what_keras_trains(what, tmp_path):
+    theirs, back = ([tmp_path / f"{name}.{form}" for form in ("keras", "h5")] for name in ("theirs", "back"))
+    model = COMPOSITES[what]()
+    x = np.random.default_rng(1).standard_normal((2, *model.inputs[0].shape[1:]), dtype="float32")
+    outputs = keras.ops.convert_to_numpy(model(x))
+    for path in theirs:
+        model.save(path)
+    expected = trained_in(keras.models.load_model(theirs[0]))
+    shown = [json.loads(h5bridge("inspect", path, "--json"))["tensors"] for path in theirs]
+    assert places(tensor["name"] for tensor in shown[1] if tensor["trainable"]) == expected
+    assert [sum(bool(tensor["trainable"]) for tensor in tensors) for tensors in shown] == [len(expected)] * 2
+    for path in theirs:
+        h5bridge("convert", path, "-o", tmp_path / "home.json", "-o", tmp_path / "home.pth")
+        h5bridge("convert", tmp_path / "home.json", tmp_path / "home.pth", "-o", back[0], "-o", back[1])
+        for again in (keras.models.load_model(path) for path in back):
+            assert trained_in(again) == expected
+            np.testing.assert_allclose(keras.ops.convert_to_numpy(again(x)), outputs, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("what", ["time_distributed", "bidirectional", "rnn of cells", "attention"])
+def test_in_keras_2_nothing_trains_in_a_frozen_layer(what, tmp_path):
+    """As keras 2.15's engine/base_layer.py, trainable_weights, has it; Keras 3 is told by what is within."""
+    COMPOSITES[what]().save(tmp_path / "theirs.keras")
+    old = tmp_path / "old.h5"
+    h5bridge("convert", tmp_path / "theirs.keras", "--keras", 2, "-o", old)
+    with h5py.File(old, "r+") as file:
+        model = json.loads(file.attrs["model_config"])
+        entries = model["config"] if isinstance(model["config"], list) else model["config"]["layers"]
+        (layer,) = [entry["config"] for entry in entries if entry["class_name"] not in ("Dense", "InputLayer")]
+        assert layer["trainable"]  # what is within trains in Keras 3
+        layer["trainable"] = False
+        file.attrs["model_config"] = json.dumps(model)
+        del file["h5bridge"]
+    shown = json.loads(h5bridge("inspect", old, "--json"))["tensors"]
+    assert places(tensor["name"].split(":")[0] for tensor in shown if tensor["trainable"]) == ["head/bias", "head/kernel"]
+    h5bridge("convert", old, "-o", tmp_path / "net.ts", "-o", tmp_path / "back.keras")
+    assert {name for name, p in torch.jit.load(tmp_path / "net.ts").named_parameters() if p.requires_grad} == {"head.weight", "head.bias"}
+    if what != "attention":  # which Keras 3 makes anew
+        assert trained_in(keras.models.load_model(tmp_path / "back.keras")) == ["head/bias", "head/kernel"]
+
+
+@pytest.mark.skipif(package is None, reason="the Python package is not built")
+@pytest.mark.parametrize("what, trained", [("time_distributed", True), ("bidirectional, within", False), ("attention", True),
+                                           ("whole functional", False), ("spectral", True), ("rnn", True), ("rnn, within", False)])  # fmt: skip
+def test_layers_of_layers_take_gradients_in_pytorch_as_in_keras(what, trained, tmp_path):
+    COMPOSITES[what]().save(tmp_path / "theirs.keras")
+    module = package.load(tmp_path / "theirs.keras").to_torch()
+    assert {p.requires_grad for name, p in module.named_parameters() if not name.startswith("head")} == {trained}
+
+
+@pytest.mark.parametrize("what", ["time_distributed", "bidirectional", "rnn of cells", "spectral", "bidirectional of two"])
+def test_what_pytorch_freezes_of_layers_of_layers_is_frozen_in_keras(what, tmp_path):
+    COMPOSITES[what]().save(tmp_path / "theirs.keras")
+    h5bridge("convert", tmp_path / "theirs.keras", "-o", tmp_path / "home.json", "-o", tmp_path / "home.pth")
+    document = json.loads((tmp_path / "home.json").read_text())
+    names = [name for name in torch.load(tmp_path / "home.pth") if not name.startswith("head")]
+    (tmp_path / "frozen.json").write_text(json.dumps({**document, "frozen": names}))
+    h5bridge("convert", tmp_path / "frozen.json", tmp_path / "home.pth", "-o", tmp_path / "back.keras")
+    assert trained_in(keras.models.load_model(tmp_path / "back.keras")) == ["head/bias", "head/kernel"]
+
+
+@pytest.mark.parametrize("form", ["keras", "h5"])
+@pytest.mark.parametrize("is_set", [True, False])
+def test_an_attention_that_says_frozen_is_what_its_optimizer_says(is_set, form, tmp_path):
+    """By argument it trains on; by attribute it is frozen until it is loaded again."""
+    model = COMPOSITES["attention"]()
+    model.get_layer("m").trainable = not is_set
+    if not is_set:
+        model.get_layer("m")._trainable = False
+    model.compile("adam", "mse")
+    x = np.ones((2, 4, 6), dtype="float32")
+    model.train_on_batch(x, np.ones((2, 4, 2)))
+    trained = len(model.trainable_variables)
+    assert trained == (2 if is_set else 10)
+    model.save(tmp_path / f"theirs.{form}")
+    notes = converted(tmp_path, tmp_path / f"theirs.{form}", "-o", tmp_path / "home.json", "-o", tmp_path / "home.ckpt", "--checkpoint")
+    assert ["Keras trains it once it has loaded the file" in note for note in notes if '"m"' in note] == ([] if is_set else [True])
+    saved = torch.load(tmp_path / "home.ckpt")["optimizer_state_dict"]["state"]
+    frozen = json.loads((tmp_path / "home.json").read_text()).get("frozen", [])
+    assert any(name.startswith("m.") for name in frozen) == is_set and len(saved) == (2 if is_set else 6)

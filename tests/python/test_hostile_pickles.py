@@ -198,6 +198,26 @@ BOMBS = {
 }
 
 
+def dense(item, count=1 << 20):
+    """As many values as a megabyte asks for."""
+    return b"](" + item * (count // len(item)) + b"e."
+
+
+DENSE = {
+    "lists": dense(b"]"),
+    "dicts": dense(b"}"),
+    "texts": dense(b"\x8c\x00"),
+    "whole numbers": dense(b"K\x07"),
+    "lists of pairs": dense(b"](K\x01K\x02e"),
+    "sets": b"](cbuiltins\nset\nq\x00]q\x01" + b"h\x00h\x01\x85R" * 150_000 + b"e.",
+    "sets of a long list": b"](cbuiltins\nset\nq\x00](" + b"N" * 500_000 + b"eq\x01" + b"h\x00h\x01\x85R" * 50_000 + b"e.",
+    "objects": b"](cos\nx\nq\x00" + b"h\x00)R" * 250_000 + b"e.",
+    "a memo of all": b"](" + b"]\x94" * 500_000 + b"e.",
+    "a nest": b"N" + b"\x85" * (1 << 20) + b".",
+    "other keys": b"}(" + b"".join(b"\x8c\x03" + b"%03x" % (i % 4096) + b"N" for i in range(170_000)) + b"u.",
+}
+
+
 # A process begins with the memory of the one that made it as its largest, which is to be a small one.
 RUN = """
 import json, os, subprocess, sys
@@ -217,6 +237,12 @@ def test_bombs(tmp_path):
             folder.mkdir()
             path = FILES[file](pickled, folder)
             runs.append((f"{bomb}, {file}", [str(PROGRAM), "inspect", str(path)], len(pickled) if path.is_dir() else path.stat().st_size))
+    for name, pickled in DENSE.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        path = FILES["zip"](pickled, folder)
+        for command in (["inspect", "--json", str(path)], ["convert", str(path), "-o", str(folder / "o.safetensors")]):
+            runs.append((f"{name}, {command[0]}", [str(PROGRAM), *command], path.stat().st_size))
     commands = json.dumps([command for _, command, _ in runs])
     done = subprocess.run([sys.executable, "-S", "-c", RUN], input=commands, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
@@ -224,6 +250,17 @@ def test_bombs(tmp_path):
         status, memory, message = json.loads(line)
         assert status in (0, 3, 4) and "internal error" not in message, (name, status, message[:300])
         assert memory <= (64 << 20) + 4 * size, (name, memory, size)
+
+
+def test_what_a_checkpoint_holds_beside_its_weights_may_be_large(tmp_path):
+    """A vocabulary and all losses so far are kept; what is more than the file's size allows is left out, and said."""
+    vocabulary = {f"word{i}": i for i in range(40_000)}
+    torch.save({"state_dict": {"w": torch.arange(4.0)}, "vocabulary": vocabulary, "losses": [i / 7 for i in range(100_000)]}, tmp_path / "c.pth")
+    kept = package.inspect(str(tmp_path / "c.pth"))["metadata"]["torch"]["checkpoint"]
+    assert kept["vocabulary"] == vocabulary and len(kept["losses"]) == 100_000
+    huge = b"}(X\x05\x00\x00\x00model" + tensor_of([1])[:-1] + b"X\x04\x00\x00\x00rest](" + b"](K\x01K\x02e" * 180_000 + b"eu."
+    done = subprocess.run([PROGRAM, "convert", FILES["zip"](huge, tmp_path), "-o", tmp_path / "huge.safetensors"], capture_output=True, text=True)
+    assert done.returncode == 0 and "the entry 'rest' holds more values" in done.stderr
 
 
 def test_these_pickles_are_read_where_they_are_no_bombs(tmp_path):

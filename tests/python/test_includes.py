@@ -29,7 +29,7 @@ ARROWS = {
     PUBLIC: set(),
 }
 
-# The same within src/facets/.
+# The same within src/facets/, and among a family's files, which are named after the facets.
 FACETS = {"spec": {"spec"}, "keras": {"spec", "keras"}, "aten": {"spec", "aten"}, "libtorch": {"spec", "libtorch"},
           "torch_source": {"spec", "torch_source"}}
 
@@ -85,10 +85,17 @@ def test_no_arrow_points_back():
 
 
 def test_a_facet_knows_of_the_spec_alone():
-    facet_of = lambda path: path.split("/")[1] if path.startswith("facets/") and path.count("/") == 2 else None  # noqa: E731
+    facet_of = lambda path: path.split("/")[1] if path.startswith("facets/") and path.count("/") > 1 else None  # noqa: E731
     between = [(file, included) for file, included in OWN if facet_of(file) and facet_of(included)]
     assert len(between) > 20
     assert [(file, included) for file, included in between if facet_of(included) not in FACETS[facet_of(file)]] == []
+
+
+def test_a_family_s_file_of_a_facet_knows_of_that_facet_and_the_spec_alone():
+    named = re.compile(rf"layers/\w+/(?:\w+_)?({'|'.join(FACETS)})(?:_\w+)?\.(?:cpp|h)")
+    between = [(facet[1], file, included) for file, included in OWN if (facet := named.fullmatch(file)) and included.startswith("facets/")]
+    assert len(between) > 100
+    assert [(file, included) for facet, file, included in between if included.count("/") > 1 and included.split("/")[1] not in FACETS[facet]] == []
 
 
 def test_only_what_reads_and_writes_whole_models_includes_the_header_of_all():
@@ -106,3 +113,15 @@ def test_a_public_header_includes_public_ones_alone(header):
     assert [included for included in ours if room_of(included) != PUBLIC] == []
     theirs = [included for file, included in INCLUDES if file == f"{PUBLIC}/{header}" and included not in ours]
     assert [name for name in theirs if not re.fullmatch(r"[a-z_]+", name) and not (header == "torch.h" and name.startswith("torch/"))] == []
+
+
+# What a configuration of Keras's has of its graph, and who looks at it: besides these the dialects, which make one
+# configuration of another, and the architecture JSON's own members of that name.
+OF_A_GRAPH = r'"(inbound_nodes|input_layers|output_layers)"'
+OF_GRAPHS = r"keras/(parse_tree|print_tree)\.cpp|keras/(from_keras_1|from_older|to_keras_2)/.*|model/keras_origin\.cpp"
+
+
+def test_a_graph_of_keras_is_parsed_in_one_file_and_printed_in_one():
+    found = [path.relative_to(SRC).as_posix() for path in SRC.rglob("*.[ch]*") if re.search(OF_A_GRAPH, path.read_text())]
+    assert {"keras/parse_tree.cpp", "keras/print_tree.cpp"} <= set(found)
+    assert [file for file in sorted(found) if not re.fullmatch(OF_GRAPHS, file)] == []

@@ -83,6 +83,12 @@ CHAINS = {
     "atrous_2d": lambda: (
         chain(taking(convolution((3, 3, 2, 4), class_name="AtrousConvolution2D", atrous_rate=[2, 1]), 9, 6, 2), Layer("Flatten"), dense(80, 2)), [9, 6, 2], "theano"),
     "convolution_3d": lambda: (chain(taking(convolution((3, 2, 2, 3, 2), dim_ordering="th"), 2, 4, 5, 4), Layer("Flatten"), dense(81, 2)), [2, 4, 5, 4], "theano"),
+    "local_1d": lambda: (
+        chain(taking(Layer("LocallyConnected1D", [("W", (4, 6, 3)), ("b", (4, 3))], nb_filter=3, filter_length=3, subsample_length=1, border_mode="valid", activation="tanh"), 6, 2)),
+        [6, 2], "theano"),
+    "local_2d": lambda: (
+        chain(taking(Layer("LocallyConnected2D", [("W", (8, 12, 3)), ("b", (2, 4, 3))], nb_filter=3, nb_row=3, nb_col=2, subsample=[2, 1], border_mode="valid", dim_ordering="th"), 2, 5, 5),
+              Layer("Flatten"), dense(24, 2)), [2, 5, 5], "theano"),
     "deconvolution": lambda: (
         chain(taking(convolution((3, 3, 2, 4), class_name="Deconvolution2D", output_shape=[None, 12, 8, 4], subsample=[2, 1]), 5, 6, 2), Layer("Flatten")), [5, 6, 2], "tensorflow"),
     "separable": lambda: (
@@ -150,6 +156,18 @@ def test_sequential_model_computes_what_it_did(name, tmp_path):
     check(tmp_path, sources, {f"{layers[0].name}_input": x}, expected, name)
 
 
+def test_an_lstm_of_twelve_arrays_is_read_and_written_with_three(tmp_path):
+    """Gate by gate, in Keras 1's order of them; CHAINS has what it computes. Nothing writes it so again."""
+    layers = [taking(lstm(3, 4, inner_activation="sigmoid"), 5, 3)]
+    arrays = dict(layers[0].arrays)
+    assert [name[-3:] for name, _ in layers[0].arrays] == [f"{kind}_{gate}" for gate in "icfo" for kind in "WUb"]
+    h5bridge("convert", *write(tmp_path, h5py, sequential(layers), layers), "-o", tmp_path / "k.h5")
+    [lstm_now] = keras.models.load_model(tmp_path / "k.h5", compile=False).layers
+    prefix = layers[0].arrays[0][0].removesuffix("W_i")
+    for kind, variable in zip("WUb", (lstm_now.cell.kernel, lstm_now.cell.recurrent_kernel, lstm_now.cell.bias), strict=True):
+        assert np.array_equal(variable.numpy(), np.concatenate([arrays[f"{prefix}{kind}_{gate}"] for gate in "ifco"], -1))
+
+
 def test_one_file_of_architecture_and_weights(tmp_path):
     layers = [taking(dense(7, 5, activation="tanh"), 7), highway(5, True), dense(5, 3)]
     x = inputs_for(layers, [7])
@@ -187,12 +205,12 @@ def test_sequential_models_in_a_sequential_model_are_flattened(tmp_path):
     check(tmp_path, write(tmp_path, h5py, model, layers), {f"{layers[0].name}_input": x}, Network(model, arrays_of(layers)).predict(x), "inner")
 
 
-@pytest.mark.parametrize("mode", ["sum", "mul", "ave", "max", "concat", "dot"])
+@pytest.mark.parametrize("mode", ["sum", "mul", "ave", "max", "concat", "dot", "cos"])
 def test_merge_begins_a_sequential_model(mode, tmp_path):
     left, right = [taking(dense(4, 3), 4)], [taking(dense(5, 3), 5), Layer("Dropout", p=0.1)]
-    merge = Layer("Merge", mode=mode, dot_axes=[1, 1] if mode == "dot" else -1)
+    merge = Layer("Merge", mode=mode, dot_axes=[1, 1] if mode in ("dot", "cos") else -1)
     merge.config["layers"] = [{"class_name": "Sequential", "config": [layer.entry() for layer in branch]} for branch in (left, right)]
-    last = dense({"concat": 6, "dot": 1}.get(mode, 3), 2)
+    last = dense({"concat": 6, "dot": 1, "cos": 1}.get(mode, 3), 2)
     layers = [*left, *right, merge, last]
     model = sequential([merge, last])
     rng = np.random.default_rng(5)
@@ -286,7 +304,6 @@ def test_files_of_keras_0_have_deviations(tmp_path):
 
 REFUSED = {
     "SReLU": (lambda: Layer("SReLU", [(end, (3,)) for end in ("t_left", "a_left", "t_right", "a_right")]), "SReLU"),
-    "cosine": (lambda: Layer("Merge", mode="cos"), 'its mode is "cos"'),
     "lambda": (lambda: Layer("Merge", mode=["code"], mode_type="lambda"), "function of Python's"),
     "full": (lambda: convolution((3, 3, 2, 4), border_mode="full"), 'its border_mode is "full"'),
     "pooling": (lambda: Layer("MaxPooling2D", pool_size=[2, 2], strides=[2, 2], border_mode="same", dim_ordering="tf"), "Theano put the padding before"),

@@ -15,6 +15,7 @@ import keras_nested_networks as nested
 from keras_helpers import assert_close, by_name, differences, input_names, keras
 from keras_networks import KERAS_NETWORKS
 from registry_samples import needs_registry
+from sampled import has_its_turn
 from test_keras_layers_live import randomised, samples
 from program import ROOT, h5bridge, needs_libtorch, needs_program, package
 
@@ -428,6 +429,7 @@ def test_sharded_weights_are_read_beside_their_configuration(tmp_path):
 
 
 @needs_registry
+@pytest.mark.skipif(not has_its_turn("H5BRIDGE_ALL_SAMPLES", 4), reason="another commit's turn; H5BRIDGE_ALL_SAMPLES=1 makes it this one's")
 def test_every_layer_with_weights_stands_in_an_archive(tmp_path):
     """All samples of Keras's layers in one model."""
     inputs, outputs = [], []

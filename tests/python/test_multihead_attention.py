@@ -108,6 +108,17 @@ def test_pytorch_s_module_with_masks(shapes, masks, call, tmp_path):
             assert_close(found, answer, 1e-6)
 
 
+def test_packed_weights_are_those_of_three_projections(tmp_path):
+    """Of in_proj_weight, rows of the query, the key and the value, one head after the other, as Keras's own layer has them."""
+    module = weighted(Attend(6, 2, batch_first=True))
+    taken_to_keras(module, operands(CROSS, ("padding", "attn")), tmp_path)
+    attention = next(layer for layer in keras.models.load_model(tmp_path / "m.h5", compile=False).layers if type(layer) is keras.layers.MultiHeadAttention)
+    state = module.attend.state_dict()
+    for dense, weight, bias in zip((attention.query_dense, attention.key_dense, attention.value_dense), state["in_proj_weight"].chunk(3), state["in_proj_bias"].chunk(3)):
+        assert np.array_equal(dense.kernel.numpy(), weight.T.reshape(6, 2, 3).numpy())
+        assert np.array_equal(dense.bias.numpy(), bias.reshape(2, 3).numpy())
+
+
 @needs_libtorch
 @pytest.mark.parametrize("masks", [(), ("padding", "attn")], ids=["no mask", "masks"])
 def test_steps_may_stand_first(masks, tmp_path):

@@ -9,15 +9,22 @@ import torch
 import keras_nested_networks as nested
 from keras_helpers import assert_close, keras, optimizer_of, predict
 from program import h5bridge, needs_libtorch, needs_program
-from random_nested_models import fault_of
+from random_nested_models import fault_of, fault_of_model
+from sampled import seeds_in_turn
 
 pytestmark = [needs_program, needs_libtorch]
-SEEDS = range(60)
+SEEDS = seeds_in_turn(60, always=6)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_random_model_of_models_gives_the_same_and_comes_home(seed, tmp_path):
     assert (fault := fault_of(seed, tmp_path)) is None, fault
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".keras"])
+def test_a_model_of_twenty_levels_gives_the_same_and_comes_home(suffix, tmp_path):
+    keras.utils.set_random_seed(1)
+    assert (fault := fault_of_model(nested.of_levels(20), 1, tmp_path, suffix)) is None, fault
 
 
 def trained(build, shapes, path):

@@ -108,9 +108,43 @@ def test_of_several_optimizers_the_one_that_fits_is_taken(tmp_path):
 def test_optimizers_that_fit_alike_are_refused(tmp_path):
     (one, its), (other, others) = network(5), network(5)
     export_architecture(one, torch.zeros(2, 6), tmp_path / "net.json")
-    torch.save({"G": one.state_dict(), "D": other.state_dict(), "optD": others.state_dict(), "optG": its.state_dict()}, tmp_path / "gan.pth")
+    torch.save({"G": one.state_dict(), "D": other.state_dict(), "first": others.state_dict(), "last": its.state_dict()}, tmp_path / "gan.pth")
     message = h5bridge("convert", tmp_path / "net.json", tmp_path / "gan.pth", "--key", "G", "-o", tmp_path / "z.keras", status=4)
-    assert "there are several, 'optD', 'optG'" in message and "--no-optimizer" in message
+    assert "there are several, 'first', 'last'" in message and "--no-optimizer" in message
+
+
+OWNERS = {
+    "beside its model an average has none": ({"model": 0, "ema": 1}, ["optimizer"], "ema", None),
+    "a usual name": ({"state_dict": 0, "state_dict_ema": 1}, ["optimizer"], "state_dict", "optimizer"),
+    "no average": ({"generator": 0, "generator_ema": 1}, ["optimizer"], "generator", "optimizer"),
+    "nobody's": ({"G": 0, "D": 1}, ["optimizer"], "G", None),
+    "the other's": ({"G": 0, "D": 1}, ["optimizer_D"], "G", None),
+    "its own": ({"G": 0, "D": 1}, ["G_optimizer"], "G", "G_optimizer"),
+    "its own of two": ({"netG": 0, "netD": 1}, ["optimizer_D", "optimizer_G"], "netG", "optimizer_G"),
+}
+
+
+@pytest.mark.parametrize("networks, optimizers, key, taken", OWNERS.values(), ids=OWNERS.keys())
+def test_an_optimizer_is_of_the_network_that_names_tell(networks, optimizers, key, taken, tmp_path):
+    """Where the file has others that it fits as well."""
+    pairs = [network(5), network(5)]
+    export_architecture(pairs[0][0], torch.zeros(2, 6), tmp_path / "net.json")
+    checkpoint = {name: pairs[place][0].state_dict() for name, place in networks.items()}
+    for place, name in enumerate(optimizers):
+        pairs[place][1].param_groups[0]["lr"] = 0.25 if name == taken else 0.5
+        checkpoint[name] = pairs[place][1].state_dict()
+    torch.save(checkpoint, tmp_path / "all.pth")
+    command = ["convert", tmp_path / "net.json", tmp_path / "all.pth", "--key", key]
+    notes = json.loads(run_program(*command, "-o", tmp_path / "z.keras", "--json"))["notes"]
+    training = json.loads(run_program("inspect", tmp_path / "z.keras", "--json"))["training"]
+    if taken:
+        assert training["optimizer"]["config"]["learning_rate"] == 0.25, notes
+        return
+    assert not training or not training.get("optimizer"), notes
+    assert any("the optimizer is left out" in note and "--optimizer-key takes it" in note for note in notes), notes
+    h5bridge(*command, "-o", tmp_path / "y.keras", "--lossless", status=4)
+    run_program(*command, "--optimizer-key", optimizers[0], "-o", tmp_path / "x.keras")
+    assert json.loads(run_program("inspect", tmp_path / "x.keras", "--json"))["training"]["optimizer"]
 
 
 def test_of_optimizers_that_fit_alike_one_is_chosen(tmp_path):
@@ -118,15 +152,15 @@ def test_of_optimizers_that_fit_alike_one_is_chosen(tmp_path):
     (one, its), (other, others) = network(5), network(5)
     others.param_groups[0]["lr"] = 0.5
     export_architecture(one, torch.zeros(2, 6), tmp_path / "net.json")
-    torch.save({"G": one.state_dict(), "D": other.state_dict(), "optD": others.state_dict(), "optG": its.state_dict()}, tmp_path / "gan.pth")
+    torch.save({"G": one.state_dict(), "D": other.state_dict(), "first": others.state_dict(), "last": its.state_dict()}, tmp_path / "gan.pth")
     torch.save({"state_dict": one.state_dict(), "optimizer_states": [others.state_dict(), its.state_dict()]}, tmp_path / "lightning.ckpt")
-    for sources, chosen in ((["gan.pth", "--key", "G"], "optG"), (["lightning.ckpt"], "optimizer_states.1")):
+    for sources, chosen in ((["gan.pth", "--key", "G"], "last"), (["lightning.ckpt"], "optimizer_states.1")):
         command = ["convert", tmp_path / "net.json", tmp_path / sources[0], *sources[1:], "-o", tmp_path / "home.pth", "--checkpoint"]
         h5bridge(*command, "--optimizer-key", chosen)
         same_state(tmp_path, its.state_dict())
         assert torch.load(tmp_path / "home.pth")["optimizer_state_dict"]["param_groups"][0]["lr"] == 1e-2
-        message = h5bridge(*command, "--optimizer-key", "optH", status=2)
-        assert "there is no optimizer 'optH' (--optimizer-key)" in message and chosen in message
+        message = h5bridge(*command, "--optimizer-key", "other", status=2)
+        assert "there is no optimizer 'other' (--optimizer-key)" in message and chosen in message
         assert "--optimizer-key chooses one" in h5bridge(*command, status=4)
 
 

@@ -87,6 +87,26 @@ def test_the_last_functions_of_a_block_are_in_it(tmp_path):
         assert all(f"<B>{name}</B>" in inner or f">{name}<" in inner for name in ends)
 
 
+def test_a_sum_with_what_a_block_was_given_is_in_it(tmp_path):
+    """Identity shortcuts: each block has two, as a Transformer's has, and the first takes the model's input."""
+    linear = {"type": "Linear", "attributes": {"in_features": 3, "out_features": 3}}
+    layers, last = [], "x"
+    for block in range(2):
+        for part in ("attention", "mlp"):
+            add = "add" + (f"_{len(layers) // 3}" if layers else "")
+            layers.append({"name": f"blocks.{block}.{part}_norm", "inputs": [last], **linear})
+            layers.append({"name": f"blocks.{block}.{part}.out", "inputs": [f"blocks.{block}.{part}_norm"], **linear})
+            layers.append({"name": add, "type": "add", "inputs": [f"blocks.{block}.{part}.out", last]})
+            last = add
+    layers.append({"name": "mean", "type": "mean", "attributes": {"dim": 1, "keepdim": True}, "inputs": [last]})  # ends no block
+    layers.append({"name": "head", "type": "Linear", "attributes": {"in_features": 1, "out_features": 3}})
+    (tmp_path / "m.json").write_text(json.dumps({"h5bridge": 1, "inputs": [{"name": "x", "shape": ["batch", 3]}], "layers": layers, "outputs": ["head"]}))
+    text = dot_of(tmp_path / "m.json", folder=tmp_path)
+    for block, sums in (("blocks.0", ("add", "add_1")), ("blocks.1", ("add_2", "add_3"))):
+        inner = re.search(rf"label=<{block}>.*?^  \}}", text, re.S | re.M).group(0)
+        assert re.findall(r"\badd(?:_\d)?(?=<)", inner.replace("<B>add</B>", "")) == list(sums) and "mean" not in inner
+
+
 @needs_graphviz
 @pytest.mark.parametrize("suffix, begins", [(".png", b"\x89PNG"), (".pdf", b"%PDF"), (".svg", b"<?xml")])
 def test_graphviz_draws(suffix, begins, tmp_path):

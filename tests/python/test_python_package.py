@@ -435,6 +435,46 @@ def test_a_live_keras_model_goes_home_by_its_architecture(tmp_path):
 # --- compare ------------------------------------------------------------------------------------------------------------------
 
 
+def test_a_keras_model_with_another_head_does_not_go_home_by_the_old_architecture():
+    mine = package.from_torch(torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2)), torch.rand(2, 3))
+    old = mine.to_keras()
+    changed = keras.Model(old.input, keras.layers.Dense(5, name="head")(old.layers[-2].output))
+    with pytest.raises(package.MalformedFile, match='not that of the architecture: it has no layer "2"; read it without the architecture'):
+        package.from_keras(changed, architecture=mine.architecture)
+    assert "head.weight" in package.from_keras(changed).state_dict()
+
+
+def test_within_inference_mode_all_is_as_outside_of_it():
+    module = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4))
+    with torch.inference_mode():
+        example = torch.rand(2, 3)
+        mine = package.from_torch(module, example, reference=True)
+        again, theirs = mine.to_torch(), mine.to_keras()
+    again(torch.rand(3, 3)).sum().backward()
+    assert all(parameter.grad is not None for parameter in again.parameters())
+    theirs.compile("sgd", loss="mse")
+    theirs.train_on_batch(np.ones((3, 3), "float32"), np.ones((3, 4), "float32"))
+    assert_close(mine.reference["inputs"]["input"], example.numpy(), 0, 0)
+
+
+def test_a_prefix_and_a_tensor_more_are_told_apart(tmp_path):
+    module = torch.nn.Sequential(torch.nn.Linear(3, 2))
+    package.from_torch(module, torch.rand(2, 3)).save(tmp_path / "m.json")
+    state = {"model." + name: tensor for name, tensor in module.state_dict().items()}
+    torch.save({"state_dict": state | {"criterion.weight": torch.ones(2)}}, tmp_path / "m.pth")
+    sources = [tmp_path / "m.json", tmp_path / "m.pth"]
+    with pytest.raises(package.MalformedFile, match=re.escape(r"rename '^model\.=' takes it off, and allow_unexpected")):
+        package.load(sources)
+    found = package.load(sources, rename=[r"^model\.="], allow_unexpected=True)
+    assert all(torch.equal(found.state_dict()[name], tensor) for name, tensor in module.state_dict().items())
+
+
+def test_the_shape_of_an_archives_input_is_wrong_or_right(tmp_path):
+    for shapes, message in [({"x": 3}, "a list of whole numbers"), ({"x": (-1,)}, "none of them negative"), ([], "a dict of names and shapes")]:
+        with pytest.raises(package.UsageError, match=message):
+            package.load(DIGITS, input_shapes=shapes)
+
+
 def test_compare_finds_what_the_program_finds(tmp_path):
     state = torch.load(DIGITS[1])
     name = next(iter(state))
@@ -617,6 +657,19 @@ def test_a_live_model_is_its_own_witness(tmp_path):
     assert theirs.reference["by"].startswith(f"Keras {keras.__version__} on ")
     assert np.allclose(theirs.reference["outputs"].popitem()[1], np.moveaxis(expected, 1, -1), atol=1e-5)
     assert package.verify(theirs)["agrees"]
+
+
+def test_what_layers_make_and_what_comes_out_is_computed_once(tmp_path):
+    """A reference keeps both: the model has two convolutions."""
+    called = []
+    hook = torch.nn.modules.module.register_module_forward_hook(lambda module, *_: called.append(type(module).__name__))
+    try:
+        package.convert(DIGITS, tmp_path / "x.keras", reference=2)
+    finally:
+        hook.remove()
+    assert called.count("Conv2d") == 2
+    assert json.loads(run_program("inspect", tmp_path / "x.keras", "--json"))["format"] == "keras"
+    assert package.verify(tmp_path / "x.keras")["agrees"]
 
 
 def test_a_notebook_shows_layers_and_no_markup_of_a_stranger():

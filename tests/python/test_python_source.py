@@ -193,6 +193,49 @@ def test_values_are_called_what_they_are(tmp_path):
     assert all(f"{name} = " in (tmp_path / "m.py").read_text() for name in outputs)
 
 
+class Blocks(torch.nn.Module):
+    """Lists that are run through in every way, and an attention by hand."""
+
+    def __init__(self):
+        super().__init__()
+        linear = lambda count: torch.nn.ModuleList(torch.nn.Linear(6, 6) for _ in range(count))
+        self.layers, self.norms, self.back = linear(4), torch.nn.ModuleList(torch.nn.LayerNorm(6) for _ in range(4)), linear(3)
+        self.rest, self.apart, self.scaled = linear(4), linear(3), linear(3)
+        self.q, self.k, self.v = linear(1)[0], linear(1)[0], linear(1)[0]
+
+    def forward(self, x):
+        start, y = x, x
+        for layer, norm in zip(self.layers, self.norms):
+            y = y + torch.relu(norm(layer(y)))
+        for layer in reversed(self.back):
+            y = y + layer(y)
+        for layer in self.rest[1:]:
+            y = y * torch.sigmoid(layer(y))
+        left, right = self.apart[0](y), self.apart[2](y)
+        y = left * right + self.apart[1](left) + self.rest[0](y)
+        for i, layer in enumerate(self.scaled):
+            y = y + layer(y) * (i + 0.5)
+        heads = lambda x: x.reshape(x.shape[0], x.shape[1], 2, 3).transpose(1, 2)
+        scores = heads(self.q(y)) @ heads(self.k(y)).transpose(-1, -2) / 1.7
+        return (torch.softmax(scores, -1) @ heads(self.v(y))).transpose(1, 2).reshape(y.shape[0], y.shape[1], 6) + (1.0 - start)
+
+
+def test_what_is_repeated_is_a_loop(tmp_path):
+    """Where it is the same but for the module; where it is not, or not in turn, it stays as it is. Values are called what they are for."""
+    torch.manual_seed(4)
+    module, x = Blocks().eval(), torch.randn(2, 5, 6)
+    export_architecture(module, x, tmp_path / "m.json")
+    torch.save(module.state_dict(), tmp_path / "m.pth")
+    for length in (5, 1):
+        network, inputs = converted(tmp_path, tmp_path / "m.json", tmp_path / "m.pth"), [torch.randn(3, length, 6)]
+        assert run(network, inputs)[0].tobytes() == run(module, inputs)[0].tobytes()
+    text = (tmp_path / "network.py").read_text()
+    for line in ("for layer, norm in zip(self.layers, self.norms):", "for layer in reversed(self.back):", "for layer in self.rest[1:]:",
+                 "batch, length, _ = x.shape", "query = self.q(", "key = self.k(", "value = self.v(", "1.0 - x"):  # fmt: skip
+        assert line in text, line
+    assert all(f"self.{name}[{i}](" in text for name in ("apart", "scaled") for i in range(3))
+
+
 NAMES = ["1_conv", "lambda", "a-b", "quo\"te", "it's", "back\\slash", "new\nline", "type", "train", "_modules", "__init__", "__x", "self",
          "x", "\u00e9", "\U0001f600", '"""', "#", "'); import os", "torch", "nn", "F", "forward", "None", "{name}", "%s"]  # fmt: skip
 

@@ -1,12 +1,10 @@
 """Random graphs of the layers: real Keras and LibTorch give what PyTorch does, and every bit comes home. tools/random_graphs.py
 takes more of them."""
 
-import itertools
-
 import pytest
 
 from program import needs_libtorch, needs_program
-from random_graph_checks import faults_of
+from random_graph_checks import faults_of, outcome_by_seed
 from registry_samples import needs_registry
 
 pytestmark = [needs_program, needs_libtorch, needs_registry]
@@ -15,10 +13,7 @@ SEEDS = range(60)
 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory):
-    """What differs and what is refused, by seed."""
-    counter = itertools.count()
-    faults, refused, _ = faults_of(SEEDS, lambda name: tmp_path_factory.mktemp(f"{next(counter)}_{name}"))
-    return [{graph.seed: f"{graph}: {found}" for graph, found in each.items()} for each in (faults, refused)]
+    return outcome_by_seed(faults_of, SEEDS, tmp_path_factory)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from program import ROOT
+from sampled import has_its_turn
 
 
 @pytest.fixture
@@ -46,7 +47,9 @@ def torch_of(folder):
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
+@pytest.mark.skipif(not has_its_turn("H5BRIDGE_SETUP", 4), reason="another commit's turn; H5BRIDGE_SETUP=1 makes it this one's")
 def test_a_torch_that_is_there_is_used(setup, tmp_path):
+    """It makes three environments and starts PyTorch in them."""
     done = setup(sys.executable)
     assert done.returncode == 0, done.stderr
     theirs = Path(torch.__file__).resolve()

@@ -97,6 +97,11 @@ def torch_arguments(samples):
     return wanted, covered
 
 
+def takes_functions(name):
+    """Of torch.cond and its like the calls of what they are given are written, not the arguments."""
+    return hasattr(torch.ops.higher_order, name)
+
+
 def function_arguments(name):
     """The arguments of a function or a method of tensors that are no tensors, by the names that the exporter writes."""
     for home in (torch.nn.functional, torch, torch.Tensor):
@@ -115,7 +120,7 @@ def function_arguments(name):
 def torch_function_arguments(samples):
     wanted, covered = [], set()
     for name, attributes in samples.items():
-        if name == name.lower():
+        if name == name.lower() and not takes_functions(name):
             named = (exporter.tables.DOCUMENTED_ARGUMENT.get((name, argument), argument) for argument in function_arguments(name))
             names = dict.fromkeys(argument for argument in named if argument not in exporter.tables.NO_ATTRIBUTES)
             wanted += [f"{name}.{argument}" for argument in names]
@@ -141,7 +146,7 @@ def test_every_argument_of_pytorch_s_classes_has_a_sample():
 
 KERAS_FAMILIES = "attention convolutional pooling normalization activations regularization core reshaping merging rnn".split()
 KERAS_PREPROCESSING = """CenterCrop Normalization Rescaling Resizing
-    AugMix CutMix MixUp RandAugment RandomBrightness RandomColorDegeneration RandomColorJitter RandomContrast RandomElasticTransform
+    AugMix CutMix MixUp RandAugment RandomBrightness RandomColorDegeneration RandomColorJitter RandomContrast RandomCrop RandomElasticTransform
     RandomErasing RandomFlip RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPerspective RandomPosterization
     RandomRotation RandomSaturation RandomSharpness RandomTranslation RandomZoom Solarization""".split()
 # What else keras.layers has, and why it is not read: refused by its name, but for its weights.
@@ -161,7 +166,6 @@ KERAS_LAYERS_NOT_READ = {
     "MaxNumBoundingBoxes": "works on boxes, which no network computes with",
     "MelSpectrogram": "is a subject of its own",
     "Pipeline": "is code that calls layers",
-    "RandomCrop": "gives pictures of another size than it says",
     "RandomShear": "Keras 3.15 cannot load what it saves of it",
     "STFTSpectrogram": "is a subject of its own",
     "StringLookup": OF_STRINGS,

@@ -162,6 +162,12 @@ FUNCTIONS = {
     "concat": ([[*X, {"axis": -1}], ["y", 0, 0, {"axis": -1}]], lambda x, y: np.concatenate([x, y], -1)),
     "math.maximum": ([*X, {"y": ["y", 0, 0]}], np.maximum),
     "math.pow": ([*X, {"y": 2.0}], lambda x, y: x**2),
+    "math.add": ([*X, {"y": [0.5, 1.0, -2.0, 0.0]}], lambda x, y: x + np.array([0.5, 1, -2, 0])),
+    "linalg.matmul": ([*X, {"b": ["y", 0, 0], "transpose_b": True}], lambda x, y: x @ y.transpose(0, 2, 1)),
+    "linalg.band_part": ([*X, {"num_lower": 0, "num_upper": -1}], lambda x, y: np.triu(x)),
+    "compat.v1.gather": ([*X, {"indices": [2, 0], "axis": 1, "batch_dims": 0}], lambda x, y: x[:, [2, 0]]),
+    "reverse": ([*X, {"axis": [2]}], lambda x, y: x[:, :, ::-1]),
+    "math.cumsum": ([*X, {"axis": 1}], lambda x, y: x.cumsum(1)),
 }  # fmt: skip
 
 
@@ -203,7 +209,7 @@ def test_operation_as_a_layer(config, formula, tmp_path):
 
 @pytest.mark.parametrize("entry,words", [
     (lambda_layer("image.adjust_hue", [*X, {"delta": 0.1}]), "TensorFlow's image.adjust_hue"),
-    (lambda_layer("linalg.matmul", [*X, {"b": ["x", 0, 0], "transpose_b": True}]), "transpose_b=true"),
+    (lambda_layer("linalg.matmul", [*X, {"b": ["x", 0, 0], "transpose_a": True}]), "transpose_a=true"),
     (("TensorFlowOpLayer", "f", operation("Betainc", {}), [[["x", 0, 0, {}]]]), "TensorFlow's Betainc"),
 ])  # fmt: skip
 def test_what_keras_3_has_nothing_like_is_refused_by_its_name(entry, words, tmp_path):

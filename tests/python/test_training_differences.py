@@ -477,3 +477,49 @@ def test_a_json_that_freezes_other_layers_than_the_file_is_said(frozen, tmp_path
     h5bridge("convert", tmp_path / "after.h5", tmp_path / "before.json", *written, "--lossless", status=4)
     assert notes_of(tmp_path / "after.h5", tmp_path / "after.json", *written, "--lossless") == []
     assert notes_of(tmp_path / "after.h5", tmp_path / "net.json", *written, "--lossless") == []
+
+
+def tokens(*layers):
+    return keras.Sequential([keras.Input((5,), dtype="int32"), L.Embedding(9, 4, mask_zero=True), *layers])
+
+
+def of_two_outputs():
+    ids = keras.Input((5,), dtype="int32")
+    embedded = L.Embedding(9, 4, mask_zero=True)(ids)
+    return keras.Model(ids, [L.Dense(2, name="steps")(embedded), L.LSTM(2, name="last")(embedded)])
+
+
+def of_a_model():
+    ids = keras.Input((5,), dtype="int32")
+    inner = tokens(L.Dense(3))
+    inner.name = "inner"
+    return keras.Model(ids, inner(ids))
+
+
+MASKED = {
+    "steps": lambda: tokens(L.LSTM(3, return_sequences=True), L.Dense(2, name="steps")),
+    "last": lambda: tokens(L.LSTM(3), L.Dense(2)),
+    "flat": lambda: tokens(L.Flatten(), L.Dense(2)),
+    "pooled": lambda: tokens(L.GlobalAveragePooling1D(), L.Dense(2)),
+    "convolved": lambda: tokens(L.Conv1D(2, 3, padding="same")),
+    "wrapped": lambda: tokens(L.TimeDistributed(L.Dense(2), name="steps")),
+    "two outputs": of_two_outputs,
+    "a model": of_a_model,
+}
+
+
+@pytest.mark.parametrize("what", MASKED)
+def test_a_loss_that_keras_masks_is_said(what, tmp_path):
+    model = MASKED[what]()
+    model.compile("adam", "mse")
+    ids = np.array([[1, 2, 0, 0, 0], [3, 4, 5, 0, 0]], "int32")
+    outputs = keras.tree.flatten(model(ids))
+    names = model.output_names if isinstance(model, keras.src.models.Functional) else [model.layers[-1].name]
+    masked = [name for name, output in zip(names, outputs) if keras.src.backend.get_keras_mask(output) is not None]
+    targets = [np.ones(output.shape, np.float32) for output in outputs]
+    model.train_on_batch(ids, targets if len(targets) > 1 else targets[0])
+    model.save(tmp_path / "net.keras")
+    notes = notes_of(tmp_path / "net.keras", "-o", tmp_path / "net.ckpt", "--checkpoint")
+    said = [note for note in notes if "masked in the outputs of" in note]
+    assert [f"outputs of {', '.join(masked)}, and" in note for note in said] == ([True] if masked else [])
+    h5bridge("convert", tmp_path / "net.keras", "-o", tmp_path / "no.ckpt", "--checkpoint", "--lossless", status=4 if masked or notes else 0)

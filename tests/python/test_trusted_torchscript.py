@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from keras_helpers import assert_close, keras, predict
-from program import PROGRAM, h5bridge, needs_libtorch, needs_program, run_program
+from program import PROGRAM, h5bridge, needs_libtorch, needs_program, package, run_program
 
 pytestmark = [needs_program, needs_libtorch]
 
@@ -185,7 +185,7 @@ class PicturesAndNumbers(nn.Module):
         self.conv, self.norm, self.numbers = nn.Conv2d(3, 8, 3), nn.GroupNorm(2, 8), nn.Linear(4, 8)
 
     def forward(self, x, numbers):
-        return self.norm(self.conv(x)).mean((2, 3)) + self.numbers(numbers)
+        return self.norm(self.conv(x)).mean((2, 3)) + self.numbers(numbers) + torch.arange(8.0) * 0.5
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -194,9 +194,10 @@ def test_each_input_has_its_own_rank_and_is_told(how, tmp_path):
     module, inputs = randomised(PicturesAndNumbers()), [torch.randn(3, 3, 9, 7), torch.randn(3, 4)]
     archive = torch.jit.script(module) if how == "script" else torch.jit.trace(module, tuple(inputs))
     torch.jit.save(archive, tmp_path / "net.ts")
-    said = notes_of("convert", tmp_path / "net.ts", "--trust-torchscript", "-o", tmp_path / "net.keras", "--check")
-    assert "x (batch, 3, height, width), numbers_1 (batch, 4) are taken" in said
-    assert 'the input "numbers" is called "numbers_1" here, since a module is called "numbers"' in said
+    said = notes_of("convert", tmp_path / "net.ts", "--trust-torchscript", "-o", tmp_path / "net.keras", "-o", tmp_path / "net.json", "--check")
+    kinds = [layer["type"] for layer in json.loads((tmp_path / "net.json").read_text())["layers"]]
+    assert "new_tensor" in kinds and not {"arange", "mul"} & set(kinds)  # what constants give is computed
+    assert "x (batch, 3, height, width), numbers (batch, 4) are taken" in said
     (found,) = predict(keras.models.load_model(tmp_path / "net.keras"), [inputs[0].numpy().transpose(0, 2, 3, 1), inputs[1].numpy()]).values()
     assert_close(found, outputs_of(module, inputs)[0].numpy(), 1e-5)
 
@@ -211,12 +212,15 @@ def test_a_shape_that_is_stated_counts(tmp_path):
     assert "did you mean input?" in run_program(*convert, "--input-shape", "inputs=2,4", status=2)
     assert 'no size is called "bach"' in run_program(*convert, "--fix-size", "bach=2", status=2)
     assert "(2, 4) is taken" in notes_of(*convert, "--fix-size", "batch=2")
+    if package is not None:
+        found = package.load(tmp_path / "net.ts", trust_torchscript=True, input_shapes={"input": (2, 5, 4)})
+        assert found.architecture["inputs"][0]["shape"] == ["batch", "length", 4]
 
 
-class Branches(nn.Module):
+class Repeats(nn.Module):
     def forward(self, x):
-        if bool(x.sum() > 0):
-            x = x.tanh()
+        while bool(x.sum() > 0):
+            x = x - 1
         return x
 
 
@@ -238,7 +242,7 @@ class Raises(nn.Module):
 
 @pytest.mark.parametrize(
     "module,words",
-    [(Branches(), "a tensor's values"), (Exponential(), "aten.linalg_matrix_exp"), (Raises(), "raises an exception")],
+    [(Repeats(), "a condition depends on values"), (Exponential(), "aten.linalg_matrix_exp"), (Raises(), "raises an exception")],
     ids=["values", "operator", "exception"],
 )
 def test_what_is_no_layer_is_refused(module, words, tmp_path):

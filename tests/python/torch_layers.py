@@ -166,6 +166,7 @@ FUNCTIONS |= {
     "group_norm": lambda x, *operands, num_groups, **settings: F.group_norm(x, num_groups, *operands, **settings),
     "broadcast_to": lambda x, size: x.broadcast_to(size),
     "cat": lambda *xs, dim=0: torch.cat(xs, dim),
+    "cond": lambda pred, one, other: one if pred else other,
     "cumprod": lambda x, dim: x.flatten().cumprod(0) if dim is None else x.cumprod(dim),
     "cumsum": lambda x, dim: x.flatten().cumsum(0) if dim is None else x.cumsum(dim),
     "expand": lambda x, size: x.expand(size),
@@ -206,7 +207,7 @@ FUNCTIONS |= {
 NOISE = ("GaussianDropout", "GaussianNoise", "ActivityRegularization")
 NOISE += ("RandomFlip", "RandomGrayscale", "RandomPerspective", "RandomRotation", "RandomTranslation", "RandomZoom")
 NOISE += ("AugMix", "CutMix", "MixUp", "RandAugment", "RandomBrightness", "RandomColorDegeneration", "RandomColorJitter",
-          "RandomContrast", "RandomElasticTransform", "RandomErasing", "RandomGaussianBlur", "RandomHue", "RandomInvert",
+          "RandomContrast", "RandomCrop", "RandomElasticTransform", "RandomErasing", "RandomGaussianBlur", "RandomHue", "RandomInvert",
           "RandomPosterization", "RandomSaturation", "RandomSharpness", "Solarization")  # fmt: skip
 ACTIVATIONS = {"relu": F.relu, "sigmoid": torch.sigmoid}
 
@@ -502,6 +503,7 @@ class Attention(nn.Module):
         self.concat_score_weight = nn.Parameter(torch.empty(())) if score_mode == "concat" else None
 
     def scores(self, query, key):
+        assert query.shape[-1] == key.shape[-1]  # Keras's product takes no others
         scale = 1 if self.scale is None else self.scale
         if self.by_product:
             return torch.einsum("bf,bsf->bs", query, key) * scale
@@ -640,16 +642,17 @@ class Lookup(Reference):
     """Embedding and EmbeddingBag scale their rows down to max_norm in place; here each call starts from the same ones."""
 
     def forward(self, ids, *others):
-        kept = self.layer.weight.detach().clone()
+        kept = self.layer.weight.detach().clone() if self.layer.max_norm else None
         weights_alone = isinstance(self.layer, nn.EmbeddingBag) and ids.dim() == 2 and others
         y = self.layer(ids, None, *others) if weights_alone else self.layer(ids, *others)
-        self.layer.weight.data.copy_(kept)
+        if kept is not None:
+            self.layer.weight.data.copy_(kept)
         return y
 
 
 # What is put together here, or cannot be exported: it takes constant tensors, or PyTorch reads beyond inputs of sizes that do not
 # fit, which the exporter tries, or it does nothing to a tensor that is in order.
-COMPOSED = {"_weight_norm", "contiguous", "Dot", "SoftmaxOverAxes", "SparsePlus", "SparseSigmoid", "Sparsemax", "Squareplus", "Average", "Cbrt", "RepeatVector", "getitem", "index_select", "masked_fill", "take_along_dim", "where"}
+COMPOSED = {"_weight_norm", "contiguous", "Dot", "SoftmaxOverAxes", "SparsePlus", "SparseSigmoid", "Sparsemax", "Squareplus", "Average", "Cbrt", "RepeatVector", "cond", "getitem", "index_select", "masked_fill", "take_along_dim", "where"}
 COMPOSED_ARGUMENTS = {"aligned_at_batch", "initial", "steps_first"}
 
 

@@ -67,6 +67,13 @@ TEST_CASE("agreement: where all that is expected is zero, no error is relative")
         "largest absolute error 3; 1 of 2 elements differ, the first at (1,): found 3, expected 0");
 }
 
+TEST_CASE("agreement: of one element no count is told") {
+  CHECK(describe(compare_tensors(doubles({3}), doubles({1}), {})) ==
+        "largest absolute error 2, relative 2; its one element differs: found 3, expected 1");
+  CHECK(describe(compare_tensors(doubles({kNaN}), doubles({kNaN}), {.equal_nan = true})) ==
+        "largest absolute error 0; its one element is NaN on both sides");
+}
+
 TEST_CASE("agreement: a NaN shows in the largest error") {
   const Agreement agreement = compare_tensors(doubles({1, kNaN, 3}), doubles({1, 2, 5}), {});
   CHECK(std::isnan(agreement.largest_absolute));

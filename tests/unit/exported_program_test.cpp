@@ -119,7 +119,7 @@ TEST_CASE("an exported program of damaged or foreign parts is refused by what is
   refuses([](Entries& e) { content(e, "data/weights/weight_0").resize(12); }, "conv1.weight");
   refuses(
       [](Entries& e) { replace(content(e, "weights_config.json"), R"("use_pickle": false)", R"("use_pickle": true)"); },
-      "is pickled");
+      "tensor \"conv1.weight\", which is pickled: zip: no end record");
   refuses([](Entries& e) { replace(content(e, "weights_config.json"), R"("dtype": 7)", R"("dtype": 9)"); },
           "dtype 9 of torch.export");
   refuses([](Entries& e) { content(e, "byteorder") = "big"; }, "big-endian");

@@ -1,4 +1,4 @@
-// What Keras says, and its JSON form of version 1: docs/architecture.md, testdata/golden.
+// What Keras says, and its JSON form of version 1: docs/architecture_json.md, testdata/golden.
 #include "model/keras_origin.h"
 
 #include <catch2/catch.hpp>
@@ -44,6 +44,7 @@ const KerasModelOrigin kModel{.class_name = "Sequential",
                               .input_layers = Json::Object{{"a", Json::Array{"x", 0, 0}}},
                               .output_layers = Json::Array{Json::Array{"y", 0, 0}, Json::Array{"z", 0, 0}},
                               .optional_inputs = {"x"},
+                              .masked_outputs = {"y"},
                               .data_format = DataFormat::ChannelsLast,
                               .original = Json::Object{{"h5bridge", 1}},
                               .presented = KerasPorts{{{"x", {0, 2, 1}}}, {{"y", {0, 1}}, {"y", {1, 0}}}}};
@@ -51,7 +52,7 @@ const KerasModelOrigin kModel{.class_name = "Sequential",
 const std::string kModelJson =
     R"({"class_name": "Sequential", "name": "net", "trainable": true, "dtype": "float16", )"
     R"("variable_path": "outer/net", "input_layers": {"a": ["x", 0, 0]}, "output_layers": [["y", 0, 0], ["z", 0, 0]], )"
-    R"("optional_inputs": ["x"], "data_format": "channels_last", "original": {"h5bridge": 1}, "presented": )"
+    R"("optional_inputs": ["x"], "masked_outputs": ["y"], "data_format": "channels_last", "original": {"h5bridge": 1}, "presented": )"
     R"({"inputs": {"x": [0, 2, 1]}, "outputs": [{"name": "y", "axes": [0, 1]}, )"
     R"({"name": "y", "axes": [1, 0]}]}})";
 
@@ -77,9 +78,9 @@ TEST_CASE("what Keras says of a layer has one form in JSON, and no member is los
 
 TEST_CASE("what Keras says of a model has one form in JSON, and no member is lost there") {
   const auto& [class_name, name, trainable, config, variable_path, input_layers, output_layers, optional_inputs,
-               data_format, original, presented] = kModel;
+               masked_outputs, data_format, original, presented] = kModel;
   CHECK(are_said(class_name, name, trainable, config, variable_path, input_layers, output_layers, optional_inputs,
-                 data_format, original, presented));
+                 masked_outputs, data_format, original, presented));
   CHECK(Json(keras_model_origin_to_json(kModel)).dump() == kModelJson);
   CHECK(keras_model_origin_from_json(object(kModelJson)) == kModel);
   for (const Json::Member& one : object(kModelJson)) {

@@ -219,24 +219,38 @@ TEST_CASE("layers that are not known are named within their models") {
         "type for it");
 }
 
-TEST_CASE("what older versions meant otherwise is refused in models within the model, where weights would change") {
+TEST_CASE("what older versions meant otherwise is told of layers of models within the model, too") {
   const Json lstm =
       entry("LSTM", "lstm", {}, {{"units", 3}, {"activation", "tanh"}, {"recurrent_activation", "hard_sigmoid"}});
   const Json inner = entry("Sequential", "inner", {}, {{"layers", Json::Array{lstm}}});
   const Json old = Json::Object{{"class_name", "Sequential"},
                                 {"config", Json::Object{{"name", "m"}, {"layers", Json::Array{inner}}}}};
-  CHECK(refusal_by([&] { keras_3_configuration(old, "2.2.4"); }, ExitStatus::Unsupported)
-            .find("layer \"lstm\" (LSTM) of a model within the model has the hard_sigmoid") == 0);
-  const Json convolution = entry("Conv2D", "conv", {}, {{"filters", 2}});
+  const std::vector<GateFactors> factors = keras_3_configuration(old, "2.2.4").factors;
+  REQUIRE(factors.size() == 1);
+  CHECK(factors[0].layer == "inner");
+  CHECK(factors[0].inner == "lstm");
+  CHECK(factors[0].gates);
+  CHECK_FALSE(factors[0].candidate);
+}
+
+TEST_CASE("Theano's kernels of models within the model are turned, and only theirs") {
+  const Json convolution = entry("Conv1D", "conv", {}, {{"filters", 1}}), dense = entry("Dense", "dense", {}, {});
   KerasConfiguration configuration;
-  configuration.model =
-      Json::Object{{"class_name", "Sequential"},
-                   {"config", Json::Object{{"layers", Json::Array{entry("Sequential", "inner", {},
-                                                                        {{"layers", Json::Array{convolution}}})}}}}};
-  std::vector<KerasLayerWeights> none;
-  CHECK(refusal_by([&] { weights_in_keras_3(none, configuration, "2.2.4", "theano"); }, ExitStatus::Unsupported)
-            .find("Theano, which wrote the file") == 0);
-  CHECK(weights_in_keras_3(none, configuration, "2.2.4", "tensorflow").empty());
+  configuration.model = Json::Object{
+      {"class_name", "Sequential"},
+      {"config", Json::Object{{"layers", Json::Array{entry("Sequential", "inner", {},
+                                                           {{"layers", Json::Array{convolution, dense}}})}}}}};
+  const Tensor kernel = tensor_of<float>(DType::Float32, {3, 1, 1}, {1, 2, 3});
+  const Tensor matrix = tensor_of<float>(DType::Float32, {3, 1}, {4, 5, 6});
+  std::vector<KerasLayerWeights> weights{{"inner", {{"conv/kernel:0", kernel}, {"dense/kernel:0", matrix}}}};
+  weights_in_keras_3(weights, configuration, "2.2.4", "theano");
+  CHECK(weights[0].variables[0].tensor.values<float>() == std::vector<float>{3, 2, 1});
+  CHECK(weights[0].variables[1].tensor.values<float>() == std::vector<float>{4, 5, 6});
+
+  std::vector<KerasLayerWeights> nameless{{"inner", {{"a:0", kernel}, {"b:0", matrix}}}};
+  CHECK(refusal_by([&] { weights_in_keras_3(nameless, configuration, "2.2.4", "theano"); }, ExitStatus::Unsupported)
+            .find("layer \"conv\" of the model \"inner\" within the model") == 0);
+  CHECK(weights_in_keras_3(nameless, configuration, "2.2.4", "tensorflow").empty());
 }
 
 TEST_CASE("a tensor of another rank than a model's input has is refused") {

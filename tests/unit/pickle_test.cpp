@@ -17,8 +17,13 @@ namespace {
 
 pickle::Document read(const std::string& code) { return pickle::read(bytes_of(code)); }
 
+Json to_json(const pickle::Value& value) {
+  std::size_t spare = std::size_t{1} << 30;
+  return pickle::to_json(value, {}, spare);
+}
+
 /// The JSON of what a pickle holds.
-std::string json(const std::string& code) { return pickle::to_json(read(code).root()).dump(); }
+std::string json(const std::string& code) { return to_json(read(code).root()).dump(); }
 
 void check_malformed(const std::string& code, const std::string& message) {
   CHECK_THROWS_AS(read(code), MalformedFile);
@@ -157,15 +162,15 @@ TEST_CASE("pickle: cycles, deep nesting and shared references neither recurse no
       "]q\x00h\x00"
       "a."s);
   CHECK(pickle::sequence(cycle.root())->front() == &cycle.root());
-  CHECK_THROWS_WITH(pickle::to_json(cycle.root()), Contains("nested more than 100 deep"));
+  CHECK_THROWS_WITH(to_json(cycle.root()), Contains("nested more than 100 deep"));
 
-  const pickle::Document deep = read(std::string(1'000'000, ']') + std::string(999'999, 'a') + ".");
-  CHECK_THROWS_WITH(pickle::to_json(deep.root()), Contains("nested more than 100 deep"));
+  const pickle::Document deep = read(std::string(300'000, ']') + std::string(299'999, 'a') + ".");
+  CHECK_THROWS_WITH(to_json(deep.root()), Contains("nested more than 100 deep"));
 
   std::string doubling = ")";
   for (int i = 0; i < 60; ++i) doubling += "2\x86";
   const pickle::Document shared = read(doubling + ".");
-  CHECK_THROWS_WITH(pickle::to_json(shared.root()), Contains("stand for more than 1000000 values"));
+  CHECK_THROWS_WITH(to_json(shared.root()), Contains("stand for more than 1000000 values"));
 }
 
 TEST_CASE("pickle: several in a row are read one by one") {
@@ -209,5 +214,24 @@ TEST_CASE("pickle: what the writer writes is read back") {
   writer.none();
   expected.insert(expected.end(), {true, false, nullptr});
   writer.tuple();
-  CHECK(pickle::to_json(read(writer.finish()).root()) == Json(expected));
+  CHECK(to_json(read(writer.finish()).root()) == Json(expected));
+}
+
+TEST_CASE("pickle: what values may take follows the size of the file that they are in") {
+  const std::string lists = "](" + std::string(1 << 20, ']') + "e.";
+  CHECK_THROWS_AS(read(lists), MalformedFile);
+  CHECK_THROWS_WITH(read(lists), Contains("its values take more than 43 MiB, which is too much for a file this small"));
+  CHECK(pickle::read(bytes_of(lists), 32 << 20).count() == (1 << 20) + 2);
+  // Copies of a long list count, and so does what a memo keeps.
+  std::string sets = "](cbuiltins\nset\nq\x00("s + std::string(100'000, 'N') + "lq\x01";
+  for (int i = 0; i < 1000; ++i) sets += "h\x00h\x01\x85R"s;
+  CHECK_THROWS_WITH(read(sets + "e."), Contains("its values take more than"));
+  std::string memo = "N";
+  for (std::uint32_t i = 0; i < 1'000'000; ++i)
+    memo += "r"s + std::string(reinterpret_cast<const char*>(&i), 3) + "\x7f";
+  CHECK_THROWS_WITH(read(memo + "."), Contains("its values take more than"));
+  // Small integers are shared.
+  std::string small = "](";
+  for (int i = 0; i < 1 << 20; ++i) small += "K\x07";
+  CHECK(read(small + "e.").count() == 3);
 }

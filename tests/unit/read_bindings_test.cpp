@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "convert/architecture_json.h"
+#include "convert/inspection.h"
 #include "files/keras_h5.h"
 #include "h5bridge/h5bridge.h"
 #include "passes/infer_shapes.h"
@@ -50,4 +51,22 @@ TEST_CASE("what no row writes is read by the row that reads it", "[keras]") {
     CHECK(bit_equal(*read.weights.find(tensor.name), tensor.tensor));
   }
   CHECK_THROWS_WITH(save(read, {folder / "again.h5"}), Contains("add_zero_attn"));
+}
+
+TEST_CASE("a file is shown of which a wrapper cannot be read", "[keras]") {
+  const TemporaryFolder folder;
+  KerasFile file;
+  const Json half = Json::Object{{"class_name", "RNN"}, {"config", Json::Object{{"name", "rnn"}, {"cell", "what?"}}}};
+  const Json both = Json::Object{{"class_name", "Bidirectional"},
+                                 {"config", Json::Object{{"name", "both"}, {"layer", half}, {"backward_layer", half}}}};
+  file.model_config =
+      Json::Object{{"class_name", "Sequential"}, {"config", Json::Object{{"layers", Json::Array{both}}}}};
+  file.keras_version = "3.15.1";
+  file.layers = {{"both", {{"both/kernel", random_tensor(DType::Float32, {3, 2})}}}};
+  write_keras_h5(file, folder / "model.h5");
+  const Inspection shown = inspect({folder / "model.h5"});
+  REQUIRE(shown.tensors.size() == 1);
+  CHECK(shown.tensors[0].name == "both/kernel");
+  CHECK(!shown.tensors[0].trainable);
+  CHECK(shown.failure);
 }

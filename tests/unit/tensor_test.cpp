@@ -148,6 +148,22 @@ class Watched final : public ByteSource {
   mutable std::uint64_t largest_read_ = 0;
 };
 
+/// What another tensor's elements are, in row-major order, read when they are wanted.
+class Elements final : public ByteSource {
+ public:
+  explicit Elements(Tensor tensor) : tensor_(std::move(tensor)) {}
+  std::uint64_t size() const override { return tensor_.byte_count(); }
+
+ protected:
+  void read_range(std::uint64_t offset, std::span<std::byte> into) const override {
+    const std::vector<std::byte> all = tensor_.read();
+    std::copy_n(all.begin() + static_cast<std::ptrdiff_t>(offset), into.size(), into.begin());
+  }
+
+ private:
+  Tensor tensor_;
+};
+
 }  // namespace
 
 TEST_CASE("views agree with a naive oracle for every element size", "[tensor]") {
@@ -240,6 +256,13 @@ TEST_CASE("a large convolution kernel changes its axes", "[tensor]") {
       for (std::int64_t place = 0; place < 9; ++place)
         wrong += values[at++] != (place * shape[2] + in) * shape[3] + out;
   CHECK(wrong == 0);
+}
+
+TEST_CASE("a view is read of a source that reads a view itself", "[tensor]") {
+  const std::vector<std::int64_t> swapped{1, 0};
+  const Tensor inner = floats({30, 50}).permute(swapped);
+  const Tensor outer = Tensor(DType::Float32, {50, 30}, std::make_shared<Elements>(inner)).permute(swapped);
+  CHECK(bit_equal(outer.contiguous(), floats({30, 50})));
 }
 
 TEST_CASE("columns of a large matrix are read by rows' parts", "[tensor]") {

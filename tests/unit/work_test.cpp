@@ -7,6 +7,7 @@
 #include "h5bridge/h5bridge.h"
 #include "model/work_counts.h"
 #include "passes/infer_shapes.h"
+#include "passes/network_difference.h"
 #include "paths.h"
 #include "random_tensors.h"
 #include "temporary_folder.h"
@@ -87,7 +88,8 @@ Model nested(int count) {
 Work since(const Work& before) {
   const Work& now = work();
   return {now.names_compared - before.names_compared, now.hdf5_uses - before.hdf5_uses,
-          now.models_planned - before.models_planned, now.calls_lowered - before.calls_lowered};
+          now.models_planned - before.models_planned, now.calls_lowered - before.calls_lowered,
+          now.trees_parsed - before.trees_parsed};
 }
 
 // From PyTorch's files to Keras's, of this suffix, and back.
@@ -120,6 +122,10 @@ void check_plans_nothing(const std::vector<std::string>& sources) {
   CHECK(!model.weights.empty());
   CHECK(read.models_planned == 0);
   CHECK(read.calls_lowered == 0);
+  // Its calls, its layers as the reader has them, and those of quantised ones that are refused; the inputs, where no
+  // layer says the layout.
+  CHECK(read.trees_parsed > 0);
+  CHECK(read.trees_parsed <= 4);
 }
 
 }  // namespace
@@ -129,6 +135,16 @@ TEST_CASE("the work of a conversion grows as its model does", "[work]") {
     check_growth(chain, suffix);
     check_growth(nested, suffix);
   }
+}
+
+TEST_CASE("the work of comparing two networks grows as they do", "[work]") {
+  const auto names_compared = [](Model make(int), int count) {
+    const Architecture architecture = make(count).architecture.value();
+    const Work before = work();
+    CHECK(network_differences(architecture, architecture).empty());
+    return since(before).names_compared;
+  };
+  for (const auto& make : {chain, nested}) CHECK(names_compared(make, 120) <= 2 * names_compared(make, 60) + 100);
 }
 
 TEST_CASE("what is read of Keras is not planned as if to be written", "[work]") {

@@ -32,6 +32,8 @@ def main():
     parts = [name for name in PARTS if name in options.names] or list(PARTS)
     networks = [name for name in options.names if name not in PARTS]
     files = [path and path.absolute() for path in (options.output, options.page)]
+    if options.page:
+        files[1].mkdir(parents=True, exist_ok=True)  # not after an hour
     peers = options.peers.absolute()
     os.chdir(os.environ.get("BENCH_FOLDER") or tempfile.mkdtemp())
     report = Report()

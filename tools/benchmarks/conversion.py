@@ -113,6 +113,16 @@ def both_ways(report, what, architecture, state_dict, h5):
                        {".h5 to .h5": lambda: program("convert", h5, "-o", "again.h5")}, most=1.3)  # fmt: skip
 
 
+def peaks(report, what, architecture, state_dict):
+    """The memory that conversions take."""
+    layers = len(json.loads(Path(architecture).read_text())["layers"])
+    for sources, destination in (((architecture, state_dict), "peak.h5"), (("peak.h5",), "peak.pth"),
+                                 ((architecture, state_dict), "peak.keras"), (("peak.keras",), "peak.pth")):  # fmt: skip
+        source = ".json + .pth" if len(sources) > 1 else Path(sources[0]).suffix
+        command = [BUILD / "h5bridge", "convert", *sources, "-o", destination, "--quiet"]
+        report.add_memory(f"{what}, {source} to {Path(destination).suffix}", command, layers)
+
+
 def resnet50():
     """The files of Keras's ResNet50 with random weights: 103 MB."""
     script = ("import keras, numpy; model = keras.applications.ResNet50(weights=None); rng = numpy.random.default_rng(0)\n"
@@ -185,3 +195,5 @@ def measure(report, **_):
     report.compare(PART, "3,000 small layers to .h5", lambda: program("convert", *many, "-o", "a.h5"),
                    {"1,000 of them": lambda: program("convert", *few, "-o", "b.h5")})  # fmt: skip
     report.compare(PART, "inspect, 10,000 small layers", lambda: program("inspect", *most), {"3,000 of them": lambda: program("inspect", *many)})
+    peaks(report, "ResNet-50", "resnet50.json", "resnet50.pth")
+    peaks(report, "10,000 small layers", *most)

@@ -38,6 +38,12 @@ def of(report):
             of_what = [row for row in rows if row.what == what]
             lines.append(f"| {what} | {of_what[0].ms:.1f} | {', '.join(map(_cell, of_what))} |")
         lines.append("")
+    if report.memory:
+        lines += ["## Memory: the largest anonymous memory of a conversion", "", "| what | MiB | at most |", "| --- | ---: | ---: |"]
+        for peak in report.memory:
+            mark = "" if peak.holds() else "**"
+            lines.append(f"| {peak.what} | {mark}{peak.mib:.1f}{mark} | {peak.most:.0f} |")
+        lines.append("")
     if report.notes:
         lines += ["## What was not measured", "", *[f"- {note}" for note in dict.fromkeys(report.notes)], ""]
     return "\n".join(lines)

@@ -3,6 +3,7 @@
 import os
 import platform
 import statistics
+import subprocess
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -34,14 +35,32 @@ class Row:
 
 
 @dataclass
+class Memory:
+    """The largest anonymous memory that a command had, which may be a fixed part and some for each layer."""
+
+    what: str
+    mib: float
+    most: float
+
+    def holds(self):
+        return self.mib <= self.most
+
+
+@dataclass
 class Report:
     rows: list[Row] = field(default_factory=list)
+    memory: list[Memory] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # what could not be measured
 
     def add(self, row):
         self.rows.append(row)
         most = "" if row.most is None else f"   {'aim' if row.is_aim else 'most'} {row.most:g}" + ("" if row.holds() else "  <-- over")
         print(f"{row.what:48} {row.ms:10.2f} ms {row.ratio:7.3f} to {row.to}{most}", flush=True)
+
+    def add_memory(self, what, command, layers):
+        peak = Memory(what, peak_mib(command), 64 + layers * 4 / 1024)
+        self.memory.append(peak)
+        print(f"{what:48} {peak.mib:10.1f} MiB   most {peak.most:.0f}" + ("" if peak.holds() else "  <-- over"), flush=True)
 
     def note(self, text):
         self.notes.append(text)
@@ -55,7 +74,21 @@ class Report:
             self.add(Row(part, what, times[""] * 1000, name, times[""] / times[name], limit, is_aim))
 
     def as_json(self):
-        return {"machine": machine(), "turns": TURNS, "rows": [asdict(row) for row in self.rows], "notes": self.notes}
+        return {"machine": machine(), "turns": TURNS, "rows": [asdict(row) for row in self.rows],
+                "memory": [asdict(peak) for peak in self.memory], "notes": self.notes}  # fmt: skip
+
+
+def peak_mib(command):
+    """The largest anonymous memory of a command, looked at each millisecond: the kernel keeps no peak without files."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    peak = 0
+    while process.poll() is None:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        peak = max([peak, *(int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon:"))])
+        time.sleep(0.001)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return peak / 1024
 
 
 def medians(sides):

@@ -44,7 +44,7 @@ class Torchvision:
         size = next((size for start, size in {"inception": 96, "vit_": 224, "maxvit": 224}.items() if name.startswith(start)), 64)
         shape = (2, 3, size, size)
         if kind.startswith("video"):
-            shape = (2, 3, 16, 224, 224) if name.startswith("mvit") else (2, 3, 16, 112, 112) if name.startswith("s3d") else (2, 3, 8, 64, 64)
+            shape = (2, 3, 16, 224, 224) if name.startswith(("mvit", "s3d")) else (2, 3, 8, 64, 64)
         return module, (torch.randn(shape),), {}
 
 

@@ -1,4 +1,4 @@
-"""Writes the architecture JSON (docs/architecture.md) of a PyTorch module.
+"""Writes the architecture JSON (docs/architecture_json.md) of a PyTorch module.
 
 How it works: the module is first run on inputs of other sizes, to learn which axes are open (`open_axes`). Then its
 forward runs once on tensors without data whose open sizes are symbols (`tracing`). What it calls is recorded as it was

@@ -18,7 +18,7 @@ from .outputs import notes_on_form, outputs_of
 from .sizes import OpenText
 from .tensors import leaves
 from .tracing import Call, shape_of_input, trace_again
-from .training import notes_on_training
+from .training import notes_on_modes, notes_on_training
 from .untouched import left_as_it_was
 
 
@@ -45,9 +45,9 @@ SIZES = set("""view.shape reshape.shape Unflatten.unflattened_size expand.size b
 
 
 def _needs_version_2(layer: dict) -> bool:
-    """It has settings of a call, bytes, or an open integer."""
+    """It has settings of a call, bytes, an open integer, or another name than its value."""
     attributes = layer.get("attributes", {})
-    if "call" in layer and attributes or any(isinstance(value, dict) for value in attributes.values()):
+    if "layer" in layer or "call" in layer and attributes or any(isinstance(value, dict) for value in attributes.values()):
         return True
     return any(isinstance(value, OpenText) for name, value in attributes.items() if f"{layer['type']}.{name}" not in SIZES for value in leaves(value))
 
@@ -63,6 +63,7 @@ def describe(module: nn.Module, example_inputs: Any, *, fix_size: Mapping[str, i
     refuse_without_python(module)
     refuse_uninitialized(module)
     call = Call(module, example_inputs)
+    modes = notes_on_modes(module)
     with left_as_it_was(module) as call.keeping:
         try:
             probe = Probe(call)
@@ -72,7 +73,7 @@ def describe(module: nn.Module, example_inputs: Any, *, fix_size: Mapping[str, i
         except Exception as error:
             raise ExportError(f"{type(module).__name__} fails on the example inputs: {type(error).__name__}: {str(error).splitlines()[0]}") from error
         recorder, inputs, result, symbols = trace_again(call, symbols)
-        recorder.notes += notes_on_training(call, symbols, recorder.asking)
+        recorder.notes += modes + notes_on_training(call, symbols, recorder.asking)
         recorder.notes += probe.notes + (call.kept if call.kept and call.heeds_earlier_calls() else [])
         try:
             outputs = outputs_of(recorder, result)
@@ -85,20 +86,24 @@ def describe(module: nn.Module, example_inputs: Any, *, fix_size: Mapping[str, i
 
     paths = set(recorder.paths.values())
     taken: set[str] = set()
-    for entry in [*inputs.values(), *entries]:
-        own_path = entry.module and entry.call is None
-        entry.name = entry.wanted if own_path else unique(entry.wanted, taken | paths)
+    for entry in inputs.values():
+        entry.name = unique(entry.wanted, taken)
         taken.add(entry.name)
-    recorder.notes += [f'the input "{entry.wanted}" is called "{entry.name}" here, since a module is called "{entry.wanted}"'
-                       for entry in inputs.values() if entry.name != entry.wanted]  # fmt: skip
+    for entry in entries:
+        own_path = entry.module and entry.call is None and entry.wanted not in taken
+        entry.name = entry.wanted if own_path else unique(entry.wanted, taken | paths)
+        entry.layer = entry.wanted if entry.module and entry.call is None else entry.name
+        taken.add(entry.name)
     previous = next(iter(inputs.values()))
     layers = []
     for entry in entries:
         layer: dict[str, Any] = {"name": entry.name}
         if entry.call:
-            layer["call"] = entry.call.name
+            layer["call"] = entry.call.layer
         else:
             layer["type"] = entry.type
+            if entry.layer != entry.name:
+                layer["layer"] = entry.layer
         if entry.attributes:
             layer["attributes"] = entry.attributes
         if entry.inputs != [Value(previous)]:
@@ -130,9 +135,9 @@ def other_names(module: nn.Module, entries: list[Entry]) -> tuple[dict[str, str]
     own = set()
     for entry in entries:
         if entry.module and entry.call is None:
-            path = "" if entry.name.startswith(OF_THE_MODEL) else entry.name
+            path = "" if entry.layer.startswith(OF_THE_MODEL) else entry.layer
             held = modules.get(path)
-            own |= {entry.name} if held is None else {f"{path}.{name}" if path else name for name in held.state_dict()}
+            own |= {entry.layer} if held is None else {f"{path}.{name}" if path else name for name in held.state_dict()}
     first = {id(tensors[name]): name for name in tensors if name in own}
     others = [name for name in tensors if name not in own]
     aliases = {name: first[id(tensors[name])] for name in others if id(tensors[name]) in first}

@@ -17,7 +17,7 @@ OF_THE_MODEL = "."  # before the name of a layer that is the model itself, whose
 
 @dataclass(eq=False)
 class Entry:
-    """A call. `wanted` is the name it gets if that is free; a module's path is."""
+    """A call. `wanted` is the name it gets if that is free; a module's path is, unless an input has it: `layer` is the module's then."""
 
     wanted: str
     type: str = ""
@@ -27,6 +27,7 @@ class Entry:
     inputs: list["Value"] = field(default_factory=list)
     named_inputs: dict[str, "Value"] = field(default_factory=dict)
     name: str = ""
+    layer: str = ""
 
 
 @dataclass(frozen=True)

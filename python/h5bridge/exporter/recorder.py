@@ -11,6 +11,7 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import unset_fake_temporarily
 
 from .arguments import bind, function_name
+from .branches import Branches
 from .counting import Counting
 from .entries import Entry, Stop
 from .errors import ExportError
@@ -27,7 +28,7 @@ from .tables import (
 from .tensors import leaves, puts_in_order, tensors_in, with_sizes
 
 
-class Recorder(Counting, Folding, FunctionEntries, Indexing, ModuleEntries):
+class Recorder(Branches, Counting, Folding, FunctionEntries, Indexing, ModuleEntries):
     """Notes what a forward calls: functions through PyTorch's mode, modules through `call_module`."""
 
     def __torch_function__(self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
@@ -60,7 +61,8 @@ class Recorder(Counting, Folding, FunctionEntries, Indexing, ModuleEntries):
             name = func.__self__.__name__
         if name in READS_DATA:
             advice = "; beside a tensor, torch.from_numpy(array) can be written, and an array cannot" if name == "__array__" else ""
-            self.stop(f"{self.where()}: {name} makes the graph depend on a tensor's values{advice}{line_of_the_user()}")
+            instead = "; torch.cond has a condition and both of its branches in the graph" if name == "__bool__" else ""
+            self.stop(f"{self.where()}: {name} makes the graph depend on a tensor's values{advice}{line_of_the_user()}{instead}")
         if name in COMPOSED and hasattr(func, "__wrapped__"):
             with self:
                 return func.__wrapped__(*args, **kwargs)
@@ -98,7 +100,8 @@ class Recorder(Counting, Folding, FunctionEntries, Indexing, ModuleEntries):
         if not made and not changed:
             return result
         if any(not any(t is y for y in made) for t in changed):
-            self.problem(f"{self.where()}: {name} changes a tensor in place")
+            instead = ": torch.where and torch.cat make a new one instead, or a .pt2 of torch.export.save is read with it" if name == "__setitem__" else ""
+            self.problem(f"{self.where()}: {name} changes a tensor in place{instead}")
             for t in changed:
                 self.track(t, None)
             return result

@@ -12,6 +12,7 @@ from unittest import mock
 import torch
 from torch import Tensor, nn
 
+from .branches import calling
 from .recorder import Recorder
 from .tables import CONTEXTS, OF_OBJECTS, WHOLE
 
@@ -90,6 +91,7 @@ def recording(recorder: Recorder) -> Iterator[None]:
             for context, what in CONTEXTS.items():
                 patches.enter_context(mock.patch.object(context, "__enter__", _noted(context.__enter__, what, recorder)))
             patches.enter_context(mock.patch.object(nn.Module, "training", _Training(recorder), create=True))
+            patches.enter_context(calling(recorder.call_higher_order))
             with recorder:
                 yield
     finally:

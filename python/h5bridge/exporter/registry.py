@@ -75,6 +75,7 @@ MODULES = {
     "RandomColorDegeneration": "data_format training",
     "RandomColorJitter": "data_format training",
     "RandomContrast": "data_format training",
+    "RandomCrop": "data_format training",
     "RandomElasticTransform": "data_format training",
     "RandomErasing": "data_format training",
     "RandomFlip": "data_format training",

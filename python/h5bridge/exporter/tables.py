@@ -133,6 +133,8 @@ OWN_STATISTICS = {"batch_norm": "training", "instance_norm": "use_input_stats"}
 # Of what a layer takes for numbers, whatever it is called with: which axes, of how many there are.
 CHANNELS = lambda entry, axes: [1]  # noqa: E731
 AXES_OF_NUMBERS: dict[str, Callable[[Any, int], Iterable[int]]] = {
+    **dict.fromkeys(["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "SyncBatchNorm"], CHANNELS),
+    **{f"InstanceNorm{n}d": lambda entry, axes, n=n: [axes - n - 1] for n in (1, 2, 3)},
     "instance_norm": CHANNELS, "group_norm": CHANNELS, "Fold": lambda entry, axes: [axes - 2],
     "Upsample": lambda entry, axes: range(2, axes) if _is_odd_scale(entry.attributes.get("scale_factor")) else [],
 }  # fmt: skip

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch._dispatch.python import enable_python_dispatcher
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
+from .branches import call_chosen, calling
 from .entries import Entry, Stop, Value
 from .errors import ExportError
 from .modules import makes_its_weights
@@ -86,7 +87,8 @@ class Call:
                 return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
             return value
 
-        return self.module(*map(filled, self._bound.args), **{name: filled(value) for name, value in self._bound.kwargs.items()})
+        with calling(call_chosen):
+            return self.module(*map(filled, self._bound.args), **{name: filled(value) for name, value in self._bound.kwargs.items()})
 
     @contextlib.contextmanager
     def _each_call_anew(self) -> Iterator[None]:

@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from .entries import Entry, Value
 from .errors import ExportError
@@ -42,6 +43,22 @@ def notes_on_training(call: Call, symbols: list[Symbol], asking: dict[int, set[i
         others = f", as {len(places) - 1} more {kind.rpartition('.')[2]} do" if len(places) > 1 else ""
         lines.append(f"{places[0]}: asks whether it is training{others}; the layers are those of evaluation")
     return lines
+
+
+def notes_on_modes(module: nn.Module) -> list[str]:
+    """A line where normalisations by running statistics are in eval() in a module that is in train(). Those that are
+    frozen need none: so they are in Keras, which leaves a frozen one's statistics as they are."""
+    kept = [
+        f"in {path} ({type(inner).__name__})"
+        for path, inner in module.named_modules()
+        if module.training and isinstance(inner, _BatchNorm) and not inner.training and inner.track_running_stats
+        and (not inner.affine or any(parameter.requires_grad for parameter in inner.parameters()))
+    ]  # fmt: skip
+    others = f", as {len(kept) - 1} more are" if len(kept) > 1 else ""
+    return [
+        f"{kept[0]}: is in eval() inside a module in train(){others}, which no layer says: in training it follows the batch; "
+        "in Keras, trainable = False of the layer keeps its statistics"
+    ] if kept else []  # fmt: skip
 
 
 class _Comparing(Recorder):

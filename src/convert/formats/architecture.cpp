@@ -1,4 +1,4 @@
-// The architecture JSON (docs/architecture.md).
+// The architecture JSON (docs/architecture_json.md).
 #include "convert/architecture_json.h"
 #include "convert/formats/format.h"
 #include "convert/formats/torch_destination.h"

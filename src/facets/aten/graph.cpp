@@ -5,11 +5,12 @@
 namespace h5bridge::aten {
 
 std::string_view Operation::plain_name() const {
-  constexpr std::string_view library = "aten.";
-  std::string_view result = target;
-  if (!result.starts_with(library)) return {};
-  result.remove_prefix(library.size());
-  return result.substr(0, result.find('.'));
+  for (const std::string_view library : {"aten.", "higher_order."})
+    if (std::string_view result = target; result.starts_with(library)) {
+      result.remove_prefix(library.size());
+      return result.substr(0, result.find('.'));
+    }
+  return {};
 }
 
 const Argument* Operation::find(std::string_view argument) const {

@@ -55,7 +55,8 @@ struct Operation {
   bool gives_sizes = false;         // and nothing else
   bool takes_values = false;        // of tensors, as numbers of Python's
 
-  /// "conv2d", "relu_": without library and overload; empty where it is none of ATen's.
+  /// "conv2d", "relu_", "cond": without library and overload; empty where it is none of ATen's, nor one of those that
+  /// take graphs.
   std::string_view plain_name() const;
   const Argument* find(std::string_view argument) const;
 };

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <functional>
 #include <limits>
-#include <numeric>
 
+#include "model/memory_order.h"
 #include "model/numbers.h"
 
 namespace h5bridge::aten {
@@ -123,18 +123,8 @@ KnownNumbers KnownNumbers::copy(DType dtype, std::size_t root) const {
 }
 
 Tensor KnownNumbers::tensor() const {
-  std::vector<std::int64_t> axes(shape_.size()), back(shape_.size());  // as they lie in memory, the outermost first
-  std::iota(axes.begin(), axes.end(), 0);
-  std::ranges::stable_sort(axes, std::ranges::greater(),
-                           [&](std::int64_t axis) { return strides_[static_cast<std::size_t>(axis)]; });
-  std::int64_t expected = 1;
-  for (std::size_t i = axes.size(); i-- > 0;) {
-    const auto axis = static_cast<std::size_t>(axes[i]);
-    back[axis] = static_cast<std::int64_t>(i);
-    if (shape_[axis] != 1 && strides_[axis] != expected) return in_order();  // a part of it, or stretched
-    expected *= shape_[axis];
-  }
-  return in_order().permute(axes).contiguous().permute(back);
+  const auto order = memory_order(shape_, strides_);
+  return order ? in_order().permute(*order).contiguous().permute(inverse_order(*order)) : in_order();
 }
 
 Tensor KnownNumbers::in_order() const {

@@ -23,10 +23,6 @@ const LayerType* type_along_axis(const std::string& activation) {
 
 }  // namespace
 
-AttributeSpec activation_axis() {
-  return integer(kAxis, -1, "the axis of an activation that works along one (softmax); Keras has the last one");
-}
-
 bool works_along_axis(const std::string& activation) { return type_along_axis(activation) != nullptr; }
 
 KerasEmitter::Results write_with_activation(const KerasMapping& mapping, const Layer& layer, KerasEmitter& emitter) {

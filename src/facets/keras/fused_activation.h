@@ -7,9 +7,6 @@
 
 namespace h5bridge {
 
-/// The axis that the attribute `activation` works along, if it is one that does: for layers with a data_format.
-AttributeSpec activation_axis();
-
 /// Whether the activation of this name in keras.activations works along an axis (softmax).
 bool works_along_axis(const std::string& activation);
 

@@ -26,7 +26,7 @@ struct KerasBinding {
   std::string scope;                   // the architecture's that it is in; empty: none
   std::string path;                    // what its variables' paths begin with, once in its group: "dense/"
   std::string slot_path;               // likewise in an optimizer, once in all
-  bool in_frozen_group = false;        // an inner model that is frozen, whatever its layers are: all stand in order
+  bool in_frozen_group = false;        // an inner model, or the layer, is frozen, whatever it has within: all in order
   std::string object;                  // what of the layer has them, by the attributes that lead there: "cell"
   std::vector<std::string> objects;    // likewise of each variable, where they are not all in one
   std::vector<std::string> variables;  // "kernel"
@@ -37,9 +37,9 @@ struct KerasBinding {
   bool is_trained() const { return trainable && !frozen; }
   /// Whether the group is a model or a wrapper, of whose layers it has all variables.
   bool is_within() const { return group != layer || is_wrappers_own; }
-  /// Whether it stands behind the trained variables of the inner model that it is in
+  /// Whether it stands behind the trained variables of the model's layer that it is in
   /// (legacy/saving/legacy_h5_format.py, _legacy_weights).
-  bool is_saved_last() const { return is_within() && !in_frozen_group && !is_trained(); }
+  bool is_saved_last() const { return !in_frozen_group && !is_trained(); }
 };
 
 /// Which variables of a Keras model hold which tensors: all that reading its file takes.

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "h5bridge/error.h"
+#include "model/handed_bytes.h"
 #include "model/mapped_file.h"
 
 namespace h5bridge {
@@ -34,15 +35,14 @@ constexpr std::array<TypePair, 17> kTypes{{
     {DType::Complex128, torch::kComplexDouble},
 }};
 
-// LibTorch's own memory has it, and sums may come out otherwise, in their last bits, where memory has less.
-constexpr std::uint64_t kAlignment = 64;
-
-// The elements where they lie in a mapped file, if they lie there as LibTorch's own would; or nullptr.
+// The elements where they lie, if that is memory to be had and they lie as in LibTorch's own; or nullptr.
 std::shared_ptr<std::byte> in_place(const Tensor& tensor) {
-  const auto* mapped = dynamic_cast<const MappedBytes*>(tensor.source().get());
-  if (!mapped || tensor.element_count() == 0 || !tensor.is_contiguous()) return nullptr;
+  if (tensor.element_count() == 0 || !tensor.is_contiguous()) return nullptr;
   const std::uint64_t offset = static_cast<std::uint64_t>(tensor.offset()) * size_of(tensor.dtype());
-  if (!mapped->is_aligned(offset, kAlignment)) return nullptr;
+  if (const auto* handed = dynamic_cast<const HandedBytes*>(tensor.source().get()))
+    return tensor.byte_count() == handed->size() ? handed->take() : nullptr;
+  const auto* mapped = dynamic_cast<const MappedBytes*>(tensor.source().get());
+  if (!mapped || !mapped->is_aligned(offset, HandedBytes::kAlignment)) return nullptr;
   return mapped->to_write(offset, tensor.byte_count());
 }
 

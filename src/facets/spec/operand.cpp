@@ -39,6 +39,15 @@ Operand or_attribute(Operand operand, std::string attribute) {
   operand.attribute = std::move(attribute);
   return operand;
 }
+Operand needed_if(std::string predicate, bool is, Operand operand) {
+  operand.decided_by = std::move(predicate);
+  operand.needed_where = is;
+  return operand;
+}
+Operand in_any_layout(Operand operand) {
+  operand.keeps_axes = true;
+  return operand;
+}
 Operand list(std::string name, std::size_t least, std::size_t most) {
   return {.name = std::move(name), .kind = Operand::Kind::List, .least = least, .most = most};
 }
@@ -149,6 +158,9 @@ std::string to_string(const std::vector<Operand>& operands) {
     if (operand.is_list()) remarks.push_back("a list");
     if (!operand.attribute.empty()) remarks.push_back("or an attribute");
     if (operand.by_name) remarks.push_back("by name");
+    if (!operand.decided_by.empty())
+      remarks.push_back("needed where " + operand.decided_by + " is " + (operand.needed_where ? "true" : "false"));
+    if (operand.keeps_axes) remarks.push_back("the same in any layout");
     if (operand.kind == Operand::Kind::Optional) remarks.push_back("may be left out");
     words.push_back(operand.name + (remarks.empty() ? "" : " (" + joined(remarks) + ")"));
   }

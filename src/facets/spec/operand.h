@@ -22,10 +22,13 @@ struct Operand {
 
   std::string name;  // PyTorch's: "input", "weight"
   Kind kind = Kind::Required;
-  std::string attribute = {};  // what may be set in its place (a number, a list): it is not given then
-  bool by_name = false;        // is given by name alone
-  std::string mask_of = {};    // it is the mask of this operand
-  std::size_t least = 0;       // elements of a list
+  std::string attribute = {};   // what may be set in its place (a number, a list): it is not given then
+  bool by_name = false;         // is given by name alone
+  std::string mask_of = {};     // it is the mask of this operand
+  std::string decided_by = {};  // it is needed only where this operand, one truth value, is `needed_where`
+  bool needed_where = true;
+  bool keeps_axes = false;  // no layout moves them: it is no image, whatever stands in it
+  std::size_t least = 0;    // elements of a list
   std::size_t most = std::numeric_limits<std::size_t>::max();
 
   bool is_list() const { return kind == Kind::List; }
@@ -41,6 +44,10 @@ Operand by_name(std::string name);
 Operand mask_of(std::string operand, std::string name = "mask");
 /// `operand`, in whose place an attribute may be set.
 Operand or_attribute(Operand operand, std::string attribute);
+/// `operand`, which need not be computed where the operand `predicate`, one truth value, is not `is`.
+Operand needed_if(std::string predicate, bool is, Operand operand);
+/// `operand`, whose axes no layout moves.
+Operand in_any_layout(Operand operand);
 Operand list(std::string name, std::size_t least = 1, std::size_t most = std::numeric_limits<std::size_t>::max());
 
 /// A call as Python writes it.

@@ -12,7 +12,7 @@
 namespace h5bridge {
 
 /// How tightly the outermost operator of an expression binds, the loosest first.
-enum class Binding { Comparison, BitOr, BitXor, BitAnd, Sum, Product, Sign, Power, Atom };
+enum class Binding { Conditional, Comparison, BitOr, BitXor, BitAnd, Sum, Product, Sign, Power, Atom };
 
 /// An expression.
 struct Python {

@@ -193,6 +193,9 @@ std::vector<NewLayer> merge(const OldLayer& layer) {
   const Json& mode = layer.config.at("mode");
   if ((type && *type != Json("raw")) || !mode.is_string())
     throw Unsupported("its mode is a function of Python's, which h5bridge never runs");
+  if (mode == Json("cos"))  // of vectors, with an axis more (keras 1.2.2, engine/topology.py, Merge.call)
+    return {{"_cosine", "Dot", {{"axes", axes_of_dot(layer.config.at("dot_axes"))}, {"normalize", true}}, {kGiven}},
+            {"", "Reshape", {{"target_shape", Json::Array{1, 1}}}, {"_cosine"}}};
   const auto found = std::ranges::find(kModes, std::string_view(mode.as_string()), &Mode::name);
   if (found == kModes.end()) throw Unsupported("its mode is " + quoted(mode) + ", which Keras 3 has no layer for");
   Json::Object config;

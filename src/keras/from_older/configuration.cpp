@@ -16,6 +16,7 @@
 #include "keras/from_older/tensorflow_operations.h"
 #include "keras/from_older/theano_padding.h"
 #include "keras/from_older/users_classes.h"
+#include "keras/object_paths.h"
 #include "keras/wrappers.h"
 #include "model/quoted.h"
 
@@ -34,6 +35,9 @@ constexpr KerasVersion kFirst2{KerasLine::Standalone, 20000};
 // Layers that Keras 3 has no more, and that hand on what they are given when they do not train (tensorflow 2.12
 // keras/layers/preprocessing/image_preprocessing.py).
 constexpr std::array<std::string_view, 2> kActInTrainingAlone{"RandomHeight", "RandomWidth"};
+// What tf.keras crops at random in training, and fits into the size elsewhere; Keras 3's hands on what it is given.
+constexpr const char* kRandomCrop = "RandomCrop";
+constexpr const char* kThresholdedReLU = "ThresholdedReLU";
 
 bool is_model(const std::string& class_name) {
   return class_name == "Sequential" || class_name == "Functional" || class_name == "Model";
@@ -56,20 +60,51 @@ void take_out_of_list(Json& ports) {
 
 class Translator {
  public:
-  explicit Translator(KerasVersion version, bool is_theano = false)
-      : version_(version), is_theano_(is_theano && version.is_before_3()) {}
+  Translator(KerasVersion version, bool is_theano, const std::vector<KerasLayerWeights>* weights)
+      : version_(version), is_theano_(is_theano && version.is_before_3()), weights_(weights) {}
 
   KerasConfiguration run(const Json& model) {
     KerasConfiguration result;
+    has_integers_ = takes_integers(model);
     result.model = this->model(model);
-    if (version_.is_before_3()) note_factors();
+    if (version_.is_before_3()) {
+      note_factors();
+      heed_outer_flags(result.model);
+    }
     result.factors = std::move(factors_);
     result.cudnn = std::move(cudnn_);
+    result.local = std::move(local_);
     result.notes = std::move(notes_);
     return result;
   }
 
  private:
+  // A layer that is frozen had nothing that trained (keras 2.15, engine/base_layer.py, trainable_weights); in Keras 3
+  // what is within has to say so itself.
+  static void heed_outer_flags(Json& layer) {
+    Json* own = layer.is_object() ? layer.as_object().find("config") : nullptr;
+    if (!own || !own->is_object()) return;
+    Json::Object& config = own->as_object();
+    if (const Json* trainable = config.find("trainable"); trainable && *trainable == Json(false))
+      return freeze_within(config);
+    for (const char* member : {"layer", "backward_layer"})
+      if (Json* wrapped = config.find(member)) heed_outer_flags(*wrapped);
+    if (Json* layers = config.find("layers"); layers && layers->is_array())
+      for (Json& inner : layers->as_array()) heed_outer_flags(inner);
+  }
+
+  // Whether an input is stated to be of another type than floats.
+  static bool takes_integers(const Json& model) {
+    const Json& config = model.at("config");
+    const Json* layers = config.is_array() ? &config : config.find("layers");
+    return layers && layers->is_array() && std::ranges::any_of(layers->as_array(), [](const Json& layer) {
+             const Json* own = layer.find("config");
+             const Json* dtype = own && own->is_object() ? own->find("dtype") : nullptr;
+             return layer.at("class_name") == Json("InputLayer") && dtype && dtype->is_string() &&
+                    dtype->as_string().find("float") == std::string::npos;
+           });
+  }
+
   Json model(const Json& model) {
     Json::Object result = model.as_object();
     const std::string class_name = class_in_keras_3(version_, "", model.at("class_name").as_string());
@@ -81,8 +116,10 @@ class Translator {
     Json::Array layers;
     for (const Json& layer : settings.at("layers").as_array()) layers.push_back(this->layer(layer));
     if (class_name == "Sequential") add_input(layers, settings);
-    Json* outputs = settings.find("output_layers");
     Json none;
+    if (version_.is_before_3() && std::ranges::any_of(layers, is_locally_connected))
+      take_local(result, layers, settings);
+    Json* outputs = settings.find("output_layers");
     if (is_theano_) mend_theano_padding(layers);
     if (version_.is_before_3()) {
       std::ranges::move(changed_meanings(version_, layers), std::back_inserter(notes_));
@@ -96,21 +133,32 @@ class Translator {
     return result;
   }
 
+  // A Sequential model with one becomes a graph.
+  void take_local(Json::Object& model, Json::Array& layers, Json::Object& settings) {
+    const bool is_chain = model.at("class_name") == Json("Sequential");
+    take_local_layers(layers, is_chain, weights_, group_, local_);
+    if (!is_chain) return;
+    const auto port = [&](const Json& layer) { return Json::Array{layer.at("config").at("name"), 0, 0}; };
+    model.set("class_name", "Functional");
+    settings.set("input_layers", Json::Array{port(layers.front())});
+    settings.set("output_layers", Json::Array{port(layers.back())});
+    settings.erase("build_input_shape");
+  }
+
   // An entry in a model's list of layers, or a layer that another one wraps.
   Json layer(const Json& entry) {
     const std::string& old_class = entry.at("class_name").as_string();
     if (is_model(old_class)) {
       const std::size_t known = factors_.size(), known_cudnn = cudnn_.size();
+      const std::string outer = std::exchange(outer_, "");
+      const std::string name = outer.empty() ? name_of_model(entry) : outer;
+      const std::string group = group_;
+      if (group_.empty()) group_ = name;
       Json inner = model(entry);
-      if (cudnn_.size() > known_cudnn)
-        throw Unsupported("layer \"" + cudnn_.back().layer +
-                          "\" of a model within the model is one of CuDNN's, whose weights h5bridge turns into others "
-                          "in the model's own layers alone");
-      if (factors_.size() > known)
-        throw Unsupported(
-            "layer \"" + factors_.back().layer + "\" (" + factors_.back().class_name +
-            ") of a model within the model has the hard_sigmoid of before Keras 3, whose weights h5bridge "
-            "multiplies in the model's own layers alone");
+      outer_ = outer;
+      group_ = group;
+      for (std::size_t i = known; i < factors_.size(); ++i) put_within(name, factors_[i]);
+      for (std::size_t i = known_cudnn; i < cudnn_.size(); ++i) put_within(name, cudnn_[i]);
       return with_calls(std::move(inner.as_object()), old_class);
     }
     const Json* module = entry.find("module");
@@ -118,6 +166,8 @@ class Translator {
       return entry;
     if (is_cudnn(old_class)) return layer_of_cudnn(entry);
     if (std::ranges::find(kActInTrainingAlone, old_class) != kActInTrainingAlone.end()) return layer_of_training(entry);
+    if (old_class == kRandomCrop && version_.is_before_3()) return layer_of_crop(entry);
+    if (old_class == kThresholdedReLU && version_.is_before_3()) return layer_of_threshold(entry);
     if (is_tensorflow_operation(entry)) {
       try {
         return operation_in_keras_3(entry);
@@ -142,6 +192,13 @@ class Translator {
     return with_calls(std::move(result), class_name);
   }
 
+  // The name of a model within the model, which a Sequential one that is a list has beside its configuration.
+  static std::string name_of_model(const Json& entry) {
+    const Json* own = entry.at("config").is_object() ? entry.at("config").find("name") : nullptr;
+    const Json* name = own ? own : entry.find("name");
+    return name && name->is_string() ? name->as_string() : "sequential";
+  }
+
   Json layer_of_training(const Json& entry) {
     const Json::Object& given = entry.at("config").as_object();
     Json::Object config;
@@ -151,6 +208,38 @@ class Translator {
                      "): acts in training alone, and Keras 3 has no such layer: it is an Identity there");
     Json::Object result = entry.as_object();
     result.set("class_name", "Identity");
+    result.set("config", std::move(config));
+    return layer(result);
+  }
+
+  // What is not above theta is 0 (keras 2.3.1, layers/advanced_activations.py), as of a ReLU with a threshold.
+  Json layer_of_threshold(const Json& entry) {
+    Json::Object result = entry.as_object(), config = entry.at("config").as_object();
+    const Json theta = config.at("theta");
+    config.erase("theta");
+    config.set("max_value", nullptr);
+    config.set("negative_slope", 0.0);
+    config.set("threshold", theta);
+    result.set("class_name", "ReLU");
+    result.set("config", std::move(config));
+    return layer(result);
+  }
+
+  // It makes floats of integers first, which Resizing does not.
+  Json layer_of_crop(const Json& entry) {
+    const Json::Object& given = entry.at("config").as_object();
+    const std::string described = "layer " + quoted(given.at("name")) + " (RandomCrop)";
+    if (has_integers_)
+      throw Unsupported(described + ": fits pictures into a size as floats, and the model takes integers");
+    Json::Object config = given;
+    config.erase("seed");
+    config.set("interpolation", "bilinear");
+    config.set("crop_to_aspect_ratio", true);
+    notes_.push_back(described +
+                     ": crops at random in training alone, and fits pictures into its size elsewhere, which "
+                     "Keras 3's does not: it is a Resizing there");
+    Json::Object result = entry.as_object();
+    result.set("class_name", "Resizing");
     result.set("config", std::move(config));
     return layer(result);
   }
@@ -182,8 +271,31 @@ class Translator {
     Json::Object result = settings_in_keras_3(version_, "", class_name, given);
     for (auto& [key, value] : result) value = setting(class_name, key, value);
     if (class_name == "BatchNormalization") take_least_epsilon(result);
+    if (class_name == "Bidirectional" && version_.is_before_3()) add_backward_cells(result);
     if (class_name == "SpectralNormalization" && version_.is_before_3()) result.set(kGivesFloats, true);
     return result;
+  }
+
+  // Keras 2 tells of the second direction only where it is another layer. As Keras 3 makes it
+  // (keras/src/layers/rnn/bidirectional.py), where cells have to be told for each of them.
+  static void add_backward_cells(Json::Object& settings) {
+    const Json* layer = settings.find("layer");
+    const Json* backward = settings.find("backward_layer");
+    if ((backward && !backward->is_null()) || !layer || !is_layer_object(*layer) ||
+        layer->at("class_name") != Json("RNN"))
+      return;
+    const Json::Object described = layer->as_object(), config = layer->at("config").as_object();
+    const Json* turned = config.find("go_backwards");
+    const bool is_turned = turned && *turned == Json(true);
+    const auto half = [&](const std::string& direction, bool go_backwards) {
+      Json::Object own = config, result = described;
+      own.set("name", direction + "_" + config.at("name").as_string());
+      own.set("go_backwards", go_backwards);
+      result.set("config", std::move(own));
+      return result;
+    };
+    settings.set("layer", half("forward", is_turned));
+    settings.set("backward_layer", half("backward", !is_turned));
   }
 
   // For images, tf.keras computed with what cuDNN takes at least, whatever was asked for (tensorflow 2.4,
@@ -279,7 +391,8 @@ class Translator {
   void note_factors() {
     if (factors_.empty()) return;
     std::string layers;
-    for (const GateFactors& factor : factors_) layers += (layers.empty() ? "" : ", ") + factor.layer;
+    for (const GateFactors& factor : factors_)
+      layers += (layers.empty() ? "" : ", ") + factor.layer + (factor.inner.empty() ? "" : "/" + factor.inner);
     notes_.push_back(
         "hard_sigmoid was 0.2 x + 0.5 before Keras 3, and is x / 6 + 0.5 there and in PyTorch: the weights of "
         "the gates in " +
@@ -293,10 +406,14 @@ class Translator {
 
   KerasVersion version_;
   bool is_theano_;
+  bool has_integers_ = false;
   std::optional<FirstLayer> first_;
-  std::string outer_;  // the layer of the model that is being translated
+  const std::vector<KerasLayerWeights>* weights_;  // of the same file, where they are there
+  std::string outer_;                              // the layer of the model that is being translated
+  std::string group_;                              // the model within the model that is
   std::vector<GateFactors> factors_;
   std::vector<CudnnLayer> cudnn_;
+  std::vector<LocalLayer> local_;
   std::vector<std::string> notes_;
 };
 
@@ -306,7 +423,10 @@ KerasConfiguration keras_3_configuration(const Json& model_config, const std::st
                                          const Beside& beside) {
   if (is_before_keras_2(model_config, stated_version)) {
     Keras1Model old = keras_2_form(model_config, stated_version, beside);
-    KerasConfiguration result = Translator(kFirst2).run(old.model);
+    std::vector<NamedTensor> unused;
+    const std::vector<KerasLayerWeights> weights =
+        beside.weights ? weights_of_keras_2_form(old.layers, old.ordering, unused) : std::vector<KerasLayerWeights>{};
+    KerasConfiguration result = Translator(kFirst2, false, &weights).run(old.model);
     result.notes.insert(result.notes.begin(), old.notes.begin(), old.notes.end());
     result.old_layers = std::move(old.layers);
     result.ordering = std::move(old.ordering);
@@ -319,7 +439,7 @@ KerasConfiguration keras_3_configuration(const Json& model_config, const std::st
                                                                    : kLastBefore3;
   const Json named = with_users_classes(model_config);
   if (version.number >= kTarget || !is_model(named.at("class_name").as_string())) return {named, {}, {}};
-  return Translator(version, beside.backend == "theano").run(named);
+  return Translator(version, beside.backend == "theano", beside.weights).run(named);
 }
 
 }  // namespace h5bridge

@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "h5bridge/architecture.h"
 #include "h5bridge/error.h"
@@ -55,11 +56,9 @@ bool mentions(const Json& json) {
                     "): its hard_sigmoid is " + which);
 }
 
-std::optional<GateFactors> factors_of(const Json& layer, HardSigmoid meant) {
-  const Json* inner = recurrent(layer);
-  if (!inner) return std::nullopt;
-  const Json::Object& config = inner->at("config").as_object();
-  std::string class_name = inner->at("class_name").as_string();
+std::optional<GateFactors> factors_of(const Json& layer, const Json& inner, HardSigmoid meant) {
+  const Json::Object& config = inner.at("config").as_object();
+  std::string class_name = inner.at("class_name").as_string();
   if (class_name.ends_with("Cell")) class_name.resize(class_name.size() - 4);
   const bool gates = class_name != "SimpleRNN" && is_old(config, "recurrent_activation");
   const bool candidate = is_old(config, "activation");
@@ -67,6 +66,45 @@ std::optional<GateFactors> factors_of(const Json& layer, HardSigmoid meant) {
   // An LSTM's activation is applied to its state as well, which no weight stands before.
   if (candidate && class_name.find("LSTM") != std::string::npos) refuse(layer, meant);
   return GateFactors{name_of(layer), class_name, gates, candidate};
+}
+
+// Of cells in a stack, each has its variables behind those of the one before (keras 2.2.4, layers/recurrent.py,
+// StackedRNNCells.trainable_weights), and each direction its cells; nothing where a layer of Keras's has another form.
+std::vector<GateFactors> factors_of_stacks(const Json& layer, HardSigmoid meant) {
+  const Json& config = layer.at("config");
+  std::vector<const Json*> stacks;
+  if (layer.at("class_name") == Json("Bidirectional"))
+    for (const char* half : {"layer", "backward_layer"}) stacks.push_back(config.find(half));
+  else
+    stacks.push_back(&layer);
+  std::vector<GateFactors> result;
+  std::size_t first = 0;
+  for (const Json* stack : stacks) {
+    const Json* own = stack && stack->is_object() ? stack->find("config") : nullptr;
+    const Json* cell = own ? own->find("cell") : nullptr;
+    const Json* cells = cell && cell->is_object() ? cell->at("config").find("cells") : nullptr;
+    if (!cells) return {};
+    for (const Json& each : cells->as_array()) {
+      if (recurrent(each) != &each) return {};
+      const Json* bias = each.at("config").find("use_bias");
+      const std::size_t count = bias && *bias == Json(false) ? 2 : 3;
+      if (auto found = factors_of(layer, each, meant)) {
+        found->first = first;
+        found->count = count;
+        result.push_back(std::move(*found));
+      }
+      first += count;
+    }
+  }
+  return result;
+}
+
+// Empty where no gates of it see the function.
+std::vector<GateFactors> all_factors_of(const Json& layer, HardSigmoid meant) {
+  const Json* inner = recurrent(layer);
+  if (!inner) return factors_of_stacks(layer, meant);
+  const auto found = factors_of(layer, *inner, meant);
+  return found ? std::vector{*found} : std::vector<GateFactors>{};
 }
 
 // Tensors of `from` become those of `to`, wherever they are mentioned.
@@ -85,6 +123,13 @@ void redirect(Json& json, const std::map<std::string, std::string>& renamed) {
 
 }  // namespace
 
+bool holds_model(const Json& layer) {
+  const Json& config = layer.at("config");
+  if (!config.is_object()) return false;
+  const Json* wrapped = config.find("layer");
+  return config.find("layers") || (wrapped && wrapped->is_object() && wrapped->find("config") && holds_model(*wrapped));
+}
+
 void mend_hard_sigmoids(Json::Array& layers, Json& outputs, std::vector<GateFactors>& factors, HardSigmoid meant,
                         const std::set<std::string>& mended) {
   const double scale = meant == HardSigmoid::OfKeras2 ? kOldHardSigmoidFactor : 1 / kOldHardSigmoidFactor;
@@ -100,12 +145,12 @@ void mend_hard_sigmoids(Json::Array& layers, Json& outputs, std::vector<GateFact
   std::set<std::string> own;  // layers that take what is put in, and nothing else
   Json::Array result;
   for (Json& layer : layers) {
-    if (mended.contains(name_of(layer)) || !mentions(layer.at("config"))) {
+    if (mended.contains(name_of(layer)) || holds_model(layer) || !mentions(layer.at("config"))) {
       result.push_back(std::move(layer));
       continue;
     }
-    if (auto found = factors_of(layer, meant)) {
-      factors.push_back(std::move(*found));
+    if (const auto found = all_factors_of(layer, meant); !found.empty()) {
+      factors.insert(factors.end(), found.begin(), found.end());
       result.push_back(std::move(layer));
       continue;
     }

@@ -18,11 +18,14 @@ inline constexpr double kOldHardSigmoidFactor = 1.2;
 /// Puts the factor before old hard sigmoids of the model whose layers these are: by a Rescaling layer where the
 /// function can stand alone, and in recurrent layers by multiplying weights, which `factors` then tells. `outputs` are
 /// the model's output_layers, null in a Sequential model. Throws Unsupported where neither is possible, naming the
-/// layer.
+/// layer. Models within the model are left to the caller.
 ///
 /// Likewise for the way back, with the opposite factor; then those of `mended` have their factor already.
 enum class HardSigmoid { OfKeras2, OfKeras3 };
 void mend_hard_sigmoids(Json::Array& layers, Json& outputs, std::vector<GateFactors>& factors,
                         HardSigmoid meant = HardSigmoid::OfKeras2, const std::set<std::string>& mended = {});
+
+/// Whether the layer is a model, or wraps one.
+bool holds_model(const Json& layer);
 
 }  // namespace h5bridge

@@ -18,6 +18,9 @@ constexpr auto kFunctions = std::to_array<TensorFlowFunction>({
 TensorFlowSetting setting_of(const std::string& text) {
   const std::size_t arrow = text.find('>'), equals = std::min(text.find('='), text.size());
   TensorFlowSetting setting{text.substr(0, arrow), text.substr(arrow + 1, equals - arrow - 1), std::nullopt};
+  constexpr std::string_view kList = "[]";
+  setting.is_list = setting.theirs.ends_with(kList);
+  if (setting.is_list) setting.theirs.resize(setting.theirs.size() - kList.size());
   if (equals < text.size() && text.substr(equals + 1) != "!") setting.absent = Json::parse(text.substr(equals + 1));
   return setting;
 }
@@ -27,8 +30,12 @@ TensorFlowSetting setting_of(const std::string& text) {
 std::vector<TensorFlowOperand> TensorFlowFunction::operand_list() const {
   std::vector<TensorFlowOperand> result;
   for (const std::string& word : words_of(operands, ' ')) {
-    const bool is_optional = word.ends_with('?');
-    result.push_back({word.substr(0, word.size() - (is_optional ? 1 : 0)), is_optional});
+    const bool is_optional = word.ends_with('?'), has_own_type = word.ends_with('!');
+    const std::string names = word.substr(0, word.size() - (is_optional || has_own_type ? 1 : 0));
+    const std::size_t arrow = names.find('>');
+    const std::string theirs = names.substr(0, arrow);
+    result.push_back(
+        {theirs, arrow == std::string::npos ? theirs : names.substr(arrow + 1), is_optional, has_own_type});
   }
   return result;
 }

@@ -11,16 +11,19 @@
 
 namespace h5bridge {
 
-/// "theirs>ours=default".
+/// "theirs>ours=default"; one of the names may be missing.
 struct TensorFlowSetting {
   std::string theirs, ours;
   std::optional<Json> absent;  // nullopt: it has to be given
+  bool is_list = false;        // of one number
+  bool is_fixed() const { return ours.empty() && absent; }
 };
 
 /// An argument of a call.
 struct TensorFlowOperand {
-  std::string name;
+  std::string name, ours;
   bool is_optional;
+  bool has_own_type;
 };
 
 struct TensorFlowFunction {

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "h5bridge/error.h"
@@ -55,6 +57,37 @@ Json lower_case(const Json& word) {
   return text;
 }
 
+// TensorFlow splits into parts of these sizes, Keras at these places.
+Json places_of_sizes(const Json& sizes) {
+  if (!sizes.is_array()) return sizes;
+  Json::Array places;
+  std::int64_t place = 0;
+  for (const Json& size : sizes.as_array()) {
+    if (!size.is_integer() || size.as_integer() < 0) throw Unsupported("split is called with a size that is left open");
+    places.emplace_back(place += size.as_integer());
+  }
+  if (!places.empty()) places.pop_back();
+  return places;
+}
+
+bool is_array_of_numbers(const Json& value) {
+  if (!value.is_array() || value.as_array().empty()) return false;
+  return std::ranges::all_of(value.as_array(),
+                             [](const Json& one) { return one.is_number() || is_array_of_numbers(one); });
+}
+
+bool has_fraction(const Json& value) {
+  return value.is_array() ? std::ranges::any_of(value.as_array(), has_fraction) : value.is_float();
+}
+
+// A list of numbers that is computed with is an array; a list of tensors stays.
+Json array_in_keras_3(Json value) {
+  if (!is_array_of_numbers(value)) return value;
+  const char* dtype = has_fraction(value) ? "float32" : "int32";
+  return Json::Object{{"class_name", "__numpy__"},
+                      {"config", Json::Object{{"value", std::move(value)}, {"dtype", dtype}}}};
+}
+
 bool says_something(const Json& value) { return !value.is_null() && value != Json(false); }
 
 class Call {
@@ -68,16 +101,31 @@ class Call {
   Json::Object arguments(const TensorFlowFunction& row, Json::Object& config) {
     Json::Array args = first_;
     for (const TensorFlowOperand& operand : row.operand_list())
-      if (!operand.is_optional || given_.contains(operand.name)) args.push_back(take(operand.name));
+      if (!operand.is_optional || given_.contains(operand.name))
+        args.push_back(operand.has_own_type ? take(operand.name) : array_in_keras_3(take(operand.name)));
     for (const TensorFlowSetting& setting : row.setting_list()) {
       const Json* given = given_.find(setting.theirs);
+      if (setting.is_fixed() && given && *given == *setting.absent) given_.erase(setting.theirs);
+      if (setting.ours.empty()) continue;
       if (!given && !setting.absent) throw Unsupported(function_ + " is called without " + setting.theirs);
       const bool is_default = !given || (given->is_null() && setting.absent);
       config.set(setting.ours, is_default ? *setting.absent : *given);
       if (setting.ours == "mode") config.set(setting.ours, lower_case(config.at(setting.ours)));  // in TensorFlow any
+      if (row.class_name == "Split" && setting.ours == "indices_or_sections") {
+        Json* places = config.find(setting.ours);
+        *places = places_of_sizes(*places);
+      }
       given_.erase(setting.theirs);
     }
     return finished(std::move(args));
+  }
+
+  // Whether all that the row says of the call beside its tensors is so.
+  bool fits(const TensorFlowFunction& row) const {
+    return std::ranges::all_of(row.setting_list(), [&](const TensorFlowSetting& setting) {
+      const Json* given = given_.find(setting.theirs);
+      return !setting.is_fixed() || (given && *given == *setting.absent);
+    });
   }
 
   Json::Object item() {
@@ -153,10 +201,9 @@ class Operation {
 
   Json run(const Json& entry) {
     const std::span<const TensorFlowFunction> functions = tensorflow_functions();
-    const auto row = std::ranges::find(functions, std::string_view(function_), &TensorFlowFunction::name);
+    const TensorFlowFunction* row = row_of(functions);
     const bool is_item = function_ == kGetItem;
-    if (!is_item && row == functions.end())
-      throw Unsupported("it is TensorFlow's " + function_ + ", which h5bridge does not read");
+    if (!is_item && !row) throw Unsupported("it is TensorFlow's " + function_ + ", which h5bridge does not read");
     Json::Object config{{"name", config_.at("name")}};
     std::optional<Json::Object> first;
     Json::Array calls;
@@ -177,6 +224,17 @@ class Operation {
   }
 
  private:
+  // Of several operations that a function is, the one that its first call is.
+  const TensorFlowFunction* row_of(std::span<const TensorFlowFunction> functions) const {
+    const TensorFlowFunction* found = nullptr;
+    for (const TensorFlowFunction& row : functions) {
+      if (row.name != function_) continue;
+      if (!nodes_.empty() && Call(function_, nodes_[0]).fits(row)) return &row;
+      if (!found) found = &row;
+    }
+    return found;
+  }
+
   void take_operation() {
     const Json& stated = config_.at("node_def");
     const Json node_def = stated.is_string() ? Json::parse(stated.as_string(), "its node_def") : stated;

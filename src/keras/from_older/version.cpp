@@ -26,4 +26,6 @@ KerasVersion keras_version_of(std::string_view text) {
   return {is_tensorflow ? KerasLine::TensorFlow : KerasLine::Standalone, number};
 }
 
+bool states_before_3(std::string_view text) { return !text.empty() && keras_version_of(text).is_before_3(); }
+
 }  // namespace h5bridge

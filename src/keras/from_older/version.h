@@ -25,4 +25,7 @@ struct KerasVersion {
 /// for a text that is no version.
 KerasVersion keras_version_of(std::string_view text);
 
+/// Whether a file that states `text`, which may be empty, says that it is older than Keras 3. Throws as the former.
+bool states_before_3(std::string_view text);
+
 }  // namespace h5bridge

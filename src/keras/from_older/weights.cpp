@@ -47,29 +47,51 @@ Tensor with_factor(const Tensor& tensor, std::int64_t blocks, const std::set<std
   return tensor_of(tensor.dtype(), tensor.shape(), values);
 }
 
-// The classes of all layers, by their names.
-void collect_classes(const Json& model, std::map<std::string, std::string>& classes) {
+// The layer's own class, or that of the one that it wraps.
+const std::string& class_within(const Json& layer) {
+  const Json* wrapped = layer.at("config").is_object() ? layer.at("config").find("layer") : nullptr;
+  const bool wraps = wrapped && wrapped->is_object() && wrapped->find("class_name") && wrapped->find("config");
+  return wraps ? class_within(*wrapped) : layer.at("class_name").as_string();
+}
+
+// Layers whose kernel Theano applies flipped: of the model those that it has itself, by their names, and of models
+// within it, by the names of these.
+using Convolutions = std::map<std::string, std::vector<std::string>>;
+void collect_convolutions(const Json& model, const std::string& outer, Convolutions& found) {
   const Json* config = model.find("config");
   const Json* layers = config && config->is_object() ? config->find("layers") : nullptr;
   if (!layers || !layers->is_array()) return;
   for (const Json& layer : layers->as_array()) {
     const Json* name = layer.at("config").find("name");
-    if (name && name->is_string()) classes[name->as_string()] = layer.at("class_name").as_string();
+    if (!name || !name->is_string()) continue;
+    if (layer.at("config").find("layers"))
+      collect_convolutions(layer, outer.empty() ? name->as_string() : outer, found);
+    else if (std::ranges::find(kConvolve, class_within(layer)) != kConvolve.end())
+      found[outer.empty() ? name->as_string() : outer].push_back(outer.empty() ? "" : name->as_string());
   }
 }
 
-// Whether a model within the model has a kernel that Theano applies flipped.
-bool has_inner_convolutions(const Json& model, bool is_inner = false) {
-  const Json* config = model.find("config");
-  const Json* layers = config && config->is_object() ? config->find("layers") : nullptr;
-  return layers && layers->is_array() && std::ranges::any_of(layers->as_array(), [&](const Json& layer) {
-           const std::string& class_name = layer.at("class_name").as_string();
-           return (is_inner && std::ranges::find(kConvolve, class_name) != kConvolve.end()) ||
-                  has_inner_convolutions(layer, true);
-         });
+bool has_part(std::string_view path, std::string_view wanted) {
+  for (std::size_t start = 0; start <= path.size();) {
+    const std::size_t end = std::min(path.find('/', start), path.size());
+    if (path.substr(start, end - start) == wanted) return true;
+    start = end + 1;
+  }
+  return false;
 }
 
 }  // namespace
+
+std::vector<KerasVariable*> variables_within(KerasLayerWeights& layer, const std::string& inner, std::size_t least) {
+  std::vector<KerasVariable*> result;
+  for (KerasVariable& variable : layer.variables)
+    if (inner.empty() || has_part(variable.path, inner)) result.push_back(&variable);
+  if (!inner.empty() && result.size() < least)
+    throw Unsupported("layer \"" + inner + "\" of the model \"" + layer.layer +
+                      "\" within the model: which weights are its own, their names in the file do not tell, and they "
+                      "have to be computed anew for Keras 3");
+  return result;
+}
 
 Tensor with_gates_multiplied(const KerasVariable& variable, const GateFactors& factors, double factor) {
   const auto gates = std::ranges::find(kGates, factors.class_name, &Gates::class_name);
@@ -87,38 +109,58 @@ Tensor with_gates_multiplied(const KerasVariable& variable, const GateFactors& f
                     ", whose gates h5bridge does not multiply");
 }
 
+std::vector<KerasVariable*> variables_of_gates(KerasLayerWeights& layer, const GateFactors& factors) {
+  std::vector<KerasVariable*> all = variables_within(layer, factors.inner, factors.count ? factors.count : 2);
+  if (factors.count == 0) return all;
+  if (all.size() < factors.first + factors.count)
+    throw MalformedFile("/" + layer.layer + " has " + std::to_string(all.size()) + " variables, expected at least " +
+                        std::to_string(factors.first + factors.count));
+  const auto first = all.begin() + static_cast<std::ptrdiff_t>(factors.first);
+  return {first, first + static_cast<std::ptrdiff_t>(factors.count)};
+}
+
 std::vector<NamedTensor> weights_in_keras_3(std::vector<KerasLayerWeights>& layers,
                                             const KerasConfiguration& configuration, const std::string& stated_version,
                                             const std::string& backend) {
   std::vector<NamedTensor> unscaled;
   const bool is_before_2 = !configuration.old_layers.empty();
   if (is_before_2) layers = weights_of_keras_2_form(configuration.old_layers, configuration.ordering, unscaled);
-  std::map<std::string, std::string> classes;
-  const bool is_theano =
-      !is_before_2 && backend == "theano" && !stated_version.empty() && keras_version_of(stated_version).is_before_3();
-  if (is_theano) collect_classes(configuration.model, classes);
-  if (is_theano && has_inner_convolutions(configuration.model))
-    throw Unsupported(
-        "Theano, which wrote the file, applies kernels flipped; h5bridge turns those of models within the "
-        "model not round yet");
+  const bool is_theano = !is_before_2 && backend == "theano" && states_before_3(stated_version);
+  Convolutions convolutions;
+  if (is_theano) collect_convolutions(configuration.model, "", convolutions);
   for (KerasLayerWeights& layer : layers) {
-    if (const auto cudnn = std::ranges::find(configuration.cudnn, layer.layer, &CudnnLayer::layer);
-        cudnn != configuration.cudnn.end()) {
-      for (const KerasVariable& variable : layer.variables)
-        if (cudnn->is_lstm && variable.tensor.rank() == 1)  // two biases, of which an LSTM has the sum
-          unscaled.push_back({"unscaled/" + layer.layer + "/" + variable.path, variable.tensor});
-      in_file("/" + layer.layer, [&] { layer.variables = variables_without_cudnn(layer.variables, cudnn->is_lstm); });
-    }
-    const auto factors = std::ranges::find(configuration.factors, layer.layer, &GateFactors::layer);
-    if (factors != configuration.factors.end())
-      for (KerasVariable& variable : layer.variables) {
-        unscaled.push_back({"unscaled/" + layer.layer + "/" + variable.path, variable.tensor});
-        variable.tensor = with_gates_multiplied(variable, *factors, kOldHardSigmoidFactor);
+    const auto keep = [&](const KerasVariable& variable) {
+      unscaled.push_back({"unscaled/" + layer.layer + "/" + variable.path, variable.tensor});
+    };
+    for (const CudnnLayer& cudnn : configuration.cudnn) {
+      if (cudnn.layer != layer.layer) continue;
+      const std::vector<KerasVariable*> own = variables_within(layer, cudnn.inner, 3);
+      std::vector<KerasVariable> variables;
+      for (const KerasVariable* variable : own) {
+        if (cudnn.is_lstm && variable->tensor.rank() == 1) keep(*variable);  // two biases, of which an LSTM has the sum
+        variables.push_back(*variable);
       }
-    const bool is_flipped = is_theano && std::ranges::find(kConvolve, classes[layer.layer]) != kConvolve.end();
-    if (is_flipped)
-      for (KerasVariable& variable : layer.variables)
-        if (variable.tensor.rank() > 2) variable.tensor = turned_round(variable.tensor);
+      in_file("/" + layer.layer, [&] { variables = variables_without_cudnn(variables, cudnn.is_lstm); });
+      for (std::size_t i = 0; i < own.size(); ++i) *own[i] = std::move(variables[i]);
+    }
+    for (const LocalLayer& local : configuration.local) {
+      if (local.layer != layer.layer) continue;
+      const std::vector<KerasVariable*> own = variables_within(layer, local.inner, 1);
+      in_file("/" + layer.layer, [&] {
+        own[0]->tensor = local_kernel(own[0]->tensor, local);
+        if (own.size() > 1) own[1]->tensor = local_bias(own[1]->tensor, local);
+      });
+    }
+    for (const GateFactors& factors : configuration.factors)
+      if (factors.layer == layer.layer)
+        for (KerasVariable* variable : variables_of_gates(layer, factors)) {
+          keep(*variable);
+          variable->tensor = with_gates_multiplied(*variable, factors, kOldHardSigmoidFactor);
+        }
+    if (const auto flipped = convolutions.find(layer.layer); flipped != convolutions.end())
+      for (const std::string& inner : flipped->second)
+        for (KerasVariable* variable : variables_within(layer, inner, 1))
+          if (variable->tensor.rank() > 2) variable->tensor = turned_round(variable->tensor);
   }
   return unscaled;
 }

@@ -16,6 +16,14 @@ std::vector<NamedTensor> weights_in_keras_3(std::vector<KerasLayerWeights>& laye
                                             const KerasConfiguration& configuration, const std::string& stated_version,
                                             const std::string& backend);
 
+/// All variables, or those of `inner`, a layer of the model that the layer is, by its name in their paths. Throws
+/// Unsupported where these are less than `least`.
+std::vector<KerasVariable*> variables_within(KerasLayerWeights& layer, const std::string& inner, std::size_t least);
+
+/// Of the layer's variables, those that the gates are: the inner layer's by its name in their paths. Throws Unsupported
+/// where these do not tell them.
+std::vector<KerasVariable*> variables_of_gates(KerasLayerWeights& layer, const GateFactors& factors);
+
 /// A variable of a recurrent layer whose gates' blocks that see an old hard_sigmoid are multiplied.
 Tensor with_gates_multiplied(const KerasVariable& variable, const GateFactors& factors, double factor);
 

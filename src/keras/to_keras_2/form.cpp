@@ -27,6 +27,9 @@ constexpr int kShapesOfAttention = 20500;
 constexpr int kNamedModel = 11200;  // a Sequential's configuration is an object with its name
 constexpr int kPolicies = 20400;
 constexpr double kLeastEpsilon = 1.001e-5;
+constexpr const char* kRandomCrop = "RandomCrop";
+constexpr const char* kSpectralNormalization = "SpectralNormalization";
+constexpr std::string_view kNormVector = "vector_u";  // which it has beside its layer's weights
 
 // Classes that Keras 2.0 had as special cases of another.
 struct SpecialCase {
@@ -52,11 +55,18 @@ struct Ignored {
   std::string_view key, value;  // JSON: the one that it computes with
   std::string_view beside;      // where this key is other than `value`, too; "": always
 };
-constexpr std::array<Ignored, 3> kIgnored{{
+constexpr auto kIgnored = std::to_array<Ignored>({
     {"Conv3DTranspose", "dilation_rate", "[1, 1, 1]", ""},
     {"DepthwiseConv1D", "dilation_rate", "[1]", "strides"},
     {"DepthwiseConv2D", "dilation_rate", "[1, 1]", "strides"},
-}};
+    {"SeparableConv1D", "dilation_rate", "[1]", "strides"},
+    {"SeparableConv2D", "dilation_rate", "[1, 1]", "strides"},
+    {"ConvLSTM1D", "unroll", "false", ""},
+    {"ConvLSTM2D", "unroll", "false", ""},
+    {"ConvLSTM3D", "unroll", "false", ""},
+});
+
+constexpr std::array<std::string_view, 2> kEvenStrides{"DepthwiseConv2D", "SeparableConv2D"};
 
 void refuse_ignored(const std::string& class_name, const Json::Object& config) {
   for (const Ignored& row : kIgnored) {
@@ -69,6 +79,38 @@ void refuse_ignored(const std::string& class_name, const Json::Object& config) {
       throw Unsupported("its " + std::string(row.key) + " is " + quoted(config.at(row.key)) +
                         ", with which Keras 2's does not compute");
   }
+}
+
+void refuse_strides(const std::string& class_name, const Json::Object& config) {
+  const Json* strides = config.find("strides");
+  if (std::ranges::find(kEvenStrides, class_name) == kEvenStrides.end() || !strides || !strides->is_array()) return;
+  for (const Json& one : strides->as_array())
+    if (one != strides->as_array()[0])
+      throw Unsupported("its strides are " + quoted(*strides) + ", where TensorFlow computes with equal ones alone");
+}
+
+// The tensors of its first call's first argument.
+std::vector<const Json*> first_tensors(const Json& entry) {
+  std::vector<const Json*> tensors;
+  const Json* nodes = entry.find("inbound_nodes");
+  if (!nodes || nodes->as_array().empty() || nodes->as_array()[0].at("args").as_array().empty()) return tensors;
+  const Json& first = nodes->as_array()[0].at("args").as_array()[0];
+  if (is_keras_tensor(first)) tensors.push_back(&first.at("config"));
+  if (first.is_array())
+    for (const Json& one : first.as_array())
+      if (is_keras_tensor(one)) tensors.push_back(&one.at("config"));
+  return tensors;
+}
+
+// What depends on the tensors that a layer is called with.
+void refuse_tensors(const std::string& class_name, const Json& entry) {
+  const std::vector<const Json*> tensors = first_tensors(entry);
+  const auto dtype = [&] { return tensors[0]->at("dtype").as_string(); };
+  if (class_name == "Masking" && !tensors.empty() && dtype().find("float") == std::string::npos)
+    throw Unsupported("it is of tensors of " + dtype() + ", where Keras 2's is of floating-point numbers");
+  if (class_name == "AdditiveAttention" && tensors.size() == 3 &&
+      tensors[1]->at("shape").as_array().back() != tensors[2]->at("shape").as_array().back())
+    throw Unsupported("its keys are of another size than its values, whose size Keras 2's scale has");
 }
 
 bool is_model(const std::string& class_name) { return class_name == "Sequential" || class_name == "Functional"; }
@@ -131,15 +173,20 @@ class Form {
         needs_.need(kFunctionsSince, described);
         return operation_in_keras_2(entry, inner);
       }
+      if (class_name == kSpectralNormalization) return layer(called_alone(entry, described), inner);
       const std::string* outer = std::exchange(owner_, &described);
       const auto since = class_since("", class_name);
       if (!since) throw Unsupported("Keras 2 has no such layer");
+      if (class_name == kRandomCrop)  // tf_keras 2.21, layers/preprocessing/image_preprocessing.py
+        throw Unsupported("Keras 2's fits pictures into its size in evaluation, too, where Keras 3's hands them on");
       needs_.need(*since, described);
       note_epsilon(entry);
       refuse_ignored(class_name, entry.at("config").as_object());
+      refuse_strides(class_name, entry.at("config").as_object());
+      refuse_tensors(class_name, entry);
       Json::Object result{{"class_name", class_name},
                           {"config", settings("", class_name, entry.at("config").as_object())}};
-      note_masks(entry);
+      note_arguments(entry);
       if (class_name == "MultiHeadAttention") add_shapes(result.find("config")->as_object(), entry);
       owner_ = outer;
       return with_calls(std::move(result), entry, inner);
@@ -150,15 +197,36 @@ class Form {
     }
   }
 
-  // Keras 2 subtracts 1e9 from what is masked, where Keras 3 replaces it.
-  void note_masks(const Json& entry) {
+  // tf_keras has the class, and no reader of its .h5 finds it: the module is not among those that layers are looked for
+  // in (tf_keras 2.21.0, layers/serialization.py, ALL_MODULES). In evaluation it calls its layer and does nothing else.
+  Json called_alone(const Json& entry, const std::string& described) {
+    const Json::Object& config = entry.at("config").as_object();
+    Json::Object result = entry.as_object();
+    Json::Object settings = config.at("layer").at("config").as_object();
+    const Json& class_name = config.at("layer").at("class_name");
+    settings.set("name", config.at("name"));
+    if (is_false(config, "trainable")) settings.set("trainable", false);
+    result.set("module", config.at("layer").at("module"));
+    result.set("class_name", class_name);
+    result.set("config", std::move(settings));
+    needs_.notes.push_back("layer " + described + ": is the " + class_name.as_string() +
+                           " within, as tf.keras does not load this wrapper from a .h5; training there does not divide "
+                           "the kernel by its norm");
+    return result;
+  }
+
+  // Keras 2 subtracts 1e9 from what is masked, where Keras 3 replaces it; predict() of Keras 3 trains no layer.
+  void note_arguments(const Json& entry) {
     const std::string& class_name = entry.at("class_name").as_string();
     const char* mask = class_name == "Softmax" ? "mask" : class_name == "MultiHeadAttention" ? "attention_mask" : "";
     const Json* nodes = entry.find("inbound_nodes");
     if (!nodes) return;
-    for (const Json& node : nodes->as_array())
+    for (const Json& node : nodes->as_array()) {
       if (const Json* given = node.at("kwargs").find(mask); given && !given->is_null())
         needs_.notes.push_back("layer " + described() + ": where all is masked, Keras 2 weighs values in another way");
+      if (const Json* training = node.at("kwargs").find("training"); training && *training == Json(true))
+        needs_.notes.push_back("layer " + described() + ": Keras 2 heeds training=True of its call in predict(), too");
+    }
   }
 
   // Its reader asks for them (keras 2.6, layers/multi_head_attention.py, from_config).
@@ -224,6 +292,7 @@ class Form {
     if (value.is_object() && value.find("class_name") &&
         (key == "layer" || key == "backward_layer" || key == "forward_layer" || key == "cell"))
       return layer(value, {});
+    if (class_name == "RandomContrast" && key == "factor") return contrasts(value);
     if (key == "cells") return each(value, [&](const Json& cell) { return layer(cell, {}); });
     if (key.ends_with("_initializer")) return object("initializers", value);
     if (key.ends_with("_regularizer")) return object("regularizers", value);
@@ -232,6 +301,15 @@ class Form {
     if (value.is_object() && value.find("module"))
       throw Unsupported("its " + key + " is an object of Keras 3's, which h5bridge has no form of Keras 2 for");
     return class_name.empty() ? Json() : value;
+  }
+
+  // A range without extent fails as Keras 2 loads it.
+  static Json contrasts(const Json& value) {
+    const bool is_none =
+        value.is_array() ? std::ranges::all_of(value.as_array(), [](const Json& one) { return one.as_float() == 0; })
+                         : value.as_float() == 0;
+    if (is_none) throw Unsupported("its factor is " + quoted(value) + ", which Keras 2's does not take");
+    return value;
   }
 
   template <typename Change>
@@ -358,6 +436,12 @@ std::string version_for(int release) {
   return release < kOwnNumbers ? "2.4.0" : release_text(release) + "." + std::to_string(release % 100);
 }
 
+// Those of layers within SpectralNormalization are the layers' alone.
+bool is_norm_vector(const KerasVariable& variable) {
+  const std::string_view path = variable.path;
+  return path.substr(path.rfind('/') + 1) == kNormVector;
+}
+
 void name_variables(std::vector<KerasVariable>& variables) {
   for (KerasVariable& variable : variables) variable.path += ":0";
 }
@@ -383,7 +467,10 @@ std::vector<std::string> into_keras_2(KerasFile& file) {
   file.model_config = form.model(file.model_config, true);
   if (!needs.missing.empty()) throw Unsupported("Keras 2 cannot have it: " + joined(needs.missing, "; "));
   form.note_small_epsilons();
-  for (KerasLayerWeights& layer : file.layers) name_variables(layer.variables);
+  for (KerasLayerWeights& layer : file.layers) {
+    std::erase_if(layer.variables, is_norm_vector);
+    name_variables(layer.variables);
+  }
   name_variables(file.top_level);
   training_into_keras_2(file, needs);
   file.keras_version = version_for(note_least(needs));

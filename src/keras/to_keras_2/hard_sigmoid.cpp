@@ -103,31 +103,54 @@ const Tensor* find_unscaled(const KerasFile& file, const KerasVariable& variable
 void divide(KerasFile& file, const GateFactors& factors) {
   for (KerasLayerWeights& layer : file.layers) {
     if (layer.layer != factors.layer) continue;
-    for (KerasVariable& variable : layer.variables) {
-      const Tensor* before = find_unscaled(file, variable, factors);
-      variable.tensor = before ? *before : with_gates_multiplied(variable, factors, 1 / kOldHardSigmoidFactor);
+    for (KerasVariable* variable : variables_of_gates(layer, factors)) {
+      const Tensor* before = find_unscaled(file, *variable, factors);
+      variable->tensor = before ? *before : with_gates_multiplied(*variable, factors, 1 / kOldHardSigmoidFactor);
     }
   }
+}
+
+// Of a model and of those within it.
+void mend_model(Json::Object& model, std::set<std::string>& gone, std::vector<GateFactors>& factors);
+
+void mend_within(Json& layer, const std::string& outer, std::vector<GateFactors>& factors) {
+  if (!holds_model(layer)) return;
+  Json::Object& own = layer.as_object();
+  if (!own.at("config").find("layers")) {
+    mend_within(*own.find("config")->as_object().find("layer"), outer, factors);
+    return;
+  }
+  std::set<std::string> gone;  // without weights
+  std::vector<GateFactors> found;
+  mend_model(own, gone, found);
+  for (GateFactors& each : found) {
+    put_within(outer, each);
+    factors.push_back(std::move(each));
+  }
+}
+
+void mend_model(Json::Object& model, std::set<std::string>& gone, std::vector<GateFactors>& factors) {
+  Json::Object config = model.at("config").as_object();
+  Json::Array layers = config.at("layers").as_array();
+  const Json* stated = config.find("output_layers");
+  Json outputs = stated ? *stated : Json();
+  for (Json& layer : layers) mend_within(layer, name_of(layer), factors);
+  const std::set<std::string> mended = take_factors(layers, outputs, gone);
+  mend_hard_sigmoids(layers, outputs, factors, HardSigmoid::OfKeras3, mended);
+  config.set("layers", std::move(layers));
+  if (stated) config.set("output_layers", std::move(outputs));
+  model.set("config", std::move(config));
 }
 
 }  // namespace
 
 std::vector<std::string> hard_sigmoids_of_keras_2(KerasFile& file) {
-  const Json* own = file.model_config.is_object() ? file.model_config.find("config") : nullptr;
-  if (!own) return {};
-  Json::Object config = own->as_object();
-  Json::Array layers = config.at("layers").as_array();
-  const Json* stated = config.find("output_layers");
-  Json outputs = stated ? *stated : Json();
+  if (!file.model_config.is_object() || !file.model_config.find("config")) return {};
   std::set<std::string> gone;
-  const std::set<std::string> mended = take_factors(layers, outputs, gone);
   std::vector<GateFactors> factors;
-  mend_hard_sigmoids(layers, outputs, factors, HardSigmoid::OfKeras3, mended);
+  mend_model(file.model_config.as_object(), gone, factors);
   std::erase_if(file.layers, [&](const KerasLayerWeights& layer) { return gone.contains(layer.layer); });
   for (const GateFactors& found : factors) divide(file, found);
-  config.set("layers", std::move(layers));
-  if (stated) config.set("output_layers", std::move(outputs));
-  file.model_config.as_object().set("config", std::move(config));
   if (factors.empty() || !file.training_config.is_object() ||
       !file.training_config.as_object().erase("optimizer_config"))
     return {};

@@ -57,6 +57,12 @@ std::vector<Kind> kinds() {
             others)},
       {"RandomContrast", "changes the contrast of pictures", false, with({{"factor", 0.0}}, colours),
        with({{"factor", 0.3}}, others)},
+      // In evaluation it hands on what it is given, whatever its size (random_crop.py, transform_images).
+      {"RandomCrop",
+       "crops pictures",
+       false,
+       {{"height", nullptr}, {"width", nullptr}, {"seed", nullptr}},
+       {{"height", 5}, {"width", 4}, {"seed", 5}}},
       {"RandomElasticTransform", "bends pictures", true,
        with({{"factor", Json::Array{0, 1.0}},
              {"scale", Json::Array{0, 1.0}},

@@ -48,6 +48,21 @@ std::optional<Json> as_padding(const Json& ends) {
   return result;
 }
 
+// Whether the ends, from the last axis on, are those of the padding "same", the odd element behind.
+bool are_same(const Json& ends, const Shape& kernel, const Json& dilation) {
+  if (!ends.is_array() || ends.as_array().size() != 2 * kernel.size()) return false;
+  for (std::size_t i = 0; i < kernel.size(); ++i) {
+    const std::size_t axis = kernel.size() - 1 - i;
+    const Json* step = dilation.is_array() && axis < dilation.as_array().size() ? &dilation.as_array()[axis] : nullptr;
+    if (step && !step->is_integer()) return false;
+    const std::int64_t total =
+        checked_multiply(kernel[axis] - 1, step ? step->as_integer() : 1, "the reach of its window");
+    if (ends.as_array()[2 * i] != Json(total / 2) || ends.as_array()[2 * i + 1] != Json(total - total / 2))
+      return false;
+  }
+  return true;
+}
+
 // A padding that is none of zeros is an operator of its own before the convolution.
 std::optional<aten::ModuleForm> padded(const aten::ModuleGroup& group, std::size_t axes) {
   const auto& operations = group.operations();
@@ -56,20 +71,24 @@ std::optional<aten::ModuleForm> padded(const aten::ModuleGroup& group, std::size
   const std::string* weight = aten::tensor_of(convolution, "weight");
   const std::string* of = aten::tensor_of(*operations[0], "self");
   const std::string* input = aten::tensor_of(convolution, "input");
-  const auto padding = as_padding(aten::value_of(*operations[0], "pad"));
+  const Json ends = aten::value_of(*operations[0], "pad");
   const Json own_padding = aten::value_of(convolution, "padding");
   if (!weight || group.own_name(*weight) != "weight" || !of || !input || group.maker_of(*input) != operations[0] ||
-      !padding || padding->as_array().size() != axes ||
       (own_padding.is_array() &&
        std::ranges::any_of(own_padding.as_array(), [](const Json& p) { return p != Json(0); })))
     return {};
   const auto sizes = group.sizes(*weight);
   if (!sizes || sizes->size() != axes + 2) return {};
+  const Shape kernel(sizes->begin() + 2, sizes->end());
+  auto padding = as_padding(ends);
+  if (padding && padding->as_array().size() != axes) return {};
+  if (!padding && are_same(ends, kernel, aten::value_of(convolution, "dilation"))) padding = Json("same");
+  if (!padding) return {};
   const Json groups = aten::value_of(convolution, "groups");
   const std::int64_t count = groups.is_integer() ? groups.as_integer() : 1;
   Json::Object attributes{{"in_channels", checked_multiply(sizes->at(1), count, "the number of channels")},
                           {"out_channels", sizes->at(0)},
-                          {"kernel_size", Json::array(Shape(sizes->begin() + 2, sizes->end()))},
+                          {"kernel_size", Json::array(kernel)},
                           {"padding", *padding},
                           {"padding_mode", aten::value_of(*operations[0], "mode")},
                           {"bias", aten::tensor_of(convolution, "bias") != nullptr},

@@ -1,4 +1,3 @@
-#include "facets/keras/fused_activation.h"
 #include "facets/spec/kernel.h"
 #include "h5bridge/error.h"
 #include "layers/convolution/function.h"

@@ -35,7 +35,7 @@ LayerType grid_sample() {
                      text("padding_mode", "zeros", {"zeros", "border", "reflection"}, "what stands outside"),
                      boolean("align_corners", false, "whether -1 and 1 are the middles of the outer elements"),
                      data_format()};
-  type.operands = {required("input"), required("grid")};
+  type.operands = {required("input"), in_any_layout(required("grid"))};
   type.dtypes = keeps();
   type.shapes = shapes;
   type.layout = beside_operands(follows_data_format());

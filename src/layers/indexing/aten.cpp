@@ -27,7 +27,6 @@ void by_tensors(Call& call) {
   const Given* indices = call.find("indices");
   const aten::Names found = indices ? indices->tensors : aten::Names{};
   call.drop("indices");
-  const std::int64_t rank = call.rank();
   Json::Array axes;
   Given given{"indices", {}, true};
   for (std::size_t axis = 0; axis < found.size(); ++axis) {
@@ -41,19 +40,10 @@ void by_tensors(Call& call) {
     call.drop("index");
   }
   call.operands.push_back(given);
-  if (axes.size() > 1) {
-    call.type = "index_by_tensors";
-    call.attributes.set("dims", std::move(axes));
-    return;
-  }
   if (axes.empty()) throw MalformedFile("indexes no axis");
-  const std::size_t index_rank = call.shape("indices").size();
-  if (index_rank == 1) {
+  if (axes.size() == 1 && call.shape("indices").size() == 1) {
     call.operands.back() = {"index", given.tensors, false};
     call.attributes.set("dim", axes[0]);
-  } else if (axes[0] == Json(0) && rank == 2) {
-    call.type = "embedding";
-    call.operands = {{"input", given.tensors, false}, {"weight", call.operands[0].tensors, false}};
   } else {
     call.type = "index_by_tensors";
     call.attributes.set("dims", std::move(axes));

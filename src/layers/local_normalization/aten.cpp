@@ -28,6 +28,8 @@ std::optional<ModuleForm> response(const ModuleGroup& group) {
 
 }  // namespace
 
-std::vector<aten::Row> aten_rows() { return {aten::whole_module("LocalResponseNorm", response)}; }
+std::vector<aten::Row> aten_rows() {
+  return {aten::whole_module("LocalResponseNorm", response), aten::plain({"normalize"}, "normalize")};
+}
 
 }  // namespace h5bridge::local_normalization

@@ -17,6 +17,16 @@ Python average(const SourceCall& call) {
   return {"(" + infix(terms, "+", Binding::Sum).text + ") / " + std::to_string(terms.size()), Binding::Product};
 }
 
+// "1.0 - x"; TorchScript would negate and add instead.
+Python reversed_difference(const SourceCall& call) {
+  const std::vector<Python> operands = operands_in_turn(call);
+  const AttributeValue& alpha = call.attributes().at("alpha");
+  const bool is_one = alpha == AttributeValue(std::int64_t{1}) || alpha == AttributeValue(1.0);
+  if (is_one && !call.place.is_script()) return infix({operands.at(1), operands.at(0)}, "-", Binding::Sum);
+  return "torch.rsub(" + operands.at(0).text + ", " + operands.at(1).text +
+         (is_one ? "" : ", alpha=" + python_value(alpha).text) + ")";
+}
+
 Python masked_fill(const SourceCall& call) {
   return call.input().receiver() + ".masked_fill(" + as_bool(call, 1).text + ", " +
          python_value(call.attributes().at("value")).text + ")";
@@ -33,7 +43,7 @@ Python where(const SourceCall& call) {
 
 std::vector<TorchSource> torch_sources() {
   return all_of({
-      {scaled_operator("add", "+"), scaled_operator("sub", "-"), torch_function("torch.rsub(input, other, *, alpha)"),
+      {scaled_operator("add", "+"), scaled_operator("sub", "-"), torch_code("rsub", reversed_difference),
        operator_of("mul", "*", Binding::Product), division("div", "/"), division("floor_divide", "//"),
        torch_function_as("remainder", "torch.remainder(self, other)"), torch_function("torch.fmod(input, other)"),
        power(), folded("maximum"), folded("minimum"), folded("fmax"), folded("fmin"), torch_code("Average", average)},

@@ -188,6 +188,17 @@ std::optional<std::vector<aten::Given>> masks_of(const aten::ModuleGroup& group)
   return std::vector<aten::Given>{};
 }
 
+// The share of scores that a module in training drops; one in evaluation does not say it.
+Json dropped(const aten::ModuleGroup& group) {
+  for (const aten::Operation* attention : group.all("scaled_dot_product_attention")) {
+    const Json share = aten::value_of(*attention, "dropout_p");
+    if (share.is_number() && share.as_float() != 0) return share;
+  }
+  for (const aten::Operation* dropout : group.all("dropout"))
+    if (aten::value_of(*dropout, "train") == Json(true)) return aten::value_of(*dropout, "p");
+  return {};
+}
+
 // As nn.MultiheadAttention computes it without further steps; with those it stays what it is made of.
 std::optional<aten::ModuleForm> whole_attention(const aten::ModuleGroup& group) {
   for (const char* other : {"cat", "zeros", "repeat", "pad"})
@@ -225,6 +236,7 @@ std::optional<aten::ModuleForm> whole_attention(const aten::ModuleGroup& group) 
       .outputs = {}};
   for (const aten::Given& mask : *masks) set_mask(form, group, mask);
   if (!needs_weights) form.attributes.set("need_weights", false);
+  if (const Json share = dropped(group); !share.is_null()) form.attributes.set("dropout", share);
   for (const aten::Operation* attention : group.all("scaled_dot_product_attention"))
     if (aten::value_of(*attention, "is_causal") == Json(true)) form.attributes.set("use_causal_mask", true);
   for (const aten::Operation* linear : linears)

@@ -134,9 +134,6 @@ Json take_cells(const Kind& kind, const Json& cell, Attributes& attributes) {
   if (!is_stack(cell)) return taken(kind, cell, attributes);
   Json::Array cells;
   for (const Json& each : stacked(cell)) cells.push_back(taken(kind, each, attributes));
-  const auto is_frozen = [](const Json& each) { return each.at("config").find("trainable") != nullptr; };
-  if (std::ranges::adjacent_find(cells, std::ranges::not_equal_to(), is_frozen) != cells.end())
-    throw Unsupported("its stacked cells differ in \"trainable\"");
   attributes.set("num_layers", static_cast<std::int64_t>(cells.size()));
   Json::Object kept = cell.at("config").as_object();
   kept.set("cells", std::move(cells));

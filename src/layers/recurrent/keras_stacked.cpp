@@ -26,24 +26,10 @@ bool any_cell_adds_biases(const Attributes& a) {
   });
 }
 
-bool is_frozen(const Json::Object& config) {
-  const Json* trainable = config.find("trainable");
-  return trainable && *trainable == Json(false);
-}
-
-// An RNN that is frozen as a whole freezes its cells, whatever they say.
-void refuse_frozen_cells(const Json::Object& config, const Json& stack) {
-  if (is_frozen(config)) return;
-  for (const Json& cell : stack.at("config").at("cells").as_array())
-    if (is_frozen(cell.at("config").as_object()))
-      throw Unsupported("some of its cells are frozen, and the layer itself is not");
-}
-
 void read_cells(Json::Object& config, Attributes& attributes, const std::vector<SymbolicShape>& inputs) {
   const Json stack = config.at("cell");
   const auto features = inputs.at(0).empty() ? std::nullopt : inputs[0].back().value();
   if (!features) throw MalformedFile("the last size of its input is open");
-  refuse_frozen_cells(config, stack);
   std::vector<Layer> cells = take_different_cells(stack, *features);
   if (cells.empty()) throw MalformedFile("it stacks no cells");
   attributes.set("cells", std::move(cells));

@@ -23,8 +23,17 @@ void settle(Call& call) {
     call.take("align_corners");
 }
 
+// nn.UpsamplingNearest2d and UpsamplingBilinear2d are modules of their own.
+void settle_of_module(Call& call) {
+  settle(call);
+  if (const std::string module = call.module_class(); module.starts_with("Upsampling")) {
+    call.type = module;
+    for (const char* name : {"mode", "align_corners"}) call.take(name);
+  }
+}
+
 Row upsampling(const std::string& name, const std::string& mode, bool antialias = false) {
-  Row row{.operators = {name}, .type = "Upsample", .defaults = {{"mode", mode}}, .adjust = settle};
+  Row row{.operators = {name}, .type = "Upsample", .defaults = {{"mode", mode}}, .adjust = settle_of_module};
   if (antialias) row.defaults.emplace_back("antialias", true);
   return row;
 }
@@ -37,7 +46,8 @@ std::vector<Row> aten_rows() {
                         upsampling("upsample_trilinear3d", "trilinear"),
                         upsampling("upsample_bicubic2d", "bicubic"),
                         upsampling("_upsample_bilinear2d_aa", "bilinear", true),
-                        upsampling("_upsample_bicubic2d_aa", "bicubic", true)};
+                        upsampling("_upsample_bicubic2d_aa", "bicubic", true),
+                        upsampling("_upsample_lanczos2d_aa", "lanczos", true)};
   for (std::size_t axes = 1; axes <= 3; ++axes) {
     rows.push_back(upsampling("upsample_nearest" + torch_suffix(axes), "nearest"));
     rows.push_back(upsampling("_upsample_nearest_exact" + torch_suffix(axes), "nearest-exact"));

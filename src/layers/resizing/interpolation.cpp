@@ -204,12 +204,27 @@ bool Taps::is_identity(std::int64_t size) const {
   return true;
 }
 
+bool is_antialiased(const Attributes& a) { return a.contains("antialias") && a.boolean("antialias"); }
+
 bool aligns_corners(const Attributes& a) { return !a.is_none("align_corners") && a.boolean("align_corners"); }
 
-Taps taps_of(const Attributes& a, std::int64_t input, std::int64_t output, std::optional<double> scale) {
+Shortcuts shortcuts_of(const Attributes& a, const SymbolicShape& output) {
   const std::string& mode = a.text("mode");
-  const Axis axis(input, output, aligns_corners(a), scale);
-  const bool antialias = a.contains("antialias") && a.boolean("antialias");
+  if (mode.ends_with("linear") || is_antialiased(a)) return {.equal = true};
+  if (mode != "nearest" || output.size() != 2) return {};
+  const Size sum = output[0] + output[1];
+  if (!sum.value()) return {.equal = true, .doubled = true, .few = sum};
+  const bool few = *sum.value() <= Shortcuts::kFew;
+  return {.equal = few, .doubled = few};
+}
+
+Taps taps_of(const Attributes& a, const SymbolicShape& inputs, const SymbolicShape& outputs, std::size_t i) {
+  const std::string& mode = a.text("mode");
+  const std::int64_t input = *inputs[i].value(), output = *outputs[i].value();
+  const Shortcuts shortcuts = shortcuts_of(a, outputs);
+  const bool by_sizes = (shortcuts.equal && output == input) || (shortcuts.doubled && output == 2 * input);
+  const Axis axis(input, output, aligns_corners(a), by_sizes ? std::nullopt : stated_scale(a, i));
+  const bool antialias = is_antialiased(a);
   if (antialias || mode == "cubic") return filtered(axis, filter_of(mode), antialias);
   if (mode == "nearest") return nearest(axis, 0);
   if (mode == "nearest-exact") return nearest(axis, 0.5F);

@@ -18,6 +18,18 @@ SymbolicShape resized(const Attributes& attributes, const SymbolicShape& spatial
 /// does.
 std::optional<double> stated_scale(const Attributes& attributes, std::size_t i);
 
+/// A stated scale places no elements along an axis that keeps its size or, for some, doubles it: PyTorch copies or
+/// repeats them, as the ratio of the sizes has it. Nearest neighbours of images do so where the output's sizes are at
+/// most 128 together (contiguous images on a CPU). Source: torch/aten/src/ATen/native/UpSample.h,
+/// cpu/UpSampleKernel.cpp.
+struct Shortcuts {
+  bool equal = false;
+  bool doubled = false;
+  std::optional<Size> few = {};  // the sum that has to be at most kFew
+  static constexpr std::int64_t kFew = 128;
+};
+Shortcuts shortcuts_of(const Attributes& attributes, const SymbolicShape& output);
+
 /// Output o is the sum over t of weights[o * count + t] times the input's element indices[o * count + t].
 struct Taps {
   std::size_t count = 0;  // for each output
@@ -26,10 +38,11 @@ struct Taps {
   bool is_identity(std::int64_t size) const;
 };
 
-/// For one axis. Sources: torch/aten/src/ATen/native/UpSample.h, cpu/UpSampleKernel.cpp.
-Taps taps_of(const Attributes& attributes, std::int64_t input, std::int64_t output, std::optional<double> scale);
+/// Of axis `i`, whose sizes are known. Sources: as for Shortcuts.
+Taps taps_of(const Attributes& attributes, const SymbolicShape& input, const SymbolicShape& output, std::size_t i);
 
-/// "nearest", "bilinear" and so on, and whether corners are aligned: None is false.
+bool is_antialiased(const Attributes& attributes);
+/// Whether corners are aligned: None is false.
 bool aligns_corners(const Attributes& attributes);
 
 }  // namespace h5bridge::resizing

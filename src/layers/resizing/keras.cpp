@@ -46,8 +46,6 @@ std::optional<std::vector<std::int64_t>> whole_scales(const Attributes& a, const
   return result;
 }
 
-bool is_antialiased(const Attributes& a) { return a.contains("antialias") && a.boolean("antialias"); }
-
 bool has_mode(const Attributes& a, std::initializer_list<const char*> modes) {
   return std::any_of(modes.begin(), modes.end(), [&](const char* mode) { return a.text("mode") == mode; });
 }
@@ -217,9 +215,7 @@ KerasMapping by_axes(const std::string& type) {
     const SymbolicShape spatial = spatial_sizes(a, emitter.input_shapes()[0], axes_of(emitter.input_shapes()));
     const SymbolicShape output = resized(a, spatial);
     const std::int64_t first = a.text("data_format") == "channels_last" ? 1 : 2;
-    const auto taps = [&](std::size_t i) {
-      return taps_of(a, *spatial[i].value(), *output[i].value(), stated_scale(a, i));
-    };
+    const auto taps = [&](std::size_t i) { return taps_of(a, spatial, output, i); };
     const auto is_known = [&](std::size_t i) { return spatial[i].value() && output[i].value(); };
     std::vector<std::size_t> changed;
     for (std::size_t i = 0; i < spatial.size(); ++i)
@@ -234,7 +230,7 @@ KerasMapping by_axes(const std::string& type) {
       const std::int64_t axis = first + static_cast<std::int64_t>(i);
       const std::string suffix = i == changed.back() ? "" : "axis" + std::to_string(i);
       x = is_known(i) ? along_axis(emitter, x, axis, taps(i), suffix)
-                      : emit_open_axis(a, emitter, sizes, x, axis, output[i], stated_scale(a, i), suffix);
+                      : emit_open_axis(a, emitter, sizes, x, axis, output, i, suffix);
     }
     return x;
   };

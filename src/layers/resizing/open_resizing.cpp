@@ -17,17 +17,17 @@ using Operand = OpenSizes::Operand;
 class OpenAxis {
  public:
   OpenAxis(const Attributes& attributes, KerasEmitter& emitter, OpenSizes& sizes, Handle x, std::int64_t axis,
-           const Size& output, std::optional<double> scale, const std::string& suffix)
+           const SymbolicShape& output, std::size_t i, const std::string& suffix)
       : attributes_(attributes),
         emitter_(emitter),
         sizes_(sizes),
         x_(x),
         axis_(axis),
         input_(emitter.shape(x)[axis]),
-        output_(output),
+        output_(output.at(i)),
         suffix_(suffix) {
     aligned_ = aligns_corners(attributes);
-    scale_ = scale_of(scale);
+    scale_ = scale_of(stated_scale(attributes, i), shortcuts_of(attributes, output));
   }
 
   Handle emit() {
@@ -57,8 +57,14 @@ class OpenAxis {
   }
 
   // Elements of the input for one of the output; computed in floats, as PyTorch does.
-  Operand scale_of(std::optional<double> stated) {
-    if (stated && !aligned_) return Json(static_cast<double>(static_cast<float>(1.0 / *stated)));
+  Operand scale_of(std::optional<double> stated, const Shortcuts& shortcuts) {
+    if (stated && !aligned_) {
+      Operand scale = Json(static_cast<double>(static_cast<float>(1.0 / *stated)));
+      // Rounded down, a size times 1.x may be the size itself, and times 2.x its double.
+      if (shortcuts.equal && *stated > 1 && *stated < 2) scale = unless_sizes_fit(1, shortcuts, scale);
+      if (shortcuts.doubled && *stated > 2 && *stated < 3) scale = unless_sizes_fit(2, shortcuts, scale);
+      return scale;
+    }
     const auto ratio = [&](const Size& in, const Size& out) -> Operand {
       const auto a = in.value(), b = out.value();
       if (a && b) return Json(static_cast<double>(static_cast<float>(*a) / static_cast<float>(*b)));
@@ -70,6 +76,13 @@ class OpenAxis {
     // One element alone is the first.
     return apply("Multiply", apply("Divide", real(input_ - Size(1)), apply("Maximum", real(output_ - Size(1)), 1.0)),
                  sizes_.cast(apply("Greater", sizes_.count(output_), Json(1)), "float32"));
+  }
+
+  Handle unless_sizes_fit(std::int64_t times, const Shortcuts& shortcuts, const Operand& scale) {
+    Handle fits = apply("Equal", sizes_.count(output_), sizes_.count(input_ * Size(times)));
+    if (shortcuts.few)
+      fits = apply("LogicalAnd", fits, apply("LessEqual", sizes_.count(*shortcuts.few), Json(Shortcuts::kFew)));
+    return apply("Where", fits, 1.0 / static_cast<double>(times), scale);
   }
 
   Handle places() { return sizes_.cast(sizes_.range(output_), "float32"); }
@@ -188,8 +201,8 @@ class OpenAxis {
 }  // namespace
 
 Handle emit_open_axis(const Attributes& attributes, KerasEmitter& emitter, OpenSizes& sizes, Handle x,
-                      std::int64_t axis, const Size& output, std::optional<double> scale, const std::string& suffix) {
-  return OpenAxis(attributes, emitter, sizes, x, axis, output, scale, suffix).emit();
+                      std::int64_t axis, const SymbolicShape& output, std::size_t i, const std::string& suffix) {
+  return OpenAxis(attributes, emitter, sizes, x, axis, output, i, suffix).emit();
 }
 
 }  // namespace h5bridge::resizing

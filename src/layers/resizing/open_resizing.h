@@ -6,10 +6,10 @@
 
 namespace h5bridge::resizing {
 
-/// One axis of `x` resized to `output` as the attributes say. `scale`: the one that they state, if that places the
-/// elements. Throws Unsupported for Lanczos's filter.
+/// One axis of `x` resized as the attributes say, to the size that spatial axis `i` has in the output. Throws
+/// Unsupported for Lanczos's filter.
 KerasEmitter::Handle emit_open_axis(const Attributes& attributes, KerasEmitter& emitter, OpenSizes& sizes,
-                                    KerasEmitter::Handle x, std::int64_t axis, const Size& output,
-                                    std::optional<double> scale, const std::string& suffix);
+                                    KerasEmitter::Handle x, std::int64_t axis, const SymbolicShape& output,
+                                    std::size_t i, const std::string& suffix);
 
 }  // namespace h5bridge::resizing

@@ -116,6 +116,12 @@ LayerType upsample() {
     sample(dimensions + linear + ", corners aligned, to sizes",
            {{"size", sizes}, {"mode", linear}, {"align_corners", true}}, input);
   }
+  const Json::Array barely{1.1, 2.1};  // one axis keeps its size, the other one doubles it
+  for (const char* mode : {"nearest", "bilinear", "bicubic"})
+    sample(std::string("barely, ") + mode, {{"scale_factor", barely}, {"mode", mode}}, image);
+  sample("barely, of more than 128 rows and columns", {{"scale_factor", Json::Array{1.0, 2.1}}}, {1, 1, 118, 7});
+  sample("barely, antialias", {{"scale_factor", Json::Array{0.4, 1.1}}, {"mode", "bilinear"}, {"antialias", true}},
+         {2, 3, 9, 7});
   const Json::Array sizes{3, 9};
   const auto square = Json::Array{6};
   sample("bicubic to sizes", {{"size", sizes}, {"mode", "bicubic"}}, image);

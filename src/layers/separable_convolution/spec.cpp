@@ -1,4 +1,3 @@
-#include "facets/keras/fused_activation.h"
 #include "facets/spec/kernel.h"
 
 namespace h5bridge::separable_convolution {

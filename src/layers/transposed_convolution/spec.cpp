@@ -1,6 +1,5 @@
 #include <algorithm>
 
-#include "facets/keras/fused_activation.h"
 #include "facets/spec/kernel.h"
 #include "h5bridge/error.h"
 #include "layers/transposed_convolution/function.h"

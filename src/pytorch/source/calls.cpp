@@ -1,6 +1,7 @@
 #include "pytorch/source/calls.h"
 
 #include <algorithm>
+#include <array>
 #include <functional>
 
 #include "facets/registry.h"
@@ -52,7 +53,7 @@ void reset(SourceModule& module) {
 
 }  // namespace
 
-Calls::Calls(ModuleTree& tree) : tree_(tree) {
+Calls::Calls(ModuleTree& tree) : tree_(tree), purposes_(purposes_of(tree)) {
   index_values();
   analyse();
 }
@@ -110,6 +111,12 @@ const std::vector<std::size_t>& Calls::users_of(const Value& value) const {
   static const std::vector<std::size_t> none;
   const auto found = users_.find(value);
   return found == users_.end() ? none : found->second;
+}
+
+const std::string& Calls::purpose_of(const Value& value) const {
+  static const std::string none;
+  const auto found = purposes_.find(value);
+  return found == purposes_.end() ? none : found->second;
 }
 
 std::size_t Calls::times_given(const Value& value) const {
@@ -337,7 +344,7 @@ void Calls::absorb_joints(Nodes& nodes) const {
       const std::vector<Value> values = tree_.architecture().nodes[user].values();
       const bool is_known =
           std::ranges::all_of(values, [&](const Value& each) { return std::ranges::find(given, each) != given.end(); });
-      if (!is_free_function(user) || !is_known || (values.size() == 1 && !keeps_shape(user))) continue;
+      if (!is_free_function(user) || !is_known) continue;
       more.insert(user);
       changed = complete(more);
       break;
@@ -349,6 +356,14 @@ void Calls::absorb_joints(Nodes& nodes) const {
       changed = count > 1;
     }
   }
+}
+
+// Blocks are numbered, or called so; what is called by what it does ("attention", "mlp") leaves it to the block that it
+// is a part of to add what it takes.
+bool may_be_residual(const SourceModule& module) {
+  if (module.name.find_first_of("0123456789") != std::string::npos || !module.parent->parent) return true;
+  return std::ranges::any_of(std::array{"res", "block", "layer", "unit", "stage"},
+                             [&](const char* word) { return module.name.find(word) != std::string::npos; });
 }
 
 // A function that joins what the module gives and takes (x + block(x)) is a part of it, and so is what then follows
@@ -370,8 +385,11 @@ void Calls::absorb_behind(const SourceModule& module, Nodes& nodes) const {
                              const auto maker = maker_of(each);
                              return is_known(each, given) || is_known(each, taken) || (maker && is_free(*maker));
                            });
-        const bool follows = given.size() == 1 && keeps_shape(user) && users_of(value).size() == 1;
-        if (!joins && !follows) continue;
+        const bool is_given_back = keeps_shape(user) || purpose_of(value) == kAttended;
+        const bool follows = given.size() == 1 && values.size() == 1 && is_given_back && users_of(value).size() == 1;
+        const bool is_residual = tree_.layer_of(user).type == "add" &&
+                                 std::ranges::any_of(values, [&](const Value& each) { return is_known(each, taken); });
+        if (!(joins && (may_be_residual(module) || !is_residual)) && !follows) continue;
         Nodes more = nodes;
         more.insert(user);
         if (given_by(more).size() > given.size() || !complete(more)) continue;

@@ -5,7 +5,7 @@
 #include <set>
 #include <vector>
 
-#include "pytorch/source/module_tree.h"
+#include "pytorch/source/purposes.h"
 
 namespace h5bridge::torch_source {
 
@@ -38,6 +38,8 @@ class Calls {
   /// Who uses a value: the numbers of the nodes, one for each use, and how often it is an output of the network.
   const std::vector<std::size_t>& users_of(const Value& value) const;
   std::size_t times_given(const Value& value) const;
+  /// What a value is for (pytorch/source/purposes.h); empty where nothing says.
+  const std::string& purpose_of(const Value& value) const;
   /// Whether a node is computed by a module or by what it calls.
   bool is_within(std::size_t node, const SourceModule& module) const { return calls_.at(&module)[0].contains(node); }
 
@@ -74,6 +76,7 @@ class Calls {
   std::map<std::string, std::size_t> numbers_;
   std::map<Value, std::vector<std::size_t>> users_;
   std::map<Value, std::size_t> given_;
+  const std::map<Value, std::string> purposes_;
   std::vector<std::set<std::size_t>> before_, after_;  // of each node
   std::vector<SourceModule*> owner_;
   std::map<const SourceModule*, std::vector<Nodes>> calls_;  // of a module that is called, and of the root: all within

@@ -323,7 +323,7 @@ std::string ClassBuilder::unique_class(const Instance& instance) {
       if (is_attribute_name(child->name)) candidates.push_back(class_name(without_count(child->name), "") + wanted);
   const std::vector<std::string>& statements = instance.forward.statements;
   if (!statements.empty() && (statements.back().ends_with(" + x") || statements.back().starts_with("return x + ")))
-    candidates.push_back("Residual" + wanted);
+    candidates.push_back(wanted == "InvertedBottleneck" ? "InvertedResidual" : "Residual" + wanted);
   for (int number = 2; number < 1000; ++number) candidates.push_back(wanted + std::to_string(number));
   const auto found = std::ranges::find_if_not(candidates, is_taken);
   for (const auto& child : module.children) parts_[wanted].insert(child->name);
@@ -383,12 +383,6 @@ void ClassBuilder::finish(std::vector<Instance>& instances) {
   classes_.push_back(std::move(made));
 }
 
-// What people call an axis of a tensor of so many.
-std::string spatial_name(std::size_t rank, std::size_t axis) {
-  if (rank == 4 && axis > 1) return axis == 2 ? "height" : "width";
-  return rank == 3 && axis > 0 ? "length" : "...";
-}
-
 // "height" for "8*height_by_8", and the sentence that says so. A size that is another part of it stays as it is.
 std::pair<std::string, std::string> without_factors(const std::string& shapes) {
   static const std::regex kMultiple("([0-9]+)\\*([A-Za-z_]+)_by_\\1(?![0-9A-Za-z_])");
@@ -424,7 +418,8 @@ std::string ClassBuilder::docstring_of(const std::vector<Instance>& instances,
     if (is_one && (is_plain || !instances[0].module->parent)) return sizes[0];
     for (std::size_t p = 0; p < values.size(); ++p)
       if (values[p] == sizes) return names[p];
-    return spatial_name(tree_.types().of(of[0][value]).shape.size(), axis);
+    const std::string name = spatial_name(tree_.types().of(of[0][value]).shape.size(), axis);
+    return name.empty() ? "..." : name;
   };
   const auto shape = [&](const std::vector<std::vector<Value>>& of, std::size_t value) {
     const TensorType& type = tree_.types().of(of[0][value]);

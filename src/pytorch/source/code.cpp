@@ -7,6 +7,9 @@ template <class... Functions>
 struct Overloaded : Functions... {
   using Functions::operator()...;
 };
+// Clang 16 does not deduce it for an aggregate.
+template <typename... Functions>
+Overloaded(Functions...) -> Overloaded<Functions...>;
 
 std::string arguments_text(const Code::Arguments& arguments) {
   std::vector<std::string> texts;

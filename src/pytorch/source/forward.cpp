@@ -5,6 +5,8 @@
 #include <set>
 
 #include "facets/registry.h"
+#include "pytorch/source/blocks.h"
+#include "pytorch/source/loops.h"
 #include "pytorch/source/names.h"
 #include "pytorch/source/paths.h"
 #include "pytorch/source/variables.h"
@@ -13,6 +15,8 @@ namespace h5bridge::torch_source {
 namespace {
 
 constexpr std::size_t kLine = 88 - 8;  // black's, less the indentation of a method's body
+constexpr std::size_t kStep = 4;       // further in, for each block
+constexpr std::size_t kOfTarget = 12;  // a variable's name, and what stands behind it
 constexpr std::size_t kDeepest = 4;    // calls within calls that are read at a glance
 
 // An expression that is written where it is used, if it is used once and briefly.
@@ -27,8 +31,14 @@ struct Pending {
 
 class ForwardWriter : public SourcePlace {
  public:
-  ForwardWriter(const ModuleTree& tree, const Calls& calls, const SourceModule& module, Helpers& helpers)
-      : tree_(tree), calls_(calls), module_(module), helpers_(helpers), items_(calls.items_of(module)) {
+  ForwardWriter(const ModuleTree& tree, const Calls& calls, const SourceModule& module, Helpers& helpers,
+                std::map<std::string, std::size_t> size_reads = {})
+      : tree_(tree),
+        calls_(calls),
+        module_(module),
+        helpers_(helpers),
+        items_(calls.items_of(module)),
+        size_reads_(std::move(size_reads)) {
     for (const char* name : {"self", "torch", "nn", "F", "next"}) variables_.reserve(name);
     for (const PythonHelper* helper : helpers.all()) variables_.reserve(helper->name);
     if (is_script())
@@ -38,12 +48,22 @@ class ForwardWriter : public SourcePlace {
 
   Forward write() {
     count_uses();
+    number_skips();
     take_parameters();
-    for (const SourceItem& item : items_) item.module ? call_module(*item.module, item.call) : call_node(item.node);
+    if (!is_script()) unpack_sizes();
+    const std::vector<Part> parts = parts_of(items_, calls_, tree_.branches());
+    const auto is_choice = [](const Part& part) { return !part.choices.empty(); };
+    if (is_script() || std::ranges::any_of(parts, is_choice))
+      write_parts(parts);
+    else
+      write_items();
     give_results();
     result_.statements.insert(result_.statements.begin(), prologue_.begin(), prologue_.end());
     return std::move(result_);
   }
+
+  /// How often a symbol's size is written.
+  const std::map<std::string, std::size_t>& read_sizes() const { return read_sizes_; }
 
   Python size(const Size& size) override;
   std::string helper(const PythonHelper& helper) override {
@@ -74,6 +94,15 @@ class ForwardWriter : public SourcePlace {
   void take_parameters();
   void cast_input(const std::string& name, const Value& input);
   std::optional<Python> size_at_start(const std::string& symbol);
+  void write_parts(const std::vector<Part>& parts);
+  void write_choice(const Part& part);
+  void number_skips();
+  void unpack_sizes();
+  void call(const SourceItem& item) { item.module ? call_module(*item.module, item.call) : call_node(item.node); }
+  void call_repeatedly(const Repetition& repetition);
+  void flush_everything();
+  std::string purpose_of(const Value& value) const;
+  void write_items();
   void call_node(std::size_t number);
   void call_module(const SourceModule& called, std::size_t call);
   void give_results();
@@ -82,6 +111,8 @@ class ForwardWriter : public SourcePlace {
   void note(const std::string& variable) {
     if (std::ranges::find(read_, variable) == read_.end()) read_.push_back(variable);
   }
+  void state(const std::string& statement) { result_.statements.push_back(std::string(margin_, ' ') + statement); }
+  std::size_t room() const { return kLine - std::min(margin_, kLine / 2); }
   void done_with(const std::vector<Value>& values);
   void finish(const std::vector<Value>& made, const Python& code, const std::vector<Value>& taken,
               const std::vector<std::string>& names, bool keeps_name, bool may_wait);
@@ -90,6 +121,7 @@ class ForwardWriter : public SourcePlace {
   void assign(const Value& value, const Pending& pending);
   void flush(const Value& value);
   void flush_all(const std::vector<Value>& values);
+  bool flush_longest(const std::vector<Value>& values);
   void flush_weighty(const std::vector<Value>& values);
   void flush_readers_of(const std::string& variable);
   std::size_t module_users_of(const Value& value) const;
@@ -112,9 +144,92 @@ class ForwardWriter : public SourcePlace {
   std::size_t depth_ = 0;                // of that expression
   bool is_weighty_ = false;              // likewise
   std::vector<Value> sized_by_;          // the operands of the call that is being written
+  std::size_t margin_ = 0;               // of the block that is being written
+  std::map<Value, std::string> skips_;   // where there are several
   std::vector<std::string> prologue_;
+  const std::map<std::string, std::size_t> size_reads_;  // how often a symbol is read, where that is known
+  std::map<std::string, std::size_t> read_sizes_;        // likewise, counted
   std::map<std::string, std::string> sizes_;  // symbols that the prologue reads, and the variables that hold them
 };
+
+// In the order in which they are made.
+void ForwardWriter::number_skips() {
+  std::vector<Value> skips;
+  for (const SourceItem& item : items_) {
+    std::vector<Value> made;
+    if (item.module) {
+      made = calls_.outputs_of(*item.module, item.call);
+    } else {
+      made.push_back({tree_.architecture().nodes[item.node].name});
+    }
+    for (const Value& value : made)
+      if (calls_.purpose_of(value) == kSkip) skips.push_back(value);
+  }
+  if (skips.size() > 1)
+    for (std::size_t i = 0; i < skips.size(); ++i) skips_[skips[i]] = kSkip + std::to_string(i + 1);
+}
+
+std::string ForwardWriter::purpose_of(const Value& value) const {
+  const auto numbered = skips_.find(value);
+  return numbered == skips_.end() ? calls_.purpose_of(value) : numbered->second;
+}
+
+// Sizes that are read again and again have names: batch, length, _ = x.shape.
+void ForwardWriter::unpack_sizes() {
+  const std::vector<Value> values = parameters();
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const SymbolicShape& shape = tree_.types().of(values[i]).shape;
+    std::vector<std::string> names;
+    std::size_t known = 0;
+    for (const Size& size : shape) {
+      const std::string text = size.str();
+      const auto times = size_reads_.find(text);
+      const std::string wanted = is_python_name(text) ? text : spatial_name(shape.size(), names.size());
+      names.emplace_back("_");
+      if (times == size_reads_.end() || times->second < 2 || wanted.empty() || sizes_.contains(text)) continue;
+      names.back() = sizes_[text] = variables_.unused(wanted);
+      ++known;
+    }
+    if (known == 0) continue;
+    const std::string& name = result_.parameters[i];
+    if (known > 1) {
+      prologue_.push_back(joined(names) + " = " + name + ".shape");
+      continue;
+    }
+    const auto axis = std::ranges::find_if(names, [](const std::string& each) { return each != "_"; }) - names.begin();
+    prologue_.push_back(names[static_cast<std::size_t>(axis)] + " = " + name + ".shape[" + std::to_string(axis) + "]");
+  }
+}
+
+// With a statement for each of the values that lead from one time to the next.
+void ForwardWriter::call_repeatedly(const Repetition& repetition) {
+  flush_everything();
+  std::vector<std::string> before = std::move(result_.statements);
+  std::vector<std::vector<std::string>> parts;
+  for (std::size_t time = 0; time < repetition.count; ++time) {
+    result_.statements.clear();
+    for (std::size_t i = 0; i < repetition.period; ++i) call(items_[repetition.first + time * repetition.period + i]);
+    flush_everything();
+    parts.push_back(std::move(result_.statements));
+  }
+  std::vector<std::string> taken = result_.parameters;
+  for (const auto& [name, value] : variables_.latest()) taken.push_back(name);
+  for (const auto& [symbol, name] : sizes_) taken.push_back(name);
+  result_.statements = std::move(before);
+  for (std::string& statement : as_loop(parts, lists_in(module_), taken))
+    result_.statements.push_back(std::move(statement));
+}
+
+// In the order in which they are computed.
+void ForwardWriter::flush_everything() {
+  for (const SourceItem& item : items_) {
+    if (pending_.empty()) return;
+    if (item.module)
+      flush_all(calls_.outputs_of(*item.module, item.call));
+    else
+      flush({tree_.architecture().nodes[item.node].name});
+  }
+}
 
 std::vector<Value> ForwardWriter::parameters() const {
   if (!is_root()) return calls_.inputs_of(module_);
@@ -249,7 +364,7 @@ void ForwardWriter::flush_readers_of(const std::string& variable) {
 void ForwardWriter::assign(const Value& value, const Pending& pending) {
   const std::string name = name_for(pending.names, pending.keeps_name, pending.variables);
   flush_readers_of(name);
-  result_.statements.push_back(name + " = " + pending.code.text);
+  state(name + " = " + pending.code.text);
   variables_.hold(name, value);
 }
 
@@ -264,6 +379,19 @@ void ForwardWriter::flush(const Value& value) {
 
 void ForwardWriter::flush_all(const std::vector<Value>& values) {
   for (const Value& value : values) flush(value);
+}
+
+// Of those that wait; false where none does.
+bool ForwardWriter::flush_longest(const std::vector<Value>& values) {
+  const auto length = [&](const Value& value) {
+    const auto waiting = pending_.find(value);
+    return waiting == pending_.end() ? std::pair<std::size_t, std::size_t>()
+                                     : std::pair(waiting->second.depth, waiting->second.code.text.size());
+  };
+  const auto longest = std::ranges::max_element(values, {}, length);
+  if (longest == values.end() || !pending_.contains(*longest)) return false;
+  flush(Value(*longest));
+  return true;
 }
 
 // What a statement of its own begins with; what is light may stand within.
@@ -285,7 +413,7 @@ void ForwardWriter::finish(const std::vector<Value>& made, const Python& code, c
     return;
   }
   if (uses_[made.at(0)] == 0)
-    result_.statements.push_back(code.text);  // a module's: it may count its calls
+    state(code.text);  // a module's: it may count its calls
   else
     assign(made[0], pending);
 }
@@ -322,6 +450,82 @@ bool is_weighty(const LayerType& type, const Layer& layer) {
   });
 }
 
+void ForwardWriter::write_parts(const std::vector<Part>& parts) {
+  for (const Part& part : parts) part.choices.empty() ? call(part.item) : write_choice(part);
+}
+
+/// One after the other, what is repeated in a loop.
+void ForwardWriter::write_items() {
+  std::size_t at = 0;
+  for (const Repetition& repetition : repetitions_in(tree_, module_, items_)) {
+    while (at < repetition.first) call(items_[at++]);
+    call_repeatedly(repetition);
+    at = repetition.end();
+  }
+  while (at < items_.size()) call(items_[at++]);
+}
+
+// An `if` whose two ways give the same variables their values. What one way calls its own values, the other does not
+// know, and neither do the statements behind.
+void ForwardWriter::write_choice(const Part& part) {
+  std::vector<Conditional> choices;
+  std::vector<Value> made, waiting;
+  for (const std::size_t node : part.choices) {
+    const Value result{tree_.architecture().nodes[node].name};
+    const Conditional& choice = *tree_.branches().choice_at(node);
+    if (uses_[result] == 0) {
+      done_with({choice.predicate, choice.if_true, choice.if_false});
+      continue;
+    }
+    choices.push_back(choice);
+    made.push_back(result);
+  }
+  if (made.empty()) return;
+  const Value predicate = choices[0].predicate;
+  for (const auto& [value, pending] : pending_)
+    if (value != predicate) waiting.push_back(value);
+  flush_all(waiting);
+  const auto condition = [&] { return is_script() ? "bool(" + read(predicate).text + ")" : read(predicate).text; };
+  if (condition().size() + kStep > room()) flush(predicate);
+  state("if " + condition() + ":");
+  done_with(std::vector<Value>(choices.size(), predicate));
+
+  const Variables before = variables_;
+  std::vector<std::string> names;
+  const auto write_way = [&](const std::vector<Part>& parts, Value Conditional::* way) {
+    margin_ += kStep;
+    const std::size_t begin = result_.statements.size();
+    write_parts(parts);
+    for (std::size_t i = 0; i < choices.size(); ++i) {
+      read_.clear();
+      const Python code = read(choices[i].*way);
+      done_with({choices[i].*way});
+      if (i == names.size()) names.push_back(name_for({}, false, read_));
+      if (code.text != names[i]) state(names[i] + " = " + code.text);
+      variables_.hold(names[i], made[i]);
+    }
+    if (result_.statements.size() == begin) state("pass");
+    margin_ -= kStep;
+  };
+  const auto go_back = [&] {
+    variables_.go_back(before);
+    for (const auto& [name, value] : before.latest())
+      if (uses_[value] == 0) variables_.release(name);
+    for (std::size_t i = 0; i < names.size(); ++i) variables_.hold(names[i], made[i]);
+  };
+  write_way(part.if_true, &Conditional::if_true);
+  const Variables after_true = variables_;
+  go_back();
+  state("else:");
+  write_way(part.if_false, &Conditional::if_false);
+  const Variables after_false = variables_;
+  go_back();
+  for (const auto& [name, value] : before.latest())
+    if (std::ranges::find(names, name) == names.end() &&
+        (after_true.held_by(name) != value || after_false.held_by(name) != value))
+      variables_.forget(name);
+}
+
 void ForwardWriter::call_node(std::size_t number) {
   const Node& node = tree_.architecture().nodes[number];
   const Layer& layer = tree_.layer_of(number);
@@ -351,14 +555,21 @@ void ForwardWriter::call_node(std::size_t number) {
     return in_file(describe(layer), [&] { return way(call); });
   };
   Python code = write();
-  if (depth_ >= kDeepest || code.text.size() + 4 > kLine) {
-    flush_all(taken);
-    code = write();
-  }
+  while ((depth_ >= kDeepest || code.text.size() + kOfTarget > room()) && flush_longest(taken)) code = write();
   is_weighty_ = is_weighty_ || is_weight;
   std::vector<std::string> names = value_names(tree_, layer, own);
   bool keeps_name = own && !taken.empty() && module_users_of(taken[0]) > 1;
+  // What is only reshaped or squashed is still what it was.
+  const auto waiting = !own && taken.size() == 1 ? pending_.find(taken[0]) : pending_.end();
+  if (names.empty() && waiting != pending_.end() && waiting->second.keeps_name) {
+    names = waiting->second.names;
+    keeps_name = true;
+  }
   if (made.size() == 1) {
+    if (const std::string purpose = purpose_of(made[0]); !purpose.empty()) {
+      names.insert(names.begin(), purpose);
+      keeps_name = true;
+    }
     if (uses_[made[0]] == 0 && !own) return done_with(taken);
     if (const std::string wanted = own_name_of(made[0]); !wanted.empty()) {
       names.insert(names.begin(), wanted);
@@ -376,7 +587,9 @@ void ForwardWriter::call_node(std::size_t number) {
       targets.push_back("_");
       continue;
     }
-    const std::string wanted = i < source.output_names.size()     ? source.output_names[i]
+    const std::string purpose = purpose_of(made[i]);
+    const std::string wanted = !purpose.empty()                   ? purpose
+                               : i < source.output_names.size()   ? source.output_names[i]
                                : of_attention && made.size() == 3 ? std::string(1, "qkv"[i])
                                : names.empty() && i < 20          ? std::string(1, static_cast<char>('a' + i))
                                                                   : "y" + std::to_string(i + 1);
@@ -385,7 +598,7 @@ void ForwardWriter::call_node(std::size_t number) {
     variables_.hold(name, made[i]);
     targets.push_back(name);
   }
-  result_.statements.push_back((source.targets ? source.targets(targets) : joined(targets)) + " = " + code.text);
+  state((source.targets ? source.targets(targets) : joined(targets)) + " = " + code.text);
 }
 
 // What people call a value for what it is: a mask, or one of several results by its key.
@@ -411,27 +624,31 @@ void ForwardWriter::call_module(const SourceModule& called, std::size_t call) {
     return callee(called) + "(" + joined(arguments) + ")";
   };
   std::string code = write();
-  if (code.size() + 4 > kLine) {
+  if (code.size() + kOfTarget > room()) {
     flush_all(taken);
     code = write();
   }
   is_weighty_ = true;
-  const bool branches = !taken.empty() && module_users_of(taken[0]) > 1;
-  const std::vector<std::string> names = module_names(called);
+  bool branches = !taken.empty() && module_users_of(taken[0]) > 1;
+  std::vector<std::string> names = module_names(called);
+  if (const std::string purpose = purpose_of(made[0]); !purpose.empty()) {
+    names.insert(names.begin(), purpose);
+    branches = true;
+  }
   if (made.size() == 1) return finish(made, code, taken, names, branches, true);
   done_with(taken);
   std::vector<std::string> targets;
   for (std::size_t i = 0; i < made.size(); ++i) {
     const std::string name = uses_[made[i]] == 0 ? "_"
                              : i == 0            ? name_for(names, branches, read_)
-                                                 : variables_.fresh({});
+                                                 : variables_.fresh({purpose_of(made[i])});
     if (name != "_") {
       flush_readers_of(name);
       variables_.hold(name, made[i]);
     }
     targets.push_back(name);
   }
-  result_.statements.push_back(joined(targets) + " = " + code);
+  state(joined(targets) + " = " + code);
 }
 
 void ForwardWriter::give_results() {
@@ -453,7 +670,16 @@ void ForwardWriter::give_results() {
     return "{" + joined(texts) + "}";
   };
   if (("return " + write()).size() > kLine) flush_all(values);
-  result_.statements.push_back("return " + write());
+  std::string result = write();
+  // One value that has a name for this alone needs none.
+  std::vector<std::string>& statements = result_.statements;
+  const std::string before = result + " = ";
+  if (is_python_name(result) && !statements.empty() && statements.back().starts_with(before) &&
+      statements.back().size() - before.size() + std::string("return ").size() <= kLine) {
+    result = statements.back().substr(before.size());
+    statements.pop_back();
+  }
+  statements.push_back("return " + result);
 }
 
 // An axis of a tensor at hand that has the size, or a multiple of it.
@@ -487,6 +713,8 @@ std::optional<Python> ForwardWriter::size_at(const Size& size) {
 
 Python ForwardWriter::size(const Size& size) {
   if (const auto value = size.value()) return python_number(std::to_string(*value));
+  ++read_sizes_[size.str()];
+  if (const auto known = sizes_.find(size.str()); known != sizes_.end()) return Python(known->second);
   if (auto found = size_at(size)) return *found;
   const std::string text = size.str();
   const std::vector<std::string> symbols = size.symbols();
@@ -500,7 +728,8 @@ Python ForwardWriter::size(const Size& size) {
       if (std::ranges::find(symbols, word) == symbols.end()) {
         result += word;
       } else {
-        auto found = size_at(Size::symbol(word));
+        const auto known = sizes_.find(word);
+        auto found = known != sizes_.end() ? std::optional(Python(known->second)) : size_at(Size::symbol(word));
         if (!found) found = size_at_start(word);
         if (!found) throw SizeOutOfReach{&module_, word};
         result += found->receiver();
@@ -522,7 +751,11 @@ Python ForwardWriter::size(const Size& size) {
 }  // namespace
 
 Forward forward_of(const ModuleTree& tree, const Calls& calls, const SourceModule& module, Helpers& helpers) {
-  return ForwardWriter(tree, calls, module, helpers).write();
+  ForwardWriter first(tree, calls, module, helpers);
+  Forward forward = first.write();
+  const bool repeats = std::ranges::any_of(first.read_sizes(), [](const auto& read) { return read.second > 1; });
+  if (!repeats || tree.language() == Language::TorchScript) return forward;
+  return ForwardWriter(tree, calls, module, helpers, first.read_sizes()).write();
 }
 
 }  // namespace h5bridge::torch_source

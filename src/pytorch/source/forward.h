@@ -15,7 +15,7 @@ constexpr const char* kForwardOfBase = "forward_of_layer";
 
 struct Forward {
   std::vector<std::string> parameters;  // behind self
-  std::vector<std::string> statements;  // each in one line; the last one returns
+  std::vector<std::string> statements;  // each in one line, within its block by spaces; the last one returns
 };
 
 /// A size that no tensor at hand in a module's forward has: the module cannot be a class of its own.

@@ -61,7 +61,8 @@ ModuleTree::ModuleTree(const Model& model, Language language)
     : language_(language),
       architecture_(*model.architecture),
       index_(architecture_),
-      types_(infer_types(architecture_, FloatTypes(model.weights))) {
+      types_(infer_types(architecture_, FloatTypes(model.weights))),
+      branches_(architecture_) {
   add_layers(model);
   add_tensors(model);
   for (const auto& [name, module] : modules_) refuse_two_of_one_name(*module);

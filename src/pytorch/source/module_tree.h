@@ -13,6 +13,7 @@
 #include "facets/torch_source/source.h"
 #include "h5bridge/model.h"
 #include "model/architecture_index.h"
+#include "passes/branches.h"
 #include "passes/infer_types.h"
 
 namespace h5bridge::torch_source {
@@ -57,6 +58,7 @@ class ModuleTree {
   const Architecture& architecture() const { return architecture_; }
   const ArchitectureIndex& index() const { return index_; }
   const Types& types() const { return types_; }
+  const Branches& branches() const { return branches_; }
   SourceModule& root() { return root_; }
   const SourceModule& root() const { return root_; }
 
@@ -81,6 +83,7 @@ class ModuleTree {
   const Architecture& architecture_;
   ArchitectureIndex index_;
   Types types_;
+  Branches branches_;
   SourceModule root_;
   std::map<std::string, const TorchSource*> sources_;
   std::map<std::string, SourceModule*> modules_;  // by the layer's name

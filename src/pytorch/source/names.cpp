@@ -77,6 +77,7 @@ std::string input_name(const Architecture& architecture, const std::string& inpu
 std::string operand_name(const ModuleTree& tree, const Calls& calls, const SourceModule& module, const Value& value) {
   const std::vector<Value> all = calls.inputs_of(module);
   if (all.size() == 1) return "x";
+  if (const std::string& purpose = calls.purpose_of(value); !purpose.empty()) return purpose;
   for (const std::size_t user : calls.users_of(value)) {
     if (!calls.is_within(user, module)) continue;
     const Node& node = tree.architecture().nodes[user];
@@ -97,7 +98,7 @@ std::vector<std::string> value_names(const ModuleTree&, const Layer& layer, cons
   const std::size_t dot = layer.name.rfind('.');
   const std::string name = without_count(dot == std::string::npos ? layer.name : layer.name.substr(dot + 1));
   // A function's name is a verb as often as not.
-  static constexpr std::array kNouns{"mean", "var", "std", "norm", "softmax", "mask"};
+  static constexpr std::array kNouns{"mean", "var", "std", "norm", "softmax", "mask", "cos", "sin"};
   if (std::ranges::any_of(kNouns, [&](const char* noun) { return name == noun; })) return {name};
   return {};
 }
@@ -105,15 +106,25 @@ std::vector<std::string> value_names(const ModuleTree&, const Layer& layer, cons
 std::vector<std::string> module_names(const SourceModule& module) {
   const SourceModule* named = &module;
   while (named->parent && is_number(named->name)) named = named->parent;
-  if (!named->parent || says_nothing(named->name, named->layer)) return {};
+  if (!named->parent || says_nothing(named->name, named->layer) || says_nothing(singular(named->name), nullptr))
+    return {};
   const std::string name =
       variable_name(lower(named->name) == named->name ? named->name : without_count(named->name), "y");
   return {named == &module ? name : singular(name)};
 }
 
+std::string module_names_of_list(const SourceModule& list) { return singular(without_count(list.name)); }
+
 bool is_flow_name(const std::string& name) {
-  return name == "x" || name == "y" || name == "z" || name == "w" ||
-         (name.size() > 1 && name[0] == 'y' && is_number(name.substr(1)));
+  if (name == "x") return true;
+  for (const char* general : kGeneralNames)
+    if (without_count(name) == general) return true;
+  return false;
+}
+
+std::string spatial_name(std::size_t rank, std::size_t axis) {
+  if (rank == 4 && axis > 1) return axis == 2 ? "height" : "width";
+  return rank == 3 && axis > 0 ? "length" : "";
 }
 
 // Words that are short in the names of modules, and not in those of classes.
@@ -133,11 +144,45 @@ std::string spelled_out(const std::string& name) {
   return result;
 }
 
+// A convolution: the size of its window, and whether each channel has its own.
+struct Convolution {
+  std::int64_t window;
+  bool is_depthwise;
+};
+
+void collect_convolutions(const SourceModule& module, std::vector<Convolution>& found) {
+  if (module.layer) {
+    const Attributes& a = module.layer->attributes;
+    if (!a.contains("groups") || !a.contains("in_channels") || !a.contains("kernel_size")) return;
+    const SymbolicShape windows = a.open_integers("kernel_size");
+    const std::int64_t groups = a.integer("groups");
+    found.push_back({windows[0].value().value_or(0), groups > 1 && groups == a.integer("in_channels")});
+  }
+  for (const auto& child : module.children)
+    if (child->name != "downsample" && child->name != "shortcut") collect_convolutions(*child, found);
+}
+
+// What blocks of convolutions have been called since ResNet and MobileNet; empty for others.
+std::string class_of_convolutions(const SourceModule& module) {
+  std::vector<Convolution> found;
+  collect_convolutions(module, found);
+  const auto depthwise = std::ranges::find(found, true, &Convolution::is_depthwise) - found.begin();
+  if (found.size() == 2 && depthwise == 0) return "SeparableConv";
+  if (found.size() == 3 && depthwise == 1 && found[0].window == 1 && found[2].window == 1) return "InvertedBottleneck";
+  if (depthwise < static_cast<std::ptrdiff_t>(found.size())) return "";
+  const auto has_windows = [&](std::vector<std::int64_t> windows) {
+    return std::ranges::equal(found, windows, {}, &Convolution::window);
+  };
+  return has_windows({3, 3}) ? "BasicBlock" : has_windows({1, 3, 1}) ? "Bottleneck" : "";
+}
+
 std::string class_for(const SourceModule& module) {
   if (!is_number(module.name)) {
     const std::string bare = without_count(module.name);
     return class_name(spelled_out(bare.empty() ? module.name : bare), "Block");
   }
+  if (const std::string known = class_of_convolutions(module); !known.empty() && module.children.size() < 12)
+    return known;
   const SourceModule* named = module.parent;
   while (named->parent && is_number(named->name)) named = named->parent;
   const std::string one = class_name(singular(without_count(named->name)), "Block");
@@ -163,8 +208,9 @@ std::string repeated_convolution(const SourceModule& module) {
 
 std::string class_of_chain(const SourceModule& module) {
   if (module.children.size() > 3) {
-    const std::string repeated = repeated_convolution(module);
-    return repeated.empty() ? class_for(module) : repeated;
+    if (const std::string repeated = repeated_convolution(module); !repeated.empty()) return repeated;
+    const std::string name = class_for(module);
+    return says_nothing(module.name, nullptr) && !name.ends_with("Block") ? name + "Block" : name;
   }
   std::string result;
   for (const auto& child : module.children) {

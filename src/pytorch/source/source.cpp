@@ -12,7 +12,8 @@ class Text {
  public:
   void line(const std::string& line) { text_ += line + "\n"; }
   void statement(const std::string& statement, std::size_t indentation) {
-    for (const std::string& laid : laid_out(statement, indentation)) line(laid);
+    const std::size_t margin = statement.find_first_not_of(' ');  // of a block
+    for (const std::string& laid : laid_out(statement.substr(margin), indentation + margin)) line(laid);
   }
   std::string take() { return std::move(text_); }
   bool mentions(std::string_view word) const { return text_.find(word) != std::string::npos; }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "facets/torch_source/python.h"
+#include "pytorch/source/names.h"
 
 namespace h5bridge::torch_source {
 
@@ -19,10 +20,10 @@ bool Variables::is_taken(const std::string& name) const {
 std::string Variables::fresh(const std::vector<std::string>& wanted) {
   for (const std::string& name : wanted)
     if (!is_taken(name)) return name;
-  for (const char* name : {"y", "z", "w"})
+  for (const char* name : kGeneralNames)
     if (!is_taken(name)) return name;
-  for (int number = 1;; ++number)
-    if (const std::string name = "y" + std::to_string(number); !is_taken(name)) return name;
+  for (int number = 2;; ++number)
+    if (const std::string name = kGeneralNames[0] + std::to_string(number); !is_taken(name)) return name;
 }
 
 std::string Variables::unused(const std::string& wanted) {
@@ -37,6 +38,18 @@ void Variables::hold(const std::string& name, const Value& value) {
   released_.erase(name);
   std::erase(order_, name);
   order_.push_back(name);
+}
+
+void Variables::forget(const std::string& name) {
+  held_.erase(name);
+  released_.erase(name);
+  std::erase(order_, name);
+}
+
+void Variables::go_back(const Variables& before) {
+  std::set<std::string> reserved = std::move(reserved_);
+  *this = before;
+  reserved_ = std::move(reserved);
 }
 
 std::optional<std::string> Variables::of(const Value& value) const {

@@ -27,6 +27,10 @@ class Variables {
   std::optional<Value> held_by(const std::string& name) const;
   /// All that hold something, the latest first.
   std::vector<std::pair<std::string, Value>> latest() const;
+  /// It holds nothing that is known.
+  void forget(const std::string& name);
+  /// All hold what they held in `before`, and names that were reserved since stay so.
+  void go_back(const Variables& before);
   /// An expression that is not assigned yet reads it, or no longer does.
   void pin(const std::string& name) { ++pins_[name]; }
   void unpin(const std::string& name) { --pins_[name]; }

@@ -5,7 +5,7 @@
 #include "facets/libtorch/registry.h"
 #include "h5bridge/error.h"
 #include "h5bridge/torch.h"
-#include "runtime/plan/compiled.h"
+#include "runtime/plan/snapshot.h"
 #include "runtime/torch_error.h"
 
 namespace h5bridge {
@@ -17,10 +17,11 @@ Seen seen(const torch::Tensor& value) {
   return {value.sizes().vec(), value.scalar_type(), value.is_cpu() && value.layout() == torch::kStrided};
 }
 
-bool remembers(const Module::Implementation& module) {
-  return std::ranges::any_of(module.program.steps(), [](const Program::Step& step) {
-    return std::holds_alternative<plan::Remembers>(operation_of(*step.layer, step.module));
-  });
+// What hangs on earlier calls, or on values: a plan is one course for all.
+bool has_no_plan(const Module::Implementation& module) {
+  return module.program.has_branches() || std::ranges::any_of(module.program.steps(), [](const Program::Step& step) {
+           return std::holds_alternative<plan::Remembers>(operation_of(*step.layer, step.module));
+         });
 }
 
 void check_mode(const Module& module) {
@@ -45,12 +46,12 @@ class Plan::Implementation {
 
  public:
   Implementation(const Module& module, const Module::Implementation& own)
-      : module_(module), own_(own), is_modules_own_(remembers(own)) {}
+      : module_(module), own_(own), is_modules_own_(has_no_plan(own)) {}
 
   TorchValues run(const TorchValues& inputs) {
-    if (plan::Compiled* compiled = compiled_for(inputs)) {
+    if (plan::Snapshot* snapshot = snapshot_for(inputs)) {
       const WithoutGradients guards;
-      return compiled->run(inputs);
+      return snapshot->run(inputs);
     }
     check_mode(module_);
     const torch::NoGradGuard no_grad;
@@ -60,19 +61,19 @@ class Plan::Implementation {
 
  private:
   // nullptr: the module itself is to be called.
-  plan::Compiled* compiled_for(const TorchValues& inputs) {
+  plan::Snapshot* snapshot_for(const TorchValues& inputs) {
     const std::lock_guard lock(guard_);
     if (is_modules_own_ || !kinds_ || !takes(inputs)) return nullptr;
-    if (!compiled_) {
+    if (!snapshot_) {
       check_mode(module_);
       // Whatever LibTorch refuses to prepare, the module still computes.
       try {
-        compiled_ = std::make_unique<plan::Compiled>(own_, values_);
+        snapshot_ = std::make_unique<plan::Snapshot>(own_, values_);
       } catch (const std::exception&) {
         is_modules_own_ = true;
       }
     }
-    return compiled_.get();
+    return snapshot_.get();
   }
 
   bool takes(const TorchValues& inputs) const {
@@ -104,7 +105,7 @@ class Plan::Implementation {
   std::mutex guard_;
   std::optional<std::vector<Kind>> kinds_;  // of the first call's inputs
   std::vector<Seen> values_;                // that it made
-  std::unique_ptr<plan::Compiled> compiled_;
+  std::unique_ptr<plan::Snapshot> snapshot_;
 };
 
 Plan::Plan(std::shared_ptr<Module> module)

@@ -12,6 +12,11 @@ AttributeSpec fused_activation() {
               "a name in keras.activations, applied to the output; PyTorch has a layer of its own for it");
 }
 
+AttributeSpec activation_axis() {
+  return integer("activation_axis", -1,
+                 "the axis of an activation that works along one (softmax); Keras has the last one");
+}
+
 AttributeSpec training() {
   return of_call(
       deciding(Decides::Training, boolean("training", false,

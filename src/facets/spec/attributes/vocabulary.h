@@ -21,6 +21,8 @@ namespace h5bridge {
 AttributeSpec data_format();
 /// The activation that Keras layers apply to their output, by its name in keras.activations.
 AttributeSpec fused_activation();
+/// The axis that it works along, if it is one that does (softmax): for layers with a data_format.
+AttributeSpec activation_axis();
 
 /// A call of a Keras layer with training=True.
 AttributeSpec training();

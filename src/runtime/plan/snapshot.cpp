@@ -1,10 +1,10 @@
-#include "runtime/plan/compiled.h"
+#include "runtime/plan/snapshot.h"
 
 #include <algorithm>
 #include <set>
 
 #include "runner/runner.h"
-#include "runtime/plan/join.h"
+#include "runtime/plan/fuse.h"
 #include "runtime/torch_error.h"
 
 namespace h5bridge::plan {
@@ -29,11 +29,11 @@ void compute(const Step& step, Frame& frame) {
 
 }  // namespace
 
-Compiled::Compiled(const Module::Implementation& of, const std::vector<Seen>& values) {
+Snapshot::Snapshot(const Module::Implementation& of, const std::vector<Seen>& values) {
   const Building building;
   source_ = of.alias();
   Graph graph = graph_of(source_->program, values);
-  join(graph);
+  fuse(graph);
   Copies copies;
   for (const Node& node : graph.nodes) steps_.push_back(make_step(node, graph, copies));
   free_after_last_use(graph);
@@ -41,7 +41,7 @@ Compiled::Compiled(const Module::Implementation& of, const std::vector<Seen>& va
   outputs_ = graph.outputs;
 }
 
-TorchValues Compiled::run(const TorchValues& inputs) {
+TorchValues Snapshot::run(const TorchValues& inputs) {
   Frame frame;
   frame.call.symbols = symbols_for(inputs);
   frame.values = source_->kept(inputs);
@@ -58,7 +58,7 @@ TorchValues Compiled::run(const TorchValues& inputs) {
   return outputs;
 }
 
-void Compiled::free_after_last_use(const Graph& graph) {
+void Snapshot::free_after_last_use(const Graph& graph) {
   std::vector<std::size_t> last(graph.values.size(), graph.nodes.size());
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     for (const Slot slot : graph.nodes[i].inputs) last[slot] = i;
@@ -71,7 +71,7 @@ void Compiled::free_after_last_use(const Graph& graph) {
 }
 
 // Of the layers that are called, copies; of all others, nothing.
-void Compiled::keep_weights(const Graph& graph, Copies& copies) const {
+void Snapshot::keep_weights(const Graph& graph, Copies& copies) const {
   std::set<const torch::nn::Module*> called;
   for (const Node& node : graph.nodes)
     if (calls_layer(node)) called.insert(node.step->module);
@@ -85,7 +85,7 @@ void Compiled::keep_weights(const Graph& graph, Copies& copies) const {
   }
 }
 
-Symbols Compiled::symbols_for(const TorchValues& inputs) {
+Symbols Snapshot::symbols_for(const TorchValues& inputs) {
   const std::lock_guard lock(guard_);
   for (auto known = known_sizes_.begin(); known != known_sizes_.end(); ++known)
     if (std::ranges::equal(inputs, known->sizes, [](const torch::Tensor& input, const auto& sizes) {

@@ -9,11 +9,11 @@
 
 namespace h5bridge::plan {
 
-class Compiled {
+class Snapshot {
  public:
   /// `values`, by the slots of the module's program, are those of a call with inputs of the devices and types that
   /// run() is going to take. The module is in evaluation mode.
-  Compiled(const Module::Implementation& of, const std::vector<Seen>& values);
+  Snapshot(const Module::Implementation& of, const std::vector<Seen>& values);
 
   /// Throws UsageError for sizes that the model does not take. Calls from several threads at once are right.
   TorchValues run(const TorchValues& inputs);

@@ -5,8 +5,8 @@
 
 namespace h5bridge::plan {
 
-/// Joins what can be: identities vanish, padding becomes the convolution's own, a normalisation by running statistics
+/// Fuses what can be: identities vanish, padding becomes the convolution's own, a normalisation by running statistics
 /// goes into the weights before it, and sums and activations to what makes their input.
-void join(Graph& graph);
+void fuse(Graph& graph);
 
 }  // namespace h5bridge::plan

@@ -1,4 +1,4 @@
-#include "runtime/plan/join.h"
+#include "runtime/plan/fuse.h"
 
 #include <algorithm>
 
@@ -154,7 +154,7 @@ void join_padding(Graph& graph) {
 
 }  // namespace
 
-void join(Graph& graph) {
+void fuse(Graph& graph) {
   drop_identities(graph);
   join_padding(graph);
   fold_affines(graph);

@@ -1,10 +1,13 @@
-#include "passes/configuration_difference.h"
+#include "keras/configuration_difference.h"
 
 #include <algorithm>
 #include <array>
 #include <map>
 #include <string>
 
+#include "h5bridge/error.h"
+#include "keras/parse_tree.h"
+#include "keras/print_tree.h"
 #include "model/quoted.h"
 #include "model/same_value.h"
 
@@ -31,37 +34,28 @@ bool may_be_same(const Json& a, const Json& b) {
   return same_value(x, y) || (x.is_integer() && y.is_integer() && (x.as_integer() < 0) != (y.as_integer() < 0));
 }
 
-std::string name_of(const Json& layer) {
-  const Json* config = layer.find("config");
-  const Json* name = config ? config->find("name") : nullptr;
-  return name && name->is_string() ? name->as_string() : std::string();
+// A Sequential model says no calls.
+KerasModel tree_of(const Json& model_config) {
+  KerasModel layers = parse_layers(model_config);
+  if (layers.said.class_name == "Sequential") return layers;
+  try {
+    return parse_model(model_config);
+  } catch (const Error&) {  // something is to be said of what cannot be read, too
+    return layers;
+  }
 }
 
-std::map<std::string, const Json*> layers_of(const Json& model_config) {
-  std::map<std::string, const Json*> result;
-  const Json* config = model_config.find("config");
-  const Json* layers = config ? config->find("layers") : nullptr;
-  if (layers && layers->is_array())
-    for (const Json& layer : layers->as_array()) result.emplace(name_of(layer), &layer);
+std::map<std::string, const KerasLayer*> layers_of(const KerasModel& model) {
+  std::map<std::string, const KerasLayer*> result;
+  for (const KerasLayer& layer : model.layers) result.emplace(layer.keras_name, &layer);
   return result;
 }
 
-// All [layer, call, output] among the arguments of a layer's calls.
-void collect_taken(const Json& json, std::vector<std::string>& taken) {
-  if (json.is_array())
-    for (const Json& element : json.as_array()) collect_taken(element, taken);
-  if (json.is_object())
-    for (const auto& [name, member] : json.as_object()) {
-      if (name == "keras_history")
-        taken.push_back(member.dump());
-      else
-        collect_taken(member, taken);
-    }
-}
-
-std::vector<std::string> taken_by(const Json& layer) {
+// All tensors among the arguments of a layer's calls.
+std::vector<std::string> taken_by(const KerasLayer& layer) {
   std::vector<std::string> taken;
-  if (const Json* nodes = layer.find("inbound_nodes")) collect_taken(*nodes, taken);
+  for (const KerasCall& call : layer.calls)
+    for (const KerasTensor& tensor : call.tensors()) taken.push_back(print_history(tensor).dump());
   std::ranges::sort(taken);
   return taken;
 }
@@ -71,17 +65,15 @@ void add(std::vector<NetworkDifference>& differences, Certainty certainty, const
     differences.push_back({certainty, text});
 }
 
-void compare_layers(const std::string& name, const Json& there, const Json& here, const NetworkNames& names,
+void compare_layers(const std::string& name, const KerasLayer& there, const KerasLayer& here, const NetworkNames& names,
                     std::vector<NetworkDifference>& differences) {
   const std::string layer = "layer \"" + shortened(name) + "\" ";
-  const Json* class_there = there.find("class_name");
-  const Json* class_here = here.find("class_name");
-  if (class_there && class_here && *class_there != *class_here)
-    return add(
-        differences, Certainty::Certain,
-        layer + "is " + quoted(*class_here) + " " + names.here + ", " + quoted(*class_there) + " " + names.there);
-  for (const auto& [key, value] : there.at("config").as_object()) {
-    const Json* other = here.at("config").find(key);
+  if (there.class_name != here.class_name)
+    return add(differences, Certainty::Certain,
+               layer + "is " + quoted(Json(here.class_name)) + " " + names.here + ", " +
+                   quoted(Json(there.class_name)) + " " + names.there);
+  for (const auto& [key, value] : there.config) {
+    const Json* other = here.find(key);
     if (!other || std::ranges::count(kSilent, key) > 0 || !is_plain(value) || !is_plain(*other)) continue;
     if (may_be_same(value, *other)) continue;
     const bool is_of_training = std::ranges::count(kOfTraining, key) > 0;
@@ -96,8 +88,9 @@ void compare_layers(const std::string& name, const Json& there, const Json& here
 
 std::vector<NetworkDifference> configuration_differences(const Json& there, const Json& here,
                                                          const NetworkNames& names) {
-  const auto layers_there = layers_of(there);
-  const auto layers_here = layers_of(here);
+  const KerasModel tree_there = tree_of(there), tree_here = tree_of(here);
+  const auto layers_there = layers_of(tree_there);
+  const auto layers_here = layers_of(tree_here);
   std::vector<NetworkDifference> differences;
   for (const auto& [name, layer] : layers_there) {
     const auto twin = layers_here.find(name);
