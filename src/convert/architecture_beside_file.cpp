@@ -89,7 +89,7 @@ std::vector<NetworkDifference> differences_beside_file(const KerasFile& file, co
   const Json* embedded = file.extra.find("architecture");
   const bool is_ours = embedded && embedded->is_object();
   if (!is_ours && !file.model_config.is_object()) return {};
-  const DataFormat format = format_of(file, given);
+  const DataFormat format = data_format_of_file(file, given);
   Json here = file.model_config;
   if (is_ours) {
     const Architecture own = checked(architecture_from_json(*embedded));

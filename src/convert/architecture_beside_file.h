@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "convert/keras_model.h"
+#include "convert/keras_import.h"
 #include "passes/network_difference.h"
 
 namespace h5bridge {

@@ -1,11 +1,11 @@
-// Whether a Keras file has its network with the channels first or last.
+#include "convert/keras_data_format.h"
+
 #include <algorithm>
 #include <map>
 #include <optional>
 #include <string>
 
 #include "convert/architecture_beside_file.h"
-#include "convert/keras_model.h"
 #include "keras/parse_tree.h"
 #include "passes/layout.h"
 #include "passes/presentation.h"
@@ -60,7 +60,7 @@ std::optional<DataFormat> fitting_format(const Json& model_config, const Archite
 
 }  // namespace
 
-DataFormat format_of(const KerasFile& file, const Architecture& architecture) {
+DataFormat data_format_of_file(const KerasFile& file, const Architecture& architecture) {
   const Json* noted = file.extra.find("data_format");
   auto stated = noted ? format_named(*noted) : stated_format(file.model_config);
   if (!stated && file.model_config.is_object()) stated = fitting_format(file.model_config, architecture);

@@ -1,3 +1,5 @@
+#include "convert/keras_export.h"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -8,7 +10,6 @@
 
 #include "convert/architecture_json.h"
 #include "convert/keras_extra.h"
-#include "convert/keras_model.h"
 #include "convert/layout_conversion.h"
 #include "convert/model_check.h"
 #include "convert/object_weights.h"
@@ -18,7 +19,7 @@
 #include "files/digest.h"
 #include "h5bridge/error.h"
 #include "keras/build_configs.h"
-#include "keras/from_older/training.h"
+#include "keras/from_keras_2/training.h"
 #include "keras/lift.h"
 #include "keras/parse_tree.h"
 #include "keras/plan.h"
@@ -144,7 +145,7 @@ class KerasWriter {
   }
 
   // Of layers whose flag Keras does not hand on to what they make when they are built: attention's projections
-  // (keras/src/layers/attention/multi_head_attention.py, build).
+  // (keras/src/layers/keras_attention/multi_head_attention.py, build).
   void note_parts_made_later(const Architecture& architecture) {
     std::set<std::string_view> trained;
     for (const KerasBinding& binding : plan_.bindings)

@@ -1,3 +1,5 @@
+#include "convert/keras_import.h"
+
 #include <algorithm>
 #include <iterator>
 #include <map>
@@ -8,7 +10,7 @@
 #include "convert/inner_weights.h"
 #include "convert/kept_optimizer.h"
 #include "convert/keras_extra.h"
-#include "convert/keras_model.h"
+#include "convert/keras_data_format.h"
 #include "convert/lost_counters.h"
 #include "convert/object_weights.h"
 #include "convert/reference.h"
@@ -18,7 +20,7 @@
 #include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
 #include "keras/bindings.h"
-#include "keras/from_older/version.h"
+#include "keras/from_keras_2/version.h"
 #include "keras/inner_places.h"
 #include "keras/lift.h"
 #include "keras/object_paths.h"
@@ -77,7 +79,7 @@ class KerasReader {
     // Keras's own architecture is the file's; any other, maybe PyTorch's, is the file's in the format that the file
     // states.
     const bool is_files = !architecture && !(own && own->is_object());
-    const DataFormat format = format_of(file, *model_.architecture);
+    const DataFormat format = data_format_of_file(file, *model_.architecture);
     // Noted where it is not the standard one, so that inputs are laid out as the file's Keras model takes them.
     if (format == DataFormat::ChannelsFirst) model_.architecture->keras.data_format = format;
     const LayoutChange change =

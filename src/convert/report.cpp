@@ -6,7 +6,7 @@
 #include <set>
 
 #include "convert/formats/format.h"
-#include "convert/keras_model.h"
+#include "convert/keras_export.h"
 #include "facets/keras/keras_plan.h"
 #include "facets/registry.h"
 #include "h5bridge/error.h"

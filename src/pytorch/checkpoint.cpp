@@ -8,9 +8,9 @@
 #include "model/did_you_mean.h"
 #include "model/quoted.h"
 #include "pytorch/file.h"
-#include "pytorch/module.h"
-#include "pytorch/module_architecture.h"
-#include "pytorch/module_description.h"
+#include "pytorch/whole_module/pickled_module.h"
+#include "pytorch/whole_module/architecture.h"
+#include "pytorch/whole_module/description.h"
 #include "pytorch/optimizer.h"
 
 namespace h5bridge {

@@ -3,12 +3,12 @@
 #include <catch2/catch.hpp>
 
 #include "h5bridge/error.h"
-#include "keras/from_older/configuration.h"
-#include "keras/from_older/nodes.h"
-#include "keras/from_older/table.h"
-#include "keras/from_older/training.h"
-#include "keras/from_older/version.h"
-#include "keras/from_older/weights.h"
+#include "keras/from_keras_2/configuration.h"
+#include "keras/from_keras_2/nodes.h"
+#include "keras/from_keras_2/table.h"
+#include "keras/from_keras_2/training.h"
+#include "keras/from_keras_2/version.h"
+#include "keras/from_keras_2/weights.h"
 
 using namespace h5bridge;
 using Catch::Matchers::Contains;

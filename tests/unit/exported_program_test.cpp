@@ -11,9 +11,9 @@
 #include "files/pt2_archive.h"
 #include "h5bridge/h5bridge.h"
 #include "paths.h"
-#include "pytorch/exported_expression.h"
-#include "pytorch/exported_memory.h"
-#include "pytorch/exported_tree.h"
+#include "pytorch/exported_program/expression.h"
+#include "pytorch/exported_program/memory.h"
+#include "pytorch/exported_program/tree.h"
 #include "temporary_folder.h"
 
 using namespace h5bridge;

@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "facets/torch_source/python.h"
-#include "pytorch/source/format.h"
+#include "pytorch/python_source/format.h"
 
 using namespace h5bridge;
 

@@ -1,7 +1,7 @@
 // What the formats of Keras's have in common when they are written.
 #pragma once
 
-#include "convert/keras_model.h"
+#include "convert/keras_export.h"
 
 namespace h5bridge {
 

@@ -1,7 +1,7 @@
 // What torch.export.save writes: architecture and weights in one.
 #include "convert/formats/format.h"
 #include "convert/inspection_parts.h"
-#include "pytorch/exported_model.h"
+#include "pytorch/exported_program/model.h"
 
 namespace h5bridge {
 namespace {

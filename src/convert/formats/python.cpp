@@ -4,7 +4,7 @@
 #include "convert/layout_conversion.h"
 #include "convert/model_check.h"
 #include "convert/torch_notes.h"
-#include "pytorch/source.h"
+#include "pytorch/python_source/python_source.h"
 
 namespace h5bridge {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "h5bridge/error.h"
 #include "keras/from_keras_1/settings.h"
-#include "keras/from_older/theano_padding.h"
+#include "keras/from_keras_2/theano_padding.h"
 #include "model/quoted.h"
 
 namespace h5bridge {

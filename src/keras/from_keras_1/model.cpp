@@ -8,7 +8,7 @@
 
 #include "h5bridge/error.h"
 #include "keras/from_keras_1/keras_0.h"
-#include "keras/from_older/version.h"
+#include "keras/from_keras_2/version.h"
 #include "keras/match_layers.h"
 #include "model/quoted.h"
 

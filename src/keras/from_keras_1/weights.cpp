@@ -8,7 +8,7 @@
 #include "h5bridge/error.h"
 #include "keras/from_keras_1/layer.h"
 #include "keras/from_keras_1/settings.h"
-#include "keras/from_older/theano_kernel.h"
+#include "keras/from_keras_2/theano_kernel.h"
 
 namespace h5bridge {
 namespace {

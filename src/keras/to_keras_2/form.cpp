@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "h5bridge/error.h"
-#include "keras/from_older/table.h"
+#include "keras/from_keras_2/table.h"
 #include "keras/to_keras_2/calls.h"
 #include "keras/to_keras_2/hard_sigmoid.h"
 #include "keras/to_keras_2/needs.h"

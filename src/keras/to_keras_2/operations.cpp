@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "h5bridge/error.h"
-#include "keras/from_older/tensorflow_functions.h"
+#include "keras/from_keras_2/tensorflow_functions.h"
 #include "model/quoted.h"
 #include "model/same_value.h"
 

@@ -3,7 +3,7 @@
 namespace h5bridge::control_flow {
 namespace {
 
-// Where one of them takes more than an expression, the forward has an if (pytorch/source/blocks.h).
+// Where one of them takes more than an expression, the forward has an if (pytorch/python_source/blocks.h).
 Python cond(const SourceCall& call) {
   const std::string condition =
       call.place.is_script() ? "bool(" + call.input(0).text + ")" : call.input(0).within(Binding::Comparison);

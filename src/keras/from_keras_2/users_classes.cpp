@@ -1,0 +1,56 @@
+#include "keras/from_keras_2/users_classes.h"
+
+#include <array>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace h5bridge {
+namespace {
+
+// Where a configuration has the objects that compute, one or a list of them.
+constexpr std::array<std::string_view, 6> kParts{"layers", "layer", "forward_layer", "backward_layer", "cell", "cells"};
+constexpr std::array<std::string_view, 1> kWrappedOptimizer{"inner_optimizer"};
+
+bool is_keras_module(std::string_view module) {
+  const auto is_within = [&](std::string_view package) {
+    return module.starts_with(package) && (module.size() == package.size() || module[package.size()] == '.');
+  };
+  return module == "builtins" || is_within("keras") || is_within("tf_keras") || is_within("tensorflow");
+}
+
+// What a user's class is called; "" for one of Keras's, or where nothing tells. That of a script has no module.
+std::string users_name(const Json& object) {
+  const Json* class_name = object.find("class_name");
+  const Json* module = object.find("module");
+  const Json* registered = object.find("registered_name");
+  if (!class_name || !class_name->is_string() || !module || !registered || !registered->is_string()) return "";
+  if (module->is_string() ? is_keras_module(module->as_string()) : !module->is_null()) return "";
+  if (registered->as_string().find('>') != std::string::npos) return registered->as_string();
+  return (module->is_string() ? module->as_string() : "__main__") + ">" + class_name->as_string();
+}
+
+void rename_users(Json& object, std::span<const std::string_view> parts) {
+  if (object.is_array())
+    for (Json& element : object.as_array()) rename_users(element, parts);
+  if (!object.is_object()) return;
+  if (const std::string name = users_name(object); !name.empty()) object.as_object().set("class_name", name);
+  Json* config = object.as_object().find("config");
+  if (!config || !config->is_object()) return;
+  for (const std::string_view part : parts)
+    if (Json* within = config->as_object().find(std::string(part))) rename_users(*within, parts);
+}
+
+}  // namespace
+
+Json with_users_classes(Json model_config) {
+  rename_users(model_config, kParts);
+  return model_config;
+}
+
+Json with_users_optimizer(Json optimizer_config) {
+  rename_users(optimizer_config, kWrappedOptimizer);
+  return optimizer_config;
+}
+
+}  // namespace h5bridge

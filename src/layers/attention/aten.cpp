@@ -1,8 +1,0 @@
-#include "facets/aten/row.h"
-
-namespace h5bridge::attention {
-
-// Keras's own.
-std::vector<aten::Row> aten_rows() { return {}; }
-
-}  // namespace h5bridge::attention
