@@ -8,10 +8,10 @@
 #include "model/did_you_mean.h"
 #include "model/quoted.h"
 #include "pytorch/file.h"
-#include "pytorch/whole_module/pickled_module.h"
+#include "pytorch/optimizer.h"
 #include "pytorch/whole_module/architecture.h"
 #include "pytorch/whole_module/description.h"
-#include "pytorch/optimizer.h"
+#include "pytorch/whole_module/pickled_module.h"
 
 namespace h5bridge {
 namespace {

@@ -1,6 +1,6 @@
 // TorchScript archives, as torch.jit.save writes them. Their tensors are read, and their code is not run, unless the
 // file is trusted.
-#include "pytorch/torchscript/archive.h"
+#include "runner/torchscript.h"
 
 #include "convert/architecture_json.h"
 #include "convert/formats/format.h"
@@ -12,9 +12,9 @@
 #include "passes/frozen.h"
 #include "passes/infer_shapes.h"
 #include "pytorch/file.h"
-#include "pytorch/torchscript/graph.h"
+#include "pytorch/torchscript/archive.h"
 #include "pytorch/torchscript/archive_writer.h"
-#include "runner/torchscript.h"
+#include "pytorch/torchscript/graph.h"
 
 namespace h5bridge {
 namespace {

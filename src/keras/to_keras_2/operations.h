@@ -9,8 +9,8 @@ namespace h5bridge {
 /// The first TensorFlow whose graphs hold functions as layers (TFOpLambda).
 inline constexpr int kFunctionsSince = 20400;
 
-/// An entry of Keras 3's `layers` that is an operation (keras/from_keras_2/tensorflow_operations.def). Throws Unsupported
-/// for one that none of TensorFlow's functions is known for.
+/// An entry of Keras 3's `layers` that is an operation (keras/from_keras_2/tensorflow_operations.def). Throws
+/// Unsupported for one that none of TensorFlow's functions is known for.
 Json operation_in_keras_2(const Json& entry, const InnerModels& inner);
 
 }  // namespace h5bridge

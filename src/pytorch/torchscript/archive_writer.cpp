@@ -11,8 +11,8 @@
 #include "model/tensor_view.h"
 #include "passes/frozen.h"
 #include "passes/infer_shapes.h"
-#include "pytorch/torchscript_code/modules.h"
 #include "pytorch/tensor_code.h"
+#include "pytorch/torchscript_code/modules.h"
 
 namespace h5bridge {
 namespace {

@@ -8,10 +8,10 @@
 
 #include "facets/registry.h"
 #include "h5bridge/error.h"
-#include "pytorch/torchscript_code/library.h"
-#include "pytorch/torchscript_code/text.h"
 #include "pytorch/python_source/classes.h"
 #include "pytorch/python_source/names.h"
+#include "pytorch/torchscript_code/library.h"
+#include "pytorch/torchscript_code/text.h"
 
 namespace h5bridge::torch_script {
 namespace {

@@ -1,9 +1,9 @@
 #include "pytorch/whole_module/architecture.h"
 
-#include "pytorch/whole_module/pickled_module.h"
+#include "pytorch/tensor.h"
 #include "pytorch/whole_module/graph.h"
 #include "pytorch/whole_module/input.h"
-#include "pytorch/tensor.h"
+#include "pytorch/whole_module/pickled_module.h"
 
 namespace h5bridge {
 namespace {

@@ -5,8 +5,8 @@
 #include "facets/registry.h"
 #include "h5bridge/error.h"
 #include "model/quoted.h"
-#include "pytorch/whole_module/pickled_module.h"
 #include "pytorch/whole_module/layer.h"
+#include "pytorch/whole_module/pickled_module.h"
 #include "pytorch/whole_module/transformer.h"
 
 namespace h5bridge {

@@ -7,8 +7,8 @@
 
 #include "h5bridge/error.h"
 #include "model/quoted.h"
-#include "pytorch/whole_module/pickled_module.h"
 #include "pytorch/whole_module/layer.h"
+#include "pytorch/whole_module/pickled_module.h"
 
 namespace h5bridge {
 namespace {
