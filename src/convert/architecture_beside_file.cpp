@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "convert/architecture_json.h"
+#include "convert/keras_data_format.h"
 #include "convert/layout_conversion.h"
 #include "convert/object_weights.h"
 #include "h5bridge/error.h"

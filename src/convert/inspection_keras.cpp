@@ -10,6 +10,7 @@
 #include "files/keras_file.h"
 #include "h5bridge/error.h"
 #include "keras/from_keras_2/version.h"
+#include "keras/inner_layers.h"
 #include "keras/lift.h"
 #include "keras/parse_tree.h"
 #include "keras/read_bindings.h"
@@ -123,10 +124,10 @@ class Trainability {
       const bool is_frozen = collect_one(inner, name->as_string(), false, own->as_object(), in_frozen, frozen);
       collect_within(own->as_object(), is_frozen, frozen);
     };
-    for (const char* list : {"layers", "cells"})
+    for (const std::string_view list : kLayerLists)
       if (const Json* layers = config.find(list); layers && layers->is_array())
         for (const Json& layer : layers->as_array()) collect_inner(layer);
-    for (const char* wrapped : {"layer", "forward_layer", "backward_layer", "cell"})
+    for (const std::string_view wrapped : kLayerMembers)
       if (const Json* layer = config.find(wrapped)) collect_inner(*layer);
   }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "convert/save.h"
+#include "facets/keras/keras_plan.h"
 #include "files/keras_h5.h"
 #include "h5bridge/h5bridge.h"
 

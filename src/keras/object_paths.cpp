@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "facets/registry.h"
+#include "keras/inner_layers.h"
 #include "keras/parse_tree.h"
 #include "keras/wrappers.h"
 
@@ -154,9 +155,9 @@ void freeze_within(Json::Object& config) {
     own->as_object().set("trainable", false);
     freeze_within(own->as_object());
   };
-  for (const char* member : {"layer", "backward_layer", "cell"})
+  for (const std::string_view member : kLayerMembers)
     if (Json* layer = config.find(member)) freeze(*layer);
-  for (const char* member : {"cells", "layers"})
+  for (const std::string_view member : kLayerLists)
     if (Json* layers = config.find(member); layers && layers->is_array())
       for (Json& layer : layers->as_array()) freeze(layer);
 }

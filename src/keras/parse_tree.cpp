@@ -8,6 +8,7 @@
 #include <ranges>
 
 #include "h5bridge/error.h"
+#include "keras/inner_layers.h"
 #include "keras/wrappers.h"
 #include "model/quoted.h"
 #include "model/work_counts.h"
@@ -21,8 +22,8 @@ bool is_model(const Json& entry) {
   const Json* class_name = entry.find("class_name");
   const Json* config = entry.find("config");
   const Json* layers = config ? config->find("layers") : nullptr;
-  return class_name && layers && layers->is_array() &&
-         (*class_name == Json("Functional") || *class_name == Json("Model") || *class_name == Json("Sequential"));
+  return class_name && class_name->is_string() && is_model_class(class_name->as_string()) && layers &&
+         layers->is_array();
 }
 
 const std::string& name_of(const Json& entry) {
@@ -243,7 +244,7 @@ void parse_ports(KerasModel& model, const Json::Object& config, bool is_whole) {
 KerasModel parse_graph(const Json& model_config, bool is_whole) {
   const std::string& class_name = model_config.at("class_name").as_string();
   const Json::Object& config = model_config.at("config").as_object();
-  if (class_name != "Sequential" && class_name != "Functional" && class_name != "Model")
+  if (!is_model_class(class_name))
     throw Unsupported("a model of class " + shortened(class_name) +
                       (config.contains("layers") ? " may compute something else than its layers do: if it does not, "
                                                    "save keras.Model(model.inputs, model.outputs) instead"

@@ -9,6 +9,7 @@
 #include "h5bridge/error.h"
 #include "keras/from_keras_1/keras_0.h"
 #include "keras/from_keras_2/version.h"
+#include "keras/inner_layers.h"
 #include "keras/match_layers.h"
 #include "model/quoted.h"
 
@@ -34,8 +35,6 @@ constexpr int kFirstVariance = 10007;
 constexpr double kEpsilonOfDeviations = 1e-6;
 // The first version whose default is not Theano's ordering.
 constexpr int kFirstTensorFlowOrdering = 10200;
-
-bool is_model(const std::string& class_name) { return class_name == "Sequential" || class_name == "Model"; }
 
 // The entries of a model: a Sequential's configuration is their list.
 const Json::Array& entries_of(const Json& model) {
@@ -134,7 +133,7 @@ class Translator1 {
       if (class_name == "Merge" && entry.at("config").find("layers"))
         for (const Json& branch : entry.at("config").at("layers").as_array())
           collect_branch(branch, inner_model, group);
-      if (!is_model(class_name)) {
+      if (!is_model_class(class_name)) {
         add(layer_of(entry), inner_model, group);
       } else if (is_chain && class_name == "Sequential") {
         collect(entry, inner_model, group);
@@ -148,7 +147,7 @@ class Translator1 {
   void collect_branch(const Json& branch, const std::string& inner_model, const std::string& group) {
     if (class_of(branch) == "Model")
       throw Unsupported("a Merge of a Model in a Sequential model is nothing that h5bridge reads");
-    if (is_model(class_of(branch)))
+    if (is_model_class(class_of(branch)))
       collect(branch, inner_model, group);
     else
       add(layer_of(branch), inner_model, group);
@@ -408,7 +407,7 @@ class Translator1 {
           const Json::Array& shape = config.at("batch_input_shape").as_array();
           if (shape.size() == 2 && shape[1].is_integer()) features = shape[1].as_integer();
         }
-        if (is_model(class_name)) {
+        if (is_model_class(class_name)) {
           last = name_of_model(entry);
           Json layer = outer.model(entry, last);
           add(std::move(layer.as_object()), last, given);
@@ -507,7 +506,7 @@ class Translator1 {
     for (const Json& entry : entries_of(old)) {
       const Json* nodes = entry.find("inbound_nodes");
       const std::vector<Json> calls = nodes ? nodes->as_array() : Json::Array{};
-      if (is_model(class_of(entry))) {
+      if (is_model_class(class_of(entry))) {
         Json layer = model(entry, name_of_model(entry));
         layer.as_object().set("name", name_of_model(entry));
         layer.as_object().set("inbound_nodes", Json::Array(calls));

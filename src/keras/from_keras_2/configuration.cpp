@@ -16,6 +16,7 @@
 #include "keras/from_keras_2/tensorflow_operations.h"
 #include "keras/from_keras_2/theano_padding.h"
 #include "keras/from_keras_2/users_classes.h"
+#include "keras/inner_layers.h"
 #include "keras/object_paths.h"
 #include "keras/wrappers.h"
 #include "model/quoted.h"
@@ -38,10 +39,6 @@ constexpr std::array<std::string_view, 2> kActInTrainingAlone{"RandomHeight", "R
 // What tf.keras crops at random in training, and fits into the size elsewhere; Keras 3's hands on what it is given.
 constexpr const char* kRandomCrop = "RandomCrop";
 constexpr const char* kThresholdedReLU = "ThresholdedReLU";
-
-bool is_model(const std::string& class_name) {
-  return class_name == "Sequential" || class_name == "Functional" || class_name == "Model";
-}
 
 // Keras 3 names the module of every object, Keras 2 that of none (of initialisers alone, from 2.12 on).
 bool has_form_of_keras_3(const Json& model) {
@@ -148,7 +145,7 @@ class Translator {
   // An entry in a model's list of layers, or a layer that another one wraps.
   Json layer(const Json& entry) {
     const std::string& old_class = entry.at("class_name").as_string();
-    if (is_model(old_class)) {
+    if (is_model_class(old_class)) {
       const std::size_t known = factors_.size(), known_cudnn = cudnn_.size();
       const std::string outer = std::exchange(outer_, "");
       const std::string name = outer.empty() ? name_of_model(entry) : outer;
@@ -321,8 +318,7 @@ class Translator {
   }
 
   Json setting(const std::string& class_name, const std::string& key, const Json& value) {
-    if (key == "layer" || key == "backward_layer" || key == "forward_layer" || key == "cell")
-      return value.is_object() && value.find("class_name") ? layer(value) : value;
+    if (is_layer_member(key)) return value.is_object() && value.find("class_name") ? layer(value) : value;
     if (key.ends_with("activation") && is_layer_object(value)) return layer(value);
     if (key == "cells") return each(value, [&](const Json& cell) { return layer(cell); });
     if (!version_.is_before_3()) return value;
@@ -438,7 +434,7 @@ KerasConfiguration keras_3_configuration(const Json& model_config, const std::st
                                : has_form_of_keras_3(model_config) ? kNewest
                                                                    : kLastBefore3;
   const Json named = with_users_classes(model_config);
-  if (version.number >= kTarget || !is_model(named.at("class_name").as_string())) return {named, {}, {}};
+  if (version.number >= kTarget || !is_model_class(named.at("class_name").as_string())) return {named, {}, {}};
   return Translator(version, beside.backend == "theano", beside.weights).run(named);
 }
 

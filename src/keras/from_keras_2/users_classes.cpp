@@ -4,12 +4,13 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "keras/inner_layers.h"
 
 namespace h5bridge {
 namespace {
 
-// Where a configuration has the objects that compute, one or a list of them.
-constexpr std::array<std::string_view, 6> kParts{"layers", "layer", "forward_layer", "backward_layer", "cell", "cells"};
 constexpr std::array<std::string_view, 1> kWrappedOptimizer{"inner_optimizer"};
 
 bool is_keras_module(std::string_view module) {
@@ -44,7 +45,9 @@ void rename_users(Json& object, std::span<const std::string_view> parts) {
 }  // namespace
 
 Json with_users_classes(Json model_config) {
-  rename_users(model_config, kParts);
+  std::vector<std::string_view> layers(kLayerLists.begin(), kLayerLists.end());
+  layers.insert(layers.end(), kLayerMembers.begin(), kLayerMembers.end());
+  rename_users(model_config, layers);
   return model_config;
 }
 

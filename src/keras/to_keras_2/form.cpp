@@ -9,6 +9,7 @@
 
 #include "h5bridge/error.h"
 #include "keras/from_keras_2/table.h"
+#include "keras/inner_layers.h"
 #include "keras/to_keras_2/calls.h"
 #include "keras/to_keras_2/hard_sigmoid.h"
 #include "keras/to_keras_2/needs.h"
@@ -113,8 +114,6 @@ void refuse_tensors(const std::string& class_name, const Json& entry) {
     throw Unsupported("its keys are of another size than its values, whose size Keras 2's scale has");
 }
 
-bool is_model(const std::string& class_name) { return class_name == "Sequential" || class_name == "Functional"; }
-
 bool is_false(const Json::Object& config, std::string_view key) {
   const Json* value = config.find(key);
   return value && *value == Json(false);
@@ -167,7 +166,7 @@ class Form {
     const Json* name = entry.at("config").find("name");
     const std::string described = (name ? quoted(*name) : std::string("without a name")) + " (" + class_name + ")";
     try {
-      if (is_model(class_name)) return with_calls(model(entry, false).as_object(), entry, inner);
+      if (is_model_class(class_name)) return with_calls(model(entry, false).as_object(), entry, inner);
       const std::string& module = entry.at("module").as_string();
       if (!module.starts_with("keras.layers")) {
         needs_.need(kFunctionsSince, described);
@@ -289,9 +288,7 @@ class Form {
   }
 
   Json setting(const std::string& class_name, const std::string& key, const Json& value) {
-    if (value.is_object() && value.find("class_name") &&
-        (key == "layer" || key == "backward_layer" || key == "forward_layer" || key == "cell"))
-      return layer(value, {});
+    if (is_layer_member(key) && value.is_object() && value.find("class_name")) return layer(value, {});
     if (class_name == "RandomContrast" && key == "factor") return contrasts(value);
     if (key == "cells") return each(value, [&](const Json& cell) { return layer(cell, {}); });
     if (key.ends_with("_initializer")) return object("initializers", value);
