@@ -246,29 +246,49 @@ std::pair<std::optional<Inputs>, Passage> fitted(const Calls& calls, Inputs inpu
   }
 }
 
+/// How many axes a layer's input usually has, where its shapes allow several and its name says nothing.
+constexpr std::array<std::pair<std::string_view, std::size_t>, 9> kUsualAxes{{{"BatchNorm1d", 2},
+                                                                              {"ChannelShuffle", 4},
+                                                                              {"FeatureAlphaDropout", 4},
+                                                                              {"Flatten", 4},
+                                                                              {"GroupNorm", 4},
+                                                                              {"LayerNorm", 3},
+                                                                              {"LocalResponseNorm", 4},
+                                                                              {"RMSNorm", 3},
+                                                                              {"Upsample", 4}}};
+
+/// A name that ends in "2d" has two axes behind the batch and the channels.
+std::size_t usual_axes(std::string_view type) {
+  const auto row = std::ranges::find(kUsualAxes, type, [](const auto& each) { return each.first; });
+  if (row != kUsualAxes.end()) return row->second;
+  const bool says_axes =
+      type.size() > 2 && type.back() == 'd' && type[type.size() - 2] >= '1' && type[type.size() - 2] <= '3';
+  return says_axes ? static_cast<std::size_t>(type[type.size() - 2] - '0') + 2 : 2;
+}
+
 /// The numbers of axes to try: first what the first layer that has to be told something is made for.
 std::vector<std::size_t> ranks_for(const Calls& calls) {
   const auto is_told = [](const Layer* layer) {
     return std::ranges::any_of(type_of(*layer).attributes, [](const AttributeSpec& spec) { return !spec.fallback; });
   };
   const auto telling = std::ranges::find_if(calls.layers, is_told);
-  const LayerType& type = type_of(telling == calls.layers.end() ? *calls.layers.front() : **telling);
-  std::vector<std::size_t> ranks;
-  const auto add = [&](std::size_t rank) {
-    if (rank >= 1 && rank <= kMostAxes && std::ranges::count(ranks, rank) == 0) ranks.push_back(rank);
-  };
-  for (const Sample& sample : type.samples) add(sample.inputs.at(0).size());
-  for (std::size_t rank = 2; rank <= kMostAxes; ++rank) add(rank);
+  std::vector<std::size_t> ranks{usual_axes((telling == calls.layers.end() ? *calls.layers.front() : **telling).type)};
+  for (std::size_t rank = 2; rank <= kMostAxes; ++rank)
+    if (rank != ranks.front()) ranks.push_back(rank);
   return ranks;
 }
 
-/// Integers are what indexes something.
+/// Operands besides the first that are integers, since they index something.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 1> kIndices{{{"EmbeddingBag", "offsets"}}};
+
 void set_types(const Layer& first, Inputs& inputs) {
   const LayerType& type = type_of(first);
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const bool is_index =
-        i > 0 && std::ranges::any_of(type.samples, [&](const Sample& sample) { return sample.integers.contains(i); });
-    if (is_index || (i == 0 && type.integers == Integers::AreIndices)) inputs[i].dtype = DType::Int64;
+        i == 0 ? type.integers == Integers::AreIndices
+               : i < type.operands.size() && std::ranges::count(kIndices, std::pair<std::string_view, std::string_view>(
+                                                                              type.name, type.operands[i].name)) > 0;
+    if (is_index) inputs[i].dtype = DType::Int64;
   }
 }
 
