@@ -121,90 +121,118 @@ class Planner {
   }
 
   void add_node(const Node& node) {
-    if (tells_apart(index_.layer_of(node))) {
-      KerasTensor& made = values_[{node.name, 0}] = values_.at(node.values().at(0));
-      made.told_apart.push_back(node.name);
-      inferred_.note_outputs(node.name, shapes_.outputs_of(node.name));
-      return note_sizes(node.name);
-    }
+    if (tells_apart(index_.layer_of(node))) return add_told_apart(node);
     if (is_of_a_wrapper(index_.layer_of(node))) return add_wrappers_own(node);
     const auto stand = ties_.stands.find(node.layer);
-    const bool has_host = stand != ties_.stands.end();
-    const SharedUse* use = has_host ? stand->second.use : nullptr;
-    const Layer stood_for = has_host ? as_called(*index_.find_layer(stand->second.host), node) : Layer{};
-    const Layer& layer = has_host ? stood_for : index_.layer_of(node);
-    // Every Keras layer needs an input: what takes none gets the model's.
-    PlainCall call = plain_call(index_.layer_of(node), node);
-    if (call.inputs.empty()) {
-      const ScopeCall* part = find_scope_call(node.scope_call);
-      call.inputs.push_back(part ? part->arguments.at(0) : Value{architecture_.inputs.at(0).name});
-    }
-    std::vector<SymbolicShape> inputs;
-    std::vector<TensorType> types;
-    std::vector<KerasTensor> handles;
-    for (const Value& value : call.inputs) {
-      inputs.push_back(shapes_.of(value));
-      types.push_back(types_.of(value));
-      handles.push_back(values_.at(value));
-    }
-    RecordingEmitter::NamedTypes named;
-    for (const auto& [name, value] : call.named) {
-      named.emplace_back(name, types_.of(value));
-      handles.push_back(values_.at(value));
-    }
-    const KerasMapping& mapping = mapping_of(layer, inputs);
-    ++work().calls_lowered;
-    RecordingEmitter emitter(types, shapes_.outputs_of(node.name), mapping, used_outputs_[layer.name], named,
-                             [&](const Size& size) { return axis_of_size(size); });
-    emitter.note_values(call.inputs);
-    const WeightRules rules = mapping.weights(layer.attributes, inputs);
-    const std::vector<std::size_t> to_state =
-        rules.rules.empty() || is_from_keras() ? std::vector<std::size_t>{} : inferred_.to_state(layer, call.inputs);
-    for (const std::size_t i : to_state) emitter.state_sizes(i);
-    const KerasTypes keras_types = prepare_integers(node, layer, mapping, emitter);
-    KerasEmitter::Results results =
-        use ? write_use(*use, mapping, layer, emitter) : write_with_activation(mapping, layer, emitter);
-    restore_integers(node, keras_types, emitter, results);
+    if (stand == ties_.stands.end()) return lower(node, index_.layer_of(node), nullptr);
+    lower(node, as_called(*index_.find_layer(stand->second.host), node), stand->second.use);
+  }
 
-    const DType policy = policies_.of_node(node.name);
-    const auto perform = [&](KerasEmitter::Call emitted, const std::vector<KerasTensor>& known) {
-      if (layer.keras.trainable == false) freeze_within(emitted.config);
-      if (emitted.suffix.empty()) restore_spelling(mapping, layer, inputs, emitted.config);
-      apply_policy(policy, layer, emitted);
-      KerasCall planned;
-      for (const auto& argument : emitted.arguments) planned.arguments.push_back(resolved(argument, known));
-      for (const auto& [name, argument] : emitted.keywords)
-        planned.keywords.emplace_back(name, resolved(argument, known));
-      planned.part_of = node.scope_call;
-      if (emitted.suffix.empty() && !use) restore_silent_arguments(mapping, layer, planned);
-      const bool has_weights = std::any_of(rules.rules.begin(), rules.rules.end(),
-                                           [&](const WeightRule& rule) { return rule.part == emitted.suffix; });
-      if (const auto host = ties_.hosts.find(layer.name); host != ties_.hosts.end() && has_weights) {
-        emitted.class_name = host->second->class_name;
-        for (const auto& [key, value] : host->second->config) emitted.config.set(key, value);
-      }
-      KerasTensor made = add_call(node, layer, emitted, std::move(planned), has_weights);
-      made.dtype = policy;  // as Keras notes it of what a layer gives, whatever comes of integers when it runs
-      if (has_weights)
-        maker_.bind(layer, emitted.suffix, {made.layer, emitted.class_name, emitted.config}, rules, plan_);
-      std::vector<KerasTensor> outputs(emitted.outputs.size(), made);
-      for (std::size_t i = 0; i < outputs.size(); ++i) {
-        outputs[i].shape = emitted.outputs[i];
-        const DType own = emitter.dtype(known.size() + i);
-        const bool is_cast = emitted.module == "keras.layers" && is_floating_point(own);  // by the policy
-        if (is_stated(emitted) && !is_cast) outputs[i].dtype = own;
-        outputs[i].tensor = static_cast<std::int64_t>(i);
-      }
-      return outputs;
-    };
-    handles = emitter.replay(
-        std::move(handles), [&](const RecordingEmitter::Axis& borrowed) { return values_.at(borrowed.value); },
-        perform);
-    maker_.add_residuals(layer, rules, plan_);
-    for (std::size_t i = 0; i < results.values.size(); ++i)
-      values_[{node.name, static_cast<std::int64_t>(i)}] = handles.at(results.values[i]);
-    inferred_.note(node.name, layer, call, to_state, emitter, results);
+  // What another identity of a tensor is told by.
+  void add_told_apart(const Node& node) {
+    KerasTensor& made = values_[{node.name, 0}] = values_.at(node.values().at(0));
+    made.told_apart.push_back(node.name);
+    inferred_.note_outputs(node.name, shapes_.outputs_of(node.name));
     note_sizes(node.name);
+  }
+
+  // What a call is given.
+  struct Given {
+    PlainCall call;
+    std::vector<SymbolicShape> shapes;      // of the inputs in order
+    std::vector<TensorType> types;          // likewise
+    RecordingEmitter::NamedTypes named;     // of those by name
+    std::vector<KerasTensor> tensors = {};  // of all
+  };
+
+  // Every Keras layer needs an input: what takes none gets the model's.
+  Given given_to(const Node& node) const {
+    Given given{plain_call(index_.layer_of(node), node), {}, {}, {}};
+    if (given.call.inputs.empty()) {
+      const ScopeCall* part = find_scope_call(node.scope_call);
+      given.call.inputs.push_back(part ? part->arguments.at(0) : Value{architecture_.inputs.at(0).name});
+    }
+    for (const Value& value : given.call.inputs) {
+      given.shapes.push_back(shapes_.of(value));
+      given.types.push_back(types_.of(value));
+      given.tensors.push_back(values_.at(value));
+    }
+    for (const auto& [name, value] : given.call.named) {
+      given.named.emplace_back(name, types_.of(value));
+      given.tensors.push_back(values_.at(value));
+    }
+    return given;
+  }
+
+  // A call on its way to Keras: that of a node, whose layer is written as one that it stands for where there is `use`.
+  struct Lowering {
+    const Node& node;
+    const Layer& layer;
+    const SharedUse* use;
+    const KerasMapping& mapping;
+    const std::vector<SymbolicShape>& inputs;
+    WeightRules rules = mapping.weights(layer.attributes, inputs);
+  };
+
+  void lower(const Node& node, const Layer& layer, const SharedUse* use) {
+    Given given = given_to(node);
+    ++work().calls_lowered;
+    const Lowering lowering{node, layer, use, mapping_of(layer, given.shapes), given.shapes};
+    RecordingEmitter emitter(given.types, shapes_.outputs_of(node.name), lowering.mapping, used_outputs_[layer.name],
+                             given.named, [&](const Size& size) { return axis_of_size(size); });
+    emitter.note_values(given.call.inputs);
+    const std::vector<std::size_t> to_state = lowering.rules.rules.empty() || is_from_keras()
+                                                  ? std::vector<std::size_t>{}
+                                                  : inferred_.to_state(layer, given.call.inputs);
+    for (const std::size_t i : to_state) emitter.state_sizes(i);
+    const KerasTypes keras_types = prepare_integers(node, layer, lowering.mapping, emitter);
+    KerasEmitter::Results results = use ? write_use(*use, lowering.mapping, layer, emitter)
+                                        : write_with_activation(lowering.mapping, layer, emitter);
+    restore_integers(node, keras_types, emitter, results);
+    const std::vector<KerasTensor> tensors = emitter.replay(
+        std::move(given.tensors), [&](const RecordingEmitter::Axis& borrowed) { return values_.at(borrowed.value); },
+        [&](KerasEmitter::Call emitted, const std::vector<KerasTensor>& known) {
+          return add_emitted(lowering, emitter, std::move(emitted), known);
+        });
+    maker_.add_residuals(layer, lowering.rules, plan_);
+    for (std::size_t i = 0; i < results.values.size(); ++i)
+      values_[{node.name, static_cast<std::int64_t>(i)}] = tensors.at(results.values[i]);
+    inferred_.note(node.name, layer, given.call, to_state, emitter, results);
+    note_sizes(node.name);
+  }
+
+  // One of the calls that a mapping emits, given the tensors that were known before it: what comes of it.
+  std::vector<KerasTensor> add_emitted(const Lowering& lowering, const RecordingEmitter& emitter,
+                                       KerasEmitter::Call emitted, const std::vector<KerasTensor>& known) {
+    const Layer& layer = lowering.layer;
+    const DType policy = policies_.of_node(lowering.node.name);
+    if (layer.keras.trainable == false) freeze_within(emitted.config);
+    if (emitted.suffix.empty()) restore_spelling(lowering.mapping, layer, lowering.inputs, emitted.config);
+    apply_policy(policy, layer, emitted);
+    KerasCall planned;
+    for (const auto& argument : emitted.arguments) planned.arguments.push_back(resolved(argument, known));
+    for (const auto& [name, argument] : emitted.keywords)
+      planned.keywords.emplace_back(name, resolved(argument, known));
+    planned.part_of = lowering.node.scope_call;
+    if (emitted.suffix.empty() && !lowering.use) restore_silent_arguments(lowering.mapping, layer, planned);
+    const bool has_weights = std::ranges::count(lowering.rules.rules, emitted.suffix, &WeightRule::part) > 0;
+    if (const auto host = ties_.hosts.find(layer.name); host != ties_.hosts.end() && has_weights) {
+      emitted.class_name = host->second->class_name;
+      for (const auto& [key, value] : host->second->config) emitted.config.set(key, value);
+    }
+    KerasTensor made = add_call(lowering.node, layer, emitted, std::move(planned), has_weights);
+    made.dtype = policy;  // as Keras notes it of what a layer gives, whatever comes of integers when it runs
+    if (has_weights)
+      maker_.bind(layer, emitted.suffix, {made.layer, emitted.class_name, emitted.config}, lowering.rules, plan_);
+    std::vector<KerasTensor> outputs(emitted.outputs.size(), made);
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      outputs[i].shape = emitted.outputs[i];
+      const DType own = emitter.dtype(known.size() + i);
+      const bool is_cast = emitted.module == "keras.layers" && is_floating_point(own);  // by the policy
+      if (is_stated(emitted) && !is_cast) outputs[i].dtype = own;
+      outputs[i].tensor = static_cast<std::int64_t>(i);
+    }
+    return outputs;
   }
 
   // Stands for what a wrapper does until that is put together again. All calls of one do the same, whatever the sizes.

@@ -292,15 +292,17 @@ std::string owner_in(std::string_view key) {
   return name;
 }
 
-/// How much the names tell that an optimizer is a network's.
-int kinship(const Entry& network, const Entry& optimizer) {
+/// How much the names tell that an optimizer is a network's, from nothing on.
+enum class Kinship { AverageOfWeights, AnotherName, NoName, UsualName, SameOwner };
+
+Kinship kinship(const Entry& network, const Entry& optimizer) {
   constexpr std::array<std::string_view, 4> kAverages{"ema", "swa", "average", "avg"};
   const std::string owner = owner_in(network.key);
-  if (!owner.empty() && owner == owner_in(optimizer.key)) return 4;
-  if (is_usual_name(network.key)) return 3;
-  if (owner.empty()) return 2;
+  if (!owner.empty() && owner == owner_in(optimizer.key)) return Kinship::SameOwner;
+  if (is_usual_name(network.key)) return Kinship::UsualName;
+  if (owner.empty()) return Kinship::NoName;
   const auto is_in_name = [&](std::string_view word) { return owner.find(word) != std::string::npos; };
-  return std::ranges::any_of(kAverages, is_in_name) ? 0 : 1;
+  return std::ranges::any_of(kAverages, is_in_name) ? Kinship::AverageOfWeights : Kinship::AnotherName;
 }
 
 // An integer, or a tensor of one.
@@ -432,7 +434,7 @@ class CheckpointReader {
       const std::optional<Optimizer> optimizer = read_optimizer(file_, *entry.value);
       if (!optimizer || fits_state_dict(*optimizer, model.weights)) fitting.push_back(entry);
     }
-    const auto is_namesake = [&](const Entry& entry) { return kinship(state_dict_, entry) == 4; };
+    const auto is_namesake = [&](const Entry& entry) { return kinship(state_dict_, entry) == Kinship::SameOwner; };
     const bool is_named = fitting.size() > 1 && std::ranges::count_if(fitting, is_namesake) == 1;
     if (is_named) fitting = {*std::ranges::find_if(fitting, is_namesake)};
     if (fitting.size() != 1) return found;
