@@ -88,7 +88,7 @@ std::vector<NetworkDifference> differences(const Json& there, const Json& here, 
 
 std::vector<NetworkDifference> differences_beside_file(const KerasFile& file, const Architecture& given) {
   const Json* embedded = file.extra.find("architecture");
-  const bool is_ours = embedded && embedded->is_object();
+  const bool is_ours = embedded && embedded->is_object() && !file.is_edited;
   if (!is_ours && !file.model_config.is_object()) return {};
   const DataFormat format = data_format_of_file(file, given);
   Json here = file.model_config;
@@ -98,6 +98,13 @@ std::vector<NetworkDifference> differences_beside_file(const KerasFile& file, co
     here = keras_configuration(own, format);
   }
   return differences(keras_configuration(given, format, is_ours ? nullptr : &file), here);
+}
+
+std::vector<NetworkDifference> differences_by_edits(const KerasFile& file) {
+  const Json* embedded = file.extra.find("architecture");
+  if (!file.is_edited || !embedded || !embedded->is_object()) return {};
+  const Architecture own = checked(architecture_from_json(*embedded));
+  return differences(keras_configuration(own, data_format_of_file(file, own), &file), file.model_config);
 }
 
 std::optional<DataFormat> format_by_layers(const KerasFile& file, const Architecture& given) {

@@ -15,6 +15,10 @@ namespace h5bridge {
 /// differ; nothing where the file has weights alone. Throws Unsupported where Keras cannot say the one that is given.
 std::vector<NetworkDifference> differences_beside_file(const KerasFile& file, const Architecture& given);
 
+/// In what Keras's configuration ("here"), which another program has edited, differs from the architecture that
+/// h5bridge left in the file ("there").
+std::vector<NetworkDifference> differences_by_edits(const KerasFile& file);
+
 /// The one data format in which the network given beside a Keras file is that file's, where no layer there says it by
 /// itself; nullopt where both are, or none.
 std::optional<DataFormat> format_by_layers(const KerasFile& file, const Architecture& given);

@@ -3,6 +3,7 @@
 //
 //   "version"
 //   "architecture", "data_format": the model as it came from PyTorch, and the format in which Keras has it
+//   "configuration": the digest of Keras's configuration that was written beside that (convert/configuration_note.h)
 //   "names": the state_dict's names, in order;  "tied": groups of names that share their bytes
 //   "carried": names of tensors that the architecture does not have
 //   "digests": by the same names; `validate` tells what a later writer has changed

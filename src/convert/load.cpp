@@ -6,6 +6,7 @@
 #include <set>
 
 #include "convert/architecture_beside_file.h"
+#include "convert/configuration_note.h"
 #include "convert/formats/format.h"
 #include "convert/keras_import.h"
 #include "convert/layout_conversion.h"
@@ -262,6 +263,26 @@ std::string compare_architectures(const Parts& parts, std::vector<std::string>& 
   return disagreement;
 }
 
+// Keras goes by the configuration, whoever wrote it.
+std::string compare_with_edits(const KerasFile& file, std::vector<std::string>& notes) {
+  std::string disagreement;
+  for (const NetworkDifference& difference : differences_by_edits(file)) {
+    if (difference.certainty == Certainty::Certain)
+      disagreement =
+          "its Keras configuration was edited, and is another network than the architecture that h5bridge "
+          "left beside it: " +
+          difference.text +
+          "; save it by Keras (keras.models.load_model, then save), which keeps the "
+          "configuration alone";
+    else
+      notes.push_back(
+          "its Keras configuration was edited since h5bridge wrote it; the architecture beside it is "
+          "taken: " +
+          difference.text);
+  }
+  return disagreement;
+}
+
 // Where weights fit no layer because two architectures differ, it is the latter that is to be said.
 ReadKerasFile matched(const Parts& parts, const LoadOptions& options, const std::string& disagreement) {
   LoadOptions reading = options;
@@ -337,8 +358,10 @@ UncheckedModel put_together(Parts parts, const LoadOptions& options) {
     throw UsageError("LoadOptions::names and LoadOptions::renames are of a state_dict, and the sources have none");
   if (parts.keras) {
     model = in_file(parts.weights_file, [&] {
+      parts.keras->is_edited = has_changed_configuration(*parts.keras);
       Translation translation = translate(*parts.keras, parts.keras_config, options);
-      if (parts.architecture) result.disagreement = compare_architectures(parts, translation.notes);
+      result.disagreement = parts.architecture ? compare_architectures(parts, translation.notes)
+                                               : compare_with_edits(*parts.keras, translation.notes);
       auto [read, untied] = matched(parts, options, result.disagreement);
       read.notes.insert(read.notes.begin(), translation.notes.begin(), translation.notes.end());
       std::ranges::copy(translation.residuals, std::back_inserter(read.residuals));

@@ -77,6 +77,30 @@ void feed(Hash& hash, const Tensor& tensor) {
   for_each_block(tensor, [&](std::span<const std::byte> block) { hash.update(block); });
 }
 
+void feed(Xxh3& hash, std::uint64_t number) { hash.update(std::as_bytes(std::span(&number, 1))); }
+
+void feed(Xxh3& hash, std::string_view text) {
+  feed(hash, std::uint64_t{text.size()});
+  hash.update(std::as_bytes(std::span(text)));
+}
+
+void feed(Xxh3& hash, const Json& value) {
+  feed(hash, value.kind());
+  if (value.is_bool()) feed(hash, std::uint64_t{value.as_bool()});
+  if (value.is_integer()) feed(hash, static_cast<std::uint64_t>(value.as_integer()));
+  if (value.is_float()) feed(hash, std::bit_cast<std::uint64_t>(value.as_float()));
+  if (value.is_string()) feed(hash, std::string_view(value.as_string()));
+  if (value.is_array()) {
+    feed(hash, std::uint64_t{value.as_array().size()});
+    for (const Json& element : value.as_array()) feed(hash, element);
+  }
+  if (value.is_object())
+    for (const auto& [name, member] : value.as_object()) {
+      feed(hash, std::string_view(name));
+      feed(hash, member);
+    }
+}
+
 }  // namespace
 
 Blake2b::Blake2b() : state_(kInitial) { state_[0] ^= 0x01010000 ^ kDigestSize; }
@@ -124,6 +148,12 @@ std::string Blake2b::finish() {
 std::string digest(const Tensor& tensor) {
   Xxh3 hash;
   feed(hash, tensor);
+  return kXxh3 + hash.finish();
+}
+
+std::string digest(const Json& document) {
+  Xxh3 hash;
+  feed(hash, document);
   return kXxh3 + hash.finish();
 }
 

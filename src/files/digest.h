@@ -1,4 +1,4 @@
-// Digests that tell whether a tensor is still the one that it was.
+// Digests that tell whether a tensor, or a configuration, is still the one that it was.
 #pragma once
 
 #include <array>
@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 
+#include "h5bridge/json.h"
 #include "h5bridge/tensor.h"
 
 namespace h5bridge {
@@ -32,5 +33,9 @@ class Blake2b {
 std::string digest(const Tensor& tensor);
 /// Whether `recorded` is the tensor's digest, of either kind; not if it is of another.
 bool has_digest(const Tensor& tensor, const std::string& recorded);
+
+/// "xxh3:" and the digits of what the document says, however it is written: of each value its kind, and its bits, text
+/// or members in their order.
+std::string digest(const Json& document);
 
 }  // namespace h5bridge

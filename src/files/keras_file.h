@@ -30,6 +30,7 @@ struct KerasFile {
   std::string format = "keras-h5";  // as recognised: "keras" and "keras-weights" have `objects` in place of `layers`
   Json model_config;                // null if the file holds weights only
   bool has_model_config = false;    // whether there is one, be it "null"
+  bool is_edited = false;           // another program changed it since we put an architecture of ours beside it
   Json training_config;             // null if the model was not compiled
   std::string keras_version;        // "3.15.1"; "" in files of Keras 1
   std::string backend;

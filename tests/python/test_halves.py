@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import zipfile
 
 import h5py
 import pytest
@@ -307,3 +308,72 @@ def test_a_data_format_that_no_layer_of_keras_s_says_is_the_one_that_fits(data_f
     h5bridge("convert", tmp_path / "again.keras", tmp_path / "net.json", "-o", tmp_path / "home.pth")
     home = torch.load(tmp_path / "home.pth")
     assert all(torch.equal(home[name], tensor) for name, tensor in module.state_dict().items())
+
+
+def edited(path, target, change, indent=None):
+    """A copy of a Keras file whose configuration another program has changed."""
+    if path.suffix == ".h5":
+        target.write_bytes(path.read_bytes())
+        with h5py.File(target, "r+") as file:
+            text = file.attrs["model_config"]
+            config = json.loads(text)
+            change(config)
+            file.attrs["model_config"] = json.dumps(config, indent=indent)
+        return target
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(target, "w") as copy:
+        for member in source.infolist():
+            content = source.read(member)
+            if member.filename == "config.json":
+                config = json.loads(content)
+                change(config)
+                content = json.dumps(config, indent=indent).encode()
+            copy.writestr(member, content)
+    return target
+
+
+def layer_called(config, name):
+    (found,) = [layer for layer in config["config"]["layers"] if layer["config"]["name"] == name]
+    return found["config"]
+
+
+@pytest.fixture(scope="module", params=[("net.h5", ()), ("net.keras", ()), ("net2.h5", ("--keras", 2))], ids=["h5", "keras", "keras 2"])
+def ours(net, request):
+    name, options = request.param
+    h5bridge("convert", net / "net.json", net / "net.pth", "-o", net / name, *options)
+    return net / name
+
+
+def test_a_configuration_that_was_edited_is_another_network(ours, tmp_path):
+    """Keras goes by the configuration; the architecture that we left beside it is of before."""
+    file = edited(ours, tmp_path / ours.name, lambda config: layer_called(config, "left").update(activation="relu"))
+    done = h5bridge("validate", file, status=1)
+    assert "was edited" in done.stdout + done.stderr and '"left"' in done.stdout + done.stderr
+    done = h5bridge("convert", file, "-o", tmp_path / "home.pth", status=3)
+    assert "was edited" in done.stderr and "keras.models.load_model" in done.stderr
+    assert not (tmp_path / "home.pth").exists()
+
+
+def test_the_advice_for_an_edited_configuration_holds(net, tmp_path):
+    file = edited(net / "net.h5", tmp_path / "net.h5", lambda config: layer_called(config, "left").update(activation="relu"))
+    keras.models.load_model(file).save(tmp_path / "again.keras")
+    h5bridge("convert", tmp_path / "again.keras", "-o", tmp_path / "again.json")
+    (left,) = [layer for layer in json.loads((tmp_path / "again.json").read_text())["layers"] if layer["name"] == "left"]
+    assert left["attributes"]["activation"] == "relu"
+
+
+def test_a_configuration_that_was_only_written_anew_is_the_same(ours, tmp_path):
+    file = edited(ours, tmp_path / ours.name, lambda config: None, indent=2)
+    assert "edited" not in h5bridge("convert", file, "-o", tmp_path / "home.pth").stderr
+    home, there = torch.load(tmp_path / "home.pth"), torch.load(ours.parent / "net.pth")
+    assert list(home) == list(there) and all(torch.equal(home[name], there[name]) for name in there)
+
+
+def test_what_was_edited_and_changes_no_number_is_noted(ours, tmp_path):
+    file = edited(ours, tmp_path / ours.name, lambda config: layer_called(config, "drop").update(rate=0.5))
+    assert "was edited" in h5bridge("convert", file, "-o", tmp_path / "home.pth").stderr
+
+
+def test_beside_an_edited_configuration_the_architecture_given_counts_against_that(ours, tmp_path):
+    file = edited(ours, tmp_path / ours.name, lambda config: layer_called(config, "left").update(activation="relu"))
+    done = h5bridge("convert", file, ours.parent / "net.json", "-o", tmp_path / "home.pth", status=3)
+    assert "net.json" in done.stderr and '"left"' in done.stderr

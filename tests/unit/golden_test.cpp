@@ -130,6 +130,10 @@ TEST_CASE("the Keras files of version 0.1.0 are written as they were from the fi
       return difference.find("/inbound_nodes/") != std::string::npos &&
              difference.ends_with("/config/dtype: \"bool\", expected \"float32\"");
     });
+    // And a digest of Keras's configuration stands beside the architecture: whoever edits one of them is found out.
+    std::erase_if(differences, [](const std::string& difference) {
+      return difference.find("h5bridge@metadata/configuration: \"xxh3:") != std::string::npos;
+    });
     CHECK(changed_tensors(load((folder / "model.h5").string())).empty());
     CHECK(changed_tensors(load(out / "model.h5")).empty());
     INFO(joined(differences));

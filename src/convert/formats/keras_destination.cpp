@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "convert/configuration_note.h"
 #include "convert/torch_notes.h"
 #include "h5bridge/error.h"
 #include "keras/masked_merges.h"
@@ -24,6 +25,7 @@ KerasFile keras_destination(const Model& model, KerasForm form, const SaveOption
   if (options.keras == 2 && model.architecture) refuse_merging_by_masks(*model.architecture);
   KerasFile file = keras_from_model(model, form, options, notes);
   if (options.keras == 2) std::ranges::move(into_keras_2(file), std::back_inserter(notes));
+  note_configuration(file);
   return file;
 }
 
