@@ -6,7 +6,8 @@
 
 namespace h5bridge {
 
-/// Notes the digest of the configuration of a file that is to be written, where it has an architecture of ours beside it.
+/// Notes the digest of the configuration of a file that is to be written, where it has an architecture of ours beside
+/// it.
 void note_configuration(KerasFile& file);
 /// Whether another program has changed the configuration since. Nothing tells in files of version 0.1 and before.
 bool has_changed_configuration(const KerasFile& file);

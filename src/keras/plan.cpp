@@ -188,6 +188,7 @@ class Planner {
     const KerasTypes keras_types = prepare_integers(node, layer, lowering.mapping, emitter);
     KerasEmitter::Results results = use ? write_use(*use, lowering.mapping, layer, emitter)
                                         : write_with_activation(lowering.mapping, layer, emitter);
+    if (!use) emitter.refuse_unused_names(results);
     restore_integers(node, keras_types, emitter, results);
     const std::vector<KerasTensor> tensors = emitter.replay(
         std::move(given.tensors), [&](const RecordingEmitter::Axis& borrowed) { return values_.at(borrowed.value); },

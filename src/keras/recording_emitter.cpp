@@ -8,6 +8,17 @@
 #include "keras/result_types.h"
 
 namespace h5bridge {
+namespace {
+
+bool takes(const KerasEmitter::Argument& argument, KerasEmitter::Handle value) {
+  if (const auto* one = std::get_if<KerasEmitter::Handle>(&argument)) return *one == value;
+  if (const auto* several = std::get_if<std::vector<KerasEmitter::Handle>>(&argument))
+    return std::ranges::count(*several, value) > 0;
+  const auto* list = std::get_if<KerasEmitter::List>(&argument);
+  return list && std::ranges::count(*list, std::optional(value)) > 0;
+}
+
+}  // namespace
 
 RecordingEmitter::RecordingEmitter(const std::vector<TensorType>& inputs, std::vector<SymbolicShape> outputs,
                                    const KerasMapping& mapping, std::set<std::int64_t> used, const NamedTypes& named,
@@ -28,6 +39,19 @@ void RecordingEmitter::note_values(const std::vector<Value>& inputs) {
   for (std::size_t i = 0; i < inputs.size(); ++i)
     for (std::size_t j = 0; j < inputs.size(); ++j)
       if (inputs[i] == inputs[j]) same_.emplace(i, j);
+}
+
+void RecordingEmitter::refuse_unused_names(const Results& results) const {
+  for (const auto& [name, argument] : named_) {
+    const Handle wanted = std::get<Handle>(argument);
+    const auto is_wanted = [&](const Argument& given) { return takes(given, wanted); };
+    const auto takes_it = [&](const Call& call) {
+      return std::ranges::any_of(call.arguments, is_wanted) ||
+             std::ranges::any_of(call.keywords, [&](const auto& keyword) { return is_wanted(keyword.second); });
+    };
+    if (std::ranges::none_of(emitted_, takes_it) && std::ranges::count(results.values, wanted) == 0)
+      throw Unsupported("its input " + name + " is given by name, and is not known how to write in Keras");
+  }
 }
 
 // The layer's own inputs are asked first.

@@ -55,6 +55,8 @@ class RecordingEmitter final : public KerasEmitter {
   void cast_input(std::size_t i, DType dtype) { given_[i] = cast("cast", input(i), dtype); }
   /// A cast behind the layer, named after it with `suffix`.
   Handle cast(const std::string& suffix, Handle value, DType dtype);
+  /// Throws Unsupported naming an input by name that no call takes and that is none of the results.
+  void refuse_unused_names(const Results& results) const;
   /// What integers() gives.
   void keep_integers(DType dtype) { integers_ = dtype; }
 

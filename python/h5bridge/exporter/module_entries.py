@@ -97,7 +97,7 @@ class ModuleEntries(Values):
         arguments = {name: self.json(value) for name, value in module_arguments(kind, module).items()}
         is_model = path == "" and any(True for _ in module.parameters())
         entry = Entry(path or OF_THE_MODEL * is_model + kind.__name__.lower(), kind.__name__, module=bool(path) or is_model)
-        call_arguments, defaults = {}, {}
+        call_arguments, defaults, is_left_out = {}, {}, False  # whether an operand has been, so that those behind it need their names
         for argument in bind_signature(inspect.signature(forward_of(kind, module)), args, kwargs):
             if kind is nn.MultiheadAttention and argument.name in ("attn_mask", "key_padding_mask"):
                 argument.value = truth_of_mask(argument.value)
@@ -109,12 +109,13 @@ class ModuleEntries(Values):
                 states = [self.value_of(t) for t in found]
                 if not all(is_zero(state) for state in states):
                     entry.inputs += states
-            elif argument.required or found and (isinstance(argument.value, (list, tuple)) or argument.name in INPUTS_BY_PLACE.get(kind, ())):
+            elif argument.required or found and not is_left_out and (isinstance(argument.value, (list, tuple)) or argument.name in INPUTS_BY_PLACE.get(kind, ())):
                 entry.inputs += [self.value_of(t) for t in found]
             elif found:
                 entry.named_inputs[argument.name] = self.value_of(argument.value)
             elif not is_default(argument.value, argument.default):
                 call_arguments[argument.name] = self.json(argument.value)
+            is_left_out |= not found and argument.name in INPUTS_BY_PLACE.get(kind, ())
             if not found and not argument.required:
                 defaults[argument.name] = argument.default
         if kind is nn.MultiheadAttention:

@@ -23,16 +23,30 @@ std::int64_t known_size(const Size& size, const Symbols& symbols) {
   throw UsageError("its size " + size.str() + " does not follow from the model's inputs");
 }
 
+namespace {
+
+// What takes its inputs in order knows of no others; some heed a mask in training alone (BatchNormalization).
+void refuse_names(const TorchCall& call) {
+  for (const auto& [name, value] : call.named)
+    if (name != "mask") throw Unsupported("its input " + name + " is given by name, and nothing would be done with it");
+}
+
+}  // namespace
+
 TorchInstance unary(TorchModulePtr module, TorchFunction forward) {
-  return {std::move(module),
-          [forward = std::move(forward)](const TorchCall& call) { return TorchValues{forward(call.inputs.at(0))}; }};
+  return {std::move(module), [forward = std::move(forward)](const TorchCall& call) {
+            refuse_names(call);
+            return TorchValues{forward(call.inputs.at(0))};
+          }};
 }
 
 TorchInstance unary(TorchFunction forward) { return unary(nullptr, std::move(forward)); }
 
 TorchInstance function_of_all(std::function<torch::Tensor(const TorchValues&)> function) {
-  return {nullptr,
-          [function = std::move(function)](const TorchCall& call) { return TorchValues{function(call.inputs)}; }};
+  return {nullptr, [function = std::move(function)](const TorchCall& call) {
+            refuse_names(call);
+            return TorchValues{function(call.inputs)};
+          }};
 }
 
 TorchFunction in_data_format(const Attributes& attributes, TorchFunction forward) {

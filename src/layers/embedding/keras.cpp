@@ -101,14 +101,20 @@ Handle emit_maximum(const Bags& bags, Composition& steps) {
                      steps.reduce("Max", rows, 1, false), Json(0.0));
 }
 
+// Given in order, or by name.
+std::optional<Handle> weights_of(const KerasEmitter& emitter, std::size_t place) {
+  if (emitter.input_shapes().size() > place) return emitter.input(place);
+  if (emitter.named_inputs().empty()) return std::nullopt;
+  return std::get<Handle>(emitter.named_inputs().at(0).second);
+}
+
 KerasEmitter::Results lower_bag(const Attributes& a, Json::Object config, KerasEmitter& emitter) {
   Composition steps(emitter);
   const Handle ids = emitter.input(0);
   const bool has_offsets = steps.rank(ids) == 1;
   Bags bags{lookup(a, std::move(config), emitter, steps), std::nullopt, has_offsets};
-  const std::size_t weights = has_offsets ? 2 : 1;
-  if (emitter.input_shapes().size() > weights)
-    bags.rows = steps.elementwise("Multiply", {bags.rows, steps.expand(emitter.input(weights), -1)});
+  if (const auto weights = weights_of(emitter, has_offsets ? 2 : 1))
+    bags.rows = steps.elementwise("Multiply", {bags.rows, steps.expand(*weights, -1)});
   if (has_offsets) bags.members = emit_members(a, emitter, steps);
   if (!a.is_none("padding_idx")) {
     const std::int64_t count = a.integer("num_embeddings");

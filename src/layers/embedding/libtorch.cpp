@@ -71,7 +71,8 @@ TorchInstance bag(const Layer& layer) {
             const std::size_t weights = has_offsets ? 2 : 1;
             module->options.include_last_offset(to_last && has_offsets);
             const torch::Tensor offsets = has_offsets ? call.inputs.at(1) : torch::Tensor();
-            const torch::Tensor factors = call.inputs.size() > weights ? call.inputs[weights] : torch::Tensor();
+            const torch::Tensor factors =
+                call.inputs.size() > weights ? call.inputs[weights] : call.input("per_sample_weights");
             return TorchValues{looking_up(ids, rows, [&] { return module->forward(ids, offsets, factors); })};
           }};
 }

@@ -279,7 +279,8 @@ std::vector<std::size_t> ranks_for(const Calls& calls) {
 }
 
 /// Operands besides the first that are integers, since they index something.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 1> kIndices{{{"EmbeddingBag", "offsets"}}};
+constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kIndices{
+    {{"EmbeddingBag", "offsets"}, {"MaxUnpool1d", "indices"}, {"MaxUnpool2d", "indices"}, {"MaxUnpool3d", "indices"}}};
 
 void set_types(const Layer& first, Inputs& inputs) {
   const LayerType& type = type_of(first);
