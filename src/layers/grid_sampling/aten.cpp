@@ -28,7 +28,8 @@ std::vector<aten::Row> aten_rows() {
   return {{.operators = {"grid_sampler", "grid_sampler_2d", "grid_sampler_3d", "_grid_sampler_2d_cpu_fallback"},
            .type = "grid_sample",
            .renamed = {{"interpolation_mode", "mode"}},
-           .adjust = settle}};
+           .adjust = settle},
+          {.operators = {"affine_grid_generator"}, .type = "affine_grid"}};
 }
 
 }  // namespace h5bridge::grid_sampling

@@ -175,6 +175,68 @@ class Sampling {
   SymbolicShape spatial_;
 };
 
+// Places are sums: a matrix's last column, and each other one times where an element lies along an axis. Source:
+// aten/src/ATen/native/AffineGridGenerator.cpp.
+class Places {
+ public:
+  Places(const Attributes& a, KerasEmitter& emitter)
+      : size_(a.sizes("size")),
+        is_aligned_(a.boolean("align_corners")),
+        emitter_(emitter),
+        steps_(emitter),
+        sizes_(emitter, "size_") {}
+
+  Handle write() {
+    const std::int64_t axes = rank() - 2;
+    Handle sum = column(axes);
+    for (std::int64_t i = 0; i < axes; ++i) {
+      const std::int64_t axis = axes - i;  // of the result: the first column is for the last axis
+      const Handle along = sizes_.along(places(size_.at(static_cast<std::size_t>(axis) + 1)), axis, rank());
+      const Handle moved = steps_.elementwise("Multiply", {column(i), along});
+      sum = i + 1 < axes ? steps_.elementwise("Add", {sum, moved}) : steps_.last("Add", {sum, moved});
+    }
+    return sum;
+  }
+
+ private:
+  std::int64_t rank() const { return static_cast<std::int64_t>(size_.size()); }
+
+  // A column of each matrix, as what belongs to every place.
+  Handle column(std::int64_t i) {
+    Handle result = steps_.squeeze(steps_.cut(emitter_.input(0), 2, {.start = i, .stop = i + 1}), 2);
+    for (std::int64_t axis = 1; axis < rank() - 1; ++axis) result = steps_.expand(result, 1);
+    return result;
+  }
+
+  // From -1 to 1, of the elements' middles or of their outer edges; 0 where there is one element.
+  Handle places(const Size& size) {
+    const Handle numbers = steps_.cast(sizes_.range(size), "float32");
+    if (const auto count = size.value()) {
+      const double n = static_cast<double>(*count);
+      if (!is_aligned_) return linear(numbers, 2 / n, 1 / n - 1);
+      return n > 1 ? linear(numbers, 2 / (n - 1), -1) : numbers;
+    }
+    const Handle count = steps_.cast(std::get<Handle>(sizes_.count(size)), "float32");
+    if (!is_aligned_)
+      return steps_.elementwise("Subtract", {steps_.elementwise("Divide", {linear(numbers, 2, 1), count}), Json(1.0)});
+    const Handle span = steps_.elementwise("Subtract", {count, Json(1.0)});
+    const Handle part =
+        steps_.elementwise("Divide", {linear(numbers, 2, 0), steps_.elementwise("Maximum", {span, Json(1.0)})});
+    return steps_.elementwise("Subtract", {part, steps_.elementwise("Minimum", {span, Json(1.0)})});
+  }
+
+  Handle linear(Handle x, double factor, double more) {
+    const Handle product = steps_.scaled(x, factor);
+    return more == 0 ? product : steps_.elementwise("Add", {product, Json(more)});
+  }
+
+  const SymbolicShape& size_;
+  const bool is_aligned_;
+  KerasEmitter& emitter_;
+  Composition steps_;
+  OpenSizes sizes_;
+};
+
 }  // namespace
 
 std::vector<KerasMapping> keras_mappings() {
@@ -182,7 +244,11 @@ std::vector<KerasMapping> keras_mappings() {
   mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
     return Sampling(a, emitter).write();
   };
-  return {mapping};
+  KerasMapping places = write_only(operation("affine_grid", "Add", {}, {"x1", "x2"}));
+  places.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
+    return Places(a, emitter).write();
+  };
+  return {mapping, places};
 }
 
 }  // namespace h5bridge::grid_sampling

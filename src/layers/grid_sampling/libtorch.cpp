@@ -24,8 +24,16 @@ TorchInstance build(const Layer& layer) {
           }};
 }
 
+TorchInstance affine_grid(const Layer& layer) {
+  return {nullptr, [a = layer.attributes](const TorchCall& call) {
+            std::vector<std::int64_t> sizes;
+            for (const Size& size : a.sizes("size")) sizes.push_back(known_size(size, call.symbols));
+            return TorchValues{torch::affine_grid_generator(call.inputs.at(0), sizes, a.boolean("align_corners"))};
+          }};
+}
+
 }  // namespace
 
-std::vector<TorchLayer> torch_layers() { return {{"grid_sample", build}}; }
+std::vector<TorchLayer> torch_layers() { return {{"grid_sample", build}, {"affine_grid", affine_grid}}; }
 
 }  // namespace h5bridge::grid_sampling

@@ -1,4 +1,6 @@
-// What stands at places of an image, or a volume, that a grid names.
+// Places in an image, or a volume, and what stands there.
+#include <algorithm>
+
 #include "facets/spec/functional.h"
 #include "facets/spec/layer_type.h"
 #include "facets/spec/window.h"
@@ -55,8 +57,50 @@ LayerType grid_sample() {
   return type;
 }
 
+Shapes places(const Attributes& a, const Shapes& inputs) {
+  const SymbolicShape &theta = inputs.at(0), &size = a.sizes("size");
+  const auto axes = static_cast<std::int64_t>(size.size()) - 2;
+  if (axes != 2 && axes != 3) throw MalformedFile("\"size\" is " + to_string(size) + ", expected 4 or 5 numbers");
+  if (theta.size() != 3 || !may_be_equal(theta[1], Size(axes)) || !may_be_equal(theta[2], Size(axes + 1)) ||
+      !may_be_equal(theta[0], size[0]))
+    throw MalformedFile("its matrices have shape " + to_string(theta) + ", expected " +
+                        to_string(SymbolicShape{size[0], axes, axes + 1}));
+  SymbolicShape grid{theta[0]};
+  grid.insert(grid.end(), size.begin() + 2, size.end());
+  grid.emplace_back(axes);
+  return {grid};
+}
+
+LayerType affine_grid() {
+  LayerType type;
+  type.name = "affine_grid";
+  type.summary =
+      "where the elements of an image or a volume lie once a matrix has moved them, for grid_sample; input: a matrix "
+      "for "
+      "each";
+  type.source = "torch/nn/functional.py; aten/src/ATen/native/AffineGridGenerator.cpp";
+  type.attributes = {required_sizes("size", "the result's: (batch, channels, height, width), or a volume's"),
+                     boolean("align_corners", false, "whether -1 and 1 are the middles of the outer elements")};
+  type.operands = {required("theta")};
+  type.dtypes = keeps();
+  type.shapes = places;
+  const Json batch = "batch";
+  for (const bool aligned : {false, true}) {
+    const std::string behind = aligned ? ", by the middles" : "";
+    const auto add = [&](const std::string& what, const Json& size, Shape theta) {
+      type.samples.push_back({what + behind, {{"size", size}, {"align_corners", aligned}}, {std::move(theta)}});
+    };
+    add("an image", Json::Array{batch, 3, 5, 4}, {3, 2, 3});
+    add("a volume", Json::Array{batch, 1, 4, 3, 5}, {2, 3, 4});
+    add("one row", Json::Array{batch, 2, 1, 4}, {2, 2, 3});
+    add("open sizes", Json::Array{batch, 2, "2*batch", "batch"}, {2, 2, 3});
+    add("as long as the batch is", Json::Array{batch, 2, 3, "batch"}, {1, 2, 3});
+  }
+  return type;
+}
+
 }  // namespace
 
-std::vector<LayerType> layer_types() { return {grid_sample()}; }
+std::vector<LayerType> layer_types() { return {grid_sample(), affine_grid()}; }
 
 }  // namespace h5bridge::grid_sampling

@@ -44,9 +44,9 @@ TorchInstance build_index_select(const Layer& layer) {
   if (!a.is_none("index")) index = a.integers("index");
   return function_of_all([index, dim = a.integer("dim")](const TorchValues& inputs) {
     const Tensor& x = inputs.at(0);
-    if (!index) return torch::index_select(x, dim, inputs.at(1));
-    return torch::index_select(
-        x, dim, from_start(torch::tensor(*index, torch::TensorOptions(torch::kInt64).device(x.device())), x.size(dim)));
+    const Tensor numbers =
+        index ? torch::tensor(*index, torch::TensorOptions(torch::kInt64).device(x.device())) : inputs.at(1);
+    return torch::index_select(x, dim, from_start(numbers, x.size(dim)));
   });
 }
 

@@ -38,15 +38,23 @@ Python part(const SourceCall& call) {
   return call.input().receiver() + "[" + joined(written) + "]";
 }
 
-// Of constant numbers, by an index; negative ones count from the end.
+// PyTorch indexes by integers of 64 bits.
+std::string as_index(const Python& index, const TensorType& type) {
+  return type.dtype == DType::Int64 ? index.text : index.receiver() + ".long()";
+}
+
+// By an index, in which negative numbers count from the end; PyTorch's function of this name takes none.
 Python index_select(const SourceCall& call) {
   const Attributes& a = call.attributes();
-  if (a.is_none("index")) return call_of("input.index_select(dim, index)", call);
   const auto rank = static_cast<std::int64_t>(call.input_shape().size());
   std::vector<std::string> items(static_cast<std::size_t>(resolve_axis(a.integer("dim"), rank)), ":");
-  std::vector<std::string> numbers;
-  for (const std::int64_t number : a.integers("index")) numbers.push_back(std::to_string(number));
-  items.push_back(python_list(numbers));
+  if (a.is_none("index")) {
+    items.push_back(as_index(call.input(1), call.input_types.at(1).at(0)));
+  } else {
+    std::vector<std::string> numbers;
+    for (const std::int64_t number : a.integers("index")) numbers.push_back(std::to_string(number));
+    items.push_back(python_list(numbers));
+  }
   return call.input().receiver() + "[" + joined(items) + "]";
 }
 
@@ -56,9 +64,8 @@ Python by_tensors(const SourceCall& call) {
   std::size_t next = 0;
   const std::vector<Python> indices = call.list(call.type.operands.at(1).name);
   for (const std::int64_t axis : axes_in(call.attributes(), "dims", static_cast<std::int64_t>(items.size()))) {
-    const bool is_long = call.input_types.at(1).at(next).dtype == DType::Int64;
-    const Python& index = indices.at(next++);
-    items.at(static_cast<std::size_t>(axis)) = is_long ? index.text : index.receiver() + ".long()";
+    items.at(static_cast<std::size_t>(axis)) = as_index(indices.at(next), call.input_types.at(1).at(next));
+    ++next;
   }
   while (items.back() == ":") items.pop_back();
   return call.input().receiver() + "[" + joined(items) + "]";
@@ -66,9 +73,8 @@ Python by_tensors(const SourceCall& call) {
 
 Python take_along_dim(const SourceCall& call) {
   const Python index = call.input(1);
-  const bool is_long = call.input_types.at(1).at(0).dtype == DType::Int64;
-  return "torch.take_along_dim(" + call.input(0).text + ", " + (is_long ? index.text : index.receiver() + ".long()") +
-         ", " + std::to_string(call.attributes().integer("dim")) + ")";
+  return "torch.take_along_dim(" + call.input(0).text + ", " + as_index(index, call.input_types.at(1).at(0)) + ", " +
+         std::to_string(call.attributes().integer("dim")) + ")";
 }
 
 }  // namespace

@@ -80,6 +80,9 @@ const std::map<std::string_view, const char*> kSources{
     padding = 2
   return torch.grid_sampler(input, grid, interpolation, padding, align_corners)
 )"},
+    {"affine_grid", R"(def affine_grid(theta: Tensor, size: List[int], align_corners: bool=False) -> Tensor:
+  return torch.affine_grid_generator(theta, size, align_corners)
+)"},
     {"normalize", R"(def normalize(input: Tensor, p: float=2.0, dim: List[int]=[1], eps: float=1e-12) -> Tensor:
   norm = torch.linalg_vector_norm(input, p, dim, True)
   return input / norm.clamp_min(eps).expand_as(input)
