@@ -439,9 +439,25 @@ bool is_mixed(const Architecture& architecture, DataFormat own) {
                       own == DataFormat::ChannelsLast ? DataFormat::ChannelsFirst : DataFormat::ChannelsLast);
 }
 
+// Whether a product of matrices is given one whose axes a network moved for it: attention that is written out.
+bool moves_axes_of_matrices(const Architecture& architecture) {
+  const ArchitectureIndex index(architecture);
+  const auto is_moved = [&](const Value& value) {
+    const Node* maker = index.find_node(value.node);
+    if (!maker) return false;
+    const std::string& type = index.layer_of(*maker).type;
+    return type == "transpose" || type == "permute";
+  };
+  return std::ranges::any_of(architecture.nodes, [&](const Node& node) {
+    const std::string& type = index.layer_of(node).type;
+    return (type == "matmul" || type == "bmm") && std::ranges::any_of(node.values(), is_moved);
+  });
+}
+
 // Whether attention is given heads that a network of PyTorch's moved before the steps; to Keras it is written without.
 bool moves_heads(const Architecture& architecture) {
-  return !architecture.keras.class_name && std::ranges::any_of(architecture.layers, [](const Layer& layer) {
+  if (architecture.keras.class_name) return false;
+  return moves_axes_of_matrices(architecture) || std::ranges::any_of(architecture.layers, [](const Layer& layer) {
     return layer.attributes.contains("steps_first") && !layer.attributes.boolean("steps_first");
   });
 }

@@ -119,12 +119,64 @@ class OverlappingPatches(nn.Module):
         return F.fold(columns.softmax(1), (9, 7), 3, padding=1, stride=2)
 
 
+class WrittenOut(nn.Module):
+    """Attention as products of matrices whose heads are moved before the steps: BERT's eager form."""
+
+    def __init__(self):
+        super().__init__()
+        self.query, self.key, self.value, self.out = (nn.Linear(24, 24) for _ in range(4))
+
+    def heads(self, x):
+        return x.view(x.shape[0], x.shape[1], -1, 8).transpose(1, 2)
+
+    def forward(self, x, added=None):
+        scores = torch.matmul(self.heads(self.query(x)), self.heads(self.key(x)).transpose(-1, -2)) / math.sqrt(8)
+        weights = F.softmax(scores if added is None else scores + added, dim=-1)
+        attended = torch.matmul(weights, self.heads(self.value(x))).transpose(1, 2).contiguous()
+        return self.out(attended.view(x.shape[0], x.shape[1], -1))
+
+
+class EagerEncoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.tokens, self.norm, self.head = nn.Embedding(23, 24), nn.LayerNorm(24), nn.Linear(24, 4)
+        self.blocks = nn.ModuleList(WrittenOut() for _ in range(2))
+
+    def forward(self, ids, mask):
+        added = (1.0 - mask[:, None, None, :].float()) * -10000.0
+        x = self.tokens(ids)
+        for block in self.blocks:
+            x = self.norm(x + block(x, added))
+        return self.head(x[:, 0])
+
+
+class EagerPictures(nn.Module):
+    """A ViT whose attention is timm's without the fused function: queries, keys and values of one layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.patches, self.token = nn.Conv2d(3, 24, 4, 4), nn.Parameter(torch.randn(1, 1, 24))
+        self.together, self.out, self.head = nn.Linear(24, 72), nn.Linear(24, 24), nn.Linear(24, 4)
+        self.apart = WrittenOut()
+
+    def forward(self, x):
+        x = self.patches(x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.token.expand(x.shape[0], -1, -1), x], 1)
+        batch, length, features = x.shape
+        query, key, value = self.together(x).reshape(batch, length, 3, 3, 8).permute(2, 0, 3, 1, 4).unbind(0)
+        weights = ((query * 8**-0.5) @ key.transpose(-2, -1)).softmax(-1)
+        x = x + self.out((weights @ value).transpose(1, 2).reshape(batch, length, features))
+        return self.head((x + self.apart(x))[:, 0])
+
+
 NETWORKS = {
     "masked encoder": (MaskedEncoder, (False,), "ids mask"),
     "masked decoder": (MaskedEncoder, (True,), "ids mask"),
     "rotary decoder": (RotaryDecoder, (), "ids"),
     "relative positions": (RelativePositions, (), (3, 7, 24)),
     "shifted windows": (ShiftedWindows, (), (3, 8, 8, 12)),
+    "eager encoder": (EagerEncoder, (), "ids mask"),
+    "eager pictures": (EagerPictures, (), (3, 3, 16, 12)),
     "overlapping patches": (OverlappingPatches, (), (3, 3, 9, 7)),
 }  # fmt: skip
 # Keras's nodes that move axes, where there are any: heads of scores that are multiplied out; windows, which are moved in the picture;
