@@ -41,12 +41,13 @@ std::string misfit_of_call(const TorchSource& source, const Layer& layer, const 
 }  // namespace
 
 const TorchSource& torch_source_of(const Layer& layer, const std::set<std::string>& given,
-                                   const std::vector<Layer>& as_called) {
+                                   const std::vector<Layer>& as_called, bool from_keras) {
   static const Facets facets = all_facets();
   const auto found = facets.find(layer.type);
   if (found == facets.end()) throw Unsupported(describe(layer) + ": there is no Python source for it");
   std::string misfit;
   for (const TorchSource& source : found->second) {
+    if (source.is_pytorchs_alone && from_keras) continue;
     std::string why = source.misfit(layer);
     for (const Layer& called : as_called)
       if (why.empty()) why = misfit_of_call(source, layer, called);

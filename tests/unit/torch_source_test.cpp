@@ -31,7 +31,7 @@ TEST_CASE("floats are written as repr() writes them", "[torch_source]") {
   CHECK(python_float(0.1 + 0.2) == "0.30000000000000004");
   CHECK(python_float32(0.1f) == "0.1");
   CHECK(python_float(std::numeric_limits<double>::infinity()) == "float(\"inf\")");
-  CHECK(python_float(-std::numeric_limits<double>::infinity()) == "-float(\"inf\")");
+  CHECK(python_float(-std::numeric_limits<double>::infinity()) == "float(\"-inf\")");
 }
 
 TEST_CASE("names that Python or nn.Module keep for themselves are no attributes", "[torch_source]") {

@@ -150,7 +150,7 @@ std::string python_string(std::string_view text) {
 // Python's repr(): the fewest digits that give the number again, with an exponent below -4 and from 16 on.
 std::string python_float(double value) {
   if (std::isnan(value)) return "float(\"nan\")";
-  if (std::isinf(value)) return value > 0 ? "float(\"inf\")" : "-float(\"inf\")";
+  if (std::isinf(value)) return value > 0 ? "float(\"inf\")" : "float(\"-inf\")";
   return as_python(scientific(value), std::signbit(value));
 }
 

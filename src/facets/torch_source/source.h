@@ -87,6 +87,7 @@ struct TorchSource {
   /// What it cannot say of a layer, for messages: "activation"; empty where it fits.
   std::function<std::string(const Layer&)> misfit = [](const Layer&) { return std::string(); };
   std::vector<std::string> takes_no = {};  // operands that no call may give it
+  bool is_pytorchs_alone = false;          // a model of Keras's would compute other bits
   /// What makes the module; empty for a function.
   std::function<Constructor(const Layer&)> constructor = {};
   /// What TorchScript has for the module's class, where neither its name nor its helper says it; empty for a layer that
@@ -106,9 +107,10 @@ struct TorchSource {
 };
 
 /// The way to write a layer whose calls give these operands; `as_called`: the layer as calls have it that set
-/// attributes of their own. Throws Unsupported naming the layer, its type and what there is no way for.
+/// attributes of their own; `from_keras`: it is of a model of Keras's. Throws Unsupported naming the layer, its type
+/// and what there is no way for.
 const TorchSource& torch_source_of(const Layer& layer, const std::set<std::string>& given = {},
-                                   const std::vector<Layer>& as_called = {});
+                                   const std::vector<Layer>& as_called = {}, bool from_keras = false);
 
 /// An attribute's value as Python has it. Sizes are for SourcePlace.
 Python python_value(const AttributeValue& value);

@@ -306,12 +306,17 @@ TorchSource of_keras() {
   return result;
 }
 
+constexpr PythonHelper kLater{"causal_mask", R"py(def causal_mask(queries, keys, device):
+    """True where a key comes after the query, which must not see it."""
+    return torch.ones(queries, keys, dtype=torch.bool, device=device).triu(1))py"};
+
 // What a causal call leaves out, which PyTorch's module has to be told, with the mask that is given besides.
 Python causal_mask(const SourceCall& call) {
   const std::size_t steps = call.attributes().boolean("batch_first") ? 1 : 0;
   const auto size = [&](std::size_t input) { return call.place.size(call.input_shape(input).at(steps)).text; };
-  const std::string later =
-      "torch.ones(" + size(0) + ", " + size(1) + ", dtype=torch.bool, device=" + call.place.device() + ").triu(1)";
+  const std::string sizes = size(0) + ", " + size(1), device = ", device=" + call.place.device() + ")";
+  const std::string later = call.place.is_script() ? "torch.ones(" + sizes + ", dtype=torch.bool" + device + ".triu(1)"
+                                                   : call.helper(kLater) + "(" + sizes + device;
   const auto given = call.operand("attn_mask");
   if (!given) return later;
   if (call.input_types.at(*call.index_of("attn_mask")).at(0).dtype == DType::Bool)
@@ -350,6 +355,10 @@ TorchSource module(const std::string& causal = "") {
 }  // namespace
 
 // PyTorch's module computes other bits with a mask than Keras's layer, whose causal calls have none.
-std::vector<TorchSource> torch_sources() { return {module(), of_keras(), module(", use_causal_mask")}; }
+std::vector<TorchSource> torch_sources() {
+  TorchSource causal = module(", use_causal_mask");
+  causal.is_pytorchs_alone = true;
+  return {module(), causal, of_keras(), module(", use_causal_mask")};
+}
 
 }  // namespace h5bridge::multihead_attention

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "facets/torch_source/integers.h"
@@ -16,6 +17,21 @@ TorchSource numbers_alone(TorchSource source) {
   source.misfit = [inner = source.misfit](const Layer& layer) {
     const std::string why = word(layer);
     return why.empty() ? inner(layer) : why;
+  };
+  return source;
+}
+
+// Windows one beside the other, as they are by default.
+TorchSource side_by_side(TorchSource source) {
+  source.constructor = [inner = source.constructor](const Layer& layer) {
+    Constructor made = inner(layer);
+    const auto kernel = std::ranges::find(made.arguments, "kernel_size", &ConstructorArgument::name);
+    const auto stride = std::ranges::find(made.arguments, "stride", &ConstructorArgument::name);
+    if (stride->text == kernel->text) {
+      stride->text = "None";
+      stride->is_default = true;
+    }
+    return made;
   };
   return source;
 }
@@ -56,7 +72,8 @@ TorchSource by_function(TorchSource module, const std::string& signature) {
 // The module, and its function alone.
 std::vector<TorchSource> both_ways(const std::string& module, const std::string& function) {
   const TorchSource source = torch_module(module, function);
-  return {source, by_function(source, function)};
+  const bool has_windows = module.find("kernel_size") != std::string::npos;
+  return {has_windows ? side_by_side(source) : source, by_function(source, function)};
 }
 
 std::string windows(const SourceCall& call) {
@@ -70,7 +87,7 @@ std::string windows(const SourceCall& call) {
 
 // By a word, which the module does not know: its input is padded before.
 TorchSource by_word(const std::string& signature, std::function<Python(const SourceCall&)> of_same) {
-  TorchSource result = torch_module(signature);
+  TorchSource result = side_by_side(torch_module(signature));
   result.misfit = [](const Layer& layer) {
     const Attributes& a = layer.attributes;
     return word(layer).empty() ? "padding" : a.boolean("ceil_mode") ? "ceil_mode" : "";

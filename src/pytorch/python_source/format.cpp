@@ -22,7 +22,15 @@ struct Bracket {
   std::size_t close = std::string::npos;
 };
 
-// The last bracket at the top that has something in it.
+// Whether a number alone is in it: an index, which stays behind what it is taken from.
+bool is_index(const std::string& text, const Bracket& bracket) {
+  if (text[bracket.open] != '[') return false;
+  for (std::size_t i = bracket.open + 1; i < bracket.close; ++i)
+    if (text[i] < '0' || text[i] > '9') return false;
+  return true;
+}
+
+// The last bracket at the top that has something in it, but for an index where there is another.
 Bracket last_bracket(const std::string& text) {
   Bracket result;
   std::size_t depth = 0, open = 0;
@@ -34,7 +42,9 @@ Bracket last_bracket(const std::string& text) {
     if (text[i] == '(' || text[i] == '[' || text[i] == '{') {
       if (depth++ == 0) open = i;
     } else if (text[i] == ')' || text[i] == ']' || text[i] == '}') {
-      if (--depth == 0 && i > open + 1) result = {open, i};
+      const Bracket ended{open, i};
+      const bool may_stay = result.open != std::string::npos && result.close + 1 == open && is_index(text, ended);
+      if (--depth == 0 && i > open + 1 && !may_stay) result = ended;
     }
     ++i;
   }

@@ -155,7 +155,7 @@ void ModuleTree::add_layers(const Model& model) {
   std::string problems;
   for (const Layer& layer : architecture_.layers) {
     try {
-      sources_[layer.name] = &torch_source_of(layer, operands_given_to(layer), as_called(layer));
+      sources_[layer.name] = &torch_source_of(layer, operands_given_to(layer), as_called(layer), from_keras);
     } catch (const Unsupported& error) {
       problems += (problems.empty() ? "" : "; ") + std::string(error.what());
     }

@@ -65,6 +65,8 @@ std::string forward_of_layer(const TorchSource& source, const Layer& layer) {
   const Constructor made = source.constructor(layer);
   Arguments arguments;
   for (const ConstructorArgument& argument : made.arguments) arguments[argument.name] = argument.text;
+  if (const auto stride = arguments.find("stride"); stride != arguments.end() && stride->second == "None")
+    stride->second = arguments.at("kernel_size");
   for (const PythonHelper* helper : made.helpers)
     if (made.callee == helper->name) return filled(methods_of(*helper), arguments);
   return forward_of_class(made.callee, arguments);
