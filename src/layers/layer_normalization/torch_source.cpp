@@ -89,6 +89,20 @@ TorchSource over_axes() {
   return result;
 }
 
+// By its weight's sizes, where that is a module's own.
+TorchSource sized_by_weight(TorchSource source) {
+  source.call = [inner = source.call](const SourceCall& call) {
+    Python result = inner(call);
+    const auto weight = call.operand("weight");
+    if (!weight || call.place.is_script() || !weight->text.starts_with("self.")) return result;
+    const std::string sizes = ", " + python_value(call.attributes().at("normalized_shape")).text + ", ";
+    const std::size_t at = result.text.find(sizes + weight->text);
+    if (at != std::string::npos) result.text.replace(at, sizes.size(), ", " + weight->text + ".shape, ");
+    return result;
+  };
+  return source;
+}
+
 }  // namespace
 
 std::vector<TorchSource> torch_sources() {
@@ -97,8 +111,8 @@ std::vector<TorchSource> torch_sources() {
       over_axes(),
       scaled_by_deviation(),
       one_size(torch_module("nn.RMSNorm(normalized_shape, *, eps, elementwise_affine)")),
-      torch_function("F.layer_norm(input, normalized_shape, weight, bias, *, eps)"),
-      torch_function("F.rms_norm(input, normalized_shape, weight, *, eps)"),
+      sized_by_weight(torch_function("F.layer_norm(input, normalized_shape, weight, bias, *, eps)")),
+      sized_by_weight(torch_function("F.rms_norm(input, normalized_shape, weight, *, eps)")),
   };
 }
 

@@ -13,7 +13,7 @@ constexpr std::size_t kMostInputs = 8;  // a module that takes more is none that
 
 // The leaves below a module, itself included.
 void collect_leaves(const SourceModule& module, std::vector<const SourceModule*>& leaves) {
-  if (module.layer) leaves.push_back(&module);
+  if (module.is_leaf()) leaves.push_back(&module);
   for (const auto& child : module.children) collect_leaves(*child, leaves);
 }
 
@@ -171,30 +171,59 @@ std::vector<Value> Calls::given_by(const Nodes& nodes) const {
   return result;
 }
 
-// How often a module is called as a whole, from how often its layers are.
-std::size_t Calls::times_called(const SourceModule& module) const {
+// The functions that compute with a tensor, up to where anything else is needed: what is done where it is held.
+std::vector<std::size_t> Calls::uses_of(const SourceModule& tensor, const SourceModule& within) const {
+  std::set<std::size_t> found;
+  std::vector<std::string> made;
+  for (const Node* read : tree_.index().calls_of(tensor.path)) made.push_back(read->name);
+  while (!made.empty()) {
+    const Value value{made.back()};
+    made.pop_back();
+    for (const std::size_t user : users_of(value)) {
+      if (is_free(user) || tree_.module_of(tree_.layer_of(user)) || found.contains(user)) continue;
+      if (owner_[user] && !contains(within, owner_[user])) continue;
+      found.insert(user);
+      const auto is_known = [&](const Value& each) {
+        const auto maker = maker_of(each);
+        return maker && (is_free(*maker) || found.contains(*maker));
+      };
+      const Node& node = tree_.architecture().nodes[user];
+      if (std::ranges::all_of(node.values(), is_known)) made.push_back(node.name);
+    }
+  }
+  return {found.begin(), found.end()};
+}
+
+std::vector<std::vector<std::size_t>> Calls::calls_within(const SourceModule& module, bool with_tensors) const {
   std::vector<const SourceModule*> leaves;
   collect_leaves(module, leaves);
-  std::size_t fewest = 0;
+  std::vector<std::vector<std::size_t>> result;
   for (const SourceModule* leaf : leaves) {
-    const std::size_t count = tree_.index().calls_of(leaf->layer->name).size();
-    if (count > 0) fewest = fewest == 0 ? count : std::min(fewest, count);
+    if (leaf->tensor && with_tensors) result.push_back(uses_of(*leaf, module));
+    if (!leaf->layer) continue;
+    result.emplace_back();
+    for (const Node* call : tree_.index().calls_of(leaf->layer->name)) result.back().push_back(numbers_.at(call->name));
   }
-  for (const SourceModule* leaf : leaves)
-    if (fewest == 0 || tree_.index().calls_of(leaf->layer->name).size() % fewest != 0)
-      return std::min<std::size_t>(fewest, 1);
+  return result;
+}
+
+// How often a module is called as a whole, from how often its parts are.
+std::size_t Calls::times_called(const std::vector<std::vector<std::size_t>>& within) {
+  std::size_t fewest = 0;
+  for (const auto& calls : within)
+    if (!calls.empty()) fewest = fewest == 0 ? calls.size() : std::min(fewest, calls.size());
+  for (const auto& calls : within)
+    if (fewest == 0 || calls.size() % fewest != 0) return std::min<std::size_t>(fewest, 1);
   return fewest;
 }
 
-// The calls of layers that belong to one of a module's calls, if each has its share of them in turn.
-Calls::Nodes Calls::nodes_in(const SourceModule& module, std::size_t call, std::size_t count) const {
+// The calls of parts that belong to one of a module's calls, if each has its share of them in turn.
+Calls::Nodes Calls::nodes_in(const SourceModule& module, const std::vector<std::vector<std::size_t>>& within,
+                             std::size_t call, std::size_t count) const {
   Nodes result;
-  std::vector<const SourceModule*> leaves;
-  collect_leaves(module, leaves);
-  for (const SourceModule* leaf : leaves) {
-    const auto& calls = tree_.index().calls_of(leaf->layer->name);
+  for (const auto& calls : within) {
     const std::size_t share = calls.size() / count;
-    for (std::size_t i = call * share; i < (call + 1) * share; ++i) result.insert(numbers_.at(calls[i]->name));
+    for (std::size_t i = call * share; i < (call + 1) * share; ++i) result.insert(calls[i]);
   }
   for (const auto& [called, groups] : calls_) {
     if (!contains(module, called)) continue;
@@ -212,11 +241,17 @@ void Calls::visit(SourceModule& module) {
   const bool numbered = std::ranges::all_of(module.children, [](const auto& child) {
     return std::ranges::all_of(child->name, [](char c) { return c >= '0' && c <= '9'; });
   });
-  const std::size_t times = times_called(module);
+  // What computes with its tensors is a part of it, unless that is done elsewhere.
+  for (const bool with_tensors : {true, false})
+    if (visit_with(module, calls_within(module, with_tensors), numbered)) return;
+}
+
+bool Calls::visit_with(SourceModule& module, const std::vector<std::vector<std::size_t>>& within, bool numbered) {
+  const std::size_t times = times_called(within);
   for (const std::size_t count : std::set<std::size_t, std::greater<>>{times, 1}) {
-    if (times == 0) return;
+    if (times == 0) return false;
     std::vector<Nodes> groups;
-    for (std::size_t call = 0; call < count; ++call) groups.push_back(nodes_in(module, call, count));
+    for (std::size_t call = 0; call < count; ++call) groups.push_back(nodes_in(module, within, call, count));
     bool fits = are_apart(groups);
     for (std::size_t call = 0; fits && call < count; ++call)
       fits = numbered ? is_chain(module, call, groups) : is_whole(module, groups[call]);
@@ -226,8 +261,9 @@ void Calls::visit(SourceModule& module) {
     if (!fits) continue;
     if (numbered) sequential_.insert(&module);
     take(module, std::move(groups));
-    return;
+    return true;
   }
+  return false;
 }
 
 // What comes out of the next part of a chain; none where it is no such part.
@@ -432,8 +468,30 @@ void Calls::absorb_before(const SourceModule& module, Nodes& nodes) const {
   }
 }
 
+// What only moves the axes for the module and back behind it is a part of it.
+void Calls::absorb_moves_around(const SourceModule& module, Nodes& nodes) const {
+  const std::vector<Value> taken = taken_by(module, nodes), given = given_by(nodes);
+  if (taken.size() != 1 || given.size() != 1 || times_given(given[0]) > 0 || users_of(given[0]).size() != 1) return;
+  const auto before = maker_of(taken[0]);
+  const std::size_t behind = users_of(given[0])[0];
+  const auto is_move = [&](std::size_t node) {
+    return is_free_function(node) && !nodes.contains(node) && tree_.layer_of(node).type == "permute";
+  };
+  if (!before || !is_move(*before) || !is_move(behind) || times_given(taken[0]) > 0) return;
+  const bool is_for_it =
+      std::ranges::all_of(users_of(taken[0]), [&](std::size_t user) { return nodes.contains(user); });
+  const Value first = tree_.architecture().nodes[*before].values()[0];
+  const Value last{tree_.architecture().nodes[behind].name};
+  if (!is_for_it || tree_.types().of(first).shape != tree_.types().of(last).shape) return;
+  nodes.insert(*before);
+  nodes.insert(behind);
+}
+
 bool Calls::is_whole(const SourceModule& module, Nodes& own) const {
   if (own.empty() || !complete(own)) return false;
+  const bool has_no_layer = std::ranges::all_of(own, [&](std::size_t node) { return is_free_function(node); });
+  if (has_no_layer && taken_by(module, own).empty()) return false;
+  absorb_moves_around(module, own);
   absorb_before(module, own);
   absorb_behind(module, own);
   const std::size_t outputs = given_by(own).size();

@@ -49,8 +49,12 @@ class Calls {
   void index_values();
   void analyse();
   void visit(SourceModule& module);
-  std::size_t times_called(const SourceModule& module) const;
-  Nodes nodes_in(const SourceModule& module, std::size_t call, std::size_t count) const;
+  bool visit_with(SourceModule& module, const std::vector<std::vector<std::size_t>>& within, bool numbered);
+  std::vector<std::size_t> uses_of(const SourceModule& tensor, const SourceModule& within) const;
+  std::vector<std::vector<std::size_t>> calls_within(const SourceModule& module, bool with_tensors) const;
+  static std::size_t times_called(const std::vector<std::vector<std::size_t>>& within);
+  Nodes nodes_in(const SourceModule& module, const std::vector<std::vector<std::size_t>>& within, std::size_t call,
+                 std::size_t count) const;
   bool is_chain(const SourceModule& module, std::size_t call, const std::vector<Nodes>& own) const;
   std::optional<Value> step_of_chain(const SourceModule& child, std::size_t call, std::size_t count,
                                      const std::optional<Value>& last, Nodes& seen) const;
@@ -61,6 +65,7 @@ class Calls {
   void absorb_joints(Nodes& nodes) const;
   void absorb_behind(const SourceModule& module, Nodes& nodes) const;
   void absorb_before(const SourceModule& module, Nodes& nodes) const;
+  void absorb_moves_around(const SourceModule& module, Nodes& nodes) const;
   bool is_free(std::size_t node) const;
   bool is_free_function(std::size_t node) const;
   bool keeps_shape(std::size_t node) const;

@@ -6,6 +6,8 @@
 #include "facets/registry.h"
 #include "passes/float_types.h"
 #include "passes/infer_shapes.h"
+#include "pytorch/python_source/initial_values.h"
+#include "pytorch/python_source/kept_numbers.h"
 #include "pytorch/python_source/names.h"
 #include "pytorch/python_source/paths.h"
 
@@ -35,12 +37,41 @@ struct Instance {
   const SourceModule* module;
   std::vector<Code> members;
   Forward forward;
+  std::size_t kept = 0;  // numbers that its forward reads: the last of its members
+  /// Of modules that may be of one class, whatever numbers their forwards have.
   std::string key() const {
     std::string result;
     for (const Code& member : members) result += member.shape() + "\n";
-    return result + joined(forward.parameters) + "\n" + joined(forward.statements, "\n");
+    return result + joined(forward.parameters) + "\n" + without_numbers(forward.statements);
   }
 };
+using Instances = std::vector<Instance>;
+
+// Of modules that are alike but for numbers, those that are of one class each.
+std::vector<Instances> classes_among(Instances instances) {
+  std::vector<Statements> forwards;
+  for (const Instance& instance : instances) forwards.push_back(instance.forward.statements);
+  std::vector<std::string> names;
+  for (const auto& child : instances[0].module->children) names.push_back(child->name);
+  if (const auto kept = kept_numbers(forwards, names)) {
+    for (std::size_t i = 0; i < instances.size(); ++i) {
+      for (const KeptNumber& number : kept->numbers)
+        instances[i].members.push_back(Code("self." + number.name + " = ")
+                                       << Code::Arguments{{number.name, number.values[i], false}});
+      instances[i].kept = kept->numbers.size();
+      instances[i].forward.statements = kept->statements;
+    }
+    return {std::move(instances)};
+  }
+  std::vector<Instances> result;
+  for (Instance& instance : instances) {
+    auto same = std::ranges::find_if(
+        result, [&](const Instances& known) { return known[0].forward.statements == instance.forward.statements; });
+    if (same == result.end()) same = result.insert(result.end(), Instances());
+    same->push_back(std::move(instance));
+  }
+  return result;
+}
 
 class ClassBuilder {
  public:
@@ -50,23 +81,27 @@ class ClassBuilder {
   std::vector<SourceClass> build() {
     collect(tree_.root());
     for (const auto& [height, modules] : by_height_) {
-      std::map<std::string, std::vector<Instance>> groups;
-      std::vector<std::string> order;
+      std::map<std::string, Instances> groups;
+      std::vector<std::string> keys;
       for (const SourceModule* module : modules) {
         const bool in_turn = calls_.is_sequential(*module);
+        const bool has_forward = module->is_called && !in_turn;
         Instance instance{module, members_of(*module),
-                          in_turn ? Forward{{"x"}, {}} : forward_of(tree_, calls_, *module, helpers_)};
+                          has_forward ? forward_of(tree_, calls_, *module, helpers_) : Forward{{"x"}, {}}};
         const std::string key = instance.key();
-        if (!groups.contains(key)) order.push_back(key);
+        if (!groups.contains(key)) keys.push_back(key);
         groups[key].push_back(std::move(instance));
       }
+      std::vector<Instances> classes;
+      for (const std::string& key : keys)
+        for (Instances& instances : classes_among(std::move(groups.at(key)))) classes.push_back(std::move(instances));
       // The plainest has the plain name.
-      std::ranges::stable_sort(order, {}, [&](const std::string& key) {
-        const Instance& first = groups.at(key)[0];
+      std::ranges::stable_sort(classes, {}, [](const Instances& instances) {
+        const Instance& first = instances[0];
         return std::pair(first.module->children.size(), first.forward.statements.size());
       });
-      for (const std::string& key : order)
-        if (is_worth_a_class(groups.at(key))) finish(groups.at(key));
+      for (Instances& instances : classes)
+        if (is_worth_a_class(instances)) finish(instances);
     }
     return std::move(classes_);
   }
@@ -79,7 +114,7 @@ class ClassBuilder {
   std::string base_of(const SourceModule& module);
   Code layer_expression(const Layer& layer);
   Code base_expression(const Layer& layer);
-  std::string tensor_expression(const OwnTensor& tensor) const;
+  Code tensor_expression(const SourceModule& held) const;
   void add_ties(std::vector<Code>& members) const;
   const SourceModule* tensor_at(const std::string& name, std::string& holder, std::string& last) const;
   std::string tensor_path(const std::string& name) const;
@@ -109,10 +144,13 @@ class ClassBuilder {
 // A chain is written where it is, unless there are several alike.
 bool ClassBuilder::is_worth_a_class(const std::vector<Instance>& instances) const {
   const SourceModule& module = *instances[0].module;
-  return !module.parent || !calls_.is_sequential(module) || (instances.size() > 2 && module.children.size() > 2);
+  if (!module.parent || !calls_.is_sequential(module)) return true;
+  const bool is_one_loop = instances[0].members[0].text().find("(*[") != std::string::npos;
+  return instances.size() > 2 && module.children.size() > 2 && !is_one_loop;
 }
 
 std::vector<Value> ClassBuilder::inputs_of(const SourceModule& module) const {
+  if (!module.is_called) return {};
   if (module.parent) return calls_.inputs_of(module);
   std::vector<Value> result;
   for (const Input& input : tree_.architecture().inputs) result.push_back({input.name});
@@ -120,6 +158,7 @@ std::vector<Value> ClassBuilder::inputs_of(const SourceModule& module) const {
 }
 
 std::vector<Value> ClassBuilder::outputs_of(const SourceModule& module) const {
+  if (!module.is_called) return {};
   if (module.parent) return calls_.outputs_of(module);
   std::vector<Value> result;
   for (const Output& output : tree_.architecture().outputs) result.push_back(output.value);
@@ -151,6 +190,7 @@ std::vector<std::string> ClassBuilder::parameter_names(const std::vector<Instanc
       const bool is_in = values[p] == in, is_out = values[p] == out;
       name = (is_in && is_out ? "" : is_in ? "in_" : is_out ? "out_" : "hidden_") + std::string(what);
     }
+    if (name == "hidden_channels" && class_for(*instances[0].module) == "SqueezeExcitation") name = "squeeze_channels";
     if (name == "normalized_shape" || name == "num_features" || name == "embed_dim") name = "features";
     names.push_back(unique_name(name, [&](const std::string& taken) {
       return taken == "self" || std::ranges::find(names, taken) != names.end();
@@ -159,26 +199,33 @@ std::vector<std::string> ClassBuilder::parameter_names(const std::vector<Instanc
   return names;
 }
 
+// What only holds parts that others call, and is no container of PyTorch's.
+bool is_mere_holder(const SourceModule& module) {
+  const bool has_parts = std::ranges::any_of(
+      module.children, [](const auto& child) { return child->is_leaf() || !child->children.empty(); });
+  return has_parts && !module.is_leaf() && !module.is_called && !is_list(module) && !is_dict(module) &&
+         !is_parameter_list(module);
+}
+
 // Those that need a class of their own, by how many classes stand one in the other below them.
 std::size_t ClassBuilder::collect(const SourceModule& module) {
   std::size_t height = 0;
   for (const auto& child : module.children) height = std::max(height, collect(*child));
-  const bool is_class = !module.parent || (module.is_called && !module.is_leaf());
+  const bool is_class = !module.parent || (module.is_called && !module.is_leaf()) || is_mere_holder(module);
   if (!is_class) return height;
   by_height_[height].push_back(&module);
   return height + 1;
 }
 
-std::string ClassBuilder::tensor_expression(const OwnTensor& tensor) const {
-  std::vector<std::string> sizes;
-  for (const std::int64_t size : tensor.shape) sizes.push_back(std::to_string(size));
+Code ClassBuilder::tensor_expression(const SourceModule& held) const {
+  const OwnTensor& tensor = *held.tensor;
   const std::string dtype = tensor.dtype == DType::Float32 || (is_floating_point(tensor.dtype) && floats_.common())
                                 ? ""
                                 : ", dtype=" + python_value(AttributeValue(tensor.dtype)).text;
-  const std::string shape = sizes.empty() ? "()" : joined(sizes);
-  const std::string made = "torch.empty(" + shape + dtype + ")";
-  if (!tensor.is_parameter) return made;
-  return "nn.Parameter(" + made + (is_floating_point(tensor.dtype) ? ")" : ", requires_grad=False)");
+  if (!tensor.is_parameter) return buffer_value(tensor, model_.weights.find(held.path), dtype);
+  Code code("nn.Parameter(");
+  code << parameter_value(tree_, calls_, held, dtype);
+  return code << std::string(is_floating_point(tensor.dtype) ? ")" : ", requires_grad=False)");
 }
 
 Code ClassBuilder::layer_expression(const Layer& layer) {
@@ -223,18 +270,24 @@ Code ClassBuilder::expression(const SourceModule& module) {
     code << made->second.arguments << std::string(")");
     return code;
   }
-  const bool in_turn = calls_.is_sequential(module);
-  if (!in_turn && !is_list(module)) return Code(base_of(module) + "()");
   Code::Elements elements;
-  for (const auto& child : module.children) elements.push_back(expression(*child));
-  Code code(in_turn ? "nn.Sequential(" : "nn.ModuleList([");
+  if (is_dict(module)) {
+    for (const auto& child : module.children)
+      elements.push_back(Code(python_string(child->name) + ": ") << expression(*child));
+    return Code("nn.ModuleDict({") << std::move(elements) << std::string("})");
+  }
+  const bool in_turn = calls_.is_sequential(module), is_parameters = is_parameter_list(module);
+  if (!in_turn && !is_parameters && !is_list(module)) return Code(base_of(module) + "()");
+  for (const auto& child : module.children)
+    elements.push_back(is_parameters ? tensor_expression(*child) : expression(*child));
+  Code code(in_turn ? "nn.Sequential(" : is_parameters ? "nn.ParameterList([" : "nn.ModuleList([");
   code << std::move(elements) << std::string(in_turn ? ")" : "])");
   return code;
 }
 
 // What a module holds that is not made with it: the parts of one without a class, and tensors beside a layer's own.
 void ClassBuilder::add_children(const std::string& holder, const SourceModule& module, std::vector<Code>& members) {
-  const bool in_list = is_list(module) && module.parent;
+  const bool in_list = module.parent && (is_list(module) || is_dict(module) || is_parameter_list(module));
   std::vector<const SourceModule*> children;
   for (const auto& child : module.children) children.push_back(child.get());
   std::ranges::stable_partition(children, [](const SourceModule* child) { return child->tensor.has_value(); });
@@ -246,7 +299,7 @@ void ClassBuilder::add_children(const std::string& holder, const SourceModule& m
       if (is_layers_own) continue;  // a layer's own tensor, which another layer reads
       const auto [before, behind] = around_assignment(holder, *child);
       Code statement(before);
-      statement << (child->tensor ? Code(tensor_expression(*child->tensor)) : expression(*child)) << behind;
+      statement << (child->tensor ? tensor_expression(*child) : expression(*child)) << behind;
       members.push_back(std::move(statement));
     }
     if (!made_.contains(child)) add_children(path, *child, members);
@@ -305,13 +358,24 @@ std::vector<Code> ClassBuilder::members_of(const SourceModule& module) {
   return members;
 }
 
+// A normalization that somebody has written with tensors of its own; empty for all else.
+std::string class_of_norm(const SourceModule& module, const std::vector<std::string>& statements) {
+  if (!std::ranges::all_of(module.children, [](const auto& child) { return child->tensor.has_value(); })) return "";
+  const std::string text = joined(statements, "\n");
+  if (text.find("F.rms_norm(") != std::string::npos) return "RMSNorm";
+  if (text.find("F.layer_norm(") == std::string::npos) return "";
+  return text.find(".permute(0, 2, 3, 1)") != std::string::npos ? "LayerNorm2d" : "LayerNorm";
+}
+
 // One that has a part more than another class of its name is called by that part, one that adds what it takes to what
 // it makes is residual.
 std::string ClassBuilder::unique_class(const Instance& instance) {
   const SourceModule& module = *instance.module;
+  const std::string norm = class_of_norm(module, instance.forward.statements);
   const std::string wanted = !module.parent                 ? class_of_network(tree_.architecture())
                              : calls_.is_sequential(module) ? class_of_chain(module)
-                                                            : class_for(module);
+                             : norm.empty()                 ? class_for(module)
+                                                            : norm;
   const auto is_taken = [&](const std::string& name) {
     return name == "F" || name == "Module" || std::ranges::find(classes_, name, &SourceClass::name) != classes_.end() ||
            std::ranges::any_of(helpers_.all(), [&](const PythonHelper* helper) { return name == helper->name; }) ||
@@ -323,7 +387,9 @@ std::string ClassBuilder::unique_class(const Instance& instance) {
       if (is_attribute_name(child->name)) candidates.push_back(class_name(without_count(child->name), "") + wanted);
   const std::vector<std::string>& statements = instance.forward.statements;
   if (!statements.empty() && (statements.back().ends_with(" + x") || statements.back().starts_with("return x + ")))
-    candidates.push_back(wanted == "InvertedBottleneck" ? "InvertedResidual" : "Residual" + wanted);
+    candidates.push_back(wanted.ends_with("InvertedBottleneck")
+                             ? wanted.substr(0, wanted.find("Bottleneck")) + "Residual"
+                             : "Residual" + wanted);
   for (int number = 2; number < 1000; ++number) candidates.push_back(wanted + std::to_string(number));
   const auto found = std::ranges::find_if_not(candidates, is_taken);
   for (const auto& child : module.children) parts_[wanted].insert(child->name);
@@ -379,6 +445,8 @@ void ClassBuilder::finish(std::vector<Instance>& instances) {
   made.base = base_of(*instances[0].module);
   made.docstring = docstring_of(instances, values, names);
   for (const Code& member : instances[0].members) made.members.push_back(member.text());
+  std::rotate(made.members.begin() + 1, made.members.end() - static_cast<std::ptrdiff_t>(instances[0].kept),
+              made.members.end());
   made.forward = std::move(instances[0].forward);
   classes_.push_back(std::move(made));
 }
@@ -401,6 +469,7 @@ std::pair<std::string, std::string> without_factors(const std::string& shapes) {
 std::string ClassBuilder::docstring_of(const std::vector<Instance>& instances,
                                        const std::vector<std::vector<std::string>>& values,
                                        const std::vector<std::string>& names) const {
+  if (!instances[0].module->is_called) return "Parts that are called from outside, one by one.";
   std::vector<std::vector<Value>> inputs, outputs;
   for (const Instance& instance : instances) {
     inputs.push_back(inputs_of(*instance.module));

@@ -150,7 +150,25 @@ struct Convolution {
   bool is_depthwise;
 };
 
+// Pooled to one element, and two layers that say how much of each channel stays.
+bool is_squeeze_excitation(const SourceModule& module) {
+  std::size_t pools = 0, layers = 0;
+  for (const auto& child : module.children) {
+    if (!child->layer) return false;
+    const std::string& type = child->layer->type;
+    const Attributes& a = child->layer->attributes;
+    if (type.starts_with("AdaptiveAvgPool")) ++pools;
+    if (type == "Linear") ++layers;
+    if (!type.starts_with("Conv")) continue;
+    for (const Size& size : a.open_integers("kernel_size"))
+      if (size.value() != 1) return false;
+    ++layers;
+  }
+  return pools == 1 && layers == 2 && module.children.size() <= 6;
+}
+
 void collect_convolutions(const SourceModule& module, std::vector<Convolution>& found) {
+  if (is_squeeze_excitation(module)) return;
   if (module.layer) {
     const Attributes& a = module.layer->attributes;
     if (!a.contains("groups") || !a.contains("in_channels") || !a.contains("kernel_size")) return;
@@ -162,21 +180,31 @@ void collect_convolutions(const SourceModule& module, std::vector<Convolution>& 
     if (child->name != "downsample" && child->name != "shortcut") collect_convolutions(*child, found);
 }
 
+bool has_squeeze_excitation(const SourceModule& module) {
+  return std::ranges::any_of(module.children, [](const auto& child) {
+    return is_squeeze_excitation(*child) || has_squeeze_excitation(*child);
+  });
+}
+
 // What blocks of convolutions have been called since ResNet and MobileNet; empty for others.
 std::string class_of_convolutions(const SourceModule& module) {
   std::vector<Convolution> found;
   collect_convolutions(module, found);
   const auto depthwise = std::ranges::find(found, true, &Convolution::is_depthwise) - found.begin();
-  if (found.size() == 2 && depthwise == 0) return "SeparableConv";
-  if (found.size() == 3 && depthwise == 1 && found[0].window == 1 && found[2].window == 1) return "InvertedBottleneck";
+  const std::string squeezed = has_squeeze_excitation(module) ? "SE" : "";
+  if (found.size() == 2 && depthwise == 0) return squeezed + "SeparableConv";
+  if (found.size() == 3 && depthwise == 1 && found[0].window == 1 && found[2].window == 1)
+    return squeezed + "InvertedBottleneck";
   if (depthwise < static_cast<std::ptrdiff_t>(found.size())) return "";
   const auto has_windows = [&](std::vector<std::int64_t> windows) {
     return std::ranges::equal(found, windows, {}, &Convolution::window);
   };
-  return has_windows({3, 3}) ? "BasicBlock" : has_windows({1, 3, 1}) ? "Bottleneck" : "";
+  const std::string known = has_windows({3, 3}) ? "BasicBlock" : has_windows({1, 3, 1}) ? "Bottleneck" : "";
+  return known.empty() ? known : squeezed + known;
 }
 
 std::string class_for(const SourceModule& module) {
+  if (module.parent && is_squeeze_excitation(module)) return "SqueezeExcitation";
   if (!is_number(module.name)) {
     const std::string bare = without_count(module.name);
     return class_name(spelled_out(bare.empty() ? module.name : bare), "Block");

@@ -1,6 +1,7 @@
 #include "pytorch/python_source/paths.h"
 
 #include <algorithm>
+#include <memory>
 
 namespace h5bridge::torch_source {
 namespace {
@@ -12,13 +13,34 @@ std::string table_of(const SourceModule& child) {
   return !child.tensor ? "_modules" : child.tensor->is_parameter ? "_parameters" : "_buffers";
 }
 
+// Its parts are called 0, 1, 2, ... in order.
+bool is_numbered(const SourceModule& module) {
+  if (module.children.empty() || module.is_leaf()) return false;
+  for (std::size_t i = 0; i < module.children.size(); ++i)
+    if (module.children[i]->name != std::to_string(i)) return false;
+  return true;
+}
+
+bool is_tensor(const std::unique_ptr<SourceModule>& child) { return child->tensor.has_value(); }
+
 }  // namespace
 
 bool is_list(const SourceModule& module) {
-  if (module.children.empty() || module.is_leaf()) return false;
-  for (std::size_t i = 0; i < module.children.size(); ++i)
-    if (module.children[i]->name != std::to_string(i) || module.children[i]->tensor) return false;
-  return true;
+  return is_numbered(module) && std::ranges::none_of(module.children, is_tensor);
+}
+
+bool is_parameter_list(const SourceModule& module) {
+  return is_numbered(module) && std::ranges::all_of(module.children, [](const auto& child) {
+           return is_tensor(child) && child->tensor->is_parameter && is_floating_point(child->tensor->dtype);
+         });
+}
+
+bool is_dict(const SourceModule& module) {
+  if (module.children.empty() || module.is_leaf() || is_numbered(module)) return false;
+  return std::ranges::all_of(module.children, [](const auto& child) {
+    return !is_tensor(child) && !child->name.empty() &&
+           child->name.find_first_not_of("0123456789") == std::string::npos;
+  });
 }
 
 std::string child_of(const std::string& holder, const SourceModule& child, Language language) {
@@ -26,7 +48,11 @@ std::string child_of(const std::string& holder, const SourceModule& child, Langu
   if (language == Language::TorchScript)  // which has no lists of modules
     return is_python_name(child.name) ? holder + "." + child.name
                                       : "getattr(" + holder + ", " + python_string(child.name) + ")";
+  const SourceModule* parent =
+      child.parent && child.parent->parent && !child.parent->is_called ? child.parent : nullptr;
   if (child.parent && child.parent->parent && is_list(*child.parent)) return holder + "[" + child.name + "]";
+  if (parent && is_parameter_list(*parent)) return holder + "[" + child.name + "]";
+  if (parent && is_dict(*parent)) return holder + "[" + python_string(child.name) + "]";
   if (is_attribute_name(child.name)) return holder + "." + child.name;
   if (is_reserved(child.name)) return holder + "." + table_of(child) + "[" + python_string(child.name) + "]";
   return "getattr(" + holder + ", " + python_string(child.name) + ")";

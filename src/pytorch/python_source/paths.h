@@ -9,6 +9,10 @@ namespace h5bridge::torch_source {
 
 /// Whether its parts are called 0, 1, 2, ... in order and are modules all: a list.
 bool is_list(const SourceModule& module);
+/// Whether its parts are numbered modules, with numbers left out: a dict.
+bool is_dict(const SourceModule& module);
+/// Whether its parts are parameters called 0, 1, 2, ... in order.
+bool is_parameter_list(const SourceModule& module);
 
 /// Code that reads `module` from a method of the class of `from`, which holds it.
 std::string path_from(const SourceModule& from, const SourceModule& module, Language language = Language::Python);
