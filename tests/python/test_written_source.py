@@ -261,3 +261,32 @@ def test_numbers_of_a_forward_are_arguments(tmp_path):
     classes = [line for line in text.splitlines() if line.startswith("class ")]
     assert len(classes) == 2 and "self.num_heads = num_heads" in text, text
     assert "reshape(batch, length, self.num_heads, self." in text
+
+
+class Gated(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.gate = nn.Parameter(torch.rand(4))
+
+    def forward(self, x):
+        return torch.tanh(self.fc(x)) * self.gate
+
+
+class Again(nn.Module):
+    """A module with a tensor that is called twice, and one that has another's tensor."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = Gated()
+        self.second = Gated()
+        self.third = Gated()
+        self.third.gate = self.first.gate
+        self.norm = nn.LayerNorm(4)
+
+    def forward(self, x):
+        return self.third(self.norm(self.second(self.first(x)) + self.norm(self.second(x))))
+
+
+def test_tensors_of_modules_that_are_called_again(tmp_path):
+    written(Again(), torch.randn(2, 4), tmp_path)

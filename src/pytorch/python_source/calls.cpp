@@ -163,8 +163,10 @@ std::vector<Value> Calls::given_by(const Nodes& nodes) const {
     const auto count = static_cast<std::int64_t>(tree_.types().outputs_of(called.name).size());
     for (std::int64_t output = 0; output < count; ++output) {
       const Value value{called.name, output};
-      const bool used_outside =
-          std::ranges::any_of(users_of(value), [&](std::size_t user) { return !nodes.contains(user); });
+      // What is made of nothing is made again in another call of the module.
+      const bool used_outside = !is_free(node) && std::ranges::any_of(users_of(value), [&](std::size_t user) {
+        return !nodes.contains(user);
+      });
       if (used_outside || times_given(value) > 0) result.push_back(value);
     }
   }
@@ -417,10 +419,11 @@ void Calls::absorb_behind(const SourceModule& module, Nodes& nodes) const {
       for (const std::size_t user : users_of(value)) {
         if (nodes.contains(user) || !is_free_function(user)) continue;
         const std::vector<Value> values = tree_.architecture().nodes[user].values();
-        const bool joins = values.size() > 1 && std::ranges::all_of(values, [&](const Value& each) {
-                             const auto maker = maker_of(each);
-                             return is_known(each, given) || is_known(each, taken) || (maker && is_free(*maker));
-                           });
+        const bool joins =
+            values.size() > 1 && std::ranges::all_of(values, [&](const Value& each) {
+              const auto maker = maker_of(each);
+              return is_known(each, given) || is_known(each, taken) || (maker && is_at_hand(*maker, module));
+            });
         const bool is_given_back = keeps_shape(user) || purpose_of(value) == kAttended;
         const bool follows = given.size() == 1 && values.size() == 1 && is_given_back && users_of(value).size() == 1;
         const bool is_residual = tree_.layer_of(user).type == "add" &&
@@ -597,7 +600,25 @@ const SourceModule* Calls::knot_in(const SourceModule& module) const {
   return nullptr;
 }
 
-std::vector<SourceItem> Calls::items_of(const SourceModule& module) const { return ordered(module); }
+// With what is made of nothing and is made by others, too.
+std::vector<SourceItem> Calls::items_of(const SourceModule& module) const {
+  std::vector<SourceItem> items = ordered(module);
+  std::set<std::size_t> made;
+  for (const SourceItem& item : items)
+    if (!item.module) made.insert(item.node);
+  Nodes missing;
+  for (const SourceItem& item : items) {
+    const std::vector<Value> values =
+        item.module ? inputs_of(*item.module, item.call) : tree_.architecture().nodes[item.node].values();
+    for (const Value& value : values)
+      if (const auto maker = maker_of(value); maker && is_at_hand(*maker, module) && !made.contains(*maker))
+        missing.insert(*maker);
+  }
+  std::vector<SourceItem> result;
+  for (const std::size_t node : missing) result.push_back({.node = node});
+  result.insert(result.end(), items.begin(), items.end());
+  return result;
+}
 std::vector<Value> Calls::inputs_of(const SourceModule& module, std::size_t call) const {
   return taken_by(module, calls_.at(&module)[call]);
 }

@@ -48,8 +48,7 @@ struct Numbers {
   std::size_t rows = 1, columns = 1;
   bool are(const std::function<double(std::int64_t, std::int64_t)>& formula) const {
     for (std::size_t i = 0; i < values.size(); ++i) {
-      const double wanted =
-          formula(static_cast<std::int64_t>(i / columns), static_cast<std::int64_t>(i % columns));
+      const double wanted = formula(static_cast<std::int64_t>(i / columns), static_cast<std::int64_t>(i % columns));
       if (values[i] != wanted || std::signbit(values[i]) != std::signbit(wanted)) return false;
     }
     return true;
@@ -152,9 +151,7 @@ Code buffer_value(const OwnTensor& tensor, const Tensor* values, const std::stri
     return code << dtype + ")";
   }
   if (numbers->rows == 1 && numbers->are([](auto, auto column) { return static_cast<double>(column); })) {
-    const std::string of_type = tensor.dtype == DType::Int64           ? ""
-                                : dtype.empty()                        ? ", dtype=torch.float32"
-                                                                       : dtype;
+    const std::string of_type = tensor.dtype == DType::Int64 ? "" : dtype.empty() ? ", dtype=torch.float32" : dtype;
     const std::string range = "torch.arange(" + std::to_string(numbers->columns) + of_type + ")";
     return Code(with_axes(range, tensor.shape, 1));
   }
@@ -163,8 +160,7 @@ Code buffer_value(const OwnTensor& tensor, const Tensor* values, const std::stri
   return zeros;
 }
 
-Code parameter_value(const ModuleTree& tree, const Calls& calls, const SourceModule& module,
-                     const std::string& dtype) {
+Code parameter_value(const ModuleTree& tree, const Calls& calls, const SourceModule& module, const std::string& dtype) {
   const OwnTensor& tensor = *module.tensor;
   if (!is_common_float(tensor.dtype)) return of_sizes("torch.zeros", tensor.shape, dtype);
   std::set<Use> uses;

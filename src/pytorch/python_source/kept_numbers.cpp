@@ -78,7 +78,8 @@ std::string name_of_number(const std::string& statement, const NumberIn& number)
   if (text_of(statement, number).find_first_of(".e") != std::string::npos) return "scale";
   const bool is_shape = call == "reshape" || call == "view" || call == "unflatten";
   const std::size_t closed = statement.find(')', number.end);
-  const bool is_of_heads = is_shape && closed != std::string::npos && statement.compare(closed, 12, ").transpose(") == 0;
+  const bool is_of_heads =
+      is_shape && closed != std::string::npos && statement.compare(closed, 12, ").transpose(") == 0;
   if (is_of_heads && place == 2) return "num_heads";
   if (is_of_heads && place == 3) return "head_dim";
   return call == "split" ? "part_size" : "size";

@@ -14,7 +14,7 @@ std::string without_numbers(const Statements& statements);
 
 /// A number that is not the same in all modules.
 struct KeptNumber {
-  std::string name;                  // that of the attribute
+  std::string name;                 // that of the attribute
   std::vector<std::string> values;  // by module
 };
 
