@@ -57,7 +57,22 @@ def numbers():
     return keras.Model(x, outputs, name="numbers")
 
 
-OWN = [KerasNetwork("attention", attention, ((2, 6, 8),)), KerasNetwork("written_out", written_out, ((2, 6, 8),)), KerasNetwork("numbers", numbers, ((3, 5, 4),)), KerasNetwork("pictures", pictures, ((2, 8, 8, 4),))]
+def in_parts():
+    """Layers of Keras 3's that Keras 2 says by several: activations, normalisations, windows of uneven sizes, sums of products."""
+    x = keras.Input((7, 9, 4), name="x")
+    h = L.RMSNormalization(name="rms")(L.Activation("relu6", name="squash")(L.Dense(6, name="first")(x)))
+    h = L.AdaptiveAveragePooling2D((4, 4), name="means")(h) - L.AdaptiveMaxPooling2D((4, 4), name="largest")(h)
+    h = ops.max_pool(h, 2, strides=1) + ops.average_pool(h, (2, 2), 1)
+    heads = ops.reshape(h, (-1, 9, 2, 3))
+    scores = ops.softmax(ops.einsum("bqhd,bkhd->bhqk", heads, heads))
+    h = ops.einsum("bhqk,bkhd->bqhd", scores, heads)
+    mixed = ops.einsum("...d,de->e...", h, np.linspace(-1, 1, 6, dtype="float32").reshape(3, 2))
+    order = ops.argsort(h, axis=1)
+    told = ops.where(ops.argmax(h, axis=-1, keepdims=True), ops.celu(h), ops.squareplus(h))
+    return keras.Model(x, [L.Activation("sparsemax", name="thin")(ops.moveaxis(mixed, 0, -1)), ops.take_along_axis(h, order, axis=1), told], name="in_parts")
+
+
+OWN = [KerasNetwork("attention", attention, ((2, 6, 8),)), KerasNetwork("written_out", written_out, ((2, 6, 8),)), KerasNetwork("numbers", numbers, ((3, 5, 4),)), KerasNetwork("pictures", pictures, ((2, 8, 8, 4),)), KerasNetwork("in_parts", in_parts, ((2, 7, 9, 4),))]
 NAMES = (
     "dense cnn residual shared masked_tagger masked_classifier siamese chain_of_models frozen_backbone "
     "three_deep recurrent_parts pictures_in_time two_ways number_of_all"

@@ -110,7 +110,8 @@ class Call {
       if (!given && !setting.absent) throw Unsupported(function_ + " is called without " + setting.theirs);
       const bool is_default = !given || (given->is_null() && setting.absent);
       config.set(setting.ours, is_default ? *setting.absent : *given);
-      if (setting.ours == "mode") config.set(setting.ours, lower_case(config.at(setting.ours)));  // in TensorFlow any
+      if (setting.ours == "mode" || setting.ours == "padding")
+        config.set(setting.ours, lower_case(config.at(setting.ours)));  // in TensorFlow a mode is of any case
       if (row.class_name == "Split" && setting.ours == "indices_or_sections") {
         Json* places = config.find(setting.ours);
         *places = places_of_sizes(*places);

@@ -4,6 +4,7 @@
 #include <array>
 #include <cctype>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -12,6 +13,7 @@
 #include "keras/inner_layers.h"
 #include "keras/to_keras_2/calls.h"
 #include "keras/to_keras_2/hard_sigmoid.h"
+#include "keras/to_keras_2/in_parts.h"
 #include "keras/to_keras_2/needs.h"
 #include "keras/to_keras_2/operations.h"
 #include "keras/to_keras_2/since.h"
@@ -461,11 +463,13 @@ std::vector<std::string> into_keras_2(KerasFile& file) {
   KerasNeeds& needs = form.needs();
   needs.need(kPromised, "");
   needs.notes = hard_sigmoids_of_keras_2(file);
+  const std::set<std::string> scales = put_in_parts(file.model_config, needs.missing);
   file.model_config = form.model(file.model_config, true);
   if (!needs.missing.empty()) throw Unsupported("Keras 2 cannot have it: " + joined(needs.missing, "; "));
   form.note_small_epsilons();
   for (KerasLayerWeights& layer : file.layers) {
     std::erase_if(layer.variables, is_norm_vector);
+    name_kernels(layer.variables, scales);
     name_variables(layer.variables);
   }
   name_variables(file.top_level);

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,13 +22,13 @@ namespace {
 
 // Operations whose TensorFlow function gives of integers what Keras gives.
 constexpr auto kOfIntegers = std::to_array<std::string_view>(
-    {"Absolute",   "Add",        "Amax",     "Amin",     "Argmax",       "Argmin",   "Argsort",   "BitwiseAnd",
-     "BitwiseOr",  "BitwiseXor", "Cast",     "Clip",     "Concatenate",  "Copy",     "Cumsum",    "Equal",
-     "ExpandDims", "Flip",       "GetItem",  "Greater",  "GreaterEqual", "Less",     "LessEqual", "Max",
-     "Maximum",    "Min",        "Minimum",  "Mod",      "Multiply",     "Negative", "NotEqual",  "OneHot",
-     "OnesLike",   "Pad",        "Prod",     "Repeat",   "Reshape",      "Roll",     "Sort",      "Split",
-     "Squeeze",    "Stack",      "Subtract", "Sum",      "Take",         "Tile",     "Transpose", "Tril",
-     "Triu",       "Unstack",    "Where",    "ZerosLike"});
+    {"Absolute",   "Add",        "Amax",        "Amin",     "Argmax",      "Argmin",       "Argsort",  "BitwiseAnd",
+     "BitwiseOr",  "BitwiseXor", "Cast",        "Clip",     "Concatenate", "Copy",         "Cumsum",   "Equal",
+     "ExpandDims", "Flip",       "FloorDivide", "GetItem",  "Greater",     "GreaterEqual", "Less",     "LessEqual",
+     "Max",        "Maximum",    "Min",         "Minimum",  "Mod",         "Multiply",     "Negative", "NotEqual",
+     "OneHot",     "OnesLike",   "Pad",         "Prod",     "Repeat",      "Reshape",      "Roll",     "Sort",
+     "Split",      "Squeeze",    "Stack",       "Subtract", "Sum",         "Take",         "Tile",     "Transpose",
+     "Tril",       "Triu",       "Unstack",     "Where",    "ZerosLike"});
 // Those of truth values, and of nothing else.
 constexpr auto kOfBooleans =
     std::to_array<std::string_view>({"All", "Any", "LogicalAnd", "LogicalNot", "LogicalOr", "LogicalXor"});
@@ -93,6 +95,35 @@ const Json::Object* array_of(const Json& value) {
   return class_name && *class_name == Json("__numpy__") ? &value.at("config").as_object() : nullptr;
 }
 
+Json floats_of(const Json& value) {
+  if (!value.is_array()) return value.as_float();
+  Json::Array floats;
+  for (const Json& one : value.as_array()) floats.push_back(floats_of(one));
+  return floats;
+}
+
+bool are_exact(const Json& value) {
+  constexpr std::int64_t kMost = std::int64_t{1} << 24;  // of float32
+  if (value.is_array()) return std::ranges::all_of(value.as_array(), are_exact);
+  return value.is_float() || (value.is_integer() && std::abs(value.as_integer()) <= kMost);
+}
+
+// An array of float32, or of whole numbers, which Keras computes with as such, beside tensors of it.
+std::optional<Json> as_floats(const Json::Object& array, const std::string& dtype) {
+  const std::string& own = array.at("dtype").as_string();
+  const bool is_of_integers = own.starts_with("int") || own.starts_with("uint");
+  if (dtype != "float32" || (own != dtype && !is_of_integers)) return std::nullopt;
+  return are_exact(array.at("value")) ? std::optional(floats_of(array.at("value"))) : std::nullopt;
+}
+
+// -1 of -1.0.
+std::optional<std::int64_t> whole_number(const Json& value) {
+  constexpr double kMost = 2147483648.0;
+  const double number = value.as_float();
+  if (std::floor(number) != number || std::abs(number) >= kMost) return std::nullopt;
+  return static_cast<std::int64_t>(number);
+}
+
 std::size_t rank_of(const Json& tensor) {
   const Json* shape = is_keras_tensor(tensor) ? tensor.at("config").find("shape") : nullptr;
   return shape && shape->is_array() ? shape->as_array().size() : 0;
@@ -106,6 +137,13 @@ std::string_view class_instead(const std::string& class_name, const Json& entry)
     if (class_name == "Stack" && args[0].is_array() && args[0].as_array().size() == 1) return "ExpandDims";
   }
   return "";
+}
+
+// "VALID"; TensorFlow knows no other case of it.
+Json upper_case(const Json& word) {
+  std::string text = word.as_string();
+  std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  return text;
 }
 
 class Function {
@@ -159,6 +197,8 @@ class Function {
     const auto own = [&]() -> Json {
       if (is_item_) return item_spec(value);
       if (class_name_ == "Take") return places_in(value, first);
+      if (class_name_ == kWhere && value.is_number() && dtype != "float32" && dtype != "int32")
+        throw Unsupported("it chooses " + quoted(value) + " beside tensors of " + dtype);
       return constant(argument_in_keras_2(value, inner_), dtype, false);
     };
     keywords.set(operand.name, own());
@@ -224,12 +264,14 @@ class Function {
   // A number behind a tensor is of its type; one before it is of its own, an int32 where it is whole.
   static Json constant(const Json& value, const std::string& dtype, bool is_first) {
     if (const Json::Object* array = array_of(value)) {
-      if (is_first || array->at("dtype") != Json(dtype))
+      if (const std::optional<Json> floats = as_floats(*array, dtype)) return *floats;
+      if (array->at("dtype") != Json(dtype) || (is_first && dtype != "int32"))
         throw Unsupported("it takes an array of " + quoted(array->at("dtype")) + " beside tensors of " + dtype);
       return array->at("value");
     }
     if (!value.is_number()) return value;
     if (is_float_type(dtype)) return value.as_float();
+    if (const std::optional<std::int64_t> whole = whole_number(value); whole && !is_first) return *whole;
     if (value.is_float() || (is_first && dtype != "int32"))
       throw Unsupported("it takes " + quoted(value) + " beside tensors of " + dtype);
     return value;
@@ -270,6 +312,7 @@ class Function {
     check(setting.ours, value, rank_of(first));
     if (class_name_ == "Split" && value.is_array()) return sizes_of(value, first);
     if (setting.is_list && !value.is_array()) return Json::Array{value};
+    if (setting.ours == "padding") return upper_case(value);
     return value;
   }
 
@@ -319,6 +362,16 @@ class Function {
 };
 
 }  // namespace
+
+bool has_function(const Json& entry) {
+  Json::Object config = entry.at("config").as_object();
+  const std::string& class_name = entry.at("class_name").as_string();
+  if (const Json* subscripts = config.find("subscripts"); subscripts && subscripts->is_string())
+    config.set("subscripts", in_order(subscripts->as_string()));
+  return class_name == "GetItem" || std::ranges::any_of(tensorflow_functions(), [&](const TensorFlowFunction& row) {
+           return row.class_name == class_name && fits(row, config);
+         });
+}
 
 Json operation_in_keras_2(const Json& entry, const InnerModels& inner) {
   const Function function(entry, inner);

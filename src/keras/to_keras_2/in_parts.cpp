@@ -1,0 +1,164 @@
+#include "keras/to_keras_2/in_parts.h"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <string_view>
+#include <utility>
+
+#include "h5bridge/error.h"
+#include "keras/inner_layers.h"
+#include "keras/to_keras_2/calls.h"
+#include "keras/to_keras_2/operations.h"
+#include "keras/to_keras_2/parts.h"
+#include "keras/to_keras_2/recipes.h"
+#include "keras/to_keras_2/since.h"
+#include "model/quoted.h"
+
+namespace h5bridge {
+namespace {
+
+constexpr const char* kScaled = "RMSNormalization";
+constexpr std::string_view kScale = "/scale";
+
+bool is_operation(const Json& entry) { return !entry.at("module").as_string().starts_with("keras.layers"); }
+
+// The activation of an Activation that Keras 2 does not have.
+const std::string* new_activation(const Json& entry) {
+  if (entry.at("class_name") != Json("Activation")) return nullptr;
+  const Json& name = entry.at("config").at("activation");
+  return name.is_string() && !class_since("activations.", name.as_string()) ? &name.as_string() : nullptr;
+}
+
+// Settings that TensorFlow's function does not have, which stand for others.
+constexpr auto kStandForOthers = std::to_array<std::pair<std::string_view, std::string_view>>({
+    {"Cumprod", "axis"},
+    {"Cumsum", "axis"},
+    {"Repeat", "axis"},
+    {"Roll", "axis"},
+});
+// Operations that are of truth values in TensorFlow, and of numbers, too, in Keras.
+constexpr auto kOfTruth =
+    std::to_array<std::string_view>({"All", "Any", "LogicalAnd", "LogicalNot", "LogicalOr", "LogicalXor", "Where"});
+
+bool is_of_numbers(const Json& entry) {
+  for (const Json& node : entry.at("inbound_nodes").as_array()) {
+    const Json::Array& args = node.at("args").as_array();
+    const std::size_t count =
+        entry.at("class_name") == Json("Where") ? std::min<std::size_t>(args.size(), 1) : args.size();
+    for (std::size_t i = 0; i < count; ++i)
+      if (is_keras_tensor(args[i]) && dtype_of(args[i]) != "bool") return true;
+  }
+  return false;
+}
+
+bool is_said_otherwise(const Json& entry) {
+  const std::string& class_name = entry.at("class_name").as_string();
+  if (std::ranges::find(kOfTruth, class_name) != kOfTruth.end()) return is_of_numbers(entry);
+  if (class_name == "MaxPool" || class_name == "AveragePool") return true;
+  if (class_name == "Conv" && strides_and_dilates(entry.at("config").as_object())) return true;
+  return std::ranges::any_of(kStandForOthers, [&](const auto& row) {
+    const Json* value = row.first == class_name ? entry.at("config").find(row.second) : nullptr;
+    return value && value->is_null();
+  });
+}
+
+Recipe recipe_of(const Json& entry) {
+  const std::string& class_name = entry.at("class_name").as_string();
+  if (is_operation(entry)) {
+    const bool is_one = has_function(entry) && !is_said_otherwise(entry);
+    return is_one ? nullptr : recipe_of_operation(class_name);
+  }
+  if (const std::string* activation = new_activation(entry)) return recipe_of_activation(*activation);
+  return recipe_of_layer(class_name);
+}
+
+bool has_arguments_by_name(const Json& node) {
+  return std::ranges::any_of(node.at("kwargs").as_object(),
+                             [](const Json::Member& argument) { return !argument.second.is_null(); });
+}
+
+// In a chain no function of TensorFlow's stands.
+Json in_a_chain(const Json& entry) {
+  const std::string* activation = new_activation(entry);
+  if (!activation || *activation != "relu6") return entry;
+  Json::Object config{{"name", entry.at("config").at("name")}};
+  for (const char* key : {"trainable", "dtype"})
+    if (const Json* value = entry.at("config").find(key)) config.set(key, *value);
+  config.set("max_value", 6.0);
+  Json::Object layer = entry.as_object();
+  layer.set("class_name", "ReLU");
+  layer.set("config", std::move(config));
+  return layer;
+}
+
+class Models {
+ public:
+  explicit Models(std::vector<std::string>& missing) : missing_(missing) {}
+
+  void run(Json& model) {
+    Json::Object& config = model.as_object().find("config")->as_object();
+    Json::Array& layers = config.find("layers")->as_array();
+    std::set<std::string> taken;
+    for (const Json& layer : layers)
+      if (const Json* name = layer.at("config").find("name"); name && name->is_string())
+        taken.insert(name->as_string());
+    Json::Array all;
+    for (Json& layer : layers) {
+      if (is_model_class(layer.at("class_name").as_string())) {
+        run(layer);
+        all.push_back(std::move(layer));
+      } else if (!layer.find("inbound_nodes")) {
+        all.push_back(in_a_chain(layer));
+      } else {
+        for (Json& part : parts_of(layer, taken)) all.push_back(std::move(part));
+      }
+    }
+    layers = std::move(all);
+  }
+
+  std::set<std::string>& scaled() { return scaled_; }
+
+ private:
+  Json::Array parts_of(const Json& layer, std::set<std::string>& taken) {
+    const Recipe recipe = recipe_of(layer);
+    const Json::Array& nodes = layer.at("inbound_nodes").as_array();
+    if (!recipe || std::ranges::any_of(nodes, has_arguments_by_name)) return {layer};
+    const std::string& name = layer.at("name").as_string();
+    try {
+      Parts parts(name, taken);
+      for (const Json& node : nodes) {
+        parts.begin_call();
+        recipe(parts, layer.at("config").as_object(), node.at("args").as_array());
+      }
+      if (parts.empty()) return {layer};
+      if (layer.at("class_name") == Json(kScaled)) scaled_.insert(name);
+      return parts.finished();
+    } catch (const Unsupported& error) {
+      missing_.push_back("layer " + quoted(layer.at("name")) + " (" + layer.at("class_name").as_string() +
+                         "): " + error.what());
+      return {};
+    }
+  }
+
+  std::vector<std::string>& missing_;
+  std::set<std::string> scaled_;
+};
+
+}  // namespace
+
+std::set<std::string> put_in_parts(Json& model, std::vector<std::string>& missing) {
+  Models models(missing);
+  models.run(model);
+  return std::move(models.scaled());
+}
+
+void name_kernels(std::vector<KerasVariable>& variables, const std::set<std::string>& layers) {
+  for (KerasVariable& variable : variables) {
+    if (!variable.path.ends_with(kScale)) continue;
+    const std::string layer = variable.path.substr(0, variable.path.size() - kScale.size());
+    if (layers.contains(layer.substr(layer.rfind('/') + 1))) variable.path = layer + "/kernel";
+  }
+}
+
+}  // namespace h5bridge
