@@ -458,8 +458,8 @@ bool moves_axes_of_matrices(const Architecture& architecture) {
 bool moves_heads(const Architecture& architecture) {
   if (architecture.keras.class_name) return false;
   return moves_axes_of_matrices(architecture) || std::ranges::any_of(architecture.layers, [](const Layer& layer) {
-    return layer.attributes.contains("steps_first") && !layer.attributes.boolean("steps_first");
-  });
+           return layer.attributes.contains("steps_first") && !layer.attributes.boolean("steps_first");
+         });
 }
 
 // Keras's channels_first flatten is folded away on the way to PyTorch, and unfolded on the way back.

@@ -53,12 +53,10 @@ Maxima largest(Composition& steps, const Maxima& all, std::int64_t count, bool h
 }
 
 // Windows of one element each have the same places in all channels and images.
-Handle emit_for_all(Composition& steps, Handle places) {
-  const SymbolicShape& output = steps.emitter().output_shape();
-  if (steps.shape(places) == output) return places;
-  const Handle zeros =
-      steps.apply("ZerosLike", {steps.emitter().input(0)}, steps.emitter().input_shapes()[0], {{"dtype", "int32"}});
-  return steps.elementwise("Add", {places, zeros});
+Handle emit_for_all(Composition& steps, const Maxima& maxima) {
+  if (steps.shape(maxima.places) == steps.emitter().output_shape()) return maxima.places;
+  const Handle zeros = steps.apply("ZerosLike", {maxima.values}, steps.shape(maxima.values), {{"dtype", "int32"}});
+  return steps.elementwise("Add", {maxima.places, zeros});
 }
 
 // All elements of a channel in a row.
@@ -129,7 +127,7 @@ Handle emit_places(const Attributes& a, KerasEmitter& emitter, const std::vector
       return steps.cut(x, axes[i], {start, stop == 0 ? std::nullopt : std::optional(stop), window.stride});
     });
   }
-  return emit_for_all(steps, maxima.places);
+  return emit_for_all(steps, maxima);
 }
 
 Handle emit_adaptive_places(const Attributes& a, KerasEmitter& emitter) {
@@ -149,7 +147,7 @@ Handle emit_adaptive_places(const Attributes& a, KerasEmitter& emitter) {
       return steps.take(x, axes[i], elements_of_parts(*extent.value(), sizes[i], k));
     });
   }
-  return emit_for_all(steps, maxima.places);
+  return emit_for_all(steps, maxima);
 }
 
 }  // namespace h5bridge::pooling

@@ -164,6 +164,7 @@ LayerType max_pooling(std::size_t axes) {
               {{"kernel_size", 3}, {"stride", 3}, {"dilation", 2}, {"padding", 1}, {"ceil_mode", true}});
   const Samples with_indices(type, axes, {{"return_indices", true}});
   with_indices.add("places", {{"kernel_size", 2}}, 3);
+  with_indices.add("places, of every other element", {{"kernel_size", 1}, {"stride", 2}}, 1);
   with_indices.add("places, overlapping with padding", {{"kernel_size", 3}, {"stride", 2}, {"padding", 1}}, 1);
   with_indices.add("places, uneven", {{"kernel_size", samples.uneven(3)},
                                       {"stride", samples.uneven(1)},
