@@ -73,6 +73,26 @@ def test_it_comes_back_to_keras_3_as_it_was(network, written, tmp_path):
     run_program("compare", tmp_path / "direct.h5", tmp_path / "back.h5", "--atol", "0", "--rtol", "0")
 
 
+STEPS = ["LSTMCell: without bias", "GRUCell: other activations", "RNNCell: dropout in training"]
+CAME_HOME = [*STEPS, "BatchNorm2d: statistics of the batch, weight alone", "grid_sample: bilinear, border"]
+
+
+@needs_libtorch
+@pytest.mark.parametrize("name", CAME_HOME)
+def test_what_several_layers_say_is_read_again(name, tmp_path):
+    """Layers that hold no more than they need, as h5bridge puts them together, and TensorFlow's identity."""
+    from layer_samples import ALL_WITH_KERAS
+
+    sample = next(sample for sample in ALL_WITH_KERAS if sample.name == name)
+    model = sample.convert(tmp_path)
+    run_program("convert", tmp_path / "m.json", tmp_path / "m.pth", "-o", tmp_path / "k2.h5", "--keras", "2")
+    names = [tensor._keras_history.operation.name for tensor in model.inputs]
+    np.savez(tmp_path / "x.npz", **dict(zip(names, sample.keras_inputs(model), strict=True)))
+    run_program("run", without_ours(tmp_path / "k2.h5"), "--input", tmp_path / "x.npz", "-o", tmp_path / "y.npz")
+    for found, expected in zip(np.load(tmp_path / "y.npz").values(), sample.keras_expected(model), strict=True):
+        assert_close(found, expected, 1e-5)
+
+
 def test_adam_goes_on_and_comes_back(tmp_path):
     model, _, _ = optimised()
     model.save(tmp_path / "k.h5")

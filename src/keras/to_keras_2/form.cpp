@@ -69,6 +69,33 @@ constexpr auto kIgnored = std::to_array<Ignored>({
     {"ConvLSTM3D", "unroll", "false", ""},
 });
 
+// What Keras writes of a layer in any case, and a layer that h5bridge has put together may leave unsaid.
+struct Stated {
+  std::string_view class_name;
+  std::string_view key, value;  // JSON
+};
+constexpr auto kStated = std::to_array<Stated>({
+    {"EinsumDense", "activation", R"("linear")"},
+    {"GRU", "go_backwards", "false"},
+    {"GRU", "return_sequences", "false"},
+    {"GRU", "stateful", "false"},
+    {"GRU", "unroll", "false"},
+    {"LSTM", "go_backwards", "false"},
+    {"LSTM", "return_sequences", "false"},
+    {"LSTM", "stateful", "false"},
+    {"LSTM", "unroll", "false"},
+    {"SimpleRNN", "go_backwards", "false"},
+    {"SimpleRNN", "return_sequences", "false"},
+    {"SimpleRNN", "stateful", "false"},
+    {"SimpleRNN", "unroll", "false"},
+});
+
+Json::Object with_all_stated(const std::string& class_name, Json::Object config) {
+  for (const Stated& row : kStated)
+    if (row.class_name == class_name && !config.contains(row.key)) config.set(row.key, Json::parse(row.value));
+  return config;
+}
+
 constexpr std::array<std::string_view, 2> kEvenStrides{"DepthwiseConv2D", "SeparableConv2D"};
 
 void refuse_ignored(const std::string& class_name, const Json::Object& config) {
@@ -185,8 +212,9 @@ class Form {
       refuse_ignored(class_name, entry.at("config").as_object());
       refuse_strides(class_name, entry.at("config").as_object());
       refuse_tensors(class_name, entry);
-      Json::Object result{{"class_name", class_name},
-                          {"config", settings("", class_name, entry.at("config").as_object())}};
+      Json::Object result{
+          {"class_name", class_name},
+          {"config", settings("", class_name, with_all_stated(class_name, entry.at("config").as_object()))}};
       note_arguments(entry);
       if (class_name == "MultiHeadAttention") add_shapes(result.find("config")->as_object(), entry);
       owner_ = outer;
