@@ -72,8 +72,10 @@ class KerasWriter {
   }
 
   KerasFile run() {
-    file_.model_config =
-        form_ == KerasForm::Layers ? Json(plan_.model_config) : with_build_configs(plan_.model_config, plan_.builds);
+    if (form_ == KerasForm::Layers)
+      file_.model_config = std::move(plan_.model_config);
+    else
+      file_.model_config = with_build_configs(plan_.model_config, plan_.builds);
     file_.keras_version = kKerasVersion;
     file_.backend = "torch";
     if (form_ == KerasForm::Layers)
@@ -564,25 +566,26 @@ class KerasWriter {
 namespace {
 
 // A model that came from Keras goes back as it was, in its own format.
-Model as_written(const Model& model, const SaveOptions& options) {
-  const std::optional<Model> original = keras_original(model);
+std::optional<Model> original_as_written(const Model& model, const SaveOptions& options) {
+  std::optional<Model> original = keras_original(model);
   const bool in_own_format =
       original &&
       (!options.data_format || *options.data_format == presented_format(*original->architecture, Framework::Keras));
-  return in_own_format ? *original : model;
+  if (!in_own_format) original.reset();
+  return original;
 }
 
 }  // namespace
 
 KerasFile keras_from_model(const Model& model, KerasForm form, const SaveOptions& options, Notes& notes) {
-  const Model written = as_written(model, options);
-  return KerasWriter(written, form, options, notes).run();
+  const std::optional<Model> original = original_as_written(model, options);
+  return KerasWriter(original ? *original : model, form, options, notes).run();
 }
 
 KerasPlan keras_plan_of(const Model& model, const SaveOptions& options) {
   Notes ignored;
-  const Model written = as_written(model, options);
-  return KerasWriter(written, KerasForm::Layers, options, ignored).plan();
+  const std::optional<Model> original = original_as_written(model, options);
+  return KerasWriter(original ? *original : model, KerasForm::Layers, options, ignored).plan();
 }
 
 }  // namespace h5bridge

@@ -120,6 +120,16 @@ Handle::~Handle() {
   H5Idec_ref(id_);
 }
 
+void keep_little_metadata(hid_t access) {
+  H5AC_cache_config_t cache{};
+  cache.version = H5AC__CURR_CACHE_CONFIG_VERSION;
+  checked<SystemFailure>(H5Pget_mdc_config(access, &cache), "getting the metadata cache of HDF5");
+  constexpr std::size_t kBytes = std::size_t{1} << 20;
+  cache.set_initial_size = true;
+  cache.initial_size = cache.min_size = cache.max_size = kBytes;
+  checked<SystemFailure>(H5Pset_mdc_config(access, &cache), "setting the metadata cache of HDF5");
+}
+
 void keep_error(std::exception_ptr error) {
   if (!kept_error()) kept_error() = std::move(error);
 }

@@ -72,6 +72,7 @@ Handle open_source(const ByteSourcePtr& source) {
   const Handle properties = checked_handle<SystemFailure>(H5Pcreate(H5P_FILE_ACCESS), "making an HDF5 property list");
   const Settings settings{&source};
   checked<SystemFailure>(H5Pset_driver(properties.id(), driver(), &settings), "setting an HDF5 driver");
+  keep_little_metadata(properties.id());
   return checked_handle<MalformedFile>(H5Fopen("source", H5F_ACC_RDONLY, properties.id()), "not a readable HDF5 file");
 }
 

@@ -41,6 +41,7 @@ Handle access_properties() {
   Handle access = new_handle(H5Pcreate(H5P_FILE_ACCESS), "making an HDF5 property list");
   check_written(H5Pset_alignment(access.id(), kAlignedFrom, kAlignment), "setting the alignment");
   check_written(H5Pset_fclose_degree(access.id(), H5F_CLOSE_STRONG), "setting the close degree");
+  keep_little_metadata(access.id());
   return access;
 }
 

@@ -44,7 +44,8 @@ class Planner {
  public:
   Planner(const Architecture& architecture, const std::map<std::string, std::vector<WeightStep>>& weight_steps,
           const FloatTypes& floats, TiedLayers ties)
-      : architecture_(without_implied(architecture)),
+      : own_(has_implied(architecture) ? std::optional(without_implied(architecture)) : std::nullopt),
+        architecture_(own_ ? *own_ : architecture),
         index_(architecture_),
         policies_(architecture, floats),
         types_(infer_types(architecture_, floats)),
@@ -84,8 +85,8 @@ class Planner {
       if (!layer.is_operation() && !(model.is_sequential() && layer.class_name == "InputLayer"))
         plan_.layer_names.push_back(layer.keras_name);
     place_bindings(model);
-    plan_.model_config = print_model(model);
     name_outputs(model);
+    plan_.model_config = print_model(std::move(model));
     return std::move(plan_);
   }
 
@@ -578,7 +579,8 @@ class Planner {
       plan_.output_names.push_back(std::ranges::find(model.layers, output.layer, &KerasLayer::name)->keras_name);
   }
 
-  const Architecture architecture_;
+  const std::optional<Architecture> own_;  // where the one that is given says more than Keras does
+  const Architecture& architecture_;
   const ArchitectureIndex index_;
   const DTypePolicies policies_;
   const Types types_;

@@ -32,14 +32,15 @@ Json nested_as(const Json& structure, const std::vector<Json>& things, std::size
   return result;
 }
 
-// What a model's configuration says of its layers and their calls.
+// What a model's configuration says of its layers and their calls. It takes them out of the model one by one: of ten
+// thousand layers, both would be much.
 class Writer {
  public:
-  explicit Writer(const KerasModel& model) : model_(model) {
-    for (const KerasLayer& layer : model.layers) layers_[layer.name] = &layer;
+  explicit Writer(KerasModel model) : model_(std::move(model)) {
+    for (const KerasLayer& layer : model_.layers) layers_[layer.name] = &layer;
   }
 
-  Json::Object run() const {
+  Json::Object run() {
     const KerasModelOrigin& said = model_.said;
     const Json* other = said.config.find("trainable");  // than a boolean
     const Json trainable = other && model_.trainable ? *other : Json(model_.trainable);
@@ -52,16 +53,18 @@ class Writer {
                                                     {"class_name", "DTypePolicy"},
                                                     {"config", Json::Object{{"name", name_of(model_.dtype)}}},
                                                     {"registered_name", nullptr}}));
-      for (const KerasLayer& layer : model_.layers) layers.push_back(object(layer));
+      for (KerasLayer& layer : model_.layers) layers.push_back(taken(layer));
       config.set("layers", std::move(layers));
       config.set("build_input_shape", shape_config(model_.inputs[0].shape));
       return {{"class_name", "Sequential"}, {"config", std::move(config)}};
     }
-    for (const KerasLayer& layer : model_.layers) {
-      Json::Object entry = object(layer);
+    layers.reserve(model_.layers.size());
+    for (KerasLayer& layer : model_.layers) {
+      Json::Object entry = taken(layer);
       entry.set("name", layer.keras_name);
       Json::Array calls;
       for (const KerasCall& call : layer.calls) calls.push_back(this->call(call, layer.model.get()));
+      layer.calls.clear();
       entry.set("inbound_nodes", std::move(calls));
       layers.push_back(std::move(entry));
     }
@@ -80,6 +83,10 @@ class Writer {
   }
 
  private:
+  static Json::Object taken(KerasLayer& layer) {
+    return layer.model ? object(layer) : object_of(layer, std::move(layer.config));
+  }
+
   static Json::Object object(const KerasLayer& layer) {
     if (layer.model && is_wrapper(layer.model->said)) return print_wrapper(*layer.model, wrapped_objects(*layer.model));
     if (layer.model) {
@@ -90,7 +97,10 @@ class Writer {
               {"config", model.at("config")},
               {"registered_name", is_sequential ? Json() : Json("Functional")}};
     }
-    Json::Object config = layer.config;
+    return object_of(layer, layer.config);
+  }
+
+  static Json::Object object_of(const KerasLayer& layer, Json::Object config) {
     config.set("name", layer.keras_name);
     return {{"module", layer.module},
             {"class_name", layer.class_name},
@@ -127,8 +137,8 @@ class Writer {
     return Json::Object{{"args", Json::Array(arguments.begin(), arguments.end())}, {"kwargs", std::move(keywords)}};
   }
 
-  const KerasModel& model_;
-  std::map<std::string, const KerasLayer*> layers_;
+  KerasModel model_;
+  std::map<std::string_view, const KerasLayer*> layers_;
 };
 
 }  // namespace
@@ -167,6 +177,6 @@ Json print_argument(const KerasArgument& argument, const std::function<Json(cons
   return result;
 }
 
-Json::Object print_model(const KerasModel& model) { return Writer(model).run(); }
+Json::Object print_model(KerasModel model) { return Writer(std::move(model)).run(); }
 
 }  // namespace h5bridge

@@ -11,7 +11,7 @@
 namespace h5bridge {
 
 /// {"class_name": "Functional", "config": {...}}: of a model that was settled (planned_model.h).
-Json::Object print_model(const KerasModel& model);
+Json::Object print_model(KerasModel model);
 
 /// Sizes as Keras's configurations have them: null where they are open.
 Json shape_config(const SymbolicShape& shape);

@@ -52,6 +52,11 @@ void drop_unused_permutes(Architecture& architecture) {
 
 bool tells_apart(const Layer& layer) { return layer.keras.implied && layer.type == "Identity"; }
 
+bool has_implied(const Architecture& architecture) {
+  return std::ranges::any_of(architecture.layers,
+                             [](const Layer& layer) { return layer.keras.inserted || vanishes(layer); });
+}
+
 Architecture without_implied(Architecture architecture) {
   const ArchitectureIndex index(architecture);
   std::set<std::string> implied;

@@ -12,6 +12,8 @@ namespace h5bridge {
 /// A layer that only gives a value another identity: that of what an inner model takes or gives.
 bool tells_apart(const Layer& layer);
 
+/// Whether without_implied() leaves anything out.
+bool has_implied(const Architecture& architecture);
 /// Without the masks that Keras makes and hands on, and the casts of integers that it does, by itself.
 Architecture without_implied(Architecture architecture);
 
