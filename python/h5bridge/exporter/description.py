@@ -27,14 +27,26 @@ def _values(outputs: list[Value] | dict[str, Value]) -> list[Value]:
 
 
 def _used(entries: list[Entry], outputs: list[Value]) -> list[Entry]:
-    """Without functions whose result nobody takes."""
+    """Without calls whose result nobody takes. The first call of a module that is left defines its layer."""
     wanted = {id(value.entry) for value in outputs}
     kept = []
     for entry in reversed(entries):
-        if entry.module or id(entry) in wanted:
+        if id(entry) in wanted:
             wanted |= {id(value.entry) for value in [*entry.inputs, *entry.named_inputs.values()]}
             kept.append(entry)
-    return kept[::-1]
+    kept.reverse()
+    defining: dict[int, Entry] = {}
+    for entry in kept:
+        if entry.call and id(entry.call) not in wanted:
+            _define_again(entry, defining.setdefault(id(entry.call), entry))
+    return kept
+
+
+def _define_again(entry: Entry, defining: Entry) -> None:
+    if entry is defining:
+        entry.call, entry.attributes = None, entry.settings.whole()
+    else:
+        entry.call, entry.attributes = defining, entry.settings.other_than(defining.settings)
 
 
 # Attributes that version 1 of the form has as sizes, which may be open; other integers may be since version 2.

@@ -15,6 +15,23 @@ from .tables import ZEROS
 OF_THE_MODEL = "."  # before the name of a layer that is the model itself, whose tensors have no module's name
 
 
+@dataclass
+class Settings:
+    """What a module was made with, what a call of it sets besides, and what the call's arguments are where it leaves them out."""
+
+    of_module: dict[str, Any]
+    of_call: dict[str, Any]
+    defaults: dict[str, Any]
+
+    def whole(self) -> dict[str, Any]:
+        return self.of_module | self.of_call
+
+    def other_than(self, defined: Settings) -> dict[str, Any]:
+        """What the call has in place of the settings of the one that defines the layer."""
+        return {name: self.of_call.get(name, self.defaults.get(name, False))
+                for name in defined.of_call | self.of_call if defined.of_call.get(name) != self.of_call.get(name)}  # fmt: skip
+
+
 @dataclass(eq=False)
 class Entry:
     """A call. `wanted` is the name it gets if that is free; a module's path is, unless an input has it: `layer` is the module's then."""
@@ -28,6 +45,7 @@ class Entry:
     named_inputs: dict[str, "Value"] = field(default_factory=dict)
     name: str = ""
     layer: str = ""
+    settings: Settings | None = None  # of a module's call
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor, unset_fake_temporarily
 
 from .entries import Entry
+from .modules import is_same
 from .tensors import with_size
 from .values import Values
 
@@ -29,6 +30,16 @@ def _are_numbers(index: Any) -> bool:
     if isinstance(index, list):
         return bool(index) and all(type(item) is int for item in index)
     return isinstance(index, Tensor) and index.dtype in (torch.int64, torch.int32)
+
+
+def _takes_all(part: slice, size: int | torch.SymInt) -> bool:
+    """Whether a slice leaves nothing out of an axis, by what is known of its size."""
+    is_whole = lambda value, wanted: value is None or type(value) is int and value == wanted  # noqa: E731
+    if not (is_whole(part.start, 0) and is_whole(part.step, 1)):
+        return False
+    end = part.stop
+    known = type(end) is int and (end == sys.maxsize or type(size) is int and end >= size)
+    return end is None or known or isinstance(end, torch.SymInt) and is_same(end, size)
 
 
 class Indexing(Values):
@@ -52,15 +63,15 @@ class Indexing(Values):
             full = (slice(None),) * axis
             before = y
             if isinstance(part, slice):
+                if _takes_all(part, y.shape[axis]):
+                    axis += 1
+                    continue
                 start, end, step = part.start, part.stop, part.step
                 attributes = {"dim": axis, "start": start, "end": end, "step": step}
                 attributes = {k: self.json(v) for k, v in attributes.items() if v is not None}
                 size = self.sizes.part(y.shape[axis], start, end, 1 if step is None else step)
                 y, entry = with_size(y[(*full, part)], axis, size), Entry("slice", "slice", attributes)
                 axis += 1
-                if part == slice(None):
-                    y = before
-                    continue
             elif part is None:
                 y, entry = y.unsqueeze(axis), Entry("unsqueeze", "unsqueeze", {"dim": axis})
                 axis += 1

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from .arguments import bind_signature
-from .entries import OF_THE_MODEL, Entry, is_causal_mask, is_causal_tensor, is_zero, truth_of_mask
+from .entries import OF_THE_MODEL, Entry, Settings, is_causal_mask, is_causal_tensor, is_zero, truth_of_mask
 from .modules import (
     SET_BY_CALLS, TRACED_WITH_NUMBERS, UPWARDS, constructor, forward_of, is_default, leaf_type, makes_its_weights,
     module_arguments, output_padding_of, run_leaf, simplified, unwrapped,
@@ -97,7 +97,7 @@ class ModuleEntries(Values):
         arguments = {name: self.json(value) for name, value in module_arguments(kind, module).items()}
         is_model = path == "" and any(True for _ in module.parameters())
         entry = Entry(path or OF_THE_MODEL * is_model + kind.__name__.lower(), kind.__name__, module=bool(path) or is_model)
-        call_arguments, defaults, is_left_out = {}, {}, False  # whether an operand has been, so that those behind it need their names
+        call_arguments, defaults = {}, {}
         for argument in bind_signature(inspect.signature(forward_of(kind, module)), args, kwargs):
             if kind is nn.MultiheadAttention and argument.name in ("attn_mask", "key_padding_mask"):
                 argument.value = truth_of_mask(argument.value)
@@ -109,13 +109,12 @@ class ModuleEntries(Values):
                 states = [self.value_of(t) for t in found]
                 if not all(is_zero(state) for state in states):
                     entry.inputs += states
-            elif argument.required or found and not is_left_out and (isinstance(argument.value, (list, tuple)) or argument.name in INPUTS_BY_PLACE.get(kind, ())):
+            elif argument.required or found and (isinstance(argument.value, (list, tuple)) or argument.name in INPUTS_BY_PLACE.get(kind, ())):
                 entry.inputs += [self.value_of(t) for t in found]
             elif found:
                 entry.named_inputs[argument.name] = self.value_of(argument.value)
             elif not is_default(argument.value, argument.default):
                 call_arguments[argument.name] = self.json(argument.value)
-            is_left_out |= not found and argument.name in INPUTS_BY_PLACE.get(kind, ())
             if not found and not argument.required:
                 defaults[argument.name] = argument.default
         if kind is nn.MultiheadAttention:
@@ -124,14 +123,14 @@ class ModuleEntries(Values):
             defaults = {"output_padding": arguments.pop("output_padding", 0)}
             call_arguments = {name: simplified(kind, name, self.json(value)) for name, value in output_padding_of(module, *args, **kwargs).items()}
             call_arguments = {name: value for name, value in (defaults | call_arguments).items() if value != 0}
-        entry.attributes = arguments | call_arguments
+        entry.settings = Settings(arguments, call_arguments, defaults)
+        entry.attributes = entry.settings.whole()
         self._fix_sizes_of_numbers(entry, next(tensors_in([args, kwargs]), None))
         if path is not None:
-            first, its_arguments = self._defined.setdefault(id(module), (entry, call_arguments))
+            first = self._defined.setdefault(id(module), entry)
             if first is not entry:
                 entry.call, entry.wanted = first, path
-                entry.attributes = {name: call_arguments.get(name, defaults.get(name, False))
-                                    for name in its_arguments | call_arguments if its_arguments.get(name) != call_arguments.get(name)}  # fmt: skip
+                entry.attributes = entry.settings.other_than(first.settings)
                 if entry.attributes and kind not in SET_BY_CALLS:
                     raise ValueError("is called twice with different settings")
         return entry

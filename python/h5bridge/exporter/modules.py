@@ -57,12 +57,12 @@ def constructor(kind: type) -> dict[str, Any]:
 def simplified(kind: type, name: str, value: Any) -> Any:
     """A window's (3, 3) is written as 3."""
     windows = kind.__module__.endswith((".conv", ".pooling", ".fold")) and name != "output_size"
-    if windows and isinstance(value, (list, tuple)) and value and all(_is_same(item, value[0]) for item in value):
+    if windows and isinstance(value, (list, tuple)) and value and all(is_same(item, value[0]) for item in value):
         return value[0]
     return value
 
 
-def _is_same(a: Any, b: Any) -> bool:
+def is_same(a: Any, b: Any) -> bool:
     """Whether two are equal; open sizes, whatever they come to."""
     if isinstance(a, torch.SymInt) or isinstance(b, torch.SymInt):
         return sympy.expand(expression_of(a) - expression_of(b)) == 0

@@ -37,7 +37,7 @@ class Values(TorchFunctionMode):
         self._alive: list[Tensor] = []              # so that no id is used again
         self._stale: set[int] = set()
         self._counts: dict[sympy.Expr, Tensor] = {}  # sizes as tensors
-        self._defined: dict[int, tuple[Entry, dict]] = {}
+        self._defined: dict[int, Entry] = {}  # by a module's id, its first call
         self._stack: list[nn.Module] = []
         self._inside_leaf = False
         self.in_training = False  # a module that asks for it is told so, to be compared

@@ -41,9 +41,11 @@ std::optional<aten::ModuleForm> bags(const aten::ModuleGroup& group) {
     return before ? *before : row;
   };
   std::vector<aten::Given> operands{{"input", {whole(*indices)}, false}};
-  if (!group.maker_of(*offsets)) operands.push_back({"offsets", {*offsets}, false});
+  const bool has_offsets = !group.maker_of(*offsets);
+  if (has_offsets) operands.push_back({"offsets", {*offsets}, false});
   if (const std::string* weights = aten::tensor_of(call, "per_sample_weights"))
-    operands.push_back({"per_sample_weights", {whole(*weights)}, false});
+    operands.push_back(
+        {has_offsets ? "per_sample_weights" : "offsets", {whole(*weights)}, false});  // as they come second
   return aten::ModuleForm{"EmbeddingBag", std::move(attributes), std::move(operands), {call.outputs[0]}};
 }
 

@@ -93,6 +93,12 @@ Size bags(const Attributes& a, const std::vector<SymbolicShape>& inputs) {
   return inputs[1][0] - Size(a.boolean("include_last_offset") ? 1 : 0);
 }
 
+// Whether each size may come to the other's.
+bool may_be(const SymbolicShape& a, const SymbolicShape& b) {
+  return std::ranges::equal(
+      a, b, [](const Size& one, const Size& other) { return one == other || !one.value() || !other.value(); });
+}
+
 LayerType bag() {
   LayerType type;
   type.name = "EmbeddingBag";
@@ -116,7 +122,7 @@ LayerType bag() {
     if (inputs.size() > unweighted + 1)
       throw MalformedFile("it has " + std::to_string(inputs.size()) + " inputs, expected at most " +
                           std::to_string(unweighted + 1));
-    if (inputs.size() > unweighted && inputs.back() != inputs[0])
+    if (inputs.size() > unweighted && !may_be(inputs.back(), inputs[0]))
       throw MalformedFile("its weights have shape " + to_string(inputs.back()) + ", its indices " +
                           to_string(inputs[0]));
     if (inputs.size() > unweighted && a.text("mode") != "sum")

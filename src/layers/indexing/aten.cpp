@@ -1,6 +1,7 @@
 #include <limits>
 
 #include "facets/aten/row.h"
+#include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
 
 namespace h5bridge::indexing {
@@ -10,6 +11,14 @@ using aten::Call;
 using aten::Given;
 using aten::Row;
 
+// Whether a slice ends where the axis does, of whatever size that is.
+bool ends_with_axis(const Call& call) {
+  const Json* end = call.attribute("end");
+  const std::int64_t axis = resolve_axis(call.integer("dim", 0), static_cast<std::int64_t>(call.shape().size()));
+  const Size& size = call.shape()[static_cast<std::size_t>(axis)];
+  return end && end->is_string() && end->as_string() == size.str();
+}
+
 // Ends that are none, and a slice that is the whole.
 void settle_slice(Call& call) {
   const auto is = [&](const char* name, std::int64_t wanted) {
@@ -17,7 +26,7 @@ void settle_slice(Call& call) {
     return value && *value == Json(wanted);
   };
   if (is("start", 0)) call.take("start");
-  if (is("end", std::numeric_limits<std::int64_t>::max())) call.take("end");
+  if (is("end", std::numeric_limits<std::int64_t>::max()) || ends_with_axis(call)) call.take("end");
   if (is("step", 1)) call.take("step");
   call.is_same_value = !call.attribute("start") && !call.attribute("end") && !call.attribute("step");
 }
