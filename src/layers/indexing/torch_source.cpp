@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "facets/spec/axes.h"
 #include "facets/torch_source/signature.h"
 #include "layers/indexing/index.h"
@@ -20,7 +22,27 @@ std::string text_of(const Item& item, SourcePlace& place) {
   return start + colon + stop + (item.step == 1 ? "" : ":" + std::to_string(item.step));
 }
 
-// Axes that are taken whole are not written at the end, and several at the beginning are dots.
+// The slices that `text` ends with, and what they are taken of: (":", ":4") of "x[:, :4]". None where it ends with
+// anything else, which may take an axis away.
+std::vector<std::string> slices_of(const std::string& text, std::string& of) {
+  const std::size_t open = text.rfind('[');
+  if (!text.ends_with(']') || open == std::string::npos || open == 0) return {};
+  const std::string inside = text.substr(open + 1, text.size() - open - 2);
+  if (inside.find_first_of("\"()[].'") != std::string::npos || text[open - 1] == '[' || text[open - 1] == ' ')
+    return {};
+  std::vector<std::string> result;
+  for (std::size_t begin = 0; begin <= inside.size();) {
+    const std::size_t end = std::min(inside.find(", ", begin), inside.size());
+    result.push_back(inside.substr(begin, end - begin));
+    if (result.back().find(':') == std::string::npos) return {};
+    begin = end + 2;
+  }
+  of = text.substr(0, open);
+  return result;
+}
+
+// Axes that are taken whole are not written at the end, and several at the beginning are dots. Slices of further axes
+// stand with those that come before.
 Python part(const SourceCall& call) {
   std::vector<std::string> items;
   for (const Item& item : items_of(call.layer.type, call.attributes(), call.input_shape().size()))
@@ -30,6 +52,13 @@ Python part(const SourceCall& call) {
   if (whole == items.size()) return call.input();
   std::vector<std::string> written = items;
   while (written.back() == ":") written.pop_back();
+  std::string of;
+  const std::vector<std::string> earlier =
+      call.place.is_script() ? std::vector<std::string>() : slices_of(call.input().receiver(), of);
+  if (!earlier.empty() && earlier.size() <= whole) {
+    std::ranges::copy(earlier, written.begin());
+    return of + "[" + joined(written) + "]";
+  }
   const bool reaches_end = items.back() != ":";
   if (whole > 1 && reaches_end) {
     written.erase(written.begin(), written.begin() + static_cast<std::ptrdiff_t>(whole));
