@@ -18,7 +18,7 @@ int main(int argc, char** argv) try {
 } catch (const h5bridge::Error& error) {
   std::cerr << error.what() << '\n';
   return static_cast<int>(error.status());
-} catch (const std::logic_error&) {  // std::stoll's: what h5bridge throws is an h5bridge::Error
-  std::cerr << "a SIZE is no number\n";
+} catch (const std::exception& error) {  // of the standard library's std::stoll, and of LibTorch's own torch::rand
+  std::cerr << "predict: " << error.what() << '\n';
   return 2;
 }

@@ -25,4 +25,7 @@ int main(int argc, char** argv) try {
 } catch (const h5bridge::Error& error) {
   std::cerr << error.what() << '\n';
   return static_cast<int>(error.status());
+} catch (const std::exception& error) {  // of LibTorch's own functions
+  std::cerr << "resume: " << error.what() << '\n';
+  return 2;
 }

@@ -63,6 +63,7 @@ struct Parts {
   std::string weights_file;
   std::optional<OptimizerFile> optimizer;  // where it is a file of its own
   std::string optimizer_file;
+  bool has_entries = false;  // whether a source may have several
 
   void claim_architecture(const std::string& path) {
     if (!architecture_file.empty()) throw UsageError(path + ": is a second architecture, besides " + architecture_file);
@@ -123,7 +124,9 @@ void read_keras_config(Parts& parts, const LoadOptions& options) {
 void read_source(const std::string& path, const LoadOptions& options, Parts& parts) {
   FileContent content = in_file(path, [&] {
     const SourceFile file(path, options.memory_map);
-    return recognise(file).read(file, options);
+    const Format& format = recognise(file);
+    parts.has_entries |= format.has_entries;
+    return format.read(file, options);
   });
   if (content.has_weights()) parts.claim_weights(path);
   if (content.architecture || content.keras_json) parts.claim_architecture(path);
@@ -399,6 +402,10 @@ Parts read_sources(const std::vector<std::string>& sources, const LoadOptions& o
   if (sources.empty()) throw UsageError("no source is given");
   Parts parts;
   for (const std::string& path : sources) read_source(path, options, parts);
+  if (!parts.has_entries && !(options.key.empty() && options.optimizer_key.empty()))
+    throw UsageError(
+        "LoadOptions::key and LoadOptions::optimizer_key name what a checkpoint of PyTorch's has several of, "
+        "and the sources are none");
   add_optimizer(parts, options);
   if (!parts.keras_json) return parts;
   try {

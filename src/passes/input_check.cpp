@@ -30,11 +30,14 @@ std::string known_symbols(const SymbolicShape& shape, const std::map<std::string
 }
 
 void check_shape(const Port& port, const Shape& shape, const std::map<std::string, std::int64_t>& symbols) {
-  bool fits = shape.size() == port.shape.size();
-  for (std::size_t i = 0; fits && i < shape.size(); ++i) {
+  bool fits = true;
+  for (std::size_t i = 0; fits && i < std::min(shape.size(), port.shape.size()); ++i) {
     const auto expected = port.shape[i].bind(symbols).value();
     fits = !expected || *expected == shape[i];
   }
+  if (shape.size() != port.shape.size())
+    throw UsageError("input \"" + port.name + "\" has shape " + to_string(shape) + ", expected " +
+                     std::to_string(port.shape.size()) + " axes, " + to_string(port.shape));
   if (!fits)
     throw UsageError("input \"" + port.name + "\" has shape " + to_string(shape) + ", expected " +
                      to_string(port.shape) + known_symbols(port.shape, symbols));

@@ -8,6 +8,7 @@
 #include "facets/libtorch/registry.h"
 #include "facets/libtorch/tensors.h"
 #include "h5bridge/error.h"
+#include "model/promotion.h"
 #include "passes/input_check.h"
 #include "runtime/device.h"
 #include "runtime/open_layer.h"
@@ -101,6 +102,12 @@ void Module::Implementation::check(const TorchValues& inputs) const {
     shapes.push_back(inputs[i].sizes().vec());
   }
   check_shapes(ports, shapes);
+  // Keras looks things up by floats, too.
+  if (model.framework == Framework::Torch)
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+      if (is_integral(ports[i].dtype) && inputs[i].is_floating_point())
+        throw UsageError("input \"" + ports[i].name + "\" has dtype " + word_for(inputs[i].scalar_type()) +
+                         ", expected " + std::string(name_of(ports[i].dtype)));
   const auto device = some_device(instances);
   const bool elsewhere = device && std::ranges::any_of(inputs, [&](const torch::Tensor& input) {
                            return input.dim() > 0 && input.device() != *device;

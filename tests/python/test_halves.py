@@ -377,3 +377,10 @@ def test_beside_an_edited_configuration_the_architecture_given_counts_against_th
     file = edited(ours, tmp_path / ours.name, lambda config: layer_called(config, "left").update(activation="relu"))
     done = h5bridge("convert", file, ours.parent / "net.json", "-o", tmp_path / "home.pth", status=3)
     assert "net.json" in done.stderr and '"left"' in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--key", "--optimizer-key"])
+def test_keys_of_what_has_no_entries_are_refused(ours, option, tmp_path):
+    done = h5bridge("convert", ours, option, "ema", "-o", tmp_path / "home.pth", status=2)
+    assert option in done.stderr and "checkpoint" in done.stderr
+    assert not (tmp_path / "home.pth").exists()

@@ -274,11 +274,11 @@ TEST_CASE("inputs and outputs are laid out as asked") {
   CHECK(to_string(as_keras->input_shapes().at(0)) == "(batch, 8, 9, 3)");
   CHECK_THROWS_AS(as_keras->forward(random({2, 3})), UsageError);
   CHECK_THROWS_WITH(as_keras->forward(random({2, 3})),
-                    "input \"x\" has shape (2, 3), expected (batch, 8, 9, 3) where batch is 2");
+                    "input \"x\" has shape (2, 3), expected 4 axes, (batch, 8, 9, 3)");
   CHECK_THROWS_WITH(as_keras->forward(x),
                     "input \"x\" has shape (2, 3, 8, 9), expected (batch, 8, 9, 3) where batch is 2");
   CHECK_THROWS_WITH(to_module(model)->forward(random({3, 8, 9})),
-                    "input \"x\" has shape (3, 8, 9), expected (batch, 3, 8, 9) where batch is 3");
+                    "input \"x\" has shape (3, 8, 9), expected 4 axes, (batch, 3, 8, 9)");
 }
 
 TEST_CASE("missing and misshapen weights are all named") {
@@ -353,6 +353,8 @@ TEST_CASE("inputs of other types, places or none at all are named") {
   const auto run = [&](const Tensor& first, const Tensor& second) { module->forward(std::vector{first, second}); };
   run(tokens, x);
   run(tokens.to(torch::kInt32), x);  // LibTorch takes these, too
+  CHECK_THROWS_AS(run(torch::full({2, 5}, 3.7F), x), UsageError);
+  CHECK_THROWS_WITH(run(torch::full({2, 5}, 3.7F), x), "input \"tokens\" has dtype float32, expected int64");
   CHECK_THROWS_AS(run(tokens, x.to(torch::kInt64)), UsageError);
   CHECK_THROWS_WITH(run(tokens, x.to(torch::kInt64)),
                     Catch::StartsWith("input \"x\" has dtype int64, expected float32: node \"fc\" (Linear): "));

@@ -79,9 +79,8 @@ TEST_CASE("inputs that do not fit are refused, saying what is expected") {
   CHECK_THROWS_WITH(runner->run({{"x", x}}), "input \"y\" is missing, expected shape (batch, length, 3)");
   CHECK_THROWS_WITH(runner->run({{"x", x}, {"y", x}, {"z", x}}), "the model has no input \"z\", only \"x\", \"y\"");
   CHECK_THROWS_WITH(runner->run({{"x", x}, {"x", x}, {"y", x}}), "input \"x\" is given twice");
-  CHECK_THROWS_WITH(
-      runner->run({{"x", random_tensor({2, 15})}, {"y", x}}),
-      "input \"x\" has shape (2, 15), expected (batch, length, 3)" + std::string(" where batch is 2, length is 15"));
+  CHECK_THROWS_WITH(runner->run({{"x", random_tensor({2, 15})}, {"y", x}}),
+                    "input \"x\" has shape (2, 15), expected 3 axes, (batch, length, 3)");
   CHECK_THROWS_WITH(runner->run({{"x", x}, {"y", random_tensor({2, 6, 3})}}),
                     "input \"y\" has shape (2, 6, 3), expected (batch, length, 3) where batch is 2, length is 5");
   CHECK_THROWS_WITH(runner->run({{"x", x}, {"y", from_torch(torch::zeros({2, 5, 3}, torch::kInt64))}}),

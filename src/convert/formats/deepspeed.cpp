@@ -28,6 +28,7 @@ Format deepspeed_format() {
   return {
       .name = "torch",
       .holds = Holds::Weights,
+      .has_entries = true,
       .looks_like = [](const SourceFile& file) { return is_deepspeed_checkpoint(file.path()); },
       .is_folder = true,
       .read = [](const SourceFile& file,

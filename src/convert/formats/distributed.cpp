@@ -11,6 +11,7 @@ Format distributed_format() {
   return {
       .name = "torch",
       .holds = Holds::Weights,
+      .has_entries = true,
       .looks_like = [](const SourceFile& file) { return is_distributed_checkpoint(file.path()); },
       .is_folder = true,
       .read =

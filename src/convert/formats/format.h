@@ -46,6 +46,7 @@ struct Format {
   bool is_shown = false;       // to people or to Python: nothing reads it as a model
   bool is_code = false;        // what computes, and nothing of what is trained
   bool has_reference = false;  // whether there is a place for Model::reference
+  bool has_entries = false;    // whether it may hold several models or state_dicts, one of which LoadOptions::key names
   /// Whether a file, or for `is_folder` a folder, is of this format; told by its content, never by its name. Null where
   /// the row of another reads these files. What two rows would take is the first one's.
   bool (*looks_like)(const SourceFile&) = nullptr;

@@ -25,6 +25,7 @@ FilePart inspect_program(const SourceFile& file, const LoadOptions& options) {
 Format pt2_format() {
   return {
       .name = "pt2",
+      .has_entries = true,
       .looks_like = [](const SourceFile& file) { return file.zip() && is_exported_program(*file.zip()); },
       .read =
           [](const SourceFile& file, const LoadOptions& options) {

@@ -75,6 +75,7 @@ Format torch_format() {
       .suffixes = {".pth", ".pt", ".bin", ".ckpt", ".pth.tar"},
       .holds = Holds::Weights,
       .has_reference = true,
+      .has_entries = true,
       .looks_like = is_torch_file,
       .read =
           [](const SourceFile& file, const LoadOptions& options) {
