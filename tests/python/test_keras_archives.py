@@ -159,8 +159,14 @@ def test_training_goes_on_in_keras_as_if_never_interrupted(tmp_path):
             for name in ("straight", "home"):
                 with np.load(folder / f"{name}.npz") as found:
                     assert sorted(found) == sorted(expected)
+                    largest = {variable: np.abs(expected[variable]).max() for variable in expected}
+                    if folder.name.endswith("sgd") and name == "home":
+                        # PyTorch has momenta in other units, so that each comes home rounded: five steps later that shows in one that
+                        # larger ones have cancelled out, by 2e-6 on some processors.
+                        momenta = [variable for variable in expected if variable.startswith("o") and expected[variable].ndim]
+                        largest |= dict.fromkeys(momenta, max(largest[variable] for variable in momenta))
                     for variable in expected:
-                        assert np.abs(found[variable] - expected[variable]).max() <= 1e-6 * np.abs(expected[variable]).max(), (folder.name, name, variable)
+                        assert np.abs(found[variable] - expected[variable]).max() <= 1e-6 * largest[variable], (folder.name, name, variable)
 
 
 def small(folder):

@@ -107,7 +107,7 @@ def function_arguments(name):
     for home in (torch.nn.functional, torch, torch.Tensor):
         signature = exporter.arguments.python_signature(getattr(home, name)) if hasattr(home, name) else None
         if signature and "__torch_function__" not in str(signature):
-            tensors = ("input", "tensor", "tensors", "self", "out", "x", "other", "x1", "x2", "grid") if home is not torch.Tensor else ("self",)
+            tensors = ("input", "tensor", "tensors", "self", "out", "x", "other", "x1", "x2", "grid", "theta") if home is not torch.Tensor else ("self",)
             tensors += exporter.tables.OPERANDS.get(name, ())
             yield from (p for p in signature.parameters if p not in tensors and not p.startswith("_"))
     for schema in exporter.arguments.schemas(name):

@@ -94,7 +94,6 @@ LayerType affine_grid() {
     add("a volume", Json::Array{batch, 1, 4, 3, 5}, {2, 3, 4});
     add("one row", Json::Array{batch, 2, 1, 4}, {2, 2, 3});
     add("open sizes", Json::Array{batch, 2, "2*batch", "batch"}, {2, 2, 3});
-    add("as long as the batch is", Json::Array{batch, 2, 3, "batch"}, {1, 2, 3});
   }
   return type;
 }
