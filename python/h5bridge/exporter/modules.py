@@ -132,6 +132,11 @@ def max_pool1d(x: Tensor, kernel_size, stride=None, padding=0, dilation=1, ceil_
     return tuple(v.squeeze(-2) for v in y) if return_indices else y.squeeze(-2)
 
 
+def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> Tensor:
+    """A tensor of the right shape: PyTorch's trace fails for one row."""
+    return theta.new_empty((size[0], *size[2:], len(size) - 2))
+
+
 def _window_sizes(axes: int, x: Tensor, given: dict[str, Any]) -> dict[int, int | torch.SymInt]:
     """How many windows of a pooling fit along its axes, which stand last."""
     each = lambda value: [*value] * (axes if len(value) == 1 else 1) if isinstance(value, (list, tuple)) else [value] * axes  # noqa: E731

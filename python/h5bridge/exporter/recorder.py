@@ -19,7 +19,7 @@ from .folding import Folding
 from .function_entries import FunctionEntries
 from .indexing import Indexing
 from .module_entries import ModuleEntries
-from .modules import TRACED_WITH_NUMBERS, max_pool1d
+from .modules import TRACED_WITH_NUMBERS, affine_grid, max_pool1d
 from .places import line_of_the_user
 from .rewrites import IN_OTHER_WORDS
 from .tables import (
@@ -128,6 +128,8 @@ class Recorder(Branches, Counting, Folding, FunctionEntries, Indexing, ModuleEnt
             return self._run_with_numbers(name, func, args, kwargs)
         if plain == "max_pool1d":
             func = functools.partial(max_pool1d, return_indices=name.endswith("indices"))
+        if plain == "affine_grid":
+            func = affine_grid
         try:
             result = func(*args, **kwargs)
             return self._evenly_cut(result, *args, **kwargs) if name == "tensor_split" else result
