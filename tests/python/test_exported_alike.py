@@ -37,7 +37,7 @@ def without_first_activation(net, x):
     return net.relu(net.second(x))
 
 
-LEFT_OUT = {
+UNUSED = {
     "first call": (without_first_call, ["mul", "Linear", "Linear", None, "mul", "add"]),
     "module, parameter and buffer": (without_any_call, ["Linear"]),
     "first call of an activation": (without_first_activation, ["Linear", "ReLU"]),
@@ -49,7 +49,7 @@ LEFT_OUT = {
 }
 
 
-@pytest.mark.parametrize("call, kinds", LEFT_OUT.values(), ids=LEFT_OUT)
+@pytest.mark.parametrize("call, kinds", UNUSED.values(), ids=UNUSED)
 def test_what_nobody_takes_is_left_out(call, kinds, tmp_path):
     torch.manual_seed(1)
     save_both(Network(call).eval(), (torch.randn(3, 7, 6),), tmp_path)
