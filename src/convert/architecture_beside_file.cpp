@@ -86,11 +86,12 @@ std::vector<NetworkDifference> differences(const Json& there, const Json& here, 
 
 }  // namespace
 
-std::vector<NetworkDifference> differences_beside_file(const KerasFile& file, const Architecture& given) {
+std::vector<NetworkDifference> differences_beside_file(const KerasFile& file, const KerasModel& stated,
+                                                       const Architecture& given) {
   const Json* embedded = file.extra.find("architecture");
   const bool is_ours = embedded && embedded->is_object() && !file.is_edited;
   if (!is_ours && !file.model_config.is_object()) return {};
-  const DataFormat format = data_format_of_file(file, given);
+  const DataFormat format = data_format_of_file(file, stated, given);
   Json here = file.model_config;
   if (is_ours) {
     const Architecture own = checked(architecture_from_json(*embedded));
@@ -100,11 +101,11 @@ std::vector<NetworkDifference> differences_beside_file(const KerasFile& file, co
   return differences(keras_configuration(given, format, is_ours ? nullptr : &file), here);
 }
 
-std::vector<NetworkDifference> differences_by_edits(const KerasFile& file) {
+std::vector<NetworkDifference> differences_by_edits(const KerasFile& file, const KerasModel& stated) {
   const Json* embedded = file.extra.find("architecture");
   if (!file.is_edited || !embedded || !embedded->is_object()) return {};
   const Architecture own = checked(architecture_from_json(*embedded));
-  return differences(keras_configuration(own, data_format_of_file(file, own), &file), file.model_config);
+  return differences(keras_configuration(own, data_format_of_file(file, stated, own), &file), file.model_config);
 }
 
 std::optional<DataFormat> format_by_layers(const KerasFile& file, const Architecture& given) {

@@ -11,13 +11,15 @@
 
 namespace h5bridge {
 
-/// In what the network of `file`, already in the form of Keras 3 ("here"), and the one given beside it ("there")
-/// differ; nothing where the file has weights alone. Throws Unsupported where Keras cannot say the one that is given.
-std::vector<NetworkDifference> differences_beside_file(const KerasFile& file, const Architecture& given);
+/// In what the network of `file`, already in the form of Keras 3 and with the layers `stated` ("here"), and the one
+/// given beside it ("there") differ; nothing where the file has weights alone. Throws Unsupported where Keras cannot
+/// say the one that is given.
+std::vector<NetworkDifference> differences_beside_file(const KerasFile& file, const KerasModel& stated,
+                                                       const Architecture& given);
 
 /// In what Keras's configuration ("here"), which another program has edited, differs from the architecture that
 /// h5bridge left in the file ("there").
-std::vector<NetworkDifference> differences_by_edits(const KerasFile& file);
+std::vector<NetworkDifference> differences_by_edits(const KerasFile& file, const KerasModel& stated);
 
 /// The one data format in which the network given beside a Keras file is that file's, where no layer there says it by
 /// itself; nullopt where both are, or none.

@@ -307,6 +307,8 @@ Architecture architecture_from_json(const Json& json) {
   for (const Json& input : json.at("inputs").as_array()) architecture.inputs.push_back(input_from(input));
   EntryReader entries(architecture);
   for (const Json& entry : json.at("layers").as_array()) entries.add(entry);
+  architecture.layers.shrink_to_fit();
+  architecture.nodes.shrink_to_fit();
   const Json& outputs = json.at("outputs");
   if (outputs.is_object()) {
     for (const auto& [name, value] : outputs.as_object()) architecture.outputs.push_back({name, value_from(value)});

@@ -6,7 +6,6 @@
 #include <string>
 
 #include "convert/architecture_beside_file.h"
-#include "keras/parse_tree.h"
 #include "passes/layout.h"
 #include "passes/presentation.h"
 
@@ -32,8 +31,7 @@ std::optional<DataFormat> stated_format(const Json& config) {
 
 // The one format in which the inputs of `architecture` are as the configuration has them; nullopt if both are, or none.
 // A size that is open on one side alone counts against a format only where it tells the two apart.
-std::optional<DataFormat> fitting_format(const Json& model_config, const Architecture& architecture) {
-  const KerasModel model = parse_layers(model_config);
+std::optional<DataFormat> fitting_format(const KerasModel& model, const Architecture& architecture) {
   std::map<std::string, const Json*> shapes;
   for (const KerasLayer& layer : model.layers)
     if (layer.class_name == "InputLayer")
@@ -60,10 +58,11 @@ std::optional<DataFormat> fitting_format(const Json& model_config, const Archite
 
 }  // namespace
 
-DataFormat data_format_of_file(const KerasFile& file, const Architecture& architecture) {
+DataFormat data_format_of_file(const KerasFile& file, const KerasModel& stated_model,
+                               const Architecture& architecture) {
   const Json* noted = file.extra.find("data_format");
   auto stated = noted ? format_named(*noted) : stated_format(file.model_config);
-  if (!stated && file.model_config.is_object()) stated = fitting_format(file.model_config, architecture);
+  if (!stated && file.model_config.is_object()) stated = fitting_format(stated_model, architecture);
   if (!stated && !noted && !architecture.keras.class_name) stated = format_by_layers(file, architecture);
   return stated.value_or(presented_format(architecture, Framework::Keras));
 }

@@ -47,11 +47,10 @@ class KerasWriter {
     if (model.weights.empty() && !parameters_of(*model.architecture).empty())
       throw UsageError("needs weights; give them beside the architecture");
     format_ = options.data_format ? *options.data_format : presented_format(*model.architecture, Framework::Keras);
-    Architecture architecture = with_frozen_layers(*model.architecture, model.trainable, notes);
-    if (options.keras == 2) forget_unheeded_flags(architecture);
-    const LayoutChange change = change_layout(architecture, format_, Framework::Keras);
     const FloatTypes floats(model.weights);
-    plan_ = plan_keras(change.architecture, change.weights, floats);
+    plan_ = planned(floats, notes);
+    Notes said_already;
+    const Architecture architecture = as_frozen(said_already);
     note_types(architecture, floats);
     note_frozen_parts(architecture);
     note_parts_made_later(architecture);
@@ -93,6 +92,23 @@ class KerasWriter {
   KerasPlan plan() { return std::move(plan_); }
 
  private:
+  // Of ten thousand layers, a copy would be much: there is one where something is to be changed.
+  KerasPlan planned(const FloatTypes& floats, Notes& notes) const {
+    const Architecture& own = *model_.architecture;
+    if (options_.keras == 3 && model_.trainable.empty() && !changes_layout(own, format_, Framework::Keras)) {
+      check_graph(own);
+      return plan_keras(own, {}, floats);
+    }
+    const LayoutChange change = change_layout(as_frozen(notes), format_, Framework::Keras);
+    return plan_keras(change.architecture, change.weights, floats);
+  }
+
+  Architecture as_frozen(Notes& notes) const {
+    Architecture result = with_frozen_layers(*model_.architecture, model_.trainable, notes);
+    if (options_.keras == 2) forget_unheeded_flags(result);
+    return result;
+  }
+
   // In Keras 2 nothing trains in what is frozen: there what is within says it alone.
   static void forget_unheeded_flags(Architecture& architecture) {
     for (Layer& layer : architecture.layers) layer.keras.spelling.erase("trainable");
@@ -147,7 +163,7 @@ class KerasWriter {
   }
 
   // Of layers whose flag Keras does not hand on to what they make when they are built: attention's projections
-  // (keras/src/layers/keras_attention/multi_head_attention.py, build).
+  // (keras/src/layers/attention/multi_head_attention.py, build).
   void note_parts_made_later(const Architecture& architecture) {
     std::set<std::string_view> trained;
     for (const KerasBinding& binding : plan_.bindings)

@@ -53,20 +53,22 @@ LayerOrder layers_in_order(const KerasModel& model) {
   return names;
 }
 
+// The architecture that h5bridge left in the file, null where there is none: it is not kept twice.
+Json taken_architecture(KerasFile& file) {
+  Json* found = file.extra.is_object() ? file.extra.as_object().find("architecture") : nullptr;
+  return found ? std::exchange(*found, Json()) : Json();
+}
+
 class KerasReader {
  public:
-  KerasReader(const KerasFile& file, const std::optional<Architecture>& architecture, const LoadOptions& options,
-              const Json& beside)
-      : file_(file),
-        options_(options),
-        is_alone_(!architecture),
-        stored_(file.layers),
-        stated_(parse_layers(file.model_config)) {
-    const Json* own = file.extra.find("architecture");
+  KerasReader(KerasFile& file, KerasModel stated, const std::optional<Architecture>& architecture,
+              const LoadOptions& options, const Json& beside)
+      : file_(file), options_(options), is_alone_(!architecture), stored_(file.layers), stated_(std::move(stated)) {
+    const Json own = taken_architecture(file);
     if (architecture)
       model_.architecture = architecture;
-    else if (own && own->is_object())
-      model_.architecture = checked(architecture_from_json(*own));
+    else if (own.is_object())
+      model_.architecture = checked(architecture_from_json(own));
     else if (file.model_config.is_object())
       model_.architecture = architecture_from_keras(file.model_config);
     else if (file.has_model_config)
@@ -78,13 +80,18 @@ class KerasReader {
     if (file.model_config.is_object()) learn_ties(file.model_config, stated_, *model_.architecture);
     // Keras's own architecture is the file's; any other, maybe PyTorch's, is the file's in the format that the file
     // states.
-    const bool is_files = !architecture && !(own && own->is_object());
-    const DataFormat format = data_format_of_file(file, *model_.architecture);
+    const bool is_files = !architecture && !own.is_object();
+    const DataFormat format = data_format_of_file(file, stated_, *model_.architecture);
     // Noted where it is not the standard one, so that inputs are laid out as the file's Keras model takes them.
     if (format == DataFormat::ChannelsFirst) model_.architecture->keras.data_format = format;
-    const LayoutChange change =
-        is_files ? same_layout(*model_.architecture) : change_layout(*model_.architecture, format, Framework::Keras);
-    bind(change, beside);
+    if (is_files || !changes_layout(*model_.architecture, format, Framework::Keras)) {
+      // Of ten thousand layers, a copy would be much.
+      LayoutChange same = same_layout(*std::exchange(model_.architecture, std::nullopt));
+      bind(same, beside);
+      model_.architecture = std::move(same.architecture);
+    } else {
+      bind(change_layout(*model_.architecture, format, Framework::Keras), beside);
+    }
     if (!file.has_model_config && file.objects.empty() && architecture)
       stored_ = matched_to_plan(file, bound_, *model_.architecture, layers_in_order(parse_layers(beside)),
                                 options.match, model_.notes);
@@ -599,9 +606,9 @@ class KerasReader {
 
 }  // namespace
 
-ReadKerasFile model_from_keras(const KerasFile& file, const std::optional<Architecture>& architecture,
+ReadKerasFile model_from_keras(KerasFile& file, KerasModel stated, const std::optional<Architecture>& architecture,
                                const LoadOptions& options, const Json& beside) {
-  return KerasReader(file, architecture, options, beside).run();
+  return KerasReader(file, std::move(stated), architecture, options, beside).run();
 }
 
 }  // namespace h5bridge

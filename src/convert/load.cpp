@@ -196,6 +196,7 @@ void leave_out_optimizer(KerasFile& file, KerasConfiguration& configuration) {
 
 // What a translation gives beside the file.
 struct Translation {
+  KerasModel stated;  // the layers of the file's configuration, which is taken apart once; none where there is none
   std::vector<std::string> notes;
   std::vector<NamedTensor> residuals;
 };
@@ -210,8 +211,8 @@ void refuse_factors(const KerasFile& file, const KerasConfiguration& configurati
 }
 
 // An architecture beside the file does not say it, and would only find that tensors do not fit.
-void refuse_quantised_layers(const Json& model) {
-  visit_layers(parse_layers(model), [](const std::string&, const KerasLayer& layer) {
+void refuse_quantised_layers(const KerasModel& model) {
+  visit_layers(model, [](const std::string&, const KerasLayer& layer) {
     in_file(describe(layer), [&] { refuse_quantised(layer.config); });
   });
 }
@@ -222,6 +223,7 @@ Translation translate(KerasFile& file, const std::optional<StatedConfiguration>&
     refuse_factors(file, stated->configuration);
     const auto or_beside = [](const std::string& own, const std::string& other) { return own.empty() ? other : own; };
     Translation result{
+        {},
         stated->configuration.notes,
         weights_in_keras_3(file.layers, stated->configuration, or_beside(file.keras_version, stated->keras_version),
                            or_beside(file.backend, stated->backend))};
@@ -240,15 +242,20 @@ Translation translate(KerasFile& file, const std::optional<StatedConfiguration>&
   if (!file.keras_version.empty())
     std::ranges::move(training_in_keras_3(file, keras_version_of(file.keras_version)), std::back_inserter(own.notes));
   file.model_config = std::move(own.model);
-  refuse_quantised_layers(file.model_config);
-  std::ranges::move(merge_lora(file, take_lora(file.model_config)), std::back_inserter(own.notes));
-  return {std::move(own.notes), std::move(residuals)};
+  KerasModel layers = parse_layers(file.model_config);
+  refuse_quantised_layers(layers);
+  if (const LoraScales lora = take_lora(file.model_config); !lora.empty()) {
+    std::ranges::move(merge_lora(file, lora), std::back_inserter(own.notes));
+    layers = parse_layers(file.model_config);
+  }
+  return {std::move(layers), std::move(own.notes), std::move(residuals)};
 }
 
 // Two architectures have to be one network; whatever else they differ in is noted.
-std::string compare_architectures(const Parts& parts, std::vector<std::string>& notes) {
+std::string compare_architectures(const Parts& parts, Translation& translation) {
   std::string disagreement;
-  for (const NetworkDifference& difference : differences_beside_file(*parts.keras, *parts.architecture)) {
+  for (const NetworkDifference& difference :
+       differences_beside_file(*parts.keras, translation.stated, *parts.architecture)) {
     const std::string& given = parts.architecture_file;
     switch (difference.certainty) {
       case Certainty::Certain:
@@ -256,20 +263,21 @@ std::string compare_architectures(const Parts& parts, std::vector<std::string>& 
                        "; export the architecture of the network as it is now";
         break;
       case Certainty::Possible:
-        notes.push_back("its network may be another than that of " + given + ", which is taken: " + difference.text);
+        translation.notes.push_back("its network may be another than that of " + given +
+                                    ", which is taken: " + difference.text);
         break;
       case Certainty::InTraining:
-        notes.push_back("its network is trained otherwise than that of " + given +
-                        ", which is taken: " + difference.text);
+        translation.notes.push_back("its network is trained otherwise than that of " + given +
+                                    ", which is taken: " + difference.text);
     }
   }
   return disagreement;
 }
 
 // Keras goes by the configuration, whoever wrote it.
-std::string compare_with_edits(const KerasFile& file, std::vector<std::string>& notes) {
+std::string compare_with_edits(const KerasFile& file, Translation& translation) {
   std::string disagreement;
-  for (const NetworkDifference& difference : differences_by_edits(file)) {
+  for (const NetworkDifference& difference : differences_by_edits(file, translation.stated)) {
     if (difference.certainty == Certainty::Certain)
       disagreement =
           "its Keras configuration was edited, and is another network than the architecture that h5bridge "
@@ -278,7 +286,7 @@ std::string compare_with_edits(const KerasFile& file, std::vector<std::string>& 
           "; save it by Keras (keras.models.load_model, then save), which keeps the "
           "configuration alone";
     else
-      notes.push_back(
+      translation.notes.push_back(
           "its Keras configuration was edited since h5bridge wrote it; the architecture beside it is "
           "taken: " +
           difference.text);
@@ -287,12 +295,12 @@ std::string compare_with_edits(const KerasFile& file, std::vector<std::string>& 
 }
 
 // Where weights fit no layer because two architectures differ, it is the latter that is to be said.
-ReadKerasFile matched(const Parts& parts, const LoadOptions& options, const std::string& disagreement) {
+ReadKerasFile matched(Parts& parts, KerasModel stated, const LoadOptions& options, const std::string& disagreement) {
   LoadOptions reading = options;
   const bool is_translated = parts.keras_config && !parts.keras_config->configuration.old_layers.empty();
   if (is_translated) reading.match = LayerMatch::Name;  // they are called so by now
   try {
-    return model_from_keras(*parts.keras, parts.architecture, reading,
+    return model_from_keras(*parts.keras, std::move(stated), parts.architecture, reading,
                             parts.keras_config ? parts.keras_config->configuration.model : Json());
   } catch (const Error&) {
     if (disagreement.empty()) throw;
@@ -363,9 +371,9 @@ UncheckedModel put_together(Parts parts, const LoadOptions& options) {
     model = in_file(parts.weights_file, [&] {
       parts.keras->is_edited = has_changed_configuration(*parts.keras);
       Translation translation = translate(*parts.keras, parts.keras_config, options);
-      result.disagreement = parts.architecture ? compare_architectures(parts, translation.notes)
-                                               : compare_with_edits(*parts.keras, translation.notes);
-      auto [read, untied] = matched(parts, options, result.disagreement);
+      result.disagreement = parts.architecture ? compare_architectures(parts, translation)
+                                               : compare_with_edits(*parts.keras, translation);
+      auto [read, untied] = matched(parts, std::move(translation.stated), options, result.disagreement);
       read.notes.insert(read.notes.begin(), translation.notes.begin(), translation.notes.end());
       std::ranges::copy(translation.residuals, std::back_inserter(read.residuals));
       result.untied = std::move(untied);

@@ -39,7 +39,8 @@ Notes write_all(const Model& model, const std::vector<std::string>& paths, const
     throw UsageError("SaveOptions::keras " + std::to_string(options.keras) + ": expected 2 or 3");
   for (const std::string& path : paths) format_for(path, options.format);
   check_shard_size(paths, options);
-  const Model source = prepared(model, options);
+  const std::optional<Model> completed = completed_for(model, options);
+  const Model& source = completed ? *completed : model;
   Notes notes;
   for (const std::string& path : paths) {
     const auto beside = [&](const std::string& name) {
@@ -110,19 +111,27 @@ void complete_training(Model& model, std::optional<std::int64_t> epoch, std::opt
   complete(model.training->loss, loss, "loss");
 }
 
-Model prepared(const Model& model, const SaveOptions& options) {
-  Model result = options.dtype ? cast_weights(model, *options.dtype) : model;
-  if (result.architecture) {
-    result.architecture = with_all_attributes(*std::move(result.architecture));
-    check_graph(*result.architecture);
+std::optional<Model> completed_for(const Model& model, const SaveOptions& options) {
+  std::optional<Model> result;
+  const auto changed = [&]() -> Model& { return result ? *result : result.emplace(model); };
+  if (options.dtype) result = cast_weights(model, *options.dtype);
+  if (model.architecture) {
+    Architecture whole = with_all_attributes(*model.architecture);
+    check_graph(whole);
+    if (whole != *model.architecture) changed().architecture = std::move(whole);
   }
-  check_names(result);
-  check_state_names(result);
-  if (options.optimizer && result.training && result.training->optimizer) {
-    settle_settings(*result.training->optimizer);
-    check_slots(result);
+  check_names(result ? *result : model);
+  check_state_names(result ? *result : model);
+  if (options.optimizer && model.training && model.training->optimizer) {
+    settle_settings(*changed().training->optimizer);
+    check_slots(*result);
   }
   return result;
+}
+
+Model prepared(const Model& model, const SaveOptions& options) {
+  std::optional<Model> result = completed_for(model, options);
+  return result ? *std::move(result) : model;
 }
 
 void write_view(const Model& model, const std::string& path, const std::string& destination,

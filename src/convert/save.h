@@ -33,6 +33,8 @@ std::string destination_in(const std::string& folder, const std::string& source,
 /// The model as write_view expects it: checked and completed where a program may have made it, and with its weights in
 /// the type that options.dtype asks for. Throws UsageError and MalformedFile as save() does.
 Model prepared(const Model& model, const SaveOptions& options);
+/// The same; nullopt where `model` is as it is to be: of ten thousand layers, a copy would be much.
+std::optional<Model> completed_for(const Model& model, const SaveOptions& options);
 
 /// Where to write a file that is to lie beside a destination, by its name, until all is done.
 using PlaceBeside = std::function<std::string(const std::string& name)>;

@@ -10,6 +10,7 @@
 #include "files/unpacked_source.h"
 #include "model/checked.h"
 #include "model/checked_bytes.h"
+#include "model/work_counts.h"
 
 namespace h5bridge::hdf5 {
 namespace {
@@ -328,7 +329,10 @@ Group open(const std::string& path) {
   ByteSourcePtr file = open_file(path);
   check_superblock(*file);
   const Library library;
-  const Handle opened = handle(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), "not a readable HDF5 file");
+  ++work().containers_opened;
+  const Handle access = handle(H5Pcreate(H5P_FILE_ACCESS), "making an HDF5 property list");
+  keep_little_metadata(access.id());
+  const Handle opened = handle(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.id()), "not a readable HDF5 file");
   return Group(handle(H5Gopen2(opened.id(), "/", H5P_DEFAULT), "/"), "/", std::move(file));
 }
 

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "files/hdf5_driver.h"
+#include "model/work_counts.h"
 
 namespace h5bridge::hdf5 {
 namespace {
@@ -73,6 +74,7 @@ Handle open_source(const ByteSourcePtr& source) {
   const Settings settings{&source};
   checked<SystemFailure>(H5Pset_driver(properties.id(), driver(), &settings), "setting an HDF5 driver");
   keep_little_metadata(properties.id());
+  ++work().containers_opened;
   return checked_handle<MalformedFile>(H5Fopen("source", H5F_ACC_RDONLY, properties.id()), "not a readable HDF5 file");
 }
 

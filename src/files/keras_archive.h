@@ -29,6 +29,6 @@ KerasFile read_keras_folder(const std::string& path);
 /// Writes `file`, whose variables stand by objects, to `path` as Keras 3 would, one tensor at a time and straight into
 /// the archive. Throws Unsupported as write_keras_objects does; SystemFailure if writing fails, and then leaves an
 /// incomplete file.
-void write_keras_archive(const KerasFile& file, const std::string& path);
+void write_keras_archive(KerasFile file, const std::string& path);
 
 }  // namespace h5bridge

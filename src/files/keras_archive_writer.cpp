@@ -6,6 +6,7 @@
 #include "files/inflate.h"
 #include "files/keras_archive.h"
 #include "files/keras_objects.h"
+#include "files/keras_parts.h"
 #include "h5bridge/error.h"
 
 namespace h5bridge {
@@ -83,13 +84,15 @@ ZipWriter::Content content_at(const std::string& path, std::uint64_t offset) {
 
 }  // namespace
 
-void write_keras_archive(const KerasFile& file, const std::string& path) {
+void write_keras_archive(KerasFile file, const std::string& path) {
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
   if (!out) throw SystemFailure("it cannot be written");
   ZipWriter archive(out);
   const Json metadata = Json::Object{{"keras_version", file.keras_version}, {"date_saved", date_saved()}};
   archive.add("metadata.json", metadata.dump());
-  archive.add("config.json", as_object(file).dump());
+  Json model = as_object(file);
+  file.model_config = Json();
+  archive.add("config.json", taken_text(model));
   archive.add_in_place("model.weights.h5", [&](std::uint64_t offset) {
     hdf5::NewFile weights(path, offset);
     write_keras_objects(file, weights.root());

@@ -31,6 +31,6 @@ KerasFile read_keras_h5(const ByteSourcePtr& file);
 /// Writes `file` to `path` as Keras 3 would, one tensor at a time. Throws Unsupported for what Keras could not load:
 /// variables of bfloat16 or float8, names that are no HDF5 paths, are longer than an attribute or occur twice;
 /// SystemFailure if writing fails, and then leaves an incomplete file.
-void write_keras_h5(const KerasFile& file, const std::string& path);
+void write_keras_h5(KerasFile file, const std::string& path);
 
 }  // namespace h5bridge

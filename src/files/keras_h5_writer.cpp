@@ -108,25 +108,25 @@ void write_versions(const hdf5::NewObject& object, const KerasFile& file, Charac
 
 }  // namespace
 
-void write_keras_h5(const KerasFile& file, const std::string& path) {
+void write_keras_h5(KerasFile file, const std::string& path) {
   check_file(file);
   hdf5::NewFile out(path);
   {
     const hdf5::NewGroup root = out.root();
+    write_extra(root, file);  // before a longer text, as HDF5 keeps both in one piece, which it copies to add to it
     if (file.model_config.is_null()) {
       write_versions(root, file, CharacterSet::Ascii);
       write_weights(root, file);
     } else {
       write_versions(root, file, CharacterSet::Utf8);
-      root.set_text("model_config", file.model_config.dump(), CharacterSet::Ascii);
+      root.set_text("model_config", taken_text(file.model_config), CharacterSet::Ascii);
       if (!file.training_config.is_null())
-        root.set_text("training_config", file.training_config.dump(), CharacterSet::Ascii);
+        root.set_text("training_config", taken_text(file.training_config), CharacterSet::Ascii);
       const hdf5::NewGroup weights = root.create_group("model_weights");
       write_weights(weights, file);
       write_versions(weights, file, CharacterSet::Ascii);
     }
     if (!file.optimizer.empty()) write_variables(root.create_group("optimizer_weights"), file.optimizer);
-    write_extra(root, file);
   }
   out.finish();
 }

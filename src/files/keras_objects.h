@@ -36,16 +36,16 @@ bool is_keras_shard_index(const Json& index);
 KerasFile read_keras_shards(const std::string& path, const Json& index);
 
 /// Writes them, each object's variables in their order. Throws Unsupported for what Keras could not load: variables of
-/// float8, paths that occur twice.
-void write_keras_objects(const KerasFile& file, const hdf5::NewGroup& root);
+/// float8, paths that occur twice. Takes what is ours.
+void write_keras_objects(KerasFile& file, const hdf5::NewGroup& root);
 
 /// The same in files of `most` bytes of variables each, NAME_00000.weights.h5 and so on, written where `place_of` says
 /// that a file of that name is to be written. Gives the index that goes beside them. Throws UsageError for a variable
 /// that takes more.
-Json write_keras_shards(const KerasFile& file, const std::string& name, std::uint64_t most,
+Json write_keras_shards(KerasFile file, const std::string& name, std::uint64_t most,
                         const std::function<std::string(const std::string&)>& place_of);
 
 /// A file of weights alone. Throws SystemFailure if writing fails, and then leaves an incomplete file.
-void write_keras_weights(const KerasFile& file, const std::string& path);
+void write_keras_weights(KerasFile file, const std::string& path);
 
 }  // namespace h5bridge

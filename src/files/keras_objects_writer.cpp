@@ -106,12 +106,12 @@ Json weight_map(const std::vector<Shard>& shards, const std::vector<std::string>
 
 }  // namespace
 
-void write_keras_objects(const KerasFile& file, const hdf5::NewGroup& root) {
+void write_keras_objects(KerasFile& file, const hdf5::NewGroup& root) {
   for (const KerasObject& object : all_objects(file)) write_object(root, object, 0, object.variables.size());
   write_extra(root, file);
 }
 
-Json write_keras_shards(const KerasFile& file, const std::string& name, std::uint64_t most,
+Json write_keras_shards(KerasFile file, const std::string& name, std::uint64_t most,
                         const std::function<std::string(const std::string&)>& place_of) {
   const std::vector<KerasObject> objects = all_objects(file);
   const std::vector<Shard> shards = shards_of(objects, most);
@@ -132,7 +132,7 @@ Json write_keras_shards(const KerasFile& file, const std::string& name, std::uin
                       {"weight_map", weight_map(shards, names)}};
 }
 
-void write_keras_weights(const KerasFile& file, const std::string& path) {
+void write_keras_weights(KerasFile file, const std::string& path) {
   hdf5::NewFile out(path);
   write_keras_objects(file, out.root());
   out.finish();

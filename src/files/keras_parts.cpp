@@ -27,10 +27,17 @@ void read_extra(const hdf5::Group& root, KerasFile& file) {
   }
 }
 
-void write_extra(const hdf5::NewGroup& root, const KerasFile& file) {
+std::string taken_text(Json& tree) {
+  std::string text = tree.dump();
+  tree = Json();
+  text.shrink_to_fit();
+  return text;
+}
+
+void write_extra(const hdf5::NewGroup& root, KerasFile& file) {
   if (file.extra.is_null() && file.extra_tensors.empty()) return;
   const hdf5::NewGroup ours = root.create_group(kExtraGroup);
-  if (!file.extra.is_null()) ours.set_text("metadata", file.extra.dump(), hdf5::CharacterSet::Utf8);
+  if (!file.extra.is_null()) ours.set_text("metadata", taken_text(file.extra), hdf5::CharacterSet::Utf8);
   if (file.extra_tensors.empty()) return;
   const hdf5::NewGroup tensors = ours.create_group("tensors");
   for (std::size_t index = 0; index < file.extra_tensors.size(); ++index) {

@@ -14,6 +14,10 @@ inline constexpr const char* kExtraGroup = "h5bridge";
 Json read_json(const hdf5::Object& object, const std::string& attribute);
 
 void read_extra(const hdf5::Group& root, KerasFile& file);
-void write_extra(const hdf5::NewGroup& root, const KerasFile& file);
+/// Takes what it writes.
+void write_extra(const hdf5::NewGroup& root, KerasFile& file);
+
+/// A tree's text in place of the tree, which is null then: of ten thousand layers, both would be much.
+std::string taken_text(Json& tree);
 
 }  // namespace h5bridge

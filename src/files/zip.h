@@ -5,6 +5,7 @@
 #include <functional>
 #include <iosfwd>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -35,6 +36,8 @@ class ZipReader {
   /// Unsupported for encryption, several disks and other compression methods.
   explicit ZipReader(ByteSourcePtr file);
 
+  /// Of the whole archive, in bytes.
+  std::uint64_t size() const { return file_->size(); }
   /// In the order of the directory.
   const std::vector<ZipEntry>& entries() const { return entries_; }
   /// The entry of that full name, or nullptr. Lives as long as the reader.
@@ -54,6 +57,9 @@ class ZipReader {
   std::vector<ZipEntry> entries_;
   std::map<std::string, std::size_t, std::less<>> index_;
 };
+
+/// Tensors whose bytes are in an archive keep it open.
+using ZipReaderPtr = std::shared_ptr<const ZipReader>;
 
 /// Writes an archive of stored entries to a stream, front to back, with every entry's content aligned to 64 bytes, as
 /// torch.save does. Memory is bounded by the directory. A failed write throws SystemFailure.

@@ -8,6 +8,7 @@
 #include "files/zip_format.h"
 #include "h5bridge/error.h"
 #include "model/mapped_file.h"
+#include "model/work_counts.h"
 
 namespace h5bridge {
 namespace {
@@ -258,6 +259,7 @@ bool looks_like_zip(const ByteSource& file) {
 }
 
 ZipReader::ZipReader(ByteSourcePtr file) : file_(std::move(file)) {
+  ++work().containers_opened;
   const Directory directory = find_directory(*file_);
   const auto bytes = read_range(*file_, directory.offset, directory.size);
   Fields fields(bytes, "directory");

@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "h5bridge/copy_on_write.h"
 #include "h5bridge/data_format.h"
 #include "h5bridge/dtype.h"
 #include "h5bridge/json.h"
@@ -54,12 +55,15 @@ class Attributes {
   DType dtype(std::string_view name) const { return get<DType>(name); }
   const std::vector<Layer>& layers(std::string_view name) const { return get<std::vector<Layer>>(name); }
 
-  bool empty() const { return values_.empty(); }
-  auto begin() const { return values_.begin(); }
-  auto end() const { return values_.end(); }
+  bool empty() const { return values_.read().empty(); }
+  auto begin() const { return values_.read().begin(); }
+  auto end() const { return values_.read().end(); }
   bool operator==(const Attributes&) const = default;
 
  private:
+  using Values = std::vector<std::pair<std::string, AttributeValue>>;
+
+  Values::const_iterator find(std::string_view name) const;
   template <typename T>
   const T& get(std::string_view name) const {
     if (const T* value = std::get_if<T>(&at(name))) return *value;
@@ -67,7 +71,7 @@ class Attributes {
   }
   [[noreturn]] void throw_wrong_kind(std::string_view name) const;
 
-  std::vector<std::pair<std::string, AttributeValue>> values_;
+  CopyOnWrite<Values> values_;
 };
 
 /// A layer: what holds parameters and settings. It may be called by several nodes.

@@ -12,6 +12,8 @@
 #include <variant>
 #include <vector>
 
+#include "h5bridge/copy_on_write.h"
+
 namespace h5bridge {
 
 class Json {
@@ -28,12 +30,12 @@ class Json {
     Object(std::initializer_list<Listed> members);
     /// Throws MalformedFile naming a name that two members have.
     explicit Object(std::vector<Member> members);
-    bool empty() const { return members_.empty(); }
-    std::size_t size() const { return members_.size(); }
-    auto begin() const { return members_.begin(); }
-    auto end() const { return members_.end(); }
-    auto begin() { return members_.begin(); }
-    auto end() { return members_.end(); }
+    bool empty() const { return members_.read().empty(); }
+    std::size_t size() const { return members_.read().size(); }
+    auto begin() const { return members_.read().begin(); }
+    auto end() const { return members_.read().end(); }
+    auto begin() { return members_.write().begin(); }
+    auto end() { return members_.write().end(); }
     const Json* find(std::string_view name) const;
     Json* find(std::string_view name);
     bool contains(std::string_view name) const { return find(name) != nullptr; }
@@ -47,7 +49,7 @@ class Json {
     bool operator==(const Object& other) const;
 
    private:
-    std::vector<Member> members_;
+    CopyOnWrite<std::vector<Member>> members_;
   };
 
   Json() = default;

@@ -10,6 +10,14 @@
 namespace h5bridge {
 namespace {
 
+bool has_rank(const Json& json) {
+  if (json.is_array()) return std::ranges::any_of(json.as_array(), has_rank);
+  if (!json.is_object()) return false;
+  const Json* rank = json.find("lora_rank");
+  return (rank && rank->is_integer()) ||
+         std::ranges::any_of(json.as_object(), [](const Json::Member& member) { return has_rank(member.second); });
+}
+
 // Out of the configuration itself, before it is a tree: nothing that reads layers knows of LoRA.
 void take_out(Json& json, LoraScales& scales) {
   if (json.is_array())
@@ -84,7 +92,7 @@ void merge(KerasLayerWeights& layer, const LoraScales& scales) {
 
 LoraScales take_lora(Json& model_config) {
   LoraScales scales;
-  take_out(model_config, scales);
+  if (has_rank(model_config)) take_out(model_config, scales);  // what is walked through to be changed is shared no more
   return scales;
 }
 

@@ -40,6 +40,11 @@ struct NoWrapper : Unsupported {
   using Unsupported::Unsupported;
 };
 
+struct PlannedModel {
+  KerasPlan plan;  // but for its configuration, which is to be printed
+  KerasModel model;
+};
+
 class Planner {
  public:
   Planner(const Architecture& architecture, const std::map<std::string, std::vector<WeightStep>>& weight_steps,
@@ -56,9 +61,11 @@ class Planner {
     for (const ScopeCall& call : architecture_.scope_calls) scope_calls_.emplace(call.name, &call);
   }
 
-  KerasPlan run() {
+  PlannedModel run() {
     ++work().models_planned;
     plan_.tied = ties_.tied;
+    plan_.bindings.reserve(architecture_.layers.size());
+    layers_.reserve(architecture_.inputs.size() + architecture_.nodes.size());
     for (const Input& input : architecture_.inputs) add_input(input);
     std::string problems;
     const std::set<std::string> needed = needed_nodes(architecture_);
@@ -86,8 +93,8 @@ class Planner {
         plan_.layer_names.push_back(layer.keras_name);
     place_bindings(model);
     name_outputs(model);
-    plan_.model_config = print_model(std::move(model));
-    return std::move(plan_);
+    plan_.bindings.shrink_to_fit();
+    return {std::move(plan_), std::move(model)};
   }
 
  private:
@@ -599,7 +606,7 @@ class Planner {
 };
 
 // `architecture` with its wrappers as they are.
-KerasPlan planned(const Architecture& architecture, const std::map<std::string, std::vector<WeightStep>>& weight_steps,
+PlannedModel plan(const Architecture& architecture, const std::map<std::string, std::vector<WeightStep>>& weight_steps,
                   const FloatTypes& floats) {
   std::set<std::string> moved;
   for (const auto& [name, steps] : weight_steps) moved.insert(name);
@@ -620,11 +627,16 @@ KerasPlan planned(const Architecture& architecture, const std::map<std::string, 
 
 KerasPlan plan_keras(const Architecture& architecture,
                      const std::map<std::string, std::vector<WeightStep>>& weight_steps, const FloatTypes& floats) {
-  try {
-    return planned(architecture, weight_steps, floats);
-  } catch (const NoWrapper&) {
-    return planned(without_wrappers(architecture), weight_steps, floats);
-  }
+  PlannedModel planned = [&] {
+    try {
+      return plan(architecture, weight_steps, floats);
+    } catch (const NoWrapper&) {
+      return plan(without_wrappers(architecture), weight_steps, floats);
+    }
+  }();
+  // What the planner kept of each layer is gone by now.
+  planned.plan.model_config = print_model(std::move(planned.model));
+  return std::move(planned.plan);
 }
 
 }  // namespace h5bridge

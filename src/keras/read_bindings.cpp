@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -86,7 +87,8 @@ class Reader {
  public:
   Reader(const Entries& entries, const Architecture& architecture, const BindingMaker::WeightSteps& weight_steps)
       : entries_(entries),
-        architecture_(without_implied(architecture)),
+        own_(has_implied(architecture) ? std::optional(without_implied(architecture)) : std::nullopt),
+        architecture_(own_ ? *own_ : architecture),
         index_(architecture_),
         shapes_(infer_shapes(architecture_)),
         needed_(needed_nodes(architecture_)),
@@ -103,6 +105,7 @@ class Reader {
   std::optional<KerasBindings> run(const TiedLayers& ties) const {
     KerasBindings result;
     result.tied = ties.tied;
+    result.bindings.reserve(architecture_.layers.size());
     BindingMaker maker(weight_steps_);
     std::map<std::string, KerasPlace> places;
     std::set<std::string> known;
@@ -184,7 +187,8 @@ class Reader {
   }
 
   const Entries& entries_;
-  const Architecture architecture_;
+  const std::optional<Architecture> own_;
+  const Architecture& architecture_;
   const ArchitectureIndex index_;
   const Shapes shapes_;
   const std::set<std::string> needed_;

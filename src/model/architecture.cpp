@@ -19,26 +19,29 @@ auto* find_named(Items& items, std::string_view name) {
   return found == items.end() ? nullptr : &*found;
 }
 
-template <typename Values>
-auto find_value(Values& values, std::string_view name) {
-  return std::ranges::find_if(values, [&](const auto& value) { return value.first == name; });
-}
-
 }  // namespace
 
-bool Attributes::contains(std::string_view name) const { return find_value(values_, name) != values_.end(); }
+Attributes::Values::const_iterator Attributes::find(std::string_view name) const {
+  return std::ranges::find(*this, name, &Values::value_type::first);
+}
+
+bool Attributes::contains(std::string_view name) const { return find(name) != end(); }
 
 const AttributeValue& Attributes::at(std::string_view name) const {
-  const auto found = find_value(values_, name);
-  if (found == values_.end()) throw UsageError("no attribute '" + std::string(name) + "' is set");
+  const auto found = find(name);
+  if (found == end()) throw UsageError("no attribute '" + std::string(name) + "' is set");
   return found->second;
 }
 
 void Attributes::set(std::string_view name, AttributeValue value) {
-  if (const auto found = find_value(values_, name); found != values_.end())
-    found->second = std::move(value);
-  else
-    values_.emplace_back(name, std::move(value));
+  const auto place = static_cast<std::size_t>(find(name) - begin());
+  Values& values = values_.write();
+  if (place < values.size()) {
+    values[place].second = std::move(value);
+    return;
+  }
+  values.reserve(values.size() + 1);  // a layer has few, and a model may have many layers
+  values.emplace_back(name, std::move(value));
 }
 
 Size Attributes::open_integer(std::string_view name) const {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "h5bridge/error.h"
 #include "model/quoted.h"
@@ -24,6 +25,12 @@ std::vector<const Json::Member*> sorted(const Json::Object& object) {
   for (const Json::Member& member : object) members.push_back(&member);
   std::ranges::sort(members, {}, [](const Json::Member* member) { return std::string_view(member->first); });
   return members;
+}
+
+std::optional<std::size_t> place_of(std::string_view name, const Json::Object& object) {
+  const auto found = std::ranges::find(object, name, &Json::Member::first);
+  if (found == object.end()) return std::nullopt;
+  return static_cast<std::size_t>(found - object.begin());
 }
 
 std::string float_text(double value) {
@@ -117,8 +124,8 @@ Json::Object::Object(std::vector<Member> members) : members_(std::move(members))
 }
 
 const Json* Json::Object::find(std::string_view name) const {
-  const auto found = std::ranges::find(members_, name, &Member::first);
-  return found == members_.end() ? nullptr : &found->second;
+  const auto place = place_of(name, *this);
+  return place ? &members_.read()[*place].second : nullptr;
 }
 
 const Json& Json::Object::at(std::string_view name) const {
@@ -126,22 +133,28 @@ const Json& Json::Object::at(std::string_view name) const {
   throw MalformedFile("expected a member '" + std::string(name) + "', found none");
 }
 
-Json* Json::Object::find(std::string_view name) { return const_cast<Json*>(std::as_const(*this).find(name)); }
+Json* Json::Object::find(std::string_view name) {
+  const auto place = place_of(name, *this);
+  return place ? &members_.write()[*place].second : nullptr;
+}
 
 Json& Json::Object::set(std::string_view name, Json value) {
   if (Json* existing = find(name)) return *existing = std::move(value);
-  return members_.emplace_back(std::string(name), std::move(value)).second;
+  std::vector<Member>& members = members_.write();
+  // Doubled, what ten thousand layers do not use would be much.
+  if (members.size() == members.capacity()) members.reserve(members.size() + members.size() / 4 + 1);
+  return members.emplace_back(std::string(name), std::move(value)).second;
 }
 
 bool Json::Object::erase(std::string_view name) {
-  const auto found = std::ranges::find(members_, name, &Member::first);
-  if (found == members_.end()) return false;
-  members_.erase(found);
-  return true;
+  const auto place = place_of(name, *this);
+  if (place) members_.write().erase(begin() + static_cast<std::ptrdiff_t>(*place));
+  return place.has_value();
 }
 
 bool Json::Object::operator==(const Object& other) const {
-  return std::ranges::equal(sorted(*this), sorted(other), [](const Member* a, const Member* b) { return *a == *b; });
+  return members_.shares_with(other.members_) ||
+         std::ranges::equal(sorted(*this), sorted(other), [](const Member* a, const Member* b) { return *a == *b; });
 }
 
 std::string Json::dump(int indent) const {

@@ -4,6 +4,8 @@
 #include <iterator>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <string_view>
+#include <unordered_map>
 #include <utility>
 
 #include "h5bridge/error.h"
@@ -93,7 +95,10 @@ class Cursor {
 class Builder final : public nlohmann::json_sax<nlohmann::json> {
  public:
   Builder(std::string_view document, const std::string& what)
-      : what_(what), document_(without_words(document)), furthest_(document_.text.data()) {}
+      : what_(what),
+        document_(without_words(document)),
+        has_words_(std::ranges::any_of(document_.nulls, &Json::is_float)),
+        furthest_(document_.text.data()) {}
 
   Json build() {
     const char* const begin = document_.text.data();
@@ -123,13 +128,22 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
     return true;
   }
   bool end_object() override {
+    Container& object = open_.back();
+    const std::string_view text(object.begin, static_cast<std::size_t>(furthest_ + 1 - object.begin));
+    if (const auto known = small_objects_.find(text); known != small_objects_.end()) return close(known->second);
+    object.members.shrink_to_fit();
     try {
-      return close(Json::Object(std::move(open_.back().members)));
+      Json::Object made(std::move(object.members));
+      if (may_be_said_again(text)) small_objects_.emplace(text, made);
+      return close(std::move(made));
     } catch (const MalformedFile& error) {
       fail(error.what());
     }
   }
-  bool end_array() override { return close(std::move(open_.back().elements)); }
+  bool end_array() override {
+    open_.back().elements.shrink_to_fit();
+    return close(std::move(open_.back().elements));
+  }
 
   bool parse_error(std::size_t position, const std::string&, const nlohmann::json::exception& error) override {
     // "[json...] parse error at line 1, column 2: syntax error while parsing value - invalid literal; last read: 'x'":
@@ -145,6 +159,7 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
  private:
   struct Container {
     bool is_object;
+    const char* begin;
     Json::Array elements;
     std::vector<Json::Member> members;  // the last one's value is still to come
   };
@@ -161,13 +176,20 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
 
   bool open(bool is_object) {
     if (open_.size() == kMostLevels) fail("nested more than " + std::to_string(kMostLevels) + " levels deep");
-    open_.push_back({is_object, {}, {}});
+    open_.push_back({is_object, furthest_, {}, {}});
     return true;
   }
 
   bool close(Json container) {
     open_.pop_back();
     return add(std::move(container));
+  }
+
+  // Configurations have the same initialisers and dtype policies in each layer: they share one object. A null may stand
+  // for one of the words.
+  bool may_be_said_again(std::string_view text) const {
+    constexpr std::size_t kLongest = 512, kMost = 4096;
+    return !has_words_ && text.size() <= kLongest && small_objects_.size() < kMost;
   }
 
   [[noreturn]] void fail(const std::string& reason) const {
@@ -188,7 +210,9 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
 
   const std::string& what_;
   Nulled document_;
+  bool has_words_;
   std::size_t nulls_seen_ = 0;
+  std::unordered_map<std::string_view, Json::Object> small_objects_;
   const char* furthest_;
   std::vector<Container> open_;
   Json root_;

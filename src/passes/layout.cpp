@@ -462,19 +462,6 @@ bool moves_heads(const Architecture& architecture) {
          });
 }
 
-// Keras's channels_first flatten is folded away on the way to PyTorch, and unfolded on the way back.
-bool needs_change(const Architecture& architecture, DataFormat wanted, Framework framework) {
-  if (differs_from(architecture, wanted)) return framework == Framework::Torch || !is_mixed(architecture, wanted);
-  if (framework == Framework::Keras && moves_heads(architecture)) return true;
-  return wanted == DataFormat::ChannelsFirst &&
-         std::any_of(architecture.layers.begin(), architecture.layers.end(), [&](const Layer& layer) {
-           if (!layer.attributes.contains("channels_last_order")) return false;
-           return layer.attributes.boolean("channels_last_order")
-                      ? framework == Framework::Torch
-                      : framework == Framework::Keras && layer.keras.folded_format;
-         });
-}
-
 }  // namespace
 
 bool differs_from(const Architecture& architecture, DataFormat wanted) {
@@ -489,8 +476,22 @@ bool differs_from(const Architecture& architecture, DataFormat wanted) {
   });
 }
 
-LayoutChange same_layout(const Architecture& architecture) {
-  LayoutChange result{architecture, {}, {}, {}};
+// Keras's channels_first flatten is folded away on the way to PyTorch, and unfolded on the way back.
+bool changes_layout(const Architecture& architecture, DataFormat wanted, Framework framework) {
+  if (differs_from(architecture, wanted)) return framework == Framework::Torch || !is_mixed(architecture, wanted);
+  if (framework == Framework::Keras && moves_heads(architecture)) return true;
+  return wanted == DataFormat::ChannelsFirst &&
+         std::any_of(architecture.layers.begin(), architecture.layers.end(), [&](const Layer& layer) {
+           if (!layer.attributes.contains("channels_last_order")) return false;
+           return layer.attributes.boolean("channels_last_order")
+                      ? framework == Framework::Torch
+                      : framework == Framework::Keras && layer.keras.folded_format;
+         });
+}
+
+LayoutChange same_layout(Architecture own) {
+  LayoutChange result{std::move(own), {}, {}, {}};
+  const Architecture& architecture = result.architecture;
   const Shapes shapes = infer_shapes(architecture);
   for (const Input& input : architecture.inputs)
     result.inputs[input.name] = Arrangement::original(input.shape.size()).axes;
@@ -499,9 +500,9 @@ LayoutChange same_layout(const Architecture& architecture) {
   return result;
 }
 
-LayoutChange change_layout(const Architecture& architecture, DataFormat wanted, Framework framework) {
+LayoutChange change_layout(Architecture architecture, DataFormat wanted, Framework framework) {
   check_graph(architecture);
-  if (!needs_change(architecture, wanted, framework)) return same_layout(architecture);
+  if (!changes_layout(architecture, wanted, framework)) return same_layout(std::move(architecture));
   // Each round learns of one flatten or layer more; in the end there is nothing left to learn.
   Learned learned;
   while (true) {

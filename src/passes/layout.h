@@ -28,10 +28,13 @@ struct LayoutChange {
 
 /// For a PyTorch model or for a Keras one: only Keras has a flatten that moves the channels to the end before, and a
 /// model that came with one gets it back. Throws MalformedFile if the architecture is not sound.
-LayoutChange change_layout(const Architecture& architecture, DataFormat wanted, Framework framework = Framework::Torch);
+LayoutChange change_layout(Architecture architecture, DataFormat wanted, Framework framework = Framework::Torch);
+
+/// Whether that changes more than nothing.
+bool changes_layout(const Architecture& architecture, DataFormat wanted, Framework framework = Framework::Torch);
 
 /// The architecture as it is, in the form of a change.
-LayoutChange same_layout(const Architecture& architecture);
+LayoutChange same_layout(Architecture architecture);
 
 /// Whether any layer with spatial axes has another data format than `wanted`.
 bool differs_from(const Architecture& architecture, DataFormat wanted);

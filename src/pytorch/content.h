@@ -5,6 +5,7 @@
 #include <string>
 
 #include "files/pickle.h"
+#include "files/zip.h"
 #include "h5bridge/byte_source.h"
 
 namespace h5bridge {
@@ -17,7 +18,7 @@ struct TorchContent {
 };
 
 /// A zip archive, as of PyTorch 1.6: data.pkl, and an entry a storage.
-TorchContent open_torch_zip(const ByteSourcePtr& file);
+TorchContent open_torch_zip(ZipReaderPtr archive);
 
 /// Before that: five pickles in a row (a magic number, a version, what machine wrote it, the object, the storages'
 /// keys), then each storage's length in elements and its bytes (torch/serialization.py, _legacy_load). The

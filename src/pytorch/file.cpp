@@ -56,10 +56,9 @@ bool is_torchscript_archive(const ZipReader& archive) {
 
 bool is_torch_archive(const ZipReader& archive) { return has_pickle(archive) && !is_torchscript_archive(archive); }
 
-TorchContent open_torch_zip(const ByteSourcePtr& file) {
-  const auto archive = std::make_shared<const ZipReader>(file);
+TorchContent open_torch_zip(ZipReaderPtr archive) {
   const std::string folder = folder_of(*archive);
-  pickle::Document document = pickle::read(archive->read(pickle_entry(*archive)), file->size());
+  pickle::Document document = pickle::read(archive->read(pickle_entry(*archive)), archive->size());
   const bool is_big = is_big_endian(*archive, folder);
   return {std::move(document), [archive, folder, is_big](const std::string& key, std::size_t number_size) {
             const ZipEntry* entry = archive->find(folder + "data/" + key);
@@ -70,7 +69,8 @@ TorchContent open_torch_zip(const ByteSourcePtr& file) {
 }
 
 TorchFile::TorchFile(const ByteSourcePtr& file)
-    : TorchFile(is_legacy_torch_file(*file) ? open_legacy_torch(file) : open_torch_zip(file)) {}
+    : TorchFile(is_legacy_torch_file(*file) ? open_legacy_torch(file)
+                                            : open_torch_zip(std::make_shared<const ZipReader>(file))) {}
 
 ByteSourcePtr TorchFile::storage(const std::string& key, std::size_t number_size) const {
   const std::pair wanted(key, number_size);

@@ -228,3 +228,21 @@ TEST_CASE("random damage is an error or another value, nothing worse", "[json]")
     }
   }
 }
+
+TEST_CASE("a copy of an object stays what it was, whichever of the two is changed", "[json]") {
+  const Json::Object inner{{"axis", -1}};
+  Json::Object original{{"name", "a"}, {"inner", inner}};
+  Json::Object copy = original;
+  CHECK(copy == original);
+  original.find("inner")->as_object().set("axis", 2);
+  CHECK(*copy.at("inner").find("axis") == Json(-1));
+  CHECK(*inner.find("axis") == Json(-1));
+  copy.set("name", "b");
+  CHECK(copy.erase("inner"));
+  CHECK(original == Json::Object{{"name", "a"}, {"inner", Json::Object{{"axis", 2}}}});
+  copy = original;
+  for (auto& [name, value] : copy) value = nullptr;
+  CHECK(*original.find("name") == Json("a"));
+  CHECK(Json::Object().empty());
+  CHECK(Json::Object().find("name") == nullptr);
+}

@@ -26,6 +26,7 @@ KerasFile read_either(const SourceFile& file) {
 KerasFile weights_of(const Model& model, const SaveOptions& options, Notes& notes) {
   KerasFile file = keras_destination(model, KerasForm::Objects, options, notes);
   if (!file.training_config.is_null()) file.extra.as_object().set(kTrainingConfig, file.training_config);
+  file.model_config = Json();
   return file;
 }
 

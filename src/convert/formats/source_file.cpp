@@ -8,6 +8,7 @@
 #include "files/keras_h5.h"
 #include "h5bridge/error.h"
 #include "model/mapped_file.h"
+#include "model/work_counts.h"
 
 namespace h5bridge {
 namespace {
@@ -23,6 +24,7 @@ const T* pointer_to(const std::optional<T>& value) {
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 
 Json read_document(const ByteSource& file) {
+  ++work().containers_opened;
   const std::string text = read_text(file);
   Json json = Json::parse(text.starts_with(kByteOrderMark) ? text.substr(kByteOrderMark.size()) : text);
   return json.is_string() ? Json::parse(json.as_string()) : json;
@@ -40,9 +42,9 @@ const ByteSourcePtr& SourceFile::bytes() const {
   return bytes_;
 }
 
-const ZipReader* SourceFile::zip() const {
-  if (!zip_) zip_.emplace(looks_like_zip(*bytes()) ? std::optional<ZipReader>(bytes()) : std::nullopt);
-  return pointer_to(*zip_);
+const ZipReaderPtr& SourceFile::zip() const {
+  if (!zip_) zip_.emplace(looks_like_zip(*bytes()) ? std::make_shared<const ZipReader>(bytes()) : nullptr);
+  return *zip_;
 }
 
 const Json* SourceFile::json() const {

@@ -23,8 +23,8 @@ class SourceFile {
   /// Throws SystemFailure if the file cannot be opened.
   const ByteSourcePtr& bytes() const;
 
-  /// The archive, or nullptr for any other file. Throws MalformedFile for a damaged one.
-  const ZipReader* zip() const;
+  /// The archive, or null for any other file. Throws MalformedFile for a damaged one.
+  const ZipReaderPtr& zip() const;
   /// The document, or nullptr where the file does not begin as an object of JSON; where it is one text, as
   /// json.dumps(model.to_json()) leaves it, what that says. Throws MalformedFile for JSON that is none.
   const Json* json() const;
@@ -41,7 +41,7 @@ class SourceFile {
   bool is_folder_;
   // Outer: whether it was looked for; inner: whether the file is one.
   mutable ByteSourcePtr bytes_;
-  mutable std::optional<std::optional<ZipReader>> zip_;
+  mutable std::optional<ZipReaderPtr> zip_;
   mutable std::optional<std::optional<Json>> json_;
   mutable std::optional<std::optional<KerasFile>> hdf5_;
 };

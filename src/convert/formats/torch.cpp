@@ -17,6 +17,10 @@ bool is_torch_file(const SourceFile& file) {
   return file.zip() ? is_torch_archive(*file.zip()) : is_legacy_torch_file(*file.bytes());
 }
 
+TorchFile opened(const SourceFile& file) {
+  return TorchFile(file.zip() ? open_torch_zip(file.zip()) : open_legacy_torch(file.bytes()));
+}
+
 // A checkpoint counts parameters as PyTorch registers them, which Keras does not know; somebody may have stated it.
 void require_numbers(const Optimizer& optimizer, const Architecture& architecture) {
   const bool is_stated = optimizer.groups.front().contains("param_names");
@@ -79,7 +83,7 @@ Format torch_format() {
       .looks_like = is_torch_file,
       .read =
           [](const SourceFile& file, const LoadOptions& options) {
-            const TorchFile torch(file.bytes());
+            const TorchFile torch = opened(file);
             if (auto optimizer = read_optimizer_file(torch, options.optimizer_key))
               return FileContent{.optimizer = std::move(optimizer)};
             FileContent content{.torch = read_torch_file(
@@ -88,7 +92,7 @@ Format torch_format() {
             return content;
           },
       .inspect = [](const SourceFile& file,
-                    const LoadOptions& options) { return inspect_torch_file(TorchFile(file.bytes()), options); },
+                    const LoadOptions& options) { return inspect_torch_file(opened(file), options); },
       .write = write_torch,
   };
 }

@@ -21,8 +21,8 @@ namespace {
 
 // One of ours has its architecture beside its code.
 FileContent read_torchscript(const SourceFile& file, const LoadOptions& options) {
-  FileContent content{.torch = read_torchscript_file(file.bytes())};
-  if (const auto architecture = torchscript_architecture(file.bytes())) {
+  FileContent content{.torch = read_torchscript_file(file.zip())};
+  if (const auto architecture = torchscript_architecture(*file.zip())) {
     content.architecture = checked(architecture_from_json(*architecture));
     content.torch->notes.clear();  // that its graph is not known
   } else if (options.trust_torchscript) {
@@ -35,8 +35,8 @@ FileContent read_torchscript(const SourceFile& file, const LoadOptions& options)
 }
 
 FilePart inspect_torchscript(const SourceFile& file, const LoadOptions& options) {
-  FilePart part = inspect_state_dict(read_torchscript_file(file.bytes()));
-  part.states_architecture = options.trust_torchscript || torchscript_architecture(file.bytes()).has_value();
+  FilePart part = inspect_state_dict(read_torchscript_file(file.zip()));
+  part.states_architecture = options.trust_torchscript || torchscript_architecture(*file.zip()).has_value();
   return part;
 }
 

@@ -81,7 +81,8 @@ Attributes attributes_from_json(const LayerType& type, const Json::Object& json,
 
 Attributes complete_attributes(const LayerType& type, const Attributes& given, const std::string& where) {
   try {
-    return in_file(where, [&] { return completed(type, given, checked_value); });
+    Attributes all = in_file(where, [&] { return completed(type, given, checked_value); });
+    return all == given ? given : all;    // which shares its values
   } catch (const MalformedFile& error) {  // of no file: a program made it
     throw UsageError(error.what());
   }

@@ -1,5 +1,6 @@
 #include "keras/from_keras_2/users_classes.h"
 
+#include <algorithm>
 #include <array>
 #include <span>
 #include <string>
@@ -31,6 +32,18 @@ std::string users_name(const Json& object) {
   return (module->is_string() ? module->as_string() : "__main__") + ">" + class_name->as_string();
 }
 
+bool has_users(const Json& object, std::span<const std::string_view> parts) {
+  if (object.is_array())
+    return std::ranges::any_of(object.as_array(), [&](const Json& element) { return has_users(element, parts); });
+  if (!object.is_object()) return false;
+  if (!users_name(object).empty()) return true;
+  const Json* config = object.find("config");
+  return config && std::ranges::any_of(parts, [&](const std::string_view part) {
+           const Json* within = config->find(part);
+           return within && has_users(*within, parts);
+         });
+}
+
 void rename_users(Json& object, std::span<const std::string_view> parts) {
   if (object.is_array())
     for (Json& element : object.as_array()) rename_users(element, parts);
@@ -47,7 +60,8 @@ void rename_users(Json& object, std::span<const std::string_view> parts) {
 Json with_users_classes(Json model_config) {
   std::vector<std::string_view> layers(kLayerLists.begin(), kLayerLists.end());
   layers.insert(layers.end(), kLayerMembers.begin(), kLayerMembers.end());
-  rename_users(model_config, layers);
+  // What is walked through to be changed is shared with no copy any more.
+  if (has_users(model_config, layers)) rename_users(model_config, layers);
   return model_config;
 }
 

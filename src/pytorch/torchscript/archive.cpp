@@ -166,13 +166,12 @@ class ScriptReader {
 
 }  // namespace
 
-Model read_torchscript_file(const ByteSourcePtr& file) {
-  const TorchFile torch(open_torch_zip(file));
+Model read_torchscript_file(const ZipReaderPtr& archive) {
+  const TorchFile torch(open_torch_zip(archive));
   if (!is_script_module(torch.root()))
     throw Unsupported("it holds " + pickle::describe(torch.root()) + ", and no module");
-  const ZipReader archive(file);
-  const std::string& first = archive.entries().front().name;
-  Classes classes(archive, first.substr(0, first.find('/') + 1));
+  const std::string& first = archive->entries().front().name;
+  Classes classes(*archive, first.substr(0, first.find('/') + 1));
 
   Model model;
   model.framework = Framework::Torch;
@@ -190,8 +189,7 @@ Model read_torchscript_file(const ByteSourcePtr& file) {
   return model;
 }
 
-std::optional<Json> torchscript_architecture(const ByteSourcePtr& file) {
-  const ZipReader archive(file);
+std::optional<Json> torchscript_architecture(const ZipReader& archive) {
   for (const ZipEntry& entry : archive.entries())
     if (entry.name.ends_with("/extra/h5bridge.json") && entry.size <= kLargestCode) {
       const std::vector<std::byte> bytes = archive.read(entry);
