@@ -59,7 +59,9 @@ void note_entries(const Model& model, Entries which, Notes& notes) {
       if (!plain || which == Entries::All) names.push_back("'" + shortened(name) + "'");
   if (!names.empty())
     notes.push_back("left out: of the checkpoint's entries " + joined(names) +
-                    (which == Entries::NotPlain ? ", which hold more than numbers, texts, lists and dicts" : ""));
+                    (which == Entries::NotPlain ? ", which hold tensors or objects; LoadOptions::key takes one of them "
+                                                  "that is a state_dict in place of this"
+                                                : ""));
 }
 
 void note_frozen(const Model& model, Notes& notes) {
@@ -120,10 +122,25 @@ void note_frozen_statistics(const Architecture& architecture, Notes& notes) {
         joined(names));
 }
 
+namespace {
+
+// Of a network that was PyTorch's: whatever it was trained with there, Keras has saved the optimizer since.
+void note_settings_without_keras(const Model& model, Notes& notes) {
+  const Optimizer& optimizer = *model.training->optimizer;
+  if (optimizer.keras.empty() || !model.architecture || model.architecture->state_dict.empty()) return;
+  const std::vector<std::string> names = settings_without_keras(optimizer);
+  if (!names.empty())
+    notes.push_back("the optimizer was saved by Keras, which has nothing like PyTorch's " + joined(names) +
+                    ": what is written has the defaults; set them again after load_state_dict, if they were others");
+}
+
+}  // namespace
+
 void note_training_run(const Model& model, Notes& notes) {
   if (model.architecture && travelling_keras(*model.training->optimizer))
     note_frozen_statistics(*model.architecture, notes);
   std::ranges::move(left_out_by_torch(*model.training->optimizer), std::back_inserter(notes));
+  note_settings_without_keras(model, notes);
   std::ranges::move(unlike_run_of_keras(model), std::back_inserter(notes));
 }
 

@@ -28,23 +28,24 @@ class File final : public ByteSource {
     while (!into.empty()) {
       const ssize_t got = ::pread(file_.descriptor(), into.data(), into.size(), static_cast<off_t>(offset));
       if (got < 0 && errno == EINTR) continue;
-      if (got < 0) throw SystemFailure(std::string("reading failed: ") + std::strerror(errno));
-      if (got == 0) throw MalformedFile("the file became shorter while it was read");
+      if (got < 0) throw SystemFailure(file_.path() + ": reading failed: " + std::strerror(errno));
+      if (got == 0) throw MalformedFile(file_.path() + ": the file became shorter while it was read");
       into = into.subspan(static_cast<std::size_t>(got));
       offset += static_cast<std::uint64_t>(got);
     }
   }
 
  private:
-  // Tensors are read when they are used, and somebody may have saved another model under the name since.
+  // Tensors are read when they are used, and somebody may have saved another model under the name since. That may be
+  // long after, when another file is being written, so that it is this one that is to be named.
   void check_unchanged() const {
     struct stat now{};
     if (::fstat(file_.descriptor(), &now) != 0)
-      throw SystemFailure(std::string("reading failed: ") + std::strerror(errno));
+      throw SystemFailure(file_.path() + ": reading failed: " + std::strerror(errno));
     const timespec& before = file_.written();
     if (now.st_mtim.tv_sec != before.tv_sec || now.st_mtim.tv_nsec != before.tv_nsec ||
         static_cast<std::uint64_t>(now.st_size) != file_.size())
-      throw MalformedFile("the file was written again since it was opened; load it anew");
+      throw MalformedFile(file_.path() + ": the file was written again since it was opened; load it anew");
   }
 
   RegularFile file_;

@@ -22,7 +22,8 @@ Error::Error(ExitStatus status, const std::string& message)
 void rethrow_in_file(const Error& error, const std::string& file) {
   // What names the file already (it could not be opened) does not name it twice.
   const std::string_view said = error.what();
-  const std::string message = said.starts_with(file + ": ") ? std::string(said) : file + ": " + std::string(said);
+  const bool is_said = file.empty() || said.starts_with(file + ": ");
+  const std::string message = is_said ? std::string(said) : file + ": " + std::string(said);
   switch (error.status()) {
     case ExitStatus::Disagrees: throw Disagreement(message);
     case ExitStatus::Usage: throw UsageError(message);

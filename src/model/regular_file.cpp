@@ -12,7 +12,7 @@
 namespace h5bridge {
 
 RegularFile::RegularFile(const std::string& path)
-    : descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
+    : path_(path), descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
   if (descriptor_ < 0) {
     const int error = errno;
     if (path.empty()) throw SystemFailure("the name of a file is empty");

@@ -233,6 +233,17 @@ std::vector<std::string> left_out_by_keras(const OptimizerMapping& mapping, cons
   return notes;
 }
 
+std::vector<std::string> settings_without_keras(const Optimizer& optimizer) {
+  std::vector<std::string> names;
+  if (const OptimizerMapping* mapping = optimizer_mapping(optimizer.kind))
+    for (const auto& [name, standard] : mapping->torch_defaults) {
+      const bool is_said = name == "betas" || name == "decoupled_weight_decay" ||
+                           (name == "weight_decay" && mapping->weight_decay == WeightDecay::Decoupled);
+      if (!is_row(*mapping, name) && !kHarmless.contains(name) && !is_said) names.push_back(name);
+    }
+  return names;
+}
+
 std::string why_not_in_torch(const Optimizer& optimizer) {
   if (!optimizer_mapping_of_keras(optimizer.kind, optimizer.keras))
     return "the optimizer " + shortened(optimizer.kind) + " has no PyTorch counterpart yet";

@@ -49,6 +49,9 @@ std::vector<std::string> left_out_by_keras(const OptimizerMapping& mapping, cons
 /// Of an optimizer that came from Keras: the settings that PyTorch has no place for, a line each.
 std::vector<std::string> left_out_by_torch(const Optimizer& optimizer);
 
+/// The settings of PyTorch's optimizer of this kind that Keras's has nothing like: "dampening", "maximize".
+std::vector<std::string> settings_without_keras(const Optimizer& optimizer);
+
 /// Of an optimizer that came from Keras and has no groups, as PyTorch has nothing like it: what it is that has no
 /// counterpart.
 std::string why_not_in_torch(const Optimizer& optimizer);

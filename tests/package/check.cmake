@@ -61,8 +61,9 @@ run(${here}/by_pkg_config ${digits}/model.json ${digits}/model.pth ${here}/by_pk
 
 # Projects of a few lines. Each finds the package twice, as one does whose parts each say what they need.
 function(configure name prefix)
+  list(JOIN component " " components)
   file(WRITE ${here}/${name}/CMakeLists.txt "cmake_minimum_required(VERSION 3.25)\nproject(${name} LANGUAGES CXX)\n"
-    "find_package(h5bridge)\nfind_package(h5bridge REQUIRED COMPONENTS ${component})\n${rest}")
+    "find_package(h5bridge)\nfind_package(h5bridge REQUIRED COMPONENTS ${components})\n${rest}")
   execute_process(COMMAND ${CMAKE_COMMAND} -G Ninja -S ${here}/${name} -B ${here}/${name}/build "-DCMAKE_PREFIX_PATH=${prefix}"
       "-DCMAKE_CXX_COMPILER_LAUNCHER=${LAUNCHER}" ${ARGN}
     RESULT_VARIABLE status OUTPUT_QUIET ERROR_VARIABLE error)
@@ -79,7 +80,7 @@ function(expect_refused name prefix reason)
 endfunction()
 
 set(component plot)
-expect_refused(unknown_component ${here}/prefix "h5bridge has no component \"plot\", only torch")
+expect_refused(unknown_component ${here}/prefix "h5bridge has no component \"plot\", only core and torch")
 set(component torch)
 file(COPY ${here}/prefix/ DESTINATION ${here}/without_torch)
 file(GLOB_RECURSE torch_targets ${here}/without_torch/*h5bridge-torch-targets*)
@@ -100,9 +101,10 @@ run(${CMAKE_COMMAND} -G Ninja -S ${here}/within -B ${here}/within/build)
 file(GLOB headers RELATIVE ${here}/prefix/include ${here}/prefix/include/h5bridge/*.h)
 set(rest "add_library(headers OBJECT)\ntarget_link_libraries(headers PRIVATE h5bridge::h5bridge)\n")
 if(TORCH)
+  set(component core torch)
   string(APPEND rest "target_link_libraries(headers PRIVATE h5bridge::torch)\n")
 else()
-  set(component "")
+  set(component core)
 endif()
 foreach(header ${headers})
   cmake_path(GET header STEM stem)

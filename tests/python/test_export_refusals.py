@@ -1,6 +1,7 @@
 """tools/h5bridge_export.py: what cannot be said is refused by name, and what can be said with care is."""
 
 import base64
+import re
 
 import numpy
 import pytest
@@ -52,6 +53,19 @@ PROBLEMS = [
 HALVES = torch.ones(4, 1, 1).half()
 PAIRS = HALVES.cfloat()
 MEAN = torch.tensor([0.1, -2, 3, 4]).view(4, 1, 1)
+
+
+HOOKS = {
+    'prune.remove(module, "weight")': lambda: nn.utils.prune.l1_unstructured(nn.Linear(4, 3), "weight", 0.4),
+    "remove_weight_norm": lambda: nn.utils.weight_norm(nn.LSTM(4, 3), "weight_ih_l0"),
+}
+
+
+@pytest.mark.parametrize("way", HOOKS)
+def test_hooks_of_pytorchs_own_are_refused_with_the_way_out(way, tmp_path):
+    module = nn.Sequential(HOOKS[way]())
+    with pytest.raises(ExportError, match="has a forward hook .*, which would be lost; torch.nn.utils.*" + re.escape(way)):
+        exporter.export_architecture(module, torch.randn(2, 4), tmp_path / "x.json")
 
 
 @pytest.mark.parametrize("function, message", PROBLEMS)

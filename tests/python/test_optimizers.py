@@ -472,6 +472,21 @@ def test_what_pytorch_alone_has_is_said_and_comes_back(case, tmp_path):
     assert group_of(tmp_path / "back.pth") == optimizer.state_dict()["param_groups"][0]
 
 
+@pytest.mark.parametrize("case, lost", [("maximize", "maximize"), ("sgd decay", "dampening, weight_decay, maximize")])
+def test_what_pytorch_alone_has_is_at_its_default_once_keras_has_saved(case, lost, tmp_path):
+    small_torch(tmp_path, TORCH_ALONE[case][0])
+    h5bridge("convert", tmp_path / "net.json", tmp_path / "ck.pth", "-o", tmp_path / "ck.keras")
+    model = keras.saving.load_model(tmp_path / "ck.keras")
+    model.compile(model.optimizer, "mse")
+    model.save(tmp_path / "saved.keras")
+    to_checkpoint = ["-o", tmp_path / "back.pth", "--checkpoint"]
+    notes = notes_of(tmp_path / "net.json", tmp_path / "saved.keras", *to_checkpoint)
+    assert [f"nothing like PyTorch's {lost}: what is written has the defaults" in note for note in notes].count(True) == 1, notes
+    assert not group_of(tmp_path / "back.pth")["maximize"]
+    # Keras's own network never had others.
+    assert not any("has the defaults" in note for note in notes_of(tmp_path / "saved.keras", *to_checkpoint))
+
+
 def test_unknown_settings_are_said_and_settings_of_speed_are_not(tmp_path):
     small_torch(tmp_path, lambda m: T.SGD(m.parameters(), lr=0.1, foreach=True), lambda groups: groups[0].update(wobble=3, initial_lr=0.5))
     notes = notes_of(tmp_path / "net.json", tmp_path / "ck.pth", "-o", tmp_path / "ck.h5")

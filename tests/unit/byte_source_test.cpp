@@ -67,12 +67,12 @@ TEST_CASE("a file that is written again after it was opened is an error", "[byte
   CHECK(read(*source, 0, 4000).size() == 4000);
   written(path, std::string(5000, 'y'));
   CHECK_THROWS_MATCHES(read(*source, 0, 10), MalformedFile,
-                       Message("the file was written again since it was opened; load it anew"));
+                       Message(path + ": the file was written again since it was opened; load it anew"));
   std::filesystem::last_write_time(path, before);
   CHECK(read(*source, 0, 10).size() == 10);
   std::filesystem::resize_file(path, 4000);
   CHECK_THROWS_MATCHES(read(*source, 3000, 2000), MalformedFile,
-                       Message("the file was written again since it was opened; load it anew"));
+                       Message(path + ": the file was written again since it was opened; load it anew"));
 }
 
 TEST_CASE("files that cannot be opened", "[byte_source]") {

@@ -13,8 +13,8 @@ from torch.nn.utils import parametrize
 from .arguments import bind_signature
 from .entries import OF_THE_MODEL, Entry, Settings, is_causal_mask, is_causal_tensor, is_zero, truth_of_mask
 from .modules import (
-    SET_BY_CALLS, TRACED_WITH_NUMBERS, UPWARDS, constructor, forward_of, is_default, leaf_type, makes_its_weights,
-    module_arguments, output_padding_of, run_leaf, simplified, unwrapped,
+    SET_BY_CALLS, TRACED_WITH_NUMBERS, UPWARDS, constructor, forward_of, is_default, leaf_type, made_plain,
+    makes_its_weights, module_arguments, output_padding_of, run_leaf, simplified, unwrapped,
 )  # fmt: skip
 from .tables import INPUTS_BY_PLACE, MODULE_FORMS
 from .tensors import leaves, tensors_in, with_sizes
@@ -87,10 +87,7 @@ class ModuleEntries(Values):
             raise ValueError("has a parametrization, which only modules of one weight may have; torch.nn.utils.parametrize.remove_parametrizations makes it plain")
         hooks = [*module._forward_pre_hooks.values(), *module._forward_hooks.values()]
         if hooks:
-            hook = type(hooks[0]).__name__
-            raise ValueError(f"has a forward hook ({hook}), which would be lost" + (
-                f"; torch.nn.utils.remove_{'weight' if hook == 'WeightNorm' else 'spectral'}_norm makes it plain"
-                if hook in ("WeightNorm", "SpectralNorm") else ""))  # fmt: skip
+            raise ValueError(f"has a forward hook ({type(hooks[0]).__name__}), which would be lost{made_plain(hooks[0])}")
         path = self.paths.get(id(module))
         if path is None and any(True for _ in module.parameters()):
             raise ValueError("has parameters that are not in the model's state_dict")

@@ -9,7 +9,7 @@ from typing import Any, Callable
 import sympy
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
+from torch.nn.utils import parametrize, prune
 
 from .errors import ExportError
 from .sizes import expression_of
@@ -211,3 +211,14 @@ def refuse_uninitialized(module: nn.Module) -> None:
             where = f"{path} ({type(inner).__name__})" if path else type(inner).__name__
             raise ExportError(f"{where}: is not initialised: it has no weights before its first call; "
                               "call the module once with the example inputs")  # fmt: skip
+
+
+def made_plain(hook: Callable) -> str:
+    """What takes a hook of PyTorch's own away and leaves what it computed, for the end of a message; nothing for any other hook."""
+    if isinstance(hook, prune.BasePruningMethod):
+        way = f'torch.nn.utils.prune.remove(module, "{hook._tensor_name}")'
+    elif (kind := type(hook).__name__) in ("WeightNorm", "SpectralNorm"):
+        way = f"torch.nn.utils.remove_{'weight' if kind == 'WeightNorm' else 'spectral'}_norm"
+    else:
+        return ""
+    return f"; {way} makes it plain"

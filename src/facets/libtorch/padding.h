@@ -1,4 +1,4 @@
-// Margins around a tensor at run time, where its size is known. Defined in src/runtime/.
+// Margins around a tensor at run time, where its size is known.
 #pragma once
 
 #include <torch/torch.h>

@@ -96,7 +96,7 @@ LayerType batch_normalization(const std::string& name, const std::vector<std::si
   type.summary = "normalises each channel by the mean and variance of the batch, or by running ones";
   type.source =
       "Ioffe and Szegedy 2015; torch/nn/modules/batchnorm.py; "
-      "keras/src/layers/batch_normalization/batch_normalization.py";
+      "keras/src/layers/normalization/batch_normalization.py";
   type.attributes.push_back(boolean("scale", true, "Keras's: of an affine one, whether there is a weight"));
   type.attributes.push_back(axis_of_channels());
   type.attributes.push_back(training());

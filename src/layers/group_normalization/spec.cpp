@@ -16,7 +16,7 @@ LayerType group_norm() {
   type.mask = passes_mask();
   type.summary = "normalises each example by the mean and variance over groups of neighbouring channels";
   type.source =
-      "Wu and He 2018; torch/nn/modules/normalization.py; keras/src/layers/batch_normalization/group_normalization.py";
+      "Wu and He 2018; torch/nn/modules/normalization.py; keras/src/layers/normalization/group_normalization.py";
   type.attributes = {
       required_integer("num_groups", "groups of channels"),
       required_integer("num_channels", "channels"),

@@ -64,7 +64,7 @@ void add_samples(LayerType& type, const std::string& what, const Json::Object& s
 
 LayerType dot_product() {
   LayerType type = attention("Attention", "values weighted by how well their keys fit a query (Keras's)",
-                             "Luong et al. 2015; keras/src/layers/keras_attention/attention.py", false);
+                             "Luong et al. 2015; keras/src/layers/attention/attention.py", false);
   type.attributes.insert(
       type.attributes.begin() + 1,
       text("score_mode", "dot", {"dot", "concat"}, "scores by the product of query and key, or by tanh of their sum"));
@@ -84,7 +84,7 @@ LayerType dot_product() {
 LayerType additive() {
   LayerType type =
       attention("AdditiveAttention", "values weighted by tanh of the sums of their keys and a query (Keras's)",
-                "Bahdanau et al. 2015; keras/src/layers/keras_attention/additive_attention.py", true);
+                "Bahdanau et al. 2015; keras/src/layers/attention/additive_attention.py", true);
   type.attributes.insert(type.attributes.begin(), required_integer("features", "size of the last axis of the query"));
   type.parameters = [](const Attributes& a) {
     std::vector<ParameterSpec> result;

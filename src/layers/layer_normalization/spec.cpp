@@ -102,7 +102,7 @@ LayerType over_axes(const std::string& name, const std::string& summary, const s
 LayerType layer_norm() {
   LayerType type = over_axes(
       "LayerNorm", "normalises each example by the mean and variance over some axes",
-      "Ba et al. 2016; torch/nn/modules/normalization.py; keras/src/layers/batch_normalization/layer_normalization.py");
+      "Ba et al. 2016; torch/nn/modules/normalization.py; keras/src/layers/normalization/layer_normalization.py");
   type.mask = passes_mask();
   type.attributes.push_back(epsilon("eps", 1e-5, "added to the variance"));
   type.attributes.push_back(boolean("elementwise_affine", true, "whether there are a weight and a bias"));
@@ -140,7 +140,7 @@ LayerType layer_norm() {
 LayerType rms_norm() {
   LayerType type = over_axes("RMSNorm", "divides each example by the root of its mean square over some axes",
                              "Zhang and Sennrich 2019; torch/nn/modules/normalization.py; "
-                             "keras/src/layers/batch_normalization/rms_normalization.py");
+                             "keras/src/layers/normalization/rms_normalization.py");
   type.attributes.push_back(
       or_none(epsilon("eps", 1e-6, "added to the mean square; None: the smallest that makes a difference to 1")));
   type.attributes.push_back(boolean("elementwise_affine", true, "whether there is a weight"));

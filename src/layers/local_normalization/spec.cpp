@@ -52,7 +52,7 @@ LayerType normalize() {
   type.integers = Integers::BecomeFloats;
   type.dtypes = promotes().at_least_float();
   type.summary = "divides by the norm over some axes";
-  type.source = "torch/nn/functional.py; keras/src/layers/batch_normalization/unit_normalization.py";
+  type.source = "torch/nn/functional.py; keras/src/layers/normalization/unit_normalization.py";
   AttributeSpec dim = required_integers("dim", "the axes");
   dim.fallback = std::vector<std::int64_t>{1};
   type.attributes = {

@@ -173,7 +173,7 @@ std::vector<LayerType> layer_types() {
   type.summary =
       "values weighted by how well their keys fit a query, by several heads; outputs: these and, maybe, the "
       "weights";
-  type.source = "torch/nn/modules/activation.py; keras/src/layers/keras_attention/multi_head_attention.py";
+  type.source = "torch/nn/modules/activation.py; keras/src/layers/attention/multi_head_attention.py";
   type.integers = Integers::BecomeFloats;
   type.operands = {required("query"),
                    required("key"),

@@ -56,7 +56,7 @@ Places emit_places(const Attributes& a, Composition& steps) {
   return {axis, steps.elementwise("Equal", {numbers, steps.expand(emitter.input(1), axis)})};
 }
 
-// What is put at each place; nothing is 0.
+// All that is put at each place, added up; nothing is 0.
 Handle emit_sum(Composition& steps, const Places& places) {
   const Handle elements = steps.where(places.are_own, steps.expand(steps.emitter().input(2), places.axis), Json(0));
   return steps.reduce("Sum", elements, places.axis + 1, false);
@@ -67,11 +67,16 @@ KerasMapping scatter() {
   mapping.lower = [](const Attributes& a, Json::Object, KerasEmitter& emitter) -> KerasEmitter::Results {
     Composition steps(emitter);
     const Places places = emit_places(a, steps);
-    const Handle is_place = steps.reduce("Any", places.are_own, places.axis + 1, false);
-    const KerasEmitter::Argument elements = a.is_none("value")
-                                                ? KerasEmitter::Argument(emit_sum(steps, places))
-                                                : KerasEmitter::Argument(attribute_to_json(a.at("value")));
-    return steps.last("Where", {is_place, elements, emitter.input(0)});
+    if (!a.is_none("value")) {
+      const Handle is_place = steps.reduce("Any", places.are_own, places.axis + 1, false);
+      return steps.last("Where", {is_place, attribute_to_json(a.at("value")), emitter.input(0)});
+    }
+    // Of elements for one place the last counts, as on PyTorch's CPU.
+    const Handle order = steps.expand(steps.positions(emitter.input(1), places.axis), places.axis);
+    const Handle last = steps.reduce("Max", steps.where(places.are_own, order, Json(-1)), places.axis + 1, false);
+    const Handle elements =
+        steps.take_along(emitter.input(2), steps.elementwise("Maximum", {last, Json(0)}), places.axis);
+    return steps.last("Where", {steps.elementwise("GreaterEqual", {last, Json(0)}), elements, emitter.input(0)});
   };
   return mapping;
 }

@@ -71,7 +71,7 @@ LayerType scatter(const std::string& name, const std::string& summary, bool take
   add("last axis", {{"dim", -1}}, {{2, 5}, {2, 3}, {2, 3}}, {4, 0, 2, 1, 3, 0});
   add("channels", {{"dim", 1}}, {{2, 4, 3}, {2, 2, 3}, {2, 2, 3}}, {0, 3, 1, 2, 1, 0, 3, 2, 2, 0, 1, 1});
   if (takes_number) add("a number", {{"dim", 1}, {"value", 0.75}}, {{3, 5}, {3, 2}}, {4, 1, 0, 0, 2, 3});
-  if (!takes_number) add("places named twice", {{"dim", 1}}, {{2, 4}, {2, 3}, {2, 3}}, {1, 1, 3, 0, 2, 2});
+  add("places named twice", {{"dim", 1}}, {{2, 4}, {2, 3}, {2, 3}}, {1, 1, 3, 0, 2, 2});
   // Places for a part of the other axes only: Keras's operations have them for all.
   type.samples.push_back({.what = "a part",
                           .attributes = {{"dim", 1}},
@@ -86,7 +86,11 @@ LayerType scatter(const std::string& name, const std::string& summary, bool take
 std::vector<LayerType> layer_types() {
   return {
       one_hot(),
-      scatter("scatter", "the first input with the elements of the third, or a number, at places along an axis", true),
+      scatter("scatter",
+              "the first input with the elements of the third, or a number, at places along an axis; of elements for "
+              "one place "
+              "the last counts",
+              true),
       scatter("scatter_add", "the first input with the elements of the third added at places along an axis", false),
   };
 }

@@ -10,7 +10,7 @@ namespace h5bridge {
 
 /// The layer that a pickled module of torch.nn is: its type is that of the class's name, and its attributes are the
 /// module's own of the same names, and those of `more`. What a version of PyTorch did not have yet is at the type's
-/// default, or as module_layer.cpp's table says of that version. Throws Unsupported, naming class and reason, for a
+/// default, or as layer.cpp's table says of that version. Throws Unsupported, naming class and reason, for a
 /// class that is no layer type, for code of the module's own, and for settings that the type does not have.
 Layer layer_of_module(const TorchFile& file, const pickle::Value& module, const std::string& name,
                       const Json::Object& more);
