@@ -66,12 +66,17 @@ std::optional<std::vector<std::size_t>> by_path(const std::vector<KerasVariable>
   return result;
 }
 
+// Keras 2 has the scale of an RMSNormalization as the kernel of an EinsumDense (keras/to_keras_2/recipes.h).
+bool is_called(const std::string& name, const std::string& wanted) {
+  return name == wanted || without_count(name) == wanted || (name == "kernel" && wanted == "scale");
+}
+
 std::vector<std::size_t> by_place(const KerasLayerWeights& weights, const std::vector<Planned>& planned) {
   std::vector<std::size_t> result;
   for (std::size_t i = 0; i < planned.size(); ++i) {
     const std::string& path = weights.variables[i].path;
     const std::string name = last_part(without_number(path)), wanted = last_part(planned[i].path);
-    if (name != wanted && without_count(name) != wanted)
+    if (!is_called(name, wanted))
       throw MalformedFile("/model_weights/" + weights.layer + " holds " + shortened(path) + " where " +
                           planned[i].path + " is expected");
     result.push_back(i);

@@ -23,6 +23,7 @@
 #include "keras/lift.h"
 #include "keras/parse_tree.h"
 #include "keras/plan.h"
+#include "keras/to_keras_2/graphs.h"
 #include "keras/wrappers.h"
 #include "model/quoted.h"
 #include "model/tensor_view.h"
@@ -50,7 +51,9 @@ class KerasWriter {
     const FloatTypes floats(model.weights);
     plan_ = planned(floats, notes);
     Notes said_already;
-    const Architecture architecture = as_frozen(said_already);
+    Architecture architecture = as_frozen(said_already);
+    if (options.keras == 2 && make_graphs(architecture, plan_.model_config, notes))
+      plan_ = planned_of(architecture, floats);
     note_types(architecture, floats);
     note_frozen_parts(architecture);
     note_parts_made_later(architecture);
@@ -95,12 +98,16 @@ class KerasWriter {
   // Of ten thousand layers, a copy would be much: there is one where something is to be changed.
   KerasPlan planned(const FloatTypes& floats, Notes& notes) const {
     const Architecture& own = *model_.architecture;
-    if (options_.keras == 3 && model_.trainable.empty() && !changes_layout(own, format_, Framework::Keras)) {
-      check_graph(own);
-      return plan_keras(own, {}, floats);
-    }
-    const LayoutChange change = change_layout(as_frozen(notes), format_, Framework::Keras);
-    return plan_keras(change.architecture, change.weights, floats);
+    if (options_.keras == 2 || !model_.trainable.empty() || changes_layout(own, format_, Framework::Keras))
+      return planned_of(as_frozen(notes), floats);
+    check_graph(own);
+    return plan_keras(own, {}, floats);
+  }
+
+  KerasPlan planned_of(Architecture architecture, const FloatTypes& floats) const {
+    const LayoutChange change = change_layout(std::move(architecture), format_, Framework::Keras);
+    return plan_keras(change.architecture, change.weights, floats,
+                      options_.keras == 2 ? takes_within_in_keras_2 : nullptr);
   }
 
   Architecture as_frozen(Notes& notes) const {

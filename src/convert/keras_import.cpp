@@ -147,13 +147,17 @@ class KerasReader {
   // The model whose layers the bindings have.
   const KerasModel& described() const { return described_ ? *described_ : stated_; }
 
-  // Tied layers may be one in the file, or have a copy each.
+  // Tied layers may be one in the file, or have a copy each; Keras 2's may have no wrapper around what it has not.
   KerasPlan plan_for_file(const LayoutChange& change) const {
-    if (change.architecture.ties.empty()) return wrapped(plan_keras(change.architecture, change.weights));
+    const bool is_tied = !change.architecture.ties.empty(), is_old = states_before_3(file_.keras_version);
     Architecture apart = change.architecture;
     apart.ties.clear();
     KerasPlan plan = wrapped(plan_keras(apart, change.weights));
-    return has_all_layers(plan) ? plan : wrapped(plan_keras(change.architecture, change.weights));
+    if ((!is_tied && !is_old) || has_all_layers(plan)) return plan;
+    if (is_tied) plan = wrapped(plan_keras(change.architecture, change.weights));
+    if (!is_old || has_all_layers(plan)) return plan;
+    KerasPlan unwrapped = wrapped(plan_keras(without_wrappers(change.architecture), change.weights));
+    return has_all_layers(unwrapped) ? unwrapped : plan;
   }
 
   // The model that the architecture beside the file describes may be one within the file's.

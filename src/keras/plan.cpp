@@ -48,13 +48,14 @@ struct PlannedModel {
 class Planner {
  public:
   Planner(const Architecture& architecture, const std::map<std::string, std::vector<WeightStep>>& weight_steps,
-          const FloatTypes& floats, TiedLayers ties)
+          const FloatTypes& floats, TakesActivation takes_within, TiedLayers ties)
       : own_(has_implied(architecture) ? std::optional(without_implied(architecture)) : std::nullopt),
         architecture_(own_ ? *own_ : architecture),
         index_(architecture_),
         policies_(architecture, floats),
         types_(infer_types(architecture_, floats)),
         shapes_(infer_shapes(architecture_)),
+        takes_within_(takes_within),
         ties_(std::move(ties)),
         names_(architecture_),
         maker_(weight_steps) {
@@ -195,7 +196,7 @@ class Planner {
     for (const std::size_t i : to_state) emitter.state_sizes(i);
     const KerasTypes keras_types = prepare_integers(node, layer, lowering.mapping, emitter);
     KerasEmitter::Results results = use ? write_use(*use, lowering.mapping, layer, emitter)
-                                        : write_with_activation(lowering.mapping, layer, emitter);
+                                        : write_with_activation(lowering.mapping, layer, emitter, takes_within_);
     if (!use) emitter.refuse_unused_names(results);
     restore_integers(node, keras_types, emitter, results);
     const std::vector<KerasTensor> tensors = emitter.replay(
@@ -492,7 +493,7 @@ class Planner {
     std::set<std::string_view> bound;
     for (const KerasBinding& binding : plan_.bindings) bound.insert(binding.layer);
     for (KerasLayer& layer : layers_)
-      if (bound.contains(layer.name)) layer.fused_into.clear();
+      if (takes_within_ || bound.contains(layer.name)) layer.fused_into.clear();
     const auto fused = fuse_activations(layers_, outputs);
     const std::map<std::string, std::string> hosts(fused.begin(), fused.end());
     for (auto& [value, tensor] : values_)
@@ -592,6 +593,7 @@ class Planner {
   const DTypePolicies policies_;
   const Types types_;
   const Shapes shapes_;
+  const TakesActivation takes_within_;
   const TiedLayers ties_;
   std::map<std::string_view, const ScopeCall*> scope_calls_;
   std::map<std::string, std::set<std::int64_t>> used_outputs_;  // by our layer, over all of its calls
@@ -607,31 +609,32 @@ class Planner {
 
 // `architecture` with its wrappers as they are.
 PlannedModel plan(const Architecture& architecture, const std::map<std::string, std::vector<WeightStep>>& weight_steps,
-                  const FloatTypes& floats) {
+                  const FloatTypes& floats, TakesActivation takes_within) {
   std::set<std::string> moved;
   for (const auto& [name, steps] : weight_steps) moved.insert(name);
   TiedLayers ties = tied_layers(architecture, moved);
   const bool is_untied = ties.stands.empty();
   try {
-    return Planner(architecture, weight_steps, floats, std::move(ties)).run();
+    return Planner(architecture, weight_steps, floats, takes_within, std::move(ties)).run();
   } catch (const NoWrapper&) {
     throw;
   } catch (const Unsupported&) {
     // Layers that share tensors may be called in ways that one Keras layer cannot serve.
     if (is_untied) throw;
   }
-  return Planner(architecture, weight_steps, floats, {}).run();
+  return Planner(architecture, weight_steps, floats, takes_within, {}).run();
 }
 
 }  // namespace
 
 KerasPlan plan_keras(const Architecture& architecture,
-                     const std::map<std::string, std::vector<WeightStep>>& weight_steps, const FloatTypes& floats) {
+                     const std::map<std::string, std::vector<WeightStep>>& weight_steps, const FloatTypes& floats,
+                     TakesActivation takes_within) {
   PlannedModel planned = [&] {
     try {
-      return plan(architecture, weight_steps, floats);
+      return plan(architecture, weight_steps, floats, takes_within);
     } catch (const NoWrapper&) {
-      return plan(without_wrappers(architecture), weight_steps, floats);
+      return plan(without_wrappers(architecture), weight_steps, floats, takes_within);
     }
   }();
   // What the planner kept of each layer is gone by now.

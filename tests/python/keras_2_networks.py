@@ -72,7 +72,21 @@ def in_parts():
     return keras.Model(x, [L.Activation("sparsemax", name="thin")(ops.moveaxis(mixed, 0, -1)), ops.take_along_axis(h, order, axis=1), told], name="in_parts")
 
 
-OWN = [KerasNetwork("attention", attention, ((2, 6, 8),)), KerasNetwork("written_out", written_out, ((2, 6, 8),)), KerasNetwork("numbers", numbers, ((3, 5, 4),)), KerasNetwork("pictures", pictures, ((2, 8, 8, 4),)), KerasNetwork("in_parts", in_parts, ((2, 7, 9, 4),))]
+def in_chains():
+    """Sequential models and wrappers of what Keras 2 says by several layers, and activations that it lacks."""
+    step = keras.Sequential([keras.Input((4,)), L.Dense(6, activation="celu", name="bent"), L.RMSNormalization(name="step_rms")], name="step")
+    inner = keras.Sequential([keras.Input((6, 4)), L.Dense(4, activation="relu6", name="first"), L.Conv1D(4, 2, activation="leaky_relu", name="second")], name="inner")
+    layers = [
+        inner,
+        L.TimeDistributed(step, name="steps"),
+        L.TimeDistributed(L.RMSNormalization(name="rms"), name="each"),
+        L.TimeDistributed(L.Dense(3, activation="hard_silu", name="dense"), name="dense_each"),
+        L.Dense(5, activation="log_softmax", name="classes"),
+    ]
+    return keras.Sequential([keras.Input((6, 4), name="x"), *layers], name="in_chains")
+
+
+OWN = [KerasNetwork("attention", attention, ((2, 6, 8),)), KerasNetwork("written_out", written_out, ((2, 6, 8),)), KerasNetwork("numbers", numbers, ((3, 5, 4),)), KerasNetwork("pictures", pictures, ((2, 8, 8, 4),)), KerasNetwork("in_parts", in_parts, ((2, 7, 9, 4),)), KerasNetwork("in_chains", in_chains, ((2, 6, 4),))]
 NAMES = (
     "dense cnn residual shared masked_tagger masked_classifier siamese chain_of_models frozen_backbone "
     "three_deep recurrent_parts pictures_in_time two_ways number_of_all"

@@ -198,14 +198,15 @@ def saved(tmp_path, *layers, shape=(8, 4)):
 def test_all_that_keras_2_lacks_is_named_at_once(tmp_path):
     path = saved(
         tmp_path,
-        L.RMSNormalization(name="rms"),
-        L.Activation("sparsemax", name="thin"),
+        L.RandomErasing(name="erased"),
         L.LayerNormalization(rms_scaling=True, name="scaled"),
+        L.TimeDistributed(L.LSTM(4, activation="celu", name="lstm"), name="rows"),
+        shape=(8, 8, 3),
     )
     error = run_program("convert", path, "-o", tmp_path / "k2.h5", "--keras", "2", status=4)
     for words in (
-        'layer "rms" (RMSNormalization): Keras 2 has no such layer',
-        'layer "thin" (Activation): its activation is "sparsemax"',
+        'layer "erased" (RandomErasing): Keras 2 has no such layer',
+        'layer "lstm" (LSTM): its activation is "celu"',
         'layer "scaled" (LayerNormalization): its rms_scaling is true',
     ):
         assert words in error, error
@@ -238,6 +239,13 @@ def test_tensors_that_tensorflow_does_not_take_are_refused(tmp_path):
     assert "its keys are of another size" in refused_graph(tmp_path, [x, two], L.AdditiveAttention()([x, two, x]))
     assert "it multiplies a vector" in refused_graph(tmp_path, x, keras.ops.matmul(x, x[0, 0]))
     assert "its axis is [1, 3]" in refused_graph(tmp_path, x, keras.ops.expand_dims(x, [1, 3]))
+
+
+def test_what_is_a_graph_there_is_said(tmp_path):
+    path = saved(tmp_path, L.RMSNormalization(name="rms"), L.TimeDistributed(L.AdaptiveMaxPooling1D(2), name="steps"), shape=(3, 8, 4))
+    notes = json.loads(run_program("convert", path, "-o", tmp_path / "k2.h5", "--keras", "2", "--json"))["notes"]
+    assert any('is a Functional one, as Keras 2 says "rms" (RMSNormalization) by several layers' in note for note in notes)
+    assert any('what is in "steps" (TimeDistributed) by several layers' in note for note in notes)
 
 
 @pytest.mark.parametrize(

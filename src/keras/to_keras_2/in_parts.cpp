@@ -78,16 +78,28 @@ bool has_arguments_by_name(const Json& node) {
                              [](const Json::Member& argument) { return !argument.second.is_null(); });
 }
 
+// Activations that are a layer of Keras 2's with this setting.
+struct ActivationLayer {
+  std::string_view activation, class_name, key;
+  double value;
+};
+constexpr auto kActivationLayers = std::to_array<ActivationLayer>({
+    {"leaky_relu", "LeakyReLU", "negative_slope", 0.2},
+    {"relu6", "ReLU", "max_value", 6},
+});
+
 // In a chain no function of TensorFlow's stands.
 Json in_a_chain(const Json& entry) {
   const std::string* activation = new_activation(entry);
-  if (!activation || *activation != "relu6") return entry;
+  if (!activation) return entry;
+  const auto row = std::ranges::find(kActivationLayers, std::string_view(*activation), &ActivationLayer::activation);
+  if (row == kActivationLayers.end()) return entry;
   Json::Object config{{"name", entry.at("config").at("name")}};
   for (const char* key : {"trainable", "dtype"})
     if (const Json* value = entry.at("config").find(key)) config.set(key, *value);
-  config.set("max_value", 6.0);
+  config.set(row->key, row->value);
   Json::Object layer = entry.as_object();
-  layer.set("class_name", "ReLU");
+  layer.set("class_name", row->class_name);
   layer.set("config", std::move(config));
   return layer;
 }
@@ -108,6 +120,9 @@ class Models {
       if (is_model_class(layer.at("class_name").as_string())) {
         run(layer);
         all.push_back(std::move(layer));
+      } else if (Json* within = model_within(layer)) {
+        run(*within);
+        all.push_back(std::move(layer));
       } else if (!layer.find("inbound_nodes")) {
         all.push_back(in_a_chain(layer));
       } else {
@@ -120,6 +135,13 @@ class Models {
   std::set<std::string>& scaled() { return scaled_; }
 
  private:
+  // The model that a wrapper wraps.
+  static Json* model_within(Json& layer) {
+    Json* wrapped = layer.as_object().find("config")->as_object().find("layer");
+    const Json* class_name = wrapped && wrapped->is_object() ? wrapped->find("class_name") : nullptr;
+    return class_name && is_model_class(class_name->as_string()) ? wrapped : nullptr;
+  }
+
   Json::Array parts_of(const Json& layer, std::set<std::string>& taken) {
     const Recipe recipe = recipe_of(layer);
     const Json::Array& nodes = layer.at("inbound_nodes").as_array();
@@ -146,6 +168,8 @@ class Models {
 };
 
 }  // namespace
+
+bool takes_a_graph(const Json& entry) { return recipe_of(in_a_chain(entry)) != nullptr; }
 
 std::set<std::string> put_in_parts(Json& model, std::vector<std::string>& missing) {
   Models models(missing);

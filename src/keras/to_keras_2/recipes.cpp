@@ -82,6 +82,10 @@ void log_softmax(Parts& parts, const Config& config, const Args& args) {
   parts.operation("LogSoftmax", args[0], {{"axis", axis_in(config, -1)}});
 }
 
+void leaky_relu(Parts& parts, const Config&, const Args& args) {
+  parts.operation("LeakyRelu", args[0], {{"negative_slope", 0.2}});
+}
+
 void relu6(Parts& parts, const Config&, const Args& args) { parts.operation("Relu6", args[0]); }
 
 void celu(Parts& parts, const Config& config, const Args& args) {
@@ -628,6 +632,7 @@ constexpr auto kActivations = std::to_array<Row>({
     {"hard_shrink", hard_shrink},
     {"hard_silu", hard_silu},
     {"hard_tanh", hard_tanh},
+    {"leaky_relu", leaky_relu},
     {"log_sigmoid", log_sigmoid},
     {"log_softmax", log_softmax},
     {"relu6", relu6},
