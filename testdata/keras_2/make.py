@@ -31,6 +31,7 @@ ROOT = HERE.parent.parent
 
 def difference(found, expected):
     assert found.shape == expected.shape, (found.shape, expected.shape)
+    found, expected = found.astype("float64"), expected.astype("float64")
     return float(np.max(np.abs(found - expected)) / np.max(np.abs(expected)))
 
 

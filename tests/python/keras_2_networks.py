@@ -86,7 +86,24 @@ def in_chains():
     return keras.Sequential([keras.Input((6, 4), name="x"), *layers], name="in_chains")
 
 
-OWN = [KerasNetwork("attention", attention, ((2, 6, 8),)), KerasNetwork("written_out", written_out, ((2, 6, 8),)), KerasNetwork("numbers", numbers, ((3, 5, 4),)), KerasNetwork("pictures", pictures, ((2, 8, 8, 4),)), KerasNetwork("in_parts", in_parts, ((2, 7, 9, 4),)), KerasNetwork("in_chains", in_chains, ((2, 6, 4),))]
+def of_types():
+    """Tensors of several types, masks of keys, rows of a length that is left open, arrays along axes, and an order of its own."""
+    x, numbers = keras.Input((6, 8), name="x"), keras.Input((None,), name="numbers")
+    ids = ops.cast(numbers * 3, "int32")
+    places = L.Subtract(name="places")([ops.cast(ids, "int64"), ops.cast(ids * 0, "int64")])
+    found = ops.take_along_axis(ids, ops.cast(places, "int32") % 2, axis=1) + places
+    told = ops.bitwise_and(found > 2, ids > 0)
+    counted = ops.sum(told, axis=1) / 3 + ops.mean(ids, axis=1)
+    keys = x[:, :, 0] > -0.5
+    h = L.MultiHeadAttention(2, 4, name="attention")(x, x, value_mask=keys, attention_mask=x[:, :, :6] > -0.7)
+    picture = L.Reshape((6, 4, 2), name="picture")(h)
+    weighted = ops.einsum("bhwc,hw->bhc", picture, np.linspace(-1, 1, 24, dtype="float32").reshape(6, 4))
+    deep, flat = L.Activation("celu", name="deep")(weighted), L.Dense(3, name="flat")(x)
+    behind = L.Dense(3, name="behind")(deep)
+    return keras.Model([x, numbers], [ops.logical_or(told, ids < 0), counted, ops.sum(flat, axis=1) + ops.sum(behind, axis=1)], name="of_types")
+
+
+OWN = [KerasNetwork("attention", attention, ((2, 6, 8),)), KerasNetwork("written_out", written_out, ((2, 6, 8),)), KerasNetwork("numbers", numbers, ((3, 5, 4),)), KerasNetwork("pictures", pictures, ((2, 8, 8, 4),)), KerasNetwork("in_parts", in_parts, ((2, 7, 9, 4),)), KerasNetwork("in_chains", in_chains, ((2, 6, 4),)), KerasNetwork("of_types", of_types, ((2, 6, 8), (2, 5)))]
 NAMES = (
     "dense cnn residual shared masked_tagger masked_classifier siamese chain_of_models frozen_backbone "
     "three_deep recurrent_parts pictures_in_time two_ways number_of_all"

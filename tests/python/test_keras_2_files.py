@@ -9,9 +9,10 @@ import json
 import h5py
 import numpy as np
 import pytest
+import torch
 
 from keras_2_networks import NETWORKS, form_of, optimised
-from keras_helpers import assert_close, keras, predict
+from keras_helpers import as_keras_has_it, assert_close, keras, keras_layout, predict
 from program import ROOT, needs_libtorch, needs_program, run_program
 
 pytestmark = needs_program
@@ -91,6 +92,22 @@ def test_what_several_layers_say_is_read_again(name, tmp_path):
     run_program("run", without_ours(tmp_path / "k2.h5"), "--input", tmp_path / "x.npz", "-o", tmp_path / "y.npz")
     for found, expected in zip(np.load(tmp_path / "y.npz").values(), sample.keras_expected(model), strict=True):
         assert_close(found, expected, 1e-5)
+
+
+@needs_libtorch
+@pytest.mark.parametrize(
+    "layer", [L.Resizing(5, 11, "bicubic"), L.UpSampling2D((3, 2), interpolation="bicubic"), L.Resizing(9, 4, "bicubic", data_format="channels_first")]
+)
+def test_bicubic_is_exact(layer, tmp_path):
+    """TensorFlow reads weights from a table, so that they are written out. Keras on PyTorch has others; `run` has JAX's."""
+    shape = (3, 6, 7) if layer.data_format == "channels_first" else (6, 7, 3)
+    run_program("convert", saved(tmp_path, layer, L.Activation("relu6"), shape=shape), "-o", tmp_path / "k2.h5", "--keras", "2")
+    np.save(tmp_path / "x.npy", np.random.default_rng(4).normal(size=(2, *shape)).astype("float32"))
+    with h5py.File(without_ours(tmp_path / "k2.h5")) as file:
+        assert "bicubic" not in file.attrs["model_config"]
+    for name in ("k", "k2"):
+        run_program("run", tmp_path / f"{name}.h5", "--input", tmp_path / "x.npy", "-o", tmp_path / f"{name}.npy")
+    assert_close(np.load(tmp_path / "k2.npy"), np.load(tmp_path / "k.npy"), 1e-5)
 
 
 def test_adam_goes_on_and_comes_back(tmp_path):
@@ -256,6 +273,7 @@ def test_what_is_a_graph_there_is_said(tmp_path):
         (lambda: L.GlobalAveragePooling1D(keepdims=True, name="x"), "TensorFlow 2.6 or newer loads it, as it has \"x\" (GlobalAveragePooling1D) with keepdims"),
         (lambda: L.Activation("gelu", name="x"), "TensorFlow 2.4 or newer loads it, as it has \"x\" (Activation) with gelu"),
         (lambda: L.UnitNormalization(name="x"), "TensorFlow 2.9 or newer"),
+        (lambda: L.GroupNormalization(2, axis=1, name="x"), "TensorFlow 2.13 or newer loads it, as it has \"x\" (GroupNormalization) with an axis"),
     ],
 )
 def test_the_least_version_is_said(layer, least, tmp_path):
@@ -268,6 +286,27 @@ def test_another_version_or_format_is_wrong_usage(tmp_path):
     path = saved(tmp_path, L.Dense(2))
     assert "--keras 4: expected 2 or 3" in run_program("convert", path, "-o", tmp_path / "a.h5", "--keras", "4", status=2)
     assert "--keras 2 is for .h5" in run_program("convert", path, "-o", tmp_path / "a.keras", "--keras", "2", status=2)
+
+
+@needs_libtorch
+@pytest.mark.parametrize("name", ["transformers_llama", "transformers_vit", "timm_swin"])
+def test_a_published_network_goes_there_and_comes_home(name, tmp_path):
+    """Masks, integers of several types, windows and tables of positions: real tf_keras has loaded them."""
+    from test_published_networks import Network
+
+    source = ROOT / "testdata" / "published_networks" / f"{name}.pt2"
+    network = Network(source, tmp_path)
+    run_program("convert", source, "-o", tmp_path / "k2.h5", "--keras", "2")
+    run_program("convert", tmp_path / "k2.h5", "-o", tmp_path / "home.pth")
+    home = torch.load(tmp_path / "home.pth")
+    assert all(torch.equal(home[key], value) for key, value in network.state.items())
+    with h5py.File(without_ours(tmp_path / "k2.h5")) as file:
+        layers = json.loads(file.attrs["model_config"])["config"]["layers"]
+    shapes = {layer["name"]: layer["config"]["batch_input_shape"] for layer in layers if layer["class_name"] == "InputLayer"}
+    np.savez(tmp_path / "x.npz", **{key: as_keras_has_it(network.inputs[key], shape) for key, shape in shapes.items()})
+    run_program("run", tmp_path / "k2.h5", "--input", tmp_path / "x.npz", "-o", tmp_path / "y.npz")
+    for found, expected in zip(np.load(tmp_path / "y.npz").values(), network.expected.values(), strict=True):
+        assert_close(found, expected if found.shape == expected.shape else keras_layout(expected), 1e-4)
 
 
 def test_a_pytorch_network_goes_there_and_comes_home(tmp_path):

@@ -72,18 +72,22 @@ Json places_of_sizes(const Json& sizes) {
 
 bool is_array_of_numbers(const Json& value) {
   if (!value.is_array() || value.as_array().empty()) return false;
-  return std::ranges::all_of(value.as_array(),
-                             [](const Json& one) { return one.is_number() || is_array_of_numbers(one); });
+  return std::ranges::all_of(
+      value.as_array(), [](const Json& one) { return one.is_number() || one.is_bool() || is_array_of_numbers(one); });
 }
 
 bool has_fraction(const Json& value) {
   return value.is_array() ? std::ranges::any_of(value.as_array(), has_fraction) : value.is_float();
 }
 
+bool has_truth(const Json& value) {
+  return value.is_array() ? std::ranges::any_of(value.as_array(), has_truth) : value.is_bool();
+}
+
 // A list of numbers that is computed with is an array; a list of tensors stays.
 Json array_in_keras_3(Json value) {
   if (!is_array_of_numbers(value)) return value;
-  const char* dtype = has_fraction(value) ? "float32" : "int32";
+  const char* dtype = has_fraction(value) ? "float32" : has_truth(value) ? "bool" : "int32";
   return Json::Object{{"class_name", "__numpy__"},
                       {"config", Json::Object{{"value", std::move(value)}, {"dtype", dtype}}}};
 }

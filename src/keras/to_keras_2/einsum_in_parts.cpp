@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <iterator>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -135,6 +136,58 @@ class ProductOfTwo {
     return extents;
   }
 
+  // The array's element at the places that letters have.
+  static Json element_at(const Json& numbers, const std::string& letters, const std::map<char, std::size_t>& places) {
+    const Json* part = &numbers;
+    for (const char letter : letters) part = &part->as_array().at(places.at(letter));
+    return *part;
+  }
+
+  // The array with these letters in this order, of which those that it lacks have an extent of 1.
+  static Json laid_along(const Json& numbers, const std::string& own, const std::string& letters,
+                         std::map<char, std::size_t> places = {}) {
+    if (letters.empty()) return element_at(numbers, own, places);
+    const std::size_t at = own.find(letters[0]);
+    const std::size_t extent =
+        at == std::string::npos ? 1 : static_cast<std::size_t>(extents_of(numbers)[at].as_integer());
+    Json::Array parts;
+    for (std::size_t i = 0; i < extent; ++i) {
+      places[letters[0]] = i;
+      parts.push_back(laid_along(numbers, own, letters.substr(1), places));
+    }
+    return parts;
+  }
+
+  // Element by element where the result has what both have, too; then what it has not is summed.
+  Operand elements_with_array(const Operand& own, const Operand& other) {
+    std::string letters = own.letters;
+    for (const char letter : other.letters)
+      if (!has(letters, letter)) letters += letter;
+    const Operand spread = with_axes(own, letters);
+    Json array = other.tensor;
+    Json::Object config = array.at("config").as_object();
+    config.set("value", laid_along(config.at("value"), other.letters, letters));
+    Json::Array shape = shape_of(spread.tensor);
+    const Json::Array extents = extents_of(config.at("value"));
+    for (std::size_t axis = 0; axis < shape.size(); ++axis)
+      if (extents[axis] != Json(1)) shape[axis] = extents[axis];
+    array.as_object().set("config", std::move(config));
+    Operand made{parts_.operation("Multiply", {}, {spread.tensor, array}, shape), letters};
+    Json::Array axes, left;
+    made.letters.clear();
+    for (std::size_t axis = 0; axis < letters.size(); ++axis) {
+      if (!has(result_, letters[axis])) {
+        axes.emplace_back(axis);
+        continue;
+      }
+      left.push_back(shape[axis]);
+      made.letters += letters[axis];
+    }
+    if (!axes.empty())
+      made.tensor = parts_.operation("Sum", {{"axis", axes}, {"keepdims", false}}, {made.tensor}, left);
+    return made;
+  }
+
   // An array is the second factor of a Tensordot.
   Operand product_with_array(std::size_t tensor, std::size_t array) {
     if (operands_.size() < 2 || !is_keras_tensor(operands_[tensor].tensor))
@@ -146,8 +199,7 @@ class ProductOfTwo {
     for (std::size_t axis = 0; axis < own.letters.size(); ++axis) {
       const std::size_t there = other.letters.find(own.letters[axis]);
       const bool is_kept = has(result_, own.letters[axis]);
-      if (is_kept == (there != std::string::npos))
-        throw Unsupported("its array and its tensor have an axis that the result has, too");
+      if (is_kept == (there != std::string::npos)) return elements_with_array(own, other);
       if (is_kept) {
         letters += own.letters[axis];
         shape.push_back(shape_of(own.tensor)[axis]);

@@ -16,6 +16,7 @@
 #include "keras/to_keras_2/in_parts.h"
 #include "keras/to_keras_2/needs.h"
 #include "keras/to_keras_2/operations.h"
+#include "keras/to_keras_2/order.h"
 #include "keras/to_keras_2/since.h"
 #include "keras/to_keras_2/training.h"
 #include "model/quoted.h"
@@ -212,9 +213,10 @@ class Form {
       refuse_ignored(class_name, entry.at("config").as_object());
       refuse_strides(class_name, entry.at("config").as_object());
       refuse_tensors(class_name, entry);
-      Json::Object result{
-          {"class_name", class_name},
-          {"config", settings("", class_name, with_all_stated(class_name, entry.at("config").as_object()))}};
+      Json::Object config = with_all_stated(class_name, entry.at("config").as_object());
+      if (class_name == "GroupNormalization") fit_axis(config, entry);
+      if (class_name == "Conv1DTranspose") note_dilation(config);
+      Json::Object result{{"class_name", class_name}, {"config", settings("", class_name, config)}};
       note_arguments(entry);
       if (class_name == "MultiHeadAttention") add_shapes(result.find("config")->as_object(), entry);
       owner_ = outer;
@@ -242,6 +244,25 @@ class Form {
                            " within, as tf.keras does not load this wrapper from a .h5; training there does not divide "
                            "the kernel by its norm");
     return result;
+  }
+
+  // Before 2.13 it loads others, and fails as it computes.
+  void fit_axis(Json::Object& config, const Json& entry) {
+    constexpr int kAnyAxis = 21301;
+    const std::vector<const Json*> tensors = first_tensors(entry);
+    const std::int64_t axis = config.at("axis").as_integer();
+    if (axis == -1) return;
+    if (!tensors.empty() && axis + 1 == static_cast<std::int64_t>(tensors[0]->at("shape").as_array().size()))
+      config.set("axis", -1);
+    else
+      needs_.need(kAnyAxis, described() + " with an axis that is not the last");
+  }
+
+  void note_dilation(const Json::Object& config) {
+    const Json* dilation = config.find("dilation_rate");
+    const Json& rate = dilation && dilation->is_array() ? dilation->as_array().at(0) : dilation ? *dilation : Json(1);
+    if (rate != Json(1))
+      needs_.notes.push_back("layer " + described() + ": TensorFlow computes its dilation on GPUs alone");
   }
 
   // Keras 2 subtracts 1e9 from what is masked, where Keras 3 replaces it; predict() of Keras 3 trains no layer.
@@ -491,9 +512,11 @@ std::vector<std::string> into_keras_2(KerasFile& file) {
   KerasNeeds& needs = form.needs();
   needs.need(kPromised, "");
   needs.notes = hard_sigmoids_of_keras_2(file);
+  const Json before = file.model_config;
   const std::set<std::string> scales = put_in_parts(file.model_config, needs.missing);
   file.model_config = form.model(file.model_config, true);
   if (!needs.missing.empty()) throw Unsupported("Keras 2 cannot have it: " + joined(needs.missing, "; "));
+  order_layers(file.model_config, before, file.layers);
   form.note_small_epsilons();
   for (KerasLayerWeights& layer : file.layers) {
     std::erase_if(layer.variables, is_norm_vector);

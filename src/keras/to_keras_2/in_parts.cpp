@@ -9,6 +9,7 @@
 #include "h5bridge/error.h"
 #include "keras/inner_layers.h"
 #include "keras/to_keras_2/calls.h"
+#include "keras/to_keras_2/one_type.h"
 #include "keras/to_keras_2/operations.h"
 #include "keras/to_keras_2/parts.h"
 #include "keras/to_keras_2/recipes.h"
@@ -27,7 +28,11 @@ bool is_operation(const Json& entry) { return !entry.at("module").as_string().st
 const std::string* new_activation(const Json& entry) {
   if (entry.at("class_name") != Json("Activation")) return nullptr;
   const Json& name = entry.at("config").at("activation");
-  return name.is_string() && !class_since("activations.", name.as_string()) ? &name.as_string() : nullptr;
+  if (!name.is_string()) return nullptr;
+  const auto since = class_since("activations.", name.as_string());
+  // Functions say mish for more of them.
+  const bool is_new = !since || (*since > kFunctionsSince && entry.find("inbound_nodes"));
+  return is_new ? &name.as_string() : nullptr;
 }
 
 // Settings that TensorFlow's function does not have, which stand for others.
@@ -52,8 +57,16 @@ bool is_of_numbers(const Json& entry) {
   return false;
 }
 
+bool is_of_truth_values(const Json& entry) {
+  return std::ranges::any_of(entry.at("inbound_nodes").as_array(), [](const Json& node) {
+    return std::ranges::any_of(node.at("args").as_array(),
+                               [](const Json& one) { return is_keras_tensor(one) && dtype_of(one) == "bool"; });
+  });
+}
+
 bool is_said_otherwise(const Json& entry) {
   const std::string& class_name = entry.at("class_name").as_string();
+  if (class_name.starts_with("Bitwise")) return is_of_truth_values(entry);
   if (std::ranges::find(kOfTruth, class_name) != kOfTruth.end()) return is_of_numbers(entry);
   if (class_name == "MaxPool" || class_name == "AveragePool") return true;
   if (class_name == "Conv" && strides_and_dilates(entry.at("config").as_object())) return true;
@@ -63,6 +76,9 @@ bool is_said_otherwise(const Json& entry) {
   });
 }
 
+// Layers whose bicubic interpolation is another one in TensorFlow.
+constexpr std::array<std::string_view, 2> kInterpolating{"Resizing", "UpSampling2D"};
+
 Recipe recipe_of(const Json& entry) {
   const std::string& class_name = entry.at("class_name").as_string();
   if (is_operation(entry)) {
@@ -70,7 +86,21 @@ Recipe recipe_of(const Json& entry) {
     return is_one ? nullptr : recipe_of_operation(class_name);
   }
   if (const std::string* activation = new_activation(entry)) return recipe_of_activation(*activation);
+  if (std::ranges::find(kInterpolating, class_name) != kInterpolating.end() &&
+      entry.at("config").at("interpolation") != Json("bicubic"))
+    return nullptr;
   return recipe_of_layer(class_name);
+}
+
+// Masks that Keras 2's call does not take.
+bool has_new_masks(const Json& entry) {
+  return entry.at("class_name") == Json("MultiHeadAttention") &&
+         std::ranges::any_of(entry.at("inbound_nodes").as_array(), [](const Json& node) {
+           return std::ranges::any_of(std::array{"query_mask", "value_mask", "key_mask"}, [&](const char* name) {
+             const Json* given = node.at("kwargs").find(name);
+             return given && !given->is_null();
+           });
+         });
 }
 
 bool has_arguments_by_name(const Json& node) {
@@ -112,6 +142,7 @@ class Models {
     Json::Object& config = model.as_object().find("config")->as_object();
     Json::Array& layers = config.find("layers")->as_array();
     std::set<std::string> taken;
+    state_true_types(layers);
     for (const Json& layer : layers)
       if (const Json* name = layer.at("config").find("name"); name && name->is_string())
         taken.insert(name->as_string());
@@ -145,13 +176,14 @@ class Models {
   Json::Array parts_of(const Json& layer, std::set<std::string>& taken) {
     const Recipe recipe = recipe_of(layer);
     const Json::Array& nodes = layer.at("inbound_nodes").as_array();
-    if (!recipe || std::ranges::any_of(nodes, has_arguments_by_name)) return {layer};
+    const bool masks = has_new_masks(layer), mixes = is_operation(layer) && mixes_types(layer);
+    if (!masks && ((!recipe && !mixes) || std::ranges::any_of(nodes, has_arguments_by_name))) return {layer};
     const std::string& name = layer.at("name").as_string();
     try {
       Parts parts(name, taken);
       for (const Json& node : nodes) {
         parts.begin_call();
-        recipe(parts, layer.at("config").as_object(), node.at("args").as_array());
+        call_in_parts(parts, layer, node, recipe);
       }
       if (parts.empty()) return {layer};
       if (layer.at("class_name") == Json(kScaled)) scaled_.insert(name);
@@ -161,6 +193,17 @@ class Models {
                          "): " + error.what());
       return {};
     }
+  }
+
+  static void call_in_parts(Parts& parts, const Json& layer, const Json& node, Recipe recipe) {
+    const std::string& class_name = layer.at("class_name").as_string();
+    Json::Object config = layer.at("config").as_object();
+    if (!is_operation(layer) && has_new_masks(layer)) return attention_in_parts(parts, config, node);
+    const Json::Array args =
+        is_operation(layer) ? of_one_type(parts, class_name, node.at("args").as_array()) : node.at("args").as_array();
+    if (recipe) return recipe(parts, config, args);
+    config.erase("name");
+    parts.operation(class_name, std::move(config), args, Json::Array());
   }
 
   std::vector<std::string>& missing_;

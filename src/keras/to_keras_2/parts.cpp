@@ -67,8 +67,8 @@ std::string Parts::next_name() {
 }
 
 Json Parts::called(const std::string& module, std::string_view class_name, Json::Object config, Json::Array args,
-                   Json shape, const std::string& dtype) {
-  const Json node = Json::Object{{"args", std::move(args)}, {"kwargs", Json::Object()}};
+                   Json shape, const std::string& dtype, Json::Object keywords) {
+  const Json node = Json::Object{{"args", std::move(args)}, {"kwargs", std::move(keywords)}};
   if (place_ == entries_.size()) {
     const std::string name = next_name();
     config.set("name", name);
@@ -111,6 +111,13 @@ Json Parts::item(const Json& tensor, Json key, Json shape) {
 
 Json Parts::layer(std::string_view class_name, Json::Object config, const Json& tensor, Json shape) {
   return called("keras.layers", class_name, std::move(config), {tensor}, std::move(shape), dtype_of(tensor));
+}
+
+Json Parts::layer(std::string_view class_name, Json::Object config, Json::Array args, Json::Object keywords,
+                  Json shape) {
+  const std::string dtype = first_dtype(args);
+  return called("keras.layers", class_name, std::move(config), std::move(args), std::move(shape), dtype,
+                std::move(keywords));
 }
 
 Json::Array Parts::finished() {

@@ -33,6 +33,7 @@ class Parts {
   Json item(const Json& tensor, Json key, Json shape);
   /// A call of a layer of Keras's.
   Json layer(std::string_view class_name, Json::Object config, const Json& tensor, Json shape);
+  Json layer(std::string_view class_name, Json::Object config, Json::Array args, Json::Object keywords, Json shape);
 
   bool empty() const { return entries_.empty(); }
   /// The entries of the model's list of layers.
@@ -40,7 +41,7 @@ class Parts {
 
  private:
   Json called(const std::string& module, std::string_view class_name, Json::Object config, Json::Array args, Json shape,
-              const std::string& dtype);
+              const std::string& dtype, Json::Object keywords = {});
   std::string next_name();
 
   std::string name_;

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <numbers>
 #include <numeric>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -308,17 +310,8 @@ bool pooled_evenly(Parts& parts, const Config& config, const Json& x, const std:
   return true;
 }
 
-// The mean over windows is a product with a matrix of shares.
-Json averaged(Parts& parts, const Json& x, const Pooled& one) {
-  Json::Array rows;
-  for (std::int64_t from = 0; from < one.from; ++from) {
-    Json::Array row;
-    for (std::int64_t to = 0; to < one.to; ++to) {
-      const bool is_within = from >= one.first(to) && from < one.last(to);
-      row.emplace_back(is_within ? 1.0 / static_cast<double>(one.last(to) - one.first(to)) : 0.0);
-    }
-    rows.emplace_back(std::move(row));
-  }
+// An axis times a matrix with a row for each of its elements.
+Json times_matrix(Parts& parts, const Json& x, const Pooled& one, Json::Array rows) {
   const std::size_t last = shape_of(x).size() - 1;
   std::vector<std::size_t> away, back;
   for (std::size_t axis = 0; axis <= last; ++axis) {
@@ -331,6 +324,26 @@ Json averaged(Parts& parts, const Json& x, const Pooled& one) {
   const Json axes = Json::Array{Json::Array{one.axis}, Json::Array{0}};
   const Json made = parts.operation("Tensordot", {{"axes", axes}}, {x, array_of(std::move(rows), "float32")}, shape);
   return one.axis == last ? made : moved(parts, made, back);
+}
+
+// Weights that add up to 1 of what an element of the result takes.
+template <typename WeightOf>
+Json::Array matrix_of(const Pooled& one, WeightOf&& weight_of) {
+  Json::Array rows(static_cast<std::size_t>(one.from), Json::Array());
+  for (std::int64_t to = 0; to < one.to; ++to) {
+    double total = 0;
+    for (std::int64_t from = 0; from < one.from; ++from) total += weight_of(from, to);
+    for (std::int64_t from = 0; from < one.from; ++from)
+      rows[static_cast<std::size_t>(from)].as_array().emplace_back(weight_of(from, to) / total);
+  }
+  return rows;
+}
+
+// The mean over windows is a product with a matrix of shares.
+Json averaged(Parts& parts, const Json& x, const Pooled& one) {
+  return times_matrix(parts, x, one, matrix_of(one, [&](std::int64_t from, std::int64_t to) {
+                        return from >= one.first(to) && from < one.last(to) ? 1.0 : 0.0;
+                      }));
 }
 
 Json largest(Parts& parts, const Json& x, const Pooled& one) {
@@ -361,6 +374,83 @@ void pool(Parts& parts, const Config& config, const Args& args, bool is_mean) {
 
 void average_pool(Parts& parts, const Config& config, const Args& args) { pool(parts, config, args, true); }
 void max_pool(Parts& parts, const Config& config, const Args& args) { pool(parts, config, args, false); }
+
+// --- Resizing
+
+// Keys's cubic with -0.5, as TensorFlow's and JAX's bicubic have it (tensorflow 2.15,
+// core/kernels/image/resize_bicubic_op.cc).
+double cubic(double x) {
+  x = std::abs(x);
+  if (x < 1) return (1.5 * x - 2.5) * x * x + 1;
+  return x < 2 ? ((-0.5 * x + 2.5) * x - 4) * x + 2 : 0;
+}
+
+// TensorFlow looks weights up in a table of 1024 places, which is 5e-4 off: a product with their matrix is not.
+Json interpolated(Parts& parts, const Json& x, const Pooled& one) {
+  if (one.from == one.to) return x;
+  const double step = static_cast<double>(one.from) / static_cast<double>(one.to);
+  return times_matrix(parts, x, one, matrix_of(one, [&](std::int64_t from, std::int64_t to) {
+                        return cubic(static_cast<double>(from) + 0.5 - step * (static_cast<double>(to) + 0.5));
+                      }));
+}
+
+void resized(Parts& parts, const Config& config, const Json& x, const std::array<std::int64_t, 2>& sizes) {
+  const Json* format = config.find("data_format");
+  const std::size_t start = format && *format == Json("channels_first") ? 2 : 1;
+  if (shape_of(x).size() != 4 || dtype_of(x) != "float32")
+    throw Unsupported("its interpolation is \"bicubic\", and not of pictures of float32");
+  const Json rows = interpolated(parts, x, {start, fixed_extent(x, start), sizes[0]});
+  interpolated(parts, rows, {start + 1, fixed_extent(x, start + 1), sizes[1]});
+  if (parts.empty()) parts.operation("Copy", x);
+}
+
+void resizing(Parts& parts, const Config& config, const Args& args) {
+  for (const char* key : {"crop_to_aspect_ratio", "pad_to_aspect_ratio", "antialias"})
+    if (const Json* value = config.find(key); value && *value == Json(true))
+      throw Unsupported("its interpolation is \"bicubic\" and its " + std::string(key) + " true");
+  resized(parts, config, args[0], {config.at("height").as_integer(), config.at("width").as_integer()});
+}
+
+void up_sampling(Parts& parts, const Config& config, const Args& args) {
+  const Json *format = config.find("data_format"), &size = config.at("size");
+  const std::size_t start = format && *format == Json("channels_first") ? 2 : 1;
+  const auto larger = [&](std::size_t i) {
+    return fixed_extent(args[0], start + i) * (size.is_array() ? size.as_array().at(i) : size).as_integer();
+  };
+  resized(parts, config, args[0], {larger(0), larger(1)});
+}
+
+// --- Attention
+
+// Whether a number is other than 0; a truth value is itself.
+Json truth_of(Parts& parts, const Json& value) {
+  if (dtype_of(value) == "bool") return value;
+  const Json zero = dtype_of(value).find("float") != std::string::npos ? Json(0.0) : Json(0);
+  return parts.binary("NotEqual", value, zero, "bool");
+}
+
+// Which keys a query may look at is one mask in Keras 2.
+void attention(Parts& parts, const Json::Object& config, const Args& args, Json::Object keywords) {
+  std::optional<Json> mask;
+  const auto add = [&](const Json& other) { mask = mask ? parts.binary("LogicalAnd", *mask, other, "bool") : other; };
+  for (const auto& [name, axis] : {std::pair("query_mask", 2), std::pair("value_mask", 1), std::pair("key_mask", 1)}) {
+    const Json* given = keywords.find(name);
+    if (!given || given->is_null()) continue;
+    if (!is_keras_tensor(*given) || shape_of(*given).size() != 2)
+      throw Unsupported("its " + std::string(name) + " is no tensor of two axes");
+    Json::Array shape = shape_of(*given);
+    shape.insert(shape.begin() + axis, Json(1));
+    const Json truth = truth_of(parts, *given);
+    add(parts.operation("ExpandDims", {{"axis", axis}}, {truth}, shape, "bool"));
+    keywords.erase(name);
+  }
+  if (const Json* given = keywords.find("attention_mask"); given && !given->is_null()) {
+    if (!is_keras_tensor(*given)) throw Unsupported("its attention_mask is no tensor");
+    add(truth_of(parts, *given));
+  }
+  keywords.set("attention_mask", *mask);
+  parts.layer("MultiHeadAttention", config, args, std::move(keywords), Json::Array());
+}
 
 // --- Operations
 
@@ -415,6 +505,17 @@ void trunc(Parts& parts, const Config&, const Args& args) {
   parts.binary("Multiply", parts.operation("Sign", args[0]), extent);
 }
 
+// Likewise in a matrix, whose sizes may be open: ones along a row are as many as it is long.
+void take_in_rows(Parts& parts, const Json& x, const Json& places) {
+  const std::string dtype = dtype_of(places);
+  const Json ones = parts.operation("OnesLike", {{"dtype", dtype}}, {x}, shape_of(x), dtype);
+  const Json row = reduced(parts, "Sum", ones, {1});
+  const Json behind = parts.operation("Cumsum", row, {{"axis", 0}, {"dtype", nullptr}});
+  const Json starts = parts.binary("Subtract", behind, row);
+  const Json places_in_all = parts.binary("Add", starts, parts.binary("Mod", places, row));
+  parts.operation("Take", {{"axis", 0}}, {reshaped(parts, x, {Json()}), places_in_all}, shape_of(places), dtype_of(x));
+}
+
 // Places within rows are places in all rows behind one another. Those from the end are Keras's.
 void take_along_axis(Parts& parts, const Config& config, const Args& args) {
   if (!is_keras_tensor(args.at(1))) throw Unsupported("its places are no tensor");
@@ -431,6 +532,10 @@ void take_along_axis(Parts& parts, const Config& config, const Args& args) {
   if (axis != last) {
     x = moved(parts, x, order);
     places = moved(parts, places, order);
+  }
+  if (last == 1 && axis == last) {
+    take_in_rows(parts, x, places);
+    return;
   }
   const std::int64_t row = fixed_extent(x, last), taken = fixed_extent(places, last);
   const Json::Array shape = shape_of(places);
@@ -494,13 +599,6 @@ void full_like(Parts& parts, const Config& config, const Args& args) {
   parts.binary("Add", parts.operation("ZerosLike", args[0], {{"dtype", nullptr}}), args[1]);
 }
 
-// Whether a number is other than 0; a truth value is itself.
-Json truth_of(Parts& parts, const Json& value) {
-  if (dtype_of(value) == "bool") return value;
-  const Json zero = dtype_of(value).find("float") != std::string::npos ? Json(0.0) : Json(0);
-  return parts.binary("NotEqual", value, zero, "bool");
-}
-
 void where_other_than_zero(Parts& parts, const Config&, const Args& args) {
   const std::string dtype = dtype_of(is_keras_tensor(args.at(1))   ? args[1]
                                      : is_keras_tensor(args.at(2)) ? args[2]
@@ -515,11 +613,20 @@ void all_or_any(Parts& parts, const Config& config, const Args& args, const char
 void all(Parts& parts, const Config& config, const Args& args) { all_or_any(parts, config, args, "All"); }
 void any(Parts& parts, const Config& config, const Args& args) { all_or_any(parts, config, args, "Any"); }
 
+Json truths_of(const Json& numbers) {
+  if (!numbers.is_array()) return numbers.is_number() ? numbers.as_float() != 0 : numbers;
+  Json::Array truths;
+  for (const Json& one : numbers.as_array()) truths.push_back(truths_of(one));
+  return truths;
+}
+
 void logical(Parts& parts, const Args& args, const char* class_name) {
   Json::Array truths;
   for (const Json& one : args) {
-    if (!is_keras_tensor(one)) throw Unsupported("it is of what is no tensor");
-    truths.push_back(truth_of(parts, one));
+    const Json* config = one.is_object() ? one.find("config") : nullptr;
+    const Json* numbers = config ? config->find("value") : nullptr;
+    if (!is_keras_tensor(one) && !numbers) throw Unsupported("it is of what is no tensor");
+    truths.push_back(numbers ? array_of(truths_of(*numbers).as_array(), "bool") : truth_of(parts, one));
   }
   parts.operation(class_name, {}, truths, Json::Array(), "bool");
 }
@@ -605,6 +712,9 @@ constexpr auto kOperations = std::to_array<Row>({
     {"Argmax", argmax},
     {"Argmin", argmin},
     {"BatchNorm", batch_norm},
+    {"BitwiseAnd", logical_and},
+    {"BitwiseOr", logical_or},
+    {"BitwiseXor", logical_xor},
     {"Celu", celu},
     {"Einsum", einsum},
     {"Glu", glu},
@@ -635,6 +745,7 @@ constexpr auto kActivations = std::to_array<Row>({
     {"leaky_relu", leaky_relu},
     {"log_sigmoid", log_sigmoid},
     {"log_softmax", log_softmax},
+    {"mish", mish},
     {"relu6", relu6},
     {"soft_shrink", soft_shrink},
     {"sparse_plus", sparse_plus},
@@ -652,6 +763,8 @@ constexpr auto kLayers = std::to_array<Row>({
     {"AdaptiveMaxPooling2D", max_pool},
     {"AdaptiveMaxPooling3D", max_pool},
     {"RMSNormalization", rms_normalization},
+    {"Resizing", resizing},
+    {"UpSampling2D", up_sampling},
 });
 
 template <typename Rows>
@@ -668,6 +781,10 @@ bool strides_and_dilates(const Json::Object& config) {
 
 Recipe recipe_of_operation(const std::string& class_name) { return recipe_in(kOperations, class_name); }
 Recipe recipe_of_activation(const std::string& name) { return recipe_in(kActivations, name); }
+void attention_in_parts(Parts& parts, const Json::Object& config, const Json& node) {
+  attention(parts, config, node.at("args").as_array(), node.at("kwargs").as_object());
+}
+
 Recipe recipe_of_layer(const std::string& class_name) { return recipe_in(kLayers, class_name); }
 
 }  // namespace h5bridge

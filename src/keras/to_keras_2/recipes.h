@@ -20,4 +20,7 @@ Recipe recipe_of_operation(const std::string& class_name);
 Recipe recipe_of_activation(const std::string& name);
 Recipe recipe_of_layer(const std::string& class_name);
 
+/// A call of MultiHeadAttention with masks of queries, values or keys.
+void attention_in_parts(Parts& parts, const Json::Object& config, const Json& node);
+
 }  // namespace h5bridge

@@ -92,6 +92,7 @@ class Variables {
         std::string path = variable.path.substr(0, variable.path.rfind(":0"));
         std::string flat = path;
         std::ranges::replace(flat, '/', '_');
+        places_.emplace(path, places_.size());
         const auto [known, is_new] = weights_.emplace(std::move(flat), path);
         if (!is_new) known->second.clear();  // two weights could be meant
       }
@@ -109,12 +110,21 @@ class Variables {
         add(last, variable.tensor, by_slot);
     }
     if (result.empty()) throw Unsupported("it does not say how often it has stepped");
-    for (const Slot& slot : kSlots)
+    for (const Slot& slot : kSlots) {
+      std::ranges::stable_sort(by_slot[slot.theirs], {},
+                               [&](const KerasVariable& variable) { return place_of(variable); });
       for (KerasVariable& variable : by_slot[slot.theirs]) result.push_back(std::move(variable));
+    }
     return result;
   }
 
  private:
+  // Of the weight that a slot is of: "adam/dense/kernel/m:0".
+  std::size_t place_of(const KerasVariable& slot) const {
+    const std::string path = slot.path.substr(name_.size() + 1);
+    return places_.at(path.substr(0, path.rfind('/')));
+  }
+
   void add(const std::string& last, const Tensor& tensor,
            std::map<std::string_view, std::vector<KerasVariable>>& by_slot) const {
     for (const Slot& slot : kSlots) {
@@ -130,6 +140,7 @@ class Variables {
 
   const KerasFile& file_;
   std::string class_name_, name_;
+  std::map<std::string, std::size_t> places_;   // of weights among all, by their paths
   std::map<std::string, std::string> weights_;  // paths by what slots call them
 };
 
