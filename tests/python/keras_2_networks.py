@@ -103,7 +103,16 @@ def of_types():
     return keras.Model([x, numbers], [ops.logical_or(told, ids < 0), counted, ops.sum(flat, axis=1) + ops.sum(behind, axis=1)], name="of_types")
 
 
-OWN = [KerasNetwork("attention", attention, ((2, 6, 8),)), KerasNetwork("written_out", written_out, ((2, 6, 8),)), KerasNetwork("numbers", numbers, ((3, 5, 4),)), KerasNetwork("pictures", pictures, ((2, 8, 8, 4),)), KerasNetwork("in_parts", in_parts, ((2, 7, 9, 4),)), KerasNetwork("in_chains", in_chains, ((2, 6, 4),)), KerasNetwork("of_types", of_types, ((2, 6, 8), (2, 5)))]
+def parts_of_numbers():
+    """Remainders, differences, diagonals, what is no number, places in a row."""
+    x = keras.Input((5, 4), name="x")
+    logs = ops.log(x + 1)
+    outputs = [ops.fmod(x * 5, -1.5) + ops.fmod(ops.cast(x * 9, "int32"), 4), ops.diff(x, n=2, axis=1), ops.diagonal(x, offset=1, axis1=2, axis2=1),
+               ops.nansum(logs, axis=1), ops.nanmean(logs, axis=(1, 2), keepdims=True), ops.searchsorted(ops.sort(x[0, :, 0]), x, side="right")]  # fmt: skip
+    return keras.Model(x, outputs, name="parts_of_numbers")
+
+
+OWN = [KerasNetwork("attention", attention, ((2, 6, 8),)), KerasNetwork("written_out", written_out, ((2, 6, 8),)), KerasNetwork("numbers", numbers, ((3, 5, 4),)), KerasNetwork("pictures", pictures, ((2, 8, 8, 4),)), KerasNetwork("in_parts", in_parts, ((2, 7, 9, 4),)), KerasNetwork("in_chains", in_chains, ((2, 6, 4),)), KerasNetwork("of_types", of_types, ((2, 6, 8), (2, 5))), KerasNetwork("parts_of_numbers", parts_of_numbers, ((3, 5, 4),))]
 NAMES = (
     "dense cnn residual shared masked_tagger masked_classifier siamese chain_of_models frozen_backbone "
     "three_deep recurrent_parts pictures_in_time two_ways number_of_all"

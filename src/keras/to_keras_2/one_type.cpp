@@ -16,21 +16,21 @@ namespace {
 
 // Operations that compute in the type that their tensors promote to.
 constexpr auto kPromoting = std::to_array<std::string_view>(
-    {"Add",     "BitwiseAnd",   "BitwiseOr", "BitwiseXor", "Concatenate", "Divide",   "Einsum",   "Equal",
-     "Greater", "GreaterEqual", "Less",      "LessEqual",  "Matmul",      "Maximum",  "Minimum",  "Mod",
-     "Multiply", "NotEqual",    "Power",     "Stack",      "Subtract",    "TrueDivide", "FloorDivide", "Where"});
+    {"Add",      "BitwiseAnd", "BitwiseOr",   "BitwiseXor",   "Concatenate", "Divide",    "Einsum",
+     "Equal",    "Fmod",       "Greater",     "GreaterEqual", "Less",        "LessEqual", "Matmul",
+     "Maximum",  "Minimum",    "Mod",         "Multiply",     "NotEqual",    "Power",     "Stack",
+     "Subtract", "TrueDivide", "FloorDivide", "Where"});
 // Those that give floats of integers.
 constexpr auto kOfFloats = std::to_array<std::string_view>(
-    {"Arccos", "Arccosh", "Arcsin", "Arcsinh", "Arctan", "Arctanh", "Cos",  "Cosh", "Divide", "Exp",        "Expm1",
-     "Log",    "Log1p",   "Mean",   "Rsqrt",   "Sigmoid", "Sin",    "Sinh", "Sqrt", "Std",    "Tan",        "Tanh",
-     "Var",    "TrueDivide"});
+    {"Arccos", "Arccosh", "Arcsin", "Arcsinh", "Arctan", "Arctanh", "Cos",   "Cosh",
+     "Divide", "Exp",     "Expm1",  "Log",     "Log1p",  "Mean",    "Rsqrt", "Sigmoid",
+     "Sin",    "Sinh",    "Sqrt",   "Std",     "Tan",    "Tanh",    "Var",   "TrueDivide"});
 // Those that count truth values.
 constexpr auto kCounting = std::to_array<std::string_view>({"Cumprod", "Cumsum", "Prod", "Sum"});
 // Layers that give what they are given.
 constexpr auto kKeeping = std::to_array<std::string_view>(
-    {"Add",        "Concatenate", "Cropping1D", "Cropping2D", "Cropping3D",   "Flatten",  "Maximum",       "Minimum",
-     "Multiply",   "Permute",     "Reshape",    "RepeatVector", "Subtract", "ZeroPadding1D", "ZeroPadding2D",
-     "ZeroPadding3D"});
+    {"Add", "Concatenate", "Cropping1D", "Cropping2D", "Cropping3D", "Flatten", "Maximum", "Minimum", "Multiply",
+     "Permute", "Reshape", "RepeatVector", "Subtract", "ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D"});
 
 template <typename Names>
 bool is_in(const Names& names, const std::string& name) {

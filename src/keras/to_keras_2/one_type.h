@@ -8,7 +8,8 @@
 
 namespace h5bridge {
 
-/// Layers that hand integers on say nothing of it in Keras, which notes floats: the dtypes of their tensors as they are.
+/// Layers that hand integers on say nothing of it in Keras, which notes floats: the dtypes of their tensors as they
+/// are.
 void state_true_types(Json::Array& layers);
 
 /// Whether a call of this operation takes tensors that have to be cast.

@@ -22,13 +22,14 @@ namespace {
 
 // Operations whose TensorFlow function gives of integers what Keras gives.
 constexpr auto kOfIntegers = std::to_array<std::string_view>(
-    {"Absolute",   "Add",        "Amax",        "Amin",    "Argmax",      "Argmin",       "Argsort",  "BitwiseAnd",
-     "BitwiseOr",  "BitwiseXor", "Cast",        "Clip",    "Concatenate", "Copy",         "Cumsum",   "Equal",
-     "ExpandDims", "Flip",       "FloorDivide", "GetItem", "Greater",     "GreaterEqual", "Less",     "LessEqual",
-     "Max",        "Maximum",    "Min",         "Minimum", "Mod",         "Multiply",     "Negative", "NotEqual",
-     "OneHot",     "OnesLike",   "Pad",         "Prod",    "Repeat",      "Reshape",      "Roll",     "Sort",
-     "Sign",       "Split",      "Square",      "Squeeze", "Stack",       "Subtract",     "Sum",      "Take",
-     "Tile",       "Transpose",  "Tril",        "Triu",    "Unstack",     "Where",        "ZerosLike"});
+    {"Absolute",     "Add",        "Amax",         "Amin",       "Argmax",      "Argmin",      "Argsort", "BitwiseAnd",
+     "BitwiseOr",    "BitwiseXor", "Cast",         "Clip",       "Concatenate", "Copy",        "Cumsum",  "Diagonal",
+     "Equal",        "Fmod",       "SearchSorted", "ExpandDims", "Flip",        "FloorDivide", "GetItem", "Greater",
+     "GreaterEqual", "Less",       "LessEqual",    "Max",        "Maximum",     "Min",         "Minimum", "Mod",
+     "Multiply",     "Negative",   "NotEqual",     "OneHot",     "OnesLike",    "Pad",         "Prod",    "Repeat",
+     "Reshape",      "Roll",       "Sort",         "Sign",       "Split",       "Square",      "Squeeze", "Stack",
+     "Subtract",     "Sum",        "Take",         "Tile",       "Transpose",   "Tril",        "Triu",    "Unstack",
+     "Where",        "ZerosLike"});
 // Those of truth values, and of nothing else.
 constexpr auto kOfBooleans =
     std::to_array<std::string_view>({"All", "Any", "LogicalAnd", "LogicalNot", "LogicalOr", "LogicalXor"});

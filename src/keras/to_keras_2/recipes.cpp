@@ -2,17 +2,17 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <numbers>
-#include <numeric>
 #include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "h5bridge/error.h"
+#include "keras/to_keras_2/building.h"
 #include "keras/to_keras_2/calls.h"
 #include "keras/to_keras_2/einsum_in_parts.h"
+#include "keras/to_keras_2/windows.h"
 #include "model/quoted.h"
 
 namespace h5bridge {
@@ -29,41 +29,6 @@ double number(const Config& config, const char* name, double otherwise) {
 std::int64_t axis_in(const Config& config, std::int64_t otherwise) {
   const Json* axis = config.find("axis");
   return axis ? axis->as_integer() : otherwise;
-}
-
-Json array_of(Json::Array values, const char* dtype) {
-  return Json::Object{{"class_name", "__numpy__"},
-                      {"config", Json::Object{{"value", std::move(values)}, {"dtype", dtype}}}};
-}
-
-void refuse_small_floats(const Json& tensor) {
-  if (dtype_of(tensor) != "float32" && dtype_of(tensor) != "float64")
-    throw Unsupported("it is of tensors of " + dtype_of(tensor) + ", with which Keras 3 computes in float32");
-}
-
-Json reduced(Parts& parts, std::string_view class_name, const Json& tensor, const std::vector<std::size_t>& axes) {
-  Json::Array shape = shape_of(tensor);
-  for (const std::size_t axis : axes) shape[axis] = 1;
-  return parts.operation(class_name, {{"axis", Json::array(axes)}, {"keepdims", true}}, {tensor}, shape);
-}
-
-Json moved(Parts& parts, const Json& tensor, const std::vector<std::size_t>& axes) {
-  Json::Array shape;
-  for (const std::size_t axis : axes) shape.push_back(shape_of(tensor)[axis]);
-  return parts.operation("Transpose", {{"axes", Json::array(axes)}}, {tensor}, shape);
-}
-
-std::vector<std::size_t> axes_from_0(const Json& tensor) {
-  std::vector<std::size_t> axes(shape_of(tensor).size());
-  std::iota(axes.begin(), axes.end(), std::size_t{0});
-  return axes;
-}
-
-Json reshaped(Parts& parts, const Json& tensor, const Json::Array& shape) {
-  Json::Array asked;
-  for (const Json& extent : shape) asked.push_back(extent.is_null() ? Json(-1) : extent);
-  if (std::ranges::count(asked, Json(-1)) > 1) throw Unsupported("several sizes of its tensor are left open");
-  return parts.operation("Reshape", {{"newshape", asked}}, {tensor}, shape);
 }
 
 // --- Activations
@@ -268,166 +233,7 @@ void rms_normalization(Parts& parts, const Config& config, const Args& args) {
   parts.layer("EinsumDense", std::move(dense), scaled, shape);
 }
 
-// --- Pooling
-
-struct Pooled {
-  std::size_t axis;
-  std::int64_t from, to;
-  // As PyTorch places the windows.
-  std::int64_t first(std::int64_t place) const { return place * from / to; }
-  std::int64_t last(std::int64_t place) const { return ((place + 1) * from + to - 1) / to; }
-};
-
-std::vector<Pooled> pooled_axes(const Config& config, const Json& x) {
-  const std::size_t count = shape_of(x).size() - 2;
-  const std::size_t start = config.at("data_format") == Json("channels_first") ? 2 : 1;
-  const Json& size = config.at("output_size");
-  std::vector<Pooled> axes;
-  for (std::size_t i = 0; i < count; ++i)
-    axes.push_back(
-        {start + i, fixed_extent(x, start + i), (size.is_array() ? size.as_array().at(i) : size).as_integer()});
-  return axes;
-}
-
-Json::Array with_extent(const Json& tensor, std::size_t axis, std::int64_t extent) {
-  Json::Array shape = shape_of(tensor);
-  shape[axis] = extent;
-  return shape;
-}
-
-// Windows of one size, none of which overlaps another, are a pooling layer's.
-bool pooled_evenly(Parts& parts, const Config& config, const Json& x, const std::vector<Pooled>& axes,
-                   const std::string& kind) {
-  if (std::ranges::any_of(axes, [](const Pooled& one) { return one.from % one.to != 0; })) return false;
-  Json::Array window, shape = shape_of(x);
-  for (const Pooled& one : axes) {
-    window.emplace_back(one.from / one.to);
-    shape[one.axis] = one.to;
-  }
-  Config layer{{"trainable", true},  {"dtype", config.at("dtype")}, {"pool_size", window},
-               {"padding", "valid"}, {"strides", window},           {"data_format", config.at("data_format")}};
-  parts.layer(kind + std::to_string(axes.size()) + "D", std::move(layer), x, shape);
-  return true;
-}
-
-// An axis times a matrix with a row for each of its elements.
-Json times_matrix(Parts& parts, const Json& x, const Pooled& one, Json::Array rows) {
-  const std::size_t last = shape_of(x).size() - 1;
-  std::vector<std::size_t> away, back;
-  for (std::size_t axis = 0; axis <= last; ++axis) {
-    if (axis != one.axis) away.push_back(axis);
-    back.push_back(axis < one.axis ? axis : axis == one.axis ? last : axis - 1);
-  }
-  Json::Array shape;
-  for (const std::size_t axis : away) shape.push_back(shape_of(x)[axis]);
-  shape.emplace_back(one.to);
-  const Json axes = Json::Array{Json::Array{one.axis}, Json::Array{0}};
-  const Json made = parts.operation("Tensordot", {{"axes", axes}}, {x, array_of(std::move(rows), "float32")}, shape);
-  return one.axis == last ? made : moved(parts, made, back);
-}
-
-// Weights that add up to 1 of what an element of the result takes.
-template <typename WeightOf>
-Json::Array matrix_of(const Pooled& one, WeightOf&& weight_of) {
-  Json::Array rows(static_cast<std::size_t>(one.from), Json::Array());
-  for (std::int64_t to = 0; to < one.to; ++to) {
-    double total = 0;
-    for (std::int64_t from = 0; from < one.from; ++from) total += weight_of(from, to);
-    for (std::int64_t from = 0; from < one.from; ++from)
-      rows[static_cast<std::size_t>(from)].as_array().emplace_back(weight_of(from, to) / total);
-  }
-  return rows;
-}
-
-// The mean over windows is a product with a matrix of shares.
-Json averaged(Parts& parts, const Json& x, const Pooled& one) {
-  return times_matrix(parts, x, one, matrix_of(one, [&](std::int64_t from, std::int64_t to) {
-                        return from >= one.first(to) && from < one.last(to) ? 1.0 : 0.0;
-                      }));
-}
-
-Json largest(Parts& parts, const Json& x, const Pooled& one) {
-  Json::Array windows;
-  for (std::int64_t place = 0; place < one.to; ++place) {
-    Json::Array key;
-    for (std::size_t axis = 0; axis <= one.axis; ++axis) {
-      const bool is_it = axis == one.axis;
-      Json start = is_it ? Json(one.first(place)) : Json(), stop = is_it ? Json(one.last(place)) : Json();
-      key.push_back(Json::Object{{"class_name", "__slice__"},
-                                 {"config", Json::Object{{"start", start}, {"stop", stop}, {"step", nullptr}}}});
-    }
-    const Json window = parts.item(x, key, with_extent(x, one.axis, one.last(place) - one.first(place)));
-    windows.push_back(reduced(parts, "Max", window, {one.axis}));
-  }
-  if (windows.size() == 1) return windows[0];
-  return parts.operation("Concatenate", {{"axis", one.axis}}, {windows}, with_extent(x, one.axis, one.to));
-}
-
-void pool(Parts& parts, const Config& config, const Args& args, bool is_mean) {
-  const std::vector<Pooled> axes = pooled_axes(config, args[0]);
-  if (pooled_evenly(parts, config, args[0], axes, is_mean ? "AveragePooling" : "MaxPooling")) return;
-  if (dtype_of(args[0]) != "float32") throw Unsupported("it is of tensors of " + dtype_of(args[0]));
-  Json made = args[0];
-  for (const Pooled& one : axes)
-    if (one.from != one.to) made = is_mean ? averaged(parts, made, one) : largest(parts, made, one);
-}
-
-void average_pool(Parts& parts, const Config& config, const Args& args) { pool(parts, config, args, true); }
-void max_pool(Parts& parts, const Config& config, const Args& args) { pool(parts, config, args, false); }
-
-// --- Resizing
-
-// Keys's cubic with -0.5, as TensorFlow's and JAX's bicubic have it (tensorflow 2.15,
-// core/kernels/image/resize_bicubic_op.cc).
-double cubic(double x) {
-  x = std::abs(x);
-  if (x < 1) return (1.5 * x - 2.5) * x * x + 1;
-  return x < 2 ? ((-0.5 * x + 2.5) * x - 4) * x + 2 : 0;
-}
-
-// TensorFlow looks weights up in a table of 1024 places, which is 5e-4 off: a product with their matrix is not.
-Json interpolated(Parts& parts, const Json& x, const Pooled& one) {
-  if (one.from == one.to) return x;
-  const double step = static_cast<double>(one.from) / static_cast<double>(one.to);
-  return times_matrix(parts, x, one, matrix_of(one, [&](std::int64_t from, std::int64_t to) {
-                        return cubic(static_cast<double>(from) + 0.5 - step * (static_cast<double>(to) + 0.5));
-                      }));
-}
-
-void resized(Parts& parts, const Config& config, const Json& x, const std::array<std::int64_t, 2>& sizes) {
-  const Json* format = config.find("data_format");
-  const std::size_t start = format && *format == Json("channels_first") ? 2 : 1;
-  if (shape_of(x).size() != 4 || dtype_of(x) != "float32")
-    throw Unsupported("its interpolation is \"bicubic\", and not of pictures of float32");
-  const Json rows = interpolated(parts, x, {start, fixed_extent(x, start), sizes[0]});
-  interpolated(parts, rows, {start + 1, fixed_extent(x, start + 1), sizes[1]});
-  if (parts.empty()) parts.operation("Copy", x);
-}
-
-void resizing(Parts& parts, const Config& config, const Args& args) {
-  for (const char* key : {"crop_to_aspect_ratio", "pad_to_aspect_ratio", "antialias"})
-    if (const Json* value = config.find(key); value && *value == Json(true))
-      throw Unsupported("its interpolation is \"bicubic\" and its " + std::string(key) + " true");
-  resized(parts, config, args[0], {config.at("height").as_integer(), config.at("width").as_integer()});
-}
-
-void up_sampling(Parts& parts, const Config& config, const Args& args) {
-  const Json *format = config.find("data_format"), &size = config.at("size");
-  const std::size_t start = format && *format == Json("channels_first") ? 2 : 1;
-  const auto larger = [&](std::size_t i) {
-    return fixed_extent(args[0], start + i) * (size.is_array() ? size.as_array().at(i) : size).as_integer();
-  };
-  resized(parts, config, args[0], {larger(0), larger(1)});
-}
-
 // --- Attention
-
-// Whether a number is other than 0; a truth value is itself.
-Json truth_of(Parts& parts, const Json& value) {
-  if (dtype_of(value) == "bool") return value;
-  const Json zero = dtype_of(value).find("float") != std::string::npos ? Json(0.0) : Json(0);
-  return parts.binary("NotEqual", value, zero, "bool");
-}
 
 // Which keys a query may look at is one mask in Keras 2.
 void attention(Parts& parts, const Json::Object& config, const Args& args, Json::Object keywords) {
@@ -453,11 +259,6 @@ void attention(Parts& parts, const Json::Object& config, const Args& args, Json:
 }
 
 // --- Operations
-
-Json whole_slice(const Json& step) {
-  return Json::Object{{"class_name", "__slice__"},
-                      {"config", Json::Object{{"start", nullptr}, {"stop", nullptr}, {"step", step}}}};
-}
 
 void einsum(Parts& parts, const Config& config, const Args& args) {
   einsum_in_parts(parts, config.at("subscripts").as_string(), args);
@@ -585,9 +386,9 @@ void convolution(Parts& parts, const Config& config, const Args& args) {
   Config dense = config;
   dense.set("strides", 1);
   const Json all = parts.operation("Conv", std::move(dense), {args[0], args.at(1)}, shape_of(args[0]));
-  Json::Array key{whole_slice(Json())};
+  Json::Array key{slice_of(nullptr, nullptr, nullptr)};
   for (std::size_t axis = 1; axis + 1 < shape_of(args[0]).size(); ++axis)
-    key.push_back(whole_slice(strides->is_array() ? strides->as_array().at(axis - 1) : *strides));
+    key.push_back(slice_of(nullptr, nullptr, strides->is_array() ? strides->as_array().at(axis - 1) : *strides));
   parts.item(all, key, shape_of(all));
 }
 
@@ -634,6 +435,81 @@ void logical_and(Parts& parts, const Config&, const Args& args) { logical(parts,
 void logical_or(Parts& parts, const Config&, const Args& args) { logical(parts, args, "LogicalOr"); }
 void logical_xor(Parts& parts, const Config&, const Args& args) { logical(parts, args, "LogicalXor"); }
 void logical_not(Parts& parts, const Config&, const Args& args) { logical(parts, args, "LogicalNot"); }
+
+// Numbers that are none count as 0.
+Json without_nans(Parts& parts, const Json& x) {
+  return where(parts, parts.operation("Isnan", {}, {x}, shape_of(x), "bool"), 0.0, x, x);
+}
+
+Json::Object reduction_of(const Config& config) {
+  return {{"axis", config.at("axis")}, {"keepdims", config.at("keepdims")}};
+}
+
+void nansum(Parts& parts, const Config& config, const Args& args) {
+  parts.operation("Sum", reduction_of(config), {without_nans(parts, args[0])}, Json::Array());
+}
+
+void nanmean(Parts& parts, const Config& config, const Args& args) {
+  const Json& x = args[0];
+  refuse_small_floats(x);
+  const Json is_number = parts.operation("Equal", {}, {x, x}, shape_of(x), "bool");
+  const Json counted = parts.operation("Cast", {{"dtype", dtype_of(x)}}, {is_number}, shape_of(x), dtype_of(x));
+  const Json count = parts.operation("Sum", reduction_of(config), {counted}, Json::Array());
+  parts.binary("Divide", parts.operation("Sum", reduction_of(config), {without_nans(parts, x)}, Json::Array()), count);
+}
+
+void diff(Parts& parts, const Config& config, const Args& args) {
+  Json x = args[0];
+  const std::size_t axis = axis_of(x, axis_in(config, -1));
+  const Json* times = config.find("n");
+  if (args.size() > 1 || (times && times->as_integer() < 1)) throw Unsupported("it takes no differences of one tensor");
+  for (std::int64_t n = times ? times->as_integer() : 1; n > 0; --n) {
+    Json::Array shape = shape_of(x);
+    if (shape[axis].is_integer()) shape[axis] = shape[axis].as_integer() - 1;
+    Json::Array behind(axis, slice_of(nullptr, nullptr, nullptr)), before = behind;
+    behind.push_back(slice_of(1, nullptr, nullptr));
+    before.push_back(slice_of(nullptr, -1, nullptr));
+    x = parts.binary("Subtract", parts.item(x, behind, shape), parts.item(x, before, shape));
+  }
+}
+
+// TensorFlow's is of the last two axes.
+void diagonal(Parts& parts, const Config& config, const Args& args) {
+  const std::size_t first = axis_of(args[0], config.at("axis1").as_integer());
+  const std::size_t second = axis_of(args[0], config.at("axis2").as_integer());
+  std::vector<std::size_t> axes = axes_from_0(args[0]);
+  std::erase_if(axes, [&](std::size_t axis) { return axis == first || axis == second; });
+  axes.insert(axes.end(), {first, second});
+  const Json last = axes == axes_from_0(args[0]) ? args[0] : moved(parts, args[0], axes);
+  parts.operation("Diagonal", {{"offset", config.at("offset")}, {"axis1", -2}, {"axis2", -1}}, {last}, Json::Array());
+}
+
+// So many of these numbers are below, or are no more than each element.
+void count_below(Parts& parts, const Json& x, const Json& numbers, const char* than) {
+  const Json::Array& shape = shape_of(x);
+  Json::Array beside = shape;
+  beside.emplace_back(1);
+  const Json value = parts.operation("ExpandDims", {{"axis", shape.size()}}, {x}, beside);
+  const Json is_below = parts.operation(than, {}, {value, numbers}, beside, "bool");
+  const Json counted = parts.operation("Cast", {{"dtype", "int32"}}, {is_below}, beside, "int32");
+  parts.operation("Sum", {{"axis", Json::Array{shape.size()}}, {"keepdims", false}}, {counted}, shape);
+}
+
+void digitize(Parts& parts, const Config&, const Args& args) {
+  count_below(parts, args[0], args.at(1), "GreaterEqual");
+}
+
+// TensorFlow searches in as many sequences as there are rows of values.
+void search_sorted(Parts& parts, const Config& config, const Args& args) {
+  if (args.size() != 2 || !is_keras_tensor(args[1])) throw Unsupported("it searches for what is no tensor");
+  const Json::Array& shape = shape_of(args[1]);
+  if (!is_keras_tensor(args[0]))
+    return count_below(parts, args[1], args[0], config.at("side") == Json("right") ? "GreaterEqual" : "Greater");
+  const Json row = shape.size() == 1 ? args[1] : reshaped(parts, args[1], {Json()});
+  const Json found =
+      parts.operation("SearchSorted", {{"side", config.at("side")}}, {args[0], row}, shape_of(row), "int32");
+  if (shape.size() != 1) reshaped(parts, found, shape);
+}
 
 void mish(Parts& parts, const Config&, const Args& args) {
   parts.binary("Multiply", args[0], parts.operation("Tanh", parts.operation("Softplus", args[0])));
@@ -716,6 +592,9 @@ constexpr auto kOperations = std::to_array<Row>({
     {"BitwiseOr", logical_or},
     {"BitwiseXor", logical_xor},
     {"Celu", celu},
+    {"Diagonal", diagonal},
+    {"Diff", diff},
+    {"Digitize", digitize},
     {"Einsum", einsum},
     {"Glu", glu},
     {"HardShrink", hard_shrink},
@@ -723,7 +602,10 @@ constexpr auto kOperations = std::to_array<Row>({
     {"HardTanh", hard_tanh},
     {"LayerNorm", layer_norm},
     {"Moveaxis", moveaxis},
+    {"Nanmean", nanmean},
+    {"Nansum", nansum},
     {"RMSNorm", rms_norm},
+    {"SearchSorted", search_sorted},
     {"SoftShrink", soft_shrink},
     {"SparsePlus", sparse_plus},
     {"SparseSigmoid", sparse_sigmoid},
