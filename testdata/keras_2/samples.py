@@ -6,8 +6,8 @@
 
 The first writes FOLDER/NUMBER: k2.h5, the inputs, and what PyTorch or Keras 3 computes; FOLDER/refused.txt has what was
 refused. The second names the samples that do not load, or differ by more than 2e-5 of the largest. Among those are what
-TensorFlow computes on GPUs alone (channels_first, dilated transposed convolutions), its bicubic interpolation, which
-looks up weights in a table, and layers that are random because a call says training=True.
+TensorFlow computes on GPUs alone (channels_first, dilated transposed convolutions over one axis), and layers that are
+random because a call says training=True. Bicubic interpolation differs as Keras's own does between its backends.
 """
 
 import os

@@ -109,6 +109,7 @@ def parts_of_numbers():
     logs = ops.log(x + 1)
     outputs = [ops.fmod(x * 5, -1.5) + ops.fmod(ops.cast(x * 9, "int32"), 4), ops.diff(x, n=2, axis=1), ops.diagonal(x, offset=1, axis1=2, axis2=1),
                ops.nansum(logs, axis=1), ops.nanmean(logs, axis=(1, 2), keepdims=True), ops.searchsorted(ops.sort(x[0, :, 0]), x, side="right")]  # fmt: skip
+    outputs += [ops.tril(x, k) for k in (-1, 2)] + [ops.triu(x, k) for k in (-1, 1)] + [ops.triu(x > 0, 1)]
     return keras.Model(x, outputs, name="parts_of_numbers")
 
 

@@ -69,6 +69,8 @@ bool is_said_otherwise(const Json& entry) {
   if (class_name.starts_with("Bitwise")) return is_of_truth_values(entry);
   if (std::ranges::find(kOfTruth, class_name) != kOfTruth.end()) return is_of_numbers(entry);
   if (class_name == "SearchSorted") return true;
+  if (const Json* k = entry.at("config").find("k"); k && (class_name == "Tril" || class_name == "Triu"))
+    return class_name == "Tril" ? k->as_integer() < 0 : k->as_integer() != 0;
   if (class_name == "MaxPool" || class_name == "AveragePool") return true;
   if (class_name == "Conv" && strides_and_dilates(entry.at("config").as_object())) return true;
   return std::ranges::any_of(kStandForOthers, [&](const auto& row) {

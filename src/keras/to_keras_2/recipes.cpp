@@ -484,6 +484,34 @@ void diagonal(Parts& parts, const Config& config, const Args& args) {
   parts.operation("Diagonal", {{"offset", config.at("offset")}, {"axis1", -2}, {"axis2", -1}}, {last}, Json::Array());
 }
 
+Json triangle(Parts& parts, bool is_lower, std::int64_t k, const Json& x);
+
+// All but the other triangle.
+Json beside_triangle(Parts& parts, bool is_lower, std::int64_t k, const Json& x) {
+  const Json ones = parts.operation("OnesLike", {{"dtype", "float32"}}, {x}, shape_of(x), "float32");
+  const Json other = triangle(parts, !is_lower, is_lower ? k + 1 : k - 1, ones);
+  const Json is_other = parts.binary("Greater", other, 0.5, "bool");
+  if (dtype_of(x) == "bool") return parts.binary("LogicalAnd", x, parts.operation("LogicalNot", is_other));
+  const bool is_float = dtype_of(x).find("float") != std::string::npos;
+  return where(parts, is_other, is_float ? Json(0.0) : Json(0), x, x);
+}
+
+// TensorFlow has a band along the diagonal, with so many above it and all below.
+Json triangle(Parts& parts, bool is_lower, std::int64_t k, const Json& x) {
+  if (is_lower ? k < 0 : k > 0) return beside_triangle(parts, is_lower, k, x);
+  if (is_lower || k == 0) return parts.operation(is_lower ? "Tril" : "Triu", x, {{"k", k}});
+  std::vector<std::size_t> turned = axes_from_0(x);
+  std::swap(turned[turned.size() - 1], turned[turned.size() - 2]);
+  return moved(parts, parts.operation("Tril", moved(parts, x, turned), {{"k", -k}}), turned);
+}
+
+void tril(Parts& parts, const Config& config, const Args& args) {
+  triangle(parts, true, config.at("k").as_integer(), args[0]);
+}
+void triu(Parts& parts, const Config& config, const Args& args) {
+  triangle(parts, false, config.at("k").as_integer(), args[0]);
+}
+
 // So many of these numbers are below, or are no more than each element.
 void count_below(Parts& parts, const Json& x, const Json& numbers, const char* than) {
   const Json::Array& shape = shape_of(x);
@@ -615,6 +643,8 @@ constexpr auto kOperations = std::to_array<Row>({
     {"TakeAlongAxis", take_along_axis},
     {"TanhShrink", tanh_shrink},
     {"Threshold", threshold},
+    {"Tril", tril},
+    {"Triu", triu},
     {"Trunc", trunc},
 });
 

@@ -44,7 +44,7 @@ bool pooled_evenly(Parts& parts, const Json::Object& config, const Json& x, cons
     shape[one.axis] = one.to;
   }
   Json::Object layer{{"trainable", true},  {"dtype", config.at("dtype")}, {"pool_size", window},
-               {"padding", "valid"}, {"strides", window},           {"data_format", config.at("data_format")}};
+                     {"padding", "valid"}, {"strides", window},           {"data_format", config.at("data_format")}};
   parts.layer(kind + std::to_string(axes.size()) + "D", std::move(layer), x, shape);
   return true;
 }
@@ -139,7 +139,9 @@ void resized(Parts& parts, const Json::Object& config, const Json& x, const std:
 
 }  // namespace
 
-void average_pool(Parts& parts, const Json::Object& config, const Json::Array& args) { pool(parts, config, args, true); }
+void average_pool(Parts& parts, const Json::Object& config, const Json::Array& args) {
+  pool(parts, config, args, true);
+}
 void max_pool(Parts& parts, const Json::Object& config, const Json::Array& args) { pool(parts, config, args, false); }
 
 void resizing(Parts& parts, const Json::Object& config, const Json::Array& args) {
