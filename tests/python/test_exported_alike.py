@@ -1,11 +1,12 @@
 """What a network computes and nobody takes, and what changes nothing, is in neither of the two graphs."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from exported_programs import both_architectures, normal_form, save_both
-from program import needs_program
+from program import h5bridge, needs_libtorch, needs_program
 
 pytestmark = needs_program
 
@@ -57,3 +58,25 @@ def test_what_nobody_takes_is_left_out(call, kinds, tmp_path):
     assert by_program["layers"] == by_exporter["layers"]
     found = [layer["type"] if layer["call"] is None else None for layer in by_exporter["layers"]]
     assert found == kinds
+
+
+INDICES = {
+    "a list": lambda net, x: net.first(x)[:, [0, 2]],
+    "from the end": lambda net, x: net.first(x)[..., [0, -2]],
+    "a tensor": lambda net, x: net.first(x)[..., torch.tensor([3, -1, 0])],
+    "a computed tensor": lambda net, x: net.first(x)[:, :, torch.arange(3) - 2],
+}
+
+
+@needs_libtorch
+@pytest.mark.parametrize("call", INDICES.values(), ids=INDICES)
+def test_constant_indices_are_settings(call, tmp_path):
+    torch.manual_seed(1)
+    module, x = Network(call).eval(), torch.randn(3, 7, 6)
+    save_both(module, (x,), tmp_path)
+    by_exporter, by_program = map(normal_form, both_architectures(tmp_path))
+    assert by_program["layers"] == by_exporter["layers"]
+    assert [layer["type"] for layer in by_program["layers"]] == ["Linear", "index_select"]
+    np.save(tmp_path / "x.npy", x.numpy())
+    h5bridge("run", tmp_path / "m.pt2", "--exact", "--input", tmp_path / "x.npy", "-o", tmp_path / "y.npy")
+    assert np.load(tmp_path / "y.npy").tobytes() == module(x).detach().numpy().tobytes()

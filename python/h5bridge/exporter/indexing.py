@@ -55,6 +55,8 @@ class Indexing(Values):
         parts[at : at + 1] = [slice(None)] * (x.dim() - used)
         axis, y = 0, x
         lists = [i for i, part in enumerate(parts) if isinstance(part, (list, Tensor))]
+        if len(lists) == 1 and self._is_constant_list(parts[lists[0]]):
+            parts[lists[0]] = parts[lists[0]].tolist()
         if len(lists) > 1 and lists == list(range(lists[0], lists[-1] + 1)) and self._may_be_joined(x, parts, lists):
             y, parts = self._joined(x, lists[0], parts, lists)
         by_tensors: dict[int, Tensor] = {}  # those that are indexed together, when all else is done
@@ -102,6 +104,11 @@ class Indexing(Values):
             y = x.detach()
             self.track(y, self.value_of(x))
         return y
+
+    def _is_constant_list(self, part: Any) -> bool:
+        """Whether an index is a tensor of whole numbers, one after the other, that are known and no module's."""
+        is_list = isinstance(part, Tensor) and _are_numbers(part) and part.dim() == 1 and part.numel() > 0
+        return is_list and id(part) not in self.held and self._is_constant(part)
 
     def _may_be_joined(self, x: Tensor, parts: list, lists: list[int]) -> bool:
         indices = [parts[i] for i in lists]

@@ -26,6 +26,11 @@ std::string Call::step(std::string function, Json::Object settings, const Names&
   return result;
 }
 
+const KnownNumbers* Call::elements(const std::string& tensor) const {
+  const auto found = graph_->elements.find(tensor);
+  return found == graph_->elements.end() ? nullptr : &found->second;
+}
+
 const Operation* Call::maker_of(const std::string& tensor) const {
   const auto found = graph_->makers.find(tensor);
   return found == graph_->makers.end() ? nullptr : &graph_->operations[found->second];

@@ -49,6 +49,8 @@ class Call {
   const Given* find(std::string_view operand) const;
   /// The operation whose result an operand is; nullptr for an input and a tensor of the module's own.
   const Operation* maker_of(const std::string& tensor) const;
+  /// The elements of a tensor that was computed of constants alone; nullptr of others.
+  const KnownNumbers* elements(const std::string& tensor) const;
   /// The tensor that it is; throws MalformedFile where there is none.
   const std::string& name_of(std::string_view operand) const;
   bool has(std::string_view operand) const { return find(operand) != nullptr; }

@@ -31,6 +31,15 @@ void settle_slice(Call& call) {
   call.is_same_value = !call.attribute("start") && !call.attribute("end") && !call.attribute("step");
 }
 
+// The numbers of an index that is a constant: of x[:, [0, 2]].
+std::optional<Json::Array> constant_numbers(const Call& call, const std::string& index) {
+  const aten::KnownNumbers* elements = call.elements(index);
+  if (!elements || elements->rank() != 1 || elements->count() == 0) return {};
+  Json::Array result;
+  for (std::int64_t i = 0; i < elements->count(); ++i) result.emplace_back(elements->at({i}).integer);
+  return result;
+}
+
 // x[:, index], and x[i, j] of several axes together, whose numbers broadcast.
 void by_tensors(Call& call) {
   const Given* indices = call.find("indices");
@@ -53,6 +62,10 @@ void by_tensors(Call& call) {
   if (axes.size() == 1 && call.shape("indices").size() == 1) {
     call.operands.back() = {"index", given.tensors, false};
     call.attributes.set("dim", axes[0]);
+    if (std::optional<Json::Array> numbers = constant_numbers(call, *given.tensors[0])) {
+      call.drop("index");
+      call.attributes.set("index", std::move(*numbers));
+    }
   } else {
     call.type = "index_by_tensors";
     call.attributes.set("dims", std::move(axes));
