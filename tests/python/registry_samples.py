@@ -32,5 +32,10 @@ def keras_classes_read():
     return [(entry["module"], entry["class_name"]) for entry in _said("--keras-classes")]
 
 
+def aten_rows():
+    """How the arguments of each of ATen's operators are read."""
+    return _said("--aten-rows")
+
+
 def each(samples):
     return pytest.mark.parametrize("sample", samples, ids=lambda sample: sample.name)

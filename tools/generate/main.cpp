@@ -1,7 +1,7 @@
 // Writes what is generated from the layer definitions: `h5bridge_generate ROOT` the schema and the tables into
 // the repository at ROOT. For the tests, `--samples` prints every sample of every layer type as a model, and
 // `--keras-samples` every sample of every Keras class that is read, as a constructor call; `--keras-classes` those
-// classes.
+// classes; `--aten-rows` how the arguments of ATen's operators are read.
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -10,6 +10,7 @@
 #include <string>
 
 #include "convert/schema.h"
+#include "facets/aten/row.h"
 #include "generate/keras_samples.h"
 #include "h5bridge/error.h"
 
@@ -145,10 +146,52 @@ Json keras_classes_of(const Registry& registry) {
   return result;
 }
 
+Json names_to_json(const std::vector<std::pair<std::string, Json>>& values) {
+  Json::Object result;
+  for (const auto& [name, value] : values) result.set(name, value);
+  return result;
+}
+
+Json defaults_of(const LayerType& type) {
+  Json::Object result;
+  for (const AttributeSpec& spec : type.attributes)
+    result.set(spec.name, spec.fallback ? Json::Array{spec.kind->write_short(*spec.fallback)} : Json::Array{});
+  return result;
+}
+
+Json row_to_json(const Registry& registry, const aten::Row& row) {
+  Json::Object renamed;
+  for (const auto& [name, wanted] : row.renamed) renamed.set(name, wanted);
+  const LayerType* type = registry.find(row.type);
+  Json::Array operands;
+  if (type)
+    for (const Operand& operand : type->operands) operands.push_back(operand.name);
+  return Json::Object{{"operators", Json::array(row.operators)},
+                      {"type", row.type},
+                      {"renamed", std::move(renamed)},
+                      {"defaults", names_to_json(row.defaults)},
+                      {"nothing_at", names_to_json(row.nothing_at)},
+                      {"ignored", Json::array(row.ignored)},
+                      {"is_adjusted", static_cast<bool>(row.adjust)},
+                      {"attributes", type ? defaults_of(*type) : Json(Json::Object{})},
+                      {"operands", std::move(operands)}};
+}
+
+/// The rows of ATen's operators, with what their types have at each attribute: [] where it is required.
+Json aten_rows_of(const Registry& registry) {
+  Json::Array result;
+  for (const auto& [family, rows] : aten::rows_by_family())
+    for (const aten::Row* row : rows)
+      if (!row->operators.empty()) result.push_back(row_to_json(registry, *row));
+  return result;
+}
+
 void generate(const std::string& argument) {
   const Registry& registry = Registry::instance();
-  static const std::map<std::string, Json (*)(const Registry&)> listings{
-      {"--samples", samples_of}, {"--keras-samples", keras_samples_of}, {"--keras-classes", keras_classes_of}};
+  static const std::map<std::string, Json (*)(const Registry&)> listings{{"--samples", samples_of},
+                                                                         {"--keras-samples", keras_samples_of},
+                                                                         {"--keras-classes", keras_classes_of},
+                                                                         {"--aten-rows", aten_rows_of}};
   if (const auto listing = listings.find(argument); listing != listings.end()) {
     std::cout << listing->second(registry).dump(1) << "\n";
     return;
@@ -166,7 +209,7 @@ void generate(const std::string& argument) {
 
 int main(int count, char** arguments) {
   if (count != 2) {
-    std::cerr << "usage: h5bridge_generate ROOT | --samples | --keras-samples | --keras-classes\n";
+    std::cerr << "usage: h5bridge_generate ROOT | --samples | --keras-samples | --keras-classes | --aten-rows\n";
     return 2;
   }
   try {

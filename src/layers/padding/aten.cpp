@@ -33,7 +33,7 @@ std::vector<Row> aten_rows() {
   return {{.operators = {"pad", "constant_pad_nd"}, .type = "pad", .adjust = as_module},
           of_mode(of_axes("reflection_pad"), "reflect"),
           of_mode(of_axes("replication_pad"), "replicate"),
-          of_mode({"_pad_circular"}, "circular")};
+          {.operators = {"_pad_circular"}, .type = "pad", .defaults = {{"mode", "circular"}}, .adjust = as_module}};
 }
 
 }  // namespace h5bridge::padding
