@@ -357,8 +357,14 @@ def test_what_attention_drops_in_training_is_known_of_a_module_exported_in_train
 
     module = Attending()
     torch.export.save(torch.export.export(module, (torch.randn(3, 5, 8),)), tmp_path / "m.pt2")
+    torch.export.save(torch.export.export(module.eval(), (torch.randn(3, 5, 8),)), tmp_path / "evaluated.pt2")
     torch.save(module.state_dict(), tmp_path / "m.pth")
+    note = "in attention (MultiheadAttention): dropout is 0 here"
     h5bridge("convert", tmp_path / "m.pt2", "-o", tmp_path / "m.json", "-o", tmp_path / "m.h5")
+    h5bridge("convert", tmp_path / "evaluated.pt2", "-o", tmp_path / "evaluated.json")
+    for name, is_said in (("m", False), ("evaluated", True)):
+        notes = json.loads((tmp_path / f"{name}.json").read_text()).get("notes", [])
+        assert any(one.startswith(note) for one in notes) == is_said
     (layer,) = json.loads((tmp_path / "m.json").read_text())["layers"]
     assert (layer["type"], layer["attributes"]["dropout"]) == ("MultiheadAttention", 0.25)
     with h5py.File(tmp_path / "m.h5") as file:

@@ -45,6 +45,20 @@ void note_fixed_batch(Architecture& architecture) {
                                " among them; torch.export.export(..., dynamic_shapes=...) leaves them open");
 }
 
+// In evaluation nn.MultiheadAttention computes without what it drops in training, and is exported so.
+void note_dropped_scores(Architecture& architecture) {
+  const auto drops_nothing = [](const Layer& layer) {
+    return layer.type == "MultiheadAttention" && layer.attributes.number("dropout") == 0;
+  };
+  const auto first = std::ranges::find_if(architecture.layers, drops_nothing);
+  if (first == architecture.layers.end()) return;
+  const std::ptrdiff_t more = std::ranges::count_if(architecture.layers, drops_nothing) - 1;
+  architecture.notes.push_back(
+      "in " + shortened(first->name) + " (MultiheadAttention)" +
+      (more > 0 ? " and " + std::to_string(more) + " more" : "") +
+      ": dropout is 0 here, whatever the module drops in training; a module exported in evaluation does not say it");
+}
+
 Model with_tensors(const std::vector<Pt2Tensor>& tensors, const Json& program) {
   Model model;
   model.format = "pt2";
@@ -81,6 +95,7 @@ Model model_from_exported_program(const ZipReader& file, const std::string& key)
   join_registered_twice(*model.architecture, tensors);
   add_registered(*model.architecture, tensors);
   note_fixed_batch(*model.architecture);
+  note_dropped_scores(*model.architecture);
   model.architecture = checked(std::move(*model.architecture));
   if (auto samples = sample_inputs(file, archive.name, model.architecture->inputs); !samples.empty())
     model.reference = Reference{.by = "", .dtype = {}, .inputs = std::move(samples), .outputs = {}, .layers = {}};
