@@ -9,7 +9,7 @@
 #include "convert/object_weights.h"
 #include "files/keras_file.h"
 #include "h5bridge/error.h"
-#include "keras/from_keras_2/version.h"
+#include "keras/dialects/version.h"
 #include "keras/inner_layers.h"
 #include "keras/lift.h"
 #include "keras/parse_tree.h"

@@ -19,7 +19,7 @@
 #include "files/digest.h"
 #include "h5bridge/error.h"
 #include "keras/build_configs.h"
-#include "keras/from_keras_2/training.h"
+#include "keras/dialects/training.h"
 #include "keras/lift.h"
 #include "keras/parse_tree.h"
 #include "keras/plan.h"

@@ -15,7 +15,7 @@
 // Its tensors are residuals by their state_dict names, "optimizer/<parameter>/<slot>" for state that Keras has no
 // variables for (of frozen parameters) or holds rounded: while the digest of the Keras variable stands, the exact
 // tensor is the one that is used, and "unscaled/<layer>/<variable>" for Keras 2's variables that were multiplied
-// (keras/from_keras_2/hard_sigmoid.h): they hold as long as multiplying them gives what the file has; and the
+// (keras/dialects/hard_sigmoid.h): they hold as long as multiplying them gives what the file has; and the
 // reference's "reference/inputs/0", "reference/outputs/0", ...
 #pragma once
 

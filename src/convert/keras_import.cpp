@@ -20,7 +20,7 @@
 #include "facets/spec/layer_type.h"
 #include "h5bridge/error.h"
 #include "keras/bindings.h"
-#include "keras/from_keras_2/version.h"
+#include "keras/dialects/version.h"
 #include "keras/inner_places.h"
 #include "keras/lift.h"
 #include "keras/object_paths.h"

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "keras/from_keras_2/configuration.h"
+#include "keras/dialects/configuration.h"
 #include "keras/unknown_layers.h"
 
 namespace h5bridge {

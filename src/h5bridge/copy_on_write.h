@@ -7,8 +7,9 @@
 
 namespace h5bridge {
 
-/// Settings and configurations are copied with each layer, each tree and each plan, and are seldom changed there: a copy
-/// costs a pointer, and only what is changed is a copy of its own. Copies may be used by several threads, each by one.
+/// Settings and configurations are copied with each layer, each tree and each plan, and are seldom changed there: a
+/// copy costs a pointer, and only what is changed is a copy of its own. Copies may be used by several threads, each by
+/// one.
 template <typename T>
 class CopyOnWrite {
  public:

@@ -32,9 +32,9 @@ def in_turn(samples, of=6):
     return [sample for sample in samples if sample.first or zlib.crc32(sample.name.encode()) % of == turn(of)]
 
 
-def seeds_in_turn(count, always, of=6):
-    """The same of random networks by their seeds: the first `always` of `count`, and of the others one in `of`."""
-    return [seed for seed in range(count) if takes_all() or seed < always or seed % of == turn(of)]
+def networks_in_turn(networks, of):
+    """One in `of` of these networks, by their names."""
+    return [network for network in networks if takes_all() or zlib.crc32(network.name.encode()) % of == turn(of)]
 
 
 def one_in_turn(networks):

@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT / "tools" / "dialects"))
 import check  # noqa: E402
 import tables  # noqa: E402
 
-TABLE = ROOT / "src" / "keras" / "from_keras_2" / "keras_2.def"
+TABLE = ROOT / "src" / "keras" / "dialects" / "dialects.def"
 RULES = check.rules(TABLE)
 DECISIONS = tomllib.loads((ROOT / "tools" / "dialects" / "decisions.toml").read_text())
 RELEASES = [("Keras", 20000), ("Keras", 20204), ("Keras", 20301), ("TensorFlow", 20106), ("TensorFlow", 20204),

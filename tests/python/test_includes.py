@@ -118,7 +118,7 @@ def test_a_public_header_includes_public_ones_alone(header):
 # What a configuration of Keras's has of its graph, and who looks at it: besides these the dialects, which make one
 # configuration of another, and the architecture JSON's own members of that name.
 OF_A_GRAPH = r'"(inbound_nodes|input_layers|output_layers)"'
-OF_GRAPHS = r"keras/(parse_tree|print_tree)\.cpp|keras/(from_keras_1|from_keras_2|to_keras_2)/.*|model/keras_origin\.cpp"
+OF_GRAPHS = r"keras/(parse_tree|print_tree)\.cpp|keras/(from_keras_1|dialects|to_keras_2)/.*|model/keras_origin\.cpp"
 
 
 def test_a_graph_of_keras_is_parsed_in_one_file_and_printed_in_one():

@@ -15,7 +15,7 @@ import keras_nested_networks as nested
 from keras_helpers import assert_close, by_name, differences, input_names, keras
 from keras_networks import KERAS_NETWORKS
 from registry_samples import needs_registry
-from sampled import has_its_turn
+from sampled import has_its_turn, networks_in_turn
 from test_keras_layers_live import randomised, samples
 from program import ROOT, h5bridge, needs_libtorch, needs_program, package
 
@@ -35,7 +35,7 @@ def state_dict(*sources, folder, name="x"):
     return torch.load(folder / f"{name}.pth", weights_only=True), json.loads((folder / f"{name}.json").read_text())
 
 
-@pytest.fixture(scope="module", params=KERAS_NETWORKS, ids=lambda network: network.name)
+@pytest.fixture(scope="module", params=networks_in_turn(KERAS_NETWORKS, of=3), ids=lambda network: network.name)
 def saved(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param.name)
     model = request.param.model()

@@ -11,6 +11,7 @@ import torch
 from keras_helpers import as_keras_has_it, assert_close, jax_outputs, keras, predict, run_jax
 from open_size_networks import CODE
 from program import h5bridge, needs_libtorch, needs_program
+from sampled import networks_in_turn
 from torch_helpers import assert_asked_nothing, assert_same_state, export_architecture
 
 pytestmark = needs_program
@@ -44,7 +45,8 @@ def conversions(tmp_path_factory):
     return functools.cache(lambda code: Converted(code, tmp_path_factory.mktemp(code.name)))
 
 
-each = pytest.mark.parametrize("code", CODE, ids=lambda code: code.name)
+TESTED = networks_in_turn(CODE, of=2)
+each = pytest.mark.parametrize("code", TESTED, ids=lambda code: code.name)
 
 
 @each
@@ -84,11 +86,11 @@ def test_libtorch_gives_pytorchs_bits_from_h5(code, conversions):
 @pytest.fixture(scope="module")
 def jax_predictions(conversions):
     """Predictions of Keras on JAX, in a process of its own, at other sizes than the model was exported with."""
-    for code in CODE:
+    for code in TESTED:
         converted = conversions(code)
         inputs = converted.as_keras_takes(code.inputs(code.more_shapes[0]))
         np.savez(converted.folder / "keras_inputs.npz", **{str(i): x for i, x in enumerate(inputs)})
-    run_jax([conversions(code).folder for code in CODE])
+    run_jax([conversions(code).folder for code in TESTED])
     return lambda code: jax_outputs(conversions(code).folder)
 
 

@@ -3,12 +3,12 @@
 #include <catch2/catch.hpp>
 
 #include "h5bridge/error.h"
-#include "keras/from_keras_2/configuration.h"
-#include "keras/from_keras_2/nodes.h"
-#include "keras/from_keras_2/table.h"
-#include "keras/from_keras_2/training.h"
-#include "keras/from_keras_2/version.h"
-#include "keras/from_keras_2/weights.h"
+#include "keras/dialects/configuration.h"
+#include "keras/dialects/nodes.h"
+#include "keras/dialects/table.h"
+#include "keras/dialects/training.h"
+#include "keras/dialects/version.h"
+#include "keras/dialects/weights.h"
 
 using namespace h5bridge;
 using Catch::Matchers::Contains;

@@ -5,7 +5,7 @@
 #include "convert/inner_weights.h"
 #include "h5bridge/error.h"
 #include "keras/call.h"
-#include "keras/from_keras_2/weights.h"
+#include "keras/dialects/weights.h"
 #include "keras/lift.h"
 #include "keras/plan.h"
 #include "passes/scopes.h"

@@ -1,4 +1,4 @@
-"""Derives the tables of src/keras/from_keras_2/ from the sources of each Keras that wrote files (README.md)."""
+"""Derives the tables of src/keras/dialects/ from the sources of each Keras that wrote files (README.md)."""
 
 import argparse
 import sys
@@ -12,7 +12,7 @@ import since
 import tables
 
 HERE = Path(__file__).resolve().parent
-TABLE = HERE.parent.parent / "src" / "keras" / "from_keras_2" / "keras_2.def"
+TABLE = HERE.parent.parent / "src" / "keras" / "dialects" / "dialects.def"
 SINCE = "keras_2_since.def"  # beside it
 
 HEADER = """\

@@ -5,8 +5,8 @@
 #include <string_view>
 
 #include "h5bridge/error.h"
+#include "keras/dialects/theano_padding.h"
 #include "keras/from_keras_1/settings.h"
-#include "keras/from_keras_2/theano_padding.h"
 #include "model/quoted.h"
 
 namespace h5bridge {

@@ -7,8 +7,8 @@
 #include <set>
 
 #include "h5bridge/error.h"
+#include "keras/dialects/version.h"
 #include "keras/from_keras_1/keras_0.h"
-#include "keras/from_keras_2/version.h"
 #include "keras/inner_layers.h"
 #include "keras/match_layers.h"
 #include "model/quoted.h"

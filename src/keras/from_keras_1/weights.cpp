@@ -6,9 +6,9 @@
 #include <span>
 
 #include "h5bridge/error.h"
+#include "keras/dialects/theano_kernel.h"
 #include "keras/from_keras_1/layer.h"
 #include "keras/from_keras_1/settings.h"
-#include "keras/from_keras_2/theano_kernel.h"
 
 namespace h5bridge {
 namespace {

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "h5bridge/error.h"
-#include "keras/from_keras_2/table.h"
+#include "keras/dialects/table.h"
 #include "keras/inner_layers.h"
 #include "keras/to_keras_2/calls.h"
 #include "keras/to_keras_2/hard_sigmoid.h"

@@ -4,8 +4,8 @@
 #include <set>
 #include <string_view>
 
-#include "keras/from_keras_2/hard_sigmoid.h"
-#include "keras/from_keras_2/weights.h"
+#include "keras/dialects/hard_sigmoid.h"
+#include "keras/dialects/weights.h"
 
 namespace h5bridge {
 namespace {

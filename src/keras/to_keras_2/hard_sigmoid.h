@@ -1,5 +1,5 @@
 // hard_sigmoid on the way back to Keras 2, where it is 0.2 x + 0.5: that of Keras 3 is Keras 2's of x / 1.2
-// (keras/from_keras_2/hard_sigmoid.h has the way there).
+// (keras/dialects/hard_sigmoid.h has the way there).
 #pragma once
 
 #include <string>

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "h5bridge/error.h"
-#include "keras/from_keras_2/tensorflow_functions.h"
+#include "keras/dialects/tensorflow_functions.h"
 #include "model/quoted.h"
 #include "model/same_value.h"
 

@@ -12,7 +12,7 @@ inline constexpr int kFunctionsSince = 20400;
 /// Whether one of TensorFlow's functions is known for an operation with these settings.
 bool has_function(const Json& entry);
 
-/// An entry of Keras 3's `layers` that is an operation (keras/from_keras_2/tensorflow_operations.def). Throws
+/// An entry of Keras 3's `layers` that is an operation (keras/dialects/tensorflow_operations.def). Throws
 /// Unsupported for one that none of TensorFlow's functions is known for.
 Json operation_in_keras_2(const Json& entry, const InnerModels& inner);
 

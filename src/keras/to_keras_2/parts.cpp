@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "h5bridge/error.h"
-#include "keras/from_keras_2/tensorflow_functions.h"
+#include "keras/dialects/tensorflow_functions.h"
 #include "keras/to_keras_2/calls.h"
 
 namespace h5bridge {

@@ -17,7 +17,7 @@ struct KeyRow {
 constexpr auto kClasses = std::to_array<std::pair<std::string_view, int>>({
 #define SINCE_CLASS(class_name, first) {class_name, first},
 #define SINCE_KEY(class_name, key, absent, first)
-#include "keras/from_keras_2/keras_2_since.def"
+#include "keras/dialects/keras_2_since.def"
 #undef SINCE_CLASS
 #undef SINCE_KEY
 });
@@ -25,7 +25,7 @@ constexpr auto kClasses = std::to_array<std::pair<std::string_view, int>>({
 constexpr auto kKeys = std::to_array<KeyRow>({
 #define SINCE_CLASS(class_name, first)
 #define SINCE_KEY(class_name, key, absent, first) {class_name, key, absent, first},
-#include "keras/from_keras_2/keras_2_since.def"
+#include "keras/dialects/keras_2_since.def"
 #undef SINCE_CLASS
 #undef SINCE_KEY
 });

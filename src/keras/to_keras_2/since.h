@@ -1,4 +1,4 @@
-// From which TensorFlow on tf.keras has a class or takes a setting: keras/from_keras_2/keras_2_since.def, as rows.
+// From which TensorFlow on tf.keras has a class or takes a setting: keras/dialects/keras_2_since.def, as rows.
 #pragma once
 
 #include <optional>

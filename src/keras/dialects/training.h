@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "files/keras_h5.h"
-#include "keras/from_keras_2/version.h"
+#include "keras/dialects/version.h"
 
 namespace h5bridge {
 

@@ -1,4 +1,4 @@
-#include "keras/from_keras_2/locally_connected.h"
+#include "keras/dialects/locally_connected.h"
 
 #include <algorithm>
 #include <array>
@@ -9,10 +9,10 @@
 #include <utility>
 
 #include "h5bridge/error.h"
-#include "keras/from_keras_2/inserted.h"
-#include "keras/from_keras_2/nodes.h"
-#include "keras/from_keras_2/theano_padding.h"
-#include "keras/from_keras_2/weights.h"
+#include "keras/dialects/inserted.h"
+#include "keras/dialects/nodes.h"
+#include "keras/dialects/theano_padding.h"
+#include "keras/dialects/weights.h"
 
 namespace h5bridge {
 namespace {

@@ -1,4 +1,4 @@
-#include "keras/from_keras_2/weights.h"
+#include "keras/dialects/weights.h"
 
 #include <algorithm>
 #include <array>
@@ -7,9 +7,9 @@
 #include <string_view>
 
 #include "h5bridge/error.h"
-#include "keras/from_keras_2/cudnn.h"
-#include "keras/from_keras_2/hard_sigmoid.h"
-#include "keras/from_keras_2/theano_kernel.h"
+#include "keras/dialects/cudnn.h"
+#include "keras/dialects/hard_sigmoid.h"
+#include "keras/dialects/theano_kernel.h"
 
 namespace h5bridge {
 namespace {

@@ -1,4 +1,4 @@
-#include "keras/from_keras_2/table.h"
+#include "keras/dialects/table.h"
 
 #include <algorithm>
 #include <array>
@@ -47,7 +47,7 @@ constexpr auto kRows = std::to_array<Row>({
   {Row::Says::Idle, class_name, key, values, {Lines::line, first, last}},
 #define DIALECT_ABSENT(line, class_name, key, value, first, last) \
   {Row::Says::Absent, class_name, key, value, {Lines::line, first, last}},
-#include "keras/from_keras_2/keras_2.def"
+#include "keras/dialects/dialects.def"
 #undef DIALECT_CLASS
 #undef DIALECT_RENAMED
 #undef DIALECT_IDLE

@@ -1,4 +1,4 @@
-#include "keras/from_keras_2/tensorflow_functions.h"
+#include "keras/dialects/tensorflow_functions.h"
 
 #include <algorithm>
 #include <array>
@@ -10,7 +10,7 @@ constexpr auto kFunctions = std::to_array<TensorFlowFunction>({
 #define TF_FUNCTION(function, module, class_name, operands, settings) \
   {function, module, class_name, operands, settings},
 #define TF_OPERATION(operation, function, inputs, attributes)
-#include "keras/from_keras_2/tensorflow_operations.def"
+#include "keras/dialects/tensorflow_operations.def"
 #undef TF_FUNCTION
 #undef TF_OPERATION
 });

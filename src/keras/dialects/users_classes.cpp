@@ -1,4 +1,4 @@
-#include "keras/from_keras_2/users_classes.h"
+#include "keras/dialects/users_classes.h"
 
 #include <algorithm>
 #include <array>

@@ -1,4 +1,4 @@
-#include "keras/from_keras_2/version.h"
+#include "keras/dialects/version.h"
 
 #include <array>
 #include <charconv>

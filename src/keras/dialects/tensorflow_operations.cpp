@@ -1,4 +1,4 @@
-#include "keras/from_keras_2/tensorflow_operations.h"
+#include "keras/dialects/tensorflow_operations.h"
 
 #include <algorithm>
 #include <array>
@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "h5bridge/error.h"
-#include "keras/from_keras_2/nodes.h"
-#include "keras/from_keras_2/tensorflow_functions.h"
+#include "keras/dialects/nodes.h"
+#include "keras/dialects/tensorflow_functions.h"
 #include "model/quoted.h"
 
 namespace h5bridge {
@@ -29,7 +29,7 @@ struct TensorFlowOperation {
 constexpr auto kOperations = std::to_array<TensorFlowOperation>({
 #define TF_FUNCTION(function, module, class_name, operands, settings)
 #define TF_OPERATION(operation, function, inputs, attributes) {operation, function, inputs, attributes},
-#include "keras/from_keras_2/tensorflow_operations.def"
+#include "keras/dialects/tensorflow_operations.def"
 #undef TF_FUNCTION
 #undef TF_OPERATION
 });

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "h5bridge/json.h"
-#include "keras/from_keras_2/configuration.h"
+#include "keras/dialects/configuration.h"
 
 namespace h5bridge {
 

@@ -1,4 +1,4 @@
-#include "keras/from_keras_2/theano_padding.h"
+#include "keras/dialects/theano_padding.h"
 
 #include <algorithm>
 #include <array>
@@ -11,7 +11,7 @@
 
 #include "h5bridge/architecture.h"
 #include "h5bridge/error.h"
-#include "keras/from_keras_2/inserted.h"
+#include "keras/dialects/inserted.h"
 #include "model/quoted.h"
 
 namespace h5bridge {

@@ -1,4 +1,4 @@
-#include "keras/from_keras_2/configuration.h"
+#include "keras/dialects/configuration.h"
 
 #include <algorithm>
 #include <array>
@@ -8,14 +8,14 @@
 #include <utility>
 
 #include "h5bridge/error.h"
-#include "keras/from_keras_2/cudnn.h"
-#include "keras/from_keras_2/hard_sigmoid.h"
-#include "keras/from_keras_2/meanings.h"
-#include "keras/from_keras_2/nodes.h"
-#include "keras/from_keras_2/table.h"
-#include "keras/from_keras_2/tensorflow_operations.h"
-#include "keras/from_keras_2/theano_padding.h"
-#include "keras/from_keras_2/users_classes.h"
+#include "keras/dialects/cudnn.h"
+#include "keras/dialects/hard_sigmoid.h"
+#include "keras/dialects/meanings.h"
+#include "keras/dialects/nodes.h"
+#include "keras/dialects/table.h"
+#include "keras/dialects/tensorflow_operations.h"
+#include "keras/dialects/theano_padding.h"
+#include "keras/dialects/users_classes.h"
 #include "keras/inner_layers.h"
 #include "keras/object_paths.h"
 #include "keras/wrappers.h"

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "files/keras_h5.h"
-#include "keras/from_keras_2/configuration.h"
+#include "keras/dialects/configuration.h"
 
 namespace h5bridge {
 

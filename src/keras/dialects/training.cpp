@@ -1,4 +1,4 @@
-#include "keras/from_keras_2/training.h"
+#include "keras/dialects/training.h"
 
 #include <algorithm>
 #include <array>
@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "h5bridge/error.h"
-#include "keras/from_keras_2/table.h"
+#include "keras/dialects/table.h"
 #include "model/quoted.h"
 #include "optimizers/keras_schedules.h"
 

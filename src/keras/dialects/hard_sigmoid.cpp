@@ -1,4 +1,4 @@
-#include "keras/from_keras_2/hard_sigmoid.h"
+#include "keras/dialects/hard_sigmoid.h"
 
 #include <algorithm>
 #include <map>
@@ -10,8 +10,8 @@
 #include "h5bridge/architecture.h"
 #include "h5bridge/error.h"
 #include "keras/call.h"
-#include "keras/from_keras_2/inserted.h"
-#include "keras/from_keras_2/nodes.h"
+#include "keras/dialects/inserted.h"
+#include "keras/dialects/nodes.h"
 
 namespace h5bridge {
 namespace {

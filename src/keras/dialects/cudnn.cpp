@@ -1,4 +1,4 @@
-#include "keras/from_keras_2/cudnn.h"
+#include "keras/dialects/cudnn.h"
 
 #include "h5bridge/error.h"
 

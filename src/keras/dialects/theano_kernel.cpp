@@ -1,4 +1,4 @@
-#include "keras/from_keras_2/theano_kernel.h"
+#include "keras/dialects/theano_kernel.h"
 
 #include <algorithm>
 #include <vector>

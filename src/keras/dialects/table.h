@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "h5bridge/json.h"
-#include "keras/from_keras_2/version.h"
+#include "keras/dialects/version.h"
 
 namespace h5bridge {
 

@@ -1,4 +1,4 @@
-#include "keras/from_keras_2/nodes.h"
+#include "keras/dialects/nodes.h"
 
 #include <algorithm>
 #include <array>

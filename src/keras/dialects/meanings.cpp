@@ -1,4 +1,4 @@
-#include "keras/from_keras_2/meanings.h"
+#include "keras/dialects/meanings.h"
 
 #include <algorithm>
 #include <array>

@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "h5bridge/json.h"
+#include "keras/dialects/locally_connected.h"
+#include "keras/dialects/version.h"
 #include "keras/from_keras_1/model.h"
-#include "keras/from_keras_2/locally_connected.h"
-#include "keras/from_keras_2/version.h"
 
 namespace h5bridge {
 

@@ -1,7 +1,7 @@
-#include "keras/from_keras_2/inserted.h"
+#include "keras/dialects/inserted.h"
 
 #include "keras/call.h"
-#include "keras/from_keras_2/nodes.h"
+#include "keras/dialects/nodes.h"
 
 namespace h5bridge {
 
