@@ -43,7 +43,7 @@ def setting(kind, name, value, attributes):
         value = None
     if kind == "Upsample" and name == "align_corners" and value is False:
         value = None
-    if isinstance(value, list) and value and all(item == value[0] for item in value) and name not in ("shape", "size", "data", "normalized_shape", "dims"):
+    if isinstance(value, list) and value and all(item == value[0] for item in value) and (kind == "Upsample" or name not in ("shape", "size", "data", "normalized_shape", "dims")):
         value = value[0]
     return value
 

@@ -132,7 +132,8 @@ class Graph:
         same = first is not None and sample.input_shapes[index] == sample.input_shapes[0]
         fitting = [value for value in self.values if value.is_float and len(value.shape) == len(described["shape"])]
         fitting = [value for value in fitting if not same or value.shape == first.shape]
-        if first is not None and not same or "noise_shape" in sample.attributes:
+        # Keras's RandomColorDegeneration takes pictures of 3 channels alone.
+        if first is not None and not same or "noise_shape" in sample.attributes or sample.type == "RandomColorDegeneration":
             fitting = [value for value in fitting if value.shape[1:] == tuple(sample.input_shapes[index][1:])]
         if fitting and self.random.random() < 0.9:
             recent = [value for value in fitting if value in self.unused] or fitting

@@ -489,7 +489,7 @@ FUNCTIONS = {
     "view": (lambda x: x.view(x.size(0), 4, x.size(2) * x.size(3)), {"shape": ["batch", 4, "height*width"]}),
     "slice": (lambda x: x[..., 1:-1], {"dim": 3, "start": 1, "end": -1}),
     "slice half": (lambda x: x[:, :, : x.size(2) // 2 + 1], {"dim": 2, "end": "height//2 + 1"}),
-    "index_select": (lambda x: x[:, torch.arange(2)], {"dim": 1}),
+    "index_select": (lambda x: x[:, torch.arange(2)], {"dim": 1, "index": [0, 1]}),
     "split": (lambda x: x.split(2, dim=1)[1], {"split_size": 2, "dim": 1}),
     "to": (lambda x: (x > 0).float(), {"dtype": "float32"}),
     "scaled_dot_product_attention": (lambda x: F.scaled_dot_product_attention(x, x, x, attn_mask=x @ x.mT), {}),

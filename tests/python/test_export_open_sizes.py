@@ -280,7 +280,7 @@ NUMPYS = [
     (lambda x: x ** numpy.float32(2), "pow", {"exponent": 2.0}),
     (lambda x: x[:, numpy.int64(2)], "select", {"dim": 1, "index": 2}),
     (lambda x: x[:, : numpy.int64(2)], "slice", {"dim": 1, "end": 2}),
-    (lambda x: x[:, :, numpy.array([0, 2])], "index_select", {"dim": 2}),
+    (lambda x: x[:, :, numpy.array([0, 2])], "index_select", {"dim": 2, "index": [0, 2]}),
 ]  # fmt: skip
 
 

@@ -204,8 +204,9 @@ def tuned(tmp_path):
 def test_parameters_that_nothing_uses_are_missed_aloud(tuned, options):
     plain = [] if "--checkpoint" in options else ["--no-optimizer"]
     command = [tuned / "tuned.h5", tuned / "net.json", "-o", tuned / options[0], *options[1:], *plain]
-    (note,) = notes_of(*command)
+    note, *others = notes_of(*command)
     assert "auxiliary.weight, auxiliary.bias" in note and "strict=False" in note
+    assert len(others) == ("--checkpoint" in options) and all("saved by Keras" in other for other in others)
     (tuned / options[0]).unlink()
     assert "auxiliary.weight" in h5bridge("convert", *command, "--lossless", status=4)
     assert not (tuned / options[0]).exists()
