@@ -24,7 +24,7 @@ def has_its_turn(variable, of):
     return bool(os.environ.get(variable)) or turn(of) == 0
 
 
-def in_turn(samples, of=6):
+def in_turn(samples, of=9):
     """Those that are run at this commit: the first sample of each type, and of the others one in `of`. Every sample has its turn at one
     commit in so many; all have with H5BRIDGE_ALL_SAMPLES=1 in the environment."""
     if takes_all():

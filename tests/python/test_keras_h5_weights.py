@@ -8,13 +8,14 @@ import keras_nested_networks as nested
 from keras_helpers import keras, predict
 from keras_networks import KERAS_NETWORKS
 from program import h5bridge, needs_program
+from sampled import networks_in_turn
 
 pytestmark = needs_program
 NAMES = ("lenet", "siamese", "frozen_backbone", "pictures_in_time", "two_ways", "recurrent_parts")
 NETWORKS = [network for network in KERAS_NETWORKS if network.name in NAMES]
 
 
-@pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.name)
+@pytest.mark.parametrize("network", networks_in_turn(NETWORKS, of=3), ids=lambda network: network.name)
 def test_keras_loads_it_and_it_comes_back_beside_the_configuration(network, tmp_path):
     model = network.model()
     model.save(tmp_path / "k.h5")

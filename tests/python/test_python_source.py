@@ -17,6 +17,7 @@ from keras_helpers import keras
 from keras_networks import KERAS_NETWORKS
 from layer_samples import SAMPLES, flattened
 from program import PACKAGE, ROOT, h5bridge, needs_libtorch, needs_program, package, run_program
+from sampled import networks_in_turn
 from registry_samples import each, needs_registry
 from test_layers_live import assert_same_output
 from torch_helpers import export_architecture
@@ -60,7 +61,7 @@ def test_a_sample_computes_its_bits(sample, tmp_path):
     assert_same_output(sample, run(network, sample.inputs))
 
 
-@pytest.fixture(scope="module", params=NETWORKS + TORCHVISION_NETWORKS, ids=lambda network: network.name)
+@pytest.fixture(scope="module", params=networks_in_turn(NETWORKS + TORCHVISION_NETWORKS, of=2), ids=lambda network: network.name)
 def written(request, tmp_path_factory):
     """A network, the folder of what was written for it, and that as a module."""
     folder = tmp_path_factory.mktemp(request.param.name)
@@ -160,7 +161,7 @@ def as_torch_has_it(array, shape):
 
 
 @needs_libtorch
-@pytest.mark.parametrize("network", KERAS_NETWORKS, ids=lambda network: network.name)
+@pytest.mark.parametrize("network", networks_in_turn(KERAS_NETWORKS, of=3), ids=lambda network: network.name)
 def test_a_keras_model_computes_the_bits_of_libtorch(network, tmp_path):
     model = network.model()
     model.save(tmp_path / "k.h5")
