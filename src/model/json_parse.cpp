@@ -15,6 +15,7 @@ namespace h5bridge {
 namespace {
 
 constexpr std::size_t kMostLevels = 512;
+constexpr std::size_t kMostShared = 4096;  // objects that others of the same text share
 
 struct Word {
   std::string_view spelling;
@@ -130,11 +131,13 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   bool end_object() override {
     Container& object = open_.back();
     const std::string_view text(object.begin, static_cast<std::size_t>(furthest_ + 1 - object.begin));
-    if (const auto known = small_objects_.find(text); known != small_objects_.end()) return close(known->second);
+    const bool is_small = may_be_said_again(text);
+    if (is_small)
+      if (const auto known = small_objects_.find(text); known != small_objects_.end()) return close(known->second);
     object.members.shrink_to_fit();
     try {
       Json::Object made(std::move(object.members));
-      if (may_be_said_again(text)) small_objects_.emplace(text, made);
+      if (is_small && small_objects_.size() < kMostShared) small_objects_.emplace(text, made);
       return close(std::move(made));
     } catch (const MalformedFile& error) {
       fail(error.what());
@@ -186,10 +189,10 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   }
 
   // Configurations have the same initialisers and dtype policies in each layer: they share one object. A null may stand
-  // for one of the words.
+  // for one of the words. Longer texts are not even looked for, as each has all that is in it.
   bool may_be_said_again(std::string_view text) const {
-    constexpr std::size_t kLongest = 512, kMost = 4096;
-    return !has_words_ && text.size() <= kLongest && small_objects_.size() < kMost;
+    constexpr std::size_t kLongest = 512;
+    return !has_words_ && text.size() <= kLongest;
   }
 
   [[noreturn]] void fail(const std::string& reason) const {

@@ -246,3 +246,12 @@ TEST_CASE("a copy of an object stays what it was, whichever of the two is change
   CHECK(Json::Object().empty());
   CHECK(Json::Object().find("name") == nullptr);
 }
+
+TEST_CASE("objects of the same text are apart from each other, and from those with other words", "[json]") {
+  Json twice = Json::parse(R"([{"a": {"b": null}}, {"a": {"b": null}}])");
+  CHECK(twice.as_array()[0] == twice.as_array()[1]);
+  twice.as_array()[0].as_object().find("a")->as_object().set("b", 1);
+  CHECK(twice.dump() == R"([{"a": {"b": 1}}, {"a": {"b": null}}])");
+  for (const char* text : {R"([{"b": null}, {"b": NaN}, {"b": -Infinity}])", R"([{"b": NaN}, {"b": null}])"})
+    CHECK(Json::parse(text).dump() == text);
+}

@@ -51,9 +51,10 @@ Json::Array with_extent(const Json& tensor, std::size_t axis, std::int64_t exten
 
 Json truth_of(Parts& parts, const Json& value) {
   if (dtype_of(value) == "bool") return value;
-  const Json zero = dtype_of(value).find("float") != std::string::npos ? Json(0.0) : Json(0);
-  return parts.binary("NotEqual", value, zero, "bool");
+  return parts.binary("NotEqual", value, zero_of(value), "bool");
 }
+
+Json zero_of(const Json& tensor) { return dtype_of(tensor).find("float") != std::string::npos ? Json(0.0) : Json(0); }
 
 Json slice_of(const Json& start, const Json& stop, const Json& step) {
   return Json::Object{{"class_name", "__slice__"},

@@ -25,6 +25,8 @@ Json reshaped(Parts& parts, const Json& tensor, const Json::Array& shape);
 Json::Array with_extent(const Json& tensor, std::size_t axis, std::int64_t extent);
 /// Whether a number is other than 0; a truth value is itself.
 Json truth_of(Parts& parts, const Json& value);
+/// 0 as a constant beside a tensor: a float beside floats.
+Json zero_of(const Json& tensor);
 /// {"class_name": "__slice__", ...}; null: from the beginning, to the end, each.
 Json slice_of(const Json& start, const Json& stop, const Json& step);
 

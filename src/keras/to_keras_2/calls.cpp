@@ -7,6 +7,7 @@
 
 #include "h5bridge/error.h"
 #include "keras/call.h"
+#include "keras/inner_layers.h"
 #include "model/quoted.h"
 
 namespace h5bridge {
@@ -103,6 +104,12 @@ class Call {
 bool is_keras_tensor(const Json& value) {
   const Json* class_name = value.is_object() ? value.find("class_name") : nullptr;
   return class_name && *class_name == Json("__keras_tensor__");
+}
+
+const Json* wrapped_model(const Json& layer) {
+  const Json* wrapped = layer.at("config").find("layer");
+  const Json* class_name = wrapped ? wrapped->find("class_name") : nullptr;
+  return class_name && is_model_class(class_name->as_string()) ? wrapped : nullptr;
 }
 
 InnerModels inner_models(const Json::Array& layers) {

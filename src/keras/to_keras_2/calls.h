@@ -25,6 +25,9 @@ Json call_in_keras_2(const Json& node, const std::string& class_name, const Inne
 Json argument_in_keras_2(const Json& value, const InnerModels& inner);
 bool is_keras_tensor(const Json& value);
 
+/// The model that a wrapper wraps; nullptr: it wraps none, or is no wrapper.
+const Json* wrapped_model(const Json& layer);
+
 /// input_layers or output_layers of Keras 3, where one place alone stands for a list of it.
 Json places_in_keras_2(const Json& places, const std::map<std::string, int>& further);
 /// Whether they are a list of places, which is all that Keras 2.0 had.

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "keras/inner_layers.h"
+#include "keras/to_keras_2/calls.h"
 #include "keras/to_keras_2/in_parts.h"
 #include "keras/to_keras_2/since.h"
 #include "keras/wrappers.h"
@@ -35,8 +36,8 @@ void find_in(const Json& model, Found& found) {
     const Json* wrapped = layer.at("config").find("layer");
     if (is_model(layer))
       find_in(layer, found);
-    else if (wrapped && wrapped->is_object() && wrapped->find("class_name") && is_model(*wrapped))
-      find_in(*wrapped, found);
+    else if (const Json* within = wrapped_model(layer))
+      find_in(*within, found);
     else if (wrapped && wrapped->is_object() && wrapped->find("module") && takes_a_graph(*wrapped))
       found.wrapped.push_back(described(layer));
     else if (is_chain && takes_a_graph(layer))

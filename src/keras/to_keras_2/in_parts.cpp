@@ -154,8 +154,8 @@ class Models {
       if (is_model_class(layer.at("class_name").as_string())) {
         run(layer);
         all.push_back(std::move(layer));
-      } else if (Json* within = model_within(layer)) {
-        run(*within);
+      } else if (wrapped_model(layer)) {
+        run(*layer.as_object().find("config")->as_object().find("layer"));
         all.push_back(std::move(layer));
       } else if (!layer.find("inbound_nodes")) {
         all.push_back(in_a_chain(layer));
@@ -169,13 +169,6 @@ class Models {
   std::set<std::string>& scaled() { return scaled_; }
 
  private:
-  // The model that a wrapper wraps.
-  static Json* model_within(Json& layer) {
-    Json* wrapped = layer.as_object().find("config")->as_object().find("layer");
-    const Json* class_name = wrapped && wrapped->is_object() ? wrapped->find("class_name") : nullptr;
-    return class_name && is_model_class(class_name->as_string()) ? wrapped : nullptr;
-  }
-
   Json::Array parts_of(const Json& layer, std::set<std::string>& taken) {
     const Recipe recipe = recipe_of(layer);
     const Json::Array& nodes = layer.at("inbound_nodes").as_array();

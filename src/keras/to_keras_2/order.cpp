@@ -10,6 +10,7 @@
 #include "h5bridge/error.h"
 #include "keras/inner_layers.h"
 #include "keras/layer_order.h"
+#include "keras/to_keras_2/calls.h"
 #include "model/quoted.h"
 
 namespace h5bridge {
@@ -87,11 +88,7 @@ const Json* find_layer(const Json& model, const std::string& name) {
 }
 
 // The model that a layer is, or wraps.
-const Json* model_in(const Json& layer) {
-  if (is_of_layers(layer)) return &layer;
-  const Json* wrapped = layer.at("config").find("layer");
-  return wrapped && wrapped->is_object() && wrapped->find("class_name") && is_of_layers(*wrapped) ? wrapped : nullptr;
-}
+const Json* model_in(const Json& layer) { return is_of_layers(layer) ? &layer : wrapped_model(layer); }
 
 bool is_graph(const Json& model) { return model.at("class_name") != Json("Sequential"); }
 

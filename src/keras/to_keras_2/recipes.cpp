@@ -492,8 +492,7 @@ Json beside_triangle(Parts& parts, bool is_lower, std::int64_t k, const Json& x)
   const Json other = triangle(parts, !is_lower, is_lower ? k + 1 : k - 1, ones);
   const Json is_other = parts.binary("Greater", other, 0.5, "bool");
   if (dtype_of(x) == "bool") return parts.binary("LogicalAnd", x, parts.operation("LogicalNot", is_other));
-  const bool is_float = dtype_of(x).find("float") != std::string::npos;
-  return where(parts, is_other, is_float ? Json(0.0) : Json(0), x, x);
+  return where(parts, is_other, zero_of(x), x, x);
 }
 
 // TensorFlow has a band along the diagonal, with so many above it and all below.

@@ -88,8 +88,7 @@ std::vector<LayerType> layer_types() {
       one_hot(),
       scatter("scatter",
               "the first input with the elements of the third, or a number, at places along an axis; of elements for "
-              "one place "
-              "the last counts",
+              "one place the last counts",
               true),
       scatter("scatter_add", "the first input with the elements of the third added at places along an axis", false),
   };
